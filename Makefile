@@ -1,0 +1,40 @@
+# make run | test | check | bench | load      (Python >= 3.11 and make are all you need)
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench load lock clean geodata-db demo-media docs
+SHELL := /bin/sh
+PORT ?= 8080
+BIN := .venv/bin
+
+help: ## list the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+
+run: .venv/.runtime ## install what is needed and start the demo on http://127.0.0.1:$(PORT)
+	@exec $(BIN)/gateway demo --port $(PORT)
+
+test: .venv/.dev ## run the whole suite
+	@$(BIN)/python -m pytest
+
+check: .venv/.dev ## formatting, lint, types, architecture rules
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: .venv/.dev ## put the code in the house format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.venv/.runtime: requirements/runtime.txt pyproject.toml scripts/install.sh
+	@sh scripts/install.sh runtime
+
+.venv/.dev: requirements/dev.txt .venv/.runtime
+	@sh scripts/install.sh dev
+
+LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --no-header --no-annotate --quiet
+lock: ## renew the hashed requirements (needs uv)
+	$(LOCK) --upgrade pyproject.toml requirements/build.in -o requirements/runtime.txt
+	$(LOCK) --upgrade pyproject.toml requirements/dev.in -c requirements/runtime.txt -o requirements/dev.txt
+
+clean: ## remove everything that was installed or made
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,36 @@
+"""Why did the gateway choose this? A name for every branch taken.
+
+``explain``, the JSON decision, the metrics and the logs all read these words. A code is stable (it
+is a metric label and something to grep for); the text is for people and may carry figures.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Step(StrEnum):
+    """The stages of one request, in the order in which they are taken."""
+
+    ADDRESS = "address"
+    PLACE = "place"
+    DEVICE = "device"
+    NETWORK = "network"
+    PROFILE = "profile"
+    SOURCE = "source"
+    LADDER = "ladder"
+    START = "start"
+    EDGE = "edge"
+    STORE = "store"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One branch taken: the step, a stable ``kebab-case`` code, and a sentence for people."""
+
+    step: Step
+    code: str
+    text: str
+
+    def __str__(self) -> str:
+        """``step: text [code]``, as ``reasons`` of the JSON decision and ``explain`` show it."""
+        return f"{self.step}: {self.text} [{self.code}]"

@@ -1,0 +1,34 @@
+"""Where is somebody, and how sure are we?"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Continent = Literal["AF", "AN", "AS", "EU", "NA", "OC", "SA"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a GeoIP database says of an address.
+
+    ``status`` tells *unknown* (the database has no answer) from *not looked up* (no database, or
+    no usable address). ``country`` is ISO 3166-1 alpha-2, ``latitude`` and ``longitude`` WGS 84
+    degrees, ``accuracy_km`` the radius around that point in which the address probably is.
+    """
+
+    status: Literal["found", "unknown", "not_looked_up"]
+    country: str | None = None
+    continent: Continent | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    accuracy_km: float | None = None
+    asn: int | None = None
+    anonymous: bool | None = None
+
+    @property
+    def located(self) -> bool:
+        """True when there is a point on the map to measure distances from."""
+        return self.latitude is not None and self.longitude is not None
+
+
+UNKNOWN = Place(status="unknown")
+NOT_LOOKED_UP = Place(status="not_looked_up")

@@ -1,0 +1,51 @@
+#!/bin/sh
+# Installs the pinned requirements ($1: runtime or dev) and the project into .venv, with progress,
+# and leaves a stamp so that the next start does none of it.
+set -eu
+kind="$1"
+say() { printf '%s\n' "$*" >&2; }
+
+python=""
+for candidate in "${PYTHON:-}" python3 python3.14 python3.13 python3.12 python3.11 python; do
+    [ -n "$candidate" ] || continue
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        python="$candidate"
+        break
+    fi
+done
+if [ -z "$python" ]; then
+    say "error: Python 3.11 or newer was not found (tried python3, python3.11 to python3.14, python)." \
+        "Install one, or name it: make PYTHON=/path/to/python3.12 ..."
+    exit 1
+fi
+
+if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    say "[1/3] making .venv with $("$python" --version)"
+    rm -rf .venv
+    if ! "$python" -m venv .venv; then
+        say "error: '$python -m venv' failed. On Debian and Ubuntu: apt-get install python3-venv"
+        rm -rf .venv
+        exit 1
+    fi
+fi
+
+say "[2/3] installing requirements/$kind.txt (a minute on a fresh machine)"
+if ! .venv/bin/python -m pip install --disable-pip-version-check --no-input --require-hashes \
+        --progress-bar on -r "requirements/$kind.txt" >.venv/install.log 2>&1; then
+    tail -n 5 .venv/install.log >&2
+    if grep -qiE 'connection|resolve|timed out|unreachable|No matching distribution' .venv/install.log; then
+        say "error: the package registry could not be reached, or has no build for this machine." \
+            "Check the network (or your proxy settings) and run make again. Full log: .venv/install.log"
+    else
+        say "error: installing failed. Full log: .venv/install.log"
+    fi
+    exit 1
+fi
+say "[3/3] installing the gateway command"
+if ! .venv/bin/python -m pip install --disable-pip-version-check --no-input --no-deps \
+        --no-build-isolation --quiet -e . >>.venv/install.log 2>&1; then
+    tail -n 5 .venv/install.log >&2
+    say "error: installing the project failed. Full log: .venv/install.log"
+    exit 1
+fi
+touch ".venv/.$kind"
