@@ -1,0 +1,125 @@
+"""Which profile does a request get? Ordered rules over facts; the first match wins."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The facts that a rule may ask about. ``speed_kbps`` None: nothing was measured.
+
+    ``minute_of_day`` counts from 00:00 in the policy's time zone.
+    """
+
+    asset: str
+    device: str
+    os: str | None = None
+    player: str | None = None
+    country: str | None = None
+    continent: str | None = None
+    asn: int | None = None
+    speed_kbps: int | None = None
+    save_data: bool = False
+    minute_of_day: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TimeWindow:
+    """Minutes of the day, from ``start`` up to but not including ``end``; may wrap midnight."""
+
+    start: int
+    end: int
+
+    def holds(self, minute: int) -> bool:
+        """True when ``minute`` (0–1439) lies in the window."""
+        if self.start <= self.end:
+            return self.start <= minute < self.end
+        return minute >= self.start or minute < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """Conditions that must all hold; one left out (None) holds for everyone.
+
+    Sets match any of their members; names of OS and player are compared without case. A condition
+    on the speed does not hold while the speed is unknown (``speed_known = False`` asks for that).
+    ``speed_below_kbps`` is exclusive, ``speed_above_kbps`` exclusive, ``speed_at_least_kbps``
+    inclusive.
+    """
+
+    device: frozenset[str] | None = None
+    os: frozenset[str] | None = None
+    player: frozenset[str] | None = None
+    country: frozenset[str] | None = None
+    continent: frozenset[str] | None = None
+    asn: frozenset[int] | None = None
+    speed_below_kbps: int | None = None
+    speed_at_least_kbps: int | None = None
+    speed_above_kbps: int | None = None
+    speed_known: bool | None = None
+    save_data: bool | None = None
+    asset_prefix: tuple[str, ...] | None = None
+    time_of_day: tuple[TimeWindow, ...] | None = None
+
+    def holds(self, subject: Subject) -> bool:
+        """True when every condition holds for ``subject``."""
+        return (
+            (self.device is None or subject.device in self.device)
+            and (self.country is None or subject.country in self.country)
+            and self._speed_holds(subject.speed_kbps)
+            and (self.continent is None or subject.continent in self.continent)
+            and (self.asn is None or subject.asn in self.asn)
+            and _named(self.os, subject.os)
+            and _named(self.player, subject.player)
+            and (self.save_data is None or subject.save_data is self.save_data)
+            and (self.asset_prefix is None or subject.asset.startswith(self.asset_prefix))
+            and (
+                self.time_of_day is None
+                or any(window.holds(subject.minute_of_day) for window in self.time_of_day)
+            )
+        )
+
+    def _speed_holds(self, speed: int | None) -> bool:
+        if self.speed_known is not None and self.speed_known is not (speed is not None):
+            return False
+        if speed is None:
+            return (
+                self.speed_below_kbps is None
+                and self.speed_at_least_kbps is None
+                and self.speed_above_kbps is None
+            )
+        return (
+            (self.speed_below_kbps is None or speed < self.speed_below_kbps)
+            and (self.speed_at_least_kbps is None or speed >= self.speed_at_least_kbps)
+            and (self.speed_above_kbps is None or speed > self.speed_above_kbps)
+        )
+
+
+def _named(wanted: frozenset[str] | None, name: str | None) -> bool:
+    return wanted is None or (name is not None and name.casefold() in wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """``when`` the conditions hold, the profile of that name is used. OS and player names in
+    ``when`` are case-folded when the rule is built."""
+
+    when: When
+    profile: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The profile's name, and the position (from 0) of the rule that gave it; None: no rule."""
+
+    profile: str
+    rule: int | None
+
+
+def first_match(rules: Sequence[Rule], subject: Subject, default_profile: str) -> Match:
+    """The first rule that holds for ``subject``, else the default profile."""
+    for position, rule in enumerate(rules):
+        if rule.when.holds(subject):
+            return Match(rule.profile, position)
+    return Match(default_profile, None)
