@@ -1,0 +1,184 @@
+"""From where? Edges in the order in which a viewer should try them.
+
+The order is (region, distance band, rendezvous):
+
+1. *Region*: edges that name the viewer's country, then those that name the continent, then every
+   other edge with a point on the map, then fallback edges without one, then the rest.
+2. *Distance band*: great-circle distance from the viewer's probable point. Bands are fixed
+   (``NEAR_KM``, then ``BAND_RATIO`` wider each): which band an edge is in never depends on another
+   edge, so that removing one edge moves nobody else.
+3. *Rendezvous*: edges of one band are equal. Weighted rendezvous hashing over asset and viewer
+   shares them, so the same viewer and the same title stay on the same cache.
+
+A GeoIP point is only as good as its accuracy radius. A viewer known to be "somewhere in the US" is
+not in the middle of Kansas, so each viewer is placed at one of ``SPOTS`` points spread evenly over
+the disc of that radius, always the same for the same viewer. Traffic of a wide place so divides
+among its edges as the area does, and that of an exact place goes to the nearest.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from geodata.distance import great_circle_km
+
+from gateway.edge.edge import Edge
+from gateway.reason import Reason, Step
+from geodata.place import Place
+
+NEAR_KM = 100.0
+"""Edges within this distance of a viewer are equally near (about 1 ms of light in fibre)."""
+BAND_RATIO = 1.25
+SPOTS = 32
+"""Into how many points the disc of a place is divided; bounds how many rankings a place has."""
+WANTED = 8
+"""A ranking stops after the band with which it holds at least this many edges."""
+
+_KM_PER_DEGREE = 111.195
+_EARTH_RADIUS_KM = 6371.0088
+_GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
+_UINT64 = 2**64 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Edges that are equal for one place: positions in the policy's list, best tier first."""
+
+    edges: tuple[int, ...]
+    region: str
+    band: int | None
+
+    @property
+    def nearer_than_km(self) -> float | None:
+        """The upper bound of the tier's distance band in km; None when distance was not used."""
+        return None if self.band is None else NEAR_KM * BAND_RATIO**self.band
+
+
+def spot_of(place: Place, viewer: str) -> int:
+    """Which of the place's ``SPOTS`` points stands for ``viewer``; 0 when the place is exact."""
+    if not place.located or (place.accuracy_km or 0.0) < NEAR_KM:
+        return 0
+    return _hash64(f"spot\0{viewer}") % SPOTS
+
+
+def _probable_point(place: Place, spot: int) -> tuple[float, float]:
+    """The point for ``spot``: a sunflower spiral, which covers the disc evenly."""
+    latitude, longitude = place.latitude or 0.0, place.longitude or 0.0
+    radius = place.accuracy_km or 0.0
+    if radius < NEAR_KM:
+        return latitude, longitude
+    away = radius * math.sqrt((spot + 0.5) / SPOTS) / _EARTH_RADIUS_KM
+    bearing = spot * _GOLDEN_ANGLE
+    north, east = math.radians(latitude), math.radians(longitude)
+    sine = math.sin(north) * math.cos(away) + math.cos(north) * math.sin(away) * math.cos(bearing)
+    new_north = math.asin(max(-1.0, min(1.0, sine)))
+    new_east = east + math.atan2(
+        math.sin(bearing) * math.sin(away) * math.cos(north),
+        math.cos(away) - math.sin(north) * math.sin(new_north),
+    )
+    return math.degrees(new_north), (math.degrees(new_east) + 540) % 360 - 180
+
+
+def tiers(edges: Sequence[Edge], place: Place, spot: int) -> tuple[Tier, ...]:
+    """The best tiers of ``edges`` for a place, with at least ``WANTED`` edges if there are.
+
+    An unknown place gets the fallback edges, and after them the others; where no edge is marked
+    as a fallback, all are equal.
+    """
+    point = _probable_point(place, spot) if place.located else None
+    grouped: dict[tuple[int, int], list[int]] = {}
+    for position, edge in enumerate(edges):
+        grouped.setdefault(_rank_key(edge, place, point), []).append(position)
+    found: list[Tier] = []
+    count = 0
+    for (region, band), positions in sorted(grouped.items()):
+        found.append(Tier(tuple(positions), _REGIONS[region], None if band == _NO_BAND else band))
+        count += len(positions)
+        if count >= WANTED:
+            break
+    return tuple(found)
+
+
+_REGIONS = ("country", "continent", "nearest", "fallback", "any")
+_COUNTRY, _CONTINENT, _NEAREST, _FALLBACK, _ANY = range(5)
+_NO_BAND = 10_000
+
+
+def _rank_key(edge: Edge, place: Place, point: tuple[float, float] | None) -> tuple[int, int]:
+    band = _NO_BAND
+    if point is not None and edge.latitude is not None and edge.longitude is not None:
+        band = _band(great_circle_km(point[0], point[1], edge.latitude, edge.longitude))
+    if place.country is not None and place.country in edge.countries:
+        return _COUNTRY, band
+    if place.continent is not None and place.continent in edge.continents:
+        return _CONTINENT, band
+    if band != _NO_BAND:
+        return _NEAREST, band
+    return (_FALLBACK if edge.fallback else _ANY), _NO_BAND
+
+
+def _band(km: float) -> int:
+    return 0 if km < NEAR_KM else 1 + int(math.log(km / NEAR_KM, BAND_RATIO))
+
+
+def order(
+    edges: Sequence[Edge], ranked: Sequence[Tier], asset: str, viewer: str
+) -> tuple[int, ...]:
+    """All edges of ``ranked``, best first: tiers in order, each by weighted rendezvous hashing.
+
+    The score of an edge is ``-weight / ln(h)`` with ``h`` in (0, 1) hashed from asset, viewer and
+    the edge's id (Schindelhauer and Schomaker 2005): an edge wins with a probability in proportion
+    to its weight, and taking one away moves its own share only.
+    """
+    key = _hash64(f"{asset}\0{viewer}")
+    ordered: list[int] = []
+    for tier in ranked:
+        if len(tier.edges) == 1:
+            ordered.append(tier.edges[0])
+        else:
+            ordered.extend(sorted(tier.edges, key=lambda position: _score(edges[position], key)))
+    return tuple(ordered)
+
+
+def _score(edge: Edge, key: int) -> float:
+    """Ascending: the least is the winner (``ln(h) / -weight`` is the reciprocal's order)."""
+    uniform = (_mix(key ^ _hash64(edge.id)) + 0.5) / 2**64
+    return -math.log(uniform) / edge.weight
+
+
+def _mix(value: int) -> int:
+    """The finaliser of SplitMix64: every bit of ``value`` sways every bit of the result."""
+    value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9 & _UINT64
+    value = (value ^ (value >> 27)) * 0x94D049BB133111EB & _UINT64
+    return value ^ (value >> 31)
+
+
+def _hash64(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
+
+
+def explain(edge: Edge, tier: Tier, place: Place) -> Reason:
+    """Why ``edge`` of ``tier`` was chosen, in a sentence."""
+    match tier.region:
+        case "country":
+            why = f"serves the country {place.country}"
+        case "continent":
+            why = f"serves the continent {place.continent}"
+        case "nearest":
+            why = "no edge names this place; nearest of all"
+        case "fallback":
+            why = f"fallback, since the place is {place.status.replace('_', ' ')}"
+        case _:
+            why = "no fallback edge is configured; any edge serves"
+    if tier.region == "fallback" and place.status == "found":
+        why = "fallback, since no edge names this place and none has coordinates"
+    parts = [f"{edge.id} {why}"]
+    if tier.nearer_than_km is not None:
+        parts.append(f"within {tier.nearer_than_km:.0f} km of the viewer's probable point")
+        radius = place.accuracy_km or 0.0
+        if radius >= NEAR_KM:
+            parts.append(f"which is one of {SPOTS} spread over a radius of {radius:.0f} km")
+    if len(tier.edges) > 1:
+        parts.append(f"shared by weight among {len(tier.edges)} equal edges")
+    return Reason(Step.EDGE, f"edge-{tier.region}", ", ".join(parts))
