@@ -1,11 +1,35 @@
-"""The pure core's one entry: facts and policy in, decision and reasons out."""
+"""The pure core's one entry: facts and policy in, decision and reasons out.
 
+``profile → ladder → edges``, a straight line. A :class:`Decision` holds what is worth caching: it
+is the same for everybody of one *client class* in one *place cell*, and names no person. Which of
+several equal edges one viewer gets is worked out afresh from the tiers (:func:`edges_for`).
+"""
+
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from hashlib import blake2b
+from typing import TypeVar
 
+from manifests.hls.multivariant import Edit, MultivariantPlaylist
+
+from gateway.client.facts import Device, Facts
+from gateway.edge import rank
 from gateway.edge.edge import Edge
+from gateway.edge.rank import Tier
+from gateway.ladder.fit import fit
+from gateway.ladder.hls import edit_of, rungs_of
+from gateway.ladder.rung import Constraints
 from gateway.policy.profile import Profile
-from gateway.policy.rules import Rule
+from gateway.policy.rules import Rule, Subject, first_match
+from gateway.reason import Reason, Step
+from geodata.cell import place_cell, snap
+from manifests.codecs import VideoRange
+
+_Number = TypeVar("_Number", int, float)
+
+SPEED_STEP = 1.1
+"""Measured speeds are rounded down to powers of this, so that client classes stay few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +43,207 @@ class Policy:
     edges: tuple[Edge, ...]
     time_zone: str
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The profile that the rules gave, and the limits that follow from it for this client."""
+
+    profile: Profile
+    rule: int | None
+    limits: Constraints
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one client class in one place cell gets of one asset.
+
+    ``edit`` lists what stays of the source's playlist; ``tiers`` the edges, best first, as
+    positions in the policy's list.
+    """
+
+    profile: str
+    rule: int | None
+    edit: Edit
+    tiers: tuple[Tier, ...]
+    reasons: tuple[Reason, ...]
+
+
+def choose(policy: Policy, facts: Facts) -> Choice:
+    """Which profile, and what it means for this client."""
+    match = first_match(policy.rules, _subject(facts), policy.default_profile)
+    profile = policy.profiles[match.profile]
+    return Choice(profile, match.rule, _constraints(profile, facts))
+
+
+def _subject(facts: Facts) -> Subject:
+    return Subject(
+        asset=facts.asset,
+        device=facts.device.kind.value,
+        os=facts.device.os,
+        player=facts.device.player,
+        country=facts.place.country,
+        continent=facts.place.continent,
+        asn=facts.place.asn,
+        speed_kbps=None if facts.throughput is None else facts.throughput.kbps,
+        save_data=facts.save_data,
+        minute_of_day=facts.minute_of_day,
+    )
+
+
+def _constraints(profile: Profile, facts: Facts) -> Constraints:
+    """Profile ∧ device ∧ request. ``device_limits = false`` leaves the device out."""
+    asked = facts.limits
+    device = facts.device.capability
+    caps_of_device = profile.device_limits
+    kbps = _least(profile.max_bitrate_kbps, asked.max_bitrate_kbps)
+    return Constraints(
+        max_bandwidth=None if kbps is None else kbps * 1000,
+        max_height=_least(
+            profile.max_height, asked.max_height, device.max_height if caps_of_device else None
+        ),
+        min_height=asked.min_height,
+        max_frame_rate=_least(
+            profile.max_frame_rate, device.max_frame_rate if caps_of_device else None
+        ),
+        wanted_codecs=asked.codecs,
+        allowed_codecs=profile.codecs,
+        device_codecs=device.codecs if caps_of_device else None,
+        video_ranges=_both(profile.video_range, device.video_ranges if caps_of_device else None),
+        immersive=device.spatial or not caps_of_device,
+        audio_only=not (caps_of_device and _refuses_audio_only(facts.device)),
+        min_rungs=profile.min_rungs,
+        start_bandwidth=_start_bandwidth(profile, facts),
+        untouched=profile.keeps_everything,
+    )
+
+
+def _refuses_audio_only(device: Device) -> bool:
+    """Rule A11.7: tvOS must not be given audio-only variants."""
+    return device.os == "tvOS"
+
+
+def _start_bandwidth(profile: Profile, facts: Facts) -> int | None:
+    """bit/s that may be spent at the start: a share of the measured speed, else the profile's."""
+    if facts.throughput is None:
+        return None if profile.start_bitrate_kbps is None else profile.start_bitrate_kbps * 1000
+    kbps = max(1.0, facts.throughput.kbps * profile.headroom)
+    return int(SPEED_STEP ** math.floor(math.log(kbps, SPEED_STEP)) * 1000)
+
+
+def _least(*caps: _Number | None) -> _Number | None:
+    known = [cap for cap in caps if cap is not None]
+    return min(known) if known else None
+
+
+def _both(
+    first: frozenset[VideoRange] | None, second: frozenset[VideoRange] | None
+) -> frozenset[VideoRange] | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return first & second
+
+
+def cache_key(policy: Policy, facts: Facts, choice: Choice, source_version: str) -> str:
+    """The name of a decision: policy version, asset and its source's version, place cell, client
+    class. Nothing in it tells one viewer from another of the same class."""
+    text = "\0".join(
+        (
+            policy.version,
+            facts.asset,
+            source_version,
+            place_cell(facts.place),
+            str(rank.spot_of(facts.place, facts.viewer)),
+            choice.profile.name,
+            str(choice.rule),
+            _canonical(choice.limits),
+        )
+    )
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _canonical(limits: Constraints) -> str:
+    """Equal text for equal limits, in every process (sets have no order of their own)."""
+    return "|".join(
+        ",".join(sorted(value)) if isinstance(value, frozenset) else str(value)
+        for value in astuple(limits)
+    )
+
+
+def decide(
+    policy: Policy, facts: Facts, choice: Choice, playlist: MultivariantPlaylist
+) -> Decision:
+    """Fit the ladder and rank the edges.
+
+    Raises :class:`gateway.ladder.fit.NothingToPlayError` when the request's own codecs exclude all.
+    """
+    found = fit(rungs_of(playlist), choice.limits)
+    spot = rank.spot_of(facts.place, facts.viewer)
+    return Decision(
+        profile=choice.profile.name,
+        rule=choice.rule,
+        edit=edit_of(playlist, found.kept, choice.limits),
+        tiers=rank.tiers(policy.edges, snap(facts.place), spot),
+        reasons=found.reasons,
+    )
+
+
+def edges_for(policy: Policy, decision: Decision, facts: Facts) -> tuple[Edge, ...]:
+    """The edges for this viewer, best first; the first one serves."""
+    positions = rank.order(policy.edges, decision.tiers, facts.asset, facts.viewer)
+    return tuple(policy.edges[position] for position in positions)
+
+
+def reasons_of(
+    policy: Policy, facts: Facts, choice: Choice, decision: Decision
+) -> tuple[Reason, ...]:
+    """Every step and why, in the order in which they were taken."""
+    best = edges_for(policy, decision, facts)[0]
+    return (
+        *facts.reasons,
+        _reason_of_profile(policy, choice),
+        *_reasons_of_limits(facts, choice),
+        *decision.reasons,
+        rank.explain(best, decision.tiers[0], facts.place),
+    )
+
+
+def _reason_of_profile(policy: Policy, choice: Choice) -> Reason:
+    name = choice.profile.name
+    if choice.rule is None:
+        text = f"no rule holds; the default profile is {name}"
+        return Reason(Step.PROFILE, "profile-default", text)
+    rule = policy.rules[choice.rule]
+    label = f" ({rule.name})" if rule.name else ""
+    text = f"rules[{choice.rule}]{label} holds ({rule.when}); profile {name}"
+    return Reason(Step.PROFILE, "profile-rule", text)
+
+
+def _reasons_of_limits(facts: Facts, choice: Choice) -> tuple[Reason, ...]:
+    """Which of profile, device and request set each cap."""
+    profile, device, asked = choice.profile, facts.device.capability, facts.limits
+    reasons: list[Reason] = []
+    if choice.limits.max_height is not None:
+        by = _setter(
+            choice.limits.max_height,
+            {"profile": profile.max_height, "request": asked.max_height},
+            "device",
+        )
+        text = f"at most {choice.limits.max_height}p, set by the {by}"
+        reasons.append(Reason(Step.LADDER, f"max-height-{by}", text))
+    if choice.limits.max_bandwidth is not None:
+        kbps = choice.limits.max_bandwidth // 1000
+        by = _setter(kbps, {"profile": profile.max_bitrate_kbps}, "request")
+        text = f"at most {kbps} kbit/s, set by the {by}"
+        reasons.append(Reason(Step.LADDER, f"max-bitrate-{by}", text))
+    if not profile.device_limits:
+        text = f"profile {profile.name} leaves the device's own limits out"
+        reasons.append(Reason(Step.LADDER, "device-limits-off", text))
+    elif device.codecs is None:
+        text = f"what this {facts.device.kind} decodes is not known; nothing is withheld for it"
+        reasons.append(Reason(Step.LADDER, "device-codecs-unknown", text))
+    return tuple(reasons)
+
+
+def _setter(value: int, setters: Mapping[str, int | None], otherwise: str) -> str:
+    return next((name for name, cap in setters.items() if cap == value), otherwise)

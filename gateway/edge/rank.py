@@ -21,10 +21,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from geodata.distance import great_circle_km
-
 from gateway.edge.edge import Edge
 from gateway.reason import Reason, Step
+from geodata.distance import great_circle_km
 from geodata.place import Place
 
 NEAR_KM = 100.0
@@ -35,7 +34,6 @@ SPOTS = 32
 WANTED = 8
 """A ranking stops after the band with which it holds at least this many edges."""
 
-_KM_PER_DEGREE = 111.195
 _EARTH_RADIUS_KM = 6371.0088
 _GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
 _UINT64 = 2**64 - 1
@@ -56,19 +54,20 @@ class Tier:
 
 
 def spot_of(place: Place, viewer: str) -> int:
-    """Which of the place's ``SPOTS`` points stands for ``viewer``; 0 when the place is exact."""
+    """Which of the place's points stands for ``viewer``: 1 to ``SPOTS``, or 0, the place's own
+    point, when that is exact enough."""
     if not place.located or (place.accuracy_km or 0.0) < NEAR_KM:
         return 0
-    return _hash64(f"spot\0{viewer}") % SPOTS
+    return 1 + _hash64(f"spot\0{viewer}") % SPOTS
 
 
 def _probable_point(place: Place, spot: int) -> tuple[float, float]:
-    """The point for ``spot``: a sunflower spiral, which covers the disc evenly."""
+    """The point for ``spot``: on a sunflower spiral, which covers the disc evenly."""
     latitude, longitude = place.latitude or 0.0, place.longitude or 0.0
-    radius = place.accuracy_km or 0.0
-    if radius < NEAR_KM:
+    if spot == 0:
         return latitude, longitude
-    away = radius * math.sqrt((spot + 0.5) / SPOTS) / _EARTH_RADIUS_KM
+    radius = place.accuracy_km or 0.0
+    away = radius * math.sqrt((spot - 0.5) / SPOTS) / _EARTH_RADIUS_KM
     bearing = spot * _GOLDEN_ANGLE
     north, east = math.radians(latitude), math.radians(longitude)
     sine = math.sin(north) * math.cos(away) + math.cos(north) * math.sin(away) * math.cos(bearing)

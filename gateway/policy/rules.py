@@ -30,6 +30,10 @@ class TimeWindow:
     start: int
     end: int
 
+    def __str__(self) -> str:
+        """``22:00-06:00``."""
+        return "-".join(f"{at // 60:02}:{at % 60:02}" for at in (self.start, self.end))
+
     def holds(self, minute: int) -> bool:
         """True when ``minute`` (0–1439) lies in the window."""
         if self.start <= self.end:
@@ -78,6 +82,38 @@ class When:
                 or any(window.holds(subject.minute_of_day) for window in self.time_of_day)
             )
         )
+
+    def __str__(self) -> str:
+        """The conditions as an operator wrote them, shortly: ``device = phone, speed < 1000``."""
+        parts = [
+            f"{name} = {' | '.join(sorted(str(item) for item in values))}"
+            for name, values in (
+                ("device", self.device),
+                ("os", self.os),
+                ("player", self.player),
+                ("country", self.country),
+                ("continent", self.continent),
+                ("asn", self.asn),
+                ("asset_prefix", self.asset_prefix),
+                ("time_of_day", self.time_of_day),
+            )
+            if values is not None
+        ]
+        parts += [
+            f"speed {sign} {bound} kbit/s"
+            for sign, bound in (
+                ("<", self.speed_below_kbps),
+                (">=", self.speed_at_least_kbps),
+                (">", self.speed_above_kbps),
+            )
+            if bound is not None
+        ]
+        parts += [
+            f"{name} = {str(flag).lower()}"
+            for name, flag in (("speed_known", self.speed_known), ("save_data", self.save_data))
+            if flag is not None
+        ]
+        return ", ".join(parts) or "everyone"
 
     def _speed_holds(self, speed: int | None) -> bool:
         if self.speed_known is not None and self.speed_known is not (speed is not None):
