@@ -1,0 +1,240 @@
+"""Which address does this request come from? (rule F9, RFC 7239)
+
+The peer of the connection is the client, unless it is a proxy that the operator trusts. Then the
+proxy's ``Forwarded`` or ``X-Forwarded-For`` is read from right to left: what a trusted hop wrote
+is believed, and the first address that is not trusted is the client. What stands left of that is
+the client's own claim and is never read.
+
+Decisions that F9 leaves open:
+
+- ``Forwarded`` is preferred when its nearest element has a ``for``; a proxy that only tells
+  ``proto`` in it leaves the addresses to ``X-Forwarded-For``. A trusted proxy must therefore
+  strip, or append to, whichever of the two arrives. When both arrive and name different clients
+  the choice is announced with a reason of its own.
+- A hop that is ``unknown``, hidden behind an obfuscated ``_id``, or garbage ends the walk, and
+  the client's address is unknown. A proxy's own address would be a guess about somebody else.
+- When every hop is trusted the leftmost one is the client: somebody inside is asking.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from itertools import islice
+from typing import Literal, Self
+
+from gateway.reason import Reason, Step
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+Via = Literal["peer", "forwarded", "x-forwarded-for"]
+
+MAX_HOPS = 32
+"""List elements, empty ones included, that are read before the walk gives up."""
+MAX_ELEMENT = 512
+"""Characters of one list element; a longer one is garbage."""
+
+_NODE = re.compile(
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%[^\]]*)?)\]|(?P<v4>[0-9.]+))"
+    r"(?::(?:[0-9]{1,5}|_[A-Za-z0-9._-]+))?"
+)
+_PAIR = re.compile(
+    r"[ \t]*(?:(?P<name>[A-Za-z0-9!#$%&'*+.^_`|~-]+)[ \t]*=[ \t]*"
+    r'(?:"(?P<quoted>(?:[^"\\]|\\.)*+)"|(?P<token>[^\s;,"]*)))?[ \t]*(?:;|\Z)'
+)
+_HAS_FOR = re.compile(r"(?:\A|;)[ \t]*for[ \t]*=", re.IGNORECASE)
+_MAPPED = IPv6Network("::ffff:0:0/96")
+_MAPPED_BITS = 96
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedProxies:
+    """The networks whose forwarding headers are believed.
+
+    ``masks`` is the index: for each IP version the pairs of (host bits, network prefixes), so that
+    membership costs one set look-up per prefix length, however many networks there are.
+    """
+
+    networks: tuple[Network, ...]
+    masks: dict[int, tuple[tuple[int, frozenset[int]], ...]]
+
+    @classmethod
+    def of(cls, cidrs: Iterable[str]) -> Self:
+        """Build from CIDR texts such as ``10.0.0.0/8``; a bare address is a network of one.
+
+        An IPv4-mapped IPv6 network is the IPv4 network that it maps.
+
+        Raises:
+            ValueError: a text is no network, or has host bits set. The message names the text.
+        """
+        networks = tuple(_unmapped_network(ip_network(text.strip())) for text in cidrs)
+        prefixes: dict[int, dict[int, set[int]]] = {4: {}, 6: {}}
+        for network in networks:
+            bits = network.max_prefixlen - network.prefixlen
+            start = int(network.network_address) >> bits
+            prefixes[network.version].setdefault(bits, set()).add(start)
+        masks = {
+            version: tuple((bits, frozenset(starts)) for bits, starts in sorted(by_bits.items()))
+            for version, by_bits in prefixes.items()
+        }
+        return cls(networks, masks)
+
+    def __contains__(self, ip: Address) -> bool:
+        """Is ``ip`` (unmapped) in one of the networks?"""
+        number = int(ip)
+        return any(number >> bits in starts for bits, starts in self.masks[ip.version])
+
+
+@dataclass(frozen=True, slots=True)
+class ClientAddress:
+    """Where the request comes from. ``ip`` None: the address is not known.
+
+    ``reasons`` hold no address and no player text: they reach logs and answers.
+    """
+
+    ip: Address | None
+    via: Via
+    reasons: tuple[Reason, ...] = ()
+
+
+def resolve(
+    peer: str | None,
+    forwarded: Sequence[str],
+    x_forwarded_for: Sequence[str],
+    trusted: TrustedProxies,
+) -> ClientAddress:
+    """Find the client's address (F9). Never raises.
+
+    ``peer`` is the address of the connection, None for one that has none (a Unix socket), which
+    is never trusted. ``forwarded`` and ``x_forwarded_for`` are the header's field lines, in the
+    order received. IPv4-mapped addresses come out as IPv4, zone ids and ports are dropped.
+    """
+    ip = _node(peer) if peer is not None else None
+    if ip is None:
+        return _told(None, "peer", "peer-unknown", "the connection has no IP address")
+    if ip not in trusted:
+        if forwarded or x_forwarded_for:
+            text = "the peer is not a trusted proxy: its forwarding headers are ignored"
+            return _told(ip, "peer", "peer-untrusted", text)
+        return _told(ip, "peer", "peer", "the address of the connection")
+    told = _walk(x_forwarded_for, _unquoted, "x-forwarded-for", trusted)
+    if _names_clients(forwarded):
+        by_xff, told = told, _walk(forwarded, _for, "forwarded", trusted)
+        if told is not None and by_xff is not None and by_xff.ip != told.ip:
+            text = "X-Forwarded-For names another client than Forwarded, which decides"
+            disagree = Reason(Step.ADDRESS, "forwarding-headers-disagree", text)
+            told = ClientAddress(told.ip, told.via, (*told.reasons, disagree))
+    return told or _told(ip, "peer", "peer", "the trusted proxy forwards for nobody")
+
+
+def viewer_prefix(ip: Address) -> str:
+    """The /24 (IPv4) or /56 (IPv6) around ``ip``, as CIDR text.
+
+    It names a viewer without a session well enough to keep one household on one edge. It must
+    not leave the process.
+    """
+    if isinstance(ip, IPv4Address):
+        return f"{IPv4Address(int(ip) >> 8 << 8)}/24"
+    return f"{IPv6Address(int(ip) >> 72 << 72)}/56"
+
+
+def _walk(
+    lines: Sequence[str], read: Callable[[str], str], via: Via, trusted: TrustedProxies
+) -> ClientAddress | None:
+    """Follow the hops of one header, nearest first; None when there is not one."""
+    ip: Address | None = None
+    for count, element in enumerate(_elements(lines)):
+        if count == MAX_HOPS:
+            return _told(None, via, "too-many-hops", f"more than {MAX_HOPS} hops")
+        if not element:
+            continue  # RFC 9110 5.6.1: empty list elements are ignored
+        ip = _node(read(element))
+        if ip is None:
+            return _told(None, via, "address-hidden", "a trusted proxy names no address")
+        if ip not in trusted:
+            return _told(ip, via, via, "the first hop that is not a trusted proxy")
+    if ip is None:
+        return None
+    return _told(ip, via, "all-hops-trusted", "every hop is a trusted proxy: the farthest counts")
+
+
+def _names_clients(forwarded: Sequence[str]) -> bool:
+    """Does the nearest proxy write a ``for`` into ``Forwarded``?"""
+    nearest = next(filter(None, islice(_elements(forwarded), MAX_HOPS)), "")
+    return _HAS_FOR.search(nearest) is not None
+
+
+def _elements(lines: Sequence[str]) -> Iterator[str]:
+    """The list elements of a header, last first; several field lines join in order.
+
+    It reads from the right so that what a client wrote at the left, such as an unbalanced quote,
+    cannot swallow what a trusted proxy appended.
+    """
+    for line in reversed(lines):
+        end: int | None = len(line)
+        while end is not None:
+            start = _last_comma(line, end)
+            yield line[start + 1 : end].strip()
+            end = start if start >= 0 else None
+
+
+def _last_comma(line: str, end: int) -> int:
+    """The position of the last comma before ``end`` that is not inside quotes, else -1."""
+    comma = line.rfind(",", 0, end)
+    quote = line.rfind('"', comma + 1, end)
+    while quote >= 0:
+        opening = line.rfind('"', 0, quote)
+        while opening > 0 and line[opening - 1] == "\\":
+            opening = line.rfind('"', 0, opening)
+        if opening < 0:
+            return -1  # unbalanced: all of the rest is one element, and garbage
+        comma = line.rfind(",", 0, opening)
+        quote = line.rfind('"', comma + 1, opening)
+    return comma
+
+
+def _for(element: str) -> str:
+    """The ``for`` of one ``Forwarded`` element; ``unknown`` when it has none or is malformed."""
+    found = ""
+    position = 0
+    while position < len(element) <= MAX_ELEMENT:
+        pair = _PAIR.match(element, position)
+        if pair is None:
+            return "unknown"
+        if pair["name"] is not None and pair["name"].lower() == "for":
+            if found:
+                return "unknown"  # RFC 7239 4: each parameter at most once
+            quoted = pair["quoted"]
+            found = pair["token"] if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+        position = pair.end()
+    return found or "unknown"
+
+
+def _unquoted(element: str) -> str:
+    """An ``X-Forwarded-For`` element without the quotes that some proxies put around it."""
+    return element[1:-1] if element[0] == element[-1] == '"' else element
+
+
+def _node(text: str) -> Address | None:
+    """The address of an RFC 7239 6 node, or of a bare IPv6 address; None for anything else."""
+    if len(text) > MAX_ELEMENT:
+        return None
+    match = _NODE.fullmatch(text)
+    bare = text if match is None else match["v6"] or match["v4"]
+    try:
+        ip = ip_address(bare.partition("%")[0] if ":" in bare else bare)
+    except ValueError:
+        return None
+    mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
+    return mapped or ip
+
+
+def _unmapped_network(network: Network) -> Network:
+    if isinstance(network, IPv4Network) or not network.subnet_of(_MAPPED):
+        return network
+    start = IPv4Address(int(network.network_address) & 0xFFFF_FFFF)
+    return IPv4Network((start, network.prefixlen - _MAPPED_BITS))
+
+
+def _told(ip: Address | None, via: Via, code: str, text: str) -> ClientAddress:
+    return ClientAddress(ip, via, (Reason(Step.ADDRESS, code, text),))

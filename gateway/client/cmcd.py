@@ -1,0 +1,213 @@
+"""What does the player tell about itself in CMCD? (CTA-5004 versions 1 and 2)
+
+It reaches us as one query argument, as four headers, or as lines of a posted report; all three
+hold the same dictionary. Players break the rules (wrong units, decimals, ``key=true``), so what
+can be read is used, what cannot is dropped member by member and listed in ``faults``, and nothing
+ever fails the request (D2.6, D3.1).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import unquote
+
+from gateway.client.cmcd_dictionary import (
+    MAX_FAULTS,
+    MAX_TEXT,
+    Item,
+    Value,
+    read_dictionary,
+    read_json,
+)
+
+_VIDEO_FIRST = {"v": 0, "av": 1, None: 2}
+_OTHER_TYPE = 3
+_SMALL_OBJECTS = frozenset({"a", "c", "tt", "k"})
+_SESSION_ID = re.compile(r"[\x20-\x7e]{1,64}")
+_MAX_CONTENT_ID = {1: 64, 2: 128}
+_TOKENS = {
+    "ot": frozenset({"m", "a", "v", "av", "i", "c", "tt", "k", "o"}),
+    "sf": frozenset({"d", "h", "s", "o", "e"}),
+    "st": frozenset({"v", "l", "ll"}),
+    "sta": frozenset({"s", "p", "k", "r", "a", "w", "e", "f", "q", "d"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cmcd:
+    """What one request, or one line of a report, says.
+
+    ``version`` is 1 or 2, None when there is no CMCD that we may read. Bit rates and throughputs
+    are kbit/s (D3.3: never bit/s, as in steering), ``bl_ms`` is the buffer in milliseconds. Of an
+    inner list with object types (D2.1) the figure for video counts, else muxed, else untyped, else
+    the largest. ``raw`` holds every key that could be read, custom ones too, as
+    ``cmcd_dictionary`` reads them. ``faults`` are safe to log.
+    """
+
+    version: Literal[1, 2] | None = None
+    sid: str | None = None
+    cid: str | None = None
+    mtp_kbps: int | None = None
+    br_kbps: int | None = None
+    tb_kbps: int | None = None
+    rtp_kbps: int | None = None
+    bl_ms: int | None = None
+    ot: str | None = None
+    sf: str | None = None
+    st: str | None = None
+    sta: str | None = None
+    su: bool = False
+    bs: bool = False
+    raw: Mapping[str, Value] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+
+    @property
+    def speed_kbps(self) -> int | None:
+        """``mtp`` where it measures the network, in kbit/s; else None.
+
+        Audio, captions, timed text and keys are too small to fill the line: in captures of one
+        player on one line, audio measures 3 to 10 Mbit/s where video measures 60 to 130.
+        """
+        return _figure(self.raw.get("mtp"), self.ot, _SMALL_OBJECTS)
+
+    @property
+    def next_objects(self) -> tuple[tuple[str, str | None], ...]:
+        """The next objects as (relative path, byte range or None), ``nor`` and ``nrr`` (D1.3).
+
+        The path is player text: decoded once more in version 1, plain in version 2.
+        """
+        nor, nrr = self.raw.get("nor"), self.raw.get("nrr")
+        if isinstance(nor, str):
+            return ((unquote(nor), nrr if isinstance(nrr, str) else None),)
+        if not isinstance(nor, tuple):
+            return ()
+        items = [(item.value, item.parameters.get("r")) for item in nor]
+        return tuple(
+            (path, span if isinstance(span, str) else None)
+            for path, span in items
+            if isinstance(path, str)
+        )
+
+
+def parse_query(value: str) -> Cmcd:
+    """Read the ``CMCD`` query argument, percent-decoded once, or one line of a report.
+
+    A JSON object is read as well (D1.1c). Never raises.
+    """
+    stripped = value.strip()
+    read = read_json if stripped.startswith("{") else read_dictionary
+    return _cmcd(*read(stripped))
+
+
+def parse_headers(
+    object_: str | None = None,
+    request: str | None = None,
+    session: str | None = None,
+    status: str | None = None,
+) -> Cmcd:
+    """Read ``CMCD-Object``, ``-Request``, ``-Session`` and ``-Status``. Never raises.
+
+    Any key is accepted in any of them (D3.1). Together they may be ``MAX_TEXT`` characters long.
+    """
+    lines = [line for line in (object_, request, session, status) if line]
+    if sum(map(len, lines)) > MAX_TEXT:
+        return Cmcd(faults=(f"longer than {MAX_TEXT} characters: not read",))
+    members: dict[str, Value] = {}
+    faults: list[str] = []
+    for line in lines:
+        read, found = read_dictionary(line)
+        members |= read
+        faults += found
+    return _cmcd(members, faults)
+
+
+def prefer(headers: Cmcd, query: Cmcd) -> Cmcd:
+    """The one to believe when both arrive: the headers, if they can be read (D1.1)."""
+    return query if headers.version is None else headers
+
+
+def _cmcd(members: dict[str, Value], faults: list[str]) -> Cmcd:
+    """Give the members their meaning; a value of the wrong kind is a fault and stays in ``raw``."""
+    given = members.get("v", 1)
+    if not members:
+        return Cmcd(faults=tuple(faults[:MAX_FAULTS]))
+    if isinstance(given, bool) or given not in (1, 2):
+        return Cmcd(faults=(*faults[: MAX_FAULTS - 1], "v: neither 1 nor 2, all is ignored"))
+    version: Literal[1, 2] = 1 if given == 1 else 2
+    typed = _Typed(members, faults)
+    ot = typed.token("ot")
+    return Cmcd(
+        version=version,
+        sid=typed.session_id("sid"),
+        cid=typed.text("cid", _MAX_CONTENT_ID[version]),
+        mtp_kbps=typed.figure("mtp", ot),
+        br_kbps=typed.figure("br", ot),
+        tb_kbps=typed.figure("tb", ot),
+        rtp_kbps=typed.figure("rtp", ot),
+        bl_ms=typed.figure("bl", ot),
+        ot=ot,
+        sf=typed.token("sf"),
+        st=typed.token("st"),
+        sta=typed.token("sta"),
+        su=typed.flag("su"),
+        bs=typed.flag("bs"),
+        raw=members,
+        faults=tuple(faults[:MAX_FAULTS]),
+    )
+
+
+class _Typed:
+    """Members by key and kind; None, and a fault, where the value is of another kind."""
+
+    __slots__ = ("_faults", "_members")
+
+    def __init__(self, members: Mapping[str, Value], faults: list[str]) -> None:
+        self._members = members
+        self._faults = faults
+
+    def figure(self, key: str, ot: str | None) -> int | None:
+        value = self._members.get(key)
+        figure = _figure(value, ot, frozenset())
+        if figure is None and value is not None:
+            self._faults.append(f"{key}: not a number from 0 up")
+        return figure
+
+    def text(self, key: str, longest: int) -> str | None:
+        value = self._members.get(key)
+        if value is None or (isinstance(value, str) and 0 < len(value) <= longest):
+            return value
+        self._faults.append(f"{key}: not a string of 1 to {longest} characters")
+        return None
+
+    def session_id(self, key: str) -> str | None:
+        value = self._members.get(key)
+        if value is None or (isinstance(value, str) and _SESSION_ID.fullmatch(value)):
+            return value
+        self._faults.append(f"{key}: not a string of 1 to 64 ASCII characters")
+        return None
+
+    def token(self, key: str) -> str | None:
+        value = self._members.get(key)
+        if value is None or (isinstance(value, str) and value in _TOKENS[key]):
+            return value
+        self._faults.append(f"{key}: not a value that the standard knows")
+        return None
+
+    def flag(self, key: str) -> bool:
+        value = self._members.get(key, False)
+        if not isinstance(value, bool):
+            self._faults.append(f"{key}: not a flag")
+        return value is True
+
+
+def _figure(value: Value | None, ot: str | None, without: frozenset[str]) -> int | None:
+    """The figure of a scalar or an inner list, rounded; None when there is none from 0 up."""
+    items = value if isinstance(value, tuple) else () if value is None else (Item(value),)
+    ranked: list[tuple[int, float]] = []
+    for item in items:
+        figure = item.value
+        if isinstance(figure, bool | str) or figure < 0 or (item.object_type or ot) in without:
+            continue
+        ranked.append((-_VIDEO_FIRST.get(item.object_type, _OTHER_TYPE), figure))
+    return round(max(ranked)[1]) if ranked else None

@@ -1,0 +1,218 @@
+"""What does a CMCD dictionary say, as players really write it? (D1.2, D2.1)
+
+CMCD is an RFC 8941 dictionary on paper. A structured-fields parser must refuse the whole text for
+one bad member, and players do send bad members: ``su=true``, unquoted strings, a missing comma,
+long decimals. So this is a reader of its own, which drops what it cannot read one member at a
+time and says what it dropped. Its cost is bounded by ``MAX_TEXT`` and ``MAX_KEYS``.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+Scalar = bool | int | float | str
+
+MAX_TEXT = 8192
+"""Characters of one text; a longer one is not read at all."""
+MAX_KEYS = 128
+"""Members that are read, good or bad, and items of one inner list."""
+MAX_FAULTS = 16
+"""Faults that are listed for one request."""
+
+_KEY = re.compile(r"[a-z*][a-z0-9_.*-]{0,63}")
+_STRING = re.compile(r'"((?:[^"\\]|\\["\\])*+)"')
+_ESCAPE = re.compile(r"\\(.)")
+_BARE = re.compile(r'[^\s,;()"\\]{1,256}')
+_TOKEN = re.compile(r"[A-Za-z*][A-Za-z0-9!#$%&'*+.^_`|~:/-]*")
+_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,20})?")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_TOO_MUCH = 10**15  # RFC 8941 3.3.1; it keeps infinity out as well
+_BOOLEANS = {"?1": True, "?0": False}
+_WORDS = {"true": True, "false": False}
+_OBJECT_TYPES = frozenset({"m", "a", "v", "av", "i", "c", "tt", "k", "o"})
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item of an inner list, such as ``5000;v`` or ``"../3.m4v";r="0-99"``."""
+
+    value: Scalar
+    parameters: Mapping[str, Scalar] = field(default_factory=dict)
+
+    @property
+    def object_type(self) -> str | None:
+        """The object type that the item speaks of (D2.1), None when it says none."""
+        return next((name for name in self.parameters if name in _OBJECT_TYPES), None)
+
+
+Value = Scalar | tuple[Item, ...]
+
+
+class _MalformedError(ValueError):
+    """This member cannot be read; the message has no player text in it."""
+
+
+def read_dictionary(text: str) -> tuple[dict[str, Value], list[str]]:
+    """Read ``key``, ``key=value`` and ``key=(item item)`` members between commas. Never raises.
+
+    Returns the members and the faults. Strings and tokens become ``str``, numbers ``int`` or
+    ``float``, flags ``bool``, inner lists tuples of ``Item``; a scalar with parameters is an inner
+    list of one. Of a repeated key the last value counts (RFC 8941 3.2). Faults hold keys and
+    words of this module only, so that they may be logged as they are.
+    """
+    if len(text) > MAX_TEXT:
+        return {}, [f"longer than {MAX_TEXT} characters: not read"]
+    members: dict[str, Value] = {}
+    faults: list[str] = []
+    reader = _Reader(text, faults)
+    for count in range(MAX_KEYS + 1):
+        if reader.at_end():
+            break
+        if count == MAX_KEYS:
+            faults.append(f"more than {MAX_KEYS} keys: the rest is not read")
+            break
+        try:
+            key, value = reader.member()
+        except _MalformedError as error:
+            faults.append(str(error))
+            reader.skip_member()
+            continue
+        if key in members:
+            faults.append(f"{key}: repeated, the last one counts")
+        members[key] = value
+    return members, faults[:MAX_FAULTS]
+
+
+def read_json(text: str) -> tuple[dict[str, Value], list[str]]:
+    """Read the JSON object form of version 1 (D1.1c). Never raises; returns as above."""
+    if len(text) > MAX_TEXT:
+        return {}, [f"longer than {MAX_TEXT} characters: not read"]
+    try:
+        document = json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return {}, ["not JSON: not read"]
+    if not isinstance(document, dict):
+        return {}, ["not a JSON object: not read"]
+    members: dict[str, Value] = {}
+    faults: list[str] = []
+    if len(document) > MAX_KEYS:
+        faults.append(f"more than {MAX_KEYS} keys: the rest is not read")
+    for key, given in list(document.items())[:MAX_KEYS]:
+        if _KEY.fullmatch(key) is None:
+            faults.append("not a key")
+        elif _is_scalar(given):
+            members[key] = given
+        elif isinstance(given, list) and len(given) <= MAX_KEYS and all(map(_is_scalar, given)):
+            members[key] = tuple(Item(value) for value in given)
+        else:
+            faults.append(f"{key}: neither a value nor a list of values")
+    return members, faults[:MAX_FAULTS]
+
+
+class _Reader:
+    """A position in a text, moved on by what was read."""
+
+    __slots__ = ("_faults", "_position", "_text")
+
+    def __init__(self, text: str, faults: list[str]) -> None:
+        self._text = text
+        self._position = 0
+        self._faults = faults
+
+    def at_end(self) -> bool:
+        self._skip_space()
+        return self._position >= len(self._text)
+
+    def member(self) -> tuple[str, Value]:
+        """Read one member and the comma after it; on a fault the position is where it was seen."""
+        key = self._key("not a key")
+        value: Value = True
+        if self._take("="):
+            value = self._inner_list(key) if self._take("(") else self._scalar(key)
+        parameters = self._parameters(key)
+        if parameters and not isinstance(value, tuple):
+            value = (Item(value, parameters),)
+        self._skip_space()
+        if self._position < len(self._text) and not self._take(","):
+            raise _MalformedError(f"{key}: no comma after the value")
+        return key, value
+
+    def skip_member(self) -> None:
+        """Move behind the next comma, or to the end."""
+        comma = self._text.find(",", self._position)
+        self._position = len(self._text) if comma < 0 else comma + 1
+
+    def _inner_list(self, key: str) -> tuple[Item, ...]:
+        items: list[Item] = []
+        self._skip_space()
+        while not self._take(")"):
+            if len(items) == MAX_KEYS:
+                raise _MalformedError(f"{key}: more than {MAX_KEYS} items")
+            value = self._scalar(key)
+            items.append(Item(value, self._parameters(key)))
+            self._skip_space()
+        return tuple(items)
+
+    def _parameters(self, key: str) -> dict[str, Scalar]:
+        parameters: dict[str, Scalar] = {}
+        while self._take(";"):
+            name = self._key(f"{key}: a parameter without a name")
+            parameters[name] = self._scalar(key) if self._take("=") else True
+        return parameters
+
+    def _scalar(self, key: str) -> Scalar:
+        string = _STRING.match(self._text, self._position)
+        if string is not None:
+            self._position = string.end()
+            if _UNPRINTABLE.search(string[1]):
+                raise _MalformedError(f"{key}: unprintable characters")
+            return _ESCAPE.sub(r"\1", string[1])
+        bare = _BARE.match(self._text, self._position)
+        if bare is None:
+            raise _MalformedError(f"{key}: no value")
+        self._position = bare.end()
+        return self._bare(key, bare[0])
+
+    def _bare(self, key: str, text: str) -> Scalar:
+        if text in _BOOLEANS:
+            return _BOOLEANS[text]
+        number = _NUMBER.fullmatch(text)
+        if number is not None:
+            return int(text) if number[1] is None else float(text)
+        if text in _WORDS:
+            self._faults.append(f"{key}: a flag is the key alone")
+            return _WORDS[text]
+        if _UNPRINTABLE.search(text):
+            raise _MalformedError(f"{key}: unprintable characters")
+        if _TOKEN.fullmatch(text) is None:
+            self._faults.append(f"{key}: a string without quotes")
+        return text
+
+    def _key(self, fault: str) -> str:
+        self._skip_space()
+        match = _KEY.match(self._text, self._position)
+        if match is None:
+            raise _MalformedError(fault)
+        self._position = match.end()
+        return match[0]
+
+    def _take(self, character: str) -> bool:
+        taken = self._text.startswith(character, self._position)
+        self._position += taken
+        return taken
+
+    def _skip_space(self) -> None:
+        while self._text.startswith((" ", "\t"), self._position):
+            self._position += 1
+
+
+def _is_scalar(given: object) -> bool:
+    if isinstance(given, str):
+        return _UNPRINTABLE.search(given) is None
+    return isinstance(given, bool | int | float) and abs(given) < _TOO_MUCH
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")

@@ -1,0 +1,103 @@
+"""How fast was this session lately? An estimate that one outlier cannot swing.
+
+It is the weighted median of the last ``MAX_SAMPLES`` samples, where each weighs ``WEIGHT`` times
+the one after it: two samples that agree move it, one alone never does. Of two samples nobody can
+tell which is off, so the lower one counts. Weights go by order, not by time, so that a lone sample
+after a pause cannot outvote all others; age is for ``throughput`` to judge.
+
+Measured on 363 recorded traces, 4 s downloads back to back, predicting the next: the median of
+|ln(predicted / real)|, and by how much one newest sample 100 times off moves the estimate
+(``python -m tests.benchmark.throughput_estimators`` prints the whole table):
+
+    ============  =========  =====  =====  =====================
+    estimator     broadband     3G     4G  one outlier (95th %)
+    ============  =========  =====  =====  =====================
+    last value        0.060  0.166  0.150  x100   (x100)
+    EWMA 0.3          0.088  0.231  0.173  x3.9   (x40)
+    harmonic of 5     0.091  0.259  0.189  x1.5   (x24)
+    this one          0.071  0.195  0.158  x1.04  (x2.2)
+    ============  =========  =====  =====  =====================
+"""
+
+import struct
+from bisect import bisect_left
+from dataclasses import dataclass
+from itertools import accumulate
+from math import inf
+from typing import NamedTuple, Self
+
+MIN_KBPS = 8
+MAX_KBPS = 10_000_000
+MAX_SAMPLES = 5
+WEIGHT = 0.7
+FORGOTTEN_S = 3600
+"""Age in seconds from which a sample says nothing any more."""
+CLOCK_SKEW_S = 60
+"""Seconds by which another gateway's clock may be ahead; later samples are not believed."""
+
+_FORMAT = b"\x01"
+_FEW = 3
+_SAMPLE = struct.Struct(">Iq")
+
+
+class Sample(NamedTuple):
+    """One measurement: kbit/s, and whole seconds since 1970."""
+
+    kbps: int
+    time_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEstimate:
+    """The last samples of one session, oldest first; what the store keeps for a session."""
+
+    samples: tuple[Sample, ...] = ()
+
+    def updated(self, kbps: float, now_s: float) -> Self:
+        """With one more sample, taken at ``now_s`` (seconds since 1970).
+
+        An implausible speed changes nothing. Samples that are forgotten, or that lie farther in
+        the future than clocks may differ, are dropped.
+        """
+        if not plausible(kbps):
+            return self
+        now = int(now_s)
+        from_s, to_s = now - FORGOTTEN_S, now + CLOCK_SKEW_S
+        kept = [old for old in self.samples if from_s <= old.time_s <= to_s][1 - MAX_SAMPLES :]
+        latest = max([now, *(old.time_s for old in kept)])
+        return type(self)((*kept, Sample(round(kbps), latest)))
+
+    def kbps(self) -> int:
+        """The estimate in kbit/s; 0 without samples."""
+        if len(self.samples) < _FEW:
+            return min((sample.kbps for sample in self.samples), default=0)
+        weighted = sorted(
+            (old.kbps, WEIGHT**newer) for newer, old in enumerate(reversed(self.samples))
+        )
+        upto = list(accumulate(weight for _, weight in weighted))
+        return weighted[bisect_left(upto, upto[-1] / 2)][0]
+
+    def age_s(self, now_s: float) -> float:
+        """Seconds since the last sample: 0 when it lies in the future, infinite without one."""
+        return max(0.0, now_s - self.samples[-1].time_s) if self.samples else inf
+
+    def to_bytes(self) -> bytes:
+        """A format byte and 12 bytes for each sample."""
+        return _FORMAT + b"".join(_SAMPLE.pack(*sample) for sample in self.samples)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self | None:
+        """Read what ``to_bytes`` wrote; None for anything else, since a store may hold garbage."""
+        count, rest = divmod(len(data) - len(_FORMAT), _SAMPLE.size)
+        if not data.startswith(_FORMAT) or rest or count > MAX_SAMPLES:
+            return None
+        samples = tuple(map(Sample._make, _SAMPLE.iter_unpack(data[len(_FORMAT) :])))
+        times = [sample.time_s for sample in samples]
+        if times != sorted(times) or not all(plausible(sample.kbps) for sample in samples):
+            return None
+        return cls(samples)
+
+
+def plausible(kbps: float) -> bool:
+    """Can a network that plays video be this fast? False for NaN and infinity."""
+    return MIN_KBPS <= kbps <= MAX_KBPS

@@ -1,0 +1,164 @@
+"""What does the request itself ask for? The query parameters of the contract.
+
+Decisions:
+
+- An unknown parameter is ignored. A known one that is malformed is an error that names it; a
+  number that is well formed but absurd is none, ``throughput.choose`` decides on that. ``NaN`` and
+  ``Infinity`` are numbers here, since players that have measured nothing do send them.
+- A repeated parameter counts by its last value: players and middleware append.
+- ``session`` and ``CMCD`` without a value are absent.
+- ``+`` is itself, as in RFC 3986 and for ``EXT-X-DEFINE:QUERYPARAM`` (A5.4), but a space in
+  ``CMCD``, where ``URLSearchParams`` writes one so and a plus sign always arrives as ``%2B``.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import unquote
+
+from gateway.client.facts import Limits
+from manifests.codecs import CodecFamily
+
+MAX_QUERY = 16_384
+"""Bytes of a query string."""
+MAX_PARAMETERS = 64
+"""Parameters of a query string, unknown and empty ones included."""
+
+HEIGHTS = {f"{height}p": height for height in (270, 360, 480, 540, 720, 1080, 1440, 2160)}
+"""The values of ``max_resolution`` and ``min_resolution``, and the height in pixels of each."""
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,3})?|NaN|Infinity)")
+_BITRATE = re.compile(r"0{0,8}[1-9][0-9]{0,11}")
+_SESSION = re.compile(r"[\x20-\x7e]{1,64}")
+_FIELDS = re.compile(r"[a-z_]{1,32}(?:,[a-z_]{1,32}){0,31}")
+_SHOWN = 64
+_FAMILIES = {family.value: family for family in CodecFamily}
+
+T = TypeVar("T")
+
+
+class ParameterError(ValueError):
+    """A known query parameter is malformed: the gateway answers 400.
+
+    ``name`` is the parameter, ``value`` what came, quoted, escaped and cut to a bounded length,
+    ``allowed`` what would have been right.
+    """
+
+    def __init__(self, name: str, value: str, allowed: str) -> None:
+        """Keep the parts; ``value`` is the player's text as it came."""
+        self.name = name
+        self.value = ascii(value if len(value) <= _SHOWN else f"{value[:_SHOWN]}...")
+        self.allowed = allowed
+        super().__init__(f"{name}={self.value}: allowed is {allowed}")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestParameters:
+    """The query parameters of one request, read.
+
+    ``speed_kbps`` (kbit/s) and ``bandwidth_hint_mbps`` (Mbit/s) are as the player gave them, which
+    may be absurd. ``cmcd`` is the text for ``cmcd.parse_query``. ``fields`` are the members that a
+    JSON answer is to have, None for all. ``by_name`` has every parameter of the query,
+    percent-decoded, for ``EXT-X-DEFINE:QUERYPARAM``: hostile text.
+    """
+
+    limits: Limits
+    speed_kbps: float | None
+    bandwidth_hint_mbps: float | None
+    session: str | None
+    cmcd: str | None
+    fields: tuple[str, ...] | None
+    by_name: Mapping[str, str]
+
+
+def parse(query: bytes) -> RequestParameters:
+    """Read a query string, without its ``?``, still percent-encoded.
+
+    Raises:
+        ParameterError: a known parameter is malformed, a minimum is above its maximum, or the
+            query is longer than ``MAX_QUERY`` bytes or ``MAX_PARAMETERS`` parameters.
+    """
+    by_name, cmcd = _split(query)
+    max_height = _read(by_name, "max_resolution", _height, _one_of(HEIGHTS))
+    min_height = _read(by_name, "min_resolution", _height, _one_of(HEIGHTS))
+    if max_height is not None and min_height is not None and min_height > max_height:
+        allowed = f"at most max_resolution, {max_height}p"
+        raise ParameterError("min_resolution", by_name["min_resolution"], allowed)
+    bitrate = "a whole number of kbit/s from 1 up"
+    limits = Limits(
+        max_height=max_height,
+        min_height=min_height,
+        max_bitrate_kbps=_read(by_name, "max_bitrate", _bitrate, bitrate),
+        codecs=_read(by_name, "codecs", _codecs, f"a comma list of {_one_of(_FAMILIES)}"),
+    )
+    return RequestParameters(
+        limits=limits,
+        speed_kbps=_read(by_name, "speed", _number, "a number of kbit/s"),
+        bandwidth_hint_mbps=_read(by_name, "clientBandwidthHint", _number, "a number of Mbit/s"),
+        session=_read(by_name, "session", _session, "up to 64 printable ASCII characters") or None,
+        cmcd=cmcd or None,
+        fields=_read(by_name, "fields", _fields, "a comma list of member names"),
+        by_name=by_name,
+    )
+
+
+def _split(query: bytes) -> tuple[dict[str, str], str]:
+    """Every parameter by its name, and the text of ``CMCD`` with its spaces."""
+    if len(query) > MAX_QUERY:
+        raise ParameterError("query", f"{len(query)} bytes", f"at most {MAX_QUERY} bytes")
+    if query.count(b"&") >= MAX_PARAMETERS:
+        shown = f"{query.count(b'&') + 1} parameters"
+        raise ParameterError("query", shown, f"at most {MAX_PARAMETERS} parameters")
+    by_name: dict[str, str] = {}
+    cmcd = ""
+    for pair in query.decode("utf-8", "replace").split("&"):
+        name, _, value = pair.partition("=")
+        if name == "CMCD":
+            cmcd = unquote(value.replace("+", " "))
+        if name:
+            by_name[unquote(name)] = unquote(value)
+    return by_name, cmcd
+
+
+def _read(
+    by_name: Mapping[str, str], name: str, read: Callable[[str], T | None], allowed: str
+) -> T | None:
+    """The value of a parameter; None when it is absent, an error when ``read`` gives None."""
+    text = by_name.get(name)
+    if text is None:
+        return None
+    value = read(text)
+    if value is None:
+        raise ParameterError(name, text, allowed)
+    return value
+
+
+def _height(text: str) -> int | None:
+    return HEIGHTS.get(text)
+
+
+def _bitrate(text: str) -> int | None:
+    return int(text) if _BITRATE.fullmatch(text) else None
+
+
+def _number(text: str) -> float | None:
+    return float(text) if _NUMBER.fullmatch(text) else None
+
+
+def _session(text: str) -> str | None:
+    return text if not text or _SESSION.fullmatch(text) else None
+
+
+def _fields(text: str) -> tuple[str, ...] | None:
+    return tuple(text.split(",")) if _FIELDS.fullmatch(text) else None
+
+
+def _codecs(text: str) -> frozenset[CodecFamily] | None:
+    families = {_FAMILIES.get(name.strip(" ").lower()) for name in text.split(",")}
+    known = frozenset(family for family in families if family is not None)
+    return known if len(known) == len(families) else None
+
+
+def _one_of(names: Mapping[str, object]) -> str:
+    return ", ".join(names)
