@@ -1,0 +1,23 @@
+"""Redis and its twins: what the gateway remembers between requests, shared by its workers."""
+
+from gateway.store.connect import connect
+from gateway.store.embedded import EmbeddedServer
+from gateway.store.protocol import (
+    State,
+    Store,
+    StoreError,
+    StoreObserver,
+    StoreUnavailable,
+    Trouble,
+)
+
+__all__ = [
+    "EmbeddedServer",
+    "State",
+    "Store",
+    "StoreError",
+    "StoreObserver",
+    "StoreUnavailable",
+    "Trouble",
+    "connect",
+]

@@ -1,0 +1,28 @@
+"""Under which name is something stored?
+
+Names are ``gw1:<kind>:<digest>``: a version, so that a later layout does not read this one's
+values; and a digest, because session ids and asset ids are player input. Whatever the player sends,
+a name has the same few bytes, all of them harmless.
+"""
+
+from hashlib import blake2b
+
+PREFIX = b"gw1:"
+PROBE = PREFIX + b"probe"
+DIGEST_BYTES = 20
+
+
+def decision_key(key: str) -> bytes:
+    """The name of the decision for one client class, place cell, asset and policy version."""
+    return PREFIX + b"d:" + _digest(key)
+
+
+def session_key(session: str) -> bytes:
+    """The name of what is remembered of one player session."""
+    return PREFIX + b"s:" + _digest(session)
+
+
+def _digest(text: str) -> bytes:
+    # Lone surrogates are possible in decoded player input; they must not raise here.
+    data = text.encode("utf-8", "surrogatepass")
+    return blake2b(data, digest_size=DIGEST_BYTES).hexdigest().encode("ascii")
