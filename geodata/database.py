@@ -1,0 +1,124 @@
+"""What does one GeoIP file say of an address?"""
+
+from ipaddress import IPv4Address, IPv6Address
+
+import geoip2.models
+
+from geodata.mmdb import MmdbFile
+from geodata.place import UNKNOWN, Place
+from geodata.regions import Country, as_continent, country
+
+# When a database names the town but gives no radius (DB-IP does so): a town and its surroundings.
+TOWN_RADIUS_KM = 50.0
+# The greatest radius that MaxMind gives. It means "somewhere in the country".
+GREATEST_RADIUS_KM = 1000.0
+
+
+class GeoDatabase(MmdbFile[Place]):
+    """A City or Country database: GeoIP2, GeoLite2, DB-IP or the embedded one."""
+
+    kinds = ("City", "Country")
+    allowed = "a City or Country database of GeoIP2, GeoLite2 or DB-IP"
+
+    def place(self, ip: IPv4Address | IPv6Address) -> Place:
+        """Where an address is. Never raises: ``UNKNOWN`` is for every address without an answer.
+
+        A point comes with a radius in km. Where the file knows no more than the country, the point
+        is where that country's people live and the radius covers nine in ten of them, so that
+        nobody takes it for a street address.
+        """
+        return self.find(ip) or UNKNOWN
+
+    def _ask(self, ip: IPv4Address | IPv6Address) -> Place:
+        if self.kind == "City":
+            city = self._reader.city(ip)
+            home = _home(city)
+            return _place(city, home, _point(city, home))
+        record = self._reader.country(ip)
+        home = _home(record)
+        return _place(record, home, _country_point(home))
+
+
+class AsnDatabase(MmdbFile[int]):
+    """A database of autonomous systems."""
+
+    kinds = ("GeoLite2-ASN",)
+    allowed = "an ASN database of GeoLite2 or DB-IP"
+
+    def asn(self, ip: IPv4Address | IPv6Address) -> int | None:
+        """The number of the autonomous system that announces an address; never raises."""
+        return self.find(ip)
+
+    def _ask(self, ip: IPv4Address | IPv6Address) -> int | None:
+        number = self._reader.asn(ip).autonomous_system_number
+        return None if number is None else int(number)
+
+
+class AnonymousIpDatabase(MmdbFile[bool]):
+    """A database of VPNs, proxies and Tor exits."""
+
+    kinds = ("GeoIP2-Anonymous-IP",)
+    allowed = "an Anonymous-IP database of GeoIP2"
+
+    def anonymous(self, ip: IPv4Address | IPv6Address) -> bool:
+        """True when the database lists the address as anonymous; never raises."""
+        return self.find(ip) or False
+
+    def _ask(self, ip: IPv4Address | IPv6Address) -> bool:
+        return bool(self._reader.anonymous_ip(ip).is_anonymous)
+
+
+Point = tuple[float, float, float]
+
+
+def _home(record: geoip2.models.Country) -> Country | None:
+    """The country where the address is used. Not ``registered_country``, which says only where its
+    owner is registered, and would license a satellite's whole footprint as one country."""
+    code = record.country.iso_code
+    return country(code) if code else None
+
+
+def _place(record: geoip2.models.Country, home: Country | None, point: Point | None) -> Place:
+    continent = as_continent(record.continent.code or "") or (home.continent if home else None)
+    if not (home or continent or point):
+        return UNKNOWN
+    latitude, longitude, accuracy_km = point or (None, None, None)
+    return Place(
+        status="found",
+        country=home.code if home else None,
+        continent=continent,
+        latitude=latitude,
+        longitude=longitude,
+        accuracy_km=accuracy_km,
+    )
+
+
+def _country_point(home: Country | None, radius_km: float = 0.0) -> Point | None:
+    if home is None:
+        return None
+    return home.latitude, home.longitude, max(home.radius_km, radius_km)
+
+
+def _point(record: geoip2.models.City, home: Country | None) -> Point | None:
+    """Degrees and km. The record's own point, unless it is a stand-in for the whole country."""
+    location = record.location
+    radius_km = _number(location.accuracy_radius, 1.0, 20_016.0) or 0.0
+    latitude = _number(location.latitude, -90.0, 90.0)
+    longitude = _number(location.longitude, -180.0, 180.0)
+    if latitude is None or longitude is None:
+        return _country_point(home)
+    if record.city.names or record.city.geoname_id or record.subdivisions:
+        return latitude, longitude, radius_km or TOWN_RADIUS_KM
+    if home is None:
+        return latitude, longitude, radius_km or GREATEST_RADIUS_KM
+    if 0 < radius_km < min(home.radius_km, GREATEST_RADIUS_KM):
+        return latitude, longitude, radius_km
+    return _country_point(home, radius_km)
+
+
+def _number(value: float | None, least: float, greatest: float) -> float | None:
+    """The value when it is in its range, which NaN never is. ValueError when it is no number."""
+    if value is None:
+        return None
+    number = float(value)
+    return number if least <= number <= greatest else None
