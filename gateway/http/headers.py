@@ -1,0 +1,72 @@
+"""Which headers does a manifest answer carry?"""
+
+import re
+import secrets
+
+from gateway.client.facts import Facts
+from gateway.decision import Decision
+from gateway.edge.edge import Edge
+
+MANIFEST_TYPE = "application/vnd.apple.mpegurl"
+"""Rule A1.6; without a charset parameter, since the format is UTF-8 by itself."""
+
+VARY = (
+    "Accept-Encoding, User-Agent, Sec-CH-UA, Sec-CH-UA-Mobile, Sec-CH-UA-Platform, "
+    "Sec-CH-UA-Platform-Version, Sec-CH-UA-Model, Sec-CH-UA-Form-Factors, Save-Data, ECT, "
+    "CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status"
+)
+"""Every request header that may change a manifest (F4), but for ``Downlink``, which browsers jitter
+(F2), and the address, which no header names: hence ``Cache-Control: private``."""
+
+ACCEPT_CH = (
+    "Sec-CH-UA-Model, Sec-CH-UA-Platform-Version, Sec-CH-UA-Form-Factors, Downlink, ECT, RTT"
+)
+EXPOSED = "Gateway-Decision, Server-Timing, ETag, Date, X-Request-ID, Retry-After"
+ALLOWED = (
+    "CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status, Range, If-None-Match, Content-Type, "
+    "X-Request-ID, Save-Data, Downlink, ECT, RTT"
+)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._~+/=@:-]{1,128}")
+_TOKEN = re.compile(r"[A-Za-z*][A-Za-z0-9!#$%&'*+.^_`|~:/-]*")
+
+
+def request_id(given: str | None) -> str:
+    """The caller's own id when it is one, else a new one."""
+    if given is not None and _REQUEST_ID.fullmatch(given):
+        return given
+    return secrets.token_hex(8)
+
+
+def gateway_decision(facts: Facts, decision: Decision, edge: Edge, cache: str) -> str:
+    """``Gateway-Decision``: an RFC 9651 dictionary (contract, section 2)."""
+    members = [f"profile={_name(decision.profile)}", f"device={facts.device.kind}"]
+    if facts.place.country is not None:
+        members.append(f"country={_string(facts.place.country)}")
+    if facts.throughput is not None:
+        members.append(f"speed={facts.throughput.kbps};src={facts.throughput.source}")
+    members += [
+        f"edge={_string(edge.id)}",
+        f"rungs={len(decision.edit.variants)}",
+        f"cache={cache}",
+    ]
+    return ", ".join(members)
+
+
+def _name(text: str) -> str:
+    return text if _TOKEN.fullmatch(text) else _string(text)
+
+
+def _string(text: str) -> str:
+    """An RFC 9651 string; the config lets only printable ASCII through to here."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def server_timing(marks: list[tuple[str, float]], start: float) -> str:
+    """``Server-Timing`` from moments (seconds) at which named stages ended."""
+    entries = []
+    for name, moment in marks:
+        entries.append(f"{name};dur={(moment - start) * 1000:.2f}")
+        start = moment
+    return ", ".join(entries)

@@ -1,0 +1,72 @@
+"""How does the gateway say no? RFC 9457 problem details, one place for all of them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from starlette.responses import Response
+
+from gateway.observe import metrics
+
+MEDIA_TYPE = "application/problem+json"
+_TYPE_PREFIX = "urn:problem:streaming-gateway:"
+
+
+@dataclass(slots=True)
+class Problem(Exception):  # noqa: N818  # RFC 9457's own word
+    """A request that is not answered as asked. ``kind`` ends the problem's ``type``; ``detail`` is
+    for people and quotes what came."""
+
+    status: int
+    kind: str
+    title: str
+    detail: str
+    extra: Mapping[str, object] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def bad_parameter(name: str, detail: str) -> Problem:
+    """400: a known query parameter is malformed."""
+    return Problem(400, "bad-parameter", "Malformed parameter", detail, {"parameter": name})
+
+
+def no_such_asset(detail: str) -> Problem:
+    """404: there is no such asset, or nothing of this kind for it."""
+    return Problem(404, "no-such-asset", "No such asset", detail)
+
+
+def not_available_yet(what: str) -> Problem:
+    """404: part of the interface that this version does not answer."""
+    return Problem(404, "not-available", "Not available", f"{what} is not available here yet")
+
+
+def nothing_to_play(detail: str) -> Problem:
+    """406: no rendition that this client may play."""
+    return Problem(406, "nothing-to-play", "No rendition this client may play", detail)
+
+
+def bad_source(detail: str) -> Problem:
+    """502: the source's manifest cannot be played."""
+    return Problem(502, "bad-source", "The source manifest cannot be served", detail)
+
+
+def shutting_down() -> Problem:
+    """503: this process is on its way out."""
+    title = "Shutting down"
+    detail = "this process is shutting down; ask another one"
+    return Problem(503, "shutting-down", title, detail, headers={"Retry-After": "1"})
+
+
+def response(problem: Problem, instance: str) -> Response:
+    """The answer for ``problem``; ``instance`` is the path that was asked for."""
+    metrics.PROBLEMS.labels(problem.kind).inc()
+    body = {
+        "type": _TYPE_PREFIX + problem.kind,
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "instance": instance,
+        **problem.extra,
+    }
+    headers = {"Cache-Control": "no-store", **problem.headers}
+    return Response(json.dumps(body).encode(), problem.status, headers, MEDIA_TYPE)

@@ -1,0 +1,38 @@
+"""What does a request need besides itself? The parts that the composition root has built."""
+
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from gateway.client.address import TrustedProxies
+from gateway.client.device import DeviceClassifier
+from gateway.config.schema import Settings
+from gateway.decision import Policy
+from gateway.http.bodies import Bodies
+from gateway.source.source import Source
+from gateway.store.decisions import DecisionCache
+from gateway.store.protocol import Store
+from geodata.lookup import GeoLookup
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The parts that follow from one version of the config; replaced as a whole."""
+
+    settings: Settings
+    policy: Policy
+    classifier: DeviceClassifier
+    trusted: TrustedProxies
+    zone: ZoneInfo
+    source: Source
+
+
+@dataclass(slots=True)
+class Gateway:
+    """One process's gateway: the current runtime, and what outlives a reload."""
+
+    runtime: Runtime
+    store: Store
+    geo: GeoLookup
+    decisions: DecisionCache
+    bodies: Bodies = field(default_factory=Bodies)
+    draining: bool = False

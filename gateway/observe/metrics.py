@@ -1,0 +1,90 @@
+"""What is counted? Every metric and every label value that it may take (``docs/metrics.md``).
+
+Labels come from the config (profiles, edges) or from fixed sets, never from a player, so the number
+of series is bounded. Several workers share one set through ``PROMETHEUS_MULTIPROC_DIR``.
+"""
+
+import os
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+REQUESTS = Counter(
+    "gateway_requests", "Requests answered, by route and status code.", ["route", "status"]
+)
+REQUEST_SECONDS = Histogram(
+    "gateway_request_seconds", "Seconds from request to answer.", ["route"], buckets=_SECONDS
+)
+DECISIONS = Counter(
+    "gateway_decisions",
+    "Decisions used, by profile, device and where they came from (local, hit, miss, off).",
+    ["profile", "device", "cache"],
+)
+EDGES = Counter("gateway_edge_selections", "Manifests that name this edge.", ["edge"])
+PROBLEMS = Counter("gateway_problems", "Problem answers, by their type.", ["problem"])
+PLAYLIST_FAULTS = Counter(
+    "gateway_playlist_faults", "Faults in source playlists that were served all the same.", ["rule"]
+)
+SOURCE_ERRORS = Counter("gateway_source_errors", "Source manifests that could not be served.")
+STORE_OPERATIONS = Histogram(
+    "gateway_store_operation_seconds",
+    "Seconds per store operation, by operation and outcome.",
+    ["operation", "outcome"],
+    buckets=_SECONDS,
+)
+STORE_UP = Gauge(
+    "gateway_store_up",
+    "1 when the store answers, 0 when it does not.",
+    multiprocess_mode="livemin",
+)
+STORE_CHANGES = Counter("gateway_store_state_changes", "Changes of the store's state.", ["state"])
+STORE_DROPPED = Counter("gateway_store_dropped_writes", "Writes to the store that were given up.")
+STORE_GARBAGE = Counter("gateway_store_garbage", "Entries of the store that made no sense.")
+CONFIG_RELOADS = Counter(
+    "gateway_config_reloads", "Reloads of the config, by outcome (ok, refused).", ["outcome"]
+)
+GEO_RELOADS = Counter(
+    "gateway_geo_reloads", "Reloads of GeoIP files, by outcome (ok, refused).", ["outcome"]
+)
+GEO_BUILT = Gauge(
+    "gateway_geo_database_build_seconds",
+    "When the GeoIP database in use was built (Unix time).",
+    multiprocess_mode="livemin",
+)
+
+
+def exposition() -> bytes:
+    """All metrics in the Prometheus text format, of all workers."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+class StoreMetrics:
+    """Counts what the store tells (:class:`gateway.store.protocol.StoreObserver`)."""
+
+    def operation(self, name: str, outcome: str, seconds: float) -> None:
+        """One operation ended."""
+        STORE_OPERATIONS.labels(name, outcome).observe(seconds)
+
+    def state_changed(self, state: str, reason: str) -> None:  # noqa: ARG002
+        """The store's state is another one now."""
+        STORE_UP.set(0 if state == "down" else 1)
+        STORE_CHANGES.labels(state).inc()
+
+    def dropped(self, count: int) -> None:
+        """``count`` writes were given up."""
+        STORE_DROPPED.inc(count)

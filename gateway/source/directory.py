@@ -1,0 +1,97 @@
+"""Source manifests on disk: read once, watched, reloaded.
+
+What a name may reach is bounded: an asset id has no ``..`` segment by its grammar, and the file
+that it leads to must really lie below the root, so that neither a template nor a symbolic link
+leads out of it.
+"""
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from hashlib import blake2b
+from pathlib import Path
+
+import structlog
+from watchfiles import awatch
+
+from gateway.source.source import BadSourceError, NoSuchAssetError, SourceManifest
+from manifests.hls.fault import ManifestError
+from manifests.hls.multivariant import parse
+
+log = structlog.get_logger()
+
+REMEMBERED = 10_000
+"""How many assets' manifests are held in memory."""
+
+
+class DirectorySource:
+    """``{root}/{template}`` with ``{asset}`` replaced, parsed once and kept until it changes."""
+
+    def __init__(self, root: Path, template: str, max_bytes: int) -> None:
+        """``max_bytes`` bounds the size of one manifest."""
+        self._root = root
+        self._template = template
+        self._max_bytes = max_bytes
+        self._known: OrderedDict[str, SourceManifest] = OrderedDict()
+        self._generation = 0
+
+    async def load(self, asset: str) -> SourceManifest:
+        """The manifest of ``asset``, from memory or from disk.
+
+        Raises :class:`NoSuchAssetError` and :class:`BadSourceError`.
+        """
+        path = self._template.replace("{asset}", asset)
+        known = self._known.get(path)
+        if known is not None:
+            self._known.move_to_end(path)
+            return known
+        generation = self._generation
+        manifest = await asyncio.to_thread(self._read, path)
+        if generation == self._generation:  # else it changed while it was read: read again later
+            self._known[path] = manifest
+            if len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+        return manifest
+
+    def _read(self, path: str) -> SourceManifest:
+        try:
+            root = self._root.resolve(strict=True)
+            file = (root / path).resolve(strict=True)
+        except (OSError, RuntimeError):  # RuntimeError: a loop of symbolic links
+            raise NoSuchAssetError(f"{path}: no such file") from None
+        if not file.is_relative_to(root):
+            raise NoSuchAssetError(f"{path}: leads out of the source's root")
+        if not file.is_file():  # a folder, or a pipe that would never end
+            raise NoSuchAssetError(f"{path}: not a file")
+        try:
+            with file.open("rb") as opened:
+                data = opened.read(self._max_bytes + 1)
+        except FileNotFoundError:
+            raise NoSuchAssetError(f"{path}: no such file") from None
+        except OSError as error:
+            raise BadSourceError(f"{path}: cannot be read: {error.strerror}") from error
+        if len(data) > self._max_bytes:
+            raise BadSourceError(f"{path}: larger than the {self._max_bytes} bytes allowed")
+        try:
+            playlist = parse(data, path)
+        except ManifestError as error:
+            raise BadSourceError(str(error)) from error
+        return SourceManifest(path, playlist, blake2b(data, digest_size=8).hexdigest())
+
+    def ready(self) -> str | None:
+        """None when the root is there."""
+        return None if self._root.is_dir() else f"{self._root} is not a directory"
+
+    async def watch(self) -> None:
+        """Forget what has changed on disk, until cancelled.
+
+        Any change forgets everything: a manifest may be reached through links and renamed folders,
+        and reading one again costs less than a millisecond.
+        """
+        while True:
+            with contextlib.suppress(FileNotFoundError):
+                async for changes in awatch(self._root, step=50):
+                    self._generation += 1
+                    self._known.clear()
+                    log.info("source_changed", files=len(changes))
+            await asyncio.sleep(1)  # the root is not there yet, or was replaced

@@ -1,0 +1,33 @@
+"""Source manifests built from the configured ladder alone: every asset has the same one."""
+
+import asyncio
+from collections.abc import Sequence
+from hashlib import blake2b
+
+from gateway.source.source import SourceManifest
+from manifests.hls.generated import GeneratedRung, write_ladder
+from manifests.hls.multivariant import parse
+
+
+class GeneratedSource:
+    """One playlist for all assets; its URIs are relative, so that they resolve below each."""
+
+    def __init__(self, ladder: Sequence[GeneratedRung], template: str) -> None:
+        """``template`` is the path of a source manifest, with ``{asset}`` in it."""
+        data = write_ladder(ladder)
+        self._playlist = parse(data, "the configured ladder")
+        self._version = blake2b(data, digest_size=8).hexdigest()
+        self._template = template
+
+    async def load(self, asset: str) -> SourceManifest:
+        """The configured ladder, as if it lay in ``asset``'s own folder."""
+        path = self._template.replace("{asset}", asset)
+        return SourceManifest(path, self._playlist, self._version)
+
+    def ready(self) -> str | None:
+        """Always ready."""
+        return None
+
+    async def watch(self) -> None:
+        """Nothing changes until the config does."""
+        await asyncio.Event().wait()
