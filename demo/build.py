@@ -55,7 +55,8 @@ class Rung:
     @property
     def label(self) -> str:
         family = "HEVC" if self.encoder == "libx265" else "H.264"
-        return f"{family}  {self.width}×{self.height}  {FRAME_RATE} fps"
+        times = "\N{MULTIPLICATION SIGN}"
+        return f"{family}  {self.width}{times}{self.height}  {FRAME_RATE} fps"
 
 
 RUNGS = (
@@ -100,10 +101,13 @@ def picture(rung: Rung, font: Path) -> str:
             f":x='{x}':y=h*{y}"
         )
 
+    background = (
+        f"gradients=s={rung.width}x{rung.height}:r={FRAME_RATE}:d={SECONDS}:n=2:seed=7"
+        f":speed=0.01:c0={rung.colours[0]}:c1={rung.colours[1]}"
+    )
     return ",".join(
         [
-            f"gradients=s={rung.width}x{rung.height}:r={FRAME_RATE}:d={SECONDS}:n=2:seed=7"
-            f":speed=0.01:c0={rung.colours[0]}:c1={rung.colours[1]}",
+            background,
             text(name, 0.32, 0.14),
             text(rung.label, 0.055, 0.47),
             text(clock, 0.15, 0.58, x="(w-h*0.62)/2"),

@@ -1,0 +1,184 @@
+"""Which CDN edges does the demo have, and how do they serve? Three small HTTP servers on loopback.
+
+Each serves the same catalogue, as the edges of a real CDN do, and signs every answer with an
+``Edge`` header, so that a player, a test or a person sees where a segment came from.
+"""
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from geodata.place import Continent
+
+HOST = "127.0.0.1"
+MEDIA_TYPES = {
+    ".m3u8": "application/vnd.apple.mpegurl",
+    ".mp4": "video/mp4",
+    ".m4s": "video/mp4",
+    ".vtt": "text/vtt; charset=utf-8",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DemoEdge:
+    """An edge to start: where it claims to be, and on which ``port`` (0 = any free one)."""
+
+    id: str
+    city: str
+    latitude: float
+    longitude: float
+    continents: tuple[Continent, ...]
+    fallback: bool = False
+    port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunningEdge:
+    """An edge that answers below ``url`` (absolute, ends with ``/``)."""
+
+    edge: DemoEdge
+    url: str
+
+
+EDGES = (
+    DemoEdge("demo-eu", "Oslo", 59.91, 10.75, ("EU", "AF")),
+    DemoEdge("demo-as", "Singapore", 1.35, 103.82, ("AS", "OC")),
+    DemoEdge("demo-na", "Virginia", 38.95, -77.45, ("NA", "SA"), fallback=True),
+)
+
+
+class PortBusyError(RuntimeError):
+    """Somebody else listens on the port that was asked for."""
+
+
+class QuietServer(uvicorn.Server):
+    """A uvicorn that leaves signals to whoever runs several servers in one event loop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take none; the caller sets ``should_exit``."""
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; raises :class:`PortBusyError` with one clear line."""
+    try:
+        return socket.create_server((host, port), backlog=256)
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        why = "already in use" if error.errno == errno.EADDRINUSE else "not allowed for this user"
+        raise PortBusyError(f"port {port} on {host} is {why}; choose another one") from error
+
+
+@contextlib.asynccontextmanager
+async def serve(app: ASGIApp, bound: socket.socket, *, lifespan: bool) -> AsyncIterator[None]:
+    """Serve ``app`` on a listening socket while the context is open.
+
+    With ``lifespan`` the context opens when the application has started; an application that does
+    not start raises RuntimeError.
+    """
+    config = uvicorn.Config(
+        app,
+        lifespan="on" if lifespan else "off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
+    )
+    server = QuietServer(config)
+    task = asyncio.create_task(server.serve(sockets=[bound]))
+    try:
+        while lifespan and not server.started:
+            await asyncio.wait({task}, timeout=0.01)
+            if task.done():
+                task.result()
+                raise RuntimeError("the server did not start")
+        yield
+    finally:
+        server.should_exit = True
+        try:
+            await task
+        finally:
+            bound.close()
+
+
+@contextlib.asynccontextmanager
+async def serve_edges(
+    root: Path, edges: Sequence[DemoEdge] = EDGES
+) -> AsyncIterator[tuple[RunningEdge, ...]]:
+    """Serve the catalogue under ``root`` from every edge while the context is open.
+
+    Raises :class:`PortBusyError` before anything is served.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        bound = [stack.enter_context(listen(HOST, edge.port)) for edge in edges]
+        running = []
+        for edge, sock in zip(edges, bound, strict=True):
+            await stack.enter_async_context(serve(edge_app(root, edge), sock, lifespan=False))
+            running.append(RunningEdge(edge, f"http://{HOST}:{sock.getsockname()[1]}/"))
+        yield tuple(running)
+
+
+def edge_app(root: Path, edge: DemoEdge) -> ASGIApp:
+    """The ASGI application of one edge: the catalogue, and ``/healthz``."""
+
+    async def health(_: Request) -> Response:
+        return JSONResponse({"edge": edge.id, "city": edge.city, "status": "ok"})
+
+    routes = [Route("/healthz", health), Mount("/", _Media(directory=root))]
+    return _Signed(Starlette(routes=routes), edge.id)
+
+
+class _Media(StaticFiles):
+    """Files with the media types that players expect; ranges and validators come from Starlette."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        kind = MEDIA_TYPES.get(PurePosixPath(path).suffix)
+        if kind is not None and response.status_code == 200:  # noqa: PLR2004
+            response.headers["content-type"] = kind
+            response.headers["cache-control"] = "public, max-age=3600"
+        return response
+
+
+class _Signed:
+    """Adds the edge's name and CORS to every answer, and answers preflights."""
+
+    def __init__(self, app: ASGIApp, edge: str) -> None:
+        self._app = app
+        self._headers = {
+            "edge": edge,
+            "access-control-allow-origin": "*",
+            "access-control-expose-headers": "Edge, ETag, Content-Range, Date",
+            "timing-allow-origin": "*",
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def signed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(self._headers)
+            await send(message)
+
+        if scope["type"] == "http" and scope["method"] == "OPTIONS":
+            allowed = {
+                "access-control-allow-methods": "GET, HEAD",
+                "access-control-allow-headers": "*",
+                "access-control-max-age": "86400",
+            }
+            await Response(status_code=204, headers=allowed)(scope, receive, signed)
+        else:
+            await self._app(scope, receive, signed)

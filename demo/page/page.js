@@ -1,0 +1,234 @@
+// Plays the demo title through the gateway and shows what the gateway decided, and why.
+// The choices stand in the page's own address, so that a view can be shared or opened by a test.
+
+const ASSET = "demo";
+const CHOICES = ["from", "speed", "max_resolution"];
+const byId = (id) => document.getElementById(id);
+const video = byId("video");
+const form = byId("pretend");
+const served = new Map(); // edge id -> segments
+let settings = { edges: [], places: [], player: null };
+let player = null; // hls.js, while it plays
+let started = 0; // counts starts, so that a late answer to an older choice is dropped
+
+function text(id, value) {
+  byId(id).textContent = value;
+}
+
+function element(name, content, className = "") {
+  const made = document.createElement(name);
+  made.append(content);
+  made.className = className;
+  return made;
+}
+
+function choices() {
+  const chosen = new URLSearchParams();
+  for (const name of CHOICES) {
+    if (form.elements[name].value) chosen.set(name, form.elements[name].value);
+  }
+  return chosen;
+}
+
+/** The gateway's address for a suffix: the choices that it takes as parameters, not the place. */
+function gatewayUrl(suffix) {
+  const query = choices();
+  query.delete("from");
+  return `/v1/play/${ASSET}${suffix}${query.size ? `?${query}` : ""}`;
+}
+
+/** The place travels as a proxy would tell it; the demo trusts its own loopback for that. */
+function placeHeaders() {
+  const from = form.elements.from.value;
+  return from ? { "X-Forwarded-For": from } : {};
+}
+
+function notice(message) {
+  byId("notice").hidden = !message;
+  text("notice", message);
+}
+
+function showDecision(decision, header) {
+  const { client, quality_profile: profile } = decision;
+  const speed = client.speed_kbps === null ? "not measured" : `${client.speed_kbps} kbit/s (${client.speed_source})`;
+  const facts = {
+    Device: client.device,
+    System: client.os ?? "unknown",
+    Place: client.country ? `${client.country}, ${client.continent}` : "unknown",
+    Speed: speed,
+  };
+  byId("client").replaceChildren(
+    ...Object.entries(facts).map(([name, value]) => {
+      const pair = element("div", element("dt", name));
+      pair.append(element("dd", value));
+      return pair;
+    }),
+  );
+  text("profile", profile.name);
+  byId("ladder").replaceChildren(
+    ...[...decision.ladder]
+      .sort((a, b) => b.height - a.height || b.bandwidth - a.bandwidth)
+      .map((rung) => {
+        const row = document.createElement("tr");
+        row.append(
+          element("td", rung.height ? `${rung.height}p` : "sound"),
+          element("td", String(Math.round(rung.bandwidth / 1000))),
+          element("td", rung.codecs ?? ""),
+        );
+        row.dataset.uri = rung.uri;
+        return row;
+      }),
+  );
+  const cities = new Map(settings.edges.map((edge) => [edge.id, edge.city]));
+  byId("edges").replaceChildren(
+    ...decision.edges.map((id) => {
+      const item = element("li", `${id} `);
+      item.dataset.edge = id;
+      item.append(element("small", cities.get(id) ?? ""));
+      return item;
+    }),
+  );
+  byId("reasons").replaceChildren(...decision.reasons.map((reason) => element("li", reason)));
+  text("header", header ? `Gateway-Decision: ${header}` : "");
+}
+
+async function decide(turn) {
+  const response = await fetch(gatewayUrl(""), { headers: placeHeaders() });
+  const body = await response.json();
+  if (turn !== started) return;
+  if (!response.ok) {
+    notice(`${body.title ?? response.status}: ${body.detail ?? ""}`);
+    return;
+  }
+  showDecision(body, response.headers.get("Gateway-Decision"));
+}
+
+function segmentLoaded(edge, url) {
+  const name = edge ?? new URL(url).host;
+  served.set(name, (served.get(name) ?? 0) + 1);
+  text("edge", name);
+  for (const item of byId("edges").children) {
+    item.classList.toggle("current", item.dataset.edge === name);
+  }
+}
+
+/** Fill a menu with the tracks that hls.js found. */
+function menu(id, tracks, current, off) {
+  const select = byId(id);
+  const options = tracks.map((track, index) => new Option(track.name, index, false, index === current));
+  if (off) options.unshift(new Option(off, -1, false, current < 0));
+  select.replaceChildren(...options);
+  select.disabled = options.length < 2;
+}
+
+function playWithHlsJs(Hls) {
+  const from = placeHeaders();
+  const hls = new Hls({
+    xhrSetup: (request, url) => {
+      // Only the gateway is told the place; the edges are other origins and need no such header.
+      if (new URL(url, location.href).origin !== location.origin) return;
+      for (const [name, value] of Object.entries(from)) request.setRequestHeader(name, value);
+    },
+  });
+  hls.on(Hls.Events.FRAG_LOADED, (_, data) => {
+    segmentLoaded(data.networkDetails?.getResponseHeader?.("Edge") ?? null, data.frag.url);
+  });
+  hls.on(Hls.Events.AUDIO_TRACKS_UPDATED, () => menu("audio", hls.audioTracks, hls.audioTrack));
+  hls.on(Hls.Events.SUBTITLE_TRACKS_UPDATED, () => menu("subtitles", hls.subtitleTracks, hls.subtitleTrack, "off"));
+  hls.on(Hls.Events.ERROR, (_, data) => {
+    if (data.fatal) notice(`The player gave up: ${data.details}`);
+  });
+  hls.loadSource(gatewayUrl(".m3u8"));
+  hls.attachMedia(video);
+  return hls;
+}
+
+function play() {
+  player?.destroy();
+  player = null;
+  served.clear();
+  text("edge", "–");
+  notice("");
+  const Hls = window.Hls;
+  if (Hls?.isSupported()) {
+    player = playWithHlsJs(Hls);
+  } else if (video.canPlayType("application/vnd.apple.mpegurl")) {
+    video.src = gatewayUrl(".m3u8");
+    notice("hls.js is not installed here, so the browser's own HLS plays. It cannot pretend to be elsewhere, and it does not tell which edge served.");
+  } else {
+    notice("This browser plays no HLS by itself, and hls.js is not installed. Run “.venv/bin/python -m demo.player” (it needs npm) and reload.");
+  }
+}
+
+function showByHand() {
+  const from = form.elements.from.value;
+  const header = from ? ` -H 'X-Forwarded-For: ${from}'` : "";
+  text("curl", `curl -A '${navigator.userAgent.replaceAll("'", "")}'${header} '${location.origin}${gatewayUrl(".m3u8")}'`);
+  byId("playlist").href = gatewayUrl(".m3u8");
+  byId("json").href = gatewayUrl("");
+}
+
+function start() {
+  started += 1;
+  const query = choices();
+  history.replaceState(null, "", query.size ? `?${query}` : location.pathname);
+  showByHand();
+  play();
+  decide(started).catch((error) => notice(`The gateway did not answer: ${error.message}`));
+}
+
+function bufferedAhead() {
+  for (let i = 0; i < video.buffered.length; i += 1) {
+    if (video.buffered.start(i) <= video.currentTime && video.currentTime <= video.buffered.end(i)) {
+      return video.buffered.end(i) - video.currentTime;
+    }
+  }
+  return 0;
+}
+
+function tick() {
+  const height = video.videoHeight;
+  text("rung", height ? `${height}p` : "–");
+  text("buffer", `${bufferedAhead().toFixed(1)} s`);
+  const quality = video.getVideoPlaybackQuality();
+  text("frames", `${quality.totalVideoFrames} (${quality.droppedVideoFrames} dropped)`);
+  const bitsPerSecond = player?.bandwidthEstimate;
+  text("measured", Number.isFinite(bitsPerSecond) ? `${(bitsPerSecond / 1e6).toFixed(1)} Mbit/s` : "–");
+  const level = player && player.currentLevel >= 0 ? player.levels[player.currentLevel] : null;
+  for (const row of byId("ladder").children) {
+    row.classList.toggle("current", level !== null && level.url.includes(row.dataset.uri));
+  }
+}
+
+/** hls.js is fetched at set-up and served by the demo; where it is missing the page does without. */
+function loadPlayer() {
+  return new Promise((resolve) => {
+    if (!settings.player) return resolve();
+    const script = document.createElement("script");
+    script.src = settings.player;
+    script.onload = script.onerror = () => resolve();
+    document.head.append(script);
+  });
+}
+
+async function main() {
+  settings = await (await fetch("/demo/settings.json")).json();
+  const place = form.elements.from;
+  place.append(...settings.places.map(({ name, address }) => new Option(`${name} (${address})`, address)));
+  const asked = new URLSearchParams(location.search);
+  for (const name of CHOICES) {
+    const value = asked.get(name);
+    if (value === null) continue;
+    const select = form.elements[name];
+    if (![...select.options].some((option) => option.value === value)) select.append(new Option(value, value));
+    select.value = value;
+  }
+  await loadPlayer();
+  for (const name of CHOICES) form.elements[name].addEventListener("change", start);
+  byId("audio").addEventListener("change", (event) => { if (player) player.audioTrack = Number(event.target.value); });
+  byId("subtitles").addEventListener("change", (event) => { if (player) player.subtitleTrack = Number(event.target.value); });
+  setInterval(tick, 250);
+  start();
+}
+
+main().catch((error) => notice(`The page could not start: ${error.message}`));

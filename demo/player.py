@@ -1,0 +1,90 @@
+"""Is hls.js here for the demo page? ``python -m demo.player`` fetches it once, where npm is there.
+
+The player's code is not kept in this repository. npm fetches one pinned version, whose archive is
+checked against the hash below, and only then is its one file put beside the virtual environment.
+Without npm, or without a network, the page falls back on the browser's own HLS.
+"""
+
+import base64
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+VERSION = "1.7.4"
+INTEGRITY = (
+    "sha512-3GlxGdPvT2YHvQYOt+yOzT/DEior/qJVNIylHA77kgeoBTdQQqi70GwefNEUmHQe"
+    "NGyjC8U62+bruqW/Tpm+tg=="
+)
+SCRIPT = Path(sys.prefix) / "share" / "streaming-gateway" / f"hls-{VERSION}.min.js"
+_MEMBER = "package/dist/hls.min.js"
+_TIMEOUT_S = 60
+
+
+class PlayerError(RuntimeError):
+    """hls.js could not be had; the message says why and what happens instead."""
+
+
+def script() -> Path | None:
+    """The player's file, None when it was not fetched."""
+    return SCRIPT if SCRIPT.is_file() else None
+
+
+def fetch(target: Path = SCRIPT) -> Path:
+    """Fetch the pinned hls.js into ``target`` unless it is there; raises :class:`PlayerError`."""
+    if target.is_file():
+        return target
+    npm = shutil.which("npm")
+    if npm is None:
+        raise PlayerError("npm was not found")
+    with tempfile.TemporaryDirectory() as scratch:
+        command = [npm, "pack", f"hls.js@{VERSION}", "--silent", "--fetch-retries=1"]
+        try:
+            subprocess.run(  # noqa: S603 - a fixed command
+                command, cwd=scratch, check=True, capture_output=True, timeout=_TIMEOUT_S
+            )
+        except (subprocess.SubprocessError, OSError) as error:
+            raise PlayerError("npm could not fetch it (no network?)") from error
+        archives = list(Path(scratch).glob("*.tgz"))
+        if len(archives) != 1:
+            raise PlayerError("npm left no archive")
+        code = unpack(archives[0])
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_suffix(f".{os.getpid()}.part")
+    part.write_bytes(code)
+    part.replace(target)
+    return target
+
+
+def unpack(archive: Path, integrity: str = INTEGRITY) -> bytes:
+    """The player's script out of npm's archive; raises :class:`PlayerError` when it is not ours."""
+    digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    if f"sha512-{digest}" != integrity:
+        raise PlayerError("what npm fetched is not the pinned archive; it was thrown away")
+    with tarfile.open(archive) as opened:
+        member = opened.extractfile(_MEMBER) if _MEMBER in opened.getnames() else None
+        if member is None:
+            raise PlayerError(f"the archive holds no {_MEMBER}")
+        return member.read()
+
+
+def main() -> int:
+    """Fetch and say so. The demo works without, so that failing is no error (exit code 0)."""
+    try:
+        path = fetch()
+    except PlayerError as error:
+        sys.stderr.write(
+            f"note: hls.js {VERSION} is not installed: {error}. "
+            "The demo page will use the browser's own HLS.\n"
+        )
+        return 0
+    sys.stderr.write(f"hls.js {VERSION}: {path}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""What is at ``/demo``? The page, its script and style, what it needs to know, and hls.js."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from demo import player
+from demo.edges import RunningEdge
+
+_PAGE = Path(__file__).parent / "page"
+_PLAYER = "/demo/hls.js"
+
+# Addresses of universities, registries and carriers: public, and at home for decades.
+PLACES = (
+    ("Norway", "129.240.2.6"),
+    ("Germany", "141.20.1.1"),
+    ("South Africa", "137.158.1.1"),
+    ("United States", "128.174.5.6"),
+    ("Brazil", "200.160.2.3"),
+    ("India", "14.139.34.1"),
+    ("Vietnam", "203.162.4.1"),
+    ("Japan", "133.11.1.1"),
+    ("Australia", "130.102.1.1"),
+)
+
+
+def site(edges: Sequence[RunningEdge]) -> ASGIApp:
+    """The pages below ``/demo``, allowed by their CSP to load media from ``edges`` only."""
+    script = player.script()
+    settings = {
+        "edges": [{"id": e.edge.id, "city": e.edge.city, "url": e.url} for e in edges],
+        "places": [{"name": name, "address": address} for name, address in PLACES],
+        "player": None if script is None else _PLAYER,
+    }
+
+    def file(name: str, media_type: str) -> Route:
+        async def answer(_: Request) -> Response:
+            return FileResponse(_PAGE / name, media_type=media_type)
+
+        return Route("/demo" if name == "index.html" else f"/demo/{name}", answer)
+
+    async def known(_: Request) -> Response:
+        return JSONResponse(settings)
+
+    async def code(_: Request) -> Response:
+        if script is None:
+            return Response("hls.js is not installed\n", status_code=404, media_type="text/plain")
+        return FileResponse(script, media_type="text/javascript")
+
+    routes = [
+        file("index.html", "text/html"),
+        file("page.css", "text/css"),
+        file("page.js", "text/javascript"),
+        Route("/demo/settings.json", known),
+        Route(_PLAYER, code),
+    ]
+    return _Fenced(Starlette(routes=routes), [edge.url for edge in edges])
+
+
+class _Fenced:
+    """Adds the Content-Security-Policy: scripts and styles from here, media from the edges."""
+
+    def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
+        self._app = app
+        media = " ".join(["'self'", "blob:", *origins])
+        self._headers = {
+            "content-security-policy": (
+                "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+                f"connect-src {media}; media-src {media}; worker-src 'self' blob:; "
+                "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            ),
+            "x-content-type-options": "nosniff",
+            "cache-control": "no-cache",
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def fenced(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(self._headers)
+            await send(message)
+
+        await self._app(scope, receive, fenced)

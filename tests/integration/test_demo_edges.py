@@ -1,0 +1,120 @@
+"""The demo's edges over real sockets: what a player and an operator see of them."""
+
+import socket
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from demo.build import CATALOGUE
+from demo.edges import EDGES, DemoEdge, PortBusyError, RunningEdge, serve_edges
+
+INIT = "demo/video/240p/init.mp4"
+
+
+@pytest.fixture
+async def edges() -> AsyncIterator[tuple[RunningEdge, ...]]:
+    """The three edges on free ports."""
+    async with serve_edges(CATALOGUE) as running:
+        yield running
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    """An HTTP client that believes no proxy settings of this machine."""
+    async with httpx.AsyncClient(trust_env=False) as client:
+        yield client
+
+
+async def test_every_edge_signs_what_it_serves(
+    edges: tuple[RunningEdge, ...], http: httpx.AsyncClient
+) -> None:
+    """A segment names the edge that it came from, in a header that pages may read."""
+    seen = []
+    for running in edges:
+        answer = await http.get(f"{running.url}demo/video/240p/000.m4s")
+        exposed = answer.headers["access-control-expose-headers"].split(", ")
+        seen.append((answer.status_code, answer.headers["edge"], "Edge" in exposed))
+    assert [(200, edge.id, True) for edge in EDGES] == seen
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [
+        ("demo/master.m3u8", "application/vnd.apple.mpegurl"),
+        ("demo/video/360p/000.m4s", "video/mp4"),
+        (INIT, "video/mp4"),
+        ("demo/subtitles/en/all.vtt", "text/vtt; charset=utf-8"),
+    ],
+)
+async def test_media_types(
+    edges: tuple[RunningEdge, ...], http: httpx.AsyncClient, path: str, media_type: str
+) -> None:
+    """Playlists, segments and subtitles have the types that players ask for, and may be cached."""
+    answer = await http.get(edges[0].url + path)
+    assert (200, media_type, "public, max-age=3600", "*") == (
+        answer.status_code,
+        answer.headers["content-type"],
+        answer.headers["cache-control"],
+        answer.headers["access-control-allow-origin"],
+    )
+
+
+async def test_byte_ranges(edges: tuple[RunningEdge, ...], http: httpx.AsyncClient) -> None:
+    """A range, as I-frame playlists ask for, is answered with 206 and just those bytes."""
+    whole = (CATALOGUE / INIT).read_bytes()
+    answer = await http.get(edges[1].url + INIT, headers={"Range": "bytes=4-11"})
+    assert (206, whole[4:12], f"bytes 4-11/{len(whole)}", "video/mp4", "demo-as") == (
+        answer.status_code,
+        answer.content,
+        answer.headers["content-range"],
+        answer.headers["content-type"],
+        answer.headers["edge"],
+    )
+
+
+async def test_preflight(edges: tuple[RunningEdge, ...], http: httpx.AsyncClient) -> None:
+    """A page on another origin may send CMCD headers to an edge (rule D3.5)."""
+    asked = {"Origin": "http://x.example", "Access-Control-Request-Headers": "cmcd-request"}
+    answer = await http.options(edges[0].url + INIT, headers=asked)
+    expected = (204, "*", "*")
+    assert expected == (
+        answer.status_code,
+        answer.headers["access-control-allow-origin"],
+        answer.headers["access-control-allow-headers"],
+    )
+
+
+@pytest.mark.parametrize("path", ["demo/nothing.m4s", "%2e%2e/build.py", "demo/../../edges.py"])
+async def test_what_is_not_there_is_404(
+    edges: tuple[RunningEdge, ...], http: httpx.AsyncClient, path: str
+) -> None:
+    """Missing files, and whatever lies outside the catalogue, are 404 from a named edge."""
+    answer = await http.get(edges[2].url + path)
+    expected = (404, "demo-na")
+    assert expected == (answer.status_code, answer.headers["edge"])
+
+
+async def test_health(edges: tuple[RunningEdge, ...], http: httpx.AsyncClient) -> None:
+    """Every edge says that it is well, and who it is."""
+    answers = [(await http.get(f"{running.url}healthz")).json() for running in edges]
+    assert [{"edge": e.id, "city": e.city, "status": "ok"} for e in EDGES] == answers
+
+
+async def test_a_busy_port_is_one_clear_line() -> None:
+    """A port that somebody else listens on is named, and no edge stays behind."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        edge = DemoEdge("late", "Nowhere", 0.0, 0.0, ("EU",), port=port)
+        with pytest.raises(PortBusyError) as caught:
+            async with serve_edges(CATALOGUE, [EDGES[0], edge]):
+                pytest.fail("two servers share one port")
+    assert f"port {port} on 127.0.0.1 is already in use; choose another one" == str(caught.value)
+
+
+async def test_closed_edges_free_their_ports(http: httpx.AsyncClient) -> None:
+    """When the context ends nobody answers any more."""
+    async with serve_edges(CATALOGUE) as running:
+        url = running[0].url
+    with pytest.raises(httpx.ConnectError):
+        await http.get(f"{url}healthz")

@@ -1,0 +1,164 @@
+"""The demo title, as it lies in the repository: does it say the truth of itself?"""
+
+import subprocess
+from pathlib import Path
+
+import imageio_ffmpeg
+import m3u8
+import pytest
+
+from demo.boxes import boxes, first_frame_end, video_codec
+from demo.build import CATALOGUE
+from demo.playlists import Segment, average_bandwidth, peak_bandwidth
+
+TITLE = CATALOGUE / "demo"
+TEXT = (TITLE / "master.m3u8").read_text("utf-8")
+MASTER = m3u8.loads(TEXT)
+VARIANTS = {str(playlist.uri).split("/")[1]: playlist for playlist in MASTER.playlists}
+IFRAMES = {str(playlist.uri).split("/")[1]: playlist for playlist in MASTER.iframe_playlists}
+LANGUAGES = ("en", "es")
+TRACKS = ("audio", "subtitles")
+
+# rung, picture, the shipped profile's cap for that height (240p: rule B10, 9.21), codec family
+LADDER = (
+    ("240p", (426, 240), 192, "avc1"),
+    ("360p", (640, 360), 500, "avc1"),
+    ("480p", (854, 480), 1200, "avc1"),
+    ("720p", (1280, 720), 1200, "avc1"),
+    ("1080p", (1920, 1080), 2500, "avc1"),
+    ("1080p-hevc", (1920, 1080), 2000, "hvc1"),
+)
+NAMES = [name for name, *_ in LADDER]
+
+
+def measured(kind: str, name: str) -> list[Segment]:
+    """The segments that a media playlist names, with their sizes on disk."""
+    folder = TITLE / kind / name
+    segments = m3u8.load(str(folder / "index.m3u8")).segments
+    return [Segment(s.uri, s.duration, (folder / s.uri).stat().st_size) for s in segments]
+
+
+def test_the_title_is_small() -> None:
+    """The whole title fits the repository: at most 6 MB."""
+    size = sum(path.stat().st_size for path in TITLE.rglob("*") if path.is_file())
+    assert 0 < size <= 6_000_000
+
+
+def test_the_rungs_are_listed_from_low_to_high() -> None:
+    """Every rung stands in the multivariant playlist once, and its I-frames too (B8)."""
+    expected = (NAMES, NAMES)
+    assert expected == (list(VARIANTS), list(IFRAMES))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bandwidth_is_measured(name: str) -> None:
+    """BANDWIDTH and AVERAGE-BANDWIDTH are those of the files, with the heaviest sound (A6.2)."""
+    groups = [[measured("video", name)]]
+    groups += [[measured(kind, language) for language in LANGUAGES] for kind in TRACKS]
+    peak = sum(max(map(peak_bandwidth, group)) for group in groups)
+    average = sum(max(map(average_bandwidth, group)) for group in groups)
+    info = VARIANTS[name].stream_info
+    assert (peak, average) == (info.bandwidth, info.average_bandwidth)
+
+
+@pytest.mark.parametrize(("name", "size", "cap_kbps", "family"), LADDER, ids=NAMES)
+def test_every_rung_says_what_it_is(
+    name: str, size: tuple[int, int], cap_kbps: int, family: str
+) -> None:
+    """Cap, size, frame rate and codecs (B9: 9.1 to 9.4, 9.14, 9.15) agree with the media."""
+    info = VARIANTS[name].stream_info
+    codec = video_codec((TITLE / "video" / name / "init.mp4").read_bytes())
+    assert codec.startswith(f"{family}.")
+    assert (size, 25.0, f"{codec},mp4a.40.2") == (info.resolution, info.frame_rate, info.codecs)
+    assert info.bandwidth <= cap_kbps * 1000
+    frames = IFRAMES[name].iframe_stream_info
+    assert (size, codec) == (frames.resolution, frames.codecs)
+
+
+def test_two_languages_of_sound_and_of_subtitles() -> None:
+    """Every rendition has LANGUAGE, NAME, AUTOSELECT and a URI; sound has CHANNELS (A8)."""
+    expected = [
+        (kind, language, name, "YES", channels, f"{folder}/{language}/index.m3u8")
+        for kind, folder, channels in (("AUDIO", "audio", "2"), ("SUBTITLES", "subtitles", None))
+        for language, name in (("en", "English"), ("es", "Español"))
+    ]
+    actual = [(m.type, m.language, m.name, m.autoselect, m.channels, m.uri) for m in MASTER.media]
+    assert expected == actual
+
+
+def test_independent_segments_stand_in_the_multivariant_playlist_only() -> None:
+    """INDEPENDENT-SEGMENTS covers all media playlists and is not repeated there (A5.1)."""
+    media = [path.read_text() for path in TITLE.rglob("*/index.m3u8")]
+    assert [1] + [0] * len(media) == [
+        text.count("#EXT-X-INDEPENDENT-SEGMENTS") for text in (TEXT, *media)
+    ]
+
+
+@pytest.mark.parametrize("path", sorted(TITLE.rglob("*.m3u8")), ids=lambda p: p.parent.name)
+def test_every_file_that_a_playlist_names_is_there(path: Path) -> None:
+    """No playlist of the title names a file that the edges do not have."""
+    loaded = m3u8.load(str(path))
+    named = [s.uri for s in loaded.segments] + [m.uri for m in loaded.media]
+    named += [s.init_section.uri for s in loaded.segments if s.init_section]
+    named += [p.uri for p in (*loaded.playlists, *loaded.iframe_playlists)]
+    assert all((path.parent / str(uri)).is_file() for uri in named)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_media_playlists_of_all_rungs_line_up(name: str) -> None:
+    """Ten segments of two seconds in every rung: durations match across variants (A6.15)."""
+    expected = [2.0] * 10
+    assert expected == [segment.duration for segment in measured("video", name)]
+
+
+@pytest.mark.parametrize(("name", "size"), [(name, size) for name, size, *_ in LADDER], ids=NAMES)
+def test_an_iframe_range_holds_one_whole_picture(
+    name: str, size: tuple[int, int], tmp_path: Path
+) -> None:
+    """The bytes that the I-frame playlist names decode alone to one picture of the right size."""
+    folder = TITLE / "video" / name
+    frame = m3u8.load(str(folder / "iframes.m3u8")).segments[4]
+    length, offset = map(int, frame.byterange.split("@"))
+    data = (folder / frame.uri).read_bytes()[offset : offset + length]
+    alone = tmp_path / "frame.mp4"
+    alone.write_bytes((folder / "init.mp4").read_bytes() + data)
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", "-i", str(alone)]
+    made = subprocess.run(
+        [*command, "-f", "rawvideo", "-pix_fmt", "gray", "-"], capture_output=True, check=True
+    )
+    assert size[0] * size[1] == len(made.stdout)
+
+
+@pytest.mark.parametrize(
+    ("case", "data"),
+    [
+        ("a size beyond the end", b"\x00\x00\x00\x20moof"),
+        ("a size below the header", b"\x00\x00\x00\x04moof"),
+        ("no fragment", b"\x00\x00\x00\x08free"),
+    ],
+)
+def test_bad_boxes_are_refused(case: str, data: bytes) -> None:
+    """A file that is no MP4 fragment raises ValueError instead of giving a wrong range."""
+    with pytest.raises(ValueError, match=r"box|fragment"):
+        first_frame_end(data)
+
+
+def test_large_boxes_are_walked() -> None:
+    """A 64-bit box size (ISO/IEC 14496-12, 4.2) is read from behind the type."""
+    data = b"\x00\x00\x00\x01mdat\x00\x00\x00\x00\x00\x00\x00\x12ab\x00\x00\x00\x08free"
+    expected = [(b"mdat", 16, 18), (b"free", 26, 26)]
+    assert expected == list(boxes(data))
+
+
+@pytest.mark.parametrize(
+    ("case", "segments", "peak"),
+    [
+        ("equal", [(2.0, 1000)] * 3, 4000),
+        ("one heavy", [(2.0, 1000), (2.0, 5000), (2.0, 1000)], 20_000),
+        ("a short tail joins its neighbour", [(2.0, 1000), (0.5, 1000)], 6400),
+        ("only one, long", [(20.0, 2000)], 800),
+    ],
+)
+def test_peak_bandwidth(case: str, segments: list[tuple[float, int]], peak: int) -> None:
+    """Peaks are taken over runs of 0.5 to 1.5 target durations (A6.2)."""
+    assert peak == peak_bandwidth([Segment("s", *segment) for segment in segments])
