@@ -40,3 +40,26 @@ _SAMPLE_ENTRIES = {
 def family_of(codec: str) -> CodecFamily | None:
     """The video family of one codecs element (``avc1.64001f`` → ``avc``), None for any other."""
     return _SAMPLE_ENTRIES.get(codec.strip().partition(".")[0].lower())
+
+
+# Sample entries that are surely not video; anything unlisted is unknown, never guessed.
+_SOUND_AND_TEXT = frozenset(
+    {
+        *("mp4a", "ac-3", "ec-3", "ac-4", "opus", "flac", "alac", "mp3", "vorbis", "iamf"),
+        *("dtsc", "dtse", "dtsh", "dtsl", "dtsx", "mha1", "mha2", "mhm1", "mhm2", "samr", "sawb"),
+        *("wvtt", "stpp", "tx3g", "c608", "c708"),
+    }
+)
+_OTHER_VIDEO = frozenset(
+    {
+        *("mp4v", "s263", "vp8", "vp08", "vvc1", "vvi1", "lvc1", "apv1", "mjpg", "jpeg", "theora"),
+    }
+)
+
+
+def is_video(codec: str) -> bool | None:
+    """Does one codecs element stand for pictures? None when nobody here knows it."""
+    entry = codec.strip().partition(".")[0].lower()
+    if entry in _SAMPLE_ENTRIES or entry in _OTHER_VIDEO:
+        return True
+    return False if entry in _SOUND_AND_TEXT else None

@@ -1,0 +1,82 @@
+"""Which rules does a multivariant playlist break as a whole, though players cope?"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from manifests.hls.entries import IFrameVariant, Rendition, SessionData, Steering, Variant
+from manifests.hls.fault import Fault
+
+
+def check_playlist(
+    variants: Sequence[Variant],
+    iframes: Sequence[IFrameVariant],
+    renditions: Sequence[Rendition],
+    session_data: Sequence[SessionData],
+    steering: Sequence[Steering],
+) -> Iterator[Fault]:
+    """The faults that no single line shows."""
+    yield from _dangling([*variants, *iframes], renditions)
+    yield from _captions(variants)
+    yield from _groups(renditions)
+    yield from _scores(variants)
+    yield from _duplicate_session_data(session_data)
+    yield from _steering(variants, steering)
+
+
+def _dangling(variants: Iterable[Variant], renditions: Iterable[Rendition]) -> Iterator[Fault]:
+    """A6.12: a group that is referred to exists."""
+    groups = {(rendition.type, rendition.group_id) for rendition in renditions}
+    for variant in variants:
+        for group_type, group_id in variant.groups:
+            if (group_type, group_id) not in groups:
+                text = f'{group_type} refers to the group "{group_id}", which is not there'
+                yield Fault(variant.line, "A6.12", text)
+
+
+def _captions(variants: Sequence[Variant]) -> Iterator[Fault]:
+    """A6.12: CLOSED-CAPTIONS=NONE stands on all variants or on none."""
+    without = [variant for variant in variants if not variant.no_closed_captions]
+    if without and len(without) < len(variants):
+        yield Fault(without[0].line, "A6.12", "CLOSED-CAPTIONS=NONE is missing here")
+
+
+def _groups(renditions: Sequence[Rendition]) -> Iterator[Fault]:
+    """A8.8: in a group, names differ and one rendition at most is the default."""
+    groups: dict[tuple[str, str], list[Rendition]] = defaultdict(list)
+    for rendition in renditions:
+        members = groups[rendition.type, rendition.group_id]
+        if rendition.default and any(member.default for member in members):
+            yield Fault(rendition.line, "A8.8", "a second DEFAULT=YES in its group")
+        # Producers repeat a NAME for languages that differ only elsewhere; players list both.
+        if any(member.name == rendition.name for member in members):
+            yield Fault(rendition.line, "A8.8", "a second NAME of that kind in its group")
+        members.append(rendition)
+
+
+def _scores(variants: Sequence[Variant]) -> Iterator[Fault]:
+    """A6.3: SCORE stands on all variants or on none."""
+    without = [variant for variant in variants if variant.score is None]
+    if without and len(without) < len(variants):
+        yield Fault(without[0].line, "A6.3", "SCORE is missing here")
+
+
+def _duplicate_session_data(session_data: Iterable[SessionData]) -> Iterator[Fault]:
+    """A9.1: DATA-ID and LANGUAGE together are unique."""
+    seen: set[tuple[str | None, str | None]] = set()
+    for data in session_data:
+        key = data.data_id, data.language
+        if key in seen:
+            yield Fault(data.line, "A9.1", "session data of the same id and language stands twice")
+        seen.add(key)
+
+
+def _steering(variants: Iterable[Variant], steering: Sequence[Steering]) -> Iterator[Fault]:
+    """C1.1: one steering tag at most, with a server, and with a pathway that variants have."""
+    pathways = {variant.pathway for variant in variants}
+    for tag in steering:
+        if tag is not steering[0]:
+            yield Fault(tag.line, "C1.1", "EXT-X-CONTENT-STEERING stands twice")
+        if not tag.server_uri:
+            yield Fault(tag.line, "C1.1", "content steering without SERVER-URI")
+        if tag.pathway is not None and tag.pathway not in pathways:
+            yield Fault(tag.line, "C1.1", "content steering starts on a pathway without variants")

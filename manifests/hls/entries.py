@@ -1,0 +1,176 @@
+"""What does a multivariant playlist offer? Its variants, I-frame playlists and renditions as facts.
+
+Facts only: where they stand in the text and how they are edited is ``text.py`` and ``writing.py``.
+Variables are expanded in every value; a reference to a query parameter stays as ``{$name}``.
+"""
+
+import re
+from dataclasses import dataclass
+
+from manifests.codecs import CodecFamily, VideoRange, family_of, is_video
+
+MAX_DIGITS = 20
+"""The digits of 2^64 - 1, the largest decimal-integer (A3.2)."""
+
+_INTEGER = re.compile(r"\d+")
+_DECIMAL = re.compile(r"\d{1,9}(\.\d*)?")
+_RESOLUTION = re.compile(r"(\d{1,9})[xX](\d{1,9})")
+
+GROUP_TYPES = ("AUDIO", "VIDEO", "SUBTITLES", "CLOSED-CAPTIONS")
+"""The rendition types, which are also the names of the attributes that refer to their groups."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One EXT-X-STREAM-INF and its URI (A6).
+
+    ``bandwidth`` and ``average_bandwidth`` are bit/s, ``width`` and ``height`` pixels,
+    ``frame_rate`` frames/s. None and () mean that the attribute is absent or unreadable, except:
+    an absent VIDEO-RANGE is SDR and ``video_range`` None is a value that nobody here knows (A6.9).
+    ``families`` are those of ``codecs``, not of ``supplemental_codecs``. ``audio``, ``video``,
+    ``subtitles`` and ``closed_captions`` are group ids; ``no_closed_captions`` is
+    CLOSED-CAPTIONS=NONE. ``video_layout`` is the raw REQ-VIDEO-LAYOUT; ``has_unknown_req`` says
+    that another REQ- attribute is there (A2.1). ``has_video`` None: nothing tells.
+    """
+
+    index: int
+    line: int
+    uri: str
+    bandwidth: int
+    average_bandwidth: int | None
+    codecs: tuple[str, ...]
+    supplemental_codecs: tuple[str, ...]
+    families: frozenset[CodecFamily]
+    has_video: bool | None
+    width: int | None
+    height: int | None
+    frame_rate: float | None
+    video_range: VideoRange | None
+    hdcp_level: str | None
+    allowed_cpc: str | None
+    score: float | None
+    audio: str | None
+    video: str | None
+    subtitles: str | None
+    closed_captions: str | None
+    no_closed_captions: bool
+    pathway: str
+    stable_id: str | None
+    video_layout: str | None
+    has_unknown_req: bool
+
+    @property
+    def audio_only(self) -> bool:
+        """True when the codecs are all known and none of them is video."""
+        return self.has_video is False
+
+    @property
+    def groups(self) -> tuple[tuple[str, str], ...]:
+        """The rendition groups that this variant refers to, as (type, group id)."""
+        ids = (self.audio, self.video, self.subtitles, self.closed_captions)
+        return tuple(
+            (group_type, group_id)
+            for group_type, group_id in zip(GROUP_TYPES, ids, strict=True)
+            if group_id is not None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class IFrameVariant(Variant):
+    """One EXT-X-I-FRAME-STREAM-INF (A7): a variant of I-frames only.
+
+    ``bandwidth`` is 0 and ``uri`` is "" when they are missing.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """One EXT-X-MEDIA (A8). ``type`` and ``group_id`` together name its group; both and ``name``
+    are "" when missing. ``uri`` None: muxed into the variants, or in-stream captions."""
+
+    index: int
+    line: int
+    type: str
+    group_id: str
+    name: str
+    uri: str | None
+    language: str | None
+    assoc_language: str | None
+    default: bool
+    autoselect: bool
+    forced: bool
+    instream_id: str | None
+    channels: str | None
+    characteristics: tuple[str, ...]
+    stable_id: str | None
+    pathway: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKey:
+    """One EXT-X-SESSION-KEY (A9.2)."""
+
+    line: int
+    method: str | None
+    key_format: str
+    uri: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionData:
+    """One EXT-X-SESSION-DATA (A9.1)."""
+
+    line: int
+    data_id: str | None
+    language: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """EXT-X-CONTENT-STEERING (C1.1); ``pathway`` None when the tag names no starting pathway."""
+
+    line: int
+    server_uri: str | None
+    pathway: str | None
+
+
+def integer(value: str) -> int | None:
+    """The digits that a value starts with, as media3 and hls.js read them; None without any,
+    or with more than a decimal-integer can have (A3.2)."""
+    match = _INTEGER.match(value)
+    return int(match[0]) if match is not None and len(match[0]) <= MAX_DIGITS else None
+
+
+def decimal(value: str | None) -> float | None:
+    """A decimal-floating-point (A3.2), None when absent or unreadable."""
+    return float(value) if value is not None and _DECIMAL.fullmatch(value) else None
+
+
+def resolution(value: str | None) -> tuple[int, int] | None:
+    """``640x360`` as (width, height); None when absent, unreadable or zero, as in media3."""
+    match = _RESOLUTION.fullmatch(value or "")
+    if match is None:
+        return None
+    width, height = int(match[1]), int(match[2])
+    return (width, height) if width and height else None
+
+
+def comma_list(value: str | None) -> tuple[str, ...]:
+    """The elements of a quoted comma list, without white space and empty ones."""
+    return tuple(element.strip() for element in (value or "").split(",") if element.strip())
+
+
+def families_of(codecs: tuple[str, ...]) -> frozenset[CodecFamily]:
+    """The video families among codecs elements."""
+    return frozenset(family for codec in codecs if (family := family_of(codec)) is not None)
+
+
+def has_video(codecs: tuple[str, ...], size: tuple[int, int] | None) -> bool | None:
+    """Does a variant with these codecs and this RESOLUTION carry pictures? None: nothing tells.
+
+    A resolution settles it even where the codecs are unknown.
+    """
+    answers = {is_video(codec) for codec in codecs}
+    if True in answers or size is not None:
+        return True
+    return False if answers == {False} else None

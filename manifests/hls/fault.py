@@ -1,0 +1,50 @@
+"""What is wrong with a playlist: what is only counted, and what stops it from being served?
+
+A *fault* breaks a rule, yet players cope: the playlist is served and ``explain`` lists the fault.
+A *manifest error* means that the gateway cannot rightly edit the playlist or that players refuse
+it: nothing is served. Rules are numbered as in the project's rule list (``A6.12``).
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A broken rule that players cope with: the line (from 1), the rule and a sentence."""
+
+    line: int
+    rule: str
+    text: str
+
+    def __str__(self) -> str:
+        """``line 3: two BANDWIDTH attributes (A3.4)``."""
+        return f"line {self.line}: {self.text} ({self.rule})"
+
+
+class ManifestError(ValueError):
+    """A source that cannot be served. ``line`` counts from 1, None when no line is to blame."""
+
+    def __init__(self, name: str, line: int | None, rule: str, problem: str) -> None:
+        self.name = name
+        self.line = line
+        self.rule = rule
+        self.problem = problem
+        super().__init__(name, line, rule, problem)
+
+    def __str__(self) -> str:
+        """``film/master.m3u8, line 3: no BANDWIDTH (rule A6.2)``."""
+        place = self.name if self.line is None else f"{self.name}, line {self.line}"
+        return f"{place}: {self.problem} (rule {self.rule})"
+
+
+class QueryParameterError(ValueError):
+    """The source asks for a query parameter that the player did not give, or not legally (A5.4)."""
+
+    def __init__(self, parameter: str, problem: str) -> None:
+        self.parameter = parameter
+        self.problem = problem
+        super().__init__(parameter, problem)
+
+    def __str__(self) -> str:
+        """``query parameter "token": it is missing``."""
+        return f'query parameter "{self.parameter}": {self.problem}'

@@ -1,0 +1,86 @@
+"""How do the bytes of a playlist become numbered lines?
+
+Rules A1.1 to A1.4. The line ends are those that hls.js, Shaka and media3 all take: LF, CRLF and
+also a lone CR. Each line keeps its own, so that joining the lines gives the source back.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from manifests.hls.fault import Fault, ManifestError
+
+_LINE = re.compile(r"([^\r\n]*)(\r\n?|\n|$)")
+# Every control character of A1.2 but the tab, which is only odd white space.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_HEADER = "#EXTM3U"
+_BYTE_ORDER_MARK = "\ufeff"
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """A playlist from its ``#EXTM3U`` on: (text, line end) pairs; ``first`` numbers the first."""
+
+    pairs: tuple[tuple[str, str], ...]
+    first: int
+    faults: tuple[Fault, ...]
+
+    @property
+    def newline(self) -> str:
+        """The line end that the playlist uses: that of its first line, LF when it has none."""
+        return self.pairs[0][1] or "\n"
+
+
+def read_lines(data: bytes, name: str, max_bytes: int) -> Lines:
+    """Decode and split a playlist; a byte order mark and white space before it are left out.
+
+    Raises ManifestError when it is too large, not UTF-8 (A1.1), holds control characters (A1.2)
+    or does not start with ``#EXTM3U`` (A1.4).
+    """
+    if len(data) > max_bytes:
+        raise ManifestError(name, None, "F13", f"{len(data)} bytes are more than {max_bytes}")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ManifestError(name, line, "A1.1", "not UTF-8") from error
+    faults: list[Fault] = []
+    body = text.removeprefix(_BYTE_ORDER_MARK)
+    if body != text:
+        # The one thing that the output leaves out: players may refuse a BOM, none needs it.
+        faults.append(Fault(1, "A1.1", "a byte order mark, left out"))
+    stripped = body.lstrip(" \t\r\n")
+    first = len(_LINE.findall(body, 0, len(body) - len(stripped)))
+    if stripped != body:
+        faults.append(Fault(1, "A1.4", "white space before #EXTM3U, left out"))
+    _check_header(stripped, name, first)
+    control = _CONTROL.search(stripped)
+    if control is not None:
+        line = first + len(_LINE.findall(stripped, 0, control.start())) - 1
+        problem = f"control character U+{ord(control[0]):04X}"
+        raise ManifestError(name, line, "A1.2", problem)
+    # The pattern also matches the empty text behind the last line.
+    pairs = tuple(_LINE.findall(stripped)[:-1])
+    faults.extend(_odd_text(stripped, pairs, first))
+    return Lines(pairs, first, tuple(faults))
+
+
+def _check_header(text: str, name: str, line: int) -> None:
+    """A1.4: ``#EXTM3U`` comes first; behind it only white space, as Shaka and media3 have it."""
+    if not text.startswith(_HEADER) or text[len(_HEADER) : len(_HEADER) + 1].strip():
+        raise ManifestError(name, line, "A1.4", "does not start with #EXTM3U")
+
+
+def _odd_text(text: str, pairs: tuple[tuple[str, str], ...], first: int) -> list[Fault]:
+    """Lone CRs (A1.3) and text that is not NFC (A1.2), at most one fault of each."""
+    faults: list[Fault] = []
+    if "\r" in text:
+        lone = next((number for number, pair in enumerate(pairs, first) if pair[1] == "\r"), None)
+        if lone is not None:
+            faults.append(Fault(lone, "A1.3", "a CR alone ends a line"))
+    if not text.isascii():
+        for number, (line, _) in enumerate(pairs, first):
+            if not unicodedata.is_normalized("NFC", line):
+                faults.append(Fault(number, "A1.2", "not in Unicode form NFC"))
+                break
+    return faults

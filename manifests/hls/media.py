@@ -1,0 +1,50 @@
+"""Is a media playlist alive: how long are its segments, and how far has it come?
+
+Read through ``m3u8``: a media playlist is only looked at, never written.
+"""
+
+from dataclasses import dataclass
+
+import m3u8
+
+from manifests.hls.fault import ManifestError
+from manifests.hls.lines import read_lines
+
+DEFAULT_MAX_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class MediaPlaylist:
+    """``target_duration_s`` in seconds; ``last_sequence`` is the number of the newest segment,
+    None without segments; ``ended`` says that none will follow (EXT-X-ENDLIST)."""
+
+    target_duration_s: float
+    media_sequence: int
+    segments: int
+    ended: bool
+
+    @property
+    def last_sequence(self) -> int | None:
+        """The media sequence number of the newest segment."""
+        return self.media_sequence + self.segments - 1 if self.segments else None
+
+
+def read_media(
+    data: bytes, name: str = "playlist", max_bytes: int = DEFAULT_MAX_BYTES
+) -> MediaPlaylist:
+    """Read a media playlist. Raises ManifestError when it is not one or cannot be read."""
+    lines = read_lines(data, name, max_bytes)
+    text = "\n".join(line for line, _ in lines.pairs)
+    try:
+        playlist = m3u8.loads(text)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        # The library lets these through on broken input; they are all it raises there.
+        raise ManifestError(name, None, "A1.8", f"m3u8 cannot read it: {error!r}") from error
+    if playlist.is_variant or playlist.target_duration is None:
+        raise ManifestError(name, None, "A1.7", "not a media playlist")
+    return MediaPlaylist(
+        target_duration_s=float(playlist.target_duration),
+        media_sequence=playlist.media_sequence or 0,
+        segments=len(playlist.segments),
+        ended=bool(playlist.is_endlist),
+    )

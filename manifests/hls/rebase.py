@@ -1,0 +1,105 @@
+"""Where does a URI of the source playlist lead when an edge serves it?
+
+The "URI rules" of the contract, by RFC 3986 section 5.2 on text alone: nothing is re-encoded and
+no query or fragment is touched, so signed tokens stay byte-identical (A10.2).
+"""
+
+import re
+from collections.abc import Callable
+
+_REFERENCE = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(.*)", re.DOTALL)
+_DOTS = re.compile(r"(?:^|/)\.\.?(?:/|$)")
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+
+def rebase(uri: str, source_path: str, edge_url: str, origin_url: str | None = None) -> str:
+    """The URI that leads to the same file on an edge.
+
+    ``source_path`` is the playlist's path below the source's root, ``film/master.m3u8``.
+    ``edge_url`` mirrors that root, as ``origin_url`` does when the source is fetched over HTTP.
+
+    - A relative reference is resolved below ``edge_url``: ``/x`` and surplus ``..`` start at the
+      edge's ``url``, which is the root of all that is mirrored, and never lead above it. A ``/x``
+      that lies below the path of ``origin_url`` is first made relative to it.
+    - An absolute URI below ``origin_url`` moves to the edge.
+    - Any other absolute URI stays; ``//host/x`` gets the scheme of ``edge_url``.
+    """
+    return rebaser(source_path, edge_url, origin_url)(uri)
+
+
+def rebaser(source_path: str, edge_url: str, origin_url: str | None = None) -> Callable[[str], str]:
+    """``rebase`` for the many URIs of one playlist: takes a URI, returns the new one."""
+    edge = edge_url if edge_url.endswith("/") else f"{edge_url}/"
+    edge_scheme = edge.partition(":")[0]
+    folder = source_path.rpartition("/")[0]
+    folder = f"{folder}/" if folder else ""
+    origin = _Origin(origin_url) if origin_url is not None else None
+
+    def rebased(uri: str) -> str:
+        scheme, authority, path, rest = _parts(uri)
+        if scheme is not None or authority is not None:
+            below = origin.below(scheme, authority, path) if origin is not None else None
+            if below is not None:
+                return f"{edge}{below}{rest}"
+            return uri if scheme is not None else f"{edge_scheme}:{uri}"
+        if not path:
+            return f"{edge}{source_path}{rest}"
+        if path.startswith("/"):
+            absolute = remove_dot_segments(path)
+            below = origin.below_path(absolute) if origin is not None else None
+            return f"{edge}{absolute[1:] if below is None else below}{rest}"
+        return f"{edge}{remove_dot_segments(f'/{folder}{path}')[1:]}{rest}"
+
+    return rebased
+
+
+def remove_dot_segments(path: str) -> str:
+    """RFC 3986 section 5.2.4 for a path that starts with ``/``; empty segments stay."""
+    if not _DOTS.search(path):
+        return path
+    segments = path.split("/")[1:]
+    output: list[str] = []
+    for segment in segments:
+        if segment == "..":
+            del output[-1:]
+        elif segment != ".":
+            output.append(segment)
+    if segments[-1] in {".", ".."}:
+        output.append("")
+    return "/" + "/".join(output)
+
+
+class _Origin:
+    """The URL that an origin's files lie below."""
+
+    def __init__(self, url: str) -> None:
+        scheme, authority, path, _ = _parts(url)
+        self._scheme = (scheme or "").lower()
+        self._authority = _normal_authority(self._scheme, authority or "")
+        self._path = path if path.endswith("/") else f"{path}/"
+
+    def below(self, scheme: str | None, authority: str | None, path: str) -> str | None:
+        """The path below this URL of an absolute URI, None when it lies elsewhere."""
+        its_scheme = self._scheme if scheme is None else scheme.lower()
+        if its_scheme != self._scheme or authority is None:
+            return None
+        if _normal_authority(its_scheme, authority) != self._authority:
+            return None
+        return self.below_path(remove_dot_segments(path))
+
+    def below_path(self, path: str) -> str | None:
+        """The rest of an absolute path below this URL's path, None when it lies elsewhere."""
+        return path[len(self._path) :] if path.startswith(self._path) else None
+
+
+def _parts(uri: str) -> tuple[str | None, str | None, str, str]:
+    """Scheme, authority, path, and query with fragment, as RFC 3986 appendix B splits them."""
+    match = _REFERENCE.fullmatch(uri)
+    if match is None:  # pragma: no cover - the pattern matches every text
+        raise AssertionError(uri)
+    return match[1], match[2], match[3], match[4]
+
+
+def _normal_authority(scheme: str, authority: str) -> str:
+    """Host and port for comparison: lower case, without the scheme's default port."""
+    return authority.lower().removesuffix(_DEFAULT_PORTS.get(scheme, ":"))

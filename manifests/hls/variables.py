@@ -1,0 +1,111 @@
+"""What do the ``{$name}`` references of a playlist stand for? (EXT-X-DEFINE, rules A5.3 to A5.5)
+
+A NAME/VALUE variable is known when the playlist is read. A QUERYPARAM variable is known only when
+a player asks, so its references stay in the text (*late*) until ``resolve_late`` fills them in.
+"""
+
+import re
+from collections.abc import Mapping
+
+from manifests.hls.fault import QueryParameterError
+
+_REFERENCE = re.compile(r"\{\$([A-Za-z0-9_-]+)\}")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")
+
+MAX_REFERENCES = 64
+"""References in one value. Together with the next bound it stops values that grow in chains."""
+
+MAX_EXPANDED = 8192
+"""Characters of one value after substitution."""
+
+MAX_QUERY_VALUE = 1024
+"""Characters of one query parameter that a playlist asks for."""
+
+
+class VariableError(ValueError):
+    """A definition or a reference that breaks the rules; ``rule`` names which one."""
+
+    def __init__(self, rule: str, problem: str) -> None:
+        self.rule = rule
+        self.problem = problem
+        super().__init__(rule, problem)
+
+
+class Variables:
+    """The definitions met so far, in source order. A definition must precede its use (A5.5)."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, str] = {}
+        self._late: list[str] = []
+
+    @property
+    def late(self) -> tuple[str, ...]:
+        """The names of the QUERYPARAM variables, in source order."""
+        return tuple(self._late)
+
+    def define(self, name: str, value: str) -> None:
+        """Add NAME and VALUE. Raises VariableError on a bad or second name (A5.3)."""
+        self._check(name)
+        self._values[name] = value
+
+    def define_late(self, name: str) -> None:
+        """Add QUERYPARAM. Raises VariableError on a bad or second name (A5.3)."""
+        self._check(name)
+        self._values[name] = f"{{${name}}}"
+        self._late.append(name)
+
+    def expand(self, text: str) -> str:
+        """``text`` with its references replaced, once and not recursively.
+
+        Raises VariableError when a name is undefined (A5.5) or the result would be too long.
+        """
+        if "{$" not in text:
+            return text
+        if text.count("{$") > MAX_REFERENCES:
+            raise VariableError("A5.5", f"more than {MAX_REFERENCES} variable references")
+        expanded = _REFERENCE.sub(self._value_of, text)
+        if len(expanded) > MAX_EXPANDED:
+            raise VariableError("A5.5", f"over {MAX_EXPANDED} characters after substitution")
+        return expanded
+
+    def _value_of(self, reference: re.Match[str]) -> str:
+        value = self._values.get(reference[1])
+        if value is None:
+            raise VariableError("A5.5", f"the variable {reference[1]} is not defined here")
+        return value
+
+    def _check(self, name: str) -> None:
+        if not _NAME.fullmatch(name):
+            raise VariableError("A5.3", "a variable name is empty or has a character not allowed")
+        if name in self._values:
+            raise VariableError("A5.3", f"the variable {name} is defined twice")
+
+
+def is_late(text: str) -> bool:
+    """True when an expanded text still refers to query parameters."""
+    return "{$" in text and _REFERENCE.search(text) is not None
+
+
+def resolve_late(text: str, values: Mapping[str, str]) -> str:
+    """``text`` with the references to query parameters replaced by checked ``values``."""
+    return _REFERENCE.sub(lambda reference: values.get(reference[1], reference[0]), text)
+
+
+def check_query(names: tuple[str, ...], query: Mapping[str, str]) -> dict[str, str]:
+    """The values of the named parameters, fit to stand inside a manifest.
+
+    ``query`` is percent-decoded. Raises QueryParameterError when one is missing or empty (A5.4),
+    too long, or holds a quote, a control character (A3.3, A1.2) or a variable reference.
+    """
+    values: dict[str, str] = {}
+    for name in names:
+        value = query.get(name, "")
+        if not value:
+            raise QueryParameterError(name, "it is missing or empty")
+        if len(value) > MAX_QUERY_VALUE:
+            raise QueryParameterError(name, f"it is longer than {MAX_QUERY_VALUE} characters")
+        # A player would substitute "{$x}" inside the VALUE that this text is written to.
+        if '"' in value or "{$" in value or not value.isprintable():
+            raise QueryParameterError(name, "it holds a character that a playlist cannot carry")
+        values[name] = value
+    return values
