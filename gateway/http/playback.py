@@ -164,7 +164,7 @@ def _write(answer: Answer, edge: Edge) -> bytes:
 def _finish(answer: Answer, body: Body, media_type: str, start: float) -> Response:
     """The answer with its headers, or 304 when the player has it already."""
     coding = negotiate(answer.headers.get("accept-encoding") or "")
-    if len(body.identity) < answer.runtime.settings.server.compression_min_bytes:
+    if len(body.identity) < answer.runtime.settings.server.compress_min_bytes:
         coding = "identity"
     etag = body.etag(coding)
     headers = {

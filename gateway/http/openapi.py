@@ -1,0 +1,147 @@
+"""The OpenAPI 3.1 document of the HTTP interface."""
+
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+_PARAMETERS: tuple[tuple[str, dict[str, Any], str], ...] = (
+    ("speed", {"type": "number"}, "The player's own measurement of its network, in kbit/s."),
+    ("session", {"type": "string", "maxLength": 64}, "Names the viewer's session."),
+    ("CMCD", {"type": "string"}, "CTA-5004 common media client data, version 1 or 2."),
+    (
+        "max_resolution",
+        {"enum": ["270p", "360p", "480p", "540p", "720p", "1080p", "1440p", "2160p"]},
+        "The tallest picture wanted.",
+    ),
+    (
+        "min_resolution",
+        {"enum": ["270p", "360p", "480p", "540p", "720p", "1080p", "1440p", "2160p"]},
+        "The smallest picture wanted; given up when the ladder does not reach it.",
+    ),
+    ("max_bitrate", {"type": "integer", "minimum": 1}, "The highest peak bit rate, in kbit/s."),
+    ("codecs", {"type": "string"}, "Comma list of avc, hevc, av1, vp9, dolby-vision."),
+    ("clientBandwidthHint", {"type": "number"}, "The network's speed in Mbit/s."),
+)
+
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "instance"],
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string"},
+    },
+}
+
+_DECISION = {
+    "type": "object",
+    "properties": {
+        "asset": {"type": "string"},
+        "manifest_url": {"type": "string", "format": "uri"},
+        "adaptive_streaming": {"type": "boolean"},
+        "quality_profile": {
+            "type": "object",
+            "properties": {
+                "name": {"type": "string"},
+                "max_bitrate_kbps": {"type": ["integer", "null"]},
+                "max_height": {"type": ["integer", "null"]},
+            },
+        },
+        "cdn_endpoint": {"type": "string"},
+        "client": {
+            "type": "object",
+            "properties": {
+                "device": {"type": "string"},
+                "os": {"type": ["string", "null"]},
+                "country": {"type": ["string", "null"]},
+                "continent": {"type": ["string", "null"]},
+                "speed_kbps": {"type": ["integer", "null"]},
+                "speed_source": {"enum": ["query", "cmcd", "session", "hints", "prior", None]},
+            },
+        },
+        "ladder": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "properties": {
+                    "height": {"type": ["integer", "null"]},
+                    "bandwidth": {"type": "integer", "description": "Peak, in bit/s."},
+                    "codecs": {"type": ["string", "null"]},
+                    "uri": {"type": "string", "format": "uri"},
+                },
+            },
+        },
+        "edges": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        "reasons": {"type": "array", "items": {"type": "string"}},
+    },
+}
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The document; the same for every config."""
+    parameters = [
+        {"name": name, "in": "query", "schema": schema, "description": text}
+        for name, schema, text in _PARAMETERS
+    ]
+    asset = {
+        "name": "asset",
+        "in": "path",
+        "required": True,
+        "description": "The asset's id; it may hold slashes.",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._~/-]{1,512}$"},
+    }
+    fields = {
+        "name": "fields",
+        "in": "query",
+        "schema": {"type": "string"},
+        "description": "Comma list of top-level members to answer with.",
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Streaming gateway", "version": version("streaming-gateway")},
+        "paths": {
+            "/v1/play/{asset}.m3u8": {
+                "parameters": [asset, *parameters],
+                "get": _operation("The personalised HLS multivariant playlist", _playlist()),
+                "head": _operation("Its headers", _playlist()),
+            },
+            "/v1/play/{asset}": {
+                "parameters": [asset, *parameters, fields],
+                "get": _operation(
+                    "The decision and its reasons", {"application/json": {"schema": _DECISION}}
+                ),
+            },
+            "/livez": {"get": _operation("The process is up", _text())},
+            "/readyz": {
+                "get": _operation("Whether to send players here", {"application/json": {}})
+            },
+            "/metrics": {"get": _operation("Prometheus metrics", _text())},
+        },
+        "components": {"schemas": {"Problem": _PROBLEM}},
+    }
+
+
+def _operation(summary: str, content: dict[str, Any]) -> dict[str, Any]:
+    problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    return {
+        "summary": summary,
+        "responses": {
+            "200": {"description": summary, "content": content},
+            "default": {
+                "description": "A problem (RFC 9457)",
+                "content": {"application/problem+json": problem},
+            },
+        },
+    }
+
+
+def _playlist() -> dict[str, Any]:
+    return {"application/vnd.apple.mpegurl": {"schema": {"type": "string"}}}
+
+
+def _text() -> dict[str, Any]:
+    return {"text/plain": {"schema": {"type": "string"}}}

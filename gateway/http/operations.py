@@ -1,0 +1,65 @@
+"""For operators and their monitoring: is it up, is it ready, what does it count?"""
+
+import json
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.http.openapi import document
+from gateway.http.runtime import Gateway
+from gateway.observe import metrics
+
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+async def livez(request: Request) -> Response:  # noqa: ARG001
+    """The process is up."""
+    return Response("ok\n", 200, _NO_STORE, "text/plain")
+
+
+async def readyz(request: Request) -> Response:
+    """Whether to send players here. A store or a GeoIP file that is gone degrades, no more."""
+    gateway: Gateway = request.app.state.gateway
+    checks = _checks(gateway)
+    source_trouble = gateway.runtime.source.ready()
+    if gateway.draining:
+        status, code = "shutting down", 503
+    elif source_trouble is not None:
+        status, code = "unready", 503
+    elif all(check["status"] == "ok" for check in checks.values()):
+        status, code = "ready", 200
+    else:
+        status, code = "degraded", 200
+    body = {"status": status, "checks": checks}
+    return Response(json.dumps(body).encode(), code, _NO_STORE, "application/json")
+
+
+def _checks(gateway: Gateway) -> dict[str, dict[str, Any]]:
+    source_trouble = gateway.runtime.source.ready()
+    checks: dict[str, dict[str, Any]] = {
+        "config": {"status": "ok", "version": gateway.runtime.policy.version},
+        "source": {"status": "ok"}
+        if source_trouble is None
+        else {"status": "failed", "reason": source_trouble},
+        "redis": {"status": "ok"}
+        if gateway.store.state == "up"
+        else {"status": "degraded", "reason": str(gateway.store.trouble or gateway.store.state)},
+    }
+    for database in gateway.geo.status:
+        checks[f"geo_{database.role}"] = (
+            {"status": "ok", "built": database.build_epoch}
+            if database.last_error is None
+            else {"status": "degraded", "reason": database.last_error}
+        )
+    return checks
+
+
+async def prometheus(request: Request) -> Response:  # noqa: ARG001
+    """All metrics in the Prometheus text format."""
+    return Response(metrics.exposition(), 200, _NO_STORE, metrics.CONTENT_TYPE)
+
+
+async def openapi(request: Request) -> Response:  # noqa: ARG001
+    """The OpenAPI document of the HTTP interface."""
+    return Response(json.dumps(document()).encode(), 200, None, "application/json")

@@ -1,0 +1,28 @@
+"""The whole URL map, on one page."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from gateway.http import problems
+from gateway.http.operations import livez, openapi, prometheus, readyz
+from gateway.http.playback import play
+
+
+async def _not_yet(request: Request) -> Response:
+    """Parts of the interface that are reserved, and answered with a 404 problem."""
+    raise problems.not_available_yet(request.url.path.split("/")[2])
+
+
+def routes() -> list[BaseRoute]:
+    """Every route of the gateway."""
+    return [
+        Route("/v1/play/{asset:path}", play, methods=["GET", "HEAD"]),
+        Route("/v1/steering/{asset:path}", _not_yet, methods=["GET", "HEAD"]),
+        Route("/v1/cmcd", _not_yet, methods=["POST"]),
+        Route("/v1/probe", _not_yet, methods=["GET", "HEAD", "POST"]),
+        Route("/livez", livez),
+        Route("/readyz", readyz),
+        Route("/metrics", prometheus),
+        Route("/openapi.json", openapi),
+    ]
