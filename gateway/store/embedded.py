@@ -60,7 +60,10 @@ class EmbeddedServer:
     def __init__(self, *, memory_mb: int = 64) -> None:
         self._memory_mb = memory_mb
         name = f"gateway-{secrets.token_hex(6)}"
-        base = Path(tempfile.gettempdir())
+        try:
+            base = Path(tempfile.gettempdir())
+        except FileNotFoundError as error:
+            raise StoreError(f"embedded Valkey needs a place for its socket: {error}") from error
         if len(os.fsencode(base / name / "socket")) > MAX_SOCKET_PATH_BYTES:
             base = Path("/tmp")  # noqa: S108  # the directory itself is private and newly made
         self._directory = base / name

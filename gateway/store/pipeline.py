@@ -23,10 +23,8 @@ from redis.exceptions import (
 )
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from gateway.store.address import CONNECT_TIMEOUT_S
 from gateway.store.protocol import StoreUnavailable, Trouble
-
-CONNECT_TIMEOUT_S = 1.0
-"""For name lookup, TCP, TLS and login together. No request waits for this."""
 
 MAX_MISSES = 3
 """So many deadlines missed one after the other break the pipeline."""

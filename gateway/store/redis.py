@@ -10,23 +10,18 @@ import asyncio
 import contextlib
 from functools import partial
 from random import SystemRandom
-from urllib.parse import urlsplit
 
 import structlog
-from redis.asyncio import ConnectionPool
-from redis.asyncio.connection import AbstractConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
+from gateway.store.address import CONNECT_TIMEOUT_S, connections, shown_url
 from gateway.store.embedded import EmbeddedServer
 from gateway.store.keys import PROBE, decision_key, session_key
-from gateway.store.pipeline import CONNECT_TIMEOUT_S, Pipeline, Reply, classify
+from gateway.store.pipeline import Pipeline, Reply, classify
 from gateway.store.protocol import (
     MAX_VALUE_BYTES,
     SilentObserver,
     State,
-    StoreError,
     StoreObserver,
     StoreUnavailable,
     Trouble,
@@ -68,22 +63,7 @@ class RedisStore:
         self._timeout_s = timeout_s
         self._observer = observer or SilentObserver()
         self._server = server
-        try:
-            # Only a factory of connections. The deadlines are ours, so the client's own waiting
-            # and retrying is off; RESP 2 is enough for GET and SET and saves a round trip.
-            self._pool = ConnectionPool.from_url(
-                url,
-                protocol=2,
-                socket_timeout=None,
-                socket_connect_timeout=CONNECT_TIMEOUT_S,
-                retry=Retry(NoBackoff(), 0),
-                health_check_interval=0,
-                client_name="gateway",
-                driver_info=None,
-            )
-            self._connection()
-        except (ValueError, TypeError, RedisError) as error:
-            raise StoreError(f"store url {self._shown_url!r}: {error}") from error
+        self._connect = connections(url)
         self._pipeline: Pipeline | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._known = asyncio.Event()
@@ -140,10 +120,6 @@ class RedisStore:
         """See ``Store.flush``. Replies come in order: after this one, all earlier ones are in."""
         await self._ready().tell(b"PING")
 
-    def _connection(self) -> AbstractConnection:
-        connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
-        return connection
-
     def _ready(self) -> Pipeline:
         if self._pipeline is None:
             raise StoreUnavailable(self._trouble or Trouble.LOST)
@@ -163,13 +139,14 @@ class RedisStore:
     async def _ask(self, key: bytes) -> Reply:
         pipeline = self._ready()
         try:
-            return await pipeline.ask(b"GET", key)
+            reply = await pipeline.ask(b"GET", key)
         except ResponseError as error:
             if _is_wrong_type(error):
                 return None  # not ours, so nothing is there; the next write replaces it
             unavailable = StoreUnavailable(classify(error, Trouble.REJECTED), str(error))
             pipeline.fail(unavailable.trouble, unavailable.detail)
             raise unavailable from error
+        return reply if isinstance(reply, bytes) else None
 
     def _put(self, name: str, key: bytes, value: bytes, ttl_s: float) -> None:
         started = asyncio.get_running_loop().time()
@@ -207,7 +184,7 @@ class RedisStore:
         backoff_s = 0.0
         while True:
             started = loop.time()
-            pipeline = Pipeline(self._connection(), timeout_s=self._timeout_s)
+            pipeline = Pipeline(self._connect(), timeout_s=self._timeout_s)
             try:
                 await pipeline.open()
                 await self._watch(pipeline)
@@ -274,13 +251,6 @@ class RedisStore:
             url=self._shown_url,
         )
         self._observer.state_changed(state, trouble or "")
-
-
-def shown_url(url: str) -> str:
-    """The URL as it may be logged: no user, no password, no query."""
-    parts = urlsplit(url)
-    place = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{place}{parts.path}"
 
 
 def _is_wrong_type(error: ResponseError) -> bool:
