@@ -1,0 +1,28 @@
+"""An observer that keeps what it is told, for tests to look at."""
+
+from collections import Counter
+
+from gateway.store.protocol import State
+
+
+class Recorder:
+    """Counts operations by (name, outcome) and keeps every change of state in order."""
+
+    def __init__(self) -> None:
+        self.operations: Counter[tuple[str, str]] = Counter()
+        self.states: list[tuple[State, str]] = []
+        self.lost = 0
+        self.slowest_s = 0.0
+
+    def operation(self, name: str, outcome: str, seconds: float) -> None:
+        """Count it."""
+        self.operations[name, outcome] += 1
+        self.slowest_s = max(self.slowest_s, seconds)
+
+    def state_changed(self, state: State, reason: str) -> None:
+        """Keep it."""
+        self.states.append((state, reason))
+
+    def dropped(self, count: int) -> None:
+        """Count them."""
+        self.lost += count

@@ -1,0 +1,108 @@
+"""Which store a URL means, and what is said of one that means none."""
+
+import pytest
+
+from gateway.store import StoreError, StoreUnavailable, Trouble, connect
+from gateway.store.address import connections, shown_url
+from gateway.store.memory import MemoryStore
+from gateway.store.redis import RedisStore
+
+SECRET = "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("memory", MemoryStore),
+        ("embedded", RedisStore),
+        ("redis://localhost", RedisStore),
+        ("redis://user:p%2Fw@[::1]:6380/3", RedisStore),
+        ("rediss://cache.example.com:6380/0?ssl_cert_reqs=none", RedisStore),
+        ("unix:///run/valkey/valkey.sock?db=2", RedisStore),
+    ],
+)
+def test_a_known_url_makes_its_store(url: str, kind: type) -> None:
+    """Each allowed form makes its own store, and nothing is connected yet."""
+    store = connect(url)
+    assert kind is type(store)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("", '\'\' is not known; allowed: redis://, rediss://, unix://, "embedded", "memory"'),
+        ("localhost", "'localhost' is not known; allowed: redis://"),
+        ("localhost:6379", "'localhost:6379' is not known; allowed: redis://"),
+        ("Memory", "'Memory' is not known; allowed: redis://"),
+        ("http://cache:6379", "'http://cache:6379' is not known; allowed: redis://"),
+        ("redis+cluster://cache:6379", "'redis+cluster://cache:6379' is not known; allowed:"),
+        ("unix://", "'unix://' names no socket"),
+        ("redis://cache:port", "'redis://…' is malformed"),
+        ("redis://cache:99999", "'redis://…' is malformed"),
+        ("redis://[::1", "'redis://…' is malformed"),
+        (f"redis://user:{SECRET}/x@cache:6379", "'redis://…' is malformed"),
+        (f"redis://user:1?{SECRET}@cache:6379", "'redis://…' is malformed"),
+        (f"redis://user:1#{SECRET}@cache:6379", "'redis://…' is malformed"),
+        (f"user:{SECRET}@cache:6379", "'user://…' is not known"),
+        (f"http://user:{SECRET}@cache", "'http://cache' is not known"),
+        (f"redis://u:{SECRET}@cache?db=one", "'redis://cache': Invalid value for 'db'"),
+        (f"redis://u:{SECRET}@cache?colour=red", "unexpected keyword argument 'colour'"),
+    ],
+)
+def test_an_unknown_url_is_refused_in_one_clear_line(url: str, message: str) -> None:
+    """The error says what is wrong or what is allowed, and never a password."""
+    with pytest.raises(StoreError) as caught:
+        connect(url)
+    text = str(caught.value)
+    assert message in text
+    assert SECRET not in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://user:hunter2@cache:6379/1?x=hunter2", "redis://cache:6379/1"),
+        ("redis://:hunter2@[::1]:6379", "redis://[::1]:6379"),
+        ("rediss://cache", "rediss://cache"),
+        ("unix://user:hunter2@/run/valkey.sock", "unix:///run/valkey.sock"),
+        ("unix:///run/valkey.sock?password=hunter2", "unix:///run/valkey.sock"),
+        ("redis://user:hun@ter2@cache", "redis://cache"),
+    ],
+)
+def test_what_is_shown_of_a_url_holds_no_secret(url: str, shown: str) -> None:
+    """Logs show where the store is, not how to log in."""
+    assert shown == shown_url(url)
+
+
+def test_the_url_cannot_turn_the_clients_own_waiting_on() -> None:
+    """The deadlines are the gateway's: a time limit of the client would cut idle connections."""
+    connection = connections(
+        "redis://cache?socket_timeout=1&health_check_interval=5&retry_on_timeout=yes&protocol=3"
+    )()
+    assert None is connection.socket_timeout
+    assert 0 == connection.health_check_interval
+    assert 0 == connection.retry.get_retries()
+    assert 2 == connection.protocol
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (StoreUnavailable(Trouble.TIMEOUT), "timeout"),
+        (StoreUnavailable(Trouble.REJECTED, "NOPERM no"), "rejected: NOPERM no"),
+    ],
+)
+def test_an_unavailable_store_says_why(error: StoreUnavailable, text: str) -> None:
+    """The stable word comes first, the detail after it."""
+    assert text == str(error)
+
+
+async def test_a_store_that_was_never_started_can_be_asked_and_closed() -> None:
+    """Before the start the answer is "could not be asked"; closing is always allowed."""
+    store = connect("redis://localhost:1")
+    assert ("down", Trouble.CONNECTING) == (store.state, store.trouble)
+    with pytest.raises(StoreUnavailable) as caught:
+        await store.get_decision("key")
+    assert Trouble.CONNECTING is caught.value.trouble
+    await store.close()
