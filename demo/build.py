@@ -18,6 +18,7 @@ import imageio_ffmpeg
 import m3u8
 
 from demo.boxes import first_frame_end, video_codec
+from demo.config import CATALOGUE
 from demo.playlists import (
     Rendition,
     Segment,
@@ -28,7 +29,6 @@ from demo.playlists import (
     multivariant,
 )
 
-CATALOGUE = Path(__file__).parent / "catalogue"
 FONT = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf")
 SECONDS = 20
 SEGMENT_SECONDS = 2

@@ -96,6 +96,7 @@ async def serve(app: ASGIApp, bound: socket.socket, *, lifespan: bool) -> AsyncI
         lifespan="on" if lifespan else "off",
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # whom to believe is the application's own decision (rule F9)
         server_header=False,
         timeout_graceful_shutdown=2,
     )

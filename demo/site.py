@@ -72,7 +72,7 @@ class _Fenced:
         self._headers = {
             "content-security-policy": (
                 "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-                f"connect-src {media}; media-src {media}; worker-src 'self' blob:; "
+                f"connect-src {media}; media-src {media} data:; worker-src 'self' blob:; "
                 "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
             ),
             "x-content-type-options": "nosniff",

@@ -5,21 +5,24 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+import pytest_asyncio
 
-from demo.build import CATALOGUE
+from demo.config import CATALOGUE
 from demo.edges import EDGES, DemoEdge, PortBusyError, RunningEdge, serve_edges
 
 INIT = "demo/video/240p/init.mp4"
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def edges() -> AsyncIterator[tuple[RunningEdge, ...]]:
     """The three edges on free ports."""
     async with serve_edges(CATALOGUE) as running:
         yield running
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def http() -> AsyncIterator[httpx.AsyncClient]:
     """An HTTP client that believes no proxy settings of this machine."""
     async with httpx.AsyncClient(trust_env=False) as client:

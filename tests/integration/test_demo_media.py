@@ -8,7 +8,7 @@ import m3u8
 import pytest
 
 from demo.boxes import boxes, first_frame_end, video_codec
-from demo.build import CATALOGUE
+from demo.config import CATALOGUE
 from demo.playlists import Segment, average_bandwidth, peak_bandwidth
 
 TITLE = CATALOGUE / "demo"

@@ -1,0 +1,65 @@
+"""Which config does the demo's gateway run with? The shipped rules, and three edges on loopback."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from demo.edges import HOST, RunningEdge
+
+CATALOGUE = Path(__file__).parent / "catalogue"
+"""The titles of the demo, one folder each."""
+
+_TEMPLATE = """\
+# Written by `gateway demo` at every start: the shipped defaults, with the demo's source and edges.
+
+[server]
+host = {host}
+port = {port}
+trusted_proxies = ["127.0.0.0/8"]  # so that the demo page may pretend to be elsewhere
+
+[store]
+url = "embedded"
+
+[source]
+kind = "directory"
+root = {root}
+
+[log]
+level = "warning"
+format = "console"
+"""
+
+_EDGE = """
+[[edges]]  # {city}
+id = {id}
+url = {url}
+latitude = {latitude}
+longitude = {longitude}
+continents = {continents}
+fallback = {fallback}
+"""
+
+
+def config_text(root: Path, edges: Sequence[RunningEdge], port: int) -> str:
+    """The demo's ``gateway.toml``: titles under ``root``, served by ``edges``."""
+    values = {"host": HOST, "port": port, "root": str(root)}
+    text = _TEMPLATE.format(**{key: _toml(value) for key, value in values.items()})
+    for running in edges:
+        edge = running.edge
+        members = {
+            "id": edge.id,
+            "url": running.url,
+            "latitude": edge.latitude,
+            "longitude": edge.longitude,
+            "continents": list(edge.continents),
+            "fallback": edge.fallback,
+        }
+        text += _EDGE.format(
+            city=edge.city, **{key: _toml(value) for key, value in members.items()}
+        )
+    return text
+
+
+def _toml(value: object) -> str:
+    """A string, number, boolean or list of strings, which read the same in JSON and TOML."""
+    return json.dumps(value, ensure_ascii=False)
