@@ -1,0 +1,82 @@
+"""From settings to what the core decides by."""
+
+import json
+from hashlib import blake2b
+from typing import Final
+
+from gateway.config.delivery import EdgeSettings, ProfileSettings
+from gateway.config.rules import RuleSettings, WhenSettings
+from gateway.config.schema import Settings
+from gateway.config.validators import parse_window
+from gateway.decision import Policy
+from gateway.edge.edge import Edge
+from gateway.policy.profile import Profile
+from gateway.policy.rules import Rule, When
+
+_DECISIVE: Final = {"policy", "profiles", "rules", "edges", "ladder", "source", "devices"}
+"""The sections that a cached decision depends on."""
+
+
+def policy_of(settings: Settings) -> Policy:
+    """The policy that ``settings`` describe."""
+    return Policy(
+        profiles={name: _profile(name, given) for name, given in settings.profiles.items()},
+        rules=tuple(map(_rule, settings.rules)),
+        default_profile=settings.policy.default_profile,
+        edges=tuple(map(_edge, settings.edges)),
+        time_zone=settings.policy.time_zone,
+        version=version_of(settings),
+    )
+
+
+def version_of(settings: Settings) -> str:
+    """16 hexadecimal digits, the same for equal decisive sections however they were written."""
+    tables = settings.model_dump(mode="python", include=_DECISIVE)
+    return blake2b(_canonical(tables).encode(), digest_size=8).hexdigest()
+
+
+def _canonical(value: object) -> str:
+    """JSON with sorted keys; sets, which have no order of their own, are sorted, too."""
+    if isinstance(value, dict):
+        members = (f"{json.dumps(str(key))}:{_canonical(value[key])}" for key in sorted(value))
+        return "{" + ",".join(members) + "}"
+    if isinstance(value, frozenset):
+        return "[" + ",".join(sorted(map(_canonical, value))) + "]"
+    if isinstance(value, tuple):
+        return "[" + ",".join(map(_canonical, value)) + "]"
+    return json.dumps(value, default=str)
+
+
+def _profile(name: str, given: ProfileSettings) -> Profile:
+    return Profile(name=name, **dict(given))
+
+
+def _edge(given: EdgeSettings) -> Edge:
+    return Edge(**dict(given))
+
+
+def _rule(given: RuleSettings) -> Rule:
+    return Rule(when=_when(given.when), profile=given.profile, name=given.name or "")
+
+
+def _when(given: WhenSettings) -> When:
+    windows = given.time_of_day
+    return When(
+        device=None if given.device is None else frozenset(kind.value for kind in given.device),
+        os=_folded(given.os),
+        player=_folded(given.player),
+        country=given.country,
+        continent=None if given.continent is None else frozenset(map(str, given.continent)),
+        asn=given.asn,
+        speed_below_kbps=given.speed_below_kbps,
+        speed_at_least_kbps=given.speed_at_least_kbps,
+        speed_above_kbps=given.speed_above_kbps,
+        speed_known=given.speed_known,
+        save_data=given.save_data,
+        asset_prefix=given.asset_prefix,
+        time_of_day=None if windows is None else tuple(map(parse_window, windows)),
+    )
+
+
+def _folded(names: frozenset[str] | None) -> frozenset[str] | None:
+    return None if names is None else frozenset(name.casefold() for name in names)

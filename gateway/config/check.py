@@ -1,0 +1,142 @@
+"""Do the parts of a configuration go together?
+
+The checks read tables as they were written, not the checked settings, so that what is wrong here
+is told together with what the schema finds. Values of a wrong type are the schema's to tell.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from gateway.config.problem import KeyPath, Problem, nearest, shown, written
+
+NOT_YET: Final[Mapping[tuple[str, str], tuple[str, tuple[str, ...]]]] = {
+    ("source", "kind"): ("directory, generated", ("origin",)),
+    ("store", "url"): (
+        "embedded, memory, or a URL that starts with redis://, rediss://, unix://",
+        ("redis+cluster://", "redis+sentinel://"),
+    ),
+}
+"""Values that the format knows and this version cannot serve: what may stand instead, and how
+they begin."""
+
+_LOCATION_OF: Final = {"directory": "root", "origin": "url"}
+
+
+def check(tables: Mapping[str, Any], source_of: Callable[[KeyPath], str]) -> Iterator[Problem]:
+    """Everything that does not go together. ``source_of`` says who set the value at a path."""
+
+    def problem(path: KeyPath, text: str, **more: Any) -> Problem:  # noqa: ANN401
+        return Problem(written(path), text, source=source_of(path), **more)
+
+    yield from _availability(tables, problem)
+    yield from _source(tables, problem)
+    yield from _profiles(tables, problem)
+    yield from _rules(tables, problem)
+    yield from _edges(tables, problem)
+    yield from _proxies(tables, problem)
+    for path, key in ((("edges",), "id"), (("ladder", "rungs"), "name"), (("devices",), "name")):
+        yield from _duplicates(tables, path, key, problem)
+
+
+_Telling = Callable[..., Problem]
+
+
+def _availability(tables: Mapping[str, Any], problem: _Telling) -> Iterator[Problem]:
+    for path, (allowed, beginnings) in NOT_YET.items():
+        value = _at(tables, path)
+        if isinstance(value, str) and value.startswith(beginnings):
+            yield problem(path, "is not available yet", value=shown(value), allowed=allowed)
+
+
+def _source(tables: Mapping[str, Any], problem: _Telling) -> Iterator[Problem]:
+    kind = _at(tables, ("source", "kind"))
+    for of_kind, key in _LOCATION_OF.items():
+        given = _at(tables, ("source", key)) is not None
+        if kind == of_kind and not given:
+            yield problem(("source", key), f'is missing; source.kind is "{kind}"')
+        elif given and isinstance(kind, str) and kind != of_kind:
+            yield problem(
+                ("source", key), f"is not used; source.kind is {shown(kind)}", severity="warning"
+            )
+
+
+def _profiles(tables: Mapping[str, Any], problem: _Telling) -> Iterator[Problem]:
+    profiles = tables.get("profiles")
+    if not isinstance(profiles, dict):
+        return
+    uses: list[KeyPath] = [("policy", "default_profile")]
+    uses += [("rules", position, "profile") for position, _ in _items(tables, ("rules",))]
+    for path in uses:
+        name = _at(tables, path)
+        if isinstance(name, str) and name not in profiles:
+            yield problem(
+                path,
+                "is not the name of a profile",
+                value=shown(name),
+                allowed=", ".join(profiles),
+                suggestion=nearest(name, profiles),
+            )
+
+
+def _rules(tables: Mapping[str, Any], problem: _Telling) -> Iterator[Problem]:
+    everyone: int | None = None
+    for position, rule in _items(tables, ("rules",)):
+        if everyone is not None:
+            text = f"is never reached; rules[{everyone}] matches everyone"
+            yield problem(("rules", position), text, severity="warning")
+        elif rule.get("when") == {}:
+            everyone = position
+        asns = _at(rule, ("when", "asn"))
+        if asns is not None and _at(tables, ("geo", "asn_database")) is None:
+            text = "never holds; geo.asn_database is not set"
+            yield problem(("rules", position, "when", "asn"), text, severity="warning")
+
+
+def _edges(tables: Mapping[str, Any], problem: _Telling) -> Iterator[Problem]:
+    edges = [edge for _, edge in _items(tables, ("edges",))]
+    if edges and not any(edge.get("fallback") is True for edge in edges):
+        text = "holds no edge with fallback = true; players in unknown places get any of them"
+        yield problem(("edges",), text, severity="warning")
+
+
+def _proxies(tables: Mapping[str, Any], problem: _Telling) -> Iterator[Problem]:
+    path = ("server", "trusted_proxies")
+    networks = _at(tables, path)
+    for position, network in enumerate(networks if isinstance(networks, list) else ()):
+        if isinstance(network, str) and network.endswith("/0"):
+            text = "lets everybody claim any address"
+            yield problem((*path, position), text, value=shown(network), severity="warning")
+
+
+def _duplicates(
+    tables: Mapping[str, Any], path: KeyPath, key: str, problem: _Telling
+) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for position, item in _items(tables, path):
+        name = item.get(key)
+        if not isinstance(name, str):
+            continue
+        if name in first:
+            earlier = written((*path, first[name], key))
+            yield problem((*path, position, key), f"is also {earlier}", value=shown(name))
+        first.setdefault(name, position)
+
+
+def _items(tables: Mapping[str, Any], path: KeyPath) -> list[tuple[int, dict[str, Any]]]:
+    """The tables of a list, with their positions."""
+    found = _at(tables, path)
+    numbered = enumerate(found if isinstance(found, list) else ())
+    return [(position, item) for position, item in numbered if isinstance(item, dict)]
+
+
+def _at(tables: Mapping[str, Any], path: KeyPath) -> Any:  # noqa: ANN401
+    """What was written at ``path``; None when nothing was."""
+    found: Any = tables
+    for part in path:
+        if isinstance(part, int):
+            found = found[part]
+        elif isinstance(found, dict):
+            found = found.get(part)
+        else:
+            return None
+    return found

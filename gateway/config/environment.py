@@ -1,0 +1,106 @@
+"""Which keys does the environment set? ``GATEWAY_SERVER__PORT=8081`` is ``server.port = 8081``.
+
+Two underscores stand between the parts of a key, in capitals; the number of an item (from 0) is a
+part, too: ``GATEWAY_EDGES__0__WEIGHT``. Text is taken as it is. Every other value is written as in
+TOML, or as JSON, which lists and tables need: ``GATEWAY_EDGES='[{"id": "a", "url": "…"}]'``.
+"""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.config.problem import KeyPath, Problem, nearest
+from gateway.config.shape import ROOT, Shape, find, known_keys
+
+PREFIX: Final = "GATEWAY_"
+
+# Kubernetes and Docker links set these for every service called gateway or gateway-something.
+_ORCHESTRATOR: Final = re.compile(
+    r"GATEWAY_(?:[A-Z0-9]+_)*?"
+    r"(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_[A-Z]+)?"
+    r"|PORT=(?:tcp|udp|sctp)://.*)(?:=.*)?",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What one environment variable sets."""
+
+    variable: str
+    path: KeyPath
+    value: Any
+
+
+def read_environment(
+    environ: Mapping[str, str], profiles: Mapping[str, Any]
+) -> Iterator[Setting | Problem]:
+    """What every ``GATEWAY_`` variable sets, whole tables and lists before their parts.
+
+    ``profiles`` are those of the file: their names may have capitals, which variables cannot show.
+    """
+    for variable in sorted(name for name in environ if name.startswith(PREFIX)):
+        if _ORCHESTRATOR.fullmatch(f"{variable}={environ[variable]}"):
+            continue
+        found = _path_of(variable, profiles)
+        if isinstance(found, Problem):
+            yield found
+        else:
+            path, shape = found
+            yield Setting(variable, path, _value(environ[variable], shape))
+
+
+def _path_of(variable: str, profiles: Mapping[str, Any]) -> tuple[KeyPath, Shape] | Problem:
+    path: tuple[str | int, ...] = ()
+    shape: Shape | None = ROOT
+    for part in variable.removeprefix(PREFIX).split("__"):
+        name = part.lower()
+        if shape is None:
+            return _unknown(variable, path)
+        if shape.is_list:
+            if not (part.isascii() and part.isdecimal() and len(part) < 10):  # noqa: PLR2004
+                return _unknown(variable, path)
+            path = (*path, int(part))
+            shape = shape.items
+        else:
+            if path == ("profiles",):
+                name = next((known for known in profiles if _folded(known) == name), name)
+            path = (*path, name)
+            shape = shape.key(name)
+    return (path, shape) if shape is not None else _unknown(variable, path[:-1])
+
+
+def _folded(profile: str) -> str:
+    return re.sub("[^a-z0-9]", "_", profile.lower())
+
+
+def _unknown(variable: str, table: KeyPath) -> Problem:
+    while find(table) is None:
+        table = table[:-1]
+    start = PREFIX + "".join(f"{part}__" for part in table).upper()
+    keys = known_keys(table)
+    below = [f"{key}__{inner}" for key in keys for inner in known_keys((*table, key))]
+    suggestion = nearest(variable, (f"{start}{key.upper()}" for key in (*keys, *below)))
+    return Problem("", "sets no known key", suggestion=suggestion, source=f"environment {variable}")
+
+
+def _value(text: str, shape: Shape) -> Any:  # noqa: ANN401
+    """Text as it is; otherwise TOML or JSON, or the text when it is neither."""
+    if shape.is_text:
+        return text
+    for parse in (_toml_value, json.loads):
+        try:
+            return parse(text)
+        except (ValueError, RecursionError):
+            continue
+    return text
+
+
+def _toml_value(text: str) -> Any:  # noqa: ANN401
+    found = tomllib.loads(f"value = {text}")
+    if len(found) > 1:
+        raise ValueError("a line break in the text added keys")
+    return found["value"]

@@ -1,0 +1,159 @@
+"""What may a single value be? Named types that check one value and say what is allowed.
+
+Text, numbers and booleans are never converted into each other: ``port = "8080"`` is an error.
+:class:`Allowed` says what a value may be, in error messages and in the reference.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field, SecretStr, Strict
+
+from gateway.config import validators
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What a value may be, in words."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsRestart:
+    """Marks a key or a section that is read once, when the gateway starts."""
+
+
+RESTART: Final = NeedsRestart()
+
+Flag = Annotated[bool, Strict(), Allowed("true or false")]
+Text = Annotated[str, Field(min_length=1, max_length=200), Allowed("text of 1 to 200 characters")]
+
+Port = Annotated[
+    int, Strict(), Field(ge=0, le=65535), Allowed("a whole number from 0 (any free port) to 65535")
+]
+Workers = Annotated[int, Strict(), Field(ge=1, le=256), Allowed("a whole number from 1 to 256")]
+Seconds = Annotated[
+    int, Strict(), Field(ge=0, le=31_536_000), Allowed("whole seconds from 0 to 31536000")
+]
+TimeToLive = Annotated[
+    int, Strict(), Field(ge=1, le=31_536_000), Allowed("whole seconds from 1 to 31536000")
+]
+Milliseconds = Annotated[
+    int, Strict(), Field(ge=1, le=60_000), Allowed("whole milliseconds from 1 to 60000")
+]
+Bytes = Annotated[
+    int, Strict(), Field(ge=0, le=2**40), Allowed("a whole number of bytes from 0 to 2^40")
+]
+SizeLimit = Annotated[
+    int, Strict(), Field(ge=256, le=2**30), Allowed("a whole number of bytes from 256 to 2^30")
+]
+BitRate = Annotated[
+    int, Strict(), Field(ge=1, le=10_000_000), Allowed("whole kbit/s from 1 to 10000000")
+]
+Pixels = Annotated[int, Strict(), Field(ge=1, le=65_535), Allowed("whole pixels from 1 to 65535")]
+FrameRate = Annotated[
+    float, Strict(), Field(gt=0, le=1000), Allowed("frames per second, above 0 and up to 1000")
+]
+Rungs = Annotated[int, Strict(), Field(ge=1, le=100), Allowed("a whole number from 1 to 100")]
+Share = Annotated[
+    float, Strict(), Field(gt=0, le=1), Allowed("a share above 0 and up to 1, such as 0.8")
+]
+Weight = Annotated[int, Strict(), Field(ge=1, le=10_000), Allowed("a whole number from 1 to 10000")]
+Latitude = Annotated[
+    float, Strict(), Field(ge=-90, le=90), Allowed("degrees from -90 (south) to 90 (north)")
+]
+Longitude = Annotated[
+    float, Strict(), Field(ge=-180, le=180), Allowed("degrees from -180 (west) to 180 (east)")
+]
+Asn = Annotated[
+    int, Strict(), Field(ge=1, le=2**32 - 1), Allowed("an AS number from 1 to 4294967295")
+]
+
+Host = Annotated[
+    str, AfterValidator(validators.host), Allowed("a host name or an IP address, such as 0.0.0.0")
+]
+Network = Annotated[
+    str, AfterValidator(validators.network), Allowed("an IPv4 or IPv6 network, such as 10.0.0.0/8")
+]
+FolderUrl = Annotated[
+    str,
+    AfterValidator(validators.folder_url),
+    Allowed("an absolute http(s) URL, such as https://cdn.example.com/videos/"),
+]
+Origin = Annotated[
+    str,
+    AfterValidator(validators.origin),
+    Allowed('"*" or an origin, such as https://www.example.com'),
+]
+StoreUrl = Annotated[
+    SecretStr,
+    AfterValidator(validators.store_url),
+    Allowed(f"embedded, memory, or a URL that starts with {', '.join(validators.STORE_SCHEMES)}"),
+]
+Country = Annotated[
+    str, AfterValidator(validators.country), Allowed("an ISO 3166-1 alpha-2 code, such as GB")
+]
+TimeZone = Annotated[
+    str,
+    AfterValidator(validators.time_zone),
+    Allowed("a name of the IANA database, such as Europe/Oslo"),
+]
+TimeOfDay = Annotated[
+    str,
+    AfterValidator(validators.time_of_day),
+    Allowed("from-to as HH:MM-HH:MM, such as 22:00-06:00"),
+]
+Pattern = Annotated[
+    str,
+    Field(min_length=1, max_length=500),
+    AfterValidator(validators.pattern),
+    Allowed("a regular expression of 1 to 500 characters"),
+]
+SourcePath = Annotated[
+    str,
+    Field(max_length=500),
+    AfterValidator(validators.source_path),
+    Allowed("a relative path that holds {asset}, such as {asset}/master.m3u8"),
+]
+RungPath = Annotated[
+    str,
+    Field(max_length=500),
+    AfterValidator(validators.rung_path),
+    Allowed("a relative path that holds {name}, such as {name}/playlist.m3u8"),
+]
+# A profile's name is a token of the Gateway-Decision header (RFC 9651, section 3.3.4).
+ProfileName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$"),
+    Allowed("a letter, then up to 63 letters, digits, or any of _ . -"),
+]
+# An edge's id is also a pathway id (rule C1.2).
+EdgeId = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"),
+    Allowed("a letter or digit, then up to 63 letters, digits, or any of _ . -"),
+]
+RungName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._~-]{0,63}$"),
+    Allowed("1 to 64 letters, digits, or any of . _ ~ -, not starting with a dot"),
+]
+Codecs = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9.-]+(,[A-Za-z0-9.-]+)*$", max_length=200),
+    Allowed("RFC 6381 codecs with commas, such as avc1.64001f,mp4a.40.2"),
+]
+AssetPrefix = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9._~-][A-Za-z0-9._~/-]{0,511}$"),
+    Allowed("the start of an asset id, such as kids/"),
+]
+ConfigFile = Annotated[Path, AfterValidator(validators.file), Allowed("a file")]
+GeoDatabase = Annotated[
+    Path,
+    AfterValidator(validators.database),
+    Allowed('"embedded", or a City or Country .mmdb file'),
+]
+ConfigFolder = Annotated[Path, AfterValidator(validators.folder), Allowed("a folder")]

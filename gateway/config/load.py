@@ -1,0 +1,120 @@
+"""Which configuration is in force? Shipped values, under the file, under the environment."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from gateway.config.build import policy_of
+from gateway.config.check import check
+from gateway.config.environment import Setting, read_environment
+from gateway.config.faults import problems_of
+from gateway.config.problem import ConfigError, KeyPath, Problem, written
+from gateway.config.read import merged, read_defaults, read_file
+from gateway.config.schema import Settings
+from gateway.decision import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration that may be used.
+
+    ``origins`` says of every key that does not have its shipped value who set it: the file, or an
+    environment variable. ``warnings`` do not keep it from being used.
+    """
+
+    settings: Settings
+    policy: Policy
+    path: Path | None
+    origins: Mapping[str, str]
+    warnings: tuple[Problem, ...] = ()
+
+
+def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Loaded:
+    """The configuration of the file at ``path``; None means the shipped values.
+
+    ``environ`` is the process's own when it is not given. Relative paths in the configuration
+    start at the file's folder, or at the working directory when there is no file. Raises
+    :class:`ConfigError` with everything that is wrong at once.
+    """
+    tables = read_defaults()
+    origins: dict[KeyPath, str] = {}
+    problems: list[Problem] = []
+    name = path.name if path is not None else "configuration"
+    if path is not None:
+        given = read_file(path)
+        tables = merged(tables, given)
+        origins = dict.fromkeys(_leaves(given), name)
+    for found in read_environment(os.environ if environ is None else environ, _names(tables)):
+        if isinstance(found, Problem):
+            problems.append(found)
+        elif _put(tables, found):
+            origins[found.path] = f"environment {found.variable}"
+        else:
+            problems.append(_no_such_item(found))
+
+    def source_of(where: KeyPath) -> str:
+        ends = range(len(where), 0, -1)
+        return next((origins[where[:end]] for end in ends if where[:end] in origins), name)
+
+    settings: Settings | None = None
+    folder = path.parent.absolute() if path is not None else Path.cwd()
+    try:
+        settings = Settings.model_validate(tables, context={"folder": folder})
+    except ValidationError as error:
+        problems += problems_of(error, source_of)
+    problems += check(tables, source_of)
+    warnings = tuple(problem for problem in problems if problem.severity == "warning")
+    if settings is None or len(problems) > len(warnings):
+        raise ConfigError(problems)
+    return Loaded(
+        settings,
+        policy_of(settings),
+        path,
+        {written(where): origin for where, origin in origins.items()},
+        warnings,
+    )
+
+
+def _leaves(table: Mapping[str, Any], path: KeyPath = ()) -> Iterator[KeyPath]:
+    """The path of every value that is not a table with something in it."""
+    for key, value in table.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, (*path, key))
+        else:
+            yield (*path, key)
+
+
+def _names(tables: Mapping[str, Any]) -> Mapping[str, Any]:
+    profiles = tables.get("profiles")
+    return profiles if isinstance(profiles, dict) else {}
+
+
+def _put(tables: dict[str, Any], setting: Setting) -> bool:
+    """Lay a setting over ``tables``, in place; False when it names an item that is not there."""
+    here: Any = tables
+    *parents, last = setting.path
+    for part in parents:
+        if isinstance(part, int):
+            if not isinstance(here, list) or part >= len(here):
+                return False
+        elif not isinstance(here, dict):
+            return True  # what stands there instead of a table is told as the schema's fault
+        else:
+            here.setdefault(part, {})
+        here = here[part]
+    if isinstance(last, int):
+        if not isinstance(here, list) or last >= len(here):
+            return False
+        here[last] = setting.value
+    elif isinstance(here, dict):
+        here[last] = setting.value
+    return True
+
+
+def _no_such_item(setting: Setting) -> Problem:
+    source = f"environment {setting.variable}"
+    return Problem(written(setting.path), "names an item that is not in the list", source=source)

@@ -1,0 +1,85 @@
+"""What is wrong with a configuration, in words that name the key, its value and what is allowed?"""
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+KeyPath = tuple[str | int, ...]
+"""Where a value stands: names of tables and keys, positions in lists (from 0)."""
+
+_SHOWN_LENGTH: Final = 80
+_BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
+# Greedy up to the last @, because a password may itself hold a slash or an @.
+_CREDENTIALS: Final = re.compile(r"://.*@")
+_PASSWORD_PARAMETER: Final = re.compile(r"(?i)(password=)[^&\"]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong. ``source`` is the file or the environment variable that said it.
+
+    ``path`` is written as operators write it (``rules[3].when.device[0]``), empty for the file as
+    a whole. ``value`` is ready to print: quoted, bounded, without passwords. A ``warning`` does
+    not keep the configuration from being used.
+    """
+
+    path: str
+    problem: str
+    value: str | None = None
+    allowed: str | None = None
+    suggestion: str | None = None
+    source: str = "configuration"
+    severity: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        """One line: ``gateway.toml: server.port: 70000 is not allowed; allowed: …``."""
+        where = f"{self.source}: {self.path}: " if self.path else f"{self.source}: "
+        warning = "warning: " if self.severity == "warning" else ""
+        value = f"{self.value} " if self.value is not None else ""
+        allowed = f"; allowed: {self.allowed}" if self.allowed else ""
+        suggestion = f' (did you mean "{self.suggestion}"?)' if self.suggestion else ""
+        return f"{where}{warning}{value}{self.problem}{allowed}{suggestion}"
+
+
+class ConfigError(ValueError):
+    """The configuration cannot be used. ``problems`` holds everything wrong, warnings included."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def written(path: KeyPath) -> str:
+    """A path as operators write it: ``rules[3].when.device[0]``."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            name = part if _BARE_KEY.fullmatch(part) else shown(part)
+            text += f".{name}" if text else name
+    return text
+
+
+def shown(value: object) -> str:
+    """A value for a message: on one line, at most 80 characters, passwords masked."""
+    text = without_password(json.dumps(value, default=str, ensure_ascii=False))
+    text = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+    return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 1]}…"
+
+
+def without_password(text: str) -> str:
+    """``text`` with the user and password of a URL, and a ``password=`` parameter, masked."""
+    return _PASSWORD_PARAMETER.sub(r"\1***", _CREDENTIALS.sub("://***@", text))
+
+
+def nearest(name: object, known: Iterable[str]) -> str | None:
+    """The known name that ``name`` was probably meant to be; None when nothing is close."""
+    if not isinstance(name, str):
+        return None
+    by_folded = {candidate.casefold(): candidate for candidate in known}
+    found = difflib.get_close_matches(name.casefold()[:100], by_folded, n=1)
+    return by_folded[found[0]] if found else None

@@ -1,0 +1,66 @@
+"""What does a TOML file say? Its tables, or what keeps it from being read."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.config.problem import ConfigError, Problem
+
+_PLACE: Final = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The tables of the file at ``path``. Raises ConfigError."""
+    try:
+        return parse(path.read_bytes(), path.name)
+    except OSError as error:
+        raise ConfigError(
+            [Problem("", f"cannot be read ({error.strerror})", source=str(path))]
+        ) from None
+
+
+def read_defaults() -> dict[str, Any]:
+    """The tables that ship."""
+    data = resources.files("gateway.config").joinpath("defaults.toml").read_bytes()
+    return parse(data, "defaults.toml")
+
+
+def parse(data: bytes, source: str) -> dict[str, Any]:
+    """The tables of TOML ``data``; a byte order mark is skipped. Raises ConfigError."""
+    try:
+        return tomllib.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        problem = f"line {line}: is not UTF-8"
+    except tomllib.TOMLDecodeError as error:
+        problem = f"{_place(str(error), data)} (TOML syntax)"
+    except (ValueError, RecursionError) as error:
+        problem = f"cannot be read as TOML ({type(error).__name__}: {error})"
+    raise ConfigError([Problem("", problem, source=source)])
+
+
+def _place(message: str, data: bytes) -> str:
+    """``line 3, column 7: Expected '=' after a key``."""
+    found = _PLACE.fullmatch(message)
+    if found is None:
+        return message
+    text, line, column = found.groups()
+    if line is None:  # the end of the document
+        lines = data.decode("utf-8-sig").split("\n")
+        line, column = str(len(lines)), str(len(lines[-1]) + 1)
+    return f"line {line}, column {column}: {text}"
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """``above`` laid over ``below``: tables key by key, everything else replaced whole."""
+    result = dict(below)
+    for key, value in above.items():
+        under = result.get(key)
+        if isinstance(under, dict) and isinstance(value, dict):
+            result[key] = merged(under, value)
+        else:
+            result[key] = value
+    return result

@@ -1,0 +1,119 @@
+"""What does every key mean? ``docs/config.md``, from the schema and the shipped values.
+
+``python -m gateway.config.reference > docs/config.md`` writes it.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from pydantic.fields import FieldInfo
+
+from gateway.config.problem import shown
+from gateway.config.read import read_defaults
+from gateway.config.shape import ROOT, Shape
+
+_INTRODUCTION: Final = """\
+# Configuration
+
+<!-- Made by `python -m gateway.config.reference > docs/config.md`. Change the schema instead. -->
+
+One TOML file, given with `gateway serve --config gateway.toml`. `gateway.toml` at the root of the
+repository is an example that explains every key and holds the values that ship. `gateway check`
+says everything that is wrong with a file at once. `gateway schema` prints a JSON Schema for
+editors.
+
+- **Units** stand in the names of keys. Unknown keys are errors.
+- **What is left out** keeps its shipped value. A given list of `rules`, `edges` or `ladder.rungs`
+  replaces the shipped one whole. `profiles` are merged by name, key by key; to be free of a limit
+  of a shipped profile, give yours another name.
+- **Paths** are relative to the folder of the file.
+- **The environment** comes before the file. `GATEWAY_SERVER__PORT=8081` is `server.port`: capitals,
+  and two underscores between the parts. Text is taken as it is; anything else is written as in
+  TOML or JSON: `GATEWAY_SERVER__TRUSTED_PROXIES='["10.0.0.0/8"]'`. Items of lists have numbers:
+  `GATEWAY_EDGES__0__WEIGHT=50`. A `GATEWAY_` variable that names no key is an error; those that
+  Kubernetes sets for services are passed over.
+- **A saved change** is used at once, and so is the file on SIGHUP. A file with an error is refused
+  whole: the reason is logged and counted, and the last good configuration stays. Keys marked
+  "restart" keep their running value until the gateway is started again. Save by renaming a finished
+  file over the old one, as editors do.
+"""
+
+_HEADINGS: Final[Mapping[tuple[str, ...], str]] = {
+    ("profiles",): "[profiles.NAME]",
+    ("rules",): "[[rules]]",
+    ("rules", "when"): "[[rules]] when = { … }",
+    ("edges",): "[[edges]]",
+    ("ladder", "rungs"): "[[ladder.rungs]]",
+    ("devices",): "[[devices]]",
+}
+
+
+def render() -> str:
+    """The whole page, in Markdown."""
+    lines = [_INTRODUCTION]
+    for path, table in _tables(ROOT, ()):
+        lines += _section(path, table)
+    return "\n".join(lines)
+
+
+def _tables(table: Shape, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Shape]]:
+    for name, _ in _fields(table):
+        inner = table.key(name)
+        while inner is not None and inner.section is None:
+            inner = inner.items
+        if inner is not None:
+            yield (*path, name), inner
+            yield from _tables(inner, (*path, name))
+
+
+def _fields(table: Shape) -> list[tuple[str, FieldInfo]]:
+    return list(table.section.model_fields.items()) if table.section is not None else []
+
+
+def _section(path: tuple[str, ...], table: Shape) -> list[str]:
+    shipped = read_defaults().get(path[0], {})
+    restart = ", restart" if table.needs_restart else ""
+    lines = [
+        f"## `{_HEADINGS.get(path, f'[{path[0]}]')}`{restart}",
+        "",
+        _on_one_line(table.section.__doc__ if table.section is not None else None),
+        "",
+        "| key | meaning | allowed | default |",
+        "|---|---|---|---|",
+    ]
+    for name, field in _fields(table):
+        shape = table.key(name)
+        is_table = shape is None or shape.allowed.endswith("a table")
+        allowed = "tables, see below" if is_table or shape is None else shape.allowed
+        mark = " *(restart)*" if shape is not None and shape.needs_restart else ""
+        lines.append(
+            f"| `{name}` | {_on_one_line(field.description)}{mark} | {_cell(allowed)} "
+            f"| {_default(field, shipped, name)} |"
+        )
+    return [*lines, ""]
+
+
+def _default(field: FieldInfo, shipped: Any, name: str) -> str:  # noqa: ANN401
+    if isinstance(shipped, dict) and name in shipped:
+        value = shipped[name]
+        return "see `gateway.toml`" if isinstance(value, list) and len(value) > 1 else _code(value)
+    if field.is_required():
+        return "*must be given*"
+    return "–" if field.default is None or field.default == frozenset() else _code(field.default)
+
+
+def _code(value: object) -> str:
+    return f"`{_cell(shown(value))}`"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _on_one_line(text: str | None) -> str:
+    return " ".join((text or "").split())
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

@@ -1,0 +1,27 @@
+"""Which changed keys wait for a restart?"""
+
+from dataclasses import replace
+from typing import Any
+
+from gateway.config.build import policy_of
+from gateway.config.load import Loaded
+from gateway.config.shape import restart_keys
+
+
+def hold_back(running: Loaded, new: Loaded) -> tuple[Loaded, tuple[str, ...]]:
+    """``new`` with the running values of all keys that are read only at the start, and the names
+    of those that differ (``server.port``)."""
+    held: dict[str, dict[str, Any]] = {}
+    for section, key in restart_keys():
+        was = getattr(getattr(running.settings, section), key)
+        if getattr(getattr(new.settings, section), key) != was:
+            held.setdefault(section, {})[key] = was
+    if not held:
+        return new, ()
+    sections = {
+        section: getattr(new.settings, section).model_copy(update=values)
+        for section, values in held.items()
+    }
+    settings = new.settings.model_copy(update=sections)
+    waiting = tuple(f"{section}.{key}" for section, values in held.items() for key in values)
+    return replace(new, settings=settings, policy=policy_of(settings)), waiting

@@ -1,0 +1,151 @@
+"""What may a configuration hold? Every section and every key, with its type and its meaning.
+
+The docstring under a key is its documentation: ``docs/config.md`` and the JSON Schema are made
+from it. Default values of sections stand in ``defaults.toml`` alone; those of the items of lists
+and of profiles stand here.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gateway.config.delivery import (
+    DeviceRuleSettings,
+    EdgeSettings,
+    LadderSettings,
+    ProfileSettings,
+)
+from gateway.config.fields import (
+    RESTART,
+    Bytes,
+    ConfigFile,
+    ConfigFolder,
+    FolderUrl,
+    GeoDatabase,
+    Host,
+    Milliseconds,
+    Network,
+    Origin,
+    Port,
+    ProfileName,
+    Seconds,
+    SizeLimit,
+    SourcePath,
+    StoreUrl,
+    TimeToLive,
+    TimeZone,
+    Workers,
+)
+from gateway.config.rules import RuleSettings
+from gateway.config.section import Section
+
+
+class ServerSettings(Section):
+    """Where the gateway listens, and what it tells players about itself."""
+
+    host: Annotated[Host, RESTART]
+    """Address to listen on; `0.0.0.0` is every IPv4 interface, `::` every interface."""
+    port: Annotated[Port, RESTART]
+    """TCP port to listen on; 0 takes any free one."""
+    workers: Annotated[Workers, RESTART]
+    """Processes that answer requests; one for each CPU core is a good number."""
+    shutdown_grace_s: Annotated[Seconds, RESTART]
+    """How long running requests may go on after the gateway was told to stop, in seconds."""
+    trusted_proxies: tuple[Network, ...]
+    """Networks whose `Forwarded` and `X-Forwarded-For` headers are believed."""
+    public_url: FolderUrl | None = Field(None, examples=["https://play.example.com/"])
+    """URL under which players reach the gateway; without it, the request's Host header says so."""
+    cors_origins: tuple[Origin, ...] = Field(min_length=1)
+    """Web origins whose pages may read the answers."""
+    compress_min_bytes: Bytes
+    """Answers of at least this many bytes are compressed."""
+    manifest_max_age_s: Seconds
+    """How long a player may keep a personalised manifest, in seconds (`Cache-Control: max-age`)."""
+
+
+class StoreSettings(Section):
+    """The store that workers share: cached decisions, and what is known of a session."""
+
+    url: StoreUrl
+    """Where it is: `embedded` (a Valkey that the gateway starts), `memory` (inside each worker),
+    or a URL such as `redis://:password@host:6379/0`, `rediss://…` (TLS), or `unix:///path`."""
+    timeout_ms: Milliseconds
+    """The longest that a request waits for the store, in milliseconds; then it goes on without."""
+    decision_ttl_s: TimeToLive
+    """How long a decision is kept, in seconds."""
+    session_ttl_s: TimeToLive
+    """How long a session's measured speed is kept after its last request, in seconds."""
+
+
+class GeoSettings(Section):
+    """From address to place. Paths are relative to the configuration file."""
+
+    database: GeoDatabase
+    """`embedded`, or any GeoIP2, GeoLite2 or DB-IP City or Country file (.mmdb)."""
+    asn_database: ConfigFile | None = Field(None, examples=["GeoLite2-ASN.mmdb"])
+    """ASN file (.mmdb); needed by rules that name an `asn`."""
+    anonymous_ip_database: ConfigFile | None = Field(None, examples=["GeoIP2-Anonymous-IP.mmdb"])
+    """Anonymous-IP file (.mmdb)."""
+
+
+class SourceSettings(Section):
+    """Where the manifests come from that are personalised."""
+
+    kind: Literal["directory", "origin", "generated"]
+    """`directory` reads them from `root`, `origin` fetches them below `url`, and `generated`
+    builds them from `[ladder]` alone."""
+    root: ConfigFolder | None = Field(None, examples=["catalogue"])
+    """Folder of the source manifests, relative to the configuration file (kind `directory`)."""
+    url: FolderUrl | None = Field(None, examples=["https://origin.example.com/vod/"])
+    """URL of the origin (kind `origin`)."""
+    hls: SourcePath
+    """Path of an asset's HLS multivariant playlist below `root` or `url`."""
+    dash: SourcePath
+    """Path of an asset's DASH manifest below `root` or `url`."""
+
+
+class PolicySettings(Section):
+    """What the rules stand on."""
+
+    default_profile: ProfileName
+    """Profile of a request that no rule matches."""
+    time_zone: TimeZone
+    """Time zone of `time_of_day` in rules."""
+
+
+class LimitsSettings(Section):
+    """Bounds on what one request or one file may cost."""
+
+    max_url_bytes: SizeLimit
+    """Longest path and query of a request, in bytes."""
+    max_playlist_bytes: SizeLimit
+    """Largest source manifest, in bytes."""
+    local_cache_bytes: Bytes
+    """Finished manifests that each worker keeps in memory, in bytes altogether."""
+
+
+class LogSettings(Section):
+    """What is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"]
+    """The least severe level that is written."""
+    format: Literal["json", "console"]
+    """`json` for machines, one object a line; `console` for people."""
+
+
+class Settings(Section):
+    """A whole configuration, checked. Build one with :func:`gateway.config.load.load`."""
+
+    server: ServerSettings
+    store: Annotated[StoreSettings, RESTART]
+    geo: Annotated[GeoSettings, RESTART]
+    source: Annotated[SourceSettings, RESTART]
+    limits: Annotated[LimitsSettings, RESTART]
+    log: Annotated[LogSettings, RESTART]
+    policy: PolicySettings
+    profiles: Mapping[ProfileName, ProfileSettings]
+    rules: tuple[RuleSettings, ...]
+    edges: tuple[EdgeSettings, ...] = Field(min_length=1)
+    ladder: LadderSettings
+    devices: tuple[DeviceRuleSettings, ...] = ()

@@ -1,0 +1,129 @@
+"""What does the schema say of one key? Its type, its known neighbours, and what is allowed."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+
+from pydantic import SecretStr
+
+from gateway.config.fields import Allowed, NeedsRestart
+from gateway.config.problem import KeyPath
+from gateway.config.schema import Settings
+from gateway.config.section import Section
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A type without its wrappers, and what was annotated on it."""
+
+    core: Any
+    metadata: tuple[object, ...] = ()
+
+    @property
+    def section(self) -> type[Section] | None:
+        """The table that stands here; None when it is not a table of fixed keys."""
+        return self.core if isinstance(self.core, type) and issubclass(self.core, Section) else None
+
+    @property
+    def items(self) -> "Shape | None":
+        """What the members of a list, or the tables of a table of names, look like."""
+        arguments = get_args(self.core)
+        if get_origin(self.core) is Mapping:
+            return unwrap(arguments[1])
+        return unwrap(arguments[0]) if self.is_list else None
+
+    @property
+    def is_list(self) -> bool:
+        """True for values that are written as ``[…]`` or ``[[…]]``."""
+        return get_origin(self.core) in {tuple, frozenset}
+
+    @property
+    def is_text(self) -> bool:
+        """True when the value is written in quotes."""
+        if get_origin(self.core) is Literal:
+            return True
+        return isinstance(self.core, type) and issubclass(self.core, str | Path | SecretStr)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """Every value that is allowed, when they can be counted."""
+        if get_origin(self.core) is Literal:
+            return tuple(map(str, get_args(self.core)))
+        if isinstance(self.core, type) and issubclass(self.core, Enum):
+            return tuple(str(member.value) for member in self.core)
+        return ()
+
+    @property
+    def needs_restart(self) -> bool:
+        """True for what is read only when the gateway starts."""
+        return any(isinstance(mark, NeedsRestart) for mark in self.metadata)
+
+    @property
+    def allowed(self) -> str:
+        """What the value may be, in words."""
+        for mark in self.metadata:
+            if isinstance(mark, Allowed):
+                return mark.text
+        if self.choices:
+            return ", ".join(self.choices)
+        if self.is_list and self.items is not None:
+            return f"a list; each of it: {self.items.allowed}"
+        return "a table"
+
+    def key(self, name: str) -> "Shape | None":
+        """The shape of the key ``name`` of this table; None when there is no such key."""
+        if self.section is None:
+            return self.items
+        field = self.section.model_fields.get(name)
+        if field is None:
+            return None
+        inner = unwrap(field.annotation)
+        return replace(inner, metadata=(*field.metadata, *inner.metadata))
+
+
+def unwrap(annotation: object) -> Shape:
+    """``Annotated[X, …] | None`` is an X with its annotations."""
+    if get_origin(annotation) is Annotated:
+        inner, *metadata = get_args(annotation)
+        found = unwrap(inner)
+        return replace(found, metadata=(*metadata, *found.metadata))
+    if get_origin(annotation) in {Union, UnionType}:
+        return unwrap(next(arg for arg in get_args(annotation) if arg is not NoneType))
+    return Shape(annotation)
+
+
+ROOT: Final = Shape(Settings)
+
+
+def find(path: KeyPath) -> Shape | None:
+    """The shape of what stands at ``path``; None when the schema knows no such key."""
+    shape: Shape | None = ROOT
+    for part in path:
+        if shape is None:
+            return None
+        shape = shape.items if isinstance(part, int) else shape.key(part)
+    return shape
+
+
+def known_keys(path: KeyPath) -> tuple[str, ...]:
+    """The keys that the table at ``path`` may hold."""
+    shape = find(path)
+    return tuple(shape.section.model_fields) if shape is not None and shape.section else ()
+
+
+def restart_keys() -> Iterator[tuple[str, str]]:
+    """The section and the name of every key that is read only when the gateway starts."""
+    for section, table in _keys(ROOT):
+        for name, shape in _keys(table):
+            if table.needs_restart or shape.needs_restart:
+                yield section, name
+
+
+def _keys(table: Shape) -> Iterator[tuple[str, Shape]]:
+    for name in table.section.model_fields if table.section is not None else ():
+        shape = table.key(name)
+        if shape is not None:
+            yield name, shape

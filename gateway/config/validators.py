@@ -1,0 +1,189 @@
+"""Is one value well formed? Every function takes the value and returns it, made regular.
+
+They raise ``ValueError`` with a phrase that reads on from the value: ``"10.0.0.1/8" has bits set
+behind its prefix``. Paths are looked for beside the configuration file (``context["folder"]``).
+"""
+
+import re
+from collections.abc import Callable
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import SecretStr, ValidationInfo
+
+from gateway.policy.rules import TimeWindow
+from geodata.regions import is_country
+
+STORE_SCHEMES: Final = (
+    "redis://",
+    "rediss://",
+    "unix://",
+    "redis+cluster://",
+    "redis+sentinel://",
+)
+
+# Printable ASCII that may stand in a URL inside a manifest: no quote, space, or control character.
+_URL_TEXT: Final = re.compile(r"[!#-;=?-\[\]_a-z~%]+")
+_HOST_NAME: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*\.?")
+_TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|(24):(00))")
+_PATH: Final = re.compile(r"[A-Za-z0-9._~/-]+")
+_ORIGIN_SLASHES: Final = 2
+_EMBEDDED: Final = Path("embedded")
+
+
+def host(text: str) -> str:
+    """A host name, or an IPv4 or IPv6 address without brackets."""
+    if _HOST_NAME.fullmatch(text):
+        return text
+    try:
+        ip_address(text)
+    except ValueError:
+        raise ValueError("is not a host") from None
+    return text
+
+
+def network(text: str) -> str:
+    """A network in CIDR form; a lone address is a network of one."""
+    try:
+        whole = ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError("is not a network") from None
+    if ip_address(text.partition("/")[0]) != whole.network_address:
+        raise ValueError(f"has bits set behind its prefix; write {whole}")
+    return text
+
+
+def absolute_url(text: str) -> str:
+    """An absolute http(s) URL of printable ASCII, without user, query, or fragment."""
+    if not _URL_TEXT.fullmatch(text):
+        raise ValueError("holds a character that may not stand in a URL")
+    try:
+        parts = urlsplit(text)
+        port_is_good = parts.port is None or parts.port > 0
+    except ValueError:
+        raise ValueError("is not a URL") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not port_is_good:
+        raise ValueError("is not an absolute URL")
+    if parts.username is not None:
+        raise ValueError("must not hold a user name or password")
+    if "?" in text or "#" in text:
+        raise ValueError("must not have a query or a fragment")
+    return text
+
+
+def folder_url(text: str) -> str:
+    """An :func:`absolute_url` that ends with a slash; one is added, as all below it is meant."""
+    return absolute_url(text).rstrip("/") + "/"
+
+
+def origin(text: str) -> str:
+    """``*``, or scheme, host and port, as the Origin header has them."""
+    if text != "*" and absolute_url(text).count("/") != _ORIGIN_SLASHES:
+        raise ValueError("is not an origin")
+    return text
+
+
+def country(text: str) -> str:
+    """An ISO 3166-1 alpha-2 code, made upper-case."""
+    if not is_country(text.upper()):
+        raise ValueError("is not a known country code")
+    return text.upper()
+
+
+def time_zone(text: str) -> str:
+    """A name of the IANA time zone database."""
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("is not a known time zone") from None
+    return text
+
+
+def parse_window(text: str) -> TimeWindow:
+    """``22:00-06:00`` as minutes of the day. Raises ValueError for anything else."""
+    found = _TIME.fullmatch(text)
+    if found is None:
+        raise ValueError("is not a time of day")
+    start_hour, start_minute, end_hour, end_minute = (int(part) for part in found.groups() if part)
+    window = TimeWindow(start_hour * 60 + start_minute, end_hour * 60 + end_minute)
+    if window.start == window.end:
+        raise ValueError("is an empty span of time")
+    return window
+
+
+def time_of_day(text: str) -> str:
+    """Text that :func:`parse_window` reads."""
+    parse_window(text)
+    return text
+
+
+def pattern(text: str) -> str:
+    """A regular expression that compiles."""
+    try:
+        re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"is not a regular expression ({error})") from None
+    return text
+
+
+def source_path(text: str) -> str:
+    """The path of a source manifest: relative, below its root, with ``{asset}`` in it."""
+    return _template(text, "{asset}")
+
+
+def rung_path(text: str) -> str:
+    """The path of a rung: relative, below its asset's folder, with ``{name}`` in it."""
+    return _template(text, "{name}")
+
+
+def _template(text: str, placeholder: str) -> str:
+    if placeholder not in text:
+        raise ValueError(f"does not hold {placeholder}")
+    path = text.replace(placeholder, "x")
+    if not _PATH.fullmatch(path) or path.startswith("/") or ".." in path.split("/"):
+        raise ValueError("is not a relative path")
+    return text
+
+
+def store_url(secret: SecretStr) -> SecretStr:
+    """``embedded``, ``memory``, or a URL of a known scheme; kept secret for its password."""
+    url = secret.get_secret_value()
+    known = url in {"embedded", "memory"} or url.startswith(STORE_SCHEMES)
+    if not known or not url.isprintable():
+        raise ValueError("is not a known kind of store")
+    return secret
+
+
+def file(path: Path, info: ValidationInfo) -> Path:
+    """A file that is there; made absolute."""
+    full = _beside_config(path, info)
+    if not _holds(Path.is_file, full):
+        raise ValueError(f"is not there; looked for the file {full}")
+    return full
+
+
+def database(path: Path, info: ValidationInfo) -> Path:
+    """``embedded``, or a file that is there."""
+    return path if path == _EMBEDDED else file(path, info)
+
+
+def folder(path: Path, info: ValidationInfo) -> Path:
+    """A folder that is there; made absolute."""
+    full = _beside_config(path, info)
+    if not _holds(Path.is_dir, full):
+        raise ValueError(f"is not there; looked for the folder {full}")
+    return full
+
+
+def _beside_config(path: Path, info: ValidationInfo) -> Path:
+    return info.context["folder"] / path if info.context else path
+
+
+def _holds(test: Callable[[Path], bool], path: Path) -> bool:
+    try:
+        return test(path)
+    except (OSError, ValueError):  # no permission, a name too long, a null character
+        return False
