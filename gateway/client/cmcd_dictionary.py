@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn
 
 Scalar = bool | int | float | str
 
@@ -67,12 +67,12 @@ def read_dictionary(text: str) -> tuple[dict[str, Value], list[str]]:
     members: dict[str, Value] = {}
     faults: list[str] = []
     reader = _Reader(text, faults)
-    for count in range(MAX_KEYS + 1):
-        if reader.at_end():
-            break
+    count = 0
+    while not reader.at_end():
         if count == MAX_KEYS:
             faults.append(f"more than {MAX_KEYS} keys: the rest is not read")
             break
+        count += 1
         try:
             key, value = reader.member()
         except _MalformedError as error:
@@ -86,15 +86,16 @@ def read_dictionary(text: str) -> tuple[dict[str, Value], list[str]]:
 
 
 def read_json(text: str) -> tuple[dict[str, Value], list[str]]:
-    """Read the JSON object form of version 1 (D1.1c). Never raises; returns as above."""
+    """Read the JSON object form of version 1 (D1.1c), a text that begins with ``{``.
+
+    Never raises; returns the same as ``read_dictionary``.
+    """
     if len(text) > MAX_TEXT:
         return {}, [f"longer than {MAX_TEXT} characters: not read"]
     try:
-        document = json.loads(text, parse_constant=_refuse)
+        document: dict[str, Any] = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return {}, ["not JSON: not read"]
-    if not isinstance(document, dict):
-        return {}, ["not a JSON object: not read"]
     members: dict[str, Value] = {}
     faults: list[str] = []
     if len(document) > MAX_KEYS:

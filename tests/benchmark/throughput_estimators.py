@@ -117,7 +117,7 @@ def main() -> int:
         return 1
     for gap_s in GAPS_S:
         print(
-            f"\nmedian / 90th percentile error; {DOWNLOAD_S:.0f} s downloads, pauses of {gap_s:.0f} s"
+            f"\nmedian / 90th percentile error; {DOWNLOAD_S:.0f} s downloads, {gap_s:.0f} s pauses"
         )
         print(f"{'':12}" + "".join(f"{file.stem:>16}" for file in files) + f"{'one outlier':>20}")
         for name, estimator in ESTIMATORS.items():

@@ -1,0 +1,217 @@
+"""Laws of the facts about a client: hostile text never raises, and trust cannot be claimed."""
+
+import math
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from gateway.client.address import TrustedProxies, resolve, viewer_prefix
+from gateway.client.asset import AssetError, asset_id
+from gateway.client.cmcd import Cmcd, parse_headers, parse_query
+from gateway.client.cmcd_dictionary import MAX_FAULTS, MAX_KEYS
+from gateway.client.estimate import MAX_KBPS, MIN_KBPS, SessionEstimate
+from gateway.client.limits import ParameterError, parse
+from gateway.client.throughput import choose, remember
+
+TRUSTED = TrustedProxies.of(["10.0.0.0/8", "2001:db8:ffff::/48"])
+HOSTILE = st.text(st.characters(codec="utf-8") | st.sampled_from('",;=()\\ \t:[]%_for0123.\ud800'))
+CMCD_LIKE = st.lists(
+    st.sampled_from(
+        [
+            "mtp",
+            "sid",
+            "v",
+            "br",
+            "nor",
+            "=",
+            ",",
+            "(",
+            ")",
+            ";",
+            '"',
+            "\\",
+            " ",
+            "1",
+            "2",
+            "?0",
+            "a",
+        ]
+    )
+).map("".join)
+NUMBERS = st.none() | st.floats() | st.integers()
+HOPS = st.ip_addresses().map(str) | st.sampled_from(
+    ["10.0.0.1", "unknown", "_x", '"', "", "[", "="]
+)
+
+
+@given(HOSTILE | CMCD_LIKE)
+@example('a="' + '\\"' * 4000)
+@example("a=(" + "1;v=" * 2000)
+def test_cmcd_never_raises(text: str) -> None:
+    """Any text at all is read, within bounds, and what comes out has its own kind."""
+    for cmcd in (parse_query(text), parse_query("{" + text), parse_headers(text, text, text, text)):
+        assert len(cmcd.faults) <= MAX_FAULTS
+        assert len(cmcd.raw) <= 4 * MAX_KEYS
+        assert "".join(cmcd.faults).isprintable()
+        assert all(isinstance(path, str) for path, _ in cmcd.next_objects)
+        assert cmcd.speed_kbps is None or cmcd.speed_kbps >= 0
+        assert (cmcd.version is None) == (cmcd == Cmcd(faults=cmcd.faults))
+        repr(cmcd).encode()
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(r"com\.[a-z]{1,8}-[a-z]{1,8}", fullmatch=True),
+        st.booleans()
+        | st.integers(-(10**15) + 1, 10**15 - 1)
+        | st.text(st.characters(min_codepoint=32, max_codepoint=126)),
+        max_size=20,
+    )
+)
+def test_cmcd_that_follows_the_rules_is_read_back(members: dict[str, bool | int | str]) -> None:
+    """What a correct writer writes (D1.2) comes back value by value, without a fault."""
+
+    def written(value: bool | int | str) -> str:
+        if isinstance(value, bool):
+            return "" if value else "=?0"
+        escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
+        return f'="{escaped}"' if isinstance(value, str) else f"={value}"
+
+    text = ",".join(key + written(value) for key, value in members.items())
+    cmcd = parse_query(text)
+    assert (members, ()) == (cmcd.raw, cmcd.faults)
+
+
+def refusal(query: bytes) -> str:
+    """What the error says about a query; nothing when there is none."""
+    try:
+        parse(query)
+    except ParameterError as error:
+        return str(error)
+    return ""
+
+
+@given(st.binary() | HOSTILE.map(lambda text: text.encode("utf-8", "replace")))
+@example(b"speed=" + b"9" * 10_000)
+def test_a_query_is_read_or_refused(query: bytes) -> None:
+    """Any bytes at all end in parameters or in a ParameterError that is safe to show."""
+    for name in (b"", b"speed=", b"session=", b"codecs=", b"max_resolution=", b"fields=", b"CMCD="):
+        said = refusal(name + query)
+        assert said.isascii()
+        assert said.isprintable()
+        assert len(said) < 1000
+
+
+@given(HOSTILE)
+def test_an_asset_id_is_safe_or_refused(text: str) -> None:
+    """What is let through needs no escaping and stays in its folder."""
+    try:
+        segments = asset_id(text).split("/")
+    except AssetError:
+        return
+    assert all(segment not in ("", ".", "..") for segment in segments)
+    assert text.isascii()
+
+
+@given(HOSTILE, st.lists(HOSTILE), st.lists(HOSTILE))
+def test_no_header_breaks_the_address(peer: str, forwarded: list[str], xff: list[str]) -> None:
+    """Any text at all in the headers and as the peer gives an answer and its reasons."""
+    for sender in (peer, "10.0.0.1"):
+        assert resolve(sender, forwarded, xff, TRUSTED).reasons
+
+
+@given(st.lists(HOSTILE | HOPS, max_size=5), st.ip_addresses(), st.integers(0, 3), st.booleans())
+def test_what_a_client_claims_never_counts(
+    claims: list[str], client: IPv4Address | IPv6Address, proxies: int, lines: bool
+) -> None:
+    """Whatever the client wrote before, the address that the first trusted proxy saw is found."""
+    seen = client.ipv4_mapped or client if isinstance(client, IPv6Address) else client
+    if seen in TRUSTED:
+        return
+    node = f"[{client}]" if client.version == 6 else str(client)
+    xff = [*claims, node, *["10.0.0.7"] * proxies]
+    forwarded = [*claims, f'for="{node}:80"', *["for=10.0.0.7;proto=http"] * proxies]
+    bare = ip_address(str(seen).partition("%")[0])
+    join = list if lines else lambda hops: [", ".join(hops)]
+    assert bare == resolve("10.0.0.1", [], join(xff), TRUSTED).ip
+    assert bare == resolve("10.0.0.1", join(forwarded), [], TRUSTED).ip
+    assert bare == resolve(str(client), claims, claims, TRUSTED).ip
+
+
+@given(st.lists(st.ip_addresses(v=4).map(str), max_size=5))
+def test_an_untrusted_hop_ends_the_walk(hops: list[str]) -> None:
+    """Nothing left of the first untrusted hop changes the answer."""
+    first = next((hop for hop in reversed(hops) if ip_address(hop) not in TRUSTED), None)
+    expected = first or next(iter(hops), "10.0.0.1")
+    assert ip_address(expected) == resolve("10.0.0.1", [], [",".join(hops)], TRUSTED).ip
+
+
+@given(st.lists(st.ip_addresses(v=4).map(str), min_size=1), st.ip_addresses(v=4))
+def test_membership_is_that_of_the_networks(cidrs: list[str], ip: IPv4Address) -> None:
+    """The index answers what asking every network would answer."""
+    networks = [f"{IPv4Address(int(IPv4Address(cidr)) >> 20 << 20)}/12" for cidr in cidrs]
+    trusted = TrustedProxies.of(networks)
+    assert any(ip in network for network in trusted.networks) == (ip in trusted)
+
+
+@given(st.ip_addresses())
+def test_a_viewer_prefix_holds_its_address(ip: IPv4Address | IPv6Address) -> None:
+    """The prefix is a network, and the address is in it."""
+    bare = ip_address(str(ip).partition("%")[0])
+    assert bare in TrustedProxies.of([viewer_prefix(bare)])
+
+
+@given(
+    NUMBERS,
+    NUMBERS,
+    NUMBERS,
+    NUMBERS,
+    st.none() | HOSTILE,
+    NUMBERS,
+    st.lists(st.floats(), max_size=9),
+)
+def test_a_chosen_speed_is_one_that_a_network_can_have(
+    query: float | None,
+    hint: float | None,
+    mtp: float | None,
+    downlink: float | None,
+    ect: str | None,
+    prior: float | None,
+    past: list[float],
+) -> None:
+    """Any numbers at all: no exception, and the speed is within the bounds or unknown."""
+    session = SessionEstimate()
+    for kbps in past:
+        session = session.updated(kbps, 1_800_000_000)
+    chosen, reasons = choose(query, hint, mtp, session, downlink, ect, 1_800_000_000, prior)
+    assert reasons
+    assert chosen is None or MIN_KBPS <= chosen.kbps <= MAX_KBPS
+    kept = remember(session, chosen, 1_800_000_000)
+    assert kept is None or kept == SessionEstimate.from_bytes(kept.to_bytes())
+
+
+@given(
+    st.floats(100, 100_000),
+    st.lists(st.floats(0.8, 1.25), min_size=2, max_size=7),
+    st.integers(0, 7),
+    st.floats(MIN_KBPS, MAX_KBPS),
+)
+def test_one_outlier_never_leaves_the_others_range(
+    level: float, factors: list[float], position: int, outlier: float
+) -> None:
+    """Among steady samples, one wild one anywhere leaves the estimate between the steady ones."""
+    steady = [level * factor for factor in factors]
+    samples = [*steady[:position], outlier, *steady[position:]]
+    estimate = SessionEstimate()
+    for index, kbps in enumerate(samples):
+        estimate = estimate.updated(kbps, 1000 + index)
+    assert math.floor(min(steady)) <= estimate.kbps() <= math.ceil(max(steady))
+
+
+@given(st.binary(max_size=100))
+def test_stored_garbage_is_a_session_or_none(data: bytes) -> None:
+    """Any bytes at all from the store are read exactly or refused."""
+    for stored in (data, b"\x01" + data):
+        estimate = SessionEstimate.from_bytes(stored)
+        assert estimate is None or estimate.to_bytes() == stored

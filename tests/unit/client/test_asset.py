@@ -1,0 +1,46 @@
+"""Asset ids, as the contract writes them."""
+
+import pytest
+
+from gateway.client.asset import AssetError, asset_id
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["demo", "a", "shows/one/e01", "A-Z_a.z~09", ".hidden", "...", "a..b/c", "x" * 512],
+)
+def test_an_asset_id_comes_back_as_it_is(text: str) -> None:
+    """What the contract allows is returned unchanged."""
+    assert text == asset_id(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "/",
+        "/a",
+        "a/",
+        "a//b",
+        ".",
+        "..",
+        "../a",
+        "a/../b",
+        "a/./b",
+        "a/..",
+        "a%2fb",
+        "a b",
+        "a\\b",
+        "a\n",
+        "a\nb",
+        "a?b",
+        "é",
+        "a\x00",
+        "x" * 513,
+        "a/" * 100_000,
+    ],
+)
+def test_anything_else_is_no_asset(text: str) -> None:
+    """A path that could leave the folder, need escaping, or is too long is refused."""
+    with pytest.raises(AssetError, match="not an asset id"):
+        asset_id(text)

@@ -1,0 +1,307 @@
+"""CMCD as players write it: rules D1 to D3."""
+
+from typing import Any
+
+import pytest
+
+from gateway.client.cmcd import Cmcd, parse_headers, parse_query, prefer
+from gateway.client.cmcd_dictionary import MAX_FAULTS, MAX_KEYS, MAX_TEXT, Item, Value
+
+V1 = (
+    'bl=21300,br=3200,bs,cid="film",d=4004,dl=18500,mtp=48100,nor="..%2Ftrack.m4v",'
+    'nrr="12323-48763",ot=v,pr=1.08,rtp=12000,sf=h,sid="6e2fb550",st=l,su,tb=6000'
+)
+V2 = (
+    'bl=(5000;v 9000;a),br=(2000;v 128;a),cid="film",ec=("E1" "E2"),mtp=(9000;a 12000;v),'
+    'nor=("../3.m4v";r="0-99" "../4.m4v"),ot=m,sf=d,sid="6e2fb550",st=ll,sta=p,v=2'
+)
+
+
+def test_version_1_in_full() -> None:
+    """Every field of a version 1 request, D1."""
+    expected = {
+        "version": 1,
+        "sid": "6e2fb550",
+        "cid": "film",
+        "mtp_kbps": 48100,
+        "br_kbps": 3200,
+        "tb_kbps": 6000,
+        "rtp_kbps": 12000,
+        "bl_ms": 21300,
+        "ot": "v",
+        "sf": "h",
+        "st": "l",
+        "sta": None,
+        "su": True,
+        "bs": True,
+        "speed_kbps": 48100,
+        "next_objects": (("../track.m4v", "12323-48763"),),
+        "faults": (),
+    }
+    cmcd = parse_query(V1)
+    assert expected == {name: getattr(cmcd, name) for name in expected}
+    others = {"d": 4004, "dl": 18500, "pr": 1.08}
+    assert others == {key: cmcd.raw[key] for key in others}
+
+
+def test_version_2_in_full() -> None:
+    """Inner lists with object types: the figure for video counts, D2.1."""
+    expected = {
+        "version": 2,
+        "sid": "6e2fb550",
+        "cid": "film",
+        "mtp_kbps": 12000,
+        "br_kbps": 2000,
+        "bl_ms": 5000,
+        "ot": "m",
+        "st": "ll",
+        "sta": "p",
+        "su": False,
+        "bs": False,
+        "speed_kbps": 12000,
+        "next_objects": (("../3.m4v", "0-99"), ("../4.m4v", None)),
+        "faults": (),
+    }
+    cmcd = parse_query(V2)
+    assert expected == {name: getattr(cmcd, name) for name in expected}
+    assert (Item("E1"), Item("E2")) == cmcd.raw["ec"]
+
+
+VALUES: list[tuple[str, dict[str, Value], list[str]]] = [
+    ("", {}, []),
+    (" , ", {}, ["not a key"]),
+    ("su", {"su": True}, []),
+    (" su ,\tbs ", {"su": True, "bs": True}, []),
+    ("su,", {"su": True}, []),
+    ("bg=?0,bs=?1", {"bg": False, "bs": True}, []),
+    ("su=true", {"su": True}, ["su: a flag is the key alone"]),
+    ("bs=false", {"bs": False}, ["bs: a flag is the key alone"]),
+    ("d=-5", {"d": -5}, []),
+    ("mtp=13.06", {"mtp": 13.06}, []),
+    ("mtp=13.064999999999998", {"mtp": 13.064999999999998}, []),
+    ("pr=2.00", {"pr": 2.0}, []),
+    ("d=1e5", {"d": "1e5"}, ["d: a string without quotes"]),
+    ("d=" + "9" * 16, {"d": "9" * 16}, ["d: a string without quotes"]),
+    ("d=" + "9" * 257, {}, ["d: a string without quotes", "d: no comma after the value"]),
+    ("ot=v", {"ot": "v"}, []),
+    ("sid=6e2f-1", {"sid": "6e2f-1"}, ["sid: a string without quotes"]),
+    ('sid="a"', {"sid": "a"}, []),
+    ('sid="a,b=1;c"', {"sid": "a,b=1;c"}, []),
+    (r'com.a-q="\"Q\" \\ x"', {"com.a-q": r'"Q" \ x'}, []),
+    (r'sid="a\b",su', {"su": True}, ["sid: no value"]),
+    ('sid="a\nb",su', {"su": True}, ["sid: unprintable characters"]),
+    ('sid="\u2028"', {}, ["sid: unprintable characters"]),
+    ("sid=a\x7fb,su", {"su": True}, ["sid: unprintable characters"]),
+    ("sid=\ud800", {}, ["sid: unprintable characters"]),
+    ('cid="título"', {"cid": "título"}, []),
+    ('sid="open,ot=v', {"ot": "v"}, ["sid: no value"]),
+    ('cid="a"ot=i,st=v', {"st": "v"}, ["cid: no comma after the value"]),
+    ("d=,st=v", {"st": "v"}, ["d: no value"]),
+    ("=1,st=v", {"st": "v"}, ["not a key"]),
+    ("BR=1,st=v", {"st": "v"}, ["not a key"]),
+    ("x" * 65 + "=1,st=v", {"st": "v"}, [f"{'x' * 64}: no comma after the value"]),
+    (",,st=v", {"st": "v"}, ["not a key", "not a key"]),
+    ("d=1,d=2", {"d": 2}, ["d: repeated, the last one counts"]),
+    ("bl=()", {"bl": ()}, ["bl: not a number from 0 up"]),
+    ("br=( 1  2;v;x=?0 )", {"br": (Item(1), Item(2, {"v": True, "x": False}))}, []),
+    ("br=5;v", {"br": (Item(5, {"v": True}),)}, []),
+    ("br=(5);v", {"br": (Item(5),)}, []),
+    ("br=(5; v)", {"br": (Item(5, {"v": True}),)}, []),
+    ("br=(5;),su", {"su": True}, ["br: a parameter without a name"]),
+    ("br=(5;r=),su", {"su": True}, ["br: no value"]),
+    ("br=(5,su", {"su": True}, ["br: no value"]),
+    ("br=((5)),su", {"su": True}, ["br: no value"]),
+    ("br=(" + "1 " * (MAX_KEYS + 1) + ")", {}, [f"br: more than {MAX_KEYS} items"]),
+    ("x" * (MAX_TEXT + 1), {}, [f"longer than {MAX_TEXT} characters: not read"]),
+    ("a=b=c", {"a": "b=c"}, ["a: a string without quotes"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "raw", "faults"),
+    VALUES,
+    ids=[ascii(row[0][:24]) for row in VALUES],
+)
+def test_a_dictionary_is_read_member_by_member(
+    text: str, raw: dict[str, Value], faults: list[str]
+) -> None:
+    """What can be read is read (D1.2); each thing that cannot is one fault and costs its member."""
+    cmcd = parse_query(text)
+    assert (raw, faults) == (cmcd.raw, list(cmcd.faults))
+
+
+@pytest.mark.parametrize(
+    ("count", "read"), [(MAX_KEYS, MAX_KEYS), (MAX_KEYS + 1, MAX_KEYS), (3 * MAX_KEYS, MAX_KEYS)]
+)
+def test_the_number_of_keys_is_bounded(count: int, read: int) -> None:
+    """A request may not buy more than so much work, and it is said when it tries."""
+    keys = [f"com.a-{index}" for index in range(count)]
+    full = (f"more than {MAX_KEYS} keys: the rest is not read",) if count > MAX_KEYS else ()
+    assert (keys[:read], full) == (list((c := parse_query(",".join(keys))).raw), c.faults)
+    document = "{" + ",".join(f'"{key}":1' for key in keys) + "}"
+    assert (keys[:read], full) == (list((c := parse_query(document)).raw), c.faults)
+
+
+@pytest.mark.parametrize("text", [",=" * 1000, 'a="' * 1000, "bs=1," * 100, "(" * MAX_TEXT])
+def test_the_number_of_faults_is_bounded(text: str) -> None:
+    """A bad request may not fill a log."""
+    assert len(parse_query(text).faults) <= MAX_FAULTS
+    assert len(parse_headers(text[:2000], text[:2000]).faults) <= MAX_FAULTS
+
+
+TYPED: list[tuple[str, dict[str, Any], list[str]]] = [
+    ('mtp="48100"', {"mtp_kbps": None}, ["mtp: not a number from 0 up"]),
+    ("mtp=-1", {"mtp_kbps": None}, ["mtp: not a number from 0 up"]),
+    ("mtp", {"mtp_kbps": None}, ["mtp: not a number from 0 up"]),
+    ("mtp=0", {"mtp_kbps": 0, "speed_kbps": 0}, []),
+    ("bl=3993.83", {"bl_ms": 3994}, []),
+    ("mtp=(100 300 200)", {"mtp_kbps": 300, "speed_kbps": 300}, []),
+    ("mtp=(900;a 300 200;av)", {"mtp_kbps": 200, "speed_kbps": 200}, []),
+    ("mtp=(900;a 300)", {"mtp_kbps": 300, "speed_kbps": 300}, []),
+    ("mtp=(900;a 800;tt)", {"mtp_kbps": 900, "speed_kbps": None}, []),
+    ("mtp=(900;x)", {"mtp_kbps": 900, "speed_kbps": 900}, []),
+    ('mtp=("x" ?1 7)', {"mtp_kbps": 7}, []),
+    ("mtp=900,ot=a", {"mtp_kbps": 900, "speed_kbps": None}, []),
+    ("mtp=(900),ot=a", {"mtp_kbps": 900, "speed_kbps": None}, []),
+    ("mtp=(900;v),ot=a", {"mtp_kbps": 900, "speed_kbps": 900}, []),
+    ("mtp=900,ot=m", {"mtp_kbps": 900, "speed_kbps": 900}, []),
+    ("ot=Qualabs", {"ot": None}, ["ot: not a value that the standard knows"]),
+    ("sf=1", {"sf": None}, ["sf: not a value that the standard knows"]),
+    ("st=ll,sf=e,sta=w", {"st": "ll", "sf": "e", "sta": "w"}, []),
+    ("su=1", {"su": False}, ["su: not a flag"]),
+    ("su=?0", {"su": False}, []),
+    ('sid=""', {"sid": None}, ["sid: not a string of 1 to 64 ASCII characters"]),
+    (f'sid="{"x" * 64}"', {"sid": "x" * 64}, []),
+    (f'sid="{"x" * 65}"', {"sid": None}, ["sid: not a string of 1 to 64 ASCII characters"]),
+    ('sid="é"', {"sid": None}, ["sid: not a string of 1 to 64 ASCII characters"]),
+    ("sid=5", {"sid": None}, ["sid: not a string of 1 to 64 ASCII characters"]),
+    ('cid=""', {"cid": None}, ["cid: not a string of 1 to 64 characters"]),
+    (f'cid="{"x" * 65}"', {"cid": None}, ["cid: not a string of 1 to 64 characters"]),
+    (f'cid="{"x" * 128}",v=2', {"cid": "x" * 128}, []),
+    (f'cid="{"x" * 129}",v=2', {"cid": None}, ["cid: not a string of 1 to 128 characters"]),
+    ("nor=5", {"next_objects": ()}, []),
+    ("st=v", {"next_objects": ()}, []),
+    ("nor=(5 ?0)", {"next_objects": ()}, []),
+    ('nor="a",nrr=5', {"next_objects": (("a", None),)}, []),
+    ('nor=("a%2Fb";r=5),v=2', {"next_objects": (("a%2Fb", None),)}, []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "fields", "faults"), TYPED, ids=[row[0][:24] for row in TYPED])
+def test_a_field_has_its_own_kind(text: str, fields: dict[str, Any], faults: list[str]) -> None:
+    """A value of the wrong kind, sign or length is no value, and one fault."""
+    cmcd = parse_query(text)
+    assert fields == {name: getattr(cmcd, name) for name in fields}
+    assert faults == list(cmcd.faults)
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("mtp=1", 1),
+        ("mtp=1,v=1", 1),
+        ("mtp=1,v=2", 2),
+        ("mtp=1,v=2.0", 2),
+        ("mtp=1,v=", 1),
+        ("mtp=1,v=0", None),
+        ("mtp=1,v=3", None),
+        ("mtp=1,v=(2)", None),
+        ('mtp=1,v="2"', None),
+        ("mtp=1,v", None),
+        ("", None),
+    ],
+)
+def test_versions(text: str, version: int | None) -> None:
+    """No v means 1; any but 1 and 2 and the whole of it is ignored (D2.5)."""
+    cmcd = parse_query(text)
+    assert (version, version and 1) == (cmcd.version, cmcd.mtp_kbps)
+    assert (version is None) == (not cmcd.raw)
+
+
+@pytest.mark.parametrize(
+    ("text", "raw"),
+    [
+        (
+            '{"br":3200,"su":true,"sid":"a","pr":1.5}',
+            {"br": 3200, "su": True, "sid": "a", "pr": 1.5},
+        ),
+        (' {"br": [3200, 128]} ', {"br": (Item(3200), Item(128))}),
+        ('{"br":1,"br":2}', {"br": 2}),
+        ('{"br":null,"d":{},"ec":[[1]],"bl":[null],"su":true}', {"su": True}),
+        ('{" br":1,"BR":2,"":3,"su":true}', {"su": True}),
+        ('{"sid":"\\ud800","cid":"a\\u0000","su":true}', {"su": True}),
+        ('{"br":1e400,"d":1000000000000000,"bl":-1e15,"su":true}', {"su": True}),
+        ('{"br":NaN}', {}),
+        ('{"br":' + "9" * 5000 + "}", {}),
+        ('{"br":' + "[" * 5000, {}),
+        ('{"br":1}x', {}),
+        ("{", {}),
+        ("{}", {}),
+        ('{"br":"' + "x" * MAX_TEXT + '"}', {}),
+        ('{"br":[' + "1," * MAX_KEYS + '1],"su":true}', {"su": True}),
+    ],
+)
+def test_the_json_form(text: str, raw: dict[str, Value]) -> None:
+    """The object form of version 1 is read by the same rules (D1.1c)."""
+    assert raw == parse_query(text).raw
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"), [("{]", "not JSON: not read"), ("[1]", "not a key"), ('"a"', "not a key")]
+)
+def test_json_text_that_is_no_object_is_a_fault(text: str, fault: str) -> None:
+    """A JSON text is only taken for one when it begins like an object."""
+    assert [fault] == list(parse_query(text).faults)
+
+
+def test_headers_may_hold_any_key() -> None:
+    """pr moved from Session to Status between versions: any key counts in any header (D3.1)."""
+    cmcd = parse_headers(
+        object_="br=840,d=3000,ot=v",
+        request="bl=1800,mtp=500,su",
+        session='sid="s",pr=2.00,sf=d',
+        status="bs,tb=1000",
+    )
+    expected = (1, "s", 840, 1000, 500, 1800, True, True, 2.0)
+    assert expected == (
+        cmcd.version,
+        cmcd.sid,
+        cmcd.br_kbps,
+        cmcd.tb_kbps,
+        cmcd.mtp_kbps,
+        cmcd.bl_ms,
+        cmcd.su,
+        cmcd.bs,
+        cmcd.raw["pr"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ((None, None, None, None), Cmcd()),
+        (("", None, "", None), Cmcd()),
+        (('sid="open', "su"), parse_headers(None, "su").raw),
+        (("x" * (MAX_TEXT // 2), "y" * (MAX_TEXT // 2 + 1)), {}),
+    ],
+)
+def test_odd_headers(headers: tuple[str | None, ...], expected: object) -> None:
+    """No header, an open quote in one of them, and too much in all are borne."""
+    cmcd = parse_headers(*headers)
+    assert expected == (cmcd if isinstance(expected, Cmcd) else cmcd.raw)
+
+
+@pytest.mark.parametrize(
+    ("headers", "query", "expected"),
+    [("mtp=1", "mtp=2", 1), ("", "mtp=2", 2), ("mtp=1,v=9", "mtp=2", 2), ("mtp=1", "", 1)],
+)
+def test_headers_are_preferred(headers: str, query: str, expected: int) -> None:
+    """When both arrive the headers count, if they can be read (D1.1)."""
+    assert expected == prefer(parse_headers(headers), parse_query(query)).mtp_kbps
+
+
+def test_faults_hold_no_player_text() -> None:
+    """Faults are logged as they are: keys and our own words only."""
+    cmcd = parse_query('<script>,sid="<script>\n",ot=<script>,mtp="<script>",st=<b')
+    assert cmcd.faults
+    assert all("<" not in fault for fault in cmcd.faults)
