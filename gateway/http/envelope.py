@@ -80,9 +80,7 @@ class Envelope:
     async def _routed(self, scope: Scope, receive: Receive, send: Send, identity: str) -> None:
         shown = scope["path"][:_LONGEST_SHOWN]
         try:
-            if self._gateway.draining and scope["path"].startswith("/v1/"):
-                raise problems.shutting_down()
-            self._bound_url(scope)
+            self._admit(scope)
             await self._app(scope, receive, send)
         except Problem as problem:
             await problems.response(problem, shown)(scope, receive, send)
@@ -95,7 +93,7 @@ class Envelope:
             )
             await problems.response(problem, shown)(scope, receive, send)
 
-    def _bound_url(self, scope: Scope) -> None:
+    def _admit(self, scope: Scope) -> None:
         longest = self._gateway.runtime.settings.limits.max_url_bytes
         if len(scope["path"]) + len(scope["query_string"]) > longest:
             detail = f"path and query are longer than {longest} bytes"

@@ -23,9 +23,7 @@ async def readyz(request: Request) -> Response:
     gateway: Gateway = request.app.state.gateway
     checks = _checks(gateway)
     source_trouble = gateway.runtime.source.ready()
-    if gateway.draining:
-        status, code = "shutting down", 503
-    elif source_trouble is not None:
+    if source_trouble is not None:
         status, code = "unready", 503
     elif all(check["status"] == "ok" for check in checks.values()):
         status, code = "ready", 200

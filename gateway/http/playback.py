@@ -33,8 +33,10 @@ from gateway.ladder.fit import NothingToPlayError
 from gateway.observe import metrics
 from gateway.source.source import BadSourceError, NoSuchAssetError, SourceManifest
 from gateway.store.decisions import Cache
+from manifests.hls.blocks import is_rewritable
 from manifests.hls.multivariant import QueryParameterError, write
-from manifests.hls.rebase import rebase
+from manifests.hls.rebase import rebase, rebaser
+from manifests.hls.variables import check_query, resolve_late
 
 _HLS, _DASH = ".m3u8", ".mpd"
 FIELDS = (
@@ -154,11 +156,11 @@ def _write(answer: Answer, edge: Edge) -> bytes:
         return write(
             source.playlist,
             answer.decision.edit,
-            lambda uri: rebase(uri, source.path, edge.url, source.base_url),
+            rebaser(source.path, edge.url, source.base_url),
             answer.asked.by_name,
         )
     except QueryParameterError as error:
-        raise problems.bad_parameter(error.name, str(error)) from error
+        raise problems.bad_parameter(error.parameter, str(error)) from error
 
 
 def _finish(answer: Answer, body: Body, media_type: str, start: float) -> Response:
@@ -231,14 +233,21 @@ def _members(request: Request, answer: Answer) -> dict[str, Any]:
 def _ladder(answer: Answer) -> list[dict[str, Any]]:
     source, edge = answer.source, answer.edges[0]
     variants = [source.playlist.variants[index] for index in answer.decision.edit.variants]
+    try:
+        values = check_query(source.playlist.query_parameters, answer.asked.by_name)
+    except QueryParameterError as error:
+        raise problems.bad_parameter(error.parameter, str(error)) from error
+    uris = [resolve_late(variant.uri, values) for variant in variants]
     return [
         {
             "height": variant.height,
             "bandwidth": variant.bandwidth,
             "codecs": ",".join(variant.codecs) or None,
-            "uri": rebase(variant.uri, source.path, edge.url, source.base_url),
+            "uri": rebase(uri, source.path, edge.url, source.base_url)
+            if is_rewritable(uri)
+            else uri,
         }
-        for variant in variants
+        for variant, uri in zip(variants, uris, strict=True)
     ]
 
 

@@ -57,6 +57,12 @@ def shutting_down() -> Problem:
     return Problem(503, "shutting-down", title, detail, headers={"Retry-After": "1"})
 
 
+def internal(identity: str) -> Problem:
+    """500: a fault of ours. The logs say more, under the request's id."""
+    detail = f"look for request id {identity} in the logs"
+    return Problem(500, "internal", "Internal error", detail)
+
+
 def response(problem: Problem, instance: str) -> Response:
     """The answer for ``problem``; ``instance`` is the path that was asked for."""
     metrics.PROBLEMS.labels(problem.kind).inc()

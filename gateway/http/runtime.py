@@ -35,4 +35,3 @@ class Gateway:
     geo: GeoLookup
     decisions: DecisionCache
     bodies: Bodies = field(default_factory=Bodies)
-    draining: bool = False

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 from gateway.source.source import SourceManifest
-from manifests.hls.generated import GeneratedRung, write_ladder
+from manifests.hls.generated import GeneratedRung, generate
 from manifests.hls.multivariant import parse
 
 
@@ -14,7 +14,7 @@ class GeneratedSource:
 
     def __init__(self, ladder: Sequence[GeneratedRung], template: str) -> None:
         """``template`` is the path of a source manifest, with ``{asset}`` in it."""
-        data = write_ladder(ladder)
+        data = generate(ladder)
         self._playlist = parse(data, "the configured ladder")
         self._version = blake2b(data, digest_size=8).hexdigest()
         self._template = template

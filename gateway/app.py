@@ -1,0 +1,176 @@
+"""The composition root: the only place that builds the parts and wires them together."""
+
+import asyncio
+import contextlib
+import signal
+import threading
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import structlog
+from starlette.applications import Starlette
+from starlette.types import Receive, Scope, Send
+
+from gateway.background import geo as geo_files
+from gateway.client.address import TrustedProxies
+from gateway.client.device import DeviceClassifier, DeviceRule
+from gateway.config.load import Loaded
+from gateway.config.problem import Problem
+from gateway.config.reload import ConfigWatcher
+from gateway.config.schema import Settings
+from gateway.http.bodies import Bodies
+from gateway.http.envelope import Envelope
+from gateway.http.routes import routes
+from gateway.http.runtime import Gateway, Runtime
+from gateway.observe import metrics
+from gateway.observe.metrics import StoreMetrics
+from gateway.source.directory import DirectorySource
+from gateway.source.generated import GeneratedSource
+from gateway.source.source import Source
+from gateway.store.connect import connect
+from gateway.store.decisions import DecisionCache
+from geodata.lookup import EMBEDDED, GeoLookup
+from manifests.hls.generated import GeneratedRung
+
+log = structlog.get_logger()
+
+
+class Application:
+    """The gateway as an ASGI application. ``gateway`` is its state, for tests and ``explain``."""
+
+    def __init__(self, loaded: Loaded, environ: Mapping[str, str], store_url: str | None) -> None:
+        """Wire everything; nothing is started before the ASGI lifespan is.
+
+        ``store_url`` stands in for the config's, where a parent process runs the embedded store.
+        """
+        settings = loaded.settings
+        store = connect(
+            store_url or settings.store.url.get_secret_value(),
+            timeout_ms=settings.store.timeout_ms,
+            observer=StoreMetrics(),
+        )
+        self.gateway = Gateway(
+            runtime=_runtime(loaded, None),
+            store=store,
+            geo=GeoLookup(
+                _database(settings.geo.database),
+                settings.geo.asn_database,
+                settings.geo.anonymous_ip_database,
+            ),
+            decisions=DecisionCache(store, settings.store.decision_ttl_s),
+            bodies=Bodies(settings.limits.local_cache_bytes),
+        )
+        self._watcher = ConfigWatcher(loaded, environ, self._apply, _ReloadMetrics())
+        starlette = Starlette(routes=routes(), lifespan=self._lifespan)
+        starlette.router.redirect_slashes = False
+        starlette.state.gateway = self.gateway
+        self._envelope = Envelope(starlette, self.gateway)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI entry."""
+        await self._envelope(scope, receive, send)
+
+    def reload(self) -> None:
+        """Read the config again (SIGHUP)."""
+        self._watcher.tell()
+
+    def _apply(self, loaded: Loaded) -> None:
+        self.gateway.runtime = _runtime(loaded, self.gateway.runtime)
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        await self.gateway.store.start()
+        followers: Sequence[Coroutine[Any, Any, None]] = (
+            self.gateway.runtime.source.watch(),
+            geo_files.follow(self.gateway.geo),
+            self._watcher.run(),
+        )
+        tasks = [asyncio.create_task(_guarded(follower)) for follower in followers]
+        if threading.current_thread() is threading.main_thread():
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
+        version = self.gateway.runtime.policy.version
+        log.info("started", policy=version, edges=len(self.gateway.runtime.policy.edges))
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.gateway.store.close()
+            log.info("stopped")
+
+
+async def _guarded(follower: Coroutine[Any, Any, None]) -> None:
+    """A follower that fails is told of at once: it must not die unnoticed."""
+    try:
+        await follower
+    except Exception:
+        log.exception("background_task_failed", task=repr(follower))
+        raise
+
+
+def build(
+    loaded: Loaded, environ: Mapping[str, str] | None = None, store_url: str | None = None
+) -> Application:
+    """The application for a loaded config. ``environ`` is read again at every reload."""
+    return Application(loaded, {} if environ is None else environ, store_url)
+
+
+def _runtime(loaded: Loaded, previous: Runtime | None) -> Runtime:
+    """The parts that follow from the config. A source that has not changed keeps what it knows."""
+    settings = loaded.settings
+    return Runtime(
+        settings=settings,
+        policy=loaded.policy,
+        classifier=DeviceClassifier(_device_rules(settings)),
+        trusted=TrustedProxies.of(str(network) for network in settings.server.trusted_proxies),
+        zone=ZoneInfo(settings.policy.time_zone),
+        source=_source(settings, previous),
+    )
+
+
+def _source(settings: Settings, previous: Runtime | None) -> Source:
+    source = settings.source
+    if source.kind == "generated":
+        return GeneratedSource(_ladder(settings), source.hls)
+    if previous is not None:
+        return previous.source  # its keys wait for a restart
+    if source.root is None:
+        raise AssertionError("the config check lets no directory source through without a root")
+    return DirectorySource(source.root, source.hls, settings.limits.max_playlist_bytes)
+
+
+def _ladder(settings: Settings) -> list[GeneratedRung]:
+    return [
+        GeneratedRung(
+            uri=settings.ladder.path.replace("{name}", rung.name),
+            bandwidth=rung.bandwidth_kbps * 1000,
+            height=rung.height,
+            width=rung.width,
+            codecs=rung.codecs,
+            frame_rate=rung.frame_rate,
+        )
+        for rung in settings.ladder.rungs
+    ]
+
+
+def _device_rules(settings: Settings) -> list[DeviceRule]:
+    return [DeviceRule(**dict(rule)) for rule in settings.devices]
+
+
+def _database(path: Path) -> Path:
+    return EMBEDDED if path == Path("embedded") else path
+
+
+class _ReloadMetrics:
+    """Counts reloads (:class:`gateway.config.reload.ReloadObserver`)."""
+
+    def reloaded(self, version: str) -> None:  # noqa: ARG002
+        """A new config is in force."""
+        metrics.CONFIG_RELOADS.labels("ok").inc()
+
+    def refused(self, problems: Sequence[Problem]) -> None:  # noqa: ARG002
+        """A config was refused whole."""
+        metrics.CONFIG_RELOADS.labels("refused").inc()

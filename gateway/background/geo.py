@@ -1,0 +1,45 @@
+"""GeoIP files that are replaced while the gateway runs: the newest good one is used."""
+
+import asyncio
+
+import structlog
+
+from gateway.observe import metrics
+from geodata.lookup import DatabaseStatus, GeoLookup
+
+log = structlog.get_logger()
+
+INTERVAL_S = 2.0
+
+
+async def follow(geo: GeoLookup, interval_s: float = INTERVAL_S) -> None:
+    """Look at the files every ``interval_s`` seconds, until cancelled.
+
+    A file that cannot be used is logged once for each reason; the last good one stays in use.
+    """
+    told: dict[str, str | None] = {}
+    for status in geo.status:
+        _tell(status, told)
+    while True:
+        await asyncio.sleep(interval_s)
+        for status in await asyncio.to_thread(geo.reload):
+            _tell(status, told)
+
+
+def _tell(status: DatabaseStatus, told: dict[str, str | None]) -> None:
+    """Count and log what has changed since the last look."""
+    if status.role == "place" and status.build_epoch is not None:
+        metrics.GEO_BUILT.set(status.build_epoch)
+    if status.outcome == "replaced":
+        metrics.GEO_RELOADS.labels("ok").inc()
+        log.info("geo_loaded", role=status.role, path=str(status.path), built=status.build_epoch)
+    elif status.outcome == "refused" and told.get(status.role) != status.last_error:
+        metrics.GEO_RELOADS.labels("refused").inc()
+        log.error(
+            "geo_refused",
+            role=status.role,
+            path=str(status.path),
+            reason=status.last_error,
+            in_use=status.loaded,
+        )
+    told[status.role] = status.last_error

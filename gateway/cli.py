@@ -1,0 +1,128 @@
+"""The commands: serve, check, explain, schema, demo.
+
+Exit codes: 0 ok, 1 the input was wrong (the message is on stderr), 2 usage.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from gateway.config.json_schema import schema_json
+from gateway.config.load import Loaded, load
+from gateway.config.problem import ConfigError
+
+_CONFIG = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("streaming-gateway"), prog_name="gateway")
+def main() -> None:
+    """An adaptive streaming gateway: every player gets its own ladder from its own edge."""
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(1)
+
+
+def _load(path: Path | None) -> Loaded:
+    """The config, or its problems on stderr and exit code 1."""
+    try:
+        return load(path, os.environ)
+    except ConfigError as error:
+        _fail(str(error))
+
+
+@main.command()
+@click.option("--config", type=_CONFIG, help="The TOML file; without it, the shipped defaults.")
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes; overrides the config.")
+def serve(config: Path | None, workers: int | None) -> None:
+    """Run the production server."""
+    from gateway import server  # noqa: PLC0415  # the other commands start without it
+    from gateway.store.protocol import StoreError  # noqa: PLC0415
+
+    loaded = _load(config)
+    try:
+        server.serve(loaded, workers or loaded.settings.server.workers)
+    except (server.ListenError, StoreError) as error:
+        _fail(f"error: {error}")
+
+
+@main.command()
+@click.argument("config", type=_CONFIG)
+def check(config: Path) -> None:
+    """Validate a config: every error at once, each with its path, value and what is allowed."""
+    loaded = _load(config)
+    for warning in loaded.warnings:
+        click.echo(str(warning), err=True)
+    count = len(loaded.warnings)
+    notes = "" if count == 0 else f" ({count} warning{'s' if count > 1 else ''})"
+    click.echo(f"{config}: ok{notes}")
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of the config, for editors."""
+    click.echo(json.dumps(schema_json(), indent=2))
+
+
+@main.command()
+@click.argument("asset")
+@click.option("--user-agent", default="", help="The player's User-Agent.")
+@click.option("--ip", "address", required=True, help="The player's address.")
+@click.option("--speed", type=float, help="Its measured speed, in kbit/s.")
+@click.option("--session", help="Its session.")
+@click.option("--query", default="", help="More query parameters, such as max_resolution=720p.")
+@click.option("--header", "headers", multiple=True, metavar="'N: v'", help="A request header.")
+@click.option("--config", type=_CONFIG, help="The TOML file; without it, the shipped defaults.")
+@click.option("--manifest", is_flag=True, help="Print the playlist, too.")
+def explain(
+    asset: str,
+    user_agent: str,
+    address: str,
+    speed: float | None,
+    session: str | None,
+    query: str,
+    headers: tuple[str, ...],
+    config: Path | None,
+    manifest: bool,
+) -> None:
+    """Print the decision for ASSET and the reason for every step, offline."""
+    from gateway.explain import ExplainError, Question, explain_decision  # noqa: PLC0415
+
+    question = Question(
+        asset=asset,
+        user_agent=user_agent,
+        address=address,
+        speed_kbps=speed,
+        session=session,
+        query=query,
+        headers=headers,
+        manifest=manifest,
+    )
+    try:
+        click.echo(asyncio.run(explain_decision(_load(config), question)))
+    except ExplainError as error:
+        _fail(f"error: {error}")
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
+def demo(port: int) -> None:
+    """Run everything on this machine: embedded Valkey, three edges, real media, a page."""
+    from demo.edges import PortBusyError  # noqa: PLC0415
+    from demo.run import run  # noqa: PLC0415
+    from gateway.app import build  # noqa: PLC0415
+    from gateway.observe import logs  # noqa: PLC0415
+
+    logs.configure("warning", "console")
+    try:
+        asyncio.run(run(port, lambda path: build(load(path, os.environ), os.environ)))
+    except PortBusyError as error:
+        _fail(f"error: {error}")

@@ -1,0 +1,177 @@
+"""Why would this player get this? The real request path, asked without a network."""
+
+import json
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from starlette.types import Message
+
+from gateway.app import build
+from gateway.config.load import Loaded
+from gateway.source.source import BadSourceError, NoSuchAssetError
+
+_WIDTH = 10
+
+
+class ExplainError(ValueError):
+    """The question cannot be answered; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Who asks for what. ``headers`` are ``Name: value`` texts; ``query`` is a query string."""
+
+    asset: str
+    user_agent: str
+    address: str
+    speed_kbps: float | None = None
+    session: str | None = None
+    query: str = ""
+    headers: tuple[str, ...] = ()
+    manifest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+async def explain_decision(loaded: Loaded, question: Question) -> str:
+    """The decision, every step's reason, and the faults of the source, as text for a terminal.
+
+    Offline: no Redis is asked. Raises :class:`ExplainError`.
+    """
+    headers = _headers(question)
+    app = build(loaded, store_url="memory")
+    decision = await _ask(app, f"/v1/play/{question.asset}", question, headers)
+    if decision.status != 200:  # noqa: PLR2004
+        problem = json.loads(decision.body)
+        raise ExplainError(f"{problem['status']} {problem['title']}: {problem['detail']}")
+    lines = [*_summary(decision), "", *_ladder(decision), "", *_reasons(decision)]
+    lines += await _faults(app, question)
+    if question.manifest:
+        playlist = await _ask(app, f"/v1/play/{question.asset}.m3u8", question, headers)
+        lines += ["", playlist.body.decode()]
+    return "\n".join(lines)
+
+
+def _headers(question: Question) -> list[tuple[bytes, bytes]]:
+    try:
+        ip_address(question.address)
+    except ValueError as error:
+        raise ExplainError(
+            f"--ip {question.address!r}: allowed is an IPv4 or IPv6 address"
+        ) from error
+    headers = [("user-agent", question.user_agent)] if question.user_agent else []
+    for text in question.headers:
+        name, colon, value = text.partition(":")
+        if not colon or not name.strip():
+            raise ExplainError(f"--header {text!r}: allowed is 'Name: value'")
+        headers.append((name.strip().lower(), value.strip()))
+    try:
+        return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    except UnicodeEncodeError as error:
+        raise ExplainError("headers: allowed are Latin-1 characters") from error
+
+
+async def _ask(
+    app: Any,
+    path: str,
+    question: Question,
+    headers: list[tuple[bytes, bytes]],  # noqa: ANN401
+) -> _Answer:
+    """One request through the whole application, as a server would make it."""
+    own = {"speed": question.speed_kbps, "session": question.session}
+    query = "&".join(
+        part
+        for part in (
+            urlencode({name: value for name, value in own.items() if value is not None}),
+            question.query.removeprefix("?"),
+        )
+        if part
+    )
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": quote(path).encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "headers": [(b"host", b"gateway.invalid"), *headers],
+        "client": (question.address, 0),
+        "server": ("gateway.invalid", 80),
+    }
+    answer = _Answer(0, {}, b"")
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        nonlocal answer
+        if message["type"] == "http.response.start":
+            found = {name.decode(): value.decode("latin-1") for name, value in message["headers"]}
+            answer = replace(answer, status=message["status"], headers=found)
+        else:
+            answer = replace(answer, body=answer.body + message.get("body", b""))
+
+    await app(scope, receive, send)
+    return answer
+
+
+def _summary(answer: _Answer) -> list[str]:
+    decision = json.loads(answer.body)
+    profile, client = decision["quality_profile"], decision["client"]
+    caps = [
+        text
+        for text, value in (
+            (f"{profile['max_bitrate_kbps']} kbit/s", profile["max_bitrate_kbps"]),
+            (f"{profile['max_height']}p", profile["max_height"]),
+        )
+        if value is not None
+    ]
+    speed = (
+        "unknown"
+        if client["speed_kbps"] is None
+        else f"{client['speed_kbps']} kbit/s ({client['speed_source']})"
+    )
+    rows = (
+        ("asset", decision["asset"]),
+        ("device", f"{client['device']}, {client['os'] or 'OS unknown'}"),
+        ("place", f"{client['country'] or '?'} / {client['continent'] or '?'}"),
+        ("speed", speed),
+        ("profile", f"{profile['name']} (at most {', '.join(caps) or 'anything'})"),
+        ("edge", f"{decision['edges'][0]} ({decision['cdn_endpoint']})"),
+        ("then", ", ".join(decision["edges"][1:]) or "no other"),
+    )
+    return [f"{name:<{_WIDTH}}{value}" for name, value in rows]
+
+
+def _ladder(answer: _Answer) -> list[str]:
+    lines = ["ladder (first = start)"]
+    for rung in json.loads(answer.body)["ladder"]:
+        height = "-" if rung["height"] is None else f"{rung['height']}p"
+        kbps = rung["bandwidth"] // 1000
+        lines.append(f"  {height:>6} {kbps:>7} kbit/s  {rung['codecs'] or '-':<30} {rung['uri']}")
+    return lines
+
+
+def _reasons(answer: _Answer) -> list[str]:
+    return ["reasons", *(f"  {reason}" for reason in json.loads(answer.body)["reasons"])]
+
+
+async def _faults(app: Any, question: Question) -> list[str]:  # noqa: ANN401
+    """What is wrong with the source's playlist, though it is served."""
+    try:
+        source = await app.gateway.runtime.source.load(question.asset)
+    except (NoSuchAssetError, BadSourceError) as error:  # it was there a moment ago
+        raise ExplainError(str(error)) from error
+    if not source.playlist.faults:
+        return []
+    return ["", "faults of the source", *(f"  {fault}" for fault in source.playlist.faults)]

@@ -1,0 +1,125 @@
+"""How does the gateway listen? uvicorn, in one process or with several workers on one socket.
+
+SIGTERM and SIGINT: no more connections, running requests end, up to ``shutdown_grace_s``. SIGHUP:
+the config is read again, by every worker.
+"""
+
+import errno
+import os
+import signal
+import socket
+import tempfile
+from pathlib import Path
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.supervisors import Multiprocess
+
+from gateway.app import build
+from gateway.config.load import Loaded, load
+from gateway.config.schema import LogSettings
+from gateway.observe import logs
+from gateway.store.embedded import EmbeddedServer
+
+log = structlog.get_logger()
+
+# How the parent tells its workers what they cannot find out for themselves. Not GATEWAY_…: every
+# variable of that name is a key of the config.
+_CONFIG = "STREAMING_WORKER_CONFIG"
+_STORE = "STREAMING_WORKER_STORE"
+
+
+class ListenError(RuntimeError):
+    """The address cannot be listened on; the message says which, why, and what to do."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening TCP socket; ``port`` 0 takes any free one. Raises :class:`ListenError`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        why = {
+            errno.EADDRINUSE: "it is already in use",
+            errno.EACCES: "this user may not listen there",
+            errno.EADDRNOTAVAIL: "this machine has no such address",
+        }.get(error.errno or 0, error.strerror or str(error))
+        raise ListenError(
+            f"cannot listen on {host} port {port}: {why}; choose another (server.port, "
+            f"GATEWAY_SERVER__PORT, or PORT= for make run)"
+        ) from error
+
+
+def serve(loaded: Loaded, workers: int) -> None:
+    """Serve until told to stop.
+
+    Raises :class:`ListenError`, and :class:`gateway.store.protocol.StoreError` when an embedded
+    store does not start.
+    """
+    _configure_logs(loaded.settings.log)
+    server = loaded.settings.server
+    with listen(server.host, server.port) as bound:
+        host, port = bound.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        log.info("listening", url=f"http://{shown}:{port}", workers=workers)
+        if workers == 1:
+            app = build(loaded, os.environ)
+            uvicorn.Server(_uvicorn(loaded, app)).run(sockets=[bound])
+        else:
+            _serve_with_workers(loaded, workers, bound)
+
+
+def _uvicorn(loaded: Loaded, app: ASGIApp | str, workers: int = 1) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
+        workers=workers,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # whom to believe is decided by trusted_proxies alone (rule F9)
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=max(1, round(loaded.settings.server.shutdown_grace_s)),
+    )
+
+
+def _serve_with_workers(loaded: Loaded, workers: int, bound: socket.socket) -> None:
+    """One parent, several workers. What must exist once, the parent holds: the embedded store and
+    the folder in which the workers' metrics are added up."""
+    os.environ[_CONFIG] = "" if loaded.path is None else str(loaded.path.absolute())
+    with tempfile.TemporaryDirectory(prefix="gateway-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        config = _uvicorn(loaded, "gateway.server:worker", workers)
+        if loaded.settings.store.url.get_secret_value() == "embedded":
+            with EmbeddedServer() as store:
+                os.environ[_STORE] = store.url
+                _Workers(config, [bound]).run()
+        else:
+            _Workers(config, [bound]).run()
+
+
+class _Workers(Multiprocess):
+    """uvicorn's supervisor; SIGHUP reloads the config in place instead of replacing workers, so
+    that a bad file cannot take them down."""
+
+    def handle_hup(self) -> None:
+        for process in self.processes:
+            if process.pid is not None:
+                os.kill(process.pid, signal.SIGHUP)
+
+
+def worker() -> ASGIApp:
+    """The application of one worker, made from what the parent has left in the environment."""
+    path = os.environ[_CONFIG]
+    loaded = load(Path(path) if path else None, os.environ)
+    _configure_logs(loaded.settings.log)
+    return build(loaded, os.environ, os.environ.get(_STORE))
+
+
+def _configure_logs(settings: LogSettings) -> None:
+    logs.configure(settings.level, settings.format)
