@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from manifests.hls.fault import Fault, ManifestError
 
 _LINE = re.compile(r"([^\r\n]*)(\r\n?|\n|$)")
+_LINE_END = re.compile(r"\r\n?|\n")
 # Every control character of A1.2 but the tab, which is only odd white space.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _HEADER = "#EXTM3U"
@@ -50,19 +51,23 @@ def read_lines(data: bytes, name: str, max_bytes: int) -> Lines:
         # The one thing that the output leaves out: players may refuse a BOM, none needs it.
         faults.append(Fault(1, "A1.1", "a byte order mark, left out"))
     stripped = body.lstrip(" \t\r\n")
-    first = len(_LINE.findall(body, 0, len(body) - len(stripped)))
+    first = _line_ends(body, len(body) - len(stripped)) + 1
     if stripped != body:
         faults.append(Fault(1, "A1.4", "white space before #EXTM3U, left out"))
     _check_header(stripped, name, first)
     control = _CONTROL.search(stripped)
     if control is not None:
-        line = first + len(_LINE.findall(stripped, 0, control.start())) - 1
-        problem = f"control character U+{ord(control[0]):04X}"
-        raise ManifestError(name, line, "A1.2", problem)
+        line = first + _line_ends(stripped, control.start())
+        raise ManifestError(name, line, "A1.2", f"control character U+{ord(control[0]):04X}")
     # The pattern also matches the empty text behind the last line.
     pairs = tuple(_LINE.findall(stripped)[:-1])
     faults.extend(_odd_text(stripped, pairs, first))
     return Lines(pairs, first, tuple(faults))
+
+
+def _line_ends(text: str, before: int) -> int:
+    """How many lines end before an offset."""
+    return len(_LINE_END.findall(text, 0, before))
 
 
 def _check_header(text: str, name: str, line: int) -> None:
