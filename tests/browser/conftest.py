@@ -1,0 +1,75 @@
+"""What the browser tests stand on: the demo as a user starts it, and a headless Chromium."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright
+
+from demo import player
+
+_PAGE = re.compile(r"page +(http://127\.0\.0\.1:\d+)/demo")
+_STOP_TIMEOUT_S = 15
+_ARGUMENTS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync "
+    "--autoplay-policy=no-user-gesture-required"
+)
+
+
+def _missing(what: str) -> NoReturn:
+    """A part that cannot be had: a failure where CI is set, elsewhere a loud skip."""
+    if os.environ.get("CI"):
+        pytest.fail(f"CI is set, but {what}")
+    pytest.skip(f"BROWSER TESTS NOT RUN: {what}")
+
+
+@pytest.fixture(scope="session")
+def demo_url() -> Iterator[str]:
+    """The demo, started with the command that users start, as ``http://127.0.0.1:PORT``."""
+    command = [str(Path(sys.executable).with_name("gateway")), "demo", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = ""
+            for line in process.stdout:  # ends when the process does
+                found = _PAGE.match(line)
+                url = found[1] if found else url
+                if line.strip() == "ready":
+                    break
+            assert url, "the demo never said where its page is"
+            yield url
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(_STOP_TIMEOUT_S) == 0
+
+
+@pytest.fixture(scope="session")
+def hls_js() -> Path:
+    """The pinned hls.js, fetched when it is not there yet."""
+    try:
+        return player.fetch()
+    except player.PlayerError as error:
+        _missing(f"hls.js is not here: {error}")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """A headless Chromium, the system's own."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        _missing("no chromium on the PATH")
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(
+            executable_path=path, args=_ARGUMENTS.split(), chromium_sandbox=False
+        )
+        yield launched
+        await launched.close()

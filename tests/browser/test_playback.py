@@ -1,0 +1,178 @@
+"""Does video play through the gateway, at the right rung and from the right edge, in a browser?"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+from playwright.async_api import Browser, Page, Response
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+WAIT_MS = 20_000
+FRAMES = 5  # in 0.6 s of a title of 25 frames/s, on a busy machine
+CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """A device to pretend to be: its User-Agent, its screen in pixels, a touch screen or not."""
+
+    user_agent: str
+    width: int
+    height: int
+    mobile: bool = False
+
+
+PHONE = Viewer(
+    f"Mozilla/5.0 (Linux; Android 14; Pixel 8) {CHROME} Mobile Safari/537.36", 412, 915, mobile=True
+)
+DESKTOP = Viewer(f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {CHROME} Safari/537.36", 1280, 800)
+TV = Viewer(
+    "Mozilla/5.0 (SMART-TV; LINUX; Tizen 6.5) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "85.0.4183.93/6.5 TV Safari/537.36",
+    1920,
+    1080,
+)
+
+NORWAY, VIETNAM, INDIA = "129.240.2.6", "203.162.4.1", "14.139.34.1"
+US, BRAZIL = "128.174.5.6", "200.160.2.3"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Who asks, what the page pretends, and what must then be seen."""
+
+    viewer: Viewer
+    pretend: dict[str, str]
+    device: str
+    profile: str
+    height: int
+    edge: str
+
+
+CASES = {
+    "phone, Norway, 600 kbit/s": Case(
+        PHONE, {"from": NORWAY, "speed": "600"}, "phone", "mobile_2g", 240, "demo-eu"
+    ),
+    "phone, Vietnam, 2 Mbit/s": Case(
+        PHONE, {"from": VIETNAM, "speed": "2000"}, "phone", "mobile_3g", 360, "demo-as"
+    ),
+    "phone, US": Case(PHONE, {"from": US}, "phone", "mobile_4g", 720, "demo-na"),
+    "desktop, Norway": Case(DESKTOP, {"from": NORWAY}, "desktop", "wifi", 1080, "demo-eu"),
+    "desktop, India, 4 Mbit/s": Case(
+        DESKTOP, {"from": INDIA, "speed": "4000"}, "desktop", "mobile_4g", 720, "demo-as"
+    ),
+    "desktop, nowhere, at most 480p": Case(
+        DESKTOP, {"max_resolution": "480p"}, "desktop", "wifi", 480, "demo-na"
+    ),
+    "TV, Brazil, 50 Mbit/s": Case(
+        TV, {"from": BRAZIL, "speed": "50000"}, "tv", "fiber", 1080, "demo-na"
+    ),
+}
+
+
+@dataclass(slots=True)
+class Seen:
+    """What went over the wire: edges by header and by address, rungs, and complaints."""
+
+    edges: set[str] = field(default_factory=set)
+    hosts: set[str] = field(default_factory=set)
+    rungs: set[str] = field(default_factory=set)
+    complaints: list[str] = field(default_factory=list)
+
+    def response(self, response: Response) -> None:
+        """Note a video segment."""
+        parts = urlsplit(response.url)
+        if "/video/" in parts.path and parts.path.endswith(".m4s"):
+            self.edges.add(response.headers.get("edge", "none"))
+            self.hosts.add(parts.netloc)
+            self.rungs.add(parts.path.split("/")[-2])
+
+    def watch(self, page: Page) -> None:
+        """Listen to everything that ``page`` loads and says."""
+        page.on("response", self.response)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on(
+            "console",
+            lambda said: self.complaints.append(said.text) if said.type == "error" else None,
+        )
+
+
+async def picture(page: Page) -> tuple[float, int]:
+    """Seconds into the title, and frames that the decoder has delivered."""
+    seconds, frames = await page.evaluate(
+        "[video.currentTime, video.getVideoPlaybackQuality().totalVideoFrames]"
+    )
+    return float(seconds), int(frames)
+
+
+async def edge_host(page: Page, edge: str) -> str:
+    """Host and port of an edge, as the demo tells its page."""
+    settings = await (await page.request.get("/demo/settings.json")).json()
+    urls = {e["id"]: str(e["url"]) for e in settings["edges"]}
+    return urlsplit(urls[edge]).netloc
+
+
+@asynccontextmanager
+async def visit(browser: Browser, url: str, viewer: Viewer) -> AsyncIterator[Page]:
+    """A new page of ``viewer``, with a cache of its own."""
+    context = await browser.new_context(
+        base_url=url,
+        user_agent=viewer.user_agent,
+        viewport={"width": viewer.width, "height": viewer.height},
+        is_mobile=viewer.mobile,
+        has_touch=viewer.mobile,
+    )
+    try:
+        yield await context.new_page()
+    finally:
+        await context.close()
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+async def test_plays(browser: Browser, demo_url: str, hls_js: Path, case: Case) -> None:
+    """Frames advance at the highest rung allowed and not above, all from the viewer's edge."""
+    seen = Seen()
+    async with visit(browser, demo_url, case.viewer) as page:
+        seen.watch(page)
+        await page.goto(f"/demo?{urlencode(case.pretend)}")
+        await page.wait_for_function(f"video.videoHeight === {case.height}", timeout=WAIT_MS)
+        seconds, frames = await picture(page)
+        await page.wait_for_function(f"video.currentTime > {seconds} + 0.6", timeout=WAIT_MS)
+        later = await picture(page)
+        host = await edge_host(page, case.edge)
+        device, profile, edge, rung = [
+            await page.locator(f"#{name}").inner_text()
+            for name in ("client", "profile", "edge", "rung")
+        ]
+
+    assert later[1] - frames >= FRAMES
+    assert ({case.edge}, {host}) == (seen.edges, seen.hosts)
+    assert case.height == max(int(name.partition("p")[0]) for name in seen.rungs)
+    assert case.device in device.split()
+    assert (case.profile, case.edge, f"{case.height}p") == (profile, edge, rung)
+    assert not seen.complaints
+
+
+async def test_a_choice_on_the_page_takes_effect(
+    browser: Browser, demo_url: str, hls_js: Path
+) -> None:
+    """Moving to Japan with 480p at most starts over: other edge, other rung, no page load."""
+    seen = Seen()
+    async with visit(browser, demo_url, DESKTOP) as page:
+        await page.goto(f"/demo?from={NORWAY}")
+        await page.wait_for_function("video.videoHeight === 1080", timeout=WAIT_MS)
+        await page.evaluate("window.untouched = true")
+        await page.select_option("select[name=max_resolution]", "480p")
+        await page.select_option("select[name=from]", "133.11.1.1")
+        seen.watch(page)
+        await page.wait_for_function("video.videoHeight === 480", timeout=WAIT_MS)
+        seconds, _ = await picture(page)
+        await page.wait_for_function(f"video.currentTime > {seconds} + 0.5", timeout=WAIT_MS)
+        address, untouched = page.url, await page.evaluate("window.untouched")
+
+    assert ({"demo-as"}, {"480p"}) == (seen.edges, seen.rungs)
+    assert (f"{demo_url}/demo?from=133.11.1.1&max_resolution=480p", True) == (address, untouched)
