@@ -179,17 +179,21 @@ def _elements(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _last_comma(line: str, end: int) -> int:
-    """The position of the last comma before ``end`` that is not inside quotes, else -1."""
-    comma = line.rfind(",", 0, end)
+    """The position of the last comma before ``end`` that is not inside quotes, else -1.
+
+    It looks no farther than the longest element: what has no comma there is garbage anyway.
+    """
+    first = max(0, end - MAX_ELEMENT - 1)
+    comma = line.rfind(",", first, end)
     quote = line.rfind('"', comma + 1, end)
-    while quote >= 0:
-        opening = line.rfind('"', 0, quote)
-        while opening > 0 and line[opening - 1] == "\\":
-            opening = line.rfind('"', 0, opening)
-        if opening < 0:
+    while quote >= first:
+        opening = line.rfind('"', first, quote)
+        while opening > first and line[opening - 1] == "\\":
+            opening = line.rfind('"', first, opening)
+        if opening < first:
             return -1  # unbalanced: all of the rest is one element, and garbage
-        comma = line.rfind(",", 0, opening)
-        quote = line.rfind('"', comma + 1, opening)
+        comma = line.rfind(",", first, opening)
+        quote = line.rfind('"', max(first, comma + 1), opening)
     return comma
 
 

@@ -3,7 +3,7 @@
 CMCD is an RFC 8941 dictionary on paper. A structured-fields parser must refuse the whole text for
 one bad member, and players do send bad members: ``su=true``, unquoted strings, a missing comma,
 long decimals. So this is a reader of its own, which drops what it cannot read one member at a
-time and says what it dropped. Its cost is bounded by ``MAX_TEXT`` and ``MAX_KEYS``.
+time and says what it dropped. Its cost is bounded by ``MAX_TEXT`` and ``MAX_PARTS``.
 """
 
 import json
@@ -16,11 +16,12 @@ Scalar = bool | int | float | str
 
 MAX_TEXT = 8192
 """Characters of one text; a longer one is not read at all."""
-MAX_KEYS = 128
-"""Members that are read, good or bad, and items of one inner list."""
+MAX_PARTS = 512
+"""Keys, values and parameters that are read in all; a full version 2 report has about 100."""
 MAX_FAULTS = 16
 """Faults that are listed for one request."""
 
+_TOO_MANY = f"more than {MAX_PARTS} parts: the rest is not read"
 _KEY = re.compile(r"[a-z*][a-z0-9_.*-]{0,63}")
 _STRING = re.compile(r'"((?:[^"\\]|\\["\\])*+)"')
 _ESCAPE = re.compile(r"\\(.)")
@@ -67,12 +68,7 @@ def read_dictionary(text: str) -> tuple[dict[str, Value], list[str]]:
     members: dict[str, Value] = {}
     faults: list[str] = []
     reader = _Reader(text, faults)
-    count = 0
     while not reader.at_end():
-        if count == MAX_KEYS:
-            faults.append(f"more than {MAX_KEYS} keys: the rest is not read")
-            break
-        count += 1
         try:
             key, value = reader.member()
         except _MalformedError as error:
@@ -98,14 +94,14 @@ def read_json(text: str) -> tuple[dict[str, Value], list[str]]:
         return {}, ["not JSON: not read"]
     members: dict[str, Value] = {}
     faults: list[str] = []
-    if len(document) > MAX_KEYS:
-        faults.append(f"more than {MAX_KEYS} keys: the rest is not read")
-    for key, given in list(document.items())[:MAX_KEYS]:
+    if len(document) > MAX_PARTS:
+        faults.append(_TOO_MANY)
+    for key, given in list(document.items())[:MAX_PARTS]:
         if _KEY.fullmatch(key) is None:
             faults.append("not a key")
         elif _is_scalar(given):
             members[key] = given
-        elif isinstance(given, list) and len(given) <= MAX_KEYS and all(map(_is_scalar, given)):
+        elif isinstance(given, list) and all(map(_is_scalar, given)):
             members[key] = tuple(Item(value) for value in given)
         else:
             faults.append(f"{key}: neither a value nor a list of values")
@@ -115,11 +111,12 @@ def read_json(text: str) -> tuple[dict[str, Value], list[str]]:
 class _Reader:
     """A position in a text, moved on by what was read."""
 
-    __slots__ = ("_faults", "_position", "_text")
+    __slots__ = ("_faults", "_parts", "_position", "_text")
 
     def __init__(self, text: str, faults: list[str]) -> None:
         self._text = text
         self._position = 0
+        self._parts = 0
         self._faults = faults
 
     def at_end(self) -> bool:
@@ -149,8 +146,6 @@ class _Reader:
         items: list[Item] = []
         self._skip_space()
         while not self._take(")"):
-            if len(items) == MAX_KEYS:
-                raise _MalformedError(f"{key}: more than {MAX_KEYS} items")
             value = self._scalar(key)
             items.append(Item(value, self._parameters(key)))
             self._skip_space()
@@ -164,6 +159,7 @@ class _Reader:
         return parameters
 
     def _scalar(self, key: str) -> Scalar:
+        self._count()
         string = _STRING.match(self._text, self._position)
         if string is not None:
             self._position = string.end()
@@ -192,12 +188,19 @@ class _Reader:
         return text
 
     def _key(self, fault: str) -> str:
+        self._count()
         self._skip_space()
         match = _KEY.match(self._text, self._position)
         if match is None:
             raise _MalformedError(fault)
         self._position = match.end()
         return match[0]
+
+    def _count(self) -> None:
+        if self._parts == MAX_PARTS:
+            self._position = len(self._text)
+            raise _MalformedError(_TOO_MANY)
+        self._parts += 1
 
     def _take(self, character: str) -> bool:
         taken = self._text.startswith(character, self._position)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.client.address import TrustedProxies, resolve, viewer_prefix
 from gateway.client.asset import AssetError, asset_id
 from gateway.client.cmcd import Cmcd, parse_headers, parse_query
-from gateway.client.cmcd_dictionary import MAX_FAULTS, MAX_KEYS
+from gateway.client.cmcd_dictionary import MAX_FAULTS, MAX_PARTS
 from gateway.client.estimate import MAX_KBPS, MIN_KBPS, SessionEstimate
 from gateway.client.limits import ParameterError, parse
 from gateway.client.throughput import choose, remember
@@ -52,7 +52,7 @@ def test_cmcd_never_raises(text: str) -> None:
     """Any text at all is read, within bounds, and what comes out has its own kind."""
     for cmcd in (parse_query(text), parse_query("{" + text), parse_headers(text, text, text, text)):
         assert len(cmcd.faults) <= MAX_FAULTS
-        assert len(cmcd.raw) <= 4 * MAX_KEYS
+        assert len(cmcd.raw) <= 4 * MAX_PARTS
         assert "".join(cmcd.faults).isprintable()
         assert all(isinstance(path, str) for path, _ in cmcd.next_objects)
         assert cmcd.speed_kbps is None or cmcd.speed_kbps >= 0

@@ -85,6 +85,7 @@ XFF = [
     ),
     ("one more", ["203.0.113.9" + ",10.0.0.1" * MAX_HOPS], None, "too-many-hops"),
     ("no element at all", ["", " , "], PROXY, "peer"),
+    ("100 kB of quotes", ['"' * 100_000], None, "address-hidden"),
 ]
 
 
@@ -120,6 +121,25 @@ FORWARDED = [
     ("obfuscated", ['for="_gazonk"'], None, "address-hidden"),
     ("nothing after for", ["for="], None, "address-hidden"),
     ("not a pair", ["for=203.0.113.9;nonsense"], None, "address-hidden"),
+    ("100 kB of quotes", ["for=1.1.1.1;" + '"' * 100_000 + ";for=1.1.1.1"], None, "address-hidden"),
+    (
+        "100 kB of escapes",
+        ["for=1.1.1.1;" + '\\"' * 50_000 + ";for=1.1.1.1"],
+        None,
+        "address-hidden",
+    ),
+    (
+        "a quoted comma too far away",
+        ['for=203.0.113.9;by="a,' + "b" * 600 + '"'],
+        None,
+        "address-hidden",
+    ),
+    (
+        "an element as long as allowed",
+        [f"for=203.0.113.9;by={'x' * 493}"],
+        "203.0.113.9",
+        "forwarded",
+    ),
     ("too long an element", [f"for=203.0.113.9;by={'x' * 600}"], None, "address-hidden"),
     ("all hops trusted", ["for=10.3.3.3, for=10.2.2.2"], "10.3.3.3", "all-hops-trusted"),
     ("too many hops", ["for=10.1.1.1" + ",for=10.1.1.1" * MAX_HOPS], None, "too-many-hops"),
