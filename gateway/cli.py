@@ -95,7 +95,9 @@ def explain(
 ) -> None:
     """Print the decision for ASSET and the reason for every step, offline."""
     from gateway.explain import ExplainError, Question, explain_decision  # noqa: PLC0415
+    from gateway.observe import logs  # noqa: PLC0415
 
+    logs.configure("warning", "console")
     question = Question(
         asset=asset,
         user_agent=user_agent,

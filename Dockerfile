@@ -1,0 +1,35 @@
+# syntax=docker/dockerfile:1
+# Two stages: the first installs the pinned, hashed requirements into a virtual environment, the
+# second has nothing but that environment and the gateway. Runs as a user without rights, and on a
+# read-only root: give it a writable /tmp (docker run --read-only --tmpfs /tmp …).
+
+FROM python:3.13-slim AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN python -m venv /opt/gateway
+WORKDIR /src
+COPY requirements/runtime.txt requirements/runtime.txt
+RUN /opt/gateway/bin/pip install --require-hashes -r requirements/runtime.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY gateway gateway
+COPY manifests manifests
+COPY geodata geodata
+COPY demo demo
+RUN /opt/gateway/bin/pip install --no-deps --no-build-isolation . \
+    && /opt/gateway/bin/python -m compileall -q /opt/gateway/lib
+
+FROM python:3.13-slim
+RUN useradd --system --uid 10001 --no-create-home gateway
+COPY --from=build /opt/gateway /opt/gateway
+ENV PATH=/opt/gateway/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    GATEWAY_SERVER__HOST=0.0.0.0 \
+    GATEWAY_SERVER__PORT=8080
+USER 10001
+WORKDIR /etc/gateway
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=2s --start-period=5s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f\"http://127.0.0.1:{os.environ['GATEWAY_SERVER__PORT']}/readyz\", timeout=1.5)"]
+ENTRYPOINT ["gateway"]
+CMD ["serve"]

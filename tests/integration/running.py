@@ -1,0 +1,118 @@
+"""A real gateway process for tests: started as an operator starts it, on a free port."""
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+START_S = 20.0
+
+
+@dataclass
+class RunningGateway:
+    """A ``gateway serve`` process: its base URL, and the log lines it has written so far."""
+
+    url: str
+    process: subprocess.Popen[str]
+    log: list[dict[str, Any]] = field(default_factory=list)
+
+    def lines(self, event: str) -> list[dict[str, Any]]:
+        """The log lines of one event."""
+        return [line for line in list(self.log) if line.get("event") == event]
+
+    def wait_for(self, event: str, count: int = 1, timeout_s: float = 10.0) -> list[dict[str, Any]]:
+        """Wait until an event was logged ``count`` times; fails the test if it is not."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            found = self.lines(event)
+            if len(found) >= count:
+                return found
+            time.sleep(0.02)
+        raise AssertionError(f"{event!r} was not logged {count} times; the log: {self.log}")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the (parent) process."""
+        self.process.send_signal(number)
+
+
+@contextlib.contextmanager
+def running_gateway(
+    config: Path | None, *arguments: str, environ: dict[str, str] | None = None
+) -> Iterator[RunningGateway]:
+    """Start ``gateway serve`` on a free port and stop it afterwards."""
+    command = [sys.executable, "-m", "gateway", "serve", *arguments]
+    if config is not None:
+        command += ["--config", str(config)]
+    environment = {
+        **os.environ,
+        "GATEWAY_SERVER__PORT": "0",
+        "GATEWAY_LOG__FORMAT": "json",
+        **(environ or {}),
+    }
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    running = RunningGateway("", process)
+    urls: queue.Queue[str] = queue.Queue()
+    reader = threading.Thread(target=_read, args=(running, urls), daemon=True)
+    reader.start()
+    try:
+        running.url = _url(process, urls, running)
+        _wait_until_alive(running)
+        yield running
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        reader.join(5)
+        if process.stderr is not None:
+            process.stderr.close()
+
+
+def _read(running: RunningGateway, urls: "queue.Queue[str]") -> None:
+    assert running.process.stderr is not None
+    for text in running.process.stderr:
+        try:
+            line = json.loads(text)
+        except ValueError:
+            line = {"event": "not json", "text": text}
+        running.log.append(line)
+        if line.get("event") == "listening":
+            urls.put(line["url"])
+
+
+def _url(
+    process: subprocess.Popen[str], urls: "queue.Queue[str]", running: RunningGateway
+) -> str:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        with contextlib.suppress(queue.Empty):
+            return urls.get(timeout=0.05)
+        if process.poll() is not None:
+            raise AssertionError(f"the gateway ended with {process.returncode}: {running.log}")
+    raise AssertionError(f"the gateway did not start: {running.log}")
+
+
+def _wait_until_alive(running: RunningGateway) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"{running.url}/livez", timeout=1).status_code == 200:
+                return
+        if running.process.poll() is not None:
+            raise AssertionError(f"the gateway ended: {running.log}")
+        time.sleep(0.02)
+    raise AssertionError(f"the gateway does not answer: {running.log}")
