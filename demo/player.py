@@ -60,10 +60,15 @@ def fetch(target: Path = SCRIPT) -> Path:
     return target
 
 
-def unpack(archive: Path, integrity: str = INTEGRITY) -> bytes:
+def integrity(archive: Path) -> str:
+    """The hash of a file as npm writes it: ``sha512-`` and base64."""
+    digest = hashlib.sha512(archive.read_bytes()).digest()
+    return f"sha512-{base64.b64encode(digest).decode()}"
+
+
+def unpack(archive: Path, expected: str = INTEGRITY) -> bytes:
     """The player's script out of npm's archive; raises :class:`PlayerError` when it is not ours."""
-    digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
-    if f"sha512-{digest}" != integrity:
+    if integrity(archive) != expected:
         raise PlayerError("what npm fetched is not the pinned archive; it was thrown away")
     with tarfile.open(archive) as opened:
         member = opened.extractfile(_MEMBER) if _MEMBER in opened.getnames() else None

@@ -2,13 +2,15 @@
 
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
 import pytest_asyncio
 
-from demo.config import CATALOGUE
+from demo.config import CATALOGUE, config_text
 from demo.edges import EDGES, DemoEdge, PortBusyError, RunningEdge, serve_edges
+from gateway.config.load import load
 
 INIT = "demo/video/240p/init.mp4"
 
@@ -121,3 +123,15 @@ async def test_closed_edges_free_their_ports(http: httpx.AsyncClient) -> None:
         url = running[0].url
     with pytest.raises(httpx.ConnectError):
         await http.get(f"{url}healthz")
+
+
+async def test_the_demo_config_is_valid(edges: tuple[RunningEdge, ...], tmp_path: Path) -> None:
+    """The config that the demo writes loads without a warning and names the edges that run."""
+    root = tmp_path / 'a "quoted" folder, ñ'
+    root.mkdir()
+    path = tmp_path / "gateway.toml"
+    path.write_text(config_text(root, edges, 8080), "utf-8")
+    loaded = load(path, {})
+    expected = [(e.edge.id, e.url, e.edge.latitude, set(e.edge.continents)) for e in edges]
+    assert expected == [(e.id, e.url, e.latitude, set(e.continents)) for e in loaded.policy.edges]
+    assert ((), root) == (loaded.warnings, loaded.settings.source.root)
