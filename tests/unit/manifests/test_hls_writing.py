@@ -165,7 +165,8 @@ three"""
             (1, 2),
             set(),
             (
-                '#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="en",URI="en"\n# first\n# second\n'
+                '#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="en",URI="en"\n'
+                "# first\n# second\n"
                 '\n# third, odd\n#EXT-X-STREAM-INF:AUDIO="a",BANDWIDTH=2\ntwo\n'
                 '#EXT-X-STREAM-INF:BANDWIDTH=3,AUDIO="a"\nthree'
             ),
@@ -185,7 +186,8 @@ three"""
             (2, 1),
             set(),
             (
-                '#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="en",URI="en"\n# first\n# second\n'
+                '#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="en",URI="en"\n'
+                "# first\n# second\n"
                 '#EXT-X-STREAM-INF:BANDWIDTH=3,AUDIO="a"\nthree\n'
                 '\n# third, odd\n#EXT-X-STREAM-INF:AUDIO="a",BANDWIDTH=2\ntwo\n'
             ),
