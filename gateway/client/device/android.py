@@ -1,0 +1,127 @@
+"""Which Android is it: phone, tablet, television or a PC?
+
+What tells, in this order, and why it generalises beyond the models listed:
+
+1. *The build.* Google's television branch has T as the second letter of its build id
+   (``PTT1.190222``, ``RTM7…``), and set makers' MediaTek boards ship ``PPR2.`` and ``OPR5.``.
+2. *The model's own words.* ``Tab``, ``Pad``, ``TV``, ``Box``, ``LED``, a size in inches in front
+   (``43LU8010T``), or a family prefix of a maker (``SM-T``, ``AFT``, ``KF``).
+3. *The token "Mobile"*, which Chrome sends on phones and leaves out on everything larger.
+4. *No browser at all* (Dalvik, ExoPlayer, an app's own name): a phone, the most common case.
+
+Families are facts about makers' naming, kept as sets of leading words for constant cost.
+"""
+
+import re
+
+from gateway.client.device.families import (
+    LAPTOP_PARTS,
+    LAPTOP_WORDS,
+    PHONE_SHAPES,
+    PHONE_WORDS,
+    TABLET_PARTS,
+    TABLET_SHAPES,
+    TABLET_WORDS,
+    TV_PARTS,
+    TV_SHAPES,
+    TV_WORDS,
+)
+from gateway.client.device.text import AgentText
+from gateway.client.device.verdict import Verdict
+from gateway.client.facts import DeviceKind
+
+_TV_BUILD = re.compile(r"build/(?:[n-z]t[a-fh-qs-z]\d|[n-z]t[gmot][a-z0-9]?\d|ppr2\.|opr5\.|stt)")
+_SKIP = re.compile(
+    r"(?:[a-z]{2,3}(?:[-_][a-z]{2,4}){0,2}[-_]?|u|k|wv|arm|arm_64|x86|x86_64|mobile|tablet|tv"
+    r"|harmonyos|openharmony|rv:.{0,12}|linux|adr.{0,10}|hmscore.{0,20})$"
+)
+_VERSION = re.compile(r"(?:android|adr|andr0id)[ /_-]?(\d{1,2}(?:\.\d{1,2}){0,2})")
+_LEAD = re.compile(r"[a-z]+")
+_WORDS = re.compile(r"[a-z]+|\d+")
+_BROWSER = ("applewebkit", "chrome/", "gecko/")
+
+
+def is_android(text: AgentText) -> bool:
+    """Android by name, by UC Browser's abbreviation, or as Fire OS and Opera spell it."""
+    return text.has("android", "andr0id", "; adr ", "silk/", "dalvik/")
+
+
+def version(text: AgentText) -> str | None:
+    """``14``, ``7.1.2``; None when no version is given."""
+    found = _VERSION.search(text.low)
+    return found[1] if found else None
+
+
+def model_of(low: str) -> str:
+    """The model as Android browsers and Dalvik give it, in lower case; empty when none is given.
+
+    ``…Android 9; AFTMM Build/…)`` → ``aftmm``. Locales, ``U``, ``wv``, ``K`` (the reduced
+    User-Agent, rule F3) and chip names are passed over. Cost is linear in the first 160 characters
+    behind the operating system's name.
+    """
+    for mark in ("android", "andr0id", "; adr "):
+        start = low.find(mark)
+        if start >= 0:
+            break
+    else:
+        return ""
+    fields = low[start + 4 : start + 160].split(";")
+    if ")" in fields[0] and len(fields) > 1:
+        return ""
+    for field in fields[1:8]:
+        end = _end_of_model(field)
+        name = field[:end].strip()
+        if name and not _SKIP.match(name):
+            return name
+        if end < len(field):
+            return ""
+    return ""
+
+
+def _end_of_model(field: str) -> int:
+    for mark in (" build", ") ", " miui/", "/build", " applewebkit"):
+        at = field.find(mark)
+        if at >= 0:
+            return at
+    if field.lstrip().startswith("build/"):
+        return 0
+    return len(field.rstrip(")")) if field.endswith(")") else len(field)
+
+
+def find(text: AgentText, model: str) -> Verdict:
+    """The verdict on an Android device; ``model`` as ``model_of`` (or a client hint) gave it."""
+    if _TV_BUILD.search(text.low):
+        return Verdict(DeviceKind.TV, "android-tv-build", "its build is of the television branch")
+    if model:
+        named = by_model(model)
+        if named:
+            return named
+    if text.has("pocketbook/", "; tablet", "(tablet", "/apad"):
+        return Verdict(DeviceKind.TABLET, "tablet", "it says tablet")
+    if "mobile" in text.low:
+        return Verdict(DeviceKind.PHONE, "android-mobile", "an Android browser that says Mobile")
+    if text.has(*_BROWSER) and not _before_tablets(text):
+        return Verdict(
+            DeviceKind.TABLET, "android-no-mobile", "an Android browser that leaves Mobile out"
+        )
+    return Verdict(DeviceKind.PHONE, "android-app", "an Android app that names nothing larger")
+
+
+def by_model(model: str) -> Verdict | None:
+    """What the model's name alone tells; None when it tells nothing. ``model`` in lower case."""
+    lead = _LEAD.match(model)
+    first = lead[0] if lead else ""
+    if first in TV_WORDS or TV_PARTS.search(model) or TV_SHAPES.match(model):
+        return Verdict(DeviceKind.TV, "tv-model", "its model is a television or a box for one")
+    if first in LAPTOP_WORDS or LAPTOP_PARTS.search(model):
+        return Verdict(DeviceKind.DESKTOP, "laptop-model", "its model is a laptop")
+    if first in TABLET_WORDS or TABLET_PARTS.search(model) or TABLET_SHAPES.match(model):
+        return Verdict(DeviceKind.TABLET, "tablet-model", "its model is a tablet")
+    if first in PHONE_WORDS or PHONE_SHAPES.match(model):
+        return Verdict(DeviceKind.PHONE, "phone-model", "its model is a phone")
+    return None
+
+
+def _before_tablets(text: AgentText) -> bool:
+    found = version(text)
+    return found is not None and found.startswith(("1.", "2."))

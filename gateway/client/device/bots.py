@@ -1,0 +1,125 @@
+"""Is it a program that fetches, not a person who watches?
+
+Crawlers, link previews, monitors, scanners, HTTP libraries and headless browsers. A bot says so:
+with a word (``Googlebot``, ``crawler``, ``checker``), with the address of its page or its owner,
+with ``compatible;`` and no browser of old behind it, or by being nothing but a bare name. Players
+that merely link to their home page (Kodi, Ecosia) and phones of the make Cubot are spared.
+"""
+
+import re
+
+from gateway.client.device.text import AgentText
+from gateway.client.device.verdict import Verdict
+from gateway.client.facts import DeviceKind
+
+_CRAWLS = ("crawl", "spider", "slurp", "scrap", "xrawler", "archiv")
+_DUTIES = (
+    "checker", "checklink", "linkcheck", "monitor", "scanner", "scann", "validator", "fetcher",
+    "fetch/", "preview", "lighthouse", "headless", "phantomjs", "puppeteer", "playwright",
+    "selenium", "screenshot", "subscriber", "scan/", "scan)", "radar", "feedparser", "feed parser", "feedflow", "feedreader", "worker/", "agent)", "classifier", "linktiger", "gigablast", "wordup", "newspaper/", "datanyze", "httpunit", "search engine", "feedparser", "favicon", "imageproxy",
+    "image proxy", "image cache", "imagecache", "healthcheck", "health check", "uptime", "survey",
+    "pagespeed", "page speed", "web preview", "speed insights", "sitemap", "analyzer", "analyser",
+    "audit", "extractor", "searcher", "websearch", "externalhit", "meta-external", "facebookexternal", "resolver",
+    "metadata", "webhook", "wordpress", "siteimprove", "researchscan", "ai-research", "securityscan", "securityheader", "verifier", "verification", "verify/",
+    "prober", "recon-", "certificate", "linkfinder", "urllookup", "observator", "synthetic",
+    "diagnostics", "sniffer", "harvest", "indexer", "indexing", "finder", "discovery/", "leaddiscovery", "optimizer",
+    "feed-id", "http client", "httpclient", "http-client", "http_client", "nagios",
+    "zgrab", "masscan", "nutch", "heritrix", "larbin", "httrack", "libwww-", "lwp", "lwp-",
+    "python-", "python/", "urllib", "aiohttp", "go-http", "guzzle", "axios", "node-fetch", "undici",
+    "apachebench", "pingdom", "statuscake", "datadog", "newrelic", "site24x7", "gtmetrix",
+    "dareboost", "ptst/", "rigor", "detectify", "nikto", "sqlmap", "acunetix", "nessus", "openvas",
+    "nmap", "collectd", "prometheus/", "zabbix", "grafana", "munin", "cloudflare-", "netcraft",
+    "ahrefs", "semrush", "facebookcatalog", "daumoa", "ips-agent", "ia_archiver", "rss-parser",
+    "rss reader -", "feedfetcher", "newsblur", "feedbin", "feedly", "inoreader", "theoldreader",
+    "hatena", "genieo", "teoma", "scooter/", "yahoo:", "yahoocache", "mediapartners", "adsbot",
+    "ghost inspector", "embedly", "iframely", "w3c_", "w3c-", "keycdn", "sectigo", "dcv",
+    "internet-measurement", "inspector", "inspection", "webcapture", "sitesucker", "webcop", "downloader/",
+    "-user/", "agent/1", "proxy)", "[at]", "(at)", "contact ", "trendsmap", "pixalate",
+)  # fmt: skip
+_PROGRAMS = frozenset(
+    (
+        "curl", "wget", "httpie", "scrapy", "xenu", "zeus", "zmeu", "okhttpbot", "jetty", "jersey",
+        "php", "perl", "reqwest", "colly", "lynxbot", "ahc", "jigsaw", "owler", "zeno",
+        "gobuster", "thousandeyes", "outbrain", "ezooms", "nuzzel", "robozilla", "googleother",
+        "googleprober", "adbeat", "adreview", "convertify", "functionize", "mixnode", "twingly",
+        "shodan", "censys", "expanse", "l9explore", "l9tcpid", "imgproxy", "postman", "insomnia",
+        "urlgrabber", "nettraffic", "evc", "ltx71", "shopify", "duplexweb", "kendra",
+    )
+)  # fmt: skip
+
+# Players and browsers that give an address without being bots.
+_LINKING_PLAYERS = (
+    "xbmc", "kodi", "ecosia", "podcast", "feeddemon", "liferea", "newsbeuter", "netnewswire",
+    "rssbandit", "ranchero", "juicereceiver", "feedstation", "acrylicapps", "doughnut", "bsalsa",
+    "iphone", "coolerfm", "watch", "android podcast", "newsboat", "ucbrowser", "u2/1", "cfnetwork", "exoplayer", "fban", "fbpn", "nrc digitale", "huawei",
+)  # fmt: skip
+# "compatible;" is what old browsers said; these are theirs.
+_OLD_BROWSERS = (
+    "msie", "konqueror", "ibrowse", "netpositive", "abrowse", "omniweb", "ms-office", "offbyone",
+    "icab", "netfront", "viera", "linux mips", "antgalio", "escape", "nitro", "blazer", "teleca",
+    "googletv", "hbbtv", "elaine", "opera", "tablet2.0", "smartphone2.0", "polaris", "lephone", "windows-media", "blackberry", "linux mips", "amigaos",
+)  # fmt: skip
+_BOT_WORD = re.compile(r"bots?(?![a-z])|robot|bot[-_]")
+_DOMAIN = re.compile(
+    r"(?<![\w.@-])[a-z\d-]{2,40}(?:\.[a-z\d-]{2,40})?"
+    r"\.(?:com|org|net|io|co|ai|eu|info|de|fr|gy|ly|uk|ru|cn|jp|party|be)(?![\w.])"
+)
+_GOOGLE_SERVICE = re.compile(r"(?<!apps )google(?:-|a[ds]|other|prober|sites| web| search| favicon)|[a-z]-google")
+_GOOGLE_PLAYERS = ("googletv", "podcast", "google tv", "chromecast", "iphone", "os=ios")
+# Makes whose names hold "bot": a phone and a television.
+_NOT_BOTS = re.compile(r"cubot|botech")
+_VERSIONED = re.compile(r"/ ?v?\d|\d\.\d|/\w")
+
+
+def find(text: AgentText, model: str) -> Verdict | None:
+    """The bot's verdict, or None when nothing says that a program is asking.
+
+    The ``model`` is left out of the search: phones are called Discovery, Ruby and M bot.
+    """
+    low = text.low.replace(model, "") if model else text.low
+    if "bot" in low and _is_bot_word(low):
+        return _bot("bot-word", "its name says bot")
+    if any(part in low for part in _CRAWLS):
+        return _bot("bot-word", "its name says crawler")
+    if _links_home(low):
+        return _bot("bot-address", "it gives the address of whoever runs it")
+    if any(part in low for part in _DUTIES) or (not model and text.says(_PROGRAMS)):
+        return _bot("bot-program", "its name says a tool or a library")
+    if "google" in low and _is_google_service(low):
+        return _bot("bot-google", "it is one of Google's fetchers")
+    if low.startswith("whatsapp/") and not text.has("iphone", "android", "windows"):
+        return _bot("bot-preview", "it fetches a preview of a link")
+    if "compatible;" in low and not any(name in low for name in _OLD_BROWSERS):
+        return _bot("bot-compatible", "it claims only to be compatible with a browser")
+    return None
+
+
+def find_bare(text: AgentText) -> Verdict | None:
+    """The last resort, when nothing else is known: a bare name that gives no version.
+
+    Players and their libraries send ``Name/version``; what does not is a script.
+    """
+    if text.raw and not _VERSIONED.search(text.low):
+        return _bot("bot-bare-name", "it is a bare name without product or version")
+    if text.low.startswith("mozilla/"):
+        return _bot("bot-no-system", "it claims to be a browser but names no system")
+    return None
+
+
+def _bot(code: str, because: str) -> Verdict:
+    return Verdict(DeviceKind.BOT, code, because)
+
+
+def _is_bot_word(low: str) -> bool:
+    return _BOT_WORD.search(_NOT_BOTS.sub("", low)) is not None
+
+
+def _links_home(low: str) -> bool:
+    linked = "http:" in low or "https:" in low or "@" in low or _DOMAIN.search(low) is not None
+    return linked and not any(name in low for name in _LINKING_PLAYERS)
+
+
+def _is_google_service(low: str) -> bool:
+    if low.startswith("google") and not any(name in low for name in _GOOGLE_PLAYERS):
+        return True
+    return _GOOGLE_SERVICE.search(low) is not None

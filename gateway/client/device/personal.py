@@ -1,0 +1,100 @@
+"""Is it a phone, a tablet or a computer, by its operating system rather than its model?
+
+Apple's devices, Windows, the Unixes and the phones from before Android. iPadOS Safari says
+Macintosh (rule F3): nothing in its User-Agent tells it from a Mac, only an app's own name does.
+"""
+
+import re
+
+from gateway.client.device.text import AgentText, word_set
+from gateway.client.device.verdict import Verdict
+from gateway.client.facts import DeviceKind
+
+_PHONE_WORDS = word_set(
+    """
+    aliyunos bada bb10 blackberry brew cldc docomo dolfin feature firefoxos iemobile iph
+    iphone ipod j2me jasmine kaios kddi lumia maemo maui meego midp midp2 mobilephone mocor
+    netfront nokiabrowser obigo openwave palm palmos polaris s60 sailfish series40 series60
+    softbank symbian symbianos teleca tizen ubuntutouch ucweb vodafone webos willcom
+    windowsphone wp7 wp8 yunos
+    """
+) - {"vodafone", "netfront", "feature", "webos", "palm"}
+_PHONE_PARTS = (
+    "windows phone", "windows mobile", "windows ce", "wpdesktop", "up.browser", "up.link",
+    "opera mini", "opera mobi", "nokia", "sonyericsson", "samsung-gt", "samsung-sgh", "lg-", "mot-",
+    "sie-", "blackberry", "wap-browser", "wap2.0", "wap1", "(mobile;", "profile/midp", "j2me",
+    "ios; iphone", "iphone_os", "iphone os", "(iph", "kaios", "; arm; lumia", "maui", "fban/fb4a",
+    "fbdv/iphone", "zunewp", "zunehd", "pantech", "hiptop", "webos/", "ktouch", "sam-", "micromax",
+    "symbos", "alcatel", "huawei-", "huaweiu", "zte-", "palmsource", "fbmd/", "nexian", "mobile vr",
+    "mobile safari", "hmd global", "palm os", "jig browser", "(rex;", "au.browser", "xiino", "remixos", "elibom", "gionee", "lenovo-", "sec-s", "samsung-s", "htc_", "tianyu",
+    "spice", "karbonn", "openharmony", "lephone",
+)  # fmt: skip
+_TABLET_PARTS = (
+    "ipad", "playbook", "touchpad", "hp-tablet", "kindle", "pocketbook", "tablet browser", "surftab",
+    "rim tablet", "kobo", "tolino", "sailfish; tablet", "(tablet;", "quadra 7", "remarkable",
+)  # fmt: skip
+_COMPUTERS = ("windows nt", "windows 95", "macintosh", "x11;", "(pc;", "2in1;")
+_PHONES_AMONG_COMPUTERS = (
+    "wpdesktop", "lumia", "nokia", "windows phone", "sonyericsson", "htc_", "maemo", "xv6",
+)  # fmt: skip
+_DESKTOP_WORDS = word_set(
+    """
+    aix amiga amigaos beos cros cygwin cygwin_nt debian dragonfly emacs fedora freebsd haiku
+    hpux i686 inferno irix linux mac_powerpc macintel macintosh macos macppc morphos netbsd
+    openbsd openvms os2 osx qnx raspbian riscos solaris sunos suse syllable ubuntu warp
+    wayland win10 win11 win16 win32 win64 win7 win95 win98 windows winnt wtos x11 x86_64
+    """
+)
+_DESKTOP_PARTS = (
+    "windows nt", "mac os x", "mac os", "darwin", "macbook", "imac", "macmini", "macpro", "os/2",
+    "microsoft office", "ms-office", "msie", "(pc;", "2in1;", "win64", "delivery-optimization",
+    "handbrake", "amigavoyager", "mac_", "apple/mac", "linux upnp/1.0 sonos", "akregator", "msdw",
+    "cygwin", "amigaos", "os=mac", "freebsd", "windows-", "microsoft-",
+)  # fmt: skip
+_TOUCH_PC = re.compile(r"(?:arm|touch); ?(?:arm|touch|ma[a-z]{2}js|ta[a-z]{2}|.{0,20}surftab)|; arm; trident")
+
+
+def find_apple_mobile(text: AgentText) -> Verdict | None:
+    """iPhone, iPod, iPad, Vision Pro, and apps that name their device (``iPhone14,2``)."""
+    if not text.has("iphone", "ipad", "ipod", "ios", "(iph", "visionos", "xros"):
+        return None
+    if text.has("ipad") and not text.has("klipad"):
+        return Verdict(DeviceKind.TABLET, "ipad", "it names an iPad")
+    if text.has("visionos", "xros", "apple vision", "realitydevice"):
+        return Verdict(DeviceKind.TV, "vision", "it names an Apple Vision, a screen worn")
+    if text.has("iphone", "ipod", "(iph"):
+        return Verdict(DeviceKind.PHONE, "iphone", "it names an iPhone or iPod")
+    if text.has("macintosh", "mac os x", "macos", "windows", "android"):
+        return None
+    if re.search(r"(?<![a-z])ios(?![a-z])", text.low):
+        return Verdict(DeviceKind.PHONE, "ios-app", "an app on iOS that names no iPad")
+    return None
+
+
+def find_apple_app(text: AgentText) -> Verdict | None:
+    """Apple's network library without a device: the chip tells a Mac, anything else does not."""
+    if "cfnetwork" not in text.words or "darwin" not in text.words:
+        return None
+    if text.has("x86_64", "i386", "macbook", "imac", "macmini", "macpro", "(mac", "power mac", "powermac", "powerbook", "power%20mac", "safari"):
+        return Verdict(DeviceKind.DESKTOP, "darwin-mac", "an Apple app on a Mac's processor")
+    return Verdict(DeviceKind.UNKNOWN, "darwin-app", "an Apple app that does not name its device")
+
+
+def find_phone_system(text: AgentText) -> Verdict | None:
+    """Phones by their operating system: Windows Phone, KaiOS, Symbian, BlackBerry, Java, Tizen."""
+    if text.has(*_TABLET_PARTS):
+        return Verdict(DeviceKind.TABLET, "tablet-system", "it names a tablet's system")
+    if text.has(*_COMPUTERS) and not text.has(*_PHONES_AMONG_COMPUTERS):
+        return None
+    if text.says(_PHONE_WORDS) or text.has(*_PHONE_PARTS):
+        return Verdict(DeviceKind.PHONE, "phone-system", "it names a phone's system")
+    return None
+
+
+def find_desktop(text: AgentText) -> Verdict | None:
+    """Windows, macOS, ChromeOS, Linux and the other Unixes; Windows RT and "Touch; MALNJS" tablets."""
+    if not (text.says(_DESKTOP_WORDS) or text.has(*_DESKTOP_PARTS)):
+        return None
+    if "windows" in text.low and _TOUCH_PC.search(text.low):
+        return Verdict(DeviceKind.TABLET, "windows-tablet", "a Windows tablet of its time")
+    return Verdict(DeviceKind.DESKTOP, "desktop", "it names a computer's system")
