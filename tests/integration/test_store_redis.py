@@ -1,0 +1,562 @@
+"""The store on a real server: what it keeps, and what a sick one costs a request."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import uvloop
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
+
+from gateway.store import Store, StoreUnavailable, Trouble, connect
+from gateway.store.keys import decision_key, session_key
+from gateway.store.protocol import MAX_VALUE_BYTES
+from tests.unit.store.recorder import Recorder
+from tests.unit.store.servers import Proxy, Valkey, listening, until, valkey
+
+TIMEOUT_MS = 50
+"""The deadline in these tests; the machine that runs them may be busy with other things."""
+
+BOUND_S = 0.5
+"""What an answer may take at most where the deadline decides; generous for the same reason."""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Valkey]:
+    """A server of the test's own, to be ill-treated."""
+    with valkey(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def logs() -> Iterator[list[EventDict]]:
+    """What is logged during the test."""
+    with capture_logs() as captured:
+        yield captured
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    """What the store tells its observer."""
+    return Recorder()
+
+
+@pytest.fixture
+async def store(server: Valkey, recorder: Recorder, logs: list[EventDict]) -> AsyncIterator[Store]:
+    """A store on the server, up, and never asked anything."""
+    async with started(server.url, recorder) as running:
+        yield running
+
+
+@contextlib.asynccontextmanager
+async def started(
+    url: str, recorder: Recorder | None = None, timeout_ms: int = TIMEOUT_MS
+) -> AsyncIterator[Store]:
+    """A store that is closed in the end."""
+    store = connect(url, timeout_ms=timeout_ms, observer=recorder)
+    await store.start()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def outcome(store: Store, key: str = "key") -> bytes | Trouble | None:
+    """The answer to one read: a value, None, or why there is no answer."""
+    try:
+        return await store.get_decision(key)
+    except StoreUnavailable as error:
+        return error.trouble
+
+
+async def timed(store: Store) -> tuple[bytes | Trouble | None, float]:
+    """One read and the seconds that it took."""
+    begun = time.monotonic()
+    answer = await outcome(store)
+    seconds = time.monotonic() - begun
+    await asyncio.sleep(0)  # an answer at once must not keep the loop from anything else
+    return answer, seconds
+
+
+def changes(logs: list[EventDict]) -> list[tuple[str, str]]:
+    """The logged changes of state, in order, as (state, reason)."""
+    return [(e["state"], str(e["reason"])) for e in logs if e["event"] == "store_state"]
+
+
+async def test_what_was_put_is_got(store: Store, recorder: Recorder) -> None:
+    """Values come back byte for byte; what is not there is None; both are counted."""
+    value = bytes(range(256)) * 4
+    store.put_decision_later("key", value, 30)
+    store.put_session_later("key", b"", 30)
+    await store.flush()
+    assert value == await store.get_decision("key")
+    assert b"" == await store.get_session("key")
+    assert None is await store.get_decision("other")
+    assert {
+        ("put_decision", "stored"): 1,
+        ("put_session", "stored"): 1,
+        ("get_decision", "hit"): 1,
+        ("get_session", "hit"): 1,
+        ("get_decision", "miss"): 1,
+    } == recorder.operations
+
+
+async def test_the_server_sees_bounded_names_and_times(server: Valkey, store: Store) -> None:
+    """No player text reaches the server, and everything there is bound to expire."""
+    store.put_session_later("*1\r\n$8\r\nFLUSHALL\r\n", b"a", 60)
+    store.put_decision_later("x" * 10_000, b"b", 0.25)
+    await store.flush()
+    session, decision = session_key("*1\r\n$8\r\nFLUSHALL\r\n"), decision_key("x" * 10_000)
+    names = server.command("KEYS", "*")
+    assert isinstance(names, list)
+    assert {b"gw1:probe", session, decision} >= set(names)
+    expiry_ms = [server.command("PTTL", name) for name in (session, b"gw1:probe")]
+    assert [True, True] == [
+        isinstance(ms, int) and 0 < ms <= limit
+        for ms, limit in zip(expiry_ms, (60_000, 10_000), strict=True)
+    ]
+    await asyncio.sleep(0.3)
+    assert None is await store.get_decision("x" * 10_000)
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "unix", "database"])
+async def test_every_way_in_works(server: Valkey, scheme: str) -> None:
+    """TCP, a Unix socket, and another database than the first."""
+    url = {
+        "tcp": f"redis://127.0.0.1:{server.port}",
+        "unix": server.url,
+        "database": f"redis://127.0.0.1:{server.port}/3",
+    }[scheme]
+    async with started(url) as store:
+        assert ("up", None) == (store.state, store.trouble)
+        store.put_decision_later("key", b"value", 30)
+        await store.flush()
+        assert b"value" == await store.get_decision("key")
+    databases = server.command("INFO", "keyspace")
+    assert isinstance(databases, dict)
+    assert {"db3" if scheme == "database" else "db0"} == set(databases)
+
+
+async def test_concurrent_requests_share_one_connection_and_one_write(server: Valkey) -> None:
+    """A hundred reads of one moment travel together and come back together."""
+    proxy = Proxy(server.path)
+    async with (
+        listening(proxy.serve) as port,
+        started(f"redis://127.0.0.1:{port}", timeout_ms=1000) as store,
+    ):
+        proxy.received.clear()
+        answers = await asyncio.gather(*(store.get_decision(f"key-{n}") for n in range(100)))
+        with_keys = [chunk for chunk in proxy.received if b"gw1:d:" in chunk]
+    assert [None] * 100 == answers
+    assert 1 == len(with_keys)
+    assert 1 == proxy.connections
+
+
+@pytest.mark.parametrize(
+    ("hurt", "heal", "trouble"),
+    [
+        pytest.param(Valkey.kill, Valkey.start, {"lost", "unreachable"}, id="killed"),
+        pytest.param(Valkey.freeze, Valkey.thaw, {"timeout"}, id="frozen"),
+    ],
+)
+async def test_a_server_that_is_gone_costs_little_and_comes_back(
+    server: Valkey,
+    store: Store,
+    recorder: Recorder,
+    logs: list[EventDict],
+    hurt: Callable[[Valkey], None],
+    heal: Callable[[Valkey], None],
+    trouble: set[str],
+) -> None:
+    """No request waits past its deadline, later ones not at all; one line each way; no restart."""
+    store.put_decision_later("key", b"value", 300)
+    await store.flush()
+    hurt(server)
+    first = await asyncio.gather(*(timed(store) for _ in range(200)))
+    assert all(isinstance(answer, Trouble) for answer, _ in first)
+    assert max(seconds for _, seconds in first) < BOUND_S
+    while store.state == "up":
+        _, seconds = await timed(store)
+        assert seconds < BOUND_S
+    begun = time.monotonic()
+    later = [await outcome(store) for _ in range(1000)]
+    assert time.monotonic() - begun < BOUND_S
+    assert 1000 == len([answer for answer in later if isinstance(answer, Trouble)])
+    store.put_decision_later("key", b"lost", 300)
+    assert 1 == recorder.lost
+    heal(server)
+    await until(lambda: store.state == "up")
+    assert await outcome(store) in (b"value", None)
+    states = changes(logs)
+    assert ["up", "down", "up"] == [state for state, _ in states]
+    assert states[1][1] in trouble
+    assert states == recorder.states
+
+
+async def test_a_restarted_server_is_empty_and_usable(server: Valkey, store: Store) -> None:
+    """After a restart there is nothing, which is a miss; writing works again."""
+    store.put_decision_later("key", b"value", 300)
+    await store.flush()
+    server.kill()
+    await until(lambda: store.state == "down")
+    server.start()
+    await until(lambda: store.state == "up")
+    assert None is await store.get_decision("key")
+    store.put_decision_later("key", b"again", 300)
+    await store.flush()
+    assert b"again" == await store.get_decision("key")
+
+
+@pytest.mark.parametrize(
+    ("hurt", "heal", "trouble"),
+    [
+        pytest.param(
+            [
+                ("CONFIG", "SET", "maxmemory-policy", "noeviction"),
+                ("CONFIG", "SET", "maxmemory", "1"),
+            ],
+            [("CONFIG", "SET", "maxmemory", "0")],
+            "full",
+            id="full",
+        ),
+        pytest.param(
+            [("CONFIG", "SET", "replica-serve-stale-data", "yes"), ("REPLICAOF", "127.0.0.1", "1")],
+            [("REPLICAOF", "NO", "ONE")],
+            "read-only",
+            id="replica",
+        ),
+        pytest.param(
+            [("CONFIG", "SET", "min-replicas-to-write", "1")],
+            [("CONFIG", "SET", "min-replicas-to-write", "0")],
+            "rejected",
+            id="too few replicas",
+        ),
+    ],
+)
+async def test_a_server_that_takes_no_writes_is_still_read(
+    server: Valkey,
+    store: Store,
+    recorder: Recorder,
+    logs: list[EventDict],
+    hurt: list[tuple[str, ...]],
+    heal: list[tuple[str, ...]],
+    trouble: str,
+) -> None:
+    """Full or read-only: values stored before are served, writes are dropped, one line each way."""
+    store.put_decision_later("key", b"value", 300)
+    await store.flush()
+    for words in hurt:
+        server.command(*words)
+    store.put_decision_later("key", b"refused", 300)
+    await until(lambda: store.state == "readonly")
+    dropped = recorder.lost
+    store.put_decision_later("key", b"not even sent", 300)
+    assert 1 == recorder.lost - dropped
+    assert b"value" == await store.get_decision("key")
+    for words in heal:
+        server.command(*words)
+    await until(lambda: store.state == "up")
+    assert [("up", ""), ("readonly", trouble), ("up", "")] == changes(logs) == recorder.states
+
+
+async def test_an_entry_of_another_type_is_a_miss_and_is_replaced(
+    server: Valkey, logs: list[EventDict]
+) -> None:
+    """Garbage under one of our names hurts nobody: it is not there, and the next write wins."""
+    server.command("RPUSH", decision_key("key"), "garbage")
+    server.command("RPUSH", "gw1:probe", "garbage")
+    async with started(server.url) as store:
+        assert None is await store.get_decision("key")
+        store.put_decision_later("key", b"value", 30)
+        await store.flush()
+        assert b"value" == await store.get_decision("key")
+    assert [("up", "")] == changes(logs)
+
+
+async def test_a_server_that_still_loads_is_down_until_it_has(
+    tmp_path: Path, logs: list[EventDict]
+) -> None:
+    """LOADING is not an answer; the store comes up by itself when loading ends."""
+    with valkey(tmp_path) as server:
+        server.command("DEBUG", "POPULATE", "4000", "filler", "100")
+        server.command("SAVE")
+        server.kill()
+        server.options = (
+            "--key-load-delay",
+            "500",
+            "--loading-process-events-interval-bytes",
+            "1024",
+        )
+        server.start()
+        async with started(server.url) as store:
+            assert ("down", Trouble.LOADING) == (store.state, store.trouble)
+            assert Trouble.LOADING is await outcome(store)
+            await until(lambda: store.state == "up", limit_s=20)
+            assert None is await store.get_decision("key")
+    assert [("down", "loading"), ("up", "")] == changes(logs)
+
+
+async def test_a_wrong_password_is_named_and_never_logged(
+    server: Valkey, logs: list[EventDict]
+) -> None:
+    """The reason is ``auth``; when the password is right again, so is the store."""
+    server.command("CONFIG", "SET", "requirepass", "right")
+    async with started(f"redis://:hunter2@127.0.0.1:{server.port}") as store:
+        assert Trouble.AUTH is await outcome(store)
+        with server.client("right") as client:
+            client.execute_command("CONFIG", "SET", "requirepass", "hunter2")
+        await until(lambda: store.state == "up")
+    assert [("down", "auth"), ("up", "")] == changes(logs)
+    assert "hunter2" not in repr(logs)
+
+
+async def test_reads_that_are_forbidden_take_the_store_down(
+    server: Valkey, store: Store, logs: list[EventDict]
+) -> None:
+    """A server that refuses to read for us could not be asked, and says so."""
+    server.command("ACL", "SETUSER", "default", "-get")
+    assert Trouble.REJECTED is await outcome(store)
+    await until(lambda: store.state == "down")
+    server.command("ACL", "SETUSER", "default", "+get")
+    await until(lambda: store.state == "up")
+    assert [("up", ""), ("down", "rejected"), ("up", "")] == changes(logs)
+
+
+async def test_a_reset_connection_is_replaced_at_once(server: Valkey) -> None:
+    """What was under way is given up, and the next connection is there in no time."""
+    proxy = Proxy(server.path)
+    async with listening(proxy.serve) as port, started(f"redis://127.0.0.1:{port}") as store:
+        proxy.delay_s = 0.03
+        under_way = asyncio.create_task(timed(store))
+        await asyncio.sleep(0.01)
+        proxy.delay_s = 0
+        proxy.cut()
+        answer, seconds = await under_way
+        await until(lambda: proxy.connections > 1 and store.state == "up")
+        assert Trouble.LOST is answer
+        assert seconds < BOUND_S
+        assert None is await store.get_decision("key")
+
+
+async def test_a_slow_server_is_left_alone_until_it_is_fast_again(
+    server: Valkey, logs: list[EventDict]
+) -> None:
+    """200 ms away with a deadline of 50: a few requests pay 50, then none does."""
+    proxy = Proxy(server.path)
+    async with listening(proxy.serve) as port, started(f"redis://127.0.0.1:{port}") as store:
+        proxy.delay_s = 0.1
+        paid = 0
+        while store.state == "up":
+            answer, seconds = await timed(store)
+            assert Trouble.TIMEOUT is answer
+            assert seconds < BOUND_S
+            paid += 1
+        assert paid <= 4
+        await asyncio.sleep(1)
+        assert "down" == store.state
+        proxy.delay_s = 0
+        await until(lambda: store.state == "up")
+    assert [("up", ""), ("down", "timeout"), ("up", "")] == changes(logs)
+
+
+async def test_a_long_handshake_may_take_longer_than_a_request(server: Valkey) -> None:
+    """Connecting takes several round trips; only what requests wait for has the deadline."""
+    server.command("CONFIG", "SET", "requirepass", "secret")
+    proxy = Proxy(server.path)
+    proxy.delay_s = 0.04
+    async with (
+        listening(proxy.serve) as port,
+        started(f"redis://:secret@127.0.0.1:{port}/1", timeout_ms=200) as store,
+    ):
+        assert "up" == store.state
+        assert None is await store.get_decision("key")
+
+
+async def test_a_reply_that_lies_unread_is_not_late(store: Store, server: Valkey) -> None:
+    """When this process itself was held up, what has arrived meanwhile still counts."""
+    store.put_decision_later("key", b"value", 300)
+    await store.flush()
+    for _ in range(5):
+        reading = asyncio.create_task(store.get_decision("key"))
+        await asyncio.sleep(0.002)
+        time.sleep(2 * TIMEOUT_MS / 1000)  # noqa: ASYNC251  # this is the point
+        assert b"value" == await reading
+    assert "up" == store.state
+
+
+def test_uvloop_lets_the_reply_in_as_well(server: Valkey) -> None:
+    """The same on the loop that serves in production, whose timers run before its sockets."""
+
+    async def held_up() -> list[bytes | Trouble | None]:
+        answers: list[bytes | Trouble | None] = []
+        async with started(server.url) as store:
+            store.put_decision_later("key", b"value", 300)
+            await store.flush()
+            for _ in range(5):
+                reading = asyncio.create_task(outcome(store))
+                await asyncio.sleep(0.002)
+                time.sleep(2 * TIMEOUT_MS / 1000)  # noqa: ASYNC251  # this is the point
+                answers.append(await reading)
+        return answers
+
+    assert [b"value"] * 5 == uvloop.run(held_up())
+
+
+async def callers_who_leave(server: Valkey, seed: int) -> Counter[str]:
+    """Many callers on one connection, some of whom walk off at random moments."""
+    dice = random.Random(seed)
+    proxy = Proxy(server.path)
+    found: Counter[str] = Counter()
+    async with listening(proxy.serve) as port, started(f"redis://127.0.0.1:{port}") as store:
+        for number in range(200):
+            store.put_session_later(f"viewer-{number}", b"value of %d" % number, 300)
+        await store.flush()
+
+        async def call(number: int) -> None:
+            await asyncio.sleep(dice.uniform(0, 0.05))
+            try:
+                async with asyncio.timeout(dice.choice((0.0, 0.001, 0.005, 1.0))):
+                    value = await store.get_session(f"viewer-{number}")
+            except TimeoutError:
+                found["left"] += 1
+            except StoreUnavailable:
+                found["unavailable"] += 1
+            else:
+                found["right" if value == b"value of %d" % number else "wrong"] += 1
+
+        for round_number in range(12):
+            proxy.delay_s = dice.choice((0.0, 0.002, 0.01, 0.04))
+            callers = [call(dice.randrange(200)) for _ in range(150)]
+            if round_number % 4 == 3:
+                asyncio.get_running_loop().call_later(dice.uniform(0, 0.05), proxy.cut)
+            await asyncio.gather(*callers)
+    return found
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_nobody_gets_a_reply_that_is_not_theirs(server: Valkey, loop: str) -> None:
+    """Callers give up, deadlines pass, connections break: a value is the right one or none."""
+    run = uvloop.run if loop == "uvloop" else asyncio.run
+    found = run(callers_who_leave(server, seed=7))
+    assert 0 == found["wrong"]
+    assert 12 * 150 == found.total()
+    assert min(found["right"], found["left"], found["unavailable"]) > 0
+
+
+async def test_two_hundred_callers_of_a_freezing_server_do_not_hang(
+    server: Valkey, store: Store
+) -> None:
+    """Reads already under way when the server freezes end at their deadline too."""
+    store.put_decision_later("key", b"value", 300)
+    await store.flush()
+
+    async def reads() -> list[tuple[bytes | Trouble | None, float]]:
+        return [await timed(store) for _ in range(20)]
+
+    callers = [asyncio.create_task(reads()) for _ in range(200)]
+    await asyncio.sleep(0.05)
+    server.freeze()
+    answers = [answer for caller in callers for answer in await caller]
+    assert max(seconds for _, seconds in answers) < BOUND_S
+    assert {b"value", Trouble.TIMEOUT} >= {answer for answer, _ in answers}
+
+
+async def test_too_many_writes_at_once_drop_the_oldest(store: Store, recorder: Recorder) -> None:
+    """The queue is bounded in bytes; the newest writes are the ones worth keeping."""
+    value = b"x" * MAX_VALUE_BYTES
+    for number in range(40):
+        store.put_session_later(f"viewer-{number}", value, 30)
+    with contextlib.suppress(StoreUnavailable):
+        await store.flush()
+    await until(lambda: recorder.operations.total() >= 40)
+    assert recorder.lost >= 9
+    assert recorder.operations["put_session", "overflow"] >= 9
+    assert None is await store.get_session("viewer-0")
+
+
+async def test_a_value_over_the_limit_is_not_sent(store: Store, recorder: Recorder) -> None:
+    """One value must not hold everybody's replies up."""
+    store.put_decision_later("key", b"x" * (MAX_VALUE_BYTES + 1), 30)
+    await store.flush()
+    assert None is await store.get_decision("key")
+    assert (1, 1) == (recorder.lost, recorder.operations["put_decision", "overflow"])
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        pytest.param(b"", id="hangs up"),
+        pytest.param(b"HTTP/1.1 400 Bad Request\r\n\r\n", id="speaks HTTP"),
+        pytest.param(b"+OK\r\n+OK\r\n+OK\r\n+OK\r\n", id="answers unasked"),
+        pytest.param(b"+OK\r\n:1\r\n+OK\r\n", id="answers a number"),
+        pytest.param(b"+OK\r\n*-1\r\n-\xff\xfe\r\n", id="errors in no encoding"),
+        pytest.param(b"+OK\r\n$999999999999\r\n", id="announces a terabyte"),
+        pytest.param(b"\x00\xff" * 500, id="speaks noise"),
+        pytest.param(b"-ERR max number of clients reached\r\n", id="is full of clients"),
+        pytest.param(b"+OK\r\n-MOVED x\r\n-MOVED y\r\n", id="moves nowhere"),
+    ],
+)
+async def test_a_server_that_is_no_redis_is_survived(
+    server: Valkey, logs: list[EventDict], says: bytes
+) -> None:
+    """Whatever is said there, a request gets an answer in time, and the store recovers."""
+    ill = True
+    proxy = Proxy(server.path)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not ill:
+            await proxy.serve(reader, writer)
+            return
+        await reader.read(100)
+        writer.write(says)
+        await writer.drain()
+        if says:
+            await reader.read(100)
+            await asyncio.sleep(0.2)
+
+    async with listening(serve) as port, started(f"redis://127.0.0.1:{port}") as store:
+        for _ in range(5):
+            answer, seconds = await timed(store)
+            assert answer is None or isinstance(answer, Trouble)
+            assert seconds < BOUND_S
+            await asyncio.sleep(0.02)
+        ill = False
+        await until(lambda: store.state == "up")
+        await asyncio.sleep(0.3)
+        await until(lambda: store.state == "up")
+        assert None is await store.get_decision("key")
+    assert "up" == changes(logs)[-1][0]
+
+
+async def test_a_store_without_a_server_starts_and_waits_for_one(
+    server: Valkey, logs: list[EventDict]
+) -> None:
+    """No Redis at the start is a state, not an error."""
+    server.kill()
+    async with started(f"redis://127.0.0.1:{server.port}") as store:
+        assert Trouble.UNREACHABLE is await outcome(store)
+        server.start()
+        await until(lambda: store.state == "up")
+    assert [("down", "unreachable"), ("up", "")] == changes(logs)
+
+
+async def test_closing_keeps_what_was_just_put(server: Valkey) -> None:
+    """Writes under way at the end are finished; afterwards there is no store to ask."""
+    async with started(server.url) as store:
+        store.put_decision_later("key", b"value", 300)
+    assert b"value" == server.command("GET", decision_key("key"))
+    assert ("down", Trouble.CLOSED) == (store.state, store.trouble)
+    assert Trouble.CLOSED is await outcome(store)
+
+
+async def test_closing_does_not_wait_for_a_frozen_server(server: Valkey, store: Store) -> None:
+    """A gateway that shuts down is not held up by its store."""
+    server.freeze()
+    begun = time.monotonic()
+    await store.close()
+    assert time.monotonic() - begun < 1 + BOUND_S
