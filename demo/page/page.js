@@ -37,10 +37,13 @@ function gatewayUrl(suffix) {
   return `/v1/play/${ASSET}${suffix}${query.size ? `?${query}` : ""}`;
 }
 
-/** The place travels as a proxy would tell it; the demo trusts its own loopback for that. */
-function placeHeaders() {
+/**
+ * The place travels as a proxy would tell it; the demo trusts its own loopback for that. A real
+ * viewer does not move between continents within seconds, so the browser's cache must not answer.
+ */
+function gatewayHeaders() {
   const from = form.elements.from.value;
-  return from ? { "X-Forwarded-For": from } : {};
+  return { "Cache-Control": "no-cache", ...(from ? { "X-Forwarded-For": from } : {}) };
 }
 
 function notice(message) {
@@ -93,7 +96,7 @@ function showDecision(decision, header) {
 }
 
 async function decide(turn) {
-  const response = await fetch(gatewayUrl(""), { headers: placeHeaders() });
+  const response = await fetch(gatewayUrl(""), { headers: gatewayHeaders() });
   const body = await response.json();
   if (turn !== started) return;
   if (!response.ok) {
@@ -122,12 +125,12 @@ function menu(id, tracks, current, off) {
 }
 
 function playWithHlsJs(Hls) {
-  const from = placeHeaders();
+  const headers = gatewayHeaders();
   const hls = new Hls({
     xhrSetup: (request, url) => {
       // Only the gateway is told the place; the edges are other origins and need no such header.
       if (new URL(url, location.href).origin !== location.origin) return;
-      for (const [name, value] of Object.entries(from)) request.setRequestHeader(name, value);
+      for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     },
   });
   hls.on(Hls.Events.FRAG_LOADED, (_, data) => {
