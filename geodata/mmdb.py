@@ -26,10 +26,10 @@ Signature = tuple[int, int, int, int]
 # What the readers and the models raise for records that are not what the format promises.
 DAMAGED: Final = (maxminddb.InvalidDatabaseError, AttributeError, TypeError, ValueError)
 
-# One address in each IPv4 /8, and in each IPv6 /16 that a regional registry hands out from.
+# One address in each IPv4 /8, and in each IPv6 /12 to /16 that a registry hands out from.
 _SAMPLE: Final[tuple[IPv4Address | IPv6Address, ...]] = (
     *(IPv4Address(f"{octet}.64.0.1") for octet in range(1, 224)),
-    *(IPv6Address(f"{block:x}::1") for block in range(0x2400, 0x2C10)),
+    *(IPv6Address(f"{block:x}::1") for block in range(0x2400, 0x2C10, 16)),
 )
 
 
