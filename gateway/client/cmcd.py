@@ -12,14 +12,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import unquote
 
-from gateway.client.cmcd_dictionary import (
-    MAX_FAULTS,
-    MAX_TEXT,
-    Item,
-    Value,
-    read_dictionary,
-    read_json,
-)
+from gateway.client.cmcd_dictionary import MAX_TEXT, Item, Value, read_dictionary, read_json
+
+MAX_FAULTS = 16
+"""Faults that are listed for one request."""
 
 _VIDEO_FIRST = {"v": 0, "av": 1, None: 2}
 _OTHER_TYPE = 3

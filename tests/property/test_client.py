@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from gateway.client.address import TrustedProxies, resolve, viewer_prefix
 from gateway.client.asset import AssetError, asset_id
-from gateway.client.cmcd import Cmcd, parse_headers, parse_query
-from gateway.client.cmcd_dictionary import MAX_FAULTS, MAX_PARTS
+from gateway.client.cmcd import MAX_FAULTS, Cmcd, parse_headers, parse_query
+from gateway.client.cmcd_dictionary import MAX_PARTS
 from gateway.client.estimate import MAX_KBPS, MIN_KBPS, SessionEstimate
 from gateway.client.limits import ParameterError, parse
 from gateway.client.throughput import choose, remember

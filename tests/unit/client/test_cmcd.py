@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from gateway.client.cmcd import Cmcd, parse_headers, parse_query, prefer
-from gateway.client.cmcd_dictionary import MAX_FAULTS, MAX_PARTS, MAX_TEXT, Item, Value
+from gateway.client.cmcd import MAX_FAULTS, Cmcd, parse_headers, parse_query, prefer
+from gateway.client.cmcd_dictionary import MAX_PARTS, MAX_TEXT, Item, Value
 
 V1 = (
     'bl=21300,br=3200,bs,cid="film",d=4004,dl=18500,mtp=48100,nor="..%2Ftrack.m4v",'
@@ -240,7 +240,7 @@ def test_versions(text: str, version: int | None) -> None:
         ('{" br":1,"BR":2,"":3,"su":true}', {"su": True}),
         ('{"sid":"\\ud800","cid":"a\\u0000","su":true}', {"su": True}),
         ('{"br":1e400,"d":1000000000000000,"bl":-1e15,"su":true}', {"su": True}),
-        ('{"br":NaN}', {}),
+        ('{"br":NaN,"d":-Infinity,"su":true}', {"su": True}),
         ('{"br":' + "9" * 5000 + "}", {}),
         ('{"br":' + "[" * 5000, {}),
         ('{"br":1}x', {}),
@@ -284,13 +284,17 @@ def test_headers_may_hold_any_key() -> None:
     )
 
 
+SU_AND_BS = {"su": True, "bs": True}
+
+
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
         ((None, None, None, None), Cmcd()),
         (("", None, "", None), Cmcd()),
         (('sid="open', "su"), parse_headers(None, "su").raw),
-        (("x" * (MAX_TEXT // 2), "y" * (MAX_TEXT // 2 + 1)), {}),
+        (("su" + " " * (MAX_TEXT // 2 - 2), "bs" + " " * (MAX_TEXT // 2 - 2)), SU_AND_BS),
+        (("su" + " " * (MAX_TEXT // 2 - 2), "bs" + " " * (MAX_TEXT // 2 - 1)), {}),
     ],
 )
 def test_odd_headers(headers: tuple[str | None, ...], expected: object) -> None:

@@ -41,6 +41,7 @@ STALE = remembered(3000, age_s=FRESH_S + 1)
         ({"hint_mbps": 7.5}, (7500, "query", 0), ["speed-query"]),
         ({"cmcd_mtp_kbps": 13.06}, (13, "cmcd", 0), ["speed-cmcd"]),
         ({"session": FRESH}, (3000, "session", 10), ["speed-session"]),
+        ({"session": remembered(3000, age_s=FRESH_S)}, (3000, "session", FRESH_S), None),
         ({"session": STALE}, (3000, "session", FRESH_S + 1), ["speed-session-stale"]),
         ({"session": SessionEstimate()}, None, ["speed-unknown"]),
         ({"session": remembered(3000, age_s=FORGOTTEN_S + 1)}, None, ["speed-unknown"]),
