@@ -14,6 +14,7 @@ from pathlib import Path
 import structlog
 from watchfiles import awatch
 
+from gateway.observe.metrics import PLAYLIST_FAULTS
 from gateway.source.source import BadSourceError, NoSuchAssetError, SourceManifest
 from manifests.hls.fault import ManifestError
 from manifests.hls.multivariant import parse
@@ -76,6 +77,8 @@ class DirectorySource:
             playlist = parse(data, path)
         except ManifestError as error:
             raise BadSourceError(str(error)) from error
+        for fault in playlist.faults:
+            PLAYLIST_FAULTS.labels(fault.rule).inc()
         return SourceManifest(path, playlist, blake2b(data, digest_size=8).hexdigest())
 
     def ready(self) -> str | None:
