@@ -80,11 +80,20 @@ def _folded(profile: str) -> str:
 def _unknown(variable: str, table: KeyPath) -> Problem:
     while find(table) is None:
         table = table[:-1]
-    start = PREFIX + "".join(f"{part}__" for part in table).upper()
+    start = "".join(f"{part}__" for part in table)
     keys = known_keys(table)
     below = [f"{key}__{inner}" for key in keys for inner in known_keys((*table, key))]
-    suggestion = nearest(variable, (f"{start}{key.upper()}" for key in (*keys, *below)))
-    return Problem("", "sets no known key", suggestion=suggestion, source=f"environment {variable}")
+    known = [f"{start}{key}".upper() for key in (*keys, *below)]
+    given = variable.removeprefix(PREFIX)
+    # A forgotten section (GATEWAY_PORT) is the likeliest mistake, then a misspelt word.
+    same_key = (name for name in known if name.endswith(f"__{given}"))
+    suggestion = next(same_key, None) or nearest(given, known)
+    return Problem(
+        "",
+        "sets no known key",
+        suggestion=f"{PREFIX}{suggestion}" if suggestion else None,
+        source=f"environment {variable}",
+    )
 
 
 def _value(text: str, shape: Shape) -> Any:  # noqa: ANN401

@@ -98,21 +98,25 @@ def _put(tables: dict[str, Any], setting: Setting) -> bool:
     here: Any = tables
     *parents, last = setting.path
     for part in parents:
-        if isinstance(part, int):
-            if not isinstance(here, list) or part >= len(here):
-                return False
-        elif not isinstance(here, dict):
-            return True  # what stands there instead of a table is told as the schema's fault
-        else:
+        if isinstance(part, str):
+            if not isinstance(here, dict):
+                return True  # what stands there instead of a table is for the schema to tell
             here.setdefault(part, {})
-        here = here[part]
-    if isinstance(last, int):
-        if not isinstance(here, list) or last >= len(here):
+        elif not _has_item(here, part):
             return False
+        here = here[part]
+    if isinstance(last, str):
+        if isinstance(here, dict):
+            here.update(merged(here, {last: setting.value}))
+        return True
+    found = _has_item(here, last)
+    if found:
         here[last] = setting.value
-    elif isinstance(here, dict):
-        here[last] = setting.value
-    return True
+    return found
+
+
+def _has_item(items: object, position: int) -> bool:
+    return isinstance(items, list) and position < len(items)
 
 
 def _no_such_item(setting: Setting) -> Problem:

@@ -1,15 +1,12 @@
 """What does a TOML file say? Its tables, or what keeps it from being read."""
 
-import re
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from gateway.config.problem import ConfigError, Problem
-
-_PLACE: Final = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -43,15 +40,12 @@ def parse(data: bytes, source: str) -> dict[str, Any]:
 
 
 def _place(message: str, data: bytes) -> str:
-    """``line 3, column 7: Expected '=' after a key``."""
-    found = _PLACE.fullmatch(message)
-    if found is None:
-        return message
-    text, line, column = found.groups()
-    if line is None:  # the end of the document
+    """``line 3, column 7: …``, from tomllib's ``… (at line 3, column 7)``."""
+    text, _, place = message.removesuffix(")").rpartition(" (at ")
+    if place == "end of document":
         lines = data.decode("utf-8-sig").split("\n")
-        line, column = str(len(lines)), str(len(lines[-1]) + 1)
-    return f"line {line}, column {column}: {text}"
+        place = f"line {len(lines)}, column {len(lines[-1]) + 1}"
+    return f"{place}: {text}"
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,8 +58,8 @@ def render() -> str:
 
 
 def _tables(table: Shape, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Shape]]:
-    for name, _ in _fields(table):
-        inner = table.key(name)
+    for name, shape in table.keys.items():
+        inner: Shape | None = shape
         while inner is not None and inner.section is None:
             inner = inner.items
         if inner is not None:
@@ -67,29 +67,24 @@ def _tables(table: Shape, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ..
             yield from _tables(inner, (*path, name))
 
 
-def _fields(table: Shape) -> list[tuple[str, FieldInfo]]:
-    return list(table.section.model_fields.items()) if table.section is not None else []
-
-
 def _section(path: tuple[str, ...], table: Shape) -> list[str]:
+    section = table.section
+    fields = section.model_fields if section is not None else {}
     shipped = read_defaults().get(path[0], {})
-    restart = ", restart" if table.needs_restart else ""
     lines = [
-        f"## `{_HEADINGS.get(path, f'[{path[0]}]')}`{restart}",
+        f"## `{_HEADINGS.get(path, f'[{path[0]}]')}`{', restart' if table.needs_restart else ''}",
         "",
-        _on_one_line(table.section.__doc__ if table.section is not None else None),
+        _on_one_line(section.__doc__ if section is not None else None),
         "",
         "| key | meaning | allowed | default |",
         "|---|---|---|---|",
     ]
-    for name, field in _fields(table):
-        shape = table.key(name)
-        is_table = shape is None or shape.allowed.endswith("a table")
-        allowed = "tables, see below" if is_table or shape is None else shape.allowed
-        mark = " *(restart)*" if shape is not None and shape.needs_restart else ""
+    for name, shape in table.keys.items():
+        allowed = "tables, see below" if shape.allowed.endswith("a table") else shape.allowed
+        mark = " *(restart)*" if shape.needs_restart else ""
         lines.append(
-            f"| `{name}` | {_on_one_line(field.description)}{mark} | {_cell(allowed)} "
-            f"| {_default(field, shipped, name)} |"
+            f"| `{name}` | {_on_one_line(fields[name].description)}{mark} | {_cell(allowed)} "
+            f"| {_default(fields[name], shipped, name)} |"
         )
     return [*lines, ""]
 

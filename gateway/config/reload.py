@@ -11,6 +11,7 @@ is more likely half a save than a wish for the shipped values.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -82,21 +83,26 @@ class ConfigWatcher:
     async def _notice(self, path: Path) -> None:
         """Wake the reload whenever something happened beside the file, and now and then."""
         while True:
-            folders = _folders(path)
-            if not folders:
+            try:
+                await self._notice_in(_folders(path), path)
+            except (OSError, RuntimeError):  # no such folder, or a loop of links
                 await asyncio.sleep(self._poll_s)
                 self._wake.set()
-                continue
-            async for _ in awatch(
-                *folders,
-                watch_filter=None,
-                recursive=False,
-                rust_timeout=int(self._poll_s * 1000),
-                yield_on_timeout=True,
-            ):
+
+    async def _notice_in(self, folders: frozenset[Path], path: Path) -> None:
+        """Wake the reload until the file is to be found in other folders."""
+        changes = awatch(
+            *folders,
+            watch_filter=None,
+            recursive=False,
+            rust_timeout=int(self._poll_s * 1000),
+            yield_on_timeout=True,
+        )
+        async with contextlib.aclosing(changes):
+            async for _ in changes:
                 self._wake.set()
                 if _folders(path) != folders:
-                    break
+                    return
 
     async def _settled(self) -> bytes | None:
         """The file's content, once it no longer changes."""
@@ -145,4 +151,4 @@ def _refuse_half_a_save(path: Path | None, content: bytes | None) -> None:
 
 def _folders(path: Path) -> frozenset[Path]:
     """Where a change of the file shows: its own folder, and that of the file it links to."""
-    return frozenset(folder for folder in (path.parent, path.resolve().parent) if folder.is_dir())
+    return frozenset({path.parent, path.resolve().parent})

@@ -119,9 +119,9 @@ class LimitsSettings(Section):
 
     max_url_bytes: SizeLimit
     """Longest path and query of a request, in bytes."""
-    max_playlist_bytes: SizeLimit
+    max_playlist_bytes: Annotated[SizeLimit, RESTART]
     """Largest source manifest, in bytes."""
-    local_cache_bytes: Bytes
+    local_cache_bytes: Annotated[Bytes, RESTART]
     """Finished manifests that each worker keeps in memory, in bytes altogether."""
 
 
@@ -141,7 +141,7 @@ class Settings(Section):
     store: Annotated[StoreSettings, RESTART]
     geo: Annotated[GeoSettings, RESTART]
     source: Annotated[SourceSettings, RESTART]
-    limits: Annotated[LimitsSettings, RESTART]
+    limits: LimitsSettings
     log: Annotated[LogSettings, RESTART]
     policy: PolicySettings
     profiles: Mapping[ProfileName, ProfileSettings]

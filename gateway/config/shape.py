@@ -73,15 +73,19 @@ class Shape:
             return f"a list; each of it: {self.items.allowed}"
         return "a table"
 
+    @property
+    def keys(self) -> dict[str, "Shape"]:
+        """Every key of this table with its shape, in the order of the schema; none for others."""
+        fields = self.section.model_fields if self.section is not None else {}
+        shapes = {name: unwrap(field.annotation) for name, field in fields.items()}
+        return {
+            name: replace(shape, metadata=(*fields[name].metadata, *shape.metadata))
+            for name, shape in shapes.items()
+        }
+
     def key(self, name: str) -> "Shape | None":
         """The shape of the key ``name`` of this table; None when there is no such key."""
-        if self.section is None:
-            return self.items
-        field = self.section.model_fields.get(name)
-        if field is None:
-            return None
-        inner = unwrap(field.annotation)
-        return replace(inner, metadata=(*field.metadata, *inner.metadata))
+        return self.items if self.section is None else self.keys.get(name)
 
 
 def unwrap(annotation: object) -> Shape:
@@ -111,19 +115,12 @@ def find(path: KeyPath) -> Shape | None:
 def known_keys(path: KeyPath) -> tuple[str, ...]:
     """The keys that the table at ``path`` may hold."""
     shape = find(path)
-    return tuple(shape.section.model_fields) if shape is not None and shape.section else ()
+    return () if shape is None else tuple(shape.keys)
 
 
 def restart_keys() -> Iterator[tuple[str, str]]:
     """The section and the name of every key that is read only when the gateway starts."""
-    for section, table in _keys(ROOT):
-        for name, shape in _keys(table):
+    for section, table in ROOT.keys.items():
+        for name, shape in table.keys.items():
             if table.needs_restart or shape.needs_restart:
                 yield section, name
-
-
-def _keys(table: Shape) -> Iterator[tuple[str, Shape]]:
-    for name in table.section.model_fields if table.section is not None else ():
-        shape = table.key(name)
-        if shape is not None:
-            yield name, shape

@@ -1,0 +1,333 @@
+"""A changed file comes into force, however it was saved; a bad one never does."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.config.load import Loaded, load
+from gateway.config.problem import ConfigError, Problem
+from gateway.config.reload import ConfigWatcher
+
+SETTLE_S = 0.05
+
+
+class Observed:
+    """Counts what the watcher tells, and takes every configuration that is applied."""
+
+    def __init__(self) -> None:
+        self.versions: list[str] = []
+        self.refusals: list[list[str]] = []
+        self.applied: list[Loaded] = []
+        self.refuse_with: Problem | None = None
+
+    def reloaded(self, version: str) -> None:
+        """One more configuration in force."""
+        self.versions.append(version)
+
+    def refused(self, problems: Sequence[Problem]) -> None:
+        """One more refusal."""
+        self.refusals.append([str(problem) for problem in problems])
+
+    def apply(self, loaded: Loaded) -> None:
+        """Take a configuration, or refuse it."""
+        if self.refuse_with is not None:
+            raise ConfigError([self.refuse_with])
+        self.applied.append(loaded)
+
+
+@contextlib.asynccontextmanager
+async def watching(
+    path: Path | None, *, poll_s: float = 60.0
+) -> AsyncIterator[tuple[ConfigWatcher, Observed]]:
+    """A running watcher. ``poll_s`` is long, so that only what the folder tells is noticed."""
+    observed = Observed()
+    watcher = ConfigWatcher(
+        load(path, {}), {}, observed.apply, observed, settle_s=SETTLE_S, poll_s=poll_s
+    )
+    task = asyncio.create_task(watcher.run())
+    await asyncio.sleep(0.3)  # until the folder is watched
+    try:
+        yield watcher, observed
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def until(true: Callable[[], bool], within_s: float = 10.0) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(within_s):
+        while not true():  # noqa: ASYNC110  (files and logs have no event to wait for)
+            await asyncio.sleep(0.01)
+
+
+def height(number: int) -> str:
+    """A configuration that can be told from others."""
+    return f"[profiles.wifi]\nmax_height = {number}\n"
+
+
+def height_of(watcher: ConfigWatcher) -> int | None:
+    """The number of the configuration in force."""
+    return watcher.current.policy.profiles["wifi"].max_height
+
+
+def in_place(path: Path, text: str) -> None:
+    """As ``echo >`` does."""
+    path.write_text(text)
+
+
+def renamed_over(path: Path, text: str) -> None:
+    """As vim and every careful program do."""
+    new = path.with_name(".g.toml.swp")
+    new.write_text(text)
+    new.replace(path)
+
+
+def backup_renamed_away(path: Path, text: str) -> None:
+    """As editors that keep a backup do: for a moment there is no file."""
+    path.replace(path.with_name("g.toml~"))
+    path.write_text(text)
+
+
+def deleted_and_made_anew(path: Path, text: str) -> None:
+    """As ``git checkout`` does."""
+    path.unlink()
+    path.write_text(text)
+
+
+def folder_replaced(path: Path, text: str) -> None:
+    """As a deployment may do: the folder itself is another one."""
+    shutil.rmtree(path.parent)
+    path.parent.mkdir()
+    path.write_text(text)
+
+
+SAVES = [in_place, renamed_over, backup_renamed_away, deleted_and_made_anew]
+
+
+@pytest.mark.parametrize("save", SAVES)
+async def test_a_saved_file_comes_into_force(
+    tmp_path: Path, save: Callable[[Path, str], None]
+) -> None:
+    """Again and again, in every way of saving; each is applied before it counts."""
+    path = tmp_path / "g.toml"
+    path.write_text(height(1))
+    async with watching(path) as (watcher, observed):
+        for number in (2, 3):
+            save(path, height(number))
+            await until(lambda expected=number: height_of(watcher) == expected)  # type: ignore[misc]
+        await until(lambda: len(observed.versions) == 2)
+        assert [loaded.policy.profiles["wifi"].max_height for loaded in observed.applied] == [2, 3]
+        assert watcher.current.policy.version == observed.versions[-1]
+        assert observed.refusals == []
+
+
+async def test_a_configmap_swap_comes_into_force(tmp_path: Path) -> None:
+    """Kubernetes: the file links to ``..data/``, which is renamed to lead elsewhere."""
+    for number in (1, 2, 3):
+        (tmp_path / f"..{number}").mkdir()
+        (tmp_path / f"..{number}" / "g.toml").write_text(height(number))
+    (tmp_path / "..data").symlink_to("..1")
+    (tmp_path / "g.toml").symlink_to("..data/g.toml")
+    async with watching(tmp_path / "g.toml") as (watcher, observed):
+        for number in (2, 3):
+            (tmp_path / "..data_tmp").symlink_to(f"..{number}")
+            (tmp_path / "..data_tmp").replace(tmp_path / "..data")
+            shutil.rmtree(tmp_path / f"..{number - 1}")
+            await until(lambda expected=number: height_of(watcher) == expected)  # type: ignore[misc]
+        assert observed.refusals == []
+
+
+async def test_a_linked_file_is_watched_where_it_lies(tmp_path: Path) -> None:
+    """The link stays as it is; the file that it leads to, in another folder, changes."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there" / "g.toml").write_text(height(1))
+    (tmp_path / "here" / "g.toml").symlink_to("../there/g.toml")
+    async with watching(tmp_path / "here" / "g.toml") as (watcher, _):
+        renamed_over(tmp_path / "there" / "g.toml", height(2))
+        await until(lambda: height_of(watcher) == 2)
+
+
+@pytest.mark.parametrize("save", [*SAVES, folder_replaced])
+async def test_what_no_folder_tells_is_noticed_by_looking(
+    tmp_path: Path, save: Callable[[Path, str], None]
+) -> None:
+    """A link in the middle of the path: its swap is not seen beside the file."""
+    for number in (1, 2):
+        (tmp_path / f"release{number}").mkdir()
+        (tmp_path / f"release{number}" / "g.toml").write_text(height(number))
+    (tmp_path / "current").symlink_to("release1")
+    path = tmp_path / "current" / "g.toml"
+    async with watching(path, poll_s=0.2) as (watcher, _):
+        (tmp_path / "new").symlink_to("release2")
+        (tmp_path / "new").replace(tmp_path / "current")
+        await until(lambda: height_of(watcher) == 2)
+        save(path.resolve(), height(3))
+        await until(lambda: height_of(watcher) == 3)
+
+
+async def test_a_bad_file_is_refused_whole_and_once(tmp_path: Path) -> None:
+    """The last good one stays, the reason is logged and counted once, and a good one follows."""
+    path = tmp_path / "g.toml"
+    path.write_text(height(1))
+    with capture_logs() as logs:
+        async with watching(path, poll_s=0.1) as (watcher, observed):
+            path.write_text(height(2) + "[server]\nmanifest_max_age_s = -1\nprot = 1\n")
+            await until(lambda: len(observed.refusals) == 1)
+            await asyncio.sleep(0.5)  # several looks later it is still the same refusal
+            assert height_of(watcher) == 1
+            refusal = [
+                (
+                    "g.toml: server.manifest_max_age_s: -1 is not allowed; "
+                    "allowed: whole seconds from 0 to 31536000"
+                ),
+                (
+                    "g.toml: server.prot: is not a known key; allowed: host, port, workers, "
+                    "shutdown_grace_s, trusted_proxies, public_url, cors_origins, "
+                    'compress_min_bytes, manifest_max_age_s (did you mean "port"?)'
+                ),
+            ]
+            assert [refusal] == observed.refusals
+            path.write_text(height(3))
+            await until(lambda: height_of(watcher) == 3)
+    assert [
+        {
+            "event": "config_refused",
+            "log_level": "error",
+            "path": str(path),
+            "problems": refusal,
+        },
+        {
+            "event": "config_reloaded",
+            "log_level": "info",
+            "path": str(path),
+            "version": watcher.current.policy.version,
+        },
+    ] == logs
+
+
+async def test_a_file_that_is_gone_or_empty_is_refused(tmp_path: Path) -> None:
+    """Neither is a wish for the shipped values; the file is used again when it is back."""
+    path = tmp_path / "g.toml"
+    path.write_text(height(1))
+    async with watching(path) as (watcher, observed):
+        path.unlink()
+        await until(lambda: len(observed.refusals) == 1)
+        path.write_text(" \n")
+        await until(lambda: len(observed.refusals) == 2)
+        assert [
+            [f"{path}: cannot be read (No such file or directory)"],
+            ["g.toml: is empty"],
+        ] == observed.refusals
+        assert height_of(watcher) == 1
+        path.write_text(height(2))
+        await until(lambda: height_of(watcher) == 2)
+
+
+@pytest.mark.parametrize("linked", [False, True])
+async def test_a_folder_that_is_gone_or_a_loop_of_links_is_outlived(
+    tmp_path: Path, linked: bool
+) -> None:
+    """The watch cannot even be set up again; the file is used when it is back."""
+    (tmp_path / "one").mkdir()
+    path = tmp_path / "g.toml"
+    path.symlink_to("one/g.toml")
+    (tmp_path / "one" / "g.toml").write_text(height(1))
+    async with watching(path, poll_s=0.1) as (watcher, observed):
+        (tmp_path / "link").symlink_to("g.toml" if linked else "two/g.toml")
+        (tmp_path / "link").replace(path)
+        await until(lambda: len(observed.refusals) == 1)
+        await asyncio.sleep(0.3)
+        renamed_over(path, height(2))
+        await until(lambda: height_of(watcher) == 2)
+        renamed_over(path, height(3))
+        await until(lambda: height_of(watcher) == 3)
+        assert len(observed.refusals) == 1
+
+
+async def test_a_file_that_is_still_being_written_is_left_alone(tmp_path: Path) -> None:
+    """Written in many pieces, it is read once, when it is whole."""
+    path = tmp_path / "g.toml"
+    path.write_text(height(1))
+    text = f"{height(2)}[profiles.mobile_2g]\nmax_height = 2\n" * 1 + "# the end\n" * 50
+    async with watching(path) as (watcher, observed):
+        with path.open("w") as file:
+            for start in range(0, len(text), 20):
+                file.write(text[start : start + 20])
+                file.flush()
+                await asyncio.sleep(SETTLE_S / 10)
+        await until(lambda: height_of(watcher) == 2)
+        assert (observed.refusals, len(observed.applied)) == ([], 1)
+
+
+async def test_a_signal_reloads_at_once(tmp_path: Path) -> None:
+    """SIGHUP reads again what the file names, although the file has not changed."""
+    path = tmp_path / "g.toml"
+    path.write_text(height(1))
+    async with watching(path) as (watcher, observed):
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, watcher.tell)
+        try:
+            os.kill(os.getpid(), signal.SIGHUP)
+            await until(lambda: len(observed.versions) == 1)
+            os.kill(os.getpid(), signal.SIGHUP)
+            await until(lambda: len(observed.versions) == 2)
+        finally:
+            loop.remove_signal_handler(signal.SIGHUP)
+        assert height_of(watcher) == 1
+
+
+async def test_without_a_file_there_is_the_signal_alone() -> None:
+    """The shipped values are built anew; nothing is watched."""
+    async with watching(None) as (watcher, observed):
+        before = watcher.current
+        watcher.tell()
+        await until(lambda: len(observed.versions) == 1)
+        assert before.policy == watcher.current.policy
+        assert before is not watcher.current
+
+
+async def test_keys_that_need_a_restart_are_named_and_the_rest_is_used(tmp_path: Path) -> None:
+    """The running port stays, what the rules stand on changes, and oddities are told."""
+    path = tmp_path / "g.toml"
+    path.write_text(height(1))
+    with capture_logs() as logs:
+        async with watching(path) as (watcher, observed):
+            path.write_text(
+                height(2) + "[server]\nport = 1\nmanifest_max_age_s = 9\ntrusted_proxies = ['::/0']"
+            )
+            await until(lambda: len(observed.versions) == 1)
+            server = watcher.current.settings.server
+            assert (server.port, server.manifest_max_age_s, height_of(watcher)) == (8080, 9, 2)
+            assert watcher.current.policy.version == observed.versions[0]
+    assert logs[1:] == [
+        {
+            "event": "config_warning",
+            "log_level": "warning",
+            "problem": (
+                'g.toml: server.trusted_proxies[0]: warning: "::/0" '
+                "lets everybody claim any address"
+            ),
+        },
+        {"event": "config_waits_for_restart", "log_level": "warning", "keys": ["server.port"]},
+    ]
+
+
+async def test_who_applies_it_may_refuse_it(tmp_path: Path) -> None:
+    """What only the composition can find out counts as a refusal, too."""
+    path = tmp_path / "g.toml"
+    path.write_text(height(1))
+    async with watching(path) as (watcher, observed):
+        observed.refuse_with = Problem("source", "cannot be opened", source="g.toml")
+        path.write_text(height(2))
+        await until(lambda: len(observed.refusals) == 1)
+        assert observed.refusals == [["g.toml: source: cannot be opened"]]
+        assert height_of(watcher) == 1

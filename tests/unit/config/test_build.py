@@ -1,0 +1,172 @@
+"""The policy that a configuration describes, and its version."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.config.load import load
+from gateway.config.restart import hold_back
+from gateway.decision import Policy
+from gateway.edge.edge import Edge
+from gateway.policy.profile import Profile
+from gateway.policy.rules import Rule, TimeWindow, When
+from manifests.codecs import CodecFamily, VideoRange
+
+WHOLE = """
+[policy]
+default_profile = "p"
+time_zone = "Asia/Kolkata"
+[profiles.p]
+max_bitrate_kbps = 1
+max_height = 2
+max_frame_rate = 29.97
+codecs = ["avc", "dolby-vision"]
+video_range = ["SDR", "PQ"]
+start_bitrate_kbps = 1
+min_rungs = 4
+headroom = 0.5
+device_limits = false
+[[rules]]
+name = "all of it"
+profile = "p"
+[rules.when]
+device = ["tv", "car"]
+os = ["iOS"]
+player = ["ExoPlayer"]
+country = ["in", "NO"]
+continent = ["AS"]
+asn = [1]
+speed_below_kbps = 9
+speed_at_least_kbps = 2
+speed_above_kbps = 1
+speed_known = true
+save_data = false
+asset_prefix = ["kids/", "a"]
+time_of_day = ["22:00-06:30", "12:00-24:00"]
+[[edges]]
+id = "a"
+url = "https://a.example/v"
+latitude = 1
+longitude = -2.5
+countries = ["no"]
+continents = ["EU"]
+weight = 3
+fallback = true
+"""
+
+
+def policy(folder: Path, toml: str) -> Policy:
+    """The policy of a file with ``toml`` in it."""
+    path = folder / "g.toml"
+    path.write_text(toml)
+    return load(path, {"GATEWAY_GEO__ASN_DATABASE": str(path)}).policy
+
+
+def test_every_key_arrives_in_the_policy(tmp_path: Path) -> None:
+    """Names folded, codes in capitals, times in minutes, the URL with its slash."""
+    found = policy(tmp_path, WHOLE)
+    profile = Profile(
+        name="p",
+        max_bitrate_kbps=1,
+        max_height=2,
+        max_frame_rate=29.97,
+        codecs=frozenset({CodecFamily.AVC, CodecFamily.DOLBY_VISION}),
+        video_range=frozenset({VideoRange.SDR, VideoRange.PQ}),
+        start_bitrate_kbps=1,
+        min_rungs=4,
+        headroom=0.5,
+        device_limits=False,
+    )
+    when = When(
+        device=frozenset({"tv", "car"}),
+        os=frozenset({"ios"}),
+        player=frozenset({"exoplayer"}),
+        country=frozenset({"IN", "NO"}),
+        continent=frozenset({"AS"}),
+        asn=frozenset({1}),
+        speed_below_kbps=9,
+        speed_at_least_kbps=2,
+        speed_above_kbps=1,
+        speed_known=True,
+        save_data=False,
+        asset_prefix=("kids/", "a"),
+        time_of_day=(TimeWindow(1320, 390), TimeWindow(720, 1440)),
+    )
+    edge = Edge(
+        id="a",
+        url="https://a.example/v/",
+        latitude=1,
+        longitude=-2.5,
+        countries=frozenset({"NO"}),
+        continents=frozenset({"EU"}),
+        weight=3,
+        fallback=True,
+    )
+    assert profile == found.profiles["p"]
+    assert (Rule(when, "p", "all of it"),) == found.rules
+    assert (edge,) == found.edges
+    assert (found.default_profile, found.time_zone) == ("p", "Asia/Kolkata")
+
+
+def test_what_is_left_out_sets_no_condition(tmp_path: Path) -> None:
+    """An empty ``when`` is the empty condition, a rule without a name has none."""
+    found = policy(tmp_path, "[[rules]]\nwhen = {}\nprofile = 'wifi'")
+    assert (Rule(When(), "wifi", ""),) == found.rules
+
+
+SAME = [
+    ("the order of what has no order", "country = ['IN', 'NO']", "country = ['NO', 'IN']"),
+    ("case of names that are folded to one", "country = ['IN']", "country = ['in']"),
+]
+DIFFERENT = [
+    ("a rule", "[[rules]]\nwhen = {}\nprofile = 'wifi'"),
+    ("a profile", "profiles.wifi.max_height = 1"),
+    ("an edge", "[[edges]]\nid = 'a'\nurl = 'https://a'\nfallback = true"),
+    ("the default profile", "policy.default_profile = 'fiber'"),
+    ("the time zone", "policy.time_zone = 'Europe/Oslo'"),
+    ("the ladder", "ladder.path = 'x/{name}'"),
+    ("the source", "source.hls = '{asset}.m3u8'"),
+    ("a device rule", "[[devices]]\nname = 'x'\nmatch = 'x'\nkind = 'tv'"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), [row[1:] for row in SAME], ids=[r[0] for r in SAME])
+def test_the_version_is_the_same_for_the_same_policy(tmp_path: Path, one: str, other: str) -> None:
+    """However it was written."""
+    rule = "[[rules]]\nwhen = {{ {} }}\nprofile = 'wifi'"
+    versions = {policy(tmp_path, rule.format(each)).version for each in (one, other)}
+    assert len(versions) == 1
+
+
+@pytest.mark.parametrize("toml", [row[1] for row in DIFFERENT], ids=[row[0] for row in DIFFERENT])
+def test_the_version_changes_with_whatever_a_decision_depends_on(tmp_path: Path, toml: str) -> None:
+    """So that a decision cached under another policy is never used."""
+    assert load(None, {}).policy.version != policy(tmp_path, toml).version
+
+
+def test_the_version_does_not_change_with_anything_else(tmp_path: Path) -> None:
+    """A port, a store or a log format decide nothing; the version has 16 digits."""
+    toml = (
+        "server.port = 1\nstore.url = 'memory'\nlog.format = 'console'\nlimits.max_url_bytes = 999"
+    )
+    assert load(None, {}).policy.version == policy(tmp_path, toml).version
+    assert len(load(None, {}).policy.version) == 16
+
+
+def test_keys_that_need_a_restart_keep_their_running_values(tmp_path: Path) -> None:
+    """They are named; everything else is taken over, and the version tells what really runs."""
+    path = tmp_path / "g.toml"
+    running = load(None, {})
+    path.write_text(
+        "server = {port = 1, manifest_max_age_s = 60}\nstore.url = 'memory'\n"
+        "source.hls = '{asset}.m3u8'\nprofiles.wifi.max_height = 1"
+    )
+    new, waiting = hold_back(running, load(path, {}))
+    assert waiting == ("server.port", "store.url", "source.hls")
+    assert (new.settings.server.port, new.settings.server.manifest_max_age_s) == (8080, 60)
+    assert running.settings.store == new.settings.store
+    assert new.policy.profiles["wifi"].max_height == 1
+    path.write_text("profiles.wifi.max_height = 1")
+    only_hot, nothing = hold_back(running, load(path, {}))
+    assert nothing == ()
+    assert only_hot.policy.version == new.policy.version

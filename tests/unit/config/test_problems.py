@@ -1,0 +1,605 @@
+"""Every mistake in a file is told at once, in words that name the key, its value and the remedy."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.config.load import load
+from gateway.config.problem import ConfigError, Problem, nearest, shown, written
+
+SERVER_KEYS = (
+    "host, port, workers, shutdown_grace_s, trusted_proxies, public_url, cors_origins, "
+    "compress_min_bytes, manifest_max_age_s"
+)
+EDGE_KEYS = "id, url, latitude, longitude, countries, continents, weight, fallback"
+DEVICES = "phone, tablet, desktop, tv, console, car, bot, unknown"
+PROFILES = "mobile_2g, mobile_3g, mobile_4g, wifi, fiber"
+NAME = "a letter, then up to 63 letters, digits, or any of _ . -"
+ID = "a letter or digit, then up to 63 letters, digits, or any of _ . -"
+URL = "an absolute http(s) URL, such as https://cdn.example.com/videos/"
+STORE = (
+    "embedded, memory, or a URL that starts with "
+    "redis://, rediss://, unix://, redis+cluster://, redis+sentinel://"
+)
+KBPS = "whole kbit/s from 1 to 10000000"
+PORT = "a whole number from 0 (any free port) to 65535"
+WINDOW = "from-to as HH:MM-HH:MM, such as 22:00-06:00"
+CIDR = "an IPv4 or IPv6 network, such as 10.0.0.0/8"
+RULE = '[[rules]]\nwhen = {{ {} }}\nprofile = "wifi"\n'
+EDGE = '[[edges]]\nid = "a"\nfallback = true\n{}\n'
+GOOD_EDGE = EDGE.format('url = "https://a.example/"')
+
+
+def problems(toml: str, folder: Path, **environ: str) -> list[str]:
+    """Every line that ``toml`` is refused with."""
+    path = folder / "g.toml"
+    path.write_text(toml, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(path, environ)
+    assert str(caught.value) == "\n".join(map(str, caught.value.problems))
+    return str(caught.value).splitlines()
+
+
+SCALARS = [
+    ("server.port", "70000", f"70000 is not allowed; allowed: {PORT}"),
+    ("server.port", "-1", f"-1 is not allowed; allowed: {PORT}"),
+    ("server.port", '"8080"', f'"8080" is not allowed; allowed: {PORT}'),
+    ("server.port", "true", f"true is not allowed; allowed: {PORT}"),
+    ("server.port", "80.5", f"80.5 is not allowed; allowed: {PORT}"),
+    ("server.port", "1979-05-27", f'"1979-05-27" is not allowed; allowed: {PORT}'),
+    ("server.workers", "0", "0 is not allowed; allowed: a whole number from 1 to 256"),
+    (
+        "server.host",
+        '"a host"',
+        '"a host" is not a host; allowed: a host name or an IP address, such as 0.0.0.0',
+    ),
+    (
+        "server.public_url",
+        '"play.example"',
+        f'"play.example" is not an absolute URL; allowed: {URL}',
+    ),
+    ("server.public_url", '"https://"', f'"https://" is not an absolute URL; allowed: {URL}'),
+    (
+        "server.public_url",
+        '"https://a:0/"',
+        f'"https://a:0/" is not an absolute URL; allowed: {URL}',
+    ),
+    ("server.public_url", '"https://a:x/"', f'"https://a:x/" is not a URL; allowed: {URL}'),
+    (
+        "server.public_url",
+        '"https://a/?b"',
+        f'"https://a/?b" must not have a query or a fragment; allowed: {URL}',
+    ),
+    (
+        "server.public_url",
+        '"https://me:pw@a/"',
+        f'"https://***@a/" must not hold a user name or password; allowed: {URL}',
+    ),
+    (
+        "server.public_url",
+        "'https://a/\"b'",
+        f'"https://a/\\"b" holds a character that may not stand in a URL; allowed: {URL}',
+    ),
+    (
+        "server.trusted_proxies",
+        '"10.0.0.0/8"',
+        f'"10.0.0.0/8" is not allowed; allowed: a list; each of it: {CIDR}',
+    ),
+    ("server.trusted_proxies", '["x"]', f'[0]: "x" is not a network; allowed: {CIDR}'),
+    (
+        "server.trusted_proxies",
+        '["::1", "10.0.0.1/8"]',
+        f'[1]: "10.0.0.1/8" has bits set behind its prefix; write 10.0.0.0/8; allowed: {CIDR}',
+    ),
+    (
+        "server.cors_origins",
+        '["https://a/b"]',
+        (
+            '[0]: "https://a/b" is not an origin; '
+            'allowed: "*" or an origin, such as https://www.example.com'
+        ),
+    ),
+    ("store.url", '"rediss:/h"', f'"rediss:/h" is not a known kind of store; allowed: {STORE}'),
+    (
+        "store.url",
+        '"redis://\\u0007"',
+        f'"redis://\\u0007" is not a known kind of store; allowed: {STORE}',
+    ),
+    (
+        "store.url",
+        '"redis+cluster://h"',
+        (
+            '"redis+cluster://h" is not available yet; '
+            "allowed: embedded, memory, or a URL that starts with redis://, rediss://, unix://"
+        ),
+    ),
+    (
+        "log.level",
+        '"Inof"',
+        '"Inof" is not allowed; allowed: debug, info, warning, error (did you mean "info"?)',
+    ),
+    ("log.level", "1", "1 is not allowed; allowed: debug, info, warning, error"),
+    (
+        "policy.time_zone",
+        '"Europe/Olso"',
+        (
+            '"Europe/Olso" is not a known time zone; '
+            "allowed: a name of the IANA database, such as Europe/Oslo"
+        ),
+    ),
+    (
+        "policy.time_zone",
+        '"../etc"',
+        (
+            '"../etc" is not a known time zone; '
+            "allowed: a name of the IANA database, such as Europe/Oslo"
+        ),
+    ),
+    (
+        "policy.default_profile",
+        '"wify"',
+        f'"wify" is not the name of a profile; allowed: {PROFILES} (did you mean "wifi"?)',
+    ),
+    ("profiles.wifi.max_bitrate_kbps", "0", f"0 is not allowed; allowed: {KBPS}"),
+    (
+        "profiles.wifi.headroom",
+        "1.5",
+        "1.5 is not allowed; allowed: a share above 0 and up to 1, such as 0.8",
+    ),
+    (
+        "profiles.wifi.max_frame_rate",
+        "nan",
+        "NaN is not allowed; allowed: frames per second, above 0 and up to 1000",
+    ),
+    (
+        "profiles.wifi.start_bitrate_kbps",
+        "2501",
+        "2501 is above max_bitrate_kbps; allowed: whole kbit/s from 1 to 2500",
+    ),
+    (
+        "profiles.wifi.codecs",
+        '["h264"]',
+        '[0]: "h264" is not allowed; allowed: avc, hevc, av1, vp9, dolby-vision',
+    ),
+    (
+        "profiles.wifi.codecs",
+        "[]",
+        "[] is not allowed; allowed: a list; each of it: avc, hevc, av1, vp9, dolby-vision",
+    ),
+    (
+        "source.hls",
+        '"a/master.m3u8"',
+        (
+            '"a/master.m3u8" does not hold {asset}; '
+            "allowed: a relative path that holds {asset}, such as {asset}/master.m3u8"
+        ),
+    ),
+    (
+        "source.dash",
+        '"../{asset}.mpd"',
+        (
+            '"../{asset}.mpd" is not a relative path; '
+            "allowed: a relative path that holds {asset}, such as {asset}/master.m3u8"
+        ),
+    ),
+    (
+        "source.hls",
+        '"/{asset}"',
+        (
+            '"/{asset}" is not a relative path; '
+            "allowed: a relative path that holds {asset}, such as {asset}/master.m3u8"
+        ),
+    ),
+    (
+        "ladder.path",
+        '"{asset}/{name}"',
+        (
+            '"{asset}/{name}" is not a relative path; '
+            "allowed: a relative path that holds {name}, such as {name}/playlist.m3u8"
+        ),
+    ),
+    ("source.kind", '"directory"', None),
+    ("source.kind", '"origin"', None),
+    ("edges", "[]", "[] is not allowed; allowed: a list; each of it: a table"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "expected"), [row for row in SCALARS if row[2]])
+def test_a_bad_value_is_told_with_what_is_allowed(
+    tmp_path: Path, key: str, value: str, expected: str
+) -> None:
+    """Each kind of value, out of bounds, of another type, or malformed."""
+    colon = "" if expected.startswith("[") and expected[1].isdigit() else ": "
+    assert [f"g.toml: {key}{colon}{expected}"] == problems(f"{key} = {value}", tmp_path)
+
+
+TABLES = [
+    (
+        "an unknown key, its neighbours, and the nearest",
+        "[server]\nprot = 1",
+        [f'server.prot: is not a known key; allowed: {SERVER_KEYS} (did you mean "port"?)'],
+    ),
+    (
+        "an unknown key is never shown with its value",
+        '[store]\npassword = "secret"',
+        [
+            (
+                "store.password: is not a known key; "
+                "allowed: url, timeout_ms, decision_ttl_s, session_ttl_s"
+            )
+        ],
+    ),
+    (
+        "an unknown section",
+        "[[edge]]\nid = 'a'",
+        [
+            (
+                "edge: is not a known key; allowed: server, store, geo, source, limits, log, "
+                'policy, profiles, rules, edges, ladder, devices (did you mean "edges"?)'
+            )
+        ],
+    ),
+    ("a section that is no table", "server = 3", ["server: 3 is not allowed; allowed: a table"]),
+    (
+        "profiles that are no tables",
+        "profiles = 3",
+        ["profiles: 3 is not allowed; allowed: a table"],
+    ),
+    (
+        "names that are no text",
+        "[[edges]]\nid = 1\nurl = 'https://a/'\nfallback = true",
+        [f"edges[0].id: 1 is not allowed; allowed: {ID}"],
+    ),
+    (
+        "rules and edges that are no lists",
+        "rules = 3\nedges = [3]",
+        [
+            "rules: 3 is not allowed; allowed: a list; each of it: a table",
+            "edges[0]: 3 is not allowed; allowed: a table",
+        ],
+    ),
+    (
+        "a profile's name that a header could not hold (RFC 9651, 3.3.4)",
+        "[profiles.2g]\n[profiles.'a b']",
+        [
+            f"profiles.2g: is not a name that may be used; allowed: {NAME}",
+            f'profiles."a b": is not a name that may be used; allowed: {NAME}',
+        ],
+    ),
+    (
+        "a rule's keys are missing",
+        "[[rules]]",
+        [
+            "rules[0].when: is missing; allowed: a table",
+            f"rules[0].profile: is missing; allowed: {NAME}",
+        ],
+    ),
+    (
+        "a rule names a profile that is not there, several times over",
+        (
+            "[[rules]]\nwhen = {device = ['phone']}\nprofile = 'mobile_5g'\n"
+            "[[rules]]\nwhen = {}\nprofile = 'x'"
+        ),
+        [
+            (
+                f'rules[0].profile: "mobile_5g" is not the name of a profile; allowed: {PROFILES} '
+                '(did you mean "mobile_4g"?)'
+            ),
+            f'rules[1].profile: "x" is not the name of a profile; allowed: {PROFILES}',
+        ],
+    ),
+    (
+        "conditions of unknown values",
+        RULE.format(
+            "device = ['fone', 'tv'], country = ['UK'], continent = ['XX'], os = [''], "
+            "asn = [0], asset_prefix = ['/a'], save_data = 1"
+        ),
+        [
+            (
+                f'rules[0].when.device[0]: "fone" is not allowed; allowed: {DEVICES} '
+                '(did you mean "phone"?)'
+            ),
+            'rules[0].when.os[0]: "" is not allowed; allowed: text of 1 to 200 characters',
+            (
+                'rules[0].when.country[0]: "UK" is not a known country code; '
+                "allowed: an ISO 3166-1 alpha-2 code, such as GB"
+            ),
+            'rules[0].when.continent[0]: "XX" is not allowed; allowed: AF, AN, AS, EU, NA, OC, SA',
+            "rules[0].when.asn[0]: 0 is not allowed; allowed: an AS number from 1 to 4294967295",
+            "rules[0].when.save_data: 1 is not allowed; allowed: true or false",
+            (
+                'rules[0].when.asset_prefix[0]: "/a" is not allowed; '
+                "allowed: the start of an asset id, such as kids/"
+            ),
+            "rules[0].when.asn: warning: never holds; geo.asn_database is not set",
+        ],
+    ),
+    (
+        "a list of conditions must not be empty, nor a single word",
+        RULE.format("device = [], os = 'iOS'"),
+        [
+            f"rules[0].when.device: [] is not allowed; allowed: a list; each of it: {DEVICES}",
+            (
+                'rules[0].when.os: "iOS" is not allowed; '
+                "allowed: a list; each of it: text of 1 to 200 characters"
+            ),
+        ],
+    ),
+    (
+        "times of day",
+        RULE.format("time_of_day = ['25:00-06:00', '6-7', '07:00-07:00', '22:00-24:00']"),
+        [
+            f'rules[0].when.time_of_day[0]: "25:00-06:00" is not a time of day; allowed: {WINDOW}',
+            f'rules[0].when.time_of_day[1]: "6-7" is not a time of day; allowed: {WINDOW}',
+            (
+                'rules[0].when.time_of_day[2]: "07:00-07:00" is an empty span of time; '
+                f"allowed: {WINDOW}"
+            ),
+        ],
+    ),
+    (
+        "speeds that no request can have (inclusive)",
+        RULE.format("speed_below_kbps = 1000, speed_at_least_kbps = 1000"),
+        [
+            (
+                "rules[0].when.speed_below_kbps: 1000 "
+                "can never hold together with the lower bound; allowed: more than 1000"
+            )
+        ],
+    ),
+    (
+        "speeds that no request can have (exclusive: above 1000 is 1001 at least)",
+        RULE.format("speed_below_kbps = 1001, speed_above_kbps = 1000"),
+        [
+            (
+                "rules[0].when.speed_below_kbps: 1001 "
+                "can never hold together with the lower bound; allowed: more than 1001"
+            )
+        ],
+    ),
+    (
+        "a bound on a speed that is not known",
+        RULE.format("speed_known = false, speed_above_kbps = 1000"),
+        [
+            (
+                "rules[0].when.speed_known: false can never hold together with speed_above_kbps; "
+                "allowed: true"
+            )
+        ],
+    ),
+    (
+        "an edge with half a point, of a strange id, with a strange URL",
+        EDGE.format("latitude = 1")
+        + EDGE.format("longitude = 1\nurl = 'https://b.example/'")
+        + "[[edges]]\nid = '..'\nurl = 'ftp://c.example/'\nweight = 0",
+        [
+            f"edges[0].url: is missing; allowed: {URL}",
+            "edges[1].latitude: is missing; allowed: latitude and longitude, both or neither",
+            f'edges[2].id: ".." is not allowed; allowed: {ID}',
+            f'edges[2].url: "ftp://c.example/" is not an absolute URL; allowed: {URL}',
+            "edges[2].weight: 0 is not allowed; allowed: a whole number from 1 to 10000",
+            'edges[1].id: "a" is also edges[0].id',
+        ],
+    ),
+    (
+        "an edge without its longitude, and one with an unknown key",
+        EDGE.format("latitude = 1\nurl = 'https://b.example/'")
+        + "[[edges]]\nid = 'b'\nurl = 'https://c.example/'\nregion = 'EU'",
+        [
+            "edges[0].longitude: is missing; allowed: latitude and longitude, both or neither",
+            f"edges[1].region: is not a known key; allowed: {EDGE_KEYS}",
+        ],
+    ),
+    (
+        "the same name again, in every list of names",
+        (
+            "[[ladder.rungs]]\nname = '1'\nheight = 1\nbandwidth_kbps = 1\n"
+            "[[ladder.rungs]]\nname = '1'\nheight = 1\nbandwidth_kbps = 1\n"
+            "[[devices]]\nname = 'x'\nmatch = 'x'\n[[devices]]\nname = 'x'\nmatch = 'x'\n"
+            "[[devices]]\nname = 'x'\nmatch = 'x'"
+        ),
+        [
+            'ladder.rungs[1].name: "1" is also ladder.rungs[0].name',
+            'devices[1].name: "x" is also devices[0].name',
+            'devices[2].name: "x" is also devices[0].name',
+        ],
+    ),
+    (
+        "regular expressions that cannot be used",
+        "[[devices]]\nname = 'x'\nmatch = '('\n[[devices]]\nname = 'y'\nmatch = 'a{99999999999}'",
+        [
+            (
+                'devices[0].match: "(" is not a regular expression '
+                "(missing ), unterminated subpattern at position 0); "
+                "allowed: a regular expression of 1 to 500 characters"
+            ),
+            (
+                'devices[1].match: "a{99999999999}" is not a regular expression '
+                "(the repetition number is too large); "
+                "allowed: a regular expression of 1 to 500 characters"
+            ),
+        ],
+    ),
+    (
+        "a rung that would break its line of the playlist",
+        "[[ladder.rungs]]\nname = '..'\nheight = 1\nbandwidth_kbps = 1\ncodecs = 'a\"b'",
+        [
+            (
+                'ladder.rungs[0].name: ".." is not allowed; '
+                "allowed: 1 to 64 letters, digits, or any of . _ ~ -, not starting with a dot"
+            ),
+            (
+                'ladder.rungs[0].codecs: "a\\"b" is not allowed; '
+                "allowed: RFC 6381 codecs with commas, such as avc1.64001f,mp4a.40.2"
+            ),
+        ],
+    ),
+    (
+        "a directory without a folder",
+        "source.kind = 'directory'",
+        ['source.root: is missing; source.kind is "directory"'],
+    ),
+    (
+        "an origin, which is for later, without a URL",
+        "source.kind = 'origin'",
+        [
+            'source.kind: "origin" is not available yet; allowed: directory, generated',
+            'source.url: is missing; source.kind is "origin"',
+        ],
+    ),
+    (
+        "problems of the schema and of the whole come together, warnings too",
+        "server.port = 99999\npolicy.default_profile = 'x'\n"
+        + EDGE.format("url = 'x'")
+        + "[[rules]]\nwhen = {}\nprofile = 'wifi'\n[[rules]]\nwhen = {}\nprofile = 'wifi'",
+        [
+            f"server.port: 99999 is not allowed; allowed: {PORT}",
+            f'edges[0].url: "x" is not an absolute URL; allowed: {URL}',
+            f'policy.default_profile: "x" is not the name of a profile; allowed: {PROFILES}',
+            "rules[1]: warning: is never reached; rules[0] matches everyone",
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("toml", "expected"), [row[1:] for row in TABLES], ids=[r[0] for r in TABLES]
+)
+def test_everything_wrong_is_told_at_once(tmp_path: Path, toml: str, expected: list[str]) -> None:
+    """Whole files, with every line of their refusal."""
+    assert [f"g.toml: {line}" for line in expected] == problems(toml, tmp_path)
+
+
+SYNTAX = [
+    (
+        b"[server]\nport 8080\n",
+        "line 2, column 6: Expected '=' after a key in a key/value pair (TOML syntax)",
+    ),
+    (b"a = [1,\n\n2", "line 3, column 2: Unclosed array (TOML syntax)"),
+    (b"[server]\nhost = '\xff'", "line 2: is not UTF-8"),
+    (
+        b"a = " + b"[" * 5000,
+        "cannot be read as TOML (RecursionError: maximum recursion depth exceeded",
+    ),
+    (b"a = " + b"9" * 5000, "cannot be read as TOML (ValueError: Exceeds the limit (4300 digits)"),
+]
+
+
+@pytest.mark.parametrize(("data", "expected"), SYNTAX)
+def test_a_file_that_is_not_toml_says_where(tmp_path: Path, data: bytes, expected: str) -> None:
+    """The line and the column of a syntax error; and no other error ever escapes."""
+    (tmp_path / "g.toml").write_bytes(data)
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path / "g.toml", {})
+    assert str(caught.value).startswith(f"g.toml: {expected}")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """The path, and the system's reason."""
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path / "none.toml", {})
+    assert f"{tmp_path}/none.toml: cannot be read (No such file or directory)" == str(caught.value)
+
+
+def test_files_and_folders_are_looked_for_beside_the_file(tmp_path: Path) -> None:
+    """What is missing is told with the full path that was tried, whatever the name."""
+    toml = (
+        "[geo]\ndatabase = 'x.mmdb'\nasn_database = '\\u0000'\n"
+        f"anonymous_ip_database = '{'y' * 300}'\n[source]\nroot = 'x'\nkind = 'directory'"
+    ).replace("'\\u0000'", '"\\u0000"')
+    found = problems(toml, tmp_path)
+    assert (
+        f'g.toml: geo.database: "x.mmdb" is not there; looked for the file {tmp_path}/x.mmdb; '
+        'allowed: "embedded", or a City or Country .mmdb file'
+    ) == found[0]
+    assert [" is not there; looked for the file " in line for line in found[1:3]] == [True] * 2
+    assert (
+        f'g.toml: source.root: "x" is not there; looked for the folder {tmp_path}/x; '
+        "allowed: a folder"
+    ) == found[3]
+
+
+WARNINGS = [
+    (
+        "the fallback is missing",
+        "[[edges]]\nid = 'a'\nurl = 'https://a.example/'",
+        [
+            (
+                "edges: warning: holds no edge with fallback = true; "
+                "players in unknown places get any of them"
+            )
+        ],
+    ),
+    (
+        "everybody is trusted",
+        "server.trusted_proxies = ['10.0.0.0/8', '::/0']",
+        ['server.trusted_proxies[1]: warning: "::/0" lets everybody claim any address'],
+    ),
+    (
+        "a folder that nothing reads",
+        "source.root = '.'",
+        ['source.root: warning: is not used; source.kind is "generated"'],
+    ),
+    (
+        "a rule about networks without the database",
+        RULE.format("asn = [64496]"),
+        ["rules[0].when.asn: warning: never holds; geo.asn_database is not set"],
+    ),
+    (
+        "all rules after the one for everyone",
+        RULE.format("") * 3,
+        [
+            "rules[1]: warning: is never reached; rules[0] matches everyone",
+            "rules[2]: warning: is never reached; rules[0] matches everyone",
+        ],
+    ),
+    ("nothing is wrong", GOOD_EDGE, []),
+]
+
+
+@pytest.mark.parametrize(
+    ("toml", "expected"), [row[1:] for row in WARNINGS], ids=[row[0] for row in WARNINGS]
+)
+def test_a_warning_keeps_nothing_from_starting(
+    tmp_path: Path, toml: str, expected: list[str]
+) -> None:
+    """What is odd but can be served is loaded, and told."""
+    (tmp_path / "g.toml").write_text(toml)
+    loaded = load(tmp_path / "g.toml", {})
+    assert [f"g.toml: {line}" for line in expected] == [str(each) for each in loaded.warnings]
+
+
+SHOWN = [
+    ("text", "ab", '"ab"'),
+    ("a password", "redis://user:p/w@d@h:1/0", '"redis://***@h:1/0"'),
+    ("a password inside a table", {"url": "redis://:pw@h"}, '{"url": "redis://***@h"}'),
+    ("a password parameter", "redis://h?Password=pw&db=1", '"redis://h?Password=***&db=1"'),
+    ("control characters", "a\n\x1b\u2028\udc80", '"a\\n\\u001b\\u2028\\udc80"'),
+    ("long text", "x" * 200, '"' + "x" * 78 + "…"),
+]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [row[1:] for row in SHOWN], ids=[r[0] for r in SHOWN]
+)
+def test_a_value_is_shown_on_one_line_without_its_password(value: object, expected: str) -> None:
+    """Messages go to logs and terminals."""
+    assert expected == shown(value)
+
+
+def test_a_path_is_written_as_operators_write_it() -> None:
+    """Positions in brackets, odd names in quotes."""
+    assert written(("rules", 3, "when", "a b", 0)) == 'rules[3].when."a b"[0]'
+    assert written(("a.b", "c")) == '"a.b".c'
+
+
+def test_the_nearest_name_ignores_case_and_what_is_no_name() -> None:
+    """A suggestion for near misses only."""
+    assert nearest("WIEGHT", ["id", "weight"]) == "weight"
+    assert None is nearest("zzz", ["id", "weight"])
+    assert None is nearest(3, ["id", "weight"])
+
+
+def test_a_problem_prints_only_what_it_has() -> None:
+    """Without a path, the source alone stands before the words."""
+    assert str(Problem("", "is empty", source="g.toml")) == "g.toml: is empty"
