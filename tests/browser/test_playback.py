@@ -193,6 +193,30 @@ async def test_a_choice_on_the_page_takes_effect(
     assert (f"{demo_url}/demo?from=133.11.1.1&max_resolution=480p", True) == (address, untouched)
 
 
+async def test_other_languages_play_from_the_same_edge(
+    browser: Browser, demo_url: str, hls_js: Path
+) -> None:
+    """Spanish sound and subtitles are fetched and used, from the edge of the pictures."""
+    fetched: set[tuple[str, str]] = set()
+
+    def note(response: Response) -> None:
+        kind, language = urlsplit(response.url).path.split("/")[2:4]
+        fetched.add((f"{kind}/{language}", response.headers.get("edge", "none")))
+
+    async with visit(browser, demo_url, DESKTOP) as page:
+        await page.goto(f"/demo?from={NORWAY}")
+        await until(page, "video.currentTime > 0.3")
+        page.on("response", note)
+        await page.select_option("#audio", label="Español")
+        await page.select_option("#subtitles", label="Español")
+        cue = "[...video.textTracks].some(t => t.mode === 'showing' && t.activeCues?.length)"
+        await until(page, cue)
+        seconds, _ = await picture(page)
+        await until(page, f"video.currentTime > {seconds} + 0.3")
+
+    assert {("audio/es", "demo-eu"), ("subtitles/es", "demo-eu")} <= fetched
+
+
 async def test_without_hls_js_the_page_says_so_and_plays_if_it_can(
     browser: Browser, demo_url: str
 ) -> None:
