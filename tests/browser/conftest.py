@@ -49,7 +49,8 @@ def demo_url() -> Iterator[str]:
             yield url
         finally:
             process.send_signal(signal.SIGINT)
-            assert process.wait(_STOP_TIMEOUT_S) == 0
+            code = process.wait(_STOP_TIMEOUT_S)
+    assert code == 0, "Ctrl-C must end the demo without an error"
 
 
 @pytest.fixture(scope="session")
