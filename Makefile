@@ -1,6 +1,6 @@
 # make run | test | check | bench | load      (Python >= 3.11 and make are all you need)
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench load lock clean geodata-db demo-media docs
+.PHONY: help run test check format bench load lock clean
 SHELL := /bin/sh
 PORT ?= 8080
 BIN := .venv/bin
@@ -19,6 +19,12 @@ check: .venv/.dev ## formatting, lint, types, architecture rules
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+
+load: .venv/.dev ## locust for 60 s against a server of its own, with objectives (LOAD_SECONDS=)
+	@$(BIN)/python -m tests.load
+
+bench: .venv/.dev ## requests/s and CPU per request, beside a bare server in the same run
+	@$(BIN)/python -m tests.benchmark.bench
 
 format: .venv/.dev ## put the code in the house format
 	@$(BIN)/ruff format .
