@@ -7,11 +7,10 @@ several equal edges one viewer gets is worked out afresh from the tiers (:func:`
 
 import math
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
 from hashlib import blake2b
+from operator import attrgetter
 from typing import TypeVar
-
-from manifests.hls.multivariant import Edit, MultivariantPlaylist
 
 from gateway.client.facts import Device, Facts
 from gateway.edge import rank
@@ -24,9 +23,11 @@ from gateway.policy.profile import Profile
 from gateway.policy.rules import Rule, Subject, first_match
 from gateway.reason import Reason, Step
 from geodata.cell import place_cell, snap
-from manifests.codecs import VideoRange
+from manifests.hls.multivariant import Edit, MultivariantPlaylist
 
 _Number = TypeVar("_Number", int, float)
+
+_values = attrgetter(*(limit.name for limit in fields(Constraints)))
 
 SPEED_STEP = 1.1
 """Measured speeds are rounded down to powers of this, so that client classes stay few."""
@@ -109,7 +110,8 @@ def _constraints(profile: Profile, facts: Facts) -> Constraints:
         wanted_codecs=asked.codecs,
         allowed_codecs=profile.codecs,
         device_codecs=device.codecs if caps_of_device else None,
-        video_ranges=_both(profile.video_range, device.video_ranges if caps_of_device else None),
+        allowed_ranges=profile.video_range,
+        device_ranges=device.video_ranges if caps_of_device else None,
         immersive=device.spatial or not caps_of_device,
         audio_only=not (caps_of_device and _refuses_audio_only(facts.device)),
         min_rungs=profile.min_rungs,
@@ -136,14 +138,6 @@ def _least(*caps: _Number | None) -> _Number | None:
     return min(known) if known else None
 
 
-def _both(
-    first: frozenset[VideoRange] | None, second: frozenset[VideoRange] | None
-) -> frozenset[VideoRange] | None:
-    if first is None or second is None:
-        return second if first is None else first
-    return first & second
-
-
 def cache_key(policy: Policy, facts: Facts, choice: Choice, source_version: str) -> str:
     """The name of a decision: policy version, asset and its source's version, place cell, client
     class. Nothing in it tells one viewer from another of the same class."""
@@ -166,7 +160,7 @@ def _canonical(limits: Constraints) -> str:
     """Equal text for equal limits, in every process (sets have no order of their own)."""
     return "|".join(
         ",".join(sorted(value)) if isinstance(value, frozenset) else str(value)
-        for value in astuple(limits)
+        for value in _values(limits)
     )
 
 
@@ -177,7 +171,8 @@ def decide(
 
     Raises :class:`gateway.ladder.fit.NothingToPlayError` when the request's own codecs exclude all.
     """
-    found = fit(rungs_of(playlist), choice.limits)
+    home = None if playlist.steering is None else playlist.steering.pathway
+    found = fit(rungs_of(playlist), choice.limits, home)
     spot = rank.spot_of(facts.place, facts.viewer)
     return Decision(
         profile=choice.profile.name,

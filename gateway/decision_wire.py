@@ -1,10 +1,11 @@
 """How does a decision look in Redis? Compact JSON; whatever else is there is not a decision."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from gateway.decision import Decision, Policy
-from gateway.edge.rank import REGIONS, Tier
+from gateway.edge.rank import BANDS_KM, REGIONS, Tier
 from gateway.reason import Reason, Step
 from manifests.hls.multivariant import Edit, MultivariantPlaylist
 
@@ -45,41 +46,50 @@ def from_bytes(data: bytes, policy: Policy, playlist: MultivariantPlaylist) -> D
                 iframes=frozenset(found["iframes"]),
                 renditions=frozenset(found["renditions"]),
             ),
-            tiers=tuple(
-                Tier(tuple(edges), region, band) for region, band, edges in found["tiers"]
-            ),
+            tiers=tuple(Tier(tuple(edges), region, band) for region, band, edges in found["tiers"]),
             reasons=tuple(Reason(Step(step), code, text) for step, code, text in found["reasons"]),
         )
-        current = found["format"] == FORMAT
-    except (ValueError, TypeError, KeyError):
+        current = type(found["format"]) is int and found["format"] == FORMAT
+        return decision if current and _fits(decision, policy, playlist) else None
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    return decision if current and _fits(decision, policy, playlist) else None
 
 
 def _fits(decision: Decision, policy: Policy, playlist: MultivariantPlaylist) -> bool:
+    """TypeError for values of a kind that cannot be looked up at all."""
     edit = decision.edit
+    edges = [edge for tier in decision.tiers for edge in tier.edges]
     return (
         decision.profile in policy.profiles
-        and (decision.rule is None or _positions([decision.rule], len(policy.rules)))
+        and (decision.rule is None or _is_position(decision.rule, len(policy.rules)))
         and bool(edit.variants)
-        and len(set(edit.variants)) == len(edit.variants)
-        and _positions(edit.variants, len(playlist.variants))
-        and _positions(edit.iframes, len(playlist.iframes))
-        and _positions(edit.renditions, len(playlist.renditions))
+        and _are_positions(edit.variants, len(playlist.variants))
+        and _are_positions(edit.iframes, len(playlist.iframes))
+        and _are_positions(edit.renditions, len(playlist.renditions))
+        and _are_positions(edges, len(policy.edges))
         and bool(decision.tiers)
+        and all(_is_tier(tier) for tier in decision.tiers)
         and all(
-            bool(tier.edges)
-            and _positions(tier.edges, len(policy.edges))
-            and tier.region in REGIONS
-            and (tier.band is None or (type(tier.band) is int and 0 <= tier.band < 100))  # noqa: PLR2004
-            for tier in decision.tiers
-        )
-        and all(
-            isinstance(reason.code, str) and isinstance(reason.text, str)
-            for reason in decision.reasons
+            _is_text(text) for reason in decision.reasons for text in (reason.code, reason.text)
         )
     )
 
 
-def _positions(values: Any, length: int) -> bool:  # noqa: ANN401
-    return all(type(value) is int and 0 <= value < length for value in values)
+def _is_tier(tier: Tier) -> bool:
+    band_known = tier.band is None or _is_position(tier.band, len(BANDS_KM))
+    return bool(tier.edges) and tier.region in REGIONS and band_known
+
+
+def _is_text(value: object) -> bool:
+    """Text that may go into an answer or a log: no control characters, no lone surrogates."""
+    return isinstance(value, str) and value.isprintable()
+
+
+def _is_position(value: object, length: int) -> bool:
+    """A whole number below ``length``; JSON's true and 1.0 are equal to 1 and are none."""
+    return type(value) is int and 0 <= value < length
+
+
+def _are_positions(values: Collection[object], length: int) -> bool:
+    """Positions below ``length``, none of them twice."""
+    return len(set(values)) == len(values) and all(_is_position(value, length) for value in values)

@@ -1,8 +1,24 @@
 """What is an edge?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from math import cos, radians, sin
 
 from geodata.place import Continent
+
+Vector = tuple[float, float, float]
+
+
+def unit_vector(latitude: float, longitude: float) -> Vector:
+    """The point of the unit sphere at WGS 84 degrees."""
+    north, east = radians(latitude), radians(longitude)
+    return cos(north) * cos(east), cos(north) * sin(east), sin(north)
+
+
+def stable_hash(text: str) -> int:
+    """64 bits that are the same in every process and release. Any text goes, lone surrogates
+    included: a viewer's name is the player's own."""
+    return int.from_bytes(blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +27,8 @@ class Edge:
 
     ``latitude`` and ``longitude`` are WGS 84 degrees, both or neither. ``countries`` (ISO 3166-1
     alpha-2) and ``continents`` are served first. ``weight`` shares viewers among equal edges.
-    ``fallback`` edges serve when the place is unknown.
+    ``fallback`` edges serve when the place is unknown. ``key`` is 64 bits of the id's hash, and
+    ``direction`` points from the Earth's centre to the edge; both follow from the rest.
     """
 
     id: str
@@ -22,3 +39,12 @@ class Edge:
     continents: frozenset[Continent] = frozenset()
     weight: int = 100
     fallback: bool = False
+    key: int = field(init=False, repr=False, compare=False)
+    direction: Vector | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work out once what every ranking needs."""
+        object.__setattr__(self, "key", stable_hash(self.id))
+        known = self.latitude is not None and self.longitude is not None
+        vector = unit_vector(self.latitude or 0.0, self.longitude or 0.0) if known else None
+        object.__setattr__(self, "direction", vector)

@@ -6,7 +6,8 @@ The order is (region, distance band, rendezvous):
    other edge with a point on the map, then fallback edges without one, then the rest.
 2. *Distance band*: great-circle distance from the viewer's probable point. Bands are fixed
    (``NEAR_KM``, then ``BAND_RATIO`` wider each): which band an edge is in never depends on another
-   edge, so that removing one edge moves nobody else.
+   edge, so that removing one edge moves nobody else. The edge that serves is so at most 10 %
+   farther than the nearest, or within ``NEAR_KM``.
 3. *Rendezvous*: edges of one band are equal. Weighted rendezvous hashing over asset and viewer
    shares them, so the same viewer and the same title stay on the same cache.
 
@@ -17,25 +18,30 @@ among its edges as the area does, and that of an exact place goes to the nearest
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
+from heapq import nsmallest
 
-from gateway.edge.edge import Edge
+from gateway.edge.edge import Edge, Vector, stable_hash, unit_vector
 from gateway.reason import Reason, Step
-from geodata.distance import great_circle_km
+from geodata.distance import EARTH_RADIUS_KM
 from geodata.place import Place
 
 NEAR_KM = 100.0
 """Edges within this distance of a viewer are equally near (about 1 ms of light in fibre)."""
-BAND_RATIO = 1.25
+BAND_RATIO = 1.1
+BANDS_KM = tuple(NEAR_KM * BAND_RATIO**band for band in range(57))
+"""The upper bounds of the bands; the last one is beyond half the circumference."""
 SPOTS = 32
 """Into how many points the disc of a place is divided; bounds how many rankings a place has."""
 WANTED = 8
 """A ranking stops after the band with which it holds at least this many edges."""
 
-_EARTH_RADIUS_KM = 6371.0088
+# The bounds again, as what a scalar product of unit vectors is compared to.
+_BAND_LIMITS = [-math.cos(min(km / EARTH_RADIUS_KM, math.pi)) for km in BANDS_KM[:-1]]
 _GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
+_SPAN = 2.0**64
 _UINT64 = 2**64 - 1
 
 
@@ -50,7 +56,7 @@ class Tier:
     @property
     def nearer_than_km(self) -> float | None:
         """The upper bound of the tier's distance band in km; None when distance was not used."""
-        return None if self.band is None else NEAR_KM * BAND_RATIO**self.band
+        return None if self.band is None else BANDS_KM[self.band]
 
 
 def spot_of(place: Place, viewer: str) -> int:
@@ -58,7 +64,7 @@ def spot_of(place: Place, viewer: str) -> int:
     point, when that is exact enough."""
     if not place.located or (place.accuracy_km or 0.0) < NEAR_KM:
         return 0
-    return 1 + _hash64(f"spot\0{viewer}") % SPOTS
+    return 1 + stable_hash(f"spot\0{viewer}") % SPOTS
 
 
 def _probable_point(place: Place, spot: int) -> tuple[float, float]:
@@ -67,7 +73,7 @@ def _probable_point(place: Place, spot: int) -> tuple[float, float]:
     if spot == 0:
         return latitude, longitude
     radius = place.accuracy_km or 0.0
-    away = radius * math.sqrt((spot - 0.5) / SPOTS) / _EARTH_RADIUS_KM
+    away = radius * math.sqrt((spot - 0.5) / SPOTS) / EARTH_RADIUS_KM
     bearing = spot * _GOLDEN_ANGLE
     north, east = math.radians(latitude), math.radians(longitude)
     sine = math.sin(north) * math.cos(away) + math.cos(north) * math.sin(away) * math.cos(bearing)
@@ -85,65 +91,59 @@ def tiers(edges: Sequence[Edge], place: Place, spot: int) -> tuple[Tier, ...]:
     An unknown place gets the fallback edges, and after them the others; where no edge is marked
     as a fallback, all are equal.
     """
-    point = _probable_point(place, spot) if place.located else None
+    point = unit_vector(*_probable_point(place, spot)) if place.located else None
     grouped: dict[tuple[int, int], list[int]] = {}
     for position, edge in enumerate(edges):
         grouped.setdefault(_rank_key(edge, place, point), []).append(position)
     found: list[Tier] = []
     count = 0
     for (region, band), positions in sorted(grouped.items()):
-        found.append(Tier(tuple(positions), _REGIONS[region], None if band == _NO_BAND else band))
+        found.append(Tier(tuple(positions), REGIONS[region], None if band == _NO_BAND else band))
         count += len(positions)
         if count >= WANTED:
             break
     return tuple(found)
 
 
-_REGIONS = ("country", "continent", "nearest", "fallback", "any")
+REGIONS = ("country", "continent", "nearest", "fallback", "any")
 _COUNTRY, _CONTINENT, _NEAREST, _FALLBACK, _ANY = range(5)
-_NO_BAND = 10_000
+_NO_BAND = len(BANDS_KM)
 
 
-def _rank_key(edge: Edge, place: Place, point: tuple[float, float] | None) -> tuple[int, int]:
-    band = _NO_BAND
-    if point is not None and edge.latitude is not None and edge.longitude is not None:
-        band = _band(great_circle_km(point[0], point[1], edge.latitude, edge.longitude))
-    if place.country is not None and place.country in edge.countries:
+def _rank_key(edge: Edge, place: Place, here: Vector | None) -> tuple[int, int]:
+    there, band = edge.direction, _NO_BAND
+    if here is not None and there is not None:
+        cosine = here[0] * there[0] + here[1] * there[1] + here[2] * there[2]
+        band = bisect_right(_BAND_LIMITS, -cosine)
+    if place.country in edge.countries:
         return _COUNTRY, band
-    if place.continent is not None and place.continent in edge.continents:
+    if place.continent in edge.continents:
         return _CONTINENT, band
     if band != _NO_BAND:
         return _NEAREST, band
     return (_FALLBACK if edge.fallback else _ANY), _NO_BAND
 
 
-def _band(km: float) -> int:
-    return 0 if km < NEAR_KM else 1 + int(math.log(km / NEAR_KM, BAND_RATIO))
-
-
 def order(
     edges: Sequence[Edge], ranked: Sequence[Tier], asset: str, viewer: str
 ) -> tuple[int, ...]:
-    """All edges of ``ranked``, best first: tiers in order, each by weighted rendezvous hashing.
+    """The best ``WANTED`` edges of ``ranked``: tiers in order, each by weighted rendezvous hashing.
 
     The score of an edge is ``-weight / ln(h)`` with ``h`` in (0, 1) hashed from asset, viewer and
     the edge's id (Schindelhauer and Schomaker 2005): an edge wins with a probability in proportion
     to its weight, and taking one away moves its own share only.
     """
-    key = _hash64(f"{asset}\0{viewer}")
+    key = stable_hash(f"{asset}\0{viewer}")
     ordered: list[int] = []
     for tier in ranked:
-        if len(tier.edges) == 1:
-            ordered.append(tier.edges[0])
-        else:
-            ordered.extend(sorted(tier.edges, key=lambda position: _score(edges[position], key)))
+        scores = [(_score(edges[position], key), position) for position in tier.edges]
+        ordered += [position for _, position in nsmallest(WANTED - len(ordered), scores)]
     return tuple(ordered)
 
 
 def _score(edge: Edge, key: int) -> float:
     """Ascending: the least is the winner (``ln(h) / -weight`` is the reciprocal's order)."""
-    uniform = (_mix(key ^ _hash64(edge.id)) + 0.5) / 2**64
-    return -math.log(uniform) / edge.weight
+    return -math.log((_mix(key ^ edge.key) + 0.5) / _SPAN) / edge.weight
 
 
 def _mix(value: int) -> int:
@@ -151,10 +151,6 @@ def _mix(value: int) -> int:
     value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9 & _UINT64
     value = (value ^ (value >> 27)) * 0x94D049BB133111EB & _UINT64
     return value ^ (value >> 31)
-
-
-def _hash64(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
 def explain(edge: Edge, tier: Tier, place: Place) -> Reason:

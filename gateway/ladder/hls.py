@@ -4,8 +4,11 @@ Reads rungs off a playlist, and turns the rungs that were kept into an edit: whi
 playlists and which renditions stay with them (rules A7.2, A8.9, A11.2, A11.3).
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
+from gateway.ladder.rung import Constraints, Rung
+from manifests.codecs import family_of, is_video
 from manifests.hls.multivariant import (
     Edit,
     IFrameVariant,
@@ -13,33 +16,55 @@ from manifests.hls.multivariant import (
     Variant,
 )
 
-from gateway.ladder.rung import Constraints, Rung
-from manifests.codecs import CodecFamily
-
-_STEREO = "CH-STEREO"
-_FLAT_PROJECTION = "PROJ-RECT"
+_FLAT = frozenset({"CH-MONO", "PROJ-RECT"})
+_LAYOUTS = _FLAT | {"CH-STEREO", "PROJ-EQUI", "PROJ-HEQU", "PROJ-PRIM", "PROJ-AIV"}
 
 
 def rungs_of(playlist: MultivariantPlaylist) -> tuple[Rung, ...]:
-    """The playlist's variant streams as rungs, in its order."""
+    """The playlist's variant streams as rungs, in its order.
+
+    A variant that does not say whether it has pictures counts as one with pictures, unless another
+    surely has them: then media3 and hls.js take it for audio-only, too (G).
+    """
     steps = _steps(playlist.variants)
-    return tuple(_rung(variant, steps) for variant in playlist.variants)
+    pictures = any(variant.has_video for variant in playlist.variants)
+    return tuple(
+        _rung(
+            variant,
+            step=steps[_ladder_of(variant)].index(variant.bandwidth),
+            has_video=variant.has_video is True or (variant.has_video is None and not pictures),
+        )
+        for variant in playlist.variants
+    )
 
 
-def _rung(variant: Variant, steps: dict[tuple[object, ...], list[int]]) -> Rung:
-    encoding = _encoding(variant)
+def _rung(variant: Variant, *, step: int, has_video: bool) -> Rung:
     return Rung(
         index=variant.index,
         bandwidth=variant.bandwidth,
         height=_shorter_side(variant),
         frame_rate=variant.frame_rate,
         families=variant.families,
+        other_video=_other_video(variant),
         video_range=variant.video_range,
         immersive=_immersive(variant.video_layout),
-        has_video=not variant.audio_only,
+        has_video=has_video,
+        # Clients pass over a tag with a requirement that they do not know (A2.1, A6.10).
+        skippable=variant.has_unknown_req or not _specifiers(variant.video_layout) <= _LAYOUTS,
         audio_group=variant.audio,
-        encoding=encoding,
-        step=steps[(variant.audio, *encoding)].index(variant.bandwidth),
+        pathway=variant.pathway,
+        encoding=_encoding(variant),
+        step=step,
+    )
+
+
+def _other_video(variant: Variant) -> bool:
+    """True when CODECS names video of no known family; an element that nobody knows is taken for
+    video where no other is."""
+    return any(
+        is_video(codec) or (is_video(codec) is None and not variant.families)
+        for codec in variant.codecs
+        if family_of(codec) is None
     )
 
 
@@ -48,8 +73,12 @@ def _steps(variants: Iterable[Variant]) -> dict[tuple[object, ...], list[int]]:
     shows the same picture as the n-th of another."""
     bandwidths: dict[tuple[object, ...], set[int]] = {}
     for variant in variants:
-        bandwidths.setdefault((variant.audio, *_encoding(variant)), set()).add(variant.bandwidth)
+        bandwidths.setdefault(_ladder_of(variant), set()).add(variant.bandwidth)
     return {key: sorted(found) for key, found in bandwidths.items()}
+
+
+def _ladder_of(variant: Variant) -> tuple[object, ...]:
+    return (variant.audio, variant.pathway, *_encoding(variant))
 
 
 def _encoding(variant: Variant) -> tuple[object, ...]:
@@ -60,27 +89,24 @@ def _encoding(variant: Variant) -> tuple[object, ...]:
         variant.frame_rate,
         variant.video_range,
         variant.video_layout,
-        variant.pathway,
     )
 
 
-def _shorter_side(variant: Variant | IFrameVariant) -> int | None:
+def _shorter_side(variant: Variant) -> int | None:
     if variant.width is None or variant.height is None:
         return None
     return min(variant.width, variant.height)
 
 
 def _immersive(layout: str | None) -> bool:
-    """True when no View Presentation Entry of REQ-VIDEO-LAYOUT is flat and mono (rule A6.10)."""
-    if not layout:
-        return False
-    return not any(_flat(entry) for entry in layout.split(","))
+    """True when some portion of the video is not flat and mono: each View Presentation Entry of
+    REQ-VIDEO-LAYOUT speaks for one (rule A6.10)."""
+    return not _specifiers(layout) <= _FLAT
 
 
-def _flat(entry: str) -> bool:
-    specifiers = {part.strip() for part in entry.split("/")}
-    projections = {part for part in specifiers if part.startswith("PROJ-")}
-    return _STEREO not in specifiers and projections <= {_FLAT_PROJECTION}
+def _specifiers(layout: str | None) -> frozenset[str]:
+    """``CH-STEREO/PROJ-EQUI,CH-MONO`` as a set of its specifiers."""
+    return frozenset(part.strip() for part in re.split("[,/]", layout)) if layout else frozenset()
 
 
 def edit_of(playlist: MultivariantPlaylist, kept: Sequence[int], limits: Constraints) -> Edit:
@@ -102,45 +128,45 @@ def _iframes(
     gone: Sequence[Variant],
     limits: Constraints,
 ) -> list[IFrameVariant]:
-    """I-frame playlists of the encodings that stay, judged like variants; at least the smallest of
-    each codec family that still has a variant (rule A7.2)."""
+    """I-frame playlists of the encodings that stay, judged like variants; on each pathway, at least
+    the smallest of each codec family that still has a variant (rule A7.2)."""
     lost = {_look(variant) for variant in gone} - {_look(variant) for variant in kept}
     candidates = [entry for entry in playlist.iframes if _look(entry) not in lost]
-    small = [entry for entry in candidates if _fits(entry, limits)]
-    families: set[frozenset[CodecFamily]] = {variant.families for variant in kept}
-    for family in families - {entry.families for entry in small}:
-        spare = [entry for entry in candidates if entry.families == family]
+    stays = {entry.index for entry in candidates if _fits(entry, limits)}
+    served = {_family(entry) for entry in candidates if entry.index in stays}
+    for family in {_family(variant) for variant in kept} - served:
+        spare = [entry for entry in candidates if _family(entry) == family]
         if spare:
-            small.append(min(spare, key=lambda entry: entry.bandwidth or 0))
-    stays = {entry.index for entry in small}
+            stays.add(min(spare, key=lambda entry: (entry.bandwidth, entry.index)).index)
     return [entry for entry in playlist.iframes if entry.index in stays]
 
 
-def _look(entry: Variant | IFrameVariant) -> tuple[object, ...]:
-    return (entry.families, entry.video_range, _immersive(entry.video_layout), entry.pathway)
+def _look(entry: Variant) -> tuple[object, ...]:
+    return (*_family(entry), entry.video_range, _immersive(entry.video_layout))
+
+
+def _family(entry: Variant) -> tuple[object, ...]:
+    return (entry.pathway, entry.families)
 
 
 def _fits(entry: IFrameVariant, limits: Constraints) -> bool:
     height, cap = _shorter_side(entry), limits.max_bandwidth
     return (height is None or limits.max_height is None or height <= limits.max_height) and (
-        cap is None or entry.bandwidth is None or entry.bandwidth <= cap
+        cap is None or entry.bandwidth <= cap
     )
 
 
 def _renditions(
     playlist: MultivariantPlaylist,
-    kept: Sequence[Variant],
-    gone: Sequence[Variant],
+    kept: Iterable[Variant],
+    gone: Iterable[Variant],
     iframes: Sequence[IFrameVariant],
 ) -> frozenset[int]:
     """Renditions whose group is still named, or that nothing ever named (rule A11.3): a group goes
-    only when every variant that named it has gone."""
-    lost_iframes = {entry.index for entry in playlist.iframes} - {entry.index for entry in iframes}
-    named = _groups(kept) | {("VIDEO", entry.video) for entry in iframes}
-    was_named = _groups(gone) | {
-        ("VIDEO", entry.video) for entry in playlist.iframes if entry.index in lost_iframes
-    }
-    lost = was_named - named
+    as a whole (A8.9), when everything that named it has gone."""
+    stays = {entry.index for entry in iframes}
+    lost_iframes = [entry for entry in playlist.iframes if entry.index not in stays]
+    lost = _groups([*gone, *lost_iframes]) - _groups([*kept, *iframes])
     return frozenset(
         rendition.index
         for rendition in playlist.renditions
@@ -148,13 +174,5 @@ def _renditions(
     )
 
 
-def _groups(variants: Iterable[Variant]) -> set[tuple[str, str | None]]:
-    named: set[tuple[str, str | None]] = set()
-    for variant in variants:
-        named |= {
-            ("AUDIO", variant.audio),
-            ("VIDEO", variant.video),
-            ("SUBTITLES", variant.subtitles),
-            ("CLOSED-CAPTIONS", variant.closed_captions),
-        }
-    return named
+def _groups(entries: Iterable[Variant]) -> set[tuple[str, str]]:
+    return {group for entry in entries for group in entry.groups}

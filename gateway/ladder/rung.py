@@ -11,9 +11,10 @@ class Rung:
 
     ``bandwidth`` is the peak in bit/s (BANDWIDTH, rule A6.2). ``height`` is the shorter side in
     pixels, so that portrait video is judged alike. ``families`` is empty when the source does not
-    say. ``video_range`` None: a value that nobody knows. ``encoding`` names the video encoding
-    without its bit rate and audio: entries with equal ``encoding`` and ``step`` are one picture
-    with different audio groups, pathways or addresses.
+    say; ``other_video`` says that it names video of no family that anybody here can judge.
+    ``video_range`` None: a value that nobody knows. ``skippable``: clients that do not understand
+    the entry pass it over (rule A2.1), so it must never be the only one. ``encoding`` names the
+    video encoding without its bit rate, audio and pathway.
     """
 
     index: int
@@ -21,17 +22,26 @@ class Rung:
     height: int | None
     frame_rate: float | None
     families: frozenset[CodecFamily]
+    other_video: bool
     video_range: VideoRange | None
     immersive: bool
     has_video: bool
+    skippable: bool
     audio_group: str | None
+    pathway: str
     encoding: tuple[object, ...]
     step: int
 
     @property
     def picture(self) -> tuple[object, ...]:
-        """Equal for entries that show the same picture."""
+        """Equal for entries that show the same picture with other audio, on another pathway or
+        at another address."""
         return (*self.encoding, self.step)
+
+    def uses_only(self, families: frozenset[CodecFamily]) -> bool:
+        """True when no codec outside ``families`` is named; a source that names none gets the
+        benefit of the doubt."""
+        return not self.other_video and self.families <= families
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +49,9 @@ class Constraints:
     """Profile, device and request limits, merged; None means no limit.
 
     ``max_bandwidth`` in bit/s, heights in pixels. ``wanted_codecs`` is the request's own list and
-    is never relaxed; ``allowed_codecs`` is the profile's; ``device_codecs`` is what the device may
-    decode. ``start_bandwidth`` in bit/s is where playback should start. ``untouched`` keeps the
-    source's order.
+    is never relaxed; ``allowed_codecs`` and ``allowed_ranges`` are the profile's; ``device_codecs``
+    and ``device_ranges`` are what the device may decode and show. ``start_bandwidth`` in bit/s is
+    where playback should start. ``untouched`` keeps the source's order.
     """
 
     max_bandwidth: int | None = None
@@ -51,7 +61,8 @@ class Constraints:
     wanted_codecs: frozenset[CodecFamily] | None = None
     allowed_codecs: frozenset[CodecFamily] | None = None
     device_codecs: frozenset[CodecFamily] | None = None
-    video_ranges: frozenset[VideoRange] | None = None
+    allowed_ranges: frozenset[VideoRange] | None = None
+    device_ranges: frozenset[VideoRange] | None = None
     immersive: bool = True
     audio_only: bool = True
     min_rungs: int = 1

@@ -1,0 +1,41 @@
+"""Which rung does playback start on? The first listed (rule B4)."""
+
+from collections.abc import Sequence
+
+from gateway.ladder import words
+from gateway.ladder.rung import Rung
+from gateway.reason import Reason, Step
+from manifests.codecs import CodecFamily, VideoRange
+
+DEFAULT_START_BANDWIDTH = 2_000_000
+"""bit/s to start on when nothing was measured (rule B4)."""
+
+_AVC = frozenset({CodecFamily.AVC})
+
+
+def start_rung(
+    kept: Sequence[Rung], start_bandwidth: int | None, home_pathway: str | None
+) -> tuple[Rung, Reason]:
+    """The highest rung that ``start_bandwidth`` (bit/s) carries, else the lowest: a faster start
+    never gives a lower rung.
+
+    It is on the pathway that content steering starts on (C2.6). Of one picture with several audio
+    groups, the entry that the source lists first is its packager's default. H.264 in SDR is what
+    every client starts on without a doubt.
+    """
+    target = DEFAULT_START_BANDWIDTH if start_bandwidth is None else start_bandwidth
+    at_home = [rung for rung in kept if rung.pathway == home_pathway] or kept
+    defaults: dict[tuple[object, ...], Rung] = {}
+    for rung in sorted(at_home, key=lambda rung: rung.index):
+        defaults.setdefault(rung.picture, rung)
+    pool = list(defaults.values())
+    pool = [rung for rung in pool if rung.uses_only(_AVC)] or pool
+    pool = [rung for rung in pool if rung.video_range is VideoRange.SDR] or pool
+    affordable = [rung for rung in pool if rung.bandwidth <= target]
+    if affordable:
+        start = max(affordable, key=lambda rung: (rung.bandwidth, -rung.index))
+        code, why = "start-within-speed", f"the highest within {target // 1000} kbit/s"
+    else:
+        start = min(pool, key=lambda rung: (rung.bandwidth, rung.index))
+        code, why = "start-lowest", f"the lowest: nothing is within {target // 1000} kbit/s"
+    return start, Reason(Step.START, code, f"start on {words.describe(start)}, {why}")
