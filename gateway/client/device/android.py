@@ -19,6 +19,7 @@ from gateway.client.device.families import (
     LAPTOP_WORDS,
     PHONE_SHAPES,
     PHONE_WORDS,
+    TABLET_ANYWHERE,
     TABLET_PARTS,
     TABLET_SHAPES,
     TABLET_WORDS,
@@ -26,11 +27,21 @@ from gateway.client.device.families import (
     TV_SHAPES,
     TV_WORDS,
 )
+from gateway.client.device.models import TABLET_MODELS, TV_MODELS
 from gateway.client.device.text import AgentText
 from gateway.client.device.verdict import Verdict
 from gateway.client.facts import DeviceKind
 
-_TV_BUILD = re.compile(r"build/(?:[n-z]t[a-fh-qs-z]\d|[n-z]t[gmot][a-z0-9]?\d|ppr2\.|opr5\.|stt)")
+# Builds of television boards: the branch letter T, and releases that only set makers stayed on.
+_TV_BUILD = re.compile(
+    r"build/(?:[n-z]t[a-fh-qs-z]\d|[n-z]t[gmot][a-z0-9]?\d|stt|ppr2\.|opr5\.|ukg3\.|rd2a\.|m5c14j"
+    r"|tp1a\.220905\.004\.a2|p(?:i|mw)[;) ]|[qr]t[;) ])"
+)
+# Builds that boards for boxes share with a few tablets: they count without "Mobile" only.
+_BOX_BUILD = re.compile(
+    r"build/(?:rp1a\.200720\.011|nmf26q|qp1a\.191105\.004|nhg47[kl]|mhc19j|sp1a\.211105\.004)"
+)
+_TABLET_BUILD = "build/jro03h"
 _SKIP = re.compile(
     r"(?:[a-z]{2,3}(?:[-_][a-z]{2,4}){0,2}[-_]?|u|k|wv|arm|arm_64|x86|x86_64|mobile|tablet|tv"
     r"|harmonyos|openharmony|rv:.{0,12}|linux|adr.{0,10}|hmscore.{0,20})$"
@@ -43,7 +54,9 @@ _BROWSER = ("applewebkit", "chrome/", "gecko/")
 
 def is_android(text: AgentText) -> bool:
     """Android by name, by UC Browser's abbreviation, or as Fire OS and Opera spell it."""
-    return text.has("android", "andr0id", "; adr ", "silk/", "dalvik/")
+    return text.has("android", "andr0id", "; adr ", "silk/", "dalvik/") and not text.has(
+        "windows phone"
+    )
 
 
 def version(text: AgentText) -> str | None:
@@ -96,10 +109,14 @@ def find(text: AgentText, model: str) -> Verdict:
         named = by_model(model)
         if named:
             return named
-    if text.has("pocketbook/", "; tablet", "(tablet", "/apad"):
+    if "tablet" in text.words or text.has("pocketbook/", "/apad", _TABLET_BUILD):
         return Verdict(DeviceKind.TABLET, "tablet", "it says tablet")
+    if TABLET_ANYWHERE.search(text.low):
+        return Verdict(DeviceKind.TABLET, "tablet-model", "its model is a tablet")
     if "mobile" in text.low:
         return Verdict(DeviceKind.PHONE, "android-mobile", "an Android browser that says Mobile")
+    if _BOX_BUILD.search(text.low):
+        return Verdict(DeviceKind.TV, "android-box-build", "its build is of boards for set-top boxes")
     if text.has(*_BROWSER) and not _before_tablets(text):
         return Verdict(
             DeviceKind.TABLET, "android-no-mobile", "an Android browser that leaves Mobile out"
@@ -111,7 +128,9 @@ def by_model(model: str) -> Verdict | None:
     """What the model's name alone tells; None when it tells nothing. ``model`` in lower case."""
     lead = _LEAD.match(model)
     first = lead[0] if lead else ""
-    if first in TV_WORDS or TV_PARTS.search(model) or TV_SHAPES.match(model):
+    if model in TABLET_MODELS:
+        return Verdict(DeviceKind.TABLET, "tablet-model", "its model is a tablet")
+    if model in TV_MODELS or first in TV_WORDS or TV_PARTS.search(model) or TV_SHAPES.match(model):
         return Verdict(DeviceKind.TV, "tv-model", "its model is a television or a box for one")
     if first in LAPTOP_WORDS or LAPTOP_PARTS.search(model):
         return Verdict(DeviceKind.DESKTOP, "laptop-model", "its model is a laptop")

@@ -8,12 +8,13 @@ that merely link to their home page (Kodi, Ecosia) and phones of the make Cubot 
 
 import re
 
+from gateway.client.device.phrases import Phrases
 from gateway.client.device.text import AgentText
 from gateway.client.device.verdict import Verdict
 from gateway.client.facts import DeviceKind
 
 _CRAWLS = ("crawl", "spider", "slurp", "scrap", "xrawler", "archiv")
-_DUTIES = (
+_DUTIES = Phrases((
     "checker", "checklink", "linkcheck", "monitor", "scanner", "scann", "validator", "fetcher",
     "fetch/", "preview", "lighthouse", "headless", "phantomjs", "puppeteer", "playwright",
     "selenium", "screenshot", "subscriber", "scan/", "scan)", "radar", "feedparser", "feed parser", "feedflow", "feedreader", "worker/", "agent)", "classifier", "linktiger", "gigablast", "wordup", "newspaper/", "datanyze", "httpunit", "search engine", "feedparser", "favicon", "imageproxy",
@@ -35,7 +36,7 @@ _DUTIES = (
     "ghost inspector", "embedly", "iframely", "w3c_", "w3c-", "keycdn", "sectigo", "dcv",
     "internet-measurement", "inspector", "inspection", "webcapture", "sitesucker", "webcop", "downloader/",
     "-user/", "agent/1", "proxy)", "[at]", "(at)", "contact ", "trendsmap", "pixalate",
-)  # fmt: skip
+))  # fmt: skip
 _PROGRAMS = frozenset(
     (
         "curl", "wget", "httpie", "scrapy", "xenu", "zeus", "zmeu", "okhttpbot", "jetty", "jersey",
@@ -48,17 +49,17 @@ _PROGRAMS = frozenset(
 )  # fmt: skip
 
 # Players and browsers that give an address without being bots.
-_LINKING_PLAYERS = (
+_LINKING_PLAYERS = Phrases((
     "xbmc", "kodi", "ecosia", "podcast", "feeddemon", "liferea", "newsbeuter", "netnewswire",
     "rssbandit", "ranchero", "juicereceiver", "feedstation", "acrylicapps", "doughnut", "bsalsa",
     "iphone", "coolerfm", "watch", "android podcast", "newsboat", "ucbrowser", "u2/1", "cfnetwork", "exoplayer", "fban", "fbpn", "nrc digitale", "huawei",
-)  # fmt: skip
+))  # fmt: skip
 # "compatible;" is what old browsers said; these are theirs.
-_OLD_BROWSERS = (
+_OLD_BROWSERS = Phrases((
     "msie", "konqueror", "ibrowse", "netpositive", "abrowse", "omniweb", "ms-office", "offbyone",
     "icab", "netfront", "viera", "linux mips", "antgalio", "escape", "nitro", "blazer", "teleca",
     "googletv", "hbbtv", "elaine", "opera", "tablet2.0", "smartphone2.0", "polaris", "lephone", "windows-media", "blackberry", "linux mips", "amigaos",
-)  # fmt: skip
+))  # fmt: skip
 _BOT_WORD = re.compile(r"bots?(?![a-z])|robot|bot[-_]")
 _DOMAIN = re.compile(
     r"(?<![\w.@-])[a-z\d-]{2,40}(?:\.[a-z\d-]{2,40})?"
@@ -83,13 +84,13 @@ def find(text: AgentText, model: str) -> Verdict | None:
         return _bot("bot-word", "its name says crawler")
     if _links_home(low):
         return _bot("bot-address", "it gives the address of whoever runs it")
-    if any(part in low for part in _DUTIES) or (not model and text.says(_PROGRAMS)):
+    if _DUTIES.occur_in(low) or (not model and text.says(_PROGRAMS)):
         return _bot("bot-program", "its name says a tool or a library")
     if "google" in low and _is_google_service(low):
         return _bot("bot-google", "it is one of Google's fetchers")
     if low.startswith("whatsapp/") and not text.has("iphone", "android", "windows"):
         return _bot("bot-preview", "it fetches a preview of a link")
-    if "compatible;" in low and not any(name in low for name in _OLD_BROWSERS):
+    if "compatible;" in low and not _OLD_BROWSERS.occur_in(low):
         return _bot("bot-compatible", "it claims only to be compatible with a browser")
     return None
 
@@ -116,7 +117,7 @@ def _is_bot_word(low: str) -> bool:
 
 def _links_home(low: str) -> bool:
     linked = "http:" in low or "https:" in low or "@" in low or _DOMAIN.search(low) is not None
-    return linked and not any(name in low for name in _LINKING_PLAYERS)
+    return linked and not _LINKING_PLAYERS.occur_in(low)
 
 
 def _is_google_service(low: str) -> bool:

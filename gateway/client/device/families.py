@@ -32,6 +32,10 @@ TABLET_WORDS = word_set(
     xelio xenta xoom xpad xtab xyao yarvik yoga zpad ztpad zync
     """
 )
+# For apps that name the device somewhere in their own format.
+TABLET_ANYWHERE = re.compile(
+    r"(?<![a-z\d])(?:sm-[tpx]\d\d|gt-p\d{4}|ideatab|lenovo[ _]tab|mediapad|galaxy tab|kf[a-z]{3,5}wi)"
+)
 TABLET_PARTS = re.compile(
     r"tab(?!oo|le ?top|ai|as|er|an)|(?<!note)(?<!ipho)(?<!cool)(?<!kli)(?<!tech)(?<!tech )pad(?!fone|[mtu][0-9a])|iplay|kindle|nexus (?:7|9|10)"
     r"|pixel c(?![a-z])|transformer|streak (?:7|10)|reeder|playbook|slate (?:7|8|10)|kids|inmate"
@@ -80,7 +84,7 @@ TV_WORDS = word_set(
     odroid onvo openbox orbsmart ozone ozonehd pendoo polarline ptv pyramid rka rkm rombica
     saba salutetv sbdv sei selenga selevision skyline skystream skyworth smartbox smotreshka
     soullink soundmax spyboxs sternenschein supermax switron swtv tanix technosat
-    timvisionbox topdevice topsion toucan transpeed tvbox tvip ugoos ulx vekta vesta vhix
+    timvisionbox topdevice topsion toucan transpeed tvbox tvip ugoos ulx homatics himedia egreat tronsmart xoro technisat grundig peaq technika amlogic umax zgemma buzztv jmgo dangbei probox acemax leelbox bqeel sunvell scishion docooler turewell viden sdmc dynalink iffalcon coocaa changhong nokiastreaming homesync deadpool boreal sabrina abox mbox ebox tvpad himax tigerstar zaith vermax eltex sunny tivax vekta vesta vhix
     vibox vinabox vityaz vizio vmp vontar vorke wechip wetek wiwa xgimi yasin yndx yundoo
     yutmart zappiti zidoo
     """

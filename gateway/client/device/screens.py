@@ -6,6 +6,7 @@ not searched for. Android televisions that do not name themselves are told by ``
 
 import re
 
+from gateway.client.device.phrases import Phrases
 from gateway.client.device.text import AgentText
 from gateway.client.device.verdict import Verdict
 from gateway.client.facts import DeviceKind
@@ -46,7 +47,7 @@ _TV_WORDS = frozenset(
         "tizenbrowser_tv", "digaplus", "kylo", "mb95", "mb92", "qdt", "ctrlstb",
     )
 ) - {"ce", "comcast", "evolveo", "tcl", "qterminals", "dune"}  # fmt: skip
-_TV_PARTS = (
+_TV_PARTS = Phrases((
     "smart-tv", "smart tv", "smart_tv", "smarttv", "ce-html", "android tv", "android_tv",
     "google tv", "apple tv", "appletv", "webos.tv", "opera tv", "hbbtv", "_tv_", "tv safari",
     "safari/537.36 tv", " tv box", "tvbox", "tv stick", "set-top", "settop", "set top", "stb/",
@@ -58,7 +59,7 @@ _TV_PARTS = (
     "2000-hd", "2000hd", "2000 hd", "_vlc/", "escape 5", "bhx-", "sony bdp", "wmarkx",
     "(tv;", "; tv;", " tv)", " tv;", "(stb", "livetv box", "tv-box", "tv_box",
     "android-tv", "tata sky", "iptv box", "kdl-", "kdl4", "kdl5",
-)  # fmt: skip
+))  # fmt: skip
 # Words that a phone may say too: they count only without one of these beside them.
 _NOT_TV = ("iphone", "ipad", "windows phone")
 
@@ -66,7 +67,7 @@ _CARS = frozenset(
     (
         "qtcarbrowser", "carpad", "aaos", "polestar", "dilink5", "dilink4", "dilink3", "dilink",
         "tesla", "rivian", "automotive", "kzcar", "caska", "headunit", "incar", "androidauto",
-        "volvocars", "byd", "carplay", "teslabrowser", "mbux", "uconnect", "mercedesbenz",
+        "volvocars", "byd", "carplay", "teslabrowser", "mbux", "lucidmotors", "xpeng", "zeekr", "ivi", "genivi", "mib2", "mib3", "entune", "starlink_subaru", "ccnc", "sync3", "mylink", "intellilink", "uconnect", "mercedesbenz",
     )
 )  # fmt: skip
 # Head units: what their makers and the Allwinner, MediaTek and Unisoc boards in them are called.
@@ -83,7 +84,12 @@ _CAR_MODEL = re.compile(
 _CAR_NAMED_PHONE = re.compile(r"tesla[_ ](?:\w|build)|polestar phone")
 
 
-def find_console(text: AgentText, model: str) -> Verdict | None:
+def find(text: AgentText, model: str) -> Verdict | None:
+    """The first of console, car and television that the User-Agent names."""
+    return _find_console(text, model) or _find_car(text, model) or _find_tv(text)
+
+
+def _find_console(text: AgentText, model: str) -> Verdict | None:
     """Game consoles, handhelds included: PlayStation, Xbox, Nintendo, Ouya, Steam Deck …"""
     if text.says(_CONSOLES) or text.has("nintendo", "playstation", "jxd_"):
         return Verdict(DeviceKind.CONSOLE, "console", "it names a game console")
@@ -92,16 +98,16 @@ def find_console(text: AgentText, model: str) -> Verdict | None:
     return None
 
 
-def find_tv(text: AgentText, model: str) -> Verdict | None:
+def _find_tv(text: AgentText) -> Verdict | None:
     """Televisions, set-top boxes, streaming sticks, disc players and signage."""
-    if not (text.says(_TV_WORDS) or text.has(*_TV_PARTS)):
+    if not (text.says(_TV_WORDS) or _TV_PARTS.occur_in(text.low)):
         return None
     if text.has(*_NOT_TV) and not text.has("appletv", "apple tv", "tcl/"):
         return None
     return Verdict(DeviceKind.TV, "tv", "it names a television platform")
 
 
-def find_car(text: AgentText, model: str) -> Verdict | None:
+def _find_car(text: AgentText, model: str) -> Verdict | None:
     """Cars and head units: Tesla, Android Automotive, the usual aftermarket boards."""
     if text.says(_CARS) and not _CAR_NAMED_PHONE.search(text.low):
         return Verdict(DeviceKind.CAR, "car", "it names a car")

@@ -1,0 +1,208 @@
+"""What can this device play?
+
+Conservative where a limit is certain and silent where it is not: None means that no limit is
+known, and the player then drops what it cannot decode (rules section G). A guess too low would
+cost every viewer with a better device. H.264 is in every set (B1); SDR is in every range (B1).
+
+| device | height | codecs beside avc | ranges |
+|---|---|---|---|
+| iPhone, iPad (iOS 11 and later) | - | hevc | - |
+| the same, iOS 17 and later (A12 and newer chips) | - | hevc, dolby-vision | SDR HLG PQ |
+| Apple TV HD · Apple TV 4K | 1080 · 2160 | hevc · hevc, dolby-vision | SDR · all |
+| Apple Vision (``spatial``, A6.10) | 2160 | hevc, dolby-vision | all |
+| Safari on a Mac (11 / 14 and later) | - | hevc / vp9 | all from Safari 14 |
+| Chrome, Edge, Opera on a computer | - | vp9, av1 (70), hevc (107) | SDR |
+| Firefox on a computer | - | vp9, av1 (67) | SDR |
+| Android 5 and later, 14 and later | - | hevc vp9, av1 | - |
+| Fire TV, Roku, Chromecast, consoles of HD times | 1080 | by model | SDR |
+| the same of UHD times | 2160 | hevc vp9 | SDR HLG PQ |
+| televisions that say UHD or 4K | 2160 | hevc vp9 | SDR HLG PQ |
+| everything else, bots, unknown | - | - | - |
+
+AV1 on Apple devices depends on a chip that no User-Agent names, so it is left out. Apple's HDR
+needs 30 frames/s at least to be offered (B6), which is the ladder's matter, not the device's.
+"""
+
+import re
+from functools import cache
+
+from gateway.client.facts import Capability, DeviceKind
+from manifests.codecs import CodecFamily, VideoRange
+
+_AVC, _HEVC, _AV1, _VP9, _DOVI = (
+    CodecFamily.AVC,
+    CodecFamily.HEVC,
+    CodecFamily.AV1,
+    CodecFamily.VP9,
+    CodecFamily.DOLBY_VISION,
+)
+_SDR = frozenset({VideoRange.SDR})
+_HDR = frozenset(VideoRange)
+_NOTHING_KNOWN = Capability()
+_TV_FRAME_RATE = 60.0
+
+_HD = Capability(1080, _TV_FRAME_RATE, frozenset({_AVC, _HEVC}), _SDR)
+_HD_OLD = Capability(1080, _TV_FRAME_RATE, frozenset({_AVC}), _SDR)
+_UHD = Capability(2160, _TV_FRAME_RATE, frozenset({_AVC, _HEVC, _VP9}), _HDR)
+_UHD_DOVI = Capability(2160, _TV_FRAME_RATE, frozenset({_AVC, _HEVC, _VP9, _DOVI}), _HDR)
+_APPLE_UHD = Capability(2160, _TV_FRAME_RATE, frozenset({_AVC, _HEVC, _DOVI}), _HDR)
+
+# Exact models, and prefixes of models, that are certain. In lower case.
+_MODELS = {
+    "appletv5,3": _HD,
+    "appletv3,2": _HD_OLD,
+    "appletv3,1": _HD_OLD,
+    "appletv2,1": Capability(720, 30.0, frozenset({_AVC}), _SDR),
+    "aftb": _HD_OLD,
+    "aftm": _HD_OLD,
+    "aftt": _HD,
+    "aftss": _HD,
+    "aftsss": _HD,
+    "afts": Capability(2160, 30.0, frozenset({_AVC, _HEVC}), _SDR),
+    "aftn": _UHD,
+    "afta": _UHD_DOVI,
+    "aftr": _UHD_DOVI,
+    "aftgazl": _UHD_DOVI,
+    "aftmm": _UHD_DOVI,
+    "aftka": _UHD_DOVI,
+    "aftkm": _UHD_DOVI,
+    "aftkrt": _UHD_DOVI,
+    "playstation 3": _HD_OLD,
+    "playstation 4": Capability(1080, _TV_FRAME_RATE, frozenset({_AVC, _HEVC, _VP9}), None),
+    "playstation 4 pro": _UHD,
+    "playstation 5": _UHD,
+    "playstation vita": Capability(720, 30.0, frozenset({_AVC}), _SDR),
+    "playstation portable": Capability(480, 30.0, frozenset({_AVC}), _SDR),
+    "xbox 360": _HD_OLD,
+    "xbox one": Capability(1080, _TV_FRAME_RATE, frozenset({_AVC, _HEVC}), _SDR),
+    "xbox one s": _UHD,
+    "xbox one x": _UHD,
+    "xbox series s": _UHD,
+    "xbox series x": _UHD,
+    "nintendo switch": _HD_OLD,
+    "nintendo switch lite": _HD_OLD,
+    "nintendo wiiu": _HD_OLD,
+    "nintendo wii": Capability(480, 30.0, frozenset({_AVC}), _SDR),
+    "nintendo 3ds": Capability(240, 30.0, frozenset({_AVC}), _SDR),
+}
+_APPLE_TV_4K = re.compile(r"appletv(?:[6-9]|1\d),\d")
+_ROKU_HD = re.compile(r"roku(?:2[47]|3[0-24579]|42|50)\d\d")
+_ROKU_UHD = re.compile(r"roku(?:38[12]|394|44|46|4[78]|39[24]|9)\d")
+_SAYS_UHD = re.compile(r"uhd|(?<![a-z0-9])4k(?![a-z])|oled|nano\d|qned|ultra ?hd")
+_FIRST_CAST_UHD = (1, 22)
+_VERSION = re.compile(r"(\d{1,4})(?:\.(\d{1,4}))?")
+
+_IOS_HEVC, _IOS_A12 = 11, 17
+_SAFARI_HEVC, _SAFARI_HDR = 11, 14
+_CHROME_AV1, _CHROME_HEVC, _FIREFOX_AV1 = 70, 107, 67
+_ANDROID_HEVC, _ANDROID_AV1 = 5, 14
+_TIZEN_AV1, _WEBOS_AV1 = 6, 5
+
+
+def capability(
+    kind: DeviceKind,
+    os: str | None,
+    os_version: str | None,
+    model: str | None,
+    low: str,
+) -> Capability:
+    """What the device can play; ``low`` is its User-Agent in lower case, for browser versions."""
+    if kind in (DeviceKind.BOT, DeviceKind.UNKNOWN):
+        return _NOTHING_KNOWN
+    known = _of_model((model or "").lower())
+    if known is not None:
+        return known
+    major = version_of(os_version)[0]
+    if os in ("iOS", "iPadOS"):
+        return _of_ios(major)
+    if os == "visionOS":
+        return Capability(2160, None, frozenset({_AVC, _HEVC, _DOVI}), _HDR, spatial=True)
+    if kind in (DeviceKind.PHONE, DeviceKind.TABLET):
+        return _of_android(major) if os in ("Android", "Fire OS") else _NOTHING_KNOWN
+    if kind is DeviceKind.DESKTOP:
+        return _of_browser(low)
+    return _of_television(os, os_version, low) if kind is DeviceKind.TV else _NOTHING_KNOWN
+
+
+def version_of(text: str | None) -> tuple[int, int]:
+    """Major and minor of a dotted version; zeros when there is none."""
+    found = _VERSION.match(text or "")
+    return (int(found[1]), int(found[2] or 0)) if found else (0, 0)
+
+
+def _of_model(model: str) -> Capability | None:
+    known = _MODELS.get(model)
+    if known is not None:
+        return known
+    if _APPLE_TV_4K.match(model):
+        return _APPLE_UHD
+    if _ROKU_UHD.match(model):
+        return _UHD
+    return _HD if _ROKU_HD.match(model) else None
+
+
+@cache
+def _of_ios(major: int) -> Capability:
+    if major >= _IOS_A12:
+        return Capability(None, None, frozenset({_AVC, _HEVC, _DOVI}), _HDR)
+    if major >= _IOS_HEVC or major == 0:
+        return Capability(None, None, frozenset({_AVC, _HEVC}) if major else None)
+    return Capability(None, None, frozenset({_AVC}), _SDR)
+
+
+@cache
+def _of_android(major: int) -> Capability:
+    if major == 0:
+        return _NOTHING_KNOWN
+    families = {_AVC}
+    if major >= _ANDROID_HEVC:
+        families |= {_HEVC, _VP9}
+    if major >= _ANDROID_AV1:
+        families.add(_AV1)
+    return Capability(codecs=frozenset(families))
+
+
+def _of_browser(low: str) -> Capability:
+    if "firefox/" in low:
+        return _browser({_AVC, _VP9}, av1=_after(low, "firefox/") >= _FIREFOX_AV1)
+    if "chrome/" in low:
+        version = _after(low, "chrome/")
+        return _browser(
+            {_AVC, _VP9}, av1=version >= _CHROME_AV1, hevc=version >= _CHROME_HEVC
+        )
+    if "macintosh" in low and "version/" in low:
+        version = _after(low, "version/")
+        if version >= _SAFARI_HDR:
+            return Capability(codecs=frozenset({_AVC, _HEVC, _VP9}), video_ranges=_HDR)
+        if version >= _SAFARI_HEVC:
+            return Capability(codecs=frozenset({_AVC, _HEVC}))
+        return Capability(codecs=frozenset({_AVC}), video_ranges=_SDR)
+    return _NOTHING_KNOWN
+
+
+def _browser(families: set[CodecFamily], *, av1: bool, hevc: bool = False) -> Capability:
+    chosen = families | ({_AV1} if av1 else set()) | ({_HEVC} if hevc else set())
+    return Capability(codecs=frozenset(chosen), video_ranges=_SDR)
+
+
+def _of_television(os: str | None, os_version: str | None, low: str) -> Capability:
+    version = version_of(os_version)
+    uhd = _SAYS_UHD.search(low) is not None
+    if os == "Cast OS" and (0, 0) < version < _FIRST_CAST_UHD:
+        return _HD_OLD
+    if os == "Tizen":
+        return _set({_AVC, _HEVC, _VP9}, av1=version[0] >= _TIZEN_AV1, uhd=uhd)
+    if os == "webOS":
+        return _set({_AVC, _HEVC, _VP9, _DOVI}, av1=version[0] >= _WEBOS_AV1, uhd=uhd)
+    if os in ("Roku OS", "VIDAA"):
+        return _set({_AVC, _HEVC, _VP9}, av1=False, uhd=uhd)
+    return _UHD if uhd else _NOTHING_KNOWN
+
+
+def _set(families: set[CodecFamily], *, av1: bool, uhd: bool) -> Capability:
+    codecs = frozenset(families | {_AV1}) if av1 else frozenset(families)
+    return Capability(2160 if uhd else None, _TV_FRAME_RATE, codecs, _HDR if uhd else None)
+
+
+def _after(low: str, mark: str) -> int:
+    return version_of(low[low.find(mark) + len(mark) :][:12])[0]

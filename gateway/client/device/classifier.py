@@ -1,0 +1,111 @@
+"""Who asks? A User-Agent and client hints become a Device.
+
+The straight way: the operator's rules, then our families in the order in which one hides in
+another (a bot calls itself an iPhone, a television calls itself Android), then the libraries for
+what is left, then the hints, which correct what browsers no longer say (F1, F3).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+from gateway.client.device import (
+    android,
+    bots,
+    correction,
+    library,
+    personal,
+    screens,
+)
+from gateway.client.device.capability import capability
+from gateway.client.device.player import player
+from gateway.client.device.rule import DeviceRule, RuleBook
+from gateway.client.device.system import model, system
+from gateway.client.device.text import MAX_CHARS, AgentText, read
+from gateway.client.device.verdict import Verdict
+from gateway.client.facts import Device, DeviceKind
+from gateway.client.hints import NO_HINTS, ClientHints
+from gateway.reason import Reason, Step
+
+_UNKNOWN = Verdict(DeviceKind.UNKNOWN, "unknown", "nothing known names what it is")
+_SILENT = Verdict(DeviceKind.UNKNOWN, "no-user-agent", "it sent no User-Agent")
+
+
+class DeviceClassifier:
+    """Classifies players; ``rules`` are the operator's, tried in order before the shipped ones.
+
+    Keeps the last ``cache_size`` answers. An entry holds at most ``MAX_CHARS`` characters of
+    User-Agent, so 4,096 entries stay below 10 MB whatever players send. Safe to share by threads.
+    """
+
+    def __init__(self, rules: Sequence[DeviceRule] = (), cache_size: int = 4096) -> None:
+        self._book = RuleBook(tuple(rules))
+        self._cached = lru_cache(maxsize=cache_size)(self._classify)
+
+    def classify(self, user_agent: str | None, hints: ClientHints = NO_HINTS) -> Device:
+        """The device behind one request. Never raises; cost is bounded by ``MAX_CHARS``."""
+        return self._cached((user_agent or "")[:MAX_CHARS], correction.relevant(hints))
+
+    def _classify(self, user_agent: str, hints: ClientHints) -> Device:
+        text = read(user_agent)
+        named = android.model_of(text.low) if android.is_android(text) else ""
+        verdict = correction.correct(_verdict(text, named), text, hints)
+        os, os_version = correction.system(system(text), verdict.kind, hints)
+        found = Device(
+            kind=verdict.kind,
+            os=os,
+            os_version=os_version,
+            player=player(text),
+            model=model(text, named) or correction.model(hints),
+            reasons=(_reason(verdict),),
+        )
+        rule = self._book.first_match(text.raw)
+        return _measured(found, text) if rule is None else _ruled(found, rule, text)
+
+
+def _verdict(text: AgentText, model: str) -> Verdict:
+    """The first family that recognises the User-Agent."""
+    if not text.raw:
+        return _SILENT
+    return (
+        bots.find(text, model)
+        or screens.find(text, model)
+        or personal.find_apple_mobile(text)
+        or (android.find(text, model) if android.is_android(text) else None)
+        or personal.find(text)
+        or bots.find_bare(text)
+        or library.find(text.raw)
+        or _UNKNOWN
+    )
+
+
+def _reason(verdict: Verdict) -> Reason:
+    return Reason(Step.DEVICE, verdict.code, f"{verdict.kind}: {verdict.because}")
+
+
+def _measured(device: Device, text: AgentText) -> Device:
+    ability = capability(device.kind, device.os, device.os_version, device.model, text.low)
+    return replace(device, capability=ability)
+
+
+def _ruled(device: Device, rule: DeviceRule, text: AgentText) -> Device:
+    """The device as the rule says, and as found where the rule is silent."""
+    told = replace(
+        device,
+        kind=rule.kind or device.kind,
+        os=rule.os or device.os,
+        player=rule.player or device.player,
+        model=rule.model or device.model,
+        reasons=(Reason(Step.DEVICE, "operator-rule", f"the rule {rule.name!r} matches"),),
+    )
+    known = _measured(told, text).capability
+    return replace(
+        told,
+        capability=replace(
+            known,
+            max_height=rule.max_height or known.max_height,
+            max_frame_rate=rule.max_frame_rate or known.max_frame_rate,
+            codecs=rule.codecs or known.codecs,
+            video_ranges=rule.video_ranges or known.video_ranges,
+        ),
+    )

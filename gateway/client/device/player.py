@@ -1,0 +1,80 @@
+"""Which player is it: a media library, or the browser in which a script plays?
+
+A library that names itself wins (``AVPlayer``, ``ExoPlayer``, ``media3``, ``VLC``, ``ffmpeg`` …).
+hls.js, Shaka and dash.js run in a page and do not show: then it is the browser, by the plain name
+that its maker uses (``Chrome``, ``Safari``, ``Samsung Internet`` …).
+"""
+
+from gateway.client.device.library import browser_of
+from gateway.client.device.phrases import Phrases
+from gateway.client.device.text import AgentText
+
+_LIBRARIES = (
+    ("applecoremedia", "AVPlayer"),
+    ("androidxmedia3", "media3"),
+    ("media3", "media3"),
+    ("exoplayer", "ExoPlayer"),
+    ("tivimate", "TiviMate"),
+    ("libmpv", "mpv"),
+    ("mpv", "mpv"),
+    ("kodi", "Kodi"),
+    ("xbmc", "Kodi"),
+    ("vlc", "VLC"),
+    ("lavf", "ffmpeg"),
+    ("ffmpeg", "ffmpeg"),
+    ("gstreamer", "GStreamer"),
+    ("souphttpsrc", "GStreamer"),
+    ("roku", "Roku"),
+    ("shaka", "Shaka Player"),
+    ("hls.js", "hls.js"),
+    ("dash.js", "dash.js"),
+    ("video.js", "Video.js"),
+    ("jwplayer", "JW Player"),
+    ("bitmovin", "Bitmovin"),
+    ("theoplayer", "THEOplayer"),
+    ("nexplayer", "NexPlayer"),
+    ("infuse", "Infuse"),
+    ("nplayer", "nPlayer"),
+    ("potplayer", "PotPlayer"),
+    ("mx player", "MX Player"),
+    ("mxplayer", "MX Player"),
+    ("plex", "Plex"),
+    ("jellyfin", "Jellyfin"),
+    ("emby", "Emby"),
+    ("stagefright", "Android MediaPlayer"),
+    ("nsplayer", "Windows Media Player"),
+    ("windows-media-player", "Windows Media Player"),
+    ("quicktime", "QuickTime"),
+    ("itunes", "iTunes"),
+    ("mplayer", "MPlayer"),
+    ("stbapp", "MAG"),
+    ("crkey", "Cast"),
+    ("cfnetwork", "CFNetwork"),
+    ("okhttp", "OkHttp"),
+)
+_ANY_LIBRARY = Phrases(phrase for phrase, _ in _LIBRARIES)
+
+# What ua-parser calls a browser → what its maker calls it.
+_BROWSERS = {
+    "Mobile Safari": "Safari",
+    "Mobile Safari UI/WKWebView": "WKWebView",
+    "Chrome Mobile": "Chrome",
+    "Chrome Mobile iOS": "Chrome",
+    "Chrome Mobile WebView": "Android WebView",
+    "Firefox Mobile": "Firefox",
+    "Firefox iOS": "Firefox",
+    "Edge Mobile": "Edge",
+    "Opera Mobile": "Opera",
+    "Android": "Android Browser",
+    "Other": None,
+}
+
+
+def player(text: AgentText) -> str | None:
+    """The player's name, None when nothing names one."""
+    if _ANY_LIBRARY.occur_in(text.low):
+        return next(name for phrase, name in _LIBRARIES if phrase in text.low)
+    if not text.raw:
+        return None
+    family = browser_of(text.raw)
+    return _BROWSERS.get(family, family) if family else None

@@ -1,0 +1,100 @@
+"""Which operating system, in which version, and which model?
+
+Names are the vendors': ``iOS``, ``iPadOS``, ``tvOS``, ``Fire OS``, ``webOS``, ``Tizen`` …
+"""
+
+import re
+
+from gateway.client.device.library import system_of
+from gateway.client.device.text import AgentText, version_after
+
+# First phrase that occurs decides; the second member is what the version stands behind, if said.
+_SYSTEMS = (
+    ("windows phone", "Windows Phone", "windows phone os"),
+    ("xbox", "Xbox", None),
+    ("playstation", "PlayStation", None),
+    ("nintendo", "Nintendo", None),
+    ("web0s", "webOS", "webos.tv-"),
+    ("webos", "webOS", "webos"),
+    ("netcast", "NetCast", "netcast.tv-"),
+    ("tizen", "Tizen", "tizen"),
+    ("vidaa", "VIDAA", "vidaa"),
+    ("roku", "Roku OS", "dvp-"),
+    ("appletv", "tvOS", "tvos"),
+    ("apple tv", "tvOS", "tvos"),
+    ("tvos", "tvOS", "tvos"),
+    ("visionos", "visionOS", "visionos"),
+    ("watchos", "watchOS", "watchos"),
+    ("kaios", "KaiOS", "kaios"),
+    ("crkey", "Cast OS", "crkey"),
+    ("viziOS".lower(), "SmartCast", "vizios"),
+    ("openharmony", "HarmonyOS", "openharmony"),
+    ("cros ", "ChromeOS", None),
+)
+_FIRE_OS = re.compile(r"(?<![a-z])(?:aft[a-z0-9]{1,8}|kf[a-z]{2,6}|silk)(?![a-z])")
+_APPLE = re.compile(r"(?:cpu (?:iphone )?os|iphone ?os|ios|os x)[ /_]?(\d{1,3}(?:[._]\d{1,3}){0,2})")
+_ANDROID = re.compile(r"(?:android|andr0id|adr)[ /_-]?(\d{1,2}(?:\.\d{1,2}){0,2})")
+_MAC = re.compile(r"mac ?os(?: x|/)?[ /]?(\d{1,2}(?:[._]\d{1,2}){0,2})")
+_WINDOWS = {"10.0": "10", "6.3": "8.1", "6.2": "8", "6.1": "7", "6.0": "Vista", "5.1": "XP"}
+_FIRST_IPADOS = 13
+_MODEL = re.compile(
+    r"(?:iphone|ipad|ipod|appletv|realitydevice|audioaccessory)\d{1,2},\d{1,2}"
+    r"|roku\d{4}[a-z]?|playstation(?: portable| vita| \d(?: pro)?)"
+    r"|xbox(?: one(?: [sx])?| series [sx]| 360)?|nintendo (?:switch(?: 2| lite)?|wiiu?|3ds)"
+    r"|wiiu|crkey",
+    re.IGNORECASE,
+)
+_UNSAFE = re.compile(r"[^\w .,()+/'-]", re.ASCII)
+_MAX_MODEL_CHARS = 64
+
+
+def system(text: AgentText) -> tuple[str | None, str | None]:
+    """Name and version of the operating system; either may be None."""
+    low = text.low
+    for phrase, name, mark in _SYSTEMS:
+        if phrase in low:
+            return name, version_after(low, mark) if mark else None
+    if "iphone" in low or "ipod" in low:
+        return "iOS", _apple_version(low)
+    if "ipad" in low:
+        version = _apple_version(low)
+        return ("iPadOS" if _major(version) >= _FIRST_IPADOS else "iOS"), version
+    if "android" in low or "; adr " in low or "andr0id" in low or "silk/" in low:
+        found = _ANDROID.search(low)
+        return ("Fire OS" if _FIRE_OS.search(low) else "Android"), found and found[1]
+    if "windows nt" in low:
+        version = version_after(low, "windows nt")
+        return "Windows", _WINDOWS.get(version or "", version)
+    if "macintosh" in low or "mac os x" in low or "macos" in low:
+        found = _MAC.search(low)
+        return "macOS", found[1].replace("_", ".") if found else None
+    if "ios" in text.words:
+        return "iOS", _apple_version(low)
+    if "linux" in low:
+        return "Linux", None
+    return system_of(text.raw)
+
+
+def model(text: AgentText, android_model: str) -> str | None:
+    """The model in the maker's own letters, safe to print and at most 64 characters long."""
+    if android_model:
+        at = text.low.find(android_model)
+        # Lower case of some letters is longer than the letter: only then the places differ.
+        same = len(text.low) == len(text.raw)
+        return clean(text.raw[at : at + len(android_model)] if same else android_model)
+    found = _MODEL.search(text.raw)
+    return clean(found[0]) if found else None
+
+
+def clean(name: str) -> str | None:
+    """A model's name with anything but plain characters taken out; None when nothing is left."""
+    return _UNSAFE.sub("", name)[:_MAX_MODEL_CHARS].strip() or None
+
+
+def _apple_version(low: str) -> str | None:
+    found = _APPLE.search(low)
+    return found[1].replace("_", ".") if found else None
+
+
+def _major(version: str | None) -> int:
+    return int(version.partition(".")[0]) if version else 0

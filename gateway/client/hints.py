@@ -1,0 +1,142 @@
+"""What do the client hints say about the device and its network?
+
+User-Agent client hints and the network hints (rules F1–F3). Chromium sends them, over HTTPS, and a
+cross-origin gateway sees only the low-entropy ones unless a page delegates more: they may correct
+a decision but are never needed for one. Values are structured fields (RFC 9651); one that is
+malformed, oversized or out of range reads as absent.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+from http_sf import StructuredFieldError, parse
+
+Ect = Literal["slow-2g", "2g", "3g", "4g"]
+
+_ECT: Final = {name: name for name in get_args(Ect)}
+_MAX_CHARS: Final = 512
+_MAX_NAMES: Final = 16
+_MAX_NAME_CHARS: Final = 64
+_MAX_DOWNLINK_MBPS: Final = 10_000.0
+_MAX_RTT_MS: Final = 60_000
+_MAX_PIXELS: Final = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class ClientHints:
+    """The hints of one request; None and empty mean "not said".
+
+    ``downlink_mbps`` in Mbit/s: Chromium caps it, so 10 and more means "at least 10" (F2).
+    ``rtt_ms`` in milliseconds, ``viewport_width`` in CSS pixels. ``brands`` without GREASE.
+    """
+
+    mobile: bool | None = None
+    platform: str | None = None
+    platform_version: str | None = None
+    model: str | None = None
+    brands: tuple[str, ...] = ()
+    form_factors: tuple[str, ...] = ()
+    save_data: bool = False
+    downlink_mbps: float | None = None
+    ect: Ect | None = None
+    rtt_ms: int | None = None
+    viewport_width: int | None = None
+
+
+NO_HINTS: Final = ClientHints()
+
+
+def parse_hints(headers: Mapping[str, str]) -> ClientHints:
+    """Read the hints among ``headers`` (lower-case names). Never raises."""
+    return ClientHints(
+        mobile=_boolean(headers.get("sec-ch-ua-mobile")),
+        platform=_text(headers.get("sec-ch-ua-platform")),
+        platform_version=_text(headers.get("sec-ch-ua-platform-version")),
+        model=_text(headers.get("sec-ch-ua-model")),
+        brands=_brands(
+            headers.get("sec-ch-ua-full-version-list") or headers.get("sec-ch-ua")
+        ),
+        form_factors=_names(headers.get("sec-ch-ua-form-factors")),
+        save_data=(headers.get("save-data") or "").strip().lower() == "on",
+        downlink_mbps=_number(headers.get("downlink"), _MAX_DOWNLINK_MBPS),
+        ect=_ect(headers.get("ect")),
+        rtt_ms=_whole(headers.get("rtt"), _MAX_RTT_MS),
+        viewport_width=_whole(
+            headers.get("sec-ch-viewport-width") or headers.get("viewport-width"), _MAX_PIXELS
+        ),
+    )
+
+
+def _item(value: str | None) -> object:
+    """The bare item of a structured field; None when absent or malformed."""
+    if not value or len(value) > _MAX_CHARS or not value.isascii():
+        return None
+    try:
+        item, _ = parse(value.encode("ascii"), tltype="item")
+    except StructuredFieldError:
+        return None
+    return item
+
+
+def _boolean(value: str | None) -> bool | None:
+    item = _item(value)
+    return item if isinstance(item, bool) else None
+
+
+def _text(value: str | None) -> str | None:
+    """A quoted string, or the bare token that some senders write instead."""
+    item = _item(value)
+    return _bounded(str(item)) if isinstance(item, str) or _is_token(item) else None
+
+
+def _is_token(item: object) -> bool:
+    return type(item).__name__ == "Token"
+
+
+def _bounded(text: str) -> str | None:
+    text = text.strip()
+    return text if 0 < len(text) <= _MAX_NAME_CHARS else None
+
+
+def _names(value: str | None) -> tuple[str, ...]:
+    """The strings of a list, bounded in number and length."""
+    if not value or len(value) > _MAX_CHARS or not value.isascii():
+        return ()
+    try:
+        members = parse(value.encode("ascii"), tltype="list")
+    except StructuredFieldError:
+        return ()
+    names = (_bounded(item) for item, _ in members[:_MAX_NAMES] if isinstance(item, str))
+    return tuple(name for name in names if name)
+
+
+def _brands(value: str | None) -> tuple[str, ...]:
+    return tuple(name for name in _names(value) if not _is_grease(name))
+
+
+def _is_grease(brand: str) -> bool:
+    """Chromium's made-up brand spells "Not A Brand" with changing punctuation (F3)."""
+    letters = "".join(char for char in brand.lower() if char.isalpha())
+    return letters in {"notabrand", "notanybrand", "notbrand", "notaabrand"}
+
+
+def _number(value: str | None, largest: float) -> float | None:
+    """A finite decimal between 0 and ``largest``."""
+    if not value or len(value) > _MAX_NAME_CHARS:
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and 0 <= number <= largest else None
+
+
+def _whole(value: str | None, largest: int) -> int | None:
+    number = _number(value, largest)
+    return None if number is None else round(number)
+
+
+def _ect(value: str | None) -> Ect | None:
+    return _ECT.get((value or "").strip().lower())
