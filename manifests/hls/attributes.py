@@ -6,66 +6,66 @@ read, such as one whose quote never ends, count as absent.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 # name=  then a quoted string that a comma or the end follows, or else anything up to a comma.
 # The last branch eats an item without "=". No branch can match the same text in two ways for
 # long, so the cost is linear in the length of the list.
-_ITEM = re.compile(r'([^=,]*)=(?:[ \t]*"([^"]*)"[ \t]*(?=,|$)|([^,]*))|[^=,]+(?=,|$)')
-
-
-class Attribute(NamedTuple):
-    """One attribute as it stands; ``start`` and ``end`` bound the value, without its quotes."""
-
-    name: str
-    value: str
-    quoted: bool
-    start: int
-    end: int
+_ITEM = re.compile(r'([^=,]*)(=)(?:[ \t]*(")([^"]*)"[ \t]*(?=,|$)|([^,]*))|([^=,]+)(?=,|$)')
+_QUOTED_VALUE, _PLAIN_VALUE = 4, 5
 
 
 class AttributeList(NamedTuple):
-    """The readable attributes in source order, and what broke rule A3 as (rule, text)."""
+    """The readable attributes by name in source order, without quotes; the names whose values
+    are ``quoted``; and what broke rule A3 as (rule, text)."""
 
-    items: tuple[Attribute, ...]
+    values: Mapping[str, str]
+    quoted: frozenset[str]
     faults: tuple[tuple[str, str], ...]
 
 
 def read_attributes(text: str, start: int = 0) -> AttributeList:
     """Read the attribute list that stands in ``text`` from offset ``start`` to its end.
 
-    Offsets of the answer count from the beginning of ``text``. Never raises.
+    Never raises.
     """
-    items: list[Attribute] = []
+    values: dict[str, str] = {}
+    quoted: list[str] = []
     faults: list[tuple[str, str]] = []
-    seen: set[str] = set()
     spaces = False
-    for match in _ITEM.finditer(text, start):
-        raw_name, quoted_value, plain_value = match.groups()
-        if raw_name is None:
-            if match[0].strip():
+    for raw_name, equals, quote, quoted_value, plain_value, junk in _ITEM.findall(text, start):
+        if not equals:
+            if junk.strip():
                 faults.append(("A3.1", "an item without ="))
             continue
         name = raw_name.strip()
-        spaces = spaces or name != raw_name
-        if quoted_value is not None:
-            attribute = Attribute(name, quoted_value, True, match.start(2), match.end(2))
-        elif '"' in plain_value:
+        value = quoted_value if quote else plain_value.strip()
+        spaces = spaces or name != raw_name or not (quote or value == plain_value)
+        if '"' in value:
             faults.append(("A3.3", f"the quotes of {name} do not pair"))
-            continue
-        else:
-            value = plain_value.strip()
-            spaces = spaces or value != plain_value
-            begin = match.start(3) + len(plain_value) - len(plain_value.lstrip())
-            attribute = Attribute(name, value, False, begin, begin + len(value))
-        if name in seen:
+        elif name in values:
             faults.append(("A3.4", f"{name} stands twice"))
-        seen.add(name)
-        items.append(attribute)
+        else:
+            values[name] = value
+            if quote:
+                quoted.append(name)
     if spaces:
         faults.append(("A3.1", "spaces in the attribute list"))
-    return AttributeList(tuple(items), tuple(faults))
+    return AttributeList(values, frozenset(quoted), tuple(faults))
+
+
+def value_spans(text: str, start: int, name: str) -> Iterator[tuple[int, int]]:
+    """Where the values of every attribute called ``name`` stand, as offsets (from, to) in
+    ``text``, without quotes and white space around; unreadable ones are left out."""
+    for match in _ITEM.finditer(text, start):
+        if match[2] and match[1].strip() == name:
+            if match[3]:
+                yield match.span(_QUOTED_VALUE)
+            elif '"' not in match[_PLAIN_VALUE]:
+                value = match[_PLAIN_VALUE]
+                begin = match.end() - len(value.lstrip())
+                yield begin, begin + len(value.strip())
 
 
 def drop_attributes(text: str, start: int, names: Iterable[str]) -> str:
@@ -77,6 +77,6 @@ def drop_attributes(text: str, start: int, names: Iterable[str]) -> str:
     kept = [
         match[0]
         for match in _ITEM.finditer(text, start)
-        if match[1] is None or match[1].strip() not in gone
+        if not match[2] or match[1].strip() not in gone
     ]
     return text[:start] + ",".join(kept)

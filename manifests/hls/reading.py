@@ -9,6 +9,7 @@ its entries cannot be told apart for sure, so that an edit could go wrong: a var
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from manifests.hls.attributes import value_spans
 from manifests.hls.blocks import (
     Block,
     BlockKind,
@@ -199,7 +200,7 @@ class _Reading:
     def _end_text(self) -> None:
         if self.text:
             self.blocks.append(Block(BlockKind.TEXT, tuple(self.text)))
-            self.text = []
+            self.text.clear()
 
     def _add(self, kind: BlockKind, tag: Tag, line_end: str, index: int = -1) -> None:
         self._end_text()
@@ -209,10 +210,11 @@ class _Reading:
 
     def _uri_slots(self, tag: Tag, attribute: str) -> list[tuple[int, int, UriSlot]]:
         """The slots of every attribute of that name: some players take the first, some the last."""
+        if attribute not in tag.values:
+            return []
         return _slots(
-            (item.start, item.end, item.value, self.tags.expand(item.value, tag.line))
-            for item in tag.items
-            if item.name == attribute
+            (start, end, tag.text[start:end], self.tags.expand(tag.text[start:end], tag.line))
+            for start, end in value_spans(tag.text, tag.attributes_at, attribute)
         )
 
     def _stream_inf(self, tag: Tag, line_end: str) -> None:
@@ -283,9 +285,10 @@ def _slots(uris: Iterable[tuple[int, int, str, str]]) -> list[tuple[int, int, Ur
 
 
 def _query_slot(tag: Tag) -> tuple[int, int, QuerySlot]:
-    item = next(item for item in tag.items if item.name == "QUERYPARAM")
-    start, end = tag.text.rindex(item.name, 0, item.start), item.end + item.quoted
-    return start, end, QuerySlot(tag.text[start:end], tag.values["QUERYPARAM"])
+    name = "QUERYPARAM"
+    value_start, end = next(value_spans(tag.text, tag.attributes_at, name))
+    start, end = tag.text.rindex(name, 0, value_start), end + (name in tag.quoted)
+    return start, end, QuerySlot(tag.text[start:end], tag.values[name])
 
 
 _ONCE = {"#EXT-X-VERSION": "A4.1", "#EXT-X-INDEPENDENT-SEGMENTS": "A5.1", "#EXT-X-START": "A5.1"}

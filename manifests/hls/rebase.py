@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable
 
 _REFERENCE = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(.*)", re.DOTALL)
+# Most URIs are like this: nothing to resolve, so the folder goes before them and that is all.
+_PLAIN = re.compile(r"[^:/?#.][^:?#.]*(?:\.[^:/?#.]+)?(?:[?#].*)?", re.DOTALL)
 _DOTS = re.compile(r"(?:^|/)\.\.?(?:/|$)")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
@@ -33,9 +35,12 @@ def rebaser(source_path: str, edge_url: str, origin_url: str | None = None) -> C
     edge_scheme = edge.partition(":")[0]
     folder = source_path.rpartition("/")[0]
     folder = f"{folder}/" if folder else ""
+    plain_base = f"{edge}{remove_dot_segments(f'/{folder}')[1:]}"
     origin = _Origin(origin_url) if origin_url is not None else None
 
     def rebased(uri: str) -> str:
+        if _PLAIN.fullmatch(uri):
+            return f"{plain_base}{uri}"
         scheme, authority, path, rest = _parts(uri)
         if scheme is not None or authority is not None:
             below = origin.below(scheme, authority, path) if origin is not None else None

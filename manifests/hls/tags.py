@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from manifests.codecs import VideoRange
 from manifests.hls import entries
-from manifests.hls.attributes import Attribute, read_attributes
+from manifests.hls.attributes import read_attributes
 from manifests.hls.entries import IFrameVariant, Rendition, Variant
 from manifests.hls.fault import Fault, ManifestError
 from manifests.hls.variables import VariableError, Variables
@@ -21,12 +21,12 @@ AnyVariant = TypeVar("AnyVariant", bound=Variant)
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """One tag line: its attributes as they stand, and by name with variables expanded."""
+    """One tag line: its text, where its attribute list starts, and the attributes by name with
+    variables expanded, and which of them are quoted."""
 
     line: int
     text: str
     attributes_at: int
-    items: tuple[Attribute, ...]
     values: Mapping[str, str]
     quoted: frozenset[str]
 
@@ -57,22 +57,25 @@ class TagReader:
     def tag(self, text: str, line: int) -> Tag:
         """Read the tag on a line. Raises ManifestError for a variable that is not defined."""
         attributes_at = text.find(":") + 1 or len(text)
-        items, faults = read_attributes(text, attributes_at)
-        self.faults.extend(Fault(line, rule, problem) for rule, problem in faults)
-        values: dict[str, str] = {}
-        for item in items:
-            if item.name not in values:
-                # Substitution is for quoted strings, and for hexadecimal, which cannot hold it.
-                values[item.name] = self.expand(item.value, line) if item.quoted else item.value
+        values, quoted, faults = read_attributes(text, attributes_at)
+        for rule, problem in faults:
+            self.fault(line, rule, problem)
+        if "{$" in text:
+            # Substitution is for quoted strings, and for hexadecimal, which cannot hold it.
+            values = {
+                name: self.expand(value, line) if name in quoted else value
+                for name, value in values.items()
+            }
         self._check_order(line, values)
-        quoted = frozenset(item.name for item in items if item.quoted)
-        return Tag(line, text, attributes_at, items, values, quoted)
+        return Tag(line, text, attributes_at, values, quoted)
 
     def _check_order(self, line: int, values: Mapping[str, str]) -> None:
         """media3 searches for ``CODECS="`` anywhere, so the longer name must come second (G)."""
-        names = list(values)
         for first, second in _ORDERED:
-            if second in values and first in values and names.index(second) < names.index(first):
+            if second not in values or first not in values:
+                continue
+            names = list(values)
+            if names.index(second) < names.index(first):
                 self.fault(line, "G", f"{second} before {first}: media3 takes it for {first}")
 
     def stream(self, kind: type[AnyVariant], tag: Tag, index: int, uri: str) -> AnyVariant:

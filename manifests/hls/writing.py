@@ -161,6 +161,8 @@ def _ends_line(block: Block) -> bool:
 
 def _without(block: Block, variant: Variant, gone: frozenset[tuple[str, str]]) -> Block:
     """The block without the references to groups that are gone."""
+    if not gone:
+        return block
     names = [
         group_type for group_type, group_id in variant.groups if (group_type, group_id) in gone
     ]

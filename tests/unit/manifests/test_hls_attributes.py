@@ -2,7 +2,7 @@
 
 import pytest
 
-from manifests.hls.attributes import drop_attributes, read_attributes
+from manifests.hls.attributes import drop_attributes, read_attributes, value_spans
 
 LISTS = [
     ("A3.2 types", 'BANDWIDTH=1,CODECS="x",R=1x2', {"BANDWIDTH": "1", "CODECS": "x", "R": "1x2"}),
@@ -23,10 +23,7 @@ LISTS = [
 @pytest.mark.parametrize(("name", "text", "expected"), LISTS)
 def test_values_are_read_by_name(name: str, text: str, expected: dict[str, str]) -> None:
     """Each readable attribute is there once, by its first value."""
-    actual: dict[str, str] = {}
-    for item in read_attributes(text).items:
-        actual.setdefault(item.name, item.value)
-    assert expected == actual
+    assert expected == read_attributes(text).values
 
 
 @pytest.mark.parametrize(
@@ -46,12 +43,26 @@ def test_broken_rules_are_counted(text: str, rules: list[str]) -> None:
     assert rules == [rule for rule, _ in read_attributes(text).faults]
 
 
-def test_offsets_bound_the_value() -> None:
-    """``start`` and ``end`` cut out the value without its quotes, wherever the list starts."""
-    text = '#TAG:A= 1 ,URI="x.m3u8",B=2'
-    items = read_attributes(text, 5).items
-    assert ["1", "x.m3u8", "2"] == [text[item.start : item.end] for item in items]
-    assert [False, True, False] == [item.quoted for item in items]
+def test_quoted_values_are_told_apart() -> None:
+    """CLOSED-CAPTIONS=NONE is not the group "NONE"."""
+    assert frozenset({"B", "C"}) == read_attributes('A=NONE,B="NONE",C=""').quoted
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('#T:A=1,URI="x.m3u8",B=2', ["x.m3u8"]),
+        ("#T:URI = x y ,B=2", ["x y"]),
+        ('#T:URI="1",A=2, URI ="3"', ["1", "3"]),
+        ('#T:X-URI="1",A="URI=2",URI=""', [""]),
+        ("#T:A=1,URI", []),
+        ("#T:URI=", [""]),
+        ('#T:URI="1",URI="2', ["1"]),
+    ],
+)
+def test_spans_bound_the_values(text: str, expected: list[str]) -> None:
+    """They cut out every value of that name, without quotes and white space."""
+    assert expected == [text[start:end] for start, end in value_spans(text, 3, "URI")]
 
 
 @pytest.mark.parametrize(

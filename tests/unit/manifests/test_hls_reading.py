@@ -201,12 +201,11 @@ def test_variables_are_expanded_in_facts() -> None:
     playlist = read(
         '#EXTM3U\n#EXT-X-DEFINE:NAME="h",VALUE="https://a"\n#EXT-X-DEFINE:QUERYPARAM="q"\n'
         '#EXT-X-DEFINE:NAME="all",VALUE="{$h}/{$q}"\n'
-        '#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO="{$h}",X={$h}\n{$all}/v\n'
+        '#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO="{$h}",VIDEO={$undefined}\n{$all}/v\n'
     )
-    assert ("https://a/{$q}/v", "https://a") == (
-        playlist.variants[0].uri,
-        playlist.variants[0].audio,
-    )
+    variant = playlist.variants[0]
+    expected = ("https://a/{$q}/v", "https://a", "{$undefined}")
+    assert expected == (variant.uri, variant.audio, variant.video)
 
 
 ERRORS = [
