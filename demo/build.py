@@ -2,7 +2,8 @@
 
 The result is kept in the repository (``demo/catalogue``), so only who changes the title needs
 this: the static ffmpeg of the wheel ``imageio-ffmpeg`` and a TrueType font. Every rung shows its
-own name, codec and a running clock, and has a colour of its own.
+own name, codec and a running clock, and has a colour of its own. A rebuild looks the same, but
+x264's rate control on several threads may move a few bytes.
 """
 
 import argparse

@@ -127,7 +127,7 @@ async def test_closed_edges_free_their_ports(http: httpx.AsyncClient) -> None:
 
 async def test_the_demo_config_is_valid(edges: tuple[RunningEdge, ...], tmp_path: Path) -> None:
     """The config that the demo writes loads without a warning and names the edges that run."""
-    root = tmp_path / 'a "quoted" folder, ñ'
+    root = tmp_path / 'a "quoted" folder, 🎬'
     root.mkdir()
     path = tmp_path / "gateway.toml"
     path.write_text(config_text(root, edges, 8080), "utf-8")

@@ -129,6 +129,21 @@ def test_an_iframe_range_holds_one_whole_picture(
     assert size[0] * size[1] == len(made.stdout)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_iframe_ranges_are_those_of_the_segments(name: str) -> None:
+    """Every byte range ends where the first sample of its segment does, and starts with it."""
+    folder = TITLE / "video" / name
+    frames = m3u8.load(str(folder / "iframes.m3u8")).segments
+    ends = [first_frame_end((folder / frame.uri).read_bytes()) for frame in frames]
+    assert [f"{end}@0" for end in ends] == [frame.byterange for frame in frames]
+    rates = IFRAMES[name].iframe_stream_info
+    parts = [Segment(f.uri, f.duration, end) for f, end in zip(frames, ends, strict=True)]
+    assert (peak_bandwidth(parts), average_bandwidth(parts)) == (
+        rates.bandwidth,
+        rates.average_bandwidth,
+    )
+
+
 @pytest.mark.parametrize(
     ("case", "data"),
     [
