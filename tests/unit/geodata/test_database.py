@@ -49,9 +49,9 @@ def without(record: dict[str, Any], *keys: str) -> dict[str, Any]:
             {
                 **GERMANY,
                 "subdivisions": [{"iso_code": "BE"}],
-                "location": {**BERLIN, "accuracy_radius": 200},
+                "location": {**BERLIN, "accuracy_radius": 500},
             },
-            Place("found", "DE", "EU", 52.5, 13.4, 200.0),
+            Place("found", "DE", "EU", 52.5, 13.4, 500.0),
         ),
         (
             "no town, but a small radius",

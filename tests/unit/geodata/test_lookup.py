@@ -141,14 +141,14 @@ def test_the_last_good_one_stays(tmp_path: Path, harm: str) -> None:
 
 def test_a_restored_file_clears_the_error(tmp_path: Path) -> None:
     """When the file in use comes back untouched, nothing is wrong any more."""
-    path = city(tmp_path / "city.mmdb")
-    lookup = GeoLookup(path)
-    hidden = tmp_path / "hidden"
-    hidden.mkdir()
-    tmp_path.joinpath("city.mmdb").rename(hidden / "city.mmdb")
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    lookup = GeoLookup(city(folder / "city.mmdb"))
+    away = folder.rename(tmp_path / "away")
     assert [status.outcome for status in lookup.reload()] == ["refused"]
-    hidden.joinpath("city.mmdb").rename(path)
-    assert [status.last_error for status in lookup.reload()] == [None]
+    away.rename(folder)
+    (status,) = lookup.reload()
+    assert (status.outcome, status.last_error) == ("unchanged", None)
 
 
 def test_lookups_run_beside_reloads(tmp_path: Path) -> None:
