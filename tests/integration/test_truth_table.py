@@ -92,7 +92,9 @@ def test_generated_paths(client: httpx.Client) -> None:
     """Rungs of the generated ladder lie at ``{asset}/{name}/playlist.m3u8``."""
     headers = {"User-Agent": OTHERS["desktop"], "X-Forwarded-For": ADDRESSES["NO"][0]}
     answer = client.get("/v1/play/film/one.m3u8?speed=50000", headers=headers)
-    paths = set(re.findall(r"^https://eu-west-1\.cdn\.example\.com/(.+)$", answer.text, re.M))
+    paths = set(
+        re.findall(r"^https://eu-west-1\.cdn\.example\.com/(.+)$", answer.text, re.MULTILINE)
+    )
     names = ("240p", "360p", "720p", "1080p", "4k")
     assert {f"film/one/{name}/playlist.m3u8" for name in names} == paths
 
