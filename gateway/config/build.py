@@ -31,20 +31,14 @@ def policy_of(settings: Settings) -> Policy:
 
 def version_of(settings: Settings) -> str:
     """16 hexadecimal digits, the same for equal decisive sections however they were written."""
-    tables = settings.model_dump(mode="python", include=_DECISIVE)
-    return blake2b(_canonical(tables).encode(), digest_size=8).hexdigest()
+    tables = settings.model_dump(include=_DECISIVE)
+    text = json.dumps(tables, sort_keys=True, default=_plain)
+    return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def _canonical(value: object) -> str:
-    """JSON with sorted keys; sets, which have no order of their own, are sorted, too."""
-    if isinstance(value, dict):
-        members = (f"{json.dumps(str(key))}:{_canonical(value[key])}" for key in sorted(value))
-        return "{" + ",".join(members) + "}"
-    if isinstance(value, frozenset):
-        return "[" + ",".join(sorted(map(_canonical, value))) + "]"
-    if isinstance(value, tuple):
-        return "[" + ",".join(map(_canonical, value)) + "]"
-    return json.dumps(value, default=str)
+def _plain(value: object) -> object:
+    """What JSON has no form for: paths, and sets, which have no order of their own."""
+    return sorted(value, key=str) if isinstance(value, frozenset) else str(value)
 
 
 def _profile(name: str, given: ProfileSettings) -> Profile:

@@ -1,5 +1,7 @@
 """The policy that a configuration describes, and its version."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ from gateway.edge.edge import Edge
 from gateway.policy.profile import Profile
 from gateway.policy.rules import Rule, TimeWindow, When
 from manifests.codecs import CodecFamily, VideoRange
+
+REPOSITORY = Path(__file__).parents[3]
 
 WHOLE = """
 [policy]
@@ -136,6 +140,23 @@ def test_the_version_is_the_same_for_the_same_policy(tmp_path: Path, one: str, o
     rule = "[[rules]]\nwhen = {{ {} }}\nprofile = 'wifi'"
     versions = {policy(tmp_path, rule.format(each)).version for each in (one, other)}
     assert len(versions) == 1
+
+
+def test_the_version_is_the_same_in_every_worker() -> None:
+    """Whatever order their sets have: workers share cached decisions by it."""
+    program = "from gateway.config.load import load; print(load(None, {}).policy.version)"
+    versions = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={"PYTHONHASHSEED": seed},
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for seed in ("1", "2", "3")
+    }
+    assert {load(None, {}).policy.version} == versions
 
 
 @pytest.mark.parametrize("toml", [row[1] for row in DIFFERENT], ids=[row[0] for row in DIFFERENT])

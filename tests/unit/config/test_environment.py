@@ -26,10 +26,10 @@ SETTINGS: list[tuple[str, dict[str, str], str, Any]] = [
     ("an address of IPv6", {"SERVER__HOST": "::"}, "server.host", "::"),
     ("text as it is", {"SERVER__HOST": "0.0.0.0"}, "server.host", "0.0.0.0"),
     (
-        "text that looks like a number",
-        {"POLICY__DEFAULT_PROFILE": "x1"},
+        "text that looks like something else",
+        {"POLICY__DEFAULT_PROFILE": "true"},
         "policy.default_profile",
-        "x1",
+        "true",
     ),
     ("a word out of a few", {"LOG__FORMAT": "console"}, "log.format", "console"),
     (
@@ -101,7 +101,7 @@ def test_a_variable_sets_its_key(
     """Text as it is, everything else as TOML or JSON, over what the file says."""
     environ = {f"GATEWAY_{name}": value for name, value in given.items()}
     if key == "policy.default_profile":
-        environ["GATEWAY_PROFILES__X1__MAX_HEIGHT"] = "1"
+        environ["GATEWAY_PROFILES__TRUE__MAX_HEIGHT"] = "1"
     path = tmp_path / "g.toml"
     path.write_text(FILE)
     found: Any = load(path, {"HOME": "/", **environ}).settings
