@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.background import geo as geo_files
 from gateway.client.address import TrustedProxies
 from gateway.client.device import DeviceClassifier, DeviceRule
+from gateway.client.hints import parse_hints
 from gateway.config.load import Loaded
 from gateway.config.problem import Problem
 from gateway.config.reload import ConfigWatcher
@@ -81,6 +82,7 @@ class Application:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        _warm_up(self.gateway.runtime.classifier)
         await self.gateway.store.start()
         followers: Sequence[Coroutine[Any, Any, None]] = (
             self.gateway.runtime.source.watch(),
@@ -100,6 +102,12 @@ class Application:
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.gateway.store.close()
             log.info("stopped")
+
+
+def _warm_up(classifier: DeviceClassifier) -> None:
+    """Have the patterns compiled before the first player waits for them (tenths of a second)."""
+    for user_agent in ("Mozilla/5.0 (X11; Linux x86_64) Chrome/131.0.0.0 Safari/537.36", "warm up"):
+        classifier.classify(user_agent, parse_hints({}))
 
 
 async def _guarded(follower: Coroutine[Any, Any, None]) -> None:

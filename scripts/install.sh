@@ -20,7 +20,7 @@ if [ -z "$python" ]; then
 fi
 
 if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-    say "[1/3] making .venv with $("$python" --version)"
+    say "[1/4] making .venv with $("$python" --version)"
     rm -rf .venv
     if ! "$python" -m venv .venv; then
         say "error: '$python -m venv' failed. On Debian and Ubuntu: apt-get install python3-venv"
@@ -29,7 +29,7 @@ if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/d
     fi
 fi
 
-say "[2/3] installing requirements/$kind.txt (a minute on a fresh machine)"
+say "[2/4] installing requirements/$kind.txt (a minute on a fresh machine)"
 if ! .venv/bin/python -m pip install --disable-pip-version-check --no-input --require-hashes \
         --progress-bar on -r "requirements/$kind.txt" >.venv/install.log 2>&1; then
     tail -n 5 .venv/install.log >&2
@@ -41,11 +41,15 @@ if ! .venv/bin/python -m pip install --disable-pip-version-check --no-input --re
     fi
     exit 1
 fi
-say "[3/3] installing the gateway command"
+say "[3/4] installing the gateway command"
 if ! .venv/bin/python -m pip install --disable-pip-version-check --no-input --no-deps \
         --no-build-isolation --quiet -e . >>.venv/install.log 2>&1; then
     tail -n 5 .venv/install.log >&2
     say "error: installing the project failed. Full log: .venv/install.log"
     exit 1
+fi
+if [ "$kind" = runtime ]; then
+    say "[4/4] fetching hls.js for the demo page"
+    .venv/bin/python -m demo.player
 fi
 touch ".venv/.$kind"
