@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from http_sf import StructuredFieldError, parse
+from http_sf import StructuredFieldError, Token, parse
 
 Ect = Literal["slow-2g", "2g", "3g", "4g"]
 
@@ -55,9 +55,7 @@ def parse_hints(headers: Mapping[str, str]) -> ClientHints:
         platform=_text(headers.get("sec-ch-ua-platform")),
         platform_version=_text(headers.get("sec-ch-ua-platform-version")),
         model=_text(headers.get("sec-ch-ua-model")),
-        brands=_brands(
-            headers.get("sec-ch-ua-full-version-list") or headers.get("sec-ch-ua")
-        ),
+        brands=_brands(headers.get("sec-ch-ua-full-version-list") or headers.get("sec-ch-ua")),
         form_factors=_names(headers.get("sec-ch-ua-form-factors")),
         save_data=(headers.get("save-data") or "").strip().lower() == "on",
         downlink_mbps=_number(headers.get("downlink"), _MAX_DOWNLINK_MBPS),
@@ -74,10 +72,10 @@ def _item(value: str | None) -> object:
     if not value or len(value) > _MAX_CHARS or not value.isascii():
         return None
     try:
-        item, _ = parse(value.encode("ascii"), tltype="item")
+        parsed = parse(value.encode("ascii"), tltype="item")
     except StructuredFieldError:
         return None
-    return item
+    return parsed[0] if isinstance(parsed, tuple) else None
 
 
 def _boolean(value: str | None) -> bool | None:
@@ -88,11 +86,7 @@ def _boolean(value: str | None) -> bool | None:
 def _text(value: str | None) -> str | None:
     """A quoted string, or the bare token that some senders write instead."""
     item = _item(value)
-    return _bounded(str(item)) if isinstance(item, str) or _is_token(item) else None
-
-
-def _is_token(item: object) -> bool:
-    return type(item).__name__ == "Token"
+    return _bounded(str(item)) if isinstance(item, str | Token) else None
 
 
 def _bounded(text: str) -> str | None:
@@ -108,7 +102,10 @@ def _names(value: str | None) -> tuple[str, ...]:
         members = parse(value.encode("ascii"), tltype="list")
     except StructuredFieldError:
         return ()
-    names = (_bounded(item) for item, _ in members[:_MAX_NAMES] if isinstance(item, str))
+    if not isinstance(members, list):
+        return ()
+    items = (member[0] for member in members[:_MAX_NAMES] if isinstance(member, tuple))
+    names = (_bounded(item) for item in items if isinstance(item, str))
     return tuple(name for name in names if name)
 
 

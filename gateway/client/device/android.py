@@ -17,6 +17,7 @@ import re
 from gateway.client.device.families import (
     LAPTOP_PARTS,
     LAPTOP_WORDS,
+    PHONE_PARTS,
     PHONE_SHAPES,
     PHONE_WORDS,
     TABLET_ANYWHERE,
@@ -28,6 +29,7 @@ from gateway.client.device.families import (
     TV_WORDS,
 )
 from gateway.client.device.models import TABLET_MODELS, TV_MODELS
+from gateway.client.device.phrases import Phrases
 from gateway.client.device.text import AgentText
 from gateway.client.device.verdict import Verdict
 from gateway.client.facts import DeviceKind
@@ -41,7 +43,7 @@ _TV_BUILD = re.compile(
 _BOX_BUILD = re.compile(
     r"build/(?:rp1a\.200720\.011|nmf26q|qp1a\.191105\.004|nhg47[kl]|mhc19j|sp1a\.211105\.004)"
 )
-_TABLET_BUILD = "build/jro03h"
+_SAYS_TABLET = Phrases(("pocketbook/", "/apad", "build/jro03h"))
 _SKIP = re.compile(
     r"(?:[a-z]{2,3}(?:[-_][a-z]{2,4}){0,2}[-_]?|u|k|wv|arm|arm_64|x86|x86_64|mobile|tablet|tv"
     r"|harmonyos|openharmony|rv:.{0,12}|linux|adr.{0,10}|hmscore.{0,20})$"
@@ -49,14 +51,24 @@ _SKIP = re.compile(
 _VERSION = re.compile(r"(?:android|adr|andr0id)[ /_-]?(\d{1,2}(?:\.\d{1,2}){0,2})")
 _LEAD = re.compile(r"[a-z]+")
 _WORDS = re.compile(r"[a-z]+|\d+")
-_BROWSER = ("applewebkit", "chrome/", "gecko/")
+_ANDROID = Phrases(("android", "andr0id", "; adr ", "silk/", "dalvik/"))
+_BROWSER = Phrases(("applewebkit", "chrome/", "gecko/"))
+
+_TABLET_MODEL = Verdict(DeviceKind.TABLET, "tablet-model", "its model is a tablet")
+_TV_MODEL = Verdict(DeviceKind.TV, "tv-model", "its model is a television or a box for one")
+_LAPTOP_MODEL = Verdict(DeviceKind.DESKTOP, "laptop-model", "its model is a laptop")
+_PHONE_MODEL = Verdict(DeviceKind.PHONE, "phone-model", "its model is a phone")
+_FAMILIES = (
+    (TV_WORDS, TV_PARTS, TV_SHAPES, _TV_MODEL),
+    (LAPTOP_WORDS, LAPTOP_PARTS, LAPTOP_PARTS, _LAPTOP_MODEL),
+    (TABLET_WORDS, TABLET_PARTS, TABLET_SHAPES, _TABLET_MODEL),
+    (PHONE_WORDS, PHONE_PARTS, PHONE_SHAPES, _PHONE_MODEL),
+)
 
 
 def is_android(text: AgentText) -> bool:
     """Android by name, by UC Browser's abbreviation, or as Fire OS and Opera spell it."""
-    return text.has("android", "andr0id", "; adr ", "silk/", "dalvik/") and not text.has(
-        "windows phone"
-    )
+    return _ANDROID.occurs_in(text.low) and "windows phone" not in text.low
 
 
 def version(text: AgentText) -> str | None:
@@ -105,22 +117,21 @@ def find(text: AgentText, model: str) -> Verdict:
     """The verdict on an Android device; ``model`` as ``model_of`` (or a client hint) gave it."""
     if _TV_BUILD.search(text.low):
         return Verdict(DeviceKind.TV, "android-tv-build", "its build is of the television branch")
-    if model:
-        named = by_model(model)
-        if named:
-            return named
-    if "tablet" in text.words or text.has("pocketbook/", "/apad", _TABLET_BUILD):
+    return (by_model(model) if model else None) or _by_browser(text)
+
+
+def _by_browser(text: AgentText) -> Verdict:
+    """What the rest of the User-Agent tells when the model tells nothing."""
+    if "tablet" in text.words or _SAYS_TABLET.occurs_in(text.low):
         return Verdict(DeviceKind.TABLET, "tablet", "it says tablet")
-    if TABLET_ANYWHERE.search(text.low):
-        return Verdict(DeviceKind.TABLET, "tablet-model", "its model is a tablet")
+    if TABLET_ANYWHERE.occurs_in(text.low):
+        return _TABLET_MODEL
     if "mobile" in text.low:
         return Verdict(DeviceKind.PHONE, "android-mobile", "an Android browser that says Mobile")
     if _BOX_BUILD.search(text.low):
-        return Verdict(DeviceKind.TV, "android-box-build", "its build is of boards for set-top boxes")
-    if text.has(*_BROWSER) and not _before_tablets(text):
-        return Verdict(
-            DeviceKind.TABLET, "android-no-mobile", "an Android browser that leaves Mobile out"
-        )
+        return Verdict(DeviceKind.TV, "android-box-build", "its build is of boards for TV boxes")
+    if _BROWSER.occurs_in(text.low) and not _before_tablets(text):
+        return Verdict(DeviceKind.TABLET, "android-no-mobile", "an Android browser not mobile")
     return Verdict(DeviceKind.PHONE, "android-app", "an Android app that names nothing larger")
 
 
@@ -129,16 +140,11 @@ def by_model(model: str) -> Verdict | None:
     lead = _LEAD.match(model)
     first = lead[0] if lead else ""
     if model in TABLET_MODELS:
-        return Verdict(DeviceKind.TABLET, "tablet-model", "its model is a tablet")
-    if model in TV_MODELS or first in TV_WORDS or TV_PARTS.search(model) or TV_SHAPES.match(model):
-        return Verdict(DeviceKind.TV, "tv-model", "its model is a television or a box for one")
-    if first in LAPTOP_WORDS or LAPTOP_PARTS.search(model):
-        return Verdict(DeviceKind.DESKTOP, "laptop-model", "its model is a laptop")
-    if first in TABLET_WORDS or TABLET_PARTS.search(model) or TABLET_SHAPES.match(model):
-        return Verdict(DeviceKind.TABLET, "tablet-model", "its model is a tablet")
-    if first in PHONE_WORDS or PHONE_SHAPES.match(model):
-        return Verdict(DeviceKind.PHONE, "phone-model", "its model is a phone")
-    return None
+        return _TABLET_MODEL
+    for words, parts, shapes, verdict in _FAMILIES:
+        if first in words or parts.search(model) or shapes.match(model):
+            return verdict
+    return _TV_MODEL if model in TV_MODELS else None
 
 
 def _before_tablets(text: AgentText) -> bool:

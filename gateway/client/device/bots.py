@@ -7,66 +7,102 @@ that merely link to their home page (Kodi, Ecosia) and phones of the make Cubot 
 """
 
 import re
+from collections.abc import Callable
 
 from gateway.client.device.phrases import Phrases
 from gateway.client.device.text import AgentText
 from gateway.client.device.verdict import Verdict
 from gateway.client.facts import DeviceKind
 
-_CRAWLS = ("crawl", "spider", "slurp", "scrap", "xrawler", "archiv")
-_DUTIES = Phrases((
-    "checker", "checklink", "linkcheck", "monitor", "scanner", "scann", "validator", "fetcher",
-    "fetch/", "preview", "lighthouse", "headless", "phantomjs", "puppeteer", "playwright",
-    "selenium", "screenshot", "subscriber", "scan/", "scan)", "radar", "feedparser", "feed parser", "feedflow", "feedreader", "worker/", "agent)", "classifier", "linktiger", "gigablast", "wordup", "newspaper/", "datanyze", "httpunit", "search engine", "feedparser", "favicon", "imageproxy",
-    "image proxy", "image cache", "imagecache", "healthcheck", "health check", "uptime", "survey",
-    "pagespeed", "page speed", "web preview", "speed insights", "sitemap", "analyzer", "analyser",
-    "audit", "extractor", "searcher", "websearch", "externalhit", "meta-external", "facebookexternal", "resolver",
-    "metadata", "webhook", "wordpress", "siteimprove", "researchscan", "ai-research", "securityscan", "securityheader", "verifier", "verification", "verify/",
-    "prober", "recon-", "certificate", "linkfinder", "urllookup", "observator", "synthetic",
-    "diagnostics", "sniffer", "harvest", "indexer", "indexing", "finder", "discovery/", "leaddiscovery", "optimizer",
-    "feed-id", "http client", "httpclient", "http-client", "http_client", "nagios",
-    "zgrab", "masscan", "nutch", "heritrix", "larbin", "httrack", "libwww-", "lwp", "lwp-",
-    "python-", "python/", "urllib", "aiohttp", "go-http", "guzzle", "axios", "node-fetch", "undici",
-    "apachebench", "pingdom", "statuscake", "datadog", "newrelic", "site24x7", "gtmetrix",
-    "dareboost", "ptst/", "rigor", "detectify", "nikto", "sqlmap", "acunetix", "nessus", "openvas",
-    "nmap", "collectd", "prometheus/", "zabbix", "grafana", "munin", "cloudflare-", "netcraft",
-    "ahrefs", "semrush", "facebookcatalog", "daumoa", "ips-agent", "ia_archiver", "rss-parser",
-    "rss reader -", "feedfetcher", "newsblur", "feedbin", "feedly", "inoreader", "theoldreader",
-    "hatena", "genieo", "teoma", "scooter/", "yahoo:", "yahoocache", "mediapartners", "adsbot",
-    "ghost inspector", "embedly", "iframely", "w3c_", "w3c-", "keycdn", "sectigo", "dcv",
-    "internet-measurement", "inspector", "inspection", "webcapture", "sitesucker", "webcop", "downloader/",
-    "-user/", "agent/1", "proxy)", "[at]", "(at)", "contact ", "trendsmap", "pixalate",
-))  # fmt: skip
+_CRAWLS = Phrases(
+    (
+        "crawl", "spider", "slurp", "scrap", "xrawler", "archiv",
+    )
+)  # fmt: skip
+_DUTIES = Phrases(
+    (
+        "checker", "checklink", "linkcheck", "monitor", "scanner", "scann", "validator",
+        "fetcher", "fetch/", "preview", "lighthouse", "headless", "phantomjs", "puppeteer",
+        "playwright", "selenium", "screenshot", "subscriber", "scan/", "scan)", "radar",
+        "feedparser", "feed parser", "feedflow", "feedreader", "worker/", "agent)",
+        "classifier", "linktiger", "gigablast", "wordup", "newspaper/", "datanyze",
+        "httpunit", "search engine", "favicon", "imageproxy", "image proxy", "image cache",
+        "imagecache", "healthcheck", "health check", "uptime", "survey", "pagespeed",
+        "page speed", "web preview", "speed insights", "sitemap", "analyzer", "analyser",
+        "audit", "extractor", "searcher", "websearch", "externalhit", "meta-external",
+        "facebookexternal", "resolver", "metadata", "webhook", "wordpress", "siteimprove",
+        "researchscan", "ai-research", "securityscan", "securityheader", "verifier",
+        "verification", "verify/", "prober", "recon-", "certificate", "linkfinder",
+        "urllookup", "observator", "synthetic", "diagnostics", "sniffer", "harvest",
+        "indexer", "indexing", "finder", "discovery/", "leaddiscovery", "optimizer",
+        "feed-id", "http client", "httpclient", "http-client", "http_client", "nagios",
+        "zgrab", "masscan", "nutch", "heritrix", "larbin", "httrack", "libwww-", "lwp",
+        "lwp-", "python-", "python/", "urllib", "aiohttp", "go-http", "guzzle", "axios",
+        "node-fetch", "undici", "apachebench", "pingdom", "statuscake", "datadog",
+        "newrelic", "site24x7", "gtmetrix", "dareboost", "ptst/", "rigor", "detectify",
+        "nikto", "sqlmap", "acunetix", "nessus", "openvas", "nmap", "collectd",
+        "prometheus/", "zabbix", "grafana", "munin", "cloudflare-", "netcraft", "ahrefs",
+        "semrush", "facebookcatalog", "daumoa", "ips-agent", "ia_archiver", "rss-parser",
+        "rss reader -", "feedfetcher", "newsblur", "feedbin", "feedly", "inoreader",
+        "theoldreader", "hatena", "genieo", "teoma", "scooter/", "yahoo:", "yahoocache",
+        "mediapartners", "adsbot", "ghost inspector", "embedly", "iframely", "w3c_", "w3c-",
+        "keycdn", "sectigo", "dcv", "internet-measurement", "inspector", "inspection",
+        "webcapture", "sitesucker", "webcop", "downloader/", "-user/", "agent/1", "proxy)",
+        "[at]", "(at)", "contact ", "trendsmap", "pixalate",
+    )
+)  # fmt: skip
 _PROGRAMS = frozenset(
     (
-        "curl", "wget", "httpie", "scrapy", "xenu", "zeus", "zmeu", "okhttpbot", "jetty", "jersey",
-        "php", "perl", "reqwest", "colly", "lynxbot", "ahc", "jigsaw", "owler", "zeno",
-        "gobuster", "thousandeyes", "outbrain", "ezooms", "nuzzel", "robozilla", "googleother",
-        "googleprober", "adbeat", "adreview", "convertify", "functionize", "mixnode", "twingly",
-        "shodan", "censys", "expanse", "l9explore", "l9tcpid", "imgproxy", "postman", "insomnia",
-        "urlgrabber", "nettraffic", "evc", "ltx71", "shopify", "duplexweb", "kendra",
+        "curl", "wget", "httpie", "scrapy", "xenu", "zeus", "zmeu", "okhttpbot", "jetty",
+        "jersey", "php", "perl", "reqwest", "colly", "lynxbot", "ahc", "jigsaw", "owler",
+        "zeno", "gobuster", "thousandeyes", "outbrain", "ezooms", "nuzzel", "robozilla",
+        "googleother", "googleprober", "adbeat", "adreview", "convertify", "functionize",
+        "mixnode", "twingly", "shodan", "censys", "expanse", "l9explore", "l9tcpid",
+        "imgproxy", "postman", "insomnia", "urlgrabber", "nettraffic", "evc", "ltx71",
+        "shopify", "duplexweb", "kendra",
     )
 )  # fmt: skip
 
 # Players and browsers that give an address without being bots.
-_LINKING_PLAYERS = Phrases((
-    "xbmc", "kodi", "ecosia", "podcast", "feeddemon", "liferea", "newsbeuter", "netnewswire",
-    "rssbandit", "ranchero", "juicereceiver", "feedstation", "acrylicapps", "doughnut", "bsalsa",
-    "iphone", "coolerfm", "watch", "android podcast", "newsboat", "ucbrowser", "u2/1", "cfnetwork", "exoplayer", "fban", "fbpn", "nrc digitale", "huawei",
-))  # fmt: skip
+_LINKING_PLAYERS = Phrases(
+    (
+        "xbmc", "kodi", "ecosia", "podcast", "feeddemon", "liferea", "newsbeuter",
+        "netnewswire", "rssbandit", "ranchero", "juicereceiver", "feedstation",
+        "acrylicapps", "doughnut", "bsalsa", "iphone", "coolerfm", "watch",
+        "android podcast", "newsboat", "ucbrowser", "u2/1", "cfnetwork", "exoplayer",
+        "fban", "fbpn", "nrc digitale", "huawei",
+    )
+)  # fmt: skip
 # "compatible;" is what old browsers said; these are theirs.
-_OLD_BROWSERS = Phrases((
-    "msie", "konqueror", "ibrowse", "netpositive", "abrowse", "omniweb", "ms-office", "offbyone",
-    "icab", "netfront", "viera", "linux mips", "antgalio", "escape", "nitro", "blazer", "teleca",
-    "googletv", "hbbtv", "elaine", "opera", "tablet2.0", "smartphone2.0", "polaris", "lephone", "windows-media", "blackberry", "linux mips", "amigaos",
-))  # fmt: skip
+_OLD_BROWSERS = Phrases(
+    (
+        "msie", "konqueror", "ibrowse", "netpositive", "abrowse", "omniweb", "ms-office",
+        "offbyone", "icab", "netfront", "viera", "linux mips", "antgalio", "escape",
+        "nitro", "blazer", "teleca", "googletv", "hbbtv", "elaine", "opera", "tablet2.0",
+        "smartphone2.0", "polaris", "lephone", "windows-media", "blackberry", "amigaos",
+    )
+)  # fmt: skip
 _BOT_WORD = re.compile(r"bots?(?![a-z])|robot|bot[-_]")
+_ADDRESSES = Phrases(
+    (
+        "http:", "https:", "@",
+    )
+)  # fmt: skip
+_TOP_LEVELS = Phrases(
+    (
+        ".com", ".org", ".net", ".io", ".co", ".ai", ".eu", ".info", ".de", ".fr", ".gy",
+        ".ly", ".uk", ".ru", ".cn", ".jp", ".party", ".be",
+    )
+)  # fmt: skip
 _DOMAIN = re.compile(
     r"(?<![\w.@-])[a-z\d-]{2,40}(?:\.[a-z\d-]{2,40})?"
     r"\.(?:com|org|net|io|co|ai|eu|info|de|fr|gy|ly|uk|ru|cn|jp|party|be)(?![\w.])"
 )
-_GOOGLE_SERVICE = re.compile(r"(?<!apps )google(?:-|a[ds]|other|prober|sites| web| search| favicon)|[a-z]-google")
-_GOOGLE_PLAYERS = ("googletv", "podcast", "google tv", "chromecast", "iphone", "os=ios")
+_GOOGLE_SERVICE = re.compile(
+    r"(?<!apps )google(?:-|a[ds]|other|prober|sites| web| search| favicon)|[a-z]-google"
+)
+_GOOGLE_PLAYERS = Phrases(("googletv", "podcast", "google tv", "chromecast", "iphone", "os=ios"))
+_PHONES = Phrases(("iphone", "android", "windows"))
 # Makes whose names hold "bot": a phone and a television.
 _NOT_BOTS = re.compile(r"cubot|botech")
 _VERSIONED = re.compile(r"/ ?v?\d|\d\.\d|/\w")
@@ -78,20 +114,11 @@ def find(text: AgentText, model: str) -> Verdict | None:
     The ``model`` is left out of the search: phones are called Discovery, Ruby and M bot.
     """
     low = text.low.replace(model, "") if model else text.low
-    if "bot" in low and _is_bot_word(low):
-        return _bot("bot-word", "its name says bot")
-    if any(part in low for part in _CRAWLS):
-        return _bot("bot-word", "its name says crawler")
-    if _links_home(low):
-        return _bot("bot-address", "it gives the address of whoever runs it")
-    if _DUTIES.occur_in(low) or (not model and text.says(_PROGRAMS)):
-        return _bot("bot-program", "its name says a tool or a library")
-    if "google" in low and _is_google_service(low):
-        return _bot("bot-google", "it is one of Google's fetchers")
-    if low.startswith("whatsapp/") and not text.has("iphone", "android", "windows"):
-        return _bot("bot-preview", "it fetches a preview of a link")
-    if "compatible;" in low and not _OLD_BROWSERS.occur_in(low):
-        return _bot("bot-compatible", "it claims only to be compatible with a browser")
+    for says_so, verdict in _SIGNS:
+        if says_so(low):
+            return verdict
+    if not model and text.says(_PROGRAMS):
+        return _PROGRAM
     return None
 
 
@@ -101,26 +128,52 @@ def find_bare(text: AgentText) -> Verdict | None:
     Players and their libraries send ``Name/version``; what does not is a script.
     """
     if text.raw and not _VERSIONED.search(text.low):
-        return _bot("bot-bare-name", "it is a bare name without product or version")
+        return _BARE
     if text.low.startswith("mozilla/"):
-        return _bot("bot-no-system", "it claims to be a browser but names no system")
+        return _NO_SYSTEM
     return None
+
+
+def _is_bot_word(low: str) -> bool:
+    return "bot" in low and _BOT_WORD.search(_NOT_BOTS.sub("", low)) is not None
+
+
+def _links_home(low: str) -> bool:
+    linked = _ADDRESSES.occurs_in(low) or (
+        _TOP_LEVELS.occurs_in(low) and _DOMAIN.search(low) is not None
+    )
+    return linked and not _LINKING_PLAYERS.occurs_in(low)
+
+
+def _is_google_service(low: str) -> bool:
+    if "google" not in low:
+        return False
+    if low.startswith("google") and not _GOOGLE_PLAYERS.occurs_in(low):
+        return True
+    return _GOOGLE_SERVICE.search(low) is not None
+
+
+def _previews(low: str) -> bool:
+    return low.startswith("whatsapp/") and not _PHONES.occurs_in(low)
+
+
+def _claims_compatibility(low: str) -> bool:
+    return "compatible;" in low and not _OLD_BROWSERS.occurs_in(low)
 
 
 def _bot(code: str, because: str) -> Verdict:
     return Verdict(DeviceKind.BOT, code, because)
 
 
-def _is_bot_word(low: str) -> bool:
-    return _BOT_WORD.search(_NOT_BOTS.sub("", low)) is not None
-
-
-def _links_home(low: str) -> bool:
-    linked = "http:" in low or "https:" in low or "@" in low or _DOMAIN.search(low) is not None
-    return linked and not _LINKING_PLAYERS.occur_in(low)
-
-
-def _is_google_service(low: str) -> bool:
-    if low.startswith("google") and not any(name in low for name in _GOOGLE_PLAYERS):
-        return True
-    return _GOOGLE_SERVICE.search(low) is not None
+_PROGRAM = _bot("bot-program", "its name says a tool or a library")
+_BARE = _bot("bot-bare-name", "it is a bare name without product or version")
+_NO_SYSTEM = _bot("bot-no-system", "it claims to be a browser but names no system")
+_SIGNS: tuple[tuple[Callable[[str], bool], Verdict], ...] = (
+    (_is_bot_word, _bot("bot-word", "its name says bot")),
+    (_CRAWLS.occurs_in, _bot("bot-word", "its name says crawler")),
+    (_links_home, _bot("bot-address", "it gives the address of whoever runs it")),
+    (_DUTIES.occurs_in, _PROGRAM),
+    (_is_google_service, _bot("bot-google", "it is one of Google's fetchers")),
+    (_previews, _bot("bot-preview", "it fetches a preview of a link")),
+    (_claims_compatibility, _bot("bot-compatible", "it says only that it is compatible")),
+)

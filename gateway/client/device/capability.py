@@ -112,16 +112,21 @@ def capability(
     known = _of_model((model or "").lower())
     if known is not None:
         return known
-    major = version_of(os_version)[0]
     if os in ("iOS", "iPadOS"):
-        return _of_ios(major)
+        return _of_ios(version_of(os_version)[0])
     if os == "visionOS":
         return Capability(2160, None, frozenset({_AVC, _HEVC, _DOVI}), _HDR, spatial=True)
-    if kind in (DeviceKind.PHONE, DeviceKind.TABLET):
-        return _of_android(major) if os in ("Android", "Fire OS") else _NOTHING_KNOWN
+    return _of_kind(kind, os, os_version, low)
+
+
+def _of_kind(kind: DeviceKind, os: str | None, os_version: str | None, low: str) -> Capability:
     if kind is DeviceKind.DESKTOP:
         return _of_browser(low)
-    return _of_television(os, os_version, low) if kind is DeviceKind.TV else _NOTHING_KNOWN
+    if kind is DeviceKind.TV:
+        return _of_television(os, os_version, low)
+    if kind in (DeviceKind.PHONE, DeviceKind.TABLET) and os in ("Android", "Fire OS"):
+        return _of_android(version_of(os_version)[0])
+    return _NOTHING_KNOWN
 
 
 def version_of(text: str | None) -> tuple[int, int]:
@@ -145,9 +150,11 @@ def _of_model(model: str) -> Capability | None:
 def _of_ios(major: int) -> Capability:
     if major >= _IOS_A12:
         return Capability(None, None, frozenset({_AVC, _HEVC, _DOVI}), _HDR)
-    if major >= _IOS_HEVC or major == 0:
-        return Capability(None, None, frozenset({_AVC, _HEVC}) if major else None)
-    return Capability(None, None, frozenset({_AVC}), _SDR)
+    if major == 0:
+        return _NOTHING_KNOWN
+    if major >= _IOS_HEVC:
+        return Capability(codecs=frozenset({_AVC, _HEVC}))
+    return Capability(codecs=frozenset({_AVC}), video_ranges=_SDR)
 
 
 @cache
@@ -167,9 +174,7 @@ def _of_browser(low: str) -> Capability:
         return _browser({_AVC, _VP9}, av1=_after(low, "firefox/") >= _FIREFOX_AV1)
     if "chrome/" in low:
         version = _after(low, "chrome/")
-        return _browser(
-            {_AVC, _VP9}, av1=version >= _CHROME_AV1, hevc=version >= _CHROME_HEVC
-        )
+        return _browser({_AVC, _VP9}, av1=version >= _CHROME_AV1, hevc=version >= _CHROME_HEVC)
     if "macintosh" in low and "version/" in low:
         version = _after(low, "version/")
         if version >= _SAFARI_HDR:

@@ -6,7 +6,7 @@ what is left, then the hints, which correct what browsers no longer say (F1, F3)
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from gateway.client.device import (
@@ -18,7 +18,7 @@ from gateway.client.device import (
     screens,
 )
 from gateway.client.device.capability import capability
-from gateway.client.device.player import player
+from gateway.client.device.player import names_library, player
 from gateway.client.device.rule import DeviceRule, RuleBook
 from gateway.client.device.system import model, system
 from gateway.client.device.text import MAX_CHARS, AgentText, read
@@ -28,6 +28,7 @@ from gateway.client.hints import NO_HINTS, ClientHints
 from gateway.reason import Reason, Step
 
 _UNKNOWN = Verdict(DeviceKind.UNKNOWN, "unknown", "nothing known names what it is")
+_LIBRARY = Verdict(DeviceKind.UNKNOWN, "media-library", "it names a library but no device")
 _SILENT = Verdict(DeviceKind.UNKNOWN, "no-user-agent", "it sent no User-Agent")
 
 
@@ -48,22 +49,43 @@ class DeviceClassifier:
 
     def _classify(self, user_agent: str, hints: ClientHints) -> Device:
         text = read(user_agent)
-        named = android.model_of(text.low) if android.is_android(text) else ""
-        verdict = correction.correct(_verdict(text, named), text, hints)
+        is_android = android.is_android(text)
+        named = android.model_of(text.low) if is_android else ""
+        verdict = _verdict(text, named, is_android=is_android)
+        if hints is not NO_HINTS:
+            verdict = correction.correct(verdict, text, hints)
         os, os_version = correction.system(system(text), verdict.kind, hints)
-        found = Device(
-            kind=verdict.kind,
-            os=os,
-            os_version=os_version,
-            player=player(text),
-            model=model(text, named) or correction.model(hints),
-            reasons=(_reason(verdict),),
+        seen = _Seen(
+            verdict.kind,
+            os,
+            os_version,
+            player(text),
+            model(text, named) or correction.model(hints),
         )
         rule = self._book.first_match(text.raw)
-        return _measured(found, text) if rule is None else _ruled(found, rule, text)
+        if rule is not None:
+            return _ruled(seen, rule, text)
+        return seen.device(text, Reason(Step.DEVICE, verdict.code, str(verdict)))
 
 
-def _verdict(text: AgentText, model: str) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a User-Agent and hints say, before abilities are looked up."""
+
+    kind: DeviceKind
+    os: str | None
+    os_version: str | None
+    player: str | None
+    model: str | None
+
+    def device(self, text: AgentText, reason: Reason) -> Device:
+        ability = capability(self.kind, self.os, self.os_version, self.model, text.low)
+        return Device(
+            self.kind, self.os, self.os_version, self.player, self.model, ability, (reason,)
+        )
+
+
+def _verdict(text: AgentText, model: str, *, is_android: bool) -> Verdict:
     """The first family that recognises the User-Agent."""
     if not text.raw:
         return _SILENT
@@ -71,34 +93,24 @@ def _verdict(text: AgentText, model: str) -> Verdict:
         bots.find(text, model)
         or screens.find(text, model)
         or personal.find_apple_mobile(text)
-        or (android.find(text, model) if android.is_android(text) else None)
-        or personal.find(text)
+        or (android.find(text, model) if is_android else personal.find(text))
+        or (_LIBRARY if names_library(text) else None)
         or bots.find_bare(text)
         or library.find(text.raw)
         or _UNKNOWN
     )
 
 
-def _reason(verdict: Verdict) -> Reason:
-    return Reason(Step.DEVICE, verdict.code, f"{verdict.kind}: {verdict.because}")
-
-
-def _measured(device: Device, text: AgentText) -> Device:
-    ability = capability(device.kind, device.os, device.os_version, device.model, text.low)
-    return replace(device, capability=ability)
-
-
-def _ruled(device: Device, rule: DeviceRule, text: AgentText) -> Device:
-    """The device as the rule says, and as found where the rule is silent."""
-    told = replace(
-        device,
-        kind=rule.kind or device.kind,
-        os=rule.os or device.os,
-        player=rule.player or device.player,
-        model=rule.model or device.model,
-        reasons=(Reason(Step.DEVICE, "operator-rule", f"the rule {rule.name!r} matches"),),
-    )
-    known = _measured(told, text).capability
+def _ruled(seen: _Seen, rule: DeviceRule, text: AgentText) -> Device:
+    """The device as the rule says, and as seen where the rule is silent."""
+    told = _Seen(
+        rule.kind or seen.kind,
+        rule.os or seen.os,
+        seen.os_version,
+        rule.player or seen.player,
+        rule.model or seen.model,
+    ).device(text, Reason(Step.DEVICE, "operator-rule", f"the rule {rule.name!r} matches"))
+    known = told.capability
     return replace(
         told,
         capability=replace(

@@ -12,9 +12,7 @@ from gateway.client.device.verdict import Verdict
 from gateway.client.facts import DeviceKind
 from gateway.client.hints import NO_HINTS, ClientHints
 
-_OPEN = frozenset(
-    {DeviceKind.PHONE, DeviceKind.TABLET, DeviceKind.DESKTOP, DeviceKind.UNKNOWN}
-)
+_OPEN = frozenset({DeviceKind.PHONE, DeviceKind.TABLET, DeviceKind.DESKTOP, DeviceKind.UNKNOWN})
 _FORM_FACTORS = {
     "automotive": DeviceKind.CAR,
     "tablet": DeviceKind.TABLET,
@@ -36,6 +34,9 @@ _WINDOWS_11 = 13
 
 def relevant(hints: ClientHints) -> ClientHints:
     """Only the hints that this module reads, so that network hints do not split the cache."""
+    read_here = (hints.mobile, hints.platform, hints.platform_version, hints.model)
+    if not hints.form_factors and all(hint is None for hint in read_here):
+        return NO_HINTS
     return ClientHints(
         mobile=hints.mobile,
         platform=hints.platform,
@@ -47,7 +48,7 @@ def relevant(hints: ClientHints) -> ClientHints:
 
 def correct(verdict: Verdict, text: AgentText, hints: ClientHints) -> Verdict:
     """The verdict after the hints: form factors first, then the model, then "mobile"."""
-    if hints == NO_HINTS or verdict.kind not in _OPEN:
+    if verdict.kind not in _OPEN:
         return verdict
     for name in hints.form_factors:
         kind = _FORM_FACTORS.get(name.lower())

@@ -29,7 +29,7 @@ def _resolver() -> Resolver:
 
 def system_of(user_agent: str) -> tuple[str | None, str | None]:
     """Name and version of the operating system as ua-parser knows it."""
-    found = _resolver()(user_agent, Domain.OS).os
+    found = _resolver().os.extract(user_agent)
     if found is None:
         return None, None
     return found.family, _version(found.major, found.minor)
@@ -37,7 +37,7 @@ def system_of(user_agent: str) -> tuple[str | None, str | None]:
 
 def browser_of(user_agent: str) -> str | None:
     """The browser's family as ua-parser knows it (``Mobile Safari``, ``Edge`` …)."""
-    found = _resolver()(user_agent, Domain.USER_AGENT).user_agent
+    found = _resolver().ua.extract(user_agent)
     return None if found is None else found.family
 
 
@@ -59,27 +59,12 @@ def _judge(user_agent: str, result: PartialResult) -> UserAgent:
     """A `user-agents` object made from the Rust engine's result instead of its own parsing."""
     judged = UserAgent.__new__(UserAgent)
     judged.ua_string = user_agent
-    full = result.complete()
-    browser, system, device = full.user_agent, full.os, full.device
-    judged.user_agent = parse_browser(
-        family=browser.family if browser else "Other",
-        major=browser.major if browser else None,
-        minor=browser.minor if browser else None,
-        patch=browser.patch if browser else None,
-    )
-    judged.browser = judged.user_agent
+    browser, system, device = result.user_agent, result.os, result.device
+    judged.browser = parse_browser(browser.family if browser else "Other")
     judged.os = parse_operating_system(
-        family=system.family if system else "Other",
-        major=system.major if system else None,
-        minor=system.minor if system else None,
-        patch=system.patch if system else None,
-        patch_minor=system.patch_minor if system else None,
+        system.family if system else "Other", system.major if system else None
     )
-    judged.device = parse_device(
-        family=device.family if device else "Other",
-        brand=device.brand if device else None,
-        model=device.model if device else None,
-    )
+    judged.device = parse_device(device.family if device else "Other", None, None)
     return judged
 
 

@@ -6,7 +6,7 @@ Macintosh (rule F3): nothing in its User-Agent tells it from a Mac, only an app'
 
 import re
 
-from gateway.client.device.phrases import Phrases
+from gateway.client.device.phrases import Pattern, Phrases
 from gateway.client.device.text import AgentText, word_set
 from gateway.client.device.verdict import Verdict
 from gateway.client.facts import DeviceKind
@@ -20,23 +20,37 @@ _PHONE_WORDS = word_set(
     windowsphone wp7 wp8 yunos
     """
 ) - {"vodafone", "netfront", "feature", "webos", "palm"}
-_PHONE_PARTS = Phrases((
-    "windows phone", "windows mobile", "windows ce", "wpdesktop", "up.browser", "up.link",
-    "opera mini", "opera mobi", "nokia", "sonyericsson", "samsung-gt", "samsung-sgh", "lg-", "mot-",
-    "sie-", "blackberry", "wap-browser", "wap2.0", "wap1", "(mobile;", "profile/midp", "j2me",
-    "ios; iphone", "iphone_os", "iphone os", "(iph", "kaios", "; arm; lumia", "maui", "fban/fb4a",
-    "fbdv/iphone", "zunewp", "zunehd", "pantech", "hiptop", "webos/", "ktouch", "sam-", "micromax",
-    "symbos", "alcatel", "huawei-", "huaweiu", "zte-", "palmsource", "fbmd/", "nexian", "mobile vr",
-    "mobile safari", "hmd global", "palm os", "jig browser", "(rex;", "au.browser", "xiino", "remixos", "elibom", "gionee", "lenovo-", "sec-s", "samsung-s", "htc_", "tianyu",
-    "spice", "karbonn", "openharmony", "lephone",
-))  # fmt: skip
-_TABLET_PARTS = Phrases((
-    "ipad", "playbook", "touchpad", "hp-tablet", "kindle", "pocketbook", "tablet browser", "surftab",
-    "rim tablet", "kobo", "tolino", "sailfish; tablet", "(tablet;", "quadra 7", "remarkable",
-))  # fmt: skip
-_COMPUTERS = ("windows nt", "windows 95", "macintosh", "x11;", "(pc;", "2in1;")
-_PHONES_AMONG_COMPUTERS = (
-    "wpdesktop", "lumia", "nokia", "windows phone", "sonyericsson", "htc_", "maemo", "xv6",
+_PHONE_PARTS = Phrases(
+    (
+        "windows phone", "windows mobile", "windows ce", "wpdesktop", "up.browser",
+        "up.link", "opera mini", "opera mobi", "nokia", "sonyericsson", "samsung-gt",
+        "samsung-sgh", "lg-", "mot-", "sie-", "blackberry", "wap-browser", "wap2.0", "wap1",
+        "(mobile;", "profile/midp", "j2me", "ios; iphone", "iphone_os", "iphone os", "(iph",
+        "kaios", "; arm; lumia", "maui", "fban/fb4a", "fbdv/iphone", "zunewp", "zunehd",
+        "pantech", "hiptop", "webos/", "ktouch", "sam-", "micromax", "symbos", "alcatel",
+        "huawei-", "huaweiu", "zte-", "palmsource", "fbmd/", "nexian", "mobile vr",
+        "mobile safari", "hmd global", "palm os", "jig browser", "(rex;", "au.browser",
+        "xiino", "remixos", "elibom", "gionee", "lenovo-", "sec-s", "samsung-s", "htc_",
+        "tianyu", "spice", "karbonn", "openharmony", "lephone",
+    )
+)  # fmt: skip
+_TABLET_PARTS = Phrases(
+    (
+        "playbook", "touchpad", "hp-tablet", "kindle", "pocketbook",
+        "tablet browser", "surftab", "rim tablet", "kobo", "tolino", "sailfish; tablet",
+        "(tablet;", "quadra 7", "remarkable",
+    )
+)  # fmt: skip
+_COMPUTERS = Phrases(
+    (
+        "windows nt", "windows 95", "macintosh", "x11;", "(pc;", "2in1;",
+    )
+)  # fmt: skip
+_PHONES_AMONG_COMPUTERS = Phrases(
+    (
+        "wpdesktop", "lumia", "nokia", "windows phone", "sonyericsson", "htc_", "maemo",
+        "xv6",
+    )
 )  # fmt: skip
 _DESKTOP_WORDS = word_set(
     """
@@ -46,37 +60,67 @@ _DESKTOP_WORDS = word_set(
     wayland win10 win11 win16 win32 win64 win7 win95 win98 windows winnt wtos x11 x86_64
     """
 )
-_DESKTOP_PARTS = Phrases((
-    "windows nt", "mac os x", "mac os", "darwin", "macbook", "imac", "macmini", "macpro", "os/2",
-    "microsoft office", "ms-office", "msie", "(pc;", "2in1;", "win64", "delivery-optimization",
-    "handbrake", "amigavoyager", "mac_", "apple/mac", "linux upnp/1.0 sonos", "akregator", "msdw",
-    "cygwin", "amigaos", "os=mac", "freebsd", "windows-", "microsoft-",
-))  # fmt: skip
-_TOUCH_PC = re.compile(r"(?:arm|touch); ?(?:arm|touch|ma[a-z]{2}js|ta[a-z]{2}|.{0,20}surftab)|; arm; trident")
+_DESKTOP_PARTS = Phrases(
+    (
+        "windows nt", "mac os x", "mac os", "darwin", "macbook", "imac", "macmini",
+        "macpro", "os/2", "microsoft office", "ms-office", "msie", "(pc;", "2in1;", "win64",
+        "delivery-optimization", "handbrake", "amigavoyager", "mac_", "apple/mac",
+        "linux upnp/1.0 sonos", "akregator", "msdw", "cygwin", "amigaos", "os=mac",
+        "freebsd", "windows-", "microsoft-",
+    )
+)  # fmt: skip
+_APPLE = Phrases(
+    (
+        "iphone", "ipad", "ipod", "ios", "(iph", "visionos", "xros",
+    )
+)  # fmt: skip
+_APPLE_DEVICES = (
+    (Pattern("(?:^|[^l])ipad"), Verdict(DeviceKind.TABLET, "ipad", "it names an iPad")),
+    (
+        Phrases(("visionos", "xros", "apple vision", "realitydevice")),
+        Verdict(DeviceKind.TABLET, "vision", "it names an Apple Vision"),
+    ),
+    (
+        Phrases(("iphone", "ipod", "(iph")),
+        Verdict(DeviceKind.PHONE, "iphone", "it names an iPhone or iPod"),
+    ),
+)
+_OTHER_SYSTEMS = Phrases(("macintosh", "mac os x", "macos", "windows", "android"))
+_TOUCH_PC = re.compile(
+    r"(?:arm|touch); ?(?:arm|touch|ma[a-z]{2}js|ta[a-z]{2}|.{0,20}surftab)|; arm; trident"
+)
 
 
 def find_apple_mobile(text: AgentText) -> Verdict | None:
     """iPhone, iPod, iPad, Vision Pro, and apps that name their device (``iPhone14,2``)."""
-    if not text.has("iphone", "ipad", "ipod", "ios", "(iph", "visionos", "xros"):
+    if not _APPLE.occurs_in(text.low):
         return None
-    if text.has("ipad") and not text.has("klipad"):
-        return Verdict(DeviceKind.TABLET, "ipad", "it names an iPad")
-    if text.has("visionos", "xros", "apple vision", "realitydevice"):
-        return Verdict(DeviceKind.TABLET, "vision", "it names an Apple Vision")
-    if text.has("iphone", "ipod", "(iph"):
-        return Verdict(DeviceKind.PHONE, "iphone", "it names an iPhone or iPod")
-    if text.has("macintosh", "mac os x", "macos", "windows", "android"):
+    for phrases, verdict in _APPLE_DEVICES:
+        if phrases.occurs_in(text.low):
+            return verdict
+    if _OTHER_SYSTEMS.occurs_in(text.low) or "ios" not in text.words:
         return None
-    if re.search(r"(?<![a-z])ios(?![a-z])", text.low):
-        return Verdict(DeviceKind.PHONE, "ios-app", "an app on iOS that names no iPad")
-    return None
+    return Verdict(DeviceKind.PHONE, "ios-app", "an app on iOS that names no iPad")
 
 
 def _find_apple_app(text: AgentText) -> Verdict | None:
     """Apple's network library without a device: the chip tells a Mac, anything else does not."""
     if "cfnetwork" not in text.words or "darwin" not in text.words:
         return None
-    if text.has("x86_64", "i386", "macbook", "imac", "macmini", "macpro", "(mac", "power mac", "powermac", "powerbook", "power%20mac", "safari"):
+    if text.has(
+        "x86_64",
+        "i386",
+        "macbook",
+        "imac",
+        "macmini",
+        "macpro",
+        "(mac",
+        "power mac",
+        "powermac",
+        "powerbook",
+        "power%20mac",
+        "safari",
+    ):
         return Verdict(DeviceKind.DESKTOP, "darwin-mac", "an Apple app on a Mac's processor")
     return Verdict(DeviceKind.UNKNOWN, "darwin-app", "an Apple app that does not name its device")
 
@@ -88,18 +132,18 @@ def find(text: AgentText) -> Verdict | None:
 
 def _find_phone_system(text: AgentText) -> Verdict | None:
     """Phones by their operating system: Windows Phone, KaiOS, Symbian, BlackBerry, Java, Tizen."""
-    if _TABLET_PARTS.occur_in(text.low):
+    if _TABLET_PARTS.occurs_in(text.low):
         return Verdict(DeviceKind.TABLET, "tablet-system", "it names a tablet's system")
-    if text.has(*_COMPUTERS) and not text.has(*_PHONES_AMONG_COMPUTERS):
+    if _COMPUTERS.occurs_in(text.low) and not _PHONES_AMONG_COMPUTERS.occurs_in(text.low):
         return None
-    if text.says(_PHONE_WORDS) or _PHONE_PARTS.occur_in(text.low):
+    if text.says(_PHONE_WORDS) or _PHONE_PARTS.occurs_in(text.low):
         return Verdict(DeviceKind.PHONE, "phone-system", "it names a phone's system")
     return None
 
 
 def _find_desktop(text: AgentText) -> Verdict | None:
-    """Windows, macOS, ChromeOS, Linux and the other Unixes; Windows RT and "Touch; MALNJS" tablets."""
-    if not (text.says(_DESKTOP_WORDS) or _DESKTOP_PARTS.occur_in(text.low)):
+    """Windows, macOS, ChromeOS, Linux and the other Unixes; tablets of Windows RT times."""
+    if not (text.says(_DESKTOP_WORDS) or _DESKTOP_PARTS.occurs_in(text.low)):
         return None
     if "windows" in text.low and _TOUCH_PC.search(text.low):
         return Verdict(DeviceKind.TABLET, "windows-tablet", "a Windows tablet of its time")

@@ -70,9 +70,14 @@ _BROWSERS = {
 }
 
 
+def names_library(text: AgentText) -> bool:
+    """Does a media or network library name itself?"""
+    return _ANY_LIBRARY.occurs_in(text.low)
+
+
 def player(text: AgentText) -> str | None:
     """The player's name, None when nothing names one."""
-    if _ANY_LIBRARY.occur_in(text.low):
+    if names_library(text):
         return next(name for phrase, name in _LIBRARIES if phrase in text.low)
     if not text.raw:
         return None

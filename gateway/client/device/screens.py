@@ -13,71 +13,94 @@ from gateway.client.facts import DeviceKind
 
 _CONSOLES = frozenset(
     (
-        "playstation", "playstation2", "playstation3", "playstation4", "playstation5", "ps3", "ps4",
-        "ps5", "psp", "psvita", "xbox", "nintendo", "nintendobrowser", "wii", "wiiu", "ouya",
-        "gamepad", "gamepad2", "steamdeck", "steamos", "sega", "dreamcast", "switchbrew", "stadia",
-        "retroid", "anbernic", "odin2", "prospero", "durango", "scarlett", "bunjalloo",
-        "rgcube", "segasaturn", "planetweb", "dreampassport", "gamestick", "gamesir", "powkiddy",
-        "ayaneo", "ayn", "gpd", "jxd", "miyoo", "freya", "aplix_sanyo_browser", "aplix", "nintendods",
+        "playstation", "playstation2", "playstation3", "playstation4", "playstation5",
+        "ps3", "ps4", "ps5", "psp", "psvita", "xbox", "nintendo", "nintendobrowser", "wii",
+        "wiiu", "ouya", "gamepad", "gamepad2", "steamdeck", "steamos", "sega", "dreamcast",
+        "switchbrew", "stadia", "retroid", "anbernic", "odin2", "prospero", "durango",
+        "scarlett", "bunjalloo", "rgcube", "segasaturn", "planetweb", "dreampassport",
+        "gamestick", "gamesir", "powkiddy", "ayaneo", "ayn", "gpd", "jxd", "miyoo", "freya",
+        "aplix_sanyo_browser", "aplix", "nintendods",
     )
 )  # fmt: skip
-_CONSOLE_MODEL = re.compile(r"rg ?(?:28|34|35|40|47|50|55)\d?|gr0006|switch(?: lite| oled| 2)?$|shield(?: portable)?$|jxd|gpd|xd plus|odin|razer edge|moqi|trimui|retroid|ayn")
+_CONSOLE_PARTS = Phrases(
+    (
+        "nintendo", "playstation", "jxd_",
+    )
+)  # fmt: skip
+_CONSOLE_MODEL = re.compile(
+    r"rg ?(?:28|34|35|40|47|50|55)\d?|gr0006|switch(?: lite| oled| 2)?$|shield(?: portable)?$"
+    r"|jxd|gpd|xd plus|odin|razer edge|moqi|trimui|retroid|ayn"
+)
 
 _TV_WORDS = frozenset(
     (
-        # standards and middleware
-        "hbbtv", "hbbtv1", "ohtv", "smarttv", "smarttva", "smart_tv", "tvos", "netcast", "nettv",
-        "googletv", "androidtv", "appletv", "webostv", "web0s", "tizentv", "vidaa", "viera",
-        "netrange", "netrangemmh", "inettvbrowser", "stbapp", "iptv", "dlnadoc", "fvc",
-        "tvstore", "tvbro", "espial", "ekioh", "opentv", "foxxum", "antgalio", "zeasn", "whaletv",
-        "whaleos", "titanos", "tivoos", "viziosmartcast", "vizios", "smartcast", "conjure", "omi",
-        "sraf", "hybridcast", "webtv", "cinnamon", "ksmart", "kepler", "maple2011", "maple2012", "philipstv", "saphi", "sonycebrowser", "lge",
-        "sonydtv", "ce", "cehtml", "firetv", "xumo", "comcast", "wpe", "rdk", "lgtv",
-        # makes that only build for the television set
-        "roku", "dvp", "bravia", "crkey", "chromecast", "brightsign", "tivo", "boxee", "vizio",
-        "popcornhour", "wdtv", "dune", "dunehd", "freebox", "livebox", "enigma2", "dreambox",
-        "vuplus", "kaon", "kaonmedia", "humax", "arris", "technicolor", "sagemcom", "skyworth",
-         "skardin", "selevision", "amino", "infomir", "albis", "elecard", "netgem",
-        "pacehd", "entone", "motorolastb", "swisscom", "freesat", "youview", "skyq", "tbrowser",
-        "beyondtv", "beyondtv2", "beyondtv4", "beyondtv5", "mitv", "mibox", "mibox3", "mibox4",
-        "oneplustv", "realmetv", "nokiatv", "regza", "xiaomitv", "skystream", "formuler",
-        "redlineclient", "tivimate", "stbemu", "watchfree", "nvidiashield", "fancyplayer",
-        "digia", "lgwebostv", "cvte", "seraphic", "lgbrowser", "evolveo", "tcl",
-        "purple_tv", "nexus_player", "qterminals", "telly", "ziggo", "magenta", "xgem",
-        "tizenbrowser_tv", "digaplus", "kylo", "mb95", "mb92", "qdt", "ctrlstb",
+        "hbbtv", "hbbtv1", "ohtv", "smarttv", "smarttva", "smart_tv", "tvos", "netcast",
+        "nettv", "googletv", "androidtv", "appletv", "webostv", "web0s", "tizentv", "vidaa",
+        "viera", "netrange", "netrangemmh", "inettvbrowser", "stbapp", "iptv", "dlnadoc",
+        "fvc", "tvstore", "tvbro", "espial", "ekioh", "opentv", "foxxum", "antgalio",
+        "zeasn", "whaletv", "whaleos", "titanos", "tivoos", "viziosmartcast", "vizios",
+        "smartcast", "conjure", "omi", "sraf", "hybridcast", "webtv", "cinnamon", "ksmart",
+        "kepler", "maple2011", "maple2012", "philipstv", "saphi", "sonycebrowser", "lge",
+        "sonydtv", "cehtml", "firetv", "xumo", "wpe", "rdk", "lgtv", "roku", "dvp",
+        "bravia", "crkey", "chromecast", "brightsign", "tivo", "boxee", "vizio",
+        "popcornhour", "wdtv", "dunehd", "freebox", "livebox", "enigma2", "dreambox",
+        "vuplus", "kaon", "kaonmedia", "humax", "arris", "technicolor", "sagemcom",
+        "skyworth", "skardin", "selevision", "amino", "infomir", "albis", "elecard",
+        "netgem", "pacehd", "entone", "motorolastb", "swisscom", "freesat", "youview",
+        "skyq", "tbrowser", "beyondtv", "beyondtv2", "beyondtv4", "beyondtv5", "mitv",
+        "mibox", "mibox3", "mibox4", "oneplustv", "realmetv", "nokiatv", "regza",
+        "xiaomitv", "skystream", "formuler", "redlineclient", "tivimate", "stbemu",
+        "watchfree", "nvidiashield", "fancyplayer", "digia", "lgwebostv", "cvte",
+        "seraphic", "lgbrowser", "purple_tv", "nexus_player", "telly", "ziggo", "magenta",
+        "xgem", "tizenbrowser_tv", "digaplus", "kylo", "mb95", "mb92", "qdt", "ctrlstb",
     )
-) - {"ce", "comcast", "evolveo", "tcl", "qterminals", "dune"}  # fmt: skip
-_TV_PARTS = Phrases((
-    "smart-tv", "smart tv", "smart_tv", "smarttv", "ce-html", "android tv", "android_tv",
-    "google tv", "apple tv", "appletv", "webos.tv", "opera tv", "hbbtv", "_tv_", "tv safari",
-    "safari/537.36 tv", " tv box", "tvbox", "tv stick", "set-top", "settop", "set top", "stb/",
-    "stb ", "_stb", "-stb", "(ott", "_ott_", "ottbox", "panasonic.bd", "panasonic.tv", "bd player",
-    "blu-ray", "mediabox", "media player/", "firetv", "fire tv", "tv shell", " shell ", "-device/1",
-    "tivo-device", "lg browser/", "netcast.", "model/v", "linux mips", "digital-tv", "vms/",
-    "(qtembedded", "bdp-", "tvstick", "mediastick", "shield android", "nexus player", "tv/ap",
-    "tcl/", "_tv ", "appletv", "mygica", "projector", "philips tv", "hiplaya", "astro;", "amazon;aft", "; aft", "google fiber", "(dtv", "aquos-", "aquos_tv", "aquos tv", "(lge;", "; lge", "lge/", "vestel-", "changhong-", "maple2", "maple 5", "vendor/", "dmp/",
-    "2000-hd", "2000hd", "2000 hd", "_vlc/", "escape 5", "bhx-", "sony bdp", "wmarkx",
-    "(tv;", "; tv;", " tv)", " tv;", "(stb", "livetv box", "tv-box", "tv_box",
-    "android-tv", "tata sky", "iptv box", "kdl-", "kdl4", "kdl5",
-))  # fmt: skip
+)  # fmt: skip
+_TV_PARTS = Phrases(
+    (
+        "smart-tv", "smart tv", "smart_tv", "smarttv", "ce-html", "android tv",
+        "android_tv", "google tv", "apple tv", "appletv", "webos.tv", "opera tv", "hbbtv",
+        "_tv_", "tv safari", "safari/537.36 tv", " tv box", "tvbox", "tv stick", "set-top",
+        "settop", "set top", "stb/", "stb ", "_stb", "-stb", "(ott", "_ott_", "ottbox",
+        "panasonic.bd", "panasonic.tv", "bd player", "blu-ray", "mediabox", "media player/",
+        "firetv", "fire tv", "tv shell", " shell ", "-device/1", "tivo-device",
+        "lg browser/", "netcast.", "model/v", "linux mips", "digital-tv", "vms/",
+        "(qtembedded", "bdp-", "tvstick", "mediastick", "shield android", "nexus player",
+        "tv/ap", "tcl/", "_tv ", "mygica", "projector", "philips tv", "hiplaya", "astro;",
+        "amazon;aft", "; aft", "google fiber", "(dtv", "aquos-", "aquos_tv", "aquos tv",
+        "(lge;", "; lge", "lge/", "vestel-", "changhong-", "maple2", "maple 5", "vendor/",
+        "dmp/", "2000-hd", "2000hd", "2000 hd", "_vlc/", "escape 5", "bhx-", "sony bdp",
+        "wmarkx", "(tv;", "; tv;", " tv)", " tv;", "(stb", "livetv box", "tv-box", "tv_box",
+        "android-tv", "tata sky", "iptv box", "kdl-", "kdl4", "kdl5",
+    )
+)  # fmt: skip
 # Words that a phone may say too: they count only without one of these beside them.
-_NOT_TV = ("iphone", "ipad", "windows phone")
+_NOT_TV = Phrases(
+    (
+        "iphone", "ipad", "windows phone",
+    )
+)  # fmt: skip
 
 _CARS = frozenset(
     (
-        "qtcarbrowser", "carpad", "aaos", "polestar", "dilink5", "dilink4", "dilink3", "dilink",
-        "tesla", "rivian", "automotive", "kzcar", "caska", "headunit", "incar", "androidauto",
-        "volvocars", "byd", "carplay", "teslabrowser", "mbux", "lucidmotors", "xpeng", "zeekr", "ivi", "genivi", "mib2", "mib3", "entune", "starlink_subaru", "ccnc", "sync3", "mylink", "intellilink", "uconnect", "mercedesbenz",
+        "qtcarbrowser", "carpad", "aaos", "polestar", "dilink5", "dilink4", "dilink3",
+        "dilink", "tesla", "rivian", "automotive", "kzcar", "caska", "headunit", "incar",
+        "androidauto", "volvocars", "byd", "carplay", "teslabrowser", "mbux", "lucidmotors",
+        "xpeng", "zeekr", "ivi", "genivi", "mib2", "mib3", "entune", "starlink_subaru",
+        "ccnc", "sync3", "mylink", "intellilink", "uconnect", "mercedesbenz",
     )
 )  # fmt: skip
 # Head units: what their makers and the Allwinner, MediaTek and Unisoc boards in them are called.
 _CAR_MODEL = re.compile(
-    r"(?:quad|octa|octopus|ultra ?octa|hexa)[- ]?core[- ](?:t\d|r16|px)|ultraocta[- ]t|yt\d{4}|mpc-\d"
+    r"(?:quad|octa|octopus|ultra ?octa|hexa)[- ]?core[- ](?:t\d|r16|px)|ultraocta[- ]t|yt\d{4}"
+    r"|mpc-\d"
     r"|f9212|sda-\d+tab|rear seat|benz|audi|bmw|porsche|mercedes|volkswagen|toyota|hyundai mob"
     r"|aftl[bf]t9|pro 84|vc8\d{3}|roik|mac audio|ff-5000|zq8003|dudu\d|\w+_bsp$|uis8581|sp9853i_"
-    r"|carpad|px[356](?![a-z0-9])|ts\d{1,2}[- ]?car|teyes|joying|car[ _-]|8227l|ac8227|uis7862|ums512|ts1[08]|mtc[de]|k2001|k2501|k3001|mekede|isudar"
-    r"|atoto|eonon|dasaita|xtrons|navifly|seicane|ownice|hizpo|podofo|sph-da|dmh-|ilx-|xav-|geely|haval|zeekr"
-    r"|xpeng|nio |volvo|renault|android auto|automotive|\w+automotive|fyt|hy1920|ks1280|\w+1280x480|\w+1920x720"
+    r"|carpad|px[356](?![a-z0-9])|ts\d{1,2}[- ]?car|teyes|joying|car[ _-]|8227l|ac8227|uis7862"
+    r"|ums512|ts1[08]|mtc[de]|k2001|k2501|k3001|mekede|isudar"
+    r"|atoto|eonon|dasaita|xtrons|navifly|seicane|ownice|hizpo|podofo|sph-da|dmh-|ilx-|xav-"
+    r"|geely|haval|zeekr"
+    r"|xpeng|nio |volvo|renault|android auto|automotive|\w+automotive|fyt|hy1920|ks1280"
+    r"|\w+1280x480|\w+1920x720"
 )
 
 # Phones and tablets of the makes Tesla and Polestar.
@@ -91,7 +114,7 @@ def find(text: AgentText, model: str) -> Verdict | None:
 
 def _find_console(text: AgentText, model: str) -> Verdict | None:
     """Game consoles, handhelds included: PlayStation, Xbox, Nintendo, Ouya, Steam Deck …"""
-    if text.says(_CONSOLES) or text.has("nintendo", "playstation", "jxd_"):
+    if text.says(_CONSOLES) or _CONSOLE_PARTS.occurs_in(text.low):
         return Verdict(DeviceKind.CONSOLE, "console", "it names a game console")
     if model and _CONSOLE_MODEL.match(model):
         return Verdict(DeviceKind.CONSOLE, "console-model", "its model is a game console")
@@ -100,9 +123,9 @@ def _find_console(text: AgentText, model: str) -> Verdict | None:
 
 def _find_tv(text: AgentText) -> Verdict | None:
     """Televisions, set-top boxes, streaming sticks, disc players and signage."""
-    if not (text.says(_TV_WORDS) or _TV_PARTS.occur_in(text.low)):
+    if not (text.says(_TV_WORDS) or _TV_PARTS.occurs_in(text.low)):
         return None
-    if text.has(*_NOT_TV) and not text.has("appletv", "apple tv", "tcl/"):
+    if _NOT_TV.occurs_in(text.low) and not text.has("appletv", "apple tv", "tcl/"):
         return None
     return Verdict(DeviceKind.TV, "tv", "it names a television platform")
 

@@ -6,6 +6,7 @@ Names are the vendors': ``iOS``, ``iPadOS``, ``tvOS``, ``Fire OS``, ``webOS``, `
 import re
 
 from gateway.client.device.library import system_of
+from gateway.client.device.phrases import Pattern, Phrases
 from gateway.client.device.text import AgentText, version_after
 
 # First phrase that occurs decides; the second member is what the version stands behind, if said.
@@ -27,12 +28,15 @@ _SYSTEMS = (
     ("watchos", "watchOS", "watchos"),
     ("kaios", "KaiOS", "kaios"),
     ("crkey", "Cast OS", "crkey"),
-    ("viziOS".lower(), "SmartCast", "vizios"),
+    ("vizios", "SmartCast", "vizios"),
     ("openharmony", "HarmonyOS", "openharmony"),
     ("cros ", "ChromeOS", None),
 )
-_FIRE_OS = re.compile(r"(?<![a-z])(?:aft[a-z0-9]{1,8}|kf[a-z]{2,6}|silk)(?![a-z])")
-_APPLE = re.compile(r"(?:cpu (?:iphone )?os|iphone ?os|ios|os x)[ /_]?(\d{1,3}(?:[._]\d{1,3}){0,2})")
+_ANY_SYSTEM = Phrases(phrase for phrase, _, _ in _SYSTEMS)
+_FIRE_OS = Pattern(r"[ ;/](?:aft[a-z0-9]{1,8}|kf[a-z]{2,6}|silk)(?:[^a-z]|$)")
+_APPLE = re.compile(
+    r"(?:cpu (?:iphone )?os|iphone ?os|ios|os x)[ /_]?(\d{1,3}(?:[._]\d{1,3}){0,2})"
+)
 _ANDROID = re.compile(r"(?:android|andr0id|adr)[ /_-]?(\d{1,2}(?:\.\d{1,2}){0,2})")
 _MAC = re.compile(r"mac ?os(?: x|/)?[ /]?(\d{1,2}(?:[._]\d{1,2}){0,2})")
 _WINDOWS = {"10.0": "10", "6.3": "8.1", "6.2": "8", "6.1": "7", "6.0": "Vista", "5.1": "XP"}
@@ -51,9 +55,13 @@ _MAX_MODEL_CHARS = 64
 def system(text: AgentText) -> tuple[str | None, str | None]:
     """Name and version of the operating system; either may be None."""
     low = text.low
-    for phrase, name, mark in _SYSTEMS:
-        if phrase in low:
-            return name, version_after(low, mark) if mark else None
+    if _ANY_SYSTEM.occurs_in(low):
+        name, mark = next((name, mark) for phrase, name, mark in _SYSTEMS if phrase in low)
+        return name, version_after(low, mark) if mark else None
+    return _mobile(low) or _computer(text)
+
+
+def _mobile(low: str) -> tuple[str, str | None] | None:
     if "iphone" in low or "ipod" in low:
         return "iOS", _apple_version(low)
     if "ipad" in low:
@@ -61,7 +69,13 @@ def system(text: AgentText) -> tuple[str | None, str | None]:
         return ("iPadOS" if _major(version) >= _FIRST_IPADOS else "iOS"), version
     if "android" in low or "; adr " in low or "andr0id" in low or "silk/" in low:
         found = _ANDROID.search(low)
-        return ("Fire OS" if _FIRE_OS.search(low) else "Android"), found and found[1]
+        name = "Fire OS" if _FIRE_OS.occurs_in(low) else "Android"
+        return name, found[1] if found else None
+    return None
+
+
+def _computer(text: AgentText) -> tuple[str | None, str | None]:
+    low = text.low
     if "windows nt" in low:
         version = version_after(low, "windows nt")
         return "Windows", _WINDOWS.get(version or "", version)

@@ -15,3 +15,7 @@ class Verdict:
     kind: DeviceKind
     code: str
     because: str
+
+    def __str__(self) -> str:
+        """``phone: an Android browser that says Mobile``."""
+        return f"{self.kind}: {self.because}"
