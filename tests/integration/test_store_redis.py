@@ -19,11 +19,14 @@ from gateway.store.protocol import MAX_VALUE_BYTES
 from tests.unit.store.recorder import Recorder
 from tests.unit.store.servers import Proxy, Valkey, listening, until, valkey
 
-TIMEOUT_MS = 50
+TIMEOUT_MS = 150
 """The deadline in these tests; the machine that runs them may be busy with other things."""
 
-BOUND_S = 0.5
+BOUND_S = 1.0
 """What an answer may take at most where the deadline decides; generous for the same reason."""
+
+SHIPPED_MS = 20
+"""The shipped deadline, for tests in which nothing has to be in time."""
 
 
 @pytest.fixture
@@ -264,6 +267,18 @@ async def test_a_server_that_takes_no_writes_is_still_read(
     assert [("up", ""), ("readonly", trouble), ("up", "")] == changes(logs) == recorder.states
 
 
+async def test_a_server_on_the_edge_does_not_fill_the_log(
+    server: Valkey, store: Store, logs: list[EventDict]
+) -> None:
+    """Full, not full, full again: the store does not follow every turn of it."""
+    server.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    for turn in range(30):
+        server.command("CONFIG", "SET", "maxmemory", "1" if turn % 2 else "0")
+        store.put_decision_later("key", b"value", 300)
+        await asyncio.sleep(0.1)
+    assert len(changes(logs)) <= 5
+
+
 async def test_an_entry_of_another_type_is_a_miss_and_is_replaced(
     server: Valkey, logs: list[EventDict]
 ) -> None:
@@ -283,7 +298,7 @@ async def test_a_server_that_still_loads_is_down_until_it_has(
 ) -> None:
     """LOADING is not an answer; the store comes up by itself when loading ends."""
     with valkey(tmp_path) as server:
-        server.command("DEBUG", "POPULATE", "4000", "filler", "100")
+        server.command("DEBUG", "POPULATE", "8000", "filler", "100")
         server.command("SAVE")
         server.kill()
         server.options = (
@@ -343,20 +358,34 @@ async def test_a_reset_connection_is_replaced_at_once(server: Valkey) -> None:
         assert None is await store.get_decision("key")
 
 
+async def test_a_steady_connection_is_replaced_without_a_pause(
+    server: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that held for a while and is cut, by a proxy's idle limit say, is no outage."""
+    monkeypatch.setattr("gateway.store.redis.STEADY_S", 0.2)
+    monkeypatch.setattr("gateway.store.redis.FIRST_BACKOFF_S", 60)
+    monkeypatch.setattr("gateway.store.redis.MAX_BACKOFF_S", 60)
+    proxy = Proxy(server.path)
+    async with listening(proxy.serve) as port, started(f"redis://127.0.0.1:{port}") as store:
+        await asyncio.sleep(0.3)
+        proxy.cut()
+        await until(lambda: proxy.connections > 1 and store.state == "up")
+
+
 async def test_a_slow_server_is_left_alone_until_it_is_fast_again(
     server: Valkey, logs: list[EventDict]
 ) -> None:
-    """200 ms away with a deadline of 50: a few requests pay 50, then none does."""
+    """400 ms away with a deadline of 150: a few requests pay 150, then none does."""
     proxy = Proxy(server.path)
     async with listening(proxy.serve) as port, started(f"redis://127.0.0.1:{port}") as store:
-        proxy.delay_s = 0.1
-        paid = 0
+        proxy.delay_s = 0.2
+        paid_s = []
         while store.state == "up":
             answer, seconds = await timed(store)
             assert Trouble.TIMEOUT is answer
             assert seconds < BOUND_S
-            paid += 1
-        assert paid <= 4
+            paid_s.append(seconds)
+        assert 3 == len([seconds for seconds in paid_s if seconds > TIMEOUT_MS / 2000])
         await asyncio.sleep(1)
         assert "down" == store.state
         proxy.delay_s = 0
@@ -377,34 +406,29 @@ async def test_a_long_handshake_may_take_longer_than_a_request(server: Valkey) -
         assert None is await store.get_decision("key")
 
 
-async def test_a_reply_that_lies_unread_is_not_late(store: Store, server: Valkey) -> None:
-    """When this process itself was held up, what has arrived meanwhile still counts."""
-    store.put_decision_later("key", b"value", 300)
-    await store.flush()
-    for _ in range(5):
-        reading = asyncio.create_task(store.get_decision("key"))
-        await asyncio.sleep(0.002)
-        time.sleep(2 * TIMEOUT_MS / 1000)  # noqa: ASYNC251  # this is the point
-        assert b"value" == await reading
-    assert "up" == store.state
+async def held_up(server: Valkey) -> list[bytes | Trouble | None]:
+    """Reads whose reply arrives while this process does something else, past the deadline."""
+    answers: list[bytes | Trouble | None] = []
+    async with started(server.url) as store:
+        store.put_decision_later("key", b"value", 300)
+        await store.flush()
+        for _ in range(5):
+            server.command("CLIENT", "PAUSE", "40", "ALL")
+            reading = asyncio.create_task(outcome(store))
+            await asyncio.sleep(0.005)
+            time.sleep(2 * TIMEOUT_MS / 1000)  # noqa: ASYNC251  # this is the point
+            answers.append(await reading)
+    return answers
 
 
-def test_uvloop_lets_the_reply_in_as_well(server: Valkey) -> None:
-    """The same on the loop that serves in production, whose timers run before its sockets."""
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_reply_that_lies_unread_is_not_late(server: Valkey, loop: str) -> None:
+    """When this process itself was held up, what has arrived meanwhile still counts.
 
-    async def held_up() -> list[bytes | Trouble | None]:
-        answers: list[bytes | Trouble | None] = []
-        async with started(server.url) as store:
-            store.put_decision_later("key", b"value", 300)
-            await store.flush()
-            for _ in range(5):
-                reading = asyncio.create_task(outcome(store))
-                await asyncio.sleep(0.002)
-                time.sleep(2 * TIMEOUT_MS / 1000)  # noqa: ASYNC251  # this is the point
-                answers.append(await reading)
-        return answers
-
-    assert [b"value"] * 5 == uvloop.run(held_up())
+    Both loops: the timers of the one in production run before its sockets.
+    """
+    run = uvloop.run if loop == "uvloop" else asyncio.run
+    assert [b"value"] * 5 == run(held_up(server))
 
 
 async def callers_who_leave(server: Valkey, seed: int) -> Counter[str]:
@@ -412,10 +436,14 @@ async def callers_who_leave(server: Valkey, seed: int) -> Counter[str]:
     dice = random.Random(seed)
     proxy = Proxy(server.path)
     found: Counter[str] = Counter()
-    async with listening(proxy.serve) as port, started(f"redis://127.0.0.1:{port}") as store:
+    async with (
+        listening(proxy.serve) as port,
+        started(f"redis://127.0.0.1:{port}", timeout_ms=SHIPPED_MS) as store,
+    ):
         for number in range(200):
             store.put_session_later(f"viewer-{number}", b"value of %d" % number, 300)
-        await store.flush()
+        with contextlib.suppress(StoreUnavailable):
+            await store.flush()
 
         async def call(number: int) -> None:
             await asyncio.sleep(dice.uniform(0, 0.05))
