@@ -127,7 +127,7 @@ class DeviceRuleSettings(Section):
     name: Text = Field(examples=["our set-top box"])
     """A name for people, shown among the reasons of a decision."""
     match: Pattern = Field(examples=["AcmeBox/[0-9]+"])
-    """Regular expression that is searched for in the User-Agent."""
+    """Regular expression that is searched for in the User-Agent; letter case counts."""
     kind: DeviceKind | None = Field(None, examples=["tv"])
     """Class of device."""
     os: Text | None = Field(None, examples=["AcmeOS"])

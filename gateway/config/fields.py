@@ -10,6 +10,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, SecretStr, Strict
 
+from gateway.client.device.rule import check_match
 from gateway.config import validators
 
 
@@ -107,9 +108,8 @@ TimeOfDay = Annotated[
 ]
 Pattern = Annotated[
     str,
-    Field(min_length=1, max_length=500),
-    AfterValidator(validators.pattern),
-    Allowed("a regular expression of 1 to 500 characters"),
+    AfterValidator(check_match),
+    Allowed("a regular expression of 1 to 512 characters without look-around or back-references"),
 ]
 SourcePath = Annotated[
     str,

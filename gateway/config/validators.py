@@ -120,15 +120,6 @@ def time_of_day(text: str) -> str:
     return text
 
 
-def pattern(text: str) -> str:
-    """A regular expression that compiles."""
-    try:
-        re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"is not a regular expression ({error})") from None
-    return text
-
-
 def source_path(text: str) -> str:
     """The path of a source manifest: relative, below its root, with ``{asset}`` in it."""
     return _template(text, "{asset}")

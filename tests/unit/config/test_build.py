@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.client.device import DeviceRule
+from gateway.client.facts import DeviceKind
 from gateway.config.load import load
 from gateway.config.restart import hold_back
 from gateway.decision import Policy
@@ -116,6 +118,38 @@ def test_what_is_left_out_sets_no_condition(tmp_path: Path) -> None:
     """An empty ``when`` is the empty condition, a rule without a name has none."""
     found = policy(tmp_path, "[[rules]]\nwhen = {}\nprofile = 'wifi'")
     assert (Rule(When(), "wifi", ""),) == found.rules
+
+
+def test_a_device_rule_has_the_classifiers_own_keys(tmp_path: Path) -> None:
+    """So that ``DeviceRule(**dict(rule))`` is all that it takes."""
+    toml = """
+    [[devices]]
+    name = "box"
+    match = "AcmeBox/[0-9]+"
+    kind = "tv"
+    os = "AcmeOS"
+    player = "ExoPlayer"
+    model = "AcmeBox 4"
+    max_height = 1080
+    max_frame_rate = 50
+    codecs = ["hevc"]
+    video_ranges = ["HLG"]
+    """
+    path = tmp_path / "g.toml"
+    path.write_text(toml)
+    expected = DeviceRule(
+        name="box",
+        match="AcmeBox/[0-9]+",
+        kind=DeviceKind.TV,
+        os="AcmeOS",
+        player="ExoPlayer",
+        model="AcmeBox 4",
+        max_height=1080,
+        max_frame_rate=50,
+        codecs=frozenset({CodecFamily.HEVC}),
+        video_ranges=frozenset({VideoRange.HLG}),
+    )
+    assert [expected] == [DeviceRule(**dict(rule)) for rule in load(path, {}).settings.devices]
 
 
 SAME = [

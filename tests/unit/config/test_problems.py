@@ -24,6 +24,7 @@ STORE = (
 KBPS = "whole kbit/s from 1 to 10000000"
 PORT = "a whole number from 0 (any free port) to 65535"
 WINDOW = "from-to as HH:MM-HH:MM, such as 22:00-06:00"
+PATTERN = "a regular expression of 1 to 512 characters without look-around or back-references"
 CIDR = "an IPv4 or IPv6 network, such as 10.0.0.0/8"
 RULE = '[[rules]]\nwhen = {{ {} }}\nprofile = "wifi"\n'
 EDGE = '[[edges]]\nid = "a"\nfallback = true\n{}\n'
@@ -406,18 +407,21 @@ TABLES = [
     ),
     (
         "regular expressions that cannot be used",
-        "[[devices]]\nname = 'x'\nmatch = '('\n[[devices]]\nname = 'y'\nmatch = 'a{99999999999}'",
+        (
+            "[[devices]]\nname = 'x'\nmatch = '('\n[[devices]]\nname = 'y'\nmatch = '(?=a)'\n"
+            "[[devices]]\nname = 'z'\nmatch = ''"
+        ),
         [
             (
-                'devices[0].match: "(" is not a regular expression '
-                "(missing ), unterminated subpattern at position 0); "
-                "allowed: a regular expression of 1 to 500 characters"
+                f'devices[0].match: "(" is not a pattern that runs in linear time '
+                f"(unclosed group); allowed: {PATTERN}"
             ),
             (
-                'devices[1].match: "a{99999999999}" is not a regular expression '
-                "(the repetition number is too large); "
-                "allowed: a regular expression of 1 to 500 characters"
+                f'devices[1].match: "(?=a)" is not a pattern that runs in linear time '
+                f"(look-around, including look-ahead and look-behind, is not supported); "
+                f"allowed: {PATTERN}"
             ),
+            f'devices[2].match: "" is not 1 to 512 characters long; allowed: {PATTERN}',
         ],
     ),
     (
