@@ -58,6 +58,18 @@ _TABLET_MODEL = Verdict(DeviceKind.TABLET, "tablet-model", "its model is a table
 _TV_MODEL = Verdict(DeviceKind.TV, "tv-model", "its model is a television or a box for one")
 _LAPTOP_MODEL = Verdict(DeviceKind.DESKTOP, "laptop-model", "its model is a laptop")
 _PHONE_MODEL = Verdict(DeviceKind.PHONE, "phone-model", "its model is a phone")
+_ANDROID_TV_BUILD = Verdict(
+    DeviceKind.TV, "android-tv-build", "its build is of the television branch"
+)
+_TABLET_VERDICT = Verdict(DeviceKind.TABLET, "tablet", "it says tablet")
+_ANDROID_MOBILE = Verdict(DeviceKind.PHONE, "android-mobile", "an Android browser that says Mobile")
+_ANDROID_BOX_BUILD = Verdict(
+    DeviceKind.TV, "android-box-build", "its build is of boards for TV boxes"
+)
+_ANDROID_NO_MOBILE = Verdict(
+    DeviceKind.TABLET, "android-no-mobile", "an Android browser not mobile"
+)
+_ANDROID_APP = Verdict(DeviceKind.PHONE, "android-app", "an Android app that names nothing larger")
 _FAMILIES = (
     (TV_WORDS, TV_PARTS, TV_SHAPES, _TV_MODEL),
     (LAPTOP_WORDS, LAPTOP_PARTS, LAPTOP_PARTS, _LAPTOP_MODEL),
@@ -116,35 +128,37 @@ def _end_of_model(field: str) -> int:
 def find(text: AgentText, model: str) -> Verdict:
     """The verdict on an Android device; ``model`` as ``model_of`` (or a client hint) gave it."""
     if _TV_BUILD.search(text.low):
-        return Verdict(DeviceKind.TV, "android-tv-build", "its build is of the television branch")
+        return _ANDROID_TV_BUILD
     return (by_model(model) if model else None) or _by_browser(text)
 
 
 def _by_browser(text: AgentText) -> Verdict:
     """What the rest of the User-Agent tells when the model tells nothing."""
     if "tablet" in text.words or _SAYS_TABLET.occurs_in(text.low):
-        return Verdict(DeviceKind.TABLET, "tablet", "it says tablet")
+        return _TABLET_VERDICT
     if TABLET_ANYWHERE.occurs_in(text.low):
         return _TABLET_MODEL
     if "mobile" in text.low:
-        return Verdict(DeviceKind.PHONE, "android-mobile", "an Android browser that says Mobile")
+        return _ANDROID_MOBILE
     if _BOX_BUILD.search(text.low):
-        return Verdict(DeviceKind.TV, "android-box-build", "its build is of boards for TV boxes")
+        return _ANDROID_BOX_BUILD
     if _BROWSER.occurs_in(text.low) and not _before_tablets(text):
-        return Verdict(DeviceKind.TABLET, "android-no-mobile", "an Android browser not mobile")
-    return Verdict(DeviceKind.PHONE, "android-app", "an Android app that names nothing larger")
+        return _ANDROID_NO_MOBILE
+    return _ANDROID_APP
 
 
 def by_model(model: str) -> Verdict | None:
     """What the model's name alone tells; None when it tells nothing. ``model`` in lower case."""
     lead = _LEAD.match(model)
     first = lead[0] if lead else ""
+    if model in TV_MODELS:
+        return _TV_MODEL
     if model in TABLET_MODELS:
         return _TABLET_MODEL
     for words, parts, shapes, verdict in _FAMILIES:
         if first in words or parts.search(model) or shapes.match(model):
             return verdict
-    return _TV_MODEL if model in TV_MODELS else None
+    return None
 
 
 def _before_tablets(text: AgentText) -> bool:

@@ -14,42 +14,36 @@ from gateway.client.device.text import AgentText
 from gateway.client.device.verdict import Verdict
 from gateway.client.facts import DeviceKind
 
-_CRAWLS = Phrases(
-    (
-        "crawl", "spider", "slurp", "scrap", "xrawler", "archiv",
-    )
-)  # fmt: skip
-_DUTIES = Phrases(
-    (
-        "checker", "checklink", "linkcheck", "monitor", "scanner", "scann", "validator",
-        "fetcher", "fetch/", "preview", "lighthouse", "headless", "phantomjs", "puppeteer",
-        "playwright", "selenium", "screenshot", "subscriber", "scan/", "scan)", "radar",
-        "feedparser", "feed parser", "feedflow", "feedreader", "worker/", "agent)",
-        "classifier", "linktiger", "gigablast", "wordup", "newspaper/", "datanyze",
-        "httpunit", "search engine", "favicon", "imageproxy", "image proxy", "image cache",
-        "imagecache", "healthcheck", "health check", "uptime", "survey", "pagespeed",
-        "page speed", "web preview", "speed insights", "sitemap", "analyzer", "analyser",
-        "audit", "extractor", "searcher", "websearch", "externalhit", "meta-external",
-        "facebookexternal", "resolver", "metadata", "webhook", "wordpress", "siteimprove",
-        "researchscan", "ai-research", "securityscan", "securityheader", "verifier",
-        "verification", "verify/", "prober", "recon-", "certificate", "linkfinder",
-        "urllookup", "observator", "synthetic", "diagnostics", "sniffer", "harvest",
-        "indexer", "indexing", "finder", "discovery/", "leaddiscovery", "optimizer",
-        "feed-id", "http client", "httpclient", "http-client", "http_client", "nagios",
-        "zgrab", "masscan", "nutch", "heritrix", "larbin", "httrack", "libwww-", "lwp",
-        "lwp-", "python-", "python/", "urllib", "aiohttp", "go-http", "guzzle", "axios",
-        "node-fetch", "undici", "apachebench", "pingdom", "statuscake", "datadog",
-        "newrelic", "site24x7", "gtmetrix", "dareboost", "ptst/", "rigor", "detectify",
-        "nikto", "sqlmap", "acunetix", "nessus", "openvas", "nmap", "collectd",
-        "prometheus/", "zabbix", "grafana", "munin", "cloudflare-", "netcraft", "ahrefs",
-        "semrush", "facebookcatalog", "daumoa", "ips-agent", "ia_archiver", "rss-parser",
-        "rss reader -", "feedfetcher", "newsblur", "feedbin", "feedly", "inoreader",
-        "theoldreader", "hatena", "genieo", "teoma", "scooter/", "yahoo:", "yahoocache",
-        "mediapartners", "adsbot", "ghost inspector", "embedly", "iframely", "w3c_", "w3c-",
-        "keycdn", "sectigo", "dcv", "internet-measurement", "inspector", "inspection",
-        "webcapture", "sitesucker", "webcop", "downloader/", "-user/", "agent/1", "proxy)",
-        "[at]", "(at)", "contact ", "trendsmap", "pixalate",
-    )
+_CRAWLS = ("crawl", "spider", "slurp", "scrap", "xrawler", "archiv")
+_DUTIES = (
+    "checker", "checklink", "linkcheck", "monitor", "scanner", "scann", "validator",
+    "fetcher", "fetch/", "preview", "lighthouse", "headless", "phantomjs", "puppeteer",
+    "playwright", "selenium", "screenshot", "subscriber", "scan/", "scan)", "radar",
+    "feedparser", "feed parser", "feedflow", "feedreader", "worker/", "agent)",
+    "classifier", "linktiger", "gigablast", "wordup", "newspaper/", "datanyze",
+    "httpunit", "search engine", "favicon", "imageproxy", "image proxy", "image cache",
+    "imagecache", "healthcheck", "health check", "uptime", "survey", "pagespeed",
+    "page speed", "web preview", "speed insights", "sitemap", "analyzer", "analyser",
+    "audit", "extractor", "searcher", "websearch", "externalhit", "meta-external",
+    "facebookexternal", "resolver", "metadata", "webhook", "wordpress", "siteimprove",
+    "researchscan", "ai-research", "securityscan", "securityheader", "verifier",
+    "verification", "verify/", "prober", "recon-", "certificate", "linkfinder",
+    "urllookup", "observator", "synthetic", "diagnostics", "sniffer", "harvest",
+    "indexer", "indexing", "finder", "discovery/", "leaddiscovery", "optimizer",
+    "feed-id", "http client", "httpclient", "http-client", "http_client", "nagios",
+    "zgrab", "masscan", "nutch", "heritrix", "larbin", "httrack", "libwww-", "lwp",
+    "lwp-", "python-", "python/", "urllib", "aiohttp", "go-http", "guzzle", "axios",
+    "node-fetch", "undici", "apachebench", "pingdom", "statuscake", "datadog",
+    "newrelic", "site24x7", "gtmetrix", "dareboost", "ptst/", "rigor", "detectify",
+    "nikto", "sqlmap", "acunetix", "nessus", "openvas", "nmap", "collectd",
+    "prometheus/", "zabbix", "grafana", "munin", "cloudflare-", "netcraft", "ahrefs",
+    "semrush", "facebookcatalog", "daumoa", "ips-agent", "ia_archiver", "rss-parser",
+    "rss reader -", "feedfetcher", "newsblur", "feedbin", "feedly", "inoreader",
+    "theoldreader", "hatena", "genieo", "teoma", "scooter/", "yahoo:", "yahoocache",
+    "mediapartners", "adsbot", "ghost inspector", "embedly", "iframely", "w3c_", "w3c-",
+    "keycdn", "sectigo", "dcv", "internet-measurement", "inspector", "inspection",
+    "webcapture", "sitesucker", "webcop", "downloader/", "-user/", "agent/1", "proxy)",
+    "[at]", "(at)", "contact ", "trendsmap", "pixalate",
 )  # fmt: skip
 _PROGRAMS = frozenset(
     (
@@ -83,16 +77,10 @@ _OLD_BROWSERS = Phrases(
     )
 )  # fmt: skip
 _BOT_WORD = re.compile(r"bots?(?![a-z])|robot|bot[-_]")
-_ADDRESSES = Phrases(
-    (
-        "http:", "https:", "@",
-    )
-)  # fmt: skip
-_TOP_LEVELS = Phrases(
-    (
-        ".com", ".org", ".net", ".io", ".co", ".ai", ".eu", ".info", ".de", ".fr", ".gy",
-        ".ly", ".uk", ".ru", ".cn", ".jp", ".party", ".be",
-    )
+_ADDRESSES = ("http:", "https:", "@")
+_TOP_LEVELS = (
+    ".com", ".org", ".net", ".io", ".co", ".ai", ".eu", ".info", ".de", ".fr", ".gy", ".ly", ".uk",
+    ".ru", ".cn", ".jp", ".party", ".be",
 )  # fmt: skip
 _DOMAIN = re.compile(
     r"(?<![\w.@-])[a-z\d-]{2,40}(?:\.[a-z\d-]{2,40})?"
@@ -114,9 +102,10 @@ def find(text: AgentText, model: str) -> Verdict | None:
     The ``model`` is left out of the search: phones are called Discovery, Ruby and M bot.
     """
     low = text.low.replace(model, "") if model else text.low
-    for says_so, verdict in _SIGNS:
-        if says_so(low):
-            return verdict
+    if _ANY_SIGN.occurs_in(low):
+        for says_so, verdict in _SIGNS:
+            if says_so(low):
+                return verdict
     if not model and text.says(_PROGRAMS):
         return _PROGRAM
     return None
@@ -139,9 +128,7 @@ def _is_bot_word(low: str) -> bool:
 
 
 def _links_home(low: str) -> bool:
-    linked = _ADDRESSES.occurs_in(low) or (
-        _TOP_LEVELS.occurs_in(low) and _DOMAIN.search(low) is not None
-    )
+    linked = any(mark in low for mark in _ADDRESSES) or _DOMAIN.search(low) is not None
     return linked and not _LINKING_PLAYERS.occurs_in(low)
 
 
@@ -161,6 +148,14 @@ def _claims_compatibility(low: str) -> bool:
     return "compatible;" in low and not _OLD_BROWSERS.occurs_in(low)
 
 
+def _crawls(low: str) -> bool:
+    return any(word in low for word in _CRAWLS)
+
+
+def _is_on_duty(low: str) -> bool:
+    return any(word in low for word in _DUTIES)
+
+
 def _bot(code: str, because: str) -> Verdict:
     return Verdict(DeviceKind.BOT, code, because)
 
@@ -168,11 +163,15 @@ def _bot(code: str, because: str) -> Verdict:
 _PROGRAM = _bot("bot-program", "its name says a tool or a library")
 _BARE = _bot("bot-bare-name", "it is a bare name without product or version")
 _NO_SYSTEM = _bot("bot-no-system", "it claims to be a browser but names no system")
+# What any sign needs: one look at this spares ordinary players the rest.
+_ANY_SIGN = Phrases(
+    (*_CRAWLS, *_DUTIES, *_ADDRESSES, *_TOP_LEVELS, "bot", "google", "whatsapp/", "compatible;")
+)
 _SIGNS: tuple[tuple[Callable[[str], bool], Verdict], ...] = (
     (_is_bot_word, _bot("bot-word", "its name says bot")),
-    (_CRAWLS.occurs_in, _bot("bot-word", "its name says crawler")),
+    (_crawls, _bot("bot-word", "its name says crawler")),
     (_links_home, _bot("bot-address", "it gives the address of whoever runs it")),
-    (_DUTIES.occurs_in, _PROGRAM),
+    (_is_on_duty, _PROGRAM),
     (_is_google_service, _bot("bot-google", "it is one of Google's fetchers")),
     (_previews, _bot("bot-preview", "it fetches a preview of a link")),
     (_claims_compatibility, _bot("bot-compatible", "it says only that it is compatible")),

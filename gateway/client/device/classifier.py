@@ -65,7 +65,7 @@ class DeviceClassifier:
         rule = self._book.first_match(text.raw)
         if rule is not None:
             return _ruled(seen, rule, text)
-        return seen.device(text, Reason(Step.DEVICE, verdict.code, str(verdict)))
+        return seen.device(text, verdict.reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,16 @@ _TOUCH_PC = re.compile(
     r"(?:arm|touch); ?(?:arm|touch|ma[a-z]{2}js|ta[a-z]{2}|.{0,20}surftab)|; arm; trident"
 )
 
+_IOS_APP = Verdict(DeviceKind.PHONE, "ios-app", "an app on iOS that names no iPad")
+_DARWIN_MAC = Verdict(DeviceKind.DESKTOP, "darwin-mac", "an Apple app on a Mac's processor")
+_DARWIN_APP = Verdict(
+    DeviceKind.UNKNOWN, "darwin-app", "an Apple app that does not name its device"
+)
+_TABLET_SYSTEM = Verdict(DeviceKind.TABLET, "tablet-system", "it names a tablet's system")
+_PHONE_SYSTEM = Verdict(DeviceKind.PHONE, "phone-system", "it names a phone's system")
+_WINDOWS_TABLET = Verdict(DeviceKind.TABLET, "windows-tablet", "a Windows tablet of its time")
+_DESKTOP = Verdict(DeviceKind.DESKTOP, "desktop", "it names a computer's system")
+
 
 def find_apple_mobile(text: AgentText) -> Verdict | None:
     """iPhone, iPod, iPad, Vision Pro, and apps that name their device (``iPhone14,2``)."""
@@ -100,7 +110,7 @@ def find_apple_mobile(text: AgentText) -> Verdict | None:
             return verdict
     if _OTHER_SYSTEMS.occurs_in(text.low) or "ios" not in text.words:
         return None
-    return Verdict(DeviceKind.PHONE, "ios-app", "an app on iOS that names no iPad")
+    return _IOS_APP
 
 
 def _find_apple_app(text: AgentText) -> Verdict | None:
@@ -121,8 +131,8 @@ def _find_apple_app(text: AgentText) -> Verdict | None:
         "power%20mac",
         "safari",
     ):
-        return Verdict(DeviceKind.DESKTOP, "darwin-mac", "an Apple app on a Mac's processor")
-    return Verdict(DeviceKind.UNKNOWN, "darwin-app", "an Apple app that does not name its device")
+        return _DARWIN_MAC
+    return _DARWIN_APP
 
 
 def find(text: AgentText) -> Verdict | None:
@@ -133,11 +143,11 @@ def find(text: AgentText) -> Verdict | None:
 def _find_phone_system(text: AgentText) -> Verdict | None:
     """Phones by their operating system: Windows Phone, KaiOS, Symbian, BlackBerry, Java, Tizen."""
     if _TABLET_PARTS.occurs_in(text.low):
-        return Verdict(DeviceKind.TABLET, "tablet-system", "it names a tablet's system")
+        return _TABLET_SYSTEM
     if _COMPUTERS.occurs_in(text.low) and not _PHONES_AMONG_COMPUTERS.occurs_in(text.low):
         return None
     if text.says(_PHONE_WORDS) or _PHONE_PARTS.occurs_in(text.low):
-        return Verdict(DeviceKind.PHONE, "phone-system", "it names a phone's system")
+        return _PHONE_SYSTEM
     return None
 
 
@@ -146,5 +156,5 @@ def _find_desktop(text: AgentText) -> Verdict | None:
     if not (text.says(_DESKTOP_WORDS) or _DESKTOP_PARTS.occurs_in(text.low)):
         return None
     if "windows" in text.low and _TOUCH_PC.search(text.low):
-        return Verdict(DeviceKind.TABLET, "windows-tablet", "a Windows tablet of its time")
-    return Verdict(DeviceKind.DESKTOP, "desktop", "it names a computer's system")
+        return _WINDOWS_TABLET
+    return _DESKTOP

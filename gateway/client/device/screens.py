@@ -22,11 +22,7 @@ _CONSOLES = frozenset(
         "aplix_sanyo_browser", "aplix", "nintendods",
     )
 )  # fmt: skip
-_CONSOLE_PARTS = Phrases(
-    (
-        "nintendo", "playstation", "jxd_",
-    )
-)  # fmt: skip
+_CONSOLE_PARTS = ("nintendo", "playstation", "jxd_")
 _CONSOLE_MODEL = re.compile(
     r"rg ?(?:28|34|35|40|47|50|55)\d?|gr0006|switch(?: lite| oled| 2)?$|shield(?: portable)?$"
     r"|jxd|gpd|xd plus|odin|razer edge|moqi|trimui|retroid|ayn"
@@ -106,6 +102,12 @@ _CAR_MODEL = re.compile(
 # Phones and tablets of the makes Tesla and Polestar.
 _CAR_NAMED_PHONE = re.compile(r"tesla[_ ](?:\w|build)|polestar phone")
 
+_CONSOLE = Verdict(DeviceKind.CONSOLE, "console", "it names a game console")
+_CONSOLE_MODEL_VERDICT = Verdict(DeviceKind.CONSOLE, "console-model", "its model is a game console")
+_TV_VERDICT = Verdict(DeviceKind.TV, "tv", "it names a television platform")
+_CAR = Verdict(DeviceKind.CAR, "car", "it names a car")
+_CAR_MODEL_VERDICT = Verdict(DeviceKind.CAR, "car-model", "its model is a head unit for cars")
+
 
 def find(text: AgentText, model: str) -> Verdict | None:
     """The first of console, car and television that the User-Agent names."""
@@ -114,10 +116,10 @@ def find(text: AgentText, model: str) -> Verdict | None:
 
 def _find_console(text: AgentText, model: str) -> Verdict | None:
     """Game consoles, handhelds included: PlayStation, Xbox, Nintendo, Ouya, Steam Deck …"""
-    if text.says(_CONSOLES) or _CONSOLE_PARTS.occurs_in(text.low):
-        return Verdict(DeviceKind.CONSOLE, "console", "it names a game console")
+    if text.says(_CONSOLES) or text.has(*_CONSOLE_PARTS):
+        return _CONSOLE
     if model and _CONSOLE_MODEL.match(model):
-        return Verdict(DeviceKind.CONSOLE, "console-model", "its model is a game console")
+        return _CONSOLE_MODEL_VERDICT
     return None
 
 
@@ -127,13 +129,13 @@ def _find_tv(text: AgentText) -> Verdict | None:
         return None
     if _NOT_TV.occurs_in(text.low) and not text.has("appletv", "apple tv", "tcl/"):
         return None
-    return Verdict(DeviceKind.TV, "tv", "it names a television platform")
+    return _TV_VERDICT
 
 
 def _find_car(text: AgentText, model: str) -> Verdict | None:
     """Cars and head units: Tesla, Android Automotive, the usual aftermarket boards."""
     if text.says(_CARS) and not _CAR_NAMED_PHONE.search(text.low):
-        return Verdict(DeviceKind.CAR, "car", "it names a car")
+        return _CAR
     if model and _CAR_MODEL.match(model):
-        return Verdict(DeviceKind.CAR, "car-model", "its model is a head unit for cars")
+        return _CAR_MODEL_VERDICT
     return None

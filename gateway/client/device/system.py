@@ -69,7 +69,8 @@ def _mobile(low: str) -> tuple[str, str | None] | None:
         return ("iPadOS" if _major(version) >= _FIRST_IPADOS else "iOS"), version
     if "android" in low or "; adr " in low or "andr0id" in low or "silk/" in low:
         found = _ANDROID.search(low)
-        name = "Fire OS" if _FIRE_OS.occurs_in(low) else "Android"
+        amazon = ("aft" in low or "kf" in low or "silk" in low) and _FIRE_OS.occurs_in(low)
+        name = "Fire OS" if amazon else "Android"
         return name, found[1] if found else None
     return None
 
