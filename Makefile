@@ -1,6 +1,6 @@
 # make run | test | check | bench | load      (Python >= 3.11 and make are all you need)
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench load lock clean
+.PHONY: help run test check format bench load docs lock clean
 SHELL := /bin/sh
 PORT ?= 8080
 BIN := .venv/bin
@@ -35,6 +35,10 @@ format: .venv/.dev ## put the code in the house format
 
 .venv/.dev: requirements/dev.txt .venv/.runtime
 	@sh scripts/install.sh dev
+
+docs: .venv/.dev ## write docs/config.md and gateway.toml anew from the schema and its defaults
+	@$(BIN)/python -m gateway.config.reference > docs/config.md
+	@cp gateway/config/defaults.toml gateway.toml
 
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-header --no-annotate --quiet

@@ -122,9 +122,12 @@ def demo(port: int) -> None:
     from demo.run import run  # noqa: PLC0415
     from gateway.app import build  # noqa: PLC0415
     from gateway.observe import logs  # noqa: PLC0415
+    from gateway.store.protocol import StoreError  # noqa: PLC0415
 
     logs.configure("warning", "console")
     try:
         asyncio.run(run(port, lambda path: build(load(path, os.environ), os.environ)))
-    except PortBusyError as error:
+    except (PortBusyError, StoreError) as error:
         _fail(f"error: {error}")
+    except ConfigError as error:
+        _fail(str(error))
