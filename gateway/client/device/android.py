@@ -13,6 +13,7 @@ Families are facts about makers' naming, kept as sets of leading words for const
 """
 
 import re
+from functools import lru_cache
 
 from gateway.client.device.families import (
     LAPTOP_PARTS,
@@ -29,7 +30,6 @@ from gateway.client.device.families import (
     TV_WORDS,
 )
 from gateway.client.device.models import TABLET_MODELS, TV_MODELS
-from gateway.client.device.phrases import Phrases
 from gateway.client.device.text import AgentText
 from gateway.client.device.verdict import Verdict
 from gateway.client.facts import DeviceKind
@@ -43,7 +43,7 @@ _TV_BUILD = re.compile(
 _BOX_BUILD = re.compile(
     r"build/(?:rp1a\.200720\.011|nmf26q|qp1a\.191105\.004|nhg47[kl]|mhc19j|sp1a\.211105\.004)"
 )
-_SAYS_TABLET = Phrases(("pocketbook/", "/apad", "build/jro03h"))
+_SAYS_TABLET = ("pocketbook/", "/apad", "build/jro03h")
 _SKIP = re.compile(
     r"(?:[a-z]{2,3}(?:[-_][a-z]{2,4}){0,2}[-_]?|u|k|wv|arm|arm_64|x86|x86_64|mobile|tablet|tv"
     r"|harmonyos|openharmony|rv:.{0,12}|linux|adr.{0,10}|hmscore.{0,20})$"
@@ -51,8 +51,8 @@ _SKIP = re.compile(
 _VERSION = re.compile(r"(?:android|adr|andr0id)[ /_-]?(\d{1,2}(?:\.\d{1,2}){0,2})")
 _LEAD = re.compile(r"[a-z]+")
 _WORDS = re.compile(r"[a-z]+|\d+")
-_ANDROID = Phrases(("android", "andr0id", "; adr ", "silk/", "dalvik/"))
-_BROWSER = Phrases(("applewebkit", "chrome/", "gecko/"))
+_ANDROID = ("android", "andr0id", "; adr ", "silk/", "dalvik/")
+_BROWSER = ("applewebkit", "chrome/", "gecko/")
 
 _TABLET_MODEL = Verdict(DeviceKind.TABLET, "tablet-model", "its model is a tablet")
 _TV_MODEL = Verdict(DeviceKind.TV, "tv-model", "its model is a television or a box for one")
@@ -80,7 +80,7 @@ _FAMILIES = (
 
 def is_android(text: AgentText) -> bool:
     """Android by name, by UC Browser's abbreviation, or as Fire OS and Opera spell it."""
-    return _ANDROID.occurs_in(text.low) and "windows phone" not in text.low
+    return text.has(*_ANDROID) and "windows phone" not in text.low
 
 
 def version(text: AgentText) -> str | None:
@@ -134,7 +134,7 @@ def find(text: AgentText, model: str) -> Verdict:
 
 def _by_browser(text: AgentText) -> Verdict:
     """What the rest of the User-Agent tells when the model tells nothing."""
-    if "tablet" in text.words or _SAYS_TABLET.occurs_in(text.low):
+    if "tablet" in text.words or text.has(*_SAYS_TABLET):
         return _TABLET_VERDICT
     if TABLET_ANYWHERE.occurs_in(text.low):
         return _TABLET_MODEL
@@ -142,11 +142,12 @@ def _by_browser(text: AgentText) -> Verdict:
         return _ANDROID_MOBILE
     if _BOX_BUILD.search(text.low):
         return _ANDROID_BOX_BUILD
-    if _BROWSER.occurs_in(text.low) and not _before_tablets(text):
+    if text.has(*_BROWSER) and not _before_tablets(text):
         return _ANDROID_NO_MOBILE
     return _ANDROID_APP
 
 
+@lru_cache(maxsize=4096)
 def by_model(model: str) -> Verdict | None:
     """What the model's name alone tells; None when it tells nothing. ``model`` in lower case."""
     lead = _LEAD.match(model)

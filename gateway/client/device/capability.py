@@ -11,6 +11,7 @@ cost every viewer with a better device. H.264 is in every set (B1); SDR is in ev
 | Apple TV HD · Apple TV 4K | 1080 · 2160 | hevc · hevc, dolby-vision | SDR · all |
 | Apple Vision (``spatial``, A6.10) | 2160 | hevc, dolby-vision | all |
 | Safari on a Mac (11 / 14 and later) | - | hevc / vp9 | all from Safari 14 |
+| AVPlayer on a Mac | - | hevc | - |
 | Chrome, Edge, Opera on a computer | - | vp9, av1 (70), hevc (107) | SDR |
 | Firefox on a computer | - | vp9, av1 (67) | SDR |
 | Android 5 and later, 14 and later | - | hevc vp9, av1 | - |
@@ -139,8 +140,10 @@ def _of_model(model: str) -> Capability | None:
     known = _MODELS.get(model)
     if known is not None:
         return known
-    if _APPLE_TV_4K.match(model):
-        return _APPLE_UHD
+    if model.startswith("appletv"):
+        return _APPLE_UHD if _APPLE_TV_4K.match(model) else None
+    if not model.startswith("roku"):
+        return None
     if _ROKU_UHD.match(model):
         return _UHD
     return _HD if _ROKU_HD.match(model) else None
@@ -175,14 +178,18 @@ def _of_browser(low: str) -> Capability:
     if "chrome/" in low:
         version = _after(low, "chrome/")
         return _browser({_AVC, _VP9}, av1=version >= _CHROME_AV1, hevc=version >= _CHROME_HEVC)
-    if "macintosh" in low and "version/" in low:
-        version = _after(low, "version/")
-        if version >= _SAFARI_HDR:
-            return Capability(codecs=frozenset({_AVC, _HEVC, _VP9}), video_ranges=_HDR)
-        if version >= _SAFARI_HEVC:
-            return Capability(codecs=frozenset({_AVC, _HEVC}))
-        return Capability(codecs=frozenset({_AVC}), video_ranges=_SDR)
-    return _NOTHING_KNOWN
+    if "applecoremedia" in low:
+        return Capability(codecs=frozenset({_AVC, _HEVC}))
+    return _of_safari(low) if "macintosh" in low and "version/" in low else _NOTHING_KNOWN
+
+
+def _of_safari(low: str) -> Capability:
+    version = _after(low, "version/")
+    if version >= _SAFARI_HDR:
+        return Capability(codecs=frozenset({_AVC, _HEVC, _VP9}), video_ranges=_HDR)
+    if version >= _SAFARI_HEVC:
+        return Capability(codecs=frozenset({_AVC, _HEVC}))
+    return Capability(codecs=frozenset({_AVC}), video_ranges=_SDR)
 
 
 def _browser(families: set[CodecFamily], *, av1: bool, hevc: bool = False) -> Capability:

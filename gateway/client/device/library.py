@@ -42,12 +42,16 @@ def browser_of(user_agent: str) -> str | None:
 
 
 def find(user_agent: str) -> Verdict | None:
-    """The class that `user-agents` sees, None when it sees none."""
+    """The class that `user-agents` sees, None when it sees none.
+
+    A "generic phone" is ua-parser's guess from stray words ("player"), so it does not count: the
+    price of a wrong phone is a small picture.
+    """
     judged = _judge(user_agent, _resolver()(user_agent, Domain.ALL))
     for seen, kind in (
         (judged.is_bot, DeviceKind.BOT),
         (judged.is_tablet, DeviceKind.TABLET),
-        (judged.is_mobile, DeviceKind.PHONE),
+        (judged.is_mobile and not judged.device.family.startswith("Generic"), DeviceKind.PHONE),
         (judged.is_pc, DeviceKind.DESKTOP),
     ):
         if seen:

@@ -69,11 +69,6 @@ _DESKTOP_PARTS = Phrases(
         "freebsd", "windows-", "microsoft-",
     )
 )  # fmt: skip
-_APPLE = Phrases(
-    (
-        "iphone", "ipad", "ipod", "ios", "(iph", "visionos", "xros",
-    )
-)  # fmt: skip
 _APPLE_DEVICES = (
     (Pattern("(?:^|[^l])ipad"), Verdict(DeviceKind.TABLET, "ipad", "it names an iPad")),
     (
@@ -103,7 +98,7 @@ _DESKTOP = Verdict(DeviceKind.DESKTOP, "desktop", "it names a computer's system"
 
 def find_apple_mobile(text: AgentText) -> Verdict | None:
     """iPhone, iPod, iPad, Vision Pro, and apps that name their device (``iPhone14,2``)."""
-    if not _APPLE.occurs_in(text.low):
+    if not text.has("iph", "ipad", "ipod", "ios", "onos", "xros"):
         return None
     for phrases, verdict in _APPLE_DEVICES:
         if phrases.occurs_in(text.low):

@@ -5,6 +5,8 @@ hls.js, Shaka and dash.js run in a page and do not show: then it is the browser,
 that its maker uses (``Chrome``, ``Safari``, ``Samsung Internet`` …).
 """
 
+import re
+
 from gateway.client.device.library import browser_of
 from gateway.client.device.phrases import Phrases
 from gateway.client.device.text import AgentText
@@ -70,6 +72,11 @@ _BROWSERS = {
 }
 
 
+# What plain Chrome and Safari end with; ua-parser need not look at these.
+_PLAIN_CHROME = re.compile(r"chrome/[\d.]{1,24} (?:mobile )?safari/[\d.]{1,12}$")
+_PLAIN_SAFARI = re.compile(r"version/[\d.]{1,12} (?:mobile/[\da-z]{1,12} )?safari/[\d.]{1,16}$")
+
+
 def names_library(text: AgentText) -> bool:
     """Does a media or network library name itself?"""
     return _ANY_LIBRARY.occurs_in(text.low)
@@ -81,5 +88,21 @@ def player(text: AgentText) -> str | None:
         return next(name for phrase, name in _LIBRARIES if phrase in text.low)
     if not text.raw:
         return None
+    return _plain_browser(text.low) or _browser(text)
+
+
+def _plain_browser(low: str) -> str | None:
+    chrome = low.rfind("chrome/")
+    if chrome >= 0:
+        if not _PLAIN_CHROME.match(low, chrome) or "headless" in low or "crios" in low:
+            return None
+        return "Android WebView" if "; wv)" in low else "Chrome"
+    safari = low.rfind("version/")
+    if safari >= 0 and "android" not in low and _PLAIN_SAFARI.match(low, safari):
+        return "Safari"
+    return None
+
+
+def _browser(text: AgentText) -> str | None:
     family = browser_of(text.raw)
     return _BROWSERS.get(family, family) if family else None

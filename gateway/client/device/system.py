@@ -1,6 +1,7 @@
 """Which operating system, in which version, and which model?
 
 Names are the vendors': ``iOS``, ``iPadOS``, ``tvOS``, ``Fire OS``, ``webOS``, ``Tizen`` …
+Fire OS comes with the version of the Android below it.
 """
 
 import re
@@ -32,6 +33,7 @@ _SYSTEMS = (
     ("openharmony", "HarmonyOS", "openharmony"),
     ("cros ", "ChromeOS", None),
 )
+_APPLE_SCREENS = frozenset({"tvOS", "visionOS"})
 _ANY_SYSTEM = Phrases(phrase for phrase, _, _ in _SYSTEMS)
 _FIRE_OS = Pattern(r"[ ;/](?:aft[a-z0-9]{1,8}|kf[a-z]{2,6}|silk)(?:[^a-z]|$)")
 _APPLE = re.compile(
@@ -44,8 +46,8 @@ _FIRST_IPADOS = 13
 _MODEL = re.compile(
     r"(?:iphone|ipad|ipod|appletv|realitydevice|audioaccessory)\d{1,2},\d{1,2}"
     r"|roku\d{4}[a-z]?|playstation(?: portable| vita| \d(?: pro)?)"
-    r"|xbox(?: one(?: [sx])?| series [sx]| 360)?|nintendo (?:switch(?: 2| lite)?|wiiu?|3ds)"
-    r"|wiiu|crkey",
+    r"|xbox (?:one(?: [sx])?|series [sx]|360)|nintendo (?:switch(?: 2| lite)?|wiiu?|3ds)"
+    r"|wiiu",
     re.IGNORECASE,
 )
 _UNSAFE = re.compile(r"[^\w .,()+/'-]", re.ASCII)
@@ -57,7 +59,8 @@ def system(text: AgentText) -> tuple[str | None, str | None]:
     low = text.low
     if _ANY_SYSTEM.occurs_in(low):
         name, mark = next((name, mark) for phrase, name, mark in _SYSTEMS if phrase in low)
-        return name, version_after(low, mark) if mark else None
+        version = version_after(low, mark) if mark else None
+        return name, version or (_apple_version(low) if name in _APPLE_SCREENS else None)
     return _mobile(low) or _computer(text)
 
 

@@ -29,7 +29,7 @@ class AgentText:
 
     def has(self, *parts: str) -> bool:
         """Does any of these lower-case parts occur anywhere?"""
-        return any(part in self.low for part in parts)
+        return any(map(self.low.__contains__, parts))
 
     def says(self, vocabulary: frozenset[str]) -> bool:
         """Is any word of the vocabulary among the words?"""
