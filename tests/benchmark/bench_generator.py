@@ -1,0 +1,147 @@
+"""How fast does a server answer? A small HTTP/1.1 client that asks as fast as it is answered.
+
+Requests are bytes made beforehand; each connection sends the next one when its answer is there
+(keep-alive, no pipelining). It reads what the head and ``Content-Length`` say and nothing more, so
+that its own cost stays small. It looks at status 200 and at nothing else: that answers are right is
+the load test's business.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import cycle
+from typing import cast
+
+PATIENCE_S = 60.0
+"""So much longer than asked for may a run take; then an answer is missing."""
+
+
+class GeneratorError(RuntimeError):
+    """The server did something that makes the measurement worthless."""
+
+
+@dataclass(frozen=True, slots=True)
+class Volley:
+    """One run of the generator: what was answered in how long, and what the generator itself used.
+
+    ``own_cpu_s`` close to ``seconds`` means that the generator, not the server, set the pace.
+    """
+
+    requests: int
+    seconds: float
+    own_cpu_s: float
+    latencies_ms: Sequence[float]
+
+    def latency_ms(self, share: float) -> float:
+        """The time within which ``share`` of the requests were answered."""
+        ordered = sorted(self.latencies_ms)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+@dataclass
+class _Run:
+    requests: Iterator[bytes]
+    until: float
+    done: "asyncio.Future[None]"
+    open: int
+    latencies: list[float] = field(default_factory=list)
+
+
+class _Connection(asyncio.Protocol):
+    """One connection; asks again and again until the time is over."""
+
+    def __init__(self, run: _Run) -> None:
+        self._run = run
+        self._buffer = b""
+        self._needed = 0
+        self._sent_at = 0.0
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+        self._ask()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer = self._buffer + data if self._buffer else data
+        if not self._needed:
+            self._needed = _length(self._buffer)
+        if not self._needed or len(self._buffer) < self._needed:
+            return
+        if len(self._buffer) > self._needed or not self._buffer.startswith(b"HTTP/1.1 200 "):
+            self._fail(f"unexpected answer: {self._buffer[:300]!r}")
+            return
+        self._run.latencies.append(time.perf_counter() - self._sent_at)
+        self._buffer, self._needed = b"", 0
+        self._ask()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(f"the server closed a connection: {exc}")
+
+    def _ask(self) -> None:
+        assert self._transport is not None
+        self._sent_at = time.perf_counter()
+        request = None if self._sent_at >= self._run.until else next(self._run.requests, None)
+        if request is not None:
+            self._transport.write(request)
+            return
+        self._run.open -= 1
+        if not self._run.open and not self._run.done.done():
+            self._run.done.set_result(None)
+
+    def _fail(self, text: str) -> None:
+        if not self._run.done.done():
+            self._run.done.set_exception(GeneratorError(text))
+
+
+def _length(buffer: bytes) -> int:
+    """Bytes of head and body together, or 0 while the head is not there as a whole."""
+    end = buffer.find(b"\r\n\r\n")
+    if end < 0:
+        return 0
+    head = buffer[: end + 2].lower()
+    start = head.find(b"\r\ncontent-length:")
+    if start < 0:
+        raise GeneratorError(f"no Content-Length: {head!r}")
+    start += len(b"\r\ncontent-length:")
+    return end + 4 + int(head[start : head.index(b"\r\n", start)])
+
+
+async def fire(
+    port: int, requests: Sequence[bytes], *, seconds: float | None, connections: int
+) -> Volley:
+    """Ask the server on loopback ``port``: for so many seconds, over and over; or each request
+    once, when ``seconds`` is None.
+
+    Raises :class:`GeneratorError` when an answer is not 200, or a connection breaks.
+    """
+    loop = asyncio.get_running_loop()
+    start = time.perf_counter()
+    run = _Run(
+        requests=iter(requests) if seconds is None else cycle(requests),
+        until=float("inf") if seconds is None else start + seconds,
+        done=loop.create_future(),
+        open=connections,
+    )
+    before = _own_cpu_s()
+    transports = []
+    try:
+        for _ in range(connections):
+            transport, _ = await loop.create_connection(lambda: _Connection(run), "127.0.0.1", port)
+            transports.append(transport)
+        async with asyncio.timeout(PATIENCE_S + (seconds or 0)):
+            await run.done
+    except TimeoutError as error:
+        raise GeneratorError("an answer did not come") from error
+    finally:
+        took = time.perf_counter() - start
+        used = _own_cpu_s() - before
+        for transport in transports:
+            transport.close()
+    return Volley(len(run.latencies), took, used, [1000 * each for each in run.latencies])
+
+
+def _own_cpu_s() -> float:
+    times = os.times()
+    return times.user + times.system
