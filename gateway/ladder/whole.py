@@ -17,20 +17,24 @@ _AVC = frozenset({CodecFamily.AVC})
 
 
 def lowest(rungs: Sequence[Rung]) -> list[Rung]:
-    """The rung with the least BANDWIDTH, and its copies."""
-    least = min(rungs, key=lambda rung: rung.bandwidth)
-    return [
-        rung for rung in rungs if rung.bandwidth == least.bandwidth and rung.height == least.height
-    ]
+    """The rungs with the least BANDWIDTH, and of those the least height: one rung and its copies.
+
+    Which of them stands first must not matter, or a fitted ladder would not fit.
+    """
+    least = min((rung.bandwidth, rung.height or 0) for rung in rungs)
+    return [rung for rung in rungs if (rung.bandwidth, rung.height or 0) == least]
 
 
-def _copies(rung: Rung, playable: Sequence[Rung], kept: Sequence[Rung]) -> list[Rung]:
-    """``rung``'s picture for every audio group that is listed anyway, else at its own bit rate."""
-    listed = {other.audio_group for other in kept}
-    same = [other for other in playable if other.picture == rung.picture]
-    return [other for other in same if other.audio_group in listed] or [
-        other for other in same if other.bandwidth == rung.bandwidth
-    ]
+def _with_copies(
+    rungs: Sequence[Rung], playable: Sequence[Rung], kept: Sequence[Rung]
+) -> list[Rung]:
+    """The pictures of ``rungs`` for every audio group that is listed anyway, and ``rungs`` where
+    their group is not."""
+    listed = {rung.audio_group for rung in kept}
+    pictures = {rung.picture for rung in rungs}
+    copies = [rung for rung in playable if rung.audio_group in listed and rung.picture in pictures]
+    covered = {rung.picture for rung in copies}
+    return [*copies, *(rung for rung in rungs if rung.picture not in covered)]
 
 
 def _added(code: str, why: str, rung: Rung) -> Reason:
@@ -85,10 +89,10 @@ def with_safe_rung(
             continue
         if any(safe(rung) for rung in kept):
             return kept
-        least = lowest(candidates)[0]
+        least = lowest(candidates)
         why = "kept for clients without newer codecs or HDR"
-        reasons.append(_added("safe-rung-added", why, least))
-        return [*kept, *_copies(least, candidates, kept)]
+        reasons.append(_added("safe-rung-added", why, least[0]))
+        return [*kept, *_with_copies(least, candidates, kept)]
     return kept
 
 
@@ -98,14 +102,17 @@ def with_enough(
     """At least ``min_rungs`` different pictures, the lowest first, if the source has them."""
     chosen = list(kept)
     pictures = {rung.picture for rung in kept}
-    for rung in sorted(playable, key=lambda rung: rung.bandwidth):
-        if len(pictures) >= limits.min_rungs:
-            break
-        if rung.picture in pictures:
-            continue
-        pictures.add(rung.picture)
-        chosen += _copies(rung, playable, kept)
-        reasons.append(_added("min-rungs-added", f"min_rungs = {limits.min_rungs} adds", rung))
+    missing = [rung for rung in playable if rung.picture not in pictures]
+    while missing and len(pictures) < limits.min_rungs:
+        least = lowest(missing)
+        chosen += _with_copies(least, playable, kept)
+        pictures |= {rung.picture for rung in least}
+        missing = [rung for rung in missing if rung.picture not in pictures]
+        why = f"min_rungs = {limits.min_rungs} adds"
+        reasons.append(_added("min-rungs-added", why, least[0]))
+    # An audio group that comes with them comes with every picture (A11.4).
+    new = {rung.audio_group for rung in chosen} - {rung.audio_group for rung in kept}
+    chosen += [rung for rung in playable if rung.audio_group in new and rung.picture in pictures]
     return chosen
 
 

@@ -1,0 +1,148 @@
+"""Rules: every condition, unknown facts, boundaries, order and default."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.policy.rules import Match, Rule, Subject, TimeWindow, When, first_match
+
+NOBODY = Subject(asset="film/one", device="desktop")
+SOMEBODY = Subject(
+    asset="kids/one",
+    device="phone",
+    os="iOS",
+    player="AVPlayer",
+    country="IN",
+    continent="AS",
+    asn=64_500,
+    speed_kbps=1000,
+    save_data=True,
+    minute_of_day=600,
+)
+NIGHT = TimeWindow(22 * 60, 6 * 60)
+
+
+def only(*names: str) -> frozenset[str]:
+    """A set of names, as the config builds it."""
+    return frozenset(names)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "of_somebody", "of_nobody"),
+    [
+        ({}, True, True),
+        ({"device": only("phone", "tv")}, True, False),
+        ({"device": only("tablet", "desktop")}, False, True),
+        ({"os": only("ios", "ipados")}, True, False),
+        ({"os": only("android")}, False, False),
+        ({"player": only("avplayer")}, True, False),
+        ({"player": only("vlc")}, False, False),
+        ({"country": only("IN", "BD")}, True, False),
+        ({"country": only("BD")}, False, False),
+        ({"continent": only("AS")}, True, False),
+        ({"continent": only("EU")}, False, False),
+        ({"asn": frozenset({64_500})}, True, False),
+        ({"asn": frozenset({64_501})}, False, False),
+        ({"save_data": True}, True, False),
+        ({"save_data": False}, False, True),
+        ({"asset_prefix": ("news/", "kids/")}, True, False),
+        ({"asset_prefix": ("ids/",)}, False, False),
+        ({"time_of_day": (TimeWindow(0, 1), TimeWindow(600, 601))}, True, True),
+        ({"time_of_day": (NIGHT,)}, False, True),
+        ({"speed_known": True}, True, False),
+        ({"speed_known": False}, False, True),
+        ({"speed_below_kbps": 1001}, True, False),
+        ({"speed_at_least_kbps": 1000}, True, False),
+        ({"speed_above_kbps": 999}, True, False),
+        ({"device": only("phone"), "country": only("IN"), "speed_below_kbps": 2000}, True, False),
+        ({"device": only("phone"), "country": only("US")}, False, False),
+    ],
+)
+def test_every_condition(conditions: dict[str, Any], of_somebody: bool, of_nobody: bool) -> None:
+    """Conditions are joined by and; one about an unknown fact does not hold."""
+    nobody = replace(NOBODY, minute_of_day=0)
+    when = When(**conditions)
+    assert (of_somebody, of_nobody) == (when.holds(SOMEBODY), when.holds(nobody))
+
+
+@pytest.mark.parametrize(
+    ("conditions", "speed", "expected"),
+    [
+        ({"speed_below_kbps": 1000}, 999, True),
+        ({"speed_below_kbps": 1000}, 1000, False),
+        ({"speed_at_least_kbps": 1000}, 999, False),
+        ({"speed_at_least_kbps": 1000}, 1000, True),
+        ({"speed_above_kbps": 1000}, 1000, False),
+        ({"speed_above_kbps": 1000}, 1001, True),
+        ({"speed_at_least_kbps": 10, "speed_below_kbps": 20}, 10, True),
+        ({"speed_at_least_kbps": 10, "speed_below_kbps": 20}, 20, False),
+        ({"speed_above_kbps": 0}, None, False),
+        ({"speed_at_least_kbps": 0}, None, False),
+        ({"speed_below_kbps": 10**9}, None, False),
+        ({"speed_known": False, "speed_below_kbps": 10**9}, None, False),
+        ({"speed_known": True, "speed_below_kbps": 1000}, 999, True),
+        ({"speed_known": False}, None, True),
+        ({"speed_known": True}, 0, True),
+    ],
+)
+def test_speed_boundaries(conditions: dict[str, Any], speed: int | None, expected: bool) -> None:
+    """Below and above are strict, at least is not; no bound holds while nothing was measured."""
+    assert expected == When(**conditions).holds(replace(NOBODY, speed_kbps=speed))
+
+
+@pytest.mark.parametrize(
+    ("window", "minutes", "expected"),
+    [
+        (TimeWindow(60, 120), (59, 60, 119, 120), (False, True, True, False)),
+        (NIGHT, (1319, 1320, 1439, 0, 359, 360), (False, True, True, True, True, False)),
+        (TimeWindow(60, 60), (59, 60, 61), (False, False, False)),
+    ],
+)
+def test_windows(window: TimeWindow, minutes: tuple[int, ...], expected: tuple[bool, ...]) -> None:
+    """The end is out, and a window may wrap midnight."""
+    assert expected == tuple(window.holds(minute) for minute in minutes)
+
+
+def test_the_first_rule_that_holds_wins() -> None:
+    """Order decides, not how narrow a rule is."""
+    rules = [
+        Rule(When(country=only("US")), "american"),
+        Rule(When(device=only("phone")), "phone"),
+        Rule(When(device=only("phone"), country=only("IN")), "narrower"),
+        Rule(When(), "rest"),
+    ]
+    assert Match("phone", 1) == first_match(rules, SOMEBODY, "default")
+    assert Match("rest", 3) == first_match(rules, NOBODY, "default")
+
+
+def test_without_a_match_the_default_serves() -> None:
+    """No rule, or none that holds: the default profile, and no position."""
+    rule = Rule(When(device=only("tv")), "tv")
+    assert Match("default", None) == first_match([rule], NOBODY, "default")
+    assert Match("default", None) == first_match([], NOBODY, "default")
+
+
+@pytest.mark.parametrize(
+    ("when", "expected"),
+    [
+        (When(), "everyone"),
+        (When(device=only("tv", "phone")), "device = phone | tv"),
+        (
+            When(os=only("ios"), player=only("vlc"), country=only("IN"), continent=only("AS")),
+            "os = ios, player = vlc, country = IN, continent = AS",
+        ),
+        (
+            When(asn=frozenset({7}), asset_prefix=("a/",), time_of_day=(NIGHT,)),
+            "asn = 7, asset_prefix = a/, time_of_day = 22:00-06:00",
+        ),
+        (
+            When(speed_below_kbps=3, speed_at_least_kbps=1, speed_above_kbps=0),
+            "speed < 3 kbit/s, speed >= 1 kbit/s, speed > 0 kbit/s",
+        ),
+        (When(speed_known=False, save_data=True), "speed_known = false, save_data = true"),
+    ],
+)
+def test_conditions_in_words(when: When, expected: str) -> None:
+    """A rule is shown in reasons as an operator wrote it."""
+    assert expected == str(when)
