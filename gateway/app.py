@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
-from starlette.applications import Starlette
+from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
 from gateway.background import geo as geo_files
@@ -23,7 +23,7 @@ from gateway.config.reload import ConfigWatcher
 from gateway.config.schema import Settings
 from gateway.http.bodies import Bodies
 from gateway.http.envelope import Envelope
-from gateway.http.routes import routes
+from gateway.http.routes import nowhere, routes
 from gateway.http.runtime import Gateway, Runtime
 from gateway.observe import metrics
 from gateway.observe.metrics import StoreMetrics
@@ -64,13 +64,12 @@ class Application:
             bodies=Bodies(settings.limits.local_cache_bytes),
         )
         self._watcher = ConfigWatcher(loaded, environ, self._apply, _ReloadMetrics())
-        starlette = Starlette(routes=routes(), lifespan=self._lifespan)
-        starlette.router.redirect_slashes = False
-        starlette.state.gateway = self.gateway
-        self._envelope = Envelope(starlette, self.gateway)
+        router = Router(routes(), redirect_slashes=False, default=nowhere, lifespan=self._lifespan)
+        self._envelope = Envelope(router, self.gateway)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry."""
+        """The ASGI entry. Handlers find ``gateway`` as ``request.app.gateway``."""
+        scope["app"] = self
         await self._envelope(scope, receive, send)
 
     def reload(self) -> None:
@@ -81,9 +80,10 @@ class Application:
         self.gateway.runtime = _runtime(loaded, self.gateway.runtime)
 
     @contextlib.asynccontextmanager
-    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+    async def _lifespan(self, _: "Application") -> AsyncIterator[None]:
         _warm_up(self.gateway.runtime.classifier)
         await self.gateway.store.start()
+        metrics.STORE_UP.set(0 if self.gateway.store.state == "down" else 1)
         followers: Sequence[Coroutine[Any, Any, None]] = (
             self.gateway.runtime.source.watch(),
             geo_files.follow(self.gateway.geo),

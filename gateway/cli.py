@@ -50,7 +50,7 @@ def serve(config: Path | None, workers: int | None) -> None:
     loaded = _load(config)
     try:
         server.serve(loaded, workers or loaded.settings.server.workers)
-    except (server.ListenError, StoreError) as error:
+    except (server.ListenError, server.StartError, StoreError) as error:
         _fail(f"error: {error}")
 
 

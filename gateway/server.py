@@ -4,22 +4,29 @@ SIGTERM and SIGINT: no more connections, running requests end, up to ``shutdown_
 the config is read again, by every worker.
 """
 
+import contextlib
 import errno
 import os
 import signal
 import socket
+import sys
 import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from gateway.app import build
 from gateway.config.load import Loaded, load
+from gateway.config.problem import ConfigError
 from gateway.config.schema import LogSettings
-from gateway.observe import logs
+from gateway.http.connection import BoundedConnection
+from gateway.observe import logs, metrics
 from gateway.store.embedded import EmbeddedServer
 
 log = structlog.get_logger()
@@ -29,9 +36,15 @@ log = structlog.get_logger()
 _CONFIG = "STREAMING_WORKER_CONFIG"
 _STORE = "STREAMING_WORKER_STORE"
 
+_CONFIG_POLL_S = 1.0
+
 
 class ListenError(RuntimeError):
     """The address cannot be listened on; the message says which, why, and what to do."""
+
+
+class StartError(RuntimeError):
+    """A worker could not start; the log says why."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -54,20 +67,33 @@ def listen(host: str, port: int) -> socket.socket:
 def serve(loaded: Loaded, workers: int) -> None:
     """Serve until told to stop.
 
-    Raises :class:`ListenError`, and :class:`gateway.store.protocol.StoreError` when an embedded
-    store does not start.
+    Raises :class:`ListenError`, :class:`StartError`, and
+    :class:`gateway.store.protocol.StoreError` when an embedded store does not start.
     """
     _configure_logs(loaded.settings.log)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn drains when it gets one, and then raises it again: to be told to stop is no error.
+        signal.signal(number, lambda *_: sys.exit(0))
     server = loaded.settings.server
-    with listen(server.host, server.port) as bound:
+    with listen(server.host, server.port) as bound, _store(loaded) as store_url:
         host, port = bound.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         log.info("listening", url=f"http://{shown}:{port}", workers=workers)
         if workers == 1:
-            app = build(loaded, os.environ)
+            app = build(loaded, os.environ, store_url)
             uvicorn.Server(_uvicorn(loaded, app)).run(sockets=[bound])
         else:
-            _serve_with_workers(loaded, workers, bound)
+            _serve_with_workers(loaded, workers, bound, store_url)
+
+
+@contextlib.contextmanager
+def _store(loaded: Loaded) -> Iterator[str | None]:
+    """The URL of the embedded store while it runs; None where the config names another one."""
+    if loaded.settings.store.url.get_secret_value() != "embedded":
+        yield None
+        return
+    with EmbeddedServer() as store:
+        yield store.url
 
 
 def _uvicorn(loaded: Loaded, app: ASGIApp | str, workers: int = 1) -> uvicorn.Config:
@@ -76,7 +102,7 @@ def _uvicorn(loaded: Loaded, app: ASGIApp | str, workers: int = 1) -> uvicorn.Co
         factory=isinstance(app, str),
         workers=workers,
         loop="uvloop",
-        http="httptools",
+        http=BoundedConnection,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -84,23 +110,24 @@ def _uvicorn(loaded: Loaded, app: ASGIApp | str, workers: int = 1) -> uvicorn.Co
         proxy_headers=False,  # whom to believe is decided by trusted_proxies alone (rule F9)
         server_header=False,
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=max(1, round(loaded.settings.server.shutdown_grace_s)),
+        timeout_graceful_shutdown=max(1, loaded.settings.server.shutdown_grace_s),
     )
 
 
-def _serve_with_workers(loaded: Loaded, workers: int, bound: socket.socket) -> None:
+def _serve_with_workers(
+    loaded: Loaded, workers: int, bound: socket.socket, store_url: str | None
+) -> None:
     """One parent, several workers. What must exist once, the parent holds: the embedded store and
     the folder in which the workers' metrics are added up."""
     os.environ[_CONFIG] = "" if loaded.path is None else str(loaded.path.absolute())
+    if store_url is not None:
+        os.environ[_STORE] = store_url
     with tempfile.TemporaryDirectory(prefix="gateway-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        config = _uvicorn(loaded, "gateway.server:worker", workers)
-        if loaded.settings.store.url.get_secret_value() == "embedded":
-            with EmbeddedServer() as store:
-                os.environ[_STORE] = store.url
-                _Workers(config, [bound]).run()
-        else:
-            _Workers(config, [bound]).run()
+        supervisor = _Workers(_uvicorn(loaded, "gateway.server:worker", workers), [bound])
+        supervisor.run()
+        if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+            raise StartError("a worker could not start; the log says why")
 
 
 class _Workers(Multiprocess):
@@ -112,13 +139,36 @@ class _Workers(Multiprocess):
             if process.pid is not None:
                 os.kill(process.pid, signal.SIGHUP)
 
+    def keep_subprocess_alive(self) -> None:
+        before = {process.pid for process in self.processes}
+        super().keep_subprocess_alive()
+        for pid in before - {process.pid for process in self.processes}:
+            if pid is not None:
+                metrics.forget_worker(pid)
+                log.error("worker_replaced", pid=pid)
+
 
 def worker() -> ASGIApp:
     """The application of one worker, made from what the parent has left in the environment."""
     path = os.environ[_CONFIG]
-    loaded = load(Path(path) if path else None, os.environ)
+    loaded = _load_when_good(Path(path) if path else None)
     _configure_logs(loaded.settings.log)
     return build(loaded, os.environ, os.environ.get(_STORE))
+
+
+def _load_when_good(path: Path | None) -> Loaded:
+    """The config. The parent has checked it, but a worker that is replaced later may meet a broken
+    file: it waits, and the others serve on with the last good one."""
+    told = False
+    while True:
+        try:
+            return load(path, os.environ)
+        except ConfigError as error:
+            if not told:
+                problems = [str(problem) for problem in error.problems]
+                log.error("worker_waits_for_config", problems=problems)  # noqa: TRY400
+            told = True
+            time.sleep(_CONFIG_POLL_S)
 
 
 def _configure_logs(settings: LogSettings) -> None:

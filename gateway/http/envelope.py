@@ -3,13 +3,13 @@
 A plain ASGI wrapper around the routes, so that an answer of any kind passes through one place.
 """
 
+import asyncio
 import time
 from collections.abc import Sequence
 
 import structlog
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,9 +24,13 @@ log = structlog.get_logger()
 _PREFLIGHT_S = "7200"
 _LONGEST_SHOWN = 600
 
+_EXPOSE = ("Access-Control-Expose-Headers", EXPOSED)
+_ANYBODY = (("Access-Control-Allow-Origin", "*"), _EXPOSE)
+_NOBODY = (("Vary", "Origin"),)
+
 
 class Envelope:
-    """Wraps the application; see the module's docstring."""
+    """Wraps the routes; see the module's docstring."""
 
     def __init__(self, app: ASGIApp, gateway: Gateway) -> None:
         """``app`` raises :class:`Problem` for whatever it does not answer."""
@@ -40,10 +44,10 @@ class Envelope:
             return
         start = time.perf_counter()
         path: str = scope["path"]
-        headers = Request(scope).headers
+        headers = Headers(scope=scope)
         identity = request_id(headers.get("x-request-id"))
         cors = self._cors(headers.get("origin"))
-        status = 500
+        status: int | None = None
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -59,14 +63,14 @@ class Envelope:
             await send(message)
 
         try:
-            if scope["method"] == "OPTIONS" and path.startswith("/v1/"):
-                await _preflight()(scope, receive, send_with_headers)
-            else:
-                await self._routed(scope, receive, send_with_headers, identity)
+            answered = await self._problem_of(scope, receive, send_with_headers, identity)
+            if answered is not None and status is None:
+                shown = problems.response(answered, path[:_LONGEST_SHOWN])
+                await shown(scope, receive, send_with_headers)
         finally:
             route = route_name(path)
             seconds = time.perf_counter() - start
-            metrics.REQUESTS.labels(route, str(status)).inc()
+            metrics.REQUESTS.labels(route, str(status or 500)).inc()
             metrics.REQUEST_SECONDS.labels(route).observe(seconds)
             log.debug(
                 "request",
@@ -77,43 +81,44 @@ class Envelope:
                 ms=round(seconds * 1000, 2),
             )
 
-    async def _routed(self, scope: Scope, receive: Receive, send: Send, identity: str) -> None:
-        shown = scope["path"][:_LONGEST_SHOWN]
+    async def _problem_of(
+        self, scope: Scope, receive: Receive, send: Send, identity: str
+    ) -> Problem | None:
+        """Let the routes answer; None when they did, else why not."""
         try:
             self._admit(scope)
-            await self._app(scope, receive, send)
+            if scope["method"] == "OPTIONS" and scope["path"].startswith("/v1/"):
+                await _preflight()(scope, receive, send)
+            else:
+                await self._app(scope, receive, send)
         except Problem as problem:
-            await problems.response(problem, shown)(scope, receive, send)
-        except HTTPException as error:
-            await problems.response(_unrouted(error, scope), shown)(scope, receive, send)
-        except Exception:  # the last resort: a player gets an answer all the same
-            log.exception("request_failed", path=shown, request_id=identity)
-            problem = Problem(
-                500, "internal", "Internal error", f"look for request id {identity} in the logs"
+            return problem
+        except HTTPException as error:  # the router knows the path, but not with this method
+            allow = (error.headers or {}).get("Allow", "")
+            return problems.method_not_allowed(
+                scope["method"], ", ".join(sorted(allow.split(", ")))
             )
-            await problems.response(problem, shown)(scope, receive, send)
+        except asyncio.CancelledError:  # the grace of a shutdown has ended
+            return problems.shutting_down()
+        except Exception:  # the last resort: a player gets an answer all the same
+            path = scope["path"][:_LONGEST_SHOWN]
+            log.exception("request_failed", path=path, request_id=identity)
+            return problems.internal(identity)
+        return None
 
     def _admit(self, scope: Scope) -> None:
         longest = self._gateway.runtime.settings.limits.max_url_bytes
         if len(scope["path"]) + len(scope["query_string"]) > longest:
-            detail = f"path and query are longer than {longest} bytes"
-            raise Problem(414, "url-too-long", "URL too long", detail)
+            raise problems.url_too_long(longest)
 
     def _cors(self, origin: str | None) -> Sequence[tuple[str, str]]:
         """Who may read the answer (F11). ``*``, or the caller's own origin where it is listed."""
         allowed = self._gateway.runtime.settings.server.cors_origins
         if "*" in allowed:
-            return (
-                ("Access-Control-Allow-Origin", "*"),
-                ("Access-Control-Expose-Headers", EXPOSED),
-            )
+            return _ANYBODY
         if origin is None or origin not in allowed:
-            return (("Vary", "Origin"),)
-        return (
-            ("Access-Control-Allow-Origin", origin),
-            ("Access-Control-Expose-Headers", EXPOSED),
-            ("Vary", "Origin"),
-        )
+            return _NOBODY
+        return (("Access-Control-Allow-Origin", origin), _EXPOSE, *_NOBODY)
 
 
 def _preflight() -> Response:
@@ -126,26 +131,14 @@ def _preflight() -> Response:
     return Response(None, 204, headers)
 
 
-def _unrouted(error: HTTPException, scope: Scope) -> Problem:
-    """What the router has to say: no such path, or not with this method."""
-    if error.status_code == 405:  # noqa: PLR2004
-        allow = (error.headers or {}).get("Allow", "GET")
-        detail = f"{scope['method']} is not answered here; allowed: {allow}"
-        return Problem(
-            405, "method-not-allowed", "Method not allowed", detail, headers={"Allow": allow}
-        )
-    return Problem(404, "no-such-path", "No such path", "nothing is answered at this path")
-
-
-_ROUTES = (
-    ("/v1/steering/", "steering"),
-    ("/v1/cmcd", "cmcd"),
-    ("/v1/probe", "probe"),
-    ("/livez", "livez"),
-    ("/readyz", "readyz"),
-    ("/metrics", "metrics"),
-    ("/openapi.json", "openapi"),
-)
+_ROUTES = {
+    "/v1/cmcd": "cmcd",
+    "/v1/probe": "probe",
+    "/livez": "livez",
+    "/readyz": "readyz",
+    "/metrics": "metrics",
+    "/openapi.json": "openapi",
+}
 
 
 def route_name(path: str) -> str:
@@ -154,4 +147,6 @@ def route_name(path: str) -> str:
         if path.endswith(".m3u8"):
             return "play_hls"
         return "play_dash" if path.endswith(".mpd") else "play_json"
-    return next((name for prefix, name in _ROUTES if path.startswith(prefix)), "other")
+    if path.startswith("/v1/steering/"):
+        return "steering"
+    return _ROUTES.get(path, "other")

@@ -20,8 +20,7 @@ from geodata.place import NOT_LOOKED_UP, Place
 
 @dataclass(frozen=True, slots=True)
 class Headers:
-    """A request's headers: by lower-case name (the last line of each), and the forwarding ones
-    line by line, in order."""
+    """A request's headers by lower-case name, and the forwarding ones line by line, in order."""
 
     by_name: Mapping[str, str]
     forwarded: tuple[str, ...]
@@ -33,17 +32,23 @@ class Headers:
 
 
 def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Headers as ASGI gives them: lower-case names, Latin-1 bytes."""
+    """Headers as ASGI gives them: lower-case names, Latin-1 bytes.
+
+    Lines of one name are one list (RFC 9110, 5.3).
+    """
     by_name: dict[str, str] = {}
     forwarded: list[str] = []
     x_forwarded_for: list[str] = []
     for name, value in raw:
-        text = value.decode("latin-1")
-        by_name[name.decode("latin-1")] = text
-        if name == b"forwarded":
+        key, text = name.decode("latin-1"), value.decode("latin-1")
+        if key == "forwarded":
             forwarded.append(text)
-        elif name == b"x-forwarded-for":
+        elif key == "x-forwarded-for":
             x_forwarded_for.append(text)
+        elif key in by_name:
+            by_name[key] = f"{by_name[key]}, {text}"
+        else:
+            by_name[key] = text
     return Headers(by_name, tuple(forwarded), tuple(x_forwarded_for))
 
 

@@ -20,7 +20,7 @@ async def livez(request: Request) -> Response:  # noqa: ARG001
 
 async def readyz(request: Request) -> Response:
     """Whether to send players here. A store or a GeoIP file that is gone degrades, no more."""
-    gateway: Gateway = request.app.state.gateway
+    gateway: Gateway = request.app.gateway
     checks = _checks(gateway)
     source_trouble = gateway.runtime.source.ready()
     if source_trouble is not None:

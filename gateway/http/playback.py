@@ -7,7 +7,7 @@ import json
 import time
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote_from_bytes, unquote, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -52,6 +52,9 @@ FIELDS = (
 )
 """The members of the JSON decision, which ``?fields=`` may select."""
 
+_QUERY_CHARACTERS = "%/?:@!$&'()*+,;="
+"""What a query may hold besides letters, digits and ``-._~`` (RFC 3986, 3.4), and ``%`` itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -73,7 +76,7 @@ class Answer:
 async def play(request: Request) -> Response:
     """``GET|HEAD /v1/play/{asset}``, with ``.m3u8``, ``.mpd`` or nothing after it."""
     start = time.perf_counter()
-    gateway: Gateway = request.app.state.gateway
+    gateway: Gateway = request.app.gateway
     path: str = request.path_params["asset"]
     if path.endswith(_DASH):
         _valid_asset(path.removesuffix(_DASH))
@@ -209,7 +212,7 @@ def _members(request: Request, answer: Answer) -> dict[str, Any]:
     return {
         "asset": facts.asset,
         "manifest_url": _manifest_url(request, answer),
-        "adaptive_streaming": len(answer.decision.edit.variants) > 1,
+        "adaptive_streaming": True,  # HLS always is; a file to download would not be
         "quality_profile": {
             "name": profile.name,
             "max_bitrate_kbps": profile.max_bitrate_kbps,
@@ -257,6 +260,12 @@ def _manifest_url(request: Request, answer: Answer) -> str:
     The base is the configured public URL, else the host that the client itself named.
     """
     base = answer.runtime.settings.server.public_url or str(request.base_url)
-    query = {name: value for name, value in answer.asked.by_name.items() if name != "fields"}
     url = f"{base.rstrip('/')}/v1/play/{answer.facts.asset}{_HLS}"
-    return f"{url}?{urlencode(query)}" if query else url
+    query = _query_without_fields(request.scope["query_string"])
+    return f"{url}?{query}" if query else url
+
+
+def _query_without_fields(query: bytes) -> str:
+    """The query as it came, so that it will be read as it was; escaped where it must be."""
+    pairs = [pair for pair in query.split(b"&") if unquote(pair.partition(b"=")[0]) != "fields"]
+    return quote_from_bytes(b"&".join(pairs), safe=_QUERY_CHARACTERS)

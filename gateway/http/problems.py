@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 from starlette.responses import Response
 
@@ -10,6 +11,8 @@ from gateway.observe import metrics
 
 MEDIA_TYPE = "application/problem+json"
 _TYPE_PREFIX = "urn:problem:streaming-gateway:"
+_PATH_CHARACTERS = "/!$&'()*+,;=:@"
+"""What a path may hold unescaped (RFC 3986, 3.3): ``instance`` is a URI reference."""
 
 
 @dataclass(slots=True)
@@ -33,6 +36,24 @@ def bad_parameter(name: str, detail: str) -> Problem:
 def no_such_asset(detail: str) -> Problem:
     """404: there is no such asset, or nothing of this kind for it."""
     return Problem(404, "no-such-asset", "No such asset", detail)
+
+
+def no_such_path() -> Problem:
+    """404: no route leads there."""
+    return Problem(404, "no-such-path", "No such path", "nothing is answered at this path")
+
+
+def method_not_allowed(method: str, allow: str) -> Problem:
+    """405: the path is there, but not for this method."""
+    detail = f"{method} is not answered here; allowed: {allow}"
+    title = "Method not allowed"
+    return Problem(405, "method-not-allowed", title, detail, headers={"Allow": allow})
+
+
+def url_too_long(longest: int) -> Problem:
+    """414: more than ``longest`` bytes of path and query."""
+    detail = f"path and query are longer than {longest} bytes"
+    return Problem(414, "url-too-long", "URL too long", detail)
 
 
 def not_available_yet(what: str) -> Problem:
@@ -64,14 +85,14 @@ def internal(identity: str) -> Problem:
 
 
 def response(problem: Problem, instance: str) -> Response:
-    """The answer for ``problem``; ``instance`` is the path that was asked for."""
+    """The answer for ``problem``; ``instance`` is the path that was asked for, percent-decoded."""
     metrics.PROBLEMS.labels(problem.kind).inc()
     body = {
         "type": _TYPE_PREFIX + problem.kind,
         "title": problem.title,
         "status": problem.status,
         "detail": problem.detail,
-        "instance": instance,
+        "instance": quote(instance, safe=_PATH_CHARACTERS),
         **problem.extra,
     }
     headers = {"Cache-Control": "no-store", **problem.headers}

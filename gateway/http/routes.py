@@ -3,6 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
 from gateway.http import problems
 from gateway.http.operations import livez, openapi, prometheus, readyz
@@ -12,6 +13,11 @@ from gateway.http.playback import play
 async def _not_yet(request: Request) -> Response:
     """Parts of the interface that are reserved, and answered with a 404 problem."""
     raise problems.not_available_yet(request.url.path.split("/")[2])
+
+
+async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
+    """Whatever no route matches."""
+    raise problems.no_such_path()
 
 
 def routes() -> list[BaseRoute]:

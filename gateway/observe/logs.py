@@ -50,6 +50,10 @@ def configure(level: str = "info", style: Literal["json", "console"] = "json") -
             "formatters": {"lines": formatter},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
             "root": {"handlers": ["stderr"], "level": "WARNING"},
-            "loggers": {"gateway": {"level": level.upper()}},
+            "loggers": {
+                "gateway": {"level": level.upper()},
+                # Its warnings are about what players send: anyone could fill the log with them.
+                "uvicorn": {"level": "ERROR"},
+            },
         }
     )

@@ -24,6 +24,10 @@ log = structlog.get_logger()
 REMEMBERED = 10_000
 """How many assets' manifests are held in memory."""
 
+LOOK_AGAIN_S = 1.0
+"""How often the root is looked at: whether it is there, and is still the same folder, in seconds.
+Where the system cannot watch it, what is known is as old as this at most."""
+
 
 class DirectorySource:
     """``{root}/{template}`` with ``{asset}`` replaced, parsed once and kept until it changes."""
@@ -91,10 +95,50 @@ class DirectorySource:
         Any change forgets everything: a manifest may be reached through links and renamed folders,
         and reading one again costs less than a millisecond.
         """
+        told: str | None = None
         while True:
-            with contextlib.suppress(FileNotFoundError):
-                async for changes in awatch(self._root, step=50):
-                    self._generation += 1
-                    self._known.clear()
-                    log.info("source_changed", files=len(changes))
-            await asyncio.sleep(1)  # the root is not there yet, or was replaced
+            try:
+                await self._watch_this_root()
+            except FileNotFoundError:  # not there yet, or about to be replaced
+                pass
+            except (OSError, RuntimeError) as error:  # RuntimeError: watchfiles' own
+                if str(error) != told:
+                    told = str(error)
+                    log.error("source_not_watched", reason=told)  # noqa: TRY400
+            self._forget()
+            await asyncio.sleep(LOOK_AGAIN_S)
+
+    async def _watch_this_root(self) -> None:
+        """Forget what changes below the root, until another folder is the root.
+
+        Raises FileNotFoundError when there is no root, and whatever the system says when it cannot
+        be watched.
+        """
+        root = self._identity()
+        changes = awatch(
+            self._root,
+            watch_filter=None,  # the shipped one passes over names that an asset may have
+            step=50,
+            rust_timeout=int(LOOK_AGAIN_S * 1000),
+            yield_on_timeout=True,
+            ignore_permission_denied=True,
+        )
+        fresh = True
+        async with contextlib.aclosing(changes):
+            async for changed in changes:
+                if changed or fresh:  # the first time: it may have changed before the watch began
+                    self._forget()
+                    fresh = False
+                if changed:
+                    log.info("source_changed", files=len(changed))
+                if self._identity() != root:
+                    return
+
+    def _identity(self) -> tuple[int, int]:
+        """What tells this folder from another one of its name: device and inode."""
+        found = self._root.stat()
+        return found.st_dev, found.st_ino
+
+    def _forget(self) -> None:
+        self._generation += 1
+        self._known.clear()
