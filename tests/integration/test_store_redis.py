@@ -256,7 +256,8 @@ async def test_a_server_that_takes_no_writes_is_still_read(
     for words in hurt:
         server.command(*words)
     store.put_decision_later("key", b"refused", 300)
-    await until(lambda: store.state == "readonly")
+    await store.flush()
+    assert "readonly" == store.state
     dropped = recorder.lost
     store.put_decision_later("key", b"not even sent", 300)
     assert 1 == recorder.lost - dropped
@@ -336,7 +337,8 @@ async def test_reads_that_are_forbidden_take_the_store_down(
     """A server that refuses to read for us could not be asked, and says so."""
     server.command("ACL", "SETUSER", "default", "-get")
     assert Trouble.REJECTED is await outcome(store)
-    await until(lambda: store.state == "down")
+    await asyncio.sleep(0.02)  # sooner than the next probe
+    assert "down" == store.state
     server.command("ACL", "SETUSER", "default", "+get")
     await until(lambda: store.state == "up")
     assert [("up", ""), ("down", "rejected"), ("up", "")] == changes(logs)
@@ -391,6 +393,35 @@ async def test_a_slow_server_is_left_alone_until_it_is_fast_again(
         proxy.delay_s = 0
         await until(lambda: store.state == "up")
     assert [("up", ""), ("down", "timeout"), ("up", "")] == changes(logs)
+
+
+async def test_deadlines_missed_together_are_one_sign(
+    server: Valkey, store: Store, logs: list[EventDict]
+) -> None:
+    """One hiccup under a hundred requests is not a hundred hiccups: the connection is kept."""
+    server.command("CLIENT", "PAUSE", "250", "ALL")
+
+    async def read(number: int) -> bytes | Trouble | None:
+        await asyncio.sleep(number / 2000)
+        return await outcome(store)
+
+    answers = await asyncio.gather(*(read(number) for number in range(100)))
+    assert [Trouble.TIMEOUT] * 100 == answers
+    await asyncio.sleep(0.2)
+    assert None is await store.get_decision("key")
+    assert [("up", "")] == changes(logs)
+
+
+async def test_a_deadline_missed_now_and_then_is_no_outage(
+    server: Valkey, store: Store, logs: list[EventDict]
+) -> None:
+    """What counts is a row of misses; an answer in time ends the row."""
+    for _ in range(4):
+        server.command("CLIENT", "PAUSE", "200", "ALL")
+        assert Trouble.TIMEOUT is await outcome(store)
+        await asyncio.sleep(0.1)
+        assert None is await store.get_decision("key")
+    assert [("up", "")] == changes(logs)
 
 
 async def test_a_long_handshake_may_take_longer_than_a_request(server: Valkey) -> None:
@@ -575,9 +606,12 @@ async def test_a_store_without_a_server_starts_and_waits_for_one(
 
 async def test_closing_keeps_what_was_just_put(server: Valkey) -> None:
     """Writes under way at the end are finished; afterwards there is no store to ask."""
-    async with started(server.url) as store:
-        store.put_decision_later("key", b"value", 300)
-    assert b"value" == server.command("GET", decision_key("key"))
+    async with started(server.url, timeout_ms=5000) as store:
+        for number in range(20):
+            store.put_decision_later(f"key-{number}", b"x" * MAX_VALUE_BYTES, 300)
+    names = server.command("KEYS", "gw1:d:*")
+    assert isinstance(names, list)
+    assert 20 == len(names)
     assert ("down", Trouble.CLOSED) == (store.state, store.trouble)
     assert Trouble.CLOSED is await outcome(store)
 
