@@ -87,7 +87,7 @@ _MODELS = {
     "nintendo 3ds": Capability(240, 30.0, frozenset({_AVC}), _SDR),
 }
 _APPLE_TV_4K = re.compile(r"appletv(?:[6-9]|1\d),\d")
-_ROKU_HD = re.compile(r"roku(?:2[47]|3[0-24579]|42|50)\d\d")
+_ROKU_HD = re.compile(r"roku(?:(?:2[47]|3[0-24579]|42|50)\d\d|380\d)")
 _ROKU_UHD = re.compile(r"roku(?:38[12]|394|44|46|4[78]|39[24]|9)\d")
 _SAYS_UHD = re.compile(r"uhd|(?<![a-z0-9])4k(?![a-z])|oled|nano\d|qned|ultra ?hd")
 _FIRST_CAST_UHD = (1, 22)
@@ -200,7 +200,7 @@ def _browser(families: set[CodecFamily], *, av1: bool, hevc: bool = False) -> Ca
 def _of_television(os: str | None, os_version: str | None, low: str) -> Capability:
     version = version_of(os_version)
     uhd = _SAYS_UHD.search(low) is not None
-    if os == "Cast OS" and (0, 0) < version < _FIRST_CAST_UHD:
+    if os == "Cast OS" and "crkey armv7l" in low and version < _FIRST_CAST_UHD:
         return _HD_OLD
     if os == "Tizen":
         return _set({_AVC, _HEVC, _VP9}, av1=version[0] >= _TIZEN_AV1, uhd=uhd)

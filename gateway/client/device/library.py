@@ -32,7 +32,8 @@ def system_of(user_agent: str) -> tuple[str | None, str | None]:
     found = _resolver().os.extract(user_agent)
     if found is None:
         return None, None
-    return found.family, _version(found.major, found.minor)
+    name = "macOS" if found.family == "Mac OS X" else found.family
+    return name, _version(found.major, found.minor)
 
 
 def browser_of(user_agent: str) -> str | None:

@@ -69,7 +69,12 @@ _BROWSERS = {
     "Opera Mobile": "Opera",
     "Android": "Android Browser",
     "Other": None,
+    # What it calls an engine that names no browser.
+    "Apple Mail": None,
+    "WebKit Nightly": None,
 }
+# Seen in every app of these systems, whether or not a page shows the video.
+_WEB_VIEWS = frozenset({"Mobile Safari UI/WKWebView", "Android"})
 
 
 # What plain Chrome and Safari end with; ua-parser need not look at these.
@@ -94,9 +99,11 @@ def player(text: AgentText) -> str | None:
 def _plain_browser(low: str) -> str | None:
     chrome = low.rfind("chrome/")
     if chrome >= 0:
-        if not _PLAIN_CHROME.match(low, chrome) or "headless" in low or "crios" in low:
+        if not _PLAIN_CHROME.match(low, chrome):
             return None
-        return "Android WebView" if "; wv)" in low else "Chrome"
+        if low.endswith("like gecko) ", 0, chrome):
+            return "Chrome"
+        return "Android WebView" if low.endswith("gecko) version/4.0 ", 0, chrome) else None
     safari = low.rfind("version/")
     if safari >= 0 and "android" not in low and _PLAIN_SAFARI.match(low, safari):
         return "Safari"
@@ -105,4 +112,6 @@ def _plain_browser(low: str) -> str | None:
 
 def _browser(text: AgentText) -> str | None:
     family = browser_of(text.raw)
-    return _BROWSERS.get(family, family) if family else None
+    if family is None or (family in _WEB_VIEWS and "applewebkit" not in text.low):
+        return None
+    return _BROWSERS.get(family, family)

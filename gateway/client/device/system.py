@@ -12,7 +12,7 @@ from gateway.client.device.text import AgentText, version_after
 
 # First phrase that occurs decides; the second member is what the version stands behind, if said.
 _SYSTEMS = (
-    ("windows phone", "Windows Phone", "windows phone os"),
+    ("windows phone", "Windows Phone", "windows phone"),
     ("xbox", "Xbox", None),
     ("playstation", "PlayStation", None),
     ("nintendo", "Nintendo", None),
@@ -28,6 +28,7 @@ _SYSTEMS = (
     ("visionos", "visionOS", "visionos"),
     ("watchos", "watchOS", "watchos"),
     ("kaios", "KaiOS", "kaios"),
+    ("crkey armv7l", "Cast OS", "crkey armv7l"),
     ("crkey", "Cast OS", "crkey"),
     ("vizios", "SmartCast", "vizios"),
     ("openharmony", "HarmonyOS", "openharmony"),
@@ -37,11 +38,12 @@ _APPLE_SCREENS = frozenset({"tvOS", "visionOS"})
 _ANY_SYSTEM = Phrases(phrase for phrase, _, _ in _SYSTEMS)
 _FIRE_OS = Pattern(r"[ ;/](?:aft[a-z0-9]{1,8}|kf[a-z]{2,6}|silk)(?:[^a-z]|$)")
 _APPLE = re.compile(
-    r"(?:cpu (?:iphone )?os|iphone ?os|ios|os x)[ /_]?(\d{1,3}(?:[._]\d{1,3}){0,2})"
+    r"(?:cpu (?:iphone )?os|iphone ?os|ipados|ios|os x)[ /_]?(\d{1,3}(?:[._]\d{1,3}){0,2})"
 )
 _ANDROID = re.compile(r"(?:android|andr0id|adr)[ /_-]?(\d{1,2}(?:\.\d{1,2}){0,2})")
 _MAC = re.compile(r"mac ?os(?: x|/)?[ /]?(\d{1,2}(?:[._]\d{1,2}){0,2})")
 _WINDOWS = {"10.0": "10", "6.3": "8.1", "6.2": "8", "6.1": "7", "6.0": "Vista", "5.1": "XP"}
+_FIRST_BUILD_OF_11 = 22_000
 _FIRST_IPADOS = 13
 _MODEL = re.compile(
     r"(?:iphone|ipad|ipod|appletv|realitydevice|audioaccessory)\d{1,2},\d{1,2}"
@@ -81,8 +83,7 @@ def _mobile(low: str) -> tuple[str, str | None] | None:
 def _computer(text: AgentText) -> tuple[str | None, str | None]:
     low = text.low
     if "windows nt" in low:
-        version = version_after(low, "windows nt")
-        return "Windows", _WINDOWS.get(version or "", version)
+        return "Windows", _windows_version(version_after(low, "windows nt"))
     if "macintosh" in low or "mac os x" in low or "macos" in low:
         found = _MAC.search(low)
         return "macOS", found[1].replace("_", ".") if found else None
@@ -112,6 +113,14 @@ def clean(name: str) -> str | None:
 def _apple_version(low: str) -> str | None:
     found = _APPLE.search(low)
     return found[1].replace("_", ".") if found else None
+
+
+def _windows_version(told: str | None) -> str | None:
+    """The name that people know: builds of NT 10.0 from 22000 on are Windows 11."""
+    release, _, build = (told or "").partition(".0.")
+    if release == "10" and build.isdecimal():
+        return "11" if int(build) >= _FIRST_BUILD_OF_11 else "10"
+    return _WINDOWS.get(told or "", told)
 
 
 def _major(version: str | None) -> int:
