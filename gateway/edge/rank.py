@@ -13,7 +13,7 @@ The order is (region, distance band, rendezvous):
 
 A GeoIP point is only as good as its accuracy radius. A viewer known to be "somewhere in the US" is
 not in the middle of Kansas, so each viewer is placed at one of ``SPOTS`` points spread evenly over
-the disc of that radius, always the same for the same viewer. Traffic of a wide place so divides
+a disc around it, always the same for the same viewer. Traffic of a wide place so divides
 among its edges as the area does, and that of an exact place goes to the nearest.
 """
 
@@ -35,6 +35,9 @@ BANDS_KM = tuple(NEAR_KM * BAND_RATIO**band for band in range(57))
 """The upper bounds of the bands; the last one is beyond half the circumference."""
 SPOTS = 32
 """Into how many points the disc of a place is divided; bounds how many rankings a place has."""
+CONFIDENCE = 0.67
+"""The share of viewers who are within the accuracy radius, as the makers of GeoIP databases state
+it; the disc is so much larger that it holds all."""
 WANTED = 8
 """A ranking stops after the band with which it holds at least this many edges."""
 
@@ -72,8 +75,8 @@ def _probable_point(place: Place, spot: int) -> tuple[float, float]:
     latitude, longitude = place.latitude or 0.0, place.longitude or 0.0
     if spot == 0:
         return latitude, longitude
-    radius = place.accuracy_km or 0.0
-    away = radius * math.sqrt((spot - 0.5) / SPOTS) / EARTH_RADIUS_KM
+    disc_km = (place.accuracy_km or 0.0) / math.sqrt(CONFIDENCE)
+    away = min(disc_km * math.sqrt((spot - 0.5) / SPOTS) / EARTH_RADIUS_KM, math.pi)
     bearing = spot * _GOLDEN_ANGLE
     north, east = math.radians(latitude), math.radians(longitude)
     sine = math.sin(north) * math.cos(away) + math.cos(north) * math.sin(away) * math.cos(bearing)
@@ -161,13 +164,13 @@ def explain(edge: Edge, tier: Tier, place: Place) -> Reason:
         case "continent":
             why = f"serves the continent {place.continent}"
         case "nearest":
-            why = "no edge names this place; nearest of all"
+            why = "is the nearest, since no edge names this place"
+        case "fallback" if place.status == "found":
+            why = "is a fallback, since no edge names this place and none has coordinates"
         case "fallback":
-            why = f"fallback, since the place is {place.status.replace('_', ' ')}"
+            why = f"is a fallback, since the place is {place.status.replace('_', ' ')}"
         case _:
-            why = "no fallback edge is configured; any edge serves"
-    if tier.region == "fallback" and place.status == "found":
-        why = "fallback, since no edge names this place and none has coordinates"
+            why = "is any edge, since no fallback edge is configured"
     parts = [f"{edge.id} {why}"]
     if tier.nearer_than_km is not None:
         parts.append(f"within {tier.nearer_than_km:.0f} km of the viewer's probable point")

@@ -1,0 +1,324 @@
+"""Which edges, in which order: region, distance, rendezvous."""
+
+import math
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+
+from gateway.edge.edge import Edge
+from gateway.edge.rank import BANDS_KM, SPOTS, WANTED, Tier, explain, order, spot_of, tiers
+from geodata.cell import snap
+from geodata.distance import great_circle_km
+from geodata.place import NOT_LOOKED_UP, UNKNOWN, Continent, Place
+
+
+def edge(
+    name: str,
+    at: tuple[float, float] | None = None,
+    continent: Continent | None = None,
+    country: str | None = None,
+    weight: int = 100,
+    *,
+    fallback: bool = False,
+) -> Edge:
+    """An edge of that name."""
+    return Edge(
+        name,
+        f"https://{name}.example/",
+        at[0] if at else None,
+        at[1] if at else None,
+        frozenset({country} if country else ()),
+        frozenset({continent} if continent else ()),
+        weight,
+        fallback,
+    )
+
+
+def place(
+    at: tuple[float, float] | None,
+    country: str | None = None,
+    continent: Continent | None = None,
+    accuracy_km: float | None = 20.0,
+) -> Place:
+    """A place that was found."""
+    latitude, longitude = at or (None, None)
+    return Place("found", country, continent, latitude, longitude, accuracy_km if at else None)
+
+
+def best(edges: Sequence[Edge], where: Place, viewer: str = "v", asset: str = "film") -> str:
+    """The edge that serves, by the way that a decision goes."""
+    ranked = tiers(edges, snap(where), spot_of(where, viewer))
+    return edges[order(edges, ranked, asset, viewer)[0]].id
+
+
+def shares(edges: Sequence[Edge], where: Place, viewers: int) -> dict[str, float]:
+    """The share of many viewers that each edge serves."""
+    count = Counter(best(edges, where, f"viewer-{number}") for number in range(viewers))
+    return {name: number / viewers for name, number in count.items()}
+
+
+VIRGINIA, KANSAS, OREGON = (38.95, -77.45), (39.1, -94.6), (45.6, -121.2)
+DUBLIN, FRANKFURT, SINGAPORE = (53.3, -6.3), (50.1, 8.7), (1.3, 103.8)
+PARIS, MIDDLE_OF_US = (48.9, 2.4), (38.96, -92.66)
+WORLD = [
+    edge("virginia", VIRGINIA, "NA"),
+    edge("dublin", DUBLIN, "EU"),
+    edge("frankfurt", FRANKFURT, "EU", "CH"),
+    edge("singapore", SINGAPORE, "AS"),
+    edge("global", fallback=True),
+]
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        # A country goes before a continent, and that before distance.
+        (place((47.4, 8.5), "CH", "EU"), "country:frankfurt continent:dublin nearest:virginia"),
+        (place((41.0, 29.0), "TR", "AS"), "continent:singapore nearest:frankfurt nearest:dublin"),
+        (place(PARIS, "FR", "EU"), "continent:frankfurt continent:dublin nearest:virginia"),
+        # Nobody names it: the nearest serves, the fallback edge has no point on the map.
+        (
+            place((-33.9, 18.4), "ZA", "AF"),
+            "nearest:frankfurt:singapore nearest:dublin nearest:virginia",
+        ),
+        # A place without a point knows its region only.
+        (place(None, "CH", "EU"), "country:frankfurt continent:dublin fallback:global"),
+        (place(None, "ZA", "AF"), "fallback:global any"),
+        (UNKNOWN, "fallback:global any"),
+        (NOT_LOOKED_UP, "fallback:global any"),
+    ],
+)
+def test_regions_and_distances(where: Place, expected: str) -> None:
+    """Country, continent, distance, fallback, the rest: in this order."""
+    found = [
+        ":".join(
+            [tier.region, *([] if tier.region == "any" else [WORLD[at].id for at in tier.edges])]
+        )
+        for tier in tiers(WORLD, where, 0)
+    ]
+    assert expected.split() == found[: len(expected.split())]
+
+
+@pytest.mark.parametrize(
+    ("edges", "where", "expected"),
+    [
+        ([edge("a"), edge("b")], UNKNOWN, {"a", "b"}),
+        ([edge("a"), edge("b")], place(PARIS, "FR", "EU"), {"a", "b"}),
+        ([edge("a", DUBLIN), edge("b", SINGAPORE)], UNKNOWN, {"a", "b"}),
+        ([edge("a", fallback=True), edge("b"), edge("c", fallback=True)], UNKNOWN, {"a", "c"}),
+        ([edge("a", DUBLIN), edge("b", fallback=True)], place(PARIS), {"a"}),
+        ([edge("only", SINGAPORE, "AS")], place(PARIS, "FR", "EU"), {"only"}),
+        ([edge("only", SINGAPORE, "AS")], UNKNOWN, {"only"}),
+        ([edge("only", fallback=True)], place(PARIS, "FR", "EU"), {"only"}),
+        # An unknown continent or country is nobody's region.
+        ([edge("a", None, "EU"), edge("b", fallback=True)], place(None), {"b"}),
+    ],
+)
+def test_who_serves(edges: list[Edge], where: Place, expected: set[str]) -> None:
+    """Unknown places get the fallback edges; without any, all are equal; one edge serves all."""
+    assert expected == set(shares(edges, where, 200))
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [(VIRGINIA, "virginia"), (KANSAS, "kansas"), (OREGON, "oregon"), ((40.7, -74.0), "virginia")],
+)
+def test_exact_viewers_go_to_the_nearest(at: tuple[float, float], expected: str) -> None:
+    """A small accuracy radius places everyone at the point itself."""
+    edges = [edge(name, at) for name, at in (("virginia", VIRGINIA), ("kansas", KANSAS))]
+    edges.append(edge("oregon", OREGON))
+    assert {expected: 1.0} == shares(edges, place(at, "US", "NA", 50.0), 200)
+
+
+def test_a_country_is_no_address() -> None:
+    """US traffic spreads over the country's edges, as its area does."""
+    edges = [edge("v", VIRGINIA, "NA"), edge("k", KANSAS, "NA"), edge("o", OREGON, "NA")]
+    found = shares(edges, place(MIDDLE_OF_US, "US", "NA", 2363.0), 10_000)
+    assert {"v": 0.38, "k": 0.37, "o": 0.25} == pytest.approx(found, abs=0.03)
+
+
+def test_spots() -> None:
+    """As exact as the nearest band: the point itself; else one of a bounded number, evenly."""
+    exact, vague = place(PARIS, accuracy_km=99.9), place(PARIS, accuracy_km=100.0)
+    assert 0 == spot_of(exact, "v") == spot_of(place(PARIS, accuracy_km=None), "v")
+    assert 0 == spot_of(UNKNOWN, "v") == spot_of(place(None, "FR"), "v")
+    count = Counter(spot_of(vague, f"viewer-{number}") for number in range(SPOTS * 1000))
+    assert set(range(1, SPOTS + 1)) == set(count)
+    assert 1000 == pytest.approx(min(count.values()), rel=0.2)
+
+
+@pytest.mark.parametrize("accuracy_km", [100.0, 2500.0, 20_016.0])
+@pytest.mark.parametrize("at", [(0.0, 179.9), (89.9, 0.0), (-90.0, 12.0), PARIS])
+def test_spots_anywhere_on_earth(at: tuple[float, float], accuracy_km: float) -> None:
+    """Across poles and the antimeridian every spot has its ranking, and the places next to it
+    are near: half the spots are within the radius."""
+    here = edge("here", at)
+    where = place(at, accuracy_km=accuracy_km)
+    bounds = [tiers([here], where, spot)[0].nearer_than_km for spot in range(1, SPOTS + 1)]
+    near = [km for km in bounds if km is not None and km <= max(accuracy_km * 1.1, BANDS_KM[0])]
+    assert SPOTS / 2 <= len(near)
+    assert len(bounds) == SPOTS
+
+
+@pytest.mark.parametrize(
+    ("viewer", "near", "far"),
+    [
+        ((0.0, 179.9), (0.0, -179.9), (0.0, 175.0)),
+        ((89.9, 0.0), (89.9, 180.0), (80.0, 0.0)),
+        ((-90.0, 100.0), (-89.5, -30.0), (-80.0, 100.0)),
+    ],
+)
+def test_the_edges_of_the_map(
+    viewer: tuple[float, float], near: tuple[float, float], far: tuple[float, float]
+) -> None:
+    """Distance goes over the antimeridian and the poles."""
+    edges = [edge("far", far), edge("near", near)]
+    assert [(1,), (0,)] == [tier.edges for tier in tiers(edges, place(viewer), 0)]
+
+
+@pytest.mark.parametrize("spot", range(0, SPOTS + 1, 8))
+def test_shares_follow_weights(spot: int) -> None:
+    """Equal edges share sessions by weight, within 2 % of 100,000."""
+    weights = {"a": 100, "b": 300, "c": 50, "d": 1, "e": 549}
+    edges = [edge(name, DUBLIN, weight=weight) for name, weight in weights.items()]
+    ranked = tiers(edges, place(DUBLIN, accuracy_km=2500.0), spot)
+    viewers = 100_000 if spot == 0 else 5_000
+    count = Counter(order(edges, ranked, "film", f"s{number}")[0] for number in range(viewers))
+    assert 1 == len(ranked)
+    assert {
+        at: pytest.approx(weight / 1000, abs=0.02 if spot == 0 else 0.04)
+        for at, weight in enumerate(weights.values())
+    } == {at: count[at] / viewers for at in range(len(edges))}
+
+
+def test_titles_share_out_one_viewer() -> None:
+    """Another title may lie on another cache; the same title on the same one."""
+    edges = [edge(name) for name in "abcd"]
+    found = Counter(best(edges, UNKNOWN, "v", f"film-{number}") for number in range(4000))
+    assert {name: pytest.approx(0.25, abs=0.03) for name in "abcd"} == {
+        name: number / 4000 for name, number in found.items()
+    }
+
+
+def test_choices_are_pinned() -> None:
+    """The same viewer and title are on the same edge for good."""
+    edges = [edge(name, weight=weight) for name, weight in (("a", 100), ("b", 200), ("c", 1))]
+    ranked = tiers(edges, UNKNOWN, 0)
+    orders = [
+        order(edges, ranked, "film", viewer) for viewer in ("s1", "s2", "s3", "s4", "é\ud800")
+    ]
+    assert [(1, 0, 2), (1, 0, 2), (1, 0, 2), (0, 1, 2), (0, 1, 2)] == orders
+
+
+ANOTHER = """
+from gateway.edge.edge import Edge
+from gateway.edge.rank import order, spot_of, tiers
+from geodata.place import UNKNOWN, Place
+edges = [Edge(f"e{number}", "https://e.example/") for number in range(20)]
+us = Place("found", "US", "NA", 39.0, -93.0, 2500.0)
+for number in range(20):
+    viewer = f"s{number}"
+    print(order(edges, tiers(edges, UNKNOWN, 0), "film", viewer), spot_of(us, viewer))
+"""
+
+
+def test_another_process_agrees() -> None:
+    """Nothing of a process goes into a choice, such as its hash seed."""
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", ANOTHER],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert outputs[0] == outputs[1] != ""
+
+
+def test_a_ranking_is_bounded() -> None:
+    """With 10,000 edges a ranking stops early, and an order names a few."""
+    edges = [
+        edge(f"e{number}", (math.sin(number) * 80, number * 7919 % 360 - 180.0))
+        for number in range(10_000)
+    ]
+    ranked = tiers(edges, place(PARIS, "FR", "EU"), 0)
+    nearest = min(range(len(edges)), key=lambda at: _km(edges[at], PARIS))
+    assert nearest in ranked[0].edges
+    assert WANTED <= sum(len(tier.edges) for tier in ranked) <= 30
+    assert WANTED == len(order(edges, ranked, "film", "v"))
+    equal = tiers([edge(f"e{number}") for number in range(10_000)], UNKNOWN, 0)
+    assert WANTED == len(set(order(edges, equal, "film", "v")))
+
+
+def _km(there: Edge, here: tuple[float, float]) -> float:
+    return great_circle_km(*here, there.latitude or 0.0, there.longitude or 0.0)
+
+
+AT = "of the viewer's probable point"
+SHARED = "shared by weight among 2 equal edges"
+
+
+@pytest.mark.parametrize(
+    ("edges", "where", "text"),
+    [
+        (
+            WORLD,
+            place(PARIS, "FR", "EU"),
+            f"frankfurt serves the continent EU, within 505 km {AT} [edge-continent]",
+        ),
+        (
+            WORLD,
+            place((47.4, 8.5), "CH", "EU", 150.0),
+            (
+                f"frankfurt serves the country CH, within 314 km {AT}, which is one of {SPOTS} "
+                "spread over a radius of 150 km [edge-country]"
+            ),
+        ),
+        (
+            [edge("a", DUBLIN), edge("b", DUBLIN)],
+            place(DUBLIN),
+            (
+                f"a is the nearest, since no edge names this place, within 100 km {AT}, {SHARED} "
+                "[edge-nearest]"
+            ),
+        ),
+        (WORLD, UNKNOWN, "global is a fallback, since the place is unknown [edge-fallback]"),
+        (
+            WORLD,
+            NOT_LOOKED_UP,
+            "global is a fallback, since the place is not looked up [edge-fallback]",
+        ),
+        (
+            WORLD,
+            place(None, "ZA", "AF"),
+            (
+                "global is a fallback, since no edge names this place and none has coordinates "
+                "[edge-fallback]"
+            ),
+        ),
+        (
+            [edge("a"), edge("b")],
+            UNKNOWN,
+            f"a is any edge, since no fallback edge is configured, {SHARED} [edge-any]",
+        ),
+    ],
+)
+def test_reasons(edges: list[Edge], where: Place, text: str) -> None:
+    """Every way to an edge has its sentence and its code."""
+    tier = tiers(edges, where, 0)[0]
+    assert f"edge: {text}" == str(explain(edges[tier.edges[0]], tier, where))
+
+
+@pytest.mark.parametrize(
+    ("km", "bound"), [(0, 100.0), (99, 100.0), (101, 110.0), (20_015, BANDS_KM[-1])]
+)
+def test_bands(km: float, bound: float) -> None:
+    """100 km, then ten per cent wider each, to the other side of the Earth."""
+    there = edge("there", (0.0, math.degrees(km / 6371.0088)))
+    assert bound == pytest.approx(tiers([there], place((0.0, 0.0)), 0)[0].nearer_than_km)
+    assert Tier((0,), "any", None).nearer_than_km is None
