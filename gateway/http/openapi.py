@@ -115,28 +115,48 @@ def document() -> dict[str, Any]:
                     "The decision and its reasons", {"application/json": {"schema": _DECISION}}
                 ),
             },
+            "/v1/play/{asset}.mpd": {
+                "parameters": [asset],
+                "get": _reserved("The personalised MPD"),
+            },
+            "/v1/steering/{asset}": {
+                "parameters": [asset],
+                "get": _reserved("The steering manifest"),
+            },
+            "/v1/cmcd": {"post": _reserved("CMCD event reports")},
+            "/v1/probe": {
+                "get": _reserved("Bytes to time"),
+                "post": _reserved("The result of a timing"),
+            },
             "/livez": {"get": _operation("The process is up", _text())},
             "/readyz": {
                 "get": _operation("Whether to send players here", {"application/json": {}})
             },
             "/metrics": {"get": _operation("Prometheus metrics", _text())},
+            "/openapi.json": {"get": _operation("This document", {"application/json": {}})},
         },
         "components": {"schemas": {"Problem": _PROBLEM}},
     }
 
 
 def _operation(summary: str, content: dict[str, Any]) -> dict[str, Any]:
-    problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
     return {
         "summary": summary,
         "responses": {
             "200": {"description": summary, "content": content},
-            "default": {
-                "description": "A problem (RFC 9457)",
-                "content": {"application/problem+json": problem},
-            },
+            "default": _problem("A problem (RFC 9457)"),
         },
     }
+
+
+def _reserved(summary: str) -> dict[str, Any]:
+    """Part of the interface that this version answers with a 404 problem."""
+    return {"summary": summary, "responses": {"404": _problem("Not available yet")}}
+
+
+def _problem(description: str) -> dict[str, Any]:
+    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    return {"description": description, "content": {"application/problem+json": schema}}
 
 
 def _playlist() -> dict[str, Any]:

@@ -38,7 +38,7 @@ from manifests.hls.multivariant import QueryParameterError, write
 from manifests.hls.rebase import rebase, rebaser
 from manifests.hls.variables import check_query, resolve_late
 
-_HLS, _DASH = ".m3u8", ".mpd"
+_PLAY, _HLS, _DASH = "/v1/play/", ".m3u8", ".mpd"
 FIELDS = (
     "asset",
     "manifest_url",
@@ -77,7 +77,7 @@ async def play(request: Request) -> Response:
     """``GET|HEAD /v1/play/{asset}``, with ``.m3u8``, ``.mpd`` or nothing after it."""
     start = time.perf_counter()
     gateway: Gateway = request.app.gateway
-    path: str = request.path_params["asset"]
+    path = request.scope["path"].removeprefix(_PLAY)  # not the router's: it drops a last newline
     if path.endswith(_DASH):
         _valid_asset(path.removesuffix(_DASH))
         raise problems.not_available_yet("DASH")
@@ -260,7 +260,7 @@ def _manifest_url(request: Request, answer: Answer) -> str:
     The base is the configured public URL, else the host that the client itself named.
     """
     base = answer.runtime.settings.server.public_url or str(request.base_url)
-    url = f"{base.rstrip('/')}/v1/play/{answer.facts.asset}{_HLS}"
+    url = f"{base.rstrip('/')}{_PLAY}{answer.facts.asset}{_HLS}"
     query = _query_without_fields(request.scope["query_string"])
     return f"{url}?{query}" if query else url
 
