@@ -99,12 +99,11 @@ def _names(value: str | None) -> tuple[str, ...]:
     if not value or len(value) > _MAX_CHARS or not value.isascii():
         return ()
     try:
-        members = parse(value.encode("ascii"), tltype="list")
+        parsed = parse(value.encode("ascii"), tltype="list")
     except StructuredFieldError:
         return ()
-    if not isinstance(members, list):
-        return ()
-    items = (member[0] for member in members[:_MAX_NAMES] if isinstance(member, tuple))
+    members = parsed[:_MAX_NAMES] if isinstance(parsed, list) else []
+    items = (member[0] for member in members if isinstance(member, tuple))
     names = (_bounded(item) for item in items if isinstance(item, str))
     return tuple(name for name in names if name)
 

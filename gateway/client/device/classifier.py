@@ -8,6 +8,7 @@ what is left, then the hints, which correct what browsers no longer say (F1, F3)
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from gateway.client.device import (
     android,
@@ -32,6 +33,15 @@ _LIBRARY = Verdict(DeviceKind.UNKNOWN, "media-library", "it names a library but 
 _SILENT = Verdict(DeviceKind.UNKNOWN, "no-user-agent", "it sent no User-Agent")
 
 
+class CacheInfo(NamedTuple):
+    """How the cache fares; ``maxsize`` and ``currsize`` in entries."""
+
+    hits: int
+    misses: int
+    maxsize: int | None
+    currsize: int
+
+
 class DeviceClassifier:
     """Classifies players; ``rules`` are the operator's, tried in order before the shipped ones.
 
@@ -46,6 +56,10 @@ class DeviceClassifier:
     def classify(self, user_agent: str | None, hints: ClientHints = NO_HINTS) -> Device:
         """The device behind one request. Never raises; cost is bounded by ``MAX_CHARS``."""
         return self._cached((user_agent or "")[:MAX_CHARS], correction.relevant(hints))
+
+    def cache_info(self) -> CacheInfo:
+        """Hits, misses and size of the cache, for metrics."""
+        return CacheInfo(*self._cached.cache_info())
 
     def _classify(self, user_agent: str, hints: ClientHints) -> Device:
         text = read(user_agent)

@@ -36,7 +36,7 @@ TABLET_WORDS = word_set(
 # For apps that name the device somewhere in their own format.
 TABLET_ANYWHERE = Pattern(
     r"(?:^|[^a-z\d])(?:sm-[tpx]\d\d|gt-p\d{4}|ideatab|lenovo[ _]tab|mediapad|galaxy tab"
-    r"|kf[a-z]{3,5}wi)"
+    r"|kf[a-z]{2,6} build)"
 )
 TABLET_PARTS = re.compile(
     r"tab(?!oo|le ?top|ai|as|er|an)"

@@ -58,7 +58,7 @@ _TV_PARTS = Phrases(
         "_tv_", "tv safari", "safari/537.36 tv", " tv box", "tvbox", "tv stick", "set-top",
         "settop", "set top", "stb/", "stb ", "_stb", "-stb", "(ott", "_ott_", "ottbox",
         "panasonic.bd", "panasonic.tv", "bd player", "blu-ray", "mediabox", "media player/",
-        "firetv", "fire tv", "tv shell", " shell ", "-device/1", "tivo-device",
+        "firetv", "fire tv", "tv shell", " shell ", "gw-device/", "mr-device/", "tivo-device",
         "lg browser/", "netcast.", "model/v", "linux mips", "digital-tv", "vms/",
         "(qtembedded", "bdp-", "tvstick", "mediastick", "shield android", "nexus player",
         "tv/ap", "tcl/", "_tv ", "mygica", "projector", "philips tv", "hiplaya", "astro;",

@@ -39,10 +39,13 @@ class AgentText:
 def read(user_agent: str | None) -> AgentText:
     """Cut, clean and split a User-Agent; None reads like an empty one."""
     raw = (user_agent or "")[:MAX_CHARS]
+    if not raw.isascii():
+        # Lone surrogates cannot be handed to the Rust engine; a question mark stands for each.
+        raw = raw.encode("utf-8", "replace").decode("utf-8")
     if not raw.isprintable():
         raw = raw.translate(_CONTROL)
     raw = raw.strip()
-    low = raw.lower()
+    low = raw.lower()[:MAX_CHARS]
     return AgentText(raw, low, frozenset(_WORD.findall(low)))
 
 

@@ -13,32 +13,43 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         (
             "iOS",
             "Safari",
-            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5_1 like Mac OS X) AppleWebKit/605.1.15 "
-            "(KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1",
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5_1 like Mac OS X) AppleWebKit/605.1.15 "
+                "(KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1"
+            ),
         ),
         (
             "iOS",
             "Chrome",
-            "Mozilla/5.0 (iPhone; CPU iPhone OS 16_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, "
-            "like Gecko) CriOS/120.0.6099.119 Mobile/15E148 Safari/604.1",
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 16_6 like Mac OS X) AppleWebKit/605.1.15 "
+                "(KHTML, like Gecko) CriOS/120.0.6099.119 Mobile/15E148 Safari/604.1"
+            ),
         ),
         (
             "iOS",
             "Firefox",
-            "Mozilla/5.0 (iPhone; CPU iPhone OS 15_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, "
-            "like Gecko) FxiOS/119.0 Mobile/15E148 Safari/605.1.15",
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 15_0 like Mac OS X) AppleWebKit/605.1.15 "
+                "(KHTML, like Gecko) FxiOS/119.0 Mobile/15E148 Safari/605.1.15"
+            ),
         ),
         (
             "iOS",
             "WKWebView",
-            "Mozilla/5.0 (iPhone; CPU iPhone OS 14_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, "
-            "like Gecko) Mobile/15E148",
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 14_4 like Mac OS X) AppleWebKit/605.1.15 "
+                "(KHTML, like Gecko) Mobile/15E148"
+            ),
         ),
         (
             "iOS",
             "Safari",
-            "Mozilla/5.0 (iPod touch; CPU iPhone OS 12_5_7 like Mac OS X) AppleWebKit/605.1.15 "
-            "(KHTML, like Gecko) Version/12.1.2 Mobile/15E148 Safari/604.1",
+            (
+                "Mozilla/5.0 (iPod touch; CPU iPhone OS 12_5_7 like Mac OS X) "
+                "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/12.1.2 Mobile/15E148 "
+                "Safari/604.1"
+            ),
         ),
         (
             "iOS",
@@ -50,62 +61,80 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         (
             "Android",
             "Chrome",
-            f"Mozilla/5.0 (Linux; Android 10; K) {WEBKIT} Chrome/124.0.0.0 Mobile Safari/537.36",
+            (f"Mozilla/5.0 (Linux; Android 10; K) {WEBKIT} Chrome/124.0.0.0 Mobile Safari/537.36"),
         ),
         (
             "Android",
             "Chrome",
-            f"Mozilla/5.0 (Linux; Android 14; Pixel 8 Pro) {WEBKIT} Chrome/120.0.6099.144 Mobile "
-            "Safari/537.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 14; Pixel 8 Pro) {WEBKIT} Chrome/120.0.6099.144 "
+                "Mobile Safari/537.36"
+            ),
         ),
         (
             "Android",
             "Chrome",
-            f"Mozilla/5.0 (Linux; Android 13; SM-S918B) {WEBKIT} Chrome/118.0.0.0 Mobile "
-            "Safari/537.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 13; SM-S918B) {WEBKIT} Chrome/118.0.0.0 Mobile "
+                "Safari/537.36"
+            ),
         ),
         (
             "Android",
             "Samsung Internet",
-            f"Mozilla/5.0 (Linux; Android 13; SAMSUNG SM-A536B) {WEBKIT} SamsungBrowser/23.0 "
-            "Chrome/115.0.0.0 Mobile Safari/537.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 13; SAMSUNG SM-A536B) {WEBKIT} SamsungBrowser/23.0 "
+                "Chrome/115.0.0.0 Mobile Safari/537.36"
+            ),
         ),
         (
             "Android",
             "Android WebView",
-            f"Mozilla/5.0 (Linux; Android 12; M2101K6G Build/SKQ1.210908.001; wv) {WEBKIT} "
-            "Version/4.0 Chrome/112.0.5615.136 Mobile Safari/537.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 12; M2101K6G Build/SKQ1.210908.001; wv) {WEBKIT} "
+                "Version/4.0 Chrome/112.0.5615.136 Mobile Safari/537.36"
+            ),
         ),
         (
             "Android",
             "MiuiBrowser",
-            "Mozilla/5.0 (Linux; U; Android 11; en-us; Redmi Note 8 Build/RKQ1.201004.002) "
-            f"{WEBKIT} Version/4.0 Chrome/100.0.4896.127 Mobile Safari/537.36 "
-            "XiaoMi/MiuiBrowser/13.12.0-gn",
+            (
+                "Mozilla/5.0 (Linux; U; Android 11; en-us; Redmi Note 8 Build/RKQ1.201004.002) "
+                f"{WEBKIT} Version/4.0 Chrome/100.0.4896.127 Mobile Safari/537.36 "
+                "XiaoMi/MiuiBrowser/13.12.0-gn"
+            ),
         ),
         (
             "Android",
             "Chrome",
-            f"Mozilla/5.0 (Linux; Android 9; CUBOT X19) {WEBKIT} Chrome/80.0.3987.99 Mobile "
-            "Safari/537.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 9; CUBOT X19) {WEBKIT} Chrome/80.0.3987.99 Mobile "
+                "Safari/537.36"
+            ),
         ),
         (
             "Android",
             "Chrome",
-            f"Mozilla/5.0 (Linux; Android 7.0; GM Discovery II) {WEBKIT} Chrome/81.0.4044.138 "
-            "Mobile Safari/537.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 7.0; GM Discovery II) {WEBKIT} Chrome/81.0.4044.138 "
+                "Mobile Safari/537.36"
+            ),
         ),
         (
             "Android",
             "Edge",
-            f"Mozilla/5.0 (Linux; Android 11; motorola edge 20) {WEBKIT} Chrome/96.0.4664.45 "
-            "Mobile Safari/537.36 EdgA/96.0.1054.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 11; motorola edge 20) {WEBKIT} Chrome/96.0.4664.45 "
+                "Mobile Safari/537.36 EdgA/96.0.1054.36"
+            ),
         ),
         (
             "Android",
             "Huawei Browser",
-            f"Mozilla/5.0 (Linux; Android 10; HUAWEI P30) {WEBKIT} Chrome/99.0.4844.88 "
-            "HuaweiBrowser/13.0.1.303 Mobile Safari/537.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 10; HUAWEI P30) {WEBKIT} Chrome/99.0.4844.88 "
+                "HuaweiBrowser/13.0.1.303 Mobile Safari/537.36"
+            ),
         ),
         (
             "Android",
@@ -118,27 +147,35 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         (
             "Android",
             "media3",
-            "AcmePlay/5.0.2 (Linux; U; Android 14; en_GB; Pixel 7; Build/UQ1A.240205.002) "
-            "AndroidXMedia3/1.3.1",
+            (
+                "AcmePlay/5.0.2 (Linux; U; Android 14; en_GB; Pixel 7; Build/UQ1A.240205.002) "
+                "AndroidXMedia3/1.3.1"
+            ),
         ),
         ("Android", "Android MediaPlayer", "stagefright/1.2 (Linux;Android 7.0)"),
         (
             "Android",
             "Android Browser",
-            "Mozilla/5.0 (Linux; U; Android 2.3.6; en-us; GT-S5830 Build/GINGERBREAD) "
-            "AppleWebKit/533.1 (KHTML, like Gecko) Version/4.0 Mobile Safari/533.1",
+            (
+                "Mozilla/5.0 (Linux; U; Android 2.3.6; en-us; GT-S5830 Build/GINGERBREAD) "
+                "AppleWebKit/533.1 (KHTML, like Gecko) Version/4.0 Mobile Safari/533.1"
+            ),
         ),
         (
             "Windows Phone",
             "IE Mobile",
-            "Mozilla/5.0 (compatible; MSIE 10.0; Windows Phone 8.0; Trident/6.0; IEMobile/10.0; "
-            "ARM; Touch; NOKIA; Lumia 920)",
+            (
+                "Mozilla/5.0 (compatible; MSIE 10.0; Windows Phone 8.0; Trident/6.0; "
+                "IEMobile/10.0; ARM; Touch; NOKIA; Lumia 920)"
+            ),
         ),
         (
             "Windows Phone",
             "Edge",
-            f"Mozilla/5.0 (Windows Phone 10.0; Android 6.0.1; Microsoft; Lumia 950) {WEBKIT} "
-            "Chrome/52.0.2743.116 Mobile Safari/537.36 Edge/15.15254",
+            (
+                f"Mozilla/5.0 (Windows Phone 10.0; Android 6.0.1; Microsoft; Lumia 950) {WEBKIT} "
+                "Chrome/52.0.2743.116 Mobile Safari/537.36 Edge/15.15254"
+            ),
         ),
         (
             "KaiOS",
@@ -148,14 +185,18 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         (
             None,
             "Opera Mini",
-            "Opera/9.80 (J2ME/MIDP; Opera Mini/7.1.32052/191.308; U; en) Presto/2.12.423 "
-            "Version/12.16",
+            (
+                "Opera/9.80 (J2ME/MIDP; Opera Mini/7.1.32052/191.308; U; en) Presto/2.12.423 "
+                "Version/12.16"
+            ),
         ),
         (
             "Symbian OS",
             "Nokia Browser",
-            "Mozilla/5.0 (SymbianOS/9.4; Series60/5.0 NokiaN97-1/20.0.019; Profile/MIDP-2.1 "
-            "Configuration/CLDC-1.1) AppleWebKit/525 (KHTML, like Gecko) BrowserNG/7.1.18124",
+            (
+                "Mozilla/5.0 (SymbianOS/9.4; Series60/5.0 NokiaN97-1/20.0.019; Profile/MIDP-2.1 "
+                "Configuration/CLDC-1.1) AppleWebKit/525 (KHTML, like Gecko) BrowserNG/7.1.18124"
+            ),
         ),
         (
             "BlackBerry OS",
@@ -165,34 +206,44 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         (
             "BlackBerry OS",
             "BlackBerry WebKit",
-            "Mozilla/5.0 (BB10; Touch) AppleWebKit/537.10+ (KHTML, like Gecko) "
-            "Version/10.0.9.2372 Mobile Safari/537.10+",
+            (
+                "Mozilla/5.0 (BB10; Touch) AppleWebKit/537.10+ (KHTML, like Gecko) "
+                "Version/10.0.9.2372 Mobile Safari/537.10+"
+            ),
         ),
         (
             "Tizen",
             "Safari",
-            "Mozilla/5.0 (Linux; Tizen 2.4; SAMSUNG SM-Z130H) AppleWebKit/537.3 (KHTML, like "
-            "Gecko) Version/2.4 Mobile Safari/537.3",
+            (
+                "Mozilla/5.0 (Linux; Tizen 2.4; SAMSUNG SM-Z130H) AppleWebKit/537.3 (KHTML, like "
+                "Gecko) Version/2.4 Mobile Safari/537.3"
+            ),
         ),
         (
             "Android",
             "UC Browser",
-            "UCWEB/2.0 (MIDP-2.0; U; Adr 4.4.2; en-US; Micromax_A106) U2/1.0.0 "
-            "UCBrowser/10.7.9.856 U2/1.0.0 Mobile",
+            (
+                "UCWEB/2.0 (MIDP-2.0; U; Adr 4.4.2; en-US; Micromax_A106) U2/1.0.0 "
+                "UCBrowser/10.7.9.856 U2/1.0.0 Mobile"
+            ),
         ),
     ),
     "tablet": (
         (
             "iPadOS",
             "Safari",
-            "Mozilla/5.0 (iPad; CPU OS 16_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like "
-            "Gecko) Version/16.6 Mobile/15E148 Safari/604.1",
+            (
+                "Mozilla/5.0 (iPad; CPU OS 16_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like "
+                "Gecko) Version/16.6 Mobile/15E148 Safari/604.1"
+            ),
         ),
         (
             "iOS",
             "Safari",
-            "Mozilla/5.0 (iPad; CPU OS 9_3_5 like Mac OS X) AppleWebKit/601.1.46 (KHTML, like "
-            "Gecko) Version/9.0 Mobile/13G36 Safari/601.1",
+            (
+                "Mozilla/5.0 (iPad; CPU OS 9_3_5 like Mac OS X) AppleWebKit/601.1.46 (KHTML, like"
+                " Gecko) Version/9.0 Mobile/13G36 Safari/601.1"
+            ),
         ),
         (
             "iPadOS",
@@ -203,8 +254,10 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         (
             "visionOS",
             "AVPlayer",
-            "AppleCoreMedia/1.0.0.22O473 (Apple Vision Pro; U; CPU OS 2_2 like Mac OS X; visionOS"
-            " 2.2)",
+            (
+                "AppleCoreMedia/1.0.0.22O473 (Apple Vision Pro; U; CPU OS 2_2 like Mac OS X; "
+                "visionOS 2.2)"
+            ),
         ),
         (
             "Android",
@@ -214,13 +267,15 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         (
             "Android",
             "Chrome",
-            f"Mozilla/5.0 (Linux; Android 13; SM-X906C) {WEBKIT} Chrome/119.0.0.0 Safari/537.36",
+            (f"Mozilla/5.0 (Linux; Android 13; SM-X906C) {WEBKIT} Chrome/119.0.0.0 Safari/537.36"),
         ),
         (
             "Android",
             "Chrome",
-            f"Mozilla/5.0 (Linux; Android 11; SM-T500) {WEBKIT} Chrome/110.0.0.0 Mobile "
-            "Safari/537.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 11; SM-T500) {WEBKIT} Chrome/110.0.0.0 Mobile "
+                "Safari/537.36"
+            ),
         ),
         (
             "Android",
@@ -230,50 +285,67 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         (
             "Android",
             "Android WebView",
-            f"Mozilla/5.0 (Linux; Android 10; Lenovo TB-X606F Build/QP1A.190711.020; wv) {WEBKIT} "
-            "Version/4.0 Chrome/83.0.4103.106 Safari/537.36",
+            (
+                "Mozilla/5.0 (Linux; Android 10; Lenovo TB-X606F Build/QP1A.190711.020; wv) "
+                f"{WEBKIT} Version/4.0 Chrome/83.0.4103.106 Safari/537.36"
+            ),
         ),
         (
             "Fire OS",
             "Android WebView",
-            f"Mozilla/5.0 (Linux; Android 9; KFMAWI Build/PS7312.2613N; wv) {WEBKIT} Version/4.0 "
-            "Chrome/88.0.4324.152 Safari/537.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 9; KFMAWI Build/PS7312.2613N; wv) {WEBKIT} "
+                "Version/4.0 Chrome/88.0.4324.152 Safari/537.36"
+            ),
         ),
         (
             "Fire OS",
             "Amazon Silk",
-            "Mozilla/5.0 (Linux; U; Android 4.0.3; en-us; KFTT Build/IML74K) AppleWebKit/535.19 "
-            "(KHTML, like Gecko) Silk/3.13 Safari/535.19 Silk-Accelerated=true",
+            (
+                "Mozilla/5.0 (Linux; U; Android 4.0.3; en-us; KFTT Build/IML74K) "
+                "AppleWebKit/535.19 (KHTML, like Gecko) Silk/3.13 Safari/535.19 "
+                "Silk-Accelerated=true"
+            ),
         ),
         (
             "Android",
             "Chrome",
-            f"Mozilla/5.0 (Linux; Android 8.0.0; BAH2-W19) {WEBKIT} Chrome/85.0.4183.101 "
-            "Safari/537.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 8.0.0; BAH2-W19) {WEBKIT} Chrome/85.0.4183.101 "
+                "Safari/537.36"
+            ),
         ),
         (
             "Android",
             "Chrome",
-            f"Mozilla/5.0 (Linux; Android 10; HUAWEI MatePad Pro) {WEBKIT} Chrome/92.0.4515.105 "
-            "Mobile Safari/537.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 10; HUAWEI MatePad Pro) {WEBKIT} "
+                "Chrome/92.0.4515.105 Mobile Safari/537.36"
+            ),
         ),
         (
             "Android",
             "Chrome",
-            f"Mozilla/5.0 (Linux; Android 13; 23043RP34G) {WEBKIT} Chrome/117.0.0.0 Mobile "
-            "Safari/537.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 13; 23043RP34G) {WEBKIT} Chrome/117.0.0.0 Mobile "
+                "Safari/537.36"
+            ),
         ),
         (
             "Android",
             "Chrome",
-            f"Mozilla/5.0 (Linux; Android 6.0.1; Nexus 7) {WEBKIT} Chrome/79.0.3945.116 "
-            "Safari/537.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 6.0.1; Nexus 7) {WEBKIT} Chrome/79.0.3945.116 "
+                "Safari/537.36"
+            ),
         ),
         (
             "Android",
             "Chrome",
-            f"Mozilla/5.0 (Linux; Android 8.1.0; Pixel C) {WEBKIT} Chrome/70.0.3538.80 "
-            "Safari/537.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 8.1.0; Pixel C) {WEBKIT} Chrome/70.0.3538.80 "
+                "Safari/537.36"
+            ),
         ),
         (
             "Android",
@@ -290,14 +362,18 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         (
             "BlackBerry Tablet OS",
             "BlackBerry WebKit",
-            "Mozilla/5.0 (PlayBook; U; RIM Tablet OS 2.1.0; en-US) AppleWebKit/536.2+ (KHTML, "
-            "like Gecko) Version/7.2.1.0 Safari/536.2+",
+            (
+                "Mozilla/5.0 (PlayBook; U; RIM Tablet OS 2.1.0; en-US) AppleWebKit/536.2+ (KHTML,"
+                " like Gecko) Version/7.2.1.0 Safari/536.2+"
+            ),
         ),
         (
             "Linux",
             "webOS Browser",
-            "Mozilla/5.0 (hp-tablet; Linux; hpwOS/3.0.5; U; en-US) AppleWebKit/534.6 (KHTML, like"
-            " Gecko) wOSBrowser/234.83 Safari/534.6 TouchPad/1.0",
+            (
+                "Mozilla/5.0 (hp-tablet; Linux; hpwOS/3.0.5; U; en-US) AppleWebKit/534.6 (KHTML, "
+                "like Gecko) wOSBrowser/234.83 Safari/534.6 TouchPad/1.0"
+            ),
         ),
         (
             "Windows",
@@ -307,27 +383,33 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         (
             "Android",
             "Chrome",
-            f"Mozilla/5.0 (Linux; Android 12; Tab 8 WiFi) {WEBKIT} Chrome/105.0.0.0 Mobile "
-            "Safari/537.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 12; Tab 8 WiFi) {WEBKIT} Chrome/105.0.0.0 Mobile "
+                "Safari/537.36"
+            ),
         ),
     ),
     "desktop": (
         (
             "Windows",
             "Chrome",
-            f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {WEBKIT} Chrome/124.0.0.0 Safari/537.36",
+            (f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {WEBKIT} Chrome/124.0.0.0 Safari/537.36"),
         ),
         (
             "Windows",
             "Edge",
-            f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {WEBKIT} Chrome/124.0.0.0 Safari/537.36 "
-            "Edg/124.0.0.0",
+            (
+                f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {WEBKIT} Chrome/124.0.0.0 "
+                "Safari/537.36 Edg/124.0.0.0"
+            ),
         ),
         (
             "Windows",
             "Opera",
-            f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {WEBKIT} Chrome/69.0.3497.100 "
-            "Safari/537.36 OPR/56.0.3051.52",
+            (
+                f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {WEBKIT} Chrome/69.0.3497.100 "
+                "Safari/537.36 OPR/56.0.3051.52"
+            ),
         ),
         (
             "Windows",
@@ -339,37 +421,47 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         (
             "Windows",
             "Electron",
-            f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {WEBKIT} AcmeDesk/2.1.0 "
-            "Chrome/112.0.5615.204 Electron/24.4.0 Safari/537.36",
+            (
+                f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {WEBKIT} AcmeDesk/2.1.0 "
+                "Chrome/112.0.5615.204 Electron/24.4.0 Safari/537.36"
+            ),
         ),
         (
             "macOS",
             "Safari",
-            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like "
-            "Gecko) Version/17.4.1 Safari/605.1.15",
+            (
+                "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, "
+                "like Gecko) Version/17.4.1 Safari/605.1.15"
+            ),
         ),
         (
             "macOS",
             "Safari",
-            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_13_6) AppleWebKit/605.1.15 (KHTML, like "
-            "Gecko) Version/11.1.2 Safari/605.1.15",
+            (
+                "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_13_6) AppleWebKit/605.1.15 (KHTML, "
+                "like Gecko) Version/11.1.2 Safari/605.1.15"
+            ),
         ),
         (
             "macOS",
             "Safari",
-            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_9_5) AppleWebKit/600.8.9 (KHTML, like "
-            "Gecko) Version/7.1.8 Safari/537.85.17",
+            (
+                "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_9_5) AppleWebKit/600.8.9 (KHTML, like "
+                "Gecko) Version/7.1.8 Safari/537.85.17"
+            ),
         ),
         (
             "macOS",
             "Chrome",
-            f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {WEBKIT} Chrome/123.0.0.0 "
-            "Safari/537.36",
+            (
+                f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {WEBKIT} Chrome/123.0.0.0 "
+                "Safari/537.36"
+            ),
         ),
         (
             "macOS",
             "Firefox",
-            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:60.0) Gecko/20100101 Firefox/60.0",
+            ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:60.0) Gecko/20100101 Firefox/60.0"),
         ),
         (
             "macOS",
@@ -412,14 +504,18 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         (
             "Android",
             "Chrome",
-            f"Mozilla/5.0 (Linux; Android 9; HP Chromebook x360 14 G1) {WEBKIT} "
-            "Chrome/104.0.5112.105 Safari/537.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 9; HP Chromebook x360 14 G1) {WEBKIT} "
+                "Chrome/104.0.5112.105 Safari/537.36"
+            ),
         ),
         (
             "Android",
             "Chrome",
-            f"Mozilla/5.0 (Linux; Android 7.1.1; Inspiron 3542) {WEBKIT} Chrome/73.0.3683.90 "
-            "Safari/537.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 7.1.1; Inspiron 3542) {WEBKIT} Chrome/73.0.3683.90 "
+                "Safari/537.36"
+            ),
         ),
         ("Windows", "Opera", "Opera/9.80 (Windows NT 6.1; U; en) Presto/2.10.289 Version/12.02"),
     ),
@@ -437,82 +533,110 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         (
             "Tizen",
             "Safari",
-            f"Mozilla/5.0 (SMART-TV; LINUX; Tizen 6.0) {WEBKIT} 76.0.3809.146/6.0 TV Safari/537.36",
+            (
+                f"Mozilla/5.0 (SMART-TV; LINUX; Tizen 6.0) {WEBKIT} 76.0.3809.146/6.0 TV "
+                "Safari/537.36"
+            ),
         ),
         (
             "Tizen",
             "Safari",
-            "Mozilla/5.0 (SMART-TV; Linux; Tizen 2.4.0) AppleWebKit/538.1 (KHTML, like Gecko) "
-            "Version/2.4.0 TV Safari/538.1",
+            (
+                "Mozilla/5.0 (SMART-TV; Linux; Tizen 2.4.0) AppleWebKit/538.1 (KHTML, like Gecko)"
+                " Version/2.4.0 TV Safari/538.1"
+            ),
         ),
         (
             "Linux",
             "Safari",
-            "Mozilla/5.0 (SmartHub; SMART-TV; U; Linux/SmartTV; Maple2012) AppleWebKit/534.7 "
-            "(KHTML, like Gecko) SmartTV Safari/534.7",
+            (
+                "Mozilla/5.0 (SmartHub; SMART-TV; U; Linux/SmartTV; Maple2012) AppleWebKit/534.7 "
+                "(KHTML, like Gecko) SmartTV Safari/534.7"
+            ),
         ),
         (
             "webOS",
             "Chrome",
-            f"Mozilla/5.0 (Web0S; Linux/SmartTV) {WEBKIT} Chrome/94.0.4606.128 Safari/537.36 "
-            "WebAppManager",
+            (
+                f"Mozilla/5.0 (Web0S; Linux/SmartTV) {WEBKIT} Chrome/94.0.4606.128 Safari/537.36 "
+                "WebAppManager"
+            ),
         ),
         (
             "webOS",
             "HbbTV",
-            f"Mozilla/5.0 (Web0S; Linux/SmartTV) {WEBKIT} Chrome/79.0.3945.79 Safari/537.36 "
-            "HbbTV/1.5.1 (+DRM; LGE; OLED55CX6LA; WEBOS5.0 04.40.75; W50_O20N; DTV_W20P;)",
+            (
+                f"Mozilla/5.0 (Web0S; Linux/SmartTV) {WEBKIT} Chrome/79.0.3945.79 Safari/537.36 "
+                "HbbTV/1.5.1 (+DRM; LGE; OLED55CX6LA; WEBOS5.0 04.40.75; W50_O20N; DTV_W20P;)"
+            ),
         ),
         (
             "NetCast",
             None,
-            "Mozilla/5.0 (DirectFB; Linux armv7l) AppleWebKit/534.26+ (KHTML, like Gecko) "
-            "Version/5.0 Safari/534.26+ LG Browser/5.00.00(+mouse+SCREEN+TUNER; LGE; 42LW5700; "
-            "04.62.10; 0x00000001;); LG NetCast.TV-2012",
+            (
+                "Mozilla/5.0 (DirectFB; Linux armv7l) AppleWebKit/534.26+ (KHTML, like Gecko) "
+                "Version/5.0 Safari/534.26+ LG Browser/5.00.00(+mouse+SCREEN+TUNER; LGE; "
+                "42LW5700; 04.62.10; 0x00000001;); LG NetCast.TV-2012"
+            ),
         ),
         (
             "Android",
             "Android WebView",
-            f"Mozilla/5.0 (Linux; Android 9; BRAVIA 4K UR2 Build/PTT1.190515.001.S52; wv) {WEBKIT}"
-            " Version/4.0 Chrome/91.0.4472.101 Safari/537.36",
+            (
+                "Mozilla/5.0 (Linux; Android 9; BRAVIA 4K UR2 Build/PTT1.190515.001.S52; wv) "
+                f"{WEBKIT} Version/4.0 Chrome/91.0.4472.101 Safari/537.36"
+            ),
         ),
         (
             "Linux",
             "Opera",
-            "Opera/9.80 (Linux armv7l; InettvBrowser/2.2 (00014A;SonyDTV140;0001;0001) "
-            "KDL40W605B; CC/DEU) Presto/2.12.407 Version/12.50",
+            (
+                "Opera/9.80 (Linux armv7l; InettvBrowser/2.2 (00014A;SonyDTV140;0001;0001) "
+                "KDL40W605B; CC/DEU) Presto/2.12.407 Version/12.50"
+            ),
         ),
         (
             "FreeBSD",
             "Chrome",
-            "Mozilla/5.0 (FreeBSD; U; Viera; de-DE) AppleWebKit/537.11 (KHTML, like Gecko) "
-            "Viera/3.10.0 Chrome/23.0.1271.97 Safari/537.11",
+            (
+                "Mozilla/5.0 (FreeBSD; U; Viera; de-DE) AppleWebKit/537.11 (KHTML, like Gecko) "
+                "Viera/3.10.0 Chrome/23.0.1271.97 Safari/537.11"
+            ),
         ),
         (
             "Linux",
             "HbbTV",
-            "Opera/9.80 (Linux mips; U; HbbTV/1.1.1 (; Philips; ; ; PhilipsTV; ) CE-HTML/1.0 "
-            "NETTV/4.2.0; en) Presto/2.10.287 Version/12.00",
+            (
+                "Opera/9.80 (Linux mips; U; HbbTV/1.1.1 (; Philips; ; ; PhilipsTV; ) CE-HTML/1.0 "
+                "NETTV/4.2.0; en) Presto/2.10.287 Version/12.00"
+            ),
         ),
         ("Panasonic", "HbbTV", "HbbTV/1.2.1 (;Panasonic;VIERA 2014;3.101;6101-0003 0010-0000;)"),
         (
             "Linux",
             "HbbTV",
-            f"Mozilla/5.0 (Linux armv7l) {WEBKIT} Chrome/84.0.4147.140 Safari/537.36 "
-            "OPR/46.0.2207.0 OMI/4.21.4.112 Model/Vestel-MB230 VSTVB MB200 HbbTV/1.4.1 (; "
-            "TOSHIBA; MB230; 1.0; ; _TV_;) SmartTvA/3.0.0",
+            (
+                f"Mozilla/5.0 (Linux armv7l) {WEBKIT} Chrome/84.0.4147.140 Safari/537.36 "
+                "OPR/46.0.2207.0 OMI/4.21.4.112 Model/Vestel-MB230 VSTVB MB200 HbbTV/1.4.1 (; "
+                "TOSHIBA; MB230; 1.0; ; _TV_;) SmartTvA/3.0.0"
+            ),
         ),
         (
             "VIDAA",
             "Odin",
-            f"Mozilla/5.0 (X11; Linux aarch64) {WEBKIT} Chrome/111.0.5563.146 Odin/111.5563.5.1 "
-            "Safari/537.36 Model/VIDAA-NT72690 VIDAA/9.0(HISENSE;SmartTV;55A6;UHD)",
+            (
+                f"Mozilla/5.0 (X11; Linux aarch64) {WEBKIT} Chrome/111.0.5563.146 "
+                "Odin/111.5563.5.1 Safari/537.36 Model/VIDAA-NT72690 "
+                "VIDAA/9.0(HISENSE;SmartTV;55A6;UHD)"
+            ),
         ),
         (
             "Cast OS",
             "Cast",
-            f"Mozilla/5.0 (X11; Linux armv7l) {WEBKIT} Chrome/90.0.4430.225 Safari/537.36 "
-            "CrKey/1.56.500000 DeviceType/Chromecast",
+            (
+                f"Mozilla/5.0 (X11; Linux armv7l) {WEBKIT} Chrome/90.0.4430.225 Safari/537.36 "
+                "CrKey/1.56.500000 DeviceType/Chromecast"
+            ),
         ),
         (
             "Cast OS",
@@ -522,27 +646,36 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         (
             "Cast OS",
             "Cast",
-            f"Mozilla/5.0 (X11; Linux armv7l) {WEBKIT} Chrome/108.0.5359.124 Safari/537.36 "
-            "CrKey/1.0.999999 VIZIO SmartCast(Conjure/MTKC-108 FW/1.710 Model/V435-J01)",
+            (
+                f"Mozilla/5.0 (X11; Linux armv7l) {WEBKIT} Chrome/108.0.5359.124 Safari/537.36 "
+                "CrKey/1.0.999999 VIZIO SmartCast(Conjure/MTKC-108 FW/1.710 Model/V435-J01)"
+            ),
         ),
         (
             "Android",
             "Android WebView",
-            f"Mozilla/5.0 (Linux; Android 12; Chromecast Build/STTE.231215.005; wv) {WEBKIT} "
-            "Version/4.0 Chrome/119.0.6045.193 Mobile Safari/537.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 12; Chromecast Build/STTE.231215.005; wv) {WEBKIT} "
+                "Version/4.0 Chrome/119.0.6045.193 Mobile Safari/537.36"
+            ),
         ),
         ("Fire OS", None, "Dalvik/2.1.0 (Linux; U; Android 9; AFTMM Build/PS7649.3525N)"),
         ("Fire OS", None, "Dalvik/2.1.0 (Linux; U; Android 7.1.2; AFTM Build/NS6291)"),
         (
             "Fire OS",
             "Android WebView",
-            f"Mozilla/5.0 (Linux; Android 5.1.1; AFTT Build/LVY48F; wv) {WEBKIT} Version/4.0 "
-            "Chrome/59.0.3071.125 Mobile Safari/537.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 5.1.1; AFTT Build/LVY48F; wv) {WEBKIT} Version/4.0 "
+                "Chrome/59.0.3071.125 Mobile Safari/537.36"
+            ),
         ),
         (
             "Fire OS",
             "media3",
-            "AcmePlay/1.0 (Linux; U; Android 11; en_US; AFTKA; Build/RS8118) AndroidXMedia3/1.2.0",
+            (
+                "AcmePlay/1.0 (Linux; U; Android 11; en_US; AFTKA; Build/RS8118) "
+                "AndroidXMedia3/1.2.0"
+            ),
         ),
         (
             "Android",
@@ -554,67 +687,87 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         (
             "Android",
             "Android WebView",
-            f"Mozilla/5.0 (Linux; Android 11; 43LU8010T Build/RP1A.200720.011; wv) {WEBKIT} "
-            "Version/4.0 Chrome/83.0.4103.120 Safari/537.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 11; 43LU8010T Build/RP1A.200720.011; wv) {WEBKIT} "
+                "Version/4.0 Chrome/83.0.4103.120 Safari/537.36"
+            ),
         ),
         (
             "Android",
             "Chrome",
-            f"Mozilla/5.0 (Linux; Android 9; X96Max_Plus Build/PPR1.180610.011) {WEBKIT} "
-            "Chrome/84.0.4147.89 Mobile Safari/537.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 9; X96Max_Plus Build/PPR1.180610.011) {WEBKIT} "
+                "Chrome/84.0.4147.89 Mobile Safari/537.36"
+            ),
         ),
         (
             "Android",
             "Chrome",
-            f"Mozilla/5.0 (Linux; Android 11; unnamed Build/RTT7.210923.001) {WEBKIT} "
-            "Chrome/99.0.4844.88 Safari/537.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 11; unnamed Build/RTT7.210923.001) {WEBKIT} "
+                "Chrome/99.0.4844.88 Safari/537.36"
+            ),
         ),
         (
             "Linux",
             "Chrome",
-            "Mozilla/5.0 (Linux; GoogleTV 3.2; VAP430 Build/MASTER) AppleWebKit/534.24 (KHTML, "
-            "like Gecko) Chrome/11.0.696.77 Safari/534.24",
+            (
+                "Mozilla/5.0 (Linux; GoogleTV 3.2; VAP430 Build/MASTER) AppleWebKit/534.24 "
+                "(KHTML, like Gecko) Chrome/11.0.696.77 Safari/534.24"
+            ),
         ),
         (
             "Linux",
             "MAG",
-            "Mozilla/5.0 (QtEmbedded; U; Linux; C) AppleWebKit/533.3 (KHTML, like Gecko) MAG254 "
-            "stbapp ver: 4 rev: 2721 Mobile Safari/533.3",
+            (
+                "Mozilla/5.0 (QtEmbedded; U; Linux; C) AppleWebKit/533.3 (KHTML, like Gecko) "
+                "MAG254 stbapp ver: 4 rev: 2721 Mobile Safari/533.3"
+            ),
         ),
         ("Android", "TiviMate", "TiviMate/4.7.0 (SDMC D1221; Android 11)"),
         (
             "Linux",
             "Qt Web Engine",
-            f"Mozilla/5.0 (X11; Linux armv7l) {WEBKIT} QtWebEngine/5.6.0 Chrome/45.0.2454.101 "
-            "Safari/537.36 GW-Device/1.0.0 (Sky, ES140, )",
+            (
+                f"Mozilla/5.0 (X11; Linux armv7l) {WEBKIT} QtWebEngine/5.6.0 Chrome/45.0.2454.101 "
+                "Safari/537.36 GW-Device/1.0.0 (Sky, ES140, )"
+            ),
         ),
         (
             "Linux",
             "Qt Web Engine",
-            f"BrightSign/8.2.35.4 (XT1144) Mozilla/5.0 (X11; Linux aarch64) {WEBKIT} "
-            "QtWebEngine/5.12.3 Chrome/69.0.3497.128 Safari/537.36",
+            (
+                f"BrightSign/8.2.35.4 (XT1144) Mozilla/5.0 (X11; Linux aarch64) {WEBKIT} "
+                "QtWebEngine/5.12.3 Chrome/69.0.3497.128 Safari/537.36"
+            ),
         ),
         (
             "Linux",
             "Opera",
-            "Opera/9.80 (Linux armv6l; Opera TV Store/5581) Presto/2.12.362 Version/12.11 Blu-ray"
-            " Player/v00.17 (Pioneer, BDP-160, wired)",
+            (
+                "Opera/9.80 (Linux armv6l; Opera TV Store/5581) Presto/2.12.362 Version/12.11 "
+                "Blu-ray Player/v00.17 (Pioneer, BDP-160, wired)"
+            ),
         ),
         (None, None, "DLNADOC/1.50 SHARP-AQUOS-DMP/2.0W"),
         ("SmartCast", None, "VIZIO V655-J09 ViziOS/1.4.512.847.1 WatchFree/24.06.13.2"),
         (
             "Android",
             "Kodi",
-            "Kodi/20.2 (Linux; Android 11; SHIELD Android TV Build/RQ1A.210105.003) "
-            "Android/11.0.0 Version/20.2",
+            (
+                "Kodi/20.2 (Linux; Android 11; SHIELD Android TV Build/RQ1A.210105.003) "
+                "Android/11.0.0 Version/20.2"
+            ),
         ),
     ),
     "console": (
         (
             "PlayStation",
             "Safari",
-            "Mozilla/5.0 (PlayStation; PlayStation 5/6.00) AppleWebKit/605.1.15 (KHTML, like "
-            "Gecko) Version/15.4 Safari/605.1.15",
+            (
+                "Mozilla/5.0 (PlayStation; PlayStation 5/6.00) AppleWebKit/605.1.15 (KHTML, like "
+                "Gecko) Version/15.4 Safari/605.1.15"
+            ),
         ),
         (
             "PlayStation",
@@ -630,78 +783,98 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         (
             "PlayStation",
             "NetFront NX",
-            "Mozilla/5.0 (PlayStation Vita 3.65) AppleWebKit/537.73 (KHTML, like Gecko) Silk/3.2",
+            ("Mozilla/5.0 (PlayStation Vita 3.65) AppleWebKit/537.73 (KHTML, like Gecko) Silk/3.2"),
         ),
         (
             "Xbox",
             "Edge",
-            f"Mozilla/5.0 (Windows NT 10.0; Win64; x64; Xbox; Xbox Series X) {WEBKIT} "
-            "Chrome/120.0.0.0 Safari/537.36 Edg/120.0.0.0",
+            (
+                f"Mozilla/5.0 (Windows NT 10.0; Win64; x64; Xbox; Xbox Series X) {WEBKIT} "
+                "Chrome/120.0.0.0 Safari/537.36 Edg/120.0.0.0"
+            ),
         ),
         (
             "Xbox",
             "Edge",
-            f"Mozilla/5.0 (Windows NT 10.0; Win64; x64; Xbox; Xbox One) {WEBKIT} "
-            "Chrome/58.0.3029.110 Safari/537.36 Edge/16.16299",
+            (
+                f"Mozilla/5.0 (Windows NT 10.0; Win64; x64; Xbox; Xbox One) {WEBKIT} "
+                "Chrome/58.0.3029.110 Safari/537.36 Edge/16.16299"
+            ),
         ),
         ("Xbox", "IE", "Mozilla/5.0 (compatible; MSIE 9.0; Windows NT 6.1; Trident/5.0; Xbox)"),
         (
             "Nintendo",
             None,
-            "Mozilla/5.0 (Nintendo Switch; WifiWebAuthApplet) AppleWebKit/609.4 (KHTML, like "
-            "Gecko) NF/6.0.2.21.3 NintendoBrowser/5.1.0.22474",
+            (
+                "Mozilla/5.0 (Nintendo Switch; WifiWebAuthApplet) AppleWebKit/609.4 (KHTML, like "
+                "Gecko) NF/6.0.2.21.3 NintendoBrowser/5.1.0.22474"
+            ),
         ),
         (
             "Nintendo",
             "NetFront NX",
-            "Mozilla/5.0 (Nintendo WiiU) AppleWebKit/536.30 (KHTML, like Gecko) NX/3.0.4.2.12 "
-            "NintendoBrowser/4.3.1.11264.US",
+            (
+                "Mozilla/5.0 (Nintendo WiiU) AppleWebKit/536.30 (KHTML, like Gecko) NX/3.0.4.2.12"
+                " NintendoBrowser/4.3.1.11264.US"
+            ),
         ),
         ("Nintendo", "Opera", "Opera/9.30 (Nintendo Wii; U; ; 3642; en)"),
         ("Nintendo", "NetFront NX", "Mozilla/5.0 (Nintendo 3DS; U; ; en) Version/1.7498.EU"),
         (
             "Android",
             "Chrome",
-            f"Mozilla/5.0 (Linux; Android 12; RG505) {WEBKIT} Chrome/104.0.0.0 Mobile "
-            "Safari/537.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 12; RG505) {WEBKIT} Chrome/104.0.0.0 Mobile "
+                "Safari/537.36"
+            ),
         ),
         (
             "Linux",
             "Chrome",
-            f"Mozilla/5.0 (X11; Linux x86_64) {WEBKIT} Chrome/131.0.0.0 Safari/537.36 SteamDeck",
+            (f"Mozilla/5.0 (X11; Linux x86_64) {WEBKIT} Chrome/131.0.0.0 Safari/537.36 SteamDeck"),
         ),
     ),
     "car": (
         (
             "Linux",
             "Chrome",
-            f"Mozilla/5.0 (X11; GNU/Linux) {WEBKIT} Chrome/109.0.5414.119 Safari/537.36 "
-            "Tesla/2023.20.9-a5b2c3d4",
+            (
+                f"Mozilla/5.0 (X11; GNU/Linux) {WEBKIT} Chrome/109.0.5414.119 Safari/537.36 "
+                "Tesla/2023.20.9-a5b2c3d4"
+            ),
         ),
         (
             "Linux",
             "QtCarBrowser",
-            "Mozilla/5.0 (X11; u; Linux; C) AppleWebKit /533.3 (Khtml, like Gheko) QtCarBrowser "
-            "Safari/533.3",
+            (
+                "Mozilla/5.0 (X11; u; Linux; C) AppleWebKit /533.3 (Khtml, like Gheko) "
+                "QtCarBrowser Safari/533.3"
+            ),
         ),
         ("Android", None, "Dalvik/2.1.0 (Linux; U; Android 10; Polestar Build/QA1A.210116.001)"),
         (
             "Android",
             "Chrome",
-            f"Mozilla/5.0 (Linux; Android 9; QUAD-CORE T3 p1) {WEBKIT} Chrome/98.0.4758.101 "
-            "Safari/537.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 9; QUAD-CORE T3 p1) {WEBKIT} Chrome/98.0.4758.101 "
+                "Safari/537.36"
+            ),
         ),
         (
             "Android",
             "Chrome",
-            f"Mozilla/5.0 (Linux; Android 12; DiLink5.0 For BYD AUTO) {WEBKIT} "
-            "Chrome/109.0.5414.86 Safari/537.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 12; DiLink5.0 For BYD AUTO) {WEBKIT} "
+                "Chrome/109.0.5414.86 Safari/537.36"
+            ),
         ),
         (
             "Android",
             "Chrome",
-            f"Mozilla/5.0 (Linux; Android 8.1.0; 8227L_demo) {WEBKIT} Chrome/87.0.4280.101 "
-            "Safari/537.36",
+            (
+                f"Mozilla/5.0 (Linux; Android 8.1.0; 8227L_demo) {WEBKIT} Chrome/87.0.4280.101 "
+                "Safari/537.36"
+            ),
         ),
     ),
     "bot": (
@@ -713,15 +886,20 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         (
             "Android",
             "Googlebot",
-            f"Mozilla/5.0 (Linux; Android 6.0.1; Nexus 5X Build/MMB29P) {WEBKIT} "
-            "Chrome/120.0.6099.71 Mobile Safari/537.36 (compatible; Googlebot/2.1; "
-            "+http://www.google.com/bot.html)",
+            (
+                f"Mozilla/5.0 (Linux; Android 6.0.1; Nexus 5X Build/MMB29P) {WEBKIT} "
+                "Chrome/120.0.6099.71 Mobile Safari/537.36 (compatible; Googlebot/2.1; "
+                "+http://www.google.com/bot.html)"
+            ),
         ),
         (
             "iOS",
             "Applebot",
-            "Mozilla/5.0 (iPhone; CPU iPhone OS 8_3 like Mac OS X) AppleWebKit/600.1.4 (KHTML, "
-            "like Gecko) Version/8.0 Mobile/12F70 Safari/600.1.4 (compatible; Applebot/0.1)",
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 8_3 like Mac OS X) AppleWebKit/600.1.4 "
+                "(KHTML, like Gecko) Version/8.0 Mobile/12F70 Safari/600.1.4 (compatible; "
+                "Applebot/0.1)"
+            ),
         ),
         (
             None,
@@ -732,7 +910,7 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         (
             None,
             "Baiduspider",
-            "Mozilla/5.0 (compatible; Baiduspider/2.0; +http://www.baidu.com/search/spider.html)",
+            ("Mozilla/5.0 (compatible; Baiduspider/2.0; +http://www.baidu.com/search/spider.html)"),
         ),
         (
             None,
@@ -756,8 +934,10 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         (
             "Android",
             "Chrome",
-            f"Mozilla/5.0 (Linux; Android 11; moto g power (2022)) {WEBKIT} Chrome/119.0.0.0 "
-            "Mobile Safari/537.36 Chrome-Lighthouse",
+            (
+                f"Mozilla/5.0 (Linux; Android 11; moto g power (2022)) {WEBKIT} Chrome/119.0.0.0 "
+                "Mobile Safari/537.36 Chrome-Lighthouse"
+            ),
         ),
         (None, "Mediapartners-Google", "Mediapartners-Google"),
         (None, None, "Google-Read-Aloud"),

@@ -1,0 +1,125 @@
+"""Is the cost of a User-Agent bounded, whatever players send?"""
+
+import time
+from functools import cache
+
+import pytest
+
+from gateway.client.device import DeviceClassifier
+from gateway.client.device.text import MAX_CHARS, read, version_after
+from gateway.client.facts import DeviceKind
+from gateway.client.hints import ClientHints
+
+HOSTILE = {
+    "one letter": "a",
+    "one word": "Mozilla/5.0 (",
+    "separators": "; ",
+    "brackets": "(((",
+    "android": "Android ",
+    "android fields": "Android; x",
+    "domains": "aa.bb.",
+    "dashes": "a-b-",
+    "digits": "1234567890",
+    "versions": "chrome/1.1.",
+    "control characters": "\x00\r\n\t",
+    "not ascii": "ü",
+    "longer in lower case": "İ",
+    "beyond the plane": "\U0001f4fa",
+    "lone surrogates": "\udc80",
+    "builds": "Build/RTT",
+    "bots": "cubot",
+    "models": "Linux; Android 10; tab-",
+}
+
+
+@cache
+def _classifier() -> DeviceClassifier:
+    classifier = DeviceClassifier(cache_size=0)
+    classifier.classify("Mozilla/5.0 warm up the engines AcmePlayer/1.0 (K)")
+    return classifier
+
+
+def _seconds(agent: str) -> float:
+    def once() -> float:
+        start = time.perf_counter()
+        _classifier().classify(agent)
+        return time.perf_counter() - start
+
+    return min(once() for _ in range(5))
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_is_classified(name: str) -> None:
+    """Any text of any length gives a device; nothing escapes, the model stays printable."""
+    agent = HOSTILE[name] * (65_536 // len(HOSTILE[name]))
+    device = DeviceClassifier().classify(agent)
+    assert device.kind in DeviceKind
+    assert len(device.model or "") <= 64
+    assert (device.model or "").isprintable()
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_length_costs_nothing_beyond_the_bound(name: str) -> None:
+    """64 KiB cost about what ``MAX_CHARS`` cost: a ratio, so that slow machines pass."""
+    unit = HOSTILE[name]
+    short = (unit * MAX_CHARS)[:MAX_CHARS]
+    long = (unit * 65_536)[:65_536]
+    assert _seconds(long) < 4 * _seconds(short) + 0.0005
+
+
+def test_a_full_length_agent_costs_a_bounded_multiple() -> None:
+    """1 KiB of anything stays within a fixed multiple of an everyday User-Agent."""
+    everyday = (
+        "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) "
+        "Chrome/120.0.6099.144 Mobile Safari/537.36"
+    )
+    worst = max(_seconds((unit * MAX_CHARS)[:MAX_CHARS]) for unit in HOSTILE.values())
+    assert worst < 60 * _seconds(everyday) + 0.001
+
+
+def test_the_cache_is_bounded_and_used() -> None:
+    """A hundred different players leave no more than the cache's size behind."""
+    classifier = DeviceClassifier(cache_size=8)
+    for number in range(100):
+        classifier.classify(f"AcmePlay/{number} " + "x" * 10_000)
+    info = classifier.cache_info()
+    assert (8, 0) == (info.currsize, info.hits)
+    first = classifier.classify("AcmePlay/99 " + "x" * 10_000)
+    assert first is classifier.classify("AcmePlay/99 " + "x" * 20_000)
+
+
+def test_network_hints_do_not_split_the_cache() -> None:
+    """Two speeds of one player are one entry; two models are two."""
+    classifier = DeviceClassifier()
+    agent = "Mozilla/5.0 (Linux; Android 10; K) Chrome/1 Mobile Safari/1"
+    for downlink in (1.0, 2.0):
+        classifier.classify(agent, ClientHints(downlink_mbps=downlink, ect="4g"))
+    assert 1 == classifier.cache_info().currsize
+    for model in ("A", "B"):
+        classifier.classify(agent, ClientHints(model=model))
+    assert 3 == classifier.cache_info().currsize
+
+
+def test_reading_cuts_and_cleans() -> None:
+    """Control characters become blanks, and nothing behind the bound is seen."""
+    text = read("Roku\x00DVP\n" + "x" * 5000)
+    assert MAX_CHARS >= len(text.raw)
+    assert "roku dvp xxx" == text.low[:12]
+    assert frozenset() == read(None).words
+
+
+@pytest.mark.parametrize(
+    ("text", "mark", "expected"),
+    [
+        ("tizen 6.0)", "tizen", "6.0"),
+        ("roku/dvp-12.5 (", "dvp-", "12.5"),
+        ("os/17_5_1", "os/", "17.5.1"),
+        ("webos.tv-2022", "webos.tv-", "2022"),
+        ("tizen", "tizen", None),
+        ("nothing", "tizen", None),
+        ("tizen " + "9" * 40, "tizen", "999999999"),
+    ],
+)
+def test_versions_stand_behind_their_mark(text: str, mark: str, expected: str | None) -> None:
+    """A version follows its mark, with at most one separator, and is bounded."""
+    assert expected == version_after(text, mark)
