@@ -104,15 +104,13 @@ class Viewer(FastHttpUser):
             check_decision(answer.headers, answer.content)
 
     def _play(self, request: PlayRequest) -> str | None:
-        """Fetch a playlist; its entity tag, or None when the answer was wrong."""
-        etag: str | None = None
+        """Fetch a playlist; its entity tag, or None when there was no answer that has one."""
         with self._ask("GET", request.target(), "GET", dict(request.headers)) as answer:
             _expect(answer, 200)
             check_playlist(answer.headers, answer.content)
             edges[edge_of(answer.headers)] += 1
             caches[answer.headers["Gateway-Decision"].rpartition("cache=")[2]] += 1
-            etag = answer.headers["ETag"]
-        return etag
+        return answer.headers.get("ETag") if answer.headers else None
 
     @contextmanager
     def _ask(self, method: str, target: str, name: str, headers: dict[str, str]) -> Iterator[Any]:
