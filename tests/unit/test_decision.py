@@ -1,0 +1,403 @@
+"""The pure core's one entry: the truth table, the limits, the key, the reasons."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.client.facts import Capability, Device, DeviceKind, Facts, Limits, Throughput
+from gateway.config.load import load
+from gateway.decision import (
+    Decision,
+    Policy,
+    cache_key,
+    choose,
+    decide,
+    edges_for,
+    reasons_of,
+)
+from gateway.edge.edge import Edge
+from gateway.ladder.fit import NothingToPlayError
+from gateway.policy.profile import Profile
+from gateway.policy.rules import Rule, When
+from gateway.reason import Reason, Step
+from geodata.place import NOT_LOOKED_UP, UNKNOWN, Place
+from manifests.codecs import CodecFamily, VideoRange
+from manifests.hls.multivariant import keep_everything
+from tests.unit.ladder.sources import AAC, HEVC, iframes, media, playlist, variant
+
+SHIPPED = load(environ={}).policy
+LADDER = playlist(
+    variant("240p", 200, "426x240"),
+    variant("360p", 500, "640x360"),
+    variant("720p", 1200, "1280x720"),
+    variant("1080p", 2500, "1920x1080"),
+    variant("4k", 8000, "3840x2160"),
+)
+RUNGS = {"mobile_2g": 1, "mobile_3g": 2, "mobile_4g": 3, "wifi": 4, "fiber": 5}
+CAPS = {
+    "mobile_2g": (200_000, 240),
+    "mobile_3g": (500_000, 360),
+    "mobile_4g": (1_200_000, 720),
+    "wifi": (2_500_000, 1080),
+    "fiber": (8_000_000, 2160),
+}
+DESKTOP = Device(DeviceKind.DESKTOP, os="Windows")
+OTHERS = [kind for kind in DeviceKind if kind is not DeviceKind.PHONE]
+SPARSE = ("IN", "BD", "PK")
+PARIS = Place("found", "FR", "EU", 48.9, 2.4, 20.0)
+FRANCE = replace(PARIS, accuracy_km=400.0)
+
+
+def facts_of(
+    device: Device = DESKTOP,
+    place: Place = PARIS,
+    kbps: int | None = None,
+    limits: Limits = Limits(),  # noqa: B008  # frozen
+    **more: Any,
+) -> Facts:
+    """The facts of a request."""
+    speed = None if kbps is None else Throughput(kbps, "query")
+    return Facts("film", device, place, speed, limits=limits, **more)
+
+
+def policy(profile: Profile, *edges: Edge) -> Policy:
+    """A policy of one profile for all."""
+    return Policy(
+        profiles={profile.name: profile},
+        rules=(),
+        default_profile=profile.name,
+        edges=edges or (Edge("one", "https://one.example/"),),
+        time_zone="UTC",
+        version="1",
+    )
+
+
+def decided(facts: Facts, of: Policy = SHIPPED) -> Decision:
+    """The decision on the ladder above."""
+    return decide(of, facts, choose(of, facts), LADDER)
+
+
+def key(facts: Facts, of: Policy = SHIPPED, version: str = "v1") -> str:
+    """The name of that decision."""
+    return cache_key(of, facts, choose(of, facts), version)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "countries", "kbps", "profile"),
+    [
+        ([DeviceKind.PHONE], ["IN", "US", None], 0, "mobile_2g"),
+        ([DeviceKind.PHONE], ["IN", "US", None], 999, "mobile_2g"),
+        ([DeviceKind.PHONE], ["IN", "US", None], 1000, "mobile_3g"),
+        ([DeviceKind.PHONE], ["IN", "US", None], 2999, "mobile_3g"),
+        ([DeviceKind.PHONE], ["IN", "US", None], 3000, "mobile_4g"),
+        ([DeviceKind.PHONE], ["IN", "US", None], 90_000, "mobile_4g"),
+        ([DeviceKind.PHONE], ["IN", "US", None], None, "mobile_4g"),
+        (OTHERS, SPARSE, 0, "mobile_4g"),
+        (OTHERS, SPARSE, 5000, "mobile_4g"),
+        (OTHERS, SPARSE, 5001, "wifi"),
+        (OTHERS, SPARSE, 90_000, "wifi"),
+        (OTHERS, SPARSE, None, "mobile_4g"),
+        (OTHERS, ["US", "DE", "LK", None], 0, "wifi"),
+        (OTHERS, ["US", "DE", "LK", None], 20_000, "wifi"),
+        (OTHERS, ["US", "DE", "LK", None], 20_001, "fiber"),
+        (OTHERS, ["US", "DE", "LK", None], None, "wifi"),
+    ],
+)
+def test_the_truth_table(
+    kinds: list[DeviceKind], countries: list[str | None], kbps: int | None, profile: str
+) -> None:
+    """Every cell of the contract's table, on both sides of each boundary."""
+    for kind in kinds:
+        for country in countries:
+            place = Place("found" if country else "unknown", country)
+            facts = facts_of(Device(kind), place, kbps)
+            limits = choose(SHIPPED, facts).limits
+            decision = decided(facts)
+            assert profile == decision.profile
+            assert CAPS[profile] == (limits.max_bandwidth, limits.max_height)
+            assert list(range(RUNGS[profile])) == sorted(decision.edit.variants)
+
+
+@pytest.mark.parametrize(
+    ("continent", "edge"),
+    [
+        ("NA", "us-east-1"),
+        ("EU", "eu-west-1"),
+        ("AF", "eu-west-1"),
+        ("AS", "ap-southeast-1"),
+        ("SA", "sa-east-1"),
+        ("OC", "ap-southeast-2"),
+        ("AN", "global"),
+    ],
+)
+def test_the_shipped_edges(continent: Any, edge: str) -> None:
+    """Each continent's own edge, wherever in it the viewer is."""
+    somewhere = Place("found", "ZZ", continent)
+    for latitude, longitude in ((None, None), (0.0, 0.0), (-90.0, 0.0), (64.0, -140.0)):
+        place = replace(somewhere, latitude=latitude, longitude=longitude, accuracy_km=1000.0)
+        facts = facts_of(place=place)
+        assert edge == edges_for(SHIPPED, decided(facts), facts)[0].id
+
+
+@pytest.mark.parametrize("place", [UNKNOWN, NOT_LOOKED_UP])
+def test_the_shipped_fallback(place: Place) -> None:
+    """Unknown places go to the global edge."""
+    facts = facts_of(place=place)
+    assert "global" == edges_for(SHIPPED, decided(facts), facts)[0].id
+
+
+ABLE = Capability(
+    max_height=720,
+    max_frame_rate=30.0,
+    codecs=frozenset({CodecFamily.AVC}),
+    video_ranges=frozenset({VideoRange.SDR}),
+    spatial=True,
+)
+
+
+@pytest.mark.parametrize(
+    ("profile", "device", "asked", "expected"),
+    [
+        ({"max_bitrate_kbps": 9}, {}, {}, {"max_bandwidth": 9000}),
+        ({"max_bitrate_kbps": 9}, {}, {"max_bitrate_kbps": 8}, {"max_bandwidth": 8000}),
+        ({"max_bitrate_kbps": 9}, {}, {"max_bitrate_kbps": 10}, {"max_bandwidth": 9000}),
+        ({}, {}, {"max_bitrate_kbps": 10}, {"max_bandwidth": 10_000}),
+        ({}, {}, {}, {"max_bandwidth": None, "max_height": None, "max_frame_rate": None}),
+        ({"max_height": 1080}, {"capability": ABLE}, {"max_height": 2160}, {"max_height": 720}),
+        ({"max_height": 1080}, {"capability": ABLE}, {"max_height": 360}, {"max_height": 360}),
+        ({"max_height": 240}, {"capability": ABLE}, {"max_height": 360}, {"max_height": 240}),
+        ({}, {}, {"min_height": 360}, {"min_height": 360}),
+        ({"max_frame_rate": 60.0}, {"capability": ABLE}, {}, {"max_frame_rate": 30.0}),
+        ({"max_frame_rate": 25.0}, {"capability": ABLE}, {}, {"max_frame_rate": 25.0}),
+        (
+            {"codecs": frozenset({CodecFamily.HEVC}), "video_range": frozenset({VideoRange.PQ})},
+            {"capability": ABLE},
+            {"codecs": frozenset({CodecFamily.AV1})},
+            {
+                "allowed_codecs": frozenset({CodecFamily.HEVC}),
+                "device_codecs": ABLE.codecs,
+                "wanted_codecs": frozenset({CodecFamily.AV1}),
+                "allowed_ranges": frozenset({VideoRange.PQ}),
+                "device_ranges": ABLE.video_ranges,
+            },
+        ),
+        ({}, {"capability": ABLE}, {}, {"immersive": True}),
+        ({}, {}, {}, {"immersive": False, "audio_only": True, "untouched": False}),
+        ({}, {"os": "tvOS"}, {}, {"audio_only": False}),
+        ({"min_rungs": 3}, {}, {}, {"min_rungs": 3}),
+        (
+            {"device_limits": False},
+            {"os": "tvOS", "capability": replace(ABLE, spatial=False)},
+            {},
+            {
+                "max_height": None,
+                "max_frame_rate": None,
+                "device_codecs": None,
+                "device_ranges": None,
+                "immersive": True,
+                "audio_only": True,
+                "untouched": True,
+            },
+        ),
+    ],
+)
+def test_profile_and_device_and_request(
+    profile: dict[str, Any], device: dict[str, Any], asked: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    """The least of each cap; the device's own limits only where the profile wants them."""
+    facts = facts_of(Device(DeviceKind.TV, **device), limits=Limits(**asked))
+    limits = choose(policy(Profile("p", **profile)), facts).limits
+    assert expected == {name: getattr(limits, name) for name in expected}
+
+
+@pytest.mark.parametrize(
+    ("profile", "kbps", "least", "most"),
+    [
+        ({}, None, None, None),
+        ({"start_bitrate_kbps": 800}, None, 800_000, 800_000),
+        ({"start_bitrate_kbps": 800}, 5000, 3_600_000, 4_000_000),
+        ({}, 5000, 3_600_000, 4_000_000),
+        ({"headroom": 0.5}, 5000, 2_200_000, 2_500_000),
+        ({"headroom": 1.0}, 1, 1000, 1000),
+        ({}, 0, 1000, 1000),
+        ({}, 10**12, 10**14, 10**15),
+    ],
+)
+def test_where_to_start(
+    profile: dict[str, Any], kbps: int | None, least: int | None, most: int | None
+) -> None:
+    """A share of the measured speed, rounded down by less than a tenth; else the profile's."""
+    start = choose(policy(Profile("p", **profile)), facts_of(kbps=kbps)).limits.start_bandwidth
+    if least is None or most is None:
+        assert least == start
+    else:
+        assert start is not None
+        assert least <= start <= most
+
+
+def test_a_profile_that_keeps_everything() -> None:
+    """Everything stays, in its order, however slow the client and whatever its device."""
+    source = playlist(
+        media("AUDIO", "a"),
+        variant("top", 9000, "3840x2160", HEVC, "VIDEO-RANGE=PQ"),
+        variant("low", 100, "426x240", more='AUDIO="a"'),
+        variant("sound", 64, codecs=AAC),
+        iframes("i", 99_000, "3840x2160", HEVC),
+    )
+    tv = Device(DeviceKind.TV, os="tvOS", capability=ABLE)
+    everything = policy(Profile("all", device_limits=False))
+    facts = facts_of(tv, kbps=1)
+    found = decide(everything, facts, choose(everything, facts), source)
+    assert (keep_everything(source), ()) == (found.edit, found.reasons)
+
+
+def test_codecs_that_nothing_has() -> None:
+    """The request's own codecs are an error of their own when nothing has them."""
+    facts = facts_of(limits=Limits(codecs=frozenset({CodecFamily.VP9})))
+    with pytest.raises(NothingToPlayError, match="vp9"):
+        decided(facts)
+
+
+def test_steering_keeps_its_pathway() -> None:
+    """C1.1 on the way through the core: the source says where steering starts."""
+    source = playlist(
+        '#EXT-X-CONTENT-STEERING:SERVER-URI="s",PATHWAY-ID="B"',
+        variant("a", 100, more='PATHWAY-ID="A"'),
+        variant("b", 9000, more='PATHWAY-ID="B"'),
+    )
+    facts = facts_of()
+    assert (1, 0) == decide(SHIPPED, facts, choose(SHIPPED, facts), source).edit.variants
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        facts_of(session="another", viewer="another"),
+        facts_of(place=replace(PARIS, latitude=48.2, longitude=2.9, asn=7, anonymous=True)),
+        facts_of(Device(DeviceKind.DESKTOP, os="Linux", os_version="1", player="VLC", model="x")),
+        facts_of(reasons=(Reason(Step.ADDRESS, "x", "192.0.2.1"),), minute_of_day=7),
+        facts_of(Device(DeviceKind.TV)),
+        facts_of(limits=Limits(max_height=1080, max_bitrate_kbps=2500)),
+        facts_of(save_data=True),
+    ],
+)
+def test_one_key_for_a_client_class(other: Facts) -> None:
+    """Sessions, neighbours and players that are served alike share a decision."""
+    assert key(facts_of()) == key(other)
+    assert decided(facts_of()) == decided(other)
+
+
+DIFFERENT = [
+    facts_of(),
+    facts_of(kbps=50_000),
+    facts_of(kbps=10_000),
+    facts_of(kbps=5000),
+    facts_of(Device(DeviceKind.PHONE)),
+    facts_of(Device(DeviceKind.DESKTOP, os="tvOS")),
+    facts_of(Device(DeviceKind.DESKTOP, capability=ABLE)),
+    facts_of(Device(DeviceKind.DESKTOP, capability=Capability(spatial=True))),
+    facts_of(place=UNKNOWN),
+    facts_of(place=NOT_LOOKED_UP),
+    facts_of(place=replace(PARIS, country="BE")),
+    facts_of(place=replace(PARIS, continent="AF")),
+    facts_of(place=replace(PARIS, latitude=49.9)),
+    facts_of(place=replace(PARIS, accuracy_km=300.0)),
+    facts_of(limits=Limits(max_height=720)),
+    facts_of(limits=Limits(min_height=720)),
+    facts_of(limits=Limits(max_bitrate_kbps=720)),
+    facts_of(limits=Limits(codecs=frozenset({CodecFamily.AVC}))),
+    facts_of(limits=Limits(codecs=frozenset({CodecFamily.AVC, CodecFamily.HEVC}))),
+    replace(facts_of(), asset="another"),
+]
+
+
+def test_a_key_for_everything_that_matters() -> None:
+    """Whatever may change the answer changes the key."""
+    keys = [key(facts) for facts in DIFFERENT]
+    keys += [
+        key(facts_of(), version="v2"),
+        key(facts_of(), replace(SHIPPED, version="2")),
+        key(facts_of(), replace(SHIPPED, default_profile="fiber")),
+        key(facts_of(), replace(SHIPPED, rules=(Rule(When(), "wifi"),))),
+    ]
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_vague_place_has_a_bounded_number_of_keys() -> None:
+    """Viewers of a country fall into spots, whose number is fixed."""
+    keys = {key(facts_of(place=FRANCE, viewer=f"viewer-{number}")) for number in range(2000)}
+    assert len(keys) == 32
+
+
+def test_a_key_is_pinned() -> None:
+    """Every worker and every process asks the store by the same name."""
+    facts = facts_of(limits=Limits(codecs=frozenset(CodecFamily)))
+    assert KEY == key(facts, policy(Profile("p", video_range=frozenset(VideoRange))))
+
+
+KEY = "59058296ba1d83d1de577ba245d92c93"
+
+
+def test_reasons_tell_every_step() -> None:
+    """From the facts to the edge, in order, with who set each cap."""
+    device = Device(DeviceKind.TV, capability=Capability(max_height=720))
+    seen = Reason(Step.DEVICE, "seen", "a television")
+    facts = facts_of(device, kbps=900, limits=Limits(max_bitrate_kbps=1000), reasons=(seen,))
+    choice = choose(SHIPPED, facts)
+    decision = decide(SHIPPED, facts, choice, LADDER)
+    assert TOLD == [str(reason) for reason in reasons_of(SHIPPED, facts, choice, decision)]
+
+
+TOLD = """
+device: a television [seen]
+profile: no rule holds; the default profile is wifi [profile-default]
+ladder: at most 720p, set by the device [max-height-device]
+ladder: at most 1000 kbit/s, set by the request [max-bitrate-request]
+ladder: what this tv decodes is not known; nothing is withheld for it [device-codecs-unknown]
+ladder: at most 1000 kbit/s and 720p: 3 of 5 left out [caps]
+start: start on 360p at 500 kbit/s, the highest within 717 kbit/s [start-within-speed]
+edge: eu-west-1 serves the continent EU, within 895 km of the viewer's probable point \
+[edge-continent]
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("of", "facts", "codes"),
+    [
+        (SHIPPED, facts_of(Device(DeviceKind.PHONE)), ["profile-rule", "max-height-profile"]),
+        (SHIPPED, facts_of(limits=Limits(max_height=360)), ["max-height-request"]),
+        (SHIPPED, facts_of(), ["max-bitrate-profile", "profile-default"]),
+        (policy(Profile("p", device_limits=False)), facts_of(), ["device-limits-off"]),
+        (
+            replace(policy(Profile("p")), rules=(Rule(When(), "p", "mine"),)),
+            facts_of(Device(DeviceKind.TV, capability=ABLE)),
+            ["profile-rule", "max-height-device"],
+        ),
+    ],
+)
+def test_who_set_a_limit(of: Policy, facts: Facts, codes: list[str]) -> None:
+    """Rule or default, profile, device or request."""
+    choice = choose(of, facts)
+    reasons = reasons_of(of, facts, choice, decide(of, facts, choice, LADDER))
+    assert set(codes) <= {reason.code for reason in reasons}
+
+
+def test_a_rule_is_shown_by_place_and_name() -> None:
+    """Operators find the rule that decided."""
+    facts = facts_of(Device(DeviceKind.PHONE), kbps=999)
+    choice = choose(SHIPPED, facts)
+    reasons = reasons_of(SHIPPED, facts, choice, decide(SHIPPED, facts, choice, LADDER))
+    assert (
+        "profile: rules[0] (phone, below 1 Mbit/s) holds (device = phone, speed < 1000 kbit/s); "
+        "profile mobile_2g [profile-rule]"
+    ) == str(reasons[0])
+
+
+def test_edges_are_the_viewers_own() -> None:
+    """One decision serves a class; which of its equal edges serves is each viewer's."""
+    edges = [Edge(name, f"https://{name}.example/") for name in "abc"]
+    of = policy(Profile("p"), *edges)
+    decision = decided(facts_of(), of)
+    firsts = {edges_for(of, decision, facts_of(viewer=f"v{n}"))[0].id for n in range(50)}
+    assert {"a", "b", "c"} == firsts
