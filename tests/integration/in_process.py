@@ -1,0 +1,24 @@
+"""The whole gateway inside the test's own process: the same application, without a socket."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+
+from gateway.app import Application, build
+from gateway.config.load import load
+
+MEMORY = {"GATEWAY_STORE__URL": "memory"}
+
+
+def application(
+    config: Path | None = None, environ: Mapping[str, str] | None = None
+) -> Application:
+    """The application of a config; the store is this process's memory."""
+    return build(load(config, {**MEMORY, **(environ or {})}))
+
+
+def asking(app: Application, peer: str = "127.0.0.1") -> httpx.AsyncClient:
+    """A client whose requests come from ``peer``, and that sees a server's own faults."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=True, client=(peer, 50000))
+    return httpx.AsyncClient(transport=transport, base_url="http://gateway.test")
