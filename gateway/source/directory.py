@@ -8,6 +8,7 @@ leads out of it.
 import asyncio
 import contextlib
 from collections import OrderedDict
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
@@ -29,6 +30,13 @@ LOOK_AGAIN_S = 1.0
 Where the system cannot watch it, what is known is as old as this at most."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Unplayable:
+    """Remembered like a manifest, so that asking for it again and again costs nothing."""
+
+    why: str
+
+
 class DirectorySource:
     """``{root}/{template}`` with ``{asset}`` replaced, parsed once and kept until it changes."""
 
@@ -37,7 +45,7 @@ class DirectorySource:
         self._root = root
         self._template = template
         self._max_bytes = max_bytes
-        self._known: OrderedDict[str, SourceManifest] = OrderedDict()
+        self._known: OrderedDict[str, SourceManifest | _Unplayable] = OrderedDict()
         self._generation = 0
 
     async def load(self, asset: str) -> SourceManifest:
@@ -47,18 +55,24 @@ class DirectorySource:
         """
         path = self._template.replace("{asset}", asset)
         known = self._known.get(path)
-        if known is not None:
+        if known is None:
+            generation = self._generation
+            known = await asyncio.to_thread(self._read, path)
+            if generation == self._generation:  # else it changed while it was read
+                self._known[path] = known
+                if len(self._known) > REMEMBERED:
+                    self._known.popitem(last=False)
+        else:
             self._known.move_to_end(path)
-            return known
-        generation = self._generation
-        manifest = await asyncio.to_thread(self._read, path)
-        if generation == self._generation:  # else it changed while it was read: read again later
-            self._known[path] = manifest
-            if len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
-        return manifest
+        if isinstance(known, _Unplayable):
+            raise BadSourceError(known.why)
+        return known
 
-    def _read(self, path: str) -> SourceManifest:
+    def _read(self, path: str) -> SourceManifest | _Unplayable:
+        """The manifest; or why it is none, which holds until the file changes.
+
+        Raises what may be otherwise the next time: there is no file, or it cannot be read.
+        """
         try:
             root = self._root.resolve(strict=True)
             file = (root / path).resolve(strict=True)
@@ -76,11 +90,11 @@ class DirectorySource:
         except OSError as error:
             raise BadSourceError(f"{path}: cannot be read: {error.strerror}") from error
         if len(data) > self._max_bytes:
-            raise BadSourceError(f"{path}: larger than the {self._max_bytes} bytes allowed")
+            return _Unplayable(f"{path}: larger than the {self._max_bytes} bytes allowed")
         try:
             playlist = parse(data, path)
         except ManifestError as error:
-            raise BadSourceError(str(error)) from error
+            return _Unplayable(str(error))
         for fault in playlist.faults:
             PLAYLIST_FAULTS.labels(fault.rule).inc()
         return SourceManifest(path, playlist, blake2b(data, digest_size=8).hexdigest())

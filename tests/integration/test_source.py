@@ -1,0 +1,356 @@
+"""Source manifests on disk: read once, reloaded when they change, and never from elsewhere."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from gateway.source.directory import DirectorySource
+from gateway.source.source import BadSourceError, NoSuchAssetError, SourceManifest
+from tests.integration.asking import get_raw
+from tests.integration.running import running_gateway
+
+LARGEST = 4096
+
+
+def playlist(name: str) -> bytes:
+    """A playlist that can be told from others, all of one size."""
+    assert len(name) == 1
+    return f"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000\n{name}.m3u8\n".encode()
+
+
+def put(path: Path, data: bytes) -> None:
+    """Write a file and the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A catalogue with one asset."""
+    put(tmp_path / "catalogue/film/master.m3u8", playlist("a"))
+    return tmp_path / "catalogue"
+
+
+def reader(root: Path) -> DirectorySource:
+    """A source that nobody watches."""
+    return DirectorySource(root, "{asset}/master.m3u8", LARGEST)
+
+
+@contextlib.asynccontextmanager
+async def watched(root: Path) -> AsyncIterator[DirectorySource]:
+    """A source that follows its folder, and has begun to."""
+    source = reader(root)
+    task = asyncio.create_task(source.watch())
+    await asyncio.sleep(0.3)
+    try:
+        yield source
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def first_uri(source: DirectorySource, asset: str = "film") -> str:
+    """The URI by which a manifest can be told, or the word for why there is none."""
+    try:
+        return (await source.load(asset)).playlist.variants[0].uri
+    except NoSuchAssetError:
+        return "gone"
+    except BadSourceError:
+        return "bad"
+
+
+async def until(expected: str, seen: Callable[[], Awaitable[str]], within_s: float = 6.0) -> None:
+    """Wait until something is seen; fails when it is not."""
+    found = None
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            while (found := await seen()) != expected:  # noqa: ASYNC110  (files tell nothing)
+                await asyncio.sleep(0.02)
+    assert expected == found
+
+
+# ── read once ───────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_manifest_is_read_once(root: Path) -> None:
+    """The second answer is the first one: what is on disk is not looked at again."""
+    source = reader(root)
+    first = await source.load("film")
+    (root / "film/master.m3u8").unlink()
+    assert first is await source.load("film")
+
+
+async def test_what_a_manifest_is(root: Path) -> None:
+    """Its path below the root, and a version that follows its bytes alone."""
+    source = reader(root)
+    put(root / "same/master.m3u8", playlist("a"))
+    put(root / "other/master.m3u8", playlist("b"))
+    film, same, other = [await source.load(asset) for asset in ("film", "same", "other")]
+    assert ("film/master.m3u8", None) == (film.path, film.base_url)
+    assert film.version == same.version != other.version
+
+
+async def test_a_manifest_that_cannot_be_played_is_read_once(root: Path) -> None:
+    """Else every request for it would cost the reading of a whole file."""
+    source = reader(root)
+    put(root / "bad/master.m3u8", b"<html>")
+    assert "bad" == await first_uri(source, "bad")
+    put(root / "bad/master.m3u8", playlist("b"))
+    assert "bad" == await first_uri(source, "bad")
+
+
+# ── reloaded ────────────────────────────────────────────────────────────────────────────────────
+
+
+def rewritten(root: Path) -> None:
+    """In place."""
+    put(root / "film/master.m3u8", playlist("b"))
+
+
+def renamed_with_its_old_time(root: Path) -> None:
+    """By a copy that keeps size and times, as rsync makes one."""
+    old, new = root / "film/master.m3u8", root / "film/.master.m3u8.tmp"
+    put(new, playlist("b"))
+    os.utime(new, ns=(old.stat().st_atime_ns, old.stat().st_mtime_ns))
+    new.replace(old)
+
+
+def folder_renamed(root: Path) -> None:
+    """By a folder that takes the place of the asset's."""
+    put(root / "film-2/master.m3u8", playlist("b"))
+    (root / "film").rename(root / "film-1")
+    (root / "film-2").rename(root / "film")
+
+
+def folder_linked(root: Path) -> None:
+    """By a symbolic link below the root that takes the place of the asset's folder."""
+    put(root / "film-2/master.m3u8", playlist("b"))
+    (root / "film").rename(root / "film-1")
+    (root / "film").symlink_to("film-2")
+
+
+def root_replaced(root: Path) -> None:
+    """By another folder in place of the whole catalogue."""
+    put(root.with_name("next") / "film/master.m3u8", playlist("b"))
+    root.rename(root.with_name("last"))
+    root.with_name("next").rename(root)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [rewritten, renamed_with_its_old_time, folder_renamed, folder_linked, root_replaced],
+    ids=lambda change: change.__name__,
+)
+async def test_a_change_is_noticed(root: Path, change: Callable[[Path], None]) -> None:
+    """Whatever way it was made, and again after it."""
+    async with watched(root) as source:
+        assert "a.m3u8" == await first_uri(source)
+        change(root)
+        await until("b.m3u8", lambda: first_uri(source))
+        put(root / "film/master.m3u8", playlist("c"))
+        await until("c.m3u8", lambda: first_uri(source))
+
+
+async def test_what_is_deleted_is_gone(root: Path) -> None:
+    """And what is put there later is found."""
+    async with watched(root) as source:
+        await first_uri(source)
+        (root / "film/master.m3u8").unlink()
+        await until("gone", lambda: first_uri(source))
+        put(root / "film/master.m3u8", playlist("b"))
+        await until("b.m3u8", lambda: first_uri(source))
+
+
+async def test_a_broken_manifest_is_repaired(root: Path) -> None:
+    """A fault is forgotten with the file that had it."""
+    async with watched(root) as source:
+        put(root / "film/master.m3u8", b"<html>")
+        await until("bad", lambda: first_uri(source))
+        put(root / "film/master.m3u8", playlist("b"))
+        await until("b.m3u8", lambda: first_uri(source))
+
+
+@pytest.mark.parametrize("name", ["node_modules", ".git", "__pycache__", "a~", ".#b"])
+async def test_any_name_is_watched(root: Path, name: str) -> None:
+    """Names that programmers' tools pass over may be assets all the same."""
+    put(root / name / "master.m3u8", playlist("a"))
+    async with watched(root) as source:
+        assert "a.m3u8" == await first_uri(source, name)
+        put(root / name / "master.m3u8", playlist("b"))
+        await until("b.m3u8", lambda: first_uri(source, name))
+
+
+async def test_a_root_that_comes_later(tmp_path: Path) -> None:
+    """A disk that is mounted late is not ready, then it is, and is watched."""
+    root = tmp_path / "late"
+    async with watched(root) as source:
+        assert f"{root} is not a directory" == source.ready()
+        assert "gone" == await first_uri(source)
+        put(root / "film/master.m3u8", playlist("a"))
+        assert None is source.ready()
+        await until("a.m3u8", lambda: first_uri(source))
+        await asyncio.sleep(1.2)
+        put(root / "film/master.m3u8", playlist("b"))
+        await until("b.m3u8", lambda: first_uri(source))
+
+
+# ── refused ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def link_out(root: Path) -> None:
+    """A link to a file outside of the root."""
+    put(root.with_name("secret") / "master.m3u8", playlist("s"))
+    (root / "x").mkdir()
+    (root / "x/master.m3u8").symlink_to(root.with_name("secret") / "master.m3u8")
+
+
+def linked_folder_out(root: Path) -> None:
+    """A link to a folder outside of the root."""
+    put(root.with_name("secret") / "master.m3u8", playlist("s"))
+    (root / "x").symlink_to(root.with_name("secret"))
+
+
+def sibling_with_the_roots_name(root: Path) -> None:
+    """A folder beside the root whose name begins like the root's."""
+    put(root.with_name("catalogue-secret") / "master.m3u8", playlist("s"))
+    (root / "x").symlink_to(root.with_name("catalogue-secret"))
+
+
+def link_to_itself(root: Path) -> None:
+    """A loop of links."""
+    (root / "x").symlink_to("x")
+
+
+def folder(root: Path) -> None:
+    """A folder with the name of the file."""
+    (root / "x/master.m3u8").mkdir(parents=True)
+
+
+def pipe(root: Path) -> None:
+    """A pipe that nobody ever writes to."""
+    (root / "x").mkdir()
+    os.mkfifo(root / "x/master.m3u8")
+
+
+def file_for_a_folder(root: Path) -> None:
+    """A file where the asset's folder should be."""
+    put(root / "x", playlist("a"))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        link_out,
+        linked_folder_out,
+        sibling_with_the_roots_name,
+        link_to_itself,
+        folder,
+        pipe,
+        file_for_a_folder,
+    ],
+    ids=lambda make: make.__name__,
+)
+async def test_what_is_no_file_of_the_catalogue_is_not_there(
+    root: Path, make: Callable[[Path], None]
+) -> None:
+    """A 404, at once: nothing outside of the root is read, and nothing that never ends."""
+    make(root)
+    async with asyncio.timeout(2):
+        assert "gone" == await first_uri(reader(root), "x")
+
+
+@pytest.mark.parametrize("asset", ["x" * 400, "a/" * 250 + "a", "nothing", "film/master.m3u8"])
+async def test_names_that_lead_to_no_file(root: Path, asset: str) -> None:
+    """A name may be longer than any file system takes."""
+    assert "gone" == await first_uri(reader(root), asset)
+
+
+async def test_a_link_below_the_root_is_followed(root: Path) -> None:
+    """As long as it stays inside; the path stays the asset's own, for relative URIs."""
+    (root / "alias").symlink_to("film")
+    found: SourceManifest = await reader(root).load("alias")
+    assert ("alias/master.m3u8", "a.m3u8") == (found.path, found.playlist.variants[0].uri)
+
+
+BAD = {
+    "latin-1": (playlist("a") + "# Stra\u00dfe\n".encode("latin-1"), ["x/master.m3u8", "A1.1"]),
+    "binary": (bytes(range(256)), ["x/master.m3u8"]),
+    "empty": (b"", ["x/master.m3u8", "A1.4"]),
+    "too large": (playlist("a") + b"#" * LARGEST, ["x/master.m3u8", f"{LARGEST} bytes"]),
+    "media playlist": (b"#EXTM3U\n#EXTINF:4,\na.ts\n", ["x/master.m3u8", "A1.7"]),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+async def test_what_cannot_be_played_is_bad(root: Path, name: str) -> None:
+    """A 502 that names the file, and the rule where one is broken."""
+    data, words = BAD[name]
+    put(root / "x/master.m3u8", data)
+    with pytest.raises(BadSourceError) as caught:
+        await reader(root).load("x")
+    assert [] == [word for word in words if word not in str(caught.value)]
+
+
+async def test_a_file_as_large_as_allowed_is_read(root: Path) -> None:
+    """The bound is what may still be read."""
+    data = playlist("a")
+    put(root / "x/master.m3u8", data + b"#" * (LARGEST - len(data) - 1) + b"\n")
+    assert "a.m3u8" == await first_uri(reader(root), "x")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="NOT RUN: root may read every file")
+async def test_a_file_that_may_not_be_read_is_bad(root: Path) -> None:
+    """It is there, so it is not a 404; and the reason is told."""
+    put(root / "x/master.m3u8", playlist("a"))
+    (root / "x/master.m3u8").chmod(0)
+    with pytest.raises(BadSourceError, match="cannot be read"):
+        await reader(root).load("x")
+
+
+# ── over HTTP ───────────────────────────────────────────────────────────────────────────────────
+
+TRAVERSALS = [
+    b"../secret",
+    b"../../secret/x",
+    b"..%2fsecret",
+    b"%2e%2e/secret",
+    b"%2e%2e%2fsecret",
+    b"film/../../secret",
+    b"film/%2e%2e/%2e%2e/secret",
+    b"..%5csecret",
+    b"%252e%252e%252fsecret",
+    b"/etc",
+    b"%2fetc",
+    b"film%00",
+    b"..;/secret",
+    b".%2e/secret",
+    b"\\..\\secret",
+    b"%c0%ae%c0%ae/secret",
+]
+
+
+def test_no_request_leads_out_of_the_catalogue(root: Path) -> None:
+    """Attempts of every age, byte by byte on the socket; the secret is never served."""
+    put(root.with_name("secret") / "master.m3u8", playlist("s"))
+    config = root.with_name("gateway.toml")
+    config.write_text(
+        f'[source]\nkind = "directory"\nroot = "{root}"\n[store]\nurl = "memory"\n', "utf-8"
+    )
+    with running_gateway(config) as gateway:
+        assert 200 == get_raw(gateway.url, b"/v1/play/film.m3u8").status
+        for target in TRAVERSALS:
+            for ending in (b"", b".m3u8", b"/master.m3u8", b"/master.m3u8.m3u8"):
+                answer = get_raw(gateway.url, b"/v1/play/" + target + ending)
+                assert answer.status in {400, 404}, target + ending
+                assert b"s.m3u8" not in answer.body
+        bad = root / "bad/master.m3u8"
+        put(bad, b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n")
+        answer = get_raw(gateway.url, b"/v1/play/bad.m3u8")
+        assert 502 == answer.status
+        assert b"bad/master.m3u8" in answer.body
+        assert str(root).encode() not in answer.body
+        assert 404 == get_raw(gateway.url, b"/v1/play/nothing").status
