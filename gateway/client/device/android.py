@@ -116,12 +116,12 @@ def model_of(low: str) -> str:
 
 
 def _end_of_model(field: str) -> int:
+    if field.lstrip().startswith("build/"):
+        return 0
     for mark in (" build", ") ", " miui/", "/build", " applewebkit"):
         at = field.find(mark)
         if at >= 0:
             return at
-    if field.lstrip().startswith("build/"):
-        return 0
     return len(field.rstrip(")")) if field.endswith(")") else len(field)
 
 

@@ -42,7 +42,10 @@ _DUTIES = (
     "theoldreader", "hatena", "genieo", "teoma", "scooter/", "yahoo:", "yahoocache",
     "mediapartners", "adsbot", "ghost inspector", "embedly", "iframely", "w3c_", "w3c-",
     "keycdn", "sectigo", "dcv", "internet-measurement", "inspector", "inspection",
-    "webcapture", "sitesucker", "webcop", "downloader/", "-user/", "agent/1", "proxy)",
+    "webcapture", "sitesucker", "webcop", "downloader/", "-user/", "agent/1", "agent/2",
+    "agent/0", " agent ", "buyforme", "csscheck", "healthz", "check/", "check)", "shopping",
+    "shopp", "-ai/", "leadgen", "leadradar", "prospect", "insight", "auditor", "sslshed",
+    "infrawatch", "onlyscans", "proxy)",
     "[at]", "(at)", "contact ", "trendsmap", "pixalate",
 )  # fmt: skip
 _PROGRAMS = frozenset(

@@ -5,7 +5,7 @@ and "desktop site" makes a phone a Linux PC (rule F3). Hints only ever refine ph
 computer and unknown: what names itself a television, console, car or bot stays that.
 """
 
-from gateway.client.device import android
+from gateway.client.device import android, screens
 from gateway.client.device.system import clean
 from gateway.client.device.text import AgentText
 from gateway.client.device.verdict import Verdict
@@ -56,7 +56,8 @@ def correct(verdict: Verdict, text: AgentText, hints: ClientHints) -> Verdict:
             return Verdict(kind, "hint-form-factor", "its form factor is in a client hint")
     platform = _platform(hints)
     if hints.model and platform in (None, "Android"):
-        named = android.by_model(hints.model.lower())
+        name = hints.model.lower()
+        named = screens.by_model(name) or android.by_model(name)
         if named is not None:
             return Verdict(named.kind, "hint-model", "its model is in a client hint")
     return _by_mobile(verdict, text, platform, hints.mobile)

@@ -87,22 +87,23 @@ TV_WORDS = word_set(
     """
     abox abx acemax aftb aftd afte afteu aftg aftha afthxt aftj aftjm aftk aftka aftkrt aftm
     aftmd aftmm aftmon aftn aftpr aftr aftrs afts aftso aftss aftsss aftt afttd afttdn afttiff
-    afttor aftw aftwa aftwi aftwmst aftwyhm aftx aftxi akira alfawise amcv amigo amlogic
-    andowl arcelik artline atmaca atv baff beelink beyondtv boreal bqeel brandt bravia buzztv
-    centek changhong chromecast coocaa cvte dangbei dangcaphd deadpool digifors divisat
-    docooler dolamee draco dreamstar dunehd dynalink ebox egreat eled eltex erisson evpad
-    fengmi flowbox formuler fundroid geniatech globmall grundig gtcombo gtking gtkingat
-    gtkingii harper hartens hgtv hiberg himax himedia hiremco hlq holleberg homatics homesync
-    horizont hpy hty hx iconbit iffalcon imaq invin jmgo jvc kant khadas korax leben leelbox
-    loview magbox magicsee matador maunfeld mbox mecool megogo mibox minix mitv mlt movix mxq
-    mygica nebula netbox netta nexbox nexon nogapc nokiastreaming nordmende novex ntv nvx nwx
-    odroid onvo openbox orbsmart ozone ozonehd peaq pendoo polarline probox ptv pyramid rka
-    rkm rombica saba sabrina salutetv sbdv scishion sdmc sei selenga selevision skyline
-    skystream skyworth smartbox smotreshka soullink soundmax spyboxs sternenschein sunny
-    sunvell supermax switron swtv tanix technika technisat technosat tigerstar timvisionbox
-    tivax topdevice topsion toucan transpeed tronsmart turewell tvbox tvip tvpad ugoos ulx
-    umax vekta vermax vesta vhix vibox viden vinabox vityaz vizio vmp vontar vorke wechip
-    wetek wiwa xgimi xoro yasin yndx yundoo yutmart zaith zappiti zgemma zidoo
+    afttor aftw aftwa aftwi aftwmst aftwyhm aftx aftxi akira alfawise amcv amigo amiko amlogic
+    andowl arcelik artline atmaca atv azamerica baff beelink beyondtv boreal bqeel brandt
+    bravia buzztv centek changhong chromecast cinebox coocaa cvte dangbei dangcaphd deadpool
+    digifors dishtv divisat docooler dolamee draco dreamstar dunehd dynalink ebox edision
+    egreat eled eltex erisson evpad fengmi flowbox formuler fundroid geniatech gigablue
+    globmall grundig gtcombo gtking gtkingat gtkingii harper hartens hgtv hiberg himax himedia
+    hiremco hlq holleberg homatics homesync horizont hpy hty hx iconbit iffalcon imaq invin
+    jiostb jmgo jvc kant khadas korax leben leelbox loview magbox magicsee matador maunfeld
+    mbox mecool megogo mibox minix mitv mlt movix mxq mygica nebula netbox netta nexbox nexon
+    nogapc nokiastreaming nordmende novex ntv nvx nwx octagon odroid onvo openbox opticum
+    orbsmart ozone ozonehd peaq pendoo polarline probox ptv pyramid rka rkm rombica saba
+    sabrina salutetv sbdv scishion sdmc sei selenga selevision skyline skystream skyworth
+    smartbox smotreshka soullink soundmax spyboxs sternenschein sunny sunvell superbox
+    supermax switron swtv tanix tatasky technika technisat technosat tigerstar timvisionbox
+    tivax tocombox topdevice topsion toucan transpeed tronsmart turewell tvbox tvip tvpad
+    ugoos ulx umax vekta vermax vesta vhix vibox viden vinabox vityaz vizio vmp vontar vorke
+    wechip wetek wiwa xgimi xoro yasin yndx yundoo yutmart zaith zappiti zgemma zidoo
     """
 )
 TV_PARTS = re.compile(

@@ -114,6 +114,13 @@ def find(text: AgentText, model: str) -> Verdict | None:
     return _find_console(text, model) or _find_car(text, model) or _find_tv(text)
 
 
+def by_model(model: str) -> Verdict | None:
+    """What a model alone tells, as client hints give it: console or car, or None."""
+    if _CONSOLE_MODEL.match(model):
+        return _CONSOLE_MODEL_VERDICT
+    return _CAR_MODEL_VERDICT if _CAR_MODEL.match(model) else None
+
+
 def _find_console(text: AgentText, model: str) -> Verdict | None:
     """Game consoles, handhelds included: PlayStation, Xbox, Nintendo, Ouya, Steam Deck …"""
     if text.says(_CONSOLES) or text.has(*_CONSOLE_PARTS):

@@ -5,6 +5,7 @@ Fire OS comes with the version of the Android below it.
 """
 
 import re
+from functools import lru_cache
 
 from gateway.client.device.library import system_of
 from gateway.client.device.phrases import Pattern, Phrases
@@ -52,6 +53,11 @@ _MODEL = re.compile(
     r"|wiiu",
     re.IGNORECASE,
 )
+# What a match of the pattern above needs: a cheap look that most User-Agents end at.
+_NAMES_MODEL = (
+    "iphone", "ipad", "ipod", "appletv", "realitydevice", "audioaccessory", "roku", "playstation",
+    "xbox", "nintendo", "wiiu",
+)  # fmt: skip
 _UNSAFE = re.compile(r"[^\w .,()+/'-]", re.ASCII)
 _MAX_MODEL_CHARS = 64
 
@@ -101,10 +107,13 @@ def model(text: AgentText, android_model: str) -> str | None:
         # Lower case of some letters is longer than the letter: only then the places differ.
         same = len(text.low) == len(text.raw)
         return clean(text.raw[at : at + len(android_model)] if same else android_model)
+    if not text.has(*_NAMES_MODEL):
+        return None
     found = _MODEL.search(text.raw)
     return clean(found[0]) if found else None
 
 
+@lru_cache(maxsize=4096)
 def clean(name: str) -> str | None:
     """A model's name with anything but plain characters taken out; None when nothing is left."""
     return _UNSAFE.sub("", name)[:_MAX_MODEL_CHARS].strip() or None

@@ -27,6 +27,8 @@ APP = "AcmePlayer/1.0"
         (REDUCED_PHONE, ClientHints(platform="Android", model="Acme 1"), DeviceKind.PHONE),
         (REDUCED_PHONE, ClientHints(model="BRAVIA 4K VH2"), DeviceKind.TV),
         (REDUCED_LARGE, ClientHints(model="HK1RBOX-X4"), DeviceKind.TV),
+        (REDUCED_LARGE, ClientHints(model="8227L_demo"), DeviceKind.CAR),
+        (REDUCED_PHONE, ClientHints(model="RG505"), DeviceKind.CONSOLE),
         (REDUCED_LARGE, ClientHints(platform="Android", mobile=True), DeviceKind.PHONE),
         (REDUCED_LARGE, ClientHints(platform="Android", mobile=False), DeviceKind.TABLET),
         (REDUCED_PHONE, ClientHints(form_factors=("Tablet",)), DeviceKind.TABLET),
