@@ -64,7 +64,7 @@ class Application:
             bodies=Bodies(settings.limits.local_cache_bytes),
         )
         self._watcher = ConfigWatcher(loaded, environ, self._apply, _ReloadMetrics())
-        router = Router(routes(), redirect_slashes=False, default=nowhere, lifespan=self._lifespan)
+        router = Router(routes(), redirect_slashes=False, default=nowhere, lifespan=self.lifespan)
         self._envelope = Envelope(router, self.gateway)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,7 +80,8 @@ class Application:
         self.gateway.runtime = _runtime(loaded, self.gateway.runtime)
 
     @contextlib.asynccontextmanager
-    async def _lifespan(self, _: "Application") -> AsyncIterator[None]:
+    async def lifespan(self, _: "Application") -> AsyncIterator[None]:
+        """The ASGI lifespan: the store and whatever runs beside the requests."""
         _warm_up(self.gateway.runtime.classifier)
         await self.gateway.store.start()
         metrics.STORE_UP.set(0 if self.gateway.store.state == "down" else 1)

@@ -1,6 +1,7 @@
 """The whole gateway inside the test's own process: the same application, without a socket."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -16,6 +17,16 @@ def application(
 ) -> Application:
     """The application of a config; the store is this process's memory."""
     return build(load(config, {**MEMORY, **(environ or {})}))
+
+
+@contextlib.asynccontextmanager
+async def started(
+    config: Path | None = None, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an application whose store and followers run."""
+    app = application(config, environ)
+    async with app.lifespan(app), asking(app) as client:
+        yield client
 
 
 def asking(app: Application, peer: str = "127.0.0.1") -> httpx.AsyncClient:
