@@ -29,9 +29,19 @@ if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/d
     fi
 fi
 
-say "[2/4] installing requirements/$kind.txt (a minute on a fresh machine)"
-if ! .venv/bin/python -m pip install --disable-pip-version-check --no-input --require-hashes \
-        --progress-bar on -r "requirements/$kind.txt" >.venv/install.log 2>&1; then
+total=$(grep -c '==' "requirements/$kind.txt")
+say "[2/4] installing $total packages of requirements/$kind.txt (a minute on a fresh machine)"
+{
+    status=0
+    .venv/bin/python -m pip install --disable-pip-version-check --no-input --no-color \
+        --progress-bar off --require-hashes -r "requirements/$kind.txt" 2>&1 || status=$?
+    echo "$status" >.venv/install.status
+} | tee .venv/install.log | awk -v total="$total" '
+    /^(Collecting|Requirement already satisfied)/ { printf "\r      %d of %d ", ++done, total; fflush() }
+    /^Installing collected/ { printf "\n      putting them in place\n"; fflush() }
+' >&2
+if [ "$(cat .venv/install.status)" != 0 ]; then
+    say ""
     tail -n 5 .venv/install.log >&2
     if grep -qiE 'connection|resolve|timed out|unreachable|No matching distribution' .venv/install.log; then
         say "error: the package registry could not be reached, or has no build for this machine." \
