@@ -1,0 +1,168 @@
+"""The commands as an operator types them: outputs, exit codes, and what goes to which stream."""
+
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from click.testing import CliRunner, Result
+
+from gateway.cli import main
+
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Commands set up logging for their whole process, which here is the tests' own."""
+    handlers, level = logging.root.handlers[:], logging.root.level
+    gateways, configured = logging.getLogger("gateway").level, structlog.get_config()
+    yield
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+    logging.getLogger("gateway").setLevel(gateways)
+    structlog.configure(**configured)
+
+
+def gateway(*arguments: str, **environ: str) -> Result:
+    """Run ``gateway`` with these arguments to its end, in this process."""
+    unset: dict[str, str | None] = {name: None for name in os.environ if name not in CLEAN}
+    return CliRunner().invoke(main, arguments, env=unset | environ)
+
+
+def process(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """The same as a process of its own."""
+    command = [sys.executable, "-m", "gateway", *arguments]
+    return subprocess.run(
+        command, env=CLEAN | environ, capture_output=True, text=True, timeout=20, check=False
+    )
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A small config that is right."""
+    path = tmp_path / "gateway.toml"
+    path.write_text("[profiles.wifi]\nmax_height = 720\n", "utf-8")
+    return path
+
+
+USAGE = [
+    ("no command", ["nonsense"]),
+    ("no config", ["check"]),
+    ("no address", ["explain", "film"]),
+    ("an unknown option", ["serve", "--prot", "80"]),
+    ("no workers", ["serve", "--workers", "0"]),
+    ("no number", ["explain", "film", "--ip", "1.2.3.4", "--speed", "fast"]),
+    ("a port that is none", ["demo", "--port", "70000"]),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments"), USAGE)
+def test_usage_errors(name: str, arguments: list[str]) -> None:
+    """Exit code 2, nothing on stdout, and how it is meant on stderr."""
+    ended = gateway(*arguments)
+    assert (2, "") == (ended.exit_code, ended.stdout), name
+    assert "Usage:" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "check", "explain", "schema", "demo"])
+def test_every_command_explains_itself(command: str) -> None:
+    """``--help`` of each, and of all together."""
+    assert command in gateway("--help").stdout
+    ended = gateway(command, "--help")
+    assert (0, "") == (ended.exit_code, ended.stderr)
+    assert ended.stdout.startswith("Usage:")
+
+
+def test_check_of_a_good_config(config: Path) -> None:
+    """One line, exit code 0."""
+    ended = gateway("check", str(config))
+    assert (0, f"{config}: ok\n", "") == (ended.exit_code, ended.stdout, ended.stderr)
+
+
+def test_check_of_a_bad_config(config: Path) -> None:
+    """Every error at once on stderr, each with its path, value and what is allowed; exit 1."""
+    config.write_text(
+        '[server]\nport = "80"\nprot = 1\n[profiles.wifi]\nmax_height = -1\n'
+        '[[rules]]\nwhen = { device = ["phnoe"] }\nprofile = "wfi"\n',
+        "utf-8",
+    )
+    ended = gateway("check", str(config))
+    assert (1, "") == (ended.exit_code, ended.stdout)
+    for words in (
+        ("server.port", '"80"', "allowed"),
+        ("server.prot", "port"),
+        ("profiles.wifi.max_height", "-1", "allowed"),
+        ("rules[0].when.device", "phnoe", "phone"),
+        ("rules[0].profile", "wfi", "wifi"),
+    ):
+        lines = [line for line in ended.stderr.splitlines() if words[0] in line]
+        assert lines, words
+        assert [] == [word for word in words if word not in lines[0]]
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "serve --config", "explain film --ip ::1 --config"])
+@pytest.mark.parametrize("what", ["nothing there", "not TOML", "not UTF-8"])
+def test_a_config_that_cannot_be_read(config: Path, command: str, what: str) -> None:
+    """Whatever command meets it: exit 1 and a line that names the file."""
+    if what == "nothing there":
+        config.unlink()
+    else:
+        config.write_bytes(b"[server\n" if what == "not TOML" else b"\xff\xfe")
+    ended = gateway(*command.split(), str(config))
+    assert (1, "") == (ended.exit_code, ended.stdout)
+    assert config.name in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_environment_is_checked_too(config: Path) -> None:
+    """A variable that is wrong is named."""
+    ended = gateway("check", str(config), GATEWAY_SERVER__PORT="eighty")
+    assert 1 == ended.exit_code
+    assert "GATEWAY_SERVER__PORT" in ended.stderr
+
+
+def test_schema_is_a_json_schema_that_knows_the_keys() -> None:
+    """Editors can use it: a draft, closed objects, a text for every key."""
+    ended = gateway("schema")
+    schema: dict[str, Any] = json.loads(ended.stdout)
+    assert (0, "") == (ended.exit_code, ended.stderr)
+    assert "2020-12" in schema["$schema"]
+    assert {"server", "store", "geo", "source", "profiles", "rules", "edges"} <= set(
+        schema["properties"]
+    )
+    text = json.dumps(schema)
+    assert text.count('"additionalProperties": false') >= len(schema["properties"]) - 2
+    references = {part.split('"')[0] for part in text.split('"#/$defs/')[1:]}
+    assert set() == references - set(schema["$defs"])
+
+
+def test_a_busy_port_is_one_clear_line() -> None:
+    """Exit 1; the line says which port, why, and how to take another one."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = process("serve", GATEWAY_SERVER__PORT=port)
+    assert (1, "") == (ended.returncode, ended.stdout)
+    assert [
+        (
+            f"error: cannot listen on 127.0.0.1 port {port}: it is already in use; choose another "
+            "(server.port, GATEWAY_SERVER__PORT, or PORT= for make run)"
+        )
+    ] == ended.stderr.splitlines()
+
+
+def test_an_address_of_another_machine_is_one_clear_line() -> None:
+    """As above, for ``server.host``."""
+    ended = process("serve", GATEWAY_SERVER__HOST="192.0.2.1", GATEWAY_SERVER__PORT="0")
+    assert 1 == ended.returncode
+    assert 1 == len(ended.stderr.splitlines())
+    assert "this machine has no such address" in ended.stderr
