@@ -40,6 +40,8 @@ CONFIDENCE = 0.67
 it; the disc is so much larger that it holds all."""
 WANTED = 8
 """A ranking stops after the band with which it holds at least this many edges."""
+SPARE = 64
+"""So many edges of a tier are enough when it is only there in case that better ones fail."""
 
 # The bounds again, as what a scalar product of unit vectors is compared to.
 _BAND_LIMITS = [-math.cos(min(km / EARTH_RADIUS_KM, math.pi)) for km in BANDS_KM[:-1]]
@@ -100,9 +102,12 @@ def tiers(edges: Sequence[Edge], place: Place, spot: int) -> tuple[Tier, ...]:
         grouped.setdefault(_rank_key(edge, place, point), []).append(position)
     found: list[Tier] = []
     count = 0
-    for (region, band), positions in sorted(grouped.items()):
-        found.append(Tier(tuple(positions), REGIONS[region], None if band == _NO_BAND else band))
-        count += len(positions)
+    for (region, band), equal in sorted(grouped.items()):
+        here = equal
+        if found and len(equal) > SPARE:
+            here = nsmallest(SPARE, equal, key=lambda at: _mix(edges[at].key + spot))
+        found.append(Tier(tuple(here), REGIONS[region], None if band == _NO_BAND else band))
+        count += len(here)
         if count >= WANTED:
             break
     return tuple(found)
@@ -139,9 +144,12 @@ def order(
     key = stable_hash(f"{asset}\0{viewer}")
     ordered: list[int] = []
     for tier in ranked:
-        scores = [(_score(edges[position], key), position) for position in tier.edges]
-        ordered += [position for _, position in nsmallest(WANTED - len(ordered), scores)]
-    return tuple(ordered)
+        if len(tier.edges) == 1:
+            ordered += tier.edges
+        else:
+            scores = [(_score(edges[position], key), position) for position in tier.edges]
+            ordered += [position for _, position in nsmallest(WANTED, scores)]
+    return tuple(ordered[:WANTED])
 
 
 def _score(edge: Edge, key: int) -> float:

@@ -31,7 +31,7 @@ def rungs_of(playlist: MultivariantPlaylist) -> tuple[Rung, ...]:
     return tuple(
         _rung(
             variant,
-            step=steps[_ladder_of(variant)].index(variant.bandwidth),
+            step=steps[_ladder_of(variant)][variant.bandwidth],
             has_video=variant.has_video is True or (variant.has_video is None and not pictures),
         )
         for variant in playlist.variants
@@ -68,13 +68,16 @@ def _other_video(variant: Variant) -> bool:
     )
 
 
-def _steps(variants: Iterable[Variant]) -> dict[tuple[object, ...], list[int]]:
-    """The bit rates of each encoding within each audio group, ascending: the n-th of one group
-    shows the same picture as the n-th of another."""
+def _steps(variants: Iterable[Variant]) -> dict[tuple[object, ...], dict[int, int]]:
+    """The rank of each bit rate within its encoding and audio group: the n-th of one group shows
+    the same picture as the n-th of another."""
     bandwidths: dict[tuple[object, ...], set[int]] = {}
     for variant in variants:
         bandwidths.setdefault(_ladder_of(variant), set()).add(variant.bandwidth)
-    return {key: sorted(found) for key, found in bandwidths.items()}
+    return {
+        ladder: {bandwidth: rank for rank, bandwidth in enumerate(sorted(found))}
+        for ladder, found in bandwidths.items()
+    }
 
 
 def _ladder_of(variant: Variant) -> tuple[object, ...]:

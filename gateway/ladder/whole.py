@@ -59,8 +59,9 @@ def whole_audio_groups(
     whole = [rung for rung in kept if rung.audio_group not in broken]
     if {(rung.pathway, rung.picture) for rung in whole} != pictures:
         return kept
-    gone = sorted({str(rung.audio_group) for rung in kept if rung.audio_group in broken})
-    text = f"audio {', '.join(gone)} does not fit with every rung"
+    gone = {rung.audio_group for rung in kept if rung.audio_group in broken}
+    names = sorted("muxed" if group is None else ascii(group) for group in gone)
+    text = f"audio {', '.join(names)} does not fit with every rung"
     reasons += words.left_out("audio-groups", text, kept, whole)
     return whole
 

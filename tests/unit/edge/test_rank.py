@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.edge.edge import Edge
-from gateway.edge.rank import BANDS_KM, SPOTS, WANTED, Tier, explain, order, spot_of, tiers
+from gateway.edge.rank import BANDS_KM, SPARE, SPOTS, WANTED, Tier, explain, order, spot_of, tiers
 from geodata.cell import snap
 from geodata.distance import great_circle_km
 from geodata.place import NOT_LOOKED_UP, UNKNOWN, Continent, Place
@@ -253,6 +253,16 @@ def test_a_ranking_is_bounded() -> None:
     assert WANTED == len(order(edges, ranked, "film", "v"))
     equal = tiers([edge(f"e{number}") for number in range(10_000)], UNKNOWN, 0)
     assert WANTED == len(set(order(edges, equal, "film", "v")))
+
+
+def test_edges_in_reserve_are_few() -> None:
+    """Behind the fallback edge stand some of 10,000, the same for everyone, not all."""
+    edges = [edge(f"e{number}") for number in range(9_999)] + [edge("spare", fallback=True)]
+    first, second = tiers(edges, UNKNOWN, 0)
+    assert (9_999,) == first.edges
+    assert SPARE == len(set(second.edges))
+    assert (first, second) == tiers(edges, NOT_LOOKED_UP, 0)
+    assert SPARE < len(tiers(edges[:-1], UNKNOWN, 0)[0].edges)
 
 
 def _km(there: Edge, here: tuple[float, float]) -> float:

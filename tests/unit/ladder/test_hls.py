@@ -176,6 +176,20 @@ def test_iframe_playlists(entries: list[str], limits: Constraints, expected: str
                 iframes("i", 50, "640x360", more='VIDEO="trick"'),
             ],
         ),
+        (  # what an I-frame playlist still names stays
+            [
+                media("VIDEO", "hd"),
+                variant("a", 500, "640x360"),
+                variant("b", 900, "1280x720", more='VIDEO="hd"'),
+                iframes("i", 50, "640x360", more='VIDEO="hd"'),
+            ],
+            Constraints(max_height=360),
+            [
+                media("VIDEO", "hd"),
+                variant("a", 500, "640x360"),
+                iframes("i", 50, "640x360", more='VIDEO="hd"'),
+            ],
+        ),
         (  # a reference that dangled in the source is the source's own
             [variant("a", 500, more='AUDIO="gone"'), variant("b", 900)],
             Constraints(max_bandwidth=600_000),

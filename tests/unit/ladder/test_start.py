@@ -29,6 +29,12 @@ GROUPS = [
         # Of equals, the one listed first.
         ([variant("x", 9), variant("a", 5), variant("b", 5)], 5, "a x b", "start-within-speed"),
         ([variant("x", 9), variant("a", 5), variant("b", 5)], 1, "a x b", "start-lowest"),
+        (
+            [variant("x", 9), variant("a", 5, "640x360"), variant("b", 5, "768x432")],
+            5,
+            "a x b",
+            "start-within-speed",
+        ),
         # H.264 in SDR, though something newer costs the same.
         (
             [variant("h", 900, codecs=HEVC), variant("a", 500, codecs=AVC)],

@@ -2,6 +2,8 @@
 
 import pytest
 
+from gateway.ladder.fit import fit
+from gateway.ladder.hls import rungs_of
 from gateway.ladder.rung import Constraints
 from manifests.codecs import CodecFamily, VideoRange
 from tests.unit.ladder.sources import AVC, HEVC, fitted, playlist, uris, variant
@@ -83,6 +85,22 @@ def test_each_picture_for_each_audio_group(
     kept = [line for line in data.decode().splitlines() if "BANDWIDTH" in line]
     assert expected == [int(line.split("BANDWIDTH=")[1].split(",")[0]) // 1000 for line in kept]
     assert code is None or code in codes
+
+
+def test_audio_groups_in_words() -> None:
+    """Named by the source's own ids, escaped, so that a reason is always one printable line."""
+    entries = [
+        *SURROUND[:2],
+        sounding("low", 700, "640x360", "\u200be\u00e9"),
+        sounding("high", 1300, "1280x720", "\u200be\u00e9"),
+        variant("low", 800, "640x360"),
+        variant("high", 1400, "1280x720"),
+    ]
+    found = fit(rungs_of(playlist(*entries)), Constraints(max_bandwidth=1_200_000))
+    assert (
+        "ladder: audio '\\u200be\\xe9', muxed does not fit with every rung: 2 of 4 left out "
+        "[audio-groups]"
+    ) == str(found.reasons[1])
 
 
 MIXED = [
@@ -168,6 +186,18 @@ def test_least_number_of_rungs(limits: Constraints, within: int, expected: str) 
     kept, codes = uris(COUNTED, limits)
     assert sorted(expected) == sorted(kept.split())
     assert (len(set(kept.lower()) - {" "}) > within) == ("min-rungs-added" in codes)
+
+
+def test_an_audio_group_that_comes_back_comes_with_every_picture() -> None:
+    """A11.4: "g" is needed for the third rung, so it is there for the second, too."""
+    entries = [
+        variant("a", 250, "426x240"),
+        variant("b", 250, "640x360"),
+        sounding("b-g", 260, "640x360", "g"),
+        sounding("c-g", 500, "640x360", "g"),
+    ]
+    kept, _ = uris(entries, Constraints(max_height=100, min_rungs=3))
+    assert "a b b-g c-g" == " ".join(sorted(kept.split()))
 
 
 def test_rungs_that_come_back_are_playable() -> None:
