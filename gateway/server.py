@@ -7,11 +7,13 @@ the config is read again, by every worker.
 import contextlib
 import errno
 import gc
+import multiprocessing
 import os
 import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,6 +153,7 @@ class _Workers(Multiprocess):
 
 def worker() -> ASGIApp:
     """The application of one worker, made from what the parent has left in the environment."""
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
     path = os.environ[_CONFIG]
     loaded = _load_when_good(Path(path) if path else None)
     _configure_logs(loaded.settings.log)
@@ -164,6 +167,14 @@ def _built(loaded: Loaded, store_url: str | None) -> ASGIApp:
     gc.collect()
     gc.freeze()
     return app
+
+
+def _end_with_the_parent() -> None:
+    """A parent that was killed can stop nobody; its workers would serve on, unwatched."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _load_when_good(path: Path | None) -> Loaded:
