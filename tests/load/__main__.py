@@ -2,7 +2,7 @@
 
     python -m tests.load              60 seconds; LOAD_SECONDS=10 for fewer
 
-Exit code 0 when every objective in ``locustfile.py`` was held, else 1.
+Exit code 0 when every objective in ``locustfile.py`` was held, 1 when one was missed, 2 for usage.
 """
 
 import os
@@ -14,13 +14,18 @@ from tests.benchmark.bench_process import ProcessTree
 from tests.integration.running import running_gateway
 
 USERS = 100
+SHORTEST_S, LONGEST_S = 5, 3600
 MARGIN_S = 60
 """So much longer than the test itself may its process take, to start and to end."""
 
 
 def main() -> int:
     """Start the gateway, run locust, say what the gateway used."""
-    seconds = int(os.environ.get("LOAD_SECONDS", "60"))
+    given = os.environ.get("LOAD_SECONDS", "60")
+    if not given.isdecimal() or not SHORTEST_S <= int(given) <= LONGEST_S:
+        print(f"LOAD_SECONDS is {given!r}; allowed: {SHORTEST_S} to {LONGEST_S}", file=sys.stderr)
+        return 2
+    seconds = int(given)
     with running_gateway(None) as gateway:
         tree = ProcessTree(gateway.process.pid)
         before_s = tree.cpu_s()

@@ -6,7 +6,8 @@
 Objectives, each of which fails the run:
 
 1. No error: every answer is right in status, headers and body (``answers.py``).
-2. p99 of all answers ≤ ``P99_MS``.
+2. p99 of all answers ≤ ``P99_MS``: four times what was measured (23 ms on two cores that generator,
+   gateway and store share), and far less than the seconds in which a viewer expects a start.
 3. At least ``FULFILLED`` of the offered requests are answered, so that a stalled run cannot pass.
 4. Every shipped edge is named, and a repeated request gets 304: the audience is the one that is
    meant, and entity tags are stable.
@@ -39,14 +40,15 @@ from tests.load.answers import (
 from tests.load.population import PlayRequest, Population
 
 P99_MS = 100
-FULFILLED = 0.95
-RATE_PER_USER = 2
+FULFILLED = 0.9
+RATE_PER_USER = 1.5
 
 audience = Population()
 edges: Counter[str] = Counter()
 caches: Counter[str] = Counter()
 repeated: Counter[int] = Counter()
 times: dict[str, float] = {}
+verdict: list[str] = []
 
 
 class Viewer(FastHttpUser):
@@ -165,9 +167,15 @@ def _judge(environment: Any, **_: Any) -> None:
             total.num_requests >= FULFILLED * offered
         ),
         f"edges never named: {missing}; allowed: none": missing == "none",
-        f"304 to repeated requests: {not_modified:.0%}; needed: 90%": not_modified >= 0.9,
+        f"304 to repeated requests: {not_modified:.0%}; needed: {FULFILLED:.0%}": not_modified >= FULFILLED,
     }
-    print(f"edges: {json.dumps(edges)}\ndecisions from: {json.dumps(caches)}")
-    for text, held in objectives.items():
-        print(f"{'held  ' if held else 'MISSED'} {text}")
+    verdict.append(f"edges: {json.dumps(edges)}")
+    verdict.append(f"decisions from: {json.dumps(caches)}")
+    verdict.extend(f"{'held  ' if held else 'MISSED'} {text}" for text, held in objectives.items())
     environment.process_exit_code = 0 if all(objectives.values()) else 1
+
+
+@events.quit.add_listener  # type: ignore[untyped-decorator]
+def _tell(**_: Any) -> None:
+    """Say so, below locust's own table."""
+    print("\n".join(verdict))
