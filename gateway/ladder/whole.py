@@ -69,16 +69,15 @@ def whole_audio_groups(
 def with_safe_rung(
     kept: Sequence[Rung], playable: Sequence[Rung], limits: Constraints, reasons: list[Reason]
 ) -> Sequence[Rung]:
-    """Rule B1: H.264 and SDR stay listed unless the client is known to do without, by its own word
-    (``codecs``) or by its device."""
-    codecs_known = limits.device_codecs is not None or limits.wanted_codecs is not None
-    ranges_known = limits.device_ranges is not None
+    """Rule B1: H.264 and SDR stay listed, unless the request asks for other codecs or the operator
+    allows no others. What a device is thought to play is a guess and no reason to do without."""
+    asked = limits.wanted_codecs is not None
 
     def in_avc(rung: Rung) -> bool:
-        return codecs_known or rung.uses_only(_AVC)
+        return asked or rung.uses_only(_AVC)
 
     def in_sdr(rung: Rung) -> bool:
-        return ranges_known or rung.video_range is VideoRange.SDR
+        return rung.video_range is VideoRange.SDR
 
     def in_both(rung: Rung) -> bool:
         return in_avc(rung) and in_sdr(rung)

@@ -119,19 +119,21 @@ HDR = [
 @pytest.mark.parametrize(
     ("entries", "limits", "expected"),
     [
-        # Nobody knows the device: H.264 stays, above the cap though it is.
+        # H.264 stays, above the cap though it is.
         (MIXED, Constraints(max_bandwidth=200_000), "h1 a1"),
         (MIXED, Constraints(max_bandwidth=400_000), "h1 a1"),
-        # A device that is known to decode HEVC does without, as does one that asks for it …
-        (MIXED, Constraints(max_bandwidth=200_000, device_codecs=HEVC_ONLY), "h1"),
+        # What a device is thought to decode is a guess …
+        (MIXED, Constraints(max_bandwidth=200_000, device_codecs=HEVC_ONLY), "h1 a1"),
+        # … but a client may ask for what it knows to play …
         (MIXED, Constraints(max_bandwidth=200_000, wanted_codecs=AVC_ONLY | HEVC_ONLY), "h1"),
-        # … and an operator who allows nothing else.
+        # … and an operator may allow nothing else.
         (MIXED, Constraints(max_bandwidth=200_000, allowed_codecs=HEVC_ONLY), "h1"),
         # A profile that limits the ranges says nothing of codecs.
         (MIXED, Constraints(max_bandwidth=200_000, allowed_ranges=SDR_ONLY), "h1 a1"),
         # Without H.264 in the source, SDR alone is what is safe.
         (HDR, Constraints(max_bandwidth=200_000), "p1 s1"),
-        (HDR, Constraints(max_bandwidth=200_000, device_ranges=frozenset(VideoRange)), "p1"),
+        (HDR, Constraints(max_bandwidth=200_000, device_ranges=frozenset(VideoRange)), "p1 s1"),
+        (HDR, Constraints(max_bandwidth=200_000, allowed_ranges=frozenset({VideoRange.PQ})), "p1"),
         # Without SDR in the source, H.264 alone is.
         (
             [variant("p", 100, codecs=HEVC, more=PQ), variant("q", 900, codecs=AVC, more=PQ)],
@@ -143,7 +145,7 @@ HDR = [
     ],
 )
 def test_h264_and_sdr_stay(entries: list[str], limits: Constraints, expected: str) -> None:
-    """B1: never only HEVC or HDR, unless the client is known to play it."""
+    """B1: never only HEVC or HDR on a guess."""
     kept, codes = uris(entries, limits)
     assert sorted(expected.split()) == sorted(kept.split())
     assert (limits.max_bandwidth == 200_000 and " " in expected) == ("safe-rung-added" in codes)
