@@ -56,11 +56,12 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One measurement. CPU in µs for each request: of the server process, and of its children."""
+    """One measurement. CPU in µs for each request: of the server process, and of
+    the store below it."""
 
     requests_per_s: float
     cpu_us: float
-    children_cpu_us: float
+    store_cpu_us: float
     generator_load: float
     p50_ms: float
     p99_ms: float
@@ -68,18 +69,18 @@ class Run:
 
 async def measure(server: Server, requests: Sequence[bytes], seconds: float) -> Run:
     """Ask ``server`` for ``seconds`` and say what it took."""
-    own_s, children_s = server.tree.own_cpu_s(), server.tree.children_cpu_s()
+    own_s, store_s = server.tree.own_cpu_s(), server.tree.descendants_cpu_s()
     volley = await fire(server.port, requests, seconds=seconds, connections=CONNECTIONS)
     own_s = server.tree.own_cpu_s() - own_s
-    children_s = server.tree.children_cpu_s() - children_s
-    return _run(volley, own_s, children_s)
+    store_s = server.tree.descendants_cpu_s() - store_s
+    return _run(volley, own_s, store_s)
 
 
-def _run(volley: Volley, own_s: float, children_s: float) -> Run:
+def _run(volley: Volley, own_s: float, store_s: float) -> Run:
     return Run(
         requests_per_s=volley.requests / volley.seconds,
         cpu_us=1e6 * own_s / volley.requests,
-        children_cpu_us=1e6 * children_s / volley.requests,
+        store_cpu_us=1e6 * store_s / volley.requests,
         generator_load=volley.own_cpu_s / volley.seconds,
         p50_ms=volley.latency_ms(0.50),
         p99_ms=volley.latency_ms(0.99),
@@ -161,7 +162,7 @@ def table(found: dict[str, list[Run]]) -> str:
         lines.append(
             f"{name:10} {run.requests_per_s:8.0f} {run.requests_per_s / bare.requests_per_s:6.2f}"
             f" {run.cpu_us:8.1f} {run.cpu_us / bare.cpu_us:6.2f} {spread:>13}"
-            f" {run.children_cpu_us:9.1f} {run.p50_ms:7.2f} {run.p99_ms:7.2f}"
+            f" {run.store_cpu_us:9.1f} {run.p50_ms:7.2f} {run.p99_ms:7.2f}"
             f" {run.generator_load:10.0%}"
         )
     return "\n".join(lines)

@@ -8,7 +8,7 @@ PROC = Path("/proc")
 
 
 class ProcessTree:
-    """A process and its children, such as the gateway and its embedded store."""
+    """A process and those below it, such as the gateway and its embedded store."""
 
     def __init__(self, pid: int) -> None:
         """``pid`` must be running."""
@@ -18,22 +18,25 @@ class ProcessTree:
         """User and system time of the process alone, in seconds (resolution 10 ms)."""
         return _cpu_s(self.pid)
 
-    def children_cpu_s(self) -> float:
-        """User and system time of its running children, in seconds."""
-        return sum(_cpu_s(child) for child in self.children())
+    def descendants_cpu_s(self) -> float:
+        """User and system time of the processes below it, in seconds."""
+        return sum(_cpu_s(pid) for pid in self.descendants())
 
     def cpu_s(self) -> float:
         """All of it together, in seconds; 0 where there is no ``/proc``."""
-        return self.own_cpu_s() + self.children_cpu_s()
+        return self.own_cpu_s() + self.descendants_cpu_s()
 
-    def children(self) -> list[int]:
-        """The processes that it has started and that still run."""
-        lists = (PROC / str(self.pid) / "task").glob("*/children")
-        return [int(child) for file in lists for child in file.read_text().split()]
+    def descendants(self) -> list[int]:
+        """The processes that it has started, those that they have started, and so on."""
+        found = [self.pid]
+        for pid in found:  # grows while it is walked
+            for file in (PROC / str(pid) / "task").glob("*/children"):
+                found.extend(int(child) for child in file.read_text().split())
+        return found[1:]
 
-    def pin(self, core: int, children_core: int) -> None:
-        """Let every thread of the process run on ``core`` only, its children on another."""
-        for pid, where in [(self.pid, core), *((pid, children_core) for pid in self.children())]:
+    def pin(self, core: int, others: int) -> None:
+        """Let every thread of the process run on ``core`` only, its descendants on ``others``."""
+        for pid, where in [(self.pid, core), *((pid, others) for pid in self.descendants())]:
             for thread in (PROC / str(pid) / "task").iterdir():
                 os.sched_setaffinity(int(thread.name), {where})
 

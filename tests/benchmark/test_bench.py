@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -84,3 +86,20 @@ def test_cpu_time_of_a_process() -> None:
     while time.process_time() - start < 0.2:
         pass
     assert tree.own_cpu_s() - before == pytest.approx(0.2, abs=0.03)
+
+
+def test_processes_below() -> None:
+    """Children of children count, as the embedded store is one."""
+    if not PROC.is_dir():
+        pytest.skip("needs /proc")
+    burn = "import time\nwhile time.process_time() < 0.2: pass\nprint(1, flush=True); input()"
+    command = ["/bin/sh", "-c", f"{sys.executable} -c '{burn}'; true"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        process.stdout.readline()
+        tree = ProcessTree(process.pid)
+        assert 1 == len(tree.descendants())
+        assert tree.descendants_cpu_s() >= 0.15
+        assert ProcessTree(os.getpid()).descendants_cpu_s() >= 0.15
+        process.stdin.close()

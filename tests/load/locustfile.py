@@ -167,7 +167,9 @@ def _judge(environment: Any, **_: Any) -> None:
             total.num_requests >= FULFILLED * offered
         ),
         f"edges never named: {missing}; allowed: none": missing == "none",
-        f"304 to repeated requests: {not_modified:.0%}; needed: {FULFILLED:.0%}": not_modified >= FULFILLED,
+        f"304 to repeated requests: {not_modified:.0%}; needed: {FULFILLED:.0%}": (
+            not_modified >= FULFILLED
+        ),
     }
     verdict.append(f"edges: {json.dumps(edges)}")
     verdict.append(f"decisions from: {json.dumps(caches)}")
