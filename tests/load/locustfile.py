@@ -6,8 +6,9 @@
 Objectives, each of which fails the run:
 
 1. No error: every answer is right in status, headers and body (``answers.py``).
-2. p99 of all answers ≤ ``P99_MS``: four times what was measured (23 ms on two cores that generator,
-   gateway and store share), and far less than the seconds in which a viewer expects a start.
+2. p99 of all answers ≤ ``P99_MS``: three times the higher of two runs (23 and 55 ms, on two cores
+   that generator, gateway, store and other work shared), and little beside the two seconds in which
+   viewers expect a start. A full collection of garbage (up to 130 ms) alone does not break it.
 3. At least ``FULFILLED`` of the offered requests are answered, so that a stalled run cannot pass.
 4. Every shipped edge is named, and a repeated request gets 304: the audience is the one that is
    meant, and entity tags are stable.
@@ -39,7 +40,7 @@ from tests.load.answers import (
 )
 from tests.load.population import PlayRequest, Population
 
-P99_MS = 100
+P99_MS = 150
 FULFILLED = 0.9
 RATE_PER_USER = 1.5
 
