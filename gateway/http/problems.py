@@ -92,7 +92,7 @@ def response(problem: Problem, instance: str) -> Response:
         "title": problem.title,
         "status": problem.status,
         "detail": problem.detail,
-        "instance": quote(instance, safe=_PATH_CHARACTERS),
+        "instance": quote(instance, safe=_PATH_CHARACTERS, errors="replace"),
         **problem.extra,
     }
     headers = {"Cache-Control": "no-store", **problem.headers}

@@ -26,9 +26,10 @@ def configure(level: str = "info", style: Literal["json", "console"] = "json") -
         [_TRACEBACKS, structlog.processors.JSONRenderer()]
         if style == "json"
         else [
+            _escaped,
             structlog.dev.ConsoleRenderer(
                 colors=False, exception_formatter=structlog.dev.plain_traceback
-            )
+            ),
         ]
     )
     structlog.configure(
@@ -57,3 +58,11 @@ def configure(level: str = "info", style: Literal["json", "console"] = "json") -
             },
         }
     )
+
+
+def _escaped(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Text that a terminal would obey is shown instead: players may put such into a path."""
+    return {
+        name: ascii(value) if isinstance(value, str) and not value.isprintable() else value
+        for name, value in event.items()
+    }

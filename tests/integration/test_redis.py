@@ -1,7 +1,6 @@
 """The store under a running gateway: shared, gone, frozen, restarted, garbage, and discreet."""
 
 import asyncio
-import re
 import threading
 import time
 from collections import Counter
@@ -14,6 +13,7 @@ import pytest
 
 from gateway.observe.metrics import STORE_GARBAGE
 from tests.integration.in_process import started
+from tests.integration.reading_metrics import metric
 from tests.integration.running import RunningGateway, running_gateway
 from tests.unit.store.servers import Valkey, valkey
 
@@ -44,15 +44,7 @@ async def cache(client: httpx.AsyncClient, asset: str, **query: str) -> str:
     return answer.headers["Gateway-Decision"].rpartition("cache=")[2]
 
 
-def metric(gateway: RunningGateway, name: str) -> float:
-    """The value of a metric, its label sets added up."""
-    text = httpx.get(f"{gateway.url}/metrics").text
-    return sum(
-        float(value) for value in re.findall(rf"^{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE)
-    )
-
-
-class Viewers:
+class Audience:
     """Players who ask all the time, each time for another title, and count what they get."""
 
     def __init__(self, gateway: RunningGateway) -> None:
@@ -112,18 +104,18 @@ async def test_two_gateways_share_their_decisions(server: Valkey) -> None:
 def test_the_player_notices_nothing(server: Valkey) -> None:
     """Stopped, restarted empty, frozen and thawed under load: no failure, one line per change,
     ``cache=off`` while it lasts, and recovery without a restart."""
-    with running_gateway(None, environ=on(server)) as gateway, Viewers(gateway) as viewers:
+    with running_gateway(None, environ=on(server)) as gateway, Audience(gateway) as viewers:
         viewers.see("miss")
         for trouble, cure in ((server.kill, server.start), (server.freeze, server.thaw)):
             trouble()
             viewers.see("off")
-            assert 0.0 == metric(gateway, "gateway_store_up")
+            assert 0.0 == metric(gateway.url, "gateway_store_up")
             ready = httpx.get(f"{gateway.url}/readyz")
             assert (200, "degraded") == (ready.status_code, ready.json()["status"])
             assert "degraded" == ready.json()["checks"]["redis"]["status"]
             cure()
             viewers.see("miss")
-            assert 1.0 == metric(gateway, "gateway_store_up")
+            assert 1.0 == metric(gateway.url, "gateway_store_up")
             assert "ready" == httpx.get(f"{gateway.url}/readyz").json()["status"]
     assert [] == viewers.failures
     states = [line["state"] for line in gateway.lines("store_state")]

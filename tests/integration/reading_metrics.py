@@ -1,0 +1,12 @@
+"""What ``/metrics`` says."""
+
+import re
+
+import httpx
+
+
+def metric(url: str, name: str) -> float:
+    """A metric's value; the label sets are added up where ``name`` names none."""
+    text = httpx.get(f"{url}/metrics").text
+    pattern = re.escape(name) + ("" if name.endswith("}") else r"(?:{.*})?")
+    return sum(float(value) for value in re.findall(rf"^{pattern} (\S+)$", text, re.MULTILINE))

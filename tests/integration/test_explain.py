@@ -1,0 +1,155 @@
+"""``gateway explain``: the decision and every step's reason, without a network."""
+
+import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from click.testing import CliRunner, Result
+
+from gateway.cli import main
+
+IPHONE = "AppleCoreMedia/1.0.0.21F79 (iPhone; U; CPU OS 17_5 like Mac OS X; en_us)"
+INDIA = "14.139.34.1"
+
+CATALOGUE = {
+    "good": "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=900000,RESOLUTION=640x360\nlow.m3u8\n",
+    "faulty": "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-VERSION:3\n"
+    "#EXT-X-STREAM-INF:BANDWIDTH=900000,RESOLUTION=640x360\nlow.m3u8\n",
+    "broken": "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=900000\n",
+    "token": '#EXTM3U\n#EXT-X-DEFINE:QUERYPARAM="token"\n'
+    "#EXT-X-STREAM-INF:BANDWIDTH=900000\nlow.m3u8?t={$token}\n",
+}
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """The command sets up logging for its whole process, which here is the tests' own."""
+    handlers, configured = logging.root.handlers[:], structlog.get_config()
+    yield
+    logging.root.handlers[:] = handlers
+    logging.getLogger("gateway").setLevel(logging.NOTSET)
+    structlog.configure(**configured)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A catalogue on disk, and a Redis that is not there: explain must not ask it."""
+    for asset, text in CATALOGUE.items():
+        (tmp_path / "catalogue" / asset).mkdir(parents=True)
+        (tmp_path / "catalogue" / asset / "master.m3u8").write_text(text, "utf-8")
+    path = tmp_path / "gateway.toml"
+    path.write_text(
+        '[source]\nkind = "directory"\nroot = "catalogue"\n[store]\nurl = "redis://192.0.2.1/0"\n',
+        "utf-8",
+    )
+    return path
+
+
+def explain(*arguments: str) -> Result:
+    """Run ``gateway explain`` to its end."""
+    return CliRunner().invoke(main, ["explain", *arguments])
+
+
+def rows(text: str) -> dict[str, str]:
+    """The lines of the summary."""
+    names = "asset|device|place|speed|profile|edge|then"
+    return dict(re.findall(rf"^({names}) +(.+)$", text, re.MULTILINE))
+
+
+CASES = [
+    (
+        ["film", "--user-agent", IPHONE, "--ip", INDIA, "--speed", "900"],
+        {"device": "phone, iOS", "place": "IN / AS", "speed": "900 kbit/s (query)"},
+        ("mobile_2g", "ap-southeast-1"),
+    ),
+    (
+        ["film", "--user-agent", IPHONE, "--ip", INDIA, "--header", "CMCD-Request: mtp=2100"],
+        {"speed": "2100 kbit/s (cmcd)"},
+        ("mobile_3g", "ap-southeast-1"),
+    ),
+    (
+        ["film", "--ip", "2001:db8::1", "--query", "?clientBandwidthHint=30"],
+        {"device": "unknown, OS unknown", "place": "? / ?", "speed": "30000 kbit/s (query)"},
+        ("fiber", "global"),
+    ),
+    (
+        ["a/b/c", "--ip", "129.240.2.6", "--header", "User-Agent: curl/8", "--session", "s 1"],
+        {"asset": "a/b/c", "place": "NO / EU", "speed": "unknown"},
+        ("wifi", "eu-west-1"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("arguments", "expected", "choice"), CASES)
+def test_a_decision_is_explained(
+    arguments: list[str], expected: dict[str, str], choice: tuple[str, str]
+) -> None:
+    """Who, where, how fast, which profile and edge; and a reason for each step."""
+    ended = explain(*arguments)
+    found = rows(ended.stdout)
+    steps = re.findall(r"^  ([a-z]+): .+ \[[a-z0-9-]+\]$", ended.stdout, re.MULTILINE)
+    assert (0, "") == (ended.exit_code, ended.stderr)
+    assert expected == {name: found[name] for name in expected}
+    assert choice == (found["profile"].split()[0], found["edge"].split()[0])
+    assert {"address", "place", "device", "network", "profile", "ladder", "edge"} <= set(steps)
+
+
+def test_the_playlist_itself() -> None:
+    """``--manifest`` prints what the player would get, after the reasons."""
+    ended = explain("film", "--ip", INDIA, "--manifest")
+    assert "\n#EXTM3U\n" in ended.stdout
+    assert "https://ap-southeast-1.cdn.example.com/film/240p/playlist.m3u8" in ended.stdout
+
+
+def test_faults_of_a_source_that_is_served(config: Path) -> None:
+    """What is wrong, where, and by which rule; a good source has no such part."""
+    faulty = explain("faulty", "--ip", INDIA, "--config", str(config))
+    good = explain("good", "--ip", INDIA, "--config", str(config))
+    assert (0, 0) == (faulty.exit_code, good.exit_code)
+    part = faulty.stdout.partition("faults of the source\n")[2]
+    assert re.search(r"faulty/master\.m3u8.*3.*A4\.1|A4\.1", part)
+    assert "faults" not in good.stdout
+
+
+ERRORS = [
+    (["../x", "--ip", INDIA], "404"),
+    (["film", "--ip", "nonsense"], "--ip"),
+    (["film", "--ip", INDIA, "--header", "no colon"], "--header"),
+    (["film", "--ip", INDIA, "--header", "X: \u20ac"], "Latin-1"),
+    (["film", "--ip", INDIA, "--query", "max_resolution=1p"], "max_resolution"),
+    (["film", "--ip", INDIA, "--query", "codecs=vp9"], "406"),
+    (["film", "--ip", INDIA, "--session", "x" * 65], "session"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), ERRORS, ids=lambda value: str(value)[:30])
+def test_a_question_that_has_no_answer(arguments: list[str], words: str) -> None:
+    """Exit 1, one line on stderr that says why, nothing on stdout."""
+    ended = explain(*arguments)
+    assert (1, "") == (ended.exit_code, ended.stdout)
+    assert 1 == len(ended.stderr.splitlines())
+    assert ended.stderr.startswith("error: ")
+    assert words in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("asset", "words"),
+    [("nothing", ["404"]), ("broken", ["502", "broken/master.m3u8", "A6.1"]), ("token", ["token"])],
+)
+def test_a_source_that_has_no_answer(config: Path, asset: str, words: list[str]) -> None:
+    """The problem that the player would get."""
+    ended = explain(asset, "--ip", INDIA, "--config", str(config))
+    assert 1 == ended.exit_code
+    assert [] == [word for word in words if word not in ended.stderr]
+
+
+def test_a_parameter_that_the_source_asks_for(config: Path) -> None:
+    """It comes in by ``--query``."""
+    ended = explain(
+        "token", "--ip", INDIA, "--query", "token=abc", "--config", str(config), "--manifest"
+    )
+    assert 0 == ended.exit_code
+    assert "low.m3u8?t=abc" in ended.stdout

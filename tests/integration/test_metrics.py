@@ -1,0 +1,100 @@
+"""What is counted, and that the page about it tells the whole truth."""
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.http.envelope import route_name
+from tests.integration.in_process import application, asking
+from tests.integration.reading_metrics import metric
+from tests.integration.running import RunningGateway
+
+PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text("utf-8")
+
+ROUTES = [
+    ("/v1/play/a.m3u8", "play_hls"),
+    ("/v1/play/a/b.mpd", "play_dash"),
+    ("/v1/play/a", "play_json"),
+    ("/v1/play/", "play_json"),
+    ("/v1/steering/a", "steering"),
+    ("/v1/cmcd", "cmcd"),
+    ("/v1/cmcd/x", "other"),
+    ("/v1/probe", "probe"),
+    ("/livez", "livez"),
+    ("/livezz", "other"),
+    ("/readyz", "readyz"),
+    ("/metrics", "metrics"),
+    ("/openapi.json", "openapi"),
+    ("", "other"),
+    ("/v1/play", "other"),
+    ("/\x00\u20ac", "other"),
+]
+
+
+@pytest.mark.parametrize(("path", "expected"), ROUTES)
+def test_a_route_has_one_of_a_fixed_set_of_names(path: str, expected: str) -> None:
+    """Labels never come from a player; the page lists the whole set."""
+    assert expected == route_name(path)
+    assert re.search(rf"`route` \(`[a-z_ ]*\b{expected}\b", PAGE)
+
+
+def families(text: str) -> dict[str, set[str]]:
+    """Every metric of ours that is exposed, by its name on the page, with its labels."""
+    found: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(text):
+        if family.name.startswith("gateway_"):
+            name = family.name + ("_total" if family.type == "counter" else "")
+            found.setdefault(name, set())
+            for sample in family.samples:
+                found[name] |= set(sample.labels) - {"le"}
+    return found
+
+
+async def test_the_page_lists_every_metric_and_its_labels() -> None:
+    """Names and labels of ``docs/metrics.md`` are those of ``/metrics``, no more, no less."""
+    listed = {
+        name: set(re.findall(r"`([a-z]+)`", re.sub(r"\(.*?\)", "", labels)))
+        for name, labels in re.findall(r"^\| `(gateway_\w+)` \|(.*?)\|", PAGE, re.MULTILINE)
+    }
+    async with asking(application()) as client:
+        for path in ("/v1/play/film.m3u8", "/v1/play/..", "/livez"):
+            await client.get(path)
+        found = families((await client.get("/metrics")).text)
+    assert set(listed) == set(found)
+    for name, labels in found.items():
+        assert labels <= listed[name], name
+
+
+def test_requests_decisions_edges_and_problems_are_counted(
+    default_gateway: RunningGateway, client: httpx.Client
+) -> None:
+    """One of each more for one request more."""
+    url = default_gateway.url
+    viewer = {"User-Agent": "", "X-Forwarded-For": "133.11.1.1"}
+    client.get("/v1/play/counted.m3u8", headers=viewer)
+    names = [
+        'gateway_requests_total{route="play_hls",status="200"}',
+        'gateway_request_seconds_count{route="play_hls"}',
+        'gateway_decisions_total{cache="local",device="unknown",profile="wifi"}',
+        'gateway_edge_selections_total{edge="ap-southeast-1"}',
+    ]
+    before = [metric(url, name) for name in names]
+    client.get("/v1/play/counted.m3u8", headers=viewer)
+    assert [value + 1 for value in before] == [metric(url, name) for name in names]
+    problems = 'gateway_problems_total{problem="no-such-asset"}'
+    refused = metric(url, problems)
+    client.get("/v1/play/a//b", headers=viewer)
+    assert refused + 1 == metric(url, problems)
+    assert 1 == metric(url, "gateway_store_up")
+    assert metric(url, "gateway_geo_database_build_seconds") > 1_700_000_000
+
+
+def test_the_text_format(client: httpx.Client) -> None:
+    """Prometheus reads it: its own parser does, and the type says which version it is."""
+    answer = client.get("/metrics")
+    assert answer.headers["Content-Type"].startswith("text/plain; version=")
+    assert "no-store" == answer.headers["Cache-Control"]
+    assert len(list(text_string_to_metric_families(answer.text))) > 10

@@ -1,0 +1,126 @@
+"""The config and the GeoIP file are changed while players ask: in force at once, or not at all."""
+
+import re
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.integration.reading_metrics import metric
+from tests.integration.running import RunningGateway, running_gateway
+from tests.integration.viewers import Viewers, until
+from tests.unit.geodata.mmdb_files import GERMANY, MINNEAPOLIS, write_mmdb
+
+VIEWER = {"X-Forwarded-For": "203.0.113.7", "Connection": "close"}
+
+
+def config(height: int) -> str:
+    """A config that can be told from others."""
+    return (
+        f"[profiles.wifi]\nmax_height = {height}\n"
+        '[geo]\ndatabase = "city.mmdb"\n[store]\nurl = "memory"\n'
+    )
+
+
+def database(path: Path, record: dict[str, Any]) -> None:
+    """Put a City database in place as a careful program does."""
+    new = path.with_name("new.mmdb")
+    write_mmdb(new, "GeoIP2-City", {"203.0.113.0/24": record})
+    new.replace(path)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A config and its GeoIP file."""
+    folder = tmp_path_factory.mktemp("reload")
+    (folder / "gateway.toml").write_text(config(720), "utf-8")
+    database(folder / "city.mmdb", MINNEAPOLIS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def gateway(folder: Path) -> Iterator[RunningGateway]:
+    """Two workers, who are asked all the time."""
+    with running_gateway(folder / "gateway.toml", "--workers", "2") as gateway:
+        gateway.wait_for("started", 2)
+        with Viewers(gateway.url, threads=2) as viewers:
+            yield gateway
+        assert [] == viewers.failures
+        assert 0 == viewers.refused
+        assert viewers.answered > 100
+
+
+def answers(gateway: RunningGateway, seen: Callable[[dict[str, Any]], object]) -> set[object]:
+    """What is seen in decisions on many new connections, so of both workers."""
+    found = set()
+    for _ in range(16):
+        answer = httpx.get(f"{gateway.url}/v1/play/film", headers=VIEWER)
+        found.add(seen(answer.json()))
+    return found
+
+
+def height(decision: dict[str, Any]) -> object:
+    """The mark of a config."""
+    return decision["quality_profile"]["max_height"]
+
+
+def country(decision: dict[str, Any]) -> object:
+    """The mark of a database."""
+    return decision["client"]["country"]
+
+
+def test_a_saved_config_is_in_force_in_every_worker(gateway: RunningGateway, folder: Path) -> None:
+    """Without a signal; each worker says so once and counts it."""
+    assert {720} == answers(gateway, height)
+    (folder / "gateway.toml").write_text(config(360), "utf-8")
+    gateway.wait_for("config_reloaded", 2)
+    assert {360} == answers(gateway, height)
+    assert 2 == metric(gateway.url, 'gateway_config_reloads_total{outcome="ok"}')
+
+
+def test_a_broken_config_is_refused_whole(gateway: RunningGateway, folder: Path) -> None:
+    """The last good one stays, also when SIGHUP asks again; the log and the metrics tell."""
+    refused = len(gateway.lines("config_refused"))
+    (folder / "gateway.toml").write_text(config(240) + "[profiles.wify]\nmax_hight = 1\n", "utf-8")
+    lines = gateway.wait_for("config_refused", refused + 2)
+    gateway.signal(signal.SIGHUP)
+    gateway.wait_for("config_refused", refused + 4)
+    assert {360} == answers(gateway, height)
+    assert re.search(r"max_hight.*max_height", " ".join(lines[-1]["problems"]))
+    assert 4 == metric(gateway.url, 'gateway_config_reloads_total{outcome="refused"}')
+    (folder / "gateway.toml").write_text(config(1080), "utf-8")
+    gateway.wait_for("config_reloaded", 4)
+    assert {1080} == answers(gateway, height)
+
+
+def test_sighup_reaches_every_worker(gateway: RunningGateway) -> None:
+    """The parent passes it on; nothing is replaced."""
+    before = len(gateway.lines("config_reloaded"))
+    gateway.signal(signal.SIGHUP)
+    gateway.wait_for("config_reloaded", before + 2)
+    assert 2 == len(gateway.lines("started"))
+
+
+def test_a_geoip_file_is_replaced(gateway: RunningGateway, folder: Path) -> None:
+    """A cut one is refused, told of once and counted, and the last good one stays in use; a good
+    one is in use within seconds."""
+    path = folder / "city.mmdb"
+    loaded = len(gateway.lines("geo_loaded"))
+    assert {"US"} == answers(gateway, country)
+    whole = path.read_bytes()
+    cut = path.with_name("cut.mmdb")
+    cut.write_bytes(whole[: len(whole) // 2])
+    cut.replace(path)
+    lines = gateway.wait_for("geo_refused", 2)
+    assert {"US"} == answers(gateway, country)
+    assert "place" == lines[0]["role"]
+    until(lambda: httpx.get(f"{gateway.url}/readyz").json()["status"] == "degraded")
+    database(path, GERMANY)
+    gateway.wait_for("geo_loaded", loaded + 2)
+    assert {"DE"} == answers(gateway, country)
+    assert 2 == len(gateway.lines("geo_refused"))
+    assert 2 == metric(gateway.url, 'gateway_geo_reloads_total{outcome="refused"}')
+    until(lambda: httpx.get(f"{gateway.url}/readyz").json()["status"] == "ready")

@@ -1,0 +1,123 @@
+"""The server as a process: signals, workers, draining, and what it costs to start."""
+
+import os
+import signal
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.integration.asking import ask_raw
+from tests.integration.reading_metrics import metric
+from tests.integration.running import RunningGateway, running_gateway
+from tests.integration.viewers import Viewers, until
+
+PLAYLIST = "/v1/play/film.m3u8"
+
+
+def children(pid: int) -> list[int]:
+    """The workers of a gateway: its children that are such."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                command = (entry / "cmdline").read_text()
+            except OSError:  # it has just ended
+                continue
+            if int(fields[1]) == pid and "spawn_main" in command:
+                found.append(int(entry.name))
+    return sorted(found)
+
+
+@pytest.mark.parametrize(("workers", "number"), [("1", signal.SIGTERM), ("2", signal.SIGINT)])
+def test_a_stop_under_load_drains(workers: str, number: signal.Signals) -> None:
+    """Every request that was accepted is answered in full; an idle connection holds nothing up; to
+    be told to stop is no error; and a store of the gateway's own goes with it."""
+    with running_gateway(None, "--workers", workers) as gateway:
+        parts = urlsplit(gateway.url)
+        with socket.create_connection((parts.hostname, parts.port), timeout=15) as idle:
+            idle.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+            received = b""
+            while not received.endswith(b"ok\n"):
+                received += idle.recv(4096)
+            with Viewers(gateway.url) as viewers:
+                viewers.see()
+                gateway.signal(number)
+                code = gateway.process.wait(15)
+            assert b"" == idle.recv(4096)
+    assert (0, []) == (code, viewers.failures)
+    assert [] == gateway.lines("not json")
+    assert int(workers) == len(gateway.lines("stopped"))
+    socket_of_the_store = str(gateway.lines("store_state")[0]["url"]).removeprefix("unix://")
+    assert not Path(socket_of_the_store).exists()
+
+
+def test_workers() -> None:
+    """Two answer; one is killed: the other goes on and a new one comes; metrics add up; SIGHUP to
+    the parent reaches both; and when the parent is killed, nobody is left."""
+    with running_gateway(None, "--workers", "2") as gateway:
+        parent = gateway.process.pid
+        gateway.wait_for("started", 2)
+        before = children(parent)
+        assert 2 == len(before)
+        with httpx.Client(base_url=gateway.url, headers={"Connection": "close"}) as client:
+            for number in range(40):
+                assert 200 == client.get(f"/v1/play/title/{number}.m3u8").status_code
+        url = gateway.url
+        assert 40 == metric(url, "gateway_decisions_total")
+        assert 40 == metric(url, 'gateway_requests_total{route="play_hls",status="200"}')
+        assert 1 == metric(url, "gateway_store_up")
+
+        with Viewers(gateway.url) as viewers:
+            viewers.see()
+            os.kill(before[0], signal.SIGKILL)
+            gateway.wait_for("started", 3, timeout_s=20)
+            viewers.see()
+        # What the killed one was about to say is lost with it, and nothing else.
+        assert len(viewers.failures) <= 3, viewers.failures
+        assert before[0] not in children(parent)
+        assert 2 == len(children(parent))
+        assert [before[0]] == [line["pid"] for line in gateway.lines("worker_replaced")]
+        assert 100 <= metric(url, "gateway_decisions_total")  # the dead one's are not forgotten
+
+        gateway.signal(signal.SIGHUP)
+        gateway.wait_for("config_reloaded", 2)
+        until(lambda: metric(url, 'gateway_config_reloads_total{outcome="ok"}') == 2)
+
+        workers = children(parent)
+        gateway.process.kill()
+        until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+
+
+def test_a_request_head_is_bounded(default_gateway: RunningGateway) -> None:
+    """64 KiB are read like any other; what never ends is answered 431 and cut off."""
+    request = b"GET " + PLAYLIST.encode() + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    large = ask_raw(default_gateway.url, request + b"User-Agent: " + b"x" * 65536 + b"\r\n\r\n")
+    many = ask_raw(default_gateway.url, request + b"X-Forwarded-For: 1.2.3.4\r\n" * 2000 + b"\r\n")
+    assert (200, 200) == (large.status, many.status)
+    parts = urlsplit(default_gateway.url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=5) as endless:
+        received, sent = b"", 0
+        try:
+            endless.sendall(request + b"X-Endless: ")
+            while sent < 1 << 20:
+                endless.sendall(b"x" * 8192)
+                sent += 8192
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        try:
+            received = endless.recv(4096)
+        except ConnectionResetError:
+            received = b"HTTP/1.1 431"  # it was cut off before the answer could be read
+    assert sent < 1 << 20
+    assert received.startswith(b"HTTP/1.1 431")
+
+
+def test_the_next_request_has_a_head_of_its_own(default_gateway: RunningGateway) -> None:
+    """The bound is for each request, not for the connection."""
+    with httpx.Client(base_url=default_gateway.url) as client:
+        for _ in range(5):
+            assert 200 == client.get(PLAYLIST, headers={"User-Agent": "x" * 60_000}).status_code
