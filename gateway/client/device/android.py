@@ -29,6 +29,7 @@ from gateway.client.device.families import (
     TV_SHAPES,
     TV_WORDS,
 )
+from gateway.client.device.makers import TABLET_CODES, TV_CODES
 from gateway.client.device.models import TABLET_MODELS, TV_MODELS
 from gateway.client.device.text import AgentText
 from gateway.client.device.verdict import Verdict
@@ -129,10 +130,10 @@ def find(text: AgentText, model: str) -> Verdict:
     """The verdict on an Android device; ``model`` as ``model_of`` (or a client hint) gave it."""
     if _TV_BUILD.search(text.low):
         return _ANDROID_TV_BUILD
-    return (by_model(model) if model else None) or _by_browser(text)
+    return (by_model(model) if model else None) or _by_browser(text, model)
 
 
-def _by_browser(text: AgentText) -> Verdict:
+def _by_browser(text: AgentText, model: str) -> Verdict:
     """What the rest of the User-Agent tells when the model tells nothing."""
     if "tablet" in text.words or text.has(*_SAYS_TABLET):
         return _TABLET_VERDICT
@@ -140,6 +141,8 @@ def _by_browser(text: AgentText) -> Verdict:
         return _TABLET_MODEL
     if "mobile" in text.low:
         return _ANDROID_MOBILE
+    if model and TV_CODES.occurs_in(model):
+        return _TV_MODEL
     if _BOX_BUILD.search(text.low):
         return _ANDROID_BOX_BUILD
     if text.has(*_BROWSER) and not _before_tablets(text):
@@ -159,7 +162,7 @@ def by_model(model: str) -> Verdict | None:
     for words, parts, shapes, verdict in _FAMILIES:
         if first in words or parts.search(model) or shapes.match(model):
             return verdict
-    return None
+    return _TABLET_MODEL if TABLET_CODES.occurs_in(model) else None
 
 
 def _before_tablets(text: AgentText) -> bool:

@@ -63,7 +63,7 @@ TABLET_SHAPES = re.compile(
     # boards and brands whose numbers are of tablets
     r"|[a-z]{3}\d?-w\d\d|(?:tf|tm)-mid|mc_[a-z]|mt7-|mt-t|mq\d{3}|mvm\d|mx\d{3}|hz0\d|htb\d"
     r"|hwt\d|k87c"
-    r"|iball[ _]slide|kt\d00pro|t\d{1,2}-eea|t[78]\d[emn]|t708|z9\d\d|e1[0-9c]?[\d_ ]|q7a"
+    r"|iball[ _]slide|kt\d00pro|t\d{1,2}-eea|t[78]\d[emn]|t708|z9[03]0|z99|e1[0-9c]?[\d_ ]|q7a"
     r"|h2[17]|finepower[ _][ab]\d"
     r"|droidz[ _](?:portal|drive|dash|edge|atom)|allview[23]speed|allviewa|ax[25](?:_|nano)"
     r"|quartz|tac-|tyd-"
@@ -137,7 +137,7 @@ TV_SHAPES = re.compile(
 LAPTOP_WORDS = word_set(
     """
     aspire bilimbook chromebook easynote elitebook inspiron latitude lifebook macbook optiplex
-    pavilion probook satellite swift thinkpad travelmate vivobook vostro waydroid zenbook
+    pavilion probook satellite thinkpad travelmate vivobook vostro waydroid zenbook
     """
 )
 LAPTOP_PARTS = re.compile(
