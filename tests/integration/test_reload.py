@@ -1,5 +1,6 @@
 """The config and the GeoIP file are changed while players ask: in force at once, or not at all."""
 
+import os
 import re
 import signal
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.integration.processes import children
 from tests.integration.reading_metrics import metric
 from tests.integration.running import RunningGateway, running_gateway
 from tests.integration.viewers import Viewers, until
@@ -94,6 +96,24 @@ def test_a_broken_config_is_refused_whole(gateway: RunningGateway, folder: Path)
     (folder / "gateway.toml").write_text(config(1080), "utf-8")
     gateway.wait_for("config_reloaded", 4)
     assert {1080} == answers(gateway, height)
+
+
+def test_a_new_worker_waits_for_a_good_config(folder: Path) -> None:
+    """A worker dies while the file is broken: the other serves on with the last good one, and the
+    new one comes when the file is good again."""
+    path = folder / "other.toml"
+    path.write_text(config(720), "utf-8")
+    with running_gateway(path, "--workers", "2") as gateway:
+        gateway.wait_for("started", 2)
+        path.write_text("[server\n", "utf-8")
+        gateway.wait_for("config_refused", 2)
+        os.kill(children(gateway.process.pid)[0], signal.SIGKILL)
+        gateway.wait_for("worker_waits_for_config")
+        assert {720} == answers(gateway, height)
+        path.write_text(config(360), "utf-8")
+        gateway.wait_for("started", 3)
+        assert {360} == answers(gateway, height)
+        assert 1 == len(gateway.lines("worker_replaced"))
 
 
 def test_sighup_reaches_every_worker(gateway: RunningGateway) -> None:

@@ -10,26 +10,12 @@ import httpx
 import pytest
 
 from tests.integration.asking import ask_raw
+from tests.integration.processes import children
 from tests.integration.reading_metrics import metric
 from tests.integration.running import RunningGateway, running_gateway
 from tests.integration.viewers import Viewers, until
 
 PLAYLIST = "/v1/play/film.m3u8"
-
-
-def children(pid: int) -> list[int]:
-    """The workers of a gateway: its children that are such."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                command = (entry / "cmdline").read_text()
-            except OSError:  # it has just ended
-                continue
-            if int(fields[1]) == pid and "spawn_main" in command:
-                found.append(int(entry.name))
-    return sorted(found)
 
 
 @pytest.mark.parametrize(("workers", "number"), [("1", signal.SIGTERM), ("2", signal.SIGINT)])

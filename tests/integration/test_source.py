@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.source import directory
 from gateway.source.directory import DirectorySource
 from gateway.source.source import BadSourceError, NoSuchAssetError, SourceManifest
 from tests.integration.asking import get_raw
@@ -42,15 +43,21 @@ def reader(root: Path) -> DirectorySource:
 
 @contextlib.asynccontextmanager
 async def watched(root: Path) -> AsyncIterator[DirectorySource]:
-    """A source that follows its folder, and has begun to."""
+    """A source that follows its folder, and has forgotten what it knew before it began to."""
     source = reader(root)
     task = asyncio.create_task(source.watch())
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(3 * directory.LOOK_AGAIN_S)
     try:
         yield source
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture(autouse=True)
+def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not make the tests wait for what is looked at now and then."""
+    monkeypatch.setattr(directory, "LOOK_AGAIN_S", 0.2)
 
 
 async def first_uri(source: DirectorySource, asset: str = "film") -> str:
@@ -193,7 +200,7 @@ async def test_a_root_that_comes_later(tmp_path: Path) -> None:
         put(root / "film/master.m3u8", playlist("a"))
         assert None is source.ready()
         await until("a.m3u8", lambda: first_uri(source))
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(3 * directory.LOOK_AGAIN_S)
         put(root / "film/master.m3u8", playlist("b"))
         await until("b.m3u8", lambda: first_uri(source))
 

@@ -1,0 +1,18 @@
+"""Which processes belong to a gateway?"""
+
+from pathlib import Path
+
+
+def children(pid: int) -> list[int]:
+    """The workers of a gateway: its children that are such."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                command = (entry / "cmdline").read_text()
+            except OSError:  # it has just ended
+                continue
+            if int(fields[1]) == pid and "spawn_main" in command:
+                found.append(int(entry.name))
+    return sorted(found)
