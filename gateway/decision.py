@@ -5,8 +5,8 @@ is the same for everybody of one *client class* in one *place cell*, and names n
 several equal edges one viewer gets is worked out afresh from the tiers (:func:`edges_for`).
 """
 
-import math
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from hashlib import blake2b
 from operator import attrgetter
@@ -19,6 +19,7 @@ from gateway.edge.rank import Tier
 from gateway.ladder.fit import fit
 from gateway.ladder.hls import edit_of, rungs_of
 from gateway.ladder.rung import Constraints
+from gateway.ladder.start import DEFAULT_START_BANDWIDTH
 from gateway.policy.profile import Profile
 from gateway.policy.rules import Rule, Subject, first_match
 from gateway.reason import Reason, Step
@@ -28,9 +29,6 @@ from manifests.hls.multivariant import Edit, MultivariantPlaylist
 _Number = TypeVar("_Number", int, float)
 
 _values = attrgetter(*(limit.name for limit in fields(Constraints)))
-
-SPEED_STEP = 1.1
-"""Measured speeds are rounded down to powers of this, so that client classes stay few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +68,17 @@ class Decision:
     reasons: tuple[Reason, ...]
 
 
-def choose(policy: Policy, facts: Facts) -> Choice:
-    """Which profile, and what it means for this client."""
+def choose(policy: Policy, facts: Facts, bandwidths: Sequence[int]) -> Choice:
+    """Which profile, and what it means for this client.
+
+    ``bandwidths`` are the peaks of the asset's ladder in bit/s, ascending. The start bit rate is
+    rounded down to one of them: no other value tells rungs apart, and client classes stay few.
+    """
     match = first_match(policy.rules, _subject(facts), policy.default_profile)
     profile = policy.profiles[match.profile]
-    return Choice(profile, match.rule, _constraints(profile, facts))
+    below = bisect_right(bandwidths, _start_bandwidth(profile, facts))
+    start = bandwidths[below - 1] if below and not profile.keeps_everything else 0
+    return Choice(profile, match.rule, _constraints(profile, facts, start))
 
 
 def _subject(facts: Facts) -> Subject:
@@ -92,7 +96,7 @@ def _subject(facts: Facts) -> Subject:
     )
 
 
-def _constraints(profile: Profile, facts: Facts) -> Constraints:
+def _constraints(profile: Profile, facts: Facts, start_bandwidth: int) -> Constraints:
     """Profile ∧ device ∧ request. ``device_limits = false`` leaves the device out."""
     asked = facts.limits
     device = facts.device.capability
@@ -115,7 +119,7 @@ def _constraints(profile: Profile, facts: Facts) -> Constraints:
         immersive=device.spatial or not caps_of_device,
         audio_only=not (caps_of_device and _refuses_audio_only(facts.device)),
         min_rungs=profile.min_rungs,
-        start_bandwidth=_start_bandwidth(profile, facts),
+        start_bandwidth=start_bandwidth,
         untouched=profile.keeps_everything,
     )
 
@@ -125,12 +129,13 @@ def _refuses_audio_only(device: Device) -> bool:
     return device.os == "tvOS"
 
 
-def _start_bandwidth(profile: Profile, facts: Facts) -> int | None:
+def _start_bandwidth(profile: Profile, facts: Facts) -> int:
     """bit/s that may be spent at the start: a share of the measured speed, else the profile's."""
-    if facts.throughput is None:
-        return None if profile.start_bitrate_kbps is None else profile.start_bitrate_kbps * 1000
-    kbps = max(1.0, facts.throughput.kbps * profile.headroom)
-    return int(SPEED_STEP ** math.floor(math.log(kbps, SPEED_STEP)) * 1000)
+    if facts.throughput is not None:
+        return int(facts.throughput.kbps * profile.headroom * 1000)
+    if profile.start_bitrate_kbps is not None:
+        return profile.start_bitrate_kbps * 1000
+    return DEFAULT_START_BANDWIDTH
 
 
 def _least(*caps: _Number | None) -> _Number | None:
@@ -198,6 +203,7 @@ def reasons_of(
         *facts.reasons,
         _reason_of_profile(policy, choice),
         *_reasons_of_limits(facts, choice),
+        *_reason_of_start_bandwidth(facts, choice),
         *decision.reasons,
         rank.explain(best, decision.tiers[0], facts.place),
     )
@@ -238,6 +244,21 @@ def _reasons_of_limits(facts: Facts, choice: Choice) -> tuple[Reason, ...]:
         text = f"what this {facts.device.kind} decodes is not known; nothing is withheld for it"
         reasons.append(Reason(Step.LADDER, "device-codecs-unknown", text))
     return tuple(reasons)
+
+
+def _reason_of_start_bandwidth(facts: Facts, choice: Choice) -> tuple[Reason, ...]:
+    """Why playback may start at that bit rate; nothing where the source's order stays."""
+    if choice.limits.untouched:
+        return ()
+    profile = choice.profile
+    most = f"start within {_start_bandwidth(profile, facts) // 1000} kbit/s"
+    if facts.throughput is not None:
+        share = f"{profile.headroom:.0%} of the measured {facts.throughput.kbps} kbit/s"
+        return (Reason(Step.START, "start-bitrate-speed", f"{most}, {share}"),)
+    if profile.start_bitrate_kbps is not None:
+        return (Reason(Step.START, "start-bitrate-profile", f"{most}, set by the profile"),)
+    text = f"{most}, as nothing was measured (rule B4)"
+    return (Reason(Step.START, "start-bitrate-default", text),)
 
 
 def _setter(value: int, setters: Mapping[str, int | None], otherwise: str) -> str:

@@ -30,6 +30,7 @@ from gateway.http.headers import (
 from gateway.http.intake import Headers, gather, read_headers
 from gateway.http.runtime import Gateway, Runtime
 from gateway.ladder.fit import NothingToPlayError
+from gateway.ladder.hls import bandwidths_of
 from gateway.observe import metrics
 from gateway.source.source import BadSourceError, NoSuchAssetError, SourceManifest
 from gateway.store.decisions import Cache
@@ -111,7 +112,7 @@ async def _answer(gateway: Gateway, request: Request, asset: str) -> Answer:
     marks.append(("facts", time.perf_counter()))
     source = await _load(runtime, asset)
     marks.append(("source", time.perf_counter()))
-    choice = choose(runtime.policy, facts)
+    choice = choose(runtime.policy, facts, bandwidths_of(source.playlist))
     key = cache_key(runtime.policy, facts, choice, source.version)
     try:
         decision, cache = await gateway.decisions.get(
@@ -146,7 +147,9 @@ def _body(gateway: Gateway, answer: Answer) -> Body:
     playlist = answer.source.playlist
     wanted = {name: answer.asked.by_name.get(name) for name in playlist.query_parameters}
     edge = answer.edges[0]
-    key = (answer.key, edge.url, tuple(wanted.values()))
+    # Many decisions make the same bytes: what is written and where it leads tells them apart.
+    source, edit = answer.source, answer.decision.edit
+    key = (source.path, source.version, edit, edge.url, tuple(wanted.values()))
     body = gateway.bodies.get(key)
     if body is None:
         body = gateway.bodies.put(key, _write(answer, edge))

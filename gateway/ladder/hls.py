@@ -20,6 +20,11 @@ _FLAT = frozenset({"CH-MONO", "PROJ-RECT"})
 _LAYOUTS = _FLAT | {"CH-STEREO", "PROJ-EQUI", "PROJ-HEQU", "PROJ-PRIM", "PROJ-AIV"}
 
 
+def bandwidths_of(playlist: MultivariantPlaylist) -> tuple[int, ...]:
+    """The different peaks of the playlist's variants in bit/s, ascending."""
+    return tuple(sorted({variant.bandwidth for variant in playlist.variants}))
+
+
 def rungs_of(playlist: MultivariantPlaylist) -> tuple[Rung, ...]:
     """The playlist's variant streams as rungs, in its order.
 

@@ -34,8 +34,8 @@ def start_rung(
     affordable = [rung for rung in pool if rung.bandwidth <= target]
     if affordable:
         start = max(affordable, key=lambda rung: (rung.bandwidth, -rung.index))
-        code, why = "start-within-speed", f"the highest within {target // 1000} kbit/s"
+        code, why = "start-within-speed", "the highest within the start bit rate"
     else:
         start = min(pool, key=lambda rung: (rung.bandwidth, rung.index))
-        code, why = "start-lowest", f"the lowest: nothing is within {target // 1000} kbit/s"
+        code, why = "start-lowest", "the lowest: none is within the start bit rate"
     return start, Reason(Step.START, code, f"start on {words.describe(start)}, {why}")

@@ -12,6 +12,7 @@ from gateway.config.load import load
 from gateway.decision import Decision, cache_key, choose, decide, edges_for, reasons_of
 from gateway.decision_wire import from_bytes, to_bytes
 from gateway.ladder.fit import NothingToPlayError
+from gateway.ladder.hls import bandwidths_of
 from geodata.place import NOT_LOOKED_UP, UNKNOWN, Continent, Place
 from manifests.codecs import CodecFamily, VideoRange
 from manifests.hls.multivariant import MultivariantPlaylist
@@ -67,7 +68,7 @@ facts_of = st.builds(
 def decided(facts: Facts, playlist: MultivariantPlaylist) -> Decision:
     """The decision; skips what the request itself rules out."""
     try:
-        return decide(SHIPPED, facts, choose(SHIPPED, facts), playlist)
+        return decide(SHIPPED, facts, choose(SHIPPED, facts, bandwidths_of(playlist)), playlist)
     except NothingToPlayError:
         assume(False)
         raise
@@ -80,7 +81,8 @@ def test_every_request_has_an_answer(facts: Facts, playlist: MultivariantPlaylis
     decision = decided(facts, playlist)
     assert decision.edit.variants
     assert edges_for(SHIPPED, decision, facts)
-    reasons = reasons_of(SHIPPED, facts, choose(SHIPPED, facts), decision)
+    choice = choose(SHIPPED, facts, bandwidths_of(playlist))
+    reasons = reasons_of(SHIPPED, facts, choice, decision)
     assert all(str(reason).isprintable() for reason in reasons)
 
 
@@ -114,8 +116,11 @@ def test_faster_is_never_lower(
 def test_one_key_one_decision(one: Facts, other: Facts, playlist: MultivariantPlaylist) -> None:
     """Requests with the same key get the same decision."""
     merged = replace(one, device=replace(other.device, kind=one.device.kind), viewer=other.viewer)
+    peaks = bandwidths_of(playlist)
     for facts in (other, merged):
-        keys = {cache_key(SHIPPED, each, choose(SHIPPED, each), "v") for each in (one, facts)}
+        keys = {
+            cache_key(SHIPPED, each, choose(SHIPPED, each, peaks), "v") for each in (one, facts)
+        }
         assert len(keys) == 2 or decided(one, playlist) == decided(facts, playlist)
 
 
