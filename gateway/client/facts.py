@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from geodata.place import Place
 from gateway.reason import Reason
+from geodata.place import Place
 from manifests.codecs import CodecFamily, VideoRange
 
 

@@ -94,9 +94,7 @@ def _read(running: RunningGateway, urls: "queue.Queue[str]") -> None:
             urls.put(line["url"])
 
 
-def _url(
-    process: subprocess.Popen[str], urls: "queue.Queue[str]", running: RunningGateway
-) -> str:
+def _url(process: subprocess.Popen[str], urls: "queue.Queue[str]", running: RunningGateway) -> str:
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         with contextlib.suppress(queue.Empty):
