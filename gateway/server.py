@@ -180,16 +180,22 @@ def _end_with_the_parent() -> None:
 def _load_when_good(path: Path | None) -> Loaded:
     """The config. The parent has checked it, but a worker that is replaced later may meet a broken
     file: it waits, and the others serve on with the last good one."""
+    draining = signal.getsignal(signal.SIGTERM)
     told = False
     while True:
         try:
-            return load(path, os.environ)
+            loaded = load(path, os.environ)
         except ConfigError as error:
             if not told:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)  # there is nothing to drain yet
+                logs.configure()
                 problems = [str(problem) for problem in error.problems]
                 log.error("worker_waits_for_config", problems=problems)  # noqa: TRY400
             told = True
             time.sleep(_CONFIG_POLL_S)
+        else:
+            signal.signal(signal.SIGTERM, draining)
+            return loaded
 
 
 def _configure_logs(settings: LogSettings) -> None:
