@@ -18,6 +18,7 @@ from functools import lru_cache
 from gateway.client.device.families import (
     LAPTOP_PARTS,
     LAPTOP_WORDS,
+    PHONE_NAMESAKES,
     PHONE_PARTS,
     PHONE_SHAPES,
     PHONE_WORDS,
@@ -29,7 +30,7 @@ from gateway.client.device.families import (
     TV_SHAPES,
     TV_WORDS,
 )
-from gateway.client.device.makers import TABLET_CODES, TV_CODES
+from gateway.client.device.makers import TABLET_CODES, TABLET_SIGNS, TV_CODES
 from gateway.client.device.models import TABLET_MODELS, TV_MODELS
 from gateway.client.device.text import AgentText
 from gateway.client.device.verdict import Verdict
@@ -42,7 +43,7 @@ _TV_BUILD = re.compile(
 )
 # Builds that boards for boxes share with a few tablets: they count without "Mobile" only.
 _BOX_BUILD = re.compile(
-    r"build/(?:rp1a\.200720\.011|nmf26q|qp1a\.191105\.004|nhg47[kl]|mhc19j|sp1a\.211105\.004)"
+    r"build/(?:rp1a\.2007|tp1a\.2209|sp1a\.2111|nmf26q|qp1a\.1911|nhg47[kl]|mhc19j)"
 )
 _SAYS_TABLET = ("pocketbook/", "/apad", "build/jro03h")
 _SKIP = re.compile(
@@ -159,10 +160,14 @@ def by_model(model: str) -> Verdict | None:
         return _TV_MODEL
     if model in TABLET_MODELS:
         return _TABLET_MODEL
+    if PHONE_NAMESAKES.match(model):
+        return _PHONE_MODEL
     for words, parts, shapes, verdict in _FAMILIES:
         if first in words or parts.search(model) or shapes.match(model):
             return verdict
-    return _TABLET_MODEL if TABLET_CODES.occurs_in(model) else None
+    if TABLET_CODES.occurs_in(model) or TABLET_SIGNS.occurs_in(model):
+        return _TABLET_MODEL
+    return None
 
 
 def _before_tablets(text: AgentText) -> bool:

@@ -47,6 +47,27 @@ _DUTIES = (
     "shopp", "-ai/", "leadgen", "leadradar", "prospect", "insight", "auditor", "sslshed",
     "infrawatch", "onlyscans", "proxy)",
     "[at]", "(at)", "contact ", "trendsmap", "pixalate",
+    # Other watchers, fetchers and attackers whose names hold none of the words above
+    "disqus", "datafeedwatch", "silktide", "hardenize", "collapsify", "hotjar", "sitelock",
+    "brandwatch", "brandverity", "sindup", "foregenix", "marketgoo", "testlocally",
+    "metorik", "modularconnector", "snipcart", "klaviyo", "omnisend", "instapaper",
+    "integromat", "urlcheck", "watchmouse", "panopta", "exporter/", "assetnote",
+    "watchtowr", "dmbrowser", "iplabel", "arachni", "mnogosearch", "sprinklr", "hakai",
+    "kowai", "lolisec", "phpmyadmin", "matomo", "webmon", "castopod", "cybaa", "secweb",
+    "webmoney advisor", "dummy connection", "copilotchat", "nextcloud", "blogtrottr",
+    "newsnow", "discourse forum", "fastmail", "vkshare", "splash version", "callout",
+    "connector/", "importer", "plagiar", "turnitin", "researcher", "researchb", "recon/",
+    "security/", "secur/", "sec/", "vulnerab", "threat", "exploit", "probe", "ping/",
+    "kube-", "elb-health", "googlehc", "catchpoint", "gomez", "neustar", "alertsite",
+    "updown", "freshping", "hetrix", "watchdog", "tracker/", "parser", "magpierss",
+    "netvibes", "bloglines", "proximic", "grapeshot", "yeti/", "baidu-", "transcoder",
+    "anthropic", "claude-", "openai", "gptbot", "perplexity", "cohere-", "chatgpt", "quora",
+    "pinterest/0", "flipboardproxy", "tineye", "linkdex", "majestic", "backlink", "whois",
+    "http request", "httprequest", "winhttp", "restsharp", "rest-client", "unirest",
+    "mechanize", "faraday", "typhoeus", "http.rb", "pycurl", "java/1", "jakarta",
+    "apache-http", "snoopy", "powershell", "superagent", "requests/", "grabber",
+    "offline explorer", "teleport", "webzip", "webcopier", "webreaper", "emailsiphon",
+    "emailwolf", "mail.ru", "vkrobot",
 )  # fmt: skip
 _PROGRAMS = frozenset(
     (

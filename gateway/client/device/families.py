@@ -99,7 +99,7 @@ TV_WORDS = word_set(
     nogapc nokiastreaming nordmende novex ntv nvx nwx octagon odroid onvo openbox opticum
     orbsmart ozone ozonehd peaq pendoo polarline probox ptv pyramid rka rkm rombica saba
     sabrina salutetv sbdv scishion sdmc sei selenga selevision skyline skystream skyworth
-    smartbox smotreshka soullink soundmax spyboxs sternenschein sunny sunvell superbox
+    smartbox smotreshka soullink soundmax spyboxs sternenschein sunvell superbox
     supermax switron swtv tanix tatasky technika technisat technosat tigerstar timvisionbox
     tivax tocombox topdevice topsion toucan transpeed tronsmart turewell tvbox tvip tvpad
     ugoos ulx umax vekta vermax vesta vhix vibox viden vinabox vityaz vizio vmp vontar vorke
@@ -150,9 +150,15 @@ PHONE_WORDS = word_set(
     """
 )
 PHONE_PARTS = re.compile(r"phone(?!tab)")
+# Phones that would pass for a television, a box or a tablet by the words below.
+PHONE_NAMESAKES = re.compile(
+    r"stv100|htv3[1-3]|letv x|lge-an|sunny|runbo|turbo_?x[_ ](?:s|i|r)|himax[ _]p|kazam|tx9 pro"
+    r"|odyssey|e10i|wiko|deezer|z9[1-9]\d|droidz (?:m|av|atom)|memor|active [13]|mega2|home9"
+)
 PHONE_SHAPES = re.compile(
     r"(?:samsung[- ])?sm-[fwgasjnem]\d|v[12]\d{3}[abte]*$|nexus [456]|pixel \d"
     r"|[a-z]{3}-[atl][lnx]\d|p[de][a-z]{2}\d0$"
     r"|rmx\d|m2\d{3}[a-z]\d|m1[89]\d{2}|2\d{3,4}[a-z\d]{2,4}[cgi]$|k00[ez]$|iq\d|tecno|moto "
+    r"|nokia|redmi (?!pad)|mi \d|ta-1\d|z9[1-9]\d"
     r"|zte (?:blade|a)|asus_[lxz]|lg-[a-z]\d|sony|xl39"
 )

@@ -15,6 +15,17 @@ def _codes(makers: Iterable[str]) -> Pattern:
     return Pattern("^(?:" + "|".join(makers) + ")")
 
 
+# Signs of a screen of 7 inches and more that makers of every country put into a name: inches with
+# a decimal, or written first of three or four digits and before the radio; Wi-Fi only; children.
+TABLET_SIGNS = Pattern(
+    r"(?:^|[^.\d])(?:7|8|9|10)\.(?:0|1|7|8|85|9)(?:[^.\d]|$)|10[._]1(?:\D|$)"
+    r"|(?:^|[^a-z\d])(?:7|8|9|10)\d{0,2}[ _-]*(?:3g|4g|lte)|(?:7|8|9|10)\d\d[ _-]?3g"
+    r"|[a-z](?:7|8|10)[ _-]3g|(?:^|[b-uw-z_ -])0[789]\d\d(?:\D|$)|-(?:7|8|10)\d\d[a-z]?$"
+    r"|(?:^|[^a-z\d])(?:7|8|10|101|97|785)[ _-]*(?:inch|\"|in$|hd|ips|dual|quad|octa)"
+    r"|^[abd-su-z][a-z\d ]+_(?:eea|row)$|kids?(?:[^a-z]|$)|school|edu(?:[^a-z]|$)|disney"
+    r"|wi-?fi|tbl|tpad|tpc|mid(?:[^a-z]|$)|e-?book|e-?reader"
+)
+
 TABLET_CODES = _codes(
     (
         # United States: Amazon, Barnes & Noble, Onn, carriers, Verizon, RCA, Nextbook, Le Pan …
@@ -44,7 +55,7 @@ TABLET_CODES = _codes(
         r"(?:asus[ _-])?(?:k00[acflrsux]$|me\d{3}[a-z]?[^g]?$|p01ma|tx201)"
         r"|(?:toshiba )?(?:at\d{3}|at1s|a?folio)|lg-[lv]0[46]|lg-p(?:49|53)0l|v[4-7]\d\dl?$"
         r"|lk\d{3}$|lgt\d\d|lm-t\d",
-        r"(?:huawei[- ])?(?:[56]0[568]hw|70[13]hw|[a-z]{3}\d?-w\d\d|mediapad"
+        r"(?:huawei[- ])?(?:[56]0[56]hw|70[13]hw|[a-z]{3}\d?-w\d\d|mediapad"
         r"|(?:ags|agr|bah|btv|btk|bzt|bzk|bzw|bzd|bzc|cmr|cpn|dby|dbr|got|kob|kj|mrx|mrr|mon"
         r"|scm|sht|vrd|wgr|xya|pce|hey|krj|jdn|jms|agm|bach|teto)\d?-[alu][ln]?\d\d)",
         r"(?:xiaomi |redmi )?(?:\d{4,6}b?rp[a-z\d]{2,5}|m2105k81|2208128[13]|21051182)",
@@ -93,7 +104,7 @@ TABLET_CODES = _codes(
         r"|e(?:73|91|85|103)\d$|s(?:73|85|95|105)2|l-?ement ?(?:7|8|9|10|t)|idbot"
         r"|m ?bot ?(?:60|tab|7|8|10)|ezee|danew|dslide|kl\d{4}|teo[x\d]|prtab|memup|spng|sp70"
         r"|essentielb|mp(?:qc|dc|g)\d|mpman|takara|mid\d|haier-?pad|bigben|gulli|ixtech|ix\d{3}",
-        r"woxter|zielo|szenio|spc[ _](?:glee|glow|heaven|gravity|light|flow|dark|twi)"
+        r"woxter zielo (?:d|t)|szenio|spc[ _](?:glee|glow|heaven|gravity|light|flow|dark|twi)"
         r"|gravity[ _]?(?:2|3|pro|max|mini|oct|ult|9|8|10|4g)|lightyear|glee"
         r"|energy (?:tablet|[six](?:7|8|9|10)|pro [7-9]|neo [79])|leotec|supernova|nevir|nvr-"
         r"|best ?buy|easy ?home"

@@ -19,13 +19,17 @@ _CONSOLES = frozenset(
         "switchbrew", "stadia", "retroid", "anbernic", "odin2", "prospero", "durango",
         "scarlett", "bunjalloo", "rgcube", "segasaturn", "planetweb", "dreampassport",
         "gamestick", "gamesir", "powkiddy", "ayaneo", "ayn", "gpd", "jxd", "miyoo", "freya",
-        "aplix_sanyo_browser", "aplix", "nintendods",
+        "aplix_sanyo_browser", "aplix", "nintendods", "xboxone", "xbox360", "atarivcs",
+        "polymega", "evercade", "zeebo", "pippin", "gizmondo", "gamecube", "psvr",
+        "steamdeckoled", "gamescope", "trimui", "abxylute", "mojo", "nintendoswitch",
     )
 )  # fmt: skip
 _CONSOLE_PARTS = ("nintendo", "playstation", "jxd_")
 _CONSOLE_MODEL = re.compile(
     r"rg ?(?:28|34|35|40|47|50|55)\d?|gr0006|switch(?: lite| oled| 2)?$|shield(?: portable)?$"
-    r"|jxd|gpd|xd plus|odin|razer edge|moqi|trimui|retroid|ayn"
+    r"|jxd|gpd|xd plus|odin|razer edge|moqi|trimui|retroid|ayn|anbernic|powkiddy|rp[2-6](?:\+|$)"
+    r"|rg(?:cube|p\d|arc)|g cloud|logitech g|ouya|mojo|mad catz|gamestick|snail|pimax portal|s7800"
+    r"|abxylute|mangmi|konkr|kinhank|gamemt|steam deck|atari|nintendo|ps vita"
 )
 
 _TV_WORDS = frozenset(
@@ -59,7 +63,7 @@ _TV_PARTS = Phrases(
         "settop", "set top", "stb/", "stb ", "_stb", "-stb", "(ott", "_ott_", "ottbox",
         "panasonic.bd", "panasonic.tv", "bd player", "blu-ray", "mediabox", "media player/",
         "firetv", "fire tv", "tv shell", " shell ", "gw-device/", "mr-device/", "tivo-device",
-        "lg browser/", "netcast.", "model/v", "linux mips", "digital-tv", "vms/",
+        "lg browser/", "netcast.", "model/v", "linux mips", "digital-tv", " vms/",
         "(qtembedded", "bdp-", "tvstick", "mediastick", "shield android", "nexus player",
         "tv/ap", "tcl/", "_tv ", "mygica", "projector", "philips tv", "hiplaya", "astro;",
         "amazon;aft", "; aft", "google fiber", "(dtv", "aquos-", "aquos_tv", "aquos tv",
@@ -72,7 +76,7 @@ _TV_PARTS = Phrases(
 # Words that a phone may say too: they count only without one of these beside them.
 _NOT_TV = Phrases(
     (
-        "iphone", "ipad", "windows phone",
+        "iphone", "ipad", "windows phone", "lge-an", "fbbd/lge",
     )
 )  # fmt: skip
 
@@ -82,7 +86,10 @@ _CARS = frozenset(
         "dilink", "tesla", "rivian", "automotive", "kzcar", "caska", "headunit", "incar",
         "androidauto", "volvocars", "byd", "carplay", "teslabrowser", "mbux", "lucidmotors",
         "xpeng", "zeekr", "ivi", "genivi", "mib2", "mib3", "entune", "starlink_subaru",
-        "ccnc", "sync3", "mylink", "intellilink", "uconnect", "mercedesbenz",
+        "ccnc", "sync3", "sync4", "mylink", "intellilink", "uconnect", "mercedesbenz",
+        "gcar", "sdk_gcar", "comand", "ntg5", "ntg6", "idrive", "bmwconnected",
+        "lixiang", "nio", "leapmotor", "ecarx", "aivi", "openrlink", "rlink", "adrenox",
+        "xcarlink", "carlife", "headunits", "infotainment", "carbrowser", "webcar", "vinfast",
     )
 )  # fmt: skip
 # Head units: what their makers and the Allwinner, MediaTek and Unisoc boards in them are called.
@@ -92,11 +99,20 @@ _CAR_MODEL = re.compile(
     r"|f9212|sda-\d+tab|rear seat|benz|audi|bmw|porsche|mercedes|volkswagen|toyota|hyundai mob"
     r"|aftl[bf]t9|pro 84|vc8\d{3}|roik|mac audio|ff-5000|zq8003|dudu\d|\w+_bsp$|uis8581|sp9853i_"
     r"|carpad|px[356](?![a-z0-9])|ts\d{1,2}[- ]?car|teyes|joying|car[ _-]|8227l|ac8227|uis7862"
-    r"|ums512|ts1[08]|mtc[de]|k2001|k2501|k3001|mekede|isudar"
+    r"|ums512|ts1[08](?![\d])|mtc[de]|k2001|k2501|k3001|mekede|isudar"
     r"|atoto|eonon|dasaita|xtrons|navifly|seicane|ownice|hizpo|podofo|sph-da|dmh-|ilx-|xav-"
     r"|geely|haval|zeekr"
     r"|xpeng|nio |volvo|renault|android auto|automotive|\w+automotive|fyt|hy1920|ks1280"
-    r"|\w+1280x480|\w+1920x720"
+    r"|\w*(?:800|1024|1280|1920|2000)x(?:480|600|720|1200)|ac82\d\d|ac83|uis78\d\d|uis81|sc9853"
+    r"|mt3561|mt8667|sa[68]155|msmnile|m501|m600$|cc[234](?:[ _-]?(?:plus|l|s)|$)|tpro|spro|junsun"
+    r"|bonroad|aoocci|carlinkit|ottocast|binize|exploter|picasou|kingbeats|idoing|awesafe|vanku"
+    r"|pumpkin|erisin|daiichi|avic|dmx-?\d|dnx|ddx|kw-[mvz]|clarion|phonocar|macrom|zenec|redpower"
+    r"|farcar|roximo|witson|winca|mydean|incar|intro a|ahr-|parafar|vomi|navipilot|topway|roadrover"
+    r"|saic|chery|exeed|jaecoo|omoda|changan|aion|leapmotor|hongqi (?!hq)|gwm|voyah|baic|jetour|byd|denza"
+    r"|lixiang|li auto|lynk|ecarx|gminfo|gm info|chevrolet|cadillac|ford |lincoln|honda|nissan|dpa"
+    r"|infiniti|mitsubishi|toyota|lexus|mazda|subaru|kia |hyundai (?:ccnc|gen)|aivi|openrlink|stla"
+    r"|peugeot|citroen|opel(?! ?mobile)|skoda|seat |polestar (?!phone)|rivian|lucid|vinfast|mahindra|adrenox|mercedes|ihu "
+    r"|aosp_car|car_|gcar|sdk_gcar|head ?unit|(?:\w+[ _-])?(?:car|vehicle|ivi|dvd)(?:[ _-]|$)"
 )
 
 # Phones and tablets of the makes Tesla and Polestar.
