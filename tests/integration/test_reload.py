@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,7 @@ def test_a_new_worker_waits_for_a_good_config(folder: Path) -> None:
     path.write_text(config(720), "utf-8")
     with running_gateway(path, "--workers", "2") as gateway:
         gateway.wait_for("started", 2)
+        time.sleep(0.3)  # until the folder is watched
         path.write_text("[server\n", "utf-8")
         gateway.wait_for("config_refused", 2)
         os.kill(children(gateway.process.pid)[0], signal.SIGKILL)

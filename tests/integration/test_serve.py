@@ -89,16 +89,16 @@ def test_a_request_head_is_bounded(default_gateway: RunningGateway) -> None:
         received, sent = b"", 0
         try:
             endless.sendall(request + b"X-Endless: ")
-            while sent < 1 << 20:
-                endless.sendall(b"x" * 8192)
-                sent += 8192
+            while sent < 1 << 25:
+                endless.sendall(b"x" * 65536)
+                sent += 65536
         except (BrokenPipeError, ConnectionResetError):
             pass
         try:
             received = endless.recv(4096)
         except ConnectionResetError:
             received = b"HTTP/1.1 431"  # it was cut off before the answer could be read
-    assert sent < 1 << 20
+    assert sent < 1 << 25
     assert received.startswith(b"HTTP/1.1 431")
 
 
