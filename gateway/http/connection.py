@@ -1,19 +1,24 @@
 """How much may a connection ask for before it has asked anything? uvicorn's HTTP/1.1, with bounds.
 
 httptools keeps a request's head in memory until it is complete, whatever its size, and waits for it
-forever. Here a head is bounded in bytes (431) and in seconds (the connection ends).
+forever. Here a head is bounded in bytes (431) and in seconds (the connection ends). And a stop
+answers what was sent before anybody could know of it.
 """
 
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 MAX_HEAD_BYTES = 128 * 1024
 """Request line and headers. Far above what players send, so that nobody honest meets it."""
 
 HEAD_S = 20.0
 """Seconds from the opening of a connection, or a request's first byte, to the end of its head."""
+
+DRAIN_S = 0.3
+"""Seconds that a stop leaves a silent connection: its request may be on the way, and would be lost
+if the connection were closed at once."""
 
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
@@ -30,15 +35,16 @@ class BoundedConnection(HttpToolsProtocol):
         self._head_bytes = 0
         self._in_head = True
         self._deadline: asyncio.TimerHandle | None = None
+        self._stopping = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A player is there; its request is due."""
         super().connection_made(transport)
-        self._expect_head()
+        self._expect_head(HEAD_S)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone."""
-        self._head_complete()
+        self._no_deadline()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -55,12 +61,15 @@ class BoundedConnection(HttpToolsProtocol):
         """The first byte of a request. What came along with it counts for nothing: it is one read
         of the socket at most."""
         super().on_message_begin()
-        self._expect_head()
+        self._expect_head(HEAD_S)
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
-        self._head_complete()
+        self._in_head = False
+        self._no_deadline()
         super().on_headers_complete()
+        if self._stopping:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         """The next thing to come is a head again."""
@@ -68,12 +77,23 @@ class BoundedConnection(HttpToolsProtocol):
         self._head_bytes = 0
         super().on_message_complete()
 
-    def _expect_head(self) -> None:
-        if self._deadline is None:
-            self._deadline = self.loop.call_later(HEAD_S, self._too_slow)
+    def shutdown(self) -> None:
+        """The gateway stops: the request that runs or comes at once is this connection's last."""
+        self._stopping = True
+        running: RequestResponseCycle | None = self.cycle  # None before the first request
+        if running is None or running.response_complete:
+            self._expect_head(DRAIN_S)
+        else:
+            running.keep_alive = False
 
-    def _head_complete(self) -> None:
-        self._in_head = False
+    def _expect_head(self, within_s: float) -> None:
+        """Of two deadlines the earlier one counts: a byte of the next request buys no more."""
+        when = self.loop.time() + within_s
+        if self._deadline is None or when < self._deadline.when():
+            self._no_deadline()
+            self._deadline = self.loop.call_later(within_s, self._too_slow)
+
+    def _no_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
