@@ -30,8 +30,9 @@ from gateway.client.device.families import (
     TV_SHAPES,
     TV_WORDS,
 )
-from gateway.client.device.makers import TABLET_CODES, TABLET_SIGNS, TV_CODES
 from gateway.client.device.models import TABLET_MODELS, TV_MODELS
+from gateway.client.device.tablets import TABLET_CODES, TABLET_SIGNS
+from gateway.client.device.televisions import TV_CODES
 from gateway.client.device.text import AgentText
 from gateway.client.device.verdict import Verdict
 from gateway.client.facts import DeviceKind
@@ -142,6 +143,11 @@ def _by_browser(text: AgentText, model: str) -> Verdict:
         return _TABLET_MODEL
     if "mobile" in text.low:
         return _ANDROID_MOBILE
+    return _by_board(text, model)
+
+
+def _by_board(text: AgentText, model: str) -> Verdict:
+    """Without "Mobile": a television's box by its code or its board, a tablet, or some app."""
     if model and TV_CODES.occurs_in(model):
         return _TV_MODEL
     if _BOX_BUILD.search(text.low):

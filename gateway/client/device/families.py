@@ -108,7 +108,7 @@ TV_WORDS = word_set(
 )
 TV_PARTS = re.compile(
     r"(?<![a-z])a?tv(?![a-z])|(?<!d)(?<!h)tv$|^tv|e?stb|(?<![a-z])box|box(?:\d*$|[-_ ])|as4k"
-    r"|eo104k|smart4k|era8k|^8k|xds\d|(?<!hi)(?<!hd)tv[-_ ]?\d|(?<!d)[a-z]tv[-_ ]|smart ?tv"
+    r"|eo104k|smart4k|era8k|^8k|xds\d|(?<!hi)(?<!hd)(?<!bn)tv[-_ ]?\d|(?<!d)[a-z]tv[-_ ]|smart ?tv"
     r"|android ?tv"
     r"|(?:q|e|o|u)?led[-_ ]?\d\d|(?<![a-z\d])[48]k(?![a-z\d])|uhd"
     r"|(?<![a-z])(?:stb|ott|iptv|settop|hdmi|dongle|dvb)(?![a-z])"
@@ -154,6 +154,7 @@ PHONE_PARTS = re.compile(r"phone(?!tab)")
 PHONE_NAMESAKES = re.compile(
     r"stv100|htv3[1-3]|letv x|lge-an|sunny|runbo|turbo_?x[_ ](?:s|i|r)|himax[ _]p|kazam|tx9 pro"
     r"|odyssey|e10i|wiko|deezer|z9[1-9]\d|droidz (?:m|av|atom)|memor|active [13]|mega2|home9"
+    r"|xt10|ax\d{3}|zp\d|fs80|bv\d|psp[57]|coolpad|zte \d|ta-\d|a?ck10|ec10|gmc-"
 )
 PHONE_SHAPES = re.compile(
     r"(?:samsung[- ])?sm-[fwgasjnem]\d|v[12]\d{3}[abte]*$|nexus [456]|pixel \d"

@@ -108,10 +108,11 @@ _CAR_MODEL = re.compile(
     r"|bonroad|aoocci|carlinkit|ottocast|binize|exploter|picasou|kingbeats|idoing|awesafe|vanku"
     r"|pumpkin|erisin|daiichi|avic|dmx-?\d|dnx|ddx|kw-[mvz]|clarion|phonocar|macrom|zenec|redpower"
     r"|farcar|roximo|witson|winca|mydean|incar|intro a|ahr-|parafar|vomi|navipilot|topway|roadrover"
-    r"|saic|chery|exeed|jaecoo|omoda|changan|aion|leapmotor|hongqi (?!hq)|gwm|voyah|baic|jetour|byd|denza"
-    r"|lixiang|li auto|lynk|ecarx|gminfo|gm info|chevrolet|cadillac|ford |lincoln|honda|nissan|dpa"
-    r"|infiniti|mitsubishi|toyota|lexus|mazda|subaru|kia |hyundai (?:ccnc|gen)|aivi|openrlink|stla"
-    r"|peugeot|citroen|opel(?! ?mobile)|skoda|seat |polestar (?!phone)|rivian|lucid|vinfast|mahindra|adrenox|mercedes|ihu "
+    r"|saic|chery|exeed|jaecoo|omoda|changan|aion|leapmotor|hongqi (?!hq)|gwm|voyah|baic|jetour"
+    r"|byd|denza|lixiang|li auto|lynk|ecarx|gminfo|gm info|chevrolet|cadillac|ford |lincoln|honda"
+    r"|nissan|dpa|infiniti|mitsubishi|toyota|lexus|mazda|subaru|kia |hyundai (?:ccnc|gen)|aivi"
+    r"|openrlink|stla|peugeot|citroen|opel(?! ?mobile)|skoda|seat |polestar (?!phone)|rivian"
+    r"|lucid|vinfast|mahindra|adrenox|mercedes|ihu "
     r"|aosp_car|car_|gcar|sdk_gcar|head ?unit|(?:\w+[ _-])?(?:car|vehicle|ivi|dvd)(?:[ _-]|$)"
 )
 
