@@ -3,12 +3,11 @@
 import json
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
-from typing import Any
 from urllib.parse import quote, urlencode
 
-from starlette.types import Message
+from starlette.types import ASGIApp, Message
 
-from gateway.app import build
+from gateway.app import Application, build
 from gateway.config.load import Loaded
 from gateway.source.source import BadSourceError, NoSuchAssetError
 
@@ -79,10 +78,7 @@ def _headers(question: Question) -> list[tuple[bytes, bytes]]:
 
 
 async def _ask(
-    app: Any,
-    path: str,
-    question: Question,
-    headers: list[tuple[bytes, bytes]],  # noqa: ANN401
+    app: ASGIApp, path: str, question: Question, headers: list[tuple[bytes, bytes]]
 ) -> _Answer:
     """One request through the whole application, as a server would make it."""
     own = {"speed": question.speed_kbps, "session": question.session}
@@ -166,7 +162,7 @@ def _reasons(answer: _Answer) -> list[str]:
     return ["reasons", *(f"  {reason}" for reason in json.loads(answer.body)["reasons"])]
 
 
-async def _faults(app: Any, question: Question) -> list[str]:  # noqa: ANN401
+async def _faults(app: Application, question: Question) -> list[str]:
     """What is wrong with the source's playlist, though it is served."""
     try:
         source = await app.gateway.runtime.source.load(question.asset)

@@ -15,7 +15,7 @@ from gateway.http.connection import BoundedConnection
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-async def ok(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
+async def ok(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer everything with two letters."""
     headers = [(b"content-length", b"2")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -96,16 +96,20 @@ async def test_a_stop_answers_what_was_on_the_way(monkeypatch: pytest.MonkeyPatc
     """On a connection that was new, and on one that was idle; then both end, and so does the
     server, without waiting for one that stays silent."""
     monkeypatch.setattr(connection, "DRAIN_S", 2.0)
-    async with serving() as (server, port), player(port) as new, player(port) as idle:
-        async with player(port) as silent:
-            idle.send(REQUEST)
-            await idle.answer()
-            server.should_exit = True
-            await asyncio.sleep(0.5)
-            for late in (new, idle):
-                late.send(REQUEST)
-                answer = await late.answer()
-                assert answer.startswith(b"HTTP/1.1 200")
-                assert b"connection: close" in answer.lower()
-                assert b"" == await late.answer()
-            assert b"" == await silent.answer()
+    async with (
+        serving() as (server, port),
+        player(port) as new,
+        player(port) as idle,
+        player(port) as silent,
+    ):
+        idle.send(REQUEST)
+        await idle.answer()
+        server.should_exit = True
+        await asyncio.sleep(0.5)
+        for late in (new, idle):
+            late.send(REQUEST)
+            answer = await late.answer()
+            assert answer.startswith(b"HTTP/1.1 200")
+            assert b"connection: close" in answer.lower()
+            assert b"" == await late.answer()
+        assert b"" == await silent.answer()

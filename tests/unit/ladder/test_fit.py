@@ -339,10 +339,10 @@ def test_reasons_are_sentences_with_figures() -> None:
     """What was left out is counted, with the limit that did it."""
     rungs = rungs_of(playlist(*LADDER))
     found = fit(rungs, Constraints(max_bandwidth=600_000, max_height=720, start_bandwidth=300_000))
+    why = "the highest within the start bit rate"
     assert [
         "ladder: at most 600 kbit/s and 720p: 2 of 4 left out [caps]",
-        "start: start on 240p at 200 kbit/s, the highest within the start bit rate "
-        "[start-within-speed]",
+        f"start: start on 240p at 200 kbit/s, {why} [start-within-speed]",
     ] == [str(reason) for reason in found.reasons]
 
 
