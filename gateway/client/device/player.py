@@ -97,6 +97,8 @@ def player(text: AgentText) -> str | None:
 
 
 def _plain_browser(low: str) -> str | None:
+    if " yabrowser/" in low:
+        return "Yandex Browser"
     chrome = low.rfind("chrome/")
     if chrome >= 0:
         if not _PLAIN_CHROME.match(low, chrome):
@@ -105,9 +107,14 @@ def _plain_browser(low: str) -> str | None:
             return "Chrome"
         return "Android WebView" if low.endswith("gecko) version/4.0 ", 0, chrome) else None
     safari = low.rfind("version/")
-    if safari >= 0 and "android" not in low and _PLAIN_SAFARI.match(low, safari):
-        return "Safari"
+    if safari >= 0 and _PLAIN_SAFARI.match(low, safari):
+        return "Safari" if "android" not in low else _plain_android(low, safari)
     return None
+
+
+def _plain_android(low: str, version: int) -> str | None:
+    """Android's own browser, from before Chrome; nothing stands before its version but WebKit."""
+    return "Android Browser" if low.endswith("like gecko) ", 0, version) else None
 
 
 def _browser(text: AgentText) -> str | None:
