@@ -73,8 +73,8 @@ _ANDROID_NO_MOBILE = Verdict(
     DeviceKind.TABLET, "android-no-mobile", "an Android browser not mobile"
 )
 _ANDROID_APP = Verdict(DeviceKind.PHONE, "android-app", "an Android app that names nothing larger")
+_KNOWN_MODELS = dict.fromkeys(TABLET_MODELS, _TABLET_MODEL) | dict.fromkeys(TV_MODELS, _TV_MODEL)
 _FAMILIES = (
-    (TV_WORDS, TV_PARTS, TV_SHAPES, _TV_MODEL),
     (LAPTOP_WORDS, LAPTOP_PARTS, LAPTOP_PARTS, _LAPTOP_MODEL),
     (TABLET_WORDS, TABLET_PARTS, TABLET_SHAPES, _TABLET_MODEL),
     (PHONE_WORDS, PHONE_PARTS, PHONE_SHAPES, _PHONE_MODEL),
@@ -160,14 +160,19 @@ def _by_board(text: AgentText, model: str) -> Verdict:
 @lru_cache(maxsize=4096)
 def by_model(model: str) -> Verdict | None:
     """What the model's name alone tells; None when it tells nothing. ``model`` in lower case."""
-    lead = _LEAD.match(model)
-    first = lead[0] if lead else ""
-    if model in TV_MODELS:
-        return _TV_MODEL
-    if model in TABLET_MODELS:
-        return _TABLET_MODEL
+    known = _KNOWN_MODELS.get(model)
+    if known is not None:
+        return known
     if PHONE_NAMESAKES.match(model):
         return _PHONE_MODEL
+    return _by_family(model)
+
+
+def _by_family(model: str) -> Verdict | None:
+    lead = _LEAD.match(model)
+    first = lead[0] if lead else ""
+    if first in TV_WORDS or TV_PARTS.occurs_in(model) or TV_SHAPES.match(model):
+        return _TV_MODEL
     for words, parts, shapes, verdict in _FAMILIES:
         if first in words or parts.search(model) or shapes.match(model):
             return verdict

@@ -106,16 +106,13 @@ TV_WORDS = word_set(
     wechip wetek wiwa xgimi xoro yasin yndx yundoo yutmart zaith zappiti zgemma zidoo
     """
 )
-TV_PARTS = re.compile(
-    r"(?<![a-z])a?tv(?![a-z])|(?<!d)(?<!h)tv$|^tv|e?stb|(?<![a-z])box|box(?:\d*$|[-_ ])|as4k"
-    r"|eo104k|smart4k|era8k|^8k|xds\d|(?<!hi)(?<!hd)(?<!bn)tv[-_ ]?\d|(?<!d)[a-z]tv[-_ ]|smart ?tv"
-    r"|android ?tv"
-    r"|(?:q|e|o|u)?led[-_ ]?\d\d|(?<![a-z\d])[48]k(?![a-z\d])|uhd"
-    r"|(?<![a-z])(?:stb|ott|iptv|settop|hdmi|dongle|dvb)(?![a-z])"
-    r"|(?<![a-z])tv ?box|(?:^|[ _-])box(?:[ _-]|\d|$)|[a-z]box[a-z]?\d*$|stick(?![a-z])"
-    r"| shell |_shell_"
-    r"|streamer|projector|nexus player|shield android|mediabox|smart box"
-    r"|s905x|rk33\d\d|mxq|x96|h96|a95x|a5x|r-tv"
+TV_PARTS = Pattern(
+    r"(?:^|[^a-z])a?tv(?:[^a-z]|$)|(?:^|[^dh])tv$|^tv|stb|(?:^|[^a-z])box|box(?:\d*$|[-_ ])|as4k"
+    r"|eo104k|smart4k|era8k|^8k|xds\d|(?:^|[^din])tv[-_ ]?\d|(?:^|[^d])[a-z]tv[-_ ]|smart ?tv"
+    r"|android ?tv|led[-_ ]?\d\d|(?:^|[^a-z\d])[48]k(?:[^a-z\d]|$)|uhd|tv ?box"
+    r"|(?:^|[^a-z])(?:ott|iptv|settop|hdmi|dongle|dvb)(?:[^a-z]|$)|[a-z]box[a-z]?\d*$"
+    r"|stick(?:[^a-z]|$)| shell |_shell_|streamer|projector|nexus player|shield android|mediabox"
+    r"|smart box|s905x|rk33\d\d|mxq|x96|h96|a95x|a5x|r-tv"
 )
 TV_SHAPES = re.compile(
     # inches first, then the maker's series: 43LU8010T, 55LEX-8158, BQ_40FS36B
