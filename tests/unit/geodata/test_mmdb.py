@@ -193,10 +193,15 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None
             assert writer.stdout is not None
             assert b"growing\n" == writer.stdout.readline()
             with pytest.raises(GeoError, match="changed while it was read"):
-                for _ in range(100):  # on a busy machine one read may fall between two writes
-                    GeoDatabase.open(path)
+                read_often(path)
         finally:
             writer.kill()
+
+
+def read_often(path: Path) -> None:
+    """Open a file again and again: on a busy machine one read may fall between two writes."""
+    for _ in range(100):
+        GeoDatabase.open(path)
 
 
 @pytest.mark.parametrize("memfd", [True, False])
