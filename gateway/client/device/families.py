@@ -55,7 +55,7 @@ TABLET_SHAPES = re.compile(
     r"|(?:huawei[ -])?(?:m[23]-|s7-|t1-[78a]|bg2|got-|wgr|scm|agm3|bzt|web-w|hdl|jdn|elnl?-)"
     r"|\d{4,6}rp[a-z\d]{2,4}(?![a-z\d])|(?:xiaomi|redmi|mi|honor|oneplus|oppo) ?pad"
     r"|wo[ _](?:pad|\d)"
-    r"|surface duo|dell streak|htc[ _](?:a10|flyer)|infinix x1101|tecno[ _](?:7c|p70|dp|t1)"
+    r"|surface duo|dell streak|htc[ _](?:a10|flyer)|infinix x1101|tecno[ _](?:7c|p70|p904|dp|t1)"
     # makers that write the screen's inches first: 7, 8, 9 and 10 are tablets, 4 to 6 are phones
     r"|(?:bq(?:ru)?|tm|ct|tdt|crony|km|jk|eagle|logic|qmobile|spark)[-_ ]?0?(?:7|8|9"
     r"|10)\d{1,3}(?!\d)"
@@ -112,7 +112,7 @@ TV_PARTS = Pattern(
     r"|android ?tv|led[-_ ]?\d\d|(?:^|[^a-z\d])[48]k(?:[^a-z\d]|$)|uhd|tv ?box"
     r"|(?:^|[^a-z])(?:ott|iptv|settop|hdmi|dongle|dvb)(?:[^a-z]|$)|[a-z]box[a-z]?\d*$"
     r"|stick(?:[^a-z]|$)| shell |_shell_|streamer|projector|nexus player|shield android|mediabox"
-    r"|smart box|s905x|rk33\d\d|mxq|x96|h96|a95x|a5x|r-tv"
+    r"|smart box|s905x|rk33\d\d|mxq|^x96(?:[^p]|$)|^h96|a95x|a5x|r-tv"
 )
 TV_SHAPES = re.compile(
     # inches first, then the maker's series: 43LU8010T, 55LEX-8158, BQ_40FS36B
@@ -149,14 +149,15 @@ PHONE_WORDS = word_set(
 PHONE_PARTS = re.compile(r"phone(?!tab)")
 # Phones that would pass for a television, a box or a tablet by the words below.
 PHONE_NAMESAKES = re.compile(
-    r"stv100|htv3[1-3]|letv x|lge-an|sunny|runbo|turbo_?x[_ ](?:s|i|r)|himax[ _]p|kazam|tx9 pro"
-    r"|odyssey|e10i|wiko|deezer|z9[1-9]\d|droidz (?:m|av|atom)|memor|active [13]|mega2|home9"
-    r"|xt10|ax\d{3}|zp\d|fs80|bv\d|psp[57]|coolpad|zte \d|ta-\d|a?ck10|ec10|gmc-"
+    r"stv100|htv3[1-3]|letv x|lge-|as_[45]0|smartv22|era 4k|bl7000|e13$|e145|t5c|ypy_s|8050|5033x"
+    r"|sunny|runbo|turbo_?x[_ ](?:s|i|r)|himax[ _]p|kazam|tx9 pro|odyssey|e10i|wiko|deezer"
+    r"|z9[1-9]\d|droidz (?:m|av|atom|beat)|memor|active [13](?:$|\+)|mega2|home9|xt10|ax\d{3}"
+    r"|zp\d|fs80|bv\d|psp[57]|coolpad|zte \d|ta-\d|a?ck10|ec10|gmc-"
 )
 PHONE_SHAPES = re.compile(
     r"(?:samsung[- ])?sm-[fwgasjnem]\d|v[12]\d{3}[abte]*$|nexus [456]|pixel \d"
     r"|[a-z]{3}-[atl][lnx]\d|p[de][a-z]{2}\d0$"
     r"|rmx\d|m2\d{3}[a-z]\d|m1[89]\d{2}|2\d{3,4}[a-z\d]{2,4}[cgi]$|k00[ez]$|iq\d|tecno|moto "
-    r"|nokia|redmi (?!pad)|mi \d|ta-1\d|z9[1-9]\d"
+    r"|nokia (?!t\d)|redmi (?!pad)|mi \d|ta-1\d|z9[1-9]\d"
     r"|zte (?:blade|a)|asus_[lxz]|lg-[a-z]\d|sony|xl39"
 )

@@ -13,45 +13,54 @@ def _models(text: str) -> frozenset[str]:
 
 TABLET_MODELS = _models(
     """
-    1az_eea 22081281ac 22081283c 22081283g 3q_er71b 6351-q400i 701hw 705-g~go 744tpc~plus
-    769tpc 8950 9007a a80ksc a811 a8i-q2 acer~one~8~t4-82l active~10~pro actived_8.2_3g
-    algiz_rt8 allviewcity ama~a703 ama_a703 an10bg2 an10bg2dt an7cg2 archm901
-    archos~core~70~3g archos5 ast21 at101-1116 ax10pro ax4nano ax501q b27 b31 bach-w09
-    bb-mobile~techno~7.0~3g bc9710am bleck bntv400 bntv460 bntv600 bntv650 bp_6110 bq~sorbonne
-    brace-x1 bravis_slim_3g bt7x1 btk-al09 btpc-1022qc3g-tv btv-dl09 btv-w09 btxs1 bzc-al00
-    c-721 c-723ultra c07000 cat~nova cat~stargate catnova8 cavion~base~7.2~quad ccita715g
-    cinematv~3g cloud~z5 cm8500plus cmr-al09 cmr-al19 compaq~7 core-t4 cosmo_communicator
-    coto_t117 cw-v9-dual digma~d700 dunns~mobile~703gdc e28 e691x e912 eben~k8s echo~lolly
-    egl11qf6 ek-t7020 endeavour~1001~dvb-t enjoy~7~plus etw101gt ex8s1 express3 f104evii_pro
-    f3a fartm933kz freebird~5wifi fresh~smart~tv g1000 g1000~pro g2000 geodroid_a5 gk133m3
-    groberwert~hd7 h10_one honor~v6~wi-fi i-mobile~i-note~2 i10_pro i213 i216a i216x
-    iconbit~matrix~ultra iku~t2 imo~z7 impulse~7.85~3g infinityll informer~921 introtr3544
-    iq1010 iq1010w iq1017 iq1019n iq1025 iq1060m iq1805n iq1806 iq181011n iq1810b_m iq9013_4n
-    iq9610 iqm801 irola~dx752 it-ksa0012 itell_k3500n ivory ix701 jaguar-01 k10c k38 kl9878
-    lark~evolution~10 le~pan~s lecoo~p116g lg-p490l lg-p530l lgt01 lw788 m~bot~60 m-mp8s4a3g
-    m-mp9s4a3g m2105k81ac m2105k81c m40(n9h1) m40(n9h2) m6200 m730w m762b m77qf6 m7sqc_plus
-    m910a maxtron~t1 megafon~login~3 megafon~v9+ mi7_hero_beta ml01-m7-sd mobi~7~lte
-    mobo~mt7-421hd monster~4gxx monza-t7 myt6~dtv n01pro n5100 n570 nb76 net_r7 nook~bntv250
-    np01j o+~stream~hdtv o8hd ocean~k8 onyx_z oysters~t7x~3g p1035x p11se_art p7pro p851x
-    peaq~pet~100~lte pedi_plus_w pipo~t9 pixus_arena pixus_deon pixus_joker pixus_touch_7_3g
-    platinum_view2 play~three~v2.0 plum~z811 psp7546duo psp7546duo_ru pulla q718b q93s q9t9in
-    qc77qps qm734-8g qumo~vega~8002 r8l5t rp-udp05a ruggbo~20~lite runbop2-en s23_eea s470
-    sb5~hd sc-06d sky~8421d~4g~ss8264pl slplus02 smailo_2go smart~l32 smart_g71 smarty~mini~7l
-    smooth~8gt snap_4g2 soundphone~s2 sp704c sp704ce spng708 st19101 sunshine_t1 swipe_strike8
-    sygnus t0802l t1001xs t102ms3g t10k_plus t12~3g t1270g tc970~(wi-fi) tdt4518_4g_e_ru
+    10la1 1az_eea 1iy4g 21051182c 21051182g 22081281ac 22081283c 22081283g 3q_er71b 6351-q400i
+    701hw 705-g~go 744tpc~plus 769tpc 7a_3g 7dy 8950 9007a 9203a 9460g a80ksc a811 a8i-q2
+    acer~one~8~t4-82l actived_8.2_3g active~10~pro alba10q alfa10tx_pro algiz_rt8 allviewcity
+    ama_a703 ama~a703 an10bg2 an10bg2dt an7cg2 archm901 archos5 archos~70it2 archos~core~70~3g
+    ast21 at101-1116 ax10pro ax4nano ax501q ax502 ax503 b27 b28 b31 bach-w09
+    bb-mobile~techno~7.0~3g bc9710am biowolf8f30 biowolf~8-f30 bleck bntv400 bntv460 bntv600
+    bntv650 bp_6110 bq~sorbonne brace-x1 bravis_slim_3g bt7x1 btk-al09 btouch7_plus
+    btpc-1022qc3g-tv btv-dl09 btv-w09 btxs1 bzc-al00 c-721 c-723ultra c07000 catnova8 cat~nova
+    cat~stargate cavion~base~7.2~quad ccita715g cinematv~3g citi~octa~80~cs8218pl
+    citi~z510~3g~ct5006pg citi~z520~3g~cs5007pg cloud~z5 cm8500plus cmr-al09 cmr-al19 compaq~7
+    core-t4 cosmo_communicator coto_t117 cube-t970 cw-v9-dual deimos~7 digma~d700
+    dunns~mobile~703gdc dw-ubt7w dx758 e28 e691x e912 eben~k8s echo~lolly eda71_g egl11qf6
+    ek-t7020 endeavour~1001~dvb-t enjoy~7~plus etw101gt ex7sl4 ex7x4 ex8s1 express3 f104evii_pro
+    f3a fartm933kz freebird~5wifi fresh~smart~tv g1000 g1000~pro g2000 gem7032g-rev2 gemini_4g
+    gemini~4g geodroid_a5 gk133m3 groberwert~hd7 gt100 gta7plus h10_one hihi-40kh-tab-01
+    hihi-41kh-tab-1-eea hlv-tn75 hmd~t21 honor~v6~5g honor~v6~wi-fi i-mobile~i-note~2 i10_pro i213
+    i216a i216x iconbit~matrix~ultra iku~t2 imo~y5 imo~z7 impulse~7.85~3g infinityll informer~921
+    introtr3544 iq1010 iq1010w iq1012 iq1012n iq1017 iq1019n iq1025 iq1060m iq1805n iq1806 iq1808
+    iq181011n iq1810b_m iq1832 iq9013_4n iq9610 iqm801 irola~dx752 it-ksa0012 itell_k3500n
+    itel~w7001 itel~w7002p ivory ix701 jaguar-01 k10c k38 k960n_mt6753 kant2 kl9878 kobe3-l09
+    kurio7s l-ite~502~plus lark~evolution~10 lecoo~p116g le~pan~s lg-p490l lg-p530l lg-p755l lgt01
+    light_at200 lp_t70 lp~t70~lite lw788 m-mp8s4a3g m-mp9s4a3g m2105k81ac m2105k81c m40(n9h1)
+    m40(n9h2) m6200 m730w m75tg m762b m76qf6 m77qf6 m7sqc_plus m820-eea m910a maxtron~t1
+    megafon~login~3 megafon~v9+ mi7_hero_beta ml01-m7-sd mobi~7~lte mobo_mb7005 mobo~mt7-421hd
+    monster~4gxx monza-t7 myt6~dtv my~mobile~708 m~bot~60 n01pro n370 n5100 n570 nb76 net_k7
+    net_r7 nook~bntv250 np01j o+~stream~hdtv o8hd ocean~k8 onyx_z oysters~t7x~3g p1035x p11se_art
+    p7pro p851x peaq~pet~100 peaq~pet~100~lte pedi_plus_w pipo~t9 pixus_arena pixus_deon
+    pixus_joker pixus_touch_7_3g platinum_view2 play~three~v2.0 plum~z811 ps650 psp7546duo
+    psp7546duo_ru psp7610duo psp7610duo_ru pulla q3pro q718b q93s q9t9in qc77qps qm734-8g
+    quantum_2_960_mobile qumo~vega~8002 r8l5t rc7t3g21 royole~flexpai~2 rp-udp05a ruggbo~20~lite
+    runbop2-en s23_eea s470 s570 sb5~hd sc-06d sky~8421d~4g~ss8264pl slplus02 smailo_2go smart_g71
+    smart_w84 smarty~mini7 smarty~mini~7l smart~l32 smooth~8gt snap_4g2 snook-x10 sonysgp321
+    sonyso-03e soundphone~s2 sp704c sp704ce spng708 st19101 sunshine_t1 swipe_strike8 sygnus
+    t0802l t1001xs t102ms3g t10k_plus t1270g t12~3g t500~3g tc970~(wi-fi) tdt4518_4g_e_ru
     tdt4528_4g_e_ru techno-i785ap techpad703 teox10-mt8sl128lte tesla~gravity~9.7~shd tg15
-    thinkpad~tablet thinkpadtablet tk701_eea tmnt tmrv5gtb torex831b ts1012e~3g ts1013b v-z40
-    v709x verykool~t7440 verykooltl8010 vi10 w-109 woxter~zielo~d15 x109 x10mt16 x8ultra
-    x_tigi_joy7_mate x_tigi_joy7_tv xoro~megapad3204v5 xr6m10 xr6p10 y88x__plus z1000 z1000~3d
-    z1_eea z99 z99_3g zl80 zoom zt216_5 zte~t1004 zte~v70
+    thinkpadtablet thinkpad~tablet tk701_eea tmnt tmrv5gtb torex-ps12 torex831b ts1012e~3g ts1013b
+    twinkle_i5 u1006 v-z40 v709x verykoolt7445 verykooltl8010 verykool~t7440 vi10
+    visionbook~p70~lte vt701 w-109 woxter~zielo~d15 x109 x10mt16 x8ultra x_tigi_joy7_mate
+    x_tigi_joy7_tv xoro~megapad3204v5 xr6m10 xr6p10 y88x__plus z1000 z1000~3d z1_eea z99 z99_3g
+    zeno~100 zl80 zoom zt216_5 zte~t1004 zte~v70 zyq-q88
     """
 )
 TV_MODELS = _models(
     """
-    10moons_t2 3188hd ab5116-01 amaze~ax-50~advance and1e aosp~on~r33a0 cyclone~x8
-    dexp~al-2020 fengmiproja2 gt-b9150 h-dmp100 h10~play hb-2000 hph07 hst~260 ipc002 iron+
-    kd1 kk~max limet95 lu-v78 me-cool~s mx10 n5max_x4 n5nova ng3128hd optima_t-ii pab4411
-    provision~s1 qg9 qk9max rh-le50dsy-c rst_b1103hd s900probt silelis~t-1 ssq-a0500
-    t40sled-a14 tb-g01 tesla~xt550 tle-50usbm vim2 viva_home x-media x98_s500
+    10moons_t2 3188hd ab5116-01 amaze~ax-50~advance and1e aosp~on~r33a0 ct-8740 cyclone~x8
+    dexp~al-2020 fengmiproja2 gt-b9150 h-dmp100 h10~play hb-2000 hph07 hst~260 ipc002 iron+ kd1
+    kk~max limet95 lu-v78 me-cool~s mnbp-300g mx10 n5max_x4 n5nova ng3128hd optima_t-ii pab4411
+    provision~s1 qg9 qk9max rh-le50dsy-c rst_b1103hd s900probt silelis~t-1 ssq-a0500 t40sgled-a15
+    t40sled-a14 tb-b01 tb-g01 tesla~xt550 tf500 tle-50usbm vim2 viva_home x-media x98_s500
     """
 )

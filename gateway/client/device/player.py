@@ -79,7 +79,9 @@ _WEB_VIEWS = frozenset({"Mobile Safari UI/WKWebView", "Android"})
 
 # What plain Chrome and Safari end with; ua-parser need not look at these.
 _PLAIN_CHROME = re.compile(r"chrome/[\d.]{1,24} (?:mobile )?safari/[\d.]{1,12}$")
-_PLAIN_SAFARI = re.compile(r"version/[\d.]{1,12} (?:mobile/[\da-z]{1,12} )?safari/[\d.]{1,16}$")
+_PLAIN_SAFARI = re.compile(
+    r"version/[\d.]{1,12} (?:mobile(?:/[\da-z]{1,12})? )?safari/[\d.]{1,16}$"
+)
 
 
 def names_library(text: AgentText) -> bool:
@@ -113,8 +115,9 @@ def _plain_browser(low: str) -> str | None:
 
 
 def _plain_android(low: str, version: int) -> str | None:
-    """Android's own browser, from before Chrome; nothing stands before its version but WebKit."""
-    return "Android Browser" if low.endswith("like gecko) ", 0, version) else None
+    """Android's own browser, from before Chrome: no name stands before its own."""
+    alone = low.startswith("mozilla/5.0 (linux") and low.endswith("like gecko) ", 0, version)
+    return "Android Browser" if alone else None
 
 
 def _browser(text: AgentText) -> str | None:

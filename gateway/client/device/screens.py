@@ -26,7 +26,8 @@ _CONSOLES = frozenset(
 )  # fmt: skip
 _CONSOLE_PARTS = ("nintendo", "playstation", "jxd_")
 _CONSOLE_MODEL = re.compile(
-    r"rg ?(?:28|34|35|40|47|50|55)\d?|gr0006|switch(?: lite| oled| 2)?$|shield(?: portable)?$"
+    r"(?!rg500)rg ?(?:28|34|35|40|47|50|55)\d?|gr0006|switch(?: lite| oled| 2)?$"
+    r"|shield(?: portable)?$"
     r"|jxd|gpd|xd plus|odin|razer edge|moqi|trimui|retroid|ayn|anbernic|powkiddy|rp[2-6](?:\+|$)"
     r"|rg(?:cube|p\d|arc)|g cloud|logitech g|ouya|mojo|mad catz|gamestick|snail|pimax portal|s7800"
     r"|abxylute|mangmi|konkr|kinhank|gamemt|steam deck|atari|nintendo|ps vita"
@@ -76,7 +77,7 @@ _TV_PARTS = Phrases(
 # Words that a phone may say too: they count only without one of these beside them.
 _NOT_TV = Phrases(
     (
-        "iphone", "ipad", "windows phone", "lge-an", "fbbd/lge",
+        "iphone", "ipad", "windows phone", "lge-an", "lge-n", "lge nexus", "fbbd/lge", "joy_tv",
     )
 )  # fmt: skip
 
@@ -110,10 +111,12 @@ _CAR_MODEL = re.compile(
     r"|farcar|roximo|witson|winca|mydean|incar|intro a|ahr-|parafar|vomi|navipilot|topway|roadrover"
     r"|saic|chery|exeed|jaecoo|omoda|changan|aion|leapmotor|hongqi (?!hq)|gwm|voyah|baic|jetour"
     r"|byd|denza|lixiang|li auto|lynk|ecarx|gminfo|gm info|chevrolet|cadillac|ford |lincoln|honda"
-    r"|nissan|dpa|infiniti|mitsubishi|toyota|lexus|mazda|subaru|kia |hyundai (?:ccnc|gen)|aivi"
+    r"|nissan|dpa(?! ?h)|infiniti|mitsubishi|toyota|lexus|mazda|subaru|kia |aivi"
+    r"|hyundai (?:ccnc|gen)"
     r"|openrlink|stla|peugeot|citroen|opel(?! ?mobile)|skoda|seat |polestar (?!phone)|rivian"
     r"|lucid|vinfast|mahindra|adrenox|mercedes|ihu "
-    r"|aosp_car|car_|gcar|sdk_gcar|head ?unit|(?:\w+[ _-])?(?:car|vehicle|ivi|dvd)(?:[ _-]|$)"
+    r"|aosp_car|825x|apollo10|airtouch|car_|gcar|sdk_gcar|head ?unit"
+    r"|(?:\w+[ _-])?(?:car|vehicle|ivi|dvd)(?:[ _]|-(?!an|lx|nx)|$)"
 )
 
 # Phones and tablets of the makes Tesla and Polestar.

@@ -52,7 +52,7 @@ TABLET_CODES = Pattern(
     r"|bzt|bzk|bzw|bzd|bzc|cmr|cpn|dby|dbr|got|kob|kj|mrx|mrr|mon|scm|sht|vrd|wgr|xya|pce|hey"
     r"|krj|jdn|jms|agm|bach|teto)\d?-[alu][ln]?\d\d)"
     r"|(?:xiaomi |redmi )?(?:\d{4,6}b?rp[a-z\d]{2,5}|m2105k81|2208128[13]|21051182)"
-    r"|(?:vivo )?(?:d?pa|dpd)\d{4}$|(?:realme )?rmp\d|(?:oppo |oneplus )?opd\d|np0\d[a-z]"
+    r"|(?:vivo )?(?:d?pa|dpd)\d{4}$|(?:realme )?rmp\d|(?:oppo |oneplus )?opd\d|np0\d[a-z]|nokia t\d"
     r"|z6\d\ds?p|xt2261"
     r"|(?:alcatel[ _])?(?:9(?:00[3-7]|009|01\d|02[03-9]|0[3-9]\d)[a-z]|8(?:05[1-7]|06[1-8]|07\d"
     r"|08[0-9]|09\d|1[3-8]\d|49\d)[a-z]?\d?(?:_|$| )|i21\d|p3[1-6]0[axm]|one ?touch (?:t10|evo))"
@@ -123,7 +123,7 @@ TABLET_CODES = Pattern(
     r"|cloud ?pad|torque droidz|o\+ (?:st|f)|i-note|i-mobile i-note|iq ?x"
     # Latin America: Positivo, Multilaser, DL, Genesis, Philco, Noblex, X-View, PCBox, Hyundai …
     r"|positivo[ _]?(?:t\d|y|bgh|bt|pre|tab|tw\w+ tab)|ypy|twist ?tab|vision ?tab"
-    r"|t(?:710|720|730|750|770|771|780|800|810|850|1060|1061|1070|1075|1085)$|tb(?:07|10)\w{3}$"
+    r"|t(?:710|720|730|750|770|771|780|800|850|1060|1061|1070|1075|1085)$|tb(?:07|10)\w{3}$"
     r"|m[789]s?[-_ ]?(?:3g|4g|wifi|wi-fi|quad|lite|go|kids|intel|i$)"
     r"|m(?:7|8|9|10)(?:sqc|a|b|s|i)?_(?:[w34l]|pl|go|qu)|ml\d\d-|ml-(?:tb|w|s)|nb\d{3}$"
     r"|tp[23]\d\d[a-z]{3}|tx[23]\d\d|px[23]\d\d|gt-[17]\d{3}$|foston|fs-m|lenoxx|tb[- ]\d\d"

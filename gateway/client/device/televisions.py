@@ -52,6 +52,9 @@ TV_CODES = Pattern(
     r"|multilaser ?tv|noblex ?(?:tv|d)|bgh ?(?:tv|b\d{4})|hkpro|kalley ?(?:k|a)|vu ?tv"
     r"|thomson ?tv|lloyd|intex ?tv|micromax ?(?:tv|\d\d)|iffal|coocaa|realme ?(?:tv|st)"
     r"|oneplus ?tv|nokia ?(?:tv|st)|motorola ?tv|walton ?(?:tv|w)|mewe|dawlance|ecostar"
+    # names that say nothing, as sets and boxes have sent them
+    r"|r68|xr4500|dvs[ -]|j-link|s_turbo|i-910|h-dmp|limez|mdtv|tle-|spc_alien|sh6b|tb-[bp]|ut8$"
+    r"|s900_|v32t|xdsr|kb2 |youwei|zealot|ele-gate|an-232|f48d|full aosp on noon"
     # a set's size in inches, then letters, then its number
     r"|[a-z]{0,12}[-_ ]?(?:24|28|32|39|4[0239]|43|50|55|58|65|70|75|85|86"
     r"|98)[a-z]{1,6}[-_]?\d{2}"

@@ -11,6 +11,27 @@ WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
 AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
     "phone": (
         (
+            "Android",
+            "Android Browser",
+            (
+                "Mozilla/5.0 (Linux; U; Android 4.0.4; en-us; A1 Build/X) AppleWebKit/534.30 "
+                "(KHTML, like Gecko) Version/4.0 Mobile Safari/534.30"
+            ),
+        ),
+        (
+            "Android",
+            "Android Browser",
+            (
+                "Mozilla/5.0 (Linux; U; Android 4.0.4; en-us; A1 Build/X) AppleWebKit/534.30 "
+                "(KHTML, like Gecko) Dolphin/1 Version/4.0 Mobile Safari/534.30"
+            ),
+        ),
+        (
+            "Android",
+            "Yandex Browser",
+            f"Mozilla/5.0 (Linux; Android 12; A1) {WEBKIT} Chrome/110.0 YaBrowser/23.3 Mobile",
+        ),
+        (
             "iOS",
             "Safari",
             (
@@ -835,6 +856,8 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         ),
     ),
     "car": (
+        ("Linux", None, "Mozilla/5.0 (Linux; MBUX) Acme/1.0"),
+        ("Android", None, "Dalvik/2.1.0 (Linux; U; Android 11; sdk_gcar_x86 Build/X)"),
         (
             "Linux",
             "Chrome",
@@ -878,6 +901,14 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         ),
     ),
     "bot": (
+        (None, None, "Assetnote/1.0.0"),
+        (None, None, "Sprinklr 2.0"),
+        (None, "Java", "Java/1.8.0_201"),
+        (
+            "Windows",
+            "Chrome",
+            f"Mozilla/5.0 (Windows NT 10.0; Win64) {WEBKIT} Chrome/91.0 Silktide",
+        ),
         (
             None,
             "Googlebot",
