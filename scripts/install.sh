@@ -38,7 +38,8 @@ say "[2/4] installing $total packages of requirements/$kind.txt (a minute on a f
     echo "$status" >.venv/install.status
 } | tee .venv/install.log | awk -v total="$total" '
     /^(Collecting|Requirement already satisfied)/ { printf "\r      %d of %d ", ++done, total; fflush() }
-    /^Installing collected/ { printf "\n      putting them in place\n"; fflush() }
+    /^Installing collected/ { printf "\n      putting them in place"; fflush() }
+    END { print "" }
 ' >&2
 if [ "$(cat .venv/install.status)" != 0 ]; then
     say ""
