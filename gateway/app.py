@@ -55,11 +55,7 @@ class Application:
         self.gateway = Gateway(
             runtime=_runtime(loaded, None),
             store=store,
-            geo=GeoLookup(
-                _database(settings.geo.database),
-                settings.geo.asn_database,
-                settings.geo.anonymous_ip_database,
-            ),
+            geo=geo_lookup(settings),
             decisions=DecisionCache(store, settings.store.decision_ttl_s),
             bodies=Bodies(settings.limits.local_cache_bytes),
         )
@@ -163,6 +159,15 @@ def _ladder(settings: Settings) -> list[GeneratedRung]:
         )
         for rung in settings.ladder.rungs
     ]
+
+
+def geo_lookup(settings: Settings) -> GeoLookup:
+    """The GeoIP databases of a config; its ``status`` tells which of them cannot be used."""
+    return GeoLookup(
+        _database(settings.geo.database),
+        settings.geo.asn_database,
+        settings.geo.anonymous_ip_database,
+    )
 
 
 def _device_rules(settings: Settings) -> list[DeviceRule]:

@@ -58,10 +58,18 @@ def serve(config: Path | None, workers: int | None) -> None:
 @click.argument("config", type=_CONFIG)
 def check(config: Path) -> None:
     """Validate a config: every error at once, each with its path, value and what is allowed."""
+    from gateway.app import geo_lookup  # noqa: PLC0415
+
     loaded = _load(config)
-    for warning in loaded.warnings:
-        click.echo(str(warning), err=True)
-    count = len(loaded.warnings)
+    warnings = [str(warning) for warning in loaded.warnings]
+    warnings += [
+        f"warning: geo: {status.last_error}"
+        for status in geo_lookup(loaded.settings).status
+        if status.last_error is not None
+    ]
+    for warning in warnings:
+        click.echo(warning, err=True)
+    count = len(warnings)
     notes = "" if count == 0 else f" ({count} warning{'s' if count > 1 else ''})"
     click.echo(f"{config}: ok{notes}")
 

@@ -253,7 +253,7 @@ def _reason_of_start_bandwidth(facts: Facts, choice: Choice) -> tuple[Reason, ..
     profile = choice.profile
     most = f"start within {_start_bandwidth(profile, facts) // 1000} kbit/s"
     if facts.throughput is not None:
-        share = f"{profile.headroom:.0%} of the measured {facts.throughput.kbps} kbit/s"
+        share = f"{profile.headroom:.0%} of the measured {facts.throughput.kbps:.10g} kbit/s"
         return (Reason(Step.START, "start-bitrate-speed", f"{most}, {share}"),)
     if profile.start_bitrate_kbps is not None:
         return (Reason(Step.START, "start-bitrate-profile", f"{most}, set by the profile"),)

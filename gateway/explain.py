@@ -12,6 +12,8 @@ from gateway.config.load import Loaded
 from gateway.source.source import BadSourceError, NoSuchAssetError
 
 _WIDTH = 10
+_ABOUT_THE_ANSWER = {"accept-encoding", "if-none-match", "range"}
+"""Request headers that shape the answer's form and not the decision; copied along with others."""
 
 
 class ExplainError(ValueError):
@@ -45,6 +47,7 @@ async def explain_decision(loaded: Loaded, question: Question) -> str:
     Offline: no Redis is asked. Raises :class:`ExplainError`.
     """
     headers = _headers(question)
+    question = replace(question, asset=question.asset.removesuffix(".m3u8"))
     app = build(loaded, store_url="memory")
     decision = await _ask(app, f"/v1/play/{question.asset}", question, headers)
     if decision.status != 200:  # noqa: PLR2004
@@ -70,7 +73,8 @@ def _headers(question: Question) -> list[tuple[bytes, bytes]]:
         name, colon, value = text.partition(":")
         if not colon or not name.strip():
             raise ExplainError(f"--header {text!r}: allowed is 'Name: value'")
-        headers.append((name.strip().lower(), value.strip()))
+        if name.strip().lower() not in _ABOUT_THE_ANSWER:
+            headers.append((name.strip().lower(), value.strip()))
     try:
         return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
     except UnicodeEncodeError as error:
@@ -87,6 +91,7 @@ async def _ask(
         for part in (
             urlencode({name: value for name, value in own.items() if value is not None}),
             question.query.removeprefix("?"),
+            "fields=",  # of a repeated parameter the last counts: every member is wanted
         )
         if part
     )

@@ -53,8 +53,11 @@ class StartError(RuntimeError):
 def listen(host: str, port: int) -> socket.socket:
     """A listening TCP socket; ``port`` 0 takes any free one. Raises :class:`ListenError`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    everywhere = host == "::" and socket.has_dualstack_ipv6()
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        return socket.create_server(
+            (host, port), family=family, backlog=2048, dualstack_ipv6=everywhere
+        )
     except OSError as error:
         why = {
             errno.EADDRINUSE: "it is already in use",

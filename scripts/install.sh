@@ -36,8 +36,12 @@ say "[2/4] installing $total packages of requirements/$kind.txt (a minute on a f
     .venv/bin/python -m pip install --disable-pip-version-check --no-input --no-color \
         --progress-bar off --require-hashes -r "requirements/$kind.txt" 2>&1 || status=$?
     echo "$status" >.venv/install.status
-} | tee .venv/install.log | awk -v total="$total" '
-    /^(Collecting|Requirement already satisfied)/ { printf "\r      %d of %d ", ++done, total; fflush() }
+} | tee .venv/install.log | awk -v total="$total" -v terminal="$([ -t 2 ] && echo 1 || echo 0)" '
+    /^(Collecting|Requirement already satisfied)/ {
+        if (++done && terminal) printf "\r      %d of %d ", done, total
+        else if (done % 20 == 0) printf "      %d of %d\n", done, total
+        fflush()
+    }
     /^Installing collected/ { printf "\n      putting them in place"; fflush() }
     END { print "" }
 ' >&2

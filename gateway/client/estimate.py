@@ -26,7 +26,7 @@ from itertools import accumulate
 from math import inf
 from typing import NamedTuple, Self
 
-MIN_KBPS = 8
+MIN_KBPS = 1
 MAX_KBPS = 10_000_000
 MAX_SAMPLES = 5
 WEIGHT = 0.7

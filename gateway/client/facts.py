@@ -59,7 +59,7 @@ SpeedSource = Literal["query", "cmcd", "session", "hints", "prior"]
 class Throughput:
     """A network speed that was measured: kbit/s, by whom, and how long ago (seconds)."""
 
-    kbps: int
+    kbps: float
     source: SpeedSource
     age_s: float = 0.0
 

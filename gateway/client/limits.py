@@ -30,8 +30,8 @@ HEIGHTS = {f"{height}p": height for height in (270, 360, 480, 540, 720, 1080, 14
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,3})?|NaN|Infinity)")
 _BITRATE = re.compile(r"0{0,8}[1-9][0-9]{0,11}")
-_SESSION = re.compile(r"[\x20-\x7e]{1,64}")
-_FIELDS = re.compile(r"[a-z_]{1,32}(?:,[a-z_]{1,32}){0,31}")
+_LONGEST_SESSION = 64
+_FIELD = re.compile(r"[a-z_]{1,32}")
 _SHOWN = 64
 _FAMILIES = {family.value: family for family in CodecFamily}
 
@@ -96,9 +96,9 @@ def parse(query: bytes) -> RequestParameters:
         limits=limits,
         speed_kbps=_read(by_name, "speed", _number, "a number of kbit/s"),
         bandwidth_hint_mbps=_read(by_name, "clientBandwidthHint", _number, "a number of Mbit/s"),
-        session=_read(by_name, "session", _session, "up to 64 printable ASCII characters") or None,
+        session=_read(by_name, "session", _session, "up to 64 printable characters") or None,
         cmcd=cmcd or None,
-        fields=_read(by_name, "fields", _fields, "a comma list of member names"),
+        fields=_read(by_name, "fields", _fields, "a comma list of member names") or None,
         by_name=by_name,
     )
 
@@ -147,11 +147,13 @@ def _number(text: str) -> float | None:
 
 
 def _session(text: str) -> str | None:
-    return text if not text or _SESSION.fullmatch(text) else None
+    known = text.isprintable() and "\ufffd" not in text  # that stands for bytes that are no text
+    return text if known and len(text) <= _LONGEST_SESSION else None
 
 
 def _fields(text: str) -> tuple[str, ...] | None:
-    return tuple(text.split(",")) if _FIELDS.fullmatch(text) else None
+    names = tuple(name.strip(" ") for name in text.split(",") if name.strip(" "))
+    return names if all(map(_FIELD.fullmatch, names)) else None
 
 
 def _codecs(text: str) -> frozenset[CodecFamily] | None:

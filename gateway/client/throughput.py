@@ -94,9 +94,8 @@ def _usable(
         text = f"{name} is not between {MIN_KBPS} and {MAX_KBPS} kbit/s: ignored"
         reasons.append(_because("speed-absurd", text))
         return None
-    chosen = Throughput(round(kbps), source)
-    reasons.append(_because(f"speed-{source}", f"{name} says {chosen.kbps} kbit/s"))
-    return chosen
+    reasons.append(_because(f"speed-{source}", f"{name} says {kbps:.10g} kbit/s"))
+    return Throughput(kbps, source)  # not rounded: rules compare it with strict bounds
 
 
 def _remembered(

@@ -47,7 +47,8 @@ class ProfileSettings(Section):
     video_range: Ranges | None = Field(None, examples=[["SDR"]])
     """Video ranges that may be listed."""
     start_bitrate_kbps: BitRate | None = Field(None, examples=[800])
-    """Bit rate near which playback starts, in kbit/s."""
+    """Bit rate near which playback starts while the speed is not known, in kbit/s. Above the caps
+    it starts on the top rung."""
     min_rungs: Rungs = 1
     """Rungs that stay, whatever the caps say."""
     headroom: Share = 0.8
@@ -55,15 +56,6 @@ class ProfileSettings(Section):
     device_limits: Flag = True
     """`false` serves whatever the source has, whatever the device; a profile with that and no
     limits passes the source on as it is."""
-
-    @model_validator(mode="after")
-    def _starts_below_its_cap(self) -> Self:
-        start, cap = self.start_bitrate_kbps, self.max_bitrate_kbps
-        if start is not None and cap is not None and start > cap:
-            raise fault(
-                "start_bitrate_kbps", "is above max_bitrate_kbps", f"whole kbit/s from 1 to {cap}"
-            )
-        return self
 
 
 class EdgeSettings(Section):

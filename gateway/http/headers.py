@@ -46,7 +46,7 @@ def gateway_decision(facts: Facts, decision: Decision, edge: Edge, cache: str) -
     if facts.place.country is not None:
         members.append(f'country="{facts.place.country}"')
     if facts.throughput is not None:
-        members.append(f"speed={facts.throughput.kbps};src={facts.throughput.source}")
+        members.append(f"speed={round(facts.throughput.kbps)};src={facts.throughput.source}")
     members += [
         f'edge="{edge.id}"',
         f"rungs={len(decision.edit.variants)}",

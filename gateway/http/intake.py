@@ -132,6 +132,8 @@ def _reason_of_place(place: Place) -> Reason:
     if place.status == "unknown":
         return Reason(Step.PLACE, "place-unknown", "the GeoIP database does not know the address")
     region = f"country {place.country or '?'}, continent {place.continent or '?'}"
+    if place.anonymous:
+        region = f"{region}, an anonymising network"
     if not place.located:
         return Reason(Step.PLACE, "place-found", f"{region}, no point")
     radius = "unknown" if place.accuracy_km is None else f"{place.accuracy_km:.0f} km"

@@ -227,7 +227,7 @@ def _members(request: Request, answer: Answer) -> dict[str, Any]:
             "os": facts.device.os,
             "country": facts.place.country,
             "continent": facts.place.continent,
-            "speed_kbps": None if speed is None else speed.kbps,
+            "speed_kbps": None if speed is None else round(speed.kbps),
             "speed_source": None if speed is None else speed.source,
         },
         "ladder": _ladder(answer),

@@ -25,7 +25,7 @@ def routes() -> list[BaseRoute]:
     return [
         Route("/v1/play/{asset:path}", play, methods=["GET", "HEAD"]),
         Route("/v1/steering/{asset:path}", _not_yet, methods=["GET", "HEAD"]),
-        Route("/v1/cmcd", _not_yet, methods=["POST"]),
+        Route("/v1/cmcd", _not_yet, methods=["GET", "HEAD", "POST"]),
         Route("/v1/probe", _not_yet, methods=["GET", "HEAD", "POST"]),
         Route("/livez", livez),
         Route("/readyz", readyz),

@@ -18,7 +18,7 @@ class Subject:
     country: str | None = None
     continent: str | None = None
     asn: int | None = None
-    speed_kbps: int | None = None
+    speed_kbps: float | None = None
     save_data: bool = False
     minute_of_day: int = 0
 
@@ -115,7 +115,7 @@ class When:
         ]
         return ", ".join(parts) or "everyone"
 
-    def _speed_holds(self, speed: int | None) -> bool:
+    def _speed_holds(self, speed: float | None) -> bool:
         if self.speed_known is not None and self.speed_known is not (speed is not None):
             return False
         if speed is None:

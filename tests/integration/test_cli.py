@@ -166,3 +166,14 @@ def test_an_address_of_another_machine_is_one_clear_line() -> None:
     assert 1 == ended.returncode
     assert 1 == len(ended.stderr.splitlines())
     assert "this machine has no such address" in ended.stderr
+
+
+def test_check_opens_the_geoip_file(tmp_path: Path) -> None:
+    """A file that is there but is no database is a warning that names it."""
+    (tmp_path / "place.mmdb").write_text("garbage", "utf-8")
+    config = tmp_path / "gateway.toml"
+    config.write_text('[geo]\ndatabase = "place.mmdb"\n', "utf-8")
+    done = CliRunner().invoke(main, ["check", str(config)])
+    assert (0, f"{config}: ok (1 warning)\n") == (done.exit_code, done.stdout)
+    assert "warning: geo: " in done.stderr
+    assert "place.mmdb" in done.stderr

@@ -153,3 +153,14 @@ def test_a_parameter_that_the_source_asks_for(config: Path) -> None:
     )
     assert 0 == ended.exit_code
     assert "low.m3u8?t=abc" in ended.stdout
+
+
+def test_what_shapes_the_answer_does_not_shape_the_explanation() -> None:
+    """Headers and parameters that are copied along, and the playlist's own suffix."""
+    plain = explain("film", "--ip", INDIA)
+    copied = [
+        *("--header", "Accept-Encoding: gzip", "--header", "If-None-Match: *"),
+        *("--header", "Range: bytes=0-1", "--query", "fields=edges"),
+    ]
+    assert plain.output == explain("film.m3u8", "--ip", INDIA, *copied).output
+    assert 0 == plain.exit_code

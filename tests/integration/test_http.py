@@ -571,7 +571,7 @@ MALFORMED = [
     ("speed", "0x10"),
     ("clientBandwidthHint", "lots"),
     ("session", "x" * 65),
-    ("session", "caf%C3%A9"),
+    ("session", "caf%E9"),
     ("session", "a%0D%0AEvil:%20yes"),
     ("max_resolution", "721p"),
     ("max_resolution", "720"),
@@ -583,7 +583,7 @@ MALFORMED = [
     ("codecs", "avc,"),
     ("codecs", ""),
     ("fields", "nonsense"),
-    ("fields", "asset,"),
+    ("fields", "asset;edges"),
 ]
 
 
@@ -683,7 +683,6 @@ def test_what_is_an_asset_id_is_found(default_gateway: RunningGateway, asset: by
         ("POST", PLAYLIST, "GET, HEAD"),
         ("PUT", DECISION, "GET, HEAD"),
         ("DELETE", "/v1/steering/film", "GET, HEAD"),
-        ("GET", "/v1/cmcd", "POST"),
         ("DELETE", "/v1/probe", "GET, HEAD, POST"),
         ("POST", "/livez", "GET, HEAD"),
         ("POST", "/readyz", "GET, HEAD"),

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from gateway.server import listen
 from tests.integration.asking import ask_raw
 from tests.integration.processes import children
 from tests.integration.reading_metrics import metric
@@ -107,3 +108,12 @@ def test_the_next_request_has_a_head_of_its_own(default_gateway: RunningGateway)
     with httpx.Client(base_url=default_gateway.url) as client:
         for _ in range(5):
             assert 200 == client.get(PLAYLIST, headers={"User-Agent": "x" * 60_000}).status_code
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="NOT RUN: no dual-stack sockets here")
+def test_every_interface_is_every_interface() -> None:
+    """``::`` answers IPv6 and IPv4; an IPv4 player comes as a mapped address, which is known."""
+    with listen("::", 0) as bound:
+        port = bound.getsockname()[1]
+        for host in ("::1", "127.0.0.1"):
+            socket.create_connection((host, port), timeout=5).close()

@@ -39,7 +39,7 @@ ADDRESSES = {
 }
 SPARSE = ("IN", "BD", "PK")
 LADDER = {240: 200, 360: 500, 720: 1200, 1080: 2500, 2160: 8000}
-SPEEDS = (300, 999, 1000, 2999, 3000, 5000, 5001, 20000, 20001, 90000, None)
+SPEEDS = (1, 300, 999, 999.6, 1000, 2999.6, 3000, 5000, 5000.4, 20000, 20000.4, 90000, None)
 
 CAPS = {
     "mobile_2g": (200, 240),
@@ -50,7 +50,7 @@ CAPS = {
 }
 
 
-def expected_profile(device: str, country: str, speed: int | None) -> str:
+def expected_profile(device: str, country: str, speed: float | None) -> str:
     """The contract's table, written a second time, row by row."""
     if device in PHONES:
         if speed is not None and speed < 1000:

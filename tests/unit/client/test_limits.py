@@ -105,14 +105,13 @@ def test_limits_are_read(query: bytes, limits: dict[str, Any]) -> None:
         (b"clientBandwidthHint=fast", "clientBandwidthHint", "'fast'", "a number of Mbit/s"),
         (b"max_bitrate=0", "max_bitrate", "'0'", "a whole number of kbit/s from 1 up"),
         (b"max_bitrate=1.5", "max_bitrate", "'1.5'", "a whole number of kbit/s from 1 up"),
-        (b"session=a%0d%0ab", "session", "'a\\r\\nb'", "up to 64 printable ASCII characters"),
-        (b"session=%C3%A9", "session", "'\\xe9'", "up to 64 printable ASCII characters"),
-        (b"session=\xff", "session", "'\\ufffd'", "up to 64 printable ASCII characters"),
+        (b"session=a%0d%0ab", "session", "'a\\r\\nb'", "up to 64 printable characters"),
+        (b"session=\xff", "session", "'\\ufffd'", "up to 64 printable characters"),
         (
             b"session=" + b"x" * 65,
             "session",
             f"'{'x' * 64}...'",
-            "up to 64 printable ASCII characters",
+            "up to 64 printable characters",
         ),
         (b"fields=a%20b", "fields", "'a b'", "a comma list of member names"),
         (

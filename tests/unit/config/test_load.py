@@ -25,6 +25,13 @@ def test_a_shipped_profile_keeps_what_is_not_named(tmp_path: Path) -> None:
     assert profiles["mine"].keeps_everything
 
 
+def test_a_cap_may_be_lowered_below_a_shipped_start(tmp_path: Path) -> None:
+    """An operator need not know of a key that was not written."""
+    toml = "[profiles.mobile_4g]\nmax_bitrate_kbps = 600"
+    profile = load(write(tmp_path, toml), {}).policy.profiles["mobile_4g"]
+    assert (profile.max_bitrate_kbps, profile.start_bitrate_kbps) == (600, 730)
+
+
 def test_given_lists_replace_the_shipped_ones_whole(tmp_path: Path) -> None:
     """Rules, edges and rungs; and the sections left out keep everything."""
     toml = """

@@ -153,11 +153,6 @@ SCALARS = [
         "NaN is not allowed; allowed: frames per second, above 0 and up to 1000",
     ),
     (
-        "profiles.wifi.start_bitrate_kbps",
-        "2501",
-        "2501 is above max_bitrate_kbps; allowed: whole kbit/s from 1 to 2500",
-    ),
-    (
         "profiles.wifi.codecs",
         '["h264"]',
         '[0]: "h264" is not allowed; allowed: avc, hevc, av1, vp9, dolby-vision',
