@@ -30,7 +30,6 @@ from gateway.http.headers import (
 from gateway.http.intake import Headers, gather, read_headers
 from gateway.http.runtime import Gateway, Runtime
 from gateway.ladder.fit import NothingToPlayError
-from gateway.ladder.hls import bandwidths_of
 from gateway.observe import metrics
 from gateway.source.source import BadSourceError, NoSuchAssetError, SourceManifest
 from gateway.store.decisions import Cache
@@ -70,7 +69,6 @@ class Answer:
     decision: Decision
     edges: tuple[Edge, ...]
     cache: Cache
-    key: str
     marks: list[tuple[str, float]]
 
 
@@ -112,7 +110,7 @@ async def _answer(gateway: Gateway, request: Request, asset: str) -> Answer:
     marks.append(("facts", time.perf_counter()))
     source = await _load(runtime, asset)
     marks.append(("source", time.perf_counter()))
-    choice = choose(runtime.policy, facts, bandwidths_of(source.playlist))
+    choice = choose(runtime.policy, facts, source.bandwidths)
     key = cache_key(runtime.policy, facts, choice, source.version)
     try:
         decision, cache = await gateway.decisions.get(
@@ -127,9 +125,7 @@ async def _answer(gateway: Gateway, request: Request, asset: str) -> Answer:
     marks.append(("decide", time.perf_counter()))
     metrics.DECISIONS.labels(decision.profile, facts.device.kind, cache).inc()
     metrics.EDGES.labels(edges[0].id).inc()
-    return Answer(
-        runtime, asked, headers, facts, source, choice, decision, edges, cache, key, marks
-    )
+    return Answer(runtime, asked, headers, facts, source, choice, decision, edges, cache, marks)
 
 
 async def _load(runtime: Runtime, asset: str) -> SourceManifest:

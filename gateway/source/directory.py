@@ -7,14 +7,15 @@ leads out of it.
 
 import asyncio
 import contextlib
-from collections import OrderedDict
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
 import structlog
+from cachetools import LRUCache
 from watchfiles import awatch
 
+from gateway.ladder.hls import bandwidths_of
 from gateway.observe.metrics import PLAYLIST_FAULTS
 from gateway.source.source import BadSourceError, NoSuchAssetError, SourceManifest
 from manifests.hls.fault import ManifestError
@@ -45,7 +46,7 @@ class DirectorySource:
         self._root = root
         self._template = template
         self._max_bytes = max_bytes
-        self._known: OrderedDict[str, SourceManifest | _Unplayable] = OrderedDict()
+        self._known: LRUCache[str, SourceManifest | _Unplayable] = LRUCache(REMEMBERED)
         self._generation = 0
 
     async def load(self, asset: str) -> SourceManifest:
@@ -60,10 +61,6 @@ class DirectorySource:
             known = await asyncio.to_thread(self._read, path)
             if generation == self._generation:  # else it changed while it was read
                 self._known[path] = known
-                if len(self._known) > REMEMBERED:
-                    self._known.popitem(last=False)
-        else:
-            self._known.move_to_end(path)
         if isinstance(known, _Unplayable):
             raise BadSourceError(known.why)
         return known
@@ -97,7 +94,8 @@ class DirectorySource:
             return _Unplayable(str(error))
         for fault in playlist.faults:
             PLAYLIST_FAULTS.labels(fault.rule).inc()
-        return SourceManifest(path, playlist, blake2b(data, digest_size=8).hexdigest())
+        version = blake2b(data, digest_size=8).hexdigest()
+        return SourceManifest(path, playlist, version, bandwidths_of(playlist))
 
     def ready(self) -> str | None:
         """None when the root is there."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from hashlib import blake2b
 
+from gateway.ladder.hls import bandwidths_of
 from gateway.source.source import SourceManifest
 from manifests.hls.generated import GeneratedRung, generate
 from manifests.hls.multivariant import parse
@@ -17,12 +18,13 @@ class GeneratedSource:
         data = generate(ladder)
         self._playlist = parse(data, "the configured ladder")
         self._version = blake2b(data, digest_size=8).hexdigest()
+        self._bandwidths = bandwidths_of(self._playlist)
         self._template = template
 
     async def load(self, asset: str) -> SourceManifest:
         """The configured ladder, as if it lay in ``asset``'s own folder."""
         path = self._template.replace("{asset}", asset)
-        return SourceManifest(path, self._playlist, self._version)
+        return SourceManifest(path, self._playlist, self._version, self._bandwidths)
 
     def ready(self) -> str | None:
         """Always ready."""

@@ -12,12 +12,14 @@ class SourceManifest:
 
     ``path`` is where it lies below the source's root, with ``/`` between its parts: relative URIs
     resolve against it. ``version`` changes when the bytes do. ``base_url`` is the origin's URL
-    that absolute URIs are moved from; None where there is no such URL.
+    that absolute URIs are moved from; None where there is no such URL. ``bandwidths`` are the peaks
+    of its ladder in bit/s, ascending, worked out once for all requests.
     """
 
     path: str
     playlist: MultivariantPlaylist
     version: str
+    bandwidths: tuple[int, ...]
     base_url: str | None = None
 
 
