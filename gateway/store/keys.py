@@ -22,6 +22,11 @@ def session_key(session: str) -> bytes:
     return PREFIX + b"s:" + _digest(session)
 
 
+def source_key(name: str) -> bytes:
+    """The name of a copy of a source manifest."""
+    return PREFIX + b"o:" + _digest(name)
+
+
 def _digest(text: str) -> bytes:
     # Lone surrogates are possible in decoded player input; they must not raise here.
     data = text.encode("utf-8", "surrogatepass")

@@ -1,11 +1,11 @@
 """What if there is no Redis? The same store inside one process, bounded in bytes and in time."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
-from gateway.store.keys import decision_key, session_key
+from gateway.store.keys import decision_key, session_key, source_key
 from gateway.store.protocol import (
     MAX_VALUE_BYTES,
     SilentObserver,
@@ -44,6 +44,11 @@ class MemoryStore:
         self._used_bytes = 0
 
     @property
+    def redis(self) -> None:
+        """There is none."""
+        return
+
+    @property
     def state(self) -> State:
         """Always up."""
         return "up"
@@ -73,6 +78,18 @@ class MemoryStore:
     async def get_session(self, session: str) -> bytes | None:
         """See ``Store.get_session``; never raises."""
         return self._get("get_session", session_key(session))
+
+    async def get_decisions(self, keys: Sequence[str]) -> list[bytes | None]:
+        """See ``Store.get_decisions``; never raises."""
+        return [self._get("get_decisions", decision_key(key)) for key in keys]
+
+    async def get_source(self, name: str) -> bytes | None:
+        """See ``Store.get_source``; never raises."""
+        return self._get("get_source", source_key(name))
+
+    def put_source_later(self, name: str, value: bytes, ttl_s: float) -> None:
+        """See ``Store.put_source_later``; stored at once."""
+        self._put("put_source", source_key(name), value, ttl_s)
 
     def put_decision_later(self, key: str, value: bytes, ttl_s: float) -> None:
         """See ``Store.put_decision_later``; stored at once."""

@@ -24,7 +24,7 @@ from redis.exceptions import (
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.store.address import CONNECT_TIMEOUT_S
-from gateway.store.protocol import StoreUnavailable, Trouble
+from gateway.store.protocol import Reply, StoreUnavailable, Trouble
 
 MAX_MISSES = 3
 """So many deadlines missed one after the other break the pipeline."""
@@ -34,8 +34,6 @@ MAX_QUEUED_BYTES = 8 * 1024 * 1024
 
 FIRST_LOOK = 0.9
 """After this share of the deadline a command is looked at for the first time."""
-
-Reply = bytes | None
 
 
 @dataclass(slots=True, eq=False)

@@ -5,11 +5,17 @@ Three answers are kept apart: a value, None ("asked, nothing there", ``cache=mis
 last.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import sha1
 from typing import Literal, Protocol
 
 State = Literal["up", "readonly", "down"]
 """``readonly``: values are still read, writes are refused (full, or a replica)."""
+
+Reply = bytes | int | None | list["Reply"]
+"""What Redis answers: text and blobs as bytes, numbers as int, lists of any of them."""
 
 MAX_VALUE_BYTES = 256 * 1024
 """A larger value is not stored: it would hold up everyone else's on the same connection."""
@@ -52,8 +58,9 @@ class StoreObserver(Protocol):
     """Who counts. Called on the event loop, so it must not block."""
 
     def operation(self, name: str, outcome: str, seconds: float) -> None:
-        """One operation ended. ``name``: ``get_decision``, ``get_session``, ``put_decision`` or
-        ``put_session``; ``outcome``: ``hit``, ``miss``, ``stored`` or a ``Trouble``."""
+        """One operation ended. ``name``: ``get_decision``, ``get_session``, ``get_source``, the
+        same with ``put``, ``get_decisions``, or what a caller of ``Commands`` says. ``outcome``:
+        ``hit``, ``miss``, ``stored``, ``done`` or a ``Trouble``."""
         ...
 
     def state_changed(self, state: State, reason: str) -> None:
@@ -78,8 +85,48 @@ class SilentObserver:
         """Ignore it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A Lua script that Redis runs as one step. ``text`` reads KEYS and ARGV; ``name`` is for
+    metrics."""
+
+    name: str
+    text: bytes
+    sha: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Work out the name by which Redis knows it."""
+        digest = sha1(self.text, usedforsecurity=False).hexdigest().encode()
+        object.__setattr__(self, "sha", digest)
+
+
+class Commands(Protocol):
+    """Redis itself, for what is more than reading and writing one value."""
+
+    async def ask(self, name: str, *words: bytes) -> Reply:
+        """Send one command and wait for its reply; ``name`` is the operation's, for metrics.
+
+        Raises StoreUnavailable, at the deadline at the latest; an error that Redis answers with is
+        ``rejected`` (or ``full``, ``read-only``).
+        """
+        ...
+
+    async def run(self, script: Script, keys: Sequence[bytes], words: Sequence[bytes]) -> Reply:
+        """Run a script, loaded first where Redis does not know it. Raises StoreUnavailable."""
+        ...
+
+    def tell(self, name: str, *words: bytes) -> None:
+        """Send one command and wait for nothing. Never raises; losses are counted."""
+        ...
+
+
 class Store(Protocol):
     """Decisions and sessions, kept for a while, shared by all workers. Losing any is harmless."""
+
+    @property
+    def redis(self) -> Commands | None:
+        """Redis itself; None when there is none behind this store (``memory``)."""
+        ...
 
     @property
     def state(self) -> State:
@@ -114,6 +161,24 @@ class Store(Protocol):
 
         Raises StoreUnavailable, at the deadline at the latest.
         """
+        ...
+
+    async def get_decisions(self, keys: Sequence[str]) -> list[bytes | None]:
+        """What is stored under each of ``keys``, in one round trip.
+
+        Raises StoreUnavailable, at the deadline at the latest.
+        """
+        ...
+
+    async def get_source(self, name: str) -> bytes | None:
+        """The copy of a source manifest stored under ``name``, None when there is none.
+
+        Raises StoreUnavailable, at the deadline at the latest.
+        """
+        ...
+
+    def put_source_later(self, name: str, value: bytes, ttl_s: float) -> None:
+        """Keep a copy of a source manifest without making the caller wait. Never raises."""
         ...
 
     def put_decision_later(self, key: str, value: bytes, ttl_s: float) -> None:

@@ -8,6 +8,7 @@ a few requests in a row at most that, and the rest nothing.
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from functools import partial
 from random import SystemRandom
 
@@ -16,10 +17,13 @@ from redis.exceptions import ResponseError
 
 from gateway.store.address import CONNECT_TIMEOUT_S, connections, shown_url
 from gateway.store.embedded import EmbeddedServer
-from gateway.store.keys import PROBE, decision_key, session_key
-from gateway.store.pipeline import Pipeline, Reply, classify
+from gateway.store.keys import PROBE, decision_key, session_key, source_key
+from gateway.store.pipeline import Pipeline, classify
 from gateway.store.protocol import (
     MAX_VALUE_BYTES,
+    Commands,
+    Reply,
+    Script,
     SilentObserver,
     State,
     StoreObserver,
@@ -116,6 +120,60 @@ class RedisStore:
         """See ``Store.put_session_later``."""
         self._put("put_session", session_key(session), value, ttl_s)
 
+    async def get_source(self, name: str) -> bytes | None:
+        """See ``Store.get_source``."""
+        return await self._get("get_source", source_key(name))
+
+    def put_source_later(self, name: str, value: bytes, ttl_s: float) -> None:
+        """See ``Store.put_source_later``."""
+        self._put("put_source", source_key(name), value, ttl_s)
+
+    async def get_decisions(self, keys: Sequence[str]) -> list[bytes | None]:
+        """See ``Store.get_decisions``."""
+        reply = await self.ask("get_decisions", b"MGET", *map(decision_key, keys))
+        values = reply if isinstance(reply, list) else []
+        return [value if isinstance(value, bytes) else None for value in values]
+
+    @property
+    def redis(self) -> Commands:
+        """See ``Store.redis``."""
+        return self
+
+    async def ask(self, name: str, *words: bytes) -> Reply:
+        """See ``Commands.ask``."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        try:
+            reply = await self._ready().ask(*words)
+        except ResponseError as error:
+            trouble = classify(error, Trouble.REJECTED)
+            self._observer.operation(name, trouble, loop.time() - started)
+            raise StoreUnavailable(trouble, str(error)) from error
+        except StoreUnavailable as error:
+            self._observer.operation(name, error.trouble, loop.time() - started)
+            raise
+        self._observer.operation(name, "done", loop.time() - started)
+        return reply
+
+    async def run(self, script: Script, keys: Sequence[bytes], words: Sequence[bytes]) -> Reply:
+        """See ``Commands.run``."""
+        rest = (b"%d" % len(keys), *keys, *words)
+        try:
+            return await self.ask(script.name, b"EVALSHA", script.sha, *rest)
+        except StoreUnavailable as error:
+            if not error.detail.startswith("NOSCRIPT"):
+                raise
+        return await self.ask(script.name, b"EVAL", script.text, *rest)
+
+    def tell(self, name: str, *words: bytes) -> None:
+        """See ``Commands.tell``."""
+        started = asyncio.get_running_loop().time()
+        if self._state != "up" or self._pipeline is None:
+            self._give_up(name, self._trouble or Trouble.LOST, 0.0)
+            return
+        reply = self._pipeline.tell(*words)
+        reply.add_done_callback(partial(self._written, name, started))
+
     async def flush(self) -> None:
         """See ``Store.flush``. Replies come in order: after this one, all earlier ones are in."""
         await self._ready().tell(b"PING")
@@ -136,7 +194,7 @@ class RedisStore:
         self._observer.operation(name, "miss" if value is None else "hit", loop.time() - started)
         return value
 
-    async def _ask(self, key: bytes) -> Reply:
+    async def _ask(self, key: bytes) -> bytes | None:
         pipeline = self._ready()
         try:
             reply = await pipeline.ask(b"GET", key)

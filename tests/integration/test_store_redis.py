@@ -15,7 +15,8 @@ from structlog.typing import EventDict
 
 from gateway.store import Store, StoreUnavailable, Trouble, connect
 from gateway.store.keys import decision_key, session_key
-from gateway.store.protocol import MAX_VALUE_BYTES
+from gateway.store.protocol import MAX_VALUE_BYTES, Script
+from gateway.store.redis import RedisStore
 from tests.unit.store.recorder import Recorder
 from tests.unit.store.servers import Proxy, Valkey, listening, until, valkey
 
@@ -622,3 +623,26 @@ async def test_closing_does_not_wait_for_a_frozen_server(server: Valkey, store: 
     begun = time.monotonic()
     await store.close()
     assert time.monotonic() - begun < 1 + BOUND_S
+
+
+async def test_commands_and_scripts_reach_redis(tmp_path: Path) -> None:
+    """Raw commands answer as Redis does; a script runs whether Redis knows it already or not."""
+    script = Script("count", b"return redis.call('INCRBY', KEYS[1], ARGV[1])")
+    with valkey(tmp_path) as server:
+        store = RedisStore(server.url, timeout_s=1)
+        await store.start()
+        try:
+            assert 2 == await store.run(script, [b"number"], [b"2"])
+            assert 5 == await store.run(script, [b"number"], [b"3"])
+            server.command("SCRIPT", "FLUSH")
+            assert 6 == await store.run(script, [b"number"], [b"1"])
+            assert [b"6", None] == await store.ask("look", b"MGET", b"number", b"none")
+            store.tell("note", b"SET", b"number", b"text")
+            with pytest.raises(StoreUnavailable, match="not an integer"):
+                await store.run(script, [b"number"], [b"1"])
+            store.put_decision_later("a", b"1", 30)
+            assert [b"1", None] == await store.get_decisions(["a", "b"])
+            store.put_source_later("a", b"manifest", 30)
+            assert b"manifest" == await store.get_source("a")
+        finally:
+            await store.close()
