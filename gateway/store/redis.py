@@ -13,7 +13,7 @@ from functools import partial
 from random import SystemRandom
 
 import structlog
-from redis.exceptions import ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
 from gateway.store.address import CONNECT_TIMEOUT_S, connections, shown_url
 from gateway.store.embedded import EmbeddedServer
@@ -161,7 +161,7 @@ class RedisStore:
         try:
             return await self.ask(script.name, b"EVALSHA", script.sha, *rest)
         except StoreUnavailable as error:
-            if not error.detail.startswith("NOSCRIPT"):
+            if not isinstance(error.__cause__, NoScriptError):
                 raise
         return await self.ask(script.name, b"EVAL", script.text, *rest)
 
