@@ -642,8 +642,9 @@ async def test_commands_and_scripts_reach_redis(tmp_path: Path) -> None:
             with pytest.raises(StoreUnavailable, match="rejected"):
                 await store.run(script, [b"number"], [b"1"])
             store.put_decision_later("a", b"1", 30)
-            assert [b"1", None] == await store.get_decisions(["a", "b"])
             store.put_source_later("a", b"manifest", 30)
+            await store.flush()
+            assert [b"1", None] == await store.get_decisions(["a", "b"])
             assert b"manifest" == await store.get_source("a")
         finally:
             await store.close()
