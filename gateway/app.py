@@ -14,6 +14,7 @@ from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
 from gateway.background import geo as geo_files
+from gateway.background.fleet import FleetKeeper
 from gateway.client.address import TrustedProxies
 from gateway.client.device import DeviceClassifier, DeviceRule
 from gateway.client.hints import parse_hints
@@ -21,6 +22,7 @@ from gateway.config.load import Loaded
 from gateway.config.problem import Problem
 from gateway.config.reload import ConfigWatcher
 from gateway.config.schema import Settings
+from gateway.edge.fleet import Fleet
 from gateway.http.bodies import Bodies
 from gateway.http.envelope import Envelope
 from gateway.http.routes import nowhere, routes
@@ -52,13 +54,16 @@ class Application:
             timeout_ms=settings.store.timeout_ms,
             observer=StoreMetrics(),
         )
+        self.keeper = FleetKeeper(loaded.policy.edges)
         self.gateway = Gateway(
             runtime=_runtime(loaded, None),
+            fleet=self.keeper.fleet,
             store=store,
             geo=geo_lookup(settings),
             decisions=DecisionCache(store, settings.store.decision_ttl_s),
             bodies=Bodies(settings.limits.local_cache_bytes),
         )
+        self.keeper.on_change(self._use_fleet)
         self._watcher = ConfigWatcher(loaded, environ, self._apply, _ReloadMetrics())
         router = Router(routes(), redirect_slashes=False, default=nowhere, lifespan=self.lifespan)
         self._envelope = Envelope(router, self.gateway)
@@ -74,6 +79,10 @@ class Application:
 
     def _apply(self, loaded: Loaded) -> None:
         self.gateway.runtime = _runtime(loaded, self.gateway.runtime)
+        self.keeper.found("config", loaded.policy.edges)
+
+    def _use_fleet(self, fleet: Fleet) -> None:
+        self.gateway.fleet = fleet
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _: "Application") -> AsyncIterator[None]:
@@ -90,7 +99,7 @@ class Application:
         if threading.current_thread() is threading.main_thread():
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
         version = self.gateway.runtime.policy.version
-        log.info("started", policy=version, edges=len(self.gateway.runtime.policy.edges))
+        log.info("started", policy=version, edges=len(self.gateway.fleet.edges))
         try:
             yield
         finally:

@@ -15,6 +15,7 @@ from typing import TypeVar
 from gateway.client.facts import Device, Facts
 from gateway.edge import rank
 from gateway.edge.edge import Edge
+from gateway.edge.fleet import Fleet
 from gateway.edge.rank import Tier
 from gateway.ladder.fit import fit
 from gateway.ladder.hls import edit_of, rungs_of
@@ -34,7 +35,8 @@ _values = attrgetter(*(limit.name for limit in fields(Constraints)))
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What operators decided, immutable. ``version`` is a short hash over all of it: decisions
-    cached under another version are never used. Build one with :mod:`gateway.config`."""
+    cached under another version are never used. ``edges`` are the configured ones; requests are
+    decided over a :class:`gateway.edge.fleet.Fleet`. Build one with :mod:`gateway.config`."""
 
     profiles: Mapping[str, Profile]
     rules: tuple[Rule, ...]
@@ -58,7 +60,7 @@ class Decision:
     """What one client class in one place cell gets of one asset.
 
     ``edit`` lists what stays of the source's playlist; ``tiers`` the edges, best first, as
-    positions in the policy's list.
+    positions in the fleet.
     """
 
     profile: str
@@ -143,12 +145,15 @@ def _least(*caps: _Number | None) -> _Number | None:
     return min(known) if known else None
 
 
-def cache_key(policy: Policy, facts: Facts, choice: Choice, source_version: str) -> str:
-    """The name of a decision: policy version, asset and its source's version, place cell, client
-    class. Nothing in it tells one viewer from another of the same class."""
+def cache_key(
+    policy: Policy, fleet: Fleet, facts: Facts, choice: Choice, source_version: str
+) -> str:
+    """The name of a decision: policy version, the fleet's epoch, asset and its source's version,
+    place cell, client class. Nothing in it tells one viewer from another of the same class."""
     text = "\0".join(
         (
             policy.version,
+            fleet.epoch,
             facts.asset,
             source_version,
             place_cell(facts.place),
@@ -169,9 +174,7 @@ def _canonical(limits: Constraints) -> str:
     )
 
 
-def decide(
-    policy: Policy, facts: Facts, choice: Choice, playlist: MultivariantPlaylist
-) -> Decision:
+def decide(fleet: Fleet, facts: Facts, choice: Choice, playlist: MultivariantPlaylist) -> Decision:
     """Fit the ladder and rank the edges.
 
     Raises :class:`gateway.ladder.fit.NothingToPlayError` when the request's own codecs exclude all.
@@ -183,30 +186,90 @@ def decide(
         profile=choice.profile.name,
         rule=choice.rule,
         edit=edit_of(playlist, found.kept, choice.limits),
-        tiers=rank.tiers(policy.edges, snap(facts.place), spot),
+        tiers=rank.tiers(fleet, snap(facts.place), spot),
         reasons=found.reasons,
     )
 
 
-def edges_for(policy: Policy, decision: Decision, facts: Facts) -> tuple[Edge, ...]:
-    """The edges for this viewer, best first; the first one serves."""
-    positions = rank.order(policy.edges, decision.tiers, facts.asset, facts.viewer)
-    return tuple(policy.edges[position] for position in positions)
+def edges_for(fleet: Fleet, decision: Decision, facts: Facts) -> tuple[Edge, ...]:
+    """The edges for this viewer, best first; the first one serves.
+
+    A session that plays this asset already stays where it was placed, as long as that edge is not
+    down and the place still leads to it.
+    """
+    positions = rank.order(fleet, decision.tiers, facts.asset, facts.viewer)
+    held = _held(fleet, decision, facts)
+    if held is not None and held != positions[0]:
+        positions = (held, *(at for at in positions if at != held))
+    return tuple(fleet.edges[position] for position in positions)
+
+
+def _held(fleet: Fleet, decision: Decision, facts: Facts) -> int | None:
+    """The position of the edge that this session was placed on, if it may stay there."""
+    if facts.placed_on is None:
+        return None
+    position = fleet.positions.get(facts.placed_on)
+    ranked = position is not None and any(position in tier.edges for tier in decision.tiers)
+    return position if ranked else None
 
 
 def reasons_of(
-    policy: Policy, facts: Facts, choice: Choice, decision: Decision
+    policy: Policy,
+    fleet: Fleet,
+    facts: Facts,
+    choice: Choice,
+    decision: Decision,
+    edges: Sequence[Edge],
 ) -> tuple[Reason, ...]:
-    """Every step and why, in the order in which they were taken."""
-    best = edges_for(policy, decision, facts)[0]
+    """Every step and why, in the order in which they were taken. ``edges`` are the ones that the
+    viewer gets, best first."""
     return (
         *facts.reasons,
         _reason_of_profile(policy, choice),
         *_reasons_of_limits(facts, choice),
         *_reason_of_start_bandwidth(facts, choice),
         *decision.reasons,
-        rank.explain(best, decision.tiers[0], facts.place),
+        *_reasons_of_conditions(fleet, facts, edges),
+        _reason_of_edge(fleet, decision, facts, edges[0]),
     )
+
+
+def _reason_of_edge(fleet: Fleet, decision: Decision, facts: Facts, best: Edge) -> Reason:
+    position = fleet.positions[best.id]
+    tier = next(tier for tier in decision.tiers if position in tier.edges)
+    if best.id == facts.placed_on:
+        text = f"{best.id} has served this session and goes on to"
+        return Reason(Step.EDGE, "edge-held", text)
+    return rank.explain(best, tier, facts.place)
+
+
+def _reasons_of_conditions(fleet: Fleet, facts: Facts, edges: Sequence[Edge]) -> tuple[Reason, ...]:
+    """Why better edges were passed over: those that would stand before the first one if all were
+    up; and what is the matter with those that are listed nevertheless."""
+    if fleet.all_down:
+        return (
+            Reason(Step.EDGE, "edges-all-down", "every edge is down; ranked as if all were up"),
+        )
+    if fleet.plain and len(fleet.serving) == len(fleet.edges):
+        return ()
+    ideal = Fleet.of(fleet.edges)
+    spot = rank.spot_of(facts.place, facts.viewer)
+    ranked = rank.tiers(ideal, snap(facts.place), spot)
+    wished = [fleet.edges[at] for at in rank.order(ideal, ranked, facts.asset, facts.viewer)]
+    passed = wished[: wished.index(edges[0])] if edges[0] in wished else wished
+    found = []
+    for edge in dict.fromkeys((*passed, *edges)):
+        condition = fleet.conditions[fleet.positions[edge.id]]
+        if condition.open and condition.admits >= 1 and condition.state == "up":
+            continue
+        why = f" ({condition.why})" if condition.why else ""
+        state = (
+            "full" if condition.full and condition.state in {"up", "degraded"} else condition.state
+        )
+        share = "" if condition.admits >= 1 else f", takes {condition.admits:.0%} of new viewers"
+        end = "; passed over" if edge in passed else ""
+        found.append(Reason(Step.EDGE, f"edge-{state}", f"{edge.id} is {state}{why}{share}{end}"))
+    return tuple(found)
 
 
 def _reason_of_profile(policy: Policy, choice: Choice) -> Reason:

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from typing import Any
 
 from gateway.decision import Decision, Policy
+from gateway.edge.fleet import Fleet
 from gateway.edge.rank import BANDS_KM, REGIONS, Tier
 from gateway.reason import Reason, Step
 from manifests.hls.multivariant import Edit, MultivariantPlaylist
@@ -30,8 +31,10 @@ def to_bytes(decision: Decision) -> bytes:
     ).encode()
 
 
-def from_bytes(data: bytes, policy: Policy, playlist: MultivariantPlaylist) -> Decision | None:
-    """Read a decision that must fit ``policy`` and ``playlist``; None for anything else.
+def from_bytes(
+    data: bytes, policy: Policy, fleet: Fleet, playlist: MultivariantPlaylist
+) -> Decision | None:
+    """Read a decision that must fit policy, fleet and playlist; None for anything else.
 
     Redis may hold garbage, or what another release wrote: every position is checked against what
     it points into, so that a bad entry costs a fresh decision and never a bad manifest.
@@ -50,12 +53,12 @@ def from_bytes(data: bytes, policy: Policy, playlist: MultivariantPlaylist) -> D
             reasons=tuple(Reason(Step(step), code, text) for step, code, text in found["reasons"]),
         )
         current = type(found["format"]) is int and found["format"] == FORMAT
-        return decision if current and _fits(decision, policy, playlist) else None
+        return decision if current and _fits(decision, policy, fleet, playlist) else None
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
 
 
-def _fits(decision: Decision, policy: Policy, playlist: MultivariantPlaylist) -> bool:
+def _fits(decision: Decision, policy: Policy, fleet: Fleet, playlist: MultivariantPlaylist) -> bool:
     """TypeError for values of a kind that cannot be looked up at all."""
     edit = decision.edit
     edges = [edge for tier in decision.tiers for edge in tier.edges]
@@ -66,7 +69,7 @@ def _fits(decision: Decision, policy: Policy, playlist: MultivariantPlaylist) ->
         and _are_positions(edit.variants, len(playlist.variants))
         and _are_positions(edit.iframes, len(playlist.iframes))
         and _are_positions(edit.renditions, len(playlist.renditions))
-        and _are_positions(edges, len(policy.edges))
+        and _are_positions(edges, len(fleet.edges))
         and bool(decision.tiers)
         and all(_is_tier(tier) for tier in decision.tiers)
         and all(

@@ -80,7 +80,8 @@ class Facts:
 
     ``throughput`` None: nothing was measured. ``minute_of_day`` counts from 00:00 in the policy's
     time zone. ``viewer`` is the stable name of this viewer for edge choice (session, or a prefix
-    of the address) and never leaves the process.
+    of the address) and never leaves the process. ``placed_on`` is the id of the edge that this
+    session plays this asset from already.
     """
 
     asset: str
@@ -92,4 +93,5 @@ class Facts:
     session: str | None = None
     viewer: str = ""
     minute_of_day: int = 0
+    placed_on: str | None = None
     reasons: tuple[Reason, ...] = ()

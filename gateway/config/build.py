@@ -46,7 +46,18 @@ def _profile(name: str, given: ProfileSettings) -> Profile:
 
 
 def _edge(given: EdgeSettings) -> Edge:
-    return Edge(**dict(given))
+    capacity = given.capacity_mbps
+    return Edge(
+        id=given.id,
+        url=given.url,
+        latitude=given.latitude,
+        longitude=given.longitude,
+        countries=given.countries,
+        continents=given.continents,
+        weight=given.weight,
+        fallback=given.fallback,
+        capacity_kbps=None if capacity is None else round(capacity * 1000),
+    )
 
 
 def _rule(given: RuleSettings) -> Rule:

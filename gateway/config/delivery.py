@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from gateway.client.facts import DeviceKind
 from gateway.config.fields import (
     BitRate,
+    Capacity,
     Codecs,
     Country,
     EdgeId,
@@ -77,6 +78,9 @@ class EdgeSettings(Section):
     """Share of the viewers among equal edges."""
     fallback: Flag = False
     """Serves when the place of the player is unknown."""
+    capacity_mbps: Capacity | None = Field(None, examples=[10000])
+    """What the sessions placed on the edge may need together, in Mbit/s; further sessions go to
+    the next edge. Without it there is no bound."""
 
     @model_validator(mode="after")
     def _has_both_coordinates(self) -> Self:

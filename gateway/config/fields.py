@@ -61,6 +61,9 @@ Rungs = Annotated[int, Strict(), Field(ge=1, le=100), Allowed("a whole number fr
 Share = Annotated[
     float, Strict(), Field(gt=0, le=1), Allowed("a share above 0 and up to 1, such as 0.8")
 ]
+Capacity = Annotated[
+    float, Strict(), Field(gt=0, le=100_000_000), Allowed("Mbit/s, above 0 and up to 100000000")
+]
 Weight = Annotated[int, Strict(), Field(ge=1, le=10_000), Allowed("a whole number from 1 to 10000")]
 Latitude = Annotated[
     float, Strict(), Field(ge=-90, le=90), Allowed("degrees from -90 (south) to 90 (north)")

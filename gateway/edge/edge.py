@@ -27,8 +27,11 @@ class Edge:
 
     ``latitude`` and ``longitude`` are WGS 84 degrees, both or neither. ``countries`` (ISO 3166-1
     alpha-2) and ``continents`` are served first. ``weight`` shares viewers among equal edges.
-    ``fallback`` edges serve when the place is unknown. ``key`` is 64 bits of the id's hash, and
-    ``direction`` points from the Earth's centre to the edge; both follow from the rest.
+    ``fallback`` edges serve when the place is unknown. ``capacity_kbps`` bounds the expected bit
+    rates of the sessions placed on it, in kbit/s; None is no bound.
+
+    ``key`` is 64 bits of the id's hash, ``direction`` points from the Earth's centre to the edge,
+    and ``identity`` differs where anything but the capacity does; all follow from the rest.
     """
 
     id: str
@@ -39,8 +42,10 @@ class Edge:
     continents: frozenset[Continent] = frozenset()
     weight: int = 100
     fallback: bool = False
+    capacity_kbps: int | None = None
     key: int = field(init=False, repr=False, compare=False)
     direction: Vector | None = field(init=False, repr=False, compare=False)
+    identity: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out once what every ranking needs."""
@@ -48,3 +53,6 @@ class Edge:
         known = self.latitude is not None and self.longitude is not None
         vector = unit_vector(self.latitude or 0.0, self.longitude or 0.0) if known else None
         object.__setattr__(self, "direction", vector)
+        served = (sorted(self.countries), sorted(self.continents), self.weight, self.fallback)
+        told = repr((self.id, self.url, self.latitude, self.longitude, *served))
+        object.__setattr__(self, "identity", blake2b(told.encode(), digest_size=8).digest())

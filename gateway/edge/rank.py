@@ -11,6 +11,10 @@ The order is (region, distance band, rendezvous):
 3. *Rendezvous*: edges of one band are equal. Weighted rendezvous hashing over asset and viewer
    shares them, so the same viewer and the same title stay on the same cache.
 
+Edges that are down are not ranked, unless all are. An edge that takes a share of new viewers only
+(it is degraded, draining, full or has just come back: :mod:`gateway.edge.fleet`) is passed over by
+the others, who stand before the next edge in line; where nobody takes them, the order stays.
+
 A GeoIP point is only as good as its accuracy radius. A viewer known to be "somewhere in the US" is
 not in the middle of Kansas, so each viewer is placed at one of ``SPOTS`` points spread evenly over
 a disc around it, always the same for the same viewer. Traffic of a wide place so divides
@@ -19,11 +23,12 @@ among its edges as the area does, and that of an exact place goes to the nearest
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from heapq import nsmallest
 
 from gateway.edge.edge import Edge, Vector, stable_hash, unit_vector
+from gateway.edge.fleet import Fleet
 from gateway.reason import Reason, Step
 from geodata.distance import EARTH_RADIUS_KM
 from geodata.place import Place
@@ -39,7 +44,7 @@ CONFIDENCE = 0.67
 """The share of viewers who are within the accuracy radius, as the makers of GeoIP databases state
 it; the disc is so much larger that it holds all."""
 WANTED = 8
-"""A ranking stops after the band with which it holds at least this many edges."""
+"""A ranking stops after the band with which it holds at least this many edges that take viewers."""
 SPARE = 64
 """So many edges of a tier are enough when it is only there in case that better ones fail."""
 
@@ -52,7 +57,7 @@ _UINT64 = 2**64 - 1
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """Edges that are equal for one place: positions in the policy's list, best tier first."""
+    """Edges that are equal for one place: positions in the fleet, best tier first."""
 
     edges: tuple[int, ...]
     region: str
@@ -90,16 +95,18 @@ def _probable_point(place: Place, spot: int) -> tuple[float, float]:
     return math.degrees(new_north), (math.degrees(new_east) + 540) % 360 - 180
 
 
-def tiers(edges: Sequence[Edge], place: Place, spot: int) -> tuple[Tier, ...]:
-    """The best tiers of ``edges`` for a place, with at least ``WANTED`` edges if there are.
+def tiers(fleet: Fleet, place: Place, spot: int) -> tuple[Tier, ...]:
+    """The best tiers of the fleet for a place, with at least ``WANTED`` edges that take new
+    viewers if there are.
 
     An unknown place gets the fallback edges, and after them the others; where no edge is marked
     as a fallback, all are equal.
     """
+    edges = fleet.edges
     point = unit_vector(*_probable_point(place, spot)) if place.located else None
     grouped: dict[tuple[int, int], list[int]] = {}
-    for position, edge in enumerate(edges):
-        grouped.setdefault(_rank_key(edge, place, point), []).append(position)
+    for position in fleet.serving:
+        grouped.setdefault(_rank_key(edges[position], place, point), []).append(position)
     found: list[Tier] = []
     count = 0
     for (region, band), equal in sorted(grouped.items()):
@@ -107,7 +114,7 @@ def tiers(edges: Sequence[Edge], place: Place, spot: int) -> tuple[Tier, ...]:
         if found and len(equal) > SPARE:
             here = nsmallest(SPARE, equal, key=lambda at: _mix(edges[at].key + spot))
         found.append(Tier(tuple(here), REGIONS[region], None if band == _NO_BAND else band))
-        count += len(here)
+        count += len(here) if fleet.plain else sum(map(fleet.open, here))
         if count >= WANTED:
             break
     return tuple(found)
@@ -132,24 +139,40 @@ def _rank_key(edge: Edge, place: Place, here: Vector | None) -> tuple[int, int]:
     return (_FALLBACK if edge.fallback else _ANY), _NO_BAND
 
 
-def order(
-    edges: Sequence[Edge], ranked: Sequence[Tier], asset: str, viewer: str
-) -> tuple[int, ...]:
+def order(fleet: Fleet, ranked: Sequence[Tier], asset: str, viewer: str) -> tuple[int, ...]:
     """The best ``WANTED`` edges of ``ranked``: tiers in order, each by weighted rendezvous hashing.
 
     The score of an edge is ``-weight / ln(h)`` with ``h`` in (0, 1) hashed from asset, viewer and
     the edge's id (Schindelhauer and Schomaker 2005): an edge wins with a probability in proportion
-    to its weight, and taking one away moves its own share only.
+    to its weight, and taking one away moves its own share only. Edges that do not take this viewer
+    come after all that do.
     """
     key = stable_hash(f"{asset}\0{viewer}")
     ordered: list[int] = []
+    passed: list[int] = []
     for tier in ranked:
-        if len(tier.edges) == 1:
-            ordered += tier.edges
-        else:
-            scores = [(_score(edges[position], key), position) for position in tier.edges]
-            ordered += [position for _, position in nsmallest(WANTED, scores)]
-    return tuple(ordered[:WANTED])
+        taking: Sequence[int] = tier.edges
+        if not fleet.plain:
+            admitted = {at: _admitted(fleet, at, key) for at in tier.edges}
+            taking = [at for at in tier.edges if admitted[at]]
+            passed += _best(fleet, [at for at in tier.edges if not admitted[at]], key)
+        ordered += _best(fleet, taking, key)
+    return tuple((ordered + passed)[:WANTED])
+
+
+def _best(fleet: Fleet, equal: Sequence[int], key: int) -> Iterable[int]:
+    if len(equal) <= 1:
+        return equal
+    scores = [(_score(fleet.edges[position], key), position) for position in equal]
+    return [position for _, position in nsmallest(WANTED, scores)]
+
+
+def _admitted(fleet: Fleet, position: int, key: int) -> bool:
+    """Whether the edge takes this viewer: the viewer's own hash against the share it admits."""
+    condition = fleet.conditions[position]
+    if not condition.open:
+        return False
+    return condition.admits >= 1 or _mix(key + fleet.edges[position].key) < condition.admits * _SPAN
 
 
 def _score(edge: Edge, key: int) -> float:

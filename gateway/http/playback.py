@@ -17,6 +17,7 @@ from gateway.client.facts import Facts
 from gateway.client.limits import ParameterError, RequestParameters, parse
 from gateway.decision import Choice, Decision, cache_key, choose, decide, edges_for, reasons_of
 from gateway.edge.edge import Edge
+from gateway.edge.fleet import Fleet
 from gateway.http import problems
 from gateway.http.bodies import Body, matches
 from gateway.http.compression import negotiate
@@ -61,6 +62,7 @@ class Answer:
     """One request on its way, with all that was found out about it."""
 
     runtime: Runtime
+    fleet: Fleet
     asked: RequestParameters
     headers: Headers
     facts: Facts
@@ -98,7 +100,7 @@ def _valid_asset(text: str) -> str:
 
 async def _answer(gateway: Gateway, request: Request, asset: str) -> Answer:
     """Everything up to the decision, in order."""
-    runtime = gateway.runtime
+    runtime, fleet = gateway.runtime, gateway.fleet
     marks: list[tuple[str, float]] = []
     try:
         asked = parse(request.scope["query_string"])
@@ -111,21 +113,24 @@ async def _answer(gateway: Gateway, request: Request, asset: str) -> Answer:
     source = await _load(runtime, asset)
     marks.append(("source", time.perf_counter()))
     choice = choose(runtime.policy, facts, source.bandwidths)
-    key = cache_key(runtime.policy, facts, choice, source.version)
+    key = cache_key(runtime.policy, fleet, facts, choice, source.version)
     try:
         decision, cache = await gateway.decisions.get(
             key,
             runtime.policy,
+            fleet,
             source.playlist,
-            lambda: decide(runtime.policy, facts, choice, source.playlist),
+            lambda: decide(fleet, facts, choice, source.playlist),
         )
     except NothingToPlayError as error:
         raise problems.nothing_to_play(str(error)) from error
-    edges = edges_for(runtime.policy, decision, facts)
+    edges = edges_for(fleet, decision, facts)
     marks.append(("decide", time.perf_counter()))
     metrics.DECISIONS.labels(decision.profile, facts.device.kind, cache).inc()
     metrics.EDGES.labels(edges[0].id).inc()
-    return Answer(runtime, asked, headers, facts, source, choice, decision, edges, cache, marks)
+    return Answer(
+        runtime, fleet, asked, headers, facts, source, choice, decision, edges, cache, marks
+    )
 
 
 async def _load(runtime: Runtime, asset: str) -> SourceManifest:
@@ -207,7 +212,8 @@ def _json(request: Request, answer: Answer, start: float) -> Response:
 def _members(request: Request, answer: Answer) -> dict[str, Any]:
     facts, profile = answer.facts, answer.choice.profile
     speed = facts.throughput
-    reasons = reasons_of(answer.runtime.policy, facts, answer.choice, answer.decision)
+    policy, fleet, choice = answer.runtime.policy, answer.fleet, answer.choice
+    reasons = reasons_of(policy, fleet, facts, choice, answer.decision, answer.edges)
     return {
         "asset": facts.asset,
         "manifest_url": _manifest_url(request, answer),

@@ -7,6 +7,7 @@ from gateway.client.address import TrustedProxies
 from gateway.client.device import DeviceClassifier
 from gateway.config.schema import Settings
 from gateway.decision import Policy
+from gateway.edge.fleet import Fleet
 from gateway.http.bodies import Bodies
 from gateway.source.source import Source
 from gateway.store.decisions import DecisionCache
@@ -28,9 +29,10 @@ class Runtime:
 
 @dataclass(slots=True)
 class Gateway:
-    """One process's gateway: the current runtime, and what outlives a reload."""
+    """One process's gateway: the current runtime and fleet, and what outlives a reload."""
 
     runtime: Runtime
+    fleet: Fleet
     store: Store
     geo: GeoLookup
     decisions: DecisionCache

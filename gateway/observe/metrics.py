@@ -36,6 +36,12 @@ DECISIONS = Counter(
     ["profile", "device", "cache"],
 )
 EDGES = Counter("gateway_edge_selections", "Manifests that name this edge.", ["edge"])
+EDGES_BY_STATE = Gauge(
+    "gateway_edges",
+    "Edges of the fleet, by state (up, degraded, draining, down).",
+    ["state"],
+    multiprocess_mode="livemax",
+)
 PROBLEMS = Counter("gateway_problems", "Problem answers, by their type.", ["problem"])
 PLAYLIST_FAULTS = Counter(
     "gateway_playlist_faults", "Faults in source playlists that were served all the same.", ["rule"]

@@ -7,6 +7,7 @@ from cachetools import LRUCache
 
 from gateway.decision import Decision, Policy
 from gateway.decision_wire import from_bytes, to_bytes
+from gateway.edge.fleet import Fleet
 from gateway.observe.metrics import STORE_GARBAGE
 from gateway.store.protocol import Store, StoreUnavailable
 from manifests.hls.multivariant import MultivariantPlaylist
@@ -18,8 +19,8 @@ REMEMBERED = 16_384
 
 
 class DecisionCache:
-    """Decisions by key. A key names policy and source version, so an entry is never stale; what
-    bounds the cache is its size, and in the store a time to live."""
+    """Decisions by key. A key names policy, fleet and source version, so an entry is never stale;
+    what bounds the cache is its size, and in the store a time to live."""
 
     def __init__(self, store: Store, ttl_s: float) -> None:
         """``ttl_s`` is how long the store keeps a decision, in seconds."""
@@ -31,6 +32,7 @@ class DecisionCache:
         self,
         key: str,
         policy: Policy,
+        fleet: Fleet,
         playlist: MultivariantPlaylist,
         decide: Callable[[], Decision],
     ) -> tuple[Decision, Cache]:
@@ -47,7 +49,7 @@ class DecisionCache:
         except StoreUnavailable:
             data, cache = None, "off"
         if data is not None:
-            found = from_bytes(data, policy, playlist)
+            found = from_bytes(data, policy, fleet, playlist)
             if found is not None:
                 self._known[key] = found
                 return found, "hit"

@@ -1,0 +1,90 @@
+"""Who keeps the fleet? Everyone who knows something of edges tells it here.
+
+Edges come from several finders (the config, DNS, registrations), and judgements of them from
+several judges (probes, drains, capacity). Whenever one of them says something new, the fleet is
+put together afresh, and requests that come after see it whole.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+
+import structlog
+
+from gateway.edge.edge import Edge
+from gateway.edge.fleet import SEVERITY, Condition, Fleet, worst
+from gateway.observe import metrics
+
+log = structlog.get_logger()
+
+
+class FleetKeeper:
+    """Puts edges and conditions together, and tells everybody who asked for it."""
+
+    def __init__(self, configured: Sequence[Edge]) -> None:
+        """``configured`` are the edges of the config."""
+        self._finders: dict[str, tuple[Edge, ...]] = {"config": tuple(configured)}
+        self._judges: dict[str, Mapping[str, Condition]] = {}
+        self._listeners: list[Callable[[Fleet], None]] = []
+        self.fleet = self._assembled()
+
+    def found(self, finder: str, edges: Sequence[Edge]) -> None:
+        """``finder`` (``config``, ``dns``, ``registry``) knows these edges now, and no others. Of
+        two edges of one id, that of the finder which spoke first counts; the config's always."""
+        if self._finders.get(finder) != tuple(edges):
+            self._finders[finder] = tuple(edges)
+            self._assemble()
+
+    def judged(self, judge: str, conditions: Mapping[str, Condition]) -> None:
+        """``judge`` (``health``, ``drain``, ``capacity``) finds the edges of these ids in these
+        conditions, and all others up."""
+        if self._judges.get(judge, {}) != conditions:
+            self._judges[judge] = dict(conditions)
+            self._assemble()
+
+    def on_change(self, listener: Callable[[Fleet], None]) -> None:
+        """Call ``listener`` with every new fleet; it must not block."""
+        self._listeners.append(listener)
+
+    def _assembled(self) -> Fleet:
+        edges: dict[str, Edge] = {}
+        for edge in chain.from_iterable(self._finders.values()):
+            edges.setdefault(edge.id, edge)
+        conditions: dict[str, list[Condition]] = {}
+        for judged in self._judges.values():
+            for edge_id, condition in judged.items():
+                conditions.setdefault(edge_id, []).append(condition)
+        return Fleet.of(
+            tuple(edges.values()), {edge_id: worst(found) for edge_id, found in conditions.items()}
+        )
+
+    def _assemble(self) -> None:
+        before, self.fleet = self.fleet, self._assembled()
+        _tell(before, self.fleet)
+        for listener in self._listeners:
+            listener(self.fleet)
+
+
+def _tell(before: Fleet, after: Fleet) -> None:
+    """One log line for each edge that came, went or changed its state, and the metrics."""
+    for edge, condition in zip(after.edges, after.conditions, strict=True):
+        previous = before.condition(edge.id)
+        if previous is None:
+            log.info("edge_added", edge=edge.id, url=edge.url)
+        else:
+            _tell_change(edge.id, previous, condition)
+    for edge in before.edges:
+        if edge.id not in after.positions:
+            log.info("edge_removed", edge=edge.id)
+    if after.all_down and not before.all_down:
+        log.error("edges_all_down", edges=len(after.edges))
+    for state in SEVERITY:
+        count = sum(condition.state == state for condition in after.conditions)
+        metrics.EDGES_BY_STATE.labels(state).set(count)
+
+
+def _tell_change(edge_id: str, before: Condition, after: Condition) -> None:
+    if after.state != before.state:
+        write = log.info if after.state == "up" else log.warning
+        write("edge_state", edge=edge_id, state=after.state, reason=after.why)
+    elif after.full != before.full:
+        log.info("edge_full" if after.full else "edge_has_room", edge=edge_id)
