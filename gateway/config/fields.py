@@ -64,6 +64,13 @@ Share = Annotated[
 Capacity = Annotated[
     float, Strict(), Field(gt=0, le=100_000_000), Allowed("Mbit/s, above 0 and up to 100000000")
 ]
+EventStreamLength = Annotated[
+    int, Strict(), Field(ge=100, le=10_000_000), Allowed("a whole number from 100 to 10000000")
+]
+EventBatch = Annotated[int, Strict(), Field(ge=1, le=1000), Allowed("a whole number from 1 to 1000")]
+EventQueueLength = Annotated[
+    int, Strict(), Field(ge=1, le=1_000_000), Allowed("a whole number from 1 to 1000000")
+]
 Weight = Annotated[int, Strict(), Field(ge=1, le=10_000), Allowed("a whole number from 1 to 10000")]
 Latitude = Annotated[
     float, Strict(), Field(ge=-90, le=90), Allowed("degrees from -90 (south) to 90 (north)")

@@ -16,6 +16,7 @@ from gateway.config.delivery import (
     LadderSettings,
     ProfileSettings,
 )
+from gateway.config.events import EventSettings
 from gateway.config.fields import (
     RESTART,
     Bytes,
@@ -143,6 +144,7 @@ class Settings(Section):
     source: Annotated[SourceSettings, RESTART]
     limits: LimitsSettings
     log: Annotated[LogSettings, RESTART]
+    events: EventSettings
     policy: PolicySettings
     profiles: Mapping[ProfileName, ProfileSettings]
     rules: tuple[RuleSettings, ...]

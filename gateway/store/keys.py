@@ -11,6 +11,11 @@ PREFIX = b"gw1:"
 PROBE = PREFIX + b"probe"
 DIGEST_BYTES = 20
 
+EVENTS = PREFIX + b"{events}:log"
+"""The stream of decision events; names with ``{events}`` share one slot of a Redis Cluster."""
+DEAD_EVENTS = PREFIX + b"{events}:dead"
+"""The stream of the events that no consumer could process."""
+
 
 def decision_key(key: str) -> bytes:
     """The name of the decision for one client class, place cell, asset and policy version."""
@@ -25,6 +30,11 @@ def session_key(session: str) -> bytes:
 def source_key(name: str) -> bytes:
     """The name of a copy of a source manifest."""
     return PREFIX + b"o:" + _digest(name)
+
+
+def event_writer_key(writer: str) -> bytes:
+    """The name of how far one writer of events has come."""
+    return PREFIX + b"{events}:w:" + _digest(writer)
 
 
 def _digest(text: str) -> bytes:
