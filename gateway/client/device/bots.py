@@ -29,8 +29,8 @@ _DUTIES = (
     "verification", "verify/", "prober", "recon-", "certificate", "linkfinder", "urllookup",
     "observator", "synthetic", "diagnostics", "sniffer", "harvest", "indexer", "indexing",
     "finder", "discovery/", "leaddiscovery", "optimizer", "feed-id", "http client", "httpclient",
-    "http-client", "http_client", "nagios", "zgrab", "masscan", "nutch", "heritrix", "larbin",
-    "httrack", "libwww-", "lwp-", "python-", "python/", "urllib", "aiohttp", "go-http", "guzzle",
+    "http-client", "http_client", "-http/", "httpagent", "webclient/", "proxy/", "nagios", "zgrab", "masscan", "nutch", "heritrix", "larbin",
+    "httrack", "libwww-perl", "lwp-", "python-", "python/", "urllib", "aiohttp", "go-http", "guzzle",
     "axios", "node-fetch", "undici", "apachebench", "pingdom", "statuscake", "datadog",
     "newrelic", "site24x7", "gtmetrix", "dareboost", "ptst/", "rigor", "detectify", "nikto",
     "sqlmap", "acunetix", "nessus", "openvas", "nmap", "collectd", "prometheus/", "zabbix",
@@ -107,7 +107,7 @@ _DOMAIN = re.compile(
     r"\.(?:com|org|net|io|co|ai|eu|info|de|fr|gy|ly|uk|ru|cn|jp|party|be)(?![\w.])"
 )
 _GOOGLE_SERVICE = re.compile(
-    r"(?<!apps )google(?:-|a[ds]|other|prober|sites| web| search| favicon)|[a-z]-google"
+    r"(?<!apps )google(?:-|a[ds]|other|prober|sites| web| search| favicon| keyword)|[a-z]-google"
 )
 _GOOGLE_PLAYERS = Phrases(("googletv", "podcast", "google tv", "chromecast", "iphone", "os=ios"))
 _PHONES = Phrases(("iphone", "android", "windows"))

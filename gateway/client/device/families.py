@@ -24,7 +24,7 @@ TABLET_WORDS = word_set(
     kingpad kob kocaso kova krj kyt latab lavie lavietab leapad leopad letab lifetab
     livingstone magictab magnet matepad maven mediapad memopad mfc mid midc midr mipad mitab
     mixzo momo mon mpqc mpqcg mrx mupad mygpad mypad mytab nabi navipad navitel ndl neotab
-    nextbook nogapad nook notepad novo npad numy obook opd optima ot ov picopad plane platina
+    nextbook nogapad nook notepad novo npad numy obook odys opd optima ot ov picopad plane platina
     platinumtab playtab plt pluri pmid pmp pmt pocketbook poke proscan ptb qtab ramosi rct
     readboy rmd rod roverpad rt sencor senkatel sgp sht silverstone sirius slidepad slimtab
     smartbook smartpad smartview superion supernova surfpad surftab symtab syx tablet tangotab
@@ -35,13 +35,13 @@ TABLET_WORDS = word_set(
 )
 # For apps that name the device somewhere in their own format.
 TABLET_ANYWHERE = Pattern(
-    r"(?:^|[^a-z\d])(?:sm-[tpx]\d\d|gt-p\d{4}|ideatab|lenovo[ _]tab|mediapad|galaxy tab"
+    r"(?:^|[^a-z\d])(?:sm-[tpx]\d\d|gt-p\d{4}|ideatab|lenovo[ _]tab|mediapad|galaxy tab|surftab"
     r"|kf[a-z]{2,6} build)"
 )
 TABLET_PARTS = re.compile(
     r"tab(?!oo|le ?top|ai|as|er|an)"
     r"|(?<!note)(?<!ipho)(?<!cool)(?<!kli)(?<!tech)(?<!tech )pad(?!fone|[mtu][0-9a])|iplay"
-    r"|kindle|nexus (?:7|9|10)"
+    r"|kindle|nexus (?:7|9|10)|goclever|estation"
     r"|pixel c(?![a-z])|transformer|streak (?:7|10)|reeder|playbook|slate (?:7|8|10)|kids|inmate"
     r"|quad[- ]?core|galaxy note 10\.1|lenovo (?:yt|yb|tb)|hp (?:7|8|10) |surfer|[sm]-?bot 5|dual 7"
 )
@@ -159,5 +159,5 @@ PHONE_SHAPES = re.compile(
     r"|[a-z]{3}-[atl][lnx]\d|p[de][a-z]{2}\d0$"
     r"|rmx\d|m2\d{3}[a-z]\d|m1[89]\d{2}|2\d{3,4}[a-z\d]{2,4}[cgi]$|k00[ez]$|iq\d|tecno|moto "
     r"|nokia (?!t\d)|redmi (?!pad)|mi \d|ta-1\d|z9[1-9]\d"
-    r"|zte (?:blade|a)|asus_[lxz]|lg-[a-z]\d|sony|xl39"
+    r"|zte (?:blade|a)|asus_[lxz]|lg-[a-z]\d|sony|xl39|[cdefgh][2568]\d{3}$"
 )

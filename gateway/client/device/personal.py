@@ -17,7 +17,7 @@ _PHONE_WORDS = word_set(
     iphone ipod j2me jasmine kaios kddi lumia maemo maui meego midp midp2 mobilephone mocor
     netfront nokiabrowser obigo openwave palm palmos polaris s60 sailfish series40 series60
     softbank symbian symbianos teleca tizen ubuntutouch ucweb vodafone webos willcom
-    windowsphone wp7 wp8 yunos
+    windowsphone wp7 wp8 yunos foma ddipocket juc mobilesafari openbrowser
     """
 ) - {"vodafone", "netfront", "feature", "webos", "palm"}
 _PHONE_PARTS = Phrases(
@@ -38,7 +38,7 @@ _TABLET_PARTS = Phrases(
     (
         "playbook", "touchpad", "hp-tablet", "kindle", "pocketbook",
         "tablet browser", "surftab", "rim tablet", "kobo", "tolino", "sailfish; tablet",
-        "(tablet;", "quadra 7", "remarkable",
+        "(tablet;", "quadra 7", "remarkable", "ideatab", "; gt-p", "; sm-t", "opera tablet",
     )
 )  # fmt: skip
 _COMPUTERS = Phrases(
@@ -58,6 +58,9 @@ _DESKTOP_WORDS = word_set(
     hpux i686 inferno irix linux mac_powerpc macintel macintosh macos macppc morphos netbsd
     openbsd openvms os2 osx qnx raspbian riscos solaris sunos suse syllable ubuntu warp
     wayland win10 win11 win16 win32 win64 win7 win95 win98 windows winnt wtos x11 x86_64
+    amaya arora cyberdog dillo elinks epiphany galeon icab iceweasel konqueror lynx midori mosaic
+    netscape netsurf omniweb qupzilla seamonkey sleipnir thunderbird uzbl w3m
+    aimp clementine foobar2000 gpodder quodlibet rhythmbox winamp wmfsdk
     """
 )
 _DESKTOP_PARTS = Phrases(

@@ -47,7 +47,7 @@ _TV_WORDS = frozenset(
         "popcornhour", "wdtv", "dunehd", "freebox", "livebox", "enigma2", "dreambox",
         "vuplus", "kaon", "kaonmedia", "humax", "arris", "technicolor", "sagemcom",
         "skyworth", "skardin", "selevision", "amino", "infomir", "albis", "elecard",
-        "netgem", "pacehd", "entone", "motorolastb", "swisscom", "freesat", "youview",
+        "netgem", "kreatv", "stb", "pacehd", "entone", "motorolastb", "swisscom", "freesat", "youview",
         "skyq", "tbrowser", "beyondtv", "beyondtv2", "beyondtv4", "beyondtv5", "mitv",
         "mibox", "mibox3", "mibox4", "oneplustv", "realmetv", "nokiatv", "regza",
         "xiaomitv", "skystream", "formuler", "redlineclient", "tivimate", "stbemu",
@@ -64,11 +64,11 @@ _TV_PARTS = Phrases(
         "settop", "set top", "stb/", "stb ", "_stb", "-stb", "(ott", "_ott_", "ottbox",
         "panasonic.bd", "panasonic.tv", "bd player", "blu-ray", "mediabox", "media player/",
         "firetv", "fire tv", "tv shell", " shell ", "gw-device/", "mr-device/", "tivo-device",
-        "lg browser/", "netcast.", "model/v", "linux mips", "digital-tv", " vms/",
+        "lg browser/", "netcast.", "model/v", "linux mips;", "linux mips ", "linux mipsel", "digital-tv", " vms/",
         "(qtembedded", "bdp-", "tvstick", "mediastick", "shield android", "nexus player",
         "tv/ap", "tcl/", "_tv ", "mygica", "projector", "philips tv", "hiplaya", "astro;",
         "amazon;aft", "; aft", "google fiber", "(dtv", "aquos-", "aquos_tv", "aquos tv",
-        "(lge;", "; lge", "lge/", "vestel-", "changhong-", "maple2", "maple 5", "vendor/",
+        "(lge;", "; lge", "lge/", "vestel-", "changhong-", "maple2", "maple 5", "maple 6", "vendor/",
         "dmp/", "2000-hd", "2000hd", "2000 hd", "_vlc/", "escape 5", "bhx-", "sony bdp",
         "wmarkx", "(tv;", "; tv;", " tv)", " tv;", "(stb", "livetv box", "tv-box", "tv_box",
         "android-tv", "tata sky", "iptv box", "kdl-", "kdl4", "kdl5",
@@ -83,7 +83,7 @@ _NOT_TV = Phrases(
 
 _CARS = frozenset(
     (
-        "qtcarbrowser", "carpad", "aaos", "polestar", "dilink5", "dilink4", "dilink3",
+        "qtcarbrowser", "vcc", "carpad", "aaos", "polestar", "dilink5", "dilink4", "dilink3",
         "dilink", "tesla", "rivian", "automotive", "kzcar", "caska", "headunit", "incar",
         "androidauto", "volvocars", "byd", "carplay", "teslabrowser", "mbux", "lucidmotors",
         "xpeng", "zeekr", "ivi", "genivi", "mib2", "mib3", "entune", "starlink_subaru",
