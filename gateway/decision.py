@@ -260,15 +260,10 @@ def _reasons_of_conditions(fleet: Fleet, facts: Facts, edges: Sequence[Edge]) ->
     found = []
     for edge in dict.fromkeys((*passed, *edges)):
         condition = fleet.conditions[fleet.positions[edge.id]]
-        if condition.open and condition.admits >= 1 and condition.state == "up":
+        if condition.word == "up" and condition.admits >= 1:
             continue
-        why = f" ({condition.why})" if condition.why else ""
-        state = (
-            "full" if condition.full and condition.state in {"up", "degraded"} else condition.state
-        )
-        share = "" if condition.admits >= 1 else f", takes {condition.admits:.0%} of new viewers"
         end = "; passed over" if edge in passed else ""
-        found.append(Reason(Step.EDGE, f"edge-{state}", f"{edge.id} is {state}{why}{share}{end}"))
+        found.append(Reason(Step.EDGE, f"edge-{condition.word}", f"{edge.id} {condition}{end}"))
     return tuple(found)
 
 

@@ -38,6 +38,17 @@ class Condition:
         """Whether it takes new viewers at all."""
         return self.admits > 0 and not self.full and self.state in ("up", "degraded")
 
+    @property
+    def word(self) -> str:
+        """The state, or ``full``: that is what keeps new viewers from an edge that is well."""
+        return "full" if self.full and self.state in ("up", "degraded") else self.state
+
+    def __str__(self) -> str:
+        """``is up (back since 4 s), takes 30% of new viewers``."""
+        why = f" ({self.why})" if self.why else ""
+        share = f", takes {self.admits:.0%} of new viewers" if 0 < self.admits < 1 else ""
+        return f"is {self.word}{why}{share}"
+
 
 UP = Condition()
 

@@ -11,6 +11,7 @@ from gateway.client.facts import Capability, Device, DeviceKind, Facts, Limits, 
 from gateway.config.load import load
 from gateway.decision import Decision, cache_key, choose, decide, edges_for, reasons_of
 from gateway.decision_wire import from_bytes, to_bytes
+from gateway.edge.fleet import Fleet
 from gateway.ladder.fit import NothingToPlayError
 from gateway.ladder.hls import bandwidths_of
 from geodata.place import NOT_LOOKED_UP, UNKNOWN, Continent, Place
@@ -20,6 +21,7 @@ from tests.property.test_ladder_laws import playlists, some
 
 law = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SHIPPED = load(environ={}).policy
+FLEET = Fleet.of(SHIPPED.edges)
 CONTINENTS: list[Continent] = ["AF", "AN", "AS", "EU", "NA", "OC", "SA"]
 
 capabilities = st.builds(
@@ -68,7 +70,7 @@ facts_of = st.builds(
 def decided(facts: Facts, playlist: MultivariantPlaylist) -> Decision:
     """The decision; skips what the request itself rules out."""
     try:
-        return decide(SHIPPED, facts, choose(SHIPPED, facts, bandwidths_of(playlist)), playlist)
+        return decide(FLEET, facts, choose(SHIPPED, facts, bandwidths_of(playlist)), playlist)
     except NothingToPlayError:
         assume(False)
         raise
@@ -80,9 +82,9 @@ def test_every_request_has_an_answer(facts: Facts, playlist: MultivariantPlaylis
     """Something to play, somewhere to play it from, and a printable reason for each step."""
     decision = decided(facts, playlist)
     assert decision.edit.variants
-    assert edges_for(SHIPPED, decision, facts)
+    assert edges_for(FLEET, decision, facts)
     choice = choose(SHIPPED, facts, bandwidths_of(playlist))
-    reasons = reasons_of(SHIPPED, facts, choice, decision)
+    reasons = reasons_of(SHIPPED, FLEET, facts, choice, decision, edges_for(FLEET, decision, facts))
     assert all(str(reason).isprintable() for reason in reasons)
 
 
@@ -91,7 +93,7 @@ def test_every_request_has_an_answer(facts: Facts, playlist: MultivariantPlaylis
 def test_the_store_gives_back_what_it_got(facts: Facts, playlist: MultivariantPlaylist) -> None:
     """Writing and reading a decision loses nothing."""
     decision = decided(facts, playlist)
-    assert decision == from_bytes(to_bytes(decision), SHIPPED, playlist)
+    assert decision == from_bytes(to_bytes(decision), SHIPPED, FLEET, playlist)
 
 
 @law
@@ -119,7 +121,8 @@ def test_one_key_one_decision(one: Facts, other: Facts, playlist: MultivariantPl
     peaks = bandwidths_of(playlist)
     for facts in (other, merged):
         keys = {
-            cache_key(SHIPPED, each, choose(SHIPPED, each, peaks), "v") for each in (one, facts)
+            cache_key(SHIPPED, FLEET, each, choose(SHIPPED, each, peaks), "v")
+            for each in (one, facts)
         }
         assert len(keys) == 2 or decided(one, playlist) == decided(facts, playlist)
 
@@ -143,11 +146,11 @@ def test_mutations_are_refused_or_fit(
     while isinstance(here[at], list) and here[at] and choice.draw(st.booleans()):
         here, at = here[at], choice.draw(st.integers(0, len(here[at]) - 1))
     here[at] = choice.draw(anything)
-    decision = from_bytes(json.dumps(found).encode(), SHIPPED, playlist)
+    decision = from_bytes(json.dumps(found).encode(), SHIPPED, FLEET, playlist)
     if decision is not None:
-        assert edges_for(SHIPPED, decision, facts)
+        assert edges_for(FLEET, decision, facts)
         assert set(decision.edit.variants) <= set(range(len(playlist.variants)))
-        assert decision == from_bytes(to_bytes(decision), SHIPPED, playlist)
+        assert decision == from_bytes(to_bytes(decision), SHIPPED, FLEET, playlist)
 
 
 @law
@@ -156,4 +159,4 @@ def test_mutations_are_refused_or_fit(
 )
 def test_garbage_is_no_decision(playlist: MultivariantPlaylist, data: bytes) -> None:
     """Arbitrary bytes and arbitrary JSON are none, and never an exception."""
-    assert from_bytes(data, SHIPPED, playlist) is None
+    assert from_bytes(data, SHIPPED, FLEET, playlist) is None

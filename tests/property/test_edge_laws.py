@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.edge.edge import Edge
+from gateway.edge.fleet import Fleet
 from gateway.edge.rank import BANDS_KM, WANTED, order, spot_of, tiers
 from geodata.cell import snap
 from geodata.distance import great_circle_km
@@ -56,8 +57,9 @@ def places(draw: st.DrawFn) -> Place:
 
 def ranking(fleet: tuple[Edge, ...], place: Place, viewer: str) -> list[str]:
     """The ids of the edges for a viewer, best first, as a decision has them."""
-    ranked = tiers(fleet, snap(place), spot_of(place, viewer))
-    return [fleet[at].id for at in order(fleet, ranked, "film", viewer)]
+    whole = Fleet.of(fleet)
+    ranked = tiers(whole, snap(place), spot_of(place, viewer))
+    return [fleet[at].id for at in order(whole, ranked, "film", viewer)]
 
 
 @law
@@ -97,7 +99,9 @@ def test_the_order_of_the_list_does_not_matter(
 def test_bands_are_distances(lat1: float, lon1: float, lat2: float, lon2: float) -> None:
     """A band says how far away an edge is, as the great circle does."""
     place = Place("found", latitude=lat1, longitude=lon1)
-    bound = tiers([Edge("e", "https://e.example/", lat2, lon2)], place, 0)[0].nearer_than_km
+    bound = tiers(Fleet.of([Edge("e", "https://e.example/", lat2, lon2)]), place, 0)[
+        0
+    ].nearer_than_km
     assert bound is not None
     km = great_circle_km(lat1, lon1, lat2, lon2)
     below = BANDS_KM[BANDS_KM.index(bound) - 1] if bound > BANDS_KM[0] else 0.0
@@ -111,7 +115,7 @@ def test_nearer_regions_and_bands_come_first(
 ) -> None:
     """Tiers are in order, and each edge is in one tier at most."""
     regions = ["country", "continent", "nearest", "fallback", "any"]
-    ranked = tiers(fleet, snap(place), spot if place.located else 0)
+    ranked = tiers(Fleet.of(fleet), snap(place), spot if place.located else 0)
     keys = [(regions.index(tier.region), tier.nearer_than_km or 1e9) for tier in ranked]
     assert sorted(set(keys)) == keys
     edges = [at for tier in ranked for at in tier.edges]

@@ -17,6 +17,7 @@ from gateway.decision import (
     reasons_of,
 )
 from gateway.edge.edge import Edge
+from gateway.edge.fleet import Condition, Fleet
 from gateway.ladder.fit import NothingToPlayError
 from gateway.policy.profile import Profile
 from gateway.policy.rules import Rule, When
@@ -76,12 +77,25 @@ def policy(profile: Profile, *edges: Edge) -> Policy:
 
 def decided(facts: Facts, of: Policy = SHIPPED) -> Decision:
     """The decision on the ladder above."""
-    return decide(of, facts, choose(of, facts, PEAKS), LADDER)
+    return decide(Fleet.of(of.edges), facts, choose(of, facts, PEAKS), LADDER)
+
+
+def told(facts: Facts, of: Policy = SHIPPED, fleet: Fleet | None = None) -> list[Reason]:
+    """Every reason for the decision on the ladder above."""
+    fleet = fleet or Fleet.of(of.edges)
+    choice = choose(of, facts, PEAKS)
+    decision = decide(fleet, facts, choice, LADDER)
+    return [*reasons_of(of, fleet, facts, choice, decision, edges_for(fleet, decision, facts))]
+
+
+def first(facts: Facts, of: Policy = SHIPPED) -> str:
+    """The edge that serves."""
+    return edges_for(Fleet.of(of.edges), decided(facts, of), facts)[0].id
 
 
 def key(facts: Facts, of: Policy = SHIPPED, version: str = "v1") -> str:
     """The name of that decision."""
-    return cache_key(of, facts, choose(of, facts, PEAKS), version)
+    return cache_key(of, Fleet.of(of.edges), facts, choose(of, facts, PEAKS), version)
 
 
 @pytest.mark.parametrize(
@@ -138,14 +152,14 @@ def test_the_shipped_edges(continent: Any, edge: str) -> None:
     for latitude, longitude in ((None, None), (0.0, 0.0), (-90.0, 0.0), (64.0, -140.0)):
         place = replace(somewhere, latitude=latitude, longitude=longitude, accuracy_km=1000.0)
         facts = facts_of(place=place)
-        assert edge == edges_for(SHIPPED, decided(facts), facts)[0].id
+        assert edge == first(facts)
 
 
 @pytest.mark.parametrize("place", [UNKNOWN, NOT_LOOKED_UP])
 def test_the_shipped_fallback(place: Place) -> None:
     """Unknown places go to the global edge."""
     facts = facts_of(place=place)
-    assert "global" == edges_for(SHIPPED, decided(facts), facts)[0].id
+    assert "global" == first(facts)
 
 
 ABLE = Capability(
@@ -247,7 +261,7 @@ def test_a_profile_that_keeps_everything() -> None:
     tv = Device(DeviceKind.TV, os="tvOS", capability=ABLE)
     everything = policy(Profile("all", device_limits=False))
     facts = facts_of(tv, kbps=1)
-    found = decide(everything, facts, choose(everything, facts, PEAKS), source)
+    found = decide(Fleet.of(everything.edges), facts, choose(everything, facts, PEAKS), source)
     assert (keep_everything(source), ()) == (found.edit, found.reasons)
 
 
@@ -266,7 +280,8 @@ def test_steering_keeps_its_pathway() -> None:
         variant("b", 9000, more='PATHWAY-ID="B"'),
     )
     facts = facts_of()
-    assert (1, 0) == decide(SHIPPED, facts, choose(SHIPPED, facts, PEAKS), source).edit.variants
+    choice = choose(SHIPPED, facts, PEAKS)
+    assert (1, 0) == decide(Fleet.of(SHIPPED.edges), facts, choice, source).edit.variants
 
 
 @pytest.mark.parametrize(
@@ -335,7 +350,7 @@ def test_a_key_is_pinned() -> None:
     assert KEY == key(facts, policy(Profile("p", video_range=frozenset(VideoRange))))
 
 
-KEY = "477143d7a8b2705aba556d80db85ed1c"
+KEY = "6549a62ee6bb0513a38041a1e9a9bd53"
 
 
 def test_reasons_tell_every_step() -> None:
@@ -343,9 +358,7 @@ def test_reasons_tell_every_step() -> None:
     device = Device(DeviceKind.TV, capability=Capability(max_height=720))
     seen = Reason(Step.DEVICE, "seen", "a television")
     facts = facts_of(device, kbps=900, limits=Limits(max_bitrate_kbps=1000), reasons=(seen,))
-    choice = choose(SHIPPED, facts, PEAKS)
-    decision = decide(SHIPPED, facts, choice, LADDER)
-    assert TOLD == [str(reason) for reason in reasons_of(SHIPPED, facts, choice, decision)]
+    assert TOLD == [str(reason) for reason in told(facts)]
 
 
 TOLD = """
@@ -378,26 +391,95 @@ edge: eu-west-1 serves the continent EU, within 895 km of the viewer's probable 
 )
 def test_who_set_a_limit(of: Policy, facts: Facts, codes: list[str]) -> None:
     """Rule or default, profile, device or request."""
-    choice = choose(of, facts, PEAKS)
-    reasons = reasons_of(of, facts, choice, decide(of, facts, choice, LADDER))
-    assert set(codes) <= {reason.code for reason in reasons}
+    assert set(codes) <= {reason.code for reason in told(facts, of)}
 
 
 def test_a_rule_is_shown_by_place_and_name() -> None:
     """Operators find the rule that decided."""
     facts = facts_of(Device(DeviceKind.PHONE), kbps=999)
-    choice = choose(SHIPPED, facts, PEAKS)
-    reasons = reasons_of(SHIPPED, facts, choice, decide(SHIPPED, facts, choice, LADDER))
     assert (
         "profile: rules[0] (phone, below 1 Mbit/s) holds (device = phone, speed < 1000 kbit/s); "
         "profile mobile_2g [profile-rule]"
-    ) == str(reasons[0])
+    ) == str(told(facts)[0])
 
 
 def test_edges_are_the_viewers_own() -> None:
     """One decision serves a class; which of its equal edges serves is each viewer's."""
     edges = [Edge(name, f"https://{name}.example/") for name in "abc"]
     of = policy(Profile("p"), *edges)
-    decision = decided(facts_of(), of)
-    firsts = {edges_for(of, decision, facts_of(viewer=f"v{n}"))[0].id for n in range(50)}
+    firsts = {first(facts_of(viewer=f"v{n}"), of) for n in range(50)}
     assert {"a", "b", "c"} == firsts
+
+
+NEAR = Edge("near", "https://near.example/", 48.9, 2.4, continents=frozenset({"EU"}))
+NEXT = Edge("next", "https://next.example/", 52.5, 13.4, continents=frozenset({"EU"}))
+FAR = Edge("far", "https://far.example/", 38.9, -77.4, continents=frozenset({"NA"}))
+EDGES = policy(Profile("p"), NEAR, NEXT, FAR)
+DOWN = Condition("down", admits=0, why="3 probes failed")
+DRAINING = Condition("draining", admits=0)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "placed_on", "order", "codes"),
+    [
+        ({}, None, "near next far", ["edge-continent"]),
+        ({"near": DOWN}, None, "next far", ["edge-down", "edge-continent"]),
+        ({"near": DOWN}, "near", "next far", ["edge-down", "edge-continent"]),
+        ({"near": DOWN, "next": DOWN}, None, "far", ["edge-down", "edge-down", "edge-nearest"]),
+        (
+            {"near": DOWN, "next": DOWN, "far": DOWN},
+            None,
+            "near next far",
+            ["edges-all-down", "edge-continent"],
+        ),
+        ({"near": DRAINING}, None, "next far near", ["edge-draining", "edge-continent"]),
+        ({"near": DRAINING}, "near", "near next far", ["edge-draining", "edge-held"]),
+        ({"near": Condition(full=True)}, None, "next far near", ["edge-full", "edge-continent"]),
+        ({"near": Condition(full=True)}, "near", "near next far", ["edge-full", "edge-held"]),
+        ({}, "next", "next near far", ["edge-held"]),
+        ({}, "gone", "near next far", ["edge-continent"]),
+        ({"far": DOWN}, None, "near next", ["edge-continent"]),
+    ],
+)
+def test_conditions_of_edges(
+    conditions: dict[str, Condition], placed_on: str | None, order: str, codes: list[str]
+) -> None:
+    """Down is not ranked, draining and full come last, a placed session stays; and why."""
+    facts = facts_of(placed_on=placed_on)
+    fleet = Fleet.of(EDGES.edges, conditions)
+    decision = decide(fleet, facts, choose(EDGES, facts, PEAKS), LADDER)
+    assert order.split() == [edge.id for edge in edges_for(fleet, decision, facts)]
+    reasons = told(facts, EDGES, fleet)
+    assert codes == [reason.code for reason in reasons if reason.step is Step.EDGE]
+
+
+def test_the_reason_says_what_is_the_matter() -> None:
+    """With the judge's own words."""
+    reasons = told(facts_of(), EDGES, Fleet.of(EDGES.edges, {"near": DOWN}))
+    assert "edge: near is down (3 probes failed); passed over [edge-down]" in map(str, reasons)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({}, {"near": Condition()}, True),
+        ({}, {"near": DOWN}, False),
+        ({"near": DOWN}, {"next": DOWN}, False),
+        ({}, {"near": DRAINING}, False),
+        ({}, {"near": Condition(full=True)}, False),
+        ({"near": Condition(admits=0.1)}, {"near": Condition(admits=0.2)}, True),
+        ({"near": Condition("degraded", 0.5)}, {}, True),
+    ],
+)
+def test_a_decision_is_keyed_by_the_fleet(
+    one: dict[str, Condition], other: dict[str, Condition], same: bool
+) -> None:
+    """No cached decision outlives a change of who is down, closed or open; shares are applied
+    afresh for each viewer, and keep it."""
+    facts = facts_of()
+    choice = choose(EDGES, facts, PEAKS)
+    keys = [
+        cache_key(EDGES, Fleet.of(EDGES.edges, conditions), facts, choice, "v")
+        for conditions in (one, other)
+    ]
+    assert same is (keys[0] == keys[1])

@@ -10,6 +10,7 @@ import pytest
 from gateway.decision import Decision, Policy
 from gateway.decision_wire import FORMAT, from_bytes, to_bytes
 from gateway.edge.edge import Edge
+from gateway.edge.fleet import Fleet
 from gateway.edge.rank import BANDS_KM, Tier
 from gateway.policy.profile import Profile
 from gateway.policy.rules import Rule, When
@@ -28,6 +29,7 @@ POLICY = Policy(
     time_zone="UTC",
     version="1",
 )
+FLEET = Fleet.of(POLICY.edges)
 DECISION = Decision(
     profile="p",
     rule=0,
@@ -39,7 +41,7 @@ DECISION = Decision(
 
 def read(data: bytes) -> Decision | None:
     """What the store's bytes are taken for."""
-    return from_bytes(data, POLICY, SOURCE)
+    return from_bytes(data, POLICY, FLEET, SOURCE)
 
 
 @pytest.mark.parametrize(
@@ -183,13 +185,13 @@ def test_garbage_is_no_decision(data: bytes) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda: (replace(POLICY, edges=POLICY.edges[:1]), SOURCE),
-        lambda: (replace(POLICY, rules=()), SOURCE),
-        lambda: (replace(POLICY, profiles={}), SOURCE),
-        lambda: (POLICY, playlist(variant("u", 1))),
+        lambda: (POLICY, Fleet.of(FLEET.edges[:1]), SOURCE),
+        lambda: (replace(POLICY, rules=()), FLEET, SOURCE),
+        lambda: (replace(POLICY, profiles={}), FLEET, SOURCE),
+        lambda: (POLICY, FLEET, playlist(variant("u", 1))),
     ],
 )
-def test_it_must_fit_what_is_there_now(change: Callable[[], tuple[Any, Any]]) -> None:
+def test_it_must_fit_what_is_there_now(change: Callable[[], tuple[Any, Any, Any]]) -> None:
     """A decision for another policy or another source is none."""
-    policy, source = change()
-    assert from_bytes(to_bytes(DECISION), policy, source) is None
+    policy, fleet, source = change()
+    assert from_bytes(to_bytes(DECISION), policy, fleet, source) is None

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.edge.edge import Edge
+from gateway.edge.fleet import Fleet
 from gateway.edge.rank import BANDS_KM, SPARE, SPOTS, WANTED, Tier, explain, order, spot_of, tiers
 from geodata.cell import snap
 from geodata.distance import great_circle_km
@@ -50,8 +51,9 @@ def place(
 
 def best(edges: Sequence[Edge], where: Place, viewer: str = "v", asset: str = "film") -> str:
     """The edge that serves, by the way that a decision goes."""
-    ranked = tiers(edges, snap(where), spot_of(where, viewer))
-    return edges[order(edges, ranked, asset, viewer)[0]].id
+    fleet = Fleet.of(edges)
+    ranked = tiers(fleet, snap(where), spot_of(where, viewer))
+    return edges[order(fleet, ranked, asset, viewer)[0]].id
 
 
 def shares(edges: Sequence[Edge], where: Place, viewers: int) -> dict[str, float]:
@@ -97,7 +99,7 @@ def test_regions_and_distances(where: Place, expected: str) -> None:
         ":".join(
             [tier.region, *([] if tier.region == "any" else [WORLD[at].id for at in tier.edges])]
         )
-        for tier in tiers(WORLD, where, 0)
+        for tier in tiers(Fleet.of(WORLD), where, 0)
     ]
     assert expected.split() == found[: len(expected.split())]
 
@@ -157,7 +159,9 @@ def test_spots_anywhere_on_earth(at: tuple[float, float], accuracy_km: float) ->
     are near: half the spots are within the radius."""
     here = edge("here", at)
     where = place(at, accuracy_km=accuracy_km)
-    bounds = [tiers([here], where, spot)[0].nearer_than_km for spot in range(1, SPOTS + 1)]
+    bounds = [
+        tiers(Fleet.of([here]), where, spot)[0].nearer_than_km for spot in range(1, SPOTS + 1)
+    ]
     near = [km for km in bounds if km is not None and km <= max(accuracy_km * 1.1, BANDS_KM[0])]
     assert SPOTS / 2 <= len(near)
     assert len(bounds) == SPOTS
@@ -176,7 +180,7 @@ def test_the_edges_of_the_map(
 ) -> None:
     """Distance goes over the antimeridian and the poles."""
     edges = [edge("far", far), edge("near", near)]
-    assert [(1,), (0,)] == [tier.edges for tier in tiers(edges, place(viewer), 0)]
+    assert [(1,), (0,)] == [tier.edges for tier in tiers(Fleet.of(edges), place(viewer), 0)]
 
 
 @pytest.mark.parametrize("spot", range(0, SPOTS + 1, 8))
@@ -184,9 +188,11 @@ def test_shares_follow_weights(spot: int) -> None:
     """Equal edges share sessions by weight, within 2 % of 100,000."""
     weights = {"a": 100, "b": 300, "c": 50, "d": 1, "e": 549}
     edges = [edge(name, DUBLIN, weight=weight) for name, weight in weights.items()]
-    ranked = tiers(edges, place(DUBLIN, accuracy_km=2500.0), spot)
+    ranked = tiers(Fleet.of(edges), place(DUBLIN, accuracy_km=2500.0), spot)
     viewers = 100_000 if spot == 0 else 5_000
-    count = Counter(order(edges, ranked, "film", f"s{number}")[0] for number in range(viewers))
+    count = Counter(
+        order(Fleet.of(edges), ranked, "film", f"s{number}")[0] for number in range(viewers)
+    )
     assert 1 == len(ranked)
     assert {
         at: pytest.approx(weight / 1000, abs=0.02 if spot == 0 else 0.04)
@@ -206,22 +212,25 @@ def test_titles_share_out_one_viewer() -> None:
 def test_choices_are_pinned() -> None:
     """The same viewer and title are on the same edge for good."""
     edges = [edge(name, weight=weight) for name, weight in (("a", 100), ("b", 200), ("c", 1))]
-    ranked = tiers(edges, UNKNOWN, 0)
+    ranked = tiers(Fleet.of(edges), UNKNOWN, 0)
+    fleet = Fleet.of(edges)
     orders = [
-        order(edges, ranked, "film", viewer) for viewer in ("s1", "s2", "s3", "s4", "é\ud800")
+        order(fleet, ranked, "film", viewer) for viewer in ("s1", "s2", "s3", "s4", "é\ud800")
     ]
     assert [(1, 0, 2), (1, 0, 2), (1, 0, 2), (0, 1, 2), (0, 1, 2)] == orders
 
 
 ANOTHER = """
 from gateway.edge.edge import Edge
+from gateway.edge.fleet import Fleet
 from gateway.edge.rank import order, spot_of, tiers
 from geodata.place import UNKNOWN, Place
 edges = [Edge(f"e{number}", "https://e.example/") for number in range(20)]
+fleet = Fleet.of(edges)
 us = Place("found", "US", "NA", 39.0, -93.0, 2500.0)
 for number in range(20):
     viewer = f"s{number}"
-    print(order(edges, tiers(edges, UNKNOWN, 0), "film", viewer), spot_of(us, viewer))
+    print(order(fleet, tiers(fleet, UNKNOWN, 0), "film", viewer), spot_of(us, viewer))
 """
 
 
@@ -246,23 +255,24 @@ def test_a_ranking_is_bounded() -> None:
         edge(f"e{number}", (math.sin(number) * 80, number * 7919 % 360 - 180.0))
         for number in range(10_000)
     ]
-    ranked = tiers(edges, place(PARIS, "FR", "EU"), 0)
+    ranked = tiers(Fleet.of(edges), place(PARIS, "FR", "EU"), 0)
     nearest = min(range(len(edges)), key=lambda at: _km(edges[at], PARIS))
     assert nearest in ranked[0].edges
     assert WANTED <= sum(len(tier.edges) for tier in ranked) <= 30
-    assert WANTED == len(order(edges, ranked, "film", "v"))
-    equal = tiers([edge(f"e{number}") for number in range(10_000)], UNKNOWN, 0)
-    assert WANTED == len(set(order(edges, equal, "film", "v")))
+    assert WANTED == len(order(Fleet.of(edges), ranked, "film", "v"))
+    many = Fleet.of([edge(f"e{number}") for number in range(10_000)])
+    equal = tiers(many, UNKNOWN, 0)
+    assert WANTED == len(set(order(many, equal, "film", "v")))
 
 
 def test_edges_in_reserve_are_few() -> None:
     """Behind the fallback edge stand some of 10,000, the same for everyone, not all."""
     edges = [edge(f"e{number}") for number in range(9_999)] + [edge("spare", fallback=True)]
-    first, second = tiers(edges, UNKNOWN, 0)
+    first, second = tiers(Fleet.of(edges), UNKNOWN, 0)
     assert (9_999,) == first.edges
     assert SPARE == len(set(second.edges))
-    assert (first, second) == tiers(edges, NOT_LOOKED_UP, 0)
-    assert SPARE < len(tiers(edges[:-1], UNKNOWN, 0)[0].edges)
+    assert (first, second) == tiers(Fleet.of(edges), NOT_LOOKED_UP, 0)
+    assert SPARE < len(tiers(Fleet.of(edges[:-1]), UNKNOWN, 0)[0].edges)
 
 
 def _km(there: Edge, here: tuple[float, float]) -> float:
@@ -320,7 +330,7 @@ SHARED = "shared by weight among 2 equal edges"
 )
 def test_reasons(edges: list[Edge], where: Place, text: str) -> None:
     """Every way to an edge has its sentence and its code."""
-    tier = tiers(edges, where, 0)[0]
+    tier = tiers(Fleet.of(edges), where, 0)[0]
     assert f"edge: {text}" == str(explain(edges[tier.edges[0]], tier, where))
 
 
@@ -330,5 +340,5 @@ def test_reasons(edges: list[Edge], where: Place, text: str) -> None:
 def test_bands(km: float, bound: float) -> None:
     """100 km, then ten per cent wider each, to the other side of the Earth."""
     there = edge("there", (0.0, math.degrees(km / 6371.0088)))
-    assert bound == pytest.approx(tiers([there], place((0.0, 0.0)), 0)[0].nearer_than_km)
+    assert bound == pytest.approx(tiers(Fleet.of([there]), place((0.0, 0.0)), 0)[0].nearer_than_km)
     assert Tier((0,), "any", None).nearer_than_km is None
