@@ -14,6 +14,7 @@ from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
 from gateway.background import geo as geo_files
+from gateway.background.events import EventWriter
 from gateway.background.fleet import FleetKeeper
 from gateway.client.address import TrustedProxies
 from gateway.client.device import DeviceClassifier, DeviceRule
@@ -34,6 +35,7 @@ from gateway.source.generated import GeneratedSource
 from gateway.source.source import Source
 from gateway.store.connect import connect
 from gateway.store.decisions import DecisionCache
+from gateway.store.events import EventQueue
 from geodata.lookup import EMBEDDED, GeoLookup
 from manifests.hls.generated import GeneratedRung
 
@@ -64,6 +66,7 @@ class Application:
             bodies=Bodies(settings.limits.local_cache_bytes),
         )
         self.keeper.on_change(self._use_fleet)
+        self._events = _event_writer(self.gateway)
         self._watcher = ConfigWatcher(loaded, environ, self._apply, _ReloadMetrics())
         router = Router(routes(), redirect_slashes=False, default=nowhere, lifespan=self.lifespan)
         self._envelope = Envelope(router, self.gateway)
@@ -94,6 +97,7 @@ class Application:
             self.gateway.runtime.source.watch(),
             geo_files.follow(self.gateway.geo),
             self._watcher.run(),
+            *(() if self._events is None else (self._events.run(),)),
         )
         tasks = [asyncio.create_task(_guarded(follower)) for follower in followers]
         if threading.current_thread() is threading.main_thread():
@@ -106,8 +110,21 @@ class Application:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            if self._events is not None:
+                await self._events.finish()
             await self.gateway.store.close()
             log.info("stopped")
+
+
+def _event_writer(gateway: Gateway) -> EventWriter | None:
+    """What writes decision events; None where there is no Redis to write them to."""
+    redis = gateway.store.redis
+    if redis is None:
+        if gateway.runtime.settings.events.enabled:
+            log.warning("events_not_available", reason="the store is no Redis")
+        return None
+    gateway.events = EventQueue()
+    return EventWriter(gateway.events, redis, lambda: gateway.runtime.settings.events)
 
 
 def _warm_up(classifier: DeviceClassifier) -> None:

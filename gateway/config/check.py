@@ -34,6 +34,7 @@ def check(tables: Mapping[str, Any], source_of: Callable[[KeyPath], str]) -> Ite
     yield from _rules(tables, problem)
     yield from _edges(tables, problem)
     yield from _proxies(tables, problem)
+    yield from _events(tables, problem)
     for path, key in ((("edges",), "id"), (("ladder", "rungs"), "name"), (("devices",), "name")):
         yield from _duplicates(tables, path, key, problem)
 
@@ -106,6 +107,12 @@ def _proxies(tables: Mapping[str, Any], problem: _Telling) -> Iterator[Problem]:
         if isinstance(network, str) and network.endswith("/0"):
             text = "lets everybody claim any address"
             yield problem((*path, position), text, value=shown(network), severity="warning")
+
+
+def _events(tables: Mapping[str, Any], problem: _Telling) -> Iterator[Problem]:
+    path = ("events", "enabled")
+    if _at(tables, path) is True and _at(tables, ("store", "url")) == "memory":
+        yield problem(path, 'writes nothing; store.url is "memory"', severity="warning")
 
 
 def _duplicates(

@@ -19,7 +19,7 @@ class EventSettings(Section):
     sample: Share
     """Share of the sessions that are written; all events of a session, or none."""
     stream_max_length: EventStreamLength
-    """About so many events stay in the stream, some 600 bytes each; the oldest leave."""
+    """About so many events stay in the stream, some 700 bytes each; the oldest leave."""
     batch_size: EventBatch
     """The most events that are written to Redis in one step."""
     flush_interval_ms: Milliseconds

@@ -67,7 +67,9 @@ Capacity = Annotated[
 EventStreamLength = Annotated[
     int, Strict(), Field(ge=100, le=10_000_000), Allowed("a whole number from 100 to 10000000")
 ]
-EventBatch = Annotated[int, Strict(), Field(ge=1, le=1000), Allowed("a whole number from 1 to 1000")]
+EventBatch = Annotated[
+    int, Strict(), Field(ge=1, le=1000), Allowed("a whole number from 1 to 1000")
+]
 EventQueueLength = Annotated[
     int, Strict(), Field(ge=1, le=1_000_000), Allowed("a whole number from 1 to 1000000")
 ]

@@ -21,6 +21,7 @@ from gateway.edge.fleet import Fleet
 from gateway.http import problems
 from gateway.http.bodies import Body, matches
 from gateway.http.compression import negotiate
+from gateway.http.events import tell_placed
 from gateway.http.headers import (
     ACCEPT_CH,
     MANIFEST_TYPE,
@@ -88,7 +89,7 @@ async def play(request: Request) -> Response:
     answer = await _answer(gateway, request, _valid_asset(path.removesuffix(_HLS)))
     body = _body(gateway, answer)
     answer.marks.append(("write", time.perf_counter()))
-    return _finish(answer, body, MANIFEST_TYPE, start)
+    return tell_placed(gateway, request, answer, _finish(answer, body, MANIFEST_TYPE, start))
 
 
 def _valid_asset(text: str) -> str:

@@ -11,6 +11,7 @@ from gateway.edge.fleet import Fleet
 from gateway.http.bodies import Bodies
 from gateway.source.source import Source
 from gateway.store.decisions import DecisionCache
+from gateway.store.events import EventQueue
 from gateway.store.protocol import Store
 from geodata.lookup import GeoLookup
 
@@ -37,3 +38,4 @@ class Gateway:
     geo: GeoLookup
     decisions: DecisionCache
     bodies: Bodies = field(default_factory=Bodies)
+    events: EventQueue | None = None

@@ -61,6 +61,36 @@ STORE_UP = Gauge(
 STORE_CHANGES = Counter("gateway_store_state_changes", "Changes of the store's state.", ["state"])
 STORE_DROPPED = Counter("gateway_store_dropped_writes", "Writes to the store that were given up.")
 STORE_GARBAGE = Counter("gateway_store_garbage", "Entries of the store that made no sense.")
+EVENTS_WRITTEN = Counter("gateway_events_written", "Decision events that the stream has taken.")
+EVENTS_DROPPED = Counter(
+    "gateway_events_dropped",
+    "Decision events that were given up, by reason (overflow, shutdown, fault).",
+    ["reason"],
+)
+EVENTS_QUEUED = Gauge(
+    "gateway_events_queued",
+    "Decision events that wait for being written.",
+    multiprocess_mode="livesum",
+)
+BUS_PUBLISHED = Counter(
+    "gateway_bus_published",
+    "Messages to other workers, by topic and outcome (accepted, refused).",
+    ["topic", "outcome"],
+)
+BUS_RECEIVED = Counter("gateway_bus_received", "Messages from the bus, by topic.", ["topic"])
+BUS_GAPS = Counter(
+    "gateway_bus_gaps",
+    "Times that messages may have been missed, by topic and reason (away, lost, slow).",
+    ["topic", "reason"],
+)
+BUS_IGNORED = Counter(
+    "gateway_bus_ignored", "Messages from the bus that made no sense here, by topic.", ["topic"]
+)
+WORKERS = Gauge(
+    "gateway_workers",
+    "Workers alive on all hosts that share the store, as last known.",
+    multiprocess_mode="livemax",
+)
 CONFIG_RELOADS = Counter(
     "gateway_config_reloads", "Reloads of the config, by outcome (ok, refused).", ["outcome"]
 )

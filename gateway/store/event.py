@@ -1,0 +1,102 @@
+"""What does a decision event say? Its fields, and the JSON in which it travels (docs/events.md).
+
+The version is that of the fields' meaning. Fields may be added to a version, so readers pass over
+what they do not know; a field that changes or goes makes another version.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+VERSION = b"1"
+
+MAX_NAME_CHARS = 64
+"""Names of systems and players can hold words of a User-Agent; longer ones are cut."""
+
+
+class MalformedEventError(ValueError):
+    """An entry of the stream is no event; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One playlist that a player got. It names no person: no address, no User-Agent.
+
+    ``time`` is Unix time in ms. ``sample`` is the share of sessions that were written then.
+    ``session`` is a hash, None when the player named none. ``rule`` is a position in the policy's
+    rules, None for the default profile. ``height``/``bandwidth`` are of the best rung listed,
+    ``start_…`` of the first one; heights in pixels, bandwidths in bit/s, ``speed`` in kbit/s.
+    """
+
+    time: int
+    sample: float
+    asset: str
+    session: str | None
+    device: str
+    os: str | None
+    player: str | None
+    country: str | None
+    continent: str | None
+    profile: str
+    rule: int | None
+    edge: str
+    cache: str
+    rungs: int
+    height: int | None
+    bandwidth: int
+    start_height: int | None
+    start_bandwidth: int
+    speed: int | None
+    speed_source: str | None
+    reasons: tuple[str, ...]
+
+    def to_bytes(self) -> bytes:
+        """JSON in ASCII, without spaces."""
+        members = {name: getattr(self, name) for name in _NAMES}
+        return json.dumps(members, separators=(",", ":")).encode("ascii")
+
+
+_NAMES = tuple(field.name for field in fields(Event))
+
+
+def parse(entry: Mapping[bytes, bytes]) -> Event:
+    """The event in an entry of the stream.
+
+    Raises MalformedEventError for another version, what is no JSON object, and a field that is
+    missing or of another type.
+    """
+    version = entry.get(b"v")
+    if version != VERSION:
+        raise MalformedEventError(f"version {version!r} is not {VERSION!r}")
+    try:
+        members = json.loads(entry.get(b"event", b""))
+    except (ValueError, RecursionError) as error:
+        raise MalformedEventError(f"no JSON: {error}") from error
+    if not isinstance(members, dict):
+        raise MalformedEventError("not a JSON object")
+    values: dict[str, Any] = {}
+    for name, kinds in _kinds().items():
+        value = members.get(name)
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            value = tuple(value)
+        if type(value) not in kinds:
+            raise MalformedEventError(f"{name} is missing or of a wrong type")
+        values[name] = value
+    return Event(**values)
+
+
+@cache
+def _kinds() -> Mapping[str, tuple[type, ...]]:
+    """The types that each field may have."""
+    return {name: _types(hint) for name, hint in get_type_hints(Event).items()}
+
+
+def _types(hint: Any) -> tuple[type, ...]:  # noqa: ANN401
+    if isinstance(hint, UnionType):
+        return get_args(hint)
+    if hint is float:
+        return (float, int)
+    return (get_origin(hint) or hint,)
