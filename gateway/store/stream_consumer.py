@@ -35,7 +35,7 @@ FIRST_BACKOFF_S = 0.25
 MAX_BACKOFF_S = 2.0
 MAX_REASON_CHARS = 300
 
-log = structlog.getlogger(__name__)
+log = structlog.get_logger(__name__)
 _random = SystemRandom()
 
 
