@@ -10,6 +10,8 @@ from gateway.config.schema import Settings
 from gateway.config.validators import parse_window
 from gateway.decision import Policy
 from gateway.edge.edge import Edge
+from gateway.edge.fleet import Condition
+from gateway.edge.resolved import Question, Template
 from gateway.policy.profile import Profile
 from gateway.policy.rules import Rule, When
 
@@ -23,7 +25,7 @@ def policy_of(settings: Settings) -> Policy:
         profiles={name: _profile(name, given) for name, given in settings.profiles.items()},
         rules=tuple(map(_rule, settings.rules)),
         default_profile=settings.policy.default_profile,
-        edges=tuple(map(_edge, settings.edges)),
+        edges=tuple(map(edge_of, (edge for edge in settings.edges if edge.dns is None))),
         time_zone=settings.policy.time_zone,
         version=version_of(settings),
     )
@@ -45,7 +47,23 @@ def _profile(name: str, given: ProfileSettings) -> Profile:
     return Profile(name=name, **dict(given))
 
 
-def _edge(given: EdgeSettings) -> Edge:
+def templates_of(settings: Settings) -> tuple[Template, ...]:
+    """The edges whose hosts come from DNS."""
+    return tuple(
+        Template(edge_of(given), Question(given.dns.name, given.dns.type))
+        for given in settings.edges
+        if given.dns is not None
+    )
+
+
+def drains_of(settings: Settings) -> dict[str, Condition]:
+    """The edges that the config drains, templates among them."""
+    drained = Condition("draining", admits=0.0, why="drained by the config")
+    return {given.id: drained for given in settings.edges if given.drain}
+
+
+def edge_of(given: EdgeSettings) -> Edge:
+    """The edge that a table describes."""
     capacity = given.capacity_mbps
     return Edge(
         id=given.id,

@@ -5,6 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from gateway.client.facts import DeviceKind
+from gateway.config.discovery import EdgeDnsSettings
 from gateway.config.fields import (
     BitRate,
     Capacity,
@@ -81,12 +82,29 @@ class EdgeSettings(Section):
     capacity_mbps: Capacity | None = Field(None, examples=[10000])
     """What the sessions placed on the edge may need together, in Mbit/s; further sessions go to
     the next edge. Without it there is no bound."""
+    drain: Flag = False
+    """Takes no new sessions; those that play stay until they end."""
+    dns: EdgeDnsSettings | None = Field(
+        None, examples=[{"name": "edges.eu.example.com", "type": "A"}]
+    )
+    """Makes the table a template for as many edges as the name has records. Until the first answer
+    the edge stands for itself, under its url."""
 
     @model_validator(mode="after")
     def _has_both_coordinates(self) -> Self:
         if (self.latitude is None) is not (self.longitude is None):
             missing = "latitude" if self.latitude is None else "longitude"
             raise fault(missing, "is missing", "latitude and longitude, both or neither")
+        return self
+
+    @model_validator(mode="after")
+    def _has_hosts_that_certificates_name(self) -> Self:
+        if self.dns is not None and self.dns.type != "SRV" and self.url.startswith("https:"):
+            raise fault(
+                "dns",
+                "gives addresses, which the certificate of an https url does not name",
+                'type = "SRV", whose records give host names; or an http url',
+            )
         return self
 
 

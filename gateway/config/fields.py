@@ -87,6 +87,16 @@ Asn = Annotated[
 Host = Annotated[
     str, AfterValidator(validators.host), Allowed("a host name or an IP address, such as 0.0.0.0")
 ]
+DnsName = Annotated[
+    str,
+    AfterValidator(validators.dns_name),
+    Allowed("a DNS name, such as edges.example.com or _http._tcp.edges.example.com"),
+]
+Resolver = Annotated[
+    str,
+    AfterValidator(validators.resolver),
+    Allowed("an IP address, or address:port, such as 10.0.0.53, 10.0.0.53:5353 or [::1]:5353"),
+]
 Network = Annotated[
     str, AfterValidator(validators.network), Allowed("an IPv4 or IPv6 network, such as 10.0.0.0/8")
 ]

@@ -44,6 +44,7 @@ _HEADINGS: Final[Mapping[tuple[str, ...], str]] = {
     ("rules",): "[[rules]]",
     ("rules", "when"): "[[rules]] when = { … }",
     ("edges",): "[[edges]]",
+    ("edges", "dns"): "[[edges]] dns = { … }",
     ("ladder", "rungs"): "[[ladder.rungs]]",
     ("devices",): "[[devices]]",
 }

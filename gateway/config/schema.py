@@ -16,6 +16,7 @@ from gateway.config.delivery import (
     LadderSettings,
     ProfileSettings,
 )
+from gateway.config.discovery import DnsSettings, RegistrySettings
 from gateway.config.events import EventSettings
 from gateway.config.fields import (
     RESTART,
@@ -145,6 +146,8 @@ class Settings(Section):
     limits: LimitsSettings
     log: Annotated[LogSettings, RESTART]
     events: EventSettings
+    dns: DnsSettings
+    registry: RegistrySettings
     policy: PolicySettings
     profiles: Mapping[ProfileName, ProfileSettings]
     rules: tuple[RuleSettings, ...]

@@ -28,6 +28,9 @@ STORE_SCHEMES: Final = (
 # Printable ASCII that may stand in a URL inside a manifest: no quote, space, or control character.
 _URL_TEXT: Final = re.compile(r"[!#-;=?-\[\]_a-z~%]+")
 _HOST_NAME: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*\.?")
+_DNS_NAME: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
+_MAX_NAME_CHARS: Final = 253
+_MAX_PORT: Final = 65_535
 _TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|(24):(00))")
 _PATH: Final = re.compile(r"[A-Za-z0-9._~/-]+")
 _ORIGIN_SLASHES: Final = 2
@@ -43,6 +46,36 @@ def host(text: str) -> str:
     except ValueError:
         raise ValueError("is not a host") from None
     return text
+
+
+def dns_name(text: str) -> str:
+    """A DNS name, made lower-case, without its last dot."""
+    name = text.removesuffix(".").lower()
+    if len(name) > _MAX_NAME_CHARS or not _DNS_NAME.fullmatch(name):
+        raise ValueError("is not a DNS name")
+    return name
+
+
+def resolver(text: str) -> str:
+    """An IP address, or one with a port (IPv6 in brackets then)."""
+    parse_resolver(text)
+    return text
+
+
+def parse_resolver(text: str) -> tuple[str, int]:
+    """Address and port of a DNS server. Raises ValueError for anything else."""
+    address, port = text, "53"
+    if text.startswith("["):
+        address, _, port = text[1:].partition("]:")
+    elif text.count(":") == 1:
+        address, _, port = text.partition(":")
+    try:
+        ip_address(address)
+    except ValueError:
+        raise ValueError("is not an IP address") from None
+    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) <= _MAX_PORT):
+        raise ValueError("does not end with a port")
+    return address, int(port)
 
 
 def network(text: str) -> str:

@@ -28,7 +28,8 @@ class Edge:
     ``latitude`` and ``longitude`` are WGS 84 degrees, both or neither. ``countries`` (ISO 3166-1
     alpha-2) and ``continents`` are served first. ``weight`` shares viewers among equal edges.
     ``fallback`` edges serve when the place is unknown. ``capacity_kbps`` bounds the expected bit
-    rates of the sessions placed on it, in kbit/s; None is no bound.
+    rates of the sessions placed on it, in kbit/s; None is no bound. ``template`` is the id of the
+    table that the edge was made from by DNS; None for an edge that stands for itself.
 
     ``key`` is 64 bits of the id's hash, ``direction`` points from the Earth's centre to the edge,
     and ``identity`` differs where anything but the capacity does; all follow from the rest.
@@ -43,6 +44,7 @@ class Edge:
     weight: int = 100
     fallback: bool = False
     capacity_kbps: int | None = None
+    template: str | None = None
     key: int = field(init=False, repr=False, compare=False)
     direction: Vector | None = field(init=False, repr=False, compare=False)
     identity: bytes = field(init=False, repr=False, compare=False)
