@@ -29,8 +29,10 @@ _DUTIES = (
     "verification", "verify/", "prober", "recon-", "certificate", "linkfinder", "urllookup",
     "observator", "synthetic", "diagnostics", "sniffer", "harvest", "indexer", "indexing",
     "finder", "discovery/", "leaddiscovery", "optimizer", "feed-id", "http client", "httpclient",
-    "http-client", "http_client", "-http/", "httpagent", "webclient/", "proxy/", "nagios", "zgrab", "masscan", "nutch", "heritrix", "larbin",
-    "httrack", "libwww-perl", "lwp-", "python-", "python/", "urllib", "aiohttp", "go-http", "guzzle",
+    "http-client", "http_client", "-http/", "httpagent", "webclient/", "proxy/", "nagios",
+    "zgrab", "masscan", "nutch", "heritrix", "larbin",
+    "httrack", "libwww-perl", "lwp-", "python-", "python/", "urllib", "aiohttp", "go-http",
+    "guzzle",
     "axios", "node-fetch", "undici", "apachebench", "pingdom", "statuscake", "datadog",
     "newrelic", "site24x7", "gtmetrix", "dareboost", "ptst/", "rigor", "detectify", "nikto",
     "sqlmap", "acunetix", "nessus", "openvas", "nmap", "collectd", "prometheus/", "zabbix",
@@ -92,7 +94,8 @@ _OLD_BROWSERS = Phrases(
         "msie", "konqueror", "ibrowse", "netpositive", "abrowse", "omniweb", "ms-office",
         "offbyone", "icab", "netfront", "viera", "linux mips", "antgalio", "escape",
         "nitro", "blazer", "teleca", "googletv", "hbbtv", "elaine", "opera", "tablet2.0",
-        "smartphone2.0", "polaris", "lephone", "windows-media", "blackberry", "amigaos",
+        "smartphone2.0", "; windows", "; macintosh", "polaris", "lephone", "windows-media",
+        "blackberry", "amigaos",
         "webpositive",
     )
 )  # fmt: skip

@@ -59,7 +59,7 @@ _DESKTOP_WORDS = word_set(
     openbsd openvms os2 osx qnx raspbian riscos solaris sunos suse syllable ubuntu warp
     wayland win10 win11 win16 win32 win64 win7 win95 win98 windows winnt wtos x11 x86_64
     amaya arora cyberdog dillo elinks epiphany galeon icab iceweasel konqueror lynx midori mosaic
-    netscape netsurf omniweb qupzilla seamonkey sleipnir thunderbird uzbl w3m
+    netscape netsurf omniweb qupzilla seamonkey sleipnir thunderbird uzbl vimprobable w3m
     aimp clementine foobar2000 gpodder quodlibet rhythmbox winamp wmfsdk
     """
 )

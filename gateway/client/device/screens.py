@@ -19,7 +19,7 @@ _CONSOLES = frozenset(
         "switchbrew", "stadia", "retroid", "anbernic", "odin2", "prospero", "durango",
         "scarlett", "bunjalloo", "rgcube", "segasaturn", "planetweb", "dreampassport",
         "gamestick", "gamesir", "powkiddy", "ayaneo", "ayn", "gpd", "jxd", "miyoo", "freya",
-        "aplix_sanyo_browser", "aplix", "nintendods", "xboxone", "xbox360", "atarivcs",
+        "aplix_sanyo_browser", "aplix", "avefront", "nintendods", "xboxone", "xbox360", "atarivcs",
         "polymega", "evercade", "zeebo", "pippin", "gizmondo", "gamecube", "psvr",
         "steamdeckoled", "gamescope", "trimui", "abxylute", "mojo", "nintendoswitch",
     )
@@ -47,7 +47,8 @@ _TV_WORDS = frozenset(
         "popcornhour", "wdtv", "dunehd", "freebox", "livebox", "enigma2", "dreambox",
         "vuplus", "kaon", "kaonmedia", "humax", "arris", "technicolor", "sagemcom",
         "skyworth", "skardin", "selevision", "amino", "infomir", "albis", "elecard",
-        "netgem", "kreatv", "stb", "pacehd", "entone", "motorolastb", "swisscom", "freesat", "youview",
+        "netgem", "kreatv", "stb", "pacehd", "entone", "motorolastb", "swisscom", "freesat",
+        "youview",
         "skyq", "tbrowser", "beyondtv", "beyondtv2", "beyondtv4", "beyondtv5", "mitv",
         "mibox", "mibox3", "mibox4", "oneplustv", "realmetv", "nokiatv", "regza",
         "xiaomitv", "skystream", "formuler", "redlineclient", "tivimate", "stbemu",
@@ -64,11 +65,14 @@ _TV_PARTS = Phrases(
         "settop", "set top", "stb/", "stb ", "_stb", "-stb", "(ott", "_ott_", "ottbox",
         "panasonic.bd", "panasonic.tv", "bd player", "blu-ray", "mediabox", "media player/",
         "firetv", "fire tv", "tv shell", " shell ", "gw-device/", "mr-device/", "tivo-device",
-        "lg browser/", "netcast.", "model/v", "linux mips;", "linux mips ", "linux mipsel", "digital-tv", " vms/",
+        "lg browser/", "netcast.", "model/v", "linux mips;", "linux mips)", "linux mips ",
+        "linux mipsel", "digital-tv", " vms/",
+        "(linux armv", "(linux sh4", "espial", "netfrontnx", "sonybdp",
         "(qtembedded", "bdp-", "tvstick", "mediastick", "shield android", "nexus player",
         "tv/ap", "tcl/", "_tv ", "mygica", "projector", "philips tv", "hiplaya", "astro;",
         "amazon;aft", "; aft", "google fiber", "(dtv", "aquos-", "aquos_tv", "aquos tv",
-        "(lge;", "; lge", "lge/", "vestel-", "changhong-", "maple2", "maple 5", "maple 6", "vendor/",
+        "(lge;", "; lge", "lge/", "vestel-", "changhong-", "maple2", "maple 5", "maple 6",
+        "vendor/",
         "dmp/", "2000-hd", "2000hd", "2000 hd", "_vlc/", "escape 5", "bhx-", "sony bdp",
         "wmarkx", "(tv;", "; tv;", " tv)", " tv;", "(stb", "livetv box", "tv-box", "tv_box",
         "android-tv", "tata sky", "iptv box", "kdl-", "kdl4", "kdl5",
@@ -78,6 +82,7 @@ _TV_PARTS = Phrases(
 _NOT_TV = Phrases(
     (
         "iphone", "ipad", "windows phone", "lge-an", "lge-n", "lge nexus", "fbbd/lge", "joy_tv",
+        "opera mobi", "maemo",
     )
 )  # fmt: skip
 
