@@ -1,13 +1,18 @@
-"""Which store does a config's ``url`` mean?"""
+"""Which store does a config's ``url`` mean, and which bus goes with it?"""
 
 from gateway.store.address import shown_url
+from gateway.store.bus import Bus, LocalBus
 from gateway.store.embedded import EmbeddedServer
 from gateway.store.memory import MemoryStore
 from gateway.store.protocol import Store, StoreError, StoreObserver
 from gateway.store.redis import RedisStore
+from gateway.store.redis_bus import RedisBus
 
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 ALLOWED = 'redis://, rediss://, unix://, "embedded", "memory"'
+
+CONTROL_TIMEOUT_S = 1.0
+"""The deadline of what no player waits for: a slow Redis still carries it."""
 
 
 def connect(url: str, *, timeout_ms: int = 20, observer: StoreObserver | None = None) -> Store:
@@ -24,3 +29,14 @@ def connect(url: str, *, timeout_ms: int = 20, observer: StoreObserver | None = 
     if url.partition("://")[0] not in REDIS_SCHEMES:
         raise StoreError(f"store url {shown_url(url)!r} is not known; allowed: {ALLOWED}")
     return RedisStore(url, timeout_s=timeout_s, observer=observer)
+
+
+def control_store(store: Store) -> Store:
+    """The same store for what no player waits for: a connection of its own, so that neither holds
+    up the other, and a longer deadline. To be started after ``store`` and closed before it."""
+    return store.beside(CONTROL_TIMEOUT_S) if isinstance(store, RedisStore) else store
+
+
+def bus_over(control: Store) -> Bus:
+    """The bus over a control store."""
+    return RedisBus(control) if isinstance(control, RedisStore) else LocalBus()

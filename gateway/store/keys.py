@@ -9,6 +9,9 @@ from hashlib import blake2b
 
 PREFIX = b"gw1:"
 PROBE = PREFIX + b"probe"
+WORKERS = PREFIX + b"{workers}:until"
+WORKER_FACTS = PREFIX + b"{workers}:facts"
+ACKNOWLEDGED = PREFIX + b"{workers}:ack:"
 DIGEST_BYTES = 20
 
 EVENTS = PREFIX + b"{events}:log"
@@ -35,6 +38,16 @@ def source_key(name: str) -> bytes:
 def event_writer_key(writer: str) -> bytes:
     """The name of how far one writer of events has come."""
     return PREFIX + b"{events}:w:" + _digest(writer)
+
+
+def bus_log(topic: str) -> bytes:
+    """The name of a topic's log."""
+    return PREFIX + b"{bus}:log:" + topic.encode()
+
+
+def bus_channel(topic: str) -> bytes:
+    """The channel on which it rings when a topic has something new."""
+    return PREFIX + b"{bus}:ring:" + topic.encode()
 
 
 def _digest(text: str) -> bytes:

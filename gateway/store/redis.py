@@ -50,7 +50,7 @@ class RedisStore:
     """Decisions and sessions in Redis or Valkey, at ``redis://``, ``rediss://`` or ``unix://``.
 
     ``timeout_s`` is the deadline of every operation as its caller sees it. With ``server`` the
-    store starts that server first and stops it last.
+    store starts that server first and stops it last. A ``quiet`` one logs nothing.
 
     Raises StoreError when the URL is not one.
     """
@@ -62,18 +62,26 @@ class RedisStore:
         timeout_s: float = 0.02,
         observer: StoreObserver | None = None,
         server: EmbeddedServer | None = None,
+        quiet: bool = False,
     ) -> None:
+        self._url = url
+        self._quiet = quiet
         self._shown_url = shown_url(url)
         self._timeout_s = timeout_s
         self._observer = observer or SilentObserver()
         self._server = server
-        self._connect = connections(url)
+        self.connect = connections(url)
         self._pipeline: Pipeline | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._known = asyncio.Event()
         self._state: State = "down"
         self._trouble: Trouble | None = Trouble.CONNECTING
         self._hold_writes_until = 0.0
+
+    def beside(self, timeout_s: float) -> "RedisStore":
+        """Another store on the same server, with a connection and a deadline of its own. What is
+        to be said of the server, this one says."""
+        return RedisStore(self._url, timeout_s=timeout_s, quiet=True)
 
     @property
     def state(self) -> State:
@@ -242,7 +250,7 @@ class RedisStore:
         backoff_s = 0.0
         while True:
             started = loop.time()
-            pipeline = Pipeline(self._connect(), timeout_s=self._timeout_s)
+            pipeline = Pipeline(self.connect(), timeout_s=self._timeout_s)
             try:
                 await pipeline.open()
                 await self._watch(pipeline)
@@ -300,14 +308,15 @@ class RedisStore:
             return
         self._state = state
         self._known.set()
-        write = _log.info if state == "up" else _log.warning
-        write(
-            "store_state",
-            state=state,
-            reason=trouble or "",
-            detail=detail[:MAX_DETAIL_CHARS],
-            url=self._shown_url,
-        )
+        if not self._quiet:
+            write = _log.info if state == "up" else _log.warning
+            write(
+                "store_state",
+                state=state,
+                reason=trouble or "",
+                detail=detail[:MAX_DETAIL_CHARS],
+                url=self._shown_url,
+            )
         self._observer.state_changed(state, trouble or "")
 
 

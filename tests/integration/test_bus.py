@@ -1,0 +1,315 @@
+"""The bus on a real server: every worker hears, nobody holds up another, and losses heal."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
+
+from gateway.store.bus import MAX_MESSAGE_BYTES, QUEUED, Event, Gap, LocalBus, Message, Subscription
+from gateway.store.connect import CONTROL_TIMEOUT_S
+from gateway.store.keys import bus_channel, bus_log
+from gateway.store.redis import RedisStore
+from gateway.store.redis_bus import BATCH, KEPT, RedisBus
+from tests.unit.store.servers import Valkey, until, valkey
+
+HEALED_S = 2.0
+"""Whatever was lost is made up for by then, once Redis answers."""
+
+PROMPT_S = 0.5
+"""A message whose ring is heard takes no longer, on a machine that does other things, too."""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Valkey]:
+    """A server of the test's own, to be ill-treated."""
+    with valkey(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def logs() -> Iterator[list[EventDict]]:
+    """What is logged during the test."""
+    with capture_logs() as captured:
+        yield captured
+
+
+class Follower:
+    """One worker: its own connections, its own bus, and everything it hears of ``assets``."""
+
+    def __init__(self, url: str, poll_s: float) -> None:
+        self.store = RedisStore(url, timeout_s=CONTROL_TIMEOUT_S, quiet=True)
+        self.bus = RedisBus(self.store, poll_s=poll_s)
+        self.heard: list[Event] = []
+        self.at: dict[bytes, float] = {}
+
+    @property
+    def bodies(self) -> list[bytes]:
+        """The messages, in order."""
+        return [event.body for event in self.heard if isinstance(event, Message)]
+
+    @property
+    def gaps(self) -> list[str]:
+        """The reasons of all gaps, in order."""
+        return [event.reason for event in self.heard if isinstance(event, Gap)]
+
+    async def follow(self) -> None:
+        """Keep what is heard, and when."""
+        async for event in self.bus.subscribe("assets"):
+            self.heard.append(event)
+            if isinstance(event, Message):
+                self.at[event.body] = time.monotonic()
+
+
+@contextlib.asynccontextmanager
+async def following(url: str, count: int, poll_s: float = 1.0) -> AsyncIterator[list[Follower]]:
+    """So many workers, all of whom are at the end of the log."""
+    followers = [Follower(url, poll_s) for _ in range(count)]
+    async with contextlib.AsyncExitStack() as stack:
+        tasks = []
+        for each in followers:
+            await each.store.start()
+            stack.push_async_callback(each.store.close)
+            tasks += [asyncio.create_task(each.follow()), asyncio.create_task(each.bus.run())]
+        try:
+            await until(lambda: all(each.gaps for each in followers))
+            yield followers
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def all_hear(followers: list[Follower], body: bytes) -> float:
+    """Wait until every worker has heard a message; the seconds it took."""
+    return await until(lambda: all(body in each.at for each in followers))
+
+
+async def test_every_worker_hears_at_once_and_in_order(server: Valkey) -> None:
+    """Four workers, the publishing one included; a start counts as a gap, and nothing older is
+    delivered. The poll is far away, so only rings can have told them."""
+    async with following(server.url, 1) as (early,):
+        assert await early.bus.publish("assets", b"before")
+        await all_hear([early], b"before")
+    async with following(server.url, 4, poll_s=60) as followers:
+        started = time.monotonic()
+        for number in range(300):
+            assert await followers[number % 4].bus.publish("assets", b"%d" % number)
+        assert await followers[0].bus.publish("edges", b"other topic")
+        await all_hear(followers, b"299")
+        print(f"300 messages to 4 workers: {time.monotonic() - started:.3f} s")
+        asked = time.monotonic()
+        assert await followers[0].bus.publish("assets", b"last")
+        await all_hear(followers, b"last")
+        slowest = max(each.at[b"last"] for each in followers) - asked
+        print(f"one message to 4 workers: {slowest * 1000:.1f} ms")
+        assert slowest < PROMPT_S
+        expected = [b"%d" % number for number in range(300)] + [b"last"]
+        for each in followers:
+            assert expected == each.bodies
+            assert ["away"] == each.gaps
+
+
+async def test_lost_rings_only_delay(server: Valkey) -> None:
+    """The log alone is written, as if no ring arrived: heard at the next look, and no gap."""
+    async with following(server.url, 4) as followers:
+        server.command("XADD", bus_log("assets"), "*", "m", "unrung")
+        took = await all_hear(followers, b"unrung")
+        print(f"healed after a lost ring: {took:.2f} s")
+        assert took < HEALED_S
+        assert [["away"]] * 4 == [each.gaps for each in followers]
+
+
+async def test_lost_ring_connections_heal(server: Valkey, logs: list[EventDict]) -> None:
+    """``CLIENT KILL TYPE pubsub`` in the middle of messages: none is lost, none comes twice, and
+    rings are heard again."""
+    async with following(server.url, 4) as followers:
+        for number in range(40):
+            if number % 10 == 5:
+                server.command("CLIENT", "KILL", "TYPE", "pubsub")
+            assert await followers[0].bus.publish("assets", b"%d" % number)
+        started = time.monotonic()
+        await all_hear(followers, b"39")
+        print(f"healed after killed connections: {time.monotonic() - started:.2f} s")
+        assert time.monotonic() - started < HEALED_S
+        for each in followers:
+            assert [b"%d" % number for number in range(40)] == each.bodies
+            assert ["away"] == each.gaps
+        states = [line["state"] for line in logs if line["event"] == "bus_state"]
+        ring = bus_channel("assets")
+        await until(lambda: server.command("PUBSUB", "NUMSUB", ring) == [ring, 4])
+        assert {"live"} <= set(states) <= {"live", "polling"}
+
+
+async def test_redis_restarted_empty(server: Valkey, logs: list[EventDict]) -> None:
+    """Nobody knows what was missed, so everyone is told of it; then all goes on without a restart.
+    While it is gone, publishing gives up at once."""
+    async with following(server.url, 4) as followers:
+        assert await followers[0].bus.publish("assets", b"one")
+        await all_hear(followers, b"one")
+        server.kill()
+        await until(lambda: followers[0].store.state == "down")
+        started = time.monotonic()
+        assert not await followers[0].bus.publish("assets", b"never")
+        assert time.monotonic() - started < 0.1
+        server.start()
+        took = await until(lambda: all(len(each.gaps) == 2 for each in followers))
+        print(f"told of the gap: {took:.2f} s after the restart")
+        assert took < HEALED_S
+        assert [["away", "lost"]] * 4 == [each.gaps for each in followers]
+        assert await followers[3].bus.publish("assets", b"two")
+        await all_hear(followers, b"two")
+        assert [b"one", b"two"] == followers[0].bodies
+    lines = [line["state"] for line in logs if line["event"] == "bus_state"]
+    assert 4 == lines.count("away")
+
+
+async def test_a_frozen_redis(server: Valkey) -> None:
+    """Frozen for 3 s: publishing gives up in about a second, a message from before the thaw is
+    heard soon after it."""
+    async with following(server.url, 4) as followers:
+        server.freeze()
+        started = time.monotonic()
+        assert not await followers[0].bus.publish("assets", b"asked while frozen")
+        assert time.monotonic() - started < CONTROL_TIMEOUT_S + PROMPT_S
+        await asyncio.sleep(3 - (time.monotonic() - started))
+        server.thaw()
+        thawed = time.monotonic()
+        server.command("XADD", bus_log("assets"), "*", "m", "after")
+        await all_hear(followers, b"after")
+        print(f"healed after 3 s frozen: {time.monotonic() - thawed:.2f} s")
+        assert time.monotonic() - thawed < HEALED_S
+        for each in followers:
+            assert {"away"} == set(each.gaps)
+
+
+async def test_a_trimmed_log_is_a_gap(server: Valkey) -> None:
+    """More messages than the log keeps, behind everyone's back; what is left is delivered after
+    the gap. The log itself stays bounded."""
+    async with following(server.url, 1, poll_s=60) as (follower,):
+        store = follower.store
+        with server.client() as client:
+            pipe = client.pipeline(transaction=True)
+            for number in range(2 * KEPT):
+                pipe.xadd(bus_log("assets"), {"m": b"%d" % number}, maxlen=KEPT)
+            pipe.execute()
+        assert await follower.bus.publish("assets", b"last")
+        await all_hear([follower], b"last")
+        assert follower.heard[1] in {Gap("assets", "lost"), Gap("assets", "slow")}
+        assert "lost" in follower.gaps
+        for number in range(2 * KEPT):
+            store.tell("flood", b"XADD", bus_log("edges"), b"*", b"m", b"%d" % number)
+        await store.flush()
+        assert await follower.bus.publish("edges", b"trims")
+        assert KEPT <= int(str(server.command("XLEN", bus_log("edges")))) < KEPT + 2 * BATCH
+
+
+@pytest.mark.parametrize(
+    ("words", "gap"),
+    [
+        (["XADD", "LOG", "*", "field", "value"], False),
+        (["XADD", "LOG", "*", "m", "1", "n", "2"], False),
+        (["XADD", "LOG", "*", "m", "x" * (MAX_MESSAGE_BYTES + 1)], False),
+        (["XADD", "LOG", "18446744073709551615-18446744073709551615", "m", "highest"], True),
+        (["SET", "LOG", "not a log"], True),
+        (["DEL", "LOG"], True),
+        (["XTRIM", "LOG", "MAXLEN", "0"], True),
+        (["FLUSHALL"], True),
+        (["SCRIPT", "FLUSH"], False),
+    ],
+    ids=lambda value: " ".join(value[:1] + value[3:4])[:20] if isinstance(value, list) else "",
+)
+async def test_garbage_in_redis(server: Valkey, words: list[str], gap: bool) -> None:
+    """Whatever is done to the log, the next message is heard; a gap is told where one may be."""
+    async with following(server.url, 2, poll_s=0.2) as followers:
+        assert await followers[0].bus.publish("assets", b"before")
+        await all_hear(followers, b"before")
+        server.command(*[bus_log("assets") if word == "LOG" else word for word in words])
+        await asyncio.sleep(0.5)
+        assert await followers[0].bus.publish("assets", b"after")
+        assert await all_hear(followers, b"after") < HEALED_S
+        assert gap == ("lost" in followers[1].gaps)
+        assert {b"before", b"after", b"highest"} >= set(followers[1].bodies)
+
+
+async def test_a_slow_subscriber_slows_nobody(server: Valkey) -> None:
+    """Of two subscriptions of one worker, one is never read: the other gets everything, as fast as
+    alone; the slow one finds a gap, then the newest messages."""
+    async with following(server.url, 1, poll_s=60) as (follower,):
+
+        async def hear_all(word: bytes) -> float:
+            """The seconds until the fast one has heard three queues full of messages."""
+            started = time.monotonic()
+            for number in range(3 * QUEUED):
+                assert await follower.bus.publish("assets", b"%s/%d" % (word, number))
+            await all_hear([follower], b"%s/%d" % (word, 3 * QUEUED - 1))
+            return time.monotonic() - started
+
+        alone = await hear_all(b"0")
+        slow = follower.bus.subscribe("assets")
+        beside = await hear_all(b"1")
+        print(f"{3 * QUEUED} messages alone: {alone:.2f} s, beside a slow one: {beside:.2f} s")
+        assert beside < 2 * alone + PROMPT_S
+        assert 6 * QUEUED == len(follower.bodies)
+        assert ["away"] == follower.gaps
+        assert Gap("assets", "slow") == await anext(slow)
+        bodies = [await anext(slow) for _ in range(QUEUED)]
+        expected = [b"1/%d" % number for number in range(2 * QUEUED, 3 * QUEUED)]
+        assert expected == [event.body for event in bodies if isinstance(event, Message)]
+
+
+async def test_a_read_only_or_full_redis(server: Valkey) -> None:
+    """Publishing is refused, and the log is not thrown away for it; then it works again."""
+    async with following(server.url, 1, poll_s=0.2) as (follower,):
+        assert await follower.bus.publish("assets", b"one")
+        for break_it, mend_it, body in (
+            (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0"), b"two"),
+            (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE"), b"three"),
+        ):
+            server.command(*break_it)
+            assert not await follower.bus.publish("assets", b"refused")
+            server.command(*mend_it)
+            assert await follower.bus.publish("assets", body)
+            await all_hear([follower], body)
+        assert [b"one", b"two", b"three"] == follower.bodies
+        assert "lost" not in follower.gaps
+
+
+async def test_too_large_a_message_is_refused(server: Valkey) -> None:
+    """By either bus, before it is sent."""
+    large = b"x" * (MAX_MESSAGE_BYTES + 1)
+    async with following(server.url, 1) as (follower,):
+        assert not await follower.bus.publish("assets", large)
+        assert not await LocalBus().publish("assets", large)
+
+
+async def test_the_bus_of_one_process() -> None:
+    """Delivers by itself, to every subscription of the topic that is still open."""
+    bus = LocalBus()
+    first, second, other = (
+        bus.subscribe("assets"),
+        bus.subscribe("assets"),
+        bus.subscribe("policy"),
+    )
+    second.close()
+    assert await bus.publish("assets", b"one")
+    assert Message("assets", "1", b"one") == await anext(first)
+    assert [] == [event async for event in second]
+    for waiting in (first, other):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(waiting), 0.05)
+
+
+async def test_gaps_in_a_row_are_one() -> None:
+    """A follower that checks everything need not do so twice."""
+    subscription = Subscription("edges")
+    for event in (Gap("edges", "away"), Gap("edges", "lost"), Message("edges", "1", b"m")):
+        subscription.put(event)
+    assert [Gap("edges", "away"), Message("edges", "1", b"m")] == [
+        await anext(subscription),
+        await anext(subscription),
+    ]
