@@ -75,6 +75,8 @@ def edge_of(given: EdgeSettings) -> Edge:
         weight=given.weight,
         fallback=given.fallback,
         capacity_kbps=None if capacity is None else round(capacity * 1000),
+        health_url=given.health_url,
+        health_playlist=given.health_playlist,
     )
 
 

@@ -19,6 +19,8 @@ from gateway.config.fields import (
     Longitude,
     Pattern,
     Pixels,
+    ProbePath,
+    ProbeUrl,
     RungName,
     RungPath,
     Rungs,
@@ -82,6 +84,10 @@ class EdgeSettings(Section):
     capacity_mbps: Capacity | None = Field(None, examples=[10000])
     """What the sessions placed on the edge may need together, in Mbit/s; further sessions go to
     the next edge. Without it there is no bound."""
+    health_url: ProbeUrl | None = Field(None, examples=["healthz"])
+    """What probes ask the edge for, relative to `url` or absolute; any 2xx answer is good."""
+    health_playlist: ProbePath | None = Field(None, examples=["live/1080p.m3u8"])
+    """A media playlist below `url` that probes read instead; a live one must advance."""
     drain: Flag = False
     """Takes no new sessions; those that play stay until they end."""
     dns: EdgeDnsSettings | None = Field(
@@ -95,6 +101,13 @@ class EdgeSettings(Section):
         if (self.latitude is None) is not (self.longitude is None):
             missing = "latitude" if self.latitude is None else "longitude"
             raise fault(missing, "is missing", "latitude and longitude, both or neither")
+        return self
+
+    @model_validator(mode="after")
+    def _is_probed_in_one_way(self) -> Self:
+        if self.health_url is not None and self.health_playlist is not None:
+            problem = "cannot stand beside health_url"
+            raise fault("health_playlist", problem, "health_url or health_playlist, not both")
         return self
 
     @model_validator(mode="after")

@@ -105,6 +105,25 @@ FolderUrl = Annotated[
     AfterValidator(validators.folder_url),
     Allowed("an absolute http(s) URL, such as https://cdn.example.com/videos/"),
 ]
+ProbeUrl = Annotated[
+    str,
+    Field(max_length=500),
+    AfterValidator(validators.probe_url),
+    Allowed("a path such as healthz or /healthz, or an absolute http(s) URL"),
+]
+ProbePath = Annotated[
+    str,
+    Field(max_length=500),
+    AfterValidator(validators.probe_path),
+    Allowed("a relative path, such as live/1080p.m3u8"),
+]
+ProbeCount = Annotated[int, Strict(), Field(ge=1, le=100), Allowed("a whole number from 1 to 100")]
+ProbeInterval = Annotated[
+    int, Strict(), Field(ge=100, le=3_600_000), Allowed("whole milliseconds from 100 to 3600000")
+]
+StaleFactor = Annotated[
+    float, Strict(), Field(ge=1, le=1000), Allowed("target durations, from 1 to 1000")
+]
 Origin = Annotated[
     str,
     AfterValidator(validators.origin),

@@ -39,6 +39,7 @@ from gateway.config.fields import (
     TimeZone,
     Workers,
 )
+from gateway.config.health import HealthSettings
 from gateway.config.rules import RuleSettings
 from gateway.config.section import Section
 
@@ -152,5 +153,6 @@ class Settings(Section):
     profiles: Mapping[ProfileName, ProfileSettings]
     rules: tuple[RuleSettings, ...]
     edges: tuple[EdgeSettings, ...] = Field(min_length=1)
+    health: HealthSettings
     ladder: LadderSettings
     devices: tuple[DeviceRuleSettings, ...] = ()

@@ -112,6 +112,30 @@ def folder_url(text: str) -> str:
     return absolute_url(text).rstrip("/") + "/"
 
 
+def probe_url(text: str) -> str:
+    """An absolute http(s) URL, or a reference below a host that is known otherwise; a query may
+    follow."""
+    address, _, query = text.partition("?")
+    if query and not _URL_TEXT.fullmatch(query.replace("?", "/")):
+        raise ValueError("holds a character that may not stand in a URL")
+    if "://" in address:
+        absolute_url(address)
+    else:
+        _relative(address.removeprefix("/"))
+    return text
+
+
+def probe_path(text: str) -> str:
+    """A relative path."""
+    return _relative(text)
+
+
+def _relative(text: str) -> str:
+    if not _PATH.fullmatch(text) or text.startswith("/") or ".." in text.split("/"):
+        raise ValueError("is not a relative path")
+    return text
+
+
 def origin(text: str) -> str:
     """``*``, or scheme, host and port, as the Origin header has them."""
     if text != "*" and absolute_url(text).count("/") != _ORIGIN_SLASHES:

@@ -32,7 +32,7 @@ class Edge:
     table that the edge was made from by DNS; None for an edge that stands for itself.
 
     ``key`` is 64 bits of the id's hash, ``direction`` points from the Earth's centre to the edge,
-    and ``identity`` differs where anything but the capacity does; all follow from the rest.
+    and ``identity`` differs where anything that ranking depends on does; all follow from the rest.
     """
 
     id: str
@@ -44,6 +44,8 @@ class Edge:
     weight: int = 100
     fallback: bool = False
     capacity_kbps: int | None = None
+    health_url: str | None = None
+    health_playlist: str | None = None
     template: str | None = None
     key: int = field(init=False, repr=False, compare=False)
     direction: Vector | None = field(init=False, repr=False, compare=False)
