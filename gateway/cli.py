@@ -1,4 +1,4 @@
-"""The commands: serve, check, explain, schema, demo.
+"""The commands: serve, check, explain, stats, schema, demo.
 
 Exit codes: 0 ok, 1 the input was wrong (the message is on stderr), 2 usage.
 """
@@ -120,6 +120,26 @@ def explain(
         click.echo(asyncio.run(explain_decision(_load(config), question)))
     except ExplainError as error:
         _fail(f"error: {error}")
+
+
+@main.command()
+@click.option("--config", type=_CONFIG, help="The TOML file; without it, the shipped defaults.")
+@click.option("--window", type=click.IntRange(1, 3600), default=60, show_default=True, help="Seconds back.")
+@click.option("--group", help="Share the work with other runs of this name; else see everything.")
+@click.option("--once", is_flag=True, help="Print the window up to now and end.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def stats(config: Path | None, window: int, group: str | None, once: bool, as_json: bool) -> None:
+    """Show live shares per edge, profile and country, from decision events."""
+    from gateway.observe import logs  # noqa: PLC0415
+    from gateway.stats.run import StatsError, show_stats  # noqa: PLC0415
+
+    logs.configure("error", "console")
+    try:
+        asyncio.run(show_stats(_load(config), window, group, once=once, as_json=as_json))
+    except StatsError as error:
+        _fail(f"error: {error}")
+    except KeyboardInterrupt:
+        return
 
 
 @main.command()

@@ -11,6 +11,7 @@ stream is bounded, and a group that falls behind by its whole length loses the o
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from random import SystemRandom
@@ -109,6 +110,7 @@ class StreamConsumer:
         self._max_deliveries = max_deliveries
         self._next_claim = 0.0
         self._has_group = False
+        self._clock_ahead_s = 0.0
         self.trouble: StoreUnavailable | None = None
 
     async def __aenter__(self) -> Self:
@@ -118,6 +120,11 @@ class StreamConsumer:
     async def __aexit__(self, *_: object) -> None:
         """Hang up. What was not acknowledged stays the group's."""
         await self._redis.aclose()
+
+    @property
+    def now_s(self) -> float:
+        """Unix time by the clock of Redis, as entries have it."""
+        return time.time() + self._clock_ahead_s
 
     async def run(self, process: Process) -> None:
         """Process entries until cancelled. Whatever happens to Redis, it goes on afterwards;
@@ -192,10 +199,10 @@ class StreamConsumer:
 
     async def _create_group(self) -> None:
         """Make the group if it is not there, and the stream too."""
-        start = b"0"
-        if self._since_s is not None:
-            seconds, microseconds = await self._redis.time()
-            start = b"%d" % max(0, (seconds - self._since_s) * 1000 + microseconds // 1000)
+        seconds, microseconds = await self._redis.time()
+        self._clock_ahead_s = seconds + microseconds / 1e6 - time.time()
+        since_s = None if self._since_s is None else self.now_s - self._since_s
+        start = b"0" if since_s is None else b"%d" % max(0, since_s * 1000)
         try:
             await self._redis.xgroup_create(self._stream, self._group, start, mkstream=True)
         except ResponseError as error:
