@@ -124,7 +124,9 @@ def explain(
 
 @main.command()
 @click.option("--config", type=_CONFIG, help="The TOML file; without it, the shipped defaults.")
-@click.option("--window", type=click.IntRange(1, 3600), default=60, show_default=True, help="Seconds back.")
+@click.option(
+    "--window", type=click.IntRange(1, 3600), default=60, show_default=True, help="Seconds back."
+)
 @click.option("--group", help="Share the work with other runs of this name; else see everything.")
 @click.option("--once", is_flag=True, help="Print the window up to now and end.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
