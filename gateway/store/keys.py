@@ -19,6 +19,18 @@ EVENTS = PREFIX + b"{events}:log"
 DEAD_EVENTS = PREFIX + b"{events}:dead"
 """The stream of the events that no consumer could process."""
 
+HEALTH_LEASE = PREFIX + b"{health}:prober"
+"""Who probes the edges."""
+HEALTH_STATES = PREFIX + b"{health}:states"
+"""What the probes found."""
+
+EDGE_FACTS = PREFIX + b"{edges}:facts"
+"""What registered edges say of themselves, by id; names with ``{edges}`` share one slot, too."""
+EDGE_UNTIL = PREFIX + b"{edges}:until"
+"""When each of them expires, and the leave that others have taken."""
+EDGE_DRAINS = PREFIX + b"{edges}:drains"
+"""Which edges operators drain, by id."""
+
 
 def decision_key(key: str) -> bytes:
     """The name of the decision for one client class, place cell, asset and policy version."""
