@@ -1,6 +1,6 @@
 # make run | test | check | bench | load      (Python >= 3.11 and make are all you need)
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench load docs lock clean
+.PHONY: help run test check format bench load drills docs lock clean
 SHELL := /bin/sh
 PORT ?= 8080
 BIN := .venv/bin
@@ -22,6 +22,9 @@ check: .venv/.dev ## formatting, lint, types, architecture rules
 
 load: .venv/.dev ## locust for 60 s against a server of its own, with objectives (LOAD_SECONDS=)
 	@$(BIN)/python -m tests.load
+
+drills: .venv/.dev ## break everything there is while players ask (DRILL=edge-killed: one, live)
+	@$(BIN)/python -m tests.drills $(DRILL)
 
 bench: .venv/.dev ## requests/s and CPU per request, beside a bare server in the same run
 	@$(BIN)/python -m tests.benchmark.bench

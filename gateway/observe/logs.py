@@ -2,6 +2,7 @@
 
 import logging
 import logging.config
+import os
 from typing import Literal
 
 import structlog
@@ -21,6 +22,7 @@ def configure(level: str = "info", style: Literal["json", "console"] = "json") -
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _process,
     ]
     rendered: list[structlog.typing.Processor] = (
         [_TRACEBACKS, structlog.processors.JSONRenderer()]
@@ -58,6 +60,12 @@ def configure(level: str = "info", style: Literal["json", "console"] = "json") -
             },
         }
     )
+
+
+def _process(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Which worker says it; a line that is about another process keeps that one's number."""
+    event.setdefault("pid", os.getpid())
+    return event
 
 
 def _escaped(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -1,0 +1,151 @@
+"""What is a drill, and what did one show?"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.drills.seen import Sign
+from tests.drills.stages import Staging
+from tests.drills.viewers import Sample
+
+DEAD_EDGE_S = 2.0
+"""So long after its death a manifest may still name an edge."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What turns a drill red besides a failure: seconds to react and to recover, milliseconds that
+    the 99th percentile may grow by, and requests that may have to be asked again since their
+    connection broke. The last two are wide: they hold on two cores that are busy with other
+    things; the first are what is promised."""
+
+    react_s: float
+    recover_s: float
+    added_p99_ms: float = 300.0
+    lost: int = 0
+
+
+@dataclass(frozen=True)
+class Drill:
+    """One thing that breaks and is mended while players ask.
+
+    ``broken``, ``mended`` and ``expected`` are sentences for people. ``reacted`` is looked for from
+    the moment of ``break_it`` on, ``recovered`` from the end of ``mend_it`` on. ``dead`` are edges
+    that nobody may be sent to in between, after two seconds. ``wrong`` finds further faults in
+    answers from between the two.
+    """
+
+    name: str
+    group: str
+    staging: Staging
+    broken: str
+    mended: str
+    expected: str
+    break_it: Callable[[Any], None]
+    mend_it: Callable[[Any], None]
+    reacted: Sign
+    recovered: Sign
+    bounds: Bounds
+    hold_s: float = 3.0
+    dead: tuple[str, ...] = ()
+    wrong: Callable[[Sample], str] = lambda _: ""
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a drill went: its moments (None: it did not come to that), and every sample."""
+
+    samples: Sequence[Sample]
+    began: float
+    broken: float
+    mended: float
+    reacted: float | None
+    recovered: float | None
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a drill showed. Times in seconds from the break, or from its mending."""
+
+    requests: int
+    failures: tuple[str, ...]
+    lost: int
+    refused: int
+    before_p99_ms: float
+    during_p99_ms: float
+    react_s: float | None
+    recover_s: float | None
+    misses: tuple[str, ...]
+    """The bounds that were not held, in words."""
+
+    @property
+    def added_p99_ms(self) -> float:
+        """How much slower it was while it was broken."""
+        return self.during_p99_ms - self.before_p99_ms
+
+    @property
+    def green(self) -> bool:
+        """No failures, and within all bounds."""
+        return not self.failures and not self.misses
+
+
+def figures(drill: Drill, course: Course) -> Figures:
+    """The figures of a drill. Every answer counts, from the first before the break to the last."""
+    samples = [one for one in course.samples if one.due >= course.began]
+    faults = [(one, _fault(drill, course, one)) for one in samples]
+    before = [one.latency_ms for one in samples if one.done < course.broken]
+    during = [one.latency_ms for one in samples if course.broken <= one.due < course.mended]
+    shown = Figures(
+        requests=len(samples),
+        failures=tuple(
+            f"{one.sent - course.broken:+.2f} s, {one.asset}, viewer {one.viewer}: {text}"
+            for one, text in faults
+            if text
+        ),
+        lost=sum(one.lost for one in samples),
+        refused=sum(one.refused for one in samples),
+        before_p99_ms=percentile(before, 0.99),
+        during_p99_ms=percentile(during, 0.99),
+        react_s=None if course.reacted is None else course.reacted - course.broken,
+        recover_s=None if course.recovered is None else course.recovered - course.mended,
+        misses=(),
+    )
+    return Figures(
+        **{name: getattr(shown, name) for name in Figures.__dataclass_fields__ if name != "misses"},
+        misses=tuple(_misses(drill.bounds, shown)),
+    )
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that ``share`` of them do not exceed; NaN when there are none."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
+
+
+def _fault(drill: Drill, course: Course, one: Sample) -> str:
+    if one.fault or one.refused:
+        return one.fault
+    if not course.broken < one.sent <= one.done < course.mended:
+        return ""
+    if one.edge in drill.dead and one.sent > course.broken + DEAD_EDGE_S:
+        return f"names {one.edge}, which has been dead for {one.sent - course.broken:.2f} s"
+    return drill.wrong(one)
+
+
+def _misses(bounds: Bounds, shown: Figures) -> list[str]:
+    misses = []
+    for what, value, bound in (
+        ("reacted", shown.react_s, bounds.react_s),
+        ("recovered", shown.recover_s, bounds.recover_s),
+    ):
+        if value is None:
+            misses.append(f"never {what}")
+        elif value > bound:
+            misses.append(f"{what} after {value:.2f} s; allowed: {bound:g} s")
+    # Not a number, where there were no answers to measure, is a miss, too.
+    if not shown.added_p99_ms <= bounds.added_p99_ms:
+        added, bound = shown.added_p99_ms, bounds.added_p99_ms
+        misses.append(f"p99 grew by {added:.0f} ms; allowed: {bound:g} ms")
+    if shown.lost > bounds.lost:
+        misses.append(f"{shown.lost} connections were lost; allowed: {bounds.lost}")
+    return misses

@@ -1,0 +1,96 @@
+"""How does a drill go? Players ask; it breaks; the gateway reacts; it is mended; it recovers."""
+
+import time
+from collections.abc import Callable
+
+from tests.drills.drill import Course, Drill, Figures, figures
+from tests.drills.seen import Line, LogReader, Seen, Sign
+from tests.drills.stages import Stage, Stages
+from tests.drills.viewers import Sample, Viewers, watching
+
+WARM_UP_S = 1.5
+BEFORE_S = 2.0
+AFTER_S = 1.0
+SLACK_S = 2.0
+"""So much longer than it may take is waited for a reaction or a recovery, to see by how much."""
+
+LOOK_EACH_S = 0.01
+SIGN_EACH_S = 0.1
+Listener = Callable[[str, float, Line | None, list[Sample]], None]
+"""Is told what happened, when, and with it a log line or new samples."""
+
+
+def run(drill: Drill, stages: Stages, listener: Listener | None = None) -> Figures:
+    """Run one drill. A stage that a red drill has left behind is not used again."""
+    stage: Stage = stages.use(drill.staging)
+    with watching(stage.plan) as viewers:
+        course = _Run(drill, stage, viewers, listener or (lambda *_: None)).go()
+    shown = figures(drill, course)
+    if not shown.green:
+        stages.clear()
+    return shown
+
+
+class _Run:
+    def __init__(self, drill: Drill, stage: Stage, viewers: Viewers, listener: Listener) -> None:
+        self._drill = drill
+        self._stage = stage
+        self._viewers = viewers
+        self._listener = listener
+        self._log = LogReader(stage.gateway.log)
+        self._told = 0
+
+    def go(self) -> Course:
+        """The whole course. Whatever happens, what was broken is mended."""
+        drill, stage = self._drill, self._stage
+        self._log.read()
+        self._until_answers()
+        self._wait(WARM_UP_S)
+        began = time.monotonic()
+        self._wait(BEFORE_S)
+        broken = time.monotonic()
+        self._listener("broken", broken, None, [])
+        try:
+            drill.break_it(stage)
+            reacted = self._see(drill.reacted, broken, drill.bounds.react_s, drill.hold_s)
+        finally:
+            drill.mend_it(stage)
+        mended = time.monotonic()
+        self._listener("mended", mended, None, [])
+        recovered = self._see(drill.recovered, mended, drill.bounds.recover_s, 0.0)
+        self._wait(AFTER_S)
+        self._viewers.stop()
+        self._look()
+        return Course(self._viewers.samples, began, broken, mended, reacted, recovered)
+
+    def _until_answers(self) -> None:
+        deadline = time.monotonic() + 20
+        while not self._viewers.samples:
+            assert time.monotonic() < deadline, "the viewers did not begin"
+            self._look()
+
+    def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self._look()
+
+    def _see(self, sign: Sign, since: float, within_s: float, at_least_s: float) -> float | None:
+        """The moment of a sign. Waits for it, and ``at_least_s`` in any case."""
+        moment: float | None = None
+        while moment is None and time.monotonic() < since + max(within_s + SLACK_S, at_least_s):
+            self._wait(SIGN_EACH_S)
+            moment = self._moment(sign, since)
+        self._wait(since + at_least_s - time.monotonic())
+        return self._moment(sign, since)
+
+    def _moment(self, sign: Sign, since: float) -> float | None:
+        seen = Seen(self._log.lines, self._viewers.samples, self._stage.workers, time.monotonic())
+        return sign(seen, since)
+
+    def _look(self) -> None:
+        time.sleep(LOOK_EACH_S)
+        for line in self._log.read():
+            self._listener("logged", line[0], line, [])
+        fresh = self._viewers.samples[self._told :]
+        self._told += len(fresh)
+        self._listener("sampled", time.monotonic(), None, fresh)
