@@ -117,6 +117,8 @@ class Stats:
             if self._own:
                 await self._consumer.disband()
                 await self._consumer.disband_idle(OWN_GROUPS, LEFT_BEHIND_S)
+            else:
+                await self._consumer.leave()
 
 
 async def show_stats(

@@ -82,7 +82,7 @@ def parse(entry: Mapping[bytes, bytes]) -> Event:
         value = members.get(name)
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             value = tuple(value)
-        if type(value) not in kinds:
+        if name not in members or type(value) not in kinds:
             raise MalformedEventError(f"{name} is missing or of a wrong type")
         values[name] = value
     return Event(**values)

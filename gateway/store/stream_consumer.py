@@ -177,6 +177,19 @@ class StreamConsumer:
             return GroupStatus(None, 0, dead_letters)
         return GroupStatus(mine.get("lag"), mine["pending"], dead_letters)
 
+    async def leave(self) -> None:
+        """Take the consumer's name off the group, unless something is still to be acknowledged
+        under it. Raises StoreUnavailable."""
+        group, name = self._group, self._name
+        try:
+            mine = await self._redis.xpending_range(
+                self._stream, group, min="-", max="+", count=1, consumername=name
+            )
+            if not mine:
+                await self._redis.xgroup_delconsumer(self._stream, group, name)
+        except (RedisError, OSError) as error:
+            raise _unavailable(error) from error
+
     async def disband(self) -> None:
         """Remove the group with all that it remembers. Raises StoreUnavailable."""
         try:

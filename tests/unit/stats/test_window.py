@@ -1,0 +1,72 @@
+"""Shares of the last seconds, and events that never arrived."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
+from gateway.stats.window import DIMENSIONS, Gaps, Share, Window
+from tests.unit.store.test_event import EVENT
+
+
+def test_shares_of_every_dimension() -> None:
+    """Largest first, equal ones by name; what is unknown is counted as such."""
+    window = Window(60)
+    for edge, country in (("b", "NO"), ("a", None), ("b", "NO"), ("c", "SE")):
+        window.add(replace(EVENT, edge=edge, country=country), 100.0)
+    total, shares = window.shares(100.0)
+    assert 4 == total
+    assert (Share("b", 2, 0.5), Share("a", 1, 0.25), Share("c", 1, 0.25)) == shares["edge"]
+    assert (Share("NO", 2, 0.5), Share("?", 1, 0.25), Share("SE", 1, 0.25)) == shares["country"]
+    assert [(Share("phone", 4, 1.0),)] == [shares["device"]]
+    assert DIMENSIONS == tuple(shares)
+
+
+@pytest.mark.parametrize(
+    ("now_s", "expected"), [(100.0, 2), (109.9, 2), (110.0, 1), (114.9, 1), (115.0, 0), (9e9, 0)]
+)
+def test_what_is_older_than_the_window_is_not_counted(now_s: float, expected: int) -> None:
+    """Two events five seconds apart leave a window of ten one after the other."""
+    window = Window(10)
+    window.add(EVENT, 100.0)
+    window.add(EVENT, 105.9)
+    assert expected == window.shares(now_s)[0]
+
+
+def test_an_empty_window_has_no_shares() -> None:
+    """And nothing is divided by nothing."""
+    assert (0, dict.fromkeys(DIMENSIONS, ())) == Window(5).shares(0.0)
+
+
+GAPS = [
+    ("all there", ["w-1", "w-2", "w-3"], 3, 0),
+    ("begun in the middle", ["w-7", "w-8"], 2, 0),
+    ("one missing", ["w-1", "w-3"], 2, 1),
+    ("many missing", ["w-1", "w-1000"], 2, 998),
+    ("one twice", ["w-1", "w-2", "w-2", "w-1", "w-3"], 3, 0),
+    ("two writers", ["v-1", "w-5", "v-2", "w-7"], 4, 1),
+]
+
+
+@pytest.mark.parametrize(("name", "ids", "new", "lost"), GAPS)
+def test_gaps(name: str, ids: Iterable[str], new: int, lost: int) -> None:
+    """Numbers that a writer left out are events that were lost; those that come again are not."""
+    gaps = Gaps()
+    assert new == sum(gaps.is_new(each.encode()) for each in ids)
+    assert lost == gaps.lost
+
+
+@pytest.mark.parametrize("text", [b"", b"w", b"w-", b"w-x"])
+def test_an_id_that_is_none(text: bytes) -> None:
+    """It is an error, which makes the entry a dead letter."""
+    with pytest.raises(ValueError, match="invalid literal"):
+        Gaps().is_new(text)
+
+
+def test_writers_of_long_ago_are_forgotten() -> None:
+    """Workers come and go for years."""
+    gaps = Gaps()
+    for writer in range(10_001):
+        gaps.is_new(b"%d-1" % writer)
+    assert gaps.is_new(b"0-1")
+    assert not gaps.is_new(b"10000-1")

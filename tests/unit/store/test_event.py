@@ -1,0 +1,100 @@
+"""What an event looks like on the wire, and what is no event."""
+
+import json
+from dataclasses import fields, replace
+
+import pytest
+
+from gateway.store.event import VERSION, Event, MalformedEventError, parse
+
+EVENT = Event(
+    time=1_700_000_000_123,
+    sample=0.5,
+    asset="film/one",
+    session="70ae2533246068f1",
+    device="phone",
+    os="Android",
+    player="ExoPlayer",
+    country="NO",
+    continent="EU",
+    profile="mobile_4g",
+    rule=2,
+    edge="eu-west-1",
+    cache="hit",
+    rungs=3,
+    height=720,
+    bandwidth=1_200_000,
+    start_height=360,
+    start_bandwidth=500_000,
+    speed=900,
+    speed_source="cmcd",
+    reasons=("place-found", "phone-model"),
+)
+WIRE = (
+    b'{"time":1700000000123,"sample":0.5,"asset":"film/one","session":"70ae2533246068f1",'
+    b'"device":"phone","os":"Android","player":"ExoPlayer","country":"NO","continent":"EU",'
+    b'"profile":"mobile_4g","rule":2,"edge":"eu-west-1","cache":"hit","rungs":3,"height":720,'
+    b'"bandwidth":1200000,"start_height":360,"start_bandwidth":500000,"speed":900,'
+    b'"speed_source":"cmcd","reasons":["place-found","phone-model"]}'
+)
+NOTHING_KNOWN = replace(
+    EVENT,
+    session=None,
+    os=None,
+    player=None,
+    country=None,
+    continent=None,
+    rule=None,
+    height=None,
+    start_height=None,
+    speed=None,
+    speed_source=None,
+    reasons=(),
+)
+ODD_NAMES = replace(EVENT, os='"\\\x1b[2J\n', player="Bücher 📺 \ud800")
+
+
+def test_the_bytes_of_an_event() -> None:
+    """Version 1, field by field; a change of these bytes is a change for every reader."""
+    assert (b"1", WIRE) == (VERSION, EVENT.to_bytes())
+
+
+@pytest.mark.parametrize("event", [EVENT, NOTHING_KNOWN, ODD_NAMES])
+def test_an_event_comes_back_as_it_went(event: Event) -> None:
+    """Whatever is unknown, and whatever a User-Agent made of a name."""
+    data = event.to_bytes()
+    assert data.isascii()
+    assert event == parse({b"v": b"1", b"event": data})
+
+
+def test_readers_pass_over_what_they_do_not_know() -> None:
+    """Fields may be added within a version, to the entry and to the event."""
+    data = json.dumps({**json.loads(WIRE), "colour": "red"}).encode()
+    assert EVENT == parse({b"v": b"1", b"event": data, b"more": b""})
+
+
+MALFORMED = [
+    ("nothing", {}),
+    ("no version", {b"event": WIRE}),
+    ("another version", {b"v": b"2", b"event": WIRE}),
+    ("no event", {b"v": b"1"}),
+    ("no JSON", {b"v": b"1", b"event": WIRE[:-1]}),
+    ("not UTF-8", {b"v": b"1", b"event": b"\xff"}),
+    ("no object", {b"v": b"1", b"event": b"[1]"}),
+    ("very deep", {b"v": b"1", b"event": b"[" * 100_000}),
+    *(
+        (f"no {field.name}", {b"v": b"1", b"event": WIRE.replace(field.name.encode(), b"x", 1)})
+        for field in fields(Event)
+    ),
+    ("a number as text", {b"v": b"1", b"event": WIRE.replace(b"1200000", b'"x"')}),
+    ("true for a number", {b"v": b"1", b"event": WIRE.replace(b'"rungs":3', b'"rungs":true')}),
+    ("null for a name", {b"v": b"1", b"event": WIRE.replace(b'"eu-west-1"', b"null")}),
+    ("numbers for reasons", {b"v": b"1", b"event": WIRE.replace(b'"place-found"', b"1")}),
+]
+
+
+@pytest.mark.parametrize(("name", "entry"), MALFORMED)
+def test_what_is_no_event(name: str, entry: dict[bytes, bytes]) -> None:
+    """It is said to be none, whatever it is instead."""
+    with pytest.raises(MalformedEventError):
+        parse(entry)
