@@ -2,9 +2,14 @@
 
 import asyncio
 import contextlib
+import os
+import secrets
 import signal
+import socket
 import threading
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,6 +19,7 @@ from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
 from gateway.background import geo as geo_files
+from gateway.background.control import Control
 from gateway.background.events import EventWriter
 from gateway.background.fleet import FleetKeeper
 from gateway.client.address import TrustedProxies
@@ -33,9 +39,10 @@ from gateway.observe.metrics import StoreMetrics
 from gateway.source.directory import DirectorySource
 from gateway.source.generated import GeneratedSource
 from gateway.source.source import Source
-from gateway.store.connect import connect
+from gateway.store.connect import bus_over, connect, control_store
 from gateway.store.decisions import DecisionCache
 from gateway.store.events import EventQueue
+from gateway.store.presence import Presence, Worker
 from geodata.lookup import EMBEDDED, GeoLookup
 from manifests.hls.generated import GeneratedRung
 
@@ -45,10 +52,17 @@ log = structlog.get_logger()
 class Application:
     """The gateway as an ASGI application. ``gateway`` is its state, for tests and ``explain``."""
 
-    def __init__(self, loaded: Loaded, environ: Mapping[str, str], store_url: str | None) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        environ: Mapping[str, str],
+        store_url: str | None,
+        workers: int | None = None,
+    ) -> None:
         """Wire everything; nothing is started before the ASGI lifespan is.
 
-        ``store_url`` stands in for the config's, where a parent process runs the embedded store.
+        ``store_url`` stands in for the config's, where a parent process runs the embedded store;
+        ``workers`` for the config's number of them.
         """
         settings = loaded.settings
         store = connect(
@@ -56,18 +70,35 @@ class Application:
             timeout_ms=settings.store.timeout_ms,
             observer=StoreMetrics(),
         )
+        control = control_store(store)
+        me = _worker_facts()
+        presence = Presence(
+            control.redis,
+            lambda: replace(me, policy=self.gateway.runtime.policy.version),
+            workers or settings.server.workers,
+        )
         self.keeper = FleetKeeper(loaded.policy.edges)
         self.gateway = Gateway(
             runtime=_runtime(loaded, None),
             fleet=self.keeper.fleet,
             store=store,
+            bus=bus_over(control),
+            presence=presence,
             geo=geo_lookup(settings),
             decisions=DecisionCache(store, settings.store.decision_ttl_s),
             bodies=Bodies(settings.limits.local_cache_bytes),
         )
         self.keeper.on_change(self._use_fleet)
         self._events = _event_writer(self.gateway)
-        self._watcher = ConfigWatcher(loaded, environ, self._apply, _ReloadMetrics())
+        self._watcher = ConfigWatcher(loaded, environ, self._apply, _Reloads(self._reloaded))
+        self._control_store = control
+        self._control = Control(
+            self.gateway.bus,
+            presence,
+            control.redis,
+            self._watcher.look,
+            lambda: self.gateway.runtime.source,
+        )
         router = Router(routes(), redirect_slashes=False, default=nowhere, lifespan=self.lifespan)
         self._envelope = Envelope(router, self.gateway)
 
@@ -79,6 +110,9 @@ class Application:
     def reload(self) -> None:
         """Read the config again (SIGHUP)."""
         self._watcher.tell()
+
+    def _reloaded(self, version: str) -> None:
+        self._control.reloaded(version)
 
     def _apply(self, loaded: Loaded) -> None:
         self.gateway.runtime = _runtime(loaded, self.gateway.runtime)
@@ -92,11 +126,15 @@ class Application:
         """The ASGI lifespan: the store and whatever runs beside the requests."""
         _warm_up(self.gateway.runtime.classifier)
         await self.gateway.store.start()
+        await self._control_store.start()
         metrics.STORE_UP.set(0 if self.gateway.store.state == "down" else 1)
         followers: Sequence[Coroutine[Any, Any, None]] = (
             self.gateway.runtime.source.watch(),
             geo_files.follow(self.gateway.geo),
             self._watcher.run(),
+            self.gateway.bus.run(),
+            self.gateway.presence.run(),
+            self._control.run(),
             *(() if self._events is None else (self._events.run(),)),
         )
         tasks = [asyncio.create_task(_guarded(follower)) for follower in followers]
@@ -112,6 +150,7 @@ class Application:
             await asyncio.gather(*tasks, return_exceptions=True)
             if self._events is not None:
                 await self._events.finish()
+            await self._control_store.close()
             await self.gateway.store.close()
             log.info("stopped")
 
@@ -125,6 +164,11 @@ def _event_writer(gateway: Gateway) -> EventWriter | None:
         return None
     gateway.events = EventQueue()
     return EventWriter(gateway.events, redis, lambda: gateway.runtime.settings.events)
+
+
+def _worker_facts() -> Worker:
+    """Who this process is; it has not decided by any policy yet."""
+    return Worker(secrets.token_hex(8), socket.gethostname(), os.getpid(), "", int(time.time()))
 
 
 def _warm_up(classifier: DeviceClassifier) -> None:
@@ -143,10 +187,13 @@ async def _guarded(follower: Coroutine[Any, Any, None]) -> None:
 
 
 def build(
-    loaded: Loaded, environ: Mapping[str, str] | None = None, store_url: str | None = None
+    loaded: Loaded,
+    environ: Mapping[str, str] | None = None,
+    store_url: str | None = None,
+    workers: int | None = None,
 ) -> Application:
     """The application for a loaded config. ``environ`` is read again at every reload."""
-    return Application(loaded, {} if environ is None else environ, store_url)
+    return Application(loaded, {} if environ is None else environ, store_url, workers)
 
 
 def _runtime(loaded: Loaded, previous: Runtime | None) -> Runtime:
@@ -204,12 +251,16 @@ def _database(path: Path) -> Path:
     return EMBEDDED if path == Path("embedded") else path
 
 
-class _ReloadMetrics:
-    """Counts reloads (:class:`gateway.config.reload.ReloadObserver`)."""
+class _Reloads:
+    """Counts reloads and tells of them (:class:`gateway.config.reload.ReloadObserver`)."""
 
-    def reloaded(self, version: str) -> None:  # noqa: ARG002
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+
+    def reloaded(self, version: str) -> None:
         """A new config is in force."""
         metrics.CONFIG_RELOADS.labels("ok").inc()
+        self._tell(version)
 
     def refused(self, problems: Sequence[Problem]) -> None:  # noqa: ARG002
         """A config was refused whole."""

@@ -38,6 +38,7 @@ log = structlog.get_logger()
 # variable of that name is a key of the config.
 _CONFIG = "STREAMING_WORKER_CONFIG"
 _STORE = "STREAMING_WORKER_STORE"
+_WORKERS = "STREAMING_WORKER_COUNT"
 
 _CONFIG_POLL_S = 1.0
 
@@ -86,7 +87,7 @@ def serve(loaded: Loaded, workers: int) -> None:
         shown = f"[{host}]" if ":" in host else host
         log.info("listening", url=f"http://{shown}:{port}", workers=workers)
         if workers == 1:
-            app = _built(loaded, store_url)
+            app = _built(loaded, store_url, workers)
             uvicorn.Server(_uvicorn(loaded, app)).run(sockets=[bound])
         else:
             _serve_with_workers(loaded, workers, bound, store_url)
@@ -126,6 +127,7 @@ def _serve_with_workers(
     """One parent, several workers. What must exist once, the parent holds: the embedded store and
     the folder in which the workers' metrics are added up."""
     os.environ[_CONFIG] = "" if loaded.path is None else str(loaded.path.absolute())
+    os.environ[_WORKERS] = str(workers)
     if store_url is not None:
         os.environ[_STORE] = store_url
     with tempfile.TemporaryDirectory(prefix="gateway-metrics-") as folder:
@@ -160,13 +162,13 @@ def worker() -> ASGIApp:
     path = os.environ[_CONFIG]
     loaded = _load_when_good(Path(path) if path else None)
     _configure_logs(loaded.settings.log)
-    return _built(loaded, os.environ.get(_STORE))
+    return _built(loaded, os.environ.get(_STORE), int(os.environ[_WORKERS]))
 
 
-def _built(loaded: Loaded, store_url: str | None) -> ASGIApp:
+def _built(loaded: Loaded, store_url: str | None, workers: int) -> ASGIApp:
     """The application of this process. What there is by now stays: left out of full collections,
     it no longer makes them longer (tens of ms) than the store's deadline."""
-    app = build(loaded, os.environ, store_url)
+    app = build(loaded, os.environ, store_url, workers)
     gc.collect()
     gc.freeze()
     return app

@@ -67,6 +67,10 @@ class ConfigWatcher:
         self._told = True
         self._wake.set()
 
+    def look(self) -> None:
+        """Look at the file soon, and reload if it changed. For hints that it may have."""
+        self._wake.set()
+
     async def run(self) -> None:
         """Reload on every change until cancelled."""
         async with asyncio.TaskGroup() as tasks:

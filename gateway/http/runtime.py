@@ -10,8 +10,10 @@ from gateway.decision import Policy
 from gateway.edge.fleet import Fleet
 from gateway.http.bodies import Bodies
 from gateway.source.source import Source
+from gateway.store.bus import Bus
 from gateway.store.decisions import DecisionCache
 from gateway.store.events import EventQueue
+from gateway.store.presence import Presence
 from gateway.store.protocol import Store
 from geodata.lookup import GeoLookup
 
@@ -35,6 +37,8 @@ class Gateway:
     runtime: Runtime
     fleet: Fleet
     store: Store
+    bus: Bus
+    presence: Presence
     geo: GeoLookup
     decisions: DecisionCache
     bodies: Bodies = field(default_factory=Bodies)

@@ -97,6 +97,19 @@ class DirectorySource:
         version = blake2b(data, digest_size=8).hexdigest()
         return SourceManifest(path, playlist, version, bandwidths_of(playlist))
 
+    async def purge(self, asset: str) -> None:
+        """Read the file again when ``asset`` is next asked for."""
+        self._generation += 1
+        self._known.pop(self._template.replace("{asset}", asset), None)
+
+    async def purge_prefix(self, prefix: str) -> None:  # noqa: ARG002
+        """Read all files again: that costs less than finding out which."""
+        self._forget()
+
+    async def doubt(self) -> None:
+        """Read all files again when they are next asked for."""
+        self._forget()
+
     def ready(self) -> str | None:
         """None when the root is there."""
         return None if self._root.is_dir() else f"{self._root} is not a directory"

@@ -26,6 +26,15 @@ class GeneratedSource:
         path = self._template.replace("{asset}", asset)
         return SourceManifest(path, self._playlist, self._version, self._bandwidths)
 
+    async def purge(self, asset: str) -> None:
+        """Nothing is known of any asset."""
+
+    async def purge_prefix(self, prefix: str) -> None:
+        """Nothing is known of any asset."""
+
+    async def doubt(self) -> None:
+        """The configured ladder is beyond doubt."""
+
     def ready(self) -> str | None:
         """Always ready."""
         return None

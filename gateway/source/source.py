@@ -42,6 +42,20 @@ class Source(Protocol):
         """
         ...
 
+    async def purge(self, asset: str) -> None:
+        """Forget what is known of ``asset``: its next manifest comes from the source. Never
+        raises."""
+        ...
+
+    async def purge_prefix(self, prefix: str) -> None:
+        """Forget what is known of all assets whose ids begin with ``prefix``. Never raises."""
+        ...
+
+    async def doubt(self) -> None:
+        """A purge may have been missed: check with the source before anything known is used again.
+        Where the source does not answer, what is known still stands in. Never raises."""
+        ...
+
     def ready(self) -> str | None:
         """None when assets can be loaded, else what is wrong, in a sentence."""
         ...

@@ -1,0 +1,106 @@
+"""What does this worker do when another one says that something changed?
+
+``policy``: somebody else's config was reloaded, so perhaps our file changed as well: look. Nothing
+is reloaded unless it did, so workers with different files leave each other alone. ``assets``: a
+purge. What may have been missed is made up for: the file is looked at, and the source asks its
+origin before it uses again what it knows. Topic ``edges`` is followed by those who know edges.
+"""
+
+import asyncio
+from collections.abc import Callable
+from random import SystemRandom
+
+import structlog
+
+from gateway.observe import metrics
+from gateway.source.source import Source
+from gateway.store.acks import acknowledge
+from gateway.store.bus import Bus, Gap, Message
+from gateway.store.messages import ControlMessage, PolicyReloaded, Purge, decode, encode
+from gateway.store.presence import Presence
+from gateway.store.protocol import Commands
+
+RETRY_S = 1.0
+"""How long an announcement that was not accepted waits before the next try."""
+
+log = structlog.get_logger()
+_random = SystemRandom()
+
+
+class Control:
+    """Follows what others say, and says what happened here."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        presence: Presence,
+        commands: Commands | None,
+        look: Callable[[], None],
+        source: Callable[[], Source],
+    ) -> None:
+        """``look`` has the config file looked at soon. ``source`` gives the source in use.
+        ``commands`` is where purges are acknowledged, None where nobody waits for it."""
+        self._bus = bus
+        self._presence = presence
+        self._commands = commands
+        self._look = look
+        self._source = source
+        self._policy_events = bus.subscribe("policy")
+        self._asset_events = bus.subscribe("assets")
+        self._version = ""
+        self._reloaded = asyncio.Event()
+
+    def reloaded(self, version: str) -> None:
+        """A config came into force here: say so to the others, as soon as they can be reached."""
+        self._version = version
+        self._reloaded.set()
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._announce())
+            tasks.create_task(self._follow_policy())
+            tasks.create_task(self._follow_assets())
+
+    async def _announce(self) -> None:
+        while True:
+            await self._reloaded.wait()
+            self._reloaded.clear()
+            if not await self._bus.publish("policy", encode(PolicyReloaded(self._version))):
+                self._reloaded.set()
+                await asyncio.sleep(RETRY_S * _random.uniform(0.8, 1.2))
+
+    async def _follow_policy(self) -> None:
+        async for event in self._policy_events:
+            match event if isinstance(event, Gap) else _decoded(event):
+                case Gap() | PolicyReloaded():
+                    self._look()
+                case _:
+                    continue
+
+    async def _follow_assets(self) -> None:
+        async for event in self._asset_events:
+            match event if isinstance(event, Gap) else _decoded(event):
+                case Gap(_, "lost" | "slow"):
+                    await self._source().doubt()
+                case Purge() as purge:
+                    await self._purge(purge)
+                case _:
+                    continue
+
+    async def _purge(self, purge: Purge) -> None:
+        if purge.asset is not None:
+            await self._source().purge(purge.asset)
+        elif purge.prefix is not None:
+            await self._source().purge_prefix(purge.prefix)
+        log.info("purged", asset=purge.asset, prefix=purge.prefix)
+        if self._commands is not None:
+            await acknowledge(self._commands, purge.token, self._presence.id)
+
+
+def _decoded(message: Message) -> ControlMessage | None:
+    """What a message says; one that says nothing is counted."""
+    found = decode(message.body)
+    if found is None:
+        metrics.BUS_IGNORED.labels(message.topic).inc()
+    return found

@@ -1,0 +1,111 @@
+"""What do workers tell each other? Small JSON objects, one kind for each thing that may happen.
+
+Redis may hold anything, and workers of several versions may share it: what is not exactly a message
+of this version is None, and whoever reads it goes on.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+
+from gateway.client.asset import AssetError, asset_id
+
+VERSION = 1
+MAX_WORD_CHARS = 128
+
+_PREFIX = re.compile(r"[A-Za-z0-9._~-][A-Za-z0-9._~/-]{0,511}\Z")
+_TOKEN = re.compile(r"[0-9a-f]{1,64}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyReloaded:
+    """``policy``: a worker decides by another version now; perhaps our file has changed, too."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class EdgesChanged:
+    """``edges``: look at them again. ``what`` happened (``drain``, ``register``, ``state``) to
+    ``edge``, an edge's id; both are for people, and checked for their length alone."""
+
+    what: str
+    edge: str
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """``assets``: forget one asset's manifests, or those of all assets whose ids begin with
+    ``prefix``. Workers acknowledge it under ``token``."""
+
+    asset: str | None
+    prefix: str | None
+    token: str
+
+
+ControlMessage = PolicyReloaded | EdgesChanged | Purge
+
+
+def encode(message: ControlMessage) -> bytes:
+    """The body of a message."""
+    match message:
+        case PolicyReloaded(version):
+            return _written(kind="policy-reloaded", version=version)
+        case EdgesChanged(what, edge):
+            return _written(kind="edges-changed", what=what, edge=edge)
+        case Purge(str(asset), _, token):
+            return _written(kind="purge", asset=asset, token=token)
+        case Purge(_, prefix, token):
+            return _written(kind="purge", prefix=prefix or "", token=token)
+
+
+def decode(body: bytes) -> ControlMessage | None:
+    """The message in ``body``; None when it is none that this version knows. Never raises."""
+    match _read(body):
+        case {"kind": "policy-reloaded", "version": version, **rest} if not rest:
+            return PolicyReloaded(version) if _is_word(version) else None
+        case {"kind": "edges-changed", "what": what, "edge": edge, **rest} if not rest:
+            return EdgesChanged(what, edge) if _is_word(what) and _is_word(edge) else None
+        case {"kind": "purge", "asset": asset, "token": token, **rest} if not rest:
+            return Purge(asset, None, token) if _is_asset(asset) and _is_token(token) else None
+        case {"kind": "purge", "prefix": prefix, "token": token, **rest} if not rest:
+            return Purge(None, prefix, token) if is_prefix(prefix) and _is_token(token) else None
+        case _:
+            return None
+
+
+def _written(**fields: str) -> bytes:
+    return json.dumps({"v": VERSION, **fields}).encode()
+
+
+def _read(body: bytes) -> dict[str, str]:
+    """The fields besides the version; none when this is no message of this version."""
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(told, dict) or told.pop("v", None) != VERSION:
+        return {}
+    return told if all(isinstance(value, str) for value in told.values()) else {}
+
+
+def is_prefix(text: str) -> bool:
+    """Whether an asset id may begin like this. Nothing at all is no prefix: a slip of the hand
+    must not purge everything."""
+    return _PREFIX.match(text) is not None
+
+
+def _is_asset(text: str) -> bool:
+    try:
+        asset_id(text)
+    except AssetError:
+        return False
+    return True
+
+
+def _is_token(text: str) -> bool:
+    return _TOKEN.match(text) is not None
+
+
+def _is_word(text: str) -> bool:
+    return 0 < len(text) <= MAX_WORD_CHARS
