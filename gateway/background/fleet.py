@@ -3,6 +3,8 @@
 Edges come from several finders (the config, DNS, registrations), and judgements of them from
 several judges (probes, drains, capacity). Whenever one of them says something new, the fleet is
 put together afresh, and requests that come after see it whole.
+
+There is always an edge: when nobody finds one any more, those that were there last stay.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,18 +27,21 @@ class FleetKeeper:
         self._finders: dict[str, tuple[Edge, ...]] = {"config": tuple(configured)}
         self._judges: dict[str, Mapping[str, Condition]] = {}
         self._listeners: list[Callable[[Fleet], None]] = []
-        self.fleet = self._assembled()
+        self._told: set[tuple[str, str]] = set()
+        self._count("config")
+        self.fleet = self._assembled(())
 
     def found(self, finder: str, edges: Sequence[Edge]) -> None:
         """``finder`` (``config``, ``dns``, ``registry``) knows these edges now, and no others. Of
         two edges of one id, that of the finder which spoke first counts; the config's always."""
         if self._finders.get(finder) != tuple(edges):
             self._finders[finder] = tuple(edges)
+            self._count(finder)
             self._assemble()
 
     def judged(self, judge: str, conditions: Mapping[str, Condition]) -> None:
-        """``judge`` (``health``, ``drain``, ``capacity``) finds the edges of these ids in these
-        conditions, and all others up."""
+        """``judge`` (``config``, ``health``, ``drain``, ``capacity``) finds the edges of these ids
+        in these conditions, and all others up. A template's id means all edges made from it."""
         if self._judges.get(judge, {}) != conditions:
             self._judges[judge] = dict(conditions)
             self._assemble()
@@ -45,20 +50,49 @@ class FleetKeeper:
         """Call ``listener`` with every new fleet; it must not block."""
         self._listeners.append(listener)
 
-    def _assembled(self) -> Fleet:
+    def finder_of(self, edge_id: str) -> str | None:
+        """Who found the edge of that id that counts; None when nobody knows one."""
+        return next(
+            (
+                finder
+                for finder, edges in self._finders.items()
+                if any(edge.id == edge_id for edge in edges)
+            ),
+            None,
+        )
+
+    def _assembled(self, last: Sequence[Edge]) -> Fleet:
+        """The fleet as everybody tells it; of the edges ``last`` when nobody knows any."""
         edges: dict[str, Edge] = {}
         for edge in chain.from_iterable(self._finders.values()):
             edges.setdefault(edge.id, edge)
-        conditions: dict[str, list[Condition]] = {}
-        for judged in self._judges.values():
-            for edge_id, condition in judged.items():
-                conditions.setdefault(edge_id, []).append(condition)
-        return Fleet.of(
-            tuple(edges.values()), {edge_id: worst(found) for edge_id, found in conditions.items()}
-        )
+        if not edges:
+            edges = {edge.id: edge for edge in last}
+        conditions = {edge.id: worst(self._judgements(edge)) for edge in edges.values()}
+        return Fleet.of(tuple(edges.values()), conditions)
+
+    def _judgements(self, edge: Edge) -> list[Condition]:
+        names = (edge.id,) if edge.template is None else (edge.id, edge.template)
+        return [
+            judged[name] for judged in self._judges.values() for name in names if name in judged
+        ]
+
+    def _count(self, finder: str) -> None:
+        """Count what a finder found, and tell once of each id that another one has as well."""
+        metrics.EDGES_BY_FINDER.labels(finder).set(len(self._finders[finder]))
+        taken: set[str] = set()
+        for other, edges in self._finders.items():
+            for edge in edges:
+                if edge.id in taken and (other, edge.id) not in self._told:
+                    self._told.add((other, edge.id))
+                    log.warning("edge_passed_over", edge=edge.id, finder=other, reason="id taken")
+                taken.add(edge.id)
+        self._told &= {(name, edge.id) for name, found in self._finders.items() for edge in found}
 
     def _assemble(self) -> None:
-        before, self.fleet = self.fleet, self._assembled()
+        before, self.fleet = self.fleet, self._assembled(self.fleet.edges)
+        if not any(self._finders.values()):
+            log.error("edges_none_found", kept=len(self.fleet.edges))
         _tell(before, self.fleet)
         for listener in self._listeners:
             listener(self.fleet)

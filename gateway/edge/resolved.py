@@ -124,9 +124,16 @@ def _edge(template: Edge, record: Record, weight: int | None) -> Edge:
         template,
         id=_id(template.id, record, shown),
         url=parts._replace(netloc=host + shown).geturl(),
+        health_url=_moved(template.health_url, parts.netloc, host + shown),
         weight=template.weight if weight is None else weight,
         template=template.id,
     )
+
+
+def _moved(health_url: str | None, netloc: str, there: str) -> str | None:
+    """An absolute URL of the template's own host follows it; others stay."""
+    parts = urlsplit(health_url or "")
+    return health_url if parts.netloc != netloc else parts._replace(netloc=there).geturl()
 
 
 def _id(template: str, record: Record, port: str) -> str:

@@ -42,6 +42,41 @@ EDGES_BY_STATE = Gauge(
     ["state"],
     multiprocess_mode="livemax",
 )
+EDGES_BY_FINDER = Gauge(
+    "gateway_edges_found",
+    "Edges as they were found, by finder (config, dns, registry).",
+    ["finder"],
+    multiprocess_mode="livemax",
+)
+DNS_REFRESHES = Counter(
+    "gateway_dns_refreshes",
+    "Questions for names of edges, by outcome (ok, empty, timeout, refused, garbage, unreachable).",
+    ["outcome"],
+)
+DNS_UNUSABLE = Counter("gateway_dns_unusable_records", "Records of edges that no URL is made of.")
+REGISTRY_GARBAGE = Counter(
+    "gateway_registry_garbage", "Registered edges and drains that made no sense, each once."
+)
+EDGE_LEASED = Gauge(
+    "gateway_edge_leased_kbps",
+    "Expected bit rates of the sessions placed on an edge that has a capacity, in kbit/s.",
+    ["edge"],
+    multiprocess_mode="livemax",
+)
+EDGE_CAPACITY = Gauge(
+    "gateway_edge_capacity_kbps",
+    "How much may be leased of an edge, in kbit/s.",
+    ["edge"],
+    multiprocess_mode="livemax",
+)
+PLACEMENTS = Counter(
+    "gateway_placements",
+    "Leases taken, by outcome (kept, first, spilled, over).",
+    ["outcome"],
+)
+LEASE_ERRORS = Counter(
+    "gateway_lease_errors", "Leases that the store could not be asked for; taken from own shares."
+)
 PROBLEMS = Counter("gateway_problems", "Problem answers, by their type.", ["problem"])
 PLAYLIST_FAULTS = Counter(
     "gateway_playlist_faults", "Faults in source playlists that were served all the same.", ["rule"]

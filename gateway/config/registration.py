@@ -1,0 +1,86 @@
+"""What does an edge say when it registers itself? The same as a table of ``[[edges]]``.
+
+A registration is checked by whoever writes it, and by whoever reads it: anybody who can write to
+the store may have written it.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from pydantic import Field, ValidationError
+
+from gateway.config.build import edge_of
+from gateway.config.delivery import EdgeSettings
+from gateway.config.faults import problems_of
+from gateway.config.problem import ConfigError, KeyPath, Problem
+from gateway.config.section import Section
+from gateway.edge.edge import Edge
+
+MIN_TTL_S: Final = 1.0
+MAX_TTL_S: Final = 3600.0
+
+_NOT_FOR_THEM: Final = ("dns", "drain")
+"""Keys that are the operator's own."""
+
+
+class _Tables(Section):
+    """A registration where the schema knows it: in the list of edges."""
+
+    edges: tuple[EdgeSettings, ...] = Field(max_length=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """An edge that registered itself, for ``ttl_s`` seconds."""
+
+    edge: Edge
+    ttl_s: float
+
+
+def facts_of(table: Mapping[str, Any], ttl_s: float, owner: str) -> bytes:
+    """A registration as it is written. ``owner`` tells it from another one of the same id.
+
+    Raises :class:`ConfigError` with everything that is wrong, each under the option of its key.
+    """
+    _checked(table)
+    facts = {"edge": dict(table), "ttl_ms": round(ttl_s * 1000), "owner": owner}
+    return json.dumps(facts, sort_keys=True).encode()
+
+
+def registration_of(facts: bytes) -> Registration:
+    """A registration as it was written. Raises ValueError, which says why it makes no sense."""
+    try:
+        told = json.loads(facts)
+    except RecursionError:
+        raise ValueError("nests too deeply") from None
+    match told:
+        case {"edge": dict(table), "ttl_ms": int(ttl_ms), **rest} if set(rest) <= {"owner"}:
+            ttl_s = ttl_ms / 1000
+        case _:
+            raise ValueError("is not a registration")
+    if not MIN_TTL_S <= ttl_s <= MAX_TTL_S:
+        raise ValueError(f"has a time to live that is not {MIN_TTL_S:.0f} to {MAX_TTL_S:.0f} s")
+    return Registration(_checked(table), ttl_s)
+
+
+def _checked(table: Mapping[str, Any]) -> Edge:
+    problems = [
+        Problem("", "is not for registered edges", source=f"--{key}")
+        for key in _NOT_FOR_THEM
+        if key in table
+    ]
+    if problems:
+        raise ConfigError(problems)
+    try:
+        return edge_of(_Tables.model_validate({"edges": [table]}).edges[0])
+    except ValidationError as error:
+        raise ConfigError(
+            [replace(problem, path="") for problem in problems_of(error, _option)]
+        ) from None
+
+
+def _option(path: KeyPath) -> str:
+    key = next((part for part in reversed(path) if isinstance(part, str)), "")
+    return "--" + str(key).replace("_", "-")
