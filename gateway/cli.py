@@ -1,4 +1,4 @@
-"""The commands: serve, check, explain, stats, schema, demo.
+"""The commands: serve, check, explain, stats, purge, schema, demo.
 
 Exit codes: 0 ok, 1 the input was wrong (the message is on stderr), 2 usage.
 """
@@ -142,6 +142,30 @@ def stats(config: Path | None, window: int, group: str | None, once: bool, as_js
         _fail(f"error: {error}")
     except KeyboardInterrupt:
         return
+
+
+@main.command()
+@click.argument("asset", required=False)
+@click.option("--prefix", help="All assets whose ids begin like this, instead of one.")
+@click.option("--config", type=_CONFIG, help="The TOML file; without it, the shipped defaults.")
+def purge(asset: str | None, prefix: str | None, config: Path | None) -> None:
+    """Have all workers on the same Redis forget the manifests of ASSET.
+
+    Exit code 1 when any of them did not say within 2 s that it has.
+    """
+    from gateway.observe import logs  # noqa: PLC0415
+    from gateway.purge import PurgeError, purge_everywhere, purge_of  # noqa: PLC0415
+
+    if (asset is None) == (prefix is None):
+        raise click.UsageError("give an ASSET or a --prefix, one of the two")
+    logs.configure("error", "console")
+    try:
+        purged = asyncio.run(purge_everywhere(_load(config), purge_of(asset, prefix)))
+    except PurgeError as error:
+        _fail(f"error: {error}")
+    if purged.silent:
+        _fail(purged.to_text())
+    click.echo(purged.to_text())
 
 
 @main.command()
