@@ -37,6 +37,7 @@ latitude = {latitude}
 longitude = {longitude}
 continents = {continents}
 fallback = {fallback}
+health_url = "healthz"
 """
 
 

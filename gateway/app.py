@@ -18,10 +18,12 @@ import structlog
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
+from gateway.background import capacity
 from gateway.background import geo as geo_files
 from gateway.background.control import Control
 from gateway.background.events import EventWriter
 from gateway.background.fleet import FleetKeeper
+from gateway.background.health import HealthWatch
 from gateway.client.address import TrustedProxies
 from gateway.client.device import DeviceClassifier, DeviceRule
 from gateway.client.hints import parse_hints
@@ -42,7 +44,9 @@ from gateway.source.source import Source
 from gateway.store.connect import bus_over, connect, control_store
 from gateway.store.decisions import DecisionCache
 from gateway.store.events import EventQueue
+from gateway.store.leases import Leases
 from gateway.store.presence import Presence, Worker
+from gateway.store.sessions import Sessions
 from geodata.lookup import EMBEDDED, GeoLookup
 from manifests.hls.generated import GeneratedRung
 
@@ -86,9 +90,13 @@ class Application:
             presence=presence,
             geo=geo_lookup(settings),
             decisions=DecisionCache(store, settings.store.decision_ttl_s),
+            sessions=Sessions(store, settings.store.session_ttl_s),
+            leases=Leases(store, settings.capacity.lease_s, presence.count),
             bodies=Bodies(settings.limits.local_cache_bytes),
         )
+        self.gateway.leases.use(self.keeper.fleet)
         self.keeper.on_change(self._use_fleet)
+        self._health = HealthWatch(control, self.keeper, settings.health, self.gateway.bus)
         self._events = _event_writer(self.gateway)
         self._watcher = ConfigWatcher(loaded, environ, self._apply, _Reloads(self._reloaded))
         self._control_store = control
@@ -116,10 +124,12 @@ class Application:
 
     def _apply(self, loaded: Loaded) -> None:
         self.gateway.runtime = _runtime(loaded, self.gateway.runtime)
+        self._health.configure(loaded.settings.health)
         self.keeper.found("config", loaded.policy.edges)
 
     def _use_fleet(self, fleet: Fleet) -> None:
         self.gateway.fleet = fleet
+        self.gateway.leases.use(fleet)
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _: "Application") -> AsyncIterator[None]:
@@ -128,6 +138,7 @@ class Application:
         await self.gateway.store.start()
         await self._control_store.start()
         metrics.STORE_UP.set(0 if self.gateway.store.state == "down" else 1)
+        await self._health.first_look()
         followers: Sequence[Coroutine[Any, Any, None]] = (
             self.gateway.runtime.source.watch(),
             geo_files.follow(self.gateway.geo),
@@ -135,6 +146,8 @@ class Application:
             self.gateway.bus.run(),
             self.gateway.presence.run(),
             self._control.run(),
+            self._health.run(),
+            capacity.follow(self.gateway.leases, self.keeper),
             *(() if self._events is None else (self._events.run(),)),
         )
         tasks = [asyncio.create_task(_guarded(follower)) for follower in followers]

@@ -19,7 +19,7 @@ An edge that was never probed is up, and takes everyone: only one that was down 
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from gateway.edge.fleet import Condition
+from gateway.edge.fleet import UP, Condition
 
 HealthState = Literal["up", "degraded", "down"]
 
@@ -150,6 +150,8 @@ def rises_after(health: Health, rules: Rules) -> int:
 
 def condition(health: Health, rules: Rules, now_s: float) -> Condition:
     """What follows for viewers at ``now_s`` (Unix time)."""
+    if health.state == "up" and health.returned_s is None and health.since_s is None:
+        return UP
     if health.state == "down":
         return Condition("down", 0.0, why=health.why, since_s=health.since_s)
     admits = _share(health, rules, now_s)

@@ -6,10 +6,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.edge.fleet import Fleet
 from gateway.http.openapi import document
 from gateway.http.runtime import Gateway
 from gateway.observe import metrics
 
+SHOWN_EDGES = 20
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -44,6 +46,7 @@ def _checks(gateway: Gateway) -> dict[str, dict[str, Any]]:
         if gateway.store.state == "up"
         else {"status": "degraded", "reason": str(gateway.store.trouble or gateway.store.state)},
     }
+    checks["edges"] = _edges(gateway.fleet)
     for database in gateway.geo.status:
         checks[f"geo_{database.role}"] = (
             {"status": "ok", "built": database.build_epoch}
@@ -51,6 +54,19 @@ def _checks(gateway: Gateway) -> dict[str, dict[str, Any]]:
             else {"status": "degraded", "reason": database.last_error}
         )
     return checks
+
+
+def _edges(fleet: Fleet) -> dict[str, Any]:
+    """Players are sent elsewhere when edges are down, so that never makes the gateway unready."""
+    down = [
+        edge.id
+        for edge, condition in zip(fleet.edges, fleet.conditions, strict=True)
+        if condition.state == "down"
+    ]
+    if not down:
+        return {"status": "ok"}
+    shown = ", ".join(down[:SHOWN_EDGES]) + (", …" if len(down) > SHOWN_EDGES else "")
+    return {"status": "degraded", "reason": f"{len(down)} of {len(fleet.edges)} down: {shown}"}
 
 
 async def prometheus(request: Request) -> Response:  # noqa: ARG001

@@ -13,6 +13,7 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    Summary,
     disable_created_metrics,
     generate_latest,
 )
@@ -41,6 +42,29 @@ EDGES_BY_STATE = Gauge(
     "Edges of the fleet, by state (up, degraded, draining, down).",
     ["state"],
     multiprocess_mode="livemax",
+)
+PROBES = Counter(
+    "gateway_probes",
+    "Probes of edges, by how they ended (ok, timeout, refused, dns, tls, broken, redirect, status, "
+    "not-media, stale).",
+    ["edge", "outcome"],
+)
+PROBE_SECONDS = Summary("gateway_probe_seconds", "Seconds that probes took.", ["edge"])
+EDGE_STATE = Gauge(
+    "gateway_edge_state",
+    "How probes find the edge: 1 up, 0.5 degraded, 0 down; what the worker says that sees worst.",
+    ["edge"],
+    multiprocess_mode="livemin",
+)
+EDGE_CHANGES = Counter(
+    "gateway_edge_state_changes",
+    "Changes of an edge's state that this gateway's own probes found (up, degraded, down).",
+    ["edge", "state"],
+)
+IS_PROBER = Gauge(
+    "gateway_probing_workers",
+    "Workers that probe edges: 1, or each of them while there is no Redis.",
+    multiprocess_mode="livesum",
 )
 EDGES_BY_FINDER = Gauge(
     "gateway_edges_found",
@@ -82,6 +106,32 @@ PLAYLIST_FAULTS = Counter(
     "gateway_playlist_faults", "Faults in source playlists that were served all the same.", ["rule"]
 )
 SOURCE_ERRORS = Counter("gateway_source_errors", "Source manifests that could not be served.")
+ORIGIN_REQUESTS = Counter(
+    "gateway_origin_requests",
+    "Requests to origins, by outcome (the status, or why there was no answer that can be used).",
+    ["origin", "outcome"],
+)
+ORIGIN_SECONDS = Histogram(
+    "gateway_origin_request_seconds",
+    "Seconds per request to an origin.",
+    ["origin"],
+    buckets=(*_SECONDS, 5.0, 10.0),
+)
+ORIGIN_RETRIES = Counter("gateway_origin_retries", "Requests to origins that were made again.")
+ORIGIN_BREAKER = Gauge(
+    "gateway_origin_breaker_open",
+    "1 while an origin is not asked because it fails, 0.5 while it is tried.",
+    ["origin"],
+    multiprocess_mode="livemax",
+)
+ORIGIN_BREAKER_CHANGES = Counter(
+    "gateway_origin_breaker_changes", "Changes of an origin's breaker.", ["origin", "state"]
+)
+ORIGIN_COPIES = Counter(
+    "gateway_origin_copies_served",
+    "Source manifests from origins that were used, by freshness (fresh, revalidated, stale).",
+    ["freshness"],
+)
 STORE_OPERATIONS = Histogram(
     "gateway_store_operation_seconds",
     "Seconds per store operation, by operation and outcome.",

@@ -31,6 +31,11 @@ EDGE_UNTIL = PREFIX + b"{edges}:until"
 EDGE_DRAINS = PREFIX + b"{edges}:drains"
 """Which edges operators drain, by id."""
 
+LEASES = PREFIX + b"{leases}:held"
+"""Who has leased how much of which edge; names with ``{leases}`` share one slot of a cluster."""
+LEASE_ENDS = PREFIX + b"{leases}:ends"
+"""When each lease ends."""
+
 
 def decision_key(key: str) -> bytes:
     """The name of the decision for one client class, place cell, asset and policy version."""

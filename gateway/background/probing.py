@@ -1,0 +1,133 @@
+"""When is which edge probed? Each in a task of its own, so that a slow one holds up no other.
+
+Starts are spread, intervals jittered, and the number of probes a second and at one time is bounded:
+with many edges the interval grows. A probe that failed, or that is not answered soon, is followed
+at once by the next one, beside it, until there are ``fall`` of them: an edge that hangs is found
+out in little more than one timeout, however patient that is with edges far away.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from random import SystemRandom
+
+import aiohttp
+
+from gateway.background.probe import Probed, Prober, Seen, Target, client
+from gateway.config.health import HealthSettings
+from gateway.edge.health import UNKNOWN, Health, Rules, after
+from gateway.edge.live import Head
+from gateway.observe import metrics
+
+MAX_PER_S = 400
+CONCURRENCY = 256
+RECHECK_S = 0.25
+JITTER = 0.1
+KEPT_CONNECTIONS = 256
+"""With more edges than this, connections are closed after each probe."""
+
+_random = SystemRandom()
+
+
+@dataclass(slots=True)
+class Watched:
+    """An edge that is probed, and what is known of it. ``seen`` is its last playlist, or how far
+    that had come when another worker read it."""
+
+    target: Target
+    health: Health = UNKNOWN
+    seen: Seen | Head | None = None
+
+
+def rules_of(settings: HealthSettings) -> Rules:
+    """The thresholds that a config sets."""
+    return Rules(
+        fall=settings.fall,
+        rise=settings.rise,
+        slow_s=settings.slow_ms / 1000,
+        slow_start_s=settings.slow_start_s,
+    )
+
+
+class Probing:
+    """Probes edges from :meth:`start` to :meth:`stop`, and writes what it finds into them."""
+
+    def __init__(self, settings: HealthSettings, changed: Callable[[], None]) -> None:
+        """``changed`` is called when an edge has entered another state."""
+        self.settings = settings
+        self._changed = changed
+        self._session: aiohttp.ClientSession | None = None
+        self._limit = asyncio.Semaphore(CONCURRENCY)
+        self._tasks: dict[str, tuple[Watched, asyncio.Task[None]]] = {}
+
+    @property
+    def running(self) -> bool:
+        """Whether it probes now."""
+        return self._session is not None
+
+    async def start(self, edges: Mapping[str, Watched]) -> None:
+        """Probe these edges and no others; those that are probed already are not disturbed."""
+        if self._session is None:
+            self._session = client(CONCURRENCY)
+        for edge_id, (watched, task) in list(self._tasks.items()):
+            if edges.get(edge_id) is not watched:
+                task.cancel()
+                del self._tasks[edge_id]
+        for edge_id, watched in edges.items():
+            if edge_id not in self._tasks:
+                work = self._watch(edge_id, watched, self._session)
+                self._tasks[edge_id] = watched, asyncio.create_task(work)
+
+    async def stop(self) -> None:
+        """Probe no more."""
+        tasks = [task for _, task in self._tasks.values()]
+        self._tasks.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _watch(self, edge_id: str, watched: Watched, session: aiohttp.ClientSession) -> None:
+        await asyncio.sleep(_random.uniform(0, self._interval_s()))
+        while True:
+            await self._ask(edge_id, watched, session)
+            await asyncio.sleep(self._interval_s() * _random.uniform(1 - JITTER, 1 + JITTER))
+
+    def _interval_s(self) -> float:
+        return max(self.settings.interval_ms / 1000, len(self._tasks) / MAX_PER_S)
+
+    async def _ask(self, edge_id: str, watched: Watched, session: aiohttp.ClientSession) -> None:
+        """Probe, and while there is no good answer, again and again before the edge is down."""
+        loop = asyncio.get_running_loop()
+        attempts = 1 if watched.health.state == "down" else self.settings.fall
+        async with asyncio.TaskGroup() as probes:
+            for attempt in range(attempts):
+                started = loop.time()
+                probe = probes.create_task(self._probe(edge_id, watched, session))
+                if attempt == attempts - 1:
+                    return
+                await asyncio.wait({probe}, timeout=RECHECK_S)
+                if probe.done() and not probe.result().outcome.failure:
+                    return
+                await asyncio.sleep(max(0.0, started + RECHECK_S - loop.time()))
+
+    async def _probe(
+        self, edge_id: str, watched: Watched, session: aiohttp.ClientSession
+    ) -> Probed:
+        settings = self.settings
+        prober = Prober(session, settings.timeout_ms / 1000, settings.live_stale_factor)
+        async with self._limit:
+            keep = len(self._tasks) <= KEPT_CONNECTIONS
+            found = await prober.probe(watched.target, watched.seen, time.time(), keep=keep)
+        metrics.PROBES.labels(edge_id, found.result).inc()
+        metrics.PROBE_SECONDS.labels(edge_id).observe(found.outcome.latency_s)
+        before = watched.health
+        watched.health = after(before, found.outcome, rules_of(settings), time.time())
+        watched.seen = found.seen or watched.seen
+        if watched.health.state != before.state:
+            metrics.EDGE_CHANGES.labels(edge_id, watched.health.state).inc()
+            self._changed()
+        return found
