@@ -20,6 +20,7 @@ class Step(StrEnum):
     LADDER = "ladder"
     START = "start"
     EDGE = "edge"
+    LEASE = "lease"
     STORE = "store"
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from gateway.client.session import SessionRecord
 from gateway.reason import Reason
 from geodata.place import Place
 from manifests.codecs import CodecFamily, VideoRange
@@ -81,7 +82,8 @@ class Facts:
     ``throughput`` None: nothing was measured. ``minute_of_day`` counts from 00:00 in the policy's
     time zone. ``viewer`` is the stable name of this viewer for edge choice (session, or a prefix
     of the address) and never leaves the process. ``placed_on`` is the id of the edge that this
-    session plays this asset from already.
+    session plays this asset from already. ``record`` is what is remembered of the session, with
+    what this request measured; None without a session.
     """
 
     asset: str
@@ -94,4 +96,5 @@ class Facts:
     viewer: str = ""
     minute_of_day: int = 0
     placed_on: str | None = None
+    record: SessionRecord | None = None
     reasons: tuple[Reason, ...] = ()

@@ -78,7 +78,8 @@ class StoreSettings(Section):
     decision_ttl_s: TimeToLive
     """How long a decision is kept, in seconds."""
     session_ttl_s: TimeToLive
-    """How long a session's measured speed is kept after its last request, in seconds."""
+    """How long a session's measured speed and its edges are kept after its last request, in
+    seconds."""
 
 
 class GeoSettings(Section):
@@ -128,6 +129,14 @@ class LimitsSettings(Section):
     """Finished manifests that each worker keeps in memory, in bytes altogether."""
 
 
+class CapacitySettings(Section):
+    """How sessions fill edges that have a `capacity_mbps`."""
+
+    lease_s: TimeToLive
+    """How long a session counts on its edge after its player last asked for the playlist, in
+    seconds. About as long as a mean play is right: longer leaves room unused, shorter overfills."""
+
+
 class LogSettings(Section):
     """What is written to standard error."""
 
@@ -145,6 +154,7 @@ class Settings(Section):
     geo: Annotated[GeoSettings, RESTART]
     source: Annotated[SourceSettings, RESTART]
     limits: LimitsSettings
+    capacity: Annotated[CapacitySettings, RESTART]
     log: Annotated[LogSettings, RESTART]
     events: EventSettings
     dns: DnsSettings

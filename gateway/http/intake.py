@@ -8,13 +8,12 @@ from datetime import datetime
 from gateway.client import cmcd, throughput
 from gateway.client.address import resolve, viewer_prefix
 from gateway.client.cmcd import Cmcd
-from gateway.client.estimate import SessionEstimate
 from gateway.client.facts import Facts
 from gateway.client.hints import parse_hints
 from gateway.client.limits import RequestParameters
+from gateway.client.session import SessionRecord
 from gateway.http.runtime import Gateway, Runtime
 from gateway.reason import Reason, Step
-from gateway.store.protocol import StoreUnavailable
 from geodata.place import NOT_LOOKED_UP, Place
 
 
@@ -68,7 +67,8 @@ async def gather(
     device = runtime.classifier.classify(headers.get("user-agent"), hints)
     report = _cmcd(asked, headers)
     session = asked.session or report.sid
-    remembered, memory = await _remembered(gateway, session)
+    record, memory = await _remembered(gateway, session)
+    remembered = None if record is None else record.estimate
     speed, speed_reasons = throughput.choose(
         asked.speed_kbps,
         asked.bandwidth_hint_mbps,
@@ -79,9 +79,9 @@ async def gather(
         now_s,
     )
     fresh = throughput.remember(remembered, speed, now_s)
-    if session is not None and fresh is not None and memory is None:
-        ttl_s = runtime.settings.store.session_ttl_s
-        gateway.store.put_session_later(session, fresh.to_bytes(), ttl_s)
+    if session is not None and record is not None and fresh is not None:
+        record = record.measured(fresh)
+        gateway.sessions.put(session, record)
     prefix = "" if address.ip is None else viewer_prefix(address.ip)
     local = datetime.fromtimestamp(now_s, runtime.zone)
     return Facts(
@@ -94,6 +94,8 @@ async def gather(
         session=session,
         viewer=session or prefix,
         minute_of_day=local.hour * 60 + local.minute,
+        placed_on=None if record is None else record.edge_of(asset),
+        record=record,
         reasons=(
             *address.reasons,
             _reason_of_place(place),
@@ -114,16 +116,15 @@ def _cmcd(asked: RequestParameters, headers: Headers) -> Cmcd:
 
 async def _remembered(
     gateway: Gateway, session: str | None
-) -> tuple[SessionEstimate | None, Reason | None]:
-    """What the store remembers of a session, and why it could not say when it could not."""
+) -> tuple[SessionRecord | None, Reason | None]:
+    """What is remembered of a session, and why the store could not say when it could not."""
     if session is None:
         return None, None
-    try:
-        data = await gateway.store.get_session(session)
-    except StoreUnavailable as error:
-        text = f"the session's memory could not be asked ({error.trouble})"
-        return None, Reason(Step.STORE, "session-unavailable", text)
-    return (None if data is None else SessionEstimate.from_bytes(data)), None
+    record, trouble = await gateway.sessions.get(session)
+    if trouble is None:
+        return record, None
+    text = f"the session's memory could not be asked ({trouble})"
+    return record, Reason(Step.STORE, "session-unavailable", text)
 
 
 def _reason_of_place(place: Place) -> Reason:

@@ -30,10 +30,17 @@ from gateway.http.headers import (
     server_timing,
 )
 from gateway.http.intake import Headers, gather, read_headers
+from gateway.http.placement import Lease, lease, reasons_of_lease, remember
 from gateway.http.runtime import Gateway, Runtime
 from gateway.ladder.fit import NothingToPlayError
 from gateway.observe import metrics
-from gateway.source.source import BadSourceError, NoSuchAssetError, SourceManifest
+from gateway.source.source import (
+    BadSourceError,
+    NoSuchAssetError,
+    OriginError,
+    OriginTimeoutError,
+    SourceManifest,
+)
 from gateway.store.decisions import Cache
 from manifests.hls.blocks import is_rewritable
 from manifests.hls.multivariant import QueryParameterError, write
@@ -71,6 +78,7 @@ class Answer:
     choice: Choice
     decision: Decision
     edges: tuple[Edge, ...]
+    lease: Lease | None
     cache: Cache
     marks: list[tuple[str, float]]
 
@@ -84,9 +92,10 @@ async def play(request: Request) -> Response:
         _valid_asset(path.removesuffix(_DASH))
         raise problems.not_available_yet("DASH")
     if not path.endswith(_HLS):
-        answer = await _answer(gateway, request, _valid_asset(path))
+        answer = await _answer(gateway, request, _valid_asset(path), take=False)
         return _json(request, answer, start)
-    answer = await _answer(gateway, request, _valid_asset(path.removesuffix(_HLS)))
+    take = request.method == "GET"
+    answer = await _answer(gateway, request, _valid_asset(path.removesuffix(_HLS)), take=take)
     body = _body(gateway, answer)
     answer.marks.append(("write", time.perf_counter()))
     return tell_placed(gateway, request, answer, _finish(answer, body, MANIFEST_TYPE, start))
@@ -99,8 +108,9 @@ def _valid_asset(text: str) -> str:
         raise problems.no_such_asset(str(error)) from error
 
 
-async def _answer(gateway: Gateway, request: Request, asset: str) -> Answer:
-    """Everything up to the decision, in order."""
+async def _answer(gateway: Gateway, request: Request, asset: str, *, take: bool) -> Answer:
+    """Everything up to the decision, in order. With ``take`` the player goes to the edge that it
+    is told, and counts there."""
     runtime, fleet = gateway.runtime, gateway.fleet
     marks: list[tuple[str, float]] = []
     try:
@@ -127,10 +137,30 @@ async def _answer(gateway: Gateway, request: Request, asset: str) -> Answer:
         raise problems.nothing_to_play(str(error)) from error
     edges = edges_for(fleet, decision, facts)
     marks.append(("decide", time.perf_counter()))
+    ask = cache != "off" and (facts.record is None or facts.record.whole)
+    leased = await lease(
+        gateway, fleet, facts, choice, decision, source.playlist, edges, take=take, ask=ask
+    )
+    if leased is not None:
+        edges = leased.edges()
+        marks.append(("lease", time.perf_counter()))
+    if take:
+        remember(gateway, facts, edges[0], time.time())
     metrics.DECISIONS.labels(decision.profile, facts.device.kind, cache).inc()
     metrics.EDGES.labels(edges[0].id).inc()
     return Answer(
-        runtime, fleet, asked, headers, facts, source, choice, decision, edges, cache, marks
+        runtime=runtime,
+        fleet=fleet,
+        asked=asked,
+        headers=headers,
+        facts=facts,
+        source=source,
+        choice=choice,
+        decision=decision,
+        edges=edges,
+        lease=leased,
+        cache=cache,
+        marks=marks,
     )
 
 
@@ -139,6 +169,12 @@ async def _load(runtime: Runtime, asset: str) -> SourceManifest:
         return await runtime.source.load(asset)
     except NoSuchAssetError as error:
         raise problems.no_such_asset(f"there is no asset {asset!r}") from error
+    except OriginTimeoutError as error:
+        metrics.SOURCE_ERRORS.inc()
+        raise problems.origin_timeout(str(error)) from error
+    except OriginError as error:
+        metrics.SOURCE_ERRORS.inc()
+        raise problems.bad_origin(str(error)) from error
     except BadSourceError as error:
         metrics.SOURCE_ERRORS.inc()
         raise problems.bad_source(str(error)) from error
@@ -164,7 +200,7 @@ def _write(answer: Answer, edge: Edge) -> bytes:
         return write(
             source.playlist,
             answer.decision.edit,
-            rebaser(source.path, edge.url, source.base_url),
+            rebaser(source.path, edge.url, source.base_urls),
             answer.asked.by_name,
         )
     except QueryParameterError as error:
@@ -215,6 +251,8 @@ def _members(request: Request, answer: Answer) -> dict[str, Any]:
     speed = facts.throughput
     policy, fleet, choice = answer.runtime.policy, answer.fleet, answer.choice
     reasons = reasons_of(policy, fleet, facts, choice, answer.decision, answer.edges)
+    if answer.lease is not None:
+        reasons += reasons_of_lease(answer.lease, fleet)
     return {
         "asset": facts.asset,
         "manifest_url": _manifest_url(request, answer),
@@ -252,7 +290,7 @@ def _ladder(answer: Answer) -> list[dict[str, Any]]:
             "height": variant.height,
             "bandwidth": variant.bandwidth,
             "codecs": ",".join(variant.codecs) or None,
-            "uri": rebase(uri, source.path, edge.url, source.base_url)
+            "uri": rebase(uri, source.path, edge.url, source.base_urls)
             if is_rewritable(uri)
             else uri,
         }

@@ -13,8 +13,10 @@ from gateway.source.source import Source
 from gateway.store.bus import Bus
 from gateway.store.decisions import DecisionCache
 from gateway.store.events import EventQueue
+from gateway.store.leases import Leases
 from gateway.store.presence import Presence
 from gateway.store.protocol import Store
+from gateway.store.sessions import Sessions
 from geodata.lookup import GeoLookup
 
 
@@ -41,5 +43,7 @@ class Gateway:
     presence: Presence
     geo: GeoLookup
     decisions: DecisionCache
+    sessions: Sessions
+    leases: Leases
     bodies: Bodies = field(default_factory=Bodies)
     events: EventQueue | None = None

@@ -1,0 +1,121 @@
+"""What is remembered of a session between its requests? How fast it was, and where it plays from.
+
+A record is small and bounded: the speed's last samples, and for the last ``MAX_PLACES`` assets the
+edge that their playlist named. A player that asks again for a title it is playing so stays where
+it is, though its edge drains, fills up, or takes fewer new viewers.
+
+The record is ``0x02``, the number of bytes of the estimate, the estimate, and then for each place
+8 bytes of the asset's hash, 4 bytes of whole seconds since 1970, the number of bytes of the edge's
+id, and the id. Records of the layout before (``0x01``, an estimate alone) are read, too.
+"""
+
+import re
+import struct
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import NamedTuple, Self
+
+from gateway.client.estimate import CLOCK_SKEW_S, SessionEstimate
+
+MAX_PLACES = 4
+"""So many assets have their place remembered: what plays now, what is loaded next, and what a
+viewer may go back to."""
+ASSET_BYTES = 8
+MAX_EDGE_ID_BYTES = 255
+
+_FORMAT = b"\x02"
+_HEAD = struct.Struct(">cB")
+_PLACE = struct.Struct(f">{ASSET_BYTES}sIB")
+_EDGE_ID = re.compile(rb"[!-~]+")
+NOTHING_MEASURED = SessionEstimate()
+
+
+class SessionPlace(NamedTuple):
+    """Where a session plays an asset (``asset_name``) from: an edge's id, and since when or when
+    this was last written, in whole seconds since 1970."""
+
+    asset: bytes
+    edge: str
+    time_s: int
+
+
+def asset_name(asset: str) -> bytes:
+    """``ASSET_BYTES`` bytes that stand for an asset id."""
+    return blake2b(asset.encode("utf-8", "surrogatepass"), digest_size=ASSET_BYTES).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """All that is remembered of one session; ``places`` in the order in which they were written.
+
+    ``whole`` is False when the store could not be asked: there may be more than this, so it must
+    not take the place of what is stored.
+    """
+
+    estimate: SessionEstimate = NOTHING_MEASURED
+    places: tuple[SessionPlace, ...] = ()
+    whole: bool = True
+
+    def edge_of(self, asset: str) -> str | None:
+        """The id of the edge that this session plays ``asset`` from; None when not known."""
+        name = asset_name(asset)
+        return next((place.edge for place in self.places if place.asset == name), None)
+
+    def measured(self, estimate: SessionEstimate) -> Self:
+        """With another speed estimate."""
+        return replace(self, estimate=estimate)
+
+    def placed(self, asset: str, edge: str, now_s: float, refresh_s: float) -> Self:
+        """With ``asset`` played from ``edge``.
+
+        The very same record when it says so already and is younger than ``refresh_s`` seconds:
+        then there is nothing to write. An id that is too long to be stored is not remembered.
+        """
+        if len(edge.encode()) > MAX_EDGE_ID_BYTES:
+            return self
+        name = asset_name(asset)
+        known = next((place for place in self.places if place.asset == name), None)
+        if known is not None and known.edge == edge:
+            age_s = now_s - known.time_s
+            if -CLOCK_SKEW_S <= age_s < refresh_s:
+                return self
+        kept = [place for place in self.places if place.asset != name][1 - MAX_PLACES :]
+        return replace(self, places=(*kept, SessionPlace(name, edge, int(now_s))))
+
+    def to_bytes(self) -> bytes:
+        """As the module says; at most a few hundred bytes."""
+        estimate = self.estimate.to_bytes()
+        parts = [_HEAD.pack(_FORMAT, len(estimate)), estimate]
+        for place in self.places:
+            edge = place.edge.encode()
+            parts += (_PLACE.pack(place.asset, place.time_s, len(edge)), edge)
+        return b"".join(parts)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self | None:
+        """Read what ``to_bytes`` wrote; None for anything else, since a store may hold garbage."""
+        if not data.startswith(_FORMAT):
+            estimate = SessionEstimate.from_bytes(data)
+            return None if estimate is None else cls(estimate)
+        if len(data) < _HEAD.size:
+            return None
+        start = _HEAD.size + data[1]
+        estimate = SessionEstimate.from_bytes(data[_HEAD.size : start])
+        places = _places(data[start:])
+        return None if estimate is None or places is None else cls(estimate, places)
+
+
+def _places(data: bytes) -> tuple[SessionPlace, ...] | None:
+    found: list[SessionPlace] = []
+    at = 0
+    while at < len(data):
+        if len(found) == MAX_PLACES or at + _PLACE.size > len(data):
+            return None
+        asset, time_s, size = _PLACE.unpack_from(data, at)
+        edge = data[at + _PLACE.size : at + _PLACE.size + size]
+        at += _PLACE.size + size
+        if len(edge) != size or not _EDGE_ID.fullmatch(edge):
+            return None
+        found.append(SessionPlace(asset, edge.decode("ascii"), time_s))
+    distinct = len({place.asset for place in found}) == len(found)
+    return tuple(found) if distinct else None
