@@ -29,7 +29,7 @@ _DUTIES = (
     "verification", "verify/", "prober", "recon-", "certificate", "linkfinder", "urllookup",
     "observator", "synthetic", "diagnostics", "sniffer", "harvest", "indexer", "indexing",
     "finder", "discovery/", "leaddiscovery", "optimizer", "feed-id", "http client", "httpclient",
-    "http-client", "http_client", "-http/", "httpagent", "webclient/", "proxy/", "nagios",
+    "http-client", "http_client", "-http/", "httpagent", "webclient/", "nagios",
     "zgrab", "masscan", "nutch", "heritrix", "larbin",
     "httrack", "libwww-perl", "lwp-", "python-", "python/", "urllib", "aiohttp", "go-http",
     "guzzle",

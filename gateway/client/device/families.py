@@ -159,5 +159,5 @@ PHONE_SHAPES = re.compile(
     r"|[a-z]{3}-[atl][lnx]\d|p[de][a-z]{2}\d0$"
     r"|rmx\d|m2\d{3}[a-z]\d|m1[89]\d{2}|2\d{3,4}[a-z\d]{2,4}[cgi]$|k00[ez]$|iq\d|tecno|moto "
     r"|nokia (?!t\d)|redmi (?!pad)|mi \d|ta-1\d|z9[1-9]\d"
-    r"|zte (?:blade|a)|asus_[lxz]|lg-[a-z]\d|sony|xl39|[cdefgh][2568]\d{3}$"
+    r"|zte (?:blade|a)|asus_[lxz]|lg-[a-z]\d|sony|xl39|[cdef][56]\d{3}$|[gh]8[1-4]\d\d$"
 )

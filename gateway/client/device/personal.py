@@ -13,11 +13,11 @@ from gateway.client.facts import DeviceKind
 
 _PHONE_WORDS = word_set(
     """
-    aliyunos bada bb10 blackberry brew cldc docomo dolfin feature firefoxos iemobile iph
-    iphone ipod j2me jasmine kaios kddi lumia maemo maui meego midp midp2 mobilephone mocor
-    netfront nokiabrowser obigo openwave palm palmos polaris s60 sailfish series40 series60
-    softbank symbian symbianos teleca tizen ubuntutouch ucweb vodafone webos willcom
-    windowsphone wp7 wp8 yunos foma ddipocket juc mobilesafari openbrowser
+    aliyunos bada bb10 blackberry brew cldc ddipocket docomo dolfin feature firefoxos foma
+    iemobile iph iphone ipod j2me jasmine juc kaios kddi lumia maemo maui meego midp midp2
+    mobilephone mobilesafari mocor netfront nokiabrowser obigo openbrowser openwave palm
+    palmos polaris s60 sailfish series40 series60 softbank symbian symbianos teleca tizen
+    ubuntutouch ucweb vodafone webos willcom windowsphone wp7 wp8 yunos
     """
 ) - {"vodafone", "netfront", "feature", "webos", "palm"}
 _PHONE_PARTS = Phrases(
@@ -54,13 +54,13 @@ _PHONES_AMONG_COMPUTERS = Phrases(
 )  # fmt: skip
 _DESKTOP_WORDS = word_set(
     """
-    aix amiga amigaos beos cros cygwin cygwin_nt debian dragonfly emacs fedora freebsd haiku
-    hpux i686 inferno irix linux mac_powerpc macintel macintosh macos macppc morphos netbsd
-    openbsd openvms os2 osx qnx raspbian riscos solaris sunos suse syllable ubuntu warp
-    wayland win10 win11 win16 win32 win64 win7 win95 win98 windows winnt wtos x11 x86_64
-    amaya arora cyberdog dillo elinks epiphany galeon icab iceweasel konqueror lynx midori mosaic
-    netscape netsurf omniweb qupzilla seamonkey sleipnir thunderbird uzbl vimprobable w3m
-    aimp clementine foobar2000 gpodder quodlibet rhythmbox winamp wmfsdk
+    aimp aix amaya amiga amigaos arora beos clementine cros cyberdog cygwin cygwin_nt debian
+    dillo dragonfly elinks emacs epiphany fedora foobar2000 freebsd galeon gpodder haiku hpux
+    i686 icab iceweasel inferno irix konqueror linux lynx mac_powerpc macintel macintosh macos
+    macppc midori morphos mosaic netbsd netscape netsurf omniweb openbsd openvms os2 osf1 osx
+    qnx quodlibet qupzilla raspbian rhythmbox riscos seamonkey sleipnir solaris sunos suse
+    syllable thunderbird ubuntu ultrix unix uzbl vimprobable w3m warp wayland win10 win11
+    win16 win32 win64 win7 win95 win98 winamp windows winnt wmfsdk wtos x11 x86_64
     """
 )
 _DESKTOP_PARTS = Phrases(

@@ -24,7 +24,7 @@ _CONSOLES = frozenset(
         "steamdeckoled", "gamescope", "trimui", "abxylute", "mojo", "nintendoswitch",
     )
 )  # fmt: skip
-_CONSOLE_PARTS = ("nintendo", "playstation", "jxd_")
+_CONSOLE_PARTS = ("nintendo", "playstation", "jxd_", "steam deck")
 _CONSOLE_MODEL = re.compile(
     r"(?!rg500)rg ?(?:28|34|35|40|47|50|55)\d?|gr0006|switch(?: lite| oled| 2)?$"
     r"|shield(?: portable)?$"
@@ -47,7 +47,8 @@ _TV_WORDS = frozenset(
         "popcornhour", "wdtv", "dunehd", "freebox", "livebox", "enigma2", "dreambox",
         "vuplus", "kaon", "kaonmedia", "humax", "arris", "technicolor", "sagemcom",
         "skyworth", "skardin", "selevision", "amino", "infomir", "albis", "elecard",
-        "netgem", "kreatv", "stb", "pacehd", "entone", "motorolastb", "swisscom", "freesat",
+        "netgem", "kreatv", "stb", "tsbnettv", "directfb", "machblue", "mbxtwebkit",
+        "otvwebkit", "diga", "loewe", "pacehd", "entone", "motorolastb", "swisscom", "freesat",
         "youview",
         "skyq", "tbrowser", "beyondtv", "beyondtv2", "beyondtv4", "beyondtv5", "mitv",
         "mibox", "mibox3", "mibox4", "oneplustv", "realmetv", "nokiatv", "regza",
@@ -70,7 +71,7 @@ _TV_PARTS = Phrases(
         "(linux armv", "(linux sh4", "espial", "netfrontnx", "sonybdp",
         "(qtembedded", "bdp-", "tvstick", "mediastick", "shield android", "nexus player",
         "tv/ap", "tcl/", "_tv ", "mygica", "projector", "philips tv", "hiplaya", "astro;",
-        "amazon;aft", "; aft", "google fiber", "(dtv", "aquos-", "aquos_tv", "aquos tv",
+        "amazon;aft", "; aft", "google fiber", "(dtv", "; dtv;", "aquos-", "aquos_tv", "aquos tv",
         "(lge;", "; lge", "lge/", "vestel-", "changhong-", "maple2", "maple 5", "maple 6",
         "vendor/",
         "dmp/", "2000-hd", "2000hd", "2000 hd", "_vlc/", "escape 5", "bhx-", "sony bdp",
