@@ -22,11 +22,14 @@ from gateway.background import capacity
 from gateway.background import geo as geo_files
 from gateway.background.control import Control
 from gateway.background.events import EventWriter
+from gateway.background.dns_edges import DnsEdges
+from gateway.background.edge_register import EdgeRegister
 from gateway.background.fleet import FleetKeeper
 from gateway.background.health import HealthWatch
 from gateway.client.address import TrustedProxies
 from gateway.client.device import DeviceClassifier, DeviceRule
 from gateway.client.hints import parse_hints
+from gateway.config.build import drains_of, templates_of
 from gateway.config.load import Loaded
 from gateway.config.problem import Problem
 from gateway.config.reload import ConfigWatcher
@@ -51,6 +54,9 @@ from geodata.lookup import EMBEDDED, GeoLookup
 from manifests.hls.generated import GeneratedRung
 
 log = structlog.get_logger()
+
+FIRST_EDGES_S = 1.0
+"""The start waits no longer than this for edges that are not in the config."""
 
 
 class Application:
@@ -82,6 +88,8 @@ class Application:
             workers or settings.server.workers,
         )
         self.keeper = FleetKeeper(loaded.policy.edges)
+        self.keeper.judged("config", drains_of(settings))
+        self._dns = DnsEdges(self.keeper, templates_of(settings), settings.dns)
         self.gateway = Gateway(
             runtime=_runtime(loaded, None),
             fleet=self.keeper.fleet,
@@ -96,6 +104,12 @@ class Application:
         )
         self.gateway.leases.use(self.keeper.fleet)
         self.keeper.on_change(self._use_fleet)
+        self._register = EdgeRegister(
+            self.keeper,
+            control.redis,
+            self.gateway.bus.subscribe("edges"),
+            lambda: self.gateway.runtime.settings.registry.enabled,
+        )
         self._health = HealthWatch(control, self.keeper, settings.health, self.gateway.bus)
         self._events = _event_writer(self.gateway)
         self._watcher = ConfigWatcher(loaded, environ, self._apply, _Reloads(self._reloaded))
@@ -125,6 +139,8 @@ class Application:
     def _apply(self, loaded: Loaded) -> None:
         self.gateway.runtime = _runtime(loaded, self.gateway.runtime)
         self._health.configure(loaded.settings.health)
+        self._dns.use(templates_of(loaded.settings), loaded.settings.dns)
+        self.keeper.judged("config", drains_of(loaded.settings))
         self.keeper.found("config", loaded.policy.edges)
 
     def _use_fleet(self, fleet: Fleet) -> None:
@@ -147,10 +163,15 @@ class Application:
             self.gateway.presence.run(),
             self._control.run(),
             self._health.run(),
+            self._dns.run(),
+            self._register.run(),
             capacity.follow(self.gateway.leases, self.keeper),
             *(() if self._events is None else (self._events.run(),)),
         )
         tasks = [asyncio.create_task(_guarded(follower)) for follower in followers]
+        await asyncio.gather(
+            self._dns.first_answers(FIRST_EDGES_S), self._register.first_look(FIRST_EDGES_S)
+        )
         if threading.current_thread() is threading.main_thread():
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
         version = self.gateway.runtime.policy.version

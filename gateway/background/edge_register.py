@@ -7,11 +7,12 @@ the edges themselves.
 """
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from random import SystemRandom
+from typing import Generic, TypeVar
 
 import structlog
+from cachetools import LRUCache
 
 from gateway.background.fleet import FleetKeeper
 from gateway.config.registration import MAX_TTL_S, Registration, registration_of
@@ -21,15 +22,16 @@ from gateway.observe import metrics
 from gateway.store import register
 from gateway.store.bus import Subscription
 from gateway.store.protocol import Commands, StoreUnavailable
-from gateway.store.register import Contents, Drain, Entry
+from gateway.store.register import Drain, Entry, drain_of
 
 POLL_S = 1.0
-REMEMBERED = 2 * register.MAX_REGISTERED
-"""So many entries are remembered as checked, good or garbage."""
 MAX_WHY_CHARS = 200
+REMEMBERED = 2 * register.MAX_REGISTERED
+"""So many entries of each kind are remembered as checked, good or garbage."""
 
 log = structlog.get_logger()
 _random = SystemRandom()
+_Sense = TypeVar("_Sense")
 
 
 class EdgeRegister:
@@ -50,15 +52,12 @@ class EdgeRegister:
         self._changes = changes
         self._enabled = enabled
         self._roll = Roll()
-        self._drains: dict[bytes, bytes] = {}
-        self._checked: OrderedDict[tuple[bytes, bytes], Registration | None] = OrderedDict()
+        self._registrations = Checked(_registration)
+        self._about_drains = Checked(_drain)
+        self._drained: dict[bytes, bytes] = {}
         self._look = asyncio.Event()
         self._first = asyncio.Event()
-        self._unread: str | None = None
-
-    def look(self) -> None:
-        """Read soon: something changed."""
-        self._look.set()
+        self._unread = False
 
     async def run(self) -> None:
         """Follow until cancelled."""
@@ -70,6 +69,7 @@ class EdgeRegister:
             while True:
                 self._look.clear()
                 await self.read(self._commands)
+                self._first.set()
                 try:
                     async with asyncio.timeout(POLL_S * _random.uniform(0.8, 1.2)):
                         await self._look.wait()
@@ -92,101 +92,106 @@ class EdgeRegister:
         """Read once, and tell the keeper what follows. Survives a Redis that cannot be asked."""
         try:
             contents = await register.read(commands)
-            await self._heal(commands, contents)
         except StoreUnavailable as error:
             self._roll.could_not_be_read()
-            if self._unread is None:
+            if not self._unread:
                 log.warning("registry_not_read", reason=str(error))
-            self._unread = str(error)
-        else:
-            if self._unread is not None:
-                log.info("registry_read_again")
-            self._unread = None
-            self._use(contents)
-        self._first.set()
-
-    async def _heal(self, commands: Commands, contents: Contents) -> None:
-        """Put back what Redis has lost. Raises StoreUnavailable, except where nothing may be
-        written: then there is nothing to be done about it."""
-        if contents.drains is None:
+            self._unread = True
             return
-        lost = {key: self._drains[key] for key in self._drains.keys() - contents.drains.keys()}
-        if lost:
-            log.warning("drains_restored", edges=sorted(key.decode() for key in lost))
-            await register.restore_drains(commands, lost)
+        if self._unread:
+            log.info("registry_read_again")
+        self._unread = False
+        self._use_entries(contents.entries)
+        if contents.drains is not None:
+            await _put_back(commands, self._use_drains(contents.drains))
 
-    def _use(self, contents: Contents) -> None:
-        beats = [beat for entry in contents.entries if (beat := self._heartbeat(entry))]
-        leaving = {
-            entry.id.decode("ascii", "replace") for entry in contents.entries if entry.facts == b""
-        }
-        now_s = asyncio.get_running_loop().time()
-        if self._enabled():
-            self._keeper.found("registry", self._roll.read(beats, leaving, now_s))
-        else:
+    def _use_entries(self, entries: Sequence[Entry]) -> None:
+        if not self._enabled():
             self._roll.forget()
             self._keeper.found("registry", ())
-        if contents.drains is not None:
-            self._drain(contents.drains)
+            return
+        beats = [beat for entry in entries if (beat := self._heartbeat(entry)) is not None]
+        leaving = {entry.id.decode("ascii", "replace") for entry in entries if entry.facts == b""}
+        now_s = asyncio.get_running_loop().time()
+        self._keeper.found("registry", self._roll.read(beats, leaving, now_s))
 
     def _heartbeat(self, entry: Entry) -> Heartbeat | None:
-        """The entry, if it makes sense; told of once, counted once."""
+        """None for an edge that took leave, and for garbage."""
         if entry.facts == b"":
             return None
-        found = self._check(entry.id, entry.facts)
+        found = self._registrations.get(entry.id, entry.facts)
         if found is None:
             return None
-        left_s = min(entry.left_ms / 1000, MAX_TTL_S)
-        return Heartbeat(found.edge, left_s, found.ttl_s)
+        return Heartbeat(found.edge, min(entry.left_ms / 1000, MAX_TTL_S), found.ttl_s)
 
-    def _check(self, edge_id: bytes, facts: bytes | None) -> Registration | None:
-        key = (edge_id, facts or b"")
-        if key not in self._checked:
-            self._checked[key] = _registration(edge_id, facts)
-            if len(self._checked) > REMEMBERED:
-                self._checked.popitem(last=False)
-        self._checked.move_to_end(key)
-        return self._checked[key]
+    def _use_drains(self, entries: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+        """Tell the keeper. Returns the drains that Redis has lost: they were there, and now there
+        is not even an entry that takes them back."""
+        lost = {key: self._drained[key] for key in self._drained.keys() - entries.keys()}
+        self._drained = dict(lost)
+        conditions: dict[str, Condition] = {}
+        for key, entry in {**entries, **lost}.items():
+            drain = self._about_drains.get(key, entry)
+            if drain is not None and drain.drained:
+                self._drained[key] = entry
+                conditions[key.decode()] = condition_of(drain)
+        self._keeper.judged("drain", conditions)
+        return lost
 
-    def _drain(self, entries: Mapping[bytes, bytes]) -> None:
-        read: dict[bytes, tuple[bytes, Drain]] = {}
-        for key, entry in entries.items():
-            drain = register.drain_of(entry)
-            if drain is not None and key.isascii():
-                read[key] = (entry, drain)
-            elif (key, entry) not in self._checked:
-                self._check_drain(key, entry)
-        self._drains = {key: entry for key, (entry, _) in read.items()}
-        self._keeper.judged(
-            "drain",
-            {
-                key.decode(): condition_of(drain)
-                for key, (_, drain) in read.items()
-                if drain.drained
-            },
-        )
 
-    def _check_drain(self, key: bytes, entry: bytes) -> None:
-        """Count an entry about a drain that makes no sense, once."""
-        self._checked[key, entry] = None
-        metrics.REGISTRY_GARBAGE.inc()
-        log.warning("drain_refused", edge=repr(key[:64]), reason="is not about a drain")
+async def _put_back(commands: Commands, lost: Mapping[bytes, bytes]) -> None:
+    """Give Redis back what it has lost, if it takes it; else the next look tries again."""
+    if not lost:
+        return
+    try:
+        await register.restore_drains(commands, lost)
+    except StoreUnavailable as error:
+        log.debug("drains_not_restored", reason=str(error))
+    else:
+        log.warning("drains_restored", edges=sorted(key.decode() for key in lost))
+
+
+class Checked(Generic[_Sense]):
+    """What entries mean, each worked out once. Garbage is logged and counted, once as well."""
+
+    def __init__(self, meaning: Callable[[bytes, bytes | None], _Sense]) -> None:
+        """``meaning`` takes an id and an entry, and raises ValueError for garbage."""
+        self._meaning = meaning
+        self._known: LRUCache[tuple[bytes, bytes | None], _Sense | None] = LRUCache(REMEMBERED)
+
+    def get(self, edge_id: bytes, entry: bytes | None) -> _Sense | None:
+        """None for garbage."""
+        key = (edge_id, entry)
+        if key not in self._known:
+            self._known[key] = self._first_time(edge_id, entry)
+        return self._known[key]
+
+    def _first_time(self, edge_id: bytes, entry: bytes | None) -> _Sense | None:
+        try:
+            return self._meaning(edge_id, entry)
+        except ValueError as error:
+            metrics.REGISTRY_GARBAGE.inc()
+            log.warning("registry_garbage", edge=repr(edge_id[:64]), reason=str(error)[:500])
+            return None
+
+
+def _registration(edge_id: bytes, facts: bytes | None) -> Registration:
+    if facts is None:
+        raise ValueError("a registration is missing or too long")
+    found = registration_of(facts)
+    if found.edge.id.encode() != edge_id:
+        raise ValueError("a registration stands under another id")
+    return found
+
+
+def _drain(edge_id: bytes, entry: bytes | None) -> Drain:
+    drain = drain_of(entry or b"")
+    if drain is None or not edge_id.isascii():
+        raise ValueError("an entry about drains makes no sense")
+    return drain
 
 
 def condition_of(drain: Drain) -> Condition:
-    """A drained edge takes no new sessions."""
-    return Condition("draining", admits=0.0, why=drain.why[:MAX_WHY_CHARS], since_s=drain.since_s)
-
-
-def _registration(edge_id: bytes, facts: bytes | None) -> Registration | None:
-    try:
-        if facts is None:
-            raise ValueError("is missing or too long")
-        found = registration_of(facts)
-        if found.edge.id.encode() != edge_id:
-            raise ValueError("stands under another id")
-    except ValueError as error:
-        metrics.REGISTRY_GARBAGE.inc()
-        log.warning("registration_refused", edge=repr(edge_id[:64]), reason=str(error)[:500])
-        return None
-    return found
+    """A drained edge takes no new sessions; those that play stay."""
+    why = "".join(char for char in drain.why if char.isprintable())[:MAX_WHY_CHARS]
+    return Condition("draining", admits=0.0, why=why, since_s=drain.since_s)
