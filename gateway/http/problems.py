@@ -71,6 +71,16 @@ def bad_source(detail: str) -> Problem:
     return Problem(502, "bad-source", "The source manifest cannot be served", detail)
 
 
+def bad_origin(detail: str) -> Problem:
+    """502: the origin answered, but not with a manifest."""
+    return Problem(502, "bad-origin", "The origin's answer cannot be used", detail)
+
+
+def origin_timeout(detail: str) -> Problem:
+    """504: no origin answered."""
+    return Problem(504, "origin-timeout", "The origin does not answer", detail)
+
+
 def shutting_down() -> Problem:
     """503: this process is on its way out."""
     title = "Shutting down"

@@ -114,6 +114,13 @@ class DirectorySource:
         """None when the root is there."""
         return None if self._root.is_dir() else f"{self._root} is not a directory"
 
+    def degraded(self) -> str | None:
+        """Never: the root is there or is not."""
+        return None
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
     async def watch(self) -> None:
         """Forget what has changed on disk, until cancelled.
 

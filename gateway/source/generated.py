@@ -39,6 +39,13 @@ class GeneratedSource:
         """Always ready."""
         return None
 
+    def degraded(self) -> str | None:
+        """Never."""
+        return None
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
     async def watch(self) -> None:
         """Nothing changes until the config does."""
         await asyncio.Event().wait()

@@ -5,7 +5,7 @@ no query or fragment is touched, so signed tokens stay byte-identical (A10.2).
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 _REFERENCE = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(.*)", re.DOTALL)
 # Most URIs are like this: nothing to resolve, so the folder goes before them and that is all.
@@ -14,44 +14,48 @@ _DOTS = re.compile(r"(?:^|/)\.\.?(?:/|$)")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
-def rebase(uri: str, source_path: str, edge_url: str, origin_url: str | None = None) -> str:
+def rebase(uri: str, source_path: str, edge_url: str, origin_urls: Sequence[str] = ()) -> str:
     """The URI that leads to the same file on an edge.
 
     ``source_path`` is the playlist's path below the source's root, ``film/master.m3u8``.
-    ``edge_url`` mirrors that root, as ``origin_url`` does when the source is fetched over HTTP.
+    ``edge_url`` mirrors that root, as each of ``origin_urls`` does when the source is fetched over
+    HTTP; where a URI lies below several, the first counts.
 
     - A relative reference is resolved below ``edge_url``: ``/x`` and surplus ``..`` start at the
       edge's ``url``, which is the root of all that is mirrored, and never lead above it. A ``/x``
-      that lies below the path of ``origin_url`` is first made relative to it.
-    - An absolute URI below ``origin_url`` moves to the edge.
+      that lies below the path of the first of ``origin_urls`` is first made relative to it.
+    - An absolute URI below one of ``origin_urls`` moves to the edge.
     - Any other absolute URI stays; ``//host/x`` gets the scheme of ``edge_url``.
     """
-    return rebaser(source_path, edge_url, origin_url)(uri)
+    return rebaser(source_path, edge_url, origin_urls)(uri)
 
 
-def rebaser(source_path: str, edge_url: str, origin_url: str | None = None) -> Callable[[str], str]:
+def rebaser(
+    source_path: str, edge_url: str, origin_urls: Sequence[str] = ()
+) -> Callable[[str], str]:
     """``rebase`` for the many URIs of one playlist: takes a URI, returns the new one."""
     edge = edge_url if edge_url.endswith("/") else f"{edge_url}/"
     edge_scheme = edge.partition(":")[0]
     folder = source_path.rpartition("/")[0]
     folder = f"{folder}/" if folder else ""
     plain_base = f"{edge}{remove_dot_segments(f'/{folder}')[1:]}"
-    origin = _Origin(origin_url) if origin_url is not None else None
+    origins = tuple(map(_Origin, origin_urls))
 
     def rebased(uri: str) -> str:
         if _PLAIN.fullmatch(uri):
             return f"{plain_base}{uri}"
         scheme, authority, path, rest = _parts(uri)
         if scheme is not None or authority is not None:
-            below = origin.below(scheme, authority, path) if origin is not None else None
-            if below is not None:
-                return f"{edge}{below}{rest}"
+            for origin in origins:
+                below = origin.below(scheme, authority, path)
+                if below is not None:
+                    return f"{edge}{below}{rest}"
             return uri if scheme is not None else f"{edge_scheme}:{uri}"
         if not path:
             return f"{edge}{source_path}{rest}"
         if path.startswith("/"):
             absolute = remove_dot_segments(path)
-            below = origin.below_path(absolute) if origin is not None else None
+            below = origins[0].below_path(absolute) if origins else None
             return f"{edge}{absolute[1:] if below is None else below}{rest}"
         return f"{edge}{remove_dot_segments(f'/{folder}{path}')[1:]}{rest}"
 

@@ -97,7 +97,7 @@ async def test_what_a_manifest_is(root: Path) -> None:
     put(root / "same/master.m3u8", playlist("a"))
     put(root / "other/master.m3u8", playlist("b"))
     film, same, other = [await source.load(asset) for asset in ("film", "same", "other")]
-    assert ("film/master.m3u8", None) == (film.path, film.base_url)
+    assert ("film/master.m3u8", ()) == (film.path, film.base_urls)
     assert film.version == same.version != other.version
 
 

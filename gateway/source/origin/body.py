@@ -1,0 +1,85 @@
+"""What is inside a coded body? Decoded with a bound: a bomb costs no more than that."""
+
+import io
+import zlib
+
+import brotli
+import zstandard
+
+ACCEPTED = "zstd, br, gzip"
+_MAX_WINDOW_BYTES = 8 * 2**20
+"""RFC 9659: what a zstd content coding may ask a client to hold."""
+
+
+class CodingError(ValueError):
+    """The body is not what its coding says, or larger than allowed."""
+
+
+def decoded(raw: bytes, coding: str, max_bytes: int) -> bytes:
+    """``raw`` without its content coding: ``gzip``, ``br``, ``zstd``, or none (``identity``).
+
+    Raises :class:`CodingError` as soon as more than ``max_bytes`` would come out, when the body
+    ends early, and for codings that were not asked for.
+    """
+    match coding.strip().lower():
+        case "" | "identity":
+            data = raw
+        case "gzip" | "x-gzip":
+            data = _gunzip(raw, max_bytes)
+        case "br":
+            data = _unbrotli(raw, max_bytes)
+        case "zstd":
+            data = _unzstd(raw, max_bytes)
+        case _:
+            raise CodingError(f"coded as {coding[:40]!r}, which was not asked for")
+    if len(data) > max_bytes:
+        raise CodingError(f"larger than the {max_bytes} bytes allowed")
+    return data
+
+
+def _gunzip(raw: bytes, max_bytes: int) -> bytes:
+    data = b""
+    while raw:  # a gzip body may have several members
+        member = zlib.decompressobj(wbits=31)
+        try:
+            data += member.decompress(raw, max_bytes + 1 - len(data))
+        except zlib.error as error:
+            raise CodingError(f"not gzip: {error}") from error
+        if len(data) > max_bytes:
+            break
+        if not member.eof:
+            raise CodingError("gzip that ends early")
+        raw = member.unused_data
+    return data
+
+
+def _unbrotli(raw: bytes, max_bytes: int) -> bytes:
+    decoder = brotli.Decompressor()
+    try:
+        data: bytes = decoder.process(raw, output_buffer_limit=max_bytes + 1)
+    except brotli.error as error:
+        raise CodingError(f"not brotli: {error}") from error
+    if len(data) <= max_bytes and not decoder.is_finished():
+        raise CodingError("brotli that ends early")
+    return data
+
+
+def _unzstd(raw: bytes, max_bytes: int) -> bytes:
+    decoder = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES)
+    data = bytearray()
+    try:
+        with decoder.stream_reader(io.BytesIO(raw)) as reader:
+            while len(data) <= max_bytes and (piece := reader.read(65_536)):
+                data += piece
+        if len(data) <= max_bytes and not _is_whole_frame(decoder, raw):
+            raise CodingError("zstd that ends early")
+    except zstandard.ZstdError as error:
+        raise CodingError(f"not zstd: {error}") from error
+    return bytes(data)
+
+
+def _is_whole_frame(decoder: zstandard.ZstdDecompressor, raw: bytes) -> bool:
+    """Whether the frame ends where the bytes do; its output is known to be within bounds."""
+    whole = decoder.decompressobj()
+    whole.decompress(raw)
+    return whole.eof

@@ -1,0 +1,175 @@
+"""What is held of an origin's answer, here and shared with other workers?
+
+A shared copy is one line of JSON and a zstd frame. Whoever reads it trusts nothing: Redis may hold
+anything.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from hashlib import blake2b
+from typing import Any, Protocol
+
+import zstandard
+
+from gateway.source.origin.body import CodingError, decoded
+from gateway.source.origin.freshness import Lifetime
+from gateway.source.origin.terms import Freshness as Bounds
+from gateway.source.source import SourceManifest
+
+_LAYOUT = 1
+_VALIDATOR = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+_LONGEST_VALIDATOR = 1024
+_MAX_HEADER_BYTES = 8192
+_PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%-]+(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*")
+_LIFETIME = ("answered_at", "age_s", "fresh_s", "revalidate_s", "error_s")
+_CLOCKS_DIFFER_S = 60.0
+"""How far in the future a copy may have been made: other machines' clocks differ a little."""
+
+
+class SharedCopies(Protocol):
+    """Where workers share copies. Nothing here raises: what cannot be asked is not there."""
+
+    async def get(self, name: str) -> bytes | None:
+        """What is stored under ``name``; None also when that cannot be asked."""
+        ...
+
+    def put(self, name: str, value: bytes, ttl_s: float) -> None:
+        """Store it later, perhaps."""
+        ...
+
+    async def purges(self) -> Mapping[str, float] | None:
+        """What was purged and when, as :class:`Purges` notes it; None when it cannot be asked."""
+        ...
+
+    def note_purge(self, pattern: str, at: float, ttl_s: float) -> None:
+        """Tell workers that start later."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """The last good answer for one path. ``path`` is where relative URIs start, below the origin's
+    URL; ``packed`` is the body as a zstd frame; ``asked_at`` is Unix time."""
+
+    path: str
+    origin: str
+    etag: str | None
+    last_modified: str | None
+    asked_at: float
+    lifetime: Lifetime
+    digest: str
+    packed: bytes
+
+    @property
+    def validators(self) -> dict[str, str]:
+        """What makes a request conditional on this copy."""
+        given = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
+        return {name: text for name, text in given.items() if text is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A copy and the manifest that was read from it; ``again_at`` (the loop's time) is when an
+    origin that failed may be asked again, and ``why`` is how it failed."""
+
+    copy: Copy
+    manifest: SourceManifest
+    size: int
+    revalidated: bool = False
+    again_at: float = 0.0
+    why: str | None = None
+
+    def after_failure(self, why: str, again_at: float) -> "Held":
+        """The same, after the origin failed."""
+        return replace(self, why=why, again_at=again_at)
+
+
+def validator(text: str | None) -> str | None:
+    """An ``ETag`` or ``Last-Modified`` that may be sent back as it came, else None."""
+    if text is None or len(text) > _LONGEST_VALIDATOR or not _VALIDATOR.fullmatch(text):
+        return None
+    return text
+
+
+def is_clean_path(path: str) -> bool:
+    """Whether a path may stand in the URIs of a manifest."""
+    return len(path) <= _LONGEST_VALIDATOR and _PATH.fullmatch(path) is not None
+
+
+def packed(body: bytes) -> bytes:
+    """A body as it is held and shared."""
+    return zstandard.compress(body, 3)
+
+
+def digest_of(body: bytes) -> str:
+    """16 hexadecimal digits that change when the bytes do."""
+    return blake2b(body, digest_size=8).hexdigest()
+
+
+def to_bytes(copy: Copy) -> bytes:
+    """The copy as it is shared."""
+    table = asdict(copy)
+    del table["packed"]
+    return json.dumps({"v": _LAYOUT, **table}).encode() + b"\n" + copy.packed
+
+
+def from_bytes(
+    data: bytes, origins: tuple[str, ...], now: float, bounds: Bounds, max_bytes: int
+) -> tuple[Copy, bytes] | None:
+    """A shared copy and its body; None for whatever is not a whole copy of one of ``origins``,
+    within ``bounds``."""
+    header, line, frame = data.partition(b"\n")
+    if not line or len(header) > _MAX_HEADER_BYTES:
+        return None
+    try:
+        table = json.loads(header)
+        copy = _checked(table, frame, origins)
+        body = decoded(frame, "zstd", max_bytes)
+    except (ValueError, TypeError, KeyError, RecursionError, CodingError):
+        return None
+    life = copy.lifetime
+    times = (copy.asked_at, *(getattr(life, name) for name in _LIFETIME))
+    if not all(math.isfinite(each) and each >= 0 for each in times):
+        return None
+    if digest_of(body) != copy.digest or life.answered_at > now + _CLOCKS_DIFFER_S:
+        return None
+    bounded = replace(
+        life,
+        fresh_s=min(life.fresh_s, bounds.max_fresh_s),
+        revalidate_s=min(life.revalidate_s, bounds.max_stale_while_revalidate_s),
+        error_s=min(life.error_s, bounds.max_stale_if_error_s),
+    )
+    return replace(copy, lifetime=bounded), body
+
+
+def _checked(table: Any, frame: bytes, origins: tuple[str, ...]) -> Copy:  # noqa: ANN401
+    """Raises ValueError, TypeError or KeyError for a header that we have not written."""
+    life = [float(_number(table["lifetime"][name])) for name in _LIFETIME]
+    copy = Copy(
+        path=_text(table["path"]),
+        origin=_text(table["origin"]),
+        etag=validator(table["etag"]),
+        last_modified=validator(table["last_modified"]),
+        asked_at=float(_number(table["asked_at"])),
+        lifetime=Lifetime(*life),
+        digest=_text(table["digest"]),
+        packed=frame,
+    )
+    if table["v"] != _LAYOUT or copy.origin not in origins or not is_clean_path(copy.path):
+        raise ValueError("not a copy of ours")
+    return copy
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError("not a number")
+    return value

@@ -1,0 +1,161 @@
+"""How long is an origin's answer good? RFC 9111 and RFC 5861, as pure functions of the time.
+
+The gateway is a cache that its operator runs beside the origin, so what an origin says counts
+within bounds that the operator sets:
+
+- Fresh for ``s-maxage``, else ``max-age``, else ``Expires - Date``, else the default; less the age
+  that the answer had when it came (section 4.2.3); at least ``min_fresh_s``, at most
+  ``max_fresh_s``. A value that makes no sense counts as 0 (section 4.2.1).
+- ``no-cache``, ``no-store``, ``must-revalidate`` and ``proxy-revalidate`` forbid serving a stale
+  copy while asking anew; ``no-store`` and ``no-cache`` also make it fresh for ``min_fresh_s`` only.
+- ``no-store`` and ``private`` answers are never shared with other workers. This worker still holds
+  them as its last good copy: without an origin that is all there is.
+- A stale copy stands in for an origin that fails for ``stale-if-error`` seconds, else the default,
+  whatever else is said. An origin that wants none of it says ``stale-if-error=0``.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+
+from gateway.source.origin.terms import Freshness as Bounds
+
+_DIRECTIVE = re.compile(r"""([^\s=,;"]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,;"]*)))?""")
+_LONGEST_HEADER = 4096
+_LONGEST_S = 2**31
+"""What a larger number of seconds means (RFC 9111, section 1.2.2)."""
+
+
+class State(StrEnum):
+    """What a copy may be used for."""
+
+    FRESH = "fresh"
+    STALE = "stale"
+    """Served at once, while the origin is asked anew."""
+    LAST_RESORT = "last-resort"
+    """Served when the origin fails."""
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """How long an answer is good, in seconds; times are Unix times.
+
+    ``age_s`` is how old it was at ``answered_at``. It is fresh for ``fresh_s`` from then on, and
+    after that may be served for ``revalidate_s`` while the origin is asked, and for ``error_s``
+    when the origin fails.
+    """
+
+    answered_at: float
+    age_s: float
+    fresh_s: float
+    revalidate_s: float
+    error_s: float
+    shareable: bool = True
+
+    def state(self, now: float) -> State:
+        """What the copy may be used for at ``now``."""
+        stale_s = self.stale_for(now)
+        if stale_s < 0:
+            return State.FRESH
+        if stale_s < self.revalidate_s:
+            return State.STALE
+        return State.LAST_RESORT if stale_s < self.error_s else State.EXPIRED
+
+    def age(self, now: float) -> float:
+        """How old the copy is at ``now``; never negative, whatever the clocks do."""
+        return self.age_s + max(0.0, now - self.answered_at)
+
+    def stale_for(self, now: float) -> float:
+        """How long it has been stale; negative while it is fresh."""
+        return max(0.0, now - self.answered_at) - self.fresh_s
+
+    @property
+    def kept_s(self) -> float:
+        """How long after ``answered_at`` the copy is of any use."""
+        return self.fresh_s + max(self.revalidate_s, self.error_s)
+
+
+def lifetime_of(
+    headers: Mapping[str, str], asked_at: float, answered_at: float, bounds: Bounds
+) -> Lifetime:
+    """What an answer's headers (names in lower case) say, within ``bounds``."""
+    said = directives(headers.get("cache-control", ""))
+    age_s = _age_at_arrival(headers, asked_at, answered_at)
+    lifetime_s = _said_lifetime(headers, said, answered_at)
+    fresh_s = bounds.default_fresh_s if lifetime_s is None else lifetime_s - age_s
+    if "no-store" in said or "no-cache" in said:
+        fresh_s = 0
+    strict = said.keys() & {"no-store", "no-cache", "must-revalidate", "proxy-revalidate"}
+    revalidate_s = _seconds(said, "stale-while-revalidate", bounds.stale_while_revalidate_s)
+    error_s = _seconds(said, "stale-if-error", bounds.stale_if_error_s)
+    return Lifetime(
+        answered_at=answered_at,
+        age_s=age_s,
+        fresh_s=max(bounds.min_fresh_s, min(fresh_s, bounds.max_fresh_s)),
+        revalidate_s=0 if strict else min(revalidate_s, bounds.max_stale_while_revalidate_s),
+        error_s=min(error_s, bounds.max_stale_if_error_s),
+        shareable=not said.keys() & {"no-store", "private"},
+    )
+
+
+def directives(cache_control: str) -> dict[str, str]:
+    """The directives of a ``Cache-Control`` by lower-case name; of a repeated one the first
+    counts."""
+    found: dict[str, str] = {}
+    for match in _DIRECTIVE.finditer(cache_control[:_LONGEST_HEADER]):
+        found.setdefault(match[1].lower(), match[2] if match[2] is not None else match[3] or "")
+    return found
+
+
+def retry_after(value: str | None, now: float) -> float | None:
+    """Seconds that a ``Retry-After`` asks for: delta or date (RFC 9110, section 10.2.3)."""
+    if value is None:
+        return None
+    if value.isascii() and value.isdigit():
+        return float(min(int(value[:12]), _LONGEST_S))
+    date = http_date(value)
+    return None if date is None else max(0.0, date - now)
+
+
+def http_date(value: str) -> float | None:
+    """The Unix time of an HTTP date, None when it is none."""
+    try:
+        return parsedate_to_datetime(value[:64]).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+
+
+def _said_lifetime(
+    headers: Mapping[str, str], said: Mapping[str, str], answered_at: float
+) -> float | None:
+    """The freshness lifetime of section 4.2.1, None when nothing is said."""
+    for name in ("s-maxage", "max-age"):
+        if name in said:
+            return _seconds(said, name, 0)
+    if "expires" not in headers:
+        return None
+    expires = http_date(headers["expires"])
+    if expires is None:  # "0", above all: already over (section 5.3)
+        return 0
+    date = http_date(headers.get("date", ""))
+    return max(0.0, expires - (answered_at if date is None else date))
+
+
+def _age_at_arrival(headers: Mapping[str, str], asked_at: float, answered_at: float) -> float:
+    """``corrected_initial_age`` of section 4.2.3."""
+    date = http_date(headers.get("date", ""))
+    apparent_s = 0.0 if date is None else max(0.0, answered_at - date)
+    said = headers.get("age", "").partition(",")[0].strip()
+    said_s = float(min(int(said[:12]), _LONGEST_S)) if said.isascii() and said.isdigit() else 0.0
+    return max(apparent_s, said_s + max(0.0, answered_at - asked_at))
+
+
+def _seconds(said: Mapping[str, str], name: str, default: float) -> float:
+    """What a directive says, ``default`` when it is not there, 0 when it makes no sense."""
+    value = said.get(name)
+    if value is None:
+        return default
+    return float(min(int(value[:12]), _LONGEST_S)) if value.isascii() and value.isdigit() else 0.0
