@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gateway.client.facts import Facts
 from gateway.decision import Choice, Decision
-from gateway.edge.capacity import Candidate, Placement
+from gateway.edge.capacity import Placement
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
 from gateway.http.runtime import Gateway
@@ -43,7 +43,6 @@ class Lease:
 
 async def lease(
     gateway: Gateway,
-    fleet: Fleet,
     facts: Facts,
     choice: Choice,
     decision: Decision,
@@ -65,15 +64,10 @@ async def lease(
         choice.profile.headroom,
     )
     held = 0 if edges[0].id == facts.placed_on else None
-    candidates = [Candidate(edge.id, edge.capacity_kbps, _takes(fleet, edge)) for edge in edges]
     leased = await gateway.leases.place(
-        facts.session, facts.asset, kbps, candidates, held, take=take, ask=ask
+        facts.session, facts.asset, kbps, edges, held, take=take, ask=ask
     )
     return Lease(edges, kbps, leased)
-
-
-def _takes(fleet: Fleet, edge: Edge) -> bool:
-    return fleet.open(fleet.positions[edge.id])
 
 
 def remember(gateway: Gateway, facts: Facts, edge: Edge, now_s: float) -> None:
@@ -93,7 +87,8 @@ def reasons_of_lease(found: Lease, fleet: Fleet) -> tuple[Reason, ...]:
     if placement.outcome != "kept":
         for at, edge in enumerate(found.line[: placement.index]):
             bound = bounds[at]
-            if bound is not None and _takes(fleet, edge):  # what is closed was explained already
+            # What takes nobody new was explained already.
+            if bound is not None and fleet.open(fleet.positions[edge.id]):
                 used = _of(placement.loads[at], bound)
                 text = f"{edge.id} is full ({used} Mbit/s leased); passed over"
                 reasons.append(Reason(Step.EDGE, "edge-full", text))

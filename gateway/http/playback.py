@@ -139,7 +139,7 @@ async def _answer(gateway: Gateway, request: Request, asset: str, *, take: bool)
     marks.append(("decide", time.perf_counter()))
     ask = cache != "off" and (facts.record is None or facts.record.whole)
     leased = await lease(
-        gateway, fleet, facts, choice, decision, source.playlist, edges, take=take, ask=ask
+        gateway, facts, choice, decision, source.playlist, edges, take=take, ask=ask
     )
     if leased is not None:
         edges = leased.edges()
@@ -250,7 +250,8 @@ def _members(request: Request, answer: Answer) -> dict[str, Any]:
     facts, profile = answer.facts, answer.choice.profile
     speed = facts.throughput
     policy, fleet, choice = answer.runtime.policy, answer.fleet, answer.choice
-    reasons = reasons_of(policy, fleet, facts, choice, answer.decision, answer.edges)
+    reasons = answer.source.reasons
+    reasons += reasons_of(policy, fleet, facts, choice, answer.decision, answer.edges)
     if answer.lease is not None:
         reasons += reasons_of_lease(answer.lease, fleet)
     return {

@@ -16,6 +16,7 @@ from time import monotonic
 
 from gateway.client.session import asset_name
 from gateway.edge.capacity import OUTCOMES, Candidate, Lease, Ledger, Placement, share_kbps
+from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
 from gateway.observe import metrics
 from gateway.store.keys import LEASE_ENDS, LEASES
@@ -70,6 +71,7 @@ class Leases:
         self._workers = workers
         self._clock = clock
         self._ledger = Ledger(ttl_s)
+        self._candidates: dict[str, tuple[Candidate, bytes]] = {}
         self._capacities: dict[str, int] = {}
         self._shares: dict[str, int] = {}
         self._unshared: dict[bytes, None] = {}
@@ -88,29 +90,38 @@ class Leases:
         self._capacities = {
             edge.id: edge.capacity_kbps for edge in fleet.edges if edge.capacity_kbps is not None
         }
+        self._candidates = {
+            edge.id: _known(edge, takes=fleet.open(at)) for at, edge in enumerate(fleet.edges)
+        }
 
     async def place(
         self,
         session: str | None,
         asset: str,
         kbps: int,
-        candidates: Sequence[Candidate],
+        line: Sequence[Edge],
         held: int | None,
         *,
         take: bool,
         ask: bool = True,
     ) -> Leased:
-        """Choose an edge for a session of ``kbps``, and lease it if ``take``. Never fails.
+        """Choose an edge of ``line`` for a session of ``kbps``, and lease it if ``take``. Never
+        fails.
 
-        Without a session the lease cannot be renewed: it ends by itself. ``held`` is the candidate
-        that the session plays ``asset`` from. Unless ``ask``, Redis is not asked.
+        Without a session the lease cannot be renewed: it ends by itself. ``held`` is the edge (its
+        position) that the session plays ``asset`` from. Unless ``ask``, Redis is not asked.
         """
+        known = [self._candidates.get(edge.id) or _known(edge, takes=True) for edge in line]
+        candidates = [candidate for candidate, _ in known]
         lease_id = _lease_id(session)
         name = asset_name(asset)
         now_s = self._clock()
         redis = self._store.redis
         if ask and redis is not None and self._store.state == "up" and now_s >= self._alone_until:
-            placement = await self._ask(redis, lease_id, name, kbps, candidates, held, take=take)
+            told = b" ".join(words for _, words in known)
+            placement = await self._ask(
+                redis, lease_id, name, kbps, told, len(known), held, take=take
+            )
             if placement is not None:
                 if take:
                     chosen = candidates[placement.index].edge
@@ -168,7 +179,8 @@ class Leases:
         lease_id: bytes,
         asset: bytes,
         kbps: int,
-        candidates: Sequence[Candidate],
+        told: bytes,
+        count: int,
         held: int | None,
         *,
         take: bool,
@@ -181,7 +193,7 @@ class Leases:
             b"%d" % round(self._ttl_s * 1000),
             b"1" if take else b"0",
             b"0" if held is None else b"%d" % (held + 1),
-            " ".join(map(_words, candidates)).encode(),
+            told,
         )
         try:
             reply = await redis.run(PLACE, _KEYS, words)
@@ -190,7 +202,7 @@ class Leases:
             return None
         match reply:
             case [bytes(books), int(index), bytes(outcome), [*loads]] if (
-                outcome in _OUTCOMES and 0 < index <= len(candidates) == len(loads)
+                outcome in _OUTCOMES and 0 < index <= count == len(loads)
             ):
                 if take and self._books is not None and books != self._books:
                     self._hurry.set()
@@ -271,9 +283,11 @@ def _lease_id(session: str | None) -> bytes:
     return blake2b(session.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def _words(candidate: Candidate) -> str:
-    capacity = "-" if candidate.capacity_kbps is None else candidate.capacity_kbps
-    return f"{candidate.edge} {capacity} {candidate.takes:d}"
+def _known(edge: Edge, *, takes: bool) -> tuple[Candidate, bytes]:
+    """An edge as a candidate, and as the words that tell Redis of it."""
+    capacity = "-" if edge.capacity_kbps is None else edge.capacity_kbps
+    words = f"{edge.id} {capacity} {takes:d}".encode()
+    return Candidate(edge.id, edge.capacity_kbps, takes), words
 
 
 def _number(reply: Reply) -> int:

@@ -1,0 +1,319 @@
+"""Laws of leases: the ledger of a process and the books in Redis take the same steps; no bound is
+exceeded while there is room; shares follow the weights."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from gateway.edge.capacity import Candidate, Lease, Ledger, Placement, full_edges, share_kbps
+from gateway.edge.edge import Edge
+from gateway.edge.fleet import Fleet
+from gateway.edge.rank import Tier, order
+from gateway.store.keys import LEASE_ENDS, LEASES
+from gateway.store.lease_scripts import scripts
+from tests.unit.store.servers import Valkey, valkey
+
+law = settings(deadline=None)
+TTL_S = 10
+# What TIME answers, from a key that a test sets instead of from the server's clock.
+CLOCK = b"local clock = {redis.call('GET', 'clock'), '0'}\n"
+PLACE, LOADS, RESTORE = scripts(CLOCK)
+
+edges = st.sampled_from(["a", "b", "c", "d"])
+capacities = st.none() | st.sampled_from([0, 3, 10, 25, 1000])
+lines = st.lists(edges, min_size=1, max_size=4, unique=True).flatmap(
+    lambda ids: st.tuples(
+        *(st.builds(Candidate, st.just(one), capacities, st.booleans()) for one in ids)
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """One Valkey for all examples; each starts with empty books."""
+    directory: Path = tmp_path_factory.mktemp("leases")
+    with valkey(directory) as running:
+        yield running
+
+
+class Books:
+    """The books in Redis, asked as the gateway asks them, on the test's clock."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.client = client
+        client.flushall()
+        self.sets = {
+            script.name: client.register_script(script.text) for script in (PLACE, LOADS, RESTORE)
+        }
+
+    def run(self, name: str, *words: bytes | str | int) -> Any:
+        """Run a script at the clock's time."""
+        return self.sets[name](keys=[LEASES, LEASE_ENDS], args=list(words))
+
+    def place(
+        self,
+        lease_id: bytes,
+        asset: bytes,
+        kbps: int,
+        line: tuple[Candidate, ...],
+        held: int | None,
+        take: bool,
+    ) -> Placement:
+        """The steps of ``Ledger.place``, in Lua."""
+        told = " ".join(
+            f"{one.edge} {'-' if one.capacity_kbps is None else one.capacity_kbps} {one.takes:d}"
+            for one in line
+        )
+        words = (lease_id, asset, kbps, TTL_S * 1000, int(take), 0 if held is None else held + 1)
+        _, index, outcome, loads = self.run("lease", *words, told)
+        return Placement(index - 1, outcome.decode(), tuple(loads))
+
+    def load(self, edge: str) -> int:
+        """What is leased there, as the hash has it."""
+        return int(self.client.hget(LEASES, f"e{edge}") or 0)
+
+
+class TwoLedgers(RuleBasedStateMachine):
+    """Any operations, told to a ledger and to Redis: both must answer alike, always."""
+
+    client: redis.Redis
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1_000
+        self.books = Books(self.client)
+        self.client.set("clock", self.now)
+        self.ledger = Ledger(TTL_S)
+
+    @rule(seconds=st.integers(1, TTL_S + 1))
+    def time_passes(self, seconds: int) -> None:
+        """Leases come closer to their end."""
+        self.now += seconds
+        self.client.set("clock", self.now)
+
+    @rule(
+        session=st.sampled_from([b"s1", b"s2", b"s3", b"s4", b"s5"]),
+        asset=st.sampled_from([b"aa", b"bb"]),
+        kbps=st.integers(1, 12),
+        line=lines,
+        held=st.none() | st.integers(0, 3),
+        take=st.booleans(),
+    )
+    def place(
+        self,
+        session: bytes,
+        asset: bytes,
+        kbps: int,
+        line: tuple[Candidate, ...],
+        held: int | None,
+        take: bool,
+    ) -> None:
+        """A session asks for its place, or somebody looks where it would be."""
+        held = None if held is None or held >= len(line) else held
+        mine = self.ledger.place(session, asset, kbps, line, held, self.now, take=take)
+        assert mine == self.books.place(session, asset, kbps, line, held, take)
+
+    @rule()
+    def look(self) -> None:
+        """What has ended is cleared away, and no more."""
+        ended = self.ledger.expire(self.now, 500)
+        _, gone, loads = self.books.run("lease_loads", 500, "a", "b", "c", "d")
+        assert (ended, [self.ledger.load(one) for one in "abcd"]) == (gone, loads)
+
+    @invariant()
+    def the_books_agree(self) -> None:
+        """The same leases, and on each edge the sum of them."""
+        own: dict[str, int] = defaultdict(int)
+        for lease_id in self.ledger.ids():
+            lease = self.ledger.get(lease_id)
+            assert lease is not None
+            own[lease.edge] += lease.kbps
+            text = self.client.hget(LEASES, b"l" + lease_id)
+            assert f"{lease.kbps} {lease.asset.decode()} {lease.edge}".encode() == text
+            assert lease.ends_at * 1000 == self.client.zscore(LEASE_ENDS, lease_id)
+        assert len(self.ledger) == self.client.zcard(LEASE_ENDS)
+        for edge in "abcd":
+            assert own[edge] == self.ledger.load(edge) == self.books.load(edge)
+
+
+def test_the_ledger_and_redis_take_the_same_steps(server: Valkey) -> None:
+    """Any sequence of operations gives the same answers and the same leases."""
+    with server.client() as client:
+        TwoLedgers.client = client
+        run_state_machine_as_test(
+            TwoLedgers,
+            settings=settings(
+                max_examples=60,
+                stateful_step_count=30,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+
+
+@law
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9), lines), max_size=80),
+)
+def test_no_bound_is_exceeded_while_somebody_has_room(
+    sessions: list[tuple[int, int, tuple[Candidate, ...]]],
+) -> None:
+    """A session goes above a bound only when none of its edges has room: it is ``over``."""
+    ledger = Ledger(TTL_S)
+    for number, kbps, line in sessions:
+        before = {one.edge: ledger.load(one.edge) for one in line}
+        found = ledger.place(b"%d" % number, b"a", kbps, line, None, 0, take=True)
+        chosen = line[found.index]
+        roomy = [
+            one.capacity_kbps is None or before[one.edge] + kbps <= one.capacity_kbps
+            for one in line
+            if one.takes or not any(other.takes for other in line)
+        ]
+        if found.outcome in {"first", "spilled"}:
+            bound = chosen.capacity_kbps
+            assert bound is None or ledger.load(chosen.edge) <= bound
+        if found.outcome == "over":
+            assert not any(roomy) or b"%d" % number in ledger.ids()
+        assert found.loads[found.index] == ledger.load(chosen.edge)
+
+
+@law
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 110)), max_size=60))
+def test_an_edge_is_full_by_hysteresis(steps: list[tuple[int, int]]) -> None:
+    """Full from 97 %, open again below 90 %, and in between what it was."""
+    names = ["a", "b", "c", "d"]
+    loads = dict.fromkeys(names, 0)
+    full: frozenset[str] = frozenset()
+    for at, load in steps:
+        loads[names[at]] = load
+        before, full = full, full_edges(loads, dict.fromkeys(names, 100), full)
+        for edge in names:
+            expected = loads[edge] >= 97 or (loads[edge] >= 90 and edge in before)
+            assert expected == (edge in full)
+
+
+@law
+@given(st.integers(0, 10**6), st.lists(st.integers(0, 10**5), min_size=1, max_size=8))
+def test_shares_of_all_workers_stay_within_the_capacity(capacity: int, own: list[int]) -> None:
+    """Cut off from each other, workers may together lease no more than there is (or than was
+    leased already)."""
+    leased = sum(own)
+    shares = [share_kbps(capacity, leased, one, len(own)) for one in own]
+    assert sum(shares) <= max(capacity, leased)
+    assert all(share >= one for share, one in zip(shares, own, strict=True))
+
+
+SESSIONS = 100_000
+WEIGHTS = {
+    "even": [100, 100, 100],
+    "a small one": [100, 100, 50],
+    "twice and thrice": [100, 200, 300],
+    "two": [70, 30],
+}
+
+
+@dataclass
+class Town:
+    """A band of equal edges with weights, and sessions that come to it."""
+
+    weights: list[int]
+    capacities: list[int | None]
+    ledger: Ledger = field(default_factory=lambda: Ledger(1e9, SESSIONS + 1))
+    placed: Counter[int] = field(default_factory=Counter)
+    highest: Counter[int] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        """Edges as a config has them."""
+        self.edges = [
+            Edge(f"edge-{at}", f"https://{at}.example/", weight=weight)
+            for at, weight in enumerate(self.weights)
+        ]
+        self.fleet = Fleet.of(self.edges)
+        self.tiers = (Tier(tuple(range(len(self.edges))), "any", None),)
+
+    def come(self, number: int, kbps: int = 1, lease: bool = True) -> int:
+        """One session, placed as the gateway does it."""
+        line = order(self.fleet, self.tiers, f"film-{number % 500}", f"session-{number}")
+        index = line[0]
+        if lease:
+            candidates = [Candidate(self.edges[at].id, self.capacities[at]) for at in line]
+            found = self.ledger.place(b"%d" % number, b"", kbps, candidates, None, 0, take=True)
+            index = line[found.index]
+            self.outcomes[found.outcome] += 1
+            load = self.ledger.load(self.edges[index].id)
+            self.highest[index] = max(self.highest[index], load)
+        self.placed[index] += 1
+        return index
+
+
+@pytest.mark.parametrize("weights", WEIGHTS.values(), ids=WEIGHTS)
+def test_weighted_shares_hold(weights: list[int]) -> None:
+    """100,000 sessions divide by weight, each share within 2 % of itself."""
+    town = Town(weights, [None] * len(weights))
+    for number in range(SESSIONS):
+        town.come(number, lease=False)
+    for at, weight in enumerate(weights):
+        share = SESSIONS * weight / sum(weights)
+        assert abs(town.placed[at] - share) <= 0.02 * share, dict(town.placed)
+
+
+def test_weighted_shares_hold_with_churn() -> None:
+    """Sessions come and go, 100,000 in all; what is leased at the end divides by weight."""
+    weights = WEIGHTS["twice and thrice"]
+    town = Town(weights, [None] * len(weights))
+    town.ledger = Ledger(1, SESSIONS)
+    alive = 40_000
+    for number in range(SESSIONS):
+        line = order(town.fleet, town.tiers, "film", f"session-{number}")
+        candidates = [Candidate(town.edges[at].id, 10**6) for at in line]
+        now = number / alive
+        found = town.ledger.place(b"%d" % number, b"", 1, candidates, None, now, take=True)
+        assert "first" == found.outcome
+    assert alive == len(town.ledger)
+    for at, weight in enumerate(weights):
+        share = alive * weight / sum(weights)
+        assert abs(town.ledger.load(town.edges[at].id) - share) <= 0.02 * share
+
+
+def test_what_spills_goes_by_the_weights_of_the_others() -> None:
+    """An edge that holds half of what it should passes the rest on, by weight, and stays within
+    its bound throughout."""
+    weights = [300, 100, 200]
+    bound = SESSIONS // 4
+    town = Town(weights, [bound, None, None])
+    for number in range(SESSIONS):
+        town.come(number)
+    assert bound == town.placed[0] == town.highest[0]
+    rest = SESSIONS - bound
+    for at in (1, 2):
+        share = rest * weights[at] / 300
+        assert abs(town.placed[at] - share) <= 0.02 * share, dict(town.placed)
+    assert 0 == town.outcomes["over"]
+
+
+def test_nobody_is_above_a_bound_that_all_share() -> None:
+    """With 5 % more room than sessions, all find room, and no edge is ever above its bound."""
+    weights = [100, 100, 100, 100]
+    bound = round(SESSIONS / 5 * 1.05 / 4)
+    town = Town(weights, [bound] * 4)
+    for number in range(SESSIONS // 5):
+        town.come(number)
+    assert all(town.highest[at] <= bound for at in range(4))
+    assert 0 == town.outcomes["over"]
+
+
+def test_a_ledger_is_bounded() -> None:
+    """Of too many leases, those that end first are forgotten, with what they took up."""
+    ledger = Ledger(TTL_S, max_leases=3)
+    for number in range(5):
+        ledger.put(b"%d" % number, Lease("a", 10, b"", number))
+    assert ([b"2", b"3", b"4"], 30) == (ledger.ids(), ledger.load("a"))
