@@ -58,6 +58,7 @@ USAGE = [
     ("no config", ["check"]),
     ("no address", ["explain", "film"]),
     ("an unknown option", ["serve", "--prot", "80"]),
+    ("no window", ["stats", "--window", "0"]),
     ("no workers", ["serve", "--workers", "0"]),
     ("no number", ["explain", "film", "--ip", "1.2.3.4", "--speed", "fast"]),
     ("a port that is none", ["demo", "--port", "70000"]),
@@ -73,7 +74,7 @@ def test_usage_errors(name: str, arguments: list[str]) -> None:
     assert "Traceback" not in ended.stderr
 
 
-@pytest.mark.parametrize("command", ["serve", "check", "explain", "schema", "demo"])
+@pytest.mark.parametrize("command", ["serve", "check", "explain", "stats", "schema", "demo"])
 def test_every_command_explains_itself(command: str) -> None:
     """``--help`` of each, and of all together."""
     assert command in gateway("--help").stdout

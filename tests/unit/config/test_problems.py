@@ -552,6 +552,11 @@ WARNINGS = [
             "rules[2]: warning: is never reached; rules[0] matches everyone",
         ],
     ),
+    (
+        "events that nobody takes",
+        "events.enabled = true\nstore.url = 'memory'",
+        ['events.enabled: warning: writes nothing; store.url is "memory"'],
+    ),
     ("nothing is wrong", GOOD_EDGE, []),
 ]
 
