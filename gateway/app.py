@@ -15,15 +15,16 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
+from pydantic import SecretStr
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
 from gateway.background import capacity
 from gateway.background import geo as geo_files
 from gateway.background.control import Control
-from gateway.background.events import EventWriter
 from gateway.background.dns_edges import DnsEdges
 from gateway.background.edge_register import EdgeRegister
+from gateway.background.events import EventWriter
 from gateway.background.fleet import FleetKeeper
 from gateway.background.health import HealthWatch
 from gateway.client.address import TrustedProxies
@@ -31,6 +32,7 @@ from gateway.client.device import DeviceClassifier, DeviceRule
 from gateway.client.hints import parse_hints
 from gateway.config.build import drains_of, templates_of
 from gateway.config.load import Loaded
+from gateway.config.origin import OriginServerSettings
 from gateway.config.problem import Problem
 from gateway.config.reload import ConfigWatcher
 from gateway.config.schema import Settings
@@ -43,13 +45,17 @@ from gateway.observe import metrics
 from gateway.observe.metrics import StoreMetrics
 from gateway.source.directory import DirectorySource
 from gateway.source.generated import GeneratedSource
+from gateway.source.origin.origin import OriginSource
+from gateway.source.origin.terms import Asking, Freshness, OriginServer, Terms
 from gateway.source.source import Source
 from gateway.store.connect import bus_over, connect, control_store
 from gateway.store.decisions import DecisionCache
 from gateway.store.events import EventQueue
 from gateway.store.leases import Leases
 from gateway.store.presence import Presence, Worker
+from gateway.store.protocol import Store
 from gateway.store.sessions import Sessions
+from gateway.store.source_copies import SourceCopies
 from geodata.lookup import EMBEDDED, GeoLookup
 from manifests.hls.generated import GeneratedRung
 
@@ -91,7 +97,7 @@ class Application:
         self.keeper.judged("config", drains_of(settings))
         self._dns = DnsEdges(self.keeper, templates_of(settings), settings.dns)
         self.gateway = Gateway(
-            runtime=_runtime(loaded, None),
+            runtime=_runtime(loaded, None, store),
             fleet=self.keeper.fleet,
             store=store,
             bus=bus_over(control),
@@ -137,7 +143,7 @@ class Application:
         self._control.reloaded(version)
 
     def _apply(self, loaded: Loaded) -> None:
-        self.gateway.runtime = _runtime(loaded, self.gateway.runtime)
+        self.gateway.runtime = _runtime(loaded, self.gateway.runtime, self.gateway.store)
         self._health.configure(loaded.settings.health)
         self._dns.use(templates_of(loaded.settings), loaded.settings.dns)
         self.keeper.judged("config", drains_of(loaded.settings))
@@ -184,6 +190,7 @@ class Application:
             await asyncio.gather(*tasks, return_exceptions=True)
             if self._events is not None:
                 await self._events.finish()
+            await self.gateway.runtime.source.close()
             await self._control_store.close()
             await self.gateway.store.close()
             log.info("stopped")
@@ -230,7 +237,7 @@ def build(
     return Application(loaded, {} if environ is None else environ, store_url, workers)
 
 
-def _runtime(loaded: Loaded, previous: Runtime | None) -> Runtime:
+def _runtime(loaded: Loaded, previous: Runtime | None, store: Store) -> Runtime:
     """The parts that follow from the config. A source that has not changed keeps what it knows."""
     settings = loaded.settings
     return Runtime(
@@ -239,19 +246,81 @@ def _runtime(loaded: Loaded, previous: Runtime | None) -> Runtime:
         classifier=DeviceClassifier(_device_rules(settings)),
         trusted=TrustedProxies.of(str(network) for network in settings.server.trusted_proxies),
         zone=ZoneInfo(settings.policy.time_zone),
-        source=_source(settings, previous),
+        source=_source(settings, previous, store),
     )
 
 
-def _source(settings: Settings, previous: Runtime | None) -> Source:
+def _source(settings: Settings, previous: Runtime | None, store: Store) -> Source:
     source = settings.source
     if source.kind == "generated":
         return GeneratedSource(_ladder(settings), source.hls)
     if previous is not None:
         return previous.source  # its keys wait for a restart
+    if source.kind == "origin":
+        return OriginSource(_origin_terms(settings), SourceCopies(store))
     if source.root is None:
         raise AssertionError("the config check lets no directory source through without a root")
     return DirectorySource(source.root, source.hls, settings.limits.max_playlist_bytes)
+
+
+def _origin_terms(settings: Settings) -> Terms:
+    given = settings.origin
+    return Terms(
+        origins=_origin_servers(settings),
+        template=settings.source.hls,
+        asking=Asking(
+            connect_timeout_s=given.connect_timeout_ms / 1000,
+            read_timeout_s=given.read_timeout_ms / 1000,
+            min_bytes_per_s=given.min_bytes_per_s,
+            max_bytes=settings.limits.max_playlist_bytes,
+            max_connections=given.max_connections,
+            http2=given.http2,
+            max_redirects=given.max_redirects,
+            redirect_hosts=given.redirect_hosts,
+            ca_file=given.ca_file,
+        ),
+        freshness=Freshness(
+            default_fresh_s=given.default_fresh_s,
+            min_fresh_s=given.min_fresh_s,
+            max_fresh_s=given.max_fresh_s,
+            stale_while_revalidate_s=given.stale_while_revalidate_s,
+            max_stale_while_revalidate_s=given.max_stale_while_revalidate_s,
+            stale_if_error_s=given.stale_if_error_s,
+            max_stale_if_error_s=given.max_stale_if_error_s,
+        ),
+        total_timeout_s=given.total_timeout_ms / 1000,
+        patience_s=given.patience_ms / 1000,
+        retries=given.retries,
+        retry_budget=given.retry_budget,
+        breaker_failures=given.breaker_failures,
+        breaker_open_s=given.breaker_open_ms / 1000,
+        breaker_max_open_s=given.breaker_max_open_ms / 1000,
+        not_found_s=given.not_found_s,
+        failure_s=given.failure_s,
+        memory_bytes=given.memory_bytes,
+    )
+
+
+def _origin_servers(settings: Settings) -> tuple[OriginServer, ...]:
+    """``[[origins]]``, or ``source.url`` alone; what one does not say itself, ``[origin]`` says."""
+    listed = settings.origins
+    if settings.source.url is not None:
+        listed = (OriginServerSettings(url=settings.source.url),)
+    general = settings.origin
+    return tuple(
+        OriginServer(
+            url=each.url,
+            asset_prefix=each.asset_prefix or "",
+            bearer_token=_revealed(each.bearer_token or general.bearer_token),
+            hmac_key=_revealed(each.hmac_key or general.hmac_key),
+            hmac_key_id=each.hmac_key_id or general.hmac_key_id,
+        )
+        for each in listed
+    )
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
 
 
 def _ladder(settings: Settings) -> list[GeneratedRung]:

@@ -1,4 +1,4 @@
-"""The commands: serve, check, explain, stats, purge, schema, demo.
+"""The commands: serve, check, explain, stats, purge, edge, schema, demo.
 
 Exit codes: 0 ok, 1 the input was wrong (the message is on stderr), 2 usage.
 """
@@ -16,6 +16,7 @@ import click
 from gateway.config.json_schema import schema_json
 from gateway.config.load import Loaded, load
 from gateway.config.problem import ConfigError
+from gateway.roster.command import edge
 
 _CONFIG = click.Path(path_type=Path, dir_okay=False)
 
@@ -24,6 +25,9 @@ _CONFIG = click.Path(path_type=Path, dir_okay=False)
 @click.version_option(version("streaming-gateway"), prog_name="gateway")
 def main() -> None:
     """An adaptive streaming gateway: every player gets its own ladder from its own edge."""
+
+
+main.add_command(edge)
 
 
 def _fail(message: str) -> NoReturn:

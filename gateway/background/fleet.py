@@ -27,6 +27,7 @@ class FleetKeeper:
         self._finders: dict[str, tuple[Edge, ...]] = {"config": tuple(configured)}
         self._judges: dict[str, Mapping[str, Condition]] = {}
         self._listeners: list[Callable[[Fleet], None]] = []
+        self._none_found = not configured
         self._told: set[tuple[str, str]] = set()
         self._count("config")
         self.fleet = self._assembled(())
@@ -91,7 +92,8 @@ class FleetKeeper:
 
     def _assemble(self) -> None:
         before, self.fleet = self.fleet, self._assembled(self.fleet.edges)
-        if not any(self._finders.values()):
+        none_found, self._none_found = self._none_found, not any(self._finders.values())
+        if self._none_found and not none_found:
             log.error("edges_none_found", kept=len(self.fleet.edges))
         _tell(before, self.fleet)
         for listener in self._listeners:

@@ -5,17 +5,19 @@ the store may have written it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from pydantic import Field, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from gateway.config.build import edge_of
 from gateway.config.delivery import EdgeSettings
 from gateway.config.faults import problems_of
-from gateway.config.problem import ConfigError, KeyPath, Problem
+from gateway.config.fields import EdgeId
+from gateway.config.problem import ConfigError, KeyPath, Problem, shown
 from gateway.config.section import Section
+from gateway.config.shape import unwrap
 from gateway.edge.edge import Edge
 
 MIN_TTL_S: Final = 1.0
@@ -23,6 +25,8 @@ MAX_TTL_S: Final = 3600.0
 
 _NOT_FOR_THEM: Final = ("dns", "drain")
 """Keys that are the operator's own."""
+
+_IDS: Final = TypeAdapter(tuple[EdgeId, ...])
 
 
 class _Tables(Section):
@@ -63,6 +67,20 @@ def registration_of(facts: bytes) -> Registration:
     if not MIN_TTL_S <= ttl_s <= MAX_TTL_S:
         raise ValueError(f"has a time to live that is not {MIN_TTL_S:.0f} to {MAX_TTL_S:.0f} s")
     return Registration(_checked(table), ttl_s)
+
+
+def checked_ids(ids: Sequence[str]) -> None:
+    """Whether these may be ids of edges. Raises :class:`ConfigError`."""
+    try:
+        _IDS.validate_python(tuple(ids))
+    except ValidationError as error:
+        allowed = unwrap(EdgeId).allowed
+        raise ConfigError(
+            [
+                Problem("", "is not an id", shown(one["input"]), allowed, source="ID")
+                for one in error.errors(include_url=False)
+            ]
+        ) from None
 
 
 def _checked(table: Mapping[str, Any]) -> Edge:

@@ -49,6 +49,7 @@ OWNERS = {
     "geoip2": ("geodata/",),
     "maxminddb": ("geodata/",),
     "mmdb_writer": ("geodata/build.py",),
+    "dns": ("gateway/background/names.py",),
     "starlette": ("gateway/app.py", "gateway/http/", "demo/"),
     "m3u8": ("manifests/hls/", "demo/"),
     "pydantic": ("gateway/config/",),

@@ -1,0 +1,40 @@
+"""Which edges are there, and how are they, as a gateway with this config would see it now?
+
+For people who ask once: the names are asked for, and the register, the drains and what probes found
+are read from the store. Nothing is probed, and nothing is written.
+"""
+
+import asyncio
+
+from gateway.background.dns_edges import DnsEdges
+from gateway.background.edge_register import EdgeRegister
+from gateway.background.fleet import FleetKeeper
+from gateway.background.health import HealthWatch
+from gateway.config.build import drains_of, templates_of
+from gateway.config.load import Loaded
+from gateway.store.bus import Subscription
+from gateway.store.protocol import Store
+
+LIMIT_S = 3.0
+
+
+async def survey(loaded: Loaded, store: Store) -> FleetKeeper:
+    """Everything that can be found out about the edges of ``loaded``; ``store`` is started. What
+    cannot be found out within a few seconds is left out, and logged. Takes ``fleet`` and
+    ``finder_of`` of what it returns."""
+    settings = loaded.settings
+    keeper = FleetKeeper(loaded.policy.edges)
+    keeper.judged("config", drains_of(settings))
+    names = DnsEdges(keeper, templates_of(settings), settings.dns)
+    asking = asyncio.create_task(names.run())
+    try:
+        await names.first_answers(LIMIT_S)
+    finally:
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+    if store.redis is not None:
+        changes = Subscription("edges")
+        register = EdgeRegister(keeper, store.redis, changes, lambda: settings.registry.enabled)
+        await register.read(store.redis)
+    await HealthWatch(store, keeper, settings.health, None).first_look()
+    return keeper

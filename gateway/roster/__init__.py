@@ -1,0 +1,1 @@
+"""Edges as operators handle them: ``gateway edge register | drain | undrain | list``."""
