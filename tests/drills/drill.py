@@ -29,10 +29,11 @@ class Bounds:
 class Drill:
     """One thing that breaks and is mended while players ask.
 
-    ``broken``, ``mended`` and ``expected`` are sentences for people. ``reacted`` is looked for from
-    the moment of ``break_it`` on, ``recovered`` from the end of ``mend_it`` on. ``dead`` are edges
-    that nobody may be sent to in between, after two seconds. ``wrong`` finds further faults in
-    answers from between the two.
+    ``broken``, ``mended`` and ``expected`` are sentences for people. ``prepare`` is done long
+    before. ``reacted`` is looked for from the moment of ``break_it`` on, ``recovered`` from the end
+    of ``mend_it`` on, or from the reaction on where nobody mends it. It stays broken for
+    ``hold_s`` at least. ``dead`` are edges that nobody may be sent to in between, ``dead_after_s``
+    after the break. ``wrong`` finds further faults in answers from between the two.
     """
 
     name: str
@@ -42,30 +43,38 @@ class Drill:
     mended: str
     expected: str
     break_it: Callable[[Any], None]
-    mend_it: Callable[[Any], None]
+    mend_it: Callable[[Any], None] | None
     reacted: Sign
     recovered: Sign
     bounds: Bounds
-    hold_s: float = 3.0
+    prepare: Callable[[Any], None] = lambda _: None
+    hold_s: float = 2.5
     dead: tuple[str, ...] = ()
+    dead_after_s: float = DEAD_EDGE_S
     wrong: Callable[[Sample], str] = lambda _: ""
 
 
 @dataclass(frozen=True)
 class Course:
-    """How a drill went: its moments (None: it did not come to that), and every sample."""
+    """How a drill went: its moments, and every sample.
+
+    Measured from ``began`` on, broken from ``broken`` to ``whole``. ``mended`` is what recovery
+    counts from: the break itself where nobody mended it. ``reacted`` and ``recovered`` are None
+    where it did not come to that.
+    """
 
     samples: Sequence[Sample]
     began: float
     broken: float
-    mended: float
     reacted: float | None
+    mended: float
     recovered: float | None
+    whole: float
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What a drill showed. Times in seconds from the break, or from its mending."""
+    """What a drill showed. ``react_s`` counts from the break, ``recover_s`` from its mending."""
 
     requests: int
     failures: tuple[str, ...]
@@ -94,7 +103,7 @@ def figures(drill: Drill, course: Course) -> Figures:
     samples = [one for one in course.samples if one.due >= course.began]
     faults = [(one, _fault(drill, course, one)) for one in samples]
     before = [one.latency_ms for one in samples if one.done < course.broken]
-    during = [one.latency_ms for one in samples if course.broken <= one.due < course.mended]
+    during = [one.latency_ms for one in samples if course.broken <= one.due < course.whole]
     shown = Figures(
         requests=len(samples),
         failures=tuple(
@@ -125,10 +134,10 @@ def percentile(values: Sequence[float], share: float) -> float:
 def _fault(drill: Drill, course: Course, one: Sample) -> str:
     if one.fault or one.refused:
         return one.fault
-    if not course.broken < one.sent <= one.done < course.mended:
+    if not course.broken < one.sent <= one.done < course.whole:
         return ""
-    if one.edge in drill.dead and one.sent > course.broken + DEAD_EDGE_S:
-        return f"names {one.edge}, which has been dead for {one.sent - course.broken:.2f} s"
+    if one.edge in drill.dead and one.sent > course.broken + drill.dead_after_s:
+        return f"names {one.edge}, which has been gone for {one.sent - course.broken:.2f} s"
     return drill.wrong(one)
 
 

@@ -56,7 +56,6 @@ DRILLS = (
         reacted=logged("config_refused"),
         recovered=logged("config_reloaded"),
         bounds=Bounds(react_s=2.0, recover_s=2.0),
-        hold_s=2.0,
         wrong=_taken_from_the_broken_file,
     ),
     Drill(
@@ -72,7 +71,6 @@ DRILLS = (
         reacted=logged("geo_refused"),
         recovered=logged("geo_loaded"),
         bounds=Bounds(react_s=3.5, recover_s=3.5),
-        hold_s=2.0,
         wrong=_place_lost,
     ),
     Drill(
@@ -84,10 +82,9 @@ DRILLS = (
         expected="Requests that this worker was answering lose their connection, which nobody can "
         "help; players ask again, and are answered by the others. All other requests go on.",
         break_it=_kill_a_worker,
-        mend_it=lambda _: None,
+        mend_it=None,
         reacted=logged("worker_replaced", each=1),
         recovered=logged("started", each=1),
         bounds=Bounds(react_s=2.0, recover_s=20.0, added_p99_ms=1000, lost=4),
-        hold_s=2.0,
     ),
 )

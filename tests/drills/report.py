@@ -113,10 +113,11 @@ class Timeline:
     def summary(self, shown: Figures) -> list[str]:
         """What it came to."""
         react, recover = _seconds(shown.react_s), _seconds(shown.recover_s)
+        since = "after the break" if self._drill.mend_it is None else "after it was mended"
         return [
             "",
             *self._last_of_the_dead(shown),
-            f"reacted after {react}, recovered {recover} after it was mended",
+            f"reacted after {react}, recovered {recover} {since}",
             f"{shown.requests} requests, {len(shown.failures)} failures, {shown.lost} asked again",
             f"p99 {shown.before_p99_ms:.1f} ms before, {shown.during_p99_ms:.1f} ms during",
             *complaints(shown),
@@ -192,7 +193,7 @@ They are part of `make test`.
   these; only the killed worker may lose any.
 - **Added** is the 99th percentile of the latency while it was broken, less that of the 2 s before.
 - **Reacts** is the time from the break to the moment at which all workers go by it; **recovers**,
-  from the mending to the moment at which all is as before.
+  from the mending to the moment at which all is as before (from the break, where nobody mends it).
 - A drill is red when anything failed, or a bound was not held. Bounds of latency are wide, since
   they must hold on two busy cores; those of reactions are what is promised.
 """
@@ -206,7 +207,7 @@ def _last_run(rows: Sequence[tuple[Drill, Figures]]) -> str:
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
     lines = [
         "## The last run\n",
-        f"{machine}: {total} requests, {failures} failures; median of the added p99 {added:.1f} ms.",
+        f"{machine}: {total} requests, {failures} failures; median of added p99 {added:.1f} ms.",
         "",
         "| " + " | ".join((*names, "verdict")) + " |",
         "|---|" + "---:|" * 7 + "---|",

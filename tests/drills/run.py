@@ -8,7 +8,7 @@ from tests.drills.seen import Line, LogReader, Seen, Sign
 from tests.drills.stages import Stage, Stages
 from tests.drills.viewers import Sample, Viewers, watching
 
-WARM_UP_S = 1.5
+WARM_UP_S = 1.0
 BEFORE_S = 2.0
 AFTER_S = 1.0
 SLACK_S = 2.0
@@ -45,6 +45,7 @@ class _Run:
         drill, stage = self._drill, self._stage
         self._log.read()
         self._until_answers()
+        drill.prepare(stage)
         self._wait(WARM_UP_S)
         began = time.monotonic()
         self._wait(BEFORE_S)
@@ -54,14 +55,20 @@ class _Run:
             drill.break_it(stage)
             reacted = self._see(drill.reacted, broken, drill.bounds.react_s, drill.hold_s)
         finally:
-            drill.mend_it(stage)
-        mended = time.monotonic()
-        self._listener("mended", mended, None, [])
-        recovered = self._see(drill.recovered, mended, drill.bounds.recover_s, 0.0)
+            if drill.mend_it is not None:
+                drill.mend_it(stage)
+        mended = whole = time.monotonic()
+        if drill.mend_it is not None:
+            self._listener("mended", mended, None, [])
+            recovered = self._see(drill.recovered, mended, drill.bounds.recover_s)
+        else:
+            mended = broken
+            recovered = self._see(drill.recovered, reacted or whole, drill.bounds.recover_s)
+            whole = max(whole, recovered or whole)
         self._wait(AFTER_S)
         self._viewers.stop()
         self._look()
-        return Course(self._viewers.samples, began, broken, mended, reacted, recovered)
+        return Course(self._viewers.samples, began, broken, reacted, mended, recovered, whole)
 
     def _until_answers(self) -> None:
         deadline = time.monotonic() + 20
@@ -74,13 +81,13 @@ class _Run:
         while time.monotonic() < until:
             self._look()
 
-    def _see(self, sign: Sign, since: float, within_s: float, at_least_s: float) -> float | None:
-        """The moment of a sign. Waits for it, and ``at_least_s`` in any case."""
+    def _see(self, sign: Sign, since: float, within_s: float, hold_s: float = 0) -> float | None:
+        """The moment of a sign. Waits for it, and ``hold_s`` in any case."""
         moment: float | None = None
-        while moment is None and time.monotonic() < since + max(within_s + SLACK_S, at_least_s):
+        while moment is None and time.monotonic() < since + max(within_s + SLACK_S, hold_s):
             self._wait(SIGN_EACH_S)
             moment = self._moment(sign, since)
-        self._wait(since + at_least_s - time.monotonic())
+        self._wait(since + hold_s - time.monotonic())
         return self._moment(sign, since)
 
     def _moment(self, sign: Sign, since: float) -> float | None:

@@ -5,7 +5,7 @@ thing had come about, or None while it has not. Moments are seconds of the monot
 """
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,11 @@ class Seen:
 Sign = Callable[[Seen, float], float | None]
 
 
+def judged(state: str, *edges: str) -> Sign:
+    """Every worker finds each of these edges in this state."""
+    return both(*(all_workers("edge_state", "state", {state}, edge=edge) for edge in edges))
+
+
 def logged(event: str, each: int = 0, **members: Any) -> Sign:
     """A line of the log: by every worker, or ``each`` times."""
 
@@ -38,9 +43,7 @@ def logged(event: str, each: int = 0, **members: Any) -> Sign:
         moments = [
             at
             for at, line in seen.log
-            if at >= since
-            and line.get("event") == event
-            and all(line.get(name) == value for name, value in members.items())
+            if at >= since and line.get("event") == event and _has(line, members)
         ]
         needed = each or seen.workers
         return moments[needed - 1] if len(moments) >= needed else None
@@ -48,13 +51,13 @@ def logged(event: str, each: int = 0, **members: Any) -> Sign:
     return sign
 
 
-def all_workers(event: str, key: str, wanted: Collection[str]) -> Sign:
+def all_workers(event: str, key: str, wanted: Collection[str], **members: Any) -> Sign:
     """Every worker's last line of this kind has one of the wanted values under ``key``."""
 
     def sign(seen: Seen, since: float) -> float | None:
         current: dict[int, str] = {}
         for at, line in seen.log:
-            if line.get("event") != event:
+            if line.get("event") != event or not _has(line, members):
                 continue
             if at > since and _settled(current, seen.workers, wanted):
                 return since
@@ -64,6 +67,10 @@ def all_workers(event: str, key: str, wanted: Collection[str]) -> Sign:
         return since if _settled(current, seen.workers, wanted) else None
 
     return sign
+
+
+def _has(line: Mapping[str, Any], members: Mapping[str, Any]) -> bool:
+    return all(line.get(name) == value for name, value in members.items())
 
 
 def _settled(current: dict[int, str], workers: int, wanted: Collection[str]) -> bool:

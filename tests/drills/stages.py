@@ -9,11 +9,13 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from tests.drills.viewers import Plan
+from tests.integration.origins import OriginProcess
 from tests.integration.running import RunningGateway, running_gateway
 from tests.unit.geodata.mmdb_files import GERMANY, MINNEAPOLIS, write_mmdb
 from tests.unit.store.servers import Proxy, Valkey, listening, valkey
@@ -74,6 +76,56 @@ class ConfigStage(Stage):
         whole = new.read_bytes()
         new.write_bytes(whole[: round(share * len(whole))])
         new.replace(self.folder / "city.mmdb")
+
+
+@dataclass
+class EdgeStage(Stage):
+    """A gateway and edges that are processes; by id."""
+
+    edges: Mapping[str, OriginProcess]
+    packager: "Packager"
+    server: Valkey
+
+
+class Packager:
+    """Writes the live playlists of edges, a segment each second, in a thread."""
+
+    def __init__(self, folders: Mapping[str, Path]) -> None:
+        self._folders = folders
+        self._stuck: frozenset[str] = frozenset()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def stop_at(self, *edges: str) -> None:
+        """From now on these edges get nothing new; none: all do."""
+        self._stuck = frozenset(edges)
+
+    def __enter__(self) -> Self:
+        self._write(0)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        number = 0
+        while not self._ended.wait(1.0):
+            number += 1
+            self._write(number)
+
+    def _write(self, number: int) -> None:
+        segments = "".join(f"#EXTINF:1,\n{number + at}.m4s\n" for at in range(6))
+        text = (
+            "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:1\n"
+            f"#EXT-X-MEDIA-SEQUENCE:{number}\n{segments}"
+        )
+        for edge, folder in self._folders.items():
+            if edge not in self._stuck:
+                new = folder / "new"
+                new.write_text(text, "utf-8")
+                new.replace(folder / LIVE)
 
 
 def config_of(height: int) -> str:
@@ -196,6 +248,52 @@ def worker_stage(folder: Path) -> Iterator[Stage]:
     """Four workers with the shipped config, on the Valkey that comes with them."""
     with _running(4, {}) as gateway:
         yield Stage(gateway, 4, _plan(gateway))
+
+
+EDGES = {
+    "oslo-1": (59.91, 10.75, "EU"),
+    "oslo-2": (59.91, 10.75, "EU"),
+    "singapore-1": (1.35, 103.82, "AS"),
+    "singapore-2": (1.35, 103.82, "AS"),
+    "virginia-1": (38.95, -77.45, "NA"),
+    "virginia-2": (38.95, -77.45, "NA"),
+    "virginia-3": (38.95, -77.45, "NA"),
+}
+LIVE = "live.m3u8"
+HAS_LIVE = ("oslo-2",)
+
+
+@contextlib.contextmanager
+def edge_stage(folder: Path) -> Iterator[EdgeStage]:
+    """Two workers and seven edges in three regions, under the shipped values of ``[health]``."""
+    edges: dict[str, OriginProcess] = {}
+    folders: dict[str, Path] = {}
+    tables = []
+    for name, (latitude, longitude, continent) in EDGES.items():
+        folders[name] = root = folder / name
+        root.mkdir()
+        (root / "healthz").write_text("ok\n")
+        edges[name] = OriginProcess(folder, root)
+        health = f'health_playlist = "{LIVE}"\n' if name in HAS_LIVE else ""
+        tables.append(
+            f'[[edges]]\nid = "{name}"\nurl = "{edges[name].url}"\ncontinents = ["{continent}"]\n'
+            f"latitude = {latitude}\nlongitude = {longitude}\n{health}"
+        )
+    path = folder / "gateway.toml"
+    path.write_text('[health]\npath = "healthz"\n' + "".join(tables), "utf-8")
+    (folder / "redis").mkdir()
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(valkey(folder / "redis"))
+        packager = stack.enter_context(Packager({name: folders[name] for name in HAS_LIVE}))
+        for edge in edges.values():
+            stack.callback(edge.kill)
+        with ThreadPoolExecutor(len(edges)) as pool:
+            list(pool.map(OriginProcess.start, edges.values()))
+        gateway = stack.enter_context(_running(2, {"GATEWAY_STORE__URL": server.url}, path))
+        urls = {name: edge.url for name, edge in edges.items()}
+        # Few titles: every viewer comes back to each within seconds, and is seen to move.
+        plan = _plan(gateway, edges=urls, assets=("title/1", "title/2", "title/3", "title/4"))
+        yield EdgeStage(gateway, 2, plan, edges, packager, server)
 
 
 Staging = Callable[[Path], contextlib.AbstractContextManager[Any]]

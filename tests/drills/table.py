@@ -1,9 +1,13 @@
 """Which drills are there?"""
 
-from tests.drills import process_drills, redis_drills
+from tests.drills import edge_drills, process_drills, redis_drills
 from tests.drills.drill import Drill
 
-DRILLS: tuple[Drill, ...] = (*redis_drills.DRILLS, *process_drills.DRILLS)
+DRILLS: tuple[Drill, ...] = (
+    *redis_drills.DRILLS,
+    *edge_drills.DRILLS,
+    *process_drills.DRILLS,
+)
 
 
 def drill_named(name: str) -> Drill | None:

@@ -134,8 +134,13 @@ class Proxy:
             while data := await reader.read(65536):
                 seen.append(data)
                 # Later, not slower: the next bytes need not wait until these have arrived.
-                loop.call_later(self.delay_s, writer.write, data)
+                loop.call_later(self.delay_s, _write, writer, data)
         writer.close()
+
+
+def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
+    if not writer.is_closing():  # it may have been cut while the bytes were on their way
+        writer.write(data)
 
 
 @contextlib.asynccontextmanager
