@@ -19,6 +19,8 @@ from gateway.store.protocol import Commands, Script
 
 Recipe = Callable[[], Event]
 
+_overflow = metrics.EVENTS_DROPPED.labels("overflow")
+
 MEMORY_OF_WRITERS_MS = 3_600_000
 """How long Redis remembers a writer that writes nothing: longer than any batch is tried again."""
 
@@ -68,7 +70,7 @@ class EventQueue:
         self._recipes.append((self._last, recipe))
         while len(self._recipes) > limit:
             self._recipes.popleft()
-            metrics.EVENTS_DROPPED.labels("overflow").inc()
+            _overflow.inc()
         self._filled.set()
 
     def take(self) -> tuple[int, Recipe] | None:
