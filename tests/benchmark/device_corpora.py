@@ -20,8 +20,8 @@ PyPI ``pymobiledetect``     ``test_user_agents.      MIT       mobile and tablet
 npm ``woothee``             ``testsets/*.yaml``      Apache-2  pc, mobilephone, crawler;
                                                                appliances by their system (its
                                                                smartphones hold tablets: left out)
-WhichBrowser ``Parser-PHP`` ``whichbrowser/*.yaml``  MIT       mobile tablet desktop television
-``tests/data``                                                 gaming car bot
+WhichBrowser ``Parser-PHP`` ``tests/data/*/*.yaml``  MIT       mobile tablet desktop television
+(the repository)                                               gaming car bot
 ==========================  =======================  ========  ================================
 
 Two rules were set before the first measurement. Crawler patterns that name a library which
@@ -34,6 +34,7 @@ import hashlib
 import importlib
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,8 +91,11 @@ def fresh(folder: Path, known: frozenset[str]) -> list[Labelled]:
 
 
 def yaml_of(path: Path) -> Any:
-    """A YAML file's content. Raises ModuleNotFoundError without PyYAML, which only this needs."""
-    yaml = importlib.import_module("yaml")
+    """A YAML file's content. Ends the program without PyYAML, which only these scripts need."""
+    try:
+        yaml = importlib.import_module("yaml")
+    except ModuleNotFoundError:
+        sys.exit("this benchmark reads YAML: install PyYAML into the environment first")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return yaml.load(path.read_text(encoding="utf-8"), loader)
 
@@ -170,7 +174,7 @@ def _agent_header(headers: str | Mapping[str, str]) -> str:
 
 
 _LOADERS: tuple[tuple[str, str, Callable[[Path], Iterator[_Row]]], ...] = (
-    ("which-browser", "whichbrowser/*.yaml", _which_browser),
+    ("which-browser", "tests/data/*/*.yaml", _which_browser),
     ("ua-parser-js", "device-test.json", _ua_parser_js),
     ("crawler-user-agents", "crawler-user-agents.json", _crawlers),
     ("mobile-detect", "test_user_agents.json", _mobile_detect),

@@ -46,7 +46,7 @@ _TV_BUILD = re.compile(
 _BOX_BUILD = re.compile(
     r"build/(?:rp1a\.2007|tp1a\.2209|sp1a\.2111|nmf26q|qp1a\.1911|nhg47[kl]|mhc19j)"
 )
-_SAYS_TABLET = ("pocketbook/", "/apad", "build/jro03h")
+_SAYS_TABLET = ("pocketbook/", "/apad", "build/jro03h", "; silk/")
 _SKIP = re.compile(
     r"(?:[a-z]{2,3}(?:[-_][a-z]{2,4}){0,2}[-_]?|u|k|wv|arm|arm_64|x86|x86_64|mobile|tablet|tv"
     r"|harmonyos|openharmony|rv:.{0,12}|linux|adr.{0,10}|hmscore.{0,20})$"

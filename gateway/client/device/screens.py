@@ -126,7 +126,7 @@ _CAR_MODEL = re.compile(
 )
 
 # Phones and tablets of the makes Tesla and Polestar.
-_CAR_NAMED_PHONE = re.compile(r"tesla[_ ](?:\w|build)|polestar phone")
+_CAR_NAMED_PHONE = re.compile(r"tesla[_ ](?!qtcar)\w|polestar phone")
 
 _CONSOLE = Verdict(DeviceKind.CONSOLE, "console", "it names a game console")
 _CONSOLE_MODEL_VERDICT = Verdict(DeviceKind.CONSOLE, "console-model", "its model is a game console")
