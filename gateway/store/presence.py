@@ -81,13 +81,21 @@ class Presence:
     """This worker's entry, and how many others there are."""
 
     def __init__(
-        self, commands: Commands | None, me: Callable[[], Worker], expected: int = 1
+        self,
+        commands: Commands | None,
+        me: Callable[[], Worker],
+        expected: int = 1,
+        *,
+        heartbeat_s: float = HEARTBEAT_S,
+        expiry_s: float = EXPIRY_S,
     ) -> None:
         """``commands`` is None where nothing is shared. ``expected`` is the number of workers that
         counts as long as nobody could be asked: those of this host."""
         self._commands = commands
         self._me = me
         self._count = max(1, expected)
+        self._heartbeat_s = heartbeat_s
+        self._expiry_s = expiry_s
         self._holds_until = 0.0
         metrics.WORKERS.set(self._count)
 
@@ -113,19 +121,19 @@ class Presence:
                 except StoreUnavailable as error:
                     if error.detail.startswith("WRONGTYPE"):
                         await _clear(self._commands)
-                await asyncio.sleep(HEARTBEAT_S * _random.uniform(0.8, 1.2))
+                await asyncio.sleep(self._heartbeat_s * _random.uniform(0.8, 1.2))
         finally:
             await _leave(self._commands, self.id)
 
     async def _beat(self, commands: Commands) -> None:
         """Renew the entry and count. Raises StoreUnavailable."""
         me = self._me()
-        words = (me.id.encode(), b"%d" % (EXPIRY_S * 1000), json.dumps(asdict(me)).encode())
+        words = (me.id.encode(), b"%d" % (self._expiry_s * 1000), json.dumps(asdict(me)).encode())
         match await commands.run(HEARTBEAT, _KEYS, words):
             case [int(found), int(new)]:
                 now = asyncio.get_running_loop().time()
                 if new:  # Redis did not know us, so it may not know others either
-                    self._holds_until = now + EXPIRY_S
+                    self._holds_until = now + self._expiry_s
                 if found > self._count or now >= self._holds_until:
                     self._count = max(1, found)
                     metrics.WORKERS.set(self._count)

@@ -1,0 +1,311 @@
+"""Two gateways of two workers each on one Redis: what is told to one is done by all."""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.background.control import Control
+from gateway.config.load import load
+from gateway.purge import Purged, PurgeError, purge_everywhere, purge_of
+from gateway.source.directory import DirectorySource
+from gateway.store.bus import TOPICS
+from gateway.store.messages import EdgesChanged, PolicyReloaded, Purge, encode
+from gateway.store.presence import Presence, Worker
+from gateway.store.redis import RedisStore
+from gateway.store.redis_bus import RedisBus
+from tests.integration.processes import children
+from tests.integration.reading_metrics import metric
+from tests.integration.running import RunningGateway, running_gateway
+from tests.integration.viewers import until
+from tests.unit.store.servers import Valkey, valkey
+from tests.unit.store.servers import until as wait_until
+
+MASTER = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=800000\nlow.m3u8\n"
+
+WITHIN_S = 1.0
+"""What the project promises of a reload, a drained edge or a purge."""
+
+
+def config(height: int) -> str:
+    """A config that can be told from others. Only its policy: what differs between hosts comes
+    from the environment."""
+    return f"[profiles.wifi]\nmax_height = {height}\n"
+
+
+@dataclass
+class Hosts:
+    """Two hosts that share a Redis, each with a config file of its own."""
+
+    server: Valkey
+    folder: Path
+    gateways: list[RunningGateway]
+
+    @property
+    def configs(self) -> list[Path]:
+        """Their files."""
+        return [self.folder / name / "gateway.toml" for name in ("one", "two")]
+
+    def count(self, event: str) -> int:
+        """How often an event was logged, by all workers of both."""
+        return sum(len(gateway.lines(event)) for gateway in self.gateways)
+
+    def wait_for(self, event: str, count: int) -> None:
+        """Wait until it was logged so often."""
+        until(lambda: self.count(event) == count)
+
+    def purge(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """``gateway purge``, run beside them."""
+        environ = {**os.environ, "GATEWAY_STORE__URL": self.server.url}
+        command = [sys.executable, "-m", "gateway", "purge", *words]
+        return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+
+    def purge_from_here(self) -> Purged:
+        """The same without a process of its own."""
+        loaded = load(None, {"GATEWAY_STORE__URL": self.server.url})
+        return asyncio.run(purge_everywhere(loaded, purge_of("film", None)))
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
+    """Both, when all four workers know of each other."""
+    folder = tmp_path_factory.mktemp("hosts")
+    asset = folder / "catalogue" / "film" / "master.m3u8"
+    asset.parent.mkdir(parents=True)
+    asset.write_bytes(MASTER)
+    for name in ("one", "two"):
+        (folder / name).mkdir()
+    (folder / "one" / "gateway.toml").write_text(config(720), "utf-8")
+    # One file under two names: a write through either is seen by both, but only the folder of the
+    # name that was written through tells of it.
+    os.link(folder / "one" / "gateway.toml", folder / "two" / "gateway.toml")
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(valkey(folder))
+        environ = {
+            "GATEWAY_STORE__URL": server.url,
+            "GATEWAY_SOURCE__KIND": "directory",
+            "GATEWAY_SOURCE__ROOT": str(folder / "catalogue"),
+        }
+        hosts = Hosts(server, folder, [])
+        hosts.gateways += [
+            stack.enter_context(running_gateway(path, "--workers", "2", environ=environ))
+            for path in hosts.configs
+        ]
+        for gateway in hosts.gateways:
+            gateway.wait_for("started", 2)
+        until(lambda: [metric(each.url, "gateway_workers") for each in hosts.gateways] == [4, 4])
+        yield hosts
+
+
+def test_a_purge_reaches_every_worker(hosts: Hosts) -> None:
+    """An asset and a prefix: all four workers say so, within the promised time."""
+    for number, words in enumerate((["film"], ["--prefix", "fi"]), 1):
+        done = hosts.purge(*words)
+        print(done.stdout)
+        assert (0, "") == (done.returncode, done.stderr)
+        said, _, took = done.stdout.strip().rpartition(" in ")
+        assert "purged on 4 of 4 workers" == said
+        assert float(took.removesuffix(" ms")) < WITHIN_S * 1000
+        hosts.wait_for("purged", 4 * number)
+    lines = [(line["asset"], line["prefix"]) for line in hosts.gateways[1].lines("purged")]
+    assert [("film", None)] * 2 + [(None, "fi")] * 2 == lines
+    assert "film" in httpx.get(f"{hosts.gateways[0].url}/v1/play/film").json()["manifest_url"]
+
+
+def test_a_purge_names_who_did_not_answer(hosts: Hosts) -> None:
+    """A worker that is stopped is named; the purge reaches it when it goes on."""
+    before = hosts.count("purged")
+    (stopped, _) = children(hosts.gateways[0].process.pid)
+    os.kill(stopped, signal.SIGSTOP)  # not for long: its parent replaces it after 5 s
+    try:
+        done = hosts.purge_from_here()
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+    first, second = done.to_text().splitlines()
+    assert first.startswith("purged on 3 of 4 workers in 2")
+    assert second.endswith(f", process {stopped}")
+    hosts.wait_for("purged", before + 4)
+
+
+def test_a_reload_here_is_looked_for_there(hosts: Hosts) -> None:
+    """The second host's folder tells it nothing of the change, and its next look at the file is
+    seconds away; it is told over Redis."""
+    took = []
+    for height in (360, 540):
+        reloads = hosts.count("config_reloaded")
+        started = time.monotonic()
+        hosts.configs[0].write_text(config(height), "utf-8")
+        hosts.wait_for("config_reloaded", reloads + 4)
+        took.append(time.monotonic() - started)
+        for gateway in hosts.gateways:
+            decision = httpx.get(f"{gateway.url}/v1/play/film").json()
+            assert height == decision["quality_profile"]["max_height"]
+    print(f"reload on the other host: {', '.join(f'{each:.2f} s' for each in took)}")
+    assert max(took) < WITHIN_S + 0.5  # the file must have been still for a moment, too
+    # What one says makes nobody else say something: four reloads are four announcements each.
+    published = 'gateway_bus_published_total{outcome="accepted",topic="policy"}'
+    until(lambda: sum(metric(gateway.url, published) for gateway in hosts.gateways) == 8)
+    time.sleep(0.5)
+    assert 8 == sum(metric(gateway.url, published) for gateway in hosts.gateways)
+
+
+def test_hosts_with_different_files_leave_each_other_alone(hosts: Hosts) -> None:
+    """A reload on one reloads nothing on the other when its file is the same as before."""
+    reloads = len(hosts.gateways[0].lines("config_reloaded"))
+    other = hosts.configs[1]
+    new = other.with_name("new.toml")
+    new.write_text(config(1080), "utf-8")
+    new.replace(other)
+    count = len(hosts.gateways[1].lines("config_reloaded"))
+    hosts.gateways[1].wait_for("config_reloaded", count + 2)
+    time.sleep(WITHIN_S)
+    assert reloads == len(hosts.gateways[0].lines("config_reloaded"))
+
+
+def test_without_redis(hosts: Hosts) -> None:
+    """A saved config is still in force at once; the purge says what is wrong; afterwards all is
+    as before, without a restart, and the reload that nobody could be told of is told."""
+    path = hosts.configs[1]
+    published = 'gateway_bus_published_total{outcome="accepted",topic="policy"}'
+    told = metric(hosts.gateways[1].url, published)
+    hosts.server.kill()
+    reloads = len(hosts.gateways[1].lines("config_reloaded"))
+    path.write_text(config(240), "utf-8")
+    hosts.gateways[1].wait_for("config_reloaded", reloads + 2)
+    with pytest.raises(PurgeError, match="cannot reach the store"):
+        hosts.purge_from_here()
+    hosts.server.start()
+    until(lambda: metric(hosts.gateways[1].url, published) == told + 2)
+    started = time.monotonic()
+    until(lambda: hosts.purge_from_here().signed == 4)
+    print(f"a purge reaches everyone {time.monotonic() - started:.1f} s after Redis is back")
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("embedded", 'store.url is "embedded", which no other process can reach'),
+        ("memory", 'such as store.url = "redis://localhost:6379"'),
+        ("redis://:secret@127.0.0.1:1", "cannot reach the store at redis://127.0.0.1:1"),
+    ],
+)
+async def test_a_purge_that_cannot_be(url: str, said: str) -> None:
+    """The store cannot be reached from here: one line that says why."""
+    with pytest.raises(PurgeError, match=re.escape(said)) as raised:
+        await purge_everywhere(load(None, {"GATEWAY_STORE__URL": url}), purge_of("film", None))
+    assert "secret" not in str(raised.value)
+
+
+async def test_a_purge_that_nobody_takes(tmp_path: Path) -> None:
+    """No worker is there; or Redis takes no writes."""
+    with valkey(tmp_path) as server:
+        loaded = load(None, {"GATEWAY_STORE__URL": server.url})
+        with pytest.raises(PurgeError, match="no worker is alive"):
+            await purge_everywhere(loaded, purge_of("film", None))
+        server.command("REPLICAOF", "127.0.0.1", "1")
+        with pytest.raises(PurgeError, match="did not take the purge"):
+            await purge_everywhere(loaded, purge_of("film", None))
+
+
+@pytest.mark.parametrize(("asset", "prefix"), [("../film", None), (None, ""), (None, "/film")])
+def test_a_purge_of_what_can_be_no_asset(asset: str | None, prefix: str | None) -> None:
+    """Refused before anybody is asked."""
+    with pytest.raises(PurgeError, match="of A-Z a-z 0-9"):
+        purge_of(asset, prefix)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["film"], 1, 'error: store.url is "embedded"'),
+        (["film", "--prefix", "f"], 2, "give an ASSET or a --prefix"),
+    ],
+)
+def test_the_command_line(words: list[str], code: int, said: str) -> None:
+    """What is wrong goes to stderr, and the exit code tells which kind it is."""
+    command = [sys.executable, "-m", "gateway", "purge", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (code, "") == (done.returncode, done.stdout)
+    assert said in done.stderr
+
+
+async def test_a_directory_reads_again_what_was_purged(tmp_path: Path) -> None:
+    """One asset, a prefix, or whatever is in doubt; nothing else is read again for one asset."""
+    source = DirectorySource(tmp_path, "{asset}.m3u8", 10_000)
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.m3u8").write_bytes(MASTER)
+    before = {name: await source.load(name) for name in ("one", "two")}
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.m3u8").write_bytes(MASTER.replace(b"800000", b"900000"))
+    assert before["one"] is await source.load("one")
+    await source.purge("one")
+    assert (900_000,) == (await source.load("one")).bandwidths
+    assert before["two"] is await source.load("two")
+    for forget in (source.purge_prefix("tw"), source.doubt()):
+        known = await source.load("two")
+        await forget
+        assert known is not await source.load("two")
+    assert (900_000,) == (await source.load("two")).bandwidths
+
+
+async def test_what_a_worker_does_when_told(tmp_path: Path) -> None:
+    """A purge forgets what it names. Nonsense does nothing. A gap has the file looked at, and the
+    source doubted unless the log proves that no purge was missed."""
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.m3u8").write_bytes(MASTER)
+    source = DirectorySource(tmp_path, "{asset}.m3u8", 10_000)
+    looks: list[float] = []
+    me = Worker("id", "host", 1, "v1", 0)
+    with valkey(tmp_path) as server:
+        store = RedisStore(server.url, timeout_s=0.2, quiet=True)
+        await store.start()
+        bus = RedisBus(store, poll_s=0.2)
+        control = Control(
+            bus,
+            Presence(store, lambda: me),
+            store,
+            lambda: looks.append(time.monotonic()),
+            lambda: source,
+        )
+        tasks = [asyncio.create_task(each) for each in (bus.run(), control.run())]
+        await wait_until(lambda: len(looks) == 1)  # of the start
+
+        one, two = await source.load("one"), await source.load("two")
+        for topic in TOPICS:
+            assert await bus.publish(topic, b"nonsense")
+            assert await bus.publish(topic, encode(EdgesChanged("drain", "x")))
+        assert await bus.publish("assets", encode(Purge("one", None, "ab")))
+        await wait_until(lambda: server.command("EXISTS", b"gw1:{workers}:ack:ab") == 1)
+        assert one is not await source.load("one")
+        assert two is await source.load("two")
+        assert 1 == len(looks)
+
+        assert await bus.publish("policy", encode(PolicyReloaded("v2")))
+        await wait_until(lambda: len(looks) == 2)
+        control.reloaded("v3")  # it hears itself
+        await wait_until(lambda: len(looks) == 3)
+
+        server.freeze()
+        await asyncio.sleep(0.5)
+        server.thaw()
+        await wait_until(lambda: len(looks) == 4)
+        assert two is await source.load("two")
+        server.command("FLUSHALL")
+        await wait_until(lambda: len(looks) == 5)
+        await asyncio.sleep(0)
+        assert two is not await source.load("two")
+
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await store.close()

@@ -1,0 +1,127 @@
+"""Who is alive, on a real server: workers come, go, are killed, and Redis forgets them all."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from gateway.store.keys import WORKER_FACTS, WORKERS
+from gateway.store.presence import Presence, Worker, living
+from gateway.store.redis import RedisStore
+from tests.unit.store.servers import Valkey, until, valkey
+
+HEARTBEAT_S = 0.1
+EXPIRY_S = 0.6
+"""In these tests everything happens in a tenth of the time."""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Valkey]:
+    """A server of the test's own, to be ill-treated."""
+    with valkey(tmp_path) as running:
+        yield running
+
+
+def worker(number: int) -> Worker:
+    """A worker that can be told from others."""
+    return Worker(f"id{number}", "host", number, "v1", 1_700_000_000)
+
+
+@contextlib.asynccontextmanager
+async def stores(url: str, count: int) -> AsyncIterator[list[RedisStore]]:
+    """So many connected stores."""
+    async with contextlib.AsyncExitStack() as stack:
+        found = [RedisStore(url, timeout_s=1.0, quiet=True) for _ in range(count)]
+        for store in found:
+            await store.start()
+            stack.push_async_callback(store.close)
+        yield found
+
+
+@contextlib.asynccontextmanager
+async def present(
+    found: list[RedisStore], expected: int = 1
+) -> AsyncIterator[tuple[list[Presence], list[asyncio.Task[None]]]]:
+    """One worker on each store, all running."""
+    workers = [
+        Presence(
+            store, partial(worker, number), expected, heartbeat_s=HEARTBEAT_S, expiry_s=EXPIRY_S
+        )
+        for number, store in enumerate(found)
+    ]
+    tasks = [asyncio.create_task(each.run()) for each in workers]
+    try:
+        yield workers, tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_workers_count_each_other(server: Valkey) -> None:
+    """All of them see four; one that ends is gone with the next heartbeat."""
+    async with stores(server.url, 4) as found, present(found) as (workers, tasks):
+        await until(lambda: [4] * 4 == [each.count() for each in workers])
+        assert {worker(number) for number in range(4)} == set(await living(found[0]))
+        await asyncio.sleep(EXPIRY_S)  # until nobody is held for one who may come back
+        started = time.monotonic()
+        tasks[3].cancel()
+        await until(lambda: [3] * 3 == [each.count() for each in workers[:3]])
+        assert time.monotonic() - started < EXPIRY_S
+        assert {0, 1, 2} == {each.pid for each in await living(found[0])}
+
+
+async def test_a_killed_worker_expires(server: Valkey) -> None:
+    """One that says nothing more is dead when its entry is, and not before."""
+    async with stores(server.url, 3) as found, present(found) as (workers, _):
+        await until(lambda: [3] * 3 == [each.count() for each in workers])
+        await asyncio.sleep(EXPIRY_S)
+        # No goodbye: its connection is gone for good, as after kill -9.
+        await found[2].close()
+        started = time.monotonic()
+        await until(lambda: [2] * 2 == [each.count() for each in workers[:2]])
+        assert EXPIRY_S / 2 < time.monotonic() - started < EXPIRY_S + 1
+        assert {0, 1} == {each.pid for each in await living(found[0])}
+
+
+async def test_the_last_known_number_holds(server: Valkey) -> None:
+    """While Redis is gone; and when it comes back empty, nobody ever sees fewer than there are."""
+    async with stores(server.url, 4) as found, present(found) as (workers, _):
+        await until(lambda: [4] * 4 == [each.count() for each in workers])
+        await asyncio.sleep(EXPIRY_S)
+        server.kill()
+        await asyncio.sleep(2 * EXPIRY_S)
+        assert [4] * 4 == [each.count() for each in workers]
+        server.start()
+        seen: set[int] = set()
+        deadline = time.monotonic() + 4 * EXPIRY_S
+        while time.monotonic() < deadline:
+            seen |= {each.count() for each in workers}
+            await asyncio.sleep(0.01)
+        assert {4} == seen
+        assert 4 == len(await living(found[0]))
+
+
+async def test_garbage_in_redis(server: Valkey) -> None:
+    """Entries of the wrong type are replaced; facts that make no sense are passed over."""
+    async with stores(server.url, 1) as found, present(found) as (workers, _):
+        await until(lambda: bool(server.command("ZCARD", WORKERS)))
+        server.command("ZADD", WORKERS, "9999999999999", b"\xff\xfe")
+        server.command("ZADD", WORKERS, "9999999999999", "odd")
+        server.command("HSET", WORKER_FACTS, "odd", '{"host": 1}')
+        assert [worker(0)] == await living(found[0])
+        for key in (WORKERS, WORKER_FACTS):
+            server.command("SET", key, "not ours")
+            await until(lambda: server.command("TYPE", WORKERS) == b"zset")
+            await until(lambda: server.command("TYPE", WORKER_FACTS) == b"hash")
+        assert 1 <= workers[0].count() <= 3
+
+
+async def test_what_is_expected_counts_until_redis_was_asked() -> None:
+    """Without Redis: the workers of this host."""
+    assert 4 == Presence(None, lambda: worker(0), 4).count()
+    assert 1 == Presence(None, lambda: worker(0)).count()
