@@ -15,7 +15,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
-from pydantic import SecretStr
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
@@ -32,7 +31,7 @@ from gateway.client.device import DeviceClassifier, DeviceRule
 from gateway.client.hints import parse_hints
 from gateway.config.build import drains_of, templates_of
 from gateway.config.load import Loaded
-from gateway.config.origin import OriginServerSettings
+from gateway.config.origin import OriginServerSettings, revealed
 from gateway.config.problem import Problem
 from gateway.config.reload import ConfigWatcher
 from gateway.config.schema import Settings
@@ -311,16 +310,12 @@ def _origin_servers(settings: Settings) -> tuple[OriginServer, ...]:
         OriginServer(
             url=each.url,
             asset_prefix=each.asset_prefix or "",
-            bearer_token=_revealed(each.bearer_token or general.bearer_token),
-            hmac_key=_revealed(each.hmac_key or general.hmac_key),
+            bearer_token=revealed(each.bearer_token or general.bearer_token),
+            hmac_key=revealed(each.hmac_key or general.hmac_key),
             hmac_key_id=each.hmac_key_id or general.hmac_key_id,
         )
         for each in listed
     )
-
-
-def _revealed(secret: SecretStr | None) -> str | None:
-    return None if secret is None else secret.get_secret_value()
 
 
 def _ladder(settings: Settings) -> list[GeneratedRung]:

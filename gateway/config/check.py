@@ -10,7 +10,6 @@ from typing import Any, Final
 from gateway.config.problem import KeyPath, Problem, nearest, shown, written
 
 NOT_YET: Final[Mapping[tuple[str, str], tuple[str, tuple[str, ...]]]] = {
-    ("source", "kind"): ("directory, generated", ("origin",)),
     ("store", "url"): (
         "embedded, memory, or a URL that starts with redis://, rediss://, unix://",
         ("redis+cluster://", "redis+sentinel://"),
@@ -30,6 +29,7 @@ def check(tables: Mapping[str, Any], source_of: Callable[[KeyPath], str]) -> Ite
 
     yield from _availability(tables, problem)
     yield from _source(tables, problem)
+    yield from _origins(tables, problem)
     yield from _profiles(tables, problem)
     yield from _rules(tables, problem)
     yield from _edges(tables, problem)
@@ -53,12 +53,30 @@ def _source(tables: Mapping[str, Any], problem: _Telling) -> Iterator[Problem]:
     kind = _at(tables, ("source", "kind"))
     for of_kind, key in _LOCATION_OF.items():
         given = _at(tables, ("source", key)) is not None
-        if kind == of_kind and not given:
+        if kind == of_kind and not given and not (kind == "origin" and tables.get("origins")):
             yield problem(("source", key), f'is missing; source.kind is "{kind}"')
         elif given and isinstance(kind, str) and kind != of_kind:
             yield problem(
                 ("source", key), f"is not used; source.kind is {shown(kind)}", severity="warning"
             )
+
+
+def _origins(tables: Mapping[str, Any], problem: _Telling) -> Iterator[Problem]:
+    listed = _items(tables, ("origins",))
+    if listed and _at(tables, ("source", "kind")) != "origin":
+        yield problem(("origins",), 'is not used; source.kind is not "origin"', severity="warning")
+        return
+    if listed and _at(tables, ("source", "url")) is not None:
+        yield problem(("source", "url"), "is given, and [[origins]], too; only one of them may be")
+    if listed and all("asset_prefix" in origin for _, origin in listed):
+        text = "all have an asset_prefix; assets that start otherwise are not found"
+        yield problem(("origins",), text, severity="warning")
+    for path in (("source",), *(("origins", position) for position, _ in listed)):
+        origin = _at(tables, path)
+        plain = isinstance(origin, dict) and str(origin.get("url", "")).startswith("http://")
+        if plain and ("bearer_token" in origin or _at(tables, ("origin", "bearer_token"))):
+            text = "is not https; the bearer token is sent unencrypted"
+            yield problem((*path, "url"), text, severity="warning")
 
 
 def _profiles(tables: Mapping[str, Any], problem: _Telling) -> Iterator[Problem]:

@@ -69,7 +69,9 @@ def _problem(detail: ErrorDetails, source_of: Callable[[KeyPath], str]) -> Probl
             return Problem(
                 written(path),
                 str(context["error"]) if kind == "value_error" else "is not allowed",
-                value=shown(detail["input"]),
+                value="(hidden)"
+                if found is not None and found.is_hidden
+                else shown(detail["input"]),
                 allowed=allowed,
                 suggestion=nearest(detail["input"], choices),
                 source=source,

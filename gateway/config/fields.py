@@ -28,6 +28,11 @@ class NeedsRestart:
 
 RESTART: Final = NeedsRestart()
 
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """Marks a key whose value no message may show."""
+
 Flag = Annotated[bool, Strict(), Allowed("true or false")]
 Text = Annotated[str, Field(min_length=1, max_length=200), Allowed("text of 1 to 200 characters")]
 
@@ -133,6 +138,12 @@ StoreUrl = Annotated[
     SecretStr,
     AfterValidator(validators.store_url),
     Allowed(f"embedded, memory, or a URL that starts with {', '.join(validators.STORE_SCHEMES)}"),
+]
+Secret = Annotated[
+    SecretStr,
+    AfterValidator(validators.secret),
+    Allowed("a secret of 1 to 4096 printable ASCII characters, without spaces"),
+    Hidden(),
 ]
 Country = Annotated[
     str, AfterValidator(validators.country), Allowed("an ISO 3166-1 alpha-2 code, such as GB")

@@ -47,6 +47,7 @@ _HEADINGS: Final[Mapping[tuple[str, ...], str]] = {
     ("edges", "dns"): "[[edges]] dns = { … }",
     ("ladder", "rungs"): "[[ladder.rungs]]",
     ("devices",): "[[devices]]",
+    ("origins",): "[[origins]]",
 }
 
 

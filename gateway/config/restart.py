@@ -5,23 +5,29 @@ from typing import Any
 
 from gateway.config.build import policy_of
 from gateway.config.load import Loaded
-from gateway.config.shape import restart_keys
+from gateway.config.shape import restart_keys, restart_lists
 
 
 def hold_back(running: Loaded, new: Loaded) -> tuple[Loaded, tuple[str, ...]]:
     """``new`` with the running values of all keys that are read only at the start, and the names
-    of those that differ (``server.port``)."""
+    of those that differ (``server.port``, ``origins``)."""
     held: dict[str, dict[str, Any]] = {}
     for section, key in restart_keys():
         was = getattr(getattr(running.settings, section), key)
         if getattr(getattr(new.settings, section), key) != was:
             held.setdefault(section, {})[key] = was
-    if not held:
+    lists = {
+        section: getattr(running.settings, section)
+        for section in restart_lists()
+        if getattr(new.settings, section) != getattr(running.settings, section)
+    }
+    if not held and not lists:
         return new, ()
-    sections = {
+    sections: dict[str, Any] = {
         section: getattr(new.settings, section).model_copy(update=values)
         for section, values in held.items()
     }
-    settings = new.settings.model_copy(update=sections)
+    settings = new.settings.model_copy(update=sections | lists)
     waiting = tuple(f"{section}.{key}" for section, values in held.items() for key in values)
+    waiting += tuple(lists)
     return replace(new, settings=settings, policy=policy_of(settings)), waiting

@@ -40,6 +40,7 @@ from gateway.config.fields import (
     Workers,
 )
 from gateway.config.health import HealthSettings
+from gateway.config.origin import OriginServerSettings, OriginSettings
 from gateway.config.rules import RuleSettings
 from gateway.config.section import Section
 
@@ -102,7 +103,7 @@ class SourceSettings(Section):
     root: ConfigFolder | None = Field(None, examples=["catalogue"])
     """Folder of the source manifests, relative to the configuration file (kind `directory`)."""
     url: FolderUrl | None = Field(None, examples=["https://origin.example.com/vod/"])
-    """URL of the origin (kind `origin`)."""
+    """URL of the origin (kind `origin`); several are listed as `[[origins]]` instead."""
     hls: SourcePath
     """Path of an asset's HLS multivariant playlist below `root` or `url`."""
     dash: SourcePath
@@ -153,6 +154,8 @@ class Settings(Section):
     store: Annotated[StoreSettings, RESTART]
     geo: Annotated[GeoSettings, RESTART]
     source: Annotated[SourceSettings, RESTART]
+    origin: Annotated[OriginSettings, RESTART]
+    origins: Annotated[tuple[OriginServerSettings, ...], RESTART] = ()
     limits: LimitsSettings
     capacity: Annotated[CapacitySettings, RESTART]
     log: Annotated[LogSettings, RESTART]

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import SecretStr
 
-from gateway.config.fields import Allowed, NeedsRestart
+from gateway.config.fields import Allowed, Hidden, NeedsRestart
 from gateway.config.problem import KeyPath
 from gateway.config.schema import Settings
 from gateway.config.section import Section
@@ -60,6 +60,11 @@ class Shape:
     def needs_restart(self) -> bool:
         """True for what is read only when the gateway starts."""
         return any(isinstance(mark, NeedsRestart) for mark in self.metadata)
+
+    @property
+    def is_hidden(self) -> bool:
+        """True for what no message may show."""
+        return any(isinstance(mark, Hidden) for mark in self.metadata)
 
     @property
     def allowed(self) -> str:
@@ -124,3 +129,10 @@ def restart_keys() -> Iterator[tuple[str, str]]:
         for name, shape in table.keys.items():
             if table.needs_restart or shape.needs_restart:
                 yield section, name
+
+
+def restart_lists() -> Iterator[str]:
+    """The name of every list of tables that is read only when the gateway starts."""
+    for section, table in ROOT.keys.items():
+        if table.needs_restart and table.is_list:
+            yield section

@@ -27,6 +27,7 @@ STORE_SCHEMES: Final = (
 
 # Printable ASCII that may stand in a URL inside a manifest: no quote, space, or control character.
 _URL_TEXT: Final = re.compile(r"[!#-;=?-\[\]_a-z~%]+")
+_SECRET: Final = re.compile(r"[!-~]{1,4096}")
 _HOST_NAME: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*\.?")
 _DNS_NAME: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 _MAX_NAME_CHARS: Final = 253
@@ -203,6 +204,13 @@ def store_url(secret: SecretStr) -> SecretStr:
     if not known or not url.isprintable():
         raise ValueError("is not a known kind of store")
     return secret
+
+
+def secret(given: SecretStr) -> SecretStr:
+    """What may stand in a header field: printable ASCII without spaces."""
+    if not _SECRET.fullmatch(given.get_secret_value()):
+        raise ValueError("is not a secret that can be sent")
+    return given
 
 
 def file(path: Path, info: ValidationInfo) -> Path:

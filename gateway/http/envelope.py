@@ -19,6 +19,7 @@ from gateway.http.headers import ALLOWED, EXPOSED, request_id
 from gateway.http.problems import Problem
 from gateway.http.runtime import Gateway
 from gateway.observe import metrics
+from gateway.observe.request_id import set_request_id
 
 log = structlog.get_logger()
 _logger = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Envelope:
         path: str = scope["path"]
         headers = Headers(scope=scope)
         identity = request_id(headers.get("x-request-id"))
+        set_request_id(identity)
         added = (
             (b"x-request-id", identity.encode("ascii")),
             *self._cors(headers.get("origin")),

@@ -10,6 +10,7 @@ from gateway.edge.fleet import Fleet
 from gateway.http.openapi import document
 from gateway.http.runtime import Gateway
 from gateway.observe import metrics
+from gateway.source.source import Source
 
 SHOWN_EDGES = 20
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -36,12 +37,9 @@ async def readyz(request: Request) -> Response:
 
 
 def _checks(gateway: Gateway) -> dict[str, dict[str, Any]]:
-    source_trouble = gateway.runtime.source.ready()
     checks: dict[str, dict[str, Any]] = {
         "config": {"status": "ok", "version": gateway.runtime.policy.version},
-        "source": {"status": "ok"}
-        if source_trouble is None
-        else {"status": "failed", "reason": source_trouble},
+        "source": _source(gateway.runtime.source),
         "redis": {"status": "ok"}
         if gateway.store.state == "up"
         else {"status": "degraded", "reason": str(gateway.store.trouble or gateway.store.state)},
@@ -54,6 +52,15 @@ def _checks(gateway: Gateway) -> dict[str, dict[str, Any]]:
             else {"status": "degraded", "reason": database.last_error}
         )
     return checks
+
+
+def _source(source: Source) -> dict[str, Any]:
+    """Whether manifests can be had, and what is wrong where they can all the same."""
+    if (trouble := source.ready()) is not None:
+        return {"status": "failed", "reason": trouble}
+    if (trouble := source.degraded()) is not None:
+        return {"status": "degraded", "reason": trouble}
+    return {"status": "ok"}
 
 
 def _edges(fleet: Fleet) -> dict[str, Any]:

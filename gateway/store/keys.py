@@ -36,6 +36,9 @@ LEASES = PREFIX + b"{leases}:held"
 LEASE_ENDS = PREFIX + b"{leases}:ends"
 """When each lease ends."""
 
+SOURCE_PURGES = PREFIX + b"{sources}:purges"
+"""What was purged of the copies of source manifests, and when."""
+
 
 def decision_key(key: str) -> bytes:
     """The name of the decision for one client class, place cell, asset and policy version."""

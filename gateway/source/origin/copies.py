@@ -44,7 +44,7 @@ class SharedCopies(Protocol):
         """What was purged and when, as :class:`Purges` notes it; None when it cannot be asked."""
         ...
 
-    def note_purge(self, pattern: str, at: float, ttl_s: float) -> None:
+    async def note_purge(self, pattern: str, at: float, ttl_s: float) -> None:
         """Tell workers that start later."""
         ...
 
@@ -147,14 +147,15 @@ def from_bytes(
 
 def _checked(table: Any, frame: bytes, origins: tuple[str, ...]) -> Copy:  # noqa: ANN401
     """Raises ValueError, TypeError or KeyError for a header that we have not written."""
-    life = [float(_number(table["lifetime"][name])) for name in _LIFETIME]
+    said = table["lifetime"]
+    life = [float(_number(said[name])) for name in _LIFETIME]
     copy = Copy(
         path=_text(table["path"]),
         origin=_text(table["origin"]),
         etag=validator(table["etag"]),
         last_modified=validator(table["last_modified"]),
         asked_at=float(_number(table["asked_at"])),
-        lifetime=Lifetime(*life),
+        lifetime=Lifetime(life[0], life[1], life[2], life[3], life[4]),
         digest=_text(table["digest"]),
         packed=frame,
     )

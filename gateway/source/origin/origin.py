@@ -217,11 +217,11 @@ class OriginSource:
 
     async def purge(self, asset: str) -> None:
         """Forget ``asset``, here and in the store; what is under way for it does not count."""
-        self._purge(ONE + asset)
+        await self._purge(ONE + asset)
 
     async def purge_prefix(self, prefix: str) -> None:
         """Forget every asset whose id starts with ``prefix``; ``""`` is all of them."""
-        self._purge(prefix)
+        await self._purge(prefix)
 
     async def doubt(self) -> None:
         """Ask the origin before what is held now is used again; it stands in where that fails."""
@@ -234,15 +234,15 @@ class OriginSource:
             return State.LAST_RESORT
         return state
 
-    def _purge(self, pattern: str) -> None:
+    async def _purge(self, pattern: str) -> None:
         now = self._wall()
         self._purges.note(pattern, now)
-        self._shared.note_purge(pattern, now, self._longest_s)
         forgetful: tuple[MutableMapping[str, Any], ...]
         forgetful = (self._held, self._absent, self._failed, self._flights, self._recalls)
         for known in forgetful:
             for asset in [each for each in known if matches(pattern, each)]:
                 known.pop(asset, None)
+        await self._shared.note_purge(pattern, now, self._longest_s)
 
     def _flight(self, asset: str) -> "_Flight | None":
         """The request for ``asset`` that is under way, or a new one; None when there are too

@@ -209,6 +209,8 @@ def test_a_bad_value_is_told_with_what_is_allowed(
     assert [f"g.toml: {key}{colon}{expected}"] == problems(f"{key} = {value}", tmp_path)
 
 
+SECRET = "a secret of 1 to 4096 printable ASCII characters, without spaces"
+
 TABLES = [
     (
         "an unknown key, its neighbours, and the nearest",
@@ -439,11 +441,29 @@ TABLES = [
         ['source.root: is missing; source.kind is "directory"'],
     ),
     (
-        "an origin, which is for later, without a URL",
+        "an origin without a URL",
         "source.kind = 'origin'",
+        ['source.url: is missing; source.kind is "origin"'],
+    ),
+    (
+        "an origin's URL, and a list of them, too; a token in the clear",
+        "source.kind = 'origin'\nsource.url = 'https://o.example/'\norigin.bearer_token = 'x'\n"
+        "[[origins]]\nurl = 'http://p.example/'\nasset_prefix = 'kids/'",
         [
-            'source.kind: "origin" is not available yet; allowed: directory, generated',
-            'source.url: is missing; source.kind is "origin"',
+            "source.url: is given, and [[origins]], too; only one of them may be",
+            "origins: warning: all have an asset_prefix; assets that start otherwise are not found",
+            "origins[0].url: warning: is not https; the bearer token is sent unencrypted",
+        ],
+    ),
+    (
+        "secrets are not shown when they are wrong",
+        "source.kind = 'origin'\nsource.url = 'https://o.example/'\n"
+        "origin.bearer_token = 'hush hush'\n[[origins]]\nurl = 'x'\nhmac_key = 'hush\u00e4'",
+        [
+            f"origin.bearer_token: (hidden) is not a secret that can be sent; allowed: {SECRET}",
+            f'origins[0].url: "x" is not an absolute URL; allowed: {URL}',
+            f"origins[0].hmac_key: (hidden) is not a secret that can be sent; allowed: {SECRET}",
+            "source.url: is given, and [[origins]], too; only one of them may be",
         ],
     ),
     (
