@@ -129,7 +129,7 @@ class HealthWatch:
 
     async def _play(self, role: Role) -> None:
         if role in {"prober", "alone"}:
-            await self._probing.start(self._edges)
+            self._probing.start(self._edges)
         elif self._probing.running:
             await self._probing.stop()
         if role == self._role:

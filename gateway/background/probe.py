@@ -2,6 +2,9 @@
 
 Nothing that an edge answers can harm the gateway: a probe reads a bounded number of bytes in a
 bounded time, follows redirects within the same host only, and verifies TLS.
+
+The client is ``aiohttp``: a probe costs it 0.2 ms of a core that also serves players, and costs the
+client of the origins, which can do more, 1.2 ms.
 """
 
 import asyncio
@@ -70,6 +73,16 @@ class Probed:
     seen: Seen | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """``timeout_s`` bounds a probe from connecting to the last byte; ``stale_factor`` is in target
+    durations. ``keep``: leave the connection open for the next probe."""
+
+    timeout_s: float
+    stale_factor: float
+    keep: bool = True
+
+
 class _FailedError(Exception):
     """A probe that failed: its kind, and why, for people."""
 
@@ -79,43 +92,40 @@ class _FailedError(Exception):
         self.why = why
 
 
-def client(concurrency: int) -> aiohttp.ClientSession:
-    """The HTTP client of all probes: connections are kept, TLS is verified, nothing is decoded."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=concurrency, ttl_dns_cache=DNS_CACHE_S),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
-    )
-
-
 class Prober:
-    """Probes with an HTTP client. ``timeout_s`` bounds a probe from connecting to the last byte,
-    ``stale_factor`` is in target durations."""
+    """The HTTP client of all probes: connections are kept, TLS is verified, nothing is decoded.
 
-    def __init__(
-        self, session: aiohttp.ClientSession, timeout_s: float, stale_factor: float
-    ) -> None:
-        self._session = session
-        self._timeout_s = timeout_s
-        self._stale_factor = stale_factor
+    Needs a running event loop. ``concurrency`` bounds its connections.
+    """
+
+    def __init__(self, concurrency: int) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=concurrency, ttl_dns_cache=DNS_CACHE_S),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+        )
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._session.close()
 
     async def probe(
-        self, target: Target, seen: Seen | Head | None, now_s: float, *, keep: bool
+        self, target: Target, seen: Seen | Head | None, bounds: Bounds, now_s: float
     ) -> Probed:
-        """Ask once. ``seen`` is what is known of its playlist; ``now_s`` is Unix time. ``keep``:
-        leave the connection open for the next probe. Never raises."""
+        """Ask once. ``seen`` is what is known of its playlist; ``now_s`` is Unix time. Never
+        raises."""
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            async with asyncio.timeout(self._timeout_s):
-                data = await self._get(URL(target.url), keep=keep)
+            async with asyncio.timeout(bounds.timeout_s):
+                data = await self._get(URL(target.url), keep=bounds.keep)
             latency_s = loop.time() - started
             if not target.playlist:
                 return Probed(Outcome(latency_s), "ok")
-            return await self._judge_playlist(data, seen, now_s, latency_s)
+            return await _judge(data, seen, bounds, now_s, latency_s)
         except TimeoutError:
-            why = f"no answer in {self._timeout_s * 1000:.0f} ms"
+            why = f"no answer in {bounds.timeout_s * 1000:.0f} ms"
             return Probed(Outcome(loop.time() - started, why), "timeout")
         except _FailedError as error:
             return Probed(Outcome(loop.time() - started, error.why), error.result)
@@ -136,21 +146,23 @@ class Prober:
                 return await _read(response)
         raise _FailedError("redirect", f"more than {MAX_REDIRECTS} redirects")
 
-    async def _judge_playlist(
-        self, data: bytes, seen: Seen | Head | None, now_s: float, latency_s: float
-    ) -> Probed:
-        previous = seen.head if isinstance(seen, Seen) else seen
-        if isinstance(seen, Seen) and seen.data == data:
-            playlist = seen.playlist
-        else:
-            try:
-                playlist = await _read_playlist(data)
-            except ManifestError as error:
-                return Probed(Outcome(latency_s, f"no media playlist: {error.rule}"), "not-media")
-        head = head_of(previous, playlist, now_s)
-        stuck = staleness(head, playlist.target_duration_s, self._stale_factor, now_s)
-        result: Result = "stale" if stuck else "ok"
-        return Probed(Outcome(latency_s, stuck), result, Seen(data, playlist, head))
+
+async def _judge(
+    data: bytes, seen: Seen | Head | None, bounds: Bounds, now_s: float, latency_s: float
+) -> Probed:
+    """What a playlist says of its edge."""
+    previous = seen.head if isinstance(seen, Seen) else seen
+    if isinstance(seen, Seen) and seen.data == data:
+        playlist = seen.playlist
+    else:
+        try:
+            playlist = await _read_playlist(data)
+        except ManifestError as error:
+            return Probed(Outcome(latency_s, f"no media playlist: {error.rule}"), "not-media")
+    head = head_of(previous, playlist, now_s)
+    stuck = staleness(head, playlist.target_duration_s, bounds.stale_factor, now_s)
+    result: Result = "stale" if stuck else "ok"
+    return Probed(Outcome(latency_s, stuck), result, Seen(data, playlist, head))
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -12,9 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import SystemRandom
 
-import aiohttp
-
-from gateway.background.probe import Probed, Prober, Seen, Target, client
+from gateway.background.probe import Bounds, Probed, Prober, Seen, Target
 from gateway.config.health import HealthSettings
 from gateway.edge.health import UNKNOWN, Health, Rules, after
 from gateway.edge.live import Head
@@ -57,26 +55,26 @@ class Probing:
         """``changed`` is called when an edge has entered another state."""
         self.settings = settings
         self._changed = changed
-        self._session: aiohttp.ClientSession | None = None
+        self._prober: Prober | None = None
         self._limit = asyncio.Semaphore(CONCURRENCY)
         self._tasks: dict[str, tuple[Watched, asyncio.Task[None]]] = {}
 
     @property
     def running(self) -> bool:
         """Whether it probes now."""
-        return self._session is not None
+        return self._prober is not None
 
-    async def start(self, edges: Mapping[str, Watched]) -> None:
+    def start(self, edges: Mapping[str, Watched]) -> None:
         """Probe these edges and no others; those that are probed already are not disturbed."""
-        if self._session is None:
-            self._session = client(CONCURRENCY)
+        if self._prober is None:
+            self._prober = Prober(CONCURRENCY)
         for edge_id, (watched, task) in list(self._tasks.items()):
             if edges.get(edge_id) is not watched:
                 task.cancel()
                 del self._tasks[edge_id]
         for edge_id, watched in edges.items():
             if edge_id not in self._tasks:
-                work = self._watch(edge_id, watched, self._session)
+                work = self._watch(edge_id, watched, self._prober)
                 self._tasks[edge_id] = watched, asyncio.create_task(work)
 
     async def stop(self) -> None:
@@ -86,27 +84,27 @@ class Probing:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        prober, self._prober = self._prober, None
+        if prober is not None:
+            await prober.close()
 
-    async def _watch(self, edge_id: str, watched: Watched, session: aiohttp.ClientSession) -> None:
+    async def _watch(self, edge_id: str, watched: Watched, prober: Prober) -> None:
         await asyncio.sleep(_random.uniform(0, self._interval_s()))
         while True:
-            await self._ask(edge_id, watched, session)
+            await self._ask(edge_id, watched, prober)
             await asyncio.sleep(self._interval_s() * _random.uniform(1 - JITTER, 1 + JITTER))
 
     def _interval_s(self) -> float:
         return max(self.settings.interval_ms / 1000, len(self._tasks) / MAX_PER_S)
 
-    async def _ask(self, edge_id: str, watched: Watched, session: aiohttp.ClientSession) -> None:
+    async def _ask(self, edge_id: str, watched: Watched, prober: Prober) -> None:
         """Probe, and while there is no good answer, again and again before the edge is down."""
         loop = asyncio.get_running_loop()
         attempts = 1 if watched.health.state == "down" else self.settings.fall
         async with asyncio.TaskGroup() as probes:
             for attempt in range(attempts):
                 started = loop.time()
-                probe = probes.create_task(self._probe(edge_id, watched, session))
+                probe = probes.create_task(self._probe(edge_id, watched, prober))
                 if attempt == attempts - 1:
                     return
                 await asyncio.wait({probe}, timeout=RECHECK_S)
@@ -114,14 +112,15 @@ class Probing:
                     return
                 await asyncio.sleep(max(0.0, started + RECHECK_S - loop.time()))
 
-    async def _probe(
-        self, edge_id: str, watched: Watched, session: aiohttp.ClientSession
-    ) -> Probed:
+    async def _probe(self, edge_id: str, watched: Watched, prober: Prober) -> Probed:
         settings = self.settings
-        prober = Prober(session, settings.timeout_ms / 1000, settings.live_stale_factor)
+        bounds = Bounds(
+            settings.timeout_ms / 1000,
+            settings.live_stale_factor,
+            keep=len(self._tasks) <= KEPT_CONNECTIONS,
+        )
         async with self._limit:
-            keep = len(self._tasks) <= KEPT_CONNECTIONS
-            found = await prober.probe(watched.target, watched.seen, time.time(), keep=keep)
+            found = await prober.probe(watched.target, watched.seen, bounds, time.time())
         metrics.PROBES.labels(edge_id, found.result).inc()
         metrics.PROBE_SECONDS.labels(edge_id).observe(found.outcome.latency_s)
         before = watched.health

@@ -1,0 +1,185 @@
+"""One probe, against real servers that answer well, badly, slowly, or not at all."""
+
+import asyncio
+import shutil
+import ssl
+import subprocess
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from gateway.background.probe import MAX_BYTES, Bounds, Probed, Prober, Target, target_of
+from gateway.edge.edge import Edge
+from gateway.edge.live import Head
+from tests.unit.store.servers import free_port, listening
+
+LIVE = b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:9\n#EXTINF:4,\n9.ts\n"
+MULTIVARIANT = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n"
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def saying(*parts: bytes, pause_s: float = 0.0) -> Answer:
+    """Answer one request with these bytes and hang up."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+            await asyncio.sleep(pause_s)
+
+    return answer
+
+
+def http(status: int, body: bytes = b"", headers: str = "") -> bytes:
+    """An HTTP answer."""
+    head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
+    return head.encode() + body
+
+
+async def probe(url: str, *, playlist: bool = False, timeout_s: float = 0.5) -> Probed:
+    """One probe of a URL."""
+    prober = Prober(4)
+    try:
+        target = Target(url, playlist, 0)
+        return await prober.probe(target, None, Bounds(timeout_s, 3.0), 1000.0)
+    finally:
+        await prober.close()
+
+
+async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Take the request and say nothing."""
+    await asyncio.sleep(60)
+
+
+@pytest.mark.parametrize(
+    ("answer", "playlist", "result", "why"),
+    [
+        (saying(http(200, b"ok")), False, "ok", ""),
+        (saying(http(204)), False, "ok", ""),
+        (saying(http(200, bytes(2 * MAX_BYTES))), False, "ok", ""),
+        (saying(http(200, LIVE)), True, "ok", ""),
+        (saying(http(503)), False, "status", "HTTP 503"),
+        (saying(http(404)), True, "status", "HTTP 404"),
+        (saying(http(304)), False, "status", "HTTP 304"),
+        (saying(http(200, b"<html>")), True, "not-media", "no media playlist: A1.4"),
+        (saying(http(200, MULTIVARIANT)), True, "not-media", "no media playlist: A1.7"),
+        (saying(http(200, bytes(2 * MAX_BYTES))), True, "not-media", "no media playlist: F13"),
+        (never, False, "timeout", "no answer in 500 ms"),
+        (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", *[b"1"] * 9, pause_s=0.2),
+         False, "timeout", "no answer in 500 ms"),
+        (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1"), False, "broken",
+         "broken answer: ClientPayloadError"),
+        (saying(b"garbage\r\n\r\n"), False, "broken", "broken answer: ClientResponseError"),
+        (saying(b""), False, "broken", "broken answer: ServerDisconnectedError"),
+        (saying(http(302, headers="Location: http://localhost:9/\r\n")), False, "redirect",
+         "redirected elsewhere"),
+        (saying(http(302, headers="Location: //other.example/\r\n")), False, "redirect",
+         "redirected elsewhere"),
+        (saying(http(302, headers="Location: http://127.0.0.1:22/\r\n")), False, "redirect",
+         "redirected elsewhere"),
+        (saying(http(302, headers="Location: file:///etc/passwd\r\n")), False, "redirect",
+         "redirected elsewhere"),
+        (saying(http(302)), False, "redirect", "redirected elsewhere"),
+        (saying(http(302, headers="Location: /again\r\nConnection: close\r\n")), False, "redirect",
+         "more than 3 redirects"),
+    ],
+)  # fmt: skip
+async def test_what_an_answer_means(answer: Answer, playlist: bool, result: str, why: str) -> None:
+    """Good is a 2xx answer that comes in whole and in time, from the same host."""
+    async with listening(answer) as port:
+        probed = await probe(f"http://127.0.0.1:{port}/health", playlist=playlist)
+    assert (result, why) == (probed.result, probed.outcome.failure)
+
+
+@pytest.mark.parametrize(
+    ("url", "result", "why"),
+    [
+        ("http://127.0.0.1:{port}/", "refused", "connection refused"),
+        ("http://no-such-host.invalid/", "dns", "its name is not known"),
+    ],
+)
+async def test_nobody_there(url: str, result: str, why: str) -> None:
+    """An edge that is gone is found out at once."""
+    probed = await probe(url.format(port=free_port()), timeout_s=5)
+    assert (result, why) == (probed.result, probed.outcome.failure)
+
+
+async def test_a_redirect_within_the_host_is_followed() -> None:
+    """As far as a health page may have moved."""
+    paths: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for status in (302, 204):
+            paths.append((await reader.readuntil(b"\r\n\r\n")).split()[1])
+            writer.write(http(status, headers="Location: /there\r\n"))
+
+    async with listening(answer) as port:
+        assert "ok" == (await probe(f"http://127.0.0.1:{port}/here")).result
+    assert [b"/here", b"/there"] == paths
+
+
+async def test_a_live_playlist_must_advance() -> None:
+    """Three target durations without a new segment, and it is stale; a new one, and it is not.
+    What another worker has seen counts."""
+    prober = Prober(4)
+    async with listening(saying(http(200, LIVE))) as port:
+        target = Target(f"http://127.0.0.1:{port}/live.m3u8", True, 0)
+        bounds = Bounds(0.5, 3.0)
+        first = await prober.probe(target, None, bounds, 1000.0)
+        assert first.seen is not None
+        later = [
+            (await prober.probe(target, seen, bounds, now_s)).result
+            for seen, now_s in (
+                (first.seen, 1012.0),
+                (first.seen, 1012.1),
+                (first.seen.head, 1012.1),
+                (Head(5, 8, 900.0), 1012.1),
+            )
+        ]
+    await prober.close()
+    assert ["ok", "stale", "stale", "ok"] == later
+
+
+@pytest.mark.parametrize(
+    ("edge", "path", "url", "playlist"),
+    [
+        (Edge("e", "https://e.example/v/"), None, None, False),
+        (Edge("e", "https://e.example/v/"), "up", "https://e.example/v/up", False),
+        (Edge("e", "https://e.example/v/", health_url="/up?a=1"), "x", "https://e.example/up?a=1",
+         False),
+        (Edge("e", "https://e.example/v/", health_url="http://h.example:9/"), None,
+         "http://h.example:9/", False),
+        (Edge("e", "https://e.example/v/", health_playlist="a/b.m3u8"), "x",
+         "https://e.example/v/a/b.m3u8", True),
+    ],
+)  # fmt: skip
+def test_what_is_asked_for(edge: Edge, path: str | None, url: str | None, playlist: bool) -> None:
+    """The edge's own wish first, then the path for all; without either it is not probed."""
+    target = target_of(edge, path)
+    assert (url, playlist) == ((target.url, target.playlist) if target else (None, False))
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate that nobody vouches for, and its key in one file."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("NOT TESTED: probes over TLS; there is no openssl to make a certificate")
+    made, signed = tmp_path / "made.pem", tmp_path / "cert.pem"
+    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=edge.test"]
+    places = ["-keyout", str(made), "-out", str(signed)]
+    subprocess.run([*command, *places], check=True, capture_output=True)
+    with made.open("a") as opened:
+        opened.write(signed.read_text())
+    return made
+
+
+async def test_tls_is_verified(certificate: Path) -> None:
+    """An edge that cannot prove who it is does not serve."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    async with listening(saying(http(200)), context) as port:
+        probed = await probe(f"https://127.0.0.1:{port}/", timeout_s=5)
+    assert ("tls", "TLS failed") == (probed.result, probed.outcome.failure)
