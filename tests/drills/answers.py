@@ -12,6 +12,8 @@ PROBLEM_TYPE = "application/problem+json"
 REFUSALS = (502, 504)
 """What a title that nobody knows yet may get while its origin is in trouble."""
 
+_ASSET = re.compile(rb"^## (\S+) version ", re.MULTILINE)
+"""How the playlists of our origins say whose they are (``tests.integration.origins.playlist``)."""
 _EDGE = re.compile(r'\bedge="([^"]*)"')
 
 
@@ -51,6 +53,9 @@ def fault(asset: str, edges: Mapping[str, str], answer: Answer) -> str:
     edge = edge_of(answer.headers.get("gateway-decision", ""))
     if edge not in edges:
         return f"names no edge of ours: {edge!r}"
+    told = _ASSET.search(answer.body)
+    if told is not None and told[1] != asset.encode():
+        return f"the playlist of {told[1].decode()}"
     return _fault_of_body(f"{edges[edge]}{asset}/", answer.body)
 
 

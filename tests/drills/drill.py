@@ -8,6 +8,9 @@ from tests.drills.seen import Sign
 from tests.drills.stages import Staging
 from tests.drills.viewers import Sample
 
+TAKES_EFFECT_S = 0.2
+"""So long after the break an answer may still come from before it."""
+
 DEAD_EDGE_S = 2.0
 """So long after its death a manifest may still name an edge."""
 
@@ -31,7 +34,8 @@ class Drill:
 
     ``broken``, ``mended`` and ``expected`` are sentences for people. ``prepare`` is done long
     before. ``reacted`` is looked for from the moment of ``break_it`` on, ``recovered`` from the end
-    of ``mend_it`` on, or from the reaction on where nobody mends it. It stays broken for
+    of ``mend_it`` on, or from the reaction on where nobody mends it; where there is nothing to
+    react to, ``reacted`` is None. It stays broken for
     ``hold_s`` at least. ``dead`` are edges that nobody may be sent to in between, ``dead_after_s``
     after the break. ``wrong`` finds further faults in answers from between the two.
     """
@@ -44,7 +48,7 @@ class Drill:
     expected: str
     break_it: Callable[[Any], None]
     mend_it: Callable[[Any], None] | None
-    reacted: Sign
+    reacted: Sign | None
     recovered: Sign
     bounds: Bounds
     prepare: Callable[[Any], None] = lambda _: None
@@ -102,8 +106,9 @@ def figures(drill: Drill, course: Course) -> Figures:
     """The figures of a drill. Every answer counts, from the first before the break to the last."""
     samples = [one for one in course.samples if one.due >= course.began]
     faults = [(one, _fault(drill, course, one)) for one in samples]
-    before = [one.latency_ms for one in samples if one.done < course.broken]
-    during = [one.latency_ms for one in samples if course.broken <= one.due < course.whole]
+    known = [one for one in samples if one.known]
+    before = [one.latency_ms for one in known if one.done < course.broken]
+    during = [one.latency_ms for one in known if course.broken <= one.due < course.whole]
     shown = Figures(
         requests=len(samples),
         failures=tuple(
@@ -121,7 +126,7 @@ def figures(drill: Drill, course: Course) -> Figures:
     )
     return Figures(
         **{name: getattr(shown, name) for name in Figures.__dataclass_fields__ if name != "misses"},
-        misses=tuple(_misses(drill.bounds, shown)),
+        misses=tuple(_misses(drill, shown)),
     )
 
 
@@ -132,24 +137,27 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def _fault(drill: Drill, course: Course, one: Sample) -> str:
-    if one.fault or one.refused:
+    if one.fault:
         return one.fault
+    if one.refused and (one.done < course.broken or one.sent > (course.recovered or one.sent)):
+        return f"refused ({one.status}), though all is well"
     if not course.broken < one.sent <= one.done < course.whole:
         return ""
     if one.edge in drill.dead and one.sent > course.broken + drill.dead_after_s:
         return f"names {one.edge}, which has been gone for {one.sent - course.broken:.2f} s"
-    return drill.wrong(one)
+    return drill.wrong(one) if one.sent > course.broken + TAKES_EFFECT_S else ""
 
 
-def _misses(bounds: Bounds, shown: Figures) -> list[str]:
+def _misses(drill: Drill, shown: Figures) -> list[str]:
     misses = []
+    bounds = drill.bounds
     for what, value, bound in (
         ("reacted", shown.react_s, bounds.react_s),
         ("recovered", shown.recover_s, bounds.recover_s),
     ):
-        if value is None:
+        if value is None and not (what == "reacted" and drill.reacted is None):
             misses.append(f"never {what}")
-        elif value > bound:
+        elif value is not None and value > bound:
             misses.append(f"{what} after {value:.2f} s; allowed: {bound:g} s")
     # Not a number, where there were no answers to measure, is a miss, too.
     if not shown.added_p99_ms <= bounds.added_p99_ms:

@@ -54,7 +54,7 @@ def _cells(shown: Figures) -> tuple[str, ...]:
 
 
 def _seconds(value: float | None) -> str:
-    return "never" if value is None else f"{value:.2f} s"
+    return "–" if value is None else f"{value:.2f} s"
 
 
 def complaints(shown: Figures) -> list[str]:
@@ -119,6 +119,7 @@ class Timeline:
             *self._last_of_the_dead(shown),
             f"reacted after {react}, recovered {recover} {since}",
             f"{shown.requests} requests, {len(shown.failures)} failures, {shown.lost} asked again",
+            f"{shown.refused} titles refused that were not known",
             f"p99 {shown.before_p99_ms:.1f} ms before, {shown.during_p99_ms:.1f} ms during",
             *complaints(shown),
             "green" if shown.green else "RED",

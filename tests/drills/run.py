@@ -81,8 +81,13 @@ class _Run:
         while time.monotonic() < until:
             self._look()
 
-    def _see(self, sign: Sign, since: float, within_s: float, hold_s: float = 0) -> float | None:
+    def _see(
+        self, sign: Sign | None, since: float, within_s: float, hold_s: float = 0
+    ) -> float | None:
         """The moment of a sign. Waits for it, and ``hold_s`` in any case."""
+        if sign is None:
+            self._wait(hold_s)
+            return None
         moment: float | None = None
         while moment is None and time.monotonic() < since + max(within_s + SLACK_S, hold_s):
             self._wait(SIGN_EACH_S)

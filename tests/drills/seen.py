@@ -123,6 +123,11 @@ def answered(like: Callable[[Sample], bool]) -> Sign:
     return sign
 
 
+def refused(seen: Seen, since: float) -> float | None:
+    """The first honest refusal of a title that is not known."""
+    return min((one.done for one in seen.samples if one.sent > since and one.refused), default=None)
+
+
 class LogReader:
     """Stamps the lines of a gateway's log with the moment at which they came."""
 

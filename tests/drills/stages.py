@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.drills.viewers import Plan
-from tests.integration.origins import OriginProcess
+from tests.integration.origins import OriginProcess, origin_process
 from tests.integration.running import RunningGateway, running_gateway
 from tests.unit.geodata.mmdb_files import GERMANY, MINNEAPOLIS, write_mmdb
 from tests.unit.store.servers import Proxy, Valkey, listening, valkey
@@ -76,6 +76,22 @@ class ConfigStage(Stage):
         whole = new.read_bytes()
         new.write_bytes(whole[: round(share * len(whole))])
         new.replace(self.folder / "city.mmdb")
+
+
+@dataclass
+class OriginStage(Stage):
+    """A gateway whose manifests come from an origin, and another host to lead it astray."""
+
+    origin: OriginProcess
+    elsewhere: OriginProcess
+
+    def tell(self, **mode: Any) -> None:
+        """How the origin answers from now on (:class:`tests.integration.origins.Mode`)."""
+        self.origin.set(**{"cache_control": CACHE_CONTROL, **mode})
+
+
+CACHE_CONTROL = "max-age=1, stale-while-revalidate=1"
+"""So copies are stale long before a drill is over, and the last resort after two seconds."""
 
 
 @dataclass
@@ -294,6 +310,23 @@ def edge_stage(folder: Path) -> Iterator[EdgeStage]:
         # Few titles: every viewer comes back to each within seconds, and is seen to move.
         plan = _plan(gateway, edges=urls, assets=("title/1", "title/2", "title/3", "title/4"))
         yield EdgeStage(gateway, 2, plan, edges, packager, server)
+
+
+@contextlib.contextmanager
+def origin_stage(folder: Path) -> Iterator[OriginStage]:
+    """Two workers with the shipped values of ``[origin]``. Every fifth request is for a title that
+    they have never heard of, and that they may refuse while the origin is in trouble."""
+    with (
+        valkey(folder) as server,
+        origin_process(folder) as origin,
+        origin_process(folder) as elsewhere,
+    ):
+        source = {"GATEWAY_SOURCE__KIND": "origin", "GATEWAY_SOURCE__URL": origin.url}
+        with _running(2, {"GATEWAY_STORE__URL": server.url, **source}) as gateway:
+            plan = _plan(gateway, fresh_may_fail=True)
+            stage = OriginStage(gateway, 2, plan, origin, elsewhere)
+            stage.tell()
+            yield stage
 
 
 Staging = Callable[[Path], contextlib.AbstractContextManager[Any]]
