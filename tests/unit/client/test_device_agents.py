@@ -1027,3 +1027,38 @@ def test_every_class_is_in_the_table() -> None:
     """No class of device is left untested, and the table stays large."""
     assert set(DeviceKind) == {DeviceKind(kind) for kind in AGENTS}
     assert len(ROWS) >= 150
+
+
+# Signs that decide the class of whole families of User-Agents.
+SIGNS = (
+    ("tv", "Opera/9.80 (Linux armv7l; U; en) Presto/2.12.407 Version/12.50"),
+    ("tv", "Opera/9.80 (Linux mips) Presto/2.12.407 Version/12.50"),
+    ("tv", "Mozilla/5.0 (DirectFB; Linux; en) AppleWebKit/534.26+ (KHTML, like Gecko)"),
+    ("tv", "Mozilla/5.0 (X11; Linux; DTV; Acme) AppleWebKit/536 (KHTML, like Gecko) NX/3.0"),
+    ("tv", "AcmeWebKit/531 (Acme STB; Linux)"),
+    ("tv", "Mozilla/5.0 (Linux; U) AppleWebKit/531.2 (KHTML, like Gecko) EspialTVBrowser/1.1"),
+    ("phone", "Opera/9.80 (Linux armv7l; Maemo; Opera Mobi/4; U; en) Presto/2.10 Version/11.1"),
+    ("phone", "Mozilla/5.0 (F02B;FOMA;like Gecko)"),
+    ("phone", "JUC (Linux; U; 2.3.6; zh-cn; GT-S5360; 240*320) UCWEB7.9.0.94/140/352"),
+    ("phone", "Mozilla/5.0 (Linux; Android 4.3; D5322) AppleWebKit/537.36 Chrome/34.0.1847.131"),
+    ("phone", "Mozilla/5.0 (Linux; Android 7.0; myA9 DTV) AppleWebKit/537.36 Chrome/76.0 Mobile"),
+    ("tablet", "Mozilla/5.0 (Linux; U; Android 2.3.4; en-us; Silk/1.0) Version/4.0 Mobile"),
+    ("tablet", "UCWEB/2.0 (Linux; U; Opera Mini/7.1; en-US; IdeaTabA1000-G) U2/1.0.0 Mobile"),
+    ("desktop", "Mozilla/5.0 (X11; Fedora; Linux mips64; rv:41.0) Gecko/20100101 Firefox/41.0"),
+    ("desktop", "Mozilla/5.0 (Unix; rv:9.0.1) Gecko/20100101 Firefox/9.0.1"),
+    ("desktop", "Midori/0.4"),
+    ("desktop", "Lynx/2.8.8dev.3 libwww-FM/2.14 SSL-MM/1.4.1"),
+    ("desktop", "Mozilla/3.0 (compatible; AcmeEditor 6.0; Windows 2000)"),
+    ("console", "Mozilla/5.0 (X11; Linux x86_64; Valve Steam Client/Steam Deck) Chrome/126.0"),
+    ("car", "Mozilla/5.0 (X11; GNU/Linux) AppleWebKit/601.1 Tesla QtCarBrowser Safari/601.1"),
+    ("car", "Mozilla/5.0 (VCC; 1.0; like Gecko) NetFront/4.2"),
+    ("bot", "libwww-perl/6.05"),
+    ("bot", "Acme-HTTP/v0.40.3"),
+    ("bot", "Mozilla/5.0 (Windows NT 10.0) Chrome/96.0 Safari/537.36 AcmeHttpAgent"),
+)
+
+
+@pytest.mark.parametrize(("kind", "agent"), SIGNS)
+def test_a_sign_decides_the_class(classifier: DeviceClassifier, kind: str, agent: str) -> None:
+    """One word or one turn of phrase tells what asks, whatever the rest says."""
+    assert DeviceKind(kind) == classifier.classify(agent).kind

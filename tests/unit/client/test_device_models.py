@@ -25,7 +25,8 @@ MOBILE = {
         "FreeTAB 1014", "Fine7 Genius", "V975i", "CT695", "Micromax P480", "Advan T1X",
         "YPY L700", "GT-7204", "Via L8", "P20HD_EEA", "T40_Plus(N9H6)", "RT1", "T30Pro",
         "MC_Note5", "iWork WiFi", "Acme Kids", "Acme 10.1", "Acme_7 inch",
-        "acme-1017", "acmex_EEA", "Nokia T20",
+        "acme-1017", "acmex_EEA", "Nokia T20", "ViewSonic VB733", "A101IT", "Ideos S7",
+        "TOSHIBA_FOLIO_AND_A", "A7GOCLEVER", "ODYS-Xpress", "HP eStation",
     ),
     "tv": ("MIBOX3", "BRAVIA 4K GB", "AFTMM", "43LU8010T", "X96mini", "H96 Max", "QLED55"),
     "console": ("RG405M", "GPD XD", "SHIELD Portable", "Retroid Pocket 3", "Switch"),
@@ -36,7 +37,8 @@ MOBILE = {
     "phone": (
         "STV100-1", "HTV33", "SUNNY2", "Letv X500", "Swift 2", "Z983", "Z957", "TA-1021",
         "Redmi Note 10", "Nokia 7.1", "LGE-AN10", "XT1032", "ZTE Blade V10 Vita", "DVD-AN00",
-        "AX1070", "Polestar Phone", "OpelMobile_SmartX6", "RG500", "SM-A336B", "CPH2269",
+        "AX1070", "Polestar Phone", "OpelMobile_SmartX6", "RG500", "SM-A336B", "CPH2269", "ME722",
+        "Tesla_SP6.2",
     ),
 }  # fmt: skip
 # Browsers that do not: what is not known to be larger is a tablet.
