@@ -126,6 +126,7 @@ local entries = redis.call('HGETALL', KEYS[1])
 for i = 1, #entries, 2 do
   local good, entry = pcall(cjson.decode, entries[i + 1])
   good = good and type(entry) == 'table' and type(entry.since_s) == 'number'
+    and type(entry.drained) == 'boolean'
   if not good or (entry.drained == false and entry.since_s < old) then
     redis.call('HDEL', KEYS[1], entries[i])
   end

@@ -1,0 +1,281 @@
+"""Edges behind DNS names, with a real DNS server."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from dns.rcode import NOERROR, REFUSED, SERVFAIL
+from structlog.testing import capture_logs
+
+from gateway.background.dns_edges import DnsEdges
+from gateway.background.fleet import FleetKeeper
+from gateway.background.names import Found, NotAnsweredError, look_up
+from gateway.config.discovery import DnsSettings
+from gateway.edge.edge import Edge
+from gateway.edge.resolved import Question, Record, Template
+from tests.integration.dns_server import DnsServer, dns_server
+from tests.integration.in_process import application, asking
+from tests.unit.store.servers import free_port, until
+
+NAME = "edges.eu.example.com"
+SETTINGS = {"timeout_ms": 400, "min_refresh_s": 1, "max_refresh_s": 2, "keep_empty_s": 1}
+TEMPLATE = Template(Edge("eu", f"http://{NAME}/"), Question(NAME, "A"))
+HOME = Edge("home", "http://home.example/")
+
+
+@pytest.fixture
+async def dns() -> AsyncIterator[DnsServer]:
+    """A DNS server that knows two addresses of the name."""
+    async with dns_server() as server:
+        server.records[NAME, "A"] = ("192.0.2.1", "192.0.2.2")
+        yield server
+
+
+def srv(server: DnsServer) -> None:
+    """Three SRV records, and one that is not there."""
+    server.records[NAME, "SRV"] = ("10 60 8443 N1.example.com.", "10 40 443 n2.example.com.")
+
+
+def alias(server: DnsServer) -> None:
+    """The name is another one's."""
+    server.records["alias.example.com", "CNAME"] = (NAME,)
+
+
+def only_tcp(server: DnsServer) -> None:
+    """What UDP brings is cut off."""
+    server.only_tcp = True
+
+
+def many(server: DnsServer) -> None:
+    """More than fits into one UDP packet."""
+    server.records[NAME, "A"] = tuple(f"10.0.0.{at}" for at in range(200))
+
+
+def nothing(server: DnsServer) -> None:
+    """There is nothing to be prepared."""
+
+
+ANSWERS: list[tuple[str, Callable[[DnsServer], None], Question, tuple[Record, ...]]] = [
+    ("A", nothing, Question(NAME, "A"), (Record("192.0.2.1"), Record("192.0.2.2"))),
+    ("no such type", nothing, Question(NAME, "AAAA"), ()),
+    ("no such name", nothing, Question("nowhere.example.com", "A"), ()),
+    (
+        "SRV, lower case",
+        srv,
+        Question(NAME, "SRV"),
+        (Record("n1.example.com", 8443, 10, 60), Record("n2.example.com", 443, 10, 40)),
+    ),
+    (
+        "through a CNAME",
+        alias,
+        Question("alias.example.com", "A"),
+        (Record("192.0.2.1"), Record("192.0.2.2")),
+    ),
+    ("over TCP", only_tcp, Question(NAME, "A"), (Record("192.0.2.1"), Record("192.0.2.2"))),
+]
+
+
+@pytest.mark.parametrize(
+    ("prepare", "question", "expected"), [row[1:] for row in ANSWERS], ids=[r[0] for r in ANSWERS]
+)
+async def test_what_is_found(
+    dns: DnsServer,
+    prepare: Callable[[DnsServer], None],
+    question: Question,
+    expected: tuple[Record, ...],
+) -> None:
+    """The records of the name; none when it has none."""
+    prepare(dns)
+    found = await look_up(question, [("127.0.0.1", dns.port)], 1.0)
+    assert expected == tuple(sorted(found.records))
+    assert not expected or found.ttl_s == dns.ttl_s
+
+
+async def test_a_long_answer_comes_whole(dns: DnsServer) -> None:
+    """200 addresses."""
+    many(dns)
+    found = await look_up(Question(NAME, "A"), [("127.0.0.1", dns.port)], 1.0)
+    assert 200 == len(found.records)
+
+
+async def test_a_service_that_is_decidedly_not_there(dns: DnsServer) -> None:
+    """The target "." means that there is none (RFC 2782); a port that is none cannot be used."""
+    dns.records[NAME, "SRV"] = ("0 0 0 .",)
+    assert Found((), 0, 1.0) == await look_up(Question(NAME, "SRV"), [("127.0.0.1", dns.port)], 1.0)
+
+
+async def test_a_bad_record_among_good_ones_is_left_out(dns: DnsServer) -> None:
+    """The good ones count; the bad ones are counted."""
+    dns.records[NAME, "A"] = ("0.0.0.0", "192.0.2.1")
+    found = await look_up(Question(NAME, "A"), [("127.0.0.1", dns.port)], 1.0)
+    assert Found((Record("192.0.2.1"),), 1, 1.0) == found
+
+
+FAILURES: list[tuple[str, dict[str, object], str]] = [
+    ("the server cannot tell", {"rcode": SERVFAIL}, "refused"),
+    ("the server will not tell", {"rcode": REFUSED}, "refused"),
+    ("silence", {"silent": True}, "timeout"),
+    ("bytes that are no answer", {"garbage": True}, "timeout"),
+    ("no usable record", {"records": {(NAME, "A"): ("0.0.0.0",)}}, "garbage"),
+]
+
+
+@pytest.mark.parametrize(
+    ("faults", "expected"), [row[1:] for row in FAILURES], ids=[row[0] for row in FAILURES]
+)
+async def test_what_is_not_found_out(
+    dns: DnsServer, faults: dict[str, object], expected: str
+) -> None:
+    """Why nothing is known, in time."""
+    for name, value in faults.items():
+        setattr(dns, name, value)
+    with pytest.raises(NotAnsweredError) as caught:
+        await asyncio.wait_for(look_up(Question(NAME, "A"), [("127.0.0.1", dns.port)], 0.3), 1.0)
+    assert expected == caught.value.outcome
+
+
+async def test_the_second_server_is_asked_when_the_first_is_dead(dns: DnsServer) -> None:
+    """One that nobody listens at, then a good one."""
+    servers = [("127.0.0.1", free_port()), ("127.0.0.1", dns.port)]
+    found = await look_up(Question(NAME, "A"), servers, 3.0)
+    assert 2 == len(found.records)
+
+
+@contextlib.asynccontextmanager
+async def following(
+    dns: DnsServer, *templates: Template, **settings: object
+) -> AsyncIterator[tuple[FleetKeeper, DnsEdges]]:
+    """Edges of these templates beside an edge of the config, followed."""
+    keeper = FleetKeeper([HOME])
+    given = {**SETTINGS, "resolvers": [dns.address], **settings}
+    names = DnsEdges(keeper, templates or (TEMPLATE,), DnsSettings.model_validate(given))
+    task = asyncio.create_task(names.run())
+    try:
+        await names.first_answers(2.0)
+        yield keeper, names
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def ids(keeper: FleetKeeper) -> list[str]:
+    """The ids of the fleet."""
+    return [edge.id for edge in keeper.fleet.edges]
+
+
+TWO = ["home", "eu-192.0.2.1", "eu-192.0.2.2"]
+
+
+async def test_edges_come_and_go_with_their_records(dns: DnsServer) -> None:
+    """The time to live is honoured: a second here, then the change shows."""
+    async with following(dns) as (keeper, _):
+        assert TWO == ids(keeper)
+        dns.records[NAME, "A"] = ("192.0.2.2", "192.0.2.3")
+        took_s = await until(lambda: ids(keeper) == ["home", "eu-192.0.2.2", "eu-192.0.2.3"])
+        assert took_s < 1.5
+
+
+async def test_a_name_is_not_asked_for_before_its_records_expire(dns: DnsServer) -> None:
+    """A time to live of a minute: one question; the bound on it makes it two seconds."""
+    dns.ttl_s = 60
+    async with following(dns, max_refresh_s=60):
+        await asyncio.sleep(1.5)
+    assert [NAME] == dns.asked
+    async with following(dns, max_refresh_s=1):
+        await until(lambda: len(dns.asked) >= 3, 2.0)
+
+
+@pytest.mark.parametrize("how", ["rcode", "silent", "garbage"])
+async def test_the_last_good_answer_stays(dns: DnsServer, how: str) -> None:
+    """As long as DNS fails, however; and it is asked again until it is well."""
+    async with following(dns, keep_empty_s=1) as (keeper, _):
+        asked = len(dns.asked)
+        setattr(dns, how, SERVFAIL if how == "rcode" else True)
+        await until(lambda: len(dns.asked) >= asked + 2)
+        assert TWO == ids(keeper)
+        setattr(dns, how, NOERROR if how == "rcode" else False)
+        dns.records[NAME, "A"] = ("192.0.2.9",)
+        await until(lambda: ids(keeper) == ["home", "eu-192.0.2.9"])
+
+
+@pytest.mark.parametrize("records", [{}, {(NAME, "AAAA"): ("2001:db8::1",)}], ids=["name", "type"])
+async def test_a_name_that_vanished_keeps_its_edges_for_a_while(
+    dns: DnsServer, records: dict[tuple[str, str], tuple[str, ...]]
+) -> None:
+    """Neither name nor type is there any more: logged at once, and believed after a second."""
+    with capture_logs() as logs:
+        async with following(dns) as (keeper, _):
+            dns.records = records
+            await until(lambda: any(line["event"] == "dns_failed" for line in logs))
+            assert TWO == ids(keeper)
+            took_s = await until(lambda: ids(keeper) == ["home"], 4.0)
+            assert took_s > 0.9
+
+
+async def test_the_last_edges_of_all_never_go(dns: DnsServer) -> None:
+    """A fleet without edges would serve nobody."""
+    async with following(dns) as (keeper, _):
+        keeper.found("config", ())
+        dns.records = {}
+        with capture_logs() as logs:
+            await until(lambda: any(line["event"] == "edges_none_found" for line in logs))
+        assert TWO[1:] == ids(keeper)
+        dns.records = {(NAME, "A"): ("192.0.2.7",)}
+        await until(lambda: ids(keeper) == ["eu-192.0.2.7"])
+
+
+async def test_until_the_first_answer_the_template_serves(dns: DnsServer) -> None:
+    """Under its own id and url."""
+    dns.silent = True
+    async with following(dns) as (keeper, _):
+        assert ["home", "eu"] == ids(keeper)
+        dns.silent = False
+        await until(lambda: ids(keeper) == TWO)
+
+
+async def test_another_config_keeps_what_is_known(dns: DnsServer) -> None:
+    """The name stays, its weight changes: nothing is missing in between, even without DNS."""
+    heavy = Template(Edge("eu", f"http://{NAME}/", weight=7), TEMPLATE.question)
+    async with following(dns) as (keeper, names):
+        dns.silent = True
+        settings = DnsSettings.model_validate(
+            {**SETTINGS, "resolvers": [dns.address], "max_refresh_s": 1}
+        )
+        names.use((heavy,), settings)
+        assert [100, 7, 7] == [edge.weight for edge in keeper.fleet.edges]
+        names.use((), settings)
+        assert ["home"] == ids(keeper)
+
+
+async def test_the_gateway_starts_with_its_dns_edges(dns: DnsServer, tmp_path: Path) -> None:
+    """They are there with the first request; without DNS the start waits a second and goes on."""
+    config = tmp_path / "gateway.toml"
+    config.write_text(
+        f"""
+        [dns]
+        resolvers = ["{dns.address}"]
+        [[edges]]
+        id = "eu"
+        url = "http://{NAME}:8080/v/"
+        dns = {{ name = "{NAME}.", type = "A" }}
+        """
+    )
+    for silent, expected in (
+        (False, {"192.0.2.1:8080", "192.0.2.2:8080"}),
+        (True, {f"{NAME}:8080"}),
+    ):
+        dns.silent = silent
+        app = application(config)
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        async with app.lifespan(app), asking(app) as client:
+            assert loop.time() - started < 2.0
+            found = {
+                (await client.get("/v1/play/film", params={"session": f"s{at}"})).json()[
+                    "cdn_endpoint"
+                ]
+                for at in range(20)
+            }
+        assert expected == found

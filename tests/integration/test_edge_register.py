@@ -1,0 +1,338 @@
+"""Registered edges and drains, with a real Valkey: what is read, and what is not believed."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.background.edge_register import EdgeRegister
+from gateway.background.fleet import FleetKeeper
+from gateway.config.registration import facts_of
+from gateway.edge.edge import Edge
+from gateway.store import register
+from gateway.store.bus import Subscription
+from gateway.store.keys import EDGE_DRAINS, EDGE_FACTS, EDGE_UNTIL
+from gateway.store.redis import RedisStore
+from tests.unit.store.servers import Valkey, until, valkey
+
+HOME = Edge("home", "http://home.example/")
+FAR_MS = 2_000_000_000_000
+"""A time of expiry that is not soon, in Unix milliseconds."""
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """One server for all tests of this module."""
+    with valkey(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture
+def server(shared: Valkey) -> Valkey:
+    """That server, empty."""
+    shared.command("FLUSHALL")
+    return shared
+
+
+@pytest.fixture
+async def store(server: Valkey) -> AsyncIterator[RedisStore]:
+    """A store over it, with the deadline of what no player waits for."""
+    made = RedisStore(server.url, timeout_s=1.0)
+    await made.start()
+    yield made
+    await made.close()
+
+
+class Reader:
+    """A gateway's view of the register."""
+
+    def __init__(self, store: RedisStore, *, enabled: bool = True) -> None:
+        self.keeper = FleetKeeper([HOME])
+        self.store = store
+        self.register = EdgeRegister(self.keeper, store, Subscription("edges"), lambda: enabled)
+
+    async def read(self) -> list[str]:
+        """Read once; the ids of the fleet."""
+        await self.register.read(self.store)
+        return [edge.id for edge in self.keeper.fleet.edges]
+
+    def state(self, edge_id: str) -> str | None:
+        """The state of an edge."""
+        condition = self.keeper.fleet.condition(edge_id)
+        return None if condition is None else condition.state
+
+
+def facts(edge_id: str, **table: Any) -> bytes:
+    """What an edge says of itself."""
+    return facts_of({"id": edge_id, "url": f"http://{edge_id}.example/", **table}, 6.0, "me")
+
+
+async def test_an_edge_registers_and_leaves(store: RedisStore) -> None:
+    """New, the same again, something else, and gone; only what changed is said to be new."""
+    reader = Reader(store)
+    assert await register.register(store, "a", facts("a"), 6.0)
+    assert not await register.register(store, "a", facts("a"), 6.0)
+    assert ["home", "a"] == await reader.read()
+    assert await register.register(store, "a", facts("a", weight=7), 6.0)
+    await reader.read()
+    assert [100, 7] == [edge.weight for edge in reader.keeper.fleet.edges]
+    assert not await register.deregister(store, "a", facts("a"))
+    assert ["home", "a"] == await reader.read()
+    assert await register.deregister(store, "a", facts("a", weight=7))
+    assert ["home"] == await reader.read()
+
+
+async def test_an_edge_expires(server: Valkey, store: RedisStore) -> None:
+    """By Redis's clock, and the next one to register clears it away."""
+    reader = Reader(store)
+    await register.register(store, "a", facts_of({"id": "a", "url": "http://a/"}, 1.0, ""), 1.0)
+    assert ["home", "a"] == await reader.read()
+    await asyncio.sleep(1.05)
+    assert ["home"] == await reader.read()
+    await register.register(store, "b", facts("b"), 6.0)
+    assert (
+        [b"b"] == server.command("HKEYS", EDGE_FACTS) == server.command("ZRANGE", EDGE_UNTIL, 0, -1)
+    )  # type: ignore[arg-type]  # noqa: E501
+
+
+GARBAGE = [
+    ("not JSON", b"bad", b"{"),
+    ("not UTF-8", b"bad", b"\xff\xfe"),
+    ("a list", b"bad", b"[]"),
+    ("nested deeply", b"bad", b"[" * 4000),
+    ("no edge", b"bad", b'{"ttl_ms": 6000}'),
+    (
+        "an unknown member",
+        b"bad",
+        b'{"edge": {"id": "bad", "url": "http://x/"}, "ttl_ms": 6000, "x": 1}',
+    ),
+    ("another id", b"bad", facts("good")),
+    ("no time to live", b"bad", b'{"edge": {"id": "bad", "url": "http://x/"}}'),
+    (
+        "a time to live too long",
+        b"bad",
+        b'{"edge": {"id": "bad", "url": "http://x/"}, "ttl_ms": 1e99}',
+    ),
+    (
+        "a url that is none",
+        b"bad",
+        b'{"edge": {"id": "bad", "url": "javascript:1"}, "ttl_ms": 6000}',
+    ),
+    (
+        "a url with a quote",
+        b"bad",
+        b'{"edge": {"id": "bad", "url": "http://x/\\""}, "ttl_ms": 6000}',
+    ),
+    (
+        "an unknown key",
+        b"bad",
+        b'{"edge": {"id": "bad", "url": "http://x/", "x": 1}, "ttl_ms": 6000}',
+    ),
+    (
+        "a template",
+        b"bad",
+        b'{"edge": {"id": "bad", "url": "http://x/", "dns": {"name": "x", "type": "A"}}, "ttl_ms": 6000}',
+    ),
+    (
+        "drained by itself",
+        b"bad",
+        b'{"edge": {"id": "bad", "url": "http://x/", "drain": true}, "ttl_ms": 6000}',
+    ),
+    ("an id that is none", b"\x00\xff", b"{}"),
+    ("too long", b"bad", b" " * 5000 + facts("bad")),
+]
+
+
+@pytest.mark.parametrize(
+    ("edge_id", "entry"), [row[1:] for row in GARBAGE], ids=[row[0] for row in GARBAGE]
+)
+async def test_garbage_is_ignored(
+    server: Valkey, store: RedisStore, edge_id: bytes, entry: bytes
+) -> None:
+    """It is logged once, and what makes sense is used."""
+    await register.register(store, "good", facts("good"), 6.0)
+    server.command("HSET", EDGE_FACTS, edge_id, entry)
+    server.command("ZADD", EDGE_UNTIL, str(FAR_MS), edge_id)
+    reader = Reader(store)
+    with capture_logs() as logs:
+        assert ["home", "good"] == await reader.read()
+        assert ["home", "good"] == await reader.read()
+    assert ["registry_garbage"] == [
+        line["event"] for line in logs if line["log_level"] == "warning"
+    ]
+
+
+async def test_a_score_that_is_no_time(server: Valkey, store: RedisStore) -> None:
+    """Infinite, or in a million years: nothing breaks."""
+    server.command("HSET", EDGE_FACTS, "a", facts("a"), "b", facts("b"))
+    server.command("ZADD", EDGE_UNTIL, "inf", "a", "1e300", "b")
+    assert ["home", "b"] == await Reader(store).read()
+
+
+async def test_keys_of_another_kind(server: Valkey, store: RedisStore) -> None:
+    """They are read as empty, and whoever registers or drains puts them right."""
+    for key in (EDGE_FACTS, EDGE_UNTIL, EDGE_DRAINS):
+        server.command("SET", key, "text")
+    reader = Reader(store)
+    assert ["home"] == await reader.read()
+    await register.register(store, "a", facts("a"), 6.0)
+    await register.drain(store, ["a"], "why not")
+    assert ["home", "a"] == await reader.read()
+    assert "draining" == reader.state("a")
+
+
+def nothing(server: Valkey) -> None:
+    """Leave it as it is."""
+
+
+def restarted(server: Valkey) -> None:
+    """It comes back empty."""
+    server.kill()
+    server.start()
+
+
+async def test_turned_off(store: RedisStore) -> None:
+    """Without ``registry.enabled`` nobody is let in, and drains hold all the same."""
+    await register.register(store, "a", facts("a"), 6.0)
+    await register.drain(store, ["home"], "maintenance")
+    reader = Reader(store, enabled=False)
+    assert ["home"] == await reader.read()
+    assert "draining" == reader.state("home")
+
+
+async def test_an_id_of_the_config_is_taken(store: RedisStore) -> None:
+    """The config counts; told once."""
+    await register.register(store, "home", facts("home", weight=1), 6.0)
+    reader = Reader(store)
+    with capture_logs() as logs:
+        for _ in range(3):
+            await register.register(store, "other", facts("other"), 6.0)
+            assert ["home", "other"] == await reader.read()
+    assert 100 == reader.keeper.fleet.edges[0].weight
+    assert 1 == sum(line["event"] == "edge_passed_over" for line in logs)
+
+
+async def test_drains_are_taken_back(server: Valkey, store: RedisStore) -> None:
+    """By hand; what they say is for people, whatever characters it has."""
+    reader = Reader(store)
+    await register.drain(store, ["home"], 'kernel "5.10"\n\x1b[31mé')
+    await reader.read()
+    condition = reader.keeper.fleet.condition("home")
+    assert condition is not None
+    assert ("draining", 0.0, 'kernel "5.10"[31mé') == (
+        condition.state,
+        condition.admits,
+        condition.why,
+    )
+    assert condition.since_s is not None
+    await register.undrain(store, ["home"])
+    await reader.read()
+    assert "up" == reader.state("home")
+
+
+DRAIN_GARBAGE = [b"", b"{", b"[]", b"1", b'{"drained": 1, "why": "", "since_s": 1}', b"[" * 9000]
+
+
+@pytest.mark.parametrize("entry", DRAIN_GARBAGE, ids=[repr(each[:20]) for each in DRAIN_GARBAGE])
+async def test_garbage_drains_nothing(server: Valkey, store: RedisStore, entry: bytes) -> None:
+    """It is ignored, told of once, and the next drain clears it away."""
+    server.command("HSET", EDGE_DRAINS, "home", entry)
+    reader = Reader(store)
+    with capture_logs() as logs:
+        await reader.read()
+        await reader.read()
+    assert "up" == reader.state("home")
+    assert 1 == sum(line["event"] == "registry_garbage" for line in logs)
+    await register.drain(store, ["other"], "")
+    assert [b"other"] == server.command("HKEYS", EDGE_DRAINS)
+
+
+async def test_redis_gets_lost_drains_back(server: Valkey, store: RedisStore) -> None:
+    """Gateways that know of a drain outlive a Redis that was emptied; what was taken back stays
+    so, also in the eyes of one that still has it."""
+    first, second = Reader(store), Reader(store)
+    await register.drain(store, ["home", "x"], "")
+    await first.read()
+    await second.read()
+    server.command("FLUSHALL")
+    await first.read()
+    assert "draining" == first.state("home")
+    assert "draining" == Reader(store).state("home") or {b"home", b"x"} == set(
+        server.command("HKEYS", EDGE_DRAINS)  # type: ignore[call-overload]
+    )
+    await register.undrain(store, ["home"])
+    for reader in (first, second):
+        await reader.read()
+        assert "up" == reader.state("home")
+
+
+async def test_too_many_drains_change_nothing(server: Valkey, store: RedisStore) -> None:
+    """What was known stays."""
+    reader = Reader(store)
+    await register.drain(store, ["home"], "")
+    await reader.read()
+    entry = json.dumps({"drained": True, "why": "", "since_s": 1})
+    words = [word for at in range(register.MAX_DRAINS) for word in (f"e{at}", entry)]
+    server.command("HSET", EDGE_DRAINS, *words)
+    await reader.read()
+    assert "draining" == reader.state("home")
+
+
+async def test_many_edges_are_bounded(server: Valkey, store: RedisStore) -> None:
+    """A thousand are read, and no more."""
+    for start in range(0, 1100, 100):
+        names = [f"e{at}" for at in range(start, start + 100)]
+        server.command("HSET", EDGE_FACTS, *(word for n in names for word in (n, facts(n))))
+        server.command("ZADD", EDGE_UNTIL, *(word for n in names for word in (str(FAR_MS), n)))
+    assert 1 + register.MAX_REGISTERED == len(await Reader(store).read())
+
+
+TROUBLES: list[tuple[str, Callable[[Valkey], object], Callable[[Valkey], object]]] = [
+    ("gone", lambda server: server.kill(), lambda server: server.start()),
+    ("frozen", lambda server: server.freeze(), lambda server: server.thaw()),
+]
+
+
+@pytest.mark.parametrize(
+    ("harm", "mend"), [row[1:] for row in TROUBLES], ids=[row[0] for row in TROUBLES]
+)
+async def test_what_was_known_stays_without_redis(
+    tmp_path: Path, harm: Callable[[Valkey], object], mend: Callable[[Valkey], object]
+) -> None:
+    """Edges do not expire while nobody can say that they live, nor the moment Redis is back."""
+    with valkey(tmp_path) as server:
+        store = RedisStore(server.url, timeout_s=0.2)
+        await store.start()
+        reader = Reader(store)
+        await register.register(store, "a", facts_of({"id": "a", "url": "http://a/"}, 1.0, ""), 1.0)
+        await register.drain(store, ["home"], "")
+        assert ["home", "a"] == await reader.read()
+        harm(server)
+        for _ in range(6):
+            assert ["home", "a"] == await reader.read()
+            await asyncio.sleep(0.25)
+        mend(server)
+        await until(lambda: store.state == "up")
+        assert ["home", "a"] == await reader.read()
+        assert "draining" == reader.state("home")
+        await asyncio.sleep(1.05)
+        assert ["home"] == await reader.read()
+        await store.close()
+
+
+async def test_a_replica_can_be_read(tmp_path: Path) -> None:
+    """Reading writes nothing: it works where writes are refused."""
+    with valkey(tmp_path) as server:
+        store = RedisStore(server.url, timeout_s=1.0)
+        await store.start()
+        await register.register(store, "a", facts("a"), 6.0)
+        await register.drain(store, ["home"], "")
+        reader = Reader(store)
+        server.command("REPLICAOF", "127.0.0.1", "1")
+        assert ["home", "a"] == await reader.read()
+        assert "draining" == reader.state("home")
+        await store.close()

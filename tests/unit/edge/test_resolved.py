@@ -1,0 +1,193 @@
+"""Tests of :mod:`gateway.edge.resolved`: from records of a name to edges."""
+
+import pytest
+
+from gateway.edge.edge import Edge
+from gateway.edge.fleet import Fleet
+from gateway.edge.rank import order, tiers
+from gateway.edge.resolved import (
+    MAX_RECORDS,
+    Known,
+    Question,
+    Record,
+    Template,
+    edges_of,
+    heard,
+    is_usable,
+)
+from geodata.place import UNKNOWN
+
+LONG = "a-host-with-quite-a-long-name.in-a-zone-with-a-long-name-too.example.com"
+
+
+def template(url: str = "http://edges.example.com/v/", weight: int = 100) -> Template:
+    """A template with an id, and everything else that an edge may have."""
+    edge = Edge("eu", url, 50.0, 8.0, weight=weight, fallback=True, health_url=f"{url}healthz")
+    return Template(edge, Question("edges.example.com", "A"))
+
+
+URLS = [
+    ("IPv4", "http://e.example/v/", Record("192.0.2.1"), "eu-192.0.2.1", "http://192.0.2.1/v/"),
+    (
+        "the template's port stays",
+        "http://e.example:8080/v/",
+        Record("192.0.2.1"),
+        "eu-192.0.2.1",
+        "http://192.0.2.1:8080/v/",
+    ),
+    (
+        "IPv6 in brackets",
+        "http://e.example:8080/",
+        Record("2001:db8::1"),
+        "eu-2001-db8--1",
+        "http://[2001:db8::1]:8080/",
+    ),
+    (
+        "SRV: host and port are the record's",
+        "https://e.example:8080/v/",
+        Record("n1.example.com", 8443),
+        "eu-n1.example.com-8443",
+        "https://n1.example.com:8443/v/",
+    ),
+    (
+        "SRV: the scheme's own port is left out",
+        "https://e.example:8080/v/",
+        Record("n1.example.com", 443),
+        "eu-n1.example.com",
+        "https://n1.example.com/v/",
+    ),
+    (
+        "an id that is too long ends with a digest",
+        "https://e.example/",
+        Record(LONG, 443),
+        "eu-a-host-with-quite-a-long-name.in-a-zone-with-a-long--254bcafe",
+        f"https://{LONG}/",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("url", "record", "edge_id", "made"), [row[1:] for row in URLS], ids=[row[0] for row in URLS]
+)
+def test_a_record_gives_an_edge(url: str, record: Record, edge_id: str, made: str) -> None:
+    """Its id and its url come from the record, all else from the template."""
+    (edge,) = edges_of(template(url), Known((record,)))
+    assert (edge_id, made) == (edge.id, edge.url)
+    assert len(edge.id) <= 64
+    assert ("eu", 50.0, True, f"{made}healthz") == (
+        edge.template,
+        edge.latitude,
+        edge.fallback,
+        edge.health_url,
+    )
+
+
+def test_long_ids_differ_where_hosts_do() -> None:
+    """What was cut off still counts."""
+    records = tuple(Record(f"{LONG}.{end}", 443) for end in ("a", "b"))
+    assert 2 == len({edge.id for edge in edges_of(template(), Known(records))})
+
+
+WEIGHTS = [
+    ("100 is the template's own", 50, [100, 200, 10], [50, 100, 5]),
+    ("no weights: all are equal", 50, [0, 0, 0], [50, 50, 50]),
+    ("0 among others is a very small chance", 50, [0, 100, 100], [1, 50, 50]),
+    ("small ones are never none", 10, [1, 1, 1], [1, 1, 1]),
+]
+
+
+@pytest.mark.parametrize(
+    ("weight", "given", "expected"), [row[1:] for row in WEIGHTS], ids=[row[0] for row in WEIGHTS]
+)
+def test_weights_of_srv(weight: int, given: list[int], expected: list[int]) -> None:
+    """They scale the template's weight (RFC 2782)."""
+    records = tuple(Record(f"n{at}.example", 443, 1, each) for at, each in enumerate(given))
+    assert expected == [edge.weight for edge in edges_of(template(weight=weight), Known(records))]
+
+
+def test_only_the_lowest_priority_is_used() -> None:
+    """Records of a higher priority are a reserve that clients turn to (RFC 2782); ours are not."""
+    records = (Record("spare.example", 443, 20, 5), Record("first.example", 443, 10, 5))
+    assert ["eu-first.example"] == [
+        edge.id for edge in edges_of(template("https://e.example/"), Known(tuple(sorted(records))))
+    ]
+
+
+USABLE = [
+    (Record("192.0.2.1"), True),
+    (Record("2001:db8::1"), True),
+    (Record("0.0.0.0"), False),
+    (Record("::"), False),
+    (Record("224.0.0.1"), False),
+    (Record("fe80::1%eth0"), False),
+    (Record("n1.example.com", 443), True),
+    (Record("_n1.example.com", 443), True),
+    (Record("n1.example.com", 0), False),
+    (Record("n1.example.com", 65536), False),
+    (Record('a"b.example.com', 443), False),
+    (Record("a b.example.com", 443), False),
+    (Record("a/../b", 443), False),
+    (Record("", 443), False),
+    (Record("a" * 64 + ".example", 443), False),
+    (Record(".".join(["abcdefgh"] * 29), 443), False),
+]
+
+
+@pytest.mark.parametrize(("record", "expected"), USABLE, ids=[repr(row[0]) for row in USABLE])
+def test_usable_records(record: Record, expected: bool) -> None:
+    """A host that may stand in a URL, and a port."""
+    assert expected is is_usable(record)
+
+
+A, B = Record("192.0.2.1"), Record("192.0.2.2")
+HEARD = [
+    ("the first answer", Known(), [B, A, A], 0.0, Known((A, B))),
+    ("a new one", Known((A,)), [B], 0.0, Known((B,))),
+    ("nothing, and nothing before", Known(), [], 0.0, Known(())),
+    ("nothing any more: kept at first", Known((A,)), [], 5.0, Known((A,), 5.0)),
+    ("nothing for a while: kept", Known((A,), 5.0), [], 64.9, Known((A,), 5.0)),
+    ("nothing for too long: gone", Known((A,), 5.0), [], 65.0, Known((), 5.0)),
+    ("something again", Known((A,), 5.0), [A], 64.9, Known((A,))),
+]
+
+
+@pytest.mark.parametrize(
+    ("known", "records", "now_s", "expected"), [row[1:] for row in HEARD], ids=[r[0] for r in HEARD]
+)
+def test_what_is_known_after_an_answer(
+    known: Known, records: list[Record], now_s: float, expected: Known
+) -> None:
+    """The last good answer outlives an empty one by a minute here."""
+    assert expected == heard(known, records, now_s, keep_s=60.0)
+
+
+def test_an_answer_is_bounded() -> None:
+    """Whoever answers cannot fill the memory; the order of records says nothing."""
+    many = [Record(f"10.0.{at // 256}.{at % 256}") for at in range(1000)]
+    known = heard(Known(), many, 0.0, 60.0)
+    assert known == heard(Known(), many[::-1], 0.0, 60.0)
+    assert MAX_RECORDS == len(known.records or ())
+
+
+def test_before_the_first_answer_the_template_serves() -> None:
+    """A gateway that starts while DNS is down is not without edges."""
+    made = template()
+    assert (made.edge,) == edges_of(made, Known())
+    assert () == edges_of(made, Known(()))
+
+
+def test_an_address_that_leaves_moves_its_own_share_only() -> None:
+    """Of 10 addresses one goes: a tenth of the viewers move, and everyone else stays."""
+    records = tuple(Record(f"192.0.2.{at}") for at in range(10))
+    before, after = (Fleet.of(edges_of(template(), Known(some))) for some in (records, records[1:]))
+    gone = "eu-192.0.2.0"
+    moved = 0
+    ranked = [tiers(fleet, UNKNOWN, 0) for fleet in (before, after)]
+    for viewer in range(2000):
+        was, now = (
+            fleet.edges[order(fleet, tier, "film", f"v{viewer}")[0]].id
+            for fleet, tier in zip((before, after), ranked, strict=True)
+        )
+        assert was in {gone, now}
+        moved += was != now
+    assert 150 < moved < 250
