@@ -155,14 +155,20 @@ class RedisBus:
                 pass  # nobody rang; look all the same
             self._ring.clear()
             try:
-                for topic, place in self._places.items():
-                    await self._read(topic, place)
+                await self._read_all()
             except StoreUnavailable as error:
                 for place in self._places.values():
                     place.gap = place.gap or "away"
                 self._enter("away", str(error))
             else:
                 self._enter("live" if self._hears else "polling")
+
+    async def _read_all(self) -> None:
+        """Read all logs on, in one go. Raises StoreUnavailable."""
+        reads = (self._read(topic, place) for topic, place in self._places.items())
+        for failed in await asyncio.gather(*reads, return_exceptions=True):
+            if failed is not None:
+                raise failed
 
     async def _read(self, topic: Topic, place: _Place) -> None:
         """Deliver what is new in one log. Raises StoreUnavailable."""
