@@ -212,9 +212,15 @@ class _Reading:
         """The slots of every attribute of that name: some players take the first, some the last."""
         if attribute not in tag.values:
             return []
+        spans: Iterable[tuple[int, int]]
+        if tag.faultless and attribute in tag.quoted:  # there is one, and we know where
+            start = tag.quoted[attribute]
+            spans = ((start, tag.text.index('"', start)),)
+        else:
+            spans = value_spans(tag.text, tag.attributes_at, attribute)
         return _slots(
             (start, end, tag.text[start:end], self.tags.expand(tag.text[start:end], tag.line))
-            for start, end in value_spans(tag.text, tag.attributes_at, attribute)
+            for start, end in spans
         )
 
     def _stream_inf(self, tag: Tag, line_end: str) -> None:

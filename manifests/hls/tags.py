@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from manifests.codecs import VideoRange
+from manifests.codecs import CodecFamily, VideoRange
 from manifests.hls import entries
 from manifests.hls.attributes import read_attributes
 from manifests.hls.entries import IFrameVariant, Rendition, Variant
@@ -22,13 +22,15 @@ AnyVariant = TypeVar("AnyVariant", bound=Variant)
 @dataclass(frozen=True, slots=True)
 class Tag:
     """One tag line: its text, where its attribute list starts, and the attributes by name with
-    variables expanded, and which of them are quoted."""
+    variables expanded; where the values of quoted ones start in the text; and whether the list
+    is ``faultless`` (A3)."""
 
     line: int
     text: str
     attributes_at: int
     values: Mapping[str, str]
-    quoted: frozenset[str]
+    quoted: Mapping[str, int]
+    faultless: bool
 
 
 @dataclass(slots=True)
@@ -38,6 +40,7 @@ class TagReader:
     name: str
     variables: Variables = field(default_factory=Variables)
     faults: list[Fault] = field(default_factory=list)
+    codecs: dict[str, tuple[tuple[str, ...], frozenset[CodecFamily]]] = field(default_factory=dict)
 
     def error(self, line: int, rule: str, problem: str) -> ManifestError:
         """The error to raise about a line of this playlist."""
@@ -67,7 +70,7 @@ class TagReader:
                 for name, value in values.items()
             }
         self._check_order(line, values)
-        return Tag(line, text, attributes_at, values, quoted)
+        return Tag(line, text, attributes_at, values, quoted, not faults)
 
     def _check_order(self, line: int, values: Mapping[str, str]) -> None:
         """media3 searches for ``CODECS="`` anywhere, so the longer name must come second (G)."""
@@ -84,7 +87,7 @@ class TagReader:
         Raises ManifestError without a readable BANDWIDTH (A6.2), unless it is of I-frames.
         """
         values = tag.values
-        codecs = entries.comma_list(values.get("CODECS"))
+        codecs, families = self._codecs(values.get("CODECS", ""))
         size = entries.resolution(values.get("RESOLUTION"))
         if size is None and "RESOLUTION" in values:
             self.fault(tag.line, "A3.2", "RESOLUTION is not a size such as 640x360")
@@ -99,7 +102,7 @@ class TagReader:
             average_bandwidth=entries.integer(values.get("AVERAGE-BANDWIDTH", "")),
             codecs=codecs,
             supplemental_codecs=entries.comma_list(values.get("SUPPLEMENTAL-CODECS")),
-            families=entries.families_of(codecs),
+            families=families,
             has_video=entries.has_video(codecs, size),
             width=size[0] if size else None,
             height=size[1] if size else None,
@@ -149,6 +152,14 @@ class TagReader:
             stable_id=values.get("STABLE-RENDITION-ID"),
             pathway=values.get("PATHWAY-ID", "."),
         )
+
+    def _codecs(self, value: str) -> tuple[tuple[str, ...], frozenset[CodecFamily]]:
+        """The elements of CODECS and their video families; the same few values come again."""
+        found = self.codecs.get(value)
+        if found is None:
+            codecs = entries.comma_list(value)
+            found = self.codecs[value] = codecs, entries.families_of(codecs)
+        return found
 
     def _bandwidth(self, tag: Tag, *, required: bool) -> int:
         """BANDWIDTH in bit/s; 0 when it is missing and not required."""

@@ -3,6 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from manifests.hls import attributes
 from manifests.hls.multivariant import (
     Edit,
     ManifestError,
@@ -194,3 +195,29 @@ def test_relative_references_never_leave_the_edge(uri: str, folders: list[str]) 
     assert path.startswith(EDGE)
     if uri and uri[0] not in "?#":
         assert not {".", ".."} & set(path.split("/"))
+
+
+@given(st.text('AB1=,", \t\xa0é-', max_size=24), st.integers(0, 3))
+def test_a_faultless_list_reads_like_any(text: str, start: int) -> None:
+    """A3: the quick reader finds what the liberal one finds, or leaves the list to it."""
+    quick = attributes._read_faultless(text, start)
+    if quick is not None:
+        assert quick == attributes._read_any(text, start)
+
+
+@given(st.lists(st.tuples(st.text("ABC-", min_size=1), quoted, st.booleans()), min_size=1))
+def test_faultless_lists_are_read_the_quick_way(items: list[tuple[str, str, bool]]) -> None:
+    """A3.1: names that differ, values with or without quotes, commas between them."""
+    values = {
+        f"{name}{at}": text if quotes else "".join(filter(str.isalnum, text)) or "1"
+        for at, (name, text, quotes) in enumerate(items)
+    }
+    marks = ['"' if quotes else "" for _, _, quotes in items]
+    written = (
+        f"{name}={mark}{value}{mark}"
+        for (name, value), mark in zip(values.items(), marks, strict=True)
+    )
+    found = attributes._read_faultless(",".join(written), 0)
+    if all(value.isascii() for value, mark in zip(values.values(), marks, strict=True) if not mark):
+        assert found is not None
+        assert values == found.values
