@@ -62,18 +62,18 @@ class Drill:
 class Course:
     """How a drill went: its moments, and every sample.
 
-    Measured from ``began`` on, broken from ``broken`` to ``whole``. ``mended`` is what recovery
-    counts from: the break itself where nobody mended it. ``reacted`` and ``recovered`` are None
-    where it did not come to that.
+    Measured from ``began`` on, broken from ``broken`` to ``held``, when mending began; it was done
+    at ``mended``, which recovery counts from: that is the break where nobody mended it, and
+    ``held`` is the recovery. ``reacted`` and ``recovered`` are None where it did not come to that.
     """
 
     samples: Sequence[Sample]
     began: float
     broken: float
     reacted: float | None
+    held: float
     mended: float
     recovered: float | None
-    whole: float
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def figures(drill: Drill, course: Course) -> Figures:
     faults = [(one, _fault(drill, course, one)) for one in samples]
     known = [one for one in samples if one.known]
     before = [one.latency_ms for one in known if one.done < course.broken]
-    during = [one.latency_ms for one in known if course.broken <= one.due < course.whole]
+    during = [one.latency_ms for one in known if course.broken <= one.due < course.held]
     shown = Figures(
         requests=len(samples),
         failures=tuple(
@@ -141,7 +141,7 @@ def _fault(drill: Drill, course: Course, one: Sample) -> str:
         return one.fault
     if one.refused and (one.done < course.broken or one.sent > (course.recovered or one.sent)):
         return f"refused ({one.status}), though all is well"
-    if not course.broken < one.sent <= one.done < course.whole:
+    if not course.broken < one.sent <= one.done < course.held:
         return ""
     if one.edge in drill.dead and one.sent > course.broken + drill.dead_after_s:
         return f"names {one.edge}, which has been gone for {one.sent - course.broken:.2f} s"

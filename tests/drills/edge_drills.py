@@ -25,16 +25,6 @@ def _back(*edges: str) -> Sign:
     return both(judged("up", *edges), names(*edges))
 
 
-def _kill(stage: EdgeStage, *edges: str) -> None:
-    for edge in edges:
-        stage.edges[edge].kill()
-
-
-def _start(stage: EdgeStage, *edges: str) -> None:
-    for edge in edges:
-        stage.edges[edge].start()
-
-
 def _not_the_next_region(one: Sample) -> str:
     """From Bangladesh, the edges of Oslo are nearer than those of Virginia."""
     from_asia = ANYWHERE[one.viewer % len(ANYWHERE)] == BANGLADESH
@@ -43,16 +33,9 @@ def _not_the_next_region(one: Sample) -> str:
     return ""
 
 
-def _kill_the_store(stage: EdgeStage) -> None:
-    stage.server.kill()
-
-
-def _kill_third(stage: EdgeStage) -> None:
-    _kill(stage, "virginia-3")
-
-
-def _start_third(stage: EdgeStage) -> None:
-    _start(stage, "virginia-3")
+def _start_third_and_store(stage: EdgeStage) -> None:
+    stage.start("virginia-3")
+    stage.server.start()
 
 
 DRILLS = (
@@ -64,8 +47,8 @@ DRILLS = (
         mended="It is started again.",
         expected="Its viewers go to the other one, within two seconds; all others stay where they "
         "are. When it is back, its own viewers return to it little by little.",
-        break_it=lambda stage: _kill(stage, "oslo-1"),
-        mend_it=lambda stage: _start(stage, "oslo-1"),
+        break_it=lambda stage: stage.kill("oslo-1"),
+        mend_it=lambda stage: stage.start("oslo-1"),
         reacted=_gone("oslo-1"),
         recovered=_back("oslo-1"),
         bounds=Bounds(react_s=DEAD_EDGE_S, recover_s=BACK_S),
@@ -120,8 +103,8 @@ DRILLS = (
         broken="All edges of a region are killed.",
         mended="They are started again.",
         expected="Its viewers go to the next nearest region.",
-        break_it=lambda stage: _kill(stage, *ASIA),
-        mend_it=lambda stage: _start(stage, *ASIA),
+        break_it=lambda stage: stage.kill(*ASIA),
+        mend_it=lambda stage: stage.start(*ASIA),
         reacted=_gone(*ASIA),
         recovered=_back(*ASIA),
         bounds=Bounds(react_s=DEAD_EDGE_S, recover_s=BACK_S),
@@ -135,9 +118,9 @@ DRILLS = (
         broken="An edge is killed while there is no Redis.",
         mended="The edge is started again, and then Redis.",
         expected="Every worker probes for itself, and finds it gone as soon as ever.",
-        prepare=_kill_the_store,
-        break_it=_kill_third,
-        mend_it=_start_third,
+        prepare=lambda stage: stage.server.kill(),
+        break_it=lambda stage: stage.kill("virginia-3"),
+        mend_it=_start_third_and_store,
         reacted=_gone("virginia-3"),
         recovered=_back("virginia-3"),
         bounds=Bounds(react_s=DEAD_EDGE_S, recover_s=BACK_S),
@@ -151,8 +134,8 @@ DRILLS = (
         mended="They are started again.",
         expected="Edges are ranked as if all were up: a manifest is never refused, and who has a "
         "part of the title already plays on.",
-        break_it=lambda stage: _kill(stage, *EDGES),
-        mend_it=lambda stage: _start(stage, *EDGES),
+        break_it=lambda stage: stage.kill(*EDGES),
+        mend_it=lambda stage: stage.start(*EDGES),
         reacted=judged("down", *EDGES),
         recovered=judged("up", *EDGES),
         bounds=Bounds(react_s=DEAD_EDGE_S, recover_s=12.0),

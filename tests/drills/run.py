@@ -55,20 +55,21 @@ class _Run:
             drill.break_it(stage)
             reacted = self._see(drill.reacted, broken, drill.bounds.react_s, drill.hold_s)
         finally:
+            held = time.monotonic()
             if drill.mend_it is not None:
                 drill.mend_it(stage)
-        mended = whole = time.monotonic()
         if drill.mend_it is not None:
+            mended = time.monotonic()
             self._listener("mended", mended, None, [])
             recovered = self._see(drill.recovered, mended, drill.bounds.recover_s)
         else:
             mended = broken
-            recovered = self._see(drill.recovered, reacted or whole, drill.bounds.recover_s)
-            whole = max(whole, recovered or whole)
+            recovered = self._see(drill.recovered, reacted or held, drill.bounds.recover_s)
+            held = max(held, recovered or held)
         self._wait(AFTER_S)
         self._viewers.stop()
         self._look()
-        return Course(self._viewers.samples, began, broken, reacted, mended, recovered, whole)
+        return Course(self._viewers.samples, began, broken, reacted, held, mended, recovered)
 
     def _until_answers(self) -> None:
         deadline = time.monotonic() + 20
