@@ -85,7 +85,7 @@ async def _purge(commands: Commands, purge: Purge) -> Purged:
     if not await publish(commands, "assets", encode(purge)):
         raise PurgeError("the store did not take the purge; it may be full, read-only or frozen")
     if not alive:
-        raise PurgeError("no worker is alive on this store, so there was nothing to purge")
+        raise PurgeError("no worker is alive on this store, so nothing was purged")
     while True:
         signed = await acknowledged(commands, purge.token)
         seconds = time.monotonic() - started
