@@ -43,7 +43,7 @@ _random = SystemRandom()
 
 
 class HealthWatch:
-    """Tells the fleet's keeper how the edges are."""
+    """Tells the fleet's keeper how the edges are. ``role`` is this worker's part in it now."""
 
     def __init__(
         self, store: Store, keeper: FleetKeeper, settings: HealthSettings, bus: Bus | None
@@ -55,7 +55,7 @@ class HealthWatch:
         self._keeper = keeper
         self._settings = settings
         self._edges: dict[str, Watched] = {}
-        self._role: Role = "idle"
+        self.role: Role = "idle"
         self._news = asyncio.Event()
         self._probing = Probing(settings, self._news.set)
         self._read: bytes | None = None
@@ -106,7 +106,7 @@ class HealthWatch:
         """One look at everything."""
         await self._play(await self._elected())
         self._judge()
-        if self._role == "prober":
+        if self.role == "prober":
             await self._share()
 
     async def _elected(self) -> Role:
@@ -123,7 +123,7 @@ class HealthWatch:
         if not held:
             self._adopt(states)
             return "follower"
-        if self._role in {"idle", "follower"}:
+        if self.role in {"idle", "follower"}:
             self._adopt(states)
         return "prober"
 
@@ -132,9 +132,9 @@ class HealthWatch:
             self._probing.start(self._edges)
         elif self._probing.running:
             await self._probing.stop()
-        if role == self._role:
+        if role == self.role:
             return
-        self._role = role
+        self.role = role
         self._written = b""  # whoever begins to probe says first what it knows
         metrics.IS_PROBER.set(role in {"prober", "alone"})
         log.info("health_role", role=role, edges=len(self._edges))
@@ -233,7 +233,7 @@ class HealthWatch:
             subscription.close()
 
     async def _release(self) -> None:
-        if self._board is None or self._role != "prober":
+        if self._board is None or self.role != "prober":
             return
         try:
             await self._board.release()

@@ -1,0 +1,94 @@
+"""Edges fail, and players of a real gateway with several workers are led elsewhere."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import httpx
+
+from tests.integration.edge_processes import edge_processes
+from tests.integration.reading_metrics import metric
+from tests.integration.running import RunningGateway, running_gateway
+from tests.integration.viewers import until
+
+OSLO, TOKYO = "193.213.112.4", "202.12.27.33"
+
+EDGE = """
+[[edges]]
+id = "{id}"
+url = "{url}"
+health_url = "healthz"
+latitude = {latitude}
+longitude = {longitude}
+continents = ["{continent}"]
+"""
+PLACES = (("oslo", 59.9, 10.7, "EU"), ("rome", 41.9, 12.5, "EU"), ("tokyo", 35.7, 139.7, "AS"))
+
+
+def edge_of(gateway: RunningGateway, viewer: str) -> set[str]:
+    """The edges that viewers at an address get, from whichever worker answers."""
+    found = set()
+    with httpx.Client(base_url=gateway.url, headers={"Connection": "close"}) as client:
+        for number in range(8):
+            answer = client.get(
+                f"/v1/play/film/{number}",
+                params={"fields": "edges"},
+                headers={"X-Forwarded-For": viewer},
+            )
+            assert 200 == answer.status_code
+            found.add(answer.json()["edges"][0])
+    return found
+
+
+def prober(gateway: RunningGateway) -> int:
+    """The process that probes."""
+    return int(
+        [line for line in gateway.lines("health_role") if line["role"] == "prober"][-1]["pid"]
+    )
+
+
+def test_players_are_led_elsewhere(tmp_path: Path) -> None:
+    """An edge that is killed is named to nobody two seconds later; with its region gone the next
+    one serves; with all gone it is as if all were up, and the gateway is ready throughout. The
+    prober is killed: what is known stays known, and another worker probes soon."""
+    config = tmp_path / "gateway.toml"
+    with edge_processes(3) as edges:
+        tables = [
+            EDGE.format(id=name, url=edge.url, latitude=north, longitude=east, continent=continent)
+            for edge, (name, north, east, continent) in zip(edges, PLACES, strict=True)
+        ]
+        config.write_text("[health]\nslow_start_s = 0\n" + "".join(tables))
+        with running_gateway(config, "--workers", "2") as gateway:
+            gateway.wait_for("health_role", 2)
+            until(
+                lambda: metric(gateway.url, 'gateway_probes_total{edge="tokyo",outcome="ok"}') > 1
+            )
+            assert {"oslo"} == edge_of(gateway, OSLO)
+            assert 1 == metric(gateway.url, "gateway_probing_workers")
+
+            started = time.monotonic()
+            edges[0].kill()
+            until(lambda: edge_of(gateway, OSLO) == {"rome"})
+            assert time.monotonic() - started < 2
+            ready = httpx.get(f"{gateway.url}/readyz")
+            assert (200, "degraded") == (ready.status_code, ready.json()["status"])
+            expected = {"status": "degraded", "reason": "1 of 3 down: oslo"}
+            assert expected == ready.json()["checks"]["edges"]
+
+            killed = prober(gateway)
+            os.kill(killed, signal.SIGKILL)
+            started = time.monotonic()
+            until(lambda: prober(gateway) != killed)
+            assert time.monotonic() - started < 3
+            until(lambda: edge_of(gateway, OSLO) == {"rome"})
+            assert [] == [line for line in gateway.lines("edge_state") if line["state"] == "up"]
+
+            edges[1].kill()
+            until(lambda: edge_of(gateway, OSLO) == {"tokyo"})
+            edges[2].kill()
+            until(lambda: edge_of(gateway, OSLO) == {"oslo"})
+            assert {"tokyo"} == edge_of(gateway, TOKYO)
+            assert 200 == httpx.get(f"{gateway.url}/readyz").status_code
+            edges[1].start()
+            until(lambda: edge_of(gateway, TOKYO) == {"rome"})

@@ -1,0 +1,277 @@
+"""Edges that live and die, seen by workers that share a Redis: who probes, who knows, how soon."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.background.fleet import FleetKeeper
+from gateway.background.health import HealthWatch
+from gateway.config.health import HealthSettings
+from gateway.config.load import load
+from gateway.edge.edge import Edge
+from gateway.store.bus import Bus
+from gateway.store.connect import bus_over, connect, control_store
+from gateway.store.keys import HEALTH_STATES
+from gateway.store.protocol import Store
+from tests.integration.edge_processes import EdgeProcess, edge_processes
+from tests.unit.store.servers import Valkey, until, valkey
+
+SHIPPED = load(None, {}).settings.health
+SETTINGS = SHIPPED.model_copy(update={"slow_start_s": 0})
+LIMIT_S = 2.5
+"""No decision may outlive a dead edge by more than 2 s; the rest is for a busy machine."""
+
+
+class Worker:
+    """What of a worker is about health."""
+
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus | None,
+        edges: Sequence[Edge],
+        settings: HealthSettings = SETTINGS,
+    ) -> None:
+        self.keeper = FleetKeeper(edges)
+        self.watch = HealthWatch(store, self.keeper, settings, bus)
+
+    def state(self, edge_id: str = "a") -> str:
+        """The state of an edge, with a star while it takes only a share."""
+        condition = self.keeper.fleet.condition(edge_id)
+        assert condition is not None
+        return condition.state + ("*" if 0 < condition.admits < 1 else "")
+
+    def why(self, edge_id: str) -> str:
+        """Why it is in that state."""
+        condition = self.keeper.fleet.condition(edge_id)
+        assert condition is not None
+        return condition.why
+
+    @property
+    def probes(self) -> bool:
+        """Whether it probes."""
+        return self.watch.role in {"prober", "alone"}
+
+
+@contextlib.asynccontextmanager
+async def working(
+    url: str, edges: Sequence[Edge], settings: HealthSettings = SETTINGS, *, bus: bool = True
+) -> AsyncIterator[Worker]:
+    """A worker that runs until the end."""
+    store = connect(url)
+    control = control_store(store)
+    await store.start()
+    await control.start()
+    messages = bus_over(control)
+    worker = Worker(control, messages if bus else None, edges, settings)
+    await worker.watch.first_look()
+    tasks = [asyncio.create_task(worker.watch.run()), asyncio.create_task(messages.run())]
+    try:
+        yield worker
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await control.close()
+        await store.close()
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[list[EdgeProcess]]:
+    """Five edges for all tests."""
+    with edge_processes(5) as running:
+        yield running
+
+
+@pytest.fixture
+def edges(processes: list[EdgeProcess]) -> list[Edge]:
+    """They are well at first, and asked for a page; ``live`` is the first one again, and asked for
+    a playlist."""
+    for process in processes:
+        process.heal()
+    asked = [
+        Edge(edge_id, process.url, health_url="/healthz?deep=1")
+        for edge_id, process in zip("abcde", processes, strict=True)
+    ]
+    return [*asked, Edge("live", processes[0].url, health_playlist="live/1080p.m3u8")]
+
+
+@pytest.fixture
+def three(edges: list[Edge]) -> list[Edge]:
+    """Fewer of them: ``a``, ``b``, ``live``."""
+    return [edges[0], edges[1], edges[-1]]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Valkey]:
+    """A Redis to break."""
+    with valkey(tmp_path) as running:
+        yield running
+
+
+WAYS: Sequence[tuple[str, str, str]] = (
+    ("kill", "down", "connection refused"),
+    ("freeze", "down", "no answer in 1000 ms"),
+    ("status-500", "down", "HTTP 500"),
+    ("slow-1500", "down", "no answer in 1000 ms"),
+    ("slow-500", "degraded*", "slow: answered in 50"),
+)
+
+
+@pytest.mark.parametrize("bus", [True, False], ids=["told over the bus", "looking it up"])
+async def test_edges_that_die_are_out_everywhere(
+    server: Valkey, edges: list[Edge], processes: list[EdgeProcess], bus: bool
+) -> None:
+    """However an edge dies, both workers know within two seconds, and why; the epoch changes for
+    both alike. When they are back they take a share that grows, under the epoch of before."""
+    settings = SETTINGS.model_copy(update={"slow_start_s": 1})
+    async with (
+        working(server.url, edges[:5], settings, bus=bus) as one,
+        working(server.url, edges[:5], settings, bus=bus) as two,
+    ):
+        await until(lambda: {one.watch.role, two.watch.role} == {"prober", "follower"})
+        await asyncio.sleep(0.6)
+        epoch = one.keeper.fleet.epoch
+        for process, (way, _, _) in zip(processes, WAYS, strict=True):
+            await asyncio.to_thread(process.turn, way)
+        expected = [(state, True) for _, state, _ in WAYS]
+        took_s = await until(
+            lambda: all(
+                expected
+                == [
+                    (worker.state(edge.id), worker.why(edge.id).startswith(why))
+                    for edge, (_, _, why) in zip(edges, WAYS, strict=False)
+                ]
+                for worker in (one, two)
+            )
+        )
+        assert took_s < LIMIT_S + (0.0 if bus else 0.6)
+        assert epoch != one.keeper.fleet.epoch == two.keeper.fleet.epoch
+        for process in processes:
+            await asyncio.to_thread(process.heal)
+        for back in ("up*", "up"):
+            names = ("a", "b", "c")
+            await until(lambda: {back} == {w.state(n) for w in (one, two) for n in names})  # noqa: B023
+        await until(lambda: {epoch} == {one.keeper.fleet.epoch, two.keeper.fleet.epoch})
+
+
+async def test_a_live_playlist_that_stands_still(
+    server: Valkey, three: list[Edge], processes: list[EdgeProcess]
+) -> None:
+    """Its edge is down though it answers; a worker that takes over knows it, too; and when the
+    playlist goes on the edge is back."""
+    processes[0].behave("live")
+    settings = SETTINGS.model_copy(update={"live_stale_factor": 1.0})
+    async with working(server.url, three, settings) as two:
+        async with working(server.url, three, settings) as one:
+            await asyncio.sleep(1.6)
+            assert "up" == one.state("live")
+            processes[0].behave("stuck")
+            await until(lambda: {"down"} == {one.state("live"), two.state("live")})
+            assert one.why("live").startswith("stale live playlist: stuck at segment")
+            assert "up" == one.state("a")
+        await until(lambda: two.probes)
+        await asyncio.sleep(1)
+        assert "down" == two.state("live")
+        await asyncio.to_thread(processes[0].behave, "live")
+        await until(lambda: two.state("live").startswith("up"))
+
+
+async def test_one_worker_probes_for_all(
+    server: Valkey, three: list[Edge], processes: list[EdgeProcess]
+) -> None:
+    """Four workers cost an edge no more probes than one; a worker that stops lets go at once, and
+    another takes over."""
+    async with contextlib.AsyncExitStack() as stack:
+        first = contextlib.AsyncExitStack()
+        leader = await first.enter_async_context(working(server.url, three))
+        await until(lambda: leader.watch.role == "prober")
+        others = [await stack.enter_async_context(working(server.url, three)) for _ in range(3)]
+        await until(lambda: {"follower"} == {worker.watch.role for worker in others})
+        before = processes[1].probes()
+        await asyncio.sleep(2)
+        assert 3 <= processes[1].probes() - before <= 5
+        await first.aclose()
+        took_s = await until(lambda: sum(worker.probes for worker in others) == 1)
+        assert took_s < 1
+        await asyncio.sleep(0.5)
+        assert 1 == sum(worker.probes for worker in others)
+
+
+@pytest.mark.parametrize("how", ["freeze", "kill"])
+async def test_without_redis_everyone_probes(
+    server: Valkey, three: list[Edge], processes: list[EdgeProcess], how: str
+) -> None:
+    """What was known stays known, each worker probes for itself within a second, an edge that dies
+    now is found out in time, and when Redis is back (empty, if it was killed) one is elected."""
+    processes[1].behave("status-503")
+    async with working(server.url, three) as one, working(server.url, three) as two:
+        await until(lambda: {one.watch.role, two.watch.role} == {"prober", "follower"})
+        await until(lambda: {"down"} == {one.state("b"), two.state("b")})
+        getattr(server, how)()
+        took_s = await until(lambda: one.watch.role == two.watch.role == "alone")
+        assert took_s < 1.1
+        assert {"down"} == {one.state("b"), two.state("b")}
+        await asyncio.to_thread(processes[0].behave, "status-500")
+        took_s = await until(lambda: {"down"} == {one.state("a"), two.state("a")})
+        assert took_s < LIMIT_S
+        server.thaw() if how == "freeze" else server.start()
+        await until(lambda: {one.watch.role, two.watch.role} == {"prober", "follower"})
+        await asyncio.to_thread(processes[0].behave, "ok")
+        await until(lambda: {"up"} == {one.state("a"), two.state("a")})
+        assert {"down"} == {one.state("b"), two.state("b")}
+
+
+async def test_a_new_worker_knows_at_once(
+    server: Valkey, three: list[Edge], processes: list[EdgeProcess]
+) -> None:
+    """What others have found is known before the first look of its own; but not what was found of
+    another URL under the same name, and nothing from what makes no sense."""
+    processes[0].behave("status-500")
+    async with working(server.url, three) as one:
+        await until(lambda: one.state() == "down")
+        async with working(server.url, three) as two:
+            assert "down" == two.state()
+        moved = [replace(edge, health_url="elsewhere") for edge in three[:1]]
+        async with working(server.url, moved) as other:
+            assert "up" == other.state()
+    server.command("SET", HEALTH_STATES, '[["a", "x"]]')
+    async with working(server.url, three) as four:
+        assert "up" == four.state()
+
+
+async def test_edges_and_thresholds_change_while_it_runs(
+    three: list[Edge], processes: list[EdgeProcess]
+) -> None:
+    """Who is probed, and how, follows the fleet and the config; an edge that asks for nothing is
+    up, whatever it is; and what is known of those that stay is kept."""
+    processes[0].behave("status-500")
+    silent = Edge("silent", "http://127.0.0.1:9/")
+    async with working("memory", [*three[:1], silent]) as worker:
+        await until(lambda: worker.state() == "down")
+        worker.keeper.found("config", [*three, silent])
+        assert "down" == worker.state()
+        await until(lambda: worker.state("live") == "down")
+        assert "up" == worker.state("silent")
+        worker.watch.configure(SETTINGS.model_copy(update={"path": "healthz", "slow_ms": 1}))
+        await until(lambda: worker.state("silent") == "down")
+        worker.keeper.found("config", [silent])
+        worker.watch.configure(SETTINGS)
+        await until(lambda: worker.watch.role == "idle")
+        assert "up" == worker.state("silent")
+
+
+async def test_everyone_down_is_everyone_up(
+    three: list[Edge], processes: list[EdgeProcess]
+) -> None:
+    """When no edge answers the fleet serves as if all did."""
+    for process in processes:
+        process.behave("status-500")
+    async with working("memory", three) as worker:
+        await until(lambda: worker.keeper.fleet.all_down)
+        assert (0, 1, 2) == worker.keeper.fleet.serving
+        assert {"down"} == {worker.state(edge.id) for edge in three}
