@@ -1,0 +1,113 @@
+"""What is remembered of a session: its speed, and the edges that it plays from."""
+
+import pytest
+
+from gateway.client.estimate import SessionEstimate
+from gateway.client.session import MAX_PLACES, SessionPlace, SessionRecord, asset_name
+
+NOW = 1_700_000_000.0
+REFRESH_S = 900
+FAST = SessionEstimate().updated(8000, NOW)
+
+
+def playing(*assets: str, edge: str = "eu-1") -> SessionRecord:
+    """A session that has played these assets one after the other."""
+    record = SessionRecord(FAST)
+    for asset in assets:
+        record = record.placed(asset, edge, NOW, REFRESH_S)
+    return record
+
+
+def test_a_session_knows_where_it_plays_each_asset_from() -> None:
+    """The last few of them; others are forgotten, the oldest first."""
+    assets = [f"film-{number}" for number in range(MAX_PLACES + 1)]
+    record = playing(*assets)
+    assert [None, *["eu-1"] * MAX_PLACES] == [record.edge_of(asset) for asset in assets]
+    moved = record.placed(assets[1], "eu-2", NOW, REFRESH_S)
+    assert ("eu-2", "eu-1") == (moved.edge_of(assets[1]), moved.edge_of(assets[2]))
+    assert MAX_PLACES == len(moved.places)
+    assert FAST == moved.estimate
+
+
+@pytest.mark.parametrize(
+    ("edge", "later_s", "same"),
+    [
+        ("eu-1", 0, True),
+        ("eu-1", REFRESH_S - 1, True),
+        ("eu-1", REFRESH_S, False),
+        ("eu-1", -60, True),
+        ("eu-1", -3600, False),
+        ("eu-2", 0, False),
+    ],
+)
+def test_a_record_is_written_again_when_it_changes_or_ages(
+    edge: str, later_s: float, same: bool
+) -> None:
+    """Nothing to write for a session that asks again at once."""
+    record = playing("film")
+    after = record.placed("film", edge, NOW + later_s, REFRESH_S)
+    assert same == (after is record)
+    assert edge == after.edge_of("film")
+
+
+def test_what_is_not_whole_stays_so() -> None:
+    """A record that was made without the store must not replace what is stored."""
+    record = SessionRecord(whole=False).measured(FAST).placed("film", "eu-1", NOW, REFRESH_S)
+    assert not record.whole
+
+
+def test_an_id_that_is_too_long_is_not_remembered() -> None:
+    """One byte holds its length."""
+    assert playing("film", edge="e" * 255).edge_of("film") == "e" * 255
+    assert SessionRecord(FAST) == playing("film", edge="e" * 256)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [SessionRecord(), SessionRecord(FAST), playing("a"), playing("a", "b", "c", "d", "\udcff")],
+)
+def test_what_was_stored_comes_back(record: SessionRecord) -> None:
+    """Bytes and back, and few of them."""
+    data = record.to_bytes()
+    assert record == SessionRecord.from_bytes(data)
+    assert len(data) < 200
+
+
+def test_the_layout() -> None:
+    """Format, estimate, and for each place: the asset's hash, seconds, the edge's id."""
+    record = SessionRecord(FAST, (SessionPlace(asset_name("film"), "eu-1", 7),))
+    expected = b"\x02\x0d" + FAST.to_bytes() + asset_name("film") + b"\0\0\0\x07\x04eu-1"
+    assert expected == record.to_bytes()
+
+
+def test_records_of_the_layout_before_are_read() -> None:
+    """A speed estimate alone, as it was stored until places came along."""
+    assert SessionRecord(FAST) == SessionRecord.from_bytes(FAST.to_bytes())
+
+
+WHOLE = playing("a").to_bytes()
+PLACE = playing("a").to_bytes()[2 + len(FAST.to_bytes()) :]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x02",
+        b"\x02\x00",
+        b"\x03" + WHOLE[1:],
+        WHOLE[:-1],
+        WHOLE + b"x",
+        WHOLE + PLACE,
+        SessionRecord(FAST).to_bytes()
+        + b"".join(bytes([number]) + PLACE[1:] for number in range(MAX_PLACES + 1)),
+        b"\x02\xff" + WHOLE[2:],
+        b"\x02\x01\x09" + PLACE,
+        WHOLE[:-1] + b" ",
+        WHOLE[:-1] + b"\xff",
+        WHOLE[:-5] + b"\x00",
+    ],
+)
+def test_garbage_is_no_record(data: bytes) -> None:
+    """Whatever a store holds: nothing raises, nothing half-read is believed."""
+    assert SessionRecord.from_bytes(data) is None

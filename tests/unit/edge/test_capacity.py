@@ -1,0 +1,58 @@
+"""Where is room? Tables for one choice; tests/property/test_lease_laws.py has the laws."""
+
+import pytest
+
+from gateway.background.capacity import judge
+from gateway.edge.capacity import Candidate, Lease, Ledger, choose
+from gateway.edge.fleet import Condition
+from gateway.store.leases import Loads
+
+A, B, C = Candidate("a", 100), Candidate("b", 200), Candidate("c")
+CLOSED = Candidate("d", 100, takes=False)
+
+
+@pytest.mark.parametrize(
+    ("line", "loads", "kept", "expected"),
+    [
+        ((A, B, C), (0, 0, 0), None, (0, "first")),
+        ((A, B, C), (90, 0, 0), None, (0, "first")),
+        ((A, B, C), (91, 0, 0), None, (1, "spilled")),
+        ((A, B, C), (91, 191, 10**9), None, (2, "spilled")),
+        ((A, B), (95, 191), None, (1, "over")),
+        ((A, B), (91, 195), None, (0, "over")),
+        ((A, A), (95, 95), None, (0, "over")),
+        ((A, B), (1000, 0), 0, (0, "kept")),
+        ((CLOSED, A), (0, 0), None, (1, "spilled")),
+        ((CLOSED, A), (0, 95), None, (1, "over")),
+        ((CLOSED, A), (99, 0), 0, (0, "kept")),
+        ((CLOSED, CLOSED), (0, 0), None, (0, "first")),
+        ((Candidate("zero", 0), A), (0, 99), None, (1, "over")),
+    ],
+)
+def test_choose(
+    line: tuple[Candidate, ...], loads: tuple[int, ...], kept: int | None, expected: object
+) -> None:
+    """A session of 10 kbit/s goes to the first with room, else to the least used by share."""
+    assert expected == choose(line, loads, 10, kept)
+
+
+def test_one_placement_clears_a_bounded_number_away() -> None:
+    """However many leases end at once, a request pays for few of them."""
+    ledger = Ledger(10)
+    for number in range(100):
+        ledger.put(b"%d" % number, Lease("a", 1, b"", 5))
+    ledger.place(b"new", b"", 1, (C,), None, 6, take=True)
+    assert (37, 36) == (len(ledger), ledger.load("a"))
+    assert 36 == ledger.expire(6, 500)
+
+
+def test_an_edge_stays_full_in_the_condition_that_it_has() -> None:
+    """The fleet must not change with every look at an edge that is full anyway."""
+    bounds = {"a": 100_000, "b": 100_000}
+    first = judge(Loads({"a": 98_000, "b": 0}, bounds, alone=False), {}, 7.0)
+    condition = Condition(full=True, why="98 of 100 Mbit/s leased", since_s=7.0)
+    assert {"a": condition} == first
+    later = judge(Loads({"a": 91_000, "b": 99_000}, bounds, alone=True), first, 8.0)
+    assert condition == later["a"]
+    assert "99 of 100 Mbit/s leased, this worker's share" == later["b"].why
+    assert {} == judge(Loads({"a": 1, "b": 2}, bounds, alone=False), later, 9.0)

@@ -1,0 +1,276 @@
+"""Leases on a real Valkey, in one process and in four, sound and sick."""
+
+import asyncio
+import contextlib
+import multiprocessing
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.client.session import asset_name
+from gateway.edge.edge import Edge
+from gateway.edge.fleet import Condition, Fleet
+from gateway.store import leases as module
+from gateway.store.connect import connect
+from gateway.store.keys import LEASE_ENDS, LEASES
+from gateway.store.lease_scripts import RESTORE
+from gateway.store.leases import Leased, Leases
+from gateway.store.memory import MemoryStore
+from gateway.store.protocol import Store
+from tests.unit.store.servers import Valkey, until, valkey
+
+SMALL = Edge("small", "https://small.example/", capacity_kbps=10_000)
+LARGE = Edge("large", "https://large.example/", capacity_kbps=40_000)
+ENDLESS = Edge("endless", "https://endless.example/")
+LINE = (SMALL, LARGE, ENDLESS)
+TTL_S = 60.0
+TIMEOUT_MS = 500
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Valkey]:
+    """A Valkey of the test's own."""
+    with valkey(tmp_path) as running:
+        yield running
+
+
+@contextlib.asynccontextmanager
+async def leases_on(
+    url: str, *, workers: int = 1, ttl_s: float = TTL_S, fleet: Fleet | None = None
+) -> AsyncIterator[tuple[Leases, Store]]:
+    """One worker's leases on a store that runs."""
+    store = connect(url, timeout_ms=TIMEOUT_MS)
+    await store.start()
+    leases = Leases(store, ttl_s, lambda: workers)
+    leases.use(fleet or Fleet.of(LINE))
+    try:
+        yield leases, store
+    finally:
+        await store.close()
+
+
+async def place(
+    leases: Leases, session: str | None, kbps: int = 5000, asset: str = "film", **words: bool
+) -> tuple[str, str]:
+    """Place a session: its edge, and why."""
+    found = await leased(leases, session, kbps, asset, **words)
+    return LINE[found.placement.index].id, found.placement.outcome
+
+
+async def leased(
+    leases: Leases, session: str | None, kbps: int = 5000, asset: str = "film", **words: bool
+) -> Leased:
+    """Place a session of 5 Mbit/s, or of ``kbps``."""
+    return await leases.place(session, asset, kbps, LINE, None, **{"take": True, **words})
+
+
+@pytest.mark.parametrize("kind", ["redis", "memory"])
+async def test_sessions_fill_one_edge_after_the_other(server: Valkey, kind: str) -> None:
+    """The first with room takes a session, which keeps its edge then; looking takes nothing."""
+    async with leases_on(server.url if kind == "redis" else "memory") as (leases, _):
+        assert leases.active
+        assert ("small", "first") == await place(leases, "a", take=False)
+        assert ("small", "first") == await place(leases, "a")
+        assert ("small", "first") == await place(leases, "b")
+        assert ("large", "spilled") == await place(leases, "c", take=False)
+        assert ("large", "spilled") == await place(leases, "c")
+        assert ("small", "kept") == await place(leases, "a")
+        assert ("small", "kept") == await place(leases, "a", take=False)
+        assert ("endless", "spilled") == await place(leases, None, kbps=90_000)
+        found = await leased(leases, "d", take=False)
+        assert (10_000, 10_000, 90_000) == found.placement.loads
+        assert (10_000, 40_000, None) == found.bounds
+        assert (kind == "memory") == found.alone
+        loads = await leases.look()
+        assert {"small": 10_000, "large": 5_000} == loads.leased
+        assert {"small": 10_000, "large": 40_000} == loads.bounds
+
+
+@pytest.mark.parametrize("kind", ["redis", "memory"])
+async def test_a_session_is_one_lease(server: Valkey, kind: str) -> None:
+    """The next title of a session takes the place of the last; a lower bit rate gives room back."""
+    async with leases_on(server.url if kind == "redis" else "memory") as (leases, _):
+        await place(leases, "a", kbps=9000)
+        assert ("small", "first") == await place(leases, "a", kbps=8000, asset="another")
+        assert {"small": 8000, "large": 0} == (await leases.look()).leased
+        assert ("small", "kept") == await place(leases, "a", kbps=2000, asset="another")
+        assert {"small": 2000, "large": 0} == (await leases.look()).leased
+
+
+@pytest.mark.parametrize("kind", ["redis", "memory"])
+async def test_leases_end(server: Valkey, kind: str) -> None:
+    """What was not renewed in time gives its room back."""
+    async with leases_on(server.url if kind == "redis" else "memory", ttl_s=0.3) as (leases, _):
+        for name in ("a", "b", None, None):
+            await place(leases, name)
+        assert {"small": 10_000, "large": 10_000} == (await leases.look()).leased
+        await asyncio.sleep(0.2)
+        await place(leases, "a")
+        await asyncio.sleep(0.2)
+        assert {"small": 5_000, "large": 0} == (await leases.look()).leased
+
+
+async def test_an_edge_that_takes_nobody_keeps_who_plays(server: Valkey) -> None:
+    """New sessions pass a full edge over though there is room; its own stay, over the bound too."""
+    async with leases_on(server.url) as (leases, _):
+        await place(leases, "a")
+        leases.use(Fleet.of(LINE, {"small": Condition(full=True)}))
+        assert ("large", "spilled") == await place(leases, "b")
+        assert ("small", "kept") == await place(leases, "a", kbps=50_000)
+        held = await leases.place("z", "film", 5000, LINE, 0, take=True)
+        assert ("kept", 55_000) == (held.placement.outcome, held.placement.loads[0])
+
+
+async def test_when_nobody_has_room_the_least_used_edge_takes_the_session(server: Valkey) -> None:
+    """By share of its capacity; a player is not sent away."""
+    async with leases_on(server.url) as (leases, _):
+        line = (SMALL, LARGE)
+        for kbps, expected in ((9000, "first"), (38_000, "spilled"), (5_000, "over")):
+            found = await leases.place(None, "film", kbps, line, None, take=True)
+            assert expected == found.placement.outcome
+        assert 1 == found.placement.index
+
+
+async def test_redis_that_restarts_empty_is_told_what_is_leased(
+    server: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker goes by its share meanwhile, and by the books once all have had time."""
+    monkeypatch.setattr(module, "SETTLE_S", 0.5)
+    monkeypatch.setattr(module, "RESTORED_PER_STEP", 3)
+    async with leases_on(server.url) as (leases, store):
+        for number in range(7):
+            await place(leases, f"s{number}")
+        before = await leases.look()
+        assert not before.alone
+        server.kill()
+        await until(lambda: store.state != "up")
+        assert ("large", "spilled") == await place(leases, "meanwhile")
+        assert (await leases.look()).alone
+        server.start()
+        await until(lambda: store.state == "up")
+        assert (await leases.look()).alone
+        with server.client() as client:
+            assert b"30000" == client.hget(LEASES, "elarge")
+            assert b"10000" == client.hget(LEASES, "esmall")
+            assert 8 == client.zcard(LEASE_ENDS)
+        assert (await leased(leases, "meanwhile", take=False)).alone
+        await asyncio.sleep(0.6)
+        after = await leases.look()
+        assert (False, {"small": 10_000, "large": 30_000}) == (after.alone, after.leased)
+        found = await leased(leases, "meanwhile")
+        assert (False, "kept") == (found.alone, found.placement.outcome)
+
+
+async def test_redis_that_has_dropped_a_key_is_told_again(server: Valkey) -> None:
+    """Half of the books is worse than none: they are opened anew, and every worker notices."""
+    async with leases_on(server.url) as (leases, _):
+        await place(leases, "a")
+        await place(leases, "b")
+        await leases.look()
+        server.command("DEL", LEASES)
+        assert (await leases.look()).alone
+        with server.client() as client:
+            assert b"10000" == client.hget(LEASES, "esmall")
+            assert 2 == client.zcard(LEASE_ENDS)
+
+
+async def test_a_frozen_redis_costs_one_deadline(server: Valkey) -> None:
+    """Sessions are placed from the share, and Redis hears of them when it thaws."""
+    async with leases_on(server.url) as (leases, store):
+        await leases.look()
+        server.freeze()
+        places = [await place(leases, f"s{number}") for number in range(6)]
+        assert ["small"] * 2 + ["large"] * 4 == [edge for edge, _ in places]
+        await until(lambda: store.state != "up")
+        server.thaw()
+        await until(lambda: store.state == "up")
+        await leases.look()
+        with server.client() as client:
+            assert b"20000" == client.hget(LEASES, "elarge")
+
+
+@pytest.mark.parametrize("garbage", [("SET", "x"), ("RPUSH", "x")])
+async def test_garbage_under_our_names_costs_nobody_an_answer(
+    server: Valkey, garbage: tuple[str, str]
+) -> None:
+    """Whoever wrote there: sessions are placed from the share."""
+    server.command(garbage[0], LEASES, garbage[1])
+    async with leases_on(server.url) as (leases, _):
+        assert ("small", "first") == await place(leases, "a")
+        assert (await leases.look()).alone
+
+
+async def test_workers_share_the_bound_without_redis() -> None:
+    """Four workers that cannot ask each other take a quarter each."""
+    workers = [Leases(MemoryStore(), TTL_S, lambda: 4) for _ in range(4)]
+    placed = []
+    for worker in workers:
+        worker.use(Fleet.of(LINE))
+        placed += [await place(worker, f"s{number}", kbps=1000) for number in range(20)]
+    edges = [edge for edge, _ in placed]
+    assert {"small": 8, "large": 40, "endless": 32} == {one.id: edges.count(one.id) for one in LINE}
+
+
+async def test_a_newer_lease_stays(server: Valkey) -> None:
+    """A worker that brings an old lease does not undo what another has written since."""
+    async with leases_on(server.url) as (leases, store):
+        await place(leases, "a")
+        redis = store.redis
+        assert redis is not None
+        with server.client() as client:
+            lease_id = client.zrange(LEASE_ENDS, 0, -1)[0]
+        asset = asset_name("film").hex().encode()
+        for left_ms, expected in ((b"1000", b"5000"), (b"90000", b"7")):
+            words = (b"60000", lease_id, asset, b"7", b"small", left_ms)
+            await redis.run(RESTORE, (LEASES, LEASE_ENDS), words)
+            with server.client() as client:
+                assert expected == client.hget(LEASES, "esmall")
+
+
+async def test_without_capacities_there_is_nothing_to_lease() -> None:
+    """A fleet without bounds costs nothing."""
+    leases = Leases(MemoryStore(), TTL_S, lambda: 1)
+    leases.use(Fleet.of([ENDLESS]))
+    assert not leases.active
+
+
+SESSIONS_EACH = 150
+
+
+def crowd(url: str, name: int) -> list[tuple[str, int]]:
+    """In a process of its own: place sessions of several bit rates, 30 at a time. What each got,
+    in kbit/s, and the highest load that Redis told of on each edge that has a bound."""
+
+    async def run() -> list[tuple[str, int]]:
+        async with leases_on(url) as (leases, _):
+            await leases.look()
+            told: list[tuple[str, int]] = []
+
+            async def one(number: int) -> None:
+                kbps = 100 * (1 + number % 7)
+                found = await leases.place(f"{name}-{number}", "film", kbps, LINE, None, take=True)
+                assert not found.alone
+                told.append((LINE[found.placement.index].id, kbps))
+                loads = found.placement.loads
+                assert loads[0] <= 10_000, loads
+                assert loads[1] <= 40_000, loads
+
+            for first in range(0, SESSIONS_EACH, 30):
+                await asyncio.gather(*map(one, range(first, first + 30)))
+            return told
+
+    return asyncio.run(run())
+
+
+def test_four_processes_never_exceed_a_bound(server: Valkey) -> None:
+    """They place at once through one Redis: bounds are met to the last session that fits."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(4) as pool:
+        told = pool.starmap(crowd, [(server.url, name) for name in range(4)])
+    sums = dict.fromkeys((edge.id for edge in LINE), 0)
+    for edge, kbps in (placed for part in told for placed in part):
+        sums[edge] += kbps
+    assert 10_000 - 100 < sums["small"] <= 10_000
+    assert 40_000 - 100 < sums["large"] <= 40_000
+    assert 4 * sum(100 * (1 + number % 7) for number in range(SESSIONS_EACH)) == sum(sums.values())

@@ -1,0 +1,89 @@
+"""What is remembered of a session when the store is sound, gone, empty, or holds garbage."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.client.session import SessionRecord
+from gateway.observe.metrics import STORE_GARBAGE
+from gateway.store.connect import connect
+from gateway.store.keys import session_key
+from gateway.store.protocol import Trouble
+from gateway.store.sessions import Sessions
+from tests.unit.store.servers import Valkey, valkey
+
+RECORD = SessionRecord().placed("film", "eu-1", 1_700_000_000, 900)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Valkey]:
+    """A Valkey of the test's own."""
+    with valkey(tmp_path) as running:
+        yield running
+
+
+async def test_workers_share_what_they_know(server: Valkey) -> None:
+    """What one remembers another finds; a session that nobody knows is empty, and whole."""
+    store = connect(server.url, timeout_ms=500)
+    await store.start()
+    one, other = Sessions(store, 60), Sessions(store, 60)
+    assert (SessionRecord(), None) == await other.get("s")
+    one.put("s", RECORD)
+    await store.flush()
+    assert (RECORD, None) == await other.get("s")
+    with server.client() as client:
+        assert 50_000 < client.pttl(session_key("s")) <= 60_000
+    await store.close()
+
+
+async def test_this_process_stands_in_for_a_store_that_is_gone(server: Valkey) -> None:
+    """With what it knows itself, which must not replace what is stored."""
+    store = connect(server.url, timeout_ms=100)
+    await store.start()
+    sessions = Sessions(store, 60)
+    sessions.put("s", RECORD)
+    server.kill()
+    found, trouble = await sessions.get("s")
+    assert RECORD == found
+    assert trouble is not None
+    nobody, _ = await sessions.get("nobody")
+    assert SessionRecord(whole=False) == nobody
+    await store.close()
+
+
+async def test_a_partial_record_stays_in_this_process(server: Valkey) -> None:
+    """It was made while the store could not be asked."""
+    store = connect(server.url, timeout_ms=500)
+    await store.start()
+    stored, sessions = Sessions(store, 60), Sessions(store, 60)
+    stored.put("s", RECORD)
+    sessions.put("s", SessionRecord(whole=False))
+    await store.flush()
+    assert (RECORD, None) == await sessions.get("s")
+    await store.close()
+
+
+@pytest.mark.parametrize("loss", [("FLUSHALL",), ("SET", session_key("s"), b"garbage")])
+async def test_what_the_store_has_lost_is_written_again(
+    server: Valkey, loss: tuple[str | bytes, ...]
+) -> None:
+    """By the worker that still knows it; garbage is counted."""
+    store = connect(server.url, timeout_ms=500)
+    await store.start()
+    sessions = Sessions(store, 60)
+    sessions.put("s", RECORD)
+    await store.flush()
+    server.command(*loss)
+    before = STORE_GARBAGE._value.get()
+    assert (RECORD, None) == await sessions.get("s")
+    await store.flush()
+    assert (RECORD, None) == await Sessions(store, 60).get("s")
+    assert (len(loss) > 1) == (STORE_GARBAGE._value.get() - before)
+    await store.close()
+
+
+async def test_the_store_that_is_not_started_is_trouble() -> None:
+    """It is said why."""
+    sessions = Sessions(connect("unix:///nowhere", timeout_ms=50), 60)
+    assert Trouble.CONNECTING == (await sessions.get("s"))[1]
