@@ -241,11 +241,11 @@ async def test_a_trimmed_log_is_a_gap(server: Valkey) -> None:
 )
 async def test_garbage_in_redis(server: Valkey, words: list[str], gap: bool) -> None:
     """Whatever is done to the log, the next message is heard; a gap is told where one may be."""
-    async with following(server.url, 2, poll_s=0.2) as followers:
+    async with following(server.url, 2, poll_s=0.1) as followers:
         assert await followers[0].bus.publish("assets", b"before")
         await all_hear(followers, b"before")
         server.command(*[bus_log("assets") if word == "LOG" else word for word in words])
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.25)  # until it was read, too
         assert await followers[0].bus.publish("assets", b"after")
         assert await all_hear(followers, b"after") < HEALED_S
         assert gap == ("lost" in followers[1].gaps)
