@@ -25,6 +25,7 @@ from gateway.store.protocol import Commands, StoreUnavailable
 from gateway.store.register import Drain, Entry, drain_of
 
 POLL_S = 1.0
+REST_S = 0.05
 MAX_WHY_CHARS = 200
 REMEMBERED = 2 * register.MAX_REGISTERED
 """So many entries of each kind are remembered as checked, good or garbage."""
@@ -71,10 +72,16 @@ class EdgeRegister:
                 await self.read(self._commands)
                 self._first.set()
                 try:
-                    async with asyncio.timeout(POLL_S * _random.uniform(0.8, 1.2)):
+                    async with asyncio.timeout(self._pause_s()):
                         await self._look.wait()
                 except TimeoutError:
                     continue  # nobody said anything; look all the same
+
+    def _pause_s(self) -> float:
+        """About a second, or until a registration ends, so that its edge is gone at once."""
+        left_s = self._roll.next_end_s - asyncio.get_running_loop().time()
+        usual_s = POLL_S * _random.uniform(0.8, 1.2)
+        return usual_s if self._unread else min(usual_s, max(left_s, 0.0) + REST_S)
 
     async def first_look(self, limit_s: float) -> None:
         """Wait until the register was read once or could not be, but no longer than ``limit_s``."""

@@ -8,6 +8,7 @@ over. While the register cannot be read, time does not count: who could not be h
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from gateway.edge.edge import Edge
 
@@ -39,6 +40,11 @@ class Roll:
     def edges(self) -> tuple[Edge, ...]:
         """In the order of their ids."""
         return tuple(self._known[edge_id].edge for edge_id in sorted(self._known))
+
+    @property
+    def next_end_s(self) -> float:
+        """When the time of one of them is over, if it is not heard of again; infinity for none."""
+        return min((each.until_s for each in self._known.values()), default=inf)
 
     def could_not_be_read(self) -> None:
         """The register does not answer."""

@@ -135,7 +135,7 @@ def _check(ids: tuple[str, ...]) -> None:
 
 
 def _loaded(path: Path | None) -> Loaded:
-    logs.configure("warning", "console")
+    logs.configure("error", "console")
     try:
         return load(path, os.environ)
     except ConfigError as error:

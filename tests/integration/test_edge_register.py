@@ -94,54 +94,32 @@ async def test_an_edge_expires(server: Valkey, store: RedisStore) -> None:
     await asyncio.sleep(1.05)
     assert ["home"] == await reader.read()
     await register.register(store, "b", facts("b"), 6.0)
-    assert (
-        [b"b"] == server.command("HKEYS", EDGE_FACTS) == server.command("ZRANGE", EDGE_UNTIL, 0, -1)
-    )  # type: ignore[arg-type]  # noqa: E501
+    assert [b"b"] == server.command("HKEYS", EDGE_FACTS)
+    assert [b"b"] == server.command("ZRANGE", EDGE_UNTIL, "0", "-1")
 
 
+def raw(edge: str, ttl_ms: str = "6000") -> bytes:
+    """A registration of ``bad`` with more in it, unchecked."""
+    return f'{{"edge": {{"id": "bad", {edge}}}, "ttl_ms": {ttl_ms}}}'.encode()
+
+
+GOOD_URL = '"url": "http://x/"'
 GARBAGE = [
     ("not JSON", b"bad", b"{"),
     ("not UTF-8", b"bad", b"\xff\xfe"),
     ("a list", b"bad", b"[]"),
     ("nested deeply", b"bad", b"[" * 4000),
     ("no edge", b"bad", b'{"ttl_ms": 6000}'),
-    (
-        "an unknown member",
-        b"bad",
-        b'{"edge": {"id": "bad", "url": "http://x/"}, "ttl_ms": 6000, "x": 1}',
-    ),
+    ("an unknown member", b"bad", raw(GOOD_URL, '6000, "x": 1')),
     ("another id", b"bad", facts("good")),
-    ("no time to live", b"bad", b'{"edge": {"id": "bad", "url": "http://x/"}}'),
-    (
-        "a time to live too long",
-        b"bad",
-        b'{"edge": {"id": "bad", "url": "http://x/"}, "ttl_ms": 1e99}',
-    ),
-    (
-        "a url that is none",
-        b"bad",
-        b'{"edge": {"id": "bad", "url": "javascript:1"}, "ttl_ms": 6000}',
-    ),
-    (
-        "a url with a quote",
-        b"bad",
-        b'{"edge": {"id": "bad", "url": "http://x/\\""}, "ttl_ms": 6000}',
-    ),
-    (
-        "an unknown key",
-        b"bad",
-        b'{"edge": {"id": "bad", "url": "http://x/", "x": 1}, "ttl_ms": 6000}',
-    ),
-    (
-        "a template",
-        b"bad",
-        b'{"edge": {"id": "bad", "url": "http://x/", "dns": {"name": "x", "type": "A"}}, "ttl_ms": 6000}',
-    ),
-    (
-        "drained by itself",
-        b"bad",
-        b'{"edge": {"id": "bad", "url": "http://x/", "drain": true}, "ttl_ms": 6000}',
-    ),
+    ("no time to live", b"bad", raw(GOOD_URL, "null")),
+    ("a time to live too long", b"bad", raw(GOOD_URL, "3600001")),
+    ("a time to live too short", b"bad", raw(GOOD_URL, "999")),
+    ("a url that is none", b"bad", raw('"url": "javascript:1"')),
+    ("a url with a quote", b"bad", raw('"url": "http://x/\\""')),
+    ("an unknown key", b"bad", raw(f'{GOOD_URL}, "x": 1')),
+    ("a template", b"bad", raw(f'{GOOD_URL}, "dns": {{"name": "x", "type": "A"}}')),
+    ("drained by itself", b"bad", raw(f'{GOOD_URL}, "drain": true')),
     ("an id that is none", b"\x00\xff", b"{}"),
     ("too long", b"bad", b" " * 5000 + facts("bad")),
 ]
@@ -183,16 +161,6 @@ async def test_keys_of_another_kind(server: Valkey, store: RedisStore) -> None:
     await register.drain(store, ["a"], "why not")
     assert ["home", "a"] == await reader.read()
     assert "draining" == reader.state("a")
-
-
-def nothing(server: Valkey) -> None:
-    """Leave it as it is."""
-
-
-def restarted(server: Valkey) -> None:
-    """It comes back empty."""
-    server.kill()
-    server.start()
 
 
 async def test_turned_off(store: RedisStore) -> None:
@@ -261,9 +229,7 @@ async def test_redis_gets_lost_drains_back(server: Valkey, store: RedisStore) ->
     server.command("FLUSHALL")
     await first.read()
     assert "draining" == first.state("home")
-    assert "draining" == Reader(store).state("home") or {b"home", b"x"} == set(
-        server.command("HKEYS", EDGE_DRAINS)  # type: ignore[call-overload]
-    )
+    assert 2 == server.command("HLEN", EDGE_DRAINS)
     await register.undrain(store, ["home"])
     for reader in (first, second):
         await reader.read()

@@ -1,5 +1,7 @@
 """Tests of :mod:`gateway.edge.registered`: who counts as registered, and how long."""
 
+from math import inf
+
 import pytest
 
 from gateway.edge.edge import Edge
@@ -18,7 +20,8 @@ def test_who_registers_is_there() -> None:
     """In the order of ids, and as it last said."""
     roll = Roll()
     assert (A, B) == roll.read([beat(B), beat(A)], (), 0.0)
-    assert (MOVED, B) == roll.read([beat(MOVED), beat(B)], (), 1.0)
+    assert (MOVED, B) == roll.read([beat(MOVED), beat(B, left_s=2.0)], (), 1.0)
+    assert 3.0 == roll.next_end_s
 
 
 LEAVING = [
@@ -55,3 +58,4 @@ def test_no_longer_wanted() -> None:
     roll.read([beat(A)], (), 0.0)
     roll.forget()
     assert () == roll.edges == roll.read([], (), 1.0)
+    assert inf == roll.next_end_s

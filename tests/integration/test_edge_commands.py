@@ -1,0 +1,223 @@
+"""``gateway edge``, with real processes: two gateways, an edge that registers, and a Valkey."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway.cli import main
+from tests.integration.running import RunningGateway, running_gateway
+from tests.unit.store.servers import Valkey, valkey
+
+TTL_S = 2.0
+EDGE = ("--id", "new-1", "--url", "https://new-1.example/v/", "--continent", "EU")
+BEATS = ("--interval", "0.5", "--ttl", str(TTL_S))
+
+
+@dataclass(frozen=True)
+class Site:
+    """A Valkey, and two gateways on it."""
+
+    server: Valkey
+    gateways: tuple[RunningGateway, RunningGateway]
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What sends a command to that Valkey."""
+        return environ_of(self.server)
+
+
+def environ_of(server: Valkey) -> dict[str, str]:
+    """The environment of a process whose store is this one."""
+    return {"GATEWAY_STORE__URL": server.url, "GATEWAY_LOG__FORMAT": "json"}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One for all tests of this module; each test leaves it as it was."""
+    with (
+        valkey(tmp_path_factory.mktemp("valkey")) as server,
+        running_gateway(None, environ=environ_of(server)) as one,
+        running_gateway(None, environ=environ_of(server)) as two,
+    ):
+        yield Site(server, (one, two))
+
+
+def command(environ: dict[str, str], *words: str) -> Result:
+    """Run ``gateway edge`` to its end, in this process: starting one takes longer than its work."""
+    return CliRunner().invoke(main, ["edge", *words], env=environ)
+
+
+@contextlib.contextmanager
+def registering(site: Site, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """An edge that keeps itself registered."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway", "edge", "register", *EDGE, *BEATS, *words],
+        env={**os.environ, **site.environ},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def count(site: Site, event: str, edge: str) -> tuple[int, ...]:
+    """How often each gateway has logged this of that edge."""
+    return tuple(
+        sum(line.get("edge") == edge for line in gateway.lines(event)) for gateway in site.gateways
+    )
+
+
+def until(so: Callable[[], bool], limit_s: float) -> float:
+    """Wait; the seconds it took."""
+    started = time.monotonic()
+    while not so():
+        took_s = time.monotonic() - started
+        assert took_s < limit_s, f"still not so after {took_s:.1f} s"
+        time.sleep(0.01)
+    return time.monotonic() - started
+
+
+def both(site: Site, event: str, edge: str = "new-1") -> Callable[[], bool]:
+    """Whether both gateways have logged it once more than now."""
+    before = count(site, event, edge)
+    return lambda: all(
+        now > then for now, then in zip(count(site, event, edge), before, strict=True)
+    )
+
+
+def first_edge(gateway: RunningGateway, session: str) -> str:
+    """The edge that serves a new session of an unknown place."""
+    answer = httpx.get(f"{gateway.url}/v1/play/film", params={"session": session})
+    edges: list[str] = answer.json()["edges"]
+    return edges[0]
+
+
+def said(process: subprocess.Popen[str], event: str) -> float:
+    """Wait for a log line of the process; the time it came."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if event in line:
+            return time.monotonic()
+    raise AssertionError(f"it ended without {event}")
+
+
+@pytest.mark.parametrize(
+    ("end", "limit_s"),
+    [(signal.SIGTERM, 1.0), (signal.SIGINT, 1.0), (signal.SIGKILL, TTL_S + 1.0)],
+    ids=["SIGTERM", "SIGINT", "SIGKILL"],
+)
+def test_an_edge_comes_and_goes(site: Site, end: signal.Signals, limit_s: float) -> None:
+    """Both gateways know within a second; when it ends they drop it, at once if it can say so."""
+    added, removed = both(site, "edge_added"), both(site, "edge_removed")
+    with registering(site) as process:
+        registered_at = said(process, "edge_registered")
+        until(added, 1.0)
+        known_s = time.monotonic() - registered_at
+        process.send_signal(end)
+        gone_s = until(removed, limit_s)
+        assert (0 if end != signal.SIGKILL else -end) == process.wait(5)
+    print(f"{end.name}: known after {known_s * 1000:.0f} ms, gone after {gone_s * 1000:.0f} ms")
+
+
+def test_redis_restarted_empty(site: Site) -> None:
+    """The edge registers again by itself, and no gateway lets go of it in between."""
+    added, removed = both(site, "edge_added"), both(site, "edge_removed")
+    with registering(site) as process:
+        until(added, 10.0)
+        command(site.environ, "drain", "new-1", "--why", "maintenance")
+        site.server.kill()
+        time.sleep(TTL_S + 0.5)
+        site.server.start()
+        back_s = until(lambda: site.server.command("EXISTS", "gw1:{edges}:facts") == 1, 5.0)
+        time.sleep(TTL_S + 1.0)
+        assert not removed()
+        listed = command(site.environ, "list").stdout
+        assert re.search(r"^new-1 .* registry +draining +maintenance, since ", listed, re.MULTILINE)
+        command(site.environ, "undrain", "new-1")
+        process.terminate()
+        until(removed, 2.0)
+    print(f"registered again {back_s * 1000:.0f} ms after Redis was back")
+
+
+def test_draining(site: Site, tmp_path: Path) -> None:
+    """Told within a second; new sessions go elsewhere, also after a restart of a gateway."""
+    drained = both(site, "edge_state", "global")
+    started = time.monotonic()
+    assert (
+        "global: drained\n" == command(site.environ, "drain", "global", "--why", "new disks").stdout
+    )
+    until(drained, 1.0)
+    print(f"drained {(time.monotonic() - started) * 1000:.0f} ms after the command was started")
+    assert "global" not in {first_edge(site.gateways[0], f"s{at}") for at in range(5)}
+    with running_gateway(None, environ=site.environ) as third:
+        assert "global" != first_edge(third, "s1")
+    lines = command(site.environ, "list").stdout.splitlines()
+    assert ["id", "url", "finder", "state", "why"] == lines[0].split()
+    assert any(re.match(r"global .* config +draining +new disks, since 20", line) for line in lines)
+    back = both(site, "edge_state", "global")
+    assert "global: no longer drained\n" == command(site.environ, "undrain", "global").stdout
+    until(back, 1.0)
+    assert "global" == first_edge(site.gateways[0], "s9")
+
+
+def test_once(site: Site) -> None:
+    """One heartbeat, for cron; it holds for as long as it said."""
+    added, removed = both(site, "edge_added", "cron"), both(site, "edge_removed", "cron")
+    words = ("--id", "cron", "--url", "https://cron.example/", "--once", "--ttl", "1.5")
+    assert "cron: registered for 1.5 s\n" == command(site.environ, "register", *words).stdout
+    until(added, 1.0)
+    until(removed, 3.0)
+
+
+WRONG = [
+    (
+        "everything at once",
+        ("register", "--id", "a b", "--url", "ftp://x", "--continent", "XX", "--weight", "0"),
+        (
+            '--id: "a b" is not allowed',
+            '--url: "ftp://x" is not an absolute URL',
+            '--continents: "XX" is not allowed',
+            "--weight: 0 is not allowed",
+        ),
+    ),
+    ("half a place", ("register", "--id", "a", "--url", "http://x", "--latitude", "1"), ("--lon",)),
+    ("too slow", ("register", *EDGE, "--interval", "4", "--ttl", "6"), ("--interval: ", "to 3")),
+    ("not an id", ("drain", "good", "../x"), ('ID: "../x" is not an id; allowed: ',)),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG]
+)
+def test_what_is_wrong_is_said(
+    site: Site, words: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    """On standard error, with the option and what is allowed; exit code 1, nothing is written."""
+    ended = command(site.environ, *words)
+    assert 1 == ended.exit_code
+    assert [] == [text for text in expected if text not in ended.stderr]
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [("embedded", "no other process can reach"), ("unix:///nowhere", "cannot reach the store")],
+)
+def test_no_redis_in_reach(site: Site, url: str, expected: str) -> None:
+    """The message says so; exit code 1."""
+    for words in (["list"], ["drain", "a"], ["register", *EDGE, "--once"]):
+        ended = command({"GATEWAY_STORE__URL": url}, *words)
+        assert (1, True) == (ended.exit_code, expected in ended.stderr)
