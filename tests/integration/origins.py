@@ -34,9 +34,10 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,8 @@ class Origin:
         self.mode = Mode()
         self.modes: dict[str, Mode] = {}
         self.version = "1"
+        self.wall: Callable[[], float] = time.time
+        """What its ``Date`` says."""
         self.seen: list[Seen] = []
         self.port = 0
         self._root = root
@@ -197,6 +200,7 @@ class Origin:
         self._count += 1
         path = seen.target.partition("?")[0]
         mode = self.mode_of(path)
+        status, body, headers = self._made(mode, path, seen)  # as things are when it is asked
         if mode.delay_s:
             await asyncio.sleep(mode.delay_s)
         if mode.silent:
@@ -208,12 +212,11 @@ class Origin:
             writer.write(mode.raw.encode("latin-1"))
             await writer.drain()
             return False
-        status, body, headers = self._made(mode, path, seen)
         await _send(writer, mode, status, b"" if seen.method == "HEAD" else body, headers)
         return not (mode.close_delimited or mode.endless or mode.cut_after is not None)
 
     def _made(self, mode: Mode, path: str, seen: Seen) -> tuple[int, bytes, dict[str, str]]:
-        headers = {"Date": formatdate(usegmt=True), "Content-Type": mode.content_type}
+        headers = {"Date": formatdate(self.wall(), usegmt=True), "Content-Type": mode.content_type}
         if mode.cache_control is not None:
             headers["Cache-Control"] = mode.cache_control
         status = mode.status
@@ -320,12 +323,13 @@ async def _write_chunk(writer: asyncio.StreamWriter, data: bytes) -> None:
     await writer.drain()
 
 
+@lru_cache(maxsize=8)  # a bomb takes long to make
 def _coded(body: bytes, coding: str) -> bytes:
     match coding:
         case "gzip":
             return gzip.compress(body, mtime=0)
         case "br":
-            coded: bytes = brotli.compress(body)
+            coded: bytes = brotli.compress(body, quality=5)
             return coded
         case "zstd":
             return zstandard.compress(body)

@@ -90,10 +90,14 @@ class Origins:
         clock = asyncio.get_running_loop().time
         self._budget.earn()
         attempt = 0
+        earlier: Unanswered | None = None
         while True:
             try:
                 return await self._round(origins, path, validators, deadline, read)
             except Unanswered as error:
+                if earlier is not None and error.trouble is Trouble.TIMEOUT:
+                    raise earlier from error  # it says more than that time was up
+                earlier = error
                 pause_s = self._pause(attempt, error.wait_s)
                 attempt += 1
                 if (

@@ -58,8 +58,13 @@ class Trouble(StrEnum):
     BUSY = "busy"
 
 
-SILENT = frozenset({Trouble.UNREACHABLE, Trouble.TIMEOUT, Trouble.BREAKER_OPEN, Trouble.BUSY})
-"""Where the origin did not answer at all."""
+SILENT = frozenset(
+    {
+        *(Trouble.UNREACHABLE, Trouble.TIMEOUT, Trouble.TOO_SLOW),
+        *(Trouble.BREAKER_OPEN, Trouble.BUSY),
+    }
+)
+"""Where there is no answer at all, or none in time."""
 
 
 class Unanswered(Exception):  # noqa: N818  # a fact about the origin, not a fault of ours

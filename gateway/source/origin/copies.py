@@ -1,7 +1,7 @@
 """What is held of an origin's answer, here and shared with other workers?
 
-A shared copy is one line of JSON and a zstd frame. Whoever reads it trusts nothing: Redis may hold
-anything.
+A shared copy is a checksum, a line of JSON, and a zstd frame. Whoever reads it trusts nothing:
+Redis may hold anything.
 """
 
 import json
@@ -113,7 +113,8 @@ def to_bytes(copy: Copy) -> bytes:
     """The copy as it is shared."""
     table = asdict(copy)
     del table["packed"]
-    return json.dumps({"v": _LAYOUT, **table}).encode() + b"\n" + copy.packed
+    whole = json.dumps({"v": _LAYOUT, **table}).encode() + b"\n" + copy.packed
+    return digest_of(whole).encode() + b"\n" + whole
 
 
 def from_bytes(
@@ -121,8 +122,9 @@ def from_bytes(
 ) -> tuple[Copy, bytes] | None:
     """A shared copy and its body; None for whatever is not a whole copy of one of ``origins``,
     within ``bounds``."""
-    header, line, frame = data.partition(b"\n")
-    if not line or len(header) > _MAX_HEADER_BYTES:
+    checksum, _, whole = data.partition(b"\n")
+    header, line, frame = whole.partition(b"\n")
+    if checksum != digest_of(whole).encode() or not line or len(header) > _MAX_HEADER_BYTES:
         return None
     try:
         table = json.loads(header)

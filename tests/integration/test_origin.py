@@ -1,0 +1,645 @@
+"""Source manifests from an origin that misbehaves: a real one, on the loopback address."""
+
+import asyncio
+import contextlib
+import time
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from hashlib import sha256
+from hmac import digest
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gateway.source.origin.origin as source_module
+from gateway.observe.request_id import set_request_id
+from gateway.source.origin.copies import digest_of
+from gateway.source.origin.origin import OriginSource
+from gateway.source.origin.terms import Asking, Freshness, OriginServer, Terms
+from gateway.source.source import (
+    BadSourceError,
+    NoSuchAssetError,
+    OriginError,
+    OriginTimeoutError,
+    SourceManifest,
+)
+from gateway.store.memory import MemoryStore
+from gateway.store.protocol import Store
+from gateway.store.redis import RedisStore
+from gateway.store.source_copies import MOST_PURGES, SourceCopies
+from tests.integration.origins import Mode, Origin, origin, playlist
+from tests.unit.store.servers import free_port, until, valkey
+
+PATH = "/a/master.m3u8"
+ASKING = Asking(connect_timeout_s=0.3, read_timeout_s=0.4, max_bytes=20_000)
+FRESHNESS = Freshness(
+    default_fresh_s=10, min_fresh_s=1, stale_while_revalidate_s=20, stale_if_error_s=1000
+)
+
+
+class Clock:
+    """Unix time that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = float(int(time.time()))
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Worker:
+    """One worker's source, over a store that it may share with others."""
+
+    def __init__(self, *urls: str | OriginServer, **terms: Any) -> None:
+        servers = tuple(url if isinstance(url, OriginServer) else OriginServer(url) for url in urls)
+        given: dict[str, Any] = {"asking": ASKING, "freshness": FRESHNESS, "total_timeout_s": 1.5}
+        given |= {"patience_s": 0.15, "failure_s": 0.2, "not_found_s": 0.2, "breaker_open_s": 0.2}
+        self.clock: Clock = terms.pop("clock", None) or Clock()
+        self.store: Store = terms.pop("store", None) or MemoryStore()
+        self.source = OriginSource(
+            Terms(servers, "{asset}/master.m3u8", **(given | terms)),
+            SourceCopies(self.store),
+            wall=self.clock,
+        )
+
+    async def load(self, asset: str = "a") -> SourceManifest:
+        """What a player would get."""
+        return await self.source.load(asset)
+
+    async def status(self, asset: str = "a") -> str:
+        """The freshness of what a player would get."""
+        found = await self.load(asset)
+        assert found.state is not None
+        return found.state.status
+
+    async def outcome(self, asset: str = "a") -> str:
+        """``version`` of the playlist that a player would get, or the name of the error."""
+        try:
+            found = await self.load(asset)
+        except (NoSuchAssetError, BadSourceError) as error:
+            return type(error).__name__
+        return version(found)
+
+
+@contextlib.asynccontextmanager
+async def worker(*urls: str | OriginServer, **terms: Any) -> AsyncIterator[Worker]:
+    """A worker's source that is closed at the end."""
+    it = Worker(*urls, **terms)
+    try:
+        yield it
+    finally:
+        await it.source.close()
+
+
+def version(found: SourceManifest) -> str:
+    """Which version of the test origin's playlist it is."""
+    path = f"/{found.path}"
+    return next(name for name in "123" if digest_of(playlist(path, name)) == found.version)
+
+
+@contextlib.asynccontextmanager
+async def pair(**terms: Any) -> AsyncIterator[tuple[Origin, Worker]]:
+    """An origin and a worker with the same clock."""
+    async with origin() as it, worker(it.url, **terms) as one:
+        it.wall = one.clock
+        yield it, one
+
+
+async def test_one_request_for_all_who_wait() -> None:
+    """100 players who ask for one asset at once cost its origin one request."""
+    async with pair() as (it, one):
+        it.mode = Mode(delay_s=0.1)
+        found = await asyncio.gather(*(one.load() for _ in range(100)))
+    assert [PATH] == [seen.target for seen in it.seen]
+    assert {"a/master.m3u8"} == {each.path for each in found}
+    assert {(it.url,)} == {each.base_urls for each in found}
+
+
+async def test_who_goes_away_ends_nothing_for_others() -> None:
+    """The first player is cancelled; the second gets what the first one's request brings."""
+    async with pair() as (it, one):
+        it.mode = Mode(delay_s=0.15)
+        first = asyncio.create_task(one.load())
+        await until(lambda: len(it.seen) == 1)
+        second = asyncio.create_task(one.load())
+        await asyncio.sleep(0)
+        first.cancel()
+        assert "1" == version(await second)
+    assert 1 == it.asked(PATH)
+
+
+async def test_what_is_sent() -> None:
+    """The player's request id, what is accepted, and nothing that a player could choose besides."""
+    async with origin() as it, worker(OriginServer(it.url, bearer_token="secret")) as one:
+        set_request_id("id-of-a-player")
+        await one.load()
+    (seen,) = it.seen
+    assert ("GET", PATH) == (seen.method, seen.target)
+    assert {
+        "host": f"127.0.0.1:{it.port}",
+        "accept": "application/vnd.apple.mpegurl, application/x-mpegurl, */*;q=0.5",
+        "accept-encoding": "zstd, br, gzip",
+        "connection": "keep-alive",
+        "user-agent": "streaming-gateway/0.1.0",
+        "x-request-id": "id-of-a-player",
+        "authorization": "Bearer secret",
+    } == dict(seen.headers)
+
+
+async def test_signed_requests_can_be_checked() -> None:
+    """An origin that knows the key finds the signature right (RFC 9421)."""
+    async with origin() as it, worker(OriginServer(it.url, hmac_key="k", hmac_key_id="id")) as one:
+        await one.load()
+    headers = it.seen[0].headers
+    described = headers["signature-input"].removeprefix("gateway=")
+    base = (
+        f'"@method": GET\n"@path": {PATH}\n"date": {headers["date"]}\n'
+        f'"x-request-id": {headers["x-request-id"]}\n"@signature-params": {described}'
+    )
+    expected = b64encode(digest(b"k", base.encode(), sha256)).decode()
+    assert f"gateway=:{expected}:" == headers["signature"]
+
+
+async def test_fresh_then_stale_then_new() -> None:
+    """Within max-age nobody is asked; after it the copy is served once more while the origin is
+    asked; then comes the new one."""
+    async with pair() as (it, one):
+        it.mode = Mode(cache_control="max-age=5")
+        assert "fresh" == await one.status()
+        one.clock.now += 4
+        assert "fresh" == await one.status()
+        assert 1 == it.asked(PATH)
+        it.version = "2"
+        one.clock.now += 2
+        stale = await one.load()
+        assert ("1", "stale") == (version(stale), stale.state and stale.state.status)
+        await until(lambda: it.asked(PATH) == 2)
+        await asyncio.sleep(0.05)
+        assert "2" == version(await one.load())
+
+
+async def test_an_unchanged_playlist_is_confirmed() -> None:
+    """A conditional request, a 304, and the very same parsed playlist (F7)."""
+    async with pair() as (it, one):
+        it.mode = Mode(cache_control="max-age=5")
+        first = await one.load()
+        one.clock.now += 6
+        await one.load()
+        await asyncio.sleep(0.1)
+        again = await one.load()
+    assert again.state is not None
+    assert ("revalidated", 5.0) == (again.state.status, again.state.left_s)
+    assert first.playlist is again.playlist
+    tags = [seen.headers.get("if-none-match") for seen in it.seen]
+    assert [None, tags[1]] == tags
+    assert tags[1] is not None
+
+
+BAD = {
+    "killed": (None, OriginTimeoutError),
+    "resets": (Mode(reset=True), OriginError),
+    "silent": (Mode(silent=True), OriginTimeoutError),
+    "3 s slow": (Mode(delay_s=3), OriginTimeoutError),
+    "1 byte/s": (Mode(drip_bytes_per_s=1), OriginTimeoutError),
+    "dripping head": (Mode(drip_bytes_per_s=20, drip_head=True), OriginTimeoutError),
+    "too slow": (Mode(drip_bytes_per_s=200, body="#EXTM3U\n" + "#\n" * 2000), OriginTimeoutError),
+    "500": (Mode(status=500), OriginError),
+    "503": (Mode(status=503), OriginError),
+    "401": (Mode(status=401), OriginError),
+    "418": (Mode(status=418), OriginError),
+    "HTML with 200": (Mode(html=True), OriginError),
+    "nothing": (Mode(body=""), OriginError),
+    "unplayable": (Mode(body="#EXTM3U\n#EXTINF:4,\nmedia.ts\n"), BadSourceError),
+    "cut off": (Mode(cut_after=100), OriginError),
+    "cut off, chunked": (Mode(cut_after=100, chunked=True), OriginError),
+    "cut off, no framing": (Mode(cut_after=100, close_delimited=True), OriginError),
+    "not HTTP": (Mode(raw="SSH-2.0-OpenSSH_9.6\r\n"), OriginError),
+    "endless header": (Mode(raw="HTTP/1.1 200 OK\r\nX: " + "x" * 300_000), OriginError),
+    "garbage length": (Mode(headers={"Content-Length": "-1"}), OriginError),
+    "says too large": (Mode(headers={"Content-Length": "999999"}), OriginError),
+    "too large": (Mode(body="#EXTM3U\n" * 5000, chunked=True), OriginError),
+    "endless": (Mode(endless=True), OriginError),
+    "gzip bomb": (Mode(coding="gzip", bomb_bytes=10**7), OriginError),
+    "brotli bomb": (Mode(coding="br", bomb_bytes=10**7), OriginError),
+    "zstd bomb": (Mode(coding="zstd", bomb_bytes=10**7), OriginError),
+    "unknown coding": (Mode(coding="compress"), OriginError),
+    "not what its coding says": (Mode(headers={"Content-Encoding": "gzip"}), OriginError),
+    "redirects to another host": (Mode(redirect="http://localhost:1/x"), OriginError),
+    "redirects to metadata": (Mode(redirect="http://169.254.169.254/latest/"), OriginError),
+    "redirects to a file": (Mode(redirect="file:///etc/passwd"), OriginError),
+    "redirects in circles": (Mode(redirect="{path}"), OriginError),
+    "redirects nowhere": (Mode(redirect=""), OriginError),
+}
+
+
+@pytest.mark.parametrize(("mode", "expected"), BAD.values(), ids=BAD)
+async def test_never_a_bad_playlist(mode: Mode | None, expected: type[Exception]) -> None:
+    """Without a copy a named error within the deadline; when the origin is well, what it has, soon;
+    when it is bad again, the copy, at once."""
+    port = free_port()
+    it = Origin()
+    async with contextlib.AsyncExitStack() as stack:
+        one = await stack.enter_async_context(worker(f"http://127.0.0.1:{port}/"))
+        async with contextlib.AsyncExitStack() as bad:
+            if mode is not None:
+                it.mode = mode
+                await bad.enter_async_context(it.listening(port))
+            started = time.monotonic()
+            with pytest.raises(expected) as caught:
+                await one.load()
+            assert expected is type(caught.value)
+            assert time.monotonic() - started < 1.9
+        it.mode = Mode(cache_control="max-age=5")
+        async with it.listening(port):
+            assert await eventually(one, "1") < 1.0
+        one.clock.now += 60
+        if mode is not None:
+            it.mode = replace(mode, etag=False)
+            await stack.enter_async_context(it.listening(port))
+        started = time.monotonic()
+        for _ in range(5):
+            found = await one.load()
+            assert found.state is not None
+            assert ("1", "stale") == (version(found), found.state.status)
+        assert time.monotonic() - started < 0.4
+
+
+async def test_an_answer_to_a_question_that_was_not_asked() -> None:
+    """A 304 without a copy to confirm."""
+    async with pair() as (it, one):
+        it.mode = Mode(status=304, etag=False)
+        assert "OriginError" == await one.outcome()
+
+
+async def eventually(one: Worker, expected: str) -> float:
+    """Ask as a player does until it is so; the seconds that took."""
+    started = time.monotonic()
+    while await one.outcome() != expected:
+        assert time.monotonic() - started < 5
+        await asyncio.sleep(0.02)
+    return time.monotonic() - started
+
+
+LIBERAL = {
+    "plain text": Mode(content_type="text/plain"),
+    "octets": Mode(content_type="application/octet-stream"),
+    "called HTML": Mode(content_type="text/html"),
+    "gzip": Mode(coding="gzip"),
+    "brotli": Mode(coding="br"),
+    "zstd": Mode(coding="zstd"),
+    "chunked": Mode(chunked=True),
+    "no framing": Mode(close_delimited=True),
+    "no freshness": Mode(cache_control=None, etag=False),
+}
+
+
+@pytest.mark.parametrize("mode", LIBERAL.values(), ids=LIBERAL)
+async def test_what_is_a_playlist_is_taken(mode: Mode) -> None:
+    """What decides is how it begins, not what it is called."""
+    async with pair() as (it, one):
+        it.mode = mode
+        assert "1" == await one.outcome()
+
+
+RETRIED = [
+    (429, 3), (500, 3), (502, 3), (503, 3), (504, 3),
+    (400, 1), (401, 1), (403, 1), (404, 1), (410, 1), (501, 1), (505, 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "times"), RETRIED)
+async def test_only_what_may_pass_is_tried_again(status: int, times: int) -> None:
+    """429, 500, 502, 503, 504 are tried again, as often as configured; nothing else is."""
+    async with pair() as (it, one):
+        it.mode = Mode(status=status)
+        outcome = "NoSuchAssetError" if status in {404, 410} else "OriginError"
+        assert outcome == await one.outcome()
+        assert times == it.asked(PATH)
+
+
+async def test_every_other_request_failing_is_not_noticed() -> None:
+    """Retries hide an origin that fails every other time."""
+    async with pair(breaker_failures=50) as (it, one):
+        it.mode = Mode(fail_every=2)
+        assert ["1"] * 5 == [await reloaded(one) for _ in range(5)]
+
+
+async def reloaded(one: Worker) -> str:
+    """What a player gets to whom nothing known can be served."""
+    await one.source.purge("a")
+    one.clock.now += 1
+    return await one.outcome()
+
+
+@pytest.mark.parametrize(("retry_after", "asked"), [("0", 3), ("1", 2), ("30", 1), ("soon", 3)])
+async def test_retry_after_is_honoured(retry_after: str, asked: int) -> None:
+    """Nobody is asked before then; when that is after the deadline, not again at all."""
+    async with pair() as (it, one):
+        it.mode = Mode(status=503, headers={"Retry-After": retry_after})
+        await one.outcome()
+        assert asked == it.asked(PATH)
+
+
+async def test_too_many_requests_pauses_everything() -> None:
+    """A 429 holds for the origin, not only for the asset."""
+    async with pair() as (it, one):
+        it.modes[PATH] = Mode(status=429, headers={"Retry-After": "60"})
+        assert "OriginError" == await one.outcome("a")
+        assert "OriginTimeoutError" == await one.outcome("b")
+        assert 1 == len(it.seen)
+
+
+async def test_retries_are_a_share_of_requests() -> None:
+    """40 assets that all fail: 10 saved-up retries and a fifth of the requests, no more."""
+    async with pair(breaker_failures=100) as (it, one):
+        it.mode = Mode(status=503)
+        await asyncio.gather(*(one.outcome(f"x{number}") for number in range(40)))
+        assert 50 <= len(it.seen) <= 58
+
+
+@pytest.mark.parametrize("status", [404, 410])
+async def test_what_is_gone_is_remembered_briefly(status: int) -> None:
+    """Asked again only after ``not_found_s``; a copy does not stand in for what is gone."""
+    async with pair() as (it, one):
+        it.mode = Mode(cache_control="max-age=5")
+        assert "1" == await one.outcome()
+        it.mode = Mode(status=status)
+        one.clock.now += 60
+        assert ["NoSuchAssetError"] * 3 == [await one.outcome() for _ in range(3)]
+        assert 2 == it.asked(PATH)
+        it.mode = Mode()
+        await asyncio.sleep(0.25)
+        assert "1" == await one.outcome()
+
+
+async def test_a_redirect_on_the_same_host_is_followed() -> None:
+    """Relative URIs then start where it led (RFC 3986, 5.1.3)."""
+    async with origin() as it, worker(f"{it.url}vod/") as one:
+        it.modes["/vod/a/master.m3u8"] = Mode(redirect="/vod/a/v2/index.m3u8?token=x")
+        found = await one.load()
+        assert "a/v2/index.m3u8" == found.path
+
+
+async def test_a_redirect_elsewhere_needs_leave_and_gets_no_secret() -> None:
+    """``redirect_hosts`` names who may be led to; the token stays at home."""
+    async with origin() as it, origin() as other:
+        it.mode = Mode(redirect=f"{other.url}b.m3u8")
+        allowed = replace(ASKING, redirect_hosts=frozenset({f"127.0.0.1:{other.port}"}))
+        server = OriginServer(it.url, bearer_token="secret", hmac_key="k")
+        async with worker(server, asking=allowed) as one:
+            found = await one.load()
+        assert "a/master.m3u8" == found.path
+        assert {"authorization", "signature"} <= it.seen[0].headers.keys()
+        assert not {"authorization", "signature"} & other.seen[0].headers.keys()
+
+
+async def test_the_backup_answers_for_the_primary() -> None:
+    """In the order listed, without a pause; and when the primary is well again, it does."""
+    async with origin() as primary, origin() as backup:
+        backup.version = "2"
+        async with worker(primary.url, backup.url) as one:
+            primary.mode = Mode(status=500)
+            started = time.monotonic()
+            found = await one.load()
+            assert ("2", (backup.url, primary.url)) == (version(found), found.base_urls)
+            assert time.monotonic() - started < 0.2
+            for bad in (
+                Mode(html=True),
+                Mode(silent=True),
+                Mode(body="#EXTM3U\n"),
+                Mode(reset=True),
+            ):
+                primary.mode = bad
+                assert "2" == await reloaded(one)
+            primary.mode = Mode()
+            await asyncio.sleep(0.3)
+            assert "1" == await reloaded(one)
+
+
+async def test_origins_are_chosen_by_the_longest_prefix() -> None:
+    """And within it in the order listed; what no prefix fits is not there."""
+    async with origin() as kids, origin() as films:
+        servers = OriginServer(films.url, "films/"), OriginServer(kids.url, "films/kids/")
+        async with worker(*servers) as one:
+            await one.load("films/a")
+            await one.load("films/kids/a")
+            assert "NoSuchAssetError" == await one.outcome("series/a")
+        assert ["/films/a/master.m3u8"] == [seen.target for seen in films.seen]
+        assert ["/films/kids/a/master.m3u8"] == [seen.target for seen in kids.seen]
+
+
+async def test_a_new_worker_needs_no_origin() -> None:
+    """Fresh copies of others are used; stale ones, too, when the origin is dead."""
+    port = free_port()
+    it = Origin()
+    url = f"http://127.0.0.1:{port}/"
+    async with worker(url) as one:
+        async with it.listening(port):
+            it.mode = Mode(cache_control="max-age=5")
+            await one.load()
+        async with worker(url, store=one.store, clock=one.clock) as second:
+            assert "fresh" == await second.status()
+        one.clock.now += 500
+        async with worker(url, store=one.store, clock=one.clock) as third:
+            assert "stale" == await third.status()
+            watch = asyncio.create_task(third.source.watch())
+            await asyncio.sleep(0.1)
+            assert (None, True) == (third.source.ready(), third.source.degraded() is not None)
+            watch.cancel()
+    assert 1 == it.asked(PATH)
+
+
+async def test_a_worker_uses_what_another_has_fetched_since() -> None:
+    """Two workers cost the origin one refresh."""
+    async with pair() as (it, one):
+        it.mode = Mode(cache_control="max-age=5")
+        async with worker(it.url, store=one.store, clock=one.clock) as two:
+            await one.load()
+            await two.load()
+            it.version = "2"
+            one.clock.now += 60
+            assert ["2", "2"] == [await one.outcome(), await two.outcome()]
+    assert 2 == it.asked(PATH)
+
+
+async def test_no_store_is_kept_here_alone() -> None:
+    """Not shared; but this worker's last good copy when the origin fails."""
+    async with pair() as (it, one):
+        it.mode = Mode(cache_control="no-store")
+        await one.load()
+        it.mode = Mode(status=503)
+        one.clock.now += 60
+        assert "stale" == await one.status()
+        async with worker(it.url, store=one.store, clock=one.clock) as two:
+            assert "OriginError" == await two.outcome()
+
+
+async def test_a_copy_stands_in_only_so_long() -> None:
+    """After ``stale_if_error_s`` the error is told."""
+    async with pair() as (it, one):
+        it.mode = Mode(cache_control="max-age=5, stale-if-error=100")
+        await one.load()
+        it.mode = Mode(status=503)
+        one.clock.now += 104
+        assert "1" == await one.outcome()
+        one.clock.now += 2
+        assert "OriginError" == await one.outcome()
+
+
+GARBAGE = [b"", b"gone", b"garbage", b"{}\n", b"[]\nx", b"null\n", b"\n\n", b"{" * 5000 + b"\n"]
+
+
+@pytest.mark.parametrize("value", GARBAGE)
+async def test_garbage_in_the_store_costs_a_fetch(value: bytes) -> None:
+    """Nothing that Redis may hold is believed."""
+    async with pair() as (it, one):
+        one.store.put_source_later(f"{it.url} a/master.m3u8", value, 60)
+        assert "1" == await one.outcome()
+
+
+@pytest.mark.parametrize("change", range(0, 600, 7))
+async def test_a_damaged_shared_copy_is_refused(change: int) -> None:
+    """Whatever byte of it is another: never another playlist, never an exception."""
+    async with pair() as (it, one):
+        await one.load()
+        name = f"{it.url} a/master.m3u8"
+        value = bytearray(await one.store.get_source(name) or b"")
+        value[change % len(value)] ^= 0x15
+        one.store.put_source_later(name, bytes(value), 60)
+        async with worker(it.url, store=one.store, clock=one.clock) as two:
+            assert "1" == await two.outcome()
+
+
+@pytest.fixture
+async def redis(tmp_path: Path) -> AsyncIterator[RedisStore]:
+    """A store in a real server."""
+    with valkey(tmp_path) as server:
+        store = RedisStore(server.url, timeout_s=1.0)
+        await store.start()
+        yield store
+        await store.close()
+
+
+@pytest.mark.parametrize("prefix", [None, "", "a"])
+async def test_a_purge_forgets_everywhere(redis: RedisStore, prefix: str | None) -> None:
+    """Here, in the store, and what was on the way; for a new worker, too. Others stay."""
+    async with pair(store=redis) as (it, one):
+        await one.load()
+        await one.load("b")
+        it.version = "2"
+        it.mode = Mode(delay_s=0.1)
+        one.clock.now += 100
+        on_the_way = asyncio.create_task(one.load())
+        await asyncio.sleep(0.05)
+        it.version = "3"
+        one.clock.now += 1
+        if prefix is None:
+            await one.source.purge("a")
+        else:
+            await one.source.purge_prefix(prefix)
+        one.clock.now += 1
+        assert "3" == await one.outcome()
+        await on_the_way
+        assert "3" == await one.outcome()
+        it.mode = Mode(silent=True)
+        async with worker(it.url, store=redis, clock=one.clock) as two:
+            assert "3" == await two.outcome()
+            others = "OriginTimeoutError" if prefix == "" else "1"
+            assert others == await two.outcome("b")
+
+
+async def test_purges_are_remembered_within_a_bound(redis: RedisStore) -> None:
+    """Too many: everything as old as the oldest half of them counts as purged."""
+    copies = SourceCopies(redis)
+    for number in range(MOST_PURGES + 1):
+        await copies.note_purge(f"={number}", float(number), 60)
+    noted = await copies.purges()
+    assert noted is not None
+    assert (502, 499.0, None) == (len(noted), noted[""], noted.get("=499"))
+    await copies.note_purge("=1000", 3.0, 60)
+    assert 1000.0 == (await copies.purges() or {})["=1000"]
+
+
+async def test_a_doubted_copy_is_checked_first() -> None:
+    """It is asked for before it is used again, and stands in where the origin fails."""
+    async with pair() as (it, one):
+        await one.load()
+        it.version = "2"
+        await one.source.doubt()
+        one.clock.now += 1
+        assert "2" == await one.outcome()
+        it.mode = Mode(status=503)
+        await one.source.doubt()
+        assert "2" == await one.outcome()
+
+
+async def test_readiness() -> None:
+    """Not ready while no origin has answered and there is no copy; back without a restart."""
+    port = free_port()
+    it = Origin()
+    async with worker(f"http://127.0.0.1:{port}/") as one:
+        watch = asyncio.create_task(one.source.watch())
+        await asyncio.sleep(0.1)
+        assert "cannot be reached" in (one.source.ready() or "")
+        async with it.listening(port):
+            await until(lambda: one.source.ready() is None)
+            assert None is one.source.degraded()
+            await one.load()
+        one.clock.now += 60
+        assert "1" == await one.outcome()
+        await until(lambda: one.source.degraded() is not None)
+        assert None is one.source.ready()
+        watch.cancel()
+
+
+async def test_an_open_breaker_spares_the_origin_and_closes_by_itself() -> None:
+    """Once it is open nobody waits, and only probes go out; the first good one closes it."""
+    async with pair(retries=0, breaker_open_s=0.3) as (it, one):
+        it.mode = Mode(status=503)
+        watch = asyncio.create_task(one.source.watch())
+        for number in range(5):
+            assert "1" != await one.outcome(f"x{number}")
+        asked = len(it.seen)
+        found = [await one.outcome(f"y{number}") for number in range(50)]
+        assert {"OriginTimeoutError"} == set(found)
+        assert asked == len(it.seen)
+        it.mode = Mode()
+        await until(lambda: one.source.degraded() is None)
+        assert "1" == await one.outcome()
+        watch.cancel()
+
+
+async def test_one_broken_file_takes_no_others_away() -> None:
+    """500 for one playlist, asked for again and again, does not open the breaker."""
+    async with pair(failure_s=0.001, retries=0) as (it, one):
+        it.modes["/bad/master.m3u8"] = Mode(status=500)
+        for _ in range(12):
+            assert "OriginError" == await one.outcome("bad")
+            await asyncio.sleep(0.002)
+        assert "1" == await one.outcome()
+
+
+async def test_too_many_requests_at_a_time_are_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number of assets that are fetched at a time is bounded, and so are connections."""
+    monkeypatch.setattr(source_module, "MOST_FLIGHTS", 3)
+    async with pair(asking=replace(ASKING, max_connections=2)) as (it, one):
+        it.mode = Mode(delay_s=0.2)
+        found = await asyncio.gather(*(one.outcome(f"x{number}") for number in range(5)))
+        assert 2 == found.count("OriginTimeoutError")
+        assert 3 == len(it.seen)
+
+
+async def test_memory_is_bounded() -> None:
+    """What does not fit is served all the same, and fetched again."""
+    async with pair(memory_bytes=100, store=Nowhere()) as (it, one):
+        assert ["1", "1"] == [await one.outcome(), await one.outcome()]
+        assert 2 == it.asked(PATH)
+
+
+class Nowhere(MemoryStore):
+    """A store that keeps nothing."""
+
+    def put_source_later(self, name: str, value: bytes, ttl_s: float) -> None:
+        """Lose it."""
