@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from random import SystemRandom
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import structlog
 from redis.asyncio import Redis
@@ -68,6 +68,7 @@ class GroupStatus:
     dead_letters: int
 
 
+_Answer = TypeVar("_Answer")
 Process = Callable[[Delivery], Awaitable[None]]
 
 
@@ -97,7 +98,7 @@ class StreamConsumer:
             url,
             protocol=2,
             decode_responses=False,
-            socket_timeout=ANSWER_TIMEOUT_S,
+            socket_timeout=None,  # _in_time instead: under it, Python 3.11 loses cancellations
             socket_connect_timeout=CONNECT_TIMEOUT_S,
             retry=Retry(NoBackoff(), 0),
             client_name="gateway-consumer",
@@ -168,8 +169,8 @@ class StreamConsumer:
     async def status(self) -> GroupStatus:
         """How far the group is. Raises StoreUnavailable."""
         try:
-            groups = await self._redis.xinfo_groups(self._stream)
-            dead_letters = await self._redis.xlen(self._dead)
+            groups = await _in_time(self._redis.xinfo_groups(self._stream))
+            dead_letters = await _in_time(self._redis.xlen(self._dead))
         except (RedisError, OSError) as error:
             raise _unavailable(error) from error
         mine = next((found for found in groups if found["name"] == self._group), None)
@@ -182,18 +183,20 @@ class StreamConsumer:
         under it. Raises StoreUnavailable."""
         group, name = self._group, self._name
         try:
-            mine = await self._redis.xpending_range(
-                self._stream, group, min="-", max="+", count=1, consumername=name
+            mine = await _in_time(
+                self._redis.xpending_range(
+                    self._stream, group, min="-", max="+", count=1, consumername=name
+                )
             )
             if not mine:
-                await self._redis.xgroup_delconsumer(self._stream, group, name)
+                await _in_time(self._redis.xgroup_delconsumer(self._stream, group, name))
         except (RedisError, OSError) as error:
             raise _unavailable(error) from error
 
     async def disband(self) -> None:
         """Remove the group with all that it remembers. Raises StoreUnavailable."""
         try:
-            await self._redis.xgroup_destroy(self._stream, self._group)
+            await _in_time(self._redis.xgroup_destroy(self._stream, self._group))
         except (RedisError, OSError) as error:
             raise _unavailable(error) from error
 
@@ -201,23 +204,25 @@ class StreamConsumer:
         """Remove the groups whose name starts so and whose consumers have all been silent for so
         long: their owners were killed. Raises StoreUnavailable."""
         try:
-            for group in await self._redis.xinfo_groups(self._stream):
+            for group in await _in_time(self._redis.xinfo_groups(self._stream)):
                 if not group["name"].startswith(prefix.encode()):
                     continue
-                consumers = await self._redis.xinfo_consumers(self._stream, group["name"])
+                consumers = await _in_time(self._redis.xinfo_consumers(self._stream, group["name"]))
                 if consumers and min(one["idle"] for one in consumers) > idle_s * 1000:
-                    await self._redis.xgroup_destroy(self._stream, group["name"])
+                    await _in_time(self._redis.xgroup_destroy(self._stream, group["name"]))
         except (RedisError, OSError) as error:
             raise _unavailable(error) from error
 
     async def _create_group(self) -> None:
         """Make the group if it is not there, and the stream too."""
-        seconds, microseconds = await self._redis.time()
+        seconds, microseconds = await _in_time(self._redis.time())
         self._clock_ahead_s = seconds + microseconds / 1e6 - time.time()
         since_s = None if self._since_s is None else self.now_s - self._since_s
         start = b"0" if since_s is None else b"%d" % max(0, since_s * 1000)
         try:
-            await self._redis.xgroup_create(self._stream, self._group, start, mkstream=True)
+            await _in_time(
+                self._redis.xgroup_create(self._stream, self._group, start, mkstream=True)
+            )
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
@@ -228,37 +233,43 @@ class StreamConsumer:
         now = asyncio.get_running_loop().time()
         if now < self._next_claim:
             return []
-        reply = await self._redis.xautoclaim(
-            self._stream,
-            self._group,
-            self._name,
-            min_idle_time=int(self._claim_after_s * 1000),
-            count=self._batch,
+        reply = await _in_time(
+            self._redis.xautoclaim(
+                self._stream,
+                self._group,
+                self._name,
+                min_idle_time=int(self._claim_after_s * 1000),
+                count=self._batch,
+            )
         )
         entries: list[tuple[bytes, Mapping[bytes, bytes] | None]] = reply[1]
         if len(entries) < self._batch:
             self._next_claim = now + self._claim_after_s * _random.uniform(0.4, 0.6)
         if not entries:
             return []
-        pending = await self._redis.xpending_range(
-            self._stream,
-            self._group,
-            min=entries[0][0],
-            max=entries[-1][0],
-            count=len(entries),
-            consumername=self._name,
+        pending = await _in_time(
+            self._redis.xpending_range(
+                self._stream,
+                self._group,
+                min=entries[0][0],
+                max=entries[-1][0],
+                count=len(entries),
+                consumername=self._name,
+            )
         )
         counts = {found["message_id"]: int(found["times_delivered"]) for found in pending}
         # Before Redis 7 an entry that has left the stream is still handed out, without fields.
         return [Delivery(id_, fields or {}, counts.get(id_, 1)) for id_, fields in entries]
 
     async def _read(self, wait_s: float) -> list[Delivery]:
-        reply: Any = await self._redis.xreadgroup(
-            self._group.decode(),
-            self._name.decode(),
-            {self._stream: b">"},
-            count=self._batch,
-            block=int(wait_s * 1000) or None,
+        reply: Any = await _in_time(
+            self._redis.xreadgroup(
+                self._group.decode(),
+                self._name.decode(),
+                {self._stream: b">"},
+                count=self._batch,
+                block=int(wait_s * 1000) or None,
+            )
         )
         return [Delivery(id_, fields) for _, entries in reply for id_, fields in entries]
 
@@ -272,7 +283,7 @@ class StreamConsumer:
                     done.append(entry.id)
         finally:
             if done:
-                await self._redis.xack(self._stream, self._group, *done)
+                await _in_time(self._redis.xack(self._stream, self._group, *done))
 
     async def _processed(self, entry: Delivery, process: Process) -> bool:
         try:
@@ -298,7 +309,13 @@ class StreamConsumer:
         async with self._redis.pipeline(transaction=True) as transaction:
             transaction.xadd(self._dead, letter, maxlen=MAX_DEAD_LETTERS)
             transaction.xack(self._stream, self._group, entry.id)
-            await transaction.execute()
+            await _in_time(transaction.execute())
+
+
+async def _in_time(answer: Awaitable[_Answer]) -> _Answer:
+    """An answer of Redis. Raises TimeoutError."""
+    async with asyncio.timeout(ANSWER_TIMEOUT_S):
+        return await answer
 
 
 def _unavailable(error: Exception) -> StoreUnavailable:

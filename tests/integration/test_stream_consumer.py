@@ -201,6 +201,37 @@ async def test_a_redis_that_comes_back_empty(server: Valkey) -> None:
     assert 1 == len([line for line in logs if line["event"] == "consumer_waits"])
 
 
+async def test_a_redis_that_is_frozen(server: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is given up at the deadline, and read on from when it moves again."""
+    monkeypatch.setattr("gateway.store.stream_consumer.ANSWER_TIMEOUT_S", 0.3)
+    fill(server, range(3))
+    worker = Worker()
+    async with consumer(server, claim_after_s=0.1) as reader:
+        assert 3 == await reader.step(worker)
+        server.freeze()
+        with pytest.raises(StoreUnavailable) as caught:
+            await reader.step(worker)
+        assert Trouble.TIMEOUT == caught.value.trouble
+        server.thaw()
+        fill(server, range(3, 5))
+        assert 2 == await reader.step(worker)
+    assert 5 == len(worker.processed)
+
+
+async def test_a_consumer_ends_when_it_is_told_to(server: Valkey) -> None:
+    """At whatever moment, sending and receiving included."""
+    worker = Worker()
+    for moment in range(60):
+        fill(server, range(1))
+        async with consumer(server) as reader:
+            task = asyncio.create_task(reader.run(worker))
+            for _ in range(moment):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait((task,), timeout=5)
+            assert task.cancelled()
+
+
 async def test_connections_that_are_reset(server: Valkey) -> None:
     """Nothing is lost, and nothing has to be done about it."""
     worker, proxy = Worker(), Proxy(server.path)
