@@ -151,6 +151,23 @@ async def test_a_score_that_is_no_time(server: Valkey, store: RedisStore) -> Non
     assert ["home", "b"] == await Reader(store).read()
 
 
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [(EDGE_DRAINS, ["home", "a"]), (EDGE_FACTS, ["home"]), (EDGE_UNTIL, ["home"])],
+    ids=["drains", "facts", "until"],
+)
+async def test_one_key_of_another_kind(
+    server: Valkey, store: RedisStore, key: bytes, expected: list[str]
+) -> None:
+    """It hides what it holds, and nothing else."""
+    await register.register(store, "a", facts("a"), 6.0)
+    await register.drain(store, ["home"], "")
+    server.command("SET", key, "text")
+    reader = Reader(store)
+    assert expected == await reader.read()
+    assert ("up" if key == EDGE_DRAINS else "draining") == reader.state("home")
+
+
 async def test_keys_of_another_kind(server: Valkey, store: RedisStore) -> None:
     """They are read as empty, and whoever registers or drains puts them right."""
     for key in (EDGE_FACTS, EDGE_UNTIL, EDGE_DRAINS):
@@ -237,10 +254,11 @@ async def test_redis_gets_lost_drains_back(server: Valkey, store: RedisStore) ->
 
 
 async def test_too_many_drains_change_nothing(server: Valkey, store: RedisStore) -> None:
-    """What was known stays."""
+    """What was known stays, whatever they say."""
     reader = Reader(store)
     await register.drain(store, ["home"], "")
     await reader.read()
+    await register.undrain(store, ["home"])
     entry = json.dumps({"drained": True, "why": "", "since_s": 1})
     words = [word for at in range(register.MAX_DRAINS) for word in (f"e{at}", entry)]
     server.command("HSET", EDGE_DRAINS, *words)
