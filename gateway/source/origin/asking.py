@@ -40,9 +40,12 @@ class Origin:
         self.last_trouble = ""
         self.quiet_until = 0.0
         """Until when it has asked for a pause (429), the loop's time."""
+        self.phase = 0
+        """Grows with each change of the breaker's state."""
         metrics.ORIGIN_BREAKER.labels(server.url).set(0)
 
     def _changed(self, state: BreakerState) -> None:
+        self.phase += 1
         open_share = {BreakerState.CLOSED: 0.0, BreakerState.HALF_OPEN: 0.5, BreakerState.OPEN: 1.0}
         metrics.ORIGIN_BREAKER.labels(self.server.url).set(open_share[state])
         metrics.ORIGIN_BREAKER_CHANGES.labels(self.server.url, state).inc()
@@ -172,13 +175,15 @@ class Origins:
     ) -> _T:
         clock = asyncio.get_running_loop().time
         started = clock()
+        phase = origin.phase
         outcome = "cancelled"
         try:
             answer = await self._client.get(origin.server, path, validators, deadline)
         except Unanswered as error:
             outcome = error.trouble
             had_its_time = deadline - started >= self._terms.asking.read_timeout_s
-            self._count(origin, path, error, had_its_time=had_its_time)
+            late = origin.phase != phase
+            self._count(origin, path, error, had_its_time=had_its_time, late=late)
             raise
         except BaseException:
             origin.breaker.abandoned()
@@ -194,12 +199,17 @@ class Origins:
         origin.good_path = path
         return found
 
-    def _count(self, origin: Origin, path: str, error: Unanswered, *, had_its_time: bool) -> None:
-        """What a useless answer says of the origin's health."""
+    def _count(
+        self, origin: Origin, path: str, error: Unanswered, *, had_its_time: bool, late: bool
+    ) -> None:
+        """What a useless answer says of the origin's health. ``late``: it began before the breaker
+        was last told otherwise, and so before an origin that is back now was back."""
         now = asyncio.get_running_loop().time()
         if not error.down:
             origin.reached = True  # it answers, though not what is wanted
             origin.breaker.succeeded()
+        elif late:
+            pass
         elif error.trouble is Trouble.TIMEOUT and not had_its_time:
             origin.breaker.abandoned()  # the player's patience ended first
         else:
