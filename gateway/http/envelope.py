@@ -134,6 +134,7 @@ def _preflight() -> Response:
 
 
 _ROUTES = {
+    "/v1/decisions": "decisions",
     "/v1/cmcd": "cmcd",
     "/v1/probe": "probe",
     "/livez": "livez",

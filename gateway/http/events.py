@@ -7,7 +7,6 @@ place nobody anywhere.
 import time
 from functools import partial
 from hashlib import blake2b
-from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,20 +15,16 @@ from gateway.client.facts import Facts
 from gateway.decision import Choice, Decision, Policy, reasons_of
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
+from gateway.http.answer import Answer
 from gateway.http.runtime import Gateway
 from gateway.store.decisions import Cache
 from gateway.store.event import MAX_NAME_CHARS, Event
 from manifests.hls.multivariant import MultivariantPlaylist
 
-if TYPE_CHECKING:
-    from gateway.http.playback import Answer
-
 _HASHES = 2**64
 
 
-def tell_placed(
-    gateway: Gateway, request: Request, answer: "Answer", response: Response
-) -> Response:
+def tell_placed(gateway: Gateway, request: Request, answer: Answer, response: Response) -> Response:
     """Leave an event behind if the answer is one to be told of; ``response`` goes on as it is."""
     settings = answer.runtime.settings.events
     queue = gateway.events

@@ -4,6 +4,8 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
+from gateway.http.batch import MAX_ASSETS
+
 _PARAMETERS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("speed", {"type": "number"}, "The player's own measurement of its network, in kbit/s."),
     ("session", {"type": "string", "maxLength": 64}, "Names the viewer's session."),
@@ -115,6 +117,10 @@ def document() -> dict[str, Any]:
                     "The decision and its reasons", {"application/json": {"schema": _DECISION}}
                 ),
             },
+            "/v1/decisions": {
+                "parameters": [*parameters, fields],
+                "post": _batch(),
+            },
             "/v1/play/{asset}.mpd": {
                 "parameters": [asset],
                 "get": _reserved("The personalised MPD"),
@@ -147,6 +153,23 @@ def _operation(summary: str, content: dict[str, Any]) -> dict[str, Any]:
             "default": _problem("A problem (RFC 9457)"),
         },
     }
+
+
+def _batch() -> dict[str, Any]:
+    assets = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MAX_ASSETS}
+    asked = {"type": "object", "required": ["assets"], "properties": {"assets": assets}}
+    refused = {
+        "type": "object",
+        "required": ["asset", "problem"],
+        "properties": {"asset": {"type": "string"}, "problem": {"type": "object"}},
+    }
+    each = {"type": "array", "items": {"anyOf": [_DECISION, refused]}}
+    answered = {"type": "object", "properties": {"decisions": each}}
+    found = _operation(
+        "The decisions for several assets, in the order asked",
+        {"application/json": {"schema": answered}},
+    )
+    return {**found, "requestBody": {"content": {"application/json": {"schema": asked}}}}
 
 
 def _reserved(summary: str) -> dict[str, Any]:

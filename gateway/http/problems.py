@@ -94,16 +94,32 @@ def internal(identity: str) -> Problem:
     return Problem(500, "internal", "Internal error", detail)
 
 
-def response(problem: Problem, instance: str) -> Response:
-    """The answer for ``problem``; ``instance`` is the path that was asked for, percent-decoded."""
-    metrics.PROBLEMS.labels(problem.kind).inc()
-    body = {
+def bad_body(detail: str) -> Problem:
+    """400: the request's body is not what this path takes."""
+    return Problem(400, "bad-body", "Malformed request body", detail)
+
+
+def body_too_large(most: int) -> Problem:
+    """413: the request's body is larger than ``most`` bytes."""
+    detail = f"the body is larger than {most} bytes"
+    return Problem(413, "body-too-large", "Request body too large", detail)
+
+
+def document(problem: Problem) -> dict[str, object]:
+    """The members of a problem that do not depend on where it was asked."""
+    return {
         "type": _TYPE_PREFIX + problem.kind,
         "title": problem.title,
         "status": problem.status,
         "detail": problem.detail,
-        "instance": quote(instance, safe=_PATH_CHARACTERS, errors="replace"),
         **problem.extra,
     }
+
+
+def response(problem: Problem, instance: str) -> Response:
+    """The answer for ``problem``; ``instance`` is the path that was asked for, percent-decoded."""
+    metrics.PROBLEMS.labels(problem.kind).inc()
+    shown = quote(instance, safe=_PATH_CHARACTERS, errors="replace")
+    body = {**document(problem), "instance": shown}
     headers = {"Cache-Control": "no-store", **problem.headers}
     return Response(json.dumps(body).encode(), problem.status, headers, MEDIA_TYPE)

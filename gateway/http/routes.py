@@ -6,6 +6,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from gateway.http import problems
+from gateway.http.batch import decisions
 from gateway.http.operations import livez, openapi, prometheus, readyz
 from gateway.http.playback import play
 
@@ -24,6 +25,7 @@ def routes() -> list[BaseRoute]:
     """Every route of the gateway."""
     return [
         Route("/v1/play/{asset:path}", play, methods=["GET", "HEAD"]),
+        Route("/v1/decisions", decisions, methods=["POST"]),
         Route("/v1/steering/{asset:path}", _not_yet, methods=["GET", "HEAD"]),
         Route("/v1/cmcd", _not_yet, methods=["GET", "HEAD", "POST"]),
         Route("/v1/probe", _not_yet, methods=["GET", "HEAD", "POST"]),

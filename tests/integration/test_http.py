@@ -755,7 +755,7 @@ def test_livez_and_readyz(client: httpx.Client) -> None:
     ready = client.get("/readyz")
     assert (200, "ok\n") == ((alive := client.get("/livez")).status_code, alive.text)
     assert (200, "ready") == (ready.status_code, ready.json()["status"])
-    assert {"config", "source", "redis", "geo_place"} == set(ready.json()["checks"])
+    assert {"config", "source", "redis", "edges", "geo_place"} == set(ready.json()["checks"])
 
 
 def test_openapi_describes_every_route(client: httpx.Client) -> None:
@@ -772,6 +772,7 @@ def test_openapi_describes_every_route(client: httpx.Client) -> None:
         ("/v1/play/{asset}.m3u8", "head"),
         ("/v1/play/{asset}.mpd", "get"),
         ("/v1/play/{asset}", "get"),
+        ("/v1/decisions", "post"),
         ("/v1/steering/{asset}", "get"),
         ("/v1/cmcd", "post"),
         ("/v1/probe", "get"),
