@@ -44,11 +44,20 @@ class _Answer:
 async def explain_decision(loaded: Loaded, question: Question) -> str:
     """The decision, every step's reason, and the faults of the source, as text for a terminal.
 
-    Offline: no Redis is asked. Raises :class:`ExplainError`.
+    No Redis is asked; an origin is, where the config names one. Raises :class:`ExplainError`.
     """
     headers = _headers(question)
     question = replace(question, asset=question.asset.removesuffix(".m3u8"))
     app = build(loaded, store_url="memory")
+    try:
+        return await _explained(app, question, headers)
+    finally:
+        await app.gateway.runtime.source.close()
+
+
+async def _explained(
+    app: Application, question: Question, headers: list[tuple[bytes, bytes]]
+) -> str:
     decision = await _ask(app, f"/v1/play/{question.asset}", question, headers)
     if decision.status != 200:  # noqa: PLR2004
         problem = json.loads(decision.body)

@@ -108,7 +108,7 @@ def test_players_get_the_origins_playlist(config: Path, source: OriginProcess) -
         assert 'gateway_origin_requests_total{origin="' in get(gateway, "/metrics").text
 
 
-PROBLEMS = [
+PROBLEMS: list[tuple[dict[str, Any], int, str]] = [
     ({"status": 404}, 404, "no-such-asset"),
     ({"status": 403}, 502, "bad-origin"),
     ({"status": 503}, 502, "bad-origin"),
