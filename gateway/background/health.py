@@ -34,6 +34,8 @@ REPEAT_S = 10.0
 """How often what was found is written again, changed or not: it expires."""
 REST_S = 0.02
 """The least time between two looks, however much happens."""
+RESTS = 5
+"""After a look that took long, the rest is so many times as long."""
 
 Role = Literal["idle", "prober", "follower", "alone"]
 """``alone``: it probes for itself, because there is no Redis to share anything over."""
@@ -86,16 +88,19 @@ class HealthWatch:
 
     async def run(self) -> None:
         """Probe or follow until cancelled; then let the lease go."""
+        loop = asyncio.get_running_loop()
         listener = asyncio.create_task(self._listen())
         try:
             while True:
+                started = loop.time()
                 await self._turn()
-                await asyncio.sleep(REST_S)
-                try:
-                    async with asyncio.timeout(LOOK_S * _random.uniform(0.8, 1.2)):
+                look_s = LOOK_S * _random.uniform(0.8, 1.2)
+                # Thousands of edges that die one by one must not keep this worker from its players.
+                rest_s = min(max(REST_S, RESTS * (loop.time() - started)), look_s)
+                await asyncio.sleep(rest_s)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(look_s - rest_s):
                         await self._news.wait()
-                except TimeoutError:
-                    pass  # nothing happened; look all the same
                 self._news.clear()
         finally:
             listener.cancel()

@@ -83,7 +83,7 @@ class Bounds:
     keep: bool = True
 
 
-class _FailedError(Exception):
+class ProbeError(Exception):
     """A probe that failed: its kind, and why, for people."""
 
     def __init__(self, result: Result, why: str) -> None:
@@ -127,7 +127,7 @@ class Prober:
         except TimeoutError:
             why = f"no answer in {bounds.timeout_s * 1000:.0f} ms"
             return Probed(Outcome(loop.time() - started, why), "timeout")
-        except _FailedError as error:
+        except ProbeError as error:
             return Probed(Outcome(loop.time() - started, error.why), error.result)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             result, why = _explain(error)
@@ -139,12 +139,12 @@ class Prober:
         for _ in range(MAX_REDIRECTS + 1):
             async with self._session.get(url, allow_redirects=False, headers=headers) as response:
                 if response.status in {301, 302, 303, 307, 308}:
-                    url = _followed(url, response.headers.get("Location", ""))
+                    url = followed(url, response.headers.get("Location", ""))
                     continue
                 if not 200 <= response.status < 300:  # noqa: PLR2004
-                    raise _FailedError("status", f"HTTP {response.status}")
+                    raise ProbeError("status", f"HTTP {response.status}")
                 return await _read(response)
-        raise _FailedError("redirect", f"more than {MAX_REDIRECTS} redirects")
+        raise ProbeError("redirect", f"more than {MAX_REDIRECTS} redirects")
 
 
 async def _judge(
@@ -183,8 +183,9 @@ async def _read_playlist(data: bytes) -> MediaPlaylist:
     return await asyncio.to_thread(read_media, data, "playlist", MAX_BYTES)
 
 
-def _followed(url: URL, location: str) -> URL:
-    """Where a redirect leads, if that is the same host."""
+def followed(url: URL, location: str) -> URL:
+    """Where a redirect leads, if that is the same host: scheme and port stay, or http becomes
+    https. Raises what a failed probe raises."""
     there = url.join(URL(location))
     secured = (url.scheme, there.scheme) == ("http", "https")
     ports_fit = there.port == url.port or (
@@ -192,7 +193,7 @@ def _followed(url: URL, location: str) -> URL:
     )
     schemes_fit = there.scheme == url.scheme or secured
     if not location or there.host != url.host or not ports_fit or not schemes_fit:
-        raise _FailedError("redirect", "redirected elsewhere")
+        raise ProbeError("redirect", "redirected elsewhere")
     return there
 
 

@@ -10,7 +10,10 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from random import SystemRandom
+
+import structlog
 
 from gateway.background.probe import Bounds, Probed, Prober, Seen, Target
 from gateway.config.health import HealthSettings
@@ -25,6 +28,7 @@ JITTER = 0.1
 KEPT_CONNECTIONS = 256
 """With more edges than this, connections are closed after each probe."""
 
+log = structlog.get_logger()
 _random = SystemRandom()
 
 
@@ -65,7 +69,8 @@ class Probing:
         return self._prober is not None
 
     def start(self, edges: Mapping[str, Watched]) -> None:
-        """Probe these edges and no others; those that are probed already are not disturbed."""
+        """Probe these edges and no others; those that are probed already are not disturbed. Called
+        again and again, it also begins anew where probing ended by a fault of ours."""
         if self._prober is None:
             self._prober = Prober(CONCURRENCY)
         for edge_id, (watched, task) in list(self._tasks.items()):
@@ -73,9 +78,11 @@ class Probing:
                 task.cancel()
                 del self._tasks[edge_id]
         for edge_id, watched in edges.items():
-            if edge_id not in self._tasks:
-                work = self._watch(edge_id, watched, self._prober)
-                self._tasks[edge_id] = watched, asyncio.create_task(work)
+            known = self._tasks.get(edge_id)
+            if known is None or known[1].done():
+                task = asyncio.create_task(self._watch(edge_id, watched, self._prober))
+                task.add_done_callback(partial(_ended, edge_id))
+                self._tasks[edge_id] = watched, task
 
     async def stop(self) -> None:
         """Probe no more."""
@@ -130,3 +137,9 @@ class Probing:
             metrics.EDGE_CHANGES.labels(edge_id, watched.health.state).inc()
             self._changed()
         return found
+
+
+def _ended(edge_id: str, task: asyncio.Task[None]) -> None:
+    """Probing an edge ends only when it is told to."""
+    if not task.cancelled() and task.exception() is not None:
+        log.error("probing_failed", edge=edge_id, exc_info=task.exception())

@@ -8,8 +8,18 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from yarl import URL
 
-from gateway.background.probe import MAX_BYTES, Bounds, Probed, Prober, Target, target_of
+from gateway.background.probe import (
+    MAX_BYTES,
+    Bounds,
+    Probed,
+    ProbeError,
+    Prober,
+    Target,
+    followed,
+    target_of,
+)
 from gateway.edge.edge import Edge
 from gateway.edge.live import Head
 from tests.unit.store.servers import free_port, listening
@@ -48,6 +58,15 @@ async def probe(url: str, *, playlist: bool = False, timeout_s: float = 0.5) -> 
         await prober.close()
 
 
+async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """An answer that never ends."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    while True:
+        writer.write(bytes(65536))
+        await writer.drain()
+
+
 async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Take the request and say nothing."""
     await asyncio.sleep(60)
@@ -66,6 +85,7 @@ async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         (saying(http(200, b"<html>")), True, "not-media", "no media playlist: A1.4"),
         (saying(http(200, MULTIVARIANT)), True, "not-media", "no media playlist: A1.7"),
         (saying(http(200, bytes(2 * MAX_BYTES))), True, "not-media", "no media playlist: F13"),
+        (endless, False, "ok", ""),
         (never, False, "timeout", "no answer in 500 ms"),
         (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", *[b"1"] * 9, pause_s=0.2),
          False, "timeout", "no answer in 500 ms"),
@@ -104,6 +124,30 @@ async def test_nobody_there(url: str, result: str, why: str) -> None:
     """An edge that is gone is found out at once."""
     probed = await probe(url.format(port=free_port()), timeout_s=5)
     assert (result, why) == (probed.result, probed.outcome.failure)
+
+
+@pytest.mark.parametrize(
+    ("location", "there"),
+    [
+        ("/b?c=d", "http://e.example/b?c=d"),
+        ("b", "http://e.example/v/b"),
+        ("http://e.example:80/b", "http://e.example/b"),
+        ("https://e.example/b", "https://e.example/b"),
+        ("https://e.example:8443/b", None),
+        ("http://e.example:81/", None),
+        ("http://f.example/", None),
+        ("//f.example/", None),
+        ("ftp://e.example:80/", None),
+        ("", None),
+    ],
+)
+def test_where_a_redirect_may_lead(location: str, there: str | None) -> None:
+    """To the same host; whoever answers for an edge cannot make the gateway ask another one."""
+    if there is None:
+        with pytest.raises(ProbeError):
+            followed(URL("http://e.example/v/a"), location)
+    else:
+        assert there == str(followed(URL("http://e.example/v/a"), location))
 
 
 async def test_a_redirect_within_the_host_is_followed() -> None:

@@ -1,0 +1,58 @@
+"""What is shared of edges, and what is not believed."""
+
+import json
+
+import pytest
+
+from gateway.edge.health import Health
+from gateway.edge.live import Head
+from gateway.store.health import MAX_BYTES, Finding, decode, encode
+
+GOOD = ["a", 7, "down", 1000.5, None, 2, "HTTP 503", 4, 6, 999.0]
+FOUND = Finding(7, Health("down", "HTTP 503", 1000.5, None, 2), Head(4, 6, 999.0))
+
+
+def test_how_it_is_written() -> None:
+    """One row for each edge; workers of other releases read it."""
+    assert [GOOD] == json.loads(encode({"a": FOUND}))
+    assert {"a": FOUND} == decode(json.dumps([GOOD]).encode())
+    assert {} == decode(b"[]")
+
+
+@pytest.mark.parametrize(
+    ("position", "value"),
+    [
+        (0, 1),
+        (1, "7"),
+        (1, True),
+        (1, -7),
+        (2, "draining"),
+        (3, "yesterday"),
+        (3, float("nan")),
+        (3, float("inf")),
+        (4, -5.0),
+        (4, 10**400),
+        (5, 1.5),
+        (5, None),
+        (6, "\x1b[31m"),
+        (6, "x" * 201),
+        (6, None),
+        (7, [1]),
+        (8, False),
+    ],
+)
+def test_what_is_not_believed(position: int, value: object) -> None:
+    """One field that makes no sense, and all of it is left alone."""
+    row = list(GOOD)
+    row[position] = value
+    assert None is decode(json.dumps([GOOD, row]).encode())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"", b"{}", b"null", b"[1]", b"[[]]", b"\xff", b"[" * 100_000, b" " * (MAX_BYTES + 1) + b"[]"],
+    ids=lambda value: repr(value[:10]),
+)
+def test_what_is_no_list_of_edges(value: bytes) -> None:
+    """Whoever wrote it."""
+    assert None is decode(value)
