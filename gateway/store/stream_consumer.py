@@ -159,7 +159,6 @@ class StreamConsumer:
             self._has_group = False
             if not str(error).startswith("NOGROUP"):
                 raise _unavailable(error) from error
-            self._since_s = None  # Redis came back empty: whatever is in the stream now is new
             return 0
         except (RedisError, OSError) as error:
             self._has_group = False
@@ -227,6 +226,7 @@ class StreamConsumer:
             if not str(error).startswith("BUSYGROUP"):
                 raise
         self._has_group = True
+        self._since_s = None  # when it has to be made again, all that is in the stream is new
 
     async def _claim(self) -> list[Delivery]:
         """What somebody took long ago and never acknowledged, now ours; looked for now and then."""

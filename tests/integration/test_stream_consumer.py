@@ -184,10 +184,11 @@ async def test_a_letter_that_cannot_be_written_is_not_lost(server: Valkey) -> No
 
 async def test_a_redis_that_comes_back_empty(server: Valkey) -> None:
     """The group is made again, and whatever is in the stream by then is new."""
-    fill(server, range(3))
     worker = Worker()
     with capture_logs() as logs:
-        async with running(consumer(server), worker):
+        async with running(consumer(server, since_s=0), worker):
+            await until(lambda: server.command("EXISTS", EVENTS) == 1)
+            fill(server, range(3))
             await until(lambda: worker.processed.total() == 3)
             server.kill()
             await until(lambda: any(line["event"] == "consumer_waits" for line in logs))
