@@ -108,7 +108,7 @@ class Application:
             bodies=Bodies(settings.limits.local_cache_bytes),
         )
         self.gateway.leases.use(self.keeper.fleet)
-        self.keeper.on_change(self._use_fleet)
+        self.keeper.on_change(self.use_fleet)
         self._register = EdgeRegister(
             self.keeper,
             control.redis,
@@ -148,7 +148,8 @@ class Application:
         self.keeper.judged("config", drains_of(loaded.settings))
         self.keeper.found("config", loaded.policy.edges)
 
-    def _use_fleet(self, fleet: Fleet) -> None:
+    def use_fleet(self, fleet: Fleet) -> None:
+        """Decide over ``fleet`` from now on."""
         self.gateway.fleet = fleet
         self.gateway.leases.use(fleet)
 

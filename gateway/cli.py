@@ -94,6 +94,7 @@ def schema() -> None:
 @click.option("--header", "headers", multiple=True, metavar="'N: v'", help="A request header.")
 @click.option("--config", type=_CONFIG, help="The TOML file; without it, the shipped defaults.")
 @click.option("--manifest", is_flag=True, help="Print the playlist, too.")
+@click.option("--offline", is_flag=True, help="Ask no Redis for the states of edges and sessions.")
 def explain(
     asset: str,
     user_agent: str,
@@ -104,8 +105,9 @@ def explain(
     headers: tuple[str, ...],
     config: Path | None,
     manifest: bool,
+    offline: bool,
 ) -> None:
-    """Print the decision for ASSET and the reason for every step, offline."""
+    """Print the decision for ASSET and the reason for every step. Needs no running gateway."""
     from gateway.explain import ExplainError, Question, explain_decision  # noqa: PLC0415
     from gateway.observe import logs  # noqa: PLC0415
 
@@ -119,6 +121,7 @@ def explain(
         query=query,
         headers=headers,
         manifest=manifest,
+        offline=offline,
     )
     try:
         click.echo(asyncio.run(explain_decision(_load(config), question)))

@@ -1,5 +1,12 @@
-"""Why would this player get this? The real request path, asked without a network."""
+"""Why would this player get this? The real request path, asked without a running gateway.
 
+Where the config names a Redis, what the running gateways have found out is read from it: the states
+of edges, drains and registrations, leases, what is remembered of the session. Nothing is written
+there but copies that any gateway would write. Edges are not probed; an origin is asked where the
+config names one.
+"""
+
+import contextlib
 import json
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
@@ -8,10 +15,17 @@ from urllib.parse import quote, urlencode
 from starlette.types import ASGIApp, Message
 
 from gateway.app import Application, build
+from gateway.background.survey import survey
 from gateway.config.load import Loaded
+from gateway.edge.fleet import UP
 from gateway.source.source import BadSourceError, NoSuchAssetError
+from gateway.store.memory import MemoryStore
+from gateway.store.protocol import StoreUnavailable
+from gateway.store.sessions import Sessions
 
 _WIDTH = 10
+_OWN_STORES = ("embedded", "memory")
+"""Stores that live and die with a gateway, so that nobody else can ask them."""
 _ABOUT_THE_ANSWER = {"accept-encoding", "if-none-match", "range"}
 """Request headers that shape the answer's form and not the decision; copied along with others."""
 
@@ -32,6 +46,7 @@ class Question:
     query: str = ""
     headers: tuple[str, ...] = ()
     manifest: bool = False
+    offline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +59,60 @@ class _Answer:
 async def explain_decision(loaded: Loaded, question: Question) -> str:
     """The decision, every step's reason, and the faults of the source, as text for a terminal.
 
-    No Redis is asked; an origin is, where the config names one. Raises :class:`ExplainError`.
+    With ``offline`` no Redis is asked. Raises :class:`ExplainError`.
     """
     headers = _headers(question)
     question = replace(question, asset=question.asset.removesuffix(".m3u8"))
-    app = build(loaded, store_url="memory")
+    live = _url_of(loaded) not in _OWN_STORES and not question.offline
+    app = build(loaded, store_url=None if live else "memory")
     try:
-        return await _explained(app, question, headers)
+        if live:
+            await app.gateway.store.start()
+        seen = await _see(app, loaded, question.session)
+        return await _explained(app, question, headers, seen)
     finally:
         await app.gateway.runtime.source.close()
+        await app.gateway.store.close()
+
+
+def _url_of(loaded: Loaded) -> str:
+    return loaded.settings.store.url.get_secret_value()
+
+
+async def _see(app: Application, loaded: Loaded, session: str | None) -> list[str]:
+    """Take over what the running gateways know; rows that say what could be found out."""
+    store, ttl_s = app.gateway.store, loaded.settings.store.session_ttl_s
+    keeper = await survey(loaded, store)
+    app.use_fleet(keeper.fleet)
+    own = MemoryStore()
+    app.gateway.sessions = Sessions(own, ttl_s)
+    if store.redis is None:
+        url = _url_of(loaded)
+        why = f"{url}, which only its gateway can ask" if url in _OWN_STORES else "not asked"
+        return [_row("store", f"{why}; edges count as up")]
+    if store.state == "down":
+        return [_row("store", f"cannot be asked ({store.trouble}); edges count as up")]
+    if session is not None:
+        with contextlib.suppress(StoreUnavailable):
+            remembered = await store.get_session(session)
+            if remembered is not None:
+                own.put_session_later(session, remembered, ttl_s)
+    conditions = zip(keeper.fleet.edges, keeper.fleet.conditions, strict=True)
+    others = [f"{edge.id} {condition}" for edge, condition in conditions if condition != UP]
+    return [
+        _row("store", f"asked; {len(keeper.fleet.edges)} edges, {len(others)} of them not just up"),
+        *(_row("", text) for text in others),
+    ]
 
 
 async def _explained(
-    app: Application, question: Question, headers: list[tuple[bytes, bytes]]
+    app: Application, question: Question, headers: list[tuple[bytes, bytes]], seen: list[str]
 ) -> str:
     decision = await _ask(app, f"/v1/play/{question.asset}", question, headers)
     if decision.status != 200:  # noqa: PLR2004
         problem = json.loads(decision.body)
         raise ExplainError(f"{problem['status']} {problem['title']}: {problem['detail']}")
-    lines = [*_summary(decision), "", *_ladder(decision), "", *_reasons(decision)]
+    lines = [*_summary(decision), *seen, "", *_ladder(decision), "", *_reasons(decision)]
     lines += await _faults(app, question)
     if question.manifest:
         playlist = await _ask(app, f"/v1/play/{question.asset}.m3u8", question, headers)
@@ -160,7 +210,11 @@ def _summary(answer: _Answer) -> list[str]:
         ("edge", f"{decision['edges'][0]} ({decision['cdn_endpoint']})"),
         ("then", ", ".join(decision["edges"][1:]) or "no other"),
     )
-    return [f"{name:<{_WIDTH}}{value}" for name, value in rows]
+    return [_row(name, value) for name, value in rows]
+
+
+def _row(name: str, value: str) -> str:
+    return f"{name:<{_WIDTH}}{value}"
 
 
 def _ladder(answer: _Answer) -> list[str]:

@@ -1,15 +1,18 @@
-"""``gateway explain``: the decision and every step's reason, without a network."""
+"""``gateway explain``: the decision and every step's reason, without a running gateway."""
 
 import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 import structlog
 from click.testing import CliRunner, Result
 
 from gateway.cli import main
+from tests.integration.running import running_gateway
+from tests.unit.store.servers import valkey
 
 IPHONE = "AppleCoreMedia/1.0.0.21F79 (iPhone; U; CPU OS 17_5 like Mac OS X; en_us)"
 INDIA = "14.139.34.1"
@@ -36,7 +39,7 @@ def logging_as_before() -> Iterator[None]:
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    """A catalogue on disk, and a Redis that is not there: explain must not ask it."""
+    """A catalogue on disk, and a Redis that is not there: explain does without it."""
     for asset, text in CATALOGUE.items():
         (tmp_path / "catalogue" / asset).mkdir(parents=True)
         (tmp_path / "catalogue" / asset / "master.m3u8").write_text(text, "utf-8")
@@ -164,3 +167,50 @@ def test_what_shapes_the_answer_does_not_shape_the_explanation() -> None:
     ]
     assert plain.output == explain("film.m3u8", "--ip", INDIA, *copied).output
     assert 0 == plain.exit_code
+
+
+EDGES = """
+[[edges]]
+id = "near"
+url = "https://near.example/"
+continents = ["AS"]
+capacity_mbps = 100
+
+[[edges]]
+id = "other"
+url = "https://other.example/"
+continents = ["AS"]
+capacity_mbps = 100
+fallback = true
+"""
+
+
+def test_what_the_gateways_know_is_asked_of_redis(tmp_path: Path) -> None:
+    """States of edges, leases and the session's memory, as the running gateways see them."""
+    with valkey(tmp_path) as server:
+        config = tmp_path / "gateway.toml"
+        config.write_text(f'[store]\nurl = "{server.url}"\ntimeout_ms = 500\n{EDGES}', "utf-8")
+        drained = CliRunner().invoke(main, ["edge", "drain", "near", "--config", str(config)])
+        assert 0 == drained.exit_code, drained.output
+        with running_gateway(config, environ={"GATEWAY_SERVER__PORT": "0"}) as gateway:
+            url = f"{gateway.url}/v1/play/film.m3u8?session=s1&speed=3000"
+            answer = httpx.get(url, headers={"User-Agent": IPHONE, "X-Forwarded-For": INDIA})
+            assert 200 == answer.status_code
+            asked = ("film", "--ip", INDIA, "--user-agent", IPHONE, "--config", str(config))
+            found = explain(*asked, "--session", "s1")
+        assert 0 == found.exit_code, found.output
+        assert "store     asked; 2 edges, 1 of them not just up" in found.output
+        assert "near is draining (drained by an operator)" in found.output
+        assert "3000 kbit/s (session)" == rows(found.output)["speed"]
+        assert "[edge-held]" in found.output
+        assert re.search(r"lease: 1\.2 Mbit/s on other, 1% of its capacity used", found.output)
+        offline = explain(*asked, "--session", "s1", "--offline")
+        assert "store     not asked; edges count as up" in offline.output
+        assert "unknown" == rows(offline.output)["speed"]
+
+
+def test_a_redis_that_is_not_there_is_told(config: Path) -> None:
+    """The decision is shown all the same, with what it could not take into account."""
+    found = explain("good", "--ip", INDIA, "--config", str(config))
+    assert 0 == found.exit_code
+    assert re.search(r"^store +cannot be asked \(\w+\); edges count as up$", found.output, re.MULTILINE)
