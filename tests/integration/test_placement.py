@@ -13,6 +13,7 @@ from gateway.config.load import load
 from gateway.edge.fleet import Condition
 from gateway.explain import Question, explain_decision
 from gateway.store.keys import session_key
+from gateway.store.leases import Leases
 from tests.integration.in_process import MEMORY, application, asking
 from tests.unit.store.servers import Valkey, until, valkey
 
@@ -84,6 +85,21 @@ async def test_who_plays_stays(tmp_path: Path) -> None:
         assert {name for name in names if before[name] == "one"} == moved
         judge(app)
         assert after == {name: await edge(client, name) for name in names}
+
+
+async def test_who_plays_stays_after_its_lease_has_ended(tmp_path: Path) -> None:
+    """Its edge is remembered for longer, and takes it again however full it is."""
+    app = application(config(tmp_path, one=5, two=500, three=500))
+    async with asking(app) as client:
+        names = [f"s{number}" for number in range(40)]
+        before = {name: await edge(client, name) for name in names}
+        old = [name for name in names if before[name] == "one"]
+        assert 2 == len(old)
+        app.gateway.leases = Leases(app.gateway.store, 900, lambda: 1)  # nothing is leased any more
+        app.gateway.leases.use(app.gateway.fleet)
+        new = {name: await edge(client, name) for name in (f"n{number}" for number in range(40))}
+        assert 2 == list(new.values()).count("one")
+        assert before == {name: await edge(client, name) for name in names}
 
 
 async def test_nothing_is_remembered_without_a_session(tmp_path: Path) -> None:

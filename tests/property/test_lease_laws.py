@@ -13,7 +13,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from gateway.edge.capacity import Candidate, Lease, Ledger, Placement, full_edges, share_kbps
+from gateway.edge.capacity import (
+    Candidate,
+    Lease,
+    Ledger,
+    Placement,
+    choose,
+    full_edges,
+    share_kbps,
+)
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
 from gateway.edge.rank import Tier, order
@@ -157,6 +165,29 @@ def test_the_ledger_and_redis_take_the_same_steps(server: Valkey) -> None:
                 suppress_health_check=list(HealthCheck),
             ),
         )
+
+
+tight = st.builds(Candidate, edges, st.sampled_from([10, 10, 20]), st.booleans())
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(tight, min_size=2, max_size=4, unique_by=lambda one: one.edge),
+    st.lists(st.sampled_from([4, 9, 18]), min_size=4, max_size=4),
+    st.integers(1, 12),
+)
+def test_ties_and_overfull_edges_are_chosen_alike(
+    server: Valkey, line: list[Candidate], loads: list[int], kbps: int
+) -> None:
+    """Edges that are full, or used by the same share: Redis and the ledger agree here, too."""
+    with server.client() as client:
+        books = Books(client)
+        client.set("clock", 1000)
+        for one, load in zip(line, loads, strict=False):
+            books.place(one.edge.encode(), b"aa", load, (one,), None, True)
+        index, outcome = choose(line, loads, kbps, None)
+        found = books.place(b"new", b"aa", kbps, tuple(line), None, False)
+        assert (index, outcome) == (found.index, found.outcome)
 
 
 @law

@@ -165,13 +165,14 @@ async def test_redis_that_restarts_empty_is_told_what_is_leased(
         assert (False, "kept") == (found.alone, found.placement.outcome)
 
 
-async def test_redis_that_has_dropped_a_key_is_told_again(server: Valkey) -> None:
+@pytest.mark.parametrize("key", [LEASES, LEASE_ENDS])
+async def test_redis_that_has_dropped_a_key_is_told_again(server: Valkey, key: bytes) -> None:
     """Half of the books is worse than none: they are opened anew, and every worker notices."""
     async with leases_on(server.url) as (leases, _):
         await place(leases, "a")
         await place(leases, "b")
         await leases.look()
-        server.command("DEL", LEASES)
+        server.command("DEL", key)
         assert (await leases.look()).alone
         with server.client() as client:
             assert b"10000" == client.hget(LEASES, "esmall")
