@@ -213,4 +213,5 @@ def test_a_redis_that_is_not_there_is_told(config: Path) -> None:
     """The decision is shown all the same, with what it could not take into account."""
     found = explain("good", "--ip", INDIA, "--config", str(config))
     assert 0 == found.exit_code
-    assert re.search(r"^store +cannot be asked \(\w+\); edges count as up$", found.output, re.MULTILINE)
+    told = r"^store +cannot be asked \(\w+\); edges count as up$"
+    assert re.search(told, found.output, re.MULTILINE)
