@@ -18,6 +18,7 @@ import httpx2
 
 from gateway.observe.request_id import request_id
 from gateway.source.origin.body import ACCEPTED, CodingError, decoded
+from gateway.source.origin.computing import EXPANDS, computed
 from gateway.source.origin.freshness import retry_after
 from gateway.source.origin.signing import signed_headers
 from gateway.source.origin.terms import Asking, OriginServer
@@ -158,7 +159,7 @@ class OriginClient:
             raise _timeout(url, "no connection" if unreachable else "silence") from error
         except (httpx2.ConnectError, httpx2.ProxyError) as error:
             raise _down(Trouble.UNREACHABLE, url, f"cannot be reached: {error}") from error
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             text = f"the connection broke: {str(error) or type(error).__name__}"
             raise _down(Trouble.BROKEN, url, text) from error
 
@@ -214,7 +215,7 @@ class OriginClient:
         headers = {name.lower(): text for name, text in response.headers.items()}
         body = b""
         if status == OK:
-            body = self._playlist(url, headers, await self._bounded(response, url))
+            body = await self._playlist(url, headers, await self._bounded(response, url))
             if _may_be_cut(response, body):
                 raise _down(Trouble.BROKEN, url, "ends in the middle of a line")
         else:
@@ -245,10 +246,12 @@ class OriginClient:
                 raise _down(Trouble.TOO_SLOW, url, text)
         return bytes(raw)
 
-    def _playlist(self, url: httpx2.URL, headers: Mapping[str, str], raw: bytes) -> bytes:
+    async def _playlist(self, url: httpx2.URL, headers: Mapping[str, str], raw: bytes) -> bytes:
         """The decoded body, when it begins like a playlist: whatever its type says."""
         try:
-            body = decoded(raw, headers.get("content-encoding", ""), self._asking.max_bytes)
+            coding = headers.get("content-encoding", "")
+            size = EXPANDS * len(raw) if coding else 0
+            body = await computed(size, decoded, raw, coding, self._asking.max_bytes)
         except CodingError as error:
             raise Unanswered(Trouble.GARBAGE, f"{_shown(url)}: {error}") from error
         if not body.removeprefix(_BOM).startswith(_START):
