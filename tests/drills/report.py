@@ -186,13 +186,17 @@ They are part of `make test`.
   their own. The rate is kept however slow the answers are, and a latency counts from the moment at
   which the request was due.
 - A **failure** is any answer that is not a multivariant playlist with at least one variant, of the
-  title that was asked for, every URI of which leads to an edge that is not known to be dead; no
-  answer within 5 s; or an edge that has been dead for more than 2 s. Answers are read with a parser
-  that shares no code with the gateway. Every request from 2 s before the break to 1 s after the
-  recovery counts, and none may fail.
+  title that was asked for, every URI of which leads to the edge that the answer names; no answer
+  within 5 s; or an edge that has been dead for more than 2 s. Answers are read with a parser that
+  shares no code with the gateway. Every request counts, from 1.5 s before the break to 0.8 s after
+  the recovery, and none may fail.
+- While the origin is in trouble, every fifth request is for a title that the gateway has never
+  heard of. It may be refused, with 502 or 504 and a problem that says why; once all is well again
+  that is a failure, too.
 - **Lost** are connections that broke while a request was under way. Players ask again, and so do
   these; only the killed worker may lose any.
-- **Added** is the 99th percentile of the latency while it was broken, less that of the 2 s before.
+- **Added** is the 99th percentile of the latency of known titles while it was broken, less that of
+  the 1.5 s before.
 - **Reacts** is the time from the break to the moment at which all workers go by it; **recovers**,
   from the mending to the moment at which all is as before (from the break, where nobody mends it).
 - A drill is red when anything failed, or a bound was not held. Bounds of latency are wide, since

@@ -9,8 +9,8 @@ from tests.drills.stages import Stage, Stages
 from tests.drills.viewers import Sample, Viewers, watching
 
 WARM_UP_S = 1.0
-BEFORE_S = 2.0
-AFTER_S = 1.0
+BEFORE_S = 1.5
+AFTER_S = 0.8
 SLACK_S = 2.0
 """So much longer than it may take is waited for a reaction or a recovery, to see by how much."""
 

@@ -18,6 +18,7 @@ import contextlib
 import dataclasses
 import gc
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -59,7 +60,7 @@ DEVICES = (PHONE, DESKTOP, TELEVISION)
 @dataclass(frozen=True)
 class Plan:
     """What to ask. ``assets`` are titles that the gateway can answer from what it knows; every
-    ``fresh_each``-th request (0: none) is for a title ``fresh/N`` that nobody has asked for; with
+    ``fresh_each``-th request (0: none) is for a title that nobody has asked for; with
     ``fresh_may_fail`` an honest refusal of those is right, too. ``edges`` are URLs by edge id.
     ``sessions``: whether players name one."""
 
@@ -172,7 +173,8 @@ class _Crowd:
         self._plan = plan
         host, _, port = plan.url.removeprefix("http://").partition(":")
         self._address = host, int(port)
-        self._fresh = count()
+        # Nobody has asked for these, in this drill or in another one on the same gateway.
+        self._fresh = (f"fresh/{os.getpid()}/{number}" for number in count())
         self._viewers = [
             _Viewer(
                 number,
@@ -207,7 +209,7 @@ class _Crowd:
         fresh = plan.fresh_each > 0 and number % plan.fresh_each == 0
         # Every viewer comes to every title in time.
         turn = number // len(self._viewers) + viewer.number
-        asset = f"fresh/{next(self._fresh)}" if fresh else plan.assets[turn % len(plan.assets)]
+        asset = next(self._fresh) if fresh else plan.assets[turn % len(plan.assets)]
         query = f"?session=s{viewer.number}" if plan.sessions else ""
         request = f"GET /v1/play/{asset}.m3u8{query} HTTP/1.1\r\n".encode() + viewer.headers
         sent = time.monotonic()
