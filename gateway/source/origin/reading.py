@@ -1,4 +1,4 @@
-"""What does an origin's answer mean? A new copy, a confirmed one, or that there is no such asset."""
+"""What does an origin's answer mean? A new copy, a confirmed one, or that there is none."""
 
 from dataclasses import dataclass, replace
 
