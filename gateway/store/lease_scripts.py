@@ -17,22 +17,32 @@ _BOOKS = b"""
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local leases, ends = KEYS[1], KEYS[2]
 
-local function open(writes)
-  local found = redis.call('HMGET', leases, 'n', 'g')
-  local agree = redis.call('ZCARD', ends) == tonumber(found[1] or 0)
-  if agree and found[2] then return found[2] end
+-- Whether the books may be used: found is HMGET n g. Broken or new ones are opened under a new name.
+local function check(found, writes)
+  if found[2] and redis.call('ZCARD', ends) == tonumber(found[1] or 0) then return found[2] end
   if not writes then return '' end
   redis.call('DEL', leases, ends)
   local name = string.format('%.0f%06d', clock[1], clock[2])
   redis.call('HSET', leases, 'g', name)
-  return name
+  return name, true
+end
+
+local function open()
+  return (check(redis.call('HMGET', leases, 'n', 'g'), true))
+end
+
+local function parse(text)
+  local kbps, asset, edge = string.match(text or '', '^(%d+) (%S+) (.*)$')
+  if not kbps then return nil end
+  return {kbps = tonumber(kbps), asset = asset, edge = edge}
 end
 
 local function read(id)
-  local text = redis.call('HGET', leases, 'l' .. id)
-  if not text then return nil end
-  local kbps, asset, edge = string.match(text, '^(%d+) (%S+) (.*)$')
-  return {kbps = tonumber(kbps), asset = asset, edge = edge}
+  return parse(redis.call('HGET', leases, 'l' .. id))
+end
+
+local function told(kbps, asset, edge)
+  return string.format('%.0f %s %s', kbps, asset, edge)
 end
 
 local function give_back(lease)
@@ -57,13 +67,16 @@ local function put(id, own, kbps, asset, edge, ends_at)
     redis.call('HINCRBY', leases, 'e' .. edge, kbps - own.kbps)
   end
   if not own then redis.call('HINCRBY', leases, 'n', 1) end
-  redis.call('HSET', leases, 'l' .. id, string.format('%.0f %s %s', kbps, asset, edge))
+  redis.call('HSET', leases, 'l' .. id, told(kbps, asset, edge))
   redis.call('ZADD', ends, string.format('%.0f', ends_at), id)
 end
 
 local function expire(limit)
   local ended = redis.call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, limit)
-  for _, id in ipairs(ended) do release(id, read(id)) end
+  for _, id in ipairs(ended) do
+    local lease = read(id)
+    if lease then release(id, lease) else redis.call('ZREM', ends, id) end  -- check finds out
+  end
   return #ended
 end
 
@@ -78,22 +91,23 @@ end
 _PLACE = b"""
 local id, asset, kbps = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local takes, held = ARGV[5] == '1', tonumber(ARGV[6])
-local name = open(takes)
-if takes then expire(64) end
 
-local edges, capacities, open_to, fields = {}, {}, {}, {}
+local edges, capacities, open_to, fields = {}, {}, {}, {'n', 'g', 'l' .. id}
 local any = false
 for edge, capacity, flag in string.gmatch(ARGV[7], '(%S+) (%S+) (%d)') do
   local at = #edges + 1
   edges[at], capacities[at], open_to[at] = edge, tonumber(capacity) or false, flag == '1'
-  fields[at] = 'e' .. edge
+  fields[at + 3] = 'e' .. edge
   any = any or open_to[at]
 end
-local loads = redis.call('HMGET', leases, unpack(fields))
-local own = read(id)
+local found = redis.call('HMGET', leases, unpack(fields))
+local name, new = check(found, takes)
+if takes and (expire(64) > 0 or new) then found = redis.call('HMGET', leases, unpack(fields)) end
+local own = parse(found[3])
+local loads = {}
 local kept = held > 0 and held or nil
 for at, edge in ipairs(edges) do
-  loads[at] = tonumber(loads[at] or 0)
+  loads[at] = tonumber(found[at + 3] or 0)
   if own and own.edge == edge then
     loads[at] = loads[at] - own.kbps
     if held == 0 and own.asset == asset then kept = at end
@@ -116,27 +130,33 @@ if not chosen then
 end
 loads[chosen] = loads[chosen] + kbps
 if takes then
-  put(id, own, kbps, asset, edges[chosen], now + ARGV[4])
-  keep(ARGV[4])
+  local edge, count = edges[chosen], tonumber(found[1] or 0)
+  if own and own.edge ~= edge then give_back(own) end
+  redis.call('HSET', leases,
+    'n', string.format('%.0f', own and count or count + 1),
+    'e' .. edge, string.format('%.0f', loads[chosen]),
+    'l' .. id, told(kbps, asset, edge))
+  redis.call('ZADD', ends, string.format('%.0f', now + ARGV[4]), id)
 end
 return {name, chosen, outcome, loads}
 """
 
-# ARGV: the most leases to clear away, and the edges.
+# ARGV: ttl in ms, the most leases to clear away, and the edges.
 _LOADS = b"""
-local name = open(true)
-local ended = expire(ARGV[1])
+local name = open()
+local ended = expire(ARGV[2])
 local loads = {}
-for at = 2, #ARGV do
-  loads[at - 1] = tonumber(redis.call('HGET', leases, 'e' .. ARGV[at]) or 0)
+for at = 3, #ARGV do
+  loads[at - 2] = tonumber(redis.call('HGET', leases, 'e' .. ARGV[at]) or 0)
 end
+keep(ARGV[1])
 return {name, ended, loads}
 """
 
 # ARGV: ttl in ms, and for each lease: id, asset, kbit/s, edge, ms until it ends. A lease that is
 # known under the same id and ends later is newer, and stays.
 _RESTORE = b"""
-local name = open(true)
+local name = open()
 for at = 2, #ARGV, 5 do
   local id, left = ARGV[at], tonumber(ARGV[at + 4])
   local known = tonumber(redis.call('ZSCORE', ends, id) or 0)

@@ -214,7 +214,8 @@ class Leases:
     async def _look(self, redis: Commands, now_s: float) -> dict[str, int] | None:
         """What everybody has leased, after Redis knows what we have. Raises StoreUnavailable."""
         edges = list(self._capacities)
-        words = (b"%d" % EXPIRED_PER_LOOK, *(edge.encode() for edge in edges))
+        bounds = (b"%d" % round(self._ttl_s * 1000), b"%d" % EXPIRED_PER_LOOK)
+        words = (*bounds, *(edge.encode() for edge in edges))
         reply = await redis.run(LOADS, _KEYS, words)
         for _ in range(LOOKS_IN_A_ROW):
             match reply:

@@ -133,7 +133,7 @@ class TwoLedgers(RuleBasedStateMachine):
     def look(self) -> None:
         """What has ended is cleared away, and no more."""
         ended = self.ledger.expire(self.now, 500)
-        _, gone, loads = self.books.run("lease_loads", 500, "a", "b", "c", "d")
+        _, gone, loads = self.books.run("lease_loads", TTL_S * 1000, 500, "a", "b", "c", "d")
         assert (ended, [self.ledger.load(one) for one in "abcd"]) == (gone, loads)
 
     @invariant()

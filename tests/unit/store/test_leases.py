@@ -179,6 +179,23 @@ async def test_redis_that_has_dropped_a_key_is_told_again(server: Valkey, key: b
             assert 2 == client.zcard(LEASE_ENDS)
 
 
+@pytest.mark.parametrize("damage", [("HDEL",), ("HSET", "garbage")])
+async def test_damaged_books_are_opened_anew(server: Valkey, damage: tuple[str, ...]) -> None:
+    """One lease is not what we wrote: it ends like all others, and then the books are new."""
+    async with leases_on(server.url, ttl_s=0.3) as (leases, _):
+        await place(leases, "a")
+        await leases.look()
+        with server.client() as client:
+            lease = b"l" + client.zrange(LEASE_ENDS, 0, -1)[0]
+            client.execute_command(damage[0], LEASES, lease, *damage[1:])
+        assert ("small", "first") == await place(leases, "b")
+        await asyncio.sleep(0.4)
+        for _ in range(2):
+            await leases.look()
+        with server.client() as client:
+            assert [b"g"] == client.hkeys(LEASES)
+
+
 async def test_a_frozen_redis_costs_one_deadline(server: Valkey) -> None:
     """Sessions are placed from the share, and Redis hears of them when it thaws."""
     async with leases_on(server.url) as (leases, store):
