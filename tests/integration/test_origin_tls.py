@@ -1,6 +1,7 @@
 """Origins over TLS: whose certificate counts, and HTTP/2 where it is offered."""
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Sequence
 from dataclasses import replace
@@ -79,9 +80,11 @@ async def test_http2_where_it_is_offered(certificate: Path, asset: str) -> None:
         await serve_http2(reader, writer)
 
     asking = replace(ASKING, ca_file=certificate)
-    async with listening(serve, context(certificate, "h2")) as port:
-        async with worker(f"https://127.0.0.1:{port}/", asking=asking, retries=0) as one:
-            names = [f"{asset}{number}" for number in range(20)]
-            found = set(await asyncio.gather(*map(one.outcome, names)))
+    async with contextlib.AsyncExitStack() as stack:
+        port = await stack.enter_async_context(listening(serve, context(certificate, "h2")))
+        url = f"https://127.0.0.1:{port}/"
+        one = await stack.enter_async_context(worker(url, asking=asking, retries=0))
+        names = [f"{asset}{number}" for number in range(20)]
+        found = set(await asyncio.gather(*map(one.outcome, names)))
     assert {"1"} == found if asset == "a" else "1" not in found
     assert connections < 5
