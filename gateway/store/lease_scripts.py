@@ -17,7 +17,7 @@ _BOOKS = b"""
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local leases, ends = KEYS[1], KEYS[2]
 
--- Whether the books may be used: found is HMGET n g. Broken or new ones are opened under a new name.
+-- found is HMGET n g. Books that do not agree, and new ones, are opened under a new name.
 local function check(found, writes)
   if found[2] and redis.call('ZCARD', ends) == tonumber(found[1] or 0) then return found[2] end
   if not writes then return '' end
