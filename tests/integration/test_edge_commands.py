@@ -100,10 +100,11 @@ def both(site: Site, event: str, edge: str = "new-1") -> Callable[[], bool]:
 
 
 def first_edge(gateway: RunningGateway, session: str) -> str:
-    """The edge that serves a new session of an unknown place."""
-    answer = httpx.get(f"{gateway.url}/v1/play/film", params={"session": session})
-    edges: list[str] = answer.json()["edges"]
-    return edges[0]
+    """The edge that serves a session of an unknown place; by that it is placed there."""
+    answer = httpx.get(f"{gateway.url}/v1/play/film.m3u8", params={"session": session})
+    found = re.search(r'edge="([^"]+)"', answer.headers["gateway-decision"])
+    assert found is not None
+    return found[1]
 
 
 def said(process: subprocess.Popen[str], event: str) -> float:
@@ -154,7 +155,9 @@ def test_redis_restarted_empty(site: Site) -> None:
 
 
 def test_draining(site: Site, tmp_path: Path) -> None:
-    """Told within a second; new sessions go elsewhere, also after a restart of a gateway."""
+    """Told within a second; new sessions go elsewhere, also from a gateway that starts later, and
+    one that plays stays."""
+    assert "global" == first_edge(site.gateways[0], "plays")
     drained = both(site, "edge_state", "global")
     started = time.monotonic()
     assert (
@@ -163,6 +166,7 @@ def test_draining(site: Site, tmp_path: Path) -> None:
     until(drained, 1.0)
     print(f"drained {(time.monotonic() - started) * 1000:.0f} ms after the command was started")
     assert "global" not in {first_edge(site.gateways[0], f"s{at}") for at in range(5)}
+    assert ["global", "global"] == [first_edge(each, "plays") for each in site.gateways]
     with running_gateway(None, environ=site.environ) as third:
         assert "global" != first_edge(third, "s1")
     lines = command(site.environ, "list").stdout.splitlines()
