@@ -221,7 +221,7 @@ def _running(
 ) -> Iterator[RunningGateway]:
     """A gateway whose workers are all there."""
     with running_gateway(config, "--workers", str(workers), environ=dict(environ)) as gateway:
-        gateway.wait_for("started", workers, timeout_s=30)
+        gateway.wait_for("started", workers, timeout_s=60)
         yield gateway
 
 
