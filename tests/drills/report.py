@@ -73,6 +73,7 @@ class Timeline:
     def __init__(self, drill: Drill) -> None:
         self._drill = drill
         self._broken: float | None = None
+        self._mended: float | None = None
         self._next_tick: float | None = None
         self._since_tick: list[Sample] = []
         self._samples: list[Sample] = []
@@ -86,6 +87,8 @@ class Timeline:
         """See :data:`tests.drills.run.Listener`."""
         if what == "broken":
             self._broken = at
+        if what == "mended":
+            self._mended = at
         if what in ("broken", "mended"):
             self._say(at, f"── {self._drill.broken if what == 'broken' else self._drill.mended}")
         elif line is not None:
@@ -147,8 +150,12 @@ class Timeline:
         ]
         first = f"{min(moved):.2f} s" if moved else "never"
         last = f"{max(named):.2f} s" if named else "0 s"
+        back = "never"
+        if self._mended is not None and shown.recover_s is not None:
+            back = f"{self._mended - broken + shown.recover_s:.2f} s"
         return [
-            f"gone at 0.0 s, first manifest without it at {first}, last manifest with it at {last}"
+            "gone at 0.00 s, "
+            f"first manifest without it at {first}, last manifest with it at {last}, back at {back}"
         ]
 
 
