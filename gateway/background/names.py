@@ -59,14 +59,15 @@ async def look_up(
     """
     try:
         asked = await asyncio.to_thread(_resolver, resolvers, timeout_s)
-        answer = await asked.resolve(
-            from_text(question.name), question.type, raise_on_no_answer=False, search=False
-        )
+        async with asyncio.timeout(timeout_s):  # the library's own bound is a rough one
+            answer = await asked.resolve(
+                from_text(question.name), question.type, raise_on_no_answer=False, search=False
+            )
     except NXDOMAIN:
         return Found((), 0, 0.0)
     except NoNameservers as error:
         raise NotAnsweredError("refused", str(error)) from error
-    except Timeout as error:
+    except (Timeout, TimeoutError) as error:
         raise NotAnsweredError("timeout", str(error)) from error
     except NoResolverConfiguration as error:
         raise NotAnsweredError("unreachable", str(error)) from error
@@ -85,7 +86,7 @@ def _resolver(resolvers: Sequence[tuple[str, int]], timeout_s: float) -> Resolve
     made.use_edns(0, 0, _EDNS_BYTES)
     made.flags = Flag.RD
     made.lifetime = timeout_s
-    made.timeout = timeout_s / 2 if len(made.nameservers) == 1 else timeout_s / 3
+    made.timeout = timeout_s / 3
     return made
 
 

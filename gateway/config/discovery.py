@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from gateway.config.fields import (
     DnsName,
     Flag,
@@ -16,9 +18,9 @@ class EdgeDnsSettings(Section):
     """The table is a template: each record of the name gives one edge, `{id}-{host}`, whose url
     has the record's host, and the port of an SRV record."""
 
-    name: DnsName
+    name: DnsName = Field(examples=["edges.eu.example.com"])
     """The name to ask for."""
-    type: Literal["A", "AAAA", "SRV"]
+    type: Literal["A", "AAAA", "SRV"] = Field(examples=["SRV"])
     """The type of its records. With an https url it must be `SRV`, as certificates name hosts."""
 
 

@@ -11,7 +11,10 @@ SERVER_KEYS = (
     "host, port, workers, shutdown_grace_s, trusted_proxies, public_url, cors_origins, "
     "compress_min_bytes, manifest_max_age_s"
 )
-EDGE_KEYS = "id, url, latitude, longitude, countries, continents, weight, fallback"
+EDGE_KEYS = (
+    "id, url, latitude, longitude, countries, continents, weight, fallback, capacity_mbps, "
+    "health_url, health_playlist, drain, dns"
+)
 DEVICES = "phone, tablet, desktop, tv, console, car, bot, unknown"
 PROFILES = "mobile_2g, mobile_3g, mobile_4g, wifi, fiber"
 NAME = "a letter, then up to 63 letters, digits, or any of _ . -"
@@ -232,8 +235,9 @@ TABLES = [
         "[[edge]]\nid = 'a'",
         [
             (
-                "edge: is not a known key; allowed: server, store, geo, source, limits, log, "
-                'policy, profiles, rules, edges, ladder, devices (did you mean "edges"?)'
+                "edge: is not a known key; allowed: server, store, geo, source, origin, origins, "
+                "limits, capacity, log, events, dns, registry, policy, profiles, rules, edges, "
+                'health, ladder, devices (did you mean "edges"?)'
             )
         ],
     ),
