@@ -89,7 +89,7 @@ class DirectorySource:
         if len(data) > self._max_bytes:
             return _Unplayable(f"{path}: larger than the {self._max_bytes} bytes allowed")
         try:
-            playlist = parse(data, path)
+            playlist = parse(data, path, max_bytes=self._max_bytes)
         except ManifestError as error:
             return _Unplayable(str(error))
         for fault in playlist.faults:

@@ -499,17 +499,44 @@ async def test_garbage_in_the_store_costs_a_fetch(value: bytes) -> None:
         assert "1" == await one.outcome()
 
 
-@pytest.mark.parametrize("change", range(0, 600, 7))
-async def test_a_damaged_shared_copy_is_refused(change: int) -> None:
+async def test_a_damaged_shared_copy_is_refused() -> None:
     """Whatever byte of it is another: never another playlist, never an exception."""
     async with pair() as (it, one):
         await one.load()
         name = f"{it.url} a/master.m3u8"
-        value = bytearray(await one.store.get_source(name) or b"")
-        value[change % len(value)] ^= 0x15
-        one.store.put_source_later(name, bytes(value), 60)
-        async with worker(it.url, store=one.store, clock=one.clock) as two:
-            assert "1" == await two.outcome()
+        value = await one.store.get_source(name) or b""
+        for position in range(len(value)):
+            damaged = bytearray(value)
+            damaged[position] ^= 0x15
+            one.store.put_source_later(name, bytes(damaged), 60)
+            one.source._shelf._held.clear()  # as a worker that has just started
+            assert "1" == await one.outcome()
+        assert 1 + len(value) == it.asked(PATH)
+
+
+async def test_what_was_gone_before_a_purge() -> None:
+    """A 404 that was on its way is not remembered either."""
+    async with pair(not_found_s=60) as (it, one):
+        it.mode = Mode(status=404, delay_s=0.1)
+        on_the_way = asyncio.create_task(one.outcome())
+        await asyncio.sleep(0.05)
+        await one.source.purge("a")
+        it.mode = Mode()
+        one.clock.now += 1
+        assert "NoSuchAssetError" == await on_the_way
+        assert "1" == await one.outcome()
+
+
+async def test_a_playlist_as_large_as_allowed() -> None:
+    """The config's bound is the one that counts; nobody waits for the reading of it."""
+    body = "#EXTM3U\n" + "".join(
+        f"#EXT-X-STREAM-INF:BANDWIDTH={number}\nv{number}.m3u8\n" for number in range(1, 25_001)
+    )
+    assert len(body) > 1_100_000
+    async with pair(asking=replace(ASKING, max_bytes=2_000_000, read_timeout_s=5)) as (it, one):
+        it.mode = Mode(body=body, coding="gzip")
+        found = await one.load()
+        assert 25_000 == len(found.playlist.variants)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
 
@@ -116,9 +117,11 @@ class OriginClient:
         """``wall`` gives Unix time. Raises ssl.SSLError and OSError for a bad ``ca_file``."""
         self._asking = asking
         self._wall = wall
-        context = httpx2.create_ssl_context()
-        if asking.ca_file is not None:
-            context = ssl.create_default_context(cafile=str(asking.ca_file))
+        context = (
+            _system_context()
+            if asking.ca_file is None
+            else ssl.create_default_context(cafile=str(asking.ca_file))
+        )
         self._http = httpx2.AsyncClient(
             verify=context,
             http2=asking.http2,
@@ -259,6 +262,12 @@ class OriginClient:
             text = f"{_shown(url)}: not a playlist but {media_type!r}"
             raise Unanswered(Trouble.GARBAGE, text)
         return body
+
+
+@cache
+def _system_context() -> ssl.SSLContext:
+    """Whom the system trusts; reading that takes tens of milliseconds."""
+    return httpx2.create_ssl_context()
 
 
 def redirected(url: httpx2.URL, location: str, hosts: frozenset[str]) -> httpx2.URL:

@@ -88,7 +88,8 @@ class Reader:
         if known is not None and (known.copy.digest, known.copy.path) == (copy.digest, copy.path):
             return Held(copy, replace(known.manifest, base_urls=bases), known.size)
         try:
-            playlist = await computed(len(body), parse, body, copy.path)
+            most = self._terms.asking.max_bytes
+            playlist = await computed(len(body), parse, body, copy.path, max_bytes=most)
         except ManifestError as error:
             raise Unanswered(Trouble.UNPLAYABLE, f"{copy.origin}{error}") from error
         for fault in playlist.faults:
