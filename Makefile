@@ -1,6 +1,6 @@
 # make run | test | check | bench | load      (Python >= 3.11 and make are all you need)
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench load drills docs lock clean
+.PHONY: help run test check format bench bench-check load drills docs lock clean
 SHELL := /bin/sh
 PORT ?= 8080
 BIN := .venv/bin
@@ -26,8 +26,11 @@ load: .venv/.dev ## locust for 60 s against a server of its own, with objectives
 drills: .venv/.dev ## break everything there is while players ask (DRILL=edge-killed: one, live)
 	@$(BIN)/python -m tests.drills $(DRILL)
 
-bench: .venv/.dev ## requests/s and CPU per request, beside a bare server in the same run
-	@$(BIN)/python -m tests.benchmark.bench
+bench: .venv/.dev ## requests/s and CPU per request, beside other servers in the same run
+	@$(BIN)/python -m tests.benchmark.bench --json build/bench.json
+
+bench-check: bench ## the same, and fail where a ratio is 15 % worse than the committed one
+	@$(BIN)/python -m tests.benchmark.guard build/bench.json
 
 format: .venv/.dev ## put the code in the house format
 	@$(BIN)/ruff format .

@@ -1,10 +1,21 @@
-"""What has a process used? CPU time from ``/proc``, so that it is the process's own accounting."""
+"""What has a process used? CPU time and memory from ``/proc``: the process's own accounting."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 PROC = Path("/proc")
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Memory of one process in MiB: resident; its share of that (what n processes share counts
+    1/n); and the resident part that is shared memory, such as a database in a memory file."""
+
+    resident: float
+    share: float
+    shared_memory: float
 
 
 class ProcessTree:
@@ -25,6 +36,14 @@ class ProcessTree:
     def cpu_s(self) -> float:
         """All of it together, in seconds; 0 where there is no ``/proc``."""
         return self.own_cpu_s() + self.descendants_cpu_s()
+
+    def memory(self) -> Memory:
+        """What the process alone has in memory now."""
+        lines = (PROC / str(self.pid) / "smaps_rollup").read_text().splitlines()[1:]
+        kib = {
+            name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)
+        }
+        return Memory(kib["Rss"] / 1024, kib["Pss"] / 1024, kib.get("Pss_Shmem", 0) / 1024)
 
     def descendants(self) -> list[int]:
         """The processes that it has started, those that they have started, and so on."""

@@ -8,6 +8,7 @@ parser and settings as the gateway. ANSWER is a JSON file with headers and body.
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -43,11 +44,20 @@ def starlette(headers: list[tuple[str, str]], body: bytes) -> ASGIApp:
     return Starlette(routes=[Route("/v1/play/{asset:path}", answer, methods=["GET", "HEAD"])])
 
 
+def bare_from_environment() -> ASGIApp:
+    """``bare`` for a server that calls a factory; BENCH_ANSWER is the file."""
+    return bare(*_read(Path(os.environ["BENCH_ANSWER"])))
+
+
+def _read(path: Path) -> tuple[list[tuple[str, str]], bytes]:
+    answer = json.loads(path.read_text())
+    return [(name, value) for name, value in answer["headers"]], answer["body"].encode()
+
+
 def main(kind: str, path: Path) -> None:
     """Listen on a free port, print it, and serve until the process is ended."""
-    answer = json.loads(path.read_text())
     make = {"bare": bare, "starlette": starlette}[kind]
-    app = make([(name, value) for name, value in answer["headers"]], answer["body"].encode())
+    app = make(*_read(path))
     with listen("127.0.0.1", 0) as bound:
         print(bound.getsockname()[1], flush=True)
         config = uvicorn.Config(

@@ -5,13 +5,17 @@ packages are ``nginx-light libnginx-mod-http-lua libnginx-mod-http-geoip2 lua-ng
 """
 
 import contextlib
+import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import httpx
+
+from gateway.http.headers import ACCEPT_CH, EXPOSED, VARY
+from tests.benchmark.bench_process import ProcessTree
 
 HERE = Path(__file__).parent / "opponent"
 MODULES = Path("/usr/lib/nginx/modules")
@@ -29,19 +33,34 @@ def missing() -> str | None:
 
 
 @contextlib.contextmanager
-def opponent(folder: Path, database: Path, redis_socket: str, port: int) -> Iterator[int]:
-    """nginx on ``port`` of the loopback address; yields the process id of its master.
+def opponent(
+    folder: Path,
+    database: Path,
+    edges: Sequence[tuple[str, float, float]],
+    redis_socket: Path,
+    port: int,
+) -> Iterator[ProcessTree]:
+    """nginx on ``port`` of the loopback address; yields its one worker.
 
-    ``redis_socket`` is the path of a Unix socket.
+    ``folder`` takes its files; ``edges`` are ids with latitude and longitude in degrees;
+    ``redis_socket`` is a Unix socket.
     """
+    rows = ", ".join(
+        f'{{"{name}", {latitude}, {longitude}}}' for name, latitude, longitude in edges
+    )
+    (folder / "edges.lua").write_text(f"return {{{rows}}}\n")
     config = folder / "nginx.conf"
     config.write_text(
         (HERE / "nginx.conf.in")
         .read_text()
         .format(
             modules=MODULES,
+            user="user root;" if os.geteuid() == 0 else "",  # the sockets are this user's
             folder=folder,
             database=database,
+            vary=VARY,
+            accept_ch=ACCEPT_CH,
+            exposed=EXPOSED,
             lua=HERE,
             port=port,
             redis=f"unix:{redis_socket}",
@@ -51,7 +70,8 @@ def opponent(folder: Path, database: Path, redis_socket: str, port: int) -> Iter
     with subprocess.Popen(command) as process:
         try:
             _wait_until_it_answers(process, port, folder)
-            yield process.pid
+            (worker,) = ProcessTree(process.pid).descendants()
+            yield ProcessTree(worker)
         finally:
             process.terminate()
 

@@ -1,18 +1,14 @@
 -- What a capable operator would write instead of the gateway: device by regex (nginx's map), place
--- by GeoIP2, speed by thresholds, the nearest of ten edges, the decision kept in Redis, the playlist
--- made as text.
+-- by GeoIP2, speed by thresholds, the nearest of ten edges, what is known of a session and the
+-- decision kept in Redis, the playlist made as text.
 local redis = require "nginx.redis"
 
-local md5, re_match, var, header, escape = ngx.md5, ngx.re.match, ngx.var, ngx.header, ngx.escape_uri
-local sin, cos, asin, sqrt, rad, huge = math.sin, math.cos, math.asin, math.sqrt, math.rad, math.huge
+local md5, re_match, unescape = ngx.md5, ngx.re.match, ngx.unescape_uri
+local var, header, null = ngx.var, ngx.header, ngx.null
+local sin, cos, rad, huge = math.sin, math.cos, math.rad, math.huge
 local format, concat, tonumber = string.format, table.concat, tonumber
 
-local EDGES = {
-    {"us-east-1", 38.95, -77.45}, {"us-west-2", 45.84, -119.70}, {"sa-east-1", -23.55, -46.63},
-    {"eu-west-1", 53.35, -6.26}, {"eu-central-1", 50.11, 8.68}, {"af-south-1", -33.93, 18.42},
-    {"ap-south-1", 19.08, 72.88}, {"ap-southeast-1", 1.35, 103.82},
-    {"ap-northeast-1", 35.68, 139.69}, {"ap-southeast-2", -33.87, 151.21},
-}
+local EDGES = require "edges"  -- {id, latitude, longitude}
 for _, edge in ipairs(EDGES) do
     edge.north, edge.east = rad(edge[2]), rad(edge[3])
     edge.cosine = cos(edge.north)
@@ -27,6 +23,14 @@ local RUNGS = {
 }
 local PROFILES = {mobile_2g = 1, mobile_3g = 2, mobile_4g = 3, wifi = 4, fiber = 5}
 local SPARSE = {IN = true, BD = true, PK = true}
+local DECISION_S, SESSION_S = 30, 3600
+
+for _, rung in ipairs(RUNGS) do
+    rung.head = format(
+        '#EXT-X-STREAM-INF:BANDWIDTH=%d,RESOLUTION=%dx%d,CODECS="%s",FRAME-RATE=30.000\nhttps://',
+        rung[2], rung[3], rung[4], rung[5])
+    rung.tail = "/" .. rung[1] .. "/playlist.m3u8\n"
+end
 
 local function profile_of(device, country, kbps)
     if device == "phone" then
@@ -37,19 +41,27 @@ local function profile_of(device, country, kbps)
     return (kbps and kbps > 20000) and "fiber" or "wifi"
 end
 
-local function speed_of()
-    local given = tonumber(var.arg_speed)
-    if given then return given end
-    local report = var.http_cmcd_request
-    if not report then
-        report = var.arg_cmcd
-        if not report then return nil end
-        report = ngx.unescape_uri(report)
+-- The speed that the request states in kbit/s, and the name of its session; nil for what it does not.
+local function report()
+    local kbps, session = tonumber(var.arg_speed), var.arg_session
+    local query = var.arg_cmcd
+    local request, playing = var.http_cmcd_request, var.http_cmcd_session
+    if query then
+        query = unescape(query)
+        request, playing = request or query, playing or query
     end
-    local found = re_match(report, "(?:^|,)mtp=([0-9]+)", "jo")
-    return found and tonumber(found[1])
+    if request and not kbps then
+        local found = re_match(request, "(?:^|,)mtp=([0-9]+)", "jo")
+        kbps = found and tonumber(found[1])
+    end
+    if playing and not session then
+        local found = re_match(playing, '(?:^|,)sid="([^"]*)"', "jo")
+        session = found and found[1]
+    end
+    return kbps, session
 end
 
+-- By haversine: the sine's square grows with the distance, so it need not be turned into one.
 local function nearest(latitude, longitude)
     if not latitude then return EDGES[1][1] end
     local north, east = rad(latitude), rad(longitude)
@@ -57,67 +69,89 @@ local function nearest(latitude, longitude)
     for index = 1, #EDGES do
         local edge = EDGES[index]
         local up, over = sin((edge.north - north) / 2), sin((edge.east - east) / 2)
-        local away = asin(sqrt(up * up + cosine * edge.cosine * over * over))
+        local away = up * up + cosine * edge.cosine * over * over
         if away < least then best, least = edge[1], away end
     end
     return best
 end
 
--- The rung to start on stands first: the highest within 80 % of the speed.
-local function playlist(asset, profile, kbps, edge)
-    local top, first = PROFILES[profile], 1
-    local within = (kbps or 900) * 800
-    for index = 1, top do
-        if RUNGS[index][2] <= within then first = index end
+-- The rung to start on: the highest within 80 % of the speed, or within a guess where there is none.
+local function start_of(kbps, profile, top)
+    local most = kbps and kbps * 800 or (profile == "mobile_4g" and 730000 or 2000000)
+    for index = top, 2, -1 do
+        if RUNGS[index][2] <= most then return index end
     end
-    local lines = {"#EXTM3U", "#EXT-X-VERSION:3"}
-    local function add(rung)
-        lines[#lines + 1] = format(
-            '#EXT-X-STREAM-INF:BANDWIDTH=%d,RESOLUTION=%dx%d,CODECS="%s",FRAME-RATE=30.000',
-            rung[2], rung[3], rung[4], rung[5])
-        lines[#lines + 1] = format(
-            "https://%s.cdn.example.com/%s/%s/playlist.m3u8", edge, asset, rung[1])
-    end
-    add(RUNGS[first])
-    for index = 1, top do
-        if index ~= first then add(RUNGS[index]) end
-    end
-    lines[#lines + 1] = ""
-    return concat(lines, "\n"), top
+    return 1
 end
 
-local function answer(socket)
-    local asset, device, country = var.asset, var.device, var.country
-    local kbps = speed_of()
-    local profile = profile_of(device, country, kbps)
-    local edge = nearest(tonumber(var.latitude), tonumber(var.longitude))
-    local band = kbps and (kbps * 0.8 >= 8000 and 5 or kbps * 0.8 >= 2500 and 4
-        or kbps * 0.8 >= 1200 and 3 or kbps * 0.8 >= 500 and 2 or 1) or 0
-    local key = concat({"d", asset, profile, band, edge}, "|")
+-- The rung to start on stands first.
+local function playlist(asset, top, start, edge)
+    local place = edge .. ".cdn.example.com/" .. asset
+    local first = RUNGS[start]
+    local parts, count = {"#EXTM3U\n", first.head, place, first.tail}, 4
+    for index = 1, top do
+        if index ~= start then
+            local rung = RUNGS[index]
+            parts[count + 1], parts[count + 2], parts[count + 3] = rung.head, place, rung.tail
+            count = count + 3
+        end
+    end
+    return concat(parts)
+end
 
-    local store, body, cache = redis:new(), nil, "hit"
+-- What Redis knows: the session's speed where the request states none, and the playlist.
+local function answer(socket)
+    local device, country = var.device, var.country
+    local kbps, session = report()
+    local store = redis:new()
     store:set_timeout(20)
     local reached = store:connect(socket)
-    if reached then body = store:get(key) end
-    if not body or body == ngx.null then
-        body, cache = playlist(asset, profile, kbps, edge), reached and "miss" or "off"
-        if reached then store:setex(key, 30, body) end
+    local stated = kbps
+
+    if reached and session and not stated then
+        local kept = store:get("s:" .. session)
+        if kept and kept ~= null then kbps = tonumber(kept) end
+    end
+
+    local asset, profile = var.asset, profile_of(device, country, kbps)
+    local top = PROFILES[profile]
+    local start = start_of(kbps, profile, top)
+    local edge = nearest(tonumber(var.latitude), tonumber(var.longitude))
+    local key = concat({"d", asset, top, start, edge}, "|")
+
+    local body, cache = nil, "off"
+    if reached then
+        if session and stated then  -- both in one round trip
+            store:init_pipeline(2)
+            store:setex("s:" .. session, SESSION_S, stated)
+            store:get(key)
+            local replies = store:commit_pipeline()
+            body = replies and replies[2]
+        else
+            body = store:get(key)
+        end
+        cache = "hit"
+    end
+    if not body or body == null then
+        body = playlist(asset, top, start, edge)
+        if reached then
+            cache = "miss"
+            store:setex(key, DECISION_S, body)
+        end
     end
     if reached then store:set_keepalive(60000, 64) end
 
-    local tag = format('"%s"', md5(body))
-    header["Cache-Control"] = "private, max-age=5"
+    local tag = '"' .. md5(body) .. '"'
     header["ETag"] = tag
-    header["Access-Control-Allow-Origin"] = "*"
-    header["Timing-Allow-Origin"] = "*"
     header["X-Request-ID"] = var.http_x_request_id or var.request_id
-    header["Gateway-Decision"] = format(
-        'profile=%s, device=%s, country="%s", edge="%s", rungs=%d, cache=%s',
-        profile, device, country, edge, PROFILES[profile], cache)
+    header["Gateway-Decision"] = concat({
+        "profile=", profile, ", device=", device, ', country="', country, '", edge="', edge,
+        '", rungs=', top, ", cache=", cache})
     if var.http_if_none_match == tag then
         ngx.status = 304
         return
     end
+    header.content_length = #body  -- no chunks, and gzip takes a window of that size
     ngx.print(body)
 end
 

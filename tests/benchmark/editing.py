@@ -1,0 +1,166 @@
+"""What does it cost to edit a large playlist? Each step from its bytes to the player's.
+
+    python -m tests.benchmark.editing [--json PATH]
+
+In this process, lowest and median of many repetitions, in µs of CPU time: a multivariant playlist
+of 30 variants and 60 renditions is parsed, fitted to a client, and written for an edge; then its
+finished bytes are taken from the cache. Beside it, as what a ratio is taken to: cutting the same
+bytes into lines and joining them, and ``m3u8.loads``.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import m3u8
+
+from gateway.client.facts import Device, DeviceKind, Facts, Throughput
+from gateway.config.load import load
+from gateway.decision import choose
+from gateway.http.bodies import Bodies
+from gateway.ladder.fit import fit
+from gateway.ladder.hls import bandwidths_of, edit_of, rungs_of
+from geodata.place import UNKNOWN
+from manifests.hls.multivariant import parse, write
+from manifests.hls.rebase import rebaser
+from tests.benchmark.bench_ratios import Ratio, as_json, ratio_table
+
+ROUNDS = 40
+ROUND_S = 0.01
+VARIANTS, RENDITIONS = 30, 60
+PATH, EDGE = "film/master.m3u8", "https://eu-west-1.cdn.example.com/"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """One step in µs: of the quickest round, and of the median one."""
+
+    least: float
+    median: float
+
+
+def playlist(variants: int = VARIANTS, renditions: int = RENDITIONS) -> bytes:
+    """A large multivariant playlist: three codecs, six heights, six audio groups, subtitles."""
+    lines = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    for at in range(renditions):
+        audio = at < renditions * 2 // 3
+        kind, group = ("AUDIO", f"aac{at % 6}") if audio else ("SUBTITLES", "subs")
+        default = "YES" if audio and at < 6 else "NO"
+        lines.append(
+            f'#EXT-X-MEDIA:TYPE={kind},GROUP-ID="{group}",NAME="Language {at}",LANGUAGE="l{at}",'
+            f'DEFAULT={default},AUTOSELECT=YES,CHANNELS="2",'
+            f'URI="{kind.lower()}/{group}/{at}/prog_index.m3u8"'
+        )
+    codecs = ("avc1.640028", "hvc1.2.4.L123.B0", "avc1.64001f")
+    for at in range(variants):
+        height = (240, 360, 480, 720, 1080, 2160)[at % 6]
+        lines += [
+            f"#EXT-X-STREAM-INF:BANDWIDTH={200_000 + at * 170_000},"
+            f"AVERAGE-BANDWIDTH={150_000 + at * 150_000},"
+            f'CODECS="{codecs[at * 3 // variants]},mp4a.40.2",'
+            f"RESOLUTION={height * 16 // 9}x{height},FRAME-RATE=30.000,VIDEO-RANGE=SDR,"
+            f'AUDIO="aac{at % 6}",SUBTITLES="subs",CLOSED-CAPTIONS=NONE',
+            f"video/{at}/prog_index.m3u8",
+        ]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def steps() -> dict[str, Callable[[], object]]:
+    """What is timed, by name. ``whole`` is parse, fit and write together."""
+    data = playlist()
+    policy = load(None, {}).policy
+    device = Device(DeviceKind.DESKTOP, os="Windows")
+    facts = Facts("film", device, UNKNOWN, Throughput(6000, "query"))
+    parsed = parse(data, PATH)
+    choice = choose(policy, facts, bandwidths_of(parsed))
+    rungs = rungs_of(parsed)
+    kept = fit(rungs, choice.limits, None).kept
+    edit = edit_of(parsed, kept, choice.limits)
+    move = rebaser(PATH, EDGE, ())
+    bodies = Bodies()
+    key = (PATH, "version", edit, EDGE, ())
+    bodies.put(key, write(parsed, edit, move, {}))
+
+    def whole() -> bytes:
+        found = parse(data, PATH)
+        chosen = choose(policy, facts, bandwidths_of(found))
+        fitted = fit(rungs_of(found), chosen.limits, None)
+        edited = edit_of(found, fitted.kept, chosen.limits)
+        return write(found, edited, rebaser(PATH, EDGE, ()), {})
+
+    def cached() -> bytes:
+        body = bodies.get((PATH, "version", edit, EDGE, ()))
+        assert body is not None
+        return body.coded("identity")
+
+    return {
+        "parse": lambda: parse(data, PATH),
+        "choose": lambda: choose(policy, facts, bandwidths_of(parsed)),
+        "rungs": lambda: rungs_of(parsed),
+        "fit": lambda: fit(rungs, choice.limits, None),
+        "edit": lambda: edit_of(parsed, kept, choice.limits),
+        "write": lambda: write(parsed, edit, move, {}),
+        "whole": whole,
+        "cached bytes": cached,
+        "split and join": lambda: b"\n".join(data.split(b"\n")),
+        "m3u8.loads": lambda: m3u8.loads(data.decode()),
+    }
+
+
+def timed(work: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, Cost]:
+    """What each step takes. They take turns, so that all bear the same noise."""
+    often = {}
+    for name, step in work.items():
+        start = time.process_time()
+        step()
+        often[name] = max(1, int(ROUND_S / max(1e-7, time.process_time() - start)))
+    found: dict[str, list[float]] = {name: [] for name in work}
+    for _ in range(rounds):
+        for name, step in work.items():
+            repeats = often[name]
+            start = time.process_time()
+            for _ in range(repeats):
+                step()
+            found[name].append(1e6 * (time.process_time() - start) / repeats)
+    return {name: Cost(min(each), statistics.median(each)) for name, each in found.items()}
+
+
+def ratios(costs: dict[str, Cost] | None = None) -> dict[str, Ratio]:
+    """What the guard watches: medians, to the references of the same run."""
+    found = timed(steps()) if costs is None else costs
+    return {
+        "editing: whole to m3u8.loads": Ratio(
+            found["whole"].median / found["m3u8.loads"].median, "lower"
+        ),
+        "editing: cached bytes to split and join": Ratio(
+            found["cached bytes"].median / found["split and join"].median, "lower"
+        ),
+    }
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="What does it cost to edit a large playlist?")
+    parser.add_argument("--json", type=Path, help="where to write the ratios")
+    options = parser.parse_args()
+    costs = timed(steps())
+    print(f"{VARIANTS} variants, {RENDITIONS} renditions, {len(playlist()):,} bytes")
+    print(f"{'':16} {'least µs':>10} {'median µs':>10}")
+    for name, cost in costs.items():
+        print(f"{name:16} {cost.least:10.2f} {cost.median:10.2f}")
+    found = ratios(costs)
+    print(ratio_table(found))
+    print("goals: whole ≤ 300 µs, cached bytes ≤ 5 µs")
+    if options.json is not None:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps({"ratios": as_json(found)}, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
