@@ -28,7 +28,6 @@ from gateway.background.fleet import FleetKeeper
 from gateway.background.health import HealthWatch
 from gateway.client.address import TrustedProxies
 from gateway.client.device import DeviceClassifier, DeviceRule
-from gateway.client.hints import parse_hints
 from gateway.config.build import drains_of, templates_of
 from gateway.config.load import Loaded
 from gateway.config.origin import OriginServerSettings, revealed
@@ -36,8 +35,10 @@ from gateway.config.problem import Problem
 from gateway.config.reload import ConfigWatcher
 from gateway.config.schema import Settings
 from gateway.edge.fleet import Fleet
+from gateway.http.askers import Askers
 from gateway.http.bodies import Bodies
 from gateway.http.envelope import Envelope
+from gateway.http.request_headers import Headers
 from gateway.http.routes import nowhere, routes
 from gateway.http.runtime import Gateway, Runtime
 from gateway.observe import metrics
@@ -85,6 +86,7 @@ class Application:
             timeout_ms=settings.store.timeout_ms,
             observer=StoreMetrics(),
         )
+        geo = geo_lookup(settings)
         control = control_store(store)
         me = _worker_facts()
         presence = Presence(
@@ -96,12 +98,12 @@ class Application:
         self.keeper.judged("config", drains_of(settings))
         self._dns = DnsEdges(self.keeper, templates_of(settings), settings.dns)
         self.gateway = Gateway(
-            runtime=_runtime(loaded, None, store),
+            runtime=_runtime(loaded, None, store, geo),
             fleet=self.keeper.fleet,
             store=store,
             bus=bus_over(control),
             presence=presence,
-            geo=geo_lookup(settings),
+            geo=geo,
             decisions=DecisionCache(store, settings.store.decision_ttl_s),
             sessions=Sessions(store, settings.store.session_ttl_s),
             leases=Leases(store, settings.capacity.lease_s, presence.count),
@@ -142,7 +144,9 @@ class Application:
         self._control.reloaded(version)
 
     def _apply(self, loaded: Loaded) -> None:
-        self.gateway.runtime = _runtime(loaded, self.gateway.runtime, self.gateway.store)
+        self.gateway.runtime = _runtime(
+            loaded, self.gateway.runtime, self.gateway.store, self.gateway.geo
+        )
         self._health.configure(loaded.settings.health)
         self._dns.use(templates_of(loaded.settings), loaded.settings.dns)
         self.keeper.judged("config", drains_of(loaded.settings))
@@ -156,7 +160,7 @@ class Application:
     @contextlib.asynccontextmanager
     async def lifespan(self, _: "Application") -> AsyncIterator[None]:
         """The ASGI lifespan: the store and whatever runs beside the requests."""
-        _warm_up(self.gateway.runtime.classifier)
+        _warm_up(self.gateway.runtime.askers)
         await self.gateway.store.start()
         await self._control_store.start()
         metrics.STORE_UP.set(0 if self.gateway.store.state == "down" else 1)
@@ -212,10 +216,10 @@ def _worker_facts() -> Worker:
     return Worker(secrets.token_hex(8), socket.gethostname(), os.getpid(), "", int(time.time()))
 
 
-def _warm_up(classifier: DeviceClassifier) -> None:
+def _warm_up(askers: Askers) -> None:
     """Have the patterns compiled before the first player waits for them (tenths of a second)."""
     for user_agent in ("Mozilla/5.0 (X11; Linux x86_64) Chrome/131.0.0.0 Safari/537.36", "warm up"):
-        classifier.classify(user_agent, parse_hints({}))
+        askers.player(Headers({"user-agent": user_agent}, (), ()))
 
 
 async def _guarded(follower: Coroutine[Any, Any, None]) -> None:
@@ -237,14 +241,17 @@ def build(
     return Application(loaded, {} if environ is None else environ, store_url, workers)
 
 
-def _runtime(loaded: Loaded, previous: Runtime | None, store: Store) -> Runtime:
+def _runtime(loaded: Loaded, previous: Runtime | None, store: Store, geo: GeoLookup) -> Runtime:
     """The parts that follow from the config. A source that has not changed keeps what it knows."""
     settings = loaded.settings
     return Runtime(
         settings=settings,
         policy=loaded.policy,
-        classifier=DeviceClassifier(_device_rules(settings)),
-        trusted=TrustedProxies.of(str(network) for network in settings.server.trusted_proxies),
+        askers=Askers(
+            DeviceClassifier(_device_rules(settings)),
+            TrustedProxies.of(str(network) for network in settings.server.trusted_proxies),
+            geo,
+        ),
         zone=ZoneInfo(settings.policy.time_zone),
         source=_source(settings, previous, store),
     )

@@ -8,11 +8,12 @@ several equal edges one viewer gets is worked out afresh from the tiers (:func:`
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from hashlib import blake2b
 from operator import attrgetter
 from typing import TypeVar
 
-from gateway.client.facts import Device, Facts
+from gateway.client.facts import Capability, Facts, Limits
 from gateway.edge import rank
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
@@ -48,11 +49,15 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The profile that the rules gave, and the limits that follow from it for this client."""
+    """The profile that the rules gave, and the limits that follow from it for this client.
+
+    ``name`` is text that is equal for equal choices, in every process.
+    """
 
     profile: Profile
     rule: int | None
     limits: Constraints
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,8 @@ def choose(policy: Policy, facts: Facts, bandwidths: Sequence[int]) -> Choice:
     profile = policy.profiles[match.profile]
     below = bisect_right(bandwidths, _start_bandwidth(profile, facts))
     start = bandwidths[below - 1] if below and not profile.keeps_everything else 0
-    return Choice(profile, match.rule, _constraints(profile, facts, start))
+    device = facts.device
+    return _choice(profile, match.rule, device.capability, device.os != "tvOS", facts.limits, start)
 
 
 def _subject(facts: Facts) -> Subject:
@@ -98,13 +104,22 @@ def _subject(facts: Facts) -> Subject:
     )
 
 
-def _constraints(profile: Profile, facts: Facts, start_bandwidth: int) -> Constraints:
-    """Profile ∧ device ∧ request. ``device_limits = false`` leaves the device out."""
-    asked = facts.limits
-    device = facts.device.capability
+@lru_cache(4096)
+def _choice(
+    profile: Profile,
+    rule: int | None,
+    device: Capability,
+    takes_audio_only: bool,
+    asked: Limits,
+    start_bandwidth: int,
+) -> Choice:
+    """Profile ∧ device ∧ request. ``device_limits = false`` leaves the device out.
+
+    ``takes_audio_only`` is false for tvOS, which must not be given audio-only variants (A11.7).
+    """
     caps_of_device = profile.device_limits
     kbps = _least(profile.max_bitrate_kbps, asked.max_bitrate_kbps)
-    return Constraints(
+    limits = Constraints(
         max_bandwidth=None if kbps is None else kbps * 1000,
         max_height=_least(
             profile.max_height, asked.max_height, device.max_height if caps_of_device else None
@@ -119,16 +134,12 @@ def _constraints(profile: Profile, facts: Facts, start_bandwidth: int) -> Constr
         allowed_ranges=profile.video_range,
         device_ranges=device.video_ranges if caps_of_device else None,
         immersive=device.spatial or not caps_of_device,
-        audio_only=not (caps_of_device and _refuses_audio_only(facts.device)),
+        audio_only=takes_audio_only or not caps_of_device,
         min_rungs=profile.min_rungs,
         start_bandwidth=start_bandwidth,
         untouched=profile.keeps_everything,
     )
-
-
-def _refuses_audio_only(device: Device) -> bool:
-    """Rule A11.7: tvOS must not be given audio-only variants."""
-    return device.os == "tvOS"
+    return Choice(profile, rule, limits, f"{profile.name}\0{rule}\0{_canonical(limits)}")
 
 
 def _start_bandwidth(profile: Profile, facts: Facts) -> int:
@@ -156,14 +167,15 @@ def cache_key(
             fleet.epoch,
             facts.asset,
             source_version,
-            place_cell(facts.place),
+            _cell(facts.place),
             str(rank.spot_of(facts.place, facts.viewer)),
-            choice.profile.name,
-            str(choice.rule),
-            _canonical(choice.limits),
+            choice.name,
         )
     )
     return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+_cell = lru_cache(4096)(place_cell)
 
 
 def _canonical(limits: Constraints) -> str:

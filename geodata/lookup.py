@@ -64,6 +64,8 @@ class GeoLookup:
         self._asn = _Slot("asn", asn_database, AsnDatabase)
         self._anonymous_ip = _Slot("anonymous_ip", anonymous_ip_database, AnonymousIpDatabase)
         self._reloading = Lock()
+        self.generation = 0
+        """Another number whenever answers may have changed."""
         self._swap()
         self.reload()
 
@@ -97,6 +99,7 @@ class GeoLookup:
     def _swap(self) -> None:
         """Take the loaded databases into use, with an empty cache, in one assignment: a lookup
         beside it sees either the old ones or the new ones."""
+        self.generation += 1
         self._cached = lru_cache(CACHED_PLACES)(
             partial(_look_up, self._place.file, self._asn.file, self._anonymous_ip.file)
         )

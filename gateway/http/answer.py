@@ -14,9 +14,10 @@ from gateway.decision import Choice, Decision, cache_key, choose, decide, edges_
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
 from gateway.http import problems
-from gateway.http.intake import Headers, gather, read_headers
+from gateway.http.intake import gather
 from gateway.http.placement import Lease, lease, remember
 from gateway.http.problems import Problem
+from gateway.http.request_headers import Headers, read_headers
 from gateway.http.runtime import Gateway, Runtime
 from gateway.ladder.fit import NothingToPlayError
 from gateway.observe import metrics
@@ -172,8 +173,9 @@ def _wanted(
 
 def _counted(answered: Answer) -> Answer:
     device, cache = answered.facts.device.kind, answered.cache
-    metrics.DECISIONS.labels(answered.decision.profile, device, cache).inc()
-    metrics.EDGES.labels(answered.edges[0].id).inc()
+    metrics.decisions(answered.decision.profile, device, cache).inc()
+    edge = answered.edges[0]
+    metrics.edge_selections(edge.template or edge.id).inc()
     return answered
 
 

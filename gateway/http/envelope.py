@@ -71,8 +71,8 @@ class Envelope:
         finally:
             route = route_name(path)
             seconds = time.perf_counter() - start
-            metrics.REQUESTS.labels(route, str(status or 500)).inc()
-            metrics.REQUEST_SECONDS.labels(route).observe(seconds)
+            metrics.requests(route, status or 500).inc()
+            metrics.request_seconds(route).observe(seconds)
             if _logger.isEnabledFor(logging.DEBUG):  # so that nothing is made up for nobody
                 log.debug(
                     "request",

@@ -1,54 +1,18 @@
 """From an HTTP request to facts: who asks, from where, and how fast."""
 
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from gateway.client import cmcd, throughput
-from gateway.client.address import resolve, viewer_prefix
 from gateway.client.cmcd import Cmcd
 from gateway.client.facts import Facts
-from gateway.client.hints import parse_hints
 from gateway.client.limits import RequestParameters
 from gateway.client.session import SessionRecord
+from gateway.http.request_headers import Headers
 from gateway.http.runtime import Gateway, Runtime
 from gateway.reason import Reason, Step
-from geodata.place import NOT_LOOKED_UP, Place
-
-
-@dataclass(frozen=True, slots=True)
-class Headers:
-    """A request's headers by lower-case name, and the forwarding ones line by line, in order."""
-
-    by_name: Mapping[str, str]
-    forwarded: tuple[str, ...]
-    x_forwarded_for: tuple[str, ...]
-
-    def get(self, name: str) -> str | None:
-        """The value of a header, by its lower-case name."""
-        return self.by_name.get(name)
-
-
-def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Headers as ASGI gives them: lower-case names, Latin-1 bytes.
-
-    Lines of one name are one list (RFC 9110, 5.3).
-    """
-    by_name: dict[str, str] = {}
-    forwarded: list[str] = []
-    x_forwarded_for: list[str] = []
-    for name, value in raw:
-        key, text = name.decode("latin-1"), value.decode("latin-1")
-        if key == "forwarded":
-            forwarded.append(text)
-        elif key == "x-forwarded-for":
-            x_forwarded_for.append(text)
-        elif key in by_name:
-            by_name[key] = f"{by_name[key]}, {text}"
-        else:
-            by_name[key] = text
-    return Headers(by_name, tuple(forwarded), tuple(x_forwarded_for))
 
 
 async def gather(
@@ -61,10 +25,9 @@ async def gather(
 ) -> Facts:
     """The facts of one request. Asks the store once, when the player names a session."""
     now_s = time.time()
-    address = resolve(peer, headers.forwarded, headers.x_forwarded_for, runtime.trusted)
-    place = NOT_LOOKED_UP if address.ip is None else gateway.geo.place(address.ip)
-    hints = parse_hints(headers.by_name)
-    device = runtime.classifier.classify(headers.get("user-agent"), hints)
+    sender = runtime.askers.sender(peer, headers)
+    player = runtime.askers.player(headers)
+    device, hints = player.device, player.hints
     report = _cmcd(asked, headers)
     session = asked.session or report.sid
     record, memory = await _remembered(gateway, session)
@@ -82,28 +45,32 @@ async def gather(
     if session is not None and record is not None and fresh is not None:
         record = record.measured(fresh)
         gateway.sessions.put(session, record)
-    prefix = "" if address.ip is None else viewer_prefix(address.ip)
-    local = datetime.fromtimestamp(now_s, runtime.zone)
     return Facts(
         asset=asset,
         device=device,
-        place=place,
+        place=sender.place,
         throughput=speed,
         save_data=hints.save_data,
         limits=asked.limits,
         session=session,
-        viewer=session or prefix,
-        minute_of_day=local.hour * 60 + local.minute,
+        viewer=session or sender.prefix,
+        minute_of_day=_minute_of_day(runtime.zone, int(now_s // 60)),
         placed_on=None if record is None else record.edge_of(asset),
         record=record,
         reasons=(
-            *address.reasons,
-            _reason_of_place(place),
+            *sender.reasons,
             *device.reasons,
             *((memory,) if memory is not None else ()),
             *speed_reasons,
         ),
     )
+
+
+@lru_cache(4)
+def _minute_of_day(zone: ZoneInfo, minutes: int) -> int:
+    """Minutes since 00:00 in ``zone``, of minutes since 1970."""
+    local = datetime.fromtimestamp(minutes * 60, zone)
+    return local.hour * 60 + local.minute
 
 
 def _cmcd(asked: RequestParameters, headers: Headers) -> Cmcd:
@@ -125,17 +92,3 @@ async def _remembered(
         return record, None
     text = f"the session's memory could not be asked ({trouble})"
     return record, Reason(Step.STORE, "session-unavailable", text)
-
-
-def _reason_of_place(place: Place) -> Reason:
-    if place.status == "not_looked_up":
-        return Reason(Step.PLACE, "place-not-looked-up", "no GeoIP database or no usable address")
-    if place.status == "unknown":
-        return Reason(Step.PLACE, "place-unknown", "the GeoIP database does not know the address")
-    region = f"country {place.country or '?'}, continent {place.continent or '?'}"
-    if place.anonymous:
-        region = f"{region}, an anonymising network"
-    if not place.located:
-        return Reason(Step.PLACE, "place-found", f"{region}, no point")
-    radius = "unknown" if place.accuracy_km is None else f"{place.accuracy_km:.0f} km"
-    return Reason(Step.PLACE, "place-found", f"{region}, accuracy radius {radius}")

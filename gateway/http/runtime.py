@@ -3,11 +3,10 @@
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from gateway.client.address import TrustedProxies
-from gateway.client.device import DeviceClassifier
 from gateway.config.schema import Settings
 from gateway.decision import Policy
 from gateway.edge.fleet import Fleet
+from gateway.http.askers import Askers
 from gateway.http.bodies import Bodies
 from gateway.source.source import Source
 from gateway.store.bus import Bus
@@ -26,8 +25,7 @@ class Runtime:
 
     settings: Settings
     policy: Policy
-    classifier: DeviceClassifier
-    trusted: TrustedProxies
+    askers: Askers
     zone: ZoneInfo
     source: Source
 

@@ -5,6 +5,7 @@ of series is bounded. Several workers share one set through ``PROMETHEUS_MULTIPR
 """
 
 import os
+from functools import cache
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -203,12 +204,20 @@ def forget_worker(pid: int) -> None:
     mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
+# Finding a label set takes longer than counting; there are few, and they stay.
+requests = cache(lambda route, status: REQUESTS.labels(route, str(status)))
+request_seconds = cache(REQUEST_SECONDS.labels)
+decisions = cache(DECISIONS.labels)
+edge_selections = cache(EDGES.labels)
+_store_operations = cache(STORE_OPERATIONS.labels)
+
+
 class StoreMetrics:
     """Counts what the store tells (:class:`gateway.store.protocol.StoreObserver`)."""
 
     def operation(self, name: str, outcome: str, seconds: float) -> None:
         """One operation ended."""
-        STORE_OPERATIONS.labels(name, outcome).observe(seconds)
+        _store_operations(name, outcome).observe(seconds)
 
     def state_changed(self, state: str, reason: str) -> None:  # noqa: ARG002
         """The store's state is another one now."""
