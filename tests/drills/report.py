@@ -62,6 +62,7 @@ def complaints(shown: Figures) -> list[str]:
     more = len(shown.failures) - COMPLAINTS
     return [
         *shown.misses,
+        *([shown.slow] if shown.slow else []),
         *shown.failures[:COMPLAINTS],
         *([f"… and {more} failures more"] if more > 0 else []),
     ]
@@ -153,10 +154,8 @@ class Timeline:
         back = "never"
         if self._mended is not None and shown.recover_s is not None:
             back = f"{self._mended - broken + shown.recover_s:.2f} s"
-        return [
-            "gone at 0.00 s, "
-            f"first manifest without it at {first}, last manifest with it at {last}, back at {back}"
-        ]
+        without = f"first manifest without it at {first}"
+        return [f"gone at 0.00 s, {without}, last manifest with it at {last}, back at {back}"]
 
 
 def _shown(line: dict[str, Any]) -> str:
@@ -189,12 +188,12 @@ They are part of `make test`.
 
 ## How it is measured
 
-- Players ask 120 times a second, from three continents, with three devices and with sessions of
+- Players ask 100 times a second, from three continents, with three devices and with sessions of
   their own. The rate is kept however slow the answers are, and a latency counts from the moment at
   which the request was due.
 - A **failure** is any answer that is not a multivariant playlist with at least one variant, of the
   title that was asked for, every URI of which leads to the edge that the answer names; no answer
-  within 5 s; or an edge that has been dead for more than 2 s. Answers are read with a parser that
+  within 10 s; or an edge that has been dead for more than 2 s. Answers are read with a parser that
   shares no code with the gateway. Every request counts, from 1.5 s before the break to 0.8 s after
   the recovery, and none may fail.
 - While the origin is in trouble, every fifth request is for a title that the gateway has never
@@ -207,7 +206,8 @@ They are part of `make test`.
 - **Reacts** is the time from the break to the moment at which all workers go by it; **recovers**,
   from the mending to the moment at which all is as before (from the break, where nobody mends it).
 - A drill is red when anything failed, or a bound was not held. Bounds of latency are wide, since
-  they must hold on two busy cores; those of reactions are what is promised.
+  they must hold on two busy cores, and a drill that was nothing but slow is run again, three times
+  at most; what is measured otherwise counts at once. Bounds of reactions are what is promised.
 """
 
 

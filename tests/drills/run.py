@@ -14,6 +14,7 @@ AFTER_S = 0.8
 SLACK_S = 2.0
 """So much longer than it may take is waited for a reaction or a recovery, to see by how much."""
 
+RUNS_WHEN_SLOW = 3
 LOOK_EACH_S = 0.01
 SIGN_EACH_S = 0.1
 Listener = Callable[[str, float, Line | None, list[Sample]], None]
@@ -21,14 +22,25 @@ Listener = Callable[[str, float, Line | None, list[Sample]], None]
 
 
 def run(drill: Drill, stages: Stages, listener: Listener | None = None) -> Figures:
-    """Run one drill. A stage that a red drill has left behind is not used again."""
-    stage: Stage = stages.use(drill.staging)
-    with watching(stage.plan) as viewers:
-        course = _Run(drill, stage, viewers, listener or (lambda *_: None)).go()
-    shown = figures(drill, course)
+    """Run one drill. A stage that a red drill has left behind is not used again.
+
+    Latency is measured on a machine that does other things, too: a drill that was nothing but slow
+    is run again, and was red if it is slow each time. Whatever else is wrong counts at once.
+    """
+    listener = listener or (lambda *_: None)
+    shown = _once(drill, stages, listener)
+    for _ in range(RUNS_WHEN_SLOW - 1):
+        if shown.only_slow:
+            shown = _once(drill, stages, listener)
     if not shown.green:
         stages.clear()
     return shown
+
+
+def _once(drill: Drill, stages: Stages, listener: Listener) -> Figures:
+    stage: Stage = stages.use(drill.staging)
+    with watching(stage.plan) as viewers:
+        return figures(drill, _Run(drill, stage, viewers, listener).go())
 
 
 class _Run:

@@ -228,7 +228,8 @@ def test_what_fails(one: Sample, failures: int) -> None:
 def test_what_turns_a_drill_red(given: Course, misses: tuple[str, ...]) -> None:
     """Every bound, each by itself; recovery counts from the mending."""
     shown = figures(DRILL, given)
-    assert misses == shown.misses
+    assert misses == (*shown.misses, *([shown.slow] if shown.slow else []))
+    assert shown.only_slow == bool(shown.slow)
     assert (not misses) == shown.green
 
 

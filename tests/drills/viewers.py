@@ -32,8 +32,8 @@ import uvloop
 
 from tests.drills.answers import Answer, edge_of, fault, is_refusal
 
-PATIENCE_S = 5.0
-"""A player gives up waiting after this long; it counts as a failure."""
+PATIENCE_S = 10.0
+"""A player gives up waiting after this long (hls.js does); it counts as a failure."""
 PATIENCE_FOR_FRESH_S = 12.0
 """The same where the gateway may have to ask the origin first."""
 
@@ -68,7 +68,7 @@ class Plan:
     edges: Mapping[str, str]
     assets: tuple[str, ...]
     addresses: tuple[str, ...]
-    rate: float = 120.0
+    rate: float = 100.0
     viewers: int = 48
     fresh_each: int = 0
     fresh_may_fail: bool = False
@@ -133,7 +133,7 @@ class Viewers:
         assert self._process.stdout is not None
         self._process.stdin.close()
         try:
-            code = self._process.wait(PATIENCE_S * ATTEMPTS)
+            code = self._process.wait(2 * PATIENCE_FOR_FRESH_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()
