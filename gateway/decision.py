@@ -207,22 +207,23 @@ def edges_for(fleet: Fleet, decision: Decision, facts: Facts) -> tuple[Edge, ...
     """The edges for this viewer, best first; the first one serves.
 
     A session that plays this asset already stays where it was placed, as long as that edge is not
-    down and the place still leads to it.
+    down: it may be one that nobody new is sent to by now.
     """
     positions = rank.order(fleet, decision.tiers, facts.asset, facts.viewer)
-    held = _held(fleet, decision, facts)
+    held = _held(fleet, facts)
     if held is not None and held != positions[0]:
         positions = (held, *(at for at in positions if at != held))
     return tuple(fleet.edges[position] for position in positions)
 
 
-def _held(fleet: Fleet, decision: Decision, facts: Facts) -> int | None:
+def _held(fleet: Fleet, facts: Facts) -> int | None:
     """The position of the edge that this session was placed on, if it may stay there."""
     if facts.placed_on is None:
         return None
     position = fleet.positions.get(facts.placed_on)
-    ranked = position is not None and any(position in tier.edges for tier in decision.tiers)
-    return position if ranked else None
+    if position is None or (fleet.conditions[position].state == "down" and not fleet.all_down):
+        return None
+    return position
 
 
 def reasons_of(
@@ -247,11 +248,11 @@ def reasons_of(
 
 
 def _reason_of_edge(fleet: Fleet, decision: Decision, facts: Facts, best: Edge) -> Reason:
-    position = fleet.positions[best.id]
-    tier = next(tier for tier in decision.tiers if position in tier.edges)
     if best.id == facts.placed_on:
         text = f"{best.id} has served this session and goes on to"
         return Reason(Step.EDGE, "edge-held", text)
+    position = fleet.positions[best.id]
+    tier = next(tier for tier in decision.tiers if position in tier.edges)
     return rank.explain(best, tier, facts.place)
 
 

@@ -425,6 +425,7 @@ DRAINING = Condition("draining", admits=0)
         ({}, None, "near next far", ["edge-continent"]),
         ({"near": DOWN}, None, "next far", ["edge-down", "edge-continent"]),
         ({"near": DOWN}, "near", "next far", ["edge-down", "edge-continent"]),
+        ({}, "far", "far near next", ["edge-held"]),
         ({"near": DOWN, "next": DOWN}, None, "far", ["edge-down", "edge-down", "edge-nearest"]),
         (
             {"near": DOWN, "next": DOWN, "far": DOWN},
