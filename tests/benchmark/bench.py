@@ -121,7 +121,7 @@ def started(stack: contextlib.ExitStack, ground: Ground) -> dict[str, Contestant
 
 
 async def measured_rounds(
-    field: Mapping[str, Contestant], warm: Sequence[bytes], seconds: float, count: int
+    field: Mapping[str, Contestant], warm: list[bytes], seconds: float, count: int
 ) -> list[dict[str, Run]]:
     """Every contestant in turn, ``count`` times over."""
     audience = Audience(Population(SEED + 2))
@@ -132,14 +132,11 @@ async def measured_rounds(
     for number in range(count):
         found.append({})
         for name, contestant in field.items():
-            match contestant.mix:
-                case "warm":
-                    requests = warm
-                case "new":
-                    requests = audience.new(int(RATE_GUESS * seconds))
-                case "cold":
-                    requests = audience.cold(int(RATE_GUESS * seconds))
             once = contestant.mix != "warm"
+            requests = warm
+            if once:
+                made = int(RATE_GUESS * seconds)
+                requests = audience.cold(made) if contestant.mix == "cold" else audience.new(made)
             found[-1][name] = await measure(contestant.server, requests, seconds, once=once)
         print(f"round {number + 1} of {count}", file=sys.stderr)
     return found
@@ -147,10 +144,11 @@ async def measured_rounds(
 
 def table(rounds: Sequence[Mapping[str, Run]]) -> str:
     """The figures for people: medians, and the span of CPU."""
-    lines = [
+    head = (
         f"{'':13} {'req/s':>8} {'CPU µs':>8} {'span':>13} {'store µs':>9} {'busy':>6}"
         f" {'generator':>10} {'p50 ms':>7} {'p99 ms':>7}"
-    ]
+    )
+    lines = [head]
     for name in rounds[0]:
         runs = [each[name] for each in rounds]
         run = median(runs)

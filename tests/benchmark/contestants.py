@@ -1,8 +1,8 @@
 """Who is measured? Every server of the benchmarks, started as it would be run in earnest.
 
 All have one worker and the same ground to stand on (:class:`Ground`): the same ten edges, and the
-same City database. Each that needs a store has a Valkey of its own, the one that the gateway brings,
-with the options that the gateway gives it, on a Unix socket.
+same City database. Each that needs a store has a Valkey of its own: the one that the gateway
+brings, with the options that the gateway gives it, on a Unix socket.
 """
 
 import contextlib
@@ -145,9 +145,11 @@ def nginx(ground: Ground) -> Iterator[Server]:
     folder = ground.folder / "nginx"
     folder.mkdir()
     port = free_port()
-    with store(folder) as (path, process):
-        with opponent(folder, ground.database, EDGES, path, port) as worker:
-            yield Server(port, worker, process)
+    with (
+        store(folder) as (path, process),
+        opponent(folder, ground.database, EDGES, path, port) as worker,
+    ):
+        yield Server(port, worker, process)
 
 
 @contextlib.contextmanager

@@ -59,14 +59,14 @@ def playlist(variants: int = VARIANTS, renditions: int = RENDITIONS) -> bytes:
     codecs = ("avc1.640028", "hvc1.2.4.L123.B0", "avc1.64001f")
     for at in range(variants):
         height = (240, 360, 480, 720, 1080, 2160)[at % 6]
-        lines += [
+        lines.append(
             f"#EXT-X-STREAM-INF:BANDWIDTH={200_000 + at * 170_000},"
             f"AVERAGE-BANDWIDTH={150_000 + at * 150_000},"
             f'CODECS="{codecs[at * 3 // variants]},mp4a.40.2",'
             f"RESOLUTION={height * 16 // 9}x{height},FRAME-RATE=30.000,VIDEO-RANGE=SDR,"
-            f'AUDIO="aac{at % 6}",SUBTITLES="subs",CLOSED-CAPTIONS=NONE',
-            f"video/{at}/prog_index.m3u8",
-        ]
+            f'AUDIO="aac{at % 6}",SUBTITLES="subs",CLOSED-CAPTIONS=NONE'
+        )
+        lines.append(f"video/{at}/prog_index.m3u8")
     return ("\n".join(lines) + "\n").encode()
 
 
