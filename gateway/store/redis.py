@@ -8,7 +8,7 @@ a few requests in a row at most that, and the rest nothing.
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from random import SystemRandom
 
@@ -30,6 +30,7 @@ from gateway.store.protocol import (
     StoreUnavailable,
     Trouble,
 )
+from gateway.store.writes import DELAY_S, MAX_BYTES, MAX_WRITES, SET_ALL, Write, words_of
 
 PROBE_INTERVAL_S = 0.5
 PROBE_TTL_MS = b"10000"
@@ -77,6 +78,10 @@ class RedisStore:
         self._state: State = "down"
         self._trouble: Trouble | None = Trouble.CONNECTING
         self._hold_writes_until = 0.0
+        self._waiting: dict[bytes, Write] = {}
+        self._waiting_bytes = 0
+        self._sending: asyncio.TimerHandle | None = None
+        self._sent_again = False
 
     def beside(self, timeout_s: float) -> "RedisStore":
         """Another store on the same server, with a connection and a deadline of its own. What is
@@ -184,7 +189,11 @@ class RedisStore:
 
     async def flush(self) -> None:
         """See ``Store.flush``. Replies come in order: after this one, all earlier ones are in."""
+        self._send_writes()
+        self._sent_again = False
         await self._ready().tell(b"PING")
+        if self._sent_again:
+            await self._ready().tell(b"PING")
 
     def _ready(self) -> Pipeline:
         if self._pipeline is None:
@@ -221,9 +230,43 @@ class RedisStore:
         elif len(value) > MAX_VALUE_BYTES:
             self._give_up(name, Trouble.OVERFLOW, 0.0)
         else:
-            ttl_ms = b"%d" % max(1, round(ttl_s * 1000))
-            reply = self._pipeline.tell(b"SET", key, value, b"PX", ttl_ms)
-            reply.add_done_callback(partial(self._written, name, started))
+            self._waiting[key] = Write(name, value, max(1, round(ttl_s * 1000)), started)
+            self._waiting_bytes += len(value)
+            if len(self._waiting) >= MAX_WRITES or self._waiting_bytes >= MAX_BYTES:
+                self._send_writes()
+            elif self._sending is None:
+                self._sending = asyncio.get_running_loop().call_later(DELAY_S, self._send_writes)
+
+    def _send_writes(self) -> None:
+        """Send what waits to be written, in one command."""
+        if self._sending is not None:
+            self._sending.cancel()
+            self._sending = None
+        writes, self._waiting, self._waiting_bytes = self._waiting, {}, 0
+        if not writes:
+            return
+        if self._pipeline is None:
+            for write in writes.values():
+                self._give_up(write.name, self._trouble or Trouble.LOST, 0.0)
+            return
+        words = words_of(writes)
+        reply = self._pipeline.tell(b"EVALSHA", SET_ALL.sha, *words)
+        reply.add_done_callback(partial(self._all_written, self._pipeline, writes, words))
+
+    def _all_written(
+        self,
+        pipeline: Pipeline,
+        writes: Mapping[bytes, Write],
+        words: tuple[bytes, ...],
+        reply: asyncio.Future[Reply],
+    ) -> None:
+        if isinstance(reply.exception(), NoScriptError):  # a Redis that is new, or has forgotten
+            self._sent_again = True
+            again = pipeline.tell(b"EVAL", SET_ALL.text, *words)
+            again.add_done_callback(partial(self._all_written, pipeline, writes, words))
+            return
+        for write in writes.values():
+            self._written(write.name, write.asked_at, reply)
 
     def _written(self, name: str, started: float, reply: asyncio.Future[Reply]) -> None:
         seconds = asyncio.get_running_loop().time() - started
