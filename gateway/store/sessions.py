@@ -1,28 +1,47 @@
 """What is remembered of a session, in the store and, in case that it is gone, in this process."""
 
-from cachetools import TTLCache
+from collections.abc import Callable
+from time import monotonic
 
 from gateway.client.session import SessionRecord
 from gateway.observe.metrics import STORE_GARBAGE
+from gateway.recent import Recent
 from gateway.store.protocol import Store, StoreUnavailable, Trouble
 
 REMEMBERED = 16_384
 """So many sessions each worker remembers by itself (some 15 MB)."""
 
+TRUST_S = 5.0
+"""So long the store is not asked again for a session that this worker has just seen. A player's
+next request mostly comes to the same worker; another worker's measurement may be that much late."""
+
 
 class Sessions:
     """Session records. The store's count; this process's own stand in where it has none."""
 
-    def __init__(self, store: Store, ttl_s: float) -> None:
-        """A record is kept for ``ttl_s`` seconds after it was last written."""
+    def __init__(
+        self,
+        store: Store,
+        ttl_s: float,
+        *,
+        trust_s: float = TRUST_S,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """A record is kept for ``ttl_s`` seconds after it was last written. ``clock`` gives
+        seconds that never go back."""
         self._store = store
         self.ttl_s = ttl_s
-        self._own: TTLCache[str, SessionRecord] = TTLCache(REMEMBERED, ttl_s)
+        self._trust_s = trust_s
+        self._clock = clock
+        self._own: Recent[str, tuple[SessionRecord, float]] = Recent(REMEMBERED)
 
     async def get(self, session: str) -> tuple[SessionRecord, Trouble | None]:
         """The record of a session, empty when nothing is known, and why the store could not be
         asked if it could not: then the record is not ``whole``."""
-        own = self._own.get(session)
+        fresh = self.fresh(session)
+        if fresh is not None:
+            return fresh, None
+        own = self._known(session)
         try:
             data = await self._store.get_session(session)
         except StoreUnavailable as error:
@@ -30,19 +49,37 @@ class Sessions:
         if data is not None:
             stored = SessionRecord.from_bytes(data)
             if stored is not None:
+                self._keep(session, stored)
                 return stored, None
             STORE_GARBAGE.inc()
         if own is None:
-            return SessionRecord(), None
-        found = SessionRecord(own.estimate, own.places)
-        self._write(session, found)  # the store has lost it
+            found = SessionRecord()
+        else:
+            found = SessionRecord(own.estimate, own.places)
+            self._write(session, found)  # the store has lost it
+        self._keep(session, found)
         return found, None
+
+    def fresh(self, session: str) -> SessionRecord | None:
+        """The record of a session that this worker has seen a moment ago, else None."""
+        known = self._own.get(session)
+        if known is None or self._clock() - known[1] > self._trust_s or not known[0].whole:
+            return None
+        return known[0]
 
     def put(self, session: str, record: SessionRecord) -> None:
         """Remember a record; nobody waits for it. One that is not whole stays in this process."""
-        self._own[session] = record
+        self._keep(session, record)
         if record.whole:
             self._write(session, record)
+
+    def _known(self, session: str) -> SessionRecord | None:
+        """What this process knows of it, however long ago, as long as the store would keep it."""
+        known = self._own.get(session)
+        return known[0] if known is not None and self._clock() - known[1] <= self.ttl_s else None
+
+    def _keep(self, session: str, record: SessionRecord) -> None:
+        self._own.put(session, (record, self._clock()))
 
     def _write(self, session: str, record: SessionRecord) -> None:
         self._store.put_session_later(session, record.to_bytes(), self.ttl_s)

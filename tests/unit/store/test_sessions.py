@@ -27,7 +27,7 @@ async def test_workers_share_what_they_know(server: Valkey) -> None:
     """What one remembers another finds; a session that nobody knows is empty, and whole."""
     store = connect(server.url, timeout_ms=500)
     await store.start()
-    one, other = Sessions(store, 60), Sessions(store, 60)
+    one, other = Sessions(store, 60), Sessions(store, 60, trust_s=0)
     assert (SessionRecord(), None) == await other.get("s")
     one.put("s", RECORD)
     await store.flush()
@@ -41,7 +41,7 @@ async def test_this_process_stands_in_for_a_store_that_is_gone(server: Valkey) -
     """With what it knows itself, which must not replace what is stored."""
     store = connect(server.url, timeout_ms=100)
     await store.start()
-    sessions = Sessions(store, 60)
+    sessions = Sessions(store, 60, trust_s=0)
     sessions.put("s", RECORD)
     server.kill()
     found, trouble = await sessions.get("s")
@@ -71,7 +71,7 @@ async def test_what_the_store_has_lost_is_written_again(
     """By the worker that still knows it; garbage is counted."""
     store = connect(server.url, timeout_ms=500)
     await store.start()
-    sessions = Sessions(store, 60)
+    sessions = Sessions(store, 60, trust_s=0)
     sessions.put("s", RECORD)
     await store.flush()
     server.command(*loss)
@@ -87,3 +87,32 @@ async def test_the_store_that_is_not_started_is_trouble() -> None:
     """It is said why."""
     sessions = Sessions(connect("unix:///nowhere", timeout_ms=50), 60)
     assert Trouble.CONNECTING == (await sessions.get("s"))[1]
+
+
+async def test_a_session_seen_a_moment_ago_is_not_asked_for(server: Valkey) -> None:
+    """The store is asked again when that moment is over: others may have measured by then."""
+    now = 100.0
+    store = connect(server.url, timeout_ms=500)
+    await store.start()
+    mine, theirs = Sessions(store, 60, trust_s=5, clock=lambda: now), Sessions(store, 60)
+    assert mine.fresh("s") is None
+    assert (SessionRecord(), None) == await mine.get("s")
+    theirs.put("s", RECORD)
+    await store.flush()
+    now = 105.0
+    assert (SessionRecord(), None) == await mine.get("s")
+    now = 105.1
+    assert (RECORD, None) == await mine.get("s")
+    now = 110.0
+    assert RECORD == mine.fresh("s")
+    now = 166.0
+    server.kill()
+    assert SessionRecord(whole=False) == (await mine.get("s"))[0]
+    await store.close()
+
+
+async def test_a_partial_record_is_never_trusted(server: Valkey) -> None:
+    """The store may know more."""
+    sessions = Sessions(connect(server.url, timeout_ms=50), 60)
+    sessions.put("s", SessionRecord(whole=False))
+    assert sessions.fresh("s") is None
