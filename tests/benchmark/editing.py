@@ -130,16 +130,18 @@ def timed(work: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[s
     return {name: Cost(min(each), statistics.median(each)) for name, each in found.items()}
 
 
+RATIOS = {
+    "editing: whole to m3u8.loads": ("whole", "m3u8.loads"),
+    "editing: cached bytes to split and join": ("cached bytes", "split and join"),
+}
+
+
 def ratios(costs: dict[str, Cost] | None = None) -> dict[str, Ratio]:
     """What the guard watches: medians, to the references of the same run."""
     found = timed(steps()) if costs is None else costs
     return {
-        "editing: whole to m3u8.loads": Ratio(
-            found["whole"].median / found["m3u8.loads"].median, "lower"
-        ),
-        "editing: cached bytes to split and join": Ratio(
-            found["cached bytes"].median / found["split and join"].median, "lower"
-        ),
+        name: Ratio(found[step].median / found[reference].median, "lower")
+        for name, (step, reference) in RATIOS.items()
     }
 
 

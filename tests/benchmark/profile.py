@@ -28,7 +28,6 @@ from tests.benchmark.bench_generator import Volley, fire
 from tests.benchmark.city import city_database
 from tests.benchmark.contestants import Ground, Server
 
-
 _LOOP = "Runner.run (asyncio/runners.py"
 
 

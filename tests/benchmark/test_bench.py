@@ -12,6 +12,10 @@ import pytest
 from tests.benchmark.bench_generator import GeneratorError, Volley, fire
 from tests.benchmark.bench_process import PROC, ProcessTree
 
+CHUNKED = (
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"3\r\nabc\r\nA;x=1\r\n0123456789\r\n0\r\n\r\n"
+)
 OK = b"HTTP/1.1 200 OK\r\nX: 1\r\nContent-Length: 3\r\n\r\nabc"
 
 
@@ -47,6 +51,9 @@ async def served(pieces: list[bytes], count: int) -> Volley:
         ("head and body apart", [OK[:-3], OK[-3:]]),
         ("cut in the head", [OK[:20], OK[20:]]),
         ("cut in the body", [OK[:-1], OK[-1:]]),
+        ("chunks", [CHUNKED]),
+        ("chunks cut in a size", [CHUNKED[:-17], CHUNKED[-17:]]),
+        ("chunks cut before the last line", [CHUNKED[:-2], CHUNKED[-2:]]),
         ("lower case", [OK.replace(b"Content-Length", b"content-length")]),
     ],
 )
