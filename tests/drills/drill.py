@@ -92,6 +92,8 @@ class Figures:
     """The bounds that were not held, in words; without that of the latency."""
     slow: str
     """How that of the latency was not held; empty when it was."""
+    runs: int = 1
+    """How often it was run; these figures are the last run's."""
 
     @property
     def added_p99_ms(self) -> float:
