@@ -188,9 +188,9 @@ They are part of `make test`.
 
 ## How it is measured
 
-- The config is the shipped one, with two exceptions. The origin lets its copies be used for a second
-  and one more while they are fetched again, so that they are stale soon; and edges that come back
-  have all their viewers again after 2 s instead of 30, so that it can be seen.
+- The config is the shipped one, with two exceptions. The origin lets its copies be used for one
+  second, and one more while they are fetched again, so that they are stale soon; and edges that
+  come back have all their viewers again after 2 s instead of 30, so that it can be seen.
 - Players ask 100 times a second, from three continents, with three devices and with sessions of
   their own. The rate is kept however slow the answers are, and a latency counts from the moment at
   which the request was due.
