@@ -49,6 +49,7 @@ RATE_GUESS = 4_000
 them all ends early."""
 CONNECTIONS = 16
 COMPARED_ANSWERS = 1_000
+BUSY = 0.9
 
 Mix = Literal["warm", "new", "cold"]
 
@@ -157,6 +158,11 @@ def table(rounds: Sequence[Mapping[str, Run]]) -> str:
             f"{name:13} {run.requests_per_s:8.0f} {run.cpu_us:8.1f} {span:>13}"
             f" {run.store_cpu_us:9.1f} {run.busy:6.0%} {run.generator_load:10.0%}"
             f" {run.p50_ms:7.2f} {run.p99_ms:7.2f}"
+        )
+    if any(median([each[name] for each in rounds]).busy < BUSY for name in rounds[0]):
+        lines.append(
+            f"Where busy is below {BUSY:.0%}, something else had the core, or the generator was too"
+            " slow: requests/s are too few there, CPU is right."
         )
     return "\n".join(lines)
 

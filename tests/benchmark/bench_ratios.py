@@ -52,10 +52,13 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A ratio of two contestants: ``figure`` of ``of`` over ``to``."""
+    """A ratio of two contestants: CPU for each request of ``of`` over that of ``to``.
+
+    Requests/s for each core are the reciprocal of that. They are not taken from the clock: what
+    else runs on the machine takes its share of the core from one more than from the other.
+    """
 
     name: str
-    figure: Literal["requests_per_s", "cpu_us"]
     of: str
     to: str
     better: Literal["higher", "lower"]
@@ -63,20 +66,14 @@ class Question:
 
 
 QUESTIONS = (
-    Question("warm: requests/s to bare", "requests_per_s", "warm", "bare", "higher", 0.75),
-    Question("warm: requests/s to starlette", "requests_per_s", "warm", "starlette", "higher", 1.1),
-    Question("warm: nginx's CPU to ours", "cpu_us", "nginx", "warm", "higher", 1.0),
-    Question("warm-granian: nginx's CPU to ours", "cpu_us", "nginx", "warm-granian", "higher", 1.0),
-    Question(
-        "warm-granian: requests/s to bare-granian",
-        "requests_per_s",
-        "warm-granian",
-        "bare-granian",
-        "higher",
-    ),
-    Question("new: CPU to bare", "cpu_us", "new", "bare", "lower"),
+    Question("warm: requests/s per core to bare", "bare", "warm", "higher", 0.75),
+    Question("warm: requests/s per core to starlette", "starlette", "warm", "higher", 1.1),
+    Question("warm: requests/s per core to nginx", "nginx", "warm", "higher", 1.0),
+    Question("warm-granian: requests/s per core to bare", "bare", "warm-granian", "higher"),
+    Question("warm-granian: the same to nginx", "nginx", "warm-granian", "higher", 1.0),
+    Question("new: CPU to bare", "new", "bare", "lower"),
     # 400 µs, on a machine where the bare server takes 38.
-    Question("cold: CPU to bare", "cpu_us", "cold", "bare", "lower", 400 / 38),
+    Question("cold: CPU to bare", "cold", "bare", "lower", 400 / 38),
 )
 
 
@@ -85,10 +82,7 @@ def ratios(rounds: Sequence[Mapping[str, Run]]) -> dict[str, Ratio]:
     found = {}
     for ask in QUESTIONS:
         if all(ask.of in each and ask.to in each for each in rounds):
-            values = [
-                getattr(each[ask.of], ask.figure) / getattr(each[ask.to], ask.figure)
-                for each in rounds
-            ]
+            values = [each[ask.of].cpu_us / each[ask.to].cpu_us for each in rounds]
             found[ask.name] = Ratio(statistics.median(values), ask.better, ask.goal)
     return found
 

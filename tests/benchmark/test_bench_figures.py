@@ -40,9 +40,9 @@ def test_ratios_are_taken_within_a_round() -> None:
         for slow in (1.0, 0.5, 0.9)
     ]
     found = bench_ratios.ratios(rounds)
-    assert {"warm: requests/s to bare"} == found.keys()
-    assert pytest.approx(0.8) == found["warm: requests/s to bare"].value
-    assert found["warm: requests/s to bare"].met is True
+    assert {"warm: requests/s per core to bare"} == found.keys()
+    assert pytest.approx(0.8) == found["warm: requests/s per core to bare"].value
+    assert found["warm: requests/s per core to bare"].met is True
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,8 @@ def test_the_members_of_a_decision() -> None:
 
 
 def test_the_opponent_does_the_same_work(tmp_path: Path) -> None:
-    """nginx answers as the gateway does, playlist for playlist, but for few odd devices."""
+    """nginx decides as the gateway does but for few odd devices. (Edges differ here: the embedded
+    database knows countries, and the gateway spreads their viewers.)"""
     if (why := opponent.missing()) is not None:
         pytest.skip(why)
     ground = Ground(tmp_path, EMBEDDED)
@@ -186,4 +187,4 @@ def test_the_opponent_does_the_same_work(tmp_path: Path) -> None:
         contestants.gateway(ground.config_file()) as ours,
     ):
         found = agreement(theirs.port, ours.port, requests)
-    assert min(found.shares[name] for name in ("device", "profile", "rungs", "playlist")) > 0.9
+    assert min(found.shares[name] for name in ("device", "country", "profile", "rungs")) > 0.95
