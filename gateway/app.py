@@ -147,6 +147,7 @@ class Application:
         self.gateway.runtime = _runtime(
             loaded, self.gateway.runtime, self.gateway.store, self.gateway.geo
         )
+        self.gateway.known.clear()
         self._health.configure(loaded.settings.health)
         self._dns.use(templates_of(loaded.settings), loaded.settings.dns)
         self.keeper.judged("config", drains_of(loaded.settings))
@@ -155,6 +156,7 @@ class Application:
     def use_fleet(self, fleet: Fleet) -> None:
         """Decide over ``fleet`` from now on."""
         self.gateway.fleet = fleet
+        self.gateway.known.clear()
         self.gateway.leases.use(fleet)
 
     @contextlib.asynccontextmanager
@@ -252,6 +254,7 @@ def _runtime(loaded: Loaded, previous: Runtime | None, store: Store, geo: GeoLoo
             TrustedProxies.of(str(network) for network in settings.server.trusted_proxies),
             geo,
         ),
+        timed=any(rule.when.time_of_day is not None for rule in loaded.policy.rules),
         zone=ZoneInfo(settings.policy.time_zone),
         source=_source(settings, previous, store),
     )

@@ -33,6 +33,7 @@ RESTART: Final = NeedsRestart()
 class Hidden:
     """Marks a key whose value no message may show."""
 
+
 Flag = Annotated[bool, Strict(), Allowed("true or false")]
 Text = Annotated[str, Field(min_length=1, max_length=200), Allowed("text of 1 to 200 characters")]
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from starlette.requests import Request
+from starlette.types import Scope
 
 from gateway.client.asset import AssetError, asset_id
 from gateway.client.facts import Facts
@@ -15,6 +15,7 @@ from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
 from gateway.http import problems
 from gateway.http.intake import gather
+from gateway.http.known import Counter
 from gateway.http.placement import Lease, lease, remember
 from gateway.http.problems import Problem
 from gateway.http.request_headers import Headers, read_headers
@@ -57,12 +58,12 @@ def valid_asset(text: str) -> str:
         raise problems.no_such_asset(str(error)) from error
 
 
-async def answer(gateway: Gateway, request: Request, asset: str, *, take: bool) -> Answer:
+async def answer(gateway: Gateway, scope: Scope, asset: str, *, take: bool) -> Answer:
     """Everything up to the decision, in order. With ``take`` the player goes to the edge that it
     is told, and counts there. Raises :class:`Problem`."""
     runtime, fleet = gateway.runtime, gateway.fleet
     marks: list[tuple[str, float]] = []
-    asked, headers, facts = await _read(gateway, runtime, request, asset)
+    asked, headers, facts = await _read(gateway, runtime, scope, asset)
     marks.append(("facts", time.perf_counter()))
     source = await _load(runtime, asset)
     marks.append(("source", time.perf_counter()))
@@ -101,7 +102,7 @@ async def answer(gateway: Gateway, request: Request, asset: str, *, take: bool) 
 
 
 async def answer_many(
-    gateway: Gateway, request: Request, assets: Sequence[str]
+    gateway: Gateway, scope: Scope, assets: Sequence[str]
 ) -> list[Answer | Problem]:
     """The decisions for several assets and one client, in their order, each or why there is none.
 
@@ -109,7 +110,7 @@ async def answer_many(
     one. Leases are neither taken nor looked at: full edges come last by the fleet's own state.
     """
     runtime, fleet = gateway.runtime, gateway.fleet
-    asked, headers, one = await _read(gateway, runtime, request, "")
+    asked, headers, one = await _read(gateway, runtime, scope, "")
     sources = await asyncio.gather(*(_load_or_problem(runtime, asset) for asset in assets))
     ready: list[tuple[int, Facts, SourceManifest, Choice, Wanted]] = []
     found: dict[int, Answer | Problem] = {}
@@ -147,15 +148,15 @@ async def answer_many(
 
 
 async def _read(
-    gateway: Gateway, runtime: Runtime, request: Request, asset: str
+    gateway: Gateway, runtime: Runtime, scope: Scope, asset: str
 ) -> tuple[RequestParameters, Headers, Facts]:
     """What the request says, and the facts that follow."""
     try:
-        asked = parse(request.scope["query_string"])
+        asked = parse(scope["query_string"])
     except ParameterError as error:
         raise problems.bad_parameter(error.name, str(error)) from error
-    headers = read_headers(request.scope["headers"])
-    peer = request.scope.get("client")
+    headers = read_headers(scope["headers"])
+    peer = scope.get("client")
     facts = await gather(gateway, runtime, asset, asked, headers, peer[0] if peer else None)
     return asked, headers, facts
 
@@ -174,9 +175,13 @@ def _wanted(
 def _counted(answered: Answer) -> Answer:
     device, cache = answered.facts.device.kind, answered.cache
     metrics.decisions(answered.decision.profile, device, cache).inc()
-    edge = answered.edges[0]
-    metrics.edge_selections(edge.template or edge.id).inc()
+    edge_counter(answered.edges[0]).inc()
     return answered
+
+
+def edge_counter(edge: Edge) -> Counter:
+    """What counts the answers that name ``edge``; edges of one DNS name count as one."""
+    return metrics.edge_selections(edge.template or edge.id)
 
 
 async def _load_or_problem(runtime: Runtime, asset: str) -> SourceManifest | Problem:

@@ -33,7 +33,7 @@ async def decisions(request: Request) -> Response:
     """
     gateway: Gateway = request.app.gateway
     assets = _assets(await _body(request))
-    answers = await answer_many(gateway, request, assets)
+    answers = await answer_many(gateway, request.scope, assets)
     found = []
     base_url, query = str(request.base_url), request.scope["query_string"]
     for asset, answered in zip(assets, answers, strict=True):

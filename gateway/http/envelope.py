@@ -9,13 +9,13 @@ import time
 from collections.abc import Iterable
 
 import structlog
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.http import problems
 from gateway.http.headers import ALLOWED, EXPOSED, request_id
+from gateway.http.playback import play
 from gateway.http.problems import Problem
 from gateway.http.runtime import Gateway
 from gateway.observe import metrics
@@ -47,13 +47,16 @@ class Envelope:
             return
         start = time.perf_counter()
         path: str = scope["path"]
-        headers = Headers(scope=scope)
-        identity = request_id(headers.get("x-request-id"))
+        given: bytes | None = None
+        origin: bytes | None = None
+        for name, value in scope["headers"]:
+            if name == b"x-request-id":
+                given = given or value
+            elif name == b"origin":
+                origin = origin or value
+        identity = request_id(None if given is None else given.decode("latin-1"))
         set_request_id(identity)
-        added = (
-            (b"x-request-id", identity.encode("ascii")),
-            *self._cors(headers.get("origin")),
-        )
+        added = ((b"x-request-id", identity.encode("ascii")), *self._cors(origin))
         status: int | None = None
 
         async def send_with_headers(message: Message) -> None:
@@ -91,6 +94,8 @@ class Envelope:
             self._admit(scope)
             if scope["method"] == "OPTIONS" and scope["path"].startswith("/v1/"):
                 await _preflight()(scope, receive, send)
+            elif scope["path"].startswith("/v1/play/"):
+                await play(scope, receive, send)  # nearly every request: no router is asked
             else:
                 await self._app(scope, receive, send)
         except Problem as problem:
@@ -113,14 +118,14 @@ class Envelope:
         if len(scope["path"]) + len(scope["query_string"]) > longest:
             raise problems.url_too_long(longest)
 
-    def _cors(self, origin: str | None) -> Iterable[tuple[bytes, bytes]]:
+    def _cors(self, origin: bytes | None) -> Iterable[tuple[bytes, bytes]]:
         """Who may read the answer (F11). ``*``, or the caller's own origin where it is listed."""
         allowed = self._gateway.runtime.settings.server.cors_origins
         if "*" in allowed:
             return _ANYBODY
-        if origin is None or origin not in allowed:
+        if origin is None or origin.decode("latin-1") not in allowed:
             return _NOBODY
-        return ((b"access-control-allow-origin", origin.encode("latin-1")), _EXPOSE, *_NOBODY)
+        return ((b"access-control-allow-origin", origin), _EXPOSE, *_NOBODY)
 
 
 def _preflight() -> Response:

@@ -8,9 +8,6 @@ import time
 from functools import partial
 from hashlib import blake2b
 
-from starlette.requests import Request
-from starlette.responses import Response
-
 from gateway.client.facts import Facts
 from gateway.decision import Choice, Decision, Policy, reasons_of
 from gateway.edge.edge import Edge
@@ -24,14 +21,12 @@ from manifests.hls.multivariant import MultivariantPlaylist
 _HASHES = 2**64
 
 
-def tell_placed(gateway: Gateway, request: Request, answer: Answer, response: Response) -> Response:
-    """Leave an event behind if the answer is one to be told of; ``response`` goes on as it is."""
+def tell_placed(gateway: Gateway, answer: Answer) -> None:
+    """Leave an event behind of a playlist that a player got."""
     settings = answer.runtime.settings.events
     queue = gateway.events
     if not settings.enabled or queue is None:
-        return response
-    if request.method != "GET" or response.status_code != 200:  # noqa: PLR2004
-        return response
+        return
     name, place = _hashes(answer.facts.viewer or answer.facts.asset)
     if place < settings.sample * _HASHES:
         session = None if answer.facts.session is None else name
@@ -51,7 +46,6 @@ def tell_placed(gateway: Gateway, request: Request, answer: Answer, response: Re
             cache=answer.cache,
         )
         queue.offer(recipe, settings.queue_length)
-    return response
 
 
 def _hashes(viewer: str) -> tuple[str, int]:

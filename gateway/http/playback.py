@@ -7,11 +7,11 @@ import json
 import time
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from gateway.edge.edge import Edge
 from gateway.http import problems
-from gateway.http.answer import Answer, answer, valid_asset
+from gateway.http.answer import Answer, answer, edge_counter, valid_asset
 from gateway.http.bodies import Body, matches
 from gateway.http.compression import negotiate
 from gateway.http.decision_json import check_fields, members
@@ -23,28 +23,89 @@ from gateway.http.headers import (
     gateway_decision,
     server_timing,
 )
+from gateway.http.known import OfSession, key_of
+from gateway.http.reply import RawHeaders, Reply
 from gateway.http.runtime import Gateway
+from gateway.observe import metrics
+from gateway.store.decisions import Cache
 from manifests.hls.multivariant import QueryParameterError, write
 from manifests.hls.rebase import rebaser
 
 _PLAY, _HLS, _DASH = "/v1/play/", ".m3u8", ".mpd"
+_METHODS = ("GET", "HEAD")
+_OK = 200
+_ALWAYS = (
+    (b"vary", VARY.encode("ascii")),
+    (b"accept-ch", ACCEPT_CH.encode("ascii")),
+    (b"timing-allow-origin", b"*"),
+)
 
 
-async def play(request: Request) -> Response:
-    """``GET|HEAD /v1/play/{asset}``, with ``.m3u8``, ``.mpd`` or nothing after it."""
+async def play(scope: Scope, receive: Receive, send: Send) -> None:
+    """``GET|HEAD /v1/play/{asset}``, with ``.m3u8``, ``.mpd`` or nothing after it. An ASGI
+    application; raises :class:`gateway.http.problems.Problem`."""
+    if scope["method"] not in _METHODS:
+        raise problems.method_not_allowed(scope["method"], ", ".join(_METHODS))
     start = time.perf_counter()
-    gateway: Gateway = request.app.gateway
-    path = request.scope["path"].removeprefix(_PLAY)  # not the router's: it drops a last newline
-    if path.endswith(_DASH):
+    path: str = scope["path"].removeprefix(_PLAY)
+    if path.endswith(_HLS):
+        reply = await _playlist(scope, path.removesuffix(_HLS), start)
+    elif path.endswith(_DASH):
         valid_asset(path.removesuffix(_DASH))
         raise problems.not_available_yet("DASH")
-    if not path.endswith(_HLS):
-        return _json(request, await answer(gateway, request, valid_asset(path), take=False), start)
-    take = request.method == "GET"
-    found = await answer(gateway, request, valid_asset(path.removesuffix(_HLS)), take=take)
+    else:
+        reply = await _json(Request(scope, receive), path, start)
+    await reply(scope, receive, send)
+
+
+async def _playlist(scope: Scope, path: str, start: float) -> Reply:
+    """The playlist: as it was given a moment ago, or written now."""
+    gateway: Gateway = scope["app"].gateway
+    runtime = gateway.runtime
+    each_counts = gateway.leases.active or runtime.settings.events.enabled
+    key = None if each_counts else key_of(scope, int(time.time() // 60) if runtime.timed else 0)
+    before = None if key is None else gateway.known.find(gateway, key)
+    if before is not None:
+        for counter in before.counters:
+            counter.inc()
+        return _timed(before.reply, b"known;dur=%.3f" % ((time.perf_counter() - start) * 1000))
+    take = scope["method"] == "GET"
+    found = await answer(gateway, scope, valid_asset(path), take=take)
     body = _body(gateway, found)
     found.marks.append(("write", time.perf_counter()))
-    return tell_placed(gateway, request, found, _finish(found, body, MANIFEST_TYPE, start))
+    reply = _finish(found, body, MANIFEST_TYPE, found.cache)
+    if key is not None and runtime is gateway.runtime and found.fleet is gateway.fleet:
+        local = reply if found.cache == "local" else _finish(found, body, MANIFEST_TYPE, "local")
+        _keep(gateway, key, local, found)
+    if take and reply.status == _OK:
+        tell_placed(gateway, found)
+    return _timed(reply, server_timing(found.marks, start).encode("ascii"))
+
+
+def _timed(reply: Reply, timing: bytes) -> Reply:
+    return Reply(reply.status, (*reply.headers, (b"server-timing", timing)), reply.body)
+
+
+def _keep(gateway: Gateway, key: bytes, reply: Reply, found: Answer) -> None:
+    """Keep a playlist for those who ask the very same."""
+    facts, session = found.facts, None
+    if facts.session is not None:
+        record = gateway.sessions.fresh(facts.session)
+        if record is None:  # the store could not be asked: it may know more
+            return
+        speed = facts.throughput
+        source = None if speed is None else speed.source
+        session = OfSession(
+            name=facts.session,
+            places=record.places,
+            estimate=record.estimate if source == "session" else None,
+            measured_kbps=speed.kbps if speed and source in ("query", "cmcd") else None,
+        )
+    counters = (
+        metrics.decisions(found.decision.profile, facts.device.kind, "local"),
+        edge_counter(found.edges[0]),
+    )
+    gateway.known.keep(gateway, key, reply, found.source, facts.asset, session, counters)
 
 
 def _body(gateway: Gateway, answer: Answer) -> Body:
@@ -74,35 +135,37 @@ def _write(answer: Answer, edge: Edge) -> bytes:
         raise problems.bad_parameter(error.parameter, str(error)) from error
 
 
-def _finish(answer: Answer, body: Body, media_type: str, start: float) -> Response:
+def _finish(answer: Answer, body: Body, media_type: str, cache: Cache) -> Reply:
     """The answer with its headers, or 304 when the player has it already."""
+    server = answer.runtime.settings.server
     coding = negotiate(answer.headers.get("accept-encoding") or "")
-    if len(body.identity) < answer.runtime.settings.server.compress_min_bytes:
+    if len(body.identity) < server.compress_min_bytes:
         coding = "identity"
     etag = body.etag(coding)
-    headers = {
-        "Cache-Control": f"private, max-age={answer.runtime.settings.server.manifest_max_age_s}",
-        "ETag": etag,
-        "Vary": VARY,
-        "Accept-CH": ACCEPT_CH,
-        "Timing-Allow-Origin": "*",
-        "Gateway-Decision": gateway_decision(
-            answer.facts, answer.decision, answer.edges[0], answer.cache
-        ),
-        "Server-Timing": server_timing(answer.marks, start),
-    }
+    decision = gateway_decision(answer.facts, answer.decision, answer.edges[0], cache)
+    headers: RawHeaders = (
+        (b"cache-control", b"private, max-age=%d" % server.manifest_max_age_s),
+        (b"etag", etag.encode("ascii")),
+        *_ALWAYS,
+        (b"gateway-decision", decision.encode("ascii")),
+    )
     if_none_match = answer.headers.get("if-none-match")
     if if_none_match is not None and matches(if_none_match, etag):
-        return Response(None, 304, headers)
+        return Reply(304, headers, b"")
+    data = body.coded(coding)
     if coding != "identity":
-        headers["Content-Encoding"] = coding
-    return Response(body.coded(coding), 200, headers, media_type)
+        headers = (*headers, (b"content-encoding", coding.encode("ascii")))
+    length = (b"content-length", b"%d" % len(data))
+    return Reply(_OK, (*headers, (b"content-type", media_type.encode("ascii")), length), data)
 
 
-def _json(request: Request, answer: Answer, start: float) -> Response:
+async def _json(request: Request, path: str, start: float) -> Reply:
     """The decision as JSON, whole or the members that ``?fields=`` names."""
-    wanted = check_fields(answer.asked.fields)
-    found = members(answer, str(request.base_url), request.scope["query_string"])
-    answer.marks.append(("write", time.perf_counter()))
-    data = json.dumps({name: found[name] for name in wanted}, ensure_ascii=False)
-    return _finish(answer, Body(data.encode()), "application/json", start)
+    gateway: Gateway = request.app.gateway
+    found = await answer(gateway, request.scope, valid_asset(path), take=False)
+    wanted = check_fields(found.asked.fields)
+    every = members(found, str(request.base_url), request.scope["query_string"])
+    found.marks.append(("write", time.perf_counter()))
+    data = json.dumps({name: every[name] for name in wanted}, ensure_ascii=False)
+    reply = _finish(found, Body(data.encode()), "application/json", found.cache)
+    return _timed(reply, server_timing(found.marks, start).encode("ascii"))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-_READ = {
+READ = {
     name.encode("ascii"): name
     for name in (
         "accept-encoding",
@@ -25,6 +25,7 @@ _READ = {
         "x-forwarded-for",
     )
 }
+"""Every header that an answer may depend on, but for what the envelope reads."""
 _LISTED = {"forwarded", "x-forwarded-for"}
 
 
@@ -49,7 +50,7 @@ def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
     by_name: dict[str, str] = {}
     lines: dict[str, list[str]] = {}
     for line in raw:
-        name = _READ.get(line[0])
+        name = READ.get(line[0])
         if name is None:
             continue
         text = line[1].decode("latin-1")

@@ -1,4 +1,4 @@
-"""The whole URL map, on one page."""
+"""The whole URL map, on one page; but for ``/v1/play/``, which the envelope hands on itself."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -8,7 +8,6 @@ from starlette.types import Receive, Scope, Send
 from gateway.http import problems
 from gateway.http.batch import decisions
 from gateway.http.operations import livez, openapi, prometheus, readyz
-from gateway.http.playback import play
 
 
 async def _not_yet(request: Request) -> Response:
@@ -24,7 +23,6 @@ async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: 
 def routes() -> list[BaseRoute]:
     """Every route of the gateway."""
     return [
-        Route("/v1/play/{asset:path}", play, methods=["GET", "HEAD"]),
         Route("/v1/decisions", decisions, methods=["POST"]),
         Route("/v1/steering/{asset:path}", _not_yet, methods=["GET", "HEAD"]),
         Route("/v1/cmcd", _not_yet, methods=["GET", "HEAD", "POST"]),

@@ -8,6 +8,7 @@ from gateway.decision import Policy
 from gateway.edge.fleet import Fleet
 from gateway.http.askers import Askers
 from gateway.http.bodies import Bodies
+from gateway.http.known import KnownAnswers
 from gateway.source.source import Source
 from gateway.store.bus import Bus
 from gateway.store.decisions import DecisionCache
@@ -21,11 +22,13 @@ from geodata.lookup import GeoLookup
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """The parts that follow from one version of the config; replaced as a whole."""
+    """The parts that follow from one version of the config; replaced as a whole. ``timed``: some
+    rule asks for the time of day."""
 
     settings: Settings
     policy: Policy
     askers: Askers
+    timed: bool
     zone: ZoneInfo
     source: Source
 
@@ -44,4 +47,5 @@ class Gateway:
     sessions: Sessions
     leases: Leases
     bodies: Bodies = field(default_factory=Bodies)
+    known: KnownAnswers = field(default_factory=KnownAnswers)
     events: EventQueue | None = None

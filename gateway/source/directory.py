@@ -110,6 +110,11 @@ class DirectorySource:
         """Read all files again when they are next asked for."""
         self._forget()
 
+    def current(self, asset: str) -> str | None:
+        """The version of the manifest in memory; it is there until the file changes."""
+        known = self._known.get(self._template.replace("{asset}", asset))
+        return known.version if isinstance(known, SourceManifest) else None
+
     def ready(self) -> str | None:
         """None when the root is there."""
         return None if self._root.is_dir() else f"{self._root} is not a directory"

@@ -35,6 +35,10 @@ class GeneratedSource:
     async def doubt(self) -> None:
         """The configured ladder is beyond doubt."""
 
+    def current(self, asset: str) -> str:  # noqa: ARG002
+        """The version of the ladder, which is that of every asset."""
+        return self._version
+
     def ready(self) -> str | None:
         """Always ready."""
         return None

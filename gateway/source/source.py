@@ -86,6 +86,11 @@ class Source(Protocol):
         """
         ...
 
+    def current(self, asset: str) -> str | None:
+        """The version of the manifest that ``load`` would give at once, without asking anybody;
+        None when it is not known, or may have changed."""
+        ...
+
     async def purge(self, asset: str) -> None:
         """Forget what is known of ``asset``: its next manifest comes from the source. Never
         raises."""

@@ -374,6 +374,10 @@ class FaultySource:
             await asyncio.Event().wait()
         raise RuntimeError("the secret inside")
 
+    def current(self, asset: str) -> str | None:  # noqa: ARG002
+        """It does not know."""
+        return None
+
     def ready(self) -> str | None:
         """It does not know."""
         return None

@@ -73,7 +73,7 @@ async def test_what_an_event_says(server: Valkey) -> None:
     before_ms = time.time() * 1000
     async with started(environ=on(server)) as client:
         answer = await client.get(f"{FILM}?speed=900&session=abc", headers=VIEWER)
-        decision = (await client.get("/v1/play/film?speed=900&session=abc", headers=VIEWER)).json()
+        decision = (await client.get("/v1/play/film?speed=900&session=abd", headers=VIEWER)).json()
     [entry] = entries(server)
     assert {b"v", b"id", b"event"} == set(entry)
     assert entry[b"id"].endswith(b"-1")

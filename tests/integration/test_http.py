@@ -79,11 +79,14 @@ def test_a_header_that_vary_names_does_change_the_decision(
 
 
 def test_server_timing_tells_the_stages(client: httpx.Client) -> None:
-    """Durations in milliseconds, for the four stages, in their order."""
-    timing = client.get(PLAYLIST, headers=VIEWER).headers["Server-Timing"]
-    found = re.findall(r"(\w+);dur=([0-9.]+)", timing)
-    assert ["facts", "source", "decide", "write"] == [name for name, _ in found]
-    assert 0 < sum(float(milliseconds) for _, milliseconds in found) < 5_000
+    """Durations in milliseconds, for the four stages, in their order; asked the very same again,
+    an answer is known."""
+    url = "/v1/play/server/timing.m3u8"
+    for stages in (["facts", "source", "decide", "write"], ["known"]):
+        timing = client.get(url, headers=VIEWER).headers["Server-Timing"]
+        found = re.findall(r"(\w+);dur=([0-9.]+)", timing)
+        assert stages == [name for name, _ in found]
+        assert 0 < sum(float(milliseconds) for _, milliseconds in found) < 5_000
 
 
 @pytest.mark.parametrize("path", [PLAYLIST, DECISION, "/v1/play/..", "/livez", "/metrics"])
@@ -663,8 +666,7 @@ def test_what_is_no_asset_id_is_not_found(
     """404 problems, whatever way it is written; never a redirect to something tidier."""
     answer = get_raw(default_gateway.url, b"/v1/play/" + asset + suffix)
     assert 404 == answer.status
-    kind = "no-such-path" if re.search(rb"%0a.", asset + suffix) else "no-such-asset"
-    assert kind == json.loads(answer.body)["type"].rpartition(":")[2]
+    assert "no-such-asset" == json.loads(answer.body)["type"].rpartition(":")[2]
     assert "location" not in answer.headers
 
 

@@ -88,6 +88,12 @@ class OriginSource:
             held = shelf.get(asset) or held
         return self._served(held)
 
+    def current(self, asset: str) -> str | None:
+        """The version of the copy in memory while it is fresh."""
+        held = self._shelf.get(asset)
+        fresh = held is not None and self._shelf.state(held) is State.FRESH
+        return held.manifest.version if held is not None and fresh else None
+
     def ready(self) -> str | None:
         """None when some origin answers, or there are copies to serve from."""
         if len(self._shelf) > 0 or self._others_hold_some:
