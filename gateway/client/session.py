@@ -58,8 +58,14 @@ class SessionRecord:
 
     def edge_of(self, asset: str) -> str | None:
         """The id of the edge that this session plays ``asset`` from; None when not known."""
-        name = asset_name(asset)
-        return next((place.edge for place in self.places if place.asset == name), None)
+        return self.edge_named(asset_name(asset))
+
+    def edge_named(self, name: bytes) -> str | None:
+        """Like ``edge_of``, by the asset's ``asset_name``."""
+        for place in self.places:
+            if place.asset == name:
+                return place.edge
+        return None
 
     def measured(self, estimate: SessionEstimate) -> Self:
         """With another speed estimate."""

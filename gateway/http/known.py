@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Protocol
 from starlette.types import Scope
 
 from gateway.client.estimate import SessionEstimate
-from gateway.client.session import SessionPlace
 from gateway.http.reply import Reply
 from gateway.http.request_headers import READ
 from gateway.recent import Recent
@@ -42,11 +41,13 @@ class Counter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OfSession:
-    """What an answer took from its session, which must still be so; and ``measured_kbps``, what
-    the request itself reports and the session remembers."""
+    """What an answer took from its session, which must still be so: that it plays the asset
+    (``asset_name``) from one of ``edges``, and the speed where it decided. ``measured_kbps`` is
+    what the request itself reports and the session remembers."""
 
     name: str
-    places: tuple[SessionPlace, ...]
+    asset: bytes
+    edges: tuple[str | None, ...]
     estimate: SessionEstimate | None
     measured_kbps: float | None
 
@@ -111,7 +112,7 @@ class KnownAnswers:
 
 def _still_so(gateway: "Gateway", session: OfSession) -> bool:
     record = gateway.sessions.fresh(session.name)
-    if record is None or record.places is not session.places:
+    if record is None or record.edge_named(session.asset) not in session.edges:
         return False
     if session.estimate is not None and record.estimate is not session.estimate:
         return False

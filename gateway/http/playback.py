@@ -9,6 +9,7 @@ import time
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from gateway.client.session import asset_name
 from gateway.edge.edge import Edge
 from gateway.http import problems
 from gateway.http.answer import Answer, answer, edge_counter, valid_asset
@@ -88,7 +89,7 @@ def _timed(reply: Reply, timing: bytes) -> Reply:
 
 def _keep(gateway: Gateway, key: bytes, reply: Reply, found: Answer) -> None:
     """Keep a playlist for those who ask the very same."""
-    facts, session = found.facts, None
+    facts, edge, session = found.facts, found.edges[0].id, None
     if facts.session is not None:
         record = gateway.sessions.fresh(facts.session)
         if record is None:  # the store could not be asked: it may know more
@@ -97,7 +98,9 @@ def _keep(gateway: Gateway, key: bytes, reply: Reply, found: Answer) -> None:
         source = None if speed is None else speed.source
         session = OfSession(
             name=facts.session,
-            places=record.places,
+            asset=asset_name(facts.asset),
+            # Whoever was placed afresh gets the same edge again when that is forgotten.
+            edges=(edge,) if facts.placed_on is not None else (edge, None),
             estimate=record.estimate if source == "session" else None,
             measured_kbps=speed.kbps if speed and source in ("query", "cmcd") else None,
         )
