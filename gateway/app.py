@@ -196,6 +196,7 @@ class Application:
             await asyncio.gather(*tasks, return_exceptions=True)
             if self._events is not None:
                 await self._events.finish()
+            self.gateway.sessions.flush()
             await self.gateway.runtime.source.close()
             await self._control_store.close()
             await self.gateway.store.close()

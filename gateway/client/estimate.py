@@ -63,8 +63,11 @@ class SessionEstimate:
             return self
         now = int(now_s)
         from_s, to_s = now - FORGOTTEN_S, now + CLOCK_SKEW_S
-        kept = [old for old in self.samples if from_s <= old.time_s <= to_s][1 - MAX_SAMPLES :]
-        latest = max([now, *(old.time_s for old in kept)])
+        kept = self.samples
+        if kept and not (from_s <= kept[0].time_s and kept[-1].time_s <= to_s):
+            kept = tuple(old for old in kept if from_s <= old.time_s <= to_s)
+        kept = kept[1 - MAX_SAMPLES :]
+        latest = max(now, kept[-1].time_s) if kept else now  # they are in order of time
         return type(self)((*kept, Sample(round(kbps), latest)))
 
     def kbps(self) -> int:
@@ -83,7 +86,7 @@ class SessionEstimate:
 
     def to_bytes(self) -> bytes:
         """A format byte and 12 bytes for each sample."""
-        return _FORMAT + b"".join(_SAMPLE.pack(*sample) for sample in self.samples)
+        return _FORMAT + b"".join([_SAMPLE.pack(*sample) for sample in self.samples])
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self | None:

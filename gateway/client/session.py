@@ -11,7 +11,7 @@ id, and the id. Records of the layout before (``0x01``, an estimate alone) are r
 
 import re
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple, Self
 
@@ -69,7 +69,7 @@ class SessionRecord:
 
     def measured(self, estimate: SessionEstimate) -> Self:
         """With another speed estimate."""
-        return replace(self, estimate=estimate)
+        return type(self)(estimate, self.places, self.whole)
 
     def placed(self, asset: str, edge: str, now_s: float, refresh_s: float) -> Self:
         """With ``asset`` played from ``edge``.
@@ -86,7 +86,8 @@ class SessionRecord:
             if -CLOCK_SKEW_S <= age_s < refresh_s:
                 return self
         kept = [place for place in self.places if place.asset != name][1 - MAX_PLACES :]
-        return replace(self, places=(*kept, SessionPlace(name, edge, int(now_s))))
+        places = (*kept, SessionPlace(name, edge, int(now_s)))
+        return type(self)(self.estimate, places, self.whole)
 
     def to_bytes(self) -> bytes:
         """As the module says; at most a few hundred bytes."""

@@ -15,8 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.http import problems
 from gateway.http.headers import ALLOWED, EXPOSED, request_id
-from gateway.http.playback import play
+from gateway.http.playback import known_reply, play
 from gateway.http.problems import Problem
+from gateway.http.reply import Reply
 from gateway.http.runtime import Gateway
 from gateway.observe import metrics
 from gateway.observe.request_id import set_request_id
@@ -55,8 +56,15 @@ class Envelope:
             elif name == b"origin":
                 origin = origin or value
         identity = request_id(None if given is None else given.decode("latin-1"))
-        set_request_id(identity)
         added = ((b"x-request-id", identity.encode("ascii")), *self._cors(origin))
+        known = None
+        if path.startswith("/v1/play/") and len(path) < _LONGEST_SHOWN:
+            known = known_reply(self._gateway, scope, start)
+        if known is not None:
+            await Reply(known.status, (*known.headers, *added), known.body)(scope, receive, send)
+            self._count(scope, path, known.status, start, identity)
+            return
+        set_request_id(identity)
         status: int | None = None
 
         async def send_with_headers(message: Message) -> None:
@@ -72,19 +80,25 @@ class Envelope:
                 shown = problems.response(answered, path[:_LONGEST_SHOWN])
                 await shown(scope, receive, send_with_headers)
         finally:
-            route = route_name(path)
-            seconds = time.perf_counter() - start
-            metrics.requests(route, status or 500).inc()
-            metrics.request_seconds(route).observe(seconds)
-            if _logger.isEnabledFor(logging.DEBUG):  # so that nothing is made up for nobody
-                log.debug(
-                    "request",
-                    method=scope["method"],
-                    path=path[:_LONGEST_SHOWN],
-                    status=status,
-                    request_id=identity,
-                    ms=round(seconds * 1000, 2),
-                )
+            self._count(scope, path, status, start, identity)
+
+    def _count(
+        self, scope: Scope, path: str, status: int | None, start: float, identity: str
+    ) -> None:
+        """What was answered, and how soon."""
+        route = route_name(path)
+        seconds = time.perf_counter() - start
+        metrics.requests(route, status or 500).inc()
+        metrics.request_seconds(route).observe(seconds)
+        if _logger.isEnabledFor(logging.DEBUG):  # so that nothing is made up for nobody
+            log.debug(
+                "request",
+                method=scope["method"],
+                path=path[:_LONGEST_SHOWN],
+                status=status,
+                request_id=identity,
+                ms=round(seconds * 1000, 2),
+            )
 
     async def _problem_of(
         self, scope: Scope, receive: Receive, send: Send, identity: str

@@ -11,7 +11,6 @@ Requests are not kept where every answer counts by itself: with leases, and with
 
 import time
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Protocol
 
 from starlette.types import Scope
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 KEPT = 16_384
 KEPT_S = 15.0
 """So long an answer is kept; bounds how late anything can show that has an age."""
+LONGEST_KEY_BYTES = 1024
+"""A request of which more is read is not kept; with ``KEPT`` this bounds the memory taken."""
 LARGEST_BYTES = 64 * 1024
 """A larger body is not kept with its answer."""
 
@@ -118,12 +119,12 @@ def _still_so(gateway: "Gateway", session: OfSession) -> bool:
         return False
     if session.measured_kbps is not None:
         estimate = record.estimate.updated(session.measured_kbps, time.time())
-        gateway.sessions.put(session.name, record.measured(estimate))
+        gateway.sessions.put_soon(session.name, record.measured(estimate))
     return True
 
 
 def key_of(scope: Scope, minute: int) -> bytes | None:
-    """The name of a request: a hash over all of it that is read; None for one that has none.
+    """The name of a request: all of it that is read; None for one that has none.
 
     ``minute`` is that of the clock where rules ask for the time, else 0. A line feed stands
     between the parts, as it cannot stand in any: a path that has one names no asset.
@@ -132,14 +133,10 @@ def key_of(scope: Scope, minute: int) -> bytes | None:
     if "\n" in path or not path.isascii():
         return None
     client = scope.get("client")
-    parts = [
-        scope["method"].encode(),
-        path.encode(),
-        scope["query_string"],
-        b"" if client is None else client[0].encode("latin-1", "replace"),
-        b"%d" % minute,
-    ]
+    peer = "" if client is None else client[0]
+    parts = [f"{scope['method']}\n{path}\n{peer}\n{minute}".encode(), scope["query_string"]]
     for header in scope["headers"]:
         if header[0] in READ:
             parts += header
-    return blake2b(b"\n".join(parts), digest_size=16).digest()
+    key = b"\n".join(parts)
+    return key if len(key) <= LONGEST_KEY_BYTES else None

@@ -59,17 +59,32 @@ async def play(scope: Scope, receive: Receive, send: Send) -> None:
     await reply(scope, receive, send)
 
 
-async def _playlist(scope: Scope, path: str, start: float) -> Reply:
-    """The playlist: as it was given a moment ago, or written now."""
-    gateway: Gateway = scope["app"].gateway
+def known_reply(gateway: Gateway, scope: Scope, start: float) -> Reply | None:
+    """The playlist as it was given a moment ago, if it was, and is still right.
+
+    ``start`` is when the request came, of ``time.perf_counter``.
+    """
+    key = _key(gateway, scope)
+    known = None if key is None else gateway.known.find(gateway, key)
+    if known is None:
+        return None
+    for counter in known.counters:
+        counter.inc()
+    return _timed(known.reply, b"known;dur=%.3f" % ((time.perf_counter() - start) * 1000))
+
+
+def _key(gateway: Gateway, scope: Scope) -> bytes | None:
+    """The name of the request; None when its answer counts by itself."""
     runtime = gateway.runtime
-    each_counts = gateway.leases.active or runtime.settings.events.enabled
-    key = None if each_counts else key_of(scope, int(time.time() // 60) if runtime.timed else 0)
-    before = None if key is None else gateway.known.find(gateway, key)
-    if before is not None:
-        for counter in before.counters:
-            counter.inc()
-        return _timed(before.reply, b"known;dur=%.3f" % ((time.perf_counter() - start) * 1000))
+    if gateway.leases.active or runtime.settings.events.enabled:
+        return None
+    return key_of(scope, int(time.time() // 60) if runtime.timed else 0)
+
+
+async def _playlist(scope: Scope, path: str, start: float) -> Reply:
+    """The playlist, written now."""
+    gateway: Gateway = scope["app"].gateway
+    runtime, key = gateway.runtime, _key(gateway, scope)
     take = scope["method"] == "GET"
     found = await answer(gateway, scope, valid_asset(path), take=take)
     body = _body(gateway, found)

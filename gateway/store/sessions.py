@@ -1,6 +1,9 @@
 """What is remembered of a session, in the store and, in case that it is gone, in this process."""
 
+import asyncio
+import math
 from collections.abc import Callable
+from itertools import takewhile
 from time import monotonic
 
 from gateway.client.session import SessionRecord
@@ -14,6 +17,8 @@ REMEMBERED = 16_384
 TRUST_S = 5.0
 """So long the store is not asked again for a session that this worker has just seen. A player's
 next request mostly comes to the same worker; another worker's measurement may be that much late."""
+
+LOOK_S = 0.25
 
 
 class Sessions:
@@ -34,6 +39,8 @@ class Sessions:
         self._trust_s = trust_s
         self._clock = clock
         self._own: Recent[str, tuple[SessionRecord, float]] = Recent(REMEMBERED)
+        self._later: dict[str, tuple[SessionRecord, float]] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
     async def get(self, session: str) -> tuple[SessionRecord, Trouble | None]:
         """The record of a session, empty when nothing is known, and why the store could not be
@@ -73,6 +80,33 @@ class Sessions:
         if record.whole:
             self._write(session, record)
 
+    def put_soon(self, session: str, record: SessionRecord) -> None:
+        """Remember a record here now, and in the store within the time that this worker trusts
+        its own: many measurements become one write."""
+        now = self._clock()
+        self._own.put(session, (record, now))
+        waiting = self._later.get(session)
+        self._later[session] = (record, now if waiting is None else waiting[1])
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
+
+    def flush(self) -> None:
+        """Write all that waits."""
+        self._write_older(-math.inf)
+
+    def _look(self) -> None:
+        self._timer = None
+        self._write_older(self._trust_s if len(self._later) < REMEMBERED else -math.inf)
+        if self._later:
+            self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
+
+    def _write_older(self, age_s: float) -> None:
+        """Write what has waited for longer than ``age_s``: the first ones are the oldest."""
+        now = self._clock()
+        due = takewhile(lambda each: now - each[1][1] > age_s, self._later.items())
+        for session, (record, _) in list(due):
+            self._write(session, record)
+
     def _known(self, session: str) -> SessionRecord | None:
         """What this process knows of it, however long ago, as long as the store would keep it."""
         known = self._own.get(session)
@@ -82,4 +116,5 @@ class Sessions:
         self._own.put(session, (record, self._clock()))
 
     def _write(self, session: str, record: SessionRecord) -> None:
+        self._later.pop(session, None)
         self._store.put_session_later(session, record.to_bytes(), self.ttl_s)
