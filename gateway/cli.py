@@ -50,11 +50,14 @@ def serve(config: Path | None, workers: int | None) -> None:
     """Run the production server."""
     from gateway import server  # noqa: PLC0415  # the other commands start without it
     from gateway.store.protocol import StoreError  # noqa: PLC0415
+    from gateway.supervisor import StartError  # noqa: PLC0415
 
     loaded = _load(config)
     try:
         server.serve(loaded, workers or loaded.settings.server.workers)
-    except (server.ListenError, server.StartError, StoreError) as error:
+    except StartError as error:
+        _fail(f"error: the gateway cannot start: {error}")
+    except (server.ListenError, StoreError) as error:
         _fail(f"error: {error}")
 
 

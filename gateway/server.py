@@ -15,22 +15,21 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
 
 from gateway.app import build
 from gateway.config.load import Loaded, load
 from gateway.config.problem import ConfigError
 from gateway.config.schema import LogSettings
-from gateway.http.connection import BoundedConnection
 from gateway.observe import logs, metrics
 from gateway.store.embedded import EmbeddedServer
+from gateway.supervisor import Server, StartError, Workers, told_in_a_line
 
 log = structlog.get_logger()
 
@@ -45,10 +44,6 @@ _CONFIG_POLL_S = 1.0
 
 class ListenError(RuntimeError):
     """The address cannot be listened on; the message says which, why, and what to do."""
-
-
-class StartError(RuntimeError):
-    """A worker could not start; the log says why."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -88,7 +83,7 @@ def serve(loaded: Loaded, workers: int) -> None:
         log.info("listening", url=f"http://{shown}:{port}", workers=workers)
         if workers == 1:
             app = _built(loaded, store_url, workers)
-            uvicorn.Server(_uvicorn(loaded, app)).run(sockets=[bound])
+            Server(_uvicorn(loaded, app)).run(sockets=[bound])
         else:
             _serve_with_workers(loaded, workers, bound, store_url)
 
@@ -109,7 +104,7 @@ def _uvicorn(loaded: Loaded, app: ASGIApp | str, workers: int = 1) -> uvicorn.Co
         factory=isinstance(app, str),
         workers=workers,
         loop="uvloop",
-        http=BoundedConnection,
+        http="gateway.http.connection:BoundedConnection",
         ws="none",
         lifespan="on",
         log_config=None,
@@ -132,28 +127,12 @@ def _serve_with_workers(
         os.environ[_STORE] = store_url
     with tempfile.TemporaryDirectory(prefix="gateway-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        supervisor = _Workers(_uvicorn(loaded, "gateway.server:worker", workers), [bound])
-        supervisor.run()
-        if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
-            raise StartError("a worker could not start; the log says why")
-
-
-class _Workers(Multiprocess):
-    """uvicorn's supervisor; SIGHUP reloads the config in place instead of replacing workers, so
-    that a bad file cannot take them down."""
-
-    def handle_hup(self) -> None:
-        for process in self.processes:
-            if process.pid is not None:
-                os.kill(process.pid, signal.SIGHUP)
-
-    def keep_subprocess_alive(self) -> None:
-        before = {process.pid for process in self.processes}
-        super().keep_subprocess_alive()
-        for pid in before - {process.pid for process in self.processes}:
-            if pid is not None:
-                metrics.forget_worker(pid)
-                log.error("worker_replaced", pid=pid)
+        workers_kept = Workers(
+            _uvicorn(loaded, "gateway.server:worker", workers), [bound], metrics.forget_worker
+        )
+        workers_kept.run()
+        if workers_kept.failure is not None:
+            raise StartError(workers_kept.failure)
 
 
 def worker() -> ASGIApp:
@@ -167,8 +146,14 @@ def worker() -> ASGIApp:
 
 def _built(loaded: Loaded, store_url: str | None, workers: int) -> ASGIApp:
     """The application of this process. What there is by now stays: left out of full collections,
-    it no longer makes them longer (tens of ms) than the store's deadline."""
-    app = build(loaded, os.environ, store_url, workers)
+    it no longer makes them longer (tens of ms) than the store's deadline.
+
+    Raises :class:`StartError`.
+    """
+    try:
+        app = build(loaded, os.environ, store_url, workers)
+    except Exception as error:
+        raise StartError(told_in_a_line(traceback.format_exc())) from error
     gc.collect()
     gc.freeze()
     return app

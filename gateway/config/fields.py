@@ -204,6 +204,11 @@ AssetPrefix = Annotated[
     Allowed("the start of an asset id, such as kids/"),
 ]
 ConfigFile = Annotated[Path, AfterValidator(validators.file), Allowed("a file")]
+CertificateFile = Annotated[
+    Path,
+    AfterValidator(validators.certificates),
+    Allowed("a file of certificates in PEM"),
+]
 GeoDatabase = Annotated[
     Path,
     AfterValidator(validators.database),

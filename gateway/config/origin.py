@@ -8,7 +8,7 @@ from gateway.config.fields import (
     Allowed,
     AssetPrefix,
     Bytes,
-    ConfigFile,
+    CertificateFile,
     Flag,
     FolderUrl,
     Milliseconds,
@@ -56,7 +56,7 @@ class OriginSettings(Section):
     """Requests that each worker has under way to all origins together."""
     http2: Flag
     """Use HTTP/2 where an https origin offers it."""
-    ca_file: ConfigFile | None = Field(None, examples=["origin-ca.pem"])
+    ca_file: CertificateFile | None = Field(None, examples=["origin-ca.pem"])
     """Certificates (PEM) that origins' certificates are checked against instead of the system's."""
     max_redirects: Count
     """Redirects that are followed for one request."""

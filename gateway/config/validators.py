@@ -5,6 +5,7 @@ behind its prefix``. Paths are looked for beside the configuration file (``conte
 """
 
 import re
+import ssl
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -218,6 +219,18 @@ def file(path: Path, info: ValidationInfo) -> Path:
     full = _beside_config(path, info)
     if not _holds(Path.is_file, full):
         raise ValueError(f"is not there; looked for the file {full}")
+    return full
+
+
+def certificates(path: Path, info: ValidationInfo) -> Path:
+    """A :func:`file` of certificates that can be used."""
+    full = file(path, info)
+    try:
+        ssl.create_default_context(cafile=full)
+    except OSError as error:  # ssl.SSLError is one
+        raise ValueError(
+            f"holds no certificates that can be used: {error}; it is {full}"
+        ) from error
     return full
 
 

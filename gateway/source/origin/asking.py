@@ -13,7 +13,7 @@ import structlog
 from gateway.observe import metrics
 from gateway.source.origin.breaker import Breaker, BreakerState
 from gateway.source.origin.budget import RetryBudget
-from gateway.source.origin.client import Answer, OriginClient, Trouble, Unanswered
+from gateway.source.origin.client import NOT_MODIFIED, Answer, OriginClient, Trouble, Unanswered
 from gateway.source.origin.terms import OriginServer, Terms
 
 FIRST_PAUSE_S = 0.1
@@ -40,6 +40,7 @@ class Origin:
         self.last_trouble = ""
         self.quiet_until = 0.0
         """Until when it has asked for a pause (429), the loop's time."""
+        self._told_down = False
         self.phase = 0
         """Grows with each change of the breaker's state."""
         metrics.ORIGIN_BREAKER.labels(server.url).set(0)
@@ -49,10 +50,12 @@ class Origin:
         open_share = {BreakerState.CLOSED: 0.0, BreakerState.HALF_OPEN: 0.5, BreakerState.OPEN: 1.0}
         metrics.ORIGIN_BREAKER.labels(self.server.url).set(open_share[state])
         metrics.ORIGIN_BREAKER_CHANGES.labels(self.server.url, state).inc()
-        if state is BreakerState.OPEN:
-            log.warning("origin_down", origin=self.server.url, reason=self.last_trouble)
-        elif state is BreakerState.CLOSED:
+        if state is BreakerState.CLOSED:
+            self._told_down = False
             log.info("origin_up", origin=self.server.url)
+        elif not self._told_down:  # a probe that fails changes nothing
+            self._told_down = True
+            log.warning("origin_down", origin=self.server.url, reason=self.last_trouble)
 
 
 class Origins:
@@ -157,7 +160,10 @@ class Origins:
             text = f"{url}: too many requests are under way"
             raise Unanswered(Trouble.BUSY, text) from None
         try:
-            if clock() < origin.quiet_until or not origin.breaker.admits(clock()):
+            now = clock()
+            if now < origin.quiet_until or not origin.breaker.admits(
+                now, conditional=bool(validators)
+            ):
                 metrics.ORIGIN_REQUESTS.labels(url, Trouble.BREAKER_OPEN).inc()
                 text = f"{url}: not asked, it has been failing ({origin.last_trouble})"
                 raise Unanswered(Trouble.BREAKER_OPEN, text)
@@ -191,7 +197,10 @@ class Origins:
         else:
             outcome = str(answer.status)
             origin.reached = True
-            origin.breaker.succeeded()
+            if answer.status == NOT_MODIFIED:
+                origin.breaker.confirmed()
+            else:
+                origin.breaker.succeeded()
         finally:
             metrics.ORIGIN_REQUESTS.labels(origin.server.url, outcome).inc()
             metrics.ORIGIN_SECONDS.labels(origin.server.url).observe(clock() - started)

@@ -5,6 +5,9 @@ failures, so also when an origin fails every other time. Open: nobody asks for `
 open: one probe at a time; one success closes it, one failure opens it for twice as long, up to
 ``max_open_s``.
 
+A request that a 304 may answer is no probe, and a 304 closes nothing: an origin whose bodies come
+too slowly to be of use confirms copies as fast as ever. Who asks so has a copy to go on with.
+
 A failure "about" one file (500 for one playlist) counts once, however often it is asked for: one
 broken file must not take the others away.
 """
@@ -51,11 +54,14 @@ class Breaker:
         """How long nobody may ask, in seconds; 0 when somebody may."""
         return max(0.0, self._until - now) if self._state is BreakerState.OPEN else 0.0
 
-    def admits(self, now: float) -> bool:
-        """Whether to ask now. Whoever is let in tells how it went, or that nothing came of it."""
+    def admits(self, now: float, *, conditional: bool = False) -> bool:
+        """Whether to ask now. Whoever is let in tells how it went, or that nothing came of it.
+
+        ``conditional``: what is asked is whether a copy is still good.
+        """
         if self._state is BreakerState.CLOSED:
             return True
-        if self._probing or now < self._until:
+        if conditional or self._probing or now < self._until:
             return False
         self._probing = True
         self._enter(BreakerState.HALF_OPEN)
@@ -70,6 +76,11 @@ class Breaker:
         self._outcomes.clear()
         self._open_s = self._first_open_s
         self._enter(BreakerState.CLOSED)
+
+    def confirmed(self) -> None:
+        """The origin answered that a copy is still good (304)."""
+        if self._state is BreakerState.CLOSED:
+            self._outcomes.append(True)
 
     def failed(self, now: float, about: str | None = None) -> None:
         """The origin failed: altogether, or for the file that ``about`` names."""
