@@ -20,7 +20,7 @@ from gateway.edge.fleet import Fleet
 from gateway.edge.rank import Tier
 from gateway.ladder.fit import fit
 from gateway.ladder.hls import edit_of, rungs_of
-from gateway.ladder.rung import Constraints
+from gateway.ladder.rung import Constraints, Rung
 from gateway.ladder.start import DEFAULT_START_BANDWIDTH
 from gateway.policy.profile import Profile
 from gateway.policy.rules import Rule, Subject, first_match
@@ -73,6 +73,18 @@ class Decision:
     edit: Edit
     tiers: tuple[Tier, ...]
     reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The half of a decision that follows from the choice and the source."""
+
+    edit: Edit
+    reasons: tuple[Reason, ...]
+
+
+Where = tuple[str, int]
+"""Place cell and point: what, with the fleet, the other half of a decision follows from."""
 
 
 def choose(policy: Policy, facts: Facts, bandwidths: Sequence[int]) -> Choice:
@@ -167,8 +179,7 @@ def cache_key(
             fleet.epoch,
             facts.asset,
             source_version,
-            _cell(facts.place),
-            str(rank.spot_of(facts.place, facts.viewer)),
+            *map(str, where_of(facts)),
             choice.name,
         )
     )
@@ -186,21 +197,38 @@ def _canonical(limits: Constraints) -> str:
     )
 
 
+def where_of(facts: Facts) -> Where:
+    """Where the viewer counts as being."""
+    return _cell(facts.place), rank.spot_of(facts.place, facts.viewer)
+
+
+def fitted(choice: Choice, rungs: Sequence[Rung], playlist: MultivariantPlaylist) -> Fitted:
+    """What stays of a playlist, whose ``rungs`` those are.
+
+    Raises :class:`gateway.ladder.fit.NothingToPlayError` when the request's own codecs exclude all.
+    """
+    home = None if playlist.steering is None else playlist.steering.pathway
+    found = fit(rungs, choice.limits, home)
+    return Fitted(edit_of(playlist, found.kept, choice.limits), found.reasons)
+
+
+def ranked(fleet: Fleet, facts: Facts) -> tuple[Tier, ...]:
+    """The edges for the viewer's place, best tier first."""
+    spot = rank.spot_of(facts.place, facts.viewer)
+    return rank.tiers(fleet, snap(facts.place), spot)
+
+
+def decision_of(choice: Choice, ladder: Fitted, tiers: tuple[Tier, ...]) -> Decision:
+    """The two halves together."""
+    return Decision(choice.profile.name, choice.rule, ladder.edit, tiers, ladder.reasons)
+
+
 def decide(fleet: Fleet, facts: Facts, choice: Choice, playlist: MultivariantPlaylist) -> Decision:
     """Fit the ladder and rank the edges.
 
     Raises :class:`gateway.ladder.fit.NothingToPlayError` when the request's own codecs exclude all.
     """
-    home = None if playlist.steering is None else playlist.steering.pathway
-    found = fit(rungs_of(playlist), choice.limits, home)
-    spot = rank.spot_of(facts.place, facts.viewer)
-    return Decision(
-        profile=choice.profile.name,
-        rule=choice.rule,
-        edit=edit_of(playlist, found.kept, choice.limits),
-        tiers=rank.tiers(fleet, snap(facts.place), spot),
-        reasons=found.reasons,
-    )
+    return decision_of(choice, fitted(choice, rungs_of(playlist), playlist), ranked(fleet, facts))
 
 
 def edges_for(fleet: Fleet, decision: Decision, facts: Facts) -> tuple[Edge, ...]:

@@ -10,7 +10,7 @@ from starlette.types import Scope
 from gateway.client.asset import AssetError, asset_id
 from gateway.client.facts import Facts
 from gateway.client.limits import ParameterError, RequestParameters, parse
-from gateway.decision import Choice, Decision, cache_key, choose, decide, edges_for
+from gateway.decision import Choice, Decision, cache_key, choose, edges_for
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
 from gateway.http import problems
@@ -167,8 +167,15 @@ def _wanted(
     """Which decision it is, and how it is made where nobody has it."""
     policy, playlist = runtime.policy, source.playlist
     choice = choose(policy, facts, source.bandwidths)
-    key = cache_key(policy, fleet, facts, choice, source.version)
-    wanted = Wanted(key, policy, fleet, playlist, lambda: decide(fleet, facts, choice, playlist))
+    wanted = Wanted(
+        policy=policy,
+        fleet=fleet,
+        facts=facts,
+        choice=choice,
+        source_version=source.version,
+        playlist=playlist,
+        key=lambda: cache_key(policy, fleet, facts, choice, source.version),
+    )
     return wanted, choice
 
 

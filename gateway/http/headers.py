@@ -1,7 +1,7 @@
 """Which headers does a manifest answer carry?"""
 
+import os
 import re
-import secrets
 
 from gateway.client.facts import Facts
 from gateway.decision import Decision
@@ -34,7 +34,7 @@ def request_id(given: str | None) -> str:
     """The caller's own id when it is one, else a new one."""
     if given is not None and _REQUEST_ID.fullmatch(given):
         return given
-    return secrets.token_hex(8)
+    return os.urandom(8).hex()
 
 
 def gateway_decision(facts: Facts, decision: Decision, edge: Edge, cache: str) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gateway.http.runtime import Gateway
 
 KEPT = 16_384
-KEPT_S = 15.0
+KEPT_S = 60.0
 """So long an answer is kept; bounds how late anything can show that has an age."""
 LONGEST_KEY_BYTES = 1024
 """A request of which more is read is not kept; with ``KEPT`` this bounds the memory taken."""

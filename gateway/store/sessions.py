@@ -14,10 +14,12 @@ from gateway.store.protocol import Store, StoreUnavailable, Trouble
 REMEMBERED = 16_384
 """So many sessions each worker remembers by itself (some 15 MB)."""
 
-TRUST_S = 5.0
+TRUST_S = 30.0
 """So long the store is not asked again for a session that this worker has just seen. A player's
 next request mostly comes to the same worker; another worker's measurement may be that much late."""
 
+WRITE_S = 5.0
+"""So long may a measurement wait to be written: several become one write."""
 LOOK_S = 0.25
 
 
@@ -81,8 +83,7 @@ class Sessions:
             self._write(session, record)
 
     def put_soon(self, session: str, record: SessionRecord) -> None:
-        """Remember a record here now, and in the store within the time that this worker trusts
-        its own: many measurements become one write."""
+        """Remember a record here now, and in the store within ``WRITE_S``."""
         now = self._clock()
         self._own.put(session, (record, now))
         waiting = self._later.get(session)
@@ -96,7 +97,7 @@ class Sessions:
 
     def _look(self) -> None:
         self._timer = None
-        self._write_older(self._trust_s if len(self._later) < REMEMBERED else -math.inf)
+        self._write_older(WRITE_S if len(self._later) < REMEMBERED else -math.inf)
         if self._later:
             self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
 

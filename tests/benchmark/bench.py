@@ -8,7 +8,7 @@ another:
 - ``bare``          an ASGI callable that gives a constant answer: what uvicorn costs;
 - ``starlette``     a Starlette route that gives a constant answer;
 - ``nginx``         what one would run instead (:mod:`tests.benchmark.opponent`), asked as ``warm``;
-- ``warm``          the gateway, asked for what it was asked before: its caches have everything;
+- ``warm``          the gateway, asked for what it was asked seconds before: it knows every answer;
 - ``new``           the gateway, asked what nobody asked before, by the same audience;
 - ``cold``          the gateway, asked for what shares nothing with any request before;
 - ``bare-granian``, ``warm-granian``  ``bare`` and ``warm`` on granian instead of uvicorn.
@@ -126,9 +126,6 @@ async def measured_rounds(
 ) -> list[dict[str, Run]]:
     """Every contestant in turn, ``count`` times over."""
     audience = Audience(Population(SEED + 2))
-    for contestant in field.values():
-        if contestant.mix == "warm":
-            await fire(contestant.server.port, warm, seconds=None, connections=CONNECTIONS)
     found: list[dict[str, Run]] = []
     for number in range(count):
         found.append({})
@@ -138,6 +135,8 @@ async def measured_rounds(
             if once:
                 made = int(RATE_GUESS * seconds)
                 requests = audience.cold(made) if contestant.mix == "cold" else audience.new(made)
+            else:  # what the others' turns have let go cold
+                await fire(contestant.server.port, warm, seconds=None, connections=CONNECTIONS)
             found[-1][name] = await measure(contestant.server, requests, seconds, once=once)
         print(f"round {number + 1} of {count}", file=sys.stderr)
     return found
