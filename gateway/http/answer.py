@@ -168,13 +168,13 @@ def _wanted(
     policy, playlist = runtime.policy, source.playlist
     choice = choose(policy, facts, source.bandwidths)
     wanted = Wanted(
+        key=cache_key(policy, fleet, facts, choice, source.version),
         policy=policy,
         fleet=fleet,
         facts=facts,
         choice=choice,
         source_version=source.version,
         playlist=playlist,
-        key=lambda: cache_key(policy, fleet, facts, choice, source.version),
     )
     return wanted, choice
 

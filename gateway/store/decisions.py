@@ -1,12 +1,12 @@
 """Has this been decided before? What this process knows, in front of the store.
 
 A decision has two halves. What stays of the ladder follows from the choice and the source; which
-edges serve follows from the fleet and the place. Either half is the same for very many requests,
-so this process keeps the halves, and asks the store for a whole decision only where it lacks one.
+edges serve follows from the fleet and the place. Either half is the same for very many decisions,
+so where neither this process nor the store has one, it is mostly put together from known halves.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,21 +36,21 @@ from manifests.hls.multivariant import MultivariantPlaylist
 Cache = Literal["local", "hit", "miss", "off"]
 """Where a decision came from, as ``Gateway-Decision`` says it."""
 
-LADDERS, RANKINGS, SOURCES = 16_384, 16_384, 1_024
+DECISIONS, LADDERS, RANKINGS, SOURCES = 16_384, 4_096, 4_096, 1_024
 """So many of each are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be decided; ``key`` gives the name under which the store has it."""
+    """What is to be decided, and the name under which it is kept."""
 
+    key: str
     policy: Policy
     fleet: Fleet
     facts: Facts
     choice: Choice
     source_version: str
     playlist: MultivariantPlaylist
-    key: Callable[[], str]
 
 
 class DecisionCache:
@@ -61,6 +61,7 @@ class DecisionCache:
         """``ttl_s`` is how long the store keeps a decision, in seconds."""
         self._store = store
         self._ttl_s = ttl_s
+        self._known: Recent[str, Decision] = Recent(DECISIONS)
         self._ladders: Recent[tuple[str, str], Fitted] = Recent(LADDERS)
         self._rankings: Recent[tuple[str, Where], tuple[Tier, ...]] = Recent(RANKINGS)
         self._rungs: Recent[str, tuple[Rung, ...]] = Recent(SOURCES)
@@ -71,22 +72,21 @@ class DecisionCache:
         A store that cannot be asked, or holds garbage, costs a fresh decision and nothing else.
         Raises :class:`gateway.ladder.fit.NothingToPlayError`.
         """
-        known = self._known(wanted)
+        known = self._known.get(wanted.key)
         if known is not None:
             return known, "local"
-        key = wanted.key()
         try:
-            data = await self._store.get_decision(key)
+            data = await self._store.get_decision(wanted.key)
         except StoreUnavailable:
-            return self._made(wanted, key), "off"
-        return self._read(wanted, key, data)
+            return self._made(wanted), "off"
+        return self._read(wanted, data)
 
     async def get_many(
         self, wanted: Sequence[Wanted]
     ) -> list[tuple[Decision, Cache] | NothingToPlayError]:
         """Like ``get`` for each, asking the store once. What making one raises stands in its
         place."""
-        asked = [one.key() for one in wanted if self._known(one) is None]
+        asked = [one.key for one in wanted if self._known.get(one.key) is None]
         stored: dict[str, bytes | None] = {}
         reachable = True
         if asked:
@@ -96,57 +96,53 @@ class DecisionCache:
                 reachable = False
         found: list[tuple[Decision, Cache] | NothingToPlayError] = []
         for one in wanted:
-            known = self._known(one)
+            known = self._known.get(one.key)
             try:
                 if known is not None:
                     found.append((known, "local"))
                 elif reachable:
-                    key = one.key()
-                    found.append(self._read(one, key, stored.get(key)))
+                    found.append(self._read(one, stored.get(one.key)))
                 else:
-                    found.append((self._made(one, one.key()), "off"))
+                    found.append((self._made(one), "off"))
             except NothingToPlayError as error:
                 found.append(error)
             if known is None:
                 await asyncio.sleep(0)  # others' requests are not to wait for all of these
         return found
 
-    def _known(self, wanted: Wanted) -> Decision | None:
-        """The decision, where this process has both halves."""
-        ladder = self._ladders.get((wanted.source_version, wanted.choice.name))
-        if ladder is None:
-            return None
-        tiers = self._rankings.get((wanted.fleet.epoch, where_of(wanted.facts)))
-        return None if tiers is None else decision_of(wanted.choice, ladder, tiers)
-
-    def _read(self, wanted: Wanted, key: str, data: bytes | None) -> tuple[Decision, Cache]:
+    def _read(self, wanted: Wanted, data: bytes | None) -> tuple[Decision, Cache]:
         """What the store has given, or a fresh one."""
         if data is not None:
             found = from_bytes(data, wanted.policy, wanted.fleet, wanted.playlist)
             if found is not None:
-                self._remember(wanted, Fitted(found.edit, found.reasons), found.tiers)
+                self._known.put(wanted.key, found)
                 return found, "hit"
             STORE_GARBAGE.inc()
-        return self._made(wanted, key), "miss"
+        return self._made(wanted), "miss"
 
-    def _made(self, wanted: Wanted, key: str) -> Decision:
-        """Both halves, those made now that are not known."""
+    def _made(self, wanted: Wanted) -> Decision:
+        """A fresh decision, kept and shared."""
+        decision = decision_of(wanted.choice, self._ladder(wanted), self._ranking(wanted))
+        self._known.put(wanted.key, decision)
+        self._store.put_decision_later(wanted.key, to_bytes(decision), self._ttl_s)
+        return decision
+
+    def _ladder(self, wanted: Wanted) -> Fitted:
         version, choice = wanted.source_version, wanted.choice
-        ladder = self._ladders.get((version, choice.name))
-        if ladder is None:
+        found = self._ladders.get((version, choice.name))
+        if found is None:
             rungs = self._rungs.get(version)
             if rungs is None:
                 rungs = rungs_of(wanted.playlist)
                 self._rungs.put(version, rungs)
-            ladder = fitted(choice, rungs, wanted.playlist)
-        tiers = self._rankings.get((wanted.fleet.epoch, where_of(wanted.facts)))
-        if tiers is None:
-            tiers = ranked(wanted.fleet, wanted.facts)
-        self._remember(wanted, ladder, tiers)
-        decision = decision_of(choice, ladder, tiers)
-        self._store.put_decision_later(key, to_bytes(decision), self._ttl_s)
-        return decision
+            found = fitted(choice, rungs, wanted.playlist)
+            self._ladders.put((version, choice.name), found)
+        return found
 
-    def _remember(self, wanted: Wanted, ladder: Fitted, tiers: tuple[Tier, ...]) -> None:
-        self._ladders.put((wanted.source_version, wanted.choice.name), ladder)
-        self._rankings.put((wanted.fleet.epoch, where_of(wanted.facts)), tiers)
+    def _ranking(self, wanted: Wanted) -> tuple[Tier, ...]:
+        key = wanted.fleet.epoch, where_of(wanted.facts)
+        found = self._rankings.get(key)
+        if found is None:
+            found = ranked(wanted.fleet, wanted.facts)
+            self._rankings.put(key, found)
+        return found

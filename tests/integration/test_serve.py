@@ -19,7 +19,7 @@ from tests.integration.viewers import Viewers, until
 PLAYLIST = "/v1/play/film.m3u8"
 
 
-@pytest.mark.parametrize(("workers", "number"), [("1", signal.SIGTERM), ("2", signal.SIGINT)])
+@pytest.mark.parametrize(("workers", "number"), [("1", signal.SIGINT), ("4", signal.SIGTERM)])
 def test_a_stop_under_load_drains(workers: str, number: signal.Signals) -> None:
     """Every request that was accepted is answered in full; an idle connection holds nothing up; to
     be told to stop is no error; and a store of the gateway's own goes with it."""
@@ -30,6 +30,7 @@ def test_a_stop_under_load_drains(workers: str, number: signal.Signals) -> None:
             received = b""
             while not received.endswith(b"ok\n"):
                 received += idle.recv(4096)
+            gateway.wait_for("started", int(workers), timeout_s=30)
             with Viewers(gateway.url) as viewers:
                 viewers.see()
                 gateway.signal(number)
