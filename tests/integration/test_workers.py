@@ -1,0 +1,129 @@
+"""Workers that cannot start: the first ones end the gateway, replacements are tried again."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integration.light_workers import light_workers
+from tests.integration.processes import children
+from tests.integration.viewers import Viewers, until
+
+ROOT = Path(__file__).parents[2]
+
+BUILD = '\n\ndef build(*_: object) -> None:\n    raise TypeError("in build")\n'
+START = '\n\ndef _warm_up(_: object) -> None:\n    raise OSError("in lifespan")\n'
+"""What makes ``gateway/app.py`` fail, each at another time, when it stands at its end."""
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The ``app.py`` of a copy of the package. Gateways that start use the copy, so that it can be
+    replaced under a running one, as an upgrade in place does."""
+    shutil.copytree(ROOT / "gateway", tmp_path / "gateway")
+    for name in ("manifests", "geodata"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "gateway" / "app.py"
+
+
+def install(app: Path, fault: str = "") -> None:
+    """Put another version in place."""
+    new = app.with_suffix(".new")
+    new.write_text((ROOT / "gateway" / "app.py").read_text("utf-8") + fault, "utf-8")
+    new.replace(app)
+
+
+FIRST = [
+    ("1", BUILD, "TypeError: in build"),
+    ("1", START, "OSError: in lifespan"),
+    ("2", START, "OSError: in lifespan"),
+]
+
+
+@pytest.mark.parametrize(("workers", "fault", "told"), FIRST, ids=["build", "start", "workers"])
+def test_a_first_start_that_fails(app: Path, workers: str, fault: str, told: str) -> None:
+    """One line that says why and where, no traceback, and exit code 1."""
+    install(app, fault)
+    command = [sys.executable, "-m", "gateway", "serve", "--workers", workers]
+    environ = {**os.environ, "GATEWAY_SERVER__PORT": "0", "GATEWAY_STORE__URL": "memory"}
+    ended = subprocess.run(
+        command, capture_output=True, text=True, env=environ, timeout=60, check=False
+    )
+    words = [line for line in ended.stderr.splitlines() if not line.startswith("{")]
+    assert (1, 1) == (ended.returncode, len(words)), ended.stderr
+    assert words[0].startswith(f'error: the gateway cannot start: {told} (File "{app}", line ')
+
+
+def test_a_certificate_file_is_checked_at_once(tmp_path: Path) -> None:
+    """Before anything listens, by ``serve`` as by ``check``."""
+    (tmp_path / "ca.pem").write_text("not a certificate")
+    config = tmp_path / "gateway.toml"
+    config.write_text(
+        '[source]\nkind = "origin"\nurl = "https://o.example/"\n[origin]\nca_file = "ca.pem"\n'
+    )
+    for command in (["check", str(config)], ["serve", "--config", str(config)]):
+        ended = subprocess.run(
+            [sys.executable, "-m", "gateway", *command],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert 1 == ended.returncode
+        expected = 'gateway.toml: origin.ca_file: "ca.pem" holds no certificates'
+        assert ended.stderr.startswith(expected), ended.stderr
+        assert 1 == ended.stderr.count("\n")
+
+
+FAULTS = {
+    "OSError: at import": 'raise OSError("at import")\n',
+    "exit code 7": "import os\nos._exit(7)\n",
+}
+
+
+def test_a_replacement_that_fails(tmp_path: Path) -> None:
+    """The others serve on; it is tried again until it starts, however it fails; there is a line of
+    the log for each change and not for each try; and a reload is no danger meanwhile."""
+    with light_workers(tmp_path) as parent, Viewers(parent.url, threads=2) as viewers:
+        viewers.see()
+        before = children(parent.process.pid)
+        told: list[str] = []
+        for reason, fault in FAULTS.items():
+            parent.install(fault)
+            if not told:
+                os.kill(before[0], signal.SIGKILL)
+            told.append(reason)
+            parent.wait_for("worker_cannot_start", len(told))
+            parent.process.send_signal(signal.SIGHUP)
+        until(lambda: len(children(parent.process.pid)) == 2, within_s=30)
+        until(lambda: len(children(parent.process.pid)) == 1)  # that one has failed, too
+        viewers.see()
+        parent.install()
+        parent.wait_for("worker_starts_again")
+        viewers.see()
+        assert before[1] in children(parent.process.pid)
+        assert 2 == len(children(parent.process.pid))
+    assert len(viewers.failures) <= 2, viewers.failures  # what the killed one was answering
+    assert 0 == parent.process.returncode
+    assert told == [
+        line["reason"].partition(" (")[0] for line in parent.lines("worker_cannot_start")
+    ]
+    assert 3 <= parent.lines("worker_starts_again")[0]["failures"]
+    replaced = [(line["pid"], line["reason"]) for line in parent.lines("worker_replaced")]
+    assert [(before[0], "killed by SIGKILL")] == replaced
+    assert 4 + 3 == len(parent.log())
+
+
+def test_a_replacement_that_starts(tmp_path: Path) -> None:
+    """It is there at once, as often as one dies."""
+    with light_workers(tmp_path) as parent, Viewers(parent.url, threads=2) as viewers:
+        viewers.see()
+        for count in (1, 2, 3):
+            viewers.see()
+            os.kill(children(parent.process.pid)[0], signal.SIGKILL)
+            parent.wait_for("started", 2 + count)
+        viewers.see()
+    assert 3 == len(parent.lines("worker_replaced"))
+    assert 3 + 5 == len(parent.log())
