@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import httpx
 import pytest
 
 from tests.integration.origins import OriginProcess, origin_process
+from tests.integration.reading_metrics import metric
 from tests.integration.running import RunningGateway, running_gateway
 from tests.unit.store.servers import Valkey, valkey
 
@@ -176,3 +178,29 @@ def test_a_gateway_that_knows_nothing_is_not_ready(config: Path, source: OriginP
         source.start()
         wait_for(gateway, 200, "ok")
         assert 200 == get(gateway).status_code
+
+
+def test_a_dripping_origin_stays_down(config: Path, source: OriginProcess) -> None:
+    """What is known is confirmed as fast as ever, while bodies come too slowly to be of use: one
+    line of the log when it goes, none for probes that fail, and one when it is back."""
+    source.set(cache_control="max-age=1")
+    environ = {"GATEWAY_ORIGIN__BREAKER_OPEN_MS": "200", "GATEWAY_ORIGIN__BREAKER_FAILURES": "3"}
+    environ |= {"GATEWAY_ORIGIN__BREAKER_MAX_OPEN_MS": "400", "GATEWAY_ORIGIN__RETRIES": "0"}
+    with running_gateway(config, environ=environ) as gateway:
+        good = get(gateway)
+        source.set(cache_control="max-age=1", drip_bytes_per_s=5)
+        with ThreadPoolExecutor(4) as viewers:
+            asked = [f"/v1/play/unknown/{number}.m3u8" for number in range(4)]
+            refused = list(viewers.map(lambda path: get(gateway, path).status_code, asked))
+        assert [504] * 4 == refused
+        gateway.wait_for("origin_down")
+        deadline = time.monotonic() + 4
+        while time.monotonic() < deadline:
+            assert (200, good.text) == ((answer := get(gateway)).status_code, answer.text)
+            time.sleep(0.05)
+        assert (1, 0) == (len(gateway.lines("origin_down")), len(gateway.lines("origin_up")))
+        opened = f'gateway_origin_breaker_changes_total{{origin="{source.url}vod/",state="open"}}'
+        assert metric(gateway.url, opened) >= 3
+        source.set(cache_control="max-age=1")
+        wait_for(gateway, 200, "ok")
+        assert (1, 1) == (len(gateway.lines("origin_down")), len(gateway.lines("origin_up")))

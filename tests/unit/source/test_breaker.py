@@ -82,6 +82,25 @@ def test_a_probe_of_which_nothing_came_makes_room_for_another() -> None:
     assert [HALF] == told
 
 
+def test_a_confirmed_copy_is_no_proof() -> None:
+    """While it is open, who asks whether a copy is still good is not let in, also when its time is
+    up, and a late 304 closes nothing; while it is closed, a 304 is a success like any other."""
+    breaker, told = opened()
+    breaker.confirmed()
+    assert not breaker.admits(1, conditional=True)
+    assert breaker.admits(1)
+    breaker.confirmed()
+    assert (False, HALF) == (breaker.admits(1), breaker.state)
+    breaker.succeeded()
+    assert ([HALF, CLOSED], True) == (told, breaker.admits(1, conditional=True))
+    mixed = Breaker(2, 1, 4)
+    for _ in range(9):
+        mixed.failed(0)
+        for _ in range(3):
+            mixed.confirmed()
+    assert CLOSED is mixed.state
+
+
 def test_late_failures_do_not_prolong_it() -> None:
     """Requests that were under way when it opened."""
     breaker, told = opened()
