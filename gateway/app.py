@@ -45,7 +45,6 @@ from gateway.observe import metrics
 from gateway.observe.metrics import StoreMetrics
 from gateway.source.directory import DirectorySource
 from gateway.source.generated import GeneratedSource
-from gateway.source.origin.origin import OriginSource
 from gateway.source.origin.terms import Asking, Freshness, OriginServer, Terms
 from gateway.source.source import Source
 from gateway.store.connect import bus_over, connect, control_store
@@ -162,12 +161,14 @@ class Application:
     @contextlib.asynccontextmanager
     async def lifespan(self, _: "Application") -> AsyncIterator[None]:
         """The ASGI lifespan: the store and whatever runs beside the requests."""
-        _warm_up(self.gateway.runtime.askers)
+        askers = self.gateway.runtime.askers
+        _meet(askers, "Mozilla/5.0 (X11; Linux x86_64) Chrome/131.0.0.0 Safari/537.36")
         await self.gateway.store.start()
         await self._control_store.start()
         metrics.STORE_UP.set(0 if self.gateway.store.state == "down" else 1)
         await self._health.first_look()
         followers: Sequence[Coroutine[Any, Any, None]] = (
+            asyncio.to_thread(_meet, askers, "one that only the libraries may know"),
             self.gateway.runtime.source.watch(),
             geo_files.follow(self.gateway.geo),
             self._watcher.run(),
@@ -219,10 +220,9 @@ def _worker_facts() -> Worker:
     return Worker(secrets.token_hex(8), socket.gethostname(), os.getpid(), "", int(time.time()))
 
 
-def _warm_up(askers: Askers) -> None:
-    """Have the patterns compiled before the first player waits for them (tenths of a second)."""
-    for user_agent in ("Mozilla/5.0 (X11; Linux x86_64) Chrome/131.0.0.0 Safari/537.36", "warm up"):
-        askers.player(Headers({"user-agent": user_agent}, (), ()))
+def _meet(askers: Askers, user_agent: str) -> None:
+    """Have patterns compiled before a player waits for them: tenths of a second each."""
+    askers.player(Headers({"user-agent": user_agent}, (), ()))
 
 
 async def _guarded(follower: Coroutine[Any, Any, None]) -> None:
@@ -268,6 +268,8 @@ def _source(settings: Settings, previous: Runtime | None, store: Store) -> Sourc
     if previous is not None:
         return previous.source  # its keys wait for a restart
     if source.kind == "origin":
+        from gateway.source.origin.origin import OriginSource  # noqa: PLC0415  # brings a client
+
         return OriginSource(_origin_terms(settings), SourceCopies(store))
     if source.root is None:
         raise AssertionError("the config check lets no directory source through without a root")

@@ -7,15 +7,18 @@ asked for again soon. The questions of many workers and gateways are spread by c
 import asyncio
 from collections.abc import Sequence
 from random import SystemRandom
+from typing import TYPE_CHECKING
 
 import structlog
 
 from gateway.background.fleet import FleetKeeper
-from gateway.background.names import Found, NotAnsweredError, Outcome, look_up
 from gateway.config.discovery import DnsSettings
 from gateway.config.validators import parse_resolver
 from gateway.edge.resolved import Known, Question, Template, edges_of, heard
 from gateway.observe import metrics
+
+if TYPE_CHECKING:
+    from gateway.background.names import Found, Outcome
 
 FIRST_BACKOFF_S = 1.0
 MAX_BACKOFF_S = 30.0
@@ -97,8 +100,11 @@ class DnsEdges:
             failures = 0 if outcome == "ok" else failures + 1
             await asyncio.sleep(self._pause_s(found, failures))
 
-    async def _ask(self, question: Question) -> tuple[Found | None, Outcome, str]:
+    async def _ask(self, question: Question) -> "tuple[Found | None, Outcome, str]":
         """None with the outcome's details when nothing was learnt."""
+        # A tenth of a second to import, for the few who have edges in DNS.
+        from gateway.background.names import NotAnsweredError, look_up  # noqa: PLC0415
+
         resolvers = [parse_resolver(text) for text in self._settings.resolvers]
         found: Found | None = None
         outcome: Outcome
@@ -112,7 +118,7 @@ class DnsEdges:
         metrics.DNS_REFRESHES.labels(outcome).inc()
         return found, outcome, detail
 
-    def _hear(self, question: Question, found: Found | None) -> None:
+    def _hear(self, question: Question, found: "Found | None") -> None:
         known = self._known.get(question, Known())
         if found is not None:
             now_s = asyncio.get_running_loop().time()
@@ -121,7 +127,7 @@ class DnsEdges:
         self._answered.set()
         self._tell()
 
-    def _pause_s(self, found: Found | None, failures: int) -> float:
+    def _pause_s(self, found: "Found | None", failures: int) -> float:
         """Until the records expire; after a failure, longer each time."""
         least_s, most_s = self._settings.min_refresh_s, self._settings.max_refresh_s
         if failures and found is not None:
@@ -141,7 +147,9 @@ class DnsEdges:
         self._keeper.found("dns", edges)
 
 
-def _tell_outcome(question: Question, outcome: Outcome, detail: str, had: Outcome | None) -> None:
+def _tell_outcome(
+    question: Question, outcome: "Outcome", detail: str, had: "Outcome | None"
+) -> None:
     """Log a change for the worse, and the end of it."""
     if outcome != "ok":
         log.warning(

@@ -10,10 +10,9 @@ client of the origins, which can do more, 1.2 ms.
 import asyncio
 import ssl
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urljoin
 
-import aiohttp
 from yarl import URL
 
 from gateway.edge.edge import Edge, stable_hash
@@ -21,6 +20,9 @@ from gateway.edge.health import Outcome
 from gateway.edge.live import Head, head_of, staleness
 from manifests.hls.fault import ManifestError
 from manifests.hls.media import MediaPlaylist, read_media
+
+if TYPE_CHECKING:
+    import aiohttp
 
 MAX_BYTES = 512 * 1024
 """A larger answer is not read on, and no playlist."""
@@ -99,6 +101,9 @@ class Prober:
     """
 
     def __init__(self, concurrency: int) -> None:
+        import aiohttp  # noqa: PLC0415  # a tenth of a second, for those who have probes
+
+        self._broken = (aiohttp.ClientError, OSError, ValueError)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=concurrency, ttl_dns_cache=DNS_CACHE_S),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -129,7 +134,7 @@ class Prober:
             return Probed(Outcome(loop.time() - started, why), "timeout")
         except ProbeError as error:
             return Probed(Outcome(loop.time() - started, error.why), error.result)
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except self._broken as error:
             result, why = _explain(error)
             return Probed(Outcome(loop.time() - started, why), result)
 
@@ -165,7 +170,7 @@ async def _judge(
     return Probed(Outcome(latency_s, stuck), result, Seen(data, playlist, head))
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read(response: "aiohttp.ClientResponse") -> bytes:
     parts: list[bytes] = []
     size = 0
     async for part in response.content.iter_any():
@@ -199,6 +204,8 @@ def followed(url: URL, location: str) -> URL:
 
 def _explain(error: Exception) -> tuple[Result, str]:
     """The kind of a client's error, and words that stay the same while it does."""
+    import aiohttp  # noqa: PLC0415  # it was imported when the prober was made
+
     match error:
         case aiohttp.ClientConnectorDNSError():
             return "dns", "its name is not known"

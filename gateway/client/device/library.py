@@ -7,16 +7,14 @@ about 20 µs and 13 µs. The resolvers keep no cache of their own; the classifie
 """
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 from ua_parser import Domain, PartialResult
 from ua_parser.loaders import load_lazy_builtins
 from ua_parser.regex import Resolver
-from user_agents.parsers import (
-    UserAgent,
-    parse_browser,
-    parse_device,
-    parse_operating_system,
-)
+
+if TYPE_CHECKING:
+    from user_agents.parsers import UserAgent
 
 from gateway.client.device.verdict import Verdict
 from gateway.client.facts import DeviceKind
@@ -60,8 +58,16 @@ def find(user_agent: str) -> Verdict | None:
     return None
 
 
-def _judge(user_agent: str, result: PartialResult) -> UserAgent:
+def _judge(user_agent: str, result: PartialResult) -> "UserAgent":
     """A `user-agents` object made from the Rust engine's result instead of its own parsing."""
+    # Third of a second to import: the patterns of ua-parser's old interface come along.
+    from user_agents.parsers import (  # noqa: PLC0415
+        UserAgent,
+        parse_browser,
+        parse_device,
+        parse_operating_system,
+    )
+
     judged = UserAgent.__new__(UserAgent)
     judged.ua_string = user_agent
     browser, system, device = result.user_agent, result.os, result.device
