@@ -451,8 +451,10 @@ TABLES = [
     ),
     (
         "an origin's URL, and a list of them, too; a token in the clear",
-        "source.kind = 'origin'\nsource.url = 'https://o.example/'\norigin.bearer_token = 'x'\n"
-        "[[origins]]\nurl = 'http://p.example/'\nasset_prefix = 'kids/'",
+        (
+            "source.kind = 'origin'\nsource.url = 'https://o.example/'\norigin.bearer_token = 'x'\n"
+            "[[origins]]\nurl = 'http://p.example/'\nasset_prefix = 'kids/'"
+        ),
         [
             "source.url: is given, and [[origins]], too; only one of them may be",
             "origins: warning: all have an asset_prefix; assets that start otherwise are not found",
@@ -461,8 +463,10 @@ TABLES = [
     ),
     (
         "secrets are not shown when they are wrong",
-        "source.kind = 'origin'\nsource.url = 'https://o.example/'\n"
-        "origin.bearer_token = 'hush hush'\n[[origins]]\nurl = 'x'\nhmac_key = 'hush\u00e4'",
+        (
+            "source.kind = 'origin'\nsource.url = 'https://o.example/'\n"
+            "origin.bearer_token = 'hush hush'\n[[origins]]\nurl = 'x'\nhmac_key = 'hush\u00e4'"
+        ),
         [
             f"origin.bearer_token: (hidden) is not a secret that can be sent; allowed: {SECRET}",
             f'origins[0].url: "x" is not an absolute URL; allowed: {URL}',
