@@ -16,7 +16,9 @@ from starlette.types import Message
 
 from gateway.app import Application
 from gateway.observe import logs
+from gateway.source.generated import GeneratedSource
 from gateway.source.source import SourceManifest
+from manifests.hls.generated import GeneratedRung
 from tests.integration.in_process import application, asking
 
 CATALOGUE = {
@@ -362,10 +364,11 @@ async def test_an_address_claimed_from_afar_is_nothing(app: Application) -> None
     assert "NO" == json.loads(body)["client"]["country"]
 
 
-class FaultySource:
+class FaultySource(GeneratedSource):
     """A source with a fault that nobody has thought of, or that never answers."""
 
     def __init__(self, *, hangs: bool) -> None:
+        super().__init__([GeneratedRung("v.m3u8", 1, 240)], "{asset}")
         self._hangs = hangs
 
     async def load(self, asset: str) -> SourceManifest:  # noqa: ARG002
@@ -374,16 +377,9 @@ class FaultySource:
             await asyncio.Event().wait()
         raise RuntimeError("the secret inside")
 
-    def current(self, asset: str) -> str | None:  # noqa: ARG002
-        """It does not know."""
-        return None
-
-    def ready(self) -> str | None:
-        """It does not know."""
-        return None
-
-    async def watch(self) -> None:
-        """Nothing changes."""
+    def current(self, asset: str) -> str:  # noqa: ARG002
+        """Nothing that was answered before is still right."""
+        return "another"
 
 
 async def test_a_fault_of_ours_is_a_problem_too(app: Application) -> None:
