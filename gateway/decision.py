@@ -7,7 +7,7 @@ several equal edges one viewer gets is worked out afresh from the tiers (:func:`
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from hashlib import blake2b
 from operator import attrgetter
@@ -23,7 +23,7 @@ from gateway.ladder.hls import edit_of, rungs_of
 from gateway.ladder.rung import Constraints, Rung
 from gateway.ladder.start import DEFAULT_START_BANDWIDTH
 from gateway.policy.profile import Profile
-from gateway.policy.rules import Rule, Subject, first_match
+from gateway.policy.rules import Rule, RuleList, Subject
 from gateway.reason import Reason, Step
 from geodata.cell import place_cell, snap
 from manifests.hls.multivariant import Edit, MultivariantPlaylist
@@ -45,6 +45,11 @@ class Policy:
     edges: tuple[Edge, ...]
     time_zone: str
     version: str
+    rule_list: RuleList = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make ready what every request needs."""
+        object.__setattr__(self, "rule_list", RuleList(self.rules))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,7 @@ def choose(policy: Policy, facts: Facts, bandwidths: Sequence[int]) -> Choice:
     ``bandwidths`` are the peaks of the asset's ladder in bit/s, ascending. The start bit rate is
     rounded down to one of them: no other value tells rungs apart, and client classes stay few.
     """
-    match = first_match(policy.rules, _subject(facts), policy.default_profile)
+    match = policy.rule_list.first_match(_subject(facts), policy.default_profile)
     profile = policy.profiles[match.profile]
     below = bisect_right(bandwidths, _start_bandwidth(profile, facts))
     start = bandwidths[below - 1] if below and not profile.keeps_everything else 0

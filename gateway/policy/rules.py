@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gateway.recent import Recent
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -67,14 +69,23 @@ class When:
 
     def holds(self, subject: Subject) -> bool:
         """True when every condition holds for ``subject``."""
+        return self.may_hold(subject) and self.holds_now(subject)
+
+    def may_hold(self, subject: Subject) -> bool:
+        """True when what a player keeps from request to request fits: its kind and its place."""
         return (
             (self.device is None or subject.device in self.device)
             and (self.country is None or subject.country in self.country)
-            and self._speed_holds(subject.speed_kbps)
             and (self.continent is None or subject.continent in self.continent)
             and (self.asn is None or subject.asn in self.asn)
             and _named(self.os, subject.os)
             and _named(self.player, subject.player)
+        )
+
+    def holds_now(self, subject: Subject) -> bool:
+        """True when the rest of the conditions holds, where those of ``may_hold`` do."""
+        return (
+            self._speed_holds(subject.speed_kbps)
             and (self.save_data is None or subject.save_data is self.save_data)
             and (self.asset_prefix is None or subject.asset.startswith(self.asset_prefix))
             and (
@@ -153,9 +164,40 @@ class Match:
     rule: int | None
 
 
-def first_match(rules: Sequence[Rule], subject: Subject, default_profile: str) -> Match:
-    """The first rule that holds for ``subject``, else the default profile."""
-    for position, rule in enumerate(rules):
-        if rule.when.holds(subject):
-            return Match(rule.profile, position)
-    return Match(default_profile, None)
+class RuleList:
+    """Ordered rules. Those that may hold for a kind of player in a place are looked for once."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        """``rules`` in their order."""
+        self._rules = tuple(rules)
+        self._narrowed: Recent[tuple[object, ...], tuple[tuple[int, Rule], ...]] = Recent(NARROWED)
+
+    def first_match(self, subject: Subject, default_profile: str) -> Match:
+        """The first rule that holds for ``subject``, else the default profile."""
+        for position, rule in self._candidates(subject):
+            if rule.when.holds_now(subject):
+                return Match(rule.profile, position)
+        return Match(default_profile, None)
+
+    def _candidates(self, subject: Subject) -> tuple[tuple[int, Rule], ...]:
+        key = (
+            subject.device,
+            subject.os,
+            subject.player,
+            subject.country,
+            subject.continent,
+            subject.asn,
+        )
+        found = self._narrowed.get(key)
+        if found is None:
+            found = tuple(
+                (position, rule)
+                for position, rule in enumerate(self._rules)
+                if rule.when.may_hold(subject)
+            )
+            self._narrowed.put(key, found)
+        return found
+
+
+NARROWED = 2_048
+"""Kinds of player and place whose rules are remembered."""

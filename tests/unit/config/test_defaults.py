@@ -16,7 +16,7 @@ from gateway.config.load import load
 from gateway.config.read import merged, parse, read_defaults
 from gateway.config.reference import render
 from gateway.config.shape import ROOT, Shape, find, restart_keys
-from gateway.policy.rules import Subject, first_match
+from gateway.policy.rules import Subject
 
 REPOSITORY = Path(__file__).parents[3]
 SOUTH_ASIA = ("IN", "BD", "PK")
@@ -42,7 +42,7 @@ def test_the_truth_table(
     policy = load(None, {}).policy
     for device, country in itertools.product(devices, countries):
         subject = Subject("a", device, country=country, speed_kbps=speed)
-        assert expected == first_match(policy.rules, subject, policy.default_profile).profile
+        assert expected == policy.rule_list.first_match(subject, policy.default_profile).profile
 
 
 def test_the_caps_of_the_shipped_profiles() -> None:

@@ -4,8 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.policy.rules import Match, Rule, Subject, TimeWindow, When, first_match
+from gateway.policy.rules import Match, Rule, RuleList, Subject, TimeWindow, When
 
 NOBODY = Subject(asset="film/one", device="desktop")
 SOMEBODY = Subject(
@@ -112,15 +114,15 @@ def test_the_first_rule_that_holds_wins() -> None:
         Rule(When(device=only("phone"), country=only("IN")), "narrower"),
         Rule(When(), "rest"),
     ]
-    assert Match("phone", 1) == first_match(rules, SOMEBODY, "default")
-    assert Match("rest", 3) == first_match(rules, NOBODY, "default")
+    assert Match("phone", 1) == RuleList(rules).first_match(SOMEBODY, "default")
+    assert Match("rest", 3) == RuleList(rules).first_match(NOBODY, "default")
 
 
 def test_without_a_match_the_default_serves() -> None:
     """No rule, or none that holds: the default profile, and no position."""
     rule = Rule(When(device=only("tv")), "tv")
-    assert Match("default", None) == first_match([rule], NOBODY, "default")
-    assert Match("default", None) == first_match([], NOBODY, "default")
+    assert Match("default", None) == RuleList([rule]).first_match(NOBODY, "default")
+    assert Match("default", None) == RuleList([]).first_match(NOBODY, "default")
 
 
 @pytest.mark.parametrize(
@@ -146,3 +148,55 @@ def test_without_a_match_the_default_serves() -> None:
 def test_conditions_in_words(when: When, expected: str) -> None:
     """A rule is shown in reasons as an operator wrote it."""
     assert expected == str(when)
+
+
+_texts = st.sampled_from(["a", "b", None])
+_wanted = st.none() | st.frozensets(st.sampled_from(["a", "b"]), max_size=2)
+_speeds = st.none() | st.sampled_from([500, 1000, 1500])
+_rules = st.lists(
+    st.builds(
+        Rule,
+        st.builds(
+            When,
+            device=_wanted,
+            os=_wanted,
+            player=_wanted,
+            country=_wanted,
+            continent=_wanted,
+            asn=st.none() | st.frozensets(st.integers(1, 2), max_size=1),
+            speed_below_kbps=_speeds,
+            speed_above_kbps=_speeds,
+            speed_known=st.none() | st.booleans(),
+            save_data=st.none() | st.booleans(),
+            asset_prefix=st.none() | st.just(("film/",)),
+            time_of_day=st.none() | st.just((TimeWindow(0, 60),)),
+        ),
+        st.sampled_from(["p", "q"]),
+    ),
+    max_size=8,
+)
+_subjects = st.builds(
+    Subject,
+    asset=st.sampled_from(["film/1", "live"]),
+    device=st.sampled_from(["a", "b"]),
+    os=_texts,
+    player=_texts,
+    country=_texts,
+    continent=_texts,
+    asn=st.none() | st.integers(1, 2),
+    speed_kbps=_speeds,
+    save_data=st.booleans(),
+    minute_of_day=st.sampled_from([0, 60]),
+)
+
+
+@given(_rules, st.lists(_subjects, max_size=6))
+def test_narrowing_changes_nothing(rules: list[Rule], subjects: list[Subject]) -> None:
+    """The first rule that holds is the same whoever was asked about before."""
+    book = RuleList(rules)
+    for subject in subjects:
+        expected = next(
+            (Match(rule.profile, at) for at, rule in enumerate(rules) if rule.when.holds(subject)),
+            Match("default", None),
+        )
+        assert expected == book.first_match(subject, "default")
