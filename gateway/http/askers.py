@@ -17,7 +17,7 @@ from gateway.recent import Recent
 from geodata.lookup import GeoLookup
 from geodata.place import NOT_LOOKED_UP, Place
 
-REMEMBERED = 16_384
+REMEMBERED = 8_192
 """So many senders, and so many players, are remembered."""
 LONGEST_CHARS = 1024
 """Header values that are longer together are worked out each time: what is remembered is bounded

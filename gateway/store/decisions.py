@@ -36,7 +36,7 @@ from manifests.hls.multivariant import MultivariantPlaylist
 Cache = Literal["local", "hit", "miss", "off"]
 """Where a decision came from, as ``Gateway-Decision`` says it."""
 
-DECISIONS, LADDERS, RANKINGS, SOURCES = 16_384, 4_096, 4_096, 1_024
+DECISIONS, LADDERS, RANKINGS, SOURCES = 8_192, 4_096, 4_096, 1_024
 """So many of each are remembered."""
 
 
