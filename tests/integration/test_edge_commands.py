@@ -137,9 +137,11 @@ def test_an_edge_comes_and_goes(site: Site, end: signal.Signals, limit_s: float)
 def test_redis_restarted_empty(site: Site) -> None:
     """The edge registers again by itself, and no gateway lets go of it in between."""
     added, removed = both(site, "edge_added"), both(site, "edge_removed")
+    drained = both(site, "edge_state")
     with registering(site) as process:
         until(added, 10.0)
         command(site.environ, "drain", "new-1", "--why", "maintenance")
+        until(drained, 5.0)  # what no gateway knows, none can put back
         site.server.kill()
         time.sleep(TTL_S + 0.5)
         site.server.start()
