@@ -12,8 +12,10 @@ def logging_as_before() -> Iterator[None]:
     """Commands that run within a test set up logging for its whole process; the next test gets it
     as this one did."""
     gateways = logging.getLogger("gateway")
-    handlers, level, configured = logging.root.handlers[:], gateways.level, structlog.get_config()
+    handlers, root_level = logging.root.handlers[:], logging.root.level
+    level, configured = gateways.level, structlog.get_config()
     yield
     logging.root.handlers[:] = handlers
+    logging.root.setLevel(root_level)
     gateways.setLevel(level)
     structlog.configure(**configured)

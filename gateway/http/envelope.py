@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.http import problems
 from gateway.http.headers import ALLOWED, EXPOSED, request_id
-from gateway.http.playback import known_reply, play
+from gateway.http.playback import known_key, known_reply, play
 from gateway.http.problems import Problem
 from gateway.http.reply import Reply
 from gateway.http.runtime import Gateway
@@ -57,9 +57,9 @@ class Envelope:
                 origin = origin or value
         identity = request_id(None if given is None else given.decode("latin-1"))
         added = ((b"x-request-id", identity.encode("ascii")), *self._cors(origin))
-        known = None
-        if path.startswith("/v1/play/") and len(path) < _LONGEST_SHOWN:
-            known = known_reply(self._gateway, scope, start)
+        played = path.startswith("/v1/play/")
+        key = known_key(self._gateway, scope) if played else None
+        known = known_reply(self._gateway, key, start)
         if known is not None:
             await Reply(known.status, (*known.headers, *added), known.body)(scope, receive, send)
             self._count(scope, path, known.status, start, identity)
@@ -75,7 +75,7 @@ class Envelope:
             await send(message)
 
         try:
-            answered = await self._problem_of(scope, receive, send_with_headers, identity)
+            answered = await self._problem_of(scope, receive, send_with_headers, identity, key)
             if answered is not None and status is None:
                 shown = problems.response(answered, path[:_LONGEST_SHOWN])
                 await shown(scope, receive, send_with_headers)
@@ -101,7 +101,7 @@ class Envelope:
             )
 
     async def _problem_of(
-        self, scope: Scope, receive: Receive, send: Send, identity: str
+        self, scope: Scope, receive: Receive, send: Send, identity: str, key: bytes | None
     ) -> Problem | None:
         """Let the routes answer; None when they did, else why not."""
         try:
@@ -109,7 +109,7 @@ class Envelope:
             if scope["method"] == "OPTIONS" and scope["path"].startswith("/v1/"):
                 await _preflight()(scope, receive, send)
             elif scope["path"].startswith("/v1/play/"):
-                await play(scope, receive, send)  # nearly every request: no router is asked
+                await play(scope, receive, send, key)  # nearly every request: no router is asked
             else:
                 await self._app(scope, receive, send)
         except Problem as problem:

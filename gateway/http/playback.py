@@ -42,15 +42,15 @@ _ALWAYS = (
 )
 
 
-async def play(scope: Scope, receive: Receive, send: Send) -> None:
-    """``GET|HEAD /v1/play/{asset}``, with ``.m3u8``, ``.mpd`` or nothing after it. An ASGI
-    application; raises :class:`gateway.http.problems.Problem`."""
+async def play(scope: Scope, receive: Receive, send: Send, key: bytes | None) -> None:
+    """``GET|HEAD /v1/play/{asset}``, with ``.m3u8``, ``.mpd`` or nothing after it. ``key`` is the
+    request's :func:`known_key`. Raises :class:`gateway.http.problems.Problem`."""
     if scope["method"] not in _METHODS:
         raise problems.method_not_allowed(scope["method"], ", ".join(_METHODS))
     start = time.perf_counter()
     path: str = scope["path"].removeprefix(_PLAY)
     if path.endswith(_HLS):
-        reply = await _playlist(scope, path.removesuffix(_HLS), start)
+        reply = await _playlist(scope, path.removesuffix(_HLS), key, start)
     elif path.endswith(_DASH):
         valid_asset(path.removesuffix(_DASH))
         raise problems.not_available_yet("DASH")
@@ -59,12 +59,12 @@ async def play(scope: Scope, receive: Receive, send: Send) -> None:
     await reply(scope, receive, send)
 
 
-def known_reply(gateway: Gateway, scope: Scope, start: float) -> Reply | None:
+def known_reply(gateway: Gateway, key: bytes | None, start: float) -> Reply | None:
     """The playlist as it was given a moment ago, if it was, and is still right.
 
-    ``start`` is when the request came, of ``time.perf_counter``.
+    ``key`` is the request's :func:`known_key`; ``start`` is when it came, of
+    ``time.perf_counter``.
     """
-    key = _key(gateway, scope)
     known = None if key is None else gateway.known.find(gateway, key)
     if known is None:
         return None
@@ -73,7 +73,7 @@ def known_reply(gateway: Gateway, scope: Scope, start: float) -> Reply | None:
     return _timed(known.reply, b"known;dur=%.3f" % ((time.perf_counter() - start) * 1000))
 
 
-def _key(gateway: Gateway, scope: Scope) -> bytes | None:
+def known_key(gateway: Gateway, scope: Scope) -> bytes | None:
     """The name of the request; None when its answer counts by itself."""
     runtime = gateway.runtime
     if gateway.leases.active or runtime.settings.events.enabled:
@@ -81,10 +81,10 @@ def _key(gateway: Gateway, scope: Scope) -> bytes | None:
     return key_of(scope, int(time.time() // 60) if runtime.timed else 0)
 
 
-async def _playlist(scope: Scope, path: str, start: float) -> Reply:
+async def _playlist(scope: Scope, path: str, key: bytes | None, start: float) -> Reply:
     """The playlist, written now."""
     gateway: Gateway = scope["app"].gateway
-    runtime, key = gateway.runtime, _key(gateway, scope)
+    runtime = gateway.runtime
     take = scope["method"] == "GET"
     found = await answer(gateway, scope, valid_asset(path), take=take)
     body = _body(gateway, found)

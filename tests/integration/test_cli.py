@@ -1,34 +1,19 @@
 """The commands as an operator types them: outputs, exit codes, and what goes to which stream."""
 
 import json
-import logging
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from click.testing import CliRunner, Result
 
 from gateway.cli import main
 
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
-
-
-@pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    """Commands set up logging for their whole process, which here is the tests' own."""
-    handlers, level = logging.root.handlers[:], logging.root.level
-    gateways, configured = logging.getLogger("gateway").level, structlog.get_config()
-    yield
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
-    logging.getLogger("gateway").setLevel(gateways)
-    structlog.configure(**configured)
 
 
 def gateway(*arguments: str, **environ: str) -> Result:

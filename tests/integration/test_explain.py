@@ -1,13 +1,10 @@
 """``gateway explain``: the decision and every step's reason, without a running gateway."""
 
-import logging
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-import structlog
 from click.testing import CliRunner, Result
 
 from gateway.cli import main
@@ -25,16 +22,6 @@ CATALOGUE = {
     "token": '#EXTM3U\n#EXT-X-DEFINE:QUERYPARAM="token"\n'
     "#EXT-X-STREAM-INF:BANDWIDTH=900000\nlow.m3u8?t={$token}\n",
 }
-
-
-@pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    """The command sets up logging for its whole process, which here is the tests' own."""
-    handlers, configured = logging.root.handlers[:], structlog.get_config()
-    yield
-    logging.root.handlers[:] = handlers
-    logging.getLogger("gateway").setLevel(logging.NOTSET)
-    structlog.configure(**configured)
 
 
 @pytest.fixture
