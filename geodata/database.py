@@ -2,9 +2,7 @@
 
 from ipaddress import IPv4Address, IPv6Address
 
-import geoip2.models
-
-from geodata.mmdb import MmdbFile
+from geodata.mmdb import MmdbFile, Record
 from geodata.place import UNKNOWN, Place
 from geodata.regions import Country, as_continent, country
 
@@ -29,14 +27,13 @@ class GeoDatabase(MmdbFile[Place]):
         """
         return self.find(ip) or UNKNOWN
 
-    def _ask(self, ip: IPv4Address | IPv6Address) -> Place:
-        if self.kind == "City":
-            city = self._reader.city(ip)
-            home = _home(city)
-            return _place(city, home, _point(city, home))
-        record = self._reader.country(ip)
+    def _ask(self, ip: IPv4Address | IPv6Address) -> Place | None:
+        record = self._reader.record(ip)
+        if record is None:
+            return None
         home = _home(record)
-        return _place(record, home, _country_point(home))
+        point = _point(record, home) if self.kind == "City" else _country_point(home)
+        return _place(record, home, point)
 
 
 class AsnDatabase(MmdbFile[int]):
@@ -71,26 +68,28 @@ class AnonymousIpDatabase(MmdbFile[bool]):
 Point = tuple[float, float, float]
 
 
-def _home(record: geoip2.models.Country) -> Country | None:
+def _part(record: Record, name: str) -> Record:
+    """A part of a record, empty when it is not there. TypeError when it is something else."""
+    part = record.get(name) or {}
+    if not isinstance(part, dict):
+        raise TypeError(f"{name} is no map")
+    return part
+
+
+def _home(record: Record) -> Country | None:
     """The country where the address is used. Not ``registered_country``, which says only where its
     owner is registered, and would license a satellite's whole footprint as one country."""
-    code = record.country.iso_code
+    code = _part(record, "country").get("iso_code")
     return country(code) if code else None
 
 
-def _place(record: geoip2.models.Country, home: Country | None, point: Point | None) -> Place:
-    continent = as_continent(record.continent.code or "") or (home.continent if home else None)
+def _place(record: Record, home: Country | None, point: Point | None) -> Place:
+    told = _part(record, "continent").get("code")
+    continent = as_continent(told or "") or (home.continent if home else None)
     if not (home or continent or point):
         return UNKNOWN
     latitude, longitude, accuracy_km = point or (None, None, None)
-    return Place(
-        status="found",
-        country=home.code if home else None,
-        continent=continent,
-        latitude=latitude,
-        longitude=longitude,
-        accuracy_km=accuracy_km,
-    )
+    return Place("found", home.code if home else None, continent, latitude, longitude, accuracy_km)
 
 
 def _country_point(home: Country | None, radius_km: float = 0.0) -> Point | None:
@@ -99,15 +98,16 @@ def _country_point(home: Country | None, radius_km: float = 0.0) -> Point | None
     return home.latitude, home.longitude, max(home.radius_km, radius_km)
 
 
-def _point(record: geoip2.models.City, home: Country | None) -> Point | None:
+def _point(record: Record, home: Country | None) -> Point | None:
     """Degrees and km. The record's own point, unless it is a stand-in for the whole country."""
-    location = record.location
-    radius_km = _number(location.accuracy_radius, 1.0, 20_016.0) or 0.0
-    latitude = _number(location.latitude, -90.0, 90.0)
-    longitude = _number(location.longitude, -180.0, 180.0)
+    location = _part(record, "location")
+    radius_km = _number(location.get("accuracy_radius"), 1.0, 20_016.0) or 0.0
+    latitude = _number(location.get("latitude"), -90.0, 90.0)
+    longitude = _number(location.get("longitude"), -180.0, 180.0)
     if latitude is None or longitude is None:
         return _country_point(home)
-    if record.city.names or record.city.geoname_id or record.subdivisions:
+    city = _part(record, "city")
+    if city.get("names") or city.get("geoname_id") or record.get("subdivisions"):
         return latitude, longitude, radius_km or TOWN_RADIUS_KM
     if home is None:
         return latitude, longitude, radius_km or GREATEST_RADIUS_KM

@@ -4,9 +4,12 @@ from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from typing import Any
 
+import geoip2.database
+import geoip2.errors
 import pytest
 
 from geodata.database import AnonymousIpDatabase, AsnDatabase, GeoDatabase
+from geodata.lookup import EMBEDDED
 from geodata.place import UNKNOWN, Place
 from geodata.regions import COUNTRIES
 from tests.unit.geodata.mmdb_files import GERMANY, MINNEAPOLIS, write_mmdb
@@ -149,6 +152,47 @@ def test_a_country_record_becomes_a_place(
     """The point and the radius come from the table of countries."""
     path = write_mmdb(tmp_path / "country.mmdb", "GeoIP2-Country", {"81.2.69.0/24": record})
     assert expected == GeoDatabase.open(path).place(SOMEBODY)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"country": "words"},
+        {"country": {"iso_code": ["US"]}},
+        {"continent": 7},
+        {"continent": {"code": ["NA"]}},
+        {"city": "words"},
+        {"location": "words"},
+        {"location": {"latitude": "north", "longitude": 1.0}},
+        {"location": {"accuracy_radius": {}}},
+    ],
+)
+def test_a_record_of_another_shape_is_damage(tmp_path: Path, damage: dict[str, Any]) -> None:
+    """It is no answer, and is counted; a part of it is not taken for the whole."""
+    networks = {"81.2.69.0/24": {**MINNEAPOLIS, **damage}}
+    database = GeoDatabase.open(write_mmdb(tmp_path / "city.mmdb", "GeoIP2-City", networks))
+    assert (UNKNOWN, 1) == (database.place(SOMEBODY), database.damaged)
+
+
+def test_geoip2_says_the_same_of_every_record() -> None:
+    """Records are read without its models; those are the second opinion."""
+    database = GeoDatabase.open(EMBEDDED)
+    compared = 0
+    with geoip2.database.Reader(EMBEDDED) as reader:
+        for number in range(1 << 13):
+            ip = IPv4Address(number << 19 | 0x8001)
+            place = database.place(ip)
+            try:
+                record = reader.city(ip)
+            except geoip2.errors.AddressNotFoundError:
+                assert place == UNKNOWN
+                continue
+            compared += 1
+            assert (record.country.iso_code, record.continent.code) == (
+                place.country,
+                place.continent,
+            )
+    assert compared > 4_000
 
 
 @pytest.mark.parametrize(
