@@ -6,7 +6,6 @@ the config is read again, by every worker.
 
 import contextlib
 import errno
-import gc
 import multiprocessing
 import os
 import signal
@@ -23,6 +22,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from gateway import garbage
 from gateway.app import build
 from gateway.config.load import Loaded, load
 from gateway.config.problem import ConfigError
@@ -145,17 +145,12 @@ def worker() -> ASGIApp:
 
 
 def _built(loaded: Loaded, store_url: str | None, workers: int) -> ASGIApp:
-    """The application of this process. What there is by now stays: left out of full collections,
-    it no longer makes them longer (tens of ms) than the store's deadline.
-
-    Raises :class:`StartError`.
-    """
+    """The application of this process. Raises :class:`StartError`."""
     try:
         app = build(loaded, os.environ, store_url, workers)
     except Exception as error:
         raise StartError(told_in_a_line(traceback.format_exc())) from error
-    gc.collect()
-    gc.freeze()
+    garbage.settle()
     return app
 
 
