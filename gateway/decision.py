@@ -9,7 +9,6 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
-from hashlib import blake2b
 from operator import attrgetter
 from typing import TypeVar
 
@@ -173,22 +172,17 @@ def _least(*caps: _Number | None) -> _Number | None:
     return min(known) if known else None
 
 
-def cache_key(
+def cache_keys(
     policy: Policy, fleet: Fleet, facts: Facts, choice: Choice, source_version: str
-) -> str:
-    """The name of a decision: policy version, the fleet's epoch, asset and its source's version,
-    place cell, client class. Nothing in it tells one viewer from another of the same class."""
-    text = "\0".join(
-        (
-            policy.version,
-            fleet.epoch,
-            facts.asset,
-            source_version,
-            *map(str, where_of(facts)),
-            choice.name,
-        )
+) -> tuple[str, str]:
+    """The names of a decision's two halves. What stays of the ladder: policy version, asset, its
+    source's version, client class. Which edges serve: the fleet's epoch, place cell and point.
+    Nothing in them tells one viewer from another of the same class."""
+    cell, spot = where_of(facts)
+    return (
+        f"ladder\0{policy.version}\0{facts.asset}\0{source_version}\0{choice.name}",
+        f"edges\0{fleet.epoch}\0{cell}\0{spot}",
     )
-    return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 _cell = lru_cache(4096)(place_cell)

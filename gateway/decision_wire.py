@@ -1,84 +1,90 @@
-"""How does a decision look in Redis? Compact JSON; whatever else is there is not a decision."""
+"""How do the halves of a decision look in Redis? Compact JSON; whatever else is there is neither.
+
+Redis may hold garbage, or what another release wrote: every position is checked against what it
+points into, so that a bad entry costs a fresh half and never a bad manifest.
+"""
 
 import json
 from collections.abc import Collection
 from typing import Any
 
-from gateway.decision import Decision, Policy
+from gateway.decision import Fitted
 from gateway.edge.fleet import Fleet
 from gateway.edge.rank import BANDS_KM, REGIONS, Tier
 from gateway.reason import Reason, Step
 from manifests.hls.multivariant import Edit, MultivariantPlaylist
 
-FORMAT = 1
+FORMAT = 2
 """Bumped with every change of shape, so that workers of two releases can share one Redis."""
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
-def to_bytes(decision: Decision) -> bytes:
-    """Write ``decision``; :func:`from_bytes` reads it back equal."""
-    return json.dumps(
+
+def ladder_to_bytes(ladder: Fitted) -> bytes:
+    """Write what stays of a ladder; :func:`ladder_from_bytes` reads it back equal."""
+    return _encode(
         {
             "format": FORMAT,
-            "profile": decision.profile,
-            "rule": decision.rule,
-            "variants": decision.edit.variants,
-            "iframes": sorted(decision.edit.iframes),
-            "renditions": sorted(decision.edit.renditions),
-            "tiers": [[tier.region, tier.band, tier.edges] for tier in decision.tiers],
-            "reasons": [[reason.step, reason.code, reason.text] for reason in decision.reasons],
-        },
-        separators=(",", ":"),
+            "variants": ladder.edit.variants,
+            "iframes": sorted(ladder.edit.iframes),
+            "renditions": sorted(ladder.edit.renditions),
+            "reasons": [[reason.step, reason.code, reason.text] for reason in ladder.reasons],
+        }
     ).encode()
 
 
-def from_bytes(
-    data: bytes, policy: Policy, fleet: Fleet, playlist: MultivariantPlaylist
-) -> Decision | None:
-    """Read a decision that must fit policy, fleet and playlist; None for anything else.
-
-    Redis may hold garbage, or what another release wrote: every position is checked against what
-    it points into, so that a bad entry costs a fresh decision and never a bad manifest.
-    """
+def ladder_from_bytes(data: bytes, playlist: MultivariantPlaylist) -> Fitted | None:
+    """Read what stays of ``playlist``; None for anything that does not fit it."""
     try:
         found: dict[str, Any] = json.loads(data)
-        decision = Decision(
-            profile=found["profile"],
-            rule=found["rule"],
-            edit=Edit(
-                variants=tuple(found["variants"]),
-                iframes=frozenset(found["iframes"]),
-                renditions=frozenset(found["renditions"]),
-            ),
-            tiers=tuple(Tier(tuple(edges), region, band) for region, band, edges in found["tiers"]),
-            reasons=tuple(Reason(Step(step), code, text) for step, code, text in found["reasons"]),
+        edit = Edit(
+            variants=tuple(found["variants"]),
+            iframes=frozenset(found["iframes"]),
+            renditions=frozenset(found["renditions"]),
         )
-        current = type(found["format"]) is int and found["format"] == FORMAT
-        return decision if current and _fits(decision, policy, fleet, playlist) else None
+        reasons = tuple(Reason(Step(step), code, text) for step, code, text in found["reasons"])
+        fits = (
+            _is_current(found)
+            and bool(edit.variants)
+            and _are_positions(edit.variants, len(playlist.variants))
+            and _are_positions(edit.iframes, len(playlist.iframes))
+            and _are_positions(edit.renditions, len(playlist.renditions))
+            and all(_is_text(text) for reason in reasons for text in (reason.code, reason.text))
+        )
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
+    return Fitted(edit, reasons) if fits else None
 
 
-def _fits(decision: Decision, policy: Policy, fleet: Fleet, playlist: MultivariantPlaylist) -> bool:
-    """TypeError for values of a kind that cannot be looked up at all."""
-    edit = decision.edit
-    edges = [edge for tier in decision.tiers for edge in tier.edges]
-    return (
-        decision.profile in policy.profiles
-        and (decision.rule is None or _is_position(decision.rule, len(policy.rules)))
-        and bool(edit.variants)
-        and _are_positions(edit.variants, len(playlist.variants))
-        and _are_positions(edit.iframes, len(playlist.iframes))
-        and _are_positions(edit.renditions, len(playlist.renditions))
-        and _are_positions(edges, len(fleet.edges))
-        and bool(decision.tiers)
-        and all(_is_tier(tier) for tier in decision.tiers)
-        and all(
-            _is_text(text) for reason in decision.reasons for text in (reason.code, reason.text)
+def tiers_to_bytes(tiers: tuple[Tier, ...]) -> bytes:
+    """Write which edges serve; :func:`tiers_from_bytes` reads it back equal."""
+    listed = [[tier.region, tier.band, tier.edges] for tier in tiers]
+    return _encode({"format": FORMAT, "tiers": listed}).encode()
+
+
+def tiers_from_bytes(data: bytes, fleet: Fleet) -> tuple[Tier, ...] | None:
+    """Read which edges of ``fleet`` serve; None for anything that does not fit it."""
+    try:
+        found: dict[str, Any] = json.loads(data)
+        tiers = tuple(Tier(tuple(edges), region, band) for region, band, edges in found["tiers"])
+        edges = [edge for tier in tiers for edge in tier.edges]
+        fits = (
+            _is_current(found)
+            and bool(tiers)
+            and _are_positions(edges, len(fleet.edges))
+            and all(_is_tier(tier) for tier in tiers)
         )
-    )
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return tiers if fits else None
+
+
+def _is_current(found: dict[str, Any]) -> bool:
+    return type(found["format"]) is int and found["format"] == FORMAT
 
 
 def _is_tier(tier: Tier) -> bool:
+    """TypeError for values of a kind that cannot be looked up at all."""
     band_known = tier.band is None or _is_position(tier.band, len(BANDS_KM))
     return bool(tier.edges) and tier.region in REGIONS and band_known
 

@@ -10,7 +10,7 @@ from starlette.types import Scope
 from gateway.client.asset import AssetError, asset_id
 from gateway.client.facts import Facts
 from gateway.client.limits import ParameterError, RequestParameters, parse
-from gateway.decision import Choice, Decision, cache_key, choose, edges_for
+from gateway.decision import Choice, Decision, cache_keys, choose, edges_for
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
 from gateway.http import problems
@@ -165,16 +165,17 @@ def _wanted(
     runtime: Runtime, fleet: Fleet, facts: Facts, source: SourceManifest
 ) -> tuple[Wanted, Choice]:
     """Which decision it is, and how it is made where nobody has it."""
-    policy, playlist = runtime.policy, source.playlist
+    policy = runtime.policy
     choice = choose(policy, facts, source.bandwidths)
+    ladder_key, edges_key = cache_keys(policy, fleet, facts, choice, source.version)
     wanted = Wanted(
-        key=cache_key(policy, fleet, facts, choice, source.version),
-        policy=policy,
+        ladder_key=ladder_key,
+        edges_key=edges_key,
         fleet=fleet,
         facts=facts,
         choice=choice,
         source_version=source.version,
-        playlist=playlist,
+        playlist=source.playlist,
     )
     return wanted, choice
 

@@ -9,8 +9,21 @@ from hypothesis import strategies as st
 
 from gateway.client.facts import Capability, Device, DeviceKind, Facts, Limits, Throughput
 from gateway.config.load import load
-from gateway.decision import Decision, cache_key, choose, decide, edges_for, reasons_of
-from gateway.decision_wire import from_bytes, to_bytes
+from gateway.decision import (
+    Decision,
+    Fitted,
+    cache_keys,
+    choose,
+    decide,
+    edges_for,
+    reasons_of,
+)
+from gateway.decision_wire import (
+    ladder_from_bytes,
+    ladder_to_bytes,
+    tiers_from_bytes,
+    tiers_to_bytes,
+)
 from gateway.edge.fleet import Fleet
 from gateway.ladder.fit import NothingToPlayError
 from gateway.ladder.hls import bandwidths_of
@@ -93,7 +106,9 @@ def test_every_request_has_an_answer(facts: Facts, playlist: MultivariantPlaylis
 def test_the_store_gives_back_what_it_got(facts: Facts, playlist: MultivariantPlaylist) -> None:
     """Writing and reading a decision loses nothing."""
     decision = decided(facts, playlist)
-    assert decision == from_bytes(to_bytes(decision), SHIPPED, FLEET, playlist)
+    ladder = Fitted(decision.edit, decision.reasons)
+    assert ladder == ladder_from_bytes(ladder_to_bytes(ladder), playlist)
+    assert decision.tiers == tiers_from_bytes(tiers_to_bytes(decision.tiers), FLEET)
 
 
 @law
@@ -121,7 +136,7 @@ def test_one_key_one_decision(one: Facts, other: Facts, playlist: MultivariantPl
     peaks = bandwidths_of(playlist)
     for facts in (other, merged):
         keys = {
-            cache_key(SHIPPED, FLEET, each, choose(SHIPPED, each, peaks), "v")
+            cache_keys(SHIPPED, FLEET, each, choose(SHIPPED, each, peaks), "v")
             for each in (one, facts)
         }
         assert len(keys) == 2 or decided(one, playlist) == decided(facts, playlist)
@@ -134,23 +149,42 @@ anything = st.recursive(
 )
 
 
-@law
-@given(facts_of, playlists(), st.data())
-def test_mutations_are_refused_or_fit(
-    facts: Facts, playlist: MultivariantPlaylist, choice: st.DataObject
-) -> None:
-    """Some part of a stored decision replaced by anything: still a decision that can be served,
-    or none, and never an exception."""
-    found: Any = json.loads(to_bytes(decided(facts, playlist)))
+def mutated(data: bytes, choice: st.DataObject) -> bytes:
+    """Some part of it replaced by anything."""
+    found: Any = json.loads(data)
     here, at = found, choice.draw(st.sampled_from(sorted(found)))
     while isinstance(here[at], list) and here[at] and choice.draw(st.booleans()):
         here, at = here[at], choice.draw(st.integers(0, len(here[at]) - 1))
     here[at] = choice.draw(anything)
-    decision = from_bytes(json.dumps(found).encode(), SHIPPED, FLEET, playlist)
-    if decision is not None:
-        assert edges_for(FLEET, decision, facts)
-        assert set(decision.edit.variants) <= set(range(len(playlist.variants)))
-        assert decision == from_bytes(to_bytes(decision), SHIPPED, FLEET, playlist)
+    return json.dumps(found).encode()
+
+
+@law
+@given(facts_of, playlists(), st.data())
+def test_mutated_ladders_are_refused_or_fit(
+    facts: Facts, playlist: MultivariantPlaylist, choice: st.DataObject
+) -> None:
+    """Still something that can be served, or nothing, and never an exception."""
+    decision = decided(facts, playlist)
+    data = mutated(ladder_to_bytes(Fitted(decision.edit, decision.reasons)), choice)
+    ladder = ladder_from_bytes(data, playlist)
+    if ladder is not None:
+        assert ladder.edit.variants
+        assert set(ladder.edit.variants) <= set(range(len(playlist.variants)))
+        assert ladder == ladder_from_bytes(ladder_to_bytes(ladder), playlist)
+
+
+@law
+@given(facts_of, playlists(), st.data())
+def test_mutated_rankings_are_refused_or_fit(
+    facts: Facts, playlist: MultivariantPlaylist, choice: st.DataObject
+) -> None:
+    """Still edges that can be named, or nothing, and never an exception."""
+    decision = decided(facts, playlist)
+    tiers = tiers_from_bytes(mutated(tiers_to_bytes(decision.tiers), choice), FLEET)
+    if tiers is not None:
+        assert edges_for(FLEET, replace(decision, tiers=tiers), facts)
+        assert tiers == tiers_from_bytes(tiers_to_bytes(tiers), FLEET)
 
 
 @law
@@ -159,4 +193,5 @@ def test_mutations_are_refused_or_fit(
 )
 def test_garbage_is_no_decision(playlist: MultivariantPlaylist, data: bytes) -> None:
     """Arbitrary bytes and arbitrary JSON are none, and never an exception."""
-    assert from_bytes(data, SHIPPED, FLEET, playlist) is None
+    assert ladder_from_bytes(data, playlist) is None
+    assert tiers_from_bytes(data, FLEET) is None

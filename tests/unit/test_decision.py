@@ -10,7 +10,7 @@ from gateway.config.load import load
 from gateway.decision import (
     Decision,
     Policy,
-    cache_key,
+    cache_keys,
     choose,
     decide,
     edges_for,
@@ -93,9 +93,9 @@ def first(facts: Facts, of: Policy = SHIPPED) -> str:
     return edges_for(Fleet.of(of.edges), decided(facts, of), facts)[0].id
 
 
-def key(facts: Facts, of: Policy = SHIPPED, version: str = "v1") -> str:
+def key(facts: Facts, of: Policy = SHIPPED, version: str = "v1") -> tuple[str, str]:
     """The name of that decision."""
-    return cache_key(of, Fleet.of(of.edges), facts, choose(of, facts, PEAKS), version)
+    return cache_keys(of, Fleet.of(of.edges), facts, choose(of, facts, PEAKS), version)
 
 
 @pytest.mark.parametrize(
@@ -347,10 +347,14 @@ def test_a_vague_place_has_a_bounded_number_of_keys() -> None:
 def test_a_key_is_pinned() -> None:
     """Every worker and every process asks the store by the same name."""
     facts = facts_of(limits=Limits(codecs=frozenset(CodecFamily)))
-    assert KEY == key(facts, policy(Profile("p", video_range=frozenset(VideoRange))))
+    assert KEYS == key(facts, policy(Profile("p", video_range=frozenset(VideoRange))))
 
 
-KEY = "6549a62ee6bb0513a38041a1e9a9bd53"
+KEYS = (
+    "ladder\x001\0film\0v1\0p\0None\0None|None|None|None|av1,avc,dolby-vision,hevc,vp9"
+    "|None|None|HLG,PQ,SDR|None|False|True|1|1200000|False",
+    "edges\x0081ffdcdc7fc4e4af\0EU-FR:48,2:100\x000",
+)
 
 
 def test_reasons_tell_every_step() -> None:
@@ -480,7 +484,7 @@ def test_a_decision_is_keyed_by_the_fleet(
     facts = facts_of()
     choice = choose(EDGES, facts, PEAKS)
     keys = [
-        cache_key(EDGES, Fleet.of(EDGES.edges, conditions), facts, choice, "v")
+        cache_keys(EDGES, Fleet.of(EDGES.edges, conditions), facts, choice, "v")
         for conditions in (one, other)
     ]
     assert same is (keys[0] == keys[1])

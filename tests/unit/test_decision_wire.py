@@ -1,19 +1,21 @@
-"""A decision in the store: read back equal, or not at all."""
+"""The halves of a decision in the store: read back equal, or not at all."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from gateway.decision import Decision, Policy
-from gateway.decision_wire import FORMAT, from_bytes, to_bytes
+from gateway.decision import Fitted
+from gateway.decision_wire import (
+    FORMAT,
+    ladder_from_bytes,
+    ladder_to_bytes,
+    tiers_from_bytes,
+    tiers_to_bytes,
+)
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
 from gateway.edge.rank import BANDS_KM, Tier
-from gateway.policy.profile import Profile
-from gateway.policy.rules import Rule, When
 from gateway.reason import Reason, Step
 from manifests.hls.multivariant import Edit
 from tests.unit.ladder.sources import iframes, media, playlist, variant
@@ -21,72 +23,61 @@ from tests.unit.ladder.sources import iframes, media, playlist, variant
 SOURCE = playlist(
     media("AUDIO", "a"), media("AUDIO", "b"), variant("u", 1), variant("v", 2), iframes("i", 1)
 )
-POLICY = Policy(
-    profiles={"p": Profile("p")},
-    rules=(Rule(When(), "p"),),
-    default_profile="p",
-    edges=(Edge("e", "https://e.example/"), Edge("f", "https://f.example/")),
-    time_zone="UTC",
-    version="1",
+FLEET = Fleet.of((Edge("e", "https://e.example/"), Edge("f", "https://f.example/")))
+LADDER = Fitted(
+    Edit((1, 0), frozenset({0}), frozenset({0, 1})),
+    (Reason(Step.LADDER, "caps", "at most 500 kbit/s: 1 of 2 left out – é"),),
 )
-FLEET = Fleet.of(POLICY.edges)
-DECISION = Decision(
-    profile="p",
-    rule=0,
-    edit=Edit((1, 0), frozenset({0}), frozenset({0, 1})),
-    tiers=(Tier((1,), "continent", 3), Tier((0,), "fallback", None)),
-    reasons=(Reason(Step.LADDER, "caps", "at most 500 kbit/s: 1 of 2 left out – é"),),
-)
+TIERS = (Tier((1,), "continent", 3), Tier((0,), "fallback", None))
+WRITTEN = {**json.loads(ladder_to_bytes(LADDER)), **json.loads(tiers_to_bytes(TIERS))}
+"""The members of both halves: either reads its own, and leaves the other's alone."""
 
 
-def read(data: bytes) -> Decision | None:
-    """What the store's bytes are taken for."""
-    return from_bytes(data, POLICY, FLEET, SOURCE)
+def read(data: bytes) -> tuple[Fitted | None, tuple[Tier, ...] | None]:
+    """What the store's bytes are taken for, asked for as one half and as the other."""
+    return ladder_from_bytes(data, SOURCE), tiers_from_bytes(data, FLEET)
 
 
 @pytest.mark.parametrize(
-    "decision",
+    "ladder",
     [
-        DECISION,
-        replace(DECISION, rule=None, reasons=()),
-        replace(DECISION, edit=Edit((0,), frozenset(), frozenset())),
-        replace(DECISION, tiers=(Tier((0, 1), "nearest", len(BANDS_KM) - 1),)),
+        LADDER,
+        replace(LADDER, reasons=()),
+        replace(LADDER, edit=Edit((0,), frozenset(), frozenset())),
     ],
 )
-def test_a_decision_comes_back_equal(decision: Decision) -> None:
+def test_a_ladder_comes_back_equal(ladder: Fitted) -> None:
     """Whatever was decided is written and read without a loss, in the same bytes."""
-    assert decision == read(to_bytes(decision))
-    assert to_bytes(decision) == to_bytes(replace(decision))
+    assert (ladder, None) == read(ladder_to_bytes(ladder))
+    assert ladder_to_bytes(ladder) == ladder_to_bytes(replace(ladder))
+
+
+@pytest.mark.parametrize("tiers", [TIERS, (Tier((0, 1), "nearest", len(BANDS_KM) - 1),)])
+def test_a_ranking_comes_back_equal(tiers: tuple[Tier, ...]) -> None:
+    """Whatever was decided is written and read without a loss."""
+    assert (None, tiers) == read(tiers_to_bytes(tiers))
 
 
 def test_the_shape_is_pinned() -> None:
     """Workers of one release read what those of another wrote, or FORMAT has to change."""
-    expected = (
-        '{"format":1,"profile":"p","rule":0,"variants":[1,0],"iframes":[0],"renditions":[0,1],'
-        '"tiers":[["continent",3,[1]],["fallback",null,[0]]],'
+    ladder = (
+        '{"format":2,"variants":[1,0],"iframes":[0],"renditions":[0,1],'
         '"reasons":[["ladder","caps","at most 500 kbit/s: 1 of 2 left out \\u2013 \\u00e9"]]}'
     )
-    assert expected.encode() == to_bytes(DECISION)
-    assert FORMAT == 1
+    tiers = '{"format":2,"tiers":[["continent",3,[1]],["fallback",null,[0]]]}'
+    assert ladder.encode() == ladder_to_bytes(LADDER)
+    assert tiers.encode() == tiers_to_bytes(TIERS)
+    assert FORMAT == 2
 
 
 @pytest.mark.parametrize(
     ("where", "value"),
     [
-        ("format", 2),
-        ("format", 1.0),
+        ("format", 1),
+        ("format", 3),
+        ("format", 2.0),
         ("format", True),
-        ("format", "1"),
-        ("profile", "gone"),
-        ("profile", None),
-        ("profile", ["p"]),
-        ("profile", {"p": 1}),
-        ("rule", 1),
-        ("rule", -1),
-        ("rule", False),
-        ("rule", 0.0),
-        ("rule", "0"),
-        ("rule", [0]),
+        ("format", "2"),
         ("variants", []),
         ("variants", [2]),
         ("variants", [-1]),
@@ -134,22 +125,47 @@ def test_the_shape_is_pinned() -> None:
         ("reasons", None),
     ],
 )
-def test_anything_else_is_no_decision(where: str, value: object) -> None:
-    """Wrong kinds, positions that point nowhere, and JSON's true for 1 are refused."""
-    found = json.loads(to_bytes(DECISION))
-    assert read(json.dumps(found).encode()) is not None
-    assert read(json.dumps({**found, where: value}).encode()) is None
+def test_anything_else_is_refused(where: str, value: object) -> None:
+    """Wrong kinds, positions that point nowhere, and JSON's true for 1 are refused by the half
+    that has them."""
+    assert (LADDER, TIERS) == read(json.dumps(WRITTEN).encode())
+    found = read(json.dumps({**WRITTEN, where: value}).encode())
+    assert _without(where) == found
 
 
 @pytest.mark.parametrize(
-    "member",
-    ["format", "profile", "rule", "variants", "iframes", "renditions", "tiers", "reasons"],
+    "member", ["format", "variants", "iframes", "renditions", "tiers", "reasons"]
 )
 def test_every_member_is_needed(member: str) -> None:
-    """A decision with a part missing is none."""
-    found = json.loads(to_bytes(DECISION))
-    del found[member]
-    assert read(json.dumps(found).encode()) is None
+    """A half with a part missing is none."""
+    found = {name: value for name, value in WRITTEN.items() if name != member}
+    assert _without(member) == read(json.dumps(found).encode())
+
+
+def _without(member: str) -> tuple[Fitted | None, tuple[Tier, ...] | None]:
+    """What is left when that member is no good."""
+    return (
+        LADDER if member == "tiers" else None,
+        None if member in ("format", "tiers") else TIERS,
+    )
+
+
+@pytest.mark.parametrize("whole", [ladder_to_bytes(LADDER), tiers_to_bytes(TIERS)])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"}", b""),
+        (b"0", b"NaN"),
+        (b"0", b"-0.0"),
+        (b"0", b"Infinity"),
+        (b"0", b"1e999"),
+        (b"0", b"9" * 5000),
+        (b"[", b"[" * 50_000),
+    ],
+)
+def test_spoilt_bytes_are_neither(whole: bytes, old: bytes, new: bytes) -> None:
+    """Cut short, or with numbers and nesting beyond all bounds: no exception either."""
+    assert (None, None) == read(whole.replace(old, new))
 
 
 @pytest.mark.parametrize(
@@ -167,31 +183,15 @@ def test_every_member_is_needed(member: str) -> None:
         b"[" * 100_000,
         b'{"a":' * 100_000,
         b"9" * 100_000,
-        to_bytes(DECISION)[:-1],
-        to_bytes(DECISION).replace(b"0", b"NaN"),
-        to_bytes(DECISION).replace(b"0", b"-0.0"),
-        to_bytes(DECISION).replace(b"0", b"Infinity"),
-        to_bytes(DECISION).replace(b"0", b"1e999"),
-        to_bytes(DECISION).replace(b"0", b"9" * 5000),
-        to_bytes(DECISION).replace(b"[1,0]", b"[" * 50_000),
     ],
-    ids=range(19),
+    ids=range(12),
 )
-def test_garbage_is_no_decision(data: bytes) -> None:
-    """Other formats, deep nesting, and numbers beyond all bounds are no exception either."""
-    assert read(data) is None
+def test_garbage_is_neither(data: bytes) -> None:
+    """Other formats and deep nesting are no exception either."""
+    assert (None, None) == read(data)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda: (POLICY, Fleet.of(FLEET.edges[:1]), SOURCE),
-        lambda: (replace(POLICY, rules=()), FLEET, SOURCE),
-        lambda: (replace(POLICY, profiles={}), FLEET, SOURCE),
-        lambda: (POLICY, FLEET, playlist(variant("u", 1))),
-    ],
-)
-def test_it_must_fit_what_is_there_now(change: Callable[[], tuple[Any, Any, Any]]) -> None:
-    """A decision for another policy or another source is none."""
-    policy, fleet, source = change()
-    assert from_bytes(to_bytes(DECISION), policy, fleet, source) is None
+def test_it_must_fit_what_is_there_now() -> None:
+    """What was decided for another source or another fleet is none."""
+    assert ladder_from_bytes(ladder_to_bytes(LADDER), playlist(variant("u", 1))) is None
+    assert tiers_from_bytes(tiers_to_bytes(TIERS), Fleet.of(FLEET.edges[:1])) is None
