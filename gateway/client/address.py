@@ -19,9 +19,10 @@ Decisions that F9 leaves open:
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from itertools import islice
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 from gateway.reason import Reason, Step
 
@@ -34,6 +35,8 @@ MAX_HOPS = 32
 MAX_ELEMENT = 512
 """Characters of one list element; a longer one is garbage."""
 
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_QUAD = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 _NODE = re.compile(
     r"(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%[^\]]*)?)\]|(?P<v4>[0-9.]+))"
     r"(?::(?:[0-9]{1,5}|_[A-Za-z0-9._-]+))?"
@@ -45,6 +48,29 @@ _PAIR = re.compile(
 _HAS_FOR = re.compile(r"(?:\A|;)[ \t]*for[ \t]*=", re.IGNORECASE)
 _MAPPED = IPv6Network("::ffff:0:0/96")
 _MAPPED_BITS = 96
+
+
+def _because(code: str, text: str) -> tuple[Reason]:
+    return (Reason(Step.ADDRESS, code, text),)
+
+
+_PEER = _because("peer", "the address of the connection")
+_PEER_UNKNOWN = _because("peer-unknown", "the connection has no IP address")
+_PEER_UNTRUSTED = _because(
+    "peer-untrusted", "the peer is not a trusted proxy: its forwarding headers are ignored"
+)
+_FORWARDS_FOR_NOBODY = _because("peer", "the trusted proxy forwards for nobody")
+_DISAGREE = _because(
+    "forwarding-headers-disagree",
+    "X-Forwarded-For names another client than Forwarded, which decides",
+)
+_TOO_MANY_HOPS = _because("too-many-hops", f"more than {MAX_HOPS} hops")
+_HIDDEN = _because("address-hidden", "a trusted proxy names no address")
+_ALL_TRUSTED = _because("all-hops-trusted", "every hop is a trusted proxy: the farthest counts")
+_FIRST_UNTRUSTED: dict[Via, tuple[Reason]] = {
+    via: _because(via, "the first hop that is not a trusted proxy")
+    for via in ("forwarded", "x-forwarded-for")
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +108,13 @@ class TrustedProxies:
     def __contains__(self, ip: Address) -> bool:
         """Is ``ip`` (unmapped) in one of the networks?"""
         number = int(ip)
-        return any(number >> bits in starts for bits, starts in self.masks[ip.version])
+        for bits, starts in self.masks[ip.version]:  # noqa: SIM110 - half the cost of any()
+            if number >> bits in starts:
+                return True
+        return False
 
 
-@dataclass(frozen=True, slots=True)
-class ClientAddress:
+class ClientAddress(NamedTuple):
     """Where the request comes from. ``ip`` None: the address is not known.
 
     ``reasons`` hold no address and no player text: they reach logs and answers.
@@ -109,22 +137,18 @@ def resolve(
     is never trusted. ``forwarded`` and ``x_forwarded_for`` are the header's field lines, in the
     order received. IPv4-mapped addresses come out as IPv4, zone ids and ports are dropped.
     """
-    ip = _node(peer) if peer is not None else None
+    ip = _peer(peer) if peer is not None else None
     if ip is None:
-        return _told(None, "peer", "peer-unknown", "the connection has no IP address")
+        return ClientAddress(None, "peer", _PEER_UNKNOWN)
     if ip not in trusted:
-        if forwarded or x_forwarded_for:
-            text = "the peer is not a trusted proxy: its forwarding headers are ignored"
-            return _told(ip, "peer", "peer-untrusted", text)
-        return _told(ip, "peer", "peer", "the address of the connection")
+        unheard = forwarded or x_forwarded_for
+        return ClientAddress(ip, "peer", _PEER_UNTRUSTED if unheard else _PEER)
     told = _walk(x_forwarded_for, _unquoted, "x-forwarded-for", trusted)
-    if _names_clients(forwarded):
+    if forwarded and _names_clients(forwarded):
         by_xff, told = told, _walk(forwarded, _for, "forwarded", trusted)
         if told is not None and by_xff is not None and by_xff.ip != told.ip:
-            text = "X-Forwarded-For names another client than Forwarded, which decides"
-            disagree = Reason(Step.ADDRESS, "forwarding-headers-disagree", text)
-            told = ClientAddress(told.ip, told.via, (*told.reasons, disagree))
-    return told or _told(ip, "peer", "peer", "the trusted proxy forwards for nobody")
+            told = ClientAddress(told.ip, told.via, (*told.reasons, *_DISAGREE))
+    return told or ClientAddress(ip, "peer", _FORWARDS_FOR_NOBODY)
 
 
 def viewer_prefix(ip: Address) -> str:
@@ -133,9 +157,14 @@ def viewer_prefix(ip: Address) -> str:
     It names a viewer without a session well enough to keep one household on one edge. It must
     not leave the process.
     """
+    number = int(ip)
     if isinstance(ip, IPv4Address):
-        return f"{IPv4Address(int(ip) >> 8 << 8)}/24"
-    return f"{IPv6Address(int(ip) >> 72 << 72)}/56"
+        return f"{number >> 24}.{number >> 16 & 255}.{number >> 8 & 255}.0/24"
+    # The zeros at the end are the longest run of them, which is what "::" stands for.
+    groups = [number >> 112, number >> 96 & 0xFFFF, number >> 80 & 0xFFFF, number >> 64 & 0xFF00]
+    while groups and not groups[-1]:
+        groups.pop()
+    return f"{':'.join([f'{group:x}' for group in groups])}::/56"
 
 
 def _walk(
@@ -145,17 +174,17 @@ def _walk(
     ip: Address | None = None
     for count, element in enumerate(_elements(lines)):
         if count == MAX_HOPS:
-            return _told(None, via, "too-many-hops", f"more than {MAX_HOPS} hops")
+            return ClientAddress(None, via, _TOO_MANY_HOPS)
         if not element:
             continue  # RFC 9110 5.6.1: empty list elements are ignored
         ip = _node(read(element))
         if ip is None:
-            return _told(None, via, "address-hidden", "a trusted proxy names no address")
+            return ClientAddress(None, via, _HIDDEN)
         if ip not in trusted:
-            return _told(ip, via, via, "the first hop that is not a trusted proxy")
+            return ClientAddress(ip, via, _FIRST_UNTRUSTED[via])
     if ip is None:
         return None
-    return _told(ip, via, "all-hops-trusted", "every hop is a trusted proxy: the farthest counts")
+    return ClientAddress(ip, via, _ALL_TRUSTED)
 
 
 def _names_clients(forwarded: Sequence[str]) -> bool:
@@ -223,14 +252,26 @@ def _node(text: str) -> Address | None:
     """The address of an RFC 7239 6 node, or of a bare IPv6 address; None for anything else."""
     if len(text) > MAX_ELEMENT:
         return None
+    if _QUAD.fullmatch(text):
+        return _quad(text)
     match = _NODE.fullmatch(text)
     bare = text if match is None else match["v6"] or match["v4"]
+    if ":" not in bare:
+        return _quad(bare) if _QUAD.fullmatch(bare) else None
     try:
-        ip = ip_address(bare.partition("%")[0] if ":" in bare else bare)
+        ip = IPv6Address(bare.partition("%")[0])
     except ValueError:
         return None
-    mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
-    return mapped or ip
+    return ip.ipv4_mapped or ip
+
+
+_peer = lru_cache(1024)(_node)
+"""The same few proxies ask again and again."""
+
+
+def _quad(text: str) -> IPv4Address:
+    """Of four numbers that are right: five times as quick as ``ip_address``."""
+    return IPv4Address(bytes(map(int, text.split("."))))
 
 
 def _unmapped_network(network: Network) -> Network:
@@ -238,7 +279,3 @@ def _unmapped_network(network: Network) -> Network:
         return network
     start = IPv4Address(int(network.network_address) & 0xFFFF_FFFF)
     return IPv4Network((start, network.prefixlen - _MAPPED_BITS))
-
-
-def _told(ip: Address | None, via: Via, code: str, text: str) -> ClientAddress:
-    return ClientAddress(ip, via, (Reason(Step.ADDRESS, code, text),))

@@ -1,9 +1,10 @@
 """Laws of the facts about a client: hostile text never raises, and trust cannot be claimed."""
 
 import math
-from ipaddress import IPv4Address, IPv6Address, ip_address
+import operator
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from gateway.client.address import TrustedProxies, resolve, viewer_prefix
@@ -160,6 +161,43 @@ def test_a_viewer_prefix_holds_its_address(ip: IPv4Address | IPv6Address) -> Non
     """The prefix is a network, and the address is in it."""
     bare = ip_address(str(ip).partition("%")[0])
     assert bare in TrustedProxies.of([viewer_prefix(bare)])
+
+
+@given(
+    st.integers(0, 2**32 - 1).map(IPv4Address)
+    | st.builds(operator.and_, st.integers(0, 2**128 - 1), st.integers(0, 2**128 - 1)).map(
+        IPv6Address
+    )
+)
+@example(IPv6Address("::"))
+@example(IPv6Address("0:0:1::"))
+@example(IPv6Address("1:0:0:100::"))
+@example(IPv6Address("1:2:3:ff::"))
+def test_a_viewer_prefix_is_written_as_networks_are(ip: IPv4Address | IPv6Address) -> None:
+    """Two gateways, of whatever release, give one household one name."""
+    bits = 24 if ip.version == 4 else 56
+    assert str(ip_network((ip, bits), strict=False)) == viewer_prefix(ip)
+
+
+@given(
+    st.ip_addresses(v=4).map(str) | st.from_regex(r"[0-9.]{1,18}|[0-9a-f:.]{2,45}", fullmatch=True)
+)
+@example("1.2.3.04")
+@example("1.2.3.256")
+@example("1.2.3.4\n")
+@example("::ffff:1.2.3.4")
+def test_an_address_is_what_the_standard_library_takes(text: str) -> None:
+    """No more and no less, and IPv4 where it is mapped."""
+    expected: IPv4Address | IPv6Address | None
+    try:
+        expected = ip_address(text)
+    except ValueError:
+        expected = None
+    if isinstance(expected, IPv6Address):
+        expected = expected.ipv4_mapped or expected
+    # An IPv4 address may have a port here, which the standard library does not take.
+    assume(expected is not None or "." not in text or ":" not in text)
+    assert expected == resolve(text, [], [], TRUSTED).ip
 
 
 @given(

@@ -57,6 +57,8 @@ XFF = [
     ("IPv6 in brackets", ["[2001:db8::9]"], "2001:db8::9", None),
     ("IPv6 with port", ["[2001:db8::9]:4711"], "2001:db8::9", None),
     ("IPv6 quoted with port", ['"[2001:db8::9]:4711"'], "2001:db8::9", None),
+    ("IPv4 with zone", ["203.0.113.9%en0"], None, "address-hidden"),
+    ("IPv4 with zone, and a colon in it", ["203.0.113.9%e:0"], None, "address-hidden"),
     ("IPv6 with zone", ["[fe80::9%25en0]:80"], "fe80::9", None),
     ("mapped", ["::ffff:203.0.113.9"], "203.0.113.9", None),
     ("mapped trusted hop", ["203.0.113.9, [::ffff:10.0.0.9]:80"], "203.0.113.9", None),
