@@ -3,12 +3,23 @@
 httptools keeps a request's head in memory until it is complete, whatever its size, and waits for it
 forever. Here a head is bounded in bytes (431) and in seconds (the connection ends). And a stop
 answers what was sent before anybody could know of it.
+
+And an answer whose headers are joined already is written as it is (:func:`write_whole`): uvicorn's
+``send`` looks at each header's every byte for each answer.
 """
 
 import asyncio
+from functools import partial
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+from gateway.http.reply import WRITE_WHOLE
 
 MAX_HEAD_BYTES = 128 * 1024
 """Request line and headers. Far above what players send, so that nobody honest meets it."""
@@ -33,7 +44,6 @@ class BoundedConnection(HttpToolsProtocol):
         """See uvicorn's ``HttpToolsProtocol``."""
         super().__init__(*arguments, **named)
         self._head_bytes = 0
-        self._in_head = True
         self._deadline: asyncio.TimerHandle | None = None
         self._stopping = False
 
@@ -48,43 +58,41 @@ class BoundedConnection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Count what comes before the head is complete."""
-        if self._in_head:
+        """Count what comes before a head is complete, and see that it gets there."""
+        before = self._latest()
+        if before is None or before.scope is not self.scope or not before.more_body:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self.transport.write(_TOO_LARGE)
                 self.transport.close()
                 return
         super().data_received(data)
-
-    def on_message_begin(self) -> None:
-        """The first byte of a request. What came along with it counts for nothing: it is one read
-        of the socket at most."""
-        super().on_message_begin()
-        self._expect_head(HEAD_S)
-
-    def on_headers_complete(self) -> None:
-        """The head is complete."""
-        self._in_head = False
-        self._no_deadline()
-        super().on_headers_complete()
-        if self._stopping:
-            self.cycle.keep_alive = False
-
-    def on_message_complete(self) -> None:
-        """The next thing to come is a head again."""
-        self._in_head = True
-        self._head_bytes = 0
-        super().on_message_complete()
+        latest = self._latest()
+        if latest is not None and latest is not before:  # a head is complete
+            self._head_bytes = 0  # what came along with its end is one read of the socket at most
+            self._no_deadline()
+            if self._stopping:
+                latest.keep_alive = False
+        if latest is None or latest.scope is not self.scope:  # the next one has begun
+            self._expect_head(HEAD_S)
 
     def shutdown(self) -> None:
         """The gateway stops: the request that runs or comes at once is this connection's last."""
         self._stopping = True
-        running: RequestResponseCycle | None = self.cycle  # None before the first request
+        running = self._latest()
         if running is None or running.response_complete:
             self._expect_head(DRAIN_S)
         else:
             running.keep_alive = False
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Let the application know of :func:`write_whole`."""
+        cycle.scope[WRITE_WHOLE] = partial(write_whole, cycle)  # type: ignore[literal-required]
+        super()._start_asgi_task(cycle, app)
+
+    def _latest(self) -> RequestResponseCycle | None:
+        """The request whose head was complete last; ``scope`` is that which began last."""
+        return self.cycle
 
     def _expect_head(self, within_s: float) -> None:
         """Of two deadlines the earlier one counts: a byte of the next request buys no more."""
@@ -101,3 +109,28 @@ class BoundedConnection(HttpToolsProtocol):
     def _too_slow(self) -> None:
         self._deadline = None
         self.transport.close()
+
+
+def write_whole(cycle: RequestResponseCycle, status: int, lines: bytes, body: bytes) -> bool:
+    """Write an answer as uvicorn's ``send`` would; False, and nothing is done, where it must.
+
+    ``lines`` are checked headers as they stand on the wire. One is Content-Length, unless
+    ``status`` is one that has no body; none is Connection or Transfer-Encoding.
+    """
+    if cycle.flow.write_paused or cycle.disconnected or cycle.response_started or cycle.access_log:
+        return False
+    cycle.response_started = cycle.response_complete = True
+    cycle.waiting_for_100_continue = False
+    parts = [STATUS_LINE[status]]
+    for name, value in cycle.default_headers:
+        parts += (name, b": ", value, b"\r\n")
+    parts.append(lines)
+    parts.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
+    if cycle.scope["method"] != "HEAD":
+        parts.append(body)
+    cycle.transport.write(b"".join(parts))
+    cycle.message_event.set()
+    if not cycle.keep_alive:
+        cycle.transport.close()
+    cycle.on_response()
+    return True

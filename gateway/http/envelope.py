@@ -6,7 +6,7 @@ A plain ASGI wrapper around the routes, so that an answer of any kind passes thr
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from dataclasses import dataclass
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -15,9 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.http import problems
 from gateway.http.headers import ALLOWED, EXPOSED, request_id
-from gateway.http.playback import known_key, known_reply, play
+from gateway.http.playback import PLAY, known_key, known_reply, play
 from gateway.http.problems import Problem
-from gateway.http.reply import Reply
+from gateway.http.reply import WRITE_WHOLE, HeaderLines, Reply, WriteWhole
 from gateway.http.runtime import Gateway
 from gateway.observe import metrics
 from gateway.observe.request_id import set_request_id
@@ -29,8 +29,8 @@ _PREFLIGHT_S = "7200"
 _LONGEST_SHOWN = 600
 
 _EXPOSE = (b"access-control-expose-headers", EXPOSED.encode("ascii"))
-_ANYBODY = ((b"access-control-allow-origin", b"*"), _EXPOSE)
-_NOBODY = ((b"vary", b"Origin"),)
+_ANYBODY = HeaderLines((b"access-control-allow-origin", b"*"), _EXPOSE)
+_NOBODY = HeaderLines((b"vary", b"Origin"))
 
 
 class Envelope:
@@ -47,6 +47,7 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         start = time.perf_counter()
+        write: WriteWhole | None = scope.pop(WRITE_WHOLE, None)
         path: str = scope["path"]
         given: bytes | None = None
         origin: bytes | None = None
@@ -55,37 +56,28 @@ class Envelope:
                 given = given or value
             elif name == b"origin":
                 origin = origin or value
-        identity = request_id(None if given is None else given.decode("latin-1"))
-        added = ((b"x-request-id", identity.encode("ascii")), *self._cors(origin))
-        played = path.startswith("/v1/play/")
-        key = known_key(self._gateway, scope) if played else None
+        identity = request_id(given)
+        cors = self._cors(origin)
+        key = known_key(self._gateway, scope) if path.startswith(PLAY) else None
         known = known_reply(self._gateway, key, start)
         if known is not None:
-            await Reply(known.status, (*known.headers, *added), known.body)(scope, receive, send)
-            self._count(scope, path, known.status, start, identity)
+            reply, timing = known
+            await reply.give(write, send, timing, identity, cors)
+            self._count(scope, reply.status, start, identity)
             return
-        set_request_id(identity)
-        status: int | None = None
-
-        async def send_with_headers(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message["headers"], *added]
-            await send(message)
-
+        set_request_id(identity.decode("ascii"))
+        answering = _Answering(scope, write, send, identity, cors)
         try:
-            answered = await self._problem_of(scope, receive, send_with_headers, identity, key)
-            if answered is not None and status is None:
+            answered = await self._problem_of(answering, receive, key)
+            if answered is not None and answering.status is None:
                 shown = problems.response(answered, path[:_LONGEST_SHOWN])
-                await shown(scope, receive, send_with_headers)
+                await shown(scope, receive, answering.send)
         finally:
-            self._count(scope, path, status, start, identity)
+            self._count(scope, answering.status, start, identity)
 
-    def _count(
-        self, scope: Scope, path: str, status: int | None, start: float, identity: str
-    ) -> None:
+    def _count(self, scope: Scope, status: int | None, start: float, identity: bytes) -> None:
         """What was answered, and how soon."""
+        path: str = scope["path"]
         route = route_name(path)
         seconds = time.perf_counter() - start
         metrics.requests(route, status or 500).inc()
@@ -96,22 +88,23 @@ class Envelope:
                 method=scope["method"],
                 path=path[:_LONGEST_SHOWN],
                 status=status,
-                request_id=identity,
+                request_id=identity.decode("ascii"),
                 ms=round(seconds * 1000, 2),
             )
 
     async def _problem_of(
-        self, scope: Scope, receive: Receive, send: Send, identity: str, key: bytes | None
+        self, answering: "_Answering", receive: Receive, key: bytes | None
     ) -> Problem | None:
         """Let the routes answer; None when they did, else why not."""
+        scope = answering.scope
         try:
             self._admit(scope)
             if scope["method"] == "OPTIONS" and scope["path"].startswith("/v1/"):
-                await _preflight()(scope, receive, send)
-            elif scope["path"].startswith("/v1/play/"):
-                await play(scope, receive, send, key)  # nearly every request: no router is asked
+                await _preflight()(scope, receive, answering.send)
+            elif scope["path"].startswith(PLAY):  # nearly every request: no router is asked
+                await answering.give(*await play(scope, receive, key))
             else:
-                await self._app(scope, receive, send)
+                await self._app(scope, receive, answering.send)
         except Problem as problem:
             return problem
         except HTTPException as error:  # the router knows the path, but not with this method
@@ -123,6 +116,7 @@ class Envelope:
             return problems.shutting_down()
         except Exception:  # the last resort: a player gets an answer all the same
             path = scope["path"][:_LONGEST_SHOWN]
+            identity = answering.identity.decode("ascii")
             log.exception("request_failed", path=path, request_id=identity)
             return problems.internal(identity)
         return None
@@ -132,14 +126,39 @@ class Envelope:
         if len(scope["path"]) + len(scope["query_string"]) > longest:
             raise problems.url_too_long(longest)
 
-    def _cors(self, origin: bytes | None) -> Iterable[tuple[bytes, bytes]]:
+    def _cors(self, origin: bytes | None) -> HeaderLines:
         """Who may read the answer (F11). ``*``, or the caller's own origin where it is listed."""
         allowed = self._gateway.runtime.settings.server.cors_origins
         if "*" in allowed:
             return _ANYBODY
         if origin is None or origin.decode("latin-1") not in allowed:
             return _NOBODY
-        return ((b"access-control-allow-origin", origin), _EXPOSE, *_NOBODY)
+        return HeaderLines((b"access-control-allow-origin", origin), _EXPOSE) + _NOBODY
+
+
+@dataclass(slots=True)
+class _Answering:
+    """One request that is being answered; ``status`` is None until an answer has begun."""
+
+    scope: Scope
+    write: WriteWhole | None
+    to: Send
+    identity: bytes
+    cors: HeaderLines
+    status: int | None = None
+
+    async def give(self, reply: Reply, timing: bytes) -> None:
+        """Send a finished answer."""
+        self.status = reply.status
+        await reply.give(self.write, self.to, timing, self.identity, self.cors)
+
+    async def send(self, message: Message) -> None:
+        """Send what a route says, with the headers that all answers have."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            own = (b"x-request-id", self.identity)
+            message["headers"] = [*message["headers"], own, *self.cors.pairs]
+        await self.to(message)
 
 
 def _preflight() -> Response:
@@ -165,7 +184,7 @@ _ROUTES = {
 
 def route_name(path: str) -> str:
     """The metric label of a path: one of a fixed set, whatever players send."""
-    if path.startswith("/v1/play/"):
+    if path.startswith(PLAY):
         if path.endswith(".m3u8"):
             return "play_hls"
         return "play_dash" if path.endswith(".mpd") else "play_json"

@@ -7,7 +7,7 @@ import json
 import time
 
 from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Scope
 
 from gateway.client.session import asset_name
 from gateway.edge.edge import Edge
@@ -25,41 +25,41 @@ from gateway.http.headers import (
     server_timing,
 )
 from gateway.http.known import OfSession, key_of
-from gateway.http.reply import RawHeaders, Reply
+from gateway.http.reply import HeaderLines, Reply
 from gateway.http.runtime import Gateway
 from gateway.observe import metrics
 from gateway.store.decisions import Cache
 from manifests.hls.multivariant import QueryParameterError, write
 from manifests.hls.rebase import rebaser
 
-_PLAY, _HLS, _DASH = "/v1/play/", ".m3u8", ".mpd"
+PLAY, _HLS, _DASH = "/v1/play/", ".m3u8", ".mpd"
 _METHODS = ("GET", "HEAD")
 _OK = 200
-_ALWAYS = (
+_ALWAYS = HeaderLines(
     (b"vary", VARY.encode("ascii")),
     (b"accept-ch", ACCEPT_CH.encode("ascii")),
     (b"timing-allow-origin", b"*"),
 )
+Timed = tuple[Reply, bytes]
+"""An answer, and its ``Server-Timing``."""
 
 
-async def play(scope: Scope, receive: Receive, send: Send, key: bytes | None) -> None:
+async def play(scope: Scope, receive: Receive, key: bytes | None) -> Timed:
     """``GET|HEAD /v1/play/{asset}``, with ``.m3u8``, ``.mpd`` or nothing after it. ``key`` is the
     request's :func:`known_key`. Raises :class:`gateway.http.problems.Problem`."""
     if scope["method"] not in _METHODS:
         raise problems.method_not_allowed(scope["method"], ", ".join(_METHODS))
     start = time.perf_counter()
-    path: str = scope["path"].removeprefix(_PLAY)
+    path: str = scope["path"].removeprefix(PLAY)
     if path.endswith(_HLS):
-        reply = await _playlist(scope, path.removesuffix(_HLS), key, start)
-    elif path.endswith(_DASH):
+        return await _playlist(scope, path.removesuffix(_HLS), key, start)
+    if path.endswith(_DASH):
         valid_asset(path.removesuffix(_DASH))
         raise problems.not_available_yet("DASH")
-    else:
-        reply = await _json(Request(scope, receive), path, start)
-    await reply(scope, receive, send)
+    return await _json(Request(scope, receive), path, start)
 
 
-def known_reply(gateway: Gateway, key: bytes | None, start: float) -> Reply | None:
+def known_reply(gateway: Gateway, key: bytes | None, start: float) -> Timed | None:
     """The playlist as it was given a moment ago, if it was, and is still right.
 
     ``key`` is the request's :func:`known_key`; ``start`` is when it came, of
@@ -70,7 +70,7 @@ def known_reply(gateway: Gateway, key: bytes | None, start: float) -> Reply | No
         return None
     for counter in known.counters:
         counter.inc()
-    return _timed(known.reply, b"known;dur=%.3f" % ((time.perf_counter() - start) * 1000))
+    return known.reply, b"known;dur=%.3f" % ((time.perf_counter() - start) * 1000)
 
 
 def known_key(gateway: Gateway, scope: Scope) -> bytes | None:
@@ -81,7 +81,7 @@ def known_key(gateway: Gateway, scope: Scope) -> bytes | None:
     return key_of(scope, int(time.time() // 60) if runtime.timed else 0)
 
 
-async def _playlist(scope: Scope, path: str, key: bytes | None, start: float) -> Reply:
+async def _playlist(scope: Scope, path: str, key: bytes | None, start: float) -> Timed:
     """The playlist, written now."""
     gateway: Gateway = scope["app"].gateway
     runtime = gateway.runtime
@@ -95,11 +95,7 @@ async def _playlist(scope: Scope, path: str, key: bytes | None, start: float) ->
         _keep(gateway, key, local, found)
     if take and reply.status == _OK:
         tell_placed(gateway, found)
-    return _timed(reply, server_timing(found.marks, start).encode("ascii"))
-
-
-def _timed(reply: Reply, timing: bytes) -> Reply:
-    return Reply(reply.status, (*reply.headers, (b"server-timing", timing)), reply.body)
+    return reply, server_timing(found.marks, start).encode("ascii")
 
 
 def _keep(gateway: Gateway, key: bytes, reply: Reply, found: Answer) -> None:
@@ -161,23 +157,25 @@ def _finish(answer: Answer, body: Body, media_type: str, cache: Cache) -> Reply:
         coding = "identity"
     etag = body.etag(coding)
     decision = gateway_decision(answer.facts, answer.decision, answer.edges[0], cache)
-    headers: RawHeaders = (
-        (b"cache-control", b"private, max-age=%d" % server.manifest_max_age_s),
-        (b"etag", etag.encode("ascii")),
-        *_ALWAYS,
-        (b"gateway-decision", decision.encode("ascii")),
+    own = (b"gateway-decision", decision.encode("ascii"))
+    headers = (
+        HeaderLines(
+            (b"cache-control", b"private, max-age=%d" % server.manifest_max_age_s),
+            (b"etag", etag.encode("ascii")),
+        )
+        + _ALWAYS
     )
     if_none_match = answer.headers.get("if-none-match")
     if if_none_match is not None and matches(if_none_match, etag):
-        return Reply(304, headers, b"")
+        return Reply(304, headers + HeaderLines(own), b"")
     data = body.coded(coding)
-    if coding != "identity":
-        headers = (*headers, (b"content-encoding", coding.encode("ascii")))
+    coded = () if coding == "identity" else ((b"content-encoding", coding.encode("ascii")),)
+    kind = (b"content-type", media_type.encode("ascii"))
     length = (b"content-length", b"%d" % len(data))
-    return Reply(_OK, (*headers, (b"content-type", media_type.encode("ascii")), length), data)
+    return Reply(_OK, headers + HeaderLines(own, *coded, kind, length), data)
 
 
-async def _json(request: Request, path: str, start: float) -> Reply:
+async def _json(request: Request, path: str, start: float) -> Timed:
     """The decision as JSON, whole or the members that ``?fields=`` names."""
     gateway: Gateway = request.app.gateway
     found = await answer(gateway, request.scope, valid_asset(path), take=False)
@@ -186,4 +184,4 @@ async def _json(request: Request, path: str, start: float) -> Reply:
     found.marks.append(("write", time.perf_counter()))
     data = json.dumps({name: every[name] for name in wanted}, ensure_ascii=False)
     reply = _finish(found, Body(data.encode()), "application/json", found.cache)
-    return _timed(reply, server_timing(found.marks, start).encode("ascii"))
+    return reply, server_timing(found.marks, start).encode("ascii")

@@ -1,4 +1,4 @@
-"""Connections: a head in time, and a stop that loses no request."""
+"""Connections: a head in time, a stop that loses no request, and answers as uvicorn writes them."""
 
 import asyncio
 import contextlib
@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 import uvicorn
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.http import connection
 from gateway.http.connection import BoundedConnection
+from gateway.http.reply import WRITE_WHOLE, HeaderLines, Reply, WriteWhole
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -23,10 +25,14 @@ async def ok(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @contextlib.asynccontextmanager
-async def serving() -> AsyncIterator[tuple[uvicorn.Server, int]]:
+async def serving(
+    app: ASGIApp = ok, protocol: type[HttpToolsProtocol] = BoundedConnection
+) -> AsyncIterator[tuple[uvicorn.Server, int]]:
     """A server whose connections are ours, and its port."""
     with socket.create_server(("127.0.0.1", 0)) as bound:
-        config = uvicorn.Config(ok, http=BoundedConnection, lifespan="off", log_config=None)
+        config = uvicorn.Config(
+            app, http=protocol, lifespan="off", log_config=None, access_log=False
+        )
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[bound]))
         try:
@@ -55,6 +61,11 @@ class Player:
                 return await self._reader.readuntil(b"\r\n\r\nok")
             except asyncio.IncompleteReadError as error:
                 return error.partial
+
+    async def rest(self) -> bytes:
+        """All that comes until the end."""
+        async with asyncio.timeout(20):
+            return await self._reader.read()
 
     def close(self) -> None:
         """Go away."""
@@ -113,3 +124,94 @@ async def test_a_stop_answers_what_was_on_the_way(monkeypatch: pytest.MonkeyPatc
             assert b"connection: close" in answer.lower()
             assert b"" == await late.answer()
         assert b"" == await silent.answer()
+
+
+async def test_heads_that_end_in_the_middle_of_a_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has its own bytes and its own time, though one always comes with the end of another."""
+    monkeypatch.setattr(connection, "MAX_HEAD_BYTES", 8 * len(REQUEST))
+    monkeypatch.setattr(connection, "HEAD_S", 0.4)
+    async with serving() as (_, port), player(port) as steady:
+        steady.send(REQUEST[:-2])
+        for _ in range(20):
+            await asyncio.sleep(0.05)
+            steady.send(REQUEST[-2:] + REQUEST[:-2])
+            assert (await steady.answer()).startswith(b"HTTP/1.1 200")
+        assert b"" == await steady.answer()
+
+
+class Finished:
+    """An application that gives a finished answer, and notes how that went: True where it was
+    written whole."""
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+        self.whole: list[bool] = []
+
+    async def __call__(
+        self,
+        scope: Scope,
+        receive: Receive,  # noqa: ARG002
+        send: Send,
+    ) -> None:
+        """Answer."""
+        offered: WriteWhole | None = scope.pop(WRITE_WHOLE, None)
+        self.whole.append(False)
+
+        def write(status: int, lines: bytes, body: bytes) -> bool:
+            self.whole[-1] = offered is not None and offered(status, lines, body)
+            return self.whole[-1]
+
+        more = HeaderLines((b"vary", b"Origin"))
+        await self._reply.give(write, send, b"known;dur=0.1", b"id-1", more)
+
+
+FULL = Reply(200, HeaderLines((b"etag", b'"a"'), (b"content-length", b"2")), b"ok")
+CLOSE = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+ALIKE = [
+    (FULL, CLOSE),
+    (FULL, REQUEST + CLOSE),
+    (FULL, CLOSE.replace(b"GET", b"HEAD")),
+    (FULL, REQUEST.replace(b"GET", b"HEAD") + CLOSE),
+    (FULL, b"GET / HTTP/1.0\r\n\r\n"),
+    (FULL, b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
+    (FULL, b"POST / HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc" + CLOSE),
+    (FULL, CLOSE + REQUEST),
+    (Reply(304, HeaderLines((b"etag", b'"a"')), b""), REQUEST + CLOSE),
+    (Reply(200, HeaderLines((b"content-length", b"0")), b""), REQUEST + CLOSE),
+]
+
+
+@pytest.mark.parametrize(("reply", "request_bytes"), ALIKE)
+async def test_an_answer_is_written_as_uvicorn_writes_it(
+    reply: Reply, request_bytes: bytes
+) -> None:
+    """Byte for byte, to the end of the connection, whether it is written whole or sent."""
+    answers = []
+    for protocol in (HttpToolsProtocol, BoundedConnection):
+        app = Finished(reply)
+        async with serving(app, protocol) as (_, port), player(port) as one:
+            one.send(request_bytes)
+            answer = await one.rest()
+        answers.append([line for line in answer.split(b"\r\n") if not line.startswith(b"date:")])
+        assert {protocol is BoundedConnection} == set(app.whole)
+    assert answers[0] == answers[1]
+    assert b"x-request-id: id-1" in answers[1]
+
+
+async def test_a_player_that_reads_slowly() -> None:
+    """What it has not taken yet holds the next answer back, and nothing is lost."""
+    size = 32 * 1024 * 1024
+    app = Finished(Reply(200, HeaderLines((b"content-length", b"%d" % size)), b"x" * size))
+    async with serving(app) as (_, port), player(port) as slow:
+        slow.send(REQUEST + CLOSE)
+        await asyncio.sleep(0.5)
+        assert [True, False] == app.whole
+        received = await slow.rest()
+    assert 2 * size == received.count(b"x") - received.count(b"x-request-id")
+
+
+@pytest.mark.parametrize("value", [b"a\r\nb: c", b"a\nb", b"\0", b"\x7f"])
+def test_a_header_is_one_line(value: bytes) -> None:
+    """Whatever would make it two, or is no text, is refused, as uvicorn refuses it."""
+    with pytest.raises(ValueError, match="control character"):
+        HeaderLines((b"a", b"b"), (b"etag", value))
