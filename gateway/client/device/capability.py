@@ -47,6 +47,10 @@ _HD_OLD = Capability(1080, _TV_FRAME_RATE, frozenset({_AVC}), _SDR)
 _UHD = Capability(2160, _TV_FRAME_RATE, frozenset({_AVC, _HEVC, _VP9}), _HDR)
 _UHD_DOVI = Capability(2160, _TV_FRAME_RATE, frozenset({_AVC, _HEVC, _VP9, _DOVI}), _HDR)
 _APPLE_UHD = Capability(2160, _TV_FRAME_RATE, frozenset({_AVC, _HEVC, _DOVI}), _HDR)
+_VISION = Capability(2160, None, frozenset({_AVC, _HEVC, _DOVI}), _HDR, spatial=True)
+_AVPLAYER = Capability(codecs=frozenset({_AVC, _HEVC}))
+_SAFARI_NEW = Capability(codecs=frozenset({_AVC, _HEVC, _VP9}), video_ranges=_HDR)
+_SAFARI_OLD = Capability(codecs=frozenset({_AVC}), video_ranges=_SDR)
 
 # Exact models, and prefixes of models, that are certain. In lower case.
 _MODELS = {
@@ -116,7 +120,7 @@ def capability(
     if os in ("iOS", "iPadOS"):
         return _of_ios(version_of(os_version)[0])
     if os == "visionOS":
-        return Capability(2160, None, frozenset({_AVC, _HEVC, _DOVI}), _HDR, spatial=True)
+        return _VISION
     return _of_kind(kind, os, os_version, low)
 
 
@@ -174,26 +178,25 @@ def _of_android(major: int) -> Capability:
 
 def _of_browser(low: str) -> Capability:
     if "firefox/" in low:
-        return _browser({_AVC, _VP9}, av1=_after(low, "firefox/") >= _FIREFOX_AV1)
+        return _browser(av1=_after(low, "firefox/") >= _FIREFOX_AV1)
     if "chrome/" in low:
         version = _after(low, "chrome/")
-        return _browser({_AVC, _VP9}, av1=version >= _CHROME_AV1, hevc=version >= _CHROME_HEVC)
+        return _browser(av1=version >= _CHROME_AV1, hevc=version >= _CHROME_HEVC)
     if "applecoremedia" in low:
-        return Capability(codecs=frozenset({_AVC, _HEVC}))
+        return _AVPLAYER
     return _of_safari(low) if "macintosh" in low and "version/" in low else _NOTHING_KNOWN
 
 
 def _of_safari(low: str) -> Capability:
     version = _after(low, "version/")
     if version >= _SAFARI_HDR:
-        return Capability(codecs=frozenset({_AVC, _HEVC, _VP9}), video_ranges=_HDR)
-    if version >= _SAFARI_HEVC:
-        return Capability(codecs=frozenset({_AVC, _HEVC}))
-    return Capability(codecs=frozenset({_AVC}), video_ranges=_SDR)
+        return _SAFARI_NEW
+    return _AVPLAYER if version >= _SAFARI_HEVC else _SAFARI_OLD
 
 
-def _browser(families: set[CodecFamily], *, av1: bool, hevc: bool = False) -> Capability:
-    chosen = families | ({_AV1} if av1 else set()) | ({_HEVC} if hevc else set())
+@cache
+def _browser(*, av1: bool, hevc: bool = False) -> Capability:
+    chosen = {_AVC, _VP9} | ({_AV1} if av1 else set()) | ({_HEVC} if hevc else set())
     return Capability(codecs=frozenset(chosen), video_ranges=_SDR)
 
 
@@ -203,17 +206,19 @@ def _of_television(os: str | None, os_version: str | None, low: str) -> Capabili
     if os == "Cast OS" and "crkey armv7l" in low and version < _FIRST_CAST_UHD:
         return _HD_OLD
     if os == "Tizen":
-        return _set({_AVC, _HEVC, _VP9}, av1=version[0] >= _TIZEN_AV1, uhd=uhd)
+        return _set(av1=version[0] >= _TIZEN_AV1, dovi=False, uhd=uhd)
     if os == "webOS":
-        return _set({_AVC, _HEVC, _VP9, _DOVI}, av1=version[0] >= _WEBOS_AV1, uhd=uhd)
+        return _set(av1=version[0] >= _WEBOS_AV1, dovi=True, uhd=uhd)
     if os in ("Roku OS", "VIDAA"):
-        return _set({_AVC, _HEVC, _VP9}, av1=False, uhd=uhd)
+        return _set(av1=False, dovi=False, uhd=uhd)
     return _UHD if uhd else _NOTHING_KNOWN
 
 
-def _set(families: set[CodecFamily], *, av1: bool, uhd: bool) -> Capability:
-    codecs = frozenset(families | {_AV1}) if av1 else frozenset(families)
-    return Capability(2160 if uhd else None, _TV_FRAME_RATE, codecs, _HDR if uhd else None)
+@cache
+def _set(*, av1: bool, dovi: bool, uhd: bool) -> Capability:
+    chosen = {_AVC, _HEVC, _VP9} | ({_AV1} if av1 else set()) | ({_DOVI} if dovi else set())
+    ranges = _HDR if uhd else None
+    return Capability(2160 if uhd else None, _TV_FRAME_RATE, frozenset(chosen), ranges)
 
 
 def _after(low: str, mark: str) -> int:

@@ -6,7 +6,7 @@ what is left, then the hints, which correct what browsers no longer say (F1, F3)
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -82,8 +82,7 @@ class DeviceClassifier:
         return seen.device(text, verdict.reason)
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(NamedTuple):
     """What a User-Agent and hints say, before abilities are looked up."""
 
     kind: DeviceKind

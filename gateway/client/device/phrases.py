@@ -13,14 +13,19 @@ from ua_parser_rs import OSExtractor
 class Pattern:
     """A regular expression without look-around or back-references, looked for anywhere."""
 
-    __slots__ = ("_engine",)
+    __slots__ = ("_engine", "_pattern")
 
     def __init__(self, pattern: str) -> None:
-        self._engine = OSExtractor([(f"({pattern})", "found", None, None, None, None)])
+        self._pattern = pattern
+        self._engine: OSExtractor | None = None
 
     def occurs_in(self, text: str) -> bool:
         """Does the pattern occur in ``text``?"""
-        return self._engine.extract(text) is not None
+        engine = self._engine
+        if engine is None:  # made when first asked: all of them take a tenth of a second
+            engine = OSExtractor([(f"({self._pattern})", "found", None, None, None, None)])
+            self._engine = engine
+        return engine.extract(text) is not None
 
 
 class Phrases(Pattern):

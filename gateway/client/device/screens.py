@@ -5,6 +5,7 @@ not searched for. Android televisions that do not name themselves are told by ``
 """
 
 import re
+from functools import lru_cache
 
 from gateway.client.device.phrases import Phrases
 from gateway.client.device.text import AgentText
@@ -136,24 +137,23 @@ _CAR_MODEL_VERDICT = Verdict(DeviceKind.CAR, "car-model", "its model is a head u
 
 
 def find(text: AgentText, model: str) -> Verdict | None:
-    """The first of console, car and television that the User-Agent names."""
-    return _find_console(text, model) or _find_car(text, model) or _find_tv(text)
+    """The first of console, car and television that the User-Agent or the model names."""
+    named = by_model(model) if model else None
+    if text.says(_CONSOLES) or text.has(*_CONSOLE_PARTS):
+        return _CONSOLE
+    if named is _CONSOLE_MODEL_VERDICT:
+        return named
+    if text.says(_CARS) and not _CAR_NAMED_PHONE.search(text.low):
+        return _CAR
+    return named or _find_tv(text)
 
 
+@lru_cache(maxsize=4096)
 def by_model(model: str) -> Verdict | None:
-    """What a model alone tells, as client hints give it: console or car, or None."""
+    """What a model alone tells, as client hints give it too: console or car, or None."""
     if _CONSOLE_MODEL.match(model):
         return _CONSOLE_MODEL_VERDICT
     return _CAR_MODEL_VERDICT if _CAR_MODEL.match(model) else None
-
-
-def _find_console(text: AgentText, model: str) -> Verdict | None:
-    """Game consoles, handhelds included: PlayStation, Xbox, Nintendo, Ouya, Steam Deck …"""
-    if text.says(_CONSOLES) or text.has(*_CONSOLE_PARTS):
-        return _CONSOLE
-    if model and _CONSOLE_MODEL.match(model):
-        return _CONSOLE_MODEL_VERDICT
-    return None
 
 
 def _find_tv(text: AgentText) -> Verdict | None:
@@ -163,12 +163,3 @@ def _find_tv(text: AgentText) -> Verdict | None:
     if _NOT_TV.occurs_in(text.low) and not text.has("appletv", "apple tv", "tcl/"):
         return None
     return _TV_VERDICT
-
-
-def _find_car(text: AgentText, model: str) -> Verdict | None:
-    """Cars and head units: Tesla, Android Automotive, the usual aftermarket boards."""
-    if text.says(_CARS) and not _CAR_NAMED_PHONE.search(text.low):
-        return _CAR
-    if model and _CAR_MODEL.match(model):
-        return _CAR_MODEL_VERDICT
-    return None

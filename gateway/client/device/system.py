@@ -46,12 +46,12 @@ _MAC = re.compile(r"mac ?os(?: x|/)?[ /]?(\d{1,2}(?:[._]\d{1,2}){0,2})")
 _WINDOWS = {"10.0": "10", "6.3": "8.1", "6.2": "8", "6.1": "7", "6.0": "Vista", "5.1": "XP"}
 _FIRST_BUILD_OF_11 = 22_000
 _FIRST_IPADOS = 13
+# Looked for in lower case: without regard to case it takes ten times as long.
 _MODEL = re.compile(
     r"(?:iphone|ipad|ipod|appletv|realitydevice|audioaccessory)\d{1,2},\d{1,2}"
     r"|roku\d{4}[a-z]?|playstation(?: portable| vita| \d(?: pro)?)"
     r"|xbox (?:one(?: [sx])?|series [sx]|360)|nintendo (?:switch(?: 2| lite)?|wiiu?|3ds)"
-    r"|wiiu",
-    re.IGNORECASE,
+    r"|wiiu"
 )
 # What a match of the pattern above needs: a cheap look that most User-Agents end at.
 _NAMES_MODEL = (
@@ -102,15 +102,16 @@ def _computer(text: AgentText) -> tuple[str | None, str | None]:
 
 def model(text: AgentText, android_model: str) -> str | None:
     """The model in the maker's own letters, safe to print and at most 64 characters long."""
-    if android_model:
-        at = text.low.find(android_model)
-        # Lower case of some letters is longer than the letter: only then the places differ.
-        same = len(text.low) == len(text.raw)
-        return clean(text.raw[at : at + len(android_model)] if same else android_model)
-    if not text.has(*_NAMES_MODEL):
-        return None
-    found = _MODEL.search(text.raw)
-    return clean(found[0]) if found else None
+    name = android_model
+    if not name:
+        found = _MODEL.search(text.low) if text.has(*_NAMES_MODEL) else None
+        if found is None:
+            return None
+        name = found[0]
+    at = text.low.find(name)
+    # Lower case of some letters is longer than the letter: only then the places differ.
+    same = len(text.low) == len(text.raw)
+    return clean(text.raw[at : at + len(name)] if same else name)
 
 
 @lru_cache(maxsize=4096)

@@ -7,7 +7,7 @@ long regular expressions that make other classifiers slow, and no later step can
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_CHARS = 1024
 
@@ -15,8 +15,7 @@ _WORD = re.compile(r"[a-z][a-z0-9]*")
 _CONTROL = dict.fromkeys((*range(0x20), 0x7F), " ")
 
 
-@dataclass(frozen=True, slots=True)
-class AgentText:
+class AgentText(NamedTuple):
     """One User-Agent: ``raw`` as sent but bounded, ``low`` its lower case, ``words`` of ``low``.
 
     A word starts with a letter and goes on with letters and digits: ``Web0S; Linux/SmartTV`` has
