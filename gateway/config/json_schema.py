@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from gateway.config.read import read_defaults
 from gateway.config.schema import Settings
+from gateway.config.section import Section, meanings
 
 _SHIPPED_LISTS: Final = {"rules", "edges"}
 
@@ -22,6 +23,10 @@ def schema_json() -> dict[str, Any]:
             section.pop("required", None)
             for key, value in shipped[name].items():
                 section["properties"][key]["default"] = value
+    tables = {table.__name__: table for table in Section.__subclasses__()}
+    for name in schema["$defs"].keys() & tables.keys():
+        for key, meaning in meanings(tables[name]).items():
+            schema["$defs"][name]["properties"][key]["description"] = meaning
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "gateway.toml"
     return schema

