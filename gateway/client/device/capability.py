@@ -27,6 +27,7 @@ needs 30 frames/s at least to be offered (B6), which is the ladder's matter, not
 import re
 from functools import cache
 
+from gateway.client.device.phrases import Phrases
 from gateway.client.facts import Capability, DeviceKind
 from manifests.codecs import CodecFamily, VideoRange
 
@@ -94,6 +95,8 @@ _APPLE_TV_4K = re.compile(r"appletv(?:[6-9]|1\d),\d")
 _ROKU_HD = re.compile(r"roku(?:(?:2[47]|3[0-24579]|42|50)\d\d|380\d)")
 _ROKU_UHD = re.compile(r"roku(?:38[12]|394|44|46|4[78]|39[24]|9)\d")
 _SAYS_UHD = re.compile(r"uhd|(?<![a-z0-9])4k(?![a-z])|oled|nano\d|qned|ultra ?hd")
+# What a match of the pattern above needs: a cheap look that most User-Agents end at.
+_MAY_SAY_UHD = Phrases(("uhd", "4k", "oled", "nano", "qned", "ultra"))
 _FIRST_CAST_UHD = (1, 22)
 _VERSION = re.compile(r"(\d{1,4})(?:\.(\d{1,4}))?")
 
@@ -202,7 +205,7 @@ def _browser(*, av1: bool, hevc: bool = False) -> Capability:
 
 def _of_television(os: str | None, os_version: str | None, low: str) -> Capability:
     version = version_of(os_version)
-    uhd = _SAYS_UHD.search(low) is not None
+    uhd = _MAY_SAY_UHD.occurs_in(low) and _SAYS_UHD.search(low) is not None
     if os == "Cast OS" and "crkey armv7l" in low and version < _FIRST_CAST_UHD:
         return _HD_OLD
     if os == "Tizen":

@@ -83,6 +83,7 @@ _APPLE_DEVICES = (
         Verdict(DeviceKind.PHONE, "iphone", "it names an iPhone or iPod"),
     ),
 )
+_ANY_APPLE = Phrases(("iph", "ipad", "ipod", "ios", "onos", "xros"))
 _OTHER_SYSTEMS = Phrases(("macintosh", "mac os x", "macos", "windows", "android"))
 _TOUCH_PC = re.compile(
     r"(?:arm|touch); ?(?:arm|touch|ma[a-z]{2}js|ta[a-z]{2}|.{0,20}surftab)|; arm; trident"
@@ -101,7 +102,7 @@ _DESKTOP = Verdict(DeviceKind.DESKTOP, "desktop", "it names a computer's system"
 
 def find_apple_mobile(text: AgentText) -> Verdict | None:
     """iPhone, iPod, iPad, Vision Pro, and apps that name their device (``iPhone14,2``)."""
-    if not text.has("iph", "ipad", "ipod", "ios", "onos", "xros"):
+    if not _ANY_APPLE.occurs_in(text.low):
         return None
     for phrases, verdict in _APPLE_DEVICES:
         if phrases.occurs_in(text.low):

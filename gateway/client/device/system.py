@@ -54,9 +54,11 @@ _MODEL = re.compile(
     r"|wiiu"
 )
 # What a match of the pattern above needs: a cheap look that most User-Agents end at.
-_NAMES_MODEL = (
-    "iphone", "ipad", "ipod", "appletv", "realitydevice", "audioaccessory", "roku", "playstation",
-    "xbox", "nintendo", "wiiu",
+_NAMES_MODEL = Phrases(
+    (
+        "iphone", "ipad", "ipod", "appletv", "realitydevice", "audioaccessory", "roku",
+        "playstation", "xbox", "nintendo", "wiiu",
+    )
 )  # fmt: skip
 _UNSAFE = re.compile(r"[^\w .,()+/'-]", re.ASCII)
 _MAX_MODEL_CHARS = 64
@@ -104,7 +106,7 @@ def model(text: AgentText, android_model: str) -> str | None:
     """The model in the maker's own letters, safe to print and at most 64 characters long."""
     name = android_model
     if not name:
-        found = _MODEL.search(text.low) if text.has(*_NAMES_MODEL) else None
+        found = _MODEL.search(text.low) if _NAMES_MODEL.occurs_in(text.low) else None
         if found is None:
             return None
         name = found[0]

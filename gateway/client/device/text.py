@@ -28,7 +28,11 @@ class AgentText(NamedTuple):
 
     def has(self, *parts: str) -> bool:
         """Does any of these lower-case parts occur anywhere?"""
-        return any(map(self.low.__contains__, parts))
+        low = self.low
+        for part in parts:  # noqa: SIM110 - two thirds of what any() costs
+            if part in low:
+                return True
+        return False
 
     def says(self, vocabulary: frozenset[str]) -> bool:
         """Is any word of the vocabulary among the words?"""
