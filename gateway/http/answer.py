@@ -32,7 +32,7 @@ from gateway.source.source import (
 from gateway.store.decisions import Cache, Wanted
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that costs a call for each member, and this is on every way
 class Answer:
     """One request on its way, with all that was found out about it."""
 

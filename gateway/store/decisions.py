@@ -34,7 +34,7 @@ Cache = Literal["local", "hit", "miss", "off"]
 """Where a decision came from, as ``Gateway-Decision`` says it: both halves from this process; what
 it lacked from the store; not all of that there; the store could not be asked."""
 
-LADDERS, RANKINGS, SOURCES = 8_192, 4_096, 1_024
+LADDERS, FITTED, RANKINGS, SOURCES = 8_192, 4_096, 4_096, 1_024
 """So many of each are remembered."""
 
 
@@ -62,7 +62,7 @@ class DecisionCache:
         self._ladders: Recent[str, Fitted] = Recent(LADDERS)
         self._rankings: Recent[str, tuple[Tier, ...]] = Recent(RANKINGS)
         # One film under many names: what was fitted for one of them is right for all.
-        self._fitted: Recent[tuple[str, str], Fitted] = Recent(LADDERS)
+        self._fitted: Recent[tuple[str, str], tuple[Fitted, bytes]] = Recent(FITTED)
         self._rungs: Recent[str, tuple[Rung, ...]] = Recent(SOURCES)
 
     async def get(self, wanted: Wanted) -> tuple[Decision, Cache]:
@@ -147,23 +147,24 @@ class DecisionCache:
         """What stays of the ladder; kept and shared when it is made."""
         found = self._ladders.get(wanted.ladder_key)
         if found is None:
-            found = self._fit(wanted)
+            found, data = self._fit(wanted)
             self._ladders.put(wanted.ladder_key, found)
-            data = ladder_to_bytes(found)
             self._store.put_decision_later(wanted.ladder_key, data, self._ttl_s)
         return found
 
-    def _fit(self, wanted: Wanted) -> Fitted:
+    def _fit(self, wanted: Wanted) -> tuple[Fitted, bytes]:
+        """What stays of the ladder, and the same as bytes."""
         version, choice = wanted.source_version, wanted.choice
-        found = self._fitted.get((version, choice.name))
-        if found is None:
+        known = self._fitted.get((version, choice.name))
+        if known is None:
             rungs = self._rungs.get(version)
             if rungs is None:
                 rungs = rungs_of(wanted.playlist)
                 self._rungs.put(version, rungs)
             found = fitted(choice, rungs, wanted.playlist)
-            self._fitted.put((version, choice.name), found)
-        return found
+            known = found, ladder_to_bytes(found)
+            self._fitted.put((version, choice.name), known)
+        return known
 
     def _tiers(self, wanted: Wanted) -> tuple[Tier, ...]:
         """Which edges serve; kept and shared when it is made."""

@@ -12,6 +12,7 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
+from hiredis import pack_command
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import (
     AuthenticationError,
@@ -156,7 +157,9 @@ class Pipeline:
                         batch.append(command)
             # In flight before they are sent: a reply may come while the rest is still leaving.
             self._in_flight.extend(batch)
-            packed = self._connection.pack_commands([command.words for command in batch])
+            # redis-py packs in Python, and joins a long command again with every word of it.
+            words = [pack_command(command.words) for command in batch]  # type: ignore[arg-type]
+            packed = [b"".join(words)]
             await self._connection.send_packed_command(packed, check_health=False)
 
     async def _read_replies(self) -> None:
