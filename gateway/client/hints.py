@@ -9,6 +9,7 @@ malformed, oversized or out of range reads as absent.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal, get_args
 
 from http_sf import StructuredFieldError, Token, parse
@@ -20,8 +21,7 @@ _MAX_CHARS: Final = 512
 _MAX_NAMES: Final = 16
 _MAX_NAME_CHARS: Final = 64
 _MAX_DOWNLINK_MBPS: Final = 10_000.0
-_MAX_RTT_MS: Final = 60_000
-_MAX_PIXELS: Final = 65_535
+_REMEMBERED: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,41 +29,46 @@ class ClientHints:
     """The hints of one request; None and empty mean "not said".
 
     ``downlink_mbps`` in Mbit/s: Chromium caps it, so 10 and more means "at least 10" (F2).
-    ``rtt_ms`` in milliseconds, ``viewport_width`` in CSS pixels. ``brands`` without GREASE.
     """
 
     mobile: bool | None = None
     platform: str | None = None
     platform_version: str | None = None
     model: str | None = None
-    brands: tuple[str, ...] = ()
     form_factors: tuple[str, ...] = ()
     save_data: bool = False
     downlink_mbps: float | None = None
     ect: Ect | None = None
-    rtt_ms: int | None = None
-    viewport_width: int | None = None
 
 
 NO_HINTS: Final = ClientHints()
+_HEADERS: Final = frozenset(
+    {
+        "sec-ch-ua-mobile",
+        "sec-ch-ua-platform",
+        "sec-ch-ua-platform-version",
+        "sec-ch-ua-model",
+        "sec-ch-ua-form-factors",
+        "save-data",
+        "downlink",
+        "ect",
+    }
+)
 
 
 def parse_hints(headers: Mapping[str, str]) -> ClientHints:
     """Read the hints among ``headers`` (lower-case names). Never raises."""
+    if _HEADERS.isdisjoint(headers):
+        return NO_HINTS
     return ClientHints(
         mobile=_boolean(headers.get("sec-ch-ua-mobile")),
         platform=_text(headers.get("sec-ch-ua-platform")),
         platform_version=_text(headers.get("sec-ch-ua-platform-version")),
         model=_text(headers.get("sec-ch-ua-model")),
-        brands=_brands(headers.get("sec-ch-ua-full-version-list") or headers.get("sec-ch-ua")),
         form_factors=_names(headers.get("sec-ch-ua-form-factors")),
         save_data=(headers.get("save-data") or "").strip().lower() == "on",
         downlink_mbps=_number(headers.get("downlink"), _MAX_DOWNLINK_MBPS),
         ect=_ect(headers.get("ect")),
-        rtt_ms=_whole(headers.get("rtt"), _MAX_RTT_MS),
-        viewport_width=_whole(
-            headers.get("sec-ch-viewport-width") or headers.get("viewport-width"), _MAX_PIXELS
-        ),
     )
 
 
@@ -71,6 +76,12 @@ def _item(value: str | None) -> object:
     """The bare item of a structured field; None when absent or malformed."""
     if not value or len(value) > _MAX_CHARS or not value.isascii():
         return None
+    return _parsed_item(value)
+
+
+@lru_cache(_REMEMBERED)
+def _parsed_item(value: str) -> object:
+    """A few texts come again and again: booleans, systems, versions and models."""
     try:
         parsed = parse(value.encode("ascii"), tltype="item")
     except StructuredFieldError:
@@ -98,6 +109,11 @@ def _names(value: str | None) -> tuple[str, ...]:
     """The strings of a list, bounded in number and length."""
     if not value or len(value) > _MAX_CHARS or not value.isascii():
         return ()
+    return _parsed_names(value)
+
+
+@lru_cache(_REMEMBERED)
+def _parsed_names(value: str) -> tuple[str, ...]:
     try:
         parsed = parse(value.encode("ascii"), tltype="list")
     except StructuredFieldError:
@@ -106,16 +122,6 @@ def _names(value: str | None) -> tuple[str, ...]:
     items = (member[0] for member in members if isinstance(member, tuple))
     names = (_bounded(item) for item in items if isinstance(item, str))
     return tuple(name for name in names if name)
-
-
-def _brands(value: str | None) -> tuple[str, ...]:
-    return tuple(name for name in _names(value) if not _is_grease(name))
-
-
-def _is_grease(brand: str) -> bool:
-    """Chromium's made-up brand spells "Not A Brand" with changing punctuation (F3)."""
-    letters = "".join(char for char in brand.lower() if char.isalpha())
-    return letters in {"notabrand", "notanybrand", "notbrand", "notaabrand"}
 
 
 def _number(value: str | None, largest: float) -> float | None:
@@ -127,11 +133,6 @@ def _number(value: str | None, largest: float) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) and 0 <= number <= largest else None
-
-
-def _whole(value: str | None, largest: int) -> int | None:
-    number = _number(value, largest)
-    return None if number is None else round(number)
 
 
 def _ect(value: str | None) -> Ect | None:

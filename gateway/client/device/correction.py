@@ -34,8 +34,10 @@ _WINDOWS_11 = 13
 
 def relevant(hints: ClientHints) -> ClientHints:
     """Only the hints that this module reads, so that network hints do not split the cache."""
+    if hints is NO_HINTS:
+        return NO_HINTS
     read_here = (hints.mobile, hints.platform, hints.platform_version, hints.model)
-    if not hints.form_factors and all(hint is None for hint in read_here):
+    if not hints.form_factors and read_here == (None, None, None, None):
         return NO_HINTS
     return ClientHints(
         mobile=hints.mobile,

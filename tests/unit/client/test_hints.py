@@ -6,7 +6,7 @@ import pytest
 
 from gateway.client.hints import NO_HINTS, ClientHints, parse_hints
 
-GREASE = '"Not_A Brand";v="8", "Chromium";v="120", "Google Chrome";v="120"'
+MANY = ", ".join(f'"f{number}"' for number in range(40))
 
 
 @pytest.mark.parametrize(
@@ -28,12 +28,10 @@ GREASE = '"Not_A Brand";v="8", "Chromium";v="120", "Google Chrome";v="120"'
         ("sec-ch-ua-model", '"SM-S918B"', "model", "SM-S918B"),
         ("sec-ch-ua-model", '"ü"', "model", None),
         ("sec-ch-ua-model", '"' + "x" * 70_000 + '"', "model", None),
-        ("sec-ch-ua", GREASE, "brands", ("Chromium", "Google Chrome")),
-        ("sec-ch-ua", '"(Not(A:Brand";v="99", "Opera";v="1"', "brands", ("Opera",)),
-        ("sec-ch-ua", "Chromium;", "brands", ()),
-        ("sec-ch-ua", "1, 2, (3 4)", "brands", ()),
-        ("sec-ch-ua", ", ".join(f'"b{number}"' for number in range(40)), "brands", 16),
-        ("sec-ch-ua-full-version-list", '"Vivaldi";v="6.5"', "brands", ("Vivaldi",)),
+        ("sec-ch-ua-form-factors", '"Tablet";v="8", "XR"', "form_factors", ("Tablet", "XR")),
+        ("sec-ch-ua-form-factors", "Tablet;", "form_factors", ()),
+        ("sec-ch-ua-form-factors", "1, 2, (3 4)", "form_factors", ()),
+        ("sec-ch-ua-form-factors", MANY, "form_factors", 16),
         ("sec-ch-ua-form-factors", '"Tablet", "XR"', "form_factors", ("Tablet", "XR")),
         ("save-data", "on", "save_data", True),
         ("save-data", " On ", "save_data", True),
@@ -49,16 +47,12 @@ GREASE = '"Not_A Brand";v="8", "Chromium";v="120", "Google Chrome";v="120"'
         ("ect", "slow-2g", "ect", "slow-2g"),
         ("ect", "4G", "ect", "4g"),
         ("ect", "5g", "ect", None),
-        ("rtt", "50", "rtt_ms", 50),
-        ("rtt", "70000", "rtt_ms", None),
-        ("sec-ch-viewport-width", "412", "viewport_width", 412),
-        ("viewport-width", "1280", "viewport_width", 1280),
     ],
 )
 def test_one_header_is_read(header: str, value: str, field: str, expected: Any) -> None:
     """Each hint is read by its own rule; what is malformed or absurd reads as absent."""
     found = getattr(parse_hints({header: value}), field)
-    assert expected == (len(found) if isinstance(expected, int) and field == "brands" else found)
+    assert expected == (len(found) if value == MANY else found)
 
 
 def test_nothing_said_is_no_hints() -> None:
@@ -73,17 +67,13 @@ def test_all_hints_together() -> None:
         platform="Android",
         platform_version="14.0.0",
         model="Pixel 8",
-        brands=("Chromium", "Google Chrome"),
         form_factors=("Mobile",),
         save_data=True,
         downlink_mbps=1.7,
         ect="3g",
-        rtt_ms=150,
-        viewport_width=412,
     )
     found = parse_hints(
         {
-            "sec-ch-ua": GREASE,
             "sec-ch-ua-mobile": "?1",
             "sec-ch-ua-platform": '"Android"',
             "sec-ch-ua-platform-version": '"14.0.0"',
@@ -92,8 +82,6 @@ def test_all_hints_together() -> None:
             "save-data": "on",
             "downlink": "1.7",
             "ect": "3g",
-            "rtt": "150",
-            "sec-ch-viewport-width": "412",
         }
     )
     assert expected == found
