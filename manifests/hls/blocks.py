@@ -1,14 +1,14 @@
 """How is the text of a playlist kept, so that it can be edited and otherwise stay as it is?
 
-The source is cut into blocks that stay, go or move as one, and each block into literal text and
-slots. Joining the texts of all blocks and the ``raw`` of all slots gives the source back.
+The source is cut into blocks that stay, go or move as one. A block is a stretch of the text, with
+the places in it that a rewrite may change. All blocks in turn are the text.
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum, auto
+from typing import Literal
 
+from manifests.fact import fact
 from manifests.hls.entries import (
     IFrameVariant,
     Rendition,
@@ -22,61 +22,54 @@ from manifests.hls.fault import Fault
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class UriSlot:
-    """A URI: as it stands (``raw``), and with its variables expanded (``target``).
+    """A URI, ``text[start:end]``; ``target`` is the same with its variables expanded.
 
-    ``late``: the target still refers to query parameters.
+    ``late``: the target still refers to query parameters. ``plain``: as ``rebase.PLAIN`` has it.
     """
 
-    raw: str
+    start: int
+    end: int
     target: str
     late: bool
+    plain: bool
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class QuerySlot:
-    """The ``QUERYPARAM="name"`` attribute of an EXT-X-DEFINE, as it stands and by name (A5.4)."""
+    """The ``QUERYPARAM="name"`` attribute of an EXT-X-DEFINE (A5.4), ``text[start:end]``."""
 
-    raw: str
+    start: int
+    end: int
     name: str
 
 
-Part = str | UriSlot | QuerySlot
+Slot = UriSlot | QuerySlot
+
+BlockKind = Literal["text", "define", "variant", "iframe", "rendition"]
+"""What a block is, and so which decision keeps, drops or moves it."""
 
 
-class BlockKind(Enum):
-    """What a block is, and so which decision keeps, drops or moves it."""
-
-    TEXT = auto()
-    DEFINE = auto()
-    VARIANT = auto()
-    IFRAME = auto()
-    RENDITION = auto()
-
-
-@dataclass(frozen=True, slots=True)
+@fact
 class Block:
-    """Some whole lines, in this order: ``head``, ``line_end``, ``between``, ``tail``.
+    """Some whole lines, ``text[start:end]``, and the slots in them, in order.
 
-    A tag that can go or move has its line in ``head``, with its attribute list starting
-    ``attributes_at`` characters in. For a variant, ``between`` holds the comments and blank lines
-    before its URI, and ``tail`` the URI line. Other lines are all in ``head``. ``index`` counts
-    the variants, I-frame playlists or renditions.
+    ``index`` counts the variants, I-frame playlists or renditions. For a variant, comments and
+    blank lines may stand between its tag and its URI line: ``between`` says from where to where.
     """
 
     kind: BlockKind
-    head: tuple[Part, ...]
-    line_end: str = ""
-    between: str = ""
-    tail: tuple[Part, ...] = ()
+    start: int
+    end: int
+    slots: tuple[Slot, ...] = ()
     index: int = -1
-    attributes_at: int = 0
+    between: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MultivariantPlaylist:
-    """A source playlist: facts to decide on, and its text in blocks for ``write``.
+    """A source playlist: facts to decide on, and its ``text`` in blocks for ``write``.
 
     ``version`` is EXT-X-VERSION, None when absent. ``query_parameters`` are the parameters that
     the source takes from the player's request (A5.4). ``newline`` is the line end it uses.
@@ -93,6 +86,7 @@ class MultivariantPlaylist:
     steering: Steering | None
     query_parameters: tuple[str, ...]
     newline: str
+    text: str
     blocks: tuple[Block, ...]
 
 
@@ -100,14 +94,3 @@ def is_rewritable(uri: str) -> bool:
     """True for http, https and relative references; ``data:``, ``skd:``, ``urn:`` stay (A10.2)."""
     match = _SCHEME.match(uri)
     return bool(uri) and (match is None or match[1].lower() in {"http", "https"})
-
-
-def cut(text: str, slots: Iterable[tuple[int, int, UriSlot | QuerySlot]]) -> tuple[Part, ...]:
-    """Literal text and slots in turn; each slot takes the place of ``text[start:end]``."""
-    parts: list[Part] = []
-    done = 0
-    for start, end, slot in slots:
-        parts += (text[done:start], slot)
-        done = end
-    parts.append(text[done:])
-    return tuple(parts)

@@ -1,9 +1,16 @@
 """Which rules does a multivariant playlist break as a whole, though players cope?"""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from manifests.hls.entries import IFrameVariant, Rendition, SessionData, Steering, Variant
+from manifests.hls.entries import (
+    IFrameVariant,
+    Rendition,
+    SessionData,
+    Steering,
+    Variant,
+    groups_named,
+    groups_of,
+)
 from manifests.hls.fault import Fault
 
 
@@ -23,12 +30,14 @@ def check_playlist(
     yield from _steering(variants, steering)
 
 
-def _dangling(variants: Iterable[Variant], renditions: Iterable[Rendition]) -> Iterator[Fault]:
+def _dangling(variants: Sequence[Variant], renditions: Iterable[Rendition]) -> Iterator[Fault]:
     """A6.12: a group that is referred to exists."""
-    groups = {(rendition.type, rendition.group_id) for rendition in renditions}
+    missing = groups_named(variants) - groups_of(renditions)
+    if not missing:
+        return
     for variant in variants:
         for group_type, group_id in variant.groups:
-            if (group_type, group_id) not in groups:
+            if (group_type, group_id) in missing:
                 text = f'{group_type} refers to the group "{group_id}", which is not there'
                 yield Fault(variant.line, "A6.12", text)
 
@@ -42,15 +51,19 @@ def _captions(variants: Sequence[Variant]) -> Iterator[Fault]:
 
 def _groups(renditions: Sequence[Rendition]) -> Iterator[Fault]:
     """A8.8: in a group, names differ and one rendition at most is the default."""
-    groups: dict[tuple[str, str], list[Rendition]] = defaultdict(list)
+    with_default: set[tuple[str, str]] = set()
+    names: set[tuple[str, str, str]] = set()
     for rendition in renditions:
-        members = groups[rendition.type, rendition.group_id]
-        if rendition.default and any(member.default for member in members):
-            yield Fault(rendition.line, "A8.8", "a second DEFAULT=YES in its group")
+        if rendition.default:
+            group = rendition.type, rendition.group_id
+            if group in with_default:
+                yield Fault(rendition.line, "A8.8", "a second DEFAULT=YES in its group")
+            with_default.add(group)
         # Producers repeat a NAME for languages that differ only elsewhere; players list both.
-        if any(member.name == rendition.name for member in members):
+        name = rendition.type, rendition.group_id, rendition.name
+        if name in names:
             yield Fault(rendition.line, "A8.8", "a second NAME of that kind in its group")
-        members.append(rendition)
+        names.add(name)
 
 
 def _scores(variants: Sequence[Variant]) -> Iterator[Fault]:

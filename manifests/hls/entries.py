@@ -1,13 +1,18 @@
 """What does a multivariant playlist offer? Its variants, I-frame playlists and renditions as facts.
 
-Facts only: where they stand in the text and how they are edited is ``text.py`` and ``writing.py``.
-Variables are expanded in every value; a reference to a query parameter stays as ``{$name}``.
+Facts only: where they stand in the text and how they are edited is ``blocks.py`` and
+``writing.py``. Variables are expanded in every value; a reference to a query parameter stays as
+``{$name}``.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import TypeVar
 
 from manifests.codecs import CodecFamily, VideoRange, family_of, is_video
+from manifests.fact import fact
 
 MAX_DIGITS = 20
 """The digits of 2^64 - 1, the largest decimal-integer (A3.2)."""
@@ -20,7 +25,7 @@ GROUP_TYPES = ("AUDIO", "VIDEO", "SUBTITLES", "CLOSED-CAPTIONS")
 """The rendition types, which are also the names of the attributes that refer to their groups."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Variant:
     """One EXT-X-STREAM-INF and its URI (A6).
 
@@ -67,15 +72,10 @@ class Variant:
     @property
     def groups(self) -> tuple[tuple[str, str], ...]:
         """The rendition groups that this variant refers to, as (type, group id)."""
-        ids = (self.audio, self.video, self.subtitles, self.closed_captions)
-        return tuple(
-            (group_type, group_id)
-            for group_type, group_id in zip(GROUP_TYPES, ids, strict=True)
-            if group_id is not None
-        )
+        return _named(_references(self))
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class IFrameVariant(Variant):
     """One EXT-X-I-FRAME-STREAM-INF (A7): a variant of I-frames only.
 
@@ -83,7 +83,10 @@ class IFrameVariant(Variant):
     """
 
 
-@dataclass(frozen=True, slots=True)
+AnyVariant = TypeVar("AnyVariant", bound=Variant)
+
+
+@fact
 class Rendition:
     """One EXT-X-MEDIA (A8). ``type`` and ``group_id`` together name its group; both and ``name``
     are "" when missing. ``uri`` None: muxed into the variants, or in-stream captions."""
@@ -134,6 +137,31 @@ class Steering:
     pathway: str | None
 
 
+_references = attrgetter("audio", "video", "subtitles", "closed_captions")
+_group = attrgetter("type", "group_id")
+
+
+def _named(ids: tuple[str | None, ...]) -> tuple[tuple[str, str], ...]:
+    """Those of ``GROUP_TYPES`` that have an id, with it."""
+    return tuple(
+        [
+            (group_type, group_id)
+            for group_type, group_id in zip(GROUP_TYPES, ids, strict=True)
+            if group_id is not None
+        ]
+    )
+
+
+def groups_named(entries: Iterable[Variant]) -> set[tuple[str, str]]:
+    """The groups, as (type, id), that any of the variants refers to."""
+    return {group for ids in set(map(_references, entries)) for group in _named(ids)}
+
+
+def groups_of(renditions: Iterable[Rendition]) -> set[tuple[str, str]]:
+    """The groups, as (type, id), that have a rendition."""
+    return set(map(_group, renditions))
+
+
 def integer(value: str) -> int | None:
     """The digits that a value starts with, as media3 and hls.js read them; None without any,
     or with more than a decimal-integer can have (A3.2)."""
@@ -165,12 +193,9 @@ def families_of(codecs: tuple[str, ...]) -> frozenset[CodecFamily]:
     return frozenset(family for codec in codecs if (family := family_of(codec)) is not None)
 
 
-def has_video(codecs: tuple[str, ...], size: tuple[int, int] | None) -> bool | None:
-    """Does a variant with these codecs and this RESOLUTION carry pictures? None: nothing tells.
-
-    A resolution settles it even where the codecs are unknown.
-    """
+def has_video(codecs: tuple[str, ...]) -> bool | None:
+    """Do these codecs carry pictures? None: nothing tells. A resolution settles it anyway."""
     answers = {is_video(codec) for codec in codecs}
-    if True in answers or size is not None:
+    if True in answers:
         return True
     return False if answers == {False} else None

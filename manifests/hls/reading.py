@@ -6,18 +6,19 @@ its entries cannot be told apart for sure, so that an edit could go wrong: a var
 (A6.1) or BANDWIDTH (A6.2), and variables that clash or are undefined (A5.3, A5.5).
 """
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from manifests.hls import faultless
 from manifests.hls.attributes import value_spans
 from manifests.hls.blocks import (
     Block,
     BlockKind,
     MultivariantPlaylist,
-    Part,
     QuerySlot,
+    Slot,
     UriSlot,
-    cut,
     is_rewritable,
 )
 from manifests.hls.checks import check_playlist
@@ -30,7 +31,7 @@ from manifests.hls.entries import (
     Variant,
     integer,
 )
-from manifests.hls.lines import read_lines
+from manifests.hls.lines import line_at, read_lines
 from manifests.hls.tags import Tag, TagReader
 from manifests.hls.variables import VariableError, is_late
 
@@ -73,29 +74,35 @@ def parse(
     Raises ManifestError when it cannot be served.
     """
     lines = read_lines(data, name, max_bytes)
-    reading = _Reading(TagReader(name))
+    reading = _Reading(TagReader(name), lines.text, lines.first)
     reading.tags.faults.extend(lines.faults)
-    for number, (text, line_end) in enumerate(lines.pairs, lines.first):
-        reading.take(number, text, line_end)
+    reading.read()
     return reading.finish(lines.newline)
 
 
 @dataclass(slots=True)
 class _OpenVariant:
-    """An EXT-X-STREAM-INF whose URI line has not come yet."""
+    """An EXT-X-STREAM-INF whose URI line has not come yet, and where its line ends."""
 
     tag: Tag
-    line_end: str
-    between: str = ""
+    end: int
 
 
 @dataclass(slots=True)
 class _Reading:
-    """What has been read so far; ``text`` gathers the lines that no decision touches."""
+    """What has been read so far: up to ``at`` in ``text``, which is where line ``number`` starts.
+
+    ``done`` is where the last block ends. What is behind it is text that no decision touches, with
+    ``slots`` in it.
+    """
 
     tags: TagReader
+    text: str
+    number: int
+    at: int = 0
+    done: int = 0
+    slots: list[Slot] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
-    text: list[Part] = field(default_factory=list)
     variants: list[Variant] = field(default_factory=list)
     iframes: list[IFrameVariant] = field(default_factory=list)
     renditions: list[Rendition] = field(default_factory=list)
@@ -106,8 +113,54 @@ class _Reading:
     seen: set[str] = field(default_factory=set)
     open: _OpenVariant | None = None
 
-    def take(self, number: int, text: str, line_end: str) -> None:
+    def read(self) -> None:
+        """Read all: at a glance what can be, else line by line."""
+        size = len(self.text)
+        while self.at < size:
+            if self.open is None:
+                self._read_faultless()
+            if self.at < size:
+                self._read_line()
+
+    def _read_faultless(self) -> None:
+        """Read entries as long as each can be read at a glance."""
+        text = self.text
+        while True:
+            at, number = self.at, self.number
+            if (found := faultless.MEDIA.match(text, at)) is not None:
+                rendition = faultless.rendition(found, len(self.renditions), number)
+                if rendition is None:
+                    return
+                self.renditions.append(rendition)
+                slots = _slots_at_a_glance(found, faultless.URI_OF_MEDIA)
+                self._add("rendition", at, found.end(), slots, rendition.index)
+            elif (found := faultless.VARIANT.match(text, at)) is not None:
+                index = len(self.variants)
+                variant = faultless.variant(Variant, found, index, number, self.tags)
+                if variant is None:
+                    return
+                self.variants.append(variant)
+                slots = _slots_at_a_glance(found, faultless.URI_OF_VARIANT)
+                self._add("variant", at, found.end(), slots, index)
+                self.number += 1
+            elif (found := faultless.IFRAME.match(text, at)) is not None:
+                index = len(self.iframes)
+                iframe = faultless.variant(IFrameVariant, found, index, number, self.tags)
+                if iframe is None:
+                    return
+                self.iframes.append(iframe)
+                slots = _slots_at_a_glance(found, faultless.URI_OF_VARIANT)
+                self._add("iframe", at, found.end(), slots, index)
+            else:
+                return
+            self.number += 1
+            self.at = self.done
+
+    def _read_line(self) -> None:
         """Read one line. Players trim lines, so white space around one is only a fault."""
+        found = line_at(self.text, self.at)
+        start, number, text = self.at, self.number, found[1]
+        self.at, self.number = found.end(), number + 1
         line = text.strip(_WHITE)
         name = line.partition(":")[0] if line.startswith("#EXT") else ""
         if name in _MEDIA_TAGS:
@@ -115,11 +168,11 @@ class _Reading:
         if line != text and line:
             self.tags.fault(number, "A1.3", "white space around the line")
         if self.open is not None:
-            self._continue_variant(self.open, number, text, line_end)
+            self._continue_variant(self.open, number, start, text)
         elif name in _TAGS:
-            _TAGS[name](self, self.tags.tag(text, number), line_end)
+            _TAGS[name](self, self.tags.tag(text, number, start))
         else:
-            self._other_line(number, name or line, text + line_end)
+            self._other_line(number, name or line, text)
 
     def finish(self, newline: str) -> MultivariantPlaylist:
         """The playlist, when all lines are read."""
@@ -127,7 +180,7 @@ class _Reading:
             raise self.tags.error(self.open.tag.line, "A6.1", "EXT-X-STREAM-INF without a URI line")
         if not self.variants:
             raise self.tags.error(1, "A1.7", "a playlist without any variant")
-        self._end_text()
+        self._end_text(self.at)
         whole = check_playlist(
             self.variants, self.iframes, self.renditions, self.session_data, self.steering
         )
@@ -143,45 +196,34 @@ class _Reading:
             steering=self.steering[0] if self.steering else None,
             query_parameters=self.tags.variables.late,
             newline=newline,
+            text=self.text,
             blocks=tuple(self.blocks),
         )
 
-    def _continue_variant(self, variant: _OpenVariant, number: int, text: str, end: str) -> None:
+    def _continue_variant(self, variant: _OpenVariant, number: int, start: int, text: str) -> None:
         """A line after EXT-X-STREAM-INF: its URI, or what hls.js skips until the URI (A6.1)."""
         line = text.strip(_WHITE)
         if line and not line.startswith("#"):
-            self._close_variant(variant, number, text, end)
+            self._close_variant(variant, number, start, text)
             return
         name = line.partition(":")[0]
         if name in _TAGS:
             raise self.tags.error(number, "A6.1", f"{name} where the URI of a variant belongs")
         if line:
             self.tags.fault(number, "A6.1", "media3 and Shaka take this line for the variant's URI")
-        variant.between += text + end
 
-    def _close_variant(self, variant: _OpenVariant, number: int, text: str, end: str) -> None:
+    def _close_variant(self, variant: _OpenVariant, number: int, start: int, text: str) -> None:
         raw = text.strip(_WHITE)
-        start = text.index(raw)
+        uri_at = start + text.index(raw)
         uri = self.tags.expand(raw, number)
         self.open = None
         tag, index = variant.tag, len(self.variants)
         self.variants.append(self.tags.stream(Variant, tag, index, uri))
-        if "PROGRAM-ID" in tag.values and "PROGRAM-ID" not in self.seen:
-            self.seen.add("PROGRAM-ID")
-            self.tags.fault(tag.line, "A1.9", "PROGRAM-ID, removed in version 6")
-        self._end_text()
-        tail = cut(text + end, _slots([(start, start + len(raw), raw, uri)]))
-        self.blocks.append(
-            Block(
-                BlockKind.VARIANT,
-                (tag.text,),
-                variant.line_end,
-                variant.between,
-                tail,
-                index,
-                tag.attributes_at,
-            )
-        )
+        if "PROGRAM-ID" in tag.values:
+            self.tags.program_id(tag.line)
+        slots = _slots([(uri_at, uri_at + len(raw), uri)])
+        between = (variant.end, start) if variant.end < start else None
+        self._add("variant", tag.start, self.at, slots, index, between)
 
     def _other_line(self, number: int, line: str, text: str) -> None:
         """A comment, a blank line, or a tag whose attributes are none of our business (A2.2)."""
@@ -195,81 +237,87 @@ class _Reading:
         elif line and not line.startswith("#"):
             self.tags.fault(number, "A6.1", "a URI line that belongs to no variant")
         self.seen.add(line)
-        self.text.append(text)
 
-    def _end_text(self) -> None:
-        if self.text:
-            self.blocks.append(Block(BlockKind.TEXT, tuple(self.text)))
-            self.text.clear()
+    def _end_text(self, end: int) -> None:
+        """The block of what has come since the last one, if anything has."""
+        if self.done < end:
+            self.blocks.append(Block("text", self.done, end, tuple(self.slots)))
+            self.slots.clear()
 
-    def _add(self, kind: BlockKind, tag: Tag, line_end: str, index: int = -1) -> None:
-        self._end_text()
-        head = cut(tag.text, self._uri_slots(tag, "URI"))
-        block = Block(kind, head, line_end, index=index, attributes_at=tag.attributes_at)
-        self.blocks.append(block)
+    def _add(
+        self,
+        kind: BlockKind,
+        start: int,
+        end: int,
+        slots: tuple[Slot, ...] = (),
+        index: int = -1,
+        between: tuple[int, int] | None = None,
+    ) -> None:
+        if self.done < start:
+            self._end_text(start)
+        self.blocks.append(Block(kind, start, end, slots, index, between))
+        self.done = end
 
-    def _uri_slots(self, tag: Tag, attribute: str) -> list[tuple[int, int, UriSlot]]:
+    def _uri_slots(self, tag: Tag, attribute: str = "URI") -> tuple[Slot, ...]:
         """The slots of every attribute of that name: some players take the first, some the last."""
         if attribute not in tag.values:
-            return []
-        spans: Iterable[tuple[int, int]]
-        if tag.faultless and attribute in tag.quoted:  # there is one, and we know where
-            start = tag.quoted[attribute]
-            spans = ((start, tag.text.index('"', start)),)
-        else:
-            spans = value_spans(tag.text, tag.attributes_at, attribute)
+            return ()
         return _slots(
-            (start, end, tag.text[start:end], self.tags.expand(tag.text[start:end], tag.line))
-            for start, end in spans
+            (
+                tag.start + start,
+                tag.start + end,
+                self.tags.expand(tag.text[start:end], tag.line),
+            )
+            for start, end in value_spans(tag.text, tag.attributes_at, attribute)
         )
 
-    def _stream_inf(self, tag: Tag, line_end: str) -> None:
-        self.open = _OpenVariant(tag, line_end)
+    def _stream_inf(self, tag: Tag) -> None:
+        self.open = _OpenVariant(tag, self.at)
 
-    def _iframe(self, tag: Tag, line_end: str) -> None:
+    def _iframe(self, tag: Tag) -> None:
         index, uri = len(self.iframes), tag.values.get("URI", "")
         if not uri:
             self.tags.fault(tag.line, "A7.1", "an I-frame playlist without URI")
         self.iframes.append(self.tags.stream(IFrameVariant, tag, index, uri))
-        self._add(BlockKind.IFRAME, tag, line_end, index)
+        self._add("iframe", tag.start, self.at, self._uri_slots(tag), index)
 
-    def _media(self, tag: Tag, line_end: str) -> None:
+    def _media(self, tag: Tag) -> None:
         index = len(self.renditions)
         self.renditions.append(self.tags.rendition(tag, index))
-        self._add(BlockKind.RENDITION, tag, line_end, index)
+        self._add("rendition", tag.start, self.at, self._uri_slots(tag), index)
 
-    def _image(self, tag: Tag, line_end: str) -> None:
+    def _image(self, tag: Tag) -> None:
         """Not of the standard, but Roku, Shaka and others play such thumbnails."""
-        self.text += (*cut(tag.text, self._uri_slots(tag, "URI")), line_end)
+        self.slots += self._uri_slots(tag)
 
-    def _session_key(self, tag: Tag, line_end: str) -> None:
+    def _session_key(self, tag: Tag) -> None:
         values = tag.values
         method, key_format = values.get("METHOD"), values.get("KEYFORMAT", "identity")
         if method == "NONE":
             self.tags.fault(tag.line, "A9.2", "a session key with METHOD=NONE")
         self.session_keys.append(SessionKey(tag.line, method, key_format, values.get("URI")))
-        self.text += (*cut(tag.text, self._uri_slots(tag, "URI")), line_end)
+        self.slots += self._uri_slots(tag)
 
-    def _session_data(self, tag: Tag, line_end: str) -> None:
+    def _session_data(self, tag: Tag) -> None:
         data_id, language = tag.values.get("DATA-ID"), tag.values.get("LANGUAGE")
         self.session_data.append(SessionData(tag.line, data_id, language))
-        self.text += (*cut(tag.text, self._uri_slots(tag, "URI")), line_end)
+        self.slots += self._uri_slots(tag)
 
-    def _steering(self, tag: Tag, line_end: str) -> None:
+    def _steering(self, tag: Tag) -> None:
         server_uri, pathway = tag.values.get("SERVER-URI"), tag.values.get("PATHWAY-ID")
         self.steering.append(Steering(tag.line, server_uri, pathway))
-        self.text += (*cut(tag.text, self._uri_slots(tag, "SERVER-URI")), line_end)
+        self.slots += self._uri_slots(tag, "SERVER-URI")
 
-    def _define(self, tag: Tag, line_end: str) -> None:
+    def _define(self, tag: Tag) -> None:
         """EXT-X-DEFINE (A5.3); it always stays, as media playlists may IMPORT it (A5.5)."""
-        slots = []
+        slots: tuple[Slot, ...] = ()
         try:
             match [name for name in ("NAME", "IMPORT", "QUERYPARAM") if name in tag.values]:
                 case ["NAME"] if "VALUE" in tag.values:
                     self.tags.variables.define(tag.values["NAME"], tag.values["VALUE"])
                 case ["QUERYPARAM"]:
                     self.tags.variables.define_late(tag.values["QUERYPARAM"])
-                    slots.append(_query_slot(tag))
+                    slots = (_query_slot(tag),)
                 case ["IMPORT"]:
                     self.tags.fault(tag.line, "A5.3", "IMPORT in a multivariant playlist")
                 case _:
@@ -277,28 +325,39 @@ class _Reading:
                     raise self.tags.error(tag.line, "A5.3", problem)
         except VariableError as error:
             raise self.tags.error(tag.line, error.rule, error.problem) from error
-        self._end_text()
-        self.blocks.append(Block(BlockKind.DEFINE, cut(tag.text, slots), line_end))
+        self._add("define", tag.start, self.at, slots)
 
 
-def _slots(uris: Iterable[tuple[int, int, str, str]]) -> list[tuple[int, int, UriSlot]]:
-    """Slots for those of (start, end, raw, expanded) that a rewrite may change."""
-    return [
-        (start, end, UriSlot(raw, uri, is_late(uri)))
-        for start, end, raw, uri in uris
-        if is_rewritable(uri)
-    ]
+def _slots(uris: Iterable[tuple[int, int, str]]) -> tuple[Slot, ...]:
+    """Slots for those of (start, end, expanded) that a rewrite may change."""
+    return tuple(
+        [
+            UriSlot(start, end, uri, is_late(uri), plain=False)
+            for start, end, uri in uris
+            if is_rewritable(uri)
+        ]
+    )
 
 
-def _query_slot(tag: Tag) -> tuple[int, int, QuerySlot]:
+def _slots_at_a_glance(found: re.Match[str], group: int) -> tuple[Slot, ...]:
+    """The slot of the URI that a group of a faultless entry has matched; the group behind it has
+    matched where the URI is plain."""
+    uri = found[group]
+    plain = found[group + 1] is not None
+    if not plain and (not uri or not is_rewritable(uri)):
+        return ()
+    return (UriSlot(found.start(group), found.end(group), uri, False, plain),)
+
+
+def _query_slot(tag: Tag) -> QuerySlot:
     name = "QUERYPARAM"
     value_start, end = next(value_spans(tag.text, tag.attributes_at, name))
     start, end = tag.text.rindex(name, 0, value_start), end + (name in tag.quoted)
-    return start, end, QuerySlot(tag.text[start:end], tag.values[name])
+    return QuerySlot(tag.start + start, tag.start + end, tag.values[name])
 
 
 _ONCE = {"#EXT-X-VERSION": "A4.1", "#EXT-X-INDEPENDENT-SEGMENTS": "A5.1", "#EXT-X-START": "A5.1"}
-_TAGS: dict[str, Callable[[_Reading, Tag, str], None]] = {
+_TAGS: dict[str, Callable[[_Reading, Tag], None]] = {
     "#EXT-X-STREAM-INF": _Reading._stream_inf,
     "#EXT-X-I-FRAME-STREAM-INF": _Reading._iframe,
     "#EXT-X-IMAGE-STREAM-INF": _Reading._image,

@@ -5,11 +5,13 @@ no query or fragment is touched, so signed tokens stay byte-identical (A10.2).
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 _REFERENCE = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(.*)", re.DOTALL)
-# Most URIs are like this: nothing to resolve, so the folder goes before them and that is all.
-_PLAIN = re.compile(r"[^:/?#.][^:?#.]*(?:\.[^:/?#.]+)?(?:[?#].*)?", re.DOTALL)
+PLAIN = r'[^:/?#.{"\s][^:?#.{"\s]*(?:\.[^:/?#.{"\s]+)?(?:[?#][^{"\s]*)?'
+"""Most URIs are like this: nothing to resolve, so the folder goes before them and that is all."""
+
+_PLAIN = re.compile(PLAIN)
 _DOTS = re.compile(r"(?:^|/)\.\.?(?:/|$)")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
@@ -27,39 +29,43 @@ def rebase(uri: str, source_path: str, edge_url: str, origin_urls: Sequence[str]
     - An absolute URI below one of ``origin_urls`` moves to the edge.
     - Any other absolute URI stays; ``//host/x`` gets the scheme of ``edge_url``.
     """
-    return rebaser(source_path, edge_url, origin_urls)(uri)
+    return Rebaser(source_path, edge_url, origin_urls)(uri)
 
 
-def rebaser(
-    source_path: str, edge_url: str, origin_urls: Sequence[str] = ()
-) -> Callable[[str], str]:
-    """``rebase`` for the many URIs of one playlist: takes a URI, returns the new one."""
-    edge = edge_url if edge_url.endswith("/") else f"{edge_url}/"
-    edge_scheme = edge.partition(":")[0]
-    folder = source_path.rpartition("/")[0]
-    folder = f"{folder}/" if folder else ""
-    plain_base = f"{edge}{remove_dot_segments(f'/{folder}')[1:]}"
-    origins = tuple(map(_Origin, origin_urls))
+def rebaser(source_path: str, edge_url: str, origin_urls: Sequence[str] = ()) -> "Rebaser":
+    """``rebase`` for the many URIs of one playlist."""
+    return Rebaser(source_path, edge_url, origin_urls)
 
-    def rebased(uri: str) -> str:
+
+class Rebaser:
+    """Takes a URI, returns the new one. ``folder`` is what goes before every plain URI."""
+
+    def __init__(self, source_path: str, edge_url: str, origin_urls: Sequence[str] = ()) -> None:
+        self._edge = edge_url if edge_url.endswith("/") else f"{edge_url}/"
+        self._path = source_path
+        folder = source_path.rpartition("/")[0]
+        self._below = f"/{folder}/" if folder else "/"
+        self._origins = tuple(map(_Origin, origin_urls))
+        self.folder = f"{self._edge}{remove_dot_segments(self._below)[1:]}"
+
+    def __call__(self, uri: str) -> str:
         if _PLAIN.fullmatch(uri):
-            return f"{plain_base}{uri}"
+            return f"{self.folder}{uri}"
+        edge = self._edge
         scheme, authority, path, rest = _parts(uri)
         if scheme is not None or authority is not None:
-            for origin in origins:
+            for origin in self._origins:
                 below = origin.below(scheme, authority, path)
                 if below is not None:
                     return f"{edge}{below}{rest}"
-            return uri if scheme is not None else f"{edge_scheme}:{uri}"
+            return uri if scheme is not None else f"{edge.partition(':')[0]}:{uri}"
         if not path:
-            return f"{edge}{source_path}{rest}"
+            return f"{edge}{self._path}{rest}"
         if path.startswith("/"):
             absolute = remove_dot_segments(path)
-            below = origins[0].below_path(absolute) if origins else None
+            below = self._origins[0].below_path(absolute) if self._origins else None
             return f"{edge}{absolute[1:] if below is None else below}{rest}"
-        return f"{edge}{remove_dot_segments(f'/{folder}{path}')[1:]}{rest}"
-
-    return rebased
+        return f"{edge}{remove_dot_segments(f'{self._below}{path}')[1:]}{rest}"
 
 
 def remove_dot_segments(path: str) -> str:

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from manifests.codecs import CodecFamily, VideoRange
 from manifests.hls import entries
 from manifests.hls.attributes import read_attributes
-from manifests.hls.entries import IFrameVariant, Rendition, Variant
+from manifests.hls.entries import AnyVariant, IFrameVariant, Rendition
 from manifests.hls.fault import Fault, ManifestError
 from manifests.hls.variables import VariableError, Variables
 
@@ -16,21 +15,22 @@ _LARGEST = 2**64 - 1
 _LAYOUT = "REQ-VIDEO-LAYOUT"
 _ORDERED = (("CODECS", "SUPPLEMENTAL-CODECS"), ("LANGUAGE", "ASSOC-LANGUAGE"))
 
-AnyVariant = TypeVar("AnyVariant", bound=Variant)
+Codecs = tuple[tuple[str, ...], frozenset[CodecFamily], bool | None]
+"""The elements of a CODECS, their video families, and whether they are video, None: unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """One tag line: its text, where its attribute list starts, and the attributes by name with
-    variables expanded; where the values of quoted ones start in the text; and whether the list
-    is ``faultless`` (A3)."""
+    """One tag line: where it starts in the playlist, its text, where its attribute list starts in
+    that, and the attributes by name with variables expanded; where the values of quoted ones
+    start."""
 
     line: int
+    start: int
     text: str
     attributes_at: int
     values: Mapping[str, str]
     quoted: Mapping[str, int]
-    faultless: bool
 
 
 @dataclass(slots=True)
@@ -40,7 +40,9 @@ class TagReader:
     name: str
     variables: Variables = field(default_factory=Variables)
     faults: list[Fault] = field(default_factory=list)
-    codecs: dict[str, tuple[tuple[str, ...], frozenset[CodecFamily]]] = field(default_factory=dict)
+    has_program_id: bool = False
+    codecs: dict[str, Codecs] = field(default_factory=dict)
+    sizes: dict[str | None, tuple[int, int] | tuple[None, None]] = field(default_factory=dict)
 
     def error(self, line: int, rule: str, problem: str) -> ManifestError:
         """The error to raise about a line of this playlist."""
@@ -57,7 +59,7 @@ class TagReader:
         except VariableError as error:
             raise self.error(line, error.rule, error.problem) from error
 
-    def tag(self, text: str, line: int) -> Tag:
+    def tag(self, text: str, line: int, start: int) -> Tag:
         """Read the tag on a line. Raises ManifestError for a variable that is not defined."""
         attributes_at = text.find(":") + 1 or len(text)
         values, quoted, faults = read_attributes(text, attributes_at)
@@ -70,7 +72,7 @@ class TagReader:
                 for name, value in values.items()
             }
         self._check_order(line, values)
-        return Tag(line, text, attributes_at, values, quoted, not faults)
+        return Tag(line, start, text, attributes_at, values, quoted)
 
     def _check_order(self, line: int, values: Mapping[str, str]) -> None:
         """media3 searches for ``CODECS="`` anywhere, so the longer name must come second (G)."""
@@ -87,9 +89,9 @@ class TagReader:
         Raises ManifestError without a readable BANDWIDTH (A6.2), unless it is of I-frames.
         """
         values = tag.values
-        codecs, families = self._codecs(values.get("CODECS", ""))
-        size = entries.resolution(values.get("RESOLUTION"))
-        if size is None and "RESOLUTION" in values:
+        codecs, families, has_video = self.codecs_of(values.get("CODECS", ""))
+        width, height = self.size_of(values.get("RESOLUTION"))
+        if width is None and "RESOLUTION" in values:
             self.fault(tag.line, "A3.2", "RESOLUTION is not a size such as 640x360")
         video_range = self._video_range(tag)
         captions = values.get("CLOSED-CAPTIONS")
@@ -103,9 +105,9 @@ class TagReader:
             codecs=codecs,
             supplemental_codecs=entries.comma_list(values.get("SUPPLEMENTAL-CODECS")),
             families=families,
-            has_video=entries.has_video(codecs, size),
-            width=size[0] if size else None,
-            height=size[1] if size else None,
+            has_video=has_video if width is None else True,
+            width=width,
+            height=height,
             frame_rate=self._decimal(tag, "FRAME-RATE"),
             video_range=video_range,
             hdcp_level=values.get("HDCP-LEVEL"),
@@ -153,13 +155,27 @@ class TagReader:
             pathway=values.get("PATHWAY-ID", "."),
         )
 
-    def _codecs(self, value: str) -> tuple[tuple[str, ...], frozenset[CodecFamily]]:
-        """The elements of CODECS and their video families; the same few values come again."""
+    def codecs_of(self, value: str) -> Codecs:
+        """What a CODECS says; the same few values come again."""
         found = self.codecs.get(value)
         if found is None:
             codecs = entries.comma_list(value)
-            found = self.codecs[value] = codecs, entries.families_of(codecs)
+            families = entries.families_of(codecs)
+            found = self.codecs[value] = codecs, families, entries.has_video(codecs)
         return found
+
+    def size_of(self, value: str | None) -> tuple[int, int] | tuple[None, None]:
+        """Width and height of a RESOLUTION; the same few values come again."""
+        found = self.sizes.get(value)
+        if found is None:
+            found = self.sizes[value] = entries.resolution(value) or (None, None)
+        return found
+
+    def program_id(self, line: int) -> None:
+        """Count the first PROGRAM-ID of a variant (A1.9)."""
+        if not self.has_program_id:
+            self.has_program_id = True
+            self.fault(line, "A1.9", "PROGRAM-ID, removed in version 6")
 
     def _bandwidth(self, tag: Tag, *, required: bool) -> int:
         """BANDWIDTH in bit/s; 0 when it is missing and not required."""

@@ -6,26 +6,29 @@ output is the input, but for a byte order mark or white space before ``#EXTM3U``
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from itertools import zip_longest
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from manifests.hls.attributes import drop_attributes
 from manifests.hls.blocks import (
     Block,
     BlockKind,
     MultivariantPlaylist,
-    Part,
     QuerySlot,
+    Slot,
+    UriSlot,
     is_rewritable,
 )
-from manifests.hls.entries import Variant
+from manifests.hls.entries import Variant, groups_of
+from manifests.hls.lines import line_at
+from manifests.hls.rebase import Rebaser
 from manifests.hls.variables import check_query, resolve_late
 
 # A URI must not end its quoted string or its line, nor start a line as a tag (A3.3, A1.5).
 _UNSAFE = re.compile(r'[\x00-\x1f"\x7f-\x9f]|^#')
 # Control characters never stand in a source (A1.2), so this one can stand in for a slot.
 _PLACEHOLDER = "\x00"
+_ALWAYS = (-1,)  # the index of a block that is no entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,60 +72,134 @@ def write(
     and ValueError when the edit keeps no variant (A11.1) or one that is not there.
     """
     values = None if query is None else check_query(playlist.query_parameters, query)
-    parts = _arranged(playlist, edit)
-    return "".join([_text_of(part, rewrite, values) for part in parts]).encode()
+    _check(playlist, edit)
+    writing = _Writing(playlist, edit, rewrite, values)
+    return writing.text(_arranged(playlist.blocks, edit)).encode()
 
 
-def _text_of(part: Part, rewrite: Callable[[str], str], values: Mapping[str, str] | None) -> str:
-    """A part as it is written; ``values`` are the query parameters, None to leave them."""
-    if isinstance(part, str):
-        return part
-    if isinstance(part, QuerySlot):
-        return part.raw if values is None else f'NAME="{part.name}",VALUE="{values[part.name]}"'
-    target = part.target
-    if part.late and values is not None:
-        target = resolve_late(target, values)
-        if not is_rewritable(target):
-            return part.raw
-    rewritten = rewrite(target)
-    if rewritten == target:
-        return part.raw
-    return _UNSAFE.sub(_percent_encoded, rewritten)
+class _Writing:
+    """One playlist with one edit; ``values`` are the query parameters, None to leave them."""
+
+    def __init__(
+        self,
+        playlist: MultivariantPlaylist,
+        edit: Edit,
+        rewrite: Callable[[str], str],
+        values: Mapping[str, str] | None,
+    ) -> None:
+        self._playlist = playlist
+        self._source = playlist.text
+        self._rewrite = rewrite
+        self._values = values
+        self._tidy = edit.variants != tuple(range(len(playlist.variants)))
+        self._gone = _gone_groups(playlist, edit)
+        # What comes of a plain URI needs no asking.
+        self._folder = _safe(rewrite.folder) if isinstance(rewrite, Rebaser) else None
+
+    def text(self, blocks: Sequence[Block]) -> str:
+        """The text of the blocks. Those that follow each other in the source are one stretch of
+        it, cut at the slots only."""
+        source, folder, last = self._source, self._folder, self._playlist.blocks[-1]
+        output: list[str] = []
+        done = end = 0  # what stands between them is still to be written
+        for block in blocks:
+            if block.start != end:
+                output.append(source[done:end])
+                done = block.start
+            end = block.end
+            lost = self._lost_groups(block) if self._gone else ()
+            if lost or (self._tidy and block.between is not None):
+                output.append(source[done : block.start])
+                output += self._rearranged(block, lost)
+                done = end
+            else:
+                for slot in block.slots:
+                    if folder is not None and isinstance(slot, UriSlot) and slot.plain:
+                        output += (source[done : slot.start], folder)
+                        done = slot.start
+                    else:
+                        output += (source[done : slot.start], self._text_of(slot))
+                        done = slot.end
+            if block is last and block is not blocks[-1] and not source.endswith(("\r", "\n")):
+                # The source had no line end behind its last line, and that line has moved forward.
+                output += (source[done:end], self._playlist.newline)
+                done = end
+        output.append(source[done:end])
+        return "".join(output)
+
+    def _text_of(self, slot: Slot) -> str:
+        """What is written in the place of a slot."""
+        raw, values = self._source[slot.start : slot.end], self._values
+        if isinstance(slot, QuerySlot):
+            return raw if values is None else f'NAME="{slot.name}",VALUE="{values[slot.name]}"'
+        target = slot.target
+        if slot.late and values is not None:
+            target = resolve_late(target, values)
+            if not is_rewritable(target):
+                return raw
+        rewritten = self._rewrite(target)
+        return raw if rewritten == target else _safe(rewritten)
+
+    def _lost_groups(self, block: Block) -> Sequence[str]:
+        """The names of the attributes that refer to groups that are gone."""
+        entry: Variant
+        if block.kind == "variant":
+            entry = self._playlist.variants[block.index]
+        elif block.kind == "iframe":
+            entry = self._playlist.iframes[block.index]
+        else:
+            return ()
+        return [group[0] for group in entry.groups if group in self._gone]
+
+    def _rearranged(self, block: Block, lost: Sequence[str]) -> list[str]:
+        """A block without the attributes ``lost``, and with ``between`` first when it has to be
+        tidy (A6.1)."""
+        line = line_at(self._source, block.start)
+        tag_end = line.end(1)
+        in_tag = [slot for slot in block.slots if slot.end <= tag_end]
+        literals = self._literals(block.start, tag_end, in_tag)
+        if lost:
+            text = _PLACEHOLDER.join(literals)
+            attributes_at = text.find(":") + 1 or len(text)
+            literals = drop_attributes(text, attributes_at, lost).split(_PLACEHOLDER)
+        tag = [*self._woven(literals, in_tag), line[2]]
+        after, uri_line = block.between or (line.end(), line.end())
+        between = self._source[after:uri_line]
+        others = [slot for slot in block.slots if slot.start >= uri_line]
+        tail = self._woven(self._literals(uri_line, block.end, others), others)
+        return [between, *tag, *tail] if self._tidy else [*tag, between, *tail]
+
+    def _literals(self, start: int, end: int, slots: Sequence[Slot]) -> list[str]:
+        """The stretches of the source before, between and behind the slots."""
+        starts = (start, *(slot.end for slot in slots))
+        ends = (*(slot.start for slot in slots), end)
+        return [self._source[one:other] for one, other in zip(starts, ends, strict=True)]
+
+    def _woven(self, literals: Sequence[str], slots: Sequence[Slot]) -> list[str]:
+        """The literals with what is written for the slots between them."""
+        texts = [self._text_of(slot) for slot in slots]
+        return [part for pair in zip(literals, (*texts, ""), strict=True) for part in pair]
+
+
+def _safe(uri: str) -> str:
+    return _UNSAFE.sub(_percent_encoded, uri)
 
 
 def _percent_encoded(character: re.Match[str]) -> str:
     return "".join(f"%{byte:02X}" for byte in character[0].encode())
 
 
-def _arranged(playlist: MultivariantPlaylist, edit: Edit) -> Iterator[Part]:
-    """The parts that stay, in output order."""
-    _check(playlist, edit)
-    kept = [block for block in playlist.blocks if _stays(block, edit)]
-    blocks = kept if list(edit.variants) == sorted(edit.variants) else _moved(kept, edit)
-    tidy = edit.variants != tuple(range(len(playlist.variants)))
-    gone = _gone_groups(playlist, edit)
-    for block in blocks:
-        if block.kind is BlockKind.VARIANT:
-            yield from _lines(_without(block, playlist.variants[block.index], gone), tidy=tidy)
-        elif block.kind is BlockKind.IFRAME:
-            yield from _lines(_without(block, playlist.iframes[block.index], gone), tidy=False)
-        else:
-            yield from _lines(block, tidy=False)
-        if block is playlist.blocks[-1] and block is not blocks[-1] and not _ends_line(block):
-            # The source had no line end behind its last line, and that line has moved forward.
-            yield playlist.newline
-
-
-def _stays(block: Block, edit: Edit) -> bool:
-    """False for an entry that the edit drops."""
-    match block.kind:
-        case BlockKind.VARIANT:
-            return block.index in edit.variants
-        case BlockKind.IFRAME:
-            return block.index in edit.iframes
-        case BlockKind.RENDITION:
-            return block.index in edit.renditions
-    return True
+def _arranged(blocks: Iterable[Block], edit: Edit) -> Sequence[Block]:
+    """The blocks that stay, in output order."""
+    stays: dict[BlockKind, Collection[int]] = {
+        "variant": frozenset(edit.variants),
+        "iframe": edit.iframes,
+        "rendition": edit.renditions,
+        "text": _ALWAYS,
+        "define": _ALWAYS,
+    }
+    kept = [block for block in blocks if block.index in stays[block.kind]]
+    return kept if list(edit.variants) == sorted(edit.variants) else _moved(kept, edit)
 
 
 def _moved(blocks: list[Block], edit: Edit) -> list[Block]:
@@ -131,61 +208,28 @@ def _moved(blocks: list[Block], edit: Edit) -> list[Block]:
     Those that overtake a variant stand right before it. Every definition behind the first variant
     comes before it, since a definition precedes its use (A5.5).
     """
-    variants = {block.index: block for block in blocks if block.kind is BlockKind.VARIANT}
-    first = next(at for at, block in enumerate(blocks) if block.kind is BlockKind.VARIANT)
-    late = [block for block in blocks[first:] if block.kind is BlockKind.DEFINE]
+    variants = {block.index: block for block in blocks if block.kind == "variant"}
+    first = next(at for at, block in enumerate(blocks) if block.kind == "variant")
+    late = [block for block in blocks[first:] if block.kind == "define"]
     moved = blocks[:first] + late
     waiting = deque(edit.variants)
     for block in blocks[first:]:
-        if block.kind is BlockKind.VARIANT:
+        if block.kind == "variant":
             if block.index in waiting:
                 for _ in range(waiting.index(block.index) + 1):
                     moved.append(variants[waiting.popleft()])
-        elif block.kind is not BlockKind.DEFINE:
+        elif block.kind != "define":
             moved.append(block)
     return moved
 
 
-def _lines(block: Block, *, tidy: bool) -> tuple[Part, ...]:
-    """All of a block, with ``between`` put first when it has to be tidy (A6.1)."""
-    if tidy:
-        return (block.between, *block.head, block.line_end, *block.tail)
-    return (*block.head, block.line_end, block.between, *block.tail)
-
-
-def _ends_line(block: Block) -> bool:
-    """True when a line end stands behind the block."""
-    last = block.tail[-1] if block.tail else block.line_end
-    return isinstance(last, str) and last.endswith(("\r", "\n"))
-
-
-def _without(block: Block, variant: Variant, gone: frozenset[tuple[str, str]]) -> Block:
-    """The block without the references to groups that are gone."""
-    if not gone:
-        return block
-    names = [
-        group_type for group_type, group_id in variant.groups if (group_type, group_id) in gone
-    ]
-    if not names:
-        return block
-    slots = [part for part in block.head if not isinstance(part, str)]
-    text = "".join(part if isinstance(part, str) else _PLACEHOLDER for part in block.head)
-    literals = drop_attributes(text, block.attributes_at, names).split(_PLACEHOLDER)
-    woven = [part for pair in zip_longest(literals, slots, fillvalue="") for part in pair]
-    return replace(block, head=tuple(woven))
-
-
 def _gone_groups(playlist: MultivariantPlaylist, edit: Edit) -> frozenset[tuple[str, str]]:
     """The groups, as (type, id), whose renditions all leave."""
-    if len(edit.renditions) == len(playlist.renditions):
+    renditions = playlist.renditions
+    if len(edit.renditions) == len(renditions):
         return frozenset()
-    here = {(rendition.type, rendition.group_id) for rendition in playlist.renditions}
-    stay = {
-        (rendition.type, rendition.group_id)
-        for rendition in playlist.renditions
-        if rendition.index in edit.renditions
-    }
-    return frozenset(here - stay)
+    stay = groups_of(renditions[index] for index in edit.renditions)
+    return frozenset(groups_of(renditions) - stay)
 
 
 def _check(playlist: MultivariantPlaylist, edit: Edit) -> None:
