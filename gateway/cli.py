@@ -7,22 +7,21 @@ import asyncio
 import json
 import os
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
-from gateway.config.json_schema import schema_json
 from gateway.config.load import Loaded, load
 from gateway.config.problem import ConfigError
+from gateway.garbage import left_out
 from gateway.roster.command import edge
 
 _CONFIG = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("streaming-gateway"), prog_name="gateway")
+@click.version_option(package_name="streaming-gateway", prog_name="gateway")
 def main() -> None:
     """An adaptive streaming gateway: every player gets its own ladder from its own edge."""
 
@@ -48,9 +47,10 @@ def _load(path: Path | None) -> Loaded:
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes; overrides the config.")
 def serve(config: Path | None, workers: int | None) -> None:
     """Run the production server."""
-    from gateway import server  # noqa: PLC0415  # the other commands start without it
-    from gateway.store.protocol import StoreError  # noqa: PLC0415
-    from gateway.supervisor import StartError  # noqa: PLC0415
+    with left_out():
+        from gateway import server  # noqa: PLC0415  # the other commands start without it
+        from gateway.store.protocol import StoreError  # noqa: PLC0415
+        from gateway.supervisor import StartError  # noqa: PLC0415
 
     loaded = _load(config)
     try:
@@ -84,6 +84,8 @@ def check(config: Path) -> None:
 @main.command()
 def schema() -> None:
     """Print the JSON Schema of the config, for editors."""
+    from gateway.config.json_schema import schema_json  # noqa: PLC0415
+
     click.echo(json.dumps(schema_json(), indent=2))
 
 

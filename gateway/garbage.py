@@ -9,6 +9,8 @@ of them rarely.
 """
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 YOUNG = 1_000
 """So many new objects are looked at, in less than 1 ms."""
@@ -18,9 +20,16 @@ OLD = 1_000
 """And after so many of these, all: once in five million objects that stayed."""
 
 
-def settle() -> None:
-    """To be called when the application has been built: what there is by now is never looked at
-    again, and the rest is as above."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG, MIDDLE, OLD)
+@contextmanager
+def left_out() -> Iterator[None]:
+    """What is made meanwhile (modules, the application) is never looked at; the rest is as above.
+
+    To look through what a start makes would take a tenth of it, and find 3 MB.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.set_threshold(YOUNG, MIDDLE, OLD)
+        gc.enable()

@@ -22,11 +22,10 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from gateway import garbage
-from gateway.app import build
 from gateway.config.load import Loaded, load
 from gateway.config.problem import ConfigError
 from gateway.config.schema import LogSettings
+from gateway.garbage import left_out
 from gateway.observe import logs, metrics
 from gateway.store.embedded import EmbeddedServer
 from gateway.supervisor import Server, StartError, Workers, told_in_a_line
@@ -77,25 +76,33 @@ def serve(loaded: Loaded, workers: int) -> None:
         # uvicorn drains when it gets one, and then raises it again: to be told to stop is no error.
         signal.signal(number, lambda *_: sys.exit(0))
     server = loaded.settings.server
-    with listen(server.host, server.port) as bound, _store(loaded) as store_url:
+    with listen(server.host, server.port) as bound, _store(loaded) as store:
         host, port = bound.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         log.info("listening", url=f"http://{shown}:{port}", workers=workers)
-        if workers == 1:
-            app = _built(loaded, store_url, workers)
-            Server(_uvicorn(loaded, app)).run(sockets=[bound])
+        url = None if store is None else store.url
+        app = _built(loaded, url, workers) if workers == 1 else None
+        if store is not None:
+            store.wait()
+        if app is None:
+            _serve_with_workers(loaded, workers, bound, url)
         else:
-            _serve_with_workers(loaded, workers, bound, store_url)
+            Server(_uvicorn(loaded, app)).run(sockets=[bound])
 
 
 @contextlib.contextmanager
-def _store(loaded: Loaded) -> Iterator[str | None]:
-    """The URL of the embedded store while it runs; None where the config names another one."""
+def _store(loaded: Loaded) -> Iterator[EmbeddedServer | None]:
+    """The embedded store, launched: it starts while the application is built. None where the config
+    names another one."""
     if loaded.settings.store.url.get_secret_value() != "embedded":
         yield None
         return
-    with EmbeddedServer() as store:
-        yield store.url
+    store = EmbeddedServer()
+    try:
+        store.launch()
+        yield store
+    finally:
+        store.stop()
 
 
 def _uvicorn(loaded: Loaded, app: ASGIApp | str, workers: int = 1) -> uvicorn.Config:
@@ -147,11 +154,12 @@ def worker() -> ASGIApp:
 def _built(loaded: Loaded, store_url: str | None, workers: int) -> ASGIApp:
     """The application of this process. Raises :class:`StartError`."""
     try:
-        app = build(loaded, os.environ, store_url, workers)
+        with left_out():
+            from gateway.app import build  # noqa: PLC0415  # a parent of workers does without it
+
+            return build(loaded, os.environ, store_url, workers)
     except Exception as error:
         raise StartError(told_in_a_line(traceback.format_exc())) from error
-    garbage.settle()
-    return app
 
 
 def _end_with_the_parent() -> None:

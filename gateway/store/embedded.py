@@ -79,6 +79,14 @@ class EmbeddedServer:
 
         Raises StoreError when there is no server for this machine or it does not come up.
         """
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
+        """Start the server; it does not answer yet.
+
+        Raises StoreError when there is no server for this machine or it cannot be run.
+        """
         command = [
             str(_binary()),
             *("--port", "0", "--unixsocket", str(self._socket), "--unixsocketperm", "700"),
@@ -99,6 +107,9 @@ class EmbeddedServer:
             )
         except OSError as error:
             raise StoreError(f"embedded Valkey could not be started: {error}") from error
+
+    def wait(self) -> None:
+        """Until the server answers. Raises StoreError when it does not come up."""
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._answers():
             if time.monotonic() > deadline:
