@@ -9,8 +9,9 @@ from collections.abc import Collection
 from typing import Any
 
 from gateway.decision import Fitted
+from gateway.edge.atlas import BANDS_KM, REGIONS
 from gateway.edge.fleet import Fleet
-from gateway.edge.rank import BANDS_KM, REGIONS, Tier
+from gateway.edge.rank import Tier
 from gateway.reason import Reason, Step
 from manifests.hls.multivariant import Edit, MultivariantPlaylist
 

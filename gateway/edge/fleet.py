@@ -10,12 +10,16 @@ falls outside that share passes over the edge to the next one. Raising the share
 only to the edge, and lowering it only away from it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import blake2b
 from typing import Literal
 
+from gateway.edge.atlas import Atlas
 from gateway.edge.edge import Edge
+from gateway.edge.line import Line, divided
+from gateway.recent import Recent
 
 EdgeState = Literal["up", "degraded", "draining", "down"]
 SEVERITY: tuple[EdgeState, ...] = ("up", "degraded", "draining", "down")
@@ -69,43 +73,75 @@ def worst(conditions: Iterable[Condition]) -> Condition:
     )
 
 
-@dataclass(frozen=True, slots=True)
+LINES = 64
+"""So many large groups of equal edges are kept divided."""
+
+
+@dataclass(frozen=True)
 class Fleet:
     """All edges at one moment; ``conditions`` by position. Made by :meth:`of`.
 
     ``serving`` are the positions that may be ranked: those that are not down, or all of them when
-    every edge is (then conditions say nothing, and edges are ranked as if all were up). ``plain``:
-    every one of them takes every viewer.
+    every edge is (then conditions say nothing, and edges are ranked as if all were up). ``down``
+    are the others, and ``closed`` those that serve, but take no new viewers. ``plain``: every one
+    that serves takes every viewer. ``atlas`` is where to look for edges of a place.
     """
 
     edges: tuple[Edge, ...]
     conditions: tuple[Condition, ...]
     serving: tuple[int, ...]
+    down: frozenset[int]
+    closed: frozenset[int]
     all_down: bool
     plain: bool
     epoch: str
-    positions: Mapping[str, int] = field(repr=False, compare=False)
+    atlas: Atlas = field(repr=False, compare=False)
+    _lines: Recent[tuple[int, ...], Line] = field(
+        init=False, repr=False, compare=False, default_factory=lambda: Recent(LINES)
+    )
 
     @classmethod
     def of(
-        cls, edges: Sequence[Edge], conditions: Mapping[str, Condition] | None = None
+        cls,
+        edges: Sequence[Edge],
+        conditions: Mapping[str, Condition] | None = None,
+        last: "Fleet | None" = None,
     ) -> "Fleet":
-        """A fleet of ``edges`` (ids are distinct). Conditions go by id; who has none is up."""
+        """A fleet of ``edges`` (ids are distinct). Conditions go by id; who has none is up. What
+        follows from the edges alone is taken from the fleet before, where it had the same."""
+        same = last is not None and last.edges == tuple(edges)
+        atlas = last.atlas if last is not None and same else Atlas(edges)
         known = conditions or {}
-        found = tuple(known.get(edge.id, UP) for edge in edges)
-        serving = tuple(at for at, one in enumerate(found) if one.state != "down")
-        all_down = not serving
+        found = tuple(known.get(edge.id, UP) for edge in atlas.edges)
+        changed = [(at, one) for at, one in enumerate(found) if one is not UP]
+        down = frozenset(at for at, one in changed if one.state == "down")
+        closed = frozenset(at for at, one in changed if at not in down and not one.open)
+        epoch = _epoch(atlas, down, closed)
+        all_down = len(down) == len(found)
         if all_down:
-            serving = tuple(range(len(edges)))
+            down = frozenset()
+        choosy = any(one.admits < 1 for at, one in changed if at not in down)
         return cls(
-            edges=tuple(edges),
+            edges=atlas.edges,
             conditions=found,
-            serving=serving,
+            serving=tuple(at for at in range(len(found)) if at not in down),
+            down=down,
+            closed=closed,
             all_down=all_down,
-            plain=all_down or all(found[at].open and found[at].admits >= 1 for at in serving),
-            epoch=_epoch(edges, found),
-            positions={edge.id: at for at, edge in enumerate(edges)},
+            plain=all_down or not (closed or choosy),
+            epoch=epoch,
+            atlas=atlas,
         )
+
+    @property
+    def positions(self) -> Mapping[str, int]:
+        """Where the edge of each id is."""
+        return self.atlas.positions
+
+    @cached_property
+    def ideal(self) -> "Fleet":
+        """The same edges, as if all were up."""
+        return Fleet.of(self.edges, last=self)
 
     def condition(self, edge_id: str) -> Condition | None:
         """How the edge of that id is; None when there is none."""
@@ -114,13 +150,22 @@ class Fleet:
 
     def open(self, position: int) -> bool:
         """Whether the edge there takes new viewers at all."""
-        return self.plain or self.conditions[position].open
+        return position not in self.closed and position not in self.down
+
+    def line(self, group: tuple[int, ...]) -> Line:
+        """A large group of equal edges, divided so that a viewer need not look at all of them."""
+        found = self._lines.get(group)
+        if found is None:
+            found = divided(self.edges, group, self.closed, self.down)
+            self._lines.put(group, found)
+        return found
 
 
-def _epoch(edges: Sequence[Edge], conditions: Sequence[Condition]) -> str:
+def _epoch(atlas: Atlas, down: Collection[int], closed: Collection[int]) -> str:
     """16 hexadecimal digits over what tiers depend on: edges, and who is down, closed or open."""
-    digest = blake2b(digest_size=8)
-    for edge, condition in zip(edges, conditions, strict=True):
-        digest.update(edge.identity)
-        digest.update(b"d" if condition.state == "down" else b"o" if condition.open else b"c")
-    return digest.hexdigest()
+    states = bytearray(b"o") * len(atlas.edges)
+    for at in closed:
+        states[at] = ord("c")
+    for at in down:
+        states[at] = ord("d")
+    return blake2b(atlas.identity + states, digest_size=8).hexdigest()

@@ -4,12 +4,12 @@ The order is (region, distance band, rendezvous):
 
 1. *Region*: edges that name the viewer's country, then those that name the continent, then every
    other edge with a point on the map, then fallback edges without one, then the rest.
-2. *Distance band*: great-circle distance from the viewer's probable point. Bands are fixed
-   (``NEAR_KM``, then ``BAND_RATIO`` wider each): which band an edge is in never depends on another
-   edge, so that removing one edge moves nobody else. The edge that serves is so at most 10 %
-   farther than the nearest, or within ``NEAR_KM``.
+2. *Distance band*: great-circle distance from the viewer's probable point, in the fixed bands of
+   :mod:`gateway.edge.atlas`, so that removing one edge moves nobody else. The edge that serves is
+   so at most 10 % farther than the nearest, or within ``NEAR_KM``.
 3. *Rendezvous*: edges of one band are equal. Weighted rendezvous hashing over asset and viewer
-   shares them, so the same viewer and the same title stay on the same cache.
+   (:mod:`gateway.edge.line`) shares them, so the same viewer and the same title stay on the same
+   cache.
 
 Edges that are down are not ranked, unless all are. An edge that takes a share of new viewers only
 (it is degraded, draining, full or has just come back: :mod:`gateway.edge.fleet`) is passed over by
@@ -22,22 +22,19 @@ among its edges as the area does, and that of an exact place goes to the nearest
 """
 
 import math
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from heapq import nsmallest
+from itertools import islice
 
-from gateway.edge.edge import Edge, Vector, stable_hash, unit_vector
+from gateway.edge.atlas import BANDS_KM, NEAR_KM, NO_BAND
+from gateway.edge.edge import Edge, stable_hash, unit_vector
 from gateway.edge.fleet import Fleet
+from gateway.edge.line import DIVIDED, SPAN, in_line, mix
 from gateway.reason import Reason, Step
 from geodata.distance import EARTH_RADIUS_KM
 from geodata.place import Place
 
-NEAR_KM = 100.0
-"""Edges within this distance of a viewer are equally near (about 1 ms of light in fibre)."""
-BAND_RATIO = 1.1
-BANDS_KM = tuple(NEAR_KM * BAND_RATIO**band for band in range(57))
-"""The upper bounds of the bands; the last one is beyond half the circumference."""
 SPOTS = 32
 """Into how many points the disc of a place is divided; bounds how many rankings a place has."""
 CONFIDENCE = 0.67
@@ -48,11 +45,7 @@ WANTED = 8
 SPARE = 64
 """So many edges of a tier are enough when it is only there in case that better ones fail."""
 
-# The bounds again, as what a scalar product of unit vectors is compared to.
-_BAND_LIMITS = [-math.cos(min(km / EARTH_RADIUS_KM, math.pi)) for km in BANDS_KM[:-1]]
 _GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
-_SPAN = 2.0**64
-_UINT64 = 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,69 +95,51 @@ def tiers(fleet: Fleet, place: Place, spot: int) -> tuple[Tier, ...]:
     An unknown place gets the fallback edges, and after them the others; where no edge is marked
     as a fallback, all are equal.
     """
-    edges = fleet.edges
+    edges, down, closed = fleet.edges, fleet.down, fleet.closed
     point = unit_vector(*_probable_point(place, spot)) if place.located else None
-    grouped: dict[tuple[int, int], list[int]] = {}
-    for position in fleet.serving:
-        grouped.setdefault(_rank_key(edges[position], place, point), []).append(position)
     found: list[Tier] = []
     count = 0
-    for (region, band), equal in sorted(grouped.items()):
-        here = equal
-        if found and len(equal) > SPARE:
-            here = nsmallest(SPARE, equal, key=lambda at: _mix(edges[at].key + spot))
-        found.append(Tier(tuple(here), REGIONS[region], None if band == _NO_BAND else band))
-        count += len(here) if fleet.plain else sum(map(fleet.open, here))
+    for region, band, group in fleet.atlas.bands(place, point):
+        here = [at for at in group if at not in down] if down else group
+        if not here:
+            continue
+        if found and len(here) > SPARE:
+            here = nsmallest(SPARE, here, key=lambda at: mix(edges[at].key + spot))
+        count += sum(at not in closed for at in here) if closed else len(here)
+        if not found and len(group) > DIVIDED:
+            here = group  # it is divided the same whatever fails
+        found.append(Tier(tuple(here), region, None if band == NO_BAND else band))
         if count >= WANTED:
             break
     return tuple(found)
 
 
-REGIONS = ("country", "continent", "nearest", "fallback", "any")
-_COUNTRY, _CONTINENT, _NEAREST, _FALLBACK, _ANY = range(5)
-_NO_BAND = len(BANDS_KM)
-
-
-def _rank_key(edge: Edge, place: Place, here: Vector | None) -> tuple[int, int]:
-    there, band = edge.direction, _NO_BAND
-    if here is not None and there is not None:
-        cosine = here[0] * there[0] + here[1] * there[1] + here[2] * there[2]
-        band = bisect_right(_BAND_LIMITS, -cosine)
-    if place.country in edge.countries:
-        return _COUNTRY, band
-    if place.continent in edge.continents:
-        return _CONTINENT, band
-    if band != _NO_BAND:
-        return _NEAREST, band
-    return (_FALLBACK if edge.fallback else _ANY), _NO_BAND
-
-
 def order(fleet: Fleet, ranked: Sequence[Tier], asset: str, viewer: str) -> tuple[int, ...]:
-    """The best ``WANTED`` edges of ``ranked``: tiers in order, each by weighted rendezvous hashing.
+    """The best ``WANTED`` edges of ``ranked``: tiers in order, each by rendezvous hashing
+    (:mod:`gateway.edge.line`) over asset and viewer.
 
-    The score of an edge is ``-weight / ln(h)`` with ``h`` in (0, 1) hashed from asset, viewer and
-    the edge's id (Schindelhauer and Schomaker 2005): an edge wins with a probability in proportion
-    to its weight, and taking one away moves its own share only. Edges that do not take this viewer
-    come after all that do.
+    Edges that do not take this viewer come after all that do.
     """
     key = stable_hash(f"{asset}\0{viewer}")
     ordered: list[int] = []
     passed: list[int] = []
     for tier in ranked:
-        taking: Sequence[int] = tier.edges
-        if not fleet.plain:
-            admitted = {at: _admitted(fleet, at, key) for at in tier.edges}
-            taking = [at for at in tier.edges if admitted[at]]
-            passed += _best(fleet, [at for at in tier.edges if not admitted[at]], key)
-        ordered += _best(fleet, taking, key)
+        line: Iterable[int]
+        behind: Iterable[int] = ()
+        if len(tier.edges) <= DIVIDED:
+            line = in_line(fleet.edges, tier.edges, key)
+        else:
+            whole = fleet.line(tier.edges)
+            line, behind = whole.taking(key), whole.passing(key)
+        if fleet.plain:
+            ordered += islice(line, WANTED)
+            continue
+        for at in line:
+            (ordered if _admitted(fleet, at, key) else passed).append(at)
+            if len(ordered) == WANTED:
+                break
+        passed += islice(behind, WANTED)
     return tuple((ordered + passed)[:WANTED])
-
-
-def _best(fleet: Fleet, equal: Sequence[int], key: int) -> Iterable[int]:
-    if len(equal) <= 1:
-        return equal
-    scores = [(_score(fleet.edges[position], key), position) for position in equal]
-    return [position for _, position in nsmallest(WANTED, scores)]
 
 
 def _admitted(fleet: Fleet, position: int, key: int) -> bool:
@@ -172,19 +147,7 @@ def _admitted(fleet: Fleet, position: int, key: int) -> bool:
     condition = fleet.conditions[position]
     if not condition.open:
         return False
-    return condition.admits >= 1 or _mix(key + fleet.edges[position].key) < condition.admits * _SPAN
-
-
-def _score(edge: Edge, key: int) -> float:
-    """Ascending: the least is the winner (``ln(h) / -weight`` is the reciprocal's order)."""
-    return -math.log((_mix(key ^ edge.key) + 0.5) / _SPAN) / edge.weight
-
-
-def _mix(value: int) -> int:
-    """The finaliser of SplitMix64: every bit of ``value`` sways every bit of the result."""
-    value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9 & _UINT64
-    value = (value ^ (value >> 27)) * 0x94D049BB133111EB & _UINT64
-    return value ^ (value >> 31)
+    return condition.admits >= 1 or mix(key + fleet.edges[position].key) < condition.admits * SPAN
 
 
 def explain(edge: Edge, tier: Tier, place: Place) -> Reason:

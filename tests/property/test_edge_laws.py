@@ -5,9 +5,10 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.edge.atlas import BANDS_KM
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
-from gateway.edge.rank import BANDS_KM, WANTED, order, spot_of, tiers
+from gateway.edge.rank import WANTED, order, spot_of, tiers
 from geodata.cell import snap
 from geodata.distance import great_circle_km
 from geodata.place import NOT_LOOKED_UP, UNKNOWN, Continent, Place

@@ -13,9 +13,10 @@ from gateway.decision_wire import (
     tiers_from_bytes,
     tiers_to_bytes,
 )
+from gateway.edge.atlas import BANDS_KM
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
-from gateway.edge.rank import BANDS_KM, Tier
+from gateway.edge.rank import Tier
 from gateway.reason import Reason, Step
 from manifests.hls.multivariant import Edit
 from tests.unit.ladder.sources import iframes, media, playlist, variant

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from gateway.edge.atlas import BANDS_KM
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
-from gateway.edge.rank import BANDS_KM, SPARE, SPOTS, WANTED, Tier, explain, order, spot_of, tiers
+from gateway.edge.rank import SPARE, SPOTS, WANTED, Tier, explain, order, spot_of, tiers
 from geodata.cell import snap
 from geodata.distance import great_circle_km
 from geodata.place import NOT_LOOKED_UP, UNKNOWN, Continent, Place
