@@ -191,6 +191,8 @@ def _beside(
     platform takes them (rule B10), and their audio group is listed still."""
     counted = {rung.index for rung in main}
     others = [rung for rung in rungs if rung.index not in counted]
+    if not others:
+        return ()
     taken = [rung for rung in others if limits.audio_only or rung.has_video]
     reasons += words.left_out(
         "audio-only", "the platform takes no audio-only variants", others, taken

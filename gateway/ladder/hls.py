@@ -6,16 +6,19 @@ playlists and which renditions stay with them (rules A7.2, A8.9, A11.2, A11.3).
 
 import re
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from gateway.ladder.rung import Constraints, Rung
-from manifests.codecs import family_of, is_video
+from manifests.codecs import CodecFamily, family_of, is_video
 from manifests.hls.multivariant import (
     Edit,
     IFrameVariant,
     MultivariantPlaylist,
     Variant,
+    groups_named,
 )
 
+_encoding = attrgetter("families", "width", "height", "frame_rate", "video_range", "video_layout")
 _FLAT = frozenset({"CH-MONO", "PROJ-RECT"})
 _LAYOUTS = _FLAT | {"CH-STEREO", "PROJ-EQUI", "PROJ-HEQU", "PROJ-PRIM", "PROJ-AIV"}
 
@@ -31,73 +34,68 @@ def rungs_of(playlist: MultivariantPlaylist) -> tuple[Rung, ...]:
     A variant that does not say whether it has pictures counts as one with pictures, unless another
     surely has them: then media3 and hls.js take it for audio-only, too (G).
     """
-    steps = _steps(playlist.variants)
-    pictures = any(variant.has_video for variant in playlist.variants)
-    return tuple(
-        _rung(
-            variant,
-            step=steps[_ladder_of(variant)][variant.bandwidth],
-            has_video=variant.has_video is True or (variant.has_video is None and not pictures),
+    variants = playlist.variants
+    pictures = any(variant.has_video for variant in variants)
+    # Few encodings and few codecs stand for many variants.
+    encodings: dict[tuple[object, ...], int] = {}
+    looks: list[tuple[int | None, bool, bool]] = []
+    numbers: list[int] = []
+    for variant in variants:
+        number = encodings.setdefault(_encoding(variant), len(looks))
+        if number == len(looks):
+            layout = _specifiers(variant.video_layout)
+            # Clients pass over a tag with a requirement that they do not know (A2.1, A6.10).
+            looks.append((_shorter_side(variant), not layout <= _FLAT, not layout <= _LAYOUTS))
+        numbers.append(number)
+    steps = _steps(variants, numbers)
+    others = {variant.codecs: variant.families for variant in variants}
+    other_video = {codecs: _other_video(codecs, families) for codecs, families in others.items()}
+    rungs = []
+    for variant, number in zip(variants, numbers, strict=True):
+        height, immersive, skippable = looks[number]
+        rungs.append(
+            Rung(
+                variant.index,
+                variant.bandwidth,
+                height,
+                variant.frame_rate,
+                variant.families,
+                other_video[variant.codecs],
+                variant.video_range,
+                immersive,
+                variant.has_video or (variant.has_video is None and not pictures),
+                skippable or variant.has_unknown_req,
+                variant.audio,
+                variant.pathway,
+                (number, steps[variant.audio, variant.pathway, number][variant.bandwidth]),
+            )
         )
-        for variant in playlist.variants
-    )
+    return tuple(rungs)
 
 
-def _rung(variant: Variant, *, step: int, has_video: bool) -> Rung:
-    return Rung(
-        index=variant.index,
-        bandwidth=variant.bandwidth,
-        height=_shorter_side(variant),
-        frame_rate=variant.frame_rate,
-        families=variant.families,
-        other_video=_other_video(variant),
-        video_range=variant.video_range,
-        immersive=_immersive(variant.video_layout),
-        has_video=has_video,
-        # Clients pass over a tag with a requirement that they do not know (A2.1, A6.10).
-        skippable=variant.has_unknown_req or not _specifiers(variant.video_layout) <= _LAYOUTS,
-        audio_group=variant.audio,
-        pathway=variant.pathway,
-        encoding=_encoding(variant),
-        step=step,
-    )
-
-
-def _other_video(variant: Variant) -> bool:
+def _other_video(codecs: Sequence[str], families: frozenset[CodecFamily]) -> bool:
     """True when CODECS names video of no known family; an element that nobody knows is taken for
     video where no other is."""
     return any(
-        is_video(codec) or (is_video(codec) is None and not variant.families)
-        for codec in variant.codecs
+        is_video(codec) or (is_video(codec) is None and not families)
+        for codec in codecs
         if family_of(codec) is None
     )
 
 
-def _steps(variants: Iterable[Variant]) -> dict[tuple[object, ...], dict[int, int]]:
-    """The rank of each bit rate within its encoding and audio group: the n-th of one group shows
-    the same picture as the n-th of another."""
-    bandwidths: dict[tuple[object, ...], set[int]] = {}
-    for variant in variants:
-        bandwidths.setdefault(_ladder_of(variant), set()).add(variant.bandwidth)
+def _steps(
+    variants: Iterable[Variant], numbers: Iterable[int]
+) -> dict[tuple[str | None, str, int], dict[int, int]]:
+    """The rank of each bit rate within its audio group, pathway and encoding, whose ``numbers``
+    are given: the n-th of one group shows the same picture as the n-th of another."""
+    bandwidths: dict[tuple[str | None, str, int], set[int]] = {}
+    for variant, number in zip(variants, numbers, strict=True):
+        ladder = variant.audio, variant.pathway, number
+        bandwidths.setdefault(ladder, set()).add(variant.bandwidth)
     return {
         ladder: {bandwidth: rank for rank, bandwidth in enumerate(sorted(found))}
         for ladder, found in bandwidths.items()
     }
-
-
-def _ladder_of(variant: Variant) -> tuple[object, ...]:
-    return (variant.audio, variant.pathway, *_encoding(variant))
-
-
-def _encoding(variant: Variant) -> tuple[object, ...]:
-    return (
-        variant.families,
-        variant.width,
-        variant.height,
-        variant.frame_rate,
-        variant.video_range,
-        variant.video_layout,
-    )
 
 
 def _shorter_side(variant: Variant) -> int | None:
@@ -138,6 +136,8 @@ def _iframes(
 ) -> list[IFrameVariant]:
     """I-frame playlists of the encodings that stay, judged like variants; on each pathway, at least
     the smallest of each codec family that still has a variant (rule A7.2)."""
+    if not playlist.iframes:
+        return []
     lost = {_look(variant) for variant in gone} - {_look(variant) for variant in kept}
     candidates = [entry for entry in playlist.iframes if _look(entry) not in lost]
     stays = {entry.index for entry in candidates if _fits(entry, limits)}
@@ -174,13 +174,13 @@ def _renditions(
     as a whole (A8.9), when everything that named it has gone."""
     stays = {entry.index for entry in iframes}
     lost_iframes = [entry for entry in playlist.iframes if entry.index not in stays]
-    lost = _groups([*gone, *lost_iframes]) - _groups([*kept, *iframes])
+    lost = groups_named([*gone, *lost_iframes]) - groups_named([*kept, *iframes])
+    if not lost:
+        return frozenset(range(len(playlist.renditions)))
     return frozenset(
-        rendition.index
-        for rendition in playlist.renditions
-        if (rendition.type, rendition.group_id) not in lost
+        [
+            rendition.index
+            for rendition in playlist.renditions
+            if (rendition.type, rendition.group_id) not in lost
+        ]
     )
-
-
-def _groups(entries: Iterable[Variant]) -> set[tuple[str, str]]:
-    return {group for entry in entries for group in entry.groups}

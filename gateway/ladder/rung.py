@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from manifests.codecs import CodecFamily, VideoRange
+from manifests.fact import fact
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Rung:
     """One entry of a ladder: an HLS variant stream, later a DASH Representation.
 
@@ -13,8 +14,9 @@ class Rung:
     pixels, so that portrait video is judged alike. ``families`` is empty when the source does not
     say; ``other_video`` says that it names video of no family that anybody here can judge.
     ``video_range`` None: a value that nobody knows. ``skippable``: clients that do not understand
-    the entry pass it over (rule A2.1), so it must never be the only one. ``encoding`` names the
-    video encoding without its bit rate, audio and pathway.
+    the entry pass it over (rule A2.1), so it must never be the only one. ``picture`` is equal for
+    entries of one ladder that show the same picture with other audio, on another pathway or at
+    another address.
     """
 
     index: int
@@ -29,14 +31,7 @@ class Rung:
     skippable: bool
     audio_group: str | None
     pathway: str
-    encoding: tuple[object, ...]
-    step: int
-
-    @property
-    def picture(self) -> tuple[object, ...]:
-        """Equal for entries that show the same picture with other audio, on another pathway or
-        at another address."""
-        return (*self.encoding, self.step)
+    picture: tuple[int, int]
 
     def uses_only(self, families: frozenset[CodecFamily]) -> bool:
         """True when no codec outside ``families`` is named; a source that names none gets the

@@ -25,7 +25,7 @@ def start_rung(
     """
     target = DEFAULT_START_BANDWIDTH if start_bandwidth is None else start_bandwidth
     at_home = [rung for rung in kept if rung.pathway == home_pathway] or kept
-    defaults: dict[tuple[object, ...], Rung] = {}
+    defaults: dict[tuple[int, int], Rung] = {}
     for rung in sorted(at_home, key=lambda rung: rung.index):
         defaults.setdefault(rung.picture, rung)
     pool = list(defaults.values())

@@ -84,15 +84,14 @@ def with_safe_rung(
 
     tests: tuple[Callable[[Rung], bool], ...] = (in_both, in_sdr, in_avc)
     for safe in tests:
-        candidates = [rung for rung in playable if safe(rung)]
-        if not candidates:
-            continue
         if any(safe(rung) for rung in kept):
             return kept
-        least = lowest(candidates)
-        why = "kept for clients without newer codecs or HDR"
-        reasons.append(_added("safe-rung-added", why, least[0]))
-        return [*kept, *_with_copies(least, candidates, kept)]
+        candidates = [rung for rung in playable if safe(rung)]
+        if candidates:
+            least = lowest(candidates)
+            why = "kept for clients without newer codecs or HDR"
+            reasons.append(_added("safe-rung-added", why, least[0]))
+            return [*kept, *_with_copies(least, candidates, kept)]
     return kept
 
 

@@ -13,6 +13,7 @@ from manifests.hls.entries import (
     SessionKey,
     Steering,
     Variant,
+    groups_named,
 )
 from manifests.hls.fault import Fault, ManifestError, QueryParameterError
 from manifests.hls.reading import DEFAULT_MAX_BYTES, parse
@@ -32,6 +33,7 @@ __all__ = [
     "SessionKey",
     "Steering",
     "Variant",
+    "groups_named",
     "keep_everything",
     "parse",
     "write",
