@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import unquote
 
-from gateway.client.cmcd_dictionary import MAX_TEXT, Item, Value, read_dictionary, read_json
+from gateway.client.cmcd_dictionary import MAX_TEXT, Value, read_dictionary, read_json
 
 MAX_FAULTS = 16
 """Faults that are listed for one request."""
@@ -199,9 +199,12 @@ class _Typed:
 
 def _figure(value: Value | None, ot: str | None, without: frozenset[str]) -> int | None:
     """The figure of a scalar or an inner list, rounded; None when there is none from 0 up."""
-    items = value if isinstance(value, tuple) else () if value is None else (Item(value),)
+    if value is None or isinstance(value, bool | str):
+        return None
+    if not isinstance(value, tuple):
+        return None if value < 0 or ot in without else round(value)
     ranked: list[tuple[int, float]] = []
-    for item in items:
+    for item in value:
         figure = item.value
         if isinstance(figure, bool | str) or figure < 0 or (item.object_type or ot) in without:
             continue

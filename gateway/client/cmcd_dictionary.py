@@ -26,7 +26,17 @@ _ESCAPE = re.compile(r"\\(.)")
 _BARE = re.compile(r'[^\s,;()"\\]{1,256}')
 _TOKEN = re.compile(r"[A-Za-z*][A-Za-z0-9!#$%&'*+.^_`|~:/-]*")
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,20})?")
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_NOT_SHOWN = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
+_UNPRINTABLE = re.compile(f"[{_NOT_SHOWN}]")
+# A whole member as nearly all are, with the comma after it: a key alone, or with a number, a string
+# that has no escapes, or a token. Whatever does not match is read part by part.
+_PLAIN = re.compile(
+    rf"([a-z*][a-z0-9_.*-]{{0,63}})"
+    rf"(?:=(?:(-?[0-9]{{1,15}}(\.[0-9]{{1,20}})?)"
+    rf'|"([^"\\{_NOT_SHOWN}]*)"'
+    rf"|((?!true|false)[A-Za-z*][A-Za-z0-9!#$%&'*+.^_`|~:/-]{{0,255}})))?"
+    rf"[ \t]*(?:,|\Z)"
+)
 _TOO_MUCH = 10**15  # RFC 8941 3.3.1; it keeps NaN and infinity out as well
 _BOOLEANS = {"?1": True, "?0": False}
 _WORDS = {"true": True, "false": False}
@@ -123,6 +133,9 @@ class _Reader:
 
     def member(self) -> tuple[str, Value]:
         """Read one member and the comma after it; on a fault the position is where it was seen."""
+        plain = _PLAIN.match(self._text, self._position)
+        if plain is not None and self._parts + 2 <= MAX_PARTS:
+            return self._plain(plain)
         key = self._key("not a key")
         value: Value = True
         if self._take("="):
@@ -133,6 +146,17 @@ class _Reader:
         self._skip_space()
         if self._position < len(self._text) and not self._take(","):
             raise _MalformedError(f"{key}: no comma after the value")
+        return key, value
+
+    def _plain(self, member: re.Match[str]) -> tuple[str, Value]:
+        self._position = member.end()
+        key, number, fraction, string, token = member.groups()
+        value: Value = True
+        if number is not None:
+            value = int(number) if fraction is None else float(number)
+        elif string is not None or token is not None:
+            value = token if string is None else string
+        self._parts += 1 if value is True else 2
         return key, value
 
     def skip_member(self) -> None:

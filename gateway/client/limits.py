@@ -13,8 +13,7 @@ Decisions:
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import unquote
 
 from gateway.client.facts import Limits
@@ -35,6 +34,12 @@ _FIELD = re.compile(r"[a-z_]{1,32}")
 _SHOWN = 64
 _FAMILIES = {family.value: family for family in CodecFamily}
 
+_NO_LIMITS = Limits()
+_OF_LIMITS = frozenset({"max_resolution", "min_resolution", "max_bitrate", "codecs"})
+_A_HEIGHT = ", ".join(HEIGHTS)
+_A_BITRATE = "a whole number of kbit/s from 1 up"
+_CODEC_NAMES = f"a comma list of {', '.join(_FAMILIES)}"
+
 T = TypeVar("T")
 
 
@@ -53,8 +58,7 @@ class ParameterError(ValueError):
         super().__init__(f"{name}={self.value}: allowed is {allowed}")
 
 
-@dataclass(frozen=True, slots=True)
-class RequestParameters:
+class RequestParameters(NamedTuple):
     """The query parameters of one request, read.
 
     ``speed_kbps`` (kbit/s) and ``bandwidth_hint_mbps`` (Mbit/s) are as the player gave them, which
@@ -80,26 +84,28 @@ def parse(query: bytes) -> RequestParameters:
             query is longer than ``MAX_QUERY`` bytes or ``MAX_PARAMETERS`` parameters.
     """
     by_name, cmcd = _split(query)
-    max_height = _read(by_name, "max_resolution", _height, _one_of(HEIGHTS))
-    min_height = _read(by_name, "min_resolution", _height, _one_of(HEIGHTS))
-    if max_height is not None and min_height is not None and min_height > max_height:
-        allowed = f"at most max_resolution, {max_height}p"
-        raise ParameterError("min_resolution", by_name["min_resolution"], allowed)
-    bitrate = "a whole number of kbit/s from 1 up"
-    limits = Limits(
-        max_height=max_height,
-        min_height=min_height,
-        max_bitrate_kbps=_read(by_name, "max_bitrate", _bitrate, bitrate),
-        codecs=_read(by_name, "codecs", _codecs, f"a comma list of {_one_of(_FAMILIES)}"),
-    )
     return RequestParameters(
-        limits=limits,
+        limits=_NO_LIMITS if _OF_LIMITS.isdisjoint(by_name) else _limits(by_name),
         speed_kbps=_read(by_name, "speed", _number, "a number of kbit/s"),
         bandwidth_hint_mbps=_read(by_name, "clientBandwidthHint", _number, "a number of Mbit/s"),
         session=_read(by_name, "session", _session, "up to 64 printable characters") or None,
         cmcd=cmcd or None,
         fields=_read(by_name, "fields", _fields, "a comma list of member names") or None,
         by_name=by_name,
+    )
+
+
+def _limits(by_name: Mapping[str, str]) -> Limits:
+    max_height = _read(by_name, "max_resolution", HEIGHTS.get, _A_HEIGHT)
+    min_height = _read(by_name, "min_resolution", HEIGHTS.get, _A_HEIGHT)
+    if max_height is not None and min_height is not None and min_height > max_height:
+        allowed = f"at most max_resolution, {max_height}p"
+        raise ParameterError("min_resolution", by_name["min_resolution"], allowed)
+    return Limits(
+        max_height=max_height,
+        min_height=min_height,
+        max_bitrate_kbps=_read(by_name, "max_bitrate", _bitrate, _A_BITRATE),
+        codecs=_read(by_name, "codecs", _codecs, _CODEC_NAMES),
     )
 
 
@@ -113,11 +119,12 @@ def _split(query: bytes) -> tuple[dict[str, str], str]:
     by_name: dict[str, str] = {}
     cmcd = ""
     for pair in query.decode("utf-8", "replace").split("&"):
-        name, _, value = pair.partition("=")
+        name, _, escaped = pair.partition("=")
+        value = unquote(escaped)
         if name == "CMCD":
-            cmcd = unquote(value.replace("+", " "))
+            cmcd = unquote(escaped.replace("+", " ")) if "+" in escaped else value
         if name:
-            by_name[unquote(name)] = unquote(value)
+            by_name[unquote(name)] = value
     return by_name, cmcd
 
 
@@ -132,10 +139,6 @@ def _read(
     if value is None:
         raise ParameterError(name, text, allowed)
     return value
-
-
-def _height(text: str) -> int | None:
-    return HEIGHTS.get(text)
 
 
 def _bitrate(text: str) -> int | None:
@@ -160,7 +163,3 @@ def _codecs(text: str) -> frozenset[CodecFamily] | None:
     families = {_FAMILIES.get(name.strip(" ").lower()) for name in text.split(",")}
     known = frozenset(family for family in families if family is not None)
     return known if len(known) == len(families) else None
-
-
-def _one_of(names: Mapping[str, object]) -> str:
-    return ", ".join(names)

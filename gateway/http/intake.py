@@ -14,6 +14,9 @@ from gateway.http.request_headers import Headers
 from gateway.http.runtime import Gateway, Runtime
 from gateway.reason import Reason, Step
 
+_CMCD_HEADERS = ("cmcd-object", "cmcd-request", "cmcd-session", "cmcd-status")
+_NO_CMCD = Cmcd()
+
 
 async def gather(
     gateway: Gateway,
@@ -75,9 +78,9 @@ def _minute_of_day(zone: ZoneInfo, minutes: int) -> int:
 
 def _cmcd(asked: RequestParameters, headers: Headers) -> Cmcd:
     """Headers before the query argument, when both arrive (D1.1)."""
-    named = [headers.get(f"cmcd-{part}") for part in ("object", "request", "session", "status")]
-    by_headers = cmcd.parse_headers(*named) if any(named) else Cmcd()
-    by_query = cmcd.parse_query(asked.cmcd) if asked.cmcd else Cmcd()
+    named = list(map(headers.by_name.get, _CMCD_HEADERS))
+    by_headers = cmcd.parse_headers(*named) if any(named) else _NO_CMCD
+    by_query = cmcd.parse_query(asked.cmcd) if asked.cmcd else _NO_CMCD
     return cmcd.prefer(by_headers, by_query)
 
 

@@ -2,15 +2,18 @@
 
 import math
 import operator
+import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from gateway.client import cmcd_dictionary
 from gateway.client.address import TrustedProxies, resolve, viewer_prefix
 from gateway.client.asset import AssetError, asset_id
 from gateway.client.cmcd import MAX_FAULTS, Cmcd, parse_headers, parse_query
-from gateway.client.cmcd_dictionary import MAX_PARTS
+from gateway.client.cmcd_dictionary import MAX_PARTS, read_dictionary
 from gateway.client.estimate import MAX_KBPS, MIN_KBPS, SessionEstimate
 from gateway.client.limits import ParameterError, parse
 from gateway.client.throughput import choose, remember
@@ -40,6 +43,11 @@ CMCD_LIKE = st.lists(
         ]
     )
 ).map("".join)
+CMCD_MEMBERS = st.from_regex(
+    r"[ \t]?[a-z*][a-z0-9_.*-]{0,3}[ ]?(=(-?[0-9]{1,17}(\.[0-9]{0,3})?|\"[^\"]{0,5}\"|true|falsey"
+    r"|\?1|\*?[A-Za-z!:/]{1,3}|[^,]{0,4}))?[ \t]*",
+    fullmatch=True,
+)
 NUMBERS = st.none() | st.floats() | st.integers()
 HOPS = st.ip_addresses().map(str) | st.sampled_from(
     ["10.0.0.1", "unknown", "_x", '"', "", "[", "="]
@@ -82,6 +90,22 @@ def test_cmcd_that_follows_the_rules_is_read_back(members: dict[str, bool | int 
     text = ",".join(key + written(value) for key, value in members.items())
     cmcd = parse_query(text)
     assert (members, ()) == (cmcd.raw, cmcd.faults)
+
+
+@given(st.lists(CMCD_MEMBERS | CMCD_LIKE).map(",".join))
+@example("a," * (MAX_PARTS + 2))
+@example("a=1," * (MAX_PARTS // 2 + 2))
+@example("a=1," * (MAX_PARTS // 2 - 1) + "b,c=2,d")
+@example("k" * 65)
+@example("a=" + "b" * 257)
+def test_cmcd_is_read_alike_at_once_and_part_by_part(text: str) -> None:
+    """What matches as a whole member is what its parts say."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cmcd_dictionary, "_PLAIN", re.compile("(?!)"))
+        expected = read_dictionary(text)
+    found = read_dictionary(text)
+    assert expected == found
+    assert list(map(repr, expected[0].items())) == list(map(repr, found[0].items()))
 
 
 def refusal(query: bytes) -> str:
