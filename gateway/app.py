@@ -63,6 +63,14 @@ log = structlog.get_logger()
 FIRST_EDGES_S = 1.0
 """The start waits no longer than this for edges that are not in the config."""
 
+MET_FIRST = "Mozilla/5.0 (X11; Linux x86_64) Chrome/131.0.0.0 Safari/537.36"
+"""For this, patterns are compiled that nearly every player needs, before the first may ask."""
+MET_LATER = (
+    "Mozilla/5.0 (Linux; Android 14; Nobody's) Chrome/131.0.0.0 Safari/537.36",
+    "Nobody/1.0",
+)
+"""For these, the rest: every table of Android's makers, and what only the device library knows."""
+
 
 class Application:
     """The gateway as an ASGI application. ``gateway`` is its state, for tests and ``explain``."""
@@ -162,13 +170,13 @@ class Application:
     async def lifespan(self, _: "Application") -> AsyncIterator[None]:
         """The ASGI lifespan: the store and whatever runs beside the requests."""
         askers = self.gateway.runtime.askers
-        _meet(askers, "Mozilla/5.0 (X11; Linux x86_64) Chrome/131.0.0.0 Safari/537.36")
+        _meet(askers, MET_FIRST)
         await self.gateway.store.start()
         await self._control_store.start()
         metrics.STORE_UP.set(0 if self.gateway.store.state == "down" else 1)
         await self._health.first_look()
         followers: Sequence[Coroutine[Any, Any, None]] = (
-            asyncio.to_thread(_meet, askers, "one that only the libraries may know"),
+            asyncio.to_thread(_meet, askers, *MET_LATER),
             self.gateway.runtime.source.watch(),
             geo_files.follow(self.gateway.geo),
             self._watcher.run(),
@@ -220,9 +228,10 @@ def _worker_facts() -> Worker:
     return Worker(secrets.token_hex(8), socket.gethostname(), os.getpid(), "", int(time.time()))
 
 
-def _meet(askers: Askers, user_agent: str) -> None:
-    """Have patterns compiled before a player waits for them: tenths of a second each."""
-    askers.player(Headers({"user-agent": user_agent}, (), ()))
+def _meet(askers: Askers, *user_agents: str) -> None:
+    """Have patterns compiled before a player waits for them: tenths of a second."""
+    for user_agent in user_agents:
+        askers.player(Headers({"user-agent": user_agent}, (), ()))
 
 
 async def _guarded(follower: Coroutine[Any, Any, None]) -> None:
