@@ -18,6 +18,7 @@ from gateway.http.headers import ALLOWED, EXPOSED, request_id
 from gateway.http.playback import PLAY, known_key, known_reply, play
 from gateway.http.problems import Problem
 from gateway.http.reply import WRITE_WHOLE, HeaderLines, Reply, WriteWhole
+from gateway.http.request_headers import READ
 from gateway.http.runtime import Gateway
 from gateway.observe import metrics
 from gateway.observe.request_id import set_request_id
@@ -49,16 +50,19 @@ class Envelope:
         start = time.perf_counter()
         write: WriteWhole | None = scope.pop(WRITE_WHOLE, None)
         path: str = scope["path"]
-        given: bytes | None = None
-        origin: bytes | None = None
-        for name, value in scope["headers"]:
-            if name == b"x-request-id":
-                given = given or value
+        read: list[bytes] = []
+        given = origin = None
+        for line in scope["headers"]:
+            name = line[0]
+            if name in READ:
+                read += line
             elif name == b"origin":
-                origin = origin or value
+                origin = origin or line[1]
+            elif name == b"x-request-id":
+                given = given or line[1]
         identity = request_id(given)
         cors = self._cors(origin)
-        key = known_key(self._gateway, scope) if path.startswith(PLAY) else None
+        key = known_key(self._gateway, scope, read) if path.startswith(PLAY) else None
         known = known_reply(self._gateway, key, start)
         if known is not None:
             reply, timing = known

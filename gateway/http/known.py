@@ -10,6 +10,7 @@ Requests are not kept where every answer counts by itself: with leases, and with
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,7 +18,6 @@ from starlette.types import Scope
 
 from gateway.client.estimate import SessionEstimate
 from gateway.http.reply import Reply
-from gateway.http.request_headers import READ
 from gateway.recent import Recent
 from gateway.source.source import SourceManifest
 
@@ -123,20 +123,18 @@ def _still_so(gateway: "Gateway", session: OfSession) -> bool:
     return True
 
 
-def key_of(scope: Scope, minute: int) -> bytes | None:
+def key_of(scope: Scope, read: Sequence[bytes], minute: int) -> bytes | None:
     """The name of a request: all of it that is read; None for one that has none.
 
-    ``minute`` is that of the clock where rules ask for the time, else 0. A line feed stands
-    between the parts, as it cannot stand in any: a path that has one names no asset.
+    ``read`` are the headers that are, name, value, name, value; ``minute`` is that of the clock
+    where rules ask for the time, else 0. A line feed stands between the parts, as it cannot stand
+    in any: a path that has one names no asset.
     """
     path: str = scope["path"]
     if "\n" in path or not path.isascii():
         return None
     client = scope.get("client")
     peer = "" if client is None else client[0]
-    parts = [f"{scope['method']}\n{path}\n{peer}\n{minute}".encode(), scope["query_string"]]
-    for header in scope["headers"]:
-        if header[0] in READ:
-            parts += header
-    key = b"\n".join(parts)
+    first = f"{scope['method']}\n{path}\n{peer}\n{minute}".encode()
+    key = b"\n".join((first, scope["query_string"], *read))
     return key if len(key) <= LONGEST_KEY_BYTES else None

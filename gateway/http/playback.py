@@ -5,6 +5,7 @@ The request's straight way: intake, facts, profile, ladder, edges, decision, byt
 
 import json
 import time
+from collections.abc import Sequence
 
 from starlette.requests import Request
 from starlette.types import Receive, Scope
@@ -73,12 +74,13 @@ def known_reply(gateway: Gateway, key: bytes | None, start: float) -> Timed | No
     return known.reply, b"known;dur=%.3f" % ((time.perf_counter() - start) * 1000)
 
 
-def known_key(gateway: Gateway, scope: Scope) -> bytes | None:
-    """The name of the request; None when its answer counts by itself."""
+def known_key(gateway: Gateway, scope: Scope, read: Sequence[bytes]) -> bytes | None:
+    """The name of the request (:func:`gateway.http.known.key_of`); None when its answer counts by
+    itself."""
     runtime = gateway.runtime
     if gateway.leases.active or runtime.settings.events.enabled:
         return None
-    return key_of(scope, int(time.time() // 60) if runtime.timed else 0)
+    return key_of(scope, read, int(time.time() // 60) if runtime.timed else 0)
 
 
 async def _playlist(scope: Scope, path: str, key: bytes | None, start: float) -> Timed:

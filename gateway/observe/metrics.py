@@ -2,6 +2,9 @@
 
 Labels come from the config (profiles, edges) or from fixed sets, never from a player, so the number
 of series is bounded. Several workers share one set through ``PROMETHEUS_MULTIPROC_DIR``.
+
+What each request counts goes the short way (:mod:`gateway.observe.tally`); not with several
+workers, as each is asked for what the others have counted.
 """
 
 import os
@@ -20,10 +23,13 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from gateway.observe.tally import Tally, TimeTally, settle
+
 # Else each counter has a second series, of when it was made.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+_SHARED = "PROMETHEUS_MULTIPROC_DIR" in os.environ
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 REQUESTS = Counter(
@@ -190,9 +196,18 @@ GEO_BUILT = Gauge(
 )
 
 
+def _counts(counter: Counter) -> Counter | Tally:
+    return counter if _SHARED else Tally(counter)
+
+
+def _times(histogram: Histogram) -> Histogram | TimeTally:
+    return histogram if _SHARED else TimeTally(histogram, _SECONDS)
+
+
 def exposition() -> bytes:
     """All metrics in the Prometheus text format, of all workers."""
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    settle()
+    if not _SHARED:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
@@ -205,10 +220,10 @@ def forget_worker(pid: int) -> None:
 
 
 # Finding a label set takes longer than counting; there are few, and they stay.
-requests = cache(lambda route, status: REQUESTS.labels(route, str(status)))
-request_seconds = cache(REQUEST_SECONDS.labels)
-decisions = cache(DECISIONS.labels)
-edge_selections = cache(EDGES.labels)
+requests = cache(lambda route, status: _counts(REQUESTS.labels(route, str(status))))
+request_seconds = cache(lambda route: _times(REQUEST_SECONDS.labels(route)))
+decisions = cache(lambda *labels: _counts(DECISIONS.labels(*labels)))
+edge_selections = cache(lambda edge: _counts(EDGES.labels(edge)))
 _store_operations = cache(STORE_OPERATIONS.labels)
 
 
