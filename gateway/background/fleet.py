@@ -7,6 +7,7 @@ put together afresh, and requests that come after see it whole.
 There is always an edge: when nobody finds one any more, those that were there last stay.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 
@@ -30,7 +31,7 @@ class FleetKeeper:
         self._none_found = not configured
         self._told: set[tuple[str, str]] = set()
         self._count("config")
-        self.fleet = self._assembled(())
+        self.fleet = self._assembled(None)
 
     def found(self, finder: str, edges: Sequence[Edge]) -> None:
         """``finder`` (``config``, ``dns``, ``registry``) knows these edges now, and no others. Of
@@ -62,15 +63,21 @@ class FleetKeeper:
             None,
         )
 
-    def _assembled(self, last: Sequence[Edge]) -> Fleet:
-        """The fleet as everybody tells it; of the edges ``last`` when nobody knows any."""
+    def _assembled(self, last: Fleet | None) -> Fleet:
+        """The fleet as everybody tells it; of the edges in ``last`` when nobody knows any."""
         edges: dict[str, Edge] = {}
         for edge in chain.from_iterable(self._finders.values()):
             edges.setdefault(edge.id, edge)
-        if not edges:
-            edges = {edge.id: edge for edge in last}
-        conditions = {edge.id: worst(self._judgements(edge)) for edge in edges.values()}
-        return Fleet.of(tuple(edges.values()), conditions)
+        found = tuple(edges.values())
+        if not found and last is not None:
+            found = last.edges
+        judged = set[str]().union(*self._judges.values())
+        conditions = {
+            edge.id: worst(self._judgements(edge))
+            for edge in found
+            if edge.id in judged or edge.template in judged
+        }
+        return Fleet.of(found, conditions, last)
 
     def _judgements(self, edge: Edge) -> list[Condition]:
         names = (edge.id,) if edge.template is None else (edge.id, edge.template)
@@ -91,7 +98,7 @@ class FleetKeeper:
         self._told &= {(name, edge.id) for name, found in self._finders.items() for edge in found}
 
     def _assemble(self) -> None:
-        before, self.fleet = self.fleet, self._assembled(self.fleet.edges)
+        before, self.fleet = self.fleet, self._assembled(self.fleet)
         none_found, self._none_found = self._none_found, not any(self._finders.values())
         if self._none_found and not none_found:
             log.error("edges_none_found", kept=len(self.fleet.edges))
@@ -104,6 +111,8 @@ def _tell(before: Fleet, after: Fleet) -> None:
     """One log line for each edge that came, went or changed its state, and the metrics."""
     for edge, condition in zip(after.edges, after.conditions, strict=True):
         previous = before.condition(edge.id)
+        if previous is condition:
+            continue
         if previous is None:
             log.info("edge_added", edge=edge.id, url=edge.url)
         else:
@@ -113,9 +122,9 @@ def _tell(before: Fleet, after: Fleet) -> None:
             log.info("edge_removed", edge=edge.id)
     if after.all_down and not before.all_down:
         log.error("edges_all_down", edges=len(after.edges))
+    counts = Counter(condition.state for condition in after.conditions)
     for state in SEVERITY:
-        count = sum(condition.state == state for condition in after.conditions)
-        metrics.EDGES_BY_STATE.labels(state).set(count)
+        metrics.EDGES_BY_STATE.labels(state).set(counts[state])
 
 
 def _tell_change(edge_id: str, before: Condition, after: Condition) -> None:

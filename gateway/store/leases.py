@@ -71,6 +71,7 @@ class Leases:
         self._workers = workers
         self._clock = clock
         self._ledger = Ledger(ttl_s)
+        self._fleet = Fleet.of(())
         self._candidates: dict[str, tuple[Candidate, bytes]] = {}
         self._capacities: dict[str, int] = {}
         self._shares: dict[str, int] = {}
@@ -90,9 +91,7 @@ class Leases:
         self._capacities = {
             edge.id: edge.capacity_kbps for edge in fleet.edges if edge.capacity_kbps is not None
         }
-        self._candidates = {
-            edge.id: _known(edge, takes=fleet.open(at)) for at, edge in enumerate(fleet.edges)
-        }
+        self._fleet, self._candidates = fleet, {}
 
     async def place(
         self,
@@ -111,7 +110,7 @@ class Leases:
         Without a session the lease cannot be renewed: it ends by itself. ``held`` is the edge (its
         position) that the session plays ``asset`` from. Unless ``ask``, Redis is not asked.
         """
-        known = [self._candidates.get(edge.id) or _known(edge, takes=True) for edge in line]
+        known = [self._candidates.get(edge.id) or self._candidate(edge) for edge in line]
         candidates = [candidate for candidate, _ in known]
         lease_id = _lease_id(session)
         name = asset_name(asset)
@@ -272,6 +271,15 @@ class Leases:
         if known is not None:
             return known
         return self._capacities.get(edge, 0) // max(1, self._workers())
+
+    def _candidate(self, edge: Edge) -> tuple[Candidate, bytes]:
+        """The edge as the fleet has it now; made once for as long as the fleet is the same."""
+        at = self._fleet.positions.get(edge.id)
+        if at is None:  # it has gone since it was ranked
+            return _known(edge, takes=True)
+        found = _known(self._fleet.edges[at], takes=self._fleet.open(at))
+        self._candidates[edge.id] = found
+        return found
 
     def _fair_share(self, edge: str, capacity: int, leased: int) -> int:
         return share_kbps(capacity, leased, self._ledger.load(edge), max(1, self._workers()))
