@@ -77,8 +77,14 @@ _BROWSERS = {
 _WEB_VIEWS = frozenset({"Mobile Safari UI/WKWebView", "Android"})
 
 
-# What plain Chrome and Safari end with; ua-parser need not look at these.
+# What plain Chrome, Edge, Opera, Safari and Firefox end with; ua-parser need not look at these.
 _PLAIN_CHROME = re.compile(r"chrome/[\d.]{1,24} (?:mobile )?safari/[\d.]{1,12}$")
+_PLAIN_ON_COMPUTER = re.compile(
+    r"Mozilla/5\.0 \((?:Windows NT|X11|Macintosh)[;A-Za-z\d ._]{1,60}(?:; rv:[\d.]{1,8})?\) (?:"
+    r"AppleWebKit/[\d.]{1,12} \(KHTML, like Gecko\) Chrome/[\d.]{1,24} Safari/[\d.]{1,12} "
+    r"(?P<chromium>Edg|OPR)/\d[\d.]{0,24}|Gecko/[\d.]{1,10} Firefox/\d[\d.]{0,12})$"
+)
+_ON_COMPUTER = {"Edg": "Edge", "OPR": "Opera", None: "Firefox"}
 _PLAIN_SAFARI = re.compile(
     r"version/[\d.]{1,12} (?:mobile(?:/[\da-z]{1,12})? )?safari/[\d.]{1,16}$"
 )
@@ -95,7 +101,7 @@ def player(text: AgentText) -> str | None:
         return next(name for phrase, name in _LIBRARIES if phrase in text.low)
     if not text.raw:
         return None
-    return _plain_browser(text.low) or _browser(text)
+    return _plain_browser(text.low) or _plain_on_computer(text.raw) or _browser(text)
 
 
 def _plain_browser(low: str) -> str | None:
@@ -112,6 +118,11 @@ def _plain_browser(low: str) -> str | None:
     if safari >= 0 and _PLAIN_SAFARI.match(low, safari):
         return "Safari" if "android" not in low else _plain_android(low, safari)
     return None
+
+
+def _plain_on_computer(raw: str) -> str | None:
+    plain = _PLAIN_ON_COMPUTER.match(raw)
+    return None if plain is None else _ON_COMPUTER[plain["chromium"]]
 
 
 def _plain_android(low: str, version: int) -> str | None:
