@@ -176,7 +176,6 @@ class Application:
         metrics.STORE_UP.set(0 if self.gateway.store.state == "down" else 1)
         await self._health.first_look()
         followers: Sequence[Coroutine[Any, Any, None]] = (
-            asyncio.to_thread(_meet, askers, *MET_LATER),
             self.gateway.runtime.source.watch(),
             geo_files.follow(self.gateway.geo),
             self._watcher.run(),
@@ -197,6 +196,7 @@ class Application:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
         version = self.gateway.runtime.policy.version
         log.info("started", policy=version, edges=len(self.gateway.fleet.edges))
+        tasks.append(asyncio.create_task(_guarded(asyncio.to_thread(_meet, askers, *MET_LATER))))
         try:
             yield
         finally:
