@@ -26,14 +26,13 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 class UriSlot:
     """A URI, ``text[start:end]``; ``target`` is the same with its variables expanded.
 
-    ``late``: the target still refers to query parameters. ``plain``: as ``rebase.PLAIN`` has it.
+    ``late``: the target still refers to query parameters.
     """
 
     start: int
     end: int
     target: str
     late: bool
-    plain: bool
 
 
 @fact
@@ -55,15 +54,19 @@ BlockKind = Literal["text", "define", "variant", "iframe", "rendition"]
 class Block:
     """Some whole lines, ``text[start:end]``, and the slots in them, in order.
 
-    ``index`` counts the variants, I-frame playlists or renditions. For a variant, comments and
-    blank lines may stand between its tag and its URI line: ``between`` says from where to where.
+    ``index`` counts the variants, I-frame playlists or renditions. An entry that was read at a
+    glance has no slots, but the start and the end of its URI when that is plain (``rebase.PLAIN``),
+    else -1. For a variant, comments and blank lines may stand between its tag and its URI line:
+    ``between`` says from where to where.
     """
 
     kind: BlockKind
     start: int
     end: int
-    slots: tuple[Slot, ...] = ()
     index: int = -1
+    plain_start: int = -1
+    plain_end: int = -1
+    slots: tuple[Slot, ...] = ()
     between: tuple[int, int] | None = None
 
 

@@ -1,6 +1,7 @@
 """Which rules does a multivariant playlist break as a whole, though players cope?"""
 
 from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 
 from manifests.hls.entries import (
     IFrameVariant,
@@ -12,6 +13,8 @@ from manifests.hls.entries import (
     groups_of,
 )
 from manifests.hls.fault import Fault
+
+_name = attrgetter("type", "group_id", "name")
 
 
 def check_playlist(
@@ -51,16 +54,20 @@ def _captions(variants: Sequence[Variant]) -> Iterator[Fault]:
 
 def _groups(renditions: Sequence[Rendition]) -> Iterator[Fault]:
     """A8.8: in a group, names differ and one rendition at most is the default."""
-    with_default: set[tuple[str, str]] = set()
-    names: set[tuple[str, str, str]] = set()
+    names = set(map(_name, renditions))
+    defaults = [rendition for rendition in renditions if rendition.default]
+    if len(names) == len(renditions) and len(groups_of(defaults)) == len(defaults):
+        return
+    groups: set[tuple[str, str]] = set()
+    names.clear()
     for rendition in renditions:
         if rendition.default:
             group = rendition.type, rendition.group_id
-            if group in with_default:
+            if group in groups:
                 yield Fault(rendition.line, "A8.8", "a second DEFAULT=YES in its group")
-            with_default.add(group)
+            groups.add(group)
         # Producers repeat a NAME for languages that differ only elsewhere; players list both.
-        name = rendition.type, rendition.group_id, rendition.name
+        name = _name(rendition)
         if name in names:
             yield Fault(rendition.line, "A8.8", "a second NAME of that kind in its group")
         names.add(name)
@@ -85,6 +92,8 @@ def _duplicate_session_data(session_data: Iterable[SessionData]) -> Iterator[Fau
 
 def _steering(variants: Iterable[Variant], steering: Sequence[Steering]) -> Iterator[Fault]:
     """C1.1: one steering tag at most, with a server, and with a pathway that variants have."""
+    if not steering:
+        return
     pathways = {variant.pathway for variant in variants}
     for tag in steering:
         if tag is not steering[0]:

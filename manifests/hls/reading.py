@@ -81,19 +81,11 @@ def parse(
 
 
 @dataclass(slots=True)
-class _OpenVariant:
-    """An EXT-X-STREAM-INF whose URI line has not come yet, and where its line ends."""
-
-    tag: Tag
-    end: int
-
-
-@dataclass(slots=True)
 class _Reading:
     """What has been read so far: up to ``at`` in ``text``, which is where line ``number`` starts.
 
     ``done`` is where the last block ends. What is behind it is text that no decision touches, with
-    ``slots`` in it.
+    ``slots`` in it. ``open`` is an EXT-X-STREAM-INF whose URI line has not come yet.
     """
 
     tags: TagReader
@@ -111,7 +103,7 @@ class _Reading:
     steering: list[Steering] = field(default_factory=list)
     version: int | None = None
     seen: set[str] = field(default_factory=set)
-    open: _OpenVariant | None = None
+    open: Tag | None = None
 
     def read(self) -> None:
         """Read all: at a glance what can be, else line by line."""
@@ -124,37 +116,37 @@ class _Reading:
 
     def _read_faultless(self) -> None:
         """Read entries as long as each can be read at a glance."""
-        text = self.text
+        text, at, number = self.text, self.at, self.number
+        variants, iframes, renditions = self.variants, self.iframes, self.renditions
         while True:
-            at, number = self.at, self.number
             if (found := faultless.MEDIA.match(text, at)) is not None:
-                rendition = faultless.rendition(found, len(self.renditions), number)
+                rendition = faultless.rendition(found, len(renditions), number)
                 if rendition is None:
-                    return
-                self.renditions.append(rendition)
-                slots = _slots_at_a_glance(found, faultless.URI_OF_MEDIA)
-                self._add("rendition", at, found.end(), slots, rendition.index)
+                    break
+                renditions.append(rendition)
+                block = _block("rendition", rendition.index, found, faultless.URI_OF_MEDIA)
+                number += 1
             elif (found := faultless.VARIANT.match(text, at)) is not None:
-                index = len(self.variants)
-                variant = faultless.variant(Variant, found, index, number, self.tags)
+                variant = faultless.variant(Variant, found, len(variants), number, self.tags)
                 if variant is None:
-                    return
-                self.variants.append(variant)
-                slots = _slots_at_a_glance(found, faultless.URI_OF_VARIANT)
-                self._add("variant", at, found.end(), slots, index)
-                self.number += 1
+                    break
+                variants.append(variant)
+                block = _block("variant", variant.index, found, faultless.URI_OF_VARIANT)
+                number += 2
             elif (found := faultless.IFRAME.match(text, at)) is not None:
-                index = len(self.iframes)
-                iframe = faultless.variant(IFrameVariant, found, index, number, self.tags)
+                iframe = faultless.variant(IFrameVariant, found, len(iframes), number, self.tags)
                 if iframe is None:
-                    return
-                self.iframes.append(iframe)
-                slots = _slots_at_a_glance(found, faultless.URI_OF_VARIANT)
-                self._add("iframe", at, found.end(), slots, index)
+                    break
+                iframes.append(iframe)
+                block = _block("iframe", iframe.index, found, faultless.URI_OF_VARIANT)
+                number += 1
             else:
-                return
-            self.number += 1
-            self.at = self.done
+                break
+            if self.done < at:
+                self._end_text(at)
+            self.blocks.append(block)
+            self.done = at = block.end
+        self.at, self.number = at, number
 
     def _read_line(self) -> None:
         """Read one line. Players trim lines, so white space around one is only a fault."""
@@ -170,14 +162,14 @@ class _Reading:
         if self.open is not None:
             self._continue_variant(self.open, number, start, text)
         elif name in _TAGS:
-            _TAGS[name](self, self.tags.tag(text, number, start))
+            _TAGS[name](self, self.tags.tag(text, number, start, self.at))
         else:
             self._other_line(number, name or line, text)
 
     def finish(self, newline: str) -> MultivariantPlaylist:
         """The playlist, when all lines are read."""
         if self.open is not None:
-            raise self.tags.error(self.open.tag.line, "A6.1", "EXT-X-STREAM-INF without a URI line")
+            raise self.tags.error(self.open.line, "A6.1", "EXT-X-STREAM-INF without a URI line")
         if not self.variants:
             raise self.tags.error(1, "A1.7", "a playlist without any variant")
         self._end_text(self.at)
@@ -200,11 +192,11 @@ class _Reading:
             blocks=tuple(self.blocks),
         )
 
-    def _continue_variant(self, variant: _OpenVariant, number: int, start: int, text: str) -> None:
+    def _continue_variant(self, tag: Tag, number: int, start: int, text: str) -> None:
         """A line after EXT-X-STREAM-INF: its URI, or what hls.js skips until the URI (A6.1)."""
         line = text.strip(_WHITE)
         if line and not line.startswith("#"):
-            self._close_variant(variant, number, start, text)
+            self._close_variant(tag, number, start, text)
             return
         name = line.partition(":")[0]
         if name in _TAGS:
@@ -212,18 +204,17 @@ class _Reading:
         if line:
             self.tags.fault(number, "A6.1", "media3 and Shaka take this line for the variant's URI")
 
-    def _close_variant(self, variant: _OpenVariant, number: int, start: int, text: str) -> None:
+    def _close_variant(self, tag: Tag, number: int, start: int, text: str) -> None:
         raw = text.strip(_WHITE)
         uri_at = start + text.index(raw)
         uri = self.tags.expand(raw, number)
         self.open = None
-        tag, index = variant.tag, len(self.variants)
+        index = len(self.variants)
         self.variants.append(self.tags.stream(Variant, tag, index, uri))
         if "PROGRAM-ID" in tag.values:
             self.tags.program_id(tag.line)
         slots = _slots([(uri_at, uri_at + len(raw), uri)])
-        between = (variant.end, start) if variant.end < start else None
-        self._add("variant", tag.start, self.at, slots, index, between)
+        self._add("variant", tag, slots, index, start)
 
     def _other_line(self, number: int, line: str, text: str) -> None:
         """A comment, a blank line, or a tag whose attributes are none of our business (A2.2)."""
@@ -241,22 +232,18 @@ class _Reading:
     def _end_text(self, end: int) -> None:
         """The block of what has come since the last one, if anything has."""
         if self.done < end:
-            self.blocks.append(Block("text", self.done, end, tuple(self.slots)))
+            self.blocks.append(Block("text", self.done, end, slots=tuple(self.slots)))
             self.slots.clear()
 
     def _add(
-        self,
-        kind: BlockKind,
-        start: int,
-        end: int,
-        slots: tuple[Slot, ...] = (),
-        index: int = -1,
-        between: tuple[int, int] | None = None,
+        self, kind: BlockKind, tag: Tag, slots: tuple[Slot, ...], index: int = -1, uri_line: int = 0
     ) -> None:
-        if self.done < start:
-            self._end_text(start)
-        self.blocks.append(Block(kind, start, end, slots, index, between))
-        self.done = end
+        """The block of a tag, up to here. A URI line behind it starts at ``uri_line``."""
+        self._end_text(tag.start)
+        between = (tag.end, uri_line) if tag.end < uri_line else None
+        block = Block(kind, tag.start, self.at, index, slots=slots, between=between)
+        self.blocks.append(block)
+        self.done = self.at
 
     def _uri_slots(self, tag: Tag, attribute: str = "URI") -> tuple[Slot, ...]:
         """The slots of every attribute of that name: some players take the first, some the last."""
@@ -272,19 +259,19 @@ class _Reading:
         )
 
     def _stream_inf(self, tag: Tag) -> None:
-        self.open = _OpenVariant(tag, self.at)
+        self.open = tag
 
     def _iframe(self, tag: Tag) -> None:
         index, uri = len(self.iframes), tag.values.get("URI", "")
         if not uri:
             self.tags.fault(tag.line, "A7.1", "an I-frame playlist without URI")
         self.iframes.append(self.tags.stream(IFrameVariant, tag, index, uri))
-        self._add("iframe", tag.start, self.at, self._uri_slots(tag), index)
+        self._add("iframe", tag, self._uri_slots(tag), index)
 
     def _media(self, tag: Tag) -> None:
         index = len(self.renditions)
         self.renditions.append(self.tags.rendition(tag, index))
-        self._add("rendition", tag.start, self.at, self._uri_slots(tag), index)
+        self._add("rendition", tag, self._uri_slots(tag), index)
 
     def _image(self, tag: Tag) -> None:
         """Not of the standard, but Roku, Shaka and others play such thumbnails."""
@@ -325,28 +312,25 @@ class _Reading:
                     raise self.tags.error(tag.line, "A5.3", problem)
         except VariableError as error:
             raise self.tags.error(tag.line, error.rule, error.problem) from error
-        self._add("define", tag.start, self.at, slots)
+        self._add("define", tag, slots)
 
 
 def _slots(uris: Iterable[tuple[int, int, str]]) -> tuple[Slot, ...]:
     """Slots for those of (start, end, expanded) that a rewrite may change."""
     return tuple(
-        [
-            UriSlot(start, end, uri, is_late(uri), plain=False)
-            for start, end, uri in uris
-            if is_rewritable(uri)
-        ]
+        [UriSlot(start, end, uri, is_late(uri)) for start, end, uri in uris if is_rewritable(uri)]
     )
 
 
-def _slots_at_a_glance(found: re.Match[str], group: int) -> tuple[Slot, ...]:
-    """The slot of the URI that a group of a faultless entry has matched; the group behind it has
-    matched where the URI is plain."""
-    uri = found[group]
-    plain = found[group + 1] is not None
-    if not plain and (not uri or not is_rewritable(uri)):
-        return ()
-    return (UriSlot(found.start(group), found.end(group), uri, False, plain),)
+def _block(kind: BlockKind, index: int, found: re.Match[str], group: int) -> Block:
+    """The block of a faultless entry. A ``group`` of it has matched the URI; the group behind it
+    has done so, too, where the URI is plain."""
+    start, end = found.span()
+    plain_start, plain_end = found.span(group + 1)
+    if plain_start >= 0:
+        return Block(kind, start, end, index, plain_start, plain_end)
+    uri_start, uri_end = found.span(group)
+    return Block(kind, start, end, index, slots=_slots([(uri_start, uri_end, found[group] or "")]))
 
 
 def _query_slot(tag: Tag) -> QuerySlot:

@@ -21,12 +21,13 @@ Codecs = tuple[tuple[str, ...], frozenset[CodecFamily], bool | None]
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """One tag line: where it starts in the playlist, its text, where its attribute list starts in
-    that, and the attributes by name with variables expanded; where the values of quoted ones
-    start."""
+    """One tag line: from where to where it goes in the playlist; its text without the line end, and
+    where its attribute list starts in that; the attributes by name with variables expanded, and
+    where the values of quoted ones start."""
 
     line: int
     start: int
+    end: int
     text: str
     attributes_at: int
     values: Mapping[str, str]
@@ -59,7 +60,7 @@ class TagReader:
         except VariableError as error:
             raise self.error(line, error.rule, error.problem) from error
 
-    def tag(self, text: str, line: int, start: int) -> Tag:
+    def tag(self, text: str, line: int, start: int, end: int) -> Tag:
         """Read the tag on a line. Raises ManifestError for a variable that is not defined."""
         attributes_at = text.find(":") + 1 or len(text)
         values, quoted, faults = read_attributes(text, attributes_at)
@@ -72,7 +73,7 @@ class TagReader:
                 for name, value in values.items()
             }
         self._check_order(line, values)
-        return Tag(line, start, text, attributes_at, values, quoted)
+        return Tag(line, start, end, text, attributes_at, values, quoted)
 
     def _check_order(self, line: int, values: Mapping[str, str]) -> None:
         """media3 searches for ``CODECS="`` anywhere, so the longer name must come second (G)."""

@@ -19,7 +19,7 @@ from manifests.hls.blocks import (
     UriSlot,
     is_rewritable,
 )
-from manifests.hls.entries import Variant, groups_of
+from manifests.hls.entries import Variant, groups_named, groups_of
 from manifests.hls.lines import line_at
 from manifests.hls.rebase import Rebaser
 from manifests.hls.variables import check_query, resolve_late
@@ -99,7 +99,9 @@ class _Writing:
     def text(self, blocks: Sequence[Block]) -> str:
         """The text of the blocks. Those that follow each other in the source are one stretch of
         it, cut at the slots only."""
-        source, folder, last = self._source, self._folder, self._playlist.blocks[-1]
+        source, folder, tidy, gone = self._source, self._folder, self._tidy, self._gone
+        # A last line without a line end gets one when it moves forward.
+        bare = None if source.endswith(("\r", "\n")) else self._playlist.blocks[-1]
         output: list[str] = []
         done = end = 0  # what stands between them is still to be written
         for block in blocks:
@@ -107,25 +109,29 @@ class _Writing:
                 output.append(source[done:end])
                 done = block.start
             end = block.end
-            lost = self._lost_groups(block) if self._gone else ()
-            if lost or (self._tidy and block.between is not None):
+            if (tidy and block.between is not None) or (gone and self._lost_groups(block)):
                 output.append(source[done : block.start])
-                output += self._rearranged(block, lost)
+                output += self._rearranged(block)
                 done = end
+            elif block.plain_start >= 0 and folder is not None:
+                output += (source[done : block.plain_start], folder)
+                done = block.plain_start
             else:
-                for slot in block.slots:
-                    if folder is not None and isinstance(slot, UriSlot) and slot.plain:
-                        output += (source[done : slot.start], folder)
-                        done = slot.start
-                    else:
-                        output += (source[done : slot.start], self._text_of(slot))
-                        done = slot.end
-            if block is last and block is not blocks[-1] and not source.endswith(("\r", "\n")):
-                # The source had no line end behind its last line, and that line has moved forward.
+                for slot in self._slots(block):
+                    output += (source[done : slot.start], self._text_of(slot))
+                    done = slot.end
+            if block is bare and block is not blocks[-1]:
                 output += (source[done:end], self._playlist.newline)
                 done = end
         output.append(source[done:end])
         return "".join(output)
+
+    def _slots(self, block: Block) -> Sequence[Slot]:
+        """All slots of a block; what is plain is like any other."""
+        start, end = block.plain_start, block.plain_end
+        if start < 0:
+            return block.slots
+        return (UriSlot(start, end, self._source[start:end], late=False),)
 
     def _text_of(self, slot: Slot) -> str:
         """What is written in the place of a slot."""
@@ -151,13 +157,15 @@ class _Writing:
             return ()
         return [group[0] for group in entry.groups if group in self._gone]
 
-    def _rearranged(self, block: Block, lost: Sequence[str]) -> list[str]:
-        """A block without the attributes ``lost``, and with ``between`` first when it has to be
-        tidy (A6.1)."""
+    def _rearranged(self, block: Block) -> list[str]:
+        """A block without references to groups that are gone, and with ``between`` first when it
+        has to be tidy (A6.1)."""
         line = line_at(self._source, block.start)
         tag_end = line.end(1)
-        in_tag = [slot for slot in block.slots if slot.end <= tag_end]
+        slots = self._slots(block)
+        in_tag = [slot for slot in slots if slot.end <= tag_end]
         literals = self._literals(block.start, tag_end, in_tag)
+        lost = self._lost_groups(block)
         if lost:
             text = _PLACEHOLDER.join(literals)
             attributes_at = text.find(":") + 1 or len(text)
@@ -165,7 +173,7 @@ class _Writing:
         tag = [*self._woven(literals, in_tag), line[2]]
         after, uri_line = block.between or (line.end(), line.end())
         between = self._source[after:uri_line]
-        others = [slot for slot in block.slots if slot.start >= uri_line]
+        others = [slot for slot in slots if slot.start >= uri_line]
         tail = self._woven(self._literals(uri_line, block.end, others), others)
         return [between, *tag, *tail] if self._tidy else [*tag, between, *tail]
 
@@ -224,12 +232,17 @@ def _moved(blocks: list[Block], edit: Edit) -> list[Block]:
 
 
 def _gone_groups(playlist: MultivariantPlaylist, edit: Edit) -> frozenset[tuple[str, str]]:
-    """The groups, as (type, id), whose renditions all leave."""
-    renditions = playlist.renditions
-    if len(edit.renditions) == len(renditions):
+    """The groups, as (type, id), whose renditions all leave, though something that stays refers
+    to them."""
+    gone = [x for x in playlist.renditions if x.index not in edit.renditions]
+    if not gone:
         return frozenset()
-    stay = groups_of(renditions[index] for index in edit.renditions)
-    return frozenset(groups_of(renditions) - stay)
+    entries: list[Variant] = [playlist.variants[index] for index in edit.variants]
+    entries += [playlist.iframes[index] for index in edit.iframes]
+    named = groups_of(gone) & groups_named(entries)
+    if not named:
+        return frozenset()
+    return frozenset(named - groups_of(playlist.renditions[index] for index in edit.renditions))
 
 
 def _check(playlist: MultivariantPlaylist, edit: Edit) -> None:
