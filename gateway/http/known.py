@@ -4,7 +4,8 @@ An answer follows from the request's own bytes (of its headers, those that are r
 the fleet, the source's manifest, the GeoIP databases, the minute where rules ask for it, and what
 is remembered of the session. While none of these has changed, the answer is the same, and is kept,
 finished, for a few seconds: for a player that asks again, and for many behind one address that ask
-for one title at once. Everything that is not exactly so goes the whole way.
+for one title at once. Everything that is not exactly so goes the whole way. An answer is kept when
+its request comes for the second time: most never do, and would take the room of those that do.
 
 Requests are not kept where every answer counts by itself: with leases, and with decision events.
 """
@@ -72,6 +73,16 @@ class KnownAnswers:
     def __init__(self, capacity: int = KEPT) -> None:
         """``capacity`` bounds how many are kept."""
         self._kept: Recent[bytes, Known] = Recent(capacity)
+        self._asked: Recent[int, bool] = Recent(2 * capacity)
+
+    def asked_again(self, key: bytes) -> bool:
+        """Whether the same was asked before, as far as is remembered: by hash, so rarely it was
+        another request."""
+        name = hash(key)
+        if self._asked.get(name):
+            return True
+        self._asked.put(name, True)
+        return False
 
     def clear(self) -> None:
         """Something that all answers depend on has changed."""

@@ -6,6 +6,7 @@ The request's straight way: intake, facts, profile, ladder, edges, decision, byt
 import json
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 
 from starlette.requests import Request
 from starlette.types import Receive, Scope
@@ -36,11 +37,6 @@ from manifests.hls.rebase import rebaser
 PLAY, _HLS, _DASH = "/v1/play/", ".m3u8", ".mpd"
 _METHODS = ("GET", "HEAD")
 _OK = 200
-_ALWAYS = HeaderLines(
-    (b"vary", VARY.encode("ascii")),
-    (b"accept-ch", ACCEPT_CH.encode("ascii")),
-    (b"timing-allow-origin", b"*"),
-)
 Timed = tuple[Reply, bytes]
 """An answer, and its ``Server-Timing``."""
 
@@ -91,13 +87,21 @@ async def _playlist(scope: Scope, path: str, key: bytes | None, start: float) ->
     found = await answer(gateway, scope, valid_asset(path), take=take)
     body = _body(gateway, found)
     found.marks.append(("write", time.perf_counter()))
-    reply = _finish(found, body, MANIFEST_TYPE, found.cache)
-    if key is not None and runtime is gateway.runtime and found.fleet is gateway.fleet:
-        local = reply if found.cache == "local" else _finish(found, body, MANIFEST_TYPE, "local")
-        _keep(gateway, key, local, found)
+    reply = _finish(found, body, MANIFEST_TYPE)
+    unchanged = runtime is gateway.runtime and found.fleet is gateway.fleet
+    if key is not None and unchanged and gateway.known.asked_again(key):
+        _keep(gateway, key, _explained(reply, found, "local"), found)
     if take and reply.status == _OK:
         tell_placed(gateway, found)
-    return reply, server_timing(found.marks, start).encode("ascii")
+    timing = server_timing(found.marks, start).encode("ascii")
+    return _explained(reply, found, found.cache), timing
+
+
+def _explained(reply: Reply, found: Answer, cache: Cache) -> Reply:
+    """With the decision in a line; it came from ``cache``."""
+    decision = gateway_decision(found.facts, found.decision, found.edges[0], cache)
+    line = HeaderLines((b"gateway-decision", decision.encode("ascii")))
+    return Reply(reply.status, reply.headers + line, reply.body)
 
 
 def _keep(gateway: Gateway, key: bytes, reply: Reply, found: Answer) -> None:
@@ -151,30 +155,34 @@ def _write(answer: Answer, edge: Edge) -> bytes:
         raise problems.bad_parameter(error.parameter, str(error)) from error
 
 
-def _finish(answer: Answer, body: Body, media_type: str, cache: Cache) -> Reply:
+def _finish(answer: Answer, body: Body, media_type: str) -> Reply:
     """The answer with its headers, or 304 when the player has it already."""
     server = answer.runtime.settings.server
     coding = negotiate(answer.headers.get("accept-encoding") or "")
     if len(body.identity) < server.compress_min_bytes:
         coding = "identity"
     etag = body.etag(coding)
-    decision = gateway_decision(answer.facts, answer.decision, answer.edges[0], cache)
-    own = (b"gateway-decision", decision.encode("ascii"))
-    headers = (
-        HeaderLines(
-            (b"cache-control", b"private, max-age=%d" % server.manifest_max_age_s),
-            (b"etag", etag.encode("ascii")),
-        )
-        + _ALWAYS
-    )
+    always = _always(server.manifest_max_age_s)
+    tag = (b"etag", etag.encode("ascii"))
     if_none_match = answer.headers.get("if-none-match")
     if if_none_match is not None and matches(if_none_match, etag):
-        return Reply(304, headers + HeaderLines(own), b"")
+        return Reply(304, always + HeaderLines(tag), b"")
     data = body.coded(coding)
     coded = () if coding == "identity" else ((b"content-encoding", coding.encode("ascii")),)
     kind = (b"content-type", media_type.encode("ascii"))
     length = (b"content-length", b"%d" % len(data))
-    return Reply(_OK, headers + HeaderLines(own, *coded, kind, length), data)
+    return Reply(_OK, always + HeaderLines(tag, *coded, kind, length), data)
+
+
+@lru_cache(8)
+def _always(max_age_s: int) -> HeaderLines:
+    """What every answer of this kind has."""
+    return HeaderLines(
+        (b"cache-control", b"private, max-age=%d" % max_age_s),
+        (b"vary", VARY.encode("ascii")),
+        (b"accept-ch", ACCEPT_CH.encode("ascii")),
+        (b"timing-allow-origin", b"*"),
+    )
 
 
 async def _json(request: Request, path: str, start: float) -> Timed:
@@ -185,5 +193,6 @@ async def _json(request: Request, path: str, start: float) -> Timed:
     every = members(found, str(request.base_url), request.scope["query_string"])
     found.marks.append(("write", time.perf_counter()))
     data = json.dumps({name: every[name] for name in wanted}, ensure_ascii=False)
-    reply = _finish(found, Body(data.encode()), "application/json", found.cache)
-    return reply, server_timing(found.marks, start).encode("ascii")
+    reply = _finish(found, Body(data.encode()), "application/json")
+    timing = server_timing(found.marks, start).encode("ascii")
+    return _explained(reply, found, found.cache), timing

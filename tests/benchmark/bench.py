@@ -50,7 +50,8 @@ them all ends early."""
 CONNECTIONS = 16
 COMPARED_ANSWERS = 1_000
 BUSY = 0.9
-
+WARMING = 3
+"""So often is everything asked for until it is warm."""
 Mix = Literal["warm", "new", "cold"]
 
 
@@ -135,8 +136,9 @@ async def measured_rounds(
             if once:
                 made = int(RATE_GUESS * seconds)
                 requests = audience.cold(made) if contestant.mix == "cold" else audience.new(made)
-            else:  # what the others' turns have let go cold
-                await fire(contestant.server.port, warm, seconds=None, connections=CONNECTIONS)
+            else:  # what the others' turns have let go cold; the gateway keeps what comes again
+                port = contestant.server.port
+                await fire(port, warm * WARMING, seconds=None, connections=CONNECTIONS)
             found[-1][name] = await measure(contestant.server, requests, seconds, once=once)
         print(f"round {number + 1} of {count}", file=sys.stderr)
     return found

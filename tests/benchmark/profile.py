@@ -23,7 +23,7 @@ import uvloop
 
 from tests.benchmark import contestants
 from tests.benchmark.audience import WARM_REQUESTS, Audience
-from tests.benchmark.bench import CONNECTIONS, RATE_GUESS
+from tests.benchmark.bench import CONNECTIONS, RATE_GUESS, WARMING
 from tests.benchmark.bench_generator import Volley, fire
 from tests.benchmark.city import city_database
 from tests.benchmark.contestants import Ground, Server
@@ -108,7 +108,8 @@ def main() -> int:
         contestants.pin_all([server])
         audience = Audience()
         requests = audience.new(WARM_REQUESTS)
-        uvloop.run(fire(server.port, requests, seconds=None, connections=CONNECTIONS))
+        warming = requests * WARMING
+        uvloop.run(fire(server.port, warming, seconds=None, connections=CONNECTIONS))
         made = RATE_GUESS * (options.seconds + 1)
         if options.mix != "warm":
             requests = audience.new(made) if options.mix == "new" else audience.cold(made)

@@ -28,7 +28,7 @@ import uvloop
 
 from tests.benchmark import contestants
 from tests.benchmark.audience import rendered
-from tests.benchmark.bench import CONNECTIONS, measure
+from tests.benchmark.bench import CONNECTIONS, WARMING, measure
 from tests.benchmark.bench_generator import fire
 from tests.benchmark.contestants import Server
 from tests.benchmark.editing import playlist
@@ -146,7 +146,7 @@ async def compared(
     """Requests/s per core of the large one to the small one, of each round."""
     warm = [crowd.next(WARM_REQUESTS) for crowd in crowds]
     for server, requests in zip(servers, warm, strict=True):
-        await fire(server.port, requests, seconds=None, connections=CONNECTIONS)
+        await fire(server.port, requests * WARMING, seconds=None, connections=CONNECTIONS)
     found = []
     for _ in range(rounds):
         costs = []

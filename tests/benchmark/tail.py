@@ -32,7 +32,7 @@ import uvloop
 
 from tests.benchmark import contestants, opponent
 from tests.benchmark.audience import WARM_REQUESTS, Audience
-from tests.benchmark.bench import CONNECTIONS, measure
+from tests.benchmark.bench import CONNECTIONS, WARMING, measure
 from tests.benchmark.bench_generator import GeneratorError, answer_length, fire
 from tests.benchmark.city import city_database
 from tests.benchmark.contestants import Ground, Server
@@ -145,7 +145,7 @@ def compared(
     warm = audience.new(WARM_REQUESTS)
     halves = {}
     for name, server in servers.items():
-        uvloop.run(fire(server.port, warm, seconds=None, connections=CONNECTIONS))
+        uvloop.run(fire(server.port, warm * WARMING, seconds=None, connections=CONNECTIONS))
         most = warm if mix == "warm" else audience.new(40_000)
         halves[name] = maximum(server, most, once=mix != "warm") / 2
     found: dict[str, list[Tail]] = {name: [] for name in servers}
