@@ -4,8 +4,8 @@
 is a metric label and something to grep for); the text is for people and may carry figures.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Step(StrEnum):
@@ -24,8 +24,7 @@ class Step(StrEnum):
     STORE = "store"
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """One branch taken: the step, a stable ``kebab-case`` code, and a sentence for people."""
 
     step: Step

@@ -58,6 +58,8 @@ class SessionRecord:
 
     def edge_of(self, asset: str) -> str | None:
         """The id of the edge that this session plays ``asset`` from; None when not known."""
+        if not self.places:
+            return None
         return self.edge_named(asset_name(asset))
 
     def edge_named(self, name: bytes) -> str | None:

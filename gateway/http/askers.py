@@ -5,7 +5,7 @@ asks again, and from all others of its make. So what was found out is remembered
 the config and the GeoIP databases stay the same.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.client.address import TrustedProxies, resolve, viewer_prefix
 from gateway.client.device import DeviceClassifier
@@ -36,8 +36,7 @@ _PLAYER_HEADERS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
+class Sender(NamedTuple):
     """Where a request comes from. ``prefix`` names the household (it must not leave the process)
     and is empty when the address is not known."""
 
@@ -46,8 +45,7 @@ class Sender:
     reasons: tuple[Reason, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Player:
+class Player(NamedTuple):
     """What plays, and what its hints say."""
 
     device: Device
@@ -88,7 +86,7 @@ class Askers:
         if found is None:
             hints = parse_hints(headers.by_name)
             found = Player(self._classifier.classify(key[0], hints), hints)
-            if sum(len(value) for value in key if value is not None) <= LONGEST_CHARS:
+            if sum(map(len, filter(None, key))) <= LONGEST_CHARS:
                 self._players.put(key, found)
         return found
 
@@ -101,11 +99,15 @@ class Askers:
         return Sender(place, prefix, (*address.reasons, _reason_of_place(place)))
 
 
+_NO_DATABASE = Reason(Step.PLACE, "place-not-looked-up", "no GeoIP database or no usable address")
+_NOT_KNOWN = Reason(Step.PLACE, "place-unknown", "the GeoIP database does not know the address")
+
+
 def _reason_of_place(place: Place) -> Reason:
     if place.status == "not_looked_up":
-        return Reason(Step.PLACE, "place-not-looked-up", "no GeoIP database or no usable address")
+        return _NO_DATABASE
     if place.status == "unknown":
-        return Reason(Step.PLACE, "place-unknown", "the GeoIP database does not know the address")
+        return _NOT_KNOWN
     region = f"country {place.country or '?'}, continent {place.continent or '?'}"
     if place.anonymous:
         region = f"{region}, an anonymising network"

@@ -1,7 +1,7 @@
 """Which headers of a request does the gateway read?"""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 READ = {
     name.encode("ascii"): name
@@ -29,8 +29,7 @@ READ = {
 _LISTED = {"forwarded", "x-forwarded-for"}
 
 
-@dataclass(frozen=True, slots=True)
-class Headers:
+class Headers(NamedTuple):
     """Those that are read, by lower-case name, and the forwarding ones line by line, in order."""
 
     by_name: Mapping[str, str]
@@ -49,16 +48,18 @@ def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
     """
     by_name: dict[str, str] = {}
     lines: dict[str, list[str]] = {}
-    for line in raw:
-        name = READ.get(line[0])
+    for given, value in raw:
+        name = READ.get(given)
         if name is None:
             continue
-        text = line[1].decode("latin-1")
+        text = value.decode("latin-1")
         if name in _LISTED:
             lines.setdefault(name, []).append(text)
         elif name in by_name:
             by_name[name] = f"{by_name[name]}, {text}"
         else:
             by_name[name] = text
+    if not lines:
+        return Headers(by_name, (), ())
     forwarded = tuple(lines.get("forwarded", ()))
     return Headers(by_name, forwarded, tuple(lines.get("x-forwarded-for", ())))
