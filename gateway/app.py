@@ -197,6 +197,7 @@ class Application:
         version = self.gateway.runtime.policy.version
         log.info("started", policy=version, edges=len(self.gateway.fleet.edges))
         tasks.append(asyncio.create_task(_guarded(asyncio.to_thread(_meet, askers, *MET_LATER))))
+        await asyncio.sleep(0)  # each has begun, and can be cancelled
         try:
             yield
         finally:
