@@ -8,7 +8,7 @@ from threading import Event
 
 import pytest
 
-from geodata.lookup import CACHED_PLACES, EMBEDDED, GeoLookup, carried_ipv4
+from geodata.lookup import EMBEDDED, GeoLookup, carried_ipv4
 from geodata.place import NOT_LOOKED_UP, UNKNOWN, Place
 from tests.unit.geodata.mmdb_files import GERMANY, MINNEAPOLIS, write_mmdb
 
@@ -176,14 +176,6 @@ def test_lookups_run_beside_reloads(tmp_path: Path) -> None:
         seen = readers[0].result() | readers[1].result()
     assert {"US", "DE", "IN"} == seen
     assert (lookup.status[0].loads, lookup.status[0].refusals) == (13, 12)
-
-
-def test_the_cache_is_bounded(tmp_path: Path) -> None:
-    """An address per request costs a fixed amount of memory."""
-    lookup = GeoLookup(city(tmp_path / "city.mmdb"))
-    for number in range(CACHED_PLACES + 100):
-        lookup.place(IPv4Address(number))
-    assert lookup._cached.cache_info().currsize == CACHED_PLACES
 
 
 def test_damage_shows_in_the_status(tmp_path: Path) -> None:
