@@ -77,7 +77,8 @@ def fit(rungs: Sequence[Rung], limits: Constraints, home_pathway: str | None = N
     if not limits.untouched:
         start, reason = start_rung(kept, limits.start_bandwidth, home_pathway)
         reasons.append(reason)
-        order.sort(key=lambda index: index != start.index)
+        order.remove(start.index)
+        order.insert(0, start.index)
     return Fit(tuple(order), tuple(reasons))
 
 

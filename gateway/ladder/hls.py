@@ -18,6 +18,9 @@ from manifests.hls.multivariant import (
     groups_named,
 )
 
+_Ladder = tuple[str | None, str, int]
+"""Audio group, pathway and the number of an encoding."""
+
 _encoding = attrgetter("families", "width", "height", "frame_rate", "video_range", "video_layout")
 _FLAT = frozenset({"CH-MONO", "PROJ-RECT"})
 _LAYOUTS = _FLAT | {"CH-STEREO", "PROJ-EQUI", "PROJ-HEQU", "PROJ-PRIM", "PROJ-AIV"}
@@ -39,20 +42,28 @@ def rungs_of(playlist: MultivariantPlaylist) -> tuple[Rung, ...]:
     # Few encodings and few codecs stand for many variants.
     encodings: dict[tuple[object, ...], int] = {}
     looks: list[tuple[int | None, bool, bool]] = []
-    numbers: list[int] = []
+    ladders: list[_Ladder] = []
+    bandwidths: dict[_Ladder, set[int]] = {}
     for variant in variants:
-        number = encodings.setdefault(_encoding(variant), len(looks))
-        if number == len(looks):
+        encoding = encodings.setdefault(_encoding(variant), len(looks))
+        if encoding == len(looks):
             layout = _specifiers(variant.video_layout)
             # Clients pass over a tag with a requirement that they do not know (A2.1, A6.10).
             looks.append((_shorter_side(variant), not layout <= _FLAT, not layout <= _LAYOUTS))
-        numbers.append(number)
-    steps = _steps(variants, numbers)
+        ladder = variant.audio, variant.pathway, encoding
+        ladders.append(ladder)
+        bandwidths.setdefault(ladder, set()).add(variant.bandwidth)
+    # The n-th bit rate of one audio group and pathway shows the same picture as that of another.
+    steps = {
+        ladder: {bandwidth: step for step, bandwidth in enumerate(sorted(found))}
+        for ladder, found in bandwidths.items()
+    }
     others = {variant.codecs: variant.families for variant in variants}
     other_video = {codecs: _other_video(codecs, families) for codecs, families in others.items()}
     rungs = []
-    for variant, number in zip(variants, numbers, strict=True):
-        height, immersive, skippable = looks[number]
+    for variant, ladder in zip(variants, ladders, strict=True):
+        audio, pathway, encoding = ladder
+        height, immersive, skippable = looks[encoding]
         rungs.append(
             Rung(
                 variant.index,
@@ -65,9 +76,9 @@ def rungs_of(playlist: MultivariantPlaylist) -> tuple[Rung, ...]:
                 immersive,
                 variant.has_video or (variant.has_video is None and not pictures),
                 skippable or variant.has_unknown_req,
-                variant.audio,
-                variant.pathway,
-                (number, steps[variant.audio, variant.pathway, number][variant.bandwidth]),
+                audio,
+                pathway,
+                (encoding, steps[ladder][variant.bandwidth]),
             )
         )
     return tuple(rungs)
@@ -81,21 +92,6 @@ def _other_video(codecs: Sequence[str], families: frozenset[CodecFamily]) -> boo
         for codec in codecs
         if family_of(codec) is None
     )
-
-
-def _steps(
-    variants: Iterable[Variant], numbers: Iterable[int]
-) -> dict[tuple[str | None, str, int], dict[int, int]]:
-    """The rank of each bit rate within its audio group, pathway and encoding, whose ``numbers``
-    are given: the n-th of one group shows the same picture as the n-th of another."""
-    bandwidths: dict[tuple[str | None, str, int], set[int]] = {}
-    for variant, number in zip(variants, numbers, strict=True):
-        ladder = variant.audio, variant.pathway, number
-        bandwidths.setdefault(ladder, set()).add(variant.bandwidth)
-    return {
-        ladder: {bandwidth: rank for rank, bandwidth in enumerate(sorted(found))}
-        for ladder, found in bandwidths.items()
-    }
 
 
 def _shorter_side(variant: Variant) -> int | None:

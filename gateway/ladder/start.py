@@ -1,6 +1,7 @@
 """Which rung does playback start on? The first listed (rule B4)."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from gateway.ladder import words
 from gateway.ladder.rung import Rung
@@ -10,6 +11,7 @@ from manifests.codecs import CodecFamily, VideoRange
 DEFAULT_START_BANDWIDTH = 2_000_000
 """bit/s to start on when nothing was measured (rule B4)."""
 
+_index = attrgetter("index")
 _AVC = frozenset({CodecFamily.AVC})
 
 
@@ -26,7 +28,7 @@ def start_rung(
     target = DEFAULT_START_BANDWIDTH if start_bandwidth is None else start_bandwidth
     at_home = [rung for rung in kept if rung.pathway == home_pathway] or kept
     defaults: dict[tuple[int, int], Rung] = {}
-    for rung in sorted(at_home, key=lambda rung: rung.index):
+    for rung in sorted(at_home, key=_index):
         defaults.setdefault(rung.picture, rung)
     pool = list(defaults.values())
     pool = [rung for rung in pool if rung.uses_only(_AVC)] or pool

@@ -6,8 +6,9 @@ Facts only: where they stand in the text and how they are edited is ``blocks.py`
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import attrgetter
 from typing import TypeVar
 
@@ -72,7 +73,13 @@ class Variant:
     @property
     def groups(self) -> tuple[tuple[str, str], ...]:
         """The rendition groups that this variant refers to, as (type, group id)."""
-        return _named(_references(self))
+        return tuple(
+            [
+                (group_type, group_id)
+                for group_type, id_of in zip(GROUP_TYPES, _GROUP_IDS, strict=True)
+                if (group_id := id_of(self)) is not None
+            ]
+        )
 
 
 @fact
@@ -137,24 +144,18 @@ class Steering:
     pathway: str | None
 
 
-_references = attrgetter("audio", "video", "subtitles", "closed_captions")
+_GROUP_IDS = tuple(attrgetter(name.lower().replace("-", "_")) for name in GROUP_TYPES)
 _group = attrgetter("type", "group_id")
 
 
-def _named(ids: tuple[str | None, ...]) -> tuple[tuple[str, str], ...]:
-    """Those of ``GROUP_TYPES`` that have an id, with it."""
-    return tuple(
-        [
-            (group_type, group_id)
-            for group_type, group_id in zip(GROUP_TYPES, ids, strict=True)
-            if group_id is not None
-        ]
-    )
-
-
-def groups_named(entries: Iterable[Variant]) -> set[tuple[str, str]]:
+def groups_named(entries: Collection[Variant]) -> set[tuple[str, str]]:
     """The groups, as (type, id), that any of the variants refers to."""
-    return {group for ids in set(map(_references, entries)) for group in _named(ids)}
+    return {
+        (group_type, group_id)
+        for group_type, id_of in zip(GROUP_TYPES, _GROUP_IDS, strict=True)
+        for group_id in set(map(id_of, entries))
+        if group_id is not None
+    }
 
 
 def groups_of(renditions: Iterable[Rendition]) -> set[tuple[str, str]]:
@@ -188,14 +189,24 @@ def comma_list(value: str | None) -> tuple[str, ...]:
     return tuple(element.strip() for element in (value or "").split(",") if element.strip())
 
 
-def families_of(codecs: tuple[str, ...]) -> frozenset[CodecFamily]:
-    """The video families among codecs elements."""
-    return frozenset(family for codec in codecs if (family := family_of(codec)) is not None)
+Codecs = tuple[tuple[str, ...], frozenset[CodecFamily], bool | None]
+"""The elements of a CODECS; the video families among them; do they carry pictures? None where
+nothing tells."""
 
 
-def has_video(codecs: tuple[str, ...]) -> bool | None:
-    """Do these codecs carry pictures? None: nothing tells. A resolution settles it anyway."""
+def codecs_of(value: str) -> Codecs:
+    """What a CODECS says. The same few values come again and again, in all playlists."""
+    return _known_codecs(value) if len(value) <= _LONGEST_KNOWN else _read_codecs(value)
+
+
+def _read_codecs(value: str) -> Codecs:
+    codecs = comma_list(value)
+    families = frozenset(family for codec in codecs if (family := family_of(codec)) is not None)
     answers = {is_video(codec) for codec in codecs}
     if True in answers:
-        return True
-    return False if answers == {False} else None
+        return codecs, families, True
+    return codecs, families, False if answers == {False} else None
+
+
+_LONGEST_KNOWN = 128
+_known_codecs = lru_cache(1024)(_read_codecs)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 
 from manifests.codecs import VideoRange
-from manifests.hls.entries import AnyVariant, Rendition, Variant, comma_list
+from manifests.hls.entries import AnyVariant, Rendition, Variant, codecs_of, comma_list
 from manifests.hls.rebase import PLAIN
 from manifests.hls.tags import TagReader
 
@@ -18,9 +18,9 @@ _QUOTED_SOME = r'"([^"{\r\n]+)"'
 _NUMBER = r"([0-9]{1,15})"
 _DECIMAL = r"([0-9]{1,9}(?:\.[0-9]*)?)"
 _YES_NO = r"(YES|NO)"
-# The second group is there when nothing has to be resolved.
-_URI = rf'"(({PLAIN})(?=")|[^"{{\r\n]*)"'
-_URI_LINE = rf'(({PLAIN})(?=[\r\n])|[^\s#"{{][^\s"{{]*)'
+# The second group, an empty one, has matched when the URI is plain.
+_URI = rf'"({PLAIN}()(?=")|[^"{{\r\n]*)"'
+_URI_LINE = rf'({PLAIN}()(?=[\r\n])|[^\s#"{{][^\s"{{]*)'
 
 _STREAM = {
     "BANDWIDTH": r"([0-9]{1,9})",  # what media3 reads, too
@@ -122,8 +122,8 @@ def variant(
         return None
     if program_id is not None and kind is Variant:
         tags.program_id(line)
-    codecs, families, has_video = tags.codecs_of(codecs_text or "")
-    width, height = tags.size_of(size)
+    codecs, families, has_video = codecs_of(codecs_text or "")
+    width, height = tags.sizes.get(size) or tags.size_of(size)
     return kind(
         index,
         line,

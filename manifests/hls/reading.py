@@ -118,22 +118,24 @@ class _Reading:
         """Read entries as long as each can be read at a glance."""
         text, at, number = self.text, self.at, self.number
         variants, iframes, renditions = self.variants, self.iframes, self.renditions
+        media, stream = faultless.MEDIA.match, faultless.VARIANT.match
+        iframe_stream, add = faultless.IFRAME.match, self.blocks.append
         while True:
-            if (found := faultless.MEDIA.match(text, at)) is not None:
+            if (found := media(text, at)) is not None:
                 rendition = faultless.rendition(found, len(renditions), number)
                 if rendition is None:
                     break
                 renditions.append(rendition)
                 block = _block("rendition", rendition.index, found, faultless.URI_OF_MEDIA)
                 number += 1
-            elif (found := faultless.VARIANT.match(text, at)) is not None:
+            elif (found := stream(text, at)) is not None:
                 variant = faultless.variant(Variant, found, len(variants), number, self.tags)
                 if variant is None:
                     break
                 variants.append(variant)
                 block = _block("variant", variant.index, found, faultless.URI_OF_VARIANT)
                 number += 2
-            elif (found := faultless.IFRAME.match(text, at)) is not None:
+            elif (found := iframe_stream(text, at)) is not None:
                 iframe = faultless.variant(IFrameVariant, found, len(iframes), number, self.tags)
                 if iframe is None:
                     break
@@ -144,7 +146,7 @@ class _Reading:
                 break
             if self.done < at:
                 self._end_text(at)
-            self.blocks.append(block)
+            add(block)
             self.done = at = block.end
         self.at, self.number = at, number
 
@@ -324,12 +326,11 @@ def _slots(uris: Iterable[tuple[int, int, str]]) -> tuple[Slot, ...]:
 
 def _block(kind: BlockKind, index: int, found: re.Match[str], group: int) -> Block:
     """The block of a faultless entry. A ``group`` of it has matched the URI; the group behind it
-    has done so, too, where the URI is plain."""
+    has matched, too, where the URI is plain."""
     start, end = found.span()
-    plain_start, plain_end = found.span(group + 1)
-    if plain_start >= 0:
-        return Block(kind, start, end, index, plain_start, plain_end)
     uri_start, uri_end = found.span(group)
+    if found.start(group + 1) >= 0:
+        return Block(kind, start, end, index, uri_start, uri_end)
     return Block(kind, start, end, index, slots=_slots([(uri_start, uri_end, found[group] or "")]))
 
 

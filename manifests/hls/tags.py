@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from manifests.codecs import CodecFamily, VideoRange
+from manifests.codecs import VideoRange
 from manifests.hls import entries
 from manifests.hls.attributes import read_attributes
 from manifests.hls.entries import AnyVariant, IFrameVariant, Rendition
@@ -14,9 +14,6 @@ _LARGEST_IN_MEDIA3 = 2**31 - 1
 _LARGEST = 2**64 - 1
 _LAYOUT = "REQ-VIDEO-LAYOUT"
 _ORDERED = (("CODECS", "SUPPLEMENTAL-CODECS"), ("LANGUAGE", "ASSOC-LANGUAGE"))
-
-Codecs = tuple[tuple[str, ...], frozenset[CodecFamily], bool | None]
-"""The elements of a CODECS, their video families, and whether they are video, None: unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +39,6 @@ class TagReader:
     variables: Variables = field(default_factory=Variables)
     faults: list[Fault] = field(default_factory=list)
     has_program_id: bool = False
-    codecs: dict[str, Codecs] = field(default_factory=dict)
     sizes: dict[str | None, tuple[int, int] | tuple[None, None]] = field(default_factory=dict)
 
     def error(self, line: int, rule: str, problem: str) -> ManifestError:
@@ -90,7 +86,7 @@ class TagReader:
         Raises ManifestError without a readable BANDWIDTH (A6.2), unless it is of I-frames.
         """
         values = tag.values
-        codecs, families, has_video = self.codecs_of(values.get("CODECS", ""))
+        codecs, families, has_video = entries.codecs_of(values.get("CODECS", ""))
         width, height = self.size_of(values.get("RESOLUTION"))
         if width is None and "RESOLUTION" in values:
             self.fault(tag.line, "A3.2", "RESOLUTION is not a size such as 640x360")
@@ -155,15 +151,6 @@ class TagReader:
             stable_id=values.get("STABLE-RENDITION-ID"),
             pathway=values.get("PATHWAY-ID", "."),
         )
-
-    def codecs_of(self, value: str) -> Codecs:
-        """What a CODECS says; the same few values come again."""
-        found = self.codecs.get(value)
-        if found is None:
-            codecs = entries.comma_list(value)
-            families = entries.families_of(codecs)
-            found = self.codecs[value] = codecs, families, entries.has_video(codecs)
-        return found
 
     def size_of(self, value: str | None) -> tuple[int, int] | tuple[None, None]:
         """Width and height of a RESOLUTION; the same few values come again."""

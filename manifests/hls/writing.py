@@ -234,12 +234,12 @@ def _moved(blocks: list[Block], edit: Edit) -> list[Block]:
 def _gone_groups(playlist: MultivariantPlaylist, edit: Edit) -> frozenset[tuple[str, str]]:
     """The groups, as (type, id), whose renditions all leave, though something that stays refers
     to them."""
-    gone = [x for x in playlist.renditions if x.index not in edit.renditions]
+    gone = set(range(len(playlist.renditions))).difference(edit.renditions)
     if not gone:
         return frozenset()
     entries: list[Variant] = [playlist.variants[index] for index in edit.variants]
     entries += [playlist.iframes[index] for index in edit.iframes]
-    named = groups_of(gone) & groups_named(entries)
+    named = groups_named(entries) & groups_of(playlist.renditions[index] for index in gone)
     if not named:
         return frozenset()
     return frozenset(named - groups_of(playlist.renditions[index] for index in edit.renditions))
