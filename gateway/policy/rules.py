@@ -1,8 +1,9 @@
 """Which profile does a request get? Ordered rules over facts; the first match wins."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from gateway.policy.prefixes import Prefixes
 from gateway.recent import Recent
 
 
@@ -72,7 +73,8 @@ class When:
         return self.may_hold(subject) and self.holds_now(subject)
 
     def may_hold(self, subject: Subject) -> bool:
-        """True when what a player keeps from request to request fits: its kind and its place."""
+        """True when all fits that is no figure: the kind of player, its place, what it asks for,
+        and whether its speed is known."""
         return (
             (self.device is None or subject.device in self.device)
             and (self.country is None or subject.country in self.country)
@@ -80,18 +82,38 @@ class When:
             and (self.asn is None or subject.asn in self.asn)
             and _named(self.os, subject.os)
             and _named(self.player, subject.player)
+            and (self.save_data is None or subject.save_data is self.save_data)
+            and (self.asset_prefix is None or subject.asset.startswith(self.asset_prefix))
+            and (self.speed_known is None or self.speed_known is (subject.speed_kbps is not None))
+            and not (subject.speed_kbps is None and self._asks_speed)
         )
 
     def holds_now(self, subject: Subject) -> bool:
-        """True when the rest of the conditions holds, where those of ``may_hold`` do."""
+        """True when the figures fit, speed and time, where ``may_hold`` is true."""
+        speed = subject.speed_kbps
         return (
-            self._speed_holds(subject.speed_kbps)
-            and (self.save_data is None or subject.save_data is self.save_data)
-            and (self.asset_prefix is None or subject.asset.startswith(self.asset_prefix))
-            and (
-                self.time_of_day is None
-                or any(window.holds(subject.minute_of_day) for window in self.time_of_day)
+            speed is None
+            or (
+                (self.speed_below_kbps is None or speed < self.speed_below_kbps)
+                and (self.speed_at_least_kbps is None or speed >= self.speed_at_least_kbps)
+                and (self.speed_above_kbps is None or speed > self.speed_above_kbps)
             )
+        ) and (
+            self.time_of_day is None
+            or any(window.holds(subject.minute_of_day) for window in self.time_of_day)
+        )
+
+    @property
+    def asks_figures(self) -> bool:
+        """Whether ``holds_now`` can be false."""
+        return self.time_of_day is not None or self._asks_speed
+
+    @property
+    def _asks_speed(self) -> bool:
+        return not (
+            self.speed_below_kbps is None
+            and self.speed_at_least_kbps is None
+            and self.speed_above_kbps is None
         )
 
     def __str__(self) -> str:
@@ -126,21 +148,6 @@ class When:
         ]
         return ", ".join(parts) or "everyone"
 
-    def _speed_holds(self, speed: float | None) -> bool:
-        if self.speed_known is not None and self.speed_known is not (speed is not None):
-            return False
-        if speed is None:
-            return (
-                self.speed_below_kbps is None
-                and self.speed_at_least_kbps is None
-                and self.speed_above_kbps is None
-            )
-        return (
-            (self.speed_below_kbps is None or speed < self.speed_below_kbps)
-            and (self.speed_at_least_kbps is None or speed >= self.speed_at_least_kbps)
-            and (self.speed_above_kbps is None or speed > self.speed_above_kbps)
-        )
-
 
 def _named(wanted: frozenset[str] | None, name: str | None) -> bool:
     return wanted is None or (name is not None and name.casefold() in wanted)
@@ -164,40 +171,74 @@ class Match:
     rule: int | None
 
 
+NARROWED = 2_048
+"""So many kinds of request are remembered with the rules that may hold for them."""
+
+_Value = str | int | None
+_NAMES = ("asset_prefix", "asn", "country", "player", "os", "device", "continent")
+"""The conditions by which rules are found; those that fewest requests fulfil come first."""
+
+
 class RuleList:
-    """Ordered rules. Those that may hold for a kind of player in a place are looked for once."""
+    """Ordered rules. However many they are, a request meets only those that may hold for it.
+
+    Each rule is filed under one of its conditions. What rules can tell a request by, besides
+    figures, is its *kind*; the rules that may hold for a kind are looked for once.
+    """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         """``rules`` in their order."""
         self._rules = tuple(rules)
-        self._narrowed: Recent[tuple[object, ...], tuple[tuple[int, Rule], ...]] = Recent(NARROWED)
+        self._filed: dict[tuple[str, _Value], list[int]] = {}
+        self._asked: dict[str, dict[_Value, _Value]] = {name: {} for name in _NAMES}
+        for position, rule in enumerate(rules):
+            conditions = [(name, getattr(rule.when, name)) for name in _NAMES]
+            asked = [(name, values) for name, values in conditions if values is not None]
+            for name, values in asked:
+                self._asked[name].update(zip(values, values, strict=True))
+            name, values = asked[0] if asked else ("", (None,))
+            for value in values:
+                self._filed.setdefault((name, value), []).append(position)
+        self._prefixes = Prefixes(map(str, self._asked["asset_prefix"]))
+        self._narrowed: Recent[tuple[_Value, ...], tuple[tuple[int, Rule], ...]] = Recent(NARROWED)
 
     def first_match(self, subject: Subject, default_profile: str) -> Match:
         """The first rule that holds for ``subject``, else the default profile."""
-        for position, rule in self._candidates(subject):
+        kind = self._kind(subject)
+        candidates = self._narrowed.get(kind)
+        if candidates is None:
+            candidates = tuple(self._narrow(subject, kind))
+            self._narrowed.put(kind, candidates)
+        for position, rule in candidates:
             if rule.when.holds_now(subject):
                 return Match(rule.profile, position)
         return Match(default_profile, None)
 
-    def _candidates(self, subject: Subject) -> tuple[tuple[int, Rule], ...]:
-        key = (
-            subject.device,
-            subject.os,
-            subject.player,
-            subject.country,
-            subject.continent,
-            subject.asn,
+    def _kind(self, subject: Subject) -> tuple[_Value, ...]:
+        """The values of ``_NAMES``, and what else is no figure. None stands for all values that no
+        rule names."""
+        asked, os, player = self._asked, subject.os, subject.player
+        return (
+            self._prefixes.longest(subject.asset),
+            asked["asn"].get(subject.asn),
+            asked["country"].get(subject.country),
+            None if player is None else asked["player"].get(player.casefold()),
+            None if os is None else asked["os"].get(os.casefold()),
+            asked["device"].get(subject.device),
+            asked["continent"].get(subject.continent),
+            subject.save_data,
+            subject.speed_kbps is None,
         )
-        found = self._narrowed.get(key)
-        if found is None:
-            found = tuple(
-                (position, rule)
-                for position, rule in enumerate(self._rules)
-                if rule.when.may_hold(subject)
-            )
-            self._narrowed.put(key, found)
-        return found
 
-
-NARROWED = 2_048
-"""Kinds of player and place whose rules are remembered."""
+    def _narrow(self, subject: Subject, kind: Sequence[_Value]) -> Iterator[tuple[int, Rule]]:
+        """The rules that may hold, up to the first that holds whatever the figures are."""
+        prefix, *others = zip(_NAMES, kind, strict=False)
+        places = [("", None), *others]
+        if prefix[1] is not None:
+            places += [(prefix[0], shorter) for shorter in self._prefixes.within(str(prefix[1]))]
+        for position in sorted({at for place in places for at in self._filed.get(place, ())}):
+            rule = self._rules[position]
+            if rule.when.may_hold(subject):
+                yield position, rule
+                if not rule.when.asks_figures:
+                    return

@@ -150,9 +150,10 @@ def test_conditions_in_words(when: When, expected: str) -> None:
     assert expected == str(when)
 
 
-_texts = st.sampled_from(["a", "b", None])
+_texts = st.sampled_from(["a", "b", "A", "c", None])
 _wanted = st.none() | st.frozensets(st.sampled_from(["a", "b"]), max_size=2)
 _speeds = st.none() | st.sampled_from([500, 1000, 1500])
+_prefixes = st.sampled_from(["", "film/", "film/1", "live"])
 _rules = st.lists(
     st.builds(
         Rule,
@@ -168,7 +169,7 @@ _rules = st.lists(
             speed_above_kbps=_speeds,
             speed_known=st.none() | st.booleans(),
             save_data=st.none() | st.booleans(),
-            asset_prefix=st.none() | st.just(("film/",)),
+            asset_prefix=st.none() | st.lists(_prefixes, max_size=2).map(tuple),
             time_of_day=st.none() | st.just((TimeWindow(0, 60),)),
         ),
         st.sampled_from(["p", "q"]),
@@ -177,8 +178,8 @@ _rules = st.lists(
 )
 _subjects = st.builds(
     Subject,
-    asset=st.sampled_from(["film/1", "live"]),
-    device=st.sampled_from(["a", "b"]),
+    asset=st.sampled_from(["film/1", "film/2", "live", "news"]),
+    device=st.sampled_from(["a", "b", "c"]),
     os=_texts,
     player=_texts,
     country=_texts,
