@@ -118,6 +118,43 @@ def test_the_first_rule_that_holds_wins() -> None:
     assert Match("rest", 3) == RuleList(rules).first_match(NOBODY, "default")
 
 
+@pytest.mark.parametrize(
+    ("subject", "expected"),
+    [
+        ({"asset": "kids/tv/1", "speed_kbps": 400}, 0),
+        ({"asset": "kids/tv/1", "speed_kbps": 600}, 1),
+        ({"asset": "kids/2", "speed_kbps": 600}, 2),
+        ({"asset": "kids/2"}, 2),
+        ({"asset": "news", "os": "iOS"}, 3),
+        ({"asset": "news", "os": "iOS", "save_data": True}, 3),
+        ({"asset": "news", "save_data": True}, 4),
+        ({"asset": "news", "minute_of_day": 30}, 5),
+        ({"asset": "news", "minute_of_day": 90}, 6),
+        ({"asset": "news", "minute_of_day": 90, "speed_kbps": 1.0}, 8),
+        ({"asset": "news", "player": "VLC", "speed_kbps": 1.0}, 7),
+    ],
+)
+def test_kinds_do_not_mix(subject: dict[str, Any], expected: int) -> None:
+    """Whoever was asked about before, each of these meets its own rules."""
+    rules = [
+        Rule(When(asset_prefix=("kids/",), speed_below_kbps=500), "slow"),
+        Rule(When(asset_prefix=("kids/tv/", "toons/")), "toons"),
+        Rule(When(asset_prefix=("kids/",)), "kids"),
+        Rule(When(os=only("ios")), "ios"),
+        Rule(When(save_data=True), "saving"),
+        Rule(When(time_of_day=(TimeWindow(0, 60),)), "night"),
+        Rule(When(speed_known=False), "unknown"),
+        Rule(When(player=only("vlc")), "vlc"),
+        Rule(When(), "rest"),
+    ]
+    book = RuleList(rules)
+    for other in (SOMEBODY, NOBODY, replace(NOBODY, asset="kids/tv/1", speed_kbps=600)):
+        book.first_match(other, "default")
+    noon = replace(NOBODY, minute_of_day=720)
+    found = book.first_match(replace(noon, **subject), "default")
+    assert Match(rules[expected].profile, expected) == found
+
+
 def test_without_a_match_the_default_serves() -> None:
     """No rule, or none that holds: the default profile, and no position."""
     rule = Rule(When(device=only("tv")), "tv")
@@ -151,7 +188,8 @@ def test_conditions_in_words(when: When, expected: str) -> None:
 
 
 _texts = st.sampled_from(["a", "b", "A", "c", None])
-_wanted = st.none() | st.frozensets(st.sampled_from(["a", "b"]), max_size=2)
+_nothing = st.none()  # most conditions are left out, so that some rules hold
+_wanted = _nothing | _nothing | _nothing | st.frozensets(st.sampled_from(["a", "b"]), max_size=2)
 _speeds = st.none() | st.sampled_from([500, 1000, 1500])
 _prefixes = st.sampled_from(["", "film/", "film/1", "live"])
 _rules = st.lists(
