@@ -15,7 +15,7 @@ import shutil
 from abc import ABC, abstractmethod
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, Final, Generic, Self, TypeVar
+from typing import Any, BinaryIO, ClassVar, Final, Generic, Self, TypeVar, cast
 
 import geoip2.database
 import geoip2.errors
@@ -53,11 +53,8 @@ class RecordReader(geoip2.database.Reader):
     """
 
     def record(self, ip: IPv4Address | IPv6Address) -> Record | None:
-        """What the file holds for an address. TypeError for what is no map."""
-        found = self._db_reader.get(ip)
-        if found is None or isinstance(found, dict):
-            return found
-        raise TypeError("a record is no map")
+        """What the file holds for an address. What is no map is damage when it is read."""
+        return cast("Record | None", self._db_reader.get(ip))
 
 
 class MmdbFile(ABC, Generic[Answer]):

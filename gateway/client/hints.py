@@ -8,9 +8,8 @@ malformed, oversized or out of range reads as absent.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal, get_args
+from typing import Final, Literal, NamedTuple, get_args
 
 from http_sf import StructuredFieldError, Token, parse
 
@@ -24,8 +23,7 @@ _MAX_DOWNLINK_MBPS: Final = 10_000.0
 _REMEMBERED: Final = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class ClientHints:
+class ClientHints(NamedTuple):
     """The hints of one request; None and empty mean "not said".
 
     ``downlink_mbps`` in Mbit/s: Chromium caps it, so 10 and more means "at least 10" (F2).

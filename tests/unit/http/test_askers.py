@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from gateway.client.address import TrustedProxies
 from gateway.client.device import DeviceClassifier
 from gateway.client.facts import DeviceKind
@@ -61,14 +63,34 @@ def test_a_player_is_worked_out_once_for_equal_headers(tmp_path: Path) -> None:
     classifier = DeviceClassifier(cache_size=0)
     both, _ = askers(city(tmp_path / "city.mmdb", "US"), classifier)
     plain = Headers({"user-agent": CHROME, "accept-encoding": "gzip"}, (), ())
-    mobile = Headers({"user-agent": CHROME, "sec-ch-ua-mobile": "?1"}, (), ())
-    slow = Headers({"user-agent": CHROME, "downlink": "0.5", "save-data": "on"}, (), ())
+    android = {"sec-ch-ua-mobile": "?1", "sec-ch-ua-platform": '"Android"'}
+    mobile = Headers({"user-agent": CHROME, **android}, (), ())
     for _ in range(3):
         assert both.player(plain).device.kind is DeviceKind.TABLET
-        assert both.player(mobile).device.os == "Android"
-        hints = both.player(slow).hints
-        assert (0.5, True) == (hints.downlink_mbps, hints.save_data)
-        assert 3 == classifier.cache_info().misses
+        assert both.player(mobile).device.kind is DeviceKind.PHONE
+        assert 2 == classifier.cache_info().misses
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("user-agent", "x/1"),
+        ("sec-ch-ua-mobile", "?1"),
+        ("sec-ch-ua-platform", '"Windows"'),
+        ("sec-ch-ua-platform-version", '"15"'),
+        ("sec-ch-ua-model", '"SM-X200"'),
+        ("sec-ch-ua-form-factors", '"Tablet"'),
+        ("save-data", "on"),
+        ("downlink", "0.5"),
+        ("ect", "3g"),
+    ],
+)
+def test_players_are_told_apart_by_each_header(tmp_path: Path, header: str, value: str) -> None:
+    """What one header says is not taken from a player that did not send it."""
+    both, _ = askers(city(tmp_path / "city.mmdb", "US"), DeviceClassifier())
+    plain = {"user-agent": CHROME}
+    before = both.player(Headers(plain, (), ()))
+    assert before != both.player(Headers({**plain, header: value}, (), ()))
 
 
 def test_what_is_remembered_is_bounded(tmp_path: Path) -> None:
