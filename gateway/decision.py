@@ -292,7 +292,7 @@ def _reasons_of_conditions(fleet: Fleet, facts: Facts, edges: Sequence[Edge]) ->
         )
     if fleet.plain and len(fleet.serving) == len(fleet.edges):
         return ()
-    ideal = Fleet.of(fleet.edges)
+    ideal = fleet.ideal
     spot = rank.spot_of(facts.place, facts.viewer)
     ranked = rank.tiers(ideal, snap(facts.place), spot)
     wished = [fleet.edges[at] for at in rank.order(ideal, ranked, facts.asset, facts.viewer)]

@@ -99,6 +99,33 @@ def test_closed_edges_do_not_count_as_enough() -> None:
     assert 10 == found[0]
 
 
+def test_what_follows_from_the_edges_outlives_their_states() -> None:
+    """It is made anew when an edge comes, goes, moves or changes."""
+    first = Fleet.of(EDGES)
+    moved = (*EDGES[:3], Edge("d", "https://d.example/", 1.0, 2.0))
+    assert first.atlas is Fleet.of(list(EDGES), {"a": DOWN}, first).atlas
+    for edges in (EDGES[1:], EDGES[::-1], moved, (*EDGES, Edge("e", "https://e.example/"))):
+        after = Fleet.of(edges, last=first)
+        assert after.atlas is not first.atlas
+        assert {edge.id: at for at, edge in enumerate(edges)} == after.positions
+
+
+def test_the_ideal_fleet() -> None:
+    """The same edges, all of them up."""
+    fleet = Fleet.of(EDGES, {"a": DOWN, "b": Condition(full=True)})
+    assert Fleet.of(EDGES) == fleet.ideal
+    assert fleet.ideal is fleet.ideal
+
+
+def test_who_is_open() -> None:
+    """Who takes new viewers; where every edge is down, all do."""
+    conditions = {"a": DOWN, "b": Condition(full=True), "c": Condition(admits=0.1)}
+    fleet = Fleet.of(EDGES, conditions)
+    assert [False, False, True, True] == [fleet.open(at) for at in range(4)]
+    none = Fleet.of(EDGES, dict.fromkeys("abcd", DOWN))
+    assert [True] * 4 == [none.open(at) for at in range(4)]
+
+
 def test_the_epoch_is_the_same_for_the_same() -> None:
     """Order of edges counts, as positions do; words, times and shares above zero do not."""
     plain = Fleet.of(EDGES).epoch
