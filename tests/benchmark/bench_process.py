@@ -11,10 +11,13 @@ PROC = Path("/proc")
 @dataclass(frozen=True, slots=True)
 class Memory:
     """Memory of one process in MiB: resident; its share of that (what n processes share counts
-    1/n); and the resident part that is shared memory, such as a database in a memory file."""
+    1/n); the resident parts that are its own (objects), and shared memory, such as a database in a
+    memory file. What is left of the resident are files: programs and libraries, which workers
+    share."""
 
     resident: float
     share: float
+    own: float
     shared_memory: float
 
 
@@ -43,7 +46,8 @@ class ProcessTree:
         kib = {
             name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)
         }
-        return Memory(kib["Rss"] / 1024, kib["Pss"] / 1024, kib.get("Pss_Shmem", 0) / 1024)
+        parts = (kib["Rss"], kib["Pss"], kib["Anonymous"], kib.get("Pss_Shmem", 0))
+        return Memory(*(part / 1024 for part in parts))
 
     def descendants(self) -> list[int]:
         """The processes that it has started, those that they have started, and so on."""

@@ -4,10 +4,10 @@
 
 One gateway with the City database is asked without a pause: three quarters by the audience of the
 load test, which goes on, a quarter for what nobody asked for before, so that every cache fills to
-its bound. Memory is what the kernel says in ``smaps_rollup``: resident (Rss), its share (Pss), and
-how much of that is shared memory, where the copy of the GeoIP database is mapped. Pages of that
-copy that were not read yet are not resident, but they are memory, too: the whole file belongs to
-the machine's bill, once for each worker. The slope is that of the last half.
+its bound. Memory is what the kernel says in ``smaps_rollup``: resident (Rss), its share (Pss), how
+much is the process's own, and how much is shared memory, where the copy of the GeoIP database is
+mapped. Pages of that copy that were not read yet are not resident, but they are memory, too: the
+whole file belongs to the machine's bill, once for each worker. The slope is that of the last half.
 """
 
 import argparse
@@ -62,7 +62,7 @@ async def watched(server: Server, minutes: float) -> list[Sample]:
     start = time.monotonic()
     answered = 0
     samples = [(0.0, server.process.memory(), 0)]
-    print(f"{'min':>6} {'RSS MiB':>8} {'PSS MiB':>8} {'shared':>8} {'requests':>10}")
+    print(f"{'min':>6} {'RSS MiB':>8} {'PSS MiB':>8} {'own':>8} {'shared':>8} {'requests':>10}")
     while (at := time.monotonic() - start) < 60 * minutes:
         requests = audience.new(BATCH * 3 // 4) + audience.cold(BATCH // 4)
         volley = await fire(
@@ -80,8 +80,8 @@ async def watched(server: Server, minutes: float) -> list[Sample]:
 
 def _row(at: float, memory: Memory, answered: int) -> str:
     return (
-        f"{at / 60:6.1f} {memory.resident:8.1f} {memory.share:8.1f} {memory.shared_memory:8.1f}"
-        f" {answered:10}"
+        f"{at / 60:6.1f} {memory.resident:8.1f} {memory.share:8.1f} {memory.own:8.1f}"
+        f" {memory.shared_memory:8.1f} {answered:10}"
     )
 
 
@@ -96,11 +96,14 @@ def main() -> int:
         with contestants.gateway(ground.config_file()) as server:
             contestants.pin_all([server])
             samples = uvloop.run(watched(server, options.minutes))
-    most = max(memory.resident for _, memory, _ in samples)
+    most = max((memory for _, memory, _ in samples), key=lambda memory: memory.resident)
     grows = growth_mib_per_h(samples)
     flat = "flat" if grows <= FLAT_MIB_PER_H else "not flat"
     size = ground.database.stat().st_size / 2**20
-    print(f"database {size:.0f} MiB; most {most:.0f} MiB resident (goal ≤ {GOAL_MIB:.0f})")
+    files = most.resident - most.own - most.shared_memory
+    print(f"most {most.resident:.0f} MiB resident (goal ≤ {GOAL_MIB:.0f})")
+    parts = f"own {most.own:.0f}, libraries {files:.0f}, database {most.shared_memory:.0f}"
+    print(f"of which {parts} of its {size:.0f} MiB")
     print(f"last half: {grows:+.1f} MiB/h, {flat} (≤ {FLAT_MIB_PER_H:.0f})")
     if options.json is not None:
         rows = [(at, memory.resident, memory.share, count) for at, memory, count in samples]

@@ -118,8 +118,8 @@ def test_quantiles() -> None:
 
 def test_growth() -> None:
     """The slope counts the last half: memory that fills up first and then stays is flat."""
-    filling = [(at, Memory(100 + min(at, 300), 0, 0), 0) for at in range(0, 601, 10)]
-    growing = [(at, Memory(100 + at / 60, 0, 0), 0) for at in range(0, 601, 10)]
+    filling = [(at, Memory(100 + min(at, 300), 0, 0, 0), 0) for at in range(0, 601, 10)]
+    growing = [(at, Memory(100 + at / 60, 0, 0, 0), 0) for at in range(0, 601, 10)]
     assert pytest.approx(0.0) == memory.growth_mib_per_h([(float(a), b, c) for a, b, c in filling])
     assert pytest.approx(60.0) == memory.growth_mib_per_h([(float(a), b, c) for a, b, c in growing])
 
