@@ -19,8 +19,8 @@ _NUMBER = r"([0-9]{1,15})"
 _DECIMAL = r"([0-9]{1,9}(?:\.[0-9]*)?)"
 _YES_NO = r"(YES|NO)"
 # The second group, an empty one, has matched when the URI is plain.
-_URI = rf'"({PLAIN}()(?=")|[^"{{\r\n]*)"'
-_URI_LINE = rf'({PLAIN}()(?=[\r\n])|[^\s#"{{][^\s"{{]*)'
+_URI = rf'"({PLAIN}()|[^"{{\r\n]*)"'
+_URI_LINE = rf'({PLAIN}()|[^\s#"{{][^\s"{{]*)'
 
 _STREAM = {
     "BANDWIDTH": r"([0-9]{1,9})",  # what media3 reads, too

@@ -64,6 +64,7 @@ _MEDIA_TAGS = frozenset(
     }
 )
 _WHITE = " \t"
+_ENTRIES = ("#EXT-X-STREAM-INF:", "#EXT-X-MEDIA:", "#EXT-X-I-FRAME-STREAM-INF:")
 
 
 def parse(
@@ -107,9 +108,9 @@ class _Reading:
 
     def read(self) -> None:
         """Read all: at a glance what can be, else line by line."""
-        size = len(self.text)
+        text, size = self.text, len(self.text)
         while self.at < size:
-            if self.open is None:
+            if self.open is None and text.startswith(_ENTRIES, self.at):
                 self._read_faultless()
             if self.at < size:
                 self._read_line()
@@ -156,10 +157,12 @@ class _Reading:
         start, number, text = self.at, self.number, found[1]
         self.at, self.number = found.end(), number + 1
         line = text.strip(_WHITE)
+        if not line:
+            return
         name = line.partition(":")[0] if line.startswith("#EXT") else ""
         if name in _MEDIA_TAGS:
             raise self.tags.error(number, "A1.7", f"{name} belongs in a media playlist")
-        if line != text and line:
+        if line != text:
             self.tags.fault(number, "A1.3", "white space around the line")
         if self.open is not None:
             self._continue_variant(self.open, number, start, text)
@@ -197,14 +200,13 @@ class _Reading:
     def _continue_variant(self, tag: Tag, number: int, start: int, text: str) -> None:
         """A line after EXT-X-STREAM-INF: its URI, or what hls.js skips until the URI (A6.1)."""
         line = text.strip(_WHITE)
-        if line and not line.startswith("#"):
+        if not line.startswith("#"):
             self._close_variant(tag, number, start, text)
             return
         name = line.partition(":")[0]
         if name in _TAGS:
             raise self.tags.error(number, "A6.1", f"{name} where the URI of a variant belongs")
-        if line:
-            self.tags.fault(number, "A6.1", "media3 and Shaka take this line for the variant's URI")
+        self.tags.fault(number, "A6.1", "media3 and Shaka take this line for the variant's URI")
 
     def _close_variant(self, tag: Tag, number: int, start: int, text: str) -> None:
         raw = text.strip(_WHITE)
@@ -219,7 +221,7 @@ class _Reading:
         self._add("variant", tag, slots, index, start)
 
     def _other_line(self, number: int, line: str, text: str) -> None:
-        """A comment, a blank line, or a tag whose attributes are none of our business (A2.2)."""
+        """A comment, or a tag whose attributes are none of our business (A2.2)."""
         if line in _ONCE:
             if line in self.seen:
                 self.tags.fault(number, _ONCE[line], f"{line} stands twice")
@@ -227,7 +229,7 @@ class _Reading:
                 self.version = integer(text.partition(":")[2].strip())
         elif line == "#EXT-X-ALLOW-CACHE":
             self.tags.fault(number, "A1.9", "EXT-X-ALLOW-CACHE, removed in version 7")
-        elif line and not line.startswith("#"):
+        elif not line.startswith("#"):
             self.tags.fault(number, "A6.1", "a URI line that belongs to no variant")
         self.seen.add(line)
 

@@ -248,10 +248,17 @@ def test_what_is_read_at_a_glance_reads_like_any(found: list[Any]) -> None:
     assert next(written) == next(written).replace(b" #EXT-X-", b"#EXT-X-")
 
 
-@given(playlists(), st.data(), st.sampled_from(["m.m3u8", "a/b/m.m3u8"]))
-def test_a_plain_uri_needs_no_asking(data: bytes, choice: st.DataObject, path: str) -> None:
+@given(
+    playlists(),
+    st.data(),
+    st.sampled_from(["m.m3u8", "a/b/m.m3u8"]),
+    st.sampled_from([EDGE, 'https://e"x/é']),
+)
+def test_a_plain_uri_needs_no_asking(
+    data: bytes, choice: st.DataObject, path: str, edge: str
+) -> None:
     """Contract, "URI rules": what leads all URIs to an edge gives what asking for each gives."""
     playlist = parse(data)
     edit = choice.draw(edits(playlist))
-    expected = write(playlist, edit, lambda uri: rebase(uri, path, EDGE))
-    assert expected == write(playlist, edit, rebaser(path, EDGE))
+    expected = write(playlist, edit, lambda uri: rebase(uri, path, edge))
+    assert expected == write(playlist, edit, rebaser(path, edge))

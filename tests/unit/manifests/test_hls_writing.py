@@ -254,6 +254,17 @@ def test_references_leave_with_their_group(renditions: set[int], first: str, ifr
     assert "".join(expected) == actual  # fmt: skip
 
 
+def test_a_comment_before_a_uri_stays_there_while_no_variant_goes() -> None:
+    """A6.1: a reference that leaves is no reason to move a comment; a variant that goes is."""
+    media = '#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="g",NAME="1",URI="1"\n'
+    one = '#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO="g"\n# c\nx\n'
+    two = "#EXT-X-STREAM-INF:BANDWIDTH=2\ny\n"
+    stays = "#EXT-X-STREAM-INF:BANDWIDTH=1\n# c\nx\n"
+    assert f"#EXTM3U\n{stays}{two}" == written(media + one + two, renditions=set())
+    tidy = "# c\n#EXT-X-STREAM-INF:BANDWIDTH=1\nx\n"
+    assert f"#EXTM3U\n{tidy}" == written(media + one + two, (0,), renditions=set())
+
+
 def test_variables_in_uris_are_expanded_before_a_rewrite() -> None:
     """A5.5: the value may hold the host; the definition stays, as media playlists import it."""
     text = (
