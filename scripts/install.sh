@@ -63,6 +63,8 @@ if ! .venv/bin/python -m pip install --disable-pip-version-check --no-input --no
     say "error: installing the project failed. Full log: .venv/install.log"
     exit 1
 fi
+# Where the environment forbids Python to keep what it compiles, each start would do it again: 0.2 s.
+.venv/bin/python -m compileall -q gateway manifests geodata demo
 if [ "$kind" = runtime ]; then
     say "[4/4] fetching hls.js for the demo page"
     .venv/bin/python -m demo.player
