@@ -21,7 +21,7 @@ Measured on 363 recorded traces, 4 s downloads back to back, predicting the next
 
 import struct
 from bisect import bisect_left
-from dataclasses import dataclass
+from collections.abc import Iterable
 from itertools import accumulate
 from math import inf
 from typing import NamedTuple, Self
@@ -38,6 +38,8 @@ CLOCK_SKEW_S = 60
 _FORMAT = b"\x01"
 _FEW = 3
 _SAMPLE = struct.Struct(">Iq")
+_SIZE = _SAMPLE.size
+_OLD_BYTES = (MAX_SAMPLES - 1) * _SIZE
 
 
 class Sample(NamedTuple):
@@ -47,11 +49,41 @@ class Sample(NamedTuple):
     time_s: int
 
 
-@dataclass(frozen=True, slots=True)
 class SessionEstimate:
-    """The last samples of one session, oldest first; what the store keeps for a session."""
+    """The last samples of one session, oldest first; what the store keeps for a session.
 
-    samples: tuple[Sample, ...] = ()
+    They are held as they are stored. There are many sessions, far apart in memory: what matters is
+    how few objects one more sample reads and replaces.
+    """
+
+    __slots__ = ("_packed",)
+
+    def __init__(self, samples: Iterable[Sample] = ()) -> None:
+        """``samples`` are in order of time."""
+        self._packed = b"".join([_SAMPLE.pack(*sample) for sample in samples])
+
+    @classmethod
+    def _of(cls, packed: bytes) -> Self:
+        made = cls.__new__(cls)
+        made._packed = packed
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the samples are the same."""
+        return isinstance(other, SessionEstimate) and self._packed == other._packed
+
+    def __hash__(self) -> int:
+        """As ``__eq__`` asks for."""
+        return hash(self._packed)
+
+    def __repr__(self) -> str:
+        """The samples."""
+        return f"SessionEstimate({self.samples})"
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """The samples, oldest first."""
+        return tuple(map(Sample._make, _SAMPLE.iter_unpack(self._packed)))
 
     def updated(self, kbps: float, now_s: float) -> Self:
         """With one more sample, taken at ``now_s`` (seconds since 1970).
@@ -61,32 +93,35 @@ class SessionEstimate:
         """
         if not plausible(kbps):
             return self
-        now = int(now_s)
-        from_s, to_s = now - FORGOTTEN_S, now + CLOCK_SKEW_S
-        kept = self.samples
-        if kept and not (from_s <= kept[0].time_s and kept[-1].time_s <= to_s):
-            kept = tuple(old for old in kept if from_s <= old.time_s <= to_s)
-        kept = kept[1 - MAX_SAMPLES :]
-        latest = max(now, kept[-1].time_s) if kept else now  # they are in order of time
-        return type(self)((*kept, Sample(round(kbps), latest)))
+        kept, now = self._packed, int(now_s)
+        latest = now
+        if kept:
+            from_s, to_s = now - FORGOTTEN_S, now + CLOCK_SKEW_S
+            oldest, newest = _SAMPLE.unpack_from(kept)[1], _SAMPLE.unpack_from(kept, -_SIZE)[1]
+            if oldest < from_s or newest > to_s:  # they are in order of time
+                believed = [old for old in self.samples if from_s <= old.time_s <= to_s]
+                kept = SessionEstimate(believed)._packed
+                newest = believed[-1].time_s if believed else now
+            latest = max(now, newest)
+        return self._of(kept[-_OLD_BYTES:] + _SAMPLE.pack(round(kbps), latest))
 
     def kbps(self) -> int:
         """The estimate in kbit/s; 0 without samples."""
-        if len(self.samples) < _FEW:
-            return min((sample.kbps for sample in self.samples), default=0)
-        weighted = sorted(
-            (old.kbps, WEIGHT**newer) for newer, old in enumerate(reversed(self.samples))
-        )
+        samples = self.samples
+        if len(samples) < _FEW:
+            return min((sample.kbps for sample in samples), default=0)
+        weighted = sorted((old.kbps, WEIGHT**newer) for newer, old in enumerate(reversed(samples)))
         upto = list(accumulate(weight for _, weight in weighted))
         return weighted[bisect_left(upto, upto[-1] / 2)][0]
 
     def age_s(self, now_s: float) -> float:
         """Seconds since the last sample: 0 when it lies in the future, infinite without one."""
-        return max(0.0, now_s - self.samples[-1].time_s) if self.samples else inf
+        samples = self.samples
+        return max(0.0, now_s - samples[-1].time_s) if samples else inf
 
     def to_bytes(self) -> bytes:
         """A format byte and 12 bytes for each sample."""
-        return _FORMAT + b"".join([_SAMPLE.pack(*sample) for sample in self.samples])
+        return _FORMAT + self._packed
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self | None:

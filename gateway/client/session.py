@@ -44,7 +44,7 @@ def asset_name(asset: str) -> bytes:
     return blake2b(asset.encode("utf-8", "surrogatepass"), digest_size=ASSET_BYTES).digest()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: nearly every request of a session makes one
 class SessionRecord:
     """All that is remembered of one session; ``places`` in the order in which they were written.
 

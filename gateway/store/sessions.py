@@ -23,6 +23,17 @@ WRITE_S = 5.0
 LOOK_S = 0.25
 
 
+class _Held:
+    """A record, when it was last seen, and since when it waits to be written; changed in place, as
+    nearly every request of a session does."""
+
+    __slots__ = ("record", "seen", "waits_since")
+
+    def __init__(self, record: SessionRecord, seen: float) -> None:
+        self.record = record
+        self.seen = self.waits_since = seen
+
+
 class Sessions:
     """Session records. The store's count; this process's own stand in where it has none."""
 
@@ -40,8 +51,8 @@ class Sessions:
         self.ttl_s = ttl_s
         self._trust_s = trust_s
         self._clock = clock
-        self._own: Recent[str, tuple[SessionRecord, float]] = Recent(REMEMBERED)
-        self._later: dict[str, tuple[SessionRecord, float]] = {}
+        self._own: Recent[str, _Held] = Recent(REMEMBERED)
+        self._later: dict[str, _Held] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     async def get(self, session: str) -> tuple[SessionRecord, Trouble | None]:
@@ -71,10 +82,10 @@ class Sessions:
 
     def fresh(self, session: str) -> SessionRecord | None:
         """The record of a session that this worker has seen a moment ago, else None."""
-        known = self._own.get(session)
-        if known is None or self._clock() - known[1] > self._trust_s or not known[0].whole:
+        held = self._own.get(session)
+        if held is None or self._clock() - held.seen > self._trust_s or not held.record.whole:
             return None
-        return known[0]
+        return held.record
 
     def put(self, session: str, record: SessionRecord) -> None:
         """Remember a record; nobody waits for it. One that is not whole stays in this process."""
@@ -85,9 +96,14 @@ class Sessions:
     def put_soon(self, session: str, record: SessionRecord) -> None:
         """Remember a record here now, and in the store within ``WRITE_S``."""
         now = self._clock()
-        self._own.put(session, (record, now))
+        held = self._own.get(session)
+        if held is None:
+            held = self._keep(session, record)
+        held.record, held.seen = record, now
         waiting = self._later.get(session)
-        self._later[session] = (record, now if waiting is None else waiting[1])
+        if waiting is not held:
+            held.waits_since = now if waiting is None else waiting.waits_since
+            self._later[session] = held
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
 
@@ -104,17 +120,19 @@ class Sessions:
     def _write_older(self, age_s: float) -> None:
         """Write what has waited for longer than ``age_s``: the first ones are the oldest."""
         now = self._clock()
-        due = takewhile(lambda each: now - each[1][1] > age_s, self._later.items())
-        for session, (record, _) in list(due):
-            self._write(session, record)
+        due = takewhile(lambda each: now - each[1].waits_since > age_s, self._later.items())
+        for session, held in list(due):
+            self._write(session, held.record)
 
     def _known(self, session: str) -> SessionRecord | None:
         """What this process knows of it, however long ago, as long as the store would keep it."""
-        known = self._own.get(session)
-        return known[0] if known is not None and self._clock() - known[1] <= self.ttl_s else None
+        held = self._own.get(session)
+        return held.record if held and self._clock() - held.seen <= self.ttl_s else None
 
-    def _keep(self, session: str, record: SessionRecord) -> None:
-        self._own.put(session, (record, self._clock()))
+    def _keep(self, session: str, record: SessionRecord) -> _Held:
+        held = _Held(record, self._clock())
+        self._own.put(session, held)
+        return held
 
     def _write(self, session: str, record: SessionRecord) -> None:
         self._later.pop(session, None)
