@@ -22,6 +22,7 @@ Measured on 363 recorded traces, 4 s downloads back to back, predicting the next
 import struct
 from bisect import bisect_left
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import accumulate
 from math import inf
 from typing import NamedTuple, Self
@@ -49,6 +50,7 @@ class Sample(NamedTuple):
     time_s: int
 
 
+@dataclass(init=False, frozen=True, slots=True)
 class SessionEstimate:
     """The last samples of one session, oldest first; what the store keeps for a session.
 
@@ -56,29 +58,18 @@ class SessionEstimate:
     how few objects one more sample reads and replaces.
     """
 
-    __slots__ = ("_packed",)
+    _packed: bytes
 
     def __init__(self, samples: Iterable[Sample] = ()) -> None:
         """``samples`` are in order of time."""
-        self._packed = b"".join([_SAMPLE.pack(*sample) for sample in samples])
+        packed = b"".join([_SAMPLE.pack(*sample) for sample in samples])
+        object.__setattr__(self, "_packed", packed)
 
     @classmethod
     def _of(cls, packed: bytes) -> Self:
         made = cls.__new__(cls)
-        made._packed = packed
+        object.__setattr__(made, "_packed", packed)
         return made
-
-    def __eq__(self, other: object) -> bool:
-        """Whether the samples are the same."""
-        return isinstance(other, SessionEstimate) and self._packed == other._packed
-
-    def __hash__(self) -> int:
-        """As ``__eq__`` asks for."""
-        return hash(self._packed)
-
-    def __repr__(self) -> str:
-        """The samples."""
-        return f"SessionEstimate({self.samples})"
 
     @property
     def samples(self) -> tuple[Sample, ...]:
