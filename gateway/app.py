@@ -38,6 +38,7 @@ from gateway.edge.fleet import Fleet
 from gateway.http.askers import Askers
 from gateway.http.bodies import Bodies
 from gateway.http.envelope import Envelope
+from gateway.http.reply import WriteWhole
 from gateway.http.request_headers import Headers
 from gateway.http.routes import nowhere, routes
 from gateway.http.runtime import Gateway, Runtime
@@ -142,6 +143,10 @@ class Application:
         """The ASGI entry. Handlers find ``gateway`` as ``request.app.gateway``."""
         scope["app"] = self
         await self._envelope(scope, receive, send)
+
+    def at_once(self, scope: Scope, write: WriteWhole) -> bool:
+        """Answer a request now, if its answer is known (``connection.AnswerAtOnce``)."""
+        return self._envelope.at_once(scope, write)
 
     def reload(self) -> None:
         """Read the config again (SIGHUP)."""

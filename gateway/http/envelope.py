@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -28,6 +29,7 @@ _logger = logging.getLogger(__name__)
 
 _PREFLIGHT_S = "7200"
 _LONGEST_SHOWN = 600
+_ASKED = "gateway.asked"
 
 _EXPOSE = (b"access-control-expose-headers", EXPOSED.encode("ascii"))
 _ANYBODY = HeaderLines((b"access-control-allow-origin", b"*"), _EXPOSE)
@@ -47,9 +49,38 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        start = time.perf_counter()
         write: WriteWhole | None = scope.pop(WRITE_WHOLE, None)
-        path: str = scope["path"]
+        asked: _Asked = scope.pop(_ASKED, None) or self._asked(scope)
+        known = known_reply(self._gateway, asked.key, asked.start)
+        if known is not None:
+            reply, timing = known
+            await reply.give(write, send, timing, asked.identity, asked.cors)
+            self._count(scope, reply.status, asked)
+            return
+        set_request_id(asked.identity.decode("ascii"))
+        answering = _Answering(scope, write, send, asked)
+        try:
+            answered = await self._problem_of(answering, receive)
+            if answered is not None and answering.status is None:
+                shown = problems.response(answered, scope["path"][:_LONGEST_SHOWN])
+                await shown(scope, receive, answering.send)
+        finally:
+            self._count(scope, answering.status, asked)
+
+    def at_once(self, scope: Scope, write: WriteWhole) -> bool:
+        """Answer a request whose answer is known, by ``write``; False for any other."""
+        asked = self._asked(scope)
+        known = known_reply(self._gateway, asked.key, asked.start)
+        if known is None:
+            scope[_ASKED] = asked
+            return False
+        reply, timing = known
+        reply.written(write, timing, asked.identity, asked.cors)
+        self._count(scope, reply.status, asked)
+        return True
+
+    def _asked(self, scope: Scope) -> "_Asked":
+        start = time.perf_counter()
         read: list[bytes] = []
         given = origin = None
         for line in scope["headers"]:
@@ -60,30 +91,15 @@ class Envelope:
                 origin = origin or line[1]
             elif name == b"x-request-id":
                 given = given or line[1]
-        identity = request_id(given)
-        cors = self._cors(origin)
-        key = known_key(self._gateway, scope, read) if path.startswith(PLAY) else None
-        known = known_reply(self._gateway, key, start)
-        if known is not None:
-            reply, timing = known
-            await reply.give(write, send, timing, identity, cors)
-            self._count(scope, reply.status, start, identity)
-            return
-        set_request_id(identity.decode("ascii"))
-        answering = _Answering(scope, write, send, identity, cors)
-        try:
-            answered = await self._problem_of(answering, receive, key)
-            if answered is not None and answering.status is None:
-                shown = problems.response(answered, path[:_LONGEST_SHOWN])
-                await shown(scope, receive, answering.send)
-        finally:
-            self._count(scope, answering.status, start, identity)
+        played = scope["path"].startswith(PLAY)
+        key = known_key(self._gateway, scope, read) if played else None
+        return _Asked(start, key, request_id(given), self._cors(origin))
 
-    def _count(self, scope: Scope, status: int | None, start: float, identity: bytes) -> None:
+    def _count(self, scope: Scope, status: int | None, asked: "_Asked") -> None:
         """What was answered, and how soon."""
         path: str = scope["path"]
         route = route_name(path)
-        seconds = time.perf_counter() - start
+        seconds = time.perf_counter() - asked.start
         metrics.requests(route, status or 500).inc()
         metrics.request_seconds(route).observe(seconds)
         if _logger.isEnabledFor(logging.DEBUG):  # so that nothing is made up for nobody
@@ -92,13 +108,11 @@ class Envelope:
                 method=scope["method"],
                 path=path[:_LONGEST_SHOWN],
                 status=status,
-                request_id=identity.decode("ascii"),
+                request_id=asked.identity.decode("ascii"),
                 ms=round(seconds * 1000, 2),
             )
 
-    async def _problem_of(
-        self, answering: "_Answering", receive: Receive, key: bytes | None
-    ) -> Problem | None:
+    async def _problem_of(self, answering: "_Answering", receive: Receive) -> Problem | None:
         """Let the routes answer; None when they did, else why not."""
         scope = answering.scope
         try:
@@ -106,7 +120,7 @@ class Envelope:
             if scope["method"] == "OPTIONS" and scope["path"].startswith("/v1/"):
                 await _preflight()(scope, receive, answering.send)
             elif scope["path"].startswith(PLAY):  # nearly every request: no router is asked
-                await answering.give(*await play(scope, receive, key))
+                await answering.give(*await play(scope, receive, answering.asked.key))
             else:
                 await self._app(scope, receive, answering.send)
         except Problem as problem:
@@ -120,7 +134,7 @@ class Envelope:
             return problems.shutting_down()
         except Exception:  # the last resort: a player gets an answer all the same
             path = scope["path"][:_LONGEST_SHOWN]
-            identity = answering.identity.decode("ascii")
+            identity = answering.asked.identity.decode("ascii")
             log.exception("request_failed", path=path, request_id=identity)
             return problems.internal(identity)
         return None
@@ -140,6 +154,16 @@ class Envelope:
         return HeaderLines((b"access-control-allow-origin", origin), _EXPOSE) + _NOBODY
 
 
+class _Asked(NamedTuple):
+    """When a request came (``time.perf_counter``), its :func:`known_key`, its id, and who may read
+    the answer."""
+
+    start: float
+    key: bytes | None
+    identity: bytes
+    cors: HeaderLines
+
+
 @dataclass(slots=True)
 class _Answering:
     """One request that is being answered; ``status`` is None until an answer has begun."""
@@ -147,21 +171,20 @@ class _Answering:
     scope: Scope
     write: WriteWhole | None
     to: Send
-    identity: bytes
-    cors: HeaderLines
+    asked: _Asked
     status: int | None = None
 
     async def give(self, reply: Reply, timing: bytes) -> None:
         """Send a finished answer."""
         self.status = reply.status
-        await reply.give(self.write, self.to, timing, self.identity, self.cors)
+        await reply.give(self.write, self.to, timing, self.asked.identity, self.asked.cors)
 
     async def send(self, message: Message) -> None:
         """Send what a route says, with the headers that all answers have."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            own = (b"x-request-id", self.identity)
-            message["headers"] = [*message["headers"], own, *self.cors.pairs]
+            own = (b"x-request-id", self.asked.identity)
+            message["headers"] = [*message["headers"], own, *self.asked.cors.pairs]
         await self.to(message)
 
 

@@ -50,6 +50,16 @@ class Reply:
     headers: HeaderLines
     body: bytes
 
+    def written(self, write: WriteWhole, timing: bytes, identity: bytes, more: HeaderLines) -> bool:
+        """Like ``give``, by ``write`` alone; False where it cannot."""
+        lines = b"%bserver-timing: %b\r\nx-request-id: %b\r\n%b" % (
+            self.headers.joined,
+            timing,
+            identity,
+            more.joined,
+        )
+        return write(self.status, lines, self.body)
+
     async def give(
         self,
         write: WriteWhole | None,
@@ -60,12 +70,7 @@ class Reply:
     ) -> None:
         """Send it, with ``Server-Timing``, ``X-Request-ID``, and ``more`` at the end: by ``write``
         where it can, else by ``send``. A server sends no body after HEAD and with 304."""
-        if write is not None and write(
-            self.status,
-            b"%bserver-timing: %b\r\nx-request-id: %b\r\n%b"
-            % (self.headers.joined, timing, identity, more.joined),
-            self.body,
-        ):
+        if write is not None and self.written(write, timing, identity, more):
             return
         own = ((b"server-timing", timing), (b"x-request-id", identity))
         headers = (*self.headers.pairs, *own, *more.pairs)

@@ -66,6 +66,40 @@ async def test_what_is_asked_once_takes_no_room(app: Application) -> None:
     assert 0 == len(app.gateway.known._kept)
 
 
+async def test_at_once(app: Application) -> None:
+    """A connection of ours is given the same answer without waiting; what is not known is left to
+    the whole way, and nothing is written."""
+    written: list[tuple[int, bytes, bytes]] = []
+
+    def write(status: int, lines: bytes, body: bytes) -> bool:
+        written.append((status, lines, body))
+        return True
+
+    async with asking(app) as client:
+        answer = [await ask(client) for _ in range(3)][-1]
+        headers = [(name.lower(), value) for name, value in answer.request.headers.raw]
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": PATH,
+        "query_string": b"",
+        "client": ("127.0.0.1", 50000),
+        "headers": headers,
+    }
+    assert not app.at_once({**scope, "query_string": b"speed=1"}, write)
+    assert [] == written
+    assert app.at_once(scope, write)
+    [(status, lines, body)] = written
+    given = [tuple(line.split(b": ", 1)) for line in lines.split(b"\r\n")[:-1]]
+    own = {b"server-timing", b"x-request-id"}
+    assert (answer.status_code, [each for each in answer.headers.raw if each[0] not in own]) == (
+        status,
+        [each for each in given if each[0] not in own],
+    )
+    length = int(answer.headers["content-length"])
+    assert length == len(body)
+
+
 OTHER_REQUESTS = [
     ("?speed=901", {}),
     ("?speed=900&a=b", {}),

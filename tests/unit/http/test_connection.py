@@ -31,7 +31,12 @@ async def serving(
     """A server whose connections are ours, and its port."""
     with socket.create_server(("127.0.0.1", 0)) as bound:
         config = uvicorn.Config(
-            app, http=protocol, lifespan="off", log_config=None, access_log=False
+            app,
+            http=protocol,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
         )
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[bound]))
@@ -103,12 +108,16 @@ async def test_a_second_head_that_never_ends(monkeypatch: pytest.MonkeyPatch) ->
         assert b"" == await slow.answer()
 
 
-async def test_a_stop_answers_what_was_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_a_stop_answers_what_was_on_the_way(
+    monkeypatch: pytest.MonkeyPatch,
+    at_once: bool,
+) -> None:
     """On a connection that was new, and on one that was idle; then both end, and so does the
     server, without waiting for one that stays silent."""
     monkeypatch.setattr(connection, "DRAIN_S", 2.0)
     async with (
-        serving() as (server, port),
+        serving(Ready(FULL) if at_once else ok) as (server, port),
         player(port) as new,
         player(port) as idle,
         player(port) as silent,
@@ -155,16 +164,29 @@ class Finished:
     ) -> None:
         """Answer."""
         offered: WriteWhole | None = scope.pop(WRITE_WHOLE, None)
+        at = len(self.whole)
         self.whole.append(False)
 
         def write(status: int, lines: bytes, body: bytes) -> bool:
-            self.whole[-1] = offered is not None and offered(status, lines, body)
-            return self.whole[-1]
+            self.whole[at] = offered is not None and offered(status, lines, body)
+            return self.whole[at]
 
-        more = HeaderLines((b"vary", b"Origin"))
-        await self._reply.give(write, send, b"known;dur=0.1", b"id-1", more)
+        await self._reply.give(write, send, b"known;dur=0.1", b"id-1", MORE)
 
 
+class Ready(Finished):
+    """One that answers at once, but for ``/slow``."""
+
+    def at_once(self, scope: Scope, write: WriteWhole) -> bool:
+        """Answer, if it may."""
+        if scope["path"] == "/slow":
+            return False
+        self.whole.append(self._reply.written(write, b"known;dur=0.1", b"id-1", MORE))
+        return True
+
+
+MORE = HeaderLines((b"vary", b"Origin"))
+SLOW = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
 FULL = Reply(200, HeaderLines((b"etag", b'"a"'), (b"content-length", b"2")), b"ok")
 CLOSE = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 ALIKE = [
@@ -176,6 +198,10 @@ ALIKE = [
     (FULL, b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
     (FULL, b"POST / HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc" + CLOSE),
     (FULL, CLOSE + REQUEST),
+    (FULL, SLOW + REQUEST + SLOW + CLOSE),
+    (FULL, REQUEST + SLOW + CLOSE + REQUEST),
+    (FULL, SLOW + 2000 * REQUEST + CLOSE),
+    (FULL, b"GET / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc" + REQUEST + CLOSE),
     (Reply(304, HeaderLines((b"etag", b'"a"')), b""), REQUEST + CLOSE),
     (Reply(200, HeaderLines((b"content-length", b"0")), b""), REQUEST + CLOSE),
 ]
@@ -187,21 +213,27 @@ async def test_an_answer_is_written_as_uvicorn_writes_it(
 ) -> None:
     """Byte for byte, to the end of the connection, whether it is written whole or sent."""
     answers = []
-    for protocol in (HttpToolsProtocol, BoundedConnection):
-        app = Finished(reply)
+    for protocol, kind in (
+        (HttpToolsProtocol, Finished),
+        (BoundedConnection, Finished),
+        (BoundedConnection, Ready),
+    ):
+        app = kind(reply)
         async with serving(app, protocol) as (_, port), player(port) as one:
             one.send(request_bytes)
             answer = await one.rest()
-        answers.append([line for line in answer.split(b"\r\n") if not line.startswith(b"date:")])
+        lines = [line for line in answer.split(b"\r\n") if not line.startswith(b"date:")]
+        answers.append((len(app.whole), lines))
         assert {protocol is BoundedConnection} == set(app.whole)
-    assert answers[0] == answers[1]
-    assert b"x-request-id: id-1" in answers[1]
+    assert answers[0] == answers[1] == answers[2]
+    assert b"x-request-id: id-1" in answers[1][1]
 
 
-async def test_a_player_that_reads_slowly() -> None:
+@pytest.mark.parametrize("kind", [Finished, Ready])
+async def test_a_player_that_reads_slowly(kind: type[Finished]) -> None:
     """What it has not taken yet holds the next answer back, and nothing is lost."""
     size = 32 * 1024 * 1024
-    app = Finished(Reply(200, HeaderLines((b"content-length", b"%d" % size)), b"x" * size))
+    app = kind(Reply(200, HeaderLines((b"content-length", b"%d" % size)), b"x" * size))
     async with serving(app) as (_, port), player(port) as slow:
         slow.send(REQUEST + CLOSE)
         await asyncio.sleep(0.5)
