@@ -36,17 +36,17 @@ MAX_QUEUED_BYTES = 8 * 1024 * 1024
 FIRST_LOOK = 0.9
 """After this share of the deadline a command is looked at for the first time."""
 
+_TICK_S = 0.001
+"""What the clock of an event loop may be coarse by."""
+
 
 @dataclass(slots=True, eq=False)
 class _Command:
     words: tuple[bytes, ...]
     reply: asyncio.Future[Reply]
     asked_at: float
-    timer: asyncio.TimerHandle | None = None
 
     def fail(self, error: Exception) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
         if not self.reply.done():
             self.reply.set_exception(error)
 
@@ -74,10 +74,13 @@ class Pipeline:
     def __init__(self, connection: AbstractConnection, *, timeout_s: float) -> None:
         self._connection = connection
         self._timeout_s = timeout_s
+        self._first_look_s = FIRST_LOOK * timeout_s
         self._loop = asyncio.get_running_loop()
         self._reads = _Queue()
         self._writes = _Queue()
         self._in_flight: deque[_Command] = deque()
+        self._watched: deque[_Command] = deque()
+        self._next_look: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._misses = 0
@@ -130,6 +133,9 @@ class Pipeline:
             command.fail(StoreUnavailable(trouble, detail))
         for task in self._tasks:
             task.cancel()
+        self._watched.clear()
+        if self._next_look is not None:
+            self._next_look.cancel()
 
     def _enqueue(self, queue: _Queue, words: tuple[bytes, ...]) -> asyncio.Future[Reply]:
         now = self._loop.time()
@@ -138,9 +144,9 @@ class Pipeline:
             broken = self.broken.result()
             command.fail(StoreUnavailable(broken.trouble, broken.detail))
             return command.reply
-        command.timer = self._loop.call_at(
-            now + FIRST_LOOK * self._timeout_s, self._look_again, command
-        )
+        self._watched.append(command)
+        if self._next_look is None:
+            self._next_look = self._loop.call_later(self._first_look_s, self._look)
         queue.append(command)
         self._wake.set()
         return command.reply
@@ -170,20 +176,30 @@ class Pipeline:
                 self._in_flight.popleft().fail(error)
                 continue
             command = self._in_flight.popleft()
-            if command.timer is not None:
-                command.timer.cancel()
             if not command.reply.done():
                 self._misses = 0
                 command.reply.set_result(reply)
 
-    def _look_again(self, command: _Command) -> None:
-        """Give what has already arrived a chance to be read before the command is given up.
+    def _look(self) -> None:
+        """Look at the commands whose first look is due; the oldest ones stand first. One timer does
+        for all.
 
-        When our own event loop was held up (a collection of garbage takes 30 ms), timers run out
-        while replies lie unread. The rest of the deadline and one more turn let them in.
+        Give what has already arrived a chance to be read before a command is given up. When our
+        own event loop was held up, timers run out while replies lie unread. The rest of the
+        deadline and one more turn let them in.
         """
-        rest_s = (1 - FIRST_LOOK) * self._timeout_s
-        command.timer = self._loop.call_later(rest_s, self._loop.call_soon, self._expire, command)
+        self._next_look = None
+        rest_s = self._timeout_s - self._first_look_s
+        due = self._loop.time() - self._first_look_s + _TICK_S
+        while self._watched:
+            command = self._watched[0]
+            if not command.reply.done():
+                if command.asked_at > due:
+                    wait_s = command.asked_at - due
+                    self._next_look = self._loop.call_later(wait_s, self._look)
+                    return
+                self._loop.call_later(rest_s, self._loop.call_soon, self._expire, command)
+            self._watched.popleft()
 
     def _expire(self, command: _Command) -> None:
         if command.reply.done():
