@@ -224,7 +224,7 @@ requests = cache(lambda route, status: _counts(REQUESTS.labels(route, str(status
 request_seconds = cache(lambda route: _times(REQUEST_SECONDS.labels(route)))
 decisions = cache(lambda *labels: _counts(DECISIONS.labels(*labels)))
 edge_selections = cache(lambda edge: _counts(EDGES.labels(edge)))
-_store_operations = cache(STORE_OPERATIONS.labels)
+_store_operations = cache(lambda *labels: _times(STORE_OPERATIONS.labels(*labels)))
 
 
 class StoreMetrics:

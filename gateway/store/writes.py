@@ -6,7 +6,7 @@ once, with its last value.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.store.protocol import Script
 
@@ -27,8 +27,7 @@ return #KEYS
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """A value to be kept for ``ttl_ms``; ``name`` is the operation's, ``asked_at`` loop time."""
 
     name: str
