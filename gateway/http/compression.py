@@ -1,6 +1,6 @@
 """In which content coding does a body leave? (RFC 9110, 12.5.3)"""
 
-import gzip
+import zlib
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -8,11 +8,24 @@ import brotli
 import zstandard
 
 _MAX_HEADER = 256
+_GZIP = 16
+"""Added to the size of the window, it means gzip's head and tail (zlib.h)."""
+
+_zstd = zstandard.ZstdCompressor(level=9)  # making one takes as long as compressing a playlist
+
+
+def _gzip(body: bytes) -> bytes:
+    """With no more room to look back than the body is long: the usual 256 KiB take longer to be
+    made ready than a playlist takes to be compressed. The bytes are as many."""
+    window = min(max((len(body) - 1).bit_length(), 9), 15)
+    coder = zlib.compressobj(6, zlib.DEFLATED, _GZIP + window, min(window - 6, 8))
+    return coder.compress(body) + coder.flush()
+
 
 _CODERS: dict[str, Callable[[bytes], bytes]] = {
-    "zstd": lambda body: zstandard.ZstdCompressor(level=9).compress(body),
+    "zstd": _zstd.compress,
     "br": lambda body: brotli.compress(body, quality=5),
-    "gzip": lambda body: gzip.compress(body, compresslevel=6, mtime=0),
+    "gzip": _gzip,
 }
 """In the order of preference among codings that the client likes equally."""
 
