@@ -73,7 +73,7 @@ class KnownAnswers:
     def __init__(self, capacity: int = KEPT) -> None:
         """``capacity`` bounds how many are kept."""
         self._kept: Recent[bytes, Known] = Recent(capacity)
-        self._asked: Recent[int, bool] = Recent(2 * capacity)
+        self._asked: Recent[int, bool] = Recent(capacity)
 
     def asked_again(self, key: bytes) -> bool:
         """Whether the same was asked before, as far as is remembered: by hash, so rarely it was
