@@ -350,9 +350,9 @@ def test_a_key_is_pinned() -> None:
     assert KEYS == key(facts, policy(Profile("p", video_range=frozenset(VideoRange))))
 
 
+LIMITS = "None|None|None|None|av1,avc,dolby-vision,hevc,vp9|None|None|HLG,PQ,SDR|None|False|True"
 KEYS = (
-    "ladder\x001\0film\0v1\0p\0None\0None|None|None|None|av1,avc,dolby-vision,hevc,vp9"
-    "|None|None|HLG,PQ,SDR|None|False|True|1|1200000|False",
+    f"ladder\x001\0film\0v1\0p\0None\0{LIMITS}|1|1200000|False",
     "edges\x0081ffdcdc7fc4e4af\0EU-FR:48,2:100\x000",
 )
 
