@@ -87,7 +87,8 @@ end
 """
 
 # ARGV: lease id, asset, kbit/s, ttl in ms, "1" to take or "0" to look, the number of the candidate
-# that is held or "0", and the candidates: "<edge> <capacity or -> <1 if it takes new ones> …".
+# that is held or "0", the candidates: "<edge> <capacity or -> <1 if it takes new ones> …", and the
+# name of the books that the caller knows, or "": under others nobody is placed (0).
 _PLACE = b"""
 local id, asset, kbps = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local takes, held = ARGV[5] == '1', tonumber(ARGV[6])
@@ -102,6 +103,7 @@ for edge, capacity, flag in string.gmatch(ARGV[7], '(%S+) (%S+) (%d)') do
 end
 local found = redis.call('HMGET', leases, unpack(fields))
 local name, new = check(found, takes)
+if ARGV[8] ~= '' and ARGV[8] ~= name then return {name, 0, '', {}} end
 if takes and (expire(64) > 0 or new) then found = redis.call('HMGET', leases, unpack(fields)) end
 local own = parse(found[3])
 local loads = {}

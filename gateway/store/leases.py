@@ -116,7 +116,8 @@ class Leases:
         name = asset_name(asset)
         now_s = self._clock()
         redis = self._store.redis
-        if ask and redis is not None and self._store.state == "up" and now_s >= self._alone_until:
+        whole = self._store.state == "up" and not self._cut_off and now_s >= self._alone_until
+        if ask and redis is not None and whole:
             told = b" ".join(words for _, words in known)
             placement = await self._ask(
                 redis, lease_id, name, kbps, told, len(known), held, take=take
@@ -184,7 +185,8 @@ class Leases:
         *,
         take: bool,
     ) -> Placement | None:
-        """What Redis says; None when it cannot be asked, or answers what makes no sense."""
+        """What Redis says; None when it cannot be asked, has lost what everybody had leased, or
+        answers what makes no sense."""
         words = (
             lease_id,
             asset.hex().encode(),
@@ -193,6 +195,7 @@ class Leases:
             b"1" if take else b"0",
             b"0" if held is None else b"%d" % (held + 1),
             told,
+            self._books or b"",
         )
         try:
             reply = await redis.run(PLACE, _KEYS, words)
@@ -200,11 +203,12 @@ class Leases:
             metrics.LEASE_ERRORS.inc()
             return None
         match reply:
-            case [bytes(books), int(index), bytes(outcome), [*loads]] if (
+            case [bytes(), 0, b"", []]:
+                self._hurry.set()
+                return None
+            case [bytes(), int(index), bytes(outcome), [*loads]] if (
                 outcome in _OUTCOMES and 0 < index <= count == len(loads)
             ):
-                if take and self._books is not None and books != self._books:
-                    self._hurry.set()
                 return Placement(index - 1, _OUTCOMES[outcome], tuple(map(_number, loads)))
             case _:
                 metrics.STORE_GARBAGE.inc()

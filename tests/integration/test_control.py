@@ -172,6 +172,14 @@ def test_hosts_with_different_files_leave_each_other_alone(hosts: Hosts) -> None
     assert reloads == len(hosts.gateways[0].lines("config_reloaded"))
 
 
+def signed(hosts: Hosts) -> int:
+    """How many workers have carried out a purge; 0 while nobody has told the new Redis of itself."""
+    try:
+        return hosts.purge_from_here().signed
+    except PurgeError:
+        return 0
+
+
 def test_without_redis(hosts: Hosts) -> None:
     """A saved config is still in force at once; the purge says what is wrong; afterwards all is
     as before, without a restart, and the reload that nobody could be told of is told."""
@@ -187,7 +195,7 @@ def test_without_redis(hosts: Hosts) -> None:
     hosts.server.start()
     until(lambda: metric(hosts.gateways[1].url, published) == told + 2)
     started = time.monotonic()
-    until(lambda: hosts.purge_from_here().signed == 4)
+    until(lambda: signed(hosts) == 4)
     print(f"a purge reaches everyone {time.monotonic() - started:.1f} s after Redis is back")
 
 

@@ -81,7 +81,7 @@ class Books:
             for one in line
         )
         words = (lease_id, asset, kbps, TTL_S * 1000, int(take), 0 if held is None else held + 1)
-        _, index, outcome, loads = self.run("lease", *words, told)
+        _, index, outcome, loads = self.run("lease", *words, told, "")
         return Placement(index - 1, outcome.decode(), tuple(loads))
 
     def load(self, edge: str) -> int:

@@ -165,6 +165,37 @@ async def test_redis_that_restarts_empty_is_told_what_is_leased(
         assert (False, "kept") == (found.alone, found.placement.outcome)
 
 
+async def test_books_that_were_lost_between_two_looks_place_nobody(server: Valkey) -> None:
+    """They would fill an edge twice. The worker goes by its share, and looks at once."""
+    async with leases_on(server.url) as (leases, _):
+        await leases.look()
+        for name in ("a", "b"):
+            await place(leases, name)
+        server.command("FLUSHALL")
+        for take in (False, True):
+            found = await leased(leases, "c", take=take)
+            assert (True, 1, "spilled") == (
+                found.alone,
+                found.placement.index,
+                found.placement.outcome,
+            )
+        await asyncio.wait_for(leases.wait(30), 1)
+        assert {"small": 10_000, "large": 5_000} == (await leases.look()).leased
+
+
+async def test_who_was_cut_off_looks_before_it_goes_by_the_books(server: Valkey) -> None:
+    """Others have placed sessions meanwhile, and bring them only now."""
+    async with leases_on(server.url) as (leases, store):
+        await leases.look()
+        server.freeze()
+        await place(leases, "a")
+        await until(lambda: store.state != "up")
+        assert (await leases.look()).alone
+        server.thaw()
+        await until(lambda: store.state == "up")
+        assert (await leased(leases, "b")).alone
+
+
 @pytest.mark.parametrize("key", [LEASES, LEASE_ENDS])
 async def test_redis_that_has_dropped_a_key_is_told_again(server: Valkey, key: bytes) -> None:
     """Half of the books is worse than none: they are opened anew, and every worker notices."""
