@@ -173,7 +173,7 @@ def test_hosts_with_different_files_leave_each_other_alone(hosts: Hosts) -> None
 
 
 def signed(hosts: Hosts) -> int:
-    """How many workers have carried out a purge; 0 while nobody has told the new Redis of itself."""
+    """How many workers have carried out a purge; 0 while none has told the new Redis of itself."""
     try:
         return hosts.purge_from_here().signed
     except PurgeError:
