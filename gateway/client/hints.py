@@ -40,18 +40,18 @@ class ClientHints(NamedTuple):
 
 
 NO_HINTS: Final = ClientHints()
-_HEADERS: Final = frozenset(
-    {
-        "sec-ch-ua-mobile",
-        "sec-ch-ua-platform",
-        "sec-ch-ua-platform-version",
-        "sec-ch-ua-model",
-        "sec-ch-ua-form-factors",
-        "save-data",
-        "downlink",
-        "ect",
-    }
+HINT_HEADERS: Final = (
+    "sec-ch-ua-mobile",
+    "sec-ch-ua-platform",
+    "sec-ch-ua-platform-version",
+    "sec-ch-ua-model",
+    "sec-ch-ua-form-factors",
+    "save-data",
+    "downlink",
+    "ect",
 )
+"""Every header that a hint is read from, in lower case: hints follow from nothing else."""
+_HEADERS: Final = frozenset(HINT_HEADERS)
 
 
 def parse_hints(headers: Mapping[str, str]) -> ClientHints:

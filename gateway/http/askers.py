@@ -10,7 +10,7 @@ from typing import NamedTuple
 from gateway.client.address import TrustedProxies, resolve, viewer_prefix
 from gateway.client.device import DeviceClassifier
 from gateway.client.facts import Device
-from gateway.client.hints import ClientHints, parse_hints
+from gateway.client.hints import HINT_HEADERS, ClientHints, parse_hints
 from gateway.http.request_headers import Headers
 from gateway.reason import Reason, Step
 from gateway.recent import Recent
@@ -23,17 +23,7 @@ LONGEST_CHARS = 1024
 """Header values that are longer together are worked out each time: what is remembered is bounded
 whatever players send."""
 
-_PLAYER_HEADERS = (
-    "user-agent",
-    "sec-ch-ua-mobile",
-    "sec-ch-ua-platform",
-    "sec-ch-ua-platform-version",
-    "sec-ch-ua-model",
-    "sec-ch-ua-form-factors",
-    "save-data",
-    "downlink",
-    "ect",
-)
+_PLAYER_HEADERS = ("user-agent", *HINT_HEADERS)
 
 
 class Sender(NamedTuple):
