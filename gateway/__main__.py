@@ -1,6 +1,6 @@
 """``python -m gateway`` and the ``gateway`` command."""
 
-from gateway.garbage import left_out
+from gateway.serving.garbage_collection import left_out
 
 
 def main() -> None:

@@ -23,39 +23,39 @@ from gateway.background import geo as geo_files
 from gateway.background.control import Control
 from gateway.background.dns_edges import DnsEdges
 from gateway.background.edge_register import EdgeRegister
-from gateway.background.events import EventWriter
+from gateway.background.event_writer import EventWriter
 from gateway.background.fleet import FleetKeeper
-from gateway.background.health import HealthWatch
+from gateway.background.health_watch import HealthWatch
 from gateway.client.address import TrustedProxies
 from gateway.client.device import DeviceClassifier, DeviceRule
 from gateway.config.build import drains_of, templates_of
 from gateway.config.load import Loaded
-from gateway.config.origin import OriginServerSettings, revealed
+from gateway.config.origin_settings import OriginServerSettings, revealed
 from gateway.config.problem import Problem
 from gateway.config.reload import ConfigWatcher
 from gateway.config.schema import Settings
 from gateway.edge.fleet import Fleet
-from gateway.http.askers import Askers
-from gateway.http.bodies import Bodies
 from gateway.http.envelope import Envelope
-from gateway.http.reply import WriteWhole
-from gateway.http.request_headers import Headers
 from gateway.http.routes import nowhere, routes
-from gateway.http.runtime import Gateway, Runtime
 from gateway.observe import metrics
 from gateway.observe.metrics import StoreMetrics
+from gateway.play.bodies import Bodies
+from gateway.play.clients import Askers
+from gateway.play.reply import WriteWhole
+from gateway.play.request import Headers
+from gateway.play.runtime import Gateway, Runtime
 from gateway.source.directory import DirectorySource
 from gateway.source.generated import GeneratedSource
 from gateway.source.origin.terms import Asking, Freshness, OriginServer, Terms
 from gateway.source.source import Source
-from gateway.store.connect import bus_over, connect, control_store
-from gateway.store.decisions import DecisionCache
-from gateway.store.events import EventQueue
-from gateway.store.leases import Leases
-from gateway.store.presence import Presence, Worker
-from gateway.store.protocol import Store
-from gateway.store.sessions import Sessions
-from gateway.store.source_copies import SourceCopies
+from gateway.store.caches.decisions import DecisionCache
+from gateway.store.caches.sessions import Sessions
+from gateway.store.caches.source_copies import SourceCopies
+from gateway.store.connection.connect import bus_over, connect, control_store
+from gateway.store.connection.protocol import Store
+from gateway.store.coordination.leases import Leases
+from gateway.store.coordination.presence import Presence, Worker
+from gateway.store.events.queue import EventQueue
 from geodata.lookup import EMBEDDED, GeoLookup
 from manifests.hls.generated import GeneratedRung
 

@@ -12,10 +12,10 @@ from typing import NoReturn
 
 import click
 
+from gateway.commands.edge.command import edge
 from gateway.config.load import Loaded, load
 from gateway.config.problem import ConfigError
-from gateway.garbage import left_out
-from gateway.roster.command import edge
+from gateway.serving.garbage_collection import left_out
 
 _CONFIG = click.Path(path_type=Path, dir_okay=False)
 
@@ -48,9 +48,9 @@ def _load(path: Path | None) -> Loaded:
 def serve(config: Path | None, workers: int | None) -> None:
     """Run the production server."""
     with left_out():
-        from gateway import server  # noqa: PLC0415  # the other commands start without it
-        from gateway.store.protocol import StoreError  # noqa: PLC0415
-        from gateway.supervisor import StartError  # noqa: PLC0415
+        from gateway.serving import server  # noqa: PLC0415  # the other commands start without it
+        from gateway.serving.supervisor import StartError  # noqa: PLC0415
+        from gateway.store.connection.protocol import StoreError  # noqa: PLC0415
 
     loaded = _load(config)
     try:
@@ -113,7 +113,7 @@ def explain(
     offline: bool,
 ) -> None:
     """Print the decision for ASSET and the reason for every step. Needs no running gateway."""
-    from gateway.explain import ExplainError, Question, explain_decision  # noqa: PLC0415
+    from gateway.commands.explain import ExplainError, Question, explain_decision  # noqa: PLC0415
     from gateway.observe import logs  # noqa: PLC0415
 
     logs.configure("warning", "console")
@@ -144,8 +144,8 @@ def explain(
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def stats(config: Path | None, window: int, group: str | None, once: bool, as_json: bool) -> None:
     """Show live shares per edge, profile and country, from decision events."""
+    from gateway.commands.stats.run import StatsError, show_stats  # noqa: PLC0415
     from gateway.observe import logs  # noqa: PLC0415
-    from gateway.stats.run import StatsError, show_stats  # noqa: PLC0415
 
     logs.configure("error", "console")
     try:
@@ -165,8 +165,8 @@ def purge(asset: str | None, prefix: str | None, config: Path | None) -> None:
 
     Exit code 1 when any of them did not say within 2 s that it has.
     """
+    from gateway.commands.purge import PurgeError, purge_everywhere, purge_of  # noqa: PLC0415
     from gateway.observe import logs  # noqa: PLC0415
-    from gateway.purge import PurgeError, purge_everywhere, purge_of  # noqa: PLC0415
 
     if (asset is None) == (prefix is None):
         raise click.UsageError("give an ASSET or a --prefix, one of the two")
@@ -188,7 +188,7 @@ def demo(port: int) -> None:
     from demo.run import run  # noqa: PLC0415
     from gateway.app import build  # noqa: PLC0415
     from gateway.observe import logs  # noqa: PLC0415
-    from gateway.store.protocol import StoreError  # noqa: PLC0415
+    from gateway.store.connection.protocol import StoreError  # noqa: PLC0415
 
     logs.configure("warning", "console")
     try:

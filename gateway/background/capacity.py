@@ -1,7 +1,7 @@
 """Which edges are full? Looks at what is leased about once a second, and tells the fleet.
 
-Requests meet a full edge's bound by themselves (:mod:`gateway.store.leases`). That the fleet knows
-of it as well lets rankings look past full edges to the next region.
+Requests meet a full edge's bound by themselves (:mod:`gateway.store.coordination.leases`). That the
+fleet knows of it as well lets rankings look past full edges to the next region.
 """
 
 import time
@@ -11,7 +11,7 @@ from gateway.background.fleet import FleetKeeper
 from gateway.edge.capacity import full_edges
 from gateway.edge.fleet import Condition
 from gateway.observe import metrics
-from gateway.store.leases import Leases, Loads
+from gateway.store.coordination.leases import Leases, Loads
 
 INTERVAL_S = 1.0
 

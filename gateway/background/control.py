@@ -14,11 +14,17 @@ import structlog
 
 from gateway.observe import metrics
 from gateway.source.source import Source
-from gateway.store.acks import acknowledge
-from gateway.store.bus import Bus, Gap, Message
-from gateway.store.messages import ControlMessage, PolicyReloaded, Purge, decode, encode
-from gateway.store.presence import Presence
-from gateway.store.protocol import Commands
+from gateway.store.connection.protocol import Commands
+from gateway.store.coordination.acks import acknowledge
+from gateway.store.coordination.bus import Bus, Gap, Message
+from gateway.store.coordination.messages import (
+    ControlMessage,
+    PolicyReloaded,
+    Purge,
+    decode,
+    encode,
+)
+from gateway.store.coordination.presence import Presence
 
 RETRY_S = 1.0
 """How long an announcement that was not accepted waits before the next try."""

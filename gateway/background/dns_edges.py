@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gateway.background.fleet import FleetKeeper
-from gateway.config.discovery import DnsSettings
+from gateway.config.discovery_settings import DnsSettings
 from gateway.config.validators import parse_resolver
 from gateway.edge.resolved import Known, Question, Template, edges_of, heard
 from gateway.observe import metrics

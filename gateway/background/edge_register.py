@@ -19,10 +19,10 @@ from gateway.config.registration import MAX_TTL_S, Registration, registration_of
 from gateway.edge.fleet import Condition
 from gateway.edge.registered import Heartbeat, Roll
 from gateway.observe import metrics
-from gateway.store import register
-from gateway.store.bus import Subscription
-from gateway.store.protocol import Commands, StoreUnavailable
-from gateway.store.register import Drain, Entry, drain_of
+from gateway.store.connection.protocol import Commands, StoreUnavailable
+from gateway.store.coordination import register
+from gateway.store.coordination.bus import Subscription
+from gateway.store.coordination.register import Drain, Entry, drain_of
 
 POLL_S = 1.0
 REST_S = 0.05

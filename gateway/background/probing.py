@@ -16,7 +16,7 @@ from random import SystemRandom
 import structlog
 
 from gateway.background.probe import Bounds, Probed, Prober, Seen, Target
-from gateway.config.health import HealthSettings
+from gateway.config.health_settings import HealthSettings
 from gateway.edge.health import UNKNOWN, Health, Rules, after
 from gateway.edge.live import Head
 from gateway.observe import metrics

@@ -9,11 +9,11 @@ import asyncio
 from gateway.background.dns_edges import DnsEdges
 from gateway.background.edge_register import EdgeRegister
 from gateway.background.fleet import FleetKeeper
-from gateway.background.health import HealthWatch
+from gateway.background.health_watch import HealthWatch
 from gateway.config.build import drains_of, templates_of
 from gateway.config.load import Loaded
-from gateway.store.bus import Subscription
-from gateway.store.protocol import Store
+from gateway.store.connection.protocol import Store
+from gateway.store.coordination.bus import Subscription
 
 LIMIT_S = 3.0
 

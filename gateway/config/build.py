@@ -4,8 +4,8 @@ import json
 from hashlib import blake2b
 from typing import Final
 
-from gateway.config.delivery import EdgeSettings, ProfileSettings
-from gateway.config.rules import RuleSettings, WhenSettings
+from gateway.config.delivery_settings import EdgeSettings, ProfileSettings
+from gateway.config.rule_settings import RuleSettings, WhenSettings
 from gateway.config.schema import Settings
 from gateway.config.validators import parse_window
 from gateway.decision import Policy

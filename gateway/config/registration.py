@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import Field, TypeAdapter, ValidationError
 
 from gateway.config.build import edge_of
-from gateway.config.delivery import EdgeSettings
+from gateway.config.delivery_settings import EdgeSettings
 from gateway.config.faults import problems_of
 from gateway.config.fields import EdgeId
 from gateway.config.problem import ConfigError, KeyPath, Problem, shown

@@ -10,14 +10,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gateway.config.delivery import (
+from gateway.config.delivery_settings import (
     DeviceRuleSettings,
     EdgeSettings,
     LadderSettings,
     ProfileSettings,
 )
-from gateway.config.discovery import DnsSettings, RegistrySettings
-from gateway.config.events import EventSettings
+from gateway.config.discovery_settings import DnsSettings, RegistrySettings
+from gateway.config.event_settings import EventSettings
 from gateway.config.fields import (
     RESTART,
     Bytes,
@@ -39,9 +39,9 @@ from gateway.config.fields import (
     TimeZone,
     Workers,
 )
-from gateway.config.health import HealthSettings
-from gateway.config.origin import OriginServerSettings, OriginSettings
-from gateway.config.rules import RuleSettings
+from gateway.config.health_settings import HealthSettings
+from gateway.config.origin_settings import OriginServerSettings, OriginSettings
+from gateway.config.rule_settings import RuleSettings
 from gateway.config.section import Section
 
 

@@ -7,7 +7,7 @@ room, the edge that would be used least, by share of its capacity, takes it: a p
 away. Who plays stays: room is asked for by new sessions only.
 
 :class:`Ledger` keeps the leases of one process. Redis keeps everybody's by the same steps, in Lua
-(:mod:`gateway.store.lease_scripts`); a test holds the two against each other.
+(:mod:`gateway.store.coordination.lease_scripts`); a test holds the two against each other.
 """
 
 from collections.abc import Collection, Mapping, Sequence

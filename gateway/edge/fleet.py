@@ -16,10 +16,10 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import Literal
 
+from gateway.cache import Recent
 from gateway.edge.atlas import Atlas
 from gateway.edge.edge import Edge
-from gateway.edge.line import Line, divided
-from gateway.recent import Recent
+from gateway.edge.preference import Line, divided
 
 EdgeState = Literal["up", "degraded", "draining", "down"]
 SEVERITY: tuple[EdgeState, ...] = ("up", "degraded", "draining", "down")

@@ -8,8 +8,8 @@ The order is (region, distance band, rendezvous):
    :mod:`gateway.edge.atlas`, so that removing one edge moves nobody else. The edge that serves is
    so at most 10 % farther than the nearest, or within ``NEAR_KM``.
 3. *Rendezvous*: edges of one band are equal. Weighted rendezvous hashing over asset and viewer
-   (:mod:`gateway.edge.line`) shares them, so the same viewer and the same title stay on the same
-   cache.
+   (:mod:`gateway.edge.preference`) shares them, so the same viewer and the same title stay on the
+   same cache.
 
 Edges that are down are not ranked, unless all are. An edge that takes a share of new viewers only
 (it is degraded, draining, full or has just come back: :mod:`gateway.edge.fleet`) is passed over by
@@ -30,7 +30,7 @@ from itertools import islice
 from gateway.edge.atlas import BANDS_KM, NEAR_KM, NO_BAND
 from gateway.edge.edge import Edge, stable_hash, unit_vector
 from gateway.edge.fleet import Fleet
-from gateway.edge.line import DIVIDED, SPAN, in_line, mix
+from gateway.edge.preference import DIVIDED, SPAN, in_line, mix
 from gateway.reason import Reason, Step
 from geodata.distance import EARTH_RADIUS_KM
 from geodata.place import Place
@@ -116,7 +116,7 @@ def tiers(fleet: Fleet, place: Place, spot: int) -> tuple[Tier, ...]:
 
 def order(fleet: Fleet, ranked: Sequence[Tier], asset: str, viewer: str) -> tuple[int, ...]:
     """The best ``WANTED`` edges of ``ranked``: tiers in order, each by rendezvous hashing
-    (:mod:`gateway.edge.line`) over asset and viewer.
+    (:mod:`gateway.edge.preference`) over asset and viewer.
 
     Edges that do not take this viewer come after all that do.
     """

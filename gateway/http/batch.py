@@ -11,14 +11,14 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from gateway.http import problems
-from gateway.http.answer import answer_many
-from gateway.http.bodies import Body
-from gateway.http.compression import negotiate
-from gateway.http.decision_json import check_fields, members
-from gateway.http.headers import ACCEPT_CH, VARY
-from gateway.http.problems import Problem
-from gateway.http.runtime import Gateway
+from gateway.play import problems
+from gateway.play.answer import answer_many
+from gateway.play.bodies import Body
+from gateway.play.compression import negotiate
+from gateway.play.decision_json import check_fields, members
+from gateway.play.headers import ACCEPT_CH, VARY
+from gateway.play.problems import Problem
+from gateway.play.runtime import Gateway
 
 MAX_ASSETS = 100
 MAX_BODY_BYTES = 128 * 1024

@@ -14,15 +14,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.http import problems
-from gateway.http.headers import ALLOWED, EXPOSED, request_id
-from gateway.http.playback import PLAY, known_key, known_reply, play
-from gateway.http.problems import Problem
-from gateway.http.reply import WRITE_WHOLE, HeaderLines, Reply, WriteWhole
-from gateway.http.request_headers import READ
-from gateway.http.runtime import Gateway
 from gateway.observe import metrics
 from gateway.observe.request_id import set_request_id
+from gateway.play import problems
+from gateway.play.headers import ALLOWED, EXPOSED, request_id
+from gateway.play.play import PLAY, known_key, known_reply, play
+from gateway.play.problems import Problem
+from gateway.play.reply import WRITE_WHOLE, HeaderLines, Reply, WriteWhole
+from gateway.play.request import READ
+from gateway.play.runtime import Gateway
 
 log = structlog.get_logger()
 _logger = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from gateway.edge.fleet import Fleet
 from gateway.http.openapi import document
-from gateway.http.runtime import Gateway
 from gateway.observe import metrics
+from gateway.play.runtime import Gateway
 from gateway.source.source import Source
 
 SHOWN_EDGES = 20

@@ -5,9 +5,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from gateway.http import problems
 from gateway.http.batch import decisions
 from gateway.http.operations import livez, openapi, prometheus, readyz
+from gateway.play import problems
 
 
 async def _not_yet(request: Request) -> Response:

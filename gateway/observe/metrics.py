@@ -228,7 +228,7 @@ _store_operations = cache(lambda *labels: _times(STORE_OPERATIONS.labels(*labels
 
 
 class StoreMetrics:
-    """Counts what the store tells (:class:`gateway.store.protocol.StoreObserver`)."""
+    """Counts what the store tells (:class:`gateway.store.connection.protocol.StoreObserver`)."""
 
     def operation(self, name: str, outcome: str, seconds: float) -> None:
         """One operation ended."""

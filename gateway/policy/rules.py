@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from gateway.cache import Recent
 from gateway.policy.prefixes import Prefixes
-from gateway.recent import Recent
 
 
 @dataclass(frozen=True, slots=True)

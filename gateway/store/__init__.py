@@ -1,8 +1,8 @@
 """Redis and its twins: what the gateway remembers between requests, shared by its workers."""
 
-from gateway.store.connect import connect
-from gateway.store.embedded import EmbeddedServer
-from gateway.store.protocol import (
+from gateway.store.connection.connect import connect
+from gateway.store.connection.embedded import EmbeddedServer
+from gateway.store.connection.protocol import (
     State,
     Store,
     StoreError,

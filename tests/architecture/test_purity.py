@@ -18,7 +18,7 @@ PURE = (
     "gateway/edge",
 )
 PURE_FILES = (
-    *("gateway/decision.py", "gateway/decision_wire.py", "gateway/reason.py"),
+    *("gateway/decision.py", "gateway/store/caches/decision_wire.py", "gateway/reason.py"),
     *(f"gateway/source/origin/{name}.py" for name in ("breaker", "budget", "purges")),
 )
 READS_FILES = {
@@ -54,7 +54,7 @@ OWNERS = {
     "maxminddb": ("geodata/",),
     "mmdb_writer": ("geodata/build.py",),
     "dns": ("gateway/background/names.py",),
-    "starlette": ("gateway/app.py", "gateway/http/", "demo/"),
+    "starlette": ("gateway/app.py", "gateway/http/", "gateway/play/", "demo/"),
     "m3u8": ("manifests/hls/", "demo/"),
     "aiohttp": ("gateway/background/probe.py",),
     "pydantic": ("gateway/config/",),
@@ -162,7 +162,7 @@ def test_impurities_are_found(source: str, expected: list[str]) -> None:
 @pytest.mark.parametrize(
     ("path", "source", "expected"),
     [
-        ("gateway/store/redis.py", "import redis.asyncio", []),
+        ("gateway/store/connection/redis.py", "import redis.asyncio", []),
         ("gateway/http/routes.py", "import redis.asyncio", ["line 1: redis.asyncio"]),
         ("gateway/decision.py", "from starlette.requests import Request", 2),
         ("gateway/http/routes.py", "from starlette.requests import Request", []),

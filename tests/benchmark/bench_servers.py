@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.server import listen
+from gateway.serving.server import listen
 
 
 def bare(headers: list[tuple[str, str]], body: bytes) -> ASGIApp:

@@ -135,7 +135,7 @@ def gateway_on_granian(ground: Ground) -> Iterator[Server]:
             "STREAMING_WORKER_COUNT": "1",
             "GATEWAY_LOG__LEVEL": "warning",
         }
-        with _granian("gateway.server:worker", environ) as (port, worker):
+        with _granian("gateway.serving.server:worker", environ) as (port, worker):
             yield Server(port, worker, process)
 
 

@@ -22,9 +22,9 @@ import m3u8
 from gateway.client.facts import Device, DeviceKind, Facts, Throughput
 from gateway.config.load import load
 from gateway.decision import choose
-from gateway.http.bodies import Bodies
 from gateway.ladder.fit import fit
 from gateway.ladder.hls import bandwidths_of, edit_of, rungs_of
+from gateway.play.bodies import Bodies
 from geodata.place import UNKNOWN
 from manifests.hls.multivariant import parse, write
 from manifests.hls.rebase import rebaser

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from gateway.http.headers import ACCEPT_CH, EXPOSED, VARY
+from gateway.play.headers import ACCEPT_CH, EXPOSED, VARY
 from tests.benchmark.bench_process import ProcessTree
 
 HERE = Path(__file__).parent / "opponent"

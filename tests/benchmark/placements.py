@@ -8,9 +8,9 @@ from pathlib import Path
 
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
-from gateway.store.connect import connect
-from gateway.store.keys import LEASE_ENDS, LEASES
-from gateway.store.leases import Leases
+from gateway.store.connection.connect import connect
+from gateway.store.connection.keys import LEASE_ENDS, LEASES
+from gateway.store.coordination.leases import Leases
 from tests.unit.store.servers import Valkey, valkey
 
 SESSIONS = 20_000

@@ -25,7 +25,7 @@ from tests.unit.store.servers import free_port
 GOAL_S = 1.0
 PATIENCE_S = 30.0
 _ASK = b"GET /v1/play/film/001.m3u8 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
-WHAT_SERVE_IMPORTS = "import gateway.cli, gateway.server, gateway.app"
+WHAT_SERVE_IMPORTS = "import gateway.cli, gateway.serving.server, gateway.app"
 _SURROUNDINGS = {
     name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
 }

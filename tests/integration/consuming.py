@@ -7,7 +7,7 @@ it processes, and then stops for good within the one after ``PAUSE_AFTER``.
 import asyncio
 import sys
 
-from gateway.store.stream_consumer import Delivery, StreamConsumer
+from gateway.store.events.consumer import Delivery, StreamConsumer
 
 
 async def main(url: str, group: str, pause_after: int) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import uvicorn
 
 from gateway.observe import logs
-from gateway.supervisor import Workers
+from gateway.serving.supervisor import Workers
 from tests.integration.viewers import until
 
 LIGHT = """

@@ -10,11 +10,19 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from gateway.store.bus import MAX_MESSAGE_BYTES, QUEUED, Event, Gap, LocalBus, Message, Subscription
-from gateway.store.connect import CONTROL_TIMEOUT_S
-from gateway.store.keys import bus_channel, bus_log
-from gateway.store.redis import RedisStore
-from gateway.store.redis_bus import BATCH, KEPT, RedisBus
+from gateway.store.connection.connect import CONTROL_TIMEOUT_S
+from gateway.store.connection.keys import bus_channel, bus_log
+from gateway.store.connection.redis import RedisStore
+from gateway.store.coordination.bus import (
+    MAX_MESSAGE_BYTES,
+    QUEUED,
+    Event,
+    Gap,
+    LocalBus,
+    Message,
+    Subscription,
+)
+from gateway.store.coordination.redis_bus import BATCH, KEPT, RedisBus
 from tests.unit.store.servers import Proxy, Valkey, listening, until, valkey
 
 HEALED_S = 2.0

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.store.keys import LEASES
-from gateway.store.leases import SETTLE_S
+from gateway.store.connection.keys import LEASES
+from gateway.store.coordination.leases import SETTLE_S
 from tests.integration import running
 from tests.integration.in_process import started
 from tests.integration.reading_metrics import metric

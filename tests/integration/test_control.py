@@ -16,14 +16,14 @@ import httpx
 import pytest
 
 from gateway.background.control import Control
+from gateway.commands.purge import Purged, PurgeError, purge_everywhere, purge_of
 from gateway.config.load import load
-from gateway.purge import Purged, PurgeError, purge_everywhere, purge_of
 from gateway.source.directory import DirectorySource
-from gateway.store.bus import TOPICS
-from gateway.store.messages import EdgesChanged, PolicyReloaded, Purge, encode
-from gateway.store.presence import Presence, Worker
-from gateway.store.redis import RedisStore
-from gateway.store.redis_bus import RedisBus
+from gateway.store.connection.redis import RedisStore
+from gateway.store.coordination.bus import TOPICS
+from gateway.store.coordination.messages import EdgesChanged, PolicyReloaded, Purge, encode
+from gateway.store.coordination.presence import Presence, Worker
+from gateway.store.coordination.redis_bus import RedisBus
 from tests.integration.processes import children
 from tests.integration.reading_metrics import metric
 from tests.integration.running import RunningGateway, running_gateway

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from gateway.background.dns_edges import DnsEdges
 from gateway.background.fleet import FleetKeeper
 from gateway.background.names import Found, NotAnsweredError, look_up
-from gateway.config.discovery import DnsSettings
+from gateway.config.discovery_settings import DnsSettings
 from gateway.edge.edge import Edge
 from gateway.edge.resolved import Question, Record, Template
 from tests.integration.dns_server import DnsServer, dns_server

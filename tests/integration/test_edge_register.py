@@ -13,10 +13,10 @@ from gateway.background.edge_register import EdgeRegister
 from gateway.background.fleet import FleetKeeper
 from gateway.config.registration import facts_of
 from gateway.edge.edge import Edge
-from gateway.store import register
-from gateway.store.bus import Subscription
-from gateway.store.keys import EDGE_DRAINS, EDGE_FACTS, EDGE_UNTIL
-from gateway.store.redis import RedisStore
+from gateway.store.connection.keys import EDGE_DRAINS, EDGE_FACTS, EDGE_UNTIL
+from gateway.store.connection.redis import RedisStore
+from gateway.store.coordination import register
+from gateway.store.coordination.bus import Subscription
 from tests.unit.store.servers import Valkey, until, valkey
 
 HOME = Edge("home", "http://home.example/")

@@ -12,10 +12,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.observe import metrics
-from gateway.store import connect
-from gateway.store.event import Event, parse
-from gateway.store.events import Numbered, append
-from gateway.store.keys import EVENTS
+from gateway.store.connection.connect import connect
+from gateway.store.connection.keys import EVENTS
+from gateway.store.events.event import Event, parse
+from gateway.store.events.queue import Numbered, append
 from tests.integration.in_process import started
 from tests.unit.store.servers import Valkey, until, valkey
 

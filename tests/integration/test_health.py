@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from gateway.background.fleet import FleetKeeper
-from gateway.background.health import HealthWatch
-from gateway.config.health import HealthSettings
+from gateway.background.health_watch import HealthWatch
+from gateway.config.health_settings import HealthSettings
 from gateway.config.load import load
 from gateway.edge.edge import Edge
-from gateway.store.bus import Bus
-from gateway.store.connect import bus_over, connect, control_store
-from gateway.store.keys import HEALTH_STATES
-from gateway.store.protocol import Store
+from gateway.store.connection.connect import bus_over, connect, control_store
+from gateway.store.connection.keys import HEALTH_STATES
+from gateway.store.connection.protocol import Store
+from gateway.store.coordination.bus import Bus
 from tests.integration.edge_processes import EdgeProcess, edge_processes
 from tests.unit.store.servers import Valkey, until, valkey
 

@@ -811,7 +811,7 @@ def test_a_decision_fits_its_own_schema(client: httpx.Client) -> None:
 
 def test_the_shipped_page_about_http_names_every_problem() -> None:
     """``docs/http.md`` lists each kind of problem that the code can answer with."""
-    code = Path("gateway/http/problems.py").read_text("utf-8")
+    code = Path("gateway/play/problems.py").read_text("utf-8")
     kinds = set(re.findall(r'Problem\(\s*\d+, "([a-z-]+)"', code))
     page = Path("docs/http.md").read_text("utf-8")
     assert len(kinds) > 5

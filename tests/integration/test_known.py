@@ -9,7 +9,7 @@ import pytest
 
 from gateway.app import Application
 from gateway.edge.fleet import Condition
-from gateway.http import known
+from gateway.play import known
 from tests.integration.in_process import application, asking
 
 PATH = "/v1/play/film.m3u8"
@@ -201,7 +201,7 @@ async def test_rules_that_ask_for_the_time(tmp_path: Path, monkeypatch: pytest.M
         '[[rules]]\nwhen = { time_of_day = ["00:00-12:00"] }\nprofile = "mobile_2g"\n'
     )
     now = 1_700_000_000.0
-    monkeypatch.setattr("gateway.http.playback.time.time", lambda: now)
+    monkeypatch.setattr("gateway.play.play.time.time", lambda: now)
     app = application(config)
     async with asking(app) as client:
         assert is_known([await ask(client) for _ in range(3)][-1])

@@ -25,10 +25,10 @@ from gateway.source.source import (
     OriginTimeoutError,
     SourceManifest,
 )
-from gateway.store.memory import MemoryStore
-from gateway.store.protocol import Store
-from gateway.store.redis import RedisStore
-from gateway.store.source_copies import MOST_PURGES, SourceCopies
+from gateway.store.caches.source_copies import MOST_PURGES, SourceCopies
+from gateway.store.connection.memory import MemoryStore
+from gateway.store.connection.protocol import Store
+from gateway.store.connection.redis import RedisStore
 from tests.integration.origins import Mode, Origin, origin, playlist
 from tests.unit.store.servers import free_port, until, valkey
 

@@ -9,11 +9,11 @@ import pytest
 
 from gateway.app import Application
 from gateway.client.session import SessionRecord
+from gateway.commands.explain import Question, explain_decision
 from gateway.config.load import load
 from gateway.edge.fleet import Condition
-from gateway.explain import Question, explain_decision
-from gateway.store.keys import session_key
-from gateway.store.leases import Leases
+from gateway.store.connection.keys import session_key
+from gateway.store.coordination.leases import Leases
 from tests.integration.in_process import MEMORY, application, asking
 from tests.unit.store.servers import Valkey, until, valkey
 

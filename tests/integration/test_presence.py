@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store.keys import WORKER_FACTS, WORKERS
-from gateway.store.presence import Presence, Worker, living
-from gateway.store.redis import RedisStore
+from gateway.store.connection.keys import WORKER_FACTS, WORKERS
+from gateway.store.connection.redis import RedisStore
+from gateway.store.coordination.presence import Presence, Worker, living
 from tests.unit.store.servers import Valkey, until, valkey
 
 HEARTBEAT_S = 0.1

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from gateway.server import listen
+from gateway.serving.server import listen
 from tests.integration.asking import ask_raw
 from tests.integration.processes import children
 from tests.integration.reading_metrics import metric

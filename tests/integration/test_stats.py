@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.store.keys import EVENTS
+from gateway.store.connection.keys import EVENTS
 from tests.integration.reading_metrics import metric
 from tests.integration.running import RunningGateway, running_gateway
 from tests.unit.store.servers import Valkey, valkey

@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from gateway.store import EmbeddedServer, StoreError, connect
-from gateway.store.redis import RedisStore
+from gateway.store.connection.redis import RedisStore
 from tests.unit.store.servers import until
 
 TIMEOUT_MS = 200

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from gateway.store import StoreUnavailable, connect
-from gateway.store.health import LEASE_MS, HealthBoard
-from gateway.store.keys import HEALTH_LEASE, HEALTH_STATES
-from gateway.store.protocol import Commands
+from gateway.store.connection.keys import HEALTH_LEASE, HEALTH_STATES
+from gateway.store.connection.protocol import Commands
+from gateway.store.coordination.health_board import LEASE_MS, HealthBoard
 from tests.unit.store.servers import Valkey, until, valkey
 
 

@@ -14,9 +14,9 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from gateway.store import Store, StoreUnavailable, Trouble, connect
-from gateway.store.keys import decision_key, session_key
-from gateway.store.protocol import MAX_VALUE_BYTES, Script
-from gateway.store.redis import RedisStore
+from gateway.store.connection.keys import decision_key, session_key
+from gateway.store.connection.protocol import MAX_VALUE_BYTES, Script
+from gateway.store.connection.redis import RedisStore
 from tests.unit.store.recorder import Recorder
 from tests.unit.store.servers import Proxy, Valkey, listening, until, valkey
 
@@ -365,9 +365,9 @@ async def test_a_steady_connection_is_replaced_without_a_pause(
     server: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection that held for a while and is cut, by a proxy's idle limit say, is no outage."""
-    monkeypatch.setattr("gateway.store.redis.STEADY_S", 0.2)
-    monkeypatch.setattr("gateway.store.redis.FIRST_BACKOFF_S", 60)
-    monkeypatch.setattr("gateway.store.redis.MAX_BACKOFF_S", 60)
+    monkeypatch.setattr("gateway.store.connection.redis.STEADY_S", 0.2)
+    monkeypatch.setattr("gateway.store.connection.redis.FIRST_BACKOFF_S", 60)
+    monkeypatch.setattr("gateway.store.connection.redis.MAX_BACKOFF_S", 60)
     proxy = Proxy(server.path)
     async with listening(proxy.serve) as port, started(f"redis://127.0.0.1:{port}") as store:
         await asyncio.sleep(0.3)

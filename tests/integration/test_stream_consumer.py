@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.store.keys import DEAD_EVENTS, EVENTS
-from gateway.store.protocol import StoreError, StoreUnavailable, Trouble
-from gateway.store.stream_consumer import (
+from gateway.store.connection.keys import DEAD_EVENTS, EVENTS
+from gateway.store.connection.protocol import StoreError, StoreUnavailable, Trouble
+from gateway.store.events.consumer import (
     Delivery,
     GroupStatus,
     StreamConsumer,
@@ -204,7 +204,7 @@ async def test_a_redis_that_comes_back_empty(server: Valkey) -> None:
 
 async def test_a_redis_that_is_frozen(server: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is given up at the deadline, and read on from when it moves again."""
-    monkeypatch.setattr("gateway.store.stream_consumer.ANSWER_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("gateway.store.events.consumer.ANSWER_TIMEOUT_S", 0.3)
     fill(server, range(3))
     worker = Worker()
     async with consumer(server, claim_after_s=0.1) as reader:

@@ -18,15 +18,15 @@ from gateway.decision import (
     edges_for,
     reasons_of,
 )
-from gateway.decision_wire import (
+from gateway.edge.fleet import Fleet
+from gateway.ladder.fit import NothingToPlayError
+from gateway.ladder.hls import bandwidths_of
+from gateway.store.caches.decision_wire import (
     ladder_from_bytes,
     ladder_to_bytes,
     tiers_from_bytes,
     tiers_to_bytes,
 )
-from gateway.edge.fleet import Fleet
-from gateway.ladder.fit import NothingToPlayError
-from gateway.ladder.hls import bandwidths_of
 from geodata.place import NOT_LOOKED_UP, UNKNOWN, Continent, Place
 from manifests.codecs import CodecFamily, VideoRange
 from manifests.hls.multivariant import MultivariantPlaylist

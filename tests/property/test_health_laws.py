@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gateway.edge.health import UNKNOWN, Health, Outcome, Rules, after, condition
 from gateway.edge.live import Head
-from gateway.store.health import Finding, decode, encode
+from gateway.store.coordination.health_board import Finding, decode, encode
 
 rules_strategy = st.builds(
     Rules,

@@ -25,8 +25,8 @@ from gateway.edge.capacity import (
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
 from gateway.edge.rank import Tier, order
-from gateway.store.keys import LEASE_ENDS, LEASES
-from gateway.store.lease_scripts import scripts
+from gateway.store.connection.keys import LEASE_ENDS, LEASES
+from gateway.store.coordination.lease_scripts import scripts
 from tests.unit.store.servers import Valkey, valkey
 
 law = settings(deadline=None)

@@ -6,18 +6,18 @@ from dataclasses import replace
 import pytest
 
 from gateway.decision import Fitted
-from gateway.decision_wire import (
+from gateway.edge.atlas import BANDS_KM
+from gateway.edge.edge import Edge
+from gateway.edge.fleet import Fleet
+from gateway.edge.rank import Tier
+from gateway.reason import Reason, Step
+from gateway.store.caches.decision_wire import (
     FORMAT,
     ladder_from_bytes,
     ladder_to_bytes,
     tiers_from_bytes,
     tiers_to_bytes,
 )
-from gateway.edge.atlas import BANDS_KM
-from gateway.edge.edge import Edge
-from gateway.edge.fleet import Fleet
-from gateway.edge.rank import Tier
-from gateway.reason import Reason, Step
 from manifests.hls.multivariant import Edit
 from tests.unit.ladder.sources import iframes, media, playlist, variant
 

@@ -5,7 +5,7 @@ import pytest
 from gateway.background.capacity import judge
 from gateway.edge.capacity import Candidate, Lease, Ledger, choose
 from gateway.edge.fleet import Condition
-from gateway.store.leases import Loads
+from gateway.store.coordination.leases import Loads
 
 A, B, C = Candidate("a", 100), Candidate("b", 200), Candidate("c")
 CLOSED = Candidate("d", 100, takes=False)

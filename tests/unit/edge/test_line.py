@@ -6,7 +6,7 @@ import pytest
 
 from gateway.edge.edge import Edge, stable_hash
 from gateway.edge.fleet import Condition, Fleet
-from gateway.edge.line import DIVIDED, divided, in_line
+from gateway.edge.preference import DIVIDED, divided, in_line
 from gateway.edge.rank import WANTED, order, tiers
 from geodata.place import UNKNOWN
 

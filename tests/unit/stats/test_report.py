@@ -3,8 +3,8 @@
 import json
 from dataclasses import replace
 
-from gateway.stats.report import Report
-from gateway.stats.window import Share
+from gateway.commands.stats.report import Report
+from gateway.commands.stats.window import Share
 
 REPORT = Report(
     group="stats.1",

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.stats.window import DIMENSIONS, Gaps, Share, Window
+from gateway.commands.stats.window import DIMENSIONS, Gaps, Share, Window
 from tests.unit.store.test_event import EVENT
 
 

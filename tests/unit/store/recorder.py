@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from gateway.store.protocol import State
+from gateway.store.connection.protocol import State
 
 
 class Recorder:

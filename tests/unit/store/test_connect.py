@@ -3,9 +3,9 @@
 import pytest
 
 from gateway.store import StoreError, StoreUnavailable, Trouble, connect
-from gateway.store.address import connections, shown_url
-from gateway.store.memory import MemoryStore
-from gateway.store.redis import RedisStore
+from gateway.store.connection.address import connections, shown_url
+from gateway.store.connection.memory import MemoryStore
+from gateway.store.connection.redis import RedisStore
 
 SECRET = "hunter2"
 

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from gateway.store.event import VERSION, Event, MalformedEventError, parse
+from gateway.store.events.event import VERSION, Event, MalformedEventError, parse
 
 EVENT = Event(
     time=1_700_000_000_123,

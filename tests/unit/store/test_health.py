@@ -6,7 +6,7 @@ import pytest
 
 from gateway.edge.health import Health
 from gateway.edge.live import Head
-from gateway.store.health import MAX_BYTES, Finding, decode, encode
+from gateway.store.coordination.health_board import MAX_BYTES, Finding, decode, encode
 
 GOOD = ["a", 7, "down", 1000.5, None, 2, "HTTP 503", 4, 6, 999.0]
 FOUND = Finding(7, Health("down", "HTTP 503", 1000.5, None, 2), Head(4, 6, 999.0))

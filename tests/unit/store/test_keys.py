@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.store.keys import decision_key, session_key
+from gateway.store.connection.keys import decision_key, session_key
 
 NAME = re.compile(rb"gw1:[ds]:[0-9a-f]{40}")
 

@@ -11,13 +11,13 @@ import pytest
 from gateway.client.session import asset_name
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Condition, Fleet
-from gateway.store import leases as module
-from gateway.store.connect import connect
-from gateway.store.keys import LEASE_ENDS, LEASES
-from gateway.store.lease_scripts import RESTORE
-from gateway.store.leases import Leased, Leases
-from gateway.store.memory import MemoryStore
-from gateway.store.protocol import Store
+from gateway.store.connection.connect import connect
+from gateway.store.connection.keys import LEASE_ENDS, LEASES
+from gateway.store.connection.memory import MemoryStore
+from gateway.store.connection.protocol import Store
+from gateway.store.coordination import leases as module
+from gateway.store.coordination.lease_scripts import RESTORE
+from gateway.store.coordination.leases import Leased, Leases
 from tests.unit.store.servers import Valkey, until, valkey
 
 SMALL = Edge("small", "https://small.example/", capacity_kbps=10_000)

@@ -2,8 +2,8 @@
 
 import tracemalloc
 
-from gateway.store.memory import ENTRY_OVERHEAD_BYTES, MemoryStore
-from gateway.store.protocol import MAX_VALUE_BYTES
+from gateway.store.connection.memory import ENTRY_OVERHEAD_BYTES, MemoryStore
+from gateway.store.connection.protocol import MAX_VALUE_BYTES
 from tests.unit.store.recorder import Recorder
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.store.bus import MAX_MESSAGE_BYTES
-from gateway.store.messages import (
+from gateway.store.coordination.bus import MAX_MESSAGE_BYTES
+from gateway.store.coordination.messages import (
     MAX_WORD_CHARS,
     ControlMessage,
     EdgesChanged,

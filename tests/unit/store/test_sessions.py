@@ -7,10 +7,10 @@ import pytest
 
 from gateway.client.session import SessionRecord
 from gateway.observe.metrics import STORE_GARBAGE
-from gateway.store.connect import connect
-from gateway.store.keys import session_key
-from gateway.store.protocol import Trouble
-from gateway.store.sessions import Sessions
+from gateway.store.caches.sessions import Sessions
+from gateway.store.connection.connect import connect
+from gateway.store.connection.keys import session_key
+from gateway.store.connection.protocol import Trouble
 from tests.unit.store.servers import Valkey, valkey
 
 RECORD = SessionRecord().placed("film", "eu-1", 1_700_000_000, 900)

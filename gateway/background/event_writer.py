@@ -1,0 +1,119 @@
+"""Decision events on their way to Redis: in batches, again until they are taken, never in the way.
+
+While Redis is gone, frozen, full or read-only, the batch in hand is kept and the queue behind it
+fills up to its bound. Nothing here makes a request wait.
+"""
+
+import asyncio
+from collections.abc import Callable
+from random import SystemRandom
+
+import structlog
+
+from gateway.config.event_settings import EventSettings
+from gateway.observe import metrics
+from gateway.store.connection.protocol import Commands, StoreUnavailable
+from gateway.store.events.queue import EventQueue, Numbered, append
+
+log = structlog.get_logger()
+_random = SystemRandom()
+
+MAX_BATCH_BYTES = 128 * 1024
+"""A batch is closed when it holds so much, whatever ``batch_size`` says: requests share the
+connection."""
+
+MADE_IN_A_ROW = 8
+"""Events that are made (some 50 µs each) before requests have their turn again."""
+
+FIRST_BACKOFF_S = 0.25
+MAX_BACKOFF_S = 2.0
+GRACE_S = 1.0
+
+
+class EventWriter:
+    """Empties ``queue`` into Redis. ``settings`` gives the ones in force at that moment."""
+
+    def __init__(
+        self, queue: EventQueue, redis: Commands, settings: Callable[[], EventSettings]
+    ) -> None:
+        self._queue = queue
+        self._redis = redis
+        self._settings = settings
+        self._batch: list[Numbered] = []
+        self._held = False
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        backoff_s = 0.0
+        while True:
+            if not self._batch:
+                await self._queue.wait()
+                await self._gather()
+            if await self._write():
+                backoff_s = 0.0
+            else:
+                backoff_s = min(max(FIRST_BACKOFF_S, 2 * backoff_s), MAX_BACKOFF_S)
+                await asyncio.sleep(backoff_s * _random.uniform(0.5, 1.5))
+
+    async def finish(self, grace_s: float = GRACE_S) -> None:
+        """Write what is left, for ``grace_s`` seconds at most. After ``run`` was cancelled."""
+        try:
+            async with asyncio.timeout(grace_s):
+                while self._batch or len(self._queue):
+                    await self._fill()
+                    if not await self._write():
+                        await asyncio.sleep(FIRST_BACKOFF_S)
+        except TimeoutError:
+            lost = len(self._batch) + len(self._queue)
+            metrics.EVENTS_DROPPED.labels("shutdown").inc(lost)
+            log.warning("events_lost", count=lost)
+
+    async def _gather(self) -> None:
+        """Give others a moment to come along, then take a batch."""
+        settings = self._settings()
+        if len(self._queue) < settings.batch_size:
+            await asyncio.sleep(settings.flush_interval_ms / 1000 * _random.uniform(0.5, 1.0))
+        await self._fill()
+
+    async def _fill(self) -> None:
+        """Make the batch as full as it may be."""
+        most = self._settings().batch_size
+        size = sum(len(event.data) for event in self._batch)
+        while len(self._batch) < most and size < MAX_BATCH_BYTES:
+            taken = self._queue.take()
+            if taken is None:
+                break
+            number, recipe = taken
+            try:
+                data = recipe().to_bytes()
+            except Exception:
+                # A fault of ours in one event must not keep all others from being written.
+                log.exception("event_failed")
+                metrics.EVENTS_DROPPED.labels("fault").inc()
+                continue
+            self._batch.append(Numbered(number, data))
+            size += len(data)
+            if len(self._batch) % MADE_IN_A_ROW == 0:
+                await asyncio.sleep(0)
+        metrics.EVENTS_QUEUED.set(len(self._queue) + len(self._batch))
+
+    async def _write(self) -> bool:
+        """Write the batch in hand; False when Redis did not take it (or did not say so)."""
+        if not self._batch:
+            return True
+        length = self._settings().stream_max_length
+        try:
+            await append(self._redis, self._queue.writer, self._batch, length)
+        except StoreUnavailable as error:
+            metrics.EVENTS_QUEUED.set(len(self._queue) + len(self._batch))
+            if not self._held:
+                log.warning("events_held", reason=error.trouble, detail=error.detail[:200])
+            self._held = True
+            return False
+        metrics.EVENTS_WRITTEN.inc(len(self._batch))
+        self._batch.clear()
+        metrics.EVENTS_QUEUED.set(len(self._queue))
+        if self._held:
+            log.info("events_flow_again")
+        self._held = False
+        return True

@@ -1,0 +1,253 @@
+"""Which edges can serve? One worker probes them for all, and everyone knows what it found.
+
+Whoever holds the lease in Redis probes, and shares what it finds; the others look it up about twice
+a second, and at once when they are told of news. When Redis cannot be asked, every worker probes
+for itself, beginning with what was last shared; when it is back, one of them is elected again.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import Mapping
+from random import SystemRandom
+from typing import Literal
+
+import structlog
+
+from gateway.background.fleet import FleetKeeper
+from gateway.background.probe import Seen, target_of
+from gateway.background.probing import Probing, Watched, rules_of
+from gateway.config.health_settings import HealthSettings
+from gateway.edge.edge import Edge
+from gateway.edge.fleet import UP, Fleet
+from gateway.edge.health import UNKNOWN, condition, is_plain
+from gateway.edge.live import Head
+from gateway.observe import metrics
+from gateway.store.connection.protocol import Store, StoreUnavailable
+from gateway.store.coordination.bus import Bus
+from gateway.store.coordination.health_board import DEADLINE_S, Finding, HealthBoard, decode, encode
+
+LOOK_S = 0.5
+"""How often the lease and what was found are looked at, more or less."""
+REPEAT_S = 10.0
+"""How often what was found is written again, changed or not: it expires."""
+REST_S = 0.02
+"""The least time between two looks, however much happens."""
+RESTS = 5
+"""After a look that took long, the rest is so many times as long."""
+
+Role = Literal["idle", "prober", "follower", "alone"]
+"""``alone``: it probes for itself, because there is no Redis to share anything over."""
+
+log = structlog.get_logger()
+_random = SystemRandom()
+
+
+class HealthWatch:
+    """Tells the fleet's keeper how the edges are. ``role`` is this worker's part in it now."""
+
+    def __init__(
+        self, store: Store, keeper: FleetKeeper, settings: HealthSettings, bus: Bus | None
+    ) -> None:
+        """``bus`` brings news sooner; without one they are found by looking."""
+        commands = store.redis
+        self._board = HealthBoard(commands, secrets.token_hex(8)) if commands is not None else None
+        self._bus = bus
+        self._keeper = keeper
+        self._settings = settings
+        self._edges: dict[str, Watched] = {}
+        self.role: Role = "idle"
+        self._news = asyncio.Event()
+        self._probing = Probing(settings, self._news.set)
+        self._read: bytes | None = None
+        self._written = b""
+        self._written_at = 0.0
+        self._told: Mapping[str, str] = {}
+        self._announced: Mapping[str, str] = {}
+        self._aimed: tuple[Edge, ...] = ()
+        self._aim(keeper.fleet)
+        keeper.on_change(self._aim)
+
+    def configure(self, settings: HealthSettings) -> None:
+        """Go on under another config."""
+        self._settings = self._probing.settings = settings
+        self._aimed = ()
+        self._aim(self._keeper.fleet)
+        self._news.set()
+
+    async def first_look(self) -> None:
+        """Begin with what other workers have found, before the first player asks."""
+        if self._board is not None and self._edges:
+            try:
+                _, states = await self._board.campaign(stand=False)
+            except StoreUnavailable:
+                return  # the first turn of ``run`` meets it again
+            self._adopt(states)
+            self._judge()
+
+    async def run(self) -> None:
+        """Probe or follow until cancelled; then let the lease go."""
+        loop = asyncio.get_running_loop()
+        listener = asyncio.create_task(self._listen())
+        try:
+            while True:
+                started = loop.time()
+                await self._turn()
+                look_s = LOOK_S * _random.uniform(0.8, 1.2)
+                # Thousands of edges that die one by one must not keep this worker from its players.
+                rest_s = min(max(REST_S, RESTS * (loop.time() - started)), look_s)
+                await asyncio.sleep(rest_s)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(look_s - rest_s):
+                        await self._news.wait()
+                self._news.clear()
+        finally:
+            listener.cancel()
+            await self._probing.stop()
+            await self._release()
+
+    async def _turn(self) -> None:
+        """One look at everything."""
+        await self._play(await self._elected())
+        self._judge()
+        if self.role == "prober":
+            await self._share()
+
+    async def _elected(self) -> Role:
+        """Which part this worker has now."""
+        if not self._edges:
+            await self._release()
+            return "idle"
+        if self._board is None:
+            return "alone"
+        try:
+            held, states = await self._board.campaign(stand=True)
+        except StoreUnavailable:
+            return "alone"
+        if not held:
+            self._adopt(states)
+            return "follower"
+        if self.role in {"idle", "follower"}:
+            self._adopt(states)
+        return "prober"
+
+    async def _play(self, role: Role) -> None:
+        if role in {"prober", "alone"}:
+            self._probing.start(self._edges)
+        elif self._probing.running:
+            await self._probing.stop()
+        if role == self.role:
+            return
+        self.role = role
+        self._written = b""  # whoever begins to probe says first what it knows
+        metrics.IS_PROBER.set(role in {"prober", "alone"})
+        log.info("health_role", role=role, edges=len(self._edges))
+
+    def _aim(self, fleet: Fleet) -> None:
+        """Watch the edges of this fleet. What is known of one that stays is kept."""
+        if fleet.edges == self._aimed:
+            return
+        self._aimed = fleet.edges
+        found: dict[str, Watched] = {}
+        for edge in fleet.edges:
+            target = target_of(edge, self._settings.path)
+            if target is None:
+                continue
+            known = self._edges.get(edge.id)
+            found[edge.id] = (
+                known if known is not None and known.target == target else Watched(target)
+            )
+        if found.keys() != self._edges.keys() or any(
+            self._edges[edge_id] is not watched for edge_id, watched in found.items()
+        ):
+            self._edges = found
+            self._read = None  # what was read before may tell of an edge that is new here
+            self._news.set()
+
+    def _adopt(self, states: bytes | None) -> None:
+        """Believe what the prober found. Where it has said nothing, what is known here holds."""
+        if states is None or states == self._read:
+            return
+        found = decode(states)
+        if found is None:
+            metrics.STORE_GARBAGE.inc()
+            self._read = states
+            return
+        self._read = states
+        for edge_id, watched in self._edges.items():
+            finding = found.get(edge_id)
+            if finding is None or finding.target != watched.target.mark:
+                watched.health, watched.seen = UNKNOWN, None
+            else:
+                watched.health, watched.seen = finding.health, finding.head
+
+    def _judge(self) -> None:
+        """Tell the keeper, and the metrics."""
+        rules, now_s = rules_of(self._settings), time.time()
+        conditions = {
+            edge_id: condition(watched.health, rules, now_s)
+            for edge_id, watched in self._edges.items()
+        }
+        states = {edge_id: one.state for edge_id, one in conditions.items()}
+        if states != self._told:
+            for edge_id in self._told.keys() | states.keys():
+                value = _STATE_VALUES[states.get(edge_id, "up")]
+                metrics.EDGE_STATE.labels(edge_id).set(value)
+            self._told = states
+        self._keeper.judged("health", {name: one for name, one in conditions.items() if one != UP})
+
+    async def _share(self) -> None:
+        """Write what was found when it has changed, or is about to be forgotten; tell of news."""
+        if self._board is None:
+            return
+        value = encode(self._findings())
+        now = asyncio.get_running_loop().time()
+        if value == self._written and now - self._written_at < REPEAT_S:
+            return
+        try:
+            accepted = await self._board.publish(value)
+        except StoreUnavailable:
+            return  # the next turn meets it again
+        if not accepted:
+            return
+        self._written, self._written_at, self._read = value, now, value
+        if self._told != self._announced and self._bus is not None:
+            self._announced = self._told
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DEADLINE_S):
+                    await self._bus.publish("edges", b"health")
+
+    def _findings(self) -> Mapping[str, Finding]:
+        rules, now_s = rules_of(self._settings), time.time()
+        return {
+            edge_id: Finding(watched.target.mark, watched.health, _head(watched.seen))
+            for edge_id, watched in self._edges.items()
+            if not is_plain(watched.health, rules, now_s)
+        }
+
+    async def _listen(self) -> None:
+        """Look at once when somebody says that edges changed."""
+        if self._bus is None:
+            return
+        subscription = self._bus.subscribe("edges")
+        try:
+            async for _ in subscription:
+                self._news.set()
+        finally:
+            subscription.close()
+
+    async def _release(self) -> None:
+        if self._board is None or self.role != "prober":
+            return
+        try:
+            await self._board.release()
+        except StoreUnavailable:
+            return  # it expires by itself
+
+
+_STATE_VALUES: Mapping[str, float] = {"up": 1.0, "degraded": 0.5, "down": 0.0}
+
+
+def _head(seen: Seen | Head | None) -> Head | None:
+    return seen.head if isinstance(seen, Seen) else seen

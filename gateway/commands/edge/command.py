@@ -1,0 +1,147 @@
+"""The words of ``gateway edge``: what may be said, and what comes out."""
+
+import asyncio
+import os
+import secrets
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from gateway.config.load import Loaded, load
+from gateway.config.problem import ConfigError
+from gateway.config.registration import MAX_TTL_S, MIN_TTL_S, checked_ids, facts_of
+from gateway.observe import logs
+
+_CONFIG = click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The TOML file; without it, the shipped defaults.",
+)
+_IDS = click.argument("ids", metavar="ID...", nargs=-1, required=True)
+_MIN_INTERVAL_S = 0.1
+
+
+@click.group()
+def edge() -> None:
+    """Register, drain and list edges. Needs the Redis that the gateways use."""
+
+
+@edge.command()
+@click.option("--id", "edge_id", required=True, help="Name of the edge, unlike that of any other.")
+@click.option("--url", required=True, help="Where players fetch media.")
+@click.option("--latitude", type=float, help="Degrees; north is positive.")
+@click.option("--longitude", type=float, help="Degrees; east is positive.")
+@click.option("--country", "countries", multiple=True, help="Served first; may be repeated.")
+@click.option("--continent", "continents", multiple=True, help="Served first; may be repeated.")
+@click.option("--weight", type=int, help="Share of the viewers among equal edges; 100.")
+@click.option("--fallback", is_flag=True, default=None, help="Serves unknown places.")
+@click.option("--capacity-mbps", type=float, help="What its sessions may need together.")
+@click.option("--health-url", help="What probes ask for, relative to the url or absolute.")
+@click.option("--health-playlist", help="A media playlist that probes read, below the url.")
+@click.option(
+    "--interval",
+    "interval_s",
+    type=click.FloatRange(_MIN_INTERVAL_S, MAX_TTL_S),
+    default=2.0,
+    show_default=True,
+    help="Seconds between heartbeats.",
+)
+@click.option(
+    "--ttl",
+    "ttl_s",
+    type=click.FloatRange(MIN_TTL_S, MAX_TTL_S),
+    default=6.0,
+    show_default=True,
+    help="Seconds after the last heartbeat until the edge is gone.",
+)
+@click.option("--once", is_flag=True, help="One heartbeat, and end; for cron, with a longer --ttl.")
+@_CONFIG
+def register(
+    config: Path | None, interval_s: float, ttl_s: float, *, once: bool, **table: object
+) -> None:
+    """Register an edge, and keep it registered until told to stop (SIGTERM, Ctrl-C)."""
+    from gateway.commands.edge.heartbeat import Heartbeats, say_once, say_until_stopped  # noqa: PLC0415
+
+    loaded = _loaded(config)
+    owner = "" if once else secrets.token_hex(8)
+    given = {key: value for key, value in table.items() if value is not None and value != ()}
+    edge_id = given["id"] = str(given.pop("edge_id"))
+    try:
+        facts = facts_of(given, ttl_s, owner)
+    except ConfigError as error:
+        _fail(str(error))
+    beats = Heartbeats(edge_id, facts, 0.0 if once else interval_s, ttl_s)
+    if beats.interval_s > ttl_s / 2:
+        _fail(f"--interval: more than half of --ttl; allowed: up to {ttl_s / 2:g}")
+    if not once:
+        logs.configure(loaded.settings.log.level, loaded.settings.log.format)
+    _run(say_once(loaded, beats) if once else say_until_stopped(loaded, beats))
+    if once:
+        click.echo(f"{beats.edge_id}: registered for {ttl_s:g} s")
+
+
+@edge.command()
+@_IDS
+@click.option("--why", default="drained by an operator", show_default=True, help="For people.")
+@_CONFIG
+def drain(ids: tuple[str, ...], why: str, config: Path | None) -> None:
+    """Send new sessions elsewhere; those that play stay. An ID may be that of an edge, or of a
+    table with dns: then it means all its edges."""
+    from gateway.commands.edge import drains  # noqa: PLC0415
+
+    _check(ids)
+    _run(drains.drain(_loaded(config), ids, why[:200]))
+    click.echo("\n".join(f"{each}: drained" for each in ids))
+
+
+@edge.command()
+@_IDS
+@_CONFIG
+def undrain(ids: tuple[str, ...], config: Path | None) -> None:
+    """Take drains back."""
+    from gateway.commands.edge import drains  # noqa: PLC0415
+
+    _check(ids)
+    _run(drains.undrain(_loaded(config), ids))
+    click.echo("\n".join(f"{each}: no longer drained" for each in ids))
+
+
+@edge.command("list")
+@_CONFIG
+def list_edges(config: Path | None) -> None:
+    """Show all edges: where they are from, how they are, and why."""
+    from gateway.commands.edge import drains  # noqa: PLC0415
+
+    click.echo(_run(drains.listing(_loaded(config))))
+
+
+def _run(work: "Coroutine[Any, Any, str | None]") -> str | None:
+    from gateway.commands.edge.reach import RosterError  # noqa: PLC0415
+
+    try:
+        return asyncio.run(work)
+    except RosterError as error:
+        _fail(f"error: {error}")
+
+
+def _check(ids: tuple[str, ...]) -> None:
+    try:
+        checked_ids(ids)
+    except ConfigError as error:
+        _fail(str(error))
+
+
+def _loaded(path: Path | None) -> Loaded:
+    logs.configure("error", "console")
+    try:
+        return load(path, os.environ)
+    except ConfigError as error:
+        _fail(str(error))
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(1)

@@ -1,0 +1,61 @@
+"""``gateway edge drain``, ``undrain`` and ``list``."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from gateway.background.edge_register import condition_of
+from gateway.background.survey import survey
+from gateway.commands.edge.reach import announce, reached
+from gateway.config.load import Loaded
+from gateway.edge.fleet import Condition
+from gateway.store.coordination import register
+
+_HEAD = ("id", "url", "finder", "state", "why")
+
+
+async def drain(loaded: Loaded, ids: Sequence[str], why: str) -> None:
+    """New sessions go elsewhere, until it is taken back. Raises RosterError."""
+    async with reached(loaded) as (_, commands):
+        await register.drain(commands, ids, why)
+        await announce(commands, "drain", ids[0])
+
+
+async def undrain(loaded: Loaded, ids: Sequence[str]) -> None:
+    """Take drains back. Raises RosterError."""
+    async with reached(loaded) as (_, commands):
+        await register.undrain(commands, ids)
+        await announce(commands, "undrain", ids[0])
+
+
+async def listing(loaded: Loaded) -> str:
+    """A table of all edges, and of the drains that no edge has, for a terminal. Raises
+    RosterError."""
+    async with reached(loaded) as (store, commands):
+        keeper = await survey(loaded, store)
+        drains = (await register.read(commands)).drains or {}
+    fleet = keeper.fleet
+    rows = [_HEAD]
+    named = {edge.template for edge in fleet.edges}
+    for edge, condition in zip(fleet.edges, fleet.conditions, strict=True):
+        finder = keeper.finder_of(edge.id) or "-"
+        rows.append((edge.id, edge.url, finder, _state(condition), _why(condition)))
+    for key, entry in sorted(drains.items()):
+        edge_id, found = key.decode("ascii", "replace"), register.drain_of(entry)
+        known = edge_id in fleet.positions or edge_id in named
+        if found is not None and found.drained and not known and edge_id.isprintable():
+            rows.append((edge_id, "-", "-", "drained", _why(condition_of(found))))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD) - 1)]
+    return "\n".join(
+        "  ".join((*map(str.ljust, row[:-1], widths), row[-1])).rstrip() for row in rows
+    )
+
+
+def _state(condition: Condition) -> str:
+    return f"{condition.state}, full" if condition.full else condition.state
+
+
+def _why(condition: Condition) -> str:
+    if condition.since_s is None:
+        return condition.why
+    since = datetime.fromtimestamp(condition.since_s, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return f"{condition.why}, since {since}" if condition.why else f"since {since}"

@@ -1,0 +1,241 @@
+"""Why would this player get this? The real request path, asked without a running gateway.
+
+Where the config names a Redis, what the running gateways have found out is read from it: the states
+of edges, drains and registrations, leases, what is remembered of the session. Nothing is written
+there but copies that any gateway would write. Edges are not probed; an origin is asked where the
+config names one.
+"""
+
+import contextlib
+import json
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from urllib.parse import quote, urlencode
+
+from starlette.types import ASGIApp, Message
+
+from gateway.app import Application, build
+from gateway.background.survey import survey
+from gateway.config.load import Loaded
+from gateway.edge.fleet import UP
+from gateway.source.source import BadSourceError, NoSuchAssetError
+from gateway.store.caches.sessions import Sessions
+from gateway.store.connection.memory import MemoryStore
+from gateway.store.connection.protocol import StoreUnavailable
+
+_WIDTH = 10
+_OWN_STORES = ("embedded", "memory")
+"""Stores that live and die with a gateway, so that nobody else can ask them."""
+_ABOUT_THE_ANSWER = {"accept-encoding", "if-none-match", "range"}
+"""Request headers that shape the answer's form and not the decision; copied along with others."""
+
+
+class ExplainError(ValueError):
+    """The question cannot be answered; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Who asks for what. ``headers`` are ``Name: value`` texts; ``query`` is a query string."""
+
+    asset: str
+    user_agent: str
+    address: str
+    speed_kbps: float | None = None
+    session: str | None = None
+    query: str = ""
+    headers: tuple[str, ...] = ()
+    manifest: bool = False
+    offline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+async def explain_decision(loaded: Loaded, question: Question) -> str:
+    """The decision, every step's reason, and the faults of the source, as text for a terminal.
+
+    With ``offline`` no Redis is asked. Raises :class:`ExplainError`.
+    """
+    headers = _headers(question)
+    question = replace(question, asset=question.asset.removesuffix(".m3u8"))
+    live = _url_of(loaded) not in _OWN_STORES and not question.offline
+    app = build(loaded, store_url=None if live else "memory")
+    try:
+        if live:
+            await app.gateway.store.start()
+        seen = await _see(app, loaded, question.session)
+        return await _explained(app, question, headers, seen)
+    finally:
+        await app.gateway.runtime.source.close()
+        await app.gateway.store.close()
+
+
+def _url_of(loaded: Loaded) -> str:
+    return loaded.settings.store.url.get_secret_value()
+
+
+async def _see(app: Application, loaded: Loaded, session: str | None) -> list[str]:
+    """Take over what the running gateways know; rows that say what could be found out."""
+    store, ttl_s = app.gateway.store, loaded.settings.store.session_ttl_s
+    keeper = await survey(loaded, store)
+    app.use_fleet(keeper.fleet)
+    own = MemoryStore()
+    app.gateway.sessions = Sessions(own, ttl_s)
+    if store.redis is None:
+        url = _url_of(loaded)
+        why = f"{url}, which only its gateway can ask" if url in _OWN_STORES else "not asked"
+        return [_row("store", f"{why}; edges count as up")]
+    if store.state == "down":
+        return [_row("store", f"cannot be asked ({store.trouble}); edges count as up")]
+    if session is not None:
+        with contextlib.suppress(StoreUnavailable):
+            remembered = await store.get_session(session)
+            if remembered is not None:
+                own.put_session_later(session, remembered, ttl_s)
+    conditions = zip(keeper.fleet.edges, keeper.fleet.conditions, strict=True)
+    others = [f"{edge.id} {condition}" for edge, condition in conditions if condition != UP]
+    return [
+        _row("store", f"asked; {len(keeper.fleet.edges)} edges, {len(others)} of them not just up"),
+        *(_row("", text) for text in others),
+    ]
+
+
+async def _explained(
+    app: Application, question: Question, headers: list[tuple[bytes, bytes]], seen: list[str]
+) -> str:
+    decision = await _ask(app, f"/v1/play/{question.asset}", question, headers)
+    if decision.status != 200:  # noqa: PLR2004
+        problem = json.loads(decision.body)
+        raise ExplainError(f"{problem['status']} {problem['title']}: {problem['detail']}")
+    lines = [*_summary(decision), *seen, "", *_ladder(decision), "", *_reasons(decision)]
+    lines += await _faults(app, question)
+    if question.manifest:
+        playlist = await _ask(app, f"/v1/play/{question.asset}.m3u8", question, headers)
+        lines += ["", playlist.body.decode()]
+    return "\n".join(lines)
+
+
+def _headers(question: Question) -> list[tuple[bytes, bytes]]:
+    try:
+        ip_address(question.address)
+    except ValueError as error:
+        raise ExplainError(
+            f"--ip {question.address!r}: allowed is an IPv4 or IPv6 address"
+        ) from error
+    headers = [("user-agent", question.user_agent)] if question.user_agent else []
+    for text in question.headers:
+        name, colon, value = text.partition(":")
+        if not colon or not name.strip():
+            raise ExplainError(f"--header {text!r}: allowed is 'Name: value'")
+        if name.strip().lower() not in _ABOUT_THE_ANSWER:
+            headers.append((name.strip().lower(), value.strip()))
+    try:
+        return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    except UnicodeEncodeError as error:
+        raise ExplainError("headers: allowed are Latin-1 characters") from error
+
+
+async def _ask(
+    app: ASGIApp, path: str, question: Question, headers: list[tuple[bytes, bytes]]
+) -> _Answer:
+    """One request through the whole application, as a server would make it."""
+    own = {"speed": question.speed_kbps, "session": question.session}
+    query = "&".join(
+        part
+        for part in (
+            urlencode({name: value for name, value in own.items() if value is not None}),
+            question.query.removeprefix("?"),
+            "fields=",  # of a repeated parameter the last counts: every member is wanted
+        )
+        if part
+    )
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": quote(path).encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "headers": [(b"host", b"gateway.invalid"), *headers],
+        "client": (question.address, 0),
+        "server": ("gateway.invalid", 80),
+    }
+    answer = _Answer(0, {}, b"")
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        nonlocal answer
+        if message["type"] == "http.response.start":
+            found = {name.decode(): value.decode("latin-1") for name, value in message["headers"]}
+            answer = replace(answer, status=message["status"], headers=found)
+        else:
+            answer = replace(answer, body=answer.body + message.get("body", b""))
+
+    await app(scope, receive, send)
+    return answer
+
+
+def _summary(answer: _Answer) -> list[str]:
+    decision = json.loads(answer.body)
+    profile, client = decision["quality_profile"], decision["client"]
+    caps = [
+        text
+        for text, value in (
+            (f"{profile['max_bitrate_kbps']} kbit/s", profile["max_bitrate_kbps"]),
+            (f"{profile['max_height']}p", profile["max_height"]),
+        )
+        if value is not None
+    ]
+    speed = (
+        "unknown"
+        if client["speed_kbps"] is None
+        else f"{client['speed_kbps']} kbit/s ({client['speed_source']})"
+    )
+    rows = (
+        ("asset", decision["asset"]),
+        ("device", f"{client['device']}, {client['os'] or 'OS unknown'}"),
+        ("place", f"{client['country'] or '?'} / {client['continent'] or '?'}"),
+        ("speed", speed),
+        ("profile", f"{profile['name']} (at most {', '.join(caps) or 'anything'})"),
+        ("edge", f"{decision['edges'][0]} ({decision['cdn_endpoint']})"),
+        ("then", ", ".join(decision["edges"][1:]) or "no other"),
+    )
+    return [_row(name, value) for name, value in rows]
+
+
+def _row(name: str, value: str) -> str:
+    return f"{name:<{_WIDTH}}{value}"
+
+
+def _ladder(answer: _Answer) -> list[str]:
+    lines = ["ladder (first = start)"]
+    for rung in json.loads(answer.body)["ladder"]:
+        height = "-" if rung["height"] is None else f"{rung['height']}p"
+        kbps = rung["bandwidth"] // 1000
+        lines.append(f"  {height:>6} {kbps:>7} kbit/s  {rung['codecs'] or '-':<30} {rung['uri']}")
+    return lines
+
+
+def _reasons(answer: _Answer) -> list[str]:
+    return ["reasons", *(f"  {reason}" for reason in json.loads(answer.body)["reasons"])]
+
+
+async def _faults(app: Application, question: Question) -> list[str]:
+    """What is wrong with the source's playlist, though it is served."""
+    try:
+        source = await app.gateway.runtime.source.load(question.asset)
+    except (NoSuchAssetError, BadSourceError) as error:  # it was there a moment ago
+        raise ExplainError(str(error)) from error
+    if not source.playlist.faults:
+        return []
+    return ["", "faults of the source", *(f"  {fault}" for fault in source.playlist.faults)]

@@ -1,0 +1,78 @@
+"""How did the last seconds of decisions divide over edges, profiles, countries …?"""
+
+from collections import Counter, OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.store.events.event import Event
+
+DIMENSIONS = ("edge", "profile", "country", "device", "cache")
+UNKNOWN = "?"
+REMEMBERED_WRITERS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How often a name was chosen, and which part of all that is (0 to 1)."""
+
+    name: str
+    count: int
+    share: float
+
+
+class Window:
+    """Counts of the last ``seconds`` seconds, one bucket for each second."""
+
+    def __init__(self, seconds: int) -> None:
+        self._seconds = seconds
+        self._buckets: dict[int, dict[str, Counter[str]]] = {}
+
+    def add(self, event: Event, time_s: float) -> None:
+        """Count an event that Redis took at ``time_s`` (Unix time)."""
+        bucket = self._buckets.get(int(time_s))
+        if bucket is None:
+            bucket = self._buckets[int(time_s)] = {name: Counter() for name in DIMENSIONS}
+        for name, counter in bucket.items():
+            counter[getattr(event, name) or UNKNOWN] += 1
+
+    def shares(self, now_s: float) -> tuple[int, Mapping[str, tuple[Share, ...]]]:
+        """How many events there were up to ``now_s``, and their shares by dimension, the largest
+        first. What is older is forgotten."""
+        oldest = int(now_s) - self._seconds
+        self._buckets = {second: kept for second, kept in self._buckets.items() if second > oldest}
+        total = sum(bucket["edge"].total() for bucket in self._buckets.values())
+        return total, {name: self._of(name, total) for name in DIMENSIONS}
+
+    def _of(self, dimension: str, total: int) -> tuple[Share, ...]:
+        counts: Counter[str] = Counter()
+        for bucket in self._buckets.values():
+            counts.update(bucket[dimension])
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        return tuple(Share(name, count, count / total) for name, count in ranked)
+
+
+class Gaps:
+    """Which events never arrived, and which came twice? Writers number theirs from 1 on, before
+    anything can be lost, and the stream keeps their order."""
+
+    def __init__(self) -> None:
+        self.lost = 0
+        self._last: OrderedDict[bytes, int] = OrderedDict()
+
+    def is_new(self, event_id: bytes) -> bool:
+        """Whether the event was not seen before; counts those before it that are missing.
+
+        Raises ValueError when ``event_id`` is not ``<writer>-<number>``.
+        """
+        writer, _, digits = event_id.rpartition(b"-")
+        number = int(digits)
+        last = self._last.get(writer)
+        if last is not None and number <= last:
+            return False
+        if last is not None:
+            self.lost += number - last - 1
+        self._last[writer] = number
+        self._last.move_to_end(writer)
+        if len(self._last) > REMEMBERED_WRITERS:
+            self._last.popitem(last=False)
+        return True

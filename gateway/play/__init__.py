@@ -1,0 +1,1 @@
+"""One player's request becomes one reply. Knows neither ASGI nor uvicorn."""

@@ -1,0 +1,70 @@
+"""Finished manifests: bytes, entity tags and codings, made once and kept boundedly."""
+
+from collections.abc import Hashable
+from hashlib import blake2b
+
+from cachetools import LRUCache
+
+from gateway.play.compression import encode
+
+MAX_BYTES = 24 * 1024 * 1024
+_OVERHEAD = 1_000
+
+
+class Body:
+    """One finished manifest in every coding that was asked for so far."""
+
+    __slots__ = ("_coded", "_digest")
+
+    def __init__(self, data: bytes) -> None:
+        """``data`` is the manifest without any content coding."""
+        self._coded = {"identity": data}
+        self._digest = blake2b(data, digest_size=12).hexdigest()
+
+    @property
+    def identity(self) -> bytes:
+        """The manifest without any content coding."""
+        return self._coded["identity"]
+
+    def coded(self, coding: str) -> bytes:
+        """The bytes in ``coding``."""
+        found = self._coded.get(coding)
+        if found is None:
+            found = self._coded[coding] = encode(self.identity, coding)
+        return found
+
+    def etag(self, coding: str) -> str:
+        """A strong entity tag: it names the bytes in that coding (RFC 9110, 8.8.3.3)."""
+        suffix = "" if coding == "identity" else f"-{coding}"
+        return f'"{self._digest}{suffix}"'
+
+
+class Bodies:
+    """A cache of finished manifests, bounded by bytes."""
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        """``max_bytes`` bounds the manifests held, codings included by estimate."""
+        self._known: LRUCache[Hashable, Body] = LRUCache(max_bytes, getsizeof=_size)
+
+    def get(self, key: Hashable) -> Body | None:
+        """The manifest kept under ``key``."""
+        return self._known.get(key)
+
+    def put(self, key: Hashable, data: bytes) -> Body:
+        """Keep ``data`` if it is not larger than the whole cache."""
+        body = Body(data)
+        if _size(body) <= self._known.maxsize:
+            self._known[key] = body
+        return body
+
+
+def _size(body: Body) -> int:
+    """Twice the plain bytes: the codings together are smaller than the manifest itself."""
+    return 2 * len(body.identity) + _OVERHEAD
+
+
+def matches(if_none_match: str, etag: str) -> bool:
+    """Weak comparison of ``If-None-Match`` with our tag (RFC 9110, 13.1.2)."""
+    if if_none_match.strip() == "*":
+        return True
+    return any(part.strip().removeprefix("W/") == etag for part in if_none_match.split(","))

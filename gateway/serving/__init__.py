@@ -1,0 +1,1 @@
+"""Sockets and processes: how the gateway listens. uvicorn is known here alone."""

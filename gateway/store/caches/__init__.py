@@ -1,0 +1,1 @@
+"""What the store remembers so that it need not be worked out or fetched again."""

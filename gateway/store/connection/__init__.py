@@ -1,0 +1,1 @@
+"""How the gateway reaches Redis: connections, pipelining, deadlines, and stand-ins without it."""

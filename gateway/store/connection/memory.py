@@ -1,0 +1,132 @@
+"""What if there is no Redis? The same store inside one process, bounded in bytes and in time."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+from gateway.store.connection.keys import decision_key, session_key, source_key
+from gateway.store.connection.protocol import (
+    MAX_VALUE_BYTES,
+    SilentObserver,
+    State,
+    StoreObserver,
+    Trouble,
+)
+
+ENTRY_OVERHEAD_BYTES = 300
+"""Measured cost of one entry besides its value: name, record, dictionary slot."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    value: bytes
+    expires_at: float
+
+
+class MemoryStore:
+    """Values by name; the least recently used leave when ``max_bytes`` is reached.
+
+    ``clock`` gives seconds that never go back. Workers do not share it.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_bytes: int = 64 * 1024 * 1024,
+        clock: Callable[[], float] = monotonic,
+        observer: StoreObserver | None = None,
+    ) -> None:
+        self._max_bytes = max_bytes
+        self._clock = clock
+        self._observer = observer or SilentObserver()
+        self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
+        self._used_bytes = 0
+
+    @property
+    def redis(self) -> None:
+        """There is none."""
+        return
+
+    @property
+    def state(self) -> State:
+        """Always up."""
+        return "up"
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Never any."""
+        return None
+
+    @property
+    def used_bytes(self) -> int:
+        """What the entries take, overhead included; never more than ``max_bytes``."""
+        return self._used_bytes
+
+    async def start(self) -> None:
+        """Nothing to get ready."""
+
+    async def close(self) -> None:
+        """Forget everything."""
+        self._entries.clear()
+        self._used_bytes = 0
+
+    async def get_decision(self, key: str) -> bytes | None:
+        """See ``Store.get_decision``; never raises."""
+        return self._get("get_decision", decision_key(key))
+
+    async def get_session(self, session: str) -> bytes | None:
+        """See ``Store.get_session``; never raises."""
+        return self._get("get_session", session_key(session))
+
+    async def get_decisions(self, keys: Sequence[str]) -> list[bytes | None]:
+        """See ``Store.get_decisions``; never raises."""
+        return [self._get("get_decisions", decision_key(key)) for key in keys]
+
+    async def get_source(self, name: str) -> bytes | None:
+        """See ``Store.get_source``; never raises."""
+        return self._get("get_source", source_key(name))
+
+    def put_source_later(self, name: str, value: bytes, ttl_s: float) -> None:
+        """See ``Store.put_source_later``; stored at once."""
+        self._put("put_source", source_key(name), value, ttl_s)
+
+    def put_decision_later(self, key: str, value: bytes, ttl_s: float) -> None:
+        """See ``Store.put_decision_later``; stored at once."""
+        self._put("put_decision", decision_key(key), value, ttl_s)
+
+    def put_session_later(self, session: str, value: bytes, ttl_s: float) -> None:
+        """See ``Store.put_session_later``; stored at once."""
+        self._put("put_session", session_key(session), value, ttl_s)
+
+    async def flush(self) -> None:
+        """Nothing is ever under way."""
+
+    def _get(self, name: str, key: bytes) -> bytes | None:
+        entry = self._entries.get(key)
+        if entry is not None and entry.expires_at <= self._clock():
+            self._remove(key)
+            entry = None
+        if entry is None:
+            self._observer.operation(name, "miss", 0.0)
+            return None
+        self._entries.move_to_end(key)
+        self._observer.operation(name, "hit", 0.0)
+        return entry.value
+
+    def _put(self, name: str, key: bytes, value: bytes, ttl_s: float) -> None:
+        if len(value) > min(MAX_VALUE_BYTES, self._max_bytes - ENTRY_OVERHEAD_BYTES):
+            self._observer.operation(name, Trouble.OVERFLOW, 0.0)
+            self._observer.dropped(1)
+            return
+        self._remove(key)
+        self._entries[key] = _Entry(value, self._clock() + ttl_s)
+        self._used_bytes += len(value) + ENTRY_OVERHEAD_BYTES
+        while self._used_bytes > self._max_bytes:
+            self._remove(next(iter(self._entries)))
+        self._observer.operation(name, "stored", 0.0)
+
+    def _remove(self, key: bytes) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._used_bytes -= len(entry.value) + ENTRY_OVERHEAD_BYTES

@@ -1,0 +1,367 @@
+"""What does Redis remember, and can it be asked at all right now?
+
+Requests use a connection that is already open and known to answer, or are told at once that there
+is none. One background task opens it, asks it something twice a second, and opens another when it
+broke; so a Redis that is gone, frozen, slow, full or loading costs a request at most its deadline,
+a few requests in a row at most that, and the rest nothing.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from functools import partial
+from random import SystemRandom
+
+import structlog
+from redis.exceptions import NoScriptError, ResponseError
+
+from gateway.store.connection.address import CONNECT_TIMEOUT_S, connections, shown_url
+from gateway.store.connection.embedded import EmbeddedServer
+from gateway.store.connection.keys import PROBE, decision_key, session_key, source_key
+from gateway.store.connection.pipeline import Pipeline, classify
+from gateway.store.connection.protocol import (
+    MAX_VALUE_BYTES,
+    Commands,
+    Reply,
+    Script,
+    SilentObserver,
+    State,
+    StoreObserver,
+    StoreUnavailable,
+    Trouble,
+)
+from gateway.store.connection.writes import DELAY_S, MAX_BYTES, MAX_WRITES, SET_ALL, Write, words_of
+
+PROBE_INTERVAL_S = 0.5
+PROBE_TTL_MS = b"10000"
+FIRST_BACKOFF_S = 0.25
+MAX_BACKOFF_S = 1.0
+
+STEADY_S = 2.0
+"""A connection that lived this long is replaced without a pause, and a Redis that refused writes
+is not written to again for as long: one that is on the edge must not fill the log."""
+
+MAX_DETAIL_CHARS = 200
+
+_log = structlog.get_logger(__name__)
+_random = SystemRandom()
+
+
+class RedisStore:
+    """Decisions and sessions in Redis or Valkey, at ``redis://``, ``rediss://`` or ``unix://``.
+
+    ``timeout_s`` is the deadline of every operation as its caller sees it. With ``server`` the
+    store starts that server first and stops it last. A ``quiet`` one logs nothing.
+
+    Raises StoreError when the URL is not one.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_s: float = 0.02,
+        observer: StoreObserver | None = None,
+        server: EmbeddedServer | None = None,
+        quiet: bool = False,
+    ) -> None:
+        self._url = url
+        self._quiet = quiet
+        self._shown_url = shown_url(url)
+        self._timeout_s = timeout_s
+        self._observer = observer or SilentObserver()
+        self._server = server
+        self.connect = connections(url)
+        self._pipeline: Pipeline | None = None
+        self._supervisor: asyncio.Task[None] | None = None
+        self._known = asyncio.Event()
+        self._state: State = "down"
+        self._trouble: Trouble | None = Trouble.CONNECTING
+        self._hold_writes_until = 0.0
+        self._waiting: dict[bytes, Write] = {}
+        self._waiting_bytes = 0
+        self._sending: asyncio.TimerHandle | None = None
+        self._sent_again = False
+
+    def beside(self, timeout_s: float) -> "RedisStore":
+        """Another store on the same server, with a connection and a deadline of its own. What is
+        to be said of the server, this one says."""
+        return RedisStore(self._url, timeout_s=timeout_s, quiet=True)
+
+    @property
+    def state(self) -> State:
+        """See ``Store.state``."""
+        return self._state
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """See ``Store.trouble``."""
+        return self._trouble
+
+    async def start(self) -> None:
+        """See ``Store.start``. Returns when the first attempt to connect has ended."""
+        if self._server is not None:
+            await asyncio.to_thread(self._server.start)
+        self._supervisor = asyncio.create_task(self._supervise(), name="store supervisor")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._known.wait(), 2 * CONNECT_TIMEOUT_S)
+
+    async def close(self) -> None:
+        """See ``Store.close``."""
+        with contextlib.suppress(StoreUnavailable):
+            await self.flush()
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.gather(self._supervisor, return_exceptions=True)
+        self._state, self._trouble = "down", Trouble.CLOSED
+        if self._server is not None:
+            await asyncio.to_thread(self._server.stop)
+
+    async def get_decision(self, key: str) -> bytes | None:
+        """See ``Store.get_decision``."""
+        return await self._get("get_decision", decision_key(key))
+
+    async def get_session(self, session: str) -> bytes | None:
+        """See ``Store.get_session``."""
+        return await self._get("get_session", session_key(session))
+
+    def put_decision_later(self, key: str, value: bytes, ttl_s: float) -> None:
+        """See ``Store.put_decision_later``."""
+        self._put("put_decision", decision_key(key), value, ttl_s)
+
+    def put_session_later(self, session: str, value: bytes, ttl_s: float) -> None:
+        """See ``Store.put_session_later``."""
+        self._put("put_session", session_key(session), value, ttl_s)
+
+    async def get_source(self, name: str) -> bytes | None:
+        """See ``Store.get_source``."""
+        return await self._get("get_source", source_key(name))
+
+    def put_source_later(self, name: str, value: bytes, ttl_s: float) -> None:
+        """See ``Store.put_source_later``."""
+        self._put("put_source", source_key(name), value, ttl_s)
+
+    async def get_decisions(self, keys: Sequence[str]) -> list[bytes | None]:
+        """See ``Store.get_decisions``."""
+        reply = await self.ask("get_decisions", b"MGET", *map(decision_key, keys))
+        values = reply if isinstance(reply, list) else []
+        return [value if isinstance(value, bytes) else None for value in values]
+
+    @property
+    def redis(self) -> Commands:
+        """See ``Store.redis``."""
+        return self
+
+    async def ask(self, name: str, *words: bytes) -> Reply:
+        """See ``Commands.ask``."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        try:
+            reply = await self._ready().ask(*words)
+        except ResponseError as error:
+            trouble = classify(error, Trouble.REJECTED)
+            self._observer.operation(name, trouble, loop.time() - started)
+            raise StoreUnavailable(trouble, str(error)) from error
+        except StoreUnavailable as error:
+            self._observer.operation(name, error.trouble, loop.time() - started)
+            raise
+        self._observer.operation(name, "done", loop.time() - started)
+        return reply
+
+    async def run(self, script: Script, keys: Sequence[bytes], words: Sequence[bytes]) -> Reply:
+        """See ``Commands.run``."""
+        rest = (b"%d" % len(keys), *keys, *words)
+        try:
+            return await self.ask(script.name, b"EVALSHA", script.sha, *rest)
+        except StoreUnavailable as error:
+            if not isinstance(error.__cause__, NoScriptError):
+                raise
+        return await self.ask(script.name, b"EVAL", script.text, *rest)
+
+    def tell(self, name: str, *words: bytes) -> None:
+        """See ``Commands.tell``."""
+        started = asyncio.get_running_loop().time()
+        if self._state != "up" or self._pipeline is None:
+            self._give_up(name, self._trouble or Trouble.LOST, 0.0)
+            return
+        reply = self._pipeline.tell(*words)
+        reply.add_done_callback(partial(self._written, name, started))
+
+    async def flush(self) -> None:
+        """See ``Store.flush``. Replies come in order: after this one, all earlier ones are in."""
+        self._send_writes()
+        self._sent_again = False
+        await self._ready().tell(b"PING")
+        if self._sent_again:
+            await self._ready().tell(b"PING")
+
+    def _ready(self) -> Pipeline:
+        if self._pipeline is None:
+            raise StoreUnavailable(self._trouble or Trouble.LOST)
+        return self._pipeline
+
+    async def _get(self, name: str, key: bytes) -> bytes | None:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        try:
+            value = await self._ask(key)
+        except StoreUnavailable as error:
+            self._observer.operation(name, error.trouble, loop.time() - started)
+            raise
+        self._observer.operation(name, "miss" if value is None else "hit", loop.time() - started)
+        return value
+
+    async def _ask(self, key: bytes) -> bytes | None:
+        pipeline = self._ready()
+        try:
+            reply = await pipeline.ask(b"GET", key)
+        except ResponseError as error:
+            if _is_wrong_type(error):
+                return None  # not ours, so nothing is there; the next write replaces it
+            unavailable = StoreUnavailable(classify(error, Trouble.REJECTED), str(error))
+            pipeline.fail(unavailable.trouble, unavailable.detail)
+            raise unavailable from error
+        return reply if isinstance(reply, bytes) else None
+
+    def _put(self, name: str, key: bytes, value: bytes, ttl_s: float) -> None:
+        started = asyncio.get_running_loop().time()
+        if self._state != "up" or self._pipeline is None:
+            self._give_up(name, self._trouble or Trouble.LOST, 0.0)
+        elif len(value) > MAX_VALUE_BYTES:
+            self._give_up(name, Trouble.OVERFLOW, 0.0)
+        else:
+            self._waiting[key] = Write(name, value, max(1, round(ttl_s * 1000)), started)
+            self._waiting_bytes += len(value)
+            if len(self._waiting) >= MAX_WRITES or self._waiting_bytes >= MAX_BYTES:
+                self._send_writes()
+            elif self._sending is None:
+                self._sending = asyncio.get_running_loop().call_later(DELAY_S, self._send_writes)
+
+    def _send_writes(self) -> None:
+        """Send what waits to be written, in one command."""
+        if self._sending is not None:
+            self._sending.cancel()
+            self._sending = None
+        writes, self._waiting, self._waiting_bytes = self._waiting, {}, 0
+        if not writes:
+            return
+        if self._pipeline is None:
+            for write in writes.values():
+                self._give_up(write.name, self._trouble or Trouble.LOST, 0.0)
+            return
+        words = words_of(writes)
+        reply = self._pipeline.tell(b"EVALSHA", SET_ALL.sha, *words)
+        reply.add_done_callback(partial(self._all_written, self._pipeline, writes, words))
+
+    def _all_written(
+        self,
+        pipeline: Pipeline,
+        writes: Mapping[bytes, Write],
+        words: tuple[bytes, ...],
+        reply: asyncio.Future[Reply],
+    ) -> None:
+        if isinstance(reply.exception(), NoScriptError):  # a Redis that is new, or has forgotten
+            self._sent_again = True
+            again = pipeline.tell(b"EVAL", SET_ALL.text, *words)
+            again.add_done_callback(partial(self._all_written, pipeline, writes, words))
+            return
+        for write in writes.values():
+            self._written(write.name, write.asked_at, reply)
+
+    def _written(self, name: str, started: float, reply: asyncio.Future[Reply]) -> None:
+        seconds = asyncio.get_running_loop().time() - started
+        match reply.exception():
+            case None:
+                self._observer.operation(name, "stored", seconds)
+            case StoreUnavailable() as error:
+                self._give_up(name, error.trouble, seconds)
+            case error:
+                self._give_up(name, classify(error, Trouble.REJECTED), seconds)
+                self._refuse_writes(error)
+
+    def _give_up(self, name: str, trouble: Trouble, seconds: float) -> None:
+        self._observer.operation(name, trouble, seconds)
+        self._observer.dropped(1)
+
+    def _refuse_writes(self, error: BaseException) -> None:
+        self._hold_writes_until = asyncio.get_running_loop().time() + STEADY_S
+        if self._pipeline is not None:
+            self._enter("readonly", classify(error, Trouble.REJECTED), str(error))
+
+    async def _supervise(self) -> None:
+        loop = asyncio.get_running_loop()
+        backoff_s = 0.0
+        while True:
+            started = loop.time()
+            pipeline = Pipeline(self.connect(), timeout_s=self._timeout_s)
+            try:
+                await pipeline.open()
+                await self._watch(pipeline)
+            except StoreUnavailable as error:
+                self._hold_writes_until = 0.0
+                self._enter("down", error.trouble, error.detail)
+            finally:
+                self._pipeline = None
+                await pipeline.close()
+            if loop.time() - started > STEADY_S:
+                backoff_s = 0.0
+                continue
+            backoff_s = min(max(FIRST_BACKOFF_S, 2 * backoff_s), MAX_BACKOFF_S)
+            await asyncio.sleep(backoff_s * _random.uniform(0.8, 1.2))
+
+    async def _watch(self, pipeline: Pipeline) -> None:
+        """Probe as long as the pipeline holds.
+
+        Raises StoreUnavailable when it broke, or does not answer in time from the start.
+        """
+        await self._probe(pipeline)
+        while True:
+            wait_s = PROBE_INTERVAL_S * _random.uniform(0.8, 1.2)
+            await asyncio.wait((pipeline.broken,), timeout=wait_s)
+            if pipeline.broken.done():
+                raise pipeline.broken.result()
+            try:
+                await self._probe(pipeline)
+            except StoreUnavailable as error:
+                # One late answer is no reason to hang up: the pipeline counts them.
+                if error.trouble is not Trouble.TIMEOUT:
+                    raise
+
+    async def _probe(self, pipeline: Pipeline) -> None:
+        """Read and write one entry of our own, and set the state by what comes back."""
+        read, written = await asyncio.gather(
+            pipeline.ask(b"GET", PROBE),
+            pipeline.tell(b"SET", PROBE, b"1", b"PX", PROBE_TTL_MS),
+            return_exceptions=True,
+        )
+        if isinstance(read, ResponseError) and not _is_wrong_type(read):
+            raise StoreUnavailable(classify(read, Trouble.REJECTED), str(read))
+        for answer in (read, written):
+            if isinstance(answer, StoreUnavailable):
+                raise answer
+        self._pipeline = pipeline
+        if isinstance(written, ResponseError):
+            self._refuse_writes(written)
+        elif asyncio.get_running_loop().time() >= self._hold_writes_until:
+            self._enter("up", None, "")
+
+    def _enter(self, state: State, trouble: Trouble | None, detail: str) -> None:
+        self._trouble = trouble
+        if state == self._state and self._known.is_set():
+            return
+        self._state = state
+        self._known.set()
+        if not self._quiet:
+            write = _log.info if state == "up" else _log.warning
+            write(
+                "store_state",
+                state=state,
+                reason=trouble or "",
+                detail=detail[:MAX_DETAIL_CHARS],
+                url=self._shown_url,
+            )
+        self._observer.state_changed(state, trouble or "")
+
+
+def _is_wrong_type(error: ResponseError) -> bool:
+    return str(error).startswith("WRONGTYPE")

@@ -1,0 +1,1 @@
+"""What workers tell each other, and what they agree on: messages, presence, health, leases."""

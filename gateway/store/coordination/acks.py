@@ -1,0 +1,36 @@
+"""Which workers have done what a message asked for? They sign under the message's token."""
+
+from gateway.store.connection.keys import ACKNOWLEDGED
+from gateway.store.connection.protocol import Commands, Script, StoreUnavailable
+
+KEPT_S = 60
+"""How long signatures are kept."""
+
+SIGN = Script(
+    "acks_sign",
+    b"""
+redis.call('SADD', KEYS[1], ARGV[1])
+return redis.call('EXPIRE', KEYS[1], ARGV[2])
+""",
+)
+
+
+async def acknowledge(commands: Commands, token: str, worker: str) -> None:
+    """Sign as ``worker``, a worker's id. Never raises: one that cannot sign counts as silent."""
+    try:
+        await commands.run(SIGN, (_key(token),), (worker.encode(), b"%d" % KEPT_S))
+    except StoreUnavailable:
+        return
+
+
+async def acknowledged(commands: Commands, token: str) -> frozenset[str]:
+    """The ids of all workers who have signed. Raises StoreUnavailable."""
+    reply = await commands.ask("acks_read", b"SMEMBERS", _key(token))
+    members = reply if isinstance(reply, list) else []
+    return frozenset(
+        member.decode("ascii", "replace") for member in members if isinstance(member, bytes)
+    )
+
+
+def _key(token: str) -> bytes:
+    return ACKNOWLEDGED + token.encode()

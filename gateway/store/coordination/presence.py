@@ -1,0 +1,188 @@
+"""Which workers are alive, here and on other hosts that share this Redis?
+
+Each worker holds an entry that expires, and renews it every two seconds. Redis's own clock decides
+what has expired, so that hosts need not agree on the time. When Redis cannot be asked the last
+known number counts; when it has forgotten everyone, the number holds until everyone has had time
+to come back.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from random import SystemRandom
+
+from gateway.observe import metrics
+from gateway.store.connection.keys import WORKER_FACTS, WORKERS
+from gateway.store.connection.protocol import Commands, Reply, Script, StoreUnavailable
+
+HEARTBEAT_S = 2.0
+EXPIRY_S = 6.0
+"""A worker that was not heard of for so long is dead."""
+
+MAX_FACTS_BYTES = 1024
+
+_random = SystemRandom()
+
+_NOW = b"""
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+"""
+
+HEARTBEAT = Script(
+    "presence_heartbeat",
+    _NOW
+    + b"""
+for _, worker in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)) do
+  redis.call('ZREM', KEYS[1], worker)
+  redis.call('HDEL', KEYS[2], worker)
+end
+local new = redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[2]), ARGV[1])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
+redis.call('PEXPIRE', KEYS[1], 10 * ARGV[2])
+redis.call('PEXPIRE', KEYS[2], 10 * ARGV[2])
+return {redis.call('ZCARD', KEYS[1]), new}
+""",
+)
+LEAVE = Script(
+    "presence_leave",
+    b"""
+redis.call('HDEL', KEYS[2], ARGV[1])
+return redis.call('ZREM', KEYS[1], ARGV[1])
+""",
+)
+LIVING = Script(
+    "presence_living",
+    _NOW
+    + b"""
+local found = {}
+local after = '(' .. string.format('%.0f', now)
+for _, worker in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], after, '+inf')) do
+  found[#found + 1] = {worker, redis.call('HGET', KEYS[2], worker)}
+end
+return found
+""",
+)
+_KEYS = (WORKERS, WORKER_FACTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One serving process. ``policy`` is the version it decides by; ``started`` is Unix time."""
+
+    id: str
+    host: str
+    pid: int
+    policy: str
+    started: int
+
+
+class Presence:
+    """This worker's entry, and how many others there are."""
+
+    def __init__(
+        self,
+        commands: Commands | None,
+        me: Callable[[], Worker],
+        expected: int = 1,
+        *,
+        heartbeat_s: float = HEARTBEAT_S,
+        expiry_s: float = EXPIRY_S,
+    ) -> None:
+        """``commands`` is None where nothing is shared. ``expected`` is the number of workers that
+        counts as long as nobody could be asked: those of this host."""
+        self._commands = commands
+        self._me = me
+        self._count = max(1, expected)
+        self._heartbeat_s = heartbeat_s
+        self._expiry_s = expiry_s
+        self._holds_until = 0.0
+        metrics.WORKERS.set(self._count)
+
+    @property
+    def id(self) -> str:
+        """This worker's id."""
+        return self._me().id
+
+    def count(self) -> int:
+        """How many workers are alive, this one included: as last known, so at most about two
+        seconds behind those who came, and six behind those who died."""
+        return self._count
+
+    async def run(self) -> None:
+        """Keep this worker's entry alive until cancelled, then take it away."""
+        if self._commands is None:
+            await asyncio.Event().wait()
+            return
+        try:
+            while True:
+                try:
+                    await self._beat(self._commands)
+                except StoreUnavailable as error:
+                    if error.detail.startswith("WRONGTYPE"):
+                        await _clear(self._commands)
+                await asyncio.sleep(self._heartbeat_s * _random.uniform(0.8, 1.2))
+        finally:
+            await _leave(self._commands, self.id)
+
+    async def _beat(self, commands: Commands) -> None:
+        """Renew the entry and count. Raises StoreUnavailable."""
+        me = self._me()
+        words = (me.id.encode(), b"%d" % (self._expiry_s * 1000), json.dumps(asdict(me)).encode())
+        match await commands.run(HEARTBEAT, _KEYS, words):
+            case [int(found), int(new)]:
+                now = asyncio.get_running_loop().time()
+                if new:  # Redis did not know us, so it may not know others either
+                    self._holds_until = now + self._expiry_s
+                if found > self._count or now >= self._holds_until:
+                    self._count = max(1, found)
+                    metrics.WORKERS.set(self._count)
+            case _:
+                metrics.STORE_GARBAGE.inc()
+
+
+async def living(commands: Commands) -> list[Worker]:
+    """The workers that are alive. Raises StoreUnavailable."""
+    reply = await commands.run(LIVING, _KEYS, ())
+    found = [_worker(entry) for entry in (reply if isinstance(reply, list) else ())]
+    return [worker for worker in found if worker is not None]
+
+
+def _worker(entry: Reply) -> Worker | None:
+    """One entry of Redis, whoever wrote it; None when it makes no sense."""
+    match entry:
+        case [bytes(found), bytes(facts)] if len(facts) <= MAX_FACTS_BYTES:
+            worker_id = found.decode("ascii", "replace")
+        case _:
+            metrics.STORE_GARBAGE.inc()
+            return None
+    try:
+        told = json.loads(facts)
+    except ValueError:
+        told = None
+    match told:
+        case {
+            "host": str(host),
+            "pid": int(pid),
+            "policy": str(policy),
+            "started": int(started),
+        }:
+            return Worker(worker_id, host, pid, policy, started)
+        case _:
+            metrics.STORE_GARBAGE.inc()
+            return None
+
+
+async def _clear(commands: Commands) -> None:
+    """Something else stands under our names: the next heartbeat starts afresh."""
+    try:
+        await commands.ask("presence_clear", b"DEL", *_KEYS)
+    except StoreUnavailable:
+        return  # the next heartbeat meets it again
+
+
+async def _leave(commands: Commands, worker_id: str) -> None:
+    try:
+        await commands.run(LEAVE, _KEYS, (worker_id.encode(),))
+    except StoreUnavailable:
+        return  # the entry expires by itself

@@ -1,0 +1,278 @@
+"""How does a message reach every worker through Redis, and what if it gets lost on the way?
+
+Each topic has a short log in Redis, a Stream, and a channel. Publishing appends to the log and
+rings on the channel, in one script. The log is the truth and the ring only says *now*: whoever
+hears it reads the log on from the last entry it knows, and does the same about every second when
+it hears nothing. So a lost ring, or a lost connection for rings, delays a message to the next look
+and no more.
+
+A read begins at the last known entry itself. When that is not the first of the answer, the log was
+trimmed past it, evicted, or Redis was restarted empty: then nobody knows what was missed, and
+followers are told of a gap. An empty log gets a first entry without a message, so that there always
+is a last one to begin at.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import SystemRandom
+from typing import Literal
+
+import structlog
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import RedisError
+
+from gateway.observe import metrics
+from gateway.store.connection.address import CONNECT_TIMEOUT_S
+from gateway.store.connection.keys import bus_channel, bus_log
+from gateway.store.connection.protocol import Commands, Reply, Script, StoreUnavailable, Trouble
+from gateway.store.connection.redis import RedisStore
+from gateway.store.coordination.bus import (
+    MAX_MESSAGE_BYTES,
+    TOPICS,
+    Gap,
+    GapReason,
+    Message,
+    Subscribers,
+    Subscription,
+    Topic,
+)
+
+POLL_S = 1.0
+"""How often the log is read when nothing rings, more or less."""
+
+KEPT = 1000
+"""So many messages a log holds at least, before the oldest leave."""
+
+BATCH = 100
+"""Messages in one read: bounds what a worker that was away holds up at once."""
+
+FIRST_BACKOFF_S = 0.1
+MAX_BACKOFF_S = 1.0
+
+LISTEN_S = 5.0
+"""A connection for rings that was silent for so long is asked whether it still lives; silent for
+as long again, it is replaced."""
+
+BODY = b"m"
+ANCHOR = b""
+"""The message of an entry that is only there so that the log has one."""
+
+PUBLISH = Script(
+    "bus_publish",
+    b"""
+local function add()
+  return redis.pcall('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'm', ARGV[1])
+end
+local id = add()
+local why = type(id) == 'table' and id.err or ''
+-- Not a log of ours, or one with an id after which none can come: followers see a gap.
+if why:find('WRONGTYPE') or why:find('equal or smaller') or why:find('exhausted') then
+  redis.call('DEL', KEYS[1])
+  id = add()
+end
+if type(id) == 'string' then redis.pcall('PUBLISH', ARGV[3], id) end
+return id
+""",
+)
+
+ATTACH = Script(
+    "bus_attach",
+    b"""
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind ~= 'stream' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
+if last[1] then return last[1][1] end
+return redis.call('XADD', KEYS[1], '*', 'm', '')
+""",
+)
+
+_State = Literal["live", "polling", "away"]
+"""``live``: rings are heard. ``polling``: they are not, and the log is read now and then.
+``away``: the log cannot be read."""
+
+_log = structlog.get_logger(__name__)
+_random = SystemRandom()
+
+
+async def publish(commands: Commands, topic: Topic, body: bytes) -> bool:
+    """Append to a topic's log and ring. Never raises; whether it is known to be in the log."""
+    accepted = len(body) <= MAX_MESSAGE_BYTES
+    if accepted:
+        words = (body, b"%d" % KEPT, bus_channel(topic))
+        try:
+            await commands.run(PUBLISH, (bus_log(topic),), words)
+        except StoreUnavailable as error:
+            _log.debug("bus_publish_failed", topic=topic, reason=str(error))
+            accepted = False
+    metrics.BUS_PUBLISHED.labels(topic, "accepted" if accepted else "refused").inc()
+    return accepted
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where the reading of one log stands: its last known entry, and the gap to be told of."""
+
+    last: bytes | None = None
+    gap: GapReason | None = "away"  # what was said before the start is as good as missed
+
+
+class RedisBus:
+    """The bus over ``store``, whose deadline bounds each read and each publishing: a second is
+    good, for a slow Redis is no reason to miss messages, and no player waits for them. Started and
+    closed by its owner."""
+
+    def __init__(self, store: RedisStore, *, poll_s: float = POLL_S) -> None:
+        self._store = store
+        self._poll_s = poll_s
+        self._subscribers = Subscribers()
+        self._places = {topic: _Place() for topic in TOPICS}
+        self._ring = asyncio.Event()
+        self._hears = False
+        self._state: _State | None = None
+
+    async def publish(self, topic: Topic, body: bytes) -> bool:
+        """See ``Bus.publish``."""
+        return await publish(self._store, topic, body)
+
+    def subscribe(self, topic: Topic) -> Subscription:
+        """See ``Bus.subscribe``."""
+        return self._subscribers.add(topic)
+
+    async def run(self) -> None:
+        """See ``Bus.run``."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow())
+            tasks.create_task(self._listen())
+
+    async def _follow(self) -> None:
+        """Read the logs on, at every ring and about every second."""
+        while True:
+            try:
+                async with asyncio.timeout(self._poll_s * _random.uniform(0.8, 1.2)):
+                    await self._ring.wait()
+            except TimeoutError:
+                pass  # nobody rang; look all the same
+            self._ring.clear()
+            try:
+                await self._read_all()
+            except StoreUnavailable as error:
+                for place in self._places.values():
+                    place.gap = place.gap or "away"
+                self._enter("away", str(error))
+            else:
+                self._enter("live" if self._hears else "polling")
+
+    async def _read_all(self) -> None:
+        """Read all logs on, in one go. Raises StoreUnavailable."""
+        reads = (self._read(topic, place) for topic, place in self._places.items())
+        for failed in await asyncio.gather(*reads, return_exceptions=True):
+            if failed is not None:
+                raise failed
+
+    async def _read(self, topic: Topic, place: _Place) -> None:
+        """Deliver what is new in one log. Raises StoreUnavailable."""
+        if place.last is None:
+            place.last = await self._attach(topic)
+        while True:
+            entries = await self._entries(topic, place.last)
+            known = bool(entries) and entries[0][0] == place.last
+            if not known:
+                place.gap = "lost"
+                entries = entries or await self._entries(topic, b"-")
+            if not entries:
+                place.last = await self._attach(topic)
+            self._tell_gap(topic, place)
+            if not entries:
+                return
+            for entry_id, body in entries[1 if known else 0 :]:
+                if body is None:
+                    metrics.STORE_GARBAGE.inc()
+                elif body != ANCHOR:
+                    self._subscribers.deliver(Message(topic, entry_id.decode(), body))
+            place.last = entries[-1][0]
+            if len(entries) <= BATCH:
+                return
+
+    def _tell_gap(self, topic: Topic, place: _Place) -> None:
+        if place.gap is not None:
+            self._subscribers.deliver(Gap(topic, place.gap))
+            place.gap = None
+
+    async def _attach(self, topic: Topic) -> bytes:
+        """The id of a log's last entry. Raises StoreUnavailable."""
+        reply = await self._store.run(ATTACH, (bus_log(topic),), ())
+        if not isinstance(reply, bytes):
+            raise StoreUnavailable(Trouble.REJECTED, f"no id of an entry: {reply!r}")
+        return reply
+
+    async def _entries(self, topic: Topic, first: bytes) -> list[tuple[bytes, bytes | None]]:
+        """Ids and messages from the entry ``first`` on; None for what is no message. Raises
+        StoreUnavailable."""
+        words = (b"XRANGE", bus_log(topic), first, b"+", b"COUNT", b"%d" % (BATCH + 1))
+        try:
+            return list(_parsed(await self._store.ask("bus_read", *words)))
+        except StoreUnavailable as error:
+            if not error.detail.startswith("WRONGTYPE"):
+                raise
+        metrics.STORE_GARBAGE.inc()
+        return []
+
+    async def _listen(self) -> None:
+        """Keep a connection for rings, until cancelled."""
+        loop = asyncio.get_running_loop()
+        backoff_s = 0.0
+        while True:
+            started = loop.time()
+            connection = self._store.connect()
+            try:
+                await self._hear(connection)
+            except (RedisError, OSError, ValueError) as error:
+                _log.debug("bus_not_heard", reason=str(error))
+            finally:
+                self._hears = False
+                await connection.disconnect(nowait=True)
+            self._ring.set()  # look now, in case one was missed, and tell how it stands
+            if loop.time() - started > LISTEN_S:
+                backoff_s = 0.0
+            backoff_s = min(max(FIRST_BACKOFF_S, 2 * backoff_s), MAX_BACKOFF_S)
+            await asyncio.sleep(backoff_s * _random.uniform(0.8, 1.2))
+
+    async def _hear(self, connection: AbstractConnection) -> None:
+        """Pass on rings. Raises RedisError or OSError when the connection is no good any more."""
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            await connection.connect()  # type: ignore[no-untyped-call]
+            await connection.send_command(b"SUBSCRIBE", *map(bus_channel, TOPICS))
+            await connection.read_response()
+        self._hears = True
+        silent = False
+        while True:
+            self._ring.set()
+            if await connection.read_response(timeout=LISTEN_S) is not None:
+                silent = False
+                continue
+            if silent:
+                raise TimeoutError("silent for too long")
+            silent = True
+            await connection.send_command(b"PING", check_health=False)
+
+    def _enter(self, state: _State, reason: str = "") -> None:
+        if state == self._state:
+            return
+        self._state = state
+        write = _log.info if state == "live" else _log.warning
+        write("bus_state", state=state, reason=reason)
+
+
+def _parsed(reply: Reply) -> Iterator[tuple[bytes, bytes | None]]:
+    """Entries of a Stream, whoever wrote them: what has no message, or too large a one, has None
+    in its place."""
+    for entry in reply if isinstance(reply, list) else ():
+        match entry:
+            case [bytes(entry_id), [bytes(field), bytes(body)]]:
+                good = field == BODY and len(body) <= MAX_MESSAGE_BYTES
+                yield entry_id, body if good else None
+            case [bytes(entry_id), *_]:
+                yield entry_id, None
+            case _:
+                continue

@@ -1,0 +1,109 @@
+"""Who asks is found out once, and anew when the databases are others."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.client.address import TrustedProxies
+from gateway.client.device import DeviceClassifier
+from gateway.client.facts import DeviceKind
+from gateway.play.clients import LONGEST_CHARS, REMEMBERED, Askers
+from gateway.play.request import Headers
+from geodata.lookup import GeoLookup
+from tests.unit.geodata.mmdb_files import write_mmdb
+
+PROXY, SOMEBODY, NETWORK = "127.0.0.1", "81.2.69.142", "81.2.69.0/24"
+CHROME = "Mozilla/5.0 (Linux; Android 14; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0"
+
+
+def city(path: Path, country: str) -> Path:
+    """A City database with one network, put in place in one step."""
+    record = {"country": {"iso_code": country}}
+    return write_mmdb(path.with_suffix(".new"), "GeoLite2-City", {NETWORK: record}).replace(path)
+
+
+def askers(database: Path, classifier: DeviceClassifier) -> tuple[Askers, GeoLookup]:
+    """Behind one trusted proxy."""
+    geo = GeoLookup(database)
+    return Askers(classifier, TrustedProxies.of([PROXY]), geo), geo
+
+
+def test_a_sender_is_where_the_database_in_use_says(tmp_path: Path) -> None:
+    """What is remembered ends with the database that it came from."""
+    path = city(tmp_path / "city.mmdb", "US")
+    both, geo = askers(path, DeviceClassifier())
+    headers = Headers({}, (), (SOMEBODY,))
+    first = both.sender(PROXY, headers)
+    assert ("US", "81.2.69.0/24") == (first.place.country, first.prefix)
+    assert both.sender(PROXY, headers) is first
+    city(path, "DE")
+    assert both.sender(PROXY, headers) is first
+    geo.reload()
+    assert "DE" == both.sender(PROXY, headers).place.country
+
+
+def test_senders_are_told_apart_by_all_that_names_them(tmp_path: Path) -> None:
+    """The peer, and each of the two headers, line by line."""
+    both, _ = askers(city(tmp_path / "city.mmdb", "US"), DeviceClassifier())
+    asked = [
+        (PROXY, Headers({}, (), (SOMEBODY,))),
+        (PROXY, Headers({}, (), ("192.0.2.1",))),
+        (PROXY, Headers({}, ("for=192.0.2.2",), (SOMEBODY,))),
+        (PROXY, Headers({}, (), (SOMEBODY, "192.0.2.3"))),
+        ("192.0.2.4", Headers({}, (), (SOMEBODY,))),
+        (None, Headers({}, (), (SOMEBODY,))),
+    ]
+    for _ in range(2):
+        prefixes = [both.sender(*one).prefix for one in asked]
+        assert ["81.2.69.0/24", *["192.0.2.0/24"] * 4, ""] == prefixes
+
+
+def test_a_player_is_worked_out_once_for_equal_headers(tmp_path: Path) -> None:
+    """Every hint counts; headers that nobody reads do not."""
+    classifier = DeviceClassifier(cache_size=0)
+    both, _ = askers(city(tmp_path / "city.mmdb", "US"), classifier)
+    plain = Headers({"user-agent": CHROME, "accept-encoding": "gzip"}, (), ())
+    android = {"sec-ch-ua-mobile": "?1", "sec-ch-ua-platform": '"Android"'}
+    mobile = Headers({"user-agent": CHROME, **android}, (), ())
+    for _ in range(3):
+        assert both.player(plain).device.kind is DeviceKind.TABLET
+        assert both.player(mobile).device.kind is DeviceKind.PHONE
+        assert 2 == classifier.cache_info().misses
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("user-agent", "x/1"),
+        ("sec-ch-ua-mobile", "?1"),
+        ("sec-ch-ua-platform", '"Windows"'),
+        ("sec-ch-ua-platform-version", '"15"'),
+        ("sec-ch-ua-model", '"SM-X200"'),
+        ("sec-ch-ua-form-factors", '"Tablet"'),
+        ("save-data", "on"),
+        ("downlink", "0.5"),
+        ("ect", "3g"),
+    ],
+)
+def test_players_are_told_apart_by_each_header(tmp_path: Path, header: str, value: str) -> None:
+    """What one header says is not taken from a player that did not send it."""
+    both, _ = askers(city(tmp_path / "city.mmdb", "US"), DeviceClassifier())
+    plain = {"user-agent": CHROME}
+    before = both.player(Headers(plain, (), ()))
+    assert before != both.player(Headers({**plain, header: value}, (), ()))
+
+
+def test_what_is_remembered_is_bounded(tmp_path: Path) -> None:
+    """Neither long headers nor many players take more memory."""
+    classifier = DeviceClassifier(cache_size=0)
+    both, _ = askers(city(tmp_path / "city.mmdb", "US"), classifier)
+    long = Headers({"user-agent": "x" * (LONGEST_CHARS + 1)}, (), ())
+    assert both.player(long) is not both.player(long)
+    first = Headers({"user-agent": "player 0/1"}, (), ())
+    before = both.player(first)
+    assert both.player(first) is before
+    for number in range(1, REMEMBERED + 1):
+        both.player(Headers({"user-agent": f"player {number}/1"}, (), ()))
+    assert both.player(first) is not before
+    hops = Headers({}, (), ("192.0.2.1, " * (LONGEST_CHARS // 4),))
+    assert both.sender(PROXY, hops) is not both.sender(PROXY, hops)
