@@ -1,10 +1,10 @@
 """Where is room for a session, as all workers together see it?
 
 Redis keeps the leases of everybody (:mod:`gateway.store.coordination.lease_scripts`) and answers in
-one round trip. Each worker mirrors its own leases. While Redis cannot be asked, a worker goes by its mirror
-and keeps to its share of each edge: what it had leased, and its part of what was free. When Redis
-is back, each worker brings it the leases that it does not know, and goes on by its share for
-``SETTLE_S`` seconds, until all have: a Redis that starts empty does not fill the edges twice.
+one round trip. Each worker mirrors its own leases. While Redis cannot be asked, a worker goes by
+its mirror and keeps to its share of each edge: what it had leased, and its part of what was free.
+When Redis is back, each worker brings it the leases that it does not know, and goes on by its share
+for ``SETTLE_S`` seconds, until all have: a Redis that starts empty does not fill the edges twice.
 """
 
 import asyncio
