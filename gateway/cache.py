@@ -75,7 +75,7 @@ LADDERS = CacheSpec(
     "ladders",
     8_192,
     "entries",
-    "policy version, source version, profile, rule, capabilities, request limits, start bit rate",
+    "policy version, asset, source version, profile, rule, capabilities, request limits, start",
     "nothing: a new config or source is a new key",
 )
 """Which rungs of a ladder stay: one half of a decision."""

@@ -29,7 +29,7 @@ from gateway.ladder.start import DEFAULT_START_BANDWIDTH
 from gateway.policy.profile import Profile
 from gateway.policy.rules import Rule, RuleList, Subject
 from gateway.reason import Reason
-from geodata.cell import snap
+from geodata.cell import place_cell, snap
 
 _Number = TypeVar("_Number", int, float)
 
@@ -186,6 +186,7 @@ def inquire(policy: Policy, fleet: Fleet, facts: Facts, ladder: Ladder) -> Inqui
         start_bandwidth=start,
         ladder_key=(
             policy.version,
+            facts.asset,
             ladder.version,
             profile.name,
             match.rule,
@@ -194,7 +195,11 @@ def inquire(policy: Policy, fleet: Fleet, facts: Facts, ladder: Ladder) -> Inqui
             facts.limits,
             start,
         ),
-        ranking_key=(fleet.epoch, facts.cell, rank.spot_of(facts.place, facts.viewer)),
+        ranking_key=(
+            fleet.epoch,
+            place_cell(facts.place),
+            rank.spot_of(facts.place, facts.viewer),
+        ),
     )
 
 

@@ -82,8 +82,7 @@ class Facts:
     ``throughput`` None: nothing was measured. ``minute_of_day`` counts from 00:00 in the policy's
     time zone. ``viewer`` is the stable name of this viewer for edge choice (session, or a prefix
     of the address) and never leaves the process. ``placed_on`` is the id of the edge that this
-    session plays this asset from already. ``cell`` is the place cell of ``place``
-    (:mod:`geodata.cell`). ``record`` is what is remembered of the session, with
+    session plays this asset from already. ``record`` is what is remembered of the session, with
     what this request measured; None without a session.
     """
 
@@ -97,6 +96,5 @@ class Facts:
     viewer: str = ""
     minute_of_day: int = 0
     placed_on: str | None = None
-    cell: str = "-"
     record: SessionRecord | None = None
     reasons: tuple[Reason, ...] = ()

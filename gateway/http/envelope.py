@@ -17,7 +17,7 @@ from starlette.types import Lifespan, Receive, Scope, Send
 
 from gateway.http.admission import admit
 from gateway.http.asgi import send_reply
-from gateway.http.routes import Route, find_route
+from gateway.http.routes import Route, find_route, label_of
 from gateway.observe import metrics
 from gateway.observe.request_id import set_request_id
 from gateway.play import problems
@@ -71,8 +71,8 @@ class Envelope:
             try:
                 identity, origin = _identity_and_origin(scope, identity)
                 set_request_id(identity.decode("ascii"))
-                admit(self._gateway, scope)
                 route = find_route(path)
+                admit(self._gateway, scope)
                 reply = await self._handle(route, scope, receive)
             except Problem as problem:
                 reply = problems.reply(problem, path)
@@ -117,7 +117,7 @@ class Envelope:
         start: float,
     ) -> None:
         """Count what was answered, and how soon."""
-        label = "other" if route is None else route.label(path)
+        label = label_of(route, path)
         seconds = time.perf_counter() - start
         metrics.requests(label, status).inc()
         metrics.request_seconds(label).observe(seconds)

@@ -72,6 +72,11 @@ _SEGMENTS = 3
 """Every path that stands for all below it has this many ``/``."""
 
 
+def label_of(route: Route | None, path: str) -> str:
+    """The metric label of a request for ``path``, whose route that is."""
+    return "other" if route is None else route.label(path)
+
+
 def find_route(path: str) -> Route | None:
     """The route of a path; None when there is none.
 

@@ -15,7 +15,6 @@ from gateway.client.hints import DEVICE_HINT_HEADERS, parse_hints
 from gateway.play.compression import negotiate
 from gateway.play.request import Headers
 from gateway.reason import Reason, Step
-from geodata.cell import place_cell
 from geodata.lookup import GeoLookup
 from geodata.place import NOT_LOOKED_UP, Place
 
@@ -27,11 +26,10 @@ _PLAYER_HEADERS = ("user-agent", *DEVICE_HINT_HEADERS, "accept-encoding")
 
 
 class Sender(NamedTuple):
-    """Where a request comes from. ``cell`` is the place cell. ``prefix`` names the household (it
-    must not leave the process); it is empty when the address is not known."""
+    """Where a request comes from. ``prefix`` names the household (it must not leave the process);
+    it is empty when the address is not known."""
 
     place: Place
-    cell: str
     prefix: str
     reasons: tuple[Reason, ...]
 
@@ -87,7 +85,7 @@ class ClientLookup:
             place, prefix = NOT_LOOKED_UP, ""
         else:
             place, prefix = self._geo.place(address.ip), viewer_prefix(address.ip)
-        return Sender(place, place_cell(place), prefix, (*address.reasons, _place_reason(place)))
+        return Sender(place, prefix, (*address.reasons, _place_reason(place)))
 
 
 _NOT_LOOKED_UP = Reason(Step.PLACE, "place-not-looked-up", "no GeoIP database or no usable address")

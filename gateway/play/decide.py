@@ -100,16 +100,18 @@ async def decide_all(
         for asset, source in zip(assets, sources, strict=True)
         if not isinstance(source, Problem)
     ]
-    lookups = iter(await gateway.decisions.recall(inquiries))
+    lookups = await gateway.decisions.recall(inquiries)
+    waiting = iter(lookups)
     found: list[Decided | Problem] = []
     for source in sources:
         if isinstance(source, Problem):
             found.append(source)
             continue
-        lookup = next(lookups)
+        lookup = next(waiting)
         found.append(_decided(gateway, runtime, source, lookup))
         if len(assets) > 1 and (lookup.ladder or lookup.ranking):
             await asyncio.sleep(0)  # other requests must not wait for a whole batch
+    gateway.decisions.share(lookups)
     timeline.end("decide")
     return found
 
@@ -121,8 +123,6 @@ def _decided(
         decision = decide(lookup.inquiry, gateway.decisions.memo)
     except NothingToPlayError as error:
         return problems.nothing_to_play(str(error))
-    if lookup.ladder or lookup.ranking:
-        gateway.decisions.share(lookup)
     return Decided(runtime, source, decision, lookup.status)
 
 

@@ -55,7 +55,6 @@ async def gather_facts(gateway: Gateway, runtime: Runtime, request: Request, ass
         viewer=session or sender.prefix,
         minute_of_day=_minute_of_day(runtime.zone, now_s) if runtime.timed else 0,
         placed_on=None if record is None else record.edge_of(asset),
-        cell=sender.cell,
         record=record,
         reasons=(*sender.reasons, *device.reasons, *memory, *speed_reasons),
     )

@@ -67,14 +67,22 @@ class DecisionCache:
             self._take(lookup, stored)
         return lookups
 
-    def share(self, lookup: Lookup) -> None:
-        """Store the halves that were made because the store did not have them."""
-        ladder = self.memo.ladders.get(lookup.inquiry.ladder_key)
-        if lookup.ladder is not None and ladder is not None:
-            self._store.put_decision_later(lookup.ladder, ladder_to_bytes(ladder), self._ttl_s)
-        tiers = self.memo.rankings.get(lookup.inquiry.ranking_key)
-        if lookup.ranking is not None and tiers is not None:
-            self._store.put_decision_later(lookup.ranking, tiers_to_bytes(tiers), self._ttl_s)
+    def share(self, lookups: Sequence[Lookup]) -> None:
+        """Store the halves that were made because the store did not have them, each once."""
+        shared: set[str] = set()
+        for lookup in lookups:
+            name = lookup.ladder
+            if name is not None and name not in shared:
+                shared.add(name)
+                ladder = self.memo.ladders.get(lookup.inquiry.ladder_key)
+                if ladder is not None:
+                    self._store.put_decision_later(name, ladder_to_bytes(ladder), self._ttl_s)
+            name = lookup.ranking
+            if name is not None and name not in shared:
+                shared.add(name)
+                tiers = self.memo.rankings.get(lookup.inquiry.ranking_key)
+                if tiers is not None:
+                    self._store.put_decision_later(name, tiers_to_bytes(tiers), self._ttl_s)
 
     def _lookup(self, inquiry: Inquiry) -> Lookup:
         ladder = ranking = None
@@ -118,8 +126,8 @@ class DecisionCache:
 
 def ladder_name(inquiry: Inquiry) -> str:
     """The store's name of the half that says which rungs stay."""
-    choice = choice_of(inquiry)
-    return f"ladder\0{inquiry.policy.version}\0{inquiry.ladder.version}\0{choice.name}"
+    choice, asset = choice_of(inquiry), inquiry.facts.asset
+    return f"ladder\0{inquiry.policy.version}\0{asset}\0{inquiry.ladder.version}\0{choice.name}"
 
 
 def ranking_name(inquiry: Inquiry) -> str:
