@@ -45,7 +45,7 @@ from gateway.observe import metrics
 from gateway.observe.metrics import StoreMetrics
 from gateway.play.bodies import weight_of
 from gateway.play.clients import ClientLookup
-from gateway.play.hls.manifest import read_hls
+from gateway.play.hls.manifest import generated_hls, read_hls
 from gateway.play.request import Headers
 from gateway.play.runtime import Gateway, Runtime
 from gateway.source.directory import DirectorySource
@@ -60,7 +60,6 @@ from gateway.store.coordination.leases import Leases
 from gateway.store.coordination.presence import Presence, Worker
 from gateway.store.events.queue import EventQueue
 from geodata.lookup import GeoLookup
-from manifests.hls.generated import generate
 
 log = structlog.get_logger()
 
@@ -276,8 +275,7 @@ def _runtime(loaded: Loaded, previous: Runtime | None, store: Store, geo: GeoLoo
 def _source(settings: Settings, previous: Runtime | None, store: Store) -> Source:
     source = settings.source
     if source.kind == "generated":
-        data = generate(generated_rungs_of(settings))
-        return GeneratedSource(read_hls(data, "the configured ladder", len(data)), source.hls)
+        return GeneratedSource(generated_hls(generated_rungs_of(settings)), source.hls)
     if previous is not None:
         return previous.source  # its keys wait for a restart
     if source.kind == "origin":

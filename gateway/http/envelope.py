@@ -33,8 +33,9 @@ _PREFLIGHT_S = "7200"
 _LONGEST_SHOWN = 600
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._~+/=@:-]{1,128}")
 
-_EXPOSED = b"Gateway-Decision, Server-Timing, ETag, Date, X-Request-ID, Retry-After"
-_EXPOSE = (b"access-control-expose-headers", _EXPOSED)
+EXPOSED = "Gateway-Decision, Server-Timing, ETag, Date, X-Request-ID, Retry-After"
+"""The headers of an answer that scripts of other origins may read."""
+_EXPOSE = (b"access-control-expose-headers", EXPOSED.encode("ascii"))
 _ANY_ORIGIN: RawHeaders = ((b"access-control-allow-origin", b"*"), _EXPOSE)
 _VARY_ORIGIN: RawHeaders = ((b"vary", b"Origin"),)
 

@@ -5,6 +5,7 @@ import json
 import logging
 import re
 import time
+from collections.abc import Hashable
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from starlette.types import Message
 from gateway.app import Application
 from gateway.cache import PLAYLISTS, Cache
 from gateway.observe import logs
-from gateway.play.bodies import weight_of
+from gateway.play.bodies import Body, weight_of
 from gateway.play.hls.manifest import read_hls
 from gateway.source.generated import GeneratedSource
 from gateway.source.source import SourceManifest
@@ -309,7 +310,8 @@ async def test_a_flood_in_the_query_costs_a_bounded_time(app: Application, query
 async def test_what_is_remembered_is_bounded(app: Application) -> None:
     """Ten thousand tokens and agents do not grow the manifests that are kept beyond their bound."""
     before = app.gateway.playlists
-    app.gateway.playlists = small = Cache(PLAYLISTS, 40_000, weight_of)
+    small: Cache[Hashable, Body] = Cache(PLAYLISTS, 40_000, weight_of)
+    app.gateway.playlists = small
     try:
         async with asking(app) as client:
             for number in range(200):

@@ -13,6 +13,7 @@ from gateway.play.hls.ladder import ladder_of
 from gateway.source.source import BadSourceError, SourceManifest
 from manifests.hls.blocks import is_rewritable
 from manifests.hls.fault import Fault
+from manifests.hls.generated import generate
 from manifests.hls.multivariant import (
     ManifestError,
     MultivariantPlaylist,
@@ -22,6 +23,7 @@ from manifests.hls.multivariant import (
 )
 from manifests.hls.rebase import rebaser
 from manifests.hls.variables import check_query, resolve_late
+from manifests.ladder import GeneratedRung
 
 MEDIA_TYPE = "application/vnd.apple.mpegurl"
 """Rule A1.6; without a charset parameter, since the format is always UTF-8."""
@@ -51,6 +53,12 @@ def read_hls(data: bytes, name: str, max_bytes: int) -> HlsManifest:
         PLAYLIST_FAULTS.labels(fault.rule).inc()
     version = blake2b(data, digest_size=8).hexdigest()
     return HlsManifest(playlist, ladder_of(playlist, version))
+
+
+def generated_hls(rungs: Sequence[GeneratedRung]) -> HlsManifest:
+    """The manifest of a configured ladder, for which there is no source."""
+    data = generate(rungs)
+    return read_hls(data, "the configured ladder", len(data))
 
 
 def hls_of(source: SourceManifest) -> HlsManifest:
