@@ -16,7 +16,7 @@ from gateway.client.facts import Capability, Facts, Limits
 from gateway.edge import rank
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
-from gateway.edge.rank import Tier
+from gateway.edge.rank import EdgeTier
 from gateway.ladder.fit import fit
 from gateway.ladder.hls import edit_of, rungs_of
 from gateway.ladder.rung import Constraints, Rung
@@ -75,7 +75,7 @@ class Decision:
     profile: str
     rule: int | None
     edit: Edit
-    tiers: tuple[Tier, ...]
+    tiers: tuple[EdgeTier, ...]
     reasons: tuple[Reason, ...]
 
 
@@ -198,7 +198,7 @@ def _canonical(limits: Constraints) -> str:
 
 def where_of(facts: Facts) -> Where:
     """Where the viewer counts as being."""
-    return _cell(facts.place), rank.spot_of(facts.place, facts.viewer)
+    return _cell(facts.place), rank.spread_point_of(facts.place, facts.viewer)
 
 
 def fitted(choice: Choice, rungs: Sequence[Rung], playlist: MultivariantPlaylist) -> Fitted:
@@ -211,13 +211,13 @@ def fitted(choice: Choice, rungs: Sequence[Rung], playlist: MultivariantPlaylist
     return Fitted(edit_of(playlist, found.kept, choice.limits), found.reasons)
 
 
-def ranked(fleet: Fleet, facts: Facts) -> tuple[Tier, ...]:
+def ranked(fleet: Fleet, facts: Facts) -> tuple[EdgeTier, ...]:
     """The edges for the viewer's place, best tier first."""
-    spot = rank.spot_of(facts.place, facts.viewer)
-    return rank.tiers(fleet, snap(facts.place), spot)
+    spot = rank.spread_point_of(facts.place, facts.viewer)
+    return rank.ranked_tiers(fleet, snap(facts.place), spot)
 
 
-def decision_of(choice: Choice, ladder: Fitted, tiers: tuple[Tier, ...]) -> Decision:
+def decision_of(choice: Choice, ladder: Fitted, tiers: tuple[EdgeTier, ...]) -> Decision:
     """The two halves together."""
     return Decision(choice.profile.name, choice.rule, ladder.edit, tiers, ladder.reasons)
 
@@ -236,7 +236,7 @@ def edges_for(fleet: Fleet, decision: Decision, facts: Facts) -> tuple[Edge, ...
     A session that plays this asset already stays where it was placed, as long as that edge is not
     down: it may be one that nobody new is sent to by now.
     """
-    positions = rank.order(fleet, decision.tiers, facts.asset, facts.viewer)
+    positions = rank.ordered_edges(fleet, decision.tiers, facts.asset, facts.viewer)
     held = _held(fleet, facts)
     if held is not None and held != positions[0]:
         positions = (held, *(at for at in positions if at != held))
@@ -293,9 +293,11 @@ def _reasons_of_conditions(fleet: Fleet, facts: Facts, edges: Sequence[Edge]) ->
     if fleet.plain and len(fleet.serving) == len(fleet.edges):
         return ()
     ideal = fleet.ideal
-    spot = rank.spot_of(facts.place, facts.viewer)
-    ranked = rank.tiers(ideal, snap(facts.place), spot)
-    wished = [fleet.edges[at] for at in rank.order(ideal, ranked, facts.asset, facts.viewer)]
+    spot = rank.spread_point_of(facts.place, facts.viewer)
+    ranked = rank.ranked_tiers(ideal, snap(facts.place), spot)
+    wished = [
+        fleet.edges[at] for at in rank.ordered_edges(ideal, ranked, facts.asset, facts.viewer)
+    ]
     passed = wished[: wished.index(edges[0])] if edges[0] in wished else wished
     found = []
     for edge in dict.fromkeys((*passed, *edges)):

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from gateway.app import Application
-from gateway.edge.fleet import Condition
+from gateway.edge.fleet import EdgeCondition
 from gateway.play import known
 from tests.integration.in_process import application, asking
 
@@ -126,7 +126,7 @@ def _reload(app: Application) -> None:
 
 
 def _lose_an_edge(app: Application) -> None:
-    app.keeper.judged("test", {app.gateway.fleet.edges[0].id: Condition("down", admits=0)})
+    app.keeper.judged("test", {app.gateway.fleet.edges[0].id: EdgeCondition("down", admits=0)})
 
 
 def _new_geo(app: Application) -> None:

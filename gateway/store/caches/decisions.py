@@ -16,7 +16,7 @@ from gateway.cache import Recent
 from gateway.client.facts import Facts
 from gateway.decision import Choice, Decision, Fitted, decision_of, fitted, ranked
 from gateway.edge.fleet import Fleet
-from gateway.edge.rank import Tier
+from gateway.edge.rank import EdgeTier
 from gateway.ladder.fit import NothingToPlayError
 from gateway.ladder.hls import rungs_of
 from gateway.ladder.rung import Rung
@@ -60,7 +60,7 @@ class DecisionCache:
         self._store = store
         self._ttl_s = ttl_s
         self._ladders: Recent[str, Fitted] = Recent(LADDERS)
-        self._rankings: Recent[str, tuple[Tier, ...]] = Recent(RANKINGS)
+        self._rankings: Recent[str, tuple[EdgeTier, ...]] = Recent(RANKINGS)
         # One film under many names: what was fitted for one of them is right for all.
         self._fitted: Recent[tuple[str, str], tuple[Fitted, bytes]] = Recent(FITTED)
         self._rungs: Recent[str, tuple[Rung, ...]] = Recent(SOURCES)
@@ -166,7 +166,7 @@ class DecisionCache:
             self._fitted.put((version, choice.name), known)
         return known
 
-    def _tiers(self, wanted: Wanted) -> tuple[Tier, ...]:
+    def _tiers(self, wanted: Wanted) -> tuple[EdgeTier, ...]:
         """Which edges serve; kept and shared when it is made."""
         found = self._rankings.get(wanted.edges_key)
         if found is None:
