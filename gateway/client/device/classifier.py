@@ -19,18 +19,18 @@ from gateway.client.device import (
     screens,
 )
 from gateway.client.device.capability import capability
+from gateway.client.device.classification import Classification
 from gateway.client.device.player import names_library, player
-from gateway.client.device.rule import DeviceRule, RuleBook
+from gateway.client.device.rule import DeviceRule, DeviceRules
 from gateway.client.device.system import model, system
-from gateway.client.device.text import MAX_CHARS, AgentText, read
-from gateway.client.device.verdict import Verdict
+from gateway.client.device.text import MAX_CHARS, UserAgentText, read_user_agent
 from gateway.client.facts import Device, DeviceKind
 from gateway.client.hints import NO_HINTS, ClientHints
 from gateway.reason import Reason, Step
 
-_UNKNOWN = Verdict(DeviceKind.UNKNOWN, "unknown", "nothing known names what it is")
-_LIBRARY = Verdict(DeviceKind.UNKNOWN, "media-library", "it names a library but no device")
-_SILENT = Verdict(DeviceKind.UNKNOWN, "no-user-agent", "it sent no User-Agent")
+_UNKNOWN = Classification(DeviceKind.UNKNOWN, "unknown", "nothing known names what it is")
+_LIBRARY = Classification(DeviceKind.UNKNOWN, "media-library", "it names a library but no device")
+_SILENT = Classification(DeviceKind.UNKNOWN, "no-user-agent", "it sent no User-Agent")
 
 
 class CacheInfo(NamedTuple):
@@ -50,7 +50,7 @@ class DeviceClassifier:
     """
 
     def __init__(self, rules: Sequence[DeviceRule] = (), cache_size: int = 4096) -> None:
-        self._book = RuleBook(tuple(rules))
+        self._book = DeviceRules(tuple(rules))
         self._cached = lru_cache(maxsize=cache_size)(self._classify)
 
     def classify(self, user_agent: str | None, hints: ClientHints = NO_HINTS) -> Device:
@@ -62,7 +62,7 @@ class DeviceClassifier:
         return CacheInfo(*self._cached.cache_info())
 
     def _classify(self, user_agent: str, hints: ClientHints) -> Device:
-        text = read(user_agent)
+        text = read_user_agent(user_agent)
         is_android = android.is_android(text)
         named = android.model_of(text.low) if is_android else ""
         verdict = _verdict(text, named, is_android=is_android)
@@ -91,14 +91,14 @@ class _Seen(NamedTuple):
     player: str | None
     model: str | None
 
-    def device(self, text: AgentText, reason: Reason) -> Device:
+    def device(self, text: UserAgentText, reason: Reason) -> Device:
         ability = capability(self.kind, self.os, self.os_version, self.model, text.low)
         return Device(
             self.kind, self.os, self.os_version, self.player, self.model, ability, (reason,)
         )
 
 
-def _verdict(text: AgentText, model: str, *, is_android: bool) -> Verdict:
+def _verdict(text: UserAgentText, model: str, *, is_android: bool) -> Classification:
     """The first family that recognises the User-Agent."""
     if not text.raw:
         return _SILENT
@@ -114,7 +114,7 @@ def _verdict(text: AgentText, model: str, *, is_android: bool) -> Verdict:
     )
 
 
-def _ruled(seen: _Seen, rule: DeviceRule, text: AgentText) -> Device:
+def _ruled(seen: _Seen, rule: DeviceRule, text: UserAgentText) -> Device:
     """The device as the rule says, and as seen where the rule is silent."""
     told = _Seen(
         rule.kind or seen.kind,

@@ -6,7 +6,7 @@ from functools import cache
 import pytest
 
 from gateway.client.device import DeviceClassifier
-from gateway.client.device.text import MAX_CHARS, read, version_after
+from gateway.client.device.text import MAX_CHARS, read_user_agent, version_after
 from gateway.client.facts import DeviceKind
 from gateway.client.hints import ClientHints
 
@@ -102,10 +102,10 @@ def test_network_hints_do_not_split_the_cache() -> None:
 
 def test_reading_cuts_and_cleans() -> None:
     """Control characters become blanks, and nothing behind the bound is seen."""
-    text = read("Roku\x00DVP\n" + "x" * 5000)
+    text = read_user_agent("Roku\x00DVP\n" + "x" * 5000)
     assert MAX_CHARS >= len(text.raw)
     assert "roku dvp xxx" == text.low[:12]
-    assert frozenset() == read(None).words
+    assert frozenset() == read_user_agent(None).words
 
 
 @pytest.mark.parametrize(
