@@ -13,7 +13,6 @@ Families are facts about makers' naming, kept as sets of leading words for const
 """
 
 import re
-from functools import lru_cache
 
 from gateway.client.device.classification import Classification
 from gateway.client.device.families import (
@@ -161,7 +160,6 @@ def _by_board(text: UserAgentText, model: str) -> Classification:
     return _ANDROID_APP
 
 
-@lru_cache(maxsize=4096)
 def by_model(model: str) -> Classification | None:
     """What the model's name alone tells; None when it tells nothing. ``model`` in lower case."""
     known = _KNOWN_MODELS.get(model)

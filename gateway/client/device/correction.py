@@ -10,7 +10,7 @@ from gateway.client.device.classification import Classification
 from gateway.client.device.system import clean
 from gateway.client.device.text import UserAgentText
 from gateway.client.facts import DeviceKind
-from gateway.client.hints import NO_HINTS, ClientHints
+from gateway.client.hints import ClientHints
 
 _OPEN = frozenset({DeviceKind.PHONE, DeviceKind.TABLET, DeviceKind.DESKTOP, DeviceKind.UNKNOWN})
 _FORM_FACTORS = {
@@ -30,22 +30,6 @@ _PLATFORMS = {
 }
 _COMPUTERS = frozenset({"Windows", "macOS", "ChromeOS", "Linux"})
 _WINDOWS_11 = 13
-
-
-def relevant(hints: ClientHints) -> ClientHints:
-    """Only the hints that this module reads, so that network hints do not split the cache."""
-    if hints is NO_HINTS:
-        return NO_HINTS
-    read_here = (hints.mobile, hints.platform, hints.platform_version, hints.model)
-    if not hints.form_factors and read_here == (None, None, None, None):
-        return NO_HINTS
-    return ClientHints(
-        mobile=hints.mobile,
-        platform=hints.platform,
-        platform_version=hints.platform_version,
-        model=hints.model,
-        form_factors=hints.form_factors,
-    )
 
 
 def correct(verdict: Classification, text: UserAgentText, hints: ClientHints) -> Classification:

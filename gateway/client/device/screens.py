@@ -5,7 +5,6 @@ not searched for. Android televisions that do not name themselves are told by ``
 """
 
 import re
-from functools import lru_cache
 
 from gateway.client.device.classification import Classification
 from gateway.client.device.phrases import Phrases
@@ -152,7 +151,6 @@ def find(text: UserAgentText, model: str) -> Classification | None:
     return named or _find_tv(text)
 
 
-@lru_cache(maxsize=4096)
 def by_model(model: str) -> Classification | None:
     """What a model alone tells, as client hints give it too: console or car, or None."""
     if _CONSOLE_MODEL.match(model):

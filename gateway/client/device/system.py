@@ -5,7 +5,6 @@ Fire OS comes with the version of the Android below it.
 """
 
 import re
-from functools import lru_cache
 
 from gateway.client.device.library import system_of
 from gateway.client.device.phrases import LinearPattern, Phrases
@@ -116,7 +115,6 @@ def model(text: UserAgentText, android_model: str) -> str | None:
     return clean(text.raw[at : at + len(name)] if same else name)
 
 
-@lru_cache(maxsize=4096)
 def clean(name: str) -> str | None:
     """A model's name with anything but plain characters taken out; None when nothing is left."""
     return _UNSAFE.sub("", name)[:_MAX_MODEL_CHARS].strip() or None
