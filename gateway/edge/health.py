@@ -78,11 +78,6 @@ class HealthRecord:
     quick: int = 0
     history: int = 0
 
-    @property
-    def suspect(self) -> bool:
-        """The last probe failed and the edge is not down yet: probe again at once."""
-        return self.failed > 0 and self.state != "down"
-
 
 NEVER_PROBED = HealthRecord()
 

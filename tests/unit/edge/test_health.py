@@ -83,15 +83,6 @@ def test_why_and_since(probes: str, why: str, since: float | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("health", "suspect"),
-    [(run(".x")[1], True), (run("xx")[1], False), (run("x.")[1], False), (NEVER_PROBED, False)],
-)
-def test_who_is_suspect(health: HealthRecord, suspect: bool) -> None:
-    """One more failure may take it down."""
-    assert suspect is health.suspect
-
-
-@pytest.mark.parametrize(
     ("elapsed_s", "admits"),
     [(-5.0, 0.1), (0.0, 0.1), (1.9, 0.1), (2.0, 0.2), (9.9, 0.5), (17.9, 0.9), (18.0, 1.0)],
 )
