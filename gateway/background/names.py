@@ -20,7 +20,7 @@ from dns.rdtypes.IN.AAAA import AAAA
 from dns.rdtypes.IN.SRV import SRV
 from dns.resolver import NXDOMAIN, Answer, NoNameservers, NoResolverConfiguration
 
-from gateway.edge.resolved import Question, Record, is_usable
+from gateway.edge.resolved import DnsQuestion, DnsRecord, is_usable
 
 Failure = Literal["timeout", "refused", "garbage", "unreachable"]
 Outcome = Literal["ok", "empty"] | Failure
@@ -35,7 +35,7 @@ class Found:
     """What the servers answered: the usable records of a name (none when it has none, or is not
     there), how many were unusable, and for how many seconds that holds."""
 
-    records: tuple[Record, ...]
+    records: tuple[DnsRecord, ...]
     unusable: int
     ttl_s: float
 
@@ -51,7 +51,7 @@ class NotAnsweredError(Exception):
 
 
 async def look_up(
-    question: Question, resolvers: Sequence[tuple[str, int]], timeout_s: float
+    question: DnsQuestion, resolvers: Sequence[tuple[str, int]], timeout_s: float
 ) -> Found:
     """Ask ``resolvers`` (addresses and ports; the system's when there are none) in turn.
 
@@ -101,17 +101,17 @@ def _found(answer: Answer) -> Found:
     return Found(usable, unusable, float(answer.chaining_result.minimum_ttl))
 
 
-def _record(data: Rdata) -> Record | None:
+def _record(data: Rdata) -> DnsRecord | None:
     """None for an SRV record without a target: the service is not there (RFC 2782)."""
     match data:
         case A() | AAAA():
-            return Record(data.address)
+            return DnsRecord(data.address)
         case SRV():
             host = data.target.to_text(omit_final_dot=True).lower()
-            return None if host == "." else Record(host, data.port, data.priority, data.weight)
+            return None if host == "." else DnsRecord(host, data.port, data.priority, data.weight)
         case _:
             raise NotAnsweredError("garbage", f"a record of another type: {data.rdtype!r}")
 
 
-def _shown(records: Iterable[Record]) -> str:
+def _shown(records: Iterable[DnsRecord]) -> str:
     return ", ".join(sorted(repr(record.host) for record in records))[:200]

@@ -16,8 +16,8 @@ from urllib.parse import urljoin
 from yarl import URL
 
 from gateway.edge.edge import Edge, stable_hash
-from gateway.edge.health import Outcome
-from gateway.edge.live import Head, head_of, staleness
+from gateway.edge.health import ProbeResult
+from gateway.edge.live import LivePosition, live_position, staleness
 from manifests.hls.fault import ManifestError
 from manifests.hls.media import MediaPlaylist, read_media
 
@@ -63,14 +63,14 @@ class Seen:
 
     data: bytes
     playlist: MediaPlaylist
-    head: Head | None
+    head: LivePosition | None
 
 
 @dataclass(frozen=True, slots=True)
 class Probed:
     """How a probe ended: what it means for the edge, its kind, and the playlist that was seen."""
 
-    outcome: Outcome
+    outcome: ProbeResult
     result: Result
     seen: Seen | None = None
 
@@ -116,7 +116,7 @@ class Prober:
         await self._session.close()
 
     async def probe(
-        self, target: Target, seen: Seen | Head | None, bounds: Bounds, now_s: float
+        self, target: Target, seen: Seen | LivePosition | None, bounds: Bounds, now_s: float
     ) -> Probed:
         """Ask once. ``seen`` is what is known of its playlist; ``now_s`` is Unix time. Never
         raises."""
@@ -127,16 +127,16 @@ class Prober:
                 data = await self._get(URL(target.url), keep=bounds.keep)
             latency_s = loop.time() - started
             if not target.playlist:
-                return Probed(Outcome(latency_s), "ok")
+                return Probed(ProbeResult(latency_s), "ok")
             return await _judge(data, seen, bounds, now_s, latency_s)
         except TimeoutError:
             why = f"no answer in {bounds.timeout_s * 1000:.0f} ms"
-            return Probed(Outcome(loop.time() - started, why), "timeout")
+            return Probed(ProbeResult(loop.time() - started, why), "timeout")
         except ProbeError as error:
-            return Probed(Outcome(loop.time() - started, error.why), error.result)
+            return Probed(ProbeResult(loop.time() - started, error.why), error.result)
         except self._broken as error:
             result, why = _explain(error)
-            return Probed(Outcome(loop.time() - started, why), result)
+            return Probed(ProbeResult(loop.time() - started, why), result)
 
     async def _get(self, url: URL, *, keep: bool) -> bytes:
         """The body of a 2xx answer, up to MAX_BYTES of it."""
@@ -153,7 +153,7 @@ class Prober:
 
 
 async def _judge(
-    data: bytes, seen: Seen | Head | None, bounds: Bounds, now_s: float, latency_s: float
+    data: bytes, seen: Seen | LivePosition | None, bounds: Bounds, now_s: float, latency_s: float
 ) -> Probed:
     """What a playlist says of its edge."""
     previous = seen.head if isinstance(seen, Seen) else seen
@@ -163,11 +163,11 @@ async def _judge(
         try:
             playlist = await _read_playlist(data)
         except ManifestError as error:
-            return Probed(Outcome(latency_s, f"no media playlist: {error.rule}"), "not-media")
-    head = head_of(previous, playlist, now_s)
+            return Probed(ProbeResult(latency_s, f"no media playlist: {error.rule}"), "not-media")
+    head = live_position(previous, playlist, now_s)
     stuck = staleness(head, playlist.target_duration_s, bounds.stale_factor, now_s)
     result: Result = "stale" if stuck else "ok"
-    return Probed(Outcome(latency_s, stuck), result, Seen(data, playlist, head))
+    return Probed(ProbeResult(latency_s, stuck), result, Seen(data, playlist, head))
 
 
 async def _read(response: "aiohttp.ClientResponse") -> bytes:

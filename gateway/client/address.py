@@ -19,7 +19,6 @@ Decisions that F9 leaves open:
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from itertools import islice
 from typing import Literal, NamedTuple, Self
@@ -137,7 +136,7 @@ def resolve(
     is never trusted. ``forwarded`` and ``x_forwarded_for`` are the header's field lines, in the
     order received. IPv4-mapped addresses come out as IPv4, zone ids and ports are dropped.
     """
-    ip = _peer(peer) if peer is not None else None
+    ip = _node(peer) if peer is not None else None
     if ip is None:
         return ClientAddress(None, "peer", _PEER_UNKNOWN)
     if ip not in trusted:
@@ -263,10 +262,6 @@ def _node(text: str) -> Address | None:
     except ValueError:
         return None
     return ip.ipv4_mapped or ip
-
-
-_peer = lru_cache(1024)(_node)
-"""The same few proxies ask again and again."""
 
 
 def _quad(text: str) -> IPv4Address:

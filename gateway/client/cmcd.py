@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import unquote
 
 from gateway.client.cmcd_dictionary import MAX_TEXT, Value, read_dictionary, read_json
 
@@ -66,24 +65,6 @@ class Cmcd:
         player on one line, audio measures 3 to 10 Mbit/s where video measures 60 to 130.
         """
         return _figure(self.raw.get("mtp"), self.ot, _SMALL_OBJECTS)
-
-    @property
-    def next_objects(self) -> tuple[tuple[str, str | None], ...]:
-        """The next objects as (relative path, byte range or None), ``nor`` and ``nrr`` (D1.3).
-
-        The path is player text: decoded once more in version 1, plain in version 2.
-        """
-        nor, nrr = self.raw.get("nor"), self.raw.get("nrr")
-        if isinstance(nor, str):
-            return ((unquote(nor), nrr if isinstance(nrr, str) else None),)
-        if not isinstance(nor, tuple):
-            return ()
-        items = [(item.value, item.parameters.get("r")) for item in nor]
-        return tuple(
-            (path, span if isinstance(span, str) else None)
-            for path, span in items
-            if isinstance(path, str)
-        )
 
 
 def parse_query(value: str) -> Cmcd:

@@ -8,7 +8,6 @@ malformed, oversized or out of range reads as absent.
 
 import math
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Final, Literal, NamedTuple, get_args
 
 from http_sf import StructuredFieldError, Token, parse
@@ -20,7 +19,6 @@ _MAX_CHARS: Final = 512
 _MAX_NAMES: Final = 16
 _MAX_NAME_CHARS: Final = 64
 _MAX_DOWNLINK_MBPS: Final = 10_000.0
-_REMEMBERED: Final = 4096
 
 
 class ClientHints(NamedTuple):
@@ -100,12 +98,6 @@ def _item(value: str | None) -> object:
     """The bare item of a structured field; None when absent or malformed."""
     if not value or len(value) > _MAX_CHARS or not value.isascii():
         return None
-    return _parsed_item(value)
-
-
-@lru_cache(_REMEMBERED)
-def _parsed_item(value: str) -> object:
-    """A few texts come again and again: booleans, systems, versions and models."""
     try:
         parsed = parse(value.encode("ascii"), tltype="item")
     except StructuredFieldError:
@@ -133,11 +125,6 @@ def _names(value: str | None) -> tuple[str, ...]:
     """The strings of a list, bounded in number and length."""
     if not value or len(value) > _MAX_CHARS or not value.isascii():
         return ()
-    return _parsed_names(value)
-
-
-@lru_cache(_REMEMBERED)
-def _parsed_names(value: str) -> tuple[str, ...]:
     try:
         parsed = parse(value.encode("ascii"), tltype="list")
     except StructuredFieldError:

@@ -42,7 +42,7 @@ _ECT_MOST_KBPS = {"slow-2g": 50, "2g": 70, "3g": 700}
 _KBPS_PER_MBPS = 1000
 
 
-def choose(
+def choose_throughput(
     query_kbps: float | None,
     hint_mbps: float | None,
     cmcd_mtp_kbps: float | None,

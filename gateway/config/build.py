@@ -13,8 +13,8 @@ from gateway.config.schema import Settings
 from gateway.config.validators import parse_window
 from gateway.decision import Policy
 from gateway.edge.edge import Edge
-from gateway.edge.fleet import Condition
-from gateway.edge.resolved import Question, Template
+from gateway.edge.fleet import EdgeCondition
+from gateway.edge.resolved import DnsQuestion, EdgeTemplate
 from gateway.policy.profile import Profile
 from gateway.policy.rules import Rule, When
 from gateway.source.origin.terms import Asking, Freshness, OriginServer, Terms
@@ -53,18 +53,18 @@ def _profile(name: str, given: ProfileSettings) -> Profile:
     return Profile(name=name, **dict(given))
 
 
-def templates_of(settings: Settings) -> tuple[Template, ...]:
+def templates_of(settings: Settings) -> tuple[EdgeTemplate, ...]:
     """The edges whose hosts come from DNS."""
     return tuple(
-        Template(edge_of(given), Question(given.dns.name, given.dns.type))
+        EdgeTemplate(edge_of(given), DnsQuestion(given.dns.name, given.dns.type))
         for given in settings.edges
         if given.dns is not None
     )
 
 
-def drains_of(settings: Settings) -> dict[str, Condition]:
+def drains_of(settings: Settings) -> dict[str, EdgeCondition]:
     """The edges that the config drains, templates among them."""
-    drained = Condition("draining", admits=0.0, why="drained by the config")
+    drained = EdgeCondition("draining", admits=0.0, why="drained by the config")
     return {given.id: drained for given in settings.edges if given.drain}
 
 

@@ -7,7 +7,7 @@ is told together with what the schema finds. Values of a wrong type are the sche
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from gateway.config.problem import KeyPath, Problem, nearest, shown, written
+from gateway.config.problem import ConfigProblem, KeyPath, nearest, shown, written
 
 NOT_YET: Final[Mapping[tuple[str, str], tuple[str, tuple[str, ...]]]] = {
     ("store", "url"): (
@@ -21,11 +21,13 @@ they begin."""
 _LOCATION_OF: Final = {"directory": "root", "origin": "url"}
 
 
-def check(tables: Mapping[str, Any], source_of: Callable[[KeyPath], str]) -> Iterator[Problem]:
+def check(
+    tables: Mapping[str, Any], source_of: Callable[[KeyPath], str]
+) -> Iterator[ConfigProblem]:
     """Everything that does not go together. ``source_of`` says who set the value at a path."""
 
-    def problem(path: KeyPath, text: str, **more: Any) -> Problem:  # noqa: ANN401
-        return Problem(written(path), text, source=source_of(path), **more)
+    def problem(path: KeyPath, text: str, **more: Any) -> ConfigProblem:  # noqa: ANN401
+        return ConfigProblem(written(path), text, source=source_of(path), **more)
 
     yield from _availability(tables, problem)
     yield from _source(tables, problem)
@@ -39,17 +41,17 @@ def check(tables: Mapping[str, Any], source_of: Callable[[KeyPath], str]) -> Ite
         yield from _duplicates(tables, path, key, problem)
 
 
-_Telling = Callable[..., Problem]
+_Telling = Callable[..., ConfigProblem]
 
 
-def _availability(tables: Mapping[str, Any], problem: _Telling) -> Iterator[Problem]:
+def _availability(tables: Mapping[str, Any], problem: _Telling) -> Iterator[ConfigProblem]:
     for path, (allowed, beginnings) in NOT_YET.items():
         value = _at(tables, path)
         if isinstance(value, str) and value.startswith(beginnings):
             yield problem(path, "is not available yet", value=shown(value), allowed=allowed)
 
 
-def _source(tables: Mapping[str, Any], problem: _Telling) -> Iterator[Problem]:
+def _source(tables: Mapping[str, Any], problem: _Telling) -> Iterator[ConfigProblem]:
     kind = _at(tables, ("source", "kind"))
     for of_kind, key in _LOCATION_OF.items():
         given = _at(tables, ("source", key)) is not None
@@ -61,7 +63,7 @@ def _source(tables: Mapping[str, Any], problem: _Telling) -> Iterator[Problem]:
             )
 
 
-def _origins(tables: Mapping[str, Any], problem: _Telling) -> Iterator[Problem]:
+def _origins(tables: Mapping[str, Any], problem: _Telling) -> Iterator[ConfigProblem]:
     listed = _items(tables, ("origins",))
     if listed and _at(tables, ("source", "kind")) != "origin":
         yield problem(("origins",), 'is not used; source.kind is not "origin"', severity="warning")
@@ -79,7 +81,7 @@ def _origins(tables: Mapping[str, Any], problem: _Telling) -> Iterator[Problem]:
             yield problem((*path, "url"), text, severity="warning")
 
 
-def _profiles(tables: Mapping[str, Any], problem: _Telling) -> Iterator[Problem]:
+def _profiles(tables: Mapping[str, Any], problem: _Telling) -> Iterator[ConfigProblem]:
     profiles = tables.get("profiles")
     if not isinstance(profiles, dict):
         return
@@ -97,7 +99,7 @@ def _profiles(tables: Mapping[str, Any], problem: _Telling) -> Iterator[Problem]
             )
 
 
-def _rules(tables: Mapping[str, Any], problem: _Telling) -> Iterator[Problem]:
+def _rules(tables: Mapping[str, Any], problem: _Telling) -> Iterator[ConfigProblem]:
     everyone: int | None = None
     for position, rule in _items(tables, ("rules",)):
         if everyone is not None:
@@ -111,14 +113,14 @@ def _rules(tables: Mapping[str, Any], problem: _Telling) -> Iterator[Problem]:
             yield problem(("rules", position, "when", "asn"), text, severity="warning")
 
 
-def _edges(tables: Mapping[str, Any], problem: _Telling) -> Iterator[Problem]:
+def _edges(tables: Mapping[str, Any], problem: _Telling) -> Iterator[ConfigProblem]:
     edges = [edge for _, edge in _items(tables, ("edges",))]
     if edges and not any(edge.get("fallback") is True for edge in edges):
         text = "holds no edge with fallback = true; players in unknown places get any of them"
         yield problem(("edges",), text, severity="warning")
 
 
-def _proxies(tables: Mapping[str, Any], problem: _Telling) -> Iterator[Problem]:
+def _proxies(tables: Mapping[str, Any], problem: _Telling) -> Iterator[ConfigProblem]:
     path = ("server", "trusted_proxies")
     networks = _at(tables, path)
     for position, network in enumerate(networks if isinstance(networks, list) else ()):
@@ -127,7 +129,7 @@ def _proxies(tables: Mapping[str, Any], problem: _Telling) -> Iterator[Problem]:
             yield problem((*path, position), text, value=shown(network), severity="warning")
 
 
-def _events(tables: Mapping[str, Any], problem: _Telling) -> Iterator[Problem]:
+def _events(tables: Mapping[str, Any], problem: _Telling) -> Iterator[ConfigProblem]:
     path = ("events", "enabled")
     if _at(tables, path) is True and _at(tables, ("store", "url")) == "memory":
         yield problem(path, 'writes nothing; store.url is "memory"', severity="warning")
@@ -135,7 +137,7 @@ def _events(tables: Mapping[str, Any], problem: _Telling) -> Iterator[Problem]:
 
 def _duplicates(
     tables: Mapping[str, Any], path: KeyPath, key: str, problem: _Telling
-) -> Iterator[Problem]:
+) -> Iterator[ConfigProblem]:
     first: dict[str, int] = {}
     for position, item in _items(tables, path):
         name = item.get(key)

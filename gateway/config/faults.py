@@ -6,12 +6,12 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from gateway.config import shape
-from gateway.config.problem import KeyPath, Problem, nearest, shown, written
+from gateway.config.key_schema import find_key, known_keys
+from gateway.config.problem import ConfigProblem, KeyPath, nearest, shown, written
 from gateway.config.section import FAULT
 
 
-def problems_of(error: ValidationError, source_of: Callable[[KeyPath], str]) -> list[Problem]:
+def problems_of(error: ValidationError, source_of: Callable[[KeyPath], str]) -> list[ConfigProblem]:
     """Everything that the schema found. ``source_of`` says who set the value at a path."""
     details = error.errors(include_url=False)
     faulty = {detail["loc"][:-1] for detail in details}
@@ -27,18 +27,18 @@ def _any_below(path: KeyPath, faulty: Iterable[KeyPath]) -> bool:
     return any(parent[: len(path)] == path for parent in faulty)
 
 
-def _problem(detail: ErrorDetails, source_of: Callable[[KeyPath], str]) -> Problem:
+def _problem(detail: ErrorDetails, source_of: Callable[[KeyPath], str]) -> ConfigProblem:
     # pydantic marks a fault of a key itself, such as a profile's name, with a last part "[key]".
     path = tuple(part for part in detail["loc"] if part != "[key]")
     about_name = len(path) < len(detail["loc"])
     source = source_of(path)
     context: Mapping[str, Any] = detail.get("ctx", {})
-    found = shape.find(path)
+    found = find_key(path)
     allowed = found.allowed if found is not None else None
     match detail["type"]:
         case "extra_forbidden":
-            known = shape.known_keys(path[:-1])
-            return Problem(
+            known = known_keys(path[:-1])
+            return ConfigProblem(
                 written(path),
                 "is not a known key",
                 allowed=", ".join(known),
@@ -46,11 +46,11 @@ def _problem(detail: ErrorDetails, source_of: Callable[[KeyPath], str]) -> Probl
                 source=source,
             )
         case "missing":
-            return Problem(written(path), "is missing", allowed=allowed, source=source)
+            return ConfigProblem(written(path), "is missing", allowed=allowed, source=source)
         case kind if kind == FAULT:
             path = (*path, context["key"])
             value = detail["input"].get(context["key"])
-            return Problem(
+            return ConfigProblem(
                 written(path),
                 context["problem"],
                 value=None if value is None else shown(value),
@@ -58,7 +58,7 @@ def _problem(detail: ErrorDetails, source_of: Callable[[KeyPath], str]) -> Probl
                 source=source_of(path),
             )
         case _ if about_name:
-            return Problem(
+            return ConfigProblem(
                 written(path),
                 "is not a name that may be used",
                 allowed=_allowed_name(),
@@ -66,11 +66,11 @@ def _problem(detail: ErrorDetails, source_of: Callable[[KeyPath], str]) -> Probl
             )
         case kind:
             choices = found.choices if found is not None else ()
-            return Problem(
+            return ConfigProblem(
                 written(path),
                 str(context["error"]) if kind == "value_error" else "is not allowed",
                 value="(hidden)"
-                if found is not None and found.is_hidden
+                if found is not None and found.is_redacted
                 else shown(detail["input"]),
                 allowed=allowed,
                 suggestion=nearest(detail["input"], choices),
@@ -80,5 +80,5 @@ def _problem(detail: ErrorDetails, source_of: Callable[[KeyPath], str]) -> Probl
 
 def _allowed_name() -> str:
     # Profiles are the one table whose keys are names that operators choose.
-    found = shape.find(("policy", "default_profile"))
+    found = find_key(("policy", "default_profile"))
     return found.allowed if found is not None else ""

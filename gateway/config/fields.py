@@ -30,7 +30,7 @@ RESTART: Final = NeedsRestart()
 
 
 @dataclass(frozen=True, slots=True)
-class Hidden:
+class Redacted:
     """Marks a key whose value no message may show."""
 
 
@@ -144,7 +144,7 @@ Secret = Annotated[
     SecretStr,
     AfterValidator(validators.secret),
     Allowed("a secret of 1 to 4096 printable ASCII characters, without spaces"),
-    Hidden(),
+    Redacted(),
 ]
 Country = Annotated[
     str, AfterValidator(validators.country), Allowed("an ISO 3166-1 alpha-2 code, such as GB")

@@ -12,7 +12,7 @@ from gateway.config.build import policy_of
 from gateway.config.check import check
 from gateway.config.environment import Setting, read_environment
 from gateway.config.faults import problems_of
-from gateway.config.problem import ConfigError, KeyPath, Problem, written
+from gateway.config.problem import ConfigError, ConfigProblem, KeyPath, written
 from gateway.config.read import merged, read_defaults, read_file
 from gateway.config.schema import Settings
 from gateway.decision import Policy
@@ -30,7 +30,7 @@ class Loaded:
     policy: Policy
     path: Path | None
     origins: Mapping[str, str]
-    warnings: tuple[Problem, ...] = ()
+    warnings: tuple[ConfigProblem, ...] = ()
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Loaded:
@@ -42,14 +42,14 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     """
     tables = read_defaults()
     origins: dict[KeyPath, str] = {}
-    problems: list[Problem] = []
+    problems: list[ConfigProblem] = []
     name = path.name if path is not None else "configuration"
     if path is not None:
         given = read_file(path)
         tables = merged(tables, given)
         origins = dict.fromkeys(_leaves(given), name)
     for found in read_environment(os.environ if environ is None else environ, _names(tables)):
-        if isinstance(found, Problem):
+        if isinstance(found, ConfigProblem):
             problems.append(found)
         elif _put(tables, found):
             origins[found.path] = f"environment {found.variable}"
@@ -119,6 +119,8 @@ def _has_item(items: object, position: int) -> bool:
     return isinstance(items, list) and position < len(items)
 
 
-def _no_such_item(setting: Setting) -> Problem:
+def _no_such_item(setting: Setting) -> ConfigProblem:
     source = f"environment {setting.variable}"
-    return Problem(written(setting.path), "names an item that is not in the list", source=source)
+    return ConfigProblem(
+        written(setting.path), "names an item that is not in the list", source=source
+    )

@@ -18,7 +18,7 @@ _PASSWORD_PARAMETER: Final = re.compile(r"(?i)(password=)[^&\"]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ConfigProblem:
     """One thing wrong. ``source`` is the file or the environment variable that said it.
 
     ``path`` is written as operators write it (``rules[3].when.device[0]``), empty for the file as
@@ -47,7 +47,7 @@ class Problem:
 class ConfigError(ValueError):
     """The configuration cannot be used. ``problems`` holds everything wrong, warnings included."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[ConfigProblem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
 

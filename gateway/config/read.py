@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from gateway.config.problem import ConfigError, Problem
+from gateway.config.problem import ConfigError, ConfigProblem
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def read_file(path: Path) -> dict[str, Any]:
         return parse(path.read_bytes(), path.name)
     except OSError as error:
         raise ConfigError(
-            [Problem("", f"cannot be read ({error.strerror})", source=str(path))]
+            [ConfigProblem("", f"cannot be read ({error.strerror})", source=str(path))]
         ) from None
 
 
@@ -36,7 +36,7 @@ def parse(data: bytes, source: str) -> dict[str, Any]:
         problem = f"{_place(str(error), data)} (TOML syntax)"
     except (ValueError, RecursionError) as error:
         problem = f"cannot be read as TOML ({type(error).__name__}: {error})"
-    raise ConfigError([Problem("", problem, source=source)])
+    raise ConfigError([ConfigProblem("", problem, source=source)])
 
 
 def _place(message: str, data: bytes) -> str:

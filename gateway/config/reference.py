@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from pydantic.fields import FieldInfo
 
+from gateway.config.key_schema import ROOT, KeySchema
 from gateway.config.problem import shown
 from gateway.config.read import read_defaults
 from gateway.config.section import meanings
-from gateway.config.shape import ROOT, Shape
 
 _INTRODUCTION: Final = """\
 # Configuration
@@ -60,9 +60,9 @@ def render() -> str:
     return "\n".join(lines)
 
 
-def _tables(table: Shape, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Shape]]:
-    for name, shape in table.keys.items():
-        inner: Shape | None = shape
+def _tables(table: KeySchema, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], KeySchema]]:
+    for name, schema in table.keys.items():
+        inner: KeySchema | None = schema
         while inner is not None and inner.section is None:
             inner = inner.items
         if inner is not None:
@@ -70,7 +70,7 @@ def _tables(table: Shape, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ..
             yield from _tables(inner, (*path, name))
 
 
-def _section(path: tuple[str, ...], table: Shape) -> list[str]:
+def _section(path: tuple[str, ...], table: KeySchema) -> list[str]:
     section = table.section
     fields = section.model_fields if section is not None else {}
     meaning = meanings(section) if section is not None else {}
@@ -83,9 +83,9 @@ def _section(path: tuple[str, ...], table: Shape) -> list[str]:
         "| key | meaning | allowed | default |",
         "|---|---|---|---|",
     ]
-    for name, shape in table.keys.items():
-        allowed = "tables, see below" if shape.allowed.endswith("a table") else shape.allowed
-        mark = " *(restart)*" if shape.needs_restart else ""
+    for name, schema in table.keys.items():
+        allowed = "tables, see below" if schema.allowed.endswith("a table") else schema.allowed
+        mark = " *(restart)*" if schema.needs_restart else ""
         lines.append(
             f"| `{name}` | {_on_one_line(meaning.get(name))}{mark} | {_cell(allowed)} "
             f"| {_default(fields[name], shipped, name)} |"

@@ -15,9 +15,9 @@ from gateway.config.build import edge_of
 from gateway.config.delivery_settings import EdgeSettings
 from gateway.config.faults import problems_of
 from gateway.config.fields import EdgeId
-from gateway.config.problem import ConfigError, KeyPath, Problem, shown
+from gateway.config.key_schema import unwrap
+from gateway.config.problem import ConfigError, ConfigProblem, KeyPath, shown
 from gateway.config.section import Section
-from gateway.config.shape import unwrap
 from gateway.edge.edge import Edge
 
 MIN_TTL_S: Final = 1.0
@@ -77,7 +77,7 @@ def checked_ids(ids: Sequence[str]) -> None:
         allowed = unwrap(EdgeId).allowed
         raise ConfigError(
             [
-                Problem("", "is not an id", shown(one["input"]), allowed, source="ID")
+                ConfigProblem("", "is not an id", shown(one["input"]), allowed, source="ID")
                 for one in error.errors(include_url=False)
             ]
         ) from None
@@ -85,7 +85,7 @@ def checked_ids(ids: Sequence[str]) -> None:
 
 def _checked(table: Mapping[str, Any]) -> Edge:
     problems = [
-        Problem("", "is not for registered edges", source=f"--{key}")
+        ConfigProblem("", "is not for registered edges", source=f"--{key}")
         for key in _NOT_FOR_THEM
         if key in table
     ]

@@ -20,7 +20,7 @@ import structlog
 from watchfiles import awatch
 
 from gateway.config.load import Loaded, load
-from gateway.config.problem import ConfigError, Problem
+from gateway.config.problem import ConfigError, ConfigProblem
 from gateway.config.restart import hold_back
 
 log = structlog.get_logger()
@@ -32,7 +32,7 @@ class ReloadObserver(Protocol):
     def reloaded(self, version: str) -> None:
         """A configuration came into force; ``version`` is its policy's."""
 
-    def refused(self, problems: Sequence[Problem]) -> None:
+    def refused(self, problems: Sequence[ConfigProblem]) -> None:
         """A configuration was refused whole."""
 
 
@@ -150,7 +150,7 @@ class ConfigWatcher:
 
 def _refuse_half_a_save(path: Path | None, content: bytes | None) -> None:
     if path is not None and content is not None and not content.strip():
-        raise ConfigError([Problem("", "is empty", source=path.name)])
+        raise ConfigError([ConfigProblem("", "is empty", source=path.name)])
 
 
 def _folders(path: Path) -> frozenset[Path]:

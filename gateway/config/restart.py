@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.config.build import policy_of
+from gateway.config.key_schema import restart_keys, restart_lists
 from gateway.config.load import Loaded
-from gateway.config.shape import restart_keys, restart_lists
 
 
 def hold_back(running: Loaded, new: Loaded) -> tuple[Loaded, tuple[str, ...]]:

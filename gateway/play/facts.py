@@ -31,7 +31,7 @@ async def gather_facts(gateway: Gateway, runtime: Runtime, request: Request, ass
     session = asked.session or report.sid
     record, memory = await _remembered(gateway, session)
     estimate = None if record is None else record.estimate
-    speed, speed_reasons = throughput.choose(
+    speed, speed_reasons = throughput.choose_throughput(
         asked.speed_kbps,
         asked.bandwidth_hint_mbps,
         report.speed_kbps,

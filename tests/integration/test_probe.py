@@ -21,7 +21,7 @@ from gateway.background.probe import (
     target_of,
 )
 from gateway.edge.edge import Edge
-from gateway.edge.live import Head
+from gateway.edge.live import LivePosition
 from tests.unit.store.servers import free_port, listening
 
 LIVE = b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:9\n#EXTINF:4,\n9.ts\n"
@@ -179,7 +179,7 @@ async def test_a_live_playlist_must_advance() -> None:
                 (first.seen, 1012.0),
                 (first.seen, 1012.1),
                 (first.seen.head, 1012.1),
-                (Head(5, 8, 900.0), 1012.1),
+                (LivePosition(5, 8, 900.0), 1012.1),
             )
         ]
     await prober.close()

@@ -13,8 +13,8 @@ Families are facts about makers' naming, kept as sets of leading words for const
 """
 
 import re
-from functools import lru_cache
 
+from gateway.client.device.classification import Classification
 from gateway.client.device.families import (
     LAPTOP_PARTS,
     LAPTOP_WORDS,
@@ -33,8 +33,7 @@ from gateway.client.device.families import (
 from gateway.client.device.models import TABLET_MODELS, TV_MODELS
 from gateway.client.device.tablets import TABLET_CODES, TABLET_SIGNS
 from gateway.client.device.televisions import TV_CODES
-from gateway.client.device.text import AgentText
-from gateway.client.device.verdict import Verdict
+from gateway.client.device.text import UserAgentText
 from gateway.client.facts import DeviceKind
 
 # Builds of television boards: the branch letter T, and releases that only set makers stayed on.
@@ -57,22 +56,26 @@ _WORDS = re.compile(r"[a-z]+|\d+")
 _ANDROID = ("android", "andr0id", "; adr ", "silk/", "dalvik/")
 _BROWSER = ("applewebkit", "chrome/", "gecko/")
 
-_TABLET_MODEL = Verdict(DeviceKind.TABLET, "tablet-model", "its model is a tablet")
-_TV_MODEL = Verdict(DeviceKind.TV, "tv-model", "its model is a television or a box for one")
-_LAPTOP_MODEL = Verdict(DeviceKind.DESKTOP, "laptop-model", "its model is a laptop")
-_PHONE_MODEL = Verdict(DeviceKind.PHONE, "phone-model", "its model is a phone")
-_ANDROID_TV_BUILD = Verdict(
+_TABLET_MODEL = Classification(DeviceKind.TABLET, "tablet-model", "its model is a tablet")
+_TV_MODEL = Classification(DeviceKind.TV, "tv-model", "its model is a television or a box for one")
+_LAPTOP_MODEL = Classification(DeviceKind.DESKTOP, "laptop-model", "its model is a laptop")
+_PHONE_MODEL = Classification(DeviceKind.PHONE, "phone-model", "its model is a phone")
+_ANDROID_TV_BUILD = Classification(
     DeviceKind.TV, "android-tv-build", "its build is of the television branch"
 )
-_TABLET_VERDICT = Verdict(DeviceKind.TABLET, "tablet", "it says tablet")
-_ANDROID_MOBILE = Verdict(DeviceKind.PHONE, "android-mobile", "an Android browser that says Mobile")
-_ANDROID_BOX_BUILD = Verdict(
+_TABLET_VERDICT = Classification(DeviceKind.TABLET, "tablet", "it says tablet")
+_ANDROID_MOBILE = Classification(
+    DeviceKind.PHONE, "android-mobile", "an Android browser that says Mobile"
+)
+_ANDROID_BOX_BUILD = Classification(
     DeviceKind.TV, "android-box-build", "its build is of boards for TV boxes"
 )
-_ANDROID_NO_MOBILE = Verdict(
+_ANDROID_NO_MOBILE = Classification(
     DeviceKind.TABLET, "android-no-mobile", "an Android browser not mobile"
 )
-_ANDROID_APP = Verdict(DeviceKind.PHONE, "android-app", "an Android app that names nothing larger")
+_ANDROID_APP = Classification(
+    DeviceKind.PHONE, "android-app", "an Android app that names nothing larger"
+)
 _KNOWN_MODELS = dict.fromkeys(TABLET_MODELS, _TABLET_MODEL) | dict.fromkeys(TV_MODELS, _TV_MODEL)
 _FAMILIES = (
     (LAPTOP_WORDS, LAPTOP_PARTS, LAPTOP_PARTS, _LAPTOP_MODEL),
@@ -81,12 +84,12 @@ _FAMILIES = (
 )
 
 
-def is_android(text: AgentText) -> bool:
+def is_android(text: UserAgentText) -> bool:
     """Android by name, by UC Browser's abbreviation, or as Fire OS and Opera spell it."""
     return text.has(*_ANDROID) and "windows phone" not in text.low
 
 
-def version(text: AgentText) -> str | None:
+def version(text: UserAgentText) -> str | None:
     """``14``, ``7.1.2``; None when no version is given."""
     found = _VERSION.search(text.low)
     return found[1] if found else None
@@ -128,14 +131,14 @@ def _end_of_model(field: str) -> int:
     return len(field.rstrip(")")) if field.endswith(")") else len(field)
 
 
-def find(text: AgentText, model: str) -> Verdict:
+def find(text: UserAgentText, model: str) -> Classification:
     """The verdict on an Android device; ``model`` as ``model_of`` (or a client hint) gave it."""
     if _TV_BUILD.search(text.low):
         return _ANDROID_TV_BUILD
     return (by_model(model) if model else None) or _by_browser(text, model)
 
 
-def _by_browser(text: AgentText, model: str) -> Verdict:
+def _by_browser(text: UserAgentText, model: str) -> Classification:
     """What the rest of the User-Agent tells when the model tells nothing."""
     if "tablet" in text.words or text.has(*_SAYS_TABLET):
         return _TABLET_VERDICT
@@ -146,7 +149,7 @@ def _by_browser(text: AgentText, model: str) -> Verdict:
     return _by_board(text, model)
 
 
-def _by_board(text: AgentText, model: str) -> Verdict:
+def _by_board(text: UserAgentText, model: str) -> Classification:
     """Without "Mobile": a television's box by its code or its board, a tablet, or some app."""
     if model and TV_CODES.occurs_in(model):
         return _TV_MODEL
@@ -157,8 +160,7 @@ def _by_board(text: AgentText, model: str) -> Verdict:
     return _ANDROID_APP
 
 
-@lru_cache(maxsize=4096)
-def by_model(model: str) -> Verdict | None:
+def by_model(model: str) -> Classification | None:
     """What the model's name alone tells; None when it tells nothing. ``model`` in lower case."""
     known = _KNOWN_MODELS.get(model)
     if known is not None:
@@ -168,7 +170,7 @@ def by_model(model: str) -> Verdict | None:
     return _by_family(model)
 
 
-def _by_family(model: str) -> Verdict | None:
+def _by_family(model: str) -> Classification | None:
     lead = _LEAD.match(model)
     first = lead[0] if lead else ""
     if first in TV_WORDS or TV_PARTS.occurs_in(model) or TV_SHAPES.match(model):
@@ -181,6 +183,6 @@ def _by_family(model: str) -> Verdict | None:
     return None
 
 
-def _before_tablets(text: AgentText) -> bool:
+def _before_tablets(text: UserAgentText) -> bool:
     found = version(text)
     return found is not None and found.startswith(("1.", "2."))

@@ -9,9 +9,9 @@ that merely link to their home page (Kodi, Ecosia) and phones of the make Cubot 
 import re
 from collections.abc import Callable
 
+from gateway.client.device.classification import Classification
 from gateway.client.device.phrases import Phrases
-from gateway.client.device.text import AgentText
-from gateway.client.device.verdict import Verdict
+from gateway.client.device.text import UserAgentText
 from gateway.client.facts import DeviceKind
 
 _CRAWLS = ("crawl", "spider", "slurp", "scrap", "xrawler", "archiv")
@@ -119,7 +119,7 @@ _NOT_BOTS = re.compile(r"cubot|botech")
 _VERSIONED = re.compile(r"/ ?v?\d|\d\.\d|/\w")
 
 
-def find(text: AgentText, model: str) -> Verdict | None:
+def find(text: UserAgentText, model: str) -> Classification | None:
     """The bot's verdict, or None when nothing says that a program is asking.
 
     The ``model`` is left out of the search: phones are called Discovery, Ruby and M bot.
@@ -134,7 +134,7 @@ def find(text: AgentText, model: str) -> Verdict | None:
     return None
 
 
-def find_bare(text: AgentText) -> Verdict | None:
+def find_bare(text: UserAgentText) -> Classification | None:
     """The last resort, when nothing else is known: a bare name that gives no version.
 
     Players and their libraries send ``Name/version``; what does not is a script.
@@ -179,8 +179,8 @@ def _is_on_duty(low: str) -> bool:
     return any(word in low for word in _DUTIES)
 
 
-def _bot(code: str, because: str) -> Verdict:
-    return Verdict(DeviceKind.BOT, code, because)
+def _bot(code: str, because: str) -> Classification:
+    return Classification(DeviceKind.BOT, code, because)
 
 
 _PROGRAM = _bot("bot-program", "its name says a tool or a library")
@@ -190,7 +190,7 @@ _NO_SYSTEM = _bot("bot-no-system", "it claims to be a browser but names no syste
 _ANY_SIGN = Phrases(
     (*_CRAWLS, *_DUTIES, *_ADDRESSES, *_TOP_LEVELS, "bot", "google", "whatsapp/", "compatible;")
 )
-_SIGNS: tuple[tuple[Callable[[str], bool], Verdict], ...] = (
+_SIGNS: tuple[tuple[Callable[[str], bool], Classification], ...] = (
     (_is_bot_word, _bot("bot-word", "its name says bot")),
     (_crawls, _bot("bot-word", "its name says crawler")),
     (_links_home, _bot("bot-address", "it gives the address of whoever runs it")),

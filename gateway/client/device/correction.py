@@ -6,11 +6,11 @@ computer and unknown: what names itself a television, console, car or bot stays 
 """
 
 from gateway.client.device import android, screens
+from gateway.client.device.classification import Classification
 from gateway.client.device.system import clean
-from gateway.client.device.text import AgentText
-from gateway.client.device.verdict import Verdict
+from gateway.client.device.text import UserAgentText
 from gateway.client.facts import DeviceKind
-from gateway.client.hints import NO_HINTS, ClientHints
+from gateway.client.hints import ClientHints
 
 _OPEN = frozenset({DeviceKind.PHONE, DeviceKind.TABLET, DeviceKind.DESKTOP, DeviceKind.UNKNOWN})
 _FORM_FACTORS = {
@@ -32,53 +32,43 @@ _COMPUTERS = frozenset({"Windows", "macOS", "ChromeOS", "Linux"})
 _WINDOWS_11 = 13
 
 
-def relevant(hints: ClientHints) -> ClientHints:
-    """Only the hints that this module reads, so that network hints do not split the cache."""
-    if hints is NO_HINTS:
-        return NO_HINTS
-    read_here = (hints.mobile, hints.platform, hints.platform_version, hints.model)
-    if not hints.form_factors and read_here == (None, None, None, None):
-        return NO_HINTS
-    return ClientHints(
-        mobile=hints.mobile,
-        platform=hints.platform,
-        platform_version=hints.platform_version,
-        model=hints.model,
-        form_factors=hints.form_factors,
-    )
-
-
-def correct(verdict: Verdict, text: AgentText, hints: ClientHints) -> Verdict:
+def correct(verdict: Classification, text: UserAgentText, hints: ClientHints) -> Classification:
     """The verdict after the hints: form factors first, then the model, then "mobile"."""
     if verdict.kind not in _OPEN:
         return verdict
     for name in hints.form_factors:
         kind = _FORM_FACTORS.get(name.lower())
         if kind is not None:
-            return Verdict(kind, "hint-form-factor", "its form factor is in a client hint")
+            return Classification(kind, "hint-form-factor", "its form factor is in a client hint")
     platform = _platform(hints)
     if hints.model and platform in (None, "Android"):
         name = hints.model.lower()
         named = screens.by_model(name) or android.by_model(name)
         if named is not None:
-            return Verdict(named.kind, "hint-model", "its model is in a client hint")
+            return Classification(named.kind, "hint-model", "its model is in a client hint")
     return _by_mobile(verdict, text, platform, hints.mobile)
 
 
 def _by_mobile(
-    verdict: Verdict, text: AgentText, platform: str | None, mobile: bool | None
-) -> Verdict:
+    verdict: Classification, text: UserAgentText, platform: str | None, mobile: bool | None
+) -> Classification:
     vague = verdict.kind is DeviceKind.UNKNOWN or verdict.code == "android-no-mobile"
     if platform == "Android" and (vague or not android.is_android(text)):
         if mobile:
-            return Verdict(DeviceKind.PHONE, "hint-mobile", "a client hint says Android, mobile")
-        return Verdict(DeviceKind.TABLET, "hint-not-mobile", "a hint says Android, not mobile")
+            return Classification(
+                DeviceKind.PHONE, "hint-mobile", "a client hint says Android, mobile"
+            )
+        return Classification(
+            DeviceKind.TABLET, "hint-not-mobile", "a hint says Android, not mobile"
+        )
     if verdict.kind is not DeviceKind.UNKNOWN:
         return verdict
     if mobile:
-        return Verdict(DeviceKind.PHONE, "hint-mobile", "a client hint says mobile")
+        return Classification(DeviceKind.PHONE, "hint-mobile", "a client hint says mobile")
     if platform in _COMPUTERS:
-        return Verdict(DeviceKind.DESKTOP, "hint-platform", "a hint names a computer's system")
+        return Classification(
+            DeviceKind.DESKTOP, "hint-platform", "a hint names a computer's system"
+        )
     return verdict
 
 

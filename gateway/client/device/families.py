@@ -10,7 +10,7 @@ these matter less each year.
 
 import re
 
-from gateway.client.device.phrases import Pattern
+from gateway.client.device.phrases import LinearPattern
 from gateway.client.device.text import word_set
 
 TABLET_WORDS = word_set(
@@ -34,7 +34,7 @@ TABLET_WORDS = word_set(
     """
 )
 # For apps that name the device somewhere in their own format.
-TABLET_ANYWHERE = Pattern(
+TABLET_ANYWHERE = LinearPattern(
     r"(?:^|[^a-z\d])(?:sm-[tpx]\d\d|gt-p\d{4}|ideatab|lenovo[ _]tab|mediapad|galaxy tab|surftab"
     r"|kf[a-z]{2,6} build)"
 )
@@ -106,7 +106,7 @@ TV_WORDS = word_set(
     wechip wetek wiwa xgimi xoro yasin yndx yundoo yutmart zaith zappiti zgemma zidoo
     """
 )
-TV_PARTS = Pattern(
+TV_PARTS = LinearPattern(
     r"(?:^|[^a-z])a?tv(?:[^a-z]|$)|(?:^|[^dh])tv$|^tv|stb|(?:^|[^a-z])box|box(?:\d*$|[-_ ])|as4k"
     r"|eo104k|smart4k|era8k|^8k|xds\d|(?:^|[^din])tv[-_ ]?\d|(?:^|[^d])[a-z]tv[-_ ]|smart ?tv"
     r"|android ?tv|led[-_ ]?\d\d|(?:^|[^a-z\d])[48]k(?:[^a-z\d]|$)|uhd|tv ?box"

@@ -18,7 +18,7 @@ from ua_parser.regex import Resolver
 if TYPE_CHECKING:
     from user_agents.parsers import UserAgent
 
-from gateway.client.device.verdict import Verdict
+from gateway.client.device.classification import Classification
 from gateway.client.facts import DeviceKind
 
 
@@ -55,7 +55,7 @@ def browser_of(user_agent: str) -> str | None:
     return None if found is None else found.family
 
 
-def find(user_agent: str) -> Verdict | None:
+def find(user_agent: str) -> Classification | None:
     """The class that `user-agents` sees, None when it sees none.
 
     A "generic phone" is ua-parser's guess from stray words ("player"), so it does not count: the
@@ -74,7 +74,7 @@ def find(user_agent: str) -> Verdict | None:
         (judged.is_pc, DeviceKind.DESKTOP),
     ):
         if seen:
-            return Verdict(kind, f"library-{kind}", "the device library knows it as one")
+            return Classification(kind, f"library-{kind}", "the device library knows it as one")
     return None
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from ua_parser_rs import OSExtractor
 
 
-class Pattern:
+class LinearPattern:
     """A regular expression without look-around or back-references, looked for anywhere."""
 
     __slots__ = ("_engine", "_pattern")
@@ -28,7 +28,7 @@ class Pattern:
         return engine.extract(text) is not None
 
 
-class Phrases(Pattern):
+class Phrases(LinearPattern):
     """A table of literal phrases, looked for anywhere."""
 
     __slots__ = ()

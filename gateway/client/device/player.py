@@ -9,7 +9,7 @@ import re
 
 from gateway.client.device.library import browser_of
 from gateway.client.device.phrases import Phrases
-from gateway.client.device.text import AgentText
+from gateway.client.device.text import UserAgentText
 
 _LIBRARIES = (
     ("applecoremedia", "AVPlayer"),
@@ -90,12 +90,12 @@ _PLAIN_SAFARI = re.compile(
 )
 
 
-def names_library(text: AgentText) -> bool:
+def names_library(text: UserAgentText) -> bool:
     """Does a media or network library name itself?"""
     return _ANY_LIBRARY.occurs_in(text.low)
 
 
-def player(text: AgentText) -> str | None:
+def player(text: UserAgentText) -> str | None:
     """The player's name, None when nothing names one."""
     if names_library(text):
         return next(name for phrase, name in _LIBRARIES if phrase in text.low)
@@ -131,7 +131,7 @@ def _plain_android(low: str, version: int) -> str | None:
     return "Android Browser" if alone else None
 
 
-def _browser(text: AgentText) -> str | None:
+def _browser(text: UserAgentText) -> str | None:
     family = browser_of(text.raw)
     if family is None or (family in _WEB_VIEWS and "applewebkit" not in text.low):
         return None

@@ -40,7 +40,7 @@ class DeviceRule:
 
 
 @dataclass(frozen=True, slots=True)
-class RuleBook:
+class DeviceRules:
     """The operator's rules in order."""
 
     rules: Sequence[DeviceRule]

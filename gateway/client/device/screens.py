@@ -5,11 +5,10 @@ not searched for. Android televisions that do not name themselves are told by ``
 """
 
 import re
-from functools import lru_cache
 
+from gateway.client.device.classification import Classification
 from gateway.client.device.phrases import Phrases
-from gateway.client.device.text import AgentText
-from gateway.client.device.verdict import Verdict
+from gateway.client.device.text import UserAgentText
 from gateway.client.facts import DeviceKind
 
 _CONSOLES = frozenset(
@@ -129,14 +128,18 @@ _CAR_MODEL = re.compile(
 # Phones and tablets of the makes Tesla and Polestar.
 _CAR_NAMED_PHONE = re.compile(r"tesla[_ ](?!qtcar)\w|polestar phone")
 
-_CONSOLE = Verdict(DeviceKind.CONSOLE, "console", "it names a game console")
-_CONSOLE_MODEL_VERDICT = Verdict(DeviceKind.CONSOLE, "console-model", "its model is a game console")
-_TV_VERDICT = Verdict(DeviceKind.TV, "tv", "it names a television platform")
-_CAR = Verdict(DeviceKind.CAR, "car", "it names a car")
-_CAR_MODEL_VERDICT = Verdict(DeviceKind.CAR, "car-model", "its model is a head unit for cars")
+_CONSOLE = Classification(DeviceKind.CONSOLE, "console", "it names a game console")
+_CONSOLE_MODEL_VERDICT = Classification(
+    DeviceKind.CONSOLE, "console-model", "its model is a game console"
+)
+_TV_VERDICT = Classification(DeviceKind.TV, "tv", "it names a television platform")
+_CAR = Classification(DeviceKind.CAR, "car", "it names a car")
+_CAR_MODEL_VERDICT = Classification(
+    DeviceKind.CAR, "car-model", "its model is a head unit for cars"
+)
 
 
-def find(text: AgentText, model: str) -> Verdict | None:
+def find(text: UserAgentText, model: str) -> Classification | None:
     """The first of console, car and television that the User-Agent or the model names."""
     named = by_model(model) if model else None
     if text.says(_CONSOLES) or text.has(*_CONSOLE_PARTS):
@@ -148,15 +151,14 @@ def find(text: AgentText, model: str) -> Verdict | None:
     return named or _find_tv(text)
 
 
-@lru_cache(maxsize=4096)
-def by_model(model: str) -> Verdict | None:
+def by_model(model: str) -> Classification | None:
     """What a model alone tells, as client hints give it too: console or car, or None."""
     if _CONSOLE_MODEL.match(model):
         return _CONSOLE_MODEL_VERDICT
     return _CAR_MODEL_VERDICT if _CAR_MODEL.match(model) else None
 
 
-def _find_tv(text: AgentText) -> Verdict | None:
+def _find_tv(text: UserAgentText) -> Classification | None:
     """Televisions, set-top boxes, streaming sticks, disc players and signage."""
     if not (text.says(_TV_WORDS) or _TV_PARTS.occurs_in(text.low)):
         return None

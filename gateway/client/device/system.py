@@ -5,11 +5,10 @@ Fire OS comes with the version of the Android below it.
 """
 
 import re
-from functools import lru_cache
 
 from gateway.client.device.library import system_of
-from gateway.client.device.phrases import Pattern, Phrases
-from gateway.client.device.text import AgentText, version_after
+from gateway.client.device.phrases import LinearPattern, Phrases
+from gateway.client.device.text import UserAgentText, version_after
 
 # First phrase that occurs decides; the second member is what the version stands behind, if said.
 _SYSTEMS = (
@@ -37,7 +36,7 @@ _SYSTEMS = (
 )
 _APPLE_SCREENS = frozenset({"tvOS", "visionOS"})
 _ANY_SYSTEM = Phrases(phrase for phrase, _, _ in _SYSTEMS)
-_FIRE_OS = Pattern(r"[ ;/](?:aft[a-z0-9]{1,8}|kf[a-z]{2,6}|silk)(?:[^a-z]|$)")
+_FIRE_OS = LinearPattern(r"[ ;/](?:aft[a-z0-9]{1,8}|kf[a-z]{2,6}|silk)(?:[^a-z]|$)")
 _APPLE = re.compile(
     r"(?:cpu (?:iphone )?os|iphone ?os|ipados|ios|os x)[ /_]?(\d{1,3}(?:[._]\d{1,3}){0,2})"
 )
@@ -64,7 +63,7 @@ _UNSAFE = re.compile(r"[^\w .,()+/'-]", re.ASCII)
 _MAX_MODEL_CHARS = 64
 
 
-def system(text: AgentText) -> tuple[str | None, str | None]:
+def system(text: UserAgentText) -> tuple[str | None, str | None]:
     """Name and version of the operating system; either may be None."""
     low = text.low
     if _ANY_SYSTEM.occurs_in(low):
@@ -88,7 +87,7 @@ def _mobile(low: str) -> tuple[str, str | None] | None:
     return None
 
 
-def _computer(text: AgentText) -> tuple[str | None, str | None]:
+def _computer(text: UserAgentText) -> tuple[str | None, str | None]:
     low = text.low
     if "windows nt" in low:
         return "Windows", _windows_version(version_after(low, "windows nt"))
@@ -102,7 +101,7 @@ def _computer(text: AgentText) -> tuple[str | None, str | None]:
     return system_of(text.raw)
 
 
-def model(text: AgentText, android_model: str) -> str | None:
+def model(text: UserAgentText, android_model: str) -> str | None:
     """The model in the maker's own letters, safe to print and at most 64 characters long."""
     name = android_model
     if not name:
@@ -116,7 +115,6 @@ def model(text: AgentText, android_model: str) -> str | None:
     return clean(text.raw[at : at + len(name)] if same else name)
 
 
-@lru_cache(maxsize=4096)
 def clean(name: str) -> str | None:
     """A model's name with anything but plain characters taken out; None when nothing is left."""
     return _UNSAFE.sub("", name)[:_MAX_MODEL_CHARS].strip() or None

@@ -6,11 +6,11 @@ that is sent too. Written for an engine without look-around, so that the tables 
 however long they grow. All in lower case. Series that hold phones and tablets are left out.
 """
 
-from gateway.client.device.phrases import Pattern
+from gateway.client.device.phrases import LinearPattern
 
 # Signs of a screen of 7 inches and more that makers of every country put into a name: inches with
 # a decimal, or written first of three or four digits and before the radio; Wi-Fi only; children.
-TABLET_SIGNS = Pattern(
+TABLET_SIGNS = LinearPattern(
     r"(?:^|[^.\d])(?:7|8|9|10)\.(?:0|1|7|8|85|9)(?:[^.\d]|$)|10[._]1(?:\D|$)"
     r"|(?:^|[^a-z\d])(?:7|8|9|10)\d{0,2}[ _-]*(?:3g|4g|lte)|(?:7|8|9|10)\d\d[ _-]?3g"
     r"|[a-z](?:7|8|10)[ _-]3g|(?:^|[b-uw-z_ -])0[789]\d\d(?:\D|$)|-(?:7|8|10)\d{2,3}(?:[a-z_ ]|$)"
@@ -20,7 +20,7 @@ TABLET_SIGNS = Pattern(
     r"|wi-?fi|tbl|tpad|tpc|mid(?:[^a-z]|$)|e-?book|e-?reader"
 )
 
-TABLET_CODES = Pattern(
+TABLET_CODES = LinearPattern(
     r"^(?:"
     # United States: Amazon, Barnes & Noble, Onn, carriers, Verizon, RCA, Nextbook, Le Pan …
     r"(?:amazon )?kf[a-z]{2,8}$|bntv?\w?\d{3}|bn nook"

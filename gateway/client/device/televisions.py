@@ -5,9 +5,9 @@ does not say "Mobile", because some of these brands sell phones too. A code stan
 the model. Written for an engine without look-around. All in lower case.
 """
 
-from gateway.client.device.phrases import Pattern
+from gateway.client.device.phrases import LinearPattern
 
-TV_CODES = Pattern(
+TV_CODES = LinearPattern(
     r"^(?:"
     # boards: Amlogic, Rockchip, Allwinner, MediaTek, MStar, HiSilicon
     r"s9\d\d[xwyd]|s805x?|s802|[pq]2(?:00|01|12|81)$|rk3(?:128|2\d\d|318|328|36|528|566)"

@@ -15,7 +15,7 @@ _WORD = re.compile(r"[a-z][a-z0-9]*")
 _CONTROL = dict.fromkeys((*range(0x20), 0x7F), " ")
 
 
-class AgentText(NamedTuple):
+class UserAgentText(NamedTuple):
     """One User-Agent: ``raw`` as sent but bounded, ``low`` its lower case, ``words`` of ``low``.
 
     A word starts with a letter and goes on with letters and digits: ``Web0S; Linux/SmartTV`` has
@@ -39,7 +39,7 @@ class AgentText(NamedTuple):
         return not self.words.isdisjoint(vocabulary)
 
 
-def read(user_agent: str | None) -> AgentText:
+def read_user_agent(user_agent: str | None) -> UserAgentText:
     """Cut, clean and split a User-Agent; None reads like an empty one."""
     raw = (user_agent or "")[:MAX_CHARS]
     if not raw.isascii():
@@ -49,7 +49,7 @@ def read(user_agent: str | None) -> AgentText:
         raw = raw.translate(_CONTROL)
     raw = raw.strip()
     low = raw.lower()[:MAX_CHARS]
-    return AgentText(raw, low, frozenset(_WORD.findall(low)))
+    return UserAgentText(raw, low, frozenset(_WORD.findall(low)))
 
 
 def word_set(text: str) -> frozenset[str]:

@@ -5,9 +5,9 @@ may write what was found. Each worker asks for the lease and reads the value in 
 there is no moment at which it follows nobody.
 
 The value is JSON: a list ``[edge, target, state, since, returned, falls, why, first, last, seen]``
-for each edge that is not simply up (``gateway.edge.health.is_plain``); the last three are the head
-of a live playlist. ``target`` stands for what was probed: what was found of an edge's old URL says
-nothing of its new one.
+for each edge that is not simply up (``gateway.edge.health.is_default``); the last three are the
+head of a live playlist. ``target`` stands for what was probed: what was found of an edge's old URL
+says nothing of its new one.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, get_args
 
-from gateway.edge.health import Health, HealthState
-from gateway.edge.live import Head
+from gateway.edge.health import HealthRecord, HealthState
+from gateway.edge.live import LivePosition
 from gateway.store.connection.keys import HEALTH_LEASE, HEALTH_STATES
 from gateway.store.connection.protocol import Commands, Reply, Script, StoreUnavailable, Trouble
 
@@ -76,8 +76,8 @@ class Finding:
     """What is shared of one edge: the ``target`` that was probed, and what came of it."""
 
     target: int
-    health: Health
-    head: Head | None = None
+    health: HealthRecord
+    head: LivePosition | None = None
 
 
 class HealthBoard:
@@ -158,8 +158,8 @@ def decode(value: bytes) -> dict[str, Finding] | None:
             return None
         head = None
         if first is not None and last is not None and seen is not None:
-            head = Head(int(first), int(last), float(seen))
-        health = Health(_STATES[state], why, since_s=since, returned_s=returned, falls=falls)
+            head = LivePosition(int(first), int(last), float(seen))
+        health = HealthRecord(_STATES[state], why, since_s=since, returned_s=returned, falls=falls)
         found[edge_id] = Finding(target, health, head)
     return found
 

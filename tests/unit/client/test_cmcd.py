@@ -35,7 +35,6 @@ def test_version_1_in_full() -> None:
         "su": True,
         "bs": True,
         "speed_kbps": 48100,
-        "next_objects": (("../track.m4v", "12323-48763"),),
         "faults": (),
     }
     cmcd = parse_query(V1)
@@ -59,7 +58,6 @@ def test_version_2_in_full() -> None:
         "su": False,
         "bs": False,
         "speed_kbps": 12000,
-        "next_objects": (("../3.m4v", "0-99"), ("../4.m4v", None)),
         "faults": (),
     }
     cmcd = parse_query(V2)
@@ -188,11 +186,6 @@ TYPED: list[tuple[str, dict[str, Any], list[str]]] = [
     (f'cid="{"x" * 65}"', {"cid": None}, ["cid: not a string of 1 to 64 characters"]),
     (f'cid="{"x" * 128}",v=2', {"cid": "x" * 128}, []),
     (f'cid="{"x" * 129}",v=2', {"cid": None}, ["cid: not a string of 1 to 128 characters"]),
-    ("nor=5", {"next_objects": ()}, []),
-    ("st=v", {"next_objects": ()}, []),
-    ("nor=(5 ?0)", {"next_objects": ()}, []),
-    ('nor="a",nrr=5', {"next_objects": (("a", None),)}, []),
-    ('nor=("a%2Fb";r=5),v=2', {"next_objects": (("a%2Fb", None),)}, []),
 ]  # fmt: skip
 
 

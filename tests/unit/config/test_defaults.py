@@ -12,10 +12,10 @@ import pytest
 
 from gateway.client.facts import DeviceKind
 from gateway.config.json_schema import schema_json
+from gateway.config.key_schema import ROOT, KeySchema, find_key, restart_keys
 from gateway.config.load import load
 from gateway.config.read import merged, parse, read_defaults
 from gateway.config.reference import render
-from gateway.config.shape import ROOT, Shape, find, restart_keys
 from gateway.policy.rules import Subject
 
 REPOSITORY = Path(__file__).parents[3]
@@ -110,20 +110,20 @@ def test_the_example_holds_the_shipped_values() -> None:
 def test_the_example_explains_every_key() -> None:
     """Each key stands under a comment or, in lists and profiles, in the list above them."""
     text = (REPOSITORY / "gateway.toml").read_text(encoding="utf-8")
-    for section, shape in ROOT.keys.items():
+    for section, schema in ROOT.keys.items():
         below = text.partition(f"# ── [{section}")[2] or text.partition(f"# ── [[{section}")[2]
         part = below.partition("# ── [")[0]
-        for key in shape.keys or _item_keys(shape):
-            if shape.keys and key != "rungs":
+        for key in schema.keys or _item_keys(schema):
+            if schema.keys and key != "rungs":
                 explained = re.search(rf"^# .+\n(# )?{key} = ", part, re.MULTILINE)
             else:
                 explained = re.search(rf"^# .*\b{key}\b", part, re.MULTILINE)
             assert explained, f"{section}.{key}"
 
 
-def _item_keys(shape: Shape) -> tuple[str, ...]:
-    assert shape.items is not None
-    return tuple(shape.items.keys)
+def _item_keys(schema: KeySchema) -> tuple[str, ...]:
+    assert schema.items is not None
+    return tuple(schema.items.keys)
 
 
 def test_every_key_is_documented_in_the_schema() -> None:
@@ -180,7 +180,7 @@ def test_the_reference_has_every_key() -> None:
 
 
 def test_the_schema_knows_what_stands_at_a_path() -> None:
-    """The shape of values, items of lists, and tables of names; None beyond them."""
+    """The schema of values, items of lists, and tables of names; None beyond them."""
     for path, expected in (
         (("server", "port"), "a whole number from 0 (any free port) to 65535"),
         (("rules", 0, "when"), "a table"),
@@ -189,7 +189,7 @@ def test_the_schema_knows_what_stands_at_a_path() -> None:
         (("server", "port", "x", "y"), None),
         (("server", "x"), None),
     ):
-        found = find(path)
+        found = find_key(path)
         assert expected == (None if found is None else found.allowed)
 
 

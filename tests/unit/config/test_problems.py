@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.load import load
-from gateway.config.problem import ConfigError, Problem, nearest, shown, written
+from gateway.config.problem import ConfigError, ConfigProblem, nearest, shown, written
 
 SERVER_KEYS = (
     "host, port, workers, shutdown_grace_s, trusted_proxies, public_url, cors_origins, "
@@ -634,4 +634,4 @@ def test_the_nearest_name_ignores_case_and_what_is_no_name() -> None:
 
 def test_a_problem_prints_only_what_it_has() -> None:
     """Without a path, the source alone stands before the words."""
-    assert str(Problem("", "is empty", source="g.toml")) == "g.toml: is empty"
+    assert str(ConfigProblem("", "is empty", source="g.toml")) == "g.toml: is empty"

@@ -9,14 +9,14 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import SecretStr
 
-from gateway.config.fields import Allowed, Hidden, NeedsRestart
+from gateway.config.fields import Allowed, NeedsRestart, Redacted
 from gateway.config.problem import KeyPath
 from gateway.config.schema import Settings
 from gateway.config.section import Section
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class KeySchema:
     """A type without its wrappers, and what was annotated on it."""
 
     core: Any
@@ -28,7 +28,7 @@ class Shape:
         return self.core if isinstance(self.core, type) and issubclass(self.core, Section) else None
 
     @property
-    def items(self) -> "Shape | None":
+    def items(self) -> "KeySchema | None":
         """What the members of a list, or the tables of a table of names, look like."""
         arguments = get_args(self.core)
         if get_origin(self.core) is Mapping:
@@ -62,9 +62,9 @@ class Shape:
         return any(isinstance(mark, NeedsRestart) for mark in self.metadata)
 
     @property
-    def is_hidden(self) -> bool:
+    def is_redacted(self) -> bool:
         """True for what no message may show."""
-        return any(isinstance(mark, Hidden) for mark in self.metadata)
+        return any(isinstance(mark, Redacted) for mark in self.metadata)
 
     @property
     def allowed(self) -> str:
@@ -79,21 +79,21 @@ class Shape:
         return "a table"
 
     @property
-    def keys(self) -> dict[str, "Shape"]:
-        """Every key of this table with its shape, in the order of the schema; none for others."""
+    def keys(self) -> dict[str, "KeySchema"]:
+        """Every key of this table with its schema, in the order of the schema; none for others."""
         fields = self.section.model_fields if self.section is not None else {}
-        shapes = {name: unwrap(field.annotation) for name, field in fields.items()}
+        schemas = {name: unwrap(field.annotation) for name, field in fields.items()}
         return {
-            name: replace(shape, metadata=(*fields[name].metadata, *shape.metadata))
-            for name, shape in shapes.items()
+            name: replace(schema, metadata=(*fields[name].metadata, *schema.metadata))
+            for name, schema in schemas.items()
         }
 
-    def key(self, name: str) -> "Shape | None":
-        """The shape of the key ``name`` of this table; None when there is no such key."""
+    def key(self, name: str) -> "KeySchema | None":
+        """The schema of the key ``name`` of this table; None when there is no such key."""
         return self.items if self.section is None else self.keys.get(name)
 
 
-def unwrap(annotation: object) -> Shape:
+def unwrap(annotation: object) -> KeySchema:
     """``Annotated[X, …] | None`` is an X with its annotations."""
     if get_origin(annotation) is Annotated:
         inner, *metadata = get_args(annotation)
@@ -101,33 +101,33 @@ def unwrap(annotation: object) -> Shape:
         return replace(found, metadata=(*metadata, *found.metadata))
     if get_origin(annotation) in {Union, UnionType}:
         return unwrap(next(arg for arg in get_args(annotation) if arg is not NoneType))
-    return Shape(annotation)
+    return KeySchema(annotation)
 
 
-ROOT: Final = Shape(Settings)
+ROOT: Final = KeySchema(Settings)
 
 
-def find(path: KeyPath) -> Shape | None:
-    """The shape of what stands at ``path``; None when the schema knows no such key."""
-    shape: Shape | None = ROOT
+def find_key(path: KeyPath) -> KeySchema | None:
+    """The schema of what stands at ``path``; None when the schema knows no such key."""
+    schema: KeySchema | None = ROOT
     for part in path:
-        if shape is None:
+        if schema is None:
             return None
-        shape = shape.items if isinstance(part, int) else shape.key(part)
-    return shape
+        schema = schema.items if isinstance(part, int) else schema.key(part)
+    return schema
 
 
 def known_keys(path: KeyPath) -> tuple[str, ...]:
     """The keys that the table at ``path`` may hold."""
-    shape = find(path)
-    return () if shape is None else tuple(shape.keys)
+    schema = find_key(path)
+    return () if schema is None else tuple(schema.keys)
 
 
 def restart_keys() -> Iterator[tuple[str, str]]:
     """The section and the name of every key that is read only when the gateway starts."""
     for section, table in ROOT.keys.items():
-        for name, shape in table.keys.items():
-            if table.needs_restart or shape.needs_restart:
+        for name, schema in table.keys.items():
+            if table.needs_restart or schema.needs_restart:
                 yield section, name
 
 

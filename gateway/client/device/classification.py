@@ -7,7 +7,7 @@ from gateway.reason import Reason, Step
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Classification:
     """One family's answer: the class, a stable reason code, and the evidence in words.
 
     ``because`` completes the sentence "a phone because …" and never quotes the player. Verdicts
