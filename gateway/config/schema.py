@@ -21,6 +21,7 @@ from gateway.config.event_settings import EventSettings
 from gateway.config.fields import (
     RESTART,
     Bytes,
+    Connections,
     ConfigFile,
     ConfigFolder,
     FolderUrl,
@@ -56,6 +57,15 @@ class ServerSettings(Section):
     """Processes that answer requests; one for each CPU core is a good number."""
     shutdown_grace_s: Annotated[Seconds, RESTART]
     """How long running requests may go on after the gateway was told to stop, in seconds."""
+    head_timeout_s: Annotated[TimeToLive, RESTART]
+    """The longest that a connection may take to send the headers of a request, in seconds
+    (`docs/connections.md`)."""
+    body_timeout_s: Annotated[TimeToLive, RESTART]
+    """The longest that the body of a request may take to arrive, in seconds."""
+    idle_timeout_s: Annotated[TimeToLive, RESTART]
+    """How long a connection stays open between two requests, in seconds."""
+    write_timeout_s: Annotated[TimeToLive, RESTART]
+    """How long a connection stays open whose peer does not read its answers, in seconds."""
     trusted_proxies: tuple[Network, ...]
     """Networks whose `Forwarded` and `X-Forwarded-For` headers are believed."""
     public_url: FolderUrl | None = Field(None, examples=["https://play.example.com/"])
@@ -124,6 +134,11 @@ class LimitsSettings(Section):
 
     max_url_bytes: SizeLimit
     """Longest path and query of a request, in bytes."""
+    max_connections: Annotated[Connections, RESTART]
+    """Connections that each worker has open at once."""
+    max_connections_per_address: Annotated[Connections, RESTART]
+    """Those that each worker has open with one address, or one IPv6 /64. They are not counted for
+    addresses that `server.trusted_proxies` named at the start."""
     max_playlist_bytes: Annotated[SizeLimit, RESTART]
     """Largest source manifest, in bytes."""
     local_cache_bytes: Annotated[Bytes, RESTART]

@@ -82,9 +82,7 @@ class _NotAcceptedError(Exception):
     """Stops the parser; the reason is kept by whoever raises it."""
 
 
-_AUTHORITY = re.compile(
-    rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]{0,5})?"
-)
+_AUTHORITY = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]{0,5})?")
 _ABSOLUTE = re.compile(rb"https?://([^/?#]+)(/[^?#]*)?(?:\?([^#]*))?", re.IGNORECASE)
 _LINE_OVERHEAD = 4
 """The colon, a space and the line end of each header."""
@@ -122,7 +120,7 @@ class RequestReader:
 
     def feed(self, data: bytes) -> list[Event]:
         """What ``data`` adds, in order. A :class:`Refusal` is the last event that there will be."""
-        if self._state is _State.ENDED:
+        if self._ended():
             return []
         events = self._events = []
         self._begun = 0
@@ -132,14 +130,17 @@ class RequestReader:
             self._parse(data)
             self._check_sizes()
         except httptools.HttpParserError as error:
-            if self._state is not _State.ENDED:
-                self._state = _State.ENDED
+            if not self._ended():  # else it is about bytes after the last request
                 text = f"{BAD_REQUEST.detail}: {error}"
                 events.append(self._refusal or BAD_REQUEST.because(text))
-        except _NotAcceptedError:
             self._state = _State.ENDED
+        except _NotAcceptedError:
             events.append(self._refusal or BAD_REQUEST)
+            self._state = _State.ENDED
         return events
+
+    def _ended(self) -> bool:
+        return self._state is _State.ENDED
 
     def _parse(self, data: bytes) -> None:
         while self._parser is not None:
@@ -168,7 +169,7 @@ class RequestReader:
             self._body_wire_bytes += self._feed_bytes
             if self._body_wire_bytes > MAX_FRAMING_BYTES + 2 * self._body_bytes:
                 self._refuse(BODY_TOO_LARGE.because("chunk extensions or trailers are too large"))
-        elif self._head_bytes > MAX_HEAD_BYTES and self._state is not _State.ENDED:
+        elif self._head_bytes > MAX_HEAD_BYTES and not self._ended():
             self._refuse(HEAD_TOO_LARGE)
 
     def _refuse(self, refusal: Refusal) -> NoReturn:
@@ -230,22 +231,7 @@ class RequestReader:
         method = parser.get_method().decode("ascii")
         if method == "CONNECT":
             self._refuse(NOT_IMPLEMENTED.because("CONNECT is not supported"))
-        hosts, expects_continue, framing, size = [], False, b"", len(self._target)
-        for name, value in self._headers:
-            size += len(name) + len(value) + _LINE_OVERHEAD
-            if name == b"host":
-                hosts.append(value)
-            elif name == b"content-length":
-                if int(value) > MAX_BODY_BYTES:
-                    self._refuse(BODY_TOO_LARGE)
-                framing = name + b":" + value
-            elif name == b"transfer-encoding":
-                self._check_coding(version, value)
-                framing = name + b":" + value
-            elif name == b"expect":
-                expects_continue = value.lower() == b"100-continue" and version == "1.1"
-        if size > MAX_HEAD_BYTES:
-            self._refuse(HEAD_TOO_LARGE)
+        hosts, expectation, framing = self._read_headers(version)
         if len(hosts) > 1 or (not hosts and version == "1.1"):
             self._refuse(BAD_HOST)
         if hosts and not _AUTHORITY.fullmatch(hosts[0]):
@@ -262,8 +248,28 @@ class RequestReader:
             http_version=version,
             headers=self._headers,
             keep_alive=self._keep_alive,
-            expects_continue=expects_continue,
+            expects_continue=expectation == b"100-continue" and version == "1.1",
         )
+
+    def _read_headers(self, version: str) -> tuple[list[bytes], bytes, bytes]:
+        """Every Host, the value of Expect, and the header that frames the body."""
+        hosts, expectation, framing, size = [], b"", b"", len(self._target)
+        for name, value in self._headers:
+            size += len(name) + len(value) + _LINE_OVERHEAD
+            if name == b"host":
+                hosts.append(value)
+            elif name == b"content-length":
+                if int(value) > MAX_BODY_BYTES:
+                    self._refuse(BODY_TOO_LARGE)
+                framing = name + b":" + value
+            elif name == b"transfer-encoding":
+                self._check_coding(version, value)
+                framing = name + b":" + value
+            elif name == b"expect":
+                expectation = value.lower()
+        if size > MAX_HEAD_BYTES:
+            self._refuse(HEAD_TOO_LARGE)
+        return hosts, expectation, framing
 
     def _check_coding(self, version: str, value: bytes) -> None:
         """RFC 9112, 6.1: no transfer coding in HTTP/1.0; 501 for any but ``chunked``."""
