@@ -21,9 +21,9 @@ from gateway.config.event_settings import EventSettings
 from gateway.config.fields import (
     RESTART,
     Bytes,
-    Connections,
     ConfigFile,
     ConfigFolder,
+    Connections,
     FolderUrl,
     GeoDatabase,
     Host,

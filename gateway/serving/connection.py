@@ -17,6 +17,9 @@ read meanwhile. There is one timer, and :meth:`Connection._due` says what it wai
 """
 
 import asyncio
+import contextlib
+import socket
+import struct
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol, cast
@@ -32,6 +35,12 @@ from gateway.serving.request_reader import BodyEnd, RequestHead, RequestReader
 from gateway.serving.server_config import ServerConfig
 
 log = structlog.get_logger()
+
+
+MAX_DISCARDED_BYTES = 1024 * 1024
+"""What is read and dropped of a peer that goes on sending after it was refused."""
+
+_RESET = struct.pack("ii", 1, 0)
 
 
 class ServerState(Protocol):
@@ -87,6 +96,7 @@ class Connection(asyncio.Protocol):
         self._closing_since: float | None = None
         self._lingering_since: float | None = None
         self._answered_any = False
+        self._discarded_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
 
@@ -120,6 +130,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Read on, and begin to answer what is complete."""
         if self._closing_since is not None or self._refusal is not None:
+            self._discard(data)
             return
         for event in self._reader.feed(data):
             if isinstance(event, RequestHead):
@@ -230,6 +241,7 @@ class Connection(asyncio.Protocol):
     def _begin(self, head: RequestHead) -> None:
         exchange = Exchange(self._scope_of(head), head, self)
         self._arriving = exchange
+        self._head_since = None
         if self._current is None:
             self._run(exchange)
         else:
@@ -312,8 +324,19 @@ class Connection(asyncio.Protocol):
             self._transport.close()
         self._watch()
 
+    def _discard(self, data: bytes) -> None:
+        """Read what the peer still sends after a refusal, up to a bound."""
+        self._discarded_bytes += len(data)
+        if self._discarded_bytes > MAX_DISCARDED_BYTES:
+            self._close()
+
     def _abort(self) -> None:
+        """End the connection with RST. The kernel then drops what the peer has not read, and the
+        peer cannot take an answer that is cut off for a complete one."""
         if self._transport is not None:
+            sock = self._transport.get_extra_info("socket")
+            with contextlib.suppress(OSError):  # a Unix socket, or one that is closed already
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             self._transport.abort()
 
     # Time

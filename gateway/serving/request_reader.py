@@ -125,7 +125,6 @@ class RequestReader:
         events = self._events = []
         self._begun = 0
         self._feed_bytes = len(data)
-        self._head_bytes += len(data)
         try:
             self._parse(data)
             self._check_sizes()
@@ -164,13 +163,16 @@ class RequestReader:
             self._framing = b""
 
     def _check_sizes(self) -> None:
-        """Bounds that count bytes on the wire: what is not complete yet must not grow forever."""
+        """Bound what is not complete yet, by its bytes on the wire. A packet in which one part of a
+        request ends and the next begins is not counted for the next."""
         if self._state is _State.BODY:
             self._body_wire_bytes += self._feed_bytes
             if self._body_wire_bytes > MAX_FRAMING_BYTES + 2 * self._body_bytes:
                 self._refuse(BODY_TOO_LARGE.because("chunk extensions or trailers are too large"))
-        elif self._head_bytes > MAX_HEAD_BYTES and not self._ended():
-            self._refuse(HEAD_TOO_LARGE)
+        elif not self._ended():
+            self._head_bytes += self._feed_bytes
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(HEAD_TOO_LARGE)
 
     def _refuse(self, refusal: Refusal) -> NoReturn:
         self._refusal = refusal
@@ -207,8 +209,8 @@ class RequestReader:
         self._events.append(self._head(self._parser))
         self._headers = []
         self._state = _State.BODY
-        self._head_bytes = self._body_bytes = 0
-        self._body_wire_bytes = -self._feed_bytes  # what has come with the head is counted by it
+        self._body_bytes = 0
+        self._body_wire_bytes = -self._feed_bytes  # this packet counts as the head's
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
@@ -222,6 +224,7 @@ class RequestReader:
         if self._framing:  # llhttp does not look for the body of what asks for an upgrade
             return
         self._state = _State.BETWEEN if self._keep_alive else _State.ENDED
+        self._head_bytes = -self._feed_bytes  # this packet counts as this request's
         self._events.append(BODY_END)
 
     def _head(self, parser: httptools.HttpRequestParser) -> RequestHead:

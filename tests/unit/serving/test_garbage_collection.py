@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from gateway.serving.garbage_collection import GENERATION_1, GENERATION_0, excluded_from_collection
+from gateway.serving.garbage_collection import GENERATION_0, GENERATION_1, excluded_from_collection
 
 
 @pytest.fixture(autouse=True)
