@@ -51,10 +51,11 @@ from gateway.source.source import Source
 from gateway.store.caches.decisions import DecisionCache
 from gateway.store.caches.sessions import Sessions
 from gateway.store.caches.source_copies import SourceCopies
-from gateway.store.connection.connect import bus_over, connect, control_store
+from gateway.store.connection.connect import connect, control_store
 from gateway.store.connection.protocol import Store
 from gateway.store.coordination.leases import Leases
 from gateway.store.coordination.presence import Presence, Worker
+from gateway.store.coordination.redis_bus import bus_over
 from gateway.store.events.queue import EventQueue
 from geodata.lookup import EMBEDDED, GeoLookup
 from manifests.hls.generated import GeneratedRung

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from gateway.store import EmbeddedServer, StoreError, connect
+from gateway.store.connection.connect import connect
+from gateway.store.connection.embedded import EmbeddedServer
+from gateway.store.connection.protocol import StoreError
 from gateway.store.connection.redis import RedisStore
 from tests.unit.store.servers import until
 
@@ -21,7 +23,7 @@ TIMEOUT_MS = 200
 
 OWNER = """
 import sys
-from gateway.store import EmbeddedServer
+from gateway.store.connection.embedded import EmbeddedServer
 
 server = EmbeddedServer()
 server.start()

@@ -1,12 +1,10 @@
-"""Which store does a config's ``url`` mean, and which bus goes with it?"""
+"""Which store does a config's ``url`` mean?"""
 
 from gateway.store.connection.address import shown_url
 from gateway.store.connection.embedded import EmbeddedServer
 from gateway.store.connection.memory import MemoryStore
 from gateway.store.connection.protocol import Store, StoreError, StoreObserver
 from gateway.store.connection.redis import RedisStore
-from gateway.store.coordination.bus import Bus, LocalBus
-from gateway.store.coordination.redis_bus import RedisBus
 
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 ALLOWED = 'redis://, rediss://, unix://, "embedded", "memory"'
@@ -35,8 +33,3 @@ def control_store(store: Store) -> Store:
     """The same store for what no player waits for: a connection of its own, so that neither holds
     up the other, and a longer deadline. To be started after ``store`` and closed before it."""
     return store.beside(CONTROL_TIMEOUT_S) if isinstance(store, RedisStore) else store
-
-
-def bus_over(control: Store) -> Bus:
-    """The bus over a control store."""
-    return RedisBus(control) if isinstance(control, RedisStore) else LocalBus()

@@ -25,13 +25,22 @@ from redis.exceptions import RedisError
 from gateway.observe import metrics
 from gateway.store.connection.address import CONNECT_TIMEOUT_S
 from gateway.store.connection.keys import bus_channel, bus_log
-from gateway.store.connection.protocol import Commands, Reply, Script, StoreUnavailable, Trouble
+from gateway.store.connection.protocol import (
+    Commands,
+    Reply,
+    Script,
+    Store,
+    StoreUnavailable,
+    Trouble,
+)
 from gateway.store.connection.redis import RedisStore
 from gateway.store.coordination.bus import (
     MAX_MESSAGE_BYTES,
     TOPICS,
+    Bus,
     Gap,
     GapReason,
+    LocalBus,
     Message,
     Subscribers,
     Subscription,
@@ -262,6 +271,11 @@ class RedisBus:
         self._state = state
         write = _log.info if state == "live" else _log.warning
         write("bus_state", state=state, reason=reason)
+
+
+def bus_over(control: Store) -> Bus:
+    """The bus over a control store: Redis where there is one, else this process alone."""
+    return RedisBus(control) if isinstance(control, RedisStore) else LocalBus()
 
 
 def _parsed(reply: Reply) -> Iterator[tuple[bytes, bytes | None]]:
