@@ -46,7 +46,12 @@ from gateway.play.request import Headers
 from gateway.play.runtime import Gateway, Runtime
 from gateway.source.directory import DirectorySource
 from gateway.source.generated import GeneratedSource
-from gateway.source.origin.terms import Asking, Freshness, OriginServer, Terms
+from gateway.source.origin.origin_config import (
+    FreshnessBounds,
+    OriginConfig,
+    OriginServer,
+    RequestLimits,
+)
 from gateway.source.source import Source
 from gateway.store.caches.decisions import DecisionCache
 from gateway.store.caches.sessions import Sessions
@@ -286,18 +291,18 @@ def _source(settings: Settings, previous: Runtime | None, store: Store) -> Sourc
     if source.kind == "origin":
         from gateway.source.origin.origin import OriginSource  # noqa: PLC0415  # brings a client
 
-        return OriginSource(_origin_terms(settings), SourceCopies(store))
+        return OriginSource(_origin_config(settings), SourceCopies(store))
     if source.root is None:
         raise AssertionError("the config check lets no directory source through without a root")
     return DirectorySource(source.root, source.hls, settings.limits.max_playlist_bytes)
 
 
-def _origin_terms(settings: Settings) -> Terms:
+def _origin_config(settings: Settings) -> OriginConfig:
     given = settings.origin
-    return Terms(
+    return OriginConfig(
         origins=_origin_servers(settings),
         template=settings.source.hls,
-        asking=Asking(
+        request=RequestLimits(
             connect_timeout_s=given.connect_timeout_ms / 1000,
             read_timeout_s=given.read_timeout_ms / 1000,
             min_bytes_per_s=given.min_bytes_per_s,
@@ -308,7 +313,7 @@ def _origin_terms(settings: Settings) -> Terms:
             redirect_hosts=given.redirect_hosts,
             ca_file=given.ca_file,
         ),
-        freshness=Freshness(
+        freshness=FreshnessBounds(
             default_fresh_s=given.default_fresh_s,
             min_fresh_s=given.min_fresh_s,
             max_fresh_s=given.max_fresh_s,

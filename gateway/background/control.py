@@ -88,7 +88,7 @@ class Control:
         async for event in self._asset_events:
             match event if isinstance(event, Gap) else _decoded(event):
                 case Gap(_, "lost" | "slow"):
-                    await self._source().doubt()
+                    await self._source().revalidate_all()
                 case Purge() as purge:
                     await self._purge(purge)
                 case _:

@@ -106,7 +106,7 @@ class DirectorySource:
         """Read all files again: that costs less than finding out which."""
         self._forget()
 
-    async def doubt(self) -> None:
+    async def revalidate_all(self) -> None:
         """Read all files again when they are next asked for."""
         self._forget()
 

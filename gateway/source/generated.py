@@ -32,8 +32,8 @@ class GeneratedSource:
     async def purge_prefix(self, prefix: str) -> None:
         """Nothing is known of any asset."""
 
-    async def doubt(self) -> None:
-        """The configured ladder is beyond doubt."""
+    async def revalidate_all(self) -> None:
+        """The configured ladder is beyond revalidate_all."""
 
     def current(self, asset: str) -> str:  # noqa: ARG002
         """The version of the ladder, which is that of every asset."""

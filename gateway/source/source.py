@@ -100,7 +100,7 @@ class Source(Protocol):
         """Forget what is known of all assets whose ids begin with ``prefix``. Never raises."""
         ...
 
-    async def doubt(self) -> None:
+    async def revalidate_all(self) -> None:
         """A purge may have been missed: check with the source before anything known is used again.
         Where the source does not answer, what is known still stands in. Never raises."""
         ...

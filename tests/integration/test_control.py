@@ -248,7 +248,7 @@ def test_the_command_line(words: list[str], code: int, said: str) -> None:
 
 
 async def test_a_directory_reads_again_what_was_purged(tmp_path: Path) -> None:
-    """One asset, a prefix, or whatever is in doubt; nothing else is read again for one asset."""
+    """One asset, a prefix, or whatever is suspected; nothing else is read again for one asset."""
     source = DirectorySource(tmp_path, "{asset}.m3u8", 10_000)
     for name in ("one", "two"):
         (tmp_path / f"{name}.m3u8").write_bytes(MASTER)
@@ -259,7 +259,7 @@ async def test_a_directory_reads_again_what_was_purged(tmp_path: Path) -> None:
     await source.purge("one")
     assert (900_000,) == (await source.load("one")).bandwidths
     assert before["two"] is await source.load("two")
-    for forget in (source.purge_prefix("tw"), source.doubt()):
+    for forget in (source.purge_prefix("tw"), source.revalidate_all()):
         known = await source.load("two")
         await forget
         assert known is not await source.load("two")
