@@ -14,7 +14,7 @@ from gateway.edge.fleet import Fleet
 from gateway.ladder.expected import expected_kbps
 from gateway.play.runtime import Gateway
 from gateway.reason import Reason, Step
-from gateway.store.coordination.leases import Leased
+from gateway.store.coordination.leases import PlacementResult
 from manifests.hls.multivariant import MultivariantPlaylist
 
 REFRESH_SHARE = 0.25
@@ -28,7 +28,7 @@ class Lease:
 
     line: tuple[Edge, ...]
     kbps: int
-    leased: Leased
+    leased: PlacementResult
 
     @property
     def placement(self) -> Placement:

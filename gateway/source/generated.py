@@ -1,4 +1,4 @@
-"""Source manifests built from the configured ladder alone: every asset has the same one."""
+"""Source manifests built from the configured ladder: the same for every asset."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from manifests.hls.multivariant import parse
 
 
 class GeneratedSource:
-    """One playlist for all assets; its URIs are relative, so that they resolve below each."""
+    """One playlist for all assets; its relative URIs resolve below each asset."""
 
     def __init__(self, ladder: Sequence[GeneratedRung], template: str) -> None:
         """``template`` is the path of a source manifest, with ``{asset}`` in it."""
@@ -22,21 +22,21 @@ class GeneratedSource:
         self._template = template
 
     async def load(self, asset: str) -> SourceManifest:
-        """The configured ladder, as if it lay in ``asset``'s own folder."""
+        """The configured ladder, placed in the folder of ``asset``."""
         path = self._template.replace("{asset}", asset)
         return SourceManifest(path, self._playlist, self._version, self._bandwidths)
 
     async def purge(self, asset: str) -> None:
-        """Nothing is known of any asset."""
+        """Nothing to forget: the ladder comes from the config."""
 
     async def purge_prefix(self, prefix: str) -> None:
-        """Nothing is known of any asset."""
+        """Nothing to forget: the ladder comes from the config."""
 
     async def revalidate_all(self) -> None:
         """The configured ladder is beyond revalidate_all."""
 
     def current(self, asset: str) -> str:  # noqa: ARG002
-        """The version of the ladder, which is that of every asset."""
+        """The version of the ladder, the same for every asset."""
         return self._version
 
     def ready(self) -> str | None:
@@ -44,12 +44,12 @@ class GeneratedSource:
         return None
 
     def degraded(self) -> str | None:
-        """Never."""
+        """Always None."""
         return None
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Nothing to release."""
 
     async def watch(self) -> None:
-        """Nothing changes until the config does."""
+        """Wait until cancelled: only a new config changes the ladder."""
         await asyncio.Event().wait()

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from gateway.background.control import Control
-from gateway.commands.purge import Purged, PurgeError, purge_everywhere, purge_of
+from gateway.commands.purge import PurgeError, PurgeReport, purge_everywhere, purge_of
 from gateway.config.load import load
 from gateway.source.directory import DirectorySource
 from gateway.store.connection.redis import RedisStore
@@ -70,7 +70,7 @@ class Hosts:
         command = [sys.executable, "-m", "gateway", "purge", *words]
         return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
-    def purge_from_here(self) -> Purged:
+    def purge_from_here(self) -> PurgeReport:
         """The same without a process of its own."""
         loaded = load(None, {"GATEWAY_STORE__URL": self.server.url})
         return asyncio.run(purge_everywhere(loaded, purge_of("film", None)))
@@ -172,10 +172,10 @@ def test_hosts_with_different_files_leave_each_other_alone(hosts: Hosts) -> None
     assert reloads == len(hosts.gateways[0].lines("config_reloaded"))
 
 
-def signed(hosts: Hosts) -> int:
+def acknowledged_by(hosts: Hosts) -> int:
     """How many workers have carried out a purge; 0 while none has told the new Redis of itself."""
     try:
-        return hosts.purge_from_here().signed
+        return hosts.purge_from_here().acknowledged
     except PurgeError:
         return 0
 
@@ -195,7 +195,7 @@ def test_without_redis(hosts: Hosts) -> None:
     hosts.server.start()
     until(lambda: metric(hosts.gateways[1].url, published) == told + 2)
     started = time.monotonic()
-    until(lambda: signed(hosts) == 4)
+    until(lambda: acknowledged_by(hosts) == 4)
     print(f"a purge reaches everyone {time.monotonic() - started:.1f} s after Redis is back")
 
 

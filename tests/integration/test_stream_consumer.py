@@ -191,7 +191,7 @@ async def test_a_redis_that_comes_back_empty(server: Valkey) -> None:
             fill(server, range(3))
             await until(lambda: worker.processed.total() == 3)
             server.kill()
-            await until(lambda: any(line["event"] == "consumer_waits" for line in logs))
+            await until(lambda: any(line["event"] == "consumer_disconnected" for line in logs))
             server.start()
             fill(server, range(10, 14))
             await until(lambda: worker.processed.total() == 7)
@@ -199,7 +199,7 @@ async def test_a_redis_that_comes_back_empty(server: Valkey) -> None:
             fill(server, range(20, 22))
             await until(lambda: worker.processed.total() == 9)
     assert set(map(str, [*range(3), *range(10, 14), 20, 21])) == set(worker.processed)
-    assert 1 == len([line for line in logs if line["event"] == "consumer_waits"])
+    assert 1 == len([line for line in logs if line["event"] == "consumer_disconnected"])
 
 
 async def test_a_redis_that_is_frozen(server: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:

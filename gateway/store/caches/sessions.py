@@ -23,7 +23,7 @@ WRITE_S = 5.0
 LOOK_S = 0.25
 
 
-class _Held:
+class _Remembered:
     """A record, when it was last seen, and since when it waits to be written; changed in place, as
     nearly every request of a session does."""
 
@@ -51,8 +51,8 @@ class Sessions:
         self.ttl_s = ttl_s
         self._trust_s = trust_s
         self._clock = clock
-        self._own: Recent[str, _Held] = Recent(REMEMBERED)
-        self._later: dict[str, _Held] = {}
+        self._own: Recent[str, _Remembered] = Recent(REMEMBERED)
+        self._later: dict[str, _Remembered] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     async def get(self, session: str) -> tuple[SessionRecord, Trouble | None]:
@@ -129,8 +129,8 @@ class Sessions:
         held = self._own.get(session)
         return held.record if held and self._clock() - held.seen <= self.ttl_s else None
 
-    def _keep(self, session: str, record: SessionRecord) -> _Held:
-        held = _Held(record, self._clock())
+    def _keep(self, session: str, record: SessionRecord) -> _Remembered:
+        held = _Remembered(record, self._clock())
         self._own.put(session, held)
         return held
 

@@ -8,9 +8,9 @@ from time import monotonic
 from gateway.store.connection.keys import decision_key, session_key, source_key
 from gateway.store.connection.protocol import (
     MAX_VALUE_BYTES,
-    SilentObserver,
-    State,
+    NullObserver,
     StoreObserver,
+    StoreState,
     Trouble,
 )
 
@@ -39,7 +39,7 @@ class MemoryStore:
     ) -> None:
         self._max_bytes = max_bytes
         self._clock = clock
-        self._observer = observer or SilentObserver()
+        self._observer = observer or NullObserver()
         self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
         self._used_bytes = 0
 
@@ -49,7 +49,7 @@ class MemoryStore:
         return
 
     @property
-    def state(self) -> State:
+    def state(self) -> StoreState:
         """Always up."""
         return "up"
 

@@ -25,7 +25,7 @@ from redis.exceptions import (
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.store.connection.address import CONNECT_TIMEOUT_S
-from gateway.store.connection.protocol import Reply, StoreUnavailable, Trouble
+from gateway.store.connection.protocol import RedisReply, StoreUnavailable, Trouble
 
 MAX_MISSES = 3
 """So many deadlines missed one after the other break the pipeline."""
@@ -43,7 +43,7 @@ _TICK_S = 0.001
 @dataclass(slots=True, eq=False)
 class _Command:
     words: tuple[bytes, ...]
-    reply: asyncio.Future[Reply]
+    reply: asyncio.Future[RedisReply]
     asked_at: float
 
     def fail(self, error: Exception) -> None:
@@ -108,7 +108,7 @@ class Pipeline:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._connection.disconnect(nowait=True)
 
-    def ask(self, *words: bytes) -> asyncio.Future[Reply]:
+    def ask(self, *words: bytes) -> asyncio.Future[RedisReply]:
         """Send a command that somebody waits for; the future gets its reply.
 
         The future raises StoreUnavailable at the deadline, or when the pipeline breaks, and
@@ -116,7 +116,7 @@ class Pipeline:
         """
         return self._enqueue(self._reads, words)
 
-    def tell(self, *words: bytes) -> asyncio.Future[Reply]:
+    def tell(self, *words: bytes) -> asyncio.Future[RedisReply]:
         """Send a command that nobody waits for. Like ``ask``, but it goes after the reads of the
         same turn, and it is given up when too many bytes wait to be sent."""
         reply = self._enqueue(self._writes, words)
@@ -137,7 +137,7 @@ class Pipeline:
         if self._next_look is not None:
             self._next_look.cancel()
 
-    def _enqueue(self, queue: _Queue, words: tuple[bytes, ...]) -> asyncio.Future[Reply]:
+    def _enqueue(self, queue: _Queue, words: tuple[bytes, ...]) -> asyncio.Future[RedisReply]:
         now = self._loop.time()
         command = _Command(words, self._loop.create_future(), now)
         if self.broken.done():

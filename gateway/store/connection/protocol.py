@@ -11,10 +11,10 @@ from enum import StrEnum
 from hashlib import sha1
 from typing import Literal, Protocol
 
-State = Literal["up", "readonly", "down"]
+StoreState = Literal["up", "readonly", "down"]
 """``readonly``: values are still read, writes are refused (full, or a replica)."""
 
-Reply = bytes | int | None | list["Reply"]
+RedisReply = bytes | int | None | list["RedisReply"]
 """What Redis answers: text and blobs as bytes, numbers as int, lists of any of them."""
 
 MAX_VALUE_BYTES = 256 * 1024
@@ -63,7 +63,7 @@ class StoreObserver(Protocol):
         ``hit``, ``miss``, ``stored``, ``done`` or a ``Trouble``."""
         ...
 
-    def state_changed(self, state: State, reason: str) -> None:
+    def state_changed(self, state: StoreState, reason: str) -> None:
         """The state is another one now; ``reason`` is a ``Trouble``, or empty when up."""
         ...
 
@@ -72,13 +72,13 @@ class StoreObserver(Protocol):
         ...
 
 
-class SilentObserver:
+class NullObserver:
     """Counts nothing."""
 
     def operation(self, name: str, outcome: str, seconds: float) -> None:
         """Ignore it."""
 
-    def state_changed(self, state: State, reason: str) -> None:
+    def state_changed(self, state: StoreState, reason: str) -> None:
         """Ignore it."""
 
     def dropped(self, count: int) -> None:
@@ -103,7 +103,7 @@ class Script:
 class Commands(Protocol):
     """Redis itself, for what is more than reading and writing one value."""
 
-    async def ask(self, name: str, *words: bytes) -> Reply:
+    async def ask(self, name: str, *words: bytes) -> RedisReply:
         """Send one command and wait for its reply; ``name`` is the operation's, for metrics.
 
         Raises StoreUnavailable, at the deadline at the latest; an error that Redis answers with is
@@ -111,7 +111,9 @@ class Commands(Protocol):
         """
         ...
 
-    async def run(self, script: Script, keys: Sequence[bytes], words: Sequence[bytes]) -> Reply:
+    async def run(
+        self, script: Script, keys: Sequence[bytes], words: Sequence[bytes]
+    ) -> RedisReply:
         """Run a script, loaded first where Redis does not know it. Raises StoreUnavailable."""
         ...
 
@@ -129,7 +131,7 @@ class Store(Protocol):
         ...
 
     @property
-    def state(self) -> State:
+    def state(self) -> StoreState:
         """How the store is now, at most about a second old; for ``/readyz``."""
         ...
 

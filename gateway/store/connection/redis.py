@@ -22,11 +22,11 @@ from gateway.store.connection.pipeline import Pipeline, classify
 from gateway.store.connection.protocol import (
     MAX_VALUE_BYTES,
     Commands,
-    Reply,
+    NullObserver,
+    RedisReply,
     Script,
-    SilentObserver,
-    State,
     StoreObserver,
+    StoreState,
     StoreUnavailable,
     Trouble,
 )
@@ -69,13 +69,13 @@ class RedisStore:
         self._quiet = quiet
         self._shown_url = shown_url(url)
         self._timeout_s = timeout_s
-        self._observer = observer or SilentObserver()
+        self._observer = observer or NullObserver()
         self._server = server
         self.connect = connections(url)
         self._pipeline: Pipeline | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._known = asyncio.Event()
-        self._state: State = "down"
+        self._state: StoreState = "down"
         self._trouble: Trouble | None = Trouble.CONNECTING
         self._hold_writes_until = 0.0
         self._waiting: dict[bytes, Write] = {}
@@ -89,7 +89,7 @@ class RedisStore:
         return RedisStore(self._url, timeout_s=timeout_s, quiet=True)
 
     @property
-    def state(self) -> State:
+    def state(self) -> StoreState:
         """See ``Store.state``."""
         return self._state
 
@@ -152,7 +152,7 @@ class RedisStore:
         """See ``Store.redis``."""
         return self
 
-    async def ask(self, name: str, *words: bytes) -> Reply:
+    async def ask(self, name: str, *words: bytes) -> RedisReply:
         """See ``Commands.ask``."""
         loop = asyncio.get_running_loop()
         started = loop.time()
@@ -168,7 +168,9 @@ class RedisStore:
         self._observer.operation(name, "done", loop.time() - started)
         return reply
 
-    async def run(self, script: Script, keys: Sequence[bytes], words: Sequence[bytes]) -> Reply:
+    async def run(
+        self, script: Script, keys: Sequence[bytes], words: Sequence[bytes]
+    ) -> RedisReply:
         """See ``Commands.run``."""
         rest = (b"%d" % len(keys), *keys, *words)
         try:
@@ -258,7 +260,7 @@ class RedisStore:
         pipeline: Pipeline,
         writes: Mapping[bytes, Write],
         words: tuple[bytes, ...],
-        reply: asyncio.Future[Reply],
+        reply: asyncio.Future[RedisReply],
     ) -> None:
         if isinstance(reply.exception(), NoScriptError):  # a Redis that is new, or has forgotten
             self._sent_again = True
@@ -268,7 +270,7 @@ class RedisStore:
         for write in writes.values():
             self._written(write.name, write.asked_at, reply)
 
-    def _written(self, name: str, started: float, reply: asyncio.Future[Reply]) -> None:
+    def _written(self, name: str, started: float, reply: asyncio.Future[RedisReply]) -> None:
         seconds = asyncio.get_running_loop().time() - started
         match reply.exception():
             case None:
@@ -345,7 +347,7 @@ class RedisStore:
         elif asyncio.get_running_loop().time() >= self._hold_writes_until:
             self._enter("up", None, "")
 
-    def _enter(self, state: State, trouble: Trouble | None, detail: str) -> None:
+    def _enter(self, state: StoreState, trouble: Trouble | None, detail: str) -> None:
         self._trouble = trouble
         if state == self._state and self._known.is_set():
             return

@@ -51,7 +51,7 @@ class Gap:
     reason: GapReason
 
 
-Event = Message | Gap
+BusEvent = Message | Gap
 
 
 class Bus(Protocol):
@@ -78,12 +78,12 @@ class Subscription:
         """``queued`` events may wait; at least 1."""
         self.topic: Topic = topic
         self._queued = queued
-        self._waiting: deque[Event] = deque()
+        self._waiting: deque[BusEvent] = deque()
         self._overrun = False
         self._closed = False
         self._wake = asyncio.Event()
 
-    def put(self, event: Event) -> None:
+    def put(self, event: BusEvent) -> None:
         """Queue an event; when there is no room, the oldest gives way to it."""
         if isinstance(event, Gap) and self._waiting and isinstance(self._waiting[-1], Gap):
             return  # it will check everything anyway
@@ -109,7 +109,7 @@ class Subscription:
         """The events to come."""
         return self
 
-    async def __anext__(self) -> Event:
+    async def __anext__(self) -> BusEvent:
         """The next event, as soon as there is one."""
         while not self._closed:
             if self._overrun:
@@ -134,7 +134,7 @@ class Subscribers:
         self._by_topic[topic].append(subscription)
         return subscription
 
-    def deliver(self, event: Event) -> None:
+    def deliver(self, event: BusEvent) -> None:
         """Queue an event with everyone who follows its topic. Waits for nobody."""
         if isinstance(event, Gap):
             metrics.BUS_GAPS.labels(event.topic, event.reason).inc()

@@ -19,7 +19,13 @@ from typing import Final, get_args
 from gateway.edge.health import Health, HealthState
 from gateway.edge.live import Head
 from gateway.store.connection.keys import HEALTH_LEASE, HEALTH_STATES
-from gateway.store.connection.protocol import Commands, Reply, Script, StoreUnavailable, Trouble
+from gateway.store.connection.protocol import (
+    Commands,
+    RedisReply,
+    Script,
+    StoreUnavailable,
+    Trouble,
+)
 
 LEASE_MS: Final = 1500
 """A holder that was not heard of for so long is dead."""
@@ -105,7 +111,7 @@ class HealthBoard:
         """Let the lease go, if it is held. Raises StoreUnavailable."""
         await self._run(RELEASE, self._token)
 
-    async def _run(self, script: Script, *words: bytes) -> Reply:
+    async def _run(self, script: Script, *words: bytes) -> RedisReply:
         try:
             async with asyncio.timeout(DEADLINE_S):
                 return await self._commands.run(script, _KEYS, words)

@@ -20,7 +20,7 @@ from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
 from gateway.observe import metrics
 from gateway.store.connection.keys import LEASE_ENDS, LEASES
-from gateway.store.connection.protocol import Commands, Reply, Store, StoreUnavailable
+from gateway.store.connection.protocol import Commands, RedisReply, Store, StoreUnavailable
 from gateway.store.coordination.lease_scripts import LOADS, PLACE, RESTORE
 
 SETTLE_S = 3.0
@@ -35,7 +35,7 @@ _OUTCOMES = {outcome.encode(): outcome for outcome in OUTCOMES}
 
 
 @dataclass(frozen=True, slots=True)
-class Leased:
+class PlacementResult:
     """Where a session was placed. ``bounds`` are the capacities that counted, in kbit/s, None where
     there is none: of everybody, or this worker's shares of them when ``alone``."""
 
@@ -103,7 +103,7 @@ class Leases:
         *,
         take: bool,
         ask: bool = True,
-    ) -> Leased:
+    ) -> PlacementResult:
         """Choose an edge of ``line`` for a session of ``kbps``, and lease it if ``take``. Never
         fails.
 
@@ -127,7 +127,9 @@ class Leases:
                     chosen = candidates[placement.index].edge
                     self._mirror(lease_id, Lease(chosen, kbps, name, now_s + self._ttl_s), now_s)
                     metrics.PLACEMENTS.labels(placement.outcome).inc()
-                return Leased(placement, tuple(one.capacity_kbps for one in candidates), False)
+                return PlacementResult(
+                    placement, tuple(one.capacity_kbps for one in candidates), False
+                )
         shares = [
             one if one.capacity_kbps is None else replace(one, capacity_kbps=self._share(one.edge))
             for one in candidates
@@ -138,7 +140,7 @@ class Leases:
             metrics.PLACEMENTS.labels(placement.outcome).inc()
             if redis is not None:
                 self._unshared[lease_id] = None
-        return Leased(placement, tuple(one.capacity_kbps for one in shares), True)
+        return PlacementResult(placement, tuple(one.capacity_kbps for one in shares), True)
 
     async def look(self) -> Loads:
         """What is leased now; for a background task, about once a second. Never fails.
@@ -303,5 +305,5 @@ def _known(edge: Edge, *, takes: bool) -> tuple[Candidate, bytes]:
     return Candidate(edge.id, edge.capacity_kbps, takes), words
 
 
-def _number(reply: Reply) -> int:
+def _number(reply: RedisReply) -> int:
     return reply if isinstance(reply, int) else 0

@@ -14,7 +14,7 @@ from random import SystemRandom
 
 from gateway.observe import metrics
 from gateway.store.connection.keys import WORKER_FACTS, WORKERS
-from gateway.store.connection.protocol import Commands, Reply, Script, StoreUnavailable
+from gateway.store.connection.protocol import Commands, RedisReply, Script, StoreUnavailable
 
 HEARTBEAT_S = 2.0
 EXPIRY_S = 6.0
@@ -141,14 +141,14 @@ class Presence:
                 metrics.STORE_GARBAGE.inc()
 
 
-async def living(commands: Commands) -> list[Worker]:
+async def live_workers(commands: Commands) -> list[Worker]:
     """The workers that are alive. Raises StoreUnavailable."""
     reply = await commands.run(LIVING, _KEYS, ())
     found = [_worker(entry) for entry in (reply if isinstance(reply, list) else ())]
     return [worker for worker in found if worker is not None]
 
 
-def _worker(entry: Reply) -> Worker | None:
+def _worker(entry: RedisReply) -> Worker | None:
     """One entry of Redis, whoever wrote it; None when it makes no sense."""
     match entry:
         case [bytes(found), bytes(facts)] if len(facts) <= MAX_FACTS_BYTES:

@@ -27,7 +27,7 @@ from gateway.store.connection.address import CONNECT_TIMEOUT_S
 from gateway.store.connection.keys import bus_channel, bus_log
 from gateway.store.connection.protocol import (
     Commands,
-    Reply,
+    RedisReply,
     Script,
     Store,
     StoreUnavailable,
@@ -59,7 +59,7 @@ BATCH = 100
 FIRST_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 1.0
 
-LISTEN_S = 5.0
+SILENCE_S = 5.0
 """A connection for rings that was silent for so long is asked whether it still lives; silent for
 as long again, it is replaced."""
 
@@ -96,7 +96,7 @@ return redis.call('XADD', KEYS[1], '*', 'm', '')
 """,
 )
 
-_State = Literal["live", "polling", "away"]
+_BusState = Literal["live", "polling", "away"]
 """``live``: rings are heard. ``polling``: they are not, and the log is read now and then.
 ``away``: the log cannot be read."""
 
@@ -119,7 +119,7 @@ async def publish(commands: Commands, topic: Topic, body: bytes) -> bool:
 
 
 @dataclass(slots=True)
-class _Place:
+class _LogPosition:
     """Where the reading of one log stands: its last known entry, and the gap to be told of."""
 
     last: bytes | None = None
@@ -135,10 +135,10 @@ class RedisBus:
         self._store = store
         self._poll_s = poll_s
         self._subscribers = Subscribers()
-        self._places = {topic: _Place() for topic in TOPICS}
-        self._ring = asyncio.Event()
-        self._hears = False
-        self._state: _State | None = None
+        self._positions = {topic: _LogPosition() for topic in TOPICS}
+        self._notified = asyncio.Event()
+        self._subscribed = False
+        self._state: _BusState | None = None
 
     async def publish(self, topic: Topic, body: bytes) -> bool:
         """See ``Bus.publish``."""
@@ -159,39 +159,39 @@ class RedisBus:
         while True:
             try:
                 async with asyncio.timeout(self._poll_s * _random.uniform(0.8, 1.2)):
-                    await self._ring.wait()
+                    await self._notified.wait()
             except TimeoutError:
                 pass  # nobody rang; look all the same
-            self._ring.clear()
+            self._notified.clear()
             try:
                 await self._read_all()
             except StoreUnavailable as error:
-                for place in self._places.values():
-                    place.gap = place.gap or "away"
+                for position in self._positions.values():
+                    position.gap = position.gap or "away"
                 self._enter("away", str(error))
             else:
-                self._enter("live" if self._hears else "polling")
+                self._enter("live" if self._subscribed else "polling")
 
     async def _read_all(self) -> None:
         """Read all logs on, in one go. Raises StoreUnavailable."""
-        reads = (self._read(topic, place) for topic, place in self._places.items())
+        reads = (self._read(topic, position) for topic, position in self._positions.items())
         for failed in await asyncio.gather(*reads, return_exceptions=True):
             if failed is not None:
                 raise failed
 
-    async def _read(self, topic: Topic, place: _Place) -> None:
+    async def _read(self, topic: Topic, position: _LogPosition) -> None:
         """Deliver what is new in one log. Raises StoreUnavailable."""
-        if place.last is None:
-            place.last = await self._attach(topic)
+        if position.last is None:
+            position.last = await self._attach(topic)
         while True:
-            entries = await self._entries(topic, place.last)
-            known = bool(entries) and entries[0][0] == place.last
+            entries = await self._entries(topic, position.last)
+            known = bool(entries) and entries[0][0] == position.last
             if not known:
-                place.gap = "lost"
+                position.gap = "lost"
                 entries = entries or await self._entries(topic, b"-")
             if not entries:
-                place.last = await self._attach(topic)
-            self._tell_gap(topic, place)
+                position.last = await self._attach(topic)
+            self._tell_gap(topic, position)
             if not entries:
                 return
             for entry_id, body in entries[1 if known else 0 :]:
@@ -199,14 +199,14 @@ class RedisBus:
                     metrics.STORE_GARBAGE.inc()
                 elif body != ANCHOR:
                     self._subscribers.deliver(Message(topic, entry_id.decode(), body))
-            place.last = entries[-1][0]
+            position.last = entries[-1][0]
             if len(entries) <= BATCH:
                 return
 
-    def _tell_gap(self, topic: Topic, place: _Place) -> None:
-        if place.gap is not None:
-            self._subscribers.deliver(Gap(topic, place.gap))
-            place.gap = None
+    def _tell_gap(self, topic: Topic, position: _LogPosition) -> None:
+        if position.gap is not None:
+            self._subscribers.deliver(Gap(topic, position.gap))
+            position.gap = None
 
     async def _attach(self, topic: Topic) -> bytes:
         """The id of a log's last entry. Raises StoreUnavailable."""
@@ -235,29 +235,29 @@ class RedisBus:
             started = loop.time()
             connection = self._store.connect()
             try:
-                await self._hear(connection)
+                await self._receive(connection)
             except (RedisError, OSError, ValueError) as error:
-                _log.debug("bus_not_heard", reason=str(error))
+                _log.debug("bus_connection_lost", reason=str(error))
             finally:
-                self._hears = False
+                self._subscribed = False
                 await connection.disconnect(nowait=True)
-            self._ring.set()  # look now, in case one was missed, and tell how it stands
-            if loop.time() - started > LISTEN_S:
+            self._notified.set()  # look now, in case one was missed, and tell how it stands
+            if loop.time() - started > SILENCE_S:
                 backoff_s = 0.0
             backoff_s = min(max(FIRST_BACKOFF_S, 2 * backoff_s), MAX_BACKOFF_S)
             await asyncio.sleep(backoff_s * _random.uniform(0.8, 1.2))
 
-    async def _hear(self, connection: AbstractConnection) -> None:
+    async def _receive(self, connection: AbstractConnection) -> None:
         """Pass on rings. Raises RedisError or OSError when the connection is no good any more."""
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             await connection.connect()  # type: ignore[no-untyped-call]
             await connection.send_command(b"SUBSCRIBE", *map(bus_channel, TOPICS))
             await connection.read_response()
-        self._hears = True
+        self._subscribed = True
         silent = False
         while True:
-            self._ring.set()
-            if await connection.read_response(timeout=LISTEN_S) is not None:
+            self._notified.set()
+            if await connection.read_response(timeout=SILENCE_S) is not None:
                 silent = False
                 continue
             if silent:
@@ -265,7 +265,7 @@ class RedisBus:
             silent = True
             await connection.send_command(b"PING", check_health=False)
 
-    def _enter(self, state: _State, reason: str = "") -> None:
+    def _enter(self, state: _BusState, reason: str = "") -> None:
         if state == self._state:
             return
         self._state = state
@@ -278,9 +278,9 @@ def bus_over(control: Store) -> Bus:
     return RedisBus(control) if isinstance(control, RedisStore) else LocalBus()
 
 
-def _parsed(reply: Reply) -> Iterator[tuple[bytes, bytes | None]]:
+def _parsed(reply: RedisReply) -> Iterator[tuple[bytes, bytes | None]]:
     """Entries of a Stream, whoever wrote them: what has no message, or too large a one, has None
-    in its place."""
+    in its position."""
     for entry in reply if isinstance(reply, list) else ():
         match entry:
             case [bytes(entry_id), [bytes(field), bytes(body)]]:

@@ -16,7 +16,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.store.connection.keys import EDGE_DRAINS, EDGE_FACTS, EDGE_UNTIL
-from gateway.store.connection.protocol import Commands, Reply, Script, StoreUnavailable, Trouble
+from gateway.store.connection.protocol import (
+    Commands,
+    RedisReply,
+    Script,
+    StoreUnavailable,
+    Trouble,
+)
 
 MAX_REGISTERED = 1000
 """So many registered edges are read; those that expire last come first."""
@@ -27,7 +33,7 @@ MAX_DRAINS = 1000
 MAX_FACTS_BYTES = 4096
 """Longer entries are not read."""
 
-LEAVE_S = 60
+GOODBYE_S = 60
 """For so long it can be seen that an edge took leave."""
 
 UNDRAINED_S = 7 * 86_400
@@ -153,7 +159,7 @@ return redis.status_reply('OK')
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RegisterEntry:
     """One registration: an id, what it says of the edge (empty when it took leave; None when it is
     missing or too long), and the milliseconds until it expires."""
 
@@ -163,27 +169,29 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class RegisterContents:
     """What Redis holds at one moment: registrations, and entries about drains by id (None when they
     are too many to be read)."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[RegisterEntry, ...]
     drains: Mapping[bytes, bytes] | None
 
 
-async def read(commands: Commands) -> Contents:
+async def read(commands: Commands) -> RegisterContents:
     """Everything in one round trip. Raises StoreUnavailable."""
     bounds = (b"%d" % MAX_REGISTERED, b"%d" % MAX_FACTS_BYTES, b"%d" % MAX_DRAINS)
     reply = await commands.run(READ, (EDGE_FACTS, EDGE_UNTIL, EDGE_DRAINS), bounds)
     match reply:
         case [list(entries), drains]:
             found = (_entry(entry) for entry in entries)
-            return Contents(tuple(entry for entry in found if entry is not None), _pairs(drains))
+            return RegisterContents(
+                tuple(entry for entry in found if entry is not None), _pairs(drains)
+            )
         case _:
             raise StoreUnavailable(Trouble.REJECTED, f"not a register: {reply!r}")
 
 
-def _pairs(reply: Reply) -> dict[bytes, bytes] | None:
+def _pairs(reply: RedisReply) -> dict[bytes, bytes] | None:
     if not isinstance(reply, list):
         return None
     pairs = zip(reply[::2], reply[1::2], strict=False)
@@ -192,10 +200,10 @@ def _pairs(reply: Reply) -> dict[bytes, bytes] | None:
     }
 
 
-def _entry(reply: Reply) -> Entry | None:
+def _entry(reply: RedisReply) -> RegisterEntry | None:
     match reply:
         case [bytes(edge_id), facts, bytes(left_ms)] if left_ms.isdigit():
-            return Entry(edge_id, facts if isinstance(facts, bytes) else None, int(left_ms))
+            return RegisterEntry(edge_id, facts if isinstance(facts, bytes) else None, int(left_ms))
         case _:
             return None
 
@@ -206,7 +214,7 @@ async def register(commands: Commands, edge_id: str, facts: bytes, ttl_s: float)
     Raises StoreUnavailable.
     """
     ttl_ms = round(ttl_s * 1000)
-    keep_ms = max(ttl_ms, LEAVE_S * 1000)
+    keep_ms = max(ttl_ms, GOODBYE_S * 1000)
     words = (edge_id.encode(), facts, b"%d" % ttl_ms, b"%d" % keep_ms)
     return await commands.run(REGISTER, (EDGE_FACTS, EDGE_UNTIL), words) == 1
 
@@ -216,7 +224,7 @@ async def deregister(commands: Commands, edge_id: str, facts: bytes) -> bool:
 
     Raises StoreUnavailable.
     """
-    words = (edge_id.encode(), facts, b"%d" % (LEAVE_S * 1000))
+    words = (edge_id.encode(), facts, b"%d" % (GOODBYE_S * 1000))
     return await commands.run(DEREGISTER, (EDGE_FACTS, EDGE_UNTIL), words) == 1
 
 

@@ -29,7 +29,7 @@ from gateway.store.connection.pipeline import classify
 from gateway.store.connection.protocol import StoreUnavailable, Trouble
 
 MAX_DEAD_LETTERS = 10_000
-ANSWER_TIMEOUT_S = 5.0
+REPLY_TIMEOUT_S = 5.0
 """For every answer, the time that a read waits for new entries included."""
 
 FIRST_BACKOFF_S = 0.25
@@ -68,7 +68,7 @@ class GroupStatus:
     dead_letters: int
 
 
-_Answer = TypeVar("_Answer")
+_T = TypeVar("_T")
 Process = Callable[[Delivery], Awaitable[None]]
 
 
@@ -136,7 +136,7 @@ class StreamConsumer:
                 await self.step(process, wait_s=1.0)
             except StoreUnavailable as error:
                 if self.trouble is None:
-                    log.warning("consumer_waits", reason=error.trouble, url=shown_url(self._url))
+                    log.warning("consumer_disconnected", reason=error.trouble, url=shown_url(self._url))
                 self.trouble = error
                 backoff_s = min(max(FIRST_BACKOFF_S, 2 * backoff_s), MAX_BACKOFF_S)
                 await asyncio.sleep(backoff_s * _random.uniform(0.5, 1.5))
@@ -278,7 +278,9 @@ class StreamConsumer:
         try:
             for entry in entries:
                 if entry.deliveries > self._max_deliveries:
-                    await self._bury(entry, f"handed out {self._max_deliveries} times in vain")
+                    await self._dead_letter(
+                        entry, f"handed out {self._max_deliveries} times in vain"
+                    )
                 elif await self._processed(entry, process):
                     done.append(entry.id)
         finally:
@@ -289,16 +291,16 @@ class StreamConsumer:
         try:
             await process(entry)
         except UnprocessableError as error:
-            await self._bury(entry, str(error))
+            await self._dead_letter(entry, str(error))
             return False
         except Exception:
             log.exception("event_not_processed", entry=entry.id, deliveries=entry.deliveries)
             return False
         return True
 
-    async def _bury(self, entry: Delivery, reason: str) -> None:
+    async def _dead_letter(self, entry: Delivery, reason: str) -> None:
         """Move an entry to the dead letters: both there and away from here, or neither."""
-        log.warning("event_dead", entry=entry.id, reason=reason)
+        log.warning("event_dead_lettered", entry=entry.id, reason=reason)
         letter: dict[Any, Any] = {
             **entry.fields,
             b"dead_entry": entry.id,
@@ -312,9 +314,9 @@ class StreamConsumer:
             await _in_time(transaction.execute())
 
 
-async def _in_time(answer: Awaitable[_Answer]) -> _Answer:
+async def _in_time(answer: Awaitable[_T]) -> _T:
     """An answer of Redis. Raises TimeoutError."""
-    async with asyncio.timeout(ANSWER_TIMEOUT_S):
+    async with asyncio.timeout(REPLY_TIMEOUT_S):
         return await answer
 
 

@@ -6,7 +6,7 @@ from gateway.store.connection.protocol import Commands, Script, StoreUnavailable
 KEPT_S = 60
 """How long signatures are kept."""
 
-SIGN = Script(
+ACKNOWLEDGE = Script(
     "acks_sign",
     b"""
 redis.call('SADD', KEYS[1], ARGV[1])
@@ -18,7 +18,7 @@ return redis.call('EXPIRE', KEYS[1], ARGV[2])
 async def acknowledge(commands: Commands, token: str, worker: str) -> None:
     """Sign as ``worker``, a worker's id. Never raises: one that cannot sign counts as silent."""
     try:
-        await commands.run(SIGN, (_key(token),), (worker.encode(), b"%d" % KEPT_S))
+        await commands.run(ACKNOWLEDGE, (_key(token),), (worker.encode(), b"%d" % KEPT_S))
     except StoreUnavailable:
         return
 
