@@ -15,7 +15,7 @@ from gateway.store.connection.protocol import (
 )
 
 ENTRY_OVERHEAD_BYTES = 300
-"""Measured cost of one entry besides its value: name, record, dictionary slot."""
+"""Measured memory of one entry besides its value: name, record, dictionary slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class _Entry:
 
 
 class MemoryStore:
-    """Values by name; the least recently used leave when ``max_bytes`` is reached.
+    """Values by name; the least recently used are evicted when ``max_bytes`` is reached.
 
-    ``clock`` gives seconds that never go back. Workers do not share it.
+    ``clock`` gives monotonic seconds. Workers do not share this store.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class MemoryStore:
 
     @property
     def redis(self) -> None:
-        """There is none."""
+        """Always None."""
         return
 
     @property
@@ -55,16 +55,16 @@ class MemoryStore:
 
     @property
     def trouble(self) -> Trouble | None:
-        """Never any."""
+        """Always None."""
         return None
 
     @property
     def used_bytes(self) -> int:
-        """What the entries take, overhead included; never more than ``max_bytes``."""
+        """Bytes of all entries, overhead included; at most ``max_bytes``."""
         return self._used_bytes
 
     async def start(self) -> None:
-        """Nothing to get ready."""
+        """Nothing to start."""
 
     async def close(self) -> None:
         """Forget everything."""
@@ -100,7 +100,7 @@ class MemoryStore:
         self._put("put_session", session_key(session), value, ttl_s)
 
     async def flush(self) -> None:
-        """Nothing is ever under way."""
+        """Nothing to wait for."""
 
     def _get(self, name: str, key: bytes) -> bytes | None:
         entry = self._entries.get(key)

@@ -1,15 +1,15 @@
-"""How does a message reach every worker through Redis, and what if it gets lost on the way?
+"""How does a message reach every worker through Redis, and what if it is lost on the way?
 
-Each topic has a short log in Redis, a Stream, and a channel. Publishing appends to the log and
-rings on the channel, in one script. The log is the truth and the ring only says *now*: whoever
-hears it reads the log on from the last entry it knows, and does the same about every second when
-it hears nothing. So a lost ring, or a lost connection for rings, delays a message to the next look
-and no more.
+Each topic has a short log in Redis, a stream, and a pub/sub channel. Publishing appends to the log
+and notifies the channel, in one script. The log holds the messages; a notification only says *now*.
+Each worker reads the log on from the last entry that it knows, at every notification and about once
+a second without one. So a lost notification, or a lost subscription, delays a message until the
+next poll.
 
-A read begins at the last known entry itself. When that is not the first of the answer, the log was
-trimmed past it, evicted, or Redis was restarted empty: then nobody knows what was missed, and
-followers are told of a gap. An empty log gets a first entry without a message, so that there always
-is a last one to begin at.
+A read starts at the last known entry itself. When that is not the first entry of the reply, the log
+was trimmed past it or evicted, or Redis has restarted empty: nobody knows what was missed, and
+subscribers get a gap. An empty log gets a first entry without a message, so that there always is an
+entry to start from.
 """
 
 import asyncio
@@ -48,24 +48,24 @@ from gateway.store.coordination.bus import (
 )
 
 POLL_S = 1.0
-"""How often the log is read when nothing rings, more or less."""
+"""Seconds between reads of the log without notifications, before jitter."""
 
 KEPT = 1000
-"""So many messages a log holds at least, before the oldest leave."""
+"""Messages that a log keeps at least, before the oldest are trimmed."""
 
 BATCH = 100
-"""Messages in one read: bounds what a worker that was away holds up at once."""
+"""Messages in one read: bounds how long a worker that was away blocks its event loop."""
 
 FIRST_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 1.0
 
 SILENCE_S = 5.0
-"""A connection for rings that was silent for so long is asked whether it still lives; silent for
-as long again, it is replaced."""
+"""A subscription that was silent for this many seconds is sent a PING; silent for as long again, it
+is replaced."""
 
 BODY = b"m"
 ANCHOR = b""
-"""The message of an entry that is only there so that the log has one."""
+"""The message of the entry that a new log starts with."""
 
 PUBLISH = Script(
     "bus_publish",
@@ -97,15 +97,16 @@ return redis.call('XADD', KEYS[1], '*', 'm', '')
 )
 
 _BusState = Literal["live", "polling", "away"]
-"""``live``: rings are heard. ``polling``: they are not, and the log is read now and then.
-``away``: the log cannot be read."""
+"""``live``: notifications arrive. ``polling``: they do not, and the log is polled. ``away``: the
+log cannot be read."""
 
 _log = structlog.get_logger(__name__)
 _random = SystemRandom()
 
 
 async def publish(commands: Commands, topic: Topic, body: bytes) -> bool:
-    """Append to a topic's log and ring. Never raises; whether it is known to be in the log."""
+    """Append to a topic's log and notify. Never raises; returns whether the log is known to hold
+    the message."""
     accepted = len(body) <= MAX_MESSAGE_BYTES
     if accepted:
         words = (body, b"%d" % KEPT, bus_channel(topic))
@@ -120,16 +121,16 @@ async def publish(commands: Commands, topic: Topic, body: bytes) -> bool:
 
 @dataclass(slots=True)
 class _LogPosition:
-    """Where the reading of one log stands: its last known entry, and the gap to be told of."""
+    """The position in one log: the last known entry, and the gap to report."""
 
     last: bytes | None = None
-    gap: GapReason | None = "away"  # what was said before the start is as good as missed
+    gap: GapReason | None = "away"  # messages from before the start count as missed
 
 
 class RedisBus:
-    """The bus over ``store``, whose deadline bounds each read and each publishing: a second is
-    good, for a slow Redis is no reason to miss messages, and no player waits for them. Started and
-    closed by its owner."""
+    """The bus over ``store``, whose deadline bounds each read and each publishing. A deadline of
+    about a second suits it: a slow Redis is no reason to miss messages, and no player waits for
+    them. The owner starts and closes the store."""
 
     def __init__(self, store: RedisStore, *, poll_s: float = POLL_S) -> None:
         self._store = store
@@ -155,13 +156,13 @@ class RedisBus:
             tasks.create_task(self._listen())
 
     async def _follow(self) -> None:
-        """Read the logs on, at every ring and about every second."""
+        """Read the logs on, at every notification and about once a second."""
         while True:
             try:
                 async with asyncio.timeout(self._poll_s * _random.uniform(0.8, 1.2)):
                     await self._notified.wait()
             except TimeoutError:
-                pass  # nobody rang; look all the same
+                pass  # no notification: read all the same
             self._notified.clear()
             try:
                 await self._read_all()
@@ -173,14 +174,14 @@ class RedisBus:
                 self._enter("live" if self._subscribed else "polling")
 
     async def _read_all(self) -> None:
-        """Read all logs on, in one go. Raises StoreUnavailable."""
+        """Read all logs on, concurrently. Raises StoreUnavailable."""
         reads = (self._read(topic, position) for topic, position in self._positions.items())
         for failed in await asyncio.gather(*reads, return_exceptions=True):
             if failed is not None:
                 raise failed
 
     async def _read(self, topic: Topic, position: _LogPosition) -> None:
-        """Deliver what is new in one log. Raises StoreUnavailable."""
+        """Deliver the new messages of one log. Raises StoreUnavailable."""
         if position.last is None:
             position.last = await self._attach(topic)
         while True:
@@ -212,11 +213,11 @@ class RedisBus:
         """The id of a log's last entry. Raises StoreUnavailable."""
         reply = await self._store.run(ATTACH, (bus_log(topic),), ())
         if not isinstance(reply, bytes):
-            raise StoreUnavailable(Trouble.REJECTED, f"no id of an entry: {reply!r}")
+            raise StoreUnavailable(Trouble.REJECTED, f"not an entry id: {reply!r}")
         return reply
 
     async def _entries(self, topic: Topic, first: bytes) -> list[tuple[bytes, bytes | None]]:
-        """Ids and messages from the entry ``first`` on; None for what is no message. Raises
+        """Ids and messages from the entry ``first`` on; None for an entry without a message. Raises
         StoreUnavailable."""
         words = (b"XRANGE", bus_log(topic), first, b"+", b"COUNT", b"%d" % (BATCH + 1))
         try:
@@ -228,7 +229,7 @@ class RedisBus:
         return []
 
     async def _listen(self) -> None:
-        """Keep a connection for rings, until cancelled."""
+        """Keep a subscription for notifications, until cancelled."""
         loop = asyncio.get_running_loop()
         backoff_s = 0.0
         while True:
@@ -241,14 +242,14 @@ class RedisBus:
             finally:
                 self._subscribed = False
                 await connection.disconnect(nowait=True)
-            self._notified.set()  # look now, in case one was missed, and tell how it stands
+            self._notified.set()  # read now: a notification may have been missed
             if loop.time() - started > SILENCE_S:
                 backoff_s = 0.0
             backoff_s = min(max(FIRST_BACKOFF_S, 2 * backoff_s), MAX_BACKOFF_S)
             await asyncio.sleep(backoff_s * _random.uniform(0.8, 1.2))
 
     async def _receive(self, connection: AbstractConnection) -> None:
-        """Pass on rings. Raises RedisError or OSError when the connection is no good any more."""
+        """Receive notifications. Raises RedisError or OSError when the connection fails."""
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             await connection.connect()  # type: ignore[no-untyped-call]
             await connection.send_command(b"SUBSCRIBE", *map(bus_channel, TOPICS))
@@ -279,8 +280,8 @@ def bus_over(control: Store) -> Bus:
 
 
 def _parsed(reply: RedisReply) -> Iterator[tuple[bytes, bytes | None]]:
-    """Entries of a Stream, whoever wrote them: what has no message, or too large a one, has None
-    in its position."""
+    """Entries of a stream, whoever wrote them; an entry without a message, or with too large a one,
+    has None in its place."""
     for entry in reply if isinstance(reply, list) else ():
         match entry:
             case [bytes(entry_id), [bytes(field), bytes(body)]]:
