@@ -190,7 +190,7 @@ class Origin:
         self.seen.append(seen)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """OriginResponse one request; whether the connection may serve another one."""
+        """Answer one request; whether the connection may serve another one."""
         try:
             head = await reader.readuntil(b"\r\n\r\n")
         except asyncio.IncompleteReadError:

@@ -43,7 +43,7 @@ async def test_a_certificate_is_always_checked(certificate: Path) -> None:
 
 
 async def serve_http2(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """OriginResponse every request with a playlist, over HTTP/2 alone."""
+    """Answer every request with a playlist, over HTTP/2 alone."""
     made = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
     made.initiate_connection()
     writer.write(made.data_to_send())
