@@ -25,7 +25,6 @@ from gateway.edge.resolved import Question, Record, is_usable
 
 DnsFailure = Literal["timeout", "refused", "garbage", "unreachable"]
 DnsOutcome = Literal["ok", "empty"] | DnsFailure
-OUTCOMES: tuple[DnsOutcome, ...] = ("ok", "empty", "timeout", "refused", "garbage", "unreachable")
 
 _EDNS_BYTES = 1232
 """A UDP payload that is not fragmented on common paths (DNS Flag Day 2020)."""

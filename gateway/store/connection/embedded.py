@@ -21,8 +21,6 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from gateway.store.connection.protocol import StoreError
 
@@ -130,20 +128,6 @@ class EmbeddedServer:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(keeper.pid, signal.SIGKILL)
             keeper.wait()
-
-    def __enter__(self) -> Self:
-        """Start the server."""
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop the server."""
-        self.stop()
 
     def _answers(self) -> bool:
         with socket.socket(socket.AF_UNIX) as client:

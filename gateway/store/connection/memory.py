@@ -58,11 +58,6 @@ class MemoryStore:
         """Always None."""
         return None
 
-    @property
-    def used_bytes(self) -> int:
-        """Bytes of all entries, overhead included; at most ``max_bytes``."""
-        return self._used_bytes
-
     async def start(self) -> None:
         """Nothing to start."""
 
