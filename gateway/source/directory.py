@@ -7,23 +7,15 @@ path is checked, so that neither the template nor a symbolic link leads out of t
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 
 import structlog
-from cachetools import LRUCache
 from watchfiles import awatch
 
-from gateway.ladder.hls import bandwidths_of
-from gateway.observe.metrics import PLAYLIST_FAULTS
-from gateway.source.source import BadSourceError, NoSuchAssetError, SourceManifest
-from manifests.hls.fault import ManifestError
-from manifests.hls.multivariant import parse
+from gateway.cache import DIRECTORY_SOURCES, Cache
+from gateway.source.source import BadSourceError, NoSuchAssetError, ReadManifest, SourceManifest
 
 log = structlog.get_logger()
-
-REMEMBERED = 10_000
-"""The most manifests held in memory."""
 
 LOOK_AGAIN_S = 1.0
 """Seconds between checks that the root exists and is still the same folder. Where the system cannot
@@ -42,12 +34,13 @@ class DirectorySource:
     """Reads ``{root}/{template}``, with ``{asset}`` replaced; parses each file once until it
     changes."""
 
-    def __init__(self, root: Path, template: str, max_bytes: int) -> None:
-        """``max_bytes`` bounds the size of one manifest."""
+    def __init__(self, root: Path, template: str, max_bytes: int, read: ReadManifest) -> None:
+        """``max_bytes`` bounds the size of one manifest, which ``read`` parses."""
         self._root = root
         self._template = template
         self._max_bytes = max_bytes
-        self._known: LRUCache[str, SourceManifest | _Unplayable] = LRUCache(REMEMBERED)
+        self._parse = read
+        self._known: Cache[str, SourceManifest | _Unplayable] = Cache(DIRECTORY_SOURCES)
         self._generation = 0
 
     async def load(self, asset: str) -> SourceManifest:
@@ -61,7 +54,7 @@ class DirectorySource:
             generation = self._generation
             known = await asyncio.to_thread(self._read, path)
             if generation == self._generation:  # else something changed during the read
-                self._known[path] = known
+                self._known.put(path, known)
         if isinstance(known, _Unplayable):
             raise BadSourceError(known.why)
         return known
@@ -90,18 +83,14 @@ class DirectorySource:
         if len(data) > self._max_bytes:
             return _Unplayable(f"{path}: larger than the {self._max_bytes} bytes allowed")
         try:
-            playlist = parse(data, path, max_bytes=self._max_bytes)
-        except ManifestError as error:
+            return SourceManifest(path, self._parse(data, path, self._max_bytes))
+        except BadSourceError as error:
             return _Unplayable(str(error))
-        for fault in playlist.faults:
-            PLAYLIST_FAULTS.labels(fault.rule).inc()
-        version = blake2b(data, digest_size=8).hexdigest()
-        return SourceManifest(path, playlist, version, bandwidths_of(playlist))
 
     async def purge(self, asset: str) -> None:
         """Read the file again when ``asset`` is next requested."""
         self._generation += 1
-        self._known.pop(self._template.replace("{asset}", asset), None)
+        self._known.pop(self._template.replace("{asset}", asset))
 
     async def purge_prefix(self, prefix: str) -> None:  # noqa: ARG002
         """Read all files again, which costs less than finding those that match."""
@@ -110,11 +99,6 @@ class DirectorySource:
     async def revalidate_all(self) -> None:
         """Read all files again when they are next requested."""
         self._forget()
-
-    def current(self, asset: str) -> str | None:
-        """The version of the manifest in memory, if there is one."""
-        known = self._known.get(self._template.replace("{asset}", asset))
-        return known.version if isinstance(known, SourceManifest) else None
 
     def ready(self) -> str | None:
         """None when the root exists."""

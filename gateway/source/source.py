@@ -1,10 +1,11 @@
 """Where does an asset's source manifest come from?"""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from gateway.ladder.rung import Ladder
 from gateway.reason import Reason, Step
-from manifests.hls.multivariant import MultivariantPlaylist
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +35,44 @@ class SourceState:
         return Reason(Step.SOURCE, f"origin-{self.status}", text)
 
 
+class ParsedManifest(Protocol):
+    """A parsed manifest of any format; see ``gateway/play/hls``."""
+
+    @property
+    def ladder(self) -> Ladder:
+        """Its rungs."""
+        ...
+
+    @property
+    def faults(self) -> Sequence[object]:
+        """Faults that players tolerate; ``str`` gives each as a sentence."""
+        ...
+
+
+ReadManifest = Callable[[bytes, str, int], ParsedManifest]
+"""Parses a manifest: its bytes, a name for messages, the most bytes allowed. Raises
+:class:`BadSourceError`. The composition root passes it to the sources."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceManifest:
-    """An asset's multivariant playlist as its packager wrote it.
+    """An asset's manifest as its packager wrote it.
 
     ``path`` is its place below the source's root, with ``/`` between its parts: relative URIs
-    resolve against it. ``version`` changes with the bytes. ``bandwidths`` are the ladder's peaks in
-    bit/s, ascending. ``base_urls`` are the origins' URLs that absolute URIs may start with, its own
-    origin's first; empty for a source without URLs. ``state`` is its freshness, None for a source
-    that has none.
+    resolve against it. ``base_urls`` are the origins' URLs that absolute URIs may start with, its
+    own origin's first; empty for a source without URLs. ``state`` is its freshness, None for a
+    source that has none.
     """
 
     path: str
-    playlist: MultivariantPlaylist
-    version: str
-    bandwidths: tuple[int, ...]
+    manifest: ParsedManifest
     base_urls: tuple[str, ...] = ()
     state: SourceState | None = None
+
+    @property
+    def version(self) -> str:
+        """Changes when the manifest's bytes do."""
+        return self.manifest.ladder.version
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
@@ -84,11 +106,6 @@ class Source(Protocol):
         Raises :class:`NoSuchAssetError`, :class:`BadSourceError` and its subclasses
         :class:`OriginError` and :class:`OriginTimeoutError`.
         """
-        ...
-
-    def current(self, asset: str) -> str | None:
-        """The version of the manifest in memory; None when there is none, or when it may have
-        changed."""
         ...
 
     async def purge(self, asset: str) -> None:

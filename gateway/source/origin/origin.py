@@ -29,6 +29,7 @@ from gateway.source.origin.reader import NotFound, Reader
 from gateway.source.source import (
     NoSuchAssetError,
     OriginTimeoutError,
+    ReadManifest,
     SourceManifest,
     SourceState,
 )
@@ -55,13 +56,18 @@ class OriginSource:
     """Source manifests from one or several origins. ``wall`` gives Unix time."""
 
     def __init__(
-        self, config: OriginConfig, shared: SharedCopies, *, wall: Callable[[], float] = time.time
+        self,
+        config: OriginConfig,
+        shared: SharedCopies,
+        read: ReadManifest,
+        *,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._config = config
         self._wall = wall
         self._client = OriginClient(config.request, wall)
         self._origins = Origins(config, self._client)
-        self._reader = Reader(config)
+        self._reader = Reader(config, read)
         self._cache = OriginCache(config, shared, self._reader, self._name, wall)
         self._fetches: dict[str, _Fetch] = {}
         self._others_hold_some = False
@@ -88,12 +94,6 @@ class OriginSource:
                 raise _no_such(asset)
             cached = cache.get(asset) or cached
         return self._served(cached)
-
-    def current(self, asset: str) -> str | None:
-        """The version of the copy in memory; None unless it is fresh."""
-        cached = self._cache.get(asset)
-        fresh = cached is not None and self._cache.state(cached) is CopyState.FRESH
-        return cached.manifest.version if cached is not None and fresh else None
 
     def ready(self) -> str | None:
         """None when an origin responds, or there are copies to serve."""

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, replace
 
-from gateway.ladder.hls import bandwidths_of
-from gateway.observe import metrics
 from gateway.source.origin.client import (
     NOT_FOUND_STATUSES,
     NOT_MODIFIED,
@@ -23,9 +21,7 @@ from gateway.source.origin.copies import (
 from gateway.source.origin.freshness import lifetime_of
 from gateway.source.origin.offload import EXPANSION, offload_if_large
 from gateway.source.origin.origin_config import OriginConfig
-from gateway.source.source import SourceManifest
-from manifests.hls.fault import ManifestError
-from manifests.hls.multivariant import parse
+from gateway.source.source import BadSourceError, ReadManifest, SourceManifest
 
 COST_PER_BYTE = 12
 OVERHEAD_BYTES = 2000
@@ -40,8 +36,10 @@ class NotFound:
 class Reader:
     """Reads responses and shared copies of the configured origins."""
 
-    def __init__(self, config: OriginConfig) -> None:
+    def __init__(self, config: OriginConfig, read: ReadManifest) -> None:
+        """``read`` parses a manifest."""
         self._config = config
+        self._read = read
         self._urls = tuple(server.url for server in config.origins)
 
     async def answer(
@@ -100,13 +98,10 @@ class Reader:
             return CachedManifest(copy, replace(known.manifest, base_urls=bases), known.size)
         try:
             most = self._config.request.max_bytes
-            playlist = await offload_if_large(len(body), parse, body, copy.path, max_bytes=most)
-        except ManifestError as error:
+            parsed = await offload_if_large(len(body), self._read, body, copy.path, most)
+        except BadSourceError as error:
             raise AttemptError(FailureKind.UNPLAYABLE, f"{copy.origin}{error}") from error
-        for fault in playlist.faults:
-            metrics.PLAYLIST_FAULTS.labels(fault.rule).inc()
-        peaks = bandwidths_of(playlist)
-        manifest = SourceManifest(copy.path, playlist, copy.digest, peaks, bases)
+        manifest = SourceManifest(copy.path, parsed, bases)
         return CachedManifest(
             copy, manifest, OVERHEAD_BYTES + COST_PER_BYTE * len(body) + len(copy.packed)
         )

@@ -16,7 +16,15 @@ from hashlib import blake2b
 from time import monotonic
 
 from gateway.client.session import asset_name
-from gateway.edge.capacity import OUTCOMES, Candidate, Lease, Ledger, Placement, share_kbps
+from gateway.edge.capacity import (
+    OUTCOMES,
+    Candidate,
+    Lease,
+    Leased,
+    Ledger,
+    Placement,
+    share_kbps,
+)
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
 from gateway.observe import metrics
@@ -33,16 +41,6 @@ STEP_PAUSE_S = 0.005
 
 _KEYS = (LEASES, LEASE_ENDS)
 _OUTCOMES = {outcome.encode(): outcome for outcome in OUTCOMES}
-
-
-@dataclass(frozen=True, slots=True)
-class PlacementResult:
-    """Where a session was placed. ``bounds`` are the capacities that applied, in kbit/s, None for
-    an edge without one: of all workers together, or this worker's shares when ``alone``."""
-
-    placement: Placement
-    bounds: tuple[int | None, ...]
-    alone: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +102,7 @@ class Leases:
         *,
         take: bool,
         ask: bool = True,
-    ) -> PlacementResult:
+    ) -> Leased:
         """Choose an edge of ``line`` for a session of ``kbps``, and lease it if ``take``. Never
         fails.
 
@@ -128,9 +126,7 @@ class Leases:
                     chosen = candidates[placement.index].edge
                     self._mirror(lease_id, Lease(chosen, kbps, name, now_s + self._ttl_s), now_s)
                     metrics.PLACEMENTS.labels(placement.outcome).inc()
-                return PlacementResult(
-                    placement, tuple(one.capacity_kbps for one in candidates), False
-                )
+                return Leased(placement, tuple(one.capacity_kbps for one in candidates), False)
         shares = [
             one if one.capacity_kbps is None else replace(one, capacity_kbps=self._share(one.edge))
             for one in candidates
@@ -141,7 +137,7 @@ class Leases:
             metrics.PLACEMENTS.labels(placement.outcome).inc()
             if redis is not None:
                 self._unshared[lease_id] = None
-        return PlacementResult(placement, tuple(one.capacity_kbps for one in shares), True)
+        return Leased(placement, tuple(one.capacity_kbps for one in shares), True)
 
     async def look(self) -> Loads:
         """The current loads; for a background task, about once a second. Never fails.

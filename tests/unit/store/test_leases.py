@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.client.session import asset_name
+from gateway.edge.capacity import Leased
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Condition, Fleet
 from gateway.store.connection.connect import connect
@@ -17,7 +18,7 @@ from gateway.store.connection.memory import MemoryStore
 from gateway.store.connection.protocol import Store
 from gateway.store.coordination import leases as module
 from gateway.store.coordination.lease_scripts import RESTORE
-from gateway.store.coordination.leases import Leases, PlacementResult
+from gateway.store.coordination.leases import Leases
 from tests.unit.store.servers import Valkey, until, valkey
 
 SMALL = Edge("small", "https://small.example/", capacity_kbps=10_000)
@@ -60,7 +61,7 @@ async def place(
 
 async def leased(
     leases: Leases, session: str | None, kbps: int = 5000, asset: str = "film", **words: bool
-) -> PlacementResult:
+) -> Leased:
     """Place a session of 5 Mbit/s, or of ``kbps``."""
     return await leases.place(session, asset, kbps, LINE, None, **{"take": True, **words})
 
