@@ -1,4 +1,4 @@
-"""GeoIP files that are replaced while the gateway runs: the newest good one is used."""
+"""Follows GeoIP files that are replaced while the gateway runs: the newest valid one is used."""
 
 import asyncio
 
@@ -13,9 +13,9 @@ INTERVAL_S = 2.0
 
 
 async def follow(geo: GeoLookup, interval_s: float = INTERVAL_S) -> None:
-    """Look at the files every ``interval_s`` seconds, until cancelled.
+    """Check the files every ``interval_s`` seconds, until cancelled.
 
-    A file that cannot be used is logged once for each reason; the last good one stays in use.
+    A file that cannot be used is logged once for each reason; the last valid one stays in use.
     """
     told: dict[str, str | None] = {}
     for status in geo.status:
@@ -27,7 +27,7 @@ async def follow(geo: GeoLookup, interval_s: float = INTERVAL_S) -> None:
 
 
 def _tell(status: DatabaseStatus, told: dict[str, str | None]) -> None:
-    """Count and log what has changed since the last look."""
+    """Count and log changes since the last check."""
     if status.role == "place" and status.build_epoch is not None:
         metrics.GEO_BUILT.set(status.build_epoch)
     if status.outcome == "replaced":

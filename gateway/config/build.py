@@ -17,7 +17,12 @@ from gateway.edge.fleet import EdgeCondition
 from gateway.edge.resolved import DnsQuestion, EdgeTemplate
 from gateway.policy.profile import Profile
 from gateway.policy.rules import Rule, When
-from gateway.source.origin.terms import Asking, Freshness, OriginServer, Terms
+from gateway.source.origin.origin_config import (
+    FreshnessBounds,
+    OriginConfig,
+    OriginServer,
+    RequestLimits,
+)
 from geodata.lookup import EMBEDDED
 from manifests.ladder import GeneratedRung
 
@@ -113,13 +118,13 @@ def _folded(names: frozenset[str] | None) -> frozenset[str] | None:
     return None if names is None else frozenset(name.casefold() for name in names)
 
 
-def origin_terms_of(settings: Settings) -> Terms:
+def origin_config_of(settings: Settings) -> OriginConfig:
     """On which terms origins are asked."""
     given = settings.origin
-    return Terms(
+    return OriginConfig(
         origins=_origin_servers(settings),
         template=settings.source.hls,
-        asking=Asking(
+        request=RequestLimits(
             connect_timeout_s=given.connect_timeout_ms / 1000,
             read_timeout_s=given.read_timeout_ms / 1000,
             min_bytes_per_s=given.min_bytes_per_s,
@@ -130,7 +135,7 @@ def origin_terms_of(settings: Settings) -> Terms:
             redirect_hosts=given.redirect_hosts,
             ca_file=given.ca_file,
         ),
-        freshness=Freshness(
+        freshness=FreshnessBounds(
             default_fresh_s=given.default_fresh_s,
             min_fresh_s=given.min_fresh_s,
             max_fresh_s=given.max_fresh_s,

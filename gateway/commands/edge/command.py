@@ -1,4 +1,4 @@
-"""The words of ``gateway edge``: what may be said, and what comes out."""
+"""The command line of ``gateway edge``: arguments, errors and output."""
 
 import asyncio
 import os
@@ -63,7 +63,11 @@ def register(
     config: Path | None, interval_s: float, ttl_s: float, *, once: bool, **table: object
 ) -> None:
     """Register an edge, and keep it registered until told to stop (SIGTERM, Ctrl-C)."""
-    from gateway.commands.edge.heartbeat import Heartbeats, say_once, say_until_stopped  # noqa: PLC0415
+    from gateway.commands.edge.heartbeat import (  # noqa: PLC0415
+        HeartbeatSettings,
+        register_once,
+        register_until_stopped,
+    )
 
     loaded = _loaded(config)
     owner = "" if once else secrets.token_hex(8)
@@ -73,14 +77,14 @@ def register(
         facts = facts_of(given, ttl_s, owner)
     except ConfigError as error:
         _fail(str(error))
-    beats = Heartbeats(edge_id, facts, 0.0 if once else interval_s, ttl_s)
-    if beats.interval_s > ttl_s / 2:
+    heartbeat = HeartbeatSettings(edge_id, facts, 0.0 if once else interval_s, ttl_s)
+    if heartbeat.interval_s > ttl_s / 2:
         _fail(f"--interval: more than half of --ttl; allowed: up to {ttl_s / 2:g}")
     if not once:
         logs.configure(loaded.settings.log.level, loaded.settings.log.format)
-    _run(say_once(loaded, beats) if once else say_until_stopped(loaded, beats))
+    _run(register_once(loaded, heartbeat) if once else register_until_stopped(loaded, heartbeat))
     if once:
-        click.echo(f"{beats.edge_id}: registered for {ttl_s:g} s")
+        click.echo(f"{heartbeat.edge_id}: registered for {ttl_s:g} s")
 
 
 @edge.command()
@@ -119,11 +123,11 @@ def list_edges(config: Path | None) -> None:
 
 
 def _run(work: "Coroutine[Any, Any, str | None]") -> str | None:
-    from gateway.commands.edge.reach import RosterError  # noqa: PLC0415
+    from gateway.commands.edge.store_access import EdgeCommandError  # noqa: PLC0415
 
     try:
         return asyncio.run(work)
-    except RosterError as error:
+    except EdgeCommandError as error:
         _fail(f"error: {error}")
 
 

@@ -1,7 +1,7 @@
-"""What does a decision event say? Its fields, and the JSON in which it travels (docs/events.md).
+"""The format of a decision event: its fields, and the JSON that carries them (docs/events.md).
 
-The version is that of the fields' meaning. Fields may be added to a version, so readers pass over
-what they do not know; a field that changes or goes makes another version.
+The version covers the meaning of the fields. A version may gain fields, so readers ignore unknown
+ones; a field that changes or is removed makes a new version.
 """
 
 import json
@@ -14,21 +14,22 @@ from typing import Any, get_args, get_origin, get_type_hints
 VERSION = b"1"
 
 MAX_NAME_CHARS = 64
-"""Names of systems and players can hold words of a User-Agent; longer ones are cut."""
+"""The longest name of a system or player, which may come from a User-Agent; longer ones are cut."""
 
 
 class MalformedEventError(ValueError):
-    """An entry of the stream is no event; the message says why."""
+    """An entry of the stream is not an event; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One playlist that a player got. It names no person: no address, no User-Agent.
+    """One playlist that a player received. It identifies no person: no address, no User-Agent.
 
-    ``time`` is Unix time in ms. ``sample`` is the share of sessions that were written then.
-    ``session`` is a hash, None when the player named none. ``rule`` is a position in the policy's
-    rules, None for the default profile. ``height``/``bandwidth`` are of the best rung listed,
-    ``start_…`` of the first one; heights in pixels, bandwidths in bit/s, ``speed`` in kbit/s.
+    ``time`` is Unix time in ms. ``sample`` is the share of sessions whose events were written then.
+    ``session`` is a hash, None when the player named no session. ``rule`` is the position of the
+    policy rule, None for the default profile. ``height`` and ``bandwidth`` are those of the best
+    rung listed, ``start_…`` those of the first one; heights in pixels, bandwidths in bit/s,
+    ``speed`` in kbit/s.
     """
 
     time: int
@@ -63,10 +64,10 @@ _NAMES = tuple(field.name for field in fields(Event))
 
 
 def parse(entry: Mapping[bytes, bytes]) -> Event:
-    """The event in an entry of the stream.
+    """Parse an entry of the stream.
 
-    Raises MalformedEventError for another version, what is no JSON object, and a field that is
-    missing or of another type.
+    Raises MalformedEventError for another version, for anything but a JSON object, and for a field
+    that is missing or of another type.
     """
     version = entry.get(b"v")
     if version != VERSION:

@@ -1,0 +1,220 @@
+"""What does this worker hold of each asset: a copy, or a recent 404 or failure?
+
+Copies are bounded in bytes and shared over the store; 404s and failures are remembered briefly, in
+this process alone. Whatever was purged no longer counts, wherever it comes from.
+"""
+
+import asyncio
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+from cachetools import LRUCache, TTLCache
+
+from gateway.observe import metrics
+from gateway.source.origin.client import SILENT, FailureKind
+from gateway.source.origin.copies import CachedManifest, SharedCopies, to_bytes
+from gateway.source.origin.freshness import CopyState
+from gateway.source.origin.origin_config import OriginConfig
+from gateway.source.origin.purges import Purges, matches
+from gateway.source.origin.reader import NotFound, Reader
+from gateway.source.source import BadSourceError, OriginError, OriginTimeoutError
+
+REMEMBERED = 10_000
+"""The most assets whose 404s, and whose failures, are remembered."""
+PURGES_KNOWN_S = 60.0
+MARK_EVERY_S = 60.0
+_MARK = "."
+"""Stands in for an asset's id under the name that says whether anything is shared; no asset's id is
+a dot."""
+_REMOVED, _REMOVED_S = b"gone", 1.0
+"""Overwrites the shared copy of an asset that the origin no longer has, and then expires itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecentFailure:
+    """Why the origin gave no usable response; remembered for a moment."""
+
+    kind: FailureKind
+    text: str
+
+    def error(self) -> BadSourceError:
+        """A new exception for each player."""
+        if self.kind is FailureKind.UNPLAYABLE:
+            return BadSourceError(self.text)
+        if self.kind in SILENT:
+            return OriginTimeoutError(self.text)
+        return OriginError(self.text)
+
+
+class OriginCache:
+    """Copies by asset. ``name_of`` gives the name under which an asset's copy is shared, ``wall``
+    Unix time."""
+
+    def __init__(
+        self,
+        config: OriginConfig,
+        shared: SharedCopies,
+        reader: Reader,
+        name_of: Callable[[str], str],
+        wall: Callable[[], float],
+    ) -> None:
+        self._config = config
+        self._shared = shared
+        self._reader = reader
+        self._name_of = name_of
+        self._wall = wall
+        self._copies: LRUCache[str, CachedManifest] = LRUCache(
+            config.memory_bytes, getsizeof=lambda cached: cached.size
+        )
+        self._not_found: TTLCache[str, bool] = TTLCache(REMEMBERED, config.not_found_s)
+        self._failed: TTLCache[str, RecentFailure] = TTLCache(REMEMBERED, config.failure_s)
+        self._shared_fetches: dict[str, asyncio.Task[None]] = {}
+        self._purges = Purges()
+        self._purges_known_until = 0.0
+        self._revalidate_until = -1.0
+        self._mark_at = 0.0
+
+    def __len__(self) -> int:
+        """Number of copies held."""
+        return len(self._copies)
+
+    def get(self, asset: str) -> CachedManifest | None:
+        """The copy of ``asset``; None when this process holds none."""
+        return self._copies.get(asset)
+
+    def is_not_found(self, asset: str) -> bool:
+        """Whether the origin recently answered 404 or 410."""
+        return asset in self._not_found
+
+    def failure(self, asset: str) -> RecentFailure | None:
+        """The recent failure of an asset that has no copy."""
+        return self._failed.get(asset)
+
+    def state(self, cached: CachedManifest) -> CopyState:
+        """What a copy may be used for now."""
+        state = cached.copy.lifetime.state(self._wall())
+        if (
+            state in {CopyState.FRESH, CopyState.STALE}
+            and cached.copy.asked_at <= self._revalidate_until
+        ):
+            return CopyState.LAST_RESORT
+        return state
+
+    def revalidate_all(self) -> None:
+        """Treat every current copy as a last resort from now on."""
+        self._revalidate_until = self._wall()
+
+    async def purge(self, pattern: str) -> None:
+        """Forget the assets that ``pattern`` (:class:`Purges`) covers, and ignore requests in
+        progress for them."""
+        now = self._wall()
+        self._purges.note(pattern, now)
+        forgetful: tuple[MutableMapping[str, Any], ...]
+        forgetful = (self._copies, self._not_found, self._failed, self._shared_fetches)
+        for known in forgetful:
+            for asset in [each for each in known if matches(pattern, each)]:
+                known.pop(asset, None)
+        await self._shared.note_purge(pattern, now, self._longest_s)
+
+    def remember(self, asset: str, outcome: CachedManifest | NotFound, asked_at: float) -> None:
+        """Keep the origin's response to a request made at ``asked_at`` (Unix time)."""
+        if self._purges.covers(asset, asked_at):
+            return
+        self._failed.pop(asset, None)
+        if isinstance(outcome, NotFound):
+            self._not_found[asset] = True
+            if self._copies.pop(asset, None) is not None:
+                self._shared.put(self._name_of(asset), _REMOVED, _REMOVED_S)
+            return
+        self._not_found.pop(asset, None)
+        self._keep(asset, outcome)
+        self._share(asset, outcome)
+
+    def remember_failure(
+        self, asset: str, asked_with: CachedManifest | None, failure: RecentFailure
+    ) -> None:
+        """Note a failure of the origin, asked to confirm ``asked_with``."""
+        cached = self._copies.get(asset)
+        if cached is None or self.state(cached) is CopyState.EXPIRED:
+            self._failed[asset] = failure
+        elif asked_with is not None and cached.copy is asked_with.copy:
+            retry_at = asyncio.get_running_loop().time() + self._config.failure_s
+            self._keep(asset, cached.after_failure(failure.text, retry_at))
+
+    async def fetch_shared(self, asset: str) -> None:
+        """Load the shared copy of ``asset``; concurrent callers share one read."""
+        task = self._shared_fetches.get(asset)
+        if task is None:
+            task = asyncio.create_task(self._fetch_shared(asset))
+            self._shared_fetches[asset] = task
+        await asyncio.wait((task,))  # awaiting the task would cancel it, too
+        if self._shared_fetches.get(asset) is task:
+            del self._shared_fetches[asset]
+        task.result()
+
+    async def newer(self, asset: str, cached: CachedManifest) -> CachedManifest:
+        """The copy that another worker has shared since, else ``cached``."""
+        found = await self._shared_copy(asset, cached)
+        if found is None or found.copy.lifetime.answered_at <= cached.copy.lifetime.answered_at:
+            return cached
+        self._keep(asset, found)
+        return found
+
+    async def others_hold_some(self) -> bool:
+        """Whether any copy is shared at all."""
+        return await self._shared.get(self._name_of(_MARK)) is not None
+
+    async def close(self) -> None:
+        """Cancel reads in progress."""
+        tasks = list(self._shared_fetches.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _keep(self, asset: str, cached: CachedManifest) -> None:
+        purged = self._purges.covers(asset, cached.copy.asked_at)  # perhaps during the read
+        if not purged and cached.size <= self._config.memory_bytes:
+            self._copies[asset] = cached
+
+    def _share(self, asset: str, cached: CachedManifest) -> None:
+        life = cached.copy.lifetime
+        if not life.shareable:
+            return
+        ttl_s = max(1.0, life.kept_s)
+        self._shared.put(self._name_of(asset), to_bytes(cached.copy), ttl_s)
+        now = asyncio.get_running_loop().time()
+        if now >= self._mark_at:
+            self._mark_at = now + MARK_EVERY_S
+            self._shared.put(self._name_of(_MARK), b"1", ttl_s)
+
+    async def _fetch_shared(self, asset: str) -> None:
+        cached = await self._shared_copy(asset, None)
+        if cached is not None and asset not in self._copies:
+            self._keep(asset, cached)
+
+    async def _shared_copy(self, asset: str, known: CachedManifest | None) -> CachedManifest | None:
+        """The copy in the store, if it is complete, usable and not purged."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._purges_known_until:
+            noted = await self._shared.purges()
+            if noted is None:
+                return None
+            self._purges.merge(noted)
+            self._purges_known_until = now + PURGES_KNOWN_S
+        data = await self._shared.get(self._name_of(asset))
+        if data is None or data == _REMOVED:
+            return None
+        cached = await self._reader.shared(data, self._wall(), known)
+        if cached is None:
+            metrics.STORE_GARBAGE.inc()
+            return None
+        purged = self._purges.covers(asset, cached.copy.asked_at)
+        return None if purged or self.state(cached) is CopyState.EXPIRED else cached
+
+    @property
+    def _longest_s(self) -> float:
+        """The longest that any copy may be useful, in seconds."""
+        bounds = self._config.freshness
+        stale_s = max(bounds.max_stale_if_error_s, bounds.max_stale_while_revalidate_s)
+        return max(bounds.max_fresh_s, bounds.min_fresh_s) + stale_s
