@@ -35,7 +35,7 @@ def rungs_of(playlist: MultivariantPlaylist) -> tuple[Rung, ...]:
     """The playlist's variant streams as rungs, in its order.
 
     A variant that does not say whether it has pictures counts as one with pictures, unless another
-    surely has them: then media3 and hls.js take it for audio-only, too (G).
+    surely has them: then media3 and hls.js take it for audio-only, too (G4).
     """
     variants = playlist.variants
     pictures = any(variant.has_video for variant in variants)

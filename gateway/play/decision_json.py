@@ -1,4 +1,4 @@
-"""How does a decision look as JSON? The members of the contract, for one asset or many."""
+"""How does a decision look as JSON? Its members (docs/http.md), for one asset or many."""
 
 from typing import Any
 from urllib.parse import quote_from_bytes, unquote, urlsplit

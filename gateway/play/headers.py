@@ -39,7 +39,7 @@ def request_id(given: bytes | None) -> bytes:
 
 
 def gateway_decision(facts: Facts, decision: Decision, edge: Edge, cache: str) -> str:
-    """``Gateway-Decision``: an RFC 9651 dictionary (contract, section 2).
+    """``Gateway-Decision``: an RFC 9651 dictionary (docs/http.md).
 
     A profile's name is a token and an edge's id needs no escaping: the config sees to that.
     """

@@ -2,7 +2,7 @@
 
 A *fault* breaks a rule, yet players cope: the playlist is served and ``explain`` lists the fault.
 A *manifest error* means that the gateway cannot rightly edit the playlist or that players refuse
-it: nothing is served. Rules are numbered as in the project's rule list (``A6.12``).
+it: nothing is served. Rules are numbered as in the rule list, docs/standards.md.
 """
 
 from dataclasses import dataclass

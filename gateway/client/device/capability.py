@@ -1,7 +1,7 @@
 """What can this device play?
 
 Conservative where a limit is certain and silent where it is not: None means that no limit is
-known, and the player then drops what it cannot decode (rules section G). A guess too low would
+known, and the player then drops what it cannot decode (rule G5). A guess too low would
 cost every viewer with a better device. H.264 is in every set (B1); SDR is in every range (B1).
 
 | device | height | codecs beside avc | ranges |

@@ -41,7 +41,7 @@ class StoreError(Exception):
     """The store cannot work as configured; the message is for the operator."""
 
 
-class StoreUnavailable(Exception):  # noqa: N818  # the house's word for it, not a fault of ours
+class StoreUnavailable(Exception):  # noqa: N818  # a state of the store, no fault of ours
     """The store could not be asked. ``trouble`` is the stable reason, ``detail`` is for people."""
 
     def __init__(self, trouble: Trouble, detail: str = "") -> None:
