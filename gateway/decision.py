@@ -355,7 +355,7 @@ def _reason_of_start_bandwidth(facts: Facts, choice: Choice) -> tuple[Reason, ..
         return (Reason(Step.START, "start-bitrate-speed", f"{most}, {share}"),)
     if profile.start_bitrate_kbps is not None:
         return (Reason(Step.START, "start-bitrate-profile", f"{most}, set by the profile"),)
-    text = f"{most}, as nothing was measured (rule B4)"
+    text = f"{most}, as nothing was measured (Apple's HLS authoring specification 1.32)"
     return (Reason(Step.START, "start-bitrate-default", text),)
 
 

@@ -9,6 +9,7 @@ citation in four places, and only there:
 - behind another citation: commas, semicolons, ``and`` and ``to`` make lists and ranges.
 """
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 STANDARDS = ROOT / "docs/standards.md"
-FOLDERS = ("gateway", "manifests", "geodata", "demo", "tests", "docs")
+PRODUCT = ("gateway", "manifests", "geodata", "demo")
+FOLDERS = (*PRODUCT, "tests", "docs")
 SUFFIXES = {".py", ".md", ".toml"}
 
 CODE = r"[A-G]\d{1,2}(?:\.\d{1,2})?"
@@ -100,6 +102,18 @@ def read(path: str | Path) -> str:
     return (ROOT / path).read_text(encoding="utf-8")
 
 
+def messages_with_codes(source: str) -> list[str]:
+    """The strings of a module that hold a code in a text of their own, docstrings aside."""
+    tree = ast.parse(source)
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs
+    ]
+    return [text for text in texts if " " in text and (citations(text) or loose(text))]
+
+
 CITED = {
     path: {code for code in citations(read(path)) if (path, code) not in NO_CITATIONS}
     for path in files()
@@ -135,6 +149,29 @@ def test_no_code_stands_outside_a_citation() -> None:
     """Else the tests above would pass it over: write ``rule A6.2`` or ``(A6.2)``."""
     found = {path: loose(read(path)) - LOOSE_ON_PURPOSE.get(path, set()) for path in CITED}
     assert {} == {path: codes for path, codes in found.items() if codes}
+
+
+def test_messages_name_clauses_in_words() -> None:
+    """Players and operators have no table of codes: "RFC 8216bis 4.4.6.2", not a code."""
+    product = [path for path in CITED if path.startswith(PRODUCT) and path.endswith(".py")]
+    found = {path: messages_with_codes(read(path)) for path in product}
+    assert {} == {path: texts for path, texts in found.items() if texts}
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ('"""Rule A6.2."""', []),
+        ('x = 1\n"""Rule A6.2."""', []),
+        ('fault(3, "A6.2", "no BANDWIDTH")', []),
+        ('fault(3, "no BANDWIDTH (A6.2)")', ["no BANDWIDTH (A6.2)"]),
+        ('f"{x} is missing (rule B4)"', [" is missing (rule B4)"]),
+        ('"RFC 8216bis 4.4.6.2: BANDWIDTH is missing"', []),
+    ],
+)
+def test_codes_in_messages_are_found(source: str, expected: list[str]) -> None:
+    """The check itself sees what it is for."""
+    assert expected == messages_with_codes(source)
 
 
 @pytest.mark.parametrize(
