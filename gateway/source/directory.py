@@ -8,23 +8,15 @@ leads out of it.
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 
 import structlog
-from cachetools import LRUCache
 from watchfiles import awatch
 
-from gateway.ladder.hls import bandwidths_of
-from gateway.observe.metrics import PLAYLIST_FAULTS
-from gateway.source.source import BadSourceError, NoSuchAssetError, SourceManifest
-from manifests.hls.fault import ManifestError
-from manifests.hls.multivariant import parse
+from gateway.cache import DIRECTORY_SOURCES, Cache
+from gateway.source.source import BadSourceError, NoSuchAssetError, ReadManifest, SourceManifest
 
 log = structlog.get_logger()
-
-REMEMBERED = 10_000
-"""How many assets' manifests are held in memory."""
 
 LOOK_AGAIN_S = 1.0
 """How often the root is looked at: whether it is there, and is still the same folder, in seconds.
@@ -41,12 +33,13 @@ class _Unplayable:
 class DirectorySource:
     """``{root}/{template}`` with ``{asset}`` replaced, parsed once and kept until it changes."""
 
-    def __init__(self, root: Path, template: str, max_bytes: int) -> None:
-        """``max_bytes`` bounds the size of one manifest."""
+    def __init__(self, root: Path, template: str, max_bytes: int, read: ReadManifest) -> None:
+        """``max_bytes`` bounds the size of one manifest, which ``read`` parses."""
         self._root = root
         self._template = template
         self._max_bytes = max_bytes
-        self._known: LRUCache[str, SourceManifest | _Unplayable] = LRUCache(REMEMBERED)
+        self._parse = read
+        self._known: Cache[str, SourceManifest | _Unplayable] = Cache(DIRECTORY_SOURCES)
         self._generation = 0
 
     async def load(self, asset: str) -> SourceManifest:
@@ -60,7 +53,7 @@ class DirectorySource:
             generation = self._generation
             known = await asyncio.to_thread(self._read, path)
             if generation == self._generation:  # else it changed while it was read
-                self._known[path] = known
+                self._known.put(path, known)
         if isinstance(known, _Unplayable):
             raise BadSourceError(known.why)
         return known
@@ -89,18 +82,14 @@ class DirectorySource:
         if len(data) > self._max_bytes:
             return _Unplayable(f"{path}: larger than the {self._max_bytes} bytes allowed")
         try:
-            playlist = parse(data, path, max_bytes=self._max_bytes)
-        except ManifestError as error:
+            return SourceManifest(path, self._parse(data, path, self._max_bytes))
+        except BadSourceError as error:
             return _Unplayable(str(error))
-        for fault in playlist.faults:
-            PLAYLIST_FAULTS.labels(fault.rule).inc()
-        version = blake2b(data, digest_size=8).hexdigest()
-        return SourceManifest(path, playlist, version, bandwidths_of(playlist))
 
     async def purge(self, asset: str) -> None:
         """Read the file again when ``asset`` is next asked for."""
         self._generation += 1
-        self._known.pop(self._template.replace("{asset}", asset), None)
+        self._known.pop(self._template.replace("{asset}", asset))
 
     async def purge_prefix(self, prefix: str) -> None:  # noqa: ARG002
         """Read all files again: that costs less than finding out which."""
@@ -109,11 +98,6 @@ class DirectorySource:
     async def doubt(self) -> None:
         """Read all files again when they are next asked for."""
         self._forget()
-
-    def current(self, asset: str) -> str | None:
-        """The version of the manifest in memory; it is there until the file changes."""
-        known = self._known.get(self._template.replace("{asset}", asset))
-        return known.version if isinstance(known, SourceManifest) else None
 
     def ready(self) -> str | None:
         """None when the root is there."""

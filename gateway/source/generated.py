@@ -1,30 +1,23 @@
 """Source manifests built from the configured ladder alone: every asset has the same one."""
 
 import asyncio
-from collections.abc import Sequence
-from hashlib import blake2b
 
-from gateway.ladder.hls import bandwidths_of
-from gateway.source.source import SourceManifest
-from manifests.hls.generated import GeneratedRung, generate
-from manifests.hls.multivariant import parse
+from gateway.source.source import ParsedManifest, SourceManifest
 
 
 class GeneratedSource:
     """One playlist for all assets; its URIs are relative, so that they resolve below each."""
 
-    def __init__(self, ladder: Sequence[GeneratedRung], template: str) -> None:
-        """``template`` is the path of a source manifest, with ``{asset}`` in it."""
-        data = generate(ladder)
-        self._playlist = parse(data, "the configured ladder")
-        self._version = blake2b(data, digest_size=8).hexdigest()
-        self._bandwidths = bandwidths_of(self._playlist)
+    def __init__(self, manifest: ParsedManifest, template: str) -> None:
+        """``manifest`` stands for every asset. ``template`` is the path of a source manifest, with
+        ``{asset}`` in it."""
+        self._manifest = manifest
         self._template = template
 
     async def load(self, asset: str) -> SourceManifest:
         """The configured ladder, as if it lay in ``asset``'s own folder."""
         path = self._template.replace("{asset}", asset)
-        return SourceManifest(path, self._playlist, self._version, self._bandwidths)
+        return SourceManifest(path, self._manifest)
 
     async def purge(self, asset: str) -> None:
         """Nothing is known of any asset."""
@@ -34,10 +27,6 @@ class GeneratedSource:
 
     async def doubt(self) -> None:
         """The configured ladder is beyond doubt."""
-
-    def current(self, asset: str) -> str:  # noqa: ARG002
-        """The version of the ladder, which is that of every asset."""
-        return self._version
 
     def ready(self) -> str | None:
         """Always ready."""

@@ -1,10 +1,11 @@
 """Where does an asset's own manifest come from, before anything is decided?"""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from gateway.ladder.rung import Ladder
 from gateway.reason import Reason, Step
-from manifests.hls.multivariant import MultivariantPlaylist
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +35,44 @@ class SourceState:
         return Reason(Step.SOURCE, f"origin-{self.status}", text)
 
 
+class ParsedManifest(Protocol):
+    """A manifest that was read, whatever its format; see ``gateway/play/hls``."""
+
+    @property
+    def ladder(self) -> Ladder:
+        """Its rungs."""
+        ...
+
+    @property
+    def faults(self) -> Sequence[object]:
+        """What is wrong with it though players cope; ``str`` gives each as a sentence."""
+        ...
+
+
+ReadManifest = Callable[[bytes, str, int], ParsedManifest]
+"""Reads the bytes of a manifest: data, a name for messages, the most bytes allowed. Raises
+:class:`BadSourceError`. The composition root passes it to the sources."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceManifest:
-    """An asset's multivariant playlist as its packager wrote it.
+    """An asset's manifest as its packager wrote it.
 
     ``path`` is where it lies below the source's root, with ``/`` between its parts: relative URIs
-    resolve against it. ``version`` changes when the bytes do. ``bandwidths`` are the peaks of its
-    ladder in bit/s, ascending, worked out once for all requests. ``base_urls`` are the origins'
-    URLs that absolute URIs are moved from, the one that it came from first; none where it came from
-    no URL. ``state`` is how fresh it is, None where that means nothing.
+    resolve against it. ``base_urls`` are the origins' URLs that absolute URIs are moved from, the
+    one that it came from first; none where it came from no URL. ``state`` is how fresh it is, None
+    where that means nothing.
     """
 
     path: str
-    playlist: MultivariantPlaylist
-    version: str
-    bandwidths: tuple[int, ...]
+    manifest: ParsedManifest
     base_urls: tuple[str, ...] = ()
     state: SourceState | None = None
+
+    @property
+    def version(self) -> str:
+        """Changes when the manifest's bytes do."""
+        return self.manifest.ladder.version
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
@@ -84,11 +106,6 @@ class Source(Protocol):
         Raises :class:`NoSuchAssetError` and :class:`BadSourceError`, of which
         :class:`OriginError` and :class:`OriginTimeoutError` are kinds.
         """
-        ...
-
-    def current(self, asset: str) -> str | None:
-        """The version of the manifest that ``load`` would give at once, without asking anybody;
-        None when it is not known, or may have changed."""
         ...
 
     async def purge(self, asset: str) -> None:

@@ -18,6 +18,7 @@ import pytest
 from gateway.background.control import Control
 from gateway.commands.purge import Purged, PurgeError, purge_everywhere, purge_of
 from gateway.config.load import load
+from gateway.play.hls.manifest import read_hls
 from gateway.source.directory import DirectorySource
 from gateway.store.connection.redis import RedisStore
 from gateway.store.coordination.bus import TOPICS
@@ -249,7 +250,7 @@ def test_the_command_line(words: list[str], code: int, said: str) -> None:
 
 async def test_a_directory_reads_again_what_was_purged(tmp_path: Path) -> None:
     """One asset, a prefix, or whatever is in doubt; nothing else is read again for one asset."""
-    source = DirectorySource(tmp_path, "{asset}.m3u8", 10_000)
+    source = DirectorySource(tmp_path, "{asset}.m3u8", 10_000, read_hls)
     for name in ("one", "two"):
         (tmp_path / f"{name}.m3u8").write_bytes(MASTER)
     before = {name: await source.load(name) for name in ("one", "two")}
@@ -257,13 +258,13 @@ async def test_a_directory_reads_again_what_was_purged(tmp_path: Path) -> None:
         (tmp_path / f"{name}.m3u8").write_bytes(MASTER.replace(b"800000", b"900000"))
     assert before["one"] is await source.load("one")
     await source.purge("one")
-    assert (900_000,) == (await source.load("one")).bandwidths
+    assert [900_000] == (await source.load("one")).manifest.ladder.peaks
     assert before["two"] is await source.load("two")
     for forget in (source.purge_prefix("tw"), source.doubt()):
         known = await source.load("two")
         await forget
         assert known is not await source.load("two")
-    assert (900_000,) == (await source.load("two")).bandwidths
+    assert [900_000] == (await source.load("two")).manifest.ladder.peaks
 
 
 async def test_what_a_worker_does_when_told(tmp_path: Path) -> None:
@@ -271,7 +272,7 @@ async def test_what_a_worker_does_when_told(tmp_path: Path) -> None:
     source doubted unless the log proves that no purge was missed."""
     for name in ("one", "two"):
         (tmp_path / f"{name}.m3u8").write_bytes(MASTER)
-    source = DirectorySource(tmp_path, "{asset}.m3u8", 10_000)
+    source = DirectorySource(tmp_path, "{asset}.m3u8", 10_000, read_hls)
     looks: list[float] = []
     me = Worker("id", "host", 1, "v1", 0)
     with valkey(tmp_path) as server:

@@ -15,6 +15,7 @@ import pytest
 
 import gateway.source.origin.origin as source_module
 from gateway.observe.request_id import set_request_id
+from gateway.play.hls.manifest import read_hls
 from gateway.source.origin.copies import digest_of
 from gateway.source.origin.origin import OriginSource
 from gateway.source.origin.terms import Asking, Freshness, OriginServer, Terms
@@ -61,6 +62,7 @@ class Worker:
         self.source = OriginSource(
             Terms(servers, "{asset}/master.m3u8", **(given | terms)),
             SourceCopies(self.store),
+            read_hls,
             wall=self.clock,
         )
 
@@ -191,7 +193,7 @@ async def test_an_unchanged_playlist_is_confirmed() -> None:
         again = await one.load()
     assert again.state is not None
     assert ("revalidated", 5.0) == (again.state.status, again.state.left_s)
-    assert first.playlist is again.playlist
+    assert first.manifest is again.manifest
     tags = [seen.headers.get("if-none-match") for seen in it.seen]
     assert [None, tags[1]] == tags
     assert tags[1] is not None
@@ -536,7 +538,7 @@ async def test_a_playlist_as_large_as_allowed() -> None:
     async with pair(asking=replace(ASKING, max_bytes=2_000_000, read_timeout_s=5)) as (it, one):
         it.mode = Mode(body=body, coding="gzip")
         found = await one.load()
-        assert 25_000 == len(found.playlist.variants)
+        assert 25_000 == len(found.manifest.ladder.rungs)
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from gateway.source.origin.terms import Terms
 from gateway.source.source import (
     NoSuchAssetError,
     OriginTimeoutError,
+    ReadManifest,
     SourceManifest,
     SourceState,
 )
@@ -54,13 +55,18 @@ class OriginSource:
     """Source manifests below one or several origins. ``wall`` gives Unix time."""
 
     def __init__(
-        self, terms: Terms, shared: SharedCopies, *, wall: Callable[[], float] = time.time
+        self,
+        terms: Terms,
+        shared: SharedCopies,
+        read: ReadManifest,
+        *,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._terms = terms
         self._wall = wall
         self._client = OriginClient(terms.asking, wall)
         self._origins = Origins(terms, self._client)
-        self._reader = Reader(terms)
+        self._reader = Reader(terms, read)
         self._shelf = Shelf(terms, shared, self._reader, self._name, wall)
         self._flights: dict[str, _Flight] = {}
         self._others_hold_some = False
@@ -87,12 +93,6 @@ class OriginSource:
                 raise _no_such(asset)
             held = shelf.get(asset) or held
         return self._served(held)
-
-    def current(self, asset: str) -> str | None:
-        """The version of the copy in memory while it is fresh."""
-        held = self._shelf.get(asset)
-        fresh = held is not None and self._shelf.state(held) is State.FRESH
-        return held.manifest.version if held is not None and fresh else None
 
     def ready(self) -> str | None:
         """None when some origin answers, or there are copies to serve from."""

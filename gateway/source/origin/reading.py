@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, replace
 
-from gateway.ladder.hls import bandwidths_of
-from gateway.observe import metrics
 from gateway.source.origin.client import GONE, NOT_MODIFIED, Answer, Trouble, Unanswered
 from gateway.source.origin.computing import EXPANDS, computed
 from gateway.source.origin.copies import (
@@ -17,9 +15,7 @@ from gateway.source.origin.copies import (
 )
 from gateway.source.origin.freshness import lifetime_of
 from gateway.source.origin.terms import Terms
-from gateway.source.source import SourceManifest
-from manifests.hls.fault import ManifestError
-from manifests.hls.multivariant import parse
+from gateway.source.source import BadSourceError, ReadManifest, SourceManifest
 
 COST_PER_BYTE = 12
 OVERHEAD_BYTES = 2000
@@ -34,8 +30,9 @@ class Gone:
 class Reader:
     """Reads answers and shared copies of the origins of ``terms``."""
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: Terms, read: ReadManifest) -> None:
         self._terms = terms
+        self._read = read
         self._urls = tuple(server.url for server in terms.origins)
 
     async def answer(
@@ -89,13 +86,10 @@ class Reader:
             return Held(copy, replace(known.manifest, base_urls=bases), known.size)
         try:
             most = self._terms.asking.max_bytes
-            playlist = await computed(len(body), parse, body, copy.path, max_bytes=most)
-        except ManifestError as error:
+            parsed = await computed(len(body), self._read, body, copy.path, most)
+        except BadSourceError as error:
             raise Unanswered(Trouble.UNPLAYABLE, f"{copy.origin}{error}") from error
-        for fault in playlist.faults:
-            metrics.PLAYLIST_FAULTS.labels(fault.rule).inc()
-        peaks = bandwidths_of(playlist)
-        manifest = SourceManifest(copy.path, playlist, copy.digest, peaks, bases)
+        manifest = SourceManifest(copy.path, parsed, bases)
         return Held(copy, manifest, OVERHEAD_BYTES + COST_PER_BYTE * len(body) + len(copy.packed))
 
     def _confirmed(self, held: Held, answer: Answer) -> Held:

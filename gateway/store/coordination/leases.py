@@ -15,7 +15,15 @@ from hashlib import blake2b
 from time import monotonic
 
 from gateway.client.session import asset_name
-from gateway.edge.capacity import OUTCOMES, Candidate, Lease, Ledger, Placement, share_kbps
+from gateway.edge.capacity import (
+    OUTCOMES,
+    Candidate,
+    Lease,
+    Leased,
+    Ledger,
+    Placement,
+    share_kbps,
+)
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
 from gateway.observe import metrics
@@ -32,16 +40,6 @@ STEP_PAUSE_S = 0.005
 
 _KEYS = (LEASES, LEASE_ENDS)
 _OUTCOMES = {outcome.encode(): outcome for outcome in OUTCOMES}
-
-
-@dataclass(frozen=True, slots=True)
-class Leased:
-    """Where a session was placed. ``bounds`` are the capacities that counted, in kbit/s, None where
-    there is none: of everybody, or this worker's shares of them when ``alone``."""
-
-    placement: Placement
-    bounds: tuple[int | None, ...]
-    alone: bool
 
 
 @dataclass(frozen=True, slots=True)
