@@ -11,7 +11,7 @@ class AssetError(ValueError):
 
 
 def asset_id(text: str) -> str:
-    """Return ``text`` when it is an asset id of the contract.
+    """Return ``text`` when it is an asset id (docs/http.md).
 
     An asset id is 1-512 characters of ``A-Z a-z 0-9 . _ ~ / -`` without an empty, ``.`` or ``..``
     segment, so it can neither leave a folder nor need escaping in a URL. ``text`` has been

@@ -70,7 +70,7 @@ class Cmcd:
 def parse_query(value: str) -> Cmcd:
     """Read the ``CMCD`` query argument, percent-decoded once, or one line of a report.
 
-    A JSON object is read as well (D1.1c). Never raises.
+    A JSON object is read as well (D1.1). Never raises.
     """
     stripped = value.strip()
     read = read_json if stripped.startswith("{") else read_dictionary

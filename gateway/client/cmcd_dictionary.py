@@ -90,7 +90,7 @@ def read_dictionary(text: str) -> tuple[dict[str, Value], list[str]]:
 
 
 def read_json(text: str) -> tuple[dict[str, Value], list[str]]:
-    """Read the JSON object form of version 1 (D1.1c), a text that begins with ``{``.
+    """Read the JSON object form of version 1 (D1.1), a text that begins with ``{``.
 
     Never raises; returns the same as ``read_dictionary``.
     """

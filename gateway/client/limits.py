@@ -1,4 +1,4 @@
-"""What does the request itself ask for? The query parameters of the contract.
+"""What does the request itself ask for? Its query parameters, see docs/http.md.
 
 Decisions:
 

@@ -59,7 +59,7 @@ _MEDIA = {
     "STABLE-RENDITION-ID": _QUOTED,
     "PATHWAY-ID": _QUOTED,
 }
-# media3 takes the longer name for the shorter where it comes first (G).
+# media3 takes the longer name for the shorter where it comes first (G3).
 _BEHIND = {"SUPPLEMENTAL-CODECS": "CODECS", "ASSOC-LANGUAGE": "LANGUAGE"}
 
 

@@ -12,7 +12,7 @@ from manifests.hls.fault import Fault, ManifestError
 
 _LINE = re.compile(r"([^\r\n]*)(\r\n?|\n|$)")
 _LINE_END = re.compile(r"\r\n?|\n")
-# Every control character of A1.2 but the tab, which is only odd white space.
+# Every control character of rule A1.2 but the tab, which is only odd white space.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _ASCII_CONTROL = bytes(byte for byte in range(128) if _CONTROL.match(chr(byte)))
 _HEADER = "#EXTM3U"

@@ -70,7 +70,7 @@ _ENTRIES = ("#EXT-X-STREAM-INF:", "#EXT-X-MEDIA:", "#EXT-X-I-FRAME-STREAM-INF:")
 def parse(
     data: bytes, name: str = "playlist", max_bytes: int = DEFAULT_MAX_BYTES
 ) -> MultivariantPlaylist:
-    """Read a multivariant playlist (BIS 4.4.6); ``name`` is what errors call it.
+    """Read a multivariant playlist (RFC 8216bis 4.4.6); ``name`` is what errors call it.
 
     Raises ManifestError when it cannot be served.
     """

@@ -1,6 +1,6 @@
 """Where does a URI of the source playlist lead when an edge serves it?
 
-The "URI rules" of the contract, by RFC 3986 section 5.2 on text alone: nothing is re-encoded and
+As docs/http.md has it, by RFC 3986 section 5.2 on text alone: nothing is re-encoded and
 no query or fragment is touched, so signed tokens stay byte-identical (A10.2).
 """
 

@@ -72,13 +72,13 @@ class TagReader:
         return Tag(line, start, end, text, attributes_at, values, quoted)
 
     def _check_order(self, line: int, values: Mapping[str, str]) -> None:
-        """media3 searches for ``CODECS="`` anywhere, so the longer name must come second (G)."""
+        """media3 searches for ``CODECS="`` anywhere, so the longer name must come second (G3)."""
         for first, second in _ORDERED:
             if second not in values or first not in values:
                 continue
             names = list(values)
             if names.index(second) < names.index(first):
-                self.fault(line, "G", f"{second} before {first}: media3 takes it for {first}")
+                self.fault(line, "G3", f"{second} before {first}: media3 takes it for {first}")
 
     def stream(self, kind: type[AnyVariant], tag: Tag, index: int, uri: str) -> AnyVariant:
         """Facts of an EXT-X-STREAM-INF or EXT-X-I-FRAME-STREAM-INF, whichever ``kind`` says.

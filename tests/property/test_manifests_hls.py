@@ -257,7 +257,7 @@ def test_what_is_read_at_a_glance_reads_like_any(found: list[Any]) -> None:
 def test_a_plain_uri_needs_no_asking(
     data: bytes, choice: st.DataObject, path: str, edge: str
 ) -> None:
-    """Contract, "URI rules": what leads all URIs to an edge gives what asking for each gives."""
+    """URIs in docs/http.md: what leads all URIs to an edge gives what asking for each gives."""
     playlist = parse(data)
     edit = choice.draw(edits(playlist))
     expected = write(playlist, edit, lambda uri: rebase(uri, path, edge))

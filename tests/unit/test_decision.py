@@ -145,7 +145,7 @@ def key(facts: Facts, of: Policy = SHIPPED, version: str = "v1") -> tuple[str, s
 def test_the_truth_table(
     kinds: list[DeviceKind], countries: list[str | None], kbps: int | None, profile: str
 ) -> None:
-    """Every cell of the contract's table, on both sides of each boundary."""
+    """Every cell of the README's table, on both sides of each boundary."""
     for kind in kinds:
         for country in countries:
             place = Place("found" if country else "unknown", country)

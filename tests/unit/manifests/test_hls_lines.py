@@ -2,6 +2,7 @@
 
 import pytest
 
+from manifests.hls.clauses import CLAUSES
 from manifests.hls.fault import ManifestError
 from manifests.hls.lines import read_lines
 
@@ -62,7 +63,7 @@ def test_what_is_not_a_playlist_is_refused(
     error = caught.value
     assert (name, line, rule) == (error.name, error.line, error.rule)
     assert (name if line is None else f"{name}, line {line}: ") in str(error)
-    assert str(error).endswith(f"(rule {rule})")
+    assert f": {CLAUSES[rule]}: " in str(error)
 
 
 @pytest.mark.parametrize(
