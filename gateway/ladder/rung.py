@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 from manifests.codecs import CodecFamily, VideoRange
-from manifests.fact import fact
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class Rung:
     """One entry of a ladder: an HLS variant stream, later a DASH Representation.
 
