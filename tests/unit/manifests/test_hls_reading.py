@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from manifests.codecs import CodecFamily, VideoRange
-from manifests.hls import entries
 from manifests.hls.multivariant import (
     IFrameVariant,
     ManifestError,
@@ -108,17 +107,6 @@ def test_a_variant_knows_whether_it_is_audio_only() -> None:
     audio, video, doubt = 'CODECS="mp4a"', 'CODECS="avc1,mp4a"', 'CODECS="new1"'
     expected = [True, False, False]
     assert expected == [variant_of(f"BANDWIDTH=1,{x}").audio_only for x in (audio, video, doubt)]
-
-
-def test_codecs_are_remembered_within_bounds() -> None:
-    """Short texts, a thousand of them: no source can fill the memory."""
-    long = f"{'new1,' * 30}avc1"
-    entries.codecs_of("avc1,mp4a")
-    before = entries._known_codecs.cache_info()
-    assert ("avc1",) == variant_of(f'BANDWIDTH=1,CODECS="{long}"').codecs[-1:]
-    after = entries._known_codecs.cache_info()
-    assert (before.currsize, 1024) == (after.currsize, after.maxsize)
-    assert entries.codecs_of("avc1,mp4a") is entries.codecs_of("avc1,mp4a")
 
 
 def test_a_variant_names_its_groups() -> None:
