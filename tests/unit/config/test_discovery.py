@@ -40,7 +40,7 @@ def test_edges_that_the_config_drains(tmp_path: Path) -> None:
 
 
 HTTPS = (
-    "gives addresses, which the certificate of an https url does not name; "
+    "gives IP addresses, which the certificate of an https url does not name; "
     'allowed: type = "SRV", whose records give host names; or an http url'
 )
 WRONG = [
