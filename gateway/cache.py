@@ -177,6 +177,10 @@ class Cache(Generic[K, V]):
         """Every key that is held, each once."""
         return list({**self._old, **self._young})
 
+    def values(self) -> list[V]:
+        """Every value that is held, each once; that is no use of them."""
+        return list({**self._old, **self._young}.values())
+
     def clear(self) -> None:
         """Forget everything."""
         self._young, self._old, self._weight = {}, {}, 0
