@@ -68,7 +68,7 @@ SILENT = frozenset(
 """The kinds where no response came, or none in time."""
 
 
-class AttemptError(Exception):  # a fact about the origin, not a fault of ours
+class AttemptError(Exception):
     """One attempt gave no usable response; the message says which URL and why.
 
     ``again``: a retry may help. ``down``: the failure counts against the origin's health;
