@@ -117,16 +117,16 @@ class DirectorySource:
         Any change forgets everything: a manifest may be reached over links and renamed folders, and
         reading one again takes less than a millisecond.
         """
-        told: str | None = None
+        logged: str | None = None
         while True:
             try:
                 await self._watch_this_root()
             except FileNotFoundError:  # not there yet, or being replaced
                 pass
             except (OSError, RuntimeError) as error:  # RuntimeError: watchfiles' own
-                if str(error) != told:
-                    told = str(error)
-                    log.error("source_not_watched", reason=told)  # noqa: TRY400
+                if str(error) != logged:
+                    logged = str(error)
+                    log.error("source_not_watched", reason=logged)  # noqa: TRY400
             self._forget()
             await asyncio.sleep(LOOK_AGAIN_S)
 

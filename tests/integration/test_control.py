@@ -222,7 +222,7 @@ async def test_a_purge_that_nobody_takes(tmp_path: Path) -> None:
         with pytest.raises(PurgeError, match="no worker is alive"):
             await purge_everywhere(loaded, purge_of("film", None))
         server.command("REPLICAOF", "127.0.0.1", "1")
-        with pytest.raises(PurgeError, match="did not take the purge"):
+        with pytest.raises(PurgeError, match="did not accept the purge"):
             await purge_everywhere(loaded, purge_of("film", None))
 
 

@@ -18,12 +18,14 @@ from gateway.observe.request_id import set_request_id
 from gateway.play.hls.manifest import read_hls
 from gateway.source.origin.copies import digest_of
 from gateway.source.origin.origin import OriginSource
+from gateway.source.origin.origin_cache import ENTRIES_BYTES, ENTRY_BYTES
 from gateway.source.origin.origin_config import (
     FreshnessBounds,
     OriginConfig,
     OriginServer,
     RequestLimits,
 )
+from gateway.source.origin.reader import NotFound
 from gateway.source.source import (
     BadSourceError,
     NoSuchAssetError,
@@ -516,7 +518,7 @@ async def test_a_damaged_shared_copy_is_refused() -> None:
             damaged = bytearray(value)
             damaged[position] ^= 0x15
             one.store.put_source_later(name, bytes(damaged), 60)
-            one.source._cache._copies.clear()  # as a worker that has just started
+            one.source._cache._entries.clear()  # as a worker that has just started
             assert "1" == await one.outcome()
         assert 1 + len(value) == it.asked(PATH)
 
@@ -671,6 +673,19 @@ async def test_memory_is_bounded() -> None:
     async with pair(memory_bytes=100, store=Nowhere()) as (it, one):
         assert ["1", "1"] == [await one.outcome(), await one.outcome()]
         assert 2 == it.asked(PATH)
+
+
+async def test_unknown_assets_do_not_push_out_a_copy_in_use() -> None:
+    """404s share the cache with copies: they are bounded, and a copy that is used stays."""
+    async with pair(memory_bytes=20_000) as (it, one):
+        await one.load()
+        cache = one.source._cache
+        for number in range(5000):
+            cache.remember(f"unknown-{number}", NotFound(), one.clock.now)
+            assert cache.get("a") is not None
+        assert len(cache._entries) <= (20_000 + ENTRIES_BYTES) / ENTRY_BYTES
+        assert "1" == await one.outcome()
+        assert 1 == it.asked(PATH)
 
 
 class Nowhere(MemoryStore):

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
 
@@ -69,7 +68,7 @@ SILENT = frozenset(
 """The kinds where no response came, or none in time."""
 
 
-class AttemptError(Exception):  # a fact about the origin, not a fault of ours
+class AttemptError(Exception):
     """One attempt gave no usable response; the message says which URL and why.
 
     ``again``: a retry may help. ``down``: the failure counts against the origin's health;
@@ -118,7 +117,7 @@ class OriginClient:
         self._limits = limits
         self._wall = wall
         context = (
-            _system_context()
+            httpx2.create_ssl_context()
             if limits.ca_file is None
             else ssl.create_default_context(cafile=str(limits.ca_file))
         )
@@ -263,12 +262,6 @@ class OriginClient:
             text = f"{_shown(url)}: not a playlist but {media_type!r}"
             raise AttemptError(FailureKind.GARBAGE, text)
         return body
-
-
-@cache
-def _system_context() -> ssl.SSLContext:
-    """The system's trusted certificates, loaded once: that takes tens of milliseconds."""
-    return httpx2.create_ssl_context()
 
 
 def redirected(url: httpx2.URL, location: str, hosts: frozenset[str]) -> httpx2.URL:
