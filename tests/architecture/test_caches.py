@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 PRODUCT = ("gateway", "manifests", "geodata", "demo")
 LABELS = ROOT / "gateway/observe/metrics.py"
-"""Keeps each metric's children by their labels, which are few: prometheus-client keeps them, too."""
+"""It keeps the children of metrics by their labels, as prometheus-client does: they are few."""
 OTHER_CACHES = re.compile(r"\b(lru_cache|LRUCache|TTLCache|LFUCache|alru_cache)\b")
 
 
