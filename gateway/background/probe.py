@@ -163,7 +163,10 @@ async def _judge(
         try:
             playlist = await _read_playlist(data)
         except ManifestError as error:
-            return Probed(Outcome(latency_s, f"no media playlist: {error.rule}"), "not-media")
+            return Probed(
+                Outcome(latency_s, f"no media playlist: {error.clause}: {error.problem}"),
+                "not-media",
+            )
     head = head_of(previous, playlist, now_s)
     stuck = staleness(head, playlist.target_duration_s, bounds.stale_factor, now_s)
     result: Result = "stale" if stuck else "ok"

@@ -93,7 +93,7 @@ class DirectorySource:
         except ManifestError as error:
             return _Unplayable(str(error))
         for fault in playlist.faults:
-            PLAYLIST_FAULTS.labels(fault.rule).inc()
+            PLAYLIST_FAULTS.labels(fault.short_name).inc()
         version = blake2b(data, digest_size=8).hexdigest()
         return SourceManifest(path, playlist, version, bandwidths_of(playlist))
 

@@ -93,7 +93,7 @@ class Reader:
         except ManifestError as error:
             raise Unanswered(Trouble.UNPLAYABLE, f"{copy.origin}{error}") from error
         for fault in playlist.faults:
-            metrics.PLAYLIST_FAULTS.labels(fault.rule).inc()
+            metrics.PLAYLIST_FAULTS.labels(fault.short_name).inc()
         peaks = bandwidths_of(playlist)
         manifest = SourceManifest(copy.path, playlist, copy.digest, peaks, bases)
         return Held(copy, manifest, OVERHEAD_BYTES + COST_PER_BYTE * len(body) + len(copy.packed))

@@ -315,6 +315,6 @@ def test_what_players_forgive_is_counted(more: str, expected: list[tuple[int, st
 
 def test_faults_read_well() -> None:
     """As ``explain`` shows them."""
-    assert ["line 4: a URI line that belongs to no variant (A6.1)"] == [
+    assert ["line 4: RFC 8216bis 4.4.6.2: a URI line that belongs to no variant"] == [
         str(fault) for fault in read(PLAIN + "stray\n").faults
     ]
