@@ -173,7 +173,8 @@ async def _judge(
             playlist = await _read_playlist(data)
         except ManifestError as error:
             return ProbeResult(
-                ProbeOutcome(latency_s, f"no media playlist: {error.clause}"), "not-media"
+                ProbeOutcome(latency_s, f"no media playlist: {error.clause}: {error.problem}"),
+                "not-media",
             )
     head = live_position(previous, playlist, now_s)
     stuck = staleness(head, playlist.target_duration_s, bounds.stale_factor, now_s)
