@@ -190,6 +190,17 @@ async def test_a_live_playlist_must_advance() -> None:
     assert ["ok", "stale", "stale", "ok"] == later
 
 
+async def test_a_complete_playlist_is_never_stale() -> None:
+    """It has no live position, however long ago it was first seen."""
+    prober = Prober(4)
+    async with listening(saying(http(200, LIVE + b"#EXT-X-ENDLIST\n"))) as port:
+        target = ProbeTarget(f"http://127.0.0.1:{port}/vod.m3u8", True, 0)
+        found = await prober.probe(target, LivePosition(5, 7, 0.0), ProbeLimits(0.5, 3.0), 1e9)
+    await prober.close()
+    assert found.seen is not None
+    assert ("ok", None) == (found.kind, found.seen.head)
+
+
 @pytest.mark.parametrize(
     ("edge", "path", "url", "playlist"),
     [
