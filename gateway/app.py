@@ -36,7 +36,7 @@ from gateway.config.build import (
     templates_of,
 )
 from gateway.config.load import Loaded
-from gateway.config.problem import Problem
+from gateway.config.problem import ConfigProblem
 from gateway.config.reload import ConfigWatcher
 from gateway.config.schema import Settings
 from gateway.edge.fleet import Fleet
@@ -309,6 +309,6 @@ class _Reloads:
         metrics.CONFIG_RELOADS.labels("ok").inc()
         self._tell(version)
 
-    def refused(self, problems: Sequence[Problem]) -> None:  # noqa: ARG002
+    def refused(self, problems: Sequence[ConfigProblem]) -> None:  # noqa: ARG002
         """A config was refused whole."""
         metrics.CONFIG_RELOADS.labels("refused").inc()

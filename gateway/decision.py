@@ -21,7 +21,7 @@ from gateway.edge import rank
 from gateway.edge.capacity import Leased
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
-from gateway.edge.rank import Tier
+from gateway.edge.rank import EdgeTier
 from gateway.ladder.expected import expected_kbps
 from gateway.ladder.fit import fit
 from gateway.ladder.rung import Constraints, Ladder
@@ -97,7 +97,9 @@ class Memo:
     is ever out of date."""
 
     ladders: Cache[LadderKey, FittedLadder] = field(default_factory=lambda: Cache(LADDERS))
-    rankings: Cache[RankingKey, tuple[Tier, ...]] = field(default_factory=lambda: Cache(RANKINGS))
+    rankings: Cache[RankingKey, tuple[EdgeTier, ...]] = field(
+        default_factory=lambda: Cache(RANKINGS)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ class Decision:
     choice: Choice
     kept: tuple[int, ...]
     ladder_reasons: tuple[Reason, ...]
-    tiers: tuple[Tier, ...]
+    tiers: tuple[EdgeTier, ...]
     edges: tuple[Edge, ...]
     preferred: tuple[Edge, ...]
     held: bool
@@ -198,7 +200,7 @@ def inquire(policy: Policy, fleet: Fleet, facts: Facts, ladder: Ladder) -> Inqui
         ranking_key=(
             fleet.epoch,
             place_cell(facts.place),
-            rank.spot_of(facts.place, facts.viewer),
+            rank.spread_point_of(facts.place, facts.viewer),
         ),
     )
 
@@ -267,9 +269,9 @@ def fit_ladder(inquiry: Inquiry) -> FittedLadder:
     return FittedLadder(choice, found.kept, found.reasons)
 
 
-def rank_edges(inquiry: Inquiry) -> tuple[Tier, ...]:
+def rank_edges(inquiry: Inquiry) -> tuple[EdgeTier, ...]:
     """The edges for the viewer's place, best tier first."""
-    return rank.tiers(inquiry.fleet, snap(inquiry.facts.place), inquiry.ranking_key[2])
+    return rank.ranked_tiers(inquiry.fleet, snap(inquiry.facts.place), inquiry.ranking_key[2])
 
 
 def start_bandwidth(profile: Profile, facts: Facts) -> int:
@@ -281,14 +283,14 @@ def start_bandwidth(profile: Profile, facts: Facts) -> int:
     return DEFAULT_START_BANDWIDTH
 
 
-def _place(inquiry: Inquiry, tiers: tuple[Tier, ...]) -> tuple[tuple[Edge, ...], bool]:
+def _place(inquiry: Inquiry, tiers: tuple[EdgeTier, ...]) -> tuple[tuple[Edge, ...], bool]:
     """The edges for this viewer, best first, and whether the first one has served it before.
 
     A session that plays this asset already stays on its edge as long as that edge is not down,
     even where nobody new is sent there any more.
     """
     fleet, facts = inquiry.fleet, inquiry.facts
-    positions = rank.order(fleet, tiers, facts.asset, facts.viewer)
+    positions = rank.ordered_edges(fleet, tiers, facts.asset, facts.viewer)
     held = None if facts.placed_on is None else fleet.positions.get(facts.placed_on)
     if held is not None and fleet.conditions[held].state == "down" and not fleet.all_down:
         held = None

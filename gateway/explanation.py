@@ -92,8 +92,8 @@ def _conditions(decision: Decision) -> Iterator[Reason]:
         return
     ideal, best = fleet.ideal, decision.edge
     spot = decision.inquiry.ranking_key[2]
-    tiers = rank.tiers(ideal, snap(facts.place), spot)
-    wished = [fleet.edges[at] for at in rank.order(ideal, tiers, facts.asset, facts.viewer)]
+    tiers = rank.ranked_tiers(ideal, snap(facts.place), spot)
+    wished = [fleet.edges[at] for at in rank.ordered_edges(ideal, tiers, facts.asset, facts.viewer)]
     passed = wished[: wished.index(best)] if best in wished else wished
     for edge in dict.fromkeys((*passed, *decision.edges)):
         condition = fleet.conditions[fleet.positions[edge.id]]

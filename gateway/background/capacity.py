@@ -10,7 +10,7 @@ from random import SystemRandom
 
 from gateway.background.fleet import FleetKeeper
 from gateway.edge.capacity import full_edges
-from gateway.edge.fleet import Condition
+from gateway.edge.fleet import EdgeCondition
 from gateway.observe import metrics
 from gateway.store.coordination.leases import Leases, Loads
 
@@ -21,7 +21,7 @@ _random = SystemRandom()
 
 async def follow(leases: Leases, keeper: FleetKeeper, interval_s: float = INTERVAL_S) -> None:
     """Update the fleet every ``interval_s`` seconds, until cancelled."""
-    conditions: dict[str, Condition] = {}
+    conditions: dict[str, EdgeCondition] = {}
     shown: frozenset[str] = frozenset()
     while True:
         if leases.active or shown:
@@ -32,18 +32,18 @@ async def follow(leases: Leases, keeper: FleetKeeper, interval_s: float = INTERV
         await leases.wait(interval_s * _random.uniform(0.8, 1.2))
 
 
-def judge(loads: Loads, before: dict[str, Condition], now_s: float) -> dict[str, Condition]:
+def judge(loads: Loads, before: dict[str, EdgeCondition], now_s: float) -> dict[str, EdgeCondition]:
     """The conditions of full edges; an edge that was full before keeps its condition and its start
     time."""
     full = full_edges(loads.leased, loads.bounds, before)
     return {edge: before.get(edge) or _full(loads, edge, now_s) for edge in sorted(full)}
 
 
-def _full(loads: Loads, edge: str, now_s: float) -> Condition:
+def _full(loads: Loads, edge: str, now_s: float) -> EdgeCondition:
     leased, bound = loads.leased[edge] / 1000, loads.bounds[edge] / 1000
     whose = ", this worker's share" if loads.alone else ""
     why = f"{leased:,.0f} of {bound:,.0f} Mbit/s leased{whose}"
-    return Condition(full=True, why=why, since_s=now_s)
+    return EdgeCondition(full=True, why=why, since_s=now_s)
 
 
 def _show(loads: Loads, before: frozenset[str]) -> frozenset[str]:

@@ -14,7 +14,7 @@ import structlog
 from gateway.background.fleet import FleetKeeper
 from gateway.config.discovery_settings import DnsSettings
 from gateway.config.validators import parse_resolver
-from gateway.edge.resolved import Known, Question, Template, edges_of, heard
+from gateway.edge.resolved import DnsQuestion, EdgeTemplate, KnownRecords, after_answer, edges_of
 from gateway.observe import metrics
 
 if TYPE_CHECKING:
@@ -32,18 +32,18 @@ class DnsEdges:
     """Resolves the names of ``templates`` and reports their edges to the keeper."""
 
     def __init__(
-        self, keeper: FleetKeeper, templates: Sequence[Template], settings: DnsSettings
+        self, keeper: FleetKeeper, templates: Sequence[EdgeTemplate], settings: DnsSettings
     ) -> None:
         self._keeper = keeper
         self._templates = tuple(templates)
         self._settings = settings
-        self._known: dict[Question, Known] = {}
-        self._asking: dict[Question, asyncio.Task[None]] = {}
+        self._known: dict[DnsQuestion, KnownRecords] = {}
+        self._asking: dict[DnsQuestion, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
         self._answered = asyncio.Event()
         self._report()
 
-    def use(self, templates: Sequence[Template], settings: DnsSettings) -> None:
+    def use(self, templates: Sequence[EdgeTemplate], settings: DnsSettings) -> None:
         """Use another config. Known answers stay."""
         if settings != self._settings:
             for task in self._asking.values():
@@ -77,7 +77,7 @@ class DnsEdges:
             waiting = [q.name for q in self._questions() if q not in self._known]
             log.warning("dns_not_resolved_yet", names=waiting)
 
-    def _questions(self) -> set[Question]:
+    def _questions(self) -> set[DnsQuestion]:
         return {template.question for template in self._templates}
 
     def _start_and_stop(self) -> None:
@@ -88,7 +88,7 @@ class DnsEdges:
         for question in wanted - set(self._asking):
             self._asking[question] = asyncio.create_task(self._follow(question))
 
-    async def _follow(self, question: Question) -> None:
+    async def _follow(self, question: DnsQuestion) -> None:
         failures = 0
         logged: DnsOutcome | None = None
         while True:
@@ -100,7 +100,7 @@ class DnsEdges:
             failures = 0 if outcome == "ok" else failures + 1
             await asyncio.sleep(self._pause_s(found, failures))
 
-    async def _ask(self, question: Question) -> "tuple[Resolution | None, DnsOutcome, str]":
+    async def _ask(self, question: DnsQuestion) -> "tuple[Resolution | None, DnsOutcome, str]":
         """Query once; no resolution when the query failed."""
         # Takes 0.1 s to import, which only gateways with edges in DNS should pay.
         from gateway.background.dns_lookup import ResolutionError, look_up  # noqa: PLC0415
@@ -118,11 +118,11 @@ class DnsEdges:
         metrics.DNS_REFRESHES.labels(outcome).inc()
         return found, outcome, detail
 
-    def _update(self, question: Question, found: "Resolution | None") -> None:
-        known = self._known.get(question, Known())
+    def _update(self, question: DnsQuestion, found: "Resolution | None") -> None:
+        known = self._known.get(question, KnownRecords())
         if found is not None:
             now_s = asyncio.get_running_loop().time()
-            known = heard(known, found.records, now_s, self._settings.keep_empty_s)
+            known = after_answer(known, found.records, now_s, self._settings.keep_empty_s)
         self._known[question] = known
         self._answered.set()
         self._report()
@@ -142,13 +142,13 @@ class DnsEdges:
         edges = [
             edge
             for template in self._templates
-            for edge in edges_of(template, self._known.get(template.question, Known()))
+            for edge in edges_of(template, self._known.get(template.question, KnownRecords()))
         ]
         self._keeper.found("dns", edges)
 
 
 def _log_outcome(
-    question: Question, outcome: "DnsOutcome", detail: str, previous: "DnsOutcome | None"
+    question: DnsQuestion, outcome: "DnsOutcome", detail: str, previous: "DnsOutcome | None"
 ) -> None:
     """Log a failure that is new, and its end."""
     if outcome != "ok":

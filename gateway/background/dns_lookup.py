@@ -21,7 +21,7 @@ from dns.rdtypes.IN.SRV import SRV
 from dns.resolver import NXDOMAIN, NoNameservers, NoResolverConfiguration
 from dns.resolver import Answer as DnsAnswer
 
-from gateway.edge.resolved import Question, Record, is_usable
+from gateway.edge.resolved import DnsQuestion, DnsRecord, is_usable
 
 DnsFailure = Literal["timeout", "refused", "garbage", "unreachable"]
 DnsOutcome = Literal["ok", "empty"] | DnsFailure
@@ -35,7 +35,7 @@ class Resolution:
     """What the servers answered: the usable records (none when the name has none or does not
     exist), the number of unusable ones, and the TTL in seconds."""
 
-    records: tuple[Record, ...]
+    records: tuple[DnsRecord, ...]
     unusable: int
     ttl_s: float
 
@@ -51,7 +51,7 @@ class ResolutionError(Exception):
 
 
 async def look_up(
-    question: Question, resolvers: Sequence[tuple[str, int]], timeout_s: float
+    question: DnsQuestion, resolvers: Sequence[tuple[str, int]], timeout_s: float
 ) -> Resolution:
     """Ask ``resolvers`` (addresses and ports; the system's when empty) in turn.
 
@@ -101,17 +101,17 @@ def _found(answer: DnsAnswer) -> Resolution:
     return Resolution(usable, unusable, float(answer.chaining_result.minimum_ttl))
 
 
-def _record(data: Rdata) -> Record | None:
+def _record(data: Rdata) -> DnsRecord | None:
     """None for an SRV record without a target: no such service (RFC 2782)."""
     match data:
         case A() | AAAA():
-            return Record(data.address)
+            return DnsRecord(data.address)
         case SRV():
             host = data.target.to_text(omit_final_dot=True).lower()
-            return None if host == "." else Record(host, data.port, data.priority, data.weight)
+            return None if host == "." else DnsRecord(host, data.port, data.priority, data.weight)
         case _:
             raise ResolutionError("garbage", f"a record of another type: {data.rdtype!r}")
 
 
-def _shown(records: Iterable[Record]) -> str:
+def _shown(records: Iterable[DnsRecord]) -> str:
     return ", ".join(sorted(repr(record.host) for record in records))[:200]

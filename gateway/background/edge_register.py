@@ -14,8 +14,8 @@ import structlog
 
 from gateway.background.fleet import FleetKeeper
 from gateway.config.registration import MAX_TTL_S, Registration, registration_of
-from gateway.edge.fleet import Condition
-from gateway.edge.registered import Heartbeat, Roll
+from gateway.edge.fleet import EdgeCondition
+from gateway.edge.registered import Heartbeat, RegisteredEdges
 from gateway.observe import metrics
 from gateway.store.connection.protocol import Commands, StoreUnavailable
 from gateway.store.coordination import register
@@ -47,7 +47,7 @@ class EdgeRegister:
         self._commands = commands
         self._changes = changes
         self._enabled = enabled
-        self._roll = Roll()
+        self._registered = RegisteredEdges()
         self._registrations = EntryParser(_registration)
         self._drain_entries = EntryParser(_drain)
         self._drained: dict[bytes, bytes] = {}
@@ -74,7 +74,7 @@ class EdgeRegister:
 
     def _pause_s(self) -> float:
         """About a second, or until the next registration expires, so that its edge goes at once."""
-        left_s = self._roll.next_end_s - asyncio.get_running_loop().time()
+        left_s = self._registered.next_end_s - asyncio.get_running_loop().time()
         usual_s = POLL_S * _random.uniform(0.8, 1.2)
         return usual_s if self._unread else min(usual_s, max(left_s, 0.0) + REST_S)
 
@@ -95,7 +95,7 @@ class EdgeRegister:
         try:
             contents = await register.read(commands)
         except StoreUnavailable as error:
-            self._roll.could_not_be_read()
+            self._registered.read_failed()
             if not self._unread:
                 log.warning("registry_not_read", reason=str(error))
             self._unread = True
@@ -109,7 +109,7 @@ class EdgeRegister:
 
     def _use_entries(self, entries: Sequence[RegisterEntry]) -> None:
         if not self._enabled():
-            self._roll.forget()
+            self._registered.clear()
             self._keeper.found("registry", ())
             return
         registered = [(each.id, each.facts) for each in entries if each.facts != b""]
@@ -121,14 +121,14 @@ class EdgeRegister:
         ]
         leaving = {entry.id.decode("ascii", "replace") for entry in entries if entry.facts == b""}
         now_s = asyncio.get_running_loop().time()
-        self._keeper.found("registry", self._roll.read(beats, leaving, now_s))
+        self._keeper.found("registry", self._registered.update(beats, leaving, now_s))
 
     def _use_drains(self, entries: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
         """Report drains to the keeper. Returns the drains that Redis has lost: they were there, and
         now there is not even an entry that ends them."""
         lost = {key: self._drained[key] for key in self._drained.keys() - entries.keys()}
         self._drained = dict(lost)
-        conditions: dict[str, Condition] = {}
+        conditions: dict[str, EdgeCondition] = {}
         present = {**entries, **lost}
         for key, drain in self._drain_entries.parse(present.items()).items():
             if drain.drained:
@@ -194,7 +194,7 @@ def _drain(edge_id: bytes, entry: bytes | None) -> Drain:
     return drain
 
 
-def condition_of(drain: Drain) -> Condition:
+def condition_of(drain: Drain) -> EdgeCondition:
     """A drained edge takes no new sessions; playing sessions stay."""
     why = "".join(char for char in drain.why if char.isprintable())[:MAX_WHY_CHARS]
-    return Condition("draining", admits=0.0, why=why, since_s=drain.since_s)
+    return EdgeCondition("draining", admits=0.0, why=why, since_s=drain.since_s)

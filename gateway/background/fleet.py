@@ -13,7 +13,7 @@ from itertools import chain
 import structlog
 
 from gateway.edge.edge import Edge
-from gateway.edge.fleet import SEVERITY, Condition, Fleet, worst
+from gateway.edge.fleet import SEVERITY, EdgeCondition, Fleet, worst
 from gateway.observe import metrics
 
 log = structlog.get_logger()
@@ -25,7 +25,7 @@ class FleetKeeper:
     def __init__(self, configured: Sequence[Edge]) -> None:
         """``configured`` are the edges of the config."""
         self._finders: dict[str, tuple[Edge, ...]] = {"config": tuple(configured)}
-        self._judges: dict[str, Mapping[str, Condition]] = {}
+        self._judges: dict[str, Mapping[str, EdgeCondition]] = {}
         self._listeners: list[Callable[[Fleet], None]] = []
         self._none_found = not configured
         self._logged: set[tuple[str, str]] = set()
@@ -40,7 +40,7 @@ class FleetKeeper:
             self._count(finder)
             self._assemble()
 
-    def judged(self, judge: str, conditions: Mapping[str, Condition]) -> None:
+    def judged(self, judge: str, conditions: Mapping[str, EdgeCondition]) -> None:
         """Replace the conditions of ``judge`` (``config``, ``health``, ``drain``, ``capacity``), by
         edge id; edges that are not listed are up. A template's id stands for all edges made from
         it."""
@@ -79,7 +79,7 @@ class FleetKeeper:
         }
         return Fleet.of(found, conditions, last)
 
-    def _judgements(self, edge: Edge) -> list[Condition]:
+    def _judgements(self, edge: Edge) -> list[EdgeCondition]:
         names = (edge.id,) if edge.template is None else (edge.id, edge.template)
         return [
             judged[name] for judged in self._judges.values() for name in names if name in judged
@@ -127,7 +127,7 @@ def _log_changes(before: Fleet, after: Fleet) -> None:
         metrics.EDGES_BY_STATE.labels(state).set(counts[state])
 
 
-def _log_change(edge_id: str, before: Condition, after: Condition) -> None:
+def _log_change(edge_id: str, before: EdgeCondition, after: EdgeCondition) -> None:
     if after.state != before.state:
         write = log.info if after.state == "up" else log.warning
         write("edge_state", edge=edge_id, state=after.state, reason=after.why)

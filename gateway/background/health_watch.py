@@ -21,8 +21,8 @@ from gateway.background.probe_scheduler import ProbeScheduler, WatchedEdge, rule
 from gateway.config.health_settings import HealthSettings
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import UP, Fleet
-from gateway.edge.health import UNKNOWN, condition, is_plain
-from gateway.edge.live import Head
+from gateway.edge.health import NEVER_PROBED, condition, is_default
+from gateway.edge.live import LivePosition
 from gateway.observe import metrics
 from gateway.store.connection.protocol import Store, StoreUnavailable
 from gateway.store.coordination.bus import Bus
@@ -178,7 +178,7 @@ class HealthWatch:
         for edge_id, watched in self._edges.items():
             finding = found.get(edge_id)
             if finding is None or finding.target != watched.target.mark:
-                watched.health, watched.seen = UNKNOWN, None
+                watched.health, watched.seen = NEVER_PROBED, None
             else:
                 watched.health, watched.seen = finding.health, finding.head
 
@@ -223,7 +223,7 @@ class HealthWatch:
         return {
             edge_id: Finding(watched.target.mark, watched.health, _head(watched.seen))
             for edge_id, watched in self._edges.items()
-            if not is_plain(watched.health, rules, now_s)
+            if not is_default(watched.health, rules, now_s)
         }
 
     async def _listen(self) -> None:
@@ -249,5 +249,5 @@ class HealthWatch:
 _STATE_VALUES: Mapping[str, float] = {"up": 1.0, "degraded": 0.5, "down": 0.0}
 
 
-def _head(seen: SeenPlaylist | Head | None) -> Head | None:
+def _head(seen: SeenPlaylist | LivePosition | None) -> LivePosition | None:
     return seen.head if isinstance(seen, SeenPlaylist) else seen

@@ -16,8 +16,8 @@ from urllib.parse import urljoin
 from yarl import URL
 
 from gateway.edge.edge import Edge, stable_hash
-from gateway.edge.health import Outcome
-from gateway.edge.live import Head, head_of, staleness
+from gateway.edge.health import ProbeOutcome
+from gateway.edge.live import LivePosition, live_position, staleness
 from manifests.hls.fault import ManifestError
 from manifests.hls.media import MediaPlaylist, read_media
 
@@ -64,14 +64,14 @@ class SeenPlaylist:
 
     data: bytes
     playlist: MediaPlaylist
-    head: Head | None
+    head: LivePosition | None
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
     """The result of a probe: what it means for the edge, its kind, and the playlist read."""
 
-    outcome: Outcome
+    outcome: ProbeOutcome
     kind: ResultKind
     seen: SeenPlaylist | None = None
 
@@ -119,7 +119,7 @@ class Prober:
     async def probe(
         self,
         target: ProbeTarget,
-        seen: SeenPlaylist | Head | None,
+        seen: SeenPlaylist | LivePosition | None,
         bounds: ProbeLimits,
         now_s: float,
     ) -> ProbeResult:
@@ -132,16 +132,16 @@ class Prober:
                 data = await self._get(URL(target.url), keep=bounds.keep)
             latency_s = loop.time() - started
             if not target.playlist:
-                return ProbeResult(Outcome(latency_s), "ok")
+                return ProbeResult(ProbeOutcome(latency_s), "ok")
             return await _judge(data, seen, bounds, now_s, latency_s)
         except TimeoutError:
             why = f"no answer in {bounds.timeout_s * 1000:.0f} ms"
-            return ProbeResult(Outcome(loop.time() - started, why), "timeout")
+            return ProbeResult(ProbeOutcome(loop.time() - started, why), "timeout")
         except ProbeError as error:
-            return ProbeResult(Outcome(loop.time() - started, error.why), error.kind)
+            return ProbeResult(ProbeOutcome(loop.time() - started, error.why), error.kind)
         except self._broken as error:
             kind, why = _explain(error)
-            return ProbeResult(Outcome(loop.time() - started, why), kind)
+            return ProbeResult(ProbeOutcome(loop.time() - started, why), kind)
 
     async def _get(self, url: URL, *, keep: bool) -> bytes:
         """The body of a 2xx response, up to MAX_BYTES of it."""
@@ -159,7 +159,7 @@ class Prober:
 
 async def _judge(
     data: bytes,
-    seen: SeenPlaylist | Head | None,
+    seen: SeenPlaylist | LivePosition | None,
     bounds: ProbeLimits,
     now_s: float,
     latency_s: float,
@@ -172,11 +172,13 @@ async def _judge(
         try:
             playlist = await _read_playlist(data)
         except ManifestError as error:
-            return ProbeResult(Outcome(latency_s, f"no media playlist: {error.rule}"), "not-media")
-    head = head_of(previous, playlist, now_s)
+            return ProbeResult(
+                ProbeOutcome(latency_s, f"no media playlist: {error.clause}"), "not-media"
+            )
+    head = live_position(previous, playlist, now_s)
     stuck = staleness(head, playlist.target_duration_s, bounds.stale_factor, now_s)
     kind: ResultKind = "stale" if stuck else "ok"
-    return ProbeResult(Outcome(latency_s, stuck), kind, SeenPlaylist(data, playlist, head))
+    return ProbeResult(ProbeOutcome(latency_s, stuck), kind, SeenPlaylist(data, playlist, head))
 
 
 async def _read(response: "aiohttp.ClientResponse") -> bytes:

@@ -17,8 +17,8 @@ import structlog
 
 from gateway.background.probe import ProbeLimits, Prober, ProbeResult, ProbeTarget, SeenPlaylist
 from gateway.config.health_settings import HealthSettings
-from gateway.edge.health import UNKNOWN, Health, Rules, after
-from gateway.edge.live import Head
+from gateway.edge.health import NEVER_PROBED, HealthRecord, HealthThresholds, after_probe
+from gateway.edge.live import LivePosition
 from gateway.observe import metrics
 
 MAX_PER_S = 400
@@ -38,13 +38,13 @@ class WatchedEdge:
     that another worker read."""
 
     target: ProbeTarget
-    health: Health = UNKNOWN
-    seen: SeenPlaylist | Head | None = None
+    health: HealthRecord = NEVER_PROBED
+    seen: SeenPlaylist | LivePosition | None = None
 
 
-def rules_of(settings: HealthSettings) -> Rules:
+def rules_of(settings: HealthSettings) -> HealthThresholds:
     """The thresholds of a config."""
-    return Rules(
+    return HealthThresholds(
         fall=settings.fall,
         rise=settings.rise,
         slow_s=settings.slow_ms / 1000,
@@ -132,7 +132,7 @@ class ProbeScheduler:
         metrics.PROBES.labels(edge_id, found.kind).inc()
         metrics.PROBE_SECONDS.labels(edge_id).observe(found.outcome.latency_s)
         before = watched.health
-        watched.health = after(before, found.outcome, rules_of(settings), time.time())
+        watched.health = after_probe(before, found.outcome, rules_of(settings), time.time())
         watched.seen = found.seen or watched.seen
         if watched.health.state != before.state:
             metrics.EDGE_CHANGES.labels(edge_id, watched.health.state).inc()

@@ -1,4 +1,4 @@
-"""From settings to what the core decides by."""
+"""Builds the values that the core uses from the settings."""
 
 import json
 from hashlib import blake2b
@@ -13,8 +13,8 @@ from gateway.config.schema import Settings
 from gateway.config.validators import parse_window
 from gateway.decision import Policy
 from gateway.edge.edge import Edge
-from gateway.edge.fleet import Condition
-from gateway.edge.resolved import Question, Template
+from gateway.edge.fleet import EdgeCondition
+from gateway.edge.resolved import DnsQuestion, EdgeTemplate
 from gateway.policy.profile import Profile
 from gateway.policy.rules import Rule, When
 from gateway.source.origin.origin_config import (
@@ -27,11 +27,11 @@ from geodata.lookup import EMBEDDED
 from manifests.ladder import GeneratedRung
 
 _DECISIVE: Final = {"policy", "profiles", "rules", "edges", "ladder", "source", "devices"}
-"""The sections that a cached decision depends on."""
+"""The sections on which a cached decision depends."""
 
 
 def policy_of(settings: Settings) -> Policy:
-    """The policy that ``settings`` describe."""
+    """The policy of these settings."""
     return Policy(
         profiles={name: _profile(name, given) for name, given in settings.profiles.items()},
         rules=tuple(map(_rule, settings.rules)),
@@ -43,14 +43,14 @@ def policy_of(settings: Settings) -> Policy:
 
 
 def version_of(settings: Settings) -> str:
-    """16 hexadecimal digits, the same for equal decisive sections however they were written."""
+    """16 hexadecimal digits that depend only on the values in the decisive sections."""
     tables = settings.model_dump(include=_DECISIVE)
     text = json.dumps(tables, sort_keys=True, default=_plain)
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _plain(value: object) -> object:
-    """What JSON has no form for: paths, and sets, which have no order of their own."""
+    """A form for values that JSON does not have: paths, and sets in sorted order."""
     return sorted(value, key=str) if isinstance(value, frozenset) else str(value)
 
 
@@ -58,23 +58,23 @@ def _profile(name: str, given: ProfileSettings) -> Profile:
     return Profile(name=name, **dict(given))
 
 
-def templates_of(settings: Settings) -> tuple[Template, ...]:
-    """The edges whose hosts come from DNS."""
+def templates_of(settings: Settings) -> tuple[EdgeTemplate, ...]:
+    """The edges with hosts from DNS."""
     return tuple(
-        Template(edge_of(given), Question(given.dns.name, given.dns.type))
+        EdgeTemplate(edge_of(given), DnsQuestion(given.dns.name, given.dns.type))
         for given in settings.edges
         if given.dns is not None
     )
 
 
-def drains_of(settings: Settings) -> dict[str, Condition]:
-    """The edges that the config drains, templates among them."""
-    drained = Condition("draining", admits=0.0, why="drained by the config")
+def drains_of(settings: Settings) -> dict[str, EdgeCondition]:
+    """The conditions of edges and templates that the configuration drains, by id."""
+    drained = EdgeCondition("draining", admits=0.0, why="drained by the config")
     return {given.id: drained for given in settings.edges if given.drain}
 
 
 def edge_of(given: EdgeSettings) -> Edge:
-    """The edge that a table describes."""
+    """The edge of one table."""
     capacity = given.capacity_mbps
     return Edge(
         id=given.id,

@@ -17,12 +17,12 @@ def generate(rungs: Sequence[GeneratedRung]) -> bytes:
     codecs list that would break its line (A3.3).
     """
     if not rungs:
-        raise ValueError("a ladder has one rung at least (A11.1)")
+        raise ValueError("a ladder has one rung at least")
     lines = ["#EXTM3U"]
     for rung in rungs:
         lines += [f"#EXT-X-STREAM-INF:{_attributes(rung)}", rung.uri]
         if _ILLEGAL.search(f"{rung.uri}{rung.codecs}") or not rung.uri or rung.uri[0] in "# ":
-            raise ValueError(f"not fit for a playlist: {rung.uri!r}, {rung.codecs!r} (A3.3)")
+            raise ValueError(f"not fit for a playlist: {rung.uri!r}, {rung.codecs!r}")
     return "\n".join([*lines, ""]).encode()
 
 

@@ -14,14 +14,14 @@ from gateway.background.dns_lookup import Resolution, ResolutionError, look_up
 from gateway.background.fleet import FleetKeeper
 from gateway.config.discovery_settings import DnsSettings
 from gateway.edge.edge import Edge
-from gateway.edge.resolved import Question, Record, Template
+from gateway.edge.resolved import DnsQuestion, DnsRecord, EdgeTemplate
 from tests.integration.dns_server import DnsServer, dns_server
 from tests.integration.in_process import application, asking
 from tests.unit.store.servers import free_port, until
 
 NAME = "edges.eu.example.com"
 SETTINGS = {"timeout_ms": 400, "min_refresh_s": 1, "max_refresh_s": 2, "keep_empty_s": 1}
-TEMPLATE = Template(Edge("eu", f"http://{NAME}/"), Question(NAME, "A"))
+TEMPLATE = EdgeTemplate(Edge("eu", f"http://{NAME}/"), DnsQuestion(NAME, "A"))
 HOME = Edge("home", "http://home.example/")
 
 
@@ -57,23 +57,28 @@ def nothing(server: DnsServer) -> None:
     """Nothing to prepare."""
 
 
-ANSWERS: list[tuple[str, Callable[[DnsServer], None], Question, tuple[Record, ...]]] = [
-    ("A", nothing, Question(NAME, "A"), (Record("192.0.2.1"), Record("192.0.2.2"))),
-    ("no such type", nothing, Question(NAME, "AAAA"), ()),
-    ("no such name", nothing, Question("nowhere.example.com", "A"), ()),
+ANSWERS: list[tuple[str, Callable[[DnsServer], None], DnsQuestion, tuple[DnsRecord, ...]]] = [
+    ("A", nothing, DnsQuestion(NAME, "A"), (DnsRecord("192.0.2.1"), DnsRecord("192.0.2.2"))),
+    ("no such type", nothing, DnsQuestion(NAME, "AAAA"), ()),
+    ("no such name", nothing, DnsQuestion("nowhere.example.com", "A"), ()),
     (
         "SRV, lower case",
         srv,
-        Question(NAME, "SRV"),
-        (Record("n1.example.com", 8443, 10, 60), Record("n2.example.com", 443, 10, 40)),
+        DnsQuestion(NAME, "SRV"),
+        (DnsRecord("n1.example.com", 8443, 10, 60), DnsRecord("n2.example.com", 443, 10, 40)),
     ),
     (
         "through a CNAME",
         alias,
-        Question("alias.example.com", "A"),
-        (Record("192.0.2.1"), Record("192.0.2.2")),
+        DnsQuestion("alias.example.com", "A"),
+        (DnsRecord("192.0.2.1"), DnsRecord("192.0.2.2")),
     ),
-    ("over TCP", only_tcp, Question(NAME, "A"), (Record("192.0.2.1"), Record("192.0.2.2"))),
+    (
+        "over TCP",
+        only_tcp,
+        DnsQuestion(NAME, "A"),
+        (DnsRecord("192.0.2.1"), DnsRecord("192.0.2.2")),
+    ),
 ]
 
 
@@ -83,8 +88,8 @@ ANSWERS: list[tuple[str, Callable[[DnsServer], None], Question, tuple[Record, ..
 async def test_what_is_found(
     dns: DnsServer,
     prepare: Callable[[DnsServer], None],
-    question: Question,
-    expected: tuple[Record, ...],
+    question: DnsQuestion,
+    expected: tuple[DnsRecord, ...],
 ) -> None:
     """The records of the name; none when it has none."""
     prepare(dns)
@@ -96,7 +101,7 @@ async def test_what_is_found(
 async def test_a_long_answer_comes_whole(dns: DnsServer) -> None:
     """200 addresses."""
     many(dns)
-    found = await look_up(Question(NAME, "A"), [("127.0.0.1", dns.port)], 1.0)
+    found = await look_up(DnsQuestion(NAME, "A"), [("127.0.0.1", dns.port)], 1.0)
     assert 200 == len(found.records)
 
 
@@ -104,15 +109,15 @@ async def test_a_service_that_is_decidedly_not_there(dns: DnsServer) -> None:
     """The target "." means that there is none (RFC 2782); a port that is none cannot be used."""
     dns.records[NAME, "SRV"] = ("0 0 0 .",)
     assert Resolution((), 0, 1.0) == await look_up(
-        Question(NAME, "SRV"), [("127.0.0.1", dns.port)], 1.0
+        DnsQuestion(NAME, "SRV"), [("127.0.0.1", dns.port)], 1.0
     )
 
 
 async def test_a_bad_record_among_good_ones_is_left_out(dns: DnsServer) -> None:
     """The good ones count; the bad ones are counted."""
     dns.records[NAME, "A"] = ("0.0.0.0", "192.0.2.1")
-    found = await look_up(Question(NAME, "A"), [("127.0.0.1", dns.port)], 1.0)
-    assert Resolution((Record("192.0.2.1"),), 1, 1.0) == found
+    found = await look_up(DnsQuestion(NAME, "A"), [("127.0.0.1", dns.port)], 1.0)
+    assert Resolution((DnsRecord("192.0.2.1"),), 1, 1.0) == found
 
 
 FAILURES: list[tuple[str, dict[str, object], str]] = [
@@ -134,20 +139,20 @@ async def test_what_is_not_found_out(
     for name, value in faults.items():
         setattr(dns, name, value)
     with pytest.raises(ResolutionError) as caught:
-        await asyncio.wait_for(look_up(Question(NAME, "A"), [("127.0.0.1", dns.port)], 0.3), 1.0)
+        await asyncio.wait_for(look_up(DnsQuestion(NAME, "A"), [("127.0.0.1", dns.port)], 0.3), 1.0)
     assert expected == caught.value.outcome
 
 
 async def test_the_second_server_is_asked_when_the_first_is_dead(dns: DnsServer) -> None:
     """A server that is not there, then a good one."""
     servers = [("127.0.0.1", free_port()), ("127.0.0.1", dns.port)]
-    found = await look_up(Question(NAME, "A"), servers, 3.0)
+    found = await look_up(DnsQuestion(NAME, "A"), servers, 3.0)
     assert 2 == len(found.records)
 
 
 @contextlib.asynccontextmanager
 async def following(
-    dns: DnsServer, *templates: Template, **settings: object
+    dns: DnsServer, *templates: EdgeTemplate, **settings: object
 ) -> AsyncIterator[tuple[FleetKeeper, DnsEdges]]:
     """Edges of these templates beside an edge of the config, followed."""
     keeper = FleetKeeper([HOME])
@@ -239,7 +244,7 @@ async def test_until_the_first_answer_the_template_serves(dns: DnsServer) -> Non
 
 async def test_another_config_keeps_what_is_known(dns: DnsServer) -> None:
     """The name stays, its weight changes: nothing is missing in between, even without DNS."""
-    heavy = Template(Edge("eu", f"http://{NAME}/", weight=7), TEMPLATE.question)
+    heavy = EdgeTemplate(Edge("eu", f"http://{NAME}/", weight=7), TEMPLATE.question)
     async with following(dns) as (keeper, names):
         dns.silent = True
         settings = DnsSettings.model_validate(

@@ -21,10 +21,11 @@ from gateway.background.probe import (
     target_of,
 )
 from gateway.edge.edge import Edge
-from gateway.edge.live import Head
+from gateway.edge.live import LivePosition
 from tests.unit.store.servers import free_port, listening
 
 LIVE = b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:9\n#EXTINF:4,\n9.ts\n"
+NO_MEDIA = "no media playlist"
 MULTIVARIANT = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n"
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -82,9 +83,12 @@ async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         (saying(http(503)), False, "status", "HTTP 503"),
         (saying(http(404)), True, "status", "HTTP 404"),
         (saying(http(304)), False, "status", "HTTP 304"),
-        (saying(http(200, b"<html>")), True, "not-media", "no media playlist: A1.4"),
-        (saying(http(200, MULTIVARIANT)), True, "not-media", "no media playlist: A1.7"),
-        (saying(http(200, bytes(2 * MAX_BYTES))), True, "not-media", "no media playlist: F13"),
+        (saying(http(200, b"<html>")), True, "not-media", f"{NO_MEDIA}: RFC 8216bis 4.4.1.1"),
+        (saying(http(200, MULTIVARIANT)), True, "not-media", f"{NO_MEDIA}: RFC 8216bis 4.4.6"),
+        (
+            *(saying(http(200, bytes(2 * MAX_BYTES))), True),
+            *("not-media", f"{NO_MEDIA}: a limit of this gateway"),
+        ),
         (endless, False, "ok", ""),
         (never, False, "timeout", "no answer in 500 ms"),
         (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", *[b"1"] * 9, pause_s=0.2),
@@ -179,7 +183,7 @@ async def test_a_live_playlist_must_advance() -> None:
                 (first.seen, 1012.0),
                 (first.seen, 1012.1),
                 (first.seen.head, 1012.1),
-                (Head(5, 8, 900.0), 1012.1),
+                (LivePosition(5, 8, 900.0), 1012.1),
             )
         ]
     await prober.close()

@@ -7,10 +7,10 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.config.key_schema import ROOT
 from gateway.config.load import load
-from gateway.config.problem import ConfigError, Problem, shown
+from gateway.config.problem import ConfigError, ConfigProblem, shown
 from gateway.config.schema import Settings
-from gateway.config.shape import ROOT
 
 SECTIONS = list(Settings.model_fields)
 KEYS = sorted(
@@ -90,11 +90,11 @@ def test_any_variable_is_used_or_refused(parts: list[str], value: str) -> None:
 
 
 def _loads_or_explains(path: Path | None, environ: dict[str, str]) -> None:
-    problems: Sequence[Problem]
+    problems: Sequence[ConfigProblem]
     try:
         problems = load(path, environ).warnings
     except ConfigError as error:
-        problems = error.problems or [Problem("", "a refusal without a reason\n")]
+        problems = error.problems or [ConfigProblem("", "a refusal without a reason\n")]
     assert [problem for problem in map(str, problems) if not problem.isprintable()] == []
 
 

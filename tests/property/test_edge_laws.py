@@ -5,10 +5,10 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.edge.atlas import BANDS_KM
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
-from gateway.edge.rank import WANTED, order, spot_of, tiers
+from gateway.edge.index import BANDS_KM
+from gateway.edge.rank import MIN_RANKED, ordered_edges, ranked_tiers, spread_point_of
 from geodata.cell import snap
 from geodata.distance import great_circle_km
 from geodata.place import NOT_LOOKED_UP, UNKNOWN, Continent, Place
@@ -59,8 +59,8 @@ def places(draw: st.DrawFn) -> Place:
 def ranking(fleet: tuple[Edge, ...], place: Place, viewer: str) -> list[str]:
     """The ids of the edges for a viewer, best first, as a decision has them."""
     whole = Fleet.of(fleet)
-    ranked = tiers(whole, snap(place), spot_of(place, viewer))
-    return [fleet[at].id for at in order(whole, ranked, "film", viewer)]
+    ranked = ranked_tiers(whole, snap(place), spread_point_of(place, viewer))
+    return [fleet[at].id for at in ordered_edges(whole, ranked, "film", viewer)]
 
 
 @law
@@ -68,7 +68,7 @@ def ranking(fleet: tuple[Edge, ...], place: Place, viewer: str) -> list[str]:
 def test_there_is_always_an_edge(fleet: tuple[Edge, ...], place: Place, viewer: str) -> None:
     """As many as wanted or as there are, none twice."""
     found = ranking(fleet, place, viewer)
-    assert min(WANTED, len(fleet)) == len(set(found)) == len(found)
+    assert min(MIN_RANKED, len(fleet)) == len(set(found)) == len(found)
 
 
 @law
@@ -100,7 +100,7 @@ def test_the_order_of_the_list_does_not_matter(
 def test_bands_are_distances(lat1: float, lon1: float, lat2: float, lon2: float) -> None:
     """A band says how far away an edge is, as the great circle does."""
     place = Place("found", latitude=lat1, longitude=lon1)
-    bound = tiers(Fleet.of([Edge("e", "https://e.example/", lat2, lon2)]), place, 0)[
+    bound = ranked_tiers(Fleet.of([Edge("e", "https://e.example/", lat2, lon2)]), place, 0)[
         0
     ].nearer_than_km
     assert bound is not None
@@ -116,7 +116,7 @@ def test_nearer_regions_and_bands_come_first(
 ) -> None:
     """Tiers are in order, and each edge is in one tier at most."""
     regions = ["country", "continent", "nearest", "fallback", "any"]
-    ranked = tiers(Fleet.of(fleet), snap(place), spot if place.located else 0)
+    ranked = ranked_tiers(Fleet.of(fleet), snap(place), spot if place.located else 0)
     keys = [(regions.index(tier.region), tier.nearer_than_km or 1e9) for tier in ranked]
     assert sorted(set(keys)) == keys
     edges = [at for tier in ranked for at in tier.edges]

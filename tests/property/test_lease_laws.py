@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from gateway.edge.capacity import (
-    Candidate,
-    Lease,
-    Ledger,
+    CandidateEdge,
+    EdgeLease,
+    LeaseTable,
     Placement,
-    choose,
+    choose_edge,
     full_edges,
     share_kbps,
 )
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
-from gateway.edge.rank import Tier, order
+from gateway.edge.rank import EdgeTier, ordered_edges
 from gateway.store.connection.keys import LEASE_ENDS, LEASES
 from gateway.store.coordination.lease_scripts import scripts
 from tests.unit.store.servers import Valkey, valkey
@@ -39,7 +39,7 @@ edges = st.sampled_from(["a", "b", "c", "d"])
 capacities = st.none() | st.sampled_from([0, 3, 10, 25, 1000])
 lines = st.lists(edges, min_size=1, max_size=4, unique=True).flatmap(
     lambda ids: st.tuples(
-        *(st.builds(Candidate, st.just(one), capacities, st.booleans()) for one in ids)
+        *(st.builds(CandidateEdge, st.just(one), capacities, st.booleans()) for one in ids)
     )
 )
 
@@ -71,13 +71,14 @@ class Books:
         lease_id: bytes,
         asset: bytes,
         kbps: int,
-        line: tuple[Candidate, ...],
+        line: tuple[CandidateEdge, ...],
         held: int | None,
         take: bool,
     ) -> Placement:
-        """The steps of ``Ledger.place``, in Lua."""
+        """The steps of ``LeaseTable.place``, in Lua."""
         told = " ".join(
-            f"{one.edge} {'-' if one.capacity_kbps is None else one.capacity_kbps} {one.takes:d}"
+            f"{one.edge} {'-' if one.capacity_kbps is None else one.capacity_kbps} "
+            f"{one.takes_new:d}"
             for one in line
         )
         words = (lease_id, asset, kbps, TTL_S * 1000, int(take), 0 if held is None else held + 1)
@@ -99,7 +100,7 @@ class TwoLedgers(RuleBasedStateMachine):
         self.now = 1_000
         self.books = Books(self.client)
         self.client.set("clock", self.now)
-        self.ledger = Ledger(TTL_S)
+        self.ledger = LeaseTable(TTL_S)
 
     @rule(seconds=st.integers(1, TTL_S + 1))
     def time_passes(self, seconds: int) -> None:
@@ -120,7 +121,7 @@ class TwoLedgers(RuleBasedStateMachine):
         session: bytes,
         asset: bytes,
         kbps: int,
-        line: tuple[Candidate, ...],
+        line: tuple[CandidateEdge, ...],
         held: int | None,
         take: bool,
     ) -> None:
@@ -167,7 +168,7 @@ def test_the_ledger_and_redis_take_the_same_steps(server: Valkey) -> None:
         )
 
 
-tight = st.builds(Candidate, edges, st.sampled_from([10, 10, 20]), st.booleans())
+tight = st.builds(CandidateEdge, edges, st.sampled_from([10, 10, 20]), st.booleans())
 
 
 @settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
@@ -177,7 +178,7 @@ tight = st.builds(Candidate, edges, st.sampled_from([10, 10, 20]), st.booleans()
     st.integers(1, 12),
 )
 def test_ties_and_overfull_edges_are_chosen_alike(
-    server: Valkey, line: list[Candidate], loads: list[int], kbps: int
+    server: Valkey, line: list[CandidateEdge], loads: list[int], kbps: int
 ) -> None:
     """Edges that are full, or used by the same share: Redis and the ledger agree here, too."""
     with server.client() as client:
@@ -185,7 +186,7 @@ def test_ties_and_overfull_edges_are_chosen_alike(
         client.set("clock", 1000)
         for one, load in zip(line, loads, strict=False):
             books.place(one.edge.encode(), b"aa", load, (one,), None, True)
-        index, outcome = choose(line, loads, kbps, None)
+        index, outcome = choose_edge(line, loads, kbps, None)
         found = books.place(b"new", b"aa", kbps, tuple(line), None, False)
         assert (index, outcome) == (found.index, found.outcome)
 
@@ -195,10 +196,10 @@ def test_ties_and_overfull_edges_are_chosen_alike(
     st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9), lines), max_size=80),
 )
 def test_no_bound_is_exceeded_while_somebody_has_room(
-    sessions: list[tuple[int, int, tuple[Candidate, ...]]],
+    sessions: list[tuple[int, int, tuple[CandidateEdge, ...]]],
 ) -> None:
     """A session goes above a bound only when none of its edges has room: it is ``over``."""
-    ledger = Ledger(TTL_S)
+    ledger = LeaseTable(TTL_S)
     for number, kbps, line in sessions:
         lease_id = b"%d" % number
         own = ledger.get(lease_id)
@@ -208,7 +209,7 @@ def test_no_bound_is_exceeded_while_somebody_has_room(
         found = ledger.place(lease_id, b"a", kbps, line, None, 0, take=True)
         chosen = line[found.index]
         assert found.loads[found.index] == ledger.load(chosen.edge)
-        taking = [one for one in line if one.takes] or line
+        taking = [one for one in line if one.takes_new] or line
         roomy = [
             one
             for one in taking
@@ -264,7 +265,7 @@ class Town:
 
     weights: list[int]
     capacities: list[int | None]
-    ledger: Ledger = field(default_factory=lambda: Ledger(1e9, SESSIONS + 1))
+    ledger: LeaseTable = field(default_factory=lambda: LeaseTable(1e9, SESSIONS + 1))
     placed: Counter[int] = field(default_factory=Counter)
     highest: Counter[int] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -276,14 +277,14 @@ class Town:
             for at, weight in enumerate(self.weights)
         ]
         self.fleet = Fleet.of(self.edges)
-        self.tiers = (Tier(tuple(range(len(self.edges))), "any", None),)
+        self.tiers = (EdgeTier(tuple(range(len(self.edges))), "any", None),)
 
     def come(self, number: int, kbps: int = 1, lease: bool = True) -> int:
         """One session, placed as the gateway does it."""
-        line = order(self.fleet, self.tiers, f"film-{number % 500}", f"session-{number}")
+        line = ordered_edges(self.fleet, self.tiers, f"film-{number % 500}", f"session-{number}")
         index = line[0]
         if lease:
-            candidates = [Candidate(self.edges[at].id, self.capacities[at]) for at in line]
+            candidates = [CandidateEdge(self.edges[at].id, self.capacities[at]) for at in line]
             found = self.ledger.place(b"%d" % number, b"", kbps, candidates, None, 0, take=True)
             index = line[found.index]
             self.outcomes[found.outcome] += 1
@@ -308,11 +309,11 @@ def test_weighted_shares_hold_with_churn() -> None:
     """Sessions come and go, 100,000 in all; what is leased at the end divides by weight."""
     weights = WEIGHTS["twice and thrice"]
     town = Town(weights, [None] * len(weights))
-    town.ledger = Ledger(1, SESSIONS)
+    town.ledger = LeaseTable(1, SESSIONS)
     alive = 40_000
     for number in range(SESSIONS):
-        line = order(town.fleet, town.tiers, "film", f"session-{number}")
-        candidates = [Candidate(town.edges[at].id, 10**6) for at in line]
+        line = ordered_edges(town.fleet, town.tiers, "film", f"session-{number}")
+        candidates = [CandidateEdge(town.edges[at].id, 10**6) for at in line]
         now = number / alive
         found = town.ledger.place(b"%d" % number, b"", 1, candidates, None, now, take=True)
         assert "first" == found.outcome
@@ -351,7 +352,7 @@ def test_nobody_is_above_a_bound_that_all_share() -> None:
 
 def test_a_ledger_is_bounded() -> None:
     """Of too many leases, those that end first are forgotten, with what they took up."""
-    ledger = Ledger(TTL_S, max_leases=3)
+    ledger = LeaseTable(TTL_S, max_leases=3)
     for number in range(5):
-        ledger.put(b"%d" % number, Lease("a", 10, b"", number))
+        ledger.put(b"%d" % number, EdgeLease("a", 10, b"", number))
     assert ([b"2", b"3", b"4"], 30) == (ledger.ids(), ledger.load("a"))

@@ -18,7 +18,7 @@ from gateway.decision import (
     inquire,
 )
 from gateway.edge.edge import Edge
-from gateway.edge.fleet import Condition, Fleet
+from gateway.edge.fleet import EdgeCondition, Fleet
 from gateway.explanation import reasons_of
 from gateway.ladder.fit import NothingToPlayError
 from gateway.play.hls.edit import edit_of
@@ -145,7 +145,7 @@ def key(facts: Facts, of: Policy = SHIPPED, version: str = "v1") -> tuple[str, s
 def test_the_truth_table(
     kinds: list[DeviceKind], countries: list[str | None], kbps: int | None, profile: str
 ) -> None:
-    """Every cell of the contract's table, on both sides of each boundary."""
+    """Every cell of the README's table, on both sides of each boundary."""
     for kind in kinds:
         for country in countries:
             place = Place("found" if country else "unknown", country)
@@ -446,8 +446,8 @@ NEAR = Edge("near", "https://near.example/", 48.9, 2.4, continents=frozenset({"E
 NEXT = Edge("next", "https://next.example/", 52.5, 13.4, continents=frozenset({"EU"}))
 FAR = Edge("far", "https://far.example/", 38.9, -77.4, continents=frozenset({"NA"}))
 EDGES = policy(Profile("p"), NEAR, NEXT, FAR)
-DOWN = Condition("down", admits=0, why="3 probes failed")
-DRAINING = Condition("draining", admits=0)
+DOWN = EdgeCondition("down", admits=0, why="3 probes failed")
+DRAINING = EdgeCondition("draining", admits=0)
 
 
 @pytest.mark.parametrize(
@@ -466,15 +466,20 @@ DRAINING = Condition("draining", admits=0)
         ),
         ({"near": DRAINING}, None, "next far near", ["edge-draining", "edge-continent"]),
         ({"near": DRAINING}, "near", "near next far", ["edge-draining", "edge-held"]),
-        ({"near": Condition(full=True)}, None, "next far near", ["edge-full", "edge-continent"]),
-        ({"near": Condition(full=True)}, "near", "near next far", ["edge-full", "edge-held"]),
+        (
+            {"near": EdgeCondition(full=True)},
+            None,
+            "next far near",
+            ["edge-full", "edge-continent"],
+        ),
+        ({"near": EdgeCondition(full=True)}, "near", "near next far", ["edge-full", "edge-held"]),
         ({}, "next", "next near far", ["edge-held"]),
         ({}, "gone", "near next far", ["edge-continent"]),
         ({"far": DOWN}, None, "near next", ["edge-continent"]),
     ],
 )
 def test_conditions_of_edges(
-    conditions: dict[str, Condition], placed_on: str | None, order: str, codes: list[str]
+    conditions: dict[str, EdgeCondition], placed_on: str | None, order: str, codes: list[str]
 ) -> None:
     """Down is not ranked, draining and full come last, a placed session stays; and why."""
     facts = facts_of(placed_on=placed_on)
@@ -493,17 +498,17 @@ def test_the_reason_says_what_is_the_matter() -> None:
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
-        ({}, {"near": Condition()}, True),
+        ({}, {"near": EdgeCondition()}, True),
         ({}, {"near": DOWN}, False),
         ({"near": DOWN}, {"next": DOWN}, False),
         ({}, {"near": DRAINING}, False),
-        ({}, {"near": Condition(full=True)}, False),
-        ({"near": Condition(admits=0.1)}, {"near": Condition(admits=0.2)}, True),
-        ({"near": Condition("degraded", 0.5)}, {}, True),
+        ({}, {"near": EdgeCondition(full=True)}, False),
+        ({"near": EdgeCondition(admits=0.1)}, {"near": EdgeCondition(admits=0.2)}, True),
+        ({"near": EdgeCondition("degraded", 0.5)}, {}, True),
     ],
 )
 def test_a_decision_is_keyed_by_the_fleet(
-    one: dict[str, Condition], other: dict[str, Condition], same: bool
+    one: dict[str, EdgeCondition], other: dict[str, EdgeCondition], same: bool
 ) -> None:
     """No cached decision outlives a change of who is down, closed or open; shares are applied
     afresh for each viewer, and keep it."""

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from gateway.decision import Choice, FittedLadder
-from gateway.edge.atlas import BANDS_KM
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
-from gateway.edge.rank import Tier
+from gateway.edge.index import BANDS_KM
+from gateway.edge.rank import EdgeTier
 from gateway.ladder.rung import Constraints
 from gateway.play.hls.ladder import ladder_of
 from gateway.policy.profile import Profile
@@ -31,12 +31,12 @@ LADDER = FittedLadder(
     (1, 0),
     (Reason(Step.LADDER, "caps", "at most 500 kbit/s: 1 of 2 left out – é"),),
 )
-TIERS = (Tier((1,), "continent", 3), Tier((0,), "fallback", None))
+TIERS = (EdgeTier((1,), "continent", 3), EdgeTier((0,), "fallback", None))
 WRITTEN = {**json.loads(ladder_to_bytes(LADDER)), **json.loads(tiers_to_bytes(TIERS))}
 """The members of both halves: either reads its own, and leaves the other's alone."""
 
 
-def read(data: bytes) -> tuple[FittedLadder | None, tuple[Tier, ...] | None]:
+def read(data: bytes) -> tuple[FittedLadder | None, tuple[EdgeTier, ...] | None]:
     """What the store's bytes are taken for, asked for as one half and as the other."""
     return ladder_from_bytes(data, CHOICE, SOURCE), tiers_from_bytes(data, FLEET)
 
@@ -55,8 +55,8 @@ def test_a_ladder_comes_back_equal(ladder: FittedLadder) -> None:
     assert ladder_to_bytes(ladder) == ladder_to_bytes(replace(ladder))
 
 
-@pytest.mark.parametrize("tiers", [TIERS, (Tier((0, 1), "nearest", len(BANDS_KM) - 1),)])
-def test_a_ranking_comes_back_equal(tiers: tuple[Tier, ...]) -> None:
+@pytest.mark.parametrize("tiers", [TIERS, (EdgeTier((0, 1), "nearest", len(BANDS_KM) - 1),)])
+def test_a_ranking_comes_back_equal(tiers: tuple[EdgeTier, ...]) -> None:
     """Whatever was decided is written and read without a loss."""
     assert (None, tiers) == read(tiers_to_bytes(tiers))
 
@@ -136,7 +136,7 @@ def test_every_member_is_needed(member: str) -> None:
     assert _without(member) == read(json.dumps(found).encode())
 
 
-def _without(member: str) -> tuple[FittedLadder | None, tuple[Tier, ...] | None]:
+def _without(member: str) -> tuple[FittedLadder | None, tuple[EdgeTier, ...] | None]:
     """What is left when that member is no good."""
     return (
         LADDER if member == "tiers" else None,

@@ -7,7 +7,7 @@ from gateway.background.edge_register import condition_of
 from gateway.background.survey import survey
 from gateway.commands.edge.store_access import announce, open_store
 from gateway.config.load import Loaded
-from gateway.edge.fleet import Condition
+from gateway.edge.fleet import EdgeCondition
 from gateway.store.coordination import register
 
 _HEAD = ("id", "url", "finder", "state", "why")
@@ -49,11 +49,11 @@ async def listing(loaded: Loaded) -> str:
     )
 
 
-def _state(condition: Condition) -> str:
+def _state(condition: EdgeCondition) -> str:
     return f"{condition.state}, full" if condition.full else condition.state
 
 
-def _why(condition: Condition) -> str:
+def _why(condition: EdgeCondition) -> str:
     if condition.since_s is None:
         return condition.why
     since = datetime.fromtimestamp(condition.since_s, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

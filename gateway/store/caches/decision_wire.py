@@ -9,9 +9,9 @@ from collections.abc import Collection
 from typing import Any
 
 from gateway.decision import Choice, FittedLadder
-from gateway.edge.atlas import BANDS_KM, REGIONS
 from gateway.edge.fleet import Fleet
-from gateway.edge.rank import Tier
+from gateway.edge.index import BANDS_KM, REGIONS
+from gateway.edge.rank import EdgeTier, with_divided_groups
 from gateway.ladder.rung import Ladder
 from gateway.reason import Reason, Step
 
@@ -49,17 +49,19 @@ def ladder_from_bytes(data: bytes, choice: Choice, ladder: Ladder) -> FittedLadd
     return FittedLadder(choice, kept, reasons) if fits else None
 
 
-def tiers_to_bytes(tiers: tuple[Tier, ...]) -> bytes:
+def tiers_to_bytes(tiers: tuple[EdgeTier, ...]) -> bytes:
     """Write which edges serve; :func:`tiers_from_bytes` reads it back equal."""
     listed = [[tier.region, tier.band, tier.edges] for tier in tiers]
     return _encode({"format": FORMAT, "tiers": listed}).encode()
 
 
-def tiers_from_bytes(data: bytes, fleet: Fleet) -> tuple[Tier, ...] | None:
+def tiers_from_bytes(data: bytes, fleet: Fleet) -> tuple[EdgeTier, ...] | None:
     """Read which edges of ``fleet`` serve; None for anything that does not fit it."""
     try:
         found: dict[str, Any] = json.loads(data)
-        tiers = tuple(Tier(tuple(edges), region, band) for region, band, edges in found["tiers"])
+        tiers = tuple(
+            EdgeTier(tuple(edges), region, band) for region, band, edges in found["tiers"]
+        )
         edges = [edge for tier in tiers for edge in tier.edges]
         fits = (
             _is_current(found)
@@ -69,14 +71,14 @@ def tiers_from_bytes(data: bytes, fleet: Fleet) -> tuple[Tier, ...] | None:
         )
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    return tiers if fits else None
+    return with_divided_groups(fleet, tiers) if fits else None
 
 
 def _is_current(found: dict[str, Any]) -> bool:
     return type(found["format"]) is int and found["format"] == FORMAT
 
 
-def _is_tier(tier: Tier) -> bool:
+def _is_tier(tier: EdgeTier) -> bool:
     """Raises TypeError for values of a type that cannot be looked up."""
     band_known = tier.band is None or _is_position(tier.band, len(BANDS_KM))
     return bool(tier.edges) and tier.region in REGIONS and band_known

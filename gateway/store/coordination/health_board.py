@@ -5,9 +5,9 @@ may write the findings. Each worker asks for the lease and reads the findings in
 change of holders leaves no gap.
 
 The value is JSON: a list ``[edge, target, state, since, returned, falls, why, first, last, seen]``
-for each edge that is not simply up (``gateway.edge.health.is_plain``); the last three are the head
-of a live playlist. ``target`` is a hash of what was probed: findings about an edge's old URL do not
-apply to its new one.
+for each edge that is not simply up (``gateway.edge.health.is_default``); the last three are the
+position of a live playlist. ``target`` is a hash of what was probed: findings about an edge's old
+URL do not apply to its new one.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, get_args
 
-from gateway.edge.health import Health, HealthState
-from gateway.edge.live import Head
+from gateway.edge.health import HealthRecord, HealthState
+from gateway.edge.live import LivePosition
 from gateway.store.connection.keys import HEALTH_LEASE, HEALTH_STATES
 from gateway.store.connection.protocol import (
     Commands,
@@ -83,8 +83,8 @@ class Finding:
     """The findings about one edge: the probed ``target``, its health and its live head."""
 
     target: int
-    health: Health
-    head: Head | None = None
+    health: HealthRecord
+    head: LivePosition | None = None
 
 
 class HealthBoard:
@@ -167,8 +167,8 @@ def decode(value: bytes) -> dict[str, Finding] | None:
             return None
         head = None
         if first is not None and last is not None and seen is not None:
-            head = Head(int(first), int(last), float(seen))
-        health = Health(_STATES[state], why, since_s=since, returned_s=returned, falls=falls)
+            head = LivePosition(int(first), int(last), float(seen))
+        health = HealthRecord(_STATES[state], why, since_s=since, returned_s=returned, falls=falls)
         found[edge_id] = Finding(target, health, head)
     return found
 

@@ -17,11 +17,11 @@ from time import monotonic
 
 from gateway.client.session import asset_name
 from gateway.edge.capacity import (
-    OUTCOMES,
-    Candidate,
-    Lease,
+    PLACEMENT_OUTCOMES,
+    CandidateEdge,
+    EdgeLease,
     Leased,
-    Ledger,
+    LeaseTable,
     Placement,
     share_kbps,
 )
@@ -40,7 +40,7 @@ RESTORED_PER_STEP = 100
 STEP_PAUSE_S = 0.005
 
 _KEYS = (LEASES, LEASE_ENDS)
-_OUTCOMES = {outcome.encode(): outcome for outcome in OUTCOMES}
+_OUTCOMES = {outcome.encode(): outcome for outcome in PLACEMENT_OUTCOMES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,9 @@ class Leases:
         self._ttl_s = ttl_s
         self._workers = workers
         self._clock = clock
-        self._ledger = Ledger(ttl_s)
+        self._ledger = LeaseTable(ttl_s)
         self._fleet = Fleet.of(())
-        self._candidates: dict[str, tuple[Candidate, bytes]] = {}
+        self._candidates: dict[str, tuple[CandidateEdge, bytes]] = {}
         self._capacities: dict[str, int] = {}
         self._shares: dict[str, int] = {}
         self._unshared: dict[bytes, None] = {}
@@ -124,7 +124,9 @@ class Leases:
             if placement is not None:
                 if take:
                     chosen = candidates[placement.index].edge
-                    self._mirror(lease_id, Lease(chosen, kbps, name, now_s + self._ttl_s), now_s)
+                    self._mirror(
+                        lease_id, EdgeLease(chosen, kbps, name, now_s + self._ttl_s), now_s
+                    )
                     metrics.PLACEMENTS.labels(placement.outcome).inc()
                 return Leased(placement, tuple(one.capacity_kbps for one in candidates), False)
         shares = [
@@ -258,7 +260,7 @@ class Leases:
                 self._unshared.pop(lease_id, None)
             await asyncio.sleep(STEP_PAUSE_S)
 
-    def _mirror(self, lease_id: bytes, lease: Lease, now_s: float) -> None:
+    def _mirror(self, lease_id: bytes, lease: EdgeLease, now_s: float) -> None:
         self._ledger.expire(now_s)
         self._ledger.put(lease_id, lease)
 
@@ -275,7 +277,7 @@ class Leases:
             return known
         return self._capacities.get(edge, 0) // max(1, self._workers())
 
-    def _candidate(self, edge: Edge) -> tuple[Candidate, bytes]:
+    def _candidate(self, edge: Edge) -> tuple[CandidateEdge, bytes]:
         """The edge as a candidate, computed once for each fleet."""
         at = self._fleet.positions.get(edge.id)
         if at is None:  # the edge was removed after the ranking
@@ -295,11 +297,11 @@ def _lease_id(session: str | None) -> bytes:
     return blake2b(session.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def _known(edge: Edge, *, takes: bool) -> tuple[Candidate, bytes]:
+def _known(edge: Edge, *, takes: bool) -> tuple[CandidateEdge, bytes]:
     """An edge as a candidate, and as an argument of the script."""
     capacity = "-" if edge.capacity_kbps is None else edge.capacity_kbps
     words = f"{edge.id} {capacity} {takes:d}".encode()
-    return Candidate(edge.id, edge.capacity_kbps, takes), words
+    return CandidateEdge(edge.id, edge.capacity_kbps, takes), words
 
 
 def _number(reply: RedisReply) -> int:

@@ -1011,7 +1011,7 @@ ROWS = [(kind, *row) for kind, rows in AGENTS.items() for row in rows]
 @pytest.fixture(scope="module")
 def classifier() -> DeviceClassifier:
     """One classifier for the table; it keeps no answers."""
-    return DeviceClassifier(cache_size=0)
+    return DeviceClassifier()
 
 
 @pytest.mark.parametrize(("kind", "os", "player", "agent"), ROWS)

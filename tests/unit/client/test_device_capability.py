@@ -13,7 +13,7 @@ ALL_RANGES, SDR = {"SDR", "HLG", "PQ"}, {"SDR"}
 
 
 def _device(agent: str) -> Device:
-    return DeviceClassifier(cache_size=0).classify(agent)
+    return DeviceClassifier().classify(agent)
 
 
 def _mac(browser: str) -> str:

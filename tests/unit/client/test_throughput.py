@@ -7,7 +7,7 @@ import pytest
 
 from gateway.client.estimate import CLOCK_SKEW_S, FORGOTTEN_S, MAX_SAMPLES, Sample, SessionEstimate
 from gateway.client.facts import Throughput
-from gateway.client.throughput import FRESH_S, choose, remember
+from gateway.client.throughput import FRESH_S, choose_throughput, remember
 
 NOW = 1_800_000_000.0
 NOTHING: dict[str, Any] = {
@@ -64,8 +64,8 @@ STALE = remembered(3000, age_s=FRESH_S + 1)
 def test_each_source_speaks_its_own_unit(
     given: dict[str, Any], speed: tuple[float, str, float] | None, codes: list[str] | None
 ) -> None:
-    """Every source alone: its value in kbit/s, its name, its age; F2 and D3.3."""
-    chosen, reasons = choose(**(NOTHING | given))
+    """Every source alone: its value in kbit/s, its name, its age (F2, D3.3)."""
+    chosen, reasons = choose_throughput(**(NOTHING | given))
     assert (Throughput(*speed) if speed else None) == chosen  # type: ignore[arg-type]
     assert (codes or ["speed-session"]) == [reason.code for reason in reasons]
 
@@ -88,7 +88,7 @@ def test_the_order_of_precedence(first: int) -> None:
     given = dict(NOTHING)
     for source, _ in reversed(ORDER[first:]):
         given |= source
-    chosen, _ = choose(**given)
+    chosen, _ = choose_throughput(**given)
     assert chosen is not None
     assert ORDER[first][1] == f"{chosen.kbps} {chosen.source}"
 
@@ -97,7 +97,7 @@ def test_the_order_of_precedence(first: int) -> None:
 @pytest.mark.parametrize("source", ["query_kbps", "cmcd_mtp_kbps", "prior_kbps"])
 def test_an_absurd_speed_is_ignored_with_a_reason(source: str, absurd: float) -> None:
     """What no network does is passed over, never fatal, and the next source is asked."""
-    chosen, reasons = choose(**(NOTHING | {"downlink_mbps": 5.0, source: absurd}))
+    chosen, reasons = choose_throughput(**(NOTHING | {"downlink_mbps": 5.0, source: absurd}))
     assert Throughput(5000, "hints") == chosen
     assert ("speed-absurd" in [reason.code for reason in reasons]) is (source != "prior_kbps")
 
@@ -106,14 +106,14 @@ def test_an_absurd_speed_is_ignored_with_a_reason(source: str, absurd: float) ->
 def test_an_absurd_hint_is_ignored(absurd: float) -> None:
     """The bounds hold for Mbit/s as well."""
     expected = (None, ["speed-absurd", "speed-unknown"])
-    chosen, reasons = choose(**(NOTHING | {"hint_mbps": absurd}))
+    chosen, reasons = choose_throughput(**(NOTHING | {"hint_mbps": absurd}))
     assert expected == (chosen, [reason.code for reason in reasons])
 
 
 @pytest.mark.parametrize(("kbps", "expected"), [(8, 8), (10_000_000, 10_000_000)])
 def test_the_bounds_are_usable(kbps: float, expected: int) -> None:
     """8 kbit/s and 10 Gbit/s are still speeds."""
-    chosen, _ = choose(**(NOTHING | {"query_kbps": kbps}))
+    chosen, _ = choose_throughput(**(NOTHING | {"query_kbps": kbps}))
     assert Throughput(expected, "query") == chosen
 
 

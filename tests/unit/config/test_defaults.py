@@ -1,4 +1,4 @@
-"""What ships: the contract's truth table, ladder and edges; and the texts that explain it."""
+"""What ships: the truth table of the README, ladder and edges; and the texts that explain it."""
 
 import itertools
 import re
@@ -12,10 +12,10 @@ import pytest
 
 from gateway.client.facts import DeviceKind
 from gateway.config.json_schema import schema_json
+from gateway.config.key_schema import ROOT, KeySchema, find_key, restart_keys
 from gateway.config.load import load
 from gateway.config.read import merged, parse, read_defaults
 from gateway.config.reference import render
-from gateway.config.shape import ROOT, Shape, find, restart_keys
 from gateway.policy.rules import Subject
 
 REPOSITORY = Path(__file__).parents[3]
@@ -38,7 +38,7 @@ TRUTH = [
 def test_the_truth_table(
     devices: list[str], countries: list[str | None], speed: int | None, expected: str
 ) -> None:
-    """Every cell of the contract's table, just below and just above each of its bounds."""
+    """Every cell of the README's table, just below and just above each of its bounds."""
     policy = load(None, {}).policy
     for device, country in itertools.product(devices, countries):
         subject = Subject("a", device, country=country, speed_kbps=speed)
@@ -46,7 +46,7 @@ def test_the_truth_table(
 
 
 def test_the_caps_of_the_shipped_profiles() -> None:
-    """kbit/s and height, as the contract has them; nothing else is limited."""
+    """kbit/s and height, as the README has them; nothing else is limited."""
     profiles = load(None, {}).policy.profiles
     assert {name: (each.max_bitrate_kbps, each.max_height) for name, each in profiles.items()} == {
         "mobile_2g": (200, 240),
@@ -66,7 +66,7 @@ def test_the_caps_of_the_shipped_profiles() -> None:
 
 
 def test_the_shipped_ladder() -> None:
-    """Heights, kbit/s and names of the contract."""
+    """Heights, kbit/s and names of the shipped ladder."""
     ladder = load(None, {}).settings.ladder
     assert [(rung.name, rung.height, rung.bandwidth_kbps) for rung in ladder.rungs] == [
         ("240p", 240, 200),
@@ -110,20 +110,20 @@ def test_the_example_holds_the_shipped_values() -> None:
 def test_the_example_explains_every_key() -> None:
     """Each key stands under a comment or, in lists and profiles, in the list above them."""
     text = (REPOSITORY / "gateway.toml").read_text(encoding="utf-8")
-    for section, shape in ROOT.keys.items():
+    for section, schema in ROOT.keys.items():
         below = text.partition(f"# ── [{section}")[2] or text.partition(f"# ── [[{section}")[2]
         part = below.partition("# ── [")[0]
-        for key in shape.keys or _item_keys(shape):
-            if shape.keys and key != "rungs":
+        for key in schema.keys or _item_keys(schema):
+            if schema.keys and key != "rungs":
                 explained = re.search(rf"^# .+\n(# )?{key} = ", part, re.MULTILINE)
             else:
                 explained = re.search(rf"^# .*\b{key}\b", part, re.MULTILINE)
             assert explained, f"{section}.{key}"
 
 
-def _item_keys(shape: Shape) -> tuple[str, ...]:
-    assert shape.items is not None
-    return tuple(shape.items.keys)
+def _item_keys(schema: KeySchema) -> tuple[str, ...]:
+    assert schema.items is not None
+    return tuple(schema.items.keys)
 
 
 def test_every_key_is_documented_in_the_schema() -> None:
@@ -180,7 +180,7 @@ def test_the_reference_has_every_key() -> None:
 
 
 def test_the_schema_knows_what_stands_at_a_path() -> None:
-    """The shape of values, items of lists, and tables of names; None beyond them."""
+    """The schema of values, items of lists, and tables of names; None beyond them."""
     for path, expected in (
         (("server", "port"), "a whole number from 0 (any free port) to 65535"),
         (("rules", 0, "when"), "a table"),
@@ -189,7 +189,7 @@ def test_the_schema_knows_what_stands_at_a_path() -> None:
         (("server", "port", "x", "y"), None),
         (("server", "x"), None),
     ):
-        found = find(path)
+        found = find_key(path)
         assert expected == (None if found is None else found.allowed)
 
 

@@ -8,7 +8,7 @@ from gateway.config.build import drains_of, templates_of
 from gateway.config.load import load
 from gateway.config.problem import ConfigError
 from gateway.config.validators import parse_resolver
-from gateway.edge.resolved import Question
+from gateway.edge.resolved import DnsQuestion
 
 EDGE = '[[edges]]\nid = "eu"\nfallback = true\n'
 
@@ -26,7 +26,7 @@ def test_a_table_with_dns_is_no_edge_itself(tmp_path: Path) -> None:
     loaded = load(written(tmp_path, text), {})
     (template,) = templates_of(loaded.settings)
     assert () == loaded.policy.edges
-    assert ("http://e.example/v/", Question("edges.eu.example.com", "A")) == (
+    assert ("http://e.example/v/", DnsQuestion("edges.eu.example.com", "A")) == (
         template.edge.url,
         template.question,
     )
@@ -40,7 +40,7 @@ def test_edges_that_the_config_drains(tmp_path: Path) -> None:
 
 
 HTTPS = (
-    "gives addresses, which the certificate of an https url does not name; "
+    "gives IP addresses, which the certificate of an https url does not name; "
     'allowed: type = "SRV", whose records give host names; or an http url'
 )
 WRONG = [

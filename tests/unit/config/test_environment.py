@@ -138,8 +138,7 @@ REFUSALS = [
         "rediss//:pw@h",
         (
             'store.url: "rediss//:pw@h" is not a known kind of store; allowed: embedded, memory, '
-            "or a URL that starts with redis://, rediss://, unix://, redis+cluster://, "
-            "redis+sentinel://"
+            "or a URL that starts with redis://, rediss://, unix://"
         ),
     ),
 ]

@@ -28,13 +28,13 @@ def settings(tmp_path: Path, text: str) -> Settings:
         ('health_url = "//h.example/up"', "is not a relative path"),
         ('health_url = "../up"', "is not a relative path"),
         ('health_url = "ftp://h.example/"', "is not an absolute URL"),
-        ('health_url = "https://user:pw@h.example/"', "must not hold a user name or password"),
+        ('health_url = "https://user:pw@h.example/"', "must not have a user name or password"),
         ('health_url = "up#x"', "is not a relative path"),
-        ('health_url = "up?a b"', "holds a character that may not stand in a URL"),
+        ('health_url = "up?a b"', "has a character that is not allowed in a URL"),
         ('health_url = ""', "is not a relative path"),
         ('health_playlist = "/live.m3u8"', "is not a relative path"),
         ('health_playlist = "https://h.example/live.m3u8"', "is not a relative path"),
-        ('health_url = "x"\nhealth_playlist = "y"', "cannot stand beside health_url"),
+        ('health_url = "x"\nhealth_playlist = "y"', "cannot be combined with health_url"),
     ],
 )
 def test_what_an_edge_may_be_asked_for(tmp_path: Path, line: str, problem: str | None) -> None:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from gateway.edge.live import Head, head_of, staleness
+from gateway.edge.live import LivePosition, live_position, staleness
 from manifests.hls.media import MediaPlaylist
 
-BEFORE = Head(100, 102, 50.0)
+BEFORE = LivePosition(100, 102, 50.0)
 
 
 def playlist(first: int, segments: int, *, ended: bool = False) -> MediaPlaylist:
@@ -16,25 +16,25 @@ def playlist(first: int, segments: int, *, ended: bool = False) -> MediaPlaylist
 @pytest.mark.parametrize(
     ("name", "previous", "read", "expected"),
     [
-        ("the first one seen", None, playlist(100, 3), Head(100, 102, 60.0)),
-        ("a new segment", BEFORE, playlist(101, 3), Head(101, 103, 60.0)),
-        ("a longer window", BEFORE, playlist(100, 4), Head(100, 103, 60.0)),
+        ("the first one seen", None, playlist(100, 3), LivePosition(100, 102, 60.0)),
+        ("a new segment", BEFORE, playlist(101, 3), LivePosition(101, 103, 60.0)),
+        ("a longer window", BEFORE, playlist(100, 4), LivePosition(100, 103, 60.0)),
         ("the same again", BEFORE, playlist(100, 3), BEFORE),
         ("only the window moved", BEFORE, playlist(101, 2), BEFORE),
         ("another cache that is behind", BEFORE, playlist(98, 3), BEFORE),
-        ("a packager that began anew", BEFORE, playlist(0, 3), Head(0, 2, 60.0)),
-        ("no segments yet", None, playlist(7, 0), Head(7, 6, 60.0)),
-        ("the first segment", Head(7, 6, 50.0), playlist(7, 1), Head(7, 7, 60.0)),
-        ("still no segments", Head(7, 6, 50.0), playlist(7, 0), Head(7, 6, 50.0)),
+        ("a packager that began anew", BEFORE, playlist(0, 3), LivePosition(0, 2, 60.0)),
+        ("no segments yet", None, playlist(7, 0), LivePosition(7, 6, 60.0)),
+        ("the first segment", LivePosition(7, 6, 50.0), playlist(7, 1), LivePosition(7, 7, 60.0)),
+        ("still no segments", LivePosition(7, 6, 50.0), playlist(7, 0), LivePosition(7, 6, 50.0)),
         ("it ended", BEFORE, playlist(101, 3, ended=True), None),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_how_far_it_has_come(
-    name: str, previous: Head | None, read: MediaPlaylist, expected: Head | None
+    name: str, previous: LivePosition | None, read: MediaPlaylist, expected: LivePosition | None
 ) -> None:
     """The newest segment counts, and when it was first there."""
-    assert expected == head_of(previous, read, 60.0)
+    assert expected == live_position(previous, read, 60.0)
 
 
 @pytest.mark.parametrize(
@@ -42,10 +42,10 @@ def test_how_far_it_has_come(
     [
         (None, 1e9, ""),
         (BEFORE, 62.0, ""),
-        (BEFORE, 62.1, "stale live playlist: stuck at segment 102"),
+        (BEFORE, 62.1, "stale live playlist: no segment after 102"),
         (BEFORE, 40.0, ""),
     ],
 )
-def test_when_it_is_stale(head: Head | None, now_s: float, why: str) -> None:
+def test_when_it_is_stale(head: LivePosition | None, now_s: float, why: str) -> None:
     """Nothing new for more than three target durations of 4 s; a complete one never is."""
     assert why == staleness(head, 4.0, 3.0, now_s)

@@ -285,7 +285,7 @@ def test_the_first_pathway_stays_declared(home: str, limits: Constraints, expect
     ],
 )
 def test_the_first_pathway_and_codecs(limits: Constraints, expected: str) -> None:
-    """A guess about the device gives way to C1.1, the codecs of the request do not."""
+    """A guess about the device gives way to rule C1.1, the codecs of the request do not."""
     entries = [
         on("A", "a", 400, "640x360"),
         variant("b", 900, "640x360", HEVC, 'PATHWAY-ID="B"'),

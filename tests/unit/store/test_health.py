@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from gateway.edge.health import Health
-from gateway.edge.live import Head
+from gateway.edge.health import HealthRecord
+from gateway.edge.live import LivePosition
 from gateway.store.coordination.health_board import MAX_BYTES, Finding, decode, encode
 
 GOOD = ["a", 7, "down", 1000.5, None, 2, "HTTP 503", 4, 6, 999.0]
-FOUND = Finding(7, Health("down", "HTTP 503", 1000.5, None, 2), Head(4, 6, 999.0))
+FOUND = Finding(7, HealthRecord("down", "HTTP 503", 1000.5, None, 2), LivePosition(4, 6, 999.0))
 
 
 def test_how_it_is_written() -> None:

@@ -11,7 +11,7 @@ import pytest
 from gateway.client.session import asset_name
 from gateway.edge.capacity import Leased
 from gateway.edge.edge import Edge
-from gateway.edge.fleet import Condition, Fleet
+from gateway.edge.fleet import EdgeCondition, Fleet
 from gateway.store.connection.connect import connect
 from gateway.store.connection.keys import LEASE_ENDS, LEASES
 from gateway.store.connection.memory import MemoryStore
@@ -117,7 +117,7 @@ async def test_a_full_edge_keeps_its_sessions(server: Valkey) -> None:
     """New sessions skip a full edge; its own sessions stay, over the bound too."""
     async with leases_on(server.url) as (leases, _):
         await place(leases, "a")
-        leases.use(Fleet.of(LINE, {"small": Condition(full=True)}))
+        leases.use(Fleet.of(LINE, {"small": EdgeCondition(full=True)}))
         assert ("large", "spilled") == await place(leases, "b")
         assert ("small", "kept") == await place(leases, "a", kbps=50_000)
         held = await leases.place("z", "film", 5000, LINE, 0, take=True)

@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
-from gateway.edge.atlas import BANDS_KM, FEW, NO_BAND, REGIONS, Atlas
 from gateway.edge.edge import Edge, unit_vector
+from gateway.edge.index import BANDS_KM, MAX_SCANNED, NO_BAND, REGIONS, EdgeIndex
 from geodata.distance import great_circle_km
 from geodata.place import Continent, Place
 
@@ -73,13 +73,13 @@ def looked_at_one_by_one(
 def test_every_edge_is_found_once_and_in_its_place(style: str, located: bool) -> None:
     """However edges lie, groups come in order, and each edge is in the one it belongs to."""
     edges = fleet_of(style)
-    atlas = Atlas(edges)
+    index = EdgeIndex(edges)
     random = Random(1)
     for number in range(12):
         point = spread(random, "world" if number % 3 == 0 else style) if located else None
         place = Place("found", random.choice(["FR", "JP", None]), random.choice(AROUND))
         expected = looked_at_one_by_one(edges, place, point)
-        groups = list(atlas.bands(place, None if point is None else unit_vector(*point)))
+        groups = list(index.bands(place, None if point is None else unit_vector(*point)))
         keys = [(REGIONS.index(region), band) for region, band, group in groups if group]
         assert sorted(keys) == keys
         assert sorted(range(MANY)) == sorted(at for _, _, group in groups for at in group)
@@ -100,12 +100,13 @@ def test_those_nearby_are_found_without_looking_at_all() -> None:
     cube ends, a hair to either side of it."""
     random = Random(2)
     edges = [
-        Edge(f"e{at}", "https://e.example/", *spread(random, "world")) for at in range(20 * FEW)
+        Edge(f"e{at}", "https://e.example/", *spread(random, "world"))
+        for at in range(20 * MAX_SCANNED)
     ]
-    atlas = Atlas(edges)
+    index = EdgeIndex(edges)
     for longitude in (0.0, 1e-9, -1e-9, 180.0, 90.0):
         here = unit_vector(0.0, longitude)
-        groups = atlas.bands(Place("found"), here)
+        groups = index.bands(Place("found"), here)
         region, band, group = next(groups)
         nearest = min(
             range(len(edges)),
