@@ -117,9 +117,9 @@ def server(tmp_path: Path) -> Iterator[Valkey]:
 
 WAYS: Sequence[tuple[str, str, str]] = (
     ("kill", "down", "connection refused"),
-    ("freeze", "down", "no answer in 1000 ms"),
+    ("freeze", "down", "no response in 1000 ms"),
     ("status-500", "down", "HTTP 500"),
-    ("slow-1500", "down", "no answer in 1000 ms"),
+    ("slow-1500", "down", "no response in 1000 ms"),
     ("slow-500", "degraded*", "slow: answered in "),
 )
 
