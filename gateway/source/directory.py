@@ -70,7 +70,7 @@ class DirectorySource:
         except (OSError, RuntimeError):  # RuntimeError: a loop of symbolic links
             raise NoSuchAssetError(f"{path}: no such file") from None
         if not file.is_relative_to(root):
-            raise NoSuchAssetError(f"{path}: leads out of the source's root")
+            raise NoSuchAssetError(f"{path}: lies outside the source's root")
         if not file.is_file():  # a folder, or a pipe that would never end
             raise NoSuchAssetError(f"{path}: not a file")
         try:

@@ -89,7 +89,7 @@ def register(
 
 @edge.command()
 @_IDS
-@click.option("--why", default="drained by an operator", show_default=True, help="For people.")
+@click.option("--why", default="drained by an operator", show_default=True, help="The reason.")
 @_CONFIG
 def drain(ids: tuple[str, ...], why: str, config: Path | None) -> None:
     """Send new sessions elsewhere; playing sessions stay. An ID names an edge, or a table with dns,

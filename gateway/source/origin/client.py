@@ -295,7 +295,7 @@ def _shown(url: httpx2.URL) -> str:
     return str(url).partition("?")[0]
 
 
-def _timeout(url: httpx2.URL, what: str = "no whole answer") -> AttemptError:
+def _timeout(url: httpx2.URL, what: str = "no complete response") -> AttemptError:
     return _down(FailureKind.TIMEOUT, url, f"timed out ({what})")
 
 

@@ -150,7 +150,7 @@ class OriginSource:
         self._raise_what_is_known(asset)
         fetch = self._fetch_of(asset)
         if fetch is None:
-            raise OriginTimeoutError(f"{asset}: too many requests to the origin are under way")
+            raise OriginTimeoutError(f"{asset}: too many requests to the origin are in progress")
         await asyncio.wait((fetch.task,))  # awaiting the task would cancel it too
         outcome = fetch.task.result()
         if isinstance(outcome, NotFound):
