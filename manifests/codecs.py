@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class CodecFamily(StrEnum):
-    """The video families that operators and players name (``codecs=`` of the contract)."""
+    """The video families that operators and players name (``codecs=`` of a request)."""
 
     AVC = "avc"
     HEVC = "hevc"

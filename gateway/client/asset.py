@@ -11,7 +11,7 @@ class AssetError(ValueError):
 
 
 def asset_id(text: str) -> str:
-    """Return ``text`` if it is an asset id.
+    """Return ``text`` if it is an asset id (docs/http.md).
 
     An asset id has 1-512 characters of ``A-Z a-z 0-9 . _ ~ / -`` and no segment that is empty,
     ``.`` or ``..``. It therefore cannot leave a folder, and needs no escaping in a URL. The server

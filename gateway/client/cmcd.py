@@ -71,7 +71,7 @@ class Cmcd:
 def parse_query(value: str) -> Cmcd:
     """Read the ``CMCD`` query argument after one percent-decoding, or one line of a report.
 
-    JSON objects are read as well (D1.1c). Never raises.
+    JSON objects are read as well (D1.1). Never raises.
     """
     stripped = value.strip()
     read = read_json if stripped.startswith("{") else read_dictionary

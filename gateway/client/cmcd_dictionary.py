@@ -90,7 +90,7 @@ def read_dictionary(text: str) -> tuple[dict[str, Value], list[str]]:
 
 
 def read_json(text: str) -> tuple[dict[str, Value], list[str]]:
-    """Read the JSON form of version 1 (D1.1c), a text that starts with ``{``.
+    """Read the JSON form of version 1 (D1.1), a text that starts with ``{``.
 
     Never raises; returns the same as ``read_dictionary``.
     """

@@ -38,18 +38,44 @@ class ClientHints(NamedTuple):
 
 
 NO_HINTS: Final = ClientHints()
-HINT_HEADERS: Final = (
+DEVICE_HINT_HEADERS: Final = (
     "sec-ch-ua-mobile",
     "sec-ch-ua-platform",
     "sec-ch-ua-platform-version",
     "sec-ch-ua-model",
     "sec-ch-ua-form-factors",
-    "save-data",
-    "downlink",
-    "ect",
 )
-"""All headers from which hints are read, in lower case."""
-_HEADERS: Final = frozenset(HINT_HEADERS)
+"""The headers with hints about the device, in lower case. Their values rarely change."""
+NETWORK_HINT_HEADERS: Final = ("save-data", "downlink", "ect")
+"""The headers with hints about the network, in lower case. Browsers vary ``Downlink`` on purpose,
+so nothing may be remembered by it (F2)."""
+_HEADERS: Final = frozenset((*DEVICE_HINT_HEADERS, *NETWORK_HINT_HEADERS))
+_NETWORK: Final = frozenset(NETWORK_HINT_HEADERS)
+
+
+class NetworkHints(NamedTuple):
+    """What the hints of one request say about its network; None means "not said".
+
+    ``downlink_mbps`` in Mbit/s: Chromium caps it, so 10 and more means "at least 10" (F2).
+    """
+
+    save_data: bool = False
+    downlink_mbps: float | None = None
+    ect: Ect | None = None
+
+
+_NO_NETWORK_HINTS: Final = NetworkHints()
+
+
+def parse_network_hints(headers: Mapping[str, str]) -> NetworkHints:
+    """Read the network hints among ``headers`` (lower-case names). Never raises."""
+    if _NETWORK.isdisjoint(headers):
+        return _NO_NETWORK_HINTS
+    return NetworkHints(
+        save_data=(headers.get("save-data") or "").strip().lower() == "on",
+        downlink_mbps=_number(headers.get("downlink"), _MAX_DOWNLINK_MBPS),
+        ect=_ect(headers.get("ect")),
+    )
 
 
 def parse_hints(headers: Mapping[str, str]) -> ClientHints:

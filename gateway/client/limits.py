@@ -1,4 +1,4 @@
-"""What does the request itself ask for? Its query parameters.
+"""What does the request itself ask for? Its query parameters, see docs/http.md.
 
 - Unknown parameters are ignored. A known parameter that is malformed is an error that names it. A
   speed that is a number but implausible is no error: ``throughput.choose_throughput`` ignores it.

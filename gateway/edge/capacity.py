@@ -51,6 +51,17 @@ class Placement:
     loads: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """A placement with what it was judged by. ``bounds`` are the capacities of the candidates in
+    kbit/s, None where an edge has none: the whole capacities, or this worker's shares of them when
+    ``alone``, because Redis could not be asked."""
+
+    placement: Placement
+    bounds: tuple[int | None, ...]
+    alone: bool
+
+
 class EdgeLease(NamedTuple):
     """What one session uses: kbit/s on an edge, for an asset, until a time in seconds."""
 

@@ -6,9 +6,8 @@ the places in it that a rewrite may change. All blocks in turn are the text.
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from manifests.fact import fact
 from manifests.hls.entries import (
     IFrameVariant,
     Rendition,
@@ -19,11 +18,10 @@ from manifests.hls.entries import (
 )
 from manifests.hls.fault import Fault
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 
 
-@fact
-class UriSlot:
+class UriSlot(NamedTuple):
     """A URI, ``text[start:end]``; ``target`` is the same with its variables expanded.
 
     ``late``: the target still refers to query parameters.
@@ -35,8 +33,7 @@ class UriSlot:
     late: bool
 
 
-@fact
-class QuerySlot:
+class QuerySlot(NamedTuple):
     """The ``QUERYPARAM="name"`` attribute of an EXT-X-DEFINE (A5.4), ``text[start:end]``."""
 
     start: int
@@ -50,22 +47,18 @@ BlockKind = Literal["text", "define", "variant", "iframe", "rendition"]
 """What a block is, and so which decision keeps, drops or moves it."""
 
 
-@fact
-class Block:
+class Block(NamedTuple):
     """Some whole lines, ``text[start:end]``, and the slots in them, in order.
 
-    ``index`` counts the variants, I-frame playlists or renditions. An entry that was read at a
-    glance has no slots, but the start and the end of its URI when that is plain (``rebase.PLAIN``),
-    else -1. For a variant, comments and blank lines may stand between its tag and its URI line:
-    ``between`` says from where to where.
+    ``entry`` is the index of the variant, I-frame playlist or rendition, -1 for other blocks.
+    ``between`` is where comments and blank lines stand between the tag of a variant and its URI
+    line, None when there are none.
     """
 
     kind: BlockKind
     start: int
     end: int
-    index: int = -1
-    plain_start: int = -1
-    plain_end: int = -1
+    entry: int = -1
     slots: tuple[Slot, ...] = ()
     between: tuple[int, int] | None = None
 
@@ -95,5 +88,7 @@ class MultivariantPlaylist:
 
 def is_rewritable(uri: str) -> bool:
     """True for http, https and relative references; ``data:``, ``skd:``, ``urn:`` stay (A10.2)."""
-    match = _SCHEME.match(uri)
-    return bool(uri) and (match is None or match[1].lower() in {"http", "https"})
+    scheme, colon, _ = uri.partition(":")
+    if not colon or not _SCHEME.fullmatch(scheme):
+        return bool(uri)
+    return scheme.lower() in {"http", "https"}

@@ -9,7 +9,6 @@ from manifests.hls.entries import (
     SessionData,
     Steering,
     Variant,
-    groups_named,
     groups_of,
 )
 from manifests.hls.fault import Fault
@@ -27,28 +26,29 @@ def check_playlist(
     """The faults that no single line shows."""
     yield from _dangling([*variants, *iframes], renditions)
     yield from _captions(variants)
-    yield from _groups(renditions)
     yield from _scores(variants)
-    yield from _duplicate_session_data(session_data)
-    yield from _steering(variants, steering)
+    if renditions:
+        yield from _groups(renditions)
+    if session_data:
+        yield from _duplicate_session_data(session_data)
+    if steering:
+        yield from _steering(variants, steering)
 
 
 def _dangling(variants: Sequence[Variant], renditions: Iterable[Rendition]) -> Iterator[Fault]:
     """A6.12: a group that is referred to exists."""
-    missing = groups_named(variants) - groups_of(renditions)
-    if not missing:
-        return
+    present = groups_of(renditions)
     for variant in variants:
-        for group_type, group_id in variant.groups:
-            if (group_type, group_id) in missing:
-                text = f'{group_type} refers to the group "{group_id}", which is not there'
+        for group in variant.groups:
+            if group not in present:
+                text = f'{group[0]} refers to the group "{group[1]}", which is not there'
                 yield Fault(variant.line, "A6.12", text)
 
 
 def _captions(variants: Sequence[Variant]) -> Iterator[Fault]:
     """A6.12: CLOSED-CAPTIONS=NONE stands on all variants or on none."""
     without = [variant for variant in variants if not variant.no_closed_captions]
-    if without and len(without) < len(variants):
+    if 0 < len(without) < len(variants):
         yield Fault(without[0].line, "A6.12", "CLOSED-CAPTIONS=NONE is missing here")
 
 
@@ -76,7 +76,7 @@ def _groups(renditions: Sequence[Rendition]) -> Iterator[Fault]:
 def _scores(variants: Sequence[Variant]) -> Iterator[Fault]:
     """A6.3: SCORE stands on all variants or on none."""
     without = [variant for variant in variants if variant.score is None]
-    if without and len(without) < len(variants):
+    if 0 < len(without) < len(variants):
         yield Fault(without[0].line, "A6.3", "SCORE is missing here")
 
 
@@ -92,8 +92,6 @@ def _duplicate_session_data(session_data: Iterable[SessionData]) -> Iterator[Fau
 
 def _steering(variants: Iterable[Variant], steering: Sequence[Steering]) -> Iterator[Fault]:
     """C1.1: one steering tag at most, with a server, and with a pathway that variants have."""
-    if not steering:
-        return
     pathways = {variant.pathway for variant in variants}
     for tag in steering:
         if tag is not steering[0]:

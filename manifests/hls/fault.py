@@ -2,10 +2,12 @@
 
 A *fault* breaks a rule, yet players cope: the playlist is served and ``explain`` lists the fault.
 A *manifest error* means that the gateway cannot rightly edit the playlist or that players refuse
-it: nothing is served. Rules are numbered as in the project's rule list (``A6.12``).
+it: nothing is served. ``rule`` is a row of docs/standards.md; messages name its clause.
 """
 
 from dataclasses import dataclass
+
+from manifests.hls.clauses import CLAUSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +19,8 @@ class Fault:
     text: str
 
     def __str__(self) -> str:
-        """``line 3: two BANDWIDTH attributes (A3.4)``."""
-        return f"line {self.line}: {self.text} ({self.rule})"
+        """``line 3: RFC 8216bis 4.2: BANDWIDTH stands twice``."""
+        return f"line {self.line}: {CLAUSES[self.rule]}: {self.text}"
 
 
 class ManifestError(ValueError):
@@ -31,10 +33,15 @@ class ManifestError(ValueError):
         self.problem = problem
         super().__init__(name, line, rule, problem)
 
+    @property
+    def clause(self) -> str:
+        """The clause that the source breaks: ``RFC 8216bis 4.4.6.2``."""
+        return CLAUSES[self.rule]
+
     def __str__(self) -> str:
-        """``film/master.m3u8, line 3: no BANDWIDTH (rule A6.2)``."""
+        """``film/master.m3u8, line 3: RFC 8216bis 4.4.6.2: no readable BANDWIDTH``."""
         place = self.name if self.line is None else f"{self.name}, line {self.line}"
-        return f"{place}: {self.problem} (rule {self.rule})"
+        return f"{place}: {self.clause}: {self.problem}"
 
 
 class QueryParameterError(ValueError):

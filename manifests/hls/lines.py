@@ -6,13 +6,16 @@ also a lone CR. Each line keeps its own, so that joining the lines gives the sou
 
 import re
 import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from manifests.hls.fault import Fault, ManifestError
 
+_ANY_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
+_LF_LINE = re.compile(r".*\n|.+")  # several times as fast, where CR ends no line
 _LINE = re.compile(r"([^\r\n]*)(\r\n?|\n|$)")
 _LINE_END = re.compile(r"\r\n?|\n")
-# Every control character of A1.2 but the tab, which is only odd white space.
+# Every control character of rule A1.2 but the tab, which is only odd white space.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _ASCII_CONTROL = bytes(byte for byte in range(128) if _CONTROL.match(chr(byte)))
 _HEADER = "#EXTM3U"
@@ -27,10 +30,9 @@ class Lines:
     first: int
     faults: tuple[Fault, ...]
 
-    @property
-    def pairs(self) -> tuple[tuple[str, str], ...]:
-        """(line, line end) of each line."""
-        return _pairs(self.text)
+    def __iter__(self) -> Iterator[str]:
+        """The lines, each with its line end."""
+        return iter(split_lines(self.text))
 
     @property
     def newline(self) -> str:
@@ -72,17 +74,18 @@ def read_lines(data: bytes, name: str, max_bytes: int) -> Lines:
     return Lines(stripped, first, tuple(faults))
 
 
+def split_lines(text: str) -> Sequence[str]:
+    """The lines of a text, each with its line end: LF, CRLF or CR, but none of the others that
+    ``str.splitlines`` knows."""
+    return (_ANY_LINE if "\r" in text else _LF_LINE).findall(text)
+
+
 def line_at(text: str, start: int) -> re.Match[str]:
     """The line that starts at an offset: group 1 is what it says, group 2 its end."""
     found = _LINE.match(text, start)
     if found is None:  # pragma: no cover - the pattern matches every text
         raise AssertionError(start)
     return found
-
-
-def _pairs(text: str) -> tuple[tuple[str, str], ...]:
-    # The pattern also matches the empty text behind the last line.
-    return tuple(_LINE.findall(text)[:-1])
 
 
 def _line_ends(text: str, before: int) -> int:
@@ -100,11 +103,12 @@ def _odd_text(text: str, first: int) -> list[Fault]:
     """Lone CRs (A1.3) and text that is not NFC (A1.2), at most one fault of each."""
     faults: list[Fault] = []
     if "\r" in text and text.count("\r") > text.count("\r\n"):
-        pairs = enumerate(_pairs(text), first)
-        lone = next(number for number, pair in pairs if pair[1] == "\r")
+        lines = enumerate(split_lines(text), first)
+        lone = next(number for number, line in lines if line.endswith("\r"))
         faults.append(Fault(lone, "A1.3", "a CR alone ends a line"))
-    if not unicodedata.is_normalized("NFC", text):  # no line end composes with what follows it
-        pairs = enumerate(_pairs(text), first)
-        odd = next(n for n, pair in pairs if not unicodedata.is_normalized("NFC", pair[0]))
+    if not text.isascii() and not unicodedata.is_normalized("NFC", text):
+        # A line end composes with nothing, so each line can be checked alone.
+        lines = enumerate(split_lines(text), first)
+        odd = next(n for n, line in lines if not unicodedata.is_normalized("NFC", line))
         faults.append(Fault(odd, "A1.2", "not in Unicode form NFC"))
     return faults

@@ -34,7 +34,7 @@ def read_media(
 ) -> MediaPlaylist:
     """Read a media playlist. Raises ManifestError when it is not one or cannot be read."""
     lines = read_lines(data, name, max_bytes)
-    text = "\n".join(line for line, _ in lines.pairs)
+    text = "\n".join(line.rstrip("\r\n") for line in lines)
     try:
         playlist = m3u8.loads(text)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:

@@ -16,12 +16,10 @@ from manifests.hls.blocks import (
     MultivariantPlaylist,
     QuerySlot,
     Slot,
-    UriSlot,
     is_rewritable,
 )
 from manifests.hls.entries import Variant, groups_named, groups_of
 from manifests.hls.lines import line_at
-from manifests.hls.rebase import Rebaser
 from manifests.hls.variables import check_query, resolve_late
 
 # A URI must not end its quoted string or its line, nor start a line as a tag (A3.3, A1.5).
@@ -93,13 +91,11 @@ class _Writing:
         self._values = values
         self._tidy = edit.variants != tuple(range(len(playlist.variants)))
         self._gone = _gone_groups(playlist, edit)
-        # What comes of a plain URI needs no asking.
-        self._folder = _safe(rewrite.folder) if isinstance(rewrite, Rebaser) else None
 
     def text(self, blocks: Sequence[Block]) -> str:
         """The text of the blocks. Those that follow each other in the source are one stretch of
         it, cut at the slots only."""
-        source, folder, tidy, gone = self._source, self._folder, self._tidy, self._gone
+        source, tidy, gone = self._source, self._tidy, self._gone
         # A last line without a line end gets one when it moves forward.
         bare = None if source.endswith(("\r", "\n")) else self._playlist.blocks[-1]
         output: list[str] = []
@@ -113,11 +109,8 @@ class _Writing:
                 output.append(source[done : block.start])
                 output += self._rearranged(block)
                 done = end
-            elif block.plain_start >= 0 and folder is not None:
-                output += (source[done : block.plain_start], folder)
-                done = block.plain_start
             else:
-                for slot in self._slots(block):
+                for slot in block.slots:
                     output += (source[done : slot.start], self._text_of(slot))
                     done = slot.end
             if block is bare and block is not blocks[-1]:
@@ -125,13 +118,6 @@ class _Writing:
                 done = end
         output.append(source[done:end])
         return "".join(output)
-
-    def _slots(self, block: Block) -> Sequence[Slot]:
-        """All slots of a block; what is plain is like any other."""
-        start, end = block.plain_start, block.plain_end
-        if start < 0:
-            return block.slots
-        return (UriSlot(start, end, self._source[start:end], late=False),)
 
     def _text_of(self, slot: Slot) -> str:
         """What is written in the place of a slot."""
@@ -150,9 +136,9 @@ class _Writing:
         """The names of the attributes that refer to groups that are gone."""
         entry: Variant
         if block.kind == "variant":
-            entry = self._playlist.variants[block.index]
+            entry = self._playlist.variants[block.entry]
         elif block.kind == "iframe":
-            entry = self._playlist.iframes[block.index]
+            entry = self._playlist.iframes[block.entry]
         else:
             return ()
         return [group[0] for group in entry.groups if group in self._gone]
@@ -162,7 +148,7 @@ class _Writing:
         has to be tidy (A6.1)."""
         line = line_at(self._source, block.start)
         tag_end = line.end(1)
-        slots = self._slots(block)
+        slots = block.slots
         in_tag = [slot for slot in slots if slot.end <= tag_end]
         literals = self._literals(block.start, tag_end, in_tag)
         lost = self._lost_groups(block)
@@ -206,7 +192,7 @@ def _arranged(blocks: Iterable[Block], edit: Edit) -> Sequence[Block]:
         "text": _ALWAYS,
         "define": _ALWAYS,
     }
-    kept = [block for block in blocks if block.index in stays[block.kind]]
+    kept = [block for block in blocks if block.entry in stays[block.kind]]
     return kept if list(edit.variants) == sorted(edit.variants) else _moved(kept, edit)
 
 
@@ -216,15 +202,15 @@ def _moved(blocks: list[Block], edit: Edit) -> list[Block]:
     Those that overtake a variant stand right before it. Every definition behind the first variant
     comes before it, since a definition precedes its use (A5.5).
     """
-    variants = {block.index: block for block in blocks if block.kind == "variant"}
+    variants = {block.entry: block for block in blocks if block.kind == "variant"}
     first = next(at for at, block in enumerate(blocks) if block.kind == "variant")
     late = [block for block in blocks[first:] if block.kind == "define"]
     moved = blocks[:first] + late
     waiting = deque(edit.variants)
     for block in blocks[first:]:
         if block.kind == "variant":
-            if block.index in waiting:
-                for _ in range(waiting.index(block.index) + 1):
+            if block.entry in waiting:
+                for _ in range(waiting.index(block.entry) + 1):
                     moved.append(variants[waiting.popleft()])
         elif block.kind != "define":
             moved.append(block)
@@ -248,7 +234,7 @@ def _gone_groups(playlist: MultivariantPlaylist, edit: Edit) -> frozenset[tuple[
 def _check(playlist: MultivariantPlaylist, edit: Edit) -> None:
     """Raise ValueError for an edit that does not fit the playlist."""
     if not edit.variants or len(set(edit.variants)) < len(edit.variants):
-        raise ValueError("an edit keeps one variant at least, and each of them once (A11.1)")
+        raise ValueError("an edit keeps one variant at least, and each of them once")
     for kept, entries in (
         (edit.variants, playlist.variants),
         (edit.iframes, playlist.iframes),

@@ -16,7 +16,7 @@ from gateway.store.connection.redis import RedisStore
 from gateway.store.coordination.bus import (
     MAX_MESSAGE_BYTES,
     QUEUED,
-    Event,
+    BusEvent,
     Gap,
     LocalBus,
     Message,
@@ -52,7 +52,7 @@ class Follower:
     def __init__(self, url: str, poll_s: float) -> None:
         self.store = RedisStore(url, timeout_s=CONTROL_TIMEOUT_S, quiet=True)
         self.bus = RedisBus(self.store, poll_s=poll_s)
-        self.heard: list[Event] = []
+        self.heard: list[BusEvent] = []
         self.at: dict[bytes, float] = {}
 
     @property

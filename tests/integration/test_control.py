@@ -16,8 +16,9 @@ import httpx
 import pytest
 
 from gateway.background.control import Control
-from gateway.commands.purge import Purged, PurgeError, purge_everywhere, purge_of
+from gateway.commands.purge import PurgeError, PurgeReport, purge_everywhere, purge_of
 from gateway.config.load import load
+from gateway.play.hls.manifest import read_hls
 from gateway.source.directory import DirectorySource
 from gateway.store.connection.redis import RedisStore
 from gateway.store.coordination.bus import TOPICS
@@ -70,7 +71,7 @@ class Hosts:
         command = [sys.executable, "-m", "gateway", "purge", *words]
         return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
-    def purge_from_here(self) -> Purged:
+    def purge_from_here(self) -> PurgeReport:
         """The same without a process of its own."""
         loaded = load(None, {"GATEWAY_STORE__URL": self.server.url})
         return asyncio.run(purge_everywhere(loaded, purge_of("film", None)))
@@ -172,10 +173,10 @@ def test_hosts_with_different_files_leave_each_other_alone(hosts: Hosts) -> None
     assert reloads == len(hosts.gateways[0].lines("config_reloaded"))
 
 
-def signed(hosts: Hosts) -> int:
+def acknowledged_by(hosts: Hosts) -> int:
     """How many workers have carried out a purge; 0 while none has told the new Redis of itself."""
     try:
-        return hosts.purge_from_here().signed
+        return hosts.purge_from_here().acknowledged
     except PurgeError:
         return 0
 
@@ -195,7 +196,7 @@ def test_without_redis(hosts: Hosts) -> None:
     hosts.server.start()
     until(lambda: metric(hosts.gateways[1].url, published) == told + 2)
     started = time.monotonic()
-    until(lambda: signed(hosts) == 4)
+    until(lambda: acknowledged_by(hosts) == 4)
     print(f"a purge reaches everyone {time.monotonic() - started:.1f} s after Redis is back")
 
 
@@ -221,7 +222,7 @@ async def test_a_purge_that_nobody_takes(tmp_path: Path) -> None:
         with pytest.raises(PurgeError, match="no worker is alive"):
             await purge_everywhere(loaded, purge_of("film", None))
         server.command("REPLICAOF", "127.0.0.1", "1")
-        with pytest.raises(PurgeError, match="did not take the purge"):
+        with pytest.raises(PurgeError, match="did not accept the purge"):
             await purge_everywhere(loaded, purge_of("film", None))
 
 
@@ -248,8 +249,8 @@ def test_the_command_line(words: list[str], code: int, said: str) -> None:
 
 
 async def test_a_directory_reads_again_what_was_purged(tmp_path: Path) -> None:
-    """One asset, a prefix, or whatever is in doubt; nothing else is read again for one asset."""
-    source = DirectorySource(tmp_path, "{asset}.m3u8", 10_000)
+    """One asset, a prefix, or whatever is suspected; nothing else is read again for one asset."""
+    source = DirectorySource(tmp_path, "{asset}.m3u8", 10_000, read_hls)
     for name in ("one", "two"):
         (tmp_path / f"{name}.m3u8").write_bytes(MASTER)
     before = {name: await source.load(name) for name in ("one", "two")}
@@ -257,13 +258,13 @@ async def test_a_directory_reads_again_what_was_purged(tmp_path: Path) -> None:
         (tmp_path / f"{name}.m3u8").write_bytes(MASTER.replace(b"800000", b"900000"))
     assert before["one"] is await source.load("one")
     await source.purge("one")
-    assert (900_000,) == (await source.load("one")).bandwidths
+    assert [900_000] == (await source.load("one")).manifest.ladder.peaks
     assert before["two"] is await source.load("two")
-    for forget in (source.purge_prefix("tw"), source.doubt()):
+    for forget in (source.purge_prefix("tw"), source.revalidate_all()):
         known = await source.load("two")
         await forget
         assert known is not await source.load("two")
-    assert (900_000,) == (await source.load("two")).bandwidths
+    assert [900_000] == (await source.load("two")).manifest.ladder.peaks
 
 
 async def test_what_a_worker_does_when_told(tmp_path: Path) -> None:
@@ -271,7 +272,7 @@ async def test_what_a_worker_does_when_told(tmp_path: Path) -> None:
     source doubted unless the log proves that no purge was missed."""
     for name in ("one", "two"):
         (tmp_path / f"{name}.m3u8").write_bytes(MASTER)
-    source = DirectorySource(tmp_path, "{asset}.m3u8", 10_000)
+    source = DirectorySource(tmp_path, "{asset}.m3u8", 10_000, read_hls)
     looks: list[float] = []
     me = Worker("id", "host", 1, "v1", 0)
     with valkey(tmp_path) as server:

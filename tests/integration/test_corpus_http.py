@@ -142,7 +142,7 @@ def test_what_cannot_be_played_is_a_problem_that_says_why(keeping: RunningGatewa
             assert "urn:problem:streaming-gateway:bad-source" == answer.json()["type"]
             assert f"{asset}/master.m3u8" in detail
             assert re.search(r"\bline \d+|:\d+:", detail), detail
-            assert fault.rule in detail
+            assert fault.clause in detail
             refused += 1
     assert refused > 40
 

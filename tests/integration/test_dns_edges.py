@@ -10,8 +10,8 @@ from dns.rcode import NOERROR, REFUSED, SERVFAIL
 from structlog.testing import capture_logs
 
 from gateway.background.dns_edges import DnsEdges
+from gateway.background.dns_lookup import Resolution, ResolutionError, look_up
 from gateway.background.fleet import FleetKeeper
-from gateway.background.names import Found, NotAnsweredError, look_up
 from gateway.config.discovery_settings import DnsSettings
 from gateway.edge.edge import Edge
 from gateway.edge.resolved import DnsQuestion, DnsRecord, EdgeTemplate
@@ -108,7 +108,7 @@ async def test_a_long_answer_comes_whole(dns: DnsServer) -> None:
 async def test_a_service_that_is_decidedly_not_there(dns: DnsServer) -> None:
     """The target "." means that there is none (RFC 2782); a port that is none cannot be used."""
     dns.records[NAME, "SRV"] = ("0 0 0 .",)
-    assert Found((), 0, 1.0) == await look_up(
+    assert Resolution((), 0, 1.0) == await look_up(
         DnsQuestion(NAME, "SRV"), [("127.0.0.1", dns.port)], 1.0
     )
 
@@ -117,7 +117,7 @@ async def test_a_bad_record_among_good_ones_is_left_out(dns: DnsServer) -> None:
     """The good ones count; the bad ones are counted."""
     dns.records[NAME, "A"] = ("0.0.0.0", "192.0.2.1")
     found = await look_up(DnsQuestion(NAME, "A"), [("127.0.0.1", dns.port)], 1.0)
-    assert Found((DnsRecord("192.0.2.1"),), 1, 1.0) == found
+    assert Resolution((DnsRecord("192.0.2.1"),), 1, 1.0) == found
 
 
 FAILURES: list[tuple[str, dict[str, object], str]] = [
@@ -138,7 +138,7 @@ async def test_what_is_not_found_out(
     """Why nothing is known, in time."""
     for name, value in faults.items():
         setattr(dns, name, value)
-    with pytest.raises(NotAnsweredError) as caught:
+    with pytest.raises(ResolutionError) as caught:
         await asyncio.wait_for(look_up(DnsQuestion(NAME, "A"), [("127.0.0.1", dns.port)], 0.3), 1.0)
     assert expected == caught.value.outcome
 

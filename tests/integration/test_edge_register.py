@@ -198,7 +198,7 @@ async def test_an_id_of_the_config_is_taken(store: RedisStore) -> None:
             await register.register(store, "other", facts("other"), 6.0)
             assert ["home", "other"] == await reader.read()
     assert 100 == reader.keeper.fleet.edges[0].weight
-    assert 1 == sum(line["event"] == "edge_passed_over" for line in logs)
+    assert 1 == sum(line["event"] == "edge_id_taken" for line in logs)
 
 
 async def test_drains_are_taken_back(server: Valkey, store: RedisStore) -> None:

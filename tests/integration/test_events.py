@@ -278,8 +278,8 @@ async def test_players_do_not_wait_for_events(
             await client.get(FILM, headers=VIEWER)
     assert 301 == written() - before[0] + dropped("overflow") - before[1]
     assert ill_s < 2 * healthy_s + 0.005
-    assert 1 == len([line for line in logs if line["event"] == "events_held"])
-    assert 1 == len([line for line in logs if line["event"] == "events_flow_again"])
+    assert 1 == len([line for line in logs if line["event"] == "events_not_written"])
+    assert 1 == len([line for line in logs if line["event"] == "events_recovered"])
     ids = [entry[b"id"] for entry in entries(server)]
     assert len(ids) == len(set(ids))
 

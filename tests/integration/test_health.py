@@ -13,10 +13,11 @@ from gateway.background.health_watch import HealthWatch
 from gateway.config.health_settings import HealthSettings
 from gateway.config.load import load
 from gateway.edge.edge import Edge
-from gateway.store.connection.connect import bus_over, connect, control_store
+from gateway.store.connection.connect import connect, control_store
 from gateway.store.connection.keys import HEALTH_STATES
 from gateway.store.connection.protocol import Store
 from gateway.store.coordination.bus import Bus
+from gateway.store.coordination.redis_bus import bus_over
 from tests.integration.edge_processes import EdgeProcess, edge_processes
 from tests.unit.store.servers import Valkey, until, valkey
 

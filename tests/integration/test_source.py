@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.play.hls.manifest import hls_of, read_hls
 from gateway.source import directory
 from gateway.source.directory import DirectorySource
 from gateway.source.source import BadSourceError, NoSuchAssetError, SourceManifest
@@ -38,7 +39,7 @@ def root(tmp_path: Path) -> Path:
 
 def reader(root: Path) -> DirectorySource:
     """A source that nobody watches."""
-    return DirectorySource(root, "{asset}/master.m3u8", LARGEST)
+    return DirectorySource(root, "{asset}/master.m3u8", LARGEST, read_hls)
 
 
 @contextlib.asynccontextmanager
@@ -63,7 +64,7 @@ def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
 async def first_uri(source: DirectorySource, asset: str = "film") -> str:
     """The URI by which a manifest can be told, or the word for why there is none."""
     try:
-        return (await source.load(asset)).playlist.variants[0].uri
+        return hls_of(await source.load(asset)).playlist.variants[0].uri
     except NoSuchAssetError:
         return "gone"
     except BadSourceError:
@@ -280,15 +281,18 @@ async def test_a_link_below_the_root_is_followed(root: Path) -> None:
     """As long as it stays inside; the path stays the asset's own, for relative URIs."""
     (root / "alias").symlink_to("film")
     found: SourceManifest = await reader(root).load("alias")
-    assert ("alias/master.m3u8", "a.m3u8") == (found.path, found.playlist.variants[0].uri)
+    assert ("alias/master.m3u8", "a.m3u8") == (found.path, hls_of(found).playlist.variants[0].uri)
 
 
 BAD = {
-    "latin-1": (playlist("a") + "# Stra\u00dfe\n".encode("latin-1"), ["x/master.m3u8", "A1.1"]),
+    "latin-1": (
+        playlist("a") + "# Stra\u00dfe\n".encode("latin-1"),
+        ["x/master.m3u8", "RFC 8216bis 4.1"],
+    ),
     "binary": (bytes(range(256)), ["x/master.m3u8"]),
-    "empty": (b"", ["x/master.m3u8", "A1.4"]),
+    "empty": (b"", ["x/master.m3u8", "RFC 8216bis 4.4.1.1"]),
     "too large": (playlist("a") + b"#" * LARGEST, ["x/master.m3u8", f"{LARGEST} bytes"]),
-    "media playlist": (b"#EXTM3U\n#EXTINF:4,\na.ts\n", ["x/master.m3u8", "A1.7"]),
+    "media playlist": (b"#EXTM3U\n#EXTINF:4,\na.ts\n", ["x/master.m3u8", "RFC 8216bis 4.4.6"]),
 }
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store import StoreUnavailable, connect
+from gateway.store.connection.connect import connect
 from gateway.store.connection.keys import HEALTH_LEASE, HEALTH_STATES
-from gateway.store.connection.protocol import Commands
+from gateway.store.connection.protocol import Commands, StoreUnavailable
 from gateway.store.coordination.health_board import LEASE_MS, HealthBoard
 from tests.unit.store.servers import Valkey, until, valkey
 

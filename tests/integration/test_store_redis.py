@@ -13,9 +13,15 @@ import uvloop
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from gateway.store import Store, StoreUnavailable, Trouble, connect
+from gateway.store.connection.connect import connect
 from gateway.store.connection.keys import decision_key, session_key
-from gateway.store.connection.protocol import MAX_VALUE_BYTES, Script
+from gateway.store.connection.protocol import (
+    MAX_VALUE_BYTES,
+    Script,
+    Store,
+    StoreUnavailable,
+    Trouble,
+)
 from gateway.store.connection.redis import RedisStore
 from tests.unit.store.recorder import Recorder
 from tests.unit.store.servers import Proxy, Valkey, listening, until, valkey

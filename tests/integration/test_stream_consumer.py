@@ -147,7 +147,7 @@ async def test_an_entry_that_fails_comes_again_and_then_is_dead(server: Valkey) 
     [letter] = dead(server)
     assert b"3" == letter[b"number"]
     assert (b"g", b"4") == (letter[b"dead_group"], letter[b"dead_deliveries"])
-    assert b"handed out 3 times in vain" == letter[b"dead_reason"]
+    assert b"delivered 3 times without success" == letter[b"dead_reason"]
     assert letter[b"dead_entry"].partition(b"-")[0].isdigit()
     assert 3 == len([line for line in logs if line["event"] == "event_not_processed"])
 
@@ -191,7 +191,7 @@ async def test_a_redis_that_comes_back_empty(server: Valkey) -> None:
             fill(server, range(3))
             await until(lambda: worker.processed.total() == 3)
             server.kill()
-            await until(lambda: any(line["event"] == "consumer_waits" for line in logs))
+            await until(lambda: any(line["event"] == "consumer_disconnected" for line in logs))
             server.start()
             fill(server, range(10, 14))
             await until(lambda: worker.processed.total() == 7)
@@ -199,12 +199,12 @@ async def test_a_redis_that_comes_back_empty(server: Valkey) -> None:
             fill(server, range(20, 22))
             await until(lambda: worker.processed.total() == 9)
     assert set(map(str, [*range(3), *range(10, 14), 20, 21])) == set(worker.processed)
-    assert 1 == len([line for line in logs if line["event"] == "consumer_waits"])
+    assert 1 == len([line for line in logs if line["event"] == "consumer_disconnected"])
 
 
 async def test_a_redis_that_is_frozen(server: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is given up at the deadline, and read on from when it moves again."""
-    monkeypatch.setattr("gateway.store.events.consumer.ANSWER_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("gateway.store.events.consumer.REPLY_TIMEOUT_S", 0.3)
     fill(server, range(3))
     worker = Worker()
     async with consumer(server, claim_after_s=0.1) as reader:

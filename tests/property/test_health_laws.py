@@ -9,7 +9,7 @@ from gateway.edge.health import (
     NEVER_PROBED,
     HealthRecord,
     HealthThresholds,
-    ProbeResult,
+    ProbeOutcome,
     after_probe,
     condition,
 )
@@ -24,13 +24,13 @@ rules_strategy = st.builds(
     slow_start_s=st.sampled_from([0.0, 10.0, 60.0]),
 )
 outcomes = st.builds(
-    ProbeResult, st.sampled_from([0.1, 0.35, 0.9]), st.sampled_from(["", "", "no"])
+    ProbeOutcome, st.sampled_from([0.1, 0.35, 0.9]), st.sampled_from(["", "", "no"])
 )
 steps = st.lists(st.tuples(outcomes, st.floats(0, 400)), max_size=80)
 
 
 def trace(
-    rules: HealthThresholds, probes: list[tuple[ProbeResult, float]]
+    rules: HealthThresholds, probes: list[tuple[ProbeOutcome, float]]
 ) -> list[tuple[HealthRecord, float]]:
     """The health after each probe, and when that ended."""
     health, now_s, found = NEVER_PROBED, 1000.0, []
@@ -43,7 +43,7 @@ def trace(
 
 @given(rules_strategy, steps)
 def test_an_edge_changes_its_state_for_a_reason(
-    rules: HealthThresholds, probes: list[tuple[ProbeResult, float]]
+    rules: HealthThresholds, probes: list[tuple[ProbeOutcome, float]]
 ) -> None:
     """It goes down with the ``fall``-th failure in a row, exactly; it comes back from down only
     after ``rise`` good probes in a row at least; it takes viewers unless it is down."""
@@ -61,7 +61,7 @@ def test_an_edge_changes_its_state_for_a_reason(
 
 @given(rules_strategy, steps, st.lists(st.floats(0, 200), max_size=10))
 def test_a_share_only_grows_with_time(
-    rules: HealthThresholds, probes: list[tuple[ProbeResult, float]], pauses: list[float]
+    rules: HealthThresholds, probes: list[tuple[ProbeOutcome, float]], pauses: list[float]
 ) -> None:
     """While no probe says otherwise, an edge takes no fewer viewers later than now."""
     found = trace(rules, probes) or [(NEVER_PROBED, 1000.0)]

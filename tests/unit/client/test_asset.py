@@ -1,4 +1,4 @@
-"""Asset ids, as the contract writes them."""
+"""Asset ids, as docs/http.md describes them."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from gateway.client.asset import AssetError, asset_id
     ["demo", "a", "shows/one/e01", "A-Z_a.z~09", ".hidden", "...", "a..b/c", "x" * 512],
 )
 def test_an_asset_id_comes_back_as_it_is(text: str) -> None:
-    """What the contract allows is returned unchanged."""
+    """What docs/http.md allows is returned unchanged."""
     assert text == asset_id(text)
 
 

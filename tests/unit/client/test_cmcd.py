@@ -1,4 +1,4 @@
-"""CMCD as players write it: rules D1 to D3."""
+"""CMCD as players write it, in versions 1 and 2 (rules D1 and D2)."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ V2 = (
 
 
 def test_version_1_in_full() -> None:
-    """Every field of a version 1 request, D1."""
+    """Every field of a version 1 request (D1)."""
     expected = {
         "version": 1,
         "sid": "6e2fb550",
@@ -44,7 +44,7 @@ def test_version_1_in_full() -> None:
 
 
 def test_version_2_in_full() -> None:
-    """Inner lists with object types: the figure for video counts, D2.1."""
+    """Inner lists with object types: the figure for video counts (D2.1)."""
     expected = {
         "version": 2,
         "sid": "6e2fb550",
@@ -243,7 +243,7 @@ def test_versions(text: str, version: int | None) -> None:
     ],
 )
 def test_the_json_form(text: str, raw: dict[str, Value]) -> None:
-    """The object form of version 1 is read by the same rules (D1.1c)."""
+    """The object form of version 1 is read by the same rules (D1.1)."""
     assert raw == parse_query(text).raw
 
 

@@ -1,4 +1,4 @@
-"""The contract's query parameters."""
+"""The query parameters of docs/http.md."""
 
 import math
 from typing import Any

@@ -64,7 +64,7 @@ STALE = remembered(3000, age_s=FRESH_S + 1)
 def test_each_source_speaks_its_own_unit(
     given: dict[str, Any], speed: tuple[float, str, float] | None, codes: list[str] | None
 ) -> None:
-    """Every source alone: its value in kbit/s, its name, its age; F2 and D3.3."""
+    """Every source alone: its value in kbit/s, its name, its age (F2, D3.3)."""
     chosen, reasons = choose_throughput(**(NOTHING | given))
     assert (Throughput(*speed) if speed else None) == chosen  # type: ignore[arg-type]
     assert (codes or ["speed-session"]) == [reason.code for reason in reasons]

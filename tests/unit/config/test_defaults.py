@@ -1,4 +1,4 @@
-"""What ships: the contract's truth table, ladder and edges; and the texts that explain it."""
+"""What ships: the truth table of the README, ladder and edges; and the texts that explain it."""
 
 import itertools
 import re
@@ -38,7 +38,7 @@ TRUTH = [
 def test_the_truth_table(
     devices: list[str], countries: list[str | None], speed: int | None, expected: str
 ) -> None:
-    """Every cell of the contract's table, just below and just above each of its bounds."""
+    """Every cell of the README's table, just below and just above each of its bounds."""
     policy = load(None, {}).policy
     for device, country in itertools.product(devices, countries):
         subject = Subject("a", device, country=country, speed_kbps=speed)
@@ -46,7 +46,7 @@ def test_the_truth_table(
 
 
 def test_the_caps_of_the_shipped_profiles() -> None:
-    """kbit/s and height, as the contract has them; nothing else is limited."""
+    """kbit/s and height, as the README has them; nothing else is limited."""
     profiles = load(None, {}).policy.profiles
     assert {name: (each.max_bitrate_kbps, each.max_height) for name, each in profiles.items()} == {
         "mobile_2g": (200, 240),
@@ -66,7 +66,7 @@ def test_the_caps_of_the_shipped_profiles() -> None:
 
 
 def test_the_shipped_ladder() -> None:
-    """Heights, kbit/s and names of the contract."""
+    """Heights, kbit/s and names of the shipped ladder."""
     ladder = load(None, {}).settings.ladder
     assert [(rung.name, rung.height, rung.bandwidth_kbps) for rung in ladder.rungs] == [
         ("240p", 240, 200),

@@ -8,7 +8,7 @@ from gateway.edge.health import (
     NEVER_PROBED,
     HealthRecord,
     HealthThresholds,
-    ProbeResult,
+    ProbeOutcome,
     after_probe,
     condition,
     is_default,
@@ -17,10 +17,10 @@ from gateway.edge.health import (
 
 RULES = HealthThresholds(fall=2, rise=3, slow_s=0.4, slow_start_s=20)
 OUTCOMES = {
-    ".": ProbeResult(0.1),
-    "m": ProbeResult(0.36),  # neither slow nor quick
-    "s": ProbeResult(0.41),
-    "x": ProbeResult(0.0, "connection refused"),
+    ".": ProbeOutcome(0.1),
+    "m": ProbeOutcome(0.36),  # neither slow nor quick
+    "s": ProbeOutcome(0.41),
+    "x": ProbeOutcome(0.0, "connection refused"),
 }
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from gateway.ladder.fit import NothingToPlayError, fit
-from gateway.ladder.hls import rungs_of
 from gateway.ladder.rung import Constraints
+from gateway.play.hls.ladder import rungs_of
 from manifests.codecs import CodecFamily, VideoRange
 from tests.unit.ladder.sources import AAC, AVC, HEVC, playlist, uris, variant
 

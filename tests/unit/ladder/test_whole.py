@@ -3,8 +3,8 @@
 import pytest
 
 from gateway.ladder.fit import fit
-from gateway.ladder.hls import rungs_of
 from gateway.ladder.rung import Constraints
+from gateway.play.hls.ladder import rungs_of
 from manifests.codecs import CodecFamily, VideoRange
 from tests.unit.ladder.sources import AVC, HEVC, fitted, playlist, uris, variant
 
@@ -285,7 +285,7 @@ def test_the_first_pathway_stays_declared(home: str, limits: Constraints, expect
     ],
 )
 def test_the_first_pathway_and_codecs(limits: Constraints, expected: str) -> None:
-    """A guess about the device gives way to C1.1, the codecs of the request do not."""
+    """A guess about the device gives way to rule C1.1, the codecs of the request do not."""
     entries = [
         on("A", "a", 400, "640x360"),
         variant("b", 900, "640x360", HEVC, 'PATHWAY-ID="B"'),

@@ -7,17 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.source.origin.freshness import (
+    CopyState,
     Lifetime,
-    State,
     directives,
     http_date,
     lifetime_of,
     retry_after,
 )
-from gateway.source.origin.terms import Freshness
+from gateway.source.origin.origin_config import FreshnessBounds
 
 NOW = 1_800_000_000.0
-BOUNDS = Freshness(
+BOUNDS = FreshnessBounds(
     default_fresh_s=10,
     min_fresh_s=1,
     max_fresh_s=3600,
@@ -101,15 +101,15 @@ def test_the_way_here_counts() -> None:
 
 
 STATES = [
-    (-100, State.FRESH), (0, State.FRESH), (9, State.FRESH),
-    (10, State.STALE), (39, State.STALE),
-    (40, State.LAST_RESORT), (509, State.LAST_RESORT),
-    (510, State.EXPIRED),
+    (-100, CopyState.FRESH), (0, CopyState.FRESH), (9, CopyState.FRESH),
+    (10, CopyState.STALE), (39, CopyState.STALE),
+    (40, CopyState.LAST_RESORT), (509, CopyState.LAST_RESORT),
+    (510, CopyState.EXPIRED),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("after_s", "expected"), STATES)
-def test_what_a_copy_may_be_used_for(after_s: float, expected: State) -> None:
+def test_what_a_copy_may_be_used_for(after_s: float, expected: CopyState) -> None:
     """Fresh for 10 s, then 30 s while revalidating, then until 500 s after it became stale."""
     life = Lifetime(NOW, 3, 10, 30, 500)
     assert expected is life.state(NOW + after_s)

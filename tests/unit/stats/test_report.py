@@ -35,7 +35,7 @@ def test_unknown_figures_and_trouble_are_said() -> None:
     """A shared group cannot say what was lost; a Redis that is gone is named."""
     text = replace(REPORT, lost=None, lag=None, trouble="lost").to_text()
     assert "lost ?, waiting ?," in text
-    assert "\nthe store cannot be asked right now: lost\n" in text
+    assert "\nthe store cannot be reached now: lost\n" in text
 
 
 def test_the_top_ten_and_the_rest() -> None:

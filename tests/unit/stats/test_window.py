@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.commands.stats.window import DIMENSIONS, Gaps, Share, Window
+from gateway.commands.stats.window import DIMENSIONS, MissedEvents, Share, Window
 from tests.unit.store.test_event import EVENT
 
 
@@ -51,7 +51,7 @@ GAPS = [
 @pytest.mark.parametrize(("name", "ids", "new", "lost"), GAPS)
 def test_gaps(name: str, ids: Iterable[str], new: int, lost: int) -> None:
     """Numbers that a writer left out are events that were lost; those that come again are not."""
-    gaps = Gaps()
+    gaps = MissedEvents()
     assert new == sum(gaps.is_new(each.encode()) for each in ids)
     assert lost == gaps.lost
 
@@ -60,12 +60,12 @@ def test_gaps(name: str, ids: Iterable[str], new: int, lost: int) -> None:
 def test_an_id_that_is_none(text: bytes) -> None:
     """It is an error, which makes the entry a dead letter."""
     with pytest.raises(ValueError, match="invalid literal"):
-        Gaps().is_new(text)
+        MissedEvents().is_new(text)
 
 
 def test_writers_of_long_ago_are_forgotten() -> None:
     """Workers come and go for years."""
-    gaps = Gaps()
+    gaps = MissedEvents()
     for writer in range(10_001):
         gaps.is_new(b"%d-1" % writer)
     assert gaps.is_new(b"0-1")

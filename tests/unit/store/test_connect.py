@@ -2,9 +2,10 @@
 
 import pytest
 
-from gateway.store import StoreError, StoreUnavailable, Trouble, connect
 from gateway.store.connection.address import connections, shown_url
+from gateway.store.connection.connect import connect
 from gateway.store.connection.memory import MemoryStore
+from gateway.store.connection.protocol import StoreError, StoreUnavailable, Trouble
 from gateway.store.connection.redis import RedisStore
 
 SECRET = "hunter2"

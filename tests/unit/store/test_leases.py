@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.client.session import asset_name
+from gateway.edge.capacity import Leased
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import EdgeCondition, Fleet
 from gateway.store.connection.connect import connect
@@ -17,7 +18,7 @@ from gateway.store.connection.memory import MemoryStore
 from gateway.store.connection.protocol import Store
 from gateway.store.coordination import leases as module
 from gateway.store.coordination.lease_scripts import RESTORE
-from gateway.store.coordination.leases import Leased, Leases
+from gateway.store.coordination.leases import Leases
 from tests.unit.store.servers import Valkey, until, valkey
 
 SMALL = Edge("small", "https://small.example/", capacity_kbps=10_000)

@@ -116,32 +116,3 @@ async def test_a_partial_record_is_never_trusted(server: Valkey) -> None:
     sessions = Sessions(connect(server.url, timeout_ms=50), 60)
     sessions.put("s", SessionRecord(whole=False))
     assert sessions.fresh("s") is None
-
-
-async def test_measurements_are_written_together(server: Valkey) -> None:
-    """Known here at once, in the store when the oldest has waited long enough; a place that is
-    written in between takes them along; a stop writes all."""
-    now = 100.0
-    store = connect(server.url, timeout_ms=500)
-    await store.start()
-    sessions = Sessions(store, 60, trust_s=5, clock=lambda: now)
-    measured = RECORD.measured(RECORD.estimate.updated(3000, 1_700_000_000))
-    for name in "ab":
-        sessions.put_soon(name, RECORD)
-        sessions.put_soon(name, measured)
-    assert measured == sessions.fresh("a")
-    sessions.put("b", RECORD)
-    sessions._look()
-    await store.flush()
-    others = Sessions(store, 60, trust_s=0)
-    assert [SessionRecord(), RECORD] == [(await others.get(name))[0] for name in "ab"]
-    now = 105.1
-    sessions._look()
-    await store.flush()
-    assert [measured, RECORD] == [(await others.get(name))[0] for name in "ab"]
-    sessions.put_soon("b", measured)
-    sessions.flush()
-    await store.flush()
-    assert measured == (await others.get("b"))[0]
-    assert sessions._later == {}
-    await store.close()

@@ -1,4 +1,4 @@
-"""On which terms are origins asked? What the config says of them, as this package needs it."""
+"""What the config says about origins, in the units that this package uses."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class OriginServer:
-    """One origin. ``url`` ends with a slash; ``asset_prefix`` is empty for every asset."""
+    """One origin. ``url`` ends with a slash; an empty ``asset_prefix`` matches every asset."""
 
     url: str
     asset_prefix: str = ""
@@ -16,8 +16,8 @@ class OriginServer:
 
 
 @dataclass(frozen=True, slots=True)
-class Freshness:
-    """Bounds on what origins say of freshness, in seconds; ``docs/origins.md`` says how they
+class FreshnessBounds:
+    """Bounds on the freshness that origins declare, in seconds; ``docs/origins.md`` says how they
     apply."""
 
     default_fresh_s: float = 10
@@ -30,8 +30,8 @@ class Freshness:
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
-    """How one request to an origin is made, and when it is given up."""
+class RequestLimits:
+    """Limits and options of one request to an origin."""
 
     connect_timeout_s: float = 1.0
     read_timeout_s: float = 4.0
@@ -45,14 +45,14 @@ class Asking:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """All of it. ``total_timeout_s`` bounds everything that one player waits for;
-    ``patience_s`` is what a player waits while a stale copy could be served."""
+class OriginConfig:
+    """Everything about origins. ``total_timeout_s`` bounds a player's wait; ``patience_s`` bounds
+    it while a stale copy could be served."""
 
     origins: tuple[OriginServer, ...]
     template: str
-    asking: Asking = Asking()
-    freshness: Freshness = Freshness()
+    request: RequestLimits = RequestLimits()
+    freshness: FreshnessBounds = FreshnessBounds()
     total_timeout_s: float = 8.0
     patience_s: float = 0.3
     retries: int = 2

@@ -1,9 +1,9 @@
-"""When is which edge probed? Each in a task of its own, so that a slow one holds up no other.
+"""When is which edge probed? Each edge has a task of its own, so that a slow one delays no other.
 
-Starts are spread, intervals jittered, and the number of probes a second and at one time is bounded:
-with many edges the interval grows. A probe that failed, or that is not answered soon, is followed
-at once by the next one, beside it, until there are ``fall`` of them: an edge that hangs is found
-out in little more than one timeout, however patient that is with edges far away.
+Start times are spread, intervals are jittered, and probes per second and in parallel are bounded:
+with many edges the interval grows. When a probe fails or does not respond soon, further probes
+start beside it, up to ``fall`` of them: an edge that hangs is detected in little more than one
+timeout, however long that is for distant edges.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from random import SystemRandom
 
 import structlog
 
-from gateway.background.probe import Bounds, Probed, Prober, Seen, Target
+from gateway.background.probe import ProbeLimits, Prober, ProbeResult, ProbeTarget, SeenPlaylist
 from gateway.config.health_settings import HealthSettings
 from gateway.edge.health import NEVER_PROBED, HealthRecord, HealthThresholds, after_probe
 from gateway.edge.live import LivePosition
@@ -26,24 +26,24 @@ CONCURRENCY = 256
 RECHECK_S = 0.25
 JITTER = 0.1
 KEPT_CONNECTIONS = 256
-"""With more edges than this, connections are closed after each probe."""
+"""With more edges than this, probes close their connections."""
 
 log = structlog.get_logger()
 _random = SystemRandom()
 
 
 @dataclass(slots=True)
-class Watched:
-    """An edge that is probed, and what is known of it. ``seen`` is its last playlist, or how far
-    that had come when another worker read it."""
+class WatchedEdge:
+    """An edge that is probed, and its health. ``seen`` is its last playlist, or only the live head
+    that another worker read."""
 
-    target: Target
+    target: ProbeTarget
     health: HealthRecord = NEVER_PROBED
-    seen: Seen | LivePosition | None = None
+    seen: SeenPlaylist | LivePosition | None = None
 
 
 def rules_of(settings: HealthSettings) -> HealthThresholds:
-    """The thresholds that a config sets."""
+    """The thresholds of a config."""
     return HealthThresholds(
         fall=settings.fall,
         rise=settings.rise,
@@ -52,25 +52,25 @@ def rules_of(settings: HealthSettings) -> HealthThresholds:
     )
 
 
-class Probing:
-    """Probes edges from :meth:`start` to :meth:`stop`, and writes what it finds into them."""
+class ProbeScheduler:
+    """Probes edges from :meth:`start` to :meth:`stop`, and updates their health."""
 
     def __init__(self, settings: HealthSettings, changed: Callable[[], None]) -> None:
-        """``changed`` is called when an edge has entered another state."""
+        """``changed`` is called when an edge enters another state."""
         self.settings = settings
         self._changed = changed
         self._prober: Prober | None = None
         self._limit = asyncio.Semaphore(CONCURRENCY)
-        self._tasks: dict[str, tuple[Watched, asyncio.Task[None]]] = {}
+        self._tasks: dict[str, tuple[WatchedEdge, asyncio.Task[None]]] = {}
 
     @property
     def running(self) -> bool:
-        """Whether it probes now."""
+        """Whether probes are running."""
         return self._prober is not None
 
-    def start(self, edges: Mapping[str, Watched]) -> None:
-        """Probe these edges and no others; those that are probed already are not disturbed. Called
-        again and again, it also begins anew where probing ended by a fault of ours."""
+    def start(self, edges: Mapping[str, WatchedEdge]) -> None:
+        """Probe exactly these edges; probes of edges that stay are not disturbed. Calling it again
+        also restarts tasks that ended by a bug."""
         if self._prober is None:
             self._prober = Prober(CONCURRENCY)
         for edge_id, (watched, task) in list(self._tasks.items()):
@@ -85,7 +85,7 @@ class Probing:
                 self._tasks[edge_id] = watched, task
 
     async def stop(self) -> None:
-        """Probe no more."""
+        """Stop all probes."""
         tasks = [task for _, task in self._tasks.values()]
         self._tasks.clear()
         for task in tasks:
@@ -95,7 +95,7 @@ class Probing:
         if prober is not None:
             await prober.close()
 
-    async def _watch(self, edge_id: str, watched: Watched, prober: Prober) -> None:
+    async def _watch(self, edge_id: str, watched: WatchedEdge, prober: Prober) -> None:
         await asyncio.sleep(_random.uniform(0, self._interval_s()))
         while True:
             await self._ask(edge_id, watched, prober)
@@ -104,8 +104,9 @@ class Probing:
     def _interval_s(self) -> float:
         return max(self.settings.interval_ms / 1000, len(self._tasks) / MAX_PER_S)
 
-    async def _ask(self, edge_id: str, watched: Watched, prober: Prober) -> None:
-        """Probe, and while there is no good answer, again and again before the edge is down."""
+    async def _ask(self, edge_id: str, watched: WatchedEdge, prober: Prober) -> None:
+        """Probe; while there is no good response, start further probes until the edge counts as
+        down."""
         loop = asyncio.get_running_loop()
         attempts = 1 if watched.health.state == "down" else self.settings.fall
         async with asyncio.TaskGroup() as probes:
@@ -119,16 +120,16 @@ class Probing:
                     return
                 await asyncio.sleep(max(0.0, started + RECHECK_S - loop.time()))
 
-    async def _probe(self, edge_id: str, watched: Watched, prober: Prober) -> Probed:
+    async def _probe(self, edge_id: str, watched: WatchedEdge, prober: Prober) -> ProbeResult:
         settings = self.settings
-        bounds = Bounds(
+        bounds = ProbeLimits(
             settings.timeout_ms / 1000,
             settings.live_stale_factor,
             keep=len(self._tasks) <= KEPT_CONNECTIONS,
         )
         async with self._limit:
             found = await prober.probe(watched.target, watched.seen, bounds, time.time())
-        metrics.PROBES.labels(edge_id, found.result).inc()
+        metrics.PROBES.labels(edge_id, found.kind).inc()
         metrics.PROBE_SECONDS.labels(edge_id).observe(found.outcome.latency_s)
         before = watched.health
         watched.health = after_probe(before, found.outcome, rules_of(settings), time.time())
@@ -140,6 +141,6 @@ class Probing:
 
 
 def _ended(edge_id: str, task: asyncio.Task[None]) -> None:
-    """Probing an edge ends only when it is told to."""
+    """Log a probing task that ended by itself."""
     if not task.cancelled() and task.exception() is not None:
         log.error("probing_failed", edge=edge_id, exc_info=task.exception())

@@ -1,12 +1,12 @@
-"""Which workers have done what a message asked for? They sign under the message's token."""
+"""Which workers have done what a message asked for? They acknowledge its token in Redis."""
 
 from gateway.store.connection.keys import ACKNOWLEDGED
 from gateway.store.connection.protocol import Commands, Script, StoreUnavailable
 
 KEPT_S = 60
-"""How long signatures are kept."""
+"""Seconds that acknowledgements are kept."""
 
-SIGN = Script(
+ACKNOWLEDGE = Script(
     "acks_sign",
     b"""
 redis.call('SADD', KEYS[1], ARGV[1])
@@ -16,15 +16,16 @@ return redis.call('EXPIRE', KEYS[1], ARGV[2])
 
 
 async def acknowledge(commands: Commands, token: str, worker: str) -> None:
-    """Sign as ``worker``, a worker's id. Never raises: one that cannot sign counts as silent."""
+    """Acknowledge ``token`` as ``worker``, a worker's id. Never raises; a worker that fails to
+    write counts as one that did not acknowledge."""
     try:
-        await commands.run(SIGN, (_key(token),), (worker.encode(), b"%d" % KEPT_S))
+        await commands.run(ACKNOWLEDGE, (_key(token),), (worker.encode(), b"%d" % KEPT_S))
     except StoreUnavailable:
         return
 
 
 async def acknowledged(commands: Commands, token: str) -> frozenset[str]:
-    """The ids of all workers who have signed. Raises StoreUnavailable."""
+    """The ids of all workers that have acknowledged ``token``. Raises StoreUnavailable."""
     reply = await commands.ask("acks_read", b"SMEMBERS", _key(token))
     members = reply if isinstance(reply, list) else []
     return frozenset(
