@@ -41,7 +41,7 @@ class DnsEdges:
         self._asking: dict[DnsQuestion, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
         self._answered = asyncio.Event()
-        self._tell()
+        self._report()
 
     def use(self, templates: Sequence[EdgeTemplate], settings: DnsSettings) -> None:
         """Use another config. Known answers stay."""
@@ -50,7 +50,7 @@ class DnsEdges:
                 task.cancel()
             self._asking.clear()
         self._templates, self._settings = tuple(templates), settings
-        self._tell()
+        self._report()
         self._changed.set()
 
     async def run(self) -> None:
@@ -90,13 +90,13 @@ class DnsEdges:
 
     async def _follow(self, question: DnsQuestion) -> None:
         failures = 0
-        told: DnsOutcome | None = None
+        logged: DnsOutcome | None = None
         while True:
             found, outcome, detail = await self._ask(question)
-            if outcome != told:
-                _tell_outcome(question, outcome, detail, had=told)
-                told = outcome
-            self._hear(question, found)
+            if outcome != logged:
+                _log_outcome(question, outcome, detail, previous=logged)
+                logged = outcome
+            self._update(question, found)
             failures = 0 if outcome == "ok" else failures + 1
             await asyncio.sleep(self._pause_s(found, failures))
 
@@ -118,14 +118,14 @@ class DnsEdges:
         metrics.DNS_REFRESHES.labels(outcome).inc()
         return found, outcome, detail
 
-    def _hear(self, question: DnsQuestion, found: "Resolution | None") -> None:
+    def _update(self, question: DnsQuestion, found: "Resolution | None") -> None:
         known = self._known.get(question, KnownRecords())
         if found is not None:
             now_s = asyncio.get_running_loop().time()
             known = after_answer(known, found.records, now_s, self._settings.keep_empty_s)
         self._known[question] = known
         self._answered.set()
-        self._tell()
+        self._report()
 
     def _pause_s(self, found: "Resolution | None", failures: int) -> float:
         """Seconds until the records expire; after failures, a growing pause."""
@@ -138,7 +138,7 @@ class DnsEdges:
             pause_s = min(max(found.ttl_s if found is not None else 0.0, least_s), most_s)
         return pause_s * _random.uniform(1.0, 1.0 + JITTER)
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         edges = [
             edge
             for template in self._templates
@@ -147,8 +147,8 @@ class DnsEdges:
         self._keeper.found("dns", edges)
 
 
-def _tell_outcome(
-    question: DnsQuestion, outcome: "DnsOutcome", detail: str, had: "DnsOutcome | None"
+def _log_outcome(
+    question: DnsQuestion, outcome: "DnsOutcome", detail: str, previous: "DnsOutcome | None"
 ) -> None:
     """Log a failure that is new, and its end."""
     if outcome != "ok":
@@ -159,5 +159,5 @@ def _tell_outcome(
             outcome=outcome,
             detail=detail[:200],
         )
-    elif had is not None:
+    elif previous is not None:
         log.info("dns_recovered", name=question.name, type=question.type)

@@ -93,11 +93,11 @@ def _resolver(resolvers: Sequence[tuple[str, int]], timeout_s: float) -> Resolve
 def _found(answer: DnsAnswer) -> Resolution:
     """Raises ResolutionError when there are records but none is usable."""
     given = [_record(data) for data in (answer.rrset or ())]
-    told = [record for record in given if record is not None]
-    usable = tuple(record for record in told if is_usable(record))
-    unusable = len(told) - len(usable)
+    records = [record for record in given if record is not None]
+    usable = tuple(record for record in records if is_usable(record))
+    unusable = len(records) - len(usable)
     if unusable and not usable:
-        raise ResolutionError("garbage", f"no usable record: {_shown(told)}")
+        raise ResolutionError("garbage", f"no usable record: {_shown(records)}")
     return Resolution(usable, unusable, float(answer.chaining_result.minimum_ttl))
 
 

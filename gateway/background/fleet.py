@@ -28,7 +28,7 @@ class FleetKeeper:
         self._judges: dict[str, Mapping[str, EdgeCondition]] = {}
         self._listeners: list[Callable[[Fleet], None]] = []
         self._none_found = not configured
-        self._told: set[tuple[str, str]] = set()
+        self._logged: set[tuple[str, str]] = set()
         self._count("config")
         self.fleet = self._assembled(None)
 
@@ -91,23 +91,23 @@ class FleetKeeper:
         taken: set[str] = set()
         for other, edges in self._finders.items():
             for edge in edges:
-                if edge.id in taken and (other, edge.id) not in self._told:
-                    self._told.add((other, edge.id))
+                if edge.id in taken and (other, edge.id) not in self._logged:
+                    self._logged.add((other, edge.id))
                     log.warning("edge_id_taken", edge=edge.id, finder=other, reason="id taken")
                 taken.add(edge.id)
-        self._told &= {(name, edge.id) for name, found in self._finders.items() for edge in found}
+        self._logged &= {(name, edge.id) for name, found in self._finders.items() for edge in found}
 
     def _assemble(self) -> None:
         before, self.fleet = self.fleet, self._assembled(self.fleet)
         none_found, self._none_found = self._none_found, not any(self._finders.values())
         if self._none_found and not none_found:
             log.error("edges_none_found", kept=len(self.fleet.edges))
-        _tell(before, self.fleet)
+        _log_changes(before, self.fleet)
         for listener in self._listeners:
             listener(self.fleet)
 
 
-def _tell(before: Fleet, after: Fleet) -> None:
+def _log_changes(before: Fleet, after: Fleet) -> None:
     """Log each edge that was added, removed or changed its state, and set the metrics."""
     for edge, condition in zip(after.edges, after.conditions, strict=True):
         previous = before.condition(edge.id)
@@ -116,7 +116,7 @@ def _tell(before: Fleet, after: Fleet) -> None:
         if previous is None:
             log.info("edge_added", edge=edge.id, url=edge.url)
         else:
-            _tell_change(edge.id, previous, condition)
+            _log_change(edge.id, previous, condition)
     for edge in before.edges:
         if edge.id not in after.positions:
             log.info("edge_removed", edge=edge.id)
@@ -127,7 +127,7 @@ def _tell(before: Fleet, after: Fleet) -> None:
         metrics.EDGES_BY_STATE.labels(state).set(counts[state])
 
 
-def _tell_change(edge_id: str, before: EdgeCondition, after: EdgeCondition) -> None:
+def _log_change(edge_id: str, before: EdgeCondition, after: EdgeCondition) -> None:
     if after.state != before.state:
         write = log.info if after.state == "up" else log.warning
         write("edge_state", edge=edge_id, state=after.state, reason=after.why)

@@ -63,17 +63,17 @@ class HealthWatch:
         self._read: bytes | None = None
         self._written = b""
         self._written_at = 0.0
-        self._told: Mapping[str, str] = {}
+        self._reported: Mapping[str, str] = {}
         self._announced: Mapping[str, str] = {}
-        self._aimed: tuple[Edge, ...] = ()
-        self._aim(keeper.fleet)
-        keeper.on_change(self._aim)
+        self._watched_edges: tuple[Edge, ...] = ()
+        self._follow_fleet(keeper.fleet)
+        keeper.on_change(self._follow_fleet)
 
     def configure(self, settings: HealthSettings) -> None:
         """Use another config."""
         self._settings = self._scheduler.settings = settings
-        self._aimed = ()
-        self._aim(self._keeper.fleet)
+        self._watched_edges = ()
+        self._follow_fleet(self._keeper.fleet)
         self._news.set()
 
     async def first_look(self) -> None:
@@ -93,7 +93,7 @@ class HealthWatch:
         try:
             while True:
                 started = loop.time()
-                await self._turn()
+                await self._round()
                 look_s = LOOK_S * _random.uniform(0.8, 1.2)
                 # Thousands of edges that fail one by one must not starve this worker's players.
                 rest_s = min(max(REST_S, RESTS * (loop.time() - started)), look_s)
@@ -107,14 +107,14 @@ class HealthWatch:
             await self._scheduler.stop()
             await self._release()
 
-    async def _turn(self) -> None:
+    async def _round(self) -> None:
         """One round: elect, probe or follow, report, share."""
-        await self._play(await self._elected())
+        await self._take_role(await self._elect())
         self._judge()
         if self.role == "prober":
             await self._share()
 
-    async def _elected(self) -> Role:
+    async def _elect(self) -> Role:
         """Take part in the election; returns this worker's role."""
         if not self._edges:
             await self._release()
@@ -132,7 +132,7 @@ class HealthWatch:
             self._adopt(states)
         return "prober"
 
-    async def _play(self, role: Role) -> None:
+    async def _take_role(self, role: Role) -> None:
         if role in {"prober", "alone"}:
             self._scheduler.start(self._edges)
         elif self._scheduler.running:
@@ -144,11 +144,11 @@ class HealthWatch:
         metrics.IS_PROBER.set(role in {"prober", "alone"})
         log.info("health_role", role=role, edges=len(self._edges))
 
-    def _aim(self, fleet: Fleet) -> None:
+    def _follow_fleet(self, fleet: Fleet) -> None:
         """Watch the edges of this fleet; the health of edges that stay is kept."""
-        if fleet.edges == self._aimed:
+        if fleet.edges == self._watched_edges:
             return
-        self._aimed = fleet.edges
+        self._watched_edges = fleet.edges
         found: dict[str, WatchedEdge] = {}
         for edge in fleet.edges:
             target = target_of(edge, self._settings.path)
@@ -190,11 +190,11 @@ class HealthWatch:
             for edge_id, watched in self._edges.items()
         }
         states = {edge_id: one.state for edge_id, one in conditions.items()}
-        if states != self._told:
-            for edge_id in self._told.keys() | states.keys():
+        if states != self._reported:
+            for edge_id in self._reported.keys() | states.keys():
                 value = _STATE_VALUES[states.get(edge_id, "up")]
                 metrics.EDGE_STATE.labels(edge_id).set(value)
-            self._told = states
+            self._reported = states
         self._keeper.judged("health", {name: one for name, one in conditions.items() if one != UP})
 
     async def _share(self) -> None:
@@ -212,8 +212,8 @@ class HealthWatch:
         if not accepted:
             return
         self._written, self._written_at, self._read = value, now, value
-        if self._told != self._announced and self._bus is not None:
-            self._announced = self._told
+        if self._reported != self._announced and self._bus is not None:
+            self._announced = self._reported
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(DEADLINE_S):
                     await self._bus.publish("edges", b"health")

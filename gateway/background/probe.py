@@ -135,7 +135,7 @@ class Prober:
                 return ProbeResult(ProbeOutcome(latency_s), "ok")
             return await _judge(data, seen, bounds, now_s, latency_s)
         except TimeoutError:
-            why = f"no answer in {bounds.timeout_s * 1000:.0f} ms"
+            why = f"no response in {bounds.timeout_s * 1000:.0f} ms"
             return ProbeResult(ProbeOutcome(loop.time() - started, why), "timeout")
         except ProbeError as error:
             return ProbeResult(ProbeOutcome(loop.time() - started, error.why), error.kind)
@@ -173,9 +173,13 @@ async def _judge(
             playlist = await _read_playlist(data)
         except ManifestError as error:
             return ProbeResult(
-                ProbeOutcome(latency_s, f"no media playlist: {error.clause}"), "not-media"
+                ProbeOutcome(latency_s, f"no media playlist: {error.clause}: {error.problem}"),
+                "not-media",
             )
-    head = live_position(previous, playlist, now_s)
+    head = None
+    if not playlist.ended:
+        first = playlist.media_sequence
+        head = live_position(previous, first, first + playlist.segments - 1, now_s)
     stuck = staleness(head, playlist.target_duration_s, bounds.stale_factor, now_s)
     kind: ResultKind = "stale" if stuck else "ok"
     return ProbeResult(ProbeOutcome(latency_s, stuck), kind, SeenPlaylist(data, playlist, head))
@@ -219,7 +223,7 @@ def _explain(error: Exception) -> tuple[ResultKind, str]:
 
     match error:
         case aiohttp.ClientConnectorDNSError():
-            return "dns", "its name is not known"
+            return "dns", "the name does not resolve"
         case aiohttp.ClientSSLError() | ssl.SSLError():
             return "tls", "TLS failed"
         case aiohttp.ClientConnectorError() if isinstance(error.os_error, ConnectionRefusedError):
@@ -227,4 +231,4 @@ def _explain(error: Exception) -> tuple[ResultKind, str]:
         case aiohttp.ClientConnectorError():
             return "refused", f"cannot connect: {error.os_error.strerror or 'no reason given'}"
         case _:
-            return "broken", f"broken answer: {type(error).__name__}"
+            return "broken", f"broken response: {type(error).__name__}"

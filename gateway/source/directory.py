@@ -70,7 +70,7 @@ class DirectorySource:
         except (OSError, RuntimeError):  # RuntimeError: a loop of symbolic links
             raise NoSuchAssetError(f"{path}: no such file") from None
         if not file.is_relative_to(root):
-            raise NoSuchAssetError(f"{path}: leads out of the source's root")
+            raise NoSuchAssetError(f"{path}: lies outside the source's root")
         if not file.is_file():  # a folder, or a pipe that would never end
             raise NoSuchAssetError(f"{path}: not a file")
         try:
@@ -117,16 +117,16 @@ class DirectorySource:
         Any change forgets everything: a manifest may be reached over links and renamed folders, and
         reading one again takes less than a millisecond.
         """
-        told: str | None = None
+        logged: str | None = None
         while True:
             try:
                 await self._watch_this_root()
             except FileNotFoundError:  # not there yet, or being replaced
                 pass
             except (OSError, RuntimeError) as error:  # RuntimeError: watchfiles' own
-                if str(error) != told:
-                    told = str(error)
-                    log.error("source_not_watched", reason=told)  # noqa: TRY400
+                if str(error) != logged:
+                    logged = str(error)
+                    log.error("source_not_watched", reason=logged)  # noqa: TRY400
             self._forget()
             await asyncio.sleep(LOOK_AGAIN_S)
 

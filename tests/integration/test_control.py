@@ -1,4 +1,4 @@
-"""Two gateways of two workers each on one Redis: what is told to one is done by all."""
+"""Two gateways of two workers each on one Redis: what one worker announces, all carry out."""
 
 import asyncio
 import contextlib
@@ -39,8 +39,8 @@ WITHIN_S = 1.0
 
 
 def config(height: int) -> str:
-    """A config that can be told from others. Only its policy: what differs between hosts comes
-    from the environment."""
+    """A config that differs from others in its policy only: what differs between hosts comes from
+    the environment."""
     return f"[profiles.wifi]\nmax_height = {height}\n"
 
 
@@ -62,7 +62,7 @@ class Hosts:
         return sum(len(gateway.lines(event)) for gateway in self.gateways)
 
     def wait_for(self, event: str, count: int) -> None:
-        """Wait until it was logged so often."""
+        """Wait until an event was logged this often."""
         until(lambda: self.count(event) == count)
 
     def purge(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -109,7 +109,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
 
 
 def test_a_purge_reaches_every_worker(hosts: Hosts) -> None:
-    """An asset and a prefix: all four workers say so, within the promised time."""
+    """An asset and a prefix: all four workers acknowledge within the promised time."""
     for number, words in enumerate((["film"], ["--prefix", "fi"]), 1):
         done = hosts.purge(*words)
         print(done.stdout)
@@ -124,7 +124,7 @@ def test_a_purge_reaches_every_worker(hosts: Hosts) -> None:
 
 
 def test_a_purge_names_who_did_not_answer(hosts: Hosts) -> None:
-    """A worker that is stopped is named; the purge reaches it when it goes on."""
+    """A stopped worker is named; it purges when it resumes."""
     before = hosts.count("purged")
     (stopped, _) = children(hosts.gateways[0].process.pid)
     os.kill(stopped, signal.SIGSTOP)  # not for long: its parent replaces it after 5 s
@@ -139,8 +139,8 @@ def test_a_purge_names_who_did_not_answer(hosts: Hosts) -> None:
 
 
 def test_a_reload_here_is_looked_for_there(hosts: Hosts) -> None:
-    """The second host's folder tells it nothing of the change, and its next look at the file is
-    seconds away; it is told over Redis."""
+    """The second host gets no event for its folder, and its next check of the file is seconds away;
+    a message over Redis makes it look."""
     took = []
     for height in (360, 540):
         reloads = hosts.count("config_reloaded")
@@ -174,7 +174,7 @@ def test_hosts_with_different_files_leave_each_other_alone(hosts: Hosts) -> None
 
 
 def acknowledged_by(hosts: Hosts) -> int:
-    """How many workers have carried out a purge; 0 while none has told the new Redis of itself."""
+    """The number of workers that have purged; 0 until one has registered with the new Redis."""
     try:
         return hosts.purge_from_here().acknowledged
     except PurgeError:
@@ -182,8 +182,8 @@ def acknowledged_by(hosts: Hosts) -> int:
 
 
 def test_without_redis(hosts: Hosts) -> None:
-    """A saved config is still in force at once; the purge says what is wrong; afterwards all is
-    as before, without a restart, and the reload that nobody could be told of is told."""
+    """A saved config still takes effect at once, and a purge reports the failure. Afterwards all
+    works as before, without a restart, and the reload that could not be announced is announced."""
     path = hosts.configs[1]
     published = 'gateway_bus_published_total{outcome="accepted",topic="policy"}'
     told = metric(hosts.gateways[1].url, published)
@@ -222,7 +222,7 @@ async def test_a_purge_that_nobody_takes(tmp_path: Path) -> None:
         with pytest.raises(PurgeError, match="no worker is alive"):
             await purge_everywhere(loaded, purge_of("film", None))
         server.command("REPLICAOF", "127.0.0.1", "1")
-        with pytest.raises(PurgeError, match="did not take the purge"):
+        with pytest.raises(PurgeError, match="did not accept the purge"):
             await purge_everywhere(loaded, purge_of("film", None))
 
 
@@ -268,8 +268,8 @@ async def test_a_directory_reads_again_what_was_purged(tmp_path: Path) -> None:
 
 
 async def test_what_a_worker_does_when_told(tmp_path: Path) -> None:
-    """A purge forgets what it names. Nonsense does nothing. A gap has the file looked at, and the
-    source doubted unless the log proves that no purge was missed."""
+    """A purge forgets what it names. Garbage does nothing. After a gap the file is checked, and the
+    source revalidates unless the log proves that no purge was missed."""
     for name in ("one", "two"):
         (tmp_path / f"{name}.m3u8").write_bytes(MASTER)
     source = DirectorySource(tmp_path, "{asset}.m3u8", 10_000, read_hls)
@@ -301,7 +301,7 @@ async def test_what_a_worker_does_when_told(tmp_path: Path) -> None:
 
         assert await bus.publish("policy", encode(PolicyReloaded("v2")))
         await wait_until(lambda: len(looks) == 2)
-        control.reloaded("v3")  # it hears itself
+        control.reloaded("v3")  # it receives its own message
         await wait_until(lambda: len(looks) == 3)
 
         server.freeze()

@@ -44,7 +44,7 @@ def alias(server: DnsServer) -> None:
 
 
 def only_tcp(server: DnsServer) -> None:
-    """What UDP brings is cut off."""
+    """UDP answers are truncated."""
     server.only_tcp = True
 
 
@@ -54,7 +54,7 @@ def many(server: DnsServer) -> None:
 
 
 def nothing(server: DnsServer) -> None:
-    """There is nothing to be prepared."""
+    """Nothing to prepare."""
 
 
 ANSWERS: list[tuple[str, Callable[[DnsServer], None], DnsQuestion, tuple[DnsRecord, ...]]] = [
@@ -135,7 +135,7 @@ FAILURES: list[tuple[str, dict[str, object], str]] = [
 async def test_what_is_not_found_out(
     dns: DnsServer, faults: dict[str, object], expected: str
 ) -> None:
-    """Why nothing is known, in time."""
+    """The reason of the failure, within the time limit."""
     for name, value in faults.items():
         setattr(dns, name, value)
     with pytest.raises(ResolutionError) as caught:
@@ -144,7 +144,7 @@ async def test_what_is_not_found_out(
 
 
 async def test_the_second_server_is_asked_when_the_first_is_dead(dns: DnsServer) -> None:
-    """One that nobody listens at, then a good one."""
+    """A server that is not there, then a good one."""
     servers = [("127.0.0.1", free_port()), ("127.0.0.1", dns.port)]
     found = await look_up(DnsQuestion(NAME, "A"), servers, 3.0)
     assert 2 == len(found.records)
@@ -176,7 +176,7 @@ TWO = ["home", "eu-192.0.2.1", "eu-192.0.2.2"]
 
 
 async def test_edges_come_and_go_with_their_records(dns: DnsServer) -> None:
-    """The time to live is honoured: a second here, then the change shows."""
+    """The TTL is honoured: one second here, then the change shows."""
     async with following(dns) as (keeper, _):
         assert TWO == ids(keeper)
         dns.records[NAME, "A"] = ("192.0.2.2", "192.0.2.3")
@@ -185,7 +185,7 @@ async def test_edges_come_and_go_with_their_records(dns: DnsServer) -> None:
 
 
 async def test_a_name_is_not_asked_for_before_its_records_expire(dns: DnsServer) -> None:
-    """A time to live of a minute: one question; the bound on it makes it two seconds."""
+    """A TTL of a minute: one query; with a bound of two seconds, the next after that."""
     dns.ttl_s = 60
     async with following(dns, max_refresh_s=60):
         await asyncio.sleep(1.5)
@@ -196,7 +196,7 @@ async def test_a_name_is_not_asked_for_before_its_records_expire(dns: DnsServer)
 
 @pytest.mark.parametrize("how", ["rcode", "silent", "garbage"])
 async def test_the_last_good_answer_stays(dns: DnsServer, how: str) -> None:
-    """As long as DNS fails, however; and it is asked again until it is well."""
+    """For as long as DNS fails, in any way; and it is queried until it works."""
     async with following(dns, keep_empty_s=1) as (keeper, _):
         asked = len(dns.asked)
         setattr(dns, how, SERVFAIL if how == "rcode" else True)
@@ -211,7 +211,7 @@ async def test_the_last_good_answer_stays(dns: DnsServer, how: str) -> None:
 async def test_a_name_that_vanished_keeps_its_edges_for_a_while(
     dns: DnsServer, records: dict[tuple[str, str], tuple[str, ...]]
 ) -> None:
-    """Neither name nor type is there any more: logged at once, and believed after a second."""
+    """The name or its type is gone: logged at once, and applied after a second."""
     with capture_logs() as logs:
         async with following(dns) as (keeper, _):
             dns.records = records
@@ -257,7 +257,7 @@ async def test_another_config_keeps_what_is_known(dns: DnsServer) -> None:
 
 
 async def test_the_gateway_starts_with_its_dns_edges(dns: DnsServer, tmp_path: Path) -> None:
-    """They are there with the first request; without DNS the start waits a second and goes on."""
+    """They serve the first request; without DNS the start waits a second and continues."""
     config = tmp_path / "gateway.toml"
     config.write_text(
         f"""

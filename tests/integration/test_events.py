@@ -30,7 +30,7 @@ FILM = "/v1/play/film.m3u8"
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Valkey]:
-    """A Valkey of the test's own, to be ill-treated."""
+    """A Valkey for one test, which may break it."""
     with valkey(tmp_path) as running:
         yield running
 

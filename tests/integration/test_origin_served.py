@@ -170,7 +170,7 @@ def test_a_dead_origin_is_not_noticed(config: Path, source: OriginProcess) -> No
         assert not gateway.lines("background_task_failed")
 
 
-def test_a_gateway_that_knows_nothing_is_not_ready(config: Path, source: OriginProcess) -> None:
+def test_a_gateway_without_copies_is_not_ready(config: Path, source: OriginProcess) -> None:
     """No origin and no copies: 503; ready as soon as the origin is there."""
     source.kill()
     with running_gateway(config) as gateway:

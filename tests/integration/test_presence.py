@@ -21,7 +21,7 @@ EXPIRY_S = 0.6
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Valkey]:
-    """A server of the test's own, to be ill-treated."""
+    """A server for one test, which may break it."""
     with valkey(tmp_path) as running:
         yield running
 

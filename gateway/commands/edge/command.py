@@ -30,16 +30,16 @@ def edge() -> None:
 
 
 @edge.command()
-@click.option("--id", "edge_id", required=True, help="Name of the edge, unlike that of any other.")
+@click.option("--id", "edge_id", required=True, help="Unique id of the edge.")
 @click.option("--url", required=True, help="Where players fetch media.")
 @click.option("--latitude", type=float, help="Degrees; north is positive.")
 @click.option("--longitude", type=float, help="Degrees; east is positive.")
-@click.option("--country", "countries", multiple=True, help="Served first; may be repeated.")
-@click.option("--continent", "continents", multiple=True, help="Served first; may be repeated.")
-@click.option("--weight", type=int, help="Share of the viewers among equal edges; 100.")
+@click.option("--country", "countries", multiple=True, help="Served first; repeatable.")
+@click.option("--continent", "continents", multiple=True, help="Served first; repeatable.")
+@click.option("--weight", type=int, help="Share of viewers among equal edges; default 100.")
 @click.option("--fallback", is_flag=True, default=None, help="Serves unknown places.")
-@click.option("--capacity-mbps", type=float, help="What its sessions may need together.")
-@click.option("--health-url", help="What probes ask for, relative to the url or absolute.")
+@click.option("--capacity-mbps", type=float, help="Total bit rate that its sessions may use.")
+@click.option("--health-url", help="URL that probes request, absolute or relative to the url.")
 @click.option("--health-playlist", help="A media playlist that probes read, below the url.")
 @click.option(
     "--interval",
@@ -55,14 +55,14 @@ def edge() -> None:
     type=click.FloatRange(MIN_TTL_S, MAX_TTL_S),
     default=6.0,
     show_default=True,
-    help="Seconds after the last heartbeat until the edge is gone.",
+    help="Seconds after the last heartbeat until the edge is removed.",
 )
-@click.option("--once", is_flag=True, help="One heartbeat, and end; for cron, with a longer --ttl.")
+@click.option("--once", is_flag=True, help="Send one heartbeat and exit (for cron).")
 @_CONFIG
 def register(
     config: Path | None, interval_s: float, ttl_s: float, *, once: bool, **table: object
 ) -> None:
-    """Register an edge, and keep it registered until told to stop (SIGTERM, Ctrl-C)."""
+    """Register an edge, and keep it registered until stopped (SIGTERM, Ctrl-C)."""
     from gateway.commands.edge.heartbeat import (  # noqa: PLC0415
         HeartbeatSettings,
         register_once,
@@ -89,11 +89,11 @@ def register(
 
 @edge.command()
 @_IDS
-@click.option("--why", default="drained by an operator", show_default=True, help="For people.")
+@click.option("--why", default="drained by an operator", show_default=True, help="The reason.")
 @_CONFIG
 def drain(ids: tuple[str, ...], why: str, config: Path | None) -> None:
-    """Send new sessions elsewhere; those that play stay. An ID may be that of an edge, or of a
-    table with dns: then it means all its edges."""
+    """Send new sessions elsewhere; playing sessions stay. An ID names an edge, or a table with dns,
+    which means all its edges."""
     from gateway.commands.edge import drains  # noqa: PLC0415
 
     _check(ids)
@@ -105,7 +105,7 @@ def drain(ids: tuple[str, ...], why: str, config: Path | None) -> None:
 @_IDS
 @_CONFIG
 def undrain(ids: tuple[str, ...], config: Path | None) -> None:
-    """Take drains back."""
+    """End drains."""
     from gateway.commands.edge import drains  # noqa: PLC0415
 
     _check(ids)
@@ -116,7 +116,7 @@ def undrain(ids: tuple[str, ...], config: Path | None) -> None:
 @edge.command("list")
 @_CONFIG
 def list_edges(config: Path | None) -> None:
-    """Show all edges: where they are from, how they are, and why."""
+    """List all edges with their finder, state and reason."""
     from gateway.commands.edge import drains  # noqa: PLC0415
 
     click.echo(_run(drains.listing(_loaded(config))))

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
 
@@ -69,7 +68,7 @@ SILENT = frozenset(
 """The kinds where no response came, or none in time."""
 
 
-class AttemptError(Exception):  # a fact about the origin, not a fault of ours
+class AttemptError(Exception):
     """One attempt gave no usable response; the message says which URL and why.
 
     ``again``: a retry may help. ``down``: the failure counts against the origin's health;
@@ -118,7 +117,7 @@ class OriginClient:
         self._limits = limits
         self._wall = wall
         context = (
-            _system_context()
+            httpx2.create_ssl_context()
             if limits.ca_file is None
             else ssl.create_default_context(cafile=str(limits.ca_file))
         )
@@ -265,12 +264,6 @@ class OriginClient:
         return body
 
 
-@cache
-def _system_context() -> ssl.SSLContext:
-    """The system's trusted certificates, loaded once: that takes tens of milliseconds."""
-    return httpx2.create_ssl_context()
-
-
 def redirected(url: httpx2.URL, location: str, hosts: frozenset[str]) -> httpx2.URL:
     """The target of a redirect: the same scheme, host and port, or one of ``hosts`` (``host`` or
     ``host:port``); https never leads to http.
@@ -302,7 +295,7 @@ def _shown(url: httpx2.URL) -> str:
     return str(url).partition("?")[0]
 
 
-def _timeout(url: httpx2.URL, what: str = "no whole answer") -> AttemptError:
+def _timeout(url: httpx2.URL, what: str = "no complete response") -> AttemptError:
     return _down(FailureKind.TIMEOUT, url, f"timed out ({what})")
 
 

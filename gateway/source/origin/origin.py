@@ -97,7 +97,7 @@ class OriginSource:
 
     def ready(self) -> str | None:
         """None when an origin responds, or there are copies to serve."""
-        if len(self._cache) > 0 or self._others_hold_some:
+        if self._cache.has_copies() or self._others_hold_some:
             return None
         return self._trouble() if self._all_down() else None
 
@@ -150,7 +150,7 @@ class OriginSource:
         self._raise_what_is_known(asset)
         fetch = self._fetch_of(asset)
         if fetch is None:
-            raise OriginTimeoutError(f"{asset}: too many requests to the origin are under way")
+            raise OriginTimeoutError(f"{asset}: too many requests to the origin are in progress")
         await asyncio.wait((fetch.task,))  # awaiting the task would cancel it too
         outcome = fetch.task.result()
         if isinstance(outcome, NotFound):
@@ -244,7 +244,7 @@ class OriginSource:
                 await self._origins.attempt(
                     origin, origin.last_good_path or "", {}, deadline, _nothing
                 )
-        if self._all_down() and len(self._cache) == 0:
+        if self._all_down() and not self._cache.has_copies():
             self._others_hold_some = await self._cache.others_hold_some()
 
     def _all_down(self) -> bool:

@@ -5,12 +5,10 @@ this process alone. Whatever was purged no longer counts, wherever it comes from
 """
 
 import asyncio
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from cachetools import LRUCache, TTLCache
-
+from gateway.cache import ORIGIN_SOURCES, Cache
 from gateway.observe import metrics
 from gateway.source.origin.client import SILENT, FailureKind
 from gateway.source.origin.copies import CachedManifest, SharedCopies, to_bytes
@@ -20,8 +18,10 @@ from gateway.source.origin.purges import Purges, matches
 from gateway.source.origin.reader import NotFound, Reader
 from gateway.source.source import BadSourceError, OriginError, OriginTimeoutError
 
-REMEMBERED = 10_000
-"""The most assets whose 404s, and whose failures, are remembered."""
+ENTRY_BYTES = 500
+"""Estimated memory of an entry besides its copy."""
+ENTRIES_BYTES = 1_000_000
+"""Room for entries without a copy, on top of what the config allows for copies."""
 PURGES_KNOWN_S = 60.0
 MARK_EVERY_S = 60.0
 _MARK = "."
@@ -47,6 +47,22 @@ class RecentFailure:
         return OriginError(self.text)
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What is known of one asset: its copy, and a recent 404 or failure, which counts until
+    ``until`` (loop time). A failure may come with an expired copy, which the next request can still
+    confirm."""
+
+    cached: CachedManifest | None = None
+    recent: NotFound | RecentFailure | None = None
+    until: float = 0.0
+
+    @property
+    def size(self) -> int:
+        """Estimated bytes of memory."""
+        return ENTRY_BYTES + (0 if self.cached is None else self.cached.size)
+
+
 class OriginCache:
     """Copies by asset. ``name_of`` gives the name under which an asset's copy is shared, ``wall``
     Unix time."""
@@ -64,32 +80,36 @@ class OriginCache:
         self._reader = reader
         self._name_of = name_of
         self._wall = wall
-        self._copies: LRUCache[str, CachedManifest] = LRUCache(
-            config.memory_bytes, getsizeof=lambda cached: cached.size
+        self._entries: Cache[str, _Entry] = Cache(
+            ORIGIN_SOURCES, config.memory_bytes + ENTRIES_BYTES, lambda entry: entry.size
         )
-        self._not_found: TTLCache[str, bool] = TTLCache(REMEMBERED, config.not_found_s)
-        self._failed: TTLCache[str, RecentFailure] = TTLCache(REMEMBERED, config.failure_s)
         self._shared_fetches: dict[str, asyncio.Task[None]] = {}
         self._purges = Purges()
         self._purges_known_until = 0.0
         self._revalidate_until = -1.0
         self._mark_at = 0.0
 
-    def __len__(self) -> int:
-        """Number of copies held."""
-        return len(self._copies)
+    def has_copies(self) -> bool:
+        """Whether this process holds any copy."""
+        return any(entry.cached is not None for entry in self._entries.values())
 
     def get(self, asset: str) -> CachedManifest | None:
         """The copy of ``asset``; None when this process holds none."""
-        return self._copies.get(asset)
+        entry = self._entries.get(asset)
+        return None if entry is None else entry.cached
 
     def is_not_found(self, asset: str) -> bool:
         """Whether the origin recently answered 404 or 410."""
-        return asset in self._not_found
+        return isinstance(self._recent(asset), NotFound)
 
     def failure(self, asset: str) -> RecentFailure | None:
-        """The recent failure of an asset that has no copy."""
-        return self._failed.get(asset)
+        """The recent failure of an asset that has no usable copy."""
+        recent = self._recent(asset)
+        return recent if isinstance(recent, RecentFailure) else None
+
+    def _recent(self, asset: str) -> NotFound | RecentFailure | None:
+        entry = self._entries.get(asset)
+        return None if entry is None or _now() >= entry.until else entry.recent
 
     def state(self, cached: CachedManifest) -> CopyState:
         """What a copy may be used for now."""
@@ -110,24 +130,22 @@ class OriginCache:
         progress for them."""
         now = self._wall()
         self._purges.note(pattern, now)
-        forgetful: tuple[MutableMapping[str, Any], ...]
-        forgetful = (self._copies, self._not_found, self._failed, self._shared_fetches)
-        for known in forgetful:
-            for asset in [each for each in known if matches(pattern, each)]:
-                known.pop(asset, None)
+        for asset in self._entries.keys():  # noqa: SIM118  # a list: entries go meanwhile
+            if matches(pattern, asset):
+                self._entries.pop(asset)
+        for asset in [each for each in self._shared_fetches if matches(pattern, each)]:
+            del self._shared_fetches[asset]
         await self._shared.note_purge(pattern, now, self._longest_s)
 
     def remember(self, asset: str, outcome: CachedManifest | NotFound, asked_at: float) -> None:
         """Keep the origin's response to a request made at ``asked_at`` (Unix time)."""
         if self._purges.covers(asset, asked_at):
             return
-        self._failed.pop(asset, None)
         if isinstance(outcome, NotFound):
-            self._not_found[asset] = True
-            if self._copies.pop(asset, None) is not None:
+            if self.get(asset) is not None:
                 self._shared.put(self._name_of(asset), _REMOVED, _REMOVED_S)
+            self._entries.put(asset, _Entry(None, outcome, _now() + self._config.not_found_s))
             return
-        self._not_found.pop(asset, None)
         self._keep(asset, outcome)
         self._share(asset, outcome)
 
@@ -135,12 +153,12 @@ class OriginCache:
         self, asset: str, asked_with: CachedManifest | None, failure: RecentFailure
     ) -> None:
         """Note a failure of the origin, asked to confirm ``asked_with``."""
-        cached = self._copies.get(asset)
+        cached = self.get(asset)
+        until = _now() + self._config.failure_s
         if cached is None or self.state(cached) is CopyState.EXPIRED:
-            self._failed[asset] = failure
+            self._entries.put(asset, _Entry(cached, failure, until))
         elif asked_with is not None and cached.copy is asked_with.copy:
-            retry_at = asyncio.get_running_loop().time() + self._config.failure_s
-            self._keep(asset, cached.after_failure(failure.text, retry_at))
+            self._keep(asset, cached.after_failure(failure.text, until))
 
     async def fetch_shared(self, asset: str) -> None:
         """Load the shared copy of ``asset``; concurrent callers share one read."""
@@ -174,8 +192,10 @@ class OriginCache:
 
     def _keep(self, asset: str, cached: CachedManifest) -> None:
         purged = self._purges.covers(asset, cached.copy.asked_at)  # perhaps during the read
-        if not purged and cached.size <= self._config.memory_bytes:
-            self._copies[asset] = cached
+        if purged:
+            return
+        fits = cached.size <= self._config.memory_bytes
+        self._entries.put(asset, _Entry(cached if fits else self.get(asset)))
 
     def _share(self, asset: str, cached: CachedManifest) -> None:
         life = cached.copy.lifetime
@@ -183,19 +203,19 @@ class OriginCache:
             return
         ttl_s = max(1.0, life.kept_s)
         self._shared.put(self._name_of(asset), to_bytes(cached.copy), ttl_s)
-        now = asyncio.get_running_loop().time()
+        now = _now()
         if now >= self._mark_at:
             self._mark_at = now + MARK_EVERY_S
             self._shared.put(self._name_of(_MARK), b"1", ttl_s)
 
     async def _fetch_shared(self, asset: str) -> None:
         cached = await self._shared_copy(asset, None)
-        if cached is not None and asset not in self._copies:
+        if cached is not None and self.get(asset) is None and self._recent(asset) is None:
             self._keep(asset, cached)
 
     async def _shared_copy(self, asset: str, known: CachedManifest | None) -> CachedManifest | None:
         """The copy in the store, if it is complete, usable and not purged."""
-        now = asyncio.get_running_loop().time()
+        now = _now()
         if now >= self._purges_known_until:
             noted = await self._shared.purges()
             if noted is None:
@@ -218,3 +238,7 @@ class OriginCache:
         bounds = self._config.freshness
         stale_s = max(bounds.max_stale_if_error_s, bounds.max_stale_while_revalidate_s)
         return max(bounds.max_fresh_s, bounds.min_fresh_s) + stale_s
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

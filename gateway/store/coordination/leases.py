@@ -97,19 +97,19 @@ class Leases:
         session: str | None,
         asset: str,
         kbps: int,
-        line: Sequence[Edge],
+        preferred: Sequence[Edge],
         held: int | None,
         *,
         take: bool,
         ask: bool = True,
     ) -> Leased:
-        """Choose an edge of ``line`` for a session of ``kbps``, and lease it if ``take``. Never
-        fails.
+        """Choose one of the ``preferred`` edges for a session of ``kbps``, and lease it if
+        ``take``. Never fails.
 
         Without a session the lease cannot be renewed: it ends by itself. ``held`` is the position
         of the edge that the session plays ``asset`` from. Redis is asked only if ``ask``.
         """
-        known = [self._candidates.get(edge.id) or self._candidate(edge) for edge in line]
+        known = [self._candidates.get(edge.id) or self._candidate(edge) for edge in preferred]
         candidates = [candidate for candidate, _ in known]
         lease_id = _lease_id(session)
         name = asset_name(asset)
@@ -117,9 +117,9 @@ class Leases:
         redis = self._store.redis
         whole = self._store.state == "up" and not self._cut_off and now_s >= self._alone_until
         if ask and redis is not None and whole:
-            told = b" ".join(words for _, words in known)
+            candidate_words = b" ".join(words for _, words in known)
             placement = await self._ask(
-                redis, lease_id, name, kbps, told, len(known), held, take=take
+                redis, lease_id, name, kbps, candidate_words, len(known), held, take=take
             )
             if placement is not None:
                 if take:
@@ -180,7 +180,7 @@ class Leases:
         lease_id: bytes,
         asset: bytes,
         kbps: int,
-        told: bytes,
+        candidate_words: bytes,
         count: int,
         held: int | None,
         *,
@@ -195,7 +195,7 @@ class Leases:
             b"%d" % round(self._ttl_s * 1000),
             b"1" if take else b"0",
             b"0" if held is None else b"%d" % (held + 1),
-            told,
+            candidate_words,
             self._generation or b"",
         )
         try:

@@ -81,12 +81,12 @@ def _written(**fields: str) -> bytes:
 def _read(body: bytes) -> dict[str, str]:
     """The fields without the version; empty when it is no message of this version."""
     try:
-        told = json.loads(body)
+        fields = json.loads(body)
     except (ValueError, RecursionError):
         return {}
-    if not isinstance(told, dict) or told.pop("v", None) != VERSION:
+    if not isinstance(fields, dict) or fields.pop("v", None) != VERSION:
         return {}
-    return told if all(isinstance(value, str) for value in told.values()) else {}
+    return fields if all(isinstance(value, str) for value in fields.values()) else {}
 
 
 def is_prefix(text: str) -> bool:

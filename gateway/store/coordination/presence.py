@@ -157,10 +157,10 @@ def _worker(entry: RedisReply) -> Worker | None:
             metrics.STORE_GARBAGE.inc()
             return None
     try:
-        told = json.loads(facts)
+        fields = json.loads(facts)
     except ValueError:
-        told = None
-    match told:
+        fields = None
+    match fields:
         case {
             "host": str(host),
             "pid": int(pid),

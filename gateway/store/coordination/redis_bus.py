@@ -192,7 +192,7 @@ class RedisBus:
                 entries = entries or await self._entries(topic, b"-")
             if not entries:
                 position.last = await self._attach(topic)
-            self._tell_gap(topic, position)
+            self._report_gap(topic, position)
             if not entries:
                 return
             for entry_id, body in entries[1 if known else 0 :]:
@@ -204,7 +204,7 @@ class RedisBus:
             if len(entries) <= BATCH:
                 return
 
-    def _tell_gap(self, topic: Topic, position: _LogPosition) -> None:
+    def _report_gap(self, topic: Topic, position: _LogPosition) -> None:
         if position.gap is not None:
             self._subscribers.deliver(Gap(topic, position.gap))
             position.gap = None

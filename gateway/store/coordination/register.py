@@ -267,10 +267,10 @@ def drain_of(entry: bytes) -> Drain | None:
     if len(entry) > MAX_FACTS_BYTES:
         return None
     try:
-        told = json.loads(entry)
+        fields = json.loads(entry)
     except (ValueError, RecursionError):
         return None
-    match told:
+    match fields:
         case {"drained": bool(drained), "why": str(why), "since_s": int(since_s)}:
             return Drain(drained, why, since_s)
         case _:

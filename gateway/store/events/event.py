@@ -7,7 +7,6 @@ ones; a field that changes or is removed makes a new version.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import cache
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -79,7 +78,7 @@ def parse(entry: Mapping[bytes, bytes]) -> Event:
     if not isinstance(members, dict):
         raise MalformedEventError("not a JSON object")
     values: dict[str, Any] = {}
-    for name, kinds in _kinds().items():
+    for name, kinds in _KINDS.items():
         value = members.get(name)
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             value = tuple(value)
@@ -89,15 +88,15 @@ def parse(entry: Mapping[bytes, bytes]) -> Event:
     return Event(**values)
 
 
-@cache
-def _kinds() -> Mapping[str, tuple[type, ...]]:
-    """The types that each field may have."""
-    return {name: _types(hint) for name, hint in get_type_hints(Event).items()}
-
-
 def _types(hint: Any) -> tuple[type, ...]:  # noqa: ANN401
     if isinstance(hint, UnionType):
         return get_args(hint)
     if hint is float:
         return (float, int)
     return (get_origin(hint) or hint,)
+
+
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    name: _types(hint) for name, hint in get_type_hints(Event).items()
+}
+"""The types that each field may have."""

@@ -1,4 +1,4 @@
-"""How long an origin's answer is good: RFC 9111 and RFC 5861 within bounds, as tables."""
+"""How long an origin's response is fresh: RFC 9111 and RFC 5861 within bounds, as tables."""
 
 from email.utils import formatdate
 
@@ -29,7 +29,7 @@ BOUNDS = FreshnessBounds(
 
 
 def date(offset_s: float) -> str:
-    """An HTTP date so long after NOW."""
+    """An HTTP date this many seconds after NOW."""
     return formatdate(NOW + offset_s, usegmt=True)
 
 
@@ -85,7 +85,7 @@ LIFETIMES = [
 @pytest.mark.parametrize(
     ("headers", "expected"), [row[1:] for row in LIFETIMES], ids=[row[0] for row in LIFETIMES]
 )
-def test_what_an_answer_says(
+def test_the_lifetime_of_a_response(
     headers: dict[str, str], expected: tuple[float, float, float, float, bool]
 ) -> None:
     """Age, fresh for, stale while revalidating, stale if error, shareable."""
@@ -94,8 +94,8 @@ def test_what_an_answer_says(
     assert expected == actual
 
 
-def test_the_way_here_counts() -> None:
-    """``corrected_age_value`` (9111, 4.2.3): the time from question to answer comes on top."""
+def test_the_response_delay_counts() -> None:
+    """``corrected_age_value`` (RFC 9111, 4.2.3): the response delay is added."""
     found = lifetime_of({"age": "3", "cache-control": "max-age=10"}, NOW - 2, NOW, BOUNDS)
     assert (5, 5) == (found.age_s, found.fresh_s)
 
@@ -139,7 +139,7 @@ def test_retry_after(value: str | None, expected: float | None) -> None:
 
 @given(st.text(max_size=200), st.text(max_size=60), st.text(max_size=60), st.text(max_size=20))
 def test_no_header_can_do_harm(cache: str, expires: str, when: str, age: str) -> None:
-    """Whatever an origin says: no exception, and within the bounds."""
+    """Any header gives a lifetime within the bounds, and no exception."""
     headers = {"cache-control": cache, "expires": expires, "date": when, "age": age}
     found = lifetime_of(headers, NOW - 1, NOW, BOUNDS)
     assert BOUNDS.min_fresh_s <= found.fresh_s <= BOUNDS.max_fresh_s
@@ -150,6 +150,6 @@ def test_no_header_can_do_harm(cache: str, expires: str, when: str, age: str) ->
 
 @given(st.text(max_size=300))
 def test_dates_and_directives_never_raise(text: str) -> None:
-    """They are None or empty where they make no sense."""
+    """Invalid input gives None or nothing."""
     assert all(isinstance(name, str) for name in directives(text))
     assert http_date(text) is None or isinstance(http_date(text), float)

@@ -1,4 +1,4 @@
-"""An observer that keeps what it is told, for tests to look at."""
+"""An observer that records its calls."""
 
 from collections import Counter
 
