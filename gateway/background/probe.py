@@ -173,9 +173,13 @@ async def _judge(
             playlist = await _read_playlist(data)
         except ManifestError as error:
             return ProbeResult(
-                ProbeOutcome(latency_s, f"no media playlist: {error.clause}"), "not-media"
+                ProbeOutcome(latency_s, f"no media playlist: {error.clause}: {error.problem}"),
+                "not-media",
             )
-    head = live_position(previous, playlist, now_s)
+    head = None
+    if not playlist.ended:
+        first = playlist.media_sequence
+        head = live_position(previous, first, first + playlist.segments - 1, now_s)
     stuck = staleness(head, playlist.target_duration_s, bounds.stale_factor, now_s)
     kind: ResultKind = "stale" if stuck else "ok"
     return ProbeResult(ProbeOutcome(latency_s, stuck), kind, SeenPlaylist(data, playlist, head))

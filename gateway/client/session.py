@@ -47,7 +47,7 @@ def asset_name(asset: str) -> bytes:
     return blake2b(asset.encode("utf-8", "surrogatepass"), digest_size=ASSET_BYTES).digest()
 
 
-@dataclass(slots=True)  # not frozen: nearly every request of a session makes one
+@dataclass(frozen=True, slots=True)
 class SessionRecord:
     """The state of one session; ``places`` are in the order in which they were written.
 

@@ -41,23 +41,23 @@ def read_attributes(text: str, start: int = 0) -> AttributeList:
     for raw_name, quoted_value, plain_value, junk in _ITEM.findall(text, start):
         if junk:
             if junk.strip():
-                faults.append(("A3.1", "an item without ="))
+                faults.append(("A3.1", 'an item has no "="'))
             continue
         name = raw_name.strip()
         value = plain_value.strip()
         if name != raw_name or value != plain_value:
             has_spaces = True
         if '"' in value:
-            faults.append(("A3.3", f"the quotes of {name} do not pair"))
+            faults.append(("A3.3", f"{name} has an unpaired quote"))
         elif name in values:
-            faults.append(("A3.4", f"{name} stands twice"))
+            faults.append(("A3.4", f"{name} is given twice"))
         elif quoted_value:
             values[name] = quoted_value[1:-1]
             quoted.add(name)
         else:
             values[name] = value
     if has_spaces:
-        faults.append(("A3.1", "spaces in the attribute list"))
+        faults.append(("A3.1", "white space in the attribute list"))
     return AttributeList(values, quoted, faults)
 
 

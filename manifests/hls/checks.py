@@ -41,7 +41,7 @@ def _dangling(variants: Sequence[Variant], renditions: Iterable[Rendition]) -> I
     for variant in variants:
         for group in variant.groups:
             if group not in present:
-                text = f'{group[0]} refers to the group "{group[1]}", which is not there'
+                text = f'{group[0]} names the group "{group[1]}", which does not exist'
                 yield Fault(variant.line, "A6.12", text)
 
 
@@ -49,7 +49,7 @@ def _captions(variants: Sequence[Variant]) -> Iterator[Fault]:
     """A6.12: CLOSED-CAPTIONS=NONE stands on all variants or on none."""
     without = [variant for variant in variants if not variant.no_closed_captions]
     if 0 < len(without) < len(variants):
-        yield Fault(without[0].line, "A6.12", "CLOSED-CAPTIONS=NONE is missing here")
+        yield Fault(without[0].line, "A6.12", "CLOSED-CAPTIONS=NONE is missing, but others have it")
 
 
 def _groups(renditions: Sequence[Rendition]) -> Iterator[Fault]:
@@ -69,7 +69,7 @@ def _groups(renditions: Sequence[Rendition]) -> Iterator[Fault]:
         # Producers repeat a NAME for languages that differ only elsewhere; players list both.
         name = _name(rendition)
         if name in names:
-            yield Fault(rendition.line, "A8.8", "a second NAME of that kind in its group")
+            yield Fault(rendition.line, "A8.8", "a second rendition of this NAME in its group")
         names.add(name)
 
 
@@ -77,7 +77,7 @@ def _scores(variants: Sequence[Variant]) -> Iterator[Fault]:
     """A6.3: SCORE stands on all variants or on none."""
     without = [variant for variant in variants if variant.score is None]
     if 0 < len(without) < len(variants):
-        yield Fault(without[0].line, "A6.3", "SCORE is missing here")
+        yield Fault(without[0].line, "A6.3", "SCORE is missing, but others have it")
 
 
 def _duplicate_session_data(session_data: Iterable[SessionData]) -> Iterator[Fault]:
@@ -86,7 +86,7 @@ def _duplicate_session_data(session_data: Iterable[SessionData]) -> Iterator[Fau
     for data in session_data:
         key = data.data_id, data.language
         if key in seen:
-            yield Fault(data.line, "A9.1", "session data of the same id and language stands twice")
+            yield Fault(data.line, "A9.1", "its DATA-ID and LANGUAGE were given before")
         seen.add(key)
 
 
@@ -95,8 +95,8 @@ def _steering(variants: Iterable[Variant], steering: Sequence[Steering]) -> Iter
     pathways = {variant.pathway for variant in variants}
     for tag in steering:
         if tag is not steering[0]:
-            yield Fault(tag.line, "C1.1", "EXT-X-CONTENT-STEERING stands twice")
+            yield Fault(tag.line, "C1.1", "EXT-X-CONTENT-STEERING is given twice")
         if not tag.server_uri:
-            yield Fault(tag.line, "C1.1", "content steering without SERVER-URI")
+            yield Fault(tag.line, "C1.1", "SERVER-URI is missing")
         if tag.pathway is not None and tag.pathway not in pathways:
-            yield Fault(tag.line, "C1.1", "content steering starts on a pathway without variants")
+            yield Fault(tag.line, "C1.1", "PATHWAY-ID names a pathway that no variant has")

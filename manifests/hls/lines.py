@@ -48,21 +48,21 @@ def read_lines(data: bytes, name: str, max_bytes: int) -> Lines:
     or does not start with ``#EXTM3U`` (A1.4).
     """
     if len(data) > max_bytes:
-        raise ManifestError(name, None, "F13", f"{len(data)} bytes are more than {max_bytes}")
+        raise ManifestError(name, None, "F13", f"larger than {max_bytes} bytes")
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise ManifestError(name, line, "A1.1", "not UTF-8") from error
+        raise ManifestError(name, line, "A1.1", "the text is not UTF-8") from error
     faults: list[Fault] = []
     body = text.removeprefix(_BYTE_ORDER_MARK)
     if body != text:
         # The one thing that the output leaves out: players may refuse a BOM, none needs it.
-        faults.append(Fault(1, "A1.1", "a byte order mark, left out"))
+        faults.append(Fault(1, "A1.1", "a byte order mark; the output has none"))
     stripped = body.lstrip(" \t\r\n")
     first = _line_ends(body, len(body) - len(stripped)) + 1
     if stripped != body:
-        faults.append(Fault(1, "A1.4", "white space before #EXTM3U, left out"))
+        faults.append(Fault(1, "A1.4", "white space before #EXTM3U; the output has none"))
     _check_header(stripped, name, first)
     # To leave bytes out and see whether there are fewer takes a seventh of the search's time.
     if not text.isascii() or len(data.translate(None, _ASCII_CONTROL)) < len(data):
@@ -96,7 +96,7 @@ def _line_ends(text: str, before: int) -> int:
 def _check_header(text: str, name: str, line: int) -> None:
     """A1.4: ``#EXTM3U`` comes first; behind it only white space, as Shaka and media3 have it."""
     if not text.startswith(_HEADER) or text[len(_HEADER) : len(_HEADER) + 1].strip():
-        raise ManifestError(name, line, "A1.4", "does not start with #EXTM3U")
+        raise ManifestError(name, line, "A1.4", "the first line is not #EXTM3U")
 
 
 def _odd_text(text: str, first: int) -> list[Fault]:
@@ -110,5 +110,5 @@ def _odd_text(text: str, first: int) -> list[Fault]:
         # A line end composes with nothing, so each line can be checked alone.
         lines = enumerate(split_lines(text), first)
         odd = next(n for n, line in lines if not unicodedata.is_normalized("NFC", line))
-        faults.append(Fault(odd, "A1.2", "not in Unicode form NFC"))
+        faults.append(Fault(odd, "A1.2", "the text is not in Unicode normalization form NFC"))
     return faults

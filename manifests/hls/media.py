@@ -39,9 +39,11 @@ def read_media(
         playlist = m3u8.loads(text)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         # The library lets these through on broken input; they are all it raises there.
-        raise ManifestError(name, None, "A1.8", f"m3u8 cannot read it: {error!r}") from error
+        raise ManifestError(
+            name, None, "A1.8", f"m3u8 cannot read it ({type(error).__name__})"
+        ) from error
     if playlist.is_variant or playlist.target_duration is None:
-        raise ManifestError(name, None, "A1.7", "not a media playlist")
+        raise ManifestError(name, None, "A1.7", "this is not a media playlist")
     return MediaPlaylist(
         target_duration_s=float(playlist.target_duration),
         media_sequence=playlist.media_sequence or 0,

@@ -126,11 +126,9 @@ class _Reading:
     def finish(self, newline: str) -> MultivariantPlaylist:
         """The playlist, when all lines are read."""
         if self.stream_inf is not None:
-            raise self.tags.error(
-                self.stream_inf.line, "A6.1", "EXT-X-STREAM-INF without a URI line"
-            )
+            raise self.tags.error(self.stream_inf.line, "A6.1", "EXT-X-STREAM-INF has no URI line")
         if not self.variants:
-            raise self.tags.error(1, "A1.7", "a playlist without any variant")
+            raise self.tags.error(1, "A1.7", "the playlist has no variant stream")
         if self.blocks_end < self.end:
             self._end_text(self.end)
         whole = check_playlist(
@@ -160,7 +158,9 @@ class _Reading:
             return
         name = line.partition(":")[0]
         if name in _TAGS:
-            raise self.tags.error(number, "A6.1", f"{name} where the URI of a variant belongs")
+            raise self.tags.error(
+                number, "A6.1", f"{name} comes where the URI of the variant must be"
+            )
         self.tags.fault(number, "A6.1", "media3 and Shaka take this line for the variant's URI")
 
     def _close_variant(self, tag: Tag, number: int, start: int, text: str) -> None:
@@ -179,11 +179,11 @@ class _Reading:
         """A comment, or a tag whose attributes are none of our business (A2.2)."""
         if line in _ONCE:
             if line in self.names_seen:
-                self.tags.fault(number, _ONCE[line], f"{line} stands twice")
+                self.tags.fault(number, _ONCE[line], f"{line} is given twice")
             elif line == "#EXT-X-VERSION":
                 self.version = integer(text.partition(":")[2].strip())
         elif line == "#EXT-X-ALLOW-CACHE":
-            self.tags.fault(number, "A1.9", "EXT-X-ALLOW-CACHE, removed in version 7")
+            self.tags.fault(number, "A1.9", "EXT-X-ALLOW-CACHE was removed in protocol version 7")
         elif not line.startswith("#"):
             self.tags.fault(number, "A6.1", "a URI line that belongs to no variant")
         self.names_seen.add(line)
@@ -221,7 +221,7 @@ class _Reading:
     def _iframe(self, tag: Tag) -> None:
         index, uri = len(self.iframes), tag.values.get("URI", "")
         if not uri:
-            self.tags.fault(tag.line, "A7.1", "an I-frame playlist without URI")
+            self.tags.fault(tag.line, "A7.1", "the I-frame playlist has no URI")
         self.iframes.append(self.tags.stream(IFrameVariant, tag, index, uri))
         self._add("iframe", tag, self._uri_slots(tag), index)
 
@@ -238,7 +238,7 @@ class _Reading:
         values = tag.values
         method, key_format = values.get("METHOD"), values.get("KEYFORMAT", "identity")
         if method == "NONE":
-            self.tags.fault(tag.line, "A9.2", "a session key with METHOD=NONE")
+            self.tags.fault(tag.line, "A9.2", "METHOD of a session key must not be NONE")
         self.session_keys.append(
             SessionKey(line=tag.line, method=method, key_format=key_format, uri=values.get("URI"))
         )
@@ -265,9 +265,11 @@ class _Reading:
                     self.tags.variables.define_late(tag.values["QUERYPARAM"])
                     slots = (_query_slot(tag),)
                 case ["IMPORT"]:
-                    self.tags.fault(tag.line, "A5.3", "IMPORT in a multivariant playlist")
+                    self.tags.fault(
+                        tag.line, "A5.3", "IMPORT is not allowed in a multivariant playlist"
+                    )
                 case _:
-                    problem = "EXT-X-DEFINE needs one of NAME with VALUE, IMPORT and QUERYPARAM"
+                    problem = "needs exactly one of NAME (with VALUE), IMPORT and QUERYPARAM"
                     raise self.tags.error(tag.line, "A5.3", problem)
         except VariableError as error:
             raise self.tags.error(tag.line, error.rule, error.problem) from error

@@ -153,12 +153,12 @@ class TagReader:
         group_type = values.get("TYPE", "")
         for name in ("TYPE", "GROUP-ID", "NAME"):
             if not values.get(name):
-                self.fault(tag.line, "A8.1", f"EXT-X-MEDIA without {name}")
+                self.fault(tag.line, "A8.1", f"{name} is missing")
         uri = values.get("URI")
         if group_type == "SUBTITLES" and not uri:
-            self.fault(tag.line, "A8.1", "subtitles without URI")
+            self.fault(tag.line, "A8.1", "subtitles need a URI")
         if group_type == "CLOSED-CAPTIONS" and uri:
-            self.fault(tag.line, "A8.1", "closed captions with a URI")
+            self.fault(tag.line, "A8.1", "closed captions must not have a URI")
         return Rendition(
             index=index,
             line=tag.line,
@@ -182,7 +182,7 @@ class TagReader:
         """Note the first PROGRAM-ID of the playlist (A1.9)."""
         if not self.has_program_id:
             self.has_program_id = True
-            self.fault(line, "A1.9", "PROGRAM-ID, removed in version 6")
+            self.fault(line, "A1.9", "PROGRAM-ID was removed in protocol version 6")
 
     def _codecs(self, value: str | None) -> Codecs:
         """CODECS as facts."""
@@ -209,8 +209,8 @@ class TagReader:
         number = entries.integer(value) if "BANDWIDTH" not in tag.quoted else None
         if number is None:
             if required:
-                raise self.error(tag.line, "A6.2", "a variant without a readable BANDWIDTH")
-            self.fault(tag.line, "A7.1", "an I-frame playlist without a readable BANDWIDTH")
+                raise self.error(tag.line, "A6.2", "BANDWIDTH is missing or not a number")
+            self.fault(tag.line, "A7.1", "BANDWIDTH is missing or not a number")
             return 0
         if not value.isdigit():
             self.fault(tag.line, "A3.2", "BANDWIDTH is not a whole number")
@@ -235,7 +235,7 @@ class TagReader:
         value = tag.values.get("VIDEO-RANGE", "SDR")
         video_range = _VIDEO_RANGES.get(value)
         if video_range is None:
-            self.fault(tag.line, "A6.9", "a VIDEO-RANGE that is not SDR, HLG or PQ")
+            self.fault(tag.line, "A6.9", "VIDEO-RANGE is none of SDR, HLG and PQ")
         return video_range
 
     def _unknown_req(self, tag: Tag) -> bool:
@@ -244,5 +244,5 @@ class TagReader:
             return False
         unknown = [name for name in tag.values if name.startswith("REQ-") and name != _LAYOUT]
         for name in unknown:
-            self.fault(tag.line, "A2.1", f"{name} is unknown: clients skip this entry")
+            self.fault(tag.line, "A2.1", f"{name} is not known: clients ignore this entry")
         return bool(unknown)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from manifests.hls.clauses import CLAUSES
+from manifests.standards import RULES
 
 ROOT = Path(__file__).parents[2]
 STANDARDS = ROOT / "docs/standards.md"
@@ -162,17 +162,17 @@ def test_every_rule_that_a_fault_names_has_its_clause() -> None:
     named = {
         node.value
         for path in CITED
-        if path.startswith("manifests/") and path != "manifests/hls/clauses.py"
+        if path.startswith("manifests/") and path != "manifests/standards.py"
         for node in ast.walk(ast.parse(read(path)))
         if isinstance(node, ast.Constant) and re.fullmatch(CODE, str(node.value))
     }
-    assert set(CLAUSES) == named
+    assert set(RULES) == named
 
 
 def test_messages_name_the_clause_of_the_row() -> None:
     """What a message says of a rule is where the row of that rule begins."""
     rows = {code: cells[-1].strip() for code, cells in ROWS}
-    assert [] == [code for code, clause in CLAUSES.items() if not rows[code].startswith(clause)]
+    assert [] == [code for code, rule in RULES.items() if not rows[code].startswith(rule.clause)]
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def test_every_uri_leads_somewhere(keeping: RunningGateway) -> None:
 
 
 def test_what_cannot_be_played_is_a_problem_that_says_why(keeping: RunningGateway) -> None:
-    """502 with the file, the line and the rule; never a broken playlist."""
+    """502 with the file, the line and the clause; never a broken playlist."""
     refused = 0
     with httpx.Client(base_url=keeping.url) as client:
         for asset, data in sources().items():

@@ -83,12 +83,12 @@ async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         (saying(http(503)), False, "status", "HTTP 503"),
         (saying(http(404)), True, "status", "HTTP 404"),
         (saying(http(304)), False, "status", "HTTP 304"),
-        (saying(http(200, b"<html>")), True, "not-media", f"{NO_MEDIA}: RFC 8216bis 4.4.1.1"),
-        (saying(http(200, MULTIVARIANT)), True, "not-media", f"{NO_MEDIA}: RFC 8216bis 4.4.6"),
-        (
-            *(saying(http(200, bytes(2 * MAX_BYTES))), True),
-            *("not-media", f"{NO_MEDIA}: a limit of this gateway"),
-        ),
+        (saying(http(200, b"<html>")), True, "not-media",
+         "no media playlist: RFC 8216bis 4.4.1.1: the first line is not #EXTM3U"),
+        (saying(http(200, MULTIVARIANT)), True, "not-media",
+         "no media playlist: RFC 8216bis 4.4.6: this is not a media playlist"),
+        (saying(http(200, bytes(2 * MAX_BYTES))), True, "not-media",
+         f"no media playlist: limit of this gateway: larger than {MAX_BYTES} bytes"),
         (endless, False, "ok", ""),
         (never, False, "timeout", "no response in 500 ms"),
         (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", *[b"1"] * 9, pause_s=0.2),
@@ -188,6 +188,17 @@ async def test_a_live_playlist_must_advance() -> None:
         ]
     await prober.close()
     assert ["ok", "stale", "stale", "ok"] == later
+
+
+async def test_a_complete_playlist_is_never_stale() -> None:
+    """It has no live position, however long ago it was first seen."""
+    prober = Prober(4)
+    async with listening(saying(http(200, LIVE + b"#EXT-X-ENDLIST\n"))) as port:
+        target = ProbeTarget(f"http://127.0.0.1:{port}/vod.m3u8", True, 0)
+        found = await prober.probe(target, LivePosition(5, 7, 0.0), ProbeLimits(0.5, 3.0), 1e9)
+    await prober.close()
+    assert found.seen is not None
+    assert ("ok", None) == (found.kind, found.seen.head)
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,8 @@ def test_audio_groups_in_words() -> None:
     ]
     found = fit(rungs_of(playlist(*entries)), Constraints(max_bandwidth=1_200_000))
     assert (
-        "ladder: audio '\\u200be\\xe9', muxed does not fit with every rung: 2 of 4 left out "
+        "ladder: with audio '\\u200be\\xe9', muxed some rungs exceed the limits: "
+        "2 of 4 rungs removed "
         "[audio-groups]"
     ) == str(found.reasons[1])
 

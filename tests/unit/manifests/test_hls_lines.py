@@ -2,7 +2,6 @@
 
 import pytest
 
-from manifests.hls.clauses import CLAUSES
 from manifests.hls.fault import ManifestError
 from manifests.hls.lines import read_lines
 
@@ -56,13 +55,13 @@ def test_the_newline_is_that_of_the_first_line(data: bytes, newline: str) -> Non
 def test_what_is_not_a_playlist_is_refused(
     name: str, data: bytes, line: int | None, rule: str
 ) -> None:
-    """The error names the file, the line and the rule."""
+    """The error names the file, the line and the clause."""
     with pytest.raises(ManifestError) as caught:
         read_lines(data, name, 1000)
     error = caught.value
     assert (name, line, rule) == (error.name, error.line, error.rule)
     assert (name if line is None else f"{name}, line {line}: ") in str(error)
-    assert f": {CLAUSES[rule]}: " in str(error)
+    assert f": {error.clause}: " in str(error)
 
 
 @pytest.mark.parametrize(
