@@ -1,4 +1,4 @@
-"""What does a multivariant playlist look like that is built from a ladder alone?"""
+"""How is a multivariant playlist built from a ladder in the config, without a source playlist?"""
 
 import re
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ _ILLEGAL = re.compile(r'[\x00-\x1f"\x7f-\x9f]')
 
 @dataclass(frozen=True, slots=True)
 class GeneratedRung:
-    """One variant to announce: ``bandwidth`` is the peak in bit/s (A6.2), sizes are pixels.
+    """One variant to list: ``bandwidth`` is the peak in bit/s (A6.2), sizes are in pixels.
 
-    ``width`` None: that of a 16:9 picture, rounded to an even number. ``codecs`` is an RFC 6381
-    list, None when unknown; ``frame_rate`` is frames/s.
+    ``width`` None means 16:9, rounded to an even number. ``codecs`` is an RFC 6381 list, None when
+    unknown; ``frame_rate`` is frames/s.
     """
 
     uri: str
@@ -26,10 +26,10 @@ class GeneratedRung:
 
 
 def generate(rungs: Sequence[GeneratedRung]) -> bytes:
-    """A multivariant playlist of the rungs, in their order (A1, A6).
+    """Build a multivariant playlist of the rungs, in their order (A1, A6).
 
-    It needs no EXT-X-VERSION (A4.3). Raises ValueError for no rung (A11.1), and for a URI or a
-    codecs list that would break its line (A3.3).
+    It needs no EXT-X-VERSION (A4.3). Raises ValueError without a rung (A11.1), and for a URI or a
+    codecs list that a line cannot hold (A3.3).
     """
     if not rungs:
         raise ValueError("a ladder has one rung at least (A11.1)")
