@@ -14,7 +14,7 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -180,10 +180,14 @@ def timed(work: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[s
     return {name: Cost(each) for name, each in found.items()}
 
 
-RATIOS = {
-    "editing: whole to m3u8.loads": ("whole", "m3u8.loads"),
-    "editing: corpus to m3u8.loads": ("corpus: whole", "corpus: m3u8.loads"),
+RATIOS: Mapping[str, tuple[str, str, float | None]] = {
+    "editing: parse to m3u8.loads": ("parse", "m3u8.loads", None),
+    "editing: whole to m3u8.loads": ("whole", "m3u8.loads", None),
+    "corpus: parse to m3u8.loads": ("corpus: parse", "corpus: m3u8.loads", 1.0),
+    "corpus: whole to m3u8.loads": ("corpus: whole", "corpus: m3u8.loads", None),
 }
+"""By name: a step, its reference, and the bound. Reading what others wrote must not be slower than
+``m3u8`` reads it, though the gateway checks it and keeps its bytes."""
 
 
 def ratios(costs: dict[str, Cost] | None = None) -> dict[str, Ratio]:
@@ -191,8 +195,8 @@ def ratios(costs: dict[str, Cost] | None = None) -> dict[str, Ratio]:
     it is not there."""
     found = timed(steps()) if costs is None else costs
     return {
-        name: Ratio(found[step].to(found[reference]), bound=1.0)
-        for name, (step, reference) in RATIOS.items()
+        name: Ratio(found[step].to(found[reference]), bound=bound)
+        for name, (step, reference, bound) in RATIOS.items()
         if step in found
     }
 
