@@ -1,8 +1,8 @@
 """Why would this player get this? The real request path, asked without a running gateway.
 
 Where the config names a Redis, the command reads from it what the running gateways know: states of
-edges, drains, registrations, leases, and the session's memory. It writes nothing there but copies of
-source manifests, as any gateway would. It does not probe edges. It asks the origin where the config
+edges, drains, registrations, leases, and the session's memory. It writes nothing there but copies
+of source manifests, as any gateway would. It does not probe edges. It asks the origin where the config
 names one.
 """
 
