@@ -2,8 +2,8 @@
 
 Where the config names a Redis, the command reads from it what the running gateways know: states of
 edges, drains, registrations, leases, and the session's memory. It writes nothing there but copies
-of source manifests, as any gateway would. It does not probe edges. It asks the origin where the config
-names one.
+of source manifests, as any gateway would. It does not probe edges. It asks the origin where the
+config names one.
 """
 
 import contextlib
