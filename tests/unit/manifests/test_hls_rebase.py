@@ -1,4 +1,4 @@
-"""The contract's URI rules."""
+"""URIs of a source playlist, moved to an edge."""
 
 import pytest
 
