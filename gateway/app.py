@@ -10,12 +10,10 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
-from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
 from gateway.background import capacity
@@ -26,51 +24,56 @@ from gateway.background.edge_register import EdgeRegister
 from gateway.background.event_writer import EventWriter
 from gateway.background.fleet import FleetKeeper
 from gateway.background.health_watch import HealthWatch
+from gateway.cache import PLAYLISTS, Cache
 from gateway.client.address import TrustedProxies
-from gateway.client.device import DeviceClassifier, DeviceRule
-from gateway.config.build import drains_of, templates_of
+from gateway.client.device import DeviceClassifier
+from gateway.config.build import (
+    device_rules_of,
+    drains_of,
+    generated_rungs_of,
+    geo_database_of,
+    origin_config_of,
+    templates_of,
+)
 from gateway.config.load import Loaded
-from gateway.config.origin_settings import OriginServerSettings, revealed
-from gateway.config.problem import Problem
+from gateway.config.problem import ConfigProblem
 from gateway.config.reload import ConfigWatcher
 from gateway.config.schema import Settings
 from gateway.edge.fleet import Fleet
 from gateway.http.envelope import Envelope
-from gateway.http.routes import nowhere, routes
 from gateway.observe import metrics
 from gateway.observe.metrics import StoreMetrics
-from gateway.play.bodies import Bodies
-from gateway.play.clients import Askers
-from gateway.play.reply import WriteWhole
+from gateway.play.bodies import weight_of
+from gateway.play.clients import ClientLookup
+from gateway.play.hls.manifest import generated_hls, read_hls
 from gateway.play.request import Headers
 from gateway.play.runtime import Gateway, Runtime
 from gateway.source.directory import DirectorySource
 from gateway.source.generated import GeneratedSource
-from gateway.source.origin.terms import Asking, Freshness, OriginServer, Terms
 from gateway.source.source import Source
 from gateway.store.caches.decisions import DecisionCache
 from gateway.store.caches.sessions import Sessions
 from gateway.store.caches.source_copies import SourceCopies
-from gateway.store.connection.connect import bus_over, connect, control_store
+from gateway.store.connection.connect import connect, control_store
 from gateway.store.connection.protocol import Store
 from gateway.store.coordination.leases import Leases
 from gateway.store.coordination.presence import Presence, Worker
+from gateway.store.coordination.redis_bus import bus_over
 from gateway.store.events.queue import EventQueue
-from geodata.lookup import EMBEDDED, GeoLookup
-from manifests.hls.generated import GeneratedRung
+from geodata.lookup import GeoLookup
 
 log = structlog.get_logger()
 
 FIRST_EDGES_S = 1.0
 """The start waits no longer than this for edges that are not in the config."""
 
-MET_FIRST = "Mozilla/5.0 (X11; Linux x86_64) Chrome/131.0.0.0 Safari/537.36"
-"""For this, patterns are compiled that nearly every player needs, before the first may ask."""
-MET_LATER = (
+FIRST_USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) Chrome/131.0.0.0 Safari/537.36"
+"""Classified before the first request: it needs the patterns that nearly every player needs."""
+LATER_USER_AGENTS = (
     "Mozilla/5.0 (Linux; Android 14; Nobody's) Chrome/131.0.0.0 Safari/537.36",
     "Nobody/1.0",
 )
-"""For these, the rest: every table of Android's makers, and what only the device library knows."""
+"""Classified right after the start: they need every other table, and the device library."""
 
 
 class Application:
@@ -115,7 +118,7 @@ class Application:
             decisions=DecisionCache(store, settings.store.decision_ttl_s),
             sessions=Sessions(store, settings.store.session_ttl_s),
             leases=Leases(store, settings.capacity.lease_s, presence.count),
-            bodies=Bodies(settings.limits.local_cache_bytes),
+            playlists=Cache(PLAYLISTS, settings.limits.local_cache_bytes, weight_of),
         )
         self.gateway.leases.use(self.keeper.fleet)
         self.keeper.on_change(self.use_fleet)
@@ -136,17 +139,11 @@ class Application:
             self._watcher.look,
             lambda: self.gateway.runtime.source,
         )
-        router = Router(routes(), redirect_slashes=False, default=nowhere, lifespan=self.lifespan)
-        self._envelope = Envelope(router, self.gateway)
+        self._envelope = Envelope(self.gateway, self.lifespan)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry. Handlers find ``gateway`` as ``request.app.gateway``."""
-        scope["app"] = self
+        """The ASGI entry."""
         await self._envelope(scope, receive, send)
-
-    def at_once(self, scope: Scope, write: WriteWhole) -> bool:
-        """Answer a request now, if its answer is known (``connection.AnswerAtOnce``)."""
-        return self._envelope.at_once(scope, write)
 
     def reload(self) -> None:
         """Read the config again (SIGHUP)."""
@@ -159,7 +156,6 @@ class Application:
         self.gateway.runtime = _runtime(
             loaded, self.gateway.runtime, self.gateway.store, self.gateway.geo
         )
-        self.gateway.known.clear()
         self._health.configure(loaded.settings.health)
         self._dns.use(templates_of(loaded.settings), loaded.settings.dns)
         self.keeper.judged("config", drains_of(loaded.settings))
@@ -168,14 +164,13 @@ class Application:
     def use_fleet(self, fleet: Fleet) -> None:
         """Decide over ``fleet`` from now on."""
         self.gateway.fleet = fleet
-        self.gateway.known.clear()
         self.gateway.leases.use(fleet)
 
     @contextlib.asynccontextmanager
-    async def lifespan(self, _: "Application") -> AsyncIterator[None]:
+    async def lifespan(self, _: object) -> AsyncIterator[None]:
         """The ASGI lifespan: the store and whatever runs beside the requests."""
-        askers = self.gateway.runtime.askers
-        _meet(askers, MET_FIRST)
+        clients = self.gateway.runtime.clients
+        _warm_up(clients, FIRST_USER_AGENT)
         await self.gateway.store.start()
         await self._control_store.start()
         metrics.STORE_UP.set(0 if self.gateway.store.state == "down" else 1)
@@ -201,7 +196,9 @@ class Application:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
         version = self.gateway.runtime.policy.version
         log.info("started", policy=version, edges=len(self.gateway.fleet.edges))
-        tasks.append(asyncio.create_task(_guarded(asyncio.to_thread(_meet, askers, *MET_LATER))))
+        tasks.append(
+            asyncio.create_task(_guarded(asyncio.to_thread(_warm_up, clients, *LATER_USER_AGENTS)))
+        )
         await asyncio.sleep(0)  # each has begun, and can be cancelled
         try:
             yield
@@ -211,7 +208,6 @@ class Application:
             await asyncio.gather(*tasks, return_exceptions=True)
             if self._events is not None:
                 await self._events.finish()
-            self.gateway.sessions.flush()
             await self.gateway.runtime.source.close()
             await self._control_store.close()
             await self.gateway.store.close()
@@ -234,10 +230,11 @@ def _worker_facts() -> Worker:
     return Worker(secrets.token_hex(8), socket.gethostname(), os.getpid(), "", int(time.time()))
 
 
-def _meet(askers: Askers, *user_agents: str) -> None:
-    """Have patterns compiled before a player waits for them: tenths of a second."""
+def _warm_up(clients: ClientLookup, *user_agents: str) -> None:
+    """Compile the patterns that these User-Agents need, which takes tenths of a second, before a
+    player waits for them."""
     for user_agent in user_agents:
-        askers.player(Headers({"user-agent": user_agent}, (), ()))
+        clients.player(Headers({"user-agent": user_agent}))
 
 
 async def _guarded(follower: Coroutine[Any, Any, None]) -> None:
@@ -265,8 +262,8 @@ def _runtime(loaded: Loaded, previous: Runtime | None, store: Store, geo: GeoLoo
     return Runtime(
         settings=settings,
         policy=loaded.policy,
-        askers=Askers(
-            DeviceClassifier(_device_rules(settings)),
+        clients=ClientLookup(
+            DeviceClassifier(device_rules_of(settings)),
             TrustedProxies.of(str(network) for network in settings.server.trusted_proxies),
             geo,
         ),
@@ -279,103 +276,26 @@ def _runtime(loaded: Loaded, previous: Runtime | None, store: Store, geo: GeoLoo
 def _source(settings: Settings, previous: Runtime | None, store: Store) -> Source:
     source = settings.source
     if source.kind == "generated":
-        return GeneratedSource(_ladder(settings), source.hls)
+        return GeneratedSource(generated_hls(generated_rungs_of(settings)), source.hls)
     if previous is not None:
         return previous.source  # its keys wait for a restart
     if source.kind == "origin":
         from gateway.source.origin.origin import OriginSource  # noqa: PLC0415  # brings a client
 
-        return OriginSource(_origin_terms(settings), SourceCopies(store))
+        return OriginSource(origin_config_of(settings), SourceCopies(store), read_hls)
     if source.root is None:
         raise AssertionError("the config check lets no directory source through without a root")
-    return DirectorySource(source.root, source.hls, settings.limits.max_playlist_bytes)
-
-
-def _origin_terms(settings: Settings) -> Terms:
-    given = settings.origin
-    return Terms(
-        origins=_origin_servers(settings),
-        template=settings.source.hls,
-        asking=Asking(
-            connect_timeout_s=given.connect_timeout_ms / 1000,
-            read_timeout_s=given.read_timeout_ms / 1000,
-            min_bytes_per_s=given.min_bytes_per_s,
-            max_bytes=settings.limits.max_playlist_bytes,
-            max_connections=given.max_connections,
-            http2=given.http2,
-            max_redirects=given.max_redirects,
-            redirect_hosts=given.redirect_hosts,
-            ca_file=given.ca_file,
-        ),
-        freshness=Freshness(
-            default_fresh_s=given.default_fresh_s,
-            min_fresh_s=given.min_fresh_s,
-            max_fresh_s=given.max_fresh_s,
-            stale_while_revalidate_s=given.stale_while_revalidate_s,
-            max_stale_while_revalidate_s=given.max_stale_while_revalidate_s,
-            stale_if_error_s=given.stale_if_error_s,
-            max_stale_if_error_s=given.max_stale_if_error_s,
-        ),
-        total_timeout_s=given.total_timeout_ms / 1000,
-        patience_s=given.patience_ms / 1000,
-        retries=given.retries,
-        retry_budget=given.retry_budget,
-        breaker_failures=given.breaker_failures,
-        breaker_open_s=given.breaker_open_ms / 1000,
-        breaker_max_open_s=given.breaker_max_open_ms / 1000,
-        not_found_s=given.not_found_s,
-        failure_s=given.failure_s,
-        memory_bytes=given.memory_bytes,
-    )
-
-
-def _origin_servers(settings: Settings) -> tuple[OriginServer, ...]:
-    """``[[origins]]``, or ``source.url`` alone; what one does not say itself, ``[origin]`` says."""
-    listed = settings.origins
-    if settings.source.url is not None:
-        listed = (OriginServerSettings(url=settings.source.url),)
-    general = settings.origin
-    return tuple(
-        OriginServer(
-            url=each.url,
-            asset_prefix=each.asset_prefix or "",
-            bearer_token=revealed(each.bearer_token or general.bearer_token),
-            hmac_key=revealed(each.hmac_key or general.hmac_key),
-            hmac_key_id=each.hmac_key_id or general.hmac_key_id,
-        )
-        for each in listed
-    )
-
-
-def _ladder(settings: Settings) -> list[GeneratedRung]:
-    return [
-        GeneratedRung(
-            uri=settings.ladder.path.replace("{name}", rung.name),
-            bandwidth=rung.bandwidth_kbps * 1000,
-            height=rung.height,
-            width=rung.width,
-            codecs=rung.codecs,
-            frame_rate=rung.frame_rate,
-        )
-        for rung in settings.ladder.rungs
-    ]
+    limit = settings.limits.max_playlist_bytes
+    return DirectorySource(source.root, source.hls, limit, read_hls)
 
 
 def geo_lookup(settings: Settings) -> GeoLookup:
     """The GeoIP databases of a config; its ``status`` tells which of them cannot be used."""
     return GeoLookup(
-        _database(settings.geo.database),
+        geo_database_of(settings),
         settings.geo.asn_database,
         settings.geo.anonymous_ip_database,
     )
-
-
-def _device_rules(settings: Settings) -> list[DeviceRule]:
-    return [DeviceRule(**dict(rule)) for rule in settings.devices]
-
-
-def _database(path: Path) -> Path:
-    return EMBEDDED if path == Path("embedded") else path
 
 
 class _Reloads:
@@ -389,6 +309,6 @@ class _Reloads:
         metrics.CONFIG_RELOADS.labels("ok").inc()
         self._tell(version)
 
-    def refused(self, problems: Sequence[Problem]) -> None:  # noqa: ARG002
+    def refused(self, problems: Sequence[ConfigProblem]) -> None:  # noqa: ARG002
         """A config was refused whole."""
         metrics.CONFIG_RELOADS.labels("refused").inc()

@@ -1,34 +1,150 @@
-"""What was used lately? A small bounded map.
+"""Which caches does a process hold, how large may each become, and what ends an entry?
 
-Two generations: what is put or found is young; when the young fill half of the room, they become
-the old ones, and the old ones before them are forgotten. So nothing that is used often is lost, a
-lookup costs one or two of a dict, and there is no list of uses to keep in order.
+Every cache of the gateway is a :class:`Cache` made from one of the :class:`CacheSpec` below, so
+this page lists them all. ``docs/architecture.md`` shows the same table; a test compares the two.
+Nothing but memory and time is lost when an entry goes.
 """
 
-from collections.abc import Hashable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Recent(Generic[K, V]):
-    """At most ``capacity`` values by key; values are not None."""
+@dataclass(frozen=True, slots=True)
+class CacheSpec:
+    """What a cache holds. ``capacity`` is a number of ``unit``, or the config key that sets it;
+    ``key`` and ``ends`` say what an entry is found by and what ends it, besides being the least
+    recently used."""
 
-    __slots__ = ("_half", "_old", "_young")
+    name: str
+    capacity: int | str
+    unit: Literal["entries", "bytes"]
+    key: str
+    ends: str
 
-    def __init__(self, capacity: int) -> None:
-        """``capacity`` is at least 2."""
+
+SENDERS = CacheSpec(
+    "senders",
+    8_192,
+    "entries",
+    "peer address and forwarding headers",
+    "a new config or GeoIP file",
+)
+"""Where a request comes from: place, place cell, network prefix."""
+
+PLAYERS = CacheSpec(
+    "players",
+    8_192,
+    "entries",
+    "User-Agent, client hints and Accept-Encoding",
+    "a new config",
+)
+"""What plays: device, hints, and the content coding that it prefers."""
+
+SESSIONS = CacheSpec(
+    "sessions",
+    16_384,
+    "entries",
+    "session",
+    "30 s, then Redis is asked again",
+)
+"""What is remembered of a session: its speed, and the edge of each title."""
+
+DIRECTORY_SOURCES = CacheSpec(
+    "directory sources",
+    10_000,
+    "entries",
+    "path below the source's root",
+    "any change below the root, or a purge",
+)
+"""Parsed source manifests, and why a file cannot be served."""
+
+ORIGIN_SOURCES = CacheSpec(
+    "origin sources",
+    "origin.memory_bytes",
+    "bytes",
+    "asset",
+    "what the origin says of its freshness, within bounds, or a purge",
+)
+"""Copies of source manifests, parsed, and which assets the origin does not have."""
+
+LADDERS = CacheSpec(
+    "ladders",
+    8_192,
+    "entries",
+    "policy version, asset, source version, profile, rule, capabilities, request limits, start",
+    "nothing: a new config or source is a new key",
+)
+"""Which rungs of a ladder stay: one half of a decision."""
+
+RANKINGS = CacheSpec(
+    "rankings",
+    4_096,
+    "entries",
+    "fleet epoch, place cell, point within the place",
+    "nothing: a new fleet is a new key",
+)
+"""Which edges serve a place, in tiers: the other half of a decision."""
+
+PLAYLISTS = CacheSpec(
+    "playlists",
+    "limits.local_cache_bytes",
+    "bytes",
+    "source path and version, kept rungs, caps, edge URL, query parameters that the source imports",
+    "nothing: every input is in the key",
+)
+"""Finished manifests with their entity tags and codings."""
+
+CACHES = (
+    SENDERS,
+    PLAYERS,
+    SESSIONS,
+    DIRECTORY_SOURCES,
+    ORIGIN_SOURCES,
+    LADDERS,
+    RANKINGS,
+    PLAYLISTS,
+)
+
+
+class Cache(Generic[K, V]):
+    """A bounded map that forgets what was not used lately. Values are not None.
+
+    It keeps two generations. An entry that is put or found belongs to the young generation; when
+    the young ones fill half of the capacity they become the old generation, and the previous old
+    generation is dropped. A lookup costs one or two dict lookups, and no order of use is kept.
+    """
+
+    __slots__ = ("_half", "_old", "_weigh", "_weight", "_young", "spec")
+
+    def __init__(
+        self,
+        spec: CacheSpec,
+        capacity: int | None = None,
+        weigh: Callable[[V], int] | None = None,
+    ) -> None:
+        """``capacity`` is needed where the config sets it. ``weigh`` gives the size of a value in
+        the spec's unit; without it each counts as one."""
+        if capacity is None:
+            if isinstance(spec.capacity, str):
+                raise ValueError(f"{spec.name}: the capacity is set by {spec.capacity}")
+            capacity = spec.capacity
+        self.spec = spec
         self._half = max(1, capacity // 2)
+        self._weigh = weigh
+        self._weight = 0
         self._young: dict[K, V] = {}
         self._old: dict[K, V] = {}
 
     def __len__(self) -> int:
-        """How many are held; one that is young again counts twice."""
+        """The number of entries; one that was found again since the last turn counts twice."""
         return len(self._young) + len(self._old)
 
     def get(self, key: K) -> V | None:
-        """The value under ``key``, None when there is none."""
+        """The value under ``key``; None when there is none."""
         found = self._young.get(key)
         if found is None:
             found = self._old.get(key)
@@ -37,11 +153,34 @@ class Recent(Generic[K, V]):
         return found
 
     def put(self, key: K, value: V) -> None:
-        """Keep ``value`` under ``key``."""
-        if len(self._young) >= self._half:
-            self._old, self._young = self._young, {}
+        """Keep ``value`` under ``key``. A value heavier than half of the capacity is not kept."""
+        weight = 1 if self._weigh is None else self._weigh(value)
+        if weight > self._half:
+            self.pop(key)
+            return
+        replaced = self._young.pop(key, None)
+        if replaced is not None:
+            self._weight -= 1 if self._weigh is None else self._weigh(replaced)
+        if self._weight + weight > self._half:
+            self._old, self._young, self._weight = self._young, {}, 0
         self._young[key] = value
+        self._weight += weight
+
+    def pop(self, key: K) -> None:
+        """Forget ``key``."""
+        self._old.pop(key, None)
+        found = self._young.pop(key, None)
+        if found is not None:
+            self._weight -= 1 if self._weigh is None else self._weigh(found)
+
+    def keys(self) -> list[K]:
+        """Every key that is held, each once."""
+        return list({**self._old, **self._young})
+
+    def values(self) -> list[V]:
+        """Every value that is held, each once; that is no use of them."""
+        return list({**self._old, **self._young}.values())
 
     def clear(self) -> None:
         """Forget everything."""
-        self._young, self._old = {}, {}
+        self._young, self._old, self._weight = {}, {}, 0

@@ -1,13 +1,14 @@
-"""How fast was this session lately? An estimate that one outlier cannot swing.
+"""How fast was this session lately? An estimate that one outlier cannot move far.
 
-It is the weighted median of the last ``MAX_SAMPLES`` samples, where each weighs ``WEIGHT`` times
-the one after it: two samples that agree move it, one alone never does. Of two samples nobody can
-tell which is off, so the lower one counts. Weights go by order, not by time, so that a lone sample
-after a pause cannot outvote all others; age is for ``throughput`` to judge.
+It is the weighted median of the last ``MAX_SAMPLES`` samples. Each sample weighs ``WEIGHT`` times
+as much as the next newer one: two samples that agree move the estimate, a single one never does. Of
+two samples, it is unknown which is the outlier, so the lower one counts. Weights follow the order
+of samples, not their age, so that a single sample after a pause cannot outvote all others.
+:mod:`gateway.client.throughput` decides how old an estimate may be.
 
-Measured on 363 recorded traces, 4 s downloads back to back, predicting the next: the median of
-|ln(predicted / real)|, and by how much one newest sample 100 times off moves the estimate
-(``python -m tests.benchmark.throughput_estimators`` prints the whole table):
+Measured on 363 recorded traces, with 4 s downloads back to back, each predicting the next: the
+median of |ln(predicted / real)|, and how far a newest sample that is 100 times too high moves the
+estimate (``python -m tests.benchmark.throughput_estimators`` prints the whole table):
 
     ============  =========  =====  =====  =====================
     estimator     broadband     3G     4G  one outlier (95th %)
@@ -21,7 +22,6 @@ Measured on 363 recorded traces, 4 s downloads back to back, predicting the next
 
 import struct
 from bisect import bisect_left
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 from math import inf
@@ -32,15 +32,13 @@ MAX_KBPS = 10_000_000
 MAX_SAMPLES = 5
 WEIGHT = 0.7
 FORGOTTEN_S = 3600
-"""Age in seconds from which a sample says nothing any more."""
+"""Age in seconds beyond which a sample no longer counts."""
 CLOCK_SKEW_S = 60
-"""Seconds by which another gateway's clock may be ahead; later samples are not believed."""
+"""Seconds by which another gateway's clock may be ahead; samples later than that are dropped."""
 
 _FORMAT = b"\x01"
 _FEW = 3
 _SAMPLE = struct.Struct(">Iq")
-_SIZE = _SAMPLE.size
-_OLD_BYTES = (MAX_SAMPLES - 1) * _SIZE
 
 
 class Sample(NamedTuple):
@@ -50,51 +48,25 @@ class Sample(NamedTuple):
     time_s: int
 
 
-@dataclass(init=False, frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class SessionEstimate:
-    """The last samples of one session, oldest first; what the store keeps for a session.
+    """The last samples of one session, in order of time."""
 
-    They are held as they are stored. There are many sessions, far apart in memory: what matters is
-    how few objects one more sample reads and replaces.
-    """
-
-    _packed: bytes
-
-    def __init__(self, samples: Iterable[Sample] = ()) -> None:
-        """``samples`` are in order of time."""
-        packed = b"".join([_SAMPLE.pack(*sample) for sample in samples])
-        object.__setattr__(self, "_packed", packed)
-
-    @classmethod
-    def _of(cls, packed: bytes) -> Self:
-        made = cls.__new__(cls)
-        object.__setattr__(made, "_packed", packed)
-        return made
-
-    @property
-    def samples(self) -> tuple[Sample, ...]:
-        """The samples, oldest first."""
-        return tuple(map(Sample._make, _SAMPLE.iter_unpack(self._packed)))
+    samples: tuple[Sample, ...] = ()
 
     def updated(self, kbps: float, now_s: float) -> Self:
-        """With one more sample, taken at ``now_s`` (seconds since 1970).
+        """The estimate with one more sample, taken at ``now_s`` (seconds since 1970).
 
-        An implausible speed changes nothing. Samples that are forgotten, or that lie farther in
-        the future than clocks may differ, are dropped.
+        An implausible speed changes nothing. Samples older than ``FORGOTTEN_S``, or more than
+        ``CLOCK_SKEW_S`` in the future, are dropped.
         """
         if not plausible(kbps):
             return self
-        kept, now = self._packed, int(now_s)
-        latest = now
-        if kept:
-            from_s, to_s = now - FORGOTTEN_S, now + CLOCK_SKEW_S
-            oldest, newest = _SAMPLE.unpack_from(kept)[1], _SAMPLE.unpack_from(kept, -_SIZE)[1]
-            if oldest < from_s or newest > to_s:  # they are in order of time
-                believed = [old for old in self.samples if from_s <= old.time_s <= to_s]
-                kept = SessionEstimate(believed)._packed
-                newest = believed[-1].time_s if believed else now
-            latest = max(now, newest)
-        return self._of(kept[-_OLD_BYTES:] + _SAMPLE.pack(round(kbps), latest))
+        now = int(now_s)
+        oldest, newest = now - FORGOTTEN_S, now + CLOCK_SKEW_S
+        kept = [sample for sample in self.samples if oldest <= sample.time_s <= newest]
+        latest = max(now, kept[-1].time_s) if kept else now
+        return type(self)((*kept[1 - MAX_SAMPLES :], Sample(round(kbps), latest)))
 
     def kbps(self) -> int:
         """The estimate in kbit/s; 0 without samples."""
@@ -106,17 +78,18 @@ class SessionEstimate:
         return weighted[bisect_left(upto, upto[-1] / 2)][0]
 
     def age_s(self, now_s: float) -> float:
-        """Seconds since the last sample: 0 when it lies in the future, infinite without one."""
+        """Seconds since the last sample: 0 when it is in the future, infinite without samples."""
         samples = self.samples
         return max(0.0, now_s - samples[-1].time_s) if samples else inf
 
     def to_bytes(self) -> bytes:
-        """A format byte and 12 bytes for each sample."""
-        return _FORMAT + self._packed
+        """A format byte, then 12 bytes for each sample: kbit/s and seconds since 1970."""
+        return _FORMAT + b"".join([_SAMPLE.pack(*sample) for sample in self.samples])
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self | None:
-        """Read what ``to_bytes`` wrote; None for anything else, since a store may hold garbage."""
+        """Read what ``to_bytes`` wrote; None for anything else, because a store may hold
+        garbage."""
         count, rest = divmod(len(data) - len(_FORMAT), _SAMPLE.size)
         if not data.startswith(_FORMAT) or rest or count > MAX_SAMPLES:
             return None
@@ -128,5 +101,5 @@ class SessionEstimate:
 
 
 def plausible(kbps: float) -> bool:
-    """Can a network that plays video be this fast? False for NaN and infinity."""
+    """Whether a network that plays video can be this fast. False for NaN and infinity."""
     return MIN_KBPS <= kbps <= MAX_KBPS

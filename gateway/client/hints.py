@@ -1,14 +1,13 @@
 """What do the client hints say about the device and its network?
 
-User-Agent client hints and the network hints (rules F1–F3). Chromium sends them, over HTTPS, and a
-cross-origin gateway sees only the low-entropy ones unless a page delegates more: they may correct
-a decision but are never needed for one. Values are structured fields (RFC 9651); one that is
-malformed, oversized or out of range reads as absent.
+User-Agent client hints and the network hints (rules F1–F3). Only Chromium sends them, over HTTPS,
+and a gateway on another origin gets only the low-entropy ones unless the page delegates more. They
+can correct a decision, but no decision needs them. Values are structured fields (RFC 9651). A value
+that is malformed, too long or out of range counts as absent.
 """
 
 import math
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Final, Literal, NamedTuple, get_args
 
 from http_sf import StructuredFieldError, Token, parse
@@ -20,13 +19,12 @@ _MAX_CHARS: Final = 512
 _MAX_NAMES: Final = 16
 _MAX_NAME_CHARS: Final = 64
 _MAX_DOWNLINK_MBPS: Final = 10_000.0
-_REMEMBERED: Final = 4096
 
 
 class ClientHints(NamedTuple):
-    """The hints of one request; None and empty mean "not said".
+    """The hints of one request. None and empty values mean that the hint is absent.
 
-    ``downlink_mbps`` in Mbit/s: Chromium caps it, so 10 and more means "at least 10" (F2).
+    Chromium caps ``downlink_mbps`` at 10 Mbit/s, so 10 means "at least 10" (F2).
     """
 
     mobile: bool | None = None
@@ -40,22 +38,48 @@ class ClientHints(NamedTuple):
 
 
 NO_HINTS: Final = ClientHints()
-HINT_HEADERS: Final = (
+DEVICE_HINT_HEADERS: Final = (
     "sec-ch-ua-mobile",
     "sec-ch-ua-platform",
     "sec-ch-ua-platform-version",
     "sec-ch-ua-model",
     "sec-ch-ua-form-factors",
-    "save-data",
-    "downlink",
-    "ect",
 )
-"""Every header that a hint is read from, in lower case: hints follow from nothing else."""
-_HEADERS: Final = frozenset(HINT_HEADERS)
+"""The headers with hints about the device, in lower case. Their values rarely change."""
+NETWORK_HINT_HEADERS: Final = ("save-data", "downlink", "ect")
+"""The headers with hints about the network, in lower case. Browsers vary ``Downlink`` on purpose,
+so nothing may be remembered by it (F2)."""
+_HEADERS: Final = frozenset((*DEVICE_HINT_HEADERS, *NETWORK_HINT_HEADERS))
+_NETWORK: Final = frozenset(NETWORK_HINT_HEADERS)
+
+
+class NetworkHints(NamedTuple):
+    """What the hints of one request say about its network; None means "not said".
+
+    ``downlink_mbps`` in Mbit/s: Chromium caps it, so 10 and more means "at least 10" (F2).
+    """
+
+    save_data: bool = False
+    downlink_mbps: float | None = None
+    ect: Ect | None = None
+
+
+_NO_NETWORK_HINTS: Final = NetworkHints()
+
+
+def parse_network_hints(headers: Mapping[str, str]) -> NetworkHints:
+    """Read the network hints among ``headers`` (lower-case names). Never raises."""
+    if _NETWORK.isdisjoint(headers):
+        return _NO_NETWORK_HINTS
+    return NetworkHints(
+        save_data=(headers.get("save-data") or "").strip().lower() == "on",
+        downlink_mbps=_number(headers.get("downlink"), _MAX_DOWNLINK_MBPS),
+        ect=_ect(headers.get("ect")),
+    )
 
 
 def parse_hints(headers: Mapping[str, str]) -> ClientHints:
-    """Read the hints among ``headers`` (lower-case names). Never raises."""
+    """Read the hints in ``headers``, whose names are in lower case. Never raises."""
     if _HEADERS.isdisjoint(headers):
         return NO_HINTS
     return ClientHints(
@@ -71,15 +95,9 @@ def parse_hints(headers: Mapping[str, str]) -> ClientHints:
 
 
 def _item(value: str | None) -> object:
-    """The bare item of a structured field; None when absent or malformed."""
+    """The bare item of a structured field; None when it is absent or malformed."""
     if not value or len(value) > _MAX_CHARS or not value.isascii():
         return None
-    return _parsed_item(value)
-
-
-@lru_cache(_REMEMBERED)
-def _parsed_item(value: str) -> object:
-    """A few texts come again and again: booleans, systems, versions and models."""
     try:
         parsed = parse(value.encode("ascii"), tltype="item")
     except StructuredFieldError:
@@ -93,7 +111,7 @@ def _boolean(value: str | None) -> bool | None:
 
 
 def _text(value: str | None) -> str | None:
-    """A quoted string, or the bare token that some senders write instead."""
+    """A quoted string, or the token that some senders write instead."""
     item = _item(value)
     return _bounded(str(item)) if isinstance(item, str | Token) else None
 
@@ -104,14 +122,9 @@ def _bounded(text: str) -> str | None:
 
 
 def _names(value: str | None) -> tuple[str, ...]:
-    """The strings of a list, bounded in number and length."""
+    """The strings of a list, limited in number and length."""
     if not value or len(value) > _MAX_CHARS or not value.isascii():
         return ()
-    return _parsed_names(value)
-
-
-@lru_cache(_REMEMBERED)
-def _parsed_names(value: str) -> tuple[str, ...]:
     try:
         parsed = parse(value.encode("ascii"), tltype="list")
     except StructuredFieldError:

@@ -236,6 +236,6 @@ async def _faults(app: Application, question: Question) -> list[str]:
         source = await app.gateway.runtime.source.load(question.asset)
     except (NoSuchAssetError, BadSourceError) as error:  # it was there a moment ago
         raise ExplainError(str(error)) from error
-    if not source.playlist.faults:
+    if not source.manifest.faults:
         return []
-    return ["", "faults of the source", *(f"  {fault}" for fault in source.playlist.faults)]
+    return ["", "faults of the source", *(f"  {fault}" for fault in source.manifest.faults)]

@@ -1,26 +1,37 @@
-"""From settings to what the core decides by."""
+"""Builds the values that the core uses from the settings."""
 
 import json
 from hashlib import blake2b
+from pathlib import Path
 from typing import Final
 
+from gateway.client.device import DeviceRule
 from gateway.config.delivery_settings import EdgeSettings, ProfileSettings
+from gateway.config.origin_settings import OriginServerSettings, revealed
 from gateway.config.rule_settings import RuleSettings, WhenSettings
 from gateway.config.schema import Settings
 from gateway.config.validators import parse_window
 from gateway.decision import Policy
 from gateway.edge.edge import Edge
-from gateway.edge.fleet import Condition
-from gateway.edge.resolved import Question, Template
+from gateway.edge.fleet import EdgeCondition
+from gateway.edge.resolved import DnsQuestion, EdgeTemplate
 from gateway.policy.profile import Profile
 from gateway.policy.rules import Rule, When
+from gateway.source.origin.origin_config import (
+    FreshnessBounds,
+    OriginConfig,
+    OriginServer,
+    RequestLimits,
+)
+from geodata.lookup import EMBEDDED
+from manifests.ladder import GeneratedRung
 
 _DECISIVE: Final = {"policy", "profiles", "rules", "edges", "ladder", "source", "devices"}
-"""The sections that a cached decision depends on."""
+"""The sections on which a cached decision depends."""
 
 
 def policy_of(settings: Settings) -> Policy:
-    """The policy that ``settings`` describe."""
+    """The policy of these settings."""
     return Policy(
         profiles={name: _profile(name, given) for name, given in settings.profiles.items()},
         rules=tuple(map(_rule, settings.rules)),
@@ -32,14 +43,14 @@ def policy_of(settings: Settings) -> Policy:
 
 
 def version_of(settings: Settings) -> str:
-    """16 hexadecimal digits, the same for equal decisive sections however they were written."""
+    """16 hexadecimal digits that depend only on the values in the decisive sections."""
     tables = settings.model_dump(include=_DECISIVE)
     text = json.dumps(tables, sort_keys=True, default=_plain)
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _plain(value: object) -> object:
-    """What JSON has no form for: paths, and sets, which have no order of their own."""
+    """A form for values that JSON does not have: paths, and sets in sorted order."""
     return sorted(value, key=str) if isinstance(value, frozenset) else str(value)
 
 
@@ -47,23 +58,23 @@ def _profile(name: str, given: ProfileSettings) -> Profile:
     return Profile(name=name, **dict(given))
 
 
-def templates_of(settings: Settings) -> tuple[Template, ...]:
-    """The edges whose hosts come from DNS."""
+def templates_of(settings: Settings) -> tuple[EdgeTemplate, ...]:
+    """The edges with hosts from DNS."""
     return tuple(
-        Template(edge_of(given), Question(given.dns.name, given.dns.type))
+        EdgeTemplate(edge_of(given), DnsQuestion(given.dns.name, given.dns.type))
         for given in settings.edges
         if given.dns is not None
     )
 
 
-def drains_of(settings: Settings) -> dict[str, Condition]:
-    """The edges that the config drains, templates among them."""
-    drained = Condition("draining", admits=0.0, why="drained by the config")
+def drains_of(settings: Settings) -> dict[str, EdgeCondition]:
+    """The conditions of edges and templates that the configuration drains, by id."""
+    drained = EdgeCondition("draining", admits=0.0, why="drained by the config")
     return {given.id: drained for given in settings.edges if given.drain}
 
 
 def edge_of(given: EdgeSettings) -> Edge:
-    """The edge that a table describes."""
+    """The edge of one table."""
     capacity = given.capacity_mbps
     return Edge(
         id=given.id,
@@ -105,3 +116,86 @@ def _when(given: WhenSettings) -> When:
 
 def _folded(names: frozenset[str] | None) -> frozenset[str] | None:
     return None if names is None else frozenset(name.casefold() for name in names)
+
+
+def origin_config_of(settings: Settings) -> OriginConfig:
+    """On which terms origins are asked."""
+    given = settings.origin
+    return OriginConfig(
+        origins=_origin_servers(settings),
+        template=settings.source.hls,
+        request=RequestLimits(
+            connect_timeout_s=given.connect_timeout_ms / 1000,
+            read_timeout_s=given.read_timeout_ms / 1000,
+            min_bytes_per_s=given.min_bytes_per_s,
+            max_bytes=settings.limits.max_playlist_bytes,
+            max_connections=given.max_connections,
+            http2=given.http2,
+            max_redirects=given.max_redirects,
+            redirect_hosts=given.redirect_hosts,
+            ca_file=given.ca_file,
+        ),
+        freshness=FreshnessBounds(
+            default_fresh_s=given.default_fresh_s,
+            min_fresh_s=given.min_fresh_s,
+            max_fresh_s=given.max_fresh_s,
+            stale_while_revalidate_s=given.stale_while_revalidate_s,
+            max_stale_while_revalidate_s=given.max_stale_while_revalidate_s,
+            stale_if_error_s=given.stale_if_error_s,
+            max_stale_if_error_s=given.max_stale_if_error_s,
+        ),
+        total_timeout_s=given.total_timeout_ms / 1000,
+        patience_s=given.patience_ms / 1000,
+        retries=given.retries,
+        retry_budget=given.retry_budget,
+        breaker_failures=given.breaker_failures,
+        breaker_open_s=given.breaker_open_ms / 1000,
+        breaker_max_open_s=given.breaker_max_open_ms / 1000,
+        not_found_s=given.not_found_s,
+        failure_s=given.failure_s,
+        memory_bytes=given.memory_bytes,
+    )
+
+
+def _origin_servers(settings: Settings) -> tuple[OriginServer, ...]:
+    """``[[origins]]``, or ``source.url`` alone. ``[origin]`` has the defaults for each."""
+    listed = settings.origins
+    if settings.source.url is not None:
+        listed = (OriginServerSettings(url=settings.source.url),)
+    general = settings.origin
+    return tuple(
+        OriginServer(
+            url=each.url,
+            asset_prefix=each.asset_prefix or "",
+            bearer_token=revealed(each.bearer_token or general.bearer_token),
+            hmac_key=revealed(each.hmac_key or general.hmac_key),
+            hmac_key_id=each.hmac_key_id or general.hmac_key_id,
+        )
+        for each in listed
+    )
+
+
+def generated_rungs_of(settings: Settings) -> list[GeneratedRung]:
+    """The rungs of the configured ladder."""
+    return [
+        GeneratedRung(
+            uri=settings.ladder.path.replace("{name}", rung.name),
+            bandwidth=rung.bandwidth_kbps * 1000,
+            height=rung.height,
+            width=rung.width,
+            codecs=rung.codecs,
+            frame_rate=rung.frame_rate,
+        )
+        for rung in settings.ladder.rungs
+    ]
+
+
+def device_rules_of(settings: Settings) -> list[DeviceRule]:
+    """The operator's own rules about devices."""
+    return [DeviceRule(**dict(rule)) for rule in settings.devices]
+
+
+def geo_database_of(settings: Settings) -> Path:
+    """The City or Country database."""
+    path = settings.geo.database
+    return EMBEDDED if path == Path("embedded") else path

@@ -1,8 +1,9 @@
 """Which keys does the environment set? ``GATEWAY_SERVER__PORT=8081`` is ``server.port = 8081``.
 
-Two underscores stand between the parts of a key, in capitals; the number of an item (from 0) is a
-part, too: ``GATEWAY_EDGES__0__WEIGHT``. Text is taken as it is. Every other value is written as in
-TOML, or as JSON, which lists and tables need: ``GATEWAY_EDGES='[{"id": "a", "url": "…"}]'``.
+A variable is the path of a key in capitals, with two underscores between its parts. The number of
+a list item (from 0) is a part as well: ``GATEWAY_EDGES__0__WEIGHT``. Text is used as it is. Other
+values are written in TOML or JSON; lists and tables need JSON:
+``GATEWAY_EDGES='[{"id": "a", "url": "…"}]'``.
 """
 
 import json
@@ -12,12 +13,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.config.problem import KeyPath, Problem, nearest
-from gateway.config.shape import ROOT, Shape, find, known_keys
+from gateway.config.key_schema import ROOT, KeySchema, find_key, known_keys
+from gateway.config.problem import ConfigProblem, KeyPath, nearest
 
 PREFIX: Final = "GATEWAY_"
 
-# Kubernetes and Docker links set these for every service called gateway or gateway-something.
+# Kubernetes and Docker links set these for every service named gateway or gateway-something.
 _ORCHESTRATOR: Final = re.compile(
     r"GATEWAY_(?:[A-Z0-9]+_)*?"
     r"(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_[A-Z]+)?"
@@ -37,58 +38,61 @@ class Setting:
 
 def read_environment(
     environ: Mapping[str, str], profiles: Mapping[str, Any]
-) -> Iterator[Setting | Problem]:
-    """What every ``GATEWAY_`` variable sets, whole tables and lists before their parts.
+) -> Iterator[Setting | ConfigProblem]:
+    """What each ``GATEWAY_`` variable sets; tables and lists come before their parts.
 
-    ``profiles`` are those of the file: their names may have capitals, which variables cannot show.
+    ``profiles`` are those of the file, whose names may contain capital letters. Variables are all
+    capitals, so they match a profile's name without regard to case.
     """
     for variable in sorted(name for name in environ if name.startswith(PREFIX)):
         if _ORCHESTRATOR.fullmatch(f"{variable}={environ[variable]}"):
             continue
         found = _path_of(variable, profiles)
-        if isinstance(found, Problem):
+        if isinstance(found, ConfigProblem):
             yield found
         else:
-            path, shape = found
-            yield Setting(variable, path, _value(environ[variable], shape))
+            path, schema = found
+            yield Setting(variable, path, _value(environ[variable], schema))
 
 
-def _path_of(variable: str, profiles: Mapping[str, Any]) -> tuple[KeyPath, Shape] | Problem:
+def _path_of(
+    variable: str, profiles: Mapping[str, Any]
+) -> tuple[KeyPath, KeySchema] | ConfigProblem:
     path: tuple[str | int, ...] = ()
-    shape: Shape | None = ROOT
+    schema: KeySchema | None = ROOT
     for part in variable.removeprefix(PREFIX).split("__"):
         name = part.lower()
-        if shape is None:
+        if schema is None:
             return _unknown(variable, path)
-        if shape.is_list:
+        if schema.is_list:
             if not (part.isascii() and part.isdecimal() and len(part) < 10):  # noqa: PLR2004
                 return _unknown(variable, path)
             path = (*path, int(part))
-            shape = shape.items
+            schema = schema.items
         else:
             if path == ("profiles",):
                 name = next((known for known in profiles if _folded(known) == name), name)
             path = (*path, name)
-            shape = shape.key(name)
-    return (path, shape) if shape is not None else _unknown(variable, path[:-1])
+            schema = schema.key(name)
+    return (path, schema) if schema is not None else _unknown(variable, path[:-1])
 
 
 def _folded(profile: str) -> str:
     return re.sub("[^a-z0-9]", "_", profile.lower())
 
 
-def _unknown(variable: str, table: KeyPath) -> Problem:
-    while find(table) is None:
+def _unknown(variable: str, table: KeyPath) -> ConfigProblem:
+    while find_key(table) is None:
         table = table[:-1]
     start = "".join(f"{part}__" for part in table)
     keys = known_keys(table)
     below = [f"{key}__{inner}" for key in keys for inner in known_keys((*table, key))]
     known = [f"{start}{key}".upper() for key in (*keys, *below)]
     given = variable.removeprefix(PREFIX)
-    # A forgotten section (GATEWAY_PORT) is the likeliest mistake, then a misspelt word.
+    # The most likely mistake is a missing section (GATEWAY_PORT), then a misspelling.
     same_key = (name for name in known if name.endswith(f"__{given}"))
     suggestion = next(same_key, None) or nearest(given, known)
-    return Problem(
+    return ConfigProblem(
         "",
         "sets no known key",
         suggestion=f"{PREFIX}{suggestion}" if suggestion else None,
@@ -96,9 +100,9 @@ def _unknown(variable: str, table: KeyPath) -> Problem:
     )
 
 
-def _value(text: str, shape: Shape) -> Any:  # noqa: ANN401
-    """Text as it is; otherwise TOML or JSON, or the text when it is neither."""
-    if shape.is_text:
+def _value(text: str, schema: KeySchema) -> Any:  # noqa: ANN401
+    """Text as it is; other values from TOML or JSON, or the text when it is neither."""
+    if schema.is_text:
         return text
     for parse in (_toml_value, json.loads):
         try:

@@ -1,4 +1,4 @@
-"""What does a TOML file say? Its tables, or what keeps it from being read."""
+"""What is in a TOML file? Its tables, or the reason why it cannot be read."""
 
 import tomllib
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from gateway.config.problem import ConfigError, Problem
+from gateway.config.problem import ConfigError, ConfigProblem
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -15,18 +15,18 @@ def read_file(path: Path) -> dict[str, Any]:
         return parse(path.read_bytes(), path.name)
     except OSError as error:
         raise ConfigError(
-            [Problem("", f"cannot be read ({error.strerror})", source=str(path))]
+            [ConfigProblem("", f"cannot be read ({error.strerror})", source=str(path))]
         ) from None
 
 
 def read_defaults() -> dict[str, Any]:
-    """The tables that ship."""
+    """The shipped tables."""
     data = resources.files("gateway.config").joinpath("defaults.toml").read_bytes()
     return parse(data, "defaults.toml")
 
 
 def parse(data: bytes, source: str) -> dict[str, Any]:
-    """The tables of TOML ``data``; a byte order mark is skipped. Raises ConfigError."""
+    """The tables of TOML ``data``. A byte order mark is skipped. Raises ConfigError."""
     try:
         return tomllib.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -36,11 +36,11 @@ def parse(data: bytes, source: str) -> dict[str, Any]:
         problem = f"{_place(str(error), data)} (TOML syntax)"
     except (ValueError, RecursionError) as error:
         problem = f"cannot be read as TOML ({type(error).__name__}: {error})"
-    raise ConfigError([Problem("", problem, source=source)])
+    raise ConfigError([ConfigProblem("", problem, source=source)])
 
 
 def _place(message: str, data: bytes) -> str:
-    """``line 3, column 7: …``, from tomllib's ``… (at line 3, column 7)``."""
+    """Turn tomllib's ``… (at line 3, column 7)`` into ``line 3, column 7: …``."""
     text, _, place = message.removesuffix(")").rpartition(" (at ")
     if place == "end of document":
         lines = data.decode("utf-8-sig").split("\n")
@@ -49,7 +49,7 @@ def _place(message: str, data: bytes) -> str:
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """``above`` laid over ``below``: tables key by key, everything else replaced whole."""
+    """``below`` overridden by ``above``: tables key by key, all other values as a whole."""
     result = dict(below)
     for key, value in above.items():
         under = result.get(key)

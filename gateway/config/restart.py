@@ -1,16 +1,18 @@
-"""Which changed keys wait for a restart?"""
+"""Which changed keys take effect only after a restart?"""
 
 from dataclasses import replace
 from typing import Any
 
 from gateway.config.build import policy_of
+from gateway.config.key_schema import restart_keys, restart_lists
 from gateway.config.load import Loaded
-from gateway.config.shape import restart_keys, restart_lists
 
 
 def hold_back(running: Loaded, new: Loaded) -> tuple[Loaded, tuple[str, ...]]:
-    """``new`` with the running values of all keys that are read only at the start, and the names
-    of those that differ (``server.port``, ``origins``)."""
+    """``new`` with the running values of all keys that are read only at the start.
+
+    Also returns the names of the keys that differ (``server.port``, ``origins``).
+    """
     held: dict[str, dict[str, Any]] = {}
     for section, key in restart_keys():
         was = getattr(getattr(running.settings, section), key)

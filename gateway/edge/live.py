@@ -1,45 +1,49 @@
 """Does a live playlist still advance?
 
-A live media playlist gets a new segment about every target duration. One that got none for longer
-than a few target durations is stale: the edge answers, and players run dry all the same.
+A live media playlist gets a new segment about once per target duration. A playlist that got none
+for several target durations is stale: the edge answers, but players run out of media.
 """
 
 from dataclasses import dataclass
 
-from manifests.hls.media import MediaPlaylist
-
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """How far a live playlist has come: the media sequence numbers of its first and last segment
-    (``last`` is ``first - 1`` without segments), and when it was first seen there (Unix time)."""
+class LivePosition:
+    """How far a live playlist has advanced.
+
+    ``first`` and ``last`` are the media sequence numbers of its first and last segment (``last`` is
+    ``first - 1`` when there are no segments). ``since_s`` is the Unix time at which this position
+    was first seen.
+    """
 
     first: int
     last: int
     since_s: float
 
 
-def head_of(previous: Head | None, playlist: MediaPlaylist, now_s: float) -> Head | None:
-    """How far ``playlist``, read at ``now_s``, has come; None when it is complete.
+def live_position(
+    previous: LivePosition | None, first: int, last: int, now_s: float
+) -> LivePosition:
+    """The position of a live playlist that held segments ``first`` to ``last`` at ``now_s``.
 
-    A playlist that is a little behind what was seen has not advanced: several caches stand behind
-    one name. One that ends before everything seen was begun anew.
+    A playlist slightly behind ``previous`` has not advanced: several caches may answer under one
+    name, and one of them may lag. A playlist that ends before ``previous`` begins was restarted.
     """
-    if playlist.ended:
-        return None
-    first = playlist.media_sequence
-    last = first + playlist.segments - 1
     if previous is not None and previous.first - 1 <= last <= previous.last:
         return previous
-    return Head(first, last, now_s)
+    return LivePosition(first, last, now_s)
 
 
-def staleness(head: Head | None, target_duration_s: float, factor: float, now_s: float) -> str:
-    """Why the playlist counts as stuck; empty when it does not. It is stale when nothing was new
-    for longer than ``factor`` target durations."""
-    if head is None:
+def staleness(
+    position: LivePosition | None, target_duration_s: float, factor: float, now_s: float
+) -> str:
+    """Why the playlist is stale; empty when it is not.
+
+    It is stale when there was no new segment for more than ``factor`` target durations.
+    """
+    if position is None:
         return ""
-    silent_s = now_s - head.since_s
+    silent_s = now_s - position.since_s
     if silent_s <= factor * target_duration_s:
         return ""
-    return f"stale live playlist: stuck at segment {head.last}"
+    return f"stale live playlist: no segment after {position.last}"

@@ -1,15 +1,16 @@
-"""Which edges stand behind a DNS name?
+"""Which edges are behind a DNS name?
 
-A table of the config with ``dns`` is a template: each record of the name gives one edge. Its id is
-``{template}-{host}``, where the host is the address (colons written as hyphens) or the target of an
-SRV record, with the port behind it where that is not the scheme's own. An id depends on nothing but
-its own record, so an address that comes or goes moves its own share of the viewers only.
+An ``[[edges]]`` table with ``dns`` is a template: each record of the name gives one edge. Its id is
+``{template}-{host}``: the host is the address (with hyphens for colons) or the target of the SRV
+record, followed by the port when that is not the scheme's default. An id depends only on its own
+record, so when an address comes or goes, only the viewers of that edge move.
 
-Records of an SRV name follow RFC 2782: only those of the lowest priority are used. A weight of 100
-is the template's own weight, others are in proportion; where all weights are 0 the edges are equal.
+SRV records are used as RFC 2782 says: only those with the lowest priority. A weight of 100 is the
+template's own weight, and other weights are relative to it. When all weights are 0, the edges are
+equal.
 
-What was known stays while nobody can be asked. A name that has no records any more keeps its edges
-for a while, too: that is rarely meant.
+The last known records are kept while DNS does not answer. When DNS answers that a name has no
+records any more, its edges are kept for a while as well, because this is usually a mistake.
 """
 
 from collections.abc import Sequence
@@ -25,27 +26,27 @@ from gateway.edge.edge import Edge
 RecordType = Literal["A", "AAAA", "SRV"]
 
 MAX_RECORDS: Final = 256
-"""So many records of one name are used at most."""
+"""The most records of one name that are used."""
 
 _MAX_ID_CHARS: Final = 64
 _DIGEST_BYTES: Final = 4
-_WHOLE_WEIGHT: Final = 100
+_FULL_WEIGHT: Final = 100
 _PORTS: Final = {"http": 80, "https": 443}
 _HOST_NAME: Final = pattern(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 _MAX_HOST_CHARS: Final = 253
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked of DNS. ``name`` is absolute, whether it ends with a dot or not."""
+class DnsQuestion:
+    """A DNS question. ``name`` is absolute, with or without a dot at its end."""
 
     name: str
     type: RecordType
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Record:
-    """One record. ``host`` is an address, or a lower-case name without its last dot; ``port``
+class DnsRecord:
+    """One record. ``host`` is an address, or a lower-case name without the dot at its end. ``port``
     is None for addresses. ``priority`` and ``weight`` are those of SRV."""
 
     host: str
@@ -55,38 +56,43 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
-    """An edge whose host comes from DNS. ``edge`` holds all the rest; until the first answer it
-    stands for its edges itself."""
+class EdgeTemplate:
+    """An edge whose host comes from DNS. ``edge`` has all other values, and is used as it is until
+    DNS has answered for the first time."""
 
     edge: Edge
-    question: Question
+    question: DnsQuestion
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What is known of a name. ``records`` is None before the first answer; ``empty_since_s`` is
-    when the name was first found to have none any more, on a clock that never goes back."""
+class KnownRecords:
+    """What is known of a name. ``records`` is None before the first answer. ``empty_since_s`` is
+    the time of a monotonic clock at which the name was first found to have no records any more."""
 
-    records: tuple[Record, ...] | None = None
+    records: tuple[DnsRecord, ...] | None = None
     empty_since_s: float | None = None
 
 
-def heard(known: Known, records: Sequence[Record], now_s: float, keep_s: float) -> Known:
-    """What is known after an answer. An empty one counts at once when nothing was known before,
-    else after ``keep_s`` seconds without records."""
+def after_answer(
+    known: KnownRecords, records: Sequence[DnsRecord], now_s: float, keep_s: float
+) -> KnownRecords:
+    """What is known after an answer.
+
+    An empty answer counts at once when no records were known, otherwise after ``keep_s`` seconds
+    without records.
+    """
     if records:
-        return Known(tuple(sorted(set(records))[:MAX_RECORDS]))
+        return KnownRecords(tuple(sorted(set(records))[:MAX_RECORDS]))
     if not known.records:
-        return Known(())
+        return KnownRecords(())
     since_s = now_s if known.empty_since_s is None else known.empty_since_s
     if now_s - since_s >= keep_s:
-        return Known((), since_s)
+        return KnownRecords((), since_s)
     return replace(known, empty_since_s=since_s)
 
 
-def is_usable(record: Record) -> bool:
-    """Whether a URL can be made of it, and a player can be sent there."""
+def is_usable(record: DnsRecord) -> bool:
+    """Whether a URL can be made from the record and players can be sent there."""
     if record.port is not None and not 0 < record.port <= 65535:  # noqa: PLR2004
         return False
     try:
@@ -97,8 +103,8 @@ def is_usable(record: Record) -> bool:
     return not (address.is_unspecified or address.is_multicast) and "%" not in record.host
 
 
-def edges_of(template: Template, known: Known) -> tuple[Edge, ...]:
-    """The edges that the template stands for, in the order of their hosts."""
+def edges_of(template: EdgeTemplate, known: KnownRecords) -> tuple[Edge, ...]:
+    """The edges that the template gives, in the order of their hosts."""
     if known.records is None:
         return (template.edge,)
     best = min((record.priority for record in known.records), default=0)
@@ -110,12 +116,12 @@ def edges_of(template: Template, known: Known) -> tuple[Edge, ...]:
     )
 
 
-def _weight(edge: Edge, record: Record) -> int:
-    """0 is a very small chance, and not none (RFC 2782)."""
-    return max(1, round(edge.weight * record.weight / _WHOLE_WEIGHT))
+def _weight(edge: Edge, record: DnsRecord) -> int:
+    """At least 1: an SRV weight of 0 means a very small chance of being chosen (RFC 2782)."""
+    return max(1, round(edge.weight * record.weight / _FULL_WEIGHT))
 
 
-def _edge(template: Edge, record: Record, weight: int | None) -> Edge:
+def _edge(template: Edge, record: DnsRecord, weight: int | None) -> Edge:
     parts = urlsplit(template.url)
     port = parts.port if record.port is None else record.port
     shown = "" if port is None or port == _PORTS.get(parts.scheme) else f":{port}"
@@ -124,20 +130,20 @@ def _edge(template: Edge, record: Record, weight: int | None) -> Edge:
         template,
         id=_id(template.id, record, shown),
         url=parts._replace(netloc=host + shown).geturl(),
-        health_url=_moved(template.health_url, parts.netloc, host + shown),
+        health_url=_with_host(template.health_url, parts.netloc, host + shown),
         weight=template.weight if weight is None else weight,
         template=template.id,
     )
 
 
-def _moved(health_url: str | None, netloc: str, there: str) -> str | None:
-    """An absolute URL of the template's own host follows it; others stay."""
+def _with_host(health_url: str | None, template_host: str, host: str) -> str | None:
+    """An absolute URL on the template's own host gets the edge's host; other URLs stay."""
     parts = urlsplit(health_url or "")
-    return health_url if parts.netloc != netloc else parts._replace(netloc=there).geturl()
+    return health_url if parts.netloc != template_host else parts._replace(netloc=host).geturl()
 
 
-def _id(template: str, record: Record, port: str) -> str:
-    """At most 64 characters; what does not fit is told apart by a digest of the whole."""
+def _id(template: str, record: DnsRecord, port: str) -> str:
+    """At most 64 characters; a longer id is cut and ends with a digest of the whole id."""
     whole = f"{template}-{record.host}" + ("" if record.port is None else port)
     text = whole.replace(":", "-")
     if len(text) <= _MAX_ID_CHARS:

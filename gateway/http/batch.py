@@ -2,22 +2,24 @@
 
 An app's start page has dozens of titles. Who asks, from where and how fast is found out once, and
 the store is asked once for all of them. Nothing is placed by asking: a session counts at an edge
-when it gets its manifest.
+when it gets its manifest. Leases are neither taken nor looked at.
 """
 
 import json
 from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.types import Receive, Scope
 
+from gateway.http.asgi import read_request
 from gateway.play import problems
-from gateway.play.answer import answer_many
-from gateway.play.bodies import Body
-from gateway.play.compression import negotiate
+from gateway.play.compression import encode
+from gateway.play.decide import Decided, Timeline, decide_all
 from gateway.play.decision_json import check_fields, members
-from gateway.play.headers import ACCEPT_CH, VARY
 from gateway.play.problems import Problem
+from gateway.play.reply import Reply
+from gateway.play.request import ACCEPT_CH, VARY, Request
 from gateway.play.runtime import Gateway
 
 MAX_ASSETS = 100
@@ -25,33 +27,38 @@ MAX_BODY_BYTES = 128 * 1024
 """Room for that many asset ids of the longest kind, and their punctuation."""
 
 
-async def decisions(request: Request) -> Response:
+async def decisions(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:
     """``{"assets": ["film/001", …]}`` with the query parameters and headers of ``/v1/play``.
 
-    Answers ``{"decisions": […]}`` in the order asked; an asset that has no decision has
-    ``{"asset": …, "problem": {…}}`` in its place.
+    Answers ``{"decisions": […]}`` in the order of the assets: the JSON decision for each, or
+    ``{"asset": …, "problem": …}`` for one that there is none for.
     """
-    gateway: Gateway = request.app.gateway
-    assets = _assets(await _body(request))
-    answers = await answer_many(gateway, request.scope, assets)
-    found = []
-    base_url, query = str(request.base_url), request.scope["query_string"]
-    for asset, answered in zip(assets, answers, strict=True):
-        try:
-            if isinstance(answered, Problem):
-                raise answered
-            wanted = check_fields(answered.asked.fields)
-            every = members(answered, base_url, query)
-            found.append({name: every[name] for name in wanted})
-        except Problem as problem:
-            if problem.kind == "bad-parameter" and problem.extra.get("parameter") == "fields":
-                raise  # wrong for all of them alike
-            found.append({"asset": asset, "problem": problems.document(problem)})
-    return _response(request, found)
+    assets = _assets(await _body(HttpRequest(scope, receive)))
+    request = read_request(scope)
+    wanted = check_fields(request.parameters.fields)
+    decided = await decide_all(gateway, request, assets, Timeline())
+    found = [
+        _entry(asset, one, request, wanted) for asset, one in zip(assets, decided, strict=True)
+    ]
+    return _reply(gateway, request, found)
 
 
-async def _body(request: Request) -> bytes:
-    """The request's body, of bounded size. Raises a 413."""
+def _entry(
+    asset: str, found: Decided | Problem, request: Request, wanted: tuple[str, ...]
+) -> dict[str, Any]:
+    """What the answer says of one asset."""
+    if isinstance(found, Problem):
+        return {"asset": asset, "problem": problems.document(found)}
+    found.count()
+    try:
+        every = members(found, request)
+    except Problem as problem:
+        return {"asset": asset, "problem": problems.document(problem)}
+    return {name: every[name] for name in wanted}
+
+
+async def _body(request: HttpRequest) -> bytes:
+    """The request's body, of bounded size. Raises a 413 problem."""
     data = bytearray()
     try:
         async for chunk in request.stream():
@@ -64,7 +71,7 @@ async def _body(request: Request) -> bytes:
 
 
 def _assets(data: bytes) -> list[str]:
-    """The assets asked for. Raises a 400 that says what is allowed."""
+    """The assets asked for. Raises a 400 problem that says what is allowed."""
     allowed = f'allowed is {{"assets": [1 to {MAX_ASSETS} asset ids]}}'
     try:
         found: Any = json.loads(data)
@@ -78,9 +85,9 @@ def _assets(data: bytes) -> list[str]:
     return assets
 
 
-def _response(request: Request, found: list[dict[str, Any]]) -> Response:
-    body = Body(json.dumps({"decisions": found}).encode())  # ASCII: ids may hold lone surrogates
-    coding = negotiate(request.headers.get("accept-encoding") or "")
+def _reply(gateway: Gateway, request: Request, found: list[dict[str, Any]]) -> Reply:
+    data = json.dumps({"decisions": found}).encode()  # ASCII: ids may hold lone surrogates
+    coding = gateway.runtime.clients.player(request.headers).coding
     headers = {
         "Cache-Control": "private, no-store",
         "Vary": VARY,
@@ -89,4 +96,4 @@ def _response(request: Request, found: list[dict[str, Any]]) -> Response:
     }
     if coding != "identity":
         headers["Content-Encoding"] = coding
-    return Response(body.coded(coding), 200, headers, "application/json")
+    return Reply.of(200, encode(data, coding), "application/json", headers)

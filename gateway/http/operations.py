@@ -3,12 +3,12 @@
 import json
 from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.types import Receive, Scope
 
 from gateway.edge.fleet import Fleet
 from gateway.http.openapi import document
 from gateway.observe import metrics
+from gateway.play.reply import Reply
 from gateway.play.runtime import Gateway
 from gateway.source.source import Source
 
@@ -16,14 +16,13 @@ SHOWN_EDGES = 20
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
-async def livez(request: Request) -> Response:  # noqa: ARG001
+async def livez(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
     """The process is up."""
-    return Response("ok\n", 200, _NO_STORE, "text/plain")
+    return Reply.of(200, b"ok\n", "text/plain; charset=utf-8", _NO_STORE)
 
 
-async def readyz(request: Request) -> Response:
+async def readyz(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
     """Whether to send players here. A store or a GeoIP file that is gone degrades, no more."""
-    gateway: Gateway = request.app.gateway
     checks = _checks(gateway)
     source_trouble = gateway.runtime.source.ready()
     if source_trouble is not None:
@@ -33,7 +32,7 @@ async def readyz(request: Request) -> Response:
     else:
         status, code = "degraded", 200
     body = {"status": status, "checks": checks}
-    return Response(json.dumps(body).encode(), code, _NO_STORE, "application/json")
+    return Reply.of(code, json.dumps(body).encode(), "application/json", _NO_STORE)
 
 
 def _checks(gateway: Gateway) -> dict[str, dict[str, Any]]:
@@ -76,11 +75,11 @@ def _edges(fleet: Fleet) -> dict[str, Any]:
     return {"status": "degraded", "reason": f"{len(down)} of {len(fleet.edges)} down: {shown}"}
 
 
-async def prometheus(request: Request) -> Response:  # noqa: ARG001
+async def prometheus(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
     """All metrics in the Prometheus text format."""
-    return Response(metrics.exposition(), 200, _NO_STORE, metrics.CONTENT_TYPE)
+    return Reply.of(200, metrics.exposition(), metrics.CONTENT_TYPE, _NO_STORE)
 
 
-async def openapi(request: Request) -> Response:  # noqa: ARG001
+async def openapi(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
     """The OpenAPI document of the HTTP interface."""
-    return Response(json.dumps(document()).encode(), 200, None, "application/json")
+    return Reply.of(200, json.dumps(document()).encode(), "application/json")

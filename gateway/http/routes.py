@@ -1,34 +1,90 @@
-"""The whole URL map, on one page; but for ``/v1/play/``, which the envelope hands on itself."""
+"""The whole URL map, on one page."""
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
+from starlette.types import Receive, Scope
+
+from gateway.http.asgi import read_request
 from gateway.http.batch import decisions
 from gateway.http.operations import livez, openapi, prometheus, readyz
 from gateway.play import problems
+from gateway.play.play import play
+from gateway.play.reply import Reply
+from gateway.play.runtime import Gateway
+
+Handler = Callable[[Gateway, Scope, Receive], Awaitable[Reply]]
+Label = Callable[[str], str]
 
 
-async def _not_yet(request: Request) -> Response:
-    """Parts of the interface that are reserved, and answered with a 404 problem."""
-    raise problems.not_available_yet(request.url.path.split("/")[2])
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path and who answers it. A path that ends with ``/`` stands for everything below it.
+
+    ``label`` names the route in metrics: one of a fixed set, whatever players send.
+    """
+
+    path: str
+    methods: tuple[str, ...]
+    handler: Handler
+    label: Label
 
 
-async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
-    """Whatever no route matches."""
-    raise problems.no_such_path()
+def _named(label: str) -> Label:
+    return lambda _: label
 
 
-def routes() -> list[BaseRoute]:
-    """Every route of the gateway."""
-    return [
-        Route("/v1/decisions", decisions, methods=["POST"]),
-        Route("/v1/steering/{asset:path}", _not_yet, methods=["GET", "HEAD"]),
-        Route("/v1/cmcd", _not_yet, methods=["GET", "HEAD", "POST"]),
-        Route("/v1/probe", _not_yet, methods=["GET", "HEAD", "POST"]),
-        Route("/livez", livez),
-        Route("/readyz", readyz),
-        Route("/metrics", prometheus),
-        Route("/openapi.json", openapi),
-    ]
+def _play_label(path: str) -> str:
+    if path.endswith(".m3u8"):
+        return "play_hls"
+    return "play_dash" if path.endswith(".mpd") else "play_json"
+
+
+async def _play(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
+    name = scope["path"].removeprefix(_PLAY)
+    return await play(gateway, read_request(scope), name)
+
+
+async def _not_yet(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
+    """Parts of the interface that are reserved."""
+    raise problems.not_available_yet(scope["path"].split("/")[2])
+
+
+_PLAY = "/v1/play/"
+_READ = ("GET", "HEAD")
+
+ROUTES = (
+    Route(_PLAY, _READ, _play, _play_label),
+    Route("/v1/steering/", _READ, _not_yet, _named("steering")),
+    Route("/v1/cmcd", ("GET", "HEAD", "POST"), _not_yet, _named("cmcd")),
+    Route("/v1/probe", ("GET", "HEAD", "POST"), _not_yet, _named("probe")),
+    Route("/v1/decisions", ("POST",), decisions, _named("decisions")),
+    Route("/livez", _READ, livez, _named("livez")),
+    Route("/readyz", _READ, readyz, _named("readyz")),
+    Route("/metrics", _READ, prometheus, _named("metrics")),
+    Route("/openapi.json", _READ, openapi, _named("openapi")),
+)
+"""Every route of the gateway."""
+
+_EXACT = {route.path: route for route in ROUTES if not route.path.endswith("/")}
+_BELOW = {route.path: route for route in ROUTES if route.path.endswith("/")}
+_SEGMENTS = 3
+"""Every path that stands for all below it has this many ``/``."""
+
+
+def label_of(route: Route | None, path: str) -> str:
+    """The metric label of a request for ``path``, whose route that is."""
+    return "other" if route is None else route.label(path)
+
+
+def find_route(path: str) -> Route | None:
+    """The route of a path; None when there is none.
+
+    Two dict lookups at most, since players ask for nothing else as often: Starlette's router costs
+    as much as a whole bare answer.
+    """
+    found = _EXACT.get(path)
+    if found is not None:
+        return found
+    parts = path.split("/", _SEGMENTS)
+    return _BELOW.get("/".join(parts[:_SEGMENTS]) + "/") if len(parts) > _SEGMENTS else None

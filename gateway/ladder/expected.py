@@ -1,29 +1,27 @@
-"""What will a session take up? Its expected bit rate, before it has fetched anything.
+"""How much of an edge's capacity will a session take up, before it has fetched anything?
 
-A player climbs as far as its network carries it, so the highest rung that the measured speed
-allows counts, with the same headroom as for the start. Whether a rung is within reach is a matter
-of its peak, as it is for players (rule A6.2); what it takes up for minutes is its average, where
-the source gives one.
+A player climbs as far as its network carries it. So the session counts with the highest rung that
+the measured speed allows, with the same headroom as for the start. A rung is within reach by its
+peak, as players judge it (rule A6.2); it takes up its average where the source states one.
 
-While the speed is unknown the top rung counts: an edge that is leased too much has room to spare,
-one that is leased too little has none.
+While the speed is unknown the top rung counts: an edge that reserves too much keeps room to spare,
+an edge that reserves too little is overloaded.
 """
 
 from collections.abc import Sequence
 
-from manifests.hls.multivariant import MultivariantPlaylist
+from gateway.ladder.rung import Rung
 
 
-def expected_kbps(
-    playlist: MultivariantPlaylist, kept: Sequence[int], speed_kbps: float | None, headroom: float
-) -> int:
-    """The bit rate in kbit/s, at least 1, of a session that gets the variants ``kept``.
+def expected_kbps(rungs: Sequence[Rung], speed_kbps: float | None, headroom: float) -> int:
+    """The bit rate in kbit/s, at least 1, of a session that gets ``rungs``.
 
-    ``headroom`` is the share of the speed that may be used. Too slow for all: the lowest counts.
+    ``headroom`` is the share of the speed that may be used. When the speed is too low for every
+    rung, the lowest counts.
     """
-    rungs = [playlist.variants[index] for index in kept]
+    reachable = rungs
     if speed_kbps is not None:
         within = [rung for rung in rungs if rung.bandwidth <= speed_kbps * headroom * 1000]
-        rungs = within or [min(rungs, key=lambda rung: rung.bandwidth)]
-    top = max(rungs, key=lambda rung: rung.bandwidth)
+        reachable = within or [min(rungs, key=lambda rung: rung.bandwidth)]
+    top = max(reachable, key=lambda rung: rung.bandwidth)
     return max(1, -(-(top.average_bandwidth or top.bandwidth) // 1000))

@@ -1,6 +1,7 @@
-"""What is a rung, and what may limit it? Values that HLS and DASH share."""
+"""What is a ladder made of, and what may limit it? Values that HLS and DASH share."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from manifests.codecs import CodecFamily, VideoRange
 
@@ -9,19 +10,24 @@ from manifests.codecs import CodecFamily, VideoRange
 class Rung:
     """One entry of a ladder: an HLS variant stream, later a DASH Representation.
 
-    ``bandwidth`` is the peak in bit/s (BANDWIDTH, rule A6.2). ``height`` is the shorter side in
-    pixels, so that portrait video is judged alike. ``families`` is empty when the source does not
-    say; ``other_video`` says that it names video of no family that anybody here can judge.
-    ``video_range`` None: a value that nobody knows. ``skippable``: clients that do not understand
-    the entry pass it over (rule A2.1), so it must never be the only one. ``picture`` is equal for
-    entries of one ladder that show the same picture with other audio, on another pathway or at
-    another address.
+    ``index`` is its position in the source. ``bandwidth`` is the peak in bit/s (BANDWIDTH, rule
+    A6.2), ``average_bandwidth`` the average where the source states one. ``height`` is the shorter
+    side in pixels, so that portrait video is judged alike; ``stated_height`` is the height that the
+    source states. ``codecs`` are the elements of the
+    source's codecs text. ``families`` is empty when the source names no codecs; ``other_video``
+    says that it names video of a family that the gateway does not know. ``video_range`` None is a
+    value that the gateway does not know. ``skippable``: clients that do not understand the entry
+    ignore it (rule A2.1), so it must never be the only one. ``picture`` is equal for entries that
+    show the same picture with other audio, on another pathway or at another address.
     """
 
     index: int
     bandwidth: int
+    average_bandwidth: int | None
     height: int | None
+    stated_height: int | None
     frame_rate: float | None
+    codecs: tuple[str, ...]
     families: frozenset[CodecFamily]
     other_video: bool
     video_range: VideoRange | None
@@ -33,9 +39,27 @@ class Rung:
     picture: tuple[int, int]
 
     def uses_only(self, families: frozenset[CodecFamily]) -> bool:
-        """True when no codec outside ``families`` is named; a source that names none gets the
-        benefit of the doubt."""
+        """True when no codec outside ``families`` is named, also when none is named at all."""
         return not self.other_video and self.families <= families
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """The rungs of one source manifest, in its order, whatever its format.
+
+    ``version`` changes when the source's bytes do. ``home_pathway`` is the pathway on which the
+    source's content steering starts; None without steering. ``peaks`` are the different peaks in
+    bit/s, ascending.
+    """
+
+    version: str
+    rungs: tuple[Rung, ...]
+    home_pathway: str | None = None
+    peaks: Sequence[int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Collect the peaks, which every request needs."""
+        object.__setattr__(self, "peaks", sorted({rung.bandwidth for rung in self.rungs}))
 
 
 @dataclass(frozen=True, slots=True)

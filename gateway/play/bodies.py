@@ -1,13 +1,9 @@
-"""Finished manifests: bytes, entity tags and codings, made once and kept boundedly."""
+"""Finished manifests: bytes, entity tags and codings, each made once."""
 
-from collections.abc import Hashable
 from hashlib import blake2b
-
-from cachetools import LRUCache
 
 from gateway.play.compression import encode
 
-MAX_BYTES = 24 * 1024 * 1024
 _OVERHEAD = 1_000
 
 
@@ -39,27 +35,9 @@ class Body:
         return f'"{self._digest}{suffix}"'
 
 
-class Bodies:
-    """A cache of finished manifests, bounded by bytes."""
-
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
-        """``max_bytes`` bounds the manifests held, codings included by estimate."""
-        self._known: LRUCache[Hashable, Body] = LRUCache(max_bytes, getsizeof=_size)
-
-    def get(self, key: Hashable) -> Body | None:
-        """The manifest kept under ``key``."""
-        return self._known.get(key)
-
-    def put(self, key: Hashable, data: bytes) -> Body:
-        """Keep ``data`` if it is not larger than the whole cache."""
-        body = Body(data)
-        if _size(body) <= self._known.maxsize:
-            self._known[key] = body
-        return body
-
-
-def _size(body: Body) -> int:
-    """Twice the plain bytes: the codings together are smaller than the manifest itself."""
+def weight_of(body: Body) -> int:
+    """What a body counts for in a cache, in bytes: twice the manifest, since its codings together
+    are smaller than the manifest itself."""
     return 2 * len(body.identity) + _OVERHEAD
 
 

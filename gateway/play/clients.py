@@ -1,34 +1,33 @@
 """Who asks? The sender of a request by its address, and the player by its User-Agent and hints.
 
-Both follow from a few header values alone, and the same values come again: from the player that
-asks again, and from all others of its make. So what was found out is remembered by them, as long as
-the config and the GeoIP databases stay the same.
+Both follow from a few header values, and the same values come again: from a player that asks again,
+and from all others of its make. So both are cached by those values, for as long as the config and
+the GeoIP databases stay the same.
 """
 
 from typing import NamedTuple
 
-from gateway.cache import Recent
+from gateway.cache import PLAYERS, SENDERS, Cache
 from gateway.client.address import TrustedProxies, resolve, viewer_prefix
 from gateway.client.device import DeviceClassifier
 from gateway.client.facts import Device
-from gateway.client.hints import HINT_HEADERS, ClientHints, parse_hints
+from gateway.client.hints import DEVICE_HINT_HEADERS, parse_hints
+from gateway.play.compression import negotiate
 from gateway.play.request import Headers
 from gateway.reason import Reason, Step
 from geodata.lookup import GeoLookup
 from geodata.place import NOT_LOOKED_UP, Place
 
-REMEMBERED = 8_192
-"""So many senders, and so many players, are remembered."""
 LONGEST_CHARS = 1024
-"""Header values that are longer together are worked out each time: what is remembered is bounded
-whatever players send."""
+"""Header values that are longer together are not cached: this bounds the memory that players can
+take up."""
 
-_PLAYER_HEADERS = ("user-agent", *HINT_HEADERS)
+_PLAYER_HEADERS = ("user-agent", *DEVICE_HINT_HEADERS, "accept-encoding")
 
 
 class Sender(NamedTuple):
-    """Where a request comes from. ``prefix`` names the household (it must not leave the process)
-    and is empty when the address is not known."""
+    """Where a request comes from. ``prefix`` names the household (it must not leave the process);
+    it is empty when the address is not known."""
 
     place: Place
     prefix: str
@@ -36,17 +35,17 @@ class Sender(NamedTuple):
 
 
 class Player(NamedTuple):
-    """What plays, and what its hints say."""
+    """What plays, and the content coding that it prefers."""
 
     device: Device
-    hints: ClientHints
+    coding: str
 
 
 _SenderKey = tuple[int, str | None, tuple[str, ...], tuple[str, ...]]
 _PlayerKey = tuple[str | None, ...]
 
 
-class Askers:
+class ClientLookup:
     """Finds out who asks, for one version of the config."""
 
     def __init__(
@@ -56,8 +55,8 @@ class Askers:
         self._classifier = classifier
         self._trusted = trusted
         self._geo = geo
-        self._senders: Recent[_SenderKey, Sender] = Recent(REMEMBERED)
-        self._players: Recent[_PlayerKey, Player] = Recent(REMEMBERED)
+        self._senders: Cache[_SenderKey, Sender] = Cache(SENDERS)
+        self._players: Cache[_PlayerKey, Player] = Cache(PLAYERS)
 
     def sender(self, peer: str | None, headers: Headers) -> Sender:
         """Where a request comes from; ``peer`` is the address of the connection."""
@@ -74,8 +73,8 @@ class Askers:
         key = tuple(map(headers.by_name.get, _PLAYER_HEADERS))
         found = self._players.get(key)
         if found is None:
-            hints = parse_hints(headers.by_name)
-            found = Player(self._classifier.classify(key[0], hints), hints)
+            device = self._classifier.classify(key[0], parse_hints(headers.by_name))
+            found = Player(device, negotiate(headers.get("accept-encoding") or ""))
             if sum(map(len, filter(None, key))) <= LONGEST_CHARS:
                 self._players.put(key, found)
         return found
@@ -86,18 +85,18 @@ class Askers:
             place, prefix = NOT_LOOKED_UP, ""
         else:
             place, prefix = self._geo.place(address.ip), viewer_prefix(address.ip)
-        return Sender(place, prefix, (*address.reasons, _reason_of_place(place)))
+        return Sender(place, prefix, (*address.reasons, _place_reason(place)))
 
 
-_NO_DATABASE = Reason(Step.PLACE, "place-not-looked-up", "no GeoIP database or no usable address")
-_NOT_KNOWN = Reason(Step.PLACE, "place-unknown", "the GeoIP database does not know the address")
+_NOT_LOOKED_UP = Reason(Step.PLACE, "place-not-looked-up", "no GeoIP database or no usable address")
+_UNKNOWN = Reason(Step.PLACE, "place-unknown", "the GeoIP database does not know the address")
 
 
-def _reason_of_place(place: Place) -> Reason:
+def _place_reason(place: Place) -> Reason:
     if place.status == "not_looked_up":
-        return _NO_DATABASE
+        return _NOT_LOOKED_UP
     if place.status == "unknown":
-        return _NOT_KNOWN
+        return _UNKNOWN
     region = f"country {place.country or '?'}, continent {place.continent or '?'}"
     if place.anonymous:
         region = f"{region}, an anonymising network"

@@ -1,22 +1,22 @@
-"""In which content coding does a body leave? (RFC 9110, 12.5.3)"""
+"""In which content coding is a body sent? (RFC 9110, 12.5.3)"""
 
 import zlib
 from collections.abc import Callable
-from functools import lru_cache
 
 import brotli
 import zstandard
 
 _MAX_HEADER = 256
 _GZIP = 16
-"""Added to the size of the window, it means gzip's head and tail (zlib.h)."""
+"""zlib writes gzip's header and trailer when this is added to the window size (zlib.h)."""
 
-_zstd = zstandard.ZstdCompressor(level=9)  # making one takes as long as compressing a playlist
+_zstd = zstandard.ZstdCompressor(level=9)
+"""Shared: creating a compressor takes as long as compressing a playlist."""
 
 
 def _gzip(body: bytes) -> bytes:
-    """With no more room to look back than the body is long: the usual 256 KiB take longer to be
-    made ready than a playlist takes to be compressed. The bytes are as many."""
+    """Compress with a window no larger than the body. Allocating the usual 256 KiB takes longer
+    than compressing a playlist, and the result is no smaller."""
     window = min(max((len(body) - 1).bit_length(), 9), 15)
     coder = zlib.compressobj(6, zlib.DEFLATED, _GZIP + window, min(window - 6, 8))
     return coder.compress(body) + coder.flush()
@@ -38,15 +38,10 @@ def encode(body: bytes, coding: str) -> bytes:
 def negotiate(accept_encoding: str) -> str:
     """``zstd``, ``br``, ``gzip`` or ``identity`` for an ``Accept-Encoding`` field value.
 
-    A field that is too long to be honest is answered with ``identity``, which is always right.
+    A field that is longer than any honest client sends gets ``identity``, which is always allowed.
     """
     if not accept_encoding or len(accept_encoding) > _MAX_HEADER:
         return "identity"
-    return _negotiate(accept_encoding)
-
-
-@lru_cache(512)
-def _negotiate(accept_encoding: str) -> str:
     weights = dict(_weight(part) for part in accept_encoding.split(",") if part.strip())
     any_other = weights.get("*", 0.0)
     best, best_weight = "identity", 0.0

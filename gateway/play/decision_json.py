@@ -1,16 +1,13 @@
-"""How does a decision look as JSON? The members of the contract, for one asset or many."""
+"""How does a decision look as JSON? The members that docs/http.md lists, for one asset or many."""
 
 from typing import Any
 from urllib.parse import quote_from_bytes, unquote, urlsplit
 
-from gateway.decision import reasons_of
+from gateway.explanation import reasons_of
 from gateway.play import problems
-from gateway.play.answer import Answer
-from gateway.play.place import reasons_of_lease
-from manifests.hls.blocks import is_rewritable
-from manifests.hls.multivariant import QueryParameterError
-from manifests.hls.rebase import rebase
-from manifests.hls.variables import check_query, resolve_late
+from gateway.play.decide import Decided
+from gateway.play.hls.manifest import uris_for
+from gateway.play.request import Request
 
 FIELDS = (
     "asset",
@@ -30,7 +27,8 @@ _QUERY_CHARACTERS = "%/?:@!$&'()*+,;="
 
 
 def check_fields(wanted: tuple[str, ...] | None) -> tuple[str, ...]:
-    """The members to give: those that were asked for, or all. Raises a 400 for an unknown one."""
+    """The members to give: those that were asked for, or all. Raises a 400 problem for an unknown
+    one."""
     unknown = [name for name in wanted or () if name not in FIELDS]
     if unknown:
         detail = f"fields: {unknown[0]!r} is not a member; allowed: {', '.join(FIELDS)}"
@@ -38,29 +36,23 @@ def check_fields(wanted: tuple[str, ...] | None) -> tuple[str, ...]:
     return wanted or FIELDS
 
 
-def members(answer: Answer, base_url: str, query: bytes) -> dict[str, Any]:
-    """Every member. ``base_url`` is where the client has reached the gateway, which counts unless
-    a public URL is configured; ``query`` is the query of the manifest's URL.
+def members(found: Decided, request: Request) -> dict[str, Any]:
+    """Every member of the decision.
 
-    Raises a 400 when the source asks for a query parameter that is not there (A5.4).
+    Raises a 400 problem when the source asks for a query parameter that is missing (A5.4).
     """
-    facts, profile = answer.facts, answer.choice.profile
-    speed = facts.throughput
-    policy, fleet, choice = answer.runtime.policy, answer.fleet, answer.choice
-    reasons = answer.source.reasons
-    reasons += reasons_of(policy, fleet, facts, choice, answer.decision, answer.edges)
-    if answer.lease is not None:
-        reasons += reasons_of_lease(answer.lease, fleet)
+    decision, facts = found.decision, found.decision.facts
+    profile, speed = decision.choice.profile, facts.throughput
     return {
         "asset": facts.asset,
-        "manifest_url": _manifest_url(answer, base_url, query),
-        "adaptive_streaming": True,  # HLS always is; a file to download would not be
+        "manifest_url": _manifest_url(found, request),
+        "adaptive_streaming": True,  # HLS always adapts; a file to download would not
         "quality_profile": {
             "name": profile.name,
             "max_bitrate_kbps": profile.max_bitrate_kbps,
             "max_height": profile.max_height,
         },
-        "cdn_endpoint": urlsplit(answer.edges[0].url).netloc,
+        "cdn_endpoint": urlsplit(decision.edge.url).netloc,
         "client": {
             "device": facts.device.kind,
             "os": facts.device.os,
@@ -69,38 +61,31 @@ def members(answer: Answer, base_url: str, query: bytes) -> dict[str, Any]:
             "speed_kbps": None if speed is None else round(speed.kbps),
             "speed_source": None if speed is None else speed.source,
         },
-        "ladder": _ladder(answer),
-        "edges": [edge.id for edge in answer.edges],
-        "reasons": [str(reason) for reason in reasons],
+        "ladder": _ladder(found, request),
+        "edges": [edge.id for edge in decision.edges],
+        "reasons": [str(reason) for reason in (*found.source.reasons, *reasons_of(decision))],
     }
 
 
-def _ladder(answer: Answer) -> list[dict[str, Any]]:
-    source, edge = answer.source, answer.edges[0]
-    variants = [source.playlist.variants[index] for index in answer.decision.edit.variants]
-    try:
-        values = check_query(source.playlist.query_parameters, answer.asked.by_name)
-    except QueryParameterError as error:
-        raise problems.bad_parameter(error.parameter, str(error)) from error
-    uris = [resolve_late(variant.uri, values) for variant in variants]
+def _ladder(found: Decided, request: Request) -> list[dict[str, Any]]:
+    rungs = found.source.manifest.ladder.rungs
+    uris = uris_for(found.source, found.decision, request.parameters.by_name)
     return [
         {
-            "height": variant.height,
-            "bandwidth": variant.bandwidth,
-            "codecs": ",".join(variant.codecs) or None,
-            "uri": rebase(uri, source.path, edge.url, source.base_urls)
-            if is_rewritable(uri)
-            else uri,
+            "height": rungs[index].stated_height,
+            "bandwidth": rungs[index].bandwidth,
+            "codecs": ",".join(rungs[index].codecs) or None,
+            "uri": uri,
         }
-        for variant, uri in zip(variants, uris, strict=True)
+        for index, uri in zip(found.decision.kept, uris, strict=True)
     ]
 
 
-def _manifest_url(answer: Answer, base_url: str, query: bytes) -> str:
+def _manifest_url(found: Decided, request: Request) -> str:
     """Where this very decision's playlist is: the request's own parameters go with it."""
-    base = answer.runtime.settings.server.public_url or base_url
-    url = f"{base.rstrip('/')}/v1/play/{answer.facts.asset}.m3u8"
-    text = _query_without_fields(query)
+    base = found.runtime.settings.server.public_url or request.base_url
+    url = f"{base.rstrip('/')}/v1/play/{found.decision.facts.asset}.m3u8"
+    text = _query_without_fields(request.query)
     return f"{url}?{text}" if text else url
 
 

@@ -1,16 +1,16 @@
-"""From an HTTP request to facts: who asks, from where, and how fast."""
+"""From a request to facts: who asks, from where, and how fast."""
 
 import time
 from datetime import datetime
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from gateway.client import cmcd, throughput
 from gateway.client.cmcd import Cmcd
 from gateway.client.facts import Facts
-from gateway.client.limits import RequestParameters
+from gateway.client.hints import parse_network_hints
 from gateway.client.session import SessionRecord
-from gateway.play.request import Headers
+from gateway.play.clients import Player
+from gateway.play.request import Request
 from gateway.play.runtime import Gateway, Runtime
 from gateway.reason import Reason, Step
 
@@ -18,80 +18,74 @@ _CMCD_HEADERS = ("cmcd-object", "cmcd-request", "cmcd-session", "cmcd-status")
 _NO_CMCD = Cmcd()
 
 
-async def gather(
-    gateway: Gateway,
-    runtime: Runtime,
-    asset: str,
-    asked: RequestParameters,
-    headers: Headers,
-    peer: str | None,
+async def gather_facts(
+    gateway: Gateway, runtime: Runtime, request: Request, player: Player, asset: str
 ) -> Facts:
-    """The facts of one request. Asks the store once, when the player names a session."""
+    """The facts of one request. Asks the store once, when the player names a session.
+
+    What the player measured is remembered for its session.
+    """
     now_s = time.time()
-    sender = runtime.askers.sender(peer, headers)
-    player = runtime.askers.player(headers)
-    device, hints = player.device, player.hints
-    report = _cmcd(asked, headers)
+    asked = request.parameters
+    sender = runtime.clients.sender(request.peer, request.headers)
+    device = player.device
+    network = parse_network_hints(request.headers.by_name)
+    report = _cmcd(request)
     session = asked.session or report.sid
     record, memory = await _remembered(gateway, session)
-    remembered = None if record is None else record.estimate
-    speed, speed_reasons = throughput.choose(
+    estimate = None if record is None else record.estimate
+    speed, speed_reasons = throughput.choose_throughput(
         asked.speed_kbps,
         asked.bandwidth_hint_mbps,
         report.speed_kbps,
-        remembered,
-        hints.downlink_mbps,
-        hints.ect,
+        estimate,
+        network.downlink_mbps,
+        network.ect,
         now_s,
     )
-    fresh = throughput.remember(remembered, speed, now_s)
-    if session is not None and record is not None and fresh is not None:
-        record = record.measured(fresh)
+    measured = throughput.remember(estimate, speed, now_s)
+    if session is not None and record is not None and measured is not None:
+        record = record.measured(measured)
         gateway.sessions.put(session, record)
     return Facts(
         asset=asset,
         device=device,
         place=sender.place,
         throughput=speed,
-        save_data=hints.save_data,
+        save_data=network.save_data,
         limits=asked.limits,
         session=session,
         viewer=session or sender.prefix,
-        minute_of_day=_minute_of_day(runtime.zone, int(now_s // 60)),
+        minute_of_day=_minute_of_day(runtime.zone, now_s) if runtime.timed else 0,
         placed_on=None if record is None else record.edge_of(asset),
         record=record,
-        reasons=(
-            *sender.reasons,
-            *device.reasons,
-            *((memory,) if memory is not None else ()),
-            *speed_reasons,
-        ),
+        reasons=(*sender.reasons, *device.reasons, *memory, *speed_reasons),
     )
 
 
-@lru_cache(4)
-def _minute_of_day(zone: ZoneInfo, minutes: int) -> int:
-    """Minutes since 00:00 in ``zone``, of minutes since 1970."""
-    local = datetime.fromtimestamp(minutes * 60, zone)
+def _minute_of_day(zone: ZoneInfo, now_s: float) -> int:
+    """Minutes since 00:00 in ``zone``."""
+    local = datetime.fromtimestamp(now_s, zone)
     return local.hour * 60 + local.minute
 
 
-def _cmcd(asked: RequestParameters, headers: Headers) -> Cmcd:
-    """Headers before the query argument, when both arrive (D1.1)."""
-    named = list(map(headers.by_name.get, _CMCD_HEADERS))
+def _cmcd(request: Request) -> Cmcd:
+    """What the player reports. Headers win over the query argument when both arrive (D1.1)."""
+    named = list(map(request.headers.by_name.get, _CMCD_HEADERS))
     by_headers = cmcd.parse_headers(*named) if any(named) else _NO_CMCD
-    by_query = cmcd.parse_query(asked.cmcd) if asked.cmcd else _NO_CMCD
+    text = request.parameters.cmcd
+    by_query = cmcd.parse_query(text) if text else _NO_CMCD
     return cmcd.prefer(by_headers, by_query)
 
 
 async def _remembered(
     gateway: Gateway, session: str | None
-) -> tuple[SessionRecord | None, Reason | None]:
-    """What is remembered of a session, and why the store could not say when it could not."""
+) -> tuple[SessionRecord | None, tuple[Reason, ...]]:
+    """What is remembered of a session, and why the store could not be asked where it could not."""
     if session is None:
-        return None, None
+        return None, ()
     record, trouble = await gateway.sessions.get(session)
     if trouble is None:
-        return record, None
-    text = f"the session's memory could not be asked ({trouble})"
-    return record, Reason(Step.STORE, "session-unavailable", text)
+        return record, ()
+    text = f"the session's memory could not be read ({trouble})"
+    return record, (Reason(Step.STORE, "session-unavailable", text),)

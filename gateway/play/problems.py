@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from starlette.responses import Response
-
 from gateway.observe import metrics
+from gateway.play.reply import Reply
 
 MEDIA_TYPE = "application/problem+json"
 _TYPE_PREFIX = "urn:problem:streaming-gateway:"
+_LONGEST_INSTANCE = 600
 _PATH_CHARACTERS = "/!$&'()*+,;=:@"
 """What a path may hold unescaped (RFC 3986, 3.3): ``instance`` is a URI reference."""
 
@@ -116,10 +116,10 @@ def document(problem: Problem) -> dict[str, object]:
     }
 
 
-def response(problem: Problem, instance: str) -> Response:
+def reply(problem: Problem, instance: str) -> Reply:
     """The answer for ``problem``; ``instance`` is the path that was asked for, percent-decoded."""
     metrics.PROBLEMS.labels(problem.kind).inc()
-    shown = quote(instance, safe=_PATH_CHARACTERS, errors="replace")
-    body = {**document(problem), "instance": shown}
+    shown = quote(instance[:_LONGEST_INSTANCE], safe=_PATH_CHARACTERS, errors="replace")
+    body = json.dumps({**document(problem), "instance": shown}).encode()
     headers = {"Cache-Control": "no-store", **problem.headers}
-    return Response(json.dumps(body).encode(), problem.status, headers, MEDIA_TYPE)
+    return Reply.of(problem.status, body, MEDIA_TYPE, headers)

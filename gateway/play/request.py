@@ -1,65 +1,128 @@
-"""Which headers of a request does the gateway read?"""
+"""What does a request say? Everything that the gateway reads of it, read once.
 
+:data:`READ_HEADERS` is the one list of request headers that the gateway reads. What follows from
+it is made from it: ``Vary``, ``Accept-CH`` and what CORS lets scripts send.
+"""
+
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
-READ = {
-    name.encode("ascii"): name
-    for name in (
-        "accept-encoding",
-        "cmcd-object",
-        "cmcd-request",
-        "cmcd-session",
-        "cmcd-status",
-        "downlink",
-        "ect",
-        "forwarded",
-        "if-none-match",
-        "save-data",
-        "sec-ch-ua-form-factors",
-        "sec-ch-ua-mobile",
-        "sec-ch-ua-model",
-        "sec-ch-ua-platform",
-        "sec-ch-ua-platform-version",
-        "user-agent",
-        "x-forwarded-for",
-    )
-}
-"""Every header that an answer may depend on, but for what the envelope reads."""
-_LISTED = {"forwarded", "x-forwarded-for"}
+from gateway.client.limits import ParameterError, RequestParameters, parse
+from gateway.play import problems
+
+
+class ReadHeader(NamedTuple):
+    """A request header that is read. ``vary``: a manifest may differ by it (F4). ``hint``: browsers
+    send it when ``Accept-CH`` asks. ``cors``: scripts need permission to send it."""
+
+    name: str
+    vary: bool = False
+    hint: bool = False
+    cors: bool = False
+
+
+READ_HEADERS = (
+    ReadHeader("Accept-Encoding", vary=True),
+    ReadHeader("User-Agent", vary=True),
+    ReadHeader("Sec-CH-UA", vary=True),
+    ReadHeader("Sec-CH-UA-Mobile", vary=True),
+    ReadHeader("Sec-CH-UA-Platform", vary=True),
+    ReadHeader("Sec-CH-UA-Platform-Version", vary=True, hint=True),
+    ReadHeader("Sec-CH-UA-Model", vary=True, hint=True),
+    ReadHeader("Sec-CH-UA-Form-Factors", vary=True, hint=True),
+    ReadHeader("Save-Data", vary=True, cors=True),
+    # Browsers vary Downlink and RTT on purpose: a cache that heeded them would never hit (F2).
+    ReadHeader("Downlink", hint=True, cors=True),
+    ReadHeader("ECT", vary=True, hint=True, cors=True),
+    ReadHeader("RTT", hint=True, cors=True),
+    ReadHeader("CMCD-Object", vary=True, cors=True),
+    ReadHeader("CMCD-Request", vary=True, cors=True),
+    ReadHeader("CMCD-Session", vary=True, cors=True),
+    ReadHeader("CMCD-Status", vary=True, cors=True),
+    ReadHeader("If-None-Match", cors=True),
+    ReadHeader("X-Request-ID", cors=True),
+    ReadHeader("Origin"),
+    ReadHeader("Host"),
+    # The address that they name is not in Vary: hence Cache-Control: private.
+    ReadHeader("Forwarded"),
+    ReadHeader("X-Forwarded-For"),
+)
+"""Every request header that an answer may depend on."""
+
+VARY = ", ".join(header.name for header in READ_HEADERS if header.vary)
+ACCEPT_CH = ", ".join(header.name for header in READ_HEADERS if header.hint)
+CORS_ALLOWED = ", ".join(
+    [*(header.name for header in READ_HEADERS if header.cors), "Range", "Content-Type"]
+)
+
+_NAMES = {header.name.lower().encode("ascii"): header.name.lower() for header in READ_HEADERS}
+_FORWARDED, _X_FORWARDED_FOR = _NAMES[b"forwarded"], _NAMES[b"x-forwarded-for"]
+_HOST = re.compile(r"(?:[A-Za-z0-9._~-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
 class Headers(NamedTuple):
-    """Those that are read, by lower-case name, and the forwarding ones line by line, in order."""
+    """The headers that are read, by lower-case name; the forwarding ones line by line, in order."""
 
     by_name: Mapping[str, str]
-    forwarded: tuple[str, ...]
-    x_forwarded_for: tuple[str, ...]
+    forwarded: tuple[str, ...] = ()
+    x_forwarded_for: tuple[str, ...] = ()
 
     def get(self, name: str) -> str | None:
         """The value of a header, by its lower-case name."""
         return self.by_name.get(name)
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request. ``path`` is percent-decoded; ``peer`` is the address that the connection comes
+    from, ``server`` the one that it came to."""
+
+    method: str
+    path: str
+    query: bytes
+    headers: Headers
+    peer: str | None
+    scheme: str
+    server: str
+    parameters: RequestParameters
+
+    @property
+    def base_url(self) -> str:
+        """Where the client reached the gateway, such as ``https://gateway.example``: its Host
+        header where that is one, else the address that the connection came to."""
+        host = self.headers.get("host") or ""
+        return f"{self.scheme}://{host if _HOST.fullmatch(host) else self.server}"
+
+
 def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Headers as ASGI gives them: lower-case names, Latin-1 bytes.
+    """Read headers as ASGI gives them: lower-case names, Latin-1 bytes.
 
     Lines of one name are one list (RFC 9110, 5.3).
     """
     by_name: dict[str, str] = {}
-    lines: dict[str, list[str]] = {}
+    forwarded: list[str] = []
+    x_forwarded_for: list[str] = []
     for given, value in raw:
-        name = READ.get(given)
+        name = _NAMES.get(given)
         if name is None:
             continue
         text = value.decode("latin-1")
-        if name in _LISTED:
-            lines.setdefault(name, []).append(text)
+        if name is _X_FORWARDED_FOR:
+            x_forwarded_for.append(text)
+        elif name is _FORWARDED:
+            forwarded.append(text)
         elif name in by_name:
             by_name[name] = f"{by_name[name]}, {text}"
         else:
             by_name[name] = text
-    if not lines:
-        return Headers(by_name, (), ())
-    forwarded = tuple(lines.get("forwarded", ()))
-    return Headers(by_name, forwarded, tuple(lines.get("x-forwarded-for", ())))
+    return Headers(by_name, tuple(forwarded), tuple(x_forwarded_for))
+
+
+def read_query(query: bytes) -> RequestParameters:
+    """Read the query parameters. Raises a 400 problem that names a malformed one."""
+    try:
+        return parse(query)
+    except ParameterError as error:
+        raise problems.bad_parameter(error.name, str(error)) from error

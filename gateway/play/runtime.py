@@ -1,14 +1,15 @@
 """What does a request need besides itself? The parts that the composition root has built."""
 
-from dataclasses import dataclass, field
+from collections.abc import Hashable
+from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from gateway.cache import Cache
 from gateway.config.schema import Settings
 from gateway.decision import Policy
 from gateway.edge.fleet import Fleet
-from gateway.play.bodies import Bodies
-from gateway.play.clients import Askers
-from gateway.play.known import KnownAnswers
+from gateway.play.bodies import Body
+from gateway.play.clients import ClientLookup
 from gateway.source.source import Source
 from gateway.store.caches.decisions import DecisionCache
 from gateway.store.caches.sessions import Sessions
@@ -27,7 +28,7 @@ class Runtime:
 
     settings: Settings
     policy: Policy
-    askers: Askers
+    clients: ClientLookup
     timed: bool
     zone: ZoneInfo
     source: Source
@@ -46,6 +47,5 @@ class Gateway:
     decisions: DecisionCache
     sessions: Sessions
     leases: Leases
-    bodies: Bodies = field(default_factory=Bodies)
-    known: KnownAnswers = field(default_factory=KnownAnswers)
+    playlists: Cache[Hashable, Body]
     events: EventQueue | None = None

@@ -1,15 +1,19 @@
 """Which of many prefixes does a text begin with?"""
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 class Prefixes:
-    """Prefixes in order. Those of one text begin with each other, so that the longest of them
-    says which the others are; it is at or before the place where the text would stand."""
+    """A set of prefixes that finds those of a text by binary search.
+
+    All prefixes of one text begin with each other. Sorted, the longest of them is at or before the
+    position where the text itself would be inserted. Each prefix remembers the position of the next
+    shorter one.
+    """
 
     def __init__(self, prefixes: Iterable[str]) -> None:
-        """Any text may be one, the empty one included."""
+        """``prefixes`` may be any texts, the empty one included."""
         self._sorted = sorted(set(prefixes))
         self._shorter: list[int] = []
         nested: list[int] = []
@@ -19,20 +23,11 @@ class Prefixes:
             self._shorter.append(nested[-1] if nested else -1)
             nested.append(at)
 
-    def longest(self, text: str) -> str | None:
-        """The longest prefix of ``text``; None when there is none."""
+    def of(self, text: str) -> Iterator[str]:
+        """Every prefix that ``text`` begins with, the longest first."""
         at = bisect_right(self._sorted, text) - 1
         while at >= 0:
-            if text.startswith(self._sorted[at]):
-                return self._sorted[at]
+            prefix = self._sorted[at]
+            if text.startswith(prefix):
+                yield prefix
             at = self._shorter[at]
-        return None
-
-    def within(self, prefix: str) -> list[str]:
-        """``prefix``, which is one of them, and all that it begins with."""
-        found = []
-        at = bisect_right(self._sorted, prefix) - 1
-        while at >= 0:
-            found.append(self._sorted[at])
-            at = self._shorter[at]
-        return found

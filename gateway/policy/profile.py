@@ -9,11 +9,12 @@ from manifests.codecs import CodecFamily, VideoRange
 class Profile:
     """An operator's named limits; None means no limit.
 
-    ``max_bitrate_kbps`` bounds a variant's peak BANDWIDTH (kbit/s), ``max_height`` its height in
-    pixels (the shorter side of portrait video), ``max_frame_rate`` its frames/s. ``codecs`` and
-    ``video_range`` are what may be listed. Playback starts near ``start_bitrate_kbps``, or at
-    ``headroom`` (a share of 0–1) of the measured speed. ``min_rungs`` rungs stay whatever the caps
-    say. ``device_limits`` False serves whatever the source has, whatever the device.
+    ``max_bitrate_kbps`` limits the peak BANDWIDTH of a variant, ``max_height`` its height in pixels
+    (for portrait video, the shorter side), and ``max_frame_rate`` its frames per second. Only the
+    families in ``codecs`` and the ranges in ``video_range`` may be listed. Playback starts near
+    ``start_bitrate_kbps``, or at ``headroom`` (a share, 0 to 1) of the measured speed. At least
+    ``min_rungs`` rungs stay, even if they exceed the caps. With ``device_limits`` False, the
+    device's capabilities limit nothing.
     """
 
     name: str
@@ -29,7 +30,7 @@ class Profile:
 
     @property
     def keeps_everything(self) -> bool:
-        """True when the source's playlist passes untouched but for its URIs."""
+        """Whether the source's playlist passes unchanged, except for its URIs."""
         caps = (
             self.max_bitrate_kbps,
             self.max_height,

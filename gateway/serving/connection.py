@@ -3,24 +3,15 @@
 httptools keeps a request's head in memory until it is complete, whatever its size, and waits for it
 forever. Here a head is bounded in bytes (431) and in seconds (the connection ends). And a stop
 answers what was sent before anybody could know of it.
-
-And an answer whose headers are joined already is written as it is (:func:`write_whole`): uvicorn's
-``send`` looks at each header's every byte for each answer.
 """
 
 import asyncio
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
-from uvicorn._types import ASGI3Application, HTTPScope
 from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
     HttpToolsProtocol,
     RequestResponseCycle,
 )
-
-from gateway.play.reply import WRITE_WHOLE, WriteWhole
 
 MAX_HEAD_BYTES = 128 * 1024
 """Request line and headers. Far above what players send, so that nobody honest meets it."""
@@ -38,11 +29,6 @@ _TOO_LARGE = (
 )
 
 
-AnswerAtOnce = Callable[[HTTPScope, WriteWhole], bool]
-"""What an application may have as ``at_once``: it answers by writing, now and without a task, or
-returns False and has done nothing."""
-
-
 class BoundedConnection(HttpToolsProtocol):
     """One connection of a player."""
 
@@ -52,8 +38,6 @@ class BoundedConnection(HttpToolsProtocol):
         self._head_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
         self._stopping = False
-        self._answering = False
-        self._at_once: AnswerAtOnce | None = getattr(self.app, "at_once", None)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A player is there; its request is due."""
@@ -93,20 +77,6 @@ class BoundedConnection(HttpToolsProtocol):
         else:
             running.keep_alive = False
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        """Have the request answered: at once where the application can, else in a task, which is
-        told of :func:`write_whole`."""
-        write = partial(write_whole, cycle)
-        if app is self.app and not self._stopping and not self._answering and can_write(cycle):
-            self._answering = True  # else many in one read would answer one inside the other
-            try:
-                if self._at_once is not None and self._at_once(cycle.scope, write):
-                    return
-            finally:
-                self._answering = False
-        cycle.scope[WRITE_WHOLE] = write  # type: ignore[literal-required]
-        super()._start_asgi_task(cycle, app)
-
     def _latest(self) -> RequestResponseCycle | None:
         """The request whose head was complete last; ``scope`` is that which began last."""
         return self.cycle
@@ -126,35 +96,3 @@ class BoundedConnection(HttpToolsProtocol):
     def _too_slow(self) -> None:
         self._deadline = None
         self.transport.close()
-
-
-def can_write(cycle: RequestResponseCycle) -> bool:
-    """Whether :func:`write_whole` would."""
-    return not (
-        cycle.flow.write_paused or cycle.disconnected or cycle.response_started or cycle.access_log
-    )
-
-
-def write_whole(cycle: RequestResponseCycle, status: int, lines: bytes, body: bytes) -> bool:
-    """Write an answer as uvicorn's ``send`` would; False, and nothing is done, where it must.
-
-    ``lines`` are checked headers as they stand on the wire. One is Content-Length, unless
-    ``status`` is one that has no body; none is Connection or Transfer-Encoding.
-    """
-    if not can_write(cycle):
-        return False
-    cycle.response_started = cycle.response_complete = True
-    cycle.waiting_for_100_continue = False
-    parts = [STATUS_LINE[status]]
-    for name, value in cycle.default_headers:
-        parts += (name, b": ", value, b"\r\n")
-    parts.append(lines)
-    parts.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
-    if cycle.scope["method"] != "HEAD":
-        parts.append(body)
-    cycle.transport.write(b"".join(parts))
-    cycle.message_event.set()
-    if not cycle.keep_alive:
-        cycle.transport.close()
-    cycle.on_response()
-    return True

@@ -1,52 +1,46 @@
 """Source manifests on disk: read once, watched, reloaded.
 
-What a name may reach is bounded: an asset id has no ``..`` segment by its grammar, and the file
-that it leads to must really lie below the root, so that neither a template nor a symbolic link
-leads out of it.
+A file must lie below the root. An asset id has no ``..`` segment by its grammar, and the resolved
+path is checked, so that neither the template nor a symbolic link leads out of the root.
 """
 
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 
 import structlog
-from cachetools import LRUCache
 from watchfiles import awatch
 
-from gateway.ladder.hls import bandwidths_of
-from gateway.observe.metrics import PLAYLIST_FAULTS
-from gateway.source.source import BadSourceError, NoSuchAssetError, SourceManifest
-from manifests.hls.fault import ManifestError
-from manifests.hls.multivariant import parse
+from gateway.cache import DIRECTORY_SOURCES, Cache
+from gateway.source.source import BadSourceError, NoSuchAssetError, ReadManifest, SourceManifest
 
 log = structlog.get_logger()
 
-REMEMBERED = 10_000
-"""How many assets' manifests are held in memory."""
-
 LOOK_AGAIN_S = 1.0
-"""How often the root is looked at: whether it is there, and is still the same folder, in seconds.
-Where the system cannot watch it, what is known is as old as this at most."""
+"""Seconds between checks that the root exists and is still the same folder. Where the system cannot
+watch the root, manifests in memory are at most this old."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Unplayable:
-    """Remembered like a manifest, so that asking for it again and again costs nothing."""
+    """Why a file cannot be served; remembered like a manifest, so that repeated requests cost
+    nothing."""
 
     why: str
 
 
 class DirectorySource:
-    """``{root}/{template}`` with ``{asset}`` replaced, parsed once and kept until it changes."""
+    """Reads ``{root}/{template}``, with ``{asset}`` replaced; parses each file once until it
+    changes."""
 
-    def __init__(self, root: Path, template: str, max_bytes: int) -> None:
-        """``max_bytes`` bounds the size of one manifest."""
+    def __init__(self, root: Path, template: str, max_bytes: int, read: ReadManifest) -> None:
+        """``max_bytes`` bounds the size of one manifest, which ``read`` parses."""
         self._root = root
         self._template = template
         self._max_bytes = max_bytes
-        self._known: LRUCache[str, SourceManifest | _Unplayable] = LRUCache(REMEMBERED)
+        self._parse = read
+        self._known: Cache[str, SourceManifest | _Unplayable] = Cache(DIRECTORY_SOURCES)
         self._generation = 0
 
     async def load(self, asset: str) -> SourceManifest:
@@ -59,16 +53,16 @@ class DirectorySource:
         if known is None:
             generation = self._generation
             known = await asyncio.to_thread(self._read, path)
-            if generation == self._generation:  # else it changed while it was read
-                self._known[path] = known
+            if generation == self._generation:  # else something changed during the read
+                self._known.put(path, known)
         if isinstance(known, _Unplayable):
             raise BadSourceError(known.why)
         return known
 
     def _read(self, path: str) -> SourceManifest | _Unplayable:
-        """The manifest; or why it is none, which holds until the file changes.
+        """The manifest, or why the file is none, which holds until the file changes.
 
-        Raises what may be otherwise the next time: there is no file, or it cannot be read.
+        Raises for conditions that may pass by themselves: there is no file, or it cannot be read.
         """
         try:
             root = self._root.resolve(strict=True)
@@ -76,7 +70,7 @@ class DirectorySource:
         except (OSError, RuntimeError):  # RuntimeError: a loop of symbolic links
             raise NoSuchAssetError(f"{path}: no such file") from None
         if not file.is_relative_to(root):
-            raise NoSuchAssetError(f"{path}: leads out of the source's root")
+            raise NoSuchAssetError(f"{path}: lies outside the source's root")
         if not file.is_file():  # a folder, or a pipe that would never end
             raise NoSuchAssetError(f"{path}: not a file")
         try:
@@ -89,72 +83,63 @@ class DirectorySource:
         if len(data) > self._max_bytes:
             return _Unplayable(f"{path}: larger than the {self._max_bytes} bytes allowed")
         try:
-            playlist = parse(data, path, max_bytes=self._max_bytes)
-        except ManifestError as error:
+            return SourceManifest(path, self._parse(data, path, self._max_bytes))
+        except BadSourceError as error:
             return _Unplayable(str(error))
-        for fault in playlist.faults:
-            PLAYLIST_FAULTS.labels(fault.short_name).inc()
-        version = blake2b(data, digest_size=8).hexdigest()
-        return SourceManifest(path, playlist, version, bandwidths_of(playlist))
 
     async def purge(self, asset: str) -> None:
-        """Read the file again when ``asset`` is next asked for."""
+        """Read the file again when ``asset`` is next requested."""
         self._generation += 1
-        self._known.pop(self._template.replace("{asset}", asset), None)
+        self._known.pop(self._template.replace("{asset}", asset))
 
     async def purge_prefix(self, prefix: str) -> None:  # noqa: ARG002
-        """Read all files again: that costs less than finding out which."""
+        """Read all files again, which costs less than finding those that match."""
         self._forget()
 
-    async def doubt(self) -> None:
-        """Read all files again when they are next asked for."""
+    async def revalidate_all(self) -> None:
+        """Read all files again when they are next requested."""
         self._forget()
-
-    def current(self, asset: str) -> str | None:
-        """The version of the manifest in memory; it is there until the file changes."""
-        known = self._known.get(self._template.replace("{asset}", asset))
-        return known.version if isinstance(known, SourceManifest) else None
 
     def ready(self) -> str | None:
-        """None when the root is there."""
+        """None when the root exists."""
         return None if self._root.is_dir() else f"{self._root} is not a directory"
 
     def degraded(self) -> str | None:
-        """Never: the root is there or is not."""
+        """Always None: the root exists or it does not."""
         return None
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Nothing to release."""
 
     async def watch(self) -> None:
-        """Forget what has changed on disk, until cancelled.
+        """Forget changed files until cancelled.
 
-        Any change forgets everything: a manifest may be reached through links and renamed folders,
-        and reading one again costs less than a millisecond.
+        Any change forgets everything: a manifest may be reached over links and renamed folders, and
+        reading one again takes less than a millisecond.
         """
-        told: str | None = None
+        logged: str | None = None
         while True:
             try:
                 await self._watch_this_root()
-            except FileNotFoundError:  # not there yet, or about to be replaced
+            except FileNotFoundError:  # not there yet, or being replaced
                 pass
             except (OSError, RuntimeError) as error:  # RuntimeError: watchfiles' own
-                if str(error) != told:
-                    told = str(error)
-                    log.error("source_not_watched", reason=told)  # noqa: TRY400
+                if str(error) != logged:
+                    logged = str(error)
+                    log.error("source_not_watched", reason=logged)  # noqa: TRY400
             self._forget()
             await asyncio.sleep(LOOK_AGAIN_S)
 
     async def _watch_this_root(self) -> None:
-        """Forget what changes below the root, until another folder is the root.
+        """Forget everything at each change below the root, until the root is another folder.
 
-        Raises FileNotFoundError when there is no root, and whatever the system says when it cannot
+        Raises FileNotFoundError when there is no root, and OSError or RuntimeError when it cannot
         be watched.
         """
         root = self._identity()
         changes = awatch(
             self._root,
-            watch_filter=None,  # the shipped one passes over names that an asset may have
+            watch_filter=None,  # the default filter ignores names that an asset may have
             step=50,
             rust_timeout=int(LOOK_AGAIN_S * 1000),
             yield_on_timeout=True,
@@ -163,7 +148,7 @@ class DirectorySource:
         fresh = True
         async with contextlib.aclosing(changes):
             async for changed in changes:
-                if changed or fresh:  # the first time: it may have changed before the watch began
+                if changed or fresh:  # at first: a file may have changed before the watch began
                     self._forget()
                     fresh = False
                 if changed:
@@ -172,7 +157,7 @@ class DirectorySource:
                     return
 
     def _identity(self) -> tuple[int, int]:
-        """What tells this folder from another one of its name: device and inode."""
+        """Device and inode of the root, which identify the folder."""
         found = self._root.stat()
         return found.st_dev, found.st_ino
 

@@ -2,7 +2,7 @@
 
 A *fault* breaks a rule that players tolerate: the playlist is served and ``explain`` lists the
 fault. A *manifest error* means that the gateway cannot edit the playlist safely, or that players
-refuse it: nothing is served. ``rule`` is an id from ``docs/standards.md`` (``A6.12``), for code and
+refuse it: nothing is served. ``rule`` is an id from ``docs/standards.md``, for code and
 tests; messages name the clause of the standard instead.
 """
 

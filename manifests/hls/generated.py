@@ -2,27 +2,12 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
+
+from manifests.ladder import GeneratedRung
 
 _WIDESCREEN = Fraction(16, 9)
 _ILLEGAL = re.compile(r'[\x00-\x1f"\x7f-\x9f]')
-
-
-@dataclass(frozen=True, slots=True)
-class GeneratedRung:
-    """One variant to list: ``bandwidth`` is the peak in bit/s (A6.2), sizes are in pixels.
-
-    ``width`` None means 16:9, rounded to an even number. ``codecs`` is an RFC 6381 list, None when
-    unknown; ``frame_rate`` is frames/s.
-    """
-
-    uri: str
-    bandwidth: int
-    height: int
-    width: int | None = None
-    codecs: str | None = None
-    frame_rate: float | None = None
 
 
 def generate(rungs: Sequence[GeneratedRung]) -> bytes:
@@ -32,12 +17,12 @@ def generate(rungs: Sequence[GeneratedRung]) -> bytes:
     codecs list that a line cannot hold (A3.3).
     """
     if not rungs:
-        raise ValueError("a ladder has one rung at least (A11.1)")
+        raise ValueError("a ladder has one rung at least")
     lines = ["#EXTM3U"]
     for rung in rungs:
         lines += [f"#EXT-X-STREAM-INF:{_attributes(rung)}", rung.uri]
         if _ILLEGAL.search(f"{rung.uri}{rung.codecs}") or not rung.uri or rung.uri[0] in "# ":
-            raise ValueError(f"not fit for a playlist: {rung.uri!r}, {rung.codecs!r} (A3.3)")
+            raise ValueError(f"not fit for a playlist: {rung.uri!r}, {rung.codecs!r}")
     return "\n".join([*lines, ""]).encode()
 
 

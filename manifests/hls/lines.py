@@ -15,7 +15,7 @@ _ANY_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 _LF_LINE = re.compile(r".*\n|.+")  # several times as fast, where CR ends no line
 _LINE = re.compile(r"([^\r\n]*)(\r\n?|\n|$)")
 _LINE_END = re.compile(r"\r\n?|\n")
-# The control characters of A1.2, except the tab: that is a fault like other white space.
+# The control characters of rule A1.2, except the tab: that is a fault like other white space.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _ASCII_CONTROL = bytes(byte for byte in range(128) if _CONTROL.match(chr(byte)))
 _HEADER = "#EXTM3U"

@@ -101,12 +101,12 @@ class TagReader:
         )
 
     def _check_order(self, line: int, values: Mapping[str, str]) -> None:
-        """media3 searches for ``CODECS="`` anywhere, so the longer name must come second (G)."""
+        """media3 searches for ``CODECS="`` anywhere, so the longer name must come second (G3)."""
         for first, second in _ORDERED:
             if second in values and first in values:
                 names = list(values)
                 if names.index(second) < names.index(first):
-                    self.fault(line, "G", f"{second} before {first}: media3 takes it for {first}")
+                    self.fault(line, "G3", f"{second} before {first}: media3 takes it for {first}")
 
     def stream(self, kind: type[AnyVariant], tag: Tag, index: int, uri: str) -> AnyVariant:
         """Facts of an EXT-X-STREAM-INF or an EXT-X-I-FRAME-STREAM-INF, by ``kind``.

@@ -18,7 +18,8 @@ PURE = (
     "gateway/edge",
 )
 PURE_FILES = (
-    *("gateway/decision.py", "gateway/store/caches/decision_wire.py", "gateway/reason.py"),
+    *("gateway/decision.py", "gateway/explanation.py", "gateway/reason.py", "gateway/cache.py"),
+    "gateway/store/caches/decision_wire.py",
     *(f"gateway/source/origin/{name}.py" for name in ("breaker", "budget", "purges")),
 )
 READS_FILES = {
@@ -53,8 +54,8 @@ OWNERS = {
     "geoip2": ("geodata/",),
     "maxminddb": ("geodata/",),
     "mmdb_writer": ("geodata/build.py",),
-    "dns": ("gateway/background/names.py",),
-    "starlette": ("gateway/app.py", "gateway/http/", "gateway/play/", "demo/"),
+    "dns": ("gateway/background/dns_lookup.py",),
+    "starlette": ("gateway/http/", "demo/"),
     "m3u8": ("manifests/hls/", "demo/"),
     "aiohttp": ("gateway/background/probe.py",),
     "pydantic": ("gateway/config/",),

@@ -86,7 +86,7 @@ def main() -> int:
         samples = [
             Sample(one.agent, NO_HINTS, one.kind, one.held_out) for one in fresh(given.fresh, known)
         ]
-    classifier = DeviceClassifier(cache_size=0)
+    classifier = DeviceClassifier()
     for held_out, title in ((False, "tuned on"), (True, "held out")):
         _report(title, classifier, [one for one in samples if one.held_out is held_out])
     _report("all", classifier, samples)

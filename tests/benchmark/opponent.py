@@ -14,7 +14,8 @@ from pathlib import Path
 
 import httpx
 
-from gateway.play.headers import ACCEPT_CH, EXPOSED, VARY
+from gateway.http.envelope import EXPOSED
+from gateway.play.request import ACCEPT_CH, VARY
 from tests.benchmark.bench_process import ProcessTree
 
 HERE = Path(__file__).parent / "opponent"

@@ -9,7 +9,7 @@ A case is a folder named after the rule that it shows:
 Keys of ``case.toml``, all optional but ``shows``:
 
 - ``shows``: what the case shows, in a sentence.
-- ``faults``: the faults that the reader lists, as ``A6.9 line 4``.
+- ``faults``: the faults that the reader lists, as ``RULE line 4``.
 - ``refused``: the rule for which nothing is served, in the same form.
 - ``status``: the HTTP status, 200 unless given (502 where ``refused`` is).
 - ``[profile]``: limits, by their keys in ``gateway.toml``. Without any and without ``[device]``,
@@ -25,8 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from gateway.ladder.fit import fit
-from gateway.ladder.hls import edit_of, rungs_of
 from gateway.ladder.rung import Constraints
+from gateway.play.hls.edit import edit_of
+from gateway.play.hls.ladder import rungs_of
 from manifests.codecs import CodecFamily, VideoRange
 from manifests.hls.multivariant import parse, write
 from manifests.hls.rebase import rebaser

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from gateway.ladder.fit import NothingToPlayError, fit
-from gateway.ladder.hls import edit_of, rungs_of
 from gateway.ladder.rung import Constraints
+from gateway.play.hls.edit import edit_of
+from gateway.play.hls.ladder import rungs_of
 from manifests.codecs import CodecFamily, VideoRange
 from manifests.hls.multivariant import ManifestError, MultivariantPlaylist, parse, write
 

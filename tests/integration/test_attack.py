@@ -5,6 +5,7 @@ import json
 import logging
 import re
 import time
+from collections.abc import Hashable
 from dataclasses import replace
 from typing import Any
 
@@ -15,10 +16,12 @@ from hypothesis import strategies as st
 from starlette.types import Message
 
 from gateway.app import Application
+from gateway.cache import PLAYLISTS, Cache
 from gateway.observe import logs
+from gateway.play.bodies import Body, weight_of
+from gateway.play.hls.manifest import read_hls
 from gateway.source.generated import GeneratedSource
 from gateway.source.source import SourceManifest
-from manifests.hls.generated import GeneratedRung
 from tests.integration.in_process import application, asking
 
 CATALOGUE = {
@@ -218,7 +221,7 @@ async def test_player_text_in_a_manifest(
 
 @pytest.mark.parametrize("path", ["/v1/play/film.m3u8", "/v1/play/token.m3u8?token=a"])
 async def test_the_query_does_not_reach_the_uris(app: Application, path: str) -> None:
-    """No parameter of the request is copied into a URI (contract; D3.4)."""
+    """No parameter of the request is copied into a URI (docs/http.md; D3.4)."""
     query = path.partition("?")[2] + "&session=spy&speed=9000&CMCD=sid%3D%22spy%22&x=spy"
     async with asking(app) as client:
         answer = await client.get(f"{path.partition('?')[0]}?{query}")
@@ -306,17 +309,16 @@ async def test_a_flood_in_the_query_costs_a_bounded_time(app: Application, query
 
 async def test_what_is_remembered_is_bounded(app: Application) -> None:
     """Ten thousand tokens and agents do not grow the manifests that are kept beyond their bound."""
-    bodies = app.gateway.bodies
-    largest = bodies._known.maxsize
-    bodies._known._Cache__maxsize = 40_000  # type: ignore[attr-defined]
+    before = app.gateway.playlists
+    small: Cache[Hashable, Body] = Cache(PLAYLISTS, 40_000, weight_of)
+    app.gateway.playlists = small
     try:
         async with asking(app) as client:
             for number in range(200):
                 await client.get(f"/v1/play/token.m3u8?token={'x' * 900}{number}")
-        assert bodies._known.currsize <= 40_000
-        assert len(bodies._known) < 40
+        assert 0 < len(small) < 40
     finally:
-        bodies._known._Cache__maxsize = largest  # type: ignore[attr-defined]
+        app.gateway.playlists = before
 
 
 HOSTILE_PATHS = [
@@ -368,7 +370,9 @@ class FaultySource(GeneratedSource):
     """A source with a fault that nobody has thought of, or that never answers."""
 
     def __init__(self, *, hangs: bool) -> None:
-        super().__init__([GeneratedRung("v.m3u8", 1, 240)], "{asset}")
+        super().__init__(
+            read_hls(b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n", "x", 99), "{asset}"
+        )
         self._hangs = hangs
 
     async def load(self, asset: str) -> SourceManifest:  # noqa: ARG002
@@ -376,10 +380,6 @@ class FaultySource(GeneratedSource):
         if self._hangs:
             await asyncio.Event().wait()
         raise RuntimeError("the secret inside")
-
-    def current(self, asset: str) -> str:  # noqa: ARG002
-        """Nothing that was answered before is still right."""
-        return "another"
 
 
 async def test_a_fault_of_ours_is_a_problem_too(app: Application) -> None:

@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.config.load import Loaded, load
-from gateway.config.problem import ConfigError, Problem
+from gateway.config.problem import ConfigError, ConfigProblem
 from gateway.config.reload import ConfigWatcher
 
 SETTLE_S = 0.05
@@ -25,13 +25,13 @@ class Observed:
         self.versions: list[str] = []
         self.refusals: list[list[str]] = []
         self.applied: list[Loaded] = []
-        self.refuse_with: Problem | None = None
+        self.refuse_with: ConfigProblem | None = None
 
     def reloaded(self, version: str) -> None:
         """One more configuration in force."""
         self.versions.append(version)
 
-    def refused(self, problems: Sequence[Problem]) -> None:
+    def refused(self, problems: Sequence[ConfigProblem]) -> None:
         """One more refusal."""
         self.refusals.append([str(problem) for problem in problems])
 
@@ -314,7 +314,7 @@ async def test_keys_that_need_a_restart_are_named_and_the_rest_is_used(tmp_path:
             "log_level": "warning",
             "problem": (
                 'g.toml: server.trusted_proxies[0]: warning: "::/0" '
-                "lets everybody claim any address"
+                "lets every client claim any address"
             ),
         },
         {"event": "config_waits_for_restart", "log_level": "warning", "keys": ["server.port"]},
@@ -326,7 +326,7 @@ async def test_who_applies_it_may_refuse_it(tmp_path: Path) -> None:
     path = tmp_path / "g.toml"
     path.write_text(height(1))
     async with watching(path) as (watcher, observed):
-        observed.refuse_with = Problem("source", "cannot be opened", source="g.toml")
+        observed.refuse_with = ConfigProblem("source", "cannot be opened", source="g.toml")
         path.write_text(height(2))
         await until(lambda: len(observed.refusals) == 1)
         assert observed.refusals == [["g.toml: source: cannot be opened"]]

@@ -10,18 +10,18 @@ from dns.rcode import NOERROR, REFUSED, SERVFAIL
 from structlog.testing import capture_logs
 
 from gateway.background.dns_edges import DnsEdges
+from gateway.background.dns_lookup import Resolution, ResolutionError, look_up
 from gateway.background.fleet import FleetKeeper
-from gateway.background.names import Found, NotAnsweredError, look_up
 from gateway.config.discovery_settings import DnsSettings
 from gateway.edge.edge import Edge
-from gateway.edge.resolved import Question, Record, Template
+from gateway.edge.resolved import DnsQuestion, DnsRecord, EdgeTemplate
 from tests.integration.dns_server import DnsServer, dns_server
 from tests.integration.in_process import application, asking
 from tests.unit.store.servers import free_port, until
 
 NAME = "edges.eu.example.com"
 SETTINGS = {"timeout_ms": 400, "min_refresh_s": 1, "max_refresh_s": 2, "keep_empty_s": 1}
-TEMPLATE = Template(Edge("eu", f"http://{NAME}/"), Question(NAME, "A"))
+TEMPLATE = EdgeTemplate(Edge("eu", f"http://{NAME}/"), DnsQuestion(NAME, "A"))
 HOME = Edge("home", "http://home.example/")
 
 
@@ -44,7 +44,7 @@ def alias(server: DnsServer) -> None:
 
 
 def only_tcp(server: DnsServer) -> None:
-    """What UDP brings is cut off."""
+    """UDP answers are truncated."""
     server.only_tcp = True
 
 
@@ -54,26 +54,31 @@ def many(server: DnsServer) -> None:
 
 
 def nothing(server: DnsServer) -> None:
-    """There is nothing to be prepared."""
+    """Nothing to prepare."""
 
 
-ANSWERS: list[tuple[str, Callable[[DnsServer], None], Question, tuple[Record, ...]]] = [
-    ("A", nothing, Question(NAME, "A"), (Record("192.0.2.1"), Record("192.0.2.2"))),
-    ("no such type", nothing, Question(NAME, "AAAA"), ()),
-    ("no such name", nothing, Question("nowhere.example.com", "A"), ()),
+ANSWERS: list[tuple[str, Callable[[DnsServer], None], DnsQuestion, tuple[DnsRecord, ...]]] = [
+    ("A", nothing, DnsQuestion(NAME, "A"), (DnsRecord("192.0.2.1"), DnsRecord("192.0.2.2"))),
+    ("no such type", nothing, DnsQuestion(NAME, "AAAA"), ()),
+    ("no such name", nothing, DnsQuestion("nowhere.example.com", "A"), ()),
     (
         "SRV, lower case",
         srv,
-        Question(NAME, "SRV"),
-        (Record("n1.example.com", 8443, 10, 60), Record("n2.example.com", 443, 10, 40)),
+        DnsQuestion(NAME, "SRV"),
+        (DnsRecord("n1.example.com", 8443, 10, 60), DnsRecord("n2.example.com", 443, 10, 40)),
     ),
     (
         "through a CNAME",
         alias,
-        Question("alias.example.com", "A"),
-        (Record("192.0.2.1"), Record("192.0.2.2")),
+        DnsQuestion("alias.example.com", "A"),
+        (DnsRecord("192.0.2.1"), DnsRecord("192.0.2.2")),
     ),
-    ("over TCP", only_tcp, Question(NAME, "A"), (Record("192.0.2.1"), Record("192.0.2.2"))),
+    (
+        "over TCP",
+        only_tcp,
+        DnsQuestion(NAME, "A"),
+        (DnsRecord("192.0.2.1"), DnsRecord("192.0.2.2")),
+    ),
 ]
 
 
@@ -83,8 +88,8 @@ ANSWERS: list[tuple[str, Callable[[DnsServer], None], Question, tuple[Record, ..
 async def test_what_is_found(
     dns: DnsServer,
     prepare: Callable[[DnsServer], None],
-    question: Question,
-    expected: tuple[Record, ...],
+    question: DnsQuestion,
+    expected: tuple[DnsRecord, ...],
 ) -> None:
     """The records of the name; none when it has none."""
     prepare(dns)
@@ -96,21 +101,23 @@ async def test_what_is_found(
 async def test_a_long_answer_comes_whole(dns: DnsServer) -> None:
     """200 addresses."""
     many(dns)
-    found = await look_up(Question(NAME, "A"), [("127.0.0.1", dns.port)], 1.0)
+    found = await look_up(DnsQuestion(NAME, "A"), [("127.0.0.1", dns.port)], 1.0)
     assert 200 == len(found.records)
 
 
 async def test_a_service_that_is_decidedly_not_there(dns: DnsServer) -> None:
     """The target "." means that there is none (RFC 2782); a port that is none cannot be used."""
     dns.records[NAME, "SRV"] = ("0 0 0 .",)
-    assert Found((), 0, 1.0) == await look_up(Question(NAME, "SRV"), [("127.0.0.1", dns.port)], 1.0)
+    assert Resolution((), 0, 1.0) == await look_up(
+        DnsQuestion(NAME, "SRV"), [("127.0.0.1", dns.port)], 1.0
+    )
 
 
 async def test_a_bad_record_among_good_ones_is_left_out(dns: DnsServer) -> None:
     """The good ones count; the bad ones are counted."""
     dns.records[NAME, "A"] = ("0.0.0.0", "192.0.2.1")
-    found = await look_up(Question(NAME, "A"), [("127.0.0.1", dns.port)], 1.0)
-    assert Found((Record("192.0.2.1"),), 1, 1.0) == found
+    found = await look_up(DnsQuestion(NAME, "A"), [("127.0.0.1", dns.port)], 1.0)
+    assert Resolution((DnsRecord("192.0.2.1"),), 1, 1.0) == found
 
 
 FAILURES: list[tuple[str, dict[str, object], str]] = [
@@ -128,24 +135,24 @@ FAILURES: list[tuple[str, dict[str, object], str]] = [
 async def test_what_is_not_found_out(
     dns: DnsServer, faults: dict[str, object], expected: str
 ) -> None:
-    """Why nothing is known, in time."""
+    """The reason of the failure, within the time limit."""
     for name, value in faults.items():
         setattr(dns, name, value)
-    with pytest.raises(NotAnsweredError) as caught:
-        await asyncio.wait_for(look_up(Question(NAME, "A"), [("127.0.0.1", dns.port)], 0.3), 1.0)
+    with pytest.raises(ResolutionError) as caught:
+        await asyncio.wait_for(look_up(DnsQuestion(NAME, "A"), [("127.0.0.1", dns.port)], 0.3), 1.0)
     assert expected == caught.value.outcome
 
 
 async def test_the_second_server_is_asked_when_the_first_is_dead(dns: DnsServer) -> None:
-    """One that nobody listens at, then a good one."""
+    """A server that is not there, then a good one."""
     servers = [("127.0.0.1", free_port()), ("127.0.0.1", dns.port)]
-    found = await look_up(Question(NAME, "A"), servers, 3.0)
+    found = await look_up(DnsQuestion(NAME, "A"), servers, 3.0)
     assert 2 == len(found.records)
 
 
 @contextlib.asynccontextmanager
 async def following(
-    dns: DnsServer, *templates: Template, **settings: object
+    dns: DnsServer, *templates: EdgeTemplate, **settings: object
 ) -> AsyncIterator[tuple[FleetKeeper, DnsEdges]]:
     """Edges of these templates beside an edge of the config, followed."""
     keeper = FleetKeeper([HOME])
@@ -169,7 +176,7 @@ TWO = ["home", "eu-192.0.2.1", "eu-192.0.2.2"]
 
 
 async def test_edges_come_and_go_with_their_records(dns: DnsServer) -> None:
-    """The time to live is honoured: a second here, then the change shows."""
+    """The TTL is honoured: one second here, then the change shows."""
     async with following(dns) as (keeper, _):
         assert TWO == ids(keeper)
         dns.records[NAME, "A"] = ("192.0.2.2", "192.0.2.3")
@@ -178,7 +185,7 @@ async def test_edges_come_and_go_with_their_records(dns: DnsServer) -> None:
 
 
 async def test_a_name_is_not_asked_for_before_its_records_expire(dns: DnsServer) -> None:
-    """A time to live of a minute: one question; the bound on it makes it two seconds."""
+    """A TTL of a minute: one query; with a bound of two seconds, the next after that."""
     dns.ttl_s = 60
     async with following(dns, max_refresh_s=60):
         await asyncio.sleep(1.5)
@@ -189,7 +196,7 @@ async def test_a_name_is_not_asked_for_before_its_records_expire(dns: DnsServer)
 
 @pytest.mark.parametrize("how", ["rcode", "silent", "garbage"])
 async def test_the_last_good_answer_stays(dns: DnsServer, how: str) -> None:
-    """As long as DNS fails, however; and it is asked again until it is well."""
+    """For as long as DNS fails, in any way; and it is queried until it works."""
     async with following(dns, keep_empty_s=1) as (keeper, _):
         asked = len(dns.asked)
         setattr(dns, how, SERVFAIL if how == "rcode" else True)
@@ -204,7 +211,7 @@ async def test_the_last_good_answer_stays(dns: DnsServer, how: str) -> None:
 async def test_a_name_that_vanished_keeps_its_edges_for_a_while(
     dns: DnsServer, records: dict[tuple[str, str], tuple[str, ...]]
 ) -> None:
-    """Neither name nor type is there any more: logged at once, and believed after a second."""
+    """The name or its type is gone: logged at once, and applied after a second."""
     with capture_logs() as logs:
         async with following(dns) as (keeper, _):
             dns.records = records
@@ -237,7 +244,7 @@ async def test_until_the_first_answer_the_template_serves(dns: DnsServer) -> Non
 
 async def test_another_config_keeps_what_is_known(dns: DnsServer) -> None:
     """The name stays, its weight changes: nothing is missing in between, even without DNS."""
-    heavy = Template(Edge("eu", f"http://{NAME}/", weight=7), TEMPLATE.question)
+    heavy = EdgeTemplate(Edge("eu", f"http://{NAME}/", weight=7), TEMPLATE.question)
     async with following(dns) as (keeper, names):
         dns.silent = True
         settings = DnsSettings.model_validate(
@@ -250,7 +257,7 @@ async def test_another_config_keeps_what_is_known(dns: DnsServer) -> None:
 
 
 async def test_the_gateway_starts_with_its_dns_edges(dns: DnsServer, tmp_path: Path) -> None:
-    """They are there with the first request; without DNS the start waits a second and goes on."""
+    """They serve the first request; without DNS the start waits a second and continues."""
     config = tmp_path / "gateway.toml"
     config.write_text(
         f"""

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.http.envelope import route_name
+from gateway.http.routes import find_route, label_of
 from tests.integration.in_process import application, asking
 from tests.integration.reading_metrics import metric
 from tests.integration.running import RunningGateway
@@ -37,7 +37,7 @@ ROUTES = [
 @pytest.mark.parametrize(("path", "expected"), ROUTES)
 def test_a_route_has_one_of_a_fixed_set_of_names(path: str, expected: str) -> None:
     """Labels never come from a player; the page lists the whole set."""
-    assert expected == route_name(path)
+    assert expected == label_of(find_route(path), path)
     assert re.search(rf"`route` \(`[a-z_ ]*\b{expected}\b", PAGE)
 
 

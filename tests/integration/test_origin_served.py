@@ -123,7 +123,7 @@ PROBLEMS: list[tuple[dict[str, Any], int, str]] = [
 
 
 def test_problems_are_named_and_secrets_are_not(config: Path, source: OriginProcess) -> None:
-    """502 for what is no manifest, 504 for silence (contract, section 2). No secret in logs,
+    """502 for what is no manifest, 504 for silence (docs/http.md). No secret in logs,
     problems, metrics or readiness, whatever goes wrong."""
     environ = {"GATEWAY_ORIGIN__BEARER_TOKEN": "hush-1", "GATEWAY_ORIGIN__HMAC_KEY": "hush-2"}
     environ |= {"GATEWAY_ORIGIN__BREAKER_FAILURES": "100", "GATEWAY_LOG__LEVEL": "debug"}
@@ -170,7 +170,7 @@ def test_a_dead_origin_is_not_noticed(config: Path, source: OriginProcess) -> No
         assert not gateway.lines("background_task_failed")
 
 
-def test_a_gateway_that_knows_nothing_is_not_ready(config: Path, source: OriginProcess) -> None:
+def test_a_gateway_without_copies_is_not_ready(config: Path, source: OriginProcess) -> None:
     """No origin and no copies: 503; ready as soon as the origin is there."""
     source.kill()
     with running_gateway(config) as gateway:

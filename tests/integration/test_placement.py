@@ -11,7 +11,7 @@ from gateway.app import Application
 from gateway.client.session import SessionRecord
 from gateway.commands.explain import Question, explain_decision
 from gateway.config.load import load
-from gateway.edge.fleet import Condition
+from gateway.edge.fleet import EdgeCondition
 from gateway.store.connection.keys import session_key
 from gateway.store.coordination.leases import Leases
 from tests.integration.in_process import MEMORY, application, asking
@@ -55,12 +55,12 @@ async def reasons(client: httpx.AsyncClient, session: str, asset: str = "film") 
     return [text for text in decision["reasons"] if text.startswith(("edge: ", "lease: "))]
 
 
-def judge(app: Application, **conditions: Condition) -> None:
+def judge(app: Application, **conditions: EdgeCondition) -> None:
     """All edges are up but for these."""
     app.keeper.judged("test", conditions)
 
 
-async def test_who_plays_stays(tmp_path: Path) -> None:
+async def test_a_playing_session_stays(tmp_path: Path) -> None:
     """A session stays while its edge drains, warms up or is full, and goes when it is down; a new
     session passes such an edge over."""
     app = application(config(tmp_path))
@@ -69,16 +69,16 @@ async def test_who_plays_stays(tmp_path: Path) -> None:
         before = {name: await edge(client, name) for name in names}
         assert set(EDGES) == set(before.values())
         for sick in (
-            Condition("draining", 0.0),
-            Condition("degraded", 0.1),
-            Condition(full=True),
-            Condition(admits=0.0),
+            EdgeCondition("draining", 0.0),
+            EdgeCondition("degraded", 0.1),
+            EdgeCondition(full=True),
+            EdgeCondition(admits=0.0),
         ):
             judge(app, one=sick)
             assert before == {name: await edge(client, name) for name in names}
         new = {await edge(client, f"new-{number}") for number in range(12)}
         assert {"two", "three"} == new
-        judge(app, one=Condition("down"))
+        judge(app, one=EdgeCondition("down"))
         after = {name: await edge(client, name) for name in names}
         assert {"two", "three"} == set(after.values())
         moved = {name for name in names if before[name] != after[name]}
@@ -87,7 +87,7 @@ async def test_who_plays_stays(tmp_path: Path) -> None:
         assert after == {name: await edge(client, name) for name in names}
 
 
-async def test_who_plays_stays_after_its_lease_has_ended(tmp_path: Path) -> None:
+async def test_a_session_stays_after_its_lease_has_ended(tmp_path: Path) -> None:
     """Its edge is remembered for longer, and takes it again however full it is."""
     app = application(config(tmp_path, one=5, two=500, three=500))
     async with asking(app) as client:
@@ -109,7 +109,7 @@ async def test_nothing_is_remembered_without_a_session(tmp_path: Path) -> None:
         first = await edge(client, None)
         titles = [await edge(client, "s", f"film-{number}") for number in range(12)]
         assert set(EDGES) == set(titles)
-        judge(app, **{first: Condition("draining", 0.0)})
+        judge(app, **{first: EdgeCondition("draining", 0.0)})
         assert first != await edge(client, None)
 
 
@@ -141,7 +141,7 @@ async def test_a_session_reaches_redis_as_a_record(tmp_path: Path, server: Valke
         assert (found, 4000) == (kept.edge_of("film"), kept.estimate.kbps())
 
 
-async def test_a_full_edge_is_told_of(tmp_path: Path) -> None:
+async def test_a_full_edge_is_reported(tmp_path: Path) -> None:
     """By the requests that meet its bound first, and by the fleet once it knows."""
     app = application(config(tmp_path, one=5, two=5))
     async with asking(app) as client:

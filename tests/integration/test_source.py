@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.play.hls.manifest import hls_of, read_hls
 from gateway.source import directory
 from gateway.source.directory import DirectorySource
 from gateway.source.source import BadSourceError, NoSuchAssetError, SourceManifest
@@ -38,7 +39,7 @@ def root(tmp_path: Path) -> Path:
 
 def reader(root: Path) -> DirectorySource:
     """A source that nobody watches."""
-    return DirectorySource(root, "{asset}/master.m3u8", LARGEST)
+    return DirectorySource(root, "{asset}/master.m3u8", LARGEST, read_hls)
 
 
 @contextlib.asynccontextmanager
@@ -63,7 +64,7 @@ def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
 async def first_uri(source: DirectorySource, asset: str = "film") -> str:
     """The URI by which a manifest can be told, or the word for why there is none."""
     try:
-        return (await source.load(asset)).playlist.variants[0].uri
+        return hls_of(await source.load(asset)).playlist.variants[0].uri
     except NoSuchAssetError:
         return "gone"
     except BadSourceError:
@@ -280,7 +281,7 @@ async def test_a_link_below_the_root_is_followed(root: Path) -> None:
     """As long as it stays inside; the path stays the asset's own, for relative URIs."""
     (root / "alias").symlink_to("film")
     found: SourceManifest = await reader(root).load("alias")
-    assert ("alias/master.m3u8", "a.m3u8") == (found.path, found.playlist.variants[0].uri)
+    assert ("alias/master.m3u8", "a.m3u8") == (found.path, hls_of(found).playlist.variants[0].uri)
 
 
 BAD = {

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store import Trouble, connect
+from gateway.store.connection.connect import connect
+from gateway.store.connection.protocol import Trouble
 from tests.unit.store.servers import Proxy, Valkey, listening, valkey
 
 

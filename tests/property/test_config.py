@@ -1,4 +1,4 @@
-"""Whatever stands in a file or in the environment, the answer is settings or a ConfigError."""
+"""Any file and any environment give settings or a ConfigError."""
 
 import tempfile
 from collections.abc import Sequence
@@ -7,10 +7,10 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.config.key_schema import ROOT
 from gateway.config.load import load
-from gateway.config.problem import ConfigError, Problem, shown
+from gateway.config.problem import ConfigError, ConfigProblem, shown
 from gateway.config.schema import Settings
-from gateway.config.shape import ROOT
 
 SECTIONS = list(Settings.model_fields)
 KEYS = sorted(
@@ -72,7 +72,7 @@ ASSIGNMENTS = st.lists(
 @settings(deadline=None)
 @given(toml=TOML_LIKE | ASSIGNMENTS)
 def test_any_text_is_loaded_or_refused(toml: str) -> None:
-    """No other exception, and every refusal says something on one line each."""
+    """There is no other exception, and each problem is one line of text."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "g.toml"
         path.write_bytes(toml.encode("utf-8", "surrogatepass"))
@@ -85,16 +85,16 @@ def test_any_text_is_loaded_or_refused(toml: str) -> None:
     value=TOML_LIKE | VALUES,
 )
 def test_any_variable_is_used_or_refused(parts: list[str], value: str) -> None:
-    """Known keys in every combination, with values of every kind."""
+    """Known keys in any combination, with values of any type."""
     _loads_or_explains(None, {"GATEWAY_" + "__".join(parts).upper(): value})
 
 
 def _loads_or_explains(path: Path | None, environ: dict[str, str]) -> None:
-    problems: Sequence[Problem]
+    problems: Sequence[ConfigProblem]
     try:
         problems = load(path, environ).warnings
     except ConfigError as error:
-        problems = error.problems or [Problem("", "a refusal without a reason\n")]
+        problems = error.problems or [ConfigProblem("", "a refusal without a reason\n")]
     assert [problem for problem in map(str, problems) if not problem.isprintable()] == []
 
 

@@ -4,23 +4,18 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from gateway.client.facts import Capability, Device, DeviceKind, Facts, Limits, Throughput
 from gateway.config.load import load
-from gateway.decision import (
-    Decision,
-    Fitted,
-    cache_keys,
-    choose,
-    decide,
-    edges_for,
-    reasons_of,
-)
+from gateway.decision import Choice, Decision, FittedLadder, Memo, decide, inquire
 from gateway.edge.fleet import Fleet
+from gateway.explanation import reasons_of
 from gateway.ladder.fit import NothingToPlayError
-from gateway.ladder.hls import bandwidths_of
+from gateway.ladder.rung import Constraints, Ladder
+from gateway.play.hls.ladder import ladder_of
 from gateway.store.caches.decision_wire import (
     ladder_from_bytes,
     ladder_to_bytes,
@@ -80,34 +75,40 @@ facts_of = st.builds(
 )
 
 
-def decided(facts: Facts, playlist: MultivariantPlaylist) -> Decision:
+ladders = playlists().map(lambda playlist: ladder_of(playlist, "v"))
+
+
+def decided(facts: Facts, ladder: Ladder, memo: Memo | None = None) -> Decision:
     """The decision; skips what the request itself rules out."""
     try:
-        return decide(FLEET, facts, choose(SHIPPED, facts, bandwidths_of(playlist)), playlist)
+        return decide(inquire(SHIPPED, FLEET, facts, ladder), memo or Memo())
     except NothingToPlayError:
         assume(False)
         raise
 
 
+def half(decision: Decision) -> FittedLadder:
+    """The half of a decision that follows from the ladder."""
+    return FittedLadder(decision.choice, decision.kept, decision.ladder_reasons)
+
+
 @law
-@given(facts_of, playlists())
-def test_every_request_has_an_answer(facts: Facts, playlist: MultivariantPlaylist) -> None:
+@given(facts_of, ladders)
+def test_every_request_has_an_answer(facts: Facts, ladder: Ladder) -> None:
     """Something to play, somewhere to play it from, and a printable reason for each step."""
-    decision = decided(facts, playlist)
-    assert decision.edit.variants
-    assert edges_for(FLEET, decision, facts)
-    choice = choose(SHIPPED, facts, bandwidths_of(playlist))
-    reasons = reasons_of(SHIPPED, FLEET, facts, choice, decision, edges_for(FLEET, decision, facts))
-    assert all(str(reason).isprintable() for reason in reasons)
+    decision = decided(facts, ladder)
+    assert decision.kept
+    assert decision.edges
+    assert all(str(reason).isprintable() for reason in reasons_of(decision))
 
 
 @law
-@given(facts_of, playlists())
-def test_the_store_gives_back_what_it_got(facts: Facts, playlist: MultivariantPlaylist) -> None:
+@given(facts_of, ladders)
+def test_the_store_gives_back_what_it_got(facts: Facts, ladder: Ladder) -> None:
     """Writing and reading a decision loses nothing."""
-    decision = decided(facts, playlist)
-    ladder = Fitted(decision.edit, decision.reasons)
-    assert ladder == ladder_from_bytes(ladder_to_bytes(ladder), playlist)
+    decision = decided(facts, ladder)
+    fitted = half(decision)
+    assert fitted == ladder_from_bytes(ladder_to_bytes(fitted), fitted.choice, ladder)
     assert decision.tiers == tiers_from_bytes(tiers_to_bytes(decision.tiers), FLEET)
 
 
@@ -119,8 +120,9 @@ def test_faster_is_never_lower(
     """Under the shipped rules, more speed lowers neither the top rung nor the first."""
     tops, firsts = [], []
     for kbps in sorted((one, other)):
-        found = decided(replace(facts, throughput=Throughput(kbps, "query")), playlist)
-        kept = [playlist.variants[index] for index in found.edit.variants]
+        measured = replace(facts, throughput=Throughput(kbps, "query"))
+        found = decided(measured, ladder_of(playlist, "v"))
+        kept = [playlist.variants[index] for index in found.kept]
         shown = [entry for entry in kept if not entry.has_unknown_req]
         tops.append(max(entry.bandwidth for entry in shown or kept))
         firsts.append(kept[0].bandwidth)
@@ -129,17 +131,24 @@ def test_faster_is_never_lower(
 
 
 @law
-@given(facts_of, facts_of, playlists())
-def test_one_key_one_decision(one: Facts, other: Facts, playlist: MultivariantPlaylist) -> None:
-    """Requests with the same key get the same decision."""
-    merged = replace(one, device=replace(other.device, kind=one.device.kind), viewer=other.viewer)
-    peaks = bandwidths_of(playlist)
-    for facts in (other, merged):
-        keys = {
-            cache_keys(SHIPPED, FLEET, each, choose(SHIPPED, each, peaks), "v")
-            for each in (one, facts)
-        }
-        assert len(keys) == 2 or decided(one, playlist) == decided(facts, playlist)
+@given(st.lists(facts_of, min_size=2, max_size=6), ladders)
+def test_a_memo_changes_nothing(requests: list[Facts], ladder: Ladder) -> None:
+    """What was worked out for other requests decides as if it were worked out afresh."""
+    memo = Memo()
+    first = requests[0]
+    requests += [
+        replace(first, device=replace(each.device, kind=first.device.kind), viewer=each.viewer)
+        for each in requests[1:]
+    ]
+    for facts in requests:
+        inquiry = inquire(SHIPPED, FLEET, facts, ladder)
+        try:
+            fresh = decide(inquiry, Memo())
+        except NothingToPlayError:
+            with pytest.raises(NothingToPlayError):
+                decide(inquiry, memo)
+            continue
+        assert fresh == decide(inquiry, memo)
 
 
 anything = st.recursive(
@@ -160,38 +169,41 @@ def mutated(data: bytes, choice: st.DataObject) -> bytes:
 
 
 @law
-@given(facts_of, playlists(), st.data())
+@given(facts_of, ladders, st.data())
 def test_mutated_ladders_are_refused_or_fit(
-    facts: Facts, playlist: MultivariantPlaylist, choice: st.DataObject
+    facts: Facts, ladder: Ladder, choice: st.DataObject
 ) -> None:
     """Still something that can be served, or nothing, and never an exception."""
-    decision = decided(facts, playlist)
-    data = mutated(ladder_to_bytes(Fitted(decision.edit, decision.reasons)), choice)
-    ladder = ladder_from_bytes(data, playlist)
-    if ladder is not None:
-        assert ladder.edit.variants
-        assert set(ladder.edit.variants) <= set(range(len(playlist.variants)))
-        assert ladder == ladder_from_bytes(ladder_to_bytes(ladder), playlist)
+    fitted = half(decided(facts, ladder))
+    data = mutated(ladder_to_bytes(fitted), choice)
+    found = ladder_from_bytes(data, fitted.choice, ladder)
+    if found is not None:
+        assert found.kept
+        assert set(found.kept) <= set(range(len(ladder.rungs)))
+        assert found == ladder_from_bytes(ladder_to_bytes(found), fitted.choice, ladder)
 
 
 @law
-@given(facts_of, playlists(), st.data())
+@given(facts_of, ladders, st.data())
 def test_mutated_rankings_are_refused_or_fit(
-    facts: Facts, playlist: MultivariantPlaylist, choice: st.DataObject
+    facts: Facts, ladder: Ladder, choice: st.DataObject
 ) -> None:
     """Still edges that can be named, or nothing, and never an exception."""
-    decision = decided(facts, playlist)
+    decision = decided(facts, ladder)
     tiers = tiers_from_bytes(mutated(tiers_to_bytes(decision.tiers), choice), FLEET)
     if tiers is not None:
-        assert edges_for(FLEET, replace(decision, tiers=tiers), facts)
+        memo = Memo()
+        memo.rankings.put(decision.inquiry.ranking_key, tiers)
+        assert decide(decision.inquiry, memo).edges
         assert tiers == tiers_from_bytes(tiers_to_bytes(tiers), FLEET)
 
 
 @law
-@given(
-    playlists(), st.binary() | st.text().map(str.encode) | anything.map(json.dumps).map(str.encode)
-)
-def test_garbage_is_no_decision(playlist: MultivariantPlaylist, data: bytes) -> None:
+@given(ladders, st.binary() | st.text().map(str.encode) | anything.map(json.dumps).map(str.encode))
+def test_garbage_is_no_decision(ladder: Ladder, data: bytes) -> None:
     """Arbitrary bytes and arbitrary JSON are none, and never an exception."""
-    assert ladder_from_bytes(data, playlist) is None
+    assert ladder_from_bytes(data, CHOICE, ladder) is None
     assert tiers_from_bytes(data, FLEET) is None
+
+
+CHOICE = Choice(SHIPPED.profiles["wifi"], None, Constraints(), "wifi")

@@ -1,42 +1,53 @@
-"""Laws of an edge's health, and of how it is shared."""
+"""Laws of an edge's health record and of its stored form."""
 
 import json
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.edge.health import UNKNOWN, Health, Outcome, Rules, after, condition
-from gateway.edge.live import Head
+from gateway.edge.health import (
+    NEVER_PROBED,
+    HealthRecord,
+    HealthThresholds,
+    ProbeOutcome,
+    after_probe,
+    condition,
+)
+from gateway.edge.live import LivePosition
 from gateway.store.coordination.health_board import Finding, decode, encode
 
 rules_strategy = st.builds(
-    Rules,
+    HealthThresholds,
     fall=st.integers(1, 5),
     rise=st.integers(1, 5),
     slow_s=st.just(0.4),
     slow_start_s=st.sampled_from([0.0, 10.0, 60.0]),
 )
-outcomes = st.builds(Outcome, st.sampled_from([0.1, 0.35, 0.9]), st.sampled_from(["", "", "no"]))
+outcomes = st.builds(
+    ProbeOutcome, st.sampled_from([0.1, 0.35, 0.9]), st.sampled_from(["", "", "no"])
+)
 steps = st.lists(st.tuples(outcomes, st.floats(0, 400)), max_size=80)
 
 
-def trace(rules: Rules, probes: list[tuple[Outcome, float]]) -> list[tuple[Health, float]]:
-    """The health after each probe, and when that ended."""
-    health, now_s, found = UNKNOWN, 1000.0, []
+def trace(
+    rules: HealthThresholds, probes: list[tuple[ProbeOutcome, float]]
+) -> list[tuple[HealthRecord, float]]:
+    """The record after each probe, and when the probe ended."""
+    health, now_s, found = NEVER_PROBED, 1000.0, []
     for outcome, pause_s in probes:
         now_s += pause_s
-        health = after(health, outcome, rules, now_s)
+        health = after_probe(health, outcome, rules, now_s)
         found.append((health, now_s))
     return found
 
 
 @given(rules_strategy, steps)
 def test_an_edge_changes_its_state_for_a_reason(
-    rules: Rules, probes: list[tuple[Outcome, float]]
+    rules: HealthThresholds, probes: list[tuple[ProbeOutcome, float]]
 ) -> None:
     """It goes down with the ``fall``-th failure in a row, exactly; it comes back from down only
     after ``rise`` good probes in a row at least; it takes viewers unless it is down."""
-    before = UNKNOWN
+    before = NEVER_PROBED
     failed = good = 0
     for (outcome, _), (health, now_s) in zip(probes, trace(rules, probes), strict=True):
         failed, good = (failed + 1, 0) if outcome.failure else (0, good + 1)
@@ -50,10 +61,10 @@ def test_an_edge_changes_its_state_for_a_reason(
 
 @given(rules_strategy, steps, st.lists(st.floats(0, 200), max_size=10))
 def test_a_share_only_grows_with_time(
-    rules: Rules, probes: list[tuple[Outcome, float]], pauses: list[float]
+    rules: HealthThresholds, probes: list[tuple[ProbeOutcome, float]], pauses: list[float]
 ) -> None:
-    """While no probe says otherwise, an edge takes no fewer viewers later than now."""
-    found = trace(rules, probes) or [(UNKNOWN, 1000.0)]
+    """Without new probes, the share of viewers that an edge takes never gets smaller."""
+    found = trace(rules, probes) or [(NEVER_PROBED, 1000.0)]
     health, now_s = found[-1]
     shares = []
     for pause_s in [0.0, *pauses]:
@@ -69,20 +80,21 @@ def test_a_share_only_grows_with_time(
             Finding,
             st.integers(0, 2**32 - 1),
             st.builds(
-                Health,
+                HealthRecord,
                 st.sampled_from(["up", "degraded", "down"]),
                 st.sampled_from(["", "HTTP 503", "slow: answered in 410 ms"]),
                 since_s=st.none() | st.integers(0, 2**31).map(float),
                 returned_s=st.none() | st.integers(0, 2**31).map(float),
                 falls=st.integers(0, 1000),
             ),
-            st.none() | st.builds(Head, st.integers(0, 99), st.integers(-1, 99), st.just(5.25)),
+            st.none()
+            | st.builds(LivePosition, st.integers(0, 99), st.integers(-1, 99), st.just(5.25)),
         ),
         max_size=5,
     )
 )
 def test_what_is_shared_is_read_as_it_was(findings: dict[str, Finding]) -> None:
-    """Reading is the inverse of writing."""
+    """What was written can be read back unchanged."""
     assert findings == decode(encode(findings))
 
 
@@ -102,8 +114,8 @@ ROW = st.lists(
     lambda row: json.dumps([row]).encode()
 ))  # fmt: skip
 def test_garbage_is_never_believed(value: bytes) -> None:
-    """Whatever stands in Redis is read without an error, and gives conditions or nothing."""
+    """Any bytes in Redis give records or None, and never raise."""
     found = decode(value)
     for finding in (found or {}).values():
-        shown = condition(finding.health, Rules(2, 2, 0.4, 30), 1e9)
+        shown = condition(finding.health, HealthThresholds(2, 2, 0.4, 30), 1e9)
         assert (True, True) == (0 <= shown.admits <= 1, shown.why.isprintable())

@@ -7,8 +7,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from gateway.ladder.fit import Fit, NothingToPlayError, fit
-from gateway.ladder.hls import edit_of, rungs_of
 from gateway.ladder.rung import Constraints
+from gateway.play.hls.edit import edit_of
+from gateway.play.hls.ladder import rungs_of
 from manifests.codecs import CodecFamily, VideoRange
 from manifests.hls.multivariant import MultivariantPlaylist, parse, write
 

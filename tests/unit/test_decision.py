@@ -8,23 +8,28 @@ import pytest
 from gateway.client.facts import Capability, Device, DeviceKind, Facts, Limits, Throughput
 from gateway.config.load import load
 from gateway.decision import (
+    Choice,
     Decision,
+    Inquiry,
+    Memo,
     Policy,
-    cache_keys,
-    choose,
+    choice_of,
     decide,
-    edges_for,
-    reasons_of,
+    inquire,
 )
 from gateway.edge.edge import Edge
-from gateway.edge.fleet import Condition, Fleet
+from gateway.edge.fleet import EdgeCondition, Fleet
+from gateway.explanation import reasons_of
 from gateway.ladder.fit import NothingToPlayError
+from gateway.play.hls.edit import edit_of
+from gateway.play.hls.ladder import ladder_of
 from gateway.policy.profile import Profile
 from gateway.policy.rules import Rule, When
 from gateway.reason import Reason, Step
+from gateway.store.caches.decisions import ladder_name, ranking_name
 from geodata.place import NOT_LOOKED_UP, UNKNOWN, Place
 from manifests.codecs import CodecFamily, VideoRange
-from manifests.hls.multivariant import keep_everything
+from manifests.hls.multivariant import MultivariantPlaylist, keep_everything
 from tests.unit.ladder.sources import AAC, HEVC, iframes, media, playlist, variant
 
 SHIPPED = load(environ={}).policy
@@ -35,7 +40,6 @@ LADDER = playlist(
     variant("1080p", 2500, "1920x1080"),
     variant("4k", 8000, "3840x2160"),
 )
-PEAKS = (200_000, 500_000, 1_200_000, 2_500_000, 8_000_000)
 RUNGS = {"mobile_2g": 1, "mobile_3g": 2, "mobile_4g": 3, "wifi": 4, "fiber": 5}
 CAPS = {
     "mobile_2g": (200_000, 240),
@@ -75,27 +79,46 @@ def policy(profile: Profile, *edges: Edge) -> Policy:
     )
 
 
-def decided(facts: Facts, of: Policy = SHIPPED) -> Decision:
-    """The decision on the ladder above."""
-    return decide(Fleet.of(of.edges), facts, choose(of, facts, PEAKS), LADDER)
+def inquiry(
+    facts: Facts,
+    of: Policy = SHIPPED,
+    fleet: Fleet | None = None,
+    source: MultivariantPlaylist = LADDER,
+    version: str = "v1",
+) -> Inquiry:
+    """What is to be decided, on the ladder above unless another is given."""
+    return inquire(of, fleet or Fleet.of(of.edges), facts, ladder_of(source, version))
+
+
+def decided(
+    facts: Facts,
+    of: Policy = SHIPPED,
+    fleet: Fleet | None = None,
+    source: MultivariantPlaylist = LADDER,
+) -> Decision:
+    """The decision, with nothing worked out before."""
+    return decide(inquiry(facts, of, fleet, source), Memo())
+
+
+def choice(facts: Facts, of: Policy = SHIPPED) -> Choice:
+    """The profile and the limits."""
+    return choice_of(inquiry(facts, of))
 
 
 def told(facts: Facts, of: Policy = SHIPPED, fleet: Fleet | None = None) -> list[Reason]:
     """Every reason for the decision on the ladder above."""
-    fleet = fleet or Fleet.of(of.edges)
-    choice = choose(of, facts, PEAKS)
-    decision = decide(fleet, facts, choice, LADDER)
-    return [*reasons_of(of, fleet, facts, choice, decision, edges_for(fleet, decision, facts))]
+    return [*reasons_of(decided(facts, of, fleet))]
 
 
 def first(facts: Facts, of: Policy = SHIPPED) -> str:
     """The edge that serves."""
-    return edges_for(Fleet.of(of.edges), decided(facts, of), facts)[0].id
+    return decided(facts, of).edge.id
 
 
 def key(facts: Facts, of: Policy = SHIPPED, version: str = "v1") -> tuple[str, str]:
-    """The name of that decision."""
-    return cache_keys(of, Fleet.of(of.edges), facts, choose(of, facts, PEAKS), version)
+    """The names of that decision's halves in the store."""
+    wanted = inquiry(facts, of, version=version)
+    return ladder_name(wanted), ranking_name(wanted)
 
 
 @pytest.mark.parametrize(
@@ -122,16 +145,16 @@ def key(facts: Facts, of: Policy = SHIPPED, version: str = "v1") -> tuple[str, s
 def test_the_truth_table(
     kinds: list[DeviceKind], countries: list[str | None], kbps: int | None, profile: str
 ) -> None:
-    """Every cell of the contract's table, on both sides of each boundary."""
+    """Every cell of the README's table, on both sides of each boundary."""
     for kind in kinds:
         for country in countries:
             place = Place("found" if country else "unknown", country)
             facts = facts_of(Device(kind), place, kbps)
-            limits = choose(SHIPPED, facts, PEAKS).limits
+            limits = choice(facts).limits
             decision = decided(facts)
-            assert profile == decision.profile
+            assert profile == decision.choice.profile.name
             assert CAPS[profile] == (limits.max_bandwidth, limits.max_height)
-            assert list(range(RUNGS[profile])) == sorted(decision.edit.variants)
+            assert list(range(RUNGS[profile])) == sorted(decision.kept)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +245,7 @@ def test_profile_and_device_and_request(
 ) -> None:
     """The least of each cap; the device's own limits only where the profile wants them."""
     facts = facts_of(Device(DeviceKind.TV, **device), limits=Limits(**asked))
-    limits = choose(policy(Profile("p", **profile)), facts, PEAKS).limits
+    limits = choice(facts, policy(Profile("p", **profile))).limits
     assert expected == {name: getattr(limits, name) for name in expected}
 
 
@@ -245,8 +268,8 @@ def test_profile_and_device_and_request(
 )
 def test_where_to_start(profile: dict[str, Any], kbps: int | None, start: int) -> None:
     """A share of the measured speed, else the profile's, rounded down to a peak of the ladder."""
-    choice = choose(policy(Profile("p", **profile)), facts_of(kbps=kbps), PEAKS)
-    assert start == choice.limits.start_bandwidth
+    found = choice(facts_of(kbps=kbps), policy(Profile("p", **profile)))
+    assert start == found.limits.start_bandwidth
 
 
 def test_a_profile_that_keeps_everything() -> None:
@@ -261,8 +284,9 @@ def test_a_profile_that_keeps_everything() -> None:
     tv = Device(DeviceKind.TV, os="tvOS", capability=ABLE)
     everything = policy(Profile("all", device_limits=False))
     facts = facts_of(tv, kbps=1)
-    found = decide(Fleet.of(everything.edges), facts, choose(everything, facts, PEAKS), source)
-    assert (keep_everything(source), ()) == (found.edit, found.reasons)
+    found = decided(facts, everything, source=source)
+    edit = edit_of(source, found.kept, found.choice.limits)
+    assert (keep_everything(source), ()) == (edit, found.ladder_reasons)
 
 
 def test_codecs_that_nothing_has() -> None:
@@ -279,9 +303,7 @@ def test_steering_keeps_its_pathway() -> None:
         variant("a", 100, more='PATHWAY-ID="A"'),
         variant("b", 9000, more='PATHWAY-ID="B"'),
     )
-    facts = facts_of()
-    choice = choose(SHIPPED, facts, PEAKS)
-    assert (1, 0) == decide(Fleet.of(SHIPPED.edges), facts, choice, source).edit.variants
+    assert (1, 0) == decided(facts_of(), source=source).kept
 
 
 @pytest.mark.parametrize(
@@ -297,9 +319,14 @@ def test_steering_keeps_its_pathway() -> None:
     ],
 )
 def test_one_key_for_a_client_class(other: Facts) -> None:
-    """Sessions, neighbours and players that are served alike share a decision."""
+    """Sessions, neighbours and players that are served alike share both halves."""
     assert key(facts_of()) == key(other)
-    assert decided(facts_of()) == decided(other)
+    assert served(decided(facts_of())) == served(decided(other))
+
+
+def served(decision: Decision) -> tuple[object, ...]:
+    """What a decision says, without who asked."""
+    return (decision.choice, decision.kept, decision.ladder_reasons, decision.tiers)
 
 
 DIFFERENT = [
@@ -370,11 +397,11 @@ device: a television [seen]
 profile: no rule holds; the default profile is wifi [profile-default]
 ladder: at most 720p, set by the device [max-height-device]
 ladder: at most 1000 kbit/s, set by the request [max-bitrate-request]
-ladder: what this tv decodes is not known; nothing is withheld for it [device-codecs-unknown]
+ladder: it is not known what this tv decodes; no codec is withheld for it [device-codecs-unknown]
 start: start within 720 kbit/s, 80% of the measured 900 kbit/s [start-bitrate-speed]
-ladder: at most 1000 kbit/s and 720p: 3 of 5 left out [caps]
-start: start on 360p at 500 kbit/s, the highest within the start bit rate [start-within-speed]
-edge: eu-west-1 serves the continent EU, within 895 km of the viewer's probable point \
+ladder: at most 1000 kbit/s and 720p: 3 of 5 rungs removed [caps]
+start: start on 360p at 500 kbit/s, the highest rung within the start bit rate [start-within-speed]
+edge: eu-west-1 serves the continent EU, at most 895 km from the viewer's estimated location \
 [edge-continent]
 """.strip().splitlines()
 
@@ -419,8 +446,8 @@ NEAR = Edge("near", "https://near.example/", 48.9, 2.4, continents=frozenset({"E
 NEXT = Edge("next", "https://next.example/", 52.5, 13.4, continents=frozenset({"EU"}))
 FAR = Edge("far", "https://far.example/", 38.9, -77.4, continents=frozenset({"NA"}))
 EDGES = policy(Profile("p"), NEAR, NEXT, FAR)
-DOWN = Condition("down", admits=0, why="3 probes failed")
-DRAINING = Condition("draining", admits=0)
+DOWN = EdgeCondition("down", admits=0, why="3 probes failed")
+DRAINING = EdgeCondition("draining", admits=0)
 
 
 @pytest.mark.parametrize(
@@ -439,21 +466,25 @@ DRAINING = Condition("draining", admits=0)
         ),
         ({"near": DRAINING}, None, "next far near", ["edge-draining", "edge-continent"]),
         ({"near": DRAINING}, "near", "near next far", ["edge-draining", "edge-held"]),
-        ({"near": Condition(full=True)}, None, "next far near", ["edge-full", "edge-continent"]),
-        ({"near": Condition(full=True)}, "near", "near next far", ["edge-full", "edge-held"]),
+        (
+            {"near": EdgeCondition(full=True)},
+            None,
+            "next far near",
+            ["edge-full", "edge-continent"],
+        ),
+        ({"near": EdgeCondition(full=True)}, "near", "near next far", ["edge-full", "edge-held"]),
         ({}, "next", "next near far", ["edge-held"]),
         ({}, "gone", "near next far", ["edge-continent"]),
         ({"far": DOWN}, None, "near next", ["edge-continent"]),
     ],
 )
 def test_conditions_of_edges(
-    conditions: dict[str, Condition], placed_on: str | None, order: str, codes: list[str]
+    conditions: dict[str, EdgeCondition], placed_on: str | None, order: str, codes: list[str]
 ) -> None:
     """Down is not ranked, draining and full come last, a placed session stays; and why."""
     facts = facts_of(placed_on=placed_on)
     fleet = Fleet.of(EDGES.edges, conditions)
-    decision = decide(fleet, facts, choose(EDGES, facts, PEAKS), LADDER)
-    assert order.split() == [edge.id for edge in edges_for(fleet, decision, facts)]
+    assert order.split() == [edge.id for edge in decided(facts, EDGES, fleet).edges]
     reasons = told(facts, EDGES, fleet)
     assert codes == [reason.code for reason in reasons if reason.step is Step.EDGE]
 
@@ -467,24 +498,22 @@ def test_the_reason_says_what_is_the_matter() -> None:
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
-        ({}, {"near": Condition()}, True),
+        ({}, {"near": EdgeCondition()}, True),
         ({}, {"near": DOWN}, False),
         ({"near": DOWN}, {"next": DOWN}, False),
         ({}, {"near": DRAINING}, False),
-        ({}, {"near": Condition(full=True)}, False),
-        ({"near": Condition(admits=0.1)}, {"near": Condition(admits=0.2)}, True),
-        ({"near": Condition("degraded", 0.5)}, {}, True),
+        ({}, {"near": EdgeCondition(full=True)}, False),
+        ({"near": EdgeCondition(admits=0.1)}, {"near": EdgeCondition(admits=0.2)}, True),
+        ({"near": EdgeCondition("degraded", 0.5)}, {}, True),
     ],
 )
 def test_a_decision_is_keyed_by_the_fleet(
-    one: dict[str, Condition], other: dict[str, Condition], same: bool
+    one: dict[str, EdgeCondition], other: dict[str, EdgeCondition], same: bool
 ) -> None:
     """No cached decision outlives a change of who is down, closed or open; shares are applied
     afresh for each viewer, and keep it."""
-    facts = facts_of()
-    choice = choose(EDGES, facts, PEAKS)
     keys = [
-        cache_keys(EDGES, Fleet.of(EDGES.edges, conditions), facts, choice, "v")
+        inquiry(facts_of(), EDGES, Fleet.of(EDGES.edges, conditions)).ranking_key
         for conditions in (one, other)
     ]
     assert same is (keys[0] == keys[1])

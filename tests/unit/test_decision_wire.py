@@ -5,11 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.decision import Fitted
-from gateway.edge.atlas import BANDS_KM
+from gateway.decision import Choice, FittedLadder
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
-from gateway.edge.rank import Tier
+from gateway.edge.index import BANDS_KM
+from gateway.edge.rank import EdgeTier
+from gateway.ladder.rung import Constraints
+from gateway.play.hls.ladder import ladder_of
+from gateway.policy.profile import Profile
 from gateway.reason import Reason, Step
 from gateway.store.caches.decision_wire import (
     FORMAT,
@@ -18,25 +21,24 @@ from gateway.store.caches.decision_wire import (
     tiers_from_bytes,
     tiers_to_bytes,
 )
-from manifests.hls.multivariant import Edit
-from tests.unit.ladder.sources import iframes, media, playlist, variant
+from tests.unit.ladder.sources import playlist, variant
 
-SOURCE = playlist(
-    media("AUDIO", "a"), media("AUDIO", "b"), variant("u", 1), variant("v", 2), iframes("i", 1)
-)
+SOURCE = ladder_of(playlist(variant("u", 1), variant("v", 2)), "1")
+CHOICE = Choice(Profile("all"), None, Constraints(), "all")
 FLEET = Fleet.of((Edge("e", "https://e.example/"), Edge("f", "https://f.example/")))
-LADDER = Fitted(
-    Edit((1, 0), frozenset({0}), frozenset({0, 1})),
+LADDER = FittedLadder(
+    CHOICE,
+    (1, 0),
     (Reason(Step.LADDER, "caps", "at most 500 kbit/s: 1 of 2 left out – é"),),
 )
-TIERS = (Tier((1,), "continent", 3), Tier((0,), "fallback", None))
+TIERS = (EdgeTier((1,), "continent", 3), EdgeTier((0,), "fallback", None))
 WRITTEN = {**json.loads(ladder_to_bytes(LADDER)), **json.loads(tiers_to_bytes(TIERS))}
 """The members of both halves: either reads its own, and leaves the other's alone."""
 
 
-def read(data: bytes) -> tuple[Fitted | None, tuple[Tier, ...] | None]:
+def read(data: bytes) -> tuple[FittedLadder | None, tuple[EdgeTier, ...] | None]:
     """What the store's bytes are taken for, asked for as one half and as the other."""
-    return ladder_from_bytes(data, SOURCE), tiers_from_bytes(data, FLEET)
+    return ladder_from_bytes(data, CHOICE, SOURCE), tiers_from_bytes(data, FLEET)
 
 
 @pytest.mark.parametrize(
@@ -44,17 +46,17 @@ def read(data: bytes) -> tuple[Fitted | None, tuple[Tier, ...] | None]:
     [
         LADDER,
         replace(LADDER, reasons=()),
-        replace(LADDER, edit=Edit((0,), frozenset(), frozenset())),
+        replace(LADDER, kept=(0,)),
     ],
 )
-def test_a_ladder_comes_back_equal(ladder: Fitted) -> None:
+def test_a_ladder_comes_back_equal(ladder: FittedLadder) -> None:
     """Whatever was decided is written and read without a loss, in the same bytes."""
     assert (ladder, None) == read(ladder_to_bytes(ladder))
     assert ladder_to_bytes(ladder) == ladder_to_bytes(replace(ladder))
 
 
-@pytest.mark.parametrize("tiers", [TIERS, (Tier((0, 1), "nearest", len(BANDS_KM) - 1),)])
-def test_a_ranking_comes_back_equal(tiers: tuple[Tier, ...]) -> None:
+@pytest.mark.parametrize("tiers", [TIERS, (EdgeTier((0, 1), "nearest", len(BANDS_KM) - 1),)])
+def test_a_ranking_comes_back_equal(tiers: tuple[EdgeTier, ...]) -> None:
     """Whatever was decided is written and read without a loss."""
     assert (None, tiers) == read(tiers_to_bytes(tiers))
 
@@ -62,44 +64,37 @@ def test_a_ranking_comes_back_equal(tiers: tuple[Tier, ...]) -> None:
 def test_the_shape_is_pinned() -> None:
     """Workers of one release read what those of another wrote, or FORMAT has to change."""
     ladder = (
-        '{"format":2,"variants":[1,0],"iframes":[0],"renditions":[0,1],'
+        '{"format":3,"kept":[1,0],'
         '"reasons":[["ladder","caps","at most 500 kbit/s: 1 of 2 left out \\u2013 \\u00e9"]]}'
     )
-    tiers = '{"format":2,"tiers":[["continent",3,[1]],["fallback",null,[0]]]}'
+    tiers = '{"format":3,"tiers":[["continent",3,[1]],["fallback",null,[0]]]}'
     assert ladder.encode() == ladder_to_bytes(LADDER)
     assert tiers.encode() == tiers_to_bytes(TIERS)
-    assert FORMAT == 2
+    assert FORMAT == 3
 
 
 @pytest.mark.parametrize(
     ("where", "value"),
     [
-        ("format", 1),
-        ("format", 3),
-        ("format", 2.0),
+        ("format", 2),
+        ("format", 4),
+        ("format", 3.0),
         ("format", True),
-        ("format", "2"),
-        ("variants", []),
-        ("variants", [2]),
-        ("variants", [-1]),
-        ("variants", [0, 0]),
-        ("variants", [True]),
-        ("variants", [0.0]),
-        ("variants", ["0"]),
-        ("variants", [[0]]),
-        ("variants", [None]),
-        ("variants", [10**400]),
-        ("variants", "01"),
-        ("variants", 0),
-        ("variants", None),
-        ("variants", {"0": 0}),
-        ("iframes", [1]),
-        ("iframes", [False]),
-        ("iframes", [{}]),
-        ("iframes", None),
-        ("renditions", [2]),
-        ("renditions", [0.5]),
-        ("renditions", 7),
+        ("format", "3"),
+        ("kept", []),
+        ("kept", [2]),
+        ("kept", [-1]),
+        ("kept", [0, 0]),
+        ("kept", [True]),
+        ("kept", [0.0]),
+        ("kept", ["0"]),
+        ("kept", [[0]]),
+        ("kept", [None]),
+        ("kept", [10**400]),
+        ("kept", "01"),
+        ("kept", 0),
+        ("kept", None),
+        ("kept", {"0": 0}),
         ("tiers", []),
         ("tiers", [["continent", 3, []]]),
         ("tiers", [["continent", 3, [2]]]),
@@ -134,16 +129,14 @@ def test_anything_else_is_refused(where: str, value: object) -> None:
     assert _without(where) == found
 
 
-@pytest.mark.parametrize(
-    "member", ["format", "variants", "iframes", "renditions", "tiers", "reasons"]
-)
+@pytest.mark.parametrize("member", ["format", "kept", "tiers", "reasons"])
 def test_every_member_is_needed(member: str) -> None:
     """A half with a part missing is none."""
     found = {name: value for name, value in WRITTEN.items() if name != member}
     assert _without(member) == read(json.dumps(found).encode())
 
 
-def _without(member: str) -> tuple[Fitted | None, tuple[Tier, ...] | None]:
+def _without(member: str) -> tuple[FittedLadder | None, tuple[EdgeTier, ...] | None]:
     """What is left when that member is no good."""
     return (
         LADDER if member == "tiers" else None,
@@ -194,5 +187,6 @@ def test_garbage_is_neither(data: bytes) -> None:
 
 def test_it_must_fit_what_is_there_now() -> None:
     """What was decided for another source or another fleet is none."""
-    assert ladder_from_bytes(ladder_to_bytes(LADDER), playlist(variant("u", 1))) is None
+    other = ladder_of(playlist(variant("u", 1)), "2")
+    assert ladder_from_bytes(ladder_to_bytes(LADDER), CHOICE, other) is None
     assert tiers_from_bytes(tiers_to_bytes(TIERS), Fleet.of(FLEET.edges[:1])) is None

@@ -1,13 +1,13 @@
 """What can this device play?
 
-Conservative where a limit is certain and silent where it is not: None means that no limit is
-known, and the player then drops what it cannot decode (rules section G). A guess too low would
-cost every viewer with a better device. H.264 is in every set (B1); SDR is in every range (B1).
+Limits are set only where they are certain. None means that no limit is known; the player then
+ignores what it cannot decode (rule G5). A limit that is too low would cost every viewer with a
+better device. H.264 and SDR are in every set (B1).
 
-| device | height | codecs beside avc | ranges |
+| device | height | codecs besides avc | ranges |
 |---|---|---|---|
 | iPhone, iPad (iOS 11 and later) | - | hevc | - |
-| the same, iOS 17 and later (A12 and newer chips) | - | hevc, dolby-vision | SDR HLG PQ |
+| iPhone, iPad (iOS 17 and later; A12 and newer chips) | - | hevc, dolby-vision | SDR HLG PQ |
 | Apple TV HD · Apple TV 4K | 1080 · 2160 | hevc · hevc, dolby-vision | SDR · all |
 | Apple Vision (``spatial``, A6.10) | 2160 | hevc, dolby-vision | all |
 | Safari on a Mac (11 / 14 and later) | - | hevc / vp9 | all from Safari 14 |
@@ -15,17 +15,16 @@ cost every viewer with a better device. H.264 is in every set (B1); SDR is in ev
 | Chrome, Edge, Opera on a computer | - | vp9, av1 (70), hevc (107) | SDR |
 | Firefox on a computer | - | vp9, av1 (67) | SDR |
 | Android 5 and later, 14 and later | - | hevc vp9, av1 | - |
-| Fire TV, Roku, Chromecast, consoles of HD times | 1080 | by model | SDR |
-| the same of UHD times | 2160 | hevc vp9 | SDR HLG PQ |
-| televisions that say UHD or 4K | 2160 | hevc vp9 | SDR HLG PQ |
-| everything else, bots, unknown | - | - | - |
+| Fire TV, Roku, Chromecast and consoles for HD | 1080 | by model | SDR |
+| Fire TV, Roku, Chromecast and consoles for UHD | 2160 | hevc vp9 | SDR HLG PQ |
+| televisions whose User-Agent says UHD or 4K | 2160 | hevc vp9 | SDR HLG PQ |
+| all others, bots and unknown devices | - | - | - |
 
-AV1 on Apple devices depends on a chip that no User-Agent names, so it is left out. Apple's HDR
-needs 30 frames/s at least to be offered (B6), which is the ladder's matter, not the device's.
+AV1 on Apple devices depends on the chip, which no User-Agent names, so it is left out. Apple's rule
+that HDR needs at least 30 frames/s (B6) concerns the ladder, not the device.
 """
 
 import re
-from functools import cache
 
 from gateway.client.device.phrases import Phrases
 from gateway.client.facts import Capability, DeviceKind
@@ -50,10 +49,13 @@ _UHD_DOVI = Capability(2160, _TV_FRAME_RATE, frozenset({_AVC, _HEVC, _VP9, _DOVI
 _APPLE_UHD = Capability(2160, _TV_FRAME_RATE, frozenset({_AVC, _HEVC, _DOVI}), _HDR)
 _VISION = Capability(2160, None, frozenset({_AVC, _HEVC, _DOVI}), _HDR, spatial=True)
 _AVPLAYER = Capability(codecs=frozenset({_AVC, _HEVC}))
+_IOS_OLD = Capability(codecs=frozenset({_AVC}), video_ranges=_SDR)
+_IOS_11 = Capability(codecs=frozenset({_AVC, _HEVC}))
+_IOS_17 = Capability(codecs=frozenset({_AVC, _HEVC, _DOVI}), video_ranges=_HDR)
 _SAFARI_NEW = Capability(codecs=frozenset({_AVC, _HEVC, _VP9}), video_ranges=_HDR)
 _SAFARI_OLD = Capability(codecs=frozenset({_AVC}), video_ranges=_SDR)
 
-# Exact models, and prefixes of models, that are certain. In lower case.
+# Models whose capabilities are certain, in lower case.
 _MODELS = {
     "appletv5,3": _HD,
     "appletv3,2": _HD_OLD,
@@ -95,7 +97,8 @@ _APPLE_TV_4K = re.compile(r"appletv(?:[6-9]|1\d),\d")
 _ROKU_HD = re.compile(r"roku(?:(?:2[47]|3[0-24579]|42|50)\d\d|380\d)")
 _ROKU_UHD = re.compile(r"roku(?:38[12]|394|44|46|4[78]|39[24]|9)\d")
 _SAYS_UHD = re.compile(r"uhd|(?<![a-z0-9])4k(?![a-z])|oled|nano\d|qned|ultra ?hd")
-# What a match of the pattern above needs: a cheap look that most User-Agents end at.
+# A match of the pattern above needs one of these phrases; most User-Agents have none, and testing
+# them is cheaper.
 _MAY_SAY_UHD = Phrases(("uhd", "4k", "oled", "nano", "qned", "ultra"))
 _FIRST_CAST_UHD = (1, 22)
 _VERSION = re.compile(r"(\d{1,4})(?:\.(\d{1,4}))?")
@@ -114,7 +117,7 @@ def capability(
     model: str | None,
     low: str,
 ) -> Capability:
-    """What the device can play; ``low`` is its User-Agent in lower case, for browser versions."""
+    """What the device can play. ``low`` is its User-Agent in lower case, for browser versions."""
     if kind in (DeviceKind.BOT, DeviceKind.UNKNOWN):
         return _NOTHING_KNOWN
     known = _of_model((model or "").lower())
@@ -138,7 +141,7 @@ def _of_kind(kind: DeviceKind, os: str | None, os_version: str | None, low: str)
 
 
 def version_of(text: str | None) -> tuple[int, int]:
-    """Major and minor of a dotted version; zeros when there is none."""
+    """Major and minor number of a dotted version; zeros when there is none."""
     found = _VERSION.match(text or "")
     return (int(found[1]), int(found[2] or 0)) if found else (0, 0)
 
@@ -156,18 +159,14 @@ def _of_model(model: str) -> Capability | None:
     return _HD if _ROKU_HD.match(model) else None
 
 
-@cache
 def _of_ios(major: int) -> Capability:
     if major >= _IOS_A12:
-        return Capability(None, None, frozenset({_AVC, _HEVC, _DOVI}), _HDR)
+        return _IOS_17
     if major == 0:
         return _NOTHING_KNOWN
-    if major >= _IOS_HEVC:
-        return Capability(codecs=frozenset({_AVC, _HEVC}))
-    return Capability(codecs=frozenset({_AVC}), video_ranges=_SDR)
+    return _IOS_11 if major >= _IOS_HEVC else _IOS_OLD
 
 
-@cache
 def _of_android(major: int) -> Capability:
     if major == 0:
         return _NOTHING_KNOWN
@@ -197,7 +196,6 @@ def _of_safari(low: str) -> Capability:
     return _AVPLAYER if version >= _SAFARI_HEVC else _SAFARI_OLD
 
 
-@cache
 def _browser(*, av1: bool, hevc: bool = False) -> Capability:
     chosen = {_AVC, _VP9} | ({_AV1} if av1 else set()) | ({_HEVC} if hevc else set())
     return Capability(codecs=frozenset(chosen), video_ranges=_SDR)
@@ -209,16 +207,15 @@ def _of_television(os: str | None, os_version: str | None, low: str) -> Capabili
     if os == "Cast OS" and "crkey armv7l" in low and version < _FIRST_CAST_UHD:
         return _HD_OLD
     if os == "Tizen":
-        return _set(av1=version[0] >= _TIZEN_AV1, dovi=False, uhd=uhd)
+        return _television(av1=version[0] >= _TIZEN_AV1, dovi=False, uhd=uhd)
     if os == "webOS":
-        return _set(av1=version[0] >= _WEBOS_AV1, dovi=True, uhd=uhd)
+        return _television(av1=version[0] >= _WEBOS_AV1, dovi=True, uhd=uhd)
     if os in ("Roku OS", "VIDAA"):
-        return _set(av1=False, dovi=False, uhd=uhd)
+        return _television(av1=False, dovi=False, uhd=uhd)
     return _UHD if uhd else _NOTHING_KNOWN
 
 
-@cache
-def _set(*, av1: bool, dovi: bool, uhd: bool) -> Capability:
+def _television(*, av1: bool, dovi: bool, uhd: bool) -> Capability:
     chosen = {_AVC, _HEVC, _VP9} | ({_AV1} if av1 else set()) | ({_DOVI} if dovi else set())
     ranges = _HDR if uhd else None
     return Capability(2160 if uhd else None, _TV_FRAME_RATE, frozenset(chosen), ranges)

@@ -1,13 +1,13 @@
-"""Who asks? A User-Agent and client hints become a Device.
+"""Who asks? A User-Agent and client hints become a :class:`Device`.
 
-The straight way: the operator's rules, then our families in the order in which one hides in
-another (a bot calls itself an iPhone, a television calls itself Android), then the libraries for
-what is left, then the hints, which correct what browsers no longer say (F1, F3).
+The steps: our own families in a fixed order, because some names contain others (a bot calls itself
+an iPhone, a television calls itself Android); then the libraries, for what no family recognises;
+then the client hints, which correct what browsers no longer say (F1, F3); then the operator's
+rules, which override all of that.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.client.device import (
@@ -19,71 +19,58 @@ from gateway.client.device import (
     screens,
 )
 from gateway.client.device.capability import capability
+from gateway.client.device.classification import Classification
 from gateway.client.device.player import names_library, player
-from gateway.client.device.rule import DeviceRule, RuleBook
+from gateway.client.device.rule import DeviceRule, DeviceRules
 from gateway.client.device.system import model, system
-from gateway.client.device.text import MAX_CHARS, AgentText, read
-from gateway.client.device.verdict import Verdict
+from gateway.client.device.text import UserAgentText, read_user_agent
 from gateway.client.facts import Device, DeviceKind
 from gateway.client.hints import NO_HINTS, ClientHints
 from gateway.reason import Reason, Step
 
-_UNKNOWN = Verdict(DeviceKind.UNKNOWN, "unknown", "nothing known names what it is")
-_LIBRARY = Verdict(DeviceKind.UNKNOWN, "media-library", "it names a library but no device")
-_SILENT = Verdict(DeviceKind.UNKNOWN, "no-user-agent", "it sent no User-Agent")
-
-
-class CacheInfo(NamedTuple):
-    """How the cache fares; ``maxsize`` and ``currsize`` in entries."""
-
-    hits: int
-    misses: int
-    maxsize: int | None
-    currsize: int
+_UNKNOWN = Classification(DeviceKind.UNKNOWN, "unknown", "nothing in its User-Agent is known")
+_LIBRARY = Classification(DeviceKind.UNKNOWN, "media-library", "it names a library but no device")
+_NO_USER_AGENT = Classification(DeviceKind.UNKNOWN, "no-user-agent", "it sent no User-Agent")
 
 
 class DeviceClassifier:
-    """Classifies players; ``rules`` are the operator's, tried in order before the shipped ones.
+    """Classifies players. ``rules`` are the operator's; the first that matches counts.
 
-    Keeps the last ``cache_size`` answers. An entry holds at most ``MAX_CHARS`` characters of
-    User-Agent, so 4,096 entries stay below 10 MB whatever players send. Safe to share by threads.
+    Nothing is cached here: a classification takes tens of microseconds, and the caller
+    (:mod:`gateway.play.clients`) caches devices by their headers. Safe to share between threads.
     """
 
-    def __init__(self, rules: Sequence[DeviceRule] = (), cache_size: int = 4096) -> None:
-        self._book = RuleBook(tuple(rules))
-        self._cached = lru_cache(maxsize=cache_size)(self._classify)
+    def __init__(self, rules: Sequence[DeviceRule] = ()) -> None:
+        self._rules = DeviceRules(tuple(rules))
 
     def classify(self, user_agent: str | None, hints: ClientHints = NO_HINTS) -> Device:
-        """The device behind one request. Never raises; cost is bounded by ``MAX_CHARS``."""
-        return self._cached((user_agent or "")[:MAX_CHARS], correction.relevant(hints))
+        """The device behind one request.
 
-    def cache_info(self) -> CacheInfo:
-        """Hits, misses and size of the cache, for metrics."""
-        return CacheInfo(*self._cached.cache_info())
-
-    def _classify(self, user_agent: str, hints: ClientHints) -> Device:
-        text = read(user_agent)
+        Never raises. Only the first ``MAX_CHARS`` characters of ``user_agent`` are read, which
+        bounds the cost.
+        """
+        text = read_user_agent(user_agent)
         is_android = android.is_android(text)
-        named = android.model_of(text.low) if is_android else ""
-        verdict = _verdict(text, named, is_android=is_android)
+        android_model = android.model_of(text.low) if is_android else ""
+        found = _classification(text, android_model, is_android=is_android)
         if hints is not NO_HINTS:
-            verdict = correction.correct(verdict, text, hints)
-        os, os_version = correction.system(system(text), verdict.kind, hints)
-        seen = _Seen(
-            verdict.kind,
+            found = correction.correct(found, text, hints)
+        os, os_version = correction.system(system(text), found.kind, hints)
+        identity = _Identity(
+            found.kind,
             os,
             os_version,
             player(text),
-            model(text, named) or correction.model(hints),
+            model(text, android_model) or correction.model(hints),
         )
-        rule = self._book.first_match(text.raw)
+        rule = self._rules.first_match(text.raw)
         if rule is not None:
-            return _ruled(seen, rule, text)
-        return seen.device(text, verdict.reason)
+            return _device_by_rule(identity, rule, text)
+        return identity.device(text, found.reason)
 
 
-class _Seen(NamedTuple):
-    """What a User-Agent and hints say, before abilities are looked up."""
+class _Identity(NamedTuple):
+    """What a User-Agent and hints say, before capabilities are looked up."""
 
     kind: DeviceKind
     os: str | None
@@ -91,17 +78,17 @@ class _Seen(NamedTuple):
     player: str | None
     model: str | None
 
-    def device(self, text: AgentText, reason: Reason) -> Device:
+    def device(self, text: UserAgentText, reason: Reason) -> Device:
         ability = capability(self.kind, self.os, self.os_version, self.model, text.low)
         return Device(
             self.kind, self.os, self.os_version, self.player, self.model, ability, (reason,)
         )
 
 
-def _verdict(text: AgentText, model: str, *, is_android: bool) -> Verdict:
-    """The first family that recognises the User-Agent."""
+def _classification(text: UserAgentText, model: str, *, is_android: bool) -> Classification:
+    """The answer of the first family that recognises the User-Agent."""
     if not text.raw:
-        return _SILENT
+        return _NO_USER_AGENT
     return (
         bots.find(text, model)
         or screens.find(text, model)
@@ -114,18 +101,18 @@ def _verdict(text: AgentText, model: str, *, is_android: bool) -> Verdict:
     )
 
 
-def _ruled(seen: _Seen, rule: DeviceRule, text: AgentText) -> Device:
-    """The device as the rule says, and as seen where the rule is silent."""
-    told = _Seen(
-        rule.kind or seen.kind,
-        rule.os or seen.os,
-        seen.os_version,
-        rule.player or seen.player,
-        rule.model or seen.model,
+def _device_by_rule(identity: _Identity, rule: DeviceRule, text: UserAgentText) -> Device:
+    """The device with the values of the rule; values that the rule does not set stay."""
+    device = _Identity(
+        rule.kind or identity.kind,
+        rule.os or identity.os,
+        identity.os_version,
+        rule.player or identity.player,
+        rule.model or identity.model,
     ).device(text, Reason(Step.DEVICE, "operator-rule", f"the rule {rule.name!r} matches"))
-    known = told.capability
+    known = device.capability
     return replace(
-        told,
+        device,
         capability=replace(
             known,
             max_height=rule.max_height or known.max_height,

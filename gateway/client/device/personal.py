@@ -1,14 +1,14 @@
-"""Is it a phone, a tablet or a computer, by its operating system rather than its model?
+"""Is it a phone, a tablet or a computer, by its operating system?
 
-Apple's devices, Windows, the Unixes and the phones from before Android. iPadOS Safari says
-Macintosh (rule F3): nothing in its User-Agent tells it from a Mac, only an app's own name does.
+This covers Apple's devices, Windows, Unix systems and phones from before Android. Safari on iPadOS
+says Macintosh (rule F3): its User-Agent is that of a Mac. Only apps on an iPad name it.
 """
 
 import re
 
-from gateway.client.device.phrases import Pattern, Phrases
-from gateway.client.device.text import AgentText, word_set
-from gateway.client.device.verdict import Verdict
+from gateway.client.device.classification import Classification
+from gateway.client.device.phrases import LinearPattern, Phrases
+from gateway.client.device.text import UserAgentText, word_set
 from gateway.client.facts import DeviceKind
 
 _PHONE_WORDS = word_set(
@@ -73,14 +73,17 @@ _DESKTOP_PARTS = Phrases(
     )
 )  # fmt: skip
 _APPLE_DEVICES = (
-    (Pattern("(?:^|[^l])ipad"), Verdict(DeviceKind.TABLET, "ipad", "it names an iPad")),
+    (
+        LinearPattern("(?:^|[^l])ipad"),
+        Classification(DeviceKind.TABLET, "ipad", "it names an iPad"),
+    ),
     (
         Phrases(("visionos", "xros", "apple vision", "realitydevice")),
-        Verdict(DeviceKind.TABLET, "vision", "it names an Apple Vision"),
+        Classification(DeviceKind.TABLET, "vision", "it names an Apple Vision"),
     ),
     (
         Phrases(("iphone", "ipod", "(iph")),
-        Verdict(DeviceKind.PHONE, "iphone", "it names an iPhone or iPod"),
+        Classification(DeviceKind.PHONE, "iphone", "it names an iPhone or iPod"),
     ),
 )
 _ANY_APPLE = Phrases(("iph", "ipad", "ipod", "ios", "onos", "xros"))
@@ -89,31 +92,38 @@ _TOUCH_PC = re.compile(
     r"(?:arm|touch); ?(?:arm|touch|ma[a-z]{2}js|ta[a-z]{2}|.{0,20}surftab)|; arm; trident"
 )
 
-_IOS_APP = Verdict(DeviceKind.PHONE, "ios-app", "an app on iOS that names no iPad")
-_DARWIN_MAC = Verdict(DeviceKind.DESKTOP, "darwin-mac", "an Apple app on a Mac's processor")
-_DARWIN_APP = Verdict(
+_IOS_APP = Classification(DeviceKind.PHONE, "ios-app", "an iOS app that does not name an iPad")
+_DARWIN_MAC = Classification(
+    DeviceKind.DESKTOP, "darwin-mac", "an Apple app that names a Mac or its processor"
+)
+_DARWIN_APP = Classification(
     DeviceKind.UNKNOWN, "darwin-app", "an Apple app that does not name its device"
 )
-_TABLET_SYSTEM = Verdict(DeviceKind.TABLET, "tablet-system", "it names a tablet's system")
-_PHONE_SYSTEM = Verdict(DeviceKind.PHONE, "phone-system", "it names a phone's system")
-_WINDOWS_TABLET = Verdict(DeviceKind.TABLET, "windows-tablet", "a Windows tablet of its time")
-_DESKTOP = Verdict(DeviceKind.DESKTOP, "desktop", "it names a computer's system")
+_TABLET_SYSTEM = Classification(
+    DeviceKind.TABLET, "tablet-system", "it names a tablet or its operating system"
+)
+_PHONE_SYSTEM = Classification(
+    DeviceKind.PHONE, "phone-system", "it names an operating system for phones"
+)
+_WINDOWS_TABLET = Classification(DeviceKind.TABLET, "windows-tablet", "a tablet with Windows")
+_DESKTOP = Classification(DeviceKind.DESKTOP, "desktop", "it names a desktop operating system")
 
 
-def find_apple_mobile(text: AgentText) -> Verdict | None:
+def find_apple_mobile(text: UserAgentText) -> Classification | None:
     """iPhone, iPod, iPad, Vision Pro, and apps that name their device (``iPhone14,2``)."""
     if not _ANY_APPLE.occurs_in(text.low):
         return None
-    for phrases, verdict in _APPLE_DEVICES:
+    for phrases, found in _APPLE_DEVICES:
         if phrases.occurs_in(text.low):
-            return verdict
+            return found
     if _OTHER_SYSTEMS.occurs_in(text.low) or "ios" not in text.words:
         return None
     return _IOS_APP
 
 
-def _find_apple_app(text: AgentText) -> Verdict | None:
-    """Apple's network library without a device: the chip tells a Mac, anything else does not."""
+def _find_apple_app(text: UserAgentText) -> Classification | None:
+    """Apps with Apple's network library that name no device: a Mac if they name one, else
+    unknown."""
     if "cfnetwork" not in text.words or "darwin" not in text.words:
         return None
     if text.has(
@@ -134,12 +144,12 @@ def _find_apple_app(text: AgentText) -> Verdict | None:
     return _DARWIN_APP
 
 
-def find(text: AgentText) -> Verdict | None:
-    """The first of phone system, Apple app and computer that the User-Agent names."""
+def find(text: UserAgentText) -> Classification | None:
+    """Classify by a phone's operating system, as an Apple app, or by a desktop operating system."""
     return _find_phone_system(text) or _find_apple_app(text) or _find_desktop(text)
 
 
-def _find_phone_system(text: AgentText) -> Verdict | None:
+def _find_phone_system(text: UserAgentText) -> Classification | None:
     """Phones by their operating system: Windows Phone, KaiOS, Symbian, BlackBerry, Java, Tizen."""
     if _TABLET_PARTS.occurs_in(text.low):
         return _TABLET_SYSTEM
@@ -150,8 +160,8 @@ def _find_phone_system(text: AgentText) -> Verdict | None:
     return None
 
 
-def _find_desktop(text: AgentText) -> Verdict | None:
-    """Windows, macOS, ChromeOS, Linux and the other Unixes; tablets of Windows RT times."""
+def _find_desktop(text: UserAgentText) -> Classification | None:
+    """Windows, macOS, ChromeOS, Linux and other Unix systems, and tablets with Windows RT or 8."""
     if not (text.says(_DESKTOP_WORDS) or _DESKTOP_PARTS.occurs_in(text.low)):
         return None
     if "windows" in text.low and _TOUCH_PC.search(text.low):

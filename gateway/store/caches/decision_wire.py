@@ -1,6 +1,6 @@
-"""How do the halves of a decision look in Redis? Compact JSON; whatever else is there is neither.
+"""How are the halves of a decision written in Redis? As compact JSON.
 
-Redis may hold garbage, or what another release wrote: every position is checked against what it
+Redis may hold anything, or what another release wrote. Every position is checked against what it
 points into, so that a bad entry costs a fresh half and never a bad manifest.
 """
 
@@ -8,66 +8,60 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-from gateway.decision import Fitted
-from gateway.edge.atlas import BANDS_KM, REGIONS
+from gateway.decision import Choice, FittedLadder
 from gateway.edge.fleet import Fleet
-from gateway.edge.rank import Tier
+from gateway.edge.index import BANDS_KM, REGIONS
+from gateway.edge.rank import EdgeTier, with_divided_groups
+from gateway.ladder.rung import Ladder
 from gateway.reason import Reason, Step
-from manifests.hls.multivariant import Edit, MultivariantPlaylist
 
-FORMAT = 2
-"""Bumped with every change of shape, so that workers of two releases can share one Redis."""
+FORMAT = 3
+"""Changes with every change of shape, so that workers of two releases can share one Redis."""
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
-def ladder_to_bytes(ladder: Fitted) -> bytes:
-    """Write what stays of a ladder; :func:`ladder_from_bytes` reads it back equal."""
+def ladder_to_bytes(fitted: FittedLadder) -> bytes:
+    """Write which rungs stay; :func:`ladder_from_bytes` reads it back equal."""
     return _encode(
         {
             "format": FORMAT,
-            "variants": ladder.edit.variants,
-            "iframes": sorted(ladder.edit.iframes),
-            "renditions": sorted(ladder.edit.renditions),
-            "reasons": [[reason.step, reason.code, reason.text] for reason in ladder.reasons],
+            "kept": fitted.kept,
+            "reasons": [[reason.step, reason.code, reason.text] for reason in fitted.reasons],
         }
     ).encode()
 
 
-def ladder_from_bytes(data: bytes, playlist: MultivariantPlaylist) -> Fitted | None:
-    """Read what stays of ``playlist``; None for anything that does not fit it."""
+def ladder_from_bytes(data: bytes, choice: Choice, ladder: Ladder) -> FittedLadder | None:
+    """Read which rungs of ``ladder`` stay under ``choice``; None for anything that does not fit."""
     try:
         found: dict[str, Any] = json.loads(data)
-        edit = Edit(
-            variants=tuple(found["variants"]),
-            iframes=frozenset(found["iframes"]),
-            renditions=frozenset(found["renditions"]),
-        )
+        kept = tuple(found["kept"])
         reasons = tuple(Reason(Step(step), code, text) for step, code, text in found["reasons"])
         fits = (
             _is_current(found)
-            and bool(edit.variants)
-            and _are_positions(edit.variants, len(playlist.variants))
-            and _are_positions(edit.iframes, len(playlist.iframes))
-            and _are_positions(edit.renditions, len(playlist.renditions))
+            and bool(kept)
+            and _are_positions(kept, len(ladder.rungs))
             and all(_is_text(text) for reason in reasons for text in (reason.code, reason.text))
         )
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    return Fitted(edit, reasons) if fits else None
+    return FittedLadder(choice, kept, reasons) if fits else None
 
 
-def tiers_to_bytes(tiers: tuple[Tier, ...]) -> bytes:
+def tiers_to_bytes(tiers: tuple[EdgeTier, ...]) -> bytes:
     """Write which edges serve; :func:`tiers_from_bytes` reads it back equal."""
     listed = [[tier.region, tier.band, tier.edges] for tier in tiers]
     return _encode({"format": FORMAT, "tiers": listed}).encode()
 
 
-def tiers_from_bytes(data: bytes, fleet: Fleet) -> tuple[Tier, ...] | None:
+def tiers_from_bytes(data: bytes, fleet: Fleet) -> tuple[EdgeTier, ...] | None:
     """Read which edges of ``fleet`` serve; None for anything that does not fit it."""
     try:
         found: dict[str, Any] = json.loads(data)
-        tiers = tuple(Tier(tuple(edges), region, band) for region, band, edges in found["tiers"])
+        tiers = tuple(
+            EdgeTier(tuple(edges), region, band) for region, band, edges in found["tiers"]
+        )
         edges = [edge for tier in tiers for edge in tier.edges]
         fits = (
             _is_current(found)
@@ -77,15 +71,15 @@ def tiers_from_bytes(data: bytes, fleet: Fleet) -> tuple[Tier, ...] | None:
         )
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    return tiers if fits else None
+    return with_divided_groups(fleet, tiers) if fits else None
 
 
 def _is_current(found: dict[str, Any]) -> bool:
     return type(found["format"]) is int and found["format"] == FORMAT
 
 
-def _is_tier(tier: Tier) -> bool:
-    """TypeError for values of a kind that cannot be looked up at all."""
+def _is_tier(tier: EdgeTier) -> bool:
+    """Raises TypeError for values of a type that cannot be looked up."""
     band_known = tier.band is None or _is_position(tier.band, len(BANDS_KM))
     return bool(tier.edges) and tier.region in REGIONS and band_known
 
@@ -96,10 +90,10 @@ def _is_text(value: object) -> bool:
 
 
 def _is_position(value: object, length: int) -> bool:
-    """A whole number below ``length``; JSON's true and 1.0 are equal to 1 and are none."""
+    """An integer from 0 to ``length`` - 1. JSON's true and 1.0 equal 1, but are not integers."""
     return type(value) is int and 0 <= value < length
 
 
 def _are_positions(values: Collection[object], length: int) -> bool:
-    """Positions below ``length``, none of them twice."""
+    """Positions below ``length``, each at most once."""
     return len(set(values)) == len(values) and all(_is_position(value, length) for value in values)

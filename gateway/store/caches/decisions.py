@@ -1,25 +1,16 @@
-"""Has this been decided before? What this process knows, in front of the store.
+"""What does the store know of a decision? Its two halves, which all workers share.
 
-A decision has two halves. What stays of the ladder follows from the choice and the source; which
-edges serve follows from the fleet and the place. Either half is the same for very many decisions,
-while the two together hardly ever come again: so the halves are what is kept, here and in the
-store, and whoever knows both asks nobody.
+Which rungs stay follows from the client class and the source; which edges serve follows from the
+fleet and the place. Either half is the same for very many decisions, while the two together hardly
+ever come again. So the halves are what is stored, and a request whose halves this process has in
+its memo asks nobody.
 """
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Literal
 
-from gateway.cache import Recent
-from gateway.client.facts import Facts
-from gateway.decision import Choice, Decision, Fitted, decision_of, fitted, ranked
-from gateway.edge.fleet import Fleet
-from gateway.edge.rank import Tier
-from gateway.ladder.fit import NothingToPlayError
-from gateway.ladder.hls import rungs_of
-from gateway.ladder.rung import Rung
+from gateway.decision import Inquiry, Memo, choice_of
 from gateway.observe.metrics import STORE_GARBAGE
 from gateway.store.caches.decision_wire import (
     ladder_from_bytes,
@@ -28,149 +19,118 @@ from gateway.store.caches.decision_wire import (
     tiers_to_bytes,
 )
 from gateway.store.connection.protocol import Store, StoreUnavailable
-from manifests.hls.multivariant import MultivariantPlaylist
 
-Cache = Literal["local", "hit", "miss", "off"]
-"""Where a decision came from, as ``Gateway-Decision`` says it: both halves from this process; what
-it lacked from the store; not all of that there; the store could not be asked."""
-
-LADDERS, FITTED, RANKINGS, SOURCES = 8_192, 4_096, 4_096, 1_024
-"""So many of each are remembered."""
+CacheStatus = Literal["local", "hit", "miss", "off"]
+"""Where a decision came from, as ``Gateway-Decision`` says it. ``local``: both halves were in this
+process. ``hit``: the store had what was lacking. ``miss``: it did not. ``off``: it could not be
+asked."""
 
 
 @dataclass(slots=True)
-class Wanted:
-    """What is to be decided, and the names under which the halves are kept."""
+class Lookup:
+    """The halves of one inquiry that are lacking, by the names that the store has for them; None
+    for a half that is known."""
 
-    ladder_key: str
-    edges_key: str
-    fleet: Fleet
-    facts: Facts
-    choice: Choice
-    source_version: str
-    playlist: MultivariantPlaylist
+    inquiry: Inquiry
+    ladder: str | None
+    ranking: str | None
+    status: CacheStatus = "local"
+
+    def names(self) -> list[str]:
+        """The names of the lacking halves."""
+        return [name for name in (self.ladder, self.ranking) if name is not None]
 
 
 class DecisionCache:
-    """Decisions. Keys name all that a half follows from, so nothing here is ever stale; what
-    bounds it is its size, and in the store a time to live."""
+    """The memo of this process, filled from the store and shared through it.
+
+    Names say everything that a half follows from, so nothing here is ever out of date; what bounds
+    it is its size, and in the store a time to live.
+    """
 
     def __init__(self, store: Store, ttl_s: float) -> None:
         """``ttl_s`` is how long the store keeps either half, in seconds."""
+        self.memo = Memo()
         self._store = store
         self._ttl_s = ttl_s
-        self._ladders: Recent[str, Fitted] = Recent(LADDERS)
-        self._rankings: Recent[str, tuple[Tier, ...]] = Recent(RANKINGS)
-        # One film under many names: what was fitted for one of them is right for all.
-        self._fitted: Recent[tuple[str, str], tuple[Fitted, bytes]] = Recent(FITTED)
-        self._rungs: Recent[str, tuple[Rung, ...]] = Recent(SOURCES)
 
-    async def get(self, wanted: Wanted) -> tuple[Decision, Cache]:
-        """The decision, made now where nobody has it.
+    async def recall(self, inquiries: Sequence[Inquiry]) -> list[Lookup]:
+        """Put into the memo what the store has of ``inquiries``, asking it once for all of them.
 
-        A store that cannot be asked, or holds garbage, costs a fresh half and nothing else.
-        Raises :class:`gateway.ladder.fit.NothingToPlayError`.
+        Never fails: a store that cannot be asked, or that holds garbage, costs fresh halves.
         """
-        unknown = self._unknown(wanted)
-        stored = await self._stored(unknown) if unknown else {}
-        return self._found(wanted, unknown, stored)
+        lookups = [self._lookup(inquiry) for inquiry in inquiries]
+        lacking = [lookup for lookup in lookups if lookup.ladder or lookup.ranking]
+        names = list(dict.fromkeys(name for lookup in lacking for name in lookup.names()))
+        stored = await self._stored(names) if names else {}
+        for lookup in lacking:
+            self._take(lookup, stored)
+        return lookups
 
-    async def get_many(
-        self, wanted: Sequence[Wanted]
-    ) -> list[tuple[Decision, Cache] | NothingToPlayError]:
-        """Like ``get`` for each, asking the store once. What making one raises stands in its
-        place."""
-        unknown = [self._unknown(one) for one in wanted]
-        asked = list(dict.fromkeys(chain.from_iterable(unknown)))
-        stored = await self._stored(asked) if asked else {}
-        found: list[tuple[Decision, Cache] | NothingToPlayError] = []
-        for one, keys in zip(wanted, unknown, strict=True):
-            try:
-                found.append(self._found(one, keys, stored))
-            except NothingToPlayError as error:
-                found.append(error)
-            if keys:
-                await asyncio.sleep(0)  # others' requests are not to wait for all of these
-        return found
+    def share(self, lookups: Sequence[Lookup]) -> None:
+        """Store the halves that were made because the store did not have them, each once."""
+        shared: set[str] = set()
+        for lookup in lookups:
+            name = lookup.ladder
+            if name is not None and name not in shared:
+                shared.add(name)
+                ladder = self.memo.ladders.get(lookup.inquiry.ladder_key)
+                if ladder is not None:
+                    self._store.put_decision_later(name, ladder_to_bytes(ladder), self._ttl_s)
+            name = lookup.ranking
+            if name is not None and name not in shared:
+                shared.add(name)
+                tiers = self.memo.rankings.get(lookup.inquiry.ranking_key)
+                if tiers is not None:
+                    self._store.put_decision_later(name, tiers_to_bytes(tiers), self._ttl_s)
 
-    def _unknown(self, wanted: Wanted) -> list[str]:
-        """The names of the halves that this process does not know."""
-        unknown = []
-        if self._ladders.get(wanted.ladder_key) is None:
-            unknown.append(wanted.ladder_key)
-        if self._rankings.get(wanted.edges_key) is None:
-            unknown.append(wanted.edges_key)
-        return unknown
+    def _lookup(self, inquiry: Inquiry) -> Lookup:
+        ladder = ranking = None
+        if self.memo.ladders.get(inquiry.ladder_key) is None:
+            ladder = ladder_name(inquiry)
+        if self.memo.rankings.get(inquiry.ranking_key) is None:
+            ranking = ranking_name(inquiry)
+        return Lookup(inquiry, ladder, ranking)
 
-    async def _stored(self, keys: Sequence[str]) -> dict[str, bytes | None] | None:
+    async def _stored(self, names: Sequence[str]) -> dict[str, bytes | None] | None:
         """What the store has under those names; None when it cannot be asked."""
         try:
-            if len(keys) == 1:
-                return {keys[0]: await self._store.get_decision(keys[0])}
-            return dict(zip(keys, await self._store.get_decisions(keys), strict=True))
+            if len(names) == 1:
+                return {names[0]: await self._store.get_decision(names[0])}
+            return dict(zip(names, await self._store.get_decisions(names), strict=True))
         except StoreUnavailable:
             return None
 
-    def _found(
-        self, wanted: Wanted, unknown: Sequence[str], stored: Mapping[str, bytes | None] | None
-    ) -> tuple[Decision, Cache]:
-        """The halves put together: those known before, what was ``stored``, and the rest afresh."""
-        cache: Cache = "local"
-        if unknown:
-            cache = "off"
-            if stored is not None:
-                cache = "hit" if self._read(wanted, unknown, stored) else "miss"
-        return decision_of(wanted.choice, self._ladder(wanted), self._tiers(wanted)), cache
-
-    def _read(
-        self, wanted: Wanted, unknown: Sequence[str], stored: Mapping[str, bytes | None]
-    ) -> bool:
-        """Remember what the store has given. Whether it had everything."""
-        for key in unknown:
-            data = stored.get(key)
-            if data is None:
-                continue
-            if key == wanted.ladder_key:
-                ladder = ladder_from_bytes(data, wanted.playlist)
-                if ladder is not None:
-                    self._ladders.put(key, ladder)
-                    continue
+    def _take(self, lookup: Lookup, stored: dict[str, bytes | None] | None) -> None:
+        """Take over what the store gave for one inquiry. What it gave is no longer lacking."""
+        if stored is None:
+            lookup.status = "off"
+            return
+        inquiry = lookup.inquiry
+        if lookup.ladder is not None and (data := stored[lookup.ladder]) is not None:
+            fitted = ladder_from_bytes(data, choice_of(inquiry), inquiry.ladder)
+            if fitted is not None:
+                self.memo.ladders.put(inquiry.ladder_key, fitted)
+                lookup.ladder = None
             else:
-                tiers = tiers_from_bytes(data, wanted.fleet)
-                if tiers is not None:
-                    self._rankings.put(key, tiers)
-                    continue
-            STORE_GARBAGE.inc()
-        return not self._unknown(wanted)
+                STORE_GARBAGE.inc()
+        if lookup.ranking is not None and (data := stored[lookup.ranking]) is not None:
+            tiers = tiers_from_bytes(data, inquiry.fleet)
+            if tiers is not None:
+                self.memo.rankings.put(inquiry.ranking_key, tiers)
+                lookup.ranking = None
+            else:
+                STORE_GARBAGE.inc()
+        lookup.status = "hit" if lookup.ladder is None and lookup.ranking is None else "miss"
 
-    def _ladder(self, wanted: Wanted) -> Fitted:
-        """What stays of the ladder; kept and shared when it is made."""
-        found = self._ladders.get(wanted.ladder_key)
-        if found is None:
-            found, data = self._fit(wanted)
-            self._ladders.put(wanted.ladder_key, found)
-            self._store.put_decision_later(wanted.ladder_key, data, self._ttl_s)
-        return found
 
-    def _fit(self, wanted: Wanted) -> tuple[Fitted, bytes]:
-        """What stays of the ladder, and the same as bytes."""
-        version, choice = wanted.source_version, wanted.choice
-        known = self._fitted.get((version, choice.name))
-        if known is None:
-            rungs = self._rungs.get(version)
-            if rungs is None:
-                rungs = rungs_of(wanted.playlist)
-                self._rungs.put(version, rungs)
-            found = fitted(choice, rungs, wanted.playlist)
-            known = found, ladder_to_bytes(found)
-            self._fitted.put((version, choice.name), known)
-        return known
+def ladder_name(inquiry: Inquiry) -> str:
+    """The store's name of the half that says which rungs stay."""
+    choice, asset = choice_of(inquiry), inquiry.facts.asset
+    return f"ladder\0{inquiry.policy.version}\0{asset}\0{inquiry.ladder.version}\0{choice.name}"
 
-    def _tiers(self, wanted: Wanted) -> tuple[Tier, ...]:
-        """Which edges serve; kept and shared when it is made."""
-        found = self._rankings.get(wanted.edges_key)
-        if found is None:
-            found = ranked(wanted.fleet, wanted.facts)
-            self._rankings.put(wanted.edges_key, found)
-            self._store.put_decision_later(wanted.edges_key, tiers_to_bytes(found), self._ttl_s)
-        return found
+
+def ranking_name(inquiry: Inquiry) -> str:
+    """The store's name of the half that says which edges serve."""
+    epoch, cell, spot = inquiry.ranking_key
+    return f"edges\0{epoch}\0{cell}\0{spot}"

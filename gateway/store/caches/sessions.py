@@ -1,41 +1,30 @@
-"""What is remembered of a session, in the store and, in case that it is gone, in this process."""
+"""What is remembered of a session, in the store and, in case the store loses it, in this
+process?"""
 
-import asyncio
-import math
 from collections.abc import Callable
-from itertools import takewhile
 from time import monotonic
+from typing import NamedTuple
 
-from gateway.cache import Recent
+from gateway.cache import SESSIONS, Cache
 from gateway.client.session import SessionRecord
 from gateway.observe.metrics import STORE_GARBAGE
 from gateway.store.connection.protocol import Store, StoreUnavailable, Trouble
 
-REMEMBERED = 16_384
-"""So many sessions each worker remembers by itself (some 15 MB)."""
-
 TRUST_S = 30.0
-"""So long the store is not asked again for a session that this worker has just seen. A player's
-next request mostly comes to the same worker; another worker's measurement may be that much late."""
-
-WRITE_S = 5.0
-"""So long may a measurement wait to be written: several become one write."""
-LOOK_S = 0.25
+"""Seconds that a worker uses its own record of a session without asking the store. Most requests of
+a player reach the same worker; a measurement by another worker shows up this much later at most."""
 
 
-class _Held:
-    """A record, when it was last seen, and since when it waits to be written; changed in place, as
-    nearly every request of a session does."""
+class _Remembered(NamedTuple):
+    """A record, and when it was last read or written (monotonic seconds)."""
 
-    __slots__ = ("record", "seen", "waits_since")
-
-    def __init__(self, record: SessionRecord, seen: float) -> None:
-        self.record = record
-        self.seen = self.waits_since = seen
+    record: SessionRecord
+    seen: float
 
 
 class Sessions:
-    """Session records. The store's count; this process's own stand in where it has none."""
+    """Session records. The store's record counts; this process's record is used where the store has
+    none."""
 
     def __init__(
         self,
@@ -45,19 +34,17 @@ class Sessions:
         trust_s: float = TRUST_S,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """A record is kept for ``ttl_s`` seconds after it was last written. ``clock`` gives
-        seconds that never go back."""
+        """A record is kept for ``ttl_s`` seconds after its last write. ``clock`` gives monotonic
+        seconds."""
         self._store = store
         self.ttl_s = ttl_s
         self._trust_s = trust_s
         self._clock = clock
-        self._own: Recent[str, _Held] = Recent(REMEMBERED)
-        self._later: dict[str, _Held] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self._own: Cache[str, _Remembered] = Cache(SESSIONS)
 
     async def get(self, session: str) -> tuple[SessionRecord, Trouble | None]:
-        """The record of a session, empty when nothing is known, and why the store could not be
-        asked if it could not: then the record is not ``whole``."""
+        """The record of a session, empty when nothing is known. When the store could not be asked,
+        the second value says why, and the record is not ``whole``."""
         fresh = self.fresh(session)
         if fresh is not None:
             return fresh, None
@@ -81,59 +68,25 @@ class Sessions:
         return found, None
 
     def fresh(self, session: str) -> SessionRecord | None:
-        """The record of a session that this worker has seen a moment ago, else None."""
-        held = self._own.get(session)
-        if held is None or self._clock() - held.seen > self._trust_s or not held.record.whole:
+        """The record of a session that this worker has seen within ``trust_s``, else None."""
+        own = self._own.get(session)
+        if own is None or self._clock() - own.seen > self._trust_s or not own.record.whole:
             return None
-        return held.record
+        return own.record
 
     def put(self, session: str, record: SessionRecord) -> None:
-        """Remember a record; nobody waits for it. One that is not whole stays in this process."""
+        """Remember a record, without waiting. A record that is not whole stays in this process."""
         self._keep(session, record)
         if record.whole:
             self._write(session, record)
 
-    def put_soon(self, session: str, record: SessionRecord) -> None:
-        """Remember a record here now, and in the store within ``WRITE_S``."""
-        now = self._clock()
-        held = self._own.get(session)
-        if held is None:
-            held = self._keep(session, record)
-        held.record, held.seen = record, now
-        waiting = self._later.get(session)
-        if waiting is not held:
-            held.waits_since = now if waiting is None else waiting.waits_since
-            self._later[session] = held
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
-
-    def flush(self) -> None:
-        """Write all that waits."""
-        self._write_older(-math.inf)
-
-    def _look(self) -> None:
-        self._timer = None
-        self._write_older(WRITE_S if len(self._later) < REMEMBERED else -math.inf)
-        if self._later:
-            self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
-
-    def _write_older(self, age_s: float) -> None:
-        """Write what has waited for longer than ``age_s``: the first ones are the oldest."""
-        now = self._clock()
-        due = takewhile(lambda each: now - each[1].waits_since > age_s, self._later.items())
-        for session, held in list(due):
-            self._write(session, held.record)
-
     def _known(self, session: str) -> SessionRecord | None:
-        """What this process knows of it, however long ago, as long as the store would keep it."""
-        held = self._own.get(session)
-        return held.record if held and self._clock() - held.seen <= self.ttl_s else None
+        """This process's record, at any age that the store would have kept it for."""
+        own = self._own.get(session)
+        return own.record if own and self._clock() - own.seen <= self.ttl_s else None
 
-    def _keep(self, session: str, record: SessionRecord) -> _Held:
-        held = _Held(record, self._clock())
-        self._own.put(session, held)
-        return held
+    def _keep(self, session: str, record: SessionRecord) -> None:
+        self._own.put(session, _Remembered(record, self._clock()))
 
     def _write(self, session: str, record: SessionRecord) -> None:
-        self._later.pop(session, None)
         self._store.put_session_later(session, record.to_bytes(), self.ttl_s)

@@ -55,6 +55,6 @@ NOT_MOBILE = {
 )
 def test_a_model_tells_its_class(kind: str, mobile: str, model: str) -> None:
     """The model decides, whatever the browser adds."""
-    classifier = DeviceClassifier(cache_size=0)
+    classifier = DeviceClassifier()
     device = classifier.classify(AGENT.format(model=model, mobile=mobile))
     assert (DeviceKind(kind), model) == (device.kind, device.model)

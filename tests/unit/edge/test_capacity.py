@@ -1,14 +1,14 @@
-"""Where is room? Tables for one choice; tests/property/test_lease_laws.py has the laws."""
+"""Choosing an edge with room, as tables; tests/property/test_lease_laws.py has the laws."""
 
 import pytest
 
 from gateway.background.capacity import judge
-from gateway.edge.capacity import Candidate, Lease, Ledger, choose
-from gateway.edge.fleet import Condition
+from gateway.edge.capacity import CandidateEdge, EdgeLease, LeaseTable, choose_edge
+from gateway.edge.fleet import EdgeCondition
 from gateway.store.coordination.leases import Loads
 
-A, B, C = Candidate("a", 100), Candidate("b", 200), Candidate("c")
-CLOSED = Candidate("d", 100, takes=False)
+A, B, C = CandidateEdge("a", 100), CandidateEdge("b", 200), CandidateEdge("c")
+CLOSED = CandidateEdge("d", 100, takes_new=False)
 
 
 @pytest.mark.parametrize(
@@ -26,31 +26,31 @@ CLOSED = Candidate("d", 100, takes=False)
         ((CLOSED, A), (0, 95), None, (1, "over")),
         ((CLOSED, A), (99, 0), 0, (0, "kept")),
         ((CLOSED, CLOSED), (0, 0), None, (0, "first")),
-        ((Candidate("zero", 0), A), (0, 99), None, (1, "over")),
+        ((CandidateEdge("zero", 0), A), (0, 99), None, (1, "over")),
     ],
 )
 def test_choose(
-    line: tuple[Candidate, ...], loads: tuple[int, ...], kept: int | None, expected: object
+    line: tuple[CandidateEdge, ...], loads: tuple[int, ...], kept: int | None, expected: object
 ) -> None:
-    """A session of 10 kbit/s goes to the first with room, else to the least used by share."""
-    assert expected == choose(line, loads, 10, kept)
+    """A session of 10 kbit/s goes to the first edge with room, otherwise to the least used one."""
+    assert expected == choose_edge(line, loads, 10, kept)
 
 
 def test_one_placement_clears_a_bounded_number_away() -> None:
-    """However many leases end at once, a request pays for few of them."""
-    ledger = Ledger(10)
+    """One placement removes a bounded number of ended leases."""
+    table = LeaseTable(10)
     for number in range(100):
-        ledger.put(b"%d" % number, Lease("a", 1, b"", 5))
-    ledger.place(b"new", b"", 1, (C,), None, 6, take=True)
-    assert (37, 36) == (len(ledger), ledger.load("a"))
-    assert 36 == ledger.expire(6, 500)
+        table.put(b"%d" % number, EdgeLease("a", 1, b"", 5))
+    table.place(b"new", b"", 1, (C,), None, 6, take=True)
+    assert (37, 36) == (len(table), table.load("a"))
+    assert 36 == table.expire(6, 500)
 
 
 def test_an_edge_stays_full_in_the_condition_that_it_has() -> None:
-    """The fleet must not change with every look at an edge that is full anyway."""
+    """An edge that stays full keeps its condition, so that the fleet does not change."""
     bounds = {"a": 100_000, "b": 100_000}
     first = judge(Loads({"a": 98_000, "b": 0}, bounds, alone=False), {}, 7.0)
-    condition = Condition(full=True, why="98 of 100 Mbit/s leased", since_s=7.0)
+    condition = EdgeCondition(full=True, why="98 of 100 Mbit/s leased", since_s=7.0)
     assert {"a": condition} == first
     later = judge(Loads({"a": 91_000, "b": 99_000}, bounds, alone=True), first, 8.0)
     assert condition == later["a"]

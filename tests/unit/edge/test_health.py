@@ -1,34 +1,36 @@
-"""How an edge is, judging by its probes: tables of probes and of states."""
+"""The state of an edge by its probes: tables of probes and states."""
 
 import pytest
 
-from gateway.edge.fleet import UP, Condition
+from gateway.edge.fleet import UP, EdgeCondition
 from gateway.edge.health import (
     CALM_S,
-    UNKNOWN,
-    Health,
-    Outcome,
-    Rules,
-    after,
+    NEVER_PROBED,
+    HealthRecord,
+    HealthThresholds,
+    ProbeOutcome,
+    after_probe,
     condition,
-    is_plain,
-    rises_after,
+    is_default,
+    probes_to_rise,
 )
 
-RULES = Rules(fall=2, rise=3, slow_s=0.4, slow_start_s=20)
+RULES = HealthThresholds(fall=2, rise=3, slow_s=0.4, slow_start_s=20)
 OUTCOMES = {
-    ".": Outcome(0.1),
-    "m": Outcome(0.36),  # neither slow nor quick
-    "s": Outcome(0.41),
-    "x": Outcome(0.0, "connection refused"),
+    ".": ProbeOutcome(0.1),
+    "m": ProbeOutcome(0.36),  # neither slow nor quick
+    "s": ProbeOutcome(0.41),
+    "x": ProbeOutcome(0.0, "connection refused"),
 }
 
 
-def run(probes: str, rules: Rules = RULES, health: Health = UNKNOWN) -> tuple[str, Health]:
-    """The first letters of the states after each probe, one a second, and the last health."""
+def run(
+    probes: str, rules: HealthThresholds = RULES, health: HealthRecord = NEVER_PROBED
+) -> tuple[str, HealthRecord]:
+    """The first letter of the state after each probe, one per second, and the last record."""
     letters = ""
     for second, probe in enumerate(probes, start=1000):
-        health = after(health, OUTCOMES[probe], rules, float(second))
+        health = after_probe(health, OUTCOMES[probe], rules, float(second))
         letters += {"up": "u", "degraded": "d", "down": "D"}[health.state]
     return letters, health
 
@@ -75,18 +77,9 @@ def test_states(probes: str, states: str) -> None:
     ],
 )
 def test_why_and_since(probes: str, why: str, since: float | None) -> None:
-    """What brought it into its state, and when; neither changes while the state does not."""
+    """The cause and time of the state; they stay as long as the state does."""
     health = run(probes)[1]
     assert (why, since) == (health.why, health.since_s)
-
-
-@pytest.mark.parametrize(
-    ("health", "suspect"),
-    [(run(".x")[1], True), (run("xx")[1], False), (run("x.")[1], False), (UNKNOWN, False)],
-)
-def test_who_is_suspect(health: Health, suspect: bool) -> None:
-    """One more failure may take it down."""
-    assert suspect is health.suspect
 
 
 @pytest.mark.parametrize(
@@ -94,9 +87,9 @@ def test_who_is_suspect(health: Health, suspect: bool) -> None:
     [(-5.0, 0.1), (0.0, 0.1), (1.9, 0.1), (2.0, 0.2), (9.9, 0.5), (17.9, 0.9), (18.0, 1.0)],
 )
 def test_slow_start(elapsed_s: float, admits: float) -> None:
-    """A tenth more after each tenth of 20 s; half of it while degraded."""
+    """One tenth more after each tenth of 20 s; half of that while degraded."""
     back = run("xx...")[1]
-    assert Condition("up", admits, why="was down" if admits < 1 else "", since_s=1004.0) == (
+    assert EdgeCondition("up", admits, why="was down" if admits < 1 else "", since_s=1004.0) == (
         condition(back, RULES, 1004.0 + elapsed_s)
     )
     slow = run("xxsss")[1]
@@ -108,31 +101,33 @@ def test_slow_start(elapsed_s: float, admits: float) -> None:
     [
         ("", 20, UP),
         ("x..", 20, UP),
-        ("xx...", 0, Condition(since_s=1004.0)),
-        ("xx", 20, Condition("down", 0.0, why="connection refused", since_s=1001.0)),
-        ("ss", 20, Condition("degraded", 0.5, why="slow: answered in 410 ms", since_s=1001.0)),
+        ("xx...", 0, EdgeCondition(since_s=1004.0)),
+        ("xx", 20, EdgeCondition("down", 0.0, why="connection refused", since_s=1001.0)),
+        ("ss", 20, EdgeCondition("degraded", 0.5, why="slow: answered in 410 ms", since_s=1001.0)),
     ],
 )
-def test_what_follows_for_viewers(probes: str, slow_start_s: float, expected: Condition) -> None:
-    """An edge that never was down takes everyone, from its first moment on."""
-    rules = Rules(2, 3, 0.4, slow_start_s)
+def test_what_follows_for_viewers(
+    probes: str, slow_start_s: float, expected: EdgeCondition
+) -> None:
+    """An edge that was never down takes all viewers at once."""
+    rules = HealthThresholds(2, 3, 0.4, slow_start_s)
     assert expected == condition(run(probes, rules)[1], rules, 1004.0)
 
 
 def test_an_edge_that_keeps_falling_must_be_good_for_longer() -> None:
     """The probes that it takes to rise double with each fall, 16-fold at most; after a calm spell
     they are few again."""
-    health, needed = UNKNOWN, []
+    health, needed = NEVER_PROBED, []
     for _ in range(7):
         health = run("xx", health=health)[1]
-        needed.append(rises_after(health, RULES))
+        needed.append(probes_to_rise(health, RULES))
         states, health = run("." * 60, health=health)
         assert needed[-1] == states.index("u") + 1
     assert [3, 6, 12, 24, 48, 48, 48] == needed
     late = (health.returned_s or 0) + CALM_S + 1
     for _ in range(2):
-        health = after(health, OUTCOMES["x"], RULES, late)
-    assert ("down", 3) == (health.state, rises_after(health, RULES))
+        health = after_probe(health, OUTCOMES["x"], RULES, late)
+    assert ("down", 3) == (health.state, probes_to_rise(health, RULES))
 
 
 @pytest.mark.parametrize(
@@ -147,5 +142,5 @@ def test_an_edge_that_keeps_falling_must_be_good_for_longer() -> None:
     ],
 )
 def test_what_needs_no_remembering(probes: str, now_s: float, plain: bool) -> None:
-    """An edge is as if never probed when it is up and its last fall is long ago."""
-    assert plain is is_plain(run(probes)[1], RULES, now_s)
+    """A record can be dropped when the edge is up and its last fall is long ago."""
+    assert plain is is_default(run(probes)[1], RULES, now_s)

@@ -8,10 +8,20 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.edge.atlas import BANDS_KM
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
-from gateway.edge.rank import SPARE, SPOTS, WANTED, Tier, explain, order, spot_of, tiers
+from gateway.edge.index import BANDS_KM
+from gateway.edge.rank import (
+    MAX_RESERVE,
+    MIN_RANKED,
+    SPREAD_POINTS,
+    EdgeTier,
+    explain,
+    ordered_edges,
+    ranked_tiers,
+    spread_point_of,
+)
+from gateway.store.caches.decision_wire import tiers_from_bytes, tiers_to_bytes
 from geodata.cell import snap
 from geodata.distance import great_circle_km
 from geodata.place import NOT_LOOKED_UP, UNKNOWN, Continent, Place
@@ -26,7 +36,7 @@ def edge(
     *,
     fallback: bool = False,
 ) -> Edge:
-    """An edge of that name."""
+    """An edge with that name."""
     return Edge(
         name,
         f"https://{name}.example/",
@@ -51,10 +61,10 @@ def place(
 
 
 def best(edges: Sequence[Edge], where: Place, viewer: str = "v", asset: str = "film") -> str:
-    """The edge that serves, by the way that a decision goes."""
+    """The serving edge, as a decision finds it."""
     fleet = Fleet.of(edges)
-    ranked = tiers(fleet, snap(where), spot_of(where, viewer))
-    return edges[order(fleet, ranked, asset, viewer)[0]].id
+    ranked = ranked_tiers(fleet, snap(where), spread_point_of(where, viewer))
+    return edges[ordered_edges(fleet, ranked, asset, viewer)[0]].id
 
 
 def shares(edges: Sequence[Edge], where: Place, viewers: int) -> dict[str, float]:
@@ -100,7 +110,7 @@ def test_regions_and_distances(where: Place, expected: str) -> None:
         ":".join(
             [tier.region, *([] if tier.region == "any" else [WORLD[at].id for at in tier.edges])]
         )
-        for tier in tiers(Fleet.of(WORLD), where, 0)
+        for tier in ranked_tiers(Fleet.of(WORLD), where, 0)
     ]
     assert expected.split() == found[: len(expected.split())]
 
@@ -130,26 +140,28 @@ def test_who_serves(edges: list[Edge], where: Place, expected: set[str]) -> None
     [(VIRGINIA, "virginia"), (KANSAS, "kansas"), (OREGON, "oregon"), ((40.7, -74.0), "virginia")],
 )
 def test_exact_viewers_go_to_the_nearest(at: tuple[float, float], expected: str) -> None:
-    """A small accuracy radius places everyone at the point itself."""
+    """With a small accuracy radius, all viewers are at the location itself."""
     edges = [edge(name, at) for name, at in (("virginia", VIRGINIA), ("kansas", KANSAS))]
     edges.append(edge("oregon", OREGON))
     assert {expected: 1.0} == shares(edges, place(at, "US", "NA", 50.0), 200)
 
 
 def test_a_country_is_no_address() -> None:
-    """US traffic spreads over the country's edges, as its area does."""
+    """Viewers somewhere in the US are divided among the edges there."""
     edges = [edge("v", VIRGINIA, "NA"), edge("k", KANSAS, "NA"), edge("o", OREGON, "NA")]
     found = shares(edges, place(MIDDLE_OF_US, "US", "NA", 2363.0), 10_000)
     assert {"v": 0.38, "k": 0.37, "o": 0.25} == pytest.approx(found, abs=0.03)
 
 
 def test_spots() -> None:
-    """As exact as the nearest band: the point itself; else one of a bounded number, evenly."""
+    """An exact location is used itself; otherwise viewers are spread evenly over some points."""
     exact, vague = place(PARIS, accuracy_km=99.9), place(PARIS, accuracy_km=100.0)
-    assert 0 == spot_of(exact, "v") == spot_of(place(PARIS, accuracy_km=None), "v")
-    assert 0 == spot_of(UNKNOWN, "v") == spot_of(place(None, "FR"), "v")
-    count = Counter(spot_of(vague, f"viewer-{number}") for number in range(SPOTS * 1000))
-    assert set(range(1, SPOTS + 1)) == set(count)
+    assert 0 == spread_point_of(exact, "v") == spread_point_of(place(PARIS, accuracy_km=None), "v")
+    assert 0 == spread_point_of(UNKNOWN, "v") == spread_point_of(place(None, "FR"), "v")
+    count = Counter(
+        spread_point_of(vague, f"viewer-{number}") for number in range(SPREAD_POINTS * 1000)
+    )
+    assert set(range(1, SPREAD_POINTS + 1)) == set(count)
     assert 1000 == pytest.approx(min(count.values()), rel=0.2)
 
 
@@ -161,11 +173,12 @@ def test_spots_anywhere_on_earth(at: tuple[float, float], accuracy_km: float) ->
     here = edge("here", at)
     where = place(at, accuracy_km=accuracy_km)
     bounds = [
-        tiers(Fleet.of([here]), where, spot)[0].nearer_than_km for spot in range(1, SPOTS + 1)
+        ranked_tiers(Fleet.of([here]), where, spot)[0].nearer_than_km
+        for spot in range(1, SPREAD_POINTS + 1)
     ]
     near = [km for km in bounds if km is not None and km <= max(accuracy_km * 1.1, BANDS_KM[0])]
-    assert SPOTS / 2 <= len(near)
-    assert len(bounds) == SPOTS
+    assert SPREAD_POINTS / 2 <= len(near)
+    assert len(bounds) == SPREAD_POINTS
 
 
 @pytest.mark.parametrize(
@@ -179,20 +192,20 @@ def test_spots_anywhere_on_earth(at: tuple[float, float], accuracy_km: float) ->
 def test_the_edges_of_the_map(
     viewer: tuple[float, float], near: tuple[float, float], far: tuple[float, float]
 ) -> None:
-    """Distance goes over the antimeridian and the poles."""
+    """Distances cross the antimeridian and the poles."""
     edges = [edge("far", far), edge("near", near)]
-    assert [(1,), (0,)] == [tier.edges for tier in tiers(Fleet.of(edges), place(viewer), 0)]
+    assert [(1,), (0,)] == [tier.edges for tier in ranked_tiers(Fleet.of(edges), place(viewer), 0)]
 
 
-@pytest.mark.parametrize("spot", range(0, SPOTS + 1, 8))
+@pytest.mark.parametrize("spot", range(0, SPREAD_POINTS + 1, 8))
 def test_shares_follow_weights(spot: int) -> None:
     """Equal edges share sessions by weight, within 2 % of 100,000."""
     weights = {"a": 100, "b": 300, "c": 50, "d": 1, "e": 549}
     edges = [edge(name, DUBLIN, weight=weight) for name, weight in weights.items()]
-    ranked = tiers(Fleet.of(edges), place(DUBLIN, accuracy_km=2500.0), spot)
+    ranked = ranked_tiers(Fleet.of(edges), place(DUBLIN, accuracy_km=2500.0), spot)
     viewers = 100_000 if spot == 0 else 5_000
     count = Counter(
-        order(Fleet.of(edges), ranked, "film", f"s{number}")[0] for number in range(viewers)
+        ordered_edges(Fleet.of(edges), ranked, "film", f"s{number}")[0] for number in range(viewers)
     )
     assert 1 == len(ranked)
     assert {
@@ -202,7 +215,7 @@ def test_shares_follow_weights(spot: int) -> None:
 
 
 def test_titles_share_out_one_viewer() -> None:
-    """Another title may lie on another cache; the same title on the same one."""
+    """The titles of one viewer are spread over the edges."""
     edges = [edge(name) for name in "abcd"]
     found = Counter(best(edges, UNKNOWN, "v", f"film-{number}") for number in range(4000))
     assert {name: pytest.approx(0.25, abs=0.03) for name in "abcd"} == {
@@ -211,12 +224,13 @@ def test_titles_share_out_one_viewer() -> None:
 
 
 def test_choices_are_pinned() -> None:
-    """The same viewer and title are on the same edge for good."""
+    """The edge of a viewer and title is the same in all releases."""
     edges = [edge(name, weight=weight) for name, weight in (("a", 100), ("b", 200), ("c", 1))]
-    ranked = tiers(Fleet.of(edges), UNKNOWN, 0)
+    ranked = ranked_tiers(Fleet.of(edges), UNKNOWN, 0)
     fleet = Fleet.of(edges)
     orders = [
-        order(fleet, ranked, "film", viewer) for viewer in ("s1", "s2", "s3", "s4", "é\ud800")
+        ordered_edges(fleet, ranked, "film", viewer)
+        for viewer in ("s1", "s2", "s3", "s4", "é\ud800")
     ]
     assert [(1, 0, 2), (1, 0, 2), (1, 0, 2), (0, 1, 2), (0, 1, 2)] == orders
 
@@ -224,19 +238,20 @@ def test_choices_are_pinned() -> None:
 ANOTHER = """
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
-from gateway.edge.rank import order, spot_of, tiers
+from gateway.edge.rank import ordered_edges, ranked_tiers, spread_point_of
 from geodata.place import UNKNOWN, Place
 edges = [Edge(f"e{number}", "https://e.example/") for number in range(20)]
 fleet = Fleet.of(edges)
 us = Place("found", "US", "NA", 39.0, -93.0, 2500.0)
 for number in range(20):
     viewer = f"s{number}"
-    print(order(fleet, tiers(fleet, UNKNOWN, 0), "film", viewer), spot_of(us, viewer))
+    order = ordered_edges(fleet, ranked_tiers(fleet, UNKNOWN, 0), "film", viewer)
+    print(order, spread_point_of(us, viewer))
 """
 
 
 def test_another_process_agrees() -> None:
-    """Nothing of a process goes into a choice, such as its hash seed."""
+    """A choice does not depend on the process, such as its hash seed."""
     outputs = [
         subprocess.run(
             [sys.executable, "-c", ANOTHER],
@@ -251,37 +266,47 @@ def test_another_process_agrees() -> None:
 
 
 def test_a_ranking_is_bounded() -> None:
-    """With 10,000 edges a ranking stops early, and an order names a few."""
+    """With 10,000 edges a ranking ends early, and an order has only a few edges."""
     edges = [
         edge(f"e{number}", (math.sin(number) * 80, number * 7919 % 360 - 180.0))
         for number in range(10_000)
     ]
-    ranked = tiers(Fleet.of(edges), place(PARIS, "FR", "EU"), 0)
+    ranked = ranked_tiers(Fleet.of(edges), place(PARIS, "FR", "EU"), 0)
     nearest = min(range(len(edges)), key=lambda at: _km(edges[at], PARIS))
     assert nearest in ranked[0].edges
-    assert WANTED <= sum(len(tier.edges) for tier in ranked) <= 30
-    assert WANTED == len(order(Fleet.of(edges), ranked, "film", "v"))
+    assert MIN_RANKED <= sum(len(tier.edges) for tier in ranked) <= 30
+    assert MIN_RANKED == len(ordered_edges(Fleet.of(edges), ranked, "film", "v"))
     many = Fleet.of([edge(f"e{number}") for number in range(10_000)])
-    equal = tiers(many, UNKNOWN, 0)
-    assert WANTED == len(set(order(many, equal, "film", "v")))
+    equal = ranked_tiers(many, UNKNOWN, 0)
+    assert MIN_RANKED == len(set(ordered_edges(many, equal, "film", "v")))
+
+
+def test_a_stored_ranking_gives_the_same_order() -> None:
+    """A large group that is read from the store is divided like one that was ranked here."""
+    fleet = Fleet.of([edge(f"e{number}") for number in range(200)])
+    ranked = ranked_tiers(fleet, UNKNOWN, 0)
+    stored = tiers_from_bytes(tiers_to_bytes(ranked), fleet) or ()
+    for number in range(50):
+        expected = ordered_edges(fleet, ranked, "film", f"v{number}")
+        assert expected == ordered_edges(fleet, stored, "film", f"v{number}")
 
 
 def test_edges_in_reserve_are_few() -> None:
-    """Behind the fallback edge stand some of 10,000, the same for everyone, not all."""
+    """After the fallback edge come only some of 10,000 edges, the same for all viewers."""
     edges = [edge(f"e{number}") for number in range(9_999)] + [edge("spare", fallback=True)]
-    first, second = tiers(Fleet.of(edges), UNKNOWN, 0)
+    first, second = ranked_tiers(Fleet.of(edges), UNKNOWN, 0)
     assert (9_999,) == first.edges
-    assert SPARE == len(set(second.edges))
-    assert (first, second) == tiers(Fleet.of(edges), NOT_LOOKED_UP, 0)
-    assert SPARE < len(tiers(Fleet.of(edges[:-1]), UNKNOWN, 0)[0].edges)
+    assert MAX_RESERVE == len(set(second.edges))
+    assert (first, second) == ranked_tiers(Fleet.of(edges), NOT_LOOKED_UP, 0)
+    assert MAX_RESERVE < len(ranked_tiers(Fleet.of(edges[:-1]), UNKNOWN, 0)[0].edges)
 
 
 def _km(there: Edge, here: tuple[float, float]) -> float:
     return great_circle_km(*here, there.latitude or 0.0, there.longitude or 0.0)
 
 
-AT = "of the viewer's probable point"
-SHARED = "shared by weight among 2 equal edges"
+AT = "km from the viewer's estimated location"
+SHARED = "chosen by weight among 2 equal edges"
 
 
 @pytest.mark.parametrize(
@@ -290,48 +315,52 @@ SHARED = "shared by weight among 2 equal edges"
         (
             WORLD,
             place(PARIS, "FR", "EU"),
-            f"frankfurt serves the continent EU, within 505 km {AT} [edge-continent]",
+            f"frankfurt serves the continent EU, at most 505 {AT} [edge-continent]",
         ),
         (
             WORLD,
             place((47.4, 8.5), "CH", "EU", 150.0),
             (
-                f"frankfurt serves the country CH, within 314 km {AT}, which is one of {SPOTS} "
-                "spread over a radius of 150 km [edge-country]"
+                f"frankfurt serves the country CH, at most 314 {AT}, which GeoIP knows to within "
+                "150 km [edge-country]"
             ),
         ),
         (
             [edge("a", DUBLIN), edge("b", DUBLIN)],
             place(DUBLIN),
             (
-                f"a is the nearest, since no edge names this place, within 100 km {AT}, {SHARED} "
-                "[edge-nearest]"
+                "a is the nearest edge (no edge names the viewer's country or continent), at most "
+                f"100 {AT}, {SHARED} [edge-nearest]"
             ),
         ),
-        (WORLD, UNKNOWN, "global is a fallback, since the place is unknown [edge-fallback]"),
+        (
+            WORLD,
+            UNKNOWN,
+            "global is a fallback edge (the viewer's place is unknown) [edge-fallback]",
+        ),
         (
             WORLD,
             NOT_LOOKED_UP,
-            "global is a fallback, since the place is not looked up [edge-fallback]",
+            "global is a fallback edge (the viewer's place is not looked up) [edge-fallback]",
         ),
         (
             WORLD,
             place(None, "ZA", "AF"),
             (
-                "global is a fallback, since no edge names this place and none has coordinates "
+                "global is a fallback edge (no edge names this place, and none has coordinates) "
                 "[edge-fallback]"
             ),
         ),
         (
             [edge("a"), edge("b")],
             UNKNOWN,
-            f"a is any edge, since no fallback edge is configured, {SHARED} [edge-any]",
+            f"a was chosen from all edges (there is no fallback edge), {SHARED} [edge-any]",
         ),
     ],
 )
 def test_reasons(edges: list[Edge], where: Place, text: str) -> None:
-    """Every way to an edge has its sentence and its code."""
-    tier = tiers(Fleet.of(edges), where, 0)[0]
+    """Every way to an edge has its own sentence and code."""
+    tier = ranked_tiers(Fleet.of(edges), where, 0)[0]
     assert f"edge: {text}" == str(explain(edges[tier.edges[0]], tier, where))
 
 
@@ -339,7 +368,9 @@ def test_reasons(edges: list[Edge], where: Place, text: str) -> None:
     ("km", "bound"), [(0, 100.0), (99, 100.0), (101, 110.0), (20_015, BANDS_KM[-1])]
 )
 def test_bands(km: float, bound: float) -> None:
-    """100 km, then ten per cent wider each, to the other side of the Earth."""
+    """100 km, then each band ends 10 % farther, up to the other side of the Earth."""
     there = edge("there", (0.0, math.degrees(km / 6371.0088)))
-    assert bound == pytest.approx(tiers(Fleet.of([there]), place((0.0, 0.0)), 0)[0].nearer_than_km)
-    assert Tier((0,), "any", None).nearer_than_km is None
+    assert bound == pytest.approx(
+        ranked_tiers(Fleet.of([there]), place((0.0, 0.0)), 0)[0].nearer_than_km
+    )
+    assert EdgeTier((0,), "any", None).nearer_than_km is None

@@ -4,15 +4,15 @@ import pytest
 
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
-from gateway.edge.rank import order, tiers
+from gateway.edge.rank import ordered_edges, ranked_tiers
 from gateway.edge.resolved import (
     MAX_RECORDS,
-    Known,
-    Question,
-    Record,
-    Template,
+    DnsQuestion,
+    DnsRecord,
+    EdgeTemplate,
+    KnownRecords,
+    after_answer,
     edges_of,
-    heard,
     is_usable,
 )
 from geodata.place import UNKNOWN
@@ -20,46 +20,46 @@ from geodata.place import UNKNOWN
 LONG = "a-host-with-quite-a-long-name.in-a-zone-with-a-long-name-too.example.com"
 
 
-def template(url: str = "http://edges.example.com/v/", weight: int = 100) -> Template:
-    """A template with an id, and everything else that an edge may have."""
+def template(url: str = "http://edges.example.com/v/", weight: int = 100) -> EdgeTemplate:
+    """A template with all values of an edge."""
     edge = Edge("eu", url, 50.0, 8.0, weight=weight, fallback=True, health_url=f"{url}healthz")
-    return Template(edge, Question("edges.example.com", "A"))
+    return EdgeTemplate(edge, DnsQuestion("edges.example.com", "A"))
 
 
 URLS = [
-    ("IPv4", "http://e.example/v/", Record("192.0.2.1"), "eu-192.0.2.1", "http://192.0.2.1/v/"),
+    ("IPv4", "http://e.example/v/", DnsRecord("192.0.2.1"), "eu-192.0.2.1", "http://192.0.2.1/v/"),
     (
         "the template's port stays",
         "http://e.example:8080/v/",
-        Record("192.0.2.1"),
+        DnsRecord("192.0.2.1"),
         "eu-192.0.2.1",
         "http://192.0.2.1:8080/v/",
     ),
     (
         "IPv6 in brackets",
         "http://e.example:8080/",
-        Record("2001:db8::1"),
+        DnsRecord("2001:db8::1"),
         "eu-2001-db8--1",
         "http://[2001:db8::1]:8080/",
     ),
     (
         "SRV: host and port are the record's",
         "https://e.example:8080/v/",
-        Record("n1.example.com", 8443),
+        DnsRecord("n1.example.com", 8443),
         "eu-n1.example.com-8443",
         "https://n1.example.com:8443/v/",
     ),
     (
         "SRV: the scheme's own port is left out",
         "https://e.example:8080/v/",
-        Record("n1.example.com", 443),
+        DnsRecord("n1.example.com", 443),
         "eu-n1.example.com",
         "https://n1.example.com/v/",
     ),
     (
         "an id that is too long ends with a digest",
         "https://e.example/",
-        Record(LONG, 443),
+        DnsRecord(LONG, 443),
         "eu-a-host-with-quite-a-long-name.in-a-zone-with-a-long--254bcafe",
         f"https://{LONG}/",
     ),
@@ -69,9 +69,9 @@ URLS = [
 @pytest.mark.parametrize(
     ("url", "record", "edge_id", "made"), [row[1:] for row in URLS], ids=[row[0] for row in URLS]
 )
-def test_a_record_gives_an_edge(url: str, record: Record, edge_id: str, made: str) -> None:
-    """Its id and its url come from the record, all else from the template."""
-    (edge,) = edges_of(template(url), Known((record,)))
+def test_a_record_gives_an_edge(url: str, record: DnsRecord, edge_id: str, made: str) -> None:
+    """The id and url come from the record, all other values from the template."""
+    (edge,) = edges_of(template(url), KnownRecords((record,)))
     assert (edge_id, made) == (edge.id, edge.url)
     assert len(edge.id) <= 64
     assert ("eu", 50.0, True, f"{made}healthz") == (
@@ -83,9 +83,9 @@ def test_a_record_gives_an_edge(url: str, record: Record, edge_id: str, made: st
 
 
 def test_long_ids_differ_where_hosts_do() -> None:
-    """What was cut off still counts."""
-    records = tuple(Record(f"{LONG}.{end}", 443) for end in ("a", "b"))
-    assert 2 == len({edge.id for edge in edges_of(template(), Known(records))})
+    """Ids that are cut stay different."""
+    records = tuple(DnsRecord(f"{LONG}.{end}", 443) for end in ("a", "b"))
+    assert 2 == len({edge.id for edge in edges_of(template(), KnownRecords(records))})
 
 
 WEIGHTS = [
@@ -100,54 +100,57 @@ WEIGHTS = [
     ("weight", "given", "expected"), [row[1:] for row in WEIGHTS], ids=[row[0] for row in WEIGHTS]
 )
 def test_weights_of_srv(weight: int, given: list[int], expected: list[int]) -> None:
-    """They scale the template's weight (RFC 2782)."""
-    records = tuple(Record(f"n{at}.example", 443, 1, each) for at, each in enumerate(given))
-    assert expected == [edge.weight for edge in edges_of(template(weight=weight), Known(records))]
+    """SRV weights scale the template's weight (RFC 2782)."""
+    records = tuple(DnsRecord(f"n{at}.example", 443, 1, each) for at, each in enumerate(given))
+    assert expected == [
+        edge.weight for edge in edges_of(template(weight=weight), KnownRecords(records))
+    ]
 
 
 def test_only_the_lowest_priority_is_used() -> None:
-    """Records of a higher priority are a reserve that clients turn to (RFC 2782); ours are not."""
-    records = (Record("spare.example", 443, 20, 5), Record("first.example", 443, 10, 5))
+    """Only the records with the lowest priority are used."""
+    records = (DnsRecord("spare.example", 443, 20, 5), DnsRecord("first.example", 443, 10, 5))
     assert ["eu-first.example"] == [
-        edge.id for edge in edges_of(template("https://e.example/"), Known(tuple(sorted(records))))
+        edge.id
+        for edge in edges_of(template("https://e.example/"), KnownRecords(tuple(sorted(records))))
     ]
 
 
 USABLE = [
-    (Record("192.0.2.1"), True),
-    (Record("2001:db8::1"), True),
-    (Record("0.0.0.0"), False),
-    (Record("::"), False),
-    (Record("224.0.0.1"), False),
-    (Record("fe80::1%eth0"), False),
-    (Record("n1.example.com", 443), True),
-    (Record("_n1.example.com", 443), True),
-    (Record("n1.example.com", 0), False),
-    (Record("n1.example.com", 65536), False),
-    (Record('a"b.example.com', 443), False),
-    (Record("a b.example.com", 443), False),
-    (Record("a/../b", 443), False),
-    (Record("", 443), False),
-    (Record("a" * 64 + ".example", 443), False),
-    (Record(".".join(["abcdefgh"] * 29), 443), False),
+    (DnsRecord("192.0.2.1"), True),
+    (DnsRecord("2001:db8::1"), True),
+    (DnsRecord("0.0.0.0"), False),
+    (DnsRecord("::"), False),
+    (DnsRecord("224.0.0.1"), False),
+    (DnsRecord("fe80::1%eth0"), False),
+    (DnsRecord("n1.example.com", 443), True),
+    (DnsRecord("_n1.example.com", 443), True),
+    (DnsRecord("n1.example.com", 0), False),
+    (DnsRecord("n1.example.com", 65536), False),
+    (DnsRecord('a"b.example.com', 443), False),
+    (DnsRecord("a b.example.com", 443), False),
+    (DnsRecord("a/../b", 443), False),
+    (DnsRecord("", 443), False),
+    (DnsRecord("a" * 64 + ".example", 443), False),
+    (DnsRecord(".".join(["abcdefgh"] * 29), 443), False),
 ]
 
 
 @pytest.mark.parametrize(("record", "expected"), USABLE, ids=[repr(row[0]) for row in USABLE])
-def test_usable_records(record: Record, expected: bool) -> None:
-    """A host that may stand in a URL, and a port."""
+def test_usable_records(record: DnsRecord, expected: bool) -> None:
+    """A usable record has a host allowed in URLs, and a valid port."""
     assert expected is is_usable(record)
 
 
-A, B = Record("192.0.2.1"), Record("192.0.2.2")
+A, B = DnsRecord("192.0.2.1"), DnsRecord("192.0.2.2")
 HEARD = [
-    ("the first answer", Known(), [B, A, A], 0.0, Known((A, B))),
-    ("a new one", Known((A,)), [B], 0.0, Known((B,))),
-    ("nothing, and nothing before", Known(), [], 0.0, Known(())),
-    ("nothing any more: kept at first", Known((A,)), [], 5.0, Known((A,), 5.0)),
-    ("nothing for a while: kept", Known((A,), 5.0), [], 64.9, Known((A,), 5.0)),
-    ("nothing for too long: gone", Known((A,), 5.0), [], 65.0, Known((), 5.0)),
-    ("something again", Known((A,), 5.0), [A], 64.9, Known((A,))),
+    ("the first answer", KnownRecords(), [B, A, A], 0.0, KnownRecords((A, B))),
+    ("a new one", KnownRecords((A,)), [B], 0.0, KnownRecords((B,))),
+    ("nothing, and nothing before", KnownRecords(), [], 0.0, KnownRecords(())),
+    ("nothing any more: kept at first", KnownRecords((A,)), [], 5.0, KnownRecords((A,), 5.0)),
+    ("nothing for a while: kept", KnownRecords((A,), 5.0), [], 64.9, KnownRecords((A,), 5.0)),
+    ("nothing for too long: gone", KnownRecords((A,), 5.0), [], 65.0, KnownRecords((), 5.0)),
+    ("something again", KnownRecords((A,), 5.0), [A], 64.9, KnownRecords((A,))),
 ]
 
 
@@ -155,37 +158,39 @@ HEARD = [
     ("known", "records", "now_s", "expected"), [row[1:] for row in HEARD], ids=[r[0] for r in HEARD]
 )
 def test_what_is_known_after_an_answer(
-    known: Known, records: list[Record], now_s: float, expected: Known
+    known: KnownRecords, records: list[DnsRecord], now_s: float, expected: KnownRecords
 ) -> None:
-    """The last good answer outlives an empty one by a minute here."""
-    assert expected == heard(known, records, now_s, keep_s=60.0)
+    """Records are kept for a minute of empty answers."""
+    assert expected == after_answer(known, records, now_s, keep_s=60.0)
 
 
 def test_an_answer_is_bounded() -> None:
-    """Whoever answers cannot fill the memory; the order of records says nothing."""
-    many = [Record(f"10.0.{at // 256}.{at % 256}") for at in range(1000)]
-    known = heard(Known(), many, 0.0, 60.0)
-    assert known == heard(Known(), many[::-1], 0.0, 60.0)
+    """The number of records is bounded, and their order does not matter."""
+    many = [DnsRecord(f"10.0.{at // 256}.{at % 256}") for at in range(1000)]
+    known = after_answer(KnownRecords(), many, 0.0, 60.0)
+    assert known == after_answer(KnownRecords(), many[::-1], 0.0, 60.0)
     assert MAX_RECORDS == len(known.records or ())
 
 
 def test_before_the_first_answer_the_template_serves() -> None:
-    """A gateway that starts while DNS is down is not without edges."""
+    """Before the first answer, the template itself is the edge."""
     made = template()
-    assert (made.edge,) == edges_of(made, Known())
-    assert () == edges_of(made, Known(()))
+    assert (made.edge,) == edges_of(made, KnownRecords())
+    assert () == edges_of(made, KnownRecords(()))
 
 
 def test_an_address_that_leaves_moves_its_own_share_only() -> None:
-    """Of 10 addresses one goes: a tenth of the viewers move, and everyone else stays."""
-    records = tuple(Record(f"192.0.2.{at}") for at in range(10))
-    before, after = (Fleet.of(edges_of(template(), Known(some))) for some in (records, records[1:]))
+    """When one of 10 addresses goes, a tenth of the viewers move."""
+    records = tuple(DnsRecord(f"192.0.2.{at}") for at in range(10))
+    before, after = (
+        Fleet.of(edges_of(template(), KnownRecords(some))) for some in (records, records[1:])
+    )
     gone = "eu-192.0.2.0"
     moved = 0
-    ranked = [tiers(fleet, UNKNOWN, 0) for fleet in (before, after)]
+    ranked = [ranked_tiers(fleet, UNKNOWN, 0) for fleet in (before, after)]
     for viewer in range(2000):
         was, now = (
-            fleet.edges[order(fleet, tier, "film", f"v{viewer}")[0]].id
+            fleet.edges[ordered_edges(fleet, tier, "film", f"v{viewer}")[0]].id
             for fleet, tier in zip((before, after), ranked, strict=True)
         )
         assert was in {gone, now}

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 
 from gateway.ladder.fit import fit
-from gateway.ladder.hls import edit_of, rungs_of
 from gateway.ladder.rung import Constraints
+from gateway.play.hls.edit import edit_of
+from gateway.play.hls.ladder import rungs_of
 from manifests.hls.multivariant import MultivariantPlaylist, parse, write
 
 AVC, HEVC, AAC = "avc1.64001f,mp4a.40.2", "hvc1.2.4.L123.B0,mp4a.40.2", "mp4a.40.2"

@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.ladder.expected import expected_kbps
+from gateway.play.hls.ladder import rungs_of
 from manifests.hls.multivariant import parse
 
 RUNGS = ((400_000, None), (1_200_500, 900_100), (5_000_000, 4_200_000), (9_000_000, None))
@@ -35,10 +36,11 @@ def test_the_rung_that_the_speed_carries(
 ) -> None:
     """The highest peak within the speed's share, at its average; unknown speed: the top rung; too
     slow for all: the lowest."""
-    assert expected == expected_kbps(parse(TEXT.encode()), kept, speed_kbps, headroom)
+    rungs = rungs_of(parse(TEXT.encode()))
+    assert expected == expected_kbps([rungs[at] for at in kept], speed_kbps, headroom)
 
 
 def test_nothing_costs_nothing() -> None:
     """A source that claims 1 bit/s still takes up something."""
     playlist = parse(b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\na.m3u8\n")
-    assert 1 == expected_kbps(playlist, (0,), None, 0.8)
+    assert 1 == expected_kbps(rungs_of(playlist), None, 0.8)

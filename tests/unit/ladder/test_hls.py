@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.ladder.hls import rungs_of
 from gateway.ladder.rung import Constraints
+from gateway.play.hls.ladder import rungs_of
 from manifests.codecs import CodecFamily, VideoRange
 from manifests.hls.multivariant import parse
 from tests.unit.ladder.sources import AAC, AVC, HEVC, fitted, iframes, media, playlist, variant

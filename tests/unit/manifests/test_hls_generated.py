@@ -2,8 +2,9 @@
 
 import pytest
 
-from manifests.hls.generated import GeneratedRung, generate
+from manifests.hls.generated import generate
 from manifests.hls.multivariant import parse
+from manifests.ladder import GeneratedRung
 
 SHIPPED = """\
 #EXTM3U

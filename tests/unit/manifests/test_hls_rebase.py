@@ -1,4 +1,4 @@
-"""URIs of a source playlist, moved to an edge."""
+"""URIs in a playlist, as docs/http.md has them."""
 
 import pytest
 

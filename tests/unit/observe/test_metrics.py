@@ -1,10 +1,10 @@
-"""Metrics as they are shown."""
+"""The exposition of metrics."""
 
 from gateway.observe import metrics
 
 
-def test_an_exposition_is_up_to_date() -> None:
-    """Whoever asks for metrics sees what was counted before."""
+def test_the_exposition_shows_what_was_counted() -> None:
+    """A count and a time appear under their labels."""
     metrics.decisions("profile-of-this-test", "tv", "local").inc()
     metrics.request_seconds("route-of-this-test").observe(0.3)
     shown = metrics.exposition().decode().splitlines()
@@ -13,3 +13,11 @@ def test_an_exposition_is_up_to_date() -> None:
         in shown
     )
     assert 'gateway_request_seconds_sum{route="route-of-this-test"} 0.3' in shown
+
+
+def test_the_same_labels_give_the_same_counter() -> None:
+    """Callers on the path of each request pay for finding a label set once."""
+    assert metrics.requests("route-of-this-test", 200) is metrics.requests(
+        "route-of-this-test", 200
+    )
+    assert metrics.edge_selections("a") is not metrics.edge_selections("b")

@@ -1,4 +1,4 @@
-"""Which prefixes a text begins with."""
+"""The prefixes of a text."""
 
 import pytest
 from hypothesis import given
@@ -8,24 +8,24 @@ from gateway.policy.prefixes import Prefixes
 
 
 @pytest.mark.parametrize(
-    ("prefixes", "text", "longest"),
+    ("prefixes", "text", "expected"),
     [
-        ([], "film/1", None),
-        (["film/"], "film/1", "film/"),
-        (["film/"], "film", None),
-        (["film/", "film/1"], "film/1", "film/1"),
-        (["film/", "film/1"], "film/2", "film/"),
-        (["film/", "film/1", "film/1/x"], "film/1/y", "film/1"),
-        (["a", "ab", "abc", "b"], "ac", "a"),
-        (["b"], "a", None),
-        (["", "b"], "a", ""),
-        (["", "b"], "", ""),
-        (["film/", "film/"], "film/", "film/"),
+        ([], "film/1", []),
+        (["film/"], "film/1", ["film/"]),
+        (["film/"], "film", []),
+        (["film/", "film/1"], "film/1", ["film/1", "film/"]),
+        (["film/", "film/1"], "film/2", ["film/"]),
+        (["film/", "film/1", "film/1/x"], "film/1/y", ["film/1", "film/"]),
+        (["a", "ab", "abc", "b"], "ac", ["a"]),
+        (["b"], "a", []),
+        (["", "b"], "a", [""]),
+        (["", "b"], "", [""]),
+        (["film/", "film/"], "film/", ["film/"]),
     ],
 )
-def test_the_longest(prefixes: list[str], text: str, longest: str | None) -> None:
-    """The most of the text that is a prefix; none where it begins with none."""
-    assert longest == Prefixes(prefixes).longest(text)
+def test_prefixes_of_a_text(prefixes: list[str], text: str, expected: list[str]) -> None:
+    """The prefixes that a text begins with, the longest first."""
+    assert expected == list(Prefixes(prefixes).of(text))
 
 
 texts = st.text("ab/", max_size=6)
@@ -33,8 +33,6 @@ texts = st.text("ab/", max_size=6)
 
 @given(st.lists(texts, max_size=12), texts)
 def test_all_prefixes_are_found(prefixes: list[str], text: str) -> None:
-    """The longest one leads to every other, longest first."""
-    book = Prefixes(prefixes)
+    """The same as testing each prefix."""
     expected = sorted({one for one in prefixes if text.startswith(one)}, key=len, reverse=True)
-    longest = book.longest(text)
-    assert expected == ([] if longest is None else book.within(longest))
+    assert expected == list(Prefixes(prefixes).of(text))

@@ -10,7 +10,6 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gateway.play.reply import WRITE_WHOLE, HeaderLines, Reply, WriteWhole
 from gateway.serving import connection
 from gateway.serving.connection import BoundedConnection
 
@@ -108,16 +107,14 @@ async def test_a_second_head_that_never_ends(monkeypatch: pytest.MonkeyPatch) ->
         assert b"" == await slow.answer()
 
 
-@pytest.mark.parametrize("at_once", [False, True])
 async def test_a_stop_answers_what_was_on_the_way(
     monkeypatch: pytest.MonkeyPatch,
-    at_once: bool,
 ) -> None:
     """On a connection that was new, and on one that was idle; then both end, and so does the
     server, without waiting for one that stays silent."""
     monkeypatch.setattr(connection, "DRAIN_S", 2.0)
     async with (
-        serving(Ready(FULL) if at_once else ok) as (server, port),
+        serving(ok) as (server, port),
         player(port) as new,
         player(port) as idle,
         player(port) as silent,
@@ -146,104 +143,3 @@ async def test_heads_that_end_in_the_middle_of_a_read(monkeypatch: pytest.Monkey
             steady.send(REQUEST[-2:] + REQUEST[:-2])
             assert (await steady.answer()).startswith(b"HTTP/1.1 200")
         assert b"" == await steady.answer()
-
-
-class Finished:
-    """An application that gives a finished answer, and notes how that went: True where it was
-    written whole."""
-
-    def __init__(self, reply: Reply) -> None:
-        self._reply = reply
-        self.whole: list[bool] = []
-
-    async def __call__(
-        self,
-        scope: Scope,
-        receive: Receive,  # noqa: ARG002
-        send: Send,
-    ) -> None:
-        """Answer."""
-        offered: WriteWhole | None = scope.pop(WRITE_WHOLE, None)
-        at = len(self.whole)
-        self.whole.append(False)
-
-        def write(status: int, lines: bytes, body: bytes) -> bool:
-            self.whole[at] = offered is not None and offered(status, lines, body)
-            return self.whole[at]
-
-        await self._reply.give(write, send, b"known;dur=0.1", b"id-1", MORE)
-
-
-class Ready(Finished):
-    """One that answers at once, but for ``/slow``."""
-
-    def at_once(self, scope: Scope, write: WriteWhole) -> bool:
-        """Answer, if it may."""
-        if scope["path"] == "/slow":
-            return False
-        self.whole.append(self._reply.written(write, b"known;dur=0.1", b"id-1", MORE))
-        return True
-
-
-MORE = HeaderLines((b"vary", b"Origin"))
-SLOW = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
-FULL = Reply(200, HeaderLines((b"etag", b'"a"'), (b"content-length", b"2")), b"ok")
-CLOSE = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-ALIKE = [
-    (FULL, CLOSE),
-    (FULL, REQUEST + CLOSE),
-    (FULL, CLOSE.replace(b"GET", b"HEAD")),
-    (FULL, REQUEST.replace(b"GET", b"HEAD") + CLOSE),
-    (FULL, b"GET / HTTP/1.0\r\n\r\n"),
-    (FULL, b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
-    (FULL, b"POST / HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc" + CLOSE),
-    (FULL, CLOSE + REQUEST),
-    (FULL, SLOW + REQUEST + SLOW + CLOSE),
-    (FULL, REQUEST + SLOW + CLOSE + REQUEST),
-    (FULL, SLOW + 2000 * REQUEST + CLOSE),
-    (FULL, b"GET / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc" + REQUEST + CLOSE),
-    (Reply(304, HeaderLines((b"etag", b'"a"')), b""), REQUEST + CLOSE),
-    (Reply(200, HeaderLines((b"content-length", b"0")), b""), REQUEST + CLOSE),
-]
-
-
-@pytest.mark.parametrize(("reply", "request_bytes"), ALIKE)
-async def test_an_answer_is_written_as_uvicorn_writes_it(
-    reply: Reply, request_bytes: bytes
-) -> None:
-    """Byte for byte, to the end of the connection, whether it is written whole or sent."""
-    answers = []
-    for protocol, kind in (
-        (HttpToolsProtocol, Finished),
-        (BoundedConnection, Finished),
-        (BoundedConnection, Ready),
-    ):
-        app = kind(reply)
-        async with serving(app, protocol) as (_, port), player(port) as one:
-            one.send(request_bytes)
-            answer = await one.rest()
-        lines = [line for line in answer.split(b"\r\n") if not line.startswith(b"date:")]
-        answers.append((len(app.whole), lines))
-        assert {protocol is BoundedConnection} == set(app.whole)
-    assert answers[0] == answers[1] == answers[2]
-    assert b"x-request-id: id-1" in answers[1][1]
-
-
-@pytest.mark.parametrize("kind", [Finished, Ready])
-async def test_a_player_that_reads_slowly(kind: type[Finished]) -> None:
-    """What it has not taken yet holds the next answer back, and nothing is lost."""
-    size = 32 * 1024 * 1024
-    app = kind(Reply(200, HeaderLines((b"content-length", b"%d" % size)), b"x" * size))
-    async with serving(app) as (_, port), player(port) as slow:
-        slow.send(REQUEST + CLOSE)
-        await asyncio.sleep(0.5)
-        assert [True, False] == app.whole
-        received = await slow.rest()
-    assert 2 * size == received.count(b"x") - received.count(b"x-request-id")
-
-
-@pytest.mark.parametrize("value", [b"a\r\nb: c", b"a\nb", b"\0", b"\x7f"])
-def test_a_header_is_one_line(value: bytes) -> None:
-    """Whatever would make it two, or is no text, is refused, as uvicorn refuses it."""
-    with pytest.raises(ValueError, match="control character"):
-        HeaderLines((b"a", b"b"), (b"etag", value))

@@ -1,15 +1,15 @@
-"""What is shared of edges, and what is not believed."""
+"""Which findings about edges are shared, and which are rejected."""
 
 import json
 
 import pytest
 
-from gateway.edge.health import Health
-from gateway.edge.live import Head
+from gateway.edge.health import HealthRecord
+from gateway.edge.live import LivePosition
 from gateway.store.coordination.health_board import MAX_BYTES, Finding, decode, encode
 
 GOOD = ["a", 7, "down", 1000.5, None, 2, "HTTP 503", 4, 6, 999.0]
-FOUND = Finding(7, Health("down", "HTTP 503", 1000.5, None, 2), Head(4, 6, 999.0))
+FOUND = Finding(7, HealthRecord("down", "HTTP 503", 1000.5, None, 2), LivePosition(4, 6, 999.0))
 
 
 def test_how_it_is_written() -> None:
@@ -41,8 +41,8 @@ def test_how_it_is_written() -> None:
         (8, False),
     ],
 )
-def test_what_is_not_believed(position: int, value: object) -> None:
-    """One field that makes no sense, and all of it is left alone."""
+def test_untrusted_findings_are_rejected(position: int, value: object) -> None:
+    """One invalid field, and the whole value is rejected."""
     row = list(GOOD)
     row[position] = value
     assert None is decode(json.dumps([GOOD, row]).encode())
@@ -53,6 +53,6 @@ def test_what_is_not_believed(position: int, value: object) -> None:
     [b"", b"{}", b"null", b"[1]", b"[[]]", b"\xff", b"[" * 100_000, b" " * (MAX_BYTES + 1) + b"[]"],
     ids=lambda value: repr(value[:10]),
 )
-def test_what_is_no_list_of_edges(value: bytes) -> None:
-    """Whoever wrote it."""
+def test_malformed_findings(value: bytes) -> None:
+    """Arbitrary bytes decode to None or to valid findings."""
     assert None is decode(value)

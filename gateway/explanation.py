@@ -1,0 +1,144 @@
+"""How does a decision explain itself? Every step and why, in the order in which they were taken.
+
+Most players never ask, so reasons are put into words only when somebody reads them.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from gateway.decision import Decision, start_bandwidth
+from gateway.edge import rank
+from gateway.edge.capacity import Leased
+from gateway.edge.edge import Edge
+from gateway.reason import Reason, Step
+from geodata.cell import snap
+
+
+def reasons_of(decision: Decision) -> tuple[Reason, ...]:
+    """Every reason for ``decision``, from the address to the lease."""
+    return (
+        *decision.facts.reasons,
+        _profile(decision),
+        *_limits(decision),
+        *_start(decision),
+        *decision.ladder_reasons,
+        *_conditions(decision),
+        _edge(decision),
+        *_lease(decision),
+    )
+
+
+def _profile(decision: Decision) -> Reason:
+    name, rule_index = decision.choice.profile.name, decision.choice.rule
+    if rule_index is None:
+        text = f"no rule holds; the default profile is {name}"
+        return Reason(Step.PROFILE, "profile-default", text)
+    rule = decision.inquiry.policy.rules[rule_index]
+    label = f" ({rule.name})" if rule.name else ""
+    text = f"rules[{rule_index}]{label} holds ({rule.when}); profile {name}"
+    return Reason(Step.PROFILE, "profile-rule", text)
+
+
+def _limits(decision: Decision) -> Iterator[Reason]:
+    """Which of profile, device and request set each cap."""
+    profile, limits = decision.choice.profile, decision.choice.limits
+    device, asked = decision.facts.device, decision.facts.limits
+    if limits.max_height is not None:
+        setters = {"profile": profile.max_height, "request": asked.max_height}
+        by = _setter(limits.max_height, setters, "device")
+        text = f"at most {limits.max_height}p, set by the {by}"
+        yield Reason(Step.LADDER, f"max-height-{by}", text)
+    if limits.max_bandwidth is not None:
+        kbps = limits.max_bandwidth // 1000
+        by = _setter(kbps, {"profile": profile.max_bitrate_kbps}, "request")
+        text = f"at most {kbps} kbit/s, set by the {by}"
+        yield Reason(Step.LADDER, f"max-bitrate-{by}", text)
+    if not profile.device_limits:
+        text = f"profile {profile.name} ignores the device's own limits"
+        yield Reason(Step.LADDER, "device-limits-off", text)
+    elif device.capability.codecs is None:
+        text = f"it is not known what this {device.kind} decodes; no codec is withheld for it"
+        yield Reason(Step.LADDER, "device-codecs-unknown", text)
+
+
+def _setter(value: int, setters: Mapping[str, int | None], otherwise: str) -> str:
+    return next((name for name, cap in setters.items() if cap == value), otherwise)
+
+
+def _start(decision: Decision) -> Iterator[Reason]:
+    """Where the start bit rate comes from; nothing where the source's order stays."""
+    if decision.choice.limits.untouched:
+        return
+    profile, speed = decision.choice.profile, decision.facts.throughput
+    most = f"start within {start_bandwidth(profile, decision.facts) // 1000} kbit/s"
+    if speed is not None:
+        share = f"{profile.headroom:.0%} of the measured {speed.kbps:.10g} kbit/s"
+        yield Reason(Step.START, "start-bitrate-speed", f"{most}, {share}")
+    elif profile.start_bitrate_kbps is not None:
+        yield Reason(Step.START, "start-bitrate-profile", f"{most}, set by the profile")
+    else:
+        text = f"{most}, the default, because no speed was measured"
+        yield Reason(Step.START, "start-bitrate-default", text)
+
+
+def _conditions(decision: Decision) -> Iterator[Reason]:
+    """Why better edges were passed over: those that would come before the first one if all were
+    up; and what is wrong with edges that are listed nevertheless."""
+    fleet, facts = decision.inquiry.fleet, decision.facts
+    if fleet.all_down:
+        text = "every edge is down; they are ranked as if all were up"
+        yield Reason(Step.EDGE, "edges-all-down", text)
+        return
+    if fleet.plain and len(fleet.serving) == len(fleet.edges):
+        return
+    ideal, best = fleet.ideal, decision.edge
+    spot = decision.inquiry.ranking_key[2]
+    tiers = rank.ranked_tiers(ideal, snap(facts.place), spot)
+    wished = [fleet.edges[at] for at in rank.ordered_edges(ideal, tiers, facts.asset, facts.viewer)]
+    passed = wished[: wished.index(best)] if best in wished else wished
+    for edge in dict.fromkeys((*passed, *decision.edges)):
+        condition = fleet.conditions[fleet.positions[edge.id]]
+        if condition.word == "up" and condition.admits >= 1:
+            continue
+        end = "; passed over" if edge in passed else ""
+        yield Reason(Step.EDGE, f"edge-{condition.word}", f"{edge.id} {condition}{end}")
+
+
+def _edge(decision: Decision) -> Reason:
+    fleet, best = decision.inquiry.fleet, decision.edge
+    if best.id == decision.facts.placed_on:
+        text = f"{best.id} already serves this session and stays"
+        return Reason(Step.EDGE, "edge-held", text)
+    position = fleet.positions[best.id]
+    tier = next(tier for tier in decision.tiers if position in tier.edges)
+    return rank.explain(best, tier, decision.facts.place)
+
+
+def _lease(decision: Decision) -> Iterator[Reason]:
+    """Which edges had no room, and how much of its edge the session takes up."""
+    leased, fleet = decision.leased, decision.inquiry.fleet
+    if leased is None:
+        return
+    placement, bounds, line = leased.placement, leased.bounds, decision.preferred
+    if placement.outcome != "kept":
+        for at, edge in enumerate(line[: placement.index]):
+            bound = bounds[at]
+            # Edges that take nobody new are explained by their condition already.
+            if bound is not None and fleet.open(fleet.positions[edge.id]):
+                used = f"{placement.loads[at] / 1000:,.0f} of {bound / 1000:,.0f}"
+                text = f"{edge.id} is full ({used} Mbit/s leased); passed over"
+                yield Reason(Step.EDGE, "edge-full", text)
+    yield _lease_reason(leased, decision.expected_kbps(), line[placement.index])
+
+
+def _lease_reason(leased: Leased, kbps: int, edge: Edge) -> Reason:
+    placement, bound = leased.placement, leased.bounds[leased.placement.index]
+    parts = [f"{kbps / 1000:.1f} Mbit/s on {edge.id}"]
+    if bound is None:
+        parts.append("which has no bound")
+    else:
+        whose = "this worker's share" if leased.alone else "its capacity"
+        load = placement.loads[placement.index]
+        parts.append(f"{load / max(1, bound):.0%} of {whose} used")
+    if placement.outcome == "over":
+        parts.append("the least loaded edge, since every edge is full")
+    return Reason(Step.LEASE, f"lease-{placement.outcome}", ", ".join(parts))

@@ -1,0 +1,161 @@
+"""How is a request decided? One body, for one asset and for a hundred.
+
+Facts are gathered and sources loaded, the store is asked for the halves that this process lacks,
+and :func:`gateway.decision.decide` takes the steps. Players' requests and batches both end here.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from gateway.client.asset import AssetError, asset_id
+from gateway.client.facts import Facts
+from gateway.decision import Decision, decide, inquire
+from gateway.ladder.fit import NothingToPlayError
+from gateway.observe import metrics
+from gateway.play import problems
+from gateway.play.clients import Player
+from gateway.play.facts import gather_facts
+from gateway.play.problems import Problem
+from gateway.play.request import Request
+from gateway.play.runtime import Gateway, Runtime
+from gateway.source.source import (
+    BadSourceError,
+    NoSuchAssetError,
+    OriginError,
+    OriginTimeoutError,
+    SourceManifest,
+)
+from gateway.store.caches.decisions import CacheStatus, Lookup
+
+
+@dataclass(slots=True)
+class Timeline:
+    """When the stages of one request ended, in seconds of ``time.perf_counter``."""
+
+    start: float = field(default_factory=time.perf_counter)
+    ends: list[tuple[str, float]] = field(default_factory=list)
+
+    def end(self, stage: str) -> None:
+        """Note that a stage has ended now."""
+        self.ends.append((stage, time.perf_counter()))
+
+    def header(self) -> bytes:
+        """The stages as ``Server-Timing`` says them, durations in ms."""
+        entries, start = [], self.start
+        for stage, end in self.ends:
+            entries.append(f"{stage};dur={(end - start) * 1000:.2f}")
+            start = end
+        return ", ".join(entries).encode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision, the player and the source that it was made for, and where it came from."""
+
+    runtime: Runtime
+    player: Player
+    source: SourceManifest
+    decision: Decision
+    cache: CacheStatus
+
+    def count(self) -> None:
+        """Count the decision. Edges of one DNS name count as one."""
+        decision, edge = self.decision, self.decision.edge
+        device = decision.facts.device.kind
+        metrics.decisions(decision.choice.profile.name, device, self.cache).inc()
+        metrics.edge_selections(edge.template or edge.id).inc()
+
+
+def valid_asset(text: str) -> str:
+    """An asset id as it came. Raises a 404 problem for text that is none."""
+    try:
+        return asset_id(text)
+    except AssetError as error:
+        raise problems.no_such_asset(str(error)) from error
+
+
+async def decide_one(gateway: Gateway, request: Request, asset: str, timeline: Timeline) -> Decided:
+    """The decision for one asset. Raises :class:`Problem`."""
+    [found] = await decide_all(gateway, request, [asset], timeline)
+    if isinstance(found, Problem):
+        raise found
+    return found
+
+
+async def decide_all(
+    gateway: Gateway, request: Request, assets: Sequence[str], timeline: Timeline
+) -> list[Decided | Problem]:
+    """The decisions for several assets and one client, in their order, each or why there is none.
+
+    The store is asked once for all of them, and before that for the session if the client names
+    one. Who asks is found out once. ``assets`` has one member at least.
+    """
+    runtime, fleet = gateway.runtime, gateway.fleet
+    player = runtime.clients.player(request.headers)
+    client = await gather_facts(gateway, runtime, request, player, assets[0])
+    timeline.end("facts")
+    sources = await _load_all(runtime, assets)
+    timeline.end("source")
+    inquiries = [
+        inquire(runtime.policy, fleet, _facts_for(client, asset), source.manifest.ladder)
+        for asset, source in zip(assets, sources, strict=True)
+        if not isinstance(source, Problem)
+    ]
+    lookups = await gateway.decisions.recall(inquiries)
+    waiting = iter(lookups)
+    found: list[Decided | Problem] = []
+    for source in sources:
+        if isinstance(source, Problem):
+            found.append(source)
+            continue
+        lookup = next(waiting)
+        found.append(_decided(gateway, runtime, player, source, lookup))
+        if len(assets) > 1 and (lookup.ladder or lookup.ranking):
+            await asyncio.sleep(0)  # other requests must not wait for a whole batch
+    gateway.decisions.share(lookups)
+    timeline.end("decide")
+    return found
+
+
+def _decided(
+    gateway: Gateway, runtime: Runtime, player: Player, source: SourceManifest, lookup: Lookup
+) -> Decided | Problem:
+    try:
+        decision = decide(lookup.inquiry, gateway.decisions.memo)
+    except NothingToPlayError as error:
+        return problems.nothing_to_play(str(error))
+    return Decided(runtime, player, source, decision, lookup.status)
+
+
+def _facts_for(client: Facts, asset: str) -> Facts:
+    """The client's facts for another asset."""
+    if asset == client.asset:
+        return client
+    placed_on = None if client.record is None else client.record.edge_of(asset)
+    return replace(client, asset=asset, placed_on=placed_on)
+
+
+async def _load_all(runtime: Runtime, assets: Sequence[str]) -> list[SourceManifest | Problem]:
+    if len(assets) == 1:
+        return [await _load(runtime, assets[0])]
+    return await asyncio.gather(*(_load(runtime, asset) for asset in assets))
+
+
+async def _load(runtime: Runtime, asset: str) -> SourceManifest | Problem:
+    """The source manifest of an asset, or why there is none."""
+    try:
+        return await runtime.source.load(valid_asset(asset))
+    except Problem as problem:
+        return problem
+    except NoSuchAssetError:
+        return problems.no_such_asset(f"there is no asset {asset!r}")
+    except OriginTimeoutError as error:
+        failed = problems.origin_timeout(str(error))
+    except OriginError as error:
+        failed = problems.bad_origin(str(error))
+    except BadSourceError as error:
+        failed = problems.bad_source(str(error))
+    metrics.SOURCE_ERRORS.inc()
+    return failed

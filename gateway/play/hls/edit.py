@@ -1,0 +1,88 @@
+"""Which entries of a playlist stay when these rungs stay?
+
+The variants are given. I-frame playlists and renditions follow them (rules A7.2, A8.9, A11.2,
+A11.3).
+"""
+
+from collections.abc import Iterable, Sequence
+
+from gateway.ladder.rung import Constraints
+from gateway.play.hls.ladder import FLAT, shorter_side, specifiers
+from manifests.hls.multivariant import (
+    Edit,
+    IFrameVariant,
+    MultivariantPlaylist,
+    Variant,
+    groups_named,
+)
+
+
+def edit_of(playlist: MultivariantPlaylist, kept: Sequence[int], limits: Constraints) -> Edit:
+    """The edit that keeps the variants ``kept`` (in output order) and what belongs to them."""
+    chosen = set(kept)
+    variants = [variant for variant in playlist.variants if variant.index in chosen]
+    gone = [variant for variant in playlist.variants if variant.index not in chosen]
+    iframes = _iframes(playlist, variants, gone, limits)
+    return Edit(
+        variants=tuple(kept),
+        iframes=frozenset(entry.index for entry in iframes),
+        renditions=_renditions(playlist, variants, gone, iframes),
+    )
+
+
+def _iframes(
+    playlist: MultivariantPlaylist,
+    kept: Sequence[Variant],
+    gone: Sequence[Variant],
+    limits: Constraints,
+) -> list[IFrameVariant]:
+    """I-frame playlists of the encodings that stay, judged like variants; on each pathway, at least
+    the smallest of each codec family that still has a variant (rule A7.2)."""
+    if not playlist.iframes:
+        return []
+    lost = {_look(variant) for variant in gone} - {_look(variant) for variant in kept}
+    candidates = [entry for entry in playlist.iframes if _look(entry) not in lost]
+    stays = {entry.index for entry in candidates if _fits(entry, limits)}
+    served = {_family(entry) for entry in candidates if entry.index in stays}
+    for family in {_family(variant) for variant in kept} - served:
+        spare = [entry for entry in candidates if _family(entry) == family]
+        if spare:
+            stays.add(min(spare, key=lambda entry: (entry.bandwidth, entry.index)).index)
+    return [entry for entry in playlist.iframes if entry.index in stays]
+
+
+def _look(entry: Variant) -> tuple[object, ...]:
+    return (*_family(entry), entry.video_range, not specifiers(entry.video_layout) <= FLAT)
+
+
+def _family(entry: Variant) -> tuple[object, ...]:
+    return (entry.pathway, entry.families)
+
+
+def _fits(entry: IFrameVariant, limits: Constraints) -> bool:
+    height, cap = shorter_side(entry), limits.max_bandwidth
+    return (height is None or limits.max_height is None or height <= limits.max_height) and (
+        cap is None or entry.bandwidth <= cap
+    )
+
+
+def _renditions(
+    playlist: MultivariantPlaylist,
+    kept: Iterable[Variant],
+    gone: Iterable[Variant],
+    iframes: Sequence[IFrameVariant],
+) -> frozenset[int]:
+    """Renditions whose group is still named, or that nothing ever named (rule A11.3): a group goes
+    as a whole (A8.9), when everything that named it has gone."""
+    stays = {entry.index for entry in iframes}
+    lost_iframes = [entry for entry in playlist.iframes if entry.index not in stays]
+    lost = groups_named([*gone, *lost_iframes]) - groups_named([*kept, *iframes])
+    if not lost:
+        return frozenset(range(len(playlist.renditions)))
+    return frozenset(
+        [
+            rendition.index
+            for rendition in playlist.renditions
+            if (rendition.type, rendition.group_id) not in lost
+        ]
+    )

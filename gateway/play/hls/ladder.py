@@ -1,0 +1,98 @@
+"""Which ladder does a multivariant playlist offer? Its variant streams as rungs."""
+
+import re
+from collections.abc import Sequence
+from operator import attrgetter
+
+from gateway.ladder.rung import Ladder, Rung
+from manifests.codecs import CodecFamily, family_of, is_video
+from manifests.hls.multivariant import MultivariantPlaylist, Variant
+
+FLAT = frozenset({"CH-MONO", "PROJ-RECT"})
+"""The specifiers of REQ-VIDEO-LAYOUT for flat, monoscopic video (rule A6.10)."""
+_LAYOUTS = FLAT | {"CH-STEREO", "PROJ-EQUI", "PROJ-HEQU", "PROJ-PRIM", "PROJ-AIV"}
+
+_Group = tuple[str | None, str, int]
+"""Audio group, pathway and the number of an encoding."""
+
+_encoding = attrgetter("families", "width", "height", "frame_rate", "video_range", "video_layout")
+
+
+def ladder_of(playlist: MultivariantPlaylist, version: str) -> Ladder:
+    """The ladder of ``playlist``; ``version`` names the playlist's bytes."""
+    home = None if playlist.steering is None else playlist.steering.pathway
+    return Ladder(version, rungs_of(playlist), home)
+
+
+def rungs_of(playlist: MultivariantPlaylist) -> tuple[Rung, ...]:
+    """The playlist's variant streams as rungs, in its order.
+
+    A variant that does not say whether it has pictures counts as one that has, unless another
+    variant certainly has: then media3 and hls.js take it for audio-only, too (G4).
+    """
+    variants = playlist.variants
+    any_video = any(variant.has_video for variant in variants)
+    encodings: dict[tuple[object, ...], int] = {}
+    groups: list[_Group] = []
+    bandwidths: dict[_Group, set[int]] = {}
+    for variant in variants:
+        encoding = encodings.setdefault(_encoding(variant), len(encodings))
+        group = variant.audio, variant.pathway, encoding
+        groups.append(group)
+        bandwidths.setdefault(group, set()).add(variant.bandwidth)
+    # The n-th bit rate of one audio group and pathway shows the same picture as that of another.
+    steps = {
+        group: {bandwidth: step for step, bandwidth in enumerate(sorted(found))}
+        for group, found in bandwidths.items()
+    }
+    return tuple(
+        [
+            _rung(variant, (group[2], steps[group][variant.bandwidth]), any_video=any_video)
+            for variant, group in zip(variants, groups, strict=True)
+        ]
+    )
+
+
+def _rung(variant: Variant, picture: tuple[int, int], *, any_video: bool) -> Rung:
+    layout = specifiers(variant.video_layout)
+    return Rung(
+        index=variant.index,
+        bandwidth=variant.bandwidth,
+        average_bandwidth=variant.average_bandwidth,
+        height=shorter_side(variant),
+        stated_height=variant.height,
+        frame_rate=variant.frame_rate,
+        codecs=variant.codecs,
+        families=variant.families,
+        other_video=_other_video(variant.codecs, variant.families),
+        video_range=variant.video_range,
+        immersive=not layout <= FLAT,
+        has_video=variant.has_video or (variant.has_video is None and not any_video),
+        # Clients ignore a tag with a requirement that they do not know (A2.1, A6.10).
+        skippable=variant.has_unknown_req or not layout <= _LAYOUTS,
+        audio_group=variant.audio,
+        pathway=variant.pathway,
+        picture=picture,
+    )
+
+
+def _other_video(codecs: Sequence[str], families: frozenset[CodecFamily]) -> bool:
+    """True when CODECS names video of no known family. An element that is neither known audio nor
+    known video counts as video where no other element does."""
+    return any(
+        is_video(codec) or (is_video(codec) is None and not families)
+        for codec in codecs
+        if family_of(codec) is None
+    )
+
+
+def shorter_side(variant: Variant) -> int | None:
+    """The shorter side of RESOLUTION in pixels; None without one."""
+    if variant.width is None or variant.height is None:
+        return None
+    return min(variant.width, variant.height)
+
+
+def specifiers(layout: str | None) -> frozenset[str]:
+    """``CH-STEREO/PROJ-EQUI,CH-MONO`` as a set of its specifiers."""
+    return frozenset(part.strip() for part in re.split("[,/]", layout)) if layout else frozenset()

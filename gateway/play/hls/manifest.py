@@ -1,0 +1,113 @@
+"""How does a decision become a multivariant playlist? Reading sources, and writing answers."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from gateway.decision import Decision
+from gateway.ladder.rung import Ladder
+from gateway.observe.metrics import PLAYLIST_FAULTS
+from gateway.play import problems
+from gateway.play.hls.edit import edit_of
+from gateway.play.hls.ladder import ladder_of
+from gateway.source.source import BadSourceError, SourceManifest
+from manifests.hls.blocks import is_rewritable
+from manifests.hls.fault import Fault
+from manifests.hls.generated import generate
+from manifests.hls.multivariant import (
+    ManifestError,
+    MultivariantPlaylist,
+    QueryParameterError,
+    parse,
+    write,
+)
+from manifests.hls.rebase import rebaser
+from manifests.hls.variables import check_query, resolve_late
+from manifests.ladder import GeneratedRung
+
+MEDIA_TYPE = "application/vnd.apple.mpegurl"
+"""Rule A1.6; without a charset parameter, since the format is always UTF-8."""
+
+
+@dataclass(frozen=True, slots=True)
+class HlsManifest:
+    """A multivariant playlist that was read (:class:`gateway.source.source.ParsedManifest`)."""
+
+    playlist: MultivariantPlaylist
+    ladder: Ladder
+
+    @property
+    def faults(self) -> Sequence[Fault]:
+        """What is wrong with it though players cope."""
+        return self.playlist.faults
+
+
+def read_hls(data: bytes, name: str, max_bytes: int) -> HlsManifest:
+    """Read a multivariant playlist, and count its faults. Raises BadSourceError, whose message
+    names the file, the line and the rule."""
+    try:
+        playlist = parse(data, name, max_bytes=max_bytes)
+    except ManifestError as error:
+        raise BadSourceError(str(error)) from error
+    for fault in playlist.faults:
+        PLAYLIST_FAULTS.labels(fault.short_name).inc()
+    version = blake2b(data, digest_size=8).hexdigest()
+    return HlsManifest(playlist, ladder_of(playlist, version))
+
+
+def generated_hls(rungs: Sequence[GeneratedRung]) -> HlsManifest:
+    """The manifest of a configured ladder, for which there is no source."""
+    data = generate(rungs)
+    return read_hls(data, "the configured ladder", len(data))
+
+
+def hls_of(source: SourceManifest) -> HlsManifest:
+    """The source as HLS. Raises a 404 problem when the asset has no HLS manifest."""
+    if not isinstance(source.manifest, HlsManifest):
+        raise problems.no_such_asset(f"{source.path} is not an HLS manifest")
+    return source.manifest
+
+
+def bytes_key(source: SourceManifest, decision: Decision, query: Mapping[str, str]) -> Hashable:
+    """Everything that :func:`playlist_for` depends on. Many decisions make the same bytes."""
+    limits = decision.choice.limits
+    wanted = hls_of(source).playlist.query_parameters
+    return (
+        source.path,
+        source.version,
+        decision.kept,
+        limits.max_height,
+        limits.max_bandwidth,
+        decision.edge.url,
+        source.base_urls,
+        tuple([query.get(name) for name in wanted]) if wanted else (),
+    )
+
+
+def playlist_for(source: SourceManifest, decision: Decision, query: Mapping[str, str]) -> bytes:
+    """The playlist of a decision. ``query`` is the player's, percent-decoded.
+
+    Raises a 400 problem when the source asks for a query parameter that is missing (A5.4).
+    """
+    playlist = hls_of(source).playlist
+    edit = edit_of(playlist, decision.kept, decision.choice.limits)
+    rewrite = rebaser(source.path, decision.edge.url, source.base_urls)
+    try:
+        return write(playlist, edit, rewrite, query)
+    except QueryParameterError as error:
+        raise problems.bad_parameter(error.parameter, str(error)) from error
+
+
+def uris_for(source: SourceManifest, decision: Decision, query: Mapping[str, str]) -> list[str]:
+    """The URI of each kept rung on the edge that serves, in output order.
+
+    Raises a 400 problem when the source asks for a query parameter that is missing (A5.4).
+    """
+    playlist = hls_of(source).playlist
+    try:
+        values = check_query(playlist.query_parameters, query)
+    except QueryParameterError as error:
+        raise problems.bad_parameter(error.parameter, str(error)) from error
+    rewrite = rebaser(source.path, decision.edge.url, source.base_urls)
+    uris = [resolve_late(playlist.variants[index].uri, values) for index in decision.kept]
+    return [rewrite(uri) if is_rewritable(uri) else uri for uri in uris]

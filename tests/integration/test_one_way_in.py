@@ -1,0 +1,136 @@
+"""One way in: nothing is answered around the envelope, however often it was asked before."""
+
+import json
+from typing import NoReturn
+
+import pytest
+from starlette.types import Message, Scope
+
+from gateway.app import Application
+from gateway.http import admission, routes
+from gateway.observe import metrics
+from gateway.play import problems
+from gateway.play.runtime import Gateway
+from tests.integration.in_process import application
+
+PATHS = [
+    ("GET", "/v1/play/film.m3u8"),
+    ("HEAD", "/v1/play/film.m3u8"),
+    ("GET", "/v1/play/film.mpd"),
+    ("GET", "/v1/play/film"),
+    ("POST", "/v1/decisions"),
+    ("GET", "/v1/steering/film"),
+    ("POST", "/v1/cmcd"),
+    ("GET", "/v1/probe"),
+    ("GET", "/livez"),
+    ("GET", "/readyz"),
+    ("GET", "/metrics"),
+    ("GET", "/openapi.json"),
+    ("OPTIONS", "/v1/play/film.m3u8"),
+    ("GET", "/nowhere"),
+]
+
+
+@pytest.fixture(scope="module")
+def app() -> Application:
+    """The shipped defaults, without a socket."""
+    return application()
+
+
+async def ask(app: Application, method: str, path: str) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of one request."""
+    scope: Scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"host", b"gateway.test"), (b"x-request-id", b"my-id")],
+        "client": ("129.240.2.6", 50000),
+        "server": ("gateway.test", 80),
+    }
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b'{"assets": ["film"]}', "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return sent[0]["status"], headers, b"".join(one.get("body", b"") for one in sent[1:])
+
+
+@pytest.fixture
+def fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Admission has a fault that nobody has thought of."""
+
+    def fail(gateway: Gateway, scope: Scope) -> NoReturn:
+        raise RuntimeError("the secret inside")
+
+    monkeypatch.setattr(admission, "CHECKS", [fail])
+
+
+def counted(path: str, status: int) -> float:
+    """How many answers of that route and status were counted so far."""
+    label = routes.label_of(routes.find_route(path), path)
+    metrics.exposition()
+    return float(metrics.REQUESTS.labels(label, str(status))._value.get())
+
+
+@pytest.mark.parametrize(("method", "path"), PATHS)
+@pytest.mark.usefixtures("fault")
+async def test_a_fault_on_the_way_is_told_alike_by_every_route(
+    app: Application, method: str, path: str
+) -> None:
+    """500 as a problem, with the request's id and CORS, counted, and nothing of the inside. Without
+    the envelope's ``try`` every one of these fails."""
+    before = counted(path, 500)
+    status, headers, body = await ask(app, method, path)
+    assert (500, "application/problem+json") == (status, headers["content-type"])
+    assert ("my-id", "*") == (headers["x-request-id"], headers["access-control-allow-origin"])
+    assert "urn:problem:streaming-gateway:internal" == json.loads(body)["type"]
+    assert b"secret" not in body
+    assert before + 1 == counted(path, 500)
+
+
+async def test_a_check_holds_for_the_thousandth_equal_request(
+    app: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever was answered before: a request that is no longer let in gets nothing."""
+    for _ in range(1000):
+        assert 200 == (await ask(app, "GET", "/v1/play/film.m3u8"))[0]
+
+    def refuse(gateway: Gateway, scope: Scope) -> NoReturn:
+        raise problems.Problem(403, "not-yours", "Not yours", "no")
+
+    monkeypatch.setattr(admission, "CHECKS", [*admission.CHECKS, refuse])
+    for _ in range(1000):
+        assert 403 == (await ask(app, "GET", "/v1/play/film.m3u8"))[0]
+
+
+async def test_every_request_is_admitted_once(
+    app: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each route's requests pass the checks, and pass them once."""
+    seen: list[tuple[str, str]] = []
+
+    def note(gateway: Gateway, scope: Scope) -> None:
+        seen.append((scope["method"], scope["path"]))
+
+    monkeypatch.setattr(admission, "CHECKS", [note])
+    for method, path in PATHS:
+        await ask(app, method, path)
+    assert seen == PATHS
+
+
+def test_every_route_is_on_the_list() -> None:
+    """A new route is tested here, too."""
+    assert {route.path for route in routes.ROUTES} == {
+        route.path for _, path in PATHS if (route := routes.find_route(path)) is not None
+    }
