@@ -59,12 +59,12 @@ class ConfigWatcher:
         self._settle_s = settle_s
         self._poll_s = poll_s
         self._seen = self._content()
-        self._told = False
+        self._requested = False
         self._wake = asyncio.Event()
 
     def tell(self) -> None:
         """Reload soon, even if the file has not changed. For signal handlers on the event loop."""
-        self._told = True
+        self._requested = True
         self._wake.set()
 
     def look(self) -> None:
@@ -79,9 +79,9 @@ class ConfigWatcher:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                told, self._told = self._told, False
+                requested, self._requested = self._requested, False
                 content = await self._settled()
-                if told or content != self._seen:
+                if requested or content != self._seen:
                     await self._reload(content)
 
     async def _notice(self, path: Path) -> None:

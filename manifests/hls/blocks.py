@@ -1,7 +1,7 @@
-"""How is the text of a playlist kept, so that it can be edited and otherwise stay as it is?
+"""How is a playlist's text kept, so that it can be edited and otherwise stays byte-identical?
 
-The source is cut into blocks that stay, go or move as one. A block is a stretch of the text, with
-the places in it that a rewrite may change. All blocks in turn are the text.
+The text is cut into blocks. A block stays, is dropped or is moved as a whole; its slots are the
+places in it that a rewrite may change. All blocks in order make up the whole text.
 """
 
 import re
@@ -22,9 +22,9 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 
 
 class UriSlot(NamedTuple):
-    """A URI, ``text[start:end]``; ``target`` is the same with its variables expanded.
+    """A URI, ``text[start:end]``; ``target`` is that URI with its variables expanded.
 
-    ``late``: the target still refers to query parameters.
+    ``late``: the target still refers to query parameters, whose values only a request has.
     """
 
     start: int
@@ -44,11 +44,11 @@ class QuerySlot(NamedTuple):
 Slot = UriSlot | QuerySlot
 
 BlockKind = Literal["text", "define", "variant", "iframe", "rendition"]
-"""What a block is, and so which decision keeps, drops or moves it."""
+"""What a block holds: an entry of one kind, an EXT-X-DEFINE, or any other text."""
 
 
 class Block(NamedTuple):
-    """Some whole lines, ``text[start:end]``, and the slots in them, in order.
+    """A run of whole lines, ``text[start:end]``, and the slots in them, in order.
 
     ``entry`` is the index of the variant, I-frame playlist or rendition, -1 for other blocks.
     ``between`` is where comments and blank lines stand between the tag of a variant and its URI
@@ -67,8 +67,8 @@ class Block(NamedTuple):
 class MultivariantPlaylist:
     """A source playlist: facts to decide on, and its ``text`` in blocks for ``write``.
 
-    ``version`` is EXT-X-VERSION, None when absent. ``query_parameters`` are the parameters that
-    the source takes from the player's request (A5.4). ``newline`` is the line end it uses.
+    ``version`` is EXT-X-VERSION, None when absent. ``query_parameters`` names the parameters that
+    the source takes from the player's request (A5.4). ``newline`` is the line end that it uses.
     """
 
     name: str
@@ -87,7 +87,8 @@ class MultivariantPlaylist:
 
 
 def is_rewritable(uri: str) -> bool:
-    """True for http, https and relative references; ``data:``, ``skd:``, ``urn:`` stay (A10.2)."""
+    """True for http, https and relative references; ``data:``, ``skd:`` and ``urn:`` URIs are never
+    rewritten (A9.2)."""
     scheme, colon, _ = uri.partition(":")
     if not colon or not _SCHEME.fullmatch(scheme):
         return bool(uri)

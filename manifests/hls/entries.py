@@ -1,8 +1,7 @@
 """What does a multivariant playlist offer? Its variants, I-frame playlists and renditions as facts.
 
-Facts only: where they stand in the text and how they are edited is ``blocks.py`` and
-``writing.py``. Variables are expanded in every value; a reference to a query parameter stays as
-``{$name}``.
+Facts only: ``blocks.py`` says where the entries stand in the text, ``writing.py`` edits them.
+Variables are expanded in every value; a reference to a query parameter stays as ``{$name}``.
 """
 
 import re
@@ -29,12 +28,13 @@ class Variant:
     """One EXT-X-STREAM-INF and its URI (A6).
 
     ``bandwidth`` and ``average_bandwidth`` are bit/s, ``width`` and ``height`` pixels,
-    ``frame_rate`` frames/s. None and () mean that the attribute is absent or unreadable, except:
-    an absent VIDEO-RANGE is SDR and ``video_range`` None is a value that nobody here knows (A6.9).
+    ``frame_rate`` frames/s. None and () mean that the attribute is absent or unreadable, with one
+    exception: an absent VIDEO-RANGE is SDR, and ``video_range`` None is an unknown value (A6.9).
     ``families`` are those of ``codecs``, not of ``supplemental_codecs``. ``audio``, ``video``,
     ``subtitles`` and ``closed_captions`` are group ids; ``no_closed_captions`` is
-    CLOSED-CAPTIONS=NONE. ``video_layout`` is the raw REQ-VIDEO-LAYOUT; ``has_unknown_req`` says
-    that another REQ- attribute is there (A2.1). ``has_video`` None: nothing tells.
+    CLOSED-CAPTIONS=NONE. ``video_layout`` is the raw REQ-VIDEO-LAYOUT; ``has_unknown_req`` means
+    that there is another REQ- attribute (A2.1). ``has_video`` is None when neither RESOLUTION nor
+    a known codec tells.
     """
 
     index: int
@@ -65,7 +65,7 @@ class Variant:
 
     @property
     def audio_only(self) -> bool:
-        """True when the codecs are all known and none of them is video."""
+        """True when there is no RESOLUTION and all codecs are known not to be video."""
         return self.has_video is False
 
     @property
@@ -84,7 +84,7 @@ class Variant:
 class IFrameVariant(Variant):
     """One EXT-X-I-FRAME-STREAM-INF (A7): a variant of I-frames only.
 
-    ``bandwidth`` is 0 and ``uri`` is "" when they are missing.
+    ``bandwidth`` is 0 and ``uri`` is "" when the attribute is missing.
     """
 
 
@@ -93,8 +93,11 @@ AnyVariant = TypeVar("AnyVariant", bound=Variant)
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """One EXT-X-MEDIA (A8). ``type`` and ``group_id`` together name its group; both and ``name``
-    are "" when missing. ``uri`` None: muxed into the variants, or in-stream captions."""
+    """One EXT-X-MEDIA (A8).
+
+    ``type`` and ``group_id`` together identify its group. They and ``name`` are "" when missing.
+    ``uri`` None means media that is muxed into the variants, or captions inside their video.
+    """
 
     index: int
     line: int
@@ -135,7 +138,7 @@ class SessionData:
 
 @dataclass(frozen=True, slots=True)
 class Steering:
-    """EXT-X-CONTENT-STEERING (C1.1); ``pathway`` None when the tag names no starting pathway."""
+    """EXT-X-CONTENT-STEERING (C1.1); ``pathway`` is the one to start on, None when not given."""
 
     line: int
     server_uri: str | None
@@ -147,7 +150,7 @@ _group = attrgetter("type", "group_id")
 
 
 def groups_named(entries: Collection[Variant]) -> set[tuple[str, str]]:
-    """The groups, as (type, id), that any of the variants refers to."""
+    """The groups, as (type, id), that at least one of the variants refers to."""
     return {
         (group_type, group_id)
         for group_type, id_of in zip(GROUP_TYPES, _GROUP_IDS, strict=True)
@@ -157,13 +160,13 @@ def groups_named(entries: Collection[Variant]) -> set[tuple[str, str]]:
 
 
 def groups_of(renditions: Iterable[Rendition]) -> set[tuple[str, str]]:
-    """The groups, as (type, id), that have a rendition."""
+    """The groups, as (type, id), of the renditions."""
     return set(map(_group, renditions))
 
 
 class Codecs(NamedTuple):
-    """A CODECS attribute: its elements, the video families among them, and whether they include
-    video; ``has_video`` None: not known."""
+    """A CODECS attribute: its elements, the video families among them, and whether any of them is
+    video; ``has_video`` is None when that is not known."""
 
     elements: tuple[str, ...]
     families: frozenset[CodecFamily]
@@ -194,7 +197,7 @@ def resolution(value: str) -> tuple[int, int] | None:
 
 
 def comma_list(value: str | None) -> tuple[str, ...]:
-    """The elements of a quoted comma list, without white space and empty ones."""
+    """The elements of a comma-separated list, stripped, without empty ones."""
     if not value:
         return ()
     return tuple([element.strip() for element in value.split(",") if element.strip()])

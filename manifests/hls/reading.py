@@ -1,9 +1,9 @@
-"""Is this a multivariant playlist that players play, and what is in it?
+"""Is this a multivariant playlist that players can play, and what does it hold?
 
-Where players differ, the playlist is served and the difference counted as a fault. It is refused
-(ManifestError) when it is not text (A1.1, A1.2), not a multivariant playlist (A1.4, A1.7), or when
-its entries cannot be told apart for sure, so that an edit could go wrong: a variant without a URI
-(A6.1) or BANDWIDTH (A6.2), and variables that clash or are undefined (A5.3, A5.5).
+Where only some players can play it, the playlist is served and the reason listed as a fault. It is
+refused (ManifestError) when it is not text (A1.1, A1.2) or not a multivariant playlist (A1.4,
+A1.7), and when it is too ambiguous to edit safely: a variant without a URI (A6.1) or BANDWIDTH
+(A6.2), or a variable that is defined twice or not at all (A5.3, A5.5).
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ from manifests.hls.variables import VariableError, is_late
 
 DEFAULT_MAX_BYTES = 1 << 20
 
-# A multivariant playlist with any of these is one that clients must refuse (A1.7, A1.9).
+# Clients must refuse a multivariant playlist with any of these (A1.7, A1.9).
 _MEDIA_TAGS = frozenset(
     {
         "#EXTINF",
@@ -66,7 +66,7 @@ _WHITE = " \t"
 def parse(
     data: bytes, name: str = "playlist", max_bytes: int = DEFAULT_MAX_BYTES
 ) -> MultivariantPlaylist:
-    """Read a multivariant playlist (RFC 8216bis 4.4.6); ``name`` is what errors call it.
+    """Read a multivariant playlist (RFC 8216bis 4.4.6); errors call it ``name``.
 
     Raises ManifestError when it cannot be served.
     """
@@ -124,14 +124,14 @@ class _Reading:
             self._other_line(number, name or line, text)
 
     def finish(self, newline: str) -> MultivariantPlaylist:
-        """The playlist, when all lines are read."""
+        """The playlist, once all lines are read."""
         if self.stream_inf is not None:
             raise self.tags.error(self.stream_inf.line, "A6.1", "EXT-X-STREAM-INF has no URI line")
         if not self.variants:
             raise self.tags.error(1, "A1.7", "the playlist has no variant stream")
         if self.blocks_end < self.end:
             self._end_text(self.end)
-        whole = check_playlist(
+        further = check_playlist(
             self.variants, self.iframes, self.renditions, self.session_data, self.steering
         )
         return MultivariantPlaylist(
@@ -139,7 +139,7 @@ class _Reading:
             variants=tuple(self.variants),
             iframes=tuple(self.iframes),
             renditions=tuple(self.renditions),
-            faults=tuple(sorted([*self.tags.faults, *whole], key=lambda fault: fault.line)),
+            faults=tuple(sorted([*self.tags.faults, *further], key=lambda fault: fault.line)),
             version=self.version,
             session_keys=tuple(self.session_keys),
             session_data=tuple(self.session_data),
@@ -151,7 +151,7 @@ class _Reading:
         )
 
     def _continue_variant(self, tag: Tag, number: int, start: int, text: str) -> None:
-        """A line after EXT-X-STREAM-INF: its URI, or what hls.js skips until the URI (A6.1)."""
+        """Read a line after EXT-X-STREAM-INF: its URI, or a line that hls.js skips (A6.1)."""
         line = text.strip(_WHITE)
         if not line.startswith("#"):
             self._close_variant(tag, number, start, text)
@@ -176,7 +176,7 @@ class _Reading:
         self._add("variant", tag, slots, index, start)
 
     def _other_line(self, number: int, line: str, text: str) -> None:
-        """A comment, or a tag whose attributes are none of our business (A2.2)."""
+        """Read a comment, or a tag whose attributes are not needed (A2.2)."""
         if line in _ONCE:
             if line in self.names_seen:
                 self.tags.fault(number, _ONCE[line], f"{line} is given twice")
@@ -197,7 +197,7 @@ class _Reading:
     def _add(
         self, kind: BlockKind, tag: Tag, slots: tuple[Slot, ...], index: int = -1, uri_line: int = 0
     ) -> None:
-        """The block of a tag, up to here. A URI line behind it starts at ``uri_line``."""
+        """Add the block of a tag, up to ``end``; its URI line, if any, starts at ``uri_line``."""
         if self.blocks_end < tag.start:
             self._end_text(tag.start)
         between = (tag.end, uri_line) if tag.end < uri_line else None
@@ -208,7 +208,7 @@ class _Reading:
         self.blocks_end = self.end
 
     def _uri_slots(self, tag: Tag, attribute: str = "URI") -> tuple[Slot, ...]:
-        """The slots of every attribute of that name: some players take the first, some the last."""
+        """A slot for every attribute of that name: some players use the first, some the last."""
         slots: tuple[Slot, ...] = ()
         for start, end in tag.spans(attribute):
             uri = self.tags.expand(tag.text[start:end], tag.line)
@@ -231,7 +231,7 @@ class _Reading:
         self._add("rendition", tag, self._uri_slots(tag), index)
 
     def _image(self, tag: Tag) -> None:
-        """Not of the standard, but Roku, Shaka and others play such thumbnails."""
+        """EXT-X-IMAGE-STREAM-INF: not in the standard, but Roku, Shaka and others support it."""
         self.text_slots += self._uri_slots(tag)
 
     def _session_key(self, tag: Tag) -> None:
@@ -255,7 +255,7 @@ class _Reading:
         self.text_slots += self._uri_slots(tag, "SERVER-URI")
 
     def _define(self, tag: Tag) -> None:
-        """EXT-X-DEFINE (A5.3); it always stays, as media playlists may IMPORT it (A5.5)."""
+        """EXT-X-DEFINE (A5.3). It is never dropped: media playlists may IMPORT it (A5.5)."""
         slots: tuple[Slot, ...] = ()
         try:
             match [name for name in ("NAME", "IMPORT", "QUERYPARAM") if name in tag.values]:

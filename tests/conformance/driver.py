@@ -9,7 +9,7 @@ A case is a folder named after the rule that it shows:
 Keys of ``case.toml``, all optional but ``shows``:
 
 - ``shows``: what the case shows, in a sentence.
-- ``faults``: the faults that the reader lists, as ``A6.9 line 4``.
+- ``faults``: the faults that the reader lists, as ``RULE line 4``.
 - ``refused``: the rule for which nothing is served, in the same form.
 - ``status``: the HTTP status, 200 unless given (502 where ``refused`` is).
 - ``[profile]``: limits, by their keys in ``gateway.toml``. Without any and without ``[device]``,

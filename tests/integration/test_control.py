@@ -16,7 +16,8 @@ import httpx
 import pytest
 
 from gateway.background.control import Control
-from gateway.commands.purge import PurgeError, PurgeReport, purge_everywhere, purge_of
+from gateway.commands.purge import PurgeReport, purge_everywhere, purge_of
+from gateway.commands.store_access import CommandError
 from gateway.config.load import load
 from gateway.play.hls.manifest import read_hls
 from gateway.source.directory import DirectorySource
@@ -177,7 +178,7 @@ def acknowledged_by(hosts: Hosts) -> int:
     """The number of workers that have purged; 0 until one has registered with the new Redis."""
     try:
         return hosts.purge_from_here().acknowledged
-    except PurgeError:
+    except CommandError:
         return 0
 
 
@@ -191,7 +192,7 @@ def test_without_redis(hosts: Hosts) -> None:
     reloads = len(hosts.gateways[1].lines("config_reloaded"))
     path.write_text(config(240), "utf-8")
     hosts.gateways[1].wait_for("config_reloaded", reloads + 2)
-    with pytest.raises(PurgeError, match="cannot reach the store"):
+    with pytest.raises(CommandError, match="cannot reach the store"):
         hosts.purge_from_here()
     hosts.server.start()
     until(lambda: metric(hosts.gateways[1].url, published) == told + 2)
@@ -210,7 +211,7 @@ def test_without_redis(hosts: Hosts) -> None:
 )
 async def test_a_purge_that_cannot_be(url: str, said: str) -> None:
     """The store cannot be reached from here: one line that says why."""
-    with pytest.raises(PurgeError, match=re.escape(said)) as raised:
+    with pytest.raises(CommandError, match=re.escape(said)) as raised:
         await purge_everywhere(load(None, {"GATEWAY_STORE__URL": url}), purge_of("film", None))
     assert "secret" not in str(raised.value)
 
@@ -219,17 +220,17 @@ async def test_a_purge_that_nobody_takes(tmp_path: Path) -> None:
     """No worker is there; or Redis takes no writes."""
     with valkey(tmp_path) as server:
         loaded = load(None, {"GATEWAY_STORE__URL": server.url})
-        with pytest.raises(PurgeError, match="no worker is alive"):
+        with pytest.raises(CommandError, match="no worker is alive"):
             await purge_everywhere(loaded, purge_of("film", None))
         server.command("REPLICAOF", "127.0.0.1", "1")
-        with pytest.raises(PurgeError, match="did not accept the purge"):
+        with pytest.raises(CommandError, match="did not accept the purge"):
             await purge_everywhere(loaded, purge_of("film", None))
 
 
 @pytest.mark.parametrize(("asset", "prefix"), [("../film", None), (None, ""), (None, "/film")])
 def test_a_purge_of_what_can_be_no_asset(asset: str | None, prefix: str | None) -> None:
     """Refused before anybody is asked."""
-    with pytest.raises(PurgeError, match="of A-Z a-z 0-9"):
+    with pytest.raises(CommandError, match="of A-Z a-z 0-9"):
         purge_of(asset, prefix)
 
 

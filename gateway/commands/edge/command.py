@@ -123,11 +123,11 @@ def list_edges(config: Path | None) -> None:
 
 
 def _run(work: "Coroutine[Any, Any, str | None]") -> str | None:
-    from gateway.commands.edge.store_access import EdgeCommandError  # noqa: PLC0415
+    from gateway.commands.store_access import CommandError  # noqa: PLC0415
 
     try:
         return asyncio.run(work)
-    except EdgeCommandError as error:
+    except CommandError as error:
         _fail(f"error: {error}")
 
 

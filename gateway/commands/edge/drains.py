@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from gateway.background.edge_register import condition_of
 from gateway.background.survey import survey
-from gateway.commands.edge.store_access import announce, open_store
+from gateway.commands.edge.announcement import announce
+from gateway.commands.store_access import open_store
 from gateway.config.load import Loaded
 from gateway.edge.fleet import EdgeCondition
 from gateway.store.coordination import register
@@ -14,21 +15,21 @@ _HEAD = ("id", "url", "finder", "state", "why")
 
 
 async def drain(loaded: Loaded, ids: Sequence[str], why: str) -> None:
-    """Drain edges: new sessions go elsewhere until the drain is ended. Raises EdgeCommandError."""
+    """Drain edges: new sessions go elsewhere until the drain is ended. Raises CommandError."""
     async with open_store(loaded) as (_, commands):
         await register.drain(commands, ids, why)
         await announce(commands, "drain", ids[0])
 
 
 async def undrain(loaded: Loaded, ids: Sequence[str]) -> None:
-    """End drains. Raises EdgeCommandError."""
+    """End drains. Raises CommandError."""
     async with open_store(loaded) as (_, commands):
         await register.undrain(commands, ids)
         await announce(commands, "undrain", ids[0])
 
 
 async def listing(loaded: Loaded) -> str:
-    """A table for a terminal: all edges, and drains that match no edge. Raises EdgeCommandError."""
+    """A table for a terminal: all edges, and drains that match no edge. Raises CommandError."""
     async with open_store(loaded) as (store, commands):
         keeper = await survey(loaded, store)
         drains = (await register.read(commands)).drains or {}

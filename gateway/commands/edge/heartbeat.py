@@ -11,7 +11,8 @@ from random import SystemRandom
 
 import structlog
 
-from gateway.commands.edge.store_access import announce, open_store, shared_store
+from gateway.commands.edge.announcement import announce
+from gateway.commands.store_access import open_store, shared_store
 from gateway.config.load import Loaded
 from gateway.store.connection.protocol import Commands, StoreUnavailable
 from gateway.store.coordination.register import deregister, register
@@ -35,13 +36,13 @@ class HeartbeatSettings:
 
 
 async def register_once(loaded: Loaded, heartbeat: HeartbeatSettings) -> None:
-    """Send one heartbeat. Raises EdgeCommandError."""
+    """Send one heartbeat. Raises CommandError."""
     async with open_store(loaded) as (_, commands):
         await _beat(commands, heartbeat)
 
 
 async def register_until_stopped(loaded: Loaded, heartbeat: HeartbeatSettings) -> None:
-    """Send heartbeats until SIGTERM or SIGINT, then deregister. Raises EdgeCommandError when the
+    """Send heartbeats until SIGTERM or SIGINT, then deregister. Raises CommandError when the
     config names no Redis to register with."""
     store = shared_store(loaded)
     stop = asyncio.Event()

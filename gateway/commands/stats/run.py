@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 from gateway.commands.stats.report import Report
 from gateway.commands.stats.window import MissedEvents, Window
+from gateway.commands.store_access import CommandError, shared_url
 from gateway.config.load import Loaded
 from gateway.store.connection.address import shown_url
 from gateway.store.connection.protocol import StoreError, StoreUnavailable
@@ -32,10 +33,6 @@ LEFT_BEHIND_S = 60.0
 
 REFRESH_S = 1.0
 _CLEAR = "\x1b[H\x1b[2J\x1b[3J"
-
-
-class StatsError(Exception):
-    """There is nothing to show; the message says why and what to do."""
 
 
 class Stats:
@@ -126,7 +123,7 @@ async def show_stats(
 ) -> None:
     """Print reports of the last ``window_s`` seconds: one, or one each second until cancelled.
 
-    Raises StatsError when there is nothing to show.
+    Raises CommandError when there is nothing to show.
     """
     stats = _stats_of(loaded, window_s, group)
 
@@ -144,23 +141,17 @@ async def show_stats(
             await stats.watch(show)
     except StoreUnavailable as error:
         url = shown_url(loaded.settings.store.url.get_secret_value())
-        raise StatsError(f"cannot read from the store at {url}: {error}") from error
+        raise CommandError(f"cannot read from the store at {url}: {error}") from error
 
 
 def _stats_of(loaded: Loaded, window_s: int, group: str | None) -> Stats:
-    """The counter for a config. Raises StatsError when the config has no events to read."""
-    url = loaded.settings.store.url.get_secret_value()
+    """The counter for a config. Raises CommandError when the config has no events to read."""
     if not loaded.settings.events.enabled:
-        raise StatsError(
+        raise CommandError(
             "decision events are off; switch them on with enabled = true in [events], "
             "or GATEWAY_EVENTS__ENABLED=true"
         )
-    if url in {"embedded", "memory"}:
-        raise StatsError(
-            f'store.url is "{url}", which no other process can read; decision events need a Redis '
-            f'that both reach, such as store.url = "redis://localhost:6379"'
-        )
     try:
-        return Stats(url, window_s, group)
+        return Stats(shared_url(loaded), window_s, group)
     except StoreError as error:
-        raise StatsError(str(error)) from error
+        raise CommandError(str(error)) from error

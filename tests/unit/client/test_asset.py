@@ -41,6 +41,6 @@ def test_an_asset_id_comes_back_as_it_is(text: str) -> None:
     ],
 )
 def test_anything_else_is_no_asset(text: str) -> None:
-    """A path that could leave the folder, need escaping, or is too long is refused."""
+    """A path is refused when it could leave the folder, needs escaping, or is too long."""
     with pytest.raises(AssetError, match="not an asset id"):
         asset_id(text)

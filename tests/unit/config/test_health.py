@@ -1,4 +1,4 @@
-"""What may be configured of probes."""
+"""The configuration of probes."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def settings(tmp_path: Path, text: str) -> Settings:
     ],
 )
 def test_what_an_edge_may_be_asked_for(tmp_path: Path, line: str, problem: str | None) -> None:
-    """A page below its url or anywhere, or a playlist below its url."""
+    """A URL below the edge's url or elsewhere, or a playlist below the edge's url."""
     text = f"{EDGE}{line}\n"
     if problem is None:
         edge = settings(tmp_path, text).edges[0]
@@ -63,7 +63,7 @@ def test_what_an_edge_may_be_asked_for(tmp_path: Path, line: str, problem: str |
     ],
 )
 def test_bounds(tmp_path: Path, key: str, good: str, bad: str) -> None:
-    """Probes can be neither a flood nor a farce."""
+    """Probes can be neither too frequent nor too rare."""
     settings(tmp_path, f"{EDGE}[health]\n{key} = {good}\n")
     with pytest.raises(ConfigError) as caught:
         settings(tmp_path, f"{EDGE}[health]\n{key} = {bad}\n")

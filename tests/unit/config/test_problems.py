@@ -1,4 +1,4 @@
-"""Every mistake in a file is told at once, in words that name the key, its value and the remedy."""
+"""All problems of a file are reported at once, with key, value and what is allowed."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ GOOD_EDGE = EDGE.format('url = "https://a.example/"')
 
 
 def problems(toml: str, folder: Path, **environ: str) -> list[str]:
-    """Every line that ``toml`` is refused with."""
+    """The lines of the error for ``toml``."""
     path = folder / "g.toml"
     path.write_text(toml, encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
@@ -201,7 +201,7 @@ SCALARS = [
 def test_a_bad_value_is_told_with_what_is_allowed(
     tmp_path: Path, key: str, value: str, expected: str
 ) -> None:
-    """Each kind of value, out of bounds, of another type, or malformed."""
+    """Each type of value: out of bounds, of another type, or malformed."""
     colon = "" if expected.startswith("[") and expected[1].isdigit() else ": "
     assert [f"g.toml: {key}{colon}{expected}"] == problems(f"{key} = {value}", tmp_path)
 
@@ -487,7 +487,7 @@ TABLES = [
     ("toml", "expected"), [row[1:] for row in TABLES], ids=[r[0] for r in TABLES]
 )
 def test_everything_wrong_is_told_at_once(tmp_path: Path, toml: str, expected: list[str]) -> None:
-    """Whole files, with every line of their refusal."""
+    """Whole files, with all lines of their errors."""
     assert [f"g.toml: {line}" for line in expected] == problems(toml, tmp_path)
 
 
@@ -508,7 +508,7 @@ SYNTAX = [
 
 @pytest.mark.parametrize(("data", "expected"), SYNTAX)
 def test_a_file_that_is_not_toml_says_where(tmp_path: Path, data: bytes, expected: str) -> None:
-    """The line and the column of a syntax error; and no other error ever escapes."""
+    """A syntax error has its line and column, and no other exception is raised."""
     (tmp_path / "g.toml").write_bytes(data)
     with pytest.raises(ConfigError) as caught:
         load(tmp_path / "g.toml", {})
@@ -516,14 +516,14 @@ def test_a_file_that_is_not_toml_says_where(tmp_path: Path, data: bytes, expecte
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    """The path, and the system's reason."""
+    """The message has the path and the reason of the operating system."""
     with pytest.raises(ConfigError) as caught:
         load(tmp_path / "none.toml", {})
     assert f"{tmp_path}/none.toml: cannot be read (No such file or directory)" == str(caught.value)
 
 
 def test_files_and_folders_are_looked_for_beside_the_file(tmp_path: Path) -> None:
-    """What is missing is told with the full path that was tried, whatever the name."""
+    """The message for a missing file has its full path."""
     toml = (
         "[geo]\ndatabase = 'x.mmdb'\nasn_database = '\\u0000'\n"
         f"anonymous_ip_database = '{'y' * 300}'\n[source]\nroot = 'x'\nkind = 'directory'"
@@ -589,7 +589,7 @@ WARNINGS = [
 def test_a_warning_keeps_nothing_from_starting(
     tmp_path: Path, toml: str, expected: list[str]
 ) -> None:
-    """What is odd but can be served is loaded, and told."""
+    """A configuration with warnings can be used."""
     (tmp_path / "g.toml").write_text(toml)
     loaded = load(tmp_path / "g.toml", {})
     assert [f"g.toml: {line}" for line in expected] == [str(each) for each in loaded.warnings]
@@ -609,23 +609,23 @@ SHOWN = [
     ("value", "expected"), [row[1:] for row in SHOWN], ids=[r[0] for r in SHOWN]
 )
 def test_a_value_is_shown_on_one_line_without_its_password(value: object, expected: str) -> None:
-    """Messages go to logs and terminals."""
+    """Messages are safe for logs and terminals."""
     assert expected == shown(value)
 
 
 def test_a_path_is_written_as_operators_write_it() -> None:
-    """Positions in brackets, odd names in quotes."""
+    """Positions are in brackets, unusual names in quotes."""
     assert written(("rules", 3, "when", "a b", 0)) == 'rules[3].when."a b"[0]'
     assert written(("a.b", "c")) == '"a.b".c'
 
 
 def test_the_nearest_name_ignores_case_and_what_is_no_name() -> None:
-    """A suggestion for near misses only."""
+    """Only similar names are suggested."""
     assert nearest("WIEGHT", ["id", "weight"]) == "weight"
     assert None is nearest("zzz", ["id", "weight"])
     assert None is nearest(3, ["id", "weight"])
 
 
 def test_a_problem_prints_only_what_it_has() -> None:
-    """Without a path, the source alone stands before the words."""
+    """Without a path, the message starts with the source alone."""
     assert str(ConfigProblem("", "is empty", source="g.toml")) == "g.toml: is empty"

@@ -1,4 +1,4 @@
-"""Whether a live playlist still advances."""
+"""Does a live playlist still advance?"""
 
 import pytest
 
@@ -26,7 +26,7 @@ BEFORE = LivePosition(100, 102, 50.0)
 def test_how_far_it_has_come(
     name: str, previous: LivePosition | None, read: tuple[int, int], expected: LivePosition
 ) -> None:
-    """The newest segment counts, and when it was first there."""
+    """The position is the newest segment, and the time at which it was first seen."""
     assert expected == live_position(previous, *read, 60.0)
 
 
@@ -40,5 +40,5 @@ def test_how_far_it_has_come(
     ],
 )
 def test_when_it_is_stale(head: LivePosition | None, now_s: float, why: str) -> None:
-    """Nothing new for more than three target durations of 4 s; a complete one never is."""
+    """No new segment for more than three target durations of 4 s; never for a complete one."""
     assert why == staleness(head, 4.0, 3.0, now_s)

@@ -1,4 +1,4 @@
-"""Profiles: when does one keep everything?"""
+"""When does a profile keep everything?"""
 
 from typing import Any
 
