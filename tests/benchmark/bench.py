@@ -24,8 +24,10 @@ import contextlib
 import json
 import os
 import platform
+import re
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -51,10 +53,11 @@ early, as those of the constant servers do."""
 CONNECTIONS = 16
 COMPARED_ANSWERS = 1_000
 BUSY = 0.9
-WARM_UP = 30_000
+WARM_UP = 12_000
 """So many requests of ``real``, and as many of ``new``, come before the first run."""
 WARM_AGAIN = 1_000
 """So many come before each run of ``real``: the others' turns emptied the processor's caches."""
+_DECISIONS = re.compile(r'^gateway_decisions_total\{.*?cache="(\w+)".*?\} (\S+)$', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +156,22 @@ async def warm_up(
         await fire(server.port, requests, seconds=None, connections=CONNECTIONS)
 
 
+def decisions_by_cache(text: str) -> dict[str, float]:
+    """Shares of a gateway's decisions by where they came from, out of the text of ``/metrics``."""
+    counts: Counter[str] = Counter()
+    for cache, count in _DECISIONS.findall(text):
+        counts[cache] += round(float(count))
+    return {cache: count / counts.total() for cache, count in counts.most_common()}
+
+
+def caches_line(name: str, server: Server) -> str:
+    """How warm a gateway's caches were since its start, and how often it had no store (``off``):
+    then it did less than it should."""
+    text = httpx.get(f"http://127.0.0.1:{server.port}/metrics").text
+    shares = ", ".join(f"{cache} {share:.1%}" for cache, share in decisions_by_cache(text).items())
+    return f"decisions of {name} by cache: {shares}"
+
+
 def table(rounds: Sequence[Mapping[str, Run]]) -> str:
     """The figures for people: medians, and the span of CPU."""
     head = (
@@ -238,6 +257,8 @@ def main() -> int:
         except GeneratorError as error:
             print(f"the measurement broke off: {error}", file=sys.stderr)
             return 1
+        for name in field.keys() & {"real", "real-granian"}:
+            print(caches_line(name, field[name].server))
     found = {**ratios(rounds), **editing.ratios()}
     print(table(rounds))
     print()
