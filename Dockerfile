@@ -8,13 +8,15 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/gateway
 WORKDIR /src
 COPY requirements/runtime.txt requirements/runtime.txt
-RUN /opt/gateway/bin/pip install --require-hashes -r requirements/runtime.txt
+RUN /opt/gateway/bin/pip install --no-deps --require-hashes -r requirements/runtime.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY gateway gateway
 COPY manifests manifests
 COPY geodata geodata
 COPY demo demo
+COPY scripts/missing.py scripts/missing.py
 RUN /opt/gateway/bin/pip install --no-deps --no-build-isolation . \
+    && /opt/gateway/bin/python scripts/missing.py requirements/runtime.txt \
     && /opt/gateway/bin/python -m compileall -q /opt/gateway/lib
 
 FROM python:3.13-slim

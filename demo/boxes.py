@@ -1,7 +1,7 @@
-"""What do the made MP4 files say of themselves? Codec names and the bytes of a key frame.
+"""Reads codec names and the sizes of key frames from the MP4 files of the demo title.
 
-Reads just enough of ISO/IEC 14496-12 (boxes) and 14496-15 (``avcC``, ``hvcC``) to write true
-CODECS attributes and I-frame byte ranges for the demo title.
+It reads only the parts of ISO/IEC 14496-12 (boxes) and 14496-15 (``avcC``, ``hvcC``) that are
+needed for correct CODECS attributes and I-frame byte ranges.
 """
 
 import struct
@@ -17,9 +17,10 @@ _TFHD_DURATION, _TFHD_SIZE = 0x000008, 0x000010
 
 
 def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
-    """Every box between two offsets, containers entered, as (type, body start, body end).
+    """All boxes between two offsets, including those in containers, as (type, body start, body
+    end).
 
-    Raises ValueError when a box's size does not fit.
+    Raises ValueError when the size of a box does not fit.
     """
     stop = len(data) if end is None else end
     while start < stop:
@@ -36,9 +37,9 @@ def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple
 
 
 def video_codec(init: bytes) -> str:
-    """The RFC 6381 name of the video in an initialisation segment, e.g. ``avc1.64001f``.
+    """The RFC 6381 name of the video codec in an initialisation segment, such as ``avc1.64001f``.
 
-    Raises ValueError when it holds neither H.264 nor HEVC.
+    Raises ValueError when it has neither H.264 nor HEVC.
     """
     for kind, start, end in boxes(init):
         if kind != b"stsd":
@@ -63,10 +64,10 @@ def _hevc_suffix(record: bytes) -> str:
 
 
 def first_frame_end(segment: bytes) -> int:
-    """How many bytes of a media segment hold its movie fragment header and its first sample.
+    """The number of bytes from the start of a media segment to the end of its first sample.
 
-    The first sample of each segment is a key frame, so this is the length of the byte range that
-    an I-frame playlist names. Raises ValueError when there is no fragment.
+    The first sample of each segment is a key frame, so this is the length of the byte range in the
+    I-frame playlist. Raises ValueError when there is no fragment.
     """
     moof, default_size = 0, None
     for kind, start, _ in boxes(segment):
@@ -95,7 +96,7 @@ def _default_sample_size(data: bytes, start: int) -> int | None:
 
 
 def _first_sample(data: bytes, start: int) -> tuple[int | None, int | None]:
-    """The data offset (from the start of ``moof``) and the first sample's size, where given."""
+    """The data offset (from the start of ``moof``) and the size of the first sample, if present."""
     flags, at = _flags(data, start), start + 8
     offset = None
     if flags & _TRUN_DATA_OFFSET:

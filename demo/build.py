@@ -1,9 +1,9 @@
 """How is the demo title made? ``python -m demo.build`` draws, encodes and packages it with ffmpeg.
 
-The result is kept in the repository (``demo/catalogue``), so only who changes the title needs
-this: the static ffmpeg of the wheel ``imageio-ffmpeg`` and a TrueType font. Every rung shows its
-own name, codec and a running clock, and has a colour of its own. A rebuild looks the same, but
-x264's rate control on several threads may move a few bytes.
+The result is in the repository (``demo/catalogue``), so this is only needed to change the title. It
+uses the static ffmpeg of the wheel ``imageio-ffmpeg`` and a TrueType font. Every rung shows its
+name, its codec and a running clock, and has its own colour. A new build looks the same, but its
+bytes may differ a little, because x264 controls the rate on several threads.
 """
 
 import argparse
@@ -41,8 +41,10 @@ AUDIO_SECONDS = SECONDS - 0.04  # two AAC frames less, so that priming opens no 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One encoding. ``cap_kbps``: what its BANDWIDTH may be, sound included, so that the shipped
-    profiles mean something for this title; ``rate`` is ffmpeg's constant quality, lower is better.
+    """One encoding.
+
+    ``cap_kbps`` is the largest allowed BANDWIDTH, including audio, so that the shipped profiles
+    select different rungs of this title. ``rate`` is ffmpeg's constant quality; lower is better.
     """
 
     name: str
@@ -69,7 +71,7 @@ RUNGS = (
     Rung("1080p-hevc", 1920, 1080, "libx265", 22, 2000, ("0x210b3a", "0x6a3ab0")),
 )
 
-# A bed of one tone with a beat on every second, or on every half: two languages one can tell apart.
+# A steady tone with a beat every second or every half second, to tell the two languages apart.
 SPEECH = (
     ("en", "English", "0.05*sin(440*PI*t)+0.3*sin(1320*PI*t)*exp(-9*mod(t,1))"),
     ("es", "Español", "0.05*sin(330*PI*t)+0.3*sin(990*PI*t)*exp(-9*mod(t,0.5))"),
@@ -82,7 +84,7 @@ CUES = {
 
 
 def ffmpeg(*arguments: str, cwd: Path) -> None:
-    """Run the wheel's ffmpeg; raises CalledProcessError when it fails."""
+    """Run the ffmpeg of the wheel; raises CalledProcessError when it fails."""
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-loglevel", "error", "-y"]
     subprocess.run([*command, *arguments], cwd=cwd, check=True)
 
@@ -118,7 +120,7 @@ def picture(rung: Rung, font: Path) -> str:
 
 
 def encode_video(rung: Rung, font: Path, folder: Path) -> Video:
-    """Encode one rung into CMAF segments and read back what came out."""
+    """Encode one rung into CMAF segments and measure the result."""
     folder.mkdir(parents=True)
     rate = f"{rung.cap_kbps * 6 // 10}k"  # a segment may briefly hold the whole buffer too
     codec = ["-c:v", rung.encoder, "-crf", str(rung.rate), "-preset", "slow", "-bf", "0"]
@@ -138,7 +140,7 @@ def encode_video(rung: Rung, font: Path, folder: Path) -> Video:
 
 
 def encode_audio(language: str, name: str, sound: str, folder: Path) -> Rendition:
-    """Synthesise one language's sound, AAC-LC stereo."""
+    """Synthesise the audio of one language, AAC-LC stereo."""
     folder.mkdir(parents=True)
     source = f"aevalsrc='{sound}|{sound}':s=48000:d={AUDIO_SECONDS}"
     codec = ["-c:a", "aac", "-b:a", "48k"]
@@ -182,9 +184,9 @@ def write_subtitles(language: str, name: str, cues: Sequence[str], folder: Path)
 
 
 def build(target: Path, font: Path = FONT) -> int:
-    """Make the whole title in ``target``, replacing what is there; returns its size in bytes.
+    """Make the title in ``target`` and replace what is there. Returns its size in bytes.
 
-    Raises ValueError when a rung came out above its cap, and FileNotFoundError without the font.
+    Raises ValueError when a rung exceeds its cap, and FileNotFoundError without the font.
     """
     if not font.is_file():
         raise FileNotFoundError(f"no font at {font}; name one with --font")

@@ -1,4 +1,4 @@
-"""Which config does the demo's gateway run with? The shipped rules, and three edges on loopback."""
+"""Writes the config of the demo's gateway: the shipped rules, and three edges on loopback."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _TEMPLATE = """\
 [server]
 host = {host}
 port = {port}
-trusted_proxies = ["127.0.0.0/8"]  # so that the demo page may pretend to be elsewhere
+trusted_proxies = ["127.0.0.0/8"]  # so that the demo page can claim addresses elsewhere
 
 [store]
 url = "embedded"
@@ -42,7 +42,7 @@ health_url = "healthz"
 
 
 def config_text(root: Path, edges: Sequence[RunningEdge], port: int) -> str:
-    """The demo's ``gateway.toml``: titles under ``root``, served by ``edges``."""
+    """The ``gateway.toml`` of the demo: titles in ``root``, served by ``edges``."""
     values = {"host": HOST, "port": port, "root": str(root)}
     text = _TEMPLATE.format(**{key: _toml(value) for key, value in values.items()})
     for running in edges:
@@ -62,5 +62,5 @@ def config_text(root: Path, edges: Sequence[RunningEdge], port: int) -> str:
 
 
 def _toml(value: object) -> str:
-    """A string, number, boolean or list of strings, which read the same in JSON and TOML."""
+    """Write a string, number, boolean or list of strings, which are the same in JSON and TOML."""
     return json.dumps(value, ensure_ascii=False)

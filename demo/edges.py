@@ -1,7 +1,7 @@
-"""Which CDN edges does the demo have, and how do they serve? Three small HTTP servers on loopback.
+"""The CDN edges of the demo: three small HTTP servers on loopback.
 
-Each serves the same catalogue, as the edges of a real CDN do, and signs every answer with an
-``Edge`` header, so that a player, a test or a person sees where a segment came from.
+All of them serve the same catalogue, as the edges of a real CDN do. Each answer has an ``Edge``
+header, which shows where a segment came from.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ MEDIA_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class DemoEdge:
-    """An edge to start: where it claims to be, and on which ``port`` (0 = any free one)."""
+    """An edge to start: its claimed location, and its ``port`` (0 for any free one)."""
 
     id: str
     city: str
@@ -61,20 +61,20 @@ EDGES = (
 
 
 class PortBusyError(RuntimeError):
-    """Somebody else listens on the port that was asked for."""
+    """The requested port cannot be used."""
 
 
 class QuietServer(uvicorn.Server):
-    """A uvicorn that leaves signals to whoever runs several servers in one event loop."""
+    """A uvicorn server that does not handle signals, for several servers in one event loop."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Take none; the caller sets ``should_exit``."""
+        """Handle no signals; the caller sets ``should_exit``."""
         yield
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; raises :class:`PortBusyError` with one clear line."""
+    """A listening socket. Raises :class:`PortBusyError`, whose message is one line."""
     try:
         return socket.create_server((host, port), backlog=256)
     except OSError as error:
@@ -96,7 +96,7 @@ async def serve(app: ASGIApp, bound: socket.socket, *, lifespan: bool) -> AsyncI
         lifespan="on" if lifespan else "off",
         log_config=None,
         access_log=False,
-        proxy_headers=False,  # whom to believe is the application's own decision (rule F9)
+        proxy_headers=False,  # the application itself decides which proxies to trust (rule F9)
         server_header=False,
         timeout_graceful_shutdown=2,
     )
@@ -121,7 +121,7 @@ async def serve(app: ASGIApp, bound: socket.socket, *, lifespan: bool) -> AsyncI
 async def serve_edges(
     root: Path, edges: Sequence[DemoEdge] = EDGES
 ) -> AsyncIterator[tuple[RunningEdge, ...]]:
-    """Serve the catalogue under ``root`` from every edge while the context is open.
+    """Serve the catalogue in ``root`` from every edge while the context is open.
 
     Raises :class:`PortBusyError` before anything is served.
     """
@@ -141,11 +141,11 @@ def edge_app(root: Path, edge: DemoEdge) -> ASGIApp:
         return JSONResponse({"edge": edge.id, "city": edge.city, "status": "ok"})
 
     routes = [Route("/healthz", health), Mount("/", _Media(directory=root))]
-    return _Signed(Starlette(routes=routes), edge.id)
+    return _WithEdgeHeader(Starlette(routes=routes), edge.id)
 
 
 class _Media(StaticFiles):
-    """Files with the media types that players expect; ranges and validators come from Starlette."""
+    """Static files with the media types that players expect."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
@@ -156,8 +156,8 @@ class _Media(StaticFiles):
         return response
 
 
-class _Signed:
-    """Adds the edge's name and CORS to every answer, and answers preflights."""
+class _WithEdgeHeader:
+    """Adds the edge's name and CORS headers to every answer, and answers preflights."""
 
     def __init__(self, app: ASGIApp, edge: str) -> None:
         self._app = app
@@ -169,7 +169,7 @@ class _Signed:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def signed(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(self._headers)
             await send(message)
@@ -180,6 +180,6 @@ class _Signed:
                 "access-control-allow-headers": "*",
                 "access-control-max-age": "86400",
             }
-            await Response(status_code=204, headers=allowed)(scope, receive, signed)
+            await Response(status_code=204, headers=allowed)(scope, receive, send_with_headers)
         else:
-            await self._app(scope, receive, signed)
+            await self._app(scope, receive, send_with_headers)

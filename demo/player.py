@@ -1,8 +1,8 @@
-"""Is hls.js here for the demo page? ``python -m demo.player`` fetches it once, where npm is there.
+"""Provides hls.js for the demo page. ``python -m demo.player`` fetches it once, with npm.
 
-The player's code is not kept in this repository. npm fetches one pinned version, whose archive is
-checked against the hash below, and only then is its one file put beside the virtual environment.
-Without npm, or without a network, the page falls back on the browser's own HLS.
+The code of hls.js is not in this repository. npm fetches a pinned version. Its archive is checked
+against the hash below before the script is stored in the virtual environment. Without npm or a
+network, the page uses the browser's own HLS support.
 """
 
 import base64
@@ -26,16 +26,16 @@ _TIMEOUT_S = 60
 
 
 class PlayerError(RuntimeError):
-    """hls.js could not be had; the message says why and what happens instead."""
+    """hls.js could not be fetched; the message says why."""
 
 
 def script() -> Path | None:
-    """The player's file, None when it was not fetched."""
+    """The path of the script; None when it was not fetched."""
     return SCRIPT if SCRIPT.is_file() else None
 
 
 def fetch(target: Path = SCRIPT) -> Path:
-    """Fetch the pinned hls.js into ``target`` unless it is there; raises :class:`PlayerError`."""
+    """Fetch the pinned hls.js into ``target`` unless it exists; raises :class:`PlayerError`."""
     if target.is_file():
         return target
     npm = shutil.which("npm")
@@ -51,7 +51,7 @@ def fetch(target: Path = SCRIPT) -> Path:
             raise PlayerError("npm could not fetch it (no network?)") from error
         archives = list(Path(scratch).glob("*.tgz"))
         if len(archives) != 1:
-            raise PlayerError("npm left no archive")
+            raise PlayerError("npm wrote no archive")
         code = unpack(archives[0])
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_suffix(f".{os.getpid()}.part")
@@ -61,30 +61,31 @@ def fetch(target: Path = SCRIPT) -> Path:
 
 
 def integrity(archive: Path) -> str:
-    """The hash of a file as npm writes it: ``sha512-`` and base64."""
+    """The hash of a file in npm's form: ``sha512-`` and base64."""
     digest = hashlib.sha512(archive.read_bytes()).digest()
     return f"sha512-{base64.b64encode(digest).decode()}"
 
 
 def unpack(archive: Path, expected: str = INTEGRITY) -> bytes:
-    """The player's script out of npm's archive; raises :class:`PlayerError` when it is not ours."""
+    """The script from npm's archive. Raises :class:`PlayerError` when the hash is not
+    ``expected``."""
     if integrity(archive) != expected:
-        raise PlayerError("what npm fetched is not the pinned archive; it was thrown away")
+        raise PlayerError("the archive from npm does not match the pinned hash and was discarded")
     with tarfile.open(archive) as opened:
         member = opened.extractfile(_MEMBER) if _MEMBER in opened.getnames() else None
         if member is None:
-            raise PlayerError(f"the archive holds no {_MEMBER}")
+            raise PlayerError(f"the archive does not contain {_MEMBER}")
         return member.read()
 
 
 def main() -> int:
-    """Fetch and say so. The demo works without, so that failing is no error (exit code 0)."""
+    """Fetch the script and say so. The exit code is always 0, because the demo works without it."""
     try:
         path = fetch()
     except PlayerError as error:
         sys.stderr.write(
             f"note: hls.js {VERSION} is not installed: {error}. "
-            "The demo page will use the browser's own HLS.\n"
+            "The demo page will use the browser's own HLS support.\n"
         )
         return 0
     sys.stderr.write(f"hls.js {VERSION}: {path}\n")

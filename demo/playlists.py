@@ -1,8 +1,8 @@
-"""Which playlists describe the made segments? Text and figures, measured from the files.
+"""Writes the playlists of the demo title, with values measured from its segments.
 
-Everything here follows the HLS rules that a packager has to keep: rates are peaks over 0.5 to 1.5
-target durations (A6.2), CODECS name every format (A6.4), I-frame playlists are offered (B8), and
-INDEPENDENT-SEGMENTS stands in the multivariant playlist only (A5.1).
+They follow the HLS rules for packagers: BANDWIDTH is the peak over 0.5 to 1.5 target durations
+(A6.2), CODECS names every format (A6.4), there are I-frame playlists (B8), and
+EXT-X-INDEPENDENT-SEGMENTS is only in the multivariant playlist (A5.1).
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,8 @@ _WINDOW = (0.5, 1.5)  # of the target duration, rule A6.2
 class Segment:
     """One media segment: its file name, duration in seconds and size in bytes.
 
-    ``key_frame_bytes``: how many bytes from its start hold the first key frame; 0 without video.
+    ``key_frame_bytes`` is the number of bytes up to the end of the first key frame; 0 without
+    video.
     """
 
     name: str
@@ -26,7 +27,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """One rung: its name, RFC 6381 codec, size in pixels, frames/s and segments."""
+    """One rung: its name, RFC 6381 codec, size in pixels, frames per second and segments."""
 
     name: str
     codec: str
@@ -38,7 +39,7 @@ class Video:
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """One language of sound (``codec`` given) or of subtitles (``codec`` None)."""
+    """One language of audio, or of subtitles when ``codec`` is None."""
 
     language: str
     name: str
@@ -53,7 +54,7 @@ def target_duration(segments: Sequence[Segment]) -> int:
 
 
 def peak_bandwidth(segments: Sequence[Segment]) -> int:
-    """The largest bit rate, in bits/s, of any run of 0.5 to 1.5 target durations (rule A6.2)."""
+    """The largest bit rate, in bit/s, over any 0.5 to 1.5 target durations (rule A6.2)."""
     shortest, longest = (part * target_duration(segments) for part in _WINDOW)
     peak = 0.0
     for first in range(len(segments)):
@@ -68,13 +69,13 @@ def peak_bandwidth(segments: Sequence[Segment]) -> int:
 
 
 def average_bandwidth(segments: Sequence[Segment]) -> int:
-    """The bit rate of the whole, in bits/s."""
+    """The average bit rate in bit/s."""
     seconds = sum(segment.duration for segment in segments)
     return round(sum(segment.size for segment in segments) * 8 / seconds)
 
 
 def key_frames(segments: Sequence[Segment]) -> list[Segment]:
-    """The same segments cut down to their key frames, to measure an I-frame playlist."""
+    """The same segments with only their key frames, to measure an I-frame playlist."""
     return [Segment(s.name, s.duration, s.key_frame_bytes) for s in segments]
 
 
@@ -89,7 +90,7 @@ def media_playlist(segments: Sequence[Segment], init: str | None) -> str:
 
 
 def iframe_playlist(segments: Sequence[Segment], init: str) -> str:
-    """The key frames as byte ranges of the ordinary segments, for trick play (rule B8)."""
+    """An I-frame playlist with byte ranges of the segments, for trick play (rule B8)."""
     lines = [*_head(segments, 5), "#EXT-X-I-FRAMES-ONLY", f'#EXT-X-MAP:URI="{init}"']
     for segment in segments:
         lines.append(f"#EXTINF:{segment.duration:.5f},")
@@ -110,7 +111,7 @@ def _head(segments: Sequence[Segment], version: int) -> list[str]:
 def multivariant(
     videos: Sequence[Video], audio: Sequence[Rendition], subtitles: Sequence[Rendition]
 ) -> str:
-    """The title's multivariant playlist, rungs in the order given."""
+    """The multivariant playlist, with the rungs in the given order."""
     lines = ["#EXTM3U", "#EXT-X-VERSION:4", "#EXT-X-INDEPENDENT-SEGMENTS", ""]
     lines += [_audio(rendition) for rendition in audio]
     lines += [_subtitles(rendition) for rendition in subtitles]
@@ -125,7 +126,7 @@ def multivariant(
 def bandwidths(
     video: Video, audio: Sequence[Rendition], subtitles: Sequence[Rendition]
 ) -> tuple[int, int]:
-    """Peak and average bits/s of a rung with the heaviest sound and subtitles (rule A6.2)."""
+    """Peak and average bit/s of a rung with the largest audio and subtitles (rule A6.2)."""
     parts = [[video.segments]]
     parts += [[r.segments for r in group] for group in (audio, subtitles) if group]
     peak = sum(max(map(peak_bandwidth, choices)) for choices in parts)

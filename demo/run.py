@@ -1,4 +1,4 @@
-"""How does the whole demo start and end? Three edges, the gateway and the page, in one process."""
+"""Runs the demo: three edges, the gateway and the page, in one process."""
 
 import asyncio
 import contextlib
@@ -15,14 +15,14 @@ from demo.edges import EDGES, HOST, listen, serve, serve_edges
 from demo.site import site
 
 Compose = Callable[[Path], ASGIApp]
-"""Builds the gateway from the path of its config; its lifespan starts and ends it."""
+"""Builds the gateway from the path of its config. The ASGI lifespan starts and stops it."""
 
 
 @contextlib.asynccontextmanager
 async def running(port: int, compose: Compose) -> AsyncIterator[str]:
-    """The demo, answering at the URL given (``http://127.0.0.1:8080``) while the context is open.
+    """Run the demo while the context is open; gives its URL, such as ``http://127.0.0.1:8080``.
 
-    ``port`` 0 takes any free one. Raises :class:`demo.edges.PortBusyError`.
+    ``port`` 0 uses any free port. Raises :class:`demo.edges.PortBusyError`.
     """
     with listen(HOST, port) as bound, tempfile.TemporaryDirectory(prefix="gateway-demo-") as folder:
         actual = bound.getsockname()[1]
@@ -35,7 +35,7 @@ async def running(port: int, compose: Compose) -> AsyncIterator[str]:
 
 
 async def run(port: int, compose: Compose) -> None:
-    """Run the demo until SIGINT or SIGTERM; tells its URLs, and ``ready`` when it answers."""
+    """Run the demo until SIGINT or SIGTERM. Prints its URLs, and ``ready`` when it answers."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -52,7 +52,7 @@ async def run(port: int, compose: Compose) -> None:
 
 
 def _with_page(page: ASGIApp, gateway: ASGIApp) -> ASGIApp:
-    """``/demo`` and what is below it from ``page``; the rest, lifespan included, is the gateway."""
+    """An app that sends ``/demo`` and paths below it to ``page``, and all else to the gateway."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")

@@ -1,4 +1,4 @@
-"""What is at ``/demo``? The page, its script and style, what it needs to know, and hls.js."""
+"""Serves ``/demo``: the page, its script and style, its settings, and hls.js."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ from demo.edges import RunningEdge
 _PAGE = Path(__file__).parent / "page"
 _PLAYER = "/demo/hls.js"
 
-# Addresses of universities, registries and carriers: public, and at home for decades.
+# Public addresses of universities, registries and carriers, which have not moved for decades.
 PLACES = (
     ("Norway", "129.240.2.6"),
     ("Germany", "141.20.1.1"),
@@ -31,7 +31,7 @@ PLACES = (
 
 
 def site(edges: Sequence[RunningEdge]) -> ASGIApp:
-    """The pages below ``/demo``, allowed by their CSP to load media from ``edges`` only."""
+    """The pages below ``/demo``. Their CSP allows media from ``edges`` only."""
     script = player.script()
     settings = {
         "edges": [{"id": e.edge.id, "city": e.edge.city, "url": e.url} for e in edges],
@@ -45,7 +45,7 @@ def site(edges: Sequence[RunningEdge]) -> ASGIApp:
 
         return Route("/demo" if name == "index.html" else f"/demo/{name}", answer)
 
-    async def known(_: Request) -> Response:
+    async def settings_json(_: Request) -> Response:
         return JSONResponse(settings)
 
     async def code(_: Request) -> Response:
@@ -57,14 +57,14 @@ def site(edges: Sequence[RunningEdge]) -> ASGIApp:
         file("index.html", "text/html"),
         file("page.css", "text/css"),
         file("page.js", "text/javascript"),
-        Route("/demo/settings.json", known),
+        Route("/demo/settings.json", settings_json),
         Route(_PLAYER, code),
     ]
-    return _Fenced(Starlette(routes=routes), [edge.url for edge in edges])
+    return _WithSecurityHeaders(Starlette(routes=routes), [edge.url for edge in edges])
 
 
-class _Fenced:
-    """Adds the Content-Security-Policy: scripts and styles from here, media from the edges."""
+class _WithSecurityHeaders:
+    """Adds a Content-Security-Policy: scripts and styles from this site, media from the edges."""
 
     def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
         self._app = app
@@ -80,9 +80,9 @@ class _Fenced:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def fenced(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(self._headers)
             await send(message)
 
-        await self._app(scope, receive, fenced)
+        await self._app(scope, receive, send_with_headers)

@@ -32,7 +32,7 @@ from gateway.config.build import (
     drains_of,
     generated_rungs_of,
     geo_database_of,
-    origin_terms_of,
+    origin_config_of,
     templates_of,
 )
 from gateway.config.load import Loaded
@@ -54,10 +54,11 @@ from gateway.source.source import Source
 from gateway.store.caches.decisions import DecisionCache
 from gateway.store.caches.sessions import Sessions
 from gateway.store.caches.source_copies import SourceCopies
-from gateway.store.connection.connect import bus_over, connect, control_store
+from gateway.store.connection.connect import connect, control_store
 from gateway.store.connection.protocol import Store
 from gateway.store.coordination.leases import Leases
 from gateway.store.coordination.presence import Presence, Worker
+from gateway.store.coordination.redis_bus import bus_over
 from gateway.store.events.queue import EventQueue
 from geodata.lookup import GeoLookup
 
@@ -281,7 +282,7 @@ def _source(settings: Settings, previous: Runtime | None, store: Store) -> Sourc
     if source.kind == "origin":
         from gateway.source.origin.origin import OriginSource  # noqa: PLC0415  # brings a client
 
-        return OriginSource(origin_terms_of(settings), SourceCopies(store), read_hls)
+        return OriginSource(origin_config_of(settings), SourceCopies(store), read_hls)
     if source.root is None:
         raise AssertionError("the config check lets no directory source through without a root")
     limit = settings.limits.max_playlist_bytes

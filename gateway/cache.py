@@ -177,41 +177,10 @@ class Cache(Generic[K, V]):
         """Every key that is held, each once."""
         return list({**self._old, **self._young})
 
+    def values(self) -> list[V]:
+        """Every value that is held, each once; that is no use of them."""
+        return list({**self._old, **self._young}.values())
+
     def clear(self) -> None:
         """Forget everything."""
         self._young, self._old, self._weight = {}, {}, 0
-
-
-class Recent(Generic[K, V]):
-    """At most ``capacity`` values by key; values are not None."""
-
-    __slots__ = ("_half", "_old", "_young")
-
-    def __init__(self, capacity: int) -> None:
-        """``capacity`` is at least 2."""
-        self._half = max(1, capacity // 2)
-        self._young: dict[K, V] = {}
-        self._old: dict[K, V] = {}
-
-    def __len__(self) -> int:
-        """How many are held; one that is young again counts twice."""
-        return len(self._young) + len(self._old)
-
-    def get(self, key: K) -> V | None:
-        """The value under ``key``, None when there is none."""
-        found = self._young.get(key)
-        if found is None:
-            found = self._old.get(key)
-            if found is not None:
-                self.put(key, found)
-        return found
-
-    def put(self, key: K, value: V) -> None:
-        """Keep ``value`` under ``key``."""
-        if len(self._young) >= self._half:
-            self._old, self._young = self._young, {}
-        self._young[key] = value
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self._young, self._old = {}, {}

@@ -144,13 +144,14 @@ def explain(
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def stats(config: Path | None, window: int, group: str | None, once: bool, as_json: bool) -> None:
     """Show live shares per edge, profile and country, from decision events."""
-    from gateway.commands.stats.run import StatsError, show_stats  # noqa: PLC0415
+    from gateway.commands.stats.run import show_stats  # noqa: PLC0415
+    from gateway.commands.store_access import CommandError  # noqa: PLC0415
     from gateway.observe import logs  # noqa: PLC0415
 
     logs.configure("error", "console")
     try:
         asyncio.run(show_stats(_load(config), window, group, once=once, as_json=as_json))
-    except StatsError as error:
+    except CommandError as error:
         _fail(f"error: {error}")
     except KeyboardInterrupt:
         return
@@ -165,7 +166,8 @@ def purge(asset: str | None, prefix: str | None, config: Path | None) -> None:
 
     Exit code 1 when any of them did not say within 2 s that it has.
     """
-    from gateway.commands.purge import PurgeError, purge_everywhere, purge_of  # noqa: PLC0415
+    from gateway.commands.purge import purge_everywhere, purge_of  # noqa: PLC0415
+    from gateway.commands.store_access import CommandError  # noqa: PLC0415
     from gateway.observe import logs  # noqa: PLC0415
 
     if (asset is None) == (prefix is None):
@@ -173,7 +175,7 @@ def purge(asset: str | None, prefix: str | None, config: Path | None) -> None:
     logs.configure("error", "console")
     try:
         purged = asyncio.run(purge_everywhere(_load(config), purge_of(asset, prefix)))
-    except PurgeError as error:
+    except CommandError as error:
         _fail(f"error: {error}")
     if purged.silent:
         _fail(purged.to_text())

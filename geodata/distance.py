@@ -16,5 +16,5 @@ def great_circle_km(lat1: float, lon1: float, lat2: float, lon2: float) -> float
     half_latitude = sin((phi2 - phi1) / 2)
     half_longitude = sin(radians(lon2 - lon1) / 2)
     haversine = half_latitude**2 + cos(phi1) * cos(phi2) * half_longitude**2
-    # Rounding may carry the sum a hair past 1 for antipodes, where asin has no value.
+    # For antipodes, rounding may give a sum slightly above 1, for which asin is not defined.
     return 2 * EARTH_RADIUS_KM * asin(sqrt(min(1.0, haversine)))

@@ -1,8 +1,8 @@
-"""Where is an address? What the gateway holds: up to three databases, replaced while it runs.
+"""Where is an address? Holds up to three databases, which can be replaced while the gateway runs.
 
-A file that is missing or damaged changes nothing: the last good one stays, and ``status`` says what
-is wrong. Answers are not cached here: whoever asks remembers what it found out, as long as
-``generation`` stays. A look-up takes 10 to 20 µs of CPU, a copy of a 60 MB file 0.15 s.
+When a file is missing or damaged, the last good one stays in use and ``status`` says what is wrong.
+Nothing is cached here: callers may cache what they look up until ``generation`` changes. A look-up
+takes 10 to 20 µs of CPU time, a copy of a 60 MB file 0.15 s.
 """
 
 from dataclasses import dataclass, replace
@@ -26,10 +26,10 @@ File = TypeVar("File", bound=MmdbFile[Any])
 class DatabaseStatus:
     """One database as metrics and ``/readyz`` show it.
 
-    ``outcome`` is that of the last look at the file. ``kind``, ``build_epoch`` (Unix seconds) and
+    ``outcome`` is that of the last check of the file. ``kind``, ``build_epoch`` (Unix seconds) and
     ``ip_version`` describe the database in use and are None when there is none. ``last_error`` is
     the reason why the newest file was refused, None when it is in use. ``loads`` and ``refusals``
-    count since the start; ``damaged`` counts answers of the database in use that could not be read.
+    count since the start; ``damaged`` counts unreadable records of the database in use.
     """
 
     role: Role
@@ -45,12 +45,12 @@ class DatabaseStatus:
 
     @property
     def loaded(self) -> bool:
-        """True when there is a database to ask, be it the newest or the last good one."""
+        """True when a database is in use, the newest file or the last good one."""
         return self.kind is not None
 
 
 class GeoLookup:
-    """Address to ``Place``. Lookups may run beside a reload, in any thread."""
+    """Finds the ``Place`` of an address. Look-ups may run during a reload, in any thread."""
 
     def __init__(
         self,
@@ -58,22 +58,23 @@ class GeoLookup:
         asn_database: Path | None = None,
         anonymous_ip_database: Path | None = None,
     ) -> None:
-        """Load what can be loaded. Never raises: ``status`` tells, and a reload may mend it."""
+        """Load the databases. Never raises: ``status`` shows failures, and ``reload`` retries."""
         self._place = _Slot("place", database, GeoDatabase)
         self._asn = _Slot("asn", asn_database, AsnDatabase)
         self._anonymous_ip = _Slot("anonymous_ip", anonymous_ip_database, AnonymousIpDatabase)
         self._reloading = Lock()
         self.generation = 0
-        """Another number whenever answers may have changed."""
+        """Increases whenever results may have changed."""
         self._swap()
         self.reload()
 
     def place(self, ip: IPv4Address | IPv6Address) -> Place:
         """Where an address is; never raises.
 
-        An IPv6 address that carries an IPv4 address (mapped, 6to4, Teredo) is where that one is.
-        ``not_looked_up`` when no place database could be loaded. ``asn`` is None without an ASN
-        database or answer, ``anonymous`` None without an Anonymous-IP database.
+        An IPv6 address that contains an IPv4 address (mapped, 6to4, Teredo) is looked up by that.
+        The result is ``not_looked_up`` when no place database could be loaded. ``asn`` is None
+        without an ASN database or a record in it, ``anonymous`` None without an Anonymous-IP
+        database.
         """
         return self._look_up(ip)
 
@@ -96,15 +97,15 @@ class GeoLookup:
         return tuple(status for status in statuses if status)
 
     def _swap(self) -> None:
-        """Take the loaded databases into use in one assignment: a lookup beside it sees either the
-        old ones or the new ones."""
+        """Start to use the loaded databases. It is one assignment, so that a look-up in another
+        thread sees either all the old ones or all the new ones."""
         self.generation += 1
         files = self._place.file, self._asn.file, self._anonymous_ip.file
         self._look_up = partial(_look_up, *files)
 
 
 class _Slot(Generic[File]):
-    """One configured database: the last good file, and what became of the newer ones."""
+    """One configured database: the last good file, and the outcome of the last check."""
 
     def __init__(self, role: Role, path: Path | None, kind: type[File]) -> None:
         self.file: File | None = None
@@ -117,7 +118,7 @@ class _Slot(Generic[File]):
         self._refusals = 0
 
     def reload(self) -> bool:
-        """Load the file when it is another one than that in use. True when it was taken."""
+        """Load the file if it differs from the one in use. True when it was replaced."""
         if self._path is None:
             return False
         if self.file and self.file.signature == file_signature(self._path):
@@ -155,8 +156,8 @@ class _Slot(Generic[File]):
 def carried_ipv4(ip: IPv4Address | IPv6Address) -> IPv4Address | None:
     """The IPv4 address inside a mapped (RFC 4291), 6to4 (RFC 3056) or Teredo (RFC 4380) address.
 
-    Of a Teredo address it is the client's, not the server's. NAT64 (RFC 6052) carries the address
-    of a destination, never of a client, and stays IPv6.
+    Of a Teredo address it is the client's, not the server's. A NAT64 address (RFC 6052) contains a
+    destination, never a client, so it stays IPv6.
     """
     if isinstance(ip, IPv4Address):
         return None

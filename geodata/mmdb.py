@@ -1,13 +1,13 @@
-"""What does it take to trust an MMDB file?
+"""How is an MMDB file opened safely, and read fast?
 
-A file is copied before it is read: the fast reader maps its file into memory, and a mapped file
-that somebody cuts short kills the process (SIGBUS). It is refused when it is not a regular file,
-not a complete MMDB, of another type than asked for, or when a sample of its records is damaged.
+A file is copied before it is read: the C reader maps its file into memory, and truncating a mapped
+file kills the process (SIGBUS). A file is refused when it is not a regular file, not a complete
+MMDB or of another type than expected, and when a sample of its records is damaged.
 
-Cost, measured with a full City record in eight languages: 23 µs for ``geoip2``'s model over the C
-reader, 271 µs over the pure Python one. So the copy lives in a memory file (``memfd_create``,
-Linux) that the C reader can map; where there is none, the pure Python reader holds the bytes.
-The record itself is a third to a half of it (``RecordReader``).
+The C reader needs 23 µs for a full City record in eight languages with ``geoip2``'s models, the
+pure Python reader 271 µs. So the copy is a memory file (``memfd_create``, Linux), which the C
+reader can map; elsewhere the pure Python reader holds the bytes. Without ``geoip2``'s models a
+record takes a third to a half of that time (``RecordReader``).
 """
 
 import os
@@ -21,15 +21,15 @@ import geoip2.database
 import geoip2.errors
 import maxminddb
 
-Answer = TypeVar("Answer")
+Value = TypeVar("Value")
 Signature = tuple[int, int, int, int]
 Record = dict[str, Any]
-"""What a file holds for an address, of no known shape."""
+"""A file's record for an address, not yet checked for its structure."""
 
-# What the readers and the models raise for records that are not what the format promises.
+# What readers and models raise for records that do not follow the format.
 DAMAGED: Final = (maxminddb.InvalidDatabaseError, AttributeError, TypeError, ValueError)
 
-# One address in each IPv4 /8, and in each IPv6 /12 to /16 that a registry hands out from.
+# One address in each IPv4 /8, and in each IPv6 /12 to /16 that a registry assigns from.
 _SAMPLE: Final[tuple[IPv4Address | IPv6Address, ...]] = (
     *(IPv4Address(f"{octet}.64.0.1") for octet in range(1, 224)),
     *(IPv6Address(f"{block:x}::1") for block in range(0x2400, 0x2C10, 16)),
@@ -37,7 +37,7 @@ _SAMPLE: Final[tuple[IPv4Address | IPv6Address, ...]] = (
 
 
 class GeoError(Exception):
-    """A database file that cannot be used. ``str()`` names the file, the reason and what may be."""
+    """A file that cannot be used. ``str()`` names the file, the reason and what is allowed."""
 
     def __init__(self, path: Path, reason: str, allowed: str) -> None:
         super().__init__(f"{path}: {reason}; allowed is {allowed}")
@@ -46,23 +46,23 @@ class GeoError(Exception):
 
 
 class RecordReader(geoip2.database.Reader):
-    """A reader that also gives a record as the file has it.
+    """A reader that also returns records as they are in the file.
 
-    ``geoip2`` makes some twenty objects of a City record, with every name in it, where a place
-    takes six values. The reader below it is its own, so a new release of it may need a look here.
+    ``geoip2`` builds some twenty objects from a City record, while a place needs six values. This
+    uses a private attribute of ``geoip2``, so check it with each new release.
     """
 
     def record(self, ip: IPv4Address | IPv6Address) -> Record | None:
-        """What the file holds for an address. What is no map is damage when it is read."""
+        """The record of an address, None without one. Its structure is not checked."""
         return cast("Record | None", self._db_reader.get(ip))
 
 
-class MmdbFile(ABC, Generic[Answer]):
-    """One opened file that has an answer for some addresses.
+class MmdbFile(ABC, Generic[Value]):
+    """One opened file, with values for some addresses.
 
-    ``kind`` is the one of ``kinds`` that occurs in the file's own type, ``build_epoch`` the Unix
-    time at which it was built, ``ip_version`` 4 or 6 (which holds both families).
-    ``damaged`` counts answers that could not be read.
+    ``kind`` is the member of ``kinds`` that occurs in the file's own type, ``build_epoch`` the Unix
+    time of its build, ``ip_version`` 4, or 6 for both address families. ``damaged`` counts records
+    that could not be read.
     """
 
     kinds: ClassVar[tuple[str, ...]]
@@ -102,12 +102,12 @@ class MmdbFile(ABC, Generic[Answer]):
         opened._check_sample()
         return opened
 
-    def find(self, ip: IPv4Address | IPv6Address) -> Answer | None:
-        """What the file says of an address, or None. Never raises; damage is counted."""
+    def find(self, ip: IPv4Address | IPv6Address) -> Value | None:
+        """The value for an address, or None. Never raises; counts damaged records."""
         if ip.version > self.ip_version:
             return None
         try:
-            return self._ask(ip)
+            return self._read(ip)
         except geoip2.errors.AddressNotFoundError:
             return None
         except DAMAGED:
@@ -115,8 +115,8 @@ class MmdbFile(ABC, Generic[Answer]):
             return None
 
     @abstractmethod
-    def _ask(self, ip: IPv4Address | IPv6Address) -> Answer | None:
-        """The answer for an address of a family that the file holds; may raise."""
+    def _read(self, ip: IPv4Address | IPv6Address) -> Value | None:
+        """The value for an address of a family that the file covers; may raise."""
 
     def _check_sample(self) -> None:
         for ip in _SAMPLE:
@@ -127,7 +127,7 @@ class MmdbFile(ABC, Generic[Answer]):
 
 
 def open_reader(file: BinaryIO, *, memfd: bool = hasattr(os, "memfd_create")) -> RecordReader:
-    """A reader over a private copy of an open file, which may then be cut short or overwritten."""
+    """A reader of a private copy of an open file, which may then be truncated or overwritten."""
     if not memfd:
         return RecordReader(file, mode=geoip2.database.MODE_FD)
     with os.fdopen(os.memfd_create("geodata"), "wb") as copy:
@@ -138,7 +138,7 @@ def open_reader(file: BinaryIO, *, memfd: bool = hasattr(os, "memfd_create")) ->
 
 
 def file_signature(path: Path) -> Signature | None:
-    """What tells one version of a file from the next, or None when there is no file to ask."""
+    """A value that differs between versions of a file, or None when there is no file."""
     try:
         return _signature(path.stat())
     except OSError:
@@ -146,5 +146,5 @@ def file_signature(path: Path) -> Signature | None:
 
 
 def _signature(stat: os.stat_result) -> Signature:
-    # The time of change and not of modification: a copy may keep the latter.
+    # ctime rather than mtime: a copy may keep the mtime of its original.
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_ctime_ns

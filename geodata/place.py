@@ -1,4 +1,4 @@
-"""Where is somebody, and how sure are we?"""
+"""Where is a viewer, and how accurate is that?"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,11 +8,12 @@ Continent = Literal["AF", "AN", "AS", "EU", "NA", "OC", "SA"]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a GeoIP database says of an address.
+    """What a GeoIP database says about an address.
 
-    ``status`` tells *unknown* (the database has no answer) from *not looked up* (no database, or
-    no usable address). ``country`` is ISO 3166-1 alpha-2, ``latitude`` and ``longitude`` WGS 84
-    degrees, ``accuracy_km`` the radius around that point in which the address probably is.
+    ``status`` distinguishes *unknown* (the database does not tell) from *not looked up* (no
+    database, or no usable address). ``country`` is ISO 3166-1 alpha-2, ``latitude`` and
+    ``longitude`` are WGS 84 degrees, and ``accuracy_km`` is the radius around that point within
+    which the address probably is.
     """
 
     status: Literal["found", "unknown", "not_looked_up"]
@@ -26,7 +27,7 @@ class Place:
 
     @property
     def located(self) -> bool:
-        """True when there is a point on the map to measure distances from."""
+        """True when there is a point to measure distances from."""
         return self.latitude is not None and self.longitude is not None
 
 

@@ -1,9 +1,9 @@
-"""Which countries are there, on which continent, and where in them do people live?
+"""Which countries are there, on which continents, and where do their people live?
 
 The table is ``countries.csv``, computed by ``geodata/build.py`` from GeoNames (see SOURCES.md): the
 249 codes of ISO 3166-1 alpha-2 and ``XK`` (Kosovo), which GeoIP databases use too. Continents
 follow GeoNames, as GeoIP databases do: Russia and Cyprus are in EU, Turkey, Georgia and Kazakhstan
-in AS, Egypt in AF, and each overseas territory with its own code lies where it lies (GF in SA).
+in AS, Egypt in AF, and an overseas territory with its own code on its own continent (GF in SA).
 """
 
 import csv
@@ -20,10 +20,10 @@ _CONTINENT: Final[dict[str, Continent]] = {continent: continent for continent in
 
 @dataclass(frozen=True, slots=True)
 class Country:
-    """A country as a point with an error: where its people live, and how widely.
+    """A country as a point with a radius: where its people live, and how spread out.
 
     ``latitude`` and ``longitude`` (WGS 84 degrees) are the mean position of its towns weighted by
-    their population. Nine in ten of the people counted live within ``radius_km`` of it.
+    their population. Nine tenths of the people counted live within ``radius_km`` of it.
     """
 
     code: str
@@ -70,5 +70,5 @@ def continent_of(code: str) -> Continent | None:
 
 
 def as_continent(code: str) -> Continent | None:
-    """``code`` when it names one of the seven continents, else None."""
+    """``code`` if it is one of the seven continents, else None."""
     return _CONTINENT.get(code)

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class CodecFamily(StrEnum):
-    """The video families that operators and players name (``codecs=`` of the contract)."""
+    """Video codec families, by the names used in config and in the ``codecs`` query parameter."""
 
     AVC = "avc"
     HEVC = "hevc"
@@ -42,8 +42,8 @@ def family_of(codec: str) -> CodecFamily | None:
     return _SAMPLE_ENTRIES.get(codec.strip().partition(".")[0].lower())
 
 
-# Sample entries that are surely not video; anything unlisted is unknown, never guessed.
-_SOUND_AND_TEXT = frozenset(
+# Sample entries of audio and text. An entry in no table is unknown: its kind is never guessed.
+_AUDIO_AND_TEXT = frozenset(
     {
         *("mp4a", "ac-3", "ec-3", "ac-4", "opus", "flac", "alac", "mp3", "vorbis", "iamf"),
         *("dtsc", "dtse", "dtsh", "dtsl", "dtsx", "mha1", "mha2", "mhm1", "mhm2", "samr", "sawb"),
@@ -58,8 +58,8 @@ _OTHER_VIDEO = frozenset(
 
 
 def is_video(codec: str) -> bool | None:
-    """Does one codecs element stand for pictures? None when nobody here knows it."""
+    """True when a codecs element is video, None when its sample entry is in no table."""
     entry = codec.strip().partition(".")[0].lower()
     if entry in _SAMPLE_ENTRIES or entry in _OTHER_VIDEO:
         return True
-    return False if entry in _SOUND_AND_TEXT else None
+    return False if entry in _AUDIO_AND_TEXT else None

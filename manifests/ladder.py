@@ -1,14 +1,14 @@
-"""What does an operator say of a ladder for which there is no source manifest?"""
+"""The rungs of a ladder that an operator configures instead of a source manifest."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedRung:
-    """One variant to announce: ``bandwidth`` is the peak in bit/s (A6.2), sizes are pixels.
+    """One variant to list: ``bandwidth`` is the peak in bit/s (A6.2), sizes are in pixels.
 
-    ``width`` None: that of a 16:9 picture, rounded to an even number. ``codecs`` is an RFC 6381
-    list, None when unknown; ``frame_rate`` is frames/s.
+    ``width`` None means 16:9, rounded to an even number. ``codecs`` is an RFC 6381 list, None when
+    unknown; ``frame_rate`` is frames/s.
     """
 
     uri: str

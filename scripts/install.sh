@@ -1,6 +1,8 @@
 #!/bin/sh
 # Installs the pinned requirements ($1: runtime or dev) and the project into .venv, with progress,
-# and leaves a stamp so that the next start does none of it.
+# and leaves a stamp so that the next start does none of it. The lock is complete, so pip resolves
+# nothing (--no-deps): what has been released since cannot change what is installed.
+# OLDEST_PIP=1 does it with the oldest pip that this Python ships.
 set -eu
 kind="$1"
 say() { printf '%s\n' "$*" >&2; }
@@ -27,6 +29,15 @@ if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/d
         rm -rf .venv
         exit 1
     fi
+    if [ -n "${OLDEST_PIP:-}" ]; then
+        if ! .venv/bin/python -m pip install --disable-pip-version-check --no-input --quiet \
+                --no-deps --require-hashes -r requirements/oldest-pip.txt; then
+            say "error: the pip of requirements/oldest-pip.txt could not be installed."
+            rm -rf .venv
+            exit 1
+        fi
+        say "      with $(.venv/bin/python -m pip --version)"
+    fi
 fi
 
 total=$(grep -c '==' "requirements/$kind.txt")
@@ -34,10 +45,10 @@ say "[2/4] installing $total packages of requirements/$kind.txt (a minute on a f
 {
     status=0
     .venv/bin/python -m pip install --disable-pip-version-check --no-input --no-color \
-        --progress-bar off --require-hashes -r "requirements/$kind.txt" 2>&1 || status=$?
+        --progress-bar off --no-deps --require-hashes -r "requirements/$kind.txt" 2>&1 || status=$?
     echo "$status" >.venv/install.status
 } | tee .venv/install.log | awk -v total="$total" -v terminal="$([ -t 2 ] && echo 1 || echo 0)" '
-    /^(Collecting|Requirement already satisfied)/ {
+    /^(Collecting|Requirement already satisfied|Processing|Ignoring)/ {
         if (++done && terminal) printf "\r      %d of %d ", done, total
         else if (done % 20 == 0) printf "      %d of %d\n", done, total
         fflush()
@@ -61,6 +72,11 @@ if ! .venv/bin/python -m pip install --disable-pip-version-check --no-input --no
         --no-build-isolation --quiet -e . >>.venv/install.log 2>&1; then
     tail -n 5 .venv/install.log >&2
     say "error: installing the project failed. Full log: .venv/install.log"
+    exit 1
+fi
+if ! .venv/bin/python scripts/missing.py "requirements/$kind.txt"; then
+    say "error: requirements/$kind.txt does not have everything that it takes." \
+        "Renew it with make lock, or remove .venv and run make again."
     exit 1
 fi
 # Where the environment forbids Python to keep what it compiles, each start would do it again: 0.2 s.

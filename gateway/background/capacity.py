@@ -1,7 +1,8 @@
-"""Which edges are full? Looks at what is leased about once a second, and tells the fleet.
+"""Which edges are full? Reads what is leased about once a second, and reports full edges to the
+fleet.
 
-Requests meet a full edge's bound by themselves (:mod:`gateway.store.coordination.leases`). That the
-fleet knows of it as well lets rankings look past full edges to the next region.
+Each request checks an edge's capacity itself (:mod:`gateway.store.coordination.leases`). The fleet
+has to know as well, so that rankings can skip full edges and go on to the next region.
 """
 
 import time
@@ -19,7 +20,7 @@ _random = SystemRandom()
 
 
 async def follow(leases: Leases, keeper: FleetKeeper, interval_s: float = INTERVAL_S) -> None:
-    """Look and judge every ``interval_s`` seconds, until cancelled."""
+    """Update the fleet every ``interval_s`` seconds, until cancelled."""
     conditions: dict[str, EdgeCondition] = {}
     shown: frozenset[str] = frozenset()
     while True:
@@ -32,7 +33,8 @@ async def follow(leases: Leases, keeper: FleetKeeper, interval_s: float = INTERV
 
 
 def judge(loads: Loads, before: dict[str, EdgeCondition], now_s: float) -> dict[str, EdgeCondition]:
-    """The edges that are full, in the condition that they have had since they are."""
+    """The conditions of full edges; an edge that was full before keeps its condition and its start
+    time."""
     full = full_edges(loads.leased, loads.bounds, before)
     return {edge: before.get(edge) or _full(loads, edge, now_s) for edge in sorted(full)}
 
@@ -45,7 +47,7 @@ def _full(loads: Loads, edge: str, now_s: float) -> EdgeCondition:
 
 
 def _show(loads: Loads, before: frozenset[str]) -> frozenset[str]:
-    """Set the metrics; what is gone is set to 0, since a series cannot be taken back."""
+    """Set the metrics. A removed edge is set to 0, since a series cannot be deleted."""
     for edge in {*loads.bounds, *before}:
         metrics.EDGE_LEASED.labels(edge).set(loads.leased.get(edge, 0))
         metrics.EDGE_CAPACITY.labels(edge).set(loads.bounds.get(edge, 0))

@@ -1,9 +1,9 @@
 """What does this worker do when another one says that something changed?
 
-``policy``: somebody else's config was reloaded, so perhaps our file changed as well: look. Nothing
-is reloaded unless it did, so workers with different files leave each other alone. ``assets``: a
-purge. What may have been missed is made up for: the file is looked at, and the source asks its
-origin before it uses again what it knows. Topic ``edges`` is followed by those who know edges.
+``policy``: another worker has reloaded its config, so check whether our file has changed, too.
+Nothing is reloaded unless it has, so workers with different files do not affect each other.
+``assets``: a purge. After a gap in the messages the file is checked, and the source revalidates its
+copies. The topic ``edges`` is followed by the modules that know edges.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import structlog
 from gateway.observe import metrics
 from gateway.source.source import Source
 from gateway.store.connection.protocol import Commands
-from gateway.store.coordination.acks import acknowledge
+from gateway.store.coordination.acknowledgements import acknowledge
 from gateway.store.coordination.bus import Bus, Gap, Message
 from gateway.store.coordination.messages import (
     ControlMessage,
@@ -27,14 +27,14 @@ from gateway.store.coordination.messages import (
 from gateway.store.coordination.presence import Presence
 
 RETRY_S = 1.0
-"""How long an announcement that was not accepted waits before the next try."""
+"""Seconds before an announcement that was not accepted is sent again."""
 
 log = structlog.get_logger()
 _random = SystemRandom()
 
 
 class Control:
-    """Follows what others say, and says what happened here."""
+    """Follows messages of other workers, and announces what happened here."""
 
     def __init__(
         self,
@@ -44,8 +44,8 @@ class Control:
         look: Callable[[], None],
         source: Callable[[], Source],
     ) -> None:
-        """``look`` has the config file looked at soon. ``source`` gives the source in use.
-        ``commands`` is where purges are acknowledged, None where nobody waits for it."""
+        """``look`` schedules a check of the config file. ``source`` gives the source in use.
+        ``commands`` is where purges are acknowledged; None where nobody waits for that."""
         self._bus = bus
         self._presence = presence
         self._commands = commands
@@ -57,7 +57,8 @@ class Control:
         self._reloaded = asyncio.Event()
 
     def reloaded(self, version: str) -> None:
-        """A config came into force here: say so to the others, as soon as they can be reached."""
+        """A config came into force here: announce it to the others as soon as they can be
+        reached."""
         self._version = version
         self._reloaded.set()
 
@@ -88,7 +89,7 @@ class Control:
         async for event in self._asset_events:
             match event if isinstance(event, Gap) else _decoded(event):
                 case Gap(_, "lost" | "slow"):
-                    await self._source().doubt()
+                    await self._source().revalidate_all()
                 case Purge() as purge:
                     await self._purge(purge)
                 case _:
@@ -105,7 +106,7 @@ class Control:
 
 
 def _decoded(message: Message) -> ControlMessage | None:
-    """What a message says; one that says nothing is counted."""
+    """Decode a message; count one that cannot be decoded."""
     found = decode(message.body)
     if found is None:
         metrics.BUS_IGNORED.labels(message.topic).inc()

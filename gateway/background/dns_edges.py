@@ -1,7 +1,7 @@
-"""Which edges does DNS know of now? Every name is asked for again when its records have expired.
+"""Which edges does DNS name now? Each name is resolved again when its records expire.
 
-A server that does not answer, or cannot tell, changes nothing: the last good answer stays, and is
-asked for again soon. The questions of many workers and gateways are spread by chance.
+When a server times out or fails, the last good answer stays in use and the name is resolved again
+soon. Random jitter spreads the queries of many workers and gateways.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from gateway.edge.resolved import DnsQuestion, EdgeTemplate, KnownRecords, after
 from gateway.observe import metrics
 
 if TYPE_CHECKING:
-    from gateway.background.names import Found, Outcome
+    from gateway.background.dns_lookup import DnsOutcome, Resolution
 
 FIRST_BACKOFF_S = 1.0
 MAX_BACKOFF_S = 30.0
@@ -29,7 +29,7 @@ _random = SystemRandom()
 
 
 class DnsEdges:
-    """Finds the edges of ``templates``, and tells the keeper."""
+    """Resolves the names of ``templates`` and reports their edges to the keeper."""
 
     def __init__(
         self, keeper: FleetKeeper, templates: Sequence[EdgeTemplate], settings: DnsSettings
@@ -41,20 +41,20 @@ class DnsEdges:
         self._asking: dict[DnsQuestion, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
         self._answered = asyncio.Event()
-        self._tell()
+        self._report()
 
     def use(self, templates: Sequence[EdgeTemplate], settings: DnsSettings) -> None:
-        """Another config is in force. What is known of names stays."""
+        """Use another config. Known answers stay."""
         if settings != self._settings:
             for task in self._asking.values():
                 task.cancel()
             self._asking.clear()
         self._templates, self._settings = tuple(templates), settings
-        self._tell()
+        self._report()
         self._changed.set()
 
     async def run(self) -> None:
-        """Ask until cancelled."""
+        """Resolve until cancelled."""
         try:
             while True:
                 self._changed.clear()
@@ -67,7 +67,7 @@ class DnsEdges:
             await asyncio.gather(*asking, return_exceptions=True)
 
     async def first_answers(self, limit_s: float) -> None:
-        """Wait until every name was asked for once, but no longer than ``limit_s``."""
+        """Wait until every name was queried once, but no longer than ``limit_s``."""
         try:
             async with asyncio.timeout(limit_s):
                 while any(question not in self._known for question in self._questions()):
@@ -75,7 +75,7 @@ class DnsEdges:
                     await self._answered.wait()
         except TimeoutError:
             waiting = [q.name for q in self._questions() if q not in self._known]
-            log.warning("dns_is_late", names=waiting)
+            log.warning("dns_not_resolved_yet", names=waiting)
 
     def _questions(self) -> set[DnsQuestion]:
         return {template.question for template in self._templates}
@@ -90,45 +90,45 @@ class DnsEdges:
 
     async def _follow(self, question: DnsQuestion) -> None:
         failures = 0
-        told: Outcome | None = None
+        logged: DnsOutcome | None = None
         while True:
             found, outcome, detail = await self._ask(question)
-            if outcome != told:
-                _tell_outcome(question, outcome, detail, had=told)
-                told = outcome
-            self._hear(question, found)
+            if outcome != logged:
+                _log_outcome(question, outcome, detail, previous=logged)
+                logged = outcome
+            self._update(question, found)
             failures = 0 if outcome == "ok" else failures + 1
             await asyncio.sleep(self._pause_s(found, failures))
 
-    async def _ask(self, question: DnsQuestion) -> "tuple[Found | None, Outcome, str]":
-        """None with the outcome's details when nothing was learnt."""
-        # A tenth of a second to import, for the few who have edges in DNS.
-        from gateway.background.names import NotAnsweredError, look_up  # noqa: PLC0415
+    async def _ask(self, question: DnsQuestion) -> "tuple[Resolution | None, DnsOutcome, str]":
+        """Query once; no resolution when the query failed."""
+        # Takes 0.1 s to import, which only gateways with edges in DNS should pay.
+        from gateway.background.dns_lookup import ResolutionError, look_up  # noqa: PLC0415
 
         resolvers = [parse_resolver(text) for text in self._settings.resolvers]
-        found: Found | None = None
-        outcome: Outcome
+        found: Resolution | None = None
+        outcome: DnsOutcome
         detail = ""
         try:
             found = await look_up(question, resolvers, self._settings.timeout_ms / 1000)
             outcome = "ok" if found.records else "empty"
             metrics.DNS_UNUSABLE.inc(found.unusable)
-        except NotAnsweredError as error:
+        except ResolutionError as error:
             outcome, detail = error.outcome, str(error)
         metrics.DNS_REFRESHES.labels(outcome).inc()
         return found, outcome, detail
 
-    def _hear(self, question: DnsQuestion, found: "Found | None") -> None:
+    def _update(self, question: DnsQuestion, found: "Resolution | None") -> None:
         known = self._known.get(question, KnownRecords())
         if found is not None:
             now_s = asyncio.get_running_loop().time()
             known = after_answer(known, found.records, now_s, self._settings.keep_empty_s)
         self._known[question] = known
         self._answered.set()
-        self._tell()
+        self._report()
 
-    def _pause_s(self, found: "Found | None", failures: int) -> float:
-        """Until the records expire; after a failure, longer each time."""
+    def _pause_s(self, found: "Resolution | None", failures: int) -> float:
+        """Seconds until the records expire; after failures, a growing pause."""
         least_s, most_s = self._settings.min_refresh_s, self._settings.max_refresh_s
         if failures and found is not None:
             pause_s = float(least_s)
@@ -138,7 +138,7 @@ class DnsEdges:
             pause_s = min(max(found.ttl_s if found is not None else 0.0, least_s), most_s)
         return pause_s * _random.uniform(1.0, 1.0 + JITTER)
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         edges = [
             edge
             for template in self._templates
@@ -147,10 +147,10 @@ class DnsEdges:
         self._keeper.found("dns", edges)
 
 
-def _tell_outcome(
-    question: DnsQuestion, outcome: "Outcome", detail: str, had: "Outcome | None"
+def _log_outcome(
+    question: DnsQuestion, outcome: "DnsOutcome", detail: str, previous: "DnsOutcome | None"
 ) -> None:
-    """Log a change for the worse, and the end of it."""
+    """Log a failure that is new, and its end."""
     if outcome != "ok":
         log.warning(
             "dns_failed",
@@ -159,5 +159,5 @@ def _tell_outcome(
             outcome=outcome,
             detail=detail[:200],
         )
-    elif had is not None:
-        log.info("dns_answers_again", name=question.name, type=question.type)
+    elif previous is not None:
+        log.info("dns_recovered", name=question.name, type=question.type)

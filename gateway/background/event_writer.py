@@ -1,7 +1,8 @@
-"""Decision events on their way to Redis: in batches, again until they are taken, never in the way.
+"""Writes decision events to Redis in batches, retries until they are accepted, and never delays a
+request.
 
-While Redis is gone, frozen, full or read-only, the batch in hand is kept and the queue behind it
-fills up to its bound. Nothing here makes a request wait.
+While Redis is gone, frozen, full or read-only, the current batch is kept, and the queue behind it
+fills up to its bound.
 """
 
 import asyncio
@@ -19,11 +20,10 @@ log = structlog.get_logger()
 _random = SystemRandom()
 
 MAX_BATCH_BYTES = 128 * 1024
-"""A batch is closed when it holds so much, whatever ``batch_size`` says: requests share the
-connection."""
+"""The largest batch, whatever ``batch_size`` says: requests may share the connection."""
 
 MADE_IN_A_ROW = 8
-"""Events that are made (some 50 µs each) before requests have their turn again."""
+"""Events to build (some 50 µs each) before requests get the event loop again."""
 
 FIRST_BACKOFF_S = 0.25
 MAX_BACKOFF_S = 2.0
@@ -31,7 +31,7 @@ GRACE_S = 1.0
 
 
 class EventWriter:
-    """Empties ``queue`` into Redis. ``settings`` gives the ones in force at that moment."""
+    """Writes ``queue`` to Redis. ``settings`` gives the current settings."""
 
     def __init__(
         self, queue: EventQueue, redis: Commands, settings: Callable[[], EventSettings]
@@ -56,7 +56,8 @@ class EventWriter:
                 await asyncio.sleep(backoff_s * _random.uniform(0.5, 1.5))
 
     async def finish(self, grace_s: float = GRACE_S) -> None:
-        """Write what is left, for ``grace_s`` seconds at most. After ``run`` was cancelled."""
+        """Write what is left, for ``grace_s`` seconds at most. Call it after ``run`` was
+        cancelled."""
         try:
             async with asyncio.timeout(grace_s):
                 while self._batch or len(self._queue):
@@ -69,14 +70,14 @@ class EventWriter:
             log.warning("events_lost", count=lost)
 
     async def _gather(self) -> None:
-        """Give others a moment to come along, then take a batch."""
+        """Wait briefly for more events, then take a batch."""
         settings = self._settings()
         if len(self._queue) < settings.batch_size:
             await asyncio.sleep(settings.flush_interval_ms / 1000 * _random.uniform(0.5, 1.0))
         await self._fill()
 
     async def _fill(self) -> None:
-        """Make the batch as full as it may be."""
+        """Fill the batch up to its bounds."""
         most = self._settings().batch_size
         size = sum(len(event.data) for event in self._batch)
         while len(self._batch) < most and size < MAX_BATCH_BYTES:
@@ -87,7 +88,7 @@ class EventWriter:
             try:
                 data = recipe().to_bytes()
             except Exception:
-                # A fault of ours in one event must not keep all others from being written.
+                # A bug that affects one event must not stop all others.
                 log.exception("event_failed")
                 metrics.EVENTS_DROPPED.labels("fault").inc()
                 continue
@@ -98,7 +99,7 @@ class EventWriter:
         metrics.EVENTS_QUEUED.set(len(self._queue) + len(self._batch))
 
     async def _write(self) -> bool:
-        """Write the batch in hand; False when Redis did not take it (or did not say so)."""
+        """Write the batch; False when Redis did not accept it, or did not confirm it in time."""
         if not self._batch:
             return True
         length = self._settings().stream_max_length
@@ -107,13 +108,13 @@ class EventWriter:
         except StoreUnavailable as error:
             metrics.EVENTS_QUEUED.set(len(self._queue) + len(self._batch))
             if not self._held:
-                log.warning("events_held", reason=error.trouble, detail=error.detail[:200])
+                log.warning("events_not_written", reason=error.trouble, detail=error.detail[:200])
             self._held = True
             return False
         metrics.EVENTS_WRITTEN.inc(len(self._batch))
         self._batch.clear()
         metrics.EVENTS_QUEUED.set(len(self._queue))
         if self._held:
-            log.info("events_flow_again")
+            log.info("events_recovered")
         self._held = False
         return True

@@ -1,10 +1,9 @@
-"""Who keeps the fleet? Everyone who knows something of edges tells it here.
+"""The current fleet: edges from several finders, with the conditions that several judges report.
 
-Edges come from several finders (the config, DNS, registrations), and judgements of them from
-several judges (probes, drains, capacity). Whenever one of them says something new, the fleet is
-put together afresh, and requests that come after see it whole.
+Finders are the config, DNS and registrations; judges are probes, drains and capacity. Each report
+builds a new fleet, which later requests see as a whole.
 
-There is always an edge: when nobody finds one any more, those that were there last stay.
+The fleet is never empty: when no finder has an edge any more, the last edges stay.
 """
 
 from collections import Counter
@@ -21,7 +20,7 @@ log = structlog.get_logger()
 
 
 class FleetKeeper:
-    """Puts edges and conditions together, and tells everybody who asked for it."""
+    """Combines edges and conditions, and notifies listeners."""
 
     def __init__(self, configured: Sequence[Edge]) -> None:
         """``configured`` are the edges of the config."""
@@ -29,31 +28,32 @@ class FleetKeeper:
         self._judges: dict[str, Mapping[str, EdgeCondition]] = {}
         self._listeners: list[Callable[[Fleet], None]] = []
         self._none_found = not configured
-        self._told: set[tuple[str, str]] = set()
+        self._logged: set[tuple[str, str]] = set()
         self._count("config")
         self.fleet = self._assembled(None)
 
     def found(self, finder: str, edges: Sequence[Edge]) -> None:
-        """``finder`` (``config``, ``dns``, ``registry``) knows these edges now, and no others. Of
-        two edges of one id, that of the finder which spoke first counts; the config's always."""
+        """Replace the edges of ``finder`` (``config``, ``dns``, ``registry``). Of two edges with
+        one id, that of the finder that reported first counts, and the config's always wins."""
         if self._finders.get(finder) != tuple(edges):
             self._finders[finder] = tuple(edges)
             self._count(finder)
             self._assemble()
 
     def judged(self, judge: str, conditions: Mapping[str, EdgeCondition]) -> None:
-        """``judge`` (``config``, ``health``, ``drain``, ``capacity``) finds the edges of these ids
-        in these conditions, and all others up. A template's id means all edges made from it."""
+        """Replace the conditions of ``judge`` (``config``, ``health``, ``drain``, ``capacity``), by
+        edge id; edges that are not listed are up. A template's id stands for all edges made from
+        it."""
         if self._judges.get(judge, {}) != conditions:
             self._judges[judge] = dict(conditions)
             self._assemble()
 
     def on_change(self, listener: Callable[[Fleet], None]) -> None:
-        """Call ``listener`` with every new fleet; it must not block."""
+        """Call ``listener``, which must not block, with every new fleet."""
         self._listeners.append(listener)
 
     def finder_of(self, edge_id: str) -> str | None:
-        """Who found the edge of that id that counts; None when nobody knows one."""
+        """The finder of the edge in use with this id; None when there is none."""
         return next(
             (
                 finder
@@ -64,7 +64,7 @@ class FleetKeeper:
         )
 
     def _assembled(self, last: Fleet | None) -> Fleet:
-        """The fleet as everybody tells it; of the edges in ``last`` when nobody knows any."""
+        """The fleet from all reports; with the edges of ``last`` when there are none."""
         edges: dict[str, Edge] = {}
         for edge in chain.from_iterable(self._finders.values()):
             edges.setdefault(edge.id, edge)
@@ -86,29 +86,29 @@ class FleetKeeper:
         ]
 
     def _count(self, finder: str) -> None:
-        """Count what a finder found, and tell once of each id that another one has as well."""
+        """Set the metric of a finder, and log once each edge id that two finders have."""
         metrics.EDGES_BY_FINDER.labels(finder).set(len(self._finders[finder]))
         taken: set[str] = set()
         for other, edges in self._finders.items():
             for edge in edges:
-                if edge.id in taken and (other, edge.id) not in self._told:
-                    self._told.add((other, edge.id))
-                    log.warning("edge_passed_over", edge=edge.id, finder=other, reason="id taken")
+                if edge.id in taken and (other, edge.id) not in self._logged:
+                    self._logged.add((other, edge.id))
+                    log.warning("edge_id_taken", edge=edge.id, finder=other, reason="id taken")
                 taken.add(edge.id)
-        self._told &= {(name, edge.id) for name, found in self._finders.items() for edge in found}
+        self._logged &= {(name, edge.id) for name, found in self._finders.items() for edge in found}
 
     def _assemble(self) -> None:
         before, self.fleet = self.fleet, self._assembled(self.fleet)
         none_found, self._none_found = self._none_found, not any(self._finders.values())
         if self._none_found and not none_found:
             log.error("edges_none_found", kept=len(self.fleet.edges))
-        _tell(before, self.fleet)
+        _log_changes(before, self.fleet)
         for listener in self._listeners:
             listener(self.fleet)
 
 
-def _tell(before: Fleet, after: Fleet) -> None:
-    """One log line for each edge that came, went or changed its state, and the metrics."""
+def _log_changes(before: Fleet, after: Fleet) -> None:
+    """Log each edge that was added, removed or changed its state, and set the metrics."""
     for edge, condition in zip(after.edges, after.conditions, strict=True):
         previous = before.condition(edge.id)
         if previous is condition:
@@ -116,7 +116,7 @@ def _tell(before: Fleet, after: Fleet) -> None:
         if previous is None:
             log.info("edge_added", edge=edge.id, url=edge.url)
         else:
-            _tell_change(edge.id, previous, condition)
+            _log_change(edge.id, previous, condition)
     for edge in before.edges:
         if edge.id not in after.positions:
             log.info("edge_removed", edge=edge.id)
@@ -127,9 +127,9 @@ def _tell(before: Fleet, after: Fleet) -> None:
         metrics.EDGES_BY_STATE.labels(state).set(counts[state])
 
 
-def _tell_change(edge_id: str, before: EdgeCondition, after: EdgeCondition) -> None:
+def _log_change(edge_id: str, before: EdgeCondition, after: EdgeCondition) -> None:
     if after.state != before.state:
         write = log.info if after.state == "up" else log.warning
         write("edge_state", edge=edge_id, state=after.state, reason=after.why)
     elif after.full != before.full:
-        log.info("edge_full" if after.full else "edge_has_room", edge=edge_id)
+        log.info("edge_full" if after.full else "edge_not_full", edge=edge_id)

@@ -1,4 +1,4 @@
-"""GeoIP files that are replaced while the gateway runs: the newest good one is used."""
+"""Follows GeoIP files that are replaced while the gateway runs: the newest valid one is used."""
 
 import asyncio
 
@@ -13,27 +13,27 @@ INTERVAL_S = 2.0
 
 
 async def follow(geo: GeoLookup, interval_s: float = INTERVAL_S) -> None:
-    """Look at the files every ``interval_s`` seconds, until cancelled.
+    """Check the files every ``interval_s`` seconds, until cancelled.
 
-    A file that cannot be used is logged once for each reason; the last good one stays in use.
+    A file that cannot be used is logged once for each reason; the last valid one stays in use.
     """
-    told: dict[str, str | None] = {}
+    logged: dict[str, str | None] = {}
     for status in geo.status:
-        _tell(status, told)
+        _log_change(status, logged)
     while True:
         await asyncio.sleep(interval_s)
         for status in await asyncio.to_thread(geo.reload):
-            _tell(status, told)
+            _log_change(status, logged)
 
 
-def _tell(status: DatabaseStatus, told: dict[str, str | None]) -> None:
-    """Count and log what has changed since the last look."""
+def _log_change(status: DatabaseStatus, logged: dict[str, str | None]) -> None:
+    """Count and log changes since the last check."""
     if status.role == "place" and status.build_epoch is not None:
         metrics.GEO_BUILT.set(status.build_epoch)
     if status.outcome == "replaced":
         metrics.GEO_RELOADS.labels("ok").inc()
         log.info("geo_loaded", role=status.role, path=str(status.path), built=status.build_epoch)
-    elif status.outcome == "refused" and told.get(status.role) != status.last_error:
+    elif status.outcome == "refused" and logged.get(status.role) != status.last_error:
         metrics.GEO_RELOADS.labels("refused").inc()
         log.error(
             "geo_refused",
@@ -42,4 +42,4 @@ def _tell(status: DatabaseStatus, told: dict[str, str | None]) -> None:
             reason=status.last_error,
             in_use=status.loaded,
         )
-    told[status.role] = status.last_error
+    logged[status.role] = status.last_error

@@ -1,8 +1,8 @@
-"""Which edges can serve? One worker probes them for all, and everyone knows what it found.
+"""Which edges can serve? One elected worker probes them, and all workers use its findings.
 
-Whoever holds the lease in Redis probes, and shares what it finds; the others look it up about twice
-a second, and at once when they are told of news. When Redis cannot be asked, every worker probes
-for itself, beginning with what was last shared; when it is back, one of them is elected again.
+The holder of a lease in Redis probes and shares its findings; the others read them about twice a
+second, and at once when a message announces news. While Redis cannot be reached, every worker
+probes by itself, starting from the findings that were last shared; afterwards one is elected again.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from typing import Literal
 import structlog
 
 from gateway.background.fleet import FleetKeeper
-from gateway.background.probe import Seen, target_of
-from gateway.background.probing import Probing, Watched, rules_of
+from gateway.background.probe import SeenPlaylist, target_of
+from gateway.background.probe_scheduler import ProbeScheduler, WatchedEdge, rules_of
 from gateway.config.health_settings import HealthSettings
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import UP, Fleet
@@ -29,73 +29,73 @@ from gateway.store.coordination.bus import Bus
 from gateway.store.coordination.health_board import DEADLINE_S, Finding, HealthBoard, decode, encode
 
 LOOK_S = 0.5
-"""How often the lease and what was found are looked at, more or less."""
+"""Seconds between looks at the lease and the findings, before jitter."""
 REPEAT_S = 10.0
-"""How often what was found is written again, changed or not: it expires."""
+"""Seconds after which unchanged findings are written again, as they expire."""
 REST_S = 0.02
-"""The least time between two looks, however much happens."""
+"""The shortest pause between two looks, in seconds."""
 RESTS = 5
-"""After a look that took long, the rest is so many times as long."""
+"""The pause is at least this many times as long as the last look."""
 
 Role = Literal["idle", "prober", "follower", "alone"]
-"""``alone``: it probes for itself, because there is no Redis to share anything over."""
+"""``alone``: the worker probes for itself, because Redis cannot be reached."""
 
 log = structlog.get_logger()
 _random = SystemRandom()
 
 
 class HealthWatch:
-    """Tells the fleet's keeper how the edges are. ``role`` is this worker's part in it now."""
+    """Reports the health of edges to the keeper. ``role`` is this worker's current part."""
 
     def __init__(
         self, store: Store, keeper: FleetKeeper, settings: HealthSettings, bus: Bus | None
     ) -> None:
-        """``bus`` brings news sooner; without one they are found by looking."""
+        """``bus`` announces news; without one it is found by polling."""
         commands = store.redis
         self._board = HealthBoard(commands, secrets.token_hex(8)) if commands is not None else None
         self._bus = bus
         self._keeper = keeper
         self._settings = settings
-        self._edges: dict[str, Watched] = {}
+        self._edges: dict[str, WatchedEdge] = {}
         self.role: Role = "idle"
         self._news = asyncio.Event()
-        self._probing = Probing(settings, self._news.set)
+        self._scheduler = ProbeScheduler(settings, self._news.set)
         self._read: bytes | None = None
         self._written = b""
         self._written_at = 0.0
-        self._told: Mapping[str, str] = {}
+        self._reported: Mapping[str, str] = {}
         self._announced: Mapping[str, str] = {}
-        self._aimed: tuple[Edge, ...] = ()
-        self._aim(keeper.fleet)
-        keeper.on_change(self._aim)
+        self._watched_edges: tuple[Edge, ...] = ()
+        self._follow_fleet(keeper.fleet)
+        keeper.on_change(self._follow_fleet)
 
     def configure(self, settings: HealthSettings) -> None:
-        """Go on under another config."""
-        self._settings = self._probing.settings = settings
-        self._aimed = ()
-        self._aim(self._keeper.fleet)
+        """Use another config."""
+        self._settings = self._scheduler.settings = settings
+        self._watched_edges = ()
+        self._follow_fleet(self._keeper.fleet)
         self._news.set()
 
     async def first_look(self) -> None:
-        """Begin with what other workers have found, before the first player asks."""
+        """Load the findings of other workers before the first player asks."""
         if self._board is not None and self._edges:
             try:
                 _, states = await self._board.campaign(stand=False)
             except StoreUnavailable:
-                return  # the first turn of ``run`` meets it again
+                return  # ``run`` will handle it
             self._adopt(states)
             self._judge()
 
     async def run(self) -> None:
-        """Probe or follow until cancelled; then let the lease go."""
+        """Probe or follow until cancelled, then release the lease."""
         loop = asyncio.get_running_loop()
         listener = asyncio.create_task(self._listen())
         try:
             while True:
                 started = loop.time()
-                await self._turn()
+                await self._round()
                 look_s = LOOK_S * _random.uniform(0.8, 1.2)
-                # Thousands of edges that die one by one must not keep this worker from its players.
+                # Thousands of edges that fail one by one must not starve this worker's players.
                 rest_s = min(max(REST_S, RESTS * (loop.time() - started)), look_s)
                 await asyncio.sleep(rest_s)
                 with contextlib.suppress(TimeoutError):
@@ -104,18 +104,18 @@ class HealthWatch:
                 self._news.clear()
         finally:
             listener.cancel()
-            await self._probing.stop()
+            await self._scheduler.stop()
             await self._release()
 
-    async def _turn(self) -> None:
-        """One look at everything."""
-        await self._play(await self._elected())
+    async def _round(self) -> None:
+        """One round: elect, probe or follow, report, share."""
+        await self._take_role(await self._elect())
         self._judge()
         if self.role == "prober":
             await self._share()
 
-    async def _elected(self) -> Role:
-        """Which part this worker has now."""
+    async def _elect(self) -> Role:
+        """Take part in the election; returns this worker's role."""
         if not self._edges:
             await self._release()
             return "idle"
@@ -132,41 +132,41 @@ class HealthWatch:
             self._adopt(states)
         return "prober"
 
-    async def _play(self, role: Role) -> None:
+    async def _take_role(self, role: Role) -> None:
         if role in {"prober", "alone"}:
-            self._probing.start(self._edges)
-        elif self._probing.running:
-            await self._probing.stop()
+            self._scheduler.start(self._edges)
+        elif self._scheduler.running:
+            await self._scheduler.stop()
         if role == self.role:
             return
         self.role = role
-        self._written = b""  # whoever begins to probe says first what it knows
+        self._written = b""  # a new prober first shares what it knows
         metrics.IS_PROBER.set(role in {"prober", "alone"})
         log.info("health_role", role=role, edges=len(self._edges))
 
-    def _aim(self, fleet: Fleet) -> None:
-        """Watch the edges of this fleet. What is known of one that stays is kept."""
-        if fleet.edges == self._aimed:
+    def _follow_fleet(self, fleet: Fleet) -> None:
+        """Watch the edges of this fleet; the health of edges that stay is kept."""
+        if fleet.edges == self._watched_edges:
             return
-        self._aimed = fleet.edges
-        found: dict[str, Watched] = {}
+        self._watched_edges = fleet.edges
+        found: dict[str, WatchedEdge] = {}
         for edge in fleet.edges:
             target = target_of(edge, self._settings.path)
             if target is None:
                 continue
             known = self._edges.get(edge.id)
             found[edge.id] = (
-                known if known is not None and known.target == target else Watched(target)
+                known if known is not None and known.target == target else WatchedEdge(target)
             )
         if found.keys() != self._edges.keys() or any(
             self._edges[edge_id] is not watched for edge_id, watched in found.items()
         ):
             self._edges = found
-            self._read = None  # what was read before may tell of an edge that is new here
+            self._read = None  # the last findings may cover an edge that is new here
             self._news.set()
 
     def _adopt(self, states: bytes | None) -> None:
-        """Believe what the prober found. Where it has said nothing, what is known here holds."""
+        """Use the prober's findings; None keeps what is known here."""
         if states is None or states == self._read:
             return
         found = decode(states)
@@ -183,22 +183,22 @@ class HealthWatch:
                 watched.health, watched.seen = finding.health, finding.head
 
     def _judge(self) -> None:
-        """Tell the keeper, and the metrics."""
+        """Report conditions to the keeper, and set the metrics."""
         rules, now_s = rules_of(self._settings), time.time()
         conditions = {
             edge_id: condition(watched.health, rules, now_s)
             for edge_id, watched in self._edges.items()
         }
         states = {edge_id: one.state for edge_id, one in conditions.items()}
-        if states != self._told:
-            for edge_id in self._told.keys() | states.keys():
+        if states != self._reported:
+            for edge_id in self._reported.keys() | states.keys():
                 value = _STATE_VALUES[states.get(edge_id, "up")]
                 metrics.EDGE_STATE.labels(edge_id).set(value)
-            self._told = states
+            self._reported = states
         self._keeper.judged("health", {name: one for name, one in conditions.items() if one != UP})
 
     async def _share(self) -> None:
-        """Write what was found when it has changed, or is about to be forgotten; tell of news."""
+        """Share the findings when they have changed or are about to expire, and announce news."""
         if self._board is None:
             return
         value = encode(self._findings())
@@ -208,12 +208,12 @@ class HealthWatch:
         try:
             accepted = await self._board.publish(value)
         except StoreUnavailable:
-            return  # the next turn meets it again
+            return  # the next round tries again
         if not accepted:
             return
         self._written, self._written_at, self._read = value, now, value
-        if self._told != self._announced and self._bus is not None:
-            self._announced = self._told
+        if self._reported != self._announced and self._bus is not None:
+            self._announced = self._reported
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(DEADLINE_S):
                     await self._bus.publish("edges", b"health")
@@ -227,7 +227,7 @@ class HealthWatch:
         }
 
     async def _listen(self) -> None:
-        """Look at once when somebody says that edges changed."""
+        """Look at once when a message says that edges changed."""
         if self._bus is None:
             return
         subscription = self._bus.subscribe("edges")
@@ -243,11 +243,11 @@ class HealthWatch:
         try:
             await self._board.release()
         except StoreUnavailable:
-            return  # it expires by itself
+            return  # the lease expires by itself
 
 
 _STATE_VALUES: Mapping[str, float] = {"up": 1.0, "degraded": 0.5, "down": 0.0}
 
 
-def _head(seen: Seen | LivePosition | None) -> LivePosition | None:
-    return seen.head if isinstance(seen, Seen) else seen
+def _head(seen: SeenPlaylist | LivePosition | None) -> LivePosition | None:
+    return seen.head if isinstance(seen, SeenPlaylist) else seen

@@ -1,10 +1,10 @@
-"""Does an edge answer as it should, right now? One probe, start to end.
+"""Does an edge respond as it should, right now? One probe from start to end.
 
-Nothing that an edge answers can harm the gateway: a probe reads a bounded number of bytes in a
-bounded time, follows redirects within the same host only, and verifies TLS.
+Nothing that an edge sends can harm the gateway: a probe reads a bounded number of bytes in a
+bounded time, follows redirects on the same host only, and verifies TLS.
 
-The client is ``aiohttp``: a probe costs it 0.2 ms of a core that also serves players, and costs the
-client of the origins, which can do more, 1.2 ms.
+The client is ``aiohttp``: a probe with it costs a fraction of one with the origins' client, on a
+core that also serves players (``docs/decisions/two-http-clients.md``).
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from urllib.parse import urljoin
 from yarl import URL
 
 from gateway.edge.edge import Edge, stable_hash
-from gateway.edge.health import ProbeResult
+from gateway.edge.health import ProbeOutcome
 from gateway.edge.live import LivePosition, live_position, staleness
 from manifests.hls.fault import ManifestError
 from manifests.hls.media import MediaPlaylist, read_media
@@ -25,41 +25,42 @@ if TYPE_CHECKING:
     import aiohttp
 
 MAX_BYTES = 512 * 1024
-"""A larger answer is not read on, and no playlist."""
+"""Most bytes to read of a response; a longer one is cut, and is no valid playlist."""
 MAX_REDIRECTS = 3
 INLINE_BYTES = 16 * 1024
-"""A larger playlist is read in a thread: it takes milliseconds."""
+"""A larger playlist is parsed in a thread: that takes milliseconds."""
 DNS_CACHE_S = 5
 USER_AGENT = "streaming-gateway-probe"
 
-Result = Literal[
+ResultKind = Literal[
     "ok", "timeout", "refused", "dns", "tls", "broken", "redirect", "status", "not-media", "stale"
 ]
-"""How a probe ended; for metrics."""
+"""How a probe ended, for metrics."""
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """What is asked of an edge. ``mark`` is 32 bits that differ where URL or kind do."""
+class ProbeTarget:
+    """What a probe requests of an edge. ``mark`` is a 32-bit hash of URL and kind."""
 
     url: str
     playlist: bool
     mark: int
 
 
-def target_of(edge: Edge, path: str | None) -> Target | None:
-    """What to ask the edge for; ``path`` if it names nothing itself. None: it is not probed."""
+def target_of(edge: Edge, path: str | None) -> ProbeTarget | None:
+    """The probe's target; ``path`` is the default when the edge names none. None: the edge is not
+    probed."""
     asked = edge.health_url or edge.health_playlist or path
     if asked is None:
         return None
     url = urljoin(edge.url, asked)
     playlist = edge.health_playlist is not None
-    return Target(url, playlist, stable_hash(f"{url}\0{playlist}") >> 32)
+    return ProbeTarget(url, playlist, stable_hash(f"{url}\0{playlist}") >> 32)
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """The last playlist of an edge: its bytes, what they say, and how far it has come."""
+class SeenPlaylist:
+    """The last media playlist of an edge: its bytes, its content, and its live head."""
 
     data: bytes
     playlist: MediaPlaylist
@@ -67,18 +68,18 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Probed:
-    """How a probe ended: what it means for the edge, its kind, and the playlist that was seen."""
+class ProbeResult:
+    """The result of a probe: what it means for the edge, its kind, and the playlist read."""
 
-    outcome: ProbeResult
-    result: Result
-    seen: Seen | None = None
+    outcome: ProbeOutcome
+    kind: ResultKind
+    seen: SeenPlaylist | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class ProbeLimits:
     """``timeout_s`` bounds a probe from connecting to the last byte; ``stale_factor`` is in target
-    durations. ``keep``: leave the connection open for the next probe."""
+    durations. ``keep``: keep the connection open for the next probe."""
 
     timeout_s: float
     stale_factor: float
@@ -86,22 +87,22 @@ class Bounds:
 
 
 class ProbeError(Exception):
-    """A probe that failed: its kind, and why, for people."""
+    """A failed probe: its kind, and the reason for people."""
 
-    def __init__(self, result: Result, why: str) -> None:
-        super().__init__(result, why)
-        self.result: Result = result
+    def __init__(self, kind: ResultKind, why: str) -> None:
+        super().__init__(kind, why)
+        self.kind: ResultKind = kind
         self.why = why
 
 
 class Prober:
-    """The HTTP client of all probes: connections are kept, TLS is verified, nothing is decoded.
+    """The HTTP client of all probes: verifies TLS, decodes no bodies, may keep connections open.
 
     Needs a running event loop. ``concurrency`` bounds its connections.
     """
 
     def __init__(self, concurrency: int) -> None:
-        import aiohttp  # noqa: PLC0415  # a tenth of a second, for those who have probes
+        import aiohttp  # noqa: PLC0415  # takes 0.1 s: only where edges are probed
 
         self._broken = (aiohttp.ClientError, OSError, ValueError)
         self._session = aiohttp.ClientSession(
@@ -116,10 +117,14 @@ class Prober:
         await self._session.close()
 
     async def probe(
-        self, target: Target, seen: Seen | LivePosition | None, bounds: Bounds, now_s: float
-    ) -> Probed:
-        """Ask once. ``seen`` is what is known of its playlist; ``now_s`` is Unix time. Never
-        raises."""
+        self,
+        target: ProbeTarget,
+        seen: SeenPlaylist | LivePosition | None,
+        bounds: ProbeLimits,
+        now_s: float,
+    ) -> ProbeResult:
+        """Probe once. ``seen`` is the last known playlist or its head; ``now_s`` is Unix time.
+        Never raises."""
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
@@ -127,19 +132,19 @@ class Prober:
                 data = await self._get(URL(target.url), keep=bounds.keep)
             latency_s = loop.time() - started
             if not target.playlist:
-                return Probed(ProbeResult(latency_s), "ok")
+                return ProbeResult(ProbeOutcome(latency_s), "ok")
             return await _judge(data, seen, bounds, now_s, latency_s)
         except TimeoutError:
-            why = f"no answer in {bounds.timeout_s * 1000:.0f} ms"
-            return Probed(ProbeResult(loop.time() - started, why), "timeout")
+            why = f"no response in {bounds.timeout_s * 1000:.0f} ms"
+            return ProbeResult(ProbeOutcome(loop.time() - started, why), "timeout")
         except ProbeError as error:
-            return Probed(ProbeResult(loop.time() - started, error.why), error.result)
+            return ProbeResult(ProbeOutcome(loop.time() - started, error.why), error.kind)
         except self._broken as error:
-            result, why = _explain(error)
-            return Probed(ProbeResult(loop.time() - started, why), result)
+            kind, why = _explain(error)
+            return ProbeResult(ProbeOutcome(loop.time() - started, why), kind)
 
     async def _get(self, url: URL, *, keep: bool) -> bytes:
-        """The body of a 2xx answer, up to MAX_BYTES of it."""
+        """The body of a 2xx response, up to MAX_BYTES of it."""
         headers = {} if keep else {"Connection": "close"}
         for _ in range(MAX_REDIRECTS + 1):
             async with self._session.get(url, allow_redirects=False, headers=headers) as response:
@@ -153,21 +158,31 @@ class Prober:
 
 
 async def _judge(
-    data: bytes, seen: Seen | LivePosition | None, bounds: Bounds, now_s: float, latency_s: float
-) -> Probed:
-    """What a playlist says of its edge."""
-    previous = seen.head if isinstance(seen, Seen) else seen
-    if isinstance(seen, Seen) and seen.data == data:
+    data: bytes,
+    seen: SeenPlaylist | LivePosition | None,
+    bounds: ProbeLimits,
+    now_s: float,
+    latency_s: float,
+) -> ProbeResult:
+    """Judge the edge by its media playlist."""
+    previous = seen.head if isinstance(seen, SeenPlaylist) else seen
+    if isinstance(seen, SeenPlaylist) and seen.data == data:
         playlist = seen.playlist
     else:
         try:
             playlist = await _read_playlist(data)
         except ManifestError as error:
-            return Probed(ProbeResult(latency_s, f"no media playlist: {error.rule}"), "not-media")
-    head = live_position(previous, playlist, now_s)
+            return ProbeResult(
+                ProbeOutcome(latency_s, f"no media playlist: {error.clause}: {error.problem}"),
+                "not-media",
+            )
+    head = None
+    if not playlist.ended:
+        first = playlist.media_sequence
+        head = live_position(previous, first, first + playlist.segments - 1, now_s)
     stuck = staleness(head, playlist.target_duration_s, bounds.stale_factor, now_s)
-    result: Result = "stale" if stuck else "ok"
-    return Probed(ProbeResult(latency_s, stuck), result, Seen(data, playlist, head))
+    kind: ResultKind = "stale" if stuck else "ok"
+    return ProbeResult(ProbeOutcome(latency_s, stuck), kind, SeenPlaylist(data, playlist, head))
 
 
 async def _read(response: "aiohttp.ClientResponse") -> bytes:
@@ -189,8 +204,8 @@ async def _read_playlist(data: bytes) -> MediaPlaylist:
 
 
 def followed(url: URL, location: str) -> URL:
-    """Where a redirect leads, if that is the same host: scheme and port stay, or http becomes
-    https. Raises what a failed probe raises."""
+    """The target of a redirect, if it is on the same host with the same scheme and port, or leads
+    from http to https. Raises ProbeError for any other."""
     there = url.join(URL(location))
     secured = (url.scheme, there.scheme) == ("http", "https")
     ports_fit = there.port == url.port or (
@@ -202,13 +217,13 @@ def followed(url: URL, location: str) -> URL:
     return there
 
 
-def _explain(error: Exception) -> tuple[Result, str]:
-    """The kind of a client's error, and words that stay the same while it does."""
-    import aiohttp  # noqa: PLC0415  # it was imported when the prober was made
+def _explain(error: Exception) -> tuple[ResultKind, str]:
+    """The kind of a client error, and a message that is the same each time."""
+    import aiohttp  # noqa: PLC0415  # the prober has imported it
 
     match error:
         case aiohttp.ClientConnectorDNSError():
-            return "dns", "its name is not known"
+            return "dns", "the name does not resolve"
         case aiohttp.ClientSSLError() | ssl.SSLError():
             return "tls", "TLS failed"
         case aiohttp.ClientConnectorError() if isinstance(error.os_error, ConnectionRefusedError):
@@ -216,4 +231,4 @@ def _explain(error: Exception) -> tuple[Result, str]:
         case aiohttp.ClientConnectorError():
             return "refused", f"cannot connect: {error.os_error.strerror or 'no reason given'}"
         case _:
-            return "broken", f"broken answer: {type(error).__name__}"
+            return "broken", f"broken response: {type(error).__name__}"

@@ -1,7 +1,7 @@
-"""Which edges are there, and how are they, as a gateway with this config would see it now?
+"""Which edges are there, and in which condition, as a gateway with this config would see them now?
 
-For people who ask once: the names are asked for, and the register, the drains and what probes found
-are read from the store. Nothing is probed, and nothing is written.
+For commands that look once: names are resolved, and the register, the drains and the probes'
+findings are read from the store. Nothing is probed or written.
 """
 
 import asyncio
@@ -19,9 +19,8 @@ LIMIT_S = 3.0
 
 
 async def survey(loaded: Loaded, store: Store) -> FleetKeeper:
-    """Everything that can be found out about the edges of ``loaded``; ``store`` is started. What
-    cannot be found out within a few seconds is left out, and logged. Takes ``fleet`` and
-    ``finder_of`` of what it returns."""
+    """The fleet of ``loaded``, as the keeper has it; ``store`` is started. What cannot be found out
+    within a few seconds is left out, and logged."""
     settings = loaded.settings
     keeper = FleetKeeper(loaded.policy.edges)
     keeper.judged("config", drains_of(settings))

@@ -1,19 +1,20 @@
 """Which address does this request come from? (rule F9, RFC 7239)
 
-The peer of the connection is the client, unless it is a proxy that the operator trusts. Then the
-proxy's ``Forwarded`` or ``X-Forwarded-For`` is read from right to left: what a trusted hop wrote
-is believed, and the first address that is not trusted is the client. What stands left of that is
-the client's own claim and is never read.
+The peer of the connection is the client, unless it is a trusted proxy. Then the proxy's
+``Forwarded`` or ``X-Forwarded-For`` is read from right to left: elements written by trusted proxies
+are believed, and the first address that is not a trusted proxy is the client. Elements further left
+were written by the client itself and are not read.
 
 Decisions that F9 leaves open:
 
-- ``Forwarded`` is preferred when its nearest element has a ``for``; a proxy that only tells
-  ``proto`` in it leaves the addresses to ``X-Forwarded-For``. A trusted proxy must therefore
-  strip, or append to, whichever of the two arrives. When both arrive and name different clients
-  the choice is announced with a reason of its own.
-- A hop that is ``unknown``, hidden behind an obfuscated ``_id``, or garbage ends the walk, and
-  the client's address is unknown. A proxy's own address would be a guess about somebody else.
-- When every hop is trusted the leftmost one is the client: somebody inside is asking.
+- ``Forwarded`` is preferred when its last element has a ``for``. When a proxy only writes ``proto``
+  into it, the addresses come from ``X-Forwarded-For``. A trusted proxy must therefore remove, or
+  append to, each of the two headers that it receives. When both headers name different clients, a
+  reason says so.
+- An element that is ``unknown``, obfuscated (``_id``) or malformed ends the search, and the
+  client's address is unknown. Using a proxy's own address instead would be wrong.
+- When all elements are trusted proxies, the leftmost one is the client: the request comes from
+  inside the trusted networks.
 """
 
 import re
@@ -30,9 +31,9 @@ Network = IPv4Network | IPv6Network
 Via = Literal["peer", "forwarded", "x-forwarded-for"]
 
 MAX_HOPS = 32
-"""List elements, empty ones included, that are read before the walk gives up."""
+"""The most list elements that are read, including empty ones."""
 MAX_ELEMENT = 512
-"""Characters of one list element; a longer one is garbage."""
+"""The most characters of one list element; a longer one counts as malformed."""
 
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _QUAD = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
@@ -56,28 +57,32 @@ def _because(code: str, text: str) -> tuple[Reason]:
 _PEER = _because("peer", "the address of the connection")
 _PEER_UNKNOWN = _because("peer-unknown", "the connection has no IP address")
 _PEER_UNTRUSTED = _because(
-    "peer-untrusted", "the peer is not a trusted proxy: its forwarding headers are ignored"
+    "peer-untrusted", "the peer is not a trusted proxy; its forwarding headers are ignored"
 )
-_FORWARDS_FOR_NOBODY = _because("peer", "the trusted proxy forwards for nobody")
+_NO_FORWARDED_ADDRESS = _because("peer", "the trusted proxy sent no forwarding header")
 _DISAGREE = _because(
     "forwarding-headers-disagree",
-    "X-Forwarded-For names another client than Forwarded, which decides",
+    "X-Forwarded-For names another client than Forwarded; Forwarded is used",
 )
-_TOO_MANY_HOPS = _because("too-many-hops", f"more than {MAX_HOPS} hops")
-_HIDDEN = _because("address-hidden", "a trusted proxy names no address")
-_ALL_TRUSTED = _because("all-hops-trusted", "every hop is a trusted proxy: the farthest counts")
+_TOO_MANY_HOPS = _because(
+    "too-many-hops", f"the forwarding header has more than {MAX_HOPS} elements"
+)
+_HIDDEN = _because("address-hidden", "a trusted proxy does not name the client's address")
+_ALL_TRUSTED = _because(
+    "all-hops-trusted", "all forwarded addresses are trusted proxies; the first one is used"
+)
 _FIRST_UNTRUSTED: dict[Via, tuple[Reason]] = {
-    via: _because(via, "the first hop that is not a trusted proxy")
+    via: _because(via, "the last forwarded address that is not a trusted proxy")
     for via in ("forwarded", "x-forwarded-for")
 }
 
 
 @dataclass(frozen=True, slots=True)
 class TrustedProxies:
-    """The networks whose forwarding headers are believed.
+    """The networks whose forwarding headers are trusted.
 
-    ``masks`` is the index: for each IP version the pairs of (host bits, network prefixes), so that
-    membership costs one set look-up per prefix length, however many networks there are.
+    ``masks`` is an index: for each IP version, pairs of (host bits, network prefixes). A membership
+    test takes one set lookup per prefix length, however many networks there are.
     """
 
     networks: tuple[Network, ...]
@@ -85,12 +90,12 @@ class TrustedProxies:
 
     @classmethod
     def of(cls, cidrs: Iterable[str]) -> Self:
-        """Build from CIDR texts such as ``10.0.0.0/8``; a bare address is a network of one.
+        """Build from CIDR texts such as ``10.0.0.0/8``; an address alone is a network of one.
 
-        An IPv4-mapped IPv6 network is the IPv4 network that it maps.
+        An IPv4-mapped IPv6 network counts as the IPv4 network.
 
         Raises:
-            ValueError: a text is no network, or has host bits set. The message names the text.
+            ValueError: a text is not a network, or has host bits set. The message names the text.
         """
         networks = tuple(_unmapped_network(ip_network(text.strip())) for text in cidrs)
         prefixes: dict[int, dict[int, set[int]]] = {4: {}, 6: {}}
@@ -105,7 +110,7 @@ class TrustedProxies:
         return cls(networks, masks)
 
     def __contains__(self, ip: Address) -> bool:
-        """Is ``ip`` (unmapped) in one of the networks?"""
+        """Whether ``ip``, which must not be IPv4-mapped, is in one of the networks."""
         number = int(ip)
         for bits, starts in self.masks[ip.version]:  # noqa: SIM110 - half the cost of any()
             if number >> bits in starts:
@@ -114,9 +119,9 @@ class TrustedProxies:
 
 
 class ClientAddress(NamedTuple):
-    """Where the request comes from. ``ip`` None: the address is not known.
+    """Where the request comes from. ``ip`` is None when the address is unknown.
 
-    ``reasons`` hold no address and no player text: they reach logs and answers.
+    ``reasons`` contain no address and no text from players, because they reach logs and answers.
     """
 
     ip: Address | None
@@ -132,34 +137,35 @@ def resolve(
 ) -> ClientAddress:
     """Find the client's address (F9). Never raises.
 
-    ``peer`` is the address of the connection, None for one that has none (a Unix socket), which
-    is never trusted. ``forwarded`` and ``x_forwarded_for`` are the header's field lines, in the
-    order received. IPv4-mapped addresses come out as IPv4, zone ids and ports are dropped.
+    ``peer`` is the address of the connection. It is None for a connection without one (a Unix
+    socket), which is never trusted. ``forwarded`` and ``x_forwarded_for`` are the field lines of
+    the headers in the order received. IPv4-mapped addresses become IPv4 addresses; zone ids and
+    ports are dropped.
     """
     ip = _node(peer) if peer is not None else None
     if ip is None:
         return ClientAddress(None, "peer", _PEER_UNKNOWN)
     if ip not in trusted:
-        unheard = forwarded or x_forwarded_for
-        return ClientAddress(ip, "peer", _PEER_UNTRUSTED if unheard else _PEER)
-    told = _walk(x_forwarded_for, _unquoted, "x-forwarded-for", trusted)
+        ignored = forwarded or x_forwarded_for
+        return ClientAddress(ip, "peer", _PEER_UNTRUSTED if ignored else _PEER)
+    found = _walk(x_forwarded_for, _unquoted, "x-forwarded-for", trusted)
     if forwarded and _names_clients(forwarded):
-        by_xff, told = told, _walk(forwarded, _for, "forwarded", trusted)
-        if told is not None and by_xff is not None and by_xff.ip != told.ip:
-            told = ClientAddress(told.ip, told.via, (*told.reasons, *_DISAGREE))
-    return told or ClientAddress(ip, "peer", _FORWARDS_FOR_NOBODY)
+        by_xff, found = found, _walk(forwarded, _for, "forwarded", trusted)
+        if found is not None and by_xff is not None and by_xff.ip != found.ip:
+            found = ClientAddress(found.ip, found.via, (*found.reasons, *_DISAGREE))
+    return found or ClientAddress(ip, "peer", _NO_FORWARDED_ADDRESS)
 
 
 def viewer_prefix(ip: Address) -> str:
-    """The /24 (IPv4) or /56 (IPv6) around ``ip``, as CIDR text.
+    """The /24 (IPv4) or /56 (IPv6) network of ``ip``, as CIDR text.
 
-    It names a viewer without a session well enough to keep one household on one edge. It must
-    not leave the process.
+    It identifies a viewer without a session, so that one household stays on one edge. It must not
+    leave the process.
     """
     number = int(ip)
     if isinstance(ip, IPv4Address):
         return f"{number >> 24}.{number >> 16 & 255}.{number >> 8 & 255}.0/24"
-    # The zeros at the end are the longest run of them, which is what "::" stands for.
+    # The zeros at the end are the longest run of zeros, so "::" replaces them.
     groups = [number >> 112, number >> 96 & 0xFFFF, number >> 80 & 0xFFFF, number >> 64 & 0xFF00]
     while groups and not groups[-1]:
         groups.pop()
@@ -169,7 +175,7 @@ def viewer_prefix(ip: Address) -> str:
 def _walk(
     lines: Sequence[str], read: Callable[[str], str], via: Via, trusted: TrustedProxies
 ) -> ClientAddress | None:
-    """Follow the hops of one header, nearest first; None when there is not one."""
+    """The client's address by one header, read from the right; None when it has no elements."""
     ip: Address | None = None
     for count, element in enumerate(_elements(lines)):
         if count == MAX_HOPS:
@@ -187,16 +193,16 @@ def _walk(
 
 
 def _names_clients(forwarded: Sequence[str]) -> bool:
-    """Does the nearest proxy write a ``for`` into ``Forwarded``?"""
+    """Whether the last element of ``Forwarded`` has a ``for``."""
     nearest = next(filter(None, islice(_elements(forwarded), MAX_HOPS)), "")
     return _HAS_FOR.search(nearest) is not None
 
 
 def _elements(lines: Sequence[str]) -> Iterator[str]:
-    """The list elements of a header, last first; several field lines join in order.
+    """The list elements of a header, last first; field lines are joined in order.
 
-    It reads from the right so that what a client wrote at the left, such as an unbalanced quote,
-    cannot swallow what a trusted proxy appended.
+    Reading from the right keeps text that a client wrote at the left, such as an unbalanced quote,
+    from hiding what a trusted proxy appended.
     """
     for line in reversed(lines):
         end: int | None = len(line)
@@ -207,9 +213,9 @@ def _elements(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _last_comma(line: str, end: int) -> int:
-    """The position of the last comma before ``end`` that is not inside quotes, else -1.
+    """The position of the last comma before ``end`` that is not inside quotes; -1 without one.
 
-    It looks no farther than the longest element: what has no comma there is garbage anyway.
+    Only as many characters are searched as the longest allowed element has.
     """
     first = max(0, end - MAX_ELEMENT - 1)
     comma = line.rfind(",", first, end)
@@ -219,14 +225,14 @@ def _last_comma(line: str, end: int) -> int:
         while opening > first and line[opening - 1] == "\\":
             opening = line.rfind('"', first, opening)
         if opening < first:
-            return -1  # unbalanced: all of the rest is one element, and garbage
+            return -1  # an unbalanced quote: the rest is one malformed element
         comma = line.rfind(",", first, opening)
         quote = line.rfind('"', max(first, comma + 1), opening)
     return comma
 
 
 def _for(element: str) -> str:
-    """The ``for`` of one ``Forwarded`` element; ``unknown`` when it has none or is malformed."""
+    """The ``for`` of a ``Forwarded`` element; ``unknown`` when it has none or is malformed."""
     found = ""
     position = 0
     while position < len(element) <= MAX_ELEMENT:
@@ -265,7 +271,7 @@ def _node(text: str) -> Address | None:
 
 
 def _quad(text: str) -> IPv4Address:
-    """Of four numbers that are right: five times as quick as ``ip_address``."""
+    """An address from text that matches ``_QUAD``; five times as fast as ``ip_address``."""
     return IPv4Address(bytes(map(int, text.split("."))))
 
 

@@ -1,4 +1,4 @@
-"""Which asset does this path name, and is that a name at all?"""
+"""Is this text a valid asset id?"""
 
 import re
 
@@ -7,18 +7,18 @@ _ASSET_ID = re.compile(rf"(?=.{{1,512}}\Z){_SEGMENT}(?:/{_SEGMENT})*\Z", re.DOTA
 
 
 class AssetError(ValueError):
-    """The path names no asset that could exist: the gateway answers 404."""
+    """The text is not an asset id; the gateway answers 404."""
 
 
 def asset_id(text: str) -> str:
-    """Return ``text`` when it is an asset id of the contract.
+    """Return ``text`` if it is an asset id (docs/http.md).
 
-    An asset id is 1-512 characters of ``A-Z a-z 0-9 . _ ~ / -`` without an empty, ``.`` or ``..``
-    segment, so it can neither leave a folder nor need escaping in a URL. ``text`` has been
-    percent-decoded once, by the server; a ``%`` that is left makes it no id.
+    An asset id has 1-512 characters of ``A-Z a-z 0-9 . _ ~ / -`` and no segment that is empty,
+    ``.`` or ``..``. It therefore cannot leave a folder, and needs no escaping in a URL. The server
+    has percent-decoded ``text`` once; a remaining ``%`` is not allowed.
 
     Raises:
-        AssetError: ``text`` is anything else. The message holds no player text.
+        AssetError: ``text`` is not an asset id. The message does not contain the text.
     """
     if _ASSET_ID.match(text) is None:
         raise AssetError("not an asset id: 1-512 characters of A-Z a-z 0-9 . _ ~ / -")

@@ -1,9 +1,9 @@
-"""What does the player tell about itself in CMCD? (CTA-5004 versions 1 and 2)
+"""What does the player say about itself in CMCD? (CTA-5004 versions 1 and 2)
 
-It reaches us as one query argument, as four headers, or as lines of a posted report; all three
-hold the same dictionary. Players break the rules (wrong units, decimals, ``key=true``), so what
-can be read is used, what cannot is dropped member by member and listed in ``faults``, and nothing
-ever fails the request (D2.6, D3.1).
+CMCD arrives as a query argument, as four headers, or as lines of a posted report; all of them have
+the same dictionary. Players break the rules (wrong units, decimals, ``key=true``). Members that
+cannot be read are dropped and listed in ``faults``, the others are used, and no request fails
+because of CMCD (D2.6, D3.1).
 """
 
 import re
@@ -14,7 +14,7 @@ from typing import Literal
 from gateway.client.cmcd_dictionary import MAX_TEXT, Value, read_dictionary, read_json
 
 MAX_FAULTS = 16
-"""Faults that are listed for one request."""
+"""The most faults that are listed for one request."""
 
 _VIDEO_FIRST = {"v": 0, "av": 1, None: 2}
 _OTHER_TYPE = 3
@@ -31,13 +31,14 @@ _TOKENS = {
 
 @dataclass(frozen=True, slots=True)
 class Cmcd:
-    """What one request, or one line of a report, says.
+    """The CMCD of one request, or of one line of a report.
 
-    ``version`` is 1 or 2, None when there is no CMCD that we may read. Bit rates and throughputs
-    are kbit/s (D3.3: never bit/s, as in steering), ``bl_ms`` is the buffer in milliseconds. Of an
-    inner list with object types (D2.1) the figure for video counts, else muxed, else untyped, else
-    the largest. ``raw`` holds every key that could be read, custom ones too, as
-    ``cmcd_dictionary`` reads them. ``faults`` are safe to log.
+    ``version`` is 1 or 2; None when there is no CMCD, or none of a known version. Bit rates and
+    throughputs are in kbit/s (D3.3; steering uses bit/s), and ``bl_ms`` is the buffer length in
+    milliseconds. Of an inner list with object types (D2.1), the number for video is used, otherwise
+    that for muxed content, then one without a type, then the largest. ``raw`` has every key that
+    could be read, custom keys included, as ``cmcd_dictionary`` returns them. ``faults`` are safe to
+    log.
     """
 
     version: Literal[1, 2] | None = None
@@ -59,18 +60,18 @@ class Cmcd:
 
     @property
     def speed_kbps(self) -> int | None:
-        """``mtp`` where it measures the network, in kbit/s; else None.
+        """``mtp`` in kbit/s if it measures the network; otherwise None.
 
-        Audio, captions, timed text and keys are too small to fill the line: in captures of one
-        player on one line, audio measures 3 to 10 Mbit/s where video measures 60 to 130.
+        Audio, captions, timed text and keys are too small to use the full bandwidth: in captures of
+        one player on one connection, ``mtp`` is 3 to 10 Mbit/s for audio and 60 to 130 for video.
         """
         return _figure(self.raw.get("mtp"), self.ot, _SMALL_OBJECTS)
 
 
 def parse_query(value: str) -> Cmcd:
-    """Read the ``CMCD`` query argument, percent-decoded once, or one line of a report.
+    """Read the ``CMCD`` query argument after one percent-decoding, or one line of a report.
 
-    A JSON object is read as well (D1.1c). Never raises.
+    JSON objects are read as well (D1.1). Never raises.
     """
     stripped = value.strip()
     read = read_json if stripped.startswith("{") else read_dictionary
@@ -100,17 +101,17 @@ def parse_headers(
 
 
 def prefer(headers: Cmcd, query: Cmcd) -> Cmcd:
-    """The one to believe when both arrive: the headers, if they can be read (D1.1)."""
+    """The CMCD to use when both arrive: the headers, if they can be read (D1.1)."""
     return query if headers.version is None else headers
 
 
 def _cmcd(members: dict[str, Value], faults: list[str]) -> Cmcd:
-    """Give the members their meaning; a value of the wrong kind is a fault and stays in ``raw``."""
+    """Interpret the members. A value of the wrong type is a fault, and stays in ``raw``."""
     given = members.get("v", 1)
     if not members:
         return Cmcd(faults=tuple(faults[:MAX_FAULTS]))
     if isinstance(given, bool) or given not in (1, 2):
-        return Cmcd(faults=(*faults[: MAX_FAULTS - 1], "v: neither 1 nor 2, all is ignored"))
+        return Cmcd(faults=(*faults[: MAX_FAULTS - 1], "v: neither 1 nor 2, CMCD is ignored"))
     version: Literal[1, 2] = 1 if given == 1 else 2
     typed = _Typed(members, faults)
     ot = typed.token("ot")
@@ -135,7 +136,7 @@ def _cmcd(members: dict[str, Value], faults: list[str]) -> Cmcd:
 
 
 class _Typed:
-    """Members by key and kind; None, and a fault, where the value is of another kind."""
+    """Reads members by key and type. A value of another type gives None and a fault."""
 
     __slots__ = ("_faults", "_members")
 
@@ -179,7 +180,7 @@ class _Typed:
 
 
 def _figure(value: Value | None, ot: str | None, without: frozenset[str]) -> int | None:
-    """The figure of a scalar or an inner list, rounded; None when there is none from 0 up."""
+    """The rounded number of a scalar or an inner list; None when there is none from 0 up."""
     if value is None or isinstance(value, bool | str):
         return None
     if not isinstance(value, tuple):

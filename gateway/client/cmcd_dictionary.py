@@ -1,9 +1,9 @@
-"""What does a CMCD dictionary say, as players really write it? (D1.2, D2.1)
+"""Reads CMCD dictionaries as players really write them (D1.2, D2.1).
 
-CMCD is an RFC 8941 dictionary on paper. A structured-fields parser must refuse the whole text for
-one bad member, and players do send bad members: ``su=true``, unquoted strings, a missing comma,
-long decimals. So this is a reader of its own, which drops what it cannot read one member at a
-time and says what it dropped. Its cost is bounded by ``MAX_TEXT`` and ``MAX_PARTS``.
+By the standard, CMCD is an RFC 8941 dictionary. A structured-fields parser must reject the whole
+text for one invalid member, but players do send such members: ``su=true``, unquoted strings,
+missing commas, long decimals. This reader drops only the members that it cannot read, and says
+which. Its cost is bounded by ``MAX_TEXT`` and ``MAX_PARTS``.
 """
 
 import json
@@ -15,9 +15,9 @@ from typing import Any
 Scalar = bool | int | float | str
 
 MAX_TEXT = 8192
-"""Characters of one text; a longer one is not read at all."""
+"""The most characters of one text; a longer text is not read at all."""
 MAX_PARTS = 512
-"""Keys, values and parameters that are read in all; a full version 2 report has about 100."""
+"""The most keys, values and parameters that are read; a full version 2 report has about 100."""
 
 _TOO_MANY = f"more than {MAX_PARTS} parts: the rest is not read"
 _KEY = re.compile(r"[a-z*][a-z0-9_.*-]{0,63}")
@@ -28,8 +28,8 @@ _TOKEN = re.compile(r"[A-Za-z*][A-Za-z0-9!#$%&'*+.^_`|~:/-]*")
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,20})?")
 _NOT_SHOWN = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
 _UNPRINTABLE = re.compile(f"[{_NOT_SHOWN}]")
-# A whole member as nearly all are, with the comma after it: a key alone, or with a number, a string
-# that has no escapes, or a token. Whatever does not match is read part by part.
+# A complete member in its usual form, with the comma after it: a key alone, or with a number, a
+# string without escapes, or a token. Other members are read part by part.
 _PLAIN = re.compile(
     rf"([a-z*][a-z0-9_.*-]{{0,63}})"
     rf"(?:=(?:(-?[0-9]{{1,15}}(\.[0-9]{{1,20}})?)"
@@ -37,7 +37,7 @@ _PLAIN = re.compile(
     rf"|((?!true|false)[A-Za-z*][A-Za-z0-9!#$%&'*+.^_`|~:/-]{{0,255}})))?"
     rf"[ \t]*(?:,|\Z)"
 )
-_TOO_MUCH = 10**15  # RFC 8941 3.3.1; it keeps NaN and infinity out as well
+_TOO_MUCH = 10**15  # RFC 8941 3.3.1; this also excludes NaN and infinity
 _BOOLEANS = {"?1": True, "?0": False}
 _WORDS = {"true": True, "false": False}
 _OBJECT_TYPES = frozenset({"m", "a", "v", "av", "i", "c", "tt", "k", "o"})
@@ -52,7 +52,7 @@ class Item:
 
     @property
     def object_type(self) -> str | None:
-        """The object type that the item speaks of (D2.1), None when it says none."""
+        """The object type of the item (D2.1); None when it has none."""
         return next((name for name in self.parameters if name in _OBJECT_TYPES), None)
 
 
@@ -60,16 +60,16 @@ Value = Scalar | tuple[Item, ...]
 
 
 class _MalformedError(ValueError):
-    """This member cannot be read; the message has no player text in it."""
+    """This member cannot be read. The message contains no text from the player."""
 
 
 def read_dictionary(text: str) -> tuple[dict[str, Value], list[str]]:
     """Read ``key``, ``key=value`` and ``key=(item item)`` members between commas. Never raises.
 
     Returns the members and the faults. Strings and tokens become ``str``, numbers ``int`` or
-    ``float``, flags ``bool``, inner lists tuples of ``Item``; a scalar with parameters is an inner
-    list of one. Of a repeated key the last value counts (RFC 8941 3.2). Faults hold keys and
-    words of this module only, so that they may be logged as they are.
+    ``float``, flags ``bool``, and inner lists tuples of ``Item``. A scalar with parameters becomes
+    an inner list of one item. For a repeated key the last value is used (RFC 8941 3.2). Faults
+    contain only keys and words of this module, so they are safe to log.
     """
     if len(text) > MAX_TEXT:
         return {}, [f"longer than {MAX_TEXT} characters: not read"]
@@ -90,7 +90,7 @@ def read_dictionary(text: str) -> tuple[dict[str, Value], list[str]]:
 
 
 def read_json(text: str) -> tuple[dict[str, Value], list[str]]:
-    """Read the JSON object form of version 1 (D1.1c), a text that begins with ``{``.
+    """Read the JSON form of version 1 (D1.1), a text that starts with ``{``.
 
     Never raises; returns the same as ``read_dictionary``.
     """
@@ -117,7 +117,7 @@ def read_json(text: str) -> tuple[dict[str, Value], list[str]]:
 
 
 class _Reader:
-    """A position in a text, moved on by what was read."""
+    """A text with the position up to which it was read."""
 
     __slots__ = ("_faults", "_parts", "_position", "_text")
 
@@ -132,7 +132,8 @@ class _Reader:
         return self._position >= len(self._text)
 
     def member(self) -> tuple[str, Value]:
-        """Read one member and the comma after it; on a fault the position is where it was seen."""
+        """Read one member and the comma after it. After a fault, the position is that of the
+        fault."""
         plain = _PLAIN.match(self._text, self._position)
         if plain is not None and self._parts + 2 <= MAX_PARTS:
             return self._plain(plain)
@@ -160,7 +161,7 @@ class _Reader:
         return key, value
 
     def skip_member(self) -> None:
-        """Move behind the next comma, or to the end."""
+        """Move past the next comma, or to the end."""
         comma = self._text.find(",", self._position)
         self._position = len(self._text) if comma < 0 else comma + 1
 

@@ -2,7 +2,7 @@
 
 It is the weighted median of the last ``MAX_SAMPLES`` samples. Each sample weighs ``WEIGHT`` times
 as much as the next newer one: two samples that agree move the estimate, a single one never does. Of
-two samples, nobody can tell which is the outlier, so the lower one counts. Weights follow the order
+two samples, it is unknown which is the outlier, so the lower one counts. Weights follow the order
 of samples, not their age, so that a single sample after a pause cannot outvote all others.
 :mod:`gateway.client.throughput` decides how old an estimate may be.
 

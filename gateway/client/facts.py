@@ -1,4 +1,4 @@
-"""Who asks? The facts about one request, as values that every later stage reads."""
+"""What is known about one request? The facts that all later stages read."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,7 +11,7 @@ from manifests.codecs import CodecFamily, VideoRange
 
 
 class DeviceKind(StrEnum):
-    """The classes of device that rules may name."""
+    """The classes of devices that rules can name."""
 
     PHONE = "phone"
     TABLET = "tablet"
@@ -25,11 +25,11 @@ class DeviceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """What a device can play; None means that no limit is known.
+    """What a device can play. None means that no limit is known.
 
-    ``max_height`` in pixels, ``max_frame_rate`` in frames/s. ``codecs`` are the video families
-    that it may be able to decode; H.264 is never withheld because of it (rule B1). ``spatial``:
-    it shows stereoscopic and immersive video (REQ-VIDEO-LAYOUT, rule A6.10).
+    ``max_height`` is in pixels, ``max_frame_rate`` in frames per second. ``codecs`` are the video
+    codec families that the device can probably decode; H.264 is offered in any case (rule B1).
+    ``spatial``: the device shows stereoscopic and immersive video (REQ-VIDEO-LAYOUT, rule A6.10).
     """
 
     max_height: int | None = None
@@ -41,8 +41,11 @@ class Capability:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """The device behind a User-Agent and client hints. Names are the field's: ``os`` such as
-    ``Android``, ``iOS``, ``Tizen``; ``player`` such as ``AVPlayer``, ``ExoPlayer``, ``hls.js``."""
+    """The device identified by a User-Agent and client hints.
+
+    Names are those of the vendors: ``os`` is, for example, ``Android``, ``iOS`` or ``Tizen``,
+    ``player`` is ``AVPlayer``, ``ExoPlayer`` or ``hls.js``.
+    """
 
     kind: DeviceKind
     os: str | None = None
@@ -58,7 +61,7 @@ SpeedSource = Literal["query", "cmcd", "session", "hints", "prior"]
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """A network speed that was measured: kbit/s, by whom, and how long ago (seconds)."""
+    """A network speed in kbit/s, where it comes from, and its age in seconds."""
 
     kbps: float
     source: SpeedSource
@@ -67,7 +70,7 @@ class Throughput:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the request itself asks for. Heights in pixels, bit rates in kbit/s, None = no limit."""
+    """Limits set by the request. Heights are in pixels, bit rates in kbit/s; None is no limit."""
 
     max_height: int | None = None
     min_height: int | None = None
@@ -77,13 +80,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything that a decision may depend on, besides the policy and the asset's source.
+    """Everything that a decision depends on, besides the policy and the asset's source.
 
-    ``throughput`` None: nothing was measured. ``minute_of_day`` counts from 00:00 in the policy's
-    time zone. ``viewer`` is the stable name of this viewer for edge choice (session, or a prefix
-    of the address) and never leaves the process. ``placed_on`` is the id of the edge that this
-    session plays this asset from already. ``record`` is what is remembered of the session, with
-    what this request measured; None without a session.
+    ``throughput`` None means that no speed is known. ``minute_of_day`` counts from 00:00 in the
+    policy's time zone. ``viewer`` identifies the viewer for the choice of an edge (the session, or
+    the network prefix of the address) and never leaves the process. ``placed_on`` is the id of the
+    edge from which this session already plays this asset. ``record`` is the state of the session,
+    including what this request measured; None without a session.
     """
 
     asset: str

@@ -1,9 +1,9 @@
 """What do the client hints say about the device and its network?
 
-User-Agent client hints and the network hints (rules F1–F3). Chromium sends them, over HTTPS, and a
-cross-origin gateway sees only the low-entropy ones unless a page delegates more: they may correct
-a decision but are never needed for one. Values are structured fields (RFC 9651); one that is
-malformed, oversized or out of range reads as absent.
+User-Agent client hints and the network hints (rules F1–F3). Only Chromium sends them, over HTTPS,
+and a gateway on another origin gets only the low-entropy ones unless the page delegates more. They
+can correct a decision, but no decision needs them. Values are structured fields (RFC 9651). A value
+that is malformed, too long or out of range counts as absent.
 """
 
 import math
@@ -22,9 +22,9 @@ _MAX_DOWNLINK_MBPS: Final = 10_000.0
 
 
 class ClientHints(NamedTuple):
-    """The hints of one request; None and empty mean "not said".
+    """The hints of one request. None and empty values mean that the hint is absent.
 
-    ``downlink_mbps`` in Mbit/s: Chromium caps it, so 10 and more means "at least 10" (F2).
+    Chromium caps ``downlink_mbps`` at 10 Mbit/s, so 10 means "at least 10" (F2).
     """
 
     mobile: bool | None = None
@@ -79,7 +79,7 @@ def parse_network_hints(headers: Mapping[str, str]) -> NetworkHints:
 
 
 def parse_hints(headers: Mapping[str, str]) -> ClientHints:
-    """Read the hints among ``headers`` (lower-case names). Never raises."""
+    """Read the hints in ``headers``, whose names are in lower case. Never raises."""
     if _HEADERS.isdisjoint(headers):
         return NO_HINTS
     return ClientHints(
@@ -95,7 +95,7 @@ def parse_hints(headers: Mapping[str, str]) -> ClientHints:
 
 
 def _item(value: str | None) -> object:
-    """The bare item of a structured field; None when absent or malformed."""
+    """The bare item of a structured field; None when it is absent or malformed."""
     if not value or len(value) > _MAX_CHARS or not value.isascii():
         return None
     try:
@@ -111,7 +111,7 @@ def _boolean(value: str | None) -> bool | None:
 
 
 def _text(value: str | None) -> str | None:
-    """A quoted string, or the bare token that some senders write instead."""
+    """A quoted string, or the token that some senders write instead."""
     item = _item(value)
     return _bounded(str(item)) if isinstance(item, str | Token) else None
 
@@ -122,7 +122,7 @@ def _bounded(text: str) -> str | None:
 
 
 def _names(value: str | None) -> tuple[str, ...]:
-    """The strings of a list, bounded in number and length."""
+    """The strings of a list, limited in number and length."""
     if not value or len(value) > _MAX_CHARS or not value.isascii():
         return ()
     try:

@@ -1,14 +1,12 @@
-"""What does the request itself ask for? The query parameters of the contract.
+"""What does the request itself ask for? Its query parameters, see docs/http.md.
 
-Decisions:
-
-- An unknown parameter is ignored. A known one that is malformed is an error that names it; a
-  number that is well formed but absurd is none, ``throughput.choose`` decides on that. ``NaN`` and
-  ``Infinity`` are numbers here, since players that have measured nothing do send them.
-- A repeated parameter counts by its last value: players and middleware append.
-- ``session`` and ``CMCD`` without a value are absent.
-- ``+`` is itself, as in RFC 3986 and for ``EXT-X-DEFINE:QUERYPARAM`` (A5.4), but a space in
-  ``CMCD``, where ``URLSearchParams`` writes one so and a plus sign always arrives as ``%2B``.
+- Unknown parameters are ignored. A known parameter that is malformed is an error that names it. A
+  speed that is a number but implausible is no error: ``throughput.choose_throughput`` ignores it.
+  ``NaN`` and ``Infinity`` are numbers here, because players without a measurement send them.
+- The last value of a repeated parameter is used, because players and middleware append parameters.
+- ``session`` and ``CMCD`` without a value count as absent.
+- ``+`` is a plus sign, as in RFC 3986 and for ``EXT-X-DEFINE:QUERYPARAM`` (A5.4). Only in ``CMCD``
+  it is a space: ``URLSearchParams`` writes spaces that way, and a plus sign as ``%2B``.
 """
 
 import re
@@ -20,12 +18,12 @@ from gateway.client.facts import Limits
 from manifests.codecs import CodecFamily
 
 MAX_QUERY = 16_384
-"""Bytes of a query string."""
+"""The most bytes of a query string."""
 MAX_PARAMETERS = 64
-"""Parameters of a query string, unknown and empty ones included."""
+"""The most parameters of a query string, including unknown and empty ones."""
 
 HEIGHTS = {f"{height}p": height for height in (270, 360, 480, 540, 720, 1080, 1440, 2160)}
-"""The values of ``max_resolution`` and ``min_resolution``, and the height in pixels of each."""
+"""The values of ``max_resolution`` and ``min_resolution``, with their heights in pixels."""
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,3})?|NaN|Infinity)")
 _BITRATE = re.compile(r"0{0,8}[1-9][0-9]{0,11}")
@@ -44,14 +42,14 @@ T = TypeVar("T")
 
 
 class ParameterError(ValueError):
-    """A known query parameter is malformed: the gateway answers 400.
+    """A known query parameter is malformed; the gateway answers 400.
 
-    ``name`` is the parameter, ``value`` what came, quoted, escaped and cut to a bounded length,
-    ``allowed`` what would have been right.
+    ``name`` is the parameter, ``value`` its value, quoted, escaped and cut to a bounded length, and
+    ``allowed`` describes valid values.
     """
 
     def __init__(self, name: str, value: str, allowed: str) -> None:
-        """Keep the parts; ``value`` is the player's text as it came."""
+        """``value`` is the text from the player."""
         self.name = name
         self.value = ascii(value if len(value) <= _SHOWN else f"{value[:_SHOWN]}...")
         self.allowed = allowed
@@ -59,12 +57,12 @@ class ParameterError(ValueError):
 
 
 class RequestParameters(NamedTuple):
-    """The query parameters of one request, read.
+    """The query parameters of one request.
 
-    ``speed_kbps`` (kbit/s) and ``bandwidth_hint_mbps`` (Mbit/s) are as the player gave them, which
-    may be absurd. ``cmcd`` is the text for ``cmcd.parse_query``. ``fields`` are the members that a
-    JSON answer is to have, None for all. ``by_name`` has every parameter of the query,
-    percent-decoded, for ``EXT-X-DEFINE:QUERYPARAM``: hostile text.
+    ``speed_kbps`` (kbit/s) and ``bandwidth_hint_mbps`` (Mbit/s) are the player's values, and may be
+    implausible. ``cmcd`` is the text for ``cmcd.parse_query``. ``fields`` are the requested members
+    of a JSON answer, None for all. ``by_name`` has all parameters of the query, percent-decoded,
+    for ``EXT-X-DEFINE:QUERYPARAM``. They are untrusted text.
     """
 
     limits: Limits
@@ -77,7 +75,7 @@ class RequestParameters(NamedTuple):
 
 
 def parse(query: bytes) -> RequestParameters:
-    """Read a query string, without its ``?``, still percent-encoded.
+    """Read a percent-encoded query string, without the ``?``.
 
     Raises:
         ParameterError: a known parameter is malformed, a minimum is above its maximum, or the
@@ -110,7 +108,7 @@ def _limits(by_name: Mapping[str, str]) -> Limits:
 
 
 def _split(query: bytes) -> tuple[dict[str, str], str]:
-    """Every parameter by its name, and the text of ``CMCD`` with its spaces."""
+    """All parameters by name, and the text of ``CMCD``, in which ``+`` is a space."""
     if len(query) > MAX_QUERY:
         raise ParameterError("query", f"{len(query)} bytes", f"at most {MAX_QUERY} bytes")
     if query.count(b"&") >= MAX_PARAMETERS:
@@ -131,7 +129,7 @@ def _split(query: bytes) -> tuple[dict[str, str], str]:
 def _read(
     by_name: Mapping[str, str], name: str, read: Callable[[str], T | None], allowed: str
 ) -> T | None:
-    """The value of a parameter; None when it is absent, an error when ``read`` gives None."""
+    """The value of a parameter; None when it is absent. Raises when ``read`` returns None."""
     text = by_name.get(name)
     if text is None:
         return None
@@ -150,7 +148,7 @@ def _number(text: str) -> float | None:
 
 
 def _session(text: str) -> str | None:
-    known = text.isprintable() and "\ufffd" not in text  # that stands for bytes that are no text
+    known = text.isprintable() and "\ufffd" not in text  # which replaces bytes that are not UTF-8
     return text if known and len(text) <= _LONGEST_SESSION else None
 
 

@@ -1,12 +1,12 @@
-"""What is remembered of a session between its requests? How fast it was, and where it plays from.
+"""What is stored about a session between its requests? Its speed, and the edges it plays from.
 
-A record is small and bounded: the speed's last samples, and for the last ``MAX_PLACES`` assets the
-edge that their playlist named. A player that asks again for a title it is playing so stays where
-it is, though its edge drains, fills up, or takes fewer new viewers.
+A record is small and of bounded size: the last samples of the speed, and the edge of each of the
+last ``MAX_PLACES`` assets. A player that requests a title again therefore stays on its edge, even
+when that edge drains, is full, or takes fewer new viewers.
 
-The record is ``0x02``, the number of bytes of the estimate, the estimate, and then for each place
-8 bytes of the asset's hash, 4 bytes of whole seconds since 1970, the number of bytes of the edge's
-id, and the id. Records of the layout before (``0x01``, an estimate alone) are read, too.
+The stored form is ``0x02``, the number of bytes of the estimate, and the estimate. Then follow, for
+each place, 8 bytes of the asset's hash, 4 bytes of whole seconds since 1970, the number of bytes of
+the edge's id, and the id. The previous format (``0x01``, an estimate alone) can be read as well.
 """
 
 import re
@@ -18,8 +18,8 @@ from typing import NamedTuple, Self
 from gateway.client.estimate import CLOCK_SKEW_S, SessionEstimate
 
 MAX_PLACES = 4
-"""So many assets have their place remembered: what plays now, what is loaded next, and what a
-viewer may go back to."""
+"""The most assets with a stored edge: the one that plays, the one loaded next, and those that the
+viewer may return to."""
 ASSET_BYTES = 8
 MAX_EDGE_ID_BYTES = 255
 
@@ -31,8 +31,11 @@ NOTHING_MEASURED = SessionEstimate()
 
 
 class SessionPlace(NamedTuple):
-    """Where a session plays an asset (``asset_name``) from: an edge's id, and since when or when
-    this was last written, in whole seconds since 1970."""
+    """The edge from which a session plays an asset.
+
+    ``asset`` is the asset's ``asset_name``, ``edge`` the edge's id, and ``time_s`` the time of
+    writing in whole seconds since 1970.
+    """
 
     asset: bytes
     edge: str
@@ -40,16 +43,16 @@ class SessionPlace(NamedTuple):
 
 
 def asset_name(asset: str) -> bytes:
-    """``ASSET_BYTES`` bytes that stand for an asset id."""
+    """A hash of ``ASSET_BYTES`` bytes that identifies an asset."""
     return blake2b(asset.encode("utf-8", "surrogatepass"), digest_size=ASSET_BYTES).digest()
 
 
-@dataclass(slots=True)  # not frozen: nearly every request of a session makes one
+@dataclass(frozen=True, slots=True)
 class SessionRecord:
-    """All that is remembered of one session; ``places`` in the order in which they were written.
+    """The state of one session; ``places`` are in the order in which they were written.
 
-    ``whole`` is False when the store could not be asked: there may be more than this, so it must
-    not take the place of what is stored.
+    ``whole`` is False when the store could not be read. The store may have more than this record,
+    which must then not overwrite it.
     """
 
     estimate: SessionEstimate = NOTHING_MEASURED
@@ -57,7 +60,7 @@ class SessionRecord:
     whole: bool = True
 
     def edge_of(self, asset: str) -> str | None:
-        """The id of the edge that this session plays ``asset`` from; None when not known."""
+        """The id of the edge from which this session plays ``asset``; None when unknown."""
         if not self.places:
             return None
         return self.edge_named(asset_name(asset))
@@ -70,14 +73,15 @@ class SessionRecord:
         return None
 
     def measured(self, estimate: SessionEstimate) -> Self:
-        """With another speed estimate."""
+        """This record with another speed estimate."""
         return type(self)(estimate, self.places, self.whole)
 
     def placed(self, asset: str, edge: str, now_s: float, refresh_s: float) -> Self:
-        """With ``asset`` played from ``edge``.
+        """This record with ``asset`` on ``edge``.
 
-        The very same record when it says so already and is younger than ``refresh_s`` seconds:
-        then there is nothing to write. An id that is too long to be stored is not remembered.
+        Returns the same object when it says so already and was written less than ``refresh_s``
+        seconds ago, because then nothing needs to be written. An id that is too long for the stored
+        form is ignored.
         """
         if len(edge.encode()) > MAX_EDGE_ID_BYTES:
             return self
@@ -92,7 +96,7 @@ class SessionRecord:
         return type(self)(self.estimate, places, self.whole)
 
     def to_bytes(self) -> bytes:
-        """As the module says; at most a few hundred bytes."""
+        """The stored form (see the module); at most a few hundred bytes."""
         estimate = self.estimate.to_bytes()
         parts = [_HEAD.pack(_FORMAT, len(estimate)), estimate]
         for place in self.places:
@@ -102,7 +106,7 @@ class SessionRecord:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self | None:
-        """Read what ``to_bytes`` wrote; None for anything else, since a store may hold garbage."""
+        """Read what ``to_bytes`` wrote; None for anything else, as a store may hold garbage."""
         if not data.startswith(_FORMAT):
             estimate = SessionEstimate.from_bytes(data)
             return None if estimate is None else cls(estimate)

@@ -1,23 +1,23 @@
-"""Which network speed do we believe?
+"""Which network speed is used?
 
-The order of precedence, first usable source wins:
+The first usable source in this order:
 
-1. ``query``: the player's own ``speed`` (kbit/s), else ``clientBandwidthHint`` (Mbit/s).
+1. ``query``: the player's own ``speed`` (kbit/s), then ``clientBandwidthHint`` (Mbit/s).
 2. ``cmcd``: ``mtp`` of this request (kbit/s).
-3. ``session``: what is remembered for this session, while it is fresh (``FRESH_S``).
-4. ``hints``: ``Downlink`` (Mbit/s); without it ``ECT``, as the upper bound that the network
-   information API gives ``slow-2g``, ``2g`` and ``3g``.
-5. ``session`` again: stale, up to ``FORGOTTEN_S``. An hour-old measurement of this player
-   beats a guess about its network, but not what its browser says now.
-6. ``prior``: what the operator assumes of this network.
+3. ``session``: the estimate of this session, if it is fresh (``FRESH_S``).
+4. ``hints``: ``Downlink`` (Mbit/s); without it ``ECT``, as the upper bound that the Network
+   Information API defines for ``slow-2g``, ``2g`` and ``3g``.
+5. ``session`` again, up to an age of ``FORGOTTEN_S``. An old measurement of this player is better
+   than an assumption about its network, but not better than what its browser says now.
+6. ``prior``: what the operator assumes for this network.
 
-Nothing usable means *unknown*, never a default. Three things are no measurement (F2): ``Downlink``
-of 10 or more (browsers cap there, so it says "10 or more"), ``ECT: 4g`` (anything faster than 3g),
-and ``Save-Data``. A speed outside ``MIN_KBPS`` to ``MAX_KBPS``, NaN and infinity included, is
-ignored with a reason and the next source is asked.
+Without a usable source the speed is *unknown*; there is no default. Three values are no
+measurements (F2): a ``Downlink`` of 10 or more (browsers cap it, so it means "10 or more"), ``ECT:
+4g`` (anything faster than 3g), and ``Save-Data``. A speed outside ``MIN_KBPS`` to ``MAX_KBPS``,
+including NaN and infinity, is ignored with a reason, and the next source is used.
 
-What the request itself measured decides alone: the player has already smoothed it over its own
-recent downloads. ``remember`` adds it to the session, for the requests that bring none.
+A measurement in the request is used as it is, because the player has already smoothed it over its
+recent downloads. ``remember`` adds it to the session's estimate, for later requests without one.
 """
 
 from gateway.client.estimate import (
@@ -32,10 +32,10 @@ from gateway.client.facts import SpeedSource, Throughput
 from gateway.reason import Reason, Step
 
 FRESH_S = 300
-"""Age in seconds up to which a remembered speed goes before hints.
+"""Age in seconds up to which the session's estimate is preferred to hints.
 
-In the recorded mobile traces a speed is typically off by a factor of 1.8 (4G) to 2.5 (3G) after
-this time; five minutes is also how often a player asks for steering."""
+In the recorded mobile traces, a speed is typically wrong by a factor of 1.8 (4G) to 2.5 (3G) after
+this time. Players also request steering manifests about every five minutes."""
 
 _DOWNLINK_CAP_MBPS = 10
 _ECT_MOST_KBPS = {"slow-2g": 50, "2g": 70, "3g": 700}
@@ -52,10 +52,11 @@ def choose_throughput(
     now_s: float,
     prior_kbps: float | None = None,
 ) -> tuple[Throughput | None, tuple[Reason, ...]]:
-    """Choose the speed to believe in the order above. Never raises.
+    """Choose the speed in the order above. Never raises.
 
-    ``now_s`` is the time in seconds since 1970. The reasons say what was passed over and what was
-    chosen; they hold figures, no player text. The speed is None when nothing was measured.
+    ``now_s`` is the time in seconds since 1970. The speed is None when it is unknown. The reasons
+    say which values were ignored and which one was chosen. They contain numbers, but no text from
+    players.
     """
     reasons: list[Reason] = []
     chosen = (
@@ -68,17 +69,17 @@ def choose_throughput(
         or _usable("prior", "the prior of this network", prior_kbps, reasons)
     )
     if chosen is None:
-        reasons.append(_because("speed-unknown", "nothing usable was measured"))
+        reasons.append(_because("speed-unknown", "no usable speed was measured"))
     return chosen, tuple(reasons)
 
 
 def remember(
     session: SessionEstimate | None, chosen: Throughput | None, now_s: float
 ) -> SessionEstimate | None:
-    """The session's estimate with what this request measured; None when there is nothing new.
+    """The session's estimate with this request's measurement; None when it brought none.
 
-    Only the player's own measurements are added. Hints and priors would drown them, and what came
-    out of the session must not go in again.
+    Only the player's own measurements are added. Hints and priors would outweigh them, and the
+    session's own estimate must not be added to itself.
     """
     if chosen is None or chosen.source not in ("query", "cmcd"):
         return None
@@ -91,7 +92,7 @@ def _usable(
     if kbps is None:
         return None
     if not plausible(kbps):
-        text = f"{name} is not between {MIN_KBPS} and {MAX_KBPS} kbit/s: ignored"
+        text = f"{name} is not between {MIN_KBPS} and {MAX_KBPS} kbit/s; it is ignored"
         reasons.append(_because("speed-absurd", text))
         return None
     reasons.append(_because(f"speed-{source}", f"{name} says {kbps:.10g} kbit/s"))
@@ -101,7 +102,7 @@ def _usable(
 def _remembered(
     session: SessionEstimate | None, now_s: float, reasons: list[Reason], *, stale: bool
 ) -> Throughput | None:
-    """What the session remembers, if it is fresh or, when asked so, stale."""
+    """The session's estimate if it is fresh or, with ``stale``, if it is stale."""
     if session is None or not session.samples:
         return None
     age_s = session.age_s(now_s)
@@ -109,7 +110,7 @@ def _remembered(
     if from_future or age_s > FORGOTTEN_S or (age_s > FRESH_S) != stale:
         return None
     kbps = session.kbps()
-    text = f"this session measured {kbps} kbit/s, last {age_s:.0f} s ago"
+    text = f"this session measured {kbps} kbit/s, most recently {age_s:.0f} s ago"
     reasons.append(_because("speed-session-stale" if stale else "speed-session", text))
     return Throughput(kbps, "session", age_s)
 
@@ -118,13 +119,13 @@ def _hinted(
     downlink_mbps: float | None, ect: str | None, reasons: list[Reason]
 ) -> Throughput | None:
     if downlink_mbps is not None and downlink_mbps >= _DOWNLINK_CAP_MBPS:
-        text = f"Downlink says {_DOWNLINK_CAP_MBPS} Mbit/s or more, which is no measurement"
+        text = f"Downlink is capped by browsers at {_DOWNLINK_CAP_MBPS} Mbit/s; it is ignored"
         reasons.append(_because("downlink-capped", text))
         return None
     measured = _usable("hints", "Downlink", _kbps(downlink_mbps), reasons)
     if measured is not None:
         return measured
-    return _usable("hints", "ECT, at most,", _ECT_MOST_KBPS.get(ect or ""), reasons)
+    return _usable("hints", "the upper bound for ECT", _ECT_MOST_KBPS.get(ect or ""), reasons)
 
 
 def _kbps(mbps: float | None) -> float | None:

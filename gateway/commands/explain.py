@@ -1,8 +1,8 @@
 """Why would this player get this? The real request path, asked without a running gateway.
 
-Where the config names a Redis, what the running gateways have found out is read from it: the states
-of edges, drains and registrations, leases, what is remembered of the session. Nothing is written
-there but copies that any gateway would write. Edges are not probed; an origin is asked where the
+Where the config names a Redis, the command reads from it what the running gateways know: states of
+edges, drains, registrations, leases, and the session's memory. It writes nothing there but copies
+of source manifests, as any gateway would. It does not probe edges. It asks the origin where the
 config names one.
 """
 
@@ -25,9 +25,10 @@ from gateway.store.connection.protocol import StoreUnavailable
 
 _WIDTH = 10
 _OWN_STORES = ("embedded", "memory")
-"""Stores that live and die with a gateway, so that nobody else can ask them."""
+"""Stores that belong to one gateway process: the command cannot ask them."""
 _ABOUT_THE_ANSWER = {"accept-encoding", "if-none-match", "range"}
-"""Request headers that shape the answer's form and not the decision; copied along with others."""
+"""Request headers that change the form of the answer and not the decision. They are dropped, since
+people copy them along with the others."""
 
 
 class ExplainError(ValueError):

@@ -1,4 +1,5 @@
-"""``gateway purge``: tells all workers to forget assets, and waits until each has signed for it."""
+"""``gateway purge``: tells all workers to forget assets, and waits until each has acknowledged
+it."""
 
 import asyncio
 import secrets
@@ -6,90 +7,73 @@ import time
 from dataclasses import dataclass
 
 from gateway.client.asset import AssetError, asset_id
+from gateway.commands.store_access import CommandError, open_store
 from gateway.config.load import Loaded
-from gateway.store.connection.address import shown_url
-from gateway.store.connection.connect import CONTROL_TIMEOUT_S, connect
-from gateway.store.connection.protocol import Commands, StoreError, StoreUnavailable
-from gateway.store.coordination.acks import acknowledged
+from gateway.store.connection.protocol import Commands
+from gateway.store.coordination.acknowledgements import acknowledged
 from gateway.store.coordination.messages import Purge, encode, is_prefix
-from gateway.store.coordination.presence import Worker, living
+from gateway.store.coordination.presence import Worker, live_workers
 from gateway.store.coordination.redis_bus import publish
 
 PATIENCE_S = 2.0
-"""Workers that have not signed by then count as silent. A worker that heard nothing looks for
-itself after about a second."""
+"""Seconds until a worker that has not acknowledged the purge is reported. A worker that misses the
+message reads the log after about a second."""
 
 LOOK_S = 0.01
 
 
-class PurgeError(Exception):
-    """The purge could not be made known; the message says why and what to do."""
-
-
 @dataclass(frozen=True, slots=True)
-class Purged:
-    """Who has signed, who has not, and how long that took, from publishing on."""
+class PurgeReport:
+    """How many workers acknowledged the purge, which did not, and the seconds since publishing."""
 
-    signed: int
+    acknowledged: int
     silent: tuple[Worker, ...]
     seconds: float
 
     def to_text(self) -> str:
-        """For people: what was reached, and which workers were not."""
-        workers = self.signed + len(self.silent)
-        lines = [f"purged on {self.signed} of {workers} workers in {self.seconds * 1000:.0f} ms"]
+        """A text for people: how many workers purged, and which did not respond."""
+        workers = self.acknowledged + len(self.silent)
+        lines = [
+            f"purged on {self.acknowledged} of {workers} workers in {self.seconds * 1000:.0f} ms"
+        ]
         lines += [f"no answer from {each.host}, process {each.pid}" for each in self.silent]
         return "\n".join(lines)
 
 
 def purge_of(asset: str | None, prefix: str | None) -> Purge:
-    """The message for one asset, or for all that begin with ``prefix``. Raises PurgeError."""
+    """The message that purges one asset, or all whose ids begin with ``prefix``. Raises
+    CommandError."""
     token = secrets.token_hex(8)
     if prefix is not None:
         if not is_prefix(prefix):
-            raise PurgeError("not the start of an asset id: 1-512 of A-Z a-z 0-9 . _ ~ / -")
+            raise CommandError("not the start of an asset id: 1-512 of A-Z a-z 0-9 . _ ~ / -")
         return Purge(None, prefix, token)
     try:
         return Purge(asset_id(asset or ""), None, token)
     except AssetError as error:
-        raise PurgeError(str(error)) from error
+        raise CommandError(str(error)) from error
 
 
-async def purge_everywhere(loaded: Loaded, purge: Purge) -> Purged:
-    """Have ``purge`` done by all workers on the configured store. Raises PurgeError."""
-    url = loaded.settings.store.url.get_secret_value()
-    if url in {"embedded", "memory"}:
-        raise PurgeError(
-            f'store.url is "{url}", which no other process can reach; to purge from here, '
-            'set a Redis that both reach, such as store.url = "redis://localhost:6379"'
-        )
-    try:
-        store = connect(url, timeout_ms=round(CONTROL_TIMEOUT_S * 1000))
-    except StoreError as error:
-        raise PurgeError(str(error)) from error
-    await store.start()
-    try:
-        if store.redis is None or store.state == "down":
-            raise PurgeError(f"cannot reach the store at {shown_url(url)}: {store.trouble}")
-        return await _purge(store.redis, purge)
-    except StoreUnavailable as error:
-        raise PurgeError(f"the store at {shown_url(url)} gave no answer: {error}") from error
-    finally:
-        await store.close()
+async def purge_everywhere(loaded: Loaded, purge: Purge) -> PurgeReport:
+    """Have all workers on the configured store purge. Raises CommandError."""
+    async with open_store(loaded) as (_, commands):
+        return await _purge(commands, purge)
 
 
-async def _purge(commands: Commands, purge: Purge) -> Purged:
-    """Publish and wait. Raises PurgeError and StoreUnavailable."""
-    alive = {worker.id: worker for worker in await living(commands)}
+async def _purge(commands: Commands, purge: Purge) -> PurgeReport:
+    """Publish the purge and wait. Raises CommandError and StoreUnavailable."""
+    alive = {worker.id: worker for worker in await live_workers(commands)}
     started = time.monotonic()
     if not await publish(commands, "assets", encode(purge)):
-        raise PurgeError("the store did not take the purge; it may be full, read-only or frozen")
+        raise CommandError(
+            "the store did not accept the purge; it may be full, read-only or frozen"
+        )
     if not alive:
-        raise PurgeError("no worker is alive on this store, so nothing was purged")
+        raise CommandError("no worker is alive on this store, so nothing was purged")
     while True:
-        signed = await acknowledged(commands, purge.token)
+        confirmed = await acknowledged(commands, purge.token)
         seconds = time.monotonic() - started
-        silent = tuple(worker for worker in alive.values() if worker.id not in signed)
+        silent = tuple(worker for worker in alive.values() if worker.id not in confirmed)
         if not silent or seconds > PATIENCE_S:
-            return Purged(len(signed), silent, seconds)
+            return PurgeReport(len(confirmed), silent, seconds)
         await asyncio.sleep(LOOK_S)

@@ -1,4 +1,4 @@
-"""From settings to what the core decides by."""
+"""Builds the values that the core uses from the settings."""
 
 import json
 from hashlib import blake2b
@@ -17,16 +17,21 @@ from gateway.edge.fleet import EdgeCondition
 from gateway.edge.resolved import DnsQuestion, EdgeTemplate
 from gateway.policy.profile import Profile
 from gateway.policy.rules import Rule, When
-from gateway.source.origin.terms import Asking, Freshness, OriginServer, Terms
+from gateway.source.origin.origin_config import (
+    FreshnessBounds,
+    OriginConfig,
+    OriginServer,
+    RequestLimits,
+)
 from geodata.lookup import EMBEDDED
 from manifests.ladder import GeneratedRung
 
 _DECISIVE: Final = {"policy", "profiles", "rules", "edges", "ladder", "source", "devices"}
-"""The sections that a cached decision depends on."""
+"""The sections on which a cached decision depends."""
 
 
 def policy_of(settings: Settings) -> Policy:
-    """The policy that ``settings`` describe."""
+    """The policy of these settings."""
     return Policy(
         profiles={name: _profile(name, given) for name, given in settings.profiles.items()},
         rules=tuple(map(_rule, settings.rules)),
@@ -38,14 +43,14 @@ def policy_of(settings: Settings) -> Policy:
 
 
 def version_of(settings: Settings) -> str:
-    """16 hexadecimal digits, the same for equal decisive sections however they were written."""
+    """16 hexadecimal digits that depend only on the values in the decisive sections."""
     tables = settings.model_dump(include=_DECISIVE)
     text = json.dumps(tables, sort_keys=True, default=_plain)
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _plain(value: object) -> object:
-    """What JSON has no form for: paths, and sets, which have no order of their own."""
+    """A form for values that JSON does not have: paths, and sets in sorted order."""
     return sorted(value, key=str) if isinstance(value, frozenset) else str(value)
 
 
@@ -54,7 +59,7 @@ def _profile(name: str, given: ProfileSettings) -> Profile:
 
 
 def templates_of(settings: Settings) -> tuple[EdgeTemplate, ...]:
-    """The edges whose hosts come from DNS."""
+    """The edges with hosts from DNS."""
     return tuple(
         EdgeTemplate(edge_of(given), DnsQuestion(given.dns.name, given.dns.type))
         for given in settings.edges
@@ -63,13 +68,13 @@ def templates_of(settings: Settings) -> tuple[EdgeTemplate, ...]:
 
 
 def drains_of(settings: Settings) -> dict[str, EdgeCondition]:
-    """The edges that the config drains, templates among them."""
+    """The conditions of edges and templates that the configuration drains, by id."""
     drained = EdgeCondition("draining", admits=0.0, why="drained by the config")
     return {given.id: drained for given in settings.edges if given.drain}
 
 
 def edge_of(given: EdgeSettings) -> Edge:
-    """The edge that a table describes."""
+    """The edge of one table."""
     capacity = given.capacity_mbps
     return Edge(
         id=given.id,
@@ -113,13 +118,13 @@ def _folded(names: frozenset[str] | None) -> frozenset[str] | None:
     return None if names is None else frozenset(name.casefold() for name in names)
 
 
-def origin_terms_of(settings: Settings) -> Terms:
+def origin_config_of(settings: Settings) -> OriginConfig:
     """On which terms origins are asked."""
     given = settings.origin
-    return Terms(
+    return OriginConfig(
         origins=_origin_servers(settings),
         template=settings.source.hls,
-        asking=Asking(
+        request=RequestLimits(
             connect_timeout_s=given.connect_timeout_ms / 1000,
             read_timeout_s=given.read_timeout_ms / 1000,
             min_bytes_per_s=given.min_bytes_per_s,
@@ -130,7 +135,7 @@ def origin_terms_of(settings: Settings) -> Terms:
             redirect_hosts=given.redirect_hosts,
             ca_file=given.ca_file,
         ),
-        freshness=Freshness(
+        freshness=FreshnessBounds(
             default_fresh_s=given.default_fresh_s,
             min_fresh_s=given.min_fresh_s,
             max_fresh_s=given.max_fresh_s,

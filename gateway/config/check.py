@@ -1,7 +1,7 @@
-"""Do the parts of a configuration go together?
+"""Do the parts of a configuration fit together?
 
-The checks read tables as they were written, not the checked settings, so that what is wrong here
-is told together with what the schema finds. Values of a wrong type are the schema's to tell.
+The checks read the tables as they were written, not the validated settings, so that their problems
+are reported together with those that the schema finds. The schema reports values of a wrong type.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -9,27 +9,17 @@ from typing import Any, Final
 
 from gateway.config.problem import ConfigProblem, KeyPath, nearest, shown, written
 
-NOT_YET: Final[Mapping[tuple[str, str], tuple[str, tuple[str, ...]]]] = {
-    ("store", "url"): (
-        "embedded, memory, or a URL that starts with redis://, rediss://, unix://",
-        ("redis+cluster://", "redis+sentinel://"),
-    ),
-}
-"""Values that the format knows and this version cannot serve: what may stand instead, and how
-they begin."""
-
 _LOCATION_OF: Final = {"directory": "root", "origin": "url"}
 
 
 def check(
     tables: Mapping[str, Any], source_of: Callable[[KeyPath], str]
 ) -> Iterator[ConfigProblem]:
-    """Everything that does not go together. ``source_of`` says who set the value at a path."""
+    """All problems between keys. ``source_of`` returns what set the value at a path."""
 
     def problem(path: KeyPath, text: str, **more: Any) -> ConfigProblem:  # noqa: ANN401
         return ConfigProblem(written(path), text, source=source_of(path), **more)
 
-    yield from _availability(tables, problem)
     yield from _source(tables, problem)
     yield from _origins(tables, problem)
     yield from _profiles(tables, problem)
@@ -41,17 +31,10 @@ def check(
         yield from _duplicates(tables, path, key, problem)
 
 
-_Telling = Callable[..., ConfigProblem]
+_ProblemOf = Callable[..., ConfigProblem]
 
 
-def _availability(tables: Mapping[str, Any], problem: _Telling) -> Iterator[ConfigProblem]:
-    for path, (allowed, beginnings) in NOT_YET.items():
-        value = _at(tables, path)
-        if isinstance(value, str) and value.startswith(beginnings):
-            yield problem(path, "is not available yet", value=shown(value), allowed=allowed)
-
-
-def _source(tables: Mapping[str, Any], problem: _Telling) -> Iterator[ConfigProblem]:
+def _source(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
     kind = _at(tables, ("source", "kind"))
     for of_kind, key in _LOCATION_OF.items():
         given = _at(tables, ("source", key)) is not None
@@ -63,15 +46,17 @@ def _source(tables: Mapping[str, Any], problem: _Telling) -> Iterator[ConfigProb
             )
 
 
-def _origins(tables: Mapping[str, Any], problem: _Telling) -> Iterator[ConfigProblem]:
+def _origins(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
     listed = _items(tables, ("origins",))
     if listed and _at(tables, ("source", "kind")) != "origin":
         yield problem(("origins",), 'is not used; source.kind is not "origin"', severity="warning")
         return
     if listed and _at(tables, ("source", "url")) is not None:
-        yield problem(("source", "url"), "is given, and [[origins]], too; only one of them may be")
+        yield problem(
+            ("source", "url"), "is set, and so is [[origins]]; only one of them is allowed"
+        )
     if listed and all("asset_prefix" in origin for _, origin in listed):
-        text = "all have an asset_prefix; assets that start otherwise are not found"
+        text = "all have an asset_prefix; assets with other prefixes are not found"
         yield problem(("origins",), text, severity="warning")
     for path in (("source",), *(("origins", position) for position, _ in listed)):
         origin = _at(tables, path)
@@ -81,7 +66,7 @@ def _origins(tables: Mapping[str, Any], problem: _Telling) -> Iterator[ConfigPro
             yield problem((*path, "url"), text, severity="warning")
 
 
-def _profiles(tables: Mapping[str, Any], problem: _Telling) -> Iterator[ConfigProblem]:
+def _profiles(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
     profiles = tables.get("profiles")
     if not isinstance(profiles, dict):
         return
@@ -99,44 +84,44 @@ def _profiles(tables: Mapping[str, Any], problem: _Telling) -> Iterator[ConfigPr
             )
 
 
-def _rules(tables: Mapping[str, Any], problem: _Telling) -> Iterator[ConfigProblem]:
-    everyone: int | None = None
+def _rules(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
+    catch_all: int | None = None
     for position, rule in _items(tables, ("rules",)):
-        if everyone is not None:
-            text = f"is never reached; rules[{everyone}] matches everyone"
+        if catch_all is not None:
+            text = f"is never reached; rules[{catch_all}] matches everyone"
             yield problem(("rules", position), text, severity="warning")
         elif rule.get("when") == {}:
-            everyone = position
+            catch_all = position
         asns = _at(rule, ("when", "asn"))
         if asns is not None and _at(tables, ("geo", "asn_database")) is None:
-            text = "never holds; geo.asn_database is not set"
+            text = "is never true; geo.asn_database is not set"
             yield problem(("rules", position, "when", "asn"), text, severity="warning")
 
 
-def _edges(tables: Mapping[str, Any], problem: _Telling) -> Iterator[ConfigProblem]:
+def _edges(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
     edges = [edge for _, edge in _items(tables, ("edges",))]
     if edges and not any(edge.get("fallback") is True for edge in edges):
-        text = "holds no edge with fallback = true; players in unknown places get any of them"
+        text = "has no edge with fallback = true; players in unknown places get any edge"
         yield problem(("edges",), text, severity="warning")
 
 
-def _proxies(tables: Mapping[str, Any], problem: _Telling) -> Iterator[ConfigProblem]:
+def _proxies(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
     path = ("server", "trusted_proxies")
     networks = _at(tables, path)
     for position, network in enumerate(networks if isinstance(networks, list) else ()):
         if isinstance(network, str) and network.endswith("/0"):
-            text = "lets everybody claim any address"
+            text = "lets every client claim any address"
             yield problem((*path, position), text, value=shown(network), severity="warning")
 
 
-def _events(tables: Mapping[str, Any], problem: _Telling) -> Iterator[ConfigProblem]:
+def _events(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
     path = ("events", "enabled")
     if _at(tables, path) is True and _at(tables, ("store", "url")) == "memory":
         yield problem(path, 'writes nothing; store.url is "memory"', severity="warning")
 
 
 def _duplicates(
-    tables: Mapping[str, Any], path: KeyPath, key: str, problem: _Telling
+    tables: Mapping[str, Any], path: KeyPath, key: str, problem: _ProblemOf
 ) -> Iterator[ConfigProblem]:
     first: dict[str, int] = {}
     for position, item in _items(tables, path):
@@ -150,14 +135,14 @@ def _duplicates(
 
 
 def _items(tables: Mapping[str, Any], path: KeyPath) -> list[tuple[int, dict[str, Any]]]:
-    """The tables of a list, with their positions."""
+    """The tables in a list, with their positions."""
     found = _at(tables, path)
     numbered = enumerate(found if isinstance(found, list) else ())
     return [(position, item) for position, item in numbered if isinstance(item, dict)]
 
 
 def _at(tables: Mapping[str, Any], path: KeyPath) -> Any:  # noqa: ANN401
-    """What was written at ``path``; None when nothing was."""
+    """The value at ``path``; None when there is none."""
     found: Any = tables
     for part in path:
         if isinstance(part, int):

@@ -1,4 +1,4 @@
-"""How are profiles, edges, the generated ladder and device rules written?"""
+"""How are profiles, edges, the generated ladder and device rules configured?"""
 
 from typing import Annotated, Self
 
@@ -37,13 +37,13 @@ Ranges = Annotated[frozenset[VideoRange], Field(min_length=1)]
 
 
 class ProfileSettings(Section):
-    """What may be played. A key that is left out sets no limit. A profile of a shipped name keeps
-    the shipped values of the keys that it does not name."""
+    """What may be played. A key that is left out sets no limit. A profile with the name of a
+    shipped one keeps the shipped values of the keys that it does not set."""
 
     max_bitrate_kbps: BitRate | None = Field(None, examples=[1200])
     """Highest peak bit rate (`BANDWIDTH`), in kbit/s."""
     max_height: Pixels | None = Field(None, examples=[720])
-    """Largest height, in pixels; the shorter side of portrait video."""
+    """Largest height, in pixels. For portrait video, the shorter side counts."""
     max_frame_rate: FrameRate | None = Field(None, examples=[30])
     """Highest frame rate, in frames per second."""
     codecs: Families | None = Field(None, examples=[["avc", "hevc"]])
@@ -51,50 +51,50 @@ class ProfileSettings(Section):
     video_range: Ranges | None = Field(None, examples=[["SDR"]])
     """Video ranges that may be listed."""
     start_bitrate_kbps: BitRate | None = Field(None, examples=[800])
-    """Bit rate near which playback starts while the speed is not known, in kbit/s. Above the caps
-    it starts on the top rung."""
+    """Bit rate near which playback starts while the speed is unknown, in kbit/s. When it exceeds
+    the limits, playback starts on the highest rung."""
     min_rungs: Rungs = 1
-    """Rungs that stay, whatever the caps say."""
+    """At least this many rungs stay, even if they exceed the limits."""
     headroom: Share = 0.8
-    """Share of the measured speed that the first rung may use."""
+    """Share of the measured speed that the rung on which playback starts may use."""
     device_limits: Flag = True
-    """`false` serves whatever the source has, whatever the device; a profile with that and no
-    limits passes the source on as it is."""
+    """`false` ignores what the device can play. A profile with `false` and no limits passes the
+    source on unchanged."""
 
 
 class EdgeSettings(Section):
-    """A CDN edge that mirrors the source's path layout below its URL."""
+    """A CDN edge. Below its URL it has the same paths as the source."""
 
     id: EdgeId = Field(examples=["us-east-1"])
-    """Name of the edge, unlike that of every other."""
+    """Unique name of the edge."""
     url: FolderUrl = Field(examples=["https://us-east-1.cdn.example.com/videos/"])
-    """Where players fetch media; a slash is added at the end when there is none."""
+    """URL below which players fetch media. A missing slash at its end is added."""
     latitude: Latitude | None = Field(None, examples=[38.9])
-    """Where the edge stands, in degrees; north is positive."""
+    """Latitude of the edge in degrees; north is positive."""
     longitude: Longitude | None = Field(None, examples=[-77.4])
-    """Where the edge stands, in degrees; east is positive."""
+    """Longitude of the edge in degrees; east is positive."""
     countries: frozenset[Country] = Field(frozenset(), examples=[["US", "CA"]])
-    """Countries that are served first."""
+    """Countries whose viewers prefer this edge."""
     continents: frozenset[Continent] = Field(frozenset(), examples=[["NA"]])
-    """Continents that are served first; without any match the nearest edge serves."""
+    """Continents whose viewers prefer this edge. Viewers from elsewhere get the nearest edge."""
     weight: Weight = 100
-    """Share of the viewers among equal edges."""
+    """Relative share of the viewers among equal edges."""
     fallback: Flag = False
-    """Serves when the place of the player is unknown."""
+    """Serves players whose place is unknown."""
     capacity_mbps: Capacity | None = Field(None, examples=[10000])
-    """What the sessions placed on the edge may need together, in Mbit/s; further sessions go to
-    the next edge. Without it there is no bound."""
+    """Largest sum of the expected bit rates of the sessions on the edge, in Mbit/s. Further
+    sessions go to the next edge. Without it there is no limit."""
     health_url: ProbeUrl | None = Field(None, examples=["healthz"])
-    """What probes ask the edge for, relative to `url` or absolute; any 2xx answer is good."""
+    """URL that probes request, relative to `url` or absolute. Any 2xx answer is good."""
     health_playlist: ProbePath | None = Field(None, examples=["live/1080p.m3u8"])
-    """A media playlist below `url` that probes read instead; a live one must advance."""
+    """A media playlist below `url` that probes read instead. A live playlist must advance."""
     drain: Flag = False
-    """Takes no new sessions; those that play stay until they end."""
+    """The edge takes no new sessions. Sessions that play stay until they end."""
     dns: EdgeDnsSettings | None = Field(
         None, examples=[{"name": "edges.eu.example.com", "type": "A"}]
     )
-    """Makes the table a template for as many edges as the name has records. Until the first answer
-    the edge stands for itself, under its url."""
+    """Makes the table a template: each record of the DNS name gives one edge. Until the first
+    answer the table is one edge with its own url."""
 
     @model_validator(mode="after")
     def _has_both_coordinates(self) -> Self:
@@ -106,7 +106,7 @@ class EdgeSettings(Section):
     @model_validator(mode="after")
     def _is_probed_in_one_way(self) -> Self:
         if self.health_url is not None and self.health_playlist is not None:
-            problem = "cannot stand beside health_url"
+            problem = "cannot be combined with health_url"
             raise fault("health_playlist", problem, "health_url or health_playlist, not both")
         return self
 
@@ -115,7 +115,7 @@ class EdgeSettings(Section):
         if self.dns is not None and self.dns.type != "SRV" and self.url.startswith("https:"):
             raise fault(
                 "dns",
-                "gives addresses, which the certificate of an https url does not name",
+                "gives IP addresses, which the certificate of an https url does not name",
                 'type = "SRV", whose records give host names; or an http url',
             )
         return self
@@ -125,7 +125,7 @@ class RungSettings(Section):
     """A rung of the generated ladder."""
 
     name: RungName = Field(examples=["720p"])
-    """Stands in the rung's path."""
+    """Replaces `{name}` in the path."""
     height: Pixels = Field(examples=[720])
     """Height in pixels."""
     width: Pixels | None = Field(None, examples=[1280])
@@ -142,19 +142,19 @@ class LadderSettings(Section):
     """The ladder of `source.kind = "generated"`."""
 
     path: RungPath
-    """Path of a rung's media playlist, below the folder in which `source.hls` puts the asset."""
+    """Path of a rung's media playlist, relative to the folder of `source.hls`."""
     rungs: tuple[RungSettings, ...] = Field(min_length=1)
     """The rungs, from the lowest to the highest."""
 
 
 class DeviceRuleSettings(Section):
-    """Your own knowledge of devices. These are tried before the shipped rules; the first match
-    decides. A key that is left out is found as without the rule."""
+    """Your own rules for devices. The first rule that matches is used. The values of its keys
+    override what the gateway finds by itself."""
 
     name: Text = Field(examples=["our set-top box"])
     """A name for people, shown among the reasons of a decision."""
     match: Pattern = Field(examples=["AcmeBox/[0-9]+"])
-    """Regular expression that is searched for in the User-Agent; letter case counts."""
+    """Regular expression that is searched for in the User-Agent. It is case-sensitive."""
     kind: DeviceKind | None = Field(None, examples=["tv"])
     """Class of device."""
     os: Text | None = Field(None, examples=["AcmeOS"])
@@ -164,10 +164,10 @@ class DeviceRuleSettings(Section):
     model: Text | None = Field(None, examples=["AcmeBox 4"])
     """Model."""
     max_height: Pixels | None = Field(None, examples=[1080])
-    """Largest height that it plays, in pixels."""
+    """Largest height that the device plays, in pixels."""
     max_frame_rate: FrameRate | None = Field(None, examples=[60])
-    """Highest frame rate that it plays, in frames per second."""
+    """Highest frame rate that the device plays, in frames per second."""
     codecs: Families | None = Field(None, examples=[["avc", "hevc"]])
-    """Codec families that it plays."""
+    """Codec families that the device plays."""
     video_ranges: Ranges | None = Field(None, examples=[["SDR", "HLG"]])
-    """Video ranges that it plays."""
+    """Video ranges that the device plays."""

@@ -1,4 +1,4 @@
-"""How are edges found that the file does not name one by one?"""
+"""How are edges found that the file does not list one by one?"""
 
 from typing import Literal
 
@@ -15,32 +15,36 @@ from gateway.config.section import Section
 
 
 class EdgeDnsSettings(Section):
-    """The table is a template: each record of the name gives one edge, `{id}-{host}`, whose url
-    has the record's host, and the port of an SRV record."""
+    """Makes the table a template: each record of the name gives one edge with the id `{id}-{host}`.
+    Its url has the host of the record, and the port of an SRV record."""
 
     name: DnsName = Field(examples=["edges.eu.example.com"])
-    """The name to ask for."""
+    """The DNS name."""
     type: Literal["A", "AAAA", "SRV"] = Field(examples=["SRV"])
-    """The type of its records. With an https url it must be `SRV`, as certificates name hosts."""
+    """The type of its records. With an https url it must be `SRV`, because certificates are for
+    host names, not for addresses."""
 
 
 class DnsSettings(Section):
-    """Who is asked for the names of edges with `dns`, and how answers are kept."""
+    """Which DNS servers resolve the names of edges with `dns`, and how long answers are used."""
 
     resolvers: tuple[Resolver, ...]
-    """Addresses of DNS servers, with a port where it is not 53; with none, the system's."""
+    """Addresses of DNS servers, with a port if it is not 53. An empty list uses the system's."""
     timeout_ms: Milliseconds
-    """The longest that one question may take, over all servers and tries, in milliseconds."""
+    """The longest time for one question, including all servers and retries, in milliseconds."""
     min_refresh_s: TimeToLive
-    """A name is not asked for again sooner, however short its records live, in seconds."""
+    """A name is looked up again after the TTL of its records, but never sooner than this, in
+    seconds."""
     max_refresh_s: TimeToLive
-    """A name is asked for again after so long, however long its records live, in seconds."""
+    """A name is looked up again after the TTL of its records, but never later than this, in
+    seconds."""
     keep_empty_s: TimeToLive
-    """How long edges stay after DNS says that their name has no records any more, in seconds."""
+    """How long edges are kept after DNS has answered that their name has no records, in seconds.
+    They are kept without limit while DNS does not answer."""
 
 
 class RegistrySettings(Section):
-    """Edges that register themselves over the store, with `gateway edge register`."""
+    """Edges that register themselves in the store, with `gateway edge register`."""
 
     enabled: Flag
-    """Use them. Whoever can write to the store can register an edge."""
+    """Use registered edges. Anyone who can write to the store can register an edge."""

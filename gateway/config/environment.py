@@ -1,8 +1,9 @@
 """Which keys does the environment set? ``GATEWAY_SERVER__PORT=8081`` is ``server.port = 8081``.
 
-Two underscores stand between the parts of a key, in capitals; the number of an item (from 0) is a
-part, too: ``GATEWAY_EDGES__0__WEIGHT``. Text is taken as it is. Every other value is written as in
-TOML, or as JSON, which lists and tables need: ``GATEWAY_EDGES='[{"id": "a", "url": "…"}]'``.
+A variable is the path of a key in capitals, with two underscores between its parts. The number of
+a list item (from 0) is a part as well: ``GATEWAY_EDGES__0__WEIGHT``. Text is used as it is. Other
+values are written in TOML or JSON; lists and tables need JSON:
+``GATEWAY_EDGES='[{"id": "a", "url": "…"}]'``.
 """
 
 import json
@@ -17,7 +18,7 @@ from gateway.config.problem import ConfigProblem, KeyPath, nearest
 
 PREFIX: Final = "GATEWAY_"
 
-# Kubernetes and Docker links set these for every service called gateway or gateway-something.
+# Kubernetes and Docker links set these for every service named gateway or gateway-something.
 _ORCHESTRATOR: Final = re.compile(
     r"GATEWAY_(?:[A-Z0-9]+_)*?"
     r"(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_[A-Z]+)?"
@@ -38,9 +39,10 @@ class Setting:
 def read_environment(
     environ: Mapping[str, str], profiles: Mapping[str, Any]
 ) -> Iterator[Setting | ConfigProblem]:
-    """What every ``GATEWAY_`` variable sets, whole tables and lists before their parts.
+    """What each ``GATEWAY_`` variable sets; tables and lists come before their parts.
 
-    ``profiles`` are those of the file: their names may have capitals, which variables cannot show.
+    ``profiles`` are those of the file, whose names may contain capital letters. Variables are all
+    capitals, so they match a profile's name without regard to case.
     """
     for variable in sorted(name for name in environ if name.startswith(PREFIX)):
         if _ORCHESTRATOR.fullmatch(f"{variable}={environ[variable]}"):
@@ -87,7 +89,7 @@ def _unknown(variable: str, table: KeyPath) -> ConfigProblem:
     below = [f"{key}__{inner}" for key in keys for inner in known_keys((*table, key))]
     known = [f"{start}{key}".upper() for key in (*keys, *below)]
     given = variable.removeprefix(PREFIX)
-    # A forgotten section (GATEWAY_PORT) is the likeliest mistake, then a misspelt word.
+    # The most likely mistake is a missing section (GATEWAY_PORT), then a misspelling.
     same_key = (name for name in known if name.endswith(f"__{given}"))
     suggestion = next(same_key, None) or nearest(given, known)
     return ConfigProblem(
@@ -99,7 +101,7 @@ def _unknown(variable: str, table: KeyPath) -> ConfigProblem:
 
 
 def _value(text: str, schema: KeySchema) -> Any:  # noqa: ANN401
-    """Text as it is; otherwise TOML or JSON, or the text when it is neither."""
+    """Text as it is; other values from TOML or JSON, or the text when it is neither."""
     if schema.is_text:
         return text
     for parse in (_toml_value, json.loads):

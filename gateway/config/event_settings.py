@@ -1,4 +1,4 @@
-"""What may be configured of decision events?"""
+"""How are decision events configured?"""
 
 from gateway.config.fields import (
     EventBatch,
@@ -12,17 +12,20 @@ from gateway.config.section import Section
 
 
 class EventSettings(Section):
-    """Decisions that are told to other programs over a Redis Stream (`docs/events.md`)."""
+    """Decisions written to a Redis Stream for other programs (`docs/events.md`)."""
 
     enabled: Flag
-    """Write an event for each playlist that a player got. Needs a store that is a Redis."""
+    """Write an event for each playlist that is served. The store must be `embedded` or a Redis."""
     sample: Share
-    """Share of the sessions that are written; all events of a session, or none."""
+    """Share of the sessions whose events are written. Of a session, all events are written or
+    none."""
     stream_max_length: EventStreamLength
-    """About so many events stay in the stream, some 700 bytes each; the oldest leave."""
+    """Approximate number of events kept in the stream, about 700 bytes each. The oldest are
+    removed."""
     batch_size: EventBatch
-    """The most events that are written to Redis in one step."""
+    """The most events written to Redis at once."""
     flush_interval_ms: Milliseconds
-    """The longest that an event waits for others to be written with, in milliseconds."""
+    """The longest time that an event waits to be written together with others, in milliseconds."""
     queue_length: EventQueueLength
-    """Events that each worker keeps while Redis cannot take them; then the oldest are dropped."""
+    """Events that each worker keeps while Redis is not available. Beyond it, the oldest are
+    dropped."""

@@ -1,4 +1,4 @@
-"""What does the schema's refusal mean, in the operator's own terms?"""
+"""What do pydantic's errors mean, in terms of the configuration file?"""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -12,10 +12,10 @@ from gateway.config.section import FAULT
 
 
 def problems_of(error: ValidationError, source_of: Callable[[KeyPath], str]) -> list[ConfigProblem]:
-    """Everything that the schema found. ``source_of`` says who set the value at a path."""
+    """All errors that pydantic found. ``source_of`` returns what set the value at a path."""
     details = error.errors(include_url=False)
     faulty = {detail["loc"][:-1] for detail in details}
-    # A list whose items are at fault is also called too short, as pydantic drops them first.
+    # pydantic drops faulty items of a list, and may then report the list as too short as well.
     return [
         _problem(detail, source_of)
         for detail in details
@@ -28,7 +28,7 @@ def _any_below(path: KeyPath, faulty: Iterable[KeyPath]) -> bool:
 
 
 def _problem(detail: ErrorDetails, source_of: Callable[[KeyPath], str]) -> ConfigProblem:
-    # pydantic marks a fault of a key itself, such as a profile's name, with a last part "[key]".
+    # For a fault of a key itself, such as a profile's name, pydantic adds "[key]" to the path.
     path = tuple(part for part in detail["loc"] if part != "[key]")
     about_name = len(path) < len(detail["loc"])
     source = source_of(path)
@@ -60,7 +60,7 @@ def _problem(detail: ErrorDetails, source_of: Callable[[KeyPath], str]) -> Confi
         case _ if about_name:
             return ConfigProblem(
                 written(path),
-                "is not a name that may be used",
+                "is not an allowed name",
                 allowed=_allowed_name(),
                 source=source,
             )
@@ -79,6 +79,6 @@ def _problem(detail: ErrorDetails, source_of: Callable[[KeyPath], str]) -> Confi
 
 
 def _allowed_name() -> str:
-    # Profiles are the one table whose keys are names that operators choose.
+    # Profiles are the only table whose keys are names chosen by operators.
     found = find_key(("policy", "default_profile"))
     return found.allowed if found is not None else ""

@@ -1,7 +1,7 @@
-"""What may a single value be? Named types that check one value and say what is allowed.
+"""What may a single value be? Named types that check one value and describe what is allowed.
 
 Text, numbers and booleans are never converted into each other: ``port = "8080"`` is an error.
-:class:`Allowed` says what a value may be, in error messages and in the reference.
+Error messages and the reference take their descriptions from :class:`Allowed`.
 """
 
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from gateway.config import validators
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What a value may be, in words."""
+    """A description of the allowed values."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class NeedsRestart:
-    """Marks a key or a section that is read once, when the gateway starts."""
+    """Marks a key or a section that is read only when the gateway starts."""
 
 
 RESTART: Final = NeedsRestart()
@@ -31,7 +31,7 @@ RESTART: Final = NeedsRestart()
 
 @dataclass(frozen=True, slots=True)
 class Redacted:
-    """Marks a key whose value no message may show."""
+    """Marks a key whose value must not be in any message."""
 
 
 Flag = Annotated[bool, Strict(), Allowed("true or false")]
@@ -171,13 +171,13 @@ SourcePath = Annotated[
     str,
     Field(max_length=500),
     AfterValidator(validators.source_path),
-    Allowed("a relative path that holds {asset}, such as {asset}/master.m3u8"),
+    Allowed("a relative path that contains {asset}, such as {asset}/master.m3u8"),
 ]
 RungPath = Annotated[
     str,
     Field(max_length=500),
     AfterValidator(validators.rung_path),
-    Allowed("a relative path that holds {name}, such as {name}/playlist.m3u8"),
+    Allowed("a relative path that contains {name}, such as {name}/playlist.m3u8"),
 ]
 # A profile's name is a token of the Gateway-Decision header (RFC 9651, section 3.3.4).
 ProfileName = Annotated[

@@ -1,4 +1,4 @@
-"""What may be configured of edge probes?"""
+"""How are the probes of edges configured?"""
 
 from pydantic import Field
 
@@ -14,27 +14,29 @@ from gateway.config.section import Section
 
 
 class HealthSettings(Section):
-    """How edges are probed (`docs/health.md`). Only edges that say what to ask for are: those with
-    `health_url` or `health_playlist`, and all others when there is a `path` here."""
+    """How edges are probed (`docs/health.md`). Edges with `health_url` or `health_playlist` are
+    probed; with `path`, all others are as well."""
 
     path: ProbeUrl | None = Field(None, examples=["healthz"])
-    """What edges are asked for that name nothing themselves, relative to their `url`; without it
-    those are not probed, and count as up."""
+    """What probes request from edges without `health_url` and `health_playlist`, relative to their
+    `url`. Without it, such edges are not probed and count as up."""
     interval_ms: ProbeInterval
-    """Time between two probes of an edge, in milliseconds, a tenth more or less. With more than
-    some 200 edges it grows: one worker starts at most 400 probes a second."""
+    """Time between two probes of an edge, in milliseconds, varied by 10 %. With more than about 200
+    edges it is longer, because one worker starts at most 400 probes per second."""
     timeout_ms: Milliseconds
-    """The longest that a probe may take, from connecting to the last byte, in milliseconds."""
+    """The longest time for a probe, from connecting to the last byte, in milliseconds."""
     fall: ProbeCount
-    """So many failed probes in a row, the second one at once after the first, make an edge down."""
+    """An edge is down after this many failed probes in a row. After the first failure, the others
+    follow at once."""
     rise: ProbeCount
-    """So many good probes in a row bring it back; more each time that it falls again soon."""
+    """An edge is up again after this many good probes in a row. An edge that soon goes down again
+    needs more each time."""
     slow_ms: Milliseconds
-    """An edge whose answers take longer, in milliseconds, is degraded: half of its new viewers go
-    elsewhere."""
+    """An edge whose answers take longer than this, in milliseconds, is degraded: half of its new
+    viewers go to other edges."""
     slow_start_s: Seconds
-    """How long an edge that comes back takes a growing share of new viewers, in seconds; 0 sends
-    everyone back at once."""
+    """How long an edge that is up again takes only a growing share of its new viewers, in seconds.
+    With 0 it takes all at once."""
     live_stale_factor: StaleFactor
-    """A live playlist without a new segment for so many target durations is stale: its edge is
-    down."""
+    """A live playlist is stale when it has no new segment for this many target durations. Its edge
+    is then down."""

@@ -1,4 +1,4 @@
-"""What may an editor check while a configuration is typed? The JSON Schema of the whole file."""
+"""The JSON Schema of the configuration file, with which editors check it."""
 
 from typing import Any, Final
 
@@ -10,10 +10,10 @@ _SHIPPED_LISTS: Final = {"rules", "edges"}
 
 
 def schema_json() -> dict[str, Any]:
-    """A JSON Schema (2020-12): every key with its description, its bounds and its shipped value."""
+    """A JSON Schema (2020-12): each key with its description, bounds and shipped value."""
     schema = Settings.model_json_schema()
     shipped = read_defaults()
-    # What is left out keeps its shipped value, so nothing has to be written at these two levels.
+    # Keys that are left out keep their shipped values, so no section and no key is required.
     schema.pop("required")
     for name, table in schema["properties"].items():
         if name in _SHIPPED_LISTS:

@@ -1,4 +1,5 @@
-"""What does the schema say of one key? Its type, its known neighbours, and what is allowed."""
+"""What does the schema say about one key? Its type, the other keys of its table, and what is
+allowed."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,19 +18,19 @@ from gateway.config.section import Section
 
 @dataclass(frozen=True, slots=True)
 class KeySchema:
-    """A type without its wrappers, and what was annotated on it."""
+    """The type of a key without ``Annotated`` and ``| None``, and the annotations found there."""
 
     core: Any
     metadata: tuple[object, ...] = ()
 
     @property
     def section(self) -> type[Section] | None:
-        """The table that stands here; None when it is not a table of fixed keys."""
+        """The class of a table with fixed keys; None for anything else."""
         return self.core if isinstance(self.core, type) and issubclass(self.core, Section) else None
 
     @property
     def items(self) -> "KeySchema | None":
-        """What the members of a list, or the tables of a table of names, look like."""
+        """The schema of the items of a list, or of the tables in a table of names."""
         arguments = get_args(self.core)
         if get_origin(self.core) is Mapping:
             return unwrap(arguments[1])
@@ -37,19 +38,19 @@ class KeySchema:
 
     @property
     def is_list(self) -> bool:
-        """True for values that are written as ``[…]`` or ``[[…]]``."""
+        """Whether the value is written as ``[…]`` or ``[[…]]``."""
         return get_origin(self.core) in {tuple, frozenset}
 
     @property
     def is_text(self) -> bool:
-        """True when the value is written in quotes."""
+        """Whether the value is written in quotes."""
         if get_origin(self.core) is Literal:
             return True
         return isinstance(self.core, type) and issubclass(self.core, str | Path | SecretStr)
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """Every value that is allowed, when they can be counted."""
+        """All allowed values, if there is a fixed set of them."""
         if get_origin(self.core) is Literal:
             return tuple(map(str, get_args(self.core)))
         if isinstance(self.core, type) and issubclass(self.core, Enum):
@@ -58,29 +59,29 @@ class KeySchema:
 
     @property
     def needs_restart(self) -> bool:
-        """True for what is read only when the gateway starts."""
+        """Whether it is read only when the gateway starts."""
         return any(isinstance(mark, NeedsRestart) for mark in self.metadata)
 
     @property
     def is_redacted(self) -> bool:
-        """True for what no message may show."""
+        """Whether the value must not be in any message."""
         return any(isinstance(mark, Redacted) for mark in self.metadata)
 
     @property
     def allowed(self) -> str:
-        """What the value may be, in words."""
+        """A description of the allowed values."""
         for mark in self.metadata:
             if isinstance(mark, Allowed):
                 return mark.text
         if self.choices:
             return ", ".join(self.choices)
         if self.is_list and self.items is not None:
-            return f"a list; each of it: {self.items.allowed}"
+            return f"a list; each item: {self.items.allowed}"
         return "a table"
 
     @property
     def keys(self) -> dict[str, "KeySchema"]:
-        """Every key of this table with its schema, in the order of the schema; none for others."""
+        """The schemas of this table's keys, in order; empty when it is not a table."""
         fields = self.section.model_fields if self.section is not None else {}
         schemas = {name: unwrap(field.annotation) for name, field in fields.items()}
         return {
@@ -89,12 +90,12 @@ class KeySchema:
         }
 
     def key(self, name: str) -> "KeySchema | None":
-        """The schema of the key ``name`` of this table; None when there is no such key."""
+        """The schema of a key of this table; None when there is no such key."""
         return self.items if self.section is None else self.keys.get(name)
 
 
 def unwrap(annotation: object) -> KeySchema:
-    """``Annotated[X, …] | None`` is an X with its annotations."""
+    """The schema for an annotation: ``Annotated[X, …] | None`` is an X with annotations."""
     if get_origin(annotation) is Annotated:
         inner, *metadata = get_args(annotation)
         found = unwrap(inner)
@@ -108,7 +109,7 @@ ROOT: Final = KeySchema(Settings)
 
 
 def find_key(path: KeyPath) -> KeySchema | None:
-    """The schema of what stands at ``path``; None when the schema knows no such key."""
+    """The schema of the key at ``path``; None when there is no such key."""
     schema: KeySchema | None = ROOT
     for part in path:
         if schema is None:
@@ -118,13 +119,13 @@ def find_key(path: KeyPath) -> KeySchema | None:
 
 
 def known_keys(path: KeyPath) -> tuple[str, ...]:
-    """The keys that the table at ``path`` may hold."""
+    """The keys that the table at ``path`` may have."""
     schema = find_key(path)
     return () if schema is None else tuple(schema.keys)
 
 
 def restart_keys() -> Iterator[tuple[str, str]]:
-    """The section and the name of every key that is read only when the gateway starts."""
+    """The section and name of every key that is read only when the gateway starts."""
     for section, table in ROOT.keys.items():
         for name, schema in table.keys.items():
             if table.needs_restart or schema.needs_restart:

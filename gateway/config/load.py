@@ -1,4 +1,4 @@
-"""Which configuration is in force? Shipped values, under the file, under the environment."""
+"""Which configuration is used? The shipped values, overridden by the file, then the environment."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -20,10 +20,10 @@ from gateway.decision import Policy
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A configuration that may be used.
+    """A configuration that can be used.
 
-    ``origins`` says of every key that does not have its shipped value who set it: the file, or an
-    environment variable. ``warnings`` do not keep it from being used.
+    ``origins`` says for every key without its shipped value what set it: the file or an environment
+    variable.
     """
 
     settings: Settings
@@ -34,11 +34,11 @@ class Loaded:
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Loaded:
-    """The configuration of the file at ``path``; None means the shipped values.
+    """The configuration in the file at ``path``; without a path, the shipped values.
 
-    ``environ`` is the process's own when it is not given. Relative paths in the configuration
+    ``environ`` defaults to the environment of the process. Relative paths in the configuration
     start at the file's folder, or at the working directory when there is no file. Raises
-    :class:`ConfigError` with everything that is wrong at once.
+    :class:`ConfigError` with all problems at once.
     """
     tables = read_defaults()
     origins: dict[KeyPath, str] = {}
@@ -80,7 +80,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
 
 
 def _leaves(table: Mapping[str, Any], path: KeyPath = ()) -> Iterator[KeyPath]:
-    """The path of every value that is not a table with something in it."""
+    """The path of every value that is not a table, and of every empty table."""
     for key, value in table.items():
         if isinstance(value, dict) and value:
             yield from _leaves(value, (*path, key))
@@ -94,13 +94,13 @@ def _names(tables: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _put(tables: dict[str, Any], setting: Setting) -> bool:
-    """Lay a setting over ``tables``, in place; False when it names an item that is not there."""
+    """Put a setting into ``tables``. False when it names an item that is not in its list."""
     here: Any = tables
     *parents, last = setting.path
     for part in parents:
         if isinstance(part, str):
             if not isinstance(here, dict):
-                return True  # what stands there instead of a table is for the schema to tell
+                return True  # not a table: the schema reports it
             here.setdefault(part, {})
         elif not _has_item(here, part):
             return False

@@ -1,4 +1,4 @@
-"""What may be configured of origins, from which source manifests are fetched?"""
+"""How are the origins configured from which source manifests are fetched?"""
 
 from typing import Annotated
 
@@ -26,7 +26,7 @@ KeyId = Annotated[
 RedirectHost = Annotated[
     str,
     Field(pattern=r"^[a-z0-9](?:[a-z0-9.-]{0,252}[a-z0-9])?(?::[0-9]{1,5})?$"),
-    Allowed("a host in lower case, with its port where that is not the scheme's own"),
+    Allowed("a host in lower case, with its port unless it is the default of the scheme"),
 ]
 Count = Annotated[int, Field(strict=True, ge=0, le=10), Allowed("a whole number from 0 to 10")]
 Connections = Annotated[
@@ -39,86 +39,91 @@ Budget = Annotated[
 
 
 class OriginSettings(Section):
-    """How origins are asked, and how long what they answer is used (`docs/origins.md`)."""
+    """How manifests are requested from origins, and how long their answers are used
+    (`docs/origins.md`)."""
 
     connect_timeout_ms: Milliseconds
-    """The longest that connecting may take, in milliseconds."""
+    """The longest time for connecting, in milliseconds."""
     read_timeout_ms: Milliseconds
-    """The longest silence, before and within an answer, in milliseconds."""
+    """The longest time without data, before and during an answer, in milliseconds."""
     total_timeout_ms: Milliseconds
-    """The longest that a player waits for origins, all tries together, in milliseconds."""
+    """The longest time that a player waits for origins, including retries, in milliseconds."""
     patience_ms: Milliseconds
-    """The longest that a player waits for an origin while there is a stale copy, in milliseconds;
-    then the copy is served."""
+    """The longest time that a player waits for an origin while there is a stale copy, in
+    milliseconds. Then the copy is served."""
     min_bytes_per_s: Bytes
-    """An answer that comes more slowly than this is given up after a second."""
+    """An answer that is slower than this is given up after one second."""
     max_connections: Connections
-    """Requests that each worker has under way to all origins together."""
+    """The most requests that each worker sends at the same time, to all origins together."""
     http2: Flag
-    """Use HTTP/2 where an https origin offers it."""
+    """Use HTTP/2 when an https origin offers it."""
     ca_file: CertificateFile | None = Field(None, examples=["origin-ca.pem"])
-    """Certificates (PEM) that origins' certificates are checked against instead of the system's."""
+    """CA certificates (PEM) that are trusted for origins instead of the system's."""
     max_redirects: Count
-    """Redirects that are followed for one request."""
+    """The most redirects that are followed for one request."""
     redirect_hosts: frozenset[RedirectHost]
-    """Hosts, besides its own, that an origin may redirect to; https never leads to http."""
+    """Other hosts to which an origin may redirect. A redirect from https to http is never
+    followed."""
     bearer_token: Secret | None = Field(None, examples=["…"])
-    """Sent as `Authorization: Bearer` to every origin that has no token of its own."""
+    """Sent as `Authorization: Bearer` to every origin without a token of its own."""
     hmac_key: Secret | None = Field(None, examples=["…"])
-    """Signs requests (RFC 9421, `hmac-sha256`) to every origin that has no key of its own."""
+    """Signs requests (RFC 9421, `hmac-sha256`) to every origin without a key of its own."""
     hmac_key_id: KeyId
-    """Name of that key, for the origin."""
+    """The id of that key, sent with the signature."""
     retries: Count
-    """Further tries, after connection errors, timeouts, and the answers 429, 500, 502, 503, 504."""
+    """The most retries of a request, after connection errors, timeouts, and the statuses 429, 500,
+    502, 503 and 504."""
     retry_budget: Budget
-    """Retries may be this share of requests at most."""
+    """The largest share of requests that may be retries."""
     breaker_failures: Failures
-    """An origin is left alone when so many of twice as many requests in a row have failed."""
+    """The circuit breaker of an origin opens when this many of the last requests have failed; twice
+    as many are considered."""
     breaker_open_ms: Milliseconds
-    """How long it is left alone at first, in milliseconds; then it is tried, and doubled while
-    that fails."""
+    """How long the breaker stays open at first, in milliseconds. Then one request tries the origin;
+    the time doubles while this fails."""
     breaker_max_open_ms: Milliseconds
-    """How long it is left alone at most, in milliseconds."""
+    """The longest time that the breaker stays open, in milliseconds."""
     default_fresh_s: Seconds
-    """How long an answer is fresh that says nothing of it, in seconds."""
+    """How long an answer without `Cache-Control` or `Expires` is fresh, in seconds."""
     min_fresh_s: Seconds
-    """The least that an answer is fresh, whatever it says, in seconds."""
+    """The shortest time that an answer is fresh, whatever its headers say, in seconds."""
     max_fresh_s: TimeToLive
-    """The most that an answer is fresh, whatever it says, in seconds."""
+    """The longest time that an answer is fresh, whatever its headers say, in seconds."""
     stale_while_revalidate_s: Seconds
-    """How long a stale copy is served while the origin is asked, where it says nothing, in seconds.
-    """
+    """How long a stale copy is served while it is revalidated, when the origin does not say, in
+    seconds."""
     max_stale_while_revalidate_s: Seconds
-    """The most of that, whatever the origin says, in seconds."""
+    """The longest such time, whatever the origin says, in seconds."""
     stale_if_error_s: Seconds
-    """How long a stale copy is served while the origin fails, where it says nothing, in seconds."""
+    """How long a stale copy is served while the origin fails, when the origin does not say, in
+    seconds."""
     max_stale_if_error_s: Seconds
-    """The most of that, whatever the origin says, in seconds."""
+    """The longest such time, whatever the origin says, in seconds."""
     not_found_s: Seconds
     """How long a 404 or 410 is remembered, in seconds."""
     failure_s: Seconds
-    """How long a failure for an asset is remembered before the origin is asked again, in seconds.
-    """
+    """How long any other failure for an asset is remembered before the origin is asked again, in
+    seconds."""
     memory_bytes: Bytes
-    """Copies that each worker keeps in memory, in bytes altogether."""
+    """Total size of the copies that each worker keeps in memory, in bytes."""
 
 
 class OriginServerSettings(Section):
-    """An origin. Several with one prefix are asked in the order in which they are listed."""
+    """One origin. Origins with the same prefix are tried in the order in which they are listed."""
 
     url: FolderUrl = Field(examples=["https://origin.example.com/vod/"])
-    """Source manifests are below it; `source.hls` says where."""
+    """Source manifests are below this URL, at the path of `source.hls`."""
     asset_prefix: AssetPrefix | None = Field(None, examples=["kids/"])
-    """Start of the ids of the assets that are here; the longest prefix decides, and an origin
-    without one has all others."""
+    """Prefix of the ids of the assets on this origin. The longest matching prefix decides; an
+    origin without one has all other assets."""
     bearer_token: Secret | None = Field(None, examples=["…"])
     """Sent as `Authorization: Bearer`, instead of `origin.bearer_token`."""
     hmac_key: Secret | None = Field(None, examples=["…"])
     """Signs requests, instead of `origin.hmac_key`."""
     hmac_key_id: KeyId | None = Field(None, examples=["gateway-2"])
-    """Name of the key, instead of `origin.hmac_key_id`."""
+    """The id of the key, instead of `origin.hmac_key_id`."""
 
 
 def revealed(secret: SecretStr | None) -> str | None:
-    """A secret as text, for the one that uses it."""
+    """The text of a secret, for the code that sends it."""
     return None if secret is None else secret.get_secret_value()

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in words that name the key, its value and what is allowed?"""
+"""What is wrong with a configuration? Messages name the key, its value and what is allowed."""
 
 import difflib
 import json
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 KeyPath = tuple[str | int, ...]
-"""Where a value stands: names of tables and keys, positions in lists (from 0)."""
+"""The path of a value: names of tables and keys, and positions in lists (from 0)."""
 
 _SHOWN_LENGTH: Final = 80
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
@@ -19,11 +19,11 @@ _PASSWORD_PARAMETER: Final = re.compile(r"(?i)(password=)[^&\"]*")
 
 @dataclass(frozen=True, slots=True)
 class ConfigProblem:
-    """One thing wrong. ``source`` is the file or the environment variable that said it.
+    """One problem. ``source`` is the file or the environment variable that caused it.
 
-    ``path`` is written as operators write it (``rules[3].when.device[0]``), empty for the file as
-    a whole. ``value`` is ready to print: quoted, bounded, without passwords. A ``warning`` does
-    not keep the configuration from being used.
+    ``path`` is written as in ``rules[3].when.device[0]``; it is empty for the file as a whole.
+    ``value`` is ready to print: quoted, of bounded length, without passwords. A configuration with
+    warnings alone can be used.
     """
 
     path: str
@@ -45,7 +45,7 @@ class ConfigProblem:
 
 
 class ConfigError(ValueError):
-    """The configuration cannot be used. ``problems`` holds everything wrong, warnings included."""
+    """The configuration cannot be used. ``problems`` has all problems, including warnings."""
 
     def __init__(self, problems: Sequence[ConfigProblem]) -> None:
         self.problems = tuple(problems)
@@ -53,7 +53,7 @@ class ConfigError(ValueError):
 
 
 def written(path: KeyPath) -> str:
-    """A path as operators write it: ``rules[3].when.device[0]``."""
+    """A path as text: ``rules[3].when.device[0]``."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -65,19 +65,19 @@ def written(path: KeyPath) -> str:
 
 
 def shown(value: object) -> str:
-    """A value for a message: on one line, at most 80 characters, passwords masked."""
+    """A value for a message: one line of at most 80 characters, with passwords masked."""
     text = without_password(json.dumps(value, default=str, ensure_ascii=False))
     text = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
     return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 1]}…"
 
 
 def without_password(text: str) -> str:
-    """``text`` with the user and password of a URL, and a ``password=`` parameter, masked."""
+    """``text`` with the user and password in a URL and any ``password=`` parameter masked."""
     return _PASSWORD_PARAMETER.sub(r"\1***", _CREDENTIALS.sub("://***@", text))
 
 
 def nearest(name: object, known: Iterable[str]) -> str | None:
-    """The known name that ``name`` was probably meant to be; None when nothing is close."""
+    """The known name that is most similar to ``name``; None when none is similar."""
     if not isinstance(name, str):
         return None
     by_folded = {candidate.casefold(): candidate for candidate in known}

@@ -1,4 +1,4 @@
-"""What does a TOML file say? Its tables, or what keeps it from being read."""
+"""What is in a TOML file? Its tables, or the reason why it cannot be read."""
 
 import tomllib
 from collections.abc import Mapping
@@ -20,13 +20,13 @@ def read_file(path: Path) -> dict[str, Any]:
 
 
 def read_defaults() -> dict[str, Any]:
-    """The tables that ship."""
+    """The shipped tables."""
     data = resources.files("gateway.config").joinpath("defaults.toml").read_bytes()
     return parse(data, "defaults.toml")
 
 
 def parse(data: bytes, source: str) -> dict[str, Any]:
-    """The tables of TOML ``data``; a byte order mark is skipped. Raises ConfigError."""
+    """The tables of TOML ``data``. A byte order mark is skipped. Raises ConfigError."""
     try:
         return tomllib.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -40,7 +40,7 @@ def parse(data: bytes, source: str) -> dict[str, Any]:
 
 
 def _place(message: str, data: bytes) -> str:
-    """``line 3, column 7: …``, from tomllib's ``… (at line 3, column 7)``."""
+    """Turn tomllib's ``… (at line 3, column 7)`` into ``line 3, column 7: …``."""
     text, _, place = message.removesuffix(")").rpartition(" (at ")
     if place == "end of document":
         lines = data.decode("utf-8-sig").split("\n")
@@ -49,7 +49,7 @@ def _place(message: str, data: bytes) -> str:
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """``above`` laid over ``below``: tables key by key, everything else replaced whole."""
+    """``below`` overridden by ``above``: tables key by key, all other values as a whole."""
     result = dict(below)
     for key, value in above.items():
         under = result.get(key)

@@ -1,4 +1,4 @@
-"""What does every key mean? ``docs/config.md``, from the schema and the shipped values.
+"""What does every key mean? Makes ``docs/config.md`` from the schema and the shipped values.
 
 ``python -m gateway.config.reference > docs/config.md`` writes it.
 """
@@ -19,25 +19,24 @@ _INTRODUCTION: Final = """\
 
 <!-- Made by `python -m gateway.config.reference > docs/config.md`. Change the schema instead. -->
 
-One TOML file, given with `gateway serve --config gateway.toml`. `gateway.toml` at the root of the
-repository is an example that explains every key and holds the values that ship. `gateway check`
-says everything that is wrong with a file at once. `gateway schema` prints a JSON Schema for
-editors.
+The gateway reads one TOML file: `gateway serve --config gateway.toml`. The `gateway.toml` in the
+repository explains every key and has the shipped values. `gateway check` reports all problems of a
+file at once. `gateway schema` prints a JSON Schema for editors.
 
-- **Units** stand in the names of keys. Unknown keys are errors.
-- **What is left out** keeps its shipped value. A given list of `rules`, `edges` or `ladder.rungs`
-  replaces the shipped one whole. `profiles` are merged by name, key by key; to be free of a limit
-  of a shipped profile, give yours another name.
+- **Units** are part of the names of keys. Unknown keys are errors.
+- **Keys that are left out** keep their shipped values. A list of `rules`, `edges` or
+  `ladder.rungs` replaces the shipped list as a whole. `profiles` are merged by name and key. To
+  remove a limit of a shipped profile, use a profile with another name.
 - **Paths** are relative to the folder of the file.
-- **The environment** comes before the file. `GATEWAY_SERVER__PORT=8081` is `server.port`: capitals,
-  and two underscores between the parts. Text is taken as it is; anything else is written as in
-  TOML or JSON: `GATEWAY_SERVER__TRUSTED_PROXIES='["10.0.0.0/8"]'`. Items of lists have numbers:
-  `GATEWAY_EDGES__0__WEIGHT=50`. A `GATEWAY_` variable that names no key is an error; those that
-  Kubernetes sets for services are passed over.
-- **A saved change** is used at once, and so is the file on SIGHUP. A file with an error is refused
-  whole: the reason is logged and counted, and the last good configuration stays. Keys marked
-  "restart" keep their running value until the gateway is started again. Save by renaming a finished
-  file over the old one, as editors do.
+- **Environment variables** override the file. `GATEWAY_SERVER__PORT=8081` sets `server.port`: the
+  path in capitals, with two underscores between its parts. Text is used as it is. Other values are
+  written in TOML or JSON: `GATEWAY_SERVER__TRUSTED_PROXIES='["10.0.0.0/8"]'`. Items of lists have
+  numbers: `GATEWAY_EDGES__0__WEIGHT=50`. A `GATEWAY_` variable that names no key is an error;
+  those that Kubernetes sets for services are ignored.
+- **Changes** take effect as soon as the file is saved, or on SIGHUP. A file with an error is
+  refused as a whole: the reason is logged and counted, and the last good configuration stays.
+  Keys marked "restart" keep their running values until the gateway is restarted. Save the file by
+  renaming a finished one over it, as editors do.
 """
 
 _HEADINGS: Final[Mapping[tuple[str, ...], str]] = {
@@ -53,7 +52,7 @@ _HEADINGS: Final[Mapping[tuple[str, ...], str]] = {
 
 
 def render() -> str:
-    """The whole page, in Markdown."""
+    """The whole page in Markdown."""
     lines = [_INTRODUCTION]
     for path, table in _tables(ROOT, ()):
         lines += _section(path, table)

@@ -1,7 +1,7 @@
-"""What does an edge say when it registers itself? The same as a table of ``[[edges]]``.
+"""What does an edge write when it registers itself? The same keys as a table of ``[[edges]]``.
 
-A registration is checked by whoever writes it, and by whoever reads it: anybody who can write to
-the store may have written it.
+A registration is checked when it is written and again when it is read, because anyone who can write
+to the store may have written it.
 """
 
 import json
@@ -23,30 +23,30 @@ from gateway.edge.edge import Edge
 MIN_TTL_S: Final = 1.0
 MAX_TTL_S: Final = 3600.0
 
-_NOT_FOR_THEM: Final = ("dns", "drain")
-"""Keys that are the operator's own."""
+_OPERATOR_KEYS: Final = ("dns", "drain")
+"""Keys that only the operator may set."""
 
 _IDS: Final = TypeAdapter(tuple[EdgeId, ...])
 
 
 class _Tables(Section):
-    """A registration where the schema knows it: in the list of edges."""
+    """A configuration with this edge alone, so that paths in errors are those of ``[[edges]]``."""
 
     edges: tuple[EdgeSettings, ...] = Field(max_length=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """An edge that registered itself, for ``ttl_s`` seconds."""
+    """An edge that registered itself for ``ttl_s`` seconds."""
 
     edge: Edge
     ttl_s: float
 
 
 def facts_of(table: Mapping[str, Any], ttl_s: float, owner: str) -> bytes:
-    """A registration as it is written. ``owner`` tells it from another one of the same id.
+    """A registration as bytes. ``owner`` distinguishes it from another one with the same id.
 
-    Raises :class:`ConfigError` with everything that is wrong, each under the option of its key.
+    Raises :class:`ConfigError` with all problems, each under the command line option of its key.
     """
     _checked(table)
     facts = {"edge": dict(table), "ttl_ms": round(ttl_s * 1000), "owner": owner}
@@ -54,12 +54,12 @@ def facts_of(table: Mapping[str, Any], ttl_s: float, owner: str) -> bytes:
 
 
 def registration_of(facts: bytes) -> Registration:
-    """A registration as it was written. Raises ValueError, which says why it makes no sense."""
+    """Read what ``facts_of`` wrote. Raises ValueError with the reason when it is invalid."""
     try:
-        told = json.loads(facts)
+        decoded = json.loads(facts)
     except RecursionError:
-        raise ValueError("nests too deeply") from None
-    match told:
+        raise ValueError("is nested too deeply") from None
+    match decoded:
         case {"edge": dict(table), "ttl_ms": int(ttl_ms), **rest} if set(rest) <= {"owner"}:
             ttl_s = ttl_ms / 1000
         case _:
@@ -70,7 +70,7 @@ def registration_of(facts: bytes) -> Registration:
 
 
 def checked_ids(ids: Sequence[str]) -> None:
-    """Whether these may be ids of edges. Raises :class:`ConfigError`."""
+    """Check that these can be ids of edges. Raises :class:`ConfigError`."""
     try:
         _IDS.validate_python(tuple(ids))
     except ValidationError as error:
@@ -85,8 +85,8 @@ def checked_ids(ids: Sequence[str]) -> None:
 
 def _checked(table: Mapping[str, Any]) -> Edge:
     problems = [
-        ConfigProblem("", "is not for registered edges", source=f"--{key}")
-        for key in _NOT_FOR_THEM
+        ConfigProblem("", "is not allowed for registered edges", source=f"--{key}")
+        for key in _OPERATOR_KEYS
         if key in table
     ]
     if problems:

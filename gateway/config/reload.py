@@ -1,13 +1,13 @@
-"""When does a changed configuration come into force? At once and whole, or not at all.
+"""When does a changed configuration take effect? At once and as a whole, or not at all.
 
-A file that cannot be used is refused, and the last good configuration stays. Keys that are read
-only at the start keep their running values, and are named in the log.
+A file with an error is refused, and the last good configuration stays. Keys that are read only at
+the start keep their running values, and the log names them.
 
-A change is noticed however it was saved: written in place, renamed over the old file, through a
-symbolic link that now leads elsewhere (as Kubernetes swaps ConfigMaps), or on a file system that
-tells nothing: the folder is watched, and every few seconds the file is read anyway. A file that is
-still being written is left alone until it has been still for a moment. An empty one is refused: it
-is more likely half a save than a wish for the shipped values.
+The folder is watched, and the file is also read every few seconds. Changes are therefore noticed
+however they are saved: by writing in place, by renaming a file over the old one, by changing a
+symbolic link (as Kubernetes does for ConfigMaps), or on a file system without notifications. A file
+that is still being written is not read until it has stopped changing. An empty file is refused:
+most likely it was not saved completely.
 """
 
 import asyncio
@@ -27,17 +27,17 @@ log = structlog.get_logger()
 
 
 class ReloadObserver(Protocol):
-    """Who is told of every reload: the metrics."""
+    """Is told about every reload; the metrics are one."""
 
     def reloaded(self, version: str) -> None:
-        """A configuration came into force; ``version`` is its policy's."""
+        """A configuration took effect; ``version`` is that of its policy."""
 
     def refused(self, problems: Sequence[ConfigProblem]) -> None:
-        """A configuration was refused whole."""
+        """A configuration was refused."""
 
 
 class ConfigWatcher:
-    """Holds the configuration in force (``current``), and replaces it when the file changes."""
+    """Holds the ``current`` configuration and replaces it when the file changes."""
 
     def __init__(
         self,
@@ -49,9 +49,9 @@ class ConfigWatcher:
         settle_s: float = 0.1,
         poll_s: float = 5.0,
     ) -> None:
-        """``apply`` gets every new configuration before it is in force, and may refuse it by
-        raising ConfigError. ``settle_s``: how long a file must have been still before it is used.
-        ``poll_s``: how often it is read when nothing was told."""
+        """``apply`` is called with every new configuration before it takes effect, and may raise
+        ConfigError to refuse it. A file must not have changed for ``settle_s`` seconds before it is
+        used. Without notifications, it is read every ``poll_s`` seconds."""
         self.current = loaded
         self._environ = environ
         self._apply = apply
@@ -59,16 +59,16 @@ class ConfigWatcher:
         self._settle_s = settle_s
         self._poll_s = poll_s
         self._seen = self._content()
-        self._told = False
+        self._requested = False
         self._wake = asyncio.Event()
 
     def tell(self) -> None:
-        """Reload soon, whether the file changed or not. For signal handlers on the event loop."""
-        self._told = True
+        """Reload soon, even if the file has not changed. For signal handlers on the event loop."""
+        self._requested = True
         self._wake.set()
 
     def look(self) -> None:
-        """Look at the file soon, and reload if it changed. For hints that it may have."""
+        """Read the file soon, and reload if it has changed."""
         self._wake.set()
 
     async def run(self) -> None:
@@ -79,22 +79,22 @@ class ConfigWatcher:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                told, self._told = self._told, False
+                requested, self._requested = self._requested, False
                 content = await self._settled()
-                if told or content != self._seen:
+                if requested or content != self._seen:
                     await self._reload(content)
 
     async def _notice(self, path: Path) -> None:
-        """Wake the reload whenever something happened beside the file, and now and then."""
+        """Wake ``run`` when anything changes in the file's folder, and every ``poll_s`` seconds."""
         while True:
             try:
                 await self._notice_in(_folders(path), path)
-            except (OSError, RuntimeError):  # no such folder, or a loop of links
+            except (OSError, RuntimeError):  # the folder does not exist, or links form a loop
                 await asyncio.sleep(self._poll_s)
                 self._wake.set()
 
     async def _notice_in(self, folders: frozenset[Path], path: Path) -> None:
-        """Wake the reload until the file is to be found in other folders."""
+        """Wake ``run`` until the file's folders change, for example by a new symbolic link."""
         changes = awatch(
             *folders,
             watch_filter=None,
@@ -109,7 +109,7 @@ class ConfigWatcher:
                     return
 
     async def _settled(self) -> bytes | None:
-        """The file's content, once it no longer changes."""
+        """The content of the file, once it no longer changes."""
         content = await asyncio.to_thread(self._content)
         if content == self._seen:
             return content
@@ -120,7 +120,7 @@ class ConfigWatcher:
                 return content
 
     def _content(self) -> bytes | None:
-        """The file's bytes; None when there is no file, or when it cannot be read."""
+        """The bytes of the file; None when it does not exist or cannot be read."""
         try:
             return self.current.path.read_bytes() if self.current.path is not None else None
         except OSError:
@@ -130,7 +130,7 @@ class ConfigWatcher:
         self._seen = content
         path = self.current.path
         try:
-            _refuse_half_a_save(path, content)
+            _refuse_empty(path, content)
             new = await asyncio.to_thread(load, path, self._environ)
             new, waiting = hold_back(self.current, new)
             self._apply(new)
@@ -148,11 +148,11 @@ class ConfigWatcher:
         self._observer.reloaded(new.policy.version)
 
 
-def _refuse_half_a_save(path: Path | None, content: bytes | None) -> None:
+def _refuse_empty(path: Path | None, content: bytes | None) -> None:
     if path is not None and content is not None and not content.strip():
         raise ConfigError([ConfigProblem("", "is empty", source=path.name)])
 
 
 def _folders(path: Path) -> frozenset[Path]:
-    """Where a change of the file shows: its own folder, and that of the file it links to."""
+    """The folder of the file, and the folder of the file that it links to."""
     return frozenset({path.parent, path.resolve().parent})

@@ -1,4 +1,4 @@
-"""Which changed keys wait for a restart?"""
+"""Which changed keys take effect only after a restart?"""
 
 from dataclasses import replace
 from typing import Any
@@ -9,8 +9,10 @@ from gateway.config.load import Loaded
 
 
 def hold_back(running: Loaded, new: Loaded) -> tuple[Loaded, tuple[str, ...]]:
-    """``new`` with the running values of all keys that are read only at the start, and the names
-    of those that differ (``server.port``, ``origins``)."""
+    """``new`` with the running values of all keys that are read only at the start.
+
+    Also returns the names of the keys that differ (``server.port``, ``origins``).
+    """
     held: dict[str, dict[str, Any]] = {}
     for section, key in restart_keys():
         was = getattr(getattr(running.settings, section), key)

@@ -1,8 +1,8 @@
-"""What may a configuration hold? Every section and every key, with its type and its meaning.
+"""What may a configuration contain? Every section and every key, with its type and its meaning.
 
-The docstring under a key is its documentation: ``docs/config.md`` and the JSON Schema are made
-from it. Default values of sections stand in ``defaults.toml`` alone; those of the items of lists
-and of profiles stand here.
+The text below a key is its documentation: ``docs/config.md`` and the JSON Schema are made from it.
+The default values of sections are only in ``defaults.toml``; those of profiles and of the items of
+lists are here.
 """
 
 from collections.abc import Mapping
@@ -47,65 +47,70 @@ from gateway.config.section import Section
 
 
 class ServerSettings(Section):
-    """Where the gateway listens, and what it tells players about itself."""
+    """Where the gateway listens, and what its answers say."""
 
     host: Annotated[Host, RESTART]
     """Address to listen on; `0.0.0.0` is every IPv4 interface, `::` every interface."""
     port: Annotated[Port, RESTART]
     """TCP port to listen on; 0 takes any free one."""
     workers: Annotated[Workers, RESTART]
-    """Processes that answer requests; one for each CPU core is a good number."""
+    """Processes that answer requests. One for each CPU core is a good choice."""
     shutdown_grace_s: Annotated[Seconds, RESTART]
-    """How long running requests may go on after the gateway was told to stop, in seconds."""
+    """How long requests may continue after the gateway was told to stop, in seconds."""
     head_timeout_s: Annotated[TimeToLive, RESTART]
-    """The longest that a connection may take to send the headers of a request, in seconds
-    (`docs/connections.md`)."""
+    """Longest time for the headers of a request to arrive, in seconds (`docs/connections.md`)."""
     body_timeout_s: Annotated[TimeToLive, RESTART]
-    """The longest that the body of a request may take to arrive, in seconds."""
+    """Longest time for the body of a request to arrive, in seconds."""
     idle_timeout_s: Annotated[TimeToLive, RESTART]
-    """How long a connection stays open between two requests, in seconds."""
+    """Longest time between two requests on a connection, in seconds."""
     write_timeout_s: Annotated[TimeToLive, RESTART]
-    """How long a connection stays open whose peer does not read its answers, in seconds."""
+    """Longest time that a peer may leave its answers unread, in seconds."""
     trusted_proxies: tuple[Network, ...]
-    """Networks whose `Forwarded` and `X-Forwarded-For` headers are believed."""
+    """Networks of the proxies whose `Forwarded` and `X-Forwarded-For` headers are trusted."""
     public_url: FolderUrl | None = Field(None, examples=["https://play.example.com/"])
-    """URL under which players reach the gateway; without it, the request's Host header says so."""
+    """URL at which players reach the gateway. Without it, the Host header of the request is
+    used."""
     cors_origins: tuple[Origin, ...] = Field(min_length=1)
-    """Web origins whose pages may read the answers."""
+    """Web origins whose pages may read answers (CORS)."""
     compress_min_bytes: Bytes
     """Answers of at least this many bytes are compressed."""
     manifest_max_age_s: Seconds
-    """How long a player may keep a personalised manifest, in seconds (`Cache-Control: max-age`)."""
+    """How long a player may cache its personalised manifest, in seconds (`Cache-Control:
+    max-age`)."""
 
 
 class StoreSettings(Section):
-    """The store that workers share: cached decisions, and what is known of a session."""
+    """The store that workers share. It holds cached decisions and the state of sessions."""
 
     url: StoreUrl
-    """Where it is: `embedded` (a Valkey that the gateway starts), `memory` (inside each worker),
-    or a URL such as `redis://:password@host:6379/0`, `rediss://…` (TLS), or `unix:///path`."""
+    """`embedded` (a Valkey that the gateway starts), `memory` (inside each worker, not shared), or
+    a URL such as `redis://:password@host:6379/0`, `rediss://…` (TLS) or `unix:///path`. Clusters
+    and sentinels are not supported."""
     timeout_ms: Milliseconds
-    """The longest that a request waits for the store, in milliseconds; then it goes on without."""
+    """The longest time that a request waits for the store, in milliseconds. Then it continues
+    without."""
     decision_ttl_s: TimeToLive
-    """How long a decision is kept, in seconds."""
+    """How long the store keeps a decision, in seconds."""
     session_ttl_s: TimeToLive
-    """How long a session's measured speed and its edges are kept after its last request, in
+    """How long the store keeps a session's measured speed and its edges after its last request, in
     seconds."""
 
 
 class GeoSettings(Section):
-    """From address to place. Paths are relative to the configuration file."""
+    """The databases that find the place of an address. Paths are relative to the configuration
+    file."""
 
     database: GeoDatabase
-    """`embedded`, or any GeoIP2, GeoLite2 or DB-IP City or Country file (.mmdb)."""
+    """`embedded`, or a GeoIP2, GeoLite2 or DB-IP City or Country file (.mmdb)."""
     asn_database: ConfigFile | None = Field(None, examples=["GeoLite2-ASN.mmdb"])
-    """ASN file (.mmdb); needed by rules that name an `asn`."""
+    """ASN file (.mmdb). Rules with an `asn` need it."""
     anonymous_ip_database: ConfigFile | None = Field(None, examples=["GeoIP2-Anonymous-IP.mmdb"])
-    """Anonymous-IP file (.mmdb)."""
+    """Anonymous-IP file (.mmdb), which lists the addresses of VPNs, proxies and hosting
+    networks."""
 
 
 class SourceSettings(Section):
-    """Where the manifests come from that are personalised."""
+    """Where the source manifests come from."""
 
     kind: Literal["directory", "origin", "generated"]
     """`directory` reads them from `root`, `origin` fetches them below `url`, and `generated`
@@ -113,15 +118,15 @@ class SourceSettings(Section):
     root: ConfigFolder | None = Field(None, examples=["catalogue"])
     """Folder of the source manifests, relative to the configuration file (kind `directory`)."""
     url: FolderUrl | None = Field(None, examples=["https://origin.example.com/vod/"])
-    """URL of the origin (kind `origin`); several are listed as `[[origins]]` instead."""
+    """URL of the origin (kind `origin`). List several origins as `[[origins]]` instead."""
     hls: SourcePath
     """Path of an asset's HLS multivariant playlist below `root` or `url`."""
     dash: SourcePath
-    """Path of an asset's DASH manifest below `root` or `url`."""
+    """Path of an asset's DASH manifest below `root` or `url`. Not used yet: only HLS is served."""
 
 
 class PolicySettings(Section):
-    """What the rules stand on."""
+    """Settings that apply to all rules."""
 
     default_profile: ProfileName
     """Profile of a request that no rule matches."""
@@ -130,40 +135,41 @@ class PolicySettings(Section):
 
 
 class LimitsSettings(Section):
-    """Bounds on what one request or one file may cost."""
+    """Limits on what one request or one file may cost."""
 
     max_url_bytes: SizeLimit
-    """Longest path and query of a request, in bytes."""
+    """Largest length of a request's path and query, in bytes."""
     max_connections: Annotated[Connections, RESTART]
-    """Connections that each worker has open at once."""
+    """Most connections that each worker has open at once."""
     max_connections_per_address: Annotated[Connections, RESTART]
-    """Those that each worker has open with one address, or one IPv6 /64. They are not counted for
-    addresses that `server.trusted_proxies` named at the start."""
+    """Most connections of one IPv4 address or IPv6 /64 that each worker has open at once. Networks
+    that `server.trusted_proxies` listed at the start are exempt."""
     max_playlist_bytes: Annotated[SizeLimit, RESTART]
     """Largest source manifest, in bytes."""
     local_cache_bytes: Annotated[Bytes, RESTART]
-    """Finished manifests that each worker keeps in memory, in bytes altogether."""
+    """Total size of the finished manifests that each worker caches, in bytes."""
 
 
 class CapacitySettings(Section):
-    """How sessions fill edges that have a `capacity_mbps`."""
+    """How sessions use edges with a `capacity_mbps`."""
 
     lease_s: TimeToLive
-    """How long a session counts on its edge after its player last asked for the playlist, in
-    seconds. About as long as a mean play is right: longer leaves room unused, shorter overfills."""
+    """How long a session counts towards the load of its edge after its last request, in seconds.
+    The mean duration of a play is a good value: with a larger one capacity stays unused, with a
+    smaller one edges are overloaded."""
 
 
 class LogSettings(Section):
-    """What is written to standard error."""
+    """What is logged to standard error."""
 
     level: Literal["debug", "info", "warning", "error"]
-    """The least severe level that is written."""
+    """The lowest level that is logged."""
     format: Literal["json", "console"]
-    """`json` for machines, one object a line; `console` for people."""
+    """`json` writes one object per line; `console` is easier for people to read."""
 
 
 class Settings(Section):
-    """A whole configuration, checked. Build one with :func:`gateway.config.load.load`."""
+    """A complete, validated configuration. :func:`gateway.config.load.load` builds it."""
 
     server: ServerSettings
     store: Annotated[StoreSettings, RESTART]

@@ -1,7 +1,8 @@
-"""Is one value well formed? Every function takes the value and returns it, made regular.
+"""Is one value well formed? Every function takes a value and returns its normal form.
 
-They raise ``ValueError`` with a phrase that reads on from the value: ``"10.0.0.1/8" has bits set
-behind its prefix``. Paths are looked for beside the configuration file (``context["folder"]``).
+They raise ``ValueError`` with the second half of a sentence that starts with the value:
+``"10.0.0.1/8" has host bits set``. Relative paths start at the folder of the configuration file
+(``context["folder"]``).
 """
 
 import re
@@ -18,15 +19,9 @@ from pydantic import SecretStr, ValidationInfo
 from gateway.policy.rules import TimeWindow
 from geodata.regions import is_country
 
-STORE_SCHEMES: Final = (
-    "redis://",
-    "rediss://",
-    "unix://",
-    "redis+cluster://",
-    "redis+sentinel://",
-)
+STORE_SCHEMES: Final = ("redis://", "rediss://", "unix://")
 
-# Printable ASCII that may stand in a URL inside a manifest: no quote, space, or control character.
+# Printable ASCII allowed in a URL inside a manifest: no quotes, spaces or control characters.
 _URL_TEXT: Final = re.compile(r"[!#-;=?-\[\]_a-z~%]+")
 _SECRET: Final = re.compile(r"[!-~]{1,4096}")
 _HOST_NAME: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*\.?")
@@ -51,7 +46,7 @@ def host(text: str) -> str:
 
 
 def dns_name(text: str) -> str:
-    """A DNS name, made lower-case, without its last dot."""
+    """A DNS name in lower case, without the dot at its end."""
     name = text.removesuffix(".").lower()
     if len(name) > _MAX_NAME_CHARS or not _DNS_NAME.fullmatch(name):
         raise ValueError("is not a DNS name")
@@ -59,13 +54,13 @@ def dns_name(text: str) -> str:
 
 
 def resolver(text: str) -> str:
-    """An IP address, or one with a port (IPv6 in brackets then)."""
+    """An IP address, optionally with a port; an IPv6 address is in brackets then."""
     parse_resolver(text)
     return text
 
 
 def parse_resolver(text: str) -> tuple[str, int]:
-    """Address and port of a DNS server. Raises ValueError for anything else."""
+    """The address and port of a DNS server. Raises ValueError for anything else."""
     address, port = text, "53"
     if text.startswith("["):
         address, _, port = text[1:].partition("]:")
@@ -81,20 +76,20 @@ def parse_resolver(text: str) -> tuple[str, int]:
 
 
 def network(text: str) -> str:
-    """A network in CIDR form; a lone address is a network of one."""
+    """A network in CIDR form; an address alone is a network of one address."""
     try:
         whole = ip_network(text, strict=False)
     except ValueError:
         raise ValueError("is not a network") from None
     if ip_address(text.partition("/")[0]) != whole.network_address:
-        raise ValueError(f"has bits set behind its prefix; write {whole}")
+        raise ValueError(f"has host bits set; write {whole}")
     return text
 
 
 def absolute_url(text: str) -> str:
     """An absolute http(s) URL of printable ASCII, without user, query, or fragment."""
     if not _URL_TEXT.fullmatch(text):
-        raise ValueError("holds a character that may not stand in a URL")
+        raise ValueError("has a character that is not allowed in a URL")
     try:
         parts = urlsplit(text)
         port_is_good = parts.port is None or parts.port > 0
@@ -103,23 +98,22 @@ def absolute_url(text: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or not port_is_good:
         raise ValueError("is not an absolute URL")
     if parts.username is not None:
-        raise ValueError("must not hold a user name or password")
+        raise ValueError("must not have a user name or password")
     if "?" in text or "#" in text:
         raise ValueError("must not have a query or a fragment")
     return text
 
 
 def folder_url(text: str) -> str:
-    """An :func:`absolute_url` that ends with a slash; one is added, as all below it is meant."""
+    """An :func:`absolute_url` that ends with a slash; a missing one is added."""
     return absolute_url(text).rstrip("/") + "/"
 
 
 def probe_url(text: str) -> str:
-    """An absolute http(s) URL, or a reference below a host that is known otherwise; a query may
-    follow."""
+    """An absolute http(s) URL, or a path on the edge's own host; either may have a query."""
     address, _, query = text.partition("?")
     if query and not _URL_TEXT.fullmatch(query.replace("?", "/")):
-        raise ValueError("holds a character that may not stand in a URL")
+        raise ValueError("has a character that is not allowed in a URL")
     if "://" in address:
         absolute_url(address)
     else:
@@ -139,14 +133,14 @@ def _relative(text: str) -> str:
 
 
 def origin(text: str) -> str:
-    """``*``, or scheme, host and port, as the Origin header has them."""
+    """``*``, or a scheme, host and port as in the Origin header."""
     if text != "*" and absolute_url(text).count("/") != _ORIGIN_SLASHES:
         raise ValueError("is not an origin")
     return text
 
 
 def country(text: str) -> str:
-    """An ISO 3166-1 alpha-2 code, made upper-case."""
+    """An ISO 3166-1 alpha-2 code, in upper case."""
     if not is_country(text.upper()):
         raise ValueError("is not a known country code")
     return text.upper()
@@ -162,7 +156,7 @@ def time_zone(text: str) -> str:
 
 
 def parse_window(text: str) -> TimeWindow:
-    """``22:00-06:00`` as minutes of the day. Raises ValueError for anything else."""
+    """``22:00-06:00`` as minutes of the day. Raises ValueError for other text."""
     found = _TIME.fullmatch(text)
     if found is None:
         raise ValueError("is not a time of day")
@@ -174,24 +168,24 @@ def parse_window(text: str) -> TimeWindow:
 
 
 def time_of_day(text: str) -> str:
-    """Text that :func:`parse_window` reads."""
+    """Text that :func:`parse_window` can read."""
     parse_window(text)
     return text
 
 
 def source_path(text: str) -> str:
-    """The path of a source manifest: relative, below its root, with ``{asset}`` in it."""
+    """The relative path of a source manifest; it contains ``{asset}``."""
     return _template(text, "{asset}")
 
 
 def rung_path(text: str) -> str:
-    """The path of a rung: relative, below its asset's folder, with ``{name}`` in it."""
+    """The relative path of a rung in its asset's folder; it contains ``{name}``."""
     return _template(text, "{name}")
 
 
 def _template(text: str, placeholder: str) -> str:
     if placeholder not in text:
-        raise ValueError(f"does not hold {placeholder}")
+        raise ValueError(f"does not contain {placeholder}")
     path = text.replace(placeholder, "x")
     if not _PATH.fullmatch(path) or path.startswith("/") or ".." in path.split("/"):
         raise ValueError("is not a relative path")
@@ -199,7 +193,7 @@ def _template(text: str, placeholder: str) -> str:
 
 
 def store_url(secret: SecretStr) -> SecretStr:
-    """``embedded``, ``memory``, or a URL of a known scheme; kept secret for its password."""
+    """``embedded``, ``memory``, or a URL with a known scheme; secret because of its password."""
     url = secret.get_secret_value()
     known = url in {"embedded", "memory"} or url.startswith(STORE_SCHEMES)
     if not known or not url.isprintable():
@@ -208,42 +202,40 @@ def store_url(secret: SecretStr) -> SecretStr:
 
 
 def secret(given: SecretStr) -> SecretStr:
-    """What may stand in a header field: printable ASCII without spaces."""
+    """A secret that can be sent in a header field: printable ASCII without spaces."""
     if not _SECRET.fullmatch(given.get_secret_value()):
-        raise ValueError("is not a secret that can be sent")
+        raise ValueError("cannot be sent in a header field")
     return given
 
 
 def file(path: Path, info: ValidationInfo) -> Path:
-    """A file that is there; made absolute."""
+    """The absolute path of a file that exists."""
     full = _beside_config(path, info)
     if not _holds(Path.is_file, full):
-        raise ValueError(f"is not there; looked for the file {full}")
+        raise ValueError(f"does not exist; looked for the file {full}")
     return full
 
 
 def certificates(path: Path, info: ValidationInfo) -> Path:
-    """A :func:`file` of certificates that can be used."""
+    """A :func:`file` of usable certificates."""
     full = file(path, info)
     try:
         ssl.create_default_context(cafile=full)
     except OSError as error:  # ssl.SSLError is one
-        raise ValueError(
-            f"holds no certificates that can be used: {error}; it is {full}"
-        ) from error
+        raise ValueError(f"has no usable certificates ({error}); the file is {full}") from error
     return full
 
 
 def database(path: Path, info: ValidationInfo) -> Path:
-    """``embedded``, or a file that is there."""
+    """``embedded``, or a :func:`file`."""
     return path if path == _EMBEDDED else file(path, info)
 
 
 def folder(path: Path, info: ValidationInfo) -> Path:
-    """A folder that is there; made absolute."""
+    """The absolute path of a folder that exists."""
     full = _beside_config(path, info)
     if not _holds(Path.is_dir, full):
-        raise ValueError(f"is not there; looked for the folder {full}")
+        raise ValueError(f"does not exist; looked for the folder {full}")
     return full
 
 

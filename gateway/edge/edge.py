@@ -62,5 +62,5 @@ class Edge:
         vector = unit_vector(self.latitude or 0.0, self.longitude or 0.0) if known else None
         object.__setattr__(self, "direction", vector)
         served = (sorted(self.countries), sorted(self.continents), self.weight, self.fallback)
-        told = repr((self.id, self.url, self.latitude, self.longitude, *served))
-        object.__setattr__(self, "identity", blake2b(told.encode(), digest_size=8).digest())
+        ranked_by = repr((self.id, self.url, self.latitude, self.longitude, *served))
+        object.__setattr__(self, "identity", blake2b(ranked_by.encode(), digest_size=8).digest())

@@ -63,14 +63,14 @@ def worst(conditions: Iterable[EdgeCondition]) -> EdgeCondition:
     given = list(conditions)
     if not given:
         return UP
-    state = max(given, key=lambda condition: SEVERITY.index(condition.state))
-    told = next((one for one in (state, *given) if one.why), state)
+    worst_one = max(given, key=lambda condition: SEVERITY.index(condition.state))
+    explained = next((one for one in (worst_one, *given) if one.why), worst_one)
     return EdgeCondition(
-        state=state.state,
+        state=worst_one.state,
         admits=min(condition.admits for condition in given),
         full=any(condition.full for condition in given),
-        why=told.why,
-        since_s=told.since_s,
+        why=explained.why,
+        since_s=explained.since_s,
     )
 
 

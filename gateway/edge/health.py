@@ -1,6 +1,6 @@
 """Which state is an edge in, judging by its probes so far?
 
-A state machine without a clock: each :class:`ProbeResult` turns one :class:`HealthRecord` into the
+A state machine without a clock: each :class:`ProbeOutcome` turns one :class:`HealthRecord` into the
 next, and :func:`condition` says what follows for viewers at a given time.
 
 * *down* after ``fall`` failed probes in a row; up again after ``rise`` good probes in a row. An
@@ -46,7 +46,7 @@ class HealthThresholds:
 
 
 @dataclass(frozen=True, slots=True)
-class ProbeResult:
+class ProbeOutcome:
     """One probe. It was good and took ``latency_s`` seconds when ``failure`` is empty. Otherwise it
     failed, and ``failure`` says why, in text for people."""
 
@@ -83,7 +83,7 @@ NEVER_PROBED = HealthRecord()
 
 
 def after_probe(
-    health: HealthRecord, result: ProbeResult, thresholds: HealthThresholds, now_s: float
+    health: HealthRecord, result: ProbeOutcome, thresholds: HealthThresholds, now_s: float
 ) -> HealthRecord:
     """``health`` after one more probe, which ended at ``now_s`` (Unix time)."""
     if result.failure:
@@ -107,7 +107,7 @@ def after_probe(
 
 
 def _after_failure(
-    health: HealthRecord, result: ProbeResult, thresholds: HealthThresholds, now_s: float
+    health: HealthRecord, result: ProbeOutcome, thresholds: HealthThresholds, now_s: float
 ) -> HealthRecord:
     updated = replace(
         health,
@@ -126,7 +126,7 @@ def _after_failure(
 
 
 def _with_state(
-    health: HealthRecord, result: ProbeResult, thresholds: HealthThresholds, now_s: float
+    health: HealthRecord, result: ProbeOutcome, thresholds: HealthThresholds, now_s: float
 ) -> HealthRecord:
     """Set the state of an edge that is not down: up or degraded."""
     failures = health.history.bit_count()

@@ -6,8 +6,6 @@ for several target durations is stale: the edge answers, but players run out of 
 
 from dataclasses import dataclass
 
-from manifests.hls.media import MediaPlaylist
-
 
 @dataclass(frozen=True, slots=True)
 class LivePosition:
@@ -24,17 +22,13 @@ class LivePosition:
 
 
 def live_position(
-    previous: LivePosition | None, playlist: MediaPlaylist, now_s: float
-) -> LivePosition | None:
-    """The position of ``playlist``, read at ``now_s``; None when the playlist is complete.
+    previous: LivePosition | None, first: int, last: int, now_s: float
+) -> LivePosition:
+    """The position of a live playlist that held segments ``first`` to ``last`` at ``now_s``.
 
     A playlist slightly behind ``previous`` has not advanced: several caches may answer under one
     name, and one of them may lag. A playlist that ends before ``previous`` begins was restarted.
     """
-    if playlist.ended:
-        return None
-    first = playlist.media_sequence
-    last = first + playlist.segments - 1
     if previous is not None and previous.first - 1 <= last <= previous.last:
         return previous
     return LivePosition(first, last, now_s)

@@ -9,7 +9,7 @@ therefore split in two by the edges' hashes, again and again, until no part is l
 prefers one half of every split, by the halves' weights, and tries the other half afterwards. So a
 viewer scores one part of 10,000 edges instead of all, edges still win in proportion to their
 weights, and an edge that fails moves only its own viewers, to other edges of its part. Edges that
-are down keep their weight in the splits: their failing must not move anybody else.
+are down keep their weight in the splits, so that a failure moves no other viewers.
 """
 
 import math

@@ -1,20 +1,19 @@
 """What may it play? The rungs that fit the constraints, and the one to start on.
 
 The fit is a pure function of rungs and constraints: idempotent, order-stable, and never empty
-(rule A11). Where limits leave nothing together, those that come first in this list are given up,
-each announced:
+(rule A11). When no rung meets all limits, limits are given up in this order, each with a reason:
 
 1. ``min_resolution`` (the request's lower bound): the highest rung below it serves,
-2. the bit-rate and height caps: the lowest rung that is playable stays,
+2. the caps on bit rate and height: the lowest playable rung stays,
 3. the frame rate,
 4. the video ranges, the profile's and then the device's,
-5. flat pictures for a client that does not show immersive ones,
-6. the codecs, the profile's and then the device's: a guess at what somebody can decode is no reason
+5. the limit to flat video, for devices that show no immersive video,
+6. the codecs, the profile's and then the device's: what a device decodes is a guess, and no reason
    to show nothing.
 
-The codecs that the request itself names are never given up: nothing left means
-:class:`NothingToPlayError`. An entry that is audio-only beside video, or that clients may skip,
-does not count as something left.
+The codecs that the request itself names are never given up: when no rung uses only these, the fit
+raises :class:`NothingToPlayError`. A rung counts as left only if it has video and clients cannot
+skip it, where the source has such rungs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -35,7 +34,7 @@ from manifests.codecs import CodecFamily
 
 
 class NothingToPlayError(ValueError):
-    """The request's own codecs leave nothing of this asset (answered with 406)."""
+    """No rung uses only the codecs that the request asks for (answered with 406)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    """One limit that a rung keeps or breaks, and its name in reasons."""
+    """One limit that a rung meets or does not meet; ``code`` and ``text`` name it in reasons."""
 
     code: str
     text: str
@@ -58,8 +57,9 @@ class _Limit:
 def fit(rungs: Sequence[Rung], limits: Constraints, home_pathway: str | None = None) -> Fit:
     """Fit a ladder; ``rungs`` in the source's order, at least one.
 
-    ``home_pathway`` is where content steering starts: it keeps a rung if it has one (rule C1.1).
-    Raises :class:`NothingToPlayError` when the request's own codecs exclude every entry.
+    ``home_pathway`` is the pathway on which content steering starts. It keeps at least one rung if
+    it has any (rule C1.1). Raises :class:`NothingToPlayError` when no rung uses only the codecs
+    that the request asks for.
     """
     reasons: list[Reason] = []
     main = _main(rungs)
@@ -83,20 +83,21 @@ def fit(rungs: Sequence[Rung], limits: Constraints, home_pathway: str | None = N
 
 
 def _main(rungs: Sequence[Rung]) -> Sequence[Rung]:
-    """The entries that make up the ladder, of which one at least has to stay."""
+    """The rungs of which at least one has to stay: with video, and not skippable, if there are
+    any."""
     pictures = [rung for rung in rungs if rung.has_video]
     return [rung for rung in pictures if not rung.skippable] or pictures or rungs
 
 
 def _asked(rungs: Sequence[Rung], limits: Constraints, reasons: list[Reason]) -> Sequence[Rung]:
-    """What uses only codecs that the request asks for."""
+    """The rungs that use only codecs that the request asks for."""
     wanted = limits.wanted_codecs
     if wanted is None:
         return rungs
     asked = [rung for rung in rungs if rung.uses_only(wanted)]
     if not asked:
         raise NothingToPlayError(
-            f"no rendition of this asset uses only the codecs asked for: {words.names(wanted)}"
+            f"no variant of this asset uses only the requested codecs: {words.names(wanted)}"
         )
     text = f"the request asks for {words.names(wanted)}"
     reasons += words.left_out("codecs-asked", text, rungs, asked)
@@ -104,7 +105,7 @@ def _asked(rungs: Sequence[Rung], limits: Constraints, reasons: list[Reason]) ->
 
 
 def _limits_of_playback(limits: Constraints) -> Iterator[_Limit]:
-    """What the client can decode and show, the most important first."""
+    """The limits of what the client can decode and show, the most important first."""
     device, allowed = limits.device_codecs, limits.allowed_codecs
     if device is not None:
         decodable = device | {CodecFamily.AVC}  # B1
@@ -114,7 +115,7 @@ def _limits_of_playback(limits: Constraints) -> Iterator[_Limit]:
         text = f"the profile allows {words.names(allowed)}"
         yield _Limit("profile-codecs", text, lambda rung: rung.uses_only(allowed))
     if not limits.immersive:
-        text = "the device shows flat pictures only"
+        text = "the device shows no immersive video"
         yield _Limit("immersive", text, lambda rung: not rung.immersive)  # A6.10
     shown, listed = limits.device_ranges, limits.allowed_ranges
     if shown is not None:
@@ -130,14 +131,14 @@ def _limits_of_playback(limits: Constraints) -> Iterator[_Limit]:
 
 
 def _playable(rungs: Sequence[Rung], limits: Constraints, reasons: list[Reason]) -> Sequence[Rung]:
-    """What the client can decode and show, as far as there is such a thing."""
+    """The rungs that the client can decode and show; a limit that no rung meets is given up."""
     for limit in _limits_of_playback(limits):
         left = [rung for rung in rungs if limit.holds(rung)]
         if left:
             reasons += words.left_out(limit.code, limit.text, rungs, left)
             rungs = left
         else:
-            text = f"{limit.text}, but nothing else exists; limit given up"
+            text = f"{limit.text}, but no rung of this title meets that; the limit is ignored"
             reasons.append(Reason(Step.LADDER, f"{limit.code}-relaxed", text))
     return rungs
 
@@ -150,7 +151,7 @@ def _within_caps(
         reasons += words.left_out("caps", words.caps(limits), playable, kept)
         return kept
     kept = lowest(playable)
-    text = f"nothing is {words.caps(limits)}; the lowest rung stays: {words.describe(kept[0])}"
+    text = f"no rung has {words.caps(limits)}; the lowest one is kept: {words.describe(kept[0])}"
     reasons.append(Reason(Step.LADDER, "caps-relaxed", text))
     return kept
 
@@ -165,7 +166,7 @@ def _is_within(rung: Rung, limits: Constraints) -> bool:
 def _high_enough(
     kept: Sequence[Rung], limits: Constraints, reasons: list[Reason]
 ) -> Sequence[Rung]:
-    """The request's least height, or the best that there is below it."""
+    """The rungs of the height that the request asks for at least, or else the highest ones."""
     least = limits.min_height
     heights = [rung.height for rung in kept if rung.height is not None]
     if least is None or not heights:
@@ -174,7 +175,7 @@ def _high_enough(
     tall = [rung for rung in kept if rung.height is None or rung.height >= min(least, best)]
     text = f"the request asks for at least {least}p"
     if best < least:
-        text = f"{text}, but the best is {best}p, which serves instead"
+        text = f"{text}, but the highest rung is {best}p, which is kept instead"
         reasons.append(Reason(Step.LADDER, "min-resolution-relaxed", text))
     else:
         reasons += words.left_out("min-resolution", text, kept, tall)
@@ -188,8 +189,8 @@ def _beside(
     limits: Constraints,
     reasons: list[Reason],
 ) -> Sequence[Rung]:
-    """Audio-only and skippable entries beside the ladder: as far as they break no limit, the
-    platform takes them (rule B10), and their audio group is listed still."""
+    """Audio-only and skippable entries besides the ladder. An entry stays if it meets the limits,
+    the platform takes such entries (rule B10), and its audio group stays."""
     counted = {rung.index for rung in main}
     others = [rung for rung in rungs if rung.index not in counted]
     if not others:
@@ -209,6 +210,6 @@ def _beside(
         and (wanted is None or rung.uses_only(wanted))
         and (not rung.has_video or all(holds(rung) for holds in tests))
     ]
-    text = "audio-only and optional entries go by the same limits"
+    text = "audio-only and optional entries have to meet the same limits"
     reasons += words.left_out("beside", text, taken, fitting)
     return fitting

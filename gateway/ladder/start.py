@@ -18,12 +18,12 @@ _AVC = frozenset({CodecFamily.AVC})
 def start_rung(
     kept: Sequence[Rung], start_bandwidth: int | None, home_pathway: str | None
 ) -> tuple[Rung, Reason]:
-    """The highest rung that ``start_bandwidth`` (bit/s) carries, else the lowest: a faster start
-    never gives a lower rung.
+    """The highest rung within ``start_bandwidth`` (bit/s), else the lowest. A higher
+    ``start_bandwidth`` never gives a lower rung.
 
-    It is on the pathway that content steering starts on (C2.6). Of one picture with several audio
-    groups, the entry that the source lists first is its packager's default. H.264 in SDR is what
-    every client starts on without a doubt.
+    The rung is on the pathway on which content steering starts (C2.6). Of several entries with the
+    same picture, the one that the source lists first counts: it has the packager's default audio.
+    H.264 in SDR is preferred, because every client can start on it.
     """
     target = DEFAULT_START_BANDWIDTH if start_bandwidth is None else start_bandwidth
     at_home = [rung for rung in kept if rung.pathway == home_pathway] or kept
@@ -36,8 +36,8 @@ def start_rung(
     affordable = [rung for rung in pool if rung.bandwidth <= target]
     if affordable:
         start = max(affordable, key=lambda rung: (rung.bandwidth, -rung.index))
-        code, why = "start-within-speed", "the highest within the start bit rate"
+        code, why = "start-within-speed", "the highest rung within the start bit rate"
     else:
         start = min(pool, key=lambda rung: (rung.bandwidth, rung.index))
-        code, why = "start-lowest", "the lowest: none is within the start bit rate"
+        code, why = "start-lowest", "the lowest rung, since none is within the start bit rate"
     return start, Reason(Step.START, code, f"start on {words.describe(start)}, {why}")

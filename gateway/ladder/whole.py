@@ -1,9 +1,9 @@
-"""Which rungs go or come back so that what is left of a ladder is whole?
+"""Which rungs are removed or put back so that the fitted ladder is complete?
 
-Limits judge every entry alone. A ladder also has to offer each picture for each audio group (rule
-A11.4), something that every client plays (B1), as many rungs as the operator wants, and the pathway
-on which content steering starts (C1.1). Entries that are copies of each other, on pathways or as
-redundant streams (A6.16), go and come together.
+Limits judge every rung alone. A ladder as a whole also needs each picture for each audio group
+(rule A11.4), a rung that every client plays (B1), as many rungs as the operator wants, and a rung
+on the pathway on which content steering starts (C1.1). Copies of a rung, on other pathways or as
+redundant streams (A6.16), are removed and put back together.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,9 +17,9 @@ _AVC = frozenset({CodecFamily.AVC})
 
 
 def lowest(rungs: Sequence[Rung]) -> list[Rung]:
-    """The rungs with the least BANDWIDTH, and of those the least height: one rung and its copies.
+    """The rungs with the lowest BANDWIDTH, and of those the lowest height: one rung and its copies.
 
-    Which of them stands first must not matter, or a fitted ladder would not fit.
+    The result does not depend on their order, so that fitting a fitted ladder changes nothing.
     """
     least = min((rung.bandwidth, rung.height or 0) for rung in rungs)
     return [rung for rung in rungs if (rung.bandwidth, rung.height or 0) == least]
@@ -28,8 +28,8 @@ def lowest(rungs: Sequence[Rung]) -> list[Rung]:
 def _with_copies(
     rungs: Sequence[Rung], playable: Sequence[Rung], kept: Sequence[Rung]
 ) -> list[Rung]:
-    """The pictures of ``rungs`` for every audio group that is listed anyway, and ``rungs`` where
-    their group is not."""
+    """The pictures of ``rungs`` for every audio group that ``kept`` has, and the rungs themselves
+    where their own group is not in ``kept``."""
     listed = {rung.audio_group for rung in kept}
     pictures = {rung.picture for rung in rungs}
     copies = [rung for rung in playable if rung.audio_group in listed and rung.picture in pictures]
@@ -46,8 +46,8 @@ def whole_audio_groups(
 ) -> Sequence[Rung]:
     """Every kept picture for every kept audio group (rule A11.4).
 
-    Where a dearer audio group pushes some kept picture over a cap, the group goes, not the picture.
-    Groups that share no ladder stay as they are.
+    Where an audio group with a higher bit rate takes some kept picture over a cap, the group is
+    removed, not the picture. Groups that have different pictures stay as they are.
     """
     pictures = {(rung.pathway, rung.picture) for rung in kept}
     chosen = {rung.index for rung in kept}
@@ -61,7 +61,7 @@ def whole_audio_groups(
         return kept
     gone = {rung.audio_group for rung in kept if rung.audio_group in broken}
     names = sorted("muxed" if group is None else ascii(group) for group in gone)
-    text = f"audio {', '.join(names)} does not fit with every rung"
+    text = f"with audio {', '.join(names)} some rungs exceed the limits"
     reasons += words.left_out("audio-groups", text, kept, whole)
     return whole
 
@@ -69,8 +69,8 @@ def whole_audio_groups(
 def with_safe_rung(
     kept: Sequence[Rung], playable: Sequence[Rung], limits: Constraints, reasons: list[Reason]
 ) -> Sequence[Rung]:
-    """Rule B1: H.264 and SDR stay listed, unless the request asks for other codecs or the operator
-    allows no others. What a device is thought to play is a guess and no reason to do without."""
+    """Keep a rung in H.264 and SDR (rule B1), unless the request or the operator excludes them.
+    What a device plays is a guess, and must not remove the rung that every device plays."""
     asked = limits.wanted_codecs is not None
 
     def in_avc(rung: Rung) -> bool:
@@ -89,7 +89,7 @@ def with_safe_rung(
         candidates = [rung for rung in playable if safe(rung)]
         if candidates:
             least = lowest(candidates)
-            why = "kept for clients without newer codecs or HDR"
+            why = "kept for clients that play only H.264 or SDR"
             reasons.append(_added("safe-rung-added", why, least[0]))
             return [*kept, *_with_copies(least, candidates, kept)]
     return kept
@@ -98,7 +98,8 @@ def with_safe_rung(
 def with_enough(
     kept: Sequence[Rung], playable: Sequence[Rung], limits: Constraints, reasons: list[Reason]
 ) -> Sequence[Rung]:
-    """At least ``min_rungs`` different pictures, the lowest first, if the source has them."""
+    """Add the lowest rungs until there are ``min_rungs`` different pictures, if the source has as
+    many."""
     chosen = list(kept)
     pictures = {rung.picture for rung in kept}
     missing = [rung for rung in playable if rung.picture not in pictures]
@@ -107,9 +108,9 @@ def with_enough(
         chosen += _with_copies(least, playable, kept)
         pictures |= {rung.picture for rung in least}
         missing = [rung for rung in missing if rung.picture not in pictures]
-        why = f"min_rungs = {limits.min_rungs} adds"
+        why = f"added because min_rungs is {limits.min_rungs}"
         reasons.append(_added("min-rungs-added", why, least[0]))
-    # An audio group that comes with them comes with every picture (A11.4).
+    # An audio group that is added needs every picture (A11.4).
     new = {rung.audio_group for rung in chosen} - {rung.audio_group for rung in kept}
     chosen += [rung for rung in playable if rung.audio_group in new and rung.picture in pictures]
     return chosen
@@ -121,15 +122,15 @@ def with_home_pathway(
     home: str | None,
     reasons: list[Reason],
 ) -> Sequence[Rung]:
-    """Rule C1.1: the pathway that content steering starts on keeps its lowest rung, from the first
-    of ``choices`` that has one."""
+    """Keep the lowest rung of the pathway on which content steering starts (rule C1.1), from the
+    first of ``choices`` that has one."""
     if home is None or any(rung.pathway == home for rung in kept):
         return kept
     for rungs in choices:
         there = [rung for rung in rungs if rung.pathway == home]
         if there:
             added = lowest(there)
-            why = "kept, since content steering starts on its pathway"
+            why = "kept because content steering starts on its pathway"
             reasons.append(_added("home-pathway-added", why, added[0]))
             return [*kept, *added]
     return kept

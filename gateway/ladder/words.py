@@ -10,11 +10,11 @@ from manifests.codecs import CodecFamily, VideoRange
 def left_out(
     code: str, text: str, before: Sequence[Rung], after: Sequence[Rung]
 ) -> tuple[Reason, ...]:
-    """The reason for a limit that took something away; nothing for one that did not."""
+    """The reason for a limit that removed rungs; nothing for one that removed none."""
     gone = len(before) - len(after)
     if not gone:
         return ()
-    return (Reason(Step.LADDER, code, f"{text}: {gone} of {len(before)} left out"),)
+    return (Reason(Step.LADDER, code, f"{text}: {gone} of {len(before)} rungs removed"),)
 
 
 def names(values: frozenset[CodecFamily] | frozenset[VideoRange]) -> str:

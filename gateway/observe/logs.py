@@ -1,4 +1,4 @@
-"""How are logs written? One JSON object a line on stderr; text of players stays inside quotes."""
+"""How are logs written? One JSON object per line on stderr, or text for a terminal."""
 
 import logging
 import logging.config
@@ -7,16 +7,16 @@ from typing import Literal
 
 import structlog
 
-# Without the values of local variables: they hold what players sent.
+# Local variables are not shown, because they may contain what players sent.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 )
 
 
 def configure(level: str = "info", style: Literal["json", "console"] = "json") -> None:
-    """Set up logging for the process, the server's own lines included.
+    """Set up logging for the process, including the lines of the server.
 
-    ``style`` ``console`` is for reading at a terminal.
+    ``style`` ``console`` is for reading on a terminal.
     """
     before: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -55,7 +55,8 @@ def configure(level: str = "info", style: Literal["json", "console"] = "json") -
             "root": {"handlers": ["stderr"], "level": "WARNING"},
             "loggers": {
                 "gateway": {"level": level.upper()},
-                # Its warnings are about what players send: anyone could fill the log with them.
+                # uvicorn's warnings are about invalid requests, with which anyone could fill the
+                # log.
                 "uvicorn": {"level": "ERROR"},
             },
         }
@@ -63,13 +64,13 @@ def configure(level: str = "info", style: Literal["json", "console"] = "json") -
 
 
 def _process(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Which worker says it; a line that is about another process keeps that one's number."""
+    """Add the process id of the worker, unless the line has that of another process."""
     event.setdefault("pid", os.getpid())
     return event
 
 
 def _escaped(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Text that a terminal would obey is shown instead: players may put such into a path."""
+    """Escape control characters, which players may put into paths, for the terminal."""
     return {
         name: ascii(value) if isinstance(value, str) and not value.isprintable() else value
         for name, value in event.items()

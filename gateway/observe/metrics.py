@@ -230,8 +230,9 @@ def forget_worker(pid: int) -> None:
 def requests(route: str, status: int) -> Counter:
     """The counter of requests with these labels.
 
-    This function and the three below return the same object each time, because ``labels`` takes
-    longer than ``inc``. They are called for every request; the number of label sets is small.
+    This function and those below are called for every request, and ``labels`` takes longer than
+    ``inc``, so they return the same object each time. prometheus-client keeps these objects for the
+    life of the process anyway.
     """
     return REQUESTS.labels(route, str(status))
 

@@ -1,4 +1,4 @@
-"""Which player's request is this work for? Its id, for logs and for what is asked of others."""
+"""Which request is being answered? Its id, for logs and for requests to origins."""
 
 import secrets
 from contextvars import ContextVar
@@ -7,10 +7,10 @@ _current: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
 def request_id() -> str:
-    """The id of the request that is being answered; a fresh one where there is none."""
+    """The id of the current request; a new random id outside of requests."""
     return _current.get() or secrets.token_hex(16)
 
 
 def set_request_id(identity: str) -> None:
-    """From here on, in this task and those that it starts."""
+    """Set the id for this task and for the tasks that it starts."""
     _current.set(identity)

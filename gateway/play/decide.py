@@ -15,6 +15,7 @@ from gateway.decision import Decision, decide, inquire
 from gateway.ladder.fit import NothingToPlayError
 from gateway.observe import metrics
 from gateway.play import problems
+from gateway.play.clients import Player
 from gateway.play.facts import gather_facts
 from gateway.play.problems import Problem
 from gateway.play.request import Request
@@ -51,9 +52,10 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision, the source that it was made for, and where the decision came from."""
+    """A decision, the player and the source that it was made for, and where it came from."""
 
     runtime: Runtime
+    player: Player
     source: SourceManifest
     decision: Decision
     cache: CacheStatus
@@ -91,7 +93,8 @@ async def decide_all(
     one. Who asks is found out once. ``assets`` has one member at least.
     """
     runtime, fleet = gateway.runtime, gateway.fleet
-    client = await gather_facts(gateway, runtime, request, assets[0])
+    player = runtime.clients.player(request.headers)
+    client = await gather_facts(gateway, runtime, request, player, assets[0])
     timeline.end("facts")
     sources = await _load_all(runtime, assets)
     timeline.end("source")
@@ -108,7 +111,7 @@ async def decide_all(
             found.append(source)
             continue
         lookup = next(waiting)
-        found.append(_decided(gateway, runtime, source, lookup))
+        found.append(_decided(gateway, runtime, player, source, lookup))
         if len(assets) > 1 and (lookup.ladder or lookup.ranking):
             await asyncio.sleep(0)  # other requests must not wait for a whole batch
     gateway.decisions.share(lookups)
@@ -117,13 +120,13 @@ async def decide_all(
 
 
 def _decided(
-    gateway: Gateway, runtime: Runtime, source: SourceManifest, lookup: Lookup
+    gateway: Gateway, runtime: Runtime, player: Player, source: SourceManifest, lookup: Lookup
 ) -> Decided | Problem:
     try:
         decision = decide(lookup.inquiry, gateway.decisions.memo)
     except NothingToPlayError as error:
         return problems.nothing_to_play(str(error))
-    return Decided(runtime, source, decision, lookup.status)
+    return Decided(runtime, player, source, decision, lookup.status)
 
 
 def _facts_for(client: Facts, asset: str) -> Facts:

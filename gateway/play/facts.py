@@ -9,6 +9,7 @@ from gateway.client.cmcd import Cmcd
 from gateway.client.facts import Facts
 from gateway.client.hints import parse_network_hints
 from gateway.client.session import SessionRecord
+from gateway.play.clients import Player
 from gateway.play.request import Request
 from gateway.play.runtime import Gateway, Runtime
 from gateway.reason import Reason, Step
@@ -17,7 +18,9 @@ _CMCD_HEADERS = ("cmcd-object", "cmcd-request", "cmcd-session", "cmcd-status")
 _NO_CMCD = Cmcd()
 
 
-async def gather_facts(gateway: Gateway, runtime: Runtime, request: Request, asset: str) -> Facts:
+async def gather_facts(
+    gateway: Gateway, runtime: Runtime, request: Request, player: Player, asset: str
+) -> Facts:
     """The facts of one request. Asks the store once, when the player names a session.
 
     What the player measured is remembered for its session.
@@ -25,7 +28,7 @@ async def gather_facts(gateway: Gateway, runtime: Runtime, request: Request, ass
     now_s = time.time()
     asked = request.parameters
     sender = runtime.clients.sender(request.peer, request.headers)
-    device = runtime.clients.player(request.headers).device
+    device = player.device
     network = parse_network_hints(request.headers.by_name)
     report = _cmcd(request)
     session = asked.session or report.sid
@@ -40,10 +43,11 @@ async def gather_facts(gateway: Gateway, runtime: Runtime, request: Request, ass
         network.ect,
         now_s,
     )
-    measured = throughput.remember(estimate, speed, now_s)
-    if session is not None and record is not None and measured is not None:
-        record = record.measured(measured)
-        gateway.sessions.put(session, record)
+    if session is not None and record is not None:
+        measured = throughput.remember(estimate, speed, now_s)
+        if measured is not None:
+            record = record.measured(measured)
+            gateway.sessions.put(session, record)
     return Facts(
         asset=asset,
         device=device,

@@ -4,6 +4,7 @@ One request goes one straight way: it is decided, placed on an edge, and written
 """
 
 import json
+from dataclasses import replace
 
 from gateway.play import problems
 from gateway.play.bodies import Body, matches
@@ -68,7 +69,7 @@ async def _placed(
     found = await decide_one(gateway, request, asset, timeline)
     decision = await lease(gateway, found.decision, take=take, ask=found.cache != "off")
     if decision is not found.decision:
-        found = Decided(found.runtime, found.source, decision, found.cache)
+        found = replace(found, decision=decision)
         timeline.end("lease")
     found.count()
     return found
@@ -79,7 +80,7 @@ def _reply(
 ) -> Reply:
     """The answer with its headers, or 304 when the player has it already."""
     server = found.runtime.settings.server
-    coding = found.runtime.clients.player(request.headers).coding
+    coding = found.player.coding
     if len(body.identity) < server.compress_min_bytes:
         coding = "identity"
     etag = body.etag(coding)

@@ -1,8 +1,7 @@
 """Source manifests on disk: read once, watched, reloaded.
 
-What a name may reach is bounded: an asset id has no ``..`` segment by its grammar, and the file
-that it leads to must really lie below the root, so that neither a template nor a symbolic link
-leads out of it.
+A file must lie below the root. An asset id has no ``..`` segment by its grammar, and the resolved
+path is checked, so that neither the template nor a symbolic link leads out of the root.
 """
 
 import asyncio
@@ -19,19 +18,21 @@ from gateway.source.source import BadSourceError, NoSuchAssetError, ReadManifest
 log = structlog.get_logger()
 
 LOOK_AGAIN_S = 1.0
-"""How often the root is looked at: whether it is there, and is still the same folder, in seconds.
-Where the system cannot watch it, what is known is as old as this at most."""
+"""Seconds between checks that the root exists and is still the same folder. Where the system cannot
+watch the root, manifests in memory are at most this old."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Unplayable:
-    """Remembered like a manifest, so that asking for it again and again costs nothing."""
+    """Why a file cannot be served; remembered like a manifest, so that repeated requests cost
+    nothing."""
 
     why: str
 
 
 class DirectorySource:
-    """``{root}/{template}`` with ``{asset}`` replaced, parsed once and kept until it changes."""
+    """Reads ``{root}/{template}``, with ``{asset}`` replaced; parses each file once until it
+    changes."""
 
     def __init__(self, root: Path, template: str, max_bytes: int, read: ReadManifest) -> None:
         """``max_bytes`` bounds the size of one manifest, which ``read`` parses."""
@@ -52,16 +53,16 @@ class DirectorySource:
         if known is None:
             generation = self._generation
             known = await asyncio.to_thread(self._read, path)
-            if generation == self._generation:  # else it changed while it was read
+            if generation == self._generation:  # else something changed during the read
                 self._known.put(path, known)
         if isinstance(known, _Unplayable):
             raise BadSourceError(known.why)
         return known
 
     def _read(self, path: str) -> SourceManifest | _Unplayable:
-        """The manifest; or why it is none, which holds until the file changes.
+        """The manifest, or why the file is none, which holds until the file changes.
 
-        Raises what may be otherwise the next time: there is no file, or it cannot be read.
+        Raises for conditions that may pass by themselves: there is no file, or it cannot be read.
         """
         try:
             root = self._root.resolve(strict=True)
@@ -69,7 +70,7 @@ class DirectorySource:
         except (OSError, RuntimeError):  # RuntimeError: a loop of symbolic links
             raise NoSuchAssetError(f"{path}: no such file") from None
         if not file.is_relative_to(root):
-            raise NoSuchAssetError(f"{path}: leads out of the source's root")
+            raise NoSuchAssetError(f"{path}: lies outside the source's root")
         if not file.is_file():  # a folder, or a pipe that would never end
             raise NoSuchAssetError(f"{path}: not a file")
         try:
@@ -87,58 +88,58 @@ class DirectorySource:
             return _Unplayable(str(error))
 
     async def purge(self, asset: str) -> None:
-        """Read the file again when ``asset`` is next asked for."""
+        """Read the file again when ``asset`` is next requested."""
         self._generation += 1
         self._known.pop(self._template.replace("{asset}", asset))
 
     async def purge_prefix(self, prefix: str) -> None:  # noqa: ARG002
-        """Read all files again: that costs less than finding out which."""
+        """Read all files again, which costs less than finding those that match."""
         self._forget()
 
-    async def doubt(self) -> None:
-        """Read all files again when they are next asked for."""
+    async def revalidate_all(self) -> None:
+        """Read all files again when they are next requested."""
         self._forget()
 
     def ready(self) -> str | None:
-        """None when the root is there."""
+        """None when the root exists."""
         return None if self._root.is_dir() else f"{self._root} is not a directory"
 
     def degraded(self) -> str | None:
-        """Never: the root is there or is not."""
+        """Always None: the root exists or it does not."""
         return None
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Nothing to release."""
 
     async def watch(self) -> None:
-        """Forget what has changed on disk, until cancelled.
+        """Forget changed files until cancelled.
 
-        Any change forgets everything: a manifest may be reached through links and renamed folders,
-        and reading one again costs less than a millisecond.
+        Any change forgets everything: a manifest may be reached over links and renamed folders, and
+        reading one again takes less than a millisecond.
         """
-        told: str | None = None
+        logged: str | None = None
         while True:
             try:
                 await self._watch_this_root()
-            except FileNotFoundError:  # not there yet, or about to be replaced
+            except FileNotFoundError:  # not there yet, or being replaced
                 pass
             except (OSError, RuntimeError) as error:  # RuntimeError: watchfiles' own
-                if str(error) != told:
-                    told = str(error)
-                    log.error("source_not_watched", reason=told)  # noqa: TRY400
+                if str(error) != logged:
+                    logged = str(error)
+                    log.error("source_not_watched", reason=logged)  # noqa: TRY400
             self._forget()
             await asyncio.sleep(LOOK_AGAIN_S)
 
     async def _watch_this_root(self) -> None:
-        """Forget what changes below the root, until another folder is the root.
+        """Forget everything at each change below the root, until the root is another folder.
 
-        Raises FileNotFoundError when there is no root, and whatever the system says when it cannot
+        Raises FileNotFoundError when there is no root, and OSError or RuntimeError when it cannot
         be watched.
         """
         root = self._identity()
         changes = awatch(
             self._root,
-            watch_filter=None,  # the shipped one passes over names that an asset may have
+            watch_filter=None,  # the default filter ignores names that an asset may have
             step=50,
             rust_timeout=int(LOOK_AGAIN_S * 1000),
             yield_on_timeout=True,
@@ -147,7 +148,7 @@ class DirectorySource:
         fresh = True
         async with contextlib.aclosing(changes):
             async for changed in changes:
-                if changed or fresh:  # the first time: it may have changed before the watch began
+                if changed or fresh:  # at first: a file may have changed before the watch began
                     self._forget()
                     fresh = False
                 if changed:
@@ -156,7 +157,7 @@ class DirectorySource:
                     return
 
     def _identity(self) -> tuple[int, int]:
-        """What tells this folder from another one of its name: device and inode."""
+        """Device and inode of the root, which identify the folder."""
         found = self._root.stat()
         return found.st_dev, found.st_ino
 

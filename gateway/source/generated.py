@@ -1,4 +1,4 @@
-"""Source manifests built from the configured ladder alone: every asset has the same one."""
+"""Source manifests built from the configured ladder: the same for every asset."""
 
 import asyncio
 
@@ -6,39 +6,39 @@ from gateway.source.source import ParsedManifest, SourceManifest
 
 
 class GeneratedSource:
-    """One playlist for all assets; its URIs are relative, so that they resolve below each."""
+    """One playlist for all assets; its relative URIs resolve below each asset."""
 
     def __init__(self, manifest: ParsedManifest, template: str) -> None:
-        """``manifest`` stands for every asset. ``template`` is the path of a source manifest, with
+        """``manifest`` is every asset's. ``template`` is the path of a source manifest, with
         ``{asset}`` in it."""
         self._manifest = manifest
         self._template = template
 
     async def load(self, asset: str) -> SourceManifest:
-        """The configured ladder, as if it lay in ``asset``'s own folder."""
+        """The configured ladder, placed in the folder of ``asset``."""
         path = self._template.replace("{asset}", asset)
         return SourceManifest(path, self._manifest)
 
     async def purge(self, asset: str) -> None:
-        """Nothing is known of any asset."""
+        """Nothing to forget: the ladder comes from the config."""
 
     async def purge_prefix(self, prefix: str) -> None:
-        """Nothing is known of any asset."""
+        """Nothing to forget: the ladder comes from the config."""
 
-    async def doubt(self) -> None:
-        """The configured ladder is beyond doubt."""
+    async def revalidate_all(self) -> None:
+        """Nothing to revalidate: the ladder comes from the config."""
 
     def ready(self) -> str | None:
         """Always ready."""
         return None
 
     def degraded(self) -> str | None:
-        """Never."""
+        """Always None."""
         return None
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Nothing to release."""
 
     async def watch(self) -> None:
-        """Nothing changes until the config does."""
+        """Wait until cancelled: only a new config changes the ladder."""
         await asyncio.Event().wait()

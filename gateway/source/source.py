@@ -1,4 +1,4 @@
-"""Where does an asset's own manifest come from, before anything is decided?"""
+"""Where does an asset's source manifest come from?"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from gateway.reason import Reason, Step
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """How fresh a manifest is that was fetched from ``origin``.
+    """The freshness of a manifest fetched from ``origin``.
 
-    ``revalidated``: the origin has confirmed it. ``age_s`` is how long ago it was made, as far as
-    the origin tells; ``left_s`` is how long it stays fresh, negative once it is stale. ``why`` is
-    how the origin failed when it was last asked; None when it did not.
+    ``revalidated``: the origin has confirmed it. ``age_s`` is its age, as far as the origin tells;
+    ``left_s`` is how long it stays fresh, negative once it is stale. ``why`` is how the last
+    request to the origin failed; None when it did not.
     """
 
     origin: str
@@ -24,7 +24,7 @@ class SourceState:
     why: str | None = None
 
     def reason(self) -> Reason:
-        """The same, for people."""
+        """The freshness as a reason, for people."""
         text = f"from {self.origin}, {self.age_s:.0f} s old"
         if self.status == "stale":
             text += f", stale for {-self.left_s:.0f} s"
@@ -36,7 +36,7 @@ class SourceState:
 
 
 class ParsedManifest(Protocol):
-    """A manifest that was read, whatever its format; see ``gateway/play/hls``."""
+    """A parsed manifest of any format; see ``gateway/play/hls``."""
 
     @property
     def ladder(self) -> Ladder:
@@ -45,12 +45,12 @@ class ParsedManifest(Protocol):
 
     @property
     def faults(self) -> Sequence[object]:
-        """What is wrong with it though players cope; ``str`` gives each as a sentence."""
+        """Faults that players tolerate; ``str`` gives each as a sentence."""
         ...
 
 
 ReadManifest = Callable[[bytes, str, int], ParsedManifest]
-"""Reads the bytes of a manifest: data, a name for messages, the most bytes allowed. Raises
+"""Parses a manifest: its bytes, a name for messages, the most bytes allowed. Raises
 :class:`BadSourceError`. The composition root passes it to the sources."""
 
 
@@ -58,10 +58,10 @@ ReadManifest = Callable[[bytes, str, int], ParsedManifest]
 class SourceManifest:
     """An asset's manifest as its packager wrote it.
 
-    ``path`` is where it lies below the source's root, with ``/`` between its parts: relative URIs
-    resolve against it. ``base_urls`` are the origins' URLs that absolute URIs are moved from, the
-    one that it came from first; none where it came from no URL. ``state`` is how fresh it is, None
-    where that means nothing.
+    ``path`` is its place below the source's root, with ``/`` between its parts: relative URIs
+    resolve against it. ``base_urls`` are the origins' URLs that absolute URIs may start with, its
+    own origin's first; empty for a source without URLs. ``state`` is its freshness, None for a
+    source that has none.
     """
 
     path: str
@@ -76,7 +76,7 @@ class SourceManifest:
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Where it came from, and how fresh it is."""
+        """The origin and freshness, as reasons."""
         return () if self.state is None else (self.state.reason(),)
 
 
@@ -85,49 +85,48 @@ class NoSuchAssetError(LookupError):
 
 
 class BadSourceError(ValueError):
-    """The source has the asset, but it cannot be played as it is (502). The message names the
-    file, the line and the rule."""
+    """The source has the asset, but it cannot be played (502). The message names the file, the line
+    and the rule."""
 
 
 class OriginError(BadSourceError):
-    """The origin answered, but not with a manifest (502)."""
+    """The origin responded, but not with a manifest (502)."""
 
 
 class OriginTimeoutError(OriginError):
-    """No origin answered in time, or at all (504)."""
+    """No origin responded in time, or at all (504)."""
 
 
 class Source(Protocol):
-    """Loads source manifests. Safe to call concurrently."""
+    """Loads source manifests; safe to use concurrently."""
 
     async def load(self, asset: str) -> SourceManifest:
         """The manifest of ``asset``, a valid asset id.
 
-        Raises :class:`NoSuchAssetError` and :class:`BadSourceError`, of which
-        :class:`OriginError` and :class:`OriginTimeoutError` are kinds.
+        Raises :class:`NoSuchAssetError`, :class:`BadSourceError` and its subclasses
+        :class:`OriginError` and :class:`OriginTimeoutError`.
         """
         ...
 
     async def purge(self, asset: str) -> None:
-        """Forget what is known of ``asset``: its next manifest comes from the source. Never
-        raises."""
+        """Forget ``asset``: the next load comes from the source. Never raises."""
         ...
 
     async def purge_prefix(self, prefix: str) -> None:
-        """Forget what is known of all assets whose ids begin with ``prefix``. Never raises."""
+        """Forget all assets whose ids begin with ``prefix``. Never raises."""
         ...
 
-    async def doubt(self) -> None:
-        """A purge may have been missed: check with the source before anything known is used again.
-        Where the source does not answer, what is known still stands in. Never raises."""
+    async def revalidate_all(self) -> None:
+        """Revalidate every manifest before it is used again, as a purge may have been missed. Where
+        the source does not respond, the known manifest is still used. Never raises."""
         ...
 
     def ready(self) -> str | None:
-        """None when assets can be loaded, else what is wrong, in a sentence."""
+        """None when assets can be loaded, else the problem in a sentence."""
         ...
 
     def degraded(self) -> str | None:
-        """What is wrong though assets can be loaded, in a sentence; None when nothing is."""
+        """A problem that does not stop assets from loading, in a sentence, else None."""
         ...
 
     async def watch(self) -> None:
@@ -135,5 +134,5 @@ class Source(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of everything; nothing may be loaded afterwards."""
+        """Release everything; nothing may be loaded afterwards."""
         ...

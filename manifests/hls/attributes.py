@@ -1,83 +1,92 @@
 """Which attributes does a tag's attribute list hold, and where do they stand in the line?
 
-Rule A3, read as liberally as players read it: spaces around commas and equals signs, the first of
-two equal names (as media3 and Shaka do), an item without ``=`` passed over. Values that cannot be
-read, such as one whose quote never ends, count as absent.
+The grammar of rule A3, read as tolerantly as players read it: spaces around commas and equals signs
+are allowed, the first of two attributes of one name counts (as in media3 and Shaka), and an item
+without ``=`` is skipped. A value that cannot be read, such as one whose closing quote is missing,
+counts as absent.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-# name=  then a quoted string that a comma or the end follows, or else anything up to a comma.
-# The last branch eats an item without "=". No branch can match the same text in two ways for
-# long, so the cost is linear in the length of the list.
-_ITEM = re.compile(r'([^=,]*)(=)(?:[ \t]*(")([^"]*)"[ \t]*(?=,|$)|([^,]*))|([^=,]+)(?=,|$)')
-_QUOTED_VALUE, _PLAIN_VALUE = 4, 5
+# An attribute is name=value. The value is a quoted string up to a comma or the end of the text, or
+# else any text up to a comma. The last branch matches an item without "=". The branches exclude
+# each other, so matching takes time linear in the length of the list.
+_ITEM = re.compile(r'([^=,]*)=(?:[ \t]*("[^"]*")[ \t]*(?=,|$)|([^,]*))|([^=,]+)(?=,|$)')
+_NAME, _QUOTED_VALUE, _PLAIN_VALUE = 1, 2, 3
 
 
 class AttributeList(NamedTuple):
-    """The readable attributes by name in source order, without quotes; for those whose values are
-    ``quoted``, where the value starts in the text; and what broke rule A3 as (rule, text)."""
+    """The readable attributes.
 
-    values: Mapping[str, str]
-    quoted: Mapping[str, int]
-    faults: tuple[tuple[str, str], ...]
+    ``values`` by name in source order, without quotes; ``quoted`` the names of those that are
+    quoted strings; ``faults`` the violations of rule A3 as (rule, text).
+    """
+
+    values: dict[str, str]
+    quoted: set[str]
+    faults: list[tuple[str, str]]
 
 
 def read_attributes(text: str, start: int = 0) -> AttributeList:
-    """Read the attribute list that stands in ``text`` from offset ``start`` to its end.
+    """Read the attribute list that begins at offset ``start`` of ``text`` and ends with it.
 
     Never raises.
     """
     values: dict[str, str] = {}
-    quoted: dict[str, int] = {}
+    quoted: set[str] = set()
     faults: list[tuple[str, str]] = []
-    spaces = False
-    for match in _ITEM.finditer(text, start):
-        raw_name, equals, quote, quoted_value, plain_value, junk = match.groups("")
-        if not equals:
+    has_spaces = False
+    for raw_name, quoted_value, plain_value, junk in _ITEM.findall(text, start):
+        if junk:
             if junk.strip():
-                faults.append(("A3.1", "an item without ="))
+                faults.append(("A3.1", 'an item has no "="'))
             continue
         name = raw_name.strip()
-        value = quoted_value if quote else plain_value.strip()
-        spaces = spaces or name != raw_name or not (quote or value == plain_value)
+        value = plain_value.strip()
+        if name != raw_name or value != plain_value:
+            has_spaces = True
         if '"' in value:
-            faults.append(("A3.3", f"the quotes of {name} do not pair"))
+            faults.append(("A3.3", f"{name} has an unpaired quote"))
         elif name in values:
-            faults.append(("A3.4", f"{name} stands twice"))
+            faults.append(("A3.4", f"{name} is given twice"))
+        elif quoted_value:
+            values[name] = quoted_value[1:-1]
+            quoted.add(name)
         else:
             values[name] = value
-            if quote:
-                quoted[name] = match.start(_QUOTED_VALUE)
-    if spaces:
-        faults.append(("A3.1", "spaces in the attribute list"))
-    return AttributeList(values, quoted, tuple(faults))
+    if has_spaces:
+        faults.append(("A3.1", "white space in the attribute list"))
+    return AttributeList(values, quoted, faults)
 
 
 def value_spans(text: str, start: int, name: str) -> Iterator[tuple[int, int]]:
-    """Where the values of every attribute called ``name`` stand, as offsets (from, to) in
-    ``text``, without quotes and white space around; unreadable ones are left out."""
+    """Yield the offsets (from, to) in ``text`` of the value of every attribute called ``name``.
+
+    The offsets exclude quotes and surrounding white space. Unreadable values are skipped.
+    """
     for match in _ITEM.finditer(text, start):
-        if match[2] and match[1].strip() == name:
-            if match[3]:
-                yield match.span(_QUOTED_VALUE)
-            elif '"' not in match[_PLAIN_VALUE]:
-                value = match[_PLAIN_VALUE]
-                begin = match.end() - len(value.lstrip())
-                yield begin, begin + len(value.strip())
+        found = match[_NAME]
+        if found is None or found.strip() != name:
+            continue
+        if match[_QUOTED_VALUE] is not None:
+            yield match.start(_QUOTED_VALUE) + 1, match.end(_QUOTED_VALUE) - 1
+        elif '"' not in match[_PLAIN_VALUE]:
+            value = match[_PLAIN_VALUE]
+            begin = match.end() - len(value.lstrip())
+            yield begin, begin + len(value.strip())
 
 
 def drop_attributes(text: str, start: int, names: Iterable[str]) -> str:
-    """``text`` without the attributes called ``names``; ``start`` is where its list begins.
+    """``text`` without the attributes called ``names``; its attribute list begins at ``start``.
 
-    What stays is byte-identical; a comma goes with each attribute that leaves.
+    The rest stays byte-identical. Each dropped attribute takes one comma with it.
     """
-    gone = frozenset(names)
+    dropped = frozenset(names)
     kept = [
         match[0]
         for match in _ITEM.finditer(text, start)
-        if not match[2] or match[1].strip() not in gone
+        if match[_NAME] is None or match[_NAME].strip() not in dropped
     ]
     return text[:start] + ",".join(kept)

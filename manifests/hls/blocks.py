@@ -1,14 +1,13 @@
-"""How is the text of a playlist kept, so that it can be edited and otherwise stay as it is?
+"""How is a playlist's text kept, so that it can be edited and otherwise stays byte-identical?
 
-The source is cut into blocks that stay, go or move as one. A block is a stretch of the text, with
-the places in it that a rewrite may change. All blocks in turn are the text.
+The text is cut into blocks. A block stays, is dropped or is moved as a whole; its slots are the
+places in it that a rewrite may change. All blocks in order make up the whole text.
 """
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from manifests.fact import fact
 from manifests.hls.entries import (
     IFrameVariant,
     Rendition,
@@ -19,14 +18,13 @@ from manifests.hls.entries import (
 )
 from manifests.hls.fault import Fault
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 
 
-@fact
-class UriSlot:
-    """A URI, ``text[start:end]``; ``target`` is the same with its variables expanded.
+class UriSlot(NamedTuple):
+    """A URI, ``text[start:end]``; ``target`` is that URI with its variables expanded.
 
-    ``late``: the target still refers to query parameters.
+    ``late``: the target still refers to query parameters, whose values only a request has.
     """
 
     start: int
@@ -35,8 +33,7 @@ class UriSlot:
     late: bool
 
 
-@fact
-class QuerySlot:
+class QuerySlot(NamedTuple):
     """The ``QUERYPARAM="name"`` attribute of an EXT-X-DEFINE (A5.4), ``text[start:end]``."""
 
     start: int
@@ -47,25 +44,21 @@ class QuerySlot:
 Slot = UriSlot | QuerySlot
 
 BlockKind = Literal["text", "define", "variant", "iframe", "rendition"]
-"""What a block is, and so which decision keeps, drops or moves it."""
+"""What a block holds: an entry of one kind, an EXT-X-DEFINE, or any other text."""
 
 
-@fact
-class Block:
-    """Some whole lines, ``text[start:end]``, and the slots in them, in order.
+class Block(NamedTuple):
+    """A run of whole lines, ``text[start:end]``, and the slots in them, in order.
 
-    ``index`` counts the variants, I-frame playlists or renditions. An entry that was read at a
-    glance has no slots, but the start and the end of its URI when that is plain (``rebase.PLAIN``),
-    else -1. For a variant, comments and blank lines may stand between its tag and its URI line:
-    ``between`` says from where to where.
+    ``entry`` is the index of the variant, I-frame playlist or rendition, -1 for other blocks.
+    ``between`` is where comments and blank lines stand between the tag of a variant and its URI
+    line, None when there are none.
     """
 
     kind: BlockKind
     start: int
     end: int
-    index: int = -1
-    plain_start: int = -1
-    plain_end: int = -1
+    entry: int = -1
     slots: tuple[Slot, ...] = ()
     between: tuple[int, int] | None = None
 
@@ -74,8 +67,8 @@ class Block:
 class MultivariantPlaylist:
     """A source playlist: facts to decide on, and its ``text`` in blocks for ``write``.
 
-    ``version`` is EXT-X-VERSION, None when absent. ``query_parameters`` are the parameters that
-    the source takes from the player's request (A5.4). ``newline`` is the line end it uses.
+    ``version`` is EXT-X-VERSION, None when absent. ``query_parameters`` names the parameters that
+    the source takes from the player's request (A5.4). ``newline`` is the line end that it uses.
     """
 
     name: str
@@ -94,6 +87,9 @@ class MultivariantPlaylist:
 
 
 def is_rewritable(uri: str) -> bool:
-    """True for http, https and relative references; ``data:``, ``skd:``, ``urn:`` stay (A10.2)."""
-    match = _SCHEME.match(uri)
-    return bool(uri) and (match is None or match[1].lower() in {"http", "https"})
+    """True for http, https and relative references; ``data:``, ``skd:`` and ``urn:`` URIs are never
+    rewritten (A9.2)."""
+    scheme, colon, _ = uri.partition(":")
+    if not colon or not _SCHEME.fullmatch(scheme):
+        return bool(uri)
+    return scheme.lower() in {"http", "https"}

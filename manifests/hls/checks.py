@@ -1,4 +1,4 @@
-"""Which rules does a multivariant playlist break as a whole, though players cope?"""
+"""Which faults concern a multivariant playlist as a whole, rather than one line of it?"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
@@ -9,7 +9,6 @@ from manifests.hls.entries import (
     SessionData,
     Steering,
     Variant,
-    groups_named,
     groups_of,
 )
 from manifests.hls.fault import Fault
@@ -24,36 +23,37 @@ def check_playlist(
     session_data: Sequence[SessionData],
     steering: Sequence[Steering],
 ) -> Iterator[Fault]:
-    """The faults that no single line shows."""
+    """Faults that show only when entries are compared with each other."""
     yield from _dangling([*variants, *iframes], renditions)
     yield from _captions(variants)
-    yield from _groups(renditions)
     yield from _scores(variants)
-    yield from _duplicate_session_data(session_data)
-    yield from _steering(variants, steering)
+    if renditions:
+        yield from _groups(renditions)
+    if session_data:
+        yield from _duplicate_session_data(session_data)
+    if steering:
+        yield from _steering(variants, steering)
 
 
 def _dangling(variants: Sequence[Variant], renditions: Iterable[Rendition]) -> Iterator[Fault]:
-    """A6.12: a group that is referred to exists."""
-    missing = groups_named(variants) - groups_of(renditions)
-    if not missing:
-        return
+    """A6.12: a variant must name groups that exist."""
+    present = groups_of(renditions)
     for variant in variants:
-        for group_type, group_id in variant.groups:
-            if (group_type, group_id) in missing:
-                text = f'{group_type} refers to the group "{group_id}", which is not there'
+        for group in variant.groups:
+            if group not in present:
+                text = f'{group[0]} names the group "{group[1]}", which does not exist'
                 yield Fault(variant.line, "A6.12", text)
 
 
 def _captions(variants: Sequence[Variant]) -> Iterator[Fault]:
-    """A6.12: CLOSED-CAPTIONS=NONE stands on all variants or on none."""
+    """A6.12: all variants have CLOSED-CAPTIONS=NONE, or none has."""
     without = [variant for variant in variants if not variant.no_closed_captions]
-    if without and len(without) < len(variants):
-        yield Fault(without[0].line, "A6.12", "CLOSED-CAPTIONS=NONE is missing here")
+    if 0 < len(without) < len(variants):
+        yield Fault(without[0].line, "A6.12", "CLOSED-CAPTIONS=NONE is missing, but others have it")
 
 
 def _groups(renditions: Sequence[Rendition]) -> Iterator[Fault]:
-    """A8.8: in a group, names differ and one rendition at most is the default."""
+    """A8.8: in a group, NAMEs differ and at most one rendition is the default."""
     names = set(map(_name, renditions))
     defaults = [rendition for rendition in renditions if rendition.default]
     if len(names) == len(renditions) and len(groups_of(defaults)) == len(defaults):
@@ -66,39 +66,38 @@ def _groups(renditions: Sequence[Rendition]) -> Iterator[Fault]:
             if group in groups:
                 yield Fault(rendition.line, "A8.8", "a second DEFAULT=YES in its group")
             groups.add(group)
-        # Producers repeat a NAME for languages that differ only elsewhere; players list both.
+        # Some packagers repeat a NAME where only LANGUAGE or another attribute differs; players
+        # list both.
         name = _name(rendition)
         if name in names:
-            yield Fault(rendition.line, "A8.8", "a second NAME of that kind in its group")
+            yield Fault(rendition.line, "A8.8", "a second rendition of this NAME in its group")
         names.add(name)
 
 
 def _scores(variants: Sequence[Variant]) -> Iterator[Fault]:
-    """A6.3: SCORE stands on all variants or on none."""
+    """A6.3: all variants have a SCORE, or none has."""
     without = [variant for variant in variants if variant.score is None]
-    if without and len(without) < len(variants):
-        yield Fault(without[0].line, "A6.3", "SCORE is missing here")
+    if 0 < len(without) < len(variants):
+        yield Fault(without[0].line, "A6.3", "SCORE is missing, but others have it")
 
 
 def _duplicate_session_data(session_data: Iterable[SessionData]) -> Iterator[Fault]:
-    """A9.1: DATA-ID and LANGUAGE together are unique."""
+    """A9.1: DATA-ID and LANGUAGE together must be unique."""
     seen: set[tuple[str | None, str | None]] = set()
     for data in session_data:
         key = data.data_id, data.language
         if key in seen:
-            yield Fault(data.line, "A9.1", "session data of the same id and language stands twice")
+            yield Fault(data.line, "A9.1", "its DATA-ID and LANGUAGE were given before")
         seen.add(key)
 
 
 def _steering(variants: Iterable[Variant], steering: Sequence[Steering]) -> Iterator[Fault]:
-    """C1.1: one steering tag at most, with a server, and with a pathway that variants have."""
-    if not steering:
-        return
+    """C1.1: at most one steering tag, with a server, that starts on a pathway of some variant."""
     pathways = {variant.pathway for variant in variants}
     for tag in steering:
         if tag is not steering[0]:
-            yield Fault(tag.line, "C1.1", "EXT-X-CONTENT-STEERING stands twice")
+            yield Fault(tag.line, "C1.1", "EXT-X-CONTENT-STEERING is given twice")
         if not tag.server_uri:
-            yield Fault(tag.line, "C1.1", "content steering without SERVER-URI")
+            yield Fault(tag.line, "C1.1", "SERVER-URI is missing")
         if tag.pathway is not None and tag.pathway not in pathways:
-            yield Fault(tag.line, "C1.1", "content steering starts on a pathway without variants")
+            yield Fault(tag.line, "C1.1", "PATHWAY-ID names a pathway that no variant has")

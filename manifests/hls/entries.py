@@ -1,19 +1,16 @@
 """What does a multivariant playlist offer? Its variants, I-frame playlists and renditions as facts.
 
-Facts only: where they stand in the text and how they are edited is ``blocks.py`` and
-``writing.py``. Variables are expanded in every value; a reference to a query parameter stays as
-``{$name}``.
+Facts only: ``blocks.py`` says where the entries stand in the text, ``writing.py`` edits them.
+Variables are expanded in every value; a reference to a query parameter stays as ``{$name}``.
 """
 
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from operator import attrgetter
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from manifests.codecs import CodecFamily, VideoRange, family_of, is_video
-from manifests.fact import fact
 
 MAX_DIGITS = 20
 """The digits of 2^64 - 1, the largest decimal-integer (A3.2)."""
@@ -26,17 +23,22 @@ GROUP_TYPES = ("AUDIO", "VIDEO", "SUBTITLES", "CLOSED-CAPTIONS")
 """The rendition types, which are also the names of the attributes that refer to their groups."""
 
 
-@fact
+# Variants and renditions are not frozen, though nobody changes them: a playlist has hundreds, and a
+# frozen dataclass sets each field through ``object.__setattr__``, which is a sixth of a parse.
+
+
+@dataclass(slots=True)
 class Variant:
     """One EXT-X-STREAM-INF and its URI (A6).
 
     ``bandwidth`` and ``average_bandwidth`` are bit/s, ``width`` and ``height`` pixels,
-    ``frame_rate`` frames/s. None and () mean that the attribute is absent or unreadable, except:
-    an absent VIDEO-RANGE is SDR and ``video_range`` None is a value that nobody here knows (A6.9).
+    ``frame_rate`` frames/s. None and () mean that the attribute is absent or unreadable, with one
+    exception: an absent VIDEO-RANGE is SDR, and ``video_range`` None is an unknown value (A6.9).
     ``families`` are those of ``codecs``, not of ``supplemental_codecs``. ``audio``, ``video``,
     ``subtitles`` and ``closed_captions`` are group ids; ``no_closed_captions`` is
-    CLOSED-CAPTIONS=NONE. ``video_layout`` is the raw REQ-VIDEO-LAYOUT; ``has_unknown_req`` says
-    that another REQ- attribute is there (A2.1). ``has_video`` None: nothing tells.
+    CLOSED-CAPTIONS=NONE. ``video_layout`` is the raw REQ-VIDEO-LAYOUT; ``has_unknown_req`` means
+    that there is another REQ- attribute (A2.1). ``has_video`` is None when neither RESOLUTION nor
+    a known codec tells.
     """
 
     index: int
@@ -67,36 +69,39 @@ class Variant:
 
     @property
     def audio_only(self) -> bool:
-        """True when the codecs are all known and none of them is video."""
+        """True when there is no RESOLUTION and all codecs are known not to be video."""
         return self.has_video is False
 
     @property
     def groups(self) -> tuple[tuple[str, str], ...]:
         """The rendition groups that this variant refers to, as (type, group id)."""
-        return tuple(
-            [
-                (group_type, group_id)
-                for group_type, id_of in zip(GROUP_TYPES, _GROUP_IDS, strict=True)
-                if (group_id := id_of(self)) is not None
-            ]
+        groups = (
+            ("AUDIO", self.audio),
+            ("VIDEO", self.video),
+            ("SUBTITLES", self.subtitles),
+            ("CLOSED-CAPTIONS", self.closed_captions),
         )
+        return tuple([(type_, group_id) for type_, group_id in groups if group_id is not None])
 
 
-@fact
+@dataclass(slots=True)
 class IFrameVariant(Variant):
     """One EXT-X-I-FRAME-STREAM-INF (A7): a variant of I-frames only.
 
-    ``bandwidth`` is 0 and ``uri`` is "" when they are missing.
+    ``bandwidth`` is 0 and ``uri`` is "" when the attribute is missing.
     """
 
 
 AnyVariant = TypeVar("AnyVariant", bound=Variant)
 
 
-@fact
+@dataclass(slots=True)
 class Rendition:
-    """One EXT-X-MEDIA (A8). ``type`` and ``group_id`` together name its group; both and ``name``
-    are "" when missing. ``uri`` None: muxed into the variants, or in-stream captions."""
+    """One EXT-X-MEDIA (A8).
+
+    ``type`` and ``group_id`` together identify its group. They and ``name`` are "" when missing.
+    ``uri`` None means media that is muxed into the variants, or captions inside their video.
+    """
 
     index: int
     line: int
@@ -137,7 +142,7 @@ class SessionData:
 
 @dataclass(frozen=True, slots=True)
 class Steering:
-    """EXT-X-CONTENT-STEERING (C1.1); ``pathway`` None when the tag names no starting pathway."""
+    """EXT-X-CONTENT-STEERING (C1.1); ``pathway`` is the one to start on, None when not given."""
 
     line: int
     server_uri: str | None
@@ -149,7 +154,7 @@ _group = attrgetter("type", "group_id")
 
 
 def groups_named(entries: Collection[Variant]) -> set[tuple[str, str]]:
-    """The groups, as (type, id), that any of the variants refers to."""
+    """The groups, as (type, id), that at least one of the variants refers to."""
     return {
         (group_type, group_id)
         for group_type, id_of in zip(GROUP_TYPES, _GROUP_IDS, strict=True)
@@ -159,25 +164,36 @@ def groups_named(entries: Collection[Variant]) -> set[tuple[str, str]]:
 
 
 def groups_of(renditions: Iterable[Rendition]) -> set[tuple[str, str]]:
-    """The groups, as (type, id), that have a rendition."""
+    """The groups, as (type, id), of the renditions."""
     return set(map(_group, renditions))
 
 
-def integer(value: str) -> int | None:
-    """The digits that a value starts with, as media3 and hls.js read them; None without any,
-    or with more than a decimal-integer can have (A3.2)."""
+class Codecs(NamedTuple):
+    """A CODECS attribute: its elements, the video families among them, and whether any of them is
+    video; ``has_video`` is None when that is not known."""
+
+    elements: tuple[str, ...]
+    families: frozenset[CodecFamily]
+    has_video: bool | None
+
+
+def integer(value: str | None) -> int | None:
+    """The number that a value starts with, as media3 and hls.js read it; None when absent, without
+    digits, or with more of them than a decimal-integer can have (A3.2)."""
+    if value is None:
+        return None
     match = _INTEGER.match(value)
     return int(match[0]) if match is not None and len(match[0]) <= MAX_DIGITS else None
 
 
-def decimal(value: str | None) -> float | None:
-    """A decimal-floating-point (A3.2), None when absent or unreadable."""
-    return float(value) if value is not None and _DECIMAL.fullmatch(value) else None
+def decimal(value: str) -> float | None:
+    """A decimal-floating-point (A3.2), None when unreadable."""
+    return float(value) if _DECIMAL.fullmatch(value) else None
 
 
-def resolution(value: str | None) -> tuple[int, int] | None:
-    """``640x360`` as (width, height); None when absent, unreadable or zero, as in media3."""
-    match = _RESOLUTION.fullmatch(value or "")
+def resolution(value: str) -> tuple[int, int] | None:
+    """``640x360`` as (width, height); None when unreadable or zero, as in media3."""
+    match = _RESOLUTION.fullmatch(value)
     if match is None:
         return None
     width, height = int(match[1]), int(match[2])
@@ -185,28 +201,18 @@ def resolution(value: str | None) -> tuple[int, int] | None:
 
 
 def comma_list(value: str | None) -> tuple[str, ...]:
-    """The elements of a quoted comma list, without white space and empty ones."""
-    return tuple(element.strip() for element in (value or "").split(",") if element.strip())
+    """The elements of a comma-separated list, stripped, without empty ones."""
+    if not value:
+        return ()
+    return tuple([element.strip() for element in value.split(",") if element.strip()])
 
 
-Codecs = tuple[tuple[str, ...], frozenset[CodecFamily], bool | None]
-"""The elements of a CODECS; the video families among them; do they carry pictures? None where
-nothing tells."""
-
-
-def codecs_of(value: str) -> Codecs:
-    """What a CODECS says. The same few values come again and again, in all playlists."""
-    return _known_codecs(value) if len(value) <= _LONGEST_KNOWN else _read_codecs(value)
-
-
-def _read_codecs(value: str) -> Codecs:
-    codecs = comma_list(value)
-    families = frozenset(family for codec in codecs if (family := family_of(codec)) is not None)
-    answers = {is_video(codec) for codec in codecs}
-    if True in answers:
-        return codecs, families, True
-    return codecs, families, False if answers == {False} else None
-
-
-_LONGEST_KNOWN = 128
-_known_codecs = lru_cache(1024)(_read_codecs)
+def codecs_of(value: str | None) -> Codecs:
+    """Read a CODECS attribute; None when it is absent."""
+    elements = comma_list(value)
+    families = frozenset(family for codec in elements if (family := family_of(codec)) is not None)
+    if families:
+        return Codecs(elements=elements, families=families, has_video=True)
+    verdicts = {is_video(codec) for codec in elements}
+    has_video = True if True in verdicts else False if verdicts == {False} else None
+    return Codecs(elements=elements, families=families, has_video=has_video)

@@ -1,28 +1,36 @@
-"""What is wrong with a playlist: what is only counted, and what stops it from being served?
+"""What is wrong with a playlist: what players tolerate, and what keeps it from being served?
 
-A *fault* breaks a rule, yet players cope: the playlist is served and ``explain`` lists the fault.
-A *manifest error* means that the gateway cannot rightly edit the playlist or that players refuse
-it: nothing is served. Rules are numbered as in the project's rule list (``A6.12``).
+A *fault* breaks a rule that players tolerate: the playlist is served and ``explain`` lists the
+fault. A *manifest error* means that the gateway cannot edit the playlist safely, or that players
+refuse it: nothing is served. ``rule`` is an id from ``docs/standards.md``, for code and
+tests; messages name the clause of the standard instead.
 """
 
 from dataclasses import dataclass
 
+from manifests.standards import RULES
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A broken rule that players cope with: the line (from 1), the rule and a sentence."""
+    """A broken rule that players tolerate: the line (from 1), the rule and a sentence."""
 
     line: int
     rule: str
     text: str
 
+    @property
+    def short_name(self) -> str:
+        """The rule's name in metrics: ``duplicate-attribute``."""
+        return RULES[self.rule].short_name
+
     def __str__(self) -> str:
-        """``line 3: two BANDWIDTH attributes (A3.4)``."""
-        return f"line {self.line}: {self.text} ({self.rule})"
+        """``line 3: RFC 8216bis 4.2: BANDWIDTH is given twice``."""
+        return f"line {self.line}: {RULES[self.rule].clause}: {self.text}"
 
 
 class ManifestError(ValueError):
-    """A source that cannot be served. ``line`` counts from 1, None when no line is to blame."""
+    """A source that cannot be served. ``line`` counts from 1, None when no single line is wrong."""
 
     def __init__(self, name: str, line: int | None, rule: str, problem: str) -> None:
         self.name = name
@@ -31,14 +39,19 @@ class ManifestError(ValueError):
         self.problem = problem
         super().__init__(name, line, rule, problem)
 
+    @property
+    def clause(self) -> str:
+        """The clause of the standard in words: ``RFC 8216bis 4.4.6.2``."""
+        return RULES[self.rule].clause
+
     def __str__(self) -> str:
-        """``film/master.m3u8, line 3: no BANDWIDTH (rule A6.2)``."""
+        """``film/master.m3u8, line 3: RFC 8216bis 4.4.6.2: BANDWIDTH is missing``."""
         place = self.name if self.line is None else f"{self.name}, line {self.line}"
-        return f"{place}: {self.problem} (rule {self.rule})"
+        return f"{place}: {self.clause}: {self.problem}"
 
 
 class QueryParameterError(ValueError):
-    """The source asks for a query parameter that the player did not give, or not legally (A5.4)."""
+    """A query parameter that the source asks for is missing or has an illegal value (A5.4)."""
 
     def __init__(self, parameter: str, problem: str) -> None:
         self.parameter = parameter
@@ -46,5 +59,5 @@ class QueryParameterError(ValueError):
         super().__init__(parameter, problem)
 
     def __str__(self) -> str:
-        """``query parameter "token": it is missing``."""
+        """``query parameter "token": it is missing or empty``."""
         return f'query parameter "{self.parameter}": {self.problem}'

@@ -1,4 +1,4 @@
-"""What does a multivariant playlist look like that is built from a ladder alone?"""
+"""How is a multivariant playlist built from a ladder in the config, without a source playlist?"""
 
 import re
 from collections.abc import Sequence
@@ -11,18 +11,18 @@ _ILLEGAL = re.compile(r'[\x00-\x1f"\x7f-\x9f]')
 
 
 def generate(rungs: Sequence[GeneratedRung]) -> bytes:
-    """A multivariant playlist of the rungs, in their order (A1, A6).
+    """Build a multivariant playlist of the rungs, in their order (A1, A6).
 
-    It needs no EXT-X-VERSION (A4.3). Raises ValueError for no rung (A11.1), and for a URI or a
-    codecs list that would break its line (A3.3).
+    It needs no EXT-X-VERSION (A4.3). Raises ValueError without a rung (A11.1), and for a URI or a
+    codecs list that a line cannot hold (A3.3).
     """
     if not rungs:
-        raise ValueError("a ladder has one rung at least (A11.1)")
+        raise ValueError("a ladder has one rung at least")
     lines = ["#EXTM3U"]
     for rung in rungs:
         lines += [f"#EXT-X-STREAM-INF:{_attributes(rung)}", rung.uri]
         if _ILLEGAL.search(f"{rung.uri}{rung.codecs}") or not rung.uri or rung.uri[0] in "# ":
-            raise ValueError(f"not fit for a playlist: {rung.uri!r}, {rung.codecs!r} (A3.3)")
+            raise ValueError(f"not fit for a playlist: {rung.uri!r}, {rung.codecs!r}")
     return "\n".join([*lines, ""]).encode()
 
 

@@ -1,7 +1,7 @@
-"""How is a multivariant playlist read, edited and written? The door to this package.
+"""How is a multivariant playlist read, edited and written? The public names of this package.
 
-``parse`` gives facts to decide on; ``write`` gives the bytes for one player. Between the two the
-source's own text is kept, so nothing that the project does not understand is lost (A2.2).
+``parse`` gives facts to decide on; ``write`` gives the bytes for one player. Both work on the
+source's own text, so unknown tags and attributes are kept byte for byte (A2.2).
 """
 
 from manifests.hls.blocks import MultivariantPlaylist

@@ -1,17 +1,14 @@
-"""Is this a multivariant playlist that players play, and what is in it?
+"""Is this a multivariant playlist that players can play, and what does it hold?
 
-Where players differ, the playlist is served and the difference counted as a fault. It is refused
-(ManifestError) when it is not text (A1.1, A1.2), not a multivariant playlist (A1.4, A1.7), or when
-its entries cannot be told apart for sure, so that an edit could go wrong: a variant without a URI
-(A6.1) or BANDWIDTH (A6.2), and variables that clash or are undefined (A5.3, A5.5).
+Where only some players can play it, the playlist is served and the reason listed as a fault. It is
+refused (ManifestError) when it is not text (A1.1, A1.2) or not a multivariant playlist (A1.4,
+A1.7), and when it is too ambiguous to edit safely: a variant without a URI (A6.1) or BANDWIDTH
+(A6.2), or a variable that is defined twice or not at all (A5.3, A5.5).
 """
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from manifests.hls import faultless
-from manifests.hls.attributes import value_spans
 from manifests.hls.blocks import (
     Block,
     BlockKind,
@@ -31,13 +28,13 @@ from manifests.hls.entries import (
     Variant,
     integer,
 )
-from manifests.hls.lines import line_at, read_lines
+from manifests.hls.lines import read_lines
 from manifests.hls.tags import Tag, TagReader
 from manifests.hls.variables import VariableError, is_late
 
 DEFAULT_MAX_BYTES = 1 << 20
 
-# A multivariant playlist with any of these is one that clients must refuse (A1.7, A1.9).
+# Clients must refuse a multivariant playlist with any of these (A1.7, A1.9).
 _MEDIA_TAGS = frozenset(
     {
         "#EXTINF",
@@ -64,37 +61,37 @@ _MEDIA_TAGS = frozenset(
     }
 )
 _WHITE = " \t"
-_ENTRIES = ("#EXT-X-STREAM-INF:", "#EXT-X-MEDIA:", "#EXT-X-I-FRAME-STREAM-INF:")
 
 
 def parse(
     data: bytes, name: str = "playlist", max_bytes: int = DEFAULT_MAX_BYTES
 ) -> MultivariantPlaylist:
-    """Read a multivariant playlist (BIS 4.4.6); ``name`` is what errors call it.
+    """Read a multivariant playlist (RFC 8216bis 4.4.6); errors call it ``name``.
 
     Raises ManifestError when it cannot be served.
     """
     lines = read_lines(data, name, max_bytes)
-    reading = _Reading(TagReader(name), lines.text, lines.first)
+    reading = _Reading(TagReader(name), lines.text)
     reading.tags.faults.extend(lines.faults)
-    reading.read()
+    for number, line in enumerate(lines, lines.first):
+        reading.read_line(number, line)
     return reading.finish(lines.newline)
 
 
 @dataclass(slots=True)
 class _Reading:
-    """What has been read so far: up to ``at`` in ``text``, which is where line ``number`` starts.
+    """What has been read so far: ``text`` up to ``end``.
 
-    ``done`` is where the last block ends. What is behind it is text that no decision touches, with
-    ``slots`` in it. ``open`` is an EXT-X-STREAM-INF whose URI line has not come yet.
+    ``blocks_end`` is where the last block ends. The text from there to ``end`` belongs to no entry;
+    it becomes a block of kind "text" with ``text_slots``. ``stream_inf`` is the EXT-X-STREAM-INF
+    whose URI line has not come yet.
     """
 
     tags: TagReader
     text: str
-    number: int
-    at: int = 0
-    done: int = 0
-    slots: list[Slot] = field(default_factory=list)
+    end: int = 0
+    blocks_end: int = 0
+    text_slots: list[Slot] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
     variants: list[Variant] = field(default_factory=list)
     iframes: list[IFrameVariant] = field(default_factory=list)
@@ -103,59 +100,14 @@ class _Reading:
     session_data: list[SessionData] = field(default_factory=list)
     steering: list[Steering] = field(default_factory=list)
     version: int | None = None
-    seen: set[str] = field(default_factory=set)
-    open: Tag | None = None
+    names_seen: set[str] = field(default_factory=set)
+    stream_inf: Tag | None = None
 
-    def read(self) -> None:
-        """Read all: at a glance what can be, else line by line."""
-        text, size = self.text, len(self.text)
-        while self.at < size:
-            if self.open is None and text.startswith(_ENTRIES, self.at):
-                self._read_faultless()
-            if self.at < size:
-                self._read_line()
-
-    def _read_faultless(self) -> None:
-        """Read entries as long as each can be read at a glance."""
-        text, at, number = self.text, self.at, self.number
-        variants, iframes, renditions = self.variants, self.iframes, self.renditions
-        media, stream = faultless.MEDIA.match, faultless.VARIANT.match
-        iframe_stream, add = faultless.IFRAME.match, self.blocks.append
-        while True:
-            if (found := media(text, at)) is not None:
-                rendition = faultless.rendition(found, len(renditions), number)
-                if rendition is None:
-                    break
-                renditions.append(rendition)
-                block = _block("rendition", rendition.index, found, faultless.URI_OF_MEDIA)
-                number += 1
-            elif (found := stream(text, at)) is not None:
-                variant = faultless.variant(Variant, found, len(variants), number, self.tags)
-                if variant is None:
-                    break
-                variants.append(variant)
-                block = _block("variant", variant.index, found, faultless.URI_OF_VARIANT)
-                number += 2
-            elif (found := iframe_stream(text, at)) is not None:
-                iframe = faultless.variant(IFrameVariant, found, len(iframes), number, self.tags)
-                if iframe is None:
-                    break
-                iframes.append(iframe)
-                block = _block("iframe", iframe.index, found, faultless.URI_OF_VARIANT)
-                number += 1
-            else:
-                break
-            if self.done < at:
-                self._end_text(at)
-            add(block)
-            self.done = at = block.end
-        self.at, self.number = at, number
-
-    def _read_line(self) -> None:
-        """Read one line. Players trim lines, so white space around one is only a fault."""
-        found = line_at(self.text, self.at)
-        start, number, text = self.at, self.number, found[1]
-        self.at, self.number = found.end(), number + 1
+    def read_line(self, number: int, whole_line: str) -> None:
+        """Read the next line. Players trim lines, so white space around one is only a fault."""
+        start = self.end
+        self.end += len(whole_line)
+        text = whole_line.rstrip("\r\n")
         line = text.strip(_WHITE)
         if not line:
             return
@@ -164,21 +116,22 @@ class _Reading:
             raise self.tags.error(number, "A1.7", f"{name} belongs in a media playlist")
         if line != text:
             self.tags.fault(number, "A1.3", "white space around the line")
-        if self.open is not None:
-            self._continue_variant(self.open, number, start, text)
+        if self.stream_inf is not None:
+            self._continue_variant(self.stream_inf, number, start, text)
         elif name in _TAGS:
-            _TAGS[name](self, self.tags.tag(text, number, start, self.at))
+            _TAGS[name](self, self.tags.tag(text, number, start, self.end))
         else:
             self._other_line(number, name or line, text)
 
     def finish(self, newline: str) -> MultivariantPlaylist:
-        """The playlist, when all lines are read."""
-        if self.open is not None:
-            raise self.tags.error(self.open.line, "A6.1", "EXT-X-STREAM-INF without a URI line")
+        """The playlist, once all lines are read."""
+        if self.stream_inf is not None:
+            raise self.tags.error(self.stream_inf.line, "A6.1", "EXT-X-STREAM-INF has no URI line")
         if not self.variants:
-            raise self.tags.error(1, "A1.7", "a playlist without any variant")
-        self._end_text(self.at)
-        whole = check_playlist(
+            raise self.tags.error(1, "A1.7", "the playlist has no variant stream")
+        if self.blocks_end < self.end:
+            self._end_text(self.end)
+        further = check_playlist(
             self.variants, self.iframes, self.renditions, self.session_data, self.steering
         )
         return MultivariantPlaylist(
@@ -186,7 +139,7 @@ class _Reading:
             variants=tuple(self.variants),
             iframes=tuple(self.iframes),
             renditions=tuple(self.renditions),
-            faults=tuple(sorted([*self.tags.faults, *whole], key=lambda fault: fault.line)),
+            faults=tuple(sorted([*self.tags.faults, *further], key=lambda fault: fault.line)),
             version=self.version,
             session_keys=tuple(self.session_keys),
             session_data=tuple(self.session_data),
@@ -198,77 +151,77 @@ class _Reading:
         )
 
     def _continue_variant(self, tag: Tag, number: int, start: int, text: str) -> None:
-        """A line after EXT-X-STREAM-INF: its URI, or what hls.js skips until the URI (A6.1)."""
+        """Read a line after EXT-X-STREAM-INF: its URI, or a line that hls.js skips (A6.1)."""
         line = text.strip(_WHITE)
         if not line.startswith("#"):
             self._close_variant(tag, number, start, text)
             return
         name = line.partition(":")[0]
         if name in _TAGS:
-            raise self.tags.error(number, "A6.1", f"{name} where the URI of a variant belongs")
+            raise self.tags.error(
+                number, "A6.1", f"{name} comes where the URI of the variant must be"
+            )
         self.tags.fault(number, "A6.1", "media3 and Shaka take this line for the variant's URI")
 
     def _close_variant(self, tag: Tag, number: int, start: int, text: str) -> None:
         raw = text.strip(_WHITE)
         uri_at = start + text.index(raw)
         uri = self.tags.expand(raw, number)
-        self.open = None
+        self.stream_inf = None
         index = len(self.variants)
         self.variants.append(self.tags.stream(Variant, tag, index, uri))
         if "PROGRAM-ID" in tag.values:
             self.tags.program_id(tag.line)
-        slots = _slots([(uri_at, uri_at + len(raw), uri)])
+        slots = _slots(uri_at, uri_at + len(raw), uri)
         self._add("variant", tag, slots, index, start)
 
     def _other_line(self, number: int, line: str, text: str) -> None:
-        """A comment, or a tag whose attributes are none of our business (A2.2)."""
+        """Read a comment, or a tag whose attributes are not needed (A2.2)."""
         if line in _ONCE:
-            if line in self.seen:
-                self.tags.fault(number, _ONCE[line], f"{line} stands twice")
+            if line in self.names_seen:
+                self.tags.fault(number, _ONCE[line], f"{line} is given twice")
             elif line == "#EXT-X-VERSION":
                 self.version = integer(text.partition(":")[2].strip())
         elif line == "#EXT-X-ALLOW-CACHE":
-            self.tags.fault(number, "A1.9", "EXT-X-ALLOW-CACHE, removed in version 7")
+            self.tags.fault(number, "A1.9", "EXT-X-ALLOW-CACHE was removed in protocol version 7")
         elif not line.startswith("#"):
             self.tags.fault(number, "A6.1", "a URI line that belongs to no variant")
-        self.seen.add(line)
+        self.names_seen.add(line)
 
     def _end_text(self, end: int) -> None:
-        """The block of what has come since the last one, if anything has."""
-        if self.done < end:
-            self.blocks.append(Block("text", self.done, end, slots=tuple(self.slots)))
-            self.slots.clear()
+        """Add the block of the text since the last block."""
+        slots = tuple(self.text_slots)
+        self.blocks.append(Block(kind="text", start=self.blocks_end, end=end, slots=slots))
+        self.text_slots.clear()
 
     def _add(
         self, kind: BlockKind, tag: Tag, slots: tuple[Slot, ...], index: int = -1, uri_line: int = 0
     ) -> None:
-        """The block of a tag, up to here. A URI line behind it starts at ``uri_line``."""
-        self._end_text(tag.start)
+        """Add the block of a tag, up to ``end``; its URI line, if any, starts at ``uri_line``."""
+        if self.blocks_end < tag.start:
+            self._end_text(tag.start)
         between = (tag.end, uri_line) if tag.end < uri_line else None
-        block = Block(kind, tag.start, self.at, index, slots=slots, between=between)
+        block = Block(
+            kind=kind, start=tag.start, end=self.end, entry=index, slots=slots, between=between
+        )
         self.blocks.append(block)
-        self.done = self.at
+        self.blocks_end = self.end
 
     def _uri_slots(self, tag: Tag, attribute: str = "URI") -> tuple[Slot, ...]:
-        """The slots of every attribute of that name: some players take the first, some the last."""
-        if attribute not in tag.values:
-            return ()
-        return _slots(
-            (
-                tag.start + start,
-                tag.start + end,
-                self.tags.expand(tag.text[start:end], tag.line),
-            )
-            for start, end in value_spans(tag.text, tag.attributes_at, attribute)
-        )
+        """A slot for every attribute of that name: some players use the first, some the last."""
+        slots: tuple[Slot, ...] = ()
+        for start, end in tag.spans(attribute):
+            uri = self.tags.expand(tag.text[start:end], tag.line)
+            slots += _slots(tag.start + start, tag.start + end, uri)
+        return slots
 
     def _stream_inf(self, tag: Tag) -> None:
-        self.open = tag
+        self.stream_inf = tag
 
     def _iframe(self, tag: Tag) -> None:
         index, uri = len(self.iframes), tag.values.get("URI", "")
         if not uri:
-            self.tags.fault(tag.line, "A7.1", "an I-frame playlist without URI")
+            self.tags.fault(tag.line, "A7.1", "the I-frame playlist has no URI")
         self.iframes.append(self.tags.stream(IFrameVariant, tag, index, uri))
         self._add("iframe", tag, self._uri_slots(tag), index)
 
@@ -278,29 +231,31 @@ class _Reading:
         self._add("rendition", tag, self._uri_slots(tag), index)
 
     def _image(self, tag: Tag) -> None:
-        """Not of the standard, but Roku, Shaka and others play such thumbnails."""
-        self.slots += self._uri_slots(tag)
+        """EXT-X-IMAGE-STREAM-INF: not in the standard, but Roku, Shaka and others support it."""
+        self.text_slots += self._uri_slots(tag)
 
     def _session_key(self, tag: Tag) -> None:
         values = tag.values
         method, key_format = values.get("METHOD"), values.get("KEYFORMAT", "identity")
         if method == "NONE":
-            self.tags.fault(tag.line, "A9.2", "a session key with METHOD=NONE")
-        self.session_keys.append(SessionKey(tag.line, method, key_format, values.get("URI")))
-        self.slots += self._uri_slots(tag)
+            self.tags.fault(tag.line, "A9.2", "METHOD of a session key must not be NONE")
+        self.session_keys.append(
+            SessionKey(line=tag.line, method=method, key_format=key_format, uri=values.get("URI"))
+        )
+        self.text_slots += self._uri_slots(tag)
 
     def _session_data(self, tag: Tag) -> None:
         data_id, language = tag.values.get("DATA-ID"), tag.values.get("LANGUAGE")
-        self.session_data.append(SessionData(tag.line, data_id, language))
-        self.slots += self._uri_slots(tag)
+        self.session_data.append(SessionData(line=tag.line, data_id=data_id, language=language))
+        self.text_slots += self._uri_slots(tag)
 
     def _steering(self, tag: Tag) -> None:
         server_uri, pathway = tag.values.get("SERVER-URI"), tag.values.get("PATHWAY-ID")
-        self.steering.append(Steering(tag.line, server_uri, pathway))
-        self.slots += self._uri_slots(tag, "SERVER-URI")
+        self.steering.append(Steering(line=tag.line, server_uri=server_uri, pathway=pathway))
+        self.text_slots += self._uri_slots(tag, "SERVER-URI")
 
     def _define(self, tag: Tag) -> None:
-        """EXT-X-DEFINE (A5.3); it always stays, as media playlists may IMPORT it (A5.5)."""
+        """EXT-X-DEFINE (A5.3). It is never dropped: media playlists may IMPORT it (A5.5)."""
         slots: tuple[Slot, ...] = ()
         try:
             match [name for name in ("NAME", "IMPORT", "QUERYPARAM") if name in tag.values]:
@@ -310,37 +265,29 @@ class _Reading:
                     self.tags.variables.define_late(tag.values["QUERYPARAM"])
                     slots = (_query_slot(tag),)
                 case ["IMPORT"]:
-                    self.tags.fault(tag.line, "A5.3", "IMPORT in a multivariant playlist")
+                    self.tags.fault(
+                        tag.line, "A5.3", "IMPORT is not allowed in a multivariant playlist"
+                    )
                 case _:
-                    problem = "EXT-X-DEFINE needs one of NAME with VALUE, IMPORT and QUERYPARAM"
+                    problem = "needs exactly one of NAME (with VALUE), IMPORT and QUERYPARAM"
                     raise self.tags.error(tag.line, "A5.3", problem)
         except VariableError as error:
             raise self.tags.error(tag.line, error.rule, error.problem) from error
         self._add("define", tag, slots)
 
 
-def _slots(uris: Iterable[tuple[int, int, str]]) -> tuple[Slot, ...]:
-    """Slots for those of (start, end, expanded) that a rewrite may change."""
-    return tuple(
-        [UriSlot(start, end, uri, is_late(uri)) for start, end, uri in uris if is_rewritable(uri)]
-    )
-
-
-def _block(kind: BlockKind, index: int, found: re.Match[str], group: int) -> Block:
-    """The block of a faultless entry. A ``group`` of it has matched the URI; the group behind it
-    has matched, too, where the URI is plain."""
-    start, end = found.span()
-    uri_start, uri_end = found.span(group)
-    if found.start(group + 1) >= 0:
-        return Block(kind, start, end, index, uri_start, uri_end)
-    return Block(kind, start, end, index, slots=_slots([(uri_start, uri_end, found[group] or "")]))
+def _slots(start: int, end: int, uri: str) -> tuple[Slot, ...]:
+    """The slot of a URI, variables expanded; none when a rewrite must not change it."""
+    if not is_rewritable(uri):
+        return ()
+    return (UriSlot(start=start, end=end, target=uri, late=is_late(uri)),)
 
 
 def _query_slot(tag: Tag) -> QuerySlot:
     name = "QUERYPARAM"
-    value_start, end = next(value_spans(tag.text, tag.attributes_at, name))
+    value_start, end = next(tag.spans(name))
     start, end = tag.text.rindex(name, 0, value_start), end + (name in tag.quoted)
-    return QuerySlot(tag.start + start, tag.start + end, tag.values[name])
+    return QuerySlot(start=tag.start + start, end=tag.start + end, name=tag.values[name])
 
 
 _ONCE = {"#EXT-X-VERSION": "A4.1", "#EXT-X-INDEPENDENT-SEGMENTS": "A5.1", "#EXT-X-START": "A5.1"}

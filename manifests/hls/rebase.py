@@ -1,17 +1,15 @@
 """Where does a URI of the source playlist lead when an edge serves it?
 
-The "URI rules" of the contract, by RFC 3986 section 5.2 on text alone: nothing is re-encoded and
-no query or fragment is touched, so signed tokens stay byte-identical (A10.2).
+Resolves references as RFC 3986 section 5.2 does, on text alone: it re-encodes nothing and touches
+no query or fragment, so signed tokens stay byte-identical (A10.2).
 """
 
 import re
 from collections.abc import Sequence
 
 _REFERENCE = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(.*)", re.DOTALL)
-PLAIN = r'[^:/?#.{"\s][^:?#.{"\s]*(?:\.[^:/?#.{"\s]+)?(?:[?#][^{"\s]*)?'
-"""Most URIs are like this: nothing to resolve, so the folder goes before them and that is all."""
-
-_PLAIN = re.compile(PLAIN)
+# A relative path with one dot at most, as most URIs are: the folder in front of it resolves it.
+_PLAIN = re.compile(r'[^:/?#.{"\s][^:?#.{"\s]*(?:\.[^:/?#.{"\s]+)?(?:[?#][^{"\s]*)?')
 _DOTS = re.compile(r"(?:^|/)\.\.?(?:/|$)")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
@@ -19,13 +17,13 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 def rebase(uri: str, source_path: str, edge_url: str, origin_urls: Sequence[str] = ()) -> str:
     """The URI that leads to the same file on an edge.
 
-    ``source_path`` is the playlist's path below the source's root, ``film/master.m3u8``.
-    ``edge_url`` mirrors that root, as each of ``origin_urls`` does when the source is fetched over
-    HTTP; where a URI lies below several, the first counts.
+    ``source_path`` is the playlist's path below the source's root, such as ``film/master.m3u8``.
+    ``edge_url`` is a mirror of that root. So is each of ``origin_urls`` when the source is fetched
+    over HTTP; the first that a URI lies below counts.
 
-    - A relative reference is resolved below ``edge_url``: ``/x`` and surplus ``..`` start at the
-      edge's ``url``, which is the root of all that is mirrored, and never lead above it. A ``/x``
-      that lies below the path of the first of ``origin_urls`` is first made relative to it.
+    - A relative reference is resolved below ``edge_url``. ``/x`` and surplus ``..`` resolve to the
+      root, ``edge_url``, and never lead above it. A ``/x`` below the path of the first of
+      ``origin_urls`` is made relative to that path first.
     - An absolute URI below one of ``origin_urls`` moves to the edge.
     - Any other absolute URI stays; ``//host/x`` gets the scheme of ``edge_url``.
     """
@@ -33,12 +31,12 @@ def rebase(uri: str, source_path: str, edge_url: str, origin_urls: Sequence[str]
 
 
 def rebaser(source_path: str, edge_url: str, origin_urls: Sequence[str] = ()) -> "Rebaser":
-    """``rebase`` for the many URIs of one playlist."""
+    """A ``rebase`` to call for each URI of one playlist."""
     return Rebaser(source_path, edge_url, origin_urls)
 
 
 class Rebaser:
-    """Takes a URI, returns the new one. ``folder`` is what goes before every plain URI."""
+    """Takes a URI and returns the new one."""
 
     def __init__(self, source_path: str, edge_url: str, origin_urls: Sequence[str] = ()) -> None:
         self._edge = edge_url if edge_url.endswith("/") else f"{edge_url}/"
@@ -46,11 +44,11 @@ class Rebaser:
         folder = source_path.rpartition("/")[0]
         self._below = f"/{folder}/" if folder else "/"
         self._origins = tuple(map(_Origin, origin_urls))
-        self.folder = f"{self._edge}{remove_dot_segments(self._below)[1:]}"
+        self._folder = f"{self._edge}{remove_dot_segments(self._below)[1:]}"
 
     def __call__(self, uri: str) -> str:
         if _PLAIN.fullmatch(uri):
-            return f"{self.folder}{uri}"
+            return f"{self._folder}{uri}"
         edge = self._edge
         scheme, authority, path, rest = _parts(uri)
         if scheme is not None or authority is not None:
@@ -85,7 +83,7 @@ def remove_dot_segments(path: str) -> str:
 
 
 class _Origin:
-    """The URL that an origin's files lie below."""
+    """A URL below which an origin's files lie."""
 
     def __init__(self, url: str) -> None:
         scheme, authority, path, _ = _parts(url)
@@ -94,7 +92,7 @@ class _Origin:
         self._path = path if path.endswith("/") else f"{path}/"
 
     def below(self, scheme: str | None, authority: str | None, path: str) -> str | None:
-        """The path below this URL of an absolute URI, None when it lies elsewhere."""
+        """The path of an absolute URI relative to this URL, None when it does not lie below it."""
         its_scheme = self._scheme if scheme is None else scheme.lower()
         if its_scheme != self._scheme or authority is None:
             return None
@@ -103,7 +101,7 @@ class _Origin:
         return self.below_path(remove_dot_segments(path))
 
     def below_path(self, path: str) -> str | None:
-        """The rest of an absolute path below this URL's path, None when it lies elsewhere."""
+        """A path relative to this URL's path, None when it does not lie below it."""
         return path[len(self._path) :] if path.startswith(self._path) else None
 
 

@@ -1,26 +1,32 @@
-"""What does one tag's attribute list say? From attributes to facts, counting faults on the way."""
+"""What does one tag say? Reads its attribute list into facts, and notes the faults it finds."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from manifests.codecs import VideoRange
 from manifests.hls import entries
-from manifests.hls.attributes import read_attributes
-from manifests.hls.entries import AnyVariant, IFrameVariant, Rendition
+from manifests.hls.attributes import read_attributes, value_spans
+from manifests.hls.entries import AnyVariant, Codecs, IFrameVariant, Rendition
 from manifests.hls.fault import Fault, ManifestError
 from manifests.hls.variables import VariableError, Variables
 
 _LARGEST_IN_MEDIA3 = 2**31 - 1
 _LARGEST = 2**64 - 1
+_VIDEO_RANGES = {str(video_range): video_range for video_range in VideoRange}
 _LAYOUT = "REQ-VIDEO-LAYOUT"
 _ORDERED = (("CODECS", "SUPPLEMENTAL-CODECS"), ("LANGUAGE", "ASSOC-LANGUAGE"))
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
-    """One tag line: from where to where it goes in the playlist; its text without the line end, and
-    where its attribute list starts in that; the attributes by name with variables expanded, and
-    where the values of quoted ones start."""
+class Tag(NamedTuple):
+    """One tag line.
+
+    ``line`` is its number; ``start`` and ``end`` are its offsets in the playlist. ``text`` is the
+    line without its line end, and ``attributes_at`` the offset in it where the attribute list
+    begins. ``values`` are the attributes by name, with variables expanded; ``quoted`` are the names
+    of those that are quoted strings.
+    """
 
     line: int
     start: int
@@ -28,29 +34,44 @@ class Tag:
     text: str
     attributes_at: int
     values: Mapping[str, str]
-    quoted: Mapping[str, int]
+    quoted: AbstractSet[str]
+
+    def spans(self, name: str) -> Iterator[tuple[int, int]]:
+        """Offsets (from, to) in ``text`` of the value of every attribute called ``name``."""
+        if name not in self.values:
+            return
+        text, at = self.text, self.attributes_at
+        begin = text.find(f'{name}="', at) + len(name) + 2
+        if text.count(name, at) == 1 and begin > at:
+            yield begin, text.index('"', begin)
+        else:
+            yield from value_spans(text, at, name)
 
 
 @dataclass(slots=True)
 class TagReader:
-    """Reads the tags of one playlist, called ``name``, in source order."""
+    """Reads the tags of the playlist called ``name``, in source order.
+
+    ``codecs`` and ``sizes`` hold the CODECS and RESOLUTION values read so far: variants share them.
+    """
 
     name: str
     variables: Variables = field(default_factory=Variables)
     faults: list[Fault] = field(default_factory=list)
     has_program_id: bool = False
-    sizes: dict[str | None, tuple[int, int] | tuple[None, None]] = field(default_factory=dict)
+    codecs: dict[str | None, Codecs] = field(default_factory=dict)
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def error(self, line: int, rule: str, problem: str) -> ManifestError:
         """The error to raise about a line of this playlist."""
         return ManifestError(self.name, line, rule, problem)
 
     def fault(self, line: int, rule: str, text: str) -> None:
-        """Count a broken rule."""
+        """Add a fault."""
         self.faults.append(Fault(line, rule, text))
 
     def expand(self, text: str, line: int) -> str:
-        """Substitute variables. Raises ManifestError (A5.5)."""
+        """Substitute variables. Raises ManifestError for one that is not defined (A5.5)."""
         try:
             return self.variables.expand(text)
         except VariableError as error:
@@ -63,33 +84,38 @@ class TagReader:
         for rule, problem in faults:
             self.fault(line, rule, problem)
         if "{$" in text:
-            # Substitution is for quoted strings, and for hexadecimal, which cannot hold it.
+            # A5.5 also allows variables in hexadecimal values, but no tag read here has one.
             values = {
                 name: self.expand(value, line) if name in quoted else value
                 for name, value in values.items()
             }
         self._check_order(line, values)
-        return Tag(line, start, end, text, attributes_at, values, quoted)
+        return Tag(
+            line=line,
+            start=start,
+            end=end,
+            text=text,
+            attributes_at=attributes_at,
+            values=values,
+            quoted=quoted,
+        )
 
     def _check_order(self, line: int, values: Mapping[str, str]) -> None:
-        """media3 searches for ``CODECS="`` anywhere, so the longer name must come second (G)."""
+        """media3 searches for ``CODECS="`` anywhere, so the longer name must come second (G3)."""
         for first, second in _ORDERED:
-            if second not in values or first not in values:
-                continue
-            names = list(values)
-            if names.index(second) < names.index(first):
-                self.fault(line, "G", f"{second} before {first}: media3 takes it for {first}")
+            if second in values and first in values:
+                names = list(values)
+                if names.index(second) < names.index(first):
+                    self.fault(line, "G3", f"{second} before {first}: media3 takes it for {first}")
 
     def stream(self, kind: type[AnyVariant], tag: Tag, index: int, uri: str) -> AnyVariant:
-        """Facts of an EXT-X-STREAM-INF or EXT-X-I-FRAME-STREAM-INF, whichever ``kind`` says.
+        """Facts of an EXT-X-STREAM-INF or an EXT-X-I-FRAME-STREAM-INF, by ``kind``.
 
-        Raises ManifestError without a readable BANDWIDTH (A6.2), unless it is of I-frames.
+        Raises ManifestError for a variant without a readable BANDWIDTH (A6.2).
         """
         values = tag.values
-        codecs, families, has_video = entries.codecs_of(values.get("CODECS", ""))
-        width, height = self.size_of(values.get("RESOLUTION"))
-        if width is None and "RESOLUTION" in values:
-            self.fault(tag.line, "A3.2", "RESOLUTION is not a size such as 640x360")
+        codecs = self._codecs(values.get("CODECS"))
+        size = self._size(tag)
         video_range = self._video_range(tag)
         captions = values.get("CLOSED-CAPTIONS")
         no_captions = captions == "NONE" and "CLOSED-CAPTIONS" not in tag.quoted
@@ -98,13 +124,13 @@ class TagReader:
             line=tag.line,
             uri=uri,
             bandwidth=self._bandwidth(tag, required=kind is not IFrameVariant),
-            average_bandwidth=entries.integer(values.get("AVERAGE-BANDWIDTH", "")),
-            codecs=codecs,
+            average_bandwidth=entries.integer(values.get("AVERAGE-BANDWIDTH")),
+            codecs=codecs.elements,
             supplemental_codecs=entries.comma_list(values.get("SUPPLEMENTAL-CODECS")),
-            families=families,
-            has_video=has_video if width is None else True,
-            width=width,
-            height=height,
+            families=codecs.families,
+            has_video=True if size else codecs.has_video,
+            width=size[0] if size else None,
+            height=size[1] if size else None,
             frame_rate=self._decimal(tag, "FRAME-RATE"),
             video_range=video_range,
             hdcp_level=values.get("HDCP-LEVEL"),
@@ -117,7 +143,7 @@ class TagReader:
             no_closed_captions=no_captions,
             pathway=values.get("PATHWAY-ID", "."),
             stable_id=values.get("STABLE-VARIANT-ID"),
-            video_layout=values.get("REQ-VIDEO-LAYOUT"),
+            video_layout=values.get(_LAYOUT),
             has_unknown_req=self._unknown_req(tag),
         )
 
@@ -127,12 +153,12 @@ class TagReader:
         group_type = values.get("TYPE", "")
         for name in ("TYPE", "GROUP-ID", "NAME"):
             if not values.get(name):
-                self.fault(tag.line, "A8.1", f"EXT-X-MEDIA without {name}")
+                self.fault(tag.line, "A8.1", f"{name} is missing")
         uri = values.get("URI")
         if group_type == "SUBTITLES" and not uri:
-            self.fault(tag.line, "A8.1", "subtitles without URI")
+            self.fault(tag.line, "A8.1", "subtitles need a URI")
         if group_type == "CLOSED-CAPTIONS" and uri:
-            self.fault(tag.line, "A8.1", "closed captions with a URI")
+            self.fault(tag.line, "A8.1", "closed captions must not have a URI")
         return Rendition(
             index=index,
             line=tag.line,
@@ -152,18 +178,30 @@ class TagReader:
             pathway=values.get("PATHWAY-ID", "."),
         )
 
-    def size_of(self, value: str | None) -> tuple[int, int] | tuple[None, None]:
-        """Width and height of a RESOLUTION; the same few values come again."""
-        found = self.sizes.get(value)
-        if found is None:
-            found = self.sizes[value] = entries.resolution(value) or (None, None)
-        return found
-
     def program_id(self, line: int) -> None:
-        """Count the first PROGRAM-ID of a variant (A1.9)."""
+        """Note the first PROGRAM-ID of the playlist (A1.9)."""
         if not self.has_program_id:
             self.has_program_id = True
-            self.fault(line, "A1.9", "PROGRAM-ID, removed in version 6")
+            self.fault(line, "A1.9", "PROGRAM-ID was removed in protocol version 6")
+
+    def _codecs(self, value: str | None) -> Codecs:
+        """CODECS as facts."""
+        codecs = self.codecs.get(value)
+        if codecs is None:
+            codecs = self.codecs[value] = entries.codecs_of(value)
+        return codecs
+
+    def _size(self, tag: Tag) -> tuple[int, int] | None:
+        """RESOLUTION as (width, height); a fault when it is there and not readable."""
+        value = tag.values.get("RESOLUTION")
+        if value is None:
+            return None
+        size = self.sizes.get(value) or entries.resolution(value)
+        if size is None:
+            self.fault(tag.line, "A3.2", "RESOLUTION is not a size such as 640x360")
+        else:
+            self.sizes[value] = size
+        return size
 
     def _bandwidth(self, tag: Tag, *, required: bool) -> int:
         """BANDWIDTH in bit/s; 0 when it is missing and not required."""
@@ -171,8 +209,8 @@ class TagReader:
         number = entries.integer(value) if "BANDWIDTH" not in tag.quoted else None
         if number is None:
             if required:
-                raise self.error(tag.line, "A6.2", "a variant without a readable BANDWIDTH")
-            self.fault(tag.line, "A7.1", "an I-frame playlist without a readable BANDWIDTH")
+                raise self.error(tag.line, "A6.2", "BANDWIDTH is missing or not a number")
+            self.fault(tag.line, "A7.1", "BANDWIDTH is missing or not a number")
             return 0
         if not value.isdigit():
             self.fault(tag.line, "A3.2", "BANDWIDTH is not a whole number")
@@ -183,25 +221,28 @@ class TagReader:
         return number
 
     def _decimal(self, tag: Tag, name: str) -> float | None:
-        """A decimal attribute; a fault when it cannot be read."""
+        """A decimal attribute; a fault when it is there and not readable."""
         value = tag.values.get(name)
+        if value is None:
+            return None
         number = entries.decimal(value)
-        if number is None and value is not None:
+        if number is None:
             self.fault(tag.line, "A3.2", f"{name} is not a decimal number")
         return number
 
     def _video_range(self, tag: Tag) -> VideoRange | None:
         """VIDEO-RANGE: SDR when absent, None and a fault when unknown (A6.9)."""
-        value = tag.values.get("VIDEO-RANGE", VideoRange.SDR)
-        try:
-            return VideoRange(value)
-        except ValueError:
-            self.fault(tag.line, "A6.9", "a VIDEO-RANGE that is not SDR, HLG or PQ")
-            return None
+        value = tag.values.get("VIDEO-RANGE", "SDR")
+        video_range = _VIDEO_RANGES.get(value)
+        if video_range is None:
+            self.fault(tag.line, "A6.9", "VIDEO-RANGE is none of SDR, HLG and PQ")
+        return video_range
 
     def _unknown_req(self, tag: Tag) -> bool:
-        """A2.1: clients ignore a tag with a REQ- attribute that they do not know."""
+        """True with a REQ- attribute that is not known: clients ignore the whole tag (A2.1)."""
+        if "REQ-" not in tag.text:
+            return False
         unknown = [name for name in tag.values if name.startswith("REQ-") and name != _LAYOUT]
         for name in unknown:
-            self.fault(tag.line, "A2.1", f"{name} is unknown: clients skip this entry")
+            self.fault(tag.line, "A2.1", f"{name} is not known: clients ignore this entry")
         return bool(unknown)

@@ -1,7 +1,7 @@
 """What do the ``{$name}`` references of a playlist stand for? (EXT-X-DEFINE, rules A5.3 to A5.5)
 
-A NAME/VALUE variable is known when the playlist is read. A QUERYPARAM variable is known only when
-a player asks, so its references stay in the text (*late*) until ``resolve_late`` fills them in.
+A NAME/VALUE variable is known when the playlist is read. A QUERYPARAM variable is known only with a
+player's request, so references to it are *late*: they stay until ``resolve_late`` replaces them.
 """
 
 import re
@@ -13,7 +13,7 @@ _REFERENCE = re.compile(r"\{\$([A-Za-z0-9_-]+)\}")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")
 
 MAX_REFERENCES = 64
-"""References in one value. Together with the next bound it stops values that grow in chains."""
+"""References in one value. With the next limit it bounds chains of values that multiply."""
 
 MAX_EXPANDED = 8192
 """Characters of one value after substitution."""
@@ -23,7 +23,7 @@ MAX_QUERY_VALUE = 1024
 
 
 class VariableError(ValueError):
-    """A definition or a reference that breaks the rules; ``rule`` names which one."""
+    """A definition or a reference that breaks ``rule``."""
 
     def __init__(self, rule: str, problem: str) -> None:
         self.rule = rule
@@ -32,7 +32,7 @@ class VariableError(ValueError):
 
 
 class Variables:
-    """The definitions met so far, in source order. A definition must precede its use (A5.5)."""
+    """The variables defined so far, in source order: a definition must precede its use (A5.5)."""
 
     def __init__(self) -> None:
         self._values: dict[str, str] = {}
@@ -44,12 +44,12 @@ class Variables:
         return tuple(self._late)
 
     def define(self, name: str, value: str) -> None:
-        """Add NAME and VALUE. Raises VariableError on a bad or second name (A5.3)."""
+        """Define a NAME/VALUE variable. Raises VariableError on a bad or second name (A5.3)."""
         self._check(name)
         self._values[name] = value
 
     def define_late(self, name: str) -> None:
-        """Add QUERYPARAM. Raises VariableError on a bad or second name (A5.3)."""
+        """Define a QUERYPARAM variable. Raises VariableError on a bad or second name (A5.3)."""
         self._check(name)
         self._values[name] = f"{{${name}}}"
         self._late.append(name)
@@ -76,7 +76,9 @@ class Variables:
 
     def _check(self, name: str) -> None:
         if not _NAME.fullmatch(name):
-            raise VariableError("A5.3", "a variable name is empty or has a character not allowed")
+            raise VariableError(
+                "A5.3", "a variable name is empty or contains a character that is not allowed"
+            )
         if name in self._values:
             raise VariableError("A5.3", f"the variable {name} is defined twice")
 
@@ -92,10 +94,10 @@ def resolve_late(text: str, values: Mapping[str, str]) -> str:
 
 
 def check_query(names: tuple[str, ...], query: Mapping[str, str]) -> dict[str, str]:
-    """The values of the named parameters, fit to stand inside a manifest.
+    """The values of the named query parameters, checked to be safe inside a manifest.
 
     ``query`` is percent-decoded. Raises QueryParameterError when one is missing or empty (A5.4),
-    too long, or holds a quote, a control character (A3.3, A1.2) or a variable reference.
+    too long, or contains a quote, a control character (A3.3, A1.2) or a variable reference.
     """
     values: dict[str, str] = {}
     for name in names:
@@ -104,8 +106,8 @@ def check_query(names: tuple[str, ...], query: Mapping[str, str]) -> dict[str, s
             raise QueryParameterError(name, "it is missing or empty")
         if len(value) > MAX_QUERY_VALUE:
             raise QueryParameterError(name, f"it is longer than {MAX_QUERY_VALUE} characters")
-        # A player would substitute "{$x}" inside the VALUE that this text is written to.
+        # A player would expand "{$x}" in the VALUE that this text becomes.
         if '"' in value or "{$" in value or not value.isprintable():
-            raise QueryParameterError(name, "it holds a character that a playlist cannot carry")
+            raise QueryParameterError(name, "it contains a character that a playlist cannot hold")
         values[name] = value
     return values

@@ -1,7 +1,7 @@
 """What bytes does a player get? A source playlist with an edit applied and its URIs rewritten.
 
-What an edit keeps is written as it stands (A2.2). With everything kept and nothing rewritten the
-output is the input, but for a byte order mark or white space before ``#EXTM3U``.
+Entries that an edit keeps are written byte for byte (A2.2). With everything kept and nothing
+rewritten, the output is the source without a byte order mark and white space before ``#EXTM3U``.
 """
 
 import re
@@ -16,25 +16,26 @@ from manifests.hls.blocks import (
     MultivariantPlaylist,
     QuerySlot,
     Slot,
-    UriSlot,
     is_rewritable,
 )
 from manifests.hls.entries import Variant, groups_named, groups_of
 from manifests.hls.lines import line_at
-from manifests.hls.rebase import Rebaser
 from manifests.hls.variables import check_query, resolve_late
 
 # A URI must not end its quoted string or its line, nor start a line as a tag (A3.3, A1.5).
 _UNSAFE = re.compile(r'[\x00-\x1f"\x7f-\x9f]|^#')
-# Control characters never stand in a source (A1.2), so this one can stand in for a slot.
+# A source contains no control characters (A1.2), so this one can mark a slot.
 _PLACEHOLDER = "\x00"
-_ALWAYS = (-1,)  # the index of a block that is no entry
+_NO_ENTRY = (-1,)
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Which entries stay, by ``index``. ``variants`` are in output order: source order, but for
-    a deliberate move such as the start variant to the front."""
+    """Which entries stay, by ``index``.
+
+    ``variants`` are in output order, which is source order except for deliberate moves, such as
+    the start variant to the front.
+    """
 
     variants: tuple[int, ...]
     iframes: frozenset[int]
@@ -42,7 +43,7 @@ class Edit:
 
 
 def keep_everything(playlist: MultivariantPlaylist) -> Edit:
-    """The edit that drops and moves nothing."""
+    """An edit that drops and moves nothing."""
     return Edit(
         variants=tuple(range(len(playlist.variants))),
         iframes=frozenset(range(len(playlist.iframes))),
@@ -58,18 +59,18 @@ def write(
 ) -> bytes:
     """The playlist with ``edit`` applied, as UTF-8.
 
-    ``rewrite`` gets every URI that is http(s) or relative, variables expanded, and returns the
-    new one; where it returns its argument the source's text stays. A group that loses its last
-    rendition is no longer referred to (A6.12, A11.2). A variant that moves forward stands before
-    the first one that it overtakes. As soon as variants are dropped or moved, comments between
-    EXT-X-STREAM-INF and its URI are put before both, where every player reads them as comments
-    (A6.1).
+    ``rewrite`` gets every URI that is relative or http(s), with variables expanded, and returns the
+    new one; where it returns the same URI, the source's text stays. Attributes that refer to a
+    group without any rendition left are dropped (A6.12, A11.2). A variant that moves forward goes
+    right before the first variant that it overtakes. As soon as a variant is dropped or moved,
+    comments between an EXT-X-STREAM-INF and its URI go before the tag, where every player reads
+    them as comments (A6.1).
 
     ``query`` is the player's percent-decoded query: EXT-X-DEFINE tags with QUERYPARAM become NAME
-    and VALUE (A5.4). With None they, and the references to them, stay for the player to resolve.
+    and VALUE (A5.4). With None, those tags and the references to them are left to the player.
 
     Raises QueryParameterError when a parameter that the source asks for is missing or illegal,
-    and ValueError when the edit keeps no variant (A11.1) or one that is not there.
+    and ValueError when the edit keeps no variant (A11.1) or one that does not exist.
     """
     values = None if query is None else check_query(playlist.query_parameters, query)
     _check(playlist, edit)
@@ -78,7 +79,7 @@ def write(
 
 
 class _Writing:
-    """One playlist with one edit; ``values`` are the query parameters, None to leave them."""
+    """Writes one playlist with one edit; ``values`` are the query parameters, None to keep them."""
 
     def __init__(
         self,
@@ -91,33 +92,30 @@ class _Writing:
         self._source = playlist.text
         self._rewrite = rewrite
         self._values = values
-        self._tidy = edit.variants != tuple(range(len(playlist.variants)))
-        self._gone = _gone_groups(playlist, edit)
-        # What comes of a plain URI needs no asking.
-        self._folder = _safe(rewrite.folder) if isinstance(rewrite, Rebaser) else None
+        self._moves_comments = edit.variants != tuple(range(len(playlist.variants)))
+        self._lost = _lost_group_ids(playlist, edit)
 
     def text(self, blocks: Sequence[Block]) -> str:
-        """The text of the blocks. Those that follow each other in the source are one stretch of
-        it, cut at the slots only."""
-        source, folder, tidy, gone = self._source, self._folder, self._tidy, self._gone
-        # A last line without a line end gets one when it moves forward.
+        """The text of the blocks, with slots rewritten. Blocks that are neighbours in the source
+        are copied together."""
+        source, moves_comments, lost = self._source, self._moves_comments, self._lost
+        # The last line needs a line end when it moves forward.
         bare = None if source.endswith(("\r", "\n")) else self._playlist.blocks[-1]
         output: list[str] = []
-        done = end = 0  # what stands between them is still to be written
+        done = end = 0  # the text between the two is not written yet
         for block in blocks:
             if block.start != end:
                 output.append(source[done:end])
                 done = block.start
             end = block.end
-            if (tidy and block.between is not None) or (gone and self._lost_groups(block)):
+            if (moves_comments and block.between is not None) or (
+                lost and self._lost_groups(block)
+            ):
                 output.append(source[done : block.start])
                 output += self._rearranged(block)
                 done = end
-            elif block.plain_start >= 0 and folder is not None:
-                output += (source[done : block.plain_start], folder)
-                done = block.plain_start
             else:
-                for slot in self._slots(block):
+                for slot in block.slots:
                     output += (source[done : slot.start], self._text_of(slot))
                     done = slot.end
             if block is bare and block is not blocks[-1]:
@@ -126,15 +124,8 @@ class _Writing:
         output.append(source[done:end])
         return "".join(output)
 
-    def _slots(self, block: Block) -> Sequence[Slot]:
-        """All slots of a block; what is plain is like any other."""
-        start, end = block.plain_start, block.plain_end
-        if start < 0:
-            return block.slots
-        return (UriSlot(start, end, self._source[start:end], late=False),)
-
     def _text_of(self, slot: Slot) -> str:
-        """What is written in the place of a slot."""
+        """The text that replaces a slot."""
         raw, values = self._source[slot.start : slot.end], self._values
         if isinstance(slot, QuerySlot):
             return raw if values is None else f'NAME="{slot.name}",VALUE="{values[slot.name]}"'
@@ -147,22 +138,22 @@ class _Writing:
         return raw if rewritten == target else _safe(rewritten)
 
     def _lost_groups(self, block: Block) -> Sequence[str]:
-        """The names of the attributes that refer to groups that are gone."""
+        """The names of the attributes that refer to groups without any rendition left."""
         entry: Variant
         if block.kind == "variant":
-            entry = self._playlist.variants[block.index]
+            entry = self._playlist.variants[block.entry]
         elif block.kind == "iframe":
-            entry = self._playlist.iframes[block.index]
+            entry = self._playlist.iframes[block.entry]
         else:
             return ()
-        return [group[0] for group in entry.groups if group in self._gone]
+        return [group[0] for group in entry.groups if group in self._lost]
 
     def _rearranged(self, block: Block) -> list[str]:
-        """A block without references to groups that are gone, and with ``between`` first when it
-        has to be tidy (A6.1)."""
+        """A block without references to lost groups, and with its comments before the tag when
+        variants are dropped or moved (A6.1)."""
         line = line_at(self._source, block.start)
         tag_end = line.end(1)
-        slots = self._slots(block)
+        slots = block.slots
         in_tag = [slot for slot in slots if slot.end <= tag_end]
         literals = self._literals(block.start, tag_end, in_tag)
         lost = self._lost_groups(block)
@@ -175,16 +166,16 @@ class _Writing:
         between = self._source[after:uri_line]
         others = [slot for slot in slots if slot.start >= uri_line]
         tail = self._woven(self._literals(uri_line, block.end, others), others)
-        return [between, *tag, *tail] if self._tidy else [*tag, between, *tail]
+        return [between, *tag, *tail] if self._moves_comments else [*tag, between, *tail]
 
     def _literals(self, start: int, end: int, slots: Sequence[Slot]) -> list[str]:
-        """The stretches of the source before, between and behind the slots."""
+        """The text of the source before, between and after the slots."""
         starts = (start, *(slot.end for slot in slots))
         ends = (*(slot.start for slot in slots), end)
         return [self._source[one:other] for one, other in zip(starts, ends, strict=True)]
 
     def _woven(self, literals: Sequence[str], slots: Sequence[Slot]) -> list[str]:
-        """The literals with what is written for the slots between them."""
+        """The literals with the text of the slots between them."""
         texts = [self._text_of(slot) for slot in slots]
         return [part for pair in zip(literals, (*texts, ""), strict=True) for part in pair]
 
@@ -203,37 +194,37 @@ def _arranged(blocks: Iterable[Block], edit: Edit) -> Sequence[Block]:
         "variant": frozenset(edit.variants),
         "iframe": edit.iframes,
         "rendition": edit.renditions,
-        "text": _ALWAYS,
-        "define": _ALWAYS,
+        "text": _NO_ENTRY,
+        "define": _NO_ENTRY,
     }
-    kept = [block for block in blocks if block.index in stays[block.kind]]
+    kept = [block for block in blocks if block.entry in stays[block.kind]]
     return kept if list(edit.variants) == sorted(edit.variants) else _moved(kept, edit)
 
 
 def _moved(blocks: list[Block], edit: Edit) -> list[Block]:
     """The blocks with their variants in the edit's order.
 
-    Those that overtake a variant stand right before it. Every definition behind the first variant
-    comes before it, since a definition precedes its use (A5.5).
+    A variant that overtakes another goes right before it. Definitions after the first variant move
+    before it, since a definition must precede its use (A5.5).
     """
-    variants = {block.index: block for block in blocks if block.kind == "variant"}
+    variants = {block.entry: block for block in blocks if block.kind == "variant"}
     first = next(at for at, block in enumerate(blocks) if block.kind == "variant")
     late = [block for block in blocks[first:] if block.kind == "define"]
     moved = blocks[:first] + late
     waiting = deque(edit.variants)
     for block in blocks[first:]:
         if block.kind == "variant":
-            if block.index in waiting:
-                for _ in range(waiting.index(block.index) + 1):
+            if block.entry in waiting:
+                for _ in range(waiting.index(block.entry) + 1):
                     moved.append(variants[waiting.popleft()])
         elif block.kind != "define":
             moved.append(block)
     return moved
 
 
-def _gone_groups(playlist: MultivariantPlaylist, edit: Edit) -> frozenset[tuple[str, str]]:
-    """The groups, as (type, id), whose renditions all leave, though something that stays refers
-    to them."""
+def _lost_group_ids(playlist: MultivariantPlaylist, edit: Edit) -> frozenset[tuple[str, str]]:
+    """The groups, as (type, id), that lose all renditions while an entry that stays refers to
+    them."""
     gone = set(range(len(playlist.renditions))).difference(edit.renditions)
     if not gone:
         return frozenset()
@@ -248,7 +239,7 @@ def _gone_groups(playlist: MultivariantPlaylist, edit: Edit) -> frozenset[tuple[
 def _check(playlist: MultivariantPlaylist, edit: Edit) -> None:
     """Raise ValueError for an edit that does not fit the playlist."""
     if not edit.variants or len(set(edit.variants)) < len(edit.variants):
-        raise ValueError("an edit keeps one variant at least, and each of them once (A11.1)")
+        raise ValueError("an edit keeps one variant at least, and each of them once")
     for kept, entries in (
         (edit.variants, playlist.variants),
         (edit.iframes, playlist.iframes),

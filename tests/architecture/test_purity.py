@@ -54,7 +54,7 @@ OWNERS = {
     "geoip2": ("geodata/",),
     "maxminddb": ("geodata/",),
     "mmdb_writer": ("geodata/build.py",),
-    "dns": ("gateway/background/names.py",),
+    "dns": ("gateway/background/dns_lookup.py",),
     "starlette": ("gateway/http/", "demo/"),
     "uvicorn": ("gateway/serving/", "demo/edges.py"),
     "httptools": ("gateway/serving/request_reader.py",),

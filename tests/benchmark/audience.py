@@ -1,19 +1,25 @@
-"""What is asked of the servers? The audience of :mod:`tests.load.population`, as bytes on the wire.
+"""What is asked of the servers? Three mixes of requests, as bytes on the wire.
 
-- *warm*: ``WARM_REQUESTS`` requests, over and over: few enough for every cache to hold them;
-- *new*: the audience goes on: known titles, known kinds of devices, new viewers and old ones;
-- *cold*: nothing was seen before: each request has a User-Agent, an address prefix, an asset and
-  (where it names one) a session of its own.
+- *real*: what real players send (:mod:`tests.benchmark.real_players`), every cache warm;
+- *new*: the audience of the load test (:mod:`tests.load.population`) goes on: known titles, 2,000
+  User-Agents, new viewers and old ones, sessions, CMCD;
+- *cold*: the same, but nothing was seen before: each request has a User-Agent, an address prefix,
+  an asset and (where it names one) a session of its own. No audience is like that; it shows what
+  the caches save. The User-Agents are made by adding ``Build/…``, which sends three quarters of
+  them to the device library, as hardly any real one does.
 """
 
 import re
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from itertools import count
+from typing import Literal, get_args
 
+from tests.benchmark.real_players import RealPlayers
 from tests.load.population import PlayRequest, Population
 
-WARM_REQUESTS = 8_000
+Mix = Literal["real", "new", "cold"]
+MIXES: tuple[Mix, ...] = get_args(Mix)
 _SESSION = re.compile(r"[0-9a-f]+-[0-9]{6}")
 
 
@@ -22,11 +28,21 @@ class Audience:
     """Makes requests; equal seeds make equal ones in equal order."""
 
     population: Population = field(default_factory=Population)
+    players: RealPlayers = field(default_factory=RealPlayers)
     _numbers: "count[int]" = field(default_factory=count)
     _prefixes: set[int] = field(default_factory=set)
 
+    def of(self, mix: Mix, number: int) -> list[bytes]:
+        """The next ``number`` requests of ``mix``; no two requests of ``real`` or ``cold`` are
+        equal, and few of ``new``."""
+        return {"real": self.real, "new": self.new, "cold": self.cold}[mix](number)
+
+    def real(self, number: int) -> list[bytes]:
+        """The next ``number`` requests of real players."""
+        return self.players.requests(number)
+
     def new(self, number: int) -> list[bytes]:
-        """The next ``number`` requests."""
+        """The next ``number`` requests of the load test's audience."""
         return [rendered(self.population.next_request()) for _ in range(number)]
 
     def cold(self, number: int) -> list[bytes]:

@@ -1,21 +1,22 @@
 """What does a request cost, and how much of it is the gateway's own?
 
-    python -m tests.benchmark.bench [--seconds 3] [--rounds 5] [--only warm,bare] [--json PATH]
+    python -m tests.benchmark.bench [--seconds 3] [--rounds 5] [--only real,bare] [--json PATH]
 
 Measured in turn, several rounds, medians, on one server core with the generator and the stores on
 another:
 
 - ``bare``          an ASGI callable that gives a constant answer: what uvicorn costs;
 - ``starlette``     a Starlette route that gives a constant answer;
-- ``nginx``         what one would run instead (:mod:`tests.benchmark.opponent`), asked as ``warm``;
-- ``warm``          the gateway, asked for what it was asked seconds before: it knows every answer;
-- ``new``           the gateway, asked what nobody asked before, by the same audience;
-- ``cold``          the gateway, asked for what shares nothing with any request before;
-- ``bare-granian``, ``warm-granian``  ``bare`` and ``warm`` on granian instead of uvicorn.
+- ``nginx``         what one would run instead (:mod:`tests.benchmark.opponent`);
+- ``real``          the gateway, asked what real players ask, its caches warm;
+- ``new``, ``cold`` another gateway, asked by the load test's audience, and for what shares nothing
+  with any request before (:mod:`tests.benchmark.audience`);
+- ``bare-granian``, ``real-granian``  ``bare`` and ``real`` on granian instead of uvicorn.
 
-All answer the same kind of request, and the constant answer has the headers and the size of a
-gateway's. CPU is the server process's own accounting. The machine's noise is in all of them alike,
-so the ratios of one invocation are what counts; see ``docs/performance.md``.
+All but ``new`` and ``cold`` are asked the same requests, those of ``real``, each once; the constant
+answer has the headers and the size of a gateway's. CPU is the server process's own accounting. The
+machine's noise is in all of them alike, so the ratios of one invocation are what counts; see
+``docs/performance.md``.
 """
 
 import argparse
@@ -23,36 +24,40 @@ import contextlib
 import json
 import os
 import platform
+import re
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
 
 import httpx
 import uvloop
 
 from tests.benchmark import contestants, editing, opponent
-from tests.benchmark.agreement import Agreement, agreement
-from tests.benchmark.audience import WARM_REQUESTS, Audience
+from tests.benchmark.agreement import Agreement, agreement, taken_apart
+from tests.benchmark.audience import Audience, Mix
 from tests.benchmark.bench_generator import GeneratorError, fire
 from tests.benchmark.bench_process import PROC
 from tests.benchmark.bench_ratios import Ratio, Run, as_json, median, ratio_table, ratios
 from tests.benchmark.city import city_database
 from tests.benchmark.contestants import Ground, Server
+from tests.benchmark.real_players import RealPlayers
 from tests.load.population import SEED, Population
 
-RATE_GUESS = 4_000
-"""So many requests are made beforehand for each second of ``new`` and ``cold``; a run that has used
-them all ends early."""
+RATES: Mapping[Mix, int] = {"real": 10_000, "new": 5_000, "cold": 5_000}
+"""So many requests are made beforehand for each second of a run; a run that has used them all ends
+early, as those of the constant servers do."""
 CONNECTIONS = 16
 COMPARED_ANSWERS = 1_000
 BUSY = 0.9
-WARMING = 3
-"""So often is everything asked for until it is warm."""
-Mix = Literal["warm", "new", "cold"]
+WARM_UP = 12_000
+"""So many requests of ``real``, and as many of ``new``, come before the first run."""
+WARM_AGAIN = 1_000
+"""So many come before each run of ``real``: the others' turns emptied the processor's caches."""
+_DECISIONS = re.compile(r'^gateway_decisions_total\{.*?cache="(\w+)".*?\} (\S+)$', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +68,10 @@ class Contestant:
     mix: Mix
 
 
-async def measure(
-    server: Server, requests: Sequence[bytes], seconds: float, *, once: bool = False
-) -> Run:
-    """Ask ``server`` for ``seconds`` and say what it took."""
+async def measure(server: Server, requests: Sequence[bytes], seconds: float) -> Run:
+    """Ask ``server`` each of ``requests`` once, but for ``seconds`` at most; what that took."""
     own_s, store_s = server.process.own_cpu_s(), server.store_cpu_s()
-    volley = await fire(server.port, requests, seconds=seconds, connections=CONNECTIONS, once=once)
+    volley = await fire(server.port, requests, seconds=seconds, connections=CONNECTIONS)
     own_s = server.process.own_cpu_s() - own_s
     store_s = server.store_cpu_s() - store_s
     return Run(
@@ -84,18 +87,17 @@ async def measure(
 
 def constant_answer(server: Server, folder: Path) -> Path:
     """A file with the gateway's answer of median size, for the servers that give it always."""
-    audience = Population(SEED + 1)
+    players = RealPlayers(SEED + 1)
     with httpx.Client(base_url=f"http://127.0.0.1:{server.port}") as client:
         answers = []
         for _ in range(101):
-            request = audience.next_request()
-            plain = {**dict(request.headers), "Accept-Encoding": "identity"}
-            answers.append(client.get(request.target(), headers=plain))
+            target, headers = taken_apart(players.requests(1)[0])
+            answers.append(client.get(target, headers={**headers, "Accept-Encoding": "identity"}))
     answers.sort(key=lambda answer: len(answer.content))
     middle = answers[len(answers) // 2].raise_for_status()
-    headers = [pair for pair in middle.headers.multi_items() if pair[0] != "date"]
+    kept = [pair for pair in middle.headers.multi_items() if pair[0] != "date"]
     path = folder / "answer.json"
-    path.write_text(json.dumps({"headers": headers, "body": middle.text}))
+    path.write_text(json.dumps({"headers": kept, "body": middle.text}))
     return path
 
 
@@ -104,44 +106,70 @@ def started(stack: contextlib.ExitStack, ground: Ground) -> dict[str, Contestant
     own = stack.enter_context(contestants.gateway(ground.config_file()))
     answer = constant_answer(own, ground.folder)
     found = {
-        kind: Contestant(stack.enter_context(contestants.constant(kind, answer)), "warm")
+        kind: Contestant(stack.enter_context(contestants.constant(kind, answer)), "real")
         for kind in ("bare", "starlette")
     }
     why = opponent.missing()
     if why is None:
-        found["nginx"] = Contestant(stack.enter_context(contestants.nginx(ground)), "warm")
+        found["nginx"] = Contestant(stack.enter_context(contestants.nginx(ground)), "real")
     else:
-        print(why, file=sys.stderr)
-    found |= {"warm": Contestant(own, "warm")}
-    found |= {"new": Contestant(own, "new"), "cold": Contestant(own, "cold")}
+        print(f"NOT MEASURED: {why}", file=sys.stderr)
+    found["real"] = Contestant(own, "real")
+    other = stack.enter_context(contestants.gateway(ground.config_file()))
+    found |= {"new": Contestant(other, "new"), "cold": Contestant(other, "cold")}
     bare = stack.enter_context(contestants.constant_on_granian(answer))
-    warm = stack.enter_context(contestants.gateway_on_granian(ground))
+    real = stack.enter_context(contestants.gateway_on_granian(ground))
     return found | {
-        "bare-granian": Contestant(bare, "warm"),
-        "warm-granian": Contestant(warm, "warm"),
+        "bare-granian": Contestant(bare, "real"),
+        "real-granian": Contestant(real, "real"),
     }
 
 
 async def measured_rounds(
-    field: Mapping[str, Contestant], warm: list[bytes], seconds: float, count: int
+    field: Mapping[str, Contestant], seconds: float, count: int
 ) -> list[dict[str, Run]]:
-    """Every contestant in turn, ``count`` times over."""
-    audience = Audience(Population(SEED + 2))
+    """Every contestant in turn, ``count`` times over; those of one mix are asked the same."""
+    audience = Audience(Population(SEED + 2), RealPlayers(SEED + 2))
+    mixes = {contestant.mix for contestant in field.values()}
+    await warm_up([each.server for each in field.values() if each.mix == "real"], audience, "real")
+    await warm_up([each.server for each in field.values() if each.mix == "new"], audience, "new")
     found: list[dict[str, Run]] = []
     for number in range(count):
+        asked = {mix: audience.of(mix, int(RATES[mix] * seconds)) for mix in mixes}
         found.append({})
         for name, contestant in field.items():
-            once = contestant.mix != "warm"
-            requests = warm
-            if once:
-                made = int(RATE_GUESS * seconds)
-                requests = audience.cold(made) if contestant.mix == "cold" else audience.new(made)
-            else:  # what the others' turns have let go cold; the gateway keeps what comes again
-                port = contestant.server.port
-                await fire(port, warm * WARMING, seconds=None, connections=CONNECTIONS)
-            found[-1][name] = await measure(contestant.server, requests, seconds, once=once)
+            if contestant.mix == "real":
+                await warm_up([contestant.server], audience, "real", WARM_AGAIN)
+            found[-1][name] = await measure(contestant.server, asked[contestant.mix], seconds)
         print(f"round {number + 1} of {count}", file=sys.stderr)
     return found
+
+
+async def warm_up(
+    servers: Sequence[Server], audience: Audience, mix: Mix, number: int = WARM_UP
+) -> None:
+    """Ask each of ``servers`` for so much of ``mix`` before it counts."""
+    if not servers:
+        return
+    requests = audience.of(mix, number)
+    for server in servers:
+        await fire(server.port, requests, seconds=None, connections=CONNECTIONS)
+
+
+def decisions_by_cache(text: str) -> dict[str, float]:
+    """Shares of a gateway's decisions by where they came from, out of the text of ``/metrics``."""
+    counts: Counter[str] = Counter()
+    for cache, count in _DECISIONS.findall(text):
+        counts[cache] += round(float(count))
+    return {cache: count / counts.total() for cache, count in counts.most_common()}
+
+
+def caches_line(name: str, server: Server) -> str:
+    """How warm a gateway's caches were since its start, and how often it had no store (``off``):
+    then it did less than it should."""
+    text = httpx.get(f"http://127.0.0.1:{server.port}/metrics").text
+    shares = ", ".join(f"{cache} {share:.1%}" for cache, share in decisions_by_cache(text).items())
+    return f"decisions of {name} by cache: {shares}"
 
 
 def table(rounds: Sequence[Mapping[str, Run]]) -> str:
@@ -218,18 +246,19 @@ def main() -> int:
         ground = Ground(folder, city_database())
         field = started(stack, ground)
         contestants.pin_all([contestant.server for contestant in field.values()])
-        warm = Audience().new(WARM_REQUESTS)
         if "nginx" in field:
-            ports = field["warm"].server.port, field["nginx"].server.port
-            alike = agreement(*ports, warm[:COMPARED_ANSWERS])
+            ports = field["real"].server.port, field["nginx"].server.port
+            alike = agreement(*ports, RealPlayers().requests(COMPARED_ANSWERS))
             print(alike)
         if options.only is not None:
             field = {name: field[name] for name in options.only.split(",")}
         try:
-            rounds = uvloop.run(measured_rounds(field, warm, options.seconds, options.rounds))
+            rounds = uvloop.run(measured_rounds(field, options.seconds, options.rounds))
         except GeneratorError as error:
             print(f"the measurement broke off: {error}", file=sys.stderr)
             return 1
+        for name in field.keys() & {"real", "real-granian"}:
+            print(caches_line(name, field[name].server))
     found = {**ratios(rounds), **editing.ratios()}
     print(table(rounds))
     print()

@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import cycle
 from typing import cast
 
 PATIENCE_S = 30.0
@@ -133,23 +132,17 @@ def _chunks_end(buffer: bytes, at: int) -> int:
 
 
 async def fire(
-    port: int,
-    requests: Sequence[bytes],
-    *,
-    seconds: float | None,
-    connections: int,
-    once: bool = False,
+    port: int, requests: Sequence[bytes], *, seconds: float | None, connections: int
 ) -> Volley:
-    """Ask the server on loopback ``port``: for so many seconds, over and over; or each request
-    once, when ``seconds`` is None. With ``once`` none is asked twice, and the run ends early when
-    all were asked.
+    """Ask the server on loopback ``port`` each request once, until all were asked or ``seconds``
+    are over (None: until all were asked).
 
     Raises :class:`GeneratorError` when an answer is not 200, or a connection breaks.
     """
     loop = asyncio.get_running_loop()
     start = time.perf_counter()
     run = _Run(
-        requests=iter(requests) if once or seconds is None else cycle(requests),
+        requests=iter(requests),
         until=float("inf") if seconds is None else start + seconds,
         done=loop.create_future(),
         open=connections,

@@ -65,9 +65,7 @@ async def watched(server: Server, minutes: float) -> list[Sample]:
     print(f"{'min':>6} {'RSS MiB':>8} {'PSS MiB':>8} {'own':>8} {'shared':>8} {'requests':>10}")
     while (at := time.monotonic() - start) < 60 * minutes:
         requests = audience.new(BATCH * 3 // 4) + audience.cold(BATCH // 4)
-        volley = await fire(
-            server.port, requests, seconds=SAMPLE_S, connections=CONNECTIONS, once=True
-        )
+        volley = await fire(server.port, requests, seconds=SAMPLE_S, connections=CONNECTIONS)
         answered += volley.requests
         at = time.monotonic() - start
         memory = server.process.memory()

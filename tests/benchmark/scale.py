@@ -4,7 +4,7 @@
 
 Two gateways run side by side and take turns; each figure is the median over rounds of large to
 small in requests/s per core (the reciprocal of CPU for each request, which a busy machine changes
-less), for requests that come again (warm) and for an audience that goes on (new):
+less), for real players and for the load test's audience (:mod:`tests.benchmark.audience`):
 
 - *edges*: 10 and 10,000, at random places, none of which names a country or a continent;
 - *assets*: 5 and 100,000 playlists in a folder; titles are drawn by Zipf from all of them. Once
@@ -23,21 +23,23 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
+from typing import Literal
 
 import uvloop
 
 from tests.benchmark import contestants
 from tests.benchmark.audience import rendered
-from tests.benchmark.bench import CONNECTIONS, WARMING, measure
+from tests.benchmark.bench import CONNECTIONS, RATES, measure
 from tests.benchmark.bench_generator import fire
 from tests.benchmark.contestants import Server
 from tests.benchmark.editing import playlist
+from tests.benchmark.real_players import RealPlayers, film
 from tests.load.population import SEED, Population
 
 GOAL = 0.9
 _COUNTRIES = ("AD", "AG", "AI", "AO", "AW", "BB", "BF", "BI", "BJ", "BN", "BS", "BT", "CF", "CG")
-NEW_RATE = 3_000
-WARM_REQUESTS = 2_000
+WARM_UP = 10_000
+MIXES: tuple[Literal["real", "new"], ...] = ("real", "new")
 _DEFAULT_RULES = Path("gateway/config/defaults.toml")
 
 
@@ -108,19 +110,26 @@ class Crowd:
 
     def __post_init__(self) -> None:
         """Nothing is drawn yet."""
+        self._path = by_number if self.flat else film
+        self._players = RealPlayers(titles=self.titles, path=self._path)
         self._population = Population()
         self._random = random.Random(SEED)
         self._weights = list(accumulate(1 / rank for rank in range(1, self.titles + 1)))
 
-    def next(self, count: int) -> list[bytes]:
-        """The next requests."""
+    def of(self, mix: Literal["real", "new"], count: int) -> list[bytes]:
+        """The next requests of one mix."""
+        if mix == "real":
+            return self._players.requests(count)
         numbers = self._random.choices(range(self.titles), cum_weights=self._weights, k=count)
-        found = []
-        for number in numbers:
-            request = self._population.next_request()
-            path = f"/v1/play/{number:06}" if self.flat else f"/v1/play/film/{number:03}"
-            found.append(rendered(replace(request, path=path)))
-        return found
+        return [
+            rendered(replace(self._population.next_request(), path=self._path(number)))
+            for number in numbers
+        ]
+
+
+def by_number(number: int) -> str:
+    """The path of a title of :func:`catalogue`, without an extension."""
+    return f"/v1/play/{number:06}"
 
 
 @contextlib.contextmanager
@@ -139,21 +148,21 @@ def both(folder: Path, comparison: Comparison) -> Iterator[tuple[Server, Server]
 async def compared(
     servers: tuple[Server, Server],
     crowds: tuple[Crowd, Crowd],
-    mix: str,
+    mix: Literal["real", "new"],
     seconds: float,
     rounds: int,
 ) -> list[float]:
     """Requests/s per core of the large one to the small one, of each round."""
-    warm = [crowd.next(WARM_REQUESTS) for crowd in crowds]
-    for server, requests in zip(servers, warm, strict=True):
-        await fire(server.port, requests * WARMING, seconds=None, connections=CONNECTIONS)
+    for server, crowd in zip(servers, crowds, strict=True):
+        requests = crowd.of(mix, WARM_UP)
+        await fire(server.port, requests, seconds=None, connections=CONNECTIONS)
     found = []
     for _ in range(rounds):
-        costs = []
-        for at, server in enumerate(servers):
-            once = mix == "new"
-            requests = crowds[at].next(int(NEW_RATE * seconds)) if once else warm[at]
-            costs.append((await measure(server, requests, seconds, once=once)).cpu_us)
+        asked = [crowd.of(mix, int(RATES[mix] * seconds)) for crowd in crowds]
+        costs = [
+            (await measure(server, requests, seconds)).cpu_us
+            for server, requests in zip(servers, asked, strict=True)
+        ]
         found.append(costs[0] / costs[1])
     return found
 
@@ -186,11 +195,11 @@ def main() -> int:
         known = comparisons(Path(name))
         if unknown := set(options.what) - known.keys():
             parser.error(f"{unknown.pop()!r} is none of {', '.join(known)}")
-        print(f"{'large to small, per core':28} {'warm':>18} {'new':>18}   goal ≥ {GOAL}")
+        print(f"{'large to small, per core':28} {'real':>18} {'new':>18}   goal ≥ {GOAL}")
         for what in options.what:
             for comparison in known[what]():
                 cells = []
-                for mix in ("warm", "new"):
+                for mix in MIXES:
                     with both(Path(name), comparison) as servers:
                         flat = what == "assets"
                         small, large = (Crowd(titles, flat) for titles in comparison.titles)

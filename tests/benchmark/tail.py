@@ -6,7 +6,7 @@ An open loop: requests are due at the moments of a Poisson process, at half of w
 answer at most (measured just before, by the benchmark's closed loop). A request's time counts from
 when it was *due*, whether or not a connection was free then: a server that stalls delays all who
 come meanwhile, and every one of them is counted (no coordinated omission). The gateway at half of
-its own maximum, nginx at half of its own; rounds take turns. ``--mix`` is ``warm`` or ``new``
+its own maximum, nginx at half of its own; rounds take turns. ``--mix`` is ``real`` or ``new``
 (:mod:`tests.benchmark.audience`), both without it.
 
 The generator sleeps in ``select`` with a timeout in µs between what is due, as event loops count in
@@ -31,9 +31,9 @@ from pathlib import Path
 import uvloop
 
 from tests.benchmark import contestants, opponent
-from tests.benchmark.audience import WARM_REQUESTS, Audience
-from tests.benchmark.bench import CONNECTIONS, WARMING, measure
-from tests.benchmark.bench_generator import GeneratorError, answer_length, fire
+from tests.benchmark.audience import Audience, Mix
+from tests.benchmark.bench import RATES, measure, warm_up
+from tests.benchmark.bench_generator import GeneratorError, answer_length
 from tests.benchmark.city import city_database
 from tests.benchmark.contestants import Ground, Server
 from tests.load.population import SEED
@@ -41,7 +41,8 @@ from tests.load.population import SEED
 GOAL = 2.0
 OPEN_CONNECTIONS = 64
 PATIENCE_S = 10.0
-MAXIMUM_S = 4.0
+MAXIMUM_S = 4
+MIXES: tuple[Mix, ...] = ("real", "new")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,34 +132,25 @@ def _offered(
     return times, late
 
 
-def maximum(server: Server, requests: list[bytes], *, once: bool) -> float:
-    """Requests/s that the server answers at most."""
-    run = uvloop.run(measure(server, requests, MAXIMUM_S, once=once))
-    return run.requests_per_s
+def maximum(server: Server, audience: Audience, mix: Mix) -> float:
+    """Requests/s of ``mix`` that the server answers at most."""
+    requests = audience.of(mix, RATES[mix] * MAXIMUM_S)
+    return uvloop.run(measure(server, requests, MAXIMUM_S)).requests_per_s
 
 
 def compared(
-    servers: dict[str, Server], mix: str, seconds: float, rounds: int
+    servers: dict[str, Server], mix: Mix, seconds: float, rounds: int
 ) -> dict[str, list[Tail]]:
     """Each server at half of its own maximum, in turn."""
     audience = Audience()
-    warm = audience.new(WARM_REQUESTS)
-    halves = {}
-    for name, server in servers.items():
-        uvloop.run(fire(server.port, warm * WARMING, seconds=None, connections=CONNECTIONS))
-        most = warm if mix == "warm" else audience.new(40_000)
-        halves[name] = maximum(server, most, once=mix != "warm") / 2
+    uvloop.run(warm_up(list(servers.values()), audience, mix))
+    halves = {name: maximum(server, audience, mix) / 2 for name, server in servers.items()}
     found: dict[str, list[Tail]] = {name: [] for name in servers}
     for _ in range(rounds):
         for name, server in servers.items():
-            count = int(halves[name] * seconds)
-            requests = audience.new(count) if mix == "new" else _repeated(warm, count)
+            requests = audience.of(mix, int(halves[name] * seconds))
             found[name].append(offered(server.port, requests, halves[name]))
     return found
-
-
-def _repeated(requests: Sequence[bytes], count: int) -> list[bytes]:
-    return [requests[at % len(requests)] for at in range(count)]
 
 
 def main() -> int:
@@ -166,10 +158,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="How long do the slowest wait?")
     parser.add_argument("--seconds", type=float, default=15.0, help="length of each run")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--mix", choices=("warm", "new"), help="both, without")
+    parser.add_argument("--mix", choices=MIXES, help="both, without")
     options = parser.parse_args()
     if (why := opponent.missing()) is not None:
-        print(why, file=sys.stderr)
+        print(f"NOT MEASURED: {why}", file=sys.stderr)
     with contextlib.ExitStack() as stack:
         ground = Ground(Path(stack.enter_context(tempfile.TemporaryDirectory())), city_database())
         servers = {"gateway": stack.enter_context(contestants.gateway(ground.config_file()))}
@@ -180,7 +172,7 @@ def main() -> int:
         print(
             f"{'':14} {'offered/s':>10} {'p50':>8} {'p99':>8} {'p99.9':>8} {'most':>8} {'late':>7}"
         )
-        for mix in (options.mix,) if options.mix else ("warm", "new"):
+        for mix in (options.mix,) if options.mix else MIXES:
             found = compared(servers, mix, options.seconds, options.rounds)
             for name, tails in found.items():
                 middle = [

@@ -1,4 +1,4 @@
-"""Playlists that others wrote: each is served without a loss or refused for a reason."""
+"""Playlists from other projects: each is served unchanged or refused for a named rule."""
 
 import csv
 import re
@@ -21,8 +21,8 @@ FILES = sorted(str(path.relative_to(CORPUS)) for path in CORPUS.rglob("*.m3u8"))
 # Every hand-made malformed playlist: the rules that it breaks when it is served ("" for none), or
 # the rule for which it is refused, with "!". Who plays it, where players differ:
 SYNTHETIC = {
-    "attr-order-assoc-language-first": "G",
-    "attr-order-codecs-after-supplemental": "G",
+    "attr-order-assoc-language-first": "G3",
+    "attr-order-codecs-after-supplemental": "G3",
     "bom": "A1.1",
     "cc-none-mixed": "A6.12",
     # hls.js plays both variants, Shaka and media3 the second.

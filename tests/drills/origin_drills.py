@@ -58,8 +58,8 @@ DRILLS = (
         staging=origin_stage,
         broken="The origin is killed (`SIGKILL`).",
         mended="It is started again.",
-        expected="Stale copies are served; titles that nobody has asked for are refused (504), "
-        "without asking after a few tries.",
+        expected="Stale copies are served. Titles without a copy are refused (504); after a few "
+        "tries the origin is not even asked.",
         break_it=lambda stage: stage.origin.kill(),
         mend_it=lambda stage: stage.origin.start(),
         reacted=DOWN,
@@ -70,9 +70,9 @@ DRILLS = (
         name="origin-frozen",
         group="Origin",
         staging=origin_stage,
-        broken="The origin is stopped in its tracks (`SIGSTOP`): connections stay, but silent.",
-        mended="It goes on (`SIGCONT`).",
-        expected="As for one that is killed; it takes the read timeout of 4 s to know.",
+        broken="The origin is stopped (`SIGSTOP`): connections stay open, but nothing is answered.",
+        mended="It continues (`SIGCONT`).",
+        expected="As for a killed origin, but noticed only after the read timeout of 4 s.",
         break_it=lambda stage: stage.origin.freeze(),
         mend_it=lambda stage: stage.origin.thaw(),
         reacted=DOWN,
@@ -85,8 +85,8 @@ DRILLS = (
         staging=origin_stage,
         broken="The origin takes 3 s for each answer.",
         mended="It is fast again.",
-        expected="Stale copies are served, and replaced when the answer is there. Who asks for "
-        "another title waits for it. It is within the timeouts: there is nothing to react to.",
+        expected="Stale copies are served, and replaced when the answer comes. A request for a "
+        "title without a copy waits. All is within the timeouts, so there is nothing to react to.",
         break_it=lambda stage: stage.tell(delay_s=3.0),
         mend_it=_healthy,
         reacted=None,
@@ -98,9 +98,11 @@ DRILLS = (
         name="origin-flapping",
         group="Origin",
         staging=origin_stage,
-        broken="The origin answers for half a second, and fails (503) for half a second.",
-        mended="It answers.",
-        expected="Retries bridge what they can; where too many fail, it is left alone for a while.",
+        broken="The origin answers for half a second, then fails (503) for half a second, and so "
+        "on.",
+        mended="It always answers.",
+        expected="Retries bridge what they can. When too many fail, the origin is not asked for a "
+        "while.",
         break_it=lambda stage: stage.tell(flap_s=[0.5, 0.5]),
         mend_it=_healthy,
         reacted=logged("origin_down", each=1),
@@ -113,7 +115,8 @@ DRILLS = (
         staging=origin_stage,
         broken="The origin answers everything with an HTML page and status 200.",
         mended="It answers with playlists.",
-        expected="Stale copies stand in, and are not replaced; other titles are refused (502).",
+        expected="Stale copies are served, and not replaced. Titles without a copy are refused "
+        "(502).",
         break_it=lambda stage: stage.tell(html=True),
         mend_it=_healthy,
         reacted=refused,
@@ -125,9 +128,10 @@ DRILLS = (
         name="origin-redirecting",
         group="Origin",
         staging=origin_stage,
-        broken="The origin redirects everything to another host, which has a playlist for all.",
-        mended="It answers by itself.",
-        expected="Nobody follows. Stale copies stand in; other titles are refused (502).",
+        broken="The origin redirects everything to another host, which answers with a playlist.",
+        mended="It answers itself.",
+        expected="No redirect is followed. Stale copies are served; titles without one are "
+        "refused (502).",
         break_it=_redirect,
         mend_it=_healthy,
         reacted=refused,
@@ -140,9 +144,9 @@ DRILLS = (
         group="Origin",
         staging=origin_stage,
         broken="The origin sends one byte a second.",
-        mended="It sends as fast as ever.",
-        expected="An answer that comes so slowly is given up after a second. Stale copies stand "
-        "in; other titles are refused, without asking after a few tries.",
+        mended="It sends at full speed.",
+        expected="So slow an answer is given up after a second. Stale copies are served. Titles "
+        "without a copy are refused; after a few tries the origin is not even asked.",
         break_it=lambda stage: stage.tell(drip_bytes_per_s=1.0),
         mend_it=_healthy,
         reacted=DOWN,

@@ -50,7 +50,8 @@ DRILLS = (
         staging=config_stage,
         broken="A config with unknown keys is saved.",
         mended="A good config is saved.",
-        expected="Every worker refuses the whole file and says why; the last good one stays.",
+        expected="Every worker refuses the whole file and logs why. The last good config stays in "
+        "force.",
         break_it=_break_config,
         mend_it=_mend_config,
         reacted=logged("config_refused"),
@@ -64,8 +65,8 @@ DRILLS = (
         staging=config_stage,
         broken="The GeoIP file is replaced by half a file.",
         mended="It is replaced by another good one.",
-        expected="Half a file is refused, and places come from the last good one; then the new one "
-        "is used. Files are looked at every 2 s.",
+        expected="Half a file is refused, and places come from the last good file. The new file "
+        "is used when it is whole. Files are looked at every 2 s.",
         break_it=_cut_database,
         mend_it=_replace_database,
         reacted=logged("geo_refused"),
@@ -78,9 +79,9 @@ DRILLS = (
         group="Workers",
         staging=worker_stage,
         broken="One of four workers is killed (`SIGKILL`).",
-        mended="Nothing is done: the parent replaces it.",
-        expected="Requests that this worker was answering lose their connection, which nobody can "
-        "help; players ask again, and are answered by the others. All other requests go on.",
+        mended="Nothing is done: the parent process replaces it.",
+        expected="Requests that this worker was answering lose their connection, which cannot be "
+        "helped. Players ask again, and the other workers answer. No other request is affected.",
         break_it=_kill_a_worker,
         mend_it=None,
         reacted=logged("worker_replaced", each=1),

@@ -8,7 +8,7 @@ REACTED = all_workers("store_state", "state", {"down", "readonly"})
 READ_ONLY = all_workers("store_state", "state", {"readonly"})
 RECOVERED = all_workers("store_state", "state", {"up"})
 
-WITHOUT = "Decisions are made afresh (`cache=off`)"
+WITHOUT = "Decisions are made without Redis (`cache=off`)"
 
 
 def _kill(stage: RedisStage) -> None:
@@ -72,7 +72,7 @@ DRILLS = (
         staging=redis_stage,
         broken="Redis is killed (`SIGKILL`).",
         mended="It is started again, empty.",
-        expected=f"{WITHOUT}; every worker notices, reconnects by itself and fills it again.",
+        expected=f"{WITHOUT}. Every worker notices, reconnects and fills it again.",
         break_it=_kill,
         mend_it=_start,
         reacted=REACTED,
@@ -83,9 +83,10 @@ DRILLS = (
         name="redis-frozen",
         group="Redis",
         staging=redis_stage,
-        broken="Redis is stopped in its tracks (`SIGSTOP`): connections stay, nothing is answered.",
-        mended="It goes on (`SIGCONT`).",
-        expected=f"A few requests wait for their deadline of 20 ms, then none does. {WITHOUT}.",
+        broken="Redis is stopped (`SIGSTOP`): connections stay open, but nothing is answered.",
+        mended="It continues (`SIGCONT`).",
+        expected=f"A few requests wait for their deadline of 20 ms; after that none waits. "
+        f"{WITHOUT}.",
         break_it=_freeze,
         mend_it=_thaw,
         reacted=REACTED,
@@ -98,7 +99,7 @@ DRILLS = (
         staging=redis_stage,
         broken="Redis is killed and started again at once; all that it knew is gone.",
         mended="Nothing more is done.",
-        expected="Workers reconnect, and what they decide is shared again.",
+        expected="Workers reconnect, and share their decisions again.",
         break_it=_restart,
         mend_it=None,
         reacted=REACTED,
@@ -111,7 +112,7 @@ DRILLS = (
         staging=redis_stage,
         broken="Redis may use no more memory and evict nothing: every write is refused (`OOM`).",
         mended="It may use memory again.",
-        expected="It is read from, not written to, until it takes a write.",
+        expected="Workers read from Redis, and do not write to it until it accepts a write.",
         break_it=_fill,
         mend_it=_empty,
         reacted=READ_ONLY,
@@ -124,7 +125,7 @@ DRILLS = (
         staging=redis_stage,
         broken="Redis becomes the read-only replica of another one (`REPLICAOF`), an empty one.",
         mended="It is made a primary again (`REPLICAOF NO ONE`).",
-        expected="It is read from, not written to, until it takes a write.",
+        expected="Workers read from Redis, and do not write to it until it accepts a write.",
         break_it=_demote,
         mend_it=_promote,
         reacted=REACTED,
@@ -137,7 +138,8 @@ DRILLS = (
         staging=wire_stage,
         broken="Every answer of Redis takes 200 ms.",
         mended="It is fast again.",
-        expected=f"A few requests wait for their deadline of 20 ms, then none does. {WITHOUT}.",
+        expected=f"A few requests wait for their deadline of 20 ms; after that none waits. "
+        f"{WITHOUT}.",
         break_it=_slow,
         mend_it=_fast,
         reacted=REACTED,

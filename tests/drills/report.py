@@ -177,41 +177,40 @@ _INTRODUCTION = """\
 # Failure drills
 
 Written by `make drills`; do not edit. Every drill runs real processes on loopback, breaks one thing
-while players ask, mends it, and looks at what the players got. None of them restarts the gateway.
+while players ask, mends it, and checks what the players got. No drill restarts the gateway.
 
 ```sh
 make drills                        # all of them, in about four minutes
-make drills DRILL=redis-killed     # one, with its course as it happens
+make drills DRILL=redis-killed     # one, shown as it happens
 ```
 
 They are part of `make test`.
 
 ## How it is measured
 
-- The config is the shipped one, with two exceptions. The origin lets its copies be used for one
-  second, and one more while they are fetched again, so that they are stale soon; and edges that
-  come back have all their viewers again after 2 s instead of 30, so that it can be seen.
-- Players ask 100 times a second, from three continents, with three devices and with sessions of
-  their own. The rate is kept however slow the answers are, and a latency counts from the moment at
-  which the request was due.
-- A **failure** is any answer that is not a multivariant playlist with at least one variant, of the
-  title that was asked for, every URI of which leads to the edge that the answer names; no answer
-  within 10 s; or an edge that has been dead for more than 2 s. Answers are read with a parser that
-  shares no code with the gateway. Every request counts, from 1.5 s before the break to 0.8 s after
-  the recovery, and none may fail.
-- While the origin is in trouble, every fifth request is for a title that the gateway has never
-  heard of. It may be refused, with 502 or 504 and a problem that says why; once all is well again
-  that is a failure, too.
-- **Lost** are connections that broke while a request was under way. Players ask again, and so do
-  these; only the killed worker may lose any.
-- **Added** is the 99th percentile of the latency of known titles while it was broken, less that of
-  the 1.5 s before.
-- **Reacts** is the time from the break to the moment at which all workers go by it; **recovers**,
-  from the mending to the moment at which all is as before (from the break, where nobody mends it).
-- A drill is red when anything failed, or a bound was not held. Bounds of latency are wide, since
-  they must hold on two busy cores, and a drill that was nothing but slow is run again, three times
-  at most (the verdict tells); whatever else is wrong counts at once. Bounds of reactions are what
-  is promised.
+- The config is the shipped one, with two exceptions. Copies from the origin go stale after one
+  second, and may be used for one second more while they are fetched again. An edge that comes back
+  has all its viewers again after 2 s instead of 30 s.
+- Players ask 100 times a second, from three continents, with three devices, each with a session.
+  The rate does not fall when answers are slow. A latency counts from the moment at which the
+  request was due.
+- A **failure** is one of three things: an answer that is not a multivariant playlist of the title
+  that was asked for, with at least one variant and every URI at the edge that the answer names; no
+  answer within 10 s; an edge that has been dead for more than 2 s. Answers are read with a parser
+  that shares no code with the gateway. Every request counts, from 1.5 s before the break to 0.8 s
+  after the recovery, and none may fail.
+- While the origin is in trouble, every fifth request is for a title of which the gateway has no
+  copy. It may be refused with 502 or 504 and a problem that says why. After the recovery a refusal
+  is a failure.
+- **Lost** counts connections that broke while a request was under way. The player asks again. Only
+  the drill that kills a worker may lose any.
+- **Added** is the 99th percentile of the latency of known titles during the break, less that of the
+  1.5 s before it.
+- **Reacts** is the time from the break until all workers act on it. **Recovers** is the time from
+  the mending until all is as before; where nothing is mended, it counts from the break.
+- A drill is red when a request failed or a bound was exceeded. Bounds on latency are wide, since
+  they must hold on two busy cores. A drill that was only slow is run again, at most three times,
+  and the verdict says so. Bounds on reactions are what the gateway promises.
 """
 
 

@@ -91,7 +91,7 @@ class DnsServer:
 
 
 def failing(server: DnsServer) -> None:
-    """From now on it cannot tell."""
+    """Answer SERVFAIL from now on."""
     server.rcode = SERVFAIL
 
 

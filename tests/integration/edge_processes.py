@@ -65,26 +65,26 @@ class EdgeProcess:
         return int(httpx.get(f"{self.url}count", timeout=5).json()["probes"])
 
     def kill(self) -> None:
-        """End it at once: connections are refused from now on."""
+        """Kill it: connections are refused from now on."""
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
             self._process = None
 
     def freeze(self) -> None:
-        """Stop it in its tracks: connections are taken, and nothing is answered."""
+        """Freeze it: connections are accepted, and nothing is answered."""
         assert self._process is not None
         os.kill(self._process.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Resume it."""
         assert self._process is not None
         os.kill(self._process.pid, signal.SIGCONT)
 
 
 @contextlib.contextmanager
 def edge_processes(count: int) -> Iterator[list[EdgeProcess]]:
-    """So many edges, gone at the end."""
+    """This many edges, stopped at the end."""
     edges = [EdgeProcess() for _ in range(count)]
     try:
         with ThreadPoolExecutor() as starters:

@@ -221,7 +221,7 @@ async def test_player_text_in_a_manifest(
 
 @pytest.mark.parametrize("path", ["/v1/play/film.m3u8", "/v1/play/token.m3u8?token=a"])
 async def test_the_query_does_not_reach_the_uris(app: Application, path: str) -> None:
-    """No parameter of the request is copied into a URI (contract; D3.4)."""
+    """No parameter of the request is copied into a URI (docs/http.md; D3.4)."""
     query = path.partition("?")[2] + "&session=spy&speed=9000&CMCD=sid%3D%22spy%22&x=spy"
     async with asking(app) as client:
         answer = await client.get(f"{path.partition('?')[0]}?{query}")

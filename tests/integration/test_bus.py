@@ -1,4 +1,5 @@
-"""The bus on a real server: every worker hears, nobody holds up another, and losses heal."""
+"""The bus on a real server: every worker receives messages, none delays another, losses are
+repaired."""
 
 import asyncio
 import contextlib
@@ -16,7 +17,7 @@ from gateway.store.connection.redis import RedisStore
 from gateway.store.coordination.bus import (
     MAX_MESSAGE_BYTES,
     QUEUED,
-    Event,
+    BusEvent,
     Gap,
     LocalBus,
     Message,
@@ -26,15 +27,15 @@ from gateway.store.coordination.redis_bus import BATCH, KEPT, RedisBus
 from tests.unit.store.servers import Proxy, Valkey, listening, until, valkey
 
 HEALED_S = 2.0
-"""Whatever was lost is made up for by then, once Redis answers."""
+"""Seconds after which lost messages have been caught up with, once Redis responds."""
 
 PROMPT_S = 0.5
-"""A message whose ring is heard takes no longer, on a machine that does other things, too."""
+"""Seconds that a message takes when its notification arrives, on a busy machine."""
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Valkey]:
-    """A server of the test's own, to be ill-treated."""
+    """A server for one test, which may break it."""
     with valkey(tmp_path) as running:
         yield running
 
@@ -47,12 +48,13 @@ def logs() -> Iterator[list[EventDict]]:
 
 
 class Follower:
-    """One worker: its own connections, its own bus, and everything it hears of ``assets``."""
+    """One worker: its own connections, its own bus, and the events of ``assets`` that it
+    received."""
 
     def __init__(self, url: str, poll_s: float) -> None:
         self.store = RedisStore(url, timeout_s=CONTROL_TIMEOUT_S, quiet=True)
         self.bus = RedisBus(self.store, poll_s=poll_s)
-        self.heard: list[Event] = []
+        self.heard: list[BusEvent] = []
         self.at: dict[bytes, float] = {}
 
     @property
@@ -66,7 +68,7 @@ class Follower:
         return [event.reason for event in self.heard if isinstance(event, Gap)]
 
     async def follow(self) -> None:
-        """Keep what is heard, and when."""
+        """Record events and their times."""
         async for event in self.bus.subscribe("assets"):
             self.heard.append(event)
             if isinstance(event, Message):
@@ -75,7 +77,7 @@ class Follower:
 
 @contextlib.asynccontextmanager
 async def following(url: str, count: int, poll_s: float = 1.0) -> AsyncIterator[list[Follower]]:
-    """So many workers, all of whom are at the end of the log."""
+    """Workers that have all read to the end of the log."""
     followers = [Follower(url, poll_s) for _ in range(count)]
     async with contextlib.AsyncExitStack() as stack:
         tasks = []
@@ -93,13 +95,13 @@ async def following(url: str, count: int, poll_s: float = 1.0) -> AsyncIterator[
 
 
 async def all_hear(followers: list[Follower], body: bytes) -> float:
-    """Wait until every worker has heard a message; the seconds it took."""
+    """Wait until every worker has received a message; returns the seconds it took."""
     return await until(lambda: all(body in each.at for each in followers))
 
 
-async def test_every_worker_hears_at_once_and_in_order(server: Valkey) -> None:
-    """Four workers, the publishing one included; a start counts as a gap, and nothing older is
-    delivered. The poll is far away, so only rings can have told them."""
+async def test_every_worker_receives_at_once_and_in_order(server: Valkey) -> None:
+    """Four workers, the publishing one included. A start counts as a gap, and older messages are
+    not delivered. The poll interval is long, so the messages came by notification."""
     async with following(server.url, 1) as (early,):
         assert await early.bus.publish("assets", b"before")
         await all_hear([early], b"before")
@@ -122,8 +124,9 @@ async def test_every_worker_hears_at_once_and_in_order(server: Valkey) -> None:
             assert ["away"] == each.gaps
 
 
-async def test_lost_rings_only_delay(server: Valkey) -> None:
-    """The log alone is written, as if no ring arrived: heard at the next look, and no gap."""
+async def test_a_lost_notification_only_delays(server: Valkey) -> None:
+    """Only the log is written, as if a notification was lost: delivered at the next poll, without a
+    gap."""
     async with following(server.url, 4) as followers:
         server.command("XADD", bus_log("assets"), "*", "m", "unrung")
         took = await all_hear(followers, b"unrung")
@@ -132,9 +135,9 @@ async def test_lost_rings_only_delay(server: Valkey) -> None:
         assert [["away"]] * 4 == [each.gaps for each in followers]
 
 
-async def test_lost_ring_connections_heal(server: Valkey, logs: list[EventDict]) -> None:
-    """``CLIENT KILL TYPE pubsub`` in the middle of messages: none is lost, none comes twice, and
-    rings are heard again."""
+async def test_lost_subscriptions_are_replaced(server: Valkey, logs: list[EventDict]) -> None:
+    """``CLIENT KILL TYPE pubsub`` between messages: none is lost or repeated, and notifications
+    resume."""
     async with following(server.url, 4) as followers:
         for number in range(40):
             if number % 10 == 5:
@@ -154,8 +157,8 @@ async def test_lost_ring_connections_heal(server: Valkey, logs: list[EventDict])
 
 
 async def test_redis_restarted_empty(server: Valkey, logs: list[EventDict]) -> None:
-    """Nobody knows what was missed, so everyone is told of it; then all goes on without a restart.
-    While it is gone, publishing gives up at once."""
+    """Nobody knows what was missed, so every worker gets a gap; then messages arrive again without
+    a restart. While Redis is gone, publishing fails at once."""
     async with following(server.url, 4) as followers:
         assert await followers[0].bus.publish("assets", b"one")
         await all_hear(followers, b"one")
@@ -177,8 +180,8 @@ async def test_redis_restarted_empty(server: Valkey, logs: list[EventDict]) -> N
 
 
 async def test_a_frozen_redis(server: Valkey) -> None:
-    """Frozen for 3 s: publishing gives up in about a second, a message from before the thaw is
-    heard soon after it."""
+    """Frozen for 3 s: publishing gives up after about a second, and a message from before the thaw
+    arrives soon after it."""
     async with following(server.url, 4) as followers:
         server.freeze()
         started = time.monotonic()
@@ -196,7 +199,7 @@ async def test_a_frozen_redis(server: Valkey) -> None:
 
 
 async def test_a_slow_redis(server: Valkey) -> None:
-    """200 ms each way: messages take their time, and nothing else happens."""
+    """200 ms each way: messages arrive later, and nothing else happens."""
     proxy = Proxy(server.path)
     async with (
         listening(proxy.serve) as port,
@@ -212,8 +215,8 @@ async def test_a_slow_redis(server: Valkey) -> None:
 
 
 async def test_a_trimmed_log_is_a_gap(server: Valkey) -> None:
-    """More messages than the log keeps, behind everyone's back; what is left is delivered after
-    the gap. The log itself stays bounded."""
+    """More messages than the log keeps, without notifications: the rest is delivered after the gap.
+    The log itself stays bounded."""
     async with following(server.url, 1, poll_s=60) as (follower,):
         store = follower.store
         with server.client() as client:
@@ -248,7 +251,8 @@ async def test_a_trimmed_log_is_a_gap(server: Valkey) -> None:
     ids=lambda value: " ".join(value[:1] + value[3:4])[:20] if isinstance(value, list) else "",
 )
 async def test_garbage_in_redis(server: Valkey, words: list[str], gap: bool) -> None:
-    """Whatever is done to the log, the next message is heard; a gap is told where one may be."""
+    """After any damage to the log the next message is delivered, after a gap where messages may be
+    lost."""
     async with following(server.url, 2, poll_s=0.1) as followers:
         assert await followers[0].bus.publish("assets", b"before")
         await all_hear(followers, b"before")
@@ -261,12 +265,12 @@ async def test_garbage_in_redis(server: Valkey, words: list[str], gap: bool) -> 
 
 
 async def test_a_slow_subscriber_slows_nobody(server: Valkey) -> None:
-    """Of two subscriptions of one worker, one is never read: the other gets everything, as fast as
-    alone; the slow one finds a gap, then the newest messages."""
+    """Of two subscriptions of one worker one is never read: the other gets every message without
+    delay, and the slow one gets a gap, then the newest messages."""
     async with following(server.url, 1, poll_s=60) as (follower,):
 
         async def hear_all(word: bytes) -> float:
-            """The seconds until the fast one has heard three queues full of messages."""
+            """Seconds until the fast subscription has received three queues full of messages."""
             started = time.monotonic()
             for number in range(3 * QUEUED):
                 assert await follower.bus.publish("assets", b"%s/%d" % (word, number))
@@ -287,7 +291,7 @@ async def test_a_slow_subscriber_slows_nobody(server: Valkey) -> None:
 
 
 async def test_a_read_only_or_full_redis(server: Valkey) -> None:
-    """Publishing is refused, and the log is not thrown away for it; then it works again."""
+    """Publishing fails without deleting the log; then it works again."""
     async with following(server.url, 1, poll_s=0.2) as (follower,):
         assert await follower.bus.publish("assets", b"one")
         for break_it, mend_it, body in (
@@ -312,7 +316,7 @@ async def test_too_large_a_message_is_refused(server: Valkey) -> None:
 
 
 async def test_the_bus_of_one_process() -> None:
-    """Delivers by itself, to every subscription of the topic that is still open."""
+    """Delivers to every open subscription of the topic, by itself."""
     bus = LocalBus()
     first, second, other = (
         bus.subscribe("assets"),

@@ -1,4 +1,4 @@
-"""Four workers fill edges that have a bound: together, exactly, and without Redis as well."""
+"""Four workers fill edges with a capacity exactly, with Redis and without."""
 
 import re
 import time
@@ -31,14 +31,14 @@ PATIENCE_S = 60.0
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Valkey]:
-    """A Valkey of the test's own, to be ill-treated."""
+    """A Valkey for one test, which may break it."""
     with valkey(tmp_path) as running:
         yield running
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    """Two edges with a bound, and one without, all equal."""
+    """Two edges with a capacity, and one without, all equal."""
     path = tmp_path / "gateway.toml"
     path.write_text(WITHOUT_REGION)
     return path
@@ -85,8 +85,8 @@ def within(placed: dict[int, str]) -> Counter[str]:
 def test_four_workers_keep_to_every_bound(
     config: Path, server: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With Redis, without it, and when it comes back empty: no bound is exceeded, no player goes
-    without, who plays stays, and in the end every edge is exactly full."""
+    """With Redis, without it, and after it came back empty: no capacity is exceeded, every player
+    is served, playing sessions stay, and in the end every edge is exactly full."""
     monkeypatch.setattr(running, "START_S", PATIENCE_S)  # five processes on a busy machine
     with running_gateway(config, "--workers", "4", environ=on(server)) as gateway:
         gateway.wait_for("started", 4, PATIENCE_S)
@@ -113,7 +113,7 @@ def test_four_workers_keep_to_every_bound(
 
 
 def settled(server: Valkey, placed: dict[int, str]) -> None:
-    """Wait until Redis knows every lease, and everybody goes by it again."""
+    """Wait until Redis has every lease, and every worker uses it again."""
     expected = {edge: count * KBPS for edge, count in Counter(placed.values()).items()}
     deadline = time.monotonic() + 15
     books: dict[str, int] = {}
@@ -146,7 +146,7 @@ async def test_looking_takes_nothing(config: Path) -> None:
 
 
 async def placements(client: httpx.AsyncClient) -> list[str]:
-    """How many leases were taken, as the metrics have it."""
+    """The number of leases taken, from the metrics."""
     text = (await client.get("/metrics")).text
     return re.findall(r"^gateway_placements_total.*$", text, re.MULTILINE)
 

@@ -314,7 +314,7 @@ async def test_keys_that_need_a_restart_are_named_and_the_rest_is_used(tmp_path:
             "log_level": "warning",
             "problem": (
                 'g.toml: server.trusted_proxies[0]: warning: "::/0" '
-                "lets everybody claim any address"
+                "lets every client claim any address"
             ),
         },
         {"event": "config_waits_for_restart", "log_level": "warning", "keys": ["server.port"]},

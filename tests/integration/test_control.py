@@ -1,4 +1,4 @@
-"""Two gateways of two workers each on one Redis: what is told to one is done by all."""
+"""Two gateways of two workers each on one Redis: what one worker announces, all carry out."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,8 @@ import httpx
 import pytest
 
 from gateway.background.control import Control
-from gateway.commands.purge import Purged, PurgeError, purge_everywhere, purge_of
+from gateway.commands.purge import PurgeReport, purge_everywhere, purge_of
+from gateway.commands.store_access import CommandError
 from gateway.config.load import load
 from gateway.play.hls.manifest import read_hls
 from gateway.source.directory import DirectorySource
@@ -39,8 +40,8 @@ WITHIN_S = 1.0
 
 
 def config(height: int) -> str:
-    """A config that can be told from others. Only its policy: what differs between hosts comes
-    from the environment."""
+    """A config that differs from others in its policy only: what differs between hosts comes from
+    the environment."""
     return f"[profiles.wifi]\nmax_height = {height}\n"
 
 
@@ -62,7 +63,7 @@ class Hosts:
         return sum(len(gateway.lines(event)) for gateway in self.gateways)
 
     def wait_for(self, event: str, count: int) -> None:
-        """Wait until it was logged so often."""
+        """Wait until an event was logged this often."""
         until(lambda: self.count(event) == count)
 
     def purge(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -71,7 +72,7 @@ class Hosts:
         command = [sys.executable, "-m", "gateway", "purge", *words]
         return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
-    def purge_from_here(self) -> Purged:
+    def purge_from_here(self) -> PurgeReport:
         """The same without a process of its own."""
         loaded = load(None, {"GATEWAY_STORE__URL": self.server.url})
         return asyncio.run(purge_everywhere(loaded, purge_of("film", None)))
@@ -109,7 +110,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
 
 
 def test_a_purge_reaches_every_worker(hosts: Hosts) -> None:
-    """An asset and a prefix: all four workers say so, within the promised time."""
+    """An asset and a prefix: all four workers acknowledge within the promised time."""
     for number, words in enumerate((["film"], ["--prefix", "fi"]), 1):
         done = hosts.purge(*words)
         print(done.stdout)
@@ -124,7 +125,7 @@ def test_a_purge_reaches_every_worker(hosts: Hosts) -> None:
 
 
 def test_a_purge_names_who_did_not_answer(hosts: Hosts) -> None:
-    """A worker that is stopped is named; the purge reaches it when it goes on."""
+    """A stopped worker is named; it purges when it resumes."""
     before = hosts.count("purged")
     (stopped, _) = children(hosts.gateways[0].process.pid)
     os.kill(stopped, signal.SIGSTOP)  # not for long: its parent replaces it after 5 s
@@ -139,8 +140,8 @@ def test_a_purge_names_who_did_not_answer(hosts: Hosts) -> None:
 
 
 def test_a_reload_here_is_looked_for_there(hosts: Hosts) -> None:
-    """The second host's folder tells it nothing of the change, and its next look at the file is
-    seconds away; it is told over Redis."""
+    """The second host gets no event for its folder, and its next check of the file is seconds away;
+    a message over Redis makes it look."""
     took = []
     for height in (360, 540):
         reloads = hosts.count("config_reloaded")
@@ -173,17 +174,17 @@ def test_hosts_with_different_files_leave_each_other_alone(hosts: Hosts) -> None
     assert reloads == len(hosts.gateways[0].lines("config_reloaded"))
 
 
-def signed(hosts: Hosts) -> int:
-    """How many workers have carried out a purge; 0 while none has told the new Redis of itself."""
+def acknowledged_by(hosts: Hosts) -> int:
+    """The number of workers that have purged; 0 until one has registered with the new Redis."""
     try:
-        return hosts.purge_from_here().signed
-    except PurgeError:
+        return hosts.purge_from_here().acknowledged
+    except CommandError:
         return 0
 
 
 def test_without_redis(hosts: Hosts) -> None:
-    """A saved config is still in force at once; the purge says what is wrong; afterwards all is
-    as before, without a restart, and the reload that nobody could be told of is told."""
+    """A saved config still takes effect at once, and a purge reports the failure. Afterwards all
+    works as before, without a restart, and the reload that could not be announced is announced."""
     path = hosts.configs[1]
     published = 'gateway_bus_published_total{outcome="accepted",topic="policy"}'
     told = metric(hosts.gateways[1].url, published)
@@ -191,12 +192,12 @@ def test_without_redis(hosts: Hosts) -> None:
     reloads = len(hosts.gateways[1].lines("config_reloaded"))
     path.write_text(config(240), "utf-8")
     hosts.gateways[1].wait_for("config_reloaded", reloads + 2)
-    with pytest.raises(PurgeError, match="cannot reach the store"):
+    with pytest.raises(CommandError, match="cannot reach the store"):
         hosts.purge_from_here()
     hosts.server.start()
     until(lambda: metric(hosts.gateways[1].url, published) == told + 2)
     started = time.monotonic()
-    until(lambda: signed(hosts) == 4)
+    until(lambda: acknowledged_by(hosts) == 4)
     print(f"a purge reaches everyone {time.monotonic() - started:.1f} s after Redis is back")
 
 
@@ -210,7 +211,7 @@ def test_without_redis(hosts: Hosts) -> None:
 )
 async def test_a_purge_that_cannot_be(url: str, said: str) -> None:
     """The store cannot be reached from here: one line that says why."""
-    with pytest.raises(PurgeError, match=re.escape(said)) as raised:
+    with pytest.raises(CommandError, match=re.escape(said)) as raised:
         await purge_everywhere(load(None, {"GATEWAY_STORE__URL": url}), purge_of("film", None))
     assert "secret" not in str(raised.value)
 
@@ -219,17 +220,17 @@ async def test_a_purge_that_nobody_takes(tmp_path: Path) -> None:
     """No worker is there; or Redis takes no writes."""
     with valkey(tmp_path) as server:
         loaded = load(None, {"GATEWAY_STORE__URL": server.url})
-        with pytest.raises(PurgeError, match="no worker is alive"):
+        with pytest.raises(CommandError, match="no worker is alive"):
             await purge_everywhere(loaded, purge_of("film", None))
         server.command("REPLICAOF", "127.0.0.1", "1")
-        with pytest.raises(PurgeError, match="did not take the purge"):
+        with pytest.raises(CommandError, match="did not accept the purge"):
             await purge_everywhere(loaded, purge_of("film", None))
 
 
 @pytest.mark.parametrize(("asset", "prefix"), [("../film", None), (None, ""), (None, "/film")])
 def test_a_purge_of_what_can_be_no_asset(asset: str | None, prefix: str | None) -> None:
     """Refused before anybody is asked."""
-    with pytest.raises(PurgeError, match="of A-Z a-z 0-9"):
+    with pytest.raises(CommandError, match="of A-Z a-z 0-9"):
         purge_of(asset, prefix)
 
 
@@ -249,7 +250,7 @@ def test_the_command_line(words: list[str], code: int, said: str) -> None:
 
 
 async def test_a_directory_reads_again_what_was_purged(tmp_path: Path) -> None:
-    """One asset, a prefix, or whatever is in doubt; nothing else is read again for one asset."""
+    """One asset, a prefix, or whatever is suspected; nothing else is read again for one asset."""
     source = DirectorySource(tmp_path, "{asset}.m3u8", 10_000, read_hls)
     for name in ("one", "two"):
         (tmp_path / f"{name}.m3u8").write_bytes(MASTER)
@@ -260,7 +261,7 @@ async def test_a_directory_reads_again_what_was_purged(tmp_path: Path) -> None:
     await source.purge("one")
     assert [900_000] == (await source.load("one")).manifest.ladder.peaks
     assert before["two"] is await source.load("two")
-    for forget in (source.purge_prefix("tw"), source.doubt()):
+    for forget in (source.purge_prefix("tw"), source.revalidate_all()):
         known = await source.load("two")
         await forget
         assert known is not await source.load("two")
@@ -268,8 +269,8 @@ async def test_a_directory_reads_again_what_was_purged(tmp_path: Path) -> None:
 
 
 async def test_what_a_worker_does_when_told(tmp_path: Path) -> None:
-    """A purge forgets what it names. Nonsense does nothing. A gap has the file looked at, and the
-    source doubted unless the log proves that no purge was missed."""
+    """A purge forgets what it names. Garbage does nothing. After a gap the file is checked, and the
+    source revalidates unless the log proves that no purge was missed."""
     for name in ("one", "two"):
         (tmp_path / f"{name}.m3u8").write_bytes(MASTER)
     source = DirectorySource(tmp_path, "{asset}.m3u8", 10_000, read_hls)
@@ -301,7 +302,7 @@ async def test_what_a_worker_does_when_told(tmp_path: Path) -> None:
 
         assert await bus.publish("policy", encode(PolicyReloaded("v2")))
         await wait_until(lambda: len(looks) == 2)
-        control.reloaded("v3")  # it hears itself
+        control.reloaded("v3")  # it receives its own message
         await wait_until(lambda: len(looks) == 3)
 
         server.freeze()

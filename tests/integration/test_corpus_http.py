@@ -129,7 +129,7 @@ def test_every_uri_leads_somewhere(keeping: RunningGateway) -> None:
 
 
 def test_what_cannot_be_played_is_a_problem_that_says_why(keeping: RunningGateway) -> None:
-    """502 with the file, the line and the rule; never a broken playlist."""
+    """502 with the file, the line and the clause; never a broken playlist."""
     refused = 0
     with httpx.Client(base_url=keeping.url) as client:
         for asset, data in sources().items():
@@ -142,7 +142,7 @@ def test_what_cannot_be_played_is_a_problem_that_says_why(keeping: RunningGatewa
             assert "urn:problem:streaming-gateway:bad-source" == answer.json()["type"]
             assert f"{asset}/master.m3u8" in detail
             assert re.search(r"\bline \d+|:\d+:", detail), detail
-            assert fault.rule in detail
+            assert fault.clause in detail
             refused += 1
     assert refused > 40
 

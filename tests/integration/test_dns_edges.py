@@ -10,8 +10,8 @@ from dns.rcode import NOERROR, REFUSED, SERVFAIL
 from structlog.testing import capture_logs
 
 from gateway.background.dns_edges import DnsEdges
+from gateway.background.dns_lookup import Resolution, ResolutionError, look_up
 from gateway.background.fleet import FleetKeeper
-from gateway.background.names import Found, NotAnsweredError, look_up
 from gateway.config.discovery_settings import DnsSettings
 from gateway.edge.edge import Edge
 from gateway.edge.resolved import DnsQuestion, DnsRecord, EdgeTemplate
@@ -44,7 +44,7 @@ def alias(server: DnsServer) -> None:
 
 
 def only_tcp(server: DnsServer) -> None:
-    """What UDP brings is cut off."""
+    """UDP answers are truncated."""
     server.only_tcp = True
 
 
@@ -54,7 +54,7 @@ def many(server: DnsServer) -> None:
 
 
 def nothing(server: DnsServer) -> None:
-    """There is nothing to be prepared."""
+    """Nothing to prepare."""
 
 
 ANSWERS: list[tuple[str, Callable[[DnsServer], None], DnsQuestion, tuple[DnsRecord, ...]]] = [
@@ -108,7 +108,7 @@ async def test_a_long_answer_comes_whole(dns: DnsServer) -> None:
 async def test_a_service_that_is_decidedly_not_there(dns: DnsServer) -> None:
     """The target "." means that there is none (RFC 2782); a port that is none cannot be used."""
     dns.records[NAME, "SRV"] = ("0 0 0 .",)
-    assert Found((), 0, 1.0) == await look_up(
+    assert Resolution((), 0, 1.0) == await look_up(
         DnsQuestion(NAME, "SRV"), [("127.0.0.1", dns.port)], 1.0
     )
 
@@ -117,7 +117,7 @@ async def test_a_bad_record_among_good_ones_is_left_out(dns: DnsServer) -> None:
     """The good ones count; the bad ones are counted."""
     dns.records[NAME, "A"] = ("0.0.0.0", "192.0.2.1")
     found = await look_up(DnsQuestion(NAME, "A"), [("127.0.0.1", dns.port)], 1.0)
-    assert Found((DnsRecord("192.0.2.1"),), 1, 1.0) == found
+    assert Resolution((DnsRecord("192.0.2.1"),), 1, 1.0) == found
 
 
 FAILURES: list[tuple[str, dict[str, object], str]] = [
@@ -135,16 +135,16 @@ FAILURES: list[tuple[str, dict[str, object], str]] = [
 async def test_what_is_not_found_out(
     dns: DnsServer, faults: dict[str, object], expected: str
 ) -> None:
-    """Why nothing is known, in time."""
+    """The reason of the failure, within the time limit."""
     for name, value in faults.items():
         setattr(dns, name, value)
-    with pytest.raises(NotAnsweredError) as caught:
+    with pytest.raises(ResolutionError) as caught:
         await asyncio.wait_for(look_up(DnsQuestion(NAME, "A"), [("127.0.0.1", dns.port)], 0.3), 1.0)
     assert expected == caught.value.outcome
 
 
 async def test_the_second_server_is_asked_when_the_first_is_dead(dns: DnsServer) -> None:
-    """One that nobody listens at, then a good one."""
+    """A server that is not there, then a good one."""
     servers = [("127.0.0.1", free_port()), ("127.0.0.1", dns.port)]
     found = await look_up(DnsQuestion(NAME, "A"), servers, 3.0)
     assert 2 == len(found.records)
@@ -176,7 +176,7 @@ TWO = ["home", "eu-192.0.2.1", "eu-192.0.2.2"]
 
 
 async def test_edges_come_and_go_with_their_records(dns: DnsServer) -> None:
-    """The time to live is honoured: a second here, then the change shows."""
+    """The TTL is honoured: one second here, then the change shows."""
     async with following(dns) as (keeper, _):
         assert TWO == ids(keeper)
         dns.records[NAME, "A"] = ("192.0.2.2", "192.0.2.3")
@@ -185,7 +185,7 @@ async def test_edges_come_and_go_with_their_records(dns: DnsServer) -> None:
 
 
 async def test_a_name_is_not_asked_for_before_its_records_expire(dns: DnsServer) -> None:
-    """A time to live of a minute: one question; the bound on it makes it two seconds."""
+    """A TTL of a minute: one query; with a bound of two seconds, the next after that."""
     dns.ttl_s = 60
     async with following(dns, max_refresh_s=60):
         await asyncio.sleep(1.5)
@@ -196,7 +196,7 @@ async def test_a_name_is_not_asked_for_before_its_records_expire(dns: DnsServer)
 
 @pytest.mark.parametrize("how", ["rcode", "silent", "garbage"])
 async def test_the_last_good_answer_stays(dns: DnsServer, how: str) -> None:
-    """As long as DNS fails, however; and it is asked again until it is well."""
+    """For as long as DNS fails, in any way; and it is queried until it works."""
     async with following(dns, keep_empty_s=1) as (keeper, _):
         asked = len(dns.asked)
         setattr(dns, how, SERVFAIL if how == "rcode" else True)
@@ -211,7 +211,7 @@ async def test_the_last_good_answer_stays(dns: DnsServer, how: str) -> None:
 async def test_a_name_that_vanished_keeps_its_edges_for_a_while(
     dns: DnsServer, records: dict[tuple[str, str], tuple[str, ...]]
 ) -> None:
-    """Neither name nor type is there any more: logged at once, and believed after a second."""
+    """The name or its type is gone: logged at once, and applied after a second."""
     with capture_logs() as logs:
         async with following(dns) as (keeper, _):
             dns.records = records
@@ -257,7 +257,7 @@ async def test_another_config_keeps_what_is_known(dns: DnsServer) -> None:
 
 
 async def test_the_gateway_starts_with_its_dns_edges(dns: DnsServer, tmp_path: Path) -> None:
-    """They are there with the first request; without DNS the start waits a second and goes on."""
+    """They serve the first request; without DNS the start waits a second and continues."""
     config = tmp_path / "gateway.toml"
     config.write_text(
         f"""

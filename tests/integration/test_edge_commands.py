@@ -122,7 +122,8 @@ def said(process: subprocess.Popen[str], event: str) -> float:
     ids=["SIGTERM", "SIGINT", "SIGKILL"],
 )
 def test_an_edge_comes_and_goes(site: Site, end: signal.Signals, limit_s: float) -> None:
-    """Both gateways know within a second; when it ends they drop it, at once if it can say so."""
+    """Both gateways have the edge within a second; when it ends they remove it, at once if it can
+    deregister."""
     added, removed = both(site, "edge_added"), both(site, "edge_removed")
     with registering(site) as process:
         registered_at = said(process, "edge_registered")
@@ -135,13 +136,13 @@ def test_an_edge_comes_and_goes(site: Site, end: signal.Signals, limit_s: float)
 
 
 def test_redis_restarted_empty(site: Site) -> None:
-    """The edge registers again by itself, and no gateway lets go of it in between."""
+    """The edge registers again by itself, and no gateway removes it in between."""
     added, removed = both(site, "edge_added"), both(site, "edge_removed")
     drained = both(site, "edge_state")
     with registering(site) as process:
         until(added, 10.0)
         command(site.environ, "drain", "new-1", "--why", "maintenance")
-        until(drained, 5.0)  # what no gateway knows, none can put back
+        until(drained, 5.0)  # gateways can only write back what they know
         site.server.kill()
         time.sleep(TTL_S + 0.5)
         site.server.start()
@@ -157,8 +158,8 @@ def test_redis_restarted_empty(site: Site) -> None:
 
 
 def test_draining(site: Site, tmp_path: Path) -> None:
-    """Told within a second; new sessions go elsewhere, also from a gateway that starts later, and
-    one that plays stays."""
+    """In effect within a second; new sessions go elsewhere, also from a gateway that starts later,
+    and a playing session stays."""
     assert "global" == first_edge(site.gateways[0], "plays")
     drained = both(site, "edge_state", "global")
     started = time.monotonic()

@@ -1,4 +1,4 @@
-"""Edges fail, and players of a real gateway with several workers are led elsewhere."""
+"""Edges fail, and players of a real gateway with several workers get others."""
 
 import os
 import signal
@@ -49,9 +49,9 @@ def prober(gateway: RunningGateway) -> int:
 
 
 def test_players_are_led_elsewhere(tmp_path: Path) -> None:
-    """An edge that is killed is named to nobody two seconds later; with its region gone the next
-    one serves; with all gone it is as if all were up, and the gateway is ready throughout. The
-    prober is killed: what is known stays known, and another worker probes soon."""
+    """An edge that is killed is named to nobody two seconds later. With its region gone the next
+    one serves; with all gone edges are ranked as if all were up, and the gateway is ready
+    throughout. When the prober is killed its findings stay, and another worker probes soon."""
     config = tmp_path / "gateway.toml"
     with edge_processes(3) as edges:
         tables = [

@@ -1,4 +1,4 @@
-"""Registered edges and drains, with a real Valkey: what is read, and what is not believed."""
+"""Registered edges and drains, with a real Valkey: what is read, and what is rejected."""
 
 import asyncio
 import json
@@ -72,7 +72,7 @@ def facts(edge_id: str, **table: Any) -> bytes:
 
 
 async def test_an_edge_registers_and_leaves(store: RedisStore) -> None:
-    """New, the same again, something else, and gone; only what changed is said to be new."""
+    """New, unchanged, changed, and gone; only changes are announced."""
     reader = Reader(store)
     assert await register.register(store, "a", facts("a"), 6.0)
     assert not await register.register(store, "a", facts("a"), 6.0)
@@ -87,7 +87,7 @@ async def test_an_edge_registers_and_leaves(store: RedisStore) -> None:
 
 
 async def test_an_edge_expires(server: Valkey, store: RedisStore) -> None:
-    """By Redis's clock, and the next one to register clears it away."""
+    """By Redis's clock; the next registration removes it."""
     reader = Reader(store)
     await register.register(store, "a", facts_of({"id": "a", "url": "http://a/"}, 1.0, ""), 1.0)
     assert ["home", "a"] == await reader.read()
@@ -131,7 +131,7 @@ GARBAGE = [
 async def test_garbage_is_ignored(
     server: Valkey, store: RedisStore, edge_id: bytes, entry: bytes
 ) -> None:
-    """It is logged once, and what makes sense is used."""
+    """It is logged once, and valid entries are used."""
     await register.register(store, "good", facts("good"), 6.0)
     server.command("HSET", EDGE_FACTS, edge_id, entry)
     server.command("ZADD", EDGE_UNTIL, str(FAR_MS), edge_id)
@@ -159,7 +159,7 @@ async def test_a_score_that_is_no_time(server: Valkey, store: RedisStore) -> Non
 async def test_one_key_of_another_kind(
     server: Valkey, store: RedisStore, key: bytes, expected: list[str]
 ) -> None:
-    """It hides what it holds, and nothing else."""
+    """Its own entries are lost, and nothing else."""
     await register.register(store, "a", facts("a"), 6.0)
     await register.drain(store, ["home"], "")
     server.command("SET", key, "text")
@@ -169,7 +169,7 @@ async def test_one_key_of_another_kind(
 
 
 async def test_keys_of_another_kind(server: Valkey, store: RedisStore) -> None:
-    """They are read as empty, and whoever registers or drains puts them right."""
+    """They are read as empty, and the next registration or drain replaces them."""
     for key in (EDGE_FACTS, EDGE_UNTIL, EDGE_DRAINS):
         server.command("SET", key, "text")
     reader = Reader(store)
@@ -181,7 +181,7 @@ async def test_keys_of_another_kind(server: Valkey, store: RedisStore) -> None:
 
 
 async def test_turned_off(store: RedisStore) -> None:
-    """Without ``registry.enabled`` nobody is let in, and drains hold all the same."""
+    """Without ``registry.enabled`` registrations are ignored, and drains still apply."""
     await register.register(store, "a", facts("a"), 6.0)
     await register.drain(store, ["home"], "maintenance")
     reader = Reader(store, enabled=False)
@@ -190,7 +190,7 @@ async def test_turned_off(store: RedisStore) -> None:
 
 
 async def test_an_id_of_the_config_is_taken(store: RedisStore) -> None:
-    """The config counts; told once."""
+    """The config's edge wins; logged once."""
     await register.register(store, "home", facts("home", weight=1), 6.0)
     reader = Reader(store)
     with capture_logs() as logs:
@@ -198,7 +198,7 @@ async def test_an_id_of_the_config_is_taken(store: RedisStore) -> None:
             await register.register(store, "other", facts("other"), 6.0)
             assert ["home", "other"] == await reader.read()
     assert 100 == reader.keeper.fleet.edges[0].weight
-    assert 1 == sum(line["event"] == "edge_passed_over" for line in logs)
+    assert 1 == sum(line["event"] == "edge_id_taken" for line in logs)
 
 
 async def test_drains_are_taken_back(server: Valkey, store: RedisStore) -> None:
@@ -224,7 +224,7 @@ DRAIN_GARBAGE = [b"", b"{", b"[]", b"1", b'{"drained": 1, "why": "", "since_s": 
 
 @pytest.mark.parametrize("entry", DRAIN_GARBAGE, ids=[repr(each[:20]) for each in DRAIN_GARBAGE])
 async def test_garbage_drains_nothing(server: Valkey, store: RedisStore, entry: bytes) -> None:
-    """It is ignored, told of once, and the next drain clears it away."""
+    """It is ignored, logged once, and removed by the next drain."""
     server.command("HSET", EDGE_DRAINS, "home", entry)
     reader = Reader(store)
     with capture_logs() as logs:
@@ -236,9 +236,9 @@ async def test_garbage_drains_nothing(server: Valkey, store: RedisStore, entry: 
     assert [b"other"] == server.command("HKEYS", EDGE_DRAINS)
 
 
-async def test_redis_gets_lost_drains_back(server: Valkey, store: RedisStore) -> None:
-    """Gateways that know of a drain outlive a Redis that was emptied; what was taken back stays
-    so, also in the eyes of one that still has it."""
+async def test_lost_drains_are_written_back(server: Valkey, store: RedisStore) -> None:
+    """Gateways write drains back to an emptied Redis; an ended drain stays ended, also for a
+    gateway that still has it."""
     first, second = Reader(store), Reader(store)
     await register.drain(store, ["home", "x"], "")
     await first.read()
@@ -254,7 +254,7 @@ async def test_redis_gets_lost_drains_back(server: Valkey, store: RedisStore) ->
 
 
 async def test_too_many_drains_change_nothing(server: Valkey, store: RedisStore) -> None:
-    """What was known stays, whatever they say."""
+    """The last known drains stay."""
     reader = Reader(store)
     await register.drain(store, ["home"], "")
     await reader.read()
@@ -287,7 +287,7 @@ TROUBLES: list[tuple[str, Callable[[Valkey], object], Callable[[Valkey], object]
 async def test_what_was_known_stays_without_redis(
     tmp_path: Path, harm: Callable[[Valkey], object], mend: Callable[[Valkey], object]
 ) -> None:
-    """Edges do not expire while nobody can say that they live, nor the moment Redis is back."""
+    """Registrations do not expire while Redis cannot be read, nor the moment it is back."""
     with valkey(tmp_path) as server:
         store = RedisStore(server.url, timeout_s=0.2)
         await store.start()

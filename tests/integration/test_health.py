@@ -1,4 +1,5 @@
-"""Edges that live and die, seen by workers that share a Redis: who probes, who knows, how soon."""
+"""Edges that fail and recover, seen by workers that share a Redis: who probes, who knows, how
+soon."""
 
 import asyncio
 import contextlib
@@ -13,10 +14,11 @@ from gateway.background.health_watch import HealthWatch
 from gateway.config.health_settings import HealthSettings
 from gateway.config.load import load
 from gateway.edge.edge import Edge
-from gateway.store.connection.connect import bus_over, connect, control_store
+from gateway.store.connection.connect import connect, control_store
 from gateway.store.connection.keys import HEALTH_STATES
 from gateway.store.connection.protocol import Store
 from gateway.store.coordination.bus import Bus
+from gateway.store.coordination.redis_bus import bus_over
 from tests.integration.edge_processes import EdgeProcess, edge_processes
 from tests.unit.store.servers import Valkey, until, valkey
 
@@ -27,7 +29,7 @@ LIMIT_S = 2.5
 
 
 class Worker:
-    """What of a worker is about health."""
+    """The part of a worker that is about health."""
 
     def __init__(
         self,
@@ -115,9 +117,9 @@ def server(tmp_path: Path) -> Iterator[Valkey]:
 
 WAYS: Sequence[tuple[str, str, str]] = (
     ("kill", "down", "connection refused"),
-    ("freeze", "down", "no answer in 1000 ms"),
+    ("freeze", "down", "no response in 1000 ms"),
     ("status-500", "down", "HTTP 500"),
-    ("slow-1500", "down", "no answer in 1000 ms"),
+    ("slow-1500", "down", "no response in 1000 ms"),
     ("slow-500", "degraded*", "slow: answered in "),
 )
 
@@ -126,8 +128,8 @@ WAYS: Sequence[tuple[str, str, str]] = (
 async def test_edges_that_die_are_out_everywhere(
     server: Valkey, edges: list[Edge], processes: list[EdgeProcess], bus: bool
 ) -> None:
-    """However an edge dies, both workers know within two seconds, and why; the epoch changes for
-    both alike. When they are back they take a share that grows, under the epoch of before."""
+    """However an edge fails, both workers know within two seconds, and why; the epoch changes for
+    both alike. When it is back it takes a growing share, under the earlier epoch."""
     settings = SETTINGS.model_copy(update={"slow_start_s": 1})
     async with (
         working(server.url, edges[:5], settings, bus=bus) as one,
@@ -162,8 +164,8 @@ async def test_edges_that_die_are_out_everywhere(
 async def test_a_live_playlist_that_stands_still(
     server: Valkey, three: list[Edge], processes: list[EdgeProcess]
 ) -> None:
-    """Its edge is down though it answers; a worker that takes over knows it, too; and when the
-    playlist goes on the edge is back."""
+    """The edge is down though it responds; a worker that takes over knows it, too; and when the
+    playlist advances the edge is back."""
     processes[0].behave("live")
     settings = SETTINGS.model_copy(update={"live_stale_factor": 1.0})
     async with working(server.url, three, settings) as two:
@@ -184,8 +186,8 @@ async def test_a_live_playlist_that_stands_still(
 async def test_one_worker_probes_for_all(
     server: Valkey, three: list[Edge], processes: list[EdgeProcess]
 ) -> None:
-    """Four workers cost an edge no more probes than one; a worker that stops lets go at once, and
-    another takes over."""
+    """Four workers cost an edge no more probes than one; a worker that stops releases the lease at
+    once, and another takes over."""
     async with contextlib.AsyncExitStack() as stack:
         first = contextlib.AsyncExitStack()
         leader = await first.enter_async_context(working(server.url, three))
@@ -206,8 +208,8 @@ async def test_one_worker_probes_for_all(
 async def test_without_redis_everyone_probes(
     server: Valkey, three: list[Edge], processes: list[EdgeProcess], how: str
 ) -> None:
-    """What was known stays known, each worker probes for itself within a second, an edge that dies
-    now is found out in time, and when Redis is back (empty, if it was killed) one is elected."""
+    """Findings stay, each worker probes for itself within a second, an edge that fails now is
+    detected in time, and when Redis is back (empty, if it was killed) one worker is elected."""
     processes[1].behave("status-503")
     async with working(server.url, three) as one, working(server.url, three) as two:
         await until(lambda: {one.watch.role, two.watch.role} == {"prober", "follower"})
@@ -229,8 +231,8 @@ async def test_without_redis_everyone_probes(
 async def test_a_new_worker_knows_at_once(
     server: Valkey, three: list[Edge], processes: list[EdgeProcess]
 ) -> None:
-    """What others have found is known before the first look of its own; but not what was found of
-    another URL under the same name, and nothing from what makes no sense."""
+    """Findings of others are used before the first probe; but not those of another URL under the
+    same id, and not malformed ones."""
     processes[0].behave("status-500")
     async with working(server.url, three) as one:
         await until(lambda: one.state() == "down")
@@ -247,8 +249,8 @@ async def test_a_new_worker_knows_at_once(
 async def test_edges_and_thresholds_change_while_it_runs(
     three: list[Edge], processes: list[EdgeProcess]
 ) -> None:
-    """Who is probed, and how, follows the fleet and the config; an edge that asks for nothing is
-    up, whatever it is; and what is known of those that stay is kept."""
+    """Probes follow the fleet and the config. An edge without a target is up, and the health of
+    edges that stay is kept."""
     processes[0].behave("status-500")
     silent = Edge("silent", "http://127.0.0.1:9/")
     async with working("memory", [*three[:1], silent]) as worker:

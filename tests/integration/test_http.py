@@ -1,4 +1,4 @@
-"""The HTTP interface as players and their operators see it: the contract's sections 2 and 3."""
+"""The HTTP interface as players and their operators see it: docs/http.md."""
 
 import gzip
 import json
@@ -40,8 +40,8 @@ def changing(headers: httpx.Headers | dict[str, str]) -> dict[str, str]:
 # ── what a manifest answer carries ──────────────────────────────────────────────────────────────
 
 
-def test_a_manifest_answer_carries_all_that_the_contract_says(client: httpx.Client) -> None:
-    """Type, caching, tag, Vary, CORS, timing, request id and decision (contract, section 2)."""
+def test_a_manifest_answer_carries_all_that_the_reference_says(client: httpx.Client) -> None:
+    """Type, caching, tag, Vary, CORS, timing, request id and decision (docs/http.md)."""
     answer = client.get(PLAYLIST, headers=VIEWER)
     assert 200 == answer.status_code
     assert "application/vnd.apple.mpegurl" == answer.headers["Content-Type"]
@@ -361,7 +361,7 @@ def members(answer: httpx.Response) -> dict[str, Any]:
 
 
 def test_gateway_decision_is_a_structured_dictionary(client: httpx.Client) -> None:
-    """Every member of the contract, of the type that the contract's example has."""
+    """Every documented member, of the type that the example has."""
     headers = {**VIEWER, "User-Agent": PHONE}
     found = members(client.get(f"{PLAYLIST}?speed=2100.4", headers=headers))
     values = {name: value[0] for name, value in found.items() if name != "cache"}
@@ -420,8 +420,8 @@ def test_a_session_is_remembered(client: httpx.Client) -> None:
 # ── the decision as JSON ────────────────────────────────────────────────────────────────────────
 
 
-def test_the_decision_has_the_contracts_members(client: httpx.Client) -> None:
-    """Exactly the members of the contract's example, with its types."""
+def test_the_decision_has_the_documented_members(client: httpx.Client) -> None:
+    """Exactly the documented members, with their types."""
     answer = client.get(f"{DECISION}?speed=4000", headers=VIEWER)
     decision = answer.json()
     assert "application/json" == answer.headers["Content-Type"]
@@ -592,7 +592,7 @@ MALFORMED = [
 
 @pytest.mark.parametrize(("name", "value"), MALFORMED)
 def test_a_malformed_parameter_is_named(client: httpx.Client, name: str, value: str) -> None:
-    """400 with the parameter's name, and what would have been right (contract, section 2)."""
+    """400 with the parameter's name, and what would have been right (docs/http.md)."""
     answer = client.get(f"{DECISION}?{name}={value}", headers=VIEWER)
     assert 400 == answer.status_code
     assert name == problem(answer, "bad-parameter")["parameter"]

@@ -4,11 +4,11 @@ import json
 from typing import NoReturn
 
 import pytest
+from prometheus_client import REGISTRY
 from starlette.types import Message, Scope
 
 from gateway.app import Application
 from gateway.http import admission, routes
-from gateway.observe import metrics
 from gateway.play import problems
 from gateway.play.runtime import Gateway
 from tests.integration.in_process import application
@@ -79,8 +79,8 @@ def fault(monkeypatch: pytest.MonkeyPatch) -> None:
 def counted(path: str, status: int) -> float:
     """How many answers of that route and status were counted so far."""
     label = routes.label_of(routes.find_route(path), path)
-    metrics.exposition()
-    return float(metrics.REQUESTS.labels(label, str(status))._value.get())
+    labels = {"route": label, "status": str(status)}
+    return REGISTRY.get_sample_value("gateway_requests_total", labels) or 0.0
 
 
 @pytest.mark.parametrize(("method", "path"), PATHS)

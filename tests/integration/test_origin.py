@@ -18,7 +18,14 @@ from gateway.observe.request_id import set_request_id
 from gateway.play.hls.manifest import read_hls
 from gateway.source.origin.copies import digest_of
 from gateway.source.origin.origin import OriginSource
-from gateway.source.origin.terms import Asking, Freshness, OriginServer, Terms
+from gateway.source.origin.origin_cache import ENTRIES_BYTES, ENTRY_BYTES
+from gateway.source.origin.origin_config import (
+    FreshnessBounds,
+    OriginConfig,
+    OriginServer,
+    RequestLimits,
+)
+from gateway.source.origin.reader import NotFound
 from gateway.source.source import (
     BadSourceError,
     NoSuchAssetError,
@@ -34,8 +41,8 @@ from tests.integration.origins import Mode, Origin, origin, playlist
 from tests.unit.store.servers import free_port, until, valkey
 
 PATH = "/a/master.m3u8"
-ASKING = Asking(connect_timeout_s=0.3, read_timeout_s=0.4, max_bytes=20_000)
-FRESHNESS = Freshness(
+LIMITS = RequestLimits(connect_timeout_s=0.3, read_timeout_s=0.4, max_bytes=20_000)
+FRESHNESS = FreshnessBounds(
     default_fresh_s=10, min_fresh_s=1, stale_while_revalidate_s=20, stale_if_error_s=1000
 )
 
@@ -53,14 +60,14 @@ class Clock:
 class Worker:
     """One worker's source, over a store that it may share with others."""
 
-    def __init__(self, *urls: str | OriginServer, **terms: Any) -> None:
+    def __init__(self, *urls: str | OriginServer, **options: Any) -> None:
         servers = tuple(url if isinstance(url, OriginServer) else OriginServer(url) for url in urls)
-        given: dict[str, Any] = {"asking": ASKING, "freshness": FRESHNESS, "total_timeout_s": 1.5}
+        given: dict[str, Any] = {"request": LIMITS, "freshness": FRESHNESS, "total_timeout_s": 1.5}
         given |= {"patience_s": 0.15, "failure_s": 0.2, "not_found_s": 0.2, "breaker_open_s": 0.2}
-        self.clock: Clock = terms.pop("clock", None) or Clock()
-        self.store: Store = terms.pop("store", None) or MemoryStore()
+        self.clock: Clock = options.pop("clock", None) or Clock()
+        self.store: Store = options.pop("store", None) or MemoryStore()
         self.source = OriginSource(
-            Terms(servers, "{asset}/master.m3u8", **(given | terms)),
+            OriginConfig(servers, "{asset}/master.m3u8", **(given | options)),
             SourceCopies(self.store),
             read_hls,
             wall=self.clock,
@@ -86,9 +93,9 @@ class Worker:
 
 
 @contextlib.asynccontextmanager
-async def worker(*urls: str | OriginServer, **terms: Any) -> AsyncIterator[Worker]:
+async def worker(*urls: str | OriginServer, **options: Any) -> AsyncIterator[Worker]:
     """A worker's source that is closed at the end."""
-    it = Worker(*urls, **terms)
+    it = Worker(*urls, **options)
     try:
         yield it
     finally:
@@ -102,9 +109,9 @@ def version(found: SourceManifest) -> str:
 
 
 @contextlib.asynccontextmanager
-async def pair(**terms: Any) -> AsyncIterator[tuple[Origin, Worker]]:
+async def pair(**options: Any) -> AsyncIterator[tuple[Origin, Worker]]:
     """An origin and a worker with the same clock."""
-    async with origin() as it, worker(it.url, **terms) as one:
+    async with origin() as it, worker(it.url, **options) as one:
         it.wall = one.clock
         yield it, one
 
@@ -119,7 +126,7 @@ async def test_one_request_for_all_who_wait() -> None:
     assert {(it.url,)} == {each.base_urls for each in found}
 
 
-async def test_who_goes_away_ends_nothing_for_others() -> None:
+async def test_a_player_that_leaves_cancels_nothing_for_others() -> None:
     """The first player is cancelled; the second gets what the first one's request brings."""
     async with pair() as (it, one):
         it.mode = Mode(delay_s=0.15)
@@ -276,7 +283,7 @@ async def test_an_answer_to_a_question_that_was_not_asked() -> None:
 
 
 async def eventually(one: Worker, expected: str) -> float:
-    """Ask as a player does until it is so; the seconds that took."""
+    """Load repeatedly until a condition holds; returns the seconds it took."""
     started = time.monotonic()
     while await one.outcome() != expected:
         assert time.monotonic() - started < 5
@@ -299,7 +306,7 @@ LIBERAL = {
 
 @pytest.mark.parametrize("mode", LIBERAL.values(), ids=LIBERAL)
 async def test_what_is_a_playlist_is_taken(mode: Mode) -> None:
-    """What decides is how it begins, not what it is called."""
+    """The first bytes decide, not the media type."""
     async with pair() as (it, one):
         it.mode = mode
         assert "1" == await one.outcome()
@@ -362,8 +369,8 @@ async def test_retries_are_a_share_of_requests() -> None:
 
 
 @pytest.mark.parametrize("status", [404, 410])
-async def test_what_is_gone_is_remembered_briefly(status: int) -> None:
-    """Asked again only after ``not_found_s``; a copy does not stand in for what is gone."""
+async def test_a_404_is_remembered_briefly(status: int) -> None:
+    """Asked again only after ``not_found_s``; a copy does not replace a 404."""
     async with pair() as (it, one):
         it.mode = Mode(cache_control="max-age=5")
         assert "1" == await one.outcome()
@@ -388,9 +395,9 @@ async def test_a_redirect_elsewhere_needs_leave_and_gets_no_secret() -> None:
     """``redirect_hosts`` names who may be led to; the token stays at home."""
     async with origin() as it, origin() as other:
         it.mode = Mode(redirect=f"{other.url}b.m3u8")
-        allowed = replace(ASKING, redirect_hosts=frozenset({f"127.0.0.1:{other.port}"}))
+        allowed = replace(LIMITS, redirect_hosts=frozenset({f"127.0.0.1:{other.port}"}))
         server = OriginServer(it.url, bearer_token="secret", hmac_key="k")
-        async with worker(server, asking=allowed) as one:
+        async with worker(server, request=allowed) as one:
             found = await one.load()
         assert "a/master.m3u8" == found.path
         assert {"authorization", "signature"} <= it.seen[0].headers.keys()
@@ -453,7 +460,7 @@ async def test_a_new_worker_needs_no_origin() -> None:
     assert 1 == it.asked(PATH)
 
 
-async def test_a_worker_uses_what_another_has_fetched_since() -> None:
+async def test_a_worker_uses_a_newer_shared_copy() -> None:
     """Two workers cost the origin one refresh."""
     async with pair() as (it, one):
         it.mode = Mode(cache_control="max-age=5")
@@ -511,12 +518,12 @@ async def test_a_damaged_shared_copy_is_refused() -> None:
             damaged = bytearray(value)
             damaged[position] ^= 0x15
             one.store.put_source_later(name, bytes(damaged), 60)
-            one.source._shelf._held.clear()  # as a worker that has just started
+            one.source._cache._entries.clear()  # as a worker that has just started
             assert "1" == await one.outcome()
         assert 1 + len(value) == it.asked(PATH)
 
 
-async def test_what_was_gone_before_a_purge() -> None:
+async def test_a_404_from_before_a_purge() -> None:
     """A 404 that was on its way is not remembered either."""
     async with pair(not_found_s=60) as (it, one):
         it.mode = Mode(status=404, delay_s=0.1)
@@ -535,7 +542,7 @@ async def test_a_playlist_as_large_as_allowed() -> None:
         f"#EXT-X-STREAM-INF:BANDWIDTH={number}\nv{number}.m3u8\n" for number in range(1, 25_001)
     )
     assert len(body) > 1_100_000
-    async with pair(asking=replace(ASKING, max_bytes=2_000_000, read_timeout_s=5)) as (it, one):
+    async with pair(request=replace(LIMITS, max_bytes=2_000_000, read_timeout_s=5)) as (it, one):
         it.mode = Mode(body=body, coding="gzip")
         found = await one.load()
         assert 25_000 == len(found.manifest.ladder.rungs)
@@ -592,16 +599,16 @@ async def test_purges_are_remembered_within_a_bound(redis: RedisStore) -> None:
     assert 1000.0 == (await copies.purges() or {})["=1000"]
 
 
-async def test_a_doubted_copy_is_checked_first() -> None:
+async def test_a_suspected_copy_is_revalidated_first() -> None:
     """It is asked for before it is used again, and stands in where the origin fails."""
     async with pair() as (it, one):
         await one.load()
         it.version = "2"
-        await one.source.doubt()
+        await one.source.revalidate_all()
         one.clock.now += 1
         assert "2" == await one.outcome()
         it.mode = Mode(status=503)
-        await one.source.doubt()
+        await one.source.revalidate_all()
         assert "2" == await one.outcome()
 
 
@@ -651,10 +658,10 @@ async def test_one_broken_file_takes_no_others_away() -> None:
         assert "1" == await one.outcome()
 
 
-async def test_too_many_requests_at_a_time_are_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_many_requests_at_a_time_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The number of assets that are fetched at a time is bounded, and so are connections."""
-    monkeypatch.setattr(source_module, "MOST_FLIGHTS", 3)
-    async with pair(asking=replace(ASKING, max_connections=2)) as (it, one):
+    monkeypatch.setattr(source_module, "MAX_FETCHES", 3)
+    async with pair(request=replace(LIMITS, max_connections=2)) as (it, one):
         it.mode = Mode(delay_s=0.2)
         found = await asyncio.gather(*(one.outcome(f"x{number}") for number in range(5)))
         assert 2 == found.count("OriginTimeoutError")
@@ -666,6 +673,19 @@ async def test_memory_is_bounded() -> None:
     async with pair(memory_bytes=100, store=Nowhere()) as (it, one):
         assert ["1", "1"] == [await one.outcome(), await one.outcome()]
         assert 2 == it.asked(PATH)
+
+
+async def test_unknown_assets_do_not_push_out_a_copy_in_use() -> None:
+    """404s share the cache with copies: they are bounded, and a copy that is used stays."""
+    async with pair(memory_bytes=20_000) as (it, one):
+        await one.load()
+        cache = one.source._cache
+        for number in range(5000):
+            cache.remember(f"unknown-{number}", NotFound(), one.clock.now)
+            assert cache.get("a") is not None
+        assert len(cache._entries) <= (20_000 + ENTRIES_BYTES) / ENTRY_BYTES
+        assert "1" == await one.outcome()
+        assert 1 == it.asked(PATH)
 
 
 class Nowhere(MemoryStore):

@@ -39,6 +39,8 @@ when = {{}}
 profile = "all"
 """
 PLAY = "/v1/play/film.m3u8"
+TOTAL_TIMEOUT_S = 1.5
+"""Who waits for a dead origin waits so long."""
 
 
 @pytest.fixture
@@ -77,7 +79,7 @@ def checks(gateway: RunningGateway) -> tuple[int, dict[str, Any]]:
 
 def wait_for(gateway: RunningGateway, status: int, state: str) -> None:
     """Until /readyz says so."""
-    deadline = time.monotonic() + 8
+    deadline = time.monotonic() + 30
     while (found := checks(gateway))[0] != status or found[1]["status"] != state:
         assert time.monotonic() < deadline, found
         time.sleep(0.05)
@@ -123,7 +125,7 @@ PROBLEMS: list[tuple[dict[str, Any], int, str]] = [
 
 
 def test_problems_are_named_and_secrets_are_not(config: Path, source: OriginProcess) -> None:
-    """502 for what is no manifest, 504 for silence (contract, section 2). No secret in logs,
+    """502 for what is no manifest, 504 for silence (docs/http.md). No secret in logs,
     problems, metrics or readiness, whatever goes wrong."""
     environ = {"GATEWAY_ORIGIN__BEARER_TOKEN": "hush-1", "GATEWAY_ORIGIN__HMAC_KEY": "hush-2"}
     environ |= {"GATEWAY_ORIGIN__BREAKER_FAILURES": "100", "GATEWAY_LOG__LEVEL": "debug"}
@@ -160,7 +162,7 @@ def test_a_dead_origin_is_not_noticed(config: Path, source: OriginProcess) -> No
         wait_for(gateway, 200, "degraded")
         started = time.monotonic()
         assert (200, good.text) == ((answer := get(gateway)).status_code, answer.text)
-        assert time.monotonic() - started < 0.7
+        assert time.monotonic() - started < TOTAL_TIMEOUT_S, "it waited for the origin"
         reasons = " ".join(get(gateway, "/v1/play/film").json()["reasons"])
         assert "[origin-stale]" in reasons
         assert 504 == get(gateway, "/v1/play/unknown.m3u8").status_code
@@ -170,7 +172,7 @@ def test_a_dead_origin_is_not_noticed(config: Path, source: OriginProcess) -> No
         assert not gateway.lines("background_task_failed")
 
 
-def test_a_gateway_that_knows_nothing_is_not_ready(config: Path, source: OriginProcess) -> None:
+def test_a_gateway_without_copies_is_not_ready(config: Path, source: OriginProcess) -> None:
     """No origin and no copies: 503; ready as soon as the origin is there."""
     source.kill()
     with running_gateway(config) as gateway:

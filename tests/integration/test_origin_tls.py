@@ -13,7 +13,7 @@ import h2.events
 import pytest
 
 from tests.integration.origins import origin, playlist
-from tests.integration.test_origin import ASKING, worker
+from tests.integration.test_origin import LIMITS, worker
 from tests.integration.test_store_tls import certificate
 from tests.unit.store.servers import listening
 
@@ -34,10 +34,10 @@ async def test_a_certificate_is_always_checked(certificate: Path) -> None:
     async with origin(tls=context(certificate)) as it:
         async with worker(it.url, retries=0) as one:
             assert "OriginTimeoutError" == await one.outcome()
-        async with worker(it.url, asking=replace(ASKING, ca_file=certificate)) as one:
+        async with worker(it.url, request=replace(LIMITS, ca_file=certificate)) as one:
             assert "1" == await one.outcome()
         wrong_name = it.url.replace("127.0.0.1", "localhost")
-        async with worker(wrong_name, asking=replace(ASKING, ca_file=certificate)) as one:
+        async with worker(wrong_name, request=replace(LIMITS, ca_file=certificate)) as one:
             assert "OriginTimeoutError" == await one.outcome()
     assert 1 == len(it.seen)
 
@@ -79,11 +79,11 @@ async def test_http2_where_it_is_offered(certificate: Path, asset: str) -> None:
         connections += 1
         await serve_http2(reader, writer)
 
-    asking = replace(ASKING, ca_file=certificate)
+    asking = replace(LIMITS, ca_file=certificate)
     async with contextlib.AsyncExitStack() as stack:
         port = await stack.enter_async_context(listening(serve, context(certificate, "h2")))
         url = f"https://127.0.0.1:{port}/"
-        one = await stack.enter_async_context(worker(url, asking=asking, retries=0))
+        one = await stack.enter_async_context(worker(url, request=asking, retries=0))
         names = [f"{asset}{number}" for number in range(20)]
         found = set(await asyncio.gather(*map(one.outcome, names)))
     assert {"1"} == found if asset == "a" else "1" not in found

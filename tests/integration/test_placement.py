@@ -60,7 +60,7 @@ def judge(app: Application, **conditions: EdgeCondition) -> None:
     app.keeper.judged("test", conditions)
 
 
-async def test_who_plays_stays(tmp_path: Path) -> None:
+async def test_a_playing_session_stays(tmp_path: Path) -> None:
     """A session stays while its edge drains, warms up or is full, and goes when it is down; a new
     session passes such an edge over."""
     app = application(config(tmp_path))
@@ -87,7 +87,7 @@ async def test_who_plays_stays(tmp_path: Path) -> None:
         assert after == {name: await edge(client, name) for name in names}
 
 
-async def test_who_plays_stays_after_its_lease_has_ended(tmp_path: Path) -> None:
+async def test_a_session_stays_after_its_lease_has_ended(tmp_path: Path) -> None:
     """Its edge is remembered for longer, and takes it again however full it is."""
     app = application(config(tmp_path, one=5, two=500, three=500))
     async with asking(app) as client:
@@ -141,7 +141,7 @@ async def test_a_session_reaches_redis_as_a_record(tmp_path: Path, server: Valke
         assert (found, 4000) == (kept.edge_of("film"), kept.estimate.kbps())
 
 
-async def test_a_full_edge_is_told_of(tmp_path: Path) -> None:
+async def test_a_full_edge_is_reported(tmp_path: Path) -> None:
     """By the requests that meet its bound first, and by the fleet once it knows."""
     app = application(config(tmp_path, one=5, two=5))
     async with asking(app) as client:

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.store.connection.keys import WORKER_FACTS, WORKERS
 from gateway.store.connection.redis import RedisStore
-from gateway.store.coordination.presence import Presence, Worker, living
+from gateway.store.coordination.presence import Presence, Worker, live_workers
 from tests.unit.store.servers import Valkey, until, valkey
 
 HEARTBEAT_S = 0.1
@@ -21,7 +21,7 @@ EXPIRY_S = 0.6
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Valkey]:
-    """A server of the test's own, to be ill-treated."""
+    """A server for one test, which may break it."""
     with valkey(tmp_path) as running:
         yield running
 
@@ -66,13 +66,13 @@ async def test_workers_count_each_other(server: Valkey) -> None:
     """All of them see four; one that ends is gone with the next heartbeat."""
     async with stores(server.url, 4) as found, present(found) as (workers, tasks):
         await until(lambda: [4] * 4 == [each.count() for each in workers])
-        assert {worker(number) for number in range(4)} == set(await living(found[0]))
+        assert {worker(number) for number in range(4)} == set(await live_workers(found[0]))
         await asyncio.sleep(EXPIRY_S)  # until nobody is held for one who may come back
         started = time.monotonic()
         tasks[3].cancel()
         await until(lambda: [3] * 3 == [each.count() for each in workers[:3]])
         assert time.monotonic() - started < EXPIRY_S
-        assert {0, 1, 2} == {each.pid for each in await living(found[0])}
+        assert {0, 1, 2} == {each.pid for each in await live_workers(found[0])}
 
 
 async def test_a_killed_worker_expires(server: Valkey) -> None:
@@ -85,7 +85,7 @@ async def test_a_killed_worker_expires(server: Valkey) -> None:
         started = time.monotonic()
         await until(lambda: [2] * 2 == [each.count() for each in workers[:2]])
         assert EXPIRY_S / 2 < time.monotonic() - started < EXPIRY_S + 1
-        assert {0, 1} == {each.pid for each in await living(found[0])}
+        assert {0, 1} == {each.pid for each in await live_workers(found[0])}
 
 
 async def test_the_last_known_number_holds(server: Valkey) -> None:
@@ -103,7 +103,7 @@ async def test_the_last_known_number_holds(server: Valkey) -> None:
             seen |= {each.count() for each in workers}
             await asyncio.sleep(0.01)
         assert {4} == seen
-        assert 4 == len(await living(found[0]))
+        assert 4 == len(await live_workers(found[0]))
 
 
 async def test_garbage_in_redis(server: Valkey) -> None:
@@ -113,7 +113,7 @@ async def test_garbage_in_redis(server: Valkey) -> None:
         server.command("ZADD", WORKERS, "9999999999999", b"\xff\xfe")
         server.command("ZADD", WORKERS, "9999999999999", "odd")
         server.command("HSET", WORKER_FACTS, "odd", '{"host": 1}')
-        assert [worker(0)] == await living(found[0])
+        assert [worker(0)] == await live_workers(found[0])
         for key in (WORKERS, WORKER_FACTS):
             server.command("SET", key, "not ours")
             await until(lambda: server.command("TYPE", WORKERS) == b"zset")

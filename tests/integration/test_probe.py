@@ -12,19 +12,21 @@ from yarl import URL
 
 from gateway.background.probe import (
     MAX_BYTES,
-    Bounds,
-    Probed,
     ProbeError,
+    ProbeLimits,
     Prober,
-    Target,
+    ProbeResult,
+    ProbeTarget,
     followed,
     target_of,
 )
 from gateway.edge.edge import Edge
 from gateway.edge.live import LivePosition
+from tests.missing import missing
 from tests.unit.store.servers import free_port, listening
 
 LIVE = b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:9\n#EXTINF:4,\n9.ts\n"
+NO_MEDIA = "no media playlist"
 MULTIVARIANT = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n"
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -48,12 +50,12 @@ def http(status: int, body: bytes = b"", headers: str = "") -> bytes:
     return head.encode() + body
 
 
-async def probe(url: str, *, playlist: bool = False, timeout_s: float = 0.5) -> Probed:
+async def probe(url: str, *, playlist: bool = False, timeout_s: float = 0.5) -> ProbeResult:
     """One probe of a URL."""
     prober = Prober(4)
     try:
-        target = Target(url, playlist, 0)
-        return await prober.probe(target, None, Bounds(timeout_s, 3.0), 1000.0)
+        target = ProbeTarget(url, playlist, 0)
+        return await prober.probe(target, None, ProbeLimits(timeout_s, 3.0), 1000.0)
     finally:
         await prober.close()
 
@@ -82,17 +84,20 @@ async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         (saying(http(503)), False, "status", "HTTP 503"),
         (saying(http(404)), True, "status", "HTTP 404"),
         (saying(http(304)), False, "status", "HTTP 304"),
-        (saying(http(200, b"<html>")), True, "not-media", "no media playlist: A1.4"),
-        (saying(http(200, MULTIVARIANT)), True, "not-media", "no media playlist: A1.7"),
-        (saying(http(200, bytes(2 * MAX_BYTES))), True, "not-media", "no media playlist: F13"),
+        (saying(http(200, b"<html>")), True, "not-media",
+         "no media playlist: RFC 8216bis 4.4.1.1: the first line is not #EXTM3U"),
+        (saying(http(200, MULTIVARIANT)), True, "not-media",
+         "no media playlist: RFC 8216bis 4.4.6: this is not a media playlist"),
+        (saying(http(200, bytes(2 * MAX_BYTES))), True, "not-media",
+         f"no media playlist: limit of this gateway: larger than {MAX_BYTES} bytes"),
         (endless, False, "ok", ""),
-        (never, False, "timeout", "no answer in 500 ms"),
+        (never, False, "timeout", "no response in 500 ms"),
         (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", *[b"1"] * 9, pause_s=0.2),
-         False, "timeout", "no answer in 500 ms"),
+         False, "timeout", "no response in 500 ms"),
         (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1"), False, "broken",
-         "broken answer: ClientPayloadError"),
-        (saying(b"garbage\r\n\r\n"), False, "broken", "broken answer: ClientResponseError"),
-        (saying(b""), False, "broken", "broken answer: ServerDisconnectedError"),
+         "broken response: ClientPayloadError"),
+        (saying(b"garbage\r\n\r\n"), False, "broken", "broken response: ClientResponseError"),
+        (saying(b""), False, "broken", "broken response: ServerDisconnectedError"),
         (saying(http(302, headers="Location: http://localhost:9/\r\n")), False, "redirect",
          "redirected elsewhere"),
         (saying(http(302, headers="Location: //other.example/\r\n")), False, "redirect",
@@ -110,20 +115,20 @@ async def test_what_an_answer_means(answer: Answer, playlist: bool, result: str,
     """Good is a 2xx answer that comes in whole and in time, from the same host."""
     async with listening(answer) as port:
         probed = await probe(f"http://127.0.0.1:{port}/health", playlist=playlist)
-    assert (result, why) == (probed.result, probed.outcome.failure)
+    assert (result, why) == (probed.kind, probed.outcome.failure)
 
 
 @pytest.mark.parametrize(
     ("url", "result", "why"),
     [
         ("http://127.0.0.1:{port}/", "refused", "connection refused"),
-        ("http://no-such-host.invalid/", "dns", "its name is not known"),
+        ("http://no-such-host.invalid/", "dns", "the name does not resolve"),
     ],
 )
 async def test_nobody_there(url: str, result: str, why: str) -> None:
     """An edge that is gone is found out at once."""
     probed = await probe(url.format(port=free_port()), timeout_s=5)
-    assert (result, why) == (probed.result, probed.outcome.failure)
+    assert (result, why) == (probed.kind, probed.outcome.failure)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +165,7 @@ async def test_a_redirect_within_the_host_is_followed() -> None:
             writer.write(http(status, headers="Location: /there\r\n"))
 
     async with listening(answer) as port:
-        assert "ok" == (await probe(f"http://127.0.0.1:{port}/here")).result
+        assert "ok" == (await probe(f"http://127.0.0.1:{port}/here")).kind
     assert [b"/here", b"/there"] == paths
 
 
@@ -169,12 +174,12 @@ async def test_a_live_playlist_must_advance() -> None:
     What another worker has seen counts."""
     prober = Prober(4)
     async with listening(saying(http(200, LIVE))) as port:
-        target = Target(f"http://127.0.0.1:{port}/live.m3u8", True, 0)
-        bounds = Bounds(0.5, 3.0)
+        target = ProbeTarget(f"http://127.0.0.1:{port}/live.m3u8", True, 0)
+        bounds = ProbeLimits(0.5, 3.0)
         first = await prober.probe(target, None, bounds, 1000.0)
         assert first.seen is not None
         later = [
-            (await prober.probe(target, seen, bounds, now_s)).result
+            (await prober.probe(target, seen, bounds, now_s)).kind
             for seen, now_s in (
                 (first.seen, 1012.0),
                 (first.seen, 1012.1),
@@ -184,6 +189,17 @@ async def test_a_live_playlist_must_advance() -> None:
         ]
     await prober.close()
     assert ["ok", "stale", "stale", "ok"] == later
+
+
+async def test_a_complete_playlist_is_never_stale() -> None:
+    """It has no live position, however long ago it was first seen."""
+    prober = Prober(4)
+    async with listening(saying(http(200, LIVE + b"#EXT-X-ENDLIST\n"))) as port:
+        target = ProbeTarget(f"http://127.0.0.1:{port}/vod.m3u8", True, 0)
+        found = await prober.probe(target, LivePosition(5, 7, 0.0), ProbeLimits(0.5, 3.0), 1e9)
+    await prober.close()
+    assert found.seen is not None
+    assert ("ok", None) == (found.kind, found.seen.head)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +226,7 @@ def certificate(tmp_path: Path) -> Path:
     """A certificate that nobody vouches for, and its key in one file."""
     openssl = shutil.which("openssl")
     if openssl is None:
-        pytest.skip("NOT TESTED: probes over TLS; there is no openssl to make a certificate")
+        missing("probes over TLS: there is no openssl to make a certificate")
     made, signed = tmp_path / "made.pem", tmp_path / "cert.pem"
     command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=edge.test"]
     places = ["-keyout", str(made), "-out", str(signed)]
@@ -226,4 +242,4 @@ async def test_tls_is_verified(certificate: Path) -> None:
     context.load_cert_chain(certificate)
     async with listening(saying(http(200)), context) as port:
         probed = await probe(f"https://127.0.0.1:{port}/", timeout_s=5)
-    assert ("tls", "TLS failed") == (probed.result, probed.outcome.failure)
+    assert ("tls", "TLS failed") == (probed.kind, probed.outcome.failure)

@@ -27,7 +27,7 @@ VIEWER = {"User-Agent": PHONE, "X-Forwarded-For": NORWAY}
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Valkey]:
-    """A Valkey of the test's own, to be ill-treated."""
+    """A Valkey for one test, which may break it."""
     with valkey(tmp_path) as running:
         yield running
 

@@ -1,6 +1,7 @@
 """The embedded server: it lives as long as the gateway, not a moment longer."""
 
 import asyncio
+import contextlib
 import os
 import platform
 import signal
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from gateway.store import EmbeddedServer, StoreError, connect
+from gateway.store.connection.connect import connect
+from gateway.store.connection.embedded import EmbeddedServer
+from gateway.store.connection.protocol import StoreError
 from gateway.store.connection.redis import RedisStore
 from tests.unit.store.servers import until
 
@@ -21,7 +24,7 @@ TIMEOUT_MS = 200
 
 OWNER = """
 import sys
-from gateway.store import EmbeddedServer
+from gateway.store.connection.embedded import EmbeddedServer
 
 server = EmbeddedServer()
 server.start()
@@ -38,6 +41,16 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.setenv("TMPDIR", directory)
         yield Path(directory)
         assert [] == list(Path(directory).iterdir())
+
+
+@contextlib.contextmanager
+def running(server: EmbeddedServer) -> Iterator[EmbeddedServer]:
+    """``server``, started and stopped."""
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def ask(url: str, *words: str) -> object:
@@ -65,7 +78,7 @@ def is_running(pid: int) -> bool:
 
 def test_it_starts_and_leaves_nothing_behind(place: Path) -> None:
     """One private directory while it runs; afterwards no process and no file."""
-    with EmbeddedServer() as server:
+    with running(EmbeddedServer()) as server:
         pid = process_id(server.url)
         (directory,) = place.iterdir()
         assert 0o700 == directory.stat().st_mode & 0o777
@@ -76,7 +89,7 @@ def test_it_starts_and_leaves_nothing_behind(place: Path) -> None:
 
 def test_it_is_set_up_as_a_cache(place: Path) -> None:
     """Bounded memory, the least recently used leave, nothing goes to disk, no port is open."""
-    with EmbeddedServer(memory_mb=16) as server:
+    with running(EmbeddedServer(memory_mb=16)) as server:
         names = ("maxmemory", "maxmemory-policy", "save", "appendonly", "port")
         found = ask(server.url, "CONFIG", "GET", *names)
     assert {
@@ -90,7 +103,7 @@ def test_it_is_set_up_as_a_cache(place: Path) -> None:
 
 def test_ctrl_c_in_the_terminal_does_not_reach_it(place: Path) -> None:
     """It is in a session of its own, so it is still there while the gateway drains."""
-    with EmbeddedServer() as server:
+    with running(EmbeddedServer()) as server:
         assert os.getsid(0) != os.getsid(process_id(server.url))
 
 
@@ -120,7 +133,7 @@ async def test_a_frozen_server_is_stopped_all_the_same(place: Path) -> None:
 
 async def test_a_store_brings_its_server_along_and_takes_it_away(place: Path) -> None:
     """``embedded`` works from the first request on, and workers share it by its URL."""
-    with EmbeddedServer() as server:
+    with running(EmbeddedServer()) as server:
         first, second = (connect(server.url, timeout_ms=TIMEOUT_MS) for _ in range(2))
         await asyncio.gather(first.start(), second.start())
         first.put_decision_later("key", b"value", 30)
@@ -154,7 +167,7 @@ def test_a_long_temporary_directory_is_avoided(
     """A socket's path may have about a hundred bytes; the server starts elsewhere then."""
     deep = place / ("d" * 100)
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
-    with EmbeddedServer() as server:
+    with running(EmbeddedServer()) as server:
         assert str(deep) not in server.url
         assert "there" == ask(server.url, "ECHO", "there")
 

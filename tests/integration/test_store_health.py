@@ -1,13 +1,13 @@
-"""The lease of who probes, and what was found, in a real Redis."""
+"""The prober's lease and its findings, in a real Redis."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from gateway.store import StoreUnavailable, connect
+from gateway.store.connection.connect import connect
 from gateway.store.connection.keys import HEALTH_LEASE, HEALTH_STATES
-from gateway.store.connection.protocol import Commands
+from gateway.store.connection.protocol import Commands, StoreUnavailable
 from gateway.store.coordination.health_board import LEASE_MS, HealthBoard
 from tests.unit.store.servers import Valkey, until, valkey
 
@@ -31,8 +31,8 @@ async def commands(server: Valkey) -> AsyncIterator[Commands]:
 
 
 async def test_one_of_two_holds_the_lease(commands: Commands, server: Valkey) -> None:
-    """The first who asks, for as long as it asks again; after it has let go, the other one. Whoever
-    does not stand for it only reads. Only its holder writes, and only its holder lets it go."""
+    """The first to ask holds the lease while it asks again; after it has released it, the other
+    one. Without ``stand`` a worker only reads. Only the holder writes and releases."""
     a, b = HealthBoard(commands, "a"), HealthBoard(commands, "b")
     assert (False, None) == await a.campaign(stand=False)
     assert (True, None) == await a.campaign(stand=True)
@@ -48,7 +48,7 @@ async def test_one_of_two_holds_the_lease(commands: Commands, server: Valkey) ->
 
 
 async def test_a_lease_ends_by_itself(commands: Commands, server: Valkey) -> None:
-    """So that a holder that died is replaced; asking again is what keeps it."""
+    """A dead holder is replaced; asking again renews the lease."""
     board = HealthBoard(commands, "a")
     await board.campaign(stand=True)
     server.command("PEXPIRE", HEALTH_LEASE, "200")
@@ -61,7 +61,7 @@ async def test_a_lease_ends_by_itself(commands: Commands, server: Valkey) -> Non
     assert (True, None) == await HealthBoard(commands, "b").campaign(stand=True)
 
 
-async def test_what_is_not_ours_is_replaced(commands: Commands, server: Valkey) -> None:
+async def test_foreign_values_are_replaced(commands: Commands, server: Valkey) -> None:
     """Values of another kind under our names hold nothing up."""
     server.command("RPUSH", HEALTH_LEASE, "x")
     server.command("HSET", HEALTH_STATES, "x", "y")
@@ -72,7 +72,7 @@ async def test_what_is_not_ours_is_replaced(commands: Commands, server: Valkey) 
 
 
 async def test_a_frozen_redis_is_gone_soon(tmp_path: Path) -> None:
-    """Nobody waits for it longer than a third of a second, whatever the store's own deadline."""
+    """It gives up after a third of a second, whatever the store's own deadline."""
     with valkey(tmp_path) as frozen:
         store = connect(frozen.url, timeout_ms=5000)
         await store.start()

@@ -1,4 +1,4 @@
-"""The store on a real server: what it keeps, and what a sick one costs a request."""
+"""The store on a real server: what it keeps, and what a failing one costs a request."""
 
 import asyncio
 import contextlib
@@ -13,9 +13,15 @@ import uvloop
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from gateway.store import Store, StoreUnavailable, Trouble, connect
+from gateway.store.connection.connect import connect
 from gateway.store.connection.keys import decision_key, session_key
-from gateway.store.connection.protocol import MAX_VALUE_BYTES, Script
+from gateway.store.connection.protocol import (
+    MAX_VALUE_BYTES,
+    Script,
+    Store,
+    StoreUnavailable,
+    Trouble,
+)
 from gateway.store.connection.redis import RedisStore
 from tests.unit.store.recorder import Recorder
 from tests.unit.store.servers import Proxy, Valkey, listening, until, valkey
@@ -32,7 +38,7 @@ SHIPPED_MS = 20
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Valkey]:
-    """A server of the test's own, to be ill-treated."""
+    """A server for one test, which may break it."""
     with valkey(tmp_path) as running:
         yield running
 
@@ -272,7 +278,7 @@ async def test_a_server_that_takes_no_writes_is_still_read(
 async def test_a_server_on_the_edge_does_not_fill_the_log(
     server: Valkey, store: Store, logs: list[EventDict]
 ) -> None:
-    """Full, not full, full again: the store does not follow every turn of it."""
+    """A server that is full on and off does not change the state at every turn."""
     server.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
     for turn in range(30):
         server.command("CONFIG", "SET", "maxmemory", "1" if turn % 2 else "0")
@@ -284,7 +290,7 @@ async def test_a_server_on_the_edge_does_not_fill_the_log(
 async def test_an_entry_of_another_type_is_a_miss_and_is_replaced(
     server: Valkey, logs: list[EventDict]
 ) -> None:
-    """Garbage under one of our names hurts nobody: it is not there, and the next write wins."""
+    """Garbage under one of our names counts as a miss, and the next write replaces it."""
     server.command("RPUSH", decision_key("key"), "garbage")
     server.command("RPUSH", "gw1:probe", "garbage")
     async with started(server.url) as store:
@@ -346,7 +352,7 @@ async def test_reads_that_are_forbidden_take_the_store_down(
 
 
 async def test_a_reset_connection_is_replaced_at_once(server: Valkey) -> None:
-    """What was under way is given up, and the next connection is there in no time."""
+    """Pending commands fail, and the next connection is open within moments."""
     proxy = Proxy(server.path)
     async with listening(proxy.serve) as port, started(f"redis://127.0.0.1:{port}") as store:
         proxy.delay_s = 0.03
@@ -399,7 +405,7 @@ async def test_a_slow_server_is_left_alone_until_it_is_fast_again(
 async def test_deadlines_missed_together_are_one_sign(
     server: Valkey, store: Store, logs: list[EventDict]
 ) -> None:
-    """One hiccup under a hundred requests is not a hundred hiccups: the connection is kept."""
+    """One delay that a hundred requests share counts once: the connection is kept."""
     server.command("CLIENT", "PAUSE", "250", "ALL")
 
     async def read(number: int) -> bytes | Trouble | None:
@@ -416,7 +422,7 @@ async def test_deadlines_missed_together_are_one_sign(
 async def test_a_deadline_missed_now_and_then_is_no_outage(
     server: Valkey, store: Store, logs: list[EventDict]
 ) -> None:
-    """What counts is a row of misses; an answer in time ends the row."""
+    """Only misses in a row count; a reply in time ends the row."""
     for _ in range(4):
         server.command("CLIENT", "PAUSE", "200", "ALL")
         assert Trouble.TIMEOUT is await outcome(store)
@@ -464,7 +470,7 @@ def test_a_reply_that_lies_unread_is_not_late(server: Valkey, loop: str) -> None
 
 
 async def callers_who_leave(server: Valkey, seed: int) -> Counter[str]:
-    """Many callers on one connection, some of whom walk off at random moments."""
+    """Many callers on one connection, some of which are cancelled at random moments."""
     dice = random.Random(seed)
     proxy = Proxy(server.path)
     found: Counter[str] = Counter()
@@ -540,7 +546,7 @@ async def test_too_many_writes_at_once_drop_the_oldest(store: Store, recorder: R
 
 
 async def test_a_value_over_the_limit_is_not_sent(store: Store, recorder: Recorder) -> None:
-    """One value must not hold everybody's replies up."""
+    """One value must not delay all replies."""
     store.put_decision_later("key", b"x" * (MAX_VALUE_BYTES + 1), 30)
     await store.flush()
     assert None is await store.get_decision("key")
@@ -564,7 +570,7 @@ async def test_a_value_over_the_limit_is_not_sent(store: Store, recorder: Record
 async def test_a_server_that_is_no_redis_is_survived(
     server: Valkey, logs: list[EventDict], says: bytes
 ) -> None:
-    """Whatever is said there, a request gets an answer in time, and the store recovers."""
+    """Whatever the server sends, a request ends in time, and the store recovers."""
     ill = True
     proxy = Proxy(server.path)
 

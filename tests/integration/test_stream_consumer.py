@@ -26,7 +26,7 @@ from tests.unit.store.servers import Proxy, Valkey, listening, until, valkey
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Valkey]:
-    """A Valkey of the test's own, to be ill-treated."""
+    """A Valkey for one test, which may break it."""
     with valkey(tmp_path) as running:
         yield running
 
@@ -134,7 +134,7 @@ async def test_a_consumer_that_was_killed_in_the_middle_of_a_batch(server: Valke
 
 
 async def test_an_entry_that_fails_comes_again_and_then_is_dead(server: Valkey) -> None:
-    """So often and no more; the others are not held up, and the letter says what it was."""
+    """At most that often; other entries are not delayed, and the dead letter holds the entry."""
     fill(server, range(5))
     worker = Worker(fails="3")
     with capture_logs() as logs:
@@ -147,12 +147,12 @@ async def test_an_entry_that_fails_comes_again_and_then_is_dead(server: Valkey) 
     [letter] = dead(server)
     assert b"3" == letter[b"number"]
     assert (b"g", b"4") == (letter[b"dead_group"], letter[b"dead_deliveries"])
-    assert b"handed out 3 times in vain" == letter[b"dead_reason"]
+    assert b"delivered 3 times without success" == letter[b"dead_reason"]
     assert letter[b"dead_entry"].partition(b"-")[0].isdigit()
     assert 3 == len([line for line in logs if line["event"] == "event_not_processed"])
 
 
-async def test_an_entry_that_makes_no_sense_is_dead_at_once(server: Valkey) -> None:
+async def test_an_unprocessable_entry_is_a_dead_letter_at_once(server: Valkey) -> None:
     """It is not tried again."""
     fill(server, range(3))
     worker = Worker(refuses="1")
@@ -164,7 +164,7 @@ async def test_an_entry_that_makes_no_sense_is_dead_at_once(server: Valkey) -> N
 
 
 async def test_a_letter_that_cannot_be_written_is_not_lost(server: Valkey) -> None:
-    """With Redis full the entry stays where it is; what was done is acknowledged all the same."""
+    """With Redis full the entry stays in the stream; processed entries are still acknowledged."""
     fill(server, range(3))
     worker = Worker(refuses="1")
     async with consumer(server, claim_after_s=0.1) as reader:
@@ -183,7 +183,7 @@ async def test_a_letter_that_cannot_be_written_is_not_lost(server: Valkey) -> No
 
 
 async def test_a_redis_that_comes_back_empty(server: Valkey) -> None:
-    """The group is made again, and whatever is in the stream by then is new."""
+    """The group is created again, and reads the whole stream."""
     worker = Worker()
     with capture_logs() as logs:
         async with running(consumer(server, since_s=0), worker):
@@ -191,7 +191,7 @@ async def test_a_redis_that_comes_back_empty(server: Valkey) -> None:
             fill(server, range(3))
             await until(lambda: worker.processed.total() == 3)
             server.kill()
-            await until(lambda: any(line["event"] == "consumer_waits" for line in logs))
+            await until(lambda: any(line["event"] == "consumer_disconnected" for line in logs))
             server.start()
             fill(server, range(10, 14))
             await until(lambda: worker.processed.total() == 7)
@@ -199,12 +199,12 @@ async def test_a_redis_that_comes_back_empty(server: Valkey) -> None:
             fill(server, range(20, 22))
             await until(lambda: worker.processed.total() == 9)
     assert set(map(str, [*range(3), *range(10, 14), 20, 21])) == set(worker.processed)
-    assert 1 == len([line for line in logs if line["event"] == "consumer_waits"])
+    assert 1 == len([line for line in logs if line["event"] == "consumer_disconnected"])
 
 
 async def test_a_redis_that_is_frozen(server: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is given up at the deadline, and read on from when it moves again."""
-    monkeypatch.setattr("gateway.store.events.consumer.ANSWER_TIMEOUT_S", 0.3)
+    """The read fails at the deadline, and continues when Redis resumes."""
+    monkeypatch.setattr("gateway.store.events.consumer.REPLY_TIMEOUT_S", 0.3)
     fill(server, range(3))
     worker = Worker()
     async with consumer(server, claim_after_s=0.1) as reader:
@@ -259,7 +259,7 @@ async def test_a_group_that_lost_entries_to_the_bound(server: Valkey) -> None:
 
 
 async def test_a_consumer_leaves_unless_something_is_pending(server: Valkey) -> None:
-    """Its name goes; what it did not acknowledge does not go with it."""
+    """The consumer is removed; its pending entries stay."""
     fill(server, range(2))
     for fails, expected in (("1", 1), ("", 1)):
         fill(server, range(2))

@@ -1,4 +1,4 @@
-"""The contract's truth table over HTTP, cell by cell, from real User-Agents and real addresses."""
+"""The README's truth table over HTTP, cell by cell, from real User-Agents and real addresses."""
 
 import re
 
@@ -51,7 +51,7 @@ CAPS = {
 
 
 def expected_profile(device: str, country: str, speed: float | None) -> str:
-    """The contract's table, written a second time, row by row."""
+    """The README's table, written a second time, row by row."""
     if device in PHONES:
         if speed is not None and speed < 1000:
             return "mobile_2g"

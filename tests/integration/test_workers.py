@@ -72,7 +72,7 @@ def test_a_certificate_file_is_checked_at_once(tmp_path: Path) -> None:
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert 1 == ended.returncode
-        expected = 'gateway.toml: origin.ca_file: "ca.pem" holds no certificates'
+        expected = 'gateway.toml: origin.ca_file: "ca.pem" has no usable certificates'
         assert ended.stderr.startswith(expected), ended.stderr
         assert 1 == ended.stderr.count("\n")
 

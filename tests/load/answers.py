@@ -13,7 +13,7 @@ _RUNGS = re.compile(r"(?:^|, )rungs=(\d+)")
 
 
 class WrongAnswerError(Exception):
-    """The answer breaks the contract; the message says how."""
+    """The answer is not what docs/http.md promises; the message says how."""
 
 
 def edge_of(headers: Mapping[str, str]) -> str:

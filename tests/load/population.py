@@ -113,7 +113,7 @@ class Population:
         headers["X-Forwarded-For"] = player.address
         headers["Accept-Encoding"] = "gzip" if player.gzip else "identity"
         sid = "" if player.session is None else f',sid="{player.session}"'
-        tenths = round(kbps, -2)  # mtp is in steps of 100 kbit/s (D1.4)
+        tenths = round(kbps, -2)  # mtp is in steps of 100 kbit/s (D1)
         match player.reports:
             case "cmcd-query":
                 query["CMCD"] = f"mtp={tenths},ot=m,sf=h{sid}"

@@ -1,4 +1,4 @@
-"""Laws of the facts about a client: hostile text never raises, and trust cannot be claimed."""
+"""Laws of the facts about a client: hostile text never raises, and clients cannot claim trust."""
 
 import math
 import operator
@@ -58,7 +58,7 @@ HOPS = st.ip_addresses().map(str) | st.sampled_from(
 @example('a="' + '\\"' * 4000)
 @example("a=(" + "1;v=" * 2000)
 def test_cmcd_never_raises(text: str) -> None:
-    """Any text at all is read, within bounds, and what comes out has its own kind."""
+    """Any text is read within bounds, and all values have their types."""
     for cmcd in (parse_query(text), parse_query("{" + text), parse_headers(text, text, text, text)):
         assert len(cmcd.faults) <= MAX_FAULTS
         assert len(cmcd.raw) <= 4 * MAX_PARTS
@@ -78,7 +78,7 @@ def test_cmcd_never_raises(text: str) -> None:
     )
 )
 def test_cmcd_that_follows_the_rules_is_read_back(members: dict[str, bool | int | str]) -> None:
-    """What a correct writer writes (D1.2) comes back value by value, without a fault."""
+    """A correct dictionary (D1.2) is read without faults."""
 
     def written(value: bool | int | str) -> str:
         if isinstance(value, bool):
@@ -98,7 +98,7 @@ def test_cmcd_that_follows_the_rules_is_read_back(members: dict[str, bool | int 
 @example("k" * 65)
 @example("a=" + "b" * 257)
 def test_cmcd_is_read_alike_at_once_and_part_by_part(text: str) -> None:
-    """What matches as a whole member is what its parts say."""
+    """Reading a whole member at once gives the same as reading it part by part."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cmcd_dictionary, "_PLAIN", re.compile("(?!)"))
         expected = read_dictionary(text)
@@ -108,7 +108,7 @@ def test_cmcd_is_read_alike_at_once_and_part_by_part(text: str) -> None:
 
 
 def refusal(query: bytes) -> str:
-    """What the error says about a query; nothing when there is none."""
+    """The error for a query; empty without one."""
     try:
         parse(query)
     except ParameterError as error:
@@ -119,7 +119,7 @@ def refusal(query: bytes) -> str:
 @given(st.binary() | HOSTILE.map(lambda text: text.encode("utf-8", "replace")))
 @example(b"speed=" + b"9" * 10_000)
 def test_a_query_is_read_or_refused(query: bytes) -> None:
-    """Any bytes at all end in parameters or in a ParameterError that is safe to show."""
+    """Any bytes give parameters, or a ParameterError that is safe to show."""
     for name in (b"", b"speed=", b"session=", b"codecs=", b"max_resolution=", b"fields=", b"CMCD="):
         said = refusal(name + query)
         assert said.isascii()
@@ -129,7 +129,7 @@ def test_a_query_is_read_or_refused(query: bytes) -> None:
 
 @given(HOSTILE)
 def test_an_asset_id_is_safe_or_refused(text: str) -> None:
-    """What is let through needs no escaping and stays in its folder."""
+    """An asset id needs no escaping and stays in its folder."""
     try:
         segments = asset_id(text).split("/")
     except AssetError:
@@ -140,7 +140,7 @@ def test_an_asset_id_is_safe_or_refused(text: str) -> None:
 
 @given(HOSTILE, st.lists(HOSTILE), st.lists(HOSTILE))
 def test_no_header_breaks_the_address(peer: str, forwarded: list[str], xff: list[str]) -> None:
-    """Any text at all in the headers and as the peer gives an answer and its reasons."""
+    """Any headers and any peer give an address and reasons."""
     for sender in (peer, "10.0.0.1"):
         assert resolve(sender, forwarded, xff, TRUSTED).reasons
 
@@ -149,7 +149,7 @@ def test_no_header_breaks_the_address(peer: str, forwarded: list[str], xff: list
 def test_what_a_client_claims_never_counts(
     claims: list[str], client: IPv4Address | IPv6Address, proxies: int, lines: bool
 ) -> None:
-    """Whatever the client wrote before, the address that the first trusted proxy saw is found."""
+    """The address that the first trusted proxy appended is found, whatever the client wrote."""
     seen = client.ipv4_mapped or client if isinstance(client, IPv6Address) else client
     if seen in TRUSTED:
         return
@@ -165,7 +165,7 @@ def test_what_a_client_claims_never_counts(
 
 @given(st.lists(st.ip_addresses(v=4).map(str), max_size=5))
 def test_an_untrusted_hop_ends_the_walk(hops: list[str]) -> None:
-    """Nothing left of the first untrusted hop changes the answer."""
+    """Elements to the left of the first untrusted address do not matter."""
     first = next((hop for hop in reversed(hops) if ip_address(hop) not in TRUSTED), None)
     expected = first or next(iter(hops), "10.0.0.1")
     assert ip_address(expected) == resolve("10.0.0.1", [], [",".join(hops)], TRUSTED).ip
@@ -173,7 +173,7 @@ def test_an_untrusted_hop_ends_the_walk(hops: list[str]) -> None:
 
 @given(st.lists(st.ip_addresses(v=4).map(str), min_size=1), st.ip_addresses(v=4))
 def test_membership_is_that_of_the_networks(cidrs: list[str], ip: IPv4Address) -> None:
-    """The index answers what asking every network would answer."""
+    """The index gives the same as testing every network."""
     networks = [f"{IPv4Address(int(IPv4Address(cidr)) >> 20 << 20)}/12" for cidr in cidrs]
     trusted = TrustedProxies.of(networks)
     assert any(ip in network for network in trusted.networks) == (ip in trusted)
@@ -197,7 +197,7 @@ def test_a_viewer_prefix_holds_its_address(ip: IPv4Address | IPv6Address) -> Non
 @example(IPv6Address("1:0:0:100::"))
 @example(IPv6Address("1:2:3:ff::"))
 def test_a_viewer_prefix_is_written_as_networks_are(ip: IPv4Address | IPv6Address) -> None:
-    """Two gateways, of whatever release, give one household one name."""
+    """Addresses in one network have the same prefix."""
     bits = 24 if ip.version == 4 else 56
     assert str(ip_network((ip, bits), strict=False)) == viewer_prefix(ip)
 
@@ -210,7 +210,7 @@ def test_a_viewer_prefix_is_written_as_networks_are(ip: IPv4Address | IPv6Addres
 @example("1.2.3.4\n")
 @example("::ffff:1.2.3.4")
 def test_an_address_is_what_the_standard_library_takes(text: str) -> None:
-    """No more and no less, and IPv4 where it is mapped."""
+    """The network has exactly its own addresses; IPv4-mapped ones are IPv4."""
     expected: IPv4Address | IPv6Address | None
     try:
         expected = ip_address(text)
@@ -241,7 +241,7 @@ def test_a_chosen_speed_is_one_that_a_network_can_have(
     prior: float | None,
     past: list[float],
 ) -> None:
-    """Any numbers at all: no exception, and the speed is within the bounds or unknown."""
+    """Any numbers give a plausible speed or none, and never raise."""
     session = SessionEstimate()
     for kbps in past:
         session = session.updated(kbps, 1_800_000_000)
@@ -263,7 +263,7 @@ def test_a_chosen_speed_is_one_that_a_network_can_have(
 def test_one_outlier_never_leaves_the_others_range(
     level: float, factors: list[float], position: int, outlier: float
 ) -> None:
-    """Among steady samples, one wild one anywhere leaves the estimate between the steady ones."""
+    """One outlier among steady samples leaves the estimate between the steady ones."""
     steady = [level * factor for factor in factors]
     samples = [*steady[:position], outlier, *steady[position:]]
     estimate = SessionEstimate()
@@ -274,7 +274,7 @@ def test_one_outlier_never_leaves_the_others_range(
 
 @given(st.binary(max_size=100))
 def test_stored_garbage_is_a_session_or_none(data: bytes) -> None:
-    """Any bytes at all from the store are read exactly or refused."""
+    """Any bytes from the store are read exactly or give None."""
     for stored in (data, b"\x01" + data):
         estimate = SessionEstimate.from_bytes(stored)
         assert estimate is None or estimate.to_bytes() == stored

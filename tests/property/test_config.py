@@ -1,4 +1,4 @@
-"""Whatever stands in a file or in the environment, the answer is settings or a ConfigError."""
+"""Any file and any environment give settings or a ConfigError."""
 
 import tempfile
 from collections.abc import Sequence
@@ -72,7 +72,7 @@ ASSIGNMENTS = st.lists(
 @settings(deadline=None)
 @given(toml=TOML_LIKE | ASSIGNMENTS)
 def test_any_text_is_loaded_or_refused(toml: str) -> None:
-    """No other exception, and every refusal says something on one line each."""
+    """There is no other exception, and each problem is one line of text."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "g.toml"
         path.write_bytes(toml.encode("utf-8", "surrogatepass"))
@@ -85,7 +85,7 @@ def test_any_text_is_loaded_or_refused(toml: str) -> None:
     value=TOML_LIKE | VALUES,
 )
 def test_any_variable_is_used_or_refused(parts: list[str], value: str) -> None:
-    """Known keys in every combination, with values of every kind."""
+    """Known keys in any combination, with values of any type."""
     _loads_or_explains(None, {"GATEWAY_" + "__".join(parts).upper(): value})
 
 

@@ -1,4 +1,4 @@
-"""Laws of edge choice, for any edges and any place."""
+"""Laws of the choice of edges, for any edges and any place."""
 
 from random import Random
 
@@ -43,7 +43,7 @@ def fleets(draw: st.DrawFn) -> tuple[Edge, ...]:
 
 @st.composite
 def places(draw: st.DrawFn) -> Place:
-    """Somewhere, exactly or vaguely, or nowhere."""
+    """A place with a location, exact or not, or without one."""
     point = draw(points)
     found = Place(
         "found",
@@ -57,7 +57,7 @@ def places(draw: st.DrawFn) -> Place:
 
 
 def ranking(fleet: tuple[Edge, ...], place: Place, viewer: str) -> list[str]:
-    """The ids of the edges for a viewer, best first, as a decision has them."""
+    """The ids of the edges for a viewer, best first."""
     whole = Fleet.of(fleet)
     ranked = ranked_tiers(whole, snap(place), spread_point_of(place, viewer))
     return [fleet[at].id for at in ordered_edges(whole, ranked, "film", viewer)]
@@ -66,7 +66,7 @@ def ranking(fleet: tuple[Edge, ...], place: Place, viewer: str) -> list[str]:
 @law
 @given(fleets(), places(), st.text(max_size=5))
 def test_there_is_always_an_edge(fleet: tuple[Edge, ...], place: Place, viewer: str) -> None:
-    """As many as wanted or as there are, none twice."""
+    """An order has ``MIN_RANKED`` edges or all there are, and none twice."""
     found = ranking(fleet, place, viewer)
     assert min(MIN_RANKED, len(fleet)) == len(set(found)) == len(found)
 
@@ -76,7 +76,7 @@ def test_there_is_always_an_edge(fleet: tuple[Edge, ...], place: Place, viewer: 
 def test_removing_an_edge_moves_only_its_own_share(
     fleet: tuple[Edge, ...], place: Place, viewer: str, choice: st.DataObject
 ) -> None:
-    """Who was elsewhere stays there, and who was on it goes to the next in line."""
+    """Only viewers of a removed edge move, and they go to the next edge of their order."""
     gone = choice.draw(st.sampled_from(fleet))
     rest = tuple(edge for edge in fleet if edge is not gone)
     before = [name for name in ranking(fleet, place, viewer) if name != gone.id]
@@ -89,7 +89,7 @@ def test_removing_an_edge_moves_only_its_own_share(
 def test_the_order_of_the_list_does_not_matter(
     fleet: tuple[Edge, ...], place: Place, viewer: str, random: Random
 ) -> None:
-    """Edges are known by id, not by where an operator wrote them."""
+    """The choice does not depend on the order of edges in the config."""
     shuffled = list(fleet)
     random.shuffle(shuffled)
     assert ranking(fleet, place, viewer) == ranking(tuple(shuffled), place, viewer)
@@ -98,7 +98,7 @@ def test_the_order_of_the_list_does_not_matter(
 @law
 @given(latitudes, longitudes, latitudes, longitudes)
 def test_bands_are_distances(lat1: float, lon1: float, lat2: float, lon2: float) -> None:
-    """A band says how far away an edge is, as the great circle does."""
+    """An edge's band contains its great-circle distance."""
     place = Place("found", latitude=lat1, longitude=lon1)
     bound = ranked_tiers(Fleet.of([Edge("e", "https://e.example/", lat2, lon2)]), place, 0)[
         0

@@ -1,4 +1,4 @@
-"""Laws of an edge's health, and of how it is shared."""
+"""Laws of an edge's health record and of its stored form."""
 
 import json
 
@@ -9,7 +9,7 @@ from gateway.edge.health import (
     NEVER_PROBED,
     HealthRecord,
     HealthThresholds,
-    ProbeResult,
+    ProbeOutcome,
     after_probe,
     condition,
 )
@@ -24,15 +24,15 @@ rules_strategy = st.builds(
     slow_start_s=st.sampled_from([0.0, 10.0, 60.0]),
 )
 outcomes = st.builds(
-    ProbeResult, st.sampled_from([0.1, 0.35, 0.9]), st.sampled_from(["", "", "no"])
+    ProbeOutcome, st.sampled_from([0.1, 0.35, 0.9]), st.sampled_from(["", "", "no"])
 )
 steps = st.lists(st.tuples(outcomes, st.floats(0, 400)), max_size=80)
 
 
 def trace(
-    rules: HealthThresholds, probes: list[tuple[ProbeResult, float]]
+    rules: HealthThresholds, probes: list[tuple[ProbeOutcome, float]]
 ) -> list[tuple[HealthRecord, float]]:
-    """The health after each probe, and when that ended."""
+    """The record after each probe, and when the probe ended."""
     health, now_s, found = NEVER_PROBED, 1000.0, []
     for outcome, pause_s in probes:
         now_s += pause_s
@@ -43,7 +43,7 @@ def trace(
 
 @given(rules_strategy, steps)
 def test_an_edge_changes_its_state_for_a_reason(
-    rules: HealthThresholds, probes: list[tuple[ProbeResult, float]]
+    rules: HealthThresholds, probes: list[tuple[ProbeOutcome, float]]
 ) -> None:
     """It goes down with the ``fall``-th failure in a row, exactly; it comes back from down only
     after ``rise`` good probes in a row at least; it takes viewers unless it is down."""
@@ -61,9 +61,9 @@ def test_an_edge_changes_its_state_for_a_reason(
 
 @given(rules_strategy, steps, st.lists(st.floats(0, 200), max_size=10))
 def test_a_share_only_grows_with_time(
-    rules: HealthThresholds, probes: list[tuple[ProbeResult, float]], pauses: list[float]
+    rules: HealthThresholds, probes: list[tuple[ProbeOutcome, float]], pauses: list[float]
 ) -> None:
-    """While no probe says otherwise, an edge takes no fewer viewers later than now."""
+    """Without new probes, the share of viewers that an edge takes never gets smaller."""
     found = trace(rules, probes) or [(NEVER_PROBED, 1000.0)]
     health, now_s = found[-1]
     shares = []
@@ -94,7 +94,7 @@ def test_a_share_only_grows_with_time(
     )
 )
 def test_what_is_shared_is_read_as_it_was(findings: dict[str, Finding]) -> None:
-    """Reading is the inverse of writing."""
+    """What was written can be read back unchanged."""
     assert findings == decode(encode(findings))
 
 
@@ -114,7 +114,7 @@ ROW = st.lists(
     lambda row: json.dumps([row]).encode()
 ))  # fmt: skip
 def test_garbage_is_never_believed(value: bytes) -> None:
-    """Whatever stands in Redis is read without an error, and gives conditions or nothing."""
+    """Any bytes in Redis give records or None, and never raise."""
     found = decode(value)
     for finding in (found or {}).values():
         shown = condition(finding.health, HealthThresholds(2, 2, 0.4, 30), 1e9)

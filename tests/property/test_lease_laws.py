@@ -1,5 +1,5 @@
-"""Laws of leases: the ledger of a process and the books in Redis take the same steps; no bound is
-exceeded while there is room; shares follow the weights."""
+"""Laws of leases: a process's lease table and Redis give the same answers; no capacity is exceeded
+while there is room; shares follow the weights."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -46,14 +46,14 @@ lines = st.lists(edges, min_size=1, max_size=4, unique=True).flatmap(
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    """One Valkey for all examples; each starts with empty books."""
+    """One Valkey for all examples; each starts without leases."""
     directory: Path = tmp_path_factory.mktemp("leases")
     with valkey(directory) as running:
         yield running
 
 
 class Books:
-    """The books in Redis, asked as the gateway asks them, on the test's clock."""
+    """The leases in Redis, used by the gateway's scripts on the test's clock."""
 
     def __init__(self, client: redis.Redis) -> None:
         self.client = client
@@ -86,12 +86,12 @@ class Books:
         return Placement(index - 1, outcome.decode(), tuple(loads))
 
     def load(self, edge: str) -> int:
-        """What is leased there, as the hash has it."""
+        """What is leased on the edge, from the hash in Redis."""
         return int(self.client.hget(LEASES, f"e{edge}") or 0)
 
 
 class TwoLedgers(RuleBasedStateMachine):
-    """Any operations, told to a ledger and to Redis: both must answer alike, always."""
+    """Any operations on a lease table and on Redis; both must give the same answers."""
 
     client: redis.Redis
 
@@ -100,11 +100,11 @@ class TwoLedgers(RuleBasedStateMachine):
         self.now = 1_000
         self.books = Books(self.client)
         self.client.set("clock", self.now)
-        self.ledger = LeaseTable(TTL_S)
+        self.table = LeaseTable(TTL_S)
 
     @rule(seconds=st.integers(1, TTL_S + 1))
     def time_passes(self, seconds: int) -> None:
-        """Leases come closer to their end."""
+        """Time passes."""
         self.now += seconds
         self.client.set("clock", self.now)
 
@@ -125,32 +125,32 @@ class TwoLedgers(RuleBasedStateMachine):
         held: int | None,
         take: bool,
     ) -> None:
-        """A session asks for its place, or somebody looks where it would be."""
+        """A session is placed, or its placement is looked up without a lease."""
         held = None if held is None or held >= len(line) else held
-        mine = self.ledger.place(session, asset, kbps, line, held, self.now, take=take)
+        mine = self.table.place(session, asset, kbps, line, held, self.now, take=take)
         assert mine == self.books.place(session, asset, kbps, line, held, take)
 
     @rule()
     def look(self) -> None:
-        """What has ended is cleared away, and no more."""
-        ended = self.ledger.expire(self.now, 500)
+        """Ended leases are removed, and no others."""
+        ended = self.table.expire(self.now, 500)
         _, gone, loads = self.books.run("lease_loads", TTL_S * 1000, 500, "a", "b", "c", "d")
-        assert (ended, [self.ledger.load(one) for one in "abcd"]) == (gone, loads)
+        assert (ended, [self.table.load(one) for one in "abcd"]) == (gone, loads)
 
     @invariant()
     def the_books_agree(self) -> None:
-        """The same leases, and on each edge the sum of them."""
+        """Both have the same leases, and the same sum on each edge."""
         own: dict[str, int] = defaultdict(int)
-        for lease_id in self.ledger.ids():
-            lease = self.ledger.get(lease_id)
+        for lease_id in self.table.ids():
+            lease = self.table.get(lease_id)
             assert lease is not None
             own[lease.edge] += lease.kbps
             text = self.client.hget(LEASES, b"l" + lease_id)
             assert f"{lease.kbps} {lease.asset.decode()} {lease.edge}".encode() == text
             assert lease.ends_at * 1000 == self.client.zscore(LEASE_ENDS, lease_id)
-        assert len(self.ledger) == self.client.zcard(LEASE_ENDS)
+        assert len(self.table) == self.client.zcard(LEASE_ENDS)
         for edge in "abcd":
-            assert own[edge] == self.ledger.load(edge) == self.books.load(edge)
+            assert own[edge] == self.table.load(edge) == self.books.load(edge)
 
 
 def test_the_ledger_and_redis_take_the_same_steps(server: Valkey) -> None:
@@ -180,7 +180,7 @@ tight = st.builds(CandidateEdge, edges, st.sampled_from([10, 10, 20]), st.boolea
 def test_ties_and_overfull_edges_are_chosen_alike(
     server: Valkey, line: list[CandidateEdge], loads: list[int], kbps: int
 ) -> None:
-    """Edges that are full, or used by the same share: Redis and the ledger agree here, too."""
+    """Redis and the lease table also agree on edges that are full or equally used."""
     with server.client() as client:
         books = Books(client)
         client.set("clock", 1000)
@@ -198,17 +198,17 @@ def test_ties_and_overfull_edges_are_chosen_alike(
 def test_no_bound_is_exceeded_while_somebody_has_room(
     sessions: list[tuple[int, int, tuple[CandidateEdge, ...]]],
 ) -> None:
-    """A session goes above a bound only when none of its edges has room: it is ``over``."""
-    ledger = LeaseTable(TTL_S)
+    """A capacity is only exceeded when no edge has room; the outcome is then ``over``."""
+    table = LeaseTable(TTL_S)
     for number, kbps, line in sessions:
         lease_id = b"%d" % number
-        own = ledger.get(lease_id)
-        before = {one.edge: ledger.load(one.edge) for one in line}
+        own = table.get(lease_id)
+        before = {one.edge: table.load(one.edge) for one in line}
         if own is not None and own.edge in before:
             before[own.edge] -= own.kbps
-        found = ledger.place(lease_id, b"a", kbps, line, None, 0, take=True)
+        found = table.place(lease_id, b"a", kbps, line, None, 0, take=True)
         chosen = line[found.index]
-        assert found.loads[found.index] == ledger.load(chosen.edge)
+        assert found.loads[found.index] == table.load(chosen.edge)
         taking = [one for one in line if one.takes_new] or line
         roomy = [
             one
@@ -227,7 +227,7 @@ def test_no_bound_is_exceeded_while_somebody_has_room(
 @law
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 110)), max_size=60))
 def test_an_edge_is_full_by_hysteresis(steps: list[tuple[int, int]]) -> None:
-    """Full from 97 %, open again below 90 %, and in between what it was."""
+    """Full from 97 %, open again below 90 %, and unchanged between."""
     names = ["a", "b", "c", "d"]
     loads = dict.fromkeys(names, 0)
     full: frozenset[str] = frozenset()
@@ -261,17 +261,17 @@ WEIGHTS = {
 
 @dataclass
 class Town:
-    """A band of equal edges with weights, and sessions that come to it."""
+    """Equal edges with weights, and the sessions placed on them."""
 
     weights: list[int]
     capacities: list[int | None]
-    ledger: LeaseTable = field(default_factory=lambda: LeaseTable(1e9, SESSIONS + 1))
+    table: LeaseTable = field(default_factory=lambda: LeaseTable(1e9, SESSIONS + 1))
     placed: Counter[int] = field(default_factory=Counter)
     highest: Counter[int] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        """Edges as a config has them."""
+        """The edges of the fleet."""
         self.edges = [
             Edge(f"edge-{at}", f"https://{at}.example/", weight=weight)
             for at, weight in enumerate(self.weights)
@@ -280,15 +280,15 @@ class Town:
         self.tiers = (EdgeTier(tuple(range(len(self.edges))), "any", None),)
 
     def come(self, number: int, kbps: int = 1, lease: bool = True) -> int:
-        """One session, placed as the gateway does it."""
+        """Place one session as the gateway does."""
         line = ordered_edges(self.fleet, self.tiers, f"film-{number % 500}", f"session-{number}")
         index = line[0]
         if lease:
             candidates = [CandidateEdge(self.edges[at].id, self.capacities[at]) for at in line]
-            found = self.ledger.place(b"%d" % number, b"", kbps, candidates, None, 0, take=True)
+            found = self.table.place(b"%d" % number, b"", kbps, candidates, None, 0, take=True)
             index = line[found.index]
             self.outcomes[found.outcome] += 1
-            load = self.ledger.load(self.edges[index].id)
+            load = self.table.load(self.edges[index].id)
             self.highest[index] = max(self.highest[index], load)
         self.placed[index] += 1
         return index
@@ -296,7 +296,7 @@ class Town:
 
 @pytest.mark.parametrize("weights", WEIGHTS.values(), ids=WEIGHTS)
 def test_weighted_shares_hold(weights: list[int]) -> None:
-    """100,000 sessions divide by weight, each share within 2 % of itself."""
+    """100,000 sessions are divided by weight, each share within 2 %."""
     town = Town(weights, [None] * len(weights))
     for number in range(SESSIONS):
         town.come(number, lease=False)
@@ -306,21 +306,21 @@ def test_weighted_shares_hold(weights: list[int]) -> None:
 
 
 def test_weighted_shares_hold_with_churn() -> None:
-    """Sessions come and go, 100,000 in all; what is leased at the end divides by weight."""
+    """100,000 sessions start and end; the final leases are divided by weight."""
     weights = WEIGHTS["twice and thrice"]
     town = Town(weights, [None] * len(weights))
-    town.ledger = LeaseTable(1, SESSIONS)
+    town.table = LeaseTable(1, SESSIONS)
     alive = 40_000
     for number in range(SESSIONS):
         line = ordered_edges(town.fleet, town.tiers, "film", f"session-{number}")
         candidates = [CandidateEdge(town.edges[at].id, 10**6) for at in line]
         now = number / alive
-        found = town.ledger.place(b"%d" % number, b"", 1, candidates, None, now, take=True)
+        found = town.table.place(b"%d" % number, b"", 1, candidates, None, now, take=True)
         assert "first" == found.outcome
-    assert alive == len(town.ledger)
+    assert alive == len(town.table)
     for at, weight in enumerate(weights):
         share = alive * weight / sum(weights)
-        assert abs(town.ledger.load(town.edges[at].id) - share) <= 0.02 * share
+        assert abs(town.table.load(town.edges[at].id) - share) <= 0.02 * share
 
 
 def test_what_spills_goes_by_the_weights_of_the_others() -> None:
@@ -340,7 +340,7 @@ def test_what_spills_goes_by_the_weights_of_the_others() -> None:
 
 
 def test_nobody_is_above_a_bound_that_all_share() -> None:
-    """With 5 % more room than sessions, all find room, and no edge is ever above its bound."""
+    """With 5 % spare capacity all sessions find room, and no edge exceeds its capacity."""
     weights = [100, 100, 100, 100]
     bound = round(SESSIONS / 5 * 1.05 / 4)
     town = Town(weights, [bound] * 4)
@@ -351,8 +351,8 @@ def test_nobody_is_above_a_bound_that_all_share() -> None:
 
 
 def test_a_ledger_is_bounded() -> None:
-    """Of too many leases, those that end first are forgotten, with what they took up."""
-    ledger = LeaseTable(TTL_S, max_leases=3)
+    """Beyond ``max_leases``, the leases that end first are removed, with their load."""
+    table = LeaseTable(TTL_S, max_leases=3)
     for number in range(5):
-        ledger.put(b"%d" % number, EdgeLease("a", 10, b"", number))
-    assert ([b"2", b"3", b"4"], 30) == (ledger.ids(), ledger.load("a"))
+        table.put(b"%d" % number, EdgeLease("a", 10, b"", number))
+    assert ([b"2", b"3", b"4"], 30) == (table.ids(), table.load("a"))

@@ -145,7 +145,7 @@ def key(facts: Facts, of: Policy = SHIPPED, version: str = "v1") -> tuple[str, s
 def test_the_truth_table(
     kinds: list[DeviceKind], countries: list[str | None], kbps: int | None, profile: str
 ) -> None:
-    """Every cell of the contract's table, on both sides of each boundary."""
+    """Every cell of the README's table, on both sides of each boundary."""
     for kind in kinds:
         for country in countries:
             place = Place("found" if country else "unknown", country)
@@ -399,9 +399,9 @@ ladder: at most 720p, set by the device [max-height-device]
 ladder: at most 1000 kbit/s, set by the request [max-bitrate-request]
 ladder: it is not known what this tv decodes; no codec is withheld for it [device-codecs-unknown]
 start: start within 720 kbit/s, 80% of the measured 900 kbit/s [start-bitrate-speed]
-ladder: at most 1000 kbit/s and 720p: 3 of 5 left out [caps]
-start: start on 360p at 500 kbit/s, the highest within the start bit rate [start-within-speed]
-edge: eu-west-1 serves the continent EU, within 895 km of the viewer's probable point \
+ladder: at most 1000 kbit/s and 720p: 3 of 5 rungs removed [caps]
+start: start on 360p at 500 kbit/s, the highest rung within the start bit rate [start-within-speed]
+edge: eu-west-1 serves the continent EU, at most 895 km from the viewer's estimated location \
 [edge-continent]
 """.strip().splitlines()
 

@@ -1,4 +1,4 @@
-"""Who asks, by User-Agent and client hints: class of device, system, player and abilities."""
+"""Finds class, operating system, player and capabilities of a device."""
 
 from gateway.client.device.classifier import DeviceClassifier
 from gateway.client.device.rule import DeviceRule, check_match

@@ -1,15 +1,16 @@
-"""Which Android is it: phone, tablet, television or a PC?
+"""Is an Android device a phone, a tablet, a television or a PC?
 
-What tells, in this order, and why it generalises beyond the models listed:
+The evidence, in the order in which it is used:
 
-1. *The build.* Google's television branch has T as the second letter of its build id
-   (``PTT1.190222``, ``RTM7…``), and set makers' MediaTek boards ship ``PPR2.`` and ``OPR5.``.
-2. *The model's own words.* ``Tab``, ``Pad``, ``TV``, ``Box``, ``LED``, a size in inches in front
-   (``43LU8010T``), or a family prefix of a maker (``SM-T``, ``AFT``, ``KF``).
-3. *The token "Mobile"*, which Chrome sends on phones and leaves out on everything larger.
-4. *No browser at all* (Dalvik, ExoPlayer, an app's own name): a phone, the most common case.
+1. *The build.* Builds for televisions have T as the second letter of their id (``PTT1.190222``,
+   ``RTM7…``), and televisions with MediaTek boards have the builds ``PPR2.`` and ``OPR5.``.
+2. *The words of the model*: ``Tab``, ``Pad``, ``TV``, ``Box``, ``LED``, a size in inches at the
+   start (``43LU8010T``), or a maker's prefix for a family (``SM-T``, ``AFT``, ``KF``).
+3. *The token "Mobile"*, which Chrome sends on phones, but not on larger devices.
+4. *No browser* (Dalvik, ExoPlayer, an app's own name): a phone, because most such devices are.
 
-Families are facts about makers' naming, kept as sets of leading words for constant cost.
+The names of makers' families are in ``families``, as sets of leading words, so that a lookup costs
+the same however many there are.
 """
 
 import re
@@ -36,16 +37,16 @@ from gateway.client.device.televisions import TV_CODES
 from gateway.client.device.text import UserAgentText
 from gateway.client.facts import DeviceKind
 
-# Builds of television boards: the branch letter T, and releases that only set makers stayed on.
+# Builds for televisions: with the letter T, and releases that only televisions still use.
 _TV_BUILD = re.compile(
     r"build/(?:[n-z]t[a-fh-qs-z]\d|[n-z]t[gmot][a-z0-9]?\d|stt|ppr2\.|opr5\.|ukg3\.|rd2a\.|m5c14j"
     r"|tp1a\.220905\.004\.a2|p(?:i|mw)[;) ]|[qr]t[;) ])"
 )
-# Builds that boards for boxes share with a few tablets: they count without "Mobile" only.
+# Builds of TV boxes that a few tablets also have. They count only without "Mobile".
 _BOX_BUILD = re.compile(
     r"build/(?:rp1a\.2007|tp1a\.2209|sp1a\.2111|nmf26q|qp1a\.1911|nhg47[kl]|mhc19j)"
 )
-_SAYS_TABLET = ("pocketbook/", "/apad", "build/jro03h", "; silk/")
+_TABLET_MARKS = ("pocketbook/", "/apad", "build/jro03h", "; silk/")
 _SKIP = re.compile(
     r"(?:[a-z]{2,3}(?:[-_][a-z]{2,4}){0,2}[-_]?|u|k|wv|arm|arm_64|x86|x86_64|mobile|tablet|tv"
     r"|harmonyos|openharmony|rv:.{0,12}|linux|adr.{0,10}|hmscore.{0,20})$"
@@ -57,24 +58,24 @@ _ANDROID = ("android", "andr0id", "; adr ", "silk/", "dalvik/")
 _BROWSER = ("applewebkit", "chrome/", "gecko/")
 
 _TABLET_MODEL = Classification(DeviceKind.TABLET, "tablet-model", "its model is a tablet")
-_TV_MODEL = Classification(DeviceKind.TV, "tv-model", "its model is a television or a box for one")
+_TV_MODEL = Classification(DeviceKind.TV, "tv-model", "its model is a television or TV box")
 _LAPTOP_MODEL = Classification(DeviceKind.DESKTOP, "laptop-model", "its model is a laptop")
 _PHONE_MODEL = Classification(DeviceKind.PHONE, "phone-model", "its model is a phone")
 _ANDROID_TV_BUILD = Classification(
-    DeviceKind.TV, "android-tv-build", "its build is of the television branch"
+    DeviceKind.TV, "android-tv-build", "its Android build is one for televisions"
 )
-_TABLET_VERDICT = Classification(DeviceKind.TABLET, "tablet", "it says tablet")
+_SAYS_TABLET = Classification(DeviceKind.TABLET, "tablet", "its User-Agent says tablet")
 _ANDROID_MOBILE = Classification(
-    DeviceKind.PHONE, "android-mobile", "an Android browser that says Mobile"
+    DeviceKind.PHONE, "android-mobile", "an Android browser with Mobile in its User-Agent"
 )
 _ANDROID_BOX_BUILD = Classification(
-    DeviceKind.TV, "android-box-build", "its build is of boards for TV boxes"
+    DeviceKind.TV, "android-box-build", "its Android build is one for TV boxes"
 )
 _ANDROID_NO_MOBILE = Classification(
-    DeviceKind.TABLET, "android-no-mobile", "an Android browser not mobile"
+    DeviceKind.TABLET, "android-no-mobile", "an Android browser without Mobile in its User-Agent"
 )
 _ANDROID_APP = Classification(
-    DeviceKind.PHONE, "android-app", "an Android app that names nothing larger"
+    DeviceKind.PHONE, "android-app", "an Android app that names neither tablet nor television"
 )
 _KNOWN_MODELS = dict.fromkeys(TABLET_MODELS, _TABLET_MODEL) | dict.fromkeys(TV_MODELS, _TV_MODEL)
 _FAMILIES = (
@@ -85,22 +86,22 @@ _FAMILIES = (
 
 
 def is_android(text: UserAgentText) -> bool:
-    """Android by name, by UC Browser's abbreviation, or as Fire OS and Opera spell it."""
+    """Whether it is Android: by name, by UC Browser's abbreviation, or by Fire OS's Silk."""
     return text.has(*_ANDROID) and "windows phone" not in text.low
 
 
 def version(text: UserAgentText) -> str | None:
-    """``14``, ``7.1.2``; None when no version is given."""
+    """The version, such as ``14`` or ``7.1.2``; None when there is none."""
     found = _VERSION.search(text.low)
     return found[1] if found else None
 
 
 def model_of(low: str) -> str:
-    """The model as Android browsers and Dalvik give it, in lower case; empty when none is given.
+    """The model in a User-Agent of an Android browser or Dalvik, in lower case; empty without one.
 
     ``…Android 9; AFTMM Build/…)`` → ``aftmm``. Locales, ``U``, ``wv``, ``K`` (the reduced
-    User-Agent, rule F3) and chip names are passed over. Cost is linear in the first 160 characters
-    behind the operating system's name.
+    User-Agent, rule F3) and names of chips are skipped. Only the 160 characters after the name of
+    the operating system are read.
     """
     for mark in ("android", "andr0id", "; adr "):
         start = low.find(mark)
@@ -132,16 +133,16 @@ def _end_of_model(field: str) -> int:
 
 
 def find(text: UserAgentText, model: str) -> Classification:
-    """The verdict on an Android device; ``model`` as ``model_of`` (or a client hint) gave it."""
+    """Classify an Android device. ``model`` is from ``model_of`` or from a client hint."""
     if _TV_BUILD.search(text.low):
         return _ANDROID_TV_BUILD
     return (by_model(model) if model else None) or _by_browser(text, model)
 
 
 def _by_browser(text: UserAgentText, model: str) -> Classification:
-    """What the rest of the User-Agent tells when the model tells nothing."""
-    if "tablet" in text.words or text.has(*_SAYS_TABLET):
-        return _TABLET_VERDICT
+    """Classify by the rest of the User-Agent, when the model is not known."""
+    if "tablet" in text.words or text.has(*_TABLET_MARKS):
+        return _SAYS_TABLET
     if TABLET_ANYWHERE.occurs_in(text.low):
         return _TABLET_MODEL
     if "mobile" in text.low:
@@ -150,7 +151,7 @@ def _by_browser(text: UserAgentText, model: str) -> Classification:
 
 
 def _by_board(text: UserAgentText, model: str) -> Classification:
-    """Without "Mobile": a television's box by its code or its board, a tablet, or some app."""
+    """Classify without "Mobile": a TV box by its model or build, a tablet, or an app."""
     if model and TV_CODES.occurs_in(model):
         return _TV_MODEL
     if _BOX_BUILD.search(text.low):
@@ -161,7 +162,7 @@ def _by_board(text: UserAgentText, model: str) -> Classification:
 
 
 def by_model(model: str) -> Classification | None:
-    """What the model's name alone tells; None when it tells nothing. ``model`` in lower case."""
+    """Classify by the model alone, in lower case; None when it is not known."""
     known = _KNOWN_MODELS.get(model)
     if known is not None:
         return known
@@ -175,9 +176,9 @@ def _by_family(model: str) -> Classification | None:
     first = lead[0] if lead else ""
     if first in TV_WORDS or TV_PARTS.occurs_in(model) or TV_SHAPES.match(model):
         return _TV_MODEL
-    for words, parts, shapes, verdict in _FAMILIES:
+    for words, parts, shapes, found in _FAMILIES:
         if first in words or parts.search(model) or shapes.match(model):
-            return verdict
+            return found
     if TABLET_CODES.occurs_in(model) or TABLET_SIGNS.occurs_in(model):
         return _TABLET_MODEL
     return None

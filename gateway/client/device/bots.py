@@ -1,9 +1,9 @@
-"""Is it a program that fetches, not a person who watches?
+"""Is it a bot, not a person who watches?
 
-Crawlers, link previews, monitors, scanners, HTTP libraries and headless browsers. A bot says so:
-with a word (``Googlebot``, ``crawler``, ``checker``), with the address of its page or its owner,
-with ``compatible;`` and no browser of old behind it, or by being nothing but a bare name. Players
-that merely link to their home page (Kodi, Ecosia) and phones of the make Cubot are spared.
+Bots are crawlers, link previews, monitors, scanners, HTTP libraries and headless browsers. A bot is
+recognised by a word (``Googlebot``, ``crawler``, ``checker``), by a web or e-mail address, by
+``compatible;`` without an old browser after it, or by a name without a version. Players that link
+to their home page (Kodi, Ecosia) and phones of the make Cubot are excepted.
 """
 
 import re
@@ -45,7 +45,7 @@ _DUTIES = (
     "agent/0", " agent ", "buyforme", "csscheck", "healthz", "check/", "check)", "shopping",
     "shopp", "-ai/", "leadgen", "leadradar", "prospect", "insight", "auditor", "sslshed",
     "infrawatch", "onlyscans", "proxy)", "[at]", "(at)", "contact ", "trendsmap", "pixalate",
-    # Other watchers, fetchers and attackers whose names hold none of the words above
+    # Monitors, fetchers and attack tools whose names contain none of the words above.
     "azure-logic", "microsoft-flow", "whatcms", "kiwitcms", "prittorrent", "rootevidence",
     "disqus", "datafeedwatch", "silktide", "hardenize", "collapsify", "hotjar", "sitelock",
     "brandwatch", "brandverity", "sindup", "foregenix", "marketgoo", "testlocally", "metorik",
@@ -78,7 +78,7 @@ _PROGRAMS = frozenset(
     )
 )  # fmt: skip
 
-# Players and browsers that give an address without being bots.
+# Players and browsers with an address in their User-Agent.
 _LINKING_PLAYERS = Phrases(
     (
         "xbmc", "kodi", "ecosia", "podcast", "feeddemon", "liferea", "newsbeuter",
@@ -88,7 +88,7 @@ _LINKING_PLAYERS = Phrases(
         "fban", "fbpn", "nrc digitale", "huawei",
     )
 )  # fmt: skip
-# "compatible;" is what old browsers said; these are theirs.
+# Words of old browsers that said "compatible;".
 _OLD_BROWSERS = Phrases(
     (
         "msie", "konqueror", "ibrowse", "netpositive", "abrowse", "omniweb", "ms-office",
@@ -114,30 +114,30 @@ _GOOGLE_SERVICE = re.compile(
 )
 _GOOGLE_PLAYERS = Phrases(("googletv", "podcast", "google tv", "chromecast", "iphone", "os=ios"))
 _PHONES = Phrases(("iphone", "android", "windows"))
-# Makes whose names hold "bot": a phone and a television.
+# Makes with "bot" in their names: one of phones and one of televisions.
 _NOT_BOTS = re.compile(r"cubot|botech")
 _VERSIONED = re.compile(r"/ ?v?\d|\d\.\d|/\w")
 
 
 def find(text: UserAgentText, model: str) -> Classification | None:
-    """The bot's verdict, or None when nothing says that a program is asking.
+    """Classify as a bot; None when there is no sign of one.
 
-    The ``model`` is left out of the search: phones are called Discovery, Ruby and M bot.
+    The ``model`` is not searched, because there are phones called Discovery, Ruby and M bot.
     """
     low = text.low.replace(model, "") if model else text.low
     if _ANY_SIGN.occurs_in(low):
-        for says_so, verdict in _SIGNS:
-            if says_so(low):
-                return verdict
+        for matches, found in _SIGNS:
+            if matches(low):
+                return found
     if not model and text.says(_PROGRAMS):
         return _PROGRAM
     return None
 
 
 def find_bare(text: UserAgentText) -> Classification | None:
-    """The last resort, when nothing else is known: a bare name that gives no version.
+    """Classify as a bot by a name without a version, when nothing else was recognised.
 
-    Players and their libraries send ``Name/version``; what does not is a script.
+    Players and their libraries send ``Name/version``. A User-Agent without a version is a script.
     """
     if text.raw and not _VERSIONED.search(text.low):
         return _BARE
@@ -183,19 +183,22 @@ def _bot(code: str, because: str) -> Classification:
     return Classification(DeviceKind.BOT, code, because)
 
 
-_PROGRAM = _bot("bot-program", "its name says a tool or a library")
-_BARE = _bot("bot-bare-name", "it is a bare name without product or version")
-_NO_SYSTEM = _bot("bot-no-system", "it claims to be a browser but names no system")
-# What any sign needs: one look at this spares ordinary players the rest.
+_PROGRAM = _bot("bot-program", "its name is that of a tool or library")
+_BARE = _bot("bot-bare-name", "it is a name without a version")
+_NO_SYSTEM = _bot("bot-no-system", "it claims to be a browser but names no operating system")
+# Every sign needs one of these phrases. Most players have none, so one test is enough for them.
 _ANY_SIGN = Phrases(
     (*_CRAWLS, *_DUTIES, *_ADDRESSES, *_TOP_LEVELS, "bot", "google", "whatsapp/", "compatible;")
 )
 _SIGNS: tuple[tuple[Callable[[str], bool], Classification], ...] = (
     (_is_bot_word, _bot("bot-word", "its name says bot")),
     (_crawls, _bot("bot-word", "its name says crawler")),
-    (_links_home, _bot("bot-address", "it gives the address of whoever runs it")),
+    (_links_home, _bot("bot-address", "its User-Agent contains a web or e-mail address")),
     (_is_on_duty, _PROGRAM),
-    (_is_google_service, _bot("bot-google", "it is one of Google's fetchers")),
-    (_previews, _bot("bot-preview", "it fetches a preview of a link")),
-    (_claims_compatibility, _bot("bot-compatible", "it says only that it is compatible")),
+    (_is_google_service, _bot("bot-google", "it is one of Google's services")),
+    (_previews, _bot("bot-preview", "it fetches a link preview")),
+    (
+        _claims_compatibility,
+        _bot("bot-compatible", "it says compatible but names no known browser"),
+    ),
 )

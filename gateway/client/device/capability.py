@@ -1,8 +1,8 @@
 """What can this device play?
 
 Limits are set only where they are certain. None means that no limit is known; the player then
-ignores what it cannot decode. A limit that is too low would cost every viewer with a better device.
-H.264 and SDR are in every set (B1).
+ignores what it cannot decode (rule G5). A limit that is too low would cost every viewer with a
+better device. H.264 and SDR are in every set (B1).
 
 | device | height | codecs besides avc | ranges |
 |---|---|---|---|

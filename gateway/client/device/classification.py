@@ -1,4 +1,4 @@
-"""Which class of device, and on what evidence?"""
+"""The class of a device and the evidence for it."""
 
 from dataclasses import dataclass, field
 
@@ -8,10 +8,10 @@ from gateway.reason import Reason, Step
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """One family's answer: the class, a stable reason code, and the evidence in words.
+    """The class of a device, a stable reason code, and the evidence as text.
 
-    ``because`` completes the sentence "a phone because …" and never quotes the player. Verdicts
-    are constants of their modules, so that their ``reason`` is put into words once.
+    ``because`` completes the sentence "a phone, because …" and never contains text from the player.
+    Most classifications are constants of their modules, whose ``reason`` is made only once.
     """
 
     kind: DeviceKind
@@ -20,6 +20,6 @@ class Classification:
     reason: Reason = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Word the reason."""
+        """Make the reason."""
         reason = Reason(Step.DEVICE, self.code, f"{self.kind}: {self.because}")
         object.__setattr__(self, "reason", reason)

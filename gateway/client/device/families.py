@@ -1,11 +1,11 @@
-"""What do makers call the tablets, televisions, laptops and phones that run Android?
+"""How do makers name the tablets, televisions, laptops and phones that run Android?
 
-Facts about naming, as few as carry their weight. A *word* is the run of letters that a model
-starts with (``tb-x306f`` → ``tb``); a *shape* is a prefix with digits, matched at the start; a
-*part* may stand anywhere. Sets cost the same however long they grow; shapes are few. Makes that
-sell phones under the same word are left out: "Mobile" in the browser's text tells those apart.
-All in lower case. Operators add what is missing by rule, and the reduced User-Agent (F3) makes
-these matter less each year.
+A *word* is the run of letters at the start of a model (``tb-x306f`` → ``tb``). A *shape* is a
+pattern for the start of a model. A *part* may be anywhere in it. Words are looked up in sets, so
+that their number does not matter; there are few shapes and parts. Makes that sell phones under the
+same word are left out: "Mobile" in the User-Agent tells those apart. Everything is in lower case.
+Operators can add what is missing in the config, and with the reduced User-Agent (F3) these names
+matter less each year.
 """
 
 import re
@@ -33,7 +33,7 @@ TABLET_WORDS = word_set(
     xtab xyao yarvik yoga zpad ztpad zync
     """
 )
-# For apps that name the device somewhere in their own format.
+# For apps that name the device anywhere, in formats of their own.
 TABLET_ANYWHERE = LinearPattern(
     r"(?:^|[^a-z\d])(?:sm-[tpx]\d\d|gt-p\d{4}|ideatab|lenovo[ _]tab|mediapad|galaxy tab|surftab"
     r"|kf[a-z]{2,6} build)"
@@ -56,11 +56,11 @@ TABLET_SHAPES = re.compile(
     r"|\d{4,6}rp[a-z\d]{2,4}(?![a-z\d])|(?:xiaomi|redmi|mi|honor|oneplus|oppo) ?pad"
     r"|wo[ _](?:pad|\d)"
     r"|surface duo|dell streak|htc[ _](?:a10|flyer)|infinix x1101|tecno[ _](?:7c|p70|p904|dp|t1)"
-    # makers that write the screen's inches first: 7, 8, 9 and 10 are tablets, 4 to 6 are phones
+    # makers whose models start with the screen size: 7 to 10 inches are tablets, 4 to 6 phones
     r"|(?:bq(?:ru)?|tm|ct|tdt|crony|km|jk|eagle|logic|qmobile|spark)[-_ ]?0?(?:7|8|9"
     r"|10)\d{1,3}(?!\d)"
     r"|(?:b|m|id|vr|power)[ -_]?bot ?5[35]|id ?bot|power bot|hello 7|connect ?7|fast ?7|touch_7"
-    # boards and brands whose numbers are of tablets
+    # boards, and brands of tablets, by their numbers
     r"|[a-z]{3}\d?-w\d\d|(?:tf|tm)-mid|mc_[a-z]|mt7-|mt-t|mq\d{3}|mvm\d|mx\d{3}|hz0\d|htb\d"
     r"|hwt\d|k87c"
     r"|iball[ _]slide|kt\d00pro|t\d{1,2}-eea|t[78]\d[emn]|t708|z9[03]0|z99|e1[0-9c]?[\d_ ]|q7a"
@@ -115,7 +115,7 @@ TV_PARTS = LinearPattern(
     r"|smart box|s905x|rk33\d\d|mxq|^x96(?:[^p]|$)|^h96|a95x|a5x|r-tv"
 )
 TV_SHAPES = re.compile(
-    # inches first, then the maker's series: 43LU8010T, 55LEX-8158, BQ_40FS36B
+    # the size in inches, then the maker's series: 43LU8010T, 55LEX-8158, BQ_40FS36B
     r"(?:[a-z]{1,8}[-_ ])?(?:24|28|3[29]|4[0-9]|5[058]|6[05]|7[05]|8[56]|98)"
     r"(?:[a-z]{1,5}[-_]?\d|[a-z]{2,4}[-_ ])"
     r"|(?:td|tq|hc|wud|mqt|mlt|hb|lc|ld|rh|ct|dm|sl|sm|tf|sw|sun|ex|gi|h|le|t|p|u|k|f|c)-?"
@@ -147,7 +147,7 @@ PHONE_WORDS = word_set(
     """
 )
 PHONE_PARTS = re.compile(r"phone(?!tab)")
-# Phones that would pass for a television, a box or a tablet by the words below.
+# Phones that the words and shapes would take for televisions or tablets.
 PHONE_NAMESAKES = re.compile(
     r"stv100|htv3[1-3]|letv x|lge-|as_[45]0|smartv22|era 4k|bl7000|e13$|e145|t5c|ypy_s|8050|5033x"
     r"|sunny|runbo|turbo_?x[_ ](?:s|i|r)|himax[ _]p|kazam|tx9 pro|odyssey|e10i|wiko|deezer"

@@ -1,10 +1,11 @@
-"""What do the libraries `ua-parser` and `user-agents` make of a User-Agent?
+"""How do the libraries ``ua-parser`` and ``user-agents`` classify a User-Agent?
 
-`user-agents` itself calls ua-parser's old interface, which runs a thousand patterns in Python and
-takes about 1 ms. Its judgement (phone, tablet, PC, bot) is kept, but fed from the Rust engine:
-about 70 µs, and only for the few that no rule of our own knows. Browser and system names cost
-about 20 µs and 13 µs. The resolvers keep no cache of their own; the classifier's is bounded. There
-is one for each question, since making one takes 20 (systems), 50 (browsers) or 130 ms (devices).
+``user-agents`` calls ua-parser's old interface, which runs a thousand patterns in Python and takes
+about 1 ms. Here its classification (phone, tablet, PC, bot) is used with the results of ua-parser's
+Rust engine instead. This takes about 70 µs, and only for the few User-Agents that our own rules do
+not recognise. Names of browsers and operating systems take about 20 µs and 13 µs. There is one
+resolver for each of the three, made when it is first used: that takes 20 ms (operating systems),
+50 ms (browsers) or 130 ms (devices). The resolvers cache nothing.
 """
 
 from functools import cache
@@ -56,10 +57,10 @@ def browser_of(user_agent: str) -> str | None:
 
 
 def find(user_agent: str) -> Classification | None:
-    """The class that `user-agents` sees, None when it sees none.
+    """Classify by ``user-agents``; None when it recognises nothing.
 
-    A "generic phone" is ua-parser's guess from stray words ("player"), so it does not count: the
-    price of a wrong phone is a small picture.
+    ua-parser guesses a "generic phone" from words such as "player". This does not count, because a
+    viewer who is wrongly taken for a phone gets a small picture.
     """
     judged = _judge(
         user_agent,
@@ -67,22 +68,22 @@ def find(user_agent: str) -> Classification | None:
         _systems()(user_agent, Domain.OS).os,
         _devices()(user_agent, Domain.DEVICE).device,
     )
-    for seen, kind in (
+    for recognised, kind in (
         (judged.is_bot, DeviceKind.BOT),
         (judged.is_tablet, DeviceKind.TABLET),
         (judged.is_mobile and not judged.device.family.startswith("Generic"), DeviceKind.PHONE),
         (judged.is_pc, DeviceKind.DESKTOP),
     ):
-        if seen:
-            return Classification(kind, f"library-{kind}", "the device library knows it as one")
+        if recognised:
+            return Classification(kind, f"library-{kind}", "the user-agents library recognises it")
     return None
 
 
 def _judge(
     user_agent: str, browser: Browser | None, system: OS | None, device: Device | None
 ) -> "UserAgent":
-    """A `user-agents` object made from the Rust engine's results instead of its own parsing."""
-    # Third of a second to import: the patterns of ua-parser's old interface come along.
+    """A ``user-agents`` object with the Rust engine's results instead of its own parsing."""
+    # Importing takes 300 ms, because it loads the patterns of ua-parser's old interface.
     from user_agents.parsers import (  # noqa: PLC0415
         UserAgent,
         parse_browser,

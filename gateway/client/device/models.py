@@ -1,7 +1,7 @@
-"""Which Android models are known by nothing but their exact name?
+"""Which Android models can only be recognised by their exact name?
 
-Names that hold no word, prefix or number that says what the device is, while its browser says
-"Mobile" on a tablet or leaves it out on a television. In lower case, blanks written as ``~``.
+No word, prefix or number in these names says what the device is, and its browser says "Mobile" on a
+tablet, or does not say it on a television. The names are in lower case, with ``~`` for spaces.
 """
 
 from gateway.client.device.text import word_set

@@ -1,7 +1,7 @@
-"""Is it a phone, a tablet or a computer, by its operating system rather than its model?
+"""Is it a phone, a tablet or a computer, by its operating system?
 
-Apple's devices, Windows, the Unixes and the phones from before Android. iPadOS Safari says
-Macintosh (rule F3): nothing in its User-Agent tells it from a Mac, only an app's own name does.
+This covers Apple's devices, Windows, Unix systems and phones from before Android. Safari on iPadOS
+says Macintosh (rule F3): its User-Agent is that of a Mac. Only apps on an iPad name it.
 """
 
 import re
@@ -92,33 +92,38 @@ _TOUCH_PC = re.compile(
     r"(?:arm|touch); ?(?:arm|touch|ma[a-z]{2}js|ta[a-z]{2}|.{0,20}surftab)|; arm; trident"
 )
 
-_IOS_APP = Classification(DeviceKind.PHONE, "ios-app", "an app on iOS that names no iPad")
-_DARWIN_MAC = Classification(DeviceKind.DESKTOP, "darwin-mac", "an Apple app on a Mac's processor")
+_IOS_APP = Classification(DeviceKind.PHONE, "ios-app", "an iOS app that does not name an iPad")
+_DARWIN_MAC = Classification(
+    DeviceKind.DESKTOP, "darwin-mac", "an Apple app that names a Mac or its processor"
+)
 _DARWIN_APP = Classification(
     DeviceKind.UNKNOWN, "darwin-app", "an Apple app that does not name its device"
 )
-_TABLET_SYSTEM = Classification(DeviceKind.TABLET, "tablet-system", "it names a tablet's system")
-_PHONE_SYSTEM = Classification(DeviceKind.PHONE, "phone-system", "it names a phone's system")
-_WINDOWS_TABLET = Classification(
-    DeviceKind.TABLET, "windows-tablet", "a Windows tablet of its time"
+_TABLET_SYSTEM = Classification(
+    DeviceKind.TABLET, "tablet-system", "it names a tablet or its operating system"
 )
-_DESKTOP = Classification(DeviceKind.DESKTOP, "desktop", "it names a computer's system")
+_PHONE_SYSTEM = Classification(
+    DeviceKind.PHONE, "phone-system", "it names an operating system for phones"
+)
+_WINDOWS_TABLET = Classification(DeviceKind.TABLET, "windows-tablet", "a tablet with Windows")
+_DESKTOP = Classification(DeviceKind.DESKTOP, "desktop", "it names a desktop operating system")
 
 
 def find_apple_mobile(text: UserAgentText) -> Classification | None:
     """iPhone, iPod, iPad, Vision Pro, and apps that name their device (``iPhone14,2``)."""
     if not _ANY_APPLE.occurs_in(text.low):
         return None
-    for phrases, verdict in _APPLE_DEVICES:
+    for phrases, found in _APPLE_DEVICES:
         if phrases.occurs_in(text.low):
-            return verdict
+            return found
     if _OTHER_SYSTEMS.occurs_in(text.low) or "ios" not in text.words:
         return None
     return _IOS_APP
 
 
 def _find_apple_app(text: UserAgentText) -> Classification | None:
-    """Apple's network library without a device: the chip tells a Mac, anything else does not."""
+    """Apps with Apple's network library that name no device: a Mac if they name one, else
+    unknown."""
     if "cfnetwork" not in text.words or "darwin" not in text.words:
         return None
     if text.has(
@@ -140,7 +145,7 @@ def _find_apple_app(text: UserAgentText) -> Classification | None:
 
 
 def find(text: UserAgentText) -> Classification | None:
-    """The first of phone system, Apple app and computer that the User-Agent names."""
+    """Classify by a phone's operating system, as an Apple app, or by a desktop operating system."""
     return _find_phone_system(text) or _find_apple_app(text) or _find_desktop(text)
 
 
@@ -156,7 +161,7 @@ def _find_phone_system(text: UserAgentText) -> Classification | None:
 
 
 def _find_desktop(text: UserAgentText) -> Classification | None:
-    """Windows, macOS, ChromeOS, Linux and the other Unixes; tablets of Windows RT times."""
+    """Windows, macOS, ChromeOS, Linux and other Unix systems, and tablets with Windows RT or 8."""
     if not (text.says(_DESKTOP_WORDS) or _DESKTOP_PARTS.occurs_in(text.low)):
         return None
     if "windows" in text.low and _TOUCH_PC.search(text.low):

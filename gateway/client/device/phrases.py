@@ -1,7 +1,7 @@
-"""Does a text hold any of these phrases or patterns? Asked of ua-parser's Rust engine.
+"""Does a text contain any of these phrases or patterns? Searched by ua-parser's Rust engine.
 
-One pass in time linear in the text, however many phrases there are: a table of 180 phrases costs
-about 2 µs where a loop over ``in`` costs 30.
+The time is linear in the text, however many phrases there are: 180 phrases take about 2 µs, where a
+loop over ``in`` takes 30 µs.
 """
 
 import re
@@ -11,7 +11,7 @@ from ua_parser_rs import OSExtractor
 
 
 class LinearPattern:
-    """A regular expression without look-around or back-references, looked for anywhere."""
+    """A regular expression without look-around and back-references."""
 
     __slots__ = ("_engine", "_pattern")
 
@@ -20,16 +20,16 @@ class LinearPattern:
         self._engine: OSExtractor | None = None
 
     def occurs_in(self, text: str) -> bool:
-        """Does the pattern occur in ``text``?"""
+        """Whether the pattern occurs anywhere in ``text``."""
         engine = self._engine
-        if engine is None:  # made when first asked: all of them take a tenth of a second
+        if engine is None:  # compiled when first used: all patterns together take 100 ms
             engine = OSExtractor([(f"({self._pattern})", "found", None, None, None, None)])
             self._engine = engine
         return engine.extract(text) is not None
 
 
 class Phrases(LinearPattern):
-    """A table of literal phrases, looked for anywhere."""
+    """A set of literal phrases."""
 
     __slots__ = ()
 

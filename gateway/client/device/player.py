@@ -1,8 +1,9 @@
-"""Which player is it: a media library, or the browser in which a script plays?
+"""Which player is it: a media library, or a browser?
 
-A library that names itself wins (``AVPlayer``, ``ExoPlayer``, ``media3``, ``VLC``, ``ffmpeg`` …).
-hls.js, Shaka and dash.js run in a page and do not show: then it is the browser, by the plain name
-that its maker uses (``Chrome``, ``Safari``, ``Samsung Internet`` …).
+A media library that is named is the player (``AVPlayer``, ``ExoPlayer``, ``media3``, ``VLC``,
+``ffmpeg`` …). hls.js, Shaka and dash.js run in a page and are not in the User-Agent. Then the
+player is the browser, by the name that its maker uses (``Chrome``, ``Safari``, ``Samsung Internet``
+…).
 """
 
 import re
@@ -56,7 +57,7 @@ _LIBRARIES = (
 )
 _ANY_LIBRARY = Phrases(phrase for phrase, _ in _LIBRARIES)
 
-# What ua-parser calls a browser → what its maker calls it.
+# The names of browsers in ua-parser, and the names that their makers use.
 _BROWSERS = {
     "Mobile Safari": "Safari",
     "Mobile Safari UI/WKWebView": "WKWebView",
@@ -69,15 +70,15 @@ _BROWSERS = {
     "Opera Mobile": "Opera",
     "Android": "Android Browser",
     "Other": None,
-    # What it calls an engine that names no browser.
+    # Names in ua-parser for an engine without a browser.
     "Apple Mail": None,
     "WebKit Nightly": None,
 }
-# Seen in every app of these systems, whether or not a page shows the video.
+# Reported for every app on these systems, even if it shows no page.
 _WEB_VIEWS = frozenset({"Mobile Safari UI/WKWebView", "Android"})
 
 
-# What plain Chrome, Edge, Opera, Safari and Firefox end with; ua-parser need not look at these.
+# The User-Agents of plain Chrome, Edge, Opera, Safari and Firefox, which need no ua-parser.
 _PLAIN_CHROME = re.compile(r"chrome/[\d.]{1,24} (?:mobile )?safari/[\d.]{1,12}$")
 _PLAIN_ON_COMPUTER = re.compile(
     r"Mozilla/5\.0 \((?:Windows NT|X11|Macintosh)[;A-Za-z\d ._]{1,60}(?:; rv:[\d.]{1,8})?\) (?:"
@@ -91,12 +92,12 @@ _PLAIN_SAFARI = re.compile(
 
 
 def names_library(text: UserAgentText) -> bool:
-    """Does a media or network library name itself?"""
+    """Whether the User-Agent names a media or network library."""
     return _ANY_LIBRARY.occurs_in(text.low)
 
 
 def player(text: UserAgentText) -> str | None:
-    """The player's name, None when nothing names one."""
+    """The name of the player; None when it is not known."""
     if names_library(text):
         return next(name for phrase, name in _LIBRARIES if phrase in text.low)
     if not text.raw:
@@ -126,7 +127,7 @@ def _plain_on_computer(raw: str) -> str | None:
 
 
 def _plain_android(low: str, version: int) -> str | None:
-    """Android's own browser, from before Chrome: no name stands before its own."""
+    """The browser of Android before Chrome, if the User-Agent names no other before it."""
     alone = low.startswith("mozilla/5.0 (linux") and low.endswith("like gecko) ", 0, version)
     return "Android Browser" if alone else None
 

@@ -1,7 +1,7 @@
-"""What does the operator know about devices that the shipped rules do not?
+"""The operator's own rules for devices.
 
-Patterns run in ua-parser's Rust engine: no back-references and no look-around, hence no pattern
-that an unlucky User-Agent could slow down.
+Patterns run in ua-parser's Rust engine. It has no back-references and no look-around, so no
+User-Agent can make a pattern slow.
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,11 @@ _MAX_PATTERN_CHARS = 512
 
 @dataclass(frozen=True, slots=True)
 class DeviceRule:
-    """An operator's rule: ``match`` is searched for in the User-Agent, letter case counts.
+    """One rule: ``match`` is searched for in the User-Agent, case-sensitively.
 
-    What is None is found as without the rule. ``max_height`` in pixels, ``max_frame_rate`` in
-    frames/s. Raises ValueError when ``match`` is not a pattern that the engine takes.
+    The other values override what the classifier finds, unless they are None. ``max_height`` is in
+    pixels, ``max_frame_rate`` in frames per second. Raises ValueError when ``match`` is not a
+    pattern that the engine accepts.
     """
 
     name: str
@@ -35,19 +36,19 @@ class DeviceRule:
     video_ranges: frozenset[VideoRange] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a pattern early, where its name can still be told."""
+        """Refuse an invalid pattern here, where the error can name the rule."""
         check_match(self.match)
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceRules:
-    """The operator's rules in order."""
+    """The operator's rules, in order."""
 
     rules: Sequence[DeviceRule]
     _engine: OSExtractor = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Compile all patterns into one engine that reports the first that matches."""
+        """Compile all patterns into one engine, which reports the first that matches."""
         numbered = enumerate(self.rules)
         engine = OSExtractor(
             [(rule.match, str(number), None, None, None, None) for number, rule in numbered]
@@ -55,13 +56,13 @@ class DeviceRules:
         object.__setattr__(self, "_engine", engine)
 
     def first_match(self, user_agent: str) -> DeviceRule | None:
-        """The first rule whose pattern occurs in the User-Agent."""
+        """The first rule whose pattern occurs in the User-Agent; None without one."""
         found = self._engine.extract(user_agent) if self.rules else None
         return None if found is None else self.rules[int(found.family)]
 
 
 def check_match(pattern: str) -> str:
-    """``pattern`` itself. Raises ValueError, with the reason, when the engine refuses it."""
+    """Return ``pattern``. Raises ValueError with the reason when the engine refuses it."""
     if not 0 < len(pattern) <= _MAX_PATTERN_CHARS:
         raise ValueError(f"is not 1 to {_MAX_PATTERN_CHARS} characters long")
     try:

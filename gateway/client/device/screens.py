@@ -1,7 +1,7 @@
-"""Is it a game console, a television (or what is plugged into one), or a car?
+"""Is it a game console, a television (or a device connected to one), or a car?
 
-These families name themselves with a word of their own in most User-Agents; the word is looked up,
-not searched for. Android televisions that do not name themselves are told by ``android``.
+Most of their User-Agents contain a word that only they use, which is looked up in a set.
+Televisions with Android and without such a word are recognised by ``android``.
 """
 
 import re
@@ -79,7 +79,7 @@ _TV_PARTS = Phrases(
         "android-tv", "tata sky", "iptv box", "kdl-", "kdl4", "kdl5",
     )
 )  # fmt: skip
-# Words that a phone may say too: they count only without one of these beside them.
+# Phones and tablets whose User-Agents contain a television's word.
 _NOT_TV = Phrases(
     (
         "iphone", "ipad", "windows phone", "lge-an", "lge-n", "lge nexus", "fbbd/lge", "joy_tv",
@@ -99,7 +99,7 @@ _CARS = frozenset(
         "xcarlink", "carlife", "headunits", "infotainment", "carbrowser", "webcar", "vinfast",
     )
 )  # fmt: skip
-# Head units: what their makers and the Allwinner, MediaTek and Unisoc boards in them are called.
+# Head units, by their makers and by the Allwinner, MediaTek and Unisoc boards in them.
 _CAR_MODEL = re.compile(
     r"(?:quad|octa|octopus|ultra ?octa|hexa)[- ]?core[- ](?:t\d|r16|px)|ultraocta[- ]t|yt\d{4}"
     r"|mpc-\d"
@@ -129,22 +129,20 @@ _CAR_MODEL = re.compile(
 _CAR_NAMED_PHONE = re.compile(r"tesla[_ ](?!qtcar)\w|polestar phone")
 
 _CONSOLE = Classification(DeviceKind.CONSOLE, "console", "it names a game console")
-_CONSOLE_MODEL_VERDICT = Classification(
+_IS_CONSOLE_MODEL = Classification(
     DeviceKind.CONSOLE, "console-model", "its model is a game console"
 )
-_TV_VERDICT = Classification(DeviceKind.TV, "tv", "it names a television platform")
+_TV = Classification(DeviceKind.TV, "tv", "it names a television platform")
 _CAR = Classification(DeviceKind.CAR, "car", "it names a car")
-_CAR_MODEL_VERDICT = Classification(
-    DeviceKind.CAR, "car-model", "its model is a head unit for cars"
-)
+_IS_CAR_MODEL = Classification(DeviceKind.CAR, "car-model", "its model is a head unit for cars")
 
 
 def find(text: UserAgentText, model: str) -> Classification | None:
-    """The first of console, car and television that the User-Agent or the model names."""
+    """Classify as a console, a car or a television, in this order; None for other devices."""
     named = by_model(model) if model else None
     if text.says(_CONSOLES) or text.has(*_CONSOLE_PARTS):
         return _CONSOLE
-    if named is _CONSOLE_MODEL_VERDICT:
+    if named is _IS_CONSOLE_MODEL:
         return named
     if text.says(_CARS) and not _CAR_NAMED_PHONE.search(text.low):
         return _CAR
@@ -152,10 +150,10 @@ def find(text: UserAgentText, model: str) -> Classification | None:
 
 
 def by_model(model: str) -> Classification | None:
-    """What a model alone tells, as client hints give it too: console or car, or None."""
+    """Classify as a console or a car by the model alone; None for other models."""
     if _CONSOLE_MODEL.match(model):
-        return _CONSOLE_MODEL_VERDICT
-    return _CAR_MODEL_VERDICT if _CAR_MODEL.match(model) else None
+        return _IS_CONSOLE_MODEL
+    return _IS_CAR_MODEL if _CAR_MODEL.match(model) else None
 
 
 def _find_tv(text: UserAgentText) -> Classification | None:
@@ -164,4 +162,4 @@ def _find_tv(text: UserAgentText) -> Classification | None:
         return None
     if _NOT_TV.occurs_in(text.low) and not text.has("appletv", "apple tv", "tcl/"):
         return None
-    return _TV_VERDICT
+    return _TV

@@ -1,7 +1,7 @@
-"""Which operating system, in which version, and which model?
+"""Which operating system and version, and which model?
 
-Names are the vendors': ``iOS``, ``iPadOS``, ``tvOS``, ``Fire OS``, ``webOS``, ``Tizen`` …
-Fire OS comes with the version of the Android below it.
+The names are those of the vendors: ``iOS``, ``iPadOS``, ``tvOS``, ``Fire OS``, ``webOS``, ``Tizen``
+… The version of Fire OS is that of the Android on which it is based.
 """
 
 import re
@@ -10,7 +10,7 @@ from gateway.client.device.library import system_of
 from gateway.client.device.phrases import LinearPattern, Phrases
 from gateway.client.device.text import UserAgentText, version_after
 
-# First phrase that occurs decides; the second member is what the version stands behind, if said.
+# (phrase, operating system, text before the version). The first phrase that occurs decides.
 _SYSTEMS = (
     ("windows phone", "Windows Phone", "windows phone"),
     ("xbox", "Xbox", None),
@@ -45,14 +45,15 @@ _MAC = re.compile(r"mac ?os(?: x|/)?[ /]?(\d{1,2}(?:[._]\d{1,2}){0,2})")
 _WINDOWS = {"10.0": "10", "6.3": "8.1", "6.2": "8", "6.1": "7", "6.0": "Vista", "5.1": "XP"}
 _FIRST_BUILD_OF_11 = 22_000
 _FIRST_IPADOS = 13
-# Looked for in lower case: without regard to case it takes ten times as long.
+# Searched in lower case, which is ten times as fast as ignoring case.
 _MODEL = re.compile(
     r"(?:iphone|ipad|ipod|appletv|realitydevice|audioaccessory)\d{1,2},\d{1,2}"
     r"|roku\d{4}[a-z]?|playstation(?: portable| vita| \d(?: pro)?)"
     r"|xbox (?:one(?: [sx])?|series [sx]|360)|nintendo (?:switch(?: 2| lite)?|wiiu?|3ds)"
     r"|wiiu"
 )
-# What a match of the pattern above needs: a cheap look that most User-Agents end at.
+# A match of the pattern above needs one of these phrases; most User-Agents have none, and testing
+# them is cheaper.
 _NAMES_MODEL = Phrases(
     (
         "iphone", "ipad", "ipod", "appletv", "realitydevice", "audioaccessory", "roku",
@@ -64,7 +65,7 @@ _MAX_MODEL_CHARS = 64
 
 
 def system(text: UserAgentText) -> tuple[str | None, str | None]:
-    """Name and version of the operating system; either may be None."""
+    """The name and version of the operating system; either may be None."""
     low = text.low
     if _ANY_SYSTEM.occurs_in(low):
         name, mark = next((name, mark) for phrase, name, mark in _SYSTEMS if phrase in low)
@@ -102,7 +103,7 @@ def _computer(text: UserAgentText) -> tuple[str | None, str | None]:
 
 
 def model(text: UserAgentText, android_model: str) -> str | None:
-    """The model in the maker's own letters, safe to print and at most 64 characters long."""
+    """The model in its original case, safe to print and at most 64 characters long."""
     name = android_model
     if not name:
         found = _MODEL.search(text.low) if _NAMES_MODEL.occurs_in(text.low) else None
@@ -110,13 +111,13 @@ def model(text: UserAgentText, android_model: str) -> str | None:
             return None
         name = found[0]
     at = text.low.find(name)
-    # Lower case of some letters is longer than the letter: only then the places differ.
+    # Some letters are longer in lower case; then positions in the two texts differ.
     same = len(text.low) == len(text.raw)
     return clean(text.raw[at : at + len(name)] if same else name)
 
 
 def clean(name: str) -> str | None:
-    """A model's name with anything but plain characters taken out; None when nothing is left."""
+    """A model's name without unusual characters; None when nothing is left."""
     return _UNSAFE.sub("", name)[:_MAX_MODEL_CHARS].strip() or None
 
 
@@ -125,12 +126,12 @@ def _apple_version(low: str) -> str | None:
     return found[1].replace("_", ".") if found else None
 
 
-def _windows_version(told: str | None) -> str | None:
-    """The name that people know: builds of NT 10.0 from 22000 on are Windows 11."""
-    release, _, build = (told or "").partition(".0.")
+def _windows_version(version: str | None) -> str | None:
+    """The marketing version: builds of NT 10.0 from 22000 are Windows 11."""
+    release, _, build = (version or "").partition(".0.")
     if release == "10" and build.isdecimal():
         return "11" if int(build) >= _FIRST_BUILD_OF_11 else "10"
-    return _WINDOWS.get(told or "", told)
+    return _WINDOWS.get(version or "", version)
 
 
 def _major(version: str | None) -> int:

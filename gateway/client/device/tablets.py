@@ -1,15 +1,15 @@
-"""How do makers number the tablets whose names do not say what they are?
+"""Which model numbers are those of tablets?
 
-Model numbers by maker, from makers' catalogues: read where no word, prefix or part of a name has
-decided (``families``). A code stands at the start of the model, after the maker's own name where
-that is sent too. Written for an engine without look-around, so that the tables cost the same
-however long they grow. All in lower case. Series that hold phones and tablets are left out.
+Model numbers by maker, from makers' catalogues. They are used when no word, shape or part of a name
+was found (``families``). A number is at the start of the model, or after the maker's name. The
+patterns run in an engine without look-around, whose time does not depend on their number.
+Everything is in lower case. Series with both phones and tablets are left out.
 """
 
 from gateway.client.device.phrases import LinearPattern
 
-# Signs of a screen of 7 inches and more that makers of every country put into a name: inches with
-# a decimal, or written first of three or four digits and before the radio; Wi-Fi only; children.
+# Signs of a screen of at least 7 inches in the names of all makers: a size in inches with a decimal
+# point, at the start of three or four digits, or before 3G or LTE; also "Wi-Fi" and "kids".
 TABLET_SIGNS = LinearPattern(
     r"(?:^|[^.\d])(?:7|8|9|10)\.(?:0|1|7|8|85|9)(?:[^.\d]|$)|10[._]1(?:\D|$)"
     r"|(?:^|[^a-z\d])(?:7|8|9|10)\d{0,2}[ _-]*(?:3g|4g|lte)|(?:7|8|9|10)\d\d[ _-]?3g"

@@ -1,8 +1,9 @@
-"""How are the televisions, boxes and sticks called whose names do not say what they are?
+"""Which models are televisions, TV boxes or sticks, although their names do not say so?
 
-Boards, boxes sold under many names, operators' models and brands: read only where the browser
-does not say "Mobile", because some of these brands sell phones too. A code stands at the start of
-the model. Written for an engine without look-around. All in lower case.
+These are boards, boxes sold under many names, operators' models, and brands. They are used only
+when the User-Agent does not say "Mobile", because some of these brands also sell phones. A code is
+at the start of the model. The patterns run in an engine without look-around. Everything is in lower
+case.
 """
 
 from gateway.client.device.phrases import LinearPattern
@@ -13,7 +14,7 @@ TV_CODES = LinearPattern(
     r"s9\d\d[xwyd]|s805x?|s802|[pq]2(?:00|01|12|81)$|rk3(?:128|2\d\d|318|328|36|528|566)"
     r"|mt(?:5[568]|96)\d\d|msd\d|mstar|t-mstar|hi37\d\d|hi35\d\d|t9[56][a-z\d]{1,3}|petrel"
     r"|dolphin-|sun50iw|bcm7|stvm8|aml|amlogic|droidlogic|realtek|rtd\d{4}|novatek"
-    # boxes that are sold by their board, under many names
+    # boxes sold under many names, by their board
     r"|tx(?:[2-9]|6s|9s?|10)(?: |-|_|$|pro|mini|plus|max)"
     r"|x(?:88|92|96|98)[ _-]?(?:m|q|a|s|p|h|t|x|$)|h(?:96|20|40|60|313)(?: |_|-|m|p|$)|t95|a95"
     r"|m(?:8|9)s|mx(?:q|3|9|10|pro|v)(?: |_|-|p|g|$)|z(?:28|69)|r69|q96|v88|hk1|hk-1|tanix"
@@ -53,10 +54,10 @@ TV_CODES = LinearPattern(
     r"|multilaser ?tv|noblex ?(?:tv|d)|bgh ?(?:tv|b\d{4})|hkpro|kalley ?(?:k|a)|vu ?tv"
     r"|thomson ?tv|lloyd|intex ?tv|micromax ?(?:tv|\d\d)|iffal|coocaa|realme ?(?:tv|st)"
     r"|oneplus ?tv|nokia ?(?:tv|st)|motorola ?tv|walton ?(?:tv|w)|mewe|dawlance|ecostar"
-    # names that say nothing, as sets and boxes have sent them
+    # other names that televisions and boxes have sent
     r"|r68|xr4500|dvs[ -]|j-link|s_turbo|i-910|h-dmp|limez|mdtv|tle-|spc_alien|sh6b|tb-[bp]|ut8$"
     r"|s900_|v32t|xdsr|kb2 |youwei|zealot|ele-gate|an-232|f48d|full aosp on noon"
-    # a set's size in inches, then letters, then its number
+    # the size in inches, then letters, then a number
     r"|[a-z]{0,12}[-_ ]?(?:24|28|32|39|4[0239]|43|50|55|58|65|70|75|85|86"
     r"|98)[a-z]{1,6}[-_]?\d{2}"
     r")"

@@ -1,9 +1,8 @@
-"""What does a User-Agent say, read once and at a bounded cost?
+"""Prepares a User-Agent for classification, at a bounded cost.
 
-Everything that looks at a User-Agent looks at this: the text cut to ``MAX_CHARS`` and freed of
-control characters, its lower case, and the set of its words. Set lookups on words replace the
-long regular expressions that make other classifiers slow, and no later step can cost more than
-``MAX_CHARS`` allow.
+All steps use the same three forms: the text cut to ``MAX_CHARS`` without control characters, its
+lower case, and the set of its words. Looking up words in sets is faster than the long regular
+expressions of other classifiers. ``MAX_CHARS`` bounds the cost of all later steps.
 """
 
 import re
@@ -16,10 +15,11 @@ _CONTROL = dict.fromkeys((*range(0x20), 0x7F), " ")
 
 
 class UserAgentText(NamedTuple):
-    """One User-Agent: ``raw`` as sent but bounded, ``low`` its lower case, ``words`` of ``low``.
+    """A User-Agent: ``raw`` is the text as sent, but cut, ``low`` is ``raw`` in lower case, and
+    ``words`` are the words in ``low``.
 
-    A word starts with a letter and goes on with letters and digits: ``Web0S; Linux/SmartTV`` has
-    the words ``web0s``, ``linux`` and ``smarttv``.
+    A word is a letter followed by letters and digits: ``Web0S; Linux/SmartTV`` has the words
+    ``web0s``, ``linux`` and ``smarttv``.
     """
 
     raw: str
@@ -27,23 +27,23 @@ class UserAgentText(NamedTuple):
     words: frozenset[str]
 
     def has(self, *parts: str) -> bool:
-        """Does any of these lower-case parts occur anywhere?"""
+        """Whether any of these lower-case parts occurs anywhere."""
         low = self.low
-        for part in parts:  # noqa: SIM110 - two thirds of what any() costs
+        for part in parts:  # noqa: SIM110 - takes two thirds of the time of any()
             if part in low:
                 return True
         return False
 
     def says(self, vocabulary: frozenset[str]) -> bool:
-        """Is any word of the vocabulary among the words?"""
+        """Whether any word of the vocabulary is among the words."""
         return not self.words.isdisjoint(vocabulary)
 
 
 def read_user_agent(user_agent: str | None) -> UserAgentText:
-    """Cut, clean and split a User-Agent; None reads like an empty one."""
+    """Prepare a User-Agent; None counts as an empty one."""
     raw = (user_agent or "")[:MAX_CHARS]
     if not raw.isascii():
-        # Lone surrogates cannot be handed to the Rust engine; a question mark stands for each.
+        # The Rust engine does not accept lone surrogates; replace them by question marks.
         raw = raw.encode("utf-8", "replace").decode("utf-8")
     if not raw.isprintable():
         raw = raw.translate(_CONTROL)
@@ -53,12 +53,12 @@ def read_user_agent(user_agent: str | None) -> UserAgentText:
 
 
 def word_set(text: str) -> frozenset[str]:
-    """The blank-separated words of a table, as the set that lookups want."""
+    """The set of the words in ``text``, which are separated by white space."""
     return frozenset(text.split())
 
 
 def after(text: str, mark: str, limit: int = 64) -> str:
-    """The up to ``limit`` characters behind the first ``mark``; empty when it does not occur."""
+    """Up to ``limit`` characters after the first ``mark``; empty when it does not occur."""
     start = text.find(mark)
     if start < 0:
         return ""
@@ -67,9 +67,9 @@ def after(text: str, mark: str, limit: int = 64) -> str:
 
 
 def version_after(text: str, mark: str) -> str | None:
-    """The dotted version that directly follows ``mark`` (``chrome/120.0`` → ``120.0``).
+    """The dotted version directly after ``mark`` (``chrome/120.0`` → ``120.0``).
 
-    One separator of ``/``, ``-``, ``_``, ``:`` or blank may stand between. At most 24 characters.
+    One ``/``, ``-``, ``_``, ``:`` or space may be between them. At most 25 characters are read.
     """
     tail = after(text, mark, 25)
     found = _VERSION.match(tail)

@@ -1,4 +1,4 @@
-"""The words of ``gateway edge``: what may be said, and what comes out."""
+"""The command line of ``gateway edge``: arguments, errors and output."""
 
 import asyncio
 import os
@@ -30,16 +30,16 @@ def edge() -> None:
 
 
 @edge.command()
-@click.option("--id", "edge_id", required=True, help="Name of the edge, unlike that of any other.")
+@click.option("--id", "edge_id", required=True, help="Unique id of the edge.")
 @click.option("--url", required=True, help="Where players fetch media.")
 @click.option("--latitude", type=float, help="Degrees; north is positive.")
 @click.option("--longitude", type=float, help="Degrees; east is positive.")
-@click.option("--country", "countries", multiple=True, help="Served first; may be repeated.")
-@click.option("--continent", "continents", multiple=True, help="Served first; may be repeated.")
-@click.option("--weight", type=int, help="Share of the viewers among equal edges; 100.")
+@click.option("--country", "countries", multiple=True, help="Served first; repeatable.")
+@click.option("--continent", "continents", multiple=True, help="Served first; repeatable.")
+@click.option("--weight", type=int, help="Share of viewers among equal edges; default 100.")
 @click.option("--fallback", is_flag=True, default=None, help="Serves unknown places.")
-@click.option("--capacity-mbps", type=float, help="What its sessions may need together.")
-@click.option("--health-url", help="What probes ask for, relative to the url or absolute.")
+@click.option("--capacity-mbps", type=float, help="Total bit rate that its sessions may use.")
+@click.option("--health-url", help="URL that probes request, absolute or relative to the url.")
 @click.option("--health-playlist", help="A media playlist that probes read, below the url.")
 @click.option(
     "--interval",
@@ -55,15 +55,19 @@ def edge() -> None:
     type=click.FloatRange(MIN_TTL_S, MAX_TTL_S),
     default=6.0,
     show_default=True,
-    help="Seconds after the last heartbeat until the edge is gone.",
+    help="Seconds after the last heartbeat until the edge is removed.",
 )
-@click.option("--once", is_flag=True, help="One heartbeat, and end; for cron, with a longer --ttl.")
+@click.option("--once", is_flag=True, help="Send one heartbeat and exit (for cron).")
 @_CONFIG
 def register(
     config: Path | None, interval_s: float, ttl_s: float, *, once: bool, **table: object
 ) -> None:
-    """Register an edge, and keep it registered until told to stop (SIGTERM, Ctrl-C)."""
-    from gateway.commands.edge.heartbeat import Heartbeats, say_once, say_until_stopped  # noqa: PLC0415
+    """Register an edge, and keep it registered until stopped (SIGTERM, Ctrl-C)."""
+    from gateway.commands.edge.heartbeat import (  # noqa: PLC0415
+        HeartbeatSettings,
+        register_once,
+        register_until_stopped,
+    )
 
     loaded = _loaded(config)
     owner = "" if once else secrets.token_hex(8)
@@ -73,23 +77,23 @@ def register(
         facts = facts_of(given, ttl_s, owner)
     except ConfigError as error:
         _fail(str(error))
-    beats = Heartbeats(edge_id, facts, 0.0 if once else interval_s, ttl_s)
-    if beats.interval_s > ttl_s / 2:
+    heartbeat = HeartbeatSettings(edge_id, facts, 0.0 if once else interval_s, ttl_s)
+    if heartbeat.interval_s > ttl_s / 2:
         _fail(f"--interval: more than half of --ttl; allowed: up to {ttl_s / 2:g}")
     if not once:
         logs.configure(loaded.settings.log.level, loaded.settings.log.format)
-    _run(say_once(loaded, beats) if once else say_until_stopped(loaded, beats))
+    _run(register_once(loaded, heartbeat) if once else register_until_stopped(loaded, heartbeat))
     if once:
-        click.echo(f"{beats.edge_id}: registered for {ttl_s:g} s")
+        click.echo(f"{heartbeat.edge_id}: registered for {ttl_s:g} s")
 
 
 @edge.command()
 @_IDS
-@click.option("--why", default="drained by an operator", show_default=True, help="For people.")
+@click.option("--why", default="drained by an operator", show_default=True, help="The reason.")
 @_CONFIG
 def drain(ids: tuple[str, ...], why: str, config: Path | None) -> None:
-    """Send new sessions elsewhere; those that play stay. An ID may be that of an edge, or of a
-    table with dns: then it means all its edges."""
+    """Send new sessions elsewhere; playing sessions stay. An ID names an edge, or a table with dns,
+    which means all its edges."""
     from gateway.commands.edge import drains  # noqa: PLC0415
 
     _check(ids)
@@ -101,7 +105,7 @@ def drain(ids: tuple[str, ...], why: str, config: Path | None) -> None:
 @_IDS
 @_CONFIG
 def undrain(ids: tuple[str, ...], config: Path | None) -> None:
-    """Take drains back."""
+    """End drains."""
     from gateway.commands.edge import drains  # noqa: PLC0415
 
     _check(ids)
@@ -112,18 +116,18 @@ def undrain(ids: tuple[str, ...], config: Path | None) -> None:
 @edge.command("list")
 @_CONFIG
 def list_edges(config: Path | None) -> None:
-    """Show all edges: where they are from, how they are, and why."""
+    """List all edges with their finder, state and reason."""
     from gateway.commands.edge import drains  # noqa: PLC0415
 
     click.echo(_run(drains.listing(_loaded(config))))
 
 
 def _run(work: "Coroutine[Any, Any, str | None]") -> str | None:
-    from gateway.commands.edge.reach import RosterError  # noqa: PLC0415
+    from gateway.commands.store_access import CommandError  # noqa: PLC0415
 
     try:
         return asyncio.run(work)
-    except RosterError as error:
+    except CommandError as error:
         _fail(f"error: {error}")
 
 

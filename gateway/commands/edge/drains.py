@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from gateway.background.edge_register import condition_of
 from gateway.background.survey import survey
-from gateway.commands.edge.reach import announce, reached
+from gateway.commands.edge.announcement import announce
+from gateway.commands.store_access import open_store
 from gateway.config.load import Loaded
 from gateway.edge.fleet import EdgeCondition
 from gateway.store.coordination import register
@@ -14,23 +15,22 @@ _HEAD = ("id", "url", "finder", "state", "why")
 
 
 async def drain(loaded: Loaded, ids: Sequence[str], why: str) -> None:
-    """New sessions go elsewhere, until it is taken back. Raises RosterError."""
-    async with reached(loaded) as (_, commands):
+    """Drain edges: new sessions go elsewhere until the drain is ended. Raises CommandError."""
+    async with open_store(loaded) as (_, commands):
         await register.drain(commands, ids, why)
         await announce(commands, "drain", ids[0])
 
 
 async def undrain(loaded: Loaded, ids: Sequence[str]) -> None:
-    """Take drains back. Raises RosterError."""
-    async with reached(loaded) as (_, commands):
+    """End drains. Raises CommandError."""
+    async with open_store(loaded) as (_, commands):
         await register.undrain(commands, ids)
         await announce(commands, "undrain", ids[0])
 
 
 async def listing(loaded: Loaded) -> str:
-    """A table of all edges, and of the drains that no edge has, for a terminal. Raises
-    RosterError."""
-    async with reached(loaded) as (store, commands):
+    """A table for a terminal: all edges, and drains that match no edge. Raises CommandError."""
+    async with open_store(loaded) as (store, commands):
         keeper = await survey(loaded, store)
         drains = (await register.read(commands)).drains or {}
     fleet = keeper.fleet

@@ -1,7 +1,7 @@
-"""``gateway edge register``: an edge says that it is there, again and again, until it leaves.
+"""``gateway edge register``: keeps an edge registered with heartbeats until the command is stopped.
 
-It runs beside the edge for as long as the edge is to get viewers. Whatever happens to Redis, it
-goes on; when Redis comes back, with or without what it knew, the edge is registered again at once.
+It runs beside the edge for as long as the edge should get viewers. It survives any failure of
+Redis; when Redis is back, with or without its data, the edge is registered again at once.
 """
 
 import asyncio
@@ -11,7 +11,8 @@ from random import SystemRandom
 
 import structlog
 
-from gateway.commands.edge.reach import announce, reached, shared_store
+from gateway.commands.edge.announcement import announce
+from gateway.commands.store_access import open_store, shared_store
 from gateway.config.load import Loaded
 from gateway.store.connection.protocol import Commands, StoreUnavailable
 from gateway.store.coordination.register import deregister, register
@@ -24,9 +25,9 @@ _random = SystemRandom()
 
 
 @dataclass(frozen=True, slots=True)
-class Heartbeats:
-    """What is said of an edge (:func:`gateway.config.registration.facts_of`), how often, and how
-    long it holds."""
+class HeartbeatSettings:
+    """The registration of an edge (:func:`gateway.config.registration.facts_of`), the interval of
+    heartbeats, and the time to live."""
 
     edge_id: str
     facts: bytes
@@ -34,15 +35,15 @@ class Heartbeats:
     ttl_s: float
 
 
-async def say_once(loaded: Loaded, beats: Heartbeats) -> None:
-    """One heartbeat. Raises RosterError."""
-    async with reached(loaded) as (_, commands):
-        await _say(commands, beats)
+async def register_once(loaded: Loaded, heartbeat: HeartbeatSettings) -> None:
+    """Send one heartbeat. Raises CommandError."""
+    async with open_store(loaded) as (_, commands):
+        await _beat(commands, heartbeat)
 
 
-async def say_until_stopped(loaded: Loaded, beats: Heartbeats) -> None:
-    """Heartbeats until SIGTERM or SIGINT; then the edge takes leave. Raises RosterError when
-    there is no Redis that it could ever register with."""
+async def register_until_stopped(loaded: Loaded, heartbeat: HeartbeatSettings) -> None:
+    """Send heartbeats until SIGTERM or SIGINT, then deregister. Raises CommandError when the
+    config names no Redis to register with."""
     store = shared_store(loaded)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -50,46 +51,48 @@ async def say_until_stopped(loaded: Loaded, beats: Heartbeats) -> None:
     await store.start()
     try:
         if store.redis is not None:
-            await _keep_saying(store.redis, beats, stop)
-            await _leave(store.redis, beats)
+            await _keep_registered(store.redis, heartbeat, stop)
+            await _deregister(store.redis, heartbeat)
     finally:
         await store.close()
 
 
-async def _keep_saying(commands: Commands, beats: Heartbeats, stop: asyncio.Event) -> None:
+async def _keep_registered(
+    commands: Commands, heartbeat: HeartbeatSettings, stop: asyncio.Event
+) -> None:
     trouble: str | None = ""
     while not stop.is_set():
-        pause_s = beats.interval_s * _random.uniform(1.0 - JITTER, 1.0)
+        pause_s = heartbeat.interval_s * _random.uniform(1.0 - JITTER, 1.0)
         try:
-            await _say(commands, beats)
+            await _beat(commands, heartbeat)
         except StoreUnavailable as error:
             pause_s = min(RETRY_S, pause_s)
             if not trouble:
-                log.warning("edge_not_registered", edge=beats.edge_id, reason=str(error))
+                log.warning("edge_not_registered", edge=heartbeat.edge_id, reason=str(error))
             trouble = str(error)
         else:
             if trouble is not None:
-                log.info("edge_registered", edge=beats.edge_id, ttl_s=beats.ttl_s)
+                log.info("edge_registered", edge=heartbeat.edge_id, ttl_s=heartbeat.ttl_s)
             trouble = None
         try:
             async with asyncio.timeout(pause_s):
                 await stop.wait()
         except TimeoutError:
-            continue  # not stopped: the next one
+            continue  # not stopped: send the next heartbeat
 
 
-async def _say(commands: Commands, beats: Heartbeats) -> None:
-    """Raises StoreUnavailable."""
-    if await register(commands, beats.edge_id, beats.facts, beats.ttl_s):
-        await announce(commands, "register", beats.edge_id)
+async def _beat(commands: Commands, heartbeat: HeartbeatSettings) -> None:
+    """Send one heartbeat. Raises StoreUnavailable."""
+    if await register(commands, heartbeat.edge_id, heartbeat.facts, heartbeat.ttl_s):
+        await announce(commands, "register", heartbeat.edge_id)
 
 
-async def _leave(commands: Commands, beats: Heartbeats) -> None:
+async def _deregister(commands: Commands, heartbeat: HeartbeatSettings) -> None:
     try:
-        left = await deregister(commands, beats.edge_id, beats.facts)
+        left = await deregister(commands, heartbeat.edge_id, heartbeat.facts)
     except StoreUnavailable as error:
-        log.warning("edge_leaves_unheard", edge=beats.edge_id, reason=str(error))
+        log.warning("edge_not_deregistered", edge=heartbeat.edge_id, reason=str(error))
         return
     if left:
-        await announce(commands, "leave", beats.edge_id)
-    log.info("edge_left", edge=beats.edge_id)
+        await announce(commands, "leave", heartbeat.edge_id)
+    log.info("edge_deregistered", edge=heartbeat.edge_id)

@@ -1,4 +1,4 @@
-"""What does ``gateway stats`` show? One moment's figures, as a table for people and as JSON."""
+"""What does ``gateway stats`` show? The figures of one moment, as a table and as JSON."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,9 +13,9 @@ NAME_CHARS = 24
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One moment. ``lost`` counts events that were written or dropped unseen since the start, None
-    where the group is shared and nobody sees all; ``lag`` events wait to be read, None when Redis
-    cannot tell. ``trouble`` says why there is nothing new."""
+    """The figures of one moment. ``lost`` counts events that never arrived since the start, None
+    where the group is shared and no run sees all events. ``lag`` counts events not read yet, None
+    when Redis cannot tell. ``trouble`` says why there is nothing new."""
 
     group: str
     window_s: int
@@ -29,11 +29,11 @@ class Report:
 
     @property
     def per_second(self) -> float:
-        """Events a second, over the window."""
+        """Events per second, over the window."""
         return self.events / self.window_s
 
     def to_json(self) -> str:
-        """One line."""
+        """JSON in one line."""
         members = {
             "group": self.group,
             "window_s": self.window_s,
@@ -55,7 +55,7 @@ class Report:
         return json.dumps(members)
 
     def to_text(self) -> str:
-        """A table of some 50 lines at most."""
+        """A table of at most about 50 lines."""
         return "\n".join(self._lines()) + "\n"
 
     def _lines(self) -> Iterator[str]:
@@ -65,7 +65,7 @@ class Report:
             f"not acknowledged {self.pending}, dead letters {self.dead_letters}"
         )
         if self.trouble is not None:
-            yield f"the store cannot be asked right now: {self.trouble}"
+            yield f"the store cannot be reached now: {self.trouble}"
         for dimension, found in self.shares.items():
             yield ""
             yield dimension
@@ -84,5 +84,5 @@ def _shown(count: int | None) -> str:
 
 
 def _printable(text: str) -> str:
-    """What a terminal would obey is shown instead."""
+    """``text`` with control characters escaped for a terminal."""
     return text if text.isprintable() else ascii(text)

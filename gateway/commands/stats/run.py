@@ -1,8 +1,8 @@
 """``gateway stats``: reads decision events as one consumer of a group, and shows what it counted.
 
-Without ``group`` each run has a group of its own, from the beginning of its window on: it sees
-every event, whoever else looks. With ``group`` the runs of that name share the work, and one that
-is started again goes on where the last one stopped; each then shows its own part.
+Without ``group`` each run has a group of its own that starts at the beginning of its window: it
+sees every event. With ``group`` the runs of that name divide the events, and a run that is started
+again continues where the last one stopped; each shows its own part.
 """
 
 import asyncio
@@ -14,7 +14,8 @@ import sys
 from collections.abc import Callable
 
 from gateway.commands.stats.report import Report
-from gateway.commands.stats.window import Gaps, Window
+from gateway.commands.stats.window import MissedEvents, Window
+from gateway.commands.store_access import CommandError, shared_url
 from gateway.config.load import Loaded
 from gateway.store.connection.address import shown_url
 from gateway.store.connection.protocol import StoreError, StoreUnavailable
@@ -28,33 +29,29 @@ from gateway.store.events.event import parse
 
 OWN_GROUPS = "stats."
 LEFT_BEHIND_S = 60.0
-"""A group of one run whose consumer was silent for so long was left behind by a kill."""
+"""A run's own group whose consumer was idle for this long was left behind by a killed run."""
 
 REFRESH_S = 1.0
 _CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 
 
-class StatsError(Exception):
-    """There is nothing to show; the message says why and what to do."""
-
-
 class Stats:
-    """What one run has counted. ``group`` None is a group of its own."""
+    """The counts of one run. Without ``group`` it has a group of its own."""
 
     def __init__(self, url: str, window_s: int, group: str | None) -> None:
-        """Raises StoreError when the URL is none."""
+        """Raises StoreError when the URL is invalid."""
         self._own = group is None
         self._group = group or f"{OWN_GROUPS}{secrets.token_hex(6)}"
         self._window_s = window_s
         self._window = Window(window_s)
-        self._gaps = Gaps()
+        self._missed = MissedEvents()
         self._newest_s = 0.0
         self._status = GroupStatus(None, 0, 0)
         name = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(3)}"
         self._consumer = StreamConsumer(url, self._group, name, since_s=window_s)
 
     async def once(self) -> Report:
-        """Read up to where the stream ends now. Raises StoreUnavailable."""
+        """Read to the current end of the stream. Raises StoreUnavailable."""
         async with self._consumer:
             try:
                 await self._consumer.step(self._count)
@@ -67,7 +64,7 @@ class Stats:
 
     async def watch(self, show: Callable[[Report], None]) -> None:
         """Show a report each second until cancelled. Raises StoreUnavailable at the start only:
-        afterwards the report says that Redis cannot be asked."""
+        later the report says that Redis cannot be reached."""
         async with self._consumer:
             await self._consumer.step(self._count)
             reading = asyncio.create_task(self._consumer.run(self._count))
@@ -85,7 +82,7 @@ class Stats:
         self._newest_s = delivery.time_ms / 1000
         try:
             event = parse(delivery.fields)
-            is_new = not self._own or self._gaps.is_new(delivery.fields.get(b"id", b""))
+            is_new = not self._own or self._missed.is_new(delivery.fields.get(b"id", b""))
         except ValueError as error:
             raise UnprocessableError(str(error)) from error
         if is_new:
@@ -106,13 +103,13 @@ class Stats:
             shares=shares,
             lag=self._status.lag,
             pending=self._status.pending,
-            lost=self._gaps.lost if self._own else None,
+            lost=self._missed.lost if self._own else None,
             dead_letters=self._status.dead_letters,
             trouble=None if trouble is None else str(trouble),
         )
 
     async def _leave(self) -> None:
-        # A group that stays behind now is removed by a later run.
+        # A later run removes a group that is left behind now.
         with contextlib.suppress(StoreUnavailable):
             if self._own:
                 await self._consumer.disband()
@@ -126,7 +123,7 @@ async def show_stats(
 ) -> None:
     """Print reports of the last ``window_s`` seconds: one, or one each second until cancelled.
 
-    Raises StatsError when there is nothing to show.
+    Raises CommandError when there is nothing to show.
     """
     stats = _stats_of(loaded, window_s, group)
 
@@ -144,23 +141,17 @@ async def show_stats(
             await stats.watch(show)
     except StoreUnavailable as error:
         url = shown_url(loaded.settings.store.url.get_secret_value())
-        raise StatsError(f"cannot read from the store at {url}: {error}") from error
+        raise CommandError(f"cannot read from the store at {url}: {error}") from error
 
 
 def _stats_of(loaded: Loaded, window_s: int, group: str | None) -> Stats:
-    """The counter for a config. Raises StatsError when that has no events to read."""
-    url = loaded.settings.store.url.get_secret_value()
+    """The counter for a config. Raises CommandError when the config has no events to read."""
     if not loaded.settings.events.enabled:
-        raise StatsError(
+        raise CommandError(
             "decision events are off; switch them on with enabled = true in [events], "
             "or GATEWAY_EVENTS__ENABLED=true"
         )
-    if url in {"embedded", "memory"}:
-        raise StatsError(
-            f'store.url is "{url}", which no other process can read; decision events need a Redis '
-            f'that both reach, such as store.url = "redis://localhost:6379"'
-        )
     try:
-        return Stats(url, window_s, group)
+        return Stats(shared_url(loaded), window_s, group)
     except StoreError as error:
-        raise StatsError(str(error)) from error
+        raise CommandError(str(error)) from error

@@ -1,4 +1,5 @@
-"""How did the last seconds of decisions divide over edges, profiles, countries …?"""
+"""How did the decisions of the last seconds divide over edges, profiles, countries, devices and
+cache outcomes?"""
 
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ REMEMBERED_WRITERS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How often a name was chosen, and which part of all that is (0 to 1)."""
+    """How often a name was chosen, and its share of all (0 to 1)."""
 
     name: str
     count: int
@@ -28,7 +29,7 @@ class Window:
         self._buckets: dict[int, dict[str, Counter[str]]] = {}
 
     def add(self, event: Event, time_s: float) -> None:
-        """Count an event that Redis took at ``time_s`` (Unix time)."""
+        """Count an event that Redis received at ``time_s`` (Unix time)."""
         bucket = self._buckets.get(int(time_s))
         if bucket is None:
             bucket = self._buckets[int(time_s)] = {name: Counter() for name in DIMENSIONS}
@@ -36,8 +37,8 @@ class Window:
             counter[getattr(event, name) or UNKNOWN] += 1
 
     def shares(self, now_s: float) -> tuple[int, Mapping[str, tuple[Share, ...]]]:
-        """How many events there were up to ``now_s``, and their shares by dimension, the largest
-        first. What is older is forgotten."""
+        """The number of events in the window that ends at ``now_s``, and their shares by dimension,
+        the largest first. Older events are dropped."""
         oldest = int(now_s) - self._seconds
         self._buckets = {second: kept for second, kept in self._buckets.items() if second > oldest}
         total = sum(bucket["edge"].total() for bucket in self._buckets.values())
@@ -51,16 +52,16 @@ class Window:
         return tuple(Share(name, count, count / total) for name, count in ranked)
 
 
-class Gaps:
-    """Which events never arrived, and which came twice? Writers number theirs from 1 on, before
-    anything can be lost, and the stream keeps their order."""
+class MissedEvents:
+    """Which events never arrived, and which arrived twice? Each writer numbers its events from 1,
+    before any can be lost, and the stream keeps their order."""
 
     def __init__(self) -> None:
         self.lost = 0
         self._last: OrderedDict[bytes, int] = OrderedDict()
 
     def is_new(self, event_id: bytes) -> bool:
-        """Whether the event was not seen before; counts those before it that are missing.
+        """Whether the event is new; counts the events missing before it.
 
         Raises ValueError when ``event_id`` is not ``<writer>-<number>``.
         """

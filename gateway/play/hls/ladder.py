@@ -28,7 +28,7 @@ def rungs_of(playlist: MultivariantPlaylist) -> tuple[Rung, ...]:
     """The playlist's variant streams as rungs, in its order.
 
     A variant that does not say whether it has pictures counts as one that has, unless another
-    variant certainly has: then media3 and hls.js take it for audio-only, too.
+    variant certainly has: then media3 and hls.js take it for audio-only, too (G4).
     """
     variants = playlist.variants
     any_video = any(variant.has_video for variant in variants)

@@ -50,7 +50,7 @@ def read_hls(data: bytes, name: str, max_bytes: int) -> HlsManifest:
     except ManifestError as error:
         raise BadSourceError(str(error)) from error
     for fault in playlist.faults:
-        PLAYLIST_FAULTS.labels(fault.rule).inc()
+        PLAYLIST_FAULTS.labels(fault.short_name).inc()
     version = blake2b(data, digest_size=8).hexdigest()
     return HlsManifest(playlist, ladder_of(playlist, version))
 

@@ -1,1 +1,1 @@
-"""Source manifests over HTTP from origins that are slow, fail, lie and come back."""
+"""Source manifests over HTTP, from origins that may be slow, fail or send garbage."""

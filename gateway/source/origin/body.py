@@ -1,4 +1,5 @@
-"""What is inside a coded body? Decoded with a bound: a bomb costs no more than that."""
+"""Content decoding with a bound on the output, so that a decompression bomb costs no more than
+that."""
 
 import io
 import zlib
@@ -8,18 +9,18 @@ import zstandard
 
 ACCEPTED = "zstd, br, gzip"
 _MAX_WINDOW_BYTES = 8 * 2**20
-"""RFC 9659: what a zstd content coding may ask a client to hold."""
+"""RFC 9659: the largest window that a zstd content coding may require."""
 
 
 class CodingError(ValueError):
-    """The body is not what its coding says, or larger than allowed."""
+    """The body does not match its content coding, or is larger than allowed."""
 
 
 def decoded(raw: bytes, coding: str, max_bytes: int) -> bytes:
-    """``raw`` without its content coding: ``gzip``, ``br``, ``zstd``, or none (``identity``).
+    """Decode ``raw`` from ``gzip``, ``br``, ``zstd`` or ``identity``.
 
-    Raises :class:`CodingError` as soon as more than ``max_bytes`` would come out, when the body
-    ends early, and for codings that were not asked for.
+    Raises :class:`CodingError` as soon as the output exceeds ``max_bytes``, when the body is
+    truncated, and for a coding that the request did not offer.
     """
     match coding.strip().lower():
         case "" | "identity":
@@ -31,7 +32,7 @@ def decoded(raw: bytes, coding: str, max_bytes: int) -> bytes:
         case "zstd":
             data = _unzstd(raw, max_bytes)
         case _:
-            raise CodingError(f"coded as {coding[:40]!r}, which was not asked for")
+            raise CodingError(f"content coding {coding[:40]!r} was not offered")
     if len(data) > max_bytes:
         raise CodingError(f"larger than the {max_bytes} bytes allowed")
     return data
@@ -79,7 +80,8 @@ def _unzstd(raw: bytes, max_bytes: int) -> bytes:
 
 
 def _is_whole_frame(decoder: zstandard.ZstdDecompressor, raw: bytes) -> bool:
-    """Whether the frame ends where the bytes do; its output is known to be within bounds."""
+    """Whether the frame ends with the last byte of ``raw``; its output is known to be within
+    bounds."""
     whole = decoder.decompressobj()
     whole.decompress(raw)
     return whole.eof

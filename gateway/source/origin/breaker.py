@@ -1,15 +1,15 @@
-"""Is it worth asking this origin now? A circuit breaker, with the time passed in.
+"""Is it worth asking this origin now? A circuit breaker; the time is passed in.
 
-Closed: everybody asks. It opens when ``failures`` of the last ``2 * failures`` outcomes were
-failures, so also when an origin fails every other time. Open: nobody asks for ``open_s``. Then half
-open: one probe at a time; one success closes it, one failure opens it for twice as long, up to
-``max_open_s``.
+Closed: requests pass. It opens when ``failures`` of the last ``2 * failures`` outcomes were
+failures, so an origin that fails every other time opens it as well. Open: no requests for
+``open_s``. Then half-open: one probe at a time. A success closes the breaker; a failure opens it
+again for twice as long, up to ``max_open_s``.
 
-A request that a 304 may answer is no probe, and a 304 closes nothing: an origin whose bodies come
-too slowly to be of use confirms copies as fast as ever. Who asks so has a copy to go on with.
+A conditional request is never a probe, and a 304 does not close the breaker: an origin that sends
+bodies too slowly may still answer 304 quickly. Whoever asks conditionally has a copy to serve.
 
-A failure "about" one file (500 for one playlist) counts once, however often it is asked for: one
-broken file must not take the others away.
+Failures of one file (500 for one playlist) count once, however often it is requested: one broken
+file must not block the others.
 """
 
 from collections import deque
@@ -26,19 +26,19 @@ class BreakerState(StrEnum):
 
 
 class Breaker:
-    """One origin's breaker. ``told`` is called with the new state at every change."""
+    """One origin's breaker. ``on_change`` is called with the new state at every change."""
 
     def __init__(
         self,
         failures: int,
         open_s: float,
         max_open_s: float,
-        told: Callable[[BreakerState], None] = lambda _: None,
+        on_change: Callable[[BreakerState], None] = lambda _: None,
     ) -> None:
         self._failures = failures
         self._first_open_s = open_s
         self._max_open_s = max_open_s
-        self._told = told
+        self._on_change = on_change
         self._outcomes: deque[str | bool] = deque(maxlen=2 * failures)
         self._open_s = open_s
         self._until = 0.0
@@ -47,17 +47,18 @@ class Breaker:
 
     @property
     def state(self) -> BreakerState:
-        """The state as of the last event."""
+        """The state after the last event."""
         return self._state
 
     def wait_s(self, now: float) -> float:
-        """How long nobody may ask, in seconds; 0 when somebody may."""
+        """Seconds until a request may pass; 0 when one may pass now."""
         return max(0.0, self._until - now) if self._state is BreakerState.OPEN else 0.0
 
     def admits(self, now: float, *, conditional: bool = False) -> bool:
-        """Whether to ask now. Whoever is let in tells how it went, or that nothing came of it.
+        """Whether a request may pass now. The caller must report its outcome: :meth:`succeeded`,
+        :meth:`confirmed`, :meth:`failed` or :meth:`abandoned`.
 
-        ``conditional``: what is asked is whether a copy is still good.
+        ``conditional``: the request only asks whether a cached copy is still valid.
         """
         if self._state is BreakerState.CLOSED:
             return True
@@ -68,7 +69,7 @@ class Breaker:
         return True
 
     def succeeded(self) -> None:
-        """The origin answered."""
+        """The origin sent a response."""
         self._probing = False
         if self._state is BreakerState.CLOSED:
             self._outcomes.append(True)
@@ -78,12 +79,12 @@ class Breaker:
         self._enter(BreakerState.CLOSED)
 
     def confirmed(self) -> None:
-        """The origin answered that a copy is still good (304)."""
+        """The origin confirmed a cached copy (304)."""
         if self._state is BreakerState.CLOSED:
             self._outcomes.append(True)
 
     def failed(self, now: float, about: str | None = None) -> None:
-        """The origin failed: altogether, or for the file that ``about`` names."""
+        """The origin failed: for every file, or only for the file that ``about`` names."""
         self._probing = False
         if self._state is BreakerState.CLOSED:
             self._outcomes.append(False if about is None else about)
@@ -92,17 +93,17 @@ class Breaker:
             if altogether + len(files) < self._failures:
                 return
         elif self._state is BreakerState.OPEN:
-            return  # one that was still under way when it opened
+            return  # a request that began before the breaker opened
         else:
             self._open_s = min(2 * self._open_s, self._max_open_s)
         self._until = now + self._open_s
         self._enter(BreakerState.OPEN)
 
     def abandoned(self) -> None:
-        """Whoever was let in cannot say how it went."""
+        """The admitted request ended without an outcome."""
         self._probing = False
 
     def _enter(self, state: BreakerState) -> None:
         if state is not self._state:
             self._state = state
-            self._told(state)
+            self._on_change(state)

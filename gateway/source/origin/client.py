@@ -1,8 +1,8 @@
-"""What does one origin answer to one request? The HTTP client, with every bound that it needs.
+"""The HTTP client that asks origins: one request, one response, every bound enforced.
 
-``httpx2`` makes the connections (HTTP/2 where TLS negotiates it). What may not be left to a client
-is done here: deadlines over whole phases, the size of what comes, how fast it must come, and where
-a redirect may lead (F13).
+``httpx2`` makes the connections (HTTP/2 where TLS negotiates it). What a client must not decide
+alone is done here: deadlines over whole phases, the size and pace of the body, and where redirects
+may lead (F13).
 """
 
 import asyncio
@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
 
@@ -19,23 +18,23 @@ import httpx2
 
 from gateway.observe.request_id import request_id
 from gateway.source.origin.body import ACCEPTED, CodingError, decoded
-from gateway.source.origin.computing import EXPANDS, computed
 from gateway.source.origin.freshness import retry_after
+from gateway.source.origin.offload import EXPANSION, offload_if_large
+from gateway.source.origin.origin_config import OriginServer, RequestLimits
 from gateway.source.origin.signing import signed_headers
-from gateway.source.origin.terms import Asking, OriginServer
 
 OK, NOT_MODIFIED, TOO_MANY = 200, 304, 429
-GONE = frozenset({404, 410})
+NOT_FOUND_STATUSES = frozenset({404, 410})
 PASSING = frozenset({429, 500, 502, 503, 504})
-"""What may be otherwise in a moment."""
+"""Statuses that may change within moments."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _START = b"#EXTM3U"
 _BOM = b"\xef\xbb\xbf"
 _RATE_AFTER_S = 1.0
-"""How long a body may come as slowly as it likes."""
+"""Seconds before the pace of a body is checked."""
 _DRAINED_BYTES = 16_384
-"""What is read of a body that nobody wants, so that its connection can be used again."""
+"""Most bytes to read of an unwanted body, so that its connection can be reused."""
 _IDLE_S = 15.0
 _HEADERS = {
     "User-Agent": f"streaming-gateway/{version('streaming-gateway')}",
@@ -44,8 +43,8 @@ _HEADERS = {
 }
 
 
-class Trouble(StrEnum):
-    """Why there is no answer that can be used: a fixed set, fit for a metric label."""
+class FailureKind(StrEnum):
+    """Why there is no usable response: a fixed set, fit for a metric label."""
 
     UNREACHABLE = "unreachable"
     TIMEOUT = "timeout"
@@ -62,45 +61,45 @@ class Trouble(StrEnum):
 
 SILENT = frozenset(
     {
-        *(Trouble.UNREACHABLE, Trouble.TIMEOUT, Trouble.TOO_SLOW),
-        *(Trouble.BREAKER_OPEN, Trouble.BUSY),
+        *(FailureKind.UNREACHABLE, FailureKind.TIMEOUT, FailureKind.TOO_SLOW),
+        *(FailureKind.BREAKER_OPEN, FailureKind.BUSY),
     }
 )
-"""Where there is no answer at all, or none in time."""
+"""The kinds where no response came, or none in time."""
 
 
-class Unanswered(Exception):  # noqa: N818  # a fact about the origin, not a fault of ours
-    """An origin gave no answer that can be used; the text says which and why.
+class AttemptError(Exception):
+    """One attempt gave no usable response; the message says which URL and why.
 
-    ``again``: it may be asked again. ``down``: it is a sign that the origin is in trouble;
-    ``whole``: altogether, not with this file. ``wait_s`` is what its ``Retry-After`` asks for;
-    ``pauses_all``: of every request (429), not of this one alone (503).
+    ``again``: a retry may help. ``down``: the failure counts against the origin's health;
+    ``whole``: against the whole origin, not this file alone. ``wait_s`` is what ``Retry-After``
+    asks for; ``pauses_origin``: it holds for every request (429), not this one alone (503).
     """
 
     def __init__(
         self,
-        trouble: Trouble,
+        kind: FailureKind,
         text: str,
         *,
         again: bool = False,
         down: bool = False,
         whole: bool = True,
         wait_s: float | None = None,
-        pauses_all: bool = False,
+        pauses_origin: bool = False,
     ) -> None:
         super().__init__(text)
-        self.trouble = trouble
+        self.kind = kind
         self.again = again
         self.down = down
         self.whole = whole
         self.wait_s = wait_s
-        self.pauses_all = pauses_all
+        self.pauses_origin = pauses_origin
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What an origin answered: 200 with ``body`` decoded, 304, 404 or 410. Header names are in
-    lower case; times are Unix times; ``url`` is where the redirects ended."""
+class OriginResponse:
+    """An origin's response: 200 with the decoded ``body``, 304, 404 or 410. Header names are in
+    lower case; times are Unix times; ``url`` is where redirects ended."""
 
     status: int
     headers: Mapping[str, str]
@@ -111,29 +110,29 @@ class Answer:
 
 
 class OriginClient:
-    """Asks origins, one request at a time each; safe to use concurrently."""
+    """Sends requests to origins; safe to use concurrently."""
 
-    def __init__(self, asking: Asking, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, limits: RequestLimits, wall: Callable[[], float] = time.time) -> None:
         """``wall`` gives Unix time. Raises ssl.SSLError and OSError for a bad ``ca_file``."""
-        self._asking = asking
+        self._limits = limits
         self._wall = wall
         context = (
-            _system_context()
-            if asking.ca_file is None
-            else ssl.create_default_context(cafile=str(asking.ca_file))
+            httpx2.create_ssl_context()
+            if limits.ca_file is None
+            else ssl.create_default_context(cafile=str(limits.ca_file))
         )
         self._http = httpx2.AsyncClient(
             verify=context,
-            http2=asking.http2,
-            trust_env=False,  # no proxies, no .netrc: the config says everything
+            http2=limits.http2,
+            trust_env=False,  # no proxies, no .netrc: the config decides
             follow_redirects=False,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             timeout=httpx2.Timeout(
-                asking.read_timeout_s, connect=asking.connect_timeout_s, pool=None
+                limits.read_timeout_s, connect=limits.connect_timeout_s, pool=None
             ),
             limits=httpx2.Limits(
-                max_connections=asking.max_connections,
-                max_keepalive_connections=asking.max_connections,
+                max_connections=limits.max_connections,
+                max_keepalive_connections=limits.max_connections,
                 keepalive_expiry=_IDLE_S,
             ),
         )
@@ -144,11 +143,10 @@ class OriginClient:
 
     async def get(
         self, server: OriginServer, path: str, validators: Mapping[str, str], deadline: float
-    ) -> Answer:
-        """Ask ``server`` for ``path``, until ``deadline`` (the loop's time) at the latest.
+    ) -> OriginResponse:
+        """Request ``path`` from ``server``, until ``deadline`` (loop time).
 
-        ``validators`` are ``If-None-Match`` and ``If-Modified-Since`` of a copy that is held.
-        Raises :class:`Unanswered`.
+        ``validators`` are the conditional headers of a cached copy. Raises :class:`AttemptError`.
         """
         url = httpx2.URL(f"{server.url}{path}")
         asked_at = self._wall()
@@ -161,10 +159,10 @@ class OriginClient:
             unreachable = isinstance(error, httpx2.ConnectTimeout)
             raise _timeout(url, "no connection" if unreachable else "silence") from error
         except (httpx2.ConnectError, httpx2.ProxyError) as error:
-            raise _down(Trouble.UNREACHABLE, url, f"cannot be reached: {error}") from error
+            raise _down(FailureKind.UNREACHABLE, url, f"cannot be reached: {error}") from error
         except httpx2.RequestError as error:
             text = f"the connection broke: {str(error) or type(error).__name__}"
-            raise _down(Trouble.BROKEN, url, text) from error
+            raise _down(FailureKind.BROKEN, url, text) from error
 
     async def _follow(
         self,
@@ -172,9 +170,9 @@ class OriginClient:
         url: httpx2.URL,
         validators: Mapping[str, str],
         asked_at: float,
-    ) -> Answer:
+    ) -> OriginResponse:
         first = url
-        for _ in range(self._asking.max_redirects + 1):
+        for _ in range(self._limits.max_redirects + 1):
             response = await self._send(server, url, first, validators)
             try:
                 if response.status_code not in _REDIRECTS:
@@ -183,9 +181,9 @@ class OriginClient:
                 await _drain(response)
             finally:
                 await response.aclose()
-            url = redirected(url, location, self._asking.redirect_hosts)
-        times = self._asking.max_redirects
-        raise Unanswered(Trouble.REDIRECT, f"{_shown(first)}: more than {times} redirects")
+            url = redirected(url, location, self._limits.redirect_hosts)
+        times = self._limits.max_redirects
+        raise AttemptError(FailureKind.REDIRECT, f"{_shown(first)}: more than {times} redirects")
 
     async def _send(
         self,
@@ -196,7 +194,7 @@ class OriginClient:
     ) -> httpx2.Response:
         identity = request_id()
         headers = {**_HEADERS, **validators, "X-Request-ID": identity}
-        if _place(url) == _place(first):  # nobody else is shown what is known to the origin alone
+        if _place(url) == _place(first):  # no credentials for other hosts
             if server.bearer_token is not None:
                 headers["Authorization"] = f"Bearer {server.bearer_token}"
             if server.hmac_key is not None:
@@ -208,11 +206,13 @@ class OriginClient:
                     key_id=server.hmac_key_id,
                 )
         request = self._http.build_request("GET", url, headers=headers)
-        limit_s = self._asking.connect_timeout_s + self._asking.read_timeout_s
-        async with asyncio.timeout(limit_s):  # the client's own counts from byte to byte
+        limit_s = self._limits.connect_timeout_s + self._limits.read_timeout_s
+        async with asyncio.timeout(limit_s):  # the client's own timeout restarts with each byte
             return await self._http.send(request, stream=True)
 
-    async def _read(self, response: httpx2.Response, url: httpx2.URL, asked_at: float) -> Answer:
+    async def _read(
+        self, response: httpx2.Response, url: httpx2.URL, asked_at: float
+    ) -> OriginResponse:
         answered_at = self._wall()
         status = response.status_code
         headers = {name.lower(): text for name, text in response.headers.items()}
@@ -220,18 +220,18 @@ class OriginClient:
         if status == OK:
             body = await self._playlist(url, headers, await self._bounded(response, url))
             if _may_be_cut(response, body):
-                raise _down(Trouble.BROKEN, url, "ends in the middle of a line")
+                raise _down(FailureKind.BROKEN, url, "ends in the middle of a line")
         else:
             await _drain(response)
-            if status != NOT_MODIFIED and status not in GONE:
+            if status != NOT_MODIFIED and status not in NOT_FOUND_STATUSES:
                 raise _refused(url, status, headers, answered_at)
-        return Answer(status, headers, body, str(url), asked_at, answered_at)
+        return OriginResponse(status, headers, body, str(url), asked_at, answered_at)
 
     async def _bounded(self, response: httpx2.Response, url: httpx2.URL) -> bytes:
-        """The body as it is coded, within the bounds of size and pace."""
-        most, pace = self._asking.max_bytes, self._asking.min_bytes_per_s
-        too_large = Unanswered(
-            Trouble.TOO_LARGE, f"{_shown(url)}: larger than the {most} bytes allowed"
+        """The undecoded body, within the bounds of size and pace."""
+        most, pace = self._limits.max_bytes, self._limits.min_bytes_per_s
+        too_large = AttemptError(
+            FailureKind.TOO_LARGE, f"{_shown(url)}: larger than the {most} bytes allowed"
         )
         said = response.headers.get("content-length", "")
         if said.isascii() and said.isdigit() and int(said[:20]) > most:
@@ -246,41 +246,35 @@ class OriginClient:
             took_s = clock() - started
             if took_s > _RATE_AFTER_S and len(raw) < pace * took_s:
                 text = f"slower than {pace} bytes/s"
-                raise _down(Trouble.TOO_SLOW, url, text)
+                raise _down(FailureKind.TOO_SLOW, url, text)
         return bytes(raw)
 
     async def _playlist(self, url: httpx2.URL, headers: Mapping[str, str], raw: bytes) -> bytes:
-        """The decoded body, when it begins like a playlist: whatever its type says."""
+        """The decoded body, if it starts with ``#EXTM3U``; the media type is ignored."""
         try:
             coding = headers.get("content-encoding", "")
-            size = EXPANDS * len(raw) if coding else 0
-            body = await computed(size, decoded, raw, coding, self._asking.max_bytes)
+            size = EXPANSION * len(raw) if coding else 0
+            body = await offload_if_large(size, decoded, raw, coding, self._limits.max_bytes)
         except CodingError as error:
-            raise Unanswered(Trouble.GARBAGE, f"{_shown(url)}: {error}") from error
+            raise AttemptError(FailureKind.GARBAGE, f"{_shown(url)}: {error}") from error
         if not body.removeprefix(_BOM).startswith(_START):
             media_type = headers.get("content-type", "nothing")[:60]
             text = f"{_shown(url)}: not a playlist but {media_type!r}"
-            raise Unanswered(Trouble.GARBAGE, text)
+            raise AttemptError(FailureKind.GARBAGE, text)
         return body
 
 
-@cache
-def _system_context() -> ssl.SSLContext:
-    """Whom the system trusts; reading that takes tens of milliseconds."""
-    return httpx2.create_ssl_context()
-
-
 def redirected(url: httpx2.URL, location: str, hosts: frozenset[str]) -> httpx2.URL:
-    """Where a redirect leads: the same scheme, host and port, or one of ``hosts`` (``host`` or
-    ``host:port``); from https only to https.
+    """The target of a redirect: the same scheme, host and port, or one of ``hosts`` (``host`` or
+    ``host:port``); https never leads to http.
 
-    Raises :class:`Unanswered`.
+    Raises :class:`AttemptError`.
     """
     try:
         target = url.join(location)
     except (httpx2.InvalidURL, ValueError) as error:
         text = f"{_shown(url)}: redirects to something that is no URL"
-        raise Unanswered(Trouble.REDIRECT, text) from error
+        raise AttemptError(FailureKind.REDIRECT, text) from error
     allowed = target.scheme == "https" or target.scheme == url.scheme == "http"
     elsewhere = _place(target) != _place(url)
     if elsewhere and target.netloc.decode("ascii").lower() not in hosts:
@@ -288,7 +282,7 @@ def redirected(url: httpx2.URL, location: str, hosts: frozenset[str]) -> httpx2.
     if not location or target.userinfo or not allowed:
         where = location[:100]
         text = f"{_shown(url)}: redirects to {where!r}, which is not allowed"
-        raise Unanswered(Trouble.REDIRECT, text)
+        raise AttemptError(FailureKind.REDIRECT, text)
     return target.copy_with(fragment=None)
 
 
@@ -297,34 +291,34 @@ def _place(url: httpx2.URL) -> tuple[str, str, int | None]:
 
 
 def _shown(url: httpx2.URL) -> str:
-    """The URL for people: no query, which may hold a signature of a redirect."""
+    """The URL without its query, which may hold a redirect's signature."""
     return str(url).partition("?")[0]
 
 
-def _timeout(url: httpx2.URL, what: str = "no whole answer") -> Unanswered:
-    return _down(Trouble.TIMEOUT, url, f"timed out ({what})")
+def _timeout(url: httpx2.URL, what: str = "no complete response") -> AttemptError:
+    return _down(FailureKind.TIMEOUT, url, f"timed out ({what})")
 
 
-def _down(trouble: Trouble, url: httpx2.URL, text: str) -> Unanswered:
-    return Unanswered(trouble, f"{_shown(url)}: {text}", again=True, down=True)
+def _down(kind: FailureKind, url: httpx2.URL, text: str) -> AttemptError:
+    return AttemptError(kind, f"{_shown(url)}: {text}", again=True, down=True)
 
 
-def _refused(url: httpx2.URL, status: int, headers: Mapping[str, str], now: float) -> Unanswered:
+def _refused(url: httpx2.URL, status: int, headers: Mapping[str, str], now: float) -> AttemptError:
     passing = status in PASSING
-    return Unanswered(
-        Trouble.STATUS,
+    return AttemptError(
+        FailureKind.STATUS,
         f"{_shown(url)}: answered {status}",
         again=passing,
         down=passing,
         whole=False,
         wait_s=retry_after(headers.get("retry-after"), now) if passing else None,
-        pauses_all=status == TOO_MANY,
+        pauses_origin=status == TOO_MANY,
     )
 
 
 def _may_be_cut(response: httpx2.Response, body: bytes) -> bool:
-    """Where only the end of the connection ends a body (RFC 9112, section 8), one that does not
-    end with its line may have been cut off."""
+    """Whether a body may be truncated: only the end of the connection ends it (RFC 9112, section
+    8), and its last line is incomplete."""
     framed = (
         response.http_version == "HTTP/2"
         or "content-length" in response.headers
@@ -334,7 +328,7 @@ def _may_be_cut(response: httpx2.Response, body: bytes) -> bool:
 
 
 async def _drain(response: httpx2.Response) -> None:
-    """Read what there is of a short body, so that the connection stays."""
+    """Read a short body to its end, so that the connection can be reused."""
     read = 0
     async for piece in response.aiter_raw():
         read += len(piece)

@@ -1,7 +1,7 @@
-"""What is held of an origin's answer, here and shared with other workers?
+"""What is stored of an origin's response, in this process and in Redis?
 
-A shared copy is a checksum, a line of JSON, and a zstd frame. Whoever reads it trusts nothing:
-Redis may hold anything.
+A shared copy is a checksum, a line of JSON, and a zstd frame. Reading one trusts nothing: Redis may
+hold anything.
 """
 
 import json
@@ -16,7 +16,7 @@ import zstandard
 
 from gateway.source.origin.body import CodingError, decoded
 from gateway.source.origin.freshness import Lifetime
-from gateway.source.origin.terms import Freshness as Bounds
+from gateway.source.origin.origin_config import FreshnessBounds
 from gateway.source.source import SourceManifest
 
 _LAYOUT = 1
@@ -26,33 +26,34 @@ _MAX_HEADER_BYTES = 8192
 _PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%-]+(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*")
 _LIFETIME = ("answered_at", "age_s", "fresh_s", "revalidate_s", "error_s")
 _CLOCKS_DIFFER_S = 60.0
-"""How far in the future a copy may have been made: other machines' clocks differ a little."""
+"""How far in the future a copy may be dated: clocks of machines differ a little."""
 
 
 class SharedCopies(Protocol):
-    """Where workers share copies. Nothing here raises: what cannot be asked is not there."""
+    """Where workers share copies. No method raises: what cannot be read counts as absent."""
 
     async def get(self, name: str) -> bytes | None:
-        """What is stored under ``name``; None also when that cannot be asked."""
+        """The value stored under ``name``; None when there is none or the store cannot be asked."""
         ...
 
     def put(self, name: str, value: bytes, ttl_s: float) -> None:
-        """Store it later, perhaps."""
+        """Store a value in the background; it may be lost."""
         ...
 
     async def purges(self) -> Mapping[str, float] | None:
-        """What was purged and when, as :class:`Purges` notes it; None when it cannot be asked."""
+        """Purge patterns and their times (see :class:`Purges`); None when the store cannot be
+        asked."""
         ...
 
     async def note_purge(self, pattern: str, at: float, ttl_s: float) -> None:
-        """Tell workers that start later."""
+        """Record a purge for workers that start later."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
-    """The last good answer for one path. ``path`` is where relative URIs start, below the origin's
-    URL; ``packed`` is the body as a zstd frame; ``asked_at`` is Unix time."""
+class StoredCopy:
+    """The last good response for one path. ``path`` is the base for relative URIs, below the
+    origin's URL; ``packed`` is the body as a zstd frame; ``asked_at`` is Unix time."""
 
     path: str
     origin: str
@@ -65,52 +66,52 @@ class Copy:
 
     @property
     def validators(self) -> dict[str, str]:
-        """What makes a request conditional on this copy."""
+        """The request headers that make a request conditional on this copy."""
         given = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
         return {name: text for name, text in given.items() if text is not None}
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A copy and the manifest that was read from it; ``again_at`` (the loop's time) is when an
-    origin that failed may be asked again, and ``why`` is how it failed."""
+class CachedManifest:
+    """A stored copy with its parsed manifest. ``retry_at`` (loop time) is when a failing origin may
+    be asked again, and ``why`` is how it failed."""
 
-    copy: Copy
+    copy: StoredCopy
     manifest: SourceManifest
     size: int
     revalidated: bool = False
-    again_at: float = 0.0
+    retry_at: float = 0.0
     why: str | None = None
 
-    def after_failure(self, why: str, again_at: float) -> "Held":
-        """The same, after the origin failed."""
-        return replace(self, why=why, again_at=again_at)
+    def after_failure(self, why: str, retry_at: float) -> "CachedManifest":
+        """The same manifest, with the origin's failure noted."""
+        return replace(self, why=why, retry_at=retry_at)
 
 
 def validator(text: str | None) -> str | None:
-    """An ``ETag`` or ``Last-Modified`` that may be sent back as it came, else None."""
+    """An ``ETag`` or ``Last-Modified`` if it is safe to send back unchanged, else None."""
     if text is None or len(text) > _LONGEST_VALIDATOR or not _VALIDATOR.fullmatch(text):
         return None
     return text
 
 
 def is_clean_path(path: str) -> bool:
-    """Whether a path may stand in the URIs of a manifest."""
+    """Whether ``path`` may appear in the URIs of a manifest."""
     return len(path) <= _LONGEST_VALIDATOR and _PATH.fullmatch(path) is not None
 
 
 def packed(body: bytes) -> bytes:
-    """A body as it is held and shared."""
+    """A body as it is stored and shared."""
     return zstandard.compress(body, 3)
 
 
 def digest_of(body: bytes) -> str:
-    """16 hexadecimal digits that change when the bytes do."""
+    """A digest of 16 hexadecimal digits."""
     return blake2b(body, digest_size=8).hexdigest()
 
 
-def to_bytes(copy: Copy) -> bytes:
-    """The copy as it is shared."""
+def to_bytes(copy: StoredCopy) -> bytes:
+    """Serialise a copy for the store."""
     table = asdict(copy)
     del table["packed"]
     whole = json.dumps({"v": _LAYOUT, **table}).encode() + b"\n" + copy.packed
@@ -118,10 +119,10 @@ def to_bytes(copy: Copy) -> bytes:
 
 
 def from_bytes(
-    data: bytes, origins: tuple[str, ...], now: float, bounds: Bounds, max_bytes: int
-) -> tuple[Copy, bytes] | None:
-    """A shared copy and its body; None for whatever is not a whole copy of one of ``origins``,
-    within ``bounds``."""
+    data: bytes, origins: tuple[str, ...], now: float, bounds: FreshnessBounds, max_bytes: int
+) -> tuple[StoredCopy, bytes] | None:
+    """Parse a shared copy and its body; None unless it is a complete copy from one of ``origins``.
+    Its lifetime is cut to ``bounds``."""
     checksum, _, whole = data.partition(b"\n")
     header, line, frame = whole.partition(b"\n")
     if checksum != digest_of(whole).encode() or not line or len(header) > _MAX_HEADER_BYTES:
@@ -147,11 +148,11 @@ def from_bytes(
     return replace(copy, lifetime=bounded), body
 
 
-def _checked(table: Any, frame: bytes, origins: tuple[str, ...]) -> Copy:  # noqa: ANN401
-    """Raises ValueError, TypeError or KeyError for a header that we have not written."""
+def _checked(table: Any, frame: bytes, origins: tuple[str, ...]) -> StoredCopy:  # noqa: ANN401
+    """Raises ValueError, TypeError or KeyError for a header that this code did not write."""
     said = table["lifetime"]
     life = [float(_number(said[name])) for name in _LIFETIME]
-    copy = Copy(
+    copy = StoredCopy(
         path=_text(table["path"]),
         origin=_text(table["origin"]),
         etag=validator(table["etag"]),
@@ -168,7 +169,7 @@ def _checked(table: Any, frame: bytes, origins: tuple[str, ...]) -> Copy:  # noq
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError("not a text")
+        raise TypeError("not a string")
     return value
 
 

@@ -1,17 +1,17 @@
-"""How long is an origin's answer good? RFC 9111 and RFC 5861, as pure functions of the time.
+"""How long is an origin's response fresh? RFC 9111 and RFC 5861 as pure functions of time.
 
-The gateway is a cache that its operator runs beside the origin, so what an origin says counts
+The gateway is a cache that its operator runs beside the origin, so the origin's headers count
 within bounds that the operator sets:
 
 - Fresh for ``s-maxage``, else ``max-age``, else ``Expires - Date``, else the default; less the age
-  that the answer had when it came (section 4.2.3); at least ``min_fresh_s``, at most
-  ``max_fresh_s``. A value that makes no sense counts as 0 (section 4.2.1).
+  of the response on arrival (section 4.2.3); at least ``min_fresh_s``, at most ``max_fresh_s``. An
+  invalid value counts as 0 (section 4.2.1).
 - ``no-cache``, ``no-store``, ``must-revalidate`` and ``proxy-revalidate`` forbid serving a stale
-  copy while asking anew; ``no-store`` and ``no-cache`` also make it fresh for ``min_fresh_s`` only.
-- ``no-store`` and ``private`` answers are never shared with other workers. This worker still holds
-  them as its last good copy: without an origin that is all there is.
-- A stale copy stands in for an origin that fails for ``stale-if-error`` seconds, else the default,
-  whatever else is said. An origin that wants none of it says ``stale-if-error=0``.
+  copy during revalidation; ``no-store`` and ``no-cache`` also limit freshness to ``min_fresh_s``.
+- ``no-store`` and ``private`` responses are never shared with other workers. This worker still
+  keeps them as its last good copy, which is all it has when the origin fails.
+- A stale copy replaces a failing origin for ``stale-if-error`` seconds, else the default, whatever
+  the other directives say. An origin that forbids this sends ``stale-if-error=0``.
 """
 
 import re
@@ -20,32 +20,32 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
-from gateway.source.origin.terms import Freshness as Bounds
+from gateway.source.origin.origin_config import FreshnessBounds
 
 _DIRECTIVE = re.compile(r"""([^\s=,;"]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,;"]*)))?""")
 _LONGEST_HEADER = 4096
 _LONGEST_S = 2**31
-"""What a larger number of seconds means (RFC 9111, section 1.2.2)."""
+"""The cap on a number of seconds (RFC 9111, section 1.2.2)."""
 
 
-class State(StrEnum):
+class CopyState(StrEnum):
     """What a copy may be used for."""
 
     FRESH = "fresh"
     STALE = "stale"
-    """Served at once, while the origin is asked anew."""
+    """Served at once; the origin is asked in the background."""
     LAST_RESORT = "last-resort"
-    """Served when the origin fails."""
+    """Served only when the origin fails."""
     EXPIRED = "expired"
 
 
 @dataclass(frozen=True, slots=True)
 class Lifetime:
-    """How long an answer is good, in seconds; times are Unix times.
+    """How long a response may be used, in seconds; times are Unix times.
 
-    ``age_s`` is how old it was at ``answered_at``. It is fresh for ``fresh_s`` from then on, and
-    after that may be served for ``revalidate_s`` while the origin is asked, and for ``error_s``
-    when the origin fails.
+    ``age_s`` is its age at ``answered_at``. It is fresh for ``fresh_s`` from then on. After that it
+    may be served for ``revalidate_s`` during revalidation, and for ``error_s`` when the origin
+    fails.
     """
 
     answered_at: float
@@ -55,33 +55,33 @@ class Lifetime:
     error_s: float
     shareable: bool = True
 
-    def state(self, now: float) -> State:
+    def state(self, now: float) -> CopyState:
         """What the copy may be used for at ``now``."""
         stale_s = self.stale_for(now)
         if stale_s < 0:
-            return State.FRESH
+            return CopyState.FRESH
         if stale_s < self.revalidate_s:
-            return State.STALE
-        return State.LAST_RESORT if stale_s < self.error_s else State.EXPIRED
+            return CopyState.STALE
+        return CopyState.LAST_RESORT if stale_s < self.error_s else CopyState.EXPIRED
 
     def age(self, now: float) -> float:
-        """How old the copy is at ``now``; never negative, whatever the clocks do."""
+        """Age of the copy at ``now``; never negative, even when clocks jump."""
         return self.age_s + max(0.0, now - self.answered_at)
 
     def stale_for(self, now: float) -> float:
-        """How long it has been stale; negative while it is fresh."""
+        """Seconds since it became stale; negative while it is fresh."""
         return max(0.0, now - self.answered_at) - self.fresh_s
 
     @property
     def kept_s(self) -> float:
-        """How long after ``answered_at`` the copy is of any use."""
+        """Seconds after ``answered_at`` until the copy is useless."""
         return self.fresh_s + max(self.revalidate_s, self.error_s)
 
 
 def lifetime_of(
-    headers: Mapping[str, str], asked_at: float, answered_at: float, bounds: Bounds
+    headers: Mapping[str, str], asked_at: float, answered_at: float, bounds: FreshnessBounds
 ) -> Lifetime:
-    """What an answer's headers (names in lower case) say, within ``bounds``."""
+    """The lifetime that response headers (lower-case names) give, within ``bounds``."""
     said = directives(headers.get("cache-control", ""))
     age_s = _age_at_arrival(headers, asked_at, answered_at)
     lifetime_s = _said_lifetime(headers, said, answered_at)
@@ -102,7 +102,7 @@ def lifetime_of(
 
 
 def directives(cache_control: str) -> dict[str, str]:
-    """The directives of a ``Cache-Control`` by lower-case name; of a repeated one the first
+    """The directives of a ``Cache-Control`` header by lower-case name; the first of a repeated one
     counts."""
     found: dict[str, str] = {}
     for match in _DIRECTIVE.finditer(cache_control[:_LONGEST_HEADER]):
@@ -111,7 +111,8 @@ def directives(cache_control: str) -> dict[str, str]:
 
 
 def retry_after(value: str | None, now: float) -> float | None:
-    """Seconds that a ``Retry-After`` asks for: delta or date (RFC 9110, section 10.2.3)."""
+    """Seconds that ``Retry-After`` asks for, from delay-seconds or a date (RFC 9110, section
+    10.2.3); None when invalid."""
     if value is None:
         return None
     if value.isascii() and value.isdigit():
@@ -121,7 +122,7 @@ def retry_after(value: str | None, now: float) -> float | None:
 
 
 def http_date(value: str) -> float | None:
-    """The Unix time of an HTTP date, None when it is none."""
+    """The Unix time of an HTTP date; None when invalid."""
     try:
         return parsedate_to_datetime(value[:64]).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):
@@ -131,14 +132,14 @@ def http_date(value: str) -> float | None:
 def _said_lifetime(
     headers: Mapping[str, str], said: Mapping[str, str], answered_at: float
 ) -> float | None:
-    """The freshness lifetime of section 4.2.1, None when nothing is said."""
+    """The freshness lifetime (section 4.2.1); None when the headers give none."""
     for name in ("s-maxage", "max-age"):
         if name in said:
             return _seconds(said, name, 0)
     if "expires" not in headers:
         return None
     expires = http_date(headers["expires"])
-    if expires is None:  # "0", above all: already over (section 5.3)
+    if expires is None:  # often "0": already expired (section 5.3)
         return 0
     date = http_date(headers.get("date", ""))
     return max(0.0, expires - (answered_at if date is None else date))
@@ -154,7 +155,7 @@ def _age_at_arrival(headers: Mapping[str, str], asked_at: float, answered_at: fl
 
 
 def _seconds(said: Mapping[str, str], name: str, default: float) -> float:
-    """What a directive says, ``default`` when it is not there, 0 when it makes no sense."""
+    """A directive's seconds; ``default`` when absent, 0 when invalid."""
     value = said.get(name)
     if value is None:
         return default

@@ -1,8 +1,8 @@
 """How does an origin know that a request is from the gateway? HTTP Message Signatures (RFC 9421).
 
 ``hmac-sha256`` over ``@method``, ``@path``, ``date`` and ``x-request-id``, in that order, with
-``created``, ``keyid`` and ``alg`` as parameters. The text that is signed is the signature base of
-section 2.5::
+``created``, ``keyid`` and ``alg`` as parameters. The signed text is the signature base of section
+2.5::
 
     "@method": GET
     "@path": /vod/film/master.m3u8
@@ -39,7 +39,7 @@ def signed_headers(
 def signature_base(
     components: Sequence[tuple[str, str]], parameters: Mapping[str, str]
 ) -> tuple[str, str]:
-    """The description of what is signed, and the text that is signed (section 2.5)."""
+    """The signature parameters, and the signature base (section 2.5)."""
     names = " ".join(f'"{name}"' for name, _ in components)
     described = f"({names})" + "".join(f";{name}={value}" for name, value in parameters.items())
     lines = [f'"{name}": {value}' for name, value in components]

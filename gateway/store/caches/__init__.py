@@ -1,1 +1,1 @@
-"""What the store remembers so that it need not be worked out or fetched again."""
+"""What the store keeps so that it need not be computed or fetched again."""

@@ -1,4 +1,5 @@
-"""What is remembered of a session, in the store and, in case that it is gone, in this process."""
+"""What is remembered of a session, in the store and, in case the store loses it, in this
+process?"""
 
 from collections.abc import Callable
 from time import monotonic
@@ -10,20 +11,20 @@ from gateway.observe.metrics import STORE_GARBAGE
 from gateway.store.connection.protocol import Store, StoreUnavailable, Trouble
 
 TRUST_S = 30.0
-"""Seconds for which a worker trusts its own copy of a session before it asks the store again. A
-player's next request mostly comes to the same worker; what another worker measured may show this
-much later."""
+"""Seconds that a worker uses its own record of a session without asking the store. Most requests of
+a player reach the same worker; a measurement by another worker shows up this much later at most."""
 
 
-class _Held(NamedTuple):
-    """A record, and when it was last read from the store or written, in monotonic seconds."""
+class _Remembered(NamedTuple):
+    """A record, and when it was last read or written (monotonic seconds)."""
 
     record: SessionRecord
     seen: float
 
 
 class Sessions:
-    """Session records. The store's count; this process's own stand in where it has none."""
+    """Session records. The store's record counts; this process's record is used where the store has
+    none."""
 
     def __init__(
         self,
@@ -33,17 +34,17 @@ class Sessions:
         trust_s: float = TRUST_S,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """A record is kept for ``ttl_s`` seconds after it was last written. ``clock`` gives
-        seconds that never go back."""
+        """A record is kept for ``ttl_s`` seconds after its last write. ``clock`` gives monotonic
+        seconds."""
         self._store = store
         self.ttl_s = ttl_s
         self._trust_s = trust_s
         self._clock = clock
-        self._own: Cache[str, _Held] = Cache(SESSIONS)
+        self._own: Cache[str, _Remembered] = Cache(SESSIONS)
 
     async def get(self, session: str) -> tuple[SessionRecord, Trouble | None]:
-        """The record of a session, empty when nothing is known, and why the store could not be
-        asked if it could not: then the record is not ``whole``."""
+        """The record of a session, empty when nothing is known. When the store could not be asked,
+        the second value says why, and the record is not ``whole``."""
         fresh = self.fresh(session)
         if fresh is not None:
             return fresh, None
@@ -67,25 +68,25 @@ class Sessions:
         return found, None
 
     def fresh(self, session: str) -> SessionRecord | None:
-        """The record of a session that this worker has seen a moment ago, else None."""
-        held = self._own.get(session)
-        if held is None or self._clock() - held.seen > self._trust_s or not held.record.whole:
+        """The record of a session that this worker has seen within ``trust_s``, else None."""
+        own = self._own.get(session)
+        if own is None or self._clock() - own.seen > self._trust_s or not own.record.whole:
             return None
-        return held.record
+        return own.record
 
     def put(self, session: str, record: SessionRecord) -> None:
-        """Remember a record; nobody waits for it. One that is not whole stays in this process."""
+        """Remember a record, without waiting. A record that is not whole stays in this process."""
         self._keep(session, record)
         if record.whole:
             self._write(session, record)
 
     def _known(self, session: str) -> SessionRecord | None:
-        """What this process knows of it, however long ago, as long as the store would keep it."""
-        held = self._own.get(session)
-        return held.record if held and self._clock() - held.seen <= self.ttl_s else None
+        """This process's record, at any age that the store would have kept it for."""
+        own = self._own.get(session)
+        return own.record if own and self._clock() - own.seen <= self.ttl_s else None
 
     def _keep(self, session: str, record: SessionRecord) -> None:
-        self._own.put(session, _Held(record, self._clock()))
+        self._own.put(session, _Remembered(record, self._clock()))
 
     def _write(self, session: str, record: SessionRecord) -> None:
         self._store.put_session_later(session, record.to_bytes(), self.ttl_s)

@@ -1,4 +1,4 @@
-"""Where do workers share copies of source manifests, and what of them was purged?"""
+"""Copies of source manifests, and purges of them, that workers share over the store."""
 
 from collections.abc import Mapping
 
@@ -7,8 +7,8 @@ from gateway.store.connection.protocol import Script, Store, StoreUnavailable
 
 MOST_PURGES = 1000
 
-# KEYS: the notes. ARGV: what, when, how long any copy may live (ms), how many notes are kept.
-# When there are too many, everything as old as the oldest half counts as purged.
+# KEYS: the purges. ARGV: pattern, time, longest life of a copy (ms), the most purges kept. Beyond
+# that, everything up to the time of the oldest half counts as purged.
 _NOTE = Script(
     "note_purge",
     b"""
@@ -25,25 +25,25 @@ return 1
 
 
 class SourceCopies:
-    """Copies in the store (:class:`gateway.source.origin.copies.SharedCopies`). A store that cannot
-    be asked has none, and loses what it is given."""
+    """Copies in the store (:class:`gateway.source.origin.copies.SharedCopies`). While the store
+    cannot be asked, it has no copies, and writes are lost."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     async def get(self, name: str) -> bytes | None:
-        """What is stored under ``name``."""
+        """The value stored under ``name``."""
         try:
             return await self._store.get_source(name)
         except StoreUnavailable:
             return None
 
     def put(self, name: str, value: bytes, ttl_s: float) -> None:
-        """Store it without making anybody wait."""
+        """Store a value without waiting."""
         self._store.put_source_later(name, value, ttl_s)
 
     async def purges(self) -> Mapping[str, float] | None:
-        """The notes: what was purged, and when (Unix time)."""
+        """Purged patterns and their Unix times."""
         if self._store.redis is None:
             return {}
         try:
@@ -56,18 +56,18 @@ class SourceCopies:
         return dict(filter(None, map(_note, words[::2], words[1::2])))
 
     async def note_purge(self, pattern: str, at: float, ttl_s: float) -> None:
-        """Note it for workers that start later."""
+        """Record a purge for workers that start later."""
         if self._store.redis is None:
             return
         words = (pattern.encode(), b"%.6f" % at, b"%d" % (ttl_s * 1000), b"%d" % MOST_PURGES)
         try:
             await self._store.redis.run(_NOTE, [SOURCE_PURGES], words)
         except StoreUnavailable:
-            return  # counted where it happened
+            return  # the store has counted the failure
 
 
 def _note(pattern: object, at: object) -> tuple[str, float] | None:
-    """One note; None for what nobody of us wrote."""
+    """One purge; None for anything that this code did not write."""
     if not isinstance(pattern, bytes) or not isinstance(at, bytes):
         return None
     try:

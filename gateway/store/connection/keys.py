@@ -1,8 +1,8 @@
-"""Under which name is something stored?
+"""Under which name is something stored in Redis?
 
-Names are ``gw1:<kind>:<digest>``: a version, so that a later layout does not read this one's
-values; and a digest, because session ids and asset ids are player input. Whatever the player sends,
-a name has the same few bytes, all of them harmless.
+Names are ``gw1:<kind>:<digest>``. The version keeps a later layout from reading values of this one.
+The digest is there because session and asset ids are player input: every name has the same few
+bytes, and none of them is harmful.
 """
 
 from hashlib import blake2b
@@ -15,38 +15,38 @@ ACKNOWLEDGED = PREFIX + b"{workers}:ack:"
 DIGEST_BYTES = 20
 
 EVENTS = PREFIX + b"{events}:log"
-"""The stream of decision events; names with ``{events}`` share one slot of a Redis Cluster."""
+"""The stream of decision events. Names with ``{events}`` share one slot of a Redis Cluster."""
 DEAD_EVENTS = PREFIX + b"{events}:dead"
-"""The stream of the events that no consumer could process."""
+"""The stream of events that no consumer could process."""
 
 HEALTH_LEASE = PREFIX + b"{health}:prober"
-"""Who probes the edges."""
+"""The lease of the worker that probes the edges."""
 HEALTH_STATES = PREFIX + b"{health}:states"
-"""What the probes found."""
+"""The findings of the probes."""
 
 EDGE_FACTS = PREFIX + b"{edges}:facts"
-"""What registered edges say of themselves, by id; names with ``{edges}`` share one slot, too."""
+"""Registrations of edges by id. Names with ``{edges}`` share one slot, too."""
 EDGE_UNTIL = PREFIX + b"{edges}:until"
-"""When each of them expires, and the leave that others have taken."""
+"""When each registration expires, or, after deregistration, its marker."""
 EDGE_DRAINS = PREFIX + b"{edges}:drains"
-"""Which edges operators drain, by id."""
+"""Drains by edge id."""
 
 LEASES = PREFIX + b"{leases}:held"
-"""Who has leased how much of which edge; names with ``{leases}`` share one slot of a cluster."""
+"""Leases of edge capacity. Names with ``{leases}`` share one slot, too."""
 LEASE_ENDS = PREFIX + b"{leases}:ends"
 """When each lease ends."""
 
 SOURCE_PURGES = PREFIX + b"{sources}:purges"
-"""What was purged of the copies of source manifests, and when."""
+"""Purges of source manifests, and their times."""
 
 
 def decision_key(key: str) -> bytes:
-    """The name of the decision for one client class, place cell, asset and policy version."""
+    """The name of a cached half of a decision."""
     return PREFIX + b"d:" + _digest(key)
 
 
 def session_key(session: str) -> bytes:
-    """The name of what is remembered of one player session."""
+    """The name of a player session's record."""
     return PREFIX + b"s:" + _digest(session)
 
 
@@ -56,7 +56,7 @@ def source_key(name: str) -> bytes:
 
 
 def event_writer_key(writer: str) -> bytes:
-    """The name of how far one writer of events has come."""
+    """The name of the last event number that a writer has stored."""
     return PREFIX + b"{events}:w:" + _digest(writer)
 
 
@@ -66,7 +66,7 @@ def bus_log(topic: str) -> bytes:
 
 
 def bus_channel(topic: str) -> bytes:
-    """The channel on which it rings when a topic has something new."""
+    """The channel that announces new messages of a topic."""
     return PREFIX + b"{bus}:ring:" + topic.encode()
 
 

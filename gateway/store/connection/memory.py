@@ -8,14 +8,14 @@ from time import monotonic
 from gateway.store.connection.keys import decision_key, session_key, source_key
 from gateway.store.connection.protocol import (
     MAX_VALUE_BYTES,
-    SilentObserver,
-    State,
+    NullObserver,
     StoreObserver,
+    StoreState,
     Trouble,
 )
 
 ENTRY_OVERHEAD_BYTES = 300
-"""Measured cost of one entry besides its value: name, record, dictionary slot."""
+"""Measured memory of one entry besides its value: name, record, dictionary slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class _Entry:
 
 
 class MemoryStore:
-    """Values by name; the least recently used leave when ``max_bytes`` is reached.
+    """Values by name; the least recently used are evicted when ``max_bytes`` is reached.
 
-    ``clock`` gives seconds that never go back. Workers do not share it.
+    ``clock`` gives monotonic seconds. Workers do not share this store.
     """
 
     def __init__(
@@ -39,32 +39,27 @@ class MemoryStore:
     ) -> None:
         self._max_bytes = max_bytes
         self._clock = clock
-        self._observer = observer or SilentObserver()
+        self._observer = observer or NullObserver()
         self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
         self._used_bytes = 0
 
     @property
     def redis(self) -> None:
-        """There is none."""
+        """Always None."""
         return
 
     @property
-    def state(self) -> State:
+    def state(self) -> StoreState:
         """Always up."""
         return "up"
 
     @property
     def trouble(self) -> Trouble | None:
-        """Never any."""
+        """Always None."""
         return None
 
-    @property
-    def used_bytes(self) -> int:
-        """What the entries take, overhead included; never more than ``max_bytes``."""
-        return self._used_bytes
-
     async def start(self) -> None:
-        """Nothing to get ready."""
+        """Nothing to start."""
 
     async def close(self) -> None:
         """Forget everything."""
@@ -100,7 +95,7 @@ class MemoryStore:
         self._put("put_session", session_key(session), value, ttl_s)
 
     async def flush(self) -> None:
-        """Nothing is ever under way."""
+        """Nothing to wait for."""
 
     def _get(self, name: str, key: bytes) -> bytes | None:
         entry = self._entries.get(key)

@@ -1,11 +1,11 @@
 """How do many requests share one connection to Redis, each with its own deadline?
 
-Commands that requests ask for in the same turn of the event loop leave in one write. Redis answers
-in order, so the oldest command in flight owns the next reply. Callers wait on futures and never
-touch the connection: a caller that gives up leaves its place in the row behind, and nobody can be
-handed a reply that is not theirs.
+Commands that are issued in the same turn of the event loop are sent in one write. Redis answers in
+order, so the next reply belongs to the oldest command in flight. Callers wait on futures and never
+touch the connection: a caller that gives up leaves its command in the queue, so nobody can get a
+reply that belongs to another.
 
-A pipeline that breaks stays broken. Whoever owns it opens another on a new connection.
+A broken pipeline stays broken. Its owner opens another one on a new connection.
 """
 
 import asyncio
@@ -25,25 +25,25 @@ from redis.exceptions import (
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.store.connection.address import CONNECT_TIMEOUT_S
-from gateway.store.connection.protocol import Reply, StoreUnavailable, Trouble
+from gateway.store.connection.protocol import RedisReply, StoreUnavailable, Trouble
 
 MAX_MISSES = 3
-"""So many deadlines missed one after the other break the pipeline."""
+"""Deadlines missed in a row that break the pipeline."""
 
 MAX_QUEUED_BYTES = 8 * 1024 * 1024
-"""Writes that wait to be sent take no more than this; the oldest are given up."""
+"""The most bytes of writes that wait to be sent; beyond it the oldest are dropped."""
 
 FIRST_LOOK = 0.9
-"""After this share of the deadline a command is looked at for the first time."""
+"""The share of the deadline after which a command is first checked."""
 
 _TICK_S = 0.001
-"""What the clock of an event loop may be coarse by."""
+"""The resolution of the event loop's clock."""
 
 
 @dataclass(slots=True, eq=False)
 class _Command:
     words: tuple[bytes, ...]
-    reply: asyncio.Future[Reply]
+    reply: asyncio.Future[RedisReply]
     asked_at: float
 
     def fail(self, error: Exception) -> None:
@@ -53,7 +53,7 @@ class _Command:
 
 @dataclass(slots=True)
 class _Queue:
-    """Commands not yet sent, and how many bytes they hold."""
+    """Commands not yet sent, and their size in bytes."""
 
     commands: deque[_Command] = field(default_factory=deque)
     size: int = 0
@@ -90,7 +90,7 @@ class Pipeline:
     async def open(self) -> None:
         """Connect and log in.
 
-        Raises StoreUnavailable. ``close`` must be called in any case.
+        Raises StoreUnavailable. Call ``close`` in any case.
         """
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
@@ -103,29 +103,29 @@ class Pipeline:
             self._tasks.append(task)
 
     async def close(self) -> None:
-        """Fail whatever is under way and drop the connection."""
+        """Fail every pending command and close the connection."""
         self.fail(Trouble.CLOSED)
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._connection.disconnect(nowait=True)
 
-    def ask(self, *words: bytes) -> asyncio.Future[Reply]:
-        """Send a command that somebody waits for; the future gets its reply.
+    def ask(self, *words: bytes) -> asyncio.Future[RedisReply]:
+        """Send a command and return a future for its reply.
 
-        The future raises StoreUnavailable at the deadline, or when the pipeline breaks, and
-        ResponseError when Redis answers with an error.
+        The future raises StoreUnavailable at the deadline or when the pipeline breaks, and
+        ResponseError when Redis replies with an error.
         """
         return self._enqueue(self._reads, words)
 
-    def tell(self, *words: bytes) -> asyncio.Future[Reply]:
-        """Send a command that nobody waits for. Like ``ask``, but it goes after the reads of the
-        same turn, and it is given up when too many bytes wait to be sent."""
+    def tell(self, *words: bytes) -> asyncio.Future[RedisReply]:
+        """Send a command whose reply nobody needs soon. Like ``ask``, but it is sent after the
+        reads of the same turn, and dropped when too many bytes wait."""
         reply = self._enqueue(self._writes, words)
         while self._writes.size > MAX_QUEUED_BYTES:
             self._writes.popleft().fail(StoreUnavailable(Trouble.OVERFLOW))
         return reply
 
     def fail(self, trouble: Trouble, detail: str = "") -> None:
-        """Break the pipeline: everything under way fails now, and everything asked later too."""
+        """Break the pipeline: all pending commands fail now, and all later ones at once."""
         if self.broken.done():
             return
         self.broken.set_result(StoreUnavailable(trouble, detail))
@@ -137,7 +137,7 @@ class Pipeline:
         if self._next_look is not None:
             self._next_look.cancel()
 
-    def _enqueue(self, queue: _Queue, words: tuple[bytes, ...]) -> asyncio.Future[Reply]:
+    def _enqueue(self, queue: _Queue, words: tuple[bytes, ...]) -> asyncio.Future[RedisReply]:
         now = self._loop.time()
         command = _Command(words, self._loop.create_future(), now)
         if self.broken.done():
@@ -161,9 +161,9 @@ class Pipeline:
                     command = queue.popleft()
                     if not command.reply.done():
                         batch.append(command)
-            # In flight before they are sent: a reply may come while the rest is still leaving.
+            # Mark them in flight before sending: a reply may arrive while the rest is sent.
             self._in_flight.extend(batch)
-            # redis-py packs in Python, and joins a long command again with every word of it.
+            # hiredis packs faster than redis-py, which packs in Python and copies long commands.
             words = [pack_command(command.words) for command in batch]  # type: ignore[arg-type]
             packed = [b"".join(words)]
             await self._connection.send_packed_command(packed, check_health=False)
@@ -181,12 +181,11 @@ class Pipeline:
                 command.reply.set_result(reply)
 
     def _look(self) -> None:
-        """Look at the commands whose first look is due; the oldest ones stand first. One timer does
-        for all.
+        """Check the commands whose first check is due; the oldest come first. One timer serves all.
 
-        Give what has already arrived a chance to be read before a command is given up. When our
-        own event loop was held up, timers run out while replies lie unread. The rest of the
-        deadline and one more turn let them in.
+        A command is not failed at this check, but a rest of the deadline and one loop turn later.
+        When the event loop was blocked, timers fire while replies lie unread in the socket; the
+        delay lets them be read first.
         """
         self._next_look = None
         rest_s = self._timeout_s - self._first_look_s
@@ -205,7 +204,7 @@ class Pipeline:
         if command.reply.done():
             return
         command.fail(StoreUnavailable(Trouble.TIMEOUT))
-        # Commands that were under way together miss together; that is one sign, not many.
+        # Commands in flight together time out together; that counts once.
         if command.asked_at >= self._last_miss_at:
             self._last_miss_at = self._loop.time()
             self._misses += 1
@@ -231,5 +230,5 @@ _TROUBLES: tuple[tuple[type[BaseException], Trouble], ...] = (
 
 
 def classify(error: BaseException | None, otherwise: Trouble) -> Trouble:
-    """The trouble that an error of the client stands for."""
+    """The trouble that a client error stands for."""
     return next((trouble for kind, trouble in _TROUBLES if isinstance(error, kind)), otherwise)

@@ -1,8 +1,7 @@
-"""What may the gateway ask of its store, and what may the store answer?
+"""The interface of the store.
 
-Three answers are kept apart: a value, None ("asked, nothing there", ``cache=miss``) and
-``StoreUnavailable`` ("could not be asked", ``cache=off``). One place in the gateway catches the
-last.
+Three outcomes are distinct: a value, None ("asked, nothing there", ``cache=miss``) and
+``StoreUnavailable`` ("could not be asked", ``cache=off``).
 """
 
 from collections.abc import Sequence
@@ -11,14 +10,14 @@ from enum import StrEnum
 from hashlib import sha1
 from typing import Literal, Protocol
 
-State = Literal["up", "readonly", "down"]
-"""``readonly``: values are still read, writes are refused (full, or a replica)."""
+StoreState = Literal["up", "readonly", "down"]
+"""``readonly``: reads work, writes are refused (full, or a replica)."""
 
-Reply = bytes | int | None | list["Reply"]
-"""What Redis answers: text and blobs as bytes, numbers as int, lists of any of them."""
+RedisReply = bytes | int | None | list["RedisReply"]
+"""A reply of Redis: strings as bytes, numbers as int, lists of these."""
 
 MAX_VALUE_BYTES = 256 * 1024
-"""A larger value is not stored: it would hold up everyone else's on the same connection."""
+"""A larger value is not stored: it would delay all others on the connection."""
 
 
 class Trouble(StrEnum):
@@ -41,8 +40,8 @@ class StoreError(Exception):
     """The store cannot work as configured; the message is for the operator."""
 
 
-class StoreUnavailable(Exception):  # noqa: N818  # the house's word for it, not a fault of ours
-    """The store could not be asked. ``trouble`` is the stable reason, ``detail`` is for people."""
+class StoreUnavailable(Exception):  # noqa: N818
+    """The store could not be asked. ``trouble`` is a stable code, ``detail`` is for people."""
 
     def __init__(self, trouble: Trouble, detail: str = "") -> None:
         super().__init__(trouble, detail)
@@ -55,30 +54,30 @@ class StoreUnavailable(Exception):  # noqa: N818  # the house's word for it, not
 
 
 class StoreObserver(Protocol):
-    """Who counts. Called on the event loop, so it must not block."""
+    """Counts operations. Called on the event loop, so it must not block."""
 
     def operation(self, name: str, outcome: str, seconds: float) -> None:
         """One operation ended. ``name``: ``get_decision``, ``get_session``, ``get_source``, the
-        same with ``put``, ``get_decisions``, or what a caller of ``Commands`` says. ``outcome``:
-        ``hit``, ``miss``, ``stored``, ``done`` or a ``Trouble``."""
+        same with ``put``, ``get_decisions``, or the name that a caller of ``Commands`` gives.
+        ``outcome``: ``hit``, ``miss``, ``stored``, ``done`` or a ``Trouble``."""
         ...
 
-    def state_changed(self, state: State, reason: str) -> None:
-        """The state is another one now; ``reason`` is a ``Trouble``, or empty when up."""
+    def state_changed(self, state: StoreState, reason: str) -> None:
+        """The state has changed; ``reason`` is a ``Trouble``, or empty when up."""
         ...
 
     def dropped(self, count: int) -> None:
-        """``count`` writes were given up; what they held is decided afresh next time."""
+        """``count`` writes were dropped; their values are computed again when needed."""
         ...
 
 
-class SilentObserver:
+class NullObserver:
     """Counts nothing."""
 
     def operation(self, name: str, outcome: str, seconds: float) -> None:
         """Ignore it."""
 
-    def state_changed(self, state: State, reason: str) -> None:
+    def state_changed(self, state: StoreState, reason: str) -> None:
         """Ignore it."""
 
     def dropped(self, count: int) -> None:
@@ -87,7 +86,7 @@ class SilentObserver:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A Lua script that Redis runs as one step. ``text`` reads KEYS and ARGV; ``name`` is for
+    """A Lua script that Redis runs as one step. ``text`` uses KEYS and ARGV; ``name`` is for
     metrics."""
 
     name: str
@@ -95,42 +94,45 @@ class Script:
     sha: bytes = field(init=False)
 
     def __post_init__(self) -> None:
-        """Work out the name by which Redis knows it."""
+        """Compute the digest by which Redis knows the script."""
         digest = sha1(self.text, usedforsecurity=False).hexdigest().encode()
         object.__setattr__(self, "sha", digest)
 
 
 class Commands(Protocol):
-    """Redis itself, for what is more than reading and writing one value."""
+    """Redis commands, for more than reading and writing one value."""
 
-    async def ask(self, name: str, *words: bytes) -> Reply:
-        """Send one command and wait for its reply; ``name`` is the operation's, for metrics.
+    async def ask(self, name: str, *words: bytes) -> RedisReply:
+        """Send one command and wait for its reply; ``name`` labels the operation in metrics.
 
-        Raises StoreUnavailable, at the deadline at the latest; an error that Redis answers with is
-        ``rejected`` (or ``full``, ``read-only``).
+        Raises StoreUnavailable, at the deadline at the latest. An error reply is ``rejected`` (or
+        ``full``, ``read-only``).
         """
         ...
 
-    async def run(self, script: Script, keys: Sequence[bytes], words: Sequence[bytes]) -> Reply:
-        """Run a script, loaded first where Redis does not know it. Raises StoreUnavailable."""
+    async def run(
+        self, script: Script, keys: Sequence[bytes], words: Sequence[bytes]
+    ) -> RedisReply:
+        """Run a script, loading it when Redis does not know it. Raises StoreUnavailable."""
         ...
 
     def tell(self, name: str, *words: bytes) -> None:
-        """Send one command and wait for nothing. Never raises; losses are counted."""
+        """Send one command without waiting. Never raises; losses are counted."""
         ...
 
 
 class Store(Protocol):
-    """Decisions and sessions, kept for a while, shared by all workers. Losing any is harmless."""
+    """Decisions, sessions and source manifests, kept for a while and shared by all workers. Any of
+    them may be lost without harm."""
 
     @property
     def redis(self) -> Commands | None:
-        """Redis itself; None when there is none behind this store (``memory``)."""
+        """Redis commands; None when the store has no Redis (``memory``)."""
         ...
 
     @property
-    def state(self) -> State:
-        """How the store is now, at most about a second old; for ``/readyz``."""
+    def state(self) -> StoreState:
+        """The current state, at most about a second old; for ``/readyz``."""
         ...
 
     @property
@@ -139,32 +141,32 @@ class Store(Protocol):
         ...
 
     async def start(self) -> None:
-        """Get ready. A store that cannot be reached is ``down``, not an error: it is tried again.
+        """Start the store. One that cannot be reached is ``down``, not an error: it is tried again.
 
         Raises StoreError when it can never work (an embedded server that does not start).
         """
         ...
 
     async def close(self) -> None:
-        """Let writes under way finish, then let go of everything. Takes about a second at most."""
+        """Finish pending writes, then release everything; takes at most about a second."""
         ...
 
     async def get_decision(self, key: str) -> bytes | None:
-        """The decision stored under ``key``, None when there is none.
+        """The value stored under ``key``, None when there is none.
 
         Raises StoreUnavailable, at the deadline at the latest.
         """
         ...
 
     async def get_session(self, session: str) -> bytes | None:
-        """What is remembered of a player session, None when nothing is.
+        """The record of a player session, None when there is none.
 
         Raises StoreUnavailable, at the deadline at the latest.
         """
         ...
 
     async def get_decisions(self, keys: Sequence[str]) -> list[bytes | None]:
-        """What is stored under each of ``keys``, in one round trip.
+        """The values stored under each of ``keys``, in one round trip.
 
         Raises StoreUnavailable, at the deadline at the latest.
         """
@@ -178,19 +180,19 @@ class Store(Protocol):
         ...
 
     def put_source_later(self, name: str, value: bytes, ttl_s: float) -> None:
-        """Keep a copy of a source manifest without making the caller wait. Never raises."""
+        """Store a copy of a source manifest in the background. Never raises."""
         ...
 
     def put_decision_later(self, key: str, value: bytes, ttl_s: float) -> None:
-        """Store a decision for ``ttl_s`` seconds without making the caller wait. Never raises."""
+        """Store a value for ``ttl_s`` seconds in the background. Never raises."""
         ...
 
     def put_session_later(self, session: str, value: bytes, ttl_s: float) -> None:
-        """Remember a session for ``ttl_s`` seconds without making the caller wait. Never raises."""
+        """Store a session's record for ``ttl_s`` seconds in the background. Never raises."""
         ...
 
     async def flush(self) -> None:
-        """Wait until every write asked for so far was stored or given up.
+        """Wait until every write so far was stored or dropped.
 
         Raises StoreUnavailable, at the deadline at the latest.
         """

@@ -1,9 +1,9 @@
-"""What does Redis remember, and can it be asked at all right now?
+"""The store in Redis: can it be asked right now, and what does it hold?
 
-Requests use a connection that is already open and known to answer, or are told at once that there
-is none. One background task opens it, asks it something twice a second, and opens another when it
-broke; so a Redis that is gone, frozen, slow, full or loading costs a request at most its deadline,
-a few requests in a row at most that, and the rest nothing.
+A request uses a connection that is open and known to respond, or is told at once that there is
+none. One background task opens the connection, probes it twice a second, and replaces it when it
+breaks. So a Redis that is gone, frozen, slow, full or loading costs a request at most its deadline,
+and only the first few requests in a row.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ from gateway.store.connection.pipeline import Pipeline, classify
 from gateway.store.connection.protocol import (
     MAX_VALUE_BYTES,
     Commands,
-    Reply,
+    NullObserver,
+    RedisReply,
     Script,
-    SilentObserver,
-    State,
     StoreObserver,
+    StoreState,
     StoreUnavailable,
     Trouble,
 )
@@ -38,8 +38,8 @@ FIRST_BACKOFF_S = 0.25
 MAX_BACKOFF_S = 1.0
 
 STEADY_S = 2.0
-"""A connection that lived this long is replaced without a pause, and a Redis that refused writes
-is not written to again for as long: one that is on the edge must not fill the log."""
+"""A connection that lived this long is replaced without a pause. A Redis that refused writes gets
+no writes for this long, so that an unstable one does not fill the log."""
 
 MAX_DETAIL_CHARS = 200
 
@@ -48,12 +48,13 @@ _random = SystemRandom()
 
 
 class RedisStore:
-    """Decisions and sessions in Redis or Valkey, at ``redis://``, ``rediss://`` or ``unix://``.
+    """Decisions, sessions and source manifests in Redis or Valkey, at ``redis://``, ``rediss://``
+    or ``unix://``.
 
     ``timeout_s`` is the deadline of every operation as its caller sees it. With ``server`` the
-    store starts that server first and stops it last. A ``quiet`` one logs nothing.
+    store starts that server first and stops it last. A ``quiet`` store logs nothing.
 
-    Raises StoreError when the URL is not one.
+    Raises StoreError when the URL is invalid.
     """
 
     def __init__(
@@ -69,13 +70,13 @@ class RedisStore:
         self._quiet = quiet
         self._shown_url = shown_url(url)
         self._timeout_s = timeout_s
-        self._observer = observer or SilentObserver()
+        self._observer = observer or NullObserver()
         self._server = server
         self.connect = connections(url)
         self._pipeline: Pipeline | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._known = asyncio.Event()
-        self._state: State = "down"
+        self._state: StoreState = "down"
         self._trouble: Trouble | None = Trouble.CONNECTING
         self._hold_writes_until = 0.0
         self._waiting: dict[bytes, Write] = {}
@@ -84,12 +85,12 @@ class RedisStore:
         self._sent_again = False
 
     def beside(self, timeout_s: float) -> "RedisStore":
-        """Another store on the same server, with a connection and a deadline of its own. What is
-        to be said of the server, this one says."""
+        """Another store on the same server, with its own connection and deadline. It is quiet: this
+        store logs the server's state."""
         return RedisStore(self._url, timeout_s=timeout_s, quiet=True)
 
     @property
-    def state(self) -> State:
+    def state(self) -> StoreState:
         """See ``Store.state``."""
         return self._state
 
@@ -152,7 +153,7 @@ class RedisStore:
         """See ``Store.redis``."""
         return self
 
-    async def ask(self, name: str, *words: bytes) -> Reply:
+    async def ask(self, name: str, *words: bytes) -> RedisReply:
         """See ``Commands.ask``."""
         loop = asyncio.get_running_loop()
         started = loop.time()
@@ -168,7 +169,9 @@ class RedisStore:
         self._observer.operation(name, "done", loop.time() - started)
         return reply
 
-    async def run(self, script: Script, keys: Sequence[bytes], words: Sequence[bytes]) -> Reply:
+    async def run(
+        self, script: Script, keys: Sequence[bytes], words: Sequence[bytes]
+    ) -> RedisReply:
         """See ``Commands.run``."""
         rest = (b"%d" % len(keys), *keys, *words)
         try:
@@ -188,7 +191,8 @@ class RedisStore:
         reply.add_done_callback(partial(self._written, name, started))
 
     async def flush(self) -> None:
-        """See ``Store.flush``. Replies come in order: after this one, all earlier ones are in."""
+        """See ``Store.flush``. Replies come in order: after this one, all earlier ones have
+        come."""
         self._send_writes()
         self._sent_again = False
         await self._ready().tell(b"PING")
@@ -238,7 +242,7 @@ class RedisStore:
                 self._sending = asyncio.get_running_loop().call_later(DELAY_S, self._send_writes)
 
     def _send_writes(self) -> None:
-        """Send what waits to be written, in one command."""
+        """Send all waiting writes in one command."""
         if self._sending is not None:
             self._sending.cancel()
             self._sending = None
@@ -258,9 +262,9 @@ class RedisStore:
         pipeline: Pipeline,
         writes: Mapping[bytes, Write],
         words: tuple[bytes, ...],
-        reply: asyncio.Future[Reply],
+        reply: asyncio.Future[RedisReply],
     ) -> None:
-        if isinstance(reply.exception(), NoScriptError):  # a Redis that is new, or has forgotten
+        if isinstance(reply.exception(), NoScriptError):  # a new Redis lacks the script
             self._sent_again = True
             again = pipeline.tell(b"EVAL", SET_ALL.text, *words)
             again.add_done_callback(partial(self._all_written, pipeline, writes, words))
@@ -268,7 +272,7 @@ class RedisStore:
         for write in writes.values():
             self._written(write.name, write.asked_at, reply)
 
-    def _written(self, name: str, started: float, reply: asyncio.Future[Reply]) -> None:
+    def _written(self, name: str, started: float, reply: asyncio.Future[RedisReply]) -> None:
         seconds = asyncio.get_running_loop().time() - started
         match reply.exception():
             case None:
@@ -310,9 +314,9 @@ class RedisStore:
             await asyncio.sleep(backoff_s * _random.uniform(0.8, 1.2))
 
     async def _watch(self, pipeline: Pipeline) -> None:
-        """Probe as long as the pipeline holds.
+        """Probe while the pipeline works.
 
-        Raises StoreUnavailable when it broke, or does not answer in time from the start.
+        Raises StoreUnavailable when it breaks, or does not respond in time at the start.
         """
         await self._probe(pipeline)
         while True:
@@ -323,12 +327,12 @@ class RedisStore:
             try:
                 await self._probe(pipeline)
             except StoreUnavailable as error:
-                # One late answer is no reason to hang up: the pipeline counts them.
+                # One late reply is no reason to disconnect: the pipeline counts them.
                 if error.trouble is not Trouble.TIMEOUT:
                     raise
 
     async def _probe(self, pipeline: Pipeline) -> None:
-        """Read and write one entry of our own, and set the state by what comes back."""
+        """Read and write one entry of our own, and set the state accordingly."""
         read, written = await asyncio.gather(
             pipeline.ask(b"GET", PROBE),
             pipeline.tell(b"SET", PROBE, b"1", b"PX", PROBE_TTL_MS),
@@ -345,7 +349,7 @@ class RedisStore:
         elif asyncio.get_running_loop().time() >= self._hold_writes_until:
             self._enter("up", None, "")
 
-    def _enter(self, state: State, trouble: Trouble | None, detail: str) -> None:
+    def _enter(self, state: StoreState, trouble: Trouble | None, detail: str) -> None:
         self._trouble = trouble
         if state == self._state and self._known.is_set():
             return

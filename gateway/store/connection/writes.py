@@ -1,8 +1,7 @@
-"""How do many small writes become few? Those of a few milliseconds leave as one command.
+"""How do many small writes become few? The writes of a few milliseconds are sent as one command.
 
-A write on its own costs the worker some 20 to 40 µs: packing, a future, a timer, a reply. A hundred
-of them in one script cost little more than two. A name that is written again meanwhile is written
-once, with its last value.
+A single write costs the worker 20 to 40 µs: packing, a future, a timer, a reply. A hundred in one
+script cost little more than two. A name that is written twice is sent once, with its last value.
 """
 
 from collections.abc import Mapping
@@ -11,10 +10,10 @@ from typing import NamedTuple
 from gateway.store.connection.protocol import Script
 
 DELAY_S = 0.005
-"""So long may a write wait for others; what a worker that is killed may lose besides."""
+"""Seconds that a write may wait for others; a worker that is killed may lose this much."""
 MAX_WRITES = 128
 MAX_BYTES = 512 * 1024
-"""A batch that reaches either leaves at once."""
+"""A batch that reaches either bound is sent at once."""
 
 SET_ALL = Script(
     "set_all",
@@ -28,7 +27,7 @@ return #KEYS
 
 
 class Write(NamedTuple):
-    """A value to be kept for ``ttl_ms``; ``name`` is the operation's, ``asked_at`` loop time."""
+    """A value to keep for ``ttl_ms``; ``name`` is the operation's, ``asked_at`` loop time."""
 
     name: str
     value: bytes
@@ -37,7 +36,7 @@ class Write(NamedTuple):
 
 
 def words_of(writes: Mapping[bytes, Write]) -> tuple[bytes, ...]:
-    """What follows the script in the command: the number of keys, keys, values with times."""
+    """The arguments of the script: number of keys, keys, values with their TTLs."""
     words = [b"%d" % len(writes), *writes]
     for write in writes.values():
         words += (write.value, b"%d" % write.ttl_ms)

@@ -1,1 +1,2 @@
-"""What workers tell each other, and what they agree on: messages, presence, health, leases."""
+"""Messages between workers, and the state that they share: presence, health, leases,
+registrations."""

@@ -1,12 +1,12 @@
 """How do workers tell each other that something changed, on this host and on others?
 
-Three topics, each with a log: ``policy`` (a config was reloaded), ``edges`` (look at the edges
-again), ``assets`` (a purge). Whoever follows a topic has a subscription of its own, with a queue of
-its own: a slow one loses its own oldest messages and holds up nobody.
+There are three topics, each with a log: ``policy`` (a config was reloaded), ``edges`` (check the
+edges again), ``assets`` (a purge). Each subscription has its own queue: a slow subscriber loses its
+own oldest messages and delays nobody else.
 
-A message may be missed: Redis was away, forgot its log, or the follower was slow. The follower is
-then told of a ``Gap``, and checks everything that its topic is about. So a message is a hint to
-look now, and never the only place where something stands.
+A message can be missed when Redis was away or lost its log, or when the subscriber was slow. The
+subscriber then gets a ``Gap``, and checks everything that its topic covers. So a message is a hint
+to look now; it is never the only record of a change.
 """
 
 import asyncio
@@ -22,21 +22,21 @@ Topic = Literal["policy", "edges", "assets"]
 TOPICS: tuple[Topic, ...] = ("policy", "edges", "assets")
 
 MAX_MESSAGE_BYTES = 4096
-"""A larger message is not accepted, and not read."""
+"""A larger message is neither sent nor read."""
 
 QUEUED = 256
-"""So many messages may wait in one subscription."""
+"""Messages that may wait in one subscription."""
 
 GapReason = Literal["away", "lost", "slow"]
-"""``away``: the log could not be read for a while. It proves that nothing in it was missed, but
-whoever had something to say may have been away, too. ``lost``: the log was trimmed or forgotten.
-``slow``: this subscription's queue was full."""
+"""``away``: the log could not be read for a while; it may be complete, but publishers may have been
+unable to write to it. ``lost``: the log was trimmed or lost. ``slow``: this subscription's queue
+was full."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One entry of a topic's log. ``body`` is as its publisher wrote it, or as whoever else can
-    write to Redis did: see ``gateway.store.coordination.messages.decode``."""
+    """One entry of a topic's log. ``body`` is untrusted, as anything may have written it to Redis;
+    see ``gateway.store.coordination.messages.decode``."""
 
     topic: Topic
     id: str
@@ -45,46 +45,46 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Something may have been missed here: check everything."""
+    """Messages may have been missed: check everything."""
 
     topic: Topic
     reason: GapReason
 
 
-Event = Message | Gap
+BusEvent = Message | Gap
 
 
 class Bus(Protocol):
-    """Topics that all workers share."""
+    """The message bus that all workers share."""
 
     async def publish(self, topic: Topic, body: bytes) -> bool:
-        """Add a message to a topic's log. Never raises; whether it is known to be in the log,
-        after a second at most. Its own worker gets it, too."""
+        """Add a message to a topic's log. Never raises. Returns, after a second at most, whether
+        the log is known to hold it. The publishing worker receives it, too."""
         ...
 
     def subscribe(self, topic: Topic) -> "Subscription":
-        """Everything from now on, until it is closed."""
+        """Subscribe to a topic from now on, until closed."""
         ...
 
     async def run(self) -> None:
-        """Deliver until cancelled. Survives whatever happens to Redis."""
+        """Deliver until cancelled. Survives any failure of Redis."""
         ...
 
 
 class Subscription:
-    """One follower's events, in order: ``async for event in subscription``."""
+    """The events of one subscriber, in order: ``async for event in subscription``."""
 
     def __init__(self, topic: Topic, queued: int = QUEUED) -> None:
         """``queued`` events may wait; at least 1."""
         self.topic: Topic = topic
         self._queued = queued
-        self._waiting: deque[Event] = deque()
+        self._waiting: deque[BusEvent] = deque()
         self._overrun = False
         self._closed = False
         self._wake = asyncio.Event()
 
-    def put(self, event: Event) -> None:
-        """Queue an event; when there is no room, the oldest gives way to it."""
+    def put(self, event: BusEvent) -> None:
+        """Queue an event; a full queue drops its oldest event."""
         if isinstance(event, Gap) and self._waiting and isinstance(self._waiting[-1], Gap):
             return  # it will check everything anyway
         if len(self._waiting) >= self._queued:
@@ -96,20 +96,20 @@ class Subscription:
         self._wake.set()
 
     def close(self) -> None:
-        """End the iteration; nothing is queued any more once the bus has noticed."""
+        """End the iteration; the bus drops the subscription at its next event."""
         self._closed = True
         self._wake.set()
 
     @property
     def closed(self) -> bool:
-        """Whether nobody follows any more."""
+        """Whether ``close`` was called."""
         return self._closed
 
     def __aiter__(self) -> Self:
         """The events to come."""
         return self
 
-    async def __anext__(self) -> Event:
+    async def __anext__(self) -> BusEvent:
         """The next event, as soon as there is one."""
         while not self._closed:
             if self._overrun:
@@ -123,19 +123,19 @@ class Subscription:
 
 
 class Subscribers:
-    """Who follows which topic in this process."""
+    """The subscriptions of this process, by topic."""
 
     def __init__(self) -> None:
         self._by_topic: Mapping[Topic, list[Subscription]] = {topic: [] for topic in TOPICS}
 
     def add(self, topic: Topic) -> Subscription:
-        """One more."""
+        """Add a subscription."""
         subscription = Subscription(topic)
         self._by_topic[topic].append(subscription)
         return subscription
 
-    def deliver(self, event: Event) -> None:
-        """Queue an event with everyone who follows its topic. Waits for nobody."""
+    def deliver(self, event: BusEvent) -> None:
+        """Queue an event in every subscription of its topic, without waiting."""
         if isinstance(event, Gap):
             metrics.BUS_GAPS.labels(event.topic, event.reason).inc()
         else:
@@ -166,5 +166,5 @@ class LocalBus:
         return self._subscribers.add(topic)
 
     async def run(self) -> None:
-        """Nothing to do: messages are delivered where they are published."""
+        """Wait until cancelled: ``publish`` delivers messages itself."""
         await asyncio.Event().wait()

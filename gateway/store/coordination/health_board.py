@@ -1,13 +1,13 @@
-"""Who probes, and what did they find? A lease and one value in Redis, shared by all workers.
+"""Who probes the edges, and what was found? A lease and one value in Redis, shared by all workers.
 
-One worker holds the lease, renews it while it lives, and lets it go when it stops; only its holder
-may write what was found. Each worker asks for the lease and reads the value in one step, so that
-there is no moment at which it follows nobody.
+One worker holds the lease, renews it while it lives, and releases it when it stops; only the holder
+may write the findings. Each worker asks for the lease and reads the findings in one step, so that a
+change of holders leaves no gap.
 
 The value is JSON: a list ``[edge, target, state, since, returned, falls, why, first, last, seen]``
 for each edge that is not simply up (``gateway.edge.health.is_default``); the last three are the
-head of a live playlist. ``target`` stands for what was probed: what was found of an edge's old URL
-says nothing of its new one.
+position of a live playlist. ``target`` is a hash of what was probed: findings about an edge's old
+URL do not apply to its new one.
 """
 
 import asyncio
@@ -19,16 +19,23 @@ from typing import Final, get_args
 from gateway.edge.health import HealthRecord, HealthState
 from gateway.edge.live import LivePosition
 from gateway.store.connection.keys import HEALTH_LEASE, HEALTH_STATES
-from gateway.store.connection.protocol import Commands, Reply, Script, StoreUnavailable, Trouble
+from gateway.store.connection.protocol import (
+    Commands,
+    RedisReply,
+    Script,
+    StoreUnavailable,
+    Trouble,
+)
 
 LEASE_MS: Final = 1500
-"""A holder that was not heard of for so long is dead."""
+"""A holder that has not renewed the lease for this long is dead."""
 
 STATES_TTL_MS: Final = 60_000
-"""What was found is forgotten when nobody has said it again for so long."""
+"""Findings expire when they have not been written again for this long."""
 
 DEADLINE_S: Final = 0.35
-"""A Redis that takes longer is as good as gone: everyone probes alone then, which harms nobody."""
+"""A Redis that takes longer, in seconds, counts as gone: every worker then probes by itself, which
+is harmless."""
 
 MAX_BYTES: Final = 4 << 20
 MAX_WHY_CHARS: Final = 200
@@ -73,7 +80,7 @@ _KEYS = (HEALTH_LEASE, HEALTH_STATES)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is shared of one edge: the ``target`` that was probed, and what came of it."""
+    """The findings about one edge: the probed ``target``, its health and its live head."""
 
     target: int
     health: HealthRecord
@@ -81,31 +88,33 @@ class Finding:
 
 
 class HealthBoard:
-    """The lease and the value, as one worker sees them. ``token`` is like that of nobody else."""
+    """The lease and the findings, as one worker uses them. ``token`` is unique to it."""
 
     def __init__(self, commands: Commands, token: str) -> None:
         self._commands = commands
         self._token = token.encode()
 
     async def campaign(self, *, stand: bool) -> tuple[bool, bytes | None]:
-        """Take or renew the lease if it can be had (and ``stand`` says that it is wanted): whether
-        it is held now, and the value as it stands (:func:`decode`). Raises StoreUnavailable."""
+        """Take or renew the lease if it is free (and if ``stand`` says that this worker wants it).
+        Returns whether it is held now, and the findings (:func:`decode`). Raises StoreUnavailable.
+        """
         token = self._token if stand else b""
         match await self._run(CAMPAIGN, token, b"%d" % LEASE_MS):
             case [int(held), bytes() | None as states]:
                 return bool(held), states
             case reply:
-                raise StoreUnavailable(Trouble.REJECTED, f"no answer to a campaign: {reply!r}")
+                raise StoreUnavailable(Trouble.REJECTED, f"unexpected reply: {reply!r}")
 
     async def publish(self, value: bytes) -> bool:
-        """Write the value; False when the lease is held by another. Raises StoreUnavailable."""
+        """Write the findings; False when another worker holds the lease. Raises
+        StoreUnavailable."""
         return await self._run(PUBLISH, self._token, value, b"%d" % STATES_TTL_MS) == 1
 
     async def release(self) -> None:
-        """Let the lease go, if it is held. Raises StoreUnavailable."""
+        """Release the lease, if it is held. Raises StoreUnavailable."""
         await self._run(RELEASE, self._token)
 
-    async def _run(self, script: Script, *words: bytes) -> Reply:
+    async def _run(self, script: Script, *words: bytes) -> RedisReply:
         try:
             async with asyncio.timeout(DEADLINE_S):
                 return await self._commands.run(script, _KEYS, words)
@@ -114,7 +123,7 @@ class HealthBoard:
 
 
 def encode(findings: Mapping[str, Finding]) -> bytes:
-    """The value for these edges, by their ids."""
+    """Serialise findings by edge id."""
     rows = [
         [
             edge_id,
@@ -136,7 +145,7 @@ def encode(findings: Mapping[str, Finding]) -> bytes:
 
 
 def decode(value: bytes) -> dict[str, Finding] | None:
-    """What :func:`encode` wrote; None when it is anything else, whoever wrote it."""
+    """Parse what :func:`encode` wrote; None for anything else."""
     if len(value) > MAX_BYTES:
         return None
     try:
@@ -165,7 +174,7 @@ def decode(value: bytes) -> dict[str, Finding] | None:
 
 
 def _is_number(value: object) -> bool:
-    """None, or a number that is safe to reckon with."""
+    """Whether ``value`` is None or a number within safe bounds."""
     if value is None:
         return True
     if isinstance(value, bool) or not isinstance(value, int | float):

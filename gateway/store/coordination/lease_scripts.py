@@ -1,30 +1,31 @@
-"""The leases of all workers, as Redis keeps them: the steps of :mod:`gateway.edge.capacity` in Lua.
+"""The leases of all workers in Redis: the steps of :mod:`gateway.edge.capacity` in Lua.
 
-Two keys. ``LEASES`` is a hash of ``l<id>`` → ``kbps asset edge`` for each lease, ``e<edge>`` → the
-kbit/s leased there, ``n``, the number of leases, and ``g``, a name for this set of books. ``ENDS``
-is a sorted set of lease ids by the millisecond at which they end, on Redis's own clock.
+There are two keys. ``LEASES`` is a hash: ``l<id>`` → ``kbps asset edge`` for each lease,
+``e<edge>`` → the kbit/s leased there, ``n`` → the number of leases, and ``g`` → the name of this
+generation. ``ENDS`` is a sorted set of lease ids by the millisecond of their end, on Redis's own
+clock.
 
-The two are written together. Where they disagree, Redis has dropped one of them for want of memory
-(``allkeys-lru``): then the books are opened anew, under another name. A worker that sees another
-name brings its own leases back.
+The two keys are written together. When they disagree, Redis has evicted one of them
+(``allkeys-lru``): both are deleted, and a new generation begins under another name. A worker that
+sees another name writes its own leases back.
 """
 
 from gateway.store.connection.protocol import Script
 
 _CLOCK = b"local clock = redis.call('TIME')\n"
 
-_BOOKS = b"""
+_COMMON = b"""
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local leases, ends = KEYS[1], KEYS[2]
 
--- found is HMGET n g. Books that do not agree, and new ones, are opened under a new name.
+-- found is HMGET n g. When the keys disagree or are missing, a new generation begins.
 local function check(found, writes)
   if found[2] and redis.call('ZCARD', ends) == tonumber(found[1] or 0) then return found[2] end
   if not writes then return '' end
   redis.call('DEL', leases, ends)
-  local name = string.format('%.0f%06d', clock[1], clock[2])
-  redis.call('HSET', leases, 'g', name)
-  return name, true
+  local generation = string.format('%.0f%06d', clock[1], clock[2])
+  redis.call('HSET', leases, 'g', generation)
+  return generation, true
 end
 
 local function open()
@@ -41,7 +42,7 @@ local function read(id)
   return parse(redis.call('HGET', leases, 'l' .. id))
 end
 
-local function told(kbps, asset, edge)
+local function serialise(kbps, asset, edge)
   return string.format('%.0f %s %s', kbps, asset, edge)
 end
 
@@ -67,7 +68,7 @@ local function put(id, own, kbps, asset, edge, ends_at)
     redis.call('HINCRBY', leases, 'e' .. edge, kbps - own.kbps)
   end
   if not own then redis.call('HINCRBY', leases, 'n', 1) end
-  redis.call('HSET', leases, 'l' .. id, told(kbps, asset, edge))
+  redis.call('HSET', leases, 'l' .. id, serialise(kbps, asset, edge))
   redis.call('ZADD', ends, string.format('%.0f', ends_at), id)
 end
 
@@ -75,7 +76,7 @@ local function expire(limit)
   local ended = redis.call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, limit)
   for _, id in ipairs(ended) do
     local lease = read(id)
-    if lease then release(id, lease) else redis.call('ZREM', ends, id) end  -- check finds out
+    if lease then release(id, lease) else redis.call('ZREM', ends, id) end  -- check detects it
   end
   return #ended
 end
@@ -86,9 +87,10 @@ local function keep(ttl_ms)
 end
 """
 
-# ARGV: lease id, asset, kbit/s, ttl in ms, "1" to take or "0" to look, the number of the candidate
-# that is held or "0", the candidates: "<edge> <capacity or -> <1 if it takes new ones> …", and the
-# name of the books that the caller knows, or "": under others nobody is placed (0).
+# ARGV: lease id, asset, kbit/s, ttl in ms, "1" to take or "0" to look, the position of the
+# candidate that the session holds or "0", the candidates: "<edge> <capacity or -> <1 if it takes
+# new ones> …", and the generation that the caller knows, or "". In another generation nobody is
+# placed (0).
 _PLACE = b"""
 local id, asset, kbps = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local takes, held = ARGV[5] == '1', tonumber(ARGV[6])
@@ -102,8 +104,8 @@ for edge, capacity, flag in string.gmatch(ARGV[7], '(%S+) (%S+) (%d)') do
   any = any or open_to[at]
 end
 local found = redis.call('HMGET', leases, unpack(fields))
-local name, new = check(found, takes)
-if ARGV[8] ~= '' and ARGV[8] ~= name then return {name, 0, '', {}} end
+local generation, new = check(found, takes)
+if ARGV[8] ~= '' and ARGV[8] ~= generation then return {generation, 0, '', {}} end
 if takes and (expire(64) > 0 or new) then found = redis.call('HMGET', leases, unpack(fields)) end
 local own = parse(found[3])
 local loads = {}
@@ -137,28 +139,28 @@ if takes then
   redis.call('HSET', leases,
     'n', string.format('%.0f', own and count or count + 1),
     'e' .. edge, string.format('%.0f', loads[chosen]),
-    'l' .. id, told(kbps, asset, edge))
+    'l' .. id, serialise(kbps, asset, edge))
   redis.call('ZADD', ends, string.format('%.0f', now + ARGV[4]), id)
 end
-return {name, chosen, outcome, loads}
+return {generation, chosen, outcome, loads}
 """
 
-# ARGV: ttl in ms, the most leases to clear away, and the edges.
+# ARGV: ttl in ms, the most expired leases to remove, and the edges.
 _LOADS = b"""
-local name = open()
+local generation = open()
 local ended = expire(ARGV[2])
 local loads = {}
 for at = 3, #ARGV do
   loads[at - 2] = tonumber(redis.call('HGET', leases, 'e' .. ARGV[at]) or 0)
 end
 keep(ARGV[1])
-return {name, ended, loads}
+return {generation, ended, loads}
 """
 
 # ARGV: ttl in ms, and for each lease: id, asset, kbit/s, edge, ms until it ends. A lease that is
-# known under the same id and ends later is newer, and stays.
+# stored under the same id and ends later is newer, and stays.
 _RESTORE = b"""
-local name = open()
+local generation = open()
 for at = 2, #ARGV, 5 do
   local id, left = ARGV[at], tonumber(ARGV[at + 4])
   local known = tonumber(redis.call('ZSCORE', ends, id) or 0)
@@ -167,17 +169,17 @@ for at = 2, #ARGV, 5 do
   end
 end
 keep(ARGV[1])
-return name
+return generation
 """
 
 
 def scripts(clock: bytes = _CLOCK) -> tuple[Script, Script, Script]:
-    """``place``, ``loads`` and ``restore``. ``clock`` is the Lua that sets ``clock`` as TIME does:
-    tests have a clock of their own."""
+    """``place``, ``loads`` and ``restore``. ``clock`` is the Lua that sets ``clock`` as TIME does;
+    tests pass a clock of their own."""
     return (
-        Script("lease", clock + _BOOKS + _PLACE),
-        Script("lease_loads", clock + _BOOKS + _LOADS),
-        Script("lease_restore", clock + _BOOKS + _RESTORE),
+        Script("lease", clock + _COMMON + _PLACE),
+        Script("lease_loads", clock + _COMMON + _LOADS),
+        Script("lease_restore", clock + _COMMON + _RESTORE),
     )
 
 

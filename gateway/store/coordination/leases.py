@@ -1,10 +1,11 @@
-"""Where is room for a session, as all workers together see it?
+"""Which edge has room for a session, as all workers together see it?
 
-Redis keeps the leases of everybody (:mod:`gateway.store.coordination.lease_scripts`) and answers in
-one round trip. Each worker mirrors its own leases. While Redis cannot be asked, a worker goes by
-its mirror and keeps to its share of each edge: what it had leased, and its part of what was free.
-When Redis is back, each worker brings it the leases that it does not know, and goes on by its share
-for ``SETTLE_S`` seconds, until all have: a Redis that starts empty does not fill the edges twice.
+Redis keeps the leases of all workers (:mod:`gateway.store.coordination.lease_scripts`) and answers
+in one round trip. Each worker mirrors its own leases. While Redis cannot be asked, a worker uses
+its mirror and its share of each edge: what it had leased, plus its part of what was free. When
+Redis is back, each worker writes the leases that Redis lacks, and keeps to its share for
+``SETTLE_S`` more seconds, until all workers have done so: a Redis that starts empty must not fill
+the edges twice.
 """
 
 import asyncio
@@ -28,13 +29,13 @@ from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
 from gateway.observe import metrics
 from gateway.store.connection.keys import LEASE_ENDS, LEASES
-from gateway.store.connection.protocol import Commands, Reply, Store, StoreUnavailable
+from gateway.store.connection.protocol import Commands, RedisReply, Store, StoreUnavailable
 from gateway.store.coordination.lease_scripts import LOADS, PLACE, RESTORE
 
 SETTLE_S = 3.0
-"""Longer than any worker takes to notice that Redis is back and to bring its leases."""
-EXPIRED_PER_LOOK = 500
-LOOKS_IN_A_ROW = 20
+"""Seconds; longer than any worker takes to notice that Redis is back and to write its leases."""
+EXPIRED_PER_READ = 500
+MAX_READS = 20
 RESTORED_PER_STEP = 100
 STEP_PAUSE_S = 0.005
 
@@ -44,8 +45,8 @@ _OUTCOMES = {outcome.encode(): outcome for outcome in PLACEMENT_OUTCOMES}
 
 @dataclass(frozen=True, slots=True)
 class Loads:
-    """What is leased on each edge that has a capacity, and how much may be, in kbit/s: by
-    everybody, or by this worker when ``alone``."""
+    """The leased rate of each edge that has a capacity, and its bound, in kbit/s: of all workers
+    together, or of this worker when ``alone``."""
 
     leased: Mapping[str, int]
     bounds: Mapping[str, int]
@@ -53,7 +54,7 @@ class Loads:
 
 
 class Leases:
-    """The leases of this worker, and its way to everybody's."""
+    """The leases of this worker, and its access to those of all workers."""
 
     def __init__(
         self,
@@ -62,8 +63,8 @@ class Leases:
         workers: Callable[[], int],
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """A lease ends after ``ttl_s`` seconds unless it is renewed. ``workers`` is how many there
-        are, as far as is known; ``clock`` gives seconds that never go back."""
+        """A lease ends after ``ttl_s`` seconds unless it is renewed. ``workers`` gives the number
+        of live workers, as far as known; ``clock`` gives monotonic seconds."""
         self._store = store
         self._ttl_s = ttl_s
         self._workers = workers
@@ -74,18 +75,18 @@ class Leases:
         self._capacities: dict[str, int] = {}
         self._shares: dict[str, int] = {}
         self._unshared: dict[bytes, None] = {}
-        self._books: bytes | None = None
+        self._generation: bytes | None = None
         self._cut_off = False
         self._alone_until = float("-inf")
-        self._hurry = asyncio.Event()
+        self._look_now = asyncio.Event()
 
     @property
     def active(self) -> bool:
-        """Whether any edge has a capacity; else there is nothing to lease."""
+        """Whether any edge has a capacity; without one nothing is leased."""
         return bool(self._capacities)
 
     def use(self, fleet: Fleet) -> None:
-        """Go by this fleet from now on."""
+        """Use this fleet from now on."""
         self._capacities = {
             edge.id: edge.capacity_kbps for edge in fleet.edges if edge.capacity_kbps is not None
         }
@@ -96,19 +97,19 @@ class Leases:
         session: str | None,
         asset: str,
         kbps: int,
-        line: Sequence[Edge],
+        preferred: Sequence[Edge],
         held: int | None,
         *,
         take: bool,
         ask: bool = True,
     ) -> Leased:
-        """Choose an edge of ``line`` for a session of ``kbps``, and lease it if ``take``. Never
-        fails.
+        """Choose one of the ``preferred`` edges for a session of ``kbps``, and lease it if
+        ``take``. Never fails.
 
-        Without a session the lease cannot be renewed: it ends by itself. ``held`` is the edge (its
-        position) that the session plays ``asset`` from. Unless ``ask``, Redis is not asked.
+        Without a session the lease cannot be renewed: it ends by itself. ``held`` is the position
+        of the edge that the session plays ``asset`` from. Redis is asked only if ``ask``.
         """
-        known = [self._candidates.get(edge.id) or self._candidate(edge) for edge in line]
+        known = [self._candidates.get(edge.id) or self._candidate(edge) for edge in preferred]
         candidates = [candidate for candidate, _ in known]
         lease_id = _lease_id(session)
         name = asset_name(asset)
@@ -116,9 +117,9 @@ class Leases:
         redis = self._store.redis
         whole = self._store.state == "up" and not self._cut_off and now_s >= self._alone_until
         if ask and redis is not None and whole:
-            told = b" ".join(words for _, words in known)
+            candidate_words = b" ".join(words for _, words in known)
             placement = await self._ask(
-                redis, lease_id, name, kbps, told, len(known), held, take=take
+                redis, lease_id, name, kbps, candidate_words, len(known), held, take=take
             )
             if placement is not None:
                 if take:
@@ -141,12 +142,12 @@ class Leases:
         return Leased(placement, tuple(one.capacity_kbps for one in shares), True)
 
     async def look(self) -> Loads:
-        """What is leased now; for a background task, about once a second. Never fails.
+        """The current loads; for a background task, about once a second. Never fails.
 
-        Clears away what has ended, and brings Redis the leases that it does not know.
+        Removes leases that have ended, and writes leases that Redis lacks.
         """
         now_s = self._clock()
-        self._hurry.clear()
+        self._look_now.clear()
         self._clear(now_s)
         redis = self._store.redis
         if redis is not None and self._store.state == "up":
@@ -167,9 +168,9 @@ class Leases:
         return Loads(own, {edge: self._share(edge) for edge in self._capacities}, alone=True)
 
     async def wait(self, seconds: float) -> None:
-        """Wait until it is time for another look: ``seconds``, or less if Redis has lost leases."""
+        """Wait ``seconds`` until the next look, or less if Redis has lost leases."""
         try:
-            await asyncio.wait_for(self._hurry.wait(), seconds)
+            await asyncio.wait_for(self._look_now.wait(), seconds)
         except TimeoutError:
             return
 
@@ -179,14 +180,14 @@ class Leases:
         lease_id: bytes,
         asset: bytes,
         kbps: int,
-        told: bytes,
+        candidate_words: bytes,
         count: int,
         held: int | None,
         *,
         take: bool,
     ) -> Placement | None:
-        """What Redis says; None when it cannot be asked, has lost what everybody had leased, or
-        answers what makes no sense."""
+        """Redis's placement; None when Redis cannot be asked, has lost the leases, or sends a
+        malformed reply."""
         words = (
             lease_id,
             asset.hex().encode(),
@@ -194,8 +195,8 @@ class Leases:
             b"%d" % round(self._ttl_s * 1000),
             b"1" if take else b"0",
             b"0" if held is None else b"%d" % (held + 1),
-            told,
-            self._books or b"",
+            candidate_words,
+            self._generation or b"",
         )
         try:
             reply = await redis.run(PLACE, _KEYS, words)
@@ -204,7 +205,7 @@ class Leases:
             return None
         match reply:
             case [bytes(), 0, b"", []]:
-                self._hurry.set()
+                self._look_now.set()
                 return None
             case [bytes(), int(index), bytes(outcome), [*loads]] if (
                 outcome in _OUTCOMES and 0 < index <= count == len(loads)
@@ -215,34 +216,34 @@ class Leases:
                 return None
 
     async def _look(self, redis: Commands, now_s: float) -> dict[str, int] | None:
-        """What everybody has leased, after Redis knows what we have. Raises StoreUnavailable."""
+        """The loads of all workers, after Redis has all our leases. Raises StoreUnavailable."""
         edges = list(self._capacities)
-        bounds = (b"%d" % round(self._ttl_s * 1000), b"%d" % EXPIRED_PER_LOOK)
+        bounds = (b"%d" % round(self._ttl_s * 1000), b"%d" % EXPIRED_PER_READ)
         words = (*bounds, *(edge.encode() for edge in edges))
         reply = await redis.run(LOADS, _KEYS, words)
-        for _ in range(LOOKS_IN_A_ROW):
+        for _ in range(MAX_READS):
             match reply:
-                case [_, int(ended), _] if ended >= EXPIRED_PER_LOOK:
+                case [_, int(ended), _] if ended >= EXPIRED_PER_READ:
                     reply = await redis.run(LOADS, _KEYS, words)
                 case _:
                     break
         match reply:
-            case [bytes(books), int(), [*found]] if len(found) == len(edges):
+            case [bytes(generation), int(), [*found]] if len(found) == len(edges):
                 loads = dict(zip(edges, map(_number, found), strict=True))
             case _:
                 metrics.STORE_GARBAGE.inc()
                 return None
-        lost = self._books is not None and books != self._books
+        lost = self._generation is not None and generation != self._generation
         if lost:
             self._unshared = dict.fromkeys(self._ledger.ids())
         if lost or self._cut_off:
             self._alone_until = now_s + SETTLE_S
-        self._books, self._cut_off = books, False
+        self._generation, self._cut_off = generation, False
         await self._share_leases(redis)
         return loads
 
     async def _share_leases(self, redis: Commands) -> None:
-        """Bring Redis the leases that it does not know, in steps that hold nobody up. Raises
+        """Write the leases that Redis lacks, in steps that block nobody. Raises
         StoreUnavailable."""
         while self._unshared:
             step = list(self._unshared)[:RESTORED_PER_STEP]
@@ -264,8 +265,8 @@ class Leases:
         self._ledger.put(lease_id, lease)
 
     def _clear(self, now_s: float) -> None:
-        for _ in range(LOOKS_IN_A_ROW):
-            if self._ledger.expire(now_s, EXPIRED_PER_LOOK) < EXPIRED_PER_LOOK:
+        for _ in range(MAX_READS):
+            if self._ledger.expire(now_s, EXPIRED_PER_READ) < EXPIRED_PER_READ:
                 break
         self._unshared = {one: None for one in self._unshared if self._ledger.get(one) is not None}
 
@@ -277,9 +278,9 @@ class Leases:
         return self._capacities.get(edge, 0) // max(1, self._workers())
 
     def _candidate(self, edge: Edge) -> tuple[CandidateEdge, bytes]:
-        """The edge as the fleet has it now; made once for as long as the fleet is the same."""
+        """The edge as a candidate, computed once for each fleet."""
         at = self._fleet.positions.get(edge.id)
-        if at is None:  # it has gone since it was ranked
+        if at is None:  # the edge was removed after the ranking
             return _known(edge, takes=True)
         found = _known(self._fleet.edges[at], takes=self._fleet.open(at))
         self._candidates[edge.id] = found
@@ -290,18 +291,18 @@ class Leases:
 
 
 def _lease_id(session: str | None) -> bytes:
-    """16 bytes: a session's own, or new ones."""
+    """16 bytes: a hash of the session, or random ones without a session."""
     if session is None:
         return secrets.token_bytes(16)
     return blake2b(session.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _known(edge: Edge, *, takes: bool) -> tuple[CandidateEdge, bytes]:
-    """An edge as a candidate, and as the words that tell Redis of it."""
+    """An edge as a candidate, and as an argument of the script."""
     capacity = "-" if edge.capacity_kbps is None else edge.capacity_kbps
     words = f"{edge.id} {capacity} {takes:d}".encode()
     return CandidateEdge(edge.id, edge.capacity_kbps, takes), words
 
 
-def _number(reply: Reply) -> int:
+def _number(reply: RedisReply) -> int:
     return reply if isinstance(reply, int) else 0

@@ -1,7 +1,7 @@
-"""What do workers tell each other? Small JSON objects, one kind for each thing that may happen.
+"""The messages between workers: small JSON objects, one kind for each event.
 
-Redis may hold anything, and workers of several versions may share it: what is not exactly a message
-of this version is None, and whoever reads it goes on.
+Redis may hold anything, and workers of several versions may share it. Whatever is not exactly a
+message of this version decodes to None, and readers skip it.
 """
 
 import json
@@ -19,15 +19,15 @@ _TOKEN = re.compile(r"[0-9a-f]{1,64}\Z")
 
 @dataclass(frozen=True, slots=True)
 class PolicyReloaded:
-    """``policy``: a worker decides by another version now; perhaps our file has changed, too."""
+    """``policy``: a worker uses another policy version; our file may have changed, too."""
 
     version: str
 
 
 @dataclass(frozen=True, slots=True)
 class EdgesChanged:
-    """``edges``: look at them again. ``what`` happened (``drain``, ``register``, ``state``) to
-    ``edge``, an edge's id; both are for people, and checked for their length alone."""
+    """``edges``: check them again. ``what`` happened (``drain``, ``register``, ``state``) to the
+    edge with the id ``edge``; both are for people, and only their length is checked."""
 
     what: str
     edge: str
@@ -47,7 +47,7 @@ ControlMessage = PolicyReloaded | EdgesChanged | Purge
 
 
 def encode(message: ControlMessage) -> bytes:
-    """The body of a message."""
+    """Serialise a message."""
     match message:
         case PolicyReloaded(version):
             return _written(kind="policy-reloaded", version=version)
@@ -60,7 +60,7 @@ def encode(message: ControlMessage) -> bytes:
 
 
 def decode(body: bytes) -> ControlMessage | None:
-    """The message in ``body``; None when it is none that this version knows. Never raises."""
+    """Parse a message; None when this version does not know it. Never raises."""
     match _read(body):
         case {"kind": "policy-reloaded", "version": version, **rest} if not rest:
             return PolicyReloaded(version) if _is_word(version) else None
@@ -79,19 +79,19 @@ def _written(**fields: str) -> bytes:
 
 
 def _read(body: bytes) -> dict[str, str]:
-    """The fields besides the version; none when this is no message of this version."""
+    """The fields without the version; empty when it is no message of this version."""
     try:
-        told = json.loads(body)
+        fields = json.loads(body)
     except (ValueError, RecursionError):
         return {}
-    if not isinstance(told, dict) or told.pop("v", None) != VERSION:
+    if not isinstance(fields, dict) or fields.pop("v", None) != VERSION:
         return {}
-    return told if all(isinstance(value, str) for value in told.values()) else {}
+    return fields if all(isinstance(value, str) for value in fields.values()) else {}
 
 
 def is_prefix(text: str) -> bool:
-    """Whether an asset id may begin like this. Nothing at all is no prefix: a slip of the hand
-    must not purge everything."""
+    """Whether an asset id may begin with ``text``. An empty prefix is refused: a typing error must
+    not purge everything."""
     return _PREFIX.match(text) is not None
 
 

@@ -1,9 +1,9 @@
-"""Which workers are alive, here and on other hosts that share this Redis?
+"""Which workers are alive, on this host and on others that share this Redis?
 
-Each worker holds an entry that expires, and renews it every two seconds. Redis's own clock decides
-what has expired, so that hosts need not agree on the time. When Redis cannot be asked the last
-known number counts; when it has forgotten everyone, the number holds until everyone has had time
-to come back.
+Each worker has an entry that expires, and renews it every two seconds. Redis's own clock decides
+what has expired, so the clocks of hosts need not agree. While Redis cannot be asked, the last known
+number counts. After Redis has lost all entries, the number stays until every worker has had time to
+register again.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from random import SystemRandom
 
 from gateway.observe import metrics
 from gateway.store.connection.keys import WORKER_FACTS, WORKERS
-from gateway.store.connection.protocol import Commands, Reply, Script, StoreUnavailable
+from gateway.store.connection.protocol import Commands, RedisReply, Script, StoreUnavailable
 
 HEARTBEAT_S = 2.0
 EXPIRY_S = 6.0
-"""A worker that was not heard of for so long is dead."""
+"""A worker that has not renewed its entry for this many seconds is dead."""
 
 MAX_FACTS_BYTES = 1024
 
@@ -68,7 +68,7 @@ _KEYS = (WORKERS, WORKER_FACTS)
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """One serving process. ``policy`` is the version it decides by; ``started`` is Unix time."""
+    """One worker process. ``policy`` is the policy version in use; ``started`` is Unix time."""
 
     id: str
     host: str
@@ -78,7 +78,7 @@ class Worker:
 
 
 class Presence:
-    """This worker's entry, and how many others there are."""
+    """Maintains this worker's entry and counts all workers."""
 
     def __init__(
         self,
@@ -89,8 +89,8 @@ class Presence:
         heartbeat_s: float = HEARTBEAT_S,
         expiry_s: float = EXPIRY_S,
     ) -> None:
-        """``commands`` is None where nothing is shared. ``expected`` is the number of workers that
-        counts as long as nobody could be asked: those of this host."""
+        """``commands`` is None without Redis. ``expected`` is the number of workers until Redis has
+        been asked: those of this host."""
         self._commands = commands
         self._me = me
         self._count = max(1, expected)
@@ -105,12 +105,12 @@ class Presence:
         return self._me().id
 
     def count(self) -> int:
-        """How many workers are alive, this one included: as last known, so at most about two
-        seconds behind those who came, and six behind those who died."""
+        """The number of live workers, this one included: at most about two seconds behind workers
+        that started, and six behind workers that died."""
         return self._count
 
     async def run(self) -> None:
-        """Keep this worker's entry alive until cancelled, then take it away."""
+        """Renew this worker's entry until cancelled, then remove it."""
         if self._commands is None:
             await asyncio.Event().wait()
             return
@@ -132,7 +132,7 @@ class Presence:
         match await commands.run(HEARTBEAT, _KEYS, words):
             case [int(found), int(new)]:
                 now = asyncio.get_running_loop().time()
-                if new:  # Redis did not know us, so it may not know others either
+                if new:  # Redis had no entry of ours, so it may lack others, too
                     self._holds_until = now + self._expiry_s
                 if found > self._count or now >= self._holds_until:
                     self._count = max(1, found)
@@ -141,15 +141,15 @@ class Presence:
                 metrics.STORE_GARBAGE.inc()
 
 
-async def living(commands: Commands) -> list[Worker]:
-    """The workers that are alive. Raises StoreUnavailable."""
+async def live_workers(commands: Commands) -> list[Worker]:
+    """All live workers. Raises StoreUnavailable."""
     reply = await commands.run(LIVING, _KEYS, ())
     found = [_worker(entry) for entry in (reply if isinstance(reply, list) else ())]
     return [worker for worker in found if worker is not None]
 
 
-def _worker(entry: Reply) -> Worker | None:
-    """One entry of Redis, whoever wrote it; None when it makes no sense."""
+def _worker(entry: RedisReply) -> Worker | None:
+    """Parse one entry; None when it is malformed."""
     match entry:
         case [bytes(found), bytes(facts)] if len(facts) <= MAX_FACTS_BYTES:
             worker_id = found.decode("ascii", "replace")
@@ -157,10 +157,10 @@ def _worker(entry: Reply) -> Worker | None:
             metrics.STORE_GARBAGE.inc()
             return None
     try:
-        told = json.loads(facts)
+        fields = json.loads(facts)
     except ValueError:
-        told = None
-    match told:
+        fields = None
+    match fields:
         case {
             "host": str(host),
             "pid": int(pid),
@@ -174,11 +174,11 @@ def _worker(entry: Reply) -> Worker | None:
 
 
 async def _clear(commands: Commands) -> None:
-    """Something else stands under our names: the next heartbeat starts afresh."""
+    """Delete values of another type under our names; the next heartbeat starts afresh."""
     try:
         await commands.ask("presence_clear", b"DEL", *_KEYS)
     except StoreUnavailable:
-        return  # the next heartbeat meets it again
+        return  # the next heartbeat tries again
 
 
 async def _leave(commands: Commands, worker_id: str) -> None:

@@ -1,15 +1,15 @@
-"""How does a message reach every worker through Redis, and what if it gets lost on the way?
+"""How does a message reach every worker through Redis, and what if it is lost on the way?
 
-Each topic has a short log in Redis, a Stream, and a channel. Publishing appends to the log and
-rings on the channel, in one script. The log is the truth and the ring only says *now*: whoever
-hears it reads the log on from the last entry it knows, and does the same about every second when
-it hears nothing. So a lost ring, or a lost connection for rings, delays a message to the next look
-and no more.
+Each topic has a short log in Redis, a stream, and a pub/sub channel. Publishing appends to the log
+and notifies the channel, in one script. The log holds the messages; a notification only says *now*.
+Each worker reads the log on from the last entry that it knows, at every notification and about once
+a second without one. So a lost notification, or a lost subscription, delays a message until the
+next poll.
 
-A read begins at the last known entry itself. When that is not the first of the answer, the log was
-trimmed past it, evicted, or Redis was restarted empty: then nobody knows what was missed, and
-followers are told of a gap. An empty log gets a first entry without a message, so that there always
-is a last one to begin at.
+A read starts at the last known entry itself. When that is not the first entry of the reply, the log
+was trimmed past it or evicted, or Redis has restarted empty: nobody knows what was missed, and
+subscribers get a gap. An empty log gets a first entry without a message, so that there always is an
+entry to start from.
 """
 
 import asyncio
@@ -25,13 +25,22 @@ from redis.exceptions import RedisError
 from gateway.observe import metrics
 from gateway.store.connection.address import CONNECT_TIMEOUT_S
 from gateway.store.connection.keys import bus_channel, bus_log
-from gateway.store.connection.protocol import Commands, Reply, Script, StoreUnavailable, Trouble
+from gateway.store.connection.protocol import (
+    Commands,
+    RedisReply,
+    Script,
+    Store,
+    StoreUnavailable,
+    Trouble,
+)
 from gateway.store.connection.redis import RedisStore
 from gateway.store.coordination.bus import (
     MAX_MESSAGE_BYTES,
     TOPICS,
+    Bus,
     Gap,
     GapReason,
+    LocalBus,
     Message,
     Subscribers,
     Subscription,
@@ -39,24 +48,24 @@ from gateway.store.coordination.bus import (
 )
 
 POLL_S = 1.0
-"""How often the log is read when nothing rings, more or less."""
+"""Seconds between reads of the log without notifications, before jitter."""
 
 KEPT = 1000
-"""So many messages a log holds at least, before the oldest leave."""
+"""Messages that a log keeps at least, before the oldest are trimmed."""
 
 BATCH = 100
-"""Messages in one read: bounds what a worker that was away holds up at once."""
+"""Messages in one read: bounds how long a worker that was away blocks its event loop."""
 
 FIRST_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 1.0
 
-LISTEN_S = 5.0
-"""A connection for rings that was silent for so long is asked whether it still lives; silent for
-as long again, it is replaced."""
+SILENCE_S = 5.0
+"""A subscription that was silent for this many seconds is sent a PING; silent for as long again, it
+is replaced."""
 
 BODY = b"m"
 ANCHOR = b""
-"""The message of an entry that is only there so that the log has one."""
+"""The message of the entry that a new log starts with."""
 
 PUBLISH = Script(
     "bus_publish",
@@ -87,16 +96,17 @@ return redis.call('XADD', KEYS[1], '*', 'm', '')
 """,
 )
 
-_State = Literal["live", "polling", "away"]
-"""``live``: rings are heard. ``polling``: they are not, and the log is read now and then.
-``away``: the log cannot be read."""
+_BusState = Literal["live", "polling", "away"]
+"""``live``: notifications arrive. ``polling``: they do not, and the log is polled. ``away``: the
+log cannot be read."""
 
 _log = structlog.get_logger(__name__)
 _random = SystemRandom()
 
 
 async def publish(commands: Commands, topic: Topic, body: bytes) -> bool:
-    """Append to a topic's log and ring. Never raises; whether it is known to be in the log."""
+    """Append to a topic's log and notify. Never raises; returns whether the log is known to hold
+    the message."""
     accepted = len(body) <= MAX_MESSAGE_BYTES
     if accepted:
         words = (body, b"%d" % KEPT, bus_channel(topic))
@@ -110,26 +120,26 @@ async def publish(commands: Commands, topic: Topic, body: bytes) -> bool:
 
 
 @dataclass(slots=True)
-class _Place:
-    """Where the reading of one log stands: its last known entry, and the gap to be told of."""
+class _LogPosition:
+    """The position in one log: the last known entry, and the gap to report."""
 
     last: bytes | None = None
-    gap: GapReason | None = "away"  # what was said before the start is as good as missed
+    gap: GapReason | None = "away"  # messages from before the start count as missed
 
 
 class RedisBus:
-    """The bus over ``store``, whose deadline bounds each read and each publishing: a second is
-    good, for a slow Redis is no reason to miss messages, and no player waits for them. Started and
-    closed by its owner."""
+    """The bus over ``store``, whose deadline bounds each read and each publishing. A deadline of
+    about a second suits it: a slow Redis is no reason to miss messages, and no player waits for
+    them. The owner starts and closes the store."""
 
     def __init__(self, store: RedisStore, *, poll_s: float = POLL_S) -> None:
         self._store = store
         self._poll_s = poll_s
         self._subscribers = Subscribers()
-        self._places = {topic: _Place() for topic in TOPICS}
-        self._ring = asyncio.Event()
-        self._hears = False
-        self._state: _State | None = None
+        self._positions = {topic: _LogPosition() for topic in TOPICS}
+        self._notified = asyncio.Event()
+        self._subscribed = False
+        self._state: _BusState | None = None
 
     async def publish(self, topic: Topic, body: bytes) -> bool:
         """See ``Bus.publish``."""
@@ -146,43 +156,43 @@ class RedisBus:
             tasks.create_task(self._listen())
 
     async def _follow(self) -> None:
-        """Read the logs on, at every ring and about every second."""
+        """Read the logs on, at every notification and about once a second."""
         while True:
             try:
                 async with asyncio.timeout(self._poll_s * _random.uniform(0.8, 1.2)):
-                    await self._ring.wait()
+                    await self._notified.wait()
             except TimeoutError:
-                pass  # nobody rang; look all the same
-            self._ring.clear()
+                pass  # no notification: read all the same
+            self._notified.clear()
             try:
                 await self._read_all()
             except StoreUnavailable as error:
-                for place in self._places.values():
-                    place.gap = place.gap or "away"
+                for position in self._positions.values():
+                    position.gap = position.gap or "away"
                 self._enter("away", str(error))
             else:
-                self._enter("live" if self._hears else "polling")
+                self._enter("live" if self._subscribed else "polling")
 
     async def _read_all(self) -> None:
-        """Read all logs on, in one go. Raises StoreUnavailable."""
-        reads = (self._read(topic, place) for topic, place in self._places.items())
+        """Read all logs on, concurrently. Raises StoreUnavailable."""
+        reads = (self._read(topic, position) for topic, position in self._positions.items())
         for failed in await asyncio.gather(*reads, return_exceptions=True):
             if failed is not None:
                 raise failed
 
-    async def _read(self, topic: Topic, place: _Place) -> None:
-        """Deliver what is new in one log. Raises StoreUnavailable."""
-        if place.last is None:
-            place.last = await self._attach(topic)
+    async def _read(self, topic: Topic, position: _LogPosition) -> None:
+        """Deliver the new messages of one log. Raises StoreUnavailable."""
+        if position.last is None:
+            position.last = await self._attach(topic)
         while True:
-            entries = await self._entries(topic, place.last)
-            known = bool(entries) and entries[0][0] == place.last
+            entries = await self._entries(topic, position.last)
+            known = bool(entries) and entries[0][0] == position.last
             if not known:
-                place.gap = "lost"
+                position.gap = "lost"
                 entries = entries or await self._entries(topic, b"-")
             if not entries:
-                place.last = await self._attach(topic)
-            self._tell_gap(topic, place)
+                position.last = await self._attach(topic)
+            self._report_gap(topic, position)
             if not entries:
                 return
             for entry_id, body in entries[1 if known else 0 :]:
@@ -190,24 +200,24 @@ class RedisBus:
                     metrics.STORE_GARBAGE.inc()
                 elif body != ANCHOR:
                     self._subscribers.deliver(Message(topic, entry_id.decode(), body))
-            place.last = entries[-1][0]
+            position.last = entries[-1][0]
             if len(entries) <= BATCH:
                 return
 
-    def _tell_gap(self, topic: Topic, place: _Place) -> None:
-        if place.gap is not None:
-            self._subscribers.deliver(Gap(topic, place.gap))
-            place.gap = None
+    def _report_gap(self, topic: Topic, position: _LogPosition) -> None:
+        if position.gap is not None:
+            self._subscribers.deliver(Gap(topic, position.gap))
+            position.gap = None
 
     async def _attach(self, topic: Topic) -> bytes:
         """The id of a log's last entry. Raises StoreUnavailable."""
         reply = await self._store.run(ATTACH, (bus_log(topic),), ())
         if not isinstance(reply, bytes):
-            raise StoreUnavailable(Trouble.REJECTED, f"no id of an entry: {reply!r}")
+            raise StoreUnavailable(Trouble.REJECTED, f"not an entry id: {reply!r}")
         return reply
 
     async def _entries(self, topic: Topic, first: bytes) -> list[tuple[bytes, bytes | None]]:
-        """Ids and messages from the entry ``first`` on; None for what is no message. Raises
+        """Ids and messages from the entry ``first`` on; None for an entry without a message. Raises
         StoreUnavailable."""
         words = (b"XRANGE", bus_log(topic), first, b"+", b"COUNT", b"%d" % (BATCH + 1))
         try:
@@ -219,36 +229,36 @@ class RedisBus:
         return []
 
     async def _listen(self) -> None:
-        """Keep a connection for rings, until cancelled."""
+        """Keep a subscription for notifications, until cancelled."""
         loop = asyncio.get_running_loop()
         backoff_s = 0.0
         while True:
             started = loop.time()
             connection = self._store.connect()
             try:
-                await self._hear(connection)
+                await self._receive(connection)
             except (RedisError, OSError, ValueError) as error:
-                _log.debug("bus_not_heard", reason=str(error))
+                _log.debug("bus_connection_lost", reason=str(error))
             finally:
-                self._hears = False
+                self._subscribed = False
                 await connection.disconnect(nowait=True)
-            self._ring.set()  # look now, in case one was missed, and tell how it stands
-            if loop.time() - started > LISTEN_S:
+            self._notified.set()  # read now: a notification may have been missed
+            if loop.time() - started > SILENCE_S:
                 backoff_s = 0.0
             backoff_s = min(max(FIRST_BACKOFF_S, 2 * backoff_s), MAX_BACKOFF_S)
             await asyncio.sleep(backoff_s * _random.uniform(0.8, 1.2))
 
-    async def _hear(self, connection: AbstractConnection) -> None:
-        """Pass on rings. Raises RedisError or OSError when the connection is no good any more."""
+    async def _receive(self, connection: AbstractConnection) -> None:
+        """Receive notifications. Raises RedisError or OSError when the connection fails."""
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             await connection.connect()  # type: ignore[no-untyped-call]
             await connection.send_command(b"SUBSCRIBE", *map(bus_channel, TOPICS))
             await connection.read_response()
-        self._hears = True
+        self._subscribed = True
         silent = False
         while True:
-            self._ring.set()
-            if await connection.read_response(timeout=LISTEN_S) is not None:
+            self._notified.set()
+            if await connection.read_response(timeout=SILENCE_S) is not None:
                 silent = False
                 continue
             if silent:
@@ -256,7 +266,7 @@ class RedisBus:
             silent = True
             await connection.send_command(b"PING", check_health=False)
 
-    def _enter(self, state: _State, reason: str = "") -> None:
+    def _enter(self, state: _BusState, reason: str = "") -> None:
         if state == self._state:
             return
         self._state = state
@@ -264,9 +274,14 @@ class RedisBus:
         write("bus_state", state=state, reason=reason)
 
 
-def _parsed(reply: Reply) -> Iterator[tuple[bytes, bytes | None]]:
-    """Entries of a Stream, whoever wrote them: what has no message, or too large a one, has None
-    in its place."""
+def bus_over(control: Store) -> Bus:
+    """The bus over a control store: Redis where there is one, else this process alone."""
+    return RedisBus(control) if isinstance(control, RedisStore) else LocalBus()
+
+
+def _parsed(reply: RedisReply) -> Iterator[tuple[bytes, bytes | None]]:
+    """Entries of a stream, whoever wrote them; an entry without a message, or with too large a one,
+    has None in its place."""
     for entry in reply if isinstance(reply, list) else ():
         match entry:
             case [bytes(entry_id), [bytes(field), bytes(body)]]:

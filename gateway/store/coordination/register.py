@@ -1,14 +1,14 @@
-"""Which edges have registered themselves, and which do operators drain? As Redis has it.
+"""Registrations and drains of edges in Redis.
 
-A registration is an entry of a hash and, in a sorted set, when it expires, by Redis's own clock.
-Reading is one script, one round trip, and writes nothing: it works on a replica and on a Redis that
-is full. Who registers clears away what has expired. An edge that takes leave stays in the set for a
-while with an empty entry, so that whoever reads can tell leave from loss.
+A registration is an entry of a hash, and a time of expiry by Redis's own clock in a sorted set.
+Reading is one script in one round trip and writes nothing, so it works on a replica and on a full
+Redis. Each registration removes expired entries. An edge that deregisters keeps an empty entry for
+a while, so that readers can tell deregistration from loss.
 
-A drain stays until it is taken back. What was taken back stays as an entry that says so: a gateway
-that knows of a drain and finds *nothing* puts it back, because then Redis has lost it.
+A drain stays until it is ended. An ended drain stays as an entry that says so: a gateway that knows
+of a drain and finds *no entry* writes the drain back, because Redis must have lost it.
 
-Nothing here is checked for sense: whoever can write to Redis can write anything.
+Entries are returned unchecked: whoever can write to Redis can write anything.
 """
 
 import json
@@ -16,22 +16,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.store.connection.keys import EDGE_DRAINS, EDGE_FACTS, EDGE_UNTIL
-from gateway.store.connection.protocol import Commands, Reply, Script, StoreUnavailable, Trouble
+from gateway.store.connection.protocol import (
+    Commands,
+    RedisReply,
+    Script,
+    StoreUnavailable,
+    Trouble,
+)
 
 MAX_REGISTERED = 1000
-"""So many registered edges are read; those that expire last come first."""
+"""The most registrations read; those that expire last come first."""
 
 MAX_DRAINS = 1000
-"""So many entries about drains are read."""
+"""The most drain entries read."""
 
 MAX_FACTS_BYTES = 4096
-"""Longer entries are not read."""
+"""The longest entry read."""
 
-LEAVE_S = 60
-"""For so long it can be seen that an edge took leave."""
+DEREGISTERED_S = 60
+"""Seconds that the marker of a deregistered edge is kept."""
 
-UNDRAINED_S = 7 * 86_400
-"""For so long it can be seen that a drain was taken back."""
+ENDED_DRAIN_S = 7 * 86_400
+"""Seconds that the entry of an ended drain is kept."""
 
 _NOW = b"""
 local time = redis.call('TIME')
@@ -153,9 +159,9 @@ return redis.status_reply('OK')
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One registration: an id, what it says of the edge (empty when it took leave; None when it is
-    missing or too long), and the milliseconds until it expires."""
+class RegisterEntry:
+    """One registration: an edge id, its facts (empty when it deregistered; None when missing or too
+    long), and the milliseconds until it expires."""
 
     id: bytes
     facts: bytes | None
@@ -163,27 +169,29 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
-    """What Redis holds at one moment: registrations, and entries about drains by id (None when they
-    are too many to be read)."""
+class RegisterContents:
+    """The register at one moment: registrations, and drain entries by edge id (None when there are
+    too many to read)."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[RegisterEntry, ...]
     drains: Mapping[bytes, bytes] | None
 
 
-async def read(commands: Commands) -> Contents:
-    """Everything in one round trip. Raises StoreUnavailable."""
+async def read(commands: Commands) -> RegisterContents:
+    """Read everything in one round trip. Raises StoreUnavailable."""
     bounds = (b"%d" % MAX_REGISTERED, b"%d" % MAX_FACTS_BYTES, b"%d" % MAX_DRAINS)
     reply = await commands.run(READ, (EDGE_FACTS, EDGE_UNTIL, EDGE_DRAINS), bounds)
     match reply:
         case [list(entries), drains]:
             found = (_entry(entry) for entry in entries)
-            return Contents(tuple(entry for entry in found if entry is not None), _pairs(drains))
+            return RegisterContents(
+                tuple(entry for entry in found if entry is not None), _pairs(drains)
+            )
         case _:
-            raise StoreUnavailable(Trouble.REJECTED, f"not a register: {reply!r}")
+            raise StoreUnavailable(Trouble.REJECTED, f"unexpected reply: {reply!r}")
 
 
-def _pairs(reply: Reply) -> dict[bytes, bytes] | None:
+def _pairs(reply: RedisReply) -> dict[bytes, bytes] | None:
     if not isinstance(reply, list):
         return None
     pairs = zip(reply[::2], reply[1::2], strict=False)
@@ -192,60 +200,62 @@ def _pairs(reply: Reply) -> dict[bytes, bytes] | None:
     }
 
 
-def _entry(reply: Reply) -> Entry | None:
+def _entry(reply: RedisReply) -> RegisterEntry | None:
     match reply:
         case [bytes(edge_id), facts, bytes(left_ms)] if left_ms.isdigit():
-            return Entry(edge_id, facts if isinstance(facts, bytes) else None, int(left_ms))
+            return RegisterEntry(edge_id, facts if isinstance(facts, bytes) else None, int(left_ms))
         case _:
             return None
 
 
 async def register(commands: Commands, edge_id: str, facts: bytes, ttl_s: float) -> bool:
-    """Write or renew a registration; whether it is new or says something new.
+    """Write or renew a registration. Returns whether it is new or its facts have changed.
 
     Raises StoreUnavailable.
     """
     ttl_ms = round(ttl_s * 1000)
-    keep_ms = max(ttl_ms, LEAVE_S * 1000)
+    keep_ms = max(ttl_ms, DEREGISTERED_S * 1000)
     words = (edge_id.encode(), facts, b"%d" % ttl_ms, b"%d" % keep_ms)
     return await commands.run(REGISTER, (EDGE_FACTS, EDGE_UNTIL), words) == 1
 
 
 async def deregister(commands: Commands, edge_id: str, facts: bytes) -> bool:
-    """Take leave, unless another registration has taken the place; whether it was still ours.
+    """Deregister an edge, unless another registration has replaced this one. Returns whether it was
+    still this one.
 
     Raises StoreUnavailable.
     """
-    words = (edge_id.encode(), facts, b"%d" % (LEAVE_S * 1000))
+    words = (edge_id.encode(), facts, b"%d" % (DEREGISTERED_S * 1000))
     return await commands.run(DEREGISTER, (EDGE_FACTS, EDGE_UNTIL), words) == 1
 
 
 async def drain(commands: Commands, ids: Sequence[str], why: str) -> None:
-    """Drain these edges, from now on. Raises StoreUnavailable."""
+    """Drain these edges from now on. Raises StoreUnavailable."""
     await _set_drains(commands, ids, drained=True, why=why)
 
 
 async def undrain(commands: Commands, ids: Sequence[str]) -> None:
-    """Take the drains of these edges back. Raises StoreUnavailable."""
+    """End the drains of these edges. Raises StoreUnavailable."""
     await _set_drains(commands, ids, drained=False, why="")
 
 
 async def _set_drains(commands: Commands, ids: Sequence[str], *, drained: bool, why: str) -> None:
-    words = [b"%d" % UNDRAINED_S]
+    words = [b"%d" % ENDED_DRAIN_S]
     for edge_id in ids:
         words += [edge_id.encode(), b"%d" % drained, why.encode()]
     await commands.run(DRAIN, (EDGE_DRAINS,), words)
 
 
 async def restore_drains(commands: Commands, drains: Mapping[bytes, bytes]) -> None:
-    """Put entries back that Redis has lost; who was faster counts. Raises StoreUnavailable."""
+    """Write back entries that Redis has lost, unless another gateway has already done so. Raises
+    StoreUnavailable."""
     words = [word for pair in drains.items() for word in pair]
     await commands.run(RESTORE, (EDGE_DRAINS,), words)
 
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """What an operator said of an edge; ``since_s`` is Unix time by Redis's clock."""
+    """An operator's drain of an edge; ``since_s`` is Unix time by Redis's clock."""
 
     drained: bool
     why: str
@@ -253,14 +263,14 @@ class Drain:
 
 
 def drain_of(entry: bytes) -> Drain | None:
-    """An entry about a drain, whoever wrote it; None when it makes no sense."""
+    """Parse a drain entry; None when it is malformed."""
     if len(entry) > MAX_FACTS_BYTES:
         return None
     try:
-        told = json.loads(entry)
+        fields = json.loads(entry)
     except (ValueError, RecursionError):
         return None
-    match told:
+    match fields:
         case {"drained": bool(drained), "why": str(why), "since_s": int(since_s)}:
             return Drain(drained, why, since_s)
         case _:

@@ -1,1 +1,1 @@
-"""Decision events: what one says, the queue that it waits in, and how a stream of them is read."""
+"""Decision events: their format, their queue, and how their stream is read."""

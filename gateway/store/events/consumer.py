@@ -1,13 +1,13 @@
-"""How is a stream of events read so that each is processed at least once?
+"""How is a stream of events read so that each event is processed at least once?
 
 A consumer group hands every entry to one of its consumers and remembers it until it is
-acknowledged, which happens after processing. What a consumer took and did not acknowledge (it
-failed, was killed, or lost its connection) goes to whoever asks first once it has been idle for
-``claim_after_s``. An entry that was handed out ``max_deliveries`` times in vain, or that makes no
-sense, moves to a stream of dead letters, with the reason.
+acknowledged, which happens after processing. An entry that its consumer took and did not
+acknowledge (it failed, was killed, or lost its connection) can be claimed by another consumer after
+``claim_after_s``. An entry that was delivered ``max_deliveries`` times without success, or that is
+malformed, moves to a stream of dead letters, with the reason.
 
-An entry may so be processed twice, never not at all, as long as it is still in the stream: the
-stream is bounded, and a group that falls behind by its whole length loses the oldest.
+So an entry may be processed twice, but is never skipped while it is in the stream. The stream is
+bounded: a group that falls behind by its whole length loses the oldest entries.
 """
 
 import asyncio
@@ -29,8 +29,8 @@ from gateway.store.connection.pipeline import classify
 from gateway.store.connection.protocol import StoreUnavailable, Trouble
 
 MAX_DEAD_LETTERS = 10_000
-ANSWER_TIMEOUT_S = 5.0
-"""For every answer, the time that a read waits for new entries included."""
+REPLY_TIMEOUT_S = 5.0
+"""Seconds for every reply, including the time that a read waits for new entries."""
 
 FIRST_BACKOFF_S = 0.25
 MAX_BACKOFF_S = 2.0
@@ -41,12 +41,12 @@ _random = SystemRandom()
 
 
 class UnprocessableError(Exception):
-    """An entry that no attempt will ever process; the message says why."""
+    """An entry that can never be processed; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One entry as it was handed out, by now for the ``deliveries``-th time."""
+    """One delivery of an entry; ``deliveries`` counts it and all earlier ones."""
 
     id: bytes
     fields: Mapping[bytes, bytes]
@@ -54,29 +54,29 @@ class Delivery:
 
     @property
     def time_ms(self) -> int:
-        """When Redis took the entry, Unix time in ms."""
+        """When Redis received the entry, Unix time in ms."""
         return int(self.id.partition(b"-")[0])
 
 
 @dataclass(frozen=True, slots=True)
 class GroupStatus:
-    """How far a group is. ``lag``: entries not handed out yet, None when Redis cannot tell;
-    ``pending``: handed out and not acknowledged; ``dead_letters`` are those of all groups."""
+    """The progress of a group. ``lag``: entries not delivered yet, None when Redis cannot tell;
+    ``pending``: delivered and not acknowledged; ``dead_letters`` are those of all groups."""
 
     lag: int | None
     pending: int
     dead_letters: int
 
 
-_Answer = TypeVar("_Answer")
+_T = TypeVar("_T")
 Process = Callable[[Delivery], Awaitable[None]]
 
 
 class StreamConsumer:
     """One consumer, ``name``, of the group ``group`` on a stream.
 
-    A group that does not exist starts ``since_s`` seconds ago. ``batch`` entries are handed out at
-    a time. Raises StoreError when the URL is none.
+    A new group starts ``since_s`` seconds ago. A read takes up to ``batch`` entries. Raises
+    StoreError when the URL is invalid.
     """
 
     def __init__(
@@ -92,13 +92,13 @@ class StreamConsumer:
         claim_after_s: float = 30.0,
         max_deliveries: int = 3,
     ) -> None:
-        connections(url)  # says in our words what is wrong with the URL
+        connections(url)  # raises StoreError for an invalid URL
         self._url = url
         self._redis: Redis = Redis.from_url(
             url,
             protocol=2,
             decode_responses=False,
-            socket_timeout=None,  # _in_time instead: under it, Python 3.11 loses cancellations
+            socket_timeout=None,  # see _in_time: this one makes Python 3.11 lose cancellations
             socket_connect_timeout=CONNECT_TIMEOUT_S,
             retry=Retry(NoBackoff(), 0),
             client_name="gateway-consumer",
@@ -115,28 +115,30 @@ class StreamConsumer:
         self.trouble: StoreUnavailable | None = None
 
     async def __aenter__(self) -> Self:
-        """Nothing is asked yet."""
+        """Enter; nothing is sent yet."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Hang up. What was not acknowledged stays the group's."""
+        """Disconnect. Entries that were not acknowledged stay pending."""
         await self._redis.aclose()
 
     @property
     def now_s(self) -> float:
-        """Unix time by the clock of Redis, as entries have it."""
+        """Unix time by Redis's clock, which dates the entries."""
         return time.time() + self._clock_ahead_s
 
     async def run(self, process: Process) -> None:
-        """Process entries until cancelled. Whatever happens to Redis, it goes on afterwards;
-        ``trouble`` says what is the matter right now."""
+        """Process entries until cancelled. It survives any failure of Redis; ``trouble`` says why
+        Redis cannot be reached now."""
         backoff_s = 0.0
         while True:
             try:
                 await self.step(process, wait_s=1.0)
             except StoreUnavailable as error:
                 if self.trouble is None:
-                    log.warning("consumer_waits", reason=error.trouble, url=shown_url(self._url))
+                    log.warning(
+                        "consumer_disconnected", reason=error.trouble, url=shown_url(self._url)
+                    )
                 self.trouble = error
                 backoff_s = min(max(FIRST_BACKOFF_S, 2 * backoff_s), MAX_BACKOFF_S)
                 await asyncio.sleep(backoff_s * _random.uniform(0.5, 1.5))
@@ -144,11 +146,11 @@ class StreamConsumer:
                 self.trouble, backoff_s = None, 0.0
 
     async def step(self, process: Process, wait_s: float = 0.0) -> int:
-        """Take one batch and process it; how many entries there were.
+        """Read one batch and process it; returns the number of entries.
 
-        An entry counts as processed when ``process`` returns. It is a dead letter at once when
-        that raises UnprocessableError, and comes again later when it raises anything else. Waits
-        up to ``wait_s`` (whole ms) for entries. Raises StoreUnavailable.
+        An entry is processed when ``process`` returns. When ``process`` raises UnprocessableError
+        it becomes a dead letter at once; after any other exception it is delivered again later.
+        Waits up to ``wait_s`` (in whole ms) for entries. Raises StoreUnavailable.
         """
         try:
             if not self._has_group:
@@ -166,7 +168,7 @@ class StreamConsumer:
         return len(entries)
 
     async def status(self) -> GroupStatus:
-        """How far the group is. Raises StoreUnavailable."""
+        """The progress of the group. Raises StoreUnavailable."""
         try:
             groups = await _in_time(self._redis.xinfo_groups(self._stream))
             dead_letters = await _in_time(self._redis.xlen(self._dead))
@@ -178,8 +180,8 @@ class StreamConsumer:
         return GroupStatus(mine.get("lag"), mine["pending"], dead_letters)
 
     async def leave(self) -> None:
-        """Take the consumer's name off the group, unless something is still to be acknowledged
-        under it. Raises StoreUnavailable."""
+        """Remove this consumer from the group, unless it has pending entries. Raises
+        StoreUnavailable."""
         group, name = self._group, self._name
         try:
             mine = await _in_time(
@@ -193,15 +195,15 @@ class StreamConsumer:
             raise _unavailable(error) from error
 
     async def disband(self) -> None:
-        """Remove the group with all that it remembers. Raises StoreUnavailable."""
+        """Remove the group and its state. Raises StoreUnavailable."""
         try:
             await _in_time(self._redis.xgroup_destroy(self._stream, self._group))
         except (RedisError, OSError) as error:
             raise _unavailable(error) from error
 
     async def disband_idle(self, prefix: str, idle_s: float) -> None:
-        """Remove the groups whose name starts so and whose consumers have all been silent for so
-        long: their owners were killed. Raises StoreUnavailable."""
+        """Remove groups with this name prefix whose consumers have all been idle for this long:
+        their owners were killed. Raises StoreUnavailable."""
         try:
             for group in await _in_time(self._redis.xinfo_groups(self._stream)):
                 if not group["name"].startswith(prefix.encode()):
@@ -213,7 +215,7 @@ class StreamConsumer:
             raise _unavailable(error) from error
 
     async def _create_group(self) -> None:
-        """Make the group if it is not there, and the stream too."""
+        """Create the group, and the stream, if they do not exist."""
         seconds, microseconds = await _in_time(self._redis.time())
         self._clock_ahead_s = seconds + microseconds / 1e6 - time.time()
         since_s = None if self._since_s is None else self.now_s - self._since_s
@@ -226,10 +228,11 @@ class StreamConsumer:
             if not str(error).startswith("BUSYGROUP"):
                 raise
         self._has_group = True
-        self._since_s = None  # when it has to be made again, all that is in the stream is new
+        self._since_s = None  # a group that is created again reads the whole stream
 
     async def _claim(self) -> list[Delivery]:
-        """What somebody took long ago and never acknowledged, now ours; looked for now and then."""
+        """Entries that another consumer took long ago and never acknowledged, now ours; checked now
+        and then."""
         now = asyncio.get_running_loop().time()
         if now < self._next_claim:
             return []
@@ -258,7 +261,7 @@ class StreamConsumer:
             )
         )
         counts = {found["message_id"]: int(found["times_delivered"]) for found in pending}
-        # Before Redis 7 an entry that has left the stream is still handed out, without fields.
+        # Before Redis 7 an entry that was trimmed is still delivered, without fields.
         return [Delivery(id_, fields or {}, counts.get(id_, 1)) for id_, fields in entries]
 
     async def _read(self, wait_s: float) -> list[Delivery]:
@@ -278,7 +281,9 @@ class StreamConsumer:
         try:
             for entry in entries:
                 if entry.deliveries > self._max_deliveries:
-                    await self._bury(entry, f"handed out {self._max_deliveries} times in vain")
+                    await self._dead_letter(
+                        entry, f"delivered {self._max_deliveries} times without success"
+                    )
                 elif await self._processed(entry, process):
                     done.append(entry.id)
         finally:
@@ -289,16 +294,16 @@ class StreamConsumer:
         try:
             await process(entry)
         except UnprocessableError as error:
-            await self._bury(entry, str(error))
+            await self._dead_letter(entry, str(error))
             return False
         except Exception:
             log.exception("event_not_processed", entry=entry.id, deliveries=entry.deliveries)
             return False
         return True
 
-    async def _bury(self, entry: Delivery, reason: str) -> None:
-        """Move an entry to the dead letters: both there and away from here, or neither."""
-        log.warning("event_dead", entry=entry.id, reason=reason)
+    async def _dead_letter(self, entry: Delivery, reason: str) -> None:
+        """Move an entry to the dead letters and acknowledge it, in one transaction."""
+        log.warning("event_dead_lettered", entry=entry.id, reason=reason)
         letter: dict[Any, Any] = {
             **entry.fields,
             b"dead_entry": entry.id,
@@ -312,9 +317,9 @@ class StreamConsumer:
             await _in_time(transaction.execute())
 
 
-async def _in_time(answer: Awaitable[_Answer]) -> _Answer:
-    """An answer of Redis. Raises TimeoutError."""
-    async with asyncio.timeout(ANSWER_TIMEOUT_S):
+async def _in_time(answer: Awaitable[_T]) -> _T:
+    """A reply of Redis within the time limit. Raises TimeoutError."""
+    async with asyncio.timeout(REPLY_TIMEOUT_S):
         return await answer
 
 

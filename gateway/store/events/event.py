@@ -1,34 +1,34 @@
-"""What does a decision event say? Its fields, and the JSON in which it travels (docs/events.md).
+"""The format of a decision event: its fields, and the JSON that carries them (docs/events.md).
 
-The version is that of the fields' meaning. Fields may be added to a version, so readers pass over
-what they do not know; a field that changes or goes makes another version.
+The version covers the meaning of the fields. A version may gain fields, so readers ignore unknown
+ones; a field that changes or is removed makes a new version.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import cache
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 VERSION = b"1"
 
 MAX_NAME_CHARS = 64
-"""Names of systems and players can hold words of a User-Agent; longer ones are cut."""
+"""The longest name of a system or player, which may come from a User-Agent; longer ones are cut."""
 
 
 class MalformedEventError(ValueError):
-    """An entry of the stream is no event; the message says why."""
+    """An entry of the stream is not an event; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One playlist that a player got. It names no person: no address, no User-Agent.
+    """One playlist that a player received. It identifies no person: no address, no User-Agent.
 
-    ``time`` is Unix time in ms. ``sample`` is the share of sessions that were written then.
-    ``session`` is a hash, None when the player named none. ``rule`` is a position in the policy's
-    rules, None for the default profile. ``height``/``bandwidth`` are of the best rung listed,
-    ``start_…`` of the first one; heights in pixels, bandwidths in bit/s, ``speed`` in kbit/s.
+    ``time`` is Unix time in ms. ``sample`` is the share of sessions whose events were written then.
+    ``session`` is a hash, None when the player named no session. ``rule`` is the position of the
+    policy rule, None for the default profile. ``height`` and ``bandwidth`` are those of the best
+    rung listed, ``start_…`` those of the first one; heights in pixels, bandwidths in bit/s,
+    ``speed`` in kbit/s.
     """
 
     time: int
@@ -63,10 +63,10 @@ _NAMES = tuple(field.name for field in fields(Event))
 
 
 def parse(entry: Mapping[bytes, bytes]) -> Event:
-    """The event in an entry of the stream.
+    """Parse an entry of the stream.
 
-    Raises MalformedEventError for another version, what is no JSON object, and a field that is
-    missing or of another type.
+    Raises MalformedEventError for another version, for anything but a JSON object, and for a field
+    that is missing or of another type.
     """
     version = entry.get(b"v")
     if version != VERSION:
@@ -78,7 +78,7 @@ def parse(entry: Mapping[bytes, bytes]) -> Event:
     if not isinstance(members, dict):
         raise MalformedEventError("not a JSON object")
     values: dict[str, Any] = {}
-    for name, kinds in _kinds().items():
+    for name, kinds in _KINDS.items():
         value = members.get(name)
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             value = tuple(value)
@@ -88,15 +88,15 @@ def parse(entry: Mapping[bytes, bytes]) -> Event:
     return Event(**values)
 
 
-@cache
-def _kinds() -> Mapping[str, tuple[type, ...]]:
-    """The types that each field may have."""
-    return {name: _types(hint) for name, hint in get_type_hints(Event).items()}
-
-
 def _types(hint: Any) -> tuple[type, ...]:  # noqa: ANN401
     if isinstance(hint, UnionType):
         return get_args(hint)
     if hint is float:
         return (float, int)
     return (get_origin(hint) or hint,)
+
+
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    name: _types(hint) for name, hint in get_type_hints(Event).items()
+}
+"""The types that each field may have."""

@@ -1,9 +1,9 @@
-"""How do decision events get from a request to the stream? Over a queue that never makes it wait.
+"""How do decision events get from a request to the stream without delaying the request?
 
-A request leaves behind a recipe for its event, some µs of work; who empties the queue makes the
-event. Each event has a number, given before anything can be lost, so a reader sees by the gaps
-what never arrived. Redis remembers the last number that each writer has brought: a batch whose
-answer was late may be sent again, and nothing is in the stream twice.
+A request queues a recipe for its event, which takes a few µs; the writer builds the event. Each
+event gets a number before it can be lost, so readers detect missing events by the gaps. Redis
+remembers the last number of each writer: a batch whose reply was late can be sent again, and no
+event is stored twice.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ Recipe = Callable[[], Event]
 _overflow = metrics.EVENTS_DROPPED.labels("overflow")
 
 MEMORY_OF_WRITERS_MS = 3_600_000
-"""How long Redis remembers a writer that writes nothing: longer than any batch is tried again."""
+"""Milliseconds that Redis remembers a silent writer: longer than any batch is retried."""
 
 _APPEND = Script(
     "put_events",
@@ -51,7 +51,7 @@ class Numbered:
 
 
 class EventQueue:
-    """Recipes of events that wait for being written. ``writer`` names this process's queue."""
+    """Recipes of events that wait to be written. ``writer`` names this process's queue."""
 
     def __init__(self) -> None:
         self.writer = secrets.token_hex(6)
@@ -60,12 +60,12 @@ class EventQueue:
         self._filled = asyncio.Event()
 
     def __len__(self) -> int:
-        """How many wait."""
+        """Number of waiting recipes."""
         return len(self._recipes)
 
     def offer(self, recipe: Recipe, limit: int) -> None:
-        """Put an event in. Never waits, never raises. Above ``limit`` the oldest leave: after an
-        outage readers are better served with the present than with the past."""
+        """Queue an event. Never waits, never raises. Above ``limit`` the oldest are dropped: after
+        an outage recent events are more useful."""
         self._last += 1
         self._recipes.append((self._last, recipe))
         while len(self._recipes) > limit:
@@ -74,23 +74,23 @@ class EventQueue:
         self._filled.set()
 
     def take(self) -> tuple[int, Recipe] | None:
-        """The oldest recipe, with its number; None when there is none."""
+        """The oldest recipe and its number; None when the queue is empty."""
         if not self._recipes:
             self._filled.clear()
             return None
         return self._recipes.popleft()
 
     async def wait(self) -> None:
-        """Wait until there is something."""
+        """Wait until the queue is not empty."""
         await self._filled.wait()
 
 
 async def append(
     redis: Commands, writer: str, events: Sequence[Numbered], stream_max_length: int
 ) -> None:
-    """Write events in order, in one step and one round trip. Sending a batch again is harmless.
+    """Write events in order, in one round trip. Sending a batch again is harmless.
 
-    Raises StoreUnavailable; the events may be written nevertheless.
+    Raises StoreUnavailable; the events may have been written nevertheless.
     """
     words = [
         writer.encode(),

@@ -1,4 +1,4 @@
-"""Client addresses: rule F9, line by line."""
+"""Client addresses (rule F9)."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -27,7 +27,7 @@ PROXY = "10.0.0.1"
 def test_without_headers_the_peer_is_the_client(
     peer: str | None, address: str | None, code: str
 ) -> None:
-    """The connection's address counts; one that is no IP address is unknown."""
+    """The address of the connection is used; one that is not an IP address is unknown."""
     found = resolve(peer, [], [], TRUSTED)
     assert (address and ip_address(address), "peer", [code]) == (
         found.ip,
@@ -38,7 +38,7 @@ def test_without_headers_the_peer_is_the_client(
 
 @pytest.mark.parametrize("peer", ["203.0.113.9", None])
 def test_headers_of_an_untrusted_peer_are_ignored_wholly(peer: str | None) -> None:
-    """Nobody becomes somebody else by sending a header, nor over a connection without address."""
+    """Headers of untrusted peers, and of connections without an address, are ignored."""
     found = resolve(peer, ["for=198.51.100.1"], ["198.51.100.1"], TRUSTED)
     assert (peer and ip_address(peer), "peer") == (found.ip, found.via)
     assert ["peer-untrusted" if peer else "peer-unknown"] == [r.code for r in found.reasons]
@@ -95,7 +95,7 @@ XFF = [
     ("lines", "address", "code"), [row[1:] for row in XFF], ids=[row[0] for row in XFF]
 )
 def test_x_forwarded_for(lines: list[str], address: str | None, code: str | None) -> None:
-    """X-Forwarded-For is walked from right to left through trusted hops."""
+    """X-Forwarded-For is read from right to left through trusted proxies."""
     found = resolve(PROXY, [], lines, TRUSTED)
     assert (address and ip_address(address)) == found.ip
     assert [code or "x-forwarded-for"] == [reason.code for reason in found.reasons]
@@ -154,7 +154,7 @@ FORWARDED = [
     ("lines", "address", "code"), [row[1:] for row in FORWARDED], ids=[row[0] for row in FORWARDED]
 )
 def test_forwarded(lines: list[str], address: str | None, code: str) -> None:
-    """Forwarded (RFC 7239 4) is walked from right to left through trusted hops."""
+    """Forwarded (RFC 7239 4) is read from right to left through trusted proxies."""
     found = resolve(PROXY, lines, [], TRUSTED)
     assert (address and ip_address(address), [code]) == (found.ip, [r.code for r in found.reasons])
 
@@ -177,7 +177,7 @@ def test_forwarded(lines: list[str], address: str | None, code: str) -> None:
 def test_forwarded_is_preferred_where_it_names_clients(
     forwarded: str, xff: str, address: str, via: str, codes: list[str]
 ) -> None:
-    """Forwarded decides when both arrive, and says so when the other one disagrees."""
+    """Forwarded is used when both arrive; a reason says when the other header disagrees."""
     found = resolve(PROXY, [forwarded], [xff], TRUSTED)
     assert (ip_address(address), via, codes) == (
         found.ip,
@@ -187,7 +187,7 @@ def test_forwarded_is_preferred_where_it_names_clients(
 
 
 def test_reasons_hold_no_address_and_no_player_text() -> None:
-    """Reasons reach answers and logs, so the client's own words must not be in them."""
+    """Reasons reach answers and logs, so they must not contain text from the client."""
     found = resolve(PROXY, ["for=<script>"], ["203.0.113.9"], TRUSTED)
     assert all("script" not in r.text and "203" not in r.text for r in found.reasons)
 
@@ -204,7 +204,7 @@ def test_reasons_hold_no_address_and_no_player_text() -> None:
     ],
 )
 def test_trusted_networks(cidr: str, inside: str, outside: str) -> None:
-    """A network holds its own addresses and no others, and IP versions do not mix."""
+    """A network contains only its own addresses, and none of the other IP version."""
     trusted = TrustedProxies.of(["198.18.0.0/15", cidr])
     assert ip_address(inside) in trusted
     assert ip_address(outside) not in trusted
@@ -212,7 +212,7 @@ def test_trusted_networks(cidr: str, inside: str, outside: str) -> None:
 
 @pytest.mark.parametrize("cidr", ["10.0.0.1/8", "10.0.0.0/33", "nonsense", ""])
 def test_a_text_that_is_no_network_is_refused(cidr: str) -> None:
-    """An operator's mistake is named, never trusted by accident."""
+    """An invalid network is an error that names it."""
     with pytest.raises(ValueError, match=r"does not appear|host bits"):
         TrustedProxies.of([cidr])
 
@@ -229,5 +229,5 @@ def test_a_text_that_is_no_network_is_refused(cidr: str) -> None:
 def test_a_viewer_is_named_by_the_network_around_the_address(
     ip: IPv4Address | IPv6Address, prefix: str
 ) -> None:
-    """A household has one name: /24 in IPv4, /56 in IPv6."""
+    """Addresses of one household have the same prefix: /24 in IPv4, /56 in IPv6."""
     assert prefix == viewer_prefix(ip)

@@ -1,4 +1,4 @@
-"""Asset ids, as the contract writes them."""
+"""Asset ids, as docs/http.md describes them."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from gateway.client.asset import AssetError, asset_id
     ["demo", "a", "shows/one/e01", "A-Z_a.z~09", ".hidden", "...", "a..b/c", "x" * 512],
 )
 def test_an_asset_id_comes_back_as_it_is(text: str) -> None:
-    """What the contract allows is returned unchanged."""
+    """What docs/http.md allows is returned unchanged."""
     assert text == asset_id(text)
 
 
@@ -41,6 +41,6 @@ def test_an_asset_id_comes_back_as_it_is(text: str) -> None:
     ],
 )
 def test_anything_else_is_no_asset(text: str) -> None:
-    """A path that could leave the folder, need escaping, or is too long is refused."""
+    """A path is refused when it could leave the folder, needs escaping, or is too long."""
     with pytest.raises(AssetError, match="not an asset id"):
         asset_id(text)

@@ -1,4 +1,4 @@
-"""CMCD as players write it: rules D1 to D3."""
+"""CMCD as players write it, in versions 1 and 2 (rules D1 and D2)."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ V2 = (
 
 
 def test_version_1_in_full() -> None:
-    """Every field of a version 1 request, D1."""
+    """Every field of a version 1 request (D1)."""
     expected = {
         "version": 1,
         "sid": "6e2fb550",
@@ -44,7 +44,7 @@ def test_version_1_in_full() -> None:
 
 
 def test_version_2_in_full() -> None:
-    """Inner lists with object types: the figure for video counts, D2.1."""
+    """Inner lists with object types: the figure for video counts (D2.1)."""
     expected = {
         "version": 2,
         "sid": "6e2fb550",
@@ -122,7 +122,7 @@ VALUES: list[tuple[str, dict[str, Value], list[str]]] = [
 def test_a_dictionary_is_read_member_by_member(
     text: str, raw: dict[str, Value], faults: list[str]
 ) -> None:
-    """What can be read is read (D1.2); each thing that cannot is one fault and costs its member."""
+    """Readable members are read (D1.2); each other member is dropped with one fault."""
     cmcd = parse_query(text)
     assert (raw, faults) == (cmcd.raw, list(cmcd.faults))
 
@@ -144,14 +144,14 @@ TOO_MANY = f"more than {MAX_PARTS} parts: the rest is not read"
     ],
 )
 def test_the_work_is_bounded(text: str, keys: int, faults: list[str]) -> None:
-    """A request may not buy more than so much work, and it is said when it tries."""
+    """The work for one request is bounded, and a fault says when the bound is reached."""
     cmcd = parse_query(text.replace("'", '"'))
     assert (keys, faults) == (len(cmcd.raw), list(cmcd.faults))
 
 
 @pytest.mark.parametrize("text", [",=" * 1000, 'a="' * 1000, "bs=1," * 100, "(" * MAX_TEXT])
 def test_the_number_of_faults_is_bounded(text: str) -> None:
-    """A bad request may not fill a log."""
+    """The number of faults of one request is bounded."""
     assert len(parse_query(text).faults) <= MAX_FAULTS
     assert len(parse_headers(text[:2000], text[:2000]).faults) <= MAX_FAULTS
 
@@ -191,7 +191,7 @@ TYPED: list[tuple[str, dict[str, Any], list[str]]] = [
 
 @pytest.mark.parametrize(("text", "fields", "faults"), TYPED, ids=[row[0][:24] for row in TYPED])
 def test_a_field_has_its_own_kind(text: str, fields: dict[str, Any], faults: list[str]) -> None:
-    """A value of the wrong kind, sign or length is no value, and one fault."""
+    """A value of the wrong type, sign or length is dropped with one fault."""
     cmcd = parse_query(text)
     assert fields == {name: getattr(cmcd, name) for name in fields}
     assert faults == list(cmcd.faults)
@@ -214,7 +214,8 @@ def test_a_field_has_its_own_kind(text: str, fields: dict[str, Any], faults: lis
     ],
 )
 def test_versions(text: str, version: int | None) -> None:
-    """No v means 1; any but 1 and 2 and the whole of it is ignored (D2.5)."""
+    """Without v the version is 1; with a version other than 1 and 2, all keys are ignored
+    (D2.5)."""
     cmcd = parse_query(text)
     assert (version, version and 1) == (cmcd.version, cmcd.mtp_kbps)
     assert (version is None) == (not cmcd.raw)
@@ -243,7 +244,7 @@ def test_versions(text: str, version: int | None) -> None:
     ],
 )
 def test_the_json_form(text: str, raw: dict[str, Value]) -> None:
-    """The object form of version 1 is read by the same rules (D1.1c)."""
+    """The object form of version 1 is read by the same rules (D1.1)."""
     assert raw == parse_query(text).raw
 
 
@@ -251,12 +252,12 @@ def test_the_json_form(text: str, raw: dict[str, Value]) -> None:
     ("text", "fault"), [("{]", "not JSON: not read"), ("[1]", "not a key"), ('"a"', "not a key")]
 )
 def test_json_text_that_is_no_object_is_a_fault(text: str, fault: str) -> None:
-    """A JSON text is only taken for one when it begins like an object."""
+    """Text is only read as JSON when it starts like an object."""
     assert [fault] == list(parse_query(text).faults)
 
 
 def test_headers_may_hold_any_key() -> None:
-    """pr moved from Session to Status between versions: any key counts in any header (D3.1)."""
+    """Any key is read in any header (D3.1): pr moved from Session to Status between versions."""
     cmcd = parse_headers(
         object_="br=840,d=3000,ot=v",
         request="bl=1800,mtp=500,su",
@@ -291,7 +292,7 @@ SU_AND_BS = {"su": True, "bs": True}
     ],
 )
 def test_odd_headers(headers: tuple[str | None, ...], expected: object) -> None:
-    """No header, an open quote in one of them, and too much in all are borne."""
+    """Missing headers, an unbalanced quote and too much text do not raise."""
     cmcd = parse_headers(*headers)
     assert expected == (cmcd if isinstance(expected, Cmcd) else cmcd.raw)
 
@@ -301,12 +302,12 @@ def test_odd_headers(headers: tuple[str | None, ...], expected: object) -> None:
     [("mtp=1", "mtp=2", 1), ("", "mtp=2", 2), ("mtp=1,v=9", "mtp=2", 2), ("mtp=1", "", 1)],
 )
 def test_headers_are_preferred(headers: str, query: str, expected: int) -> None:
-    """When both arrive the headers count, if they can be read (D1.1)."""
+    """When both arrive, the headers are used if they can be read (D1.1)."""
     assert expected == prefer(parse_headers(headers), parse_query(query)).mtp_kbps
 
 
 def test_faults_hold_no_player_text() -> None:
-    """Faults are logged as they are: keys and our own words only."""
+    """Faults contain only keys and our own words, because they are logged as they are."""
     cmcd = parse_query('<script>,sid="<script>\n",ot=<script>,mtp="<script>",st=<b')
     assert cmcd.faults
     assert all("<" not in fault for fault in cmcd.faults)

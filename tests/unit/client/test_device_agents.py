@@ -1010,7 +1010,7 @@ ROWS = [(kind, *row) for kind, rows in AGENTS.items() for row in rows]
 
 @pytest.fixture(scope="module")
 def classifier() -> DeviceClassifier:
-    """One classifier for the table; it keeps no answers."""
+    """One classifier for the whole table."""
     return DeviceClassifier()
 
 
@@ -1018,13 +1018,13 @@ def classifier() -> DeviceClassifier:
 def test_a_player_is_recognised(
     classifier: DeviceClassifier, kind: str, os: str | None, player: str | None, agent: str
 ) -> None:
-    """Class, system and player are what the maker of the User-Agent meant."""
+    """Class, operating system and player of each User-Agent."""
     device = classifier.classify(agent)
     assert (DeviceKind(kind), os, player) == (device.kind, device.os, device.player)
 
 
 def test_every_class_is_in_the_table() -> None:
-    """No class of device is left untested, and the table stays large."""
+    """The table covers every class of device, and is large."""
     assert set(DeviceKind) == {DeviceKind(kind) for kind in AGENTS}
     assert len(ROWS) >= 150
 
@@ -1060,5 +1060,5 @@ SIGNS = (
 
 @pytest.mark.parametrize(("kind", "agent"), SIGNS)
 def test_a_sign_decides_the_class(classifier: DeviceClassifier, kind: str, agent: str) -> None:
-    """One word or one turn of phrase tells what asks, whatever the rest says."""
+    """One word or phrase decides the class, whatever the rest of the User-Agent says."""
     assert DeviceKind(kind) == classifier.classify(agent).kind

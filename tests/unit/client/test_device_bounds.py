@@ -50,7 +50,7 @@ def _seconds(agent: str) -> float:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_text_is_classified(name: str) -> None:
-    """Any text of any length gives a device; nothing escapes, the model stays printable."""
+    """Any text of any length gives a device with a printable model; nothing raises."""
     agent = HOSTILE[name] * (65_536 // len(HOSTILE[name]))
     device = DeviceClassifier().classify(agent)
     assert device.kind in DeviceKind
@@ -60,7 +60,7 @@ def test_hostile_text_is_classified(name: str) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_length_costs_nothing_beyond_the_bound(name: str) -> None:
-    """64 KiB cost about what ``MAX_CHARS`` cost: a ratio, so that slow machines pass."""
+    """64 KiB take about as long as ``MAX_CHARS``; a ratio does not depend on the machine."""
     unit = HOSTILE[name]
     short = (unit * MAX_CHARS)[:MAX_CHARS]
     long = (unit * 65_536)[:65_536]
@@ -68,7 +68,7 @@ def test_length_costs_nothing_beyond_the_bound(name: str) -> None:
 
 
 def test_a_full_length_agent_costs_a_bounded_multiple() -> None:
-    """1 KiB of anything stays within a fixed multiple of an everyday User-Agent."""
+    """Any text of 1 KiB takes at most a fixed multiple of the time for a usual User-Agent."""
     everyday = (
         "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) "
         "Chrome/120.0.6099.144 Mobile Safari/537.36"
@@ -85,7 +85,7 @@ def test_network_hints_say_nothing_about_the_device() -> None:
 
 
 def test_reading_cuts_and_cleans() -> None:
-    """Control characters become blanks, and nothing behind the bound is seen."""
+    """Control characters become spaces, and text beyond the limit is not read."""
     text = read_user_agent("Roku\x00DVP\n" + "x" * 5000)
     assert MAX_CHARS >= len(text.raw)
     assert "roku dvp xxx" == text.low[:12]
@@ -105,5 +105,5 @@ def test_reading_cuts_and_cleans() -> None:
     ],
 )
 def test_versions_stand_behind_their_mark(text: str, mark: str, expected: str | None) -> None:
-    """A version follows its mark, with at most one separator, and is bounded."""
+    """A version directly follows its mark, after at most one separator, and is bounded."""
     assert expected == version_after(text, mark)

@@ -1,4 +1,4 @@
-"""Are abilities limited where that is certain, and only there?"""
+"""Are capabilities limited only where this is certain?"""
 
 import pytest
 
@@ -119,7 +119,7 @@ def test_abilities(
 
 
 def test_h264_and_sdr_are_never_withheld() -> None:
-    """Where abilities are known, they hold what everything plays (B1)."""
+    """Known capabilities include what every device plays (B1)."""
     agents = [_iphone("17_5"), _android("14"), _tizen("6.0", "; UHD"), "Roku4640X/DVP-7.70"]
     for ability in (_device(agent).capability for agent in agents):
         assert CodecFamily.AVC in (ability.codecs or {CodecFamily.AVC})
@@ -127,13 +127,13 @@ def test_h264_and_sdr_are_never_withheld() -> None:
 
 
 def test_only_the_headset_is_spatial() -> None:
-    """Immersive video is for visionOS alone (A6.10)."""
+    """Only visionOS plays immersive video (A6.10)."""
     assert _device("AppleCoreMedia/1.0 (Apple Vision Pro; visionOS 2.2)").capability.spatial
     assert not _device(_iphone("17_5")).capability.spatial
 
 
 def test_the_silent_device_has_no_limits() -> None:
-    """No User-Agent, no claims, and a reason that says so."""
+    """Without a User-Agent nothing is known, and a reason says so."""
     device = _device("")
     assert Capability() == device.capability
     assert ["no-user-agent"] == [reason.code for reason in device.reasons]
@@ -144,5 +144,5 @@ def test_the_silent_device_has_no_limits() -> None:
     [("14", (14, 0)), ("1.22.3", (1, 22)), (None, (0, 0)), ("x", (0, 0))],
 )
 def test_versions_compare_as_numbers(text: str | None, expected: tuple[int, int]) -> None:
-    """Major and minor, zeros when there is none."""
+    """Major and minor number; zeros when there is none."""
     assert expected == version_of(text)

@@ -51,7 +51,7 @@ APP = "AcmePlayer/1.0"
 def test_hints_correct_the_class(
     agent: str | None, hints: ClientHints, expected: DeviceKind
 ) -> None:
-    """Hints refine phone, tablet, computer and unknown, and nothing that names itself."""
+    """Hints correct phones, tablets, desktops and unknown devices, but no others."""
     assert expected == DeviceClassifier().classify(agent, hints).kind
 
 
@@ -94,6 +94,6 @@ def test_hints_correct_the_class(
 def test_hints_tell_system_and_model(
     agent: str, hints: ClientHints, expected: tuple[str | None, str | None, str | None]
 ) -> None:
-    """Version and model come from hints where the User-Agent is frozen; Fire OS stays itself."""
+    """Version and model come from hints where the User-Agent is reduced; Fire OS stays."""
     device = DeviceClassifier().classify(agent, hints)
     assert expected == (device.os, device.os_version, device.model)

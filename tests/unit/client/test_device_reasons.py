@@ -1,4 +1,4 @@
-"""Does each branch of the classifier name itself by its own reason code?"""
+"""Does each branch of the classifier have its own reason code?"""
 
 import pytest
 
@@ -93,7 +93,7 @@ def test_each_branch_has_its_code(code: str, kind: str, agent: str) -> None:
 
 
 def test_reasons_do_not_quote_the_player() -> None:
-    """Nothing of the User-Agent gets into the words that logs and answers show."""
+    """Reasons, which logs and answers show, contain no text from the User-Agent."""
     marker = "zzqx"
     device = DeviceClassifier().classify(
         f"{marker}/1.0 (Linux; Android 9; {marker} Build/{marker})"
@@ -102,7 +102,7 @@ def test_reasons_do_not_quote_the_player() -> None:
 
 
 def test_the_phone_called_bot_is_a_phone() -> None:
-    """Makes and models whose names hold a bot's word are not taken for bots."""
+    """Makes and models whose names contain a word of bots are not classified as bots."""
     agents = [
         f"Mozilla/5.0 (Linux; Android 9; {model}) {WEBKIT} Chrome/80.0 Mobile Safari/537.36"
         for model in ("CUBOT X19", "M bot 54", "GM Discovery II", "S710 Ruby", "Redmi Note 7")

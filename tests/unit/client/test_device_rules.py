@@ -1,4 +1,4 @@
-"""Do the operator's rules come before the shipped ones?"""
+"""Do the operator's rules override what the classifier finds?"""
 
 import pytest
 
@@ -22,7 +22,7 @@ BOX = DeviceRule(
 
 
 def test_a_rule_sets_everything_it_names() -> None:
-    """All keys of a rule reach the device, its abilities and its reasons."""
+    """All keys of a rule are in the device, its capabilities and its reasons."""
     device = DeviceClassifier([BOX]).classify("AcmeBox/4 (Linux; Android 10; K) Mobile Safari")
     told = (device.kind, device.os, device.player, device.model)
     assert (DeviceKind.TV, "AcmeOS", "AcmePlay", "AcmeBox 4") == told
@@ -40,13 +40,13 @@ def test_a_rule_leaves_the_rest_as_found() -> None:
 
 
 def test_abilities_follow_the_class_that_a_rule_sets() -> None:
-    """A rule that calls a bot a phone does not keep a bot's abilities."""
+    """A rule that makes a bot a phone gives it a phone's capabilities."""
     rule = DeviceRule(name="lab", match="^curl", kind=DeviceKind.TV, model="AFTM")
     assert 1080 == DeviceClassifier([rule]).classify("curl/8.5.0").capability.max_height
 
 
 def test_the_first_rule_that_matches_wins() -> None:
-    """Order decides, not length; a rule that does not match is passed over."""
+    """The first rule that matches is used, not the longest."""
     rules = [
         DeviceRule(name="no", match="Nothing", kind=DeviceKind.CAR),
         DeviceRule(name="first", match="Acme", kind=DeviceKind.CONSOLE),
@@ -56,7 +56,7 @@ def test_the_first_rule_that_matches_wins() -> None:
 
 
 def test_letter_case_counts_unless_the_pattern_says_otherwise() -> None:
-    """``(?i)`` is the operator's choice."""
+    """Patterns are case-sensitive unless they have ``(?i)``."""
     strict = DeviceClassifier([DeviceRule(name="a", match="acme/", kind=DeviceKind.CAR)])
     loose = DeviceClassifier([DeviceRule(name="a", match="(?i)acme/", kind=DeviceKind.CAR)])
     kinds = (strict.classify("ACME/1").kind, loose.classify("ACME/1").kind)
@@ -68,11 +68,11 @@ def test_letter_case_counts_unless_the_pattern_says_otherwise() -> None:
     ["", "x" * 513, "(", "[", "a(?=b)", r"(a)\1", "x{1000000}"],
 )
 def test_patterns_that_could_run_away_are_refused(pattern: str) -> None:
-    """No look-around, no back-references, no giants: only what runs in linear time."""
+    """Look-around, back-references and very long patterns are refused."""
     with pytest.raises(ValueError, match="is not"):
         DeviceRule(name="bad", match=pattern)
 
 
 def test_a_good_pattern_is_given_back() -> None:
-    """Config may use the check as a validator."""
+    """The check returns the pattern, so that the config can use it as a validator."""
     assert "(a+)+$" == check_match("(a+)+$")

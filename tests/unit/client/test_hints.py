@@ -1,4 +1,4 @@
-"""Are client hints read as structured fields, and rubbish as silence (F1-F3)?"""
+"""Are client hints read as structured fields, and invalid ones as absent (F1-F3)?"""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ MANY = ", ".join(f'"f{number}"' for number in range(40))
     ],
 )
 def test_one_header_is_read(header: str, value: str, field: str, expected: Any) -> None:
-    """Each hint is read by its own rule; what is malformed or absurd reads as absent."""
+    """Each hint has its own type; a malformed or implausible value counts as absent."""
     found = getattr(parse_hints({header: value}), field)
     assert expected == (len(found) if value == MANY else found)
 

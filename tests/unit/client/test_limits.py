@@ -1,4 +1,4 @@
-"""The contract's query parameters."""
+"""The query parameters of docs/http.md."""
 
 import math
 from typing import Any
@@ -59,12 +59,12 @@ def test_without_known_parameters_nothing_is_asked_for(query: bytes) -> None:
     ],
 )
 def test_a_parameter_is_read(query: bytes, field: str, expected: object) -> None:
-    """Each known parameter arrives in its own field and unit; the last of a repeated one counts."""
+    """Each known parameter has its field and unit; the last value of a repeated one is used."""
     assert expected == getattr(parse(query), field)
 
 
 def test_not_a_number_is_a_number_for_the_chooser_to_ignore() -> None:
-    """Players that have measured nothing send NaN, which must not end in an error."""
+    """Players without a measurement send NaN, which is not an error."""
     speed = parse(b"speed=NaN").speed_kbps
     assert speed is not None
     assert math.isnan(speed)
@@ -86,7 +86,7 @@ def test_not_a_number_is_a_number_for_the_chooser_to_ignore() -> None:
     ],
 )
 def test_limits_are_read(query: bytes, limits: dict[str, Any]) -> None:
-    """Heights come out in pixels, bit rates in kbit/s, codecs as families."""
+    """Heights are in pixels, bit rates in kbit/s, and codecs are families."""
     assert Limits(**limits) == parse(query).limits
 
 
@@ -148,7 +148,7 @@ def test_limits_are_read(query: bytes, limits: dict[str, Any]) -> None:
     ],
 )
 def test_a_malformed_parameter_is_named(query: bytes, name: str, value: str, allowed: str) -> None:
-    """The error has the parameter, what came in a form that is safe to show, what is allowed."""
+    """The error has the parameter, its value in a safe form, and what is allowed."""
     with pytest.raises(ParameterError) as caught:
         parse(query)
     assert (name, value, allowed) == (caught.value.name, caught.value.value, caught.value.allowed)
@@ -166,5 +166,5 @@ def test_every_parameter_is_there_by_name() -> None:
     "query", [b"x" * MAX_QUERY, b"&" * (MAX_PARAMETERS - 1)], ids=["bytes", "parameters"]
 )
 def test_a_query_may_be_as_long_as_the_bound(query: bytes) -> None:
-    """The bounds themselves are allowed."""
+    """The largest allowed values are accepted."""
     assert NOTHING.limits == parse(query).limits

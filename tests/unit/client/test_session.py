@@ -1,4 +1,4 @@
-"""What is remembered of a session: its speed, and the edges that it plays from."""
+"""The stored state of a session: its speed, and the edges from which it plays."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def playing(*assets: str, edge: str = "eu-1") -> SessionRecord:
 
 
 def test_a_session_knows_where_it_plays_each_asset_from() -> None:
-    """The last few of them; others are forgotten, the oldest first."""
+    """Only the last few assets are kept; the oldest is dropped first."""
     assets = [f"film-{number}" for number in range(MAX_PLACES + 1)]
     record = playing(*assets)
     assert [None, *["eu-1"] * MAX_PLACES] == [record.edge_of(asset) for asset in assets]
@@ -43,7 +43,7 @@ def test_a_session_knows_where_it_plays_each_asset_from() -> None:
 def test_a_record_is_written_again_when_it_changes_or_ages(
     edge: str, later_s: float, same: bool
 ) -> None:
-    """Nothing to write for a session that asks again at once."""
+    """A session that asks again soon needs no write."""
     record = playing("film")
     after = record.placed("film", edge, NOW + later_s, REFRESH_S)
     assert same == (after is record)
@@ -57,7 +57,7 @@ def test_what_is_not_whole_stays_so() -> None:
 
 
 def test_an_id_that_is_too_long_is_not_remembered() -> None:
-    """One byte holds its length."""
+    """The length of an edge's id must fit in one byte."""
     assert playing("film", edge="e" * 255).edge_of("film") == "e" * 255
     assert SessionRecord(FAST) == playing("film", edge="e" * 256)
 
@@ -67,7 +67,7 @@ def test_an_id_that_is_too_long_is_not_remembered() -> None:
     [SessionRecord(), SessionRecord(FAST), playing("a"), playing("a", "b", "c", "d", "\udcff")],
 )
 def test_what_was_stored_comes_back(record: SessionRecord) -> None:
-    """Bytes and back, and few of them."""
+    """A record can be written and read back, and is small."""
     data = record.to_bytes()
     assert record == SessionRecord.from_bytes(data)
     assert len(data) < 200
@@ -81,7 +81,7 @@ def test_the_layout() -> None:
 
 
 def test_records_of_the_layout_before_are_read() -> None:
-    """A speed estimate alone, as it was stored until places came along."""
+    """The previous format, a speed estimate alone, can still be read."""
     assert SessionRecord(FAST) == SessionRecord.from_bytes(FAST.to_bytes())
 
 
@@ -109,5 +109,5 @@ PLACE = playing("a").to_bytes()[2 + len(FAST.to_bytes()) :]
     ],
 )
 def test_garbage_is_no_record(data: bytes) -> None:
-    """Whatever a store holds: nothing raises, nothing half-read is believed."""
+    """Other bytes give None; nothing raises."""
     assert SessionRecord.from_bytes(data) is None

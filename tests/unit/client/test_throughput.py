@@ -1,4 +1,4 @@
-"""Which speed is believed, and what a session remembers."""
+"""Which speed is used, and what is stored for a session."""
 
 import math
 from typing import Any
@@ -64,7 +64,7 @@ STALE = remembered(3000, age_s=FRESH_S + 1)
 def test_each_source_speaks_its_own_unit(
     given: dict[str, Any], speed: tuple[float, str, float] | None, codes: list[str] | None
 ) -> None:
-    """Every source alone: its value in kbit/s, its name, its age; F2 and D3.3."""
+    """Every source alone: its value in kbit/s, its name, its age (F2, D3.3)."""
     chosen, reasons = choose_throughput(**(NOTHING | given))
     assert (Throughput(*speed) if speed else None) == chosen  # type: ignore[arg-type]
     assert (codes or ["speed-session"]) == [reason.code for reason in reasons]
@@ -84,7 +84,7 @@ ORDER: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize("first", range(len(ORDER)))
 def test_the_order_of_precedence(first: int) -> None:
-    """With all later sources there too, the first one in the written order is believed."""
+    """The first source in the documented order is used, even if all later ones are present."""
     given = dict(NOTHING)
     for source, _ in reversed(ORDER[first:]):
         given |= source
@@ -96,7 +96,7 @@ def test_the_order_of_precedence(first: int) -> None:
 @pytest.mark.parametrize("absurd", [0, -5, 0.9, 10_000_001, 99_999_999_999, math.nan, math.inf])
 @pytest.mark.parametrize("source", ["query_kbps", "cmcd_mtp_kbps", "prior_kbps"])
 def test_an_absurd_speed_is_ignored_with_a_reason(source: str, absurd: float) -> None:
-    """What no network does is passed over, never fatal, and the next source is asked."""
+    """An implausible speed is ignored, and the next source is used."""
     chosen, reasons = choose_throughput(**(NOTHING | {"downlink_mbps": 5.0, source: absurd}))
     assert Throughput(5000, "hints") == chosen
     assert ("speed-absurd" in [reason.code for reason in reasons]) is (source != "prior_kbps")
@@ -104,7 +104,7 @@ def test_an_absurd_speed_is_ignored_with_a_reason(source: str, absurd: float) ->
 
 @pytest.mark.parametrize("absurd", [0.0009, 10_001, 1e308, -math.inf, math.nan])
 def test_an_absurd_hint_is_ignored(absurd: float) -> None:
-    """The bounds hold for Mbit/s as well."""
+    """The limits apply to values in Mbit/s as well."""
     expected = (None, ["speed-absurd", "speed-unknown"])
     chosen, reasons = choose_throughput(**(NOTHING | {"hint_mbps": absurd}))
     assert expected == (chosen, [reason.code for reason in reasons])
@@ -112,7 +112,7 @@ def test_an_absurd_hint_is_ignored(absurd: float) -> None:
 
 @pytest.mark.parametrize(("kbps", "expected"), [(8, 8), (10_000_000, 10_000_000)])
 def test_the_bounds_are_usable(kbps: float, expected: int) -> None:
-    """8 kbit/s and 10 Gbit/s are still speeds."""
+    """8 kbit/s and 10 Gbit/s are plausible speeds."""
     chosen, _ = choose_throughput(**(NOTHING | {"query_kbps": kbps}))
     assert Throughput(expected, "query") == chosen
 
@@ -131,13 +131,13 @@ def test_the_bounds_are_usable(kbps: float, expected: int) -> None:
 def test_only_the_players_own_measurement_is_remembered(
     chosen: Throughput | None, speeds: list[int] | None
 ) -> None:
-    """What the request measured is added to the session; everything else adds nothing."""
+    """Only measurements of the request are added to the session."""
     updated = remember(remembered(3000), chosen, NOW)
     assert speeds == (updated and [sample.kbps for sample in updated.samples])
 
 
 def test_a_first_measurement_starts_a_session() -> None:
-    """A session nobody has seen before begins with this sample."""
+    """The estimate of a new session starts with this sample."""
     expected = SessionEstimate((Sample(2100, int(NOW)),))
     assert expected == remember(None, Throughput(2100, "query"), NOW)
 
@@ -161,18 +161,18 @@ def test_a_first_measurement_starts_a_session() -> None:
     ],
 )
 def test_one_outlier_cannot_swing_the_estimate(speeds: list[float], expected: int) -> None:
-    """One wild sample never decides among three or more; two that agree do."""
+    """Among three or more samples, one outlier never decides, but two that agree do."""
     assert expected == remembered(*speeds).kbps()
 
 
 @pytest.mark.parametrize("absurd", [0, -1, 0.9, 1e9, math.nan, math.inf])
 def test_an_absurd_sample_is_not_remembered(absurd: float) -> None:
-    """What no network does leaves the session as it was."""
+    """An implausible speed does not change the estimate."""
     assert remembered(5000) == remembered(5000).updated(absurd, NOW)
 
 
 def test_only_the_last_samples_are_kept() -> None:
-    """A session costs the same however long it lasts."""
+    """The number of samples is bounded."""
     speeds = range(1000, 1000 + 2 * MAX_SAMPLES)
     expected = list(speeds)[-MAX_SAMPLES:]
     assert expected == [sample.kbps for sample in remembered(*speeds).samples]
@@ -185,13 +185,13 @@ def test_only_the_last_samples_are_kept() -> None:
 def test_forgotten_samples_and_those_from_the_future_are_dropped(
     age_s: float, speeds: list[int]
 ) -> None:
-    """Old samples cannot outvote what was measured now, nor can a broken clock."""
+    """Samples that are too old or in the future are dropped."""
     updated = remembered(3000, age_s=age_s).updated(9000, NOW)
     assert speeds == [sample.kbps for sample in updated.samples]
 
 
 def test_samples_stay_in_order_when_clocks_differ() -> None:
-    """A sample from a machine whose clock is a little behind counts as taken now."""
+    """Times never go back when another gateway's clock is a little ahead."""
     updated = remembered(3000, age_s=-5).updated(9000, NOW)
     assert [Sample(3000, int(NOW) + 5), Sample(9000, int(NOW) + 5)] == list(updated.samples)
 
@@ -205,12 +205,12 @@ def test_samples_stay_in_order_when_clocks_differ() -> None:
     ],
 )
 def test_the_age_is_that_of_the_last_sample(estimate: SessionEstimate, age_s: float) -> None:
-    """Never negative; a session without samples is infinitely old."""
+    """The age is never negative; without samples it is infinite."""
     assert age_s == estimate.age_s(NOW)
 
 
 def test_the_stored_form() -> None:
-    """A format byte, then speed and time of each sample: other versions must be able to read it."""
+    """A format byte, then the speed and time of each sample; other versions must read it."""
     stored = SessionEstimate((Sample(8, 1), Sample(65_536, 2))).to_bytes()
     assert "01 00000008 0000000000000001 00010000 0000000000000002".replace(" ", "") == stored.hex()
 
@@ -231,11 +231,11 @@ def test_the_stored_form() -> None:
     ],
 )
 def test_garbage_in_the_store_is_no_session(data: bytes) -> None:
-    """Another format, a cut text, implausible speeds, disorder, too many: all None."""
+    """Other formats, cut data, implausible speeds, wrong order and too many samples give None."""
     assert SessionEstimate.from_bytes(data) is None
 
 
 @pytest.mark.parametrize("estimate", [SessionEstimate(), FRESH, remembered(1, 8, 2000, 10_000_000)])
 def test_what_was_stored_comes_back(estimate: SessionEstimate) -> None:
-    """The store loses nothing."""
+    """What was written can be read back unchanged."""
     assert estimate == SessionEstimate.from_bytes(estimate.to_bytes())

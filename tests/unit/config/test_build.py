@@ -69,7 +69,8 @@ def policy(folder: Path, toml: str) -> Policy:
 
 
 def test_every_key_arrives_in_the_policy(tmp_path: Path) -> None:
-    """Names folded, codes in capitals, times in minutes, the URL with its slash."""
+    """Names are case-folded, codes in upper case, times in minutes, and the URL ends with a
+    slash."""
     found = policy(tmp_path, WHOLE)
     profile = Profile(
         name="p",
@@ -115,13 +116,13 @@ def test_every_key_arrives_in_the_policy(tmp_path: Path) -> None:
 
 
 def test_what_is_left_out_sets_no_condition(tmp_path: Path) -> None:
-    """An empty ``when`` is the empty condition, a rule without a name has none."""
+    """An empty ``when`` has no conditions, and a rule without a name has an empty one."""
     found = policy(tmp_path, "[[rules]]\nwhen = {}\nprofile = 'wifi'")
     assert (Rule(When(), "wifi", ""),) == found.rules
 
 
 def test_a_device_rule_has_the_classifiers_own_keys(tmp_path: Path) -> None:
-    """So that ``DeviceRule(**dict(rule))`` is all that it takes."""
+    """``DeviceRule(**dict(rule))`` builds the rule."""
     toml = """
     [[devices]]
     name = "box"
@@ -170,14 +171,14 @@ DIFFERENT = [
 
 @pytest.mark.parametrize(("one", "other"), [row[1:] for row in SAME], ids=[r[0] for r in SAME])
 def test_the_version_is_the_same_for_the_same_policy(tmp_path: Path, one: str, other: str) -> None:
-    """However it was written."""
+    """The version is the same for equal values, however they were written."""
     rule = "[[rules]]\nwhen = {{ {} }}\nprofile = 'wifi'"
     versions = {policy(tmp_path, rule.format(each)).version for each in (one, other)}
     assert len(versions) == 1
 
 
 def test_the_version_is_the_same_in_every_worker() -> None:
-    """Whatever order their sets have: workers share cached decisions by it."""
+    """The version does not depend on the order of sets, because workers share decisions by it."""
     program = "from gateway.config.load import load; print(load(None, {}).policy.version)"
     versions = {
         subprocess.run(
@@ -195,12 +196,12 @@ def test_the_version_is_the_same_in_every_worker() -> None:
 
 @pytest.mark.parametrize("toml", [row[1] for row in DIFFERENT], ids=[row[0] for row in DIFFERENT])
 def test_the_version_changes_with_whatever_a_decision_depends_on(tmp_path: Path, toml: str) -> None:
-    """So that a decision cached under another policy is never used."""
+    """Another policy has another version, so that its cached decisions are not used."""
     assert load(None, {}).policy.version != policy(tmp_path, toml).version
 
 
 def test_the_version_does_not_change_with_anything_else(tmp_path: Path) -> None:
-    """A port, a store or a log format decide nothing; the version has 16 digits."""
+    """The version has 16 digits and does not depend on the port, the store or the log format."""
     toml = (
         "server.port = 1\nstore.url = 'memory'\nlog.format = 'console'\nlimits.max_url_bytes = 999"
     )
@@ -209,7 +210,7 @@ def test_the_version_does_not_change_with_anything_else(tmp_path: Path) -> None:
 
 
 def test_keys_that_need_a_restart_keep_their_running_values(tmp_path: Path) -> None:
-    """They are named; everything else is taken over, and the version tells what really runs."""
+    """They are named, all other keys take effect, and the version is that of the running values."""
     path = tmp_path / "g.toml"
     running = load(None, {})
     path.write_text(

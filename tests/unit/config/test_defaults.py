@@ -1,4 +1,4 @@
-"""What ships: the contract's truth table, ladder and edges; and the texts that explain it."""
+"""What ships: the truth table of the README, ladder and edges; and the texts that explain it."""
 
 import itertools
 import re
@@ -38,7 +38,7 @@ TRUTH = [
 def test_the_truth_table(
     devices: list[str], countries: list[str | None], speed: int | None, expected: str
 ) -> None:
-    """Every cell of the contract's table, just below and just above each of its bounds."""
+    """Every cell of the README's table, just below and just above each of its bounds."""
     policy = load(None, {}).policy
     for device, country in itertools.product(devices, countries):
         subject = Subject("a", device, country=country, speed_kbps=speed)
@@ -46,7 +46,7 @@ def test_the_truth_table(
 
 
 def test_the_caps_of_the_shipped_profiles() -> None:
-    """kbit/s and height, as the contract has them; nothing else is limited."""
+    """kbit/s and height, as the README has them; nothing else is limited."""
     profiles = load(None, {}).policy.profiles
     assert {name: (each.max_bitrate_kbps, each.max_height) for name, each in profiles.items()} == {
         "mobile_2g": (200, 240),
@@ -66,7 +66,7 @@ def test_the_caps_of_the_shipped_profiles() -> None:
 
 
 def test_the_shipped_ladder() -> None:
-    """Heights, kbit/s and names of the contract."""
+    """Heights, kbit/s and names of the shipped ladder."""
     ladder = load(None, {}).settings.ladder
     assert [(rung.name, rung.height, rung.bandwidth_kbps) for rung in ladder.rungs] == [
         ("240p", 240, 200),
@@ -78,7 +78,7 @@ def test_the_shipped_ladder() -> None:
 
 
 def test_the_shipped_edges() -> None:
-    """Which continents each serves; all but the global one stand somewhere."""
+    """The continents of each edge; all edges except the global one have coordinates."""
     edges = load(None, {}).policy.edges
     assert {
         "us-east-1": {"NA"},
@@ -94,13 +94,13 @@ def test_the_shipped_edges() -> None:
 
 
 def test_nothing_that_ships_is_warned_of() -> None:
-    """The shipped values are a clean configuration, and come from no file."""
+    """The shipped values have no warnings, and come from no file."""
     loaded = load(None, {})
     assert (loaded.warnings, loaded.origins, loaded.path) == ((), {}, None)
 
 
 def test_the_example_holds_the_shipped_values() -> None:
-    """``gateway.toml`` teaches what ships; copy ``gateway/config/defaults.toml`` over it."""
+    """``gateway.toml`` is a copy of ``gateway/config/defaults.toml``."""
     example = (REPOSITORY / "gateway.toml").read_bytes()
     assert (REPOSITORY / "gateway/config/defaults.toml").read_bytes() == example
     loaded = load(REPOSITORY / "gateway.toml", {})
@@ -108,7 +108,7 @@ def test_the_example_holds_the_shipped_values() -> None:
 
 
 def test_the_example_explains_every_key() -> None:
-    """Each key stands under a comment or, in lists and profiles, in the list above them."""
+    """Each key is below a comment or, in lists and profiles, in the list above them."""
     text = (REPOSITORY / "gateway.toml").read_text(encoding="utf-8")
     for section, schema in ROOT.keys.items():
         below = text.partition(f"# ── [{section}")[2] or text.partition(f"# ── [[{section}")[2]
@@ -127,7 +127,7 @@ def _item_keys(schema: KeySchema) -> tuple[str, ...]:
 
 
 def test_every_key_is_documented_in_the_schema() -> None:
-    """Each has a description; those without a shipped value have an example."""
+    """Each key has a description; keys without a shipped value have an example."""
     schema = schema_json()
     for name, table in schema["$defs"].items():
         for key, value in table.get("properties", {}).items():
@@ -136,7 +136,7 @@ def test_every_key_is_documented_in_the_schema() -> None:
 
 
 def test_the_schema_accepts_the_example_and_refuses_mistakes() -> None:
-    """As an editor uses it: an empty file is fine, unknown keys and bad values are not."""
+    """An empty file is valid; unknown keys and invalid values are not."""
     schema = schema_json()
     jsonschema_rs.meta.validate(schema)
     validator = jsonschema_rs.validator_for(schema)
@@ -154,7 +154,7 @@ def test_the_schema_accepts_the_example_and_refuses_mistakes() -> None:
 
 
 def test_the_schema_carries_the_shipped_values() -> None:
-    """So that editors show them; and it demands no section."""
+    """Editors can show the shipped values, and no section is required."""
     schema = schema_json()
     assert "required" not in schema
     assert schema["$defs"]["ServerSettings"]["properties"]["port"]["default"] == 8080
@@ -171,7 +171,7 @@ def test_the_reference_is_up_to_date(
 
 
 def test_the_reference_has_every_key() -> None:
-    """One row each, with what is allowed and what ships."""
+    """One row for each key, with what is allowed and the shipped value."""
     page = render()
     assert "| `port` | TCP port to listen on; 0 takes any free one. *(restart)* | " in page
     assert "| `8080` |" in page
@@ -194,7 +194,7 @@ def test_the_schema_knows_what_stands_at_a_path() -> None:
 
 
 def test_the_keys_that_need_a_restart() -> None:
-    """Whole sections and single keys; what the core decides by never waits."""
+    """Whole sections and single keys; keys that decisions depend on need no restart."""
     keys = {f"{section}.{key}" for section, key in restart_keys()}
     assert {"server.host", "server.port", "server.workers", "store.url", "geo.database"} <= keys
     assert {"source.kind", "log.level", "limits.local_cache_bytes"} <= keys

@@ -1,4 +1,4 @@
-"""Tests of what may be configured of edges that come and go."""
+"""Tests of the configuration of edges from DNS and the registry."""
 
 from pathlib import Path
 
@@ -14,14 +14,14 @@ EDGE = '[[edges]]\nid = "eu"\nfallback = true\n'
 
 
 def written(folder: Path, text: str) -> Path:
-    """A config file that holds this."""
+    """A config file with this text."""
     path = folder / "gateway.toml"
     path.write_text(text, encoding="utf-8")
     return path
 
 
 def test_a_table_with_dns_is_no_edge_itself(tmp_path: Path) -> None:
-    """It is a template; names are made regular."""
+    """A table with ``dns`` is a template; its name is normalised."""
     text = EDGE + 'url = "http://e.example/v"\ndns = { name = "Edges.EU.example.com.", type = "A" }'
     loaded = load(written(tmp_path, text), {})
     (template,) = templates_of(loaded.settings)
@@ -33,14 +33,14 @@ def test_a_table_with_dns_is_no_edge_itself(tmp_path: Path) -> None:
 
 
 def test_edges_that_the_config_drains(tmp_path: Path) -> None:
-    """They take nobody new."""
+    """Drained edges take no new viewers."""
     text = EDGE + 'url = "http://e.example/"\ndrain = true'
     (drained,) = drains_of(load(written(tmp_path, text), {}).settings).items()
     assert ("eu", "draining", 0.0) == (drained[0], drained[1].state, drained[1].admits)
 
 
 HTTPS = (
-    "gives addresses, which the certificate of an https url does not name; "
+    "gives IP addresses, which the certificate of an https url does not name; "
     'allowed: type = "SRV", whose records give host names; or an http url'
 )
 WRONG = [
@@ -81,7 +81,7 @@ WRONG = [
     ("text", "expected"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG]
 )
 def test_what_is_refused(tmp_path: Path, text: str, expected: str) -> None:
-    """With the key, the value, and what is allowed."""
+    """The message has the key, the value, and what is allowed."""
     with pytest.raises(ConfigError) as caught:
         load(written(tmp_path, text), {})
     assert expected in str(caught.value)
@@ -97,7 +97,7 @@ RESOLVERS = [
 
 @pytest.mark.parametrize(("text", "expected"), RESOLVERS, ids=[row[0] for row in RESOLVERS])
 def test_addresses_of_dns_servers(text: str, expected: tuple[str, int]) -> None:
-    """With a port or without."""
+    """Addresses with and without a port."""
     assert expected == parse_resolver(text)
 
 
@@ -105,6 +105,6 @@ def test_addresses_of_dns_servers(text: str, expected: tuple[str, int]) -> None:
     "text", ["", ":53", "[::1]", "::1]:53", "10.0.0.1:65536", "10.0.0.1:5x", "10.0.0.1:99999999999"]
 )
 def test_what_is_no_address_of_a_dns_server(text: str) -> None:
-    """It is said so, and nothing else happens."""
+    """Anything but an address, or an address with a port, is refused."""
     with pytest.raises(ValueError, match=r"^(is not an IP address|does not end with a port)$"):
         parse_resolver(text)

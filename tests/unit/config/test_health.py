@@ -1,4 +1,4 @@
-"""What may be configured of probes."""
+"""The configuration of probes."""
 
 from pathlib import Path
 
@@ -28,17 +28,17 @@ def settings(tmp_path: Path, text: str) -> Settings:
         ('health_url = "//h.example/up"', "is not a relative path"),
         ('health_url = "../up"', "is not a relative path"),
         ('health_url = "ftp://h.example/"', "is not an absolute URL"),
-        ('health_url = "https://user:pw@h.example/"', "must not hold a user name or password"),
+        ('health_url = "https://user:pw@h.example/"', "must not have a user name or password"),
         ('health_url = "up#x"', "is not a relative path"),
-        ('health_url = "up?a b"', "holds a character that may not stand in a URL"),
+        ('health_url = "up?a b"', "has a character that is not allowed in a URL"),
         ('health_url = ""', "is not a relative path"),
         ('health_playlist = "/live.m3u8"', "is not a relative path"),
         ('health_playlist = "https://h.example/live.m3u8"', "is not a relative path"),
-        ('health_url = "x"\nhealth_playlist = "y"', "cannot stand beside health_url"),
+        ('health_url = "x"\nhealth_playlist = "y"', "cannot be combined with health_url"),
     ],
 )
 def test_what_an_edge_may_be_asked_for(tmp_path: Path, line: str, problem: str | None) -> None:
-    """A page below its url or anywhere, or a playlist below its url."""
+    """A URL below the edge's url or elsewhere, or a playlist below the edge's url."""
     text = f"{EDGE}{line}\n"
     if problem is None:
         edge = settings(tmp_path, text).edges[0]
@@ -63,7 +63,7 @@ def test_what_an_edge_may_be_asked_for(tmp_path: Path, line: str, problem: str |
     ],
 )
 def test_bounds(tmp_path: Path, key: str, good: str, bad: str) -> None:
-    """Probes can be neither a flood nor a farce."""
+    """Probes can be neither too frequent nor too rare."""
     settings(tmp_path, f"{EDGE}[health]\n{key} = {good}\n")
     with pytest.raises(ConfigError) as caught:
         settings(tmp_path, f"{EDGE}[health]\n{key} = {bad}\n")

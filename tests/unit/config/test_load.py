@@ -1,4 +1,4 @@
-"""Shipped values under the file under the environment; and who set what."""
+"""Shipped values, overridden by the file, then the environment; and what set each key."""
 
 import os
 from pathlib import Path
@@ -17,7 +17,7 @@ def write(folder: Path, toml: str) -> Path:
 
 
 def test_a_shipped_profile_keeps_what_is_not_named(tmp_path: Path) -> None:
-    """Profiles merge by name, key by key; others stay, new ones are added."""
+    """Profiles merge by name and key; other profiles stay, and new ones are added."""
     toml = "[profiles.wifi]\nmax_height = 720\n[profiles.mine]\ndevice_limits = false"
     profiles = load(write(tmp_path, toml), {}).policy.profiles
     assert list(profiles) == ["mobile_2g", "mobile_3g", "mobile_4g", "wifi", "fiber", "mine"]
@@ -26,14 +26,14 @@ def test_a_shipped_profile_keeps_what_is_not_named(tmp_path: Path) -> None:
 
 
 def test_a_cap_may_be_lowered_below_a_shipped_start(tmp_path: Path) -> None:
-    """An operator need not know of a key that was not written."""
+    """A key that is left out keeps its shipped value."""
     toml = "[profiles.mobile_4g]\nmax_bitrate_kbps = 600"
     profile = load(write(tmp_path, toml), {}).policy.profiles["mobile_4g"]
     assert (profile.max_bitrate_kbps, profile.start_bitrate_kbps) == (600, 730)
 
 
 def test_given_lists_replace_the_shipped_ones_whole(tmp_path: Path) -> None:
-    """Rules, edges and rungs; and the sections left out keep everything."""
+    """Lists of rules, edges and rungs are replaced; sections that are left out stay."""
     toml = """
     rules = []
     [[edges]]
@@ -54,7 +54,7 @@ def test_given_lists_replace_the_shipped_ones_whole(tmp_path: Path) -> None:
 
 
 def test_paths_start_at_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wherever the gateway was started from; absolute ones stay as they are."""
+    """Relative paths start at the file's folder, wherever the gateway was started."""
     (tmp_path / "catalogue").mkdir()
     (tmp_path / "asn.mmdb").touch()
     toml = f"""
@@ -72,7 +72,7 @@ def test_paths_start_at_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_paths_without_a_file_start_at_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only the environment can name them then, and it is the process's own by default."""
+    """Without a file, paths can only come from the environment."""
     (tmp_path / "catalogue").mkdir()
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("GATEWAY_")]:
@@ -89,7 +89,7 @@ def test_paths_without_a_file_start_at_the_working_directory(
 
 
 def test_every_changed_key_says_who_set_it(tmp_path: Path) -> None:
-    """The file, or a variable; keys of shipped values are not listed."""
+    """The file or a variable; keys with shipped values are not listed."""
     toml = "rules = []\n[server]\nport = 1\nworkers = 2\n[profiles.x]\n[policy]\n"
     loaded = load(write(tmp_path, toml), {"GATEWAY_SERVER__PORT": "3"})
     assert loaded.origins == {
@@ -103,14 +103,14 @@ def test_every_changed_key_says_who_set_it(tmp_path: Path) -> None:
 
 
 def test_a_byte_order_mark_and_windows_lines_are_read(tmp_path: Path) -> None:
-    """As editors on Windows save them."""
+    """A byte order mark, as editors on Windows write it, is skipped."""
     path = tmp_path / "g.toml"
     path.write_bytes(b"\xef\xbb\xbf[server]\r\nport = 1\r\n")
     assert load(path, {}).settings.server.port == 1
 
 
 def test_the_stores_password_shows_nowhere(tmp_path: Path) -> None:
-    """Neither in a dump nor in a print of the settings."""
+    """Secrets are neither in a dump nor in the repr of the settings."""
     settings = load(write(tmp_path, 'store.url = "redis://:hunter2@h"'), {}).settings
     assert settings.store.url.get_secret_value() == "redis://:hunter2@h"
     assert "hunter2" not in f"{settings!r}{settings}{settings.model_dump_json()}"

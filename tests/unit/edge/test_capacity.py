@@ -1,4 +1,4 @@
-"""Where is room? Tables for one choice; tests/property/test_lease_laws.py has the laws."""
+"""Choosing an edge with room, as tables; tests/property/test_lease_laws.py has the laws."""
 
 import pytest
 
@@ -32,22 +32,22 @@ CLOSED = CandidateEdge("d", 100, takes_new=False)
 def test_choose(
     line: tuple[CandidateEdge, ...], loads: tuple[int, ...], kept: int | None, expected: object
 ) -> None:
-    """A session of 10 kbit/s goes to the first with room, else to the least used by share."""
+    """A session of 10 kbit/s goes to the first edge with room, otherwise to the least used one."""
     assert expected == choose_edge(line, loads, 10, kept)
 
 
 def test_one_placement_clears_a_bounded_number_away() -> None:
-    """However many leases end at once, a request pays for few of them."""
-    ledger = LeaseTable(10)
+    """One placement removes a bounded number of ended leases."""
+    table = LeaseTable(10)
     for number in range(100):
-        ledger.put(b"%d" % number, EdgeLease("a", 1, b"", 5))
-    ledger.place(b"new", b"", 1, (C,), None, 6, take=True)
-    assert (37, 36) == (len(ledger), ledger.load("a"))
-    assert 36 == ledger.expire(6, 500)
+        table.put(b"%d" % number, EdgeLease("a", 1, b"", 5))
+    table.place(b"new", b"", 1, (C,), None, 6, take=True)
+    assert (37, 36) == (len(table), table.load("a"))
+    assert 36 == table.expire(6, 500)
 
 
 def test_an_edge_stays_full_in_the_condition_that_it_has() -> None:
-    """The fleet must not change with every look at an edge that is full anyway."""
+    """An edge that stays full keeps its condition, so that the fleet does not change."""
     bounds = {"a": 100_000, "b": 100_000}
     first = judge(Loads({"a": 98_000, "b": 0}, bounds, alone=False), {}, 7.0)
     condition = EdgeCondition(full=True, why="98 of 100 Mbit/s leased", since_s=7.0)

@@ -1,4 +1,4 @@
-"""What follows from an edge's id and place."""
+"""The computed fields of an edge."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ from gateway.edge.edge import Edge, stable_hash, unit_vector
     ],
 )
 def test_hashes_are_pinned(text: str, expected: int) -> None:
-    """The same in every process and release, or every viewer moves to another cache."""
+    """The hash is the same in every process and release; otherwise all viewers would move."""
     assert expected == stable_hash(text)
 
 
@@ -36,7 +36,7 @@ def test_directions(latitude: float, longitude: float, expected: tuple[float, ..
 
 
 def test_an_edge_knows_what_rankings_need() -> None:
-    """Key and direction follow the rest when that is replaced, and do not make edges differ."""
+    """Key and direction are computed again by ``replace``, and do not count in comparisons."""
     edge = Edge("a", "https://a.example/", 0.0, 0.0)
     moved = replace(edge, id="b", latitude=90.0)
     assert (stable_hash("a"), stable_hash("b")) == (edge.key, moved.key)

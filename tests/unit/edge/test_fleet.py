@@ -1,4 +1,4 @@
-"""All edges at one moment: who serves, who takes new viewers, and under which epoch."""
+"""Which edges serve, which take new viewers, and the epoch."""
 
 from collections import Counter
 from itertools import pairwise
@@ -41,7 +41,7 @@ def firsts(
 def test_who_serves(
     conditions: dict[str, EdgeCondition], serving: tuple[int, ...], all_down: bool, plain: bool
 ) -> None:
-    """Down edges do not, unless all are down."""
+    """Edges that are down do not serve, unless all are down."""
     fleet = Fleet.of(EDGES, conditions)
     assert (serving, all_down, plain) == (fleet.serving, fleet.all_down, fleet.plain)
 
@@ -66,13 +66,13 @@ def test_who_serves(
     ],
 )
 def test_several_judges(given: list[EdgeCondition], expected: EdgeCondition) -> None:
-    """The worst state with its own words, the smallest share."""
+    """The worst state with its reason, and the smallest share."""
     assert expected == worst(given)
     assert expected == worst(reversed(given))
 
 
 def test_a_share_of_new_viewers() -> None:
-    """An edge that admits a third gets a third of its viewers; the rest goes to the others."""
+    """An edge that admits a third gets a third of its viewers; the others go to other edges."""
     before, after = firsts({}), firsts({"a": EdgeCondition(admits=1 / 3)})
     kept = sum(then == "a" for now, then in zip(before, after, strict=True) if now == "a")
     assert pytest.approx(1 / 3, abs=0.02) == kept / Counter(before)["a"]
@@ -82,7 +82,7 @@ def test_a_share_of_new_viewers() -> None:
 
 
 def test_nobody_else_moves() -> None:
-    """Whatever one edge admits, viewers of the others stay; more share only brings viewers."""
+    """Changing one edge's share does not move other edges' viewers; a larger one only adds."""
     shares = [firsts({"a": EdgeCondition(admits=share)}) for share in (0.0, 0.2, 0.7, 1.0)]
     for less, more in pairwise(shares):
         assert all(then in (now, "a") for now, then in zip(less, more, strict=True))
@@ -94,12 +94,12 @@ def test_nobody_else_moves() -> None:
     [dict.fromkeys("abcd", DOWN), dict.fromkeys("abcd", EdgeCondition("draining", 0))],
 )
 def test_when_nobody_takes_anybody(conditions: dict[str, EdgeCondition]) -> None:
-    """Edges are ranked as if all were up."""
+    """When all edges are down, they are ranked as if all were up."""
     assert firsts({}) == firsts(conditions)
 
 
 def test_closed_edges_do_not_count_as_enough() -> None:
-    """A region that is full to the last edge does not hide the next one."""
+    """When all edges of a region are full, the next region is ranked as well."""
     near = [Edge(f"n{n}", f"https://n{n}.example/", fallback=True) for n in range(10)]
     far = Edge("far", "https://far.example/")
     fleet = Fleet.of([*near, far], {edge.id: EdgeCondition(full=True) for edge in near})
@@ -108,7 +108,7 @@ def test_closed_edges_do_not_count_as_enough() -> None:
 
 
 def test_what_follows_from_the_edges_outlives_their_states() -> None:
-    """It is made anew when an edge comes, goes, moves or changes."""
+    """The index is built again when an edge is added, removed, moved or changed."""
     first = Fleet.of(EDGES)
     moved = (*EDGES[:3], Edge("d", "https://d.example/", 1.0, 2.0))
     assert first.index is Fleet.of(list(EDGES), {"a": DOWN}, first).index
@@ -126,7 +126,7 @@ def test_the_ideal_fleet() -> None:
 
 
 def test_who_is_open() -> None:
-    """Who takes new viewers; where every edge is down, all do."""
+    """Which edges take new viewers; when every edge is down, all do."""
     conditions = {"a": DOWN, "b": EdgeCondition(full=True), "c": EdgeCondition(admits=0.1)}
     fleet = Fleet.of(EDGES, conditions)
     assert [False, False, True, True] == [fleet.open(at) for at in range(4)]
@@ -135,7 +135,7 @@ def test_who_is_open() -> None:
 
 
 def test_the_epoch_is_the_same_for_the_same() -> None:
-    """Order of edges counts, as positions do; words, times and shares above zero do not."""
+    """The epoch depends on the order of edges, but not on texts, times and shares above zero."""
     plain = Fleet.of(EDGES).epoch
     assert plain == Fleet.of(EDGES, {"a": EdgeCondition(why="w", since_s=1.0, admits=0.1)}).epoch
     assert plain != Fleet.of(EDGES[::-1]).epoch

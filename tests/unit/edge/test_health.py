@@ -1,4 +1,4 @@
-"""How an edge is, judging by its probes: tables of probes and of states."""
+"""The state of an edge by its probes: tables of probes and states."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from gateway.edge.health import (
     NEVER_PROBED,
     HealthRecord,
     HealthThresholds,
-    ProbeResult,
+    ProbeOutcome,
     after_probe,
     condition,
     is_default,
@@ -17,17 +17,17 @@ from gateway.edge.health import (
 
 RULES = HealthThresholds(fall=2, rise=3, slow_s=0.4, slow_start_s=20)
 OUTCOMES = {
-    ".": ProbeResult(0.1),
-    "m": ProbeResult(0.36),  # neither slow nor quick
-    "s": ProbeResult(0.41),
-    "x": ProbeResult(0.0, "connection refused"),
+    ".": ProbeOutcome(0.1),
+    "m": ProbeOutcome(0.36),  # neither slow nor quick
+    "s": ProbeOutcome(0.41),
+    "x": ProbeOutcome(0.0, "connection refused"),
 }
 
 
 def run(
     probes: str, rules: HealthThresholds = RULES, health: HealthRecord = NEVER_PROBED
 ) -> tuple[str, HealthRecord]:
-    """The first letters of the states after each probe, one a second, and the last health."""
+    """The first letter of the state after each probe, one per second, and the last record."""
     letters = ""
     for second, probe in enumerate(probes, start=1000):
         health = after_probe(health, OUTCOMES[probe], rules, float(second))
@@ -77,7 +77,7 @@ def test_states(probes: str, states: str) -> None:
     ],
 )
 def test_why_and_since(probes: str, why: str, since: float | None) -> None:
-    """What brought it into its state, and when; neither changes while the state does not."""
+    """The cause and time of the state; they stay as long as the state does."""
     health = run(probes)[1]
     assert (why, since) == (health.why, health.since_s)
 
@@ -87,7 +87,7 @@ def test_why_and_since(probes: str, why: str, since: float | None) -> None:
     [(-5.0, 0.1), (0.0, 0.1), (1.9, 0.1), (2.0, 0.2), (9.9, 0.5), (17.9, 0.9), (18.0, 1.0)],
 )
 def test_slow_start(elapsed_s: float, admits: float) -> None:
-    """A tenth more after each tenth of 20 s; half of it while degraded."""
+    """One tenth more after each tenth of 20 s; half of that while degraded."""
     back = run("xx...")[1]
     assert EdgeCondition("up", admits, why="was down" if admits < 1 else "", since_s=1004.0) == (
         condition(back, RULES, 1004.0 + elapsed_s)
@@ -109,7 +109,7 @@ def test_slow_start(elapsed_s: float, admits: float) -> None:
 def test_what_follows_for_viewers(
     probes: str, slow_start_s: float, expected: EdgeCondition
 ) -> None:
-    """An edge that never was down takes everyone, from its first moment on."""
+    """An edge that was never down takes all viewers at once."""
     rules = HealthThresholds(2, 3, 0.4, slow_start_s)
     assert expected == condition(run(probes, rules)[1], rules, 1004.0)
 
@@ -142,5 +142,5 @@ def test_an_edge_that_keeps_falling_must_be_good_for_longer() -> None:
     ],
 )
 def test_what_needs_no_remembering(probes: str, now_s: float, plain: bool) -> None:
-    """An edge is as if never probed when it is up and its last fall is long ago."""
+    """A record can be dropped when the edge is up and its last fall is long ago."""
     assert plain is is_default(run(probes)[1], RULES, now_s)

@@ -1,4 +1,4 @@
-"""Which edges serve a place, and that none is overlooked."""
+"""The index finds the edges for a place, and misses none."""
 
 from collections.abc import Sequence
 from random import Random
@@ -17,7 +17,7 @@ AROUND: tuple[Continent | None, ...] = ("EU", "AS", None)
 
 
 def spread(random: Random, style: str) -> tuple[float, float]:
-    """A point anywhere, around a city, or where maps end."""
+    """A point anywhere, near a city, or near the poles and the antimeridian."""
     if style == "world":
         return random.uniform(-90, 90), random.uniform(-180, 180)
     if style == "city":
@@ -26,7 +26,7 @@ def spread(random: Random, style: str) -> tuple[float, float]:
 
 
 def fleet_of(style: str) -> list[Edge]:
-    """Many edges, some of which have no point, name a region, or are fallbacks."""
+    """Many edges: some without a location, some with regions, some fallbacks."""
     random = Random(style)
     found = []
     for number in range(MANY):
@@ -50,7 +50,7 @@ def fleet_of(style: str) -> list[Edge]:
 def looked_at_one_by_one(
     edges: Sequence[Edge], place: Place, point: tuple[float, float] | None
 ) -> dict[str, tuple[str, float]]:
-    """Region and distance in km of each edge, by the words of the rule."""
+    """Region and distance in km of each edge, computed one by one."""
     found = {}
     for edge in edges:
         km = -1.0
@@ -71,7 +71,7 @@ def looked_at_one_by_one(
 @pytest.mark.parametrize("style", ["world", "city", "ends"])
 @pytest.mark.parametrize("located", [True, False])
 def test_every_edge_is_found_once_and_in_its_place(style: str, located: bool) -> None:
-    """However edges lie, groups come in order, and each edge is in the one it belongs to."""
+    """For all edges and places, groups are in order, and each edge is in its own group."""
     edges = fleet_of(style)
     index = EdgeIndex(edges)
     random = Random(1)

@@ -21,6 +21,7 @@ from gateway.edge.rank import (
     ranked_tiers,
     spread_point_of,
 )
+from gateway.store.caches.decision_wire import tiers_from_bytes, tiers_to_bytes
 from geodata.cell import snap
 from geodata.distance import great_circle_km
 from geodata.place import NOT_LOOKED_UP, UNKNOWN, Continent, Place
@@ -35,7 +36,7 @@ def edge(
     *,
     fallback: bool = False,
 ) -> Edge:
-    """An edge of that name."""
+    """An edge with that name."""
     return Edge(
         name,
         f"https://{name}.example/",
@@ -60,7 +61,7 @@ def place(
 
 
 def best(edges: Sequence[Edge], where: Place, viewer: str = "v", asset: str = "film") -> str:
-    """The edge that serves, by the way that a decision goes."""
+    """The serving edge, as a decision finds it."""
     fleet = Fleet.of(edges)
     ranked = ranked_tiers(fleet, snap(where), spread_point_of(where, viewer))
     return edges[ordered_edges(fleet, ranked, asset, viewer)[0]].id
@@ -139,21 +140,21 @@ def test_who_serves(edges: list[Edge], where: Place, expected: set[str]) -> None
     [(VIRGINIA, "virginia"), (KANSAS, "kansas"), (OREGON, "oregon"), ((40.7, -74.0), "virginia")],
 )
 def test_exact_viewers_go_to_the_nearest(at: tuple[float, float], expected: str) -> None:
-    """A small accuracy radius places everyone at the point itself."""
+    """With a small accuracy radius, all viewers are at the location itself."""
     edges = [edge(name, at) for name, at in (("virginia", VIRGINIA), ("kansas", KANSAS))]
     edges.append(edge("oregon", OREGON))
     assert {expected: 1.0} == shares(edges, place(at, "US", "NA", 50.0), 200)
 
 
 def test_a_country_is_no_address() -> None:
-    """US traffic spreads over the country's edges, as its area does."""
+    """Viewers somewhere in the US are divided among the edges there."""
     edges = [edge("v", VIRGINIA, "NA"), edge("k", KANSAS, "NA"), edge("o", OREGON, "NA")]
     found = shares(edges, place(MIDDLE_OF_US, "US", "NA", 2363.0), 10_000)
     assert {"v": 0.38, "k": 0.37, "o": 0.25} == pytest.approx(found, abs=0.03)
 
 
 def test_spots() -> None:
-    """As exact as the nearest band: the point itself; else one of a bounded number, evenly."""
+    """An exact location is used itself; otherwise viewers are spread evenly over some points."""
     exact, vague = place(PARIS, accuracy_km=99.9), place(PARIS, accuracy_km=100.0)
     assert 0 == spread_point_of(exact, "v") == spread_point_of(place(PARIS, accuracy_km=None), "v")
     assert 0 == spread_point_of(UNKNOWN, "v") == spread_point_of(place(None, "FR"), "v")
@@ -191,12 +192,13 @@ def test_spots_anywhere_on_earth(at: tuple[float, float], accuracy_km: float) ->
 def test_the_edges_of_the_map(
     viewer: tuple[float, float], near: tuple[float, float], far: tuple[float, float]
 ) -> None:
-    """Distance goes over the antimeridian and the poles."""
+    """Distances cross the antimeridian and the poles."""
     edges = [edge("far", far), edge("near", near)]
     assert [(1,), (0,)] == [tier.edges for tier in ranked_tiers(Fleet.of(edges), place(viewer), 0)]
 
 
 @pytest.mark.parametrize("spot", range(0, SPREAD_POINTS + 1, 8))
+@pytest.mark.no_cover  # thousands of viewers through the same few lines
 def test_shares_follow_weights(spot: int) -> None:
     """Equal edges share sessions by weight, within 2 % of 100,000."""
     weights = {"a": 100, "b": 300, "c": 50, "d": 1, "e": 549}
@@ -214,7 +216,7 @@ def test_shares_follow_weights(spot: int) -> None:
 
 
 def test_titles_share_out_one_viewer() -> None:
-    """Another title may lie on another cache; the same title on the same one."""
+    """The titles of one viewer are spread over the edges."""
     edges = [edge(name) for name in "abcd"]
     found = Counter(best(edges, UNKNOWN, "v", f"film-{number}") for number in range(4000))
     assert {name: pytest.approx(0.25, abs=0.03) for name in "abcd"} == {
@@ -223,7 +225,7 @@ def test_titles_share_out_one_viewer() -> None:
 
 
 def test_choices_are_pinned() -> None:
-    """The same viewer and title are on the same edge for good."""
+    """The edge of a viewer and title is the same in all releases."""
     edges = [edge(name, weight=weight) for name, weight in (("a", 100), ("b", 200), ("c", 1))]
     ranked = ranked_tiers(Fleet.of(edges), UNKNOWN, 0)
     fleet = Fleet.of(edges)
@@ -250,7 +252,7 @@ for number in range(20):
 
 
 def test_another_process_agrees() -> None:
-    """Nothing of a process goes into a choice, such as its hash seed."""
+    """A choice does not depend on the process, such as its hash seed."""
     outputs = [
         subprocess.run(
             [sys.executable, "-c", ANOTHER],
@@ -265,7 +267,7 @@ def test_another_process_agrees() -> None:
 
 
 def test_a_ranking_is_bounded() -> None:
-    """With 10,000 edges a ranking stops early, and an order names a few."""
+    """With 10,000 edges a ranking ends early, and an order has only a few edges."""
     edges = [
         edge(f"e{number}", (math.sin(number) * 80, number * 7919 % 360 - 180.0))
         for number in range(10_000)
@@ -280,8 +282,18 @@ def test_a_ranking_is_bounded() -> None:
     assert MIN_RANKED == len(set(ordered_edges(many, equal, "film", "v")))
 
 
+def test_a_stored_ranking_gives_the_same_order() -> None:
+    """A large group that is read from the store is divided like one that was ranked here."""
+    fleet = Fleet.of([edge(f"e{number}") for number in range(200)])
+    ranked = ranked_tiers(fleet, UNKNOWN, 0)
+    stored = tiers_from_bytes(tiers_to_bytes(ranked), fleet) or ()
+    for number in range(50):
+        expected = ordered_edges(fleet, ranked, "film", f"v{number}")
+        assert expected == ordered_edges(fleet, stored, "film", f"v{number}")
+
+
 def test_edges_in_reserve_are_few() -> None:
-    """Behind the fallback edge stand some of 10,000, the same for everyone, not all."""
+    """After the fallback edge come only some of 10,000 edges, the same for all viewers."""
     edges = [edge(f"e{number}") for number in range(9_999)] + [edge("spare", fallback=True)]
     first, second = ranked_tiers(Fleet.of(edges), UNKNOWN, 0)
     assert (9_999,) == first.edges
@@ -348,7 +360,7 @@ SHARED = "chosen by weight among 2 equal edges"
     ],
 )
 def test_reasons(edges: list[Edge], where: Place, text: str) -> None:
-    """Every way to an edge has its sentence and its code."""
+    """Every way to an edge has its own sentence and code."""
     tier = ranked_tiers(Fleet.of(edges), where, 0)[0]
     assert f"edge: {text}" == str(explain(edges[tier.edges[0]], tier, where))
 
@@ -357,7 +369,7 @@ def test_reasons(edges: list[Edge], where: Place, text: str) -> None:
     ("km", "bound"), [(0, 100.0), (99, 100.0), (101, 110.0), (20_015, BANDS_KM[-1])]
 )
 def test_bands(km: float, bound: float) -> None:
-    """100 km, then ten per cent wider each, to the other side of the Earth."""
+    """100 km, then each band ends 10 % farther, up to the other side of the Earth."""
     there = edge("there", (0.0, math.degrees(km / 6371.0088)))
     assert bound == pytest.approx(
         ranked_tiers(Fleet.of([there]), place((0.0, 0.0)), 0)[0].nearer_than_km

@@ -1,4 +1,4 @@
-"""Tests of :mod:`gateway.edge.registered`: who counts as registered, and how long."""
+"""Tests of :mod:`gateway.edge.registered`: which edges count as registered, and how long."""
 
 from math import inf
 
@@ -12,12 +12,12 @@ MOVED = Edge("a", "http://moved.example/")
 
 
 def beat(edge: Edge, left_s: float = 6.0) -> Heartbeat:
-    """A heartbeat that holds for 6 seconds, of which some are left."""
+    """A heartbeat with a time to live of 6 seconds."""
     return Heartbeat(edge, left_s, 6.0)
 
 
 def test_who_registers_is_there() -> None:
-    """In the order of ids, and as it last said."""
+    """Edges are in the order of their ids, with their latest values."""
     registered = RegisteredEdges()
     assert (A, B) == registered.update([beat(B), beat(A)], (), 0.0)
     assert (MOVED, B) == registered.update([beat(MOVED), beat(B, left_s=2.0)], (), 1.0)
@@ -35,14 +35,14 @@ LEAVING = [
     ("now_s", "goodbye", "expected"), [row[1:] for row in LEAVING], ids=[r[0] for r in LEAVING]
 )
 def test_who_is_missing(now_s: float, goodbye: tuple[str, ...], expected: tuple[Edge, ...]) -> None:
-    """An edge stays as long as it said, or until it said that it goes."""
+    """An edge stays until its time to live is over or it deregisters."""
     registered = RegisteredEdges()
     registered.update([beat(A, left_s=5.0)], (), 0.0)
     assert expected == registered.update([], goodbye, now_s)
 
 
 def test_nobody_expires_while_the_register_is_away() -> None:
-    """After an hour away it comes back empty: edges have their whole time to register again."""
+    """When the register is empty after an hour, edges have their full time to live again."""
     registered = RegisteredEdges()
     registered.update([beat(A), beat(B)], (), 0.0)
     registered.read_failed()
@@ -53,7 +53,7 @@ def test_nobody_expires_while_the_register_is_away() -> None:
 
 
 def test_no_longer_wanted() -> None:
-    """Registered edges can be turned off, and nothing of them is left."""
+    """All registered edges can be removed."""
     registered = RegisteredEdges()
     registered.update([beat(A)], (), 0.0)
     registered.clear()

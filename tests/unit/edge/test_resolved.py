@@ -21,7 +21,7 @@ LONG = "a-host-with-quite-a-long-name.in-a-zone-with-a-long-name-too.example.com
 
 
 def template(url: str = "http://edges.example.com/v/", weight: int = 100) -> EdgeTemplate:
-    """A template with an id, and everything else that an edge may have."""
+    """A template with all values of an edge."""
     edge = Edge("eu", url, 50.0, 8.0, weight=weight, fallback=True, health_url=f"{url}healthz")
     return EdgeTemplate(edge, DnsQuestion("edges.example.com", "A"))
 
@@ -70,7 +70,7 @@ URLS = [
     ("url", "record", "edge_id", "made"), [row[1:] for row in URLS], ids=[row[0] for row in URLS]
 )
 def test_a_record_gives_an_edge(url: str, record: DnsRecord, edge_id: str, made: str) -> None:
-    """Its id and its url come from the record, all else from the template."""
+    """The id and url come from the record, all other values from the template."""
     (edge,) = edges_of(template(url), KnownRecords((record,)))
     assert (edge_id, made) == (edge.id, edge.url)
     assert len(edge.id) <= 64
@@ -83,7 +83,7 @@ def test_a_record_gives_an_edge(url: str, record: DnsRecord, edge_id: str, made:
 
 
 def test_long_ids_differ_where_hosts_do() -> None:
-    """What was cut off still counts."""
+    """Ids that are cut stay different."""
     records = tuple(DnsRecord(f"{LONG}.{end}", 443) for end in ("a", "b"))
     assert 2 == len({edge.id for edge in edges_of(template(), KnownRecords(records))})
 
@@ -100,7 +100,7 @@ WEIGHTS = [
     ("weight", "given", "expected"), [row[1:] for row in WEIGHTS], ids=[row[0] for row in WEIGHTS]
 )
 def test_weights_of_srv(weight: int, given: list[int], expected: list[int]) -> None:
-    """They scale the template's weight (RFC 2782)."""
+    """SRV weights scale the template's weight (RFC 2782)."""
     records = tuple(DnsRecord(f"n{at}.example", 443, 1, each) for at, each in enumerate(given))
     assert expected == [
         edge.weight for edge in edges_of(template(weight=weight), KnownRecords(records))
@@ -108,7 +108,7 @@ def test_weights_of_srv(weight: int, given: list[int], expected: list[int]) -> N
 
 
 def test_only_the_lowest_priority_is_used() -> None:
-    """Records of a higher priority are a reserve that clients turn to (RFC 2782); ours are not."""
+    """Only the records with the lowest priority are used."""
     records = (DnsRecord("spare.example", 443, 20, 5), DnsRecord("first.example", 443, 10, 5))
     assert ["eu-first.example"] == [
         edge.id
@@ -138,7 +138,7 @@ USABLE = [
 
 @pytest.mark.parametrize(("record", "expected"), USABLE, ids=[repr(row[0]) for row in USABLE])
 def test_usable_records(record: DnsRecord, expected: bool) -> None:
-    """A host that may stand in a URL, and a port."""
+    """A usable record has a host allowed in URLs, and a valid port."""
     assert expected is is_usable(record)
 
 
@@ -160,12 +160,12 @@ HEARD = [
 def test_what_is_known_after_an_answer(
     known: KnownRecords, records: list[DnsRecord], now_s: float, expected: KnownRecords
 ) -> None:
-    """The last good answer outlives an empty one by a minute here."""
+    """Records are kept for a minute of empty answers."""
     assert expected == after_answer(known, records, now_s, keep_s=60.0)
 
 
 def test_an_answer_is_bounded() -> None:
-    """Whoever answers cannot fill the memory; the order of records says nothing."""
+    """The number of records is bounded, and their order does not matter."""
     many = [DnsRecord(f"10.0.{at // 256}.{at % 256}") for at in range(1000)]
     known = after_answer(KnownRecords(), many, 0.0, 60.0)
     assert known == after_answer(KnownRecords(), many[::-1], 0.0, 60.0)
@@ -173,14 +173,14 @@ def test_an_answer_is_bounded() -> None:
 
 
 def test_before_the_first_answer_the_template_serves() -> None:
-    """A gateway that starts while DNS is down is not without edges."""
+    """Before the first answer, the template itself is the edge."""
     made = template()
     assert (made.edge,) == edges_of(made, KnownRecords())
     assert () == edges_of(made, KnownRecords(()))
 
 
 def test_an_address_that_leaves_moves_its_own_share_only() -> None:
-    """Of 10 addresses one goes: a tenth of the viewers move, and everyone else stays."""
+    """When one of 10 addresses goes, a tenth of the viewers move."""
     records = tuple(DnsRecord(f"192.0.2.{at}") for at in range(10))
     before, after = (
         Fleet.of(edges_of(template(), KnownRecords(some))) for some in (records, records[1:])

@@ -233,7 +233,7 @@ def test_what_is_left_and_why(
 def test_the_codecs_asked_for_are_never_given_up(codecs: str) -> None:
     """Nothing in them is an error of its own (406), for codecs nobody knows, too."""
     rungs = rungs_of(playlist(variant("a", 100, "640x360", codecs)))
-    with pytest.raises(NothingToPlayError, match="codecs asked for: hevc"):
+    with pytest.raises(NothingToPlayError, match="requested codecs: hevc"):
         fit(rungs, Constraints(wanted_codecs=only(FAMILY.HEVC)))
 
 
@@ -339,9 +339,9 @@ def test_reasons_are_sentences_with_figures() -> None:
     """What was left out is counted, with the limit that did it."""
     rungs = rungs_of(playlist(*LADDER))
     found = fit(rungs, Constraints(max_bandwidth=600_000, max_height=720, start_bandwidth=300_000))
-    why = "the highest within the start bit rate"
+    why = "the highest rung within the start bit rate"
     assert [
-        "ladder: at most 600 kbit/s and 720p: 2 of 4 left out [caps]",
+        "ladder: at most 600 kbit/s and 720p: 2 of 4 rungs removed [caps]",
         f"start: start on 240p at 200 kbit/s, {why} [start-within-speed]",
     ] == [str(reason) for reason in found.reasons]
 

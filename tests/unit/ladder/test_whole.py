@@ -98,7 +98,8 @@ def test_audio_groups_in_words() -> None:
     ]
     found = fit(rungs_of(playlist(*entries)), Constraints(max_bandwidth=1_200_000))
     assert (
-        "ladder: audio '\\u200be\\xe9', muxed does not fit with every rung: 2 of 4 left out "
+        "ladder: with audio '\\u200be\\xe9', muxed some rungs exceed the limits: "
+        "2 of 4 rungs removed "
         "[audio-groups]"
     ) == str(found.reasons[1])
 
@@ -285,7 +286,7 @@ def test_the_first_pathway_stays_declared(home: str, limits: Constraints, expect
     ],
 )
 def test_the_first_pathway_and_codecs(limits: Constraints, expected: str) -> None:
-    """A guess about the device gives way to C1.1, the codecs of the request do not."""
+    """A guess about the device gives way to rule C1.1, the codecs of the request do not."""
     entries = [
         on("A", "a", 400, "640x360"),
         variant("b", 900, "640x360", HEVC, 'PATHWAY-ID="B"'),

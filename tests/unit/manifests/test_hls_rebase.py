@@ -1,4 +1,4 @@
-"""The contract's URI rules."""
+"""URIs in a playlist, as docs/http.md has them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Metrics as they are shown."""
+"""The exposition of metrics."""
 
 from gateway.observe import metrics
 

@@ -1,4 +1,4 @@
-"""Which prefixes a text begins with."""
+"""The prefixes of a text."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Profiles: when does one keep everything?"""
+"""When does a profile keep everything?"""
 
 from typing import Any
 
@@ -23,5 +23,5 @@ from manifests.codecs import CodecFamily, VideoRange
     ],
 )
 def test_keeps_everything(given: dict[str, Any], expected: bool) -> None:
-    """Only without any cap, and with the device left out (contract, section 4)."""
+    """Only without any cap, and with the device left out (docs/config.md)."""
     assert expected == Profile("any", **given).keeps_everything

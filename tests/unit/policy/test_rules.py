@@ -180,7 +180,7 @@ def test_without_a_match_the_default_serves() -> None:
     ],
 )
 def test_conditions_in_words(when: When, expected: str) -> None:
-    """A rule is shown in reasons as an operator wrote it."""
+    """Conditions are shown in reasons in a short form."""
     assert expected == str(when)
 
 

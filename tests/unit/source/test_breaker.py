@@ -1,4 +1,4 @@
-"""When an origin is asked, when it is left alone, and how often something is tried again."""
+"""When a breaker admits requests, and how many retries the budget allows."""
 
 import pytest
 
@@ -26,7 +26,7 @@ TABLE = [
 
 @pytest.mark.parametrize(("events", "expected"), TABLE)
 def test_when_it_opens(events: str, expected: BreakerState) -> None:
-    """3 failures among the last 6 outcomes; those about one file count once."""
+    """3 failures among the last 6 outcomes; failures of one file count once."""
     breaker = Breaker(3, 1, 4)
     for event in events:
         if event == "S":
@@ -37,7 +37,7 @@ def test_when_it_opens(events: str, expected: BreakerState) -> None:
 
 
 def opened(now: float = 0) -> tuple[Breaker, list[BreakerState]]:
-    """A breaker that has just opened, and its changes from here on."""
+    """A breaker that has just opened, and a list of its later states."""
     told: list[BreakerState] = []
     breaker = Breaker(1, 1, 4, told.append)
     breaker.failed(now)
@@ -45,8 +45,8 @@ def opened(now: float = 0) -> tuple[Breaker, list[BreakerState]]:
     return breaker, told
 
 
-def test_it_is_tried_by_one_at_a_time_and_closes() -> None:
-    """Nobody within a second, then one; its success lets everybody in."""
+def test_it_admits_one_probe_at_a_time_and_closes() -> None:
+    """No request within a second, then one; its success closes the breaker."""
     breaker, told = opened()
     assert (False, 0.5) == (breaker.admits(0.5), breaker.wait_s(0.5))
     assert [True, False, False] == [breaker.admits(1), breaker.admits(1), breaker.admits(9)]
@@ -56,7 +56,7 @@ def test_it_is_tried_by_one_at_a_time_and_closes() -> None:
 
 
 def test_it_stays_open_twice_as_long_each_time_up_to_a_bound() -> None:
-    """1, 2, 4, 4 seconds; and 1 again once it was closed."""
+    """1, 2, 4, 4 seconds; and 1 again after it was closed."""
     breaker, _ = opened()
     waits = []
     now = 0.0
@@ -73,8 +73,8 @@ def test_it_stays_open_twice_as_long_each_time_up_to_a_bound() -> None:
     assert 1 == breaker.wait_s(now)
 
 
-def test_a_probe_of_which_nothing_came_makes_room_for_another() -> None:
-    """Whoever was let in went away: the next one is let in."""
+def test_an_abandoned_probe_admits_another() -> None:
+    """The admitted request was abandoned: the next one is admitted."""
     breaker, told = opened()
     assert breaker.admits(1)
     breaker.abandoned()
@@ -82,9 +82,9 @@ def test_a_probe_of_which_nothing_came_makes_room_for_another() -> None:
     assert [HALF] == told
 
 
-def test_a_confirmed_copy_is_no_proof() -> None:
-    """While it is open, who asks whether a copy is still good is not let in, also when its time is
-    up, and a late 304 closes nothing; while it is closed, a 304 is a success like any other."""
+def test_a_304_does_not_close_the_breaker() -> None:
+    """While the breaker is open, conditional requests are not admitted, not even when its time is
+    up, and a late 304 does not close it. While it is closed, a 304 counts as a success."""
     breaker, told = opened()
     breaker.confirmed()
     assert not breaker.admits(1, conditional=True)
@@ -102,14 +102,15 @@ def test_a_confirmed_copy_is_no_proof() -> None:
 
 
 def test_late_failures_do_not_prolong_it() -> None:
-    """Requests that were under way when it opened."""
+    """Requests that were in progress when it opened."""
     breaker, told = opened()
     breaker.failed(0.5)
     assert (0.5, 0) == (breaker.wait_s(0.5), len(told))
 
 
 def test_retries_are_a_share() -> None:
-    """After the reserve, one retry for every five requests; no more is saved up than that."""
+    """After the reserve, one retry for every five requests; no more than the reserve is saved
+    up."""
     budget = RetryBudget(0.25)
     assert RESERVE == sum(budget.spend() for _ in range(100))
     spent = 0

@@ -1,4 +1,4 @@
-"""How long an origin's answer is good: RFC 9111 and RFC 5861 within bounds, as tables."""
+"""How long an origin's response is fresh: RFC 9111 and RFC 5861 within bounds, as tables."""
 
 from email.utils import formatdate
 
@@ -7,17 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.source.origin.freshness import (
+    CopyState,
     Lifetime,
-    State,
     directives,
     http_date,
     lifetime_of,
     retry_after,
 )
-from gateway.source.origin.terms import Freshness
+from gateway.source.origin.origin_config import FreshnessBounds
 
 NOW = 1_800_000_000.0
-BOUNDS = Freshness(
+BOUNDS = FreshnessBounds(
     default_fresh_s=10,
     min_fresh_s=1,
     max_fresh_s=3600,
@@ -29,7 +29,7 @@ BOUNDS = Freshness(
 
 
 def date(offset_s: float) -> str:
-    """An HTTP date so long after NOW."""
+    """An HTTP date this many seconds after NOW."""
     return formatdate(NOW + offset_s, usegmt=True)
 
 
@@ -85,7 +85,7 @@ LIFETIMES = [
 @pytest.mark.parametrize(
     ("headers", "expected"), [row[1:] for row in LIFETIMES], ids=[row[0] for row in LIFETIMES]
 )
-def test_what_an_answer_says(
+def test_the_lifetime_of_a_response(
     headers: dict[str, str], expected: tuple[float, float, float, float, bool]
 ) -> None:
     """Age, fresh for, stale while revalidating, stale if error, shareable."""
@@ -94,22 +94,22 @@ def test_what_an_answer_says(
     assert expected == actual
 
 
-def test_the_way_here_counts() -> None:
-    """``corrected_age_value`` (9111, 4.2.3): the time from question to answer comes on top."""
+def test_the_response_delay_counts() -> None:
+    """``corrected_age_value`` (RFC 9111, 4.2.3): the response delay is added."""
     found = lifetime_of({"age": "3", "cache-control": "max-age=10"}, NOW - 2, NOW, BOUNDS)
     assert (5, 5) == (found.age_s, found.fresh_s)
 
 
 STATES = [
-    (-100, State.FRESH), (0, State.FRESH), (9, State.FRESH),
-    (10, State.STALE), (39, State.STALE),
-    (40, State.LAST_RESORT), (509, State.LAST_RESORT),
-    (510, State.EXPIRED),
+    (-100, CopyState.FRESH), (0, CopyState.FRESH), (9, CopyState.FRESH),
+    (10, CopyState.STALE), (39, CopyState.STALE),
+    (40, CopyState.LAST_RESORT), (509, CopyState.LAST_RESORT),
+    (510, CopyState.EXPIRED),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("after_s", "expected"), STATES)
-def test_what_a_copy_may_be_used_for(after_s: float, expected: State) -> None:
+def test_what_a_copy_may_be_used_for(after_s: float, expected: CopyState) -> None:
     """Fresh for 10 s, then 30 s while revalidating, then until 500 s after it became stale."""
     life = Lifetime(NOW, 3, 10, 30, 500)
     assert expected is life.state(NOW + after_s)
@@ -139,7 +139,7 @@ def test_retry_after(value: str | None, expected: float | None) -> None:
 
 @given(st.text(max_size=200), st.text(max_size=60), st.text(max_size=60), st.text(max_size=20))
 def test_no_header_can_do_harm(cache: str, expires: str, when: str, age: str) -> None:
-    """Whatever an origin says: no exception, and within the bounds."""
+    """Any header gives a lifetime within the bounds, and no exception."""
     headers = {"cache-control": cache, "expires": expires, "date": when, "age": age}
     found = lifetime_of(headers, NOW - 1, NOW, BOUNDS)
     assert BOUNDS.min_fresh_s <= found.fresh_s <= BOUNDS.max_fresh_s
@@ -150,6 +150,6 @@ def test_no_header_can_do_harm(cache: str, expires: str, when: str, age: str) ->
 
 @given(st.text(max_size=300))
 def test_dates_and_directives_never_raise(text: str) -> None:
-    """They are None or empty where they make no sense."""
+    """Invalid input gives None or nothing."""
     assert all(isinstance(name, str) for name in directives(text))
     assert http_date(text) is None or isinstance(http_date(text), float)

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from gateway.client.asset import asset_id
 from gateway.source.origin.body import CodingError, decoded
-from gateway.source.origin.client import Unanswered, redirected
+from gateway.source.origin.client import AttemptError, redirected
 from gateway.source.origin.copies import (
-    Copy,
+    StoredCopy,
     digest_of,
     from_bytes,
     packed,
@@ -27,9 +27,9 @@ from gateway.source.origin.copies import (
     validator,
 )
 from gateway.source.origin.freshness import Lifetime
-from gateway.source.origin.purges import MOST, Purges
+from gateway.source.origin.origin_config import FreshnessBounds
+from gateway.source.origin.purges import MAX_NOTES, Purges
 from gateway.source.origin.signing import signature_base, signed_headers
-from gateway.source.origin.terms import Freshness
 
 TEXT = b"#EXTM3U\n" * 500
 CODERS = {"gzip": gzip.compress, "br": brotli.compress, "zstd": zstandard.compress}
@@ -37,7 +37,7 @@ CODERS = {"gzip": gzip.compress, "br": brotli.compress, "zstd": zstandard.compre
 
 @pytest.mark.parametrize("coding", CODERS)
 def test_bodies_are_decoded_within_a_bound(coding: str) -> None:
-    """The exact size is allowed, one byte more is not; cut off or damaged is not."""
+    """The exact size is allowed; one byte more, truncation and damage are not."""
     raw = CODERS[coding](TEXT)
     assert TEXT == decoded(raw, coding.upper(), len(TEXT))
     for bad in (raw[:-1], raw[: len(raw) // 2], b"", b"\0" * 50, TEXT):
@@ -67,9 +67,9 @@ def test_a_zstd_window_that_is_too_large_is_refused() -> None:
 
 
 @pytest.mark.parametrize("coding", ["deflate", "compress", "gzip, gzip", "x" * 999])
-def test_codings_that_were_not_asked_for(coding: str) -> None:
-    """They are named in the refusal, in part."""
-    with pytest.raises(CodingError, match="not asked for") as caught:
+def test_codings_that_were_not_offered(coding: str) -> None:
+    """The error names the coding, shortened."""
+    with pytest.raises(CodingError, match="not offered") as caught:
         decoded(TEXT, coding, 10_000)
     assert len(str(caught.value)) < 100
 
@@ -150,16 +150,16 @@ def test_where_a_redirect_may_lead(location: str, expected: str | None) -> None:
     """The same scheme, host and port, or a host that is allowed, over https (F13)."""
     try:
         found = str(redirected(FROM, location, ALLOWED))
-    except Unanswered:
+    except AttemptError:
         found = None
     assert expected == found
 
 
 def test_from_http_only_http_and_https() -> None:
-    """A plain origin may lead to its own https only where that host is allowed."""
+    """An http origin may redirect to its own https URL only where that host is allowed."""
     plain = httpx2.URL("http://o.example/x")
     assert "http://o.example/y" == str(redirected(plain, "/y", frozenset()))
-    with pytest.raises(Unanswered):
+    with pytest.raises(AttemptError):
         redirected(plain, "https://o.example/y", frozenset())
     allowed = redirected(plain, "https://o.example/y", frozenset({"o.example"}))
     assert "https://o.example/y" == str(allowed)
@@ -167,10 +167,10 @@ def test_from_http_only_http_and_https() -> None:
 
 @given(st.text(max_size=100) | st.from_regex(r"(https?:)?//[a-z@:.\\/\[\]0-9%]{0,40}"))
 def test_no_location_leads_elsewhere(location: str) -> None:
-    """Whatever an origin answers, the next request goes to it or is not made."""
+    """Any redirect leads to an allowed place or raises."""
     try:
         found = redirected(FROM, location, frozenset())
-    except Unanswered:
+    except AttemptError:
         return
     assert ("https", "o.example", None, b"") == (
         found.scheme,
@@ -182,7 +182,7 @@ def test_no_location_leads_elsewhere(location: str) -> None:
 
 @given(st.from_regex(r"\A[A-Za-z0-9._~/-]{1,60}\Z") | st.text(max_size=60))
 def test_no_asset_id_leads_elsewhere(text: str) -> None:
-    """Whatever is an asset id: the URL is on the origin's host, below its path."""
+    """For any asset id the URL is on the origin's host, below its path."""
     try:
         asset = asset_id(text)
     except ValueError:
@@ -214,17 +214,17 @@ PURGES = [
 def test_which_copies_a_purge_covers(
     notes: list[tuple[str, float]], asset: str, asked_at: float, expected: bool
 ) -> None:
-    """Those asked for until then; the latest purge of a name counts."""
+    """Copies requested until then; the latest purge of a pattern counts."""
     purges = Purges()
     for pattern, at in notes:
         purges.note(pattern, at)
     assert expected is purges.covers(asset, asked_at)
 
 
-def test_forgotten_purges_revive_nothing() -> None:
-    """When there are too many, everything as old as those that are forgotten counts as purged."""
+def test_dropped_purges_restore_nothing() -> None:
+    """When there are too many purges, everything as old as the dropped ones counts as purged."""
     purges = Purges()
-    for number in range(MOST + 1):
+    for number in range(MAX_NOTES + 1):
         purges.note(f"={number}", float(number))
     assert [True, True, False] == [
         purges.covers("0", 0.0),
@@ -234,7 +234,7 @@ def test_forgotten_purges_revive_nothing() -> None:
 
 
 ORIGIN = "https://o.example/vod/"
-COPY = Copy(
+COPY = StoredCopy(
     path="a/master.m3u8",
     origin=ORIGIN,
     etag='W/"1"',
@@ -246,19 +246,21 @@ COPY = Copy(
 )
 
 
-def read(data: bytes, now: float = 100.0, max_bytes: int = 10_000) -> tuple[Copy, bytes] | None:
+def read(
+    data: bytes, now: float = 100.0, max_bytes: int = 10_000
+) -> tuple[StoredCopy, bytes] | None:
     """A shared copy as another worker reads it."""
-    return from_bytes(data, (ORIGIN,), now, Freshness(max_fresh_s=5), max_bytes)
+    return from_bytes(data, (ORIGIN,), now, FreshnessBounds(max_fresh_s=5), max_bytes)
 
 
 def test_a_shared_copy_comes_back() -> None:
-    """With its lifetime within the reader's own bounds."""
+    """Its lifetime is cut to the reader's own bounds."""
     expected = replace(COPY, lifetime=Lifetime(100.0, 1, 5, 20, 30))
     assert (expected, TEXT) == read(to_bytes(COPY))
 
 
 def with_checksum(whole: bytes) -> bytes:
-    """What a reader does not refuse at first sight."""
+    """A value with a valid checksum."""
     return digest_of(whole).encode() + b"\n" + whole
 
 
@@ -278,25 +280,25 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize("changes", [row[1] for row in WRONG], ids=[row[0] for row in WRONG])
-def test_a_shared_copy_that_makes_no_sense(changes: dict[str, Any]) -> None:
-    """Even with the right checksum."""
+def test_a_malformed_shared_copy_is_rejected(changes: dict[str, Any]) -> None:
+    """Any JSON header with a valid checksum is rejected without an exception."""
     assert None is read(to_bytes(replace(COPY, **changes)))
 
 
 def test_a_shared_bomb() -> None:
-    """It costs no more than the bound."""
+    """Decoding stops at the bound."""
     assert None is read(to_bytes(replace(COPY, packed=packed(bytes(10**7)))))
 
 
 @given(st.binary(max_size=300) | st.binary(max_size=100).map(with_checksum))
 def test_no_bytes_can_do_harm(data: bytes) -> None:
-    """None, whatever Redis holds."""
+    """Arbitrary bytes are rejected."""
     assert None is read(data)
 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists, max_leaves=5))
 def test_no_json_can_do_harm(value: object) -> None:
-    """Right in form, wrong in one member."""
+    """A valid form with one invalid member."""
     whole = to_bytes(COPY).partition(b"\n")[2]
     header, _, frame = whole.partition(b"\n")
     for name in json.loads(header):
@@ -318,5 +320,5 @@ def test_no_json_can_do_harm(value: object) -> None:
     ],
 )
 def test_validators_that_may_be_sent_back(text: str | None, expected: str | None) -> None:
-    """Nothing that would end a header line."""
+    """A validator cannot hold a line break."""
     assert expected == validator(text)

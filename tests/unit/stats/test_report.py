@@ -31,11 +31,11 @@ def test_the_table() -> None:
     )
 
 
-def test_unknown_figures_and_trouble_are_said() -> None:
-    """A shared group cannot say what was lost; a Redis that is gone is named."""
+def test_unknown_figures_and_trouble_are_shown() -> None:
+    """A shared group has no count of lost events; a store that is gone is named."""
     text = replace(REPORT, lost=None, lag=None, trouble="lost").to_text()
     assert "lost ?, waiting ?," in text
-    assert "\nthe store cannot be asked right now: lost\n" in text
+    assert "\nthe store cannot be reached now: lost\n" in text
 
 
 def test_the_top_ten_and_the_rest() -> None:
@@ -46,8 +46,8 @@ def test_the_top_ten_and_the_rest() -> None:
     assert "  10 more                        50   50.0%" == lines[-1]
 
 
-def test_a_terminal_is_not_commanded() -> None:
-    """Whoever writes into the stream does not write to the screen."""
+def test_control_characters_are_escaped() -> None:
+    """Control characters in events are escaped."""
     text = replace(REPORT, shares={"edge": (Share("\x1b[2Jx", 1, 1.0),)}).to_text()
     assert "\x1b" not in text
     assert r"\x1b[2Jx" in text

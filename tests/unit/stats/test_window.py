@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.commands.stats.window import DIMENSIONS, Gaps, Share, Window
+from gateway.commands.stats.window import DIMENSIONS, MissedEvents, Share, Window
 from tests.unit.store.test_event import EVENT
 
 
 def test_shares_of_every_dimension() -> None:
-    """Largest first, equal ones by name; what is unknown is counted as such."""
+    """Largest first, equal ones by name; unknown values are counted as such."""
     window = Window(60)
     for edge, country in (("b", "NO"), ("a", None), ("b", "NO"), ("c", "SE")):
         window.add(replace(EVENT, edge=edge, country=country), 100.0)
@@ -34,7 +34,7 @@ def test_what_is_older_than_the_window_is_not_counted(now_s: float, expected: in
 
 
 def test_an_empty_window_has_no_shares() -> None:
-    """And nothing is divided by nothing."""
+    """No division by zero."""
     assert (0, dict.fromkeys(DIMENSIONS, ())) == Window(5).shares(0.0)
 
 
@@ -50,22 +50,22 @@ GAPS = [
 
 @pytest.mark.parametrize(("name", "ids", "new", "lost"), GAPS)
 def test_gaps(name: str, ids: Iterable[str], new: int, lost: int) -> None:
-    """Numbers that a writer left out are events that were lost; those that come again are not."""
-    gaps = Gaps()
+    """Missing numbers are lost events; repeated ones are not counted."""
+    gaps = MissedEvents()
     assert new == sum(gaps.is_new(each.encode()) for each in ids)
     assert lost == gaps.lost
 
 
 @pytest.mark.parametrize("text", [b"", b"w", b"w-", b"w-x"])
-def test_an_id_that_is_none(text: bytes) -> None:
-    """It is an error, which makes the entry a dead letter."""
+def test_a_malformed_event_id(text: bytes) -> None:
+    """ValueError, which makes the entry a dead letter."""
     with pytest.raises(ValueError, match="invalid literal"):
-        Gaps().is_new(text)
+        MissedEvents().is_new(text)
 
 
 def test_writers_of_long_ago_are_forgotten() -> None:
-    """Workers come and go for years."""
-    gaps = Gaps()
+    """The memory of writers is bounded, however many workers have run."""
+    gaps = MissedEvents()
     for writer in range(10_001):
         gaps.is_new(b"%d-1" % writer)
     assert gaps.is_new(b"0-1")

@@ -1,8 +1,8 @@
-"""An observer that keeps what it is told, for tests to look at."""
+"""An observer that records its calls."""
 
 from collections import Counter
 
-from gateway.store.connection.protocol import State
+from gateway.store.connection.protocol import StoreState
 
 
 class Recorder:
@@ -10,7 +10,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.operations: Counter[tuple[str, str]] = Counter()
-        self.states: list[tuple[State, str]] = []
+        self.states: list[tuple[StoreState, str]] = []
         self.lost = 0
         self.slowest_s = 0.0
 
@@ -19,7 +19,7 @@ class Recorder:
         self.operations[name, outcome] += 1
         self.slowest_s = max(self.slowest_s, seconds)
 
-    def state_changed(self, state: State, reason: str) -> None:
+    def state_changed(self, state: StoreState, reason: str) -> None:
         """Keep it."""
         self.states.append((state, reason))
 

@@ -1,4 +1,4 @@
-"""Real servers for tests of the store: a Valkey to break, and a proxy to break the way to it."""
+"""Real servers for tests of the store: a Valkey that can be broken, and a proxy in front of it."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 
 def free_port() -> int:
-    """A TCP port of the loopback address that nobody listens on right now."""
+    """A free TCP port on the loopback address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -56,22 +56,22 @@ class Valkey:
             time.sleep(0.01)
 
     def kill(self) -> None:
-        """End it at once; nothing is saved."""
+        """Kill it; nothing is saved."""
         self._signal(signal.SIGKILL)
         if self._process is not None:
             self._process.wait(10)
             self._process = None
 
     def freeze(self) -> None:
-        """Stop it in its tracks: connections stay, nothing is answered."""
+        """Freeze it: connections stay open, nothing is answered."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Resume it."""
         self._signal(signal.SIGCONT)
 
     def command(self, *words: str | bytes) -> object:
-        """What it answers to a command, asked on a connection of its own."""
+        """Its reply to a command, sent on a connection of its own."""
         with self.client() as client:
             answer: object = client.execute_command(*words)
             return answer
@@ -87,7 +87,7 @@ class Valkey:
 
 @contextlib.contextmanager
 def valkey(directory: Path, *options: str) -> Iterator[Valkey]:
-    """A running server that is gone at the end, whatever was done to it."""
+    """A running server that is stopped at the end, whatever the test did to it."""
     server = Valkey(directory, *options)
     server.start()
     try:
@@ -133,13 +133,13 @@ class Proxy:
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
                 seen.append(data)
-                # Later, not slower: the next bytes need not wait until these have arrived.
+                # A delay, not a lower rate: the next bytes need not wait until these have arrived.
                 loop.call_later(self.delay_s, _write, writer, data)
         writer.close()
 
 
 def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
-    if not writer.is_closing():  # it may have been cut while the bytes were on their way
+    if not writer.is_closing():  # it may have been cut while the bytes were delayed
         writer.write(data)
 
 
@@ -170,8 +170,8 @@ async def listening(handler: Handler, context: ssl.SSLContext | None = None) -> 
         await asyncio.sleep(0)
 
 
-async def until(condition: Callable[[], bool], limit_s: float = 8.0) -> float:
-    """Wait until something is so; the seconds it took. Fails after ``limit_s``."""
+async def until(condition: Callable[[], bool], limit_s: float = 30.0) -> float:
+    """Wait until a condition holds; returns the seconds it took. Fails after ``limit_s``."""
     started = time.monotonic()
     while not condition():
         took_s = time.monotonic() - started

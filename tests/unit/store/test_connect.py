@@ -1,10 +1,11 @@
-"""Which store a URL means, and what is said of one that means none."""
+"""Which store a URL means, and the error for one that means none."""
 
 import pytest
 
-from gateway.store import StoreError, StoreUnavailable, Trouble, connect
 from gateway.store.connection.address import connections, shown_url
+from gateway.store.connection.connect import connect
 from gateway.store.connection.memory import MemoryStore
+from gateway.store.connection.protocol import StoreError, StoreUnavailable, Trouble
 from gateway.store.connection.redis import RedisStore
 
 SECRET = "hunter2"
@@ -50,7 +51,7 @@ def test_a_known_url_makes_its_store(url: str, kind: type) -> None:
     ],
 )
 def test_an_unknown_url_is_refused_in_one_clear_line(url: str, message: str) -> None:
-    """The error says what is wrong or what is allowed, and never a password."""
+    """The error names the fault or the allowed forms, and never a password."""
     with pytest.raises(StoreError) as caught:
         connect(url)
     text = str(caught.value)
@@ -76,7 +77,7 @@ def test_what_is_shown_of_a_url_holds_no_secret(url: str, shown: str) -> None:
 
 
 def test_the_url_cannot_turn_the_clients_own_waiting_on() -> None:
-    """The deadlines are the gateway's: a time limit of the client would cut idle connections."""
+    """The gateway has its own deadlines; a client timeout would cut idle connections."""
     connection = connections(
         "redis://cache?socket_timeout=1&health_check_interval=5&retry_on_timeout=yes&protocol=3"
     )()
@@ -94,12 +95,12 @@ def test_the_url_cannot_turn_the_clients_own_waiting_on() -> None:
     ],
 )
 def test_an_unavailable_store_says_why(error: StoreUnavailable, text: str) -> None:
-    """The stable word comes first, the detail after it."""
+    """The stable code comes first, the detail after it."""
     assert text == str(error)
 
 
 async def test_a_store_that_was_never_started_can_be_asked_and_closed() -> None:
-    """Before the start the answer is "could not be asked"; closing is always allowed."""
+    """Before the start it raises StoreUnavailable; closing is always allowed."""
     store = connect("redis://localhost:1")
     assert ("down", Trouble.CONNECTING) == (store.state, store.trouble)
     with pytest.raises(StoreUnavailable) as caught:

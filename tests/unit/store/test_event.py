@@ -1,4 +1,4 @@
-"""What an event looks like on the wire, and what is no event."""
+"""The wire format of an event, and entries that are not events."""
 
 import json
 from dataclasses import fields, replace
@@ -60,14 +60,14 @@ def test_the_bytes_of_an_event() -> None:
 
 
 @pytest.mark.parametrize("event", [EVENT, NOTHING_KNOWN, ODD_NAMES])
-def test_an_event_comes_back_as_it_went(event: Event) -> None:
-    """Whatever is unknown, and whatever a User-Agent made of a name."""
+def test_an_event_is_read_back(event: Event) -> None:
+    """Every optional field is null, and names may hold any text."""
     data = event.to_bytes()
     assert data.isascii()
     assert event == parse({b"v": b"1", b"event": data})
 
 
-def test_readers_pass_over_what_they_do_not_know() -> None:
+def test_readers_ignore_unknown_fields() -> None:
     """Fields may be added within a version, to the entry and to the event."""
     data = json.dumps({**json.loads(WIRE), "colour": "red"}).encode()
     assert EVENT == parse({b"v": b"1", b"event": data, b"more": b""})
@@ -94,7 +94,7 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize(("name", "entry"), MALFORMED)
-def test_what_is_no_event(name: str, entry: dict[bytes, bytes]) -> None:
-    """It is said to be none, whatever it is instead."""
+def test_malformed_events(name: str, entry: dict[bytes, bytes]) -> None:
+    """Each raises MalformedEventError."""
     with pytest.raises(MalformedEventError):
         parse(entry)

@@ -1,4 +1,4 @@
-"""What is shared of edges, and what is not believed."""
+"""Which findings about edges are shared, and which are rejected."""
 
 import json
 
@@ -41,8 +41,8 @@ def test_how_it_is_written() -> None:
         (8, False),
     ],
 )
-def test_what_is_not_believed(position: int, value: object) -> None:
-    """One field that makes no sense, and all of it is left alone."""
+def test_untrusted_findings_are_rejected(position: int, value: object) -> None:
+    """One invalid field, and the whole value is rejected."""
     row = list(GOOD)
     row[position] = value
     assert None is decode(json.dumps([GOOD, row]).encode())
@@ -53,6 +53,6 @@ def test_what_is_not_believed(position: int, value: object) -> None:
     [b"", b"{}", b"null", b"[1]", b"[[]]", b"\xff", b"[" * 100_000, b" " * (MAX_BYTES + 1) + b"[]"],
     ids=lambda value: repr(value[:10]),
 )
-def test_what_is_no_list_of_edges(value: bytes) -> None:
-    """Whoever wrote it."""
+def test_malformed_findings(value: bytes) -> None:
+    """Arbitrary bytes decode to None or to valid findings."""
     assert None is decode(value)

@@ -1,4 +1,4 @@
-"""Names in the store: bounded, harmless, one per thing."""
+"""Names in the store: bounded, harmless, distinct."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Leases on a real Valkey, in one process and in four, sound and sick."""
+"""Leases on a real Valkey, in one process and in four, with and without failures."""
 
 import asyncio
 import contextlib
@@ -68,7 +68,8 @@ async def leased(
 
 @pytest.mark.parametrize("kind", ["redis", "memory"])
 async def test_sessions_fill_one_edge_after_the_other(server: Valkey, kind: str) -> None:
-    """The first with room takes a session, which keeps its edge then; looking takes nothing."""
+    """The first edge with room takes a session, which then keeps its edge; looking takes
+    nothing."""
     async with leases_on(server.url if kind == "redis" else "memory") as (leases, _):
         assert leases.active
         assert ("small", "first") == await place(leases, "a", take=False)
@@ -90,7 +91,7 @@ async def test_sessions_fill_one_edge_after_the_other(server: Valkey, kind: str)
 
 @pytest.mark.parametrize("kind", ["redis", "memory"])
 async def test_a_session_is_one_lease(server: Valkey, kind: str) -> None:
-    """The next title of a session takes the place of the last; a lower bit rate gives room back."""
+    """The next title of a session replaces the last; a lower bit rate frees room."""
     async with leases_on(server.url if kind == "redis" else "memory") as (leases, _):
         await place(leases, "a", kbps=9000)
         assert ("small", "first") == await place(leases, "a", kbps=8000, asset="another")
@@ -101,7 +102,7 @@ async def test_a_session_is_one_lease(server: Valkey, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["redis", "memory"])
 async def test_leases_end(server: Valkey, kind: str) -> None:
-    """What was not renewed in time gives its room back."""
+    """A lease that is not renewed in time frees its room."""
     async with leases_on(server.url if kind == "redis" else "memory", ttl_s=0.3) as (leases, _):
         for name in ("a", "b", None, None):
             await place(leases, name)
@@ -112,8 +113,8 @@ async def test_leases_end(server: Valkey, kind: str) -> None:
         assert {"small": 5_000, "large": 0} == (await leases.look()).leased
 
 
-async def test_an_edge_that_takes_nobody_keeps_who_plays(server: Valkey) -> None:
-    """New sessions pass a full edge over though there is room; its own stay, over the bound too."""
+async def test_a_full_edge_keeps_its_sessions(server: Valkey) -> None:
+    """New sessions skip a full edge; its own sessions stay, over the bound too."""
     async with leases_on(server.url) as (leases, _):
         await place(leases, "a")
         leases.use(Fleet.of(LINE, {"small": EdgeCondition(full=True)}))
@@ -124,7 +125,7 @@ async def test_an_edge_that_takes_nobody_keeps_who_plays(server: Valkey) -> None
 
 
 async def test_when_nobody_has_room_the_least_used_edge_takes_the_session(server: Valkey) -> None:
-    """By share of its capacity; a player is not sent away."""
+    """The least used by share of its capacity; a player is never refused."""
     async with leases_on(server.url) as (leases, _):
         line = (SMALL, LARGE)
         for kbps, expected in (
@@ -136,10 +137,10 @@ async def test_when_nobody_has_room_the_least_used_edge_takes_the_session(server
             assert expected == (found.index, found.outcome)
 
 
-async def test_redis_that_restarts_empty_is_told_what_is_leased(
+async def test_leases_are_written_again_after_a_restart(
     server: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The worker goes by its share meanwhile, and by the books once all have had time."""
+    """The worker keeps to its share until all workers have had time to write their leases."""
     monkeypatch.setattr(module, "SETTLE_S", 0.5)
     monkeypatch.setattr(module, "RESTORED_PER_STEP", 3)
     async with leases_on(server.url) as (leases, store):
@@ -166,8 +167,8 @@ async def test_redis_that_restarts_empty_is_told_what_is_leased(
         assert (False, "kept") == (found.alone, found.placement.outcome)
 
 
-async def test_books_that_were_lost_between_two_looks_place_nobody(server: Valkey) -> None:
-    """They would fill an edge twice. The worker goes by its share, and looks at once."""
+async def test_leases_lost_between_two_looks_place_nobody(server: Valkey) -> None:
+    """Redis would fill an edge twice. The worker keeps to its share, and looks at once."""
     async with leases_on(server.url) as (leases, _):
         await leases.look()
         for name in ("a", "b"):
@@ -184,8 +185,8 @@ async def test_books_that_were_lost_between_two_looks_place_nobody(server: Valke
         assert {"small": 10_000, "large": 5_000} == (await leases.look()).leased
 
 
-async def test_who_was_cut_off_looks_before_it_goes_by_the_books(server: Valkey) -> None:
-    """Others have placed sessions meanwhile, and bring them only now."""
+async def test_a_worker_that_was_cut_off_keeps_to_its_share_first(server: Valkey) -> None:
+    """Other workers have placed sessions meanwhile, and write them only now."""
     async with leases_on(server.url) as (leases, store):
         await leases.look()
         server.freeze()
@@ -198,8 +199,8 @@ async def test_who_was_cut_off_looks_before_it_goes_by_the_books(server: Valkey)
 
 
 @pytest.mark.parametrize("key", [LEASES, LEASE_ENDS])
-async def test_redis_that_has_dropped_a_key_is_told_again(server: Valkey, key: bytes) -> None:
-    """Half of the books is worse than none: they are opened anew, and every worker notices."""
+async def test_leases_are_written_again_after_an_eviction(server: Valkey, key: bytes) -> None:
+    """When one key is lost a new generation begins, and every worker notices."""
     async with leases_on(server.url) as (leases, _):
         await place(leases, "a")
         await place(leases, "b")
@@ -212,8 +213,10 @@ async def test_redis_that_has_dropped_a_key_is_told_again(server: Valkey, key: b
 
 
 @pytest.mark.parametrize("damage", [("HDEL",), ("HSET", "garbage")])
-async def test_damaged_books_are_opened_anew(server: Valkey, damage: tuple[str, ...]) -> None:
-    """One lease is not what we wrote: it ends like all others, and then the books are new."""
+async def test_a_damaged_lease_begins_a_new_generation(
+    server: Valkey, damage: tuple[str, ...]
+) -> None:
+    """A malformed lease ends like all others, and then a new generation begins."""
     async with leases_on(server.url, ttl_s=0.3) as (leases, _):
         await place(leases, "a")
         await leases.look()
@@ -229,7 +232,7 @@ async def test_damaged_books_are_opened_anew(server: Valkey, damage: tuple[str, 
 
 
 async def test_a_frozen_redis_costs_one_deadline(server: Valkey) -> None:
-    """Sessions are placed from the share, and Redis hears of them when it thaws."""
+    """Sessions are placed from the share, and Redis gets their leases when it resumes."""
     async with leases_on(server.url) as (leases, store):
         await leases.look()
         server.freeze()
@@ -244,10 +247,8 @@ async def test_a_frozen_redis_costs_one_deadline(server: Valkey) -> None:
 
 
 @pytest.mark.parametrize("garbage", [("SET", "x"), ("RPUSH", "x")])
-async def test_garbage_under_our_names_costs_nobody_an_answer(
-    server: Valkey, garbage: tuple[str, str]
-) -> None:
-    """Whoever wrote there: sessions are placed from the share."""
+async def test_garbage_in_redis_refuses_nobody(server: Valkey, garbage: tuple[str, str]) -> None:
+    """With garbage in Redis, sessions are placed from the share."""
     server.command(garbage[0], LEASES, garbage[1])
     async with leases_on(server.url) as (leases, _):
         assert ("small", "first") == await place(leases, "a")
@@ -255,7 +256,7 @@ async def test_garbage_under_our_names_costs_nobody_an_answer(
 
 
 async def test_workers_share_the_bound_without_redis() -> None:
-    """Four workers that cannot ask each other take a quarter each."""
+    """Four workers without Redis take a quarter each."""
     workers = [Leases(MemoryStore(), TTL_S, lambda: 4) for _ in range(4)]
     placed = []
     for worker in workers:
@@ -266,7 +267,7 @@ async def test_workers_share_the_bound_without_redis() -> None:
 
 
 async def test_a_newer_lease_stays(server: Valkey) -> None:
-    """A worker that brings an old lease does not undo what another has written since."""
+    """A worker that writes an old lease does not replace a newer one."""
     async with leases_on(server.url) as (leases, store):
         await place(leases, "a")
         redis = store.redis
@@ -282,7 +283,7 @@ async def test_a_newer_lease_stays(server: Valkey) -> None:
 
 
 async def test_without_capacities_there_is_nothing_to_lease() -> None:
-    """A fleet without bounds costs nothing."""
+    """A fleet without capacities leases nothing."""
     leases = Leases(MemoryStore(), TTL_S, lambda: 1)
     leases.use(Fleet.of([ENDLESS]))
     assert not leases.active
@@ -292,8 +293,8 @@ SESSIONS_EACH = 150
 
 
 def crowd(url: str, name: int) -> list[tuple[str, int]]:
-    """In a process of its own: place sessions of several bit rates, 30 at a time. What each got,
-    in kbit/s, and the highest load that Redis told of on each edge that has a bound."""
+    """In a process of its own: place sessions of several bit rates, 30 at a time. Returns the edge
+    and bit rate in kbit/s of each."""
 
     async def run() -> list[tuple[str, int]]:
         async with leases_on(url) as (leases, _):
@@ -317,7 +318,7 @@ def crowd(url: str, name: int) -> list[tuple[str, int]]:
 
 
 def test_four_processes_never_exceed_a_bound(server: Valkey) -> None:
-    """They place at once through one Redis: bounds are met to the last session that fits."""
+    """They place concurrently through one Redis: edges fill to the last session that fits."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(4) as pool:
         told = pool.starmap(crowd, [(server.url, name) for name in range(4)])

@@ -1,4 +1,4 @@
-"""Messages between workers: what is written is read again, and nothing else is."""
+"""Messages between workers: whatever is written is read back, and nothing else is accepted."""
 
 import json
 
@@ -27,7 +27,7 @@ MESSAGES: tuple[ControlMessage, ...] = (
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=str)
-def test_a_message_survives_the_way(message: ControlMessage) -> None:
+def test_a_message_is_read_back(message: ControlMessage) -> None:
     """Each kind, the largest purge included, fits and comes back equal."""
     body = encode(message)
     assert message == decode(body)
@@ -59,7 +59,7 @@ def test_a_message_survives_the_way(message: ControlMessage) -> None:
     ids=repr,
 )
 def test_what_is_not_exactly_a_message_is_none(told: object) -> None:
-    """Another version, kind, type or field too many; nothing is guessed."""
+    """Another version, kind or type, or a field too many, is rejected."""
     assert None is decode(json.dumps(told).encode())
 
 

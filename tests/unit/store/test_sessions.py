@@ -1,4 +1,4 @@
-"""What is remembered of a session when the store is sound, gone, empty, or holds garbage."""
+"""Session records with a store that works, is gone, is empty, or holds garbage."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ def server(tmp_path: Path) -> Iterator[Valkey]:
 
 
 async def test_workers_share_what_they_know(server: Valkey) -> None:
-    """What one remembers another finds; a session that nobody knows is empty, and whole."""
+    """A record of one worker is found by another; an unknown session is empty, and whole."""
     store = connect(server.url, timeout_ms=500)
     await store.start()
     one, other = Sessions(store, 60), Sessions(store, 60, trust_s=0)
@@ -37,8 +37,8 @@ async def test_workers_share_what_they_know(server: Valkey) -> None:
     await store.close()
 
 
-async def test_this_process_stands_in_for_a_store_that_is_gone(server: Valkey) -> None:
-    """With what it knows itself, which must not replace what is stored."""
+async def test_own_records_are_used_while_the_store_is_gone(server: Valkey) -> None:
+    """The process's own record is used, and never replaces the stored one."""
     store = connect(server.url, timeout_ms=100)
     await store.start()
     sessions = Sessions(store, 60, trust_s=0)
@@ -53,7 +53,7 @@ async def test_this_process_stands_in_for_a_store_that_is_gone(server: Valkey) -
 
 
 async def test_a_partial_record_stays_in_this_process(server: Valkey) -> None:
-    """It was made while the store could not be asked."""
+    """The record was made while the store could not be asked."""
     store = connect(server.url, timeout_ms=500)
     await store.start()
     stored, sessions = Sessions(store, 60), Sessions(store, 60)
@@ -68,7 +68,7 @@ async def test_a_partial_record_stays_in_this_process(server: Valkey) -> None:
 async def test_what_the_store_has_lost_is_written_again(
     server: Valkey, loss: tuple[str | bytes, ...]
 ) -> None:
-    """By the worker that still knows it; garbage is counted."""
+    """The worker that still has the record writes it; garbage is counted."""
     store = connect(server.url, timeout_ms=500)
     await store.start()
     sessions = Sessions(store, 60, trust_s=0)
@@ -83,14 +83,14 @@ async def test_what_the_store_has_lost_is_written_again(
     await store.close()
 
 
-async def test_the_store_that_is_not_started_is_trouble() -> None:
-    """It is said why."""
+async def test_a_store_that_is_not_started_is_reported() -> None:
+    """The result says why the store could not be asked."""
     sessions = Sessions(connect("unix:///nowhere", timeout_ms=50), 60)
     assert Trouble.CONNECTING == (await sessions.get("s"))[1]
 
 
 async def test_a_session_seen_a_moment_ago_is_not_asked_for(server: Valkey) -> None:
-    """The store is asked again when that moment is over: others may have measured by then."""
+    """The store is asked again after ``trust_s``: other workers may have measured by then."""
     now = 100.0
     store = connect(server.url, timeout_ms=500)
     await store.start()
@@ -112,7 +112,7 @@ async def test_a_session_seen_a_moment_ago_is_not_asked_for(server: Valkey) -> N
 
 
 async def test_a_partial_record_is_never_trusted(server: Valkey) -> None:
-    """The store may know more."""
+    """The store may have a fuller record."""
     sessions = Sessions(connect(server.url, timeout_ms=50), 60)
     sessions.put("s", SessionRecord(whole=False))
     assert sessions.fresh("s") is None

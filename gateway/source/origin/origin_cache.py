@@ -1,0 +1,244 @@
+"""What does this worker hold of each asset: a copy, or a recent 404 or failure?
+
+Copies are bounded in bytes and shared over the store; 404s and failures are remembered briefly, in
+this process alone. Whatever was purged no longer counts, wherever it comes from.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.cache import ORIGIN_SOURCES, Cache
+from gateway.observe import metrics
+from gateway.source.origin.client import SILENT, FailureKind
+from gateway.source.origin.copies import CachedManifest, SharedCopies, to_bytes
+from gateway.source.origin.freshness import CopyState
+from gateway.source.origin.origin_config import OriginConfig
+from gateway.source.origin.purges import Purges, matches
+from gateway.source.origin.reader import NotFound, Reader
+from gateway.source.source import BadSourceError, OriginError, OriginTimeoutError
+
+ENTRY_BYTES = 500
+"""Estimated memory of an entry besides its copy."""
+ENTRIES_BYTES = 1_000_000
+"""Room for entries without a copy, on top of what the config allows for copies."""
+PURGES_KNOWN_S = 60.0
+MARK_EVERY_S = 60.0
+_MARK = "."
+"""Stands in for an asset's id under the name that says whether anything is shared; no asset's id is
+a dot."""
+_REMOVED, _REMOVED_S = b"gone", 1.0
+"""Overwrites the shared copy of an asset that the origin no longer has, and then expires itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecentFailure:
+    """Why the origin gave no usable response; remembered for a moment."""
+
+    kind: FailureKind
+    text: str
+
+    def error(self) -> BadSourceError:
+        """A new exception for each player."""
+        if self.kind is FailureKind.UNPLAYABLE:
+            return BadSourceError(self.text)
+        if self.kind in SILENT:
+            return OriginTimeoutError(self.text)
+        return OriginError(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What is known of one asset: its copy, and a recent 404 or failure, which counts until
+    ``until`` (loop time). A failure may come with an expired copy, which the next request can still
+    confirm."""
+
+    cached: CachedManifest | None = None
+    recent: NotFound | RecentFailure | None = None
+    until: float = 0.0
+
+    @property
+    def size(self) -> int:
+        """Estimated bytes of memory."""
+        return ENTRY_BYTES + (0 if self.cached is None else self.cached.size)
+
+
+class OriginCache:
+    """Copies by asset. ``name_of`` gives the name under which an asset's copy is shared, ``wall``
+    Unix time."""
+
+    def __init__(
+        self,
+        config: OriginConfig,
+        shared: SharedCopies,
+        reader: Reader,
+        name_of: Callable[[str], str],
+        wall: Callable[[], float],
+    ) -> None:
+        self._config = config
+        self._shared = shared
+        self._reader = reader
+        self._name_of = name_of
+        self._wall = wall
+        self._entries: Cache[str, _Entry] = Cache(
+            ORIGIN_SOURCES, config.memory_bytes + ENTRIES_BYTES, lambda entry: entry.size
+        )
+        self._shared_fetches: dict[str, asyncio.Task[None]] = {}
+        self._purges = Purges()
+        self._purges_known_until = 0.0
+        self._revalidate_until = -1.0
+        self._mark_at = 0.0
+
+    def has_copies(self) -> bool:
+        """Whether this process holds any copy."""
+        return any(entry.cached is not None for entry in self._entries.values())
+
+    def get(self, asset: str) -> CachedManifest | None:
+        """The copy of ``asset``; None when this process holds none."""
+        entry = self._entries.get(asset)
+        return None if entry is None else entry.cached
+
+    def is_not_found(self, asset: str) -> bool:
+        """Whether the origin recently answered 404 or 410."""
+        return isinstance(self._recent(asset), NotFound)
+
+    def failure(self, asset: str) -> RecentFailure | None:
+        """The recent failure of an asset that has no usable copy."""
+        recent = self._recent(asset)
+        return recent if isinstance(recent, RecentFailure) else None
+
+    def _recent(self, asset: str) -> NotFound | RecentFailure | None:
+        entry = self._entries.get(asset)
+        return None if entry is None or _now() >= entry.until else entry.recent
+
+    def state(self, cached: CachedManifest) -> CopyState:
+        """What a copy may be used for now."""
+        state = cached.copy.lifetime.state(self._wall())
+        if (
+            state in {CopyState.FRESH, CopyState.STALE}
+            and cached.copy.asked_at <= self._revalidate_until
+        ):
+            return CopyState.LAST_RESORT
+        return state
+
+    def revalidate_all(self) -> None:
+        """Treat every current copy as a last resort from now on."""
+        self._revalidate_until = self._wall()
+
+    async def purge(self, pattern: str) -> None:
+        """Forget the assets that ``pattern`` (:class:`Purges`) covers, and ignore requests in
+        progress for them."""
+        now = self._wall()
+        self._purges.note(pattern, now)
+        for asset in self._entries.keys():  # noqa: SIM118  # a list: entries go meanwhile
+            if matches(pattern, asset):
+                self._entries.pop(asset)
+        for asset in [each for each in self._shared_fetches if matches(pattern, each)]:
+            del self._shared_fetches[asset]
+        await self._shared.note_purge(pattern, now, self._longest_s)
+
+    def remember(self, asset: str, outcome: CachedManifest | NotFound, asked_at: float) -> None:
+        """Keep the origin's response to a request made at ``asked_at`` (Unix time)."""
+        if self._purges.covers(asset, asked_at):
+            return
+        if isinstance(outcome, NotFound):
+            if self.get(asset) is not None:
+                self._shared.put(self._name_of(asset), _REMOVED, _REMOVED_S)
+            self._entries.put(asset, _Entry(None, outcome, _now() + self._config.not_found_s))
+            return
+        self._keep(asset, outcome)
+        self._share(asset, outcome)
+
+    def remember_failure(
+        self, asset: str, asked_with: CachedManifest | None, failure: RecentFailure
+    ) -> None:
+        """Note a failure of the origin, asked to confirm ``asked_with``."""
+        cached = self.get(asset)
+        until = _now() + self._config.failure_s
+        if cached is None or self.state(cached) is CopyState.EXPIRED:
+            self._entries.put(asset, _Entry(cached, failure, until))
+        elif asked_with is not None and cached.copy is asked_with.copy:
+            self._keep(asset, cached.after_failure(failure.text, until))
+
+    async def fetch_shared(self, asset: str) -> None:
+        """Load the shared copy of ``asset``; concurrent callers share one read."""
+        task = self._shared_fetches.get(asset)
+        if task is None:
+            task = asyncio.create_task(self._fetch_shared(asset))
+            self._shared_fetches[asset] = task
+        await asyncio.wait((task,))  # awaiting the task would cancel it, too
+        if self._shared_fetches.get(asset) is task:
+            del self._shared_fetches[asset]
+        task.result()
+
+    async def newer(self, asset: str, cached: CachedManifest) -> CachedManifest:
+        """The copy that another worker has shared since, else ``cached``."""
+        found = await self._shared_copy(asset, cached)
+        if found is None or found.copy.lifetime.answered_at <= cached.copy.lifetime.answered_at:
+            return cached
+        self._keep(asset, found)
+        return found
+
+    async def others_hold_some(self) -> bool:
+        """Whether any copy is shared at all."""
+        return await self._shared.get(self._name_of(_MARK)) is not None
+
+    async def close(self) -> None:
+        """Cancel reads in progress."""
+        tasks = list(self._shared_fetches.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _keep(self, asset: str, cached: CachedManifest) -> None:
+        purged = self._purges.covers(asset, cached.copy.asked_at)  # perhaps during the read
+        if purged:
+            return
+        fits = cached.size <= self._config.memory_bytes
+        self._entries.put(asset, _Entry(cached if fits else self.get(asset)))
+
+    def _share(self, asset: str, cached: CachedManifest) -> None:
+        life = cached.copy.lifetime
+        if not life.shareable:
+            return
+        ttl_s = max(1.0, life.kept_s)
+        self._shared.put(self._name_of(asset), to_bytes(cached.copy), ttl_s)
+        now = _now()
+        if now >= self._mark_at:
+            self._mark_at = now + MARK_EVERY_S
+            self._shared.put(self._name_of(_MARK), b"1", ttl_s)
+
+    async def _fetch_shared(self, asset: str) -> None:
+        cached = await self._shared_copy(asset, None)
+        if cached is not None and self.get(asset) is None and self._recent(asset) is None:
+            self._keep(asset, cached)
+
+    async def _shared_copy(self, asset: str, known: CachedManifest | None) -> CachedManifest | None:
+        """The copy in the store, if it is complete, usable and not purged."""
+        now = _now()
+        if now >= self._purges_known_until:
+            noted = await self._shared.purges()
+            if noted is None:
+                return None
+            self._purges.merge(noted)
+            self._purges_known_until = now + PURGES_KNOWN_S
+        data = await self._shared.get(self._name_of(asset))
+        if data is None or data == _REMOVED:
+            return None
+        cached = await self._reader.shared(data, self._wall(), known)
+        if cached is None:
+            metrics.STORE_GARBAGE.inc()
+            return None
+        purged = self._purges.covers(asset, cached.copy.asked_at)
+        return None if purged or self.state(cached) is CopyState.EXPIRED else cached
+
+    @property
+    def _longest_s(self) -> float:
+        """The longest that any copy may be useful, in seconds."""
+        bounds = self._config.freshness
+        stale_s = max(bounds.max_stale_if_error_s, bounds.max_stale_while_revalidate_s)
+        return max(bounds.max_fresh_s, bounds.min_fresh_s) + stale_s
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,139 @@
+"""What does an origin's response mean: a new copy, a confirmed one, or no such asset?"""
+
+from dataclasses import dataclass, replace
+
+from gateway.source.origin.client import (
+    NOT_FOUND_STATUSES,
+    NOT_MODIFIED,
+    AttemptError,
+    FailureKind,
+    OriginResponse,
+)
+from gateway.source.origin.copies import (
+    CachedManifest,
+    StoredCopy,
+    digest_of,
+    from_bytes,
+    is_clean_path,
+    packed,
+    validator,
+)
+from gateway.source.origin.freshness import lifetime_of
+from gateway.source.origin.offload import EXPANSION, offload_if_large
+from gateway.source.origin.origin_config import OriginConfig
+from gateway.source.source import BadSourceError, ReadManifest, SourceManifest
+
+COST_PER_BYTE = 12
+OVERHEAD_BYTES = 2000
+"""Estimated memory of a parsed playlist: a fixed part, and a part for each byte of its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """The origin has no such asset (404 or 410)."""
+
+
+class Reader:
+    """Reads responses and shared copies of the configured origins."""
+
+    def __init__(self, config: OriginConfig, read: ReadManifest) -> None:
+        """``read`` parses a manifest."""
+        self._config = config
+        self._read = read
+        self._urls = tuple(server.url for server in config.origins)
+
+    async def answer(
+        self, origin: str, path: str, known: CachedManifest | None, answer: OriginResponse
+    ) -> CachedManifest | NotFound:
+        """Interpret the response of ``origin`` to a request for ``path``; ``known`` is the copy
+        that the request asked to confirm.
+
+        Raises :class:`AttemptError` when the response cannot be used.
+        """
+        if answer.status in NOT_FOUND_STATUSES:
+            return NotFound()
+        if answer.status == NOT_MODIFIED:
+            if known is None or known.copy.origin != origin:
+                text = f"{answer.url}: answered 304 to an unconditional request"
+                raise AttemptError(FailureKind.GARBAGE, text)
+            return self._confirmed(known, answer)
+        body = answer.body
+        copy = StoredCopy(
+            path=self._path_of(answer.url) or path,
+            origin=origin,
+            etag=validator(answer.headers.get("etag")),
+            last_modified=validator(answer.headers.get("last-modified")),
+            asked_at=answer.asked_at,
+            lifetime=lifetime_of(
+                answer.headers, answer.asked_at, answer.answered_at, self._config.freshness
+            ),
+            digest=await offload_if_large(len(body), digest_of, body),
+            packed=await offload_if_large(len(body), packed, body),
+        )
+        return await self._cached(copy, body, known)
+
+    async def shared(
+        self, data: bytes, now: float, known: CachedManifest | None
+    ) -> CachedManifest | None:
+        """Parse a copy that another worker has shared; None when it is not one."""
+        bounds, most = self._config.freshness, self._config.request.max_bytes
+        size = EXPANSION * len(data)
+        found = await offload_if_large(size, from_bytes, data, self._urls, now, bounds, most)
+        if found is None:
+            return None
+        try:
+            return await self._cached(*found, known)
+        except AttemptError:  # written by a version that accepts more playlists
+            return None
+
+    async def _cached(
+        self, copy: StoredCopy, body: bytes, known: CachedManifest | None
+    ) -> CachedManifest:
+        """The copy with its manifest, parsed unless ``known`` has the same bytes and path.
+
+        Raises :class:`AttemptError`.
+        """
+        bases = self._bases(copy.origin)
+        if known is not None and (known.copy.digest, known.copy.path) == (copy.digest, copy.path):
+            return CachedManifest(copy, replace(known.manifest, base_urls=bases), known.size)
+        try:
+            most = self._config.request.max_bytes
+            parsed = await offload_if_large(len(body), self._read, body, copy.path, most)
+        except BadSourceError as error:
+            raise AttemptError(FailureKind.UNPLAYABLE, f"{copy.origin}{error}") from error
+        manifest = SourceManifest(copy.path, parsed, bases)
+        return CachedManifest(
+            copy, manifest, OVERHEAD_BYTES + COST_PER_BYTE * len(body) + len(copy.packed)
+        )
+
+    def _confirmed(self, cached: CachedManifest, answer: OriginResponse) -> CachedManifest:
+        """Extend the copy's lifetime: headers that the 304 omits stay as they were (RFC 9111,
+        section 3.2)."""
+        headers = answer.headers
+        life = lifetime_of(headers, answer.asked_at, answer.answered_at, self._config.freshness)
+        if "cache-control" not in headers and "expires" not in headers:
+            life = replace(cached.copy.lifetime, answered_at=life.answered_at, age_s=life.age_s)
+        copy = replace(
+            cached.copy,
+            lifetime=life,
+            asked_at=answer.asked_at,
+            etag=validator(headers.get("etag")) or cached.copy.etag,
+            last_modified=validator(headers.get("last-modified")) or cached.copy.last_modified,
+        )
+        return replace(cached, copy=copy, revalidated=True, why=None, retry_at=0.0)
+
+    def _path_of(self, url: str) -> str | None:
+        """The base path of relative URIs: where redirects led, below an origin's URL; None when
+        elsewhere."""
+        plain = url.partition("?")[0]
+        for base in self._urls:
+            below = plain.removeprefix(base)
+            if below != plain and is_clean_path(below):
+                return below
+        return None
+
+    def _bases(self, origin: str) -> tuple[str, ...]:
+        """The URLs that absolute URIs may start with: the copy's own origin first, then the longest
+        first."""
+        others = sorted(set(self._urls) - {origin}, key=lambda url: (-len(url), url))
+        return (origin, *others)

@@ -1,0 +1,39 @@
+"""Rules and their clauses."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from manifests.hls.fault import Fault, ManifestError
+from manifests.standards import RULES
+
+METRICS_PAGE = Path("docs/metrics.md")
+
+
+def test_short_names_are_distinct_and_kebab_case() -> None:
+    """A metric's label stands for one rule."""
+    names = [rule.short_name for rule in RULES.values()]
+    assert len(names) == len(set(names))
+    assert all(re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", name) for name in names)
+
+
+def test_messages_name_the_clause() -> None:
+    """What an operator reads: place, clause, problem."""
+    fault = Fault(3, "A3.4", "BANDWIDTH is given twice")
+    assert "line 3: RFC 8216bis 4.2: BANDWIDTH is given twice" == str(fault)
+    assert "duplicate-attribute" == fault.short_name
+    error = ManifestError("film/master.m3u8", 7, "A6.2", "BANDWIDTH is missing")
+    assert "film/master.m3u8, line 7: RFC 8216bis 4.4.6.2: BANDWIDTH is missing" == str(error)
+    error = ManifestError("film/master.m3u8", None, "F13", "too large")
+    assert "film/master.m3u8: limit of this gateway: too large" == str(error)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_metrics_page_lists_every_short_name_of_a_fault(rule: str) -> None:
+    """``docs/metrics.md`` lists the values of the label ``rule``."""
+    refused = {"A1.7", "A1.8", "A5.5", "A6.2", "F13"}  # manifest errors only
+    page = METRICS_PAGE.read_text("utf-8")
+    row = next(line for line in page.splitlines() if "gateway_playlist_faults_total" in line)
+    listed = re.findall("[a-z0-9-]+", row.split("|")[2].partition("(")[2])
+    assert (rule not in refused) == (RULES[rule].short_name in listed)
