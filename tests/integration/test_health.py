@@ -128,7 +128,7 @@ async def test_edges_that_die_are_out_everywhere(
 ) -> None:
     """However an edge dies, both workers know within two seconds, and why; the epoch changes for
     both alike. When they are back they take a share that grows, under the epoch of before."""
-    settings = SETTINGS.model_copy(update={"slow_start_s": 1})
+    settings = SETTINGS.model_copy(update={"slow_start_s": 4})
     async with (
         working(server.url, edges[:5], settings, bus=bus) as one,
         working(server.url, edges[:5], settings, bus=bus) as two,
