@@ -32,7 +32,9 @@ class RunningGateway:
         """The log lines of one event."""
         return [line for line in list(self.log) if line.get("event") == event]
 
-    def wait_for(self, event: str, count: int = 1, timeout_s: float = 10.0) -> list[dict[str, Any]]:
+    def wait_for(
+        self, event: str, count: int = 1, timeout_s: float = START_S
+    ) -> list[dict[str, Any]]:
         """Wait until an event was logged ``count`` times; fails the test if it is not."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
