@@ -51,10 +51,16 @@ class RunningGateway:
 
 @contextlib.contextmanager
 def running_gateway(
-    config: Path | None, *arguments: str, environ: dict[str, str] | None = None
+    config: Path | None,
+    *arguments: str,
+    environ: dict[str, str] | None = None,
+    open_files: int | None = None,
 ) -> Iterator[RunningGateway]:
-    """Start ``gateway serve`` on a free port and stop it afterwards."""
+    """Start ``gateway serve`` on a free port and stop it afterwards. It may have ``open_files``
+    open at once."""
     command = [sys.executable, "-m", "gateway", "serve", *arguments]
+    if open_files is not None:
+        command = ["sh", "-c", 'ulimit -n "$0"; exec "$@"', str(open_files), *command]
     if config is not None:
         command += ["--config", str(config)]
     environment = {
