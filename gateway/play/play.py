@@ -12,7 +12,7 @@ from gateway.play.decide import Decided, Timeline, decide_one, valid_asset
 from gateway.play.decision_event import tell_placed
 from gateway.play.decision_json import check_fields, members
 from gateway.play.hls import manifest as hls
-from gateway.play.place import lease, remember
+from gateway.play.placement import lease, remember
 from gateway.play.reply import RawHeaders, Reply
 from gateway.play.request import ACCEPT_CH, VARY, Request
 from gateway.play.runtime import Gateway
