@@ -3,8 +3,6 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from tests.benchmark.device_corpora import fresh
 
 _WHICH_BROWSER = """
