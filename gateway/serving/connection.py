@@ -13,7 +13,7 @@ queue without bound, wait without end, and answer errors out of order
 - it calls ``shutdown`` on each connection when it stops.
 
 One request of a connection is answered at a time. Those that came with it wait, and nothing more is
-read meanwhile. There is one timer, and :meth:`Connection._due` says what it waits for.
+read meanwhile. There is one timer, and :meth:`Connection._next_deadline` says what it waits for.
 """
 
 import asyncio
@@ -36,6 +36,9 @@ from gateway.serving.server_config import ServerConfig
 
 log = structlog.get_logger()
 
+
+MIN_READ_BYTES = 16 * 1024
+"""What a peer must take of its answers within ``write_timeout_s``, at least."""
 
 MAX_DISCARDED_BYTES = 1024 * 1024
 """What is read and dropped of a peer that goes on sending after it was refused."""
@@ -92,6 +95,7 @@ class Connection(asyncio.Protocol):
         self._head_since: float | None = None
         self._body_since = 0.0
         self._unread_since = 0.0
+        self._unread_bytes = 0
         self._stopping_since: float | None = None
         self._closing_since: float | None = None
         self._lingering_since: float | None = None
@@ -125,7 +129,7 @@ class Connection(asyncio.Protocol):
             "root_path": "",
         }
         self._silent_since = self._loop.time()
-        self._watch()
+        self._set_timer()
 
     def data_received(self, data: bytes) -> None:
         """Read on, and begin to answer what is complete."""
@@ -146,20 +150,20 @@ class Connection(asyncio.Protocol):
         elif self._head_since is None:
             self._head_since = self._loop.time()
         self._read_or_pause()
-        self._watch()
+        self._set_timer()
 
     def pause_writing(self) -> None:
         """The peer does not read; the application waits (:meth:`writable`)."""
         self._may_write = asyncio.Event()
-        self._unread_since = self._loop.time()
-        self._watch()
+        self._note_unread()
+        self._set_timer()
 
     def resume_writing(self) -> None:
         """It has read most of what was sent."""
         if self._may_write is not None:
             self._may_write.set()
             self._may_write = None
-            self._watch()
+            self._set_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """It is gone, and so is everybody who waits for it."""
@@ -187,7 +191,7 @@ class Connection(asyncio.Protocol):
     def shutdown(self) -> None:
         """The server stops: what has come, or comes at once, is this connection's last."""
         self._stopping_since = self._loop.time()
-        self._watch()
+        self._set_timer()
 
     # What an exchange calls
 
@@ -229,7 +233,7 @@ class Connection(asyncio.Protocol):
         elif self._refusal is not None:
             self._write_refusal(self._refusal)
         self._read_or_pause()
-        self._watch()
+        self._set_timer()
 
     def broken(self, exchange: Exchange) -> None:
         """An answer has begun that cannot be completed: the peer must not take it for one."""
@@ -316,13 +320,14 @@ class Connection(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             return
         now = self._loop.time()
+        self._note_unread()
         if linger and self._transport.can_write_eof() and self._lingering_since is None:
             self._lingering_since = self._closing_since = now
             self._transport.write_eof()
         else:
             self._lingering_since, self._closing_since = None, now
             self._transport.close()
-        self._watch()
+        self._set_timer()
 
     def _discard(self, data: bytes) -> None:
         """Read what the peer still sends after a refusal, up to a bound."""
@@ -341,13 +346,13 @@ class Connection(asyncio.Protocol):
 
     # Time
 
-    def _due(self) -> tuple[float, Callable[[], None]] | None:
+    def _next_deadline(self) -> tuple[float, Callable[[], None]] | None:
         """When what must happen, if nothing else does before."""
         limits = self._limits
         if self._lingering_since is not None:
             return self._lingering_since + limits.linger_s, self._close
         if self._closing_since is not None:
-            return self._closing_since + limits.write_timeout_s, self._abort
+            return self._unread_since + limits.write_timeout_s, self._write_timed_out
         if self._may_write is not None:
             return self._unread_since + limits.write_timeout_s, self._write_timed_out
         if self._current is not None:
@@ -364,23 +369,23 @@ class Connection(asyncio.Protocol):
             due = min(due, self._stopping_since + limits.drain_s)
         return due, self._head_timed_out
 
-    def _watch(self) -> None:
+    def _set_timer(self) -> None:
         """Have the timer ring when something is due. One that rings too early costs less than one
         that is set for each request."""
-        due = None if self._admitted is None else self._due()
+        due = None if self._admitted is None else self._next_deadline()
         if due is None or (self._timer is not None and self._timer_at <= due[0]):
             return
         if self._timer is not None:
             self._timer.cancel()
         self._timer_at = due[0]
-        self._timer = self._loop.call_at(due[0], self._ring)
+        self._timer = self._loop.call_at(due[0], self._on_timer)
 
-    def _ring(self) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
-        due = self._due()
+        due = self._next_deadline()
         if due is not None and due[0] <= self._loop.time():
             due[1]()
-        self._watch()
+        self._set_timer()
 
     def _head_timed_out(self) -> None:
         if self._head_since is None or self._stopping_since is not None:
@@ -391,7 +396,19 @@ class Connection(asyncio.Protocol):
     def _body_timed_out(self) -> None:
         self._refuse(BODY_TIMEOUT)
 
+    def _note_unread(self) -> None:
+        """Begin to watch whether the peer reads."""
+        self._unread_since = self._loop.time()
+        self._unread_bytes = (
+            0 if self._transport is None else self._transport.get_write_buffer_size()
+        )
+
     def _write_timed_out(self) -> None:
+        """A peer that reads slowly has more time; one that does not is gone, or means harm."""
+        before = self._unread_bytes
+        self._note_unread()
+        if before - self._unread_bytes >= MIN_READ_BYTES:
+            return
         metrics.CONNECTION_REFUSALS.labels(WRITE_TIMEOUT.reason).inc()
         self._abort()
 

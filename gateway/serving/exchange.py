@@ -36,7 +36,7 @@ class AnswerError(RuntimeError):
     """The application has sent what is no answer."""
 
 
-class Line(Protocol):
+class Channel(Protocol):
     """What an exchange needs of its connection."""
 
     @property
@@ -68,6 +68,7 @@ class Exchange:
     __slots__ = (
         "_body",
         "_changed",
+        "_channel",
         "_chunked",
         "_end_taken",
         "_expects_continue",
@@ -75,7 +76,6 @@ class Exchange:
         "_head",
         "_keep_alive",
         "_left",
-        "_line",
         "body_ended",
         "complete",
         "disconnected",
@@ -84,7 +84,7 @@ class Exchange:
         "started",
     )
 
-    def __init__(self, scope: Scope, head: RequestHead, line: Line) -> None:
+    def __init__(self, scope: Scope, head: RequestHead, channel: Channel) -> None:
         self.scope = scope
         self.body_ended = False
         """Has all of the request come?"""
@@ -94,7 +94,7 @@ class Exchange:
         self.disconnected = False
         self.last = False
         """Does the connection end after the answer?"""
-        self._line = line
+        self._channel = channel
         self._keep_alive = head.keep_alive
         self._expects_continue = head.expects_continue
         self._body = bytearray()
@@ -140,7 +140,7 @@ class Exchange:
         """Have the application answer. Nothing that it raises gets out."""
         try:
             await app(self.scope, self.receive, self.send)
-        except BaseException as error:  # a cancelled request is answered, too
+        except (Exception, asyncio.CancelledError) as error:
             if self.disconnected:
                 log.debug("request_ended_by_peer", error=repr(error))
                 return
@@ -155,7 +155,7 @@ class Exchange:
     async def _answer_for_the_application(self) -> None:
         """500, or the end of the connection where another answer has begun."""
         if self.sent_any:
-            self._line.broken(self)
+            self._channel.broken(self)
             return
         self._head, self.started = b"", False
         headers = [(b"content-length", b"0"), (b"connection", b"close")]
@@ -166,7 +166,7 @@ class Exchange:
         """ASGI ``receive``."""
         if self._expects_continue and not self.started and not self.disconnected:
             self._expects_continue = False
-            self._line.write(_CONTINUE)
+            self._channel.write(_CONTINUE)
         while not self._can_receive():
             if self._changed is None:
                 self._changed = asyncio.Event()
@@ -177,7 +177,7 @@ class Exchange:
         body, self._body = bytes(self._body), bytearray()
         self._end_taken = self.body_ended
         if body:
-            self._line.body_taken()
+            self._channel.body_taken()
         return {"type": "http.request", "body": body, "more_body": not self.body_ended}
 
     def _can_receive(self) -> bool:
@@ -187,7 +187,7 @@ class Exchange:
 
     async def send(self, message: Message) -> None:
         """ASGI ``send``. Raises :class:`AnswerError` for what is no answer."""
-        await self._line.writable()
+        await self._channel.writable()
         if self.disconnected:
             return
         kind = message["type"]
@@ -201,9 +201,9 @@ class Exchange:
             self._send_body(message.get("body", b""), message.get("more_body", False))
 
     def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        lines = [*self._line.common_headers]
+        lines = [*self._channel.common_headers]
         length: int | None = None
-        self.last = not self._keep_alive or not self.body_ended or self._line.is_last(self)
+        self.last = not self._keep_alive or not self.body_ended or self._channel.is_last(self)
         for given, value in headers:
             name = given.lower()
             if name == b"content-length":
@@ -238,12 +238,12 @@ class Exchange:
             if self._left < 0 or (self._left and not more):
                 raise AnswerError("the body is not as long as Content-Length says")
         if self._head or body:
-            self._line.write(self._head + body)
+            self._channel.write(self._head + body)
             self._head = b""
         if not more:
             self.complete = True
             self._wake()
-            self._line.completed(self)
+            self._channel.completed(self)
 
 
 def _header_block(lines: list[tuple[bytes, bytes]]) -> bytes:

@@ -5,6 +5,7 @@ import itertools
 import json
 import logging
 import socket
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -143,6 +144,30 @@ async def test_a_slow_reader_gets_everything() -> None:
             assert 1 << 20 == len((await slow.answer())[2])
         assert 200 == (await slow.answer())[0]
         assert await slow.ends(1)
+
+
+@pytest.mark.parametrize("request_bytes", [GET, CLOSE], ids=["kept", "closed"])
+async def test_a_slow_reader_of_one_large_answer(request_bytes: bytes) -> None:
+    """It takes several times the deadline, and gets all of it, because it goes on reading."""
+    size = 12 << 20
+
+    async def large(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-length", str(size).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"x" * size})
+
+    async with serving(large, replace(SHORT, write_timeout_s=1)) as (_, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=65536)
+        writer.write(request_bytes)
+        await reader.readuntil(b"\r\n\r\n")
+        received, begun = 0, time.monotonic()
+        while received < size:
+            data = await reader.read(65536)
+            assert data
+            received += len(data)
+            await asyncio.sleep(0.015)
+        writer.close()
+    assert (size, True) == (received, time.monotonic() - begun > 2)
 
 
 @pytest.mark.parametrize(

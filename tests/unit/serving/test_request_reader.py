@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.serving import request_reader
 from gateway.serving.refusal import Refusal
 from gateway.serving.request_reader import BODY_END, Event, RequestHead, RequestReader
 
@@ -221,15 +220,3 @@ def test_packets_do_not_matter(pieces: list[bytes], cuts: list[int]) -> None:
     whole, split = read(sent), read(*packets)
     if (429, "too-many-pipelined") not in whole:
         assert whole == split
-
-
-def test_the_bounds_are_those_of_the_docs() -> None:
-    """``docs/connections.md`` names them."""
-    bounds = (
-        request_reader.MAX_HEAD_BYTES,
-        request_reader.MAX_HEADERS,
-        request_reader.MAX_BODY_BYTES,
-        request_reader.MAX_FRAMING_BYTES,
-        request_reader.MAX_PIPELINED,
-    )
-    assert (128 << 10, 128, 1 << 20, 16 << 10, 64) == bounds
