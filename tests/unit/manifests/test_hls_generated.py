@@ -55,5 +55,5 @@ def test_widths_are_even(height: int, width: int) -> None:
 )
 def test_nothing_unplayable_is_generated(rungs: list[GeneratedRung]) -> None:
     """A11.1, A3.3: no empty ladder, and no text that would break its line."""
-    with pytest.raises(ValueError, match=r"one rung|not fit"):
+    with pytest.raises(ValueError, match=r"one rung|cannot hold"):
         generate(rungs)
