@@ -20,7 +20,6 @@ from uvicorn.supervisors.multiprocess import Process
 
 from gateway.serving.connection import Connection
 from gateway.serving.limits import ConnectionLimits
-from gateway.serving.request_reader import RequestReader
 from gateway.serving.server_config import ServerConfig
 from tests.integration.connection_attacks import echo
 
