@@ -27,19 +27,19 @@ check: .venv/.dev ## formatting, lint, types, architecture rules
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-load: .venv/.dev ## locust for 60 s against a server of its own, with objectives (LOAD_SECONDS=)
+load: .venv/.dev ## 60 s load test of a new server, checked against objectives (LOAD_SECONDS= sets the time)
 	@$(BIN)/python -m tests.load
 
-drills: .venv/.dev ## break everything there is while players ask (DRILL=edge-killed: one, live)
+drills: .venv/.dev ## failure drills: break each part while players ask (DRILL=edge-killed: only one, live)
 	@$(BIN)/python -m tests.drills $(DRILL)
 
-bench: .venv/.dev ## requests/s and CPU per request, beside other servers in the same run
+bench: .venv/.dev ## benchmark: requests/s and CPU per request, compared with other servers in the same run
 	@$(BIN)/python -m tests.benchmark.bench --json build/bench.json
 
-bench-check: bench ## the same, and fail where a ratio is 15 % worse than the committed one
+bench-check: bench ## the benchmark, failing when a ratio is 15 % worse than the committed one
 	@$(BIN)/python -m tests.benchmark.guard build/bench.json
 
-format: .venv/.dev ## put the code in the house format
+format: .venv/.dev ## format the code and fix lint findings
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
@@ -49,7 +49,7 @@ format: .venv/.dev ## put the code in the house format
 .venv/.dev: requirements/dev.txt .venv/.runtime
 	@sh scripts/install.sh dev
 
-docs: .venv/.dev ## write docs/config.md and gateway.toml anew from the schema and its defaults
+docs: .venv/.dev ## regenerate docs/config.md and gateway.toml from the schema and its defaults
 	@$(BIN)/python -m gateway.config.reference > docs/config.md
 	@cp gateway/config/defaults.toml gateway.toml
 
@@ -59,5 +59,5 @@ lock: ## renew the hashed requirements (needs uv)
 	$(LOCK) --upgrade pyproject.toml requirements/build.in -o requirements/runtime.txt
 	$(LOCK) --upgrade pyproject.toml requirements/dev.in -c requirements/runtime.txt -o requirements/dev.txt
 
-clean: ## remove everything that was installed or made
+clean: ## remove everything that was installed or generated
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -65,15 +65,15 @@ from geodata.lookup import GeoLookup
 log = structlog.get_logger()
 
 FIRST_EDGES_S = 1.0
-"""The start waits no longer than this for edges that are not in the config."""
+"""The most seconds that the start waits for edges from DNS and the register."""
 
 FIRST_USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) Chrome/131.0.0.0 Safari/537.36"
-"""Classified before the first request: it needs the patterns that nearly every player needs."""
+"""Classified before the first request, to compile the patterns that nearly every player needs."""
 LATER_USER_AGENTS = (
     "Mozilla/5.0 (Linux; Android 14; Nobody's) Chrome/131.0.0.0 Safari/537.36",
     "Nobody/1.0",
 )
-"""Classified right after the start: they need every other table, and the device library."""
+"""Classified right after the start, to compile every other table and load the device library."""
 
 
 class Application:
@@ -86,10 +86,10 @@ class Application:
         store_url: str | None,
         workers: int | None = None,
     ) -> None:
-        """Wire everything; nothing is started before the ASGI lifespan is.
+        """Wire the parts together. Nothing runs before the ASGI lifespan starts.
 
-        ``store_url`` stands in for the config's, where a parent process runs the embedded store;
-        ``workers`` for the config's number of them.
+        ``store_url`` replaces the config's when a parent process runs the embedded store.
+        ``workers`` replaces the config's number of workers.
         """
         settings = loaded.settings
         store = connect(
@@ -168,7 +168,7 @@ class Application:
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _: object) -> AsyncIterator[None]:
-        """The ASGI lifespan: the store and whatever runs beside the requests."""
+        """The ASGI lifespan: runs the store and the background tasks."""
         clients = self.gateway.runtime.clients
         _warm_up(clients, FIRST_USER_AGENT)
         await self.gateway.store.start()
@@ -199,7 +199,7 @@ class Application:
         tasks.append(
             asyncio.create_task(_guarded(asyncio.to_thread(_warm_up, clients, *LATER_USER_AGENTS)))
         )
-        await asyncio.sleep(0)  # each has begun, and can be cancelled
+        await asyncio.sleep(0)  # every task starts, so that it can be cancelled
         try:
             yield
         finally:
@@ -215,18 +215,19 @@ class Application:
 
 
 def _event_writer(gateway: Gateway) -> EventWriter | None:
-    """What writes decision events; None where there is no Redis to write them to."""
+    """The writer of decision events; None when the store has no Redis."""
     redis = gateway.store.redis
     if redis is None:
         if gateway.runtime.settings.events.enabled:
-            log.warning("events_not_available", reason="the store is no Redis")
+            reason = 'store.url is "memory"; decision events need a Redis'
+            log.warning("events_not_available", reason=reason)
         return None
     gateway.events = EventQueue()
     return EventWriter(gateway.events, redis, lambda: gateway.runtime.settings.events)
 
 
 def _worker_facts() -> Worker:
-    """Who this process is; it has not decided by any policy yet."""
+    """This process's entry among the live workers. Its policy version is set later."""
     return Worker(secrets.token_hex(8), socket.gethostname(), os.getpid(), "", int(time.time()))
 
 
@@ -238,7 +239,7 @@ def _warm_up(clients: ClientLookup, *user_agents: str) -> None:
 
 
 async def _guarded(follower: Coroutine[Any, Any, None]) -> None:
-    """A follower that fails is told of at once: it must not die unnoticed."""
+    """Run a background task, and log a failure when it happens, not at shutdown."""
     try:
         await follower
     except Exception:
@@ -257,7 +258,7 @@ def build(
 
 
 def _runtime(loaded: Loaded, previous: Runtime | None, store: Store, geo: GeoLookup) -> Runtime:
-    """The parts that follow from the config. A source that has not changed keeps what it knows."""
+    """Build the parts that depend on the config. A source that has not changed keeps its cache."""
     settings = loaded.settings
     return Runtime(
         settings=settings,
@@ -278,19 +279,19 @@ def _source(settings: Settings, previous: Runtime | None, store: Store) -> Sourc
     if source.kind == "generated":
         return GeneratedSource(generated_hls(generated_rungs_of(settings)), source.hls)
     if previous is not None:
-        return previous.source  # its keys wait for a restart
+        return previous.source  # its keys take effect at a restart
     if source.kind == "origin":
         from gateway.source.origin.origin import OriginSource  # noqa: PLC0415  # brings a client
 
         return OriginSource(origin_config_of(settings), SourceCopies(store), read_hls)
     if source.root is None:
-        raise AssertionError("the config check lets no directory source through without a root")
+        raise AssertionError("the config check refuses a directory source without a root")
     limit = settings.limits.max_playlist_bytes
     return DirectorySource(source.root, source.hls, limit, read_hls)
 
 
 def geo_lookup(settings: Settings) -> GeoLookup:
-    """The GeoIP databases of a config; its ``status`` tells which of them cannot be used."""
+    """The GeoIP databases of a config; ``status`` says which of them cannot be used."""
     return GeoLookup(
         geo_database_of(settings),
         settings.geo.asn_database,
@@ -299,7 +300,8 @@ def geo_lookup(settings: Settings) -> GeoLookup:
 
 
 class _Reloads:
-    """Counts reloads and tells of them (:class:`gateway.config.reload.ReloadObserver`)."""
+    """Counts reloads, and announces them to other workers
+    (:class:`gateway.config.reload.ReloadObserver`)."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell

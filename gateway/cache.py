@@ -1,8 +1,8 @@
 """Which caches does a process hold, how large may each become, and what ends an entry?
 
 Every cache of the gateway is a :class:`Cache` made from one of the :class:`CacheSpec` below, so
-this page lists them all. ``docs/architecture.md`` shows the same table; a test compares the two.
-Nothing but memory and time is lost when an entry goes.
+this page lists them all. ``docs/architecture.md`` shows the same table; a test compares the two. An
+entry that is evicted costs time to compute again, and nothing else.
 """
 
 from collections.abc import Callable, Hashable
@@ -42,7 +42,7 @@ PLAYERS = CacheSpec(
     "User-Agent, client hints and Accept-Encoding",
     "a new config",
 )
-"""What plays: device, hints, and the content coding that it prefers."""
+"""The player: device, hints, and the content coding that it prefers."""
 
 SESSIONS = CacheSpec(
     "sessions",
@@ -51,7 +51,7 @@ SESSIONS = CacheSpec(
     "session",
     "30 s, then Redis is asked again",
 )
-"""What is remembered of a session: its speed, and the edge of each title."""
+"""The record of a session: its speed, and the edge of each title."""
 
 DIRECTORY_SOURCES = CacheSpec(
     "directory sources",
@@ -111,7 +111,7 @@ CACHES = (
 
 
 class Cache(Generic[K, V]):
-    """A bounded map that forgets what was not used lately. Values are not None.
+    """A bounded map that evicts entries that were not used recently. Values must not be None.
 
     It keeps two generations. An entry that is put or found belongs to the young generation; when
     the young ones fill half of the capacity they become the old generation, and the previous old
@@ -140,7 +140,7 @@ class Cache(Generic[K, V]):
         self._old: dict[K, V] = {}
 
     def __len__(self) -> int:
-        """The number of entries; one that was found again since the last turn counts twice."""
+        """The number of entries. An entry that is in both generations counts twice."""
         return len(self._young) + len(self._old)
 
     def get(self, key: K) -> V | None:
@@ -178,7 +178,7 @@ class Cache(Generic[K, V]):
         return list({**self._old, **self._young})
 
     def values(self) -> list[V]:
-        """Every value that is held, each once; that is no use of them."""
+        """Every value that is held, each once. Does not mark them as used."""
         return list({**self._old, **self._young}.values())
 
     def clear(self) -> None:

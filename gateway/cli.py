@@ -99,7 +99,7 @@ def schema() -> None:
 @click.option("--header", "headers", multiple=True, metavar="'N: v'", help="A request header.")
 @click.option("--config", type=_CONFIG, help="The TOML file; without it, the shipped defaults.")
 @click.option("--manifest", is_flag=True, help="Print the playlist, too.")
-@click.option("--offline", is_flag=True, help="Ask no Redis for the states of edges and sessions.")
+@click.option("--offline", is_flag=True, help="Read no states of edges and sessions from Redis.")
 def explain(
     asset: str,
     user_agent: str,
@@ -139,7 +139,7 @@ def explain(
 @click.option(
     "--window", type=click.IntRange(1, 3600), default=60, show_default=True, help="Seconds back."
 )
-@click.option("--group", help="Share the work with other runs of this name; else see everything.")
+@click.option("--group", help="Share the events with other runs of this name.")
 @click.option("--once", is_flag=True, help="Print the window up to now and end.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def stats(config: Path | None, window: int, group: str | None, once: bool, as_json: bool) -> None:
@@ -159,19 +159,19 @@ def stats(config: Path | None, window: int, group: str | None, once: bool, as_js
 
 @main.command()
 @click.argument("asset", required=False)
-@click.option("--prefix", help="All assets whose ids begin like this, instead of one.")
+@click.option("--prefix", help="Purge all assets whose ids start with this.")
 @click.option("--config", type=_CONFIG, help="The TOML file; without it, the shipped defaults.")
 def purge(asset: str | None, prefix: str | None, config: Path | None) -> None:
-    """Have all workers on the same Redis forget the manifests of ASSET.
+    """Make all workers on the same Redis forget the manifests of ASSET.
 
-    Exit code 1 when any of them did not say within 2 s that it has.
+    Exit code 1 when a worker has not acknowledged it within 2 s.
     """
     from gateway.commands.purge import purge_everywhere, purge_of  # noqa: PLC0415
     from gateway.commands.store_access import CommandError  # noqa: PLC0415
     from gateway.observe import logs  # noqa: PLC0415
 
     if (asset is None) == (prefix is None):
-        raise click.UsageError("give an ASSET or a --prefix, one of the two")
+        raise click.UsageError("give either ASSET or --prefix")
     logs.configure("error", "console")
     try:
         purged = asyncio.run(purge_everywhere(_load(config), purge_of(asset, prefix)))

@@ -1,9 +1,8 @@
 """Who may play what, and from where? The one function that decides, and what it works on.
 
-:func:`decide` takes the steps in their order: the ladder is fitted, the edges are ranked, the
-viewer is placed on one of them. It computes and nothing else: what was worked out before comes in
-as a :class:`Memo`, and what the store knows is put into the memo beforehand. Players' requests,
-batches, ``gateway explain`` and the tests all call it.
+:func:`decide` fits the ladder, ranks the edges and places the viewer on one of them. It does no
+I/O. A :class:`Memo` brings the results of earlier requests; the caller fills it from the store
+beforehand. Players' requests, batches, ``gateway explain`` and the tests all call it.
 
 A :class:`Decision` knows no manifest format: it names the rungs that stay and the edges that serve.
 Bytes are made from it by one module for each format (``gateway/play/hls``).
@@ -38,9 +37,9 @@ _values = attrgetter(*(limit.name for limit in fields(Constraints)))
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What operators decided, immutable.
+    """The operator's settings on which decisions depend. Immutable.
 
-    ``version`` is a short hash over all of it: what was decided under another version is never
+    ``version`` is a short hash over all of it. A decision cached under another version is never
     used. ``edges`` are the configured ones; requests are decided over a
     :class:`gateway.edge.fleet.Fleet`. Build one with :mod:`gateway.config`.
     """
@@ -60,7 +59,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The profile that the rules gave, and the limits that follow from it for this client.
+    """The profile that the rules selected, and the limits that it sets for this client.
 
     ``rule`` is the position of the rule that matched; None for the default profile. ``name`` is
     text that is equal for equal choices, in every process.
@@ -85,16 +84,16 @@ class FittedLadder:
 
 
 LadderKey = tuple[object, ...]
-"""Everything that a :class:`FittedLadder` follows from."""
+"""Every input of a :class:`FittedLadder`."""
 
 RankingKey = tuple[str, str, int]
-"""Everything that a ranking follows from: fleet epoch, place cell, point within the place."""
+"""Every input of a ranking: fleet epoch, place cell, point within the place."""
 
 
 @dataclass(slots=True)
 class Memo:
-    """What was worked out before. A key names everything that its value follows from, so no entry
-    is ever out of date."""
+    """The results of earlier requests. A key holds every input of its value, so no entry is ever
+    stale."""
 
     ladders: Cache[LadderKey, FittedLadder] = field(default_factory=lambda: Cache(LADDERS))
     rankings: Cache[RankingKey, tuple[EdgeTier, ...]] = field(
@@ -104,11 +103,11 @@ class Memo:
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """What is to be decided: everything that :func:`decide` reads, with the keys of both halves.
+    """Everything that :func:`decide` reads, with the cache keys of both halves.
 
     ``profile`` and ``rule`` are the outcome of the rules. ``start_bandwidth`` is in bit/s, rounded
-    down to one of the ladder's own peaks: no other value tells rungs apart, and client classes
-    stay few.
+    down to one of the ladder's own peaks. Any value between two peaks selects the same rung, so
+    rounding only reduces the number of keys.
     """
 
     policy: Policy
@@ -127,9 +126,9 @@ class Decision:
     """What one viewer gets of one asset.
 
     ``kept`` are indices of the ladder's rungs in output order, the one to start on first. ``edges``
-    are the edges for this viewer, best first; the first one serves. ``held``: the session plays
-    this asset from the first edge already. ``preferred`` is the order before leases were asked;
-    ``leased`` is their answer, None where no edge has a capacity.
+    are the edges for this viewer, best first; the first one serves. ``held``: the session already
+    plays this asset from the first edge. ``preferred`` is the order of edges before capacity is
+    considered. ``leased`` is the capacity lease; None when no edge has a capacity.
     """
 
     inquiry: Inquiry
@@ -162,16 +161,16 @@ class Decision:
         )
 
     def with_lease(self, leased: Leased) -> "Decision":
-        """The same with the edge in front on which the session got its lease."""
+        """The same decision, with the edge on which the session got its lease in front."""
         chosen = self.preferred[leased.placement.index]
         others = (edge for edge in self.preferred if edge is not chosen)
         return replace(self, edges=(chosen, *others), leased=leased)
 
 
 def inquire(policy: Policy, fleet: Fleet, facts: Facts, ladder: Ladder) -> Inquiry:
-    """Apply the rules, and name what is to be decided.
+    """Apply the rules, and compute the cache keys of both halves.
 
-    Nothing in the keys tells one viewer from another of the same client class and place cell.
+    The keys are equal for all viewers of one client class and place cell.
     """
     match = policy.rule_list.first_match(_subject(facts), policy.default_profile)
     profile = policy.profiles[match.profile]
@@ -208,9 +207,9 @@ def inquire(policy: Policy, fleet: Fleet, facts: Facts, ladder: Ladder) -> Inqui
 def decide(inquiry: Inquiry, memo: Memo) -> Decision:
     """Fit the ladder, rank the edges, and place the viewer.
 
-    Both halves are taken from ``memo`` where it has them, and left there where they are made.
-    Raises :class:`gateway.ladder.fit.NothingToPlayError` when the codecs that the request asks for
-    exclude every rung.
+    A half that ``memo`` has is used; a half that is computed is added to it. Raises
+    :class:`gateway.ladder.fit.NothingToPlayError` when the codecs that the request asks for exclude
+    every rung.
     """
     fitted = memo.ladders.get(inquiry.ladder_key)
     if fitted is None:
@@ -234,7 +233,8 @@ def decide(inquiry: Inquiry, memo: Memo) -> Decision:
 
 
 def choice_of(inquiry: Inquiry) -> Choice:
-    """Profile ∧ device ∧ request. ``device_limits = false`` leaves the device out."""
+    """The limits of profile, device and request, combined. ``device_limits = false`` ignores the
+    device's."""
     profile, asked = inquiry.profile, inquiry.facts.limits
     device = inquiry.facts.device.capability
     limited = profile.device_limits
@@ -275,7 +275,8 @@ def rank_edges(inquiry: Inquiry) -> tuple[EdgeTier, ...]:
 
 
 def start_bandwidth(profile: Profile, facts: Facts) -> int:
-    """bit/s that may be spent at the start: a share of the measured speed, else the profile's."""
+    """The most bit/s to start with: a share of the measured speed, else the profile's start bit
+    rate, else the default."""
     if facts.throughput is not None:
         return int(facts.throughput.kbps * profile.headroom * 1000)
     if profile.start_bitrate_kbps is not None:
@@ -286,8 +287,8 @@ def start_bandwidth(profile: Profile, facts: Facts) -> int:
 def _place(inquiry: Inquiry, tiers: tuple[EdgeTier, ...]) -> tuple[tuple[Edge, ...], bool]:
     """The edges for this viewer, best first, and whether the first one has served it before.
 
-    A session that plays this asset already stays on its edge as long as that edge is not down,
-    even where nobody new is sent there any more.
+    A session that already plays this asset stays on its edge until that edge is down, even if the
+    edge takes no new sessions.
     """
     fleet, facts = inquiry.fleet, inquiry.facts
     positions = rank.ordered_edges(fleet, tiers, facts.asset, facts.viewer)

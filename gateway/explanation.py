@@ -1,6 +1,6 @@
-"""How does a decision explain itself? Every step and why, in the order in which they were taken.
+"""Why was this decided? Gives the reason for every step, in the order of the steps.
 
-Most players never ask, so reasons are put into words only when somebody reads them.
+Most players never read the reasons, so the sentences are built only on request.
 """
 
 from collections.abc import Iterator, Mapping
@@ -30,11 +30,11 @@ def reasons_of(decision: Decision) -> tuple[Reason, ...]:
 def _profile(decision: Decision) -> Reason:
     name, rule_index = decision.choice.profile.name, decision.choice.rule
     if rule_index is None:
-        text = f"no rule holds; the default profile is {name}"
+        text = f"no rule matches; the default profile {name} is used"
         return Reason(Step.PROFILE, "profile-default", text)
     rule = decision.inquiry.policy.rules[rule_index]
     label = f" ({rule.name})" if rule.name else ""
-    text = f"rules[{rule_index}]{label} holds ({rule.when}); profile {name}"
+    text = f"rules[{rule_index}]{label} matches ({rule.when}); profile {name}"
     return Reason(Step.PROFILE, "profile-rule", text)
 
 
@@ -56,7 +56,7 @@ def _limits(decision: Decision) -> Iterator[Reason]:
         text = f"profile {profile.name} ignores the device's own limits"
         yield Reason(Step.LADDER, "device-limits-off", text)
     elif device.capability.codecs is None:
-        text = f"it is not known what this {device.kind} decodes; no codec is withheld for it"
+        text = f"the codecs of this {device.kind} are unknown; none is removed for the device"
         yield Reason(Step.LADDER, "device-codecs-unknown", text)
 
 
@@ -65,7 +65,7 @@ def _setter(value: int, setters: Mapping[str, int | None], otherwise: str) -> st
 
 
 def _start(decision: Decision) -> Iterator[Reason]:
-    """Where the start bit rate comes from; nothing where the source's order stays."""
+    """Where the start bit rate comes from; nothing when the source's order is kept."""
     if decision.choice.limits.untouched:
         return
     profile, speed = decision.choice.profile, decision.facts.throughput
@@ -81,8 +81,8 @@ def _start(decision: Decision) -> Iterator[Reason]:
 
 
 def _conditions(decision: Decision) -> Iterator[Reason]:
-    """Why better edges were passed over: those that would come before the first one if all were
-    up; and what is wrong with edges that are listed nevertheless."""
+    """Why better edges were passed over (those that would come before the first one if all were
+    up), and the conditions of listed edges that are not fully up."""
     fleet, facts = decision.inquiry.fleet, decision.facts
     if fleet.all_down:
         text = "every edge is down; they are ranked as if all were up"
@@ -118,23 +118,23 @@ def _lease(decision: Decision) -> Iterator[Reason]:
     leased, fleet = decision.leased, decision.inquiry.fleet
     if leased is None:
         return
-    placement, bounds, line = leased.placement, leased.bounds, decision.preferred
+    placement, bounds, preferred = leased.placement, leased.bounds, decision.preferred
     if placement.outcome != "kept":
-        for at, edge in enumerate(line[: placement.index]):
+        for at, edge in enumerate(preferred[: placement.index]):
             bound = bounds[at]
-            # Edges that take nobody new are explained by their condition already.
+            # An edge that takes no new sessions is already explained by its condition.
             if bound is not None and fleet.open(fleet.positions[edge.id]):
                 used = f"{placement.loads[at] / 1000:,.0f} of {bound / 1000:,.0f}"
                 text = f"{edge.id} is full ({used} Mbit/s leased); passed over"
                 yield Reason(Step.EDGE, "edge-full", text)
-    yield _lease_reason(leased, decision.expected_kbps(), line[placement.index])
+    yield _lease_reason(leased, decision.expected_kbps(), preferred[placement.index])
 
 
 def _lease_reason(leased: Leased, kbps: int, edge: Edge) -> Reason:
     placement, bound = leased.placement, leased.bounds[leased.placement.index]
     parts = [f"{kbps / 1000:.1f} Mbit/s on {edge.id}"]
     if bound is None:
-        parts.append("which has no bound")
+        parts.append("which has no capacity limit")
     else:
         whose = "this worker's share" if leased.alone else "its capacity"
         load = placement.loads[placement.index]

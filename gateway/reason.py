@@ -1,7 +1,7 @@
 """Why did the gateway choose this? A name for every branch taken.
 
-``explain``, the JSON decision, the metrics and the logs all read these words. A code is stable (it
-is a metric label and something to grep for); the text is for people and may carry figures.
+``explain``, the JSON decision, metrics and logs use the same codes. A code is stable, so that it
+can be a metric label and searched for. The text is for people and may contain figures.
 """
 
 from enum import StrEnum

@@ -90,7 +90,8 @@ class Span(NamedTuple):
 def centre_and_radius(towns: Sequence[Town]) -> tuple[float, float, float]:
     """Degrees and km: the mean position weighted by people, and a radius that most live within.
 
-    Positions are averaged as unit vectors, so the antimeridian (FJ, KI, RU, US) is no edge.
+    Positions are averaged as unit vectors, so countries across the antimeridian (FJ, KI, RU, US)
+    need no special case.
     """
     x = y = z = 0.0
     for town in towns:
@@ -109,7 +110,7 @@ def centre_and_radius(towns: Sequence[Town]) -> tuple[float, float, float]:
         covered += population
         if covered >= wanted:
             return latitude, longitude, max(LEAST_RADIUS_KM, distance)
-    raise ValueError("a country without people has no centre")
+    raise ValueError("cannot compute the centre of a country whose towns have no people")
 
 
 def tabulate(countries: dict[str, Any], towns: Iterable[dict[str, Any]]) -> list[Country]:
@@ -200,7 +201,7 @@ def at_edges(spans: Sequence[Span], edges: Iterable[int]) -> Iterator[str | None
 
 
 def believed(ranges: str | None, routes: str | None) -> str | None:
-    """Which of two countries counts for the same addresses."""
+    """Which of the two sources' countries to use for the same addresses."""
     if ranges is None or routes is None:
         return ranges or routes
     corrected = continent_of(routes) in REGISTRY_OFFICES.get(ranges, ())

@@ -19,11 +19,11 @@ class GeoDatabase(MmdbFile[Place]):
     allowed = "a City or Country database of GeoIP2, GeoLite2 or DB-IP"
 
     def place(self, ip: IPv4Address | IPv6Address) -> Place:
-        """Where an address is; ``UNKNOWN`` when the file does not tell. Never raises.
+        """Where an address is; ``UNKNOWN`` when the file does not say. Never raises.
 
-        A point has a radius in km. When the file tells only the country, the point is the centre
-        of the country's population and the radius covers nine tenths of it, so that nobody takes
-        the point for a street address.
+        A point has a radius in km. When the file gives only the country, the point is the centre of
+        the country's population and the radius covers nine tenths of it, so that nobody takes the
+        point for a street address.
         """
         return self.find(ip) or UNKNOWN
 

@@ -10,7 +10,7 @@ Continent = Literal["AF", "AN", "AS", "EU", "NA", "OC", "SA"]
 class Place:
     """What a GeoIP database says about an address.
 
-    ``status`` distinguishes *unknown* (the database does not tell) from *not looked up* (no
+    ``status`` distinguishes *unknown* (the database does not say) from *not looked up* (no
     database, or no usable address). ``country`` is ISO 3166-1 alpha-2, ``latitude`` and
     ``longitude`` are WGS 84 degrees, and ``accuracy_km`` is the radius around that point within
     which the address probably is.

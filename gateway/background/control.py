@@ -1,4 +1,4 @@
-"""What does this worker do when another one says that something changed?
+"""What does this worker do when another one announces a change?
 
 ``policy``: another worker has reloaded its config, so check whether our file has changed, too.
 Nothing is reloaded unless it has, so workers with different files do not affect each other.

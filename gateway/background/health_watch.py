@@ -29,13 +29,13 @@ from gateway.store.coordination.bus import Bus
 from gateway.store.coordination.health_board import DEADLINE_S, Finding, HealthBoard, decode, encode
 
 LOOK_S = 0.5
-"""Seconds between looks at the lease and the findings, before jitter."""
+"""Seconds between reads of the lease and the findings, before jitter."""
 REPEAT_S = 10.0
 """Seconds after which unchanged findings are written again, as they expire."""
 REST_S = 0.02
-"""The shortest pause between two looks, in seconds."""
+"""The shortest pause between two reads, in seconds."""
 RESTS = 5
-"""The pause is at least this many times as long as the last look."""
+"""The pause is at least this many times as long as the last read took."""
 
 Role = Literal["idle", "prober", "follower", "alone"]
 """``alone``: the worker probes for itself, because Redis cannot be reached."""

@@ -1,4 +1,4 @@
-"""Which edges are there, and in which condition, as a gateway with this config would see them now?
+"""Which edges would a gateway with this config have now, and in which condition?
 
 For commands that look once: names are resolved, and the register, the drains and the probes'
 findings are read from the store. Nothing is probed or written.

@@ -1,9 +1,9 @@
-"""Why would this player get this? The real request path, asked without a running gateway.
+"""What would this player get, and why? Runs the real request path without a running gateway.
 
-Where the config names a Redis, the command reads from it what the running gateways know: states of
-edges, drains, registrations, leases, and the session's memory. It writes nothing there but copies
-of source manifests, as any gateway would. It does not probe edges. It asks the origin where the
-config names one.
+If the config names a Redis, the command reads the shared state of the running gateways from it:
+conditions of edges, drains, registrations, leases, and the session's record. It writes nothing
+there except copies of source manifests, as any gateway does. It does not probe edges. If the config
+names an origin, the command requests the manifest from it.
 """
 
 import contextlib
@@ -25,10 +25,10 @@ from gateway.store.connection.protocol import StoreUnavailable
 
 _WIDTH = 10
 _OWN_STORES = ("embedded", "memory")
-"""Stores that belong to one gateway process: the command cannot ask them."""
+"""Stores that are private to one gateway: the command cannot read them."""
 _ABOUT_THE_ANSWER = {"accept-encoding", "if-none-match", "range"}
-"""Request headers that change the form of the answer and not the decision. They are dropped, since
-people copy them along with the others."""
+"""Request headers that change the form of the answer, not the decision. They are dropped, because
+people copy them together with the others."""
 
 
 class ExplainError(ValueError):
@@ -60,7 +60,7 @@ class _Answer:
 async def explain_decision(loaded: Loaded, question: Question) -> str:
     """The decision, every step's reason, and the faults of the source, as text for a terminal.
 
-    With ``offline`` no Redis is asked. Raises :class:`ExplainError`.
+    With ``offline``, no Redis is read. Raises :class:`ExplainError`.
     """
     headers = _headers(question)
     question = replace(question, asset=question.asset.removesuffix(".m3u8"))
@@ -81,7 +81,7 @@ def _url_of(loaded: Loaded) -> str:
 
 
 async def _see(app: Application, loaded: Loaded, session: str | None) -> list[str]:
-    """Take over what the running gateways know; rows that say what could be found out."""
+    """Load the shared state of the running gateways. Returns rows that say what was loaded."""
     store, ttl_s = app.gateway.store, loaded.settings.store.session_ttl_s
     keeper = await survey(loaded, store)
     app.use_fleet(keeper.fleet)
@@ -89,10 +89,10 @@ async def _see(app: Application, loaded: Loaded, session: str | None) -> list[st
     app.gateway.sessions = Sessions(own, ttl_s)
     if store.redis is None:
         url = _url_of(loaded)
-        why = f"{url}, which only its gateway can ask" if url in _OWN_STORES else "not asked"
+        why = f"{url}, which only its gateway can read" if url in _OWN_STORES else "not read"
         return [_row("store", f"{why}; edges count as up")]
     if store.state == "down":
-        return [_row("store", f"cannot be asked ({store.trouble}); edges count as up")]
+        return [_row("store", f"cannot be read ({store.trouble}); edges count as up")]
     if session is not None:
         with contextlib.suppress(StoreUnavailable):
             remembered = await store.get_session(session)
@@ -101,7 +101,7 @@ async def _see(app: Application, loaded: Loaded, session: str | None) -> list[st
     conditions = zip(keeper.fleet.edges, keeper.fleet.conditions, strict=True)
     others = [f"{edge.id} {condition}" for edge, condition in conditions if condition != UP]
     return [
-        _row("store", f"asked; {len(keeper.fleet.edges)} edges, {len(others)} of them not just up"),
+        _row("store", f"read; {len(keeper.fleet.edges)} edges, {len(others)} of them not fully up"),
         *(_row("", text) for text in others),
     ]
 
@@ -151,7 +151,7 @@ async def _ask(
         for part in (
             urlencode({name: value for name, value in own.items() if value is not None}),
             question.query.removeprefix("?"),
-            "fields=",  # of a repeated parameter the last counts: every member is wanted
+            "fields=",  # the last value counts: all members are wanted
         )
         if part
     )
@@ -232,10 +232,10 @@ def _reasons(answer: _Answer) -> list[str]:
 
 
 async def _faults(app: Application, question: Question) -> list[str]:
-    """What is wrong with the source's playlist, though it is served."""
+    """The faults of a source playlist that is served despite them."""
     try:
         source = await app.gateway.runtime.source.load(question.asset)
-    except (NoSuchAssetError, BadSourceError) as error:  # it was there a moment ago
+    except (NoSuchAssetError, BadSourceError) as error:  # it has changed since the decision
         raise ExplainError(str(error)) from error
     if not source.manifest.faults:
         return []

@@ -88,7 +88,7 @@ def _rules(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigPro
     catch_all: int | None = None
     for position, rule in _items(tables, ("rules",)):
         if catch_all is not None:
-            text = f"is never reached; rules[{catch_all}] matches everyone"
+            text = f"is never reached; rules[{catch_all}] matches every request"
             yield problem(("rules", position), text, severity="warning")
         elif rule.get("when") == {}:
             catch_all = position

@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 
 class ReloadObserver(Protocol):
-    """Is told about every reload; the metrics are one."""
+    """Receives every reload, for example to count it in metrics."""
 
     def reloaded(self, version: str) -> None:
         """A configuration took effect; ``version`` is that of its policy."""

@@ -53,9 +53,9 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Leased:
-    """A placement with what it was judged by. ``bounds`` are the capacities of the candidates in
-    kbit/s, None where an edge has none: the whole capacities, or this worker's shares of them when
-    ``alone``, because Redis could not be asked."""
+    """A placement with the capacities that it was computed from. ``bounds`` are those of the
+    candidates in kbit/s, None for an edge without one. With ``alone``, Redis could not be read, and
+    they are this worker's shares of the capacities."""
 
     placement: Placement
     bounds: tuple[int | None, ...]
@@ -93,8 +93,8 @@ def choose_edge(
 
 
 class LeaseTable:
-    """Leases by id, in the order in which they end. Callers pass the time, which never goes
-    back."""
+    """Leases by id, in the order in which they end. Callers pass the time, which must not
+    decrease."""
 
     def __init__(self, ttl_s: float, max_leases: int = MAX_LEASES) -> None:
         """A lease ends ``ttl_s`` seconds after it was last written."""

@@ -1,8 +1,7 @@
-"""Which requests are let in? Every check that a request has to pass before it is handled.
+"""Which requests are admitted? The checks that every request must pass before it is handled.
 
-The envelope runs :func:`admit` once for each request, whatever it asks for and however often it
-was asked before. A check is a function in ``CHECKS`` that raises a
-:class:`gateway.play.problems.Problem`.
+The envelope runs :func:`admit` once for each request, on every route. A check is a function in
+``CHECKS`` that raises a :class:`gateway.play.problems.Problem`.
 """
 
 from collections.abc import Callable
@@ -26,6 +25,6 @@ CHECKS: list[Check] = [check_url_length]
 
 
 def admit(gateway: Gateway, scope: Scope) -> None:
-    """Let a request in, or raise the problem of the first check that it does not pass."""
+    """Run all checks. Raises the problem of the first check that the request fails."""
     for check in CHECKS:
         check(gateway, scope)

@@ -1,4 +1,4 @@
-"""How does a request of ASGI become a request of ours, and our reply an answer of ASGI?"""
+"""Converts an ASGI scope to a :class:`Request`, and a :class:`Reply` to ASGI messages."""
 
 from starlette.types import Scope, Send
 

@@ -1,8 +1,8 @@
 """``POST /v1/decisions``: one client asks for the decisions of many assets at once.
 
-An app's start page has dozens of titles. Who asks, from where and how fast is found out once, and
-the store is asked once for all of them. Nothing is placed by asking: a session counts at an edge
-when it gets its manifest. Leases are neither taken nor looked at.
+An app's start page shows dozens of titles. The client's facts are gathered once, and the store is
+read once for all assets. A batch places no session: a session counts towards the load of an edge
+when it gets its manifest. Leases are neither taken nor read.
 """
 
 import json
@@ -24,14 +24,14 @@ from gateway.play.runtime import Gateway
 
 MAX_ASSETS = 100
 MAX_BODY_BYTES = 128 * 1024
-"""Room for that many asset ids of the longest kind, and their punctuation."""
+"""Enough for ``MAX_ASSETS`` ids of the greatest length, with JSON punctuation."""
 
 
 async def decisions(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:
     """``{"assets": ["film/001", …]}`` with the query parameters and headers of ``/v1/play``.
 
     Answers ``{"decisions": […]}`` in the order of the assets: the JSON decision for each, or
-    ``{"asset": …, "problem": …}`` for one that there is none for.
+    ``{"asset": …, "problem": …}`` for an asset without a decision.
     """
     assets = _assets(await _body(HttpRequest(scope, receive)))
     request = read_request(scope)
@@ -46,7 +46,7 @@ async def decisions(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:
 def _entry(
     asset: str, found: Decided | Problem, request: Request, wanted: tuple[str, ...]
 ) -> dict[str, Any]:
-    """What the answer says of one asset."""
+    """The member of ``decisions`` for one asset."""
     if isinstance(found, Problem):
         return {"asset": asset, "problem": problems.document(found)}
     found.count()

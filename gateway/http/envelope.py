@@ -1,7 +1,7 @@
-"""What has every answer in common? Admission, request id, CORS, problems, counting.
+"""What do all answers have in common? Admission, request id, CORS, problems, metrics.
 
-Every request passes through :meth:`Envelope.__call__` and nowhere else. One ``try`` stands around
-everything that can fail, so that a player always gets an answer of the same form.
+Every request passes through :meth:`Envelope.__call__`. One ``try`` encloses everything that can
+fail, so that every error becomes a problem document.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ _PREFLIGHT = Reply.of(
         "Access-Control-Max-Age": _PREFLIGHT_S,
     },
 )
-"""Scripts that send CMCD in headers make browsers ask for permission first (D3.5)."""
+"""The answer to CORS preflights, which browsers send before requests with CMCD headers (D3.5)."""
 
 
 class Envelope:
@@ -58,8 +58,7 @@ class Envelope:
         self._other = Router(lifespan=lifespan)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request. Lifespan events, and kinds of connections that are not offered, are
-        left to Starlette."""
+        """Answer one request. Starlette handles lifespan events and refuses WebSockets."""
         if scope["type"] != "http":
             await self._other(scope, receive, send)
             return
@@ -77,7 +76,7 @@ class Envelope:
                 reply = await self._handle(route, scope, receive)
             except Problem as problem:
                 reply = problems.reply(problem, path)
-            except asyncio.CancelledError:  # the grace of a shutdown has ended
+            except asyncio.CancelledError:  # server.shutdown_grace_s has ended
                 reply = problems.reply(problems.shutting_down(), path)
             except Exception:
                 shown = path[:_LONGEST_SHOWN]
@@ -89,7 +88,7 @@ class Envelope:
             self._count(route, method, path, status, identity, start)
 
     async def _handle(self, route: Route | None, scope: Scope, receive: Receive) -> Reply:
-        """Have the route answer. Raises :class:`Problem`."""
+        """Call the route's handler. Raises :class:`Problem`."""
         method = scope["method"]
         if method == "OPTIONS" and scope["path"].startswith("/v1/"):
             return _PREFLIGHT
@@ -100,7 +99,7 @@ class Envelope:
         return await route.handler(self._gateway, scope, receive)
 
     def _cors(self, origin: bytes | None) -> RawHeaders:
-        """Who may read the answer (F11): anybody, or the caller's own origin where it is listed."""
+        """The CORS headers (F11): any origin, or the request's origin when the config lists it."""
         allowed = self._gateway.runtime.settings.server.cors_origins
         if "*" in allowed:
             return _ANY_ORIGIN
@@ -117,7 +116,7 @@ class Envelope:
         identity: bytes,
         start: float,
     ) -> None:
-        """Count what was answered, and how soon."""
+        """Record status and duration in metrics and the debug log."""
         label = label_of(route, path)
         seconds = time.perf_counter() - start
         metrics.requests(label, status).inc()
@@ -134,9 +133,10 @@ class Envelope:
 
 
 def _identity_and_origin(scope: Scope, otherwise: bytes) -> tuple[bytes, bytes | None]:
-    """The request's id, the caller's own where it is well formed, and its Origin header.
+    """The request id (the client's own, when well formed) and the Origin header.
 
-    Ids tell requests apart and keep no secret, so a plain random number does for the others.
+    ``otherwise`` is the id to use without one. Ids are not secret, so they need no cryptographic
+    randomness.
     """
     identity = origin = None
     for name, value in scope["headers"]:

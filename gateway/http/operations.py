@@ -1,4 +1,4 @@
-"""For operators and their monitoring: is it up, is it ready, what does it count?"""
+"""Routes for operators and monitoring: liveness, readiness, metrics, the OpenAPI document."""
 
 import json
 from typing import Any
@@ -22,7 +22,8 @@ async def livez(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # n
 
 
 async def readyz(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
-    """Whether to send players here. A store or a GeoIP file that is gone degrades, no more."""
+    """Whether to send players here. Without the store or a GeoIP file the status is ``degraded``,
+    still 200."""
     checks = _checks(gateway)
     source_trouble = gateway.runtime.source.ready()
     if source_trouble is not None:
@@ -54,7 +55,7 @@ def _checks(gateway: Gateway) -> dict[str, dict[str, Any]]:
 
 
 def _source(source: Source) -> dict[str, Any]:
-    """Whether manifests can be had, and what is wrong where they can all the same."""
+    """``unready`` when manifests cannot be loaded; ``degraded`` when they can, despite a fault."""
     if (trouble := source.ready()) is not None:
         return {"status": "failed", "reason": trouble}
     if (trouble := source.degraded()) is not None:
@@ -63,7 +64,7 @@ def _source(source: Source) -> dict[str, Any]:
 
 
 def _edges(fleet: Fleet) -> dict[str, Any]:
-    """Players are sent elsewhere when edges are down, so that never makes the gateway unready."""
+    """Edges that are down never make the gateway unready, because players get other edges."""
     down = [
         edge.id
         for edge, condition in zip(fleet.edges, fleet.conditions, strict=True)

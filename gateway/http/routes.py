@@ -19,9 +19,9 @@ Label = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path and who answers it. A path that ends with ``/`` stands for everything below it.
+    """A path and its handler. A path that ends with ``/`` matches all paths below it.
 
-    ``label`` names the route in metrics: one of a fixed set, whatever players send.
+    ``label`` gives the route's name in metrics, which is always one of a fixed set.
     """
 
     path: str
@@ -46,7 +46,7 @@ async def _play(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # n
 
 
 async def _not_yet(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
-    """Parts of the interface that are reserved."""
+    """Answer a reserved path with a 404 problem."""
     raise problems.not_available_yet(scope["path"].split("/")[2])
 
 
@@ -69,19 +69,19 @@ ROUTES = (
 _EXACT = {route.path: route for route in ROUTES if not route.path.endswith("/")}
 _BELOW = {route.path: route for route in ROUTES if route.path.endswith("/")}
 _SEGMENTS = 3
-"""Every path that stands for all below it has this many ``/``."""
+"""The number of ``/`` in each path that ends with one."""
 
 
 def label_of(route: Route | None, path: str) -> str:
-    """The metric label of a request for ``path``, whose route that is."""
+    """The metric label of a request for ``path`` that ``route`` handles."""
     return "other" if route is None else route.label(path)
 
 
 def find_route(path: str) -> Route | None:
     """The route of a path; None when there is none.
 
-    Two dict lookups at most, since players ask for nothing else as often: Starlette's router costs
-    as much as a whole bare answer.
+    Takes two dict lookups at most. Starlette's router would take as long as answering a bare
+    request.
     """
     found = _EXACT.get(path)
     if found is not None:

@@ -1,11 +1,11 @@
 """How much of an edge's capacity will a session take up, before it has fetched anything?
 
-A player climbs as far as its network carries it. So the session counts with the highest rung that
-the measured speed allows, with the same headroom as for the start. A rung is within reach by its
-peak, as players judge it (rule A6.2); it takes up its average where the source states one.
+A player switches up to the highest rung that its network can carry. So the session is counted at
+the highest rung whose peak (rule A6.2) fits the measured speed, with the same headroom as for the
+start rung. It is counted at the rung's average bit rate when the source states one.
 
-While the speed is unknown the top rung counts: an edge that reserves too much keeps room to spare,
-an edge that reserves too little is overloaded.
+While the speed is unknown, the top rung counts. Reserving too much leaves room unused; reserving
+too little overloads the edge.
 """
 
 from collections.abc import Sequence

@@ -8,8 +8,7 @@ The fit is a pure function of rungs and constraints: idempotent, order-stable, a
 3. the frame rate,
 4. the video ranges, the profile's and then the device's,
 5. the limit to flat video, for devices that show no immersive video,
-6. the codecs, the profile's and then the device's: what a device decodes is a guess, and no reason
-   to show nothing.
+6. the codecs, the profile's and then the device's, which are a guess from the User-Agent.
 
 The codecs that the request itself names are never given up: when no rung uses only these, the fit
 raises :class:`NothingToPlayError`. A rung counts as left only if it has video and clients cannot
@@ -138,7 +137,7 @@ def _playable(rungs: Sequence[Rung], limits: Constraints, reasons: list[Reason])
             reasons += words.left_out(limit.code, limit.text, rungs, left)
             rungs = left
         else:
-            text = f"{limit.text}, but no rung of this title meets that; the limit is ignored"
+            text = f"{limit.text}, but no rung of this title meets this limit; it is ignored"
             reasons.append(Reason(Step.LADDER, f"{limit.code}-relaxed", text))
     return rungs
 
@@ -166,7 +165,8 @@ def _is_within(rung: Rung, limits: Constraints) -> bool:
 def _high_enough(
     kept: Sequence[Rung], limits: Constraints, reasons: list[Reason]
 ) -> Sequence[Rung]:
-    """The rungs of the height that the request asks for at least, or else the highest ones."""
+    """The rungs of at least the height that the request asks for; if there are none, the highest
+    rungs."""
     least = limits.min_height
     heights = [rung.height for rung in kept if rung.height is not None]
     if least is None or not heights:
@@ -189,15 +189,15 @@ def _beside(
     limits: Constraints,
     reasons: list[Reason],
 ) -> Sequence[Rung]:
-    """Audio-only and skippable entries besides the ladder. An entry stays if it meets the limits,
-    the platform takes such entries (rule B10), and its audio group stays."""
+    """The audio-only and skippable entries that stay. An entry stays if it meets the limits, the
+    platform accepts audio-only variants (rule B10), and its audio group stays."""
     counted = {rung.index for rung in main}
     others = [rung for rung in rungs if rung.index not in counted]
     if not others:
         return ()
     taken = [rung for rung in others if limits.audio_only or rung.has_video]
     reasons += words.left_out(
-        "audio-only", "the platform takes no audio-only variants", others, taken
+        "audio-only", "the platform accepts no audio-only variants", others, taken
     )
     wanted = limits.wanted_codecs
     tests = [limit.holds for limit in _limits_of_playback(limits)]
@@ -210,6 +210,6 @@ def _beside(
         and (wanted is None or rung.uses_only(wanted))
         and (not rung.has_video or all(holds(rung) for holds in tests))
     ]
-    text = "audio-only and optional entries have to meet the same limits"
+    text = "audio-only and optional entries must meet the same limits"
     reasons += words.left_out("beside", text, taken, fitting)
     return fitting

@@ -12,13 +12,13 @@ class Rung:
 
     ``index`` is its position in the source. ``bandwidth`` is the peak in bit/s (BANDWIDTH, rule
     A6.2), ``average_bandwidth`` the average where the source states one. ``height`` is the shorter
-    side in pixels, so that portrait video is judged alike; ``stated_height`` is the height that the
-    source states. ``codecs`` are the elements of the
-    source's codecs text. ``families`` is empty when the source names no codecs; ``other_video``
-    says that it names video of a family that the gateway does not know. ``video_range`` None is a
-    value that the gateway does not know. ``skippable``: clients that do not understand the entry
-    ignore it (rule A2.1), so it must never be the only one. ``picture`` is equal for entries that
-    show the same picture with other audio, on another pathway or at another address.
+    side in pixels, so that portrait and landscape video are treated alike; ``stated_height`` is the
+    height that the source states. ``codecs`` are the elements of the source's codecs text.
+    ``families`` is empty when the source names no codecs; ``other_video`` says that it names video
+    of a family that the gateway does not know. ``video_range`` None is a value that the gateway
+    does not know. ``skippable``: clients that do not understand the entry ignore it (rule A2.1), so
+    it must never be the only one. ``picture`` is equal for entries that show the same picture with
+    other audio, on another pathway or at another URI.
     """
 
     index: int

@@ -1,4 +1,4 @@
-"""How are rungs and limits called in the reasons that people read?"""
+"""How do reasons name rungs and limits?"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Which request is being answered? Its id, for logs and for requests to origins."""
+"""The id of the current request, for logs and for requests to origins."""
 
 import secrets
 from contextvars import ContextVar

@@ -1,4 +1,4 @@
-"""Finished manifests: bytes, entity tags and codings, each made once."""
+"""Finished manifests with their entity tags and content codings, each computed once."""
 
 from hashlib import blake2b
 
@@ -8,7 +8,7 @@ _OVERHEAD = 1_000
 
 
 class Body:
-    """One finished manifest in every coding that was asked for so far."""
+    """One finished manifest, in every content coding requested so far."""
 
     __slots__ = ("_coded", "_digest")
 
@@ -36,8 +36,8 @@ class Body:
 
 
 def weight_of(body: Body) -> int:
-    """What a body counts for in a cache, in bytes: twice the manifest, since its codings together
-    are smaller than the manifest itself."""
+    """The size of a body in a cache, in bytes: twice the manifest, as an upper bound for the
+    manifest and its codings."""
     return 2 * len(body.identity) + _OVERHEAD
 
 

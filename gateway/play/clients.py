@@ -1,8 +1,7 @@
 """Who asks? The sender of a request by its address, and the player by its User-Agent and hints.
 
-Both follow from a few header values, and the same values come again: from a player that asks again,
-and from all others of its make. So both are cached by those values, for as long as the config and
-the GeoIP databases stay the same.
+Both depend on a few header values, which recur in later requests of the same player and of others
+like it. So both are cached by these values until the config or a GeoIP database changes.
 """
 
 from typing import NamedTuple
@@ -19,15 +18,15 @@ from geodata.lookup import GeoLookup
 from geodata.place import NOT_LOOKED_UP, Place
 
 LONGEST_CHARS = 1024
-"""Header values that are longer together are not cached: this bounds the memory that players can
-take up."""
+"""Header values with a greater total length are not cached. This bounds the memory that players can
+use."""
 
 _PLAYER_HEADERS = ("user-agent", *DEVICE_HINT_HEADERS, "accept-encoding")
 
 
 class Sender(NamedTuple):
-    """Where a request comes from. ``prefix`` names the household (it must not leave the process);
-    it is empty when the address is not known."""
+    """Where a request comes from. ``prefix`` is the network of the household, and must not leave
+    the process; it is empty when the address is unknown."""
 
     place: Place
     prefix: str
@@ -35,7 +34,7 @@ class Sender(NamedTuple):
 
 
 class Player(NamedTuple):
-    """What plays, and the content coding that it prefers."""
+    """The device that plays, and the content coding that it prefers."""
 
     device: Device
     coding: str
@@ -46,12 +45,12 @@ _PlayerKey = tuple[str | None, ...]
 
 
 class ClientLookup:
-    """Finds out who asks, for one version of the config."""
+    """Identifies clients by one version of the config."""
 
     def __init__(
         self, classifier: DeviceClassifier, trusted: TrustedProxies, geo: GeoLookup
     ) -> None:
-        """``trusted`` are the proxies whose forwarding headers are believed (F9)."""
+        """``trusted`` are the proxies whose forwarding headers are used (F9)."""
         self._classifier = classifier
         self._trusted = trusted
         self._geo = geo
@@ -101,6 +100,6 @@ def _place_reason(place: Place) -> Reason:
     if place.anonymous:
         region = f"{region}, an anonymising network"
     if not place.located:
-        return Reason(Step.PLACE, "place-found", f"{region}, no point")
+        return Reason(Step.PLACE, "place-found", f"{region}, no coordinates")
     radius = "unknown" if place.accuracy_km is None else f"{place.accuracy_km:.0f} km"
     return Reason(Step.PLACE, "place-found", f"{region}, accuracy radius {radius}")

@@ -27,7 +27,7 @@ _CODERS: dict[str, Callable[[bytes], bytes]] = {
     "br": lambda body: brotli.compress(body, quality=5),
     "gzip": _gzip,
 }
-"""In the order of preference among codings that the client likes equally."""
+"""In order of preference, for codings with equal weights in Accept-Encoding."""
 
 
 def encode(body: bytes, coding: str) -> bytes:
@@ -38,7 +38,7 @@ def encode(body: bytes, coding: str) -> bytes:
 def negotiate(accept_encoding: str) -> str:
     """``zstd``, ``br``, ``gzip`` or ``identity`` for an ``Accept-Encoding`` field value.
 
-    A field that is longer than any honest client sends gets ``identity``, which is always allowed.
+    A field that is longer than any real client sends gets ``identity``, which is always allowed.
     """
     if not accept_encoding or len(accept_encoding) > _MAX_HEADER:
         return "identity"

@@ -1,7 +1,7 @@
-"""How is a request decided? One body, for one asset and for a hundred.
+"""How is a request decided? The same function serves one asset and a batch of a hundred.
 
-Facts are gathered and sources loaded, the store is asked for the halves that this process lacks,
-and :func:`gateway.decision.decide` takes the steps. Players' requests and batches both end here.
+It gathers the facts, loads the sources, reads missing halves of decisions from the store, and calls
+:func:`gateway.decision.decide`.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class Timeline:
         self.ends.append((stage, time.perf_counter()))
 
     def header(self) -> bytes:
-        """The stages as ``Server-Timing`` says them, durations in ms."""
+        """The stages as a ``Server-Timing`` value, durations in ms."""
         entries, start = [], self.start
         for stage, end in self.ends:
             entries.append(f"{stage};dur={(end - start) * 1000:.2f}")
@@ -52,7 +52,7 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision, the player and the source that it was made for, and where it came from."""
+    """A decision with its player and source, and where it came from."""
 
     runtime: Runtime
     player: Player
@@ -61,7 +61,7 @@ class Decided:
     cache: CacheStatus
 
     def count(self) -> None:
-        """Count the decision. Edges of one DNS name count as one."""
+        """Count the decision in metrics. Edges of one DNS name share a label."""
         decision, edge = self.decision, self.decision.edge
         device = decision.facts.device.kind
         metrics.decisions(decision.choice.profile.name, device, self.cache).inc()
@@ -69,7 +69,7 @@ class Decided:
 
 
 def valid_asset(text: str) -> str:
-    """An asset id as it came. Raises a 404 problem for text that is none."""
+    """Return ``text`` if it is an asset id. Raises a 404 problem otherwise."""
     try:
         return asset_id(text)
     except AssetError as error:
@@ -87,10 +87,10 @@ async def decide_one(gateway: Gateway, request: Request, asset: str, timeline: T
 async def decide_all(
     gateway: Gateway, request: Request, assets: Sequence[str], timeline: Timeline
 ) -> list[Decided | Problem]:
-    """The decisions for several assets and one client, in their order, each or why there is none.
+    """One decision or problem for each asset, in their order, for one client.
 
-    The store is asked once for all of them, and before that for the session if the client names
-    one. Who asks is found out once. ``assets`` has one member at least.
+    The store is read once for all assets, and before that for the session if the client names one.
+    The client's facts are gathered once. ``assets`` has at least one member.
     """
     runtime, fleet = gateway.runtime, gateway.fleet
     player = runtime.clients.player(request.headers)
@@ -144,7 +144,7 @@ async def _load_all(runtime: Runtime, assets: Sequence[str]) -> list[SourceManif
 
 
 async def _load(runtime: Runtime, asset: str) -> SourceManifest | Problem:
-    """The source manifest of an asset, or why there is none."""
+    """The source manifest of an asset, or the problem to answer with."""
     try:
         return await runtime.source.load(valid_asset(asset))
     except Problem as problem:

@@ -1,7 +1,7 @@
-"""Which answers become decision events, and what do these say?
+"""Which answers become decision events, and what do the events contain?
 
-Only a playlist that a player got: GET with status 200. HEAD, 304, the JSON decision and problems
-place nobody anywhere.
+Only a playlist that a player received (GET with status 200). HEAD, 304, the JSON decision and
+problems place no session.
 """
 
 import time
@@ -19,7 +19,7 @@ _HASHES = 2**64
 
 
 def tell_placed(gateway: Gateway, found: Decided) -> None:
-    """Queue an event about a playlist that a player got."""
+    """Queue an event for a playlist that a player received."""
     settings = found.runtime.settings.events
     queue = gateway.events
     if not settings.enabled or queue is None:
@@ -39,8 +39,9 @@ def tell_placed(gateway: Gateway, found: Decided) -> None:
 
 
 def _hashes(viewer: str) -> tuple[str, int]:
-    """A viewer's name in events, and its place in the sample (below 2^64). Both are the same in
-    every process, so a session is in the sample as a whole or not at all."""
+    """The hash that identifies a viewer in events, and the hash that decides about the sample
+    (below 2^64). Both are the same in every process, so a session is in the sample as a whole or
+    not at all."""
     text = viewer.encode("utf-8", "surrogatepass")
     digest = blake2b(text, digest_size=16, person=b"decision event").digest()
     return digest[:8].hex(), int.from_bytes(digest[8:])
@@ -49,7 +50,7 @@ def _hashes(viewer: str) -> tuple[str, int]:
 def _event(
     decision: Decision, *, cache: CacheStatus, time_ms: int, sample: float, session: str | None
 ) -> Event:
-    """The event; built later, outside the request."""
+    """Build the event. Called later, outside the request."""
     facts, device, speed = decision.facts, decision.facts.device, decision.facts.throughput
     rungs = [decision.inquiry.ladder.rungs[index] for index in decision.kept]
     best = max(rungs, key=lambda rung: rung.bandwidth)

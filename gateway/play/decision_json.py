@@ -1,4 +1,4 @@
-"""How does a decision look as JSON? The members that docs/http.md lists, for one asset or many."""
+"""Writes a decision as JSON, with the members that docs/http.md lists."""
 
 from typing import Any
 from urllib.parse import quote_from_bytes, unquote, urlsplit
@@ -23,12 +23,12 @@ FIELDS = (
 """The members of the JSON decision, which ``fields`` may select."""
 
 _QUERY_CHARACTERS = "%/?:@!$&'()*+,;="
-"""What a query may hold besides letters, digits and ``-._~`` (RFC 3986, 3.4), and ``%`` itself."""
+"""Characters that a query may contain besides letters, digits and ``-._~`` (RFC 3986, 3.4),
+including ``%``."""
 
 
 def check_fields(wanted: tuple[str, ...] | None) -> tuple[str, ...]:
-    """The members to give: those that were asked for, or all. Raises a 400 problem for an unknown
-    one."""
+    """The requested members, or all. Raises a 400 problem for an unknown one."""
     unknown = [name for name in wanted or () if name not in FIELDS]
     if unknown:
         detail = f"fields: {unknown[0]!r} is not a member; allowed: {', '.join(FIELDS)}"
@@ -46,7 +46,7 @@ def members(found: Decided, request: Request) -> dict[str, Any]:
     return {
         "asset": facts.asset,
         "manifest_url": _manifest_url(found, request),
-        "adaptive_streaming": True,  # HLS always adapts; a file to download would not
+        "adaptive_streaming": True,  # HLS always adapts; a downloaded file would not
         "quality_profile": {
             "name": profile.name,
             "max_bitrate_kbps": profile.max_bitrate_kbps,
@@ -82,7 +82,7 @@ def _ladder(found: Decided, request: Request) -> list[dict[str, Any]]:
 
 
 def _manifest_url(found: Decided, request: Request) -> str:
-    """Where this very decision's playlist is: the request's own parameters go with it."""
+    """The URL of this decision's playlist, with the parameters of the request."""
     base = found.runtime.settings.server.public_url or request.base_url
     url = f"{base.rstrip('/')}/v1/play/{found.decision.facts.asset}.m3u8"
     text = _query_without_fields(request.query)
@@ -90,6 +90,7 @@ def _manifest_url(found: Decided, request: Request) -> str:
 
 
 def _query_without_fields(query: bytes) -> str:
-    """The query as it came, so that it will be read as it was; escaped where it must be."""
+    """The query without ``fields``. It stays as received, except for characters that must be
+    escaped."""
     pairs = [pair for pair in query.split(b"&") if unquote(pair.partition(b"=")[0]) != "fields"]
     return quote_from_bytes(b"&".join(pairs), safe=_QUERY_CHARACTERS)

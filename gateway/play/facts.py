@@ -21,9 +21,9 @@ _NO_CMCD = Cmcd()
 async def gather_facts(
     gateway: Gateway, runtime: Runtime, request: Request, player: Player, asset: str
 ) -> Facts:
-    """The facts of one request. Asks the store once, when the player names a session.
+    """Gather the facts of one request. Reads the store once, if the player names a session.
 
-    What the player measured is remembered for its session.
+    A speed that the player measured is added to its session's record.
     """
     now_s = time.time()
     asked = request.parameters
@@ -82,11 +82,11 @@ def _cmcd(request: Request) -> Cmcd:
 async def _remembered(
     gateway: Gateway, session: str | None
 ) -> tuple[SessionRecord | None, tuple[Reason, ...]]:
-    """What is remembered of a session, and why the store could not be asked where it could not."""
+    """The record of a session, with a reason when the store could not be read."""
     if session is None:
         return None, ()
     record, trouble = await gateway.sessions.get(session)
     if trouble is None:
         return record, ()
-    text = f"the session's memory could not be read ({trouble})"
+    text = f"the session's record could not be read ({trouble})"
     return record, (Reason(Step.STORE, "session-unavailable", text),)

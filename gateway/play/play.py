@@ -1,6 +1,6 @@
-"""``/v1/play``: a player asks for a manifest, or for the decision behind it.
+"""``/v1/play``: answers with a manifest, or with the decision behind it.
 
-One request goes one straight way: it is decided, placed on an edge, and written.
+Each request is decided, placed on an edge, and written, in this order.
 """
 
 import json
@@ -12,7 +12,7 @@ from gateway.play.decide import Decided, Timeline, decide_one, valid_asset
 from gateway.play.decision_event import tell_placed
 from gateway.play.decision_json import check_fields, members
 from gateway.play.hls import manifest as hls
-from gateway.play.place import lease, remember
+from gateway.play.placement import lease, remember
 from gateway.play.reply import RawHeaders, Reply
 from gateway.play.request import ACCEPT_CH, VARY, Request
 from gateway.play.runtime import Gateway
@@ -33,7 +33,7 @@ async def play(gateway: Gateway, request: Request, name: str) -> Reply:
 
 
 async def _playlist(gateway: Gateway, request: Request, asset: str) -> Reply:
-    """The playlist. A GET that gets one places its session on the edge; a HEAD places nobody."""
+    """Answer with the playlist. A GET places its session on the edge; a HEAD does not."""
     timeline = Timeline()
     places = request.method == "GET"
     found = await _placed(gateway, request, asset, timeline, take=places)
@@ -52,7 +52,8 @@ async def _playlist(gateway: Gateway, request: Request, asset: str) -> Reply:
 
 
 async def _json(gateway: Gateway, request: Request, asset: str) -> Reply:
-    """The decision as JSON, whole or the members that ``?fields=`` names. It places nobody."""
+    """Answer with the decision as JSON: all members, or those in ``?fields=``. Places no
+    session."""
     timeline = Timeline()
     wanted = check_fields(request.parameters.fields)
     found = await _placed(gateway, request, asset, timeline, take=False)
@@ -65,7 +66,8 @@ async def _json(gateway: Gateway, request: Request, asset: str) -> Reply:
 async def _placed(
     gateway: Gateway, request: Request, asset: str, timeline: Timeline, *, take: bool
 ) -> Decided:
-    """The decision for ``asset``, with the edge in front that has room; counted."""
+    """The decision for ``asset``, with the first edge that has room in front. Counts it in
+    metrics."""
     found = await decide_one(gateway, request, asset, timeline)
     decision = await lease(gateway, found.decision, take=take, ask=found.cache != "off")
     if decision is not found.decision:
@@ -78,7 +80,7 @@ async def _placed(
 def _reply(
     found: Decided, request: Request, body: Body, media_type: str, timeline: Timeline
 ) -> Reply:
-    """The answer with its headers, or 304 when the player has it already."""
+    """The answer with its headers, or 304 when the player already has it."""
     server = found.runtime.settings.server
     coding = found.player.coding
     if len(body.identity) < server.compress_min_bytes:
@@ -118,7 +120,8 @@ _CONSTANT: RawHeaders = (
 def _gateway_decision(found: Decided) -> str:
     """``Gateway-Decision``: an RFC 9651 dictionary (docs/http.md).
 
-    A profile's name is a token and an edge's id needs no escaping: the config check sees to that.
+    The config check ensures that a profile's name is a token and that an edge's id needs no
+    escaping.
     """
     decision, facts = found.decision, found.decision.facts
     parts = [f"profile={decision.choice.profile.name}, device={facts.device.kind}"]

@@ -1,4 +1,4 @@
-"""How does the gateway say no? RFC 9457 problem details, one place for all of them."""
+"""All error answers of the gateway, as RFC 9457 problem details."""
 
 import json
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ MEDIA_TYPE = "application/problem+json"
 _TYPE_PREFIX = "urn:problem:streaming-gateway:"
 _LONGEST_INSTANCE = 600
 _PATH_CHARACTERS = "/!$&'()*+,;=:@"
-"""What a path may hold unescaped (RFC 3986, 3.3): ``instance`` is a URI reference."""
+"""Characters that a path may contain unescaped (RFC 3986, 3.3); ``instance`` is a URI reference."""
 
 
 @dataclass(slots=True)
 class Problem(Exception):  # noqa: N818  # RFC 9457's own word
-    """A request that is not answered as asked. ``kind`` ends the problem's ``type``; ``detail`` is
-    for people and quotes what came."""
+    """An error answer. ``kind`` is the end of the problem's ``type``. ``detail`` is for people; it
+    says what was wrong and what is allowed."""
 
     status: int
     kind: str
@@ -34,36 +34,46 @@ def bad_parameter(name: str, detail: str) -> Problem:
 
 
 def no_such_asset(detail: str) -> Problem:
-    """404: there is no such asset, or nothing of this kind for it."""
+    """404: there is no such asset, or it has no manifest of this format."""
     return Problem(404, "no-such-asset", "No such asset", detail)
 
 
 def no_such_path() -> Problem:
-    """404: no route leads there."""
-    return Problem(404, "no-such-path", "No such path", "nothing is answered at this path")
+    """404: no route has this path."""
+    return Problem(
+        404,
+        "no-such-path",
+        "No such path",
+        "the gateway has no such path; docs/http.md and /openapi.json list all paths",
+    )
 
 
 def method_not_allowed(method: str, allow: str) -> Problem:
-    """405: the path is there, but not for this method."""
-    detail = f"{method} is not answered here; allowed: {allow}"
+    """405: the path exists, but does not support this method."""
+    detail = f"this path does not support {method}; allowed: {allow}"
     title = "Method not allowed"
     return Problem(405, "method-not-allowed", title, detail, headers={"Allow": allow})
 
 
 def url_too_long(longest: int) -> Problem:
     """414: more than ``longest`` bytes of path and query."""
-    detail = f"path and query are longer than {longest} bytes"
+    detail = f"path and query are longer than the {longest} bytes allowed"
     return Problem(414, "url-too-long", "URL too long", detail)
 
 
 def not_available_yet(what: str) -> Problem:
-    """404: part of the interface that this version does not answer."""
-    return Problem(404, "not-available", "Not available", f"{what} is not available here yet")
+    """404: this path is reserved for a later version."""
+    return Problem(
+        404,
+        "not-available",
+        "Not available",
+        f"{what} is reserved for a later version of the gateway",
+    )
 
 
 def nothing_to_play(detail: str) -> Problem:
-    """406: no rendition that this client may play."""
-    return Problem(406, "nothing-to-play", "No rendition this client may play", detail)
+    """406: no variant has the codecs of the request."""
+    return Problem(406, "nothing-to-play", "No variant that this client may play", detail)
 
 
 def bad_source(detail: str) -> Problem:
@@ -82,31 +92,31 @@ def origin_timeout(detail: str) -> Problem:
 
 
 def shutting_down() -> Problem:
-    """503: this process is on its way out."""
+    """503: this process is shutting down."""
     title = "Shutting down"
-    detail = "this process is shutting down; ask another one"
+    detail = "this process is shutting down; send the request again"
     return Problem(503, "shutting-down", title, detail, headers={"Retry-After": "1"})
 
 
 def internal(identity: str) -> Problem:
-    """500: a fault of ours. The logs say more, under the request's id."""
-    detail = f"look for request id {identity} in the logs"
+    """500: an error in the gateway. The logs have it under the request's id."""
+    detail = f"an error in the gateway; its logs have the details under request id {identity}"
     return Problem(500, "internal", "Internal error", detail)
 
 
 def bad_body(detail: str) -> Problem:
-    """400: the request's body is not what this path takes."""
+    """400: the request's body is malformed."""
     return Problem(400, "bad-body", "Malformed request body", detail)
 
 
 def body_too_large(most: int) -> Problem:
     """413: the request's body is larger than ``most`` bytes."""
-    detail = f"the body is larger than {most} bytes"
+    detail = f"the body is larger than the {most} bytes allowed"
     return Problem(413, "body-too-large", "Request body too large", detail)
 
 
 def document(problem: Problem) -> dict[str, object]:
-    """The members of a problem that do not depend on where it was asked."""
+    """The members of a problem except ``instance``."""
     return {
         "type": _TYPE_PREFIX + problem.kind,
         "title": problem.title,
@@ -117,7 +127,7 @@ def document(problem: Problem) -> dict[str, object]:
 
 
 def reply(problem: Problem, instance: str) -> Reply:
-    """The answer for ``problem``; ``instance`` is the path that was asked for, percent-decoded."""
+    """The answer for ``problem``; ``instance`` is the request's path, percent-decoded."""
     metrics.PROBLEMS.labels(problem.kind).inc()
     shown = quote(instance[:_LONGEST_INSTANCE], safe=_PATH_CHARACTERS, errors="replace")
     body = json.dumps({**document(problem), "instance": shown}).encode()

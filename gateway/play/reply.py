@@ -1,16 +1,16 @@
-"""What does the gateway answer? Status, headers and body, complete before anything is sent."""
+"""A complete answer: status, headers and body, built before anything is sent."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
 RawHeaders = tuple[tuple[bytes, bytes], ...]
-"""Header lines as ASGI takes them: lower-case names, Latin-1 values."""
+"""Header lines in ASGI's form: lower-case names, Latin-1 values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A finished answer. An answer that has a body has a Content-Length."""
+    """A finished answer. One with a body has a Content-Length."""
 
     status: int
     headers: RawHeaders

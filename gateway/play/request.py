@@ -1,7 +1,7 @@
-"""What does a request say? Everything that the gateway reads of it, read once.
+"""Everything that the gateway reads from a request, parsed once.
 
-:data:`READ_HEADERS` is the one list of request headers that the gateway reads. What follows from
-it is made from it: ``Vary``, ``Accept-CH`` and what CORS lets scripts send.
+:data:`READ_HEADERS` lists all request headers that the gateway reads. ``Vary``, ``Accept-CH`` and
+the headers that CORS allows are derived from it.
 """
 
 import re
@@ -14,8 +14,9 @@ from gateway.play import problems
 
 
 class ReadHeader(NamedTuple):
-    """A request header that is read. ``vary``: a manifest may differ by it (F4). ``hint``: browsers
-    send it when ``Accept-CH`` asks. ``cors``: scripts need permission to send it."""
+    """A request header that the gateway reads. ``vary``: the manifest may depend on it (F4).
+    ``hint``: browsers send it when ``Accept-CH`` asks. ``cors``: scripts need permission to send
+    it."""
 
     name: str
     vary: bool = False
@@ -33,7 +34,7 @@ READ_HEADERS = (
     ReadHeader("Sec-CH-UA-Model", vary=True, hint=True),
     ReadHeader("Sec-CH-UA-Form-Factors", vary=True, hint=True),
     ReadHeader("Save-Data", vary=True, cors=True),
-    # Browsers vary Downlink and RTT on purpose: a cache that heeded them would never hit (F2).
+    # Browsers vary Downlink and RTT on purpose. With them in Vary, a cache would never hit (F2).
     ReadHeader("Downlink", hint=True, cors=True),
     ReadHeader("ECT", vary=True, hint=True, cors=True),
     ReadHeader("RTT", hint=True, cors=True),
@@ -45,7 +46,7 @@ READ_HEADERS = (
     ReadHeader("X-Request-ID", cors=True),
     ReadHeader("Origin"),
     ReadHeader("Host"),
-    # The address that they name is not in Vary: hence Cache-Control: private.
+    # Vary cannot name the client's address, so answers have Cache-Control: private.
     ReadHeader("Forwarded"),
     ReadHeader("X-Forwarded-For"),
 )
@@ -63,7 +64,7 @@ _HOST = re.compile(r"(?:[A-Za-z0-9._~-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]
 
 
 class Headers(NamedTuple):
-    """The headers that are read, by lower-case name; the forwarding ones line by line, in order."""
+    """The headers by lower-case name. Forwarding headers are kept as separate lines, in order."""
 
     by_name: Mapping[str, str]
     forwarded: tuple[str, ...] = ()
@@ -76,8 +77,8 @@ class Headers(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. ``path`` is percent-decoded; ``peer`` is the address that the connection comes
-    from, ``server`` the one that it came to."""
+    """One request. ``path`` is percent-decoded; ``peer`` is the remote address of the connection,
+    ``server`` the local one."""
 
     method: str
     path: str
@@ -90,8 +91,8 @@ class Request:
 
     @property
     def base_url(self) -> str:
-        """Where the client reached the gateway, such as ``https://gateway.example``: its Host
-        header where that is one, else the address that the connection came to."""
+        """The URL at which the client reached the gateway, such as ``https://gateway.example``:
+        from the Host header if it is valid, else from the local address of the connection."""
         host = self.headers.get("host") or ""
         return f"{self.scheme}://{host if _HOST.fullmatch(host) else self.server}"
 
@@ -99,7 +100,7 @@ class Request:
 def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
     """Read headers as ASGI gives them: lower-case names, Latin-1 bytes.
 
-    Lines of one name are one list (RFC 9110, 5.3).
+    Lines with the same name form one list (RFC 9110, 5.3).
     """
     by_name: dict[str, str] = {}
     forwarded: list[str] = []

@@ -1,4 +1,4 @@
-"""What does a request need besides itself? The parts that the composition root has built."""
+"""The parts of a running gateway that a request uses, built by the composition root."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ from geodata.lookup import GeoLookup
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """The parts that follow from one version of the config; replaced as a whole. ``timed``: some
-    rule asks for the time of day."""
+    """The parts that depend on the config; replaced as a whole at each reload. ``timed``: some rule
+    has a ``time_of_day``."""
 
     settings: Settings
     policy: Policy
@@ -36,7 +36,8 @@ class Runtime:
 
 @dataclass(slots=True)
 class Gateway:
-    """One process's gateway: the current runtime and fleet, and what outlives a reload."""
+    """The gateway in one process: the current runtime and fleet, and the parts that survive
+    reloads."""
 
     runtime: Runtime
     fleet: Fleet

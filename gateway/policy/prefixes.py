@@ -1,4 +1,4 @@
-"""Which of many prefixes does a text begin with?"""
+"""Finds those of many prefixes with which a text begins."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator

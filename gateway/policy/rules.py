@@ -140,7 +140,7 @@ def _is_named(names: frozenset[str] | None, name: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Requests for which ``when`` holds get the profile with that name. ``name`` is for people."""
+    """A request for which ``when`` holds gets the named profile. ``name`` is for people."""
 
     when: When
     profile: str

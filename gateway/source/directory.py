@@ -24,8 +24,8 @@ watch the root, manifests in memory are at most this old."""
 
 @dataclass(frozen=True, slots=True)
 class _Unplayable:
-    """Why a file cannot be served; remembered like a manifest, so that repeated requests cost
-    nothing."""
+    """Why a file cannot be served. It is cached like a manifest, so that repeated requests do not
+    read the file again."""
 
     why: str
 
@@ -60,9 +60,9 @@ class DirectorySource:
         return known
 
     def _read(self, path: str) -> SourceManifest | _Unplayable:
-        """The manifest, or why the file is none, which holds until the file changes.
+        """The manifest, or why the file cannot be served, which is valid until the file changes.
 
-        Raises for conditions that may pass by themselves: there is no file, or it cannot be read.
+        Raises for conditions that are not cached: the file is missing or cannot be read.
         """
         try:
             root = self._root.resolve(strict=True)
@@ -105,7 +105,7 @@ class DirectorySource:
         return None if self._root.is_dir() else f"{self._root} is not a directory"
 
     def degraded(self) -> str | None:
-        """Always None: the root exists or it does not."""
+        """Always None: this source has no degraded state."""
         return None
 
     async def close(self) -> None:

@@ -9,8 +9,8 @@ class GeneratedSource:
     """One playlist for all assets; its relative URIs resolve below each asset."""
 
     def __init__(self, manifest: ParsedManifest, template: str) -> None:
-        """``manifest`` is every asset's. ``template`` is the path of a source manifest, with
-        ``{asset}`` in it."""
+        """``manifest`` is the same for every asset. ``template`` is the path of a source manifest,
+        with ``{asset}`` in it."""
         self._manifest = manifest
         self._template = template
 

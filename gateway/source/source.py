@@ -12,7 +12,7 @@ from gateway.reason import Reason, Step
 class SourceState:
     """The freshness of a manifest fetched from ``origin``.
 
-    ``revalidated``: the origin has confirmed it. ``age_s`` is its age, as far as the origin tells;
+    ``revalidated``: the origin has confirmed it. ``age_s`` is its age by the origin's headers;
     ``left_s`` is how long it stays fresh, negative once it is stale. ``why`` is how the last
     request to the origin failed; None when it did not.
     """

@@ -1,1 +1,1 @@
-"""Redis and its stand-ins: what the gateway remembers between requests, shared by its workers."""
+"""State that workers share, in Redis or in a store without Redis."""

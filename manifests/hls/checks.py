@@ -49,7 +49,9 @@ def _captions(variants: Sequence[Variant]) -> Iterator[Fault]:
     """A6.12: all variants have CLOSED-CAPTIONS=NONE, or none has."""
     without = [variant for variant in variants if not variant.no_closed_captions]
     if 0 < len(without) < len(variants):
-        yield Fault(without[0].line, "A6.12", "CLOSED-CAPTIONS=NONE is missing, but others have it")
+        yield Fault(
+            without[0].line, "A6.12", "CLOSED-CAPTIONS=NONE is missing, but other variants have it"
+        )
 
 
 def _groups(renditions: Sequence[Rendition]) -> Iterator[Fault]:
@@ -78,7 +80,7 @@ def _scores(variants: Sequence[Variant]) -> Iterator[Fault]:
     """A6.3: all variants have a SCORE, or none has."""
     without = [variant for variant in variants if variant.score is None]
     if 0 < len(without) < len(variants):
-        yield Fault(without[0].line, "A6.3", "SCORE is missing, but others have it")
+        yield Fault(without[0].line, "A6.3", "SCORE is missing, but other variants have it")
 
 
 def _duplicate_session_data(session_data: Iterable[SessionData]) -> Iterator[Fault]:

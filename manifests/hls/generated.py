@@ -17,12 +17,14 @@ def generate(rungs: Sequence[GeneratedRung]) -> bytes:
     codecs list that a line cannot hold (A3.3).
     """
     if not rungs:
-        raise ValueError("a ladder has one rung at least")
+        raise ValueError("a ladder needs at least one rung")
     lines = ["#EXTM3U"]
     for rung in rungs:
         lines += [f"#EXT-X-STREAM-INF:{_attributes(rung)}", rung.uri]
         if _ILLEGAL.search(f"{rung.uri}{rung.codecs}") or not rung.uri or rung.uri[0] in "# ":
-            raise ValueError(f"not fit for a playlist: {rung.uri!r}, {rung.codecs!r}")
+            raise ValueError(
+                f"a playlist cannot hold the URI {rung.uri!r} or the codecs {rung.codecs!r}"
+            )
     return "\n".join([*lines, ""]).encode()
 
 

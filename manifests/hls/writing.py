@@ -239,7 +239,7 @@ def _lost_group_ids(playlist: MultivariantPlaylist, edit: Edit) -> frozenset[tup
 def _check(playlist: MultivariantPlaylist, edit: Edit) -> None:
     """Raise ValueError for an edit that does not fit the playlist."""
     if not edit.variants or len(set(edit.variants)) < len(edit.variants):
-        raise ValueError("an edit keeps one variant at least, and each of them once")
+        raise ValueError("an edit must keep at least one variant, and none twice")
     for kept, entries in (
         (edit.variants, playlist.variants),
         (edit.iframes, playlist.iframes),

@@ -190,13 +190,13 @@ def test_what_the_gateways_know_is_asked_of_redis(tmp_path: Path) -> None:
             asked = ("film", "--ip", INDIA, "--user-agent", IPHONE, "--config", str(config))
             found = explain(*asked, "--session", "s1")
         assert 0 == found.exit_code, found.output
-        assert "store     asked; 2 edges, 1 of them not just up" in found.output
+        assert "store     read; 2 edges, 1 of them not fully up" in found.output
         assert "near is draining (drained by an operator)" in found.output
         assert "3000 kbit/s (session)" == rows(found.output)["speed"]
         assert "[edge-held]" in found.output
         assert re.search(r"lease: 1\.2 Mbit/s on other, 1% of its capacity used", found.output)
         offline = explain(*asked, "--session", "s1", "--offline")
-        assert "store     not asked; edges count as up" in offline.output
+        assert "store     not read; edges count as up" in offline.output
         assert "unknown" == rows(offline.output)["speed"]
 
 
@@ -204,5 +204,5 @@ def test_a_redis_that_is_not_there_is_told(config: Path) -> None:
     """The decision is shown all the same, with what it could not take into account."""
     found = explain("good", "--ip", INDIA, "--config", str(config))
     assert 0 == found.exit_code
-    told = r"^store +cannot be asked \(\w+\); edges count as up$"
+    told = r"^store +cannot be read \(\w+\); edges count as up$"
     assert re.search(told, found.output, re.MULTILINE)

@@ -394,10 +394,10 @@ def test_reasons_tell_every_step() -> None:
 
 TOLD = """
 device: a television [seen]
-profile: no rule holds; the default profile is wifi [profile-default]
+profile: no rule matches; the default profile wifi is used [profile-default]
 ladder: at most 720p, set by the device [max-height-device]
 ladder: at most 1000 kbit/s, set by the request [max-bitrate-request]
-ladder: it is not known what this tv decodes; no codec is withheld for it [device-codecs-unknown]
+ladder: the codecs of this tv are unknown; none is removed for the device [device-codecs-unknown]
 start: start within 720 kbit/s, 80% of the measured 900 kbit/s [start-bitrate-speed]
 ladder: at most 1000 kbit/s and 720p: 3 of 5 rungs removed [caps]
 start: start on 360p at 500 kbit/s, the highest rung within the start bit rate [start-within-speed]
@@ -429,7 +429,7 @@ def test_a_rule_is_shown_by_place_and_name() -> None:
     """Operators find the rule that decided."""
     facts = facts_of(Device(DeviceKind.PHONE), kbps=999)
     assert (
-        "profile: rules[0] (phone, below 1 Mbit/s) holds (device = phone, speed < 1000 kbit/s); "
+        "profile: rules[0] (phone, below 1 Mbit/s) matches (device = phone, speed < 1000 kbit/s); "
         "profile mobile_2g [profile-rule]"
     ) == str(told(facts)[0])
 

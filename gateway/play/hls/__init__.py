@@ -1,5 +1,6 @@
-"""HLS as the gateway sees it: the only package of the gateway that knows the format.
+"""The HLS part of the request path: between decisions and multivariant playlists.
 
-``ladder`` reads rungs off a playlist, ``edit`` turns kept rungs into an edit of it, ``manifest``
-reads and writes whole manifests. The rules of the format itself are in ``manifests/hls``.
+``ladder`` turns a playlist's variants into rungs, ``edit`` turns kept rungs into an edit of the
+playlist, and ``manifest`` reads and writes whole manifests. The rules of the format itself are in
+``manifests/hls``.
 """

@@ -1,7 +1,7 @@
 """Which entries of a playlist stay when these rungs stay?
 
-The variants are given. I-frame playlists and renditions follow them (rules A7.2, A8.9, A11.2,
-A11.3).
+The caller gives the variants that stay. I-frame playlists and renditions follow them (rules A7.2,
+A8.9, A11.2, A11.3).
 """
 
 from collections.abc import Iterable, Sequence
@@ -36,8 +36,9 @@ def _iframes(
     gone: Sequence[Variant],
     limits: Constraints,
 ) -> list[IFrameVariant]:
-    """I-frame playlists of the encodings that stay, judged like variants; on each pathway, at least
-    the smallest of each codec family that still has a variant (rule A7.2)."""
+    """The I-frame playlists of the encodings that stay, within the same limits as variants. On each
+    pathway, at least the smallest one of each codec family that still has a variant stays (rule
+    A7.2)."""
     if not playlist.iframes:
         return []
     lost = {_look(variant) for variant in gone} - {_look(variant) for variant in kept}
@@ -72,8 +73,8 @@ def _renditions(
     gone: Iterable[Variant],
     iframes: Sequence[IFrameVariant],
 ) -> frozenset[int]:
-    """Renditions whose group is still named, or that nothing ever named (rule A11.3): a group goes
-    as a whole (A8.9), when everything that named it has gone."""
+    """The renditions whose group a remaining variant names, or that no variant ever named. A group
+    is removed as a whole (A8.9), when no remaining variant names it (A11.3)."""
     stays = {entry.index for entry in iframes}
     lost_iframes = [entry for entry in playlist.iframes if entry.index not in stays]
     lost = groups_named([*gone, *lost_iframes]) - groups_named([*kept, *iframes])

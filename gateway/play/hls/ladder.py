@@ -19,7 +19,7 @@ _encoding = attrgetter("families", "width", "height", "frame_rate", "video_range
 
 
 def ladder_of(playlist: MultivariantPlaylist, version: str) -> Ladder:
-    """The ladder of ``playlist``; ``version`` names the playlist's bytes."""
+    """The ladder of ``playlist``; ``version`` identifies the playlist's bytes."""
     home = None if playlist.steering is None else playlist.steering.pathway
     return Ladder(version, rungs_of(playlist), home)
 
@@ -27,8 +27,8 @@ def ladder_of(playlist: MultivariantPlaylist, version: str) -> Ladder:
 def rungs_of(playlist: MultivariantPlaylist) -> tuple[Rung, ...]:
     """The playlist's variant streams as rungs, in its order.
 
-    A variant that does not say whether it has pictures counts as one that has, unless another
-    variant certainly has: then media3 and hls.js take it for audio-only, too (G4).
+    A variant without RESOLUTION and known codecs counts as video, unless another variant certainly
+    has video. Then it counts as audio-only, as in media3 and hls.js (G4).
     """
     variants = playlist.variants
     any_video = any(variant.has_video for variant in variants)
@@ -78,7 +78,7 @@ def _rung(variant: Variant, picture: tuple[int, int], *, any_video: bool) -> Run
 
 def _other_video(codecs: Sequence[str], families: frozenset[CodecFamily]) -> bool:
     """True when CODECS names video of no known family. An element that is neither known audio nor
-    known video counts as video where no other element does."""
+    known video counts as video if no other element is video."""
     return any(
         is_video(codec) or (is_video(codec) is None and not families)
         for codec in codecs

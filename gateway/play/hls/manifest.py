@@ -1,4 +1,4 @@
-"""How does a decision become a multivariant playlist? Reading sources, and writing answers."""
+"""Reads source playlists, and writes the playlist of a decision."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from manifests.hls.variables import check_query, resolve_late
 from manifests.ladder import GeneratedRung
 
 MEDIA_TYPE = "application/vnd.apple.mpegurl"
-"""Rule A1.6; without a charset parameter, since the format is always UTF-8."""
+"""Rule A1.6. No charset parameter, since the format is always UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class HlsManifest:
 
     @property
     def faults(self) -> Sequence[Fault]:
-        """What is wrong with it though players cope."""
+        """Faults that players tolerate."""
         return self.playlist.faults
 
 
@@ -56,7 +56,7 @@ def read_hls(data: bytes, name: str, max_bytes: int) -> HlsManifest:
 
 
 def generated_hls(rungs: Sequence[GeneratedRung]) -> HlsManifest:
-    """The manifest of a configured ladder, for which there is no source."""
+    """A manifest made from the configured ladder, without a source playlist."""
     data = generate(rungs)
     return read_hls(data, "the configured ladder", len(data))
 
@@ -69,7 +69,7 @@ def hls_of(source: SourceManifest) -> HlsManifest:
 
 
 def bytes_key(source: SourceManifest, decision: Decision, query: Mapping[str, str]) -> Hashable:
-    """Everything that :func:`playlist_for` depends on. Many decisions make the same bytes."""
+    """The cache key of :func:`playlist_for`: all its inputs. Many decisions give the same bytes."""
     limits = decision.choice.limits
     wanted = hls_of(source).playlist.query_parameters
     return (
@@ -99,7 +99,7 @@ def playlist_for(source: SourceManifest, decision: Decision, query: Mapping[str,
 
 
 def uris_for(source: SourceManifest, decision: Decision, query: Mapping[str, str]) -> list[str]:
-    """The URI of each kept rung on the edge that serves, in output order.
+    """The URI of each kept rung on the serving edge, in output order.
 
     Raises a 400 problem when the source asks for a query parameter that is missing (A5.4).
     """

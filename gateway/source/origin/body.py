@@ -1,5 +1,4 @@
-"""Content decoding with a bound on the output, so that a decompression bomb costs no more than
-that."""
+"""Content decoding with a bound on the output size, as a protection against decompression bombs."""
 
 import io
 import zlib

@@ -1,4 +1,4 @@
-"""Is it worth asking this origin now? A circuit breaker; the time is passed in.
+"""May a request be sent to this origin now? A circuit breaker; the time is passed in.
 
 Closed: requests pass. It opens when ``failures`` of the last ``2 * failures`` outcomes were
 failures, so an origin that fails every other time opens it as well. Open: no requests for
@@ -6,7 +6,8 @@ failures, so an origin that fails every other time opens it as well. Open: no re
 again for twice as long, up to ``max_open_s``.
 
 A conditional request is never a probe, and a 304 does not close the breaker: an origin that sends
-bodies too slowly may still answer 304 quickly. Whoever asks conditionally has a copy to serve.
+bodies too slowly may still answer 304 quickly. A player that waits for a conditional request can be
+served the copy.
 
 Failures of one file (500 for one playlist) count once, however often it is requested: one broken
 file must not block the others.

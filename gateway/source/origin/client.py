@@ -1,8 +1,8 @@
-"""The HTTP client that asks origins: one request, one response, every bound enforced.
+"""The HTTP client for origins. It enforces every bound of one request.
 
-``httpx2`` makes the connections (HTTP/2 where TLS negotiates it). What a client must not decide
-alone is done here: deadlines over whole phases, the size and pace of the body, and where redirects
-may lead (F13).
+``httpx2`` makes the connections (HTTP/2 where TLS negotiates it). This module adds what ``httpx2``
+does not limit: the time of whole phases, the size and pace of the body, and the targets of
+redirects (F13).
 """
 
 import asyncio
@@ -220,7 +220,7 @@ class OriginClient:
         if status == OK:
             body = await self._playlist(url, headers, await self._bounded(response, url))
             if _may_be_cut(response, body):
-                raise _down(FailureKind.BROKEN, url, "ends in the middle of a line")
+                raise _down(FailureKind.BROKEN, url, "the body ends in the middle of a line")
         else:
             await _drain(response)
             if status != NOT_MODIFIED and status not in NOT_FOUND_STATUSES:
@@ -273,7 +273,7 @@ def redirected(url: httpx2.URL, location: str, hosts: frozenset[str]) -> httpx2.
     try:
         target = url.join(location)
     except (httpx2.InvalidURL, ValueError) as error:
-        text = f"{_shown(url)}: redirects to something that is no URL"
+        text = f"{_shown(url)}: redirects to an invalid URL"
         raise AttemptError(FailureKind.REDIRECT, text) from error
     allowed = target.scheme == "https" or target.scheme == url.scheme == "http"
     elsewhere = _place(target) != _place(url)

@@ -102,7 +102,7 @@ class OriginSource:
         return self._trouble() if self._all_down() else None
 
     def degraded(self) -> str | None:
-        """Which origins do not respond; None when all do."""
+        """The origins that do not respond, in a sentence; None when all respond."""
         return self._trouble() if any(map(_is_down, self._origins.all)) else None
 
     async def watch(self) -> None:

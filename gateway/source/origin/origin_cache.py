@@ -1,7 +1,8 @@
-"""What does this worker hold of each asset: a copy, or a recent 404 or failure?
+"""What does this worker have for each asset: a copy, or a recent 404 or failure?
 
 Copies are bounded in bytes and shared over the store; 404s and failures are remembered briefly, in
-this process alone. Whatever was purged no longer counts, wherever it comes from.
+this process alone. Purged copies no longer count, whether they come from this process or from the
+store.
 """
 
 import asyncio
@@ -25,8 +26,8 @@ ENTRIES_BYTES = 1_000_000
 PURGES_KNOWN_S = 60.0
 MARK_EVERY_S = 60.0
 _MARK = "."
-"""Stands in for an asset's id under the name that says whether anything is shared; no asset's id is
-a dot."""
+"""Takes the place of an asset's id in the name of a marker that says whether any copy is shared. No
+asset has this id."""
 _REMOVED, _REMOVED_S = b"gone", 1.0
 """Overwrites the shared copy of an asset that the origin no longer has, and then expires itself."""
 

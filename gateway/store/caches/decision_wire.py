@@ -1,7 +1,7 @@
 """How are the halves of a decision written in Redis? As compact JSON.
 
-Redis may hold anything, or what another release wrote. Every position is checked against what it
-points into, so that a bad entry costs a fresh half and never a bad manifest.
+Redis may hold garbage, or entries of another release. Every position is checked to be within the
+ladder or fleet that it refers to. A bad entry is computed again and never reaches a manifest.
 """
 
 import json
@@ -16,7 +16,7 @@ from gateway.ladder.rung import Ladder
 from gateway.reason import Reason, Step
 
 FORMAT = 3
-"""Changes with every change of shape, so that workers of two releases can share one Redis."""
+"""The format's version. Workers of two releases with different formats can share one Redis."""
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 

@@ -1,9 +1,9 @@
-"""What does the store know of a decision? Its two halves, which all workers share.
+"""How do workers share decisions? Through the two halves of each decision, kept in the store.
 
-Which rungs stay follows from the client class and the source; which edges serve follows from the
-fleet and the place. Either half is the same for very many decisions, while the two together hardly
-ever come again. So the halves are what is stored, and a request whose halves this process has in
-its memo asks nobody.
+Which rungs stay depends on the client class and the source. Which edges serve depends on the fleet
+and the place. Each half is common to very many decisions, but the same combination of both rarely
+recurs. So the halves are stored separately, and a request whose halves are both in this process's
+memo does not read the store.
 """
 
 from collections.abc import Sequence
@@ -21,15 +21,15 @@ from gateway.store.caches.decision_wire import (
 from gateway.store.connection.protocol import Store, StoreUnavailable
 
 CacheStatus = Literal["local", "hit", "miss", "off"]
-"""Where a decision came from, as ``Gateway-Decision`` says it. ``local``: both halves were in this
-process. ``hit``: the store had what was lacking. ``miss``: it did not. ``off``: it could not be
-asked."""
+"""Where a decision came from, as in ``Gateway-Decision``. ``local``: both halves were in this
+process. ``hit``: the store had the missing ones. ``miss``: it did not. ``off``: it could not be
+read."""
 
 
 @dataclass(slots=True)
 class Lookup:
-    """The halves of one inquiry that are lacking, by the names that the store has for them; None
-    for a half that is known."""
+    """The halves of one inquiry that the memo lacks, by their names in the store; None for a half
+    that it has."""
 
     inquiry: Inquiry
     ladder: str | None
@@ -37,15 +37,15 @@ class Lookup:
     status: CacheStatus = "local"
 
     def names(self) -> list[str]:
-        """The names of the lacking halves."""
+        """The store's names of the missing halves."""
         return [name for name in (self.ladder, self.ranking) if name is not None]
 
 
 class DecisionCache:
     """The memo of this process, filled from the store and shared through it.
 
-    Names say everything that a half follows from, so nothing here is ever out of date; what bounds
-    it is its size, and in the store a time to live.
+    A name holds every input of its half, so no entry is ever stale. The memo is bounded by its
+    size, and the store's entries by a time to live.
     """
 
     def __init__(self, store: Store, ttl_s: float) -> None:
@@ -55,9 +55,9 @@ class DecisionCache:
         self._ttl_s = ttl_s
 
     async def recall(self, inquiries: Sequence[Inquiry]) -> list[Lookup]:
-        """Put into the memo what the store has of ``inquiries``, asking it once for all of them.
+        """Fill the memo with the missing halves of ``inquiries`` that the store has, in one read.
 
-        Never fails: a store that cannot be asked, or that holds garbage, costs fresh halves.
+        Never fails. Halves that cannot be read, or are garbage, are computed again.
         """
         lookups = [self._lookup(inquiry) for inquiry in inquiries]
         lacking = [lookup for lookup in lookups if lookup.ladder or lookup.ranking]
@@ -68,7 +68,7 @@ class DecisionCache:
         return lookups
 
     def share(self, lookups: Sequence[Lookup]) -> None:
-        """Store the halves that were made because the store did not have them, each once."""
+        """Write the halves that the store did not have, each once."""
         shared: set[str] = set()
         for lookup in lookups:
             name = lookup.ladder
@@ -93,7 +93,7 @@ class DecisionCache:
         return Lookup(inquiry, ladder, ranking)
 
     async def _stored(self, names: Sequence[str]) -> dict[str, bytes | None] | None:
-        """What the store has under those names; None when it cannot be asked."""
+        """The store's values under these names; None when it cannot be read."""
         try:
             if len(names) == 1:
                 return {names[0]: await self._store.get_decision(names[0])}
@@ -102,7 +102,7 @@ class DecisionCache:
             return None
 
     def _take(self, lookup: Lookup, stored: dict[str, bytes | None] | None) -> None:
-        """Take over what the store gave for one inquiry. What it gave is no longer lacking."""
+        """Move the stored halves of one inquiry into the memo, and set the lookup's status."""
         if stored is None:
             lookup.status = "off"
             return
@@ -125,12 +125,12 @@ class DecisionCache:
 
 
 def ladder_name(inquiry: Inquiry) -> str:
-    """The store's name of the half that says which rungs stay."""
+    """The store's name of a fitted ladder."""
     choice, asset = choice_of(inquiry), inquiry.facts.asset
     return f"ladder\0{inquiry.policy.version}\0{asset}\0{inquiry.ladder.version}\0{choice.name}"
 
 
 def ranking_name(inquiry: Inquiry) -> str:
-    """The store's name of the half that says which edges serve."""
+    """The store's name of a ranking."""
     epoch, cell, spot = inquiry.ranking_key
     return f"edges\0{epoch}\0{cell}\0{spot}"

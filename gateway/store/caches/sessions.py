@@ -1,5 +1,4 @@
-"""What is remembered of a session, in the store and, in case the store loses it, in this
-process?"""
+"""Session records in the store, with copies in this process in case the store loses them."""
 
 from collections.abc import Callable
 from time import monotonic
@@ -11,8 +10,8 @@ from gateway.observe.metrics import STORE_GARBAGE
 from gateway.store.connection.protocol import Store, StoreUnavailable, Trouble
 
 TRUST_S = 30.0
-"""Seconds that a worker uses its own record of a session without asking the store. Most requests of
-a player reach the same worker; a measurement by another worker shows up this much later at most."""
+"""Seconds that a worker uses its own copy of a record without reading the store. Most requests of a
+player reach the same worker; a measurement by another worker shows up this much later at most."""
 
 
 class _Remembered(NamedTuple):

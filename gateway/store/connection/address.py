@@ -52,9 +52,9 @@ def connections(url: str) -> Callable[[], AbstractConnection]:
 def shown_url(url: str) -> str:
     """The URL without user, password and query, as it may be logged."""
     if "://" not in url and "@" not in url:
-        return url  # a bare word or host holds no password, and is itself the mistake
+        return url  # without "://" it has no password, and showing it helps to find the mistake
     if not _is_well_formed(url):
-        return url.partition(":")[0] + "://…"  # any part of it may belong to the password
+        return url.partition(":")[0] + "://…"  # any part may belong to the password
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 

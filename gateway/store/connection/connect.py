@@ -1,4 +1,4 @@
-"""Which store does a config's ``url`` mean?"""
+"""Which store does ``store.url`` name?"""
 
 from gateway.store.connection.address import shown_url
 from gateway.store.connection.embedded import EmbeddedServer

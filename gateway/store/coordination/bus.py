@@ -1,4 +1,4 @@
-"""How do workers tell each other that something changed, on this host and on others?
+"""How do workers notify each other of changes, on this host and on others?
 
 There are three topics, each with a log: ``policy`` (a config was reloaded), ``edges`` (check the
 edges again), ``assets`` (a purge). Each subscription has its own queue: a slow subscriber loses its

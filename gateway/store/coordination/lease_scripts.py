@@ -89,8 +89,8 @@ end
 
 # ARGV: lease id, asset, kbit/s, ttl in ms, "1" to take or "0" to look, the position of the
 # candidate that the session holds or "0", the candidates: "<edge> <capacity or -> <1 if it takes
-# new ones> …", and the generation that the caller knows, or "". In another generation nobody is
-# placed (0).
+# new ones> …", and the generation that the caller knows, or "". In another generation the script
+# places no session and returns 0.
 _PLACE = b"""
 local id, asset, kbps = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local takes, held = ARGV[5] == '1', tonumber(ARGV[6])

@@ -478,7 +478,7 @@ TABLES = [
             f"server.port: 99999 is not allowed; allowed: {PORT}",
             f'edges[0].url: "x" is not an absolute URL; allowed: {URL}',
             f'policy.default_profile: "x" is not the name of a profile; allowed: {PROFILES}',
-            "rules[1]: warning: is never reached; rules[0] matches everyone",
+            "rules[1]: warning: is never reached; rules[0] matches every request",
         ],
     ),
 ]
@@ -571,8 +571,8 @@ WARNINGS = [
         "all rules after the one for everyone",
         RULE.format("") * 3,
         [
-            "rules[1]: warning: is never reached; rules[0] matches everyone",
-            "rules[2]: warning: is never reached; rules[0] matches everyone",
+            "rules[1]: warning: is never reached; rules[0] matches every request",
+            "rules[2]: warning: is never reached; rules[0] matches every request",
         ],
     ),
     (

@@ -39,7 +39,7 @@ def test_a_country_is_where_its_people_are(
 
 def test_a_country_without_people_has_no_centre() -> None:
     """An empty list of towns is an error, not a point in the Atlantic."""
-    with pytest.raises(ValueError, match="without people"):
+    with pytest.raises(ValueError, match="have no people"):
         centre_and_radius([])
 
 

@@ -55,5 +55,5 @@ def test_widths_are_even(height: int, width: int) -> None:
 )
 def test_nothing_unplayable_is_generated(rungs: list[GeneratedRung]) -> None:
     """A11.1, A3.3: an empty ladder, and text that a line cannot hold, are errors."""
-    with pytest.raises(ValueError, match=r"one rung|not fit"):
+    with pytest.raises(ValueError, match=r"one rung|not fit|cannot hold"):
         generate(rungs)

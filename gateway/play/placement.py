@@ -1,4 +1,5 @@
-"""Where does the session play from, and who remembers it? Leases, and the session's memory."""
+"""Which edge serves the session? Takes the lease, and records the edge for the session's next
+request."""
 
 import time
 
@@ -6,15 +7,16 @@ from gateway.decision import Decision
 from gateway.play.runtime import Gateway
 
 REFRESH_SHARE = 0.25
-"""A record is written again when this share of its lifetime has passed, so that it does not expire
-while the session plays."""
+"""A record is written again when this share of its lifetime has passed. So it does not expire while
+the session plays."""
 
 
 async def lease(gateway: Gateway, decision: Decision, *, take: bool, ask: bool) -> Decision:
-    """The decision with the edge in front that has room for the session.
+    """The decision, with the first edge that has room for the session in front.
 
-    The lease is taken, or only looked at unless ``take``. Where no edge has a capacity the decision
-    stays as it is. ``ask`` is False when the store could not be asked a moment ago.
+    ``take``: take the lease; otherwise only find the edge that would give it. Without edges that
+    have a capacity, the decision is returned unchanged. ``ask`` is False when the store has just
+    failed to answer.
     """
     if not gateway.leases.active:
         return decision
@@ -32,7 +34,7 @@ async def lease(gateway: Gateway, decision: Decision, *, take: bool, ask: bool) 
 
 
 def remember(gateway: Gateway, decision: Decision) -> None:
-    """Remember that the session plays this asset from this edge; nobody waits for it."""
+    """Record, in the background, that the session plays this asset from this edge."""
     facts = decision.facts
     if facts.session is None or facts.record is None:
         return
