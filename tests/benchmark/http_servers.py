@@ -5,6 +5,7 @@
 Every server runs the same application (:func:`tests.integration.connection_attacks.echo`) with its
 own settings as they ship, but for uvloop and without access logs. An attack on patience fails when
 the connection is still open after ``--patience`` seconds; give it more than the longest timeout.
+Of ``--patience`` and ``--seconds``, 0 leaves that table out.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +34,7 @@ REQUEST = (
     b"Accept-Language: en\r\nOrigin: https://example.com\r\n"
     b"Referer: https://example.com/\r\nSec-CH-UA-Platform: Android\r\n\r\n"
 )
-SERVERS = ("gateway", "httptools", "h11", "granian")
+SERVERS = ("httptools", "h11", "granian", "gateway")
 ROUNDS = 5
 
 
@@ -138,19 +139,15 @@ async def attack_all(port: int, patience_s: float) -> dict[str, str]:
     return dict(zip(ATTACKS, found, strict=True))
 
 
-def cpu_us_per_request(name: str, seconds: float) -> list[float]:
-    """CPU microseconds of the server process for each request, in several rounds."""
+def cpu_us_per_request(name: str, seconds: float) -> float:
+    """CPU microseconds that the server process uses for each request."""
+    requests = [REQUEST] * int(60_000 * seconds)
     with running(name, "constant") as server:
-        asyncio.run(fire(server.port, [REQUEST], seconds=1, connections=8))
-        found = []
-        for _ in range(ROUNDS):
-            tree = ProcessTree(server.pid)
-            before = tree.own_cpu_s()
-            volley = asyncio.run(
-                fire(server.port, [REQUEST], seconds=seconds / ROUNDS, connections=8)
-            )
-            found.append((tree.own_cpu_s() - before) / volley.requests * 1e6)
-        return found
+        asyncio.run(fire(server.port, requests, seconds=0.5, connections=8))
+        tree = ProcessTree(server.pid)
+        before = tree.own_cpu_s()
+        volley = asyncio.run(fire(server.port, requests, seconds=seconds, connections=8))
+        return (tree.own_cpu_s() - before) / volley.requests * 1e6
 
 
 def _free_port() -> int:
@@ -186,22 +183,39 @@ def main() -> None:
     if given.serve:
         serve(given.serve[0], given.serve[1], int(given.serve[2]))
         return
-    results, logged = {}, {}
-    for name in given.names:
-        with running(name, "echo") as server:
-            results[name] = asyncio.run(attack_all(server.port, given.patience))
-            logged[name] = server.faults()
-    print("| attack |", " | ".join(given.names), "|")
-    print("|---|" + "---|" * len(given.names))
-    for attack in ATTACKS:
-        print("|", attack, "|", " | ".join(results[n][attack] or "ok" for n in given.names), "|")
-    print("| errors logged |", " | ".join(str(logged[n]) for n in given.names), "|")
-    failed = {n: sum(map(bool, results[n].values())) for n in given.names}
-    print(f"| failed of {len(ATTACKS)} |", " | ".join(str(failed[n]) for n in given.names), "|")
+    if given.patience:
+        print_attacks(given.names, given.patience)
     if given.seconds:
-        for name in given.names:
-            found = sorted(cpu_us_per_request(name, given.seconds))
-            print(f"{name}: {found[ROUNDS // 2]:.1f} us ({found[0]:.1f}-{found[-1]:.1f})")
+        print_costs(given.names, given.seconds)
+
+
+def print_attacks(names: Sequence[str], patience_s: float) -> None:
+    """Which server fails which attack, and how."""
+    results, logged = {}, {}
+    for name in names:
+        with running(name, "echo") as server:
+            results[name] = asyncio.run(attack_all(server.port, patience_s))
+            logged[name] = server.faults()
+    print("| attack |", " | ".join(names), "|")
+    print("|---|" + "---|" * len(names))
+    for attack in ATTACKS:
+        print("|", attack, "|", " | ".join(results[name][attack] or "ok" for name in names), "|")
+    print("| errors logged |", " | ".join(str(logged[name]) for name in names), "|")
+    failed = (str(sum(map(bool, results[name].values()))) for name in names)
+    print(f"| failed of {len(ATTACKS)} |", " | ".join(failed), "|")
+
+
+def print_costs(names: Sequence[str], seconds: float) -> None:
+    """Medians of rounds in which every server has its turn, and ratios to the first one."""
+    rounds = [[cpu_us_per_request(name, seconds / ROUNDS) for name in names] for _ in range(ROUNDS)]
+    columns = [sorted(column) for column in zip(*rounds, strict=True)]
+    for name, found, given in zip(names, columns, zip(*rounds, strict=True), strict=True):
+        ratios = sorted(own / each[0] for own, each in zip(given, rounds, strict=True))
+        middle = ROUNDS // 2
+        print(
+            f"{name}: {found[middle]:.1f} us ({found[0]:.1f}-{found[-1]:.1f}), "
+            f"ratio {ratios[middle]:.2f} ({ratios[0]:.2f}-{ratios[-1]:.2f})"
+        )
 
 
 if __name__ == "__main__":
