@@ -57,7 +57,7 @@ from gateway.store.caches.source_copies import SourceCopies
 from gateway.store.connection.connect import connect, control_store
 from gateway.store.connection.protocol import Store
 from gateway.store.coordination.leases import Leases
-from gateway.store.coordination.presence import Presence, Worker
+from gateway.store.coordination.presence import LiveWorker, Presence
 from gateway.store.coordination.redis_bus import bus_over
 from gateway.store.events.queue import EventQueue
 from geodata.lookup import GeoLookup
@@ -226,9 +226,9 @@ def _event_writer(gateway: Gateway) -> EventWriter | None:
     return EventWriter(gateway.events, redis, lambda: gateway.runtime.settings.events)
 
 
-def _worker_facts() -> Worker:
+def _worker_facts() -> LiveWorker:
     """This process's entry among the live workers. Its policy version is set later."""
-    return Worker(secrets.token_hex(8), socket.gethostname(), os.getpid(), "", int(time.time()))
+    return LiveWorker(secrets.token_hex(8), socket.gethostname(), os.getpid(), "", int(time.time()))
 
 
 def _warm_up(clients: ClientLookup, *user_agents: str) -> None:

@@ -110,7 +110,7 @@ def _edge(decision: Decision) -> Reason:
         return Reason(Step.EDGE, "edge-held", text)
     position = fleet.positions[best.id]
     tier = next(tier for tier in decision.tiers if position in tier.edges)
-    return rank.explain(best, tier, decision.facts.place)
+    return rank.edge_reason(best, tier, decision.facts.place)
 
 
 def _lease(decision: Decision) -> Iterator[Reason]:

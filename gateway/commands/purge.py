@@ -12,7 +12,7 @@ from gateway.config.load import Loaded
 from gateway.store.connection.protocol import Commands
 from gateway.store.coordination.acknowledgements import acknowledged
 from gateway.store.coordination.messages import Purge, encode, is_prefix
-from gateway.store.coordination.presence import Worker, live_workers
+from gateway.store.coordination.presence import LiveWorker, live_workers
 from gateway.store.coordination.redis_bus import publish
 
 PATIENCE_S = 2.0
@@ -27,7 +27,7 @@ class PurgeReport:
     """How many workers acknowledged the purge, which did not, and the seconds since publishing."""
 
     acknowledged: int
-    silent: tuple[Worker, ...]
+    silent: tuple[LiveWorker, ...]
     seconds: float
 
     def to_text(self) -> str:

@@ -24,7 +24,7 @@ from gateway.source.directory import DirectorySource
 from gateway.store.connection.redis import RedisStore
 from gateway.store.coordination.bus import TOPICS
 from gateway.store.coordination.messages import EdgesChanged, PolicyReloaded, Purge, encode
-from gateway.store.coordination.presence import Presence, Worker
+from gateway.store.coordination.presence import LiveWorker, Presence
 from gateway.store.coordination.redis_bus import RedisBus
 from tests.integration.processes import children
 from tests.integration.reading_metrics import metric
@@ -275,7 +275,7 @@ async def test_what_a_worker_does_when_told(tmp_path: Path) -> None:
         (tmp_path / f"{name}.m3u8").write_bytes(MASTER)
     source = DirectorySource(tmp_path, "{asset}.m3u8", 10_000, read_hls)
     looks: list[float] = []
-    me = Worker("id", "host", 1, "v1", 0)
+    me = LiveWorker("id", "host", 1, "v1", 0)
     with valkey(tmp_path) as server:
         store = RedisStore(server.url, timeout_s=0.2, quiet=True)
         await store.start()

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from gateway.observe import metrics
 from gateway.store.connection.connect import connect
 from gateway.store.connection.keys import EVENTS
-from gateway.store.events.event import Event, parse
+from gateway.store.events.event import Event, parse_event
 from gateway.store.events.queue import Numbered, append
 from tests.integration.in_process import started
 from tests.unit.store.servers import Valkey, until, valkey
@@ -55,7 +55,7 @@ def entries(server: Valkey) -> list[dict[bytes, bytes]]:
 
 def events(server: Valkey) -> list[Event]:
     """All events of the stream."""
-    return [parse(entry) for entry in entries(server)]
+    return [parse_event(entry) for entry in entries(server)]
 
 
 def dropped(reason: str) -> float:

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.store.connection.keys import WORKER_FACTS, WORKERS
 from gateway.store.connection.redis import RedisStore
-from gateway.store.coordination.presence import Presence, Worker, live_workers
+from gateway.store.coordination.presence import LiveWorker, Presence, live_workers
 from tests.unit.store.servers import Valkey, until, valkey
 
 HEARTBEAT_S = 0.1
@@ -26,9 +26,9 @@ def server(tmp_path: Path) -> Iterator[Valkey]:
         yield running
 
 
-def worker(number: int) -> Worker:
+def worker(number: int) -> LiveWorker:
     """A worker that can be told from others."""
-    return Worker(f"id{number}", "host", number, "v1", 1_700_000_000)
+    return LiveWorker(f"id{number}", "host", number, "v1", 1_700_000_000)
 
 
 @contextlib.asynccontextmanager
