@@ -136,7 +136,7 @@ class Application:
             self.gateway.bus,
             presence,
             control.redis,
-            self._watcher.look,
+            self._watcher.check_soon,
             lambda: self.gateway.runtime.source,
         )
         self._envelope = Envelope(self.gateway, self.lifespan)
@@ -147,7 +147,7 @@ class Application:
 
     def reload(self) -> None:
         """Read the config again (SIGHUP)."""
-        self._watcher.tell()
+        self._watcher.reload_soon()
 
     def _reloaded(self, version: str) -> None:
         self._control.reloaded(version)

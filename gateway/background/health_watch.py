@@ -26,7 +26,13 @@ from gateway.edge.live import LivePosition
 from gateway.observe import metrics
 from gateway.store.connection.protocol import Store, StoreUnavailable
 from gateway.store.coordination.bus import Bus
-from gateway.store.coordination.health_board import DEADLINE_S, Finding, HealthBoard, decode, encode
+from gateway.store.coordination.health_board import (
+    DEADLINE_S,
+    Finding,
+    HealthBoard,
+    decode_findings,
+    encode_findings,
+)
 
 LOOK_S = 0.5
 """Seconds between reads of the lease and the findings, before jitter."""
@@ -169,7 +175,7 @@ class HealthWatch:
         """Use the prober's findings; None keeps what is known here."""
         if states is None or states == self._read:
             return
-        found = decode(states)
+        found = decode_findings(states)
         if found is None:
             metrics.STORE_GARBAGE.inc()
             self._read = states
@@ -201,7 +207,7 @@ class HealthWatch:
         """Share the findings when they have changed or are about to expire, and announce news."""
         if self._board is None:
             return
-        value = encode(self._findings())
+        value = encode_findings(self._findings())
         now = asyncio.get_running_loop().time()
         if value == self._written and now - self._written_at < REPEAT_S:
             return

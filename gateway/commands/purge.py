@@ -11,7 +11,7 @@ from gateway.commands.store_access import CommandError, open_store
 from gateway.config.load import Loaded
 from gateway.store.connection.protocol import Commands
 from gateway.store.coordination.acknowledgements import acknowledged
-from gateway.store.coordination.messages import Purge, encode, is_prefix
+from gateway.store.coordination.messages import Purge, encode_message, is_prefix
 from gateway.store.coordination.presence import LiveWorker, live_workers
 from gateway.store.coordination.redis_bus import publish
 
@@ -64,7 +64,7 @@ async def _purge(commands: Commands, purge: Purge) -> PurgeReport:
     """Publish the purge and wait. Raises CommandError and StoreUnavailable."""
     alive = {worker.id: worker for worker in await live_workers(commands)}
     started = time.monotonic()
-    if not await publish(commands, "assets", encode(purge)):
+    if not await publish(commands, "assets", encode_message(purge)):
         raise CommandError(
             "the store did not accept the purge; it may be full, read-only or frozen"
         )

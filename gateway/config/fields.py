@@ -147,7 +147,7 @@ Secret = Annotated[
     Redacted(),
 ]
 Country = Annotated[
-    str, AfterValidator(validators.country), Allowed("an ISO 3166-1 alpha-2 code, such as GB")
+    str, AfterValidator(validators.country_code), Allowed("an ISO 3166-1 alpha-2 code, such as GB")
 ]
 TimeZone = Annotated[
     str,

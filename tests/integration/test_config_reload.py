@@ -274,7 +274,7 @@ async def test_a_signal_reloads_at_once(tmp_path: Path) -> None:
     path.write_text(height(1))
     async with watching(path) as (watcher, observed):
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, watcher.tell)
+        loop.add_signal_handler(signal.SIGHUP, watcher.reload_soon)
         try:
             os.kill(os.getpid(), signal.SIGHUP)
             await until(lambda: len(observed.versions) == 1)
@@ -289,7 +289,7 @@ async def test_without_a_file_there_is_the_signal_alone() -> None:
     """The shipped values are built anew; nothing is watched."""
     async with watching(None) as (watcher, observed):
         before = watcher.current
-        watcher.tell()
+        watcher.reload_soon()
         await until(lambda: len(observed.versions) == 1)
         assert before.policy == watcher.current.policy
         assert before is not watcher.current

@@ -23,7 +23,7 @@ from gateway.play.hls.manifest import read_hls
 from gateway.source.directory import DirectorySource
 from gateway.store.connection.redis import RedisStore
 from gateway.store.coordination.bus import TOPICS
-from gateway.store.coordination.messages import EdgesChanged, PolicyReloaded, Purge, encode
+from gateway.store.coordination.messages import EdgesChanged, PolicyReloaded, Purge, encode_message
 from gateway.store.coordination.presence import LiveWorker, Presence
 from gateway.store.coordination.redis_bus import RedisBus
 from tests.integration.processes import children
@@ -293,14 +293,14 @@ async def test_what_a_worker_does_when_told(tmp_path: Path) -> None:
         one, two = await source.load("one"), await source.load("two")
         for topic in TOPICS:
             assert await bus.publish(topic, b"nonsense")
-            assert await bus.publish(topic, encode(EdgesChanged("drain", "x")))
-        assert await bus.publish("assets", encode(Purge("one", None, "ab")))
+            assert await bus.publish(topic, encode_message(EdgesChanged("drain", "x")))
+        assert await bus.publish("assets", encode_message(Purge("one", None, "ab")))
         await wait_until(lambda: server.command("EXISTS", b"gw1:{workers}:ack:ab") == 1)
         assert one is not await source.load("one")
         assert two is await source.load("two")
         assert 1 == len(looks)
 
-        assert await bus.publish("policy", encode(PolicyReloaded("v2")))
+        assert await bus.publish("policy", encode_message(PolicyReloaded("v2")))
         await wait_until(lambda: len(looks) == 2)
         control.reloaded("v3")  # it receives its own message
         await wait_until(lambda: len(looks) == 3)

@@ -36,7 +36,7 @@ was full."""
 @dataclass(frozen=True, slots=True)
 class Message:
     """One entry of a topic's log. ``body`` is untrusted, as anything may have written it to Redis;
-    see ``gateway.store.coordination.messages.decode``."""
+    see ``gateway.store.coordination.messages.decode_message``."""
 
     topic: Topic
     id: str
