@@ -17,7 +17,8 @@ measurements (F2): a ``Downlink`` of 10 or more (browsers cap it, so it means "1
 including NaN and infinity, is ignored with a reason, and the next source is used.
 
 A measurement in the request is used as it is, because the player has already smoothed it over its
-recent downloads. ``with_measurement`` adds it to the session's estimate, for later requests without one.
+recent downloads. ``with_measurement`` adds it to the session's estimate, for later requests without
+a measurement.
 """
 
 from gateway.client.estimate import (

@@ -96,7 +96,8 @@ class HealthBoard:
 
     async def campaign(self, *, stand: bool) -> tuple[bool, bytes | None]:
         """Take or renew the lease if it is free (and if ``stand`` says that this worker wants it).
-        Returns whether it is held now, and the findings (:func:`decode_findings`). Raises StoreUnavailable.
+        Returns whether this worker holds it now, and the findings (:func:`decode_findings`). Raises
+        StoreUnavailable.
         """
         token = self._token if stand else b""
         match await self._run(CAMPAIGN, token, b"%d" % LEASE_MS):
