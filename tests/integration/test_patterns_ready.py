@@ -29,7 +29,7 @@ print(json.dumps({
 
 
 def test_those_who_are_met_at_the_start_need_every_large_table() -> None:
-    """The start asks for User-Agents that lead through every large table, and to the library."""
+    """The User-Agents that are classified at the start use every large table, and the library."""
     said = subprocess.run([sys.executable, "-c", MEETS], check=True, capture_output=True).stdout
     found = json.loads(said)
     assert found.pop("large") >= 4
