@@ -303,13 +303,13 @@ class _Reloads:
     """Counts reloads, and announces them to other workers
     (:class:`gateway.config.reload.ReloadObserver`)."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
+    def __init__(self, announce: Callable[[str], None]) -> None:
+        self._announce = announce
 
     def reloaded(self, version: str) -> None:
         """A new config is in force."""
         metrics.CONFIG_RELOADS.labels("ok").inc()
-        self._tell(version)
+        self._announce(version)
 
     def refused(self, problems: Sequence[ConfigProblem]) -> None:  # noqa: ARG002
         """A config was refused whole."""

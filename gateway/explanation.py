@@ -91,8 +91,8 @@ def _conditions(decision: Decision) -> Iterator[Reason]:
     if fleet.plain and len(fleet.serving) == len(fleet.edges):
         return
     ideal, best = fleet.ideal, decision.edge
-    spot = decision.inquiry.ranking_key[2]
-    tiers = rank.ranked_tiers(ideal, snap(facts.place), spot)
+    spread_point = decision.inquiry.ranking_key[2]
+    tiers = rank.ranked_tiers(ideal, snap(facts.place), spread_point)
     wished = [fleet.edges[at] for at in rank.ordered_edges(ideal, tiers, facts.asset, facts.viewer)]
     passed = wished[: wished.index(best)] if best in wished else wished
     for edge in dict.fromkeys((*passed, *decision.edges)):

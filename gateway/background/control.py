@@ -45,7 +45,7 @@ class Control:
         source: Callable[[], Source],
     ) -> None:
         """``look`` schedules a check of the config file. ``source`` gives the source in use.
-        ``commands`` is where purges are acknowledged; None where nobody waits for that."""
+        ``commands`` writes acknowledgements of purges; None without Redis."""
         self._bus = bus
         self._presence = presence
         self._commands = commands

@@ -1,5 +1,4 @@
-"""``gateway purge``: tells all workers to forget assets, and waits until each has acknowledged
-it."""
+"""``gateway purge``: makes all workers forget assets, and waits for their acknowledgements."""
 
 import asyncio
 import secrets
