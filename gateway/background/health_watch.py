@@ -43,7 +43,7 @@ REST_S = 0.02
 RESTS = 5
 """The pause is at least this many times as long as the last read took."""
 
-Role = Literal["idle", "prober", "follower", "alone"]
+ProbeRole = Literal["idle", "prober", "follower", "alone"]
 """``alone``: the worker probes for itself, because Redis cannot be reached."""
 
 log = structlog.get_logger()
@@ -63,7 +63,7 @@ class HealthWatch:
         self._keeper = keeper
         self._settings = settings
         self._edges: dict[str, WatchedEdge] = {}
-        self.role: Role = "idle"
+        self.role: ProbeRole = "idle"
         self._news = asyncio.Event()
         self._scheduler = ProbeScheduler(settings, self._news.set)
         self._read: bytes | None = None
@@ -120,7 +120,7 @@ class HealthWatch:
         if self.role == "prober":
             await self._share()
 
-    async def _elect(self) -> Role:
+    async def _elect(self) -> ProbeRole:
         """Take part in the election; returns this worker's role."""
         if not self._edges:
             await self._release()
@@ -138,7 +138,7 @@ class HealthWatch:
             self._adopt(states)
         return "prober"
 
-    async def _take_role(self, role: Role) -> None:
+    async def _take_role(self, role: ProbeRole) -> None:
         if role in {"prober", "alone"}:
             self._scheduler.start(self._edges)
         elif self._scheduler.running:

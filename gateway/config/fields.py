@@ -130,7 +130,7 @@ ProbeInterval = Annotated[
 StaleFactor = Annotated[
     float, Strict(), Field(ge=1, le=1000), Allowed("target durations, from 1 to 1000")
 ]
-Origin = Annotated[
+WebOrigin = Annotated[
     str,
     AfterValidator(validators.origin),
     Allowed('"*" or an origin, such as https://www.example.com'),

@@ -28,7 +28,6 @@ from gateway.config.fields import (
     Host,
     Milliseconds,
     Network,
-    Origin,
     Port,
     ProfileName,
     Seconds,
@@ -37,6 +36,7 @@ from gateway.config.fields import (
     StoreUrl,
     TimeToLive,
     TimeZone,
+    WebOrigin,
     Workers,
 )
 from gateway.config.health_settings import HealthSettings
@@ -61,7 +61,7 @@ class ServerSettings(Section):
     public_url: FolderUrl | None = Field(None, examples=["https://play.example.com/"])
     """URL at which players reach the gateway. Without it, the Host header of the request is
     used."""
-    cors_origins: tuple[Origin, ...] = Field(min_length=1)
+    cors_origins: tuple[WebOrigin, ...] = Field(min_length=1)
     """Web origins whose pages may read answers (CORS)."""
     compress_min_bytes: Bytes
     """Answers of at least this many bytes are compressed."""
