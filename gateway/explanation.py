@@ -91,8 +91,8 @@ def _conditions(decision: Decision) -> Iterator[Reason]:
     if fleet.plain and len(fleet.serving) == len(fleet.edges):
         return
     ideal, best = fleet.ideal, decision.edge
-    spot = decision.inquiry.ranking_key[2]
-    tiers = rank.ranked_tiers(ideal, snap(facts.place), spot)
+    spread_point = decision.inquiry.ranking_key[2]
+    tiers = rank.ranked_tiers(ideal, snap(facts.place), spread_point)
     wished = [fleet.edges[at] for at in rank.ordered_edges(ideal, tiers, facts.asset, facts.viewer)]
     passed = wished[: wished.index(best)] if best in wished else wished
     for edge in dict.fromkeys((*passed, *decision.edges)):
@@ -110,7 +110,7 @@ def _edge(decision: Decision) -> Reason:
         return Reason(Step.EDGE, "edge-held", text)
     position = fleet.positions[best.id]
     tier = next(tier for tier in decision.tiers if position in tier.edges)
-    return rank.explain(best, tier, decision.facts.place)
+    return rank.edge_reason(best, tier, decision.facts.place)
 
 
 def _lease(decision: Decision) -> Iterator[Reason]:

@@ -187,7 +187,7 @@ def _admits(fleet: Fleet, position: int, key: int) -> bool:
     return splitmix64(key + fleet.edges[position].key) < condition.admits * HASH_RANGE
 
 
-def explain(edge: Edge, tier: EdgeTier, place: Place) -> Reason:
+def edge_reason(edge: Edge, tier: EdgeTier, place: Place) -> Reason:
     """Why ``edge`` of ``tier`` was chosen, in a sentence."""
     match tier.region:
         case "country":

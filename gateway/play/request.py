@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gateway.client.limits import ParameterError, RequestParameters, parse
+from gateway.client.limits import ParameterError, RequestParameters, parse_parameters
 from gateway.play import problems
 
 
@@ -124,6 +124,6 @@ def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
 def read_query(query: bytes) -> RequestParameters:
     """Read the query parameters. Raises a 400 problem that names a malformed one."""
     try:
-        return parse(query)
+        return parse_parameters(query)
     except ParameterError as error:
         raise problems.bad_parameter(error.name, str(error)) from error

@@ -132,5 +132,5 @@ def ladder_name(inquiry: Inquiry) -> str:
 
 def ranking_name(inquiry: Inquiry) -> str:
     """The store's name of a ranking."""
-    epoch, cell, spot = inquiry.ranking_key
-    return f"edges\0{epoch}\0{cell}\0{spot}"
+    epoch, cell, spread_point = inquiry.ranking_key
+    return f"edges\0{epoch}\0{cell}\0{spread_point}"
