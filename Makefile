@@ -11,8 +11,15 @@ help: ## list the commands
 run: .venv/.runtime ## install what is needed and start the demo on http://127.0.0.1:$(PORT)
 	@exec $(BIN)/gateway demo --port $(PORT)
 
+# First what computes, as many at once as there are cores, and with the coverage of the pure packages;
+# then what starts processes and waits for them, four at once on any machine.
+COMPUTES := $(addprefix tests/,architecture benchmark corpus load property unit)
 test: .venv/.dev ## run the whole suite
-	@$(BIN)/python -m pytest
+	@status=0; \
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(COMPUTES) --cov || status=1; \
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder \
+		$(COMPUTES:%=--ignore=%) || status=1; \
+	exit $$status
 
 check: .venv/.dev ## formatting, lint, types, architecture rules
 	@$(BIN)/ruff format --check .

@@ -1,11 +1,11 @@
 """``python -m gateway`` and the ``gateway`` command."""
 
-from gateway.serving.garbage_collection import left_out
+from gateway.serving.garbage_collection import excluded_from_collection
 
 
 def main() -> None:
     """Run the command that the arguments name."""
-    with left_out():
+    with excluded_from_collection():
         from gateway import cli  # noqa: PLC0415  # its imports are what is left out
 
     cli.main()

@@ -15,7 +15,7 @@ import click
 from gateway.commands.edge.command import edge
 from gateway.config.load import Loaded, load
 from gateway.config.problem import ConfigError
-from gateway.serving.garbage_collection import left_out
+from gateway.serving.garbage_collection import excluded_from_collection
 
 _CONFIG = click.Path(path_type=Path, dir_okay=False)
 
@@ -47,9 +47,9 @@ def _load(path: Path | None) -> Loaded:
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes; overrides the config.")
 def serve(config: Path | None, workers: int | None) -> None:
     """Run the production server."""
-    with left_out():
+    with excluded_from_collection():
         from gateway.serving import server  # noqa: PLC0415  # the other commands start without it
-        from gateway.serving.supervisor import StartError  # noqa: PLC0415
+        from gateway.serving.uvicorn_server import StartError  # noqa: PLC0415
         from gateway.store.connection.protocol import StoreError  # noqa: PLC0415
 
     loaded = _load(config)

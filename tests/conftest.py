@@ -6,6 +6,14 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+_FIRST = ("tests/drills/test_drills_", "tests/browser/test_playback")
+"""What takes longest begins first, or all else would wait for it in the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order files; tests of one file share what they start, and keep theirs."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_FIRST))
+
 
 @pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:

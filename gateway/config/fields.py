@@ -56,6 +56,9 @@ Bytes = Annotated[
 SizeLimit = Annotated[
     int, Strict(), Field(ge=256, le=2**30), Allowed("a whole number of bytes from 256 to 2^30")
 ]
+Connections = Annotated[
+    int, Strict(), Field(ge=1, le=1_000_000), Allowed("a whole number from 1 to 1000000")
+]
 BitRate = Annotated[
     int, Strict(), Field(ge=1, le=10_000_000), Allowed("whole kbit/s from 1 to 10000000")
 ]

@@ -23,6 +23,7 @@ from gateway.config.fields import (
     Bytes,
     ConfigFile,
     ConfigFolder,
+    Connections,
     FolderUrl,
     GeoDatabase,
     Host,
@@ -56,6 +57,14 @@ class ServerSettings(Section):
     """Processes that answer requests. One for each CPU core is a good choice."""
     shutdown_grace_s: Annotated[Seconds, RESTART]
     """How long requests may continue after the gateway was told to stop, in seconds."""
+    head_timeout_s: Annotated[TimeToLive, RESTART]
+    """Longest time for the headers of a request to arrive, in seconds (`docs/connections.md`)."""
+    body_timeout_s: Annotated[TimeToLive, RESTART]
+    """Longest time for the body of a request to arrive, in seconds."""
+    idle_timeout_s: Annotated[TimeToLive, RESTART]
+    """Longest time between two requests on a connection, in seconds."""
+    write_timeout_s: Annotated[TimeToLive, RESTART]
+    """Longest time that a peer may leave its answers unread, in seconds."""
     trusted_proxies: tuple[Network, ...]
     """Networks of the proxies whose `Forwarded` and `X-Forwarded-For` headers are trusted."""
     public_url: FolderUrl | None = Field(None, examples=["https://play.example.com/"])
@@ -130,6 +139,11 @@ class LimitsSettings(Section):
 
     max_url_bytes: SizeLimit
     """Largest length of a request's path and query, in bytes."""
+    max_connections: Annotated[Connections, RESTART]
+    """Most connections that each worker has open at once."""
+    max_connections_per_address: Annotated[Connections, RESTART]
+    """Most connections of one IPv4 address or IPv6 /64 that each worker has open at once. Networks
+    that `server.trusted_proxies` listed at the start are exempt."""
     max_playlist_bytes: Annotated[SizeLimit, RESTART]
     """Largest source manifest, in bytes."""
     local_cache_bytes: Annotated[Bytes, RESTART]

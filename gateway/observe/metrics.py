@@ -108,6 +108,14 @@ LEASE_ERRORS = Counter(
     "gateway_lease_errors",
     "Leases taken from the worker's own share because the store did not answer.",
 )
+CONNECTIONS = Gauge(
+    "gateway_connections", "Connections that are open now.", multiprocess_mode="livesum"
+)
+CONNECTION_REFUSALS = Counter(
+    "gateway_connection_refusals",
+    "Connections that were ended without a request being answered, by reason.",
+    ["reason"],
+)
 PROBLEMS = Counter("gateway_problems", "Problem answers, by type.", ["problem"])
 PLAYLIST_FAULTS = Counter(
     "gateway_playlist_faults",

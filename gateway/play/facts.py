@@ -43,10 +43,11 @@ async def gather_facts(
         network.ect,
         now_s,
     )
-    measured = throughput.with_measurement(estimate, speed, now_s)
-    if session is not None and record is not None and measured is not None:
-        record = record.measured(measured)
-        gateway.sessions.put(session, record)
+    if session is not None and record is not None:
+        measured = throughput.with_measurement(estimate, speed, now_s)
+        if measured is not None:
+            record = record.measured(measured)
+            gateway.sessions.put(session, record)
     return Facts(
         asset=asset,
         device=device,

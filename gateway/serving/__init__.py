@@ -1,1 +1,1 @@
-"""Sockets and processes: how the gateway listens. uvicorn is known here alone."""
+"""Sockets and processes: how the gateway listens. Only this package imports uvicorn."""

@@ -1,98 +1,420 @@
-"""How much may a connection ask for before it has asked anything? uvicorn's HTTP/1.1, with bounds.
+"""What may one connection cost? HTTP/1.1 over a socket, with a bound on everything.
 
-httptools keeps a request's head in memory until it is complete, whatever its size, and waits for it
-forever. Here a head is bounded in bytes (431) and in seconds (the connection ends). And a stop
-answers what was sent before anybody could know of it.
+The server that accepts connections and stops them is uvicorn; the grammar is httptools'
+(:mod:`gateway.serving.request_reader`). Of uvicorn's own HTTP protocols nothing is used: they
+queue without bound, wait without end, and answer errors out of order
+(``docs/decisions/http-server.md``). What is left between uvicorn and this class is what uvicorn's
+``Server`` asks of every protocol, and ``tests/unit/serving/test_uvicorn_contract.py`` holds it:
+
+- it calls the class with ``config``, ``server_state``, ``app_state`` and ``_loop``;
+- ``config.loaded_app`` is the application;
+- ``server_state.connections`` and ``.tasks`` are sets that a stop waits for, ``.total_requests`` is
+  a counter, and ``.default_headers`` holds Date;
+- it calls ``shutdown`` on each connection when it stops.
+
+One request of a connection is answered at a time. Those that came with it wait, and nothing more is
+read meanwhile. There is one timer, and :meth:`Connection._next_deadline` says what it waits for.
 """
 
 import asyncio
-from typing import Any
+import contextlib
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol, cast
 
-from uvicorn.protocols.http.httptools_impl import (
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+import structlog
+from starlette.types import ASGIApp, Scope
 
-MAX_HEAD_BYTES = 128 * 1024
-"""Request line and headers. Far above what players send, so that nobody honest meets it."""
+from gateway.observe import metrics
+from gateway.serving.connection_counts import Admitted
+from gateway.serving.exchange import Exchange
+from gateway.serving.refusal import BODY_TIMEOUT, HEAD_TIMEOUT, WRITE_TIMEOUT, Refusal
+from gateway.serving.request_reader import BodyEnd, RequestHead, RequestReader
+from gateway.serving.server_config import ServerConfig
 
-HEAD_S = 20.0
-"""Seconds from the opening of a connection, or a request's first byte, to the end of its head."""
-
-DRAIN_S = 0.3
-"""Seconds that a stop leaves a silent connection: its request may be on the way, and would be lost
-if the connection were closed at once."""
-
-_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-)
+log = structlog.get_logger()
 
 
-class BoundedConnection(HttpToolsProtocol):
-    """One connection of a player."""
+MIN_READ_BYTES = 16 * 1024
+"""What a peer must take of its answers within ``write_timeout_s``, at least."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401  (uvicorn's own)
-        """See uvicorn's ``HttpToolsProtocol``."""
-        super().__init__(*arguments, **named)
-        self._head_bytes = 0
-        self._deadline: asyncio.TimerHandle | None = None
-        self._stopping = False
+MAX_DISCARDED_BYTES = 1024 * 1024
+"""What is read and dropped of a peer that goes on sending after it was refused."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A player is there; its request is due."""
-        super().connection_made(transport)
-        self._expect_head(HEAD_S)
+_RESET = struct.pack("ii", 1, 0)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """It is gone."""
-        self._no_deadline()
-        super().connection_lost(exc)
+
+class ServerState(Protocol):
+    """What a uvicorn server shares with its connections."""
+
+    connections: set[Any]
+    tasks: set[asyncio.Task[None]]
+    total_requests: int
+    default_headers: list[tuple[bytes, bytes]]
+
+
+class Connection(asyncio.Protocol):
+    """One connection of a peer: a player, or a proxy in front of many."""
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        """As uvicorn calls it."""
+        self._app: ASGIApp = cast("ASGIApp", config.loaded_app)
+        self._limits = config.limits
+        self._counts = config.counts
+        self._server_state = server_state
+        self._app_state = app_state
+        self._loop = _loop or asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._admitted: Admitted | None = None
+        self._reader = RequestReader()
+        self._scope: Scope = {}
+
+        self._current: Exchange | None = None
+        """The request that is being answered."""
+        self._waiting: deque[Exchange] = deque()
+        """Those that have come after it."""
+        self._arriving: Exchange | None = None
+        """The request whose body is not complete: the current or the last one that waits."""
+        self._refusal: Refusal | None = None
+        """What ends the connection when all of them are answered."""
+
+        self._reading_paused = False
+        self._may_write: asyncio.Event | None = None
+        """While the peer does not read: set when it does again."""
+
+        # When the state began that the timer watches, by the event loop's clock.
+        self._silent_since = 0.0
+        self._head_since: float | None = None
+        self._body_since = 0.0
+        self._unread_since = 0.0
+        self._unread_bytes = 0
+        self._stopping_since: float | None = None
+        self._closing_since: float | None = None
+        self._lingering_since: float | None = None
+        self._answered_any = False
+        self._discarded_bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+
+    # What the event loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A peer is there. It is served if there is room for it."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+        peer = _address(transport.get_extra_info("peername"))
+        admitted = self._counts.admit(None if peer is None else peer[0])
+        if isinstance(admitted, Refusal):
+            self._reader.close()
+            metrics.CONNECTION_REFUSALS.labels(admitted.reason).inc()
+            self._transport.write(admitted.answer())
+            self._transport.close()
+            return
+        self._admitted = admitted
+        self._server_state.connections.add(self)
+        metrics.CONNECTIONS.inc()
+        self._scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "scheme": "https" if transport.get_extra_info("sslcontext") else "http",
+            "server": _address(transport.get_extra_info("sockname")),
+            "client": peer,
+            "root_path": "",
+        }
+        self._silent_since = self._loop.time()
+        self._set_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Count what comes before a head is complete, and see that it gets there."""
-        before = self._latest()
-        if before is None or before.scope is not self.scope or not before.more_body:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self.transport.write(_TOO_LARGE)
-                self.transport.close()
-                return
-        super().data_received(data)
-        latest = self._latest()
-        if latest is not None and latest is not before:  # a head is complete
-            self._head_bytes = 0  # what came along with its end is one read of the socket at most
-            self._no_deadline()
-            if self._stopping:
-                latest.keep_alive = False
-        if latest is None or latest.scope is not self.scope:  # the next one has begun
-            self._expect_head(HEAD_S)
+        """Read on, and begin to answer what is complete."""
+        if self._closing_since is not None or self._refusal is not None:
+            self._discard(data)
+            return
+        for event in self._reader.feed(data):
+            if isinstance(event, RequestHead):
+                self._begin(event)
+            elif isinstance(event, BodyEnd):
+                self._end_body()
+            elif isinstance(event, Refusal):
+                self._refuse(event)
+            elif self._arriving is not None:
+                self._arriving.receive_body(event)
+        if not self._reader.in_head:
+            self._head_since = None
+        elif self._head_since is None:
+            self._head_since = self._loop.time()
+        self._read_or_pause()
+        self._set_timer()
+
+    def pause_writing(self) -> None:
+        """The peer does not read; the application waits (:meth:`writable`)."""
+        self._may_write = asyncio.Event()
+        self._note_unread()
+        self._set_timer()
+
+    def resume_writing(self) -> None:
+        """It has read most of what was sent."""
+        if self._may_write is not None:
+            self._may_write.set()
+            self._may_write = None
+            self._set_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """It is gone, and so is everybody who waits for it."""
+        if self._admitted is not None:
+            self._admitted.release()
+            self._admitted = None
+            metrics.CONNECTIONS.dec()
+        self._server_state.connections.discard(self)
+        self._closing_since = self._closing_since or self._loop.time()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for exchange in (self._current, *self._waiting):
+            if exchange is not None:
+                exchange.disconnect()
+        self._current = self._arriving = None
+        self._waiting.clear()
+        self._reader.close()
+        if self._may_write is not None:
+            self._may_write.set()
+            self._may_write = None
+
+    # What uvicorn calls
 
     def shutdown(self) -> None:
-        """The gateway stops: the request that runs or comes at once is this connection's last."""
-        self._stopping = True
-        running = self._latest()
-        if running is None or running.response_complete:
-            self._expect_head(DRAIN_S)
+        """The server stops: what has come, or comes at once, is this connection's last."""
+        self._stopping_since = self._loop.time()
+        self._set_timer()
+
+    # What an exchange calls
+
+    @property
+    def common_headers(self) -> list[tuple[bytes, bytes]]:
+        """Date."""
+        return self._server_state.default_headers
+
+    def write(self, data: bytes) -> None:
+        """Send, or do nothing when the connection has ended."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    async def writable(self) -> None:
+        """Wait until the peer has taken enough of what was sent before."""
+        if self._may_write is not None:
+            await self._may_write.wait()
+
+    def is_last(self, exchange: Exchange) -> bool:  # noqa: ARG002
+        """Is this the last answer before a stop?"""
+        return self._stopping_since is not None and not self._waiting and self._refusal is None
+
+    def body_taken(self) -> None:
+        """There is room for more of the body."""
+        self._read_or_pause()
+
+    def completed(self, exchange: Exchange) -> None:
+        """Go on with the next request."""
+        if exchange is not self._current:
+            return
+        self._server_state.total_requests += 1
+        self._answered_any = True
+        self._current = None
+        self._silent_since = self._loop.time()
+        if exchange.last:
+            self._close(linger=bool(self._waiting) or not exchange.body_ended)
+        elif self._waiting:
+            self._run(self._waiting.popleft())
+        elif self._refusal is not None:
+            self._write_refusal(self._refusal)
+        self._read_or_pause()
+        self._set_timer()
+
+    def broken(self, exchange: Exchange) -> None:
+        """An answer has begun that cannot be completed: the peer must not take it for one."""
+        if exchange is self._current:
+            self._abort()
+
+    # Requests
+
+    def _begin(self, head: RequestHead) -> None:
+        exchange = Exchange(self._scope_of(head), head, self)
+        self._arriving = exchange
+        self._head_since = None
+        if self._current is None:
+            self._run(exchange)
         else:
-            running.keep_alive = False
+            self._waiting.append(exchange)
 
-    def _latest(self) -> RequestResponseCycle | None:
-        """The request whose head was complete last; ``scope`` is that which began last."""
-        return self.cycle
+    def _scope_of(self, head: RequestHead) -> Scope:
+        return {
+            **self._scope,
+            "http_version": head.http_version,
+            "method": head.method,
+            "path": head.path,
+            "raw_path": head.raw_path,
+            "query_string": head.query,
+            "headers": head.headers,
+            "state": self._app_state.copy(),
+        }
 
-    def _expect_head(self, within_s: float) -> None:
-        """Of two deadlines the earlier one counts: a byte of the next request buys no more."""
-        when = self.loop.time() + within_s
-        if self._deadline is None or when < self._deadline.when():
-            self._no_deadline()
-            self._deadline = self.loop.call_later(within_s, self._too_slow)
+    def _run(self, exchange: Exchange) -> None:
+        self._current = exchange
+        self._body_since = self._loop.time()
+        task = self._loop.create_task(exchange.run(self._app))
+        self._server_state.tasks.add(task)
+        task.add_done_callback(self._server_state.tasks.discard)
 
-    def _no_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+    def _end_body(self) -> None:
+        if self._arriving is not None:
+            self._arriving.end_body()
+            self._arriving = None
 
-    def _too_slow(self) -> None:
-        self._deadline = None
-        self.transport.close()
+    def _read_or_pause(self) -> None:
+        """Read on unless there is enough to do."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        arriving = self._arriving
+        full = arriving is not None and arriving.buffers_enough
+        pause = bool(self._waiting) or full
+        if pause and not self._reading_paused:
+            self._transport.pause_reading()
+        elif self._reading_paused and not pause:
+            self._transport.resume_reading()
+        self._reading_paused = pause
+
+    # Ends
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """End the connection once all is answered that came before the fault."""
+        metrics.CONNECTION_REFUSALS.labels(refusal.reason).inc()
+        log.debug("connection_refused", reason=refusal.reason, detail=refusal.detail)
+        self._reader.close()
+        faulty, self._arriving = self._arriving, None
+        if faulty is not None:
+            faulty.disconnect()
+            if faulty is self._current:
+                self._current = None
+                if faulty.sent_any:
+                    self._abort()
+                    return
+            else:
+                self._waiting.remove(faulty)
+        if self._current is None:
+            self._write_refusal(refusal)
+        else:
+            self._refusal = refusal
+
+    def _write_refusal(self, refusal: Refusal) -> None:
+        self.write(refusal.answer())
+        self._close(linger=True)
+
+    def _close(self, *, linger: bool = False) -> None:
+        """End the connection when all is sent; with ``linger``, when the peer has ended it, or a
+        moment later."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        now = self._loop.time()
+        self._note_unread()
+        if linger and self._transport.can_write_eof() and self._lingering_since is None:
+            self._lingering_since = self._closing_since = now
+            self._transport.write_eof()
+        else:
+            self._lingering_since, self._closing_since = None, now
+            self._transport.close()
+        self._set_timer()
+
+    def _discard(self, data: bytes) -> None:
+        """Read what the peer still sends after a refusal, up to a bound."""
+        self._discarded_bytes += len(data)
+        if self._discarded_bytes > MAX_DISCARDED_BYTES:
+            self._close()
+
+    def _abort(self) -> None:
+        """End the connection with RST. The kernel then drops what the peer has not read, and the
+        peer cannot take an answer that is cut off for a complete one."""
+        if self._transport is not None:
+            sock = self._transport.get_extra_info("socket")
+            with contextlib.suppress(OSError):  # a Unix socket, or one that is closed already
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self._transport.abort()
+
+    # Time
+
+    def _next_deadline(self) -> tuple[float, Callable[[], None]] | None:
+        """When what must happen, if nothing else does before."""
+        limits = self._limits
+        if self._lingering_since is not None:
+            return self._lingering_since + limits.linger_s, self._close
+        if self._closing_since is not None:
+            return self._unread_since + limits.write_timeout_s, self._write_timed_out
+        if self._may_write is not None:
+            return self._unread_since + limits.write_timeout_s, self._write_timed_out
+        if self._current is not None:
+            if self._arriving is self._current:
+                return self._body_since + limits.body_timeout_s, self._body_timed_out
+            return None
+        if self._head_since is not None:
+            due = self._head_since + limits.head_timeout_s
+        elif self._answered_any:
+            due = self._silent_since + limits.idle_timeout_s
+        else:
+            due = self._silent_since + limits.head_timeout_s
+        if self._stopping_since is not None:
+            due = min(due, self._stopping_since + limits.drain_s)
+        return due, self._head_timed_out
+
+    def _set_timer(self) -> None:
+        """Have the timer ring when something is due. One that rings too early costs less than one
+        that is set for each request."""
+        due = None if self._admitted is None else self._next_deadline()
+        if due is None or (self._timer is not None and self._timer_at <= due[0]):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = due[0]
+        self._timer = self._loop.call_at(due[0], self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        due = self._next_deadline()
+        if due is not None and due[0] <= self._loop.time():
+            due[1]()
+        self._set_timer()
+
+    def _head_timed_out(self) -> None:
+        if self._head_since is None or self._stopping_since is not None:
+            self._close()
+        else:
+            self._refuse(HEAD_TIMEOUT)
+
+    def _body_timed_out(self) -> None:
+        self._refuse(BODY_TIMEOUT)
+
+    def _note_unread(self) -> None:
+        """Begin to watch whether the peer reads."""
+        self._unread_since = self._loop.time()
+        self._unread_bytes = (
+            0 if self._transport is None else self._transport.get_write_buffer_size()
+        )
+
+    def _write_timed_out(self) -> None:
+        """A peer that reads slowly has more time; one that does not is gone, or means harm."""
+        before = self._unread_bytes
+        self._note_unread()
+        if before - self._unread_bytes >= MIN_READ_BYTES:
+            return
+        metrics.CONNECTION_REFUSALS.labels(WRITE_TIMEOUT.reason).inc()
+        self._abort()
+
+
+def _address(found: object) -> tuple[str, int] | None:
+    """Host and port of a socket's name; None for a Unix socket."""
+    if isinstance(found, (tuple, list)) and len(found) > 1:
+        return str(found[0]), int(found[1])
+    return None

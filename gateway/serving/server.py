@@ -1,7 +1,7 @@
-"""How does the gateway listen? uvicorn, in one process or with several workers on one socket.
+"""How does the gateway listen? With uvicorn, in one process or in several that share a socket.
 
-SIGTERM and SIGINT: no more connections, running requests end, up to ``shutdown_grace_s``. SIGHUP:
-the config is read again, by every worker.
+SIGTERM and SIGINT stop it: it accepts no more connections, and running requests may go on for up to
+``shutdown_grace_s``. SIGHUP has every worker read the config again.
 """
 
 import contextlib
@@ -19,21 +19,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import structlog
-import uvicorn
 from starlette.types import ASGIApp
 
 from gateway.config.load import Loaded, load
 from gateway.config.problem import ConfigError
 from gateway.config.schema import LogSettings
 from gateway.observe import logs, metrics
-from gateway.serving.garbage_collection import left_out
-from gateway.serving.supervisor import Server, StartError, Workers, told_in_a_line
+from gateway.serving.garbage_collection import excluded_from_collection
+from gateway.serving.limits import ConnectionLimits
+from gateway.serving.server_config import ServerConfig
+from gateway.serving.supervisor import ProcessSupervisor
+from gateway.serving.uvicorn_server import GatewayServer, StartError, summary_of
 from gateway.store.connection.embedded import EmbeddedServer
 
 log = structlog.get_logger()
 
-# How the parent tells its workers what they cannot find out for themselves. Not GATEWAY_…: every
-# variable of that name is a key of the config.
+# Environment variables by which the parent tells its workers what they cannot find out themselves.
+# Their names do not begin with GATEWAY_, because each such variable is a key of the config.
 _CONFIG = "STREAMING_WORKER_CONFIG"
 _STORE = "STREAMING_WORKER_STORE"
 _WORKERS = "STREAMING_WORKER_COUNT"
@@ -42,11 +44,11 @@ _CONFIG_POLL_S = 1.0
 
 
 class ListenError(RuntimeError):
-    """The address cannot be listened on; the message says which, why, and what to do."""
+    """The gateway cannot listen on its address; the message says why, and what to do."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening TCP socket; ``port`` 0 takes any free one. Raises :class:`ListenError`."""
+    """A listening TCP socket. Port 0 takes any free port. Raises :class:`ListenError`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     everywhere = host == "::" and socket.has_dualstack_ipv6()
     try:
@@ -73,7 +75,7 @@ def serve(loaded: Loaded, workers: int) -> None:
     """
     _configure_logs(loaded.settings.log)
     for number in (signal.SIGTERM, signal.SIGINT):
-        # uvicorn drains when it gets one, and then raises it again: to be told to stop is no error.
+        # uvicorn raises the signal again after it has stopped. A requested stop exits with 0.
         signal.signal(number, lambda *_: sys.exit(0))
     server = loaded.settings.server
     with listen(server.host, server.port) as bound, _store(loaded) as store:
@@ -87,13 +89,13 @@ def serve(loaded: Loaded, workers: int) -> None:
         if app is None:
             _serve_with_workers(loaded, workers, bound, url)
         else:
-            Server(_uvicorn(loaded, app)).run(sockets=[bound])
+            GatewayServer(_server_config(loaded, app)).run(sockets=[bound])
 
 
 @contextlib.contextmanager
 def _store(loaded: Loaded) -> Iterator[EmbeddedServer | None]:
-    """The embedded store, launched: it starts while the application is built. None where the config
-    names another one."""
+    """The embedded store, which starts while the application is built; None where the config names
+    another store."""
     if loaded.settings.store.url.get_secret_value() != "embedded":
         yield None
         return
@@ -105,47 +107,50 @@ def _store(loaded: Loaded) -> Iterator[EmbeddedServer | None]:
         store.stop()
 
 
-def _uvicorn(loaded: Loaded, app: ASGIApp | str, workers: int = 1) -> uvicorn.Config:
-    return uvicorn.Config(
+def _server_config(loaded: Loaded, app: ASGIApp | str, workers: int = 1) -> ServerConfig:
+    server, limits = loaded.settings.server, loaded.settings.limits
+    return ServerConfig(
         app,
+        ConnectionLimits(
+            head_timeout_s=server.head_timeout_s,
+            body_timeout_s=server.body_timeout_s,
+            idle_timeout_s=server.idle_timeout_s,
+            write_timeout_s=server.write_timeout_s,
+            max_connections=limits.max_connections,
+            max_connections_per_address=limits.max_connections_per_address,
+            trusted_proxies=tuple(map(str, server.trusted_proxies)),
+        ),
         factory=isinstance(app, str),
         workers=workers,
         loop="uvloop",
-        http="gateway.serving.connection:BoundedConnection",
-        ws="none",
         lifespan="on",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,  # whom to believe is decided by trusted_proxies alone (rule F9)
-        server_header=False,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=max(1, loaded.settings.server.shutdown_grace_s),
+        timeout_graceful_shutdown=max(1, server.shutdown_grace_s),
     )
 
 
 def _serve_with_workers(
     loaded: Loaded, workers: int, bound: socket.socket, store_url: str | None
 ) -> None:
-    """One parent, several workers. What must exist once, the parent holds: the embedded store and
-    the folder in which the workers' metrics are added up."""
+    """Run several workers. The parent owns what exists once: the embedded store, and the folder in
+    which the workers' metrics are added up."""
     os.environ[_CONFIG] = "" if loaded.path is None else str(loaded.path.absolute())
     os.environ[_WORKERS] = str(workers)
     if store_url is not None:
         os.environ[_STORE] = store_url
     with tempfile.TemporaryDirectory(prefix="gateway-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        workers_kept = Workers(
-            _uvicorn(loaded, "gateway.serving.server:worker", workers),
+        supervisor = ProcessSupervisor(
+            _server_config(loaded, "gateway.serving.server:worker", workers),
             [bound],
             metrics.forget_worker,
         )
-        workers_kept.run()
-        if workers_kept.failure is not None:
-            raise StartError(workers_kept.failure)
+        supervisor.run()
+        if supervisor.failure is not None:
+            raise StartError(supervisor.failure)
 
 
 def worker() -> ASGIApp:
-    """The application of one worker, made from what the parent has left in the environment."""
+    """The application of one worker, built from what the parent has put into the environment."""
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     path = os.environ[_CONFIG]
     loaded = _load_when_good(Path(path) if path else None)
@@ -156,16 +161,16 @@ def worker() -> ASGIApp:
 def _built(loaded: Loaded, store_url: str | None, workers: int) -> ASGIApp:
     """The application of this process. Raises :class:`StartError`."""
     try:
-        with left_out():
-            from gateway.app import build  # noqa: PLC0415  # a parent of workers does without it
+        with excluded_from_collection():
+            from gateway.app import build  # noqa: PLC0415  # a parent of workers does not need it
 
             return build(loaded, os.environ, store_url, workers)
     except Exception as error:
-        raise StartError(told_in_a_line(traceback.format_exc())) from error
+        raise StartError(summary_of(traceback.format_exc())) from error
 
 
 def _end_with_the_parent() -> None:
-    """A parent that was killed can stop nobody; its workers would serve on, unwatched."""
+    """End this worker when its parent is killed: nobody would watch or stop it any more."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -173,20 +178,20 @@ def _end_with_the_parent() -> None:
 
 
 def _load_when_good(path: Path | None) -> Loaded:
-    """The config. The parent has checked it, but a worker that is replaced later may meet a broken
-    file: it waits, and the others serve on with the last good one."""
+    """The config. The parent has checked it, but the file may be broken by the time a worker is
+    replaced. Then the new worker waits, and the others go on with the last good config."""
     draining = signal.getsignal(signal.SIGTERM)
-    told = False
+    logged = False
     while True:
         try:
             loaded = load(path, os.environ)
         except ConfigError as error:
-            if not told:
+            if not logged:
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)  # there is nothing to drain yet
                 logs.configure()
                 problems = [str(problem) for problem in error.problems]
                 log.error("worker_waits_for_config", problems=problems)  # noqa: TRY400
-            told = True
+            logged = True
             time.sleep(_CONFIG_POLL_S)
         else:
             signal.signal(signal.SIGTERM, draining)

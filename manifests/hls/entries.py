@@ -23,7 +23,11 @@ GROUP_TYPES = ("AUDIO", "VIDEO", "SUBTITLES", "CLOSED-CAPTIONS")
 """The rendition types, which are also the names of the attributes that refer to their groups."""
 
 
-@dataclass(frozen=True, slots=True)
+# Variants and renditions are not frozen, though nobody changes them: a playlist has hundreds, and a
+# frozen dataclass sets each field through ``object.__setattr__``, which is a sixth of a parse.
+
+
+@dataclass(slots=True)
 class Variant:
     """One EXT-X-STREAM-INF and its URI (A6).
 
@@ -80,7 +84,7 @@ class Variant:
         return tuple([(type_, group_id) for type_, group_id in groups if group_id is not None])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class IFrameVariant(Variant):
     """One EXT-X-I-FRAME-STREAM-INF (A7): a variant of I-frames only.
 
@@ -91,7 +95,7 @@ class IFrameVariant(Variant):
 AnyVariant = TypeVar("AnyVariant", bound=Variant)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rendition:
     """One EXT-X-MEDIA (A8).
 

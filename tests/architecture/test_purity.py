@@ -56,6 +56,8 @@ OWNERS = {
     "mmdb_writer": ("geodata/build.py",),
     "dns": ("gateway/background/dns_lookup.py",),
     "starlette": ("gateway/http/", "demo/"),
+    "uvicorn": ("gateway/serving/", "demo/edges.py"),
+    "httptools": ("gateway/serving/request_reader.py",),
     "m3u8": ("manifests/hls/", "demo/"),
     "aiohttp": ("gateway/background/probe.py",),
     "pydantic": ("gateway/config/",),

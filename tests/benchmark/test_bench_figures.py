@@ -25,6 +25,7 @@ from tests.benchmark import (
 )
 from tests.benchmark.agreement import agreement, decision_of, taken_apart
 from tests.benchmark.audience import MIXES, Audience, prefix_of
+from tests.benchmark.bench import decisions_by_cache
 from tests.benchmark.bench_process import Memory
 from tests.benchmark.bench_ratios import Ratio, Run
 from tests.benchmark.contestants import Ground
@@ -94,6 +95,17 @@ def test_the_baseline_has_every_question() -> None:
     before = bench_ratios.from_json(BASELINE.read_text())
     asked = {question.name for question in bench_ratios.QUESTIONS}
     assert asked | editing.RATIOS.keys() == before.keys()
+
+
+def test_decisions_by_cache() -> None:
+    """All labels together, as the gateway's own metrics write them."""
+    text = """# TYPE gateway_decisions_total counter
+gateway_decisions_total{cache="local",device="tv",profile="wifi"} 6.0
+gateway_decisions_total{cache="local",device="phone",profile="wifi"} 3.0
+gateway_decisions_total{cache="off",device="tv",profile="wifi"} 1.0
+gateway_decisions_created{cache="off",device="tv",profile="wifi"} 1.7e+09
+"""
+    assert {"local": 0.9, "off": 0.1} == decisions_by_cache(text)
 
 
 def test_cold_requests_share_nothing() -> None:

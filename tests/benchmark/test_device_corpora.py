@@ -3,8 +3,6 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from tests.benchmark.device_corpora import fresh
 
 _WHICH_BROWSER = """
@@ -49,7 +47,6 @@ _FILES: dict[str, object] = {
 
 def test_each_corpus_is_read_and_mapped(tmp_path: Path) -> None:
     """Labels become our classes; other devices, known ones and repeats in digits are left out."""
-    pytest.importorskip("yaml", reason="two of the corpora are YAML: install PyYAML")
     texts = {name: json.dumps(content) for name, content in _FILES.items()}
     texts["wb/tests/data/television/a.yaml"] = _WHICH_BROWSER
     texts["wo/testsets/pc.yaml"] = _WOOTHEE

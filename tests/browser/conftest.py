@@ -1,6 +1,5 @@
 """What the browser tests stand on: the demo as a user starts it, and a headless Chromium."""
 
-import os
 import re
 import shutil
 import signal
@@ -8,13 +7,13 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from demo import player
+from tests.missing import missing
 
 _PAGE = re.compile(r"page +(http://127\.0\.0\.1:\d+)/demo")
 _STOP_TIMEOUT_S = 15
@@ -23,13 +22,6 @@ _ARGUMENTS = (
     "--disable-background-networking --disable-component-update --disable-sync "
     "--autoplay-policy=no-user-gesture-required"
 )
-
-
-def _missing(what: str) -> NoReturn:
-    """A part that cannot be had: a failure where CI is set, elsewhere a loud skip."""
-    if os.environ.get("CI"):
-        pytest.fail(f"CI is set, but {what}")
-    pytest.skip(f"BROWSER TESTS NOT RUN: {what}")
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +51,7 @@ def hls_js() -> Path:
     try:
         return player.fetch()
     except player.PlayerError as error:
-        _missing(f"hls.js is not here: {error}")
+        missing(f"hls.js is not here: {error}")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -67,7 +59,7 @@ async def browser() -> AsyncIterator[Browser]:
     """A headless Chromium, the system's own."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
-        _missing("no chromium on the PATH")
+        missing("no chromium on the PATH")
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(
             executable_path=path, args=_ARGUMENTS.split(), chromium_sandbox=False

@@ -6,8 +6,9 @@ A case is a folder named after the rule that it shows:
 - ``case.toml``: the request, the policy, and the faults that the reader finds in the source.
 - ``expected.m3u8``: the exact bytes that the player gets; absent when it gets an error.
 
-Keys of ``case.toml``, all optional but ``shows``:
+Keys of ``case.toml``, all optional but the first two:
 
+- ``rule``: the rule, by its id in ``docs/standards.md``.
 - ``shows``: what the case shows, in a sentence.
 - ``faults``: the faults that the reader lists, as ``RULE line 4``.
 - ``refused``: the rule for which the source is refused, in the same form.
@@ -42,6 +43,7 @@ class Case:
     """One case; ``expected`` None: the player gets an error."""
 
     name: str
+    rule: str
     source: bytes
     expected: bytes | None
     faults: tuple[str, ...]
@@ -59,6 +61,7 @@ def case_of(folder: Path) -> Case:
     refused = about.get("refused")
     return Case(
         name=folder.name,
+        rule=about["rule"],
         source=(folder / SOURCE_FILE).read_bytes(),
         expected=expected.read_bytes() if expected.exists() else None,
         faults=tuple(about.get("faults", ())),

@@ -1,4 +1,4 @@
-"""Playlists that others wrote: each is served without a loss or refused for a reason."""
+"""Playlists from other projects: each is served unchanged or refused for a named rule."""
 
 import csv
 import re

@@ -3,12 +3,9 @@
 from tests.drills import edge_drills, origin_drills, process_drills, redis_drills
 from tests.drills.drill import Drill
 
-DRILLS: tuple[Drill, ...] = (
-    *origin_drills.DRILLS,
-    *redis_drills.DRILLS,
-    *edge_drills.DRILLS,
-    *process_drills.DRILLS,
-)
+UPSTREAM: tuple[Drill, ...] = (*origin_drills.DRILLS, *redis_drills.DRILLS)
+DOWNSTREAM: tuple[Drill, ...] = (*edge_drills.DRILLS, *process_drills.DRILLS)
+DRILLS: tuple[Drill, ...] = (*UPSTREAM, *DOWNSTREAM)
 
 
 def drill_named(name: str) -> Drill | None:

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-
 from gateway.observe import logs
-from gateway.serving.supervisor import Workers
+from gateway.serving.limits import ConnectionLimits
+from gateway.serving.server_config import ServerConfig
+from gateway.serving.supervisor import ProcessSupervisor
 from tests.integration.viewers import until
 
 LIGHT = """
@@ -109,9 +109,8 @@ def main() -> None:
     logs.configure()
     bound = socket.create_server(("127.0.0.1", 0))
     print(f"http://127.0.0.1:{bound.getsockname()[1]}", flush=True)
-    config = uvicorn.Config("light:make", factory=True, workers=2, lifespan="on", log_config=None)
-    config.access_log = False
-    Workers(config, [bound], lambda _: None).run()
+    config = ServerConfig("light:make", ConnectionLimits(), factory=True, workers=2, lifespan="on")
+    ProcessSupervisor(config, [bound], lambda _: None).run()
 
 
 if __name__ == "__main__":

@@ -32,7 +32,9 @@ class RunningGateway:
         """The log lines of one event."""
         return [line for line in list(self.log) if line.get("event") == event]
 
-    def wait_for(self, event: str, count: int = 1, timeout_s: float = 10.0) -> list[dict[str, Any]]:
+    def wait_for(
+        self, event: str, count: int = 1, timeout_s: float = START_S
+    ) -> list[dict[str, Any]]:
         """Wait until an event was logged ``count`` times; fails the test if it is not."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
@@ -49,10 +51,16 @@ class RunningGateway:
 
 @contextlib.contextmanager
 def running_gateway(
-    config: Path | None, *arguments: str, environ: dict[str, str] | None = None
+    config: Path | None,
+    *arguments: str,
+    environ: dict[str, str] | None = None,
+    open_files: int | None = None,
 ) -> Iterator[RunningGateway]:
-    """Start ``gateway serve`` on a free port and stop it afterwards."""
+    """Start ``gateway serve`` on a free port and stop it afterwards. It may have ``open_files``
+    open at once."""
     command = [sys.executable, "-m", "gateway", "serve", *arguments]
+    if open_files is not None:
+        command = ["sh", "-c", 'ulimit -n "$0"; exec "$@"', str(open_files), *command]
     if config is not None:
         command += ["--config", str(config)]
     environment = {

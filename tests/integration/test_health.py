@@ -130,7 +130,7 @@ async def test_edges_that_die_are_out_everywhere(
     """However an edge fails, both workers know the failure and its reason within two seconds, and
     compute the same new epoch. When the edge is back, it takes a growing share, under the earlier
     epoch."""
-    settings = SETTINGS.model_copy(update={"slow_start_s": 1})
+    settings = SETTINGS.model_copy(update={"slow_start_s": 4})
     async with (
         working(server.url, edges[:5], settings, bus=bus) as one,
         working(server.url, edges[:5], settings, bus=bus) as two,

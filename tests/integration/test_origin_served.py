@@ -39,6 +39,8 @@ when = {{}}
 profile = "all"
 """
 PLAY = "/v1/play/film.m3u8"
+TOTAL_TIMEOUT_S = 1.5
+"""Who waits for a dead origin waits so long."""
 
 
 @pytest.fixture
@@ -77,7 +79,7 @@ def checks(gateway: RunningGateway) -> tuple[int, dict[str, Any]]:
 
 def wait_for(gateway: RunningGateway, status: int, state: str) -> None:
     """Wait until /readyz has this status."""
-    deadline = time.monotonic() + 8
+    deadline = time.monotonic() + 30
     while (found := checks(gateway))[0] != status or found[1]["status"] != state:
         assert time.monotonic() < deadline, found
         time.sleep(0.05)
@@ -161,7 +163,7 @@ def test_a_dead_origin_is_not_noticed(config: Path, source: OriginProcess) -> No
         wait_for(gateway, 200, "degraded")
         started = time.monotonic()
         assert (200, good.text) == ((answer := get(gateway)).status_code, answer.text)
-        assert time.monotonic() - started < 0.7
+        assert time.monotonic() - started < TOTAL_TIMEOUT_S, "it waited for the origin"
         reasons = " ".join(get(gateway, "/v1/play/film").json()["reasons"])
         assert "[origin-stale]" in reasons
         assert 504 == get(gateway, "/v1/play/unknown.m3u8").status_code

@@ -22,6 +22,7 @@ from gateway.background.probe import (
 )
 from gateway.edge.edge import Edge
 from gateway.edge.live import LivePosition
+from tests.missing import missing
 from tests.unit.store.servers import free_port, listening
 
 LIVE = b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:9\n#EXTINF:4,\n9.ts\n"
@@ -226,7 +227,7 @@ def certificate(tmp_path: Path) -> Path:
     """A self-signed certificate and its key, in one file."""
     openssl = shutil.which("openssl")
     if openssl is None:
-        pytest.skip("NOT TESTED: probes over TLS; there is no openssl to make a certificate")
+        missing("probes over TLS: there is no openssl to make a certificate")
     made, signed = tmp_path / "made.pem", tmp_path / "cert.pem"
     command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=edge.test"]
     places = ["-keyout", str(made), "-out", str(signed)]

@@ -62,7 +62,7 @@ def stats(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProce
         env={**os.environ, **environ},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
 
@@ -143,7 +143,7 @@ def test_the_live_view(gateway: RunningGateway, server: Valkey, environ: dict[st
                 break
         assert 2 == report["lost"]
         live.send_signal(signal.SIGINT)
-        assert 0 == live.wait(10)
+        assert 0 == live.wait(30)
     assert [] == server.command("XINFO", "GROUPS", EVENTS)
 
 

@@ -16,7 +16,7 @@ from tests.integration.viewers import Viewers, until
 ROOT = Path(__file__).parents[2]
 
 BUILD = '\n\ndef build(*_: object) -> None:\n    raise TypeError("in build")\n'
-START = '\n\ndef _meet(*_: object) -> None:\n    raise OSError("in lifespan")\n'
+START = '\n\ndef _warm_up(*_: object) -> None:\n    raise OSError("in lifespan")\n'
 """What makes ``gateway/app.py`` fail, each at another time, when it stands at its end."""
 
 

@@ -1,4 +1,4 @@
-"""Laws of reading and writing playlists, on playlists that nobody wrote by hand."""
+"""Laws of reading and writing playlists, on generated playlists."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -17,6 +17,7 @@ from gateway.decision import (
     decide,
     inquire,
 )
+from gateway.edge.capacity import Leased, Placement
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import EdgeCondition, Fleet
 from gateway.explanation import reasons_of
@@ -517,3 +518,29 @@ def test_a_decision_is_keyed_by_the_fleet(
         for conditions in (one, other)
     ]
     assert same is (keys[0] == keys[1])
+
+
+def test_a_memo_is_filled_and_used() -> None:
+    """The second decision takes both halves from the memo, as they are."""
+    memo = Memo()
+    one = decide(inquiry(facts_of()), memo)
+    other = decide(inquiry(facts_of()), memo)
+    assert one == other
+    assert one.kept is other.kept
+    assert one.tiers is other.tiers
+    assert (1, 1) == (len(memo.ladders), len(memo.rankings))
+
+
+@pytest.mark.parametrize(
+    ("index", "order"), [(0, "near next far"), (1, "next near far"), (2, "far near next")]
+)
+def test_the_edge_of_the_lease_comes_first(index: int, order: str) -> None:
+    """The others stay in the order of preference, and reasons say what was passed over."""
+    decision = decided(facts_of(kbps=6000), EDGES)
+    placement = Placement(index, "spilled" if index else "first", (900, 800, 700))
+    leased = decision.with_lease(Leased(placement, (1000, 1000, None), alone=False))
+    assert order.split() == [edge.id for edge in leased.edges]
+    assert leased.edge.id == order.split(maxsplit=1)[0]
+    assert 2500 == decision.expected_kbps()
+    passed = [one.text for one in reasons_of(leased) if one.code == "edge-full"]
+    assert ["near", "next"][:index] == [text.split()[0] for text in passed]

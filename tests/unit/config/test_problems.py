@@ -8,7 +8,8 @@ from gateway.config.load import load
 from gateway.config.problem import ConfigError, ConfigProblem, nearest, shown, written
 
 SERVER_KEYS = (
-    "host, port, workers, shutdown_grace_s, trusted_proxies, public_url, cors_origins, "
+    "host, port, workers, shutdown_grace_s, head_timeout_s, body_timeout_s, idle_timeout_s, "
+    "write_timeout_s, trusted_proxies, public_url, cors_origins, "
     "compress_min_bytes, manifest_max_age_s"
 )
 EDGE_KEYS = (

@@ -1,4 +1,4 @@
-"""RFC 6381 codecs elements: family, and whether they are pictures."""
+"""RFC 6381 codecs elements: their family, and whether they are video."""
 
 import pytest
 
@@ -29,5 +29,5 @@ from manifests.codecs import CodecFamily, family_of, is_video
     ],
 )
 def test_codecs_are_told_apart(codec: str, family: CodecFamily | None, video: bool | None) -> None:
-    """Case and white space do not matter, and what nobody knows is not guessed."""
+    """Case and white space do not matter, and an unknown entry is not guessed."""
     assert (family, video) == (family_of(codec), is_video(codec))

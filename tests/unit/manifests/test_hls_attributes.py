@@ -1,4 +1,4 @@
-"""Attribute lists, rule A3, as liberally as players read them."""
+"""Attribute lists, rule A3, as tolerantly as players read them."""
 
 import pytest
 
@@ -22,7 +22,7 @@ LISTS = [
 
 @pytest.mark.parametrize(("name", "text", "expected"), LISTS)
 def test_values_are_read_by_name(name: str, text: str, expected: dict[str, str]) -> None:
-    """Each readable attribute is there once, by its first value."""
+    """Each readable attribute has its first value."""
     assert expected == read_attributes(text).values
 
 
@@ -39,7 +39,7 @@ def test_values_are_read_by_name(name: str, text: str, expected: dict[str, str])
     ],
 )
 def test_broken_rules_are_counted(text: str, rules: list[str]) -> None:
-    """Every departure from rule A3 that players forgive is named."""
+    """Every breach of rule A3 that players tolerate is a fault."""
     assert rules == [rule for rule, _ in read_attributes(text).faults]
 
 
@@ -61,7 +61,7 @@ def test_quoted_values_are_told_apart() -> None:
     ],
 )
 def test_spans_bound_the_values(text: str, expected: list[str]) -> None:
-    """They cut out every value of that name, without quotes and white space."""
+    """They delimit every value of that name, without quotes and white space."""
     assert expected == [text[start:end] for start, end in value_spans(text, 3, "URI")]
 
 
@@ -83,6 +83,6 @@ def test_attributes_leave_with_their_comma(text: str, names: set[str], expected:
 
 
 def test_a_hostile_list_costs_linear_time() -> None:
-    """Half a megabyte of quotes, commas and spaces is read at once; a quadratic reader hangs."""
+    """Half a megabyte of quotes, commas and spaces takes milliseconds; a quadratic reader hangs."""
     for piece in ('"', "=", ",", " ", '="', '",', 'A="', ' = "x" y,'):
         read_attributes(piece * (500_000 // len(piece)))

@@ -1,4 +1,4 @@
-"""A multivariant playlist that is built from a ladder alone."""
+"""Multivariant playlists that are built from a ladder in the config."""
 
 import pytest
 
@@ -54,6 +54,6 @@ def test_widths_are_even(height: int, width: int) -> None:
     ],
 )
 def test_nothing_unplayable_is_generated(rungs: list[GeneratedRung]) -> None:
-    """A11.1, A3.3: no empty ladder, and no text that would break its line."""
-    with pytest.raises(ValueError, match=r"one rung|cannot hold"):
+    """A11.1, A3.3: an empty ladder, and text that a line cannot hold, are errors."""
+    with pytest.raises(ValueError, match=r"one rung|not fit|cannot hold"):
         generate(rungs)

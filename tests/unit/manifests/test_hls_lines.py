@@ -31,7 +31,7 @@ def test_every_line_keeps_its_end(data: bytes, expected: list[str]) -> None:
     ("data", "newline"), [(b"#EXTM3U", "\n"), (b"#EXTM3U\r\nx\n", "\r\n"), (b"#EXTM3U\rx", "\r")]
 )
 def test_the_newline_is_that_of_the_first_line(data: bytes, newline: str) -> None:
-    """A line end that has to be added looks like the source's own."""
+    """A line end that the writer adds is the source's own."""
     assert newline == read_lines(data, "x", 1000).newline
 
 
@@ -76,7 +76,7 @@ def test_what_is_not_a_playlist_is_refused(
         ("#EXTM3U\n\u00e7\n".encode(), []),
     ],
 )
-def test_what_players_forgive_is_counted(data: bytes, faults: list[tuple[int, str]]) -> None:
+def test_what_players_tolerate_is_a_fault(data: bytes, faults: list[tuple[int, str]]) -> None:
     """A byte order mark, white space before the header, lone CRs and text that is not NFC."""
     assert faults == [(fault.line, fault.rule) for fault in read_lines(data, "x", 99).faults]
 

@@ -1,4 +1,4 @@
-"""Media playlists, as far as probes look into them."""
+"""Media playlists, as far as probes need them."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def test_a_media_playlist_says_how_far_it_is(
     ],
 )
 def test_anything_else_is_refused(data: bytes, rule: str) -> None:
-    """One kind of error, whatever the library under it raises."""
+    """ManifestError, whatever the m3u8 library raises."""
     with pytest.raises(ManifestError) as caught:
         read_media(data, "m.m3u8")
     assert ("m.m3u8", rule) == (caught.value.name, caught.value.rule)

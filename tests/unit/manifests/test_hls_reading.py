@@ -98,15 +98,15 @@ VARIANTS = [
 
 @pytest.mark.parametrize(("attributes", "expected"), VARIANTS)
 def test_a_variant_says_what_it_is(attributes: str, expected: Variant) -> None:
-    """A6, attribute by attribute; unreadable counts as absent."""
+    """A6, one attribute at a time; an unreadable value counts as absent."""
     assert expected == variant_of(attributes)
 
 
 def test_a_variant_knows_whether_it_is_audio_only() -> None:
-    """Only known codecs settle it; a doubt is not audio-only."""
-    audio, video, doubt = 'CODECS="mp4a"', 'CODECS="avc1,mp4a"', 'CODECS="new1"'
+    """A variant with an unknown codec is not audio-only."""
+    audio, video, unknown = 'CODECS="mp4a"', 'CODECS="avc1,mp4a"', 'CODECS="new1"'
     expected = [True, False, False]
-    assert expected == [variant_of(f"BANDWIDTH=1,{x}").audio_only for x in (audio, video, doubt)]
+    assert expected == [variant_of(f"BANDWIDTH=1,{x}").audio_only for x in (audio, video, unknown)]
 
 
 def test_a_variant_names_its_groups() -> None:
@@ -237,7 +237,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize(("rule", "line", "text"), ERRORS)
-def test_what_cannot_be_edited_rightly_is_refused(rule: str, line: int, text: str) -> None:
+def test_what_cannot_be_edited_safely_is_refused(rule: str, line: int, text: str) -> None:
     """The error names the file, the line and the rule."""
     with pytest.raises(ManifestError, match=r"film\.m3u8") as caught:
         read(text)
@@ -245,7 +245,7 @@ def test_what_cannot_be_edited_rightly_is_refused(rule: str, line: int, text: st
 
 
 def test_the_size_is_bounded() -> None:
-    """A source over the bound is refused before it is read."""
+    """A source over the limit is refused before it is read."""
     with pytest.raises(ManifestError):
         parse(PLAIN.encode(), max_bytes=len(PLAIN) - 1)
     assert 1 == len(parse(PLAIN.encode(), max_bytes=len(PLAIN)).variants)
@@ -308,7 +308,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("more", "expected"), FAULTS)
-def test_what_players_forgive_is_counted(more: str, expected: list[tuple[int, str]]) -> None:
+def test_what_players_tolerate_is_a_fault(more: str, expected: list[tuple[int, str]]) -> None:
     """The playlist is served, and each broken rule is listed with its line."""
     assert expected == [(fault.line, fault.rule) for fault in read(PLAIN + more).faults]
 

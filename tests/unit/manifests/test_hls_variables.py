@@ -70,7 +70,7 @@ def test_bad_names_are_refused(variables: Variables, name: str) -> None:
 
 
 def test_values_that_grow_in_chains_are_bounded() -> None:
-    """Each definition multiplying the one before ends in an error, not in gigabytes."""
+    """Definitions that multiply each other end in an error, not in gigabytes."""
     variables = Variables()
     variables.define("v0", "x" * 100)
     variables.define("v1", variables.expand("{$v0}" * 60))
@@ -87,7 +87,7 @@ def test_late_references_are_recognised(text: str, late: bool) -> None:
 
 
 def test_late_references_take_the_query() -> None:
-    """A value is put in as it is; text that merely looks like a reference stays."""
+    """A value is inserted as it is; text that only looks like a reference stays."""
     assert "x?t=a&{$other}" == resolve_late("x?t={$token}&{$other}", {"token": "a"})
 
 

@@ -5,21 +5,10 @@ from pathlib import Path
 
 import pytest
 
-import manifests
 from manifests.hls.fault import Fault, ManifestError
 from manifests.standards import RULES
 
-PACKAGE = Path(manifests.__file__ or "").parent if manifests.__file__ else Path("manifests")
-
-
-def test_every_rule_that_a_fault_names_has_a_clause() -> None:
-    """No message can fail to name its clause."""
-    named = {
-        rule
-        for path in PACKAGE.rglob("*.py")
-        for rule in re.findall(r'"((?:[A-G][0-9]+(?:[.][0-9]+)?))"', path.read_text("utf-8"))
-    }
-    assert named == RULES.keys()
+METRICS_PAGE = Path("docs/metrics.md")
 
 
 def test_short_names_are_distinct_and_kebab_case() -> None:
@@ -44,7 +33,7 @@ def test_messages_name_the_clause() -> None:
 def test_the_metrics_page_lists_every_short_name_of_a_fault(rule: str) -> None:
     """``docs/metrics.md`` lists the values of the label ``rule``."""
     refused = {"A1.7", "A1.8", "A5.5", "A6.2", "F13"}  # manifest errors only
-    page = (PACKAGE.parent / "docs" / "metrics.md").read_text("utf-8")
+    page = METRICS_PAGE.read_text("utf-8")
     row = next(line for line in page.splitlines() if "gateway_playlist_faults_total" in line)
     listed = re.findall("[a-z0-9-]+", row.split("|")[2].partition("(")[2])
     assert (rule not in refused) == (RULES[rule].short_name in listed)

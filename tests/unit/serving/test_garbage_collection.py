@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from gateway.serving.garbage_collection import MIDDLE, YOUNG, left_out
+from gateway.serving.garbage_collection import GENERATION_0, GENERATION_1, excluded_from_collection
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ def looks_while(work: Callable[[], object]) -> list[int]:
 
 def test_filling_caches_never_looks_at_all_of_them() -> None:
     """200,000 objects that stay: the young are looked at, the whole never is."""
-    with left_out():
+    with excluded_from_collection():
         pass
     kept: list[list[int]] = []
     looks = looks_while(lambda: kept.extend([at] for at in range(200_000)))
@@ -53,12 +53,12 @@ def test_filling_caches_never_looks_at_all_of_them() -> None:
 
 def test_circles_go_while_others_come() -> None:
     """Of 50,000 circles that nobody refers to, those are left that were not looked at yet."""
-    with left_out():
+    with excluded_from_collection():
         pass
     left: weakref.WeakSet[Circle] = weakref.WeakSet()
     for _ in range(50_000):
         left.add(Circle())
-    assert len(left) <= YOUNG * (MIDDLE + 1)
+    assert len(left) <= GENERATION_0 * (GENERATION_1 + 1)
 
 
 def test_a_start_is_never_looked_at() -> None:
@@ -66,7 +66,7 @@ def test_a_start_is_never_looked_at() -> None:
     built: list[list[int]] = []
 
     def start() -> None:
-        with left_out():
+        with excluded_from_collection():
             built.extend([at] for at in range(200_000))
 
     assert [] == looks_while(start)
@@ -75,6 +75,6 @@ def test_a_start_is_never_looked_at() -> None:
 
 def test_a_start_that_fails_leaves_the_search_on() -> None:
     """An exception passes, and what comes after is looked at."""
-    with pytest.raises(RuntimeError), left_out():
+    with pytest.raises(RuntimeError), excluded_from_collection():
         raise RuntimeError
     assert gc.isenabled()

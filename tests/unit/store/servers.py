@@ -170,7 +170,7 @@ async def listening(handler: Handler, context: ssl.SSLContext | None = None) -> 
         await asyncio.sleep(0)
 
 
-async def until(condition: Callable[[], bool], limit_s: float = 8.0) -> float:
+async def until(condition: Callable[[], bool], limit_s: float = 30.0) -> float:
     """Wait until a condition holds; returns the seconds it took. Fails after ``limit_s``."""
     started = time.monotonic()
     while not condition():

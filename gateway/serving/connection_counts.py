@@ -1,0 +1,86 @@
+"""How many connections are open, in all and for each address? One process counts its own."""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+import structlog
+
+from gateway.client.address import TrustedProxies
+from gateway.serving.refusal import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_ADDRESS, Refusal
+
+log = structlog.get_logger()
+
+_IPV6_HOST_BITS = 64
+"""Whoever has an IPv6 address usually has all those of its /64."""
+
+
+class ConnectionCounts:
+    """Admits connections until a bound is reached, and those of trusted proxies until the first
+    one. An IPv6 address stands for its /64."""
+
+    def __init__(self, most: int, most_per_address: int, trusted_proxies: Iterable[str]) -> None:
+        self.most = most
+        self._most_per_address = most_per_address
+        self._trusted = TrustedProxies.of(trusted_proxies)
+        self._all = 0
+        self._by_address: dict[object, int] = {}
+        self._reported: set[str] = set()
+
+    def admit(self, host: str | None) -> "Refusal | Admitted":
+        """Count a connection from ``host``; or say why not, and count nothing."""
+        if self._all >= self.most:
+            self._report(TOO_MANY_CONNECTIONS, self.most)
+            return TOO_MANY_CONNECTIONS
+        key = self._key(host)
+        if key is not None:
+            count = self._by_address.get(key, 0)
+            if count >= self._most_per_address:
+                self._report(TOO_MANY_FROM_ADDRESS, self._most_per_address)
+                return TOO_MANY_FROM_ADDRESS
+            self._by_address[key] = count + 1
+        self._all += 1
+        return Admitted(self, key)
+
+    def release(self, key: object) -> None:
+        """A counted connection has ended."""
+        self._all -= 1
+        if key is not None:
+            count = self._by_address[key] - 1
+            if count:
+                self._by_address[key] = count
+            else:
+                del self._by_address[key]
+        if self._reported and self._all < self.most * 0.9:
+            self._reported.clear()
+
+    def _key(self, host: str | None) -> object:
+        """What connections of an address are counted by; None where they are not."""
+        try:
+            address = ip_address((host or "").partition("%")[0])
+        except ValueError:  # a Unix socket
+            return None
+        if isinstance(address, IPv6Address):
+            address = address.ipv4_mapped or address
+        if address in self._trusted:
+            return None
+        return address if isinstance(address, IPv4Address) else int(address) >> _IPV6_HOST_BITS
+
+    def _report(self, refusal: Refusal, limit: int) -> None:
+        """Log the first refusal since the bound was last out of sight."""
+        if refusal.reason not in self._reported:
+            self._reported.add(refusal.reason)
+            log.error("connections_refused", reason=refusal.reason, limit=limit, open=self._all)
+
+
+class Admitted:
+    """A connection that is counted until :meth:`release` is called."""
+
+    __slots__ = ("_counts", "_key")
+
+    def __init__(self, counts: ConnectionCounts, key: object) -> None:
+        self._counts = counts
+        self._key = key
+
+    def release(self) -> None:
+        """It has ended."""
+        self._counts.release(self._key)

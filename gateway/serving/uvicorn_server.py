@@ -1,0 +1,75 @@
+"""What does the gateway need that uvicorn's server lacks? Start errors that can be reported, and no
+more connections than there are file descriptors."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from socket import socket
+
+import uvicorn
+
+from gateway.serving import file_descriptors
+from gateway.serving.server_config import ServerConfig
+
+_LONGEST_REASON = 1000
+"""Characters. Less than a pipe takes at once (``PIPE_BUF``): a process that is killed while it
+writes a reason leaves all of it or nothing."""
+
+
+class StartError(RuntimeError):
+    """The gateway, or one of its workers, could not start; the message says why."""
+
+
+def summary_of(trace: str) -> str:
+    """The last line of a traceback, and the place that raised it, in one line."""
+    lines = trace.strip().splitlines()
+    places = [line.strip() for line in lines if line.startswith('  File "')]
+    return " ".join([lines[-1], *(f"({place})" for place in places[-1:])])[:_LONGEST_REASON]
+
+
+class GatewayServer(uvicorn.Server):
+    """uvicorn's server. It raises :class:`StartError` where uvicorn logs an error and exits, calls
+    ``on_ready`` when it listens, and opens no more connections than there are file descriptors."""
+
+    config: ServerConfig
+
+    def __init__(self, config: ServerConfig, on_ready: Callable[[], None] = lambda: None) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+        self._watch: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Start the application, then listen."""
+        with _captured_errors() as errors:
+            try:
+                await super().startup(sockets)
+            except SystemExit as error:
+                reason = summary_of(errors[0]) if errors else "no reason given"
+                raise StartError(reason) from error
+        counts = self.config.counts
+        counts.most = file_descriptors.room_for_connections(counts.most)
+        self._watch = asyncio.create_task(file_descriptors.watch())
+        self._on_ready()
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Stop listening, let running requests end, then stop the application."""
+        if self._watch is not None:
+            self._watch.cancel()
+        await super().shutdown(sockets)
+
+
+@contextlib.contextmanager
+def _captured_errors() -> Iterator[list[str]]:
+    """What uvicorn logs as errors within the block, instead of its log lines."""
+    errors: list[str] = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = lambda record: errors.append(handler.format(record))  # type: ignore[method-assign]
+    logger = logging.getLogger("uvicorn.error")
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        yield errors
+    finally:
+        logger.propagate = True
+        logger.removeHandler(handler)
