@@ -59,7 +59,8 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The profile that the rules selected, and the limits that it sets for this client.
+    """The profile that the rules selected, and the limits for this client that result from profile,
+    device and request.
 
     ``rule`` is the position of the rule that matched; None for the default profile. ``name`` is
     text that is equal for equal choices, in every process.
