@@ -82,7 +82,7 @@ LADDERS = CacheSpec(
 
 RANKINGS = CacheSpec(
     "rankings",
-    4_096,
+    16_384,
     "entries",
     "fleet epoch, place cell, point within the place",
     "nothing: a new fleet is a new key",

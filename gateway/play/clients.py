@@ -13,7 +13,7 @@ from gateway.client.facts import Device
 from gateway.client.hints import DEVICE_HINT_HEADERS, parse_hints
 from gateway.play.compression import negotiate
 from gateway.play.request import Headers
-from gateway.reason import Reason, Step
+from gateway.reason import Reason
 from geodata.lookup import GeoLookup
 from geodata.place import NOT_LOOKED_UP, Place
 
@@ -84,22 +84,4 @@ class ClientLookup:
             place, prefix = NOT_LOOKED_UP, ""
         else:
             place, prefix = self._geo.place(address.ip), viewer_prefix(address.ip)
-        return Sender(place, prefix, (*address.reasons, _place_reason(place)))
-
-
-_NOT_LOOKED_UP = Reason(Step.PLACE, "place-not-looked-up", "no GeoIP database or no usable address")
-_UNKNOWN = Reason(Step.PLACE, "place-unknown", "the GeoIP database does not know the address")
-
-
-def _place_reason(place: Place) -> Reason:
-    if place.status == "not_looked_up":
-        return _NOT_LOOKED_UP
-    if place.status == "unknown":
-        return _UNKNOWN
-    region = f"country {place.country or '?'}, continent {place.continent or '?'}"
-    if place.anonymous:
-        region = f"{region}, an anonymising network"
-    if not place.located:
-        return Reason(Step.PLACE, "place-found", f"{region}, no coordinates")
-    radius = "unknown" if place.accuracy_km is None else f"{place.accuracy_km:.0f} km"
-    return Reason(Step.PLACE, "place-found", f"{region}, accuracy radius {radius}")
+        return Sender(place, prefix, address.reasons)

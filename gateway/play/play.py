@@ -6,6 +6,7 @@ Each request is decided, placed on an edge, and written, in this order.
 import json
 from dataclasses import replace
 
+from gateway.edge.rank import MIN_RANKED
 from gateway.play import problems
 from gateway.play.bodies import Body, etag_matches
 from gateway.play.decide import Decided, Timeline, decide_one, valid_asset
@@ -68,7 +69,9 @@ async def _placed(
 ) -> Decided:
     """The decision for ``asset``, with the first edge that has room in front. Counts it in
     metrics."""
-    found = await decide_one(gateway, request, asset, timeline)
+    # A playlist names one edge. Leases, events and the JSON decision read more of them.
+    one = take and not gateway.leases.active and not gateway.runtime.settings.events.enabled
+    found = await decide_one(gateway, request, asset, timeline, 1 if one else MIN_RANKED)
     decision = await lease(gateway, found.decision, take=take, ask=found.cache != "off")
     if decision is not found.decision:
         found = replace(found, decision=decision)

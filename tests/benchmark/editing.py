@@ -103,7 +103,7 @@ class Editor:
 
     def limits(self, ladder: Ladder) -> Constraints:
         """What the client may play of ``ladder``."""
-        return choice_of(inquire(self._policy, self._fleet, self._facts, ladder)).limits
+        return choice_of(inquire(self._policy, self._fleet, self._facts, ladder, Memo())).limits
 
     def whole(self, data: bytes) -> bytes:
         """All steps together, from bytes to bytes.
