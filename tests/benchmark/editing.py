@@ -23,7 +23,7 @@ from m3u8.parser import ParseError
 
 from gateway.client.facts import Device, DeviceKind, Facts, Throughput
 from gateway.config.load import load
-from gateway.decision import choice_of, inquire
+from gateway.decision import Memo, choice_of, inquire
 from gateway.edge.fleet import Fleet
 from gateway.ladder.fit import NothingToPlayError, fit
 from gateway.ladder.rung import Constraints, Ladder
