@@ -51,7 +51,7 @@ class Timeline:
         return ", ".join(entries).encode("ascii")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decided:
     """A decision with its player and source, and where it came from."""
 

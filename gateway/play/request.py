@@ -75,7 +75,7 @@ class Headers(NamedTuple):
         return self.by_name.get(name)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
     """One request. ``path`` is percent-decoded; ``peer`` is the remote address of the connection,
     ``server`` the local one."""
