@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope
 from gateway.http.asgi import read_request
 from gateway.play import problems
 from gateway.play.compression import compress
-from gateway.play.decide import Decided, Timeline, decide_all
+from gateway.play.decide import Decided, Timeline, decide_all, valid_asset
 from gateway.play.decision_json import check_fields, members
 from gateway.play.problems import Problem
 from gateway.play.reply import Reply
@@ -36,11 +36,21 @@ async def decide_batch(gateway: Gateway, scope: Scope, receive: Receive) -> Repl
     assets = _assets(await _body(HttpRequest(scope, receive)))
     request = read_request(scope)
     wanted = check_fields(request.parameters.fields)
-    decided = await decide_all(gateway, request, assets, Timeline())
+    checked = [_valid_or_problem(asset) for asset in assets]
+    valid = [each for each in checked if isinstance(each, str)]
+    decided = iter(await decide_all(gateway, request, valid, Timeline()) if valid else ())
     found = [
-        _entry(asset, one, request, wanted) for asset, one in zip(assets, decided, strict=True)
+        _entry(asset, each if isinstance(each, Problem) else next(decided), request, wanted)
+        for asset, each in zip(assets, checked, strict=True)
     ]
     return _reply(gateway, request, found)
+
+
+def _valid_or_problem(asset: str) -> str | Problem:
+    try:
+        return valid_asset(asset)
+    except Problem as problem:
+        return problem
 
 
 def _entry(

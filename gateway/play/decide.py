@@ -94,7 +94,7 @@ async def decide_all(
     timeline: Timeline,
     edge_count: int = MIN_RANKED,
 ) -> list[Decided | Problem]:
-    """One decision or problem for each asset, in their order, for one client.
+    """One decision or problem for each asset (valid ids), in their order, for one client.
 
     The store is read once for all assets, and before that for the session if the client names one.
     The client's facts are gathered once. ``assets`` has at least one member. ``edge_count`` is how
@@ -156,9 +156,7 @@ async def _load_all(runtime: Runtime, assets: Sequence[str]) -> list[SourceManif
 async def _load(runtime: Runtime, asset: str) -> SourceManifest | Problem:
     """The source manifest of an asset, or the problem to answer with."""
     try:
-        return await runtime.source.load(valid_asset(asset))
-    except Problem as problem:
-        return problem
+        return await runtime.source.load(asset)
     except NoSuchAssetError:
         return problems.no_such_asset(f"there is no asset {asset!r}")
     except OriginTimeoutError as error:

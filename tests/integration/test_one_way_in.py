@@ -9,6 +9,7 @@ from starlette.types import Message, Scope
 
 from gateway.app import Application
 from gateway.http import admission, routes
+from gateway.observe import metrics
 from gateway.play import problems
 from gateway.play.runtime import Gateway
 from tests.integration.in_process import application
@@ -80,6 +81,7 @@ def counted(path: str, status: int) -> float:
     """The counted answers of that route and status."""
     label = routes.label_of(routes.find_route(path), path)
     labels = {"route": label, "status": str(status)}
+    metrics.exposition()
     return REGISTRY.get_sample_value("gateway_requests_total", labels) or 0.0
 
 
