@@ -131,7 +131,7 @@ class Inquiry:
         return self.fitted is not None and self.tiers is not None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True)  # not frozen, which costs a call for each field: every request makes one
 class Decision:
     """What one viewer gets of one asset.
 

@@ -59,7 +59,7 @@ class Device:
 SpeedSource = Literal["query", "cmcd", "session", "hints", "prior"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which costs a call for each field: every request makes one
 class Throughput:
     """A network speed in kbit/s, where it comes from, and its age in seconds."""
 
@@ -78,7 +78,7 @@ class Limits:
     codecs: frozenset[CodecFamily] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which costs a call for each field: every request makes one
 class Facts:
     """Everything that a decision depends on, besides the policy and the asset's source.
 

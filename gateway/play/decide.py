@@ -51,7 +51,7 @@ class Timeline:
         return ", ".join(entries).encode("ascii")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True)  # not frozen, which costs a call for each field: every request makes one
 class Decided:
     """A decision with its player and source, and where it came from."""
 

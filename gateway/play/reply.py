@@ -8,7 +8,7 @@ RawHeaders = tuple[tuple[bytes, bytes], ...]
 """Header lines in ASGI's form: lower-case names, Latin-1 values."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True)  # not frozen, which costs a call for each field: every request makes one
 class Reply:
     """A finished answer. One with a body has a Content-Length."""
 

@@ -75,7 +75,7 @@ class Headers(NamedTuple):
         return self.by_name.get(name)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True)  # not frozen, which costs a call for each field: every request makes one
 class Request:
     """One request. ``path`` is percent-decoded; ``peer`` is the remote address of the connection,
     ``server`` the local one."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gateway.policy.prefixes import Prefixes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which costs a call for each field: every request makes one
 class Subject:
     """The facts of one request that rules can test.
 
@@ -147,7 +147,7 @@ class Rule:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which costs a call for each field: every request makes one
 class Match:
     """The name of a profile, and the position (from 0) of the rule that gave it. ``rule`` None: no
     rule holds, and this is the default profile."""
