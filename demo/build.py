@@ -21,8 +21,8 @@ import m3u8
 from demo.boxes import first_frame_end, video_codec
 from demo.config import CATALOGUE
 from demo.playlists import (
-    Rendition,
     Segment,
+    Track,
     Video,
     bandwidths,
     iframe_playlist,
@@ -40,7 +40,7 @@ AUDIO_SECONDS = SECONDS - 0.04  # two AAC frames less, so that priming opens no 
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
+class Encoding:
     """One encoding.
 
     ``cap_kbps`` is the largest allowed BANDWIDTH, including audio, so that the shipped profiles
@@ -63,12 +63,12 @@ class Rung:
 
 
 RUNGS = (
-    Rung("240p", 426, 240, "libx264", 23, 192, ("0x3b0d2a", "0xa8326e")),  # B10: one <= 192
-    Rung("360p", 640, 360, "libx264", 18, 500, ("0x3a1d0b", "0xa8561b")),
-    Rung("480p", 854, 480, "libx264", 20, 900, ("0x2d300a", "0x7d8020")),
-    Rung("720p", 1280, 720, "libx264", 18, 1200, ("0x0b3a25", "0x1b8a5c")),
-    Rung("1080p", 1920, 1080, "libx264", 20, 2500, ("0x0b1d3a", "0x1b6ca8")),
-    Rung("1080p-hevc", 1920, 1080, "libx265", 22, 2000, ("0x210b3a", "0x6a3ab0")),
+    Encoding("240p", 426, 240, "libx264", 23, 192, ("0x3b0d2a", "0xa8326e")),  # B10: one <= 192
+    Encoding("360p", 640, 360, "libx264", 18, 500, ("0x3a1d0b", "0xa8561b")),
+    Encoding("480p", 854, 480, "libx264", 20, 900, ("0x2d300a", "0x7d8020")),
+    Encoding("720p", 1280, 720, "libx264", 18, 1200, ("0x0b3a25", "0x1b8a5c")),
+    Encoding("1080p", 1920, 1080, "libx264", 20, 2500, ("0x0b1d3a", "0x1b6ca8")),
+    Encoding("1080p-hevc", 1920, 1080, "libx265", 22, 2000, ("0x210b3a", "0x6a3ab0")),
 )
 
 # A steady tone with a beat every second or every half second, to tell the two languages apart.
@@ -89,7 +89,7 @@ def ffmpeg(*arguments: str, cwd: Path) -> None:
     subprocess.run([*command, *arguments], cwd=cwd, check=True)
 
 
-def picture(rung: Rung, font: Path) -> str:
+def picture(rung: Encoding, font: Path) -> str:
     """The filter graph that draws one rung."""
     clock = (
         f"%{{eif\\:floor(n/{60 * FRAME_RATE})\\:d\\:2}}\\:"
@@ -119,7 +119,7 @@ def picture(rung: Rung, font: Path) -> str:
     )
 
 
-def encode_video(rung: Rung, font: Path, folder: Path) -> Video:
+def encode_video(rung: Encoding, font: Path, folder: Path) -> Video:
     """Encode one rung into CMAF segments and measure the result."""
     folder.mkdir(parents=True)
     rate = f"{rung.cap_kbps * 6 // 10}k"  # a segment may briefly hold the whole buffer too
@@ -139,7 +139,7 @@ def encode_video(rung: Rung, font: Path, folder: Path) -> Video:
     return Video(rung.name, name, rung.width, rung.height, FRAME_RATE, segments)
 
 
-def encode_audio(language: str, name: str, sound: str, folder: Path) -> Rendition:
+def encode_audio(language: str, name: str, sound: str, folder: Path) -> Track:
     """Synthesise the audio of one language, AAC-LC stereo."""
     folder.mkdir(parents=True)
     source = f"aevalsrc='{sound}|{sound}':s=48000:d={AUDIO_SECONDS}"
@@ -147,7 +147,7 @@ def encode_audio(language: str, name: str, sound: str, folder: Path) -> Renditio
     ffmpeg("-f", "lavfi", "-i", source, *codec, *_segments(), cwd=folder)
     segments = _measure(folder, video=False)
     (folder / "index.m3u8").write_text(media_playlist(segments, "init.mp4"))
-    return Rendition(language, name, language == SPEECH[0][0], segments, AUDIO_CODEC)
+    return Track(language, name, language == SPEECH[0][0], segments, AUDIO_CODEC)
 
 
 def _segments() -> list[str]:
@@ -168,7 +168,7 @@ def _measure(folder: Path, *, video: bool) -> list[Segment]:
     return measured
 
 
-def write_subtitles(language: str, name: str, cues: Sequence[str], folder: Path) -> Rendition:
+def write_subtitles(language: str, name: str, cues: Sequence[str], folder: Path) -> Track:
     """One WebVTT file with evenly spaced cues."""
     folder.mkdir(parents=True)
     each = SECONDS // len(cues)
@@ -180,7 +180,7 @@ def write_subtitles(language: str, name: str, cues: Sequence[str], folder: Path)
     (folder / "all.vtt").write_bytes(data)
     segments = [Segment("all.vtt", float(SECONDS), len(data))]
     (folder / "index.m3u8").write_text(media_playlist(segments, None))
-    return Rendition(language, name, default=False, segments=segments)
+    return Track(language, name, default=False, segments=segments)
 
 
 def build(target: Path, font: Path = FONT) -> int:

@@ -38,7 +38,7 @@ class Video:
 
 
 @dataclass(frozen=True, slots=True)
-class Rendition:
+class Track:
     """One language of audio, or of subtitles when ``codec`` is None."""
 
     language: str
@@ -109,7 +109,7 @@ def _head(segments: Sequence[Segment], version: int) -> list[str]:
 
 
 def multivariant(
-    videos: Sequence[Video], audio: Sequence[Rendition], subtitles: Sequence[Rendition]
+    videos: Sequence[Video], audio: Sequence[Track], subtitles: Sequence[Track]
 ) -> str:
     """The multivariant playlist, with the rungs in the given order."""
     lines = ["#EXTM3U", "#EXT-X-VERSION:4", "#EXT-X-INDEPENDENT-SEGMENTS", ""]
@@ -123,9 +123,7 @@ def multivariant(
     return _text(lines)
 
 
-def bandwidths(
-    video: Video, audio: Sequence[Rendition], subtitles: Sequence[Rendition]
-) -> tuple[int, int]:
+def bandwidths(video: Video, audio: Sequence[Track], subtitles: Sequence[Track]) -> tuple[int, int]:
     """Peak and average bit/s of a rung with the largest audio and subtitles (rule A6.2)."""
     parts = [[video.segments]]
     parts += [[r.segments for r in group] for group in (audio, subtitles) if group]
@@ -133,11 +131,11 @@ def bandwidths(
     return peak, sum(max(map(average_bandwidth, choices)) for choices in parts)
 
 
-def _flags(rendition: Rendition) -> str:
+def _flags(rendition: Track) -> str:
     return f"DEFAULT={'YES' if rendition.default else 'NO'},AUTOSELECT=YES"
 
 
-def _audio(rendition: Rendition) -> str:
+def _audio(rendition: Track) -> str:
     return (
         f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="stereo",NAME="{rendition.name}",'
         f'LANGUAGE="{rendition.language}",{_flags(rendition)},CHANNELS="2",'
@@ -145,7 +143,7 @@ def _audio(rendition: Rendition) -> str:
     )
 
 
-def _subtitles(rendition: Rendition) -> str:
+def _subtitles(rendition: Track) -> str:
     return (
         f'#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="captions",NAME="{rendition.name}",'
         f'LANGUAGE="{rendition.language}",{_flags(rendition)},FORCED=NO,'
@@ -153,7 +151,7 @@ def _subtitles(rendition: Rendition) -> str:
     )
 
 
-def _stream_inf(video: Video, audio: Sequence[Rendition], subtitles: Sequence[Rendition]) -> str:
+def _stream_inf(video: Video, audio: Sequence[Track], subtitles: Sequence[Track]) -> str:
     peak, average = bandwidths(video, audio, subtitles)
     codecs = ",".join([video.codec, *dict.fromkeys(r.codec for r in audio if r.codec)])
     return (

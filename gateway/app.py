@@ -57,7 +57,7 @@ from gateway.store.caches.source_copies import SourceCopies
 from gateway.store.connection.connect import connect, control_store
 from gateway.store.connection.protocol import Store
 from gateway.store.coordination.leases import Leases
-from gateway.store.coordination.presence import Presence, Worker
+from gateway.store.coordination.presence import LiveWorker, Presence
 from gateway.store.coordination.redis_bus import bus_over
 from gateway.store.events.queue import EventQueue
 from geodata.lookup import GeoLookup
@@ -136,7 +136,7 @@ class Application:
             self.gateway.bus,
             presence,
             control.redis,
-            self._watcher.look,
+            self._watcher.check_soon,
             lambda: self.gateway.runtime.source,
         )
         self._envelope = Envelope(self.gateway, self.lifespan)
@@ -147,7 +147,7 @@ class Application:
 
     def reload(self) -> None:
         """Read the config again (SIGHUP)."""
-        self._watcher.tell()
+        self._watcher.reload_soon()
 
     def _reloaded(self, version: str) -> None:
         self._control.reloaded(version)
@@ -226,9 +226,9 @@ def _event_writer(gateway: Gateway) -> EventWriter | None:
     return EventWriter(gateway.events, redis, lambda: gateway.runtime.settings.events)
 
 
-def _worker_facts() -> Worker:
+def _worker_facts() -> LiveWorker:
     """This process's entry among the live workers. Its policy version is set later."""
-    return Worker(secrets.token_hex(8), socket.gethostname(), os.getpid(), "", int(time.time()))
+    return LiveWorker(secrets.token_hex(8), socket.gethostname(), os.getpid(), "", int(time.time()))
 
 
 def _warm_up(clients: ClientLookup, *user_agents: str) -> None:
@@ -303,13 +303,13 @@ class _Reloads:
     """Counts reloads, and announces them to other workers
     (:class:`gateway.config.reload.ReloadObserver`)."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
+    def __init__(self, announce: Callable[[str], None]) -> None:
+        self._announce = announce
 
     def reloaded(self, version: str) -> None:
         """A new config is in force."""
         metrics.CONFIG_RELOADS.labels("ok").inc()
-        self._tell(version)
+        self._announce(version)
 
     def refused(self, problems: Sequence[ConfigProblem]) -> None:  # noqa: ARG002
         """A config was refused whole."""

@@ -26,15 +26,6 @@ class CacheSpec:
     ends: str
 
 
-SENDERS = CacheSpec(
-    "senders",
-    8_192,
-    "entries",
-    "peer address and forwarding headers",
-    "a new config or GeoIP file",
-)
-"""Where a request comes from: place, place cell, network prefix."""
-
 PLAYERS = CacheSpec(
     "players",
     8_192,
@@ -82,7 +73,7 @@ LADDERS = CacheSpec(
 
 RANKINGS = CacheSpec(
     "rankings",
-    4_096,
+    16_384,
     "entries",
     "fleet epoch, place cell, point within the place",
     "nothing: a new fleet is a new key",
@@ -99,7 +90,6 @@ PLAYLISTS = CacheSpec(
 """Finished manifests with their entity tags and codings."""
 
 CACHES = (
-    SENDERS,
     PLAYERS,
     SESSIONS,
     DIRECTORY_SOURCES,

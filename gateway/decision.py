@@ -59,7 +59,8 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The profile that the rules selected, and the limits that it sets for this client.
+    """The profile that the rules selected, and the limits for this client that result from profile,
+    device and request.
 
     ``rule`` is the position of the rule that matched; None for the default profile. ``name`` is
     text that is equal for equal choices, in every process.
@@ -101,13 +102,14 @@ class Memo:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Inquiry:
     """Everything that :func:`decide` reads, with the cache keys of both halves.
 
     ``profile`` and ``rule`` are the outcome of the rules. ``start_bandwidth`` is in bit/s, rounded
     down to one of the ladder's own peaks. Any value between two peaks selects the same rung, so
-    rounding only reduces the number of keys.
+    rounding only reduces the number of keys. ``edge_count`` is how many edges the answer needs.
+    ``fitted`` and ``tiers`` are the halves as far as they are known.
     """
 
     policy: Policy
@@ -117,11 +119,19 @@ class Inquiry:
     profile: Profile
     rule: int | None
     start_bandwidth: int
+    edge_count: int
     ladder_key: LadderKey
     ranking_key: RankingKey
+    fitted: FittedLadder | None = None
+    tiers: tuple[EdgeTier, ...] | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether both halves are known."""
+        return self.fitted is not None and self.tiers is not None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decision:
     """What one viewer gets of one asset.
 
@@ -167,16 +177,40 @@ class Decision:
         return replace(self, edges=(chosen, *others), leased=leased)
 
 
-def inquire(policy: Policy, fleet: Fleet, facts: Facts, ladder: Ladder) -> Inquiry:
-    """Apply the rules, and compute the cache keys of both halves.
+def inquire(
+    policy: Policy,
+    fleet: Fleet,
+    facts: Facts,
+    ladder: Ladder,
+    memo: Memo,
+    edge_count: int = rank.MIN_RANKED,
+) -> Inquiry:
+    """Apply the rules, and look both halves up in ``memo``.
 
-    The keys are equal for all viewers of one client class and place cell.
+    Their keys are equal for all viewers of one client class and place cell. ``edge_count`` is how
+    many edges the answer needs.
     """
     match = policy.rule_list.first_match(_subject(facts), policy.default_profile)
     profile = policy.profiles[match.profile]
     below = bisect_right(ladder.peaks, start_bandwidth(profile, facts))
     start = ladder.peaks[below - 1] if below and not profile.keeps_everything else 0
     device = facts.device
+    ladder_key: LadderKey = (
+        policy.version,
+        facts.asset,
+        ladder.version,
+        profile.name,
+        match.rule,
+        device.capability,
+        device.os == "tvOS",
+        facts.limits,
+        start,
+    )
+    ranking_key: RankingKey = (
+        fleet.epoch,
+        place_cell(facts.place),
+        rank.spread_point_of(facts.place, facts.viewer),
+    )
     return Inquiry(
         policy=policy,
         fleet=fleet,
@@ -185,37 +219,26 @@ def inquire(policy: Policy, fleet: Fleet, facts: Facts, ladder: Ladder) -> Inqui
         profile=profile,
         rule=match.rule,
         start_bandwidth=start,
-        ladder_key=(
-            policy.version,
-            facts.asset,
-            ladder.version,
-            profile.name,
-            match.rule,
-            device.capability,
-            device.os == "tvOS",
-            facts.limits,
-            start,
-        ),
-        ranking_key=(
-            fleet.epoch,
-            place_cell(facts.place),
-            rank.spread_point_of(facts.place, facts.viewer),
-        ),
+        edge_count=edge_count,
+        ladder_key=ladder_key,
+        ranking_key=ranking_key,
+        fitted=memo.ladders.get(ladder_key),
+        tiers=memo.rankings.get(ranking_key),
     )
 
 
 def decide(inquiry: Inquiry, memo: Memo) -> Decision:
     """Fit the ladder, rank the edges, and place the viewer.
 
-    A half that ``memo`` has is used; a half that is computed is added to it. Raises
+    A half that ``inquiry`` lacks is computed, and added to ``memo``. Raises
     :class:`gateway.ladder.fit.NothingToPlayError` when the codecs that the request asks for exclude
     every rung.
     """
-    fitted = memo.ladders.get(inquiry.ladder_key)
+    fitted = inquiry.fitted or memo.ladders.get(inquiry.ladder_key)
     if fitted is None:
         fitted = fit_ladder(inquiry)
         memo.ladders.put(inquiry.ladder_key, fitted)
-    tiers = memo.rankings.get(inquiry.ranking_key)
+    tiers = inquiry.tiers or memo.rankings.get(inquiry.ranking_key)
     if tiers is None:
         tiers = rank_edges(inquiry)
         memo.rankings.put(inquiry.ranking_key, tiers)
@@ -291,7 +314,8 @@ def _place(inquiry: Inquiry, tiers: tuple[EdgeTier, ...]) -> tuple[tuple[Edge, .
     edge takes no new sessions.
     """
     fleet, facts = inquiry.fleet, inquiry.facts
-    positions = rank.ordered_edges(fleet, tiers, facts.asset, facts.viewer)
+    count = inquiry.edge_count
+    positions = rank.ordered_edges(fleet, tiers, facts.asset, facts.viewer, count)
     held = None if facts.placed_on is None else fleet.positions.get(facts.placed_on)
     if held is not None and fleet.conditions[held].state == "down" and not fleet.all_down:
         held = None

@@ -11,12 +11,16 @@ from gateway.edge.capacity import Leased
 from gateway.edge.edge import Edge
 from gateway.reason import Reason, Step
 from geodata.cell import snap
+from geodata.place import Place
 
 
 def reasons_of(decision: Decision) -> tuple[Reason, ...]:
     """Every reason for ``decision``, from the address to the lease."""
+    known = decision.facts.reasons
     return (
-        *decision.facts.reasons,
+        *(reason for reason in known if reason.step is Step.ADDRESS),
+        _place(decision.facts.place),
+        *(reason for reason in known if reason.step is not Step.ADDRESS),
         _profile(decision),
         *_limits(decision),
         *_start(decision),
@@ -25,6 +29,24 @@ def reasons_of(decision: Decision) -> tuple[Reason, ...]:
         _edge(decision),
         *_lease(decision),
     )
+
+
+_NOT_LOOKED_UP = Reason(Step.PLACE, "place-not-looked-up", "no GeoIP database or no usable address")
+_UNKNOWN = Reason(Step.PLACE, "place-unknown", "the GeoIP database does not know the address")
+
+
+def _place(place: Place) -> Reason:
+    if place.status == "not_looked_up":
+        return _NOT_LOOKED_UP
+    if place.status == "unknown":
+        return _UNKNOWN
+    region = f"country {place.country or '?'}, continent {place.continent or '?'}"
+    if place.anonymous:
+        region = f"{region}, an anonymising network"
+    if not place.located:
+        return Reason(Step.PLACE, "place-found", f"{region}, no coordinates")
+    radius = "unknown" if place.accuracy_km is None else f"{place.accuracy_km:.0f} km"
+    return Reason(Step.PLACE, "place-found", f"{region}, accuracy radius {radius}")
 
 
 def _profile(decision: Decision) -> Reason:
@@ -91,8 +113,8 @@ def _conditions(decision: Decision) -> Iterator[Reason]:
     if fleet.plain and len(fleet.serving) == len(fleet.edges):
         return
     ideal, best = fleet.ideal, decision.edge
-    spot = decision.inquiry.ranking_key[2]
-    tiers = rank.ranked_tiers(ideal, snap(facts.place), spot)
+    spread_point = decision.inquiry.ranking_key[2]
+    tiers = rank.ranked_tiers(ideal, snap(facts.place), spread_point)
     wished = [fleet.edges[at] for at in rank.ordered_edges(ideal, tiers, facts.asset, facts.viewer)]
     passed = wished[: wished.index(best)] if best in wished else wished
     for edge in dict.fromkeys((*passed, *decision.edges)):
@@ -110,7 +132,7 @@ def _edge(decision: Decision) -> Reason:
         return Reason(Step.EDGE, "edge-held", text)
     position = fleet.positions[best.id]
     tier = next(tier for tier in decision.tiers if position in tier.edges)
-    return rank.explain(best, tier, decision.facts.place)
+    return rank.edge_reason(best, tier, decision.facts.place)
 
 
 def _lease(decision: Decision) -> Iterator[Reason]:

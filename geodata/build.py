@@ -176,7 +176,7 @@ def combined(ranges: Sequence[Span], routes: Sequence[Span]) -> Iterator[Span]:
     edges = sorted({edge for span in (*ranges, *routes) for edge in (span.first, span.last + 1)})
     current: Span | None = None
     for code, (first, end) in zip(
-        map(believed, at_edges(ranges, edges), at_edges(routes, edges)),
+        map(country_of_both, at_edges(ranges, edges), at_edges(routes, edges)),
         pairwise(edges),
         strict=False,
     ):
@@ -200,8 +200,8 @@ def at_edges(spans: Sequence[Span], edges: Iterable[int]) -> Iterator[str | None
         yield span.country if span and span.first <= edge else None
 
 
-def believed(ranges: str | None, routes: str | None) -> str | None:
-    """Which of the two sources' countries to use for the same addresses."""
+def country_of_both(ranges: str | None, routes: str | None) -> str | None:
+    """Which country to use for addresses that both sources have."""
     if ranges is None or routes is None:
         return ranges or routes
     corrected = continent_of(routes) in REGISTRY_OFFICES.get(ranges, ())

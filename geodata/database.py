@@ -22,8 +22,8 @@ class GeoDatabase(MmdbFile[Place]):
         """Where an address is; ``UNKNOWN`` when the file does not say. Never raises.
 
         A point has a radius in km. When the file gives only the country, the point is the centre of
-        the country's population and the radius covers nine tenths of it, so that nobody takes the
-        point for a street address.
+        the country's population and the radius covers nine tenths of it, so that the point is not
+        mistaken for a street address.
         """
         return self.find(ip) or UNKNOWN
 

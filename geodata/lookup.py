@@ -18,7 +18,7 @@ from geodata.place import NOT_LOOKED_UP, Place
 
 EMBEDDED: Final = Path(__file__).with_name("embedded.mmdb")
 
-Role = Literal["place", "asn", "anonymous_ip"]
+DatabaseRole = Literal["place", "asn", "anonymous_ip"]
 File = TypeVar("File", bound=MmdbFile[Any])
 
 
@@ -32,7 +32,7 @@ class DatabaseStatus:
     count since the start; ``damaged`` counts unreadable records of the database in use.
     """
 
-    role: Role
+    role: DatabaseRole
     path: Path
     outcome: Literal["replaced", "unchanged", "refused"]
     kind: str | None
@@ -107,7 +107,7 @@ class GeoLookup:
 class _Slot(Generic[File]):
     """One configured database: the last good file, and the outcome of the last check."""
 
-    def __init__(self, role: Role, path: Path | None, kind: type[File]) -> None:
+    def __init__(self, role: DatabaseRole, path: Path | None, kind: type[File]) -> None:
         self.file: File | None = None
         self._role = role
         self._path = path

@@ -8,41 +8,41 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 
-class Rule(NamedTuple):
+class StandardRule(NamedTuple):
     """One rule: ``clause`` in words for people, ``short_name`` in kebab-case for metrics."""
 
     clause: str
     short_name: str
 
 
-RULES: Mapping[str, Rule] = {
-    "A1.1": Rule("RFC 8216bis 4.1", "utf-8"),
-    "A1.2": Rule("RFC 8216bis 4.1", "characters"),
-    "A1.3": Rule("RFC 8216bis 4.1", "white-space"),
-    "A1.4": Rule("RFC 8216bis 4.4.1.1", "first-line"),
-    "A1.7": Rule("RFC 8216bis 4.4.6", "playlist-kind"),
-    "A1.8": Rule("RFC 8216bis 4", "syntax"),
-    "A1.9": Rule("RFC 8216bis 8", "removed-feature"),
-    "A2.1": Rule("RFC 8216bis 6.3.1", "unknown-requirement"),
-    "A3.1": Rule("RFC 8216bis 4.2", "attribute-list"),
-    "A3.2": Rule("RFC 8216bis 4.2", "attribute-value"),
-    "A3.3": Rule("RFC 8216bis 4.2", "quoted-string"),
-    "A3.4": Rule("RFC 8216bis 4.2", "duplicate-attribute"),
-    "A4.1": Rule("RFC 8216bis 4.4.1.2", "duplicate-version"),
-    "A5.1": Rule("RFC 8216bis 4.4.2", "duplicate-tag"),
-    "A5.3": Rule("RFC 8216bis 4.4.2.3", "variable-definition"),
-    "A5.5": Rule("RFC 8216bis 4.3", "variable-reference"),
-    "A6.1": Rule("RFC 8216bis 4.4.6.2", "variant-uri"),
-    "A6.2": Rule("RFC 8216bis 4.4.6.2", "bandwidth"),
-    "A6.3": Rule("RFC 8216bis 4.4.6.2", "score"),
-    "A6.9": Rule("RFC 8216bis 4.4.6.2", "video-range"),
-    "A6.12": Rule("RFC 8216bis 4.4.6.2", "rendition-group"),
-    "A7.1": Rule("RFC 8216bis 4.4.6.3", "i-frame-playlist"),
-    "A8.1": Rule("RFC 8216bis 4.4.6.1", "rendition"),
-    "A8.8": Rule("RFC 8216bis 4.4.6.1", "group-members"),
-    "A9.1": Rule("RFC 8216bis 4.4.6.4", "session-data"),
-    "A9.2": Rule("RFC 8216bis 4.4.6.5", "session-key"),
-    "C1.1": Rule("RFC 8216bis 4.4.6.6", "content-steering"),
-    "F13": Rule("limit of this gateway", "size"),
-    "G3": Rule("media3 1.11, HLS playlist parser", "attribute-order"),
+RULES: Mapping[str, StandardRule] = {
+    "A1.1": StandardRule("RFC 8216bis 4.1", "utf-8"),
+    "A1.2": StandardRule("RFC 8216bis 4.1", "characters"),
+    "A1.3": StandardRule("RFC 8216bis 4.1", "white-space"),
+    "A1.4": StandardRule("RFC 8216bis 4.4.1.1", "first-line"),
+    "A1.7": StandardRule("RFC 8216bis 4.4.6", "playlist-kind"),
+    "A1.8": StandardRule("RFC 8216bis 4", "syntax"),
+    "A1.9": StandardRule("RFC 8216bis 8", "removed-feature"),
+    "A2.1": StandardRule("RFC 8216bis 6.3.1", "unknown-requirement"),
+    "A3.1": StandardRule("RFC 8216bis 4.2", "attribute-list"),
+    "A3.2": StandardRule("RFC 8216bis 4.2", "attribute-value"),
+    "A3.3": StandardRule("RFC 8216bis 4.2", "quoted-string"),
+    "A3.4": StandardRule("RFC 8216bis 4.2", "duplicate-attribute"),
+    "A4.1": StandardRule("RFC 8216bis 4.4.1.2", "duplicate-version"),
+    "A5.1": StandardRule("RFC 8216bis 4.4.2", "duplicate-tag"),
+    "A5.3": StandardRule("RFC 8216bis 4.4.2.3", "variable-definition"),
+    "A5.5": StandardRule("RFC 8216bis 4.3", "variable-reference"),
+    "A6.1": StandardRule("RFC 8216bis 4.4.6.2", "variant-uri"),
+    "A6.2": StandardRule("RFC 8216bis 4.4.6.2", "bandwidth"),
+    "A6.3": StandardRule("RFC 8216bis 4.4.6.2", "score"),
+    "A6.9": StandardRule("RFC 8216bis 4.4.6.2", "video-range"),
+    "A6.12": StandardRule("RFC 8216bis 4.4.6.2", "rendition-group"),
+    "A7.1": StandardRule("RFC 8216bis 4.4.6.3", "i-frame-playlist"),
+    "A8.1": StandardRule("RFC 8216bis 4.4.6.1", "rendition"),
+    "A8.8": StandardRule("RFC 8216bis 4.4.6.1", "group-members"),
+    "A9.1": StandardRule("RFC 8216bis 4.4.6.4", "session-data"),
+    "A9.2": StandardRule("RFC 8216bis 4.4.6.5", "session-key"),
+    "C1.1": StandardRule("RFC 8216bis 4.4.6.6", "content-steering"),
+    "F13": StandardRule("limit of this gateway", "size"),
+    "G3": StandardRule("media3 1.11, HLS playlist parser", "attribute-order"),
 }

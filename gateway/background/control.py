@@ -21,8 +21,8 @@ from gateway.store.coordination.messages import (
     ControlMessage,
     PolicyReloaded,
     Purge,
-    decode,
-    encode,
+    decode_message,
+    encode_message,
 )
 from gateway.store.coordination.presence import Presence
 
@@ -45,7 +45,7 @@ class Control:
         source: Callable[[], Source],
     ) -> None:
         """``look`` schedules a check of the config file. ``source`` gives the source in use.
-        ``commands`` is where purges are acknowledged; None where nobody waits for that."""
+        ``commands`` writes acknowledgements of purges; None without Redis."""
         self._bus = bus
         self._presence = presence
         self._commands = commands
@@ -73,7 +73,7 @@ class Control:
         while True:
             await self._reloaded.wait()
             self._reloaded.clear()
-            if not await self._bus.publish("policy", encode(PolicyReloaded(self._version))):
+            if not await self._bus.publish("policy", encode_message(PolicyReloaded(self._version))):
                 self._reloaded.set()
                 await asyncio.sleep(RETRY_S * _random.uniform(0.8, 1.2))
 
@@ -107,7 +107,7 @@ class Control:
 
 def _decoded(message: Message) -> ControlMessage | None:
     """Decode a message; count one that cannot be decoded."""
-    found = decode(message.body)
+    found = decode_message(message.body)
     if found is None:
         metrics.BUS_IGNORED.labels(message.topic).inc()
     return found

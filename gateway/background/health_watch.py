@@ -26,7 +26,13 @@ from gateway.edge.live import LivePosition
 from gateway.observe import metrics
 from gateway.store.connection.protocol import Store, StoreUnavailable
 from gateway.store.coordination.bus import Bus
-from gateway.store.coordination.health_board import DEADLINE_S, Finding, HealthBoard, decode, encode
+from gateway.store.coordination.health_board import (
+    DEADLINE_S,
+    Finding,
+    HealthBoard,
+    decode_findings,
+    encode_findings,
+)
 
 LOOK_S = 0.5
 """Seconds between reads of the lease and the findings, before jitter."""
@@ -37,7 +43,7 @@ REST_S = 0.02
 RESTS = 5
 """The pause is at least this many times as long as the last read took."""
 
-Role = Literal["idle", "prober", "follower", "alone"]
+ProbeRole = Literal["idle", "prober", "follower", "alone"]
 """``alone``: the worker probes for itself, because Redis cannot be reached."""
 
 log = structlog.get_logger()
@@ -57,7 +63,7 @@ class HealthWatch:
         self._keeper = keeper
         self._settings = settings
         self._edges: dict[str, WatchedEdge] = {}
-        self.role: Role = "idle"
+        self.role: ProbeRole = "idle"
         self._news = asyncio.Event()
         self._scheduler = ProbeScheduler(settings, self._news.set)
         self._read: bytes | None = None
@@ -114,7 +120,7 @@ class HealthWatch:
         if self.role == "prober":
             await self._share()
 
-    async def _elect(self) -> Role:
+    async def _elect(self) -> ProbeRole:
         """Take part in the election; returns this worker's role."""
         if not self._edges:
             await self._release()
@@ -132,7 +138,7 @@ class HealthWatch:
             self._adopt(states)
         return "prober"
 
-    async def _take_role(self, role: Role) -> None:
+    async def _take_role(self, role: ProbeRole) -> None:
         if role in {"prober", "alone"}:
             self._scheduler.start(self._edges)
         elif self._scheduler.running:
@@ -169,7 +175,7 @@ class HealthWatch:
         """Use the prober's findings; None keeps what is known here."""
         if states is None or states == self._read:
             return
-        found = decode(states)
+        found = decode_findings(states)
         if found is None:
             metrics.STORE_GARBAGE.inc()
             self._read = states
@@ -201,7 +207,7 @@ class HealthWatch:
         """Share the findings when they have changed or are about to expire, and announce news."""
         if self._board is None:
             return
-        value = encode(self._findings())
+        value = encode_findings(self._findings())
         now = asyncio.get_running_loop().time()
         if value == self._written and now - self._written_at < REPEAT_S:
             return

@@ -205,6 +205,9 @@ def _elements(lines: Sequence[str]) -> Iterator[str]:
     from hiding what a trusted proxy appended.
     """
     for line in reversed(lines):
+        if "," not in line:
+            yield line.strip()
+            continue
         end: int | None = len(line)
         while end is not None:
             start = _last_comma(line, end)

@@ -22,19 +22,14 @@ _MAX_DOWNLINK_MBPS: Final = 10_000.0
 
 
 class ClientHints(NamedTuple):
-    """The hints of one request. None and empty values mean that the hint is absent.
-
-    Chromium caps ``downlink_mbps`` at 10 Mbit/s, so 10 means "at least 10" (F2).
-    """
+    """The hints about the device of one request. None and empty values mean that the hint is
+    absent."""
 
     mobile: bool | None = None
     platform: str | None = None
     platform_version: str | None = None
     model: str | None = None
     form_factors: tuple[str, ...] = ()
-    save_data: bool = False
-    downlink_mbps: float | None = None
-    ect: Ect | None = None
 
 
 NO_HINTS: Final = ClientHints()
@@ -48,15 +43,15 @@ DEVICE_HINT_HEADERS: Final = (
 """The headers with hints about the device, in lower case. Their values rarely change."""
 NETWORK_HINT_HEADERS: Final = ("save-data", "downlink", "ect")
 """The headers with hints about the network, in lower case. Browsers vary ``Downlink`` on purpose,
-so nothing may be remembered by it (F2)."""
-_HEADERS: Final = frozenset((*DEVICE_HINT_HEADERS, *NETWORK_HINT_HEADERS))
+so it must not be part of a cache key (F2)."""
+_DEVICE: Final = frozenset(DEVICE_HINT_HEADERS)
 _NETWORK: Final = frozenset(NETWORK_HINT_HEADERS)
 
 
 class NetworkHints(NamedTuple):
-    """What the hints of one request say about its network; None means "not said".
+    """The hints about the network of one request; None means that the hint is absent.
 
-    ``downlink_mbps`` in Mbit/s: Chromium caps it, so 10 and more means "at least 10" (F2).
+    Chromium caps ``downlink_mbps`` at 10 Mbit/s, so 10 means "at least 10" (F2).
     """
 
     save_data: bool = False
@@ -79,8 +74,9 @@ def parse_network_hints(headers: Mapping[str, str]) -> NetworkHints:
 
 
 def parse_hints(headers: Mapping[str, str]) -> ClientHints:
-    """Read the hints in ``headers``, whose names are in lower case. Never raises."""
-    if _HEADERS.isdisjoint(headers):
+    """Read the hints about the device in ``headers``, whose names are in lower case. Never
+    raises."""
+    if _DEVICE.isdisjoint(headers):
         return NO_HINTS
     return ClientHints(
         mobile=_boolean(headers.get("sec-ch-ua-mobile")),
@@ -88,9 +84,6 @@ def parse_hints(headers: Mapping[str, str]) -> ClientHints:
         platform_version=_text(headers.get("sec-ch-ua-platform-version")),
         model=_text(headers.get("sec-ch-ua-model")),
         form_factors=_names(headers.get("sec-ch-ua-form-factors")),
-        save_data=(headers.get("save-data") or "").strip().lower() == "on",
-        downlink_mbps=_number(headers.get("downlink"), _MAX_DOWNLINK_MBPS),
-        ect=_ect(headers.get("ect")),
     )
 
 

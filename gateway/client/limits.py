@@ -74,7 +74,7 @@ class RequestParameters(NamedTuple):
     by_name: Mapping[str, str]
 
 
-def parse(query: bytes) -> RequestParameters:
+def parse_parameters(query: bytes) -> RequestParameters:
     """Read a percent-encoded query string, without the ``?``.
 
     Raises:

@@ -17,7 +17,8 @@ measurements (F2): a ``Downlink`` of 10 or more (browsers cap it, so it means "1
 including NaN and infinity, is ignored with a reason, and the next source is used.
 
 A measurement in the request is used as it is, because the player has already smoothed it over its
-recent downloads. ``remember`` adds it to the session's estimate, for later requests without one.
+recent downloads. ``with_measurement`` adds it to the session's estimate, for later requests without
+a measurement.
 """
 
 from gateway.client.estimate import (
@@ -73,7 +74,7 @@ def choose_throughput(
     return chosen, tuple(reasons)
 
 
-def remember(
+def with_measurement(
     session: SessionEstimate | None, chosen: Throughput | None, now_s: float
 ) -> SessionEstimate | None:
     """The session's estimate with this request's measurement; None when it brought none.

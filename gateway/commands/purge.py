@@ -1,5 +1,4 @@
-"""``gateway purge``: tells all workers to forget assets, and waits until each has acknowledged
-it."""
+"""``gateway purge``: makes all workers forget assets, and waits for their acknowledgements."""
 
 import asyncio
 import secrets
@@ -11,8 +10,8 @@ from gateway.commands.store_access import CommandError, open_store
 from gateway.config.load import Loaded
 from gateway.store.connection.protocol import Commands
 from gateway.store.coordination.acknowledgements import acknowledged
-from gateway.store.coordination.messages import Purge, encode, is_prefix
-from gateway.store.coordination.presence import Worker, live_workers
+from gateway.store.coordination.messages import Purge, encode_message, is_prefix
+from gateway.store.coordination.presence import LiveWorker, live_workers
 from gateway.store.coordination.redis_bus import publish
 
 PATIENCE_S = 2.0
@@ -27,7 +26,7 @@ class PurgeReport:
     """How many workers acknowledged the purge, which did not, and the seconds since publishing."""
 
     acknowledged: int
-    silent: tuple[Worker, ...]
+    silent: tuple[LiveWorker, ...]
     seconds: float
 
     def to_text(self) -> str:
@@ -64,7 +63,7 @@ async def _purge(commands: Commands, purge: Purge) -> PurgeReport:
     """Publish the purge and wait. Raises CommandError and StoreUnavailable."""
     alive = {worker.id: worker for worker in await live_workers(commands)}
     started = time.monotonic()
-    if not await publish(commands, "assets", encode(purge)):
+    if not await publish(commands, "assets", encode_message(purge)):
         raise CommandError(
             "the store did not accept the purge; it may be full, read-only or frozen"
         )

@@ -38,11 +38,11 @@ def policy_of(settings: Settings) -> Policy:
         default_profile=settings.policy.default_profile,
         edges=tuple(map(edge_of, (edge for edge in settings.edges if edge.dns is None))),
         time_zone=settings.policy.time_zone,
-        version=version_of(settings),
+        version=policy_version_of(settings),
     )
 
 
-def version_of(settings: Settings) -> str:
+def policy_version_of(settings: Settings) -> str:
     """16 hexadecimal digits that depend only on the values in the decisive sections."""
     tables = settings.model_dump(include=_DECISIVE)
     text = json.dumps(tables, sort_keys=True, default=_plain)

@@ -133,7 +133,7 @@ ProbeInterval = Annotated[
 StaleFactor = Annotated[
     float, Strict(), Field(ge=1, le=1000), Allowed("target durations, from 1 to 1000")
 ]
-Origin = Annotated[
+WebOrigin = Annotated[
     str,
     AfterValidator(validators.origin),
     Allowed('"*" or an origin, such as https://www.example.com'),
@@ -150,7 +150,7 @@ Secret = Annotated[
     Redacted(),
 ]
 Country = Annotated[
-    str, AfterValidator(validators.country), Allowed("an ISO 3166-1 alpha-2 code, such as GB")
+    str, AfterValidator(validators.country_code), Allowed("an ISO 3166-1 alpha-2 code, such as GB")
 ]
 TimeZone = Annotated[
     str,

@@ -12,7 +12,7 @@ from gateway.config.problem import ConfigError, ConfigProblem
 def read_file(path: Path) -> dict[str, Any]:
     """The tables of the file at ``path``. Raises ConfigError."""
     try:
-        return parse(path.read_bytes(), path.name)
+        return parse_toml(path.read_bytes(), path.name)
     except OSError as error:
         raise ConfigError(
             [ConfigProblem("", f"cannot be read ({error.strerror})", source=str(path))]
@@ -22,10 +22,10 @@ def read_file(path: Path) -> dict[str, Any]:
 def read_defaults() -> dict[str, Any]:
     """The shipped tables."""
     data = resources.files("gateway.config").joinpath("defaults.toml").read_bytes()
-    return parse(data, "defaults.toml")
+    return parse_toml(data, "defaults.toml")
 
 
-def parse(data: bytes, source: str) -> dict[str, Any]:
+def parse_toml(data: bytes, source: str) -> dict[str, Any]:
     """The tables of TOML ``data``. A byte order mark is skipped. Raises ConfigError."""
     try:
         return tomllib.loads(data.decode("utf-8-sig"))

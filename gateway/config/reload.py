@@ -62,12 +62,12 @@ class ConfigWatcher:
         self._requested = False
         self._wake = asyncio.Event()
 
-    def tell(self) -> None:
+    def reload_soon(self) -> None:
         """Reload soon, even if the file has not changed. For signal handlers on the event loop."""
         self._requested = True
         self._wake.set()
 
-    def look(self) -> None:
+    def check_soon(self) -> None:
         """Read the file soon, and reload if it has changed."""
         self._wake.set()
 

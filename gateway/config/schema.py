@@ -29,7 +29,6 @@ from gateway.config.fields import (
     Host,
     Milliseconds,
     Network,
-    Origin,
     Port,
     ProfileName,
     Seconds,
@@ -38,6 +37,7 @@ from gateway.config.fields import (
     StoreUrl,
     TimeToLive,
     TimeZone,
+    WebOrigin,
     Workers,
 )
 from gateway.config.health_settings import HealthSettings
@@ -70,7 +70,7 @@ class ServerSettings(Section):
     public_url: FolderUrl | None = Field(None, examples=["https://play.example.com/"])
     """URL at which players reach the gateway. Without it, the Host header of the request is
     used."""
-    cors_origins: tuple[Origin, ...] = Field(min_length=1)
+    cors_origins: tuple[WebOrigin, ...] = Field(min_length=1)
     """Web origins whose pages may read answers (CORS)."""
     compress_min_bytes: Bytes
     """Answers of at least this many bytes are compressed."""

@@ -139,7 +139,7 @@ def origin(text: str) -> str:
     return text
 
 
-def country(text: str) -> str:
+def country_code(text: str) -> str:
     """An ISO 3166-1 alpha-2 code, in upper case."""
     if not is_country(text.upper()):
         raise ValueError("is not a known country code")

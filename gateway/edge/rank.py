@@ -147,10 +147,10 @@ def with_divided_groups(fleet: Fleet, tiers: Iterable[EdgeTier]) -> tuple[EdgeTi
 
 
 def ordered_edges(
-    fleet: Fleet, tiers: Sequence[EdgeTier], asset: str, viewer: str
+    fleet: Fleet, tiers: Sequence[EdgeTier], asset: str, viewer: str, count: int = MIN_RANKED
 ) -> tuple[int, ...]:
-    """The best ``MIN_RANKED`` edges of ``tiers``: tier by tier, each in the viewer's preference
-    order for the asset (:mod:`gateway.edge.preference`).
+    """The best ``count`` edges of ``tiers``: tier by tier, each in the viewer's preference order
+    for the asset (:mod:`gateway.edge.preference`).
 
     Edges that do not take this viewer come after all edges that do.
     """
@@ -158,6 +158,8 @@ def ordered_edges(
     ordered: list[int] = []
     skipped: list[int] = []
     for tier in tiers:
+        if len(ordered) >= count:
+            break
         candidates: Iterable[int]
         closed: Iterable[int] = ()
         if tier.divided is None:
@@ -166,14 +168,14 @@ def ordered_edges(
             candidates = tier.divided.open_in_order(key)
             closed = tier.divided.closed_in_order(key)
         if fleet.plain:
-            ordered += islice(candidates, MIN_RANKED)
+            ordered += islice(candidates, count)
             continue
         for at in candidates:
             (ordered if _admits(fleet, at, key) else skipped).append(at)
-            if len(ordered) == MIN_RANKED:
+            if len(ordered) == count:
                 break
-        skipped += islice(closed, MIN_RANKED)
-    return tuple((ordered + skipped)[:MIN_RANKED])
+        skipped += islice(closed, count)
+    return tuple((ordered + skipped)[:count])
 
 
 def _admits(fleet: Fleet, position: int, key: int) -> bool:
@@ -187,7 +189,7 @@ def _admits(fleet: Fleet, position: int, key: int) -> bool:
     return splitmix64(key + fleet.edges[position].key) < condition.admits * HASH_RANGE
 
 
-def explain(edge: Edge, tier: EdgeTier, place: Place) -> Reason:
+def edge_reason(edge: Edge, tier: EdgeTier, place: Place) -> Reason:
     """Why ``edge`` of ``tier`` was chosen, in a sentence."""
     match tier.region:
         case "country":

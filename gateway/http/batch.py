@@ -14,8 +14,8 @@ from starlette.types import Receive, Scope
 
 from gateway.http.asgi import read_request
 from gateway.play import problems
-from gateway.play.compression import encode
-from gateway.play.decide import Decided, Timeline, decide_all
+from gateway.play.compression import compress
+from gateway.play.decide import Decided, Timeline, decide_all, valid_asset
 from gateway.play.decision_json import check_fields, members
 from gateway.play.problems import Problem
 from gateway.play.reply import Reply
@@ -27,7 +27,7 @@ MAX_BODY_BYTES = 128 * 1024
 """Enough for ``MAX_ASSETS`` ids of the greatest length, with JSON punctuation."""
 
 
-async def decisions(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:
+async def decide_batch(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:
     """``{"assets": ["film/001", …]}`` with the query parameters and headers of ``/v1/play``.
 
     Answers ``{"decisions": […]}`` in the order of the assets: the JSON decision for each, or
@@ -36,11 +36,21 @@ async def decisions(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:
     assets = _assets(await _body(HttpRequest(scope, receive)))
     request = read_request(scope)
     wanted = check_fields(request.parameters.fields)
-    decided = await decide_all(gateway, request, assets, Timeline())
+    checked = [_valid_or_problem(asset) for asset in assets]
+    valid = [each for each in checked if isinstance(each, str)]
+    decided = iter(await decide_all(gateway, request, valid, Timeline()) if valid else ())
     found = [
-        _entry(asset, one, request, wanted) for asset, one in zip(assets, decided, strict=True)
+        _entry(asset, each if isinstance(each, Problem) else next(decided), request, wanted)
+        for asset, each in zip(assets, checked, strict=True)
     ]
     return _reply(gateway, request, found)
+
+
+def _valid_or_problem(asset: str) -> str | Problem:
+    try:
+        return valid_asset(asset)
+    except Problem as problem:
+        return problem
 
 
 def _entry(
@@ -48,12 +58,12 @@ def _entry(
 ) -> dict[str, Any]:
     """The member of ``decisions`` for one asset."""
     if isinstance(found, Problem):
-        return {"asset": asset, "problem": problems.document(found)}
+        return {"asset": asset, "problem": problems.problem_members(found)}
     found.count()
     try:
         every = members(found, request)
     except Problem as problem:
-        return {"asset": asset, "problem": problems.document(problem)}
+        return {"asset": asset, "problem": problems.problem_members(problem)}
     return {name: every[name] for name in wanted}
 
 
@@ -96,4 +106,4 @@ def _reply(gateway: Gateway, request: Request, found: list[dict[str, Any]]) -> R
     }
     if coding != "identity":
         headers["Content-Encoding"] = coding
-    return Reply.of(200, encode(data, coding), "application/json", headers)
+    return Reply.of(200, compress(data, coding), "application/json", headers)

@@ -83,7 +83,7 @@ _DECISION = {
 
 
 @cache
-def document() -> dict[str, Any]:
+def openapi_document() -> dict[str, Any]:
     """The document; the same for every config."""
     parameters = [
         {"name": name, "in": "query", "schema": schema, "description": text}

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.types import Receive, Scope
 
 from gateway.edge.fleet import Fleet
-from gateway.http.openapi import document
+from gateway.http.openapi import openapi_document
 from gateway.observe import metrics
 from gateway.play.reply import Reply
 from gateway.play.runtime import Gateway
@@ -83,4 +83,4 @@ async def prometheus(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:
 
 async def openapi(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
     """The OpenAPI document of the HTTP interface."""
-    return Reply.of(200, json.dumps(document()).encode(), "application/json")
+    return Reply.of(200, json.dumps(openapi_document()).encode(), "application/json")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from starlette.types import Receive, Scope
 
 from gateway.http.asgi import read_request
-from gateway.http.batch import decisions
+from gateway.http.batch import decide_batch
 from gateway.http.operations import livez, openapi, prometheus, readyz
 from gateway.play import problems
 from gateway.play.play import play
@@ -58,7 +58,7 @@ ROUTES = (
     Route("/v1/steering/", _READ, _not_yet, _named("steering")),
     Route("/v1/cmcd", ("GET", "HEAD", "POST"), _not_yet, _named("cmcd")),
     Route("/v1/probe", ("GET", "HEAD", "POST"), _not_yet, _named("probe")),
-    Route("/v1/decisions", ("POST",), decisions, _named("decisions")),
+    Route("/v1/decisions", ("POST",), decide_batch, _named("decisions")),
     Route("/livez", _READ, livez, _named("livez")),
     Route("/readyz", _READ, readyz, _named("readyz")),
     Route("/metrics", _READ, prometheus, _named("metrics")),

@@ -99,7 +99,7 @@ def _asked(rungs: Sequence[Rung], limits: Constraints, reasons: list[Reason]) ->
             f"no variant of this asset uses only the requested codecs: {words.names(wanted)}"
         )
     text = f"the request asks for {words.names(wanted)}"
-    reasons += words.left_out("codecs-asked", text, rungs, asked)
+    reasons += words.removal_reason("codecs-asked", text, rungs, asked)
     return asked
 
 
@@ -134,7 +134,7 @@ def _playable(rungs: Sequence[Rung], limits: Constraints, reasons: list[Reason])
     for limit in _limits_of_playback(limits):
         left = [rung for rung in rungs if limit.holds(rung)]
         if left:
-            reasons += words.left_out(limit.code, limit.text, rungs, left)
+            reasons += words.removal_reason(limit.code, limit.text, rungs, left)
             rungs = left
         else:
             text = f"{limit.text}, but no rung of this title meets this limit; it is ignored"
@@ -147,7 +147,7 @@ def _within_caps(
 ) -> Sequence[Rung]:
     kept = [rung for rung in playable if _is_within(rung, limits)]
     if kept:
-        reasons += words.left_out("caps", words.caps(limits), playable, kept)
+        reasons += words.removal_reason("caps", words.caps(limits), playable, kept)
         return kept
     kept = lowest(playable)
     text = f"no rung has {words.caps(limits)}; the lowest one is kept: {words.describe(kept[0])}"
@@ -178,7 +178,7 @@ def _high_enough(
         text = f"{text}, but the highest rung is {best}p, which is kept instead"
         reasons.append(Reason(Step.LADDER, "min-resolution-relaxed", text))
     else:
-        reasons += words.left_out("min-resolution", text, kept, tall)
+        reasons += words.removal_reason("min-resolution", text, kept, tall)
     return tall
 
 
@@ -196,7 +196,7 @@ def _beside(
     if not others:
         return ()
     taken = [rung for rung in others if limits.audio_only or rung.has_video]
-    reasons += words.left_out(
+    reasons += words.removal_reason(
         "audio-only", "the platform accepts no audio-only variants", others, taken
     )
     wanted = limits.wanted_codecs
@@ -211,5 +211,5 @@ def _beside(
         and (not rung.has_video or all(holds(rung) for holds in tests))
     ]
     text = "audio-only and optional entries must meet the same limits"
-    reasons += words.left_out("beside", text, taken, fitting)
+    reasons += words.removal_reason("beside", text, taken, fitting)
     return fitting

@@ -62,7 +62,7 @@ def whole_audio_groups(
     gone = {rung.audio_group for rung in kept if rung.audio_group in broken}
     names = sorted("muxed" if group is None else ascii(group) for group in gone)
     text = f"with audio {', '.join(names)} some rungs exceed the limits"
-    reasons += words.left_out("audio-groups", text, kept, whole)
+    reasons += words.removal_reason("audio-groups", text, kept, whole)
     return whole
 
 

@@ -7,7 +7,7 @@ from gateway.reason import Reason, Step
 from manifests.codecs import CodecFamily, VideoRange
 
 
-def left_out(
+def removal_reason(
     code: str, text: str, before: Sequence[Rung], after: Sequence[Rung]
 ) -> tuple[Reason, ...]:
     """The reason for a limit that removed rungs; nothing for one that removed none."""

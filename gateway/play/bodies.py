@@ -2,7 +2,7 @@
 
 from hashlib import blake2b
 
-from gateway.play.compression import encode
+from gateway.play.compression import compress
 
 _OVERHEAD = 1_000
 
@@ -26,7 +26,7 @@ class Body:
         """The bytes in ``coding``."""
         found = self._coded.get(coding)
         if found is None:
-            found = self._coded[coding] = encode(self.identity, coding)
+            found = self._coded[coding] = compress(self.identity, coding)
         return found
 
     def etag(self, coding: str) -> str:
@@ -41,7 +41,7 @@ def weight_of(body: Body) -> int:
     return 2 * len(body.identity) + _OVERHEAD
 
 
-def matches(if_none_match: str, etag: str) -> bool:
+def etag_matches(if_none_match: str, etag: str) -> bool:
     """Weak comparison of ``If-None-Match`` with our tag (RFC 9110, 13.1.2)."""
     if if_none_match.strip() == "*":
         return True

@@ -1,19 +1,19 @@
 """Who asks? The sender of a request by its address, and the player by its User-Agent and hints.
 
-Both depend on a few header values, which recur in later requests of the same player and of others
-like it. So both are cached by these values until the config or a GeoIP database changes.
+A player depends on a few header values, which recur in later requests of the same player and of
+others like it. So it is cached by these values until the config changes.
 """
 
 from typing import NamedTuple
 
-from gateway.cache import PLAYERS, SENDERS, Cache
+from gateway.cache import PLAYERS, Cache
 from gateway.client.address import TrustedProxies, resolve, viewer_prefix
 from gateway.client.device import DeviceClassifier
 from gateway.client.facts import Device
 from gateway.client.hints import DEVICE_HINT_HEADERS, parse_hints
 from gateway.play.compression import negotiate
 from gateway.play.request import Headers
-from gateway.reason import Reason, Step
+from gateway.reason import Reason
 from geodata.lookup import GeoLookup
 from geodata.place import NOT_LOOKED_UP, Place
 
@@ -40,7 +40,6 @@ class Player(NamedTuple):
     coding: str
 
 
-_SenderKey = tuple[int, str | None, tuple[str, ...], tuple[str, ...]]
 _PlayerKey = tuple[str | None, ...]
 
 
@@ -54,18 +53,19 @@ class ClientLookup:
         self._classifier = classifier
         self._trusted = trusted
         self._geo = geo
-        self._senders: Cache[_SenderKey, Sender] = Cache(SENDERS)
         self._players: Cache[_PlayerKey, Player] = Cache(PLAYERS)
 
     def sender(self, peer: str | None, headers: Headers) -> Sender:
-        """Where a request comes from; ``peer`` is the address of the connection."""
-        key = (self._geo.generation, peer, headers.forwarded, headers.x_forwarded_for)
-        found = self._senders.get(key)
-        if found is None:
-            found = self._find_sender(peer, headers)
-            if sum(map(len, (*headers.forwarded, *headers.x_forwarded_for))) <= LONGEST_CHARS:
-                self._senders.put(key, found)
-        return found
+        """Where a request comes from; ``peer`` is the address of the connection.
+
+        It is looked up for each request. A player asks for one playlist in minutes, so a cache by
+        address would hardly ever hit where there are enough players to need one.
+        """
+        address = resolve(peer, headers.forwarded, headers.x_forwarded_for, self._trusted)
+        if address.ip is None:
+            return Sender(NOT_LOOKED_UP, "", address.reasons)
+        place, prefix = self._geo.place(address.ip), viewer_prefix(address.ip)
+        return Sender(place, prefix, address.reasons)
 
     def player(self, headers: Headers) -> Player:
         """What plays."""
@@ -77,29 +77,3 @@ class ClientLookup:
             if sum(map(len, filter(None, key))) <= LONGEST_CHARS:
                 self._players.put(key, found)
         return found
-
-    def _find_sender(self, peer: str | None, headers: Headers) -> Sender:
-        address = resolve(peer, headers.forwarded, headers.x_forwarded_for, self._trusted)
-        if address.ip is None:
-            place, prefix = NOT_LOOKED_UP, ""
-        else:
-            place, prefix = self._geo.place(address.ip), viewer_prefix(address.ip)
-        return Sender(place, prefix, (*address.reasons, _place_reason(place)))
-
-
-_NOT_LOOKED_UP = Reason(Step.PLACE, "place-not-looked-up", "no GeoIP database or no usable address")
-_UNKNOWN = Reason(Step.PLACE, "place-unknown", "the GeoIP database does not know the address")
-
-
-def _place_reason(place: Place) -> Reason:
-    if place.status == "not_looked_up":
-        return _NOT_LOOKED_UP
-    if place.status == "unknown":
-        return _UNKNOWN
-    region = f"country {place.country or '?'}, continent {place.continent or '?'}"
-    if place.anonymous:
-        region = f"{region}, an anonymising network"
-    if not place.located:
-        return Reason(Step.PLACE, "place-found", f"{region}, no coordinates")
-    radius = "unknown" if place.accuracy_km is None else f"{place.accuracy_km:.0f} km"
-    return Reason(Step.PLACE, "place-found", f"{region}, accuracy radius {radius}")

@@ -30,7 +30,7 @@ _CODERS: dict[str, Callable[[bytes], bytes]] = {
 """In order of preference, for codings with equal weights in Accept-Encoding."""
 
 
-def encode(body: bytes, coding: str) -> bytes:
+def compress(body: bytes, coding: str) -> bytes:
     """``body`` in one of the codings that :func:`negotiate` gives."""
     return body if coding == "identity" else _CODERS[coding](body)
 

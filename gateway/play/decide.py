@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from gateway.client.asset import AssetError, asset_id
 from gateway.client.facts import Facts
 from gateway.decision import Decision, decide, inquire
+from gateway.edge.rank import MIN_RANKED
 from gateway.ladder.fit import NothingToPlayError
 from gateway.observe import metrics
 from gateway.play import problems
@@ -27,7 +28,7 @@ from gateway.source.source import (
     OriginTimeoutError,
     SourceManifest,
 )
-from gateway.store.caches.decisions import CacheStatus, Lookup
+from gateway.store.caches.decisions import CacheStatus
 
 
 @dataclass(slots=True)
@@ -50,7 +51,7 @@ class Timeline:
         return ", ".join(entries).encode("ascii")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decided:
     """A decision with its player and source, and where it came from."""
 
@@ -76,57 +77,66 @@ def valid_asset(text: str) -> str:
         raise problems.no_such_asset(str(error)) from error
 
 
-async def decide_one(gateway: Gateway, request: Request, asset: str, timeline: Timeline) -> Decided:
-    """The decision for one asset. Raises :class:`Problem`."""
-    [found] = await decide_all(gateway, request, [asset], timeline)
+async def decide_one(
+    gateway: Gateway, request: Request, asset: str, timeline: Timeline, edge_count: int = MIN_RANKED
+) -> Decided:
+    """The decision for one asset, with ``edge_count`` edges. Raises :class:`Problem`."""
+    [found] = await decide_all(gateway, request, [asset], timeline, edge_count)
     if isinstance(found, Problem):
         raise found
     return found
 
 
 async def decide_all(
-    gateway: Gateway, request: Request, assets: Sequence[str], timeline: Timeline
+    gateway: Gateway,
+    request: Request,
+    assets: Sequence[str],
+    timeline: Timeline,
+    edge_count: int = MIN_RANKED,
 ) -> list[Decided | Problem]:
-    """One decision or problem for each asset, in their order, for one client.
+    """One decision or problem for each asset (valid ids), in their order, for one client.
 
     The store is read once for all assets, and before that for the session if the client names one.
-    The client's facts are gathered once. ``assets`` has at least one member.
+    The client's facts are gathered once. ``assets`` has at least one member. ``edge_count`` is how
+    many edges each decision needs.
     """
-    runtime, fleet = gateway.runtime, gateway.fleet
+    runtime, fleet, memo = gateway.runtime, gateway.fleet, gateway.decisions.memo
     player = runtime.clients.player(request.headers)
     client = await gather_facts(gateway, runtime, request, player, assets[0])
     timeline.end("facts")
     sources = await _load_all(runtime, assets)
     timeline.end("source")
-    inquiries = [
-        inquire(runtime.policy, fleet, _facts_for(client, asset), source.manifest.ladder)
-        for asset, source in zip(assets, sources, strict=True)
+    inquiries = {
+        at: inquire(
+            runtime.policy,
+            fleet,
+            _facts_for(client, asset),
+            source.manifest.ladder,
+            memo,
+            edge_count,
+        )
+        for at, (asset, source) in enumerate(zip(assets, sources, strict=True))
         if not isinstance(source, Problem)
-    ]
+    }
     lookups = await gateway.decisions.recall(inquiries)
-    waiting = iter(lookups)
     found: list[Decided | Problem] = []
-    for source in sources:
+    for at, source in enumerate(sources):
         if isinstance(source, Problem):
             found.append(source)
             continue
-        lookup = next(waiting)
-        found.append(_decided(gateway, runtime, player, source, lookup))
-        if len(assets) > 1 and (lookup.ladder or lookup.ranking):
+        lookup = lookups.get(at)
+        status: CacheStatus = "local" if lookup is None else lookup.status
+        try:
+            decision = decide(inquiries[at], memo)
+        except NothingToPlayError as error:
+            found.append(problems.nothing_to_play(str(error)))
+        else:
+            found.append(Decided(runtime, player, source, decision, status))
+        if len(assets) > 1 and lookup is not None:
             await asyncio.sleep(0)  # other requests must not wait for a whole batch
-    gateway.decisions.share(lookups)
+    gateway.decisions.share(lookups.values())
     timeline.end("decide")
     return found
-
-
-def _decided(
-    gateway: Gateway, runtime: Runtime, player: Player, source: SourceManifest, lookup: Lookup
-) -> Decided | Problem:
-    try:
-        decision = decide(lookup.inquiry, gateway.decisions.memo)
-    except NothingToPlayError as error:
-        return problems.nothing_to_play(str(error))
-    return Decided(runtime, player, source, decision, lookup.status)
 
 
 def _facts_for(client: Facts, asset: str) -> Facts:
@@ -146,9 +156,7 @@ async def _load_all(runtime: Runtime, assets: Sequence[str]) -> list[SourceManif
 async def _load(runtime: Runtime, asset: str) -> SourceManifest | Problem:
     """The source manifest of an asset, or the problem to answer with."""
     try:
-        return await runtime.source.load(valid_asset(asset))
-    except Problem as problem:
-        return problem
+        return await runtime.source.load(asset)
     except NoSuchAssetError:
         return problems.no_such_asset(f"there is no asset {asset!r}")
     except OriginTimeoutError as error:

@@ -18,7 +18,7 @@ from gateway.store.events.event import MAX_NAME_CHARS, Event
 _HASHES = 2**64
 
 
-def tell_placed(gateway: Gateway, found: Decided) -> None:
+def queue_event(gateway: Gateway, found: Decided) -> None:
     """Queue an event for a playlist that a player received."""
     settings = found.runtime.settings.events
     queue = gateway.events

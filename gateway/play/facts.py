@@ -44,7 +44,7 @@ async def gather_facts(
         now_s,
     )
     if session is not None and record is not None:
-        measured = throughput.remember(estimate, speed, now_s)
+        measured = throughput.with_measurement(estimate, speed, now_s)
         if measured is not None:
             record = record.measured(measured)
             gateway.sessions.put(session, record)

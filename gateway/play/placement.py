@@ -33,7 +33,7 @@ async def lease(gateway: Gateway, decision: Decision, *, take: bool, ask: bool) 
     return decision.with_lease(leased)
 
 
-def remember(gateway: Gateway, decision: Decision) -> None:
+def record_edge(gateway: Gateway, decision: Decision) -> None:
     """Record, in the background, that the session plays this asset from this edge."""
     facts = decision.facts
     if facts.session is None or facts.record is None:

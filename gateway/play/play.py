@@ -6,13 +6,14 @@ Each request is decided, placed on an edge, and written, in this order.
 import json
 from dataclasses import replace
 
+from gateway.edge.rank import MIN_RANKED
 from gateway.play import problems
-from gateway.play.bodies import Body, matches
+from gateway.play.bodies import Body, etag_matches
 from gateway.play.decide import Decided, Timeline, decide_one, valid_asset
-from gateway.play.decision_event import tell_placed
+from gateway.play.decision_event import queue_event
 from gateway.play.decision_json import check_fields, members
 from gateway.play.hls import manifest as hls
-from gateway.play.placement import lease, remember
+from gateway.play.placement import lease, record_edge
 from gateway.play.reply import RawHeaders, Reply
 from gateway.play.request import ACCEPT_CH, VARY, Request
 from gateway.play.runtime import Gateway
@@ -38,7 +39,7 @@ async def _playlist(gateway: Gateway, request: Request, asset: str) -> Reply:
     places = request.method == "GET"
     found = await _placed(gateway, request, asset, timeline, take=places)
     if places:
-        remember(gateway, found.decision)
+        record_edge(gateway, found.decision)
     key = hls.bytes_key(found.source, found.decision, request.parameters.by_name)
     body = gateway.playlists.get(key)
     if body is None:
@@ -47,7 +48,7 @@ async def _playlist(gateway: Gateway, request: Request, asset: str) -> Reply:
     timeline.end("write")
     reply = _reply(found, request, body, hls.MEDIA_TYPE, timeline)
     if places and reply.status == _OK:
-        tell_placed(gateway, found)
+        queue_event(gateway, found)
     return reply
 
 
@@ -68,7 +69,9 @@ async def _placed(
 ) -> Decided:
     """The decision for ``asset``, with the first edge that has room in front. Counts it in
     metrics."""
-    found = await decide_one(gateway, request, asset, timeline)
+    # A playlist names one edge. Leases, events and the JSON decision read more of them.
+    one = take and not gateway.leases.active and not gateway.runtime.settings.events.enabled
+    found = await decide_one(gateway, request, asset, timeline, 1 if one else MIN_RANKED)
     decision = await lease(gateway, found.decision, take=take, ask=found.cache != "off")
     if decision is not found.decision:
         found = replace(found, decision=decision)
@@ -93,7 +96,7 @@ def _reply(
         (b"server-timing", timeline.header()),
     )
     if_none_match = request.headers.get("if-none-match")
-    if if_none_match is not None and matches(if_none_match, etag):
+    if if_none_match is not None and etag_matches(if_none_match, etag):
         return Reply(_NOT_MODIFIED, always, b"")
     data = body.coded(coding)
     coded = () if coding == "identity" else ((b"content-encoding", coding.encode("ascii")),)

@@ -115,7 +115,7 @@ def body_too_large(most: int) -> Problem:
     return Problem(413, "body-too-large", "Request body too large", detail)
 
 
-def document(problem: Problem) -> dict[str, object]:
+def problem_members(problem: Problem) -> dict[str, object]:
     """The members of a problem except ``instance``."""
     return {
         "type": _TYPE_PREFIX + problem.kind,
@@ -130,6 +130,6 @@ def reply(problem: Problem, instance: str) -> Reply:
     """The answer for ``problem``; ``instance`` is the request's path, percent-decoded."""
     metrics.PROBLEMS.labels(problem.kind).inc()
     shown = quote(instance[:_LONGEST_INSTANCE], safe=_PATH_CHARACTERS, errors="replace")
-    body = json.dumps({**document(problem), "instance": shown}).encode()
+    body = json.dumps({**problem_members(problem), "instance": shown}).encode()
     headers = {"Cache-Control": "no-store", **problem.headers}
     return Reply.of(problem.status, body, MEDIA_TYPE, headers)

@@ -8,7 +8,7 @@ RawHeaders = tuple[tuple[bytes, bytes], ...]
 """Header lines in ASGI's form: lower-case names, Latin-1 values."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
     """A finished answer. One with a body has a Content-Length."""
 

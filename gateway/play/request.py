@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gateway.client.limits import ParameterError, RequestParameters, parse
+from gateway.client.limits import ParameterError, RequestParameters, parse_parameters
 from gateway.play import problems
 
 
@@ -75,7 +75,7 @@ class Headers(NamedTuple):
         return self.by_name.get(name)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
     """One request. ``path`` is percent-decoded; ``peer`` is the remote address of the connection,
     ``server`` the local one."""
@@ -124,6 +124,6 @@ def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
 def read_query(query: bytes) -> RequestParameters:
     """Read the query parameters. Raises a 400 problem that names a malformed one."""
     try:
-        return parse(query)
+        return parse_parameters(query)
     except ParameterError as error:
         raise problems.bad_parameter(error.name, str(error)) from error

@@ -1,4 +1,4 @@
-"""Which attributes does a tag's attribute list hold, and where do they stand in the line?
+"""Which attributes does a tag's attribute list have, and at which offsets in the line?
 
 The grammar of rule A3, read as tolerantly as players read it: spaces around commas and equals signs
 are allowed, the first of two attributes of one name counts (as in media3 and Shaka), and an item

@@ -1,6 +1,6 @@
 """What does a multivariant playlist offer? Its variants, I-frame playlists and renditions as facts.
 
-Facts only: ``blocks.py`` says where the entries stand in the text, ``writing.py`` edits them.
+Facts only: ``blocks.py`` has the positions of entries in the text, ``writing.py`` edits them.
 Variables are expanded in every value; a reference to a query parameter stays as ``{$name}``.
 """
 
@@ -37,8 +37,8 @@ class Variant:
     ``families`` are those of ``codecs``, not of ``supplemental_codecs``. ``audio``, ``video``,
     ``subtitles`` and ``closed_captions`` are group ids; ``no_closed_captions`` is
     CLOSED-CAPTIONS=NONE. ``video_layout`` is the raw REQ-VIDEO-LAYOUT; ``has_unknown_req`` means
-    that there is another REQ- attribute (A2.1). ``has_video`` is None when neither RESOLUTION nor
-    a known codec tells.
+    that there is another REQ- attribute (A2.1). ``has_video`` is None when there is neither
+    RESOLUTION nor a known codec.
     """
 
     index: int

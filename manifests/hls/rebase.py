@@ -43,7 +43,7 @@ class Rebaser:
         self._path = source_path
         folder = source_path.rpartition("/")[0]
         self._below = f"/{folder}/" if folder else "/"
-        self._origins = tuple(map(_Origin, origin_urls))
+        self._origins = tuple(map(_OriginUrl, origin_urls))
         self._folder = f"{self._edge}{remove_dot_segments(self._below)[1:]}"
 
     def __call__(self, uri: str) -> str:
@@ -82,7 +82,7 @@ def remove_dot_segments(path: str) -> str:
     return "/" + "/".join(output)
 
 
-class _Origin:
+class _OriginUrl:
     """A URL below which an origin's files lie."""
 
     def __init__(self, url: str) -> None:

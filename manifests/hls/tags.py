@@ -235,7 +235,7 @@ class TagReader:
         value = tag.values.get("VIDEO-RANGE", "SDR")
         video_range = _VIDEO_RANGES.get(value)
         if video_range is None:
-            self.fault(tag.line, "A6.9", "VIDEO-RANGE is none of SDR, HLG and PQ")
+            self.fault(tag.line, "A6.9", "VIDEO-RANGE is not SDR, HLG or PQ")
         return video_range
 
     def _unknown_req(self, tag: Tag) -> bool:

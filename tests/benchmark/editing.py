@@ -23,7 +23,7 @@ from m3u8.parser import ParseError
 
 from gateway.client.facts import Device, DeviceKind, Facts, Throughput
 from gateway.config.load import load
-from gateway.decision import choice_of, inquire
+from gateway.decision import Memo, choice_of, inquire
 from gateway.edge.fleet import Fleet
 from gateway.ladder.fit import NothingToPlayError, fit
 from gateway.ladder.rung import Constraints, Ladder
@@ -103,7 +103,7 @@ class Editor:
 
     def limits(self, ladder: Ladder) -> Constraints:
         """What the client may play of ``ladder``."""
-        return choice_of(inquire(self._policy, self._fleet, self._facts, ladder)).limits
+        return choice_of(inquire(self._policy, self._fleet, self._facts, ladder, Memo())).limits
 
     def whole(self, data: bytes) -> bytes:
         """All steps together, from bytes to bytes.

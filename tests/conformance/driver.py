@@ -1,9 +1,9 @@
-"""A case of the conformance set, and what this project makes of it.
+"""Reads one case of the conformance set, and runs it through the gateway's own functions.
 
 A case is a folder named after the rule that it shows:
 
 - ``source.m3u8``: the playlist of the source.
-- ``case.toml``: what the request and the policy are, and what the reader says of the source.
+- ``case.toml``: the request, the policy, and the faults that the reader finds in the source.
 - ``expected.m3u8``: the exact bytes that the player gets; absent when it gets an error.
 
 Keys of ``case.toml``, all optional but the first two:
@@ -11,12 +11,12 @@ Keys of ``case.toml``, all optional but the first two:
 - ``rule``: the rule, by its id in ``docs/standards.md``.
 - ``shows``: what the case shows, in a sentence.
 - ``faults``: the faults that the reader lists, as ``RULE line 4``.
-- ``refused``: the rule for which nothing is served, in the same form.
+- ``refused``: the rule for which the source is refused, in the same form.
 - ``status``: the HTTP status, 200 unless given (502 where ``refused`` is).
 - ``[profile]``: limits, by their keys in ``gateway.toml``. Without any and without ``[device]``,
-  the playlist passes untouched but for its URIs.
+  the playlist stays unchanged except for its URIs.
 - ``[query]``: the query parameters of the request.
-- ``[device]``: what the device can do, and the ``user_agent`` that says so.
+- ``[device]``: what the device can play, and a ``user_agent`` of such a device.
 """
 
 import tomllib
@@ -77,9 +77,8 @@ CASES = [case_of(path) for path in sorted(FOLDER.iterdir())]
 
 
 def personalised(case: Case, source: bytes) -> bytes:
-    """The playlist that the player of a case gets of a source.
-
-    Everything that the cases need of the gateway's own functions goes through here.
+    """The playlist that a case's player gets for a source. The cases call the gateway's functions
+    only here.
     """
     playlist = parse(source, f"{case.name}/{SOURCE_FILE}")
     limits = _limits_of(case)

@@ -1,7 +1,5 @@
-"""One small playlist for each rule that the reader, the fit or the writer obeys.
-
-``driver.py`` says what a case consists of. Each is read, fitted and written, and asked for once
-over HTTP.
+"""One small playlist for each rule of the reader, the fit and the writer. ``driver.py`` describes a
+case. Each case is run once through the functions, and once over HTTP.
 """
 
 import re
@@ -34,14 +32,14 @@ def test_a_case_is_named_after_its_rule(case: Case) -> None:
 
 @each([case for case in CASES if case.refused is None])
 def test_the_reader_lists_the_faults(case: Case) -> None:
-    """Rule and line of each, in the order of lines; none where the case names none."""
+    """The rule and line of each fault, in the order of lines."""
     found = parse(case.source, case.name).faults
     assert case.faults == tuple(f"{fault.rule} line {fault.line}" for fault in found)
 
 
 @each(REFUSED)
 def test_the_reader_refuses(case: Case) -> None:
-    """For this rule, on this line."""
+    """The reader refuses the source for the expected rule, on the expected line."""
     with pytest.raises(ManifestError) as caught:
         parse(case.source, case.name)
     assert case.refused == f"{caught.value.rule} line {caught.value.line}"
@@ -49,20 +47,20 @@ def test_the_reader_refuses(case: Case) -> None:
 
 @each(SERVED)
 def test_fit_and_writer_give_the_expected_bytes(case: Case) -> None:
-    """Which entries stay, in which order, and every byte of them."""
+    """The output is byte for byte the expected playlist."""
     assert (case.expected or b"").decode() == personalised(case, case.source).decode()
 
 
 @each(SERVED)
 def test_fitting_again_changes_nothing(case: Case) -> None:
-    """A11.5: the expected playlist is its own result."""
+    """A11.5: the expected playlist, used as a source, gives itself."""
     assert case.expected is not None
     assert case.expected.decode() == personalised(case, case.expected).decode()
 
 
 @each([case for case in CASES if case.status == 400])
 def test_the_writer_refuses_a_query(case: Case) -> None:
-    """A5.4: nothing is written without the parameters that the source asks for."""
+    """A5.4: the writer refuses a query without the parameters that the source requires."""
     with pytest.raises(QueryParameterError):
         personalised(case, case.source)
 

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.client.cmcd import Cmcd, parse_headers, parse_query
 from gateway.client.cmcd_dictionary import Value
-from gateway.client.limits import parse
+from gateway.client.limits import parse_parameters
 
 CASES = Path(__file__).parents[3] / "shared" / "corpus" / "cases"
 
@@ -39,7 +39,7 @@ def from_headers(headers: dict[str, str]) -> Cmcd:
 
 def from_url(url: str) -> Cmcd:
     """Read the CMCD argument of a URL, through the gateway's own query reader."""
-    return parse_query(parse(urlsplit(url).query.encode()).cmcd or "")
+    return parse_query(parse_parameters(urlsplit(url).query.encode()).cmcd or "")
 
 
 def request_headers(text: str) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Requests that no HTTP library would send: bytes on a socket, and what comes back."""
+"""Sends raw bytes that no HTTP library would send, and reads the answer."""
 
 import socket
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True)
 class RawAnswer:
-    """An answer as it came; headers by lower-case name, the last line of each."""
+    """An answer as received; headers by lower-case name, the last line of each name."""
 
     status: int
     headers: dict[str, str]

@@ -1,4 +1,4 @@
-"""A DNS server on loopback that answers as it is told to, over UDP and TCP on one port."""
+"""A DNS server on loopback with configurable answers, over UDP and TCP on one port."""
 
 import asyncio
 import contextlib
@@ -16,8 +16,8 @@ Records = tuple[str, ...]
 
 @dataclass
 class DnsServer:
-    """What it says: ``records`` by name and type, as in a zone file; a name that is not there does
-    not exist, and one without records has none. ``rcode`` or ``silent`` override that."""
+    """``records`` by name and type, as in a zone file. A name that is not listed does not exist
+    (NXDOMAIN). ``rcode`` and ``silent`` override the records."""
 
     port: int = 0
     ttl_s: int = 1

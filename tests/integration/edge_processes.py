@@ -1,4 +1,5 @@
-"""An edge as a process of its own: to be killed, frozen, slowed down, and asked how it was probed.
+"""An edge as a separate process, which tests can kill, freeze and slow down, and which counts its
+probes.
 
 It runs ``edge_server.py``, whose modes are ``ok``, ``slow-<ms>``, ``status-<code>``, ``live`` (its
 playlist advances every 0.2 s) and ``stuck``.
@@ -41,11 +42,11 @@ class EdgeProcess:
             time.sleep(0.02)
 
     def behave(self, mode: str) -> None:
-        """Behave like this from now on."""
+        """Switch to a mode."""
         httpx.get(f"{self.url}as/{mode}", timeout=5)
 
     def turn(self, way: str) -> None:
-        """``kill`` it, ``freeze`` it, or let it behave in a mode."""
+        """``kill`` it, ``freeze`` it, or switch it to a mode."""
         if way == "kill":
             self.kill()
         elif way == "freeze":
@@ -61,7 +62,7 @@ class EdgeProcess:
         self.behave("ok")
 
     def probes(self) -> int:
-        """How many probes came so far."""
+        """The number of probes so far."""
         return int(httpx.get(f"{self.url}count", timeout=5).json()["probes"])
 
     def kill(self) -> None:

@@ -1,6 +1,5 @@
-"""An edge for tests, as a program of its own; it needs nothing but Python, so it starts quickly.
-
-``/as/<mode>`` tells it how to behave from now on, ``/count`` how often it was probed.
+"""An edge for tests, as a separate program that imports only the standard library, so that it
+starts quickly. ``/as/<mode>`` sets its mode; ``/count`` returns the number of probes.
 """
 
 import contextlib
@@ -24,7 +23,7 @@ class _Edge(BaseHTTPRequestHandler):
     lock = threading.Lock()
 
     def do_GET(self) -> None:
-        """Answer as told."""
+        """Answer according to the mode."""
         if self.path.startswith("/as/"):
             self._behave(self.path.removeprefix("/as/"))
             self._answer(200, b"")

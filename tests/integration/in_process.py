@@ -30,6 +30,6 @@ async def started(
 
 
 def asking(app: Application, peer: str = "127.0.0.1") -> httpx.AsyncClient:
-    """A client whose requests come from ``peer``, and that sees a server's own faults."""
+    """A client whose requests come from ``peer``. Errors of the application raise in the test."""
     transport = httpx.ASGITransport(app, raise_app_exceptions=True, client=(peer, 50000))
     return httpx.AsyncClient(transport=transport, base_url="http://gateway.test")

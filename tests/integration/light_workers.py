@@ -1,4 +1,5 @@
-"""The gateway's supervisor over an application that starts in no time and that a test may break.
+"""The gateway's supervisor over a trivial application, which starts quickly and which a test may
+break.
 
     PYTHONPATH=FOLDER python -m tests.integration.light_workers     two workers of FOLDER/light.py
 
@@ -47,18 +48,18 @@ def make(): return app
 
 @dataclass
 class LightWorkers:
-    """The parent of the workers, where it listens, and the folder with what it runs."""
+    """The parent process, its URL, and the folder of the application."""
 
     url: str
     process: subprocess.Popen[str]
     folder: Path
 
     def install(self, fault: str = "") -> None:
-        """Replace the application, as an upgrade in place does; ``fault`` is code at its end."""
+        """Replace the application, as an upgrade in place does; ``fault`` is code to append."""
         install(self.folder, fault)
 
     def log(self) -> list[dict[str, Any]]:
-        """What it has logged; raises ValueError when that is not JSON."""
+        """The log lines so far; raises ValueError for a line that is not JSON."""
         whole = (self.folder / "log").read_text("utf-8").rpartition("\n")[0]
         return [json.loads(line) for line in whole.splitlines()]
 
@@ -80,7 +81,7 @@ def install(folder: Path, fault: str = "") -> None:
 
 @contextlib.contextmanager
 def light_workers(folder: Path) -> Iterator[LightWorkers]:
-    """Two workers that have started and are gone at the end."""
+    """Two started workers; stopped at the end."""
     install(folder)
     environ = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "tests.integration.light_workers"]

@@ -1,4 +1,4 @@
-"""An HTTP origin that misbehaves as it is told to, for tests and drills.
+"""An HTTP origin with configurable faults, for tests and drills.
 
 In a test, in its own event loop::
 
@@ -8,15 +8,15 @@ In a test, in its own event loop::
         ... it.url ("http://127.0.0.1:PORT/") ...
         assert [seen.target for seen in it.seen] == ["/vod/a/master.m3u8"]
 
-As a process, to be killed, frozen (SIGSTOP) and told otherwise while it runs::
+As a process, which can be killed, frozen (SIGSTOP) and switched to another mode::
 
     python -m tests.integration.origins --port 9000 --mode-file mode.json [--root DIR] [--log F]
 
 It prints ``ready http://127.0.0.1:9000/`` when it listens (``--port 0``: any free port). The mode
 file is read anew for each request when it has changed; replace it by renaming. It holds the fields
 of :class:`Mode`, and under ``"paths"`` modes for single paths: ``{"delay_s": 3, "paths":
-{"/a/master.m3u8": {"status": 404}}}``. No file, or ``{}``, is an origin that behaves. ``--log``
-appends one JSON line for each request, with its target and headers. In Python::
+{"/a/master.m3u8": {"status": 404}}}``. Without a file, or with ``{}``, the origin behaves well.
+``--log`` appends one JSON line for each request, with its target and headers. In Python::
 
     with origin_process(tmp_path) as it:
         it.set(status=503); it.freeze(); it.thaw(); it.kill(); it.start(); it.requests()
@@ -52,8 +52,8 @@ _PIECE = 65_536
 
 @dataclass(frozen=True)
 class Mode:
-    """How requests are answered; the fields go together. The plain one behaves well: a playlist
-    with an ETag, 304 when the client has it."""
+    """How requests are answered; fields can be combined. Without any, the origin behaves well: a
+    playlist with an ETag, and 304 when the client has it."""
 
     status: int = 200
     delay_s: float = 0.0
@@ -109,7 +109,7 @@ class Mode:
 
 @dataclass(frozen=True)
 class Seen:
-    """A request that came in. Header names are in lower case."""
+    """A received request. Header names are in lower case."""
 
     method: str
     target: str
@@ -129,7 +129,8 @@ def playlist(path: str, version: str = "1") -> bytes:
 
 
 class Origin:
-    """The server. ``mode`` and ``modes`` may be changed at any time; ``seen`` is what was asked."""
+    """The server. ``mode`` and ``modes`` may be changed at any time; ``seen`` lists the
+    requests."""
 
     def __init__(self, root: Path | None = None, tls: ssl.SSLContext | None = None) -> None:
         self.mode = Mode()
@@ -154,12 +155,12 @@ class Origin:
         return sum(seen.target == path for seen in self.seen)
 
     def mode_of(self, path: str) -> Mode:
-        """What holds for ``path`` now."""
+        """The mode for ``path`` now."""
         return self.modes.get(path, self.mode)
 
     @contextlib.asynccontextmanager
     async def listening(self, port: int = 0) -> AsyncIterator["Origin"]:
-        """Serve on the loopback address until the block ends; a stop hangs up on everybody."""
+        """Serve on loopback until the block ends; then close all connections."""
         tasks: set[asyncio.Task[None]] = set()
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -186,7 +187,7 @@ class Origin:
             await asyncio.sleep(0)
 
     def note(self, seen: Seen) -> None:
-        """A request came in."""
+        """Record a request."""
         self.seen.append(seen)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
@@ -338,7 +339,7 @@ def _coded(body: bytes, coding: str) -> bytes:
 
 
 class _ToldByFile(Origin):
-    """An origin whose modes stand in a file, and that logs to another one."""
+    """An origin that reads its modes from a file, and logs to another one."""
 
     def __init__(self, root: Path | None, modes: Path | None, log: Path | None) -> None:
         super().__init__(root)
@@ -370,7 +371,7 @@ class _ToldByFile(Origin):
 
 
 class OriginProcess:
-    """An origin in a process of its own; its port stays the same over a kill and a start."""
+    """An origin in a separate process; it keeps its port when it is killed and started again."""
 
     def __init__(self, folder: Path, root: Path | None = None) -> None:
         """``folder`` holds its mode file and its log."""
@@ -393,19 +394,19 @@ class OriginProcess:
         assert said.startswith("ready "), said
 
     def set(self, paths: Mapping[str, Mapping[str, Any]] | None = None, **mode: Any) -> None:
-        """From now on: the fields of :class:`Mode` by name, and modes of single paths."""
+        """Set the mode: the fields of :class:`Mode` by name, and modes of single paths."""
         fresh = self._modes.with_suffix(".new")
         fresh.write_text(json.dumps({**mode, "paths": dict(paths or {})}))
         fresh.replace(self._modes)
 
     def requests(self) -> list[dict[str, Any]]:
-        """What was asked so far: ``at`` (Unix time), ``method``, ``target``, ``headers``."""
+        """The requests so far: ``at`` (Unix time), ``method``, ``target``, ``headers``."""
         if not self._log.exists():
             return []
         return [json.loads(line) for line in self._log.read_text().splitlines()]
 
     def freeze(self) -> None:
-        """SIGSTOP: connections stay and open, nothing is answered."""
+        """SIGSTOP: connections are accepted, and nothing is answered."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
@@ -428,7 +429,7 @@ class OriginProcess:
 
 @contextlib.contextmanager
 def origin_process(folder: Path, root: Path | None = None) -> Iterator[OriginProcess]:
-    """A running origin process that is gone at the end, whatever was done to it."""
+    """A running origin process; stopped at the end, even if it is frozen or killed."""
     process = OriginProcess(folder, root)
     process.start()
     try:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 def children(pid: int) -> list[int]:
-    """The workers of a gateway: its children that are such."""
+    """The process ids of a gateway's workers."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

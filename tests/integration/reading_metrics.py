@@ -1,4 +1,4 @@
-"""What ``/metrics`` says."""
+"""Reads values from ``/metrics``."""
 
 import re
 
@@ -6,7 +6,7 @@ import httpx
 
 
 def metric(url: str, name: str) -> float:
-    """A metric's value; the label sets are added up where ``name`` names none."""
+    """A metric's value; without labels in ``name``, the sum over all label sets."""
     text = httpx.get(f"{url}/metrics").text
     pattern = re.escape(name) + ("" if name.endswith("}") else r"(?:{.*})?")
     return sum(float(value) for value in re.findall(rf"^{pattern} (\S+)$", text, re.MULTILINE))

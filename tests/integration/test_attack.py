@@ -1,4 +1,4 @@
-"""Hostile players: whatever they send costs little, breaks nothing, and speaks for nobody else."""
+"""Hostile players: their input costs little, breaks nothing, and affects no other player."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ CATALOGUE = {
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Application:
-    """A gateway with one good asset, one that asks for a token, and a broken one."""
+    """A gateway with a good asset, one that requires a token parameter, and a broken one."""
     folder = tmp_path_factory.mktemp("attack")
     for asset, text in CATALOGUE.items():
         (folder / "catalogue" / asset).mkdir(parents=True)
@@ -54,7 +54,7 @@ async def ask(
     method: str = "GET",
     peer: str = "127.0.0.1",
 ) -> tuple[int, list[tuple[str, str]], bytes]:
-    """One request as a server hands it over, with bytes that no client library would send."""
+    """One ASGI request, with bytes that no client library would send."""
     scope: dict[str, Any] = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -162,8 +162,8 @@ async def test_nothing_that_is_sent_breaks_anything(
     method: str,
     peer: str,
 ) -> None:
-    """Never a 5xx but the broken source's, no header but ours, no line break in one, and a manifest
-    whose lines are those of the source."""
+    """No 5xx except for the broken source, no injected header or line break, and no injected line
+    in the manifest."""
     status, found, body = await ask(app, path, query, headers, method, peer)
     assert status < 500 or (status == 502 and "/bad" in path), body
     assert set() == {name for name, _ in found} - OWN_HEADERS
@@ -207,8 +207,8 @@ TOKENS = [
 async def test_player_text_in_a_manifest(
     app: Application, sent: bytes, written: bytes | None
 ) -> None:
-    """Only what the source asks for gets in (A5.4), and only what a quoted string can hold (A3.3):
-    all else is a 400 that names the parameter."""
+    """Only parameters that the source requires reach the manifest (A5.4), and only if a quoted
+    string can hold them (A3.3). Others are a 400 that names the parameter."""
     query = b"token=" + sent + b"&other=not-asked-for"
     status, _, body = await ask(app, "/v1/play/token.m3u8", query)
     if written is None:
@@ -231,7 +231,7 @@ async def test_the_query_does_not_reach_the_uris(app: Application, path: str) ->
 
 
 async def test_no_player_gets_the_token_of_another(app: Application) -> None:
-    """Finished manifests are kept; what a player's own query wrote is part of their name."""
+    """Finished manifests are cached; the query parameters in them are part of the key."""
     async with asking(app) as client:
         for _ in range(2):
             for token in ("alice", "bob", "alice"):
@@ -246,7 +246,7 @@ async def test_no_player_gets_the_token_of_another(app: Application) -> None:
 
 
 def flood(unit: str, size: int = 65_536) -> str:
-    """64 KiB of the same."""
+    """Headers with 64 KiB of one repeated text."""
     return (unit * (size // len(unit) + 1))[:size]
 
 
@@ -271,7 +271,7 @@ FLOODS = {
 
 @pytest.mark.parametrize("name", FLOODS)
 async def test_a_flood_costs_a_bounded_time(app: Application, name: str) -> None:
-    """64 KiB in any header: an answer all the same, in tens of milliseconds."""
+    """A header of 64 KiB still gets an answer within tens of milliseconds."""
     async with asking(app) as client:
         await client.get("/v1/play/film.m3u8")
         seconds = []
@@ -298,7 +298,7 @@ async def test_a_flood_costs_a_bounded_time(app: Application, name: str) -> None
     ids=lambda query: query[:12],
 )
 async def test_a_flood_in_the_query_costs_a_bounded_time(app: Application, query: str) -> None:
-    """Answered or refused, and at once."""
+    """A huge query is answered or refused at once."""
     async with asking(app) as client:
         begun = time.perf_counter()
         answer = await client.get(f"/v1/play/film.m3u8?{query}")
@@ -308,7 +308,8 @@ async def test_a_flood_in_the_query_costs_a_bounded_time(app: Application, query
 
 
 async def test_what_is_remembered_is_bounded(app: Application) -> None:
-    """Ten thousand tokens and agents do not grow the manifests that are kept beyond their bound."""
+    """Ten thousand different tokens and User-Agents do not grow the manifest cache beyond its
+    bound."""
     before = app.gateway.playlists
     small: Cache[Hashable, Body] = Cache(PLAYLISTS, 40_000, weight_of)
     app.gateway.playlists = small
@@ -334,7 +335,7 @@ HOSTILE_PATHS = [
 async def test_log_lines_stay_lines(
     app: Application, capsys: pytest.CaptureFixture[str], style: Any
 ) -> None:
-    """Whatever stands in a path: one line a request, bounded, and nothing that a terminal obeys."""
+    """Any path gives one bounded log line, without control characters."""
     handlers, configured = logging.root.handlers[:], structlog.get_config()
     logs.configure("debug", style)
     try:
@@ -367,7 +368,7 @@ async def test_an_address_claimed_from_afar_is_nothing(app: Application) -> None
 
 
 class FaultySource(GeneratedSource):
-    """A source with a fault that nobody has thought of, or that never answers."""
+    """A source that raises an unexpected exception, or never answers."""
 
     def __init__(self, *, hangs: bool) -> None:
         super().__init__(
@@ -376,14 +377,14 @@ class FaultySource(GeneratedSource):
         self._hangs = hangs
 
     async def load(self, asset: str) -> SourceManifest:  # noqa: ARG002
-        """Fail, or wait for ever."""
+        """Raise, or never return."""
         if self._hangs:
             await asyncio.Event().wait()
         raise RuntimeError("the secret inside")
 
 
 async def test_a_fault_of_ours_is_a_problem_too(app: Application) -> None:
-    """500 with the request's id and nothing of the inside."""
+    """An unexpected exception gives 500 with the request id and no internal details."""
     good = app.gateway.runtime
     app.gateway.runtime = replace(good, source=FaultySource(hangs=False))
     try:
@@ -398,7 +399,7 @@ async def test_a_fault_of_ours_is_a_problem_too(app: Application) -> None:
 
 
 async def test_what_takes_longer_than_the_grace_of_a_stop(app: Application) -> None:
-    """The server cancels it: 503 with Retry-After, so that the player asks another one."""
+    """The server cancels it, and the player gets 503 with Retry-After."""
     good = app.gateway.runtime
     app.gateway.runtime = replace(good, source=FaultySource(hangs=True))
     try:

@@ -1,4 +1,4 @@
-"""``POST /v1/decisions``: what one asset would get by itself, for many at once."""
+"""``POST /v1/decisions``: each asset gets the same decision as in a request of its own."""
 
 import json
 import time
@@ -27,7 +27,7 @@ def ask(client: httpx.Client, assets: list[str], query: str = "") -> httpx.Respo
 
 
 def test_each_is_what_it_is_alone(client: httpx.Client) -> None:
-    """Same members, same values, in the order asked; twice the same asset is no matter."""
+    """Equal members and values, in the order of the request; an asset may be named twice."""
     assets = ["film/2", "a", "film/2", "live/ch~1"]
     query = "?speed=2000&max_resolution=720p&session=batch-1"
     alone = [client.get(f"/v1/play/{name}{query}", headers=VIEWER).json() for name in assets]
@@ -37,7 +37,7 @@ def test_each_is_what_it_is_alone(client: httpx.Client) -> None:
 
 
 def test_fields_select_members_of_each(client: httpx.Client) -> None:
-    """As they do for one."""
+    """``fields`` selects members, as for a single asset."""
     found = ask(client, ["a", "b"], "?fields=asset,cdn_endpoint").json()["decisions"]
     assert [{"asset", "cdn_endpoint"}] * 2 == [set(decision) for decision in found]
     refused = ask(client, ["a"], "?fields=nothing")
@@ -45,7 +45,7 @@ def test_fields_select_members_of_each(client: httpx.Client) -> None:
 
 
 def test_one_bad_asset_spoils_nothing(client: httpx.Client) -> None:
-    """Each asset that has no decision has its own problem in its place."""
+    """An asset without a decision has a problem in its place; the others are unaffected."""
     found = ask(client, ["a", "../etc", "\ud800", "b"]).json()["decisions"]
     assert ["a", "../etc", "\ud800", "b"] == [each["asset"] for each in found]
     assert [None, 404, 404, None] == [each.get("problem", {}).get("status") for each in found]
@@ -68,7 +68,7 @@ def test_one_bad_asset_spoils_nothing(client: httpx.Client) -> None:
     ],
 )
 def test_what_is_no_batch(client: httpx.Client, body: bytes, status: int, kind: str) -> None:
-    """A named problem that says what is allowed."""
+    """A malformed body is a problem that says what is allowed."""
     answer = client.post("/v1/decisions", content=body)
     assert (status, kind) == (answer.status_code, answer.json()["type"].rpartition(":")[2])
 
@@ -90,7 +90,7 @@ def test_a_hundred_are_asked_for_in_one_round_trip(tmp_path: Path) -> None:
 
 
 def test_without_redis_every_asset_has_its_decision(tmp_path: Path) -> None:
-    """They are made afresh, and nobody waits longer than the store's deadline."""
+    """Decisions are computed, and the request waits no longer than the store's deadline."""
     with valkey(tmp_path) as server, running_gateway(None, environ=_on(server)) as gateway:
         server.freeze()
         with httpx.Client(base_url=gateway.url, timeout=10) as client:
@@ -103,7 +103,7 @@ def test_without_redis_every_asset_has_its_decision(tmp_path: Path) -> None:
 
 
 async def test_a_batch_in_process_has_sources_of_its_own(tmp_path: Path) -> None:
-    """A directory source: what is there, what is missing and what cannot be played."""
+    """A directory source with a good, a missing and an unplayable asset."""
     catalogue = tmp_path / "catalogue"
     for name, text in (
         ("good", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nu.m3u8\n"),

@@ -58,7 +58,7 @@ def edge_of(answer: httpx.Response) -> str:
 
 
 def play(gateway: RunningGateway, sessions: range) -> dict[int, str]:
-    """The edge of each session; ``PLAYERS`` ask at a time, each time on a new connection."""
+    """The edge of each session. ``PLAYERS`` requests run at a time, each on a new connection."""
 
     def some(numbers: range) -> dict[int, str]:
         placed = {}
@@ -75,7 +75,7 @@ def play(gateway: RunningGateway, sessions: range) -> dict[int, str]:
 
 
 def within(placed: dict[int, str]) -> Counter[str]:
-    """Sessions by edge, after no bound was exceeded."""
+    """Sessions by edge, after checking that no capacity is exceeded."""
     counted = Counter(placed.values())
     for edge, capacity in CAPACITIES.items():
         assert counted[edge] * KBPS <= capacity, counted
@@ -125,7 +125,7 @@ def settled(server: Valkey, placed: dict[int, str]) -> None:
 
 
 def leased(server: Valkey, edge: str) -> int:
-    """What Redis has as leased on an edge, in kbit/s."""
+    """The kbit/s leased on an edge in Redis."""
     with server.client() as client:
         return int(client.hget(LEASES, f"e{edge}") or 0)
 

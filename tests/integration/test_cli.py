@@ -52,7 +52,7 @@ USAGE = [
 
 @pytest.mark.parametrize(("name", "arguments"), USAGE)
 def test_usage_errors(name: str, arguments: list[str]) -> None:
-    """Exit code 2, nothing on stdout, and how it is meant on stderr."""
+    """Exit code 2, nothing on stdout, and the correct usage on stderr."""
     ended = gateway(*arguments)
     assert (2, "") == (ended.exit_code, ended.stdout), name
     assert "Usage:" in ended.stderr
@@ -99,7 +99,7 @@ def test_check_of_a_bad_config(config: Path) -> None:
 @pytest.mark.parametrize("command", ["check", "serve --config", "explain film --ip ::1 --config"])
 @pytest.mark.parametrize("what", ["nothing there", "not TOML", "not UTF-8"])
 def test_a_config_that_cannot_be_read(config: Path, command: str, what: str) -> None:
-    """Whatever command meets it: exit 1 and a line that names the file."""
+    """Every command exits with 1 and one line that names the file."""
     if what == "nothing there":
         config.unlink()
     else:
@@ -111,14 +111,14 @@ def test_a_config_that_cannot_be_read(config: Path, command: str, what: str) -> 
 
 
 def test_the_environment_is_checked_too(config: Path) -> None:
-    """A variable that is wrong is named."""
+    """An invalid variable is named."""
     ended = gateway("check", str(config), GATEWAY_SERVER__PORT="eighty")
     assert 1 == ended.exit_code
     assert "GATEWAY_SERVER__PORT" in ended.stderr
 
 
 def test_schema_is_a_json_schema_that_knows_the_keys() -> None:
-    """Editors can use it: a draft, closed objects, a text for every key."""
+    """Editors can use it: it names its draft, allows no unknown keys, and describes every key."""
     ended = gateway("schema")
     schema: dict[str, Any] = json.loads(ended.stdout)
     assert (0, "") == (ended.exit_code, ended.stderr)
@@ -155,7 +155,7 @@ def test_an_address_of_another_machine_is_one_clear_line() -> None:
 
 
 def test_check_opens_the_geoip_file(tmp_path: Path) -> None:
-    """A file that is there but is no database is a warning that names it."""
+    """A file that is not a GeoIP database is a warning that names it."""
     (tmp_path / "place.mmdb").write_text("garbage", "utf-8")
     config = tmp_path / "gateway.toml"
     config.write_text('[geo]\ndatabase = "place.mmdb"\n', "utf-8")

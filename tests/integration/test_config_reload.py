@@ -1,4 +1,4 @@
-"""A changed file comes into force, however it was saved; a bad one never does."""
+"""A changed file takes effect however it was saved; an invalid one never does."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ SETTLE_S = 0.05
 
 
 class Observed:
-    """Counts what the watcher tells, and takes every configuration that is applied."""
+    """Records the reloads, refusals and applied configurations of a watcher."""
 
     def __init__(self) -> None:
         self.versions: list[str] = []
@@ -46,7 +46,7 @@ class Observed:
 async def watching(
     path: Path | None, *, poll_s: float = 60.0
 ) -> AsyncIterator[tuple[ConfigWatcher, Observed]]:
-    """A running watcher. ``poll_s`` is long, so that only what the folder tells is noticed."""
+    """A running watcher. ``poll_s`` is long, so that only file system events trigger it."""
     observed = Observed()
     watcher = ConfigWatcher(
         load(path, {}), {}, observed.apply, observed, settle_s=SETTLE_S, poll_s=poll_s
@@ -62,19 +62,19 @@ async def watching(
 
 
 async def until(true: Callable[[], bool], within_s: float = 10.0) -> None:
-    """Wait until something is so."""
+    """Wait until a condition holds."""
     async with asyncio.timeout(within_s):
         while not true():  # noqa: ASYNC110  (files and logs have no event to wait for)
             await asyncio.sleep(0.01)
 
 
 def height(number: int) -> str:
-    """A configuration that can be told from others."""
+    """A configuration that a test can identify by a height."""
     return f"[profiles.wifi]\nmax_height = {number}\n"
 
 
 def height_of(watcher: ConfigWatcher) -> int | None:
-    """The number of the configuration in force."""
+    """The height in the current configuration."""
     return watcher.current.policy.profiles["wifi"].max_height
 
 
@@ -116,7 +116,7 @@ SAVES = [in_place, renamed_over, backup_renamed_away, deleted_and_made_anew]
 async def test_a_saved_file_comes_into_force(
     tmp_path: Path, save: Callable[[Path, str], None]
 ) -> None:
-    """Again and again, in every way of saving; each is applied before it counts."""
+    """Several saves in each way take effect; each is applied before it becomes current."""
     path = tmp_path / "g.toml"
     path.write_text(height(1))
     async with watching(path) as (watcher, observed):
@@ -130,7 +130,8 @@ async def test_a_saved_file_comes_into_force(
 
 
 async def test_a_configmap_swap_comes_into_force(tmp_path: Path) -> None:
-    """Kubernetes: the file links to ``..data/``, which is renamed to lead elsewhere."""
+    """As in Kubernetes: the file links to ``..data/``, which is replaced by a link to another
+    folder."""
     for number in (1, 2, 3):
         (tmp_path / f"..{number}").mkdir()
         (tmp_path / f"..{number}" / "g.toml").write_text(height(number))
@@ -160,7 +161,8 @@ async def test_a_linked_file_is_watched_where_it_lies(tmp_path: Path) -> None:
 async def test_what_no_folder_tells_is_noticed_by_looking(
     tmp_path: Path, save: Callable[[Path, str], None]
 ) -> None:
-    """A link in the middle of the path: its swap is not seen beside the file."""
+    """A link in the middle of the path is replaced, which causes no event in the file's folder;
+    polling detects it."""
     for number in (1, 2):
         (tmp_path / f"release{number}").mkdir()
         (tmp_path / f"release{number}" / "g.toml").write_text(height(number))
@@ -215,7 +217,7 @@ async def test_a_bad_file_is_refused_whole_and_once(tmp_path: Path) -> None:
 
 
 async def test_a_file_that_is_gone_or_empty_is_refused(tmp_path: Path) -> None:
-    """Neither is a wish for the shipped values; the file is used again when it is back."""
+    """Neither means the shipped values. The file is used again when it is back."""
     path = tmp_path / "g.toml"
     path.write_text(height(1))
     async with watching(path) as (watcher, observed):
@@ -236,7 +238,7 @@ async def test_a_file_that_is_gone_or_empty_is_refused(tmp_path: Path) -> None:
 async def test_a_folder_that_is_gone_or_a_loop_of_links_is_outlived(
     tmp_path: Path, linked: bool
 ) -> None:
-    """The watch cannot even be set up again; the file is used when it is back."""
+    """The watch cannot be set up meanwhile; the file is used when it is back."""
     (tmp_path / "one").mkdir()
     path = tmp_path / "g.toml"
     path.symlink_to("one/g.toml")
@@ -254,7 +256,7 @@ async def test_a_folder_that_is_gone_or_a_loop_of_links_is_outlived(
 
 
 async def test_a_file_that_is_still_being_written_is_left_alone(tmp_path: Path) -> None:
-    """Written in many pieces, it is read once, when it is whole."""
+    """A file that is written in many pieces is read once, when it is complete."""
     path = tmp_path / "g.toml"
     path.write_text(height(1))
     text = "# what counts stands at the end\n" * 40 + height(2)
@@ -269,12 +271,12 @@ async def test_a_file_that_is_still_being_written_is_left_alone(tmp_path: Path) 
 
 
 async def test_a_signal_reloads_at_once(tmp_path: Path) -> None:
-    """SIGHUP reads again what the file names, although the file has not changed."""
+    """SIGHUP reloads, although the file has not changed."""
     path = tmp_path / "g.toml"
     path.write_text(height(1))
     async with watching(path) as (watcher, observed):
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, watcher.tell)
+        loop.add_signal_handler(signal.SIGHUP, watcher.reload_soon)
         try:
             os.kill(os.getpid(), signal.SIGHUP)
             await until(lambda: len(observed.versions) == 1)
@@ -286,17 +288,18 @@ async def test_a_signal_reloads_at_once(tmp_path: Path) -> None:
 
 
 async def test_without_a_file_there_is_the_signal_alone() -> None:
-    """The shipped values are built anew; nothing is watched."""
+    """A signal rebuilds the shipped values; no file is watched."""
     async with watching(None) as (watcher, observed):
         before = watcher.current
-        watcher.tell()
+        watcher.reload_soon()
         await until(lambda: len(observed.versions) == 1)
         assert before.policy == watcher.current.policy
         assert before is not watcher.current
 
 
 async def test_keys_that_need_a_restart_are_named_and_the_rest_is_used(tmp_path: Path) -> None:
-    """The running port stays, what the rules stand on changes, and oddities are told."""
+    """The running port stays, the changed rules take effect, and the log has the waiting keys and
+    the warnings."""
     path = tmp_path / "g.toml"
     path.write_text(height(1))
     with capture_logs() as logs:
@@ -322,7 +325,7 @@ async def test_keys_that_need_a_restart_are_named_and_the_rest_is_used(tmp_path:
 
 
 async def test_who_applies_it_may_refuse_it(tmp_path: Path) -> None:
-    """What only the composition can find out counts as a refusal, too."""
+    """An error that ``apply`` raises counts as a refusal."""
     path = tmp_path / "g.toml"
     path.write_text(height(1))
     async with watching(path) as (watcher, observed):

@@ -1,4 +1,4 @@
-"""Two gateways of two workers each on one Redis: what one worker announces, all carry out."""
+"""Two gateways with two workers each on one Redis: all workers act on what one announces."""
 
 import asyncio
 import contextlib
@@ -23,8 +23,8 @@ from gateway.play.hls.manifest import read_hls
 from gateway.source.directory import DirectorySource
 from gateway.store.connection.redis import RedisStore
 from gateway.store.coordination.bus import TOPICS
-from gateway.store.coordination.messages import EdgesChanged, PolicyReloaded, Purge, encode
-from gateway.store.coordination.presence import Presence, Worker
+from gateway.store.coordination.messages import EdgesChanged, PolicyReloaded, Purge, encode_message
+from gateway.store.coordination.presence import LiveWorker, Presence
 from gateway.store.coordination.redis_bus import RedisBus
 from tests.integration.processes import children
 from tests.integration.reading_metrics import metric
@@ -40,7 +40,7 @@ WITHIN_S = 1.0
 
 
 def config(height: int) -> str:
-    """A config that differs from others in its policy only: what differs between hosts comes from
+    """A config; its number changes only the policy. Settings that differ between hosts come from
     the environment."""
     return f"[profiles.wifi]\nmax_height = {height}\n"
 
@@ -59,7 +59,7 @@ class Hosts:
         return [self.folder / name / "gateway.toml" for name in ("one", "two")]
 
     def count(self, event: str) -> int:
-        """How often an event was logged, by all workers of both."""
+        """How often all workers of both hosts have logged an event."""
         return sum(len(gateway.lines(event)) for gateway in self.gateways)
 
     def wait_for(self, event: str, count: int) -> None:
@@ -67,20 +67,20 @@ class Hosts:
         until(lambda: self.count(event) == count)
 
     def purge(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """``gateway purge``, run beside them."""
+        """Run ``gateway purge`` as a process."""
         environ = {**os.environ, "GATEWAY_STORE__URL": self.server.url}
         command = [sys.executable, "-m", "gateway", "purge", *words]
         return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
     def purge_from_here(self) -> PurgeReport:
-        """The same without a process of its own."""
+        """Run ``gateway purge`` in this process."""
         loaded = load(None, {"GATEWAY_STORE__URL": self.server.url})
         return asyncio.run(purge_everywhere(loaded, purge_of("film", None)))
 
 
 @pytest.fixture(scope="module")
 def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
-    """Both, when all four workers know of each other."""
+    """Both hosts, after all four workers have registered."""
     folder = tmp_path_factory.mktemp("hosts")
     asset = folder / "catalogue" / "film" / "master.m3u8"
     asset.parent.mkdir(parents=True)
@@ -210,14 +210,14 @@ def test_without_redis(hosts: Hosts) -> None:
     ],
 )
 async def test_a_purge_that_cannot_be(url: str, said: str) -> None:
-    """The store cannot be reached from here: one line that says why."""
+    """The store cannot be reached: one line says why."""
     with pytest.raises(CommandError, match=re.escape(said)) as raised:
         await purge_everywhere(load(None, {"GATEWAY_STORE__URL": url}), purge_of("film", None))
     assert "secret" not in str(raised.value)
 
 
 async def test_a_purge_that_nobody_takes(tmp_path: Path) -> None:
-    """No worker is there; or Redis takes no writes."""
+    """No worker is alive, or Redis accepts no writes."""
     with valkey(tmp_path) as server:
         loaded = load(None, {"GATEWAY_STORE__URL": server.url})
         with pytest.raises(CommandError, match="no worker is alive"):
@@ -229,7 +229,7 @@ async def test_a_purge_that_nobody_takes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("asset", "prefix"), [("../film", None), (None, ""), (None, "/film")])
 def test_a_purge_of_what_can_be_no_asset(asset: str | None, prefix: str | None) -> None:
-    """Refused before anybody is asked."""
+    """Text that cannot be an asset id is refused without using Redis."""
     with pytest.raises(CommandError, match="of A-Z a-z 0-9"):
         purge_of(asset, prefix)
 
@@ -242,7 +242,7 @@ def test_a_purge_of_what_can_be_no_asset(asset: str | None, prefix: str | None) 
     ],
 )
 def test_the_command_line(words: list[str], code: int, said: str) -> None:
-    """What is wrong goes to stderr, and the exit code tells which kind it is."""
+    """Errors go to stderr, with exit code 1 for failures and 2 for usage errors."""
     command = [sys.executable, "-m", "gateway", "purge", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (code, "") == (done.returncode, done.stdout)
@@ -250,7 +250,8 @@ def test_the_command_line(words: list[str], code: int, said: str) -> None:
 
 
 async def test_a_directory_reads_again_what_was_purged(tmp_path: Path) -> None:
-    """One asset, a prefix, or whatever is suspected; nothing else is read again for one asset."""
+    """A purge of an asset, of a prefix, or a revalidation reads files again; a purge of one asset
+    reads no other."""
     source = DirectorySource(tmp_path, "{asset}.m3u8", 10_000, read_hls)
     for name in ("one", "two"):
         (tmp_path / f"{name}.m3u8").write_bytes(MASTER)
@@ -275,7 +276,7 @@ async def test_what_a_worker_does_when_told(tmp_path: Path) -> None:
         (tmp_path / f"{name}.m3u8").write_bytes(MASTER)
     source = DirectorySource(tmp_path, "{asset}.m3u8", 10_000, read_hls)
     looks: list[float] = []
-    me = Worker("id", "host", 1, "v1", 0)
+    me = LiveWorker("id", "host", 1, "v1", 0)
     with valkey(tmp_path) as server:
         store = RedisStore(server.url, timeout_s=0.2, quiet=True)
         await store.start()
@@ -293,14 +294,14 @@ async def test_what_a_worker_does_when_told(tmp_path: Path) -> None:
         one, two = await source.load("one"), await source.load("two")
         for topic in TOPICS:
             assert await bus.publish(topic, b"nonsense")
-            assert await bus.publish(topic, encode(EdgesChanged("drain", "x")))
-        assert await bus.publish("assets", encode(Purge("one", None, "ab")))
+            assert await bus.publish(topic, encode_message(EdgesChanged("drain", "x")))
+        assert await bus.publish("assets", encode_message(Purge("one", None, "ab")))
         await wait_until(lambda: server.command("EXISTS", b"gw1:{workers}:ack:ab") == 1)
         assert one is not await source.load("one")
         assert two is await source.load("two")
         assert 1 == len(looks)
 
-        assert await bus.publish("policy", encode(PolicyReloaded("v2")))
+        assert await bus.publish("policy", encode_message(PolicyReloaded("v2")))
         await wait_until(lambda: len(looks) == 2)
         control.reloaded("v3")  # it receives its own message
         await wait_until(lambda: len(looks) == 3)

@@ -1,4 +1,4 @@
-"""Playlists that others wrote, as a running gateway serves them."""
+"""Playlists of real packagers, as a running gateway serves them."""
 
 import re
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ def sources() -> dict[str, bytes]:
 
 
 def reading(data: bytes) -> MultivariantPlaylist | ManifestError:
-    """The playlist, or why nobody could play it."""
+    """The parsed playlist, or the error when it cannot be served."""
     try:
         return parse(data)
     except ManifestError as error:
@@ -75,7 +75,7 @@ def gateway_of(folder: Path, config: str) -> Iterator[RunningGateway]:
 
 @pytest.fixture(scope="module")
 def keeping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
-    """Everything is kept, for everybody."""
+    """A profile that keeps everything."""
     yield from gateway_of(tmp_path_factory.mktemp("keeping"), KEEP_EVERYTHING)
 
 
@@ -86,14 +86,14 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway
 
 
 def without_uris(text: str) -> str:
-    """A playlist in which every URI is the same, and a query variable is a plain one."""
+    """A playlist with all URIs replaced by one, and query variables by plain ones."""
     text = re.sub(r'QUERYPARAM="([^"]*)"', rf'NAME="\1",VALUE="{VALUE}"', text)
     text = re.sub(r'URI="[^"]*"', 'URI="<uri>"', text)
     return re.sub(r"(?<=[\r\n])(?!#)[^\r\n]+", "<uri>", text)
 
 
 def query_of(playlist: MultivariantPlaylist) -> dict[str, str]:
-    """The parameters that a playlist asks the player for."""
+    """The query parameters that a playlist requires."""
     return dict.fromkeys(playlist.query_parameters, VALUE)
 
 
@@ -114,7 +114,7 @@ def test_a_kept_playlist_differs_only_in_its_uris(keeping: RunningGateway) -> No
 
 
 def test_every_uri_leads_somewhere(keeping: RunningGateway) -> None:
-    """A10.1: none is relative any more; those that were lie below the edge."""
+    """A10.1: no URI is relative; those that were are below the edge's URL."""
     with httpx.Client(base_url=keeping.url) as client:
         for asset, data in sources().items():
             playlist = reading(data)
@@ -167,7 +167,7 @@ def test_no_playlist_is_ever_empty_or_dangling(shipped: RunningGateway, agent: s
 
 
 def dangling(text: str) -> set[tuple[str, str]]:
-    """Groups that variants refer to and that are not there, as the lines of the playlist say."""
+    """The groups that variants refer to and that do not exist."""
     there, wanted = set(), set()
     for line in text.splitlines():
         names = dict(re.findall(r'([A-Z0-9-]+)="?([^",]*)', line))

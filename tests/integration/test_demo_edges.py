@@ -1,4 +1,4 @@
-"""The demo's edges over real sockets: what a player and an operator see of them."""
+"""The demo's edges over real sockets."""
 
 import socket
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ async def edges() -> AsyncIterator[tuple[RunningEdge, ...]]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    """An HTTP client that believes no proxy settings of this machine."""
+    """An HTTP client that ignores the proxy settings of this machine."""
     async with httpx.AsyncClient(trust_env=False) as client:
         yield client
 
@@ -66,7 +66,7 @@ async def test_media_types(
 
 
 async def test_byte_ranges(edges: tuple[RunningEdge, ...], http: httpx.AsyncClient) -> None:
-    """A range, as I-frame playlists ask for, is answered with 206 and just those bytes."""
+    """A range request is answered with 206 and exactly those bytes."""
     whole = (CATALOGUE / INIT).read_bytes()
     answer = await http.get(edges[1].url + INIT, headers={"Range": "bytes=4-11"})
     assert (206, whole[4:12], f"bytes 4-11/{len(whole)}", "video/mp4", "demo-as") == (
@@ -94,20 +94,20 @@ async def test_preflight(edges: tuple[RunningEdge, ...], http: httpx.AsyncClient
 async def test_what_is_not_there_is_404(
     edges: tuple[RunningEdge, ...], http: httpx.AsyncClient, path: str
 ) -> None:
-    """Missing files, and whatever lies outside the catalogue, are 404 from a named edge."""
+    """Missing files and paths outside the catalogue are 404, with the ``Edge`` header."""
     answer = await http.get(edges[2].url + path)
     expected = (404, "demo-na")
     assert expected == (answer.status_code, answer.headers["edge"])
 
 
 async def test_health(edges: tuple[RunningEdge, ...], http: httpx.AsyncClient) -> None:
-    """Every edge says that it is well, and who it is."""
+    """Every edge answers health checks with its name."""
     answers = [(await http.get(f"{running.url}healthz")).json() for running in edges]
     assert [{"edge": e.id, "city": e.city, "status": "ok"} for e in EDGES] == answers
 
 
 async def test_a_busy_port_is_one_clear_line() -> None:
-    """A port that somebody else listens on is named, and no edge stays behind."""
+    """The error names the busy port, and no edge keeps running."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         edge = DemoEdge("late", "Nowhere", 0.0, 0.0, ("EU",), port=port)
@@ -118,7 +118,7 @@ async def test_a_busy_port_is_one_clear_line() -> None:
 
 
 async def test_closed_edges_free_their_ports(http: httpx.AsyncClient) -> None:
-    """When the context ends nobody answers any more."""
+    """When the context ends, the ports are free."""
     async with serve_edges(CATALOGUE) as running:
         url = running[0].url
     with pytest.raises(httpx.ConnectError):

@@ -1,4 +1,4 @@
-"""The demo title, as it lies in the repository: does it say the truth of itself?"""
+"""Do the demo title's playlists agree with its media files?"""
 
 import subprocess
 from pathlib import Path
@@ -32,14 +32,14 @@ NAMES = [name for name, *_ in LADDER]
 
 
 def measured(kind: str, name: str) -> list[Segment]:
-    """The segments that a media playlist names, with their sizes on disk."""
+    """The segments of a media playlist, with their sizes on disk."""
     folder = TITLE / kind / name
     segments = m3u8.load(str(folder / "index.m3u8")).segments
     return [Segment(s.uri, s.duration, (folder / s.uri).stat().st_size) for s in segments]
 
 
 def test_the_title_is_small() -> None:
-    """The whole title fits the repository: at most 6 MB."""
+    """The whole title has at most 6 MB."""
     size = sum(path.stat().st_size for path in TITLE.rglob("*") if path.is_file())
     assert 0 < size <= 6_000_000
 
@@ -52,7 +52,8 @@ def test_the_rungs_are_listed_from_low_to_high() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_bandwidth_is_measured(name: str) -> None:
-    """BANDWIDTH and AVERAGE-BANDWIDTH are those of the files, with the heaviest sound (A6.2)."""
+    """BANDWIDTH and AVERAGE-BANDWIDTH are those of the files, with the audio of the highest bit
+    rate (A6.2)."""
     groups = [[measured("video", name)]]
     groups += [[measured(kind, language) for language in LANGUAGES] for kind in TRACKS]
     peak = sum(max(map(peak_bandwidth, group)) for group in groups)
@@ -76,7 +77,7 @@ def test_every_rung_says_what_it_is(
 
 
 def test_two_languages_of_sound_and_of_subtitles() -> None:
-    """Every rendition has LANGUAGE, NAME, AUTOSELECT and a URI; sound has CHANNELS (A8)."""
+    """Every rendition has LANGUAGE, NAME, AUTOSELECT and a URI; audio has CHANNELS (A8)."""
     expected = [
         (kind, language, name, "YES", channels, f"{folder}/{language}/index.m3u8")
         for kind, folder, channels in (("AUDIO", "audio", "2"), ("SUBTITLES", "subtitles", None))
@@ -153,7 +154,7 @@ def test_iframe_ranges_are_those_of_the_segments(name: str) -> None:
     ],
 )
 def test_bad_boxes_are_refused(case: str, data: bytes) -> None:
-    """A file that is no MP4 fragment raises ValueError instead of giving a wrong range."""
+    """A file that is not an MP4 fragment raises ValueError instead of giving a wrong range."""
     with pytest.raises(ValueError, match=r"box|fragment"):
         first_frame_end(data)
 

@@ -39,7 +39,7 @@ def srv(server: DnsServer) -> None:
 
 
 def alias(server: DnsServer) -> None:
-    """The name is another one's."""
+    """The name is a CNAME of another name."""
     server.records["alias.example.com", "CNAME"] = (NAME,)
 
 
@@ -54,7 +54,7 @@ def many(server: DnsServer) -> None:
 
 
 def nothing(server: DnsServer) -> None:
-    """Nothing to prepare."""
+    """No preparation."""
 
 
 ANSWERS: list[tuple[str, Callable[[DnsServer], None], DnsQuestion, tuple[DnsRecord, ...]]] = [
@@ -91,7 +91,7 @@ async def test_what_is_found(
     question: DnsQuestion,
     expected: tuple[DnsRecord, ...],
 ) -> None:
-    """The records of the name; none when it has none."""
+    """The lookup returns the records of the name, or none."""
     prepare(dns)
     found = await look_up(question, [("127.0.0.1", dns.port)], 1.0)
     assert expected == tuple(sorted(found.records))
@@ -114,7 +114,7 @@ async def test_a_service_that_is_decidedly_not_there(dns: DnsServer) -> None:
 
 
 async def test_a_bad_record_among_good_ones_is_left_out(dns: DnsServer) -> None:
-    """The good ones count; the bad ones are counted."""
+    """Usable records are used; unusable ones are counted in the metric."""
     dns.records[NAME, "A"] = ("0.0.0.0", "192.0.2.1")
     found = await look_up(DnsQuestion(NAME, "A"), [("127.0.0.1", dns.port)], 1.0)
     assert Resolution((DnsRecord("192.0.2.1"),), 1, 1.0) == found
@@ -144,7 +144,7 @@ async def test_what_is_not_found_out(
 
 
 async def test_the_second_server_is_asked_when_the_first_is_dead(dns: DnsServer) -> None:
-    """A server that is not there, then a good one."""
+    """The first server does not exist; the second one answers."""
     servers = [("127.0.0.1", free_port()), ("127.0.0.1", dns.port)]
     found = await look_up(DnsQuestion(NAME, "A"), servers, 3.0)
     assert 2 == len(found.records)
@@ -154,7 +154,7 @@ async def test_the_second_server_is_asked_when_the_first_is_dead(dns: DnsServer)
 async def following(
     dns: DnsServer, *templates: EdgeTemplate, **settings: object
 ) -> AsyncIterator[tuple[FleetKeeper, DnsEdges]]:
-    """Edges of these templates beside an edge of the config, followed."""
+    """A running ``DnsEdges`` for these templates, and a keeper with one configured edge."""
     keeper = FleetKeeper([HOME])
     given = {**SETTINGS, "resolvers": [dns.address], **settings}
     names = DnsEdges(keeper, templates or (TEMPLATE,), DnsSettings.model_validate(given))
@@ -185,7 +185,8 @@ async def test_edges_come_and_go_with_their_records(dns: DnsServer) -> None:
 
 
 async def test_a_name_is_not_asked_for_before_its_records_expire(dns: DnsServer) -> None:
-    """A TTL of a minute: one query; with a bound of two seconds, the next after that."""
+    """With a TTL of a minute there is one query; with ``max_refresh_s`` of two seconds, another one
+    after that."""
     dns.ttl_s = 60
     async with following(dns, max_refresh_s=60):
         await asyncio.sleep(1.5)
@@ -196,7 +197,8 @@ async def test_a_name_is_not_asked_for_before_its_records_expire(dns: DnsServer)
 
 @pytest.mark.parametrize("how", ["rcode", "silent", "garbage"])
 async def test_the_last_good_answer_stays(dns: DnsServer, how: str) -> None:
-    """For as long as DNS fails, in any way; and it is queried until it works."""
+    """The last answer is used while DNS fails in any way, and the name is queried until it
+    works."""
     async with following(dns, keep_empty_s=1) as (keeper, _):
         asked = len(dns.asked)
         setattr(dns, how, SERVFAIL if how == "rcode" else True)
@@ -222,7 +224,7 @@ async def test_a_name_that_vanished_keeps_its_edges_for_a_while(
 
 
 async def test_the_last_edges_of_all_never_go(dns: DnsServer) -> None:
-    """A fleet without edges would serve nobody."""
+    """The fleet keeps its last edges rather than becoming empty."""
     async with following(dns) as (keeper, _):
         keeper.found("config", ())
         dns.records = {}
@@ -234,7 +236,7 @@ async def test_the_last_edges_of_all_never_go(dns: DnsServer) -> None:
 
 
 async def test_until_the_first_answer_the_template_serves(dns: DnsServer) -> None:
-    """Under its own id and url."""
+    """Until then the template is an edge with its own id and url."""
     dns.silent = True
     async with following(dns) as (keeper, _):
         assert ["home", "eu"] == ids(keeper)

@@ -33,18 +33,18 @@ class Site:
 
     @property
     def environ(self) -> dict[str, str]:
-        """What sends a command to that Valkey."""
+        """The environment that points a command to that Valkey."""
         return environ_of(self.server)
 
 
 def environ_of(server: Valkey) -> dict[str, str]:
-    """The environment of a process whose store is this one."""
+    """The environment of a process that uses this store."""
     return {"GATEWAY_STORE__URL": server.url, "GATEWAY_LOG__FORMAT": "json"}
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """One for all tests of this module; each test leaves it as it was."""
+    """One site for all tests of this module; each test restores its state."""
     with (
         valkey(tmp_path_factory.mktemp("valkey")) as server,
         running_gateway(None, environ=environ_of(server)) as one,
@@ -75,14 +75,14 @@ def registering(site: Site, *words: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def count(site: Site, event: str, edge: str) -> tuple[int, ...]:
-    """How often each gateway has logged this of that edge."""
+    """How often each gateway has logged this event for that edge."""
     return tuple(
         sum(line.get("edge") == edge for line in gateway.lines(event)) for gateway in site.gateways
     )
 
 
 def until(so: Callable[[], bool], limit_s: float) -> float:
-    """Wait; the seconds it took."""
+    """Wait until a condition holds; returns the seconds it took."""
     started = time.monotonic()
     while not so():
         took_s = time.monotonic() - started
@@ -100,7 +100,7 @@ def both(site: Site, event: str, edge: str = "new-1") -> Callable[[], bool]:
 
 
 def first_edge(gateway: RunningGateway, session: str) -> str:
-    """The edge that serves a session of an unknown place; by that it is placed there."""
+    """The edge that serves a session of an unknown place. The request places the session there."""
     answer = httpx.get(f"{gateway.url}/v1/play/film.m3u8", params={"session": session})
     found = re.search(r'edge="([^"]+)"', answer.headers["gateway-decision"])
     assert found is not None
@@ -108,7 +108,7 @@ def first_edge(gateway: RunningGateway, session: str) -> str:
 
 
 def said(process: subprocess.Popen[str], event: str) -> float:
-    """Wait for a log line of the process; the time it came."""
+    """Wait for a log line of the process; returns when it arrived."""
     assert process.stderr is not None
     for line in process.stderr:
         if event in line:
@@ -182,7 +182,7 @@ def test_draining(site: Site, tmp_path: Path) -> None:
 
 
 def test_once(site: Site) -> None:
-    """One heartbeat, for cron; it holds for as long as it said."""
+    """One heartbeat, for cron, keeps the edge registered for its time to live."""
     added, removed = both(site, "edge_added", "cron"), both(site, "edge_removed", "cron")
     words = ("--id", "cron", "--url", "https://cron.example/", "--once", "--ttl", "1.5")
     assert "cron: registered for 1.5 s\n" == command(site.environ, "register", *words).stdout
@@ -213,7 +213,8 @@ WRONG = [
 def test_what_is_wrong_is_said(
     site: Site, words: tuple[str, ...], expected: tuple[str, ...]
 ) -> None:
-    """On standard error, with the option and what is allowed; exit code 1, nothing is written."""
+    """Errors are on stderr, with the option and what is allowed; exit code 1, and nothing is
+    written."""
     ended = command(site.environ, *words)
     assert 1 == ended.exit_code
     assert [] == [text for text in expected if text not in ended.stderr]
@@ -224,7 +225,7 @@ def test_what_is_wrong_is_said(
     [("embedded", "no other process can reach"), ("unix:///nowhere", "cannot reach the store")],
 )
 def test_no_redis_in_reach(site: Site, url: str, expected: str) -> None:
-    """The message says so; exit code 1."""
+    """Without a reachable Redis the message says so; exit code 1."""
     for words in (["list"], ["drain", "a"], ["register", *EDGE, "--once"]):
         ended = command({"GATEWAY_STORE__URL": url}, *words)
         assert (1, True) == (ended.exit_code, expected in ended.stderr)

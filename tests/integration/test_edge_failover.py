@@ -1,4 +1,4 @@
-"""Edges fail, and players of a real gateway with several workers get others."""
+"""When edges fail, players of a real gateway with several workers get other edges."""
 
 import os
 import signal
@@ -42,15 +42,15 @@ def edge_of(gateway: RunningGateway, viewer: str) -> set[str]:
 
 
 def prober(gateway: RunningGateway) -> int:
-    """The process that probes."""
+    """The process id of the prober."""
     return int(
         [line for line in gateway.lines("health_role") if line["role"] == "prober"][-1]["pid"]
     )
 
 
 def test_players_are_led_elsewhere(tmp_path: Path) -> None:
-    """An edge that is killed is named to nobody two seconds later. With its region gone the next
-    one serves; with all gone edges are ranked as if all were up, and the gateway is ready
+    """Two seconds after an edge is killed, no answer names it. When its region is down, the next
+    one serves. When all edges are down, they are ranked as if all were up. The gateway stays ready
     throughout. When the prober is killed its findings stay, and another worker probes soon."""
     config = tmp_path / "gateway.toml"
     with edge_processes(3) as edges:

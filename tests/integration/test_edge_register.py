@@ -40,7 +40,7 @@ def server(shared: Valkey) -> Valkey:
 
 @pytest.fixture
 async def store(server: Valkey) -> AsyncIterator[RedisStore]:
-    """A store over it, with the deadline of what no player waits for."""
+    """A store on it, with the longer deadline of background work."""
     made = RedisStore(server.url, timeout_s=1.0)
     await made.start()
     yield made
@@ -67,7 +67,7 @@ class Reader:
 
 
 def facts(edge_id: str, **table: Any) -> bytes:
-    """What an edge says of itself."""
+    """The facts of an edge's registration."""
     return facts_of({"id": edge_id, "url": f"http://{edge_id}.example/", **table}, 6.0, "me")
 
 
@@ -87,7 +87,7 @@ async def test_an_edge_registers_and_leaves(store: RedisStore) -> None:
 
 
 async def test_an_edge_expires(server: Valkey, store: RedisStore) -> None:
-    """By Redis's clock; the next registration removes it."""
+    """A registration expires by Redis's clock; the next registration removes it."""
     reader = Reader(store)
     await register.register(store, "a", facts_of({"id": "a", "url": "http://a/"}, 1.0, ""), 1.0)
     assert ["home", "a"] == await reader.read()
@@ -99,7 +99,7 @@ async def test_an_edge_expires(server: Valkey, store: RedisStore) -> None:
 
 
 def raw(edge: str, ttl_ms: str = "6000") -> bytes:
-    """A registration of ``bad`` with more in it, unchecked."""
+    """An unchecked registration of ``bad`` with additional fields."""
     return f'{{"edge": {{"id": "bad", {edge}}}, "ttl_ms": {ttl_ms}}}'.encode()
 
 
@@ -131,7 +131,7 @@ GARBAGE = [
 async def test_garbage_is_ignored(
     server: Valkey, store: RedisStore, edge_id: bytes, entry: bytes
 ) -> None:
-    """It is logged once, and valid entries are used."""
+    """Garbage is logged once, and valid entries are used."""
     await register.register(store, "good", facts("good"), 6.0)
     server.command("HSET", EDGE_FACTS, edge_id, entry)
     server.command("ZADD", EDGE_UNTIL, str(FAR_MS), edge_id)
@@ -145,7 +145,7 @@ async def test_garbage_is_ignored(
 
 
 async def test_a_score_that_is_no_time(server: Valkey, store: RedisStore) -> None:
-    """Infinite, or in a million years: nothing breaks."""
+    """Expiry times that are infinite or far in the future break nothing."""
     server.command("HSET", EDGE_FACTS, "a", facts("a"), "b", facts("b"))
     server.command("ZADD", EDGE_UNTIL, "inf", "a", "1e300", "b")
     assert ["home", "b"] == await Reader(store).read()
@@ -159,7 +159,7 @@ async def test_a_score_that_is_no_time(server: Valkey, store: RedisStore) -> Non
 async def test_one_key_of_another_kind(
     server: Valkey, store: RedisStore, key: bytes, expected: list[str]
 ) -> None:
-    """Its own entries are lost, and nothing else."""
+    """A key of another Redis type loses its own entries and nothing else."""
     await register.register(store, "a", facts("a"), 6.0)
     await register.drain(store, ["home"], "")
     server.command("SET", key, "text")
@@ -202,7 +202,7 @@ async def test_an_id_of_the_config_is_taken(store: RedisStore) -> None:
 
 
 async def test_drains_are_taken_back(server: Valkey, store: RedisStore) -> None:
-    """By hand; what they say is for people, whatever characters it has."""
+    """Drains end by command; their reason may have any characters."""
     reader = Reader(store)
     await register.drain(store, ["home"], 'kernel "5.10"\n\x1b[31mé')
     await reader.read()
@@ -267,7 +267,7 @@ async def test_too_many_drains_change_nothing(server: Valkey, store: RedisStore)
 
 
 async def test_many_edges_are_bounded(server: Valkey, store: RedisStore) -> None:
-    """A thousand are read, and no more."""
+    """At most a thousand registrations are read."""
     for start in range(0, 1100, 100):
         names = [f"e{at}" for at in range(start, start + 100)]
         server.command("HSET", EDGE_FACTS, *(word for n in names for word in (n, facts(n))))

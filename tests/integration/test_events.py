@@ -1,4 +1,4 @@
-"""Decision events from a request to the stream: what is told, of whom, and what it costs."""
+"""Decision events from a request to the stream: their content, their privacy, and their cost."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from gateway.observe import metrics
 from gateway.store.connection.connect import connect
 from gateway.store.connection.keys import EVENTS
-from gateway.store.events.event import Event, parse
+from gateway.store.events.event import Event, parse_event
 from gateway.store.events.queue import Numbered, append
 from tests.integration.in_process import started
 from tests.unit.store.servers import Valkey, until, valkey
@@ -55,21 +55,21 @@ def entries(server: Valkey) -> list[dict[bytes, bytes]]:
 
 def events(server: Valkey) -> list[Event]:
     """All events of the stream."""
-    return [parse(entry) for entry in entries(server)]
+    return [parse_event(entry) for entry in entries(server)]
 
 
 def dropped(reason: str) -> float:
-    """How many events were given up so far, for that reason."""
+    """The number of events dropped so far for that reason."""
     return float(metrics.EVENTS_DROPPED.labels(reason)._value.get())
 
 
 def written() -> float:
-    """How many events the stream has taken so far."""
+    """The number of events written so far."""
     return float(metrics.EVENTS_WRITTEN._value.get())
 
 
 async def test_what_an_event_says(server: Valkey) -> None:
-    """The decision, field by field, as the answer says it too."""
+    """The event agrees with the answer, field by field."""
     before_ms = time.time() * 1000
     async with started(environ=on(server)) as client:
         answer = await client.get(f"{FILM}?speed=900&session=abc", headers=VIEWER)
@@ -105,7 +105,8 @@ async def test_what_an_event_says(server: Valkey) -> None:
 
 
 async def test_the_best_rung_and_the_first(server: Valkey) -> None:
-    """They differ when playback starts below the best; nothing measured is null."""
+    """The best and the first rung differ when playback starts below the best; an unknown speed is
+    null."""
     async with started(environ=on(server)) as client:
         await client.get(FILM, headers={"X-Forwarded-For": NORWAY, "User-Agent": ""})
     [event] = events(server)
@@ -145,7 +146,7 @@ async def test_which_answers_are_told(server: Valkey) -> None:
 
 
 async def test_nothing_is_told_unless_asked_for(server: Valkey) -> None:
-    """Events ship switched off."""
+    """Events are off by default."""
     environ = on(server)
     del environ["GATEWAY_EVENTS__ENABLED"]
     async with started(environ=environ) as client:
@@ -154,7 +155,7 @@ async def test_nothing_is_told_unless_asked_for(server: Valkey) -> None:
 
 
 async def test_without_a_redis_one_warning_says_so() -> None:
-    """And players are answered as ever."""
+    """The gateway logs one warning and serves players as usual."""
     with capture_logs() as logs:
         async with started(environ={"GATEWAY_EVENTS__ENABLED": "true"}) as client:
             assert 200 == (await client.get(FILM)).status_code
@@ -199,7 +200,7 @@ async def test_a_saved_config_switches_events_on_and_off(server: Valkey, tmp_pat
 
 
 async def test_what_is_left_is_written_at_the_end(server: Valkey) -> None:
-    """A gateway that is told to stop does not wait for the flush interval, and loses nothing."""
+    """A gateway that stops writes the waiting events without waiting for the flush interval."""
     began = time.monotonic()
     async with started(environ=on(server, flush_interval_ms="60000", batch_size="10")) as client:
         for _ in range(9):
@@ -209,7 +210,7 @@ async def test_what_is_left_is_written_at_the_end(server: Valkey) -> None:
 
 
 async def test_the_stream_is_bounded(server: Valkey) -> None:
-    """To about the length asked for: Redis trims by nodes of 100."""
+    """The stream is trimmed to about the configured length: Redis trims by nodes of 100."""
     async with started(environ=on(server, stream_max_length="100", batch_size="50")) as client:
         for _ in range(700):
             await client.get(FILM, headers=VIEWER)
@@ -217,7 +218,7 @@ async def test_the_stream_is_bounded(server: Valkey) -> None:
 
 
 async def test_a_batch_that_is_sent_again_is_not_written_again(server: Valkey) -> None:
-    """An answer that was late is no reason for doubles; other writers are not held up."""
+    """A batch whose reply was late is not written twice; other writers are not delayed."""
     store = connect(server.url, timeout_ms=1000)
     await store.start()
     try:
@@ -231,19 +232,19 @@ async def test_a_batch_that_is_sent_again_is_not_written_again(server: Valkey) -
 
 
 def frozen(server: Valkey) -> Callable[[], object]:
-    """Stopped in its tracks."""
+    """Stopped by SIGSTOP."""
     server.freeze()
     return server.thaw
 
 
 def full(server: Valkey) -> Callable[[], object]:
-    """Out of memory, and unwilling to forget."""
+    """Out of memory, with eviction off."""
     server.command("CONFIG", "SET", "maxmemory", "1")
     return lambda: server.command("CONFIG", "SET", "maxmemory", "0")
 
 
 def read_only(server: Valkey) -> Callable[[], object]:
-    """A replica, of nobody who is there."""
+    """A replica of a server that does not exist."""
     server.command("REPLICAOF", "127.0.0.1", "1")
     return lambda: server.command("REPLICAOF", "NO", "ONE")
 
@@ -258,8 +259,8 @@ def gone(server: Valkey) -> Callable[[], object]:
 async def test_players_do_not_wait_for_events(
     server: Valkey, trouble: Callable[[Valkey], Callable[[], object]]
 ) -> None:
-    """While Redis is ill the queue is bounded, answers take as long as ever, and afterwards events
-    flow again without a restart; each one is written or counted as dropped."""
+    """While Redis fails, the queue is bounded and answers are not slower. Afterwards events are
+    written again without a restart. Each event is written or counted as dropped."""
     before = (written(), dropped("overflow"))
     environ = on(server, queue_length="50", batch_size="20")
     with capture_logs() as logs:

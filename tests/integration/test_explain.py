@@ -26,7 +26,7 @@ CATALOGUE = {
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    """A catalogue on disk, and a Redis that is not there: explain does without it."""
+    """A catalogue on disk, and a Redis that does not exist, which explain does not need."""
     for asset, text in CATALOGUE.items():
         (tmp_path / "catalogue" / asset).mkdir(parents=True)
         (tmp_path / "catalogue" / asset / "master.m3u8").write_text(text, "utf-8")
@@ -77,7 +77,7 @@ CASES = [
 def test_a_decision_is_explained(
     arguments: list[str], expected: dict[str, str], choice: tuple[str, str]
 ) -> None:
-    """Who, where, how fast, which profile and edge; and a reason for each step."""
+    """The output has device, place, speed, profile, edge, and a reason for each step."""
     ended = explain(*arguments)
     found = rows(ended.stdout)
     steps = re.findall(r"^  ([a-z]+): .+ \[[a-z0-9-]+\]$", ended.stdout, re.MULTILINE)
@@ -95,7 +95,7 @@ def test_the_playlist_itself() -> None:
 
 
 def test_faults_of_a_source_that_is_served(config: Path) -> None:
-    """What is wrong, where, and by which clause; a good source has no such part."""
+    """Each fault is listed with its line and clause; a good source has no such part."""
     faulty = explain("faulty", "--ip", INDIA, "--config", str(config))
     good = explain("good", "--ip", INDIA, "--config", str(config))
     assert (0, 0) == (faulty.exit_code, good.exit_code)
@@ -141,7 +141,7 @@ def test_a_source_that_has_no_answer(config: Path, asset: str, words: list[str])
 
 
 def test_a_parameter_that_the_source_asks_for(config: Path) -> None:
-    """It comes in by ``--query``."""
+    """``--query`` supplies it."""
     ended = explain(
         "token", "--ip", INDIA, "--query", "token=abc", "--config", str(config), "--manifest"
     )
@@ -150,7 +150,8 @@ def test_a_parameter_that_the_source_asks_for(config: Path) -> None:
 
 
 def test_what_shapes_the_answer_does_not_shape_the_explanation() -> None:
-    """Headers and parameters that are copied along, and the playlist's own suffix."""
+    """Headers and parameters that only change the form of the answer, and the suffix ``.m3u8``, are
+    ignored."""
     plain = explain("film", "--ip", INDIA)
     copied = [
         *("--header", "Accept-Encoding: gzip", "--header", "If-None-Match: *"),
@@ -201,7 +202,7 @@ def test_what_the_gateways_know_is_asked_of_redis(tmp_path: Path) -> None:
 
 
 def test_a_redis_that_is_not_there_is_told(config: Path) -> None:
-    """The decision is shown all the same, with what it could not take into account."""
+    """The decision is still shown, with a line that says what was not read."""
     found = explain("good", "--ip", INDIA, "--config", str(config))
     assert 0 == found.exit_code
     told = r"^store +cannot be read \(\w+\); edges count as up$"

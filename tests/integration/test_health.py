@@ -1,5 +1,4 @@
-"""Edges that fail and recover, seen by workers that share a Redis: who probes, who knows, how
-soon."""
+"""Edges that fail and recover, as seen by workers that share a Redis."""
 
 import asyncio
 import contextlib
@@ -29,7 +28,7 @@ LIMIT_S = 2.5
 
 
 class Worker:
-    """The part of a worker that is about health."""
+    """The health part of one worker."""
 
     def __init__(
         self,
@@ -55,7 +54,7 @@ class Worker:
 
     @property
     def probes(self) -> bool:
-        """Whether it probes."""
+        """Whether this worker probes."""
         return self.watch.role in {"prober", "alone"}
 
 
@@ -91,8 +90,8 @@ def processes() -> Iterator[list[EdgeProcess]]:
 
 @pytest.fixture
 def edges(processes: list[EdgeProcess]) -> list[Edge]:
-    """They are well at first, and asked for a page; ``live`` is the first one again, and asked for
-    a playlist."""
+    """Edges that are healthy at first and probed by page; ``live`` is the first server again,
+    probed by playlist."""
     for process in processes:
         process.heal()
     asked = [
@@ -104,7 +103,7 @@ def edges(processes: list[EdgeProcess]) -> list[Edge]:
 
 @pytest.fixture
 def three(edges: list[Edge]) -> list[Edge]:
-    """Fewer of them: ``a``, ``b``, ``live``."""
+    """Only ``a``, ``b`` and ``live``."""
     return [edges[0], edges[1], edges[-1]]
 
 
@@ -128,8 +127,9 @@ WAYS: Sequence[tuple[str, str, str]] = (
 async def test_edges_that_die_are_out_everywhere(
     server: Valkey, edges: list[Edge], processes: list[EdgeProcess], bus: bool
 ) -> None:
-    """However an edge fails, both workers know within two seconds, and why; the epoch changes for
-    both alike. When it is back it takes a growing share, under the earlier epoch."""
+    """However an edge fails, both workers know the failure and its reason within two seconds, and
+    compute the same new epoch. When the edge is back, it takes a growing share, under the earlier
+    epoch."""
     settings = SETTINGS.model_copy(update={"slow_start_s": 4})
     async with (
         working(server.url, edges[:5], settings, bus=bus) as one,
@@ -270,7 +270,7 @@ async def test_edges_and_thresholds_change_while_it_runs(
 async def test_everyone_down_is_everyone_up(
     three: list[Edge], processes: list[EdgeProcess]
 ) -> None:
-    """When no edge answers the fleet serves as if all did."""
+    """When no edge answers, the fleet serves as if all did."""
     for process in processes:
         process.behave("status-500")
     async with working("memory", three) as worker:

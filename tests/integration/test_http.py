@@ -41,7 +41,8 @@ def changing(headers: httpx.Headers | dict[str, str]) -> dict[str, str]:
 
 
 def test_a_manifest_answer_carries_all_that_the_reference_says(client: httpx.Client) -> None:
-    """Type, caching, tag, Vary, CORS, timing, request id and decision (docs/http.md)."""
+    """All headers of docs/http.md: type, caching, ETag, Vary, CORS, timing, request id and
+    decision."""
     answer = client.get(PLAYLIST, headers=VIEWER)
     assert 200 == answer.status_code
     assert "application/vnd.apple.mpegurl" == answer.headers["Content-Type"]
@@ -54,7 +55,7 @@ def test_a_manifest_answer_carries_all_that_the_reference_says(client: httpx.Cli
 
 
 def test_vary_names_every_header_that_decides(client: httpx.Client) -> None:
-    """F4; the forwarded address cannot be named, which is why the answer is private."""
+    """F4. Vary cannot name the client's address, so the answer is private."""
     answer = client.get(PLAYLIST, headers=VIEWER)
     named = {name.strip().lower() for name in answer.headers["Vary"].split(",")}
     deciding = {
@@ -71,7 +72,7 @@ def test_vary_names_every_header_that_decides(client: httpx.Client) -> None:
 def test_a_header_that_vary_names_does_change_the_decision(
     client: httpx.Client, header: str, value: str
 ) -> None:
-    """Each hint reaches the decision: its reasons are other ones, or the device or the speed."""
+    """Each hint changes the decision: its reasons, the device or the speed."""
     plain = client.get(DECISION, headers={**VIEWER, "User-Agent": ""}).json()
     hinted = client.get(DECISION, headers={**VIEWER, "User-Agent": "", header: value})
     fields = ("client", "reasons", "quality_profile")
@@ -79,8 +80,7 @@ def test_a_header_that_vary_names_does_change_the_decision(
 
 
 def test_server_timing_tells_the_stages(client: httpx.Client) -> None:
-    """Durations in milliseconds, for the four stages, in their order, however often the same is
-    asked."""
+    """Durations in milliseconds for the four stages, in order, also for a repeated request."""
     url = "/v1/play/server/timing.m3u8"
     for _ in range(4):
         timing = client.get(url, headers=VIEWER).headers["Server-Timing"]
@@ -91,7 +91,7 @@ def test_server_timing_tells_the_stages(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize("path", [PLAYLIST, DECISION, "/v1/play/..", "/livez", "/metrics"])
 def test_head_is_get_without_a_body(default_gateway: RunningGateway, path: str) -> None:
-    """The same status and headers, Content-Length included, and not one byte more (F6)."""
+    """The same status and headers, Content-Length included, and no body (F6)."""
     headers = [f"{name}: {value}".encode() for name, value in VIEWER.items()]
     get_raw(default_gateway.url, path.encode(), *headers)
     got = get_raw(default_gateway.url, path.encode(), *headers)
@@ -108,7 +108,7 @@ def test_head_is_get_without_a_body(default_gateway: RunningGateway, path: str) 
 
 
 def decode_zstd(data: bytes) -> bytes:
-    """Without trusting the frame to tell its size."""
+    """Decode a frame, whose header may lack the size."""
     return zstandard.ZstdDecompressor().decompress(data, max_output_size=1 << 20)
 
 
@@ -124,7 +124,7 @@ DECODERS: dict[str, Callable[[bytes], bytes]] = {
 def test_every_coding_is_the_same_manifest(
     default_gateway: RunningGateway, coding: str, path: str
 ) -> None:
-    """What a coding decodes to is the identity body; its tag is another one (9110, 8.8.3.3)."""
+    """Each coding decodes to the identity body, and has its own ETag (RFC 9110, 8.8.3.3)."""
     viewer = [b"User-Agent: " + DESKTOP.encode(), b"X-Forwarded-For: " + NORWAY.encode()]
     plain = get_raw(default_gateway.url, path.encode(), *viewer)
     coded = get_raw(
@@ -167,14 +167,14 @@ NEGOTIATION = [
 
 @pytest.mark.parametrize(("accepted", "expected"), NEGOTIATION)
 def test_negotiation(default_gateway: RunningGateway, accepted: str, expected: str | None) -> None:
-    """RFC 9110, 12.5.3: the best of what is accepted; identity wherever that is in doubt."""
+    """RFC 9110, 12.5.3: the preferred coding among those accepted; identity in case of doubt."""
     header = b"Accept-Encoding: " + accepted.encode("latin-1")
     answer = get_raw(default_gateway.url, PLAYLIST.encode(), header)
     assert (200, expected) == (answer.status, answer.headers.get("content-encoding"))
 
 
 def test_without_accept_encoding_nothing_is_coded(default_gateway: RunningGateway) -> None:
-    """A player that does not ask may not know any coding."""
+    """A player without Accept-Encoding may not support any coding."""
     answer = get_raw(default_gateway.url, PLAYLIST.encode())
     assert "content-encoding" not in answer.headers
 
@@ -237,7 +237,8 @@ def test_not_modified_repeats_what_it_must(default_gateway: RunningGateway) -> N
 
 
 def test_the_tag_is_of_the_personalised_bytes(client: httpx.Client) -> None:
-    """F6: two players with other bytes have other tags, two with the same bytes the same."""
+    """F6: players with different bytes get different ETags, players with equal bytes the same
+    one."""
 
     def tag(agent: str, address: str) -> str:
         headers = {**VIEWER, "User-Agent": agent, "X-Forwarded-For": address}
@@ -257,7 +258,7 @@ V1_PATHS = (PLAYLIST, DECISION, "/v1/steering/film", "/v1/cmcd", "/v1/probe", "/
 
 @pytest.mark.parametrize("path", V1_PATHS)
 def test_preflight(client: httpx.Client, path: str) -> None:
-    """D3.5: header-mode CMCD may be sent from a page, and the browser may remember it."""
+    """D3.5: pages may send CMCD in headers, and the browser may cache the preflight."""
     answer = client.options(
         path,
         headers={
@@ -276,7 +277,7 @@ def test_preflight(client: httpx.Client, path: str) -> None:
 
 @pytest.mark.parametrize("path", [PLAYLIST, DECISION, "/v1/play/..", PLAYLIST + "?speed=x"])
 def test_a_page_may_read_every_answer(client: httpx.Client, path: str) -> None:
-    """F11: problems too, or a page could not tell why it got none; and the headers it needs."""
+    """F11: every answer is readable, problems included, with the headers that pages need."""
     answer = client.get(path, headers={**VIEWER, "Origin": "https://tv.example"})
     exposed = {name.strip() for name in answer.headers["Access-Control-Expose-Headers"].split(",")}
     assert "*" == answer.headers["Access-Control-Allow-Origin"]
@@ -285,7 +286,7 @@ def test_a_page_may_read_every_answer(client: httpx.Client, path: str) -> None:
 
 @pytest.fixture(scope="module")
 def listed_origins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
-    """A gateway that two web origins may read, under a public URL."""
+    """A gateway with two allowed web origins and a public URL."""
     config = tmp_path_factory.mktemp("origins") / "gateway.toml"
     config.write_text(
         "[server]\n"
@@ -316,7 +317,8 @@ ORIGINS = [
 def test_listed_origins(
     listed_origins: RunningGateway, method: str, origin: str | None, expected: str | None
 ) -> None:
-    """A listed origin is echoed, nobody else is let in, and Vary names Origin either way (F11)."""
+    """A listed origin is echoed, others get no permission, and Vary names Origin in both cases
+    (F11)."""
     headers = {} if origin is None else {"Origin": origin}
     answer = httpx.request(method, listed_origins.url + PLAYLIST, headers=headers)
     assert expected == answer.headers.get("Access-Control-Allow-Origin")
@@ -342,7 +344,8 @@ REQUEST_IDS = [
 
 @pytest.mark.parametrize(("given", "kept"), REQUEST_IDS)
 def test_request_ids(default_gateway: RunningGateway, given: bytes, kept: bool) -> None:
-    """The caller's own id comes back when it is harmless, else a new one; never a header of it."""
+    """A well-formed id of the client is returned, otherwise a new one; an id can never inject a
+    header."""
     answer = get_raw(default_gateway.url, PLAYLIST.encode(), b"X-Request-ID: " + given)
     found = answer.headers["x-request-id"]
     assert kept == (found == given.decode("latin-1"))
@@ -354,7 +357,7 @@ def test_request_ids(default_gateway: RunningGateway, given: bytes, kept: bool) 
 
 
 def members(answer: httpx.Response) -> dict[str, Any]:
-    """``Gateway-Decision`` as an RFC 9651 parser that is not ours reads it."""
+    """``Gateway-Decision``, parsed by a third-party RFC 9651 parser."""
     found = http_sf.parse(answer.headers["Gateway-Decision"].encode("ascii"), tltype="dictionary")
     assert isinstance(found, dict)
     return found
@@ -380,7 +383,7 @@ def test_gateway_decision_is_a_structured_dictionary(client: httpx.Client) -> No
 
 
 def test_speed_is_absent_when_nothing_was_measured(client: httpx.Client) -> None:
-    """And so is the country of an address that nobody can place."""
+    """The speed is absent, and so is the country of an address with an unknown place."""
     found = members(client.get(PLAYLIST, headers={**VIEWER, "X-Forwarded-For": "10.0.0.1"}))
     assert {"profile", "device", "edge", "rungs", "cache"} == set(found)
 
@@ -399,7 +402,7 @@ def test_speed_is_absent_when_nothing_was_measured(client: httpx.Client) -> None
 def test_sources_of_a_speed(
     client: httpx.Client, query: str, headers: dict[str, str], source: str
 ) -> None:
-    """``src`` names who measured; each of them makes a phone below 1 Mbit/s a ``mobile_2g``."""
+    """``src`` names the source; each source makes a phone below 1 Mbit/s a ``mobile_2g``."""
     answer = client.get(PLAYLIST + query, headers={**VIEWER, "User-Agent": PHONE, **headers})
     found = members(answer)
     assert {"src": http_sf.Token(source)} == found["speed"][1]
@@ -407,7 +410,7 @@ def test_sources_of_a_speed(
 
 
 def test_a_session_is_remembered(client: httpx.Client) -> None:
-    """A speed that was told once counts for the session's later requests (``src=session``)."""
+    """A speed that was sent once is used for the session's later requests (``src=session``)."""
     viewer = {**VIEWER, "User-Agent": PHONE}
     client.get(f"{PLAYLIST}?session=remembered%201&speed=700", headers=viewer)
     found = members(client.get(f"{PLAYLIST}?session=remembered%201", headers=viewer))
@@ -447,7 +450,7 @@ def test_the_decision_has_the_documented_members(client: httpx.Client) -> None:
 
 
 def test_nothing_known_is_null(client: httpx.Client) -> None:
-    """Members are always there; what is not known is null."""
+    """Every member is present; an unknown value is null."""
     headers = {**VIEWER, "User-Agent": "", "X-Forwarded-For": "10.0.0.1"}
     assert {
         "device": "unknown",
@@ -460,7 +463,7 @@ def test_nothing_known_is_null(client: httpx.Client) -> None:
 
 
 def test_an_asset_with_one_rung_is_adaptive_all_the_same(client: httpx.Client) -> None:
-    """``adaptive_streaming`` says what kind of manifest it is, not how many rungs are left."""
+    """``adaptive_streaming`` describes the kind of manifest, not the number of rungs."""
     decision = client.get(f"{DECISION}?speed=100", headers={**VIEWER, "User-Agent": PHONE}).json()
     assert (1, True) == (len(decision["ladder"]), decision["adaptive_streaming"])
 
@@ -482,7 +485,7 @@ MANIFEST_URLS = [
 
 @pytest.mark.parametrize("query", MANIFEST_URLS)
 def test_manifest_url_leads_to_the_same_ladder(client: httpx.Client, query: str) -> None:
-    """The playlist there lists the very URIs of the decision, in the same order."""
+    """The playlist at ``manifest_url`` lists the URIs of the decision, in the same order."""
     headers = {**VIEWER, "User-Agent": PHONE}
     decision = client.get(DECISION + query, headers=headers).json()
     playlist = client.get(decision["manifest_url"], headers=headers)
@@ -517,7 +520,7 @@ HOSTS = [
 def test_the_asker_names_the_host(
     default_gateway: RunningGateway, host: bytes, expected: str | None
 ) -> None:
-    """A Host that is none is not repeated; the address of the server stands in for it."""
+    """An invalid Host is not echoed; the address of the server replaces it."""
     request = b"GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n"
     answer = ask_raw(default_gateway.url, request % (DECISION.encode(), host))
     assert answer.status in ({200} if expected else {200, 400})
@@ -539,13 +542,13 @@ def test_nobody_else_names_the_host(default_gateway: RunningGateway) -> None:
 
 
 def test_a_public_url_stands_before_the_host(listed_origins: RunningGateway) -> None:
-    """``server.public_url`` is for gateways behind something that changes the host."""
+    """``server.public_url`` replaces the Host, for gateways behind a proxy that changes it."""
     url = httpx.get(f"{listed_origins.url}{DECISION}?speed=5").json()["manifest_url"]
     assert f"https://play.tv.example{PLAYLIST}?speed=5" == url
 
 
 def test_an_untrusted_peer_cannot_claim_an_address(listed_origins: RunningGateway) -> None:
-    """F9: with no trusted proxy the forwarding headers are nothing."""
+    """F9: without trusted proxies the forwarding headers are ignored."""
     answer = httpx.get(listed_origins.url + DECISION, headers=VIEWER)
     assert None is answer.json()["client"]["country"]
 
@@ -560,7 +563,7 @@ FIELDS = [
 
 @pytest.mark.parametrize(("fields", "expected"), FIELDS)
 def test_fields_select_members(client: httpx.Client, fields: str, expected: list[str]) -> None:
-    """Those members and no other; in the order asked for."""
+    """Exactly the requested members, in the requested order."""
     answer = client.get(f"{DECISION}?fields={fields}", headers=VIEWER)
     assert expected == list(answer.json())
 
@@ -592,7 +595,7 @@ MALFORMED = [
 
 @pytest.mark.parametrize(("name", "value"), MALFORMED)
 def test_a_malformed_parameter_is_named(client: httpx.Client, name: str, value: str) -> None:
-    """400 with the parameter's name, and what would have been right (docs/http.md)."""
+    """400 with the parameter's name and what is allowed (docs/http.md)."""
     answer = client.get(f"{DECISION}?{name}={value}", headers=VIEWER)
     assert 400 == answer.status_code
     assert name == problem(answer, "bad-parameter")["parameter"]
@@ -600,7 +603,7 @@ def test_a_malformed_parameter_is_named(client: httpx.Client, name: str, value: 
 
 
 def test_a_minimum_above_its_maximum(client: httpx.Client) -> None:
-    """Two parameters that are right alone may be wrong together."""
+    """Two parameters that are valid alone may be invalid together."""
     answer = client.get(f"{PLAYLIST}?min_resolution=720p&max_resolution=360p")
     assert "min_resolution" == problem(answer, "bad-parameter")["parameter"]
 
@@ -610,12 +613,12 @@ def test_a_minimum_above_its_maximum(client: httpx.Client) -> None:
     ["?a=1&b=%00&=&&%ff=%ff", "?Speed=fast", "?max_resolution2=x", "?CMCD=!!!", "?speed=1e99"],
 )
 def test_what_is_not_known_or_absurd_is_passed_over(client: httpx.Client, query: str) -> None:
-    """Unknown parameters, CMCD that cannot be read, absurd numbers: the player plays on."""
+    """Unknown parameters, unreadable CMCD and implausible numbers are ignored."""
     assert 200 == client.get(PLAYLIST + query, headers=VIEWER).status_code
 
 
 def problem(answer: httpx.Response, kind: str) -> dict[str, Any]:
-    """A problem that is complete by RFC 9457 and must not be stored."""
+    """Check that an answer is a complete RFC 9457 problem that must not be stored."""
     found: dict[str, Any] = answer.json()
     assert "application/problem+json" == answer.headers["Content-Type"]
     assert "no-store" == answer.headers["Cache-Control"]
@@ -663,7 +666,7 @@ NOT_ASSETS = [
 def test_what_is_no_asset_id_is_not_found(
     default_gateway: RunningGateway, asset: bytes, suffix: bytes
 ) -> None:
-    """404 problems, whatever way it is written; never a redirect to something tidier."""
+    """404 problems, however the path is written; never a redirect to a normalised path."""
     answer = get_raw(default_gateway.url, b"/v1/play/" + asset + suffix)
     assert 404 == answer.status
     assert "no-such-asset" == json.loads(answer.body)["type"].rpartition(":")[2]
@@ -694,7 +697,7 @@ def test_what_is_an_asset_id_is_found(default_gateway: RunningGateway, asset: by
     ],
 )
 def test_methods(client: httpx.Client, method: str, path: str, allow: str) -> None:
-    """405 with the methods that are answered (9110, 15.5.6)."""
+    """405 with the allowed methods (RFC 9110, 15.5.6)."""
     answer = client.request(method, path)
     assert (405, allow) == (answer.status_code, answer.headers["Allow"])
     problem(answer, "method-not-allowed")
@@ -702,7 +705,7 @@ def test_methods(client: httpx.Client, method: str, path: str, allow: str) -> No
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/play", "/v2/play/a.m3u8", "/livez/", "//livez"])
 def test_paths_that_lead_nowhere(default_gateway: RunningGateway, path: str) -> None:
-    """404 problems; no redirect for a slash too many."""
+    """404 problems; no redirect for an extra slash."""
     answer = get_raw(default_gateway.url, path.encode())
     assert 404 == answer.status
     assert "no-such-path" == json.loads(answer.body)["type"].rpartition(":")[2]
@@ -719,14 +722,14 @@ def test_paths_that_lead_nowhere(default_gateway: RunningGateway, path: str) -> 
     ],
 )
 def test_what_is_reserved_is_not_there_yet(client: httpx.Client, method: str, path: str) -> None:
-    """404 problems for the parts of the interface that are to come."""
+    """404 problems for reserved paths."""
     answer = client.request(method, path)
     assert 404 == answer.status_code
     problem(answer, "not-available")
 
 
 def test_no_rendition_for_this_client(client: httpx.Client) -> None:
-    """406 when the request's own codecs leave nothing: it asked for no other."""
+    """406 when no variant has the request's own codecs."""
     answer = client.get(f"{PLAYLIST}?codecs=vp9", headers=VIEWER)
     assert 406 == answer.status_code
     problem(answer, "nothing-to-play")
@@ -742,7 +745,7 @@ def test_a_url_that_is_too_long(listed_origins: RunningGateway) -> None:
 
 
 def test_the_instance_is_a_uri_reference(default_gateway: RunningGateway) -> None:
-    """RFC 9457, 3.1.5: what came is escaped again, and cut when it is long."""
+    """RFC 9457, 3.1.5: the path is escaped again, and cut when it is long."""
     answer = get_raw(default_gateway.url, b"/v1/play/a%20%22%0d%0a%C3%A9" + b"%3C" * 2000)
     instance = json.loads(answer.body)["instance"]
     assert instance.startswith("/v1/play/a%20%22%0D%0A%C3%A9%3C%3C")

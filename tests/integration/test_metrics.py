@@ -1,4 +1,4 @@
-"""What is counted, and that the page about it tells the whole truth."""
+"""The metrics, and their agreement with ``docs/metrics.md``."""
 
 import re
 from pathlib import Path
@@ -71,7 +71,7 @@ async def test_the_page_lists_every_metric_and_its_labels() -> None:
 def test_requests_decisions_edges_and_problems_are_counted(
     default_gateway: RunningGateway, client: httpx.Client
 ) -> None:
-    """One of each more for one request more."""
+    """One request increments each of these counters by one."""
     url = default_gateway.url
     viewer = {"User-Agent": "", "X-Forwarded-For": "133.11.1.1"}
     client.get("/v1/play/counted.m3u8", headers=viewer)
@@ -93,7 +93,7 @@ def test_requests_decisions_edges_and_problems_are_counted(
 
 
 def test_the_text_format(client: httpx.Client) -> None:
-    """Prometheus reads it: its own parser does, and the type says which version it is."""
+    """Prometheus's own parser reads the answer, and the content type names the version."""
     answer = client.get("/metrics")
     assert answer.headers["Content-Type"].startswith("text/plain; version=")
     assert "no-store" == answer.headers["Cache-Control"]

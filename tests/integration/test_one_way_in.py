@@ -1,4 +1,4 @@
-"""One way in: nothing is answered around the envelope, however often it was asked before."""
+"""Every request passes through the envelope, also when an equal one was answered before."""
 
 import json
 from typing import NoReturn
@@ -9,6 +9,7 @@ from starlette.types import Message, Scope
 
 from gateway.app import Application
 from gateway.http import admission, routes
+from gateway.observe import metrics
 from gateway.play import problems
 from gateway.play.runtime import Gateway
 from tests.integration.in_process import application
@@ -68,7 +69,7 @@ async def ask(app: Application, method: str, path: str) -> tuple[int, dict[str, 
 
 @pytest.fixture
 def fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Admission has a fault that nobody has thought of."""
+    """A check that raises an unexpected exception."""
 
     def fail(gateway: Gateway, scope: Scope) -> NoReturn:
         raise RuntimeError("the secret inside")
@@ -77,9 +78,10 @@ def fault(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def counted(path: str, status: int) -> float:
-    """How many answers of that route and status were counted so far."""
+    """The counted answers of that route and status."""
     label = routes.label_of(routes.find_route(path), path)
     labels = {"route": label, "status": str(status)}
+    metrics.exposition()
     return REGISTRY.get_sample_value("gateway_requests_total", labels) or 0.0
 
 
@@ -88,8 +90,8 @@ def counted(path: str, status: int) -> float:
 async def test_a_fault_on_the_way_is_told_alike_by_every_route(
     app: Application, method: str, path: str
 ) -> None:
-    """500 as a problem, with the request's id and CORS, counted, and nothing of the inside. Without
-    the envelope's ``try`` every one of these fails."""
+    """500 as a problem, with the request id and CORS headers, counted, and without internal
+    details. Without the envelope's ``try`` every one of these fails."""
     before = counted(path, 500)
     status, headers, body = await ask(app, method, path)
     assert (500, "application/problem+json") == (status, headers["content-type"])
@@ -102,7 +104,7 @@ async def test_a_fault_on_the_way_is_told_alike_by_every_route(
 async def test_a_check_holds_for_the_thousandth_equal_request(
     app: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever was answered before: a request that is no longer let in gets nothing."""
+    """A request that a check now refuses is refused, even if an equal one was answered before."""
     for _ in range(1000):
         assert 200 == (await ask(app, "GET", "/v1/play/film.m3u8"))[0]
 
@@ -117,7 +119,7 @@ async def test_a_check_holds_for_the_thousandth_equal_request(
 async def test_every_request_is_admitted_once(
     app: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each route's requests pass the checks, and pass them once."""
+    """Each route's requests run the checks exactly once."""
     seen: list[tuple[str, str]] = []
 
     def note(gateway: Gateway, scope: Scope) -> None:
@@ -130,7 +132,7 @@ async def test_every_request_is_admitted_once(
 
 
 def test_every_route_is_on_the_list() -> None:
-    """A new route is tested here, too."""
+    """The list above covers every route, so a new route must be added."""
     assert {route.path for route in routes.ROUTES} == {
         route.path for _, path in PATHS if (route := routes.find_route(path)) is not None
     }

@@ -1,4 +1,4 @@
-"""Source manifests from an origin that misbehaves: a real one, on the loopback address."""
+"""Source manifests from a misbehaving origin, a real one on loopback."""
 
 import asyncio
 import contextlib
@@ -48,7 +48,7 @@ FRESHNESS = FreshnessBounds(
 
 
 class Clock:
-    """Unix time that is moved by hand."""
+    """Unix time that the test sets."""
 
     def __init__(self) -> None:
         self.now = float(int(time.time()))
@@ -94,7 +94,7 @@ class Worker:
 
 @contextlib.asynccontextmanager
 async def worker(*urls: str | OriginServer, **options: Any) -> AsyncIterator[Worker]:
-    """A worker's source that is closed at the end."""
+    """A worker's source; closed at the end."""
     it = Worker(*urls, **options)
     try:
         yield it
@@ -103,7 +103,7 @@ async def worker(*urls: str | OriginServer, **options: Any) -> AsyncIterator[Wor
 
 
 def version(found: SourceManifest) -> str:
-    """Which version of the test origin's playlist it is."""
+    """The version of the test origin's playlist."""
     path = f"/{found.path}"
     return next(name for name in "123" if digest_of(playlist(path, name)) == found.version)
 
@@ -140,7 +140,8 @@ async def test_a_player_that_leaves_cancels_nothing_for_others() -> None:
 
 
 async def test_what_is_sent() -> None:
-    """The player's request id, what is accepted, and nothing that a player could choose besides."""
+    """The request has the player's request id and the accepted codings, and no other input from the
+    player."""
     async with origin() as it, worker(OriginServer(it.url, bearer_token="secret")) as one:
         set_request_id("id-of-a-player")
         await one.load()
@@ -158,7 +159,7 @@ async def test_what_is_sent() -> None:
 
 
 async def test_signed_requests_can_be_checked() -> None:
-    """An origin that knows the key finds the signature right (RFC 9421)."""
+    """An origin with the key can verify the signature (RFC 9421)."""
     async with origin() as it, worker(OriginServer(it.url, hmac_key="k", hmac_key_id="id")) as one:
         await one.load()
     headers = it.seen[0].headers
@@ -172,8 +173,8 @@ async def test_signed_requests_can_be_checked() -> None:
 
 
 async def test_fresh_then_stale_then_new() -> None:
-    """Within max-age nobody is asked; after it the copy is served once more while the origin is
-    asked; then comes the new one."""
+    """Within max-age the origin gets no request. After it, the stale copy is served while the
+    origin is requested; then the new one."""
     async with pair() as (it, one):
         it.mode = Mode(cache_control="max-age=5")
         assert "fresh" == await one.status()
@@ -190,7 +191,7 @@ async def test_fresh_then_stale_then_new() -> None:
 
 
 async def test_an_unchanged_playlist_is_confirmed() -> None:
-    """A conditional request, a 304, and the very same parsed playlist (F7)."""
+    """A conditional request and a 304 keep the same parsed playlist (F7)."""
     async with pair() as (it, one):
         it.mode = Mode(cache_control="max-age=5")
         first = await one.load()
@@ -245,8 +246,8 @@ BAD = {
 
 @pytest.mark.parametrize(("mode", "expected"), BAD.values(), ids=BAD)
 async def test_never_a_bad_playlist(mode: Mode | None, expected: type[Exception]) -> None:
-    """Without a copy a named error within the deadline; when the origin is well, what it has, soon;
-    when it is bad again, the copy, at once."""
+    """Without a copy, a named error within the deadline. When the origin recovers, its playlist,
+    soon. When it fails again, the copy, at once."""
     port = free_port()
     it = Origin()
     async with contextlib.AsyncExitStack() as stack:
@@ -276,7 +277,7 @@ async def test_never_a_bad_playlist(mode: Mode | None, expected: type[Exception]
 
 
 async def test_an_answer_to_a_question_that_was_not_asked() -> None:
-    """A 304 without a copy to confirm."""
+    """A 304 to an unconditional request is an error."""
     async with pair() as (it, one):
         it.mode = Mode(status=304, etag=False)
         assert "OriginError" == await one.outcome()
@@ -320,7 +321,7 @@ RETRIED = [
 
 @pytest.mark.parametrize(("status", "times"), RETRIED)
 async def test_only_what_may_pass_is_tried_again(status: int, times: int) -> None:
-    """429, 500, 502, 503, 504 are tried again, as often as configured; nothing else is."""
+    """429, 500, 502, 503 and 504 are retried, as often as configured; other statuses are not."""
     async with pair() as (it, one):
         it.mode = Mode(status=status)
         outcome = "NoSuchAssetError" if status in {404, 410} else "OriginError"
@@ -336,7 +337,7 @@ async def test_every_other_request_failing_is_not_noticed() -> None:
 
 
 async def reloaded(one: Worker) -> str:
-    """What a player gets to whom nothing known can be served."""
+    """The outcome for a player when no cached copy can be served."""
     await one.source.purge("a")
     one.clock.now += 1
     return await one.outcome()
@@ -344,7 +345,7 @@ async def reloaded(one: Worker) -> str:
 
 @pytest.mark.parametrize(("retry_after", "asked"), [("0", 3), ("1", 2), ("30", 1), ("soon", 3)])
 async def test_retry_after_is_honoured(retry_after: str, asked: int) -> None:
-    """Nobody is asked before then; when that is after the deadline, not again at all."""
+    """No retry is sent before then; none at all when that is after the deadline."""
     async with pair() as (it, one):
         it.mode = Mode(status=503, headers={"Retry-After": retry_after})
         await one.outcome()
@@ -352,7 +353,7 @@ async def test_retry_after_is_honoured(retry_after: str, asked: int) -> None:
 
 
 async def test_too_many_requests_pauses_everything() -> None:
-    """A 429 holds for the origin, not only for the asset."""
+    """A 429 pauses requests for all assets of the origin."""
     async with pair() as (it, one):
         it.modes[PATH] = Mode(status=429, headers={"Retry-After": "60"})
         assert "OriginError" == await one.outcome("a")
@@ -370,7 +371,8 @@ async def test_retries_are_a_share_of_requests() -> None:
 
 @pytest.mark.parametrize("status", [404, 410])
 async def test_a_404_is_remembered_briefly(status: int) -> None:
-    """Asked again only after ``not_found_s``; a copy does not replace a 404."""
+    """The origin gets the next request only after ``not_found_s``; a shared copy does not replace a
+    404."""
     async with pair() as (it, one):
         it.mode = Mode(cache_control="max-age=5")
         assert "1" == await one.outcome()
@@ -384,7 +386,7 @@ async def test_a_404_is_remembered_briefly(status: int) -> None:
 
 
 async def test_a_redirect_on_the_same_host_is_followed() -> None:
-    """Relative URIs then start where it led (RFC 3986, 5.1.3)."""
+    """Relative URIs are then resolved against the redirect's target (RFC 3986, 5.1.3)."""
     async with origin() as it, worker(f"{it.url}vod/") as one:
         it.modes["/vod/a/master.m3u8"] = Mode(redirect="/vod/a/v2/index.m3u8?token=x")
         found = await one.load()
@@ -392,7 +394,7 @@ async def test_a_redirect_on_the_same_host_is_followed() -> None:
 
 
 async def test_a_redirect_elsewhere_needs_leave_and_gets_no_secret() -> None:
-    """``redirect_hosts`` names who may be led to; the token stays at home."""
+    """``redirect_hosts`` lists the allowed targets; the token is not sent to them."""
     async with origin() as it, origin() as other:
         it.mode = Mode(redirect=f"{other.url}b.m3u8")
         allowed = replace(LIMITS, redirect_hosts=frozenset({f"127.0.0.1:{other.port}"}))
@@ -405,7 +407,8 @@ async def test_a_redirect_elsewhere_needs_leave_and_gets_no_secret() -> None:
 
 
 async def test_the_backup_answers_for_the_primary() -> None:
-    """In the order listed, without a pause; and when the primary is well again, it does."""
+    """The backup is tried next, without a pause. When the primary has recovered, it serves
+    again."""
     async with origin() as primary, origin() as backup:
         backup.version = "2"
         async with worker(primary.url, backup.url) as one:
@@ -428,7 +431,8 @@ async def test_the_backup_answers_for_the_primary() -> None:
 
 
 async def test_origins_are_chosen_by_the_longest_prefix() -> None:
-    """And within it in the order listed; what no prefix fits is not there."""
+    """Origins with the longest matching prefix are tried in the listed order; an asset without one
+    is not found."""
     async with origin() as kids, origin() as films:
         servers = OriginServer(films.url, "films/"), OriginServer(kids.url, "films/kids/")
         async with worker(*servers) as one:
@@ -474,7 +478,8 @@ async def test_a_worker_uses_a_newer_shared_copy() -> None:
 
 
 async def test_no_store_is_kept_here_alone() -> None:
-    """Not shared; but this worker's last good copy when the origin fails."""
+    """A ``no-store`` response is not shared, but is this worker's last good copy when the origin
+    fails."""
     async with pair() as (it, one):
         it.mode = Mode(cache_control="no-store")
         await one.load()
@@ -486,7 +491,7 @@ async def test_no_store_is_kept_here_alone() -> None:
 
 
 async def test_a_copy_stands_in_only_so_long() -> None:
-    """After ``stale_if_error_s`` the error is told."""
+    """After ``stale_if_error_s`` the player gets the error."""
     async with pair() as (it, one):
         it.mode = Mode(cache_control="max-age=5, stale-if-error=100")
         await one.load()
@@ -502,14 +507,14 @@ GARBAGE = [b"", b"gone", b"garbage", b"{}\n", b"[]\nx", b"null\n", b"\n\n", b"{"
 
 @pytest.mark.parametrize("value", GARBAGE)
 async def test_garbage_in_the_store_costs_a_fetch(value: bytes) -> None:
-    """Nothing that Redis may hold is believed."""
+    """Garbage in Redis is ignored, and the manifest is fetched."""
     async with pair() as (it, one):
         one.store.put_source_later(f"{it.url} a/master.m3u8", value, 60)
         assert "1" == await one.outcome()
 
 
 async def test_a_damaged_shared_copy_is_refused() -> None:
-    """Whatever byte of it is another: never another playlist, never an exception."""
+    """A change of any byte never gives another playlist or an exception."""
     async with pair() as (it, one):
         await one.load()
         name = f"{it.url} a/master.m3u8"
@@ -524,7 +529,7 @@ async def test_a_damaged_shared_copy_is_refused() -> None:
 
 
 async def test_a_404_from_before_a_purge() -> None:
-    """A 404 that was on its way is not remembered either."""
+    """A 404 that was in progress during the purge is not remembered."""
     async with pair(not_found_s=60) as (it, one):
         it.mode = Mode(status=404, delay_s=0.1)
         on_the_way = asyncio.create_task(one.outcome())
@@ -537,7 +542,7 @@ async def test_a_404_from_before_a_purge() -> None:
 
 
 async def test_a_playlist_as_large_as_allowed() -> None:
-    """The config's bound is the one that counts; nobody waits for the reading of it."""
+    """The configured bound applies, and parsing a large playlist does not block other requests."""
     body = "#EXTM3U\n" + "".join(
         f"#EXT-X-STREAM-INF:BANDWIDTH={number}\nv{number}.m3u8\n" for number in range(1, 25_001)
     )
@@ -560,7 +565,8 @@ async def redis(tmp_path: Path) -> AsyncIterator[RedisStore]:
 
 @pytest.mark.parametrize("prefix", [None, "", "a"])
 async def test_a_purge_forgets_everywhere(redis: RedisStore, prefix: str | None) -> None:
-    """Here, in the store, and what was on the way; for a new worker, too. Others stay."""
+    """A purge covers this process, the store, requests in progress and new workers. Other assets
+    stay."""
     async with pair(store=redis) as (it, one):
         await one.load()
         await one.load("b")
@@ -588,7 +594,7 @@ async def test_a_purge_forgets_everywhere(redis: RedisStore, prefix: str | None)
 
 
 async def test_purges_are_remembered_within_a_bound(redis: RedisStore) -> None:
-    """Too many: everything as old as the oldest half of them counts as purged."""
+    """With too many purges, everything up to the time of the oldest half counts as purged."""
     copies = SourceCopies(redis)
     for number in range(MOST_PURGES + 1):
         await copies.note_purge(f"={number}", float(number), 60)
@@ -600,7 +606,7 @@ async def test_purges_are_remembered_within_a_bound(redis: RedisStore) -> None:
 
 
 async def test_a_suspected_copy_is_revalidated_first() -> None:
-    """It is asked for before it is used again, and stands in where the origin fails."""
+    """The copy is revalidated before it is used again, and is served when the origin fails."""
     async with pair() as (it, one):
         await one.load()
         it.version = "2"
@@ -632,7 +638,7 @@ async def test_readiness() -> None:
 
 
 async def test_an_open_breaker_spares_the_origin_and_closes_by_itself() -> None:
-    """Once it is open nobody waits, and only probes go out; the first good one closes it."""
+    """While it is open no request waits, and only probes are sent; the first success closes it."""
     async with pair(retries=0, breaker_open_s=0.3) as (it, one):
         it.mode = Mode(status=503)
         watch = asyncio.create_task(one.source.watch())
@@ -649,7 +655,7 @@ async def test_an_open_breaker_spares_the_origin_and_closes_by_itself() -> None:
 
 
 async def test_one_broken_file_takes_no_others_away() -> None:
-    """500 for one playlist, asked for again and again, does not open the breaker."""
+    """Repeated 500s for one playlist do not open the breaker."""
     async with pair(failure_s=0.001, retries=0) as (it, one):
         it.modes["/bad/master.m3u8"] = Mode(status=500)
         for _ in range(12):
@@ -669,7 +675,7 @@ async def test_too_many_requests_at_a_time_are_refused(monkeypatch: pytest.Monke
 
 
 async def test_memory_is_bounded() -> None:
-    """What does not fit is served all the same, and fetched again."""
+    """A manifest that does not fit is served, and fetched again next time."""
     async with pair(memory_bytes=100, store=Nowhere()) as (it, one):
         assert ["1", "1"] == [await one.outcome(), await one.outcome()]
         assert 2 == it.asked(PATH)
@@ -692,4 +698,4 @@ class Nowhere(MemoryStore):
     """A store that keeps nothing."""
 
     def put_source_later(self, name: str, value: bytes, ttl_s: float) -> None:
-        """Lose it."""
+        """Drop the value."""

@@ -1,4 +1,4 @@
-"""The whole gateway over origins: what players, operators and ``explain`` see of them."""
+"""A whole gateway with origins: what players, operators and ``explain`` see."""
 
 import time
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ TOTAL_TIMEOUT_S = 1.5
 
 @pytest.fixture
 def source(tmp_path: Path) -> Iterator[OriginProcess]:
-    """An origin in a process of its own."""
+    """An origin process."""
     with origin_process(tmp_path) as process:
         yield process
 
@@ -60,7 +60,7 @@ def redis(tmp_path: Path) -> Iterator[Valkey]:
 
 @pytest.fixture
 def config(tmp_path: Path, source: OriginProcess, redis: Valkey) -> Path:
-    """A gateway over them, with one edge."""
+    """A config for the origin and the store, with one edge."""
     path = tmp_path / "gateway.toml"
     path.write_text(CONFIG.format(url=source.url, store=redis.url))
     return path
@@ -72,13 +72,13 @@ def get(gateway: RunningGateway, path: str = PLAY, **headers: str) -> httpx.Resp
 
 
 def checks(gateway: RunningGateway) -> tuple[int, dict[str, Any]]:
-    """What /readyz says of the source, with its status."""
+    """The source's check in /readyz, with its status."""
     answer = get(gateway, "/readyz")
     return answer.status_code, answer.json()["checks"]["source"]
 
 
 def wait_for(gateway: RunningGateway, status: int, state: str) -> None:
-    """Until /readyz says so."""
+    """Wait until /readyz has this status."""
     deadline = time.monotonic() + 30
     while (found := checks(gateway))[0] != status or found[1]["status"] != state:
         assert time.monotonic() < deadline, found
@@ -86,7 +86,8 @@ def wait_for(gateway: RunningGateway, status: int, state: str) -> None:
 
 
 def test_players_get_the_origins_playlist(config: Path, source: OriginProcess) -> None:
-    """From the edge, absolute URIs too; the origin sees the request's id and no query of theirs."""
+    """URIs lead to the edge, absolute ones too. The origin gets the request id, and not the
+    player's query."""
     body = (
         "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000\n{0}film/a.m3u8?t=1\n"
         "#EXT-X-STREAM-INF:BANDWIDTH=2000\nb.m3u8\n"
@@ -125,7 +126,7 @@ PROBLEMS: list[tuple[dict[str, Any], int, str]] = [
 
 
 def test_problems_are_named_and_secrets_are_not(config: Path, source: OriginProcess) -> None:
-    """502 for what is no manifest, 504 for silence (docs/http.md). No secret in logs,
+    """502 for an answer that is not a manifest, 504 for none (docs/http.md). No secret in logs,
     problems, metrics or readiness, whatever goes wrong."""
     environ = {"GATEWAY_ORIGIN__BEARER_TOKEN": "hush-1", "GATEWAY_ORIGIN__HMAC_KEY": "hush-2"}
     environ |= {"GATEWAY_ORIGIN__BREAKER_FAILURES": "100", "GATEWAY_LOG__LEVEL": "debug"}
@@ -147,8 +148,8 @@ def test_problems_are_named_and_secrets_are_not(config: Path, source: OriginProc
 
 
 def test_a_dead_origin_is_not_noticed(config: Path, source: OriginProcess) -> None:
-    """Not by players of what is known, also after a restart of the gateway; readiness degrades and
-    recovers by itself."""
+    """Players of assets with a copy notice nothing, also after a restart of the gateway. Readiness
+    degrades and recovers by itself."""
     source.set(cache_control="max-age=1")
     with running_gateway(config) as gateway:
         good = get(gateway)
@@ -184,8 +185,8 @@ def test_a_gateway_without_copies_is_not_ready(config: Path, source: OriginProce
 
 
 def test_a_dripping_origin_stays_down(config: Path, source: OriginProcess) -> None:
-    """What is known is confirmed as fast as ever, while bodies come too slowly to be of use: one
-    line of the log when it goes, none for probes that fail, and one when it is back."""
+    """The origin answers 304 quickly, but sends bodies too slowly. The log has one line when it
+    goes down, none for failed probes, and one when it is up."""
     source.set(cache_control="max-age=1")
     environ = {"GATEWAY_ORIGIN__BREAKER_OPEN_MS": "200", "GATEWAY_ORIGIN__BREAKER_FAILURES": "3"}
     environ |= {"GATEWAY_ORIGIN__BREAKER_MAX_OPEN_MS": "400", "GATEWAY_ORIGIN__RETRIES": "0"}

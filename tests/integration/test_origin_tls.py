@@ -1,4 +1,4 @@
-"""Origins over TLS: whose certificate counts, and HTTP/2 where it is offered."""
+"""Origins over TLS: certificates, and HTTP/2 where it is offered."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ __all__ = ["certificate"]
 
 
 def context(certificate: Path, *protocols: str) -> ssl.SSLContext:
-    """A server's side of TLS."""
+    """The server's TLS context."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.load_cert_chain(certificate)
     if protocols:
@@ -30,7 +30,7 @@ def context(certificate: Path, *protocols: str) -> ssl.SSLContext:
 
 
 async def test_a_certificate_is_always_checked(certificate: Path) -> None:
-    """One that nobody vouches for is refused; ``ca_file`` vouches."""
+    """An untrusted certificate is refused; ``ca_file`` makes it trusted."""
     async with origin(tls=context(certificate)) as it:
         async with worker(it.url, retries=0) as one:
             assert "OriginTimeoutError" == await one.outcome()
@@ -58,7 +58,7 @@ async def serve_http2(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 def answer(
     made: h2.connection.H2Connection, stream: int, headers: Sequence[tuple[bytes, bytes]]
 ) -> None:
-    """A playlist; one byte short of what was promised where the path says so."""
+    """A playlist; for some paths one byte shorter than its Content-Length."""
     path = {bytes(name): bytes(text) for name, text in headers}[b":path"].decode()
     body = playlist(path)
     made.send_headers(stream, [(":status", "200"), ("content-length", str(len(body)))])
@@ -71,7 +71,7 @@ def answer(
 
 @pytest.mark.parametrize("asset", ["a", "short"])
 async def test_http2_where_it_is_offered(certificate: Path, asset: str) -> None:
-    """Many requests over one connection; what is cut off is refused there, too."""
+    """Many requests share one connection; a truncated body is refused there, too."""
     connections = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

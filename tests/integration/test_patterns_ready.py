@@ -29,7 +29,7 @@ print(json.dumps({
 
 
 def test_the_warm_up_compiles_every_large_table() -> None:
-    """The User-Agents that are classified at the start need every large table, and the library."""
+    """The User-Agents that are classified at the start use every large table, and the library."""
     said = subprocess.run([sys.executable, "-c", WARMS_UP], check=True, capture_output=True).stdout
     found = json.loads(said)
     assert found.pop("large") >= 4

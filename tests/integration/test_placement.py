@@ -1,4 +1,5 @@
-"""Sessions that play stay on their edge; the reasons say who was passed over and why."""
+"""Sessions that play stay on their edge; the reasons name the edges that were passed over, and
+why."""
 
 import re
 from collections.abc import Iterator
@@ -56,7 +57,7 @@ async def reasons(client: httpx.AsyncClient, session: str, asset: str = "film") 
 
 
 def judge(app: Application, **conditions: EdgeCondition) -> None:
-    """All edges are up but for these."""
+    """Set the conditions of these edges; all others are up."""
     app.keeper.judged("test", conditions)
 
 
@@ -88,7 +89,7 @@ async def test_a_playing_session_stays(tmp_path: Path) -> None:
 
 
 async def test_a_session_stays_after_its_lease_has_ended(tmp_path: Path) -> None:
-    """Its edge is remembered for longer, and takes it again however full it is."""
+    """The session's record outlives its lease, and its edge takes it again even when full."""
     app = application(config(tmp_path, one=5, two=500, three=500))
     async with asking(app) as client:
         names = [f"s{number}" for number in range(40)]
@@ -103,7 +104,7 @@ async def test_a_session_stays_after_its_lease_has_ended(tmp_path: Path) -> None
 
 
 async def test_nothing_is_remembered_without_a_session(tmp_path: Path) -> None:
-    """And a session's next title goes where that title belongs."""
+    """Without a session no edge is remembered. A session's next title is placed independently."""
     app = application(config(tmp_path))
     async with app.lifespan(app), asking(app) as client:
         first = await edge(client, None)
@@ -142,7 +143,8 @@ async def test_a_session_reaches_redis_as_a_record(tmp_path: Path, server: Valke
 
 
 async def test_a_full_edge_is_reported(tmp_path: Path) -> None:
-    """By the requests that meet its bound first, and by the fleet once it knows."""
+    """The reasons name a full edge: first by the request that exceeds its capacity, then by the
+    fleet's condition."""
     app = application(config(tmp_path, one=5, two=5))
     async with asking(app) as client:
         on_one = [
@@ -174,7 +176,8 @@ async def edge_of_looking(client: httpx.AsyncClient, session: str) -> str:
 
 
 async def test_explain_shows_the_lease(tmp_path: Path) -> None:
-    """What the session would take up of which edge; nothing where no edge has a bound."""
+    """``explain`` shows the lease that the session would take; nothing when no edge has a
+    capacity."""
     question = Question("film", "", "192.0.2.1", session="s")
     bounded = config(tmp_path, one=10, two=10, three=10)
     text = await explain_decision(load(bounded, MEMORY), question)

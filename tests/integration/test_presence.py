@@ -1,4 +1,4 @@
-"""Who is alive, on a real server: workers come, go, are killed, and Redis forgets them all."""
+"""Live workers, on a real server: workers start, stop and are killed, and Redis loses its data."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ import pytest
 
 from gateway.store.connection.keys import WORKER_FACTS, WORKERS
 from gateway.store.connection.redis import RedisStore
-from gateway.store.coordination.presence import Presence, Worker, live_workers
+from gateway.store.coordination.presence import LiveWorker, Presence, live_workers
 from tests.unit.store.servers import Valkey, until, valkey
 
 HEARTBEAT_S = 0.1
@@ -26,14 +26,14 @@ def server(tmp_path: Path) -> Iterator[Valkey]:
         yield running
 
 
-def worker(number: int) -> Worker:
-    """A worker that can be told from others."""
-    return Worker(f"id{number}", "host", number, "v1", 1_700_000_000)
+def worker(number: int) -> LiveWorker:
+    """A worker with its own number."""
+    return LiveWorker(f"id{number}", "host", number, "v1", 1_700_000_000)
 
 
 @contextlib.asynccontextmanager
 async def stores(url: str, count: int) -> AsyncIterator[list[RedisStore]]:
-    """So many connected stores."""
+    """This many connected stores."""
     async with contextlib.AsyncExitStack() as stack:
         found = [RedisStore(url, timeout_s=1.0, quiet=True) for _ in range(count)]
         for store in found:
@@ -76,7 +76,7 @@ async def test_workers_count_each_other(server: Valkey) -> None:
 
 
 async def test_a_killed_worker_expires(server: Valkey) -> None:
-    """One that says nothing more is dead when its entry is, and not before."""
+    """A killed worker counts until its entry expires."""
     async with stores(server.url, 3) as found, present(found) as (workers, _):
         await until(lambda: [3] * 3 == [each.count() for each in workers])
         await asyncio.sleep(EXPIRY_S)
@@ -89,7 +89,8 @@ async def test_a_killed_worker_expires(server: Valkey) -> None:
 
 
 async def test_the_last_known_number_holds(server: Valkey) -> None:
-    """While Redis is gone; and when it comes back empty, nobody ever sees fewer than there are."""
+    """The number holds while Redis is gone. When Redis comes back empty, no worker sees a smaller
+    number."""
     async with stores(server.url, 4) as found, present(found) as (workers, _):
         await until(lambda: [4] * 4 == [each.count() for each in workers])
         await asyncio.sleep(EXPIRY_S)
@@ -107,7 +108,7 @@ async def test_the_last_known_number_holds(server: Valkey) -> None:
 
 
 async def test_garbage_in_redis(server: Valkey) -> None:
-    """Entries of the wrong type are replaced; facts that make no sense are passed over."""
+    """Entries of the wrong type are replaced; malformed facts are ignored."""
     async with stores(server.url, 1) as found, present(found) as (workers, _):
         await until(lambda: bool(server.command("ZCARD", WORKERS)))
         server.command("ZADD", WORKERS, "9999999999999", b"\xff\xfe")
@@ -122,6 +123,6 @@ async def test_garbage_in_redis(server: Valkey) -> None:
 
 
 async def test_what_is_expected_counts_until_redis_was_asked() -> None:
-    """Without Redis: the workers of this host."""
+    """Without Redis the number is that of this host's workers."""
     assert 4 == Presence(None, lambda: worker(0), 4).count()
     assert 1 == Presence(None, lambda: worker(0)).count()

@@ -32,7 +32,7 @@ Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 def saying(*parts: bytes, pause_s: float = 0.0) -> Answer:
-    """Answer one request with these bytes and hang up."""
+    """Answer one request with these bytes, then close the connection."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -70,7 +70,7 @@ async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Take the request and say nothing."""
+    """Accept the request and never answer."""
     await asyncio.sleep(60)
 
 
@@ -112,7 +112,7 @@ async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     ],
 )  # fmt: skip
 async def test_what_an_answer_means(answer: Answer, playlist: bool, result: str, why: str) -> None:
-    """Good is a 2xx answer that comes in whole and in time, from the same host."""
+    """A probe succeeds on a complete 2xx answer within the time, from the same host."""
     async with listening(answer) as port:
         probed = await probe(f"http://127.0.0.1:{port}/health", playlist=playlist)
     assert (result, why) == (probed.kind, probed.outcome.failure)
@@ -126,7 +126,7 @@ async def test_what_an_answer_means(answer: Answer, playlist: bool, result: str,
     ],
 )
 async def test_nobody_there(url: str, result: str, why: str) -> None:
-    """An edge that is gone is found out at once."""
+    """An edge that refuses connections fails at once."""
     probed = await probe(url.format(port=free_port()), timeout_s=5)
     assert (result, why) == (probed.kind, probed.outcome.failure)
 
@@ -147,7 +147,8 @@ async def test_nobody_there(url: str, result: str, why: str) -> None:
     ],
 )
 def test_where_a_redirect_may_lead(location: str, there: str | None) -> None:
-    """To the same host; whoever answers for an edge cannot make the gateway ask another one."""
+    """Redirects are followed on the same host only: an edge cannot make the gateway request another
+    host."""
     if there is None:
         with pytest.raises(ProbeError):
             followed(URL("http://e.example/v/a"), location)
@@ -156,7 +157,7 @@ def test_where_a_redirect_may_lead(location: str, there: str | None) -> None:
 
 
 async def test_a_redirect_within_the_host_is_followed() -> None:
-    """As far as a health page may have moved."""
+    """A few redirects on the same host are followed."""
     paths: list[bytes] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -170,8 +171,8 @@ async def test_a_redirect_within_the_host_is_followed() -> None:
 
 
 async def test_a_live_playlist_must_advance() -> None:
-    """Three target durations without a new segment, and it is stale; a new one, and it is not.
-    What another worker has seen counts."""
+    """A playlist is stale after three target durations without a new segment, until the next one.
+    Another worker's observation counts."""
     prober = Prober(4)
     async with listening(saying(http(200, LIVE))) as port:
         target = ProbeTarget(f"http://127.0.0.1:{port}/live.m3u8", True, 0)
@@ -216,14 +217,14 @@ async def test_a_complete_playlist_is_never_stale() -> None:
     ],
 )  # fmt: skip
 def test_what_is_asked_for(edge: Edge, path: str | None, url: str | None, playlist: bool) -> None:
-    """The edge's own wish first, then the path for all; without either it is not probed."""
+    """The edge's own target comes first, then ``health.path``; without either it is not probed."""
     target = target_of(edge, path)
     assert (url, playlist) == ((target.url, target.playlist) if target else (None, False))
 
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A certificate that nobody vouches for, and its key in one file."""
+    """A self-signed certificate and its key, in one file."""
     openssl = shutil.which("openssl")
     if openssl is None:
         missing("probes over TLS: there is no openssl to make a certificate")
@@ -237,7 +238,7 @@ def certificate(tmp_path: Path) -> Path:
 
 
 async def test_tls_is_verified(certificate: Path) -> None:
-    """An edge that cannot prove who it is does not serve."""
+    """An edge with an untrusted certificate fails its probes."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     async with listening(saying(http(200)), context) as port:

@@ -1,4 +1,5 @@
-"""The store under a running gateway: shared, gone, frozen, restarted, garbage, and discreet."""
+"""The store of a running gateway: shared, gone, frozen, restarted, full of garbage, and free of
+personal data."""
 
 import asyncio
 import threading
@@ -45,7 +46,7 @@ async def cache(client: httpx.AsyncClient, asset: str, **query: str) -> str:
 
 
 class Audience:
-    """Players who ask all the time, each time for another title, and count what they get."""
+    """Players that send requests all the time, each for another title, and count the answers."""
 
     def __init__(self, gateway: RunningGateway) -> None:
         self.caches: Counter[str] = Counter()
@@ -90,7 +91,7 @@ class Audience:
 
 
 async def test_two_gateways_share_their_decisions(server: Valkey) -> None:
-    """``miss`` where nobody has one, ``hit`` where another process has, then ``local``."""
+    """``miss`` for a new decision, ``hit`` for one of another process, then ``local``."""
     async with started(environ=on(server)) as one, started(environ=on(server)) as two:
         assert ["miss", "local"] == [await cache(one, "film"), await cache(one, "film")]
         await asyncio.sleep(0.2)  # it is written after the player has its answer
@@ -124,7 +125,7 @@ def test_the_player_notices_nothing(server: Valkey) -> None:
 
 
 async def test_a_gateway_starts_without_its_store(server: Valkey) -> None:
-    """It serves with ``cache=off``, and takes the store in when it is there."""
+    """It serves with ``cache=off``, and uses the store when that starts."""
     server.kill()
     async with started(environ=on(server)) as client:
         assert "off" == await cache(client, "film")
@@ -153,7 +154,7 @@ GARBAGE = [
 
 
 async def test_garbage_in_the_store_is_no_decision(server: Valkey) -> None:
-    """Whatever is written under our keys costs a fresh decision, is counted, and is replaced."""
+    """Garbage under our keys is counted and replaced, and the decision is computed."""
     titles = [f"title/{number}" for number in range(len(GARBAGE))]
     async with started(environ=on(server)) as client:
         for title in titles:
@@ -178,7 +179,7 @@ async def test_garbage_in_the_store_is_no_decision(server: Valkey) -> None:
 
 
 async def test_nothing_about_a_person_is_in_the_store(server: Valkey) -> None:
-    """No address, no session, no User-Agent, no title: not in a name and not in a value."""
+    """No key and no value contains an address, a session, a User-Agent or a title."""
     secrets = (NORWAY, "129.240", "my-session-4711", "SM-S918B", "Mozilla", "private/title")
     async with started(environ=on(server)) as client:
         assert "miss" == await cache(

@@ -1,4 +1,5 @@
-"""The config and the GeoIP file are changed while players ask: in force at once, or not at all."""
+"""The config and the GeoIP file change while players send requests: changes take effect at once, or
+not at all."""
 
 import os
 import re
@@ -21,7 +22,7 @@ VIEWER = {"X-Forwarded-For": "203.0.113.7", "Connection": "close"}
 
 
 def config(height: int) -> str:
-    """A config that can be told from others."""
+    """A config that a test can identify by a height."""
     return (
         f"[profiles.wifi]\nmax_height = {height}\n"
         '[geo]\ndatabase = "city.mmdb"\n[store]\nurl = "memory"\n'
@@ -46,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def gateway(folder: Path) -> Iterator[RunningGateway]:
-    """Two workers, who are asked all the time."""
+    """A gateway with two workers."""
     with running_gateway(folder / "gateway.toml", "--workers", "2") as gateway:
         gateway.wait_for("started", 2)
         with Viewers(gateway.url, threads=2) as viewers:
@@ -57,7 +58,7 @@ def gateway(folder: Path) -> Iterator[RunningGateway]:
 
 
 def answers(gateway: RunningGateway, seen: Callable[[dict[str, Any]], object]) -> set[object]:
-    """What is seen in decisions on many new connections, so of both workers."""
+    """The values that decisions have on many new connections, and so in both workers."""
     found = set()
     for _ in range(16):
         answer = httpx.get(f"{gateway.url}/v1/play/film", headers=VIEWER)
@@ -66,17 +67,17 @@ def answers(gateway: RunningGateway, seen: Callable[[dict[str, Any]], object]) -
 
 
 def height(decision: dict[str, Any]) -> object:
-    """The mark of a config."""
+    """The height that identifies a config."""
     return decision["quality_profile"]["max_height"]
 
 
 def country(decision: dict[str, Any]) -> object:
-    """The mark of a database."""
+    """The country that identifies a database."""
     return decision["client"]["country"]
 
 
 def test_a_saved_config_is_in_force_in_every_worker(gateway: RunningGateway, folder: Path) -> None:
-    """Without a signal; each worker says so once and counts it."""
+    """The file takes effect without a signal; each worker logs and counts it once."""
     assert {720} == answers(gateway, height)
     (folder / "gateway.toml").write_text(config(360), "utf-8")
     gateway.wait_for("config_reloaded", 2)
@@ -85,7 +86,7 @@ def test_a_saved_config_is_in_force_in_every_worker(gateway: RunningGateway, fol
 
 
 def test_a_broken_config_is_refused_whole(gateway: RunningGateway, folder: Path) -> None:
-    """The last good one stays, also when SIGHUP asks again; the log and the metrics tell."""
+    """The last good one stays, also after SIGHUP; the log and the metrics report the refusal."""
     refused = len(gateway.lines("config_refused"))
     (folder / "gateway.toml").write_text(config(240) + "[profiles.wify]\nmax_hight = 1\n", "utf-8")
     lines = gateway.wait_for("config_refused", refused + 2)
@@ -100,8 +101,8 @@ def test_a_broken_config_is_refused_whole(gateway: RunningGateway, folder: Path)
 
 
 def test_a_new_worker_waits_for_a_good_config(folder: Path) -> None:
-    """A worker dies while the file is broken: the other serves on with the last good one, and the
-    new one comes when the file is good again."""
+    """A worker dies while the file is broken. The other one serves with the last good config, and
+    the replacement starts when the file is valid again."""
     path = folder / "other.toml"
     path.write_text(config(720), "utf-8")
     with running_gateway(path, "--workers", "2") as gateway:
@@ -119,7 +120,7 @@ def test_a_new_worker_waits_for_a_good_config(folder: Path) -> None:
 
 
 def test_sighup_reaches_every_worker(gateway: RunningGateway) -> None:
-    """The parent passes it on; nothing is replaced."""
+    """The parent forwards SIGHUP; no worker is replaced."""
     before = len(gateway.lines("config_reloaded"))
     gateway.signal(signal.SIGHUP)
     gateway.wait_for("config_reloaded", before + 2)
@@ -127,8 +128,8 @@ def test_sighup_reaches_every_worker(gateway: RunningGateway) -> None:
 
 
 def test_a_geoip_file_is_replaced(gateway: RunningGateway, folder: Path) -> None:
-    """A cut one is refused, told of once and counted, and the last good one stays in use; a good
-    one is in use within seconds."""
+    """A truncated file is refused, logged once and counted, and the last good one stays in use. A
+    valid file is used within seconds."""
     path = folder / "city.mmdb"
     loaded = len(gateway.lines("geo_loaded"))
     assert {"US"} == answers(gateway, country)

@@ -21,8 +21,8 @@ PLAYLIST = "/v1/play/film.m3u8"
 
 @pytest.mark.parametrize(("workers", "number"), [("1", signal.SIGINT), ("4", signal.SIGTERM)])
 def test_a_stop_under_load_drains(workers: str, number: signal.Signals) -> None:
-    """Every request that was accepted is answered in full; an idle connection holds nothing up; to
-    be told to stop is no error; and a store of the gateway's own goes with it."""
+    """Every accepted request is answered completely. An idle connection delays nothing. The exit
+    code is 0, and the embedded store stops too."""
     with running_gateway(None, "--workers", workers) as gateway:
         parts = urlsplit(gateway.url)
         with socket.create_connection((parts.hostname, parts.port), timeout=15) as idle:
@@ -44,8 +44,8 @@ def test_a_stop_under_load_drains(workers: str, number: signal.Signals) -> None:
 
 
 def test_workers() -> None:
-    """Two answer; one is killed: the other goes on and a new one comes; metrics add up; SIGHUP to
-    the parent reaches both; and when the parent is killed, nobody is left."""
+    """Two workers answer. When one is killed, the other continues and a new one starts. Metrics add
+    up, SIGHUP to the parent reaches both, and when the parent is killed, both stop."""
     with running_gateway(None, "--workers", "2") as gateway:
         parent = gateway.process.pid
         gateway.wait_for("started", 2)
@@ -81,7 +81,7 @@ def test_workers() -> None:
 
 
 def test_a_request_head_is_bounded(default_gateway: RunningGateway) -> None:
-    """64 KiB are read like any other; 2,000 lines, and what never ends, are answered 431."""
+    """A head of 64 KiB is accepted. 2,000 lines and an endless head are answered with 431."""
     request = b"GET " + PLAYLIST.encode() + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
     large = ask_raw(default_gateway.url, request + b"User-Agent: " + b"x" * 65536 + b"\r\n\r\n")
     many = ask_raw(default_gateway.url, request + b"X-Forwarded-For: 1.2.3.4\r\n" * 2000 + b"\r\n")
@@ -105,7 +105,7 @@ def test_a_request_head_is_bounded(default_gateway: RunningGateway) -> None:
 
 
 def test_the_next_request_has_a_head_of_its_own(default_gateway: RunningGateway) -> None:
-    """The bound is for each request, not for the connection."""
+    """The bound applies to each request, not to the connection."""
     with httpx.Client(base_url=default_gateway.url) as client:
         for _ in range(5):
             assert 200 == client.get(PLAYLIST, headers={"User-Agent": "x" * 60_000}).status_code
@@ -113,7 +113,8 @@ def test_the_next_request_has_a_head_of_its_own(default_gateway: RunningGateway)
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="NOT RUN: no dual-stack sockets here")
 def test_every_interface_is_every_interface() -> None:
-    """``::`` answers IPv6 and IPv4; an IPv4 player comes as a mapped address, which is known."""
+    """``::`` accepts IPv6 and IPv4; the mapped address of an IPv4 player becomes an IPv4
+    address."""
     with listen("::", 0) as bound:
         port = bound.getsockname()[1]
         for host in ("::1", "127.0.0.1"):

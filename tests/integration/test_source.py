@@ -19,7 +19,7 @@ LARGEST = 4096
 
 
 def playlist(name: str) -> bytes:
-    """A playlist that can be told from others, all of one size."""
+    """A numbered playlist; all have the same size."""
     assert len(name) == 1
     return f"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000\n{name}.m3u8\n".encode()
 
@@ -38,13 +38,13 @@ def root(tmp_path: Path) -> Path:
 
 
 def reader(root: Path) -> DirectorySource:
-    """A source that nobody watches."""
+    """A source without a watcher."""
     return DirectorySource(root, "{asset}/master.m3u8", LARGEST, read_hls)
 
 
 @contextlib.asynccontextmanager
 async def watched(root: Path) -> AsyncIterator[DirectorySource]:
-    """A source that follows its folder, and has forgotten what it knew before it began to."""
+    """A source that watches its folder, after its first reset."""
     source = reader(root)
     task = asyncio.create_task(source.watch())
     await asyncio.sleep(3 * directory.LOOK_AGAIN_S)
@@ -57,12 +57,12 @@ async def watched(root: Path) -> AsyncIterator[DirectorySource]:
 
 @pytest.fixture(autouse=True)
 def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do not make the tests wait for what is looked at now and then."""
+    """Shorten the interval of periodic checks."""
     monkeypatch.setattr(directory, "LOOK_AGAIN_S", 0.2)
 
 
 async def first_uri(source: DirectorySource, asset: str = "film") -> str:
-    """The URI by which a manifest can be told, or the word for why there is none."""
+    """The URI that identifies a manifest, or a word for the error."""
     try:
         return hls_of(await source.load(asset)).playlist.variants[0].uri
     except NoSuchAssetError:
@@ -72,7 +72,7 @@ async def first_uri(source: DirectorySource, asset: str = "film") -> str:
 
 
 async def until(expected: str, seen: Callable[[], Awaitable[str]], within_s: float = 6.0) -> None:
-    """Wait until something is seen; fails when it is not."""
+    """Wait until a value is seen; fails when it is not."""
     found = None
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(within_s):
@@ -85,7 +85,7 @@ async def until(expected: str, seen: Callable[[], Awaitable[str]], within_s: flo
 
 
 async def test_a_manifest_is_read_once(root: Path) -> None:
-    """The second answer is the first one: what is on disk is not looked at again."""
+    """The second load returns the first object; the file is not read again."""
     source = reader(root)
     first = await source.load("film")
     (root / "film/master.m3u8").unlink()
@@ -93,7 +93,7 @@ async def test_a_manifest_is_read_once(root: Path) -> None:
 
 
 async def test_what_a_manifest_is(root: Path) -> None:
-    """Its path below the root, and a version that follows its bytes alone."""
+    """A manifest has its path below the root, and a version that depends on its bytes alone."""
     source = reader(root)
     put(root / "same/master.m3u8", playlist("a"))
     put(root / "other/master.m3u8", playlist("b"))
@@ -103,7 +103,7 @@ async def test_what_a_manifest_is(root: Path) -> None:
 
 
 async def test_a_manifest_that_cannot_be_played_is_read_once(root: Path) -> None:
-    """Else every request for it would cost the reading of a whole file."""
+    """Otherwise every request for it would read the whole file."""
     source = reader(root)
     put(root / "bad/master.m3u8", b"<html>")
     assert "bad" == await first_uri(source, "bad")
@@ -115,12 +115,12 @@ async def test_a_manifest_that_cannot_be_played_is_read_once(root: Path) -> None
 
 
 def rewritten(root: Path) -> None:
-    """In place."""
+    """Write the file in place."""
     put(root / "film/master.m3u8", playlist("b"))
 
 
 def renamed_with_its_old_time(root: Path) -> None:
-    """By a copy that keeps size and times, as rsync makes one."""
+    """Replace it with a copy that keeps size and times, as rsync does."""
     old, new = root / "film/master.m3u8", root / "film/.master.m3u8.tmp"
     put(new, playlist("b"))
     os.utime(new, ns=(old.stat().st_atime_ns, old.stat().st_mtime_ns))
@@ -128,21 +128,21 @@ def renamed_with_its_old_time(root: Path) -> None:
 
 
 def folder_renamed(root: Path) -> None:
-    """By a folder that takes the place of the asset's."""
+    """Rename another folder over the asset's."""
     put(root / "film-2/master.m3u8", playlist("b"))
     (root / "film").rename(root / "film-1")
     (root / "film-2").rename(root / "film")
 
 
 def folder_linked(root: Path) -> None:
-    """By a symbolic link below the root that takes the place of the asset's folder."""
+    """Replace the asset's folder with a symbolic link below the root."""
     put(root / "film-2/master.m3u8", playlist("b"))
     (root / "film").rename(root / "film-1")
     (root / "film").symlink_to("film-2")
 
 
 def root_replaced(root: Path) -> None:
-    """By another folder in place of the whole catalogue."""
+    """Replace the whole catalogue with another folder."""
     put(root.with_name("next") / "film/master.m3u8", playlist("b"))
     root.rename(root.with_name("last"))
     root.with_name("next").rename(root)
@@ -154,7 +154,7 @@ def root_replaced(root: Path) -> None:
     ids=lambda change: change.__name__,
 )
 async def test_a_change_is_noticed(root: Path, change: Callable[[Path], None]) -> None:
-    """Whatever way it was made, and again after it."""
+    """A change is detected however it was made, and the next one as well."""
     async with watched(root) as source:
         assert "a.m3u8" == await first_uri(source)
         change(root)
@@ -164,7 +164,7 @@ async def test_a_change_is_noticed(root: Path, change: Callable[[Path], None]) -
 
 
 async def test_what_is_deleted_is_gone(root: Path) -> None:
-    """And what is put there later is found."""
+    """A deleted file is not found; a new one in its place is."""
     async with watched(root) as source:
         await first_uri(source)
         (root / "film/master.m3u8").unlink()
@@ -174,7 +174,7 @@ async def test_what_is_deleted_is_gone(root: Path) -> None:
 
 
 async def test_a_broken_manifest_is_repaired(root: Path) -> None:
-    """A fault is forgotten with the file that had it."""
+    """When the file is repaired, its error is gone."""
     async with watched(root) as source:
         put(root / "film/master.m3u8", b"<html>")
         await until("bad", lambda: first_uri(source))
@@ -184,7 +184,7 @@ async def test_a_broken_manifest_is_repaired(root: Path) -> None:
 
 @pytest.mark.parametrize("name", ["node_modules", ".git", "__pycache__", "a~", ".#b"])
 async def test_any_name_is_watched(root: Path, name: str) -> None:
-    """Names that programmers' tools pass over may be assets all the same."""
+    """Names that development tools ignore can be assets, too."""
     put(root / name / "master.m3u8", playlist("a"))
     async with watched(root) as source:
         assert "a.m3u8" == await first_uri(source, name)
@@ -193,7 +193,7 @@ async def test_any_name_is_watched(root: Path, name: str) -> None:
 
 
 async def test_a_root_that_comes_later(tmp_path: Path) -> None:
-    """A disk that is mounted late is not ready, then it is, and is watched."""
+    """A root that does not exist yet is not ready; once it exists it is ready and watched."""
     root = tmp_path / "late"
     async with watched(root) as source:
         assert f"{root} is not a directory" == source.ready()
@@ -223,7 +223,7 @@ def linked_folder_out(root: Path) -> None:
 
 
 def sibling_with_the_roots_name(root: Path) -> None:
-    """A folder beside the root whose name begins like the root's."""
+    """A folder beside the root whose name starts with the root's name."""
     put(root.with_name("catalogue-secret") / "master.m3u8", playlist("s"))
     (root / "x").symlink_to(root.with_name("catalogue-secret"))
 
@@ -239,13 +239,13 @@ def folder(root: Path) -> None:
 
 
 def pipe(root: Path) -> None:
-    """A pipe that nobody ever writes to."""
+    """A pipe without a writer."""
     (root / "x").mkdir()
     os.mkfifo(root / "x/master.m3u8")
 
 
 def file_for_a_folder(root: Path) -> None:
-    """A file where the asset's folder should be."""
+    """A file in place of the asset's folder."""
     put(root / "x", playlist("a"))
 
 
@@ -265,7 +265,7 @@ def file_for_a_folder(root: Path) -> None:
 async def test_what_is_no_file_of_the_catalogue_is_not_there(
     root: Path, make: Callable[[Path], None]
 ) -> None:
-    """A 404, at once: nothing outside of the root is read, and nothing that never ends."""
+    """A 404 at once: files outside the root and endless files are never read."""
     make(root)
     async with asyncio.timeout(2):
         assert "gone" == await first_uri(reader(root), "x")
@@ -273,12 +273,13 @@ async def test_what_is_no_file_of_the_catalogue_is_not_there(
 
 @pytest.mark.parametrize("asset", ["x" * 400, "a/" * 250 + "a", "nothing", "film/master.m3u8"])
 async def test_names_that_lead_to_no_file(root: Path, asset: str) -> None:
-    """A name may be longer than any file system takes."""
+    """A name may be longer than file systems allow."""
     assert "gone" == await first_uri(reader(root), asset)
 
 
 async def test_a_link_below_the_root_is_followed(root: Path) -> None:
-    """As long as it stays inside; the path stays the asset's own, for relative URIs."""
+    """A link is followed if its target is below the root; relative URIs use the asset's own
+    path."""
     (root / "alias").symlink_to("film")
     found: SourceManifest = await reader(root).load("alias")
     assert ("alias/master.m3u8", "a.m3u8") == (found.path, hls_of(found).playlist.variants[0].uri)
@@ -298,7 +299,7 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 async def test_what_cannot_be_played_is_bad(root: Path, name: str) -> None:
-    """A 502 that names the file, and the clause where one is broken."""
+    """A 502 that names the file, and the broken clause if there is one."""
     data, words = BAD[name]
     put(root / "x/master.m3u8", data)
     with pytest.raises(BadSourceError) as caught:
@@ -307,7 +308,7 @@ async def test_what_cannot_be_played_is_bad(root: Path, name: str) -> None:
 
 
 async def test_a_file_as_large_as_allowed_is_read(root: Path) -> None:
-    """The bound is what may still be read."""
+    """A file of exactly the allowed size is read."""
     data = playlist("a")
     put(root / "x/master.m3u8", data + b"#" * (LARGEST - len(data) - 1) + b"\n")
     assert "a.m3u8" == await first_uri(reader(root), "x")
@@ -315,7 +316,7 @@ async def test_a_file_as_large_as_allowed_is_read(root: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="NOT RUN: root may read every file")
 async def test_a_file_that_may_not_be_read_is_bad(root: Path) -> None:
-    """It is there, so it is not a 404; and the reason is told."""
+    """The file exists, so it is not a 404; the message gives the reason."""
     put(root / "x/master.m3u8", playlist("a"))
     (root / "x/master.m3u8").chmod(0)
     with pytest.raises(BadSourceError, match="cannot be read"):
@@ -345,7 +346,7 @@ TRAVERSALS = [
 
 
 def test_no_request_leads_out_of_the_catalogue(root: Path) -> None:
-    """Attempts of every age, byte by byte on the socket; the secret is never served."""
+    """Known path traversal attempts, as raw bytes on the socket, never return the secret file."""
     put(root.with_name("secret") / "master.m3u8", playlist("s"))
     config = root.with_name("gateway.toml")
     config.write_text(

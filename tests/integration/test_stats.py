@@ -1,4 +1,4 @@
-"""``gateway stats`` beside a running gateway: what it shows, who sees what, what it cannot do."""
+"""``gateway stats`` with a running gateway: its output, its groups, and its errors."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
 
 @pytest.fixture(scope="module")
 def environ(server: Valkey) -> dict[str, str]:
-    """What both are told."""
+    """The environment of the gateway and of the command."""
     return {
         "GATEWAY_STORE__URL": server.url,
         "GATEWAY_STORE__TIMEOUT_MS": "150",
@@ -41,8 +41,8 @@ def environ(server: Valkey) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def gateway(server: Valkey, environ: dict[str, str]) -> Iterator[RunningGateway]:
-    """A gateway with two workers that has sent 40 players off: 20 to Norway, 12 to Bangladesh, 8 to
-    the United States."""
+    """A gateway with two workers that has served 40 players: 20 from Norway, 12 from Bangladesh, 8
+    from the United States."""
     with running_gateway(None, "--workers", "2", environ=environ) as running:
         for number in range(40):
             country = "NO" if number < 20 else "BD" if number < 32 else "US"
@@ -56,7 +56,7 @@ def gateway(server: Valkey, environ: dict[str, str]) -> Iterator[RunningGateway]
 
 
 def stats(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run it to its end."""
+    """Run ``gateway stats`` to its end."""
     return subprocess.run(
         [sys.executable, "-m", "gateway", "stats", *arguments],
         env={**os.environ, **environ},
@@ -96,7 +96,7 @@ def test_everybody_sees_everything(
 
 
 def test_the_table(gateway: RunningGateway, environ: dict[str, str]) -> None:
-    """The same for people."""
+    """The table has the same figures."""
     ended = stats(environ, "--once", "--window", "600")
     lines = ended.stdout.splitlines()
     assert lines[0].startswith("last 600 s: 40 events, 0.1/s   lost 0, waiting ")
@@ -107,7 +107,8 @@ def test_the_table(gateway: RunningGateway, environ: dict[str, str]) -> None:
 def test_a_named_group_shares_the_work(
     gateway: RunningGateway, server: Valkey, environ: dict[str, str]
 ) -> None:
-    """What one run has counted is not counted again; the group stays, its consumers do not."""
+    """Another run of the group does not count events again; the group stays, its consumers are
+    removed."""
     reports = [
         json.loads(stats(environ, "--once", "--json", "--group", "billing").stdout)
         for _ in range(2)
@@ -121,7 +122,7 @@ def test_a_named_group_shares_the_work(
 
 
 def test_the_live_view(gateway: RunningGateway, server: Valkey, environ: dict[str, str]) -> None:
-    """A report each second, with what has come meanwhile and what was lost; Ctrl-C ends it."""
+    """A report each second, with new and lost events; Ctrl-C ends it."""
     command = [sys.executable, "-m", "gateway", "stats", "--json", "--window", "600"]
     with subprocess.Popen(
         command, env={**os.environ, **environ}, stdout=subprocess.PIPE, text=True

@@ -1,4 +1,4 @@
-"""The embedded server: it lives as long as the gateway, not a moment longer."""
+"""The embedded server starts and ends with the gateway."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where embedded servers of this test keep their directories; nothing may stay there."""
+    """The directory of this test's embedded servers; it must be empty at the end."""
     with tempfile.TemporaryDirectory(prefix="e") as directory:
         monkeypatch.setattr(tempfile, "tempdir", directory)
         monkeypatch.setenv("TMPDIR", directory)
@@ -45,7 +45,7 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def running(server: EmbeddedServer) -> Iterator[EmbeddedServer]:
-    """``server``, started and stopped."""
+    """Start ``server``; stop it at the end."""
     server.start()
     try:
         yield server
@@ -54,7 +54,7 @@ def running(server: EmbeddedServer) -> Iterator[EmbeddedServer]:
 
 
 def ask(url: str, *words: str) -> object:
-    """What the server at ``url`` answers to a command."""
+    """The reply of the server at ``url`` to a command."""
     with redis.Redis.from_url(url, decode_responses=True) as client:
         answer: object = client.execute_command(*words)
         return answer
@@ -88,7 +88,7 @@ def test_it_starts_and_leaves_nothing_behind(place: Path) -> None:
 
 
 def test_it_is_set_up_as_a_cache(place: Path) -> None:
-    """Bounded memory, the least recently used leave, nothing goes to disk, no port is open."""
+    """Bounded memory, eviction of the least recently used, no files, and no open port."""
     with running(EmbeddedServer(memory_mb=16)) as server:
         names = ("maxmemory", "maxmemory-policy", "save", "appendonly", "port")
         found = ask(server.url, "CONFIG", "GET", *names)
@@ -122,7 +122,7 @@ async def test_it_does_not_outlive_its_owner(place: Path, number: signal.Signals
 
 
 async def test_a_frozen_server_is_stopped_all_the_same(place: Path) -> None:
-    """A server that reacts to nothing does not keep the gateway from ending."""
+    """A server that reacts to no signal does not keep the gateway from ending."""
     server = EmbeddedServer()
     server.start()
     pid = process_id(server.url)
@@ -150,7 +150,7 @@ async def test_a_store_brings_its_server_along_and_takes_it_away(place: Path) ->
 
 
 async def test_a_server_that_crashed_is_started_again(place: Path) -> None:
-    """The store is back by itself, empty, without a restart of the gateway."""
+    """The store recovers by itself, empty, without a restart of the gateway."""
     server = EmbeddedServer()
     store = RedisStore(server.url, timeout_s=TIMEOUT_MS / 1000, server=server)
     await store.start()
@@ -187,7 +187,7 @@ def test_a_place_that_cannot_be_used_is_an_error_in_one_line(
 
 
 async def test_a_server_that_cannot_start_is_an_error_with_its_last_words(place: Path) -> None:
-    """What the server itself says reaches the operator."""
+    """The error contains the server's own message."""
     server = EmbeddedServer(memory_mb=-1)
     with pytest.raises(StoreError, match=r"(?s)embedded Valkey did not answer.*maxmemory"):
         await asyncio.to_thread(server.start)
@@ -203,7 +203,8 @@ def test_a_machine_that_the_wheel_has_no_server_for(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_launched_server_answers_after_the_wait(place: Path) -> None:
-    """Launching does not wait; waiting does; what was launched and never waited for stops, too."""
+    """``launch`` returns at once and ``wait`` waits; a server that was only launched is stopped,
+    too."""
     server = EmbeddedServer()
     server.launch()
     try:

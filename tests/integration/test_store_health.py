@@ -21,7 +21,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
 
 @pytest.fixture
 async def commands(server: Valkey) -> AsyncIterator[Commands]:
-    """A connection that nothing holds up."""
+    """A connection with a long deadline."""
     server.command("FLUSHALL")
     store = connect(server.url, timeout_ms=1000)
     await store.start()
@@ -48,7 +48,7 @@ async def test_one_of_two_holds_the_lease(commands: Commands, server: Valkey) ->
 
 
 async def test_a_lease_ends_by_itself(commands: Commands, server: Valkey) -> None:
-    """A dead holder is replaced; asking again renews the lease."""
+    """A dead holder is replaced; a holder's next call renews the lease."""
     board = HealthBoard(commands, "a")
     await board.campaign(stand=True)
     server.command("PEXPIRE", HEALTH_LEASE, "200")
@@ -62,7 +62,7 @@ async def test_a_lease_ends_by_itself(commands: Commands, server: Valkey) -> Non
 
 
 async def test_foreign_values_are_replaced(commands: Commands, server: Valkey) -> None:
-    """Values of another kind under our names hold nothing up."""
+    """Values of another type under our names are replaced."""
     server.command("RPUSH", HEALTH_LEASE, "x")
     server.command("HSET", HEALTH_STATES, "x", "y")
     board = HealthBoard(commands, "a")
@@ -72,7 +72,7 @@ async def test_foreign_values_are_replaced(commands: Commands, server: Valkey) -
 
 
 async def test_a_frozen_redis_is_gone_soon(tmp_path: Path) -> None:
-    """It gives up after a third of a second, whatever the store's own deadline."""
+    """A call gives up after a third of a second, whatever the store's own deadline."""
     with valkey(tmp_path) as frozen:
         store = connect(frozen.url, timeout_ms=5000)
         await store.start()

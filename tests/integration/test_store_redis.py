@@ -1,4 +1,4 @@
-"""The store on a real server: what it keeps, and what a failing one costs a request."""
+"""The store on a real server: its values, and the delay that a failing server causes."""
 
 import asyncio
 import contextlib
@@ -52,13 +52,13 @@ def logs() -> Iterator[list[EventDict]]:
 
 @pytest.fixture
 def recorder() -> Recorder:
-    """What the store tells its observer."""
+    """Records the calls of the store's observer."""
     return Recorder()
 
 
 @pytest.fixture
 async def store(server: Valkey, recorder: Recorder, logs: list[EventDict]) -> AsyncIterator[Store]:
-    """A store on the server, up, and never asked anything."""
+    """A store on the server that is up and unused."""
     async with started(server.url, recorder) as running:
         yield running
 
@@ -67,7 +67,7 @@ async def store(server: Valkey, recorder: Recorder, logs: list[EventDict]) -> As
 async def started(
     url: str, recorder: Recorder | None = None, timeout_ms: int = TIMEOUT_MS
 ) -> AsyncIterator[Store]:
-    """A store that is closed in the end."""
+    """A started store; closed at the end."""
     store = connect(url, timeout_ms=timeout_ms, observer=recorder)
     await store.start()
     try:
@@ -77,7 +77,7 @@ async def started(
 
 
 async def outcome(store: Store, key: str = "key") -> bytes | Trouble | None:
-    """The answer to one read: a value, None, or why there is no answer."""
+    """The result of one read: a value, None, or the reason of the failure."""
     try:
         return await store.get_decision(key)
     except StoreUnavailable as error:
@@ -99,7 +99,7 @@ def changes(logs: list[EventDict]) -> list[tuple[str, str]]:
 
 
 async def test_what_was_put_is_got(store: Store, recorder: Recorder) -> None:
-    """Values come back byte for byte; what is not there is None; both are counted."""
+    """Values are returned byte for byte, missing ones as None; both are counted."""
     value = bytes(range(256)) * 4
     store.put_decision_later("key", value, 30)
     store.put_session_later("key", b"", 30)
@@ -117,7 +117,7 @@ async def test_what_was_put_is_got(store: Store, recorder: Recorder) -> None:
 
 
 async def test_the_server_sees_bounded_names_and_times(server: Valkey, store: Store) -> None:
-    """No player text reaches the server, and everything there is bound to expire."""
+    """No text from players reaches the server, and every key has a time to live."""
     store.put_session_later("*1\r\n$8\r\nFLUSHALL\r\n", b"a", 60)
     store.put_decision_later("x" * 10_000, b"b", 0.25)
     await store.flush()
@@ -153,7 +153,7 @@ async def test_every_way_in_works(server: Valkey, scheme: str) -> None:
 
 
 async def test_concurrent_requests_share_one_connection_and_one_write(server: Valkey) -> None:
-    """A hundred reads of one moment travel together and come back together."""
+    """A hundred concurrent reads are sent in one write."""
     proxy = Proxy(server.path)
     async with (
         listening(proxy.serve) as port,
@@ -183,7 +183,8 @@ async def test_a_server_that_is_gone_costs_little_and_comes_back(
     heal: Callable[[Valkey], None],
     trouble: set[str],
 ) -> None:
-    """No request waits past its deadline, later ones not at all; one line each way; no restart."""
+    """No request waits past its deadline, and later ones do not wait. Each change is one log line,
+    and recovery needs no restart."""
     store.put_decision_later("key", b"value", 300)
     await store.flush()
     hurt(server)
@@ -209,7 +210,7 @@ async def test_a_server_that_is_gone_costs_little_and_comes_back(
 
 
 async def test_a_restarted_server_is_empty_and_usable(server: Valkey, store: Store) -> None:
-    """After a restart there is nothing, which is a miss; writing works again."""
+    """After a restart reads are misses, and writes work again."""
     store.put_decision_later("key", b"value", 300)
     await store.flush()
     server.kill()
@@ -257,7 +258,8 @@ async def test_a_server_that_takes_no_writes_is_still_read(
     heal: list[tuple[str, ...]],
     trouble: str,
 ) -> None:
-    """Full or read-only: values stored before are served, writes are dropped, one line each way."""
+    """On a full or read-only server, stored values are served and writes are dropped. Each change
+    is one log line."""
     store.put_decision_later("key", b"value", 300)
     await store.flush()
     for words in hurt:
@@ -278,7 +280,7 @@ async def test_a_server_that_takes_no_writes_is_still_read(
 async def test_a_server_on_the_edge_does_not_fill_the_log(
     server: Valkey, store: Store, logs: list[EventDict]
 ) -> None:
-    """A server that is full on and off does not change the state at every turn."""
+    """A server that is full intermittently does not change the state each time."""
     server.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
     for turn in range(30):
         server.command("CONFIG", "SET", "maxmemory", "1" if turn % 2 else "0")
@@ -304,7 +306,7 @@ async def test_an_entry_of_another_type_is_a_miss_and_is_replaced(
 async def test_a_server_that_still_loads_is_down_until_it_has(
     tmp_path: Path, logs: list[EventDict]
 ) -> None:
-    """LOADING is not an answer; the store comes up by itself when loading ends."""
+    """A server that replies LOADING is down; the store is up when loading ends."""
     with valkey(tmp_path) as server:
         server.command("DEBUG", "POPULATE", "8000", "filler", "100")
         server.command("SAVE")
@@ -327,7 +329,7 @@ async def test_a_server_that_still_loads_is_down_until_it_has(
 async def test_a_wrong_password_is_named_and_never_logged(
     server: Valkey, logs: list[EventDict]
 ) -> None:
-    """The reason is ``auth``; when the password is right again, so is the store."""
+    """The reason is ``auth``; with the right password the store recovers."""
     server.command("CONFIG", "SET", "requirepass", "right")
     async with started(f"redis://:hunter2@127.0.0.1:{server.port}") as store:
         assert Trouble.AUTH is await outcome(store)
@@ -341,7 +343,7 @@ async def test_a_wrong_password_is_named_and_never_logged(
 async def test_reads_that_are_forbidden_take_the_store_down(
     server: Valkey, store: Store, logs: list[EventDict]
 ) -> None:
-    """A server that refuses to read for us could not be asked, and says so."""
+    """A server that forbids reads makes the store ``down``, with the reason."""
     server.command("ACL", "SETUSER", "default", "-get")
     assert Trouble.REJECTED is await outcome(store)
     await asyncio.sleep(0.02)  # sooner than the next probe
@@ -384,7 +386,8 @@ async def test_a_steady_connection_is_replaced_without_a_pause(
 async def test_a_slow_server_is_left_alone_until_it_is_fast_again(
     server: Valkey, logs: list[EventDict]
 ) -> None:
-    """400 ms away with a deadline of 150: a few requests pay 150, then none does."""
+    """With a delay of 400 ms and a deadline of 150 ms, a few requests wait 150 ms, and later ones
+    do not wait."""
     proxy = Proxy(server.path)
     async with listening(proxy.serve) as port, started(f"redis://127.0.0.1:{port}") as store:
         proxy.delay_s = 0.2
@@ -445,7 +448,7 @@ async def test_a_long_handshake_may_take_longer_than_a_request(server: Valkey) -
 
 
 async def held_up(server: Valkey) -> list[bytes | Trouble | None]:
-    """Reads whose reply arrives while this process does something else, past the deadline."""
+    """Reads whose reply arrives, past the deadline, while the event loop is blocked."""
     answers: list[bytes | Trouble | None] = []
     async with started(server.url) as store:
         store.put_decision_later("key", b"value", 300)
@@ -461,16 +464,15 @@ async def held_up(server: Valkey) -> list[bytes | Trouble | None]:
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_a_reply_that_lies_unread_is_not_late(server: Valkey, loop: str) -> None:
-    """When this process itself was held up, what has arrived meanwhile still counts.
-
-    Both loops: the timers of the one in production run before its sockets.
+    """When the event loop was blocked, replies that arrived meanwhile are used. Tested with both
+    event loops, because uvloop runs timers before sockets.
     """
     run = uvloop.run if loop == "uvloop" else asyncio.run
     assert [b"value"] * 5 == run(held_up(server))
 
 
 async def callers_who_leave(server: Valkey, seed: int) -> Counter[str]:
-    """Many callers on one connection, some of which are cancelled at random moments."""
+    """Many callers on one connection, some of them cancelled at random moments."""
     dice = random.Random(seed)
     proxy = Proxy(server.path)
     found: Counter[str] = Counter()
@@ -506,7 +508,8 @@ async def callers_who_leave(server: Valkey, seed: int) -> Counter[str]:
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_nobody_gets_a_reply_that_is_not_theirs(server: Valkey, loop: str) -> None:
-    """Callers give up, deadlines pass, connections break: a value is the right one or none."""
+    """When callers give up, deadlines pass or connections break, each caller gets its own value or
+    none."""
     run = uvloop.run if loop == "uvloop" else asyncio.run
     found = run(callers_who_leave(server, seed=7))
     assert 0 == found["wrong"]
@@ -570,7 +573,7 @@ async def test_a_value_over_the_limit_is_not_sent(store: Store, recorder: Record
 async def test_a_server_that_is_no_redis_is_survived(
     server: Valkey, logs: list[EventDict], says: bytes
 ) -> None:
-    """Whatever the server sends, a request ends in time, and the store recovers."""
+    """Whatever the server sends, requests end within their deadline, and the store recovers."""
     ill = True
     proxy = Proxy(server.path)
 
@@ -612,7 +615,7 @@ async def test_a_store_without_a_server_starts_and_waits_for_one(
 
 
 async def test_closing_keeps_what_was_just_put(server: Valkey) -> None:
-    """Writes under way at the end are finished; afterwards there is no store to ask."""
+    """``close`` finishes pending writes; afterwards reads fail."""
     async with started(server.url, timeout_ms=5000) as store:
         for number in range(20):
             store.put_decision_later(f"key-{number}", b"x" * MAX_VALUE_BYTES, 300)

@@ -1,4 +1,4 @@
-"""The store over TLS: a server that can be trusted is used, another one is not."""
+"""The store over TLS: only a server with a trusted certificate is used."""
 
 import shutil
 import ssl

@@ -1,4 +1,5 @@
-"""A consumer group on a real Valkey: at least once, whatever happens to consumers and to Redis."""
+"""A consumer group on a real Valkey processes each entry at least once, whatever happens to
+consumers and Redis."""
 
 import asyncio
 import contextlib
@@ -46,7 +47,7 @@ def dead(server: Valkey) -> list[dict[bytes, bytes]]:
 
 
 class Worker:
-    """Counts what it processes; fails where it was told to."""
+    """Records processed entries; fails for configured ones."""
 
     def __init__(self, fails: str = "", refuses: str = "") -> None:
         self.processed: Counter[str] = Counter()
@@ -62,18 +63,18 @@ class Worker:
             raise RuntimeError("cannot do it now")
 
     def has_processed(self, number: int) -> bool:
-        """Whether it was this one's turn."""
+        """Whether this entry was processed."""
         return str(number) in self.processed
 
 
 def consumer(server: Valkey, name: str = "one", **options: Any) -> StreamConsumer:
-    """A consumer of the group ``g`` that begins an hour ago."""
+    """A consumer of the group ``g``, which starts with entries of an hour ago."""
     return StreamConsumer(server.url, "g", name, **{"since_s": 3600, **options})
 
 
 @contextlib.asynccontextmanager
 async def running(reader: StreamConsumer, worker: Worker) -> AsyncIterator[None]:
-    """Have it run until the end of the block."""
+    """Run it until the end of the block."""
     async with reader:
         task = asyncio.create_task(reader.run(worker))
         try:
@@ -84,7 +85,7 @@ async def running(reader: StreamConsumer, worker: Worker) -> AsyncIterator[None]
 
 
 def killed_within(server: Valkey, processed: int) -> list[str]:
-    """What a consumer process has processed when it is killed within the entry after that."""
+    """The entries that a consumer process has processed when it is killed during the next one."""
     command = [sys.executable, "-m", "tests.integration.consuming", server.url, "g", str(processed)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as victim:
         assert victim.stdout is not None
@@ -111,7 +112,7 @@ async def test_entries_are_processed_once_and_acknowledged(server: Valkey) -> No
 
 
 async def test_another_group_sees_everything_too(server: Valkey) -> None:
-    """And a group starts where it was told to: nothing of an hour ago for who wants the present."""
+    """Each group gets all entries, from its own start time on."""
     fill(server, range(5))
     for group, since_s, expected in (("a", 3600.0, 5), ("b", 3600.0, 5), ("c", -1.0, 0)):
         worker = Worker()
@@ -121,7 +122,8 @@ async def test_another_group_sees_everything_too(server: Valkey) -> None:
 
 
 async def test_a_consumer_that_was_killed_in_the_middle_of_a_batch(server: Valkey) -> None:
-    """Another one gets the whole batch: what it had not done, and what it had not acknowledged."""
+    """Another consumer gets the whole batch, including entries that were processed but not
+    acknowledged."""
     fill(server, range(25))
     printed = killed_within(server, 14)
     assert [str(number) for number in range(14)] == printed
@@ -134,7 +136,8 @@ async def test_a_consumer_that_was_killed_in_the_middle_of_a_batch(server: Valke
 
 
 async def test_an_entry_that_fails_comes_again_and_then_is_dead(server: Valkey) -> None:
-    """At most that often; other entries are not delayed, and the dead letter holds the entry."""
+    """An entry is delivered ``max_deliveries`` times at most. Other entries are not delayed, and
+    the dead letter contains the entry."""
     fill(server, range(5))
     worker = Worker(fails="3")
     with capture_logs() as logs:
@@ -220,7 +223,7 @@ async def test_a_redis_that_is_frozen(server: Valkey, monkeypatch: pytest.Monkey
 
 
 async def test_a_consumer_ends_when_it_is_told_to(server: Valkey) -> None:
-    """At whatever moment, sending and receiving included."""
+    """A consumer can be cancelled at any moment, also while sending and receiving."""
     worker = Worker()
     for moment in range(60):
         fill(server, range(1))
@@ -234,7 +237,7 @@ async def test_a_consumer_ends_when_it_is_told_to(server: Valkey) -> None:
 
 
 async def test_connections_that_are_reset(server: Valkey) -> None:
-    """Nothing is lost, and nothing has to be done about it."""
+    """After connection resets the consumer continues by itself, and nothing is lost."""
     worker, proxy = Worker(), Proxy(server.path)
     async with listening(proxy.serve) as port:
         url = f"redis://127.0.0.1:{port}"
@@ -246,7 +249,8 @@ async def test_connections_that_are_reset(server: Valkey) -> None:
 
 
 async def test_a_group_that_lost_entries_to_the_bound(server: Valkey) -> None:
-    """Entries that left the stream before they were acknowledged are gone, and no dead letters."""
+    """Entries that were trimmed before they were acknowledged are lost, and do not become dead
+    letters."""
     fill(server, range(10))
     async with consumer(server) as reader:
         await reader.step(Worker(fails="1 2"))
@@ -288,7 +292,7 @@ async def test_groups_left_behind_are_removed(server: Valkey) -> None:
 
 @pytest.mark.parametrize("url", ["http://x", "redis://:pa/ss@h:1", "embedded"])
 def test_a_url_that_is_none(url: str) -> None:
-    """It is refused at once, in the same words as the store's, and without the password."""
+    """An invalid URL is refused at once, with the store's message and without the password."""
     with pytest.raises(StoreError) as caught:
         StreamConsumer(url, "g", "one")
     assert "pa/ss" not in str(caught.value)

@@ -51,7 +51,7 @@ CAPS = {
 
 
 def expected_profile(device: str, country: str, speed: float | None) -> str:
-    """The README's table, written a second time, row by row."""
+    """The README's table as code, row by row."""
     if device in PHONES:
         if speed is not None and speed < 1000:
             return "mobile_2g"
@@ -89,7 +89,7 @@ def test_every_cell(client: httpx.Client, device: str, country: str) -> None:
 
 
 def test_generated_paths(client: httpx.Client) -> None:
-    """Rungs of the generated ladder lie at ``{asset}/{name}/playlist.m3u8``."""
+    """Rungs of the generated ladder are at ``{asset}/{name}/playlist.m3u8``."""
     headers = {"User-Agent": OTHERS["desktop"], "X-Forwarded-For": ADDRESSES["NO"][0]}
     answer = client.get("/v1/play/film/one.m3u8?speed=50000", headers=headers)
     paths = set(
@@ -100,7 +100,7 @@ def test_generated_paths(client: httpx.Client) -> None:
 
 
 def test_unknown_place_gets_the_fallback(client: httpx.Client) -> None:
-    """An address that nobody can place is served by ``global``."""
+    """A viewer with an unknown place is served by ``global``."""
     headers = {"User-Agent": OTHERS["desktop"], "X-Forwarded-For": "10.1.2.3"}
     answer = client.get("/v1/play/film/one.m3u8", headers=headers)
     assert 'edge="global"' in answer.headers["Gateway-Decision"]

@@ -1,4 +1,4 @@
-"""Workers that cannot start: the first ones end the gateway, replacements are tried again."""
+"""Workers that cannot start: at the first start the gateway exits; replacements are retried."""
 
 import os
 import shutil
@@ -32,7 +32,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def install(app: Path, fault: str = "") -> None:
-    """Put another version in place."""
+    """Replace the application."""
     new = app.with_suffix(".new")
     new.write_text((ROOT / "gateway" / "app.py").read_text("utf-8") + fault, "utf-8")
     new.replace(app)
@@ -60,7 +60,7 @@ def test_a_first_start_that_fails(app: Path, workers: str, fault: str, told: str
 
 
 def test_a_certificate_file_is_checked_at_once(tmp_path: Path) -> None:
-    """Before anything listens, by ``serve`` as by ``check``."""
+    """``serve`` and ``check`` read the certificate file before anything listens."""
     (tmp_path / "ca.pem").write_text("not a certificate")
     config = tmp_path / "gateway.toml"
     config.write_text(
@@ -84,8 +84,8 @@ FAULTS = {
 
 
 def test_a_replacement_that_fails(tmp_path: Path) -> None:
-    """The others serve on; it is tried again until it starts, however it fails; there is a line of
-    the log for each change and not for each try; and a reload is no danger meanwhile."""
+    """The other workers keep serving, and the start is retried until it succeeds, however it fails.
+    The log has one line for each change, not for each try. A reload meanwhile does no harm."""
     with light_workers(tmp_path) as parent, Viewers(parent.url, threads=2) as viewers:
         viewers.see()
         before = children(parent.process.pid)
@@ -117,7 +117,7 @@ def test_a_replacement_that_fails(tmp_path: Path) -> None:
 
 
 def test_a_replacement_that_starts(tmp_path: Path) -> None:
-    """It is there at once, as often as one dies."""
+    """Each worker that dies is replaced at once."""
     with light_workers(tmp_path) as parent, Viewers(parent.url, threads=2) as viewers:
         viewers.see()
         for count in (1, 2, 3):

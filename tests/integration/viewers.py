@@ -1,4 +1,4 @@
-"""Players who ask all the time, while something is done to the gateway."""
+"""Players that send requests all the time, while a test disturbs the gateway."""
 
 import threading
 import time
@@ -9,10 +9,10 @@ from tests.integration.asking import ask_raw
 
 
 class Viewers:
-    """Threads that ask for a playlist, each time on a new connection, until the context ends.
+    """Threads that request a playlist, each time on a new connection, until the context ends.
 
-    ``failures`` is whatever was not a whole playlist. A connection that nobody had accepted is
-    none: ``refused``.
+    ``failures`` lists answers that are not a complete playlist. Connections that were never
+    accepted count as ``refused`` instead.
     """
 
     def __init__(self, url: str, threads: int = 3) -> None:
@@ -34,7 +34,7 @@ class Viewers:
             thread.join()
 
     def see(self, count: int = 30) -> None:
-        """Wait until so many more were answered."""
+        """Wait for this many more answers."""
         wanted = self.answered + count
         until(lambda: self.answered >= wanted)
 
@@ -56,7 +56,7 @@ class Viewers:
 
 
 def until(true: Callable[[], bool], within_s: float = 15.0) -> None:
-    """Wait until something is so; fails when it does not come."""
+    """Wait until a condition holds; fails when it does not."""
     deadline = time.monotonic() + within_s
     while not true():
         assert time.monotonic() < deadline

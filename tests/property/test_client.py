@@ -15,8 +15,8 @@ from gateway.client.asset import AssetError, asset_id
 from gateway.client.cmcd import MAX_FAULTS, Cmcd, parse_headers, parse_query
 from gateway.client.cmcd_dictionary import MAX_PARTS, read_dictionary
 from gateway.client.estimate import MAX_KBPS, MIN_KBPS, SessionEstimate
-from gateway.client.limits import ParameterError, parse
-from gateway.client.throughput import choose_throughput, remember
+from gateway.client.limits import ParameterError, parse_parameters
+from gateway.client.throughput import choose_throughput, with_measurement
 
 TRUSTED = TrustedProxies.of(["10.0.0.0/8", "2001:db8:ffff::/48"])
 HOSTILE = st.text(st.characters(codec="utf-8") | st.sampled_from('",;=()\\ \t:[]%_for0123.\ud800'))
@@ -110,7 +110,7 @@ def test_cmcd_is_read_alike_at_once_and_part_by_part(text: str) -> None:
 def refusal(query: bytes) -> str:
     """The error for a query; empty without one."""
     try:
-        parse(query)
+        parse_parameters(query)
     except ParameterError as error:
         return str(error)
     return ""
@@ -250,7 +250,7 @@ def test_a_chosen_speed_is_one_that_a_network_can_have(
     )
     assert reasons
     assert chosen is None or MIN_KBPS <= chosen.kbps <= MAX_KBPS
-    kept = remember(session, chosen, 1_800_000_000)
+    kept = with_measurement(session, chosen, 1_800_000_000)
     assert kept is None or kept == SessionEstimate.from_bytes(kept.to_bytes())
 
 

@@ -14,7 +14,7 @@ from gateway.edge.health import (
     condition,
 )
 from gateway.edge.live import LivePosition
-from gateway.store.coordination.health_board import Finding, decode, encode
+from gateway.store.coordination.health_board import Finding, decode_findings, encode_findings
 
 rules_strategy = st.builds(
     HealthThresholds,
@@ -95,7 +95,7 @@ def test_a_share_only_grows_with_time(
 )
 def test_what_is_shared_is_read_as_it_was(findings: dict[str, Finding]) -> None:
     """What was written can be read back unchanged."""
-    assert findings == decode(encode(findings))
+    assert findings == decode_findings(encode_findings(findings))
 
 
 JSON = st.recursive(
@@ -115,7 +115,7 @@ ROW = st.lists(
 ))  # fmt: skip
 def test_garbage_is_never_believed(value: bytes) -> None:
     """Any bytes in Redis give records or None, and never raise."""
-    found = decode(value)
+    found = decode_findings(value)
     for finding in (found or {}).values():
         shown = condition(finding.health, HealthThresholds(2, 2, 0.4, 30), 1e9)
         assert (True, True) == (0 <= shown.admits <= 1, shown.why.isprintable())

@@ -17,6 +17,7 @@ from gateway.decision import (
     decide,
     inquire,
 )
+from gateway.edge.capacity import Leased, Placement
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import EdgeCondition, Fleet
 from gateway.explanation import reasons_of
@@ -85,9 +86,11 @@ def inquiry(
     fleet: Fleet | None = None,
     source: MultivariantPlaylist = LADDER,
     version: str = "v1",
+    memo: Memo | None = None,
 ) -> Inquiry:
     """What is to be decided, on the ladder above unless another is given."""
-    return inquire(of, fleet or Fleet.of(of.edges), facts, ladder_of(source, version))
+    ladder = ladder_of(source, version)
+    return inquire(of, fleet or Fleet.of(of.edges), facts, ladder, memo or Memo())
 
 
 def decided(
@@ -393,6 +396,7 @@ def test_reasons_tell_every_step() -> None:
 
 
 TOLD = """
+place: country FR, continent EU, accuracy radius 20 km [place-found]
 device: a television [seen]
 profile: no rule matches; the default profile wifi is used [profile-default]
 ladder: at most 720p, set by the device [max-height-device]
@@ -431,7 +435,7 @@ def test_a_rule_is_shown_by_place_and_name() -> None:
     assert (
         "profile: rules[0] (phone, below 1 Mbit/s) matches (device = phone, speed < 1000 kbit/s); "
         "profile mobile_2g [profile-rule]"
-    ) == str(told(facts)[0])
+    ) == str(told(facts)[1])
 
 
 def test_edges_are_the_viewers_own() -> None:
@@ -517,3 +521,32 @@ def test_a_decision_is_keyed_by_the_fleet(
         for conditions in (one, other)
     ]
     assert same is (keys[0] == keys[1])
+
+
+def test_a_memo_is_filled_and_used() -> None:
+    """The second decision takes both halves from the memo, as they are."""
+    memo = Memo()
+    one = decide(inquiry(facts_of()), memo)
+    known = inquiry(facts_of(), memo=memo)
+    assert known.is_known
+    other = decide(known, memo)
+    assert not inquiry(facts_of(kbps=1), memo=memo).is_known
+    assert served(one) == served(other)
+    assert one.kept is other.kept
+    assert one.tiers is other.tiers
+    assert (1, 1) == (len(memo.ladders), len(memo.rankings))
+
+
+@pytest.mark.parametrize(
+    ("index", "order"), [(0, "near next far"), (1, "next near far"), (2, "far near next")]
+)
+def test_the_edge_of_the_lease_comes_first(index: int, order: str) -> None:
+    """The others stay in the order of preference, and reasons say what was passed over."""
+    decision = decided(facts_of(kbps=6000), EDGES)
+    placement = Placement(index, "spilled" if index else "first", (900, 800, 700))
+    leased = decision.with_lease(Leased(placement, (1000, 1000, None), alone=False))
+    assert order.split() == [edge.id for edge in leased.edges]
+    assert leased.edge.id == order.split(maxsplit=1)[0]
+    assert 2500 == decision.expected_kbps()
+    passed = [one.text for one in reasons_of(leased) if one.code == "edge-full"]
+    assert ["near", "next"][:index] == [text.split()[0] for text in passed]

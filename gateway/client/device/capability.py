@@ -124,7 +124,7 @@ def capability(
     if known is not None:
         return known
     if os in ("iOS", "iPadOS"):
-        return _of_ios(version_of(os_version)[0])
+        return _of_ios(major_and_minor(os_version)[0])
     if os == "visionOS":
         return _VISION
     return _of_kind(kind, os, os_version, low)
@@ -136,11 +136,11 @@ def _of_kind(kind: DeviceKind, os: str | None, os_version: str | None, low: str)
     if kind is DeviceKind.TV:
         return _of_television(os, os_version, low)
     if kind in (DeviceKind.PHONE, DeviceKind.TABLET) and os in ("Android", "Fire OS"):
-        return _of_android(version_of(os_version)[0])
+        return _of_android(major_and_minor(os_version)[0])
     return _NOTHING_KNOWN
 
 
-def version_of(text: str | None) -> tuple[int, int]:
+def major_and_minor(text: str | None) -> tuple[int, int]:
     """Major and minor number of a dotted version; zeros when there is none."""
     found = _VERSION.match(text or "")
     return (int(found[1]), int(found[2] or 0)) if found else (0, 0)
@@ -202,7 +202,7 @@ def _browser(*, av1: bool, hevc: bool = False) -> Capability:
 
 
 def _of_television(os: str | None, os_version: str | None, low: str) -> Capability:
-    version = version_of(os_version)
+    version = major_and_minor(os_version)
     uhd = _MAY_SAY_UHD.occurs_in(low) and _SAYS_UHD.search(low) is not None
     if os == "Cast OS" and "crkey armv7l" in low and version < _FIRST_CAST_UHD:
         return _HD_OLD
@@ -222,4 +222,4 @@ def _television(*, av1: bool, dovi: bool, uhd: bool) -> Capability:
 
 
 def _after(low: str, mark: str) -> int:
-    return version_of(low[low.find(mark) + len(mark) :][:12])[0]
+    return major_and_minor(low[low.find(mark) + len(mark) :][:12])[0]

@@ -55,13 +55,13 @@ class DeviceClassifier:
         found = _classification(text, android_model, is_android=is_android)
         if hints is not NO_HINTS:
             found = correction.correct(found, text, hints)
-        os, os_version = correction.system(system(text), found.kind, hints)
+        os, os_version = correction.corrected_system(system(text), found.kind, hints)
         identity = _Identity(
             found.kind,
             os,
             os_version,
             player(text),
-            model(text, android_model) or correction.model(hints),
+            model(text, android_model) or correction.hinted_model(hints),
         )
         rule = self._rules.first_match(text.raw)
         if rule is not None:

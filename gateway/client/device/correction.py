@@ -75,7 +75,7 @@ def _by_mobile(
     return found
 
 
-def system(
+def corrected_system(
     found: tuple[str | None, str | None], kind: DeviceKind, hints: ClientHints
 ) -> tuple[str | None, str | None]:
     """Operating system and version, from the hints where the User-Agent is reduced."""
@@ -96,7 +96,7 @@ def system(
     return platform, clean(hinted) if hinted else None
 
 
-def model(hints: ClientHints) -> str | None:
+def hinted_model(hints: ClientHints) -> str | None:
     """The model in the hint."""
     return clean(hints.model) if hints.model else None
 

@@ -31,13 +31,17 @@ def edge() -> None:
 
 @edge.command()
 @click.option("--id", "edge_id", required=True, help="Unique id of the edge.")
-@click.option("--url", required=True, help="Where players fetch media.")
+@click.option("--url", required=True, help="Players fetch media below this URL.")
 @click.option("--latitude", type=float, help="Degrees; north is positive.")
 @click.option("--longitude", type=float, help="Degrees; east is positive.")
-@click.option("--country", "countries", multiple=True, help="Served first; repeatable.")
-@click.option("--continent", "continents", multiple=True, help="Served first; repeatable.")
+@click.option(
+    "--country", "countries", multiple=True, help="Its viewers prefer the edge; repeatable."
+)
+@click.option(
+    "--continent", "continents", multiple=True, help="Its viewers prefer the edge; repeatable."
+)
 @click.option("--weight", type=int, help="Share of viewers among equal edges; default 100.")
-@click.option("--fallback", is_flag=True, default=None, help="Serves unknown places.")
+@click.option("--fallback", is_flag=True, default=None, help="Serves viewers with unknown places.")
 @click.option("--capacity-mbps", type=float, help="Total bit rate that its sessions may use.")
 @click.option("--health-url", help="URL that probes request, absolute or relative to the url.")
 @click.option("--health-playlist", help="A media playlist that probes read, below the url.")

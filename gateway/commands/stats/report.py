@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from gateway.commands.stats.window import Share
+from gateway.commands.stats.window import Tally
 
 TOP = 10
 BAR_CHARS = 20
@@ -20,7 +20,7 @@ class Report:
     group: str
     window_s: int
     events: int
-    shares: Mapping[str, tuple[Share, ...]]
+    shares: Mapping[str, tuple[Tally, ...]]
     lag: int | None
     pending: int
     lost: int | None

@@ -25,7 +25,7 @@ from gateway.store.events.consumer import (
     StreamConsumer,
     UnprocessableError,
 )
-from gateway.store.events.event import parse
+from gateway.store.events.event import parse_event
 
 OWN_GROUPS = "stats."
 LEFT_BEHIND_S = 60.0
@@ -81,7 +81,7 @@ class Stats:
     async def _count(self, delivery: Delivery) -> None:
         self._newest_s = delivery.time_ms / 1000
         try:
-            event = parse(delivery.fields)
+            event = parse_event(delivery.fields)
             is_new = not self._own or self._missed.is_new(delivery.fields.get(b"id", b""))
         except ValueError as error:
             raise UnprocessableError(str(error)) from error

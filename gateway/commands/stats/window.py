@@ -13,7 +13,7 @@ REMEMBERED_WRITERS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Tally:
     """How often a name was chosen, and its share of all (0 to 1)."""
 
     name: str
@@ -36,7 +36,7 @@ class Window:
         for name, counter in bucket.items():
             counter[getattr(event, name) or UNKNOWN] += 1
 
-    def shares(self, now_s: float) -> tuple[int, Mapping[str, tuple[Share, ...]]]:
+    def shares(self, now_s: float) -> tuple[int, Mapping[str, tuple[Tally, ...]]]:
         """The number of events in the window that ends at ``now_s``, and their shares by dimension,
         the largest first. Older events are dropped."""
         oldest = int(now_s) - self._seconds
@@ -44,12 +44,12 @@ class Window:
         total = sum(bucket["edge"].total() for bucket in self._buckets.values())
         return total, {name: self._of(name, total) for name in DIMENSIONS}
 
-    def _of(self, dimension: str, total: int) -> tuple[Share, ...]:
+    def _of(self, dimension: str, total: int) -> tuple[Tally, ...]:
         counts: Counter[str] = Counter()
         for bucket in self._buckets.values():
             counts.update(bucket[dimension])
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        return tuple(Share(name, count, count / total) for name, count in ranked)
+        return tuple(Tally(name, count, count / total) for name, count in ranked)
 
 
 class MissedEvents:

@@ -25,7 +25,7 @@ from gateway.source.origin.freshness import CopyState
 from gateway.source.origin.origin_cache import OriginCache, RecentFailure
 from gateway.source.origin.origin_config import OriginConfig
 from gateway.source.origin.purges import EXACT, matches
-from gateway.source.origin.reader import NotFound, Reader
+from gateway.source.origin.reader import NotFound, ResponseReader
 from gateway.source.source import (
     NoSuchAssetError,
     OriginTimeoutError,
@@ -67,7 +67,7 @@ class OriginSource:
         self._wall = wall
         self._client = OriginClient(config.request, wall)
         self._origins = Origins(config, self._client)
-        self._reader = Reader(config, read)
+        self._reader = ResponseReader(config, read)
         self._cache = OriginCache(config, shared, self._reader, self._name, wall)
         self._fetches: dict[str, _Fetch] = {}
         self._others_hold_some = False

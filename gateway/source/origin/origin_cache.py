@@ -16,7 +16,7 @@ from gateway.source.origin.copies import CachedManifest, SharedCopies, to_bytes
 from gateway.source.origin.freshness import CopyState
 from gateway.source.origin.origin_config import OriginConfig
 from gateway.source.origin.purges import Purges, matches
-from gateway.source.origin.reader import NotFound, Reader
+from gateway.source.origin.reader import NotFound, ResponseReader
 from gateway.source.source import BadSourceError, OriginError, OriginTimeoutError
 
 ENTRY_BYTES = 500
@@ -72,7 +72,7 @@ class OriginCache:
         self,
         config: OriginConfig,
         shared: SharedCopies,
-        reader: Reader,
+        reader: ResponseReader,
         name_of: Callable[[str], str],
         wall: Callable[[], float],
     ) -> None:

@@ -33,7 +33,7 @@ class NotFound:
     """The origin has no such asset (404 or 410)."""
 
 
-class Reader:
+class ResponseReader:
     """Reads responses and shared copies of the configured origins."""
 
     def __init__(self, config: OriginConfig, read: ReadManifest) -> None:

@@ -6,7 +6,7 @@ recurs. So the halves are stored separately, and a request whose halves are both
 memo does not read the store.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,13 +28,13 @@ read."""
 
 @dataclass(slots=True)
 class Lookup:
-    """The halves of one inquiry that the memo lacks, by their names in the store; None for a half
-    that it has."""
+    """The halves that one inquiry lacks, by their names in the store; None for a half that it has,
+    or that the store had. ``status`` says whether the store had all of them."""
 
     inquiry: Inquiry
     ladder: str | None
     ranking: str | None
-    status: CacheStatus = "local"
+    status: CacheStatus = "miss"
 
     def names(self) -> list[str]:
         """The store's names of the missing halves."""
@@ -54,20 +54,31 @@ class DecisionCache:
         self._store = store
         self._ttl_s = ttl_s
 
-    async def recall(self, inquiries: Sequence[Inquiry]) -> list[Lookup]:
-        """Fill the memo with the missing halves of ``inquiries`` that the store has, in one read.
+    async def recall(self, inquiries: Mapping[int, Inquiry]) -> dict[int, Lookup]:
+        """Look up the halves that ``inquiries`` lack, in one read of the store.
 
-        Never fails. Halves that cannot be read, or are garbage, are computed again.
+        What the store has is put into the inquiries and into the memo. Returns the lookups under
+        the keys of their inquiries; an inquiry whose halves are both known needs none. Never fails:
+        halves that cannot be read, or are garbage, are computed again.
         """
-        lookups = [self._lookup(inquiry) for inquiry in inquiries]
-        lacking = [lookup for lookup in lookups if lookup.ladder or lookup.ranking]
-        names = list(dict.fromkeys(name for lookup in lacking for name in lookup.names()))
-        stored = await self._stored(names) if names else {}
-        for lookup in lacking:
-            self._take(lookup, stored)
+        lookups = {
+            at: Lookup(
+                inquiry,
+                ladder_name(inquiry) if inquiry.fitted is None else None,
+                ranking_name(inquiry) if inquiry.tiers is None else None,
+            )
+            for at, inquiry in inquiries.items()
+            if not inquiry.is_known
+        }
+        if lookups:
+            found = lookups.values()
+            names = list(dict.fromkeys(name for lookup in found for name in lookup.names()))
+            stored = await self._stored(names)
+            for lookup in found:
+                self._take(lookup, stored)
         return lookups
 
-    def share(self, lookups: Sequence[Lookup]) -> None:
+    def share(self, lookups: Iterable[Lookup]) -> None:
         """Write the halves that the store did not have, each once."""
         shared: set[str] = set()
         for lookup in lookups:
@@ -83,14 +94,6 @@ class DecisionCache:
                 tiers = self.memo.rankings.get(lookup.inquiry.ranking_key)
                 if tiers is not None:
                     self._store.put_decision_later(name, tiers_to_bytes(tiers), self._ttl_s)
-
-    def _lookup(self, inquiry: Inquiry) -> Lookup:
-        ladder = ranking = None
-        if self.memo.ladders.get(inquiry.ladder_key) is None:
-            ladder = ladder_name(inquiry)
-        if self.memo.rankings.get(inquiry.ranking_key) is None:
-            ranking = ranking_name(inquiry)
-        return Lookup(inquiry, ladder, ranking)
 
     async def _stored(self, names: Sequence[str]) -> dict[str, bytes | None] | None:
         """The store's values under these names; None when it cannot be read."""
@@ -110,6 +113,7 @@ class DecisionCache:
         if lookup.ladder is not None and (data := stored[lookup.ladder]) is not None:
             fitted = ladder_from_bytes(data, choice_of(inquiry), inquiry.ladder)
             if fitted is not None:
+                inquiry.fitted = fitted
                 self.memo.ladders.put(inquiry.ladder_key, fitted)
                 lookup.ladder = None
             else:
@@ -117,6 +121,7 @@ class DecisionCache:
         if lookup.ranking is not None and (data := stored[lookup.ranking]) is not None:
             tiers = tiers_from_bytes(data, inquiry.fleet)
             if tiers is not None:
+                inquiry.tiers = tiers
                 self.memo.rankings.put(inquiry.ranking_key, tiers)
                 lookup.ranking = None
             else:
@@ -132,5 +137,5 @@ def ladder_name(inquiry: Inquiry) -> str:
 
 def ranking_name(inquiry: Inquiry) -> str:
     """The store's name of a ranking."""
-    epoch, cell, spot = inquiry.ranking_key
-    return f"edges\0{epoch}\0{cell}\0{spot}"
+    epoch, cell, spread_point = inquiry.ranking_key
+    return f"edges\0{epoch}\0{cell}\0{spread_point}"

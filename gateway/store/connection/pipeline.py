@@ -2,8 +2,8 @@
 
 Commands that are issued in the same turn of the event loop are sent in one write. Redis answers in
 order, so the next reply belongs to the oldest command in flight. Callers wait on futures and never
-touch the connection: a caller that gives up leaves its command in the queue, so nobody can get a
-reply that belongs to another.
+touch the connection: a caller that gives up leaves its command in the queue, so no caller can get
+another's reply.
 
 A broken pipeline stays broken. Its owner opens another one on a new connection.
 """
@@ -117,8 +117,8 @@ class Pipeline:
         return self._enqueue(self._reads, words)
 
     def tell(self, *words: bytes) -> asyncio.Future[RedisReply]:
-        """Send a command whose reply nobody needs soon. Like ``ask``, but it is sent after the
-        reads of the same turn, and dropped when too many bytes wait."""
+        """Send a command whose reply is not urgent. Like ``ask``, but it is sent after the reads of
+        the same turn, and dropped when too many bytes wait."""
         reply = self._enqueue(self._writes, words)
         while self._writes.size > MAX_QUEUED_BYTES:
             self._writes.popleft().fail(StoreUnavailable(Trouble.OVERFLOW))

@@ -2,7 +2,7 @@
 
 There are three topics, each with a log: ``policy`` (a config was reloaded), ``edges`` (check the
 edges again), ``assets`` (a purge). Each subscription has its own queue: a slow subscriber loses its
-own oldest messages and delays nobody else.
+own oldest messages and does not delay others.
 
 A message can be missed when Redis was away or lost its log, or when the subscriber was slow. The
 subscriber then gets a ``Gap``, and checks everything that its topic covers. So a message is a hint
@@ -36,7 +36,7 @@ was full."""
 @dataclass(frozen=True, slots=True)
 class Message:
     """One entry of a topic's log. ``body`` is untrusted, as anything may have written it to Redis;
-    see ``gateway.store.coordination.messages.decode``."""
+    see ``gateway.store.coordination.messages.decode_message``."""
 
     topic: Topic
     id: str

@@ -96,7 +96,8 @@ class HealthBoard:
 
     async def campaign(self, *, stand: bool) -> tuple[bool, bytes | None]:
         """Take or renew the lease if it is free (and if ``stand`` says that this worker wants it).
-        Returns whether it is held now, and the findings (:func:`decode`). Raises StoreUnavailable.
+        Returns whether this worker holds it now, and the findings (:func:`decode_findings`). Raises
+        StoreUnavailable.
         """
         token = self._token if stand else b""
         match await self._run(CAMPAIGN, token, b"%d" % LEASE_MS):
@@ -122,7 +123,7 @@ class HealthBoard:
             raise StoreUnavailable(Trouble.TIMEOUT) from None
 
 
-def encode(findings: Mapping[str, Finding]) -> bytes:
+def encode_findings(findings: Mapping[str, Finding]) -> bytes:
     """Serialise findings by edge id."""
     rows = [
         [
@@ -144,8 +145,8 @@ def encode(findings: Mapping[str, Finding]) -> bytes:
     return json.dumps(rows, separators=(",", ":")).encode()
 
 
-def decode(value: bytes) -> dict[str, Finding] | None:
-    """Parse what :func:`encode` wrote; None for anything else."""
+def decode_findings(value: bytes) -> dict[str, Finding] | None:
+    """Parse what :func:`encode_findings` wrote; None for anything else."""
     if len(value) > MAX_BYTES:
         return None
     try:

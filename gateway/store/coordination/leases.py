@@ -243,7 +243,7 @@ class Leases:
         return loads
 
     async def _share_leases(self, redis: Commands) -> None:
-        """Write the leases that Redis lacks, in steps that block nobody. Raises
+        """Write the leases that Redis lacks, in steps that are too short to block Redis. Raises
         StoreUnavailable."""
         while self._unshared:
             step = list(self._unshared)[:RESTORED_PER_STEP]

@@ -46,7 +46,7 @@ class Purge:
 ControlMessage = PolicyReloaded | EdgesChanged | Purge
 
 
-def encode(message: ControlMessage) -> bytes:
+def encode_message(message: ControlMessage) -> bytes:
     """Serialise a message."""
     match message:
         case PolicyReloaded(version):
@@ -59,7 +59,7 @@ def encode(message: ControlMessage) -> bytes:
             return _written(kind="purge", prefix=prefix or "", token=token)
 
 
-def decode(body: bytes) -> ControlMessage | None:
+def decode_message(body: bytes) -> ControlMessage | None:
     """Parse a message; None when this version does not know it. Never raises."""
     match _read(body):
         case {"kind": "policy-reloaded", "version": version, **rest} if not rest:

@@ -67,7 +67,7 @@ _KEYS = (WORKERS, WORKER_FACTS)
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
+class LiveWorker:
     """One worker process. ``policy`` is the policy version in use; ``started`` is Unix time."""
 
     id: str
@@ -83,7 +83,7 @@ class Presence:
     def __init__(
         self,
         commands: Commands | None,
-        me: Callable[[], Worker],
+        me: Callable[[], LiveWorker],
         expected: int = 1,
         *,
         heartbeat_s: float = HEARTBEAT_S,
@@ -141,14 +141,14 @@ class Presence:
                 metrics.STORE_GARBAGE.inc()
 
 
-async def live_workers(commands: Commands) -> list[Worker]:
+async def live_workers(commands: Commands) -> list[LiveWorker]:
     """All live workers. Raises StoreUnavailable."""
     reply = await commands.run(LIVING, _KEYS, ())
     found = [_worker(entry) for entry in (reply if isinstance(reply, list) else ())]
     return [worker for worker in found if worker is not None]
 
 
-def _worker(entry: RedisReply) -> Worker | None:
+def _worker(entry: RedisReply) -> LiveWorker | None:
     """Parse one entry; None when it is malformed."""
     match entry:
         case [bytes(found), bytes(facts)] if len(facts) <= MAX_FACTS_BYTES:
@@ -167,7 +167,7 @@ def _worker(entry: RedisReply) -> Worker | None:
             "policy": str(policy),
             "started": int(started),
         }:
-            return Worker(worker_id, host, pid, policy, started)
+            return LiveWorker(worker_id, host, pid, policy, started)
         case _:
             metrics.STORE_GARBAGE.inc()
             return None

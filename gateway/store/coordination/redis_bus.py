@@ -7,9 +7,9 @@ a second without one. So a lost notification, or a lost subscription, delays a m
 next poll.
 
 A read starts at the last known entry itself. When that is not the first entry of the reply, the log
-was trimmed past it or evicted, or Redis has restarted empty: nobody knows what was missed, and
-subscribers get a gap. An empty log gets a first entry without a message, so that there always is an
-entry to start from.
+was trimmed past it or evicted, or Redis has restarted empty. It is then unknown which messages were
+missed, so subscribers get a gap. An empty log gets a first entry without a message, so that there
+always is an entry to start from.
 """
 
 import asyncio

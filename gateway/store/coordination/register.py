@@ -5,8 +5,8 @@ Reading is one script in one round trip and writes nothing, so it works on a rep
 Redis. Each registration removes expired entries. An edge that deregisters keeps an empty entry for
 a while, so that readers can tell deregistration from loss.
 
-A drain stays until it is ended. An ended drain stays as an entry that says so: a gateway that knows
-of a drain and finds *no entry* writes the drain back, because Redis must have lost it.
+A drain stays until it is ended. An ended drain leaves an entry that marks the end. So a gateway
+that knows a drain and finds *no entry* concludes that Redis has lost it, and writes it back.
 
 Entries are returned unchecked: whoever can write to Redis can write anything.
 """

@@ -62,7 +62,7 @@ class Event:
 _NAMES = tuple(field.name for field in fields(Event))
 
 
-def parse(entry: Mapping[bytes, bytes]) -> Event:
+def parse_event(entry: Mapping[bytes, bytes]) -> Event:
     """Parse an entry of the stream.
 
     Raises MalformedEventError for another version, for anything but a JSON object, and for a field

@@ -8,7 +8,6 @@ import pytest
 from gateway.client.device import DeviceClassifier
 from gateway.client.device.text import MAX_CHARS, read_user_agent, version_after
 from gateway.client.facts import DeviceKind
-from gateway.client.hints import ClientHints
 
 HOSTILE = {
     "one letter": "a",
@@ -75,13 +74,6 @@ def test_a_full_length_agent_costs_a_bounded_multiple() -> None:
     )
     worst = max(_seconds((unit * MAX_CHARS)[:MAX_CHARS]) for unit in HOSTILE.values())
     assert worst < 60 * _seconds(everyday) + 0.001
-
-
-def test_network_hints_say_nothing_about_the_device() -> None:
-    """A caller that caches devices may leave out the hints about the network."""
-    agent = "Mozilla/5.0 (Linux; Android 10; K) Chrome/1 Mobile Safari/1"
-    network = ClientHints(save_data=True, downlink_mbps=1.0, ect="2g")
-    assert DeviceClassifier().classify(agent) == DeviceClassifier().classify(agent, network)
 
 
 def test_reading_cuts_and_cleans() -> None:

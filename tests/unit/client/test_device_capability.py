@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.client.device import DeviceClassifier
-from gateway.client.device.capability import version_of
+from gateway.client.device.capability import major_and_minor
 from gateway.client.facts import Capability, Device
 from manifests.codecs import CodecFamily, VideoRange
 
@@ -145,4 +145,4 @@ def test_the_silent_device_has_no_limits() -> None:
 )
 def test_versions_compare_as_numbers(text: str | None, expected: tuple[int, int]) -> None:
     """Major and minor number; zeros when there is none."""
-    assert expected == version_of(text)
+    assert expected == major_and_minor(text)

@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from gateway.client.hints import NO_HINTS, ClientHints, parse_hints
+from gateway.client.hints import (
+    NO_HINTS,
+    ClientHints,
+    NetworkHints,
+    parse_hints,
+    parse_network_hints,
+)
 
 MANY = ", ".join(f'"f{number}"' for number in range(40))
 
@@ -51,13 +57,15 @@ MANY = ", ".join(f'"f{number}"' for number in range(40))
 )
 def test_one_header_is_read(header: str, value: str, field: str, expected: Any) -> None:
     """Each hint has its own type; a malformed or implausible value counts as absent."""
-    found = getattr(parse_hints({header: value}), field)
+    read = parse_hints if header.startswith("sec-") else parse_network_hints
+    found = getattr(read({header: value}), field)
     assert expected == (len(found) if value == MANY else found)
 
 
 def test_nothing_said_is_no_hints() -> None:
     """Without headers every hint is absent."""
     assert parse_hints({"user-agent": "x"}) == NO_HINTS
+    assert parse_network_hints({"user-agent": "x"}) == NetworkHints()
 
 
 def test_all_hints_together() -> None:
@@ -68,20 +76,16 @@ def test_all_hints_together() -> None:
         platform_version="14.0.0",
         model="Pixel 8",
         form_factors=("Mobile",),
-        save_data=True,
-        downlink_mbps=1.7,
-        ect="3g",
     )
-    found = parse_hints(
-        {
-            "sec-ch-ua-mobile": "?1",
-            "sec-ch-ua-platform": '"Android"',
-            "sec-ch-ua-platform-version": '"14.0.0"',
-            "sec-ch-ua-model": '"Pixel 8"',
-            "sec-ch-ua-form-factors": '"Mobile"',
-            "save-data": "on",
-            "downlink": "1.7",
-            "ect": "3g",
-        }
-    )
-    assert expected == found
+    headers = {
+        "sec-ch-ua-mobile": "?1",
+        "sec-ch-ua-platform": '"Android"',
+        "sec-ch-ua-platform-version": '"14.0.0"',
+        "sec-ch-ua-model": '"Pixel 8"',
+        "sec-ch-ua-form-factors": '"Mobile"',
+        "save-data": "on",
+        "downlink": "1.7",
+        "ect": "3g",
+    }
+    assert expected == parse_hints(headers)
+    assert NetworkHints(True, 1.7, "3g") == parse_network_hints(headers)

@@ -11,7 +11,7 @@ from gateway.client.limits import (
     MAX_QUERY,
     ParameterError,
     RequestParameters,
-    parse,
+    parse_parameters,
 )
 from manifests.codecs import CodecFamily as Family
 
@@ -21,7 +21,7 @@ NOTHING = RequestParameters(Limits(), None, None, None, None, None, {})
 @pytest.mark.parametrize("query", [b"", b"&", b"=x&&", b"unknown=1&Speed=abc&SESSION=%ff"])
 def test_without_known_parameters_nothing_is_asked_for(query: bytes) -> None:
     """Empty queries and unknown parameters, which are case-sensitive, change nothing."""
-    read = parse(query)
+    read = parse_parameters(query)
     assert (Limits(), None, None, None, None, None) == (
         read.limits,
         read.speed_kbps,
@@ -60,12 +60,12 @@ def test_without_known_parameters_nothing_is_asked_for(query: bytes) -> None:
 )
 def test_a_parameter_is_read(query: bytes, field: str, expected: object) -> None:
     """Each known parameter has its field and unit; the last value of a repeated one is used."""
-    assert expected == getattr(parse(query), field)
+    assert expected == getattr(parse_parameters(query), field)
 
 
 def test_not_a_number_is_a_number_for_the_chooser_to_ignore() -> None:
     """Players without a measurement send NaN, which is not an error."""
-    speed = parse(b"speed=NaN").speed_kbps
+    speed = parse_parameters(b"speed=NaN").speed_kbps
     assert speed is not None
     assert math.isnan(speed)
 
@@ -87,7 +87,7 @@ def test_not_a_number_is_a_number_for_the_chooser_to_ignore() -> None:
 )
 def test_limits_are_read(query: bytes, limits: dict[str, Any]) -> None:
     """Heights are in pixels, bit rates in kbit/s, and codecs are families."""
-    assert Limits(**limits) == parse(query).limits
+    assert Limits(**limits) == parse_parameters(query).limits
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_limits_are_read(query: bytes, limits: dict[str, Any]) -> None:
 def test_a_malformed_parameter_is_named(query: bytes, name: str, value: str, allowed: str) -> None:
     """The error has the parameter, its value in a safe form, and what is allowed."""
     with pytest.raises(ParameterError) as caught:
-        parse(query)
+        parse_parameters(query)
     assert (name, value, allowed) == (caught.value.name, caught.value.value, caught.value.allowed)
     assert f"{name}={value}: allowed is {allowed}" == str(caught.value)
 
@@ -159,7 +159,7 @@ def test_every_parameter_is_there_by_name() -> None:
     """EXT-X-DEFINE:QUERYPARAM (A5.4) needs the last value of any of them, percent-decoded."""
     query = b"token=a%2Bb+c&x=&flag&token2=%C3%A9&x=1&speed=5&CMCD=a+b"
     expected = {"token": "a+b+c", "x": "1", "flag": "", "token2": "é", "speed": "5", "CMCD": "a+b"}
-    assert expected == parse(query).by_name
+    assert expected == parse_parameters(query).by_name
 
 
 @pytest.mark.parametrize(
@@ -167,4 +167,4 @@ def test_every_parameter_is_there_by_name() -> None:
 )
 def test_a_query_may_be_as_long_as_the_bound(query: bytes) -> None:
     """The largest allowed values are accepted."""
-    assert NOTHING.limits == parse(query).limits
+    assert NOTHING.limits == parse_parameters(query).limits

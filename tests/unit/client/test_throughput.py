@@ -7,7 +7,7 @@ import pytest
 
 from gateway.client.estimate import CLOCK_SKEW_S, FORGOTTEN_S, MAX_SAMPLES, Sample, SessionEstimate
 from gateway.client.facts import Throughput
-from gateway.client.throughput import FRESH_S, choose_throughput, remember
+from gateway.client.throughput import FRESH_S, choose_throughput, with_measurement
 
 NOW = 1_800_000_000.0
 NOTHING: dict[str, Any] = {
@@ -132,14 +132,14 @@ def test_only_the_players_own_measurement_is_remembered(
     chosen: Throughput | None, speeds: list[int] | None
 ) -> None:
     """Only measurements of the request are added to the session."""
-    updated = remember(remembered(3000), chosen, NOW)
+    updated = with_measurement(remembered(3000), chosen, NOW)
     assert speeds == (updated and [sample.kbps for sample in updated.samples])
 
 
 def test_a_first_measurement_starts_a_session() -> None:
     """The estimate of a new session starts with this sample."""
     expected = SessionEstimate((Sample(2100, int(NOW)),))
-    assert expected == remember(None, Throughput(2100, "query"), NOW)
+    assert expected == with_measurement(None, Throughput(2100, "query"), NOW)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from gateway.client.facts import DeviceKind
 from gateway.config.json_schema import schema_json
 from gateway.config.key_schema import ROOT, KeySchema, find_key, restart_keys
 from gateway.config.load import load
-from gateway.config.read import merged, parse, read_defaults
+from gateway.config.read import merged, parse_toml, read_defaults
 from gateway.config.reference import render
 from gateway.policy.rules import Subject
 
@@ -203,6 +203,6 @@ def test_the_keys_that_need_a_restart() -> None:
 
 def test_tables_are_laid_over_each_other_key_by_key() -> None:
     """Tables merge; anything else replaces what was there."""
-    below = parse(b"a = {x = 1, y = [1, 2]}\nb = 1\nc = {d = 1}", "below")
-    above = parse(b"a = {y = [3]}\nb = {z = 1}\nc = 2", "above")
+    below = parse_toml(b"a = {x = 1, y = [1, 2]}\nb = 1\nc = {d = 1}", "below")
+    above = parse_toml(b"a = {y = [3]}\nb = {z = 1}\nc = 2", "above")
     assert merged(below, above) == {"a": {"x": 1, "y": [3]}, "b": {"z": 1}, "c": 2}

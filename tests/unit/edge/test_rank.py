@@ -16,7 +16,7 @@ from gateway.edge.rank import (
     MIN_RANKED,
     SPREAD_POINTS,
     EdgeTier,
-    explain,
+    edge_reason,
     ordered_edges,
     ranked_tiers,
     spread_point_of,
@@ -362,7 +362,7 @@ SHARED = "chosen by weight among 2 equal edges"
 def test_reasons(edges: list[Edge], where: Place, text: str) -> None:
     """Every way to an edge has its own sentence and code."""
     tier = ranked_tiers(Fleet.of(edges), where, 0)[0]
-    assert f"edge: {text}" == str(explain(edges[tier.edges[0]], tier, where))
+    assert f"edge: {text}" == str(edge_reason(edges[tier.edges[0]], tier, where))
 
 
 @pytest.mark.parametrize(

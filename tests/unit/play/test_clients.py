@@ -36,9 +36,8 @@ def test_a_sender_is_where_the_database_in_use_says(tmp_path: Path) -> None:
     headers = Headers({}, (), (SOMEBODY,))
     first = both.sender(PROXY, headers)
     assert ("US", "81.2.69.0/24") == (first.place.country, first.prefix)
-    assert both.sender(PROXY, headers) is first
     city(path, "DE")
-    assert both.sender(PROXY, headers) is first
+    assert both.sender(PROXY, headers) == first
     geo.reload()
     assert "DE" == both.sender(PROXY, headers).place.country
 
@@ -109,5 +108,3 @@ def test_what_is_remembered_is_bounded(tmp_path: Path) -> None:
     for number in range(1, int(PLAYERS.capacity) + 1):
         both.player(Headers({"user-agent": f"player {number}/1"}, (), ()))
     assert both.player(first) is not before
-    hops = Headers({}, (), ("192.0.2.1, " * (LONGEST_CHARS // 4),))
-    assert both.sender(PROXY, hops) is not both.sender(PROXY, hops)

@@ -4,13 +4,13 @@ import json
 from dataclasses import replace
 
 from gateway.commands.stats.report import Report
-from gateway.commands.stats.window import Share
+from gateway.commands.stats.window import Tally
 
 REPORT = Report(
     group="stats.1",
     window_s=60,
     events=30,
-    shares={"edge": (Share("eu", 20, 2 / 3), Share("us", 10, 1 / 3)), "country": ()},
+    shares={"edge": (Tally("eu", 20, 2 / 3), Tally("us", 10, 1 / 3)), "country": ()},
     lag=4,
     pending=2,
     lost=7,
@@ -40,7 +40,7 @@ def test_unknown_figures_and_trouble_are_shown() -> None:
 
 def test_the_top_ten_and_the_rest() -> None:
     """Many countries do not fill the screen."""
-    many = tuple(Share(f"C{number:02}", 5, 0.05) for number in range(20))
+    many = tuple(Tally(f"C{number:02}", 5, 0.05) for number in range(20))
     lines = replace(REPORT, shares={"country": many}).to_text().splitlines()
     assert "  C09                             5    5.0%  █" == lines[-2]
     assert "  10 more                        50   50.0%" == lines[-1]
@@ -48,7 +48,7 @@ def test_the_top_ten_and_the_rest() -> None:
 
 def test_control_characters_are_escaped() -> None:
     """Control characters in events are escaped."""
-    text = replace(REPORT, shares={"edge": (Share("\x1b[2Jx", 1, 1.0),)}).to_text()
+    text = replace(REPORT, shares={"edge": (Tally("\x1b[2Jx", 1, 1.0),)}).to_text()
     assert "\x1b" not in text
     assert r"\x1b[2Jx" in text
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.commands.stats.window import DIMENSIONS, MissedEvents, Share, Window
+from gateway.commands.stats.window import DIMENSIONS, MissedEvents, Tally, Window
 from tests.unit.store.test_event import EVENT
 
 
@@ -16,9 +16,9 @@ def test_shares_of_every_dimension() -> None:
         window.add(replace(EVENT, edge=edge, country=country), 100.0)
     total, shares = window.shares(100.0)
     assert 4 == total
-    assert (Share("b", 2, 0.5), Share("a", 1, 0.25), Share("c", 1, 0.25)) == shares["edge"]
-    assert (Share("NO", 2, 0.5), Share("?", 1, 0.25), Share("SE", 1, 0.25)) == shares["country"]
-    assert [(Share("phone", 4, 1.0),)] == [shares["device"]]
+    assert (Tally("b", 2, 0.5), Tally("a", 1, 0.25), Tally("c", 1, 0.25)) == shares["edge"]
+    assert (Tally("NO", 2, 0.5), Tally("?", 1, 0.25), Tally("SE", 1, 0.25)) == shares["country"]
+    assert [(Tally("phone", 4, 1.0),)] == [shares["device"]]
     assert DIMENSIONS == tuple(shares)
 
 

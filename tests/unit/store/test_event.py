@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from gateway.store.events.event import VERSION, Event, MalformedEventError, parse
+from gateway.store.events.event import VERSION, Event, MalformedEventError, parse_event
 
 EVENT = Event(
     time=1_700_000_000_123,
@@ -64,13 +64,13 @@ def test_an_event_is_read_back(event: Event) -> None:
     """Every optional field is null, and names may hold any text."""
     data = event.to_bytes()
     assert data.isascii()
-    assert event == parse({b"v": b"1", b"event": data})
+    assert event == parse_event({b"v": b"1", b"event": data})
 
 
 def test_readers_ignore_unknown_fields() -> None:
     """Fields may be added within a version, to the entry and to the event."""
     data = json.dumps({**json.loads(WIRE), "colour": "red"}).encode()
-    assert EVENT == parse({b"v": b"1", b"event": data, b"more": b""})
+    assert EVENT == parse_event({b"v": b"1", b"event": data, b"more": b""})
 
 
 MALFORMED = [
@@ -97,4 +97,4 @@ MALFORMED = [
 def test_malformed_events(name: str, entry: dict[bytes, bytes]) -> None:
     """Each raises MalformedEventError."""
     with pytest.raises(MalformedEventError):
-        parse(entry)
+        parse_event(entry)

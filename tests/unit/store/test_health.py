@@ -6,7 +6,12 @@ import pytest
 
 from gateway.edge.health import HealthRecord
 from gateway.edge.live import LivePosition
-from gateway.store.coordination.health_board import MAX_BYTES, Finding, decode, encode
+from gateway.store.coordination.health_board import (
+    MAX_BYTES,
+    Finding,
+    decode_findings,
+    encode_findings,
+)
 
 GOOD = ["a", 7, "down", 1000.5, None, 2, "HTTP 503", 4, 6, 999.0]
 FOUND = Finding(7, HealthRecord("down", "HTTP 503", 1000.5, None, 2), LivePosition(4, 6, 999.0))
@@ -14,9 +19,9 @@ FOUND = Finding(7, HealthRecord("down", "HTTP 503", 1000.5, None, 2), LivePositi
 
 def test_how_it_is_written() -> None:
     """One row for each edge; workers of other releases read it."""
-    assert [GOOD] == json.loads(encode({"a": FOUND}))
-    assert {"a": FOUND} == decode(json.dumps([GOOD]).encode())
-    assert {} == decode(b"[]")
+    assert [GOOD] == json.loads(encode_findings({"a": FOUND}))
+    assert {"a": FOUND} == decode_findings(json.dumps([GOOD]).encode())
+    assert {} == decode_findings(b"[]")
 
 
 @pytest.mark.parametrize(
@@ -45,7 +50,7 @@ def test_untrusted_findings_are_rejected(position: int, value: object) -> None:
     """One invalid field, and the whole value is rejected."""
     row = list(GOOD)
     row[position] = value
-    assert None is decode(json.dumps([GOOD, row]).encode())
+    assert None is decode_findings(json.dumps([GOOD, row]).encode())
 
 
 @pytest.mark.parametrize(
@@ -55,4 +60,4 @@ def test_untrusted_findings_are_rejected(position: int, value: object) -> None:
 )
 def test_malformed_findings(value: bytes) -> None:
     """Arbitrary bytes decode to None or to valid findings."""
-    assert None is decode(value)
+    assert None is decode_findings(value)

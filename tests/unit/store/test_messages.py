@@ -13,8 +13,8 @@ from gateway.store.coordination.messages import (
     EdgesChanged,
     PolicyReloaded,
     Purge,
-    decode,
-    encode,
+    decode_message,
+    encode_message,
 )
 
 MESSAGES: tuple[ControlMessage, ...] = (
@@ -29,8 +29,8 @@ MESSAGES: tuple[ControlMessage, ...] = (
 @pytest.mark.parametrize("message", MESSAGES, ids=str)
 def test_a_message_is_read_back(message: ControlMessage) -> None:
     """Each kind, the largest purge included, fits and comes back equal."""
-    body = encode(message)
-    assert message == decode(body)
+    body = encode_message(message)
+    assert message == decode_message(body)
     assert len(body) <= MAX_MESSAGE_BYTES
 
 
@@ -60,15 +60,15 @@ def test_a_message_is_read_back(message: ControlMessage) -> None:
 )
 def test_what_is_not_exactly_a_message_is_none(told: object) -> None:
     """Another version, kind or type, or a field too many, is rejected."""
-    assert None is decode(json.dumps(told).encode())
+    assert None is decode_message(json.dumps(told).encode())
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_without_an_error(body: bytes) -> None:
     """Redis may hold anything."""
-    assert None is decode(body)
+    assert None is decode_message(body)
 
 
 def test_deep_nesting_is_read_without_an_error() -> None:
     """As deep as a message can be."""
-    assert None is decode(b"[" * MAX_MESSAGE_BYTES)
+    assert None is decode_message(b"[" * MAX_MESSAGE_BYTES)
