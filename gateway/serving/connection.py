@@ -36,12 +36,11 @@ from gateway.serving.server_config import ServerConfig
 
 log = structlog.get_logger()
 
-
 MIN_READ_BYTES = 16 * 1024
-"""What a peer must take of its answers within ``write_timeout_s``, at least."""
+"""What a peer must read within ``write_timeout_s`` to get more time."""
 
 MAX_DISCARDED_BYTES = 1024 * 1024
-"""What is read and dropped of a peer that goes on sending after it was refused."""
+"""What a peer may still send after it was refused, before the connection ends at once."""
 
 _RESET = struct.pack("ii", 1, 0)
 
@@ -80,17 +79,17 @@ class Connection(asyncio.Protocol):
         self._current: Exchange | None = None
         """The request that is being answered."""
         self._waiting: deque[Exchange] = deque()
-        """Those that have come after it."""
+        """The requests that came after it, in order."""
         self._arriving: Exchange | None = None
-        """The request whose body is not complete: the current or the last one that waits."""
+        """The request whose body is still arriving: the current one, or the last in the queue."""
         self._refusal: Refusal | None = None
-        """What ends the connection when all of them are answered."""
+        """The refusal to send once all of them are answered."""
 
         self._reading_paused = False
         self._may_write: asyncio.Event | None = None
-        """While the peer does not read: set when it does again."""
+        """None unless much is unread by the peer; set when it has read most of it."""
 
-        # When the state began that the timer watches, by the event loop's clock.
+        # When each state began, by the event loop's clock: the deadlines count from there.
         self._silent_since = 0.0
         self._head_since: float | None = None
         self._body_since = 0.0
@@ -107,7 +106,7 @@ class Connection(asyncio.Protocol):
     # What the event loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A peer is there. It is served if there is room for it."""
+        """A peer has connected. Serve it if the limits allow another connection."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         peer = _address(transport.get_extra_info("peername"))
         admitted = self._counts.admit(None if peer is None else peer[0])
@@ -132,7 +131,7 @@ class Connection(asyncio.Protocol):
         self._set_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Read on, and begin to answer what is complete."""
+        """Parse what has come, and start the requests whose heads are complete."""
         if self._closing_since is not None or self._refusal is not None:
             self._discard(data)
             return
@@ -153,20 +152,20 @@ class Connection(asyncio.Protocol):
         self._set_timer()
 
     def pause_writing(self) -> None:
-        """The peer does not read; the application waits (:meth:`writable`)."""
+        """Much is unread by the peer. The application waits (:meth:`writable`)."""
         self._may_write = asyncio.Event()
         self._note_unread()
         self._set_timer()
 
     def resume_writing(self) -> None:
-        """It has read most of what was sent."""
+        """The peer has read most of it."""
         if self._may_write is not None:
             self._may_write.set()
             self._may_write = None
             self._set_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        """It is gone, and so is everybody who waits for it."""
+        """The connection has ended. Tell the exchanges, and release everything."""
         if self._admitted is not None:
             self._admitted.release()
             self._admitted = None
@@ -189,7 +188,7 @@ class Connection(asyncio.Protocol):
     # What uvicorn calls
 
     def shutdown(self) -> None:
-        """The server stops: what has come, or comes at once, is this connection's last."""
+        """The server stops. Answer what has come or comes within ``drain_s``, then end."""
         self._stopping_since = self._loop.time()
         self._set_timer()
 
@@ -197,7 +196,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def common_headers(self) -> list[tuple[bytes, bytes]]:
-        """Date."""
+        """The headers of every answer: Date."""
         return self._server_state.default_headers
 
     def write(self, data: bytes) -> None:
@@ -206,20 +205,20 @@ class Connection(asyncio.Protocol):
             self._transport.write(data)
 
     async def writable(self) -> None:
-        """Wait until the peer has taken enough of what was sent before."""
+        """Wait until the peer has read enough of what was sent before."""
         if self._may_write is not None:
             await self._may_write.wait()
 
-    def is_last(self, exchange: Exchange) -> bool:  # noqa: ARG002
-        """Is this the last answer before a stop?"""
+    def ends_next(self) -> bool:
+        """Is the current answer the last one before a stop?"""
         return self._stopping_since is not None and not self._waiting and self._refusal is None
 
     def body_taken(self) -> None:
-        """There is room for more of the body."""
+        """The application has read the body so far: there is room for more."""
         self._read_or_pause()
 
     def completed(self, exchange: Exchange) -> None:
-        """Go on with the next request."""
+        """An answer is complete. Start the next request, or end."""
         if exchange is not self._current:
             return
         self._server_state.total_requests += 1
@@ -236,7 +235,7 @@ class Connection(asyncio.Protocol):
         self._set_timer()
 
     def broken(self, exchange: Exchange) -> None:
-        """An answer has begun that cannot be completed: the peer must not take it for one."""
+        """An answer cannot be completed. Make sure that the peer does not take it for complete."""
         if exchange is self._current:
             self._abort()
 
@@ -276,7 +275,7 @@ class Connection(asyncio.Protocol):
             self._arriving = None
 
     def _read_or_pause(self) -> None:
-        """Read on unless there is enough to do."""
+        """Pause reading while requests wait or much of a body is unread by the application."""
         if self._transport is None or self._transport.is_closing():
             return
         arriving = self._arriving
@@ -291,7 +290,7 @@ class Connection(asyncio.Protocol):
     # Ends
 
     def _refuse(self, refusal: Refusal) -> None:
-        """End the connection once all is answered that came before the fault."""
+        """Answer the complete requests that came before, then refuse, then end."""
         metrics.CONNECTION_REFUSALS.labels(refusal.reason).inc()
         log.debug("connection_refused", reason=refusal.reason, detail=refusal.detail)
         self._reader.close()
@@ -315,8 +314,8 @@ class Connection(asyncio.Protocol):
         self._close(linger=True)
 
     def _close(self, *, linger: bool = False) -> None:
-        """End the connection when all is sent; with ``linger``, when the peer has ended it, or a
-        moment later."""
+        """End the connection once everything is sent. With ``linger``, wait a moment for the peer
+        to end it first."""
         if self._transport is None or self._transport.is_closing():
             return
         now = self._loop.time()
@@ -330,14 +329,14 @@ class Connection(asyncio.Protocol):
         self._set_timer()
 
     def _discard(self, data: bytes) -> None:
-        """Read what the peer still sends after a refusal, up to a bound."""
+        """Drop what the peer still sends, up to a limit."""
         self._discarded_bytes += len(data)
         if self._discarded_bytes > MAX_DISCARDED_BYTES:
             self._close()
 
     def _abort(self) -> None:
-        """End the connection with RST. The kernel then drops what the peer has not read, and the
-        peer cannot take an answer that is cut off for a complete one."""
+        """End the connection with RST. The kernel drops what the peer has not read, and the peer
+        cannot take a truncated answer for a complete one."""
         if self._transport is not None:
             sock = self._transport.get_extra_info("socket")
             with contextlib.suppress(OSError):  # a Unix socket, or one that is closed already
@@ -347,7 +346,7 @@ class Connection(asyncio.Protocol):
     # Time
 
     def _next_deadline(self) -> tuple[float, Callable[[], None]] | None:
-        """When what must happen, if nothing else does before."""
+        """The next deadline, and what to do then; None while only the application is at work."""
         limits = self._limits
         if self._lingering_since is not None:
             return self._lingering_since + limits.linger_s, self._close
@@ -367,11 +366,11 @@ class Connection(asyncio.Protocol):
             due = self._silent_since + limits.head_timeout_s
         if self._stopping_since is not None:
             due = min(due, self._stopping_since + limits.drain_s)
-        return due, self._head_timed_out
+        return due, self._request_timed_out
 
     def _set_timer(self) -> None:
-        """Have the timer ring when something is due. One that rings too early costs less than one
-        that is set for each request."""
+        """Make sure that the timer fires by the next deadline. A timer that fires too early costs
+        less than one that is set for each request."""
         due = None if self._admitted is None else self._next_deadline()
         if due is None or (self._timer is not None and self._timer_at <= due[0]):
             return
@@ -387,7 +386,7 @@ class Connection(asyncio.Protocol):
             due[1]()
         self._set_timer()
 
-    def _head_timed_out(self) -> None:
+    def _request_timed_out(self) -> None:
         if self._head_since is None or self._stopping_since is not None:
             self._close()
         else:
@@ -397,14 +396,14 @@ class Connection(asyncio.Protocol):
         self._refuse(BODY_TIMEOUT)
 
     def _note_unread(self) -> None:
-        """Begin to watch whether the peer reads."""
+        """Remember how much is unread now."""
         self._unread_since = self._loop.time()
         self._unread_bytes = (
             0 if self._transport is None else self._transport.get_write_buffer_size()
         )
 
     def _write_timed_out(self) -> None:
-        """A peer that reads slowly has more time; one that does not is gone, or means harm."""
+        """End the connection, unless the peer has read enough to get more time."""
         before = self._unread_bytes
         self._note_unread()
         if before - self._unread_bytes >= MIN_READ_BYTES:

@@ -1,4 +1,4 @@
-"""How many connections are open, in all and for each address? One process counts its own."""
+"""How many connections are open, in all and for each address? Each process counts its own."""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -11,12 +11,12 @@ from gateway.serving.refusal import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_ADDRESS,
 log = structlog.get_logger()
 
 _IPV6_HOST_BITS = 64
-"""Whoever has an IPv6 address usually has all those of its /64."""
+"""One client usually has all addresses of a /64."""
 
 
 class ConnectionCounts:
-    """Admits connections until a bound is reached, and those of trusted proxies until the first
-    one. An IPv6 address stands for its /64."""
+    """Admits connections up to two limits: for all together, and for each IPv4 address or IPv6 /64.
+    Trusted proxies are exempt from the second."""
 
     def __init__(self, most: int, most_per_address: int, trusted_proxies: Iterable[str]) -> None:
         self.most = most
@@ -27,7 +27,7 @@ class ConnectionCounts:
         self._reported: set[str] = set()
 
     def admit(self, host: str | None) -> "Refusal | Admitted":
-        """Count a connection from ``host``; or say why not, and count nothing."""
+        """Count a connection from ``host``, or return the reason why it is refused."""
         if self._all >= self.most:
             self._report(TOO_MANY_CONNECTIONS, self.most)
             return TOO_MANY_CONNECTIONS
@@ -54,7 +54,7 @@ class ConnectionCounts:
             self._reported.clear()
 
     def _key(self, host: str | None) -> object:
-        """What connections of an address are counted by; None where they are not."""
+        """What the connections of an address are counted by; None if they are exempt."""
         try:
             address = ip_address((host or "").partition("%")[0])
         except ValueError:  # a Unix socket
@@ -66,7 +66,7 @@ class ConnectionCounts:
         return address if isinstance(address, IPv4Address) else int(address) >> _IPV6_HOST_BITS
 
     def _report(self, refusal: Refusal, limit: int) -> None:
-        """Log the first refusal since the bound was last out of sight."""
+        """Log the first refusal since the number of connections was last well below the limit."""
         if refusal.reason not in self._reported:
             self._reported.add(refusal.reason)
             log.error("connections_refused", reason=refusal.reason, limit=limit, open=self._all)

@@ -1,7 +1,8 @@
 """How do a request and its answer pass between a connection and the application? As ASGI events.
 
-An :class:`Exchange` is one of each: what has come of the request's body, and how far the answer is.
-It writes an answer's head together with the first part of its body.
+An :class:`Exchange` is one request and its answer. It buffers the request's body until the
+application reads it, checks and frames the answer (RFC 9112, 6), and writes the answer's head
+together with the first part of its body.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from gateway.serving.request_reader import RequestHead
 log = structlog.get_logger()
 
 MAX_BUFFERED_BODY_BYTES = 64 * 1024
-"""What has come of a body and was not taken by the application yet; then reading pauses."""
+"""Reading pauses while more of a body than this is unread by the application."""
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -33,7 +34,7 @@ _STATUS_LINES = {status: _status_line(status) for status in range(200, 600)}
 
 
 class AnswerError(RuntimeError):
-    """The application has sent what is no answer."""
+    """The application sent something that is not a valid answer."""
 
 
 class Channel(Protocol):
@@ -47,13 +48,13 @@ class Channel(Protocol):
         """Send, or do nothing when the connection has ended."""
 
     async def writable(self) -> None:
-        """Wait until the peer has taken enough of what was sent before."""
+        """Wait until the peer has read enough of what was sent before."""
 
-    def is_last(self, exchange: "Exchange") -> bool:
-        """Does the connection end after this exchange, for reasons of its own?"""
+    def ends_next(self) -> bool:
+        """Does the connection end after the current answer, for reasons of its own?"""
 
     def body_taken(self) -> None:
-        """The application has taken what there was of a body."""
+        """The application has read the body so far."""
 
     def completed(self, exchange: "Exchange") -> None:
         """The answer is complete."""
@@ -112,7 +113,7 @@ class Exchange:
 
     @property
     def buffers_enough(self) -> bool:
-        """Should the rest of the body wait?"""
+        """Should reading of the body pause?"""
         return len(self._body) > MAX_BUFFERED_BODY_BYTES
 
     def receive_body(self, data: bytes) -> None:
@@ -137,7 +138,7 @@ class Exchange:
             self._changed.set()
 
     async def run(self, app: ASGIApp) -> None:
-        """Have the application answer. Nothing that it raises gets out."""
+        """Run the application. Its exceptions are logged and answered with 500, not raised."""
         try:
             await app(self.scope, self.receive, self.send)
         except (Exception, asyncio.CancelledError) as error:
@@ -153,7 +154,7 @@ class Exchange:
                 await self._answer_for_the_application()
 
     async def _answer_for_the_application(self) -> None:
-        """500, or the end of the connection where another answer has begun."""
+        """Answer 500, or end the connection if a part of another answer was sent."""
         if self.sent_any:
             self._channel.broken(self)
             return
@@ -186,7 +187,7 @@ class Exchange:
         return self.body_ended and not self._end_taken
 
     async def send(self, message: Message) -> None:
-        """ASGI ``send``. Raises :class:`AnswerError` for what is no answer."""
+        """ASGI ``send``. Raises :class:`AnswerError` for what is not a valid answer."""
         await self._channel.writable()
         if self.disconnected:
             return
@@ -203,7 +204,7 @@ class Exchange:
     def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         lines = [*self._channel.common_headers]
         length: int | None = None
-        self.last = not self._keep_alive or not self.body_ended or self._channel.is_last(self)
+        self.last = not self._keep_alive or not self.body_ended or self._channel.ends_next()
         for given, value in headers:
             name = given.lower()
             if name == b"content-length":
@@ -247,8 +248,8 @@ class Exchange:
 
 
 def _header_block(lines: list[tuple[bytes, bytes]]) -> bytes:
-    """The lines, checked, and the empty one. Raises :class:`AnswerError` for what would be read as
-    something else, such as a line end in a value."""
+    """The header lines and the empty line. Raises :class:`AnswerError` for a name that is no token
+    and for control characters, such as a line end in a value."""
     block = b"".join([b"%b: %b\r\n" % line for line in lines])
     line_ends = 2 * len(lines)
     if len(block) - len(block.translate(None, _CONTROLS)) != line_ends:

@@ -1,8 +1,8 @@
-"""Are there file descriptors enough? Each connection takes one, and so does much else.
+"""Are there enough file descriptors? Each connection takes one, and so does much else.
 
-Without descriptors libuv accepts a connection and closes it at once, and says nothing. So the
-process may open as many as the system lets it; connections leave room for the rest; and a probe
-notices when there are none all the same.
+When there are none left, libuv accepts each connection, closes it at once and reports nothing.
+Therefore the process raises its limit, connections leave room for other uses, and a probe notices
+when there are none left all the same.
 """
 
 import asyncio
@@ -16,24 +16,24 @@ import structlog
 log = structlog.get_logger()
 
 RESERVED = 128
-"""For the store, origins, probes, files, and what else is not a player's connection."""
+"""Descriptors for everything but connections of peers: store, origins, probes, files."""
 FEWEST_CONNECTIONS = 16
 PROBE_INTERVAL_S = 1.0
 
 
 def raise_limit() -> int:
-    """Let the process open as many files as its hard limit says; how many that is."""
+    """Raise the limit of open files to the hard limit. Returns the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        except (ValueError, OSError):  # a kernel whose hard limit is not the last word
+        except (ValueError, OSError):  # macOS: the hard limit may be above the kernel's own
             return soft
     return hard
 
 
 def room_for_connections(wanted: int) -> int:
-    """How many of the ``wanted`` connections can be open at once; logged when fewer."""
+    """How many of the ``wanted`` connections can be open at once. Logs if it is fewer."""
     limit = raise_limit()
     if limit == resource.RLIM_INFINITY:
         return wanted
@@ -44,7 +44,7 @@ def room_for_connections(wanted: int) -> int:
 
 
 async def watch() -> None:
-    """Log when the process, or the system, is out of descriptors, and when that has passed."""
+    """Log when the process or the system has no descriptors left, and when it has again."""
     exhausted = False
     while True:
         error = _probe()

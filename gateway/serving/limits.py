@@ -22,10 +22,10 @@ class ConnectionLimits:
     idle_timeout_s: float = 75
     """From the end of an answer to the first byte of the next request."""
     write_timeout_s: float = 30
-    """The longest that a peer may leave what it was sent unread."""
+    """The longest that a peer may leave its answers unread."""
     max_connections: int = 10_000
     max_connections_per_address: int = 1_000
     trusted_proxies: tuple[str, ...] = ()
-    """Networks whose connections are bounded together with all others only."""
+    """Networks exempt from ``max_connections_per_address``."""
     drain_s: float = field(default=DRAIN_S, kw_only=True)
     linger_s: float = field(default=LINGER_S, kw_only=True)

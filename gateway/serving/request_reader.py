@@ -1,11 +1,12 @@
-"""What do the bytes of a connection say? Bytes in; request heads, pieces of bodies and ends out.
+"""Which requests do the bytes of a connection contain? A parser without I/O or clock: bytes in;
+request heads, pieces of bodies, ends of bodies and refusals out.
 
-The grammar is httptools' (llhttp, Node's parser): a public callback interface, and strict about
-line ends, white space, Content-Length and Transfer-Encoding. What it leaves open is decided here:
-the size of everything, the version, Host, the form of the target. No I/O and no clock.
+httptools (llhttp, the parser of Node.js) parses the grammar through its public callbacks. It is
+strict about line ends, white space, Content-Length and Transfer-Encoding. This module adds what
+httptools leaves open: limits on sizes, the version, Host, and the form of the target.
 
-A head is complete when its empty line has come, and nothing changes it afterwards. Trailers are
-discarded unread, as RFC 9110, 6.5.1 allows.
+A head is complete at its empty line, and nothing changes it afterwards. Trailers are discarded, as
+RFC 9110, 6.5.1 allows.
 """
 
 import re
@@ -29,15 +30,15 @@ from gateway.serving.refusal import (
 )
 
 MAX_HEAD_BYTES = 128 * 1024
-"""Request line and headers. Far above what players send."""
+"""Request line and headers; far more than players send."""
 MAX_HEADERS = 128
 """Header lines of one request."""
 MAX_BODY_BYTES = 1024 * 1024
-"""Body of a request. No route takes more; most take less and say so themselves."""
+"""Body of a request. Routes may allow less."""
 MAX_FRAMING_BYTES = 16 * 1024
-"""What chunk sizes, chunk extensions and trailers may take, beyond as much as the body itself."""
+"""Chunk sizes, chunk extensions and trailers, beyond the size of the body."""
 MAX_PIPELINED = 64
-"""Requests in one read of the socket. Nothing more is read before they are answered."""
+"""Requests in one read of the socket. Reading pauses until they are answered."""
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -73,13 +74,13 @@ class _State(Enum):
     HEAD = auto()
     BODY = auto()
     REPLAY = auto()
-    """A new parser is told of a body that the last one has not looked for."""
+    """A new parser is given a head, so that it reads the body that the last one skipped."""
     ENDED = auto()
-    """Nothing more is read: the last request said so, or there was an error."""
+    """Nothing more is parsed: the last request had ``Connection: close``, or was refused."""
 
 
 class _NotAcceptedError(Exception):
-    """Stops the parser; the reason is kept by whoever raises it."""
+    """Stops the parser. ``RequestReader._refusal`` is the reason."""
 
 
 _AUTHORITY = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]{0,5})?")
@@ -89,8 +90,7 @@ _LINE_OVERHEAD = 4
 
 
 class RequestReader:
-    """The reading side of one connection. Public methods are httptools' callbacks, but for
-    :meth:`feed` and :meth:`close`."""
+    """The reading side of one connection. The methods ``on_…`` are httptools' callbacks."""
 
     def __init__(self) -> None:
         self._state = _State.BETWEEN
@@ -100,7 +100,7 @@ class RequestReader:
         self._target = b""
         self._headers: Headers = []
         self._framing = b""
-        """The header that frames the body of a request which asks for an upgrade."""
+        """The header that frames the body of a request with Upgrade."""
         self._feed_bytes = 0
         self._head_bytes = 0
         self._body_bytes = 0
@@ -114,12 +114,12 @@ class RequestReader:
         return self._state is _State.HEAD
 
     def close(self) -> None:
-        """Nothing more will be read. Parser and reader refer to each other; this parts them."""
+        """Parse nothing more. This breaks the reference cycle of parser and reader."""
         self._state = _State.ENDED
         self._parser = None
 
     def feed(self, data: bytes) -> list[Event]:
-        """What ``data`` adds, in order. A :class:`Refusal` is the last event that there will be."""
+        """The events that ``data`` completes, in order. A :class:`Refusal` is the last event."""
         if self._ended():
             return []
         events = self._events = []
@@ -146,8 +146,8 @@ class RequestReader:
             try:
                 self._parser.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
-                # RFC 9110, 7.8: a server may ignore Upgrade. llhttp takes what follows for another
-                # protocol, so a new parser reads on from there.
+                # RFC 9110, 7.8: a server may ignore Upgrade. llhttp assumes that another protocol
+                # follows, so a new parser continues from there.
                 data = data[upgrade.args[0] :]
                 self._parse_on()
                 if data:
@@ -179,7 +179,7 @@ class RequestReader:
         raise _NotAcceptedError
 
     def on_message_begin(self) -> None:
-        """The first byte of a request line; empty lines before it are none (RFC 9112, 2.2)."""
+        """The first byte of a request line. Empty lines before it are ignored (RFC 9112, 2.2)."""
         if self._state is _State.REPLAY:
             return
         if self._state is _State.ENDED:
@@ -196,14 +196,14 @@ class RequestReader:
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header; or a trailer, which is not looked at."""
+        """A header, or a trailer, which is discarded."""
         if self._state is _State.HEAD:
             self._headers.append((name.lower(), value))
             if len(self._headers) > MAX_HEADERS:
                 self._refuse(HEAD_TOO_LARGE.because(f"more than {MAX_HEADERS} headers"))
 
     def on_headers_complete(self) -> None:
-        """The head is complete, and is handed over."""
+        """The head is complete."""
         if self._state is _State.REPLAY or self._parser is None:
             return
         self._events.append(self._head(self._parser))
@@ -221,7 +221,7 @@ class RequestReader:
 
     def on_message_complete(self) -> None:
         """The request is complete."""
-        if self._framing:  # llhttp does not look for the body of what asks for an upgrade
+        if self._framing:  # llhttp skips the body of a request with Upgrade
             return
         self._state = _State.BETWEEN if self._keep_alive else _State.ENDED
         self._head_bytes = -self._feed_bytes  # this packet counts as this request's

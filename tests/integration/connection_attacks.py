@@ -370,6 +370,7 @@ ATTACKS: dict[str, Attack] = {
     "a space before the colon": refused(b"GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400),
     "a bad chunk size": refused(CHUNKED + b"0x3\r\nabc\r\n0\r\n\r\n", 400),
     "garbage after three requests": answered(GET * 3 + b"\0\0\0\r\n\r\n", 200, 200, 200, 400),
+    "a bad chunk after two requests": answered(GET * 2 + CHUNKED + b"x", 200, 200, 400),
     "HTTP/1.0 without Host": answered(b"GET /echo HTTP/1.0\r\n\r\n", 200),
     "a request after Connection: close": answered(CLOSE + GET, 200),
     "Upgrade: websocket": answered(

@@ -1,6 +1,7 @@
 """Connections over real sockets: attacks, deadlines, bounds, order, and stops."""
 
 import asyncio
+import contextlib
 import itertools
 import json
 import logging
@@ -133,6 +134,63 @@ async def test_pipelined_requests_are_answered_in_order() -> None:
             await one.send(HEAD + b"Content-Length: 1\r\n\r\n" + bytes([digit]))
         bodies = [(await one.answer())[2] for _ in range(10)]
     assert (b"0123456789", 1) == (b"".join(bodies), most)
+
+
+async def test_nothing_is_read_while_requests_wait() -> None:
+    """An application that hangs does not let a peer fill the memory with requests."""
+
+    released = asyncio.Event()
+
+    async def hang(scope: Scope, receive: Receive, send: Send) -> None:
+        await released.wait()
+        await ok(scope, receive, send)
+
+    request = b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"b" * 8000 + b"\r\n\r\n"
+    taken = 0
+    async with serving(hang) as (_, port), peer(port) as one:
+        with contextlib.suppress(TimeoutError):
+            while taken < 40_000_000:
+                async with asyncio.timeout(1):
+                    one.writer.write(request)
+                    await one.writer.drain()
+                taken += len(request)
+        released.set()
+    assert taken < 20_000_000  # what the sockets themselves hold
+
+
+async def test_an_answer_survives_a_peer_that_is_still_sending() -> None:
+    """The answer that comes before the body says that the connection ends, and the connection ends
+    without a reset that would take the answer away."""
+    head = b"POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n"
+    loop = asyncio.get_running_loop()
+    async with serving() as (_, port):
+        with socket.create_connection(("127.0.0.1", port)) as sock:
+            sock.setblocking(False)
+            for part in (head, b"a" * 1000, b"a" * 1000, b"a" * 1000):
+                await loop.sock_sendall(sock, part)
+                await asyncio.sleep(0.03)
+            received = b""
+            while data := await loop.sock_recv(sock, 65536):
+                received += data
+    answer, _, body = received.partition(b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"\r\nconnection: close" in answer
+    assert json.loads(body)
+
+
+async def test_a_refused_request_has_one_answer() -> None:
+    """The application hears that the peer is gone. What it answers then is not sent."""
+
+    async def late(scope: Scope, receive: Receive, send: Send) -> None:
+        assert {"http.disconnect"} == {(await receive())["type"]}
+        await ok(scope, receive, send)
+
+    async with serving(late) as (_, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(HEAD + b"Content-Length: 9\r\n\r\n")
+        received = await reader.read()
+        writer.close()
+    assert (1, True) == (received.count(b"HTTP/1.1"), received.startswith(b"HTTP/1.1 408"))
 
 
 async def test_a_slow_reader_gets_everything() -> None:
