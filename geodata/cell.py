@@ -10,7 +10,6 @@ and at most 250 with a country-only database. The key contains neither the numbe
 network (``asn``) nor ``anonymous``: a policy that reads them must add them to its own key.
 """
 
-from dataclasses import replace
 from math import floor
 from typing import Final
 
@@ -47,8 +46,7 @@ def snap(place: Place) -> Place:
     if place.latitude is None or place.longitude is None:
         return place
     row, column = _square(place.latitude, place.longitude)
-    return replace(
-        place,
+    return place._replace(
         latitude=row + 0.5,
         longitude=column + 0.5,
         accuracy_km=float(_radius_class(place.accuracy_km)),

@@ -1,13 +1,11 @@
 """Where is a viewer, and how accurate is that?"""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Continent = Literal["AF", "AN", "AS", "EU", "NA", "OC", "SA"]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """What a GeoIP database says about an address.
 
     ``status`` distinguishes *unknown* (the database does not say) from *not looked up* (no

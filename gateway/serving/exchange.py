@@ -254,8 +254,8 @@ def _header_block(lines: list[tuple[bytes, bytes]]) -> bytes:
     line_ends = 2 * len(lines)
     if len(block) - len(block.translate(None, _CONTROLS)) != line_ends:
         raise AnswerError("a header holds a control character")
-    names = b"".join([name for name, _ in lines])
-    if names.translate(None, _TOKEN) or not all(name for name, _ in lines):
+    names = [name for name, _ in lines]
+    if b"" in names or b"".join(names).translate(None, _TOKEN):
         raise AnswerError("a header's name is no token")
     return block + b"\r\n"
 

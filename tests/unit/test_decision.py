@@ -53,7 +53,7 @@ DESKTOP = Device(DeviceKind.DESKTOP, os="Windows")
 OTHERS = [kind for kind in DeviceKind if kind is not DeviceKind.PHONE]
 SPARSE = ("IN", "BD", "PK")
 PARIS = Place("found", "FR", "EU", 48.9, 2.4, 20.0)
-FRANCE = replace(PARIS, accuracy_km=400.0)
+FRANCE = PARIS._replace(accuracy_km=400.0)
 
 
 def facts_of(
@@ -176,7 +176,7 @@ def test_the_shipped_edges(continent: Any, edge: str) -> None:
     """Each continent's own edge, wherever in it the viewer is."""
     somewhere = Place("found", "ZZ", continent)
     for latitude, longitude in ((None, None), (0.0, 0.0), (-90.0, 0.0), (64.0, -140.0)):
-        place = replace(somewhere, latitude=latitude, longitude=longitude, accuracy_km=1000.0)
+        place = somewhere._replace(latitude=latitude, longitude=longitude, accuracy_km=1000.0)
         facts = facts_of(place=place)
         assert edge == first(facts)
 
@@ -313,7 +313,7 @@ def test_steering_keeps_its_pathway() -> None:
     "other",
     [
         facts_of(session="another", viewer="another"),
-        facts_of(place=replace(PARIS, latitude=48.2, longitude=2.9, asn=7, anonymous=True)),
+        facts_of(place=PARIS._replace(latitude=48.2, longitude=2.9, asn=7, anonymous=True)),
         facts_of(Device(DeviceKind.DESKTOP, os="Linux", os_version="1", player="VLC", model="x")),
         facts_of(reasons=(Reason(Step.ADDRESS, "x", "192.0.2.1"),), minute_of_day=7),
         facts_of(Device(DeviceKind.TV)),
@@ -343,10 +343,10 @@ DIFFERENT = [
     facts_of(Device(DeviceKind.DESKTOP, capability=Capability(spatial=True))),
     facts_of(place=UNKNOWN),
     facts_of(place=NOT_LOOKED_UP),
-    facts_of(place=replace(PARIS, country="BE")),
-    facts_of(place=replace(PARIS, continent="AF")),
-    facts_of(place=replace(PARIS, latitude=49.9)),
-    facts_of(place=replace(PARIS, accuracy_km=300.0)),
+    facts_of(place=PARIS._replace(country="BE")),
+    facts_of(place=PARIS._replace(continent="AF")),
+    facts_of(place=PARIS._replace(latitude=49.9)),
+    facts_of(place=PARIS._replace(accuracy_km=300.0)),
     facts_of(limits=Limits(max_height=720)),
     facts_of(limits=Limits(min_height=720)),
     facts_of(limits=Limits(max_bitrate_kbps=720)),
