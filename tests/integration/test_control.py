@@ -238,7 +238,7 @@ def test_a_purge_of_what_can_be_no_asset(asset: str | None, prefix: str | None) 
     ("words", "code", "said"),
     [
         (["film"], 1, 'error: store.url is "embedded"'),
-        (["film", "--prefix", "f"], 2, "give an ASSET or a --prefix"),
+        (["film", "--prefix", "f"], 2, "give either ASSET or --prefix"),
     ],
 )
 def test_the_command_line(words: list[str], code: int, said: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from gateway.edge.edge import Edge, stable_hash
 from gateway.edge.fleet import EdgeCondition, Fleet
 from gateway.edge.preference import MAX_UNDIVIDED, divide, preference_order
-from gateway.edge.rank import MIN_RANKED, ordered_edges, ranked_tiers
+from gateway.edge.rank import MIN_RANKED, EdgeTier, ordered_edges, ranked_tiers
 from geodata.place import UNKNOWN
 
 MANY = 500
@@ -22,9 +22,15 @@ def some(count: int, weights: tuple[int, ...] = (100,)) -> list[Edge]:
     ]
 
 
+_tiers: dict[int, tuple[Fleet, tuple[EdgeTier, ...]]] = {}
+
+
 def order_of(fleet: Fleet, viewer: str) -> tuple[str, ...]:
-    """The ids of the edges for a viewer of unknown place."""
-    found = ordered_edges(fleet, ranked_tiers(fleet, UNKNOWN, 0), "film", viewer)
+    """The ids of the edges for a viewer of unknown place. The edges of a fleet are ranked once, as
+    the gateway's cache of rankings does."""
+    if id(fleet) not in _tiers:
+        _tiers[id(fleet)] = fleet, ranked_tiers(fleet, UNKNOWN, 0)
+    found = ordered_edges(fleet, _tiers[id(fleet)][1], "film", viewer)
     return tuple(fleet.edges[at].id for at in found)
 
 
