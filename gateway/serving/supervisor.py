@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Callable
 from multiprocessing import Pipe
+from multiprocessing.connection import wait
 from random import SystemRandom
 from socket import socket
 
@@ -68,6 +69,20 @@ class WorkerProcess(Process):
             self.reason = message
         self.has_served = self.has_served or ready
         return ready
+
+    def is_alive(self, timeout: float = 5) -> bool:
+        """Whether it answers within ``timeout`` seconds. uvicorn's own method waits that long for a
+        worker that is killed while it is asked."""
+        if not self.process.is_alive():
+            return False
+        try:
+            self.parent_conn.send(b"ping")
+            if self.parent_conn not in wait([self.parent_conn, self.process.sentinel], timeout):
+                return False
+            self.parent_conn.recv()
+        except (OSError, EOFError):
+            return False
+        return True
 
     def reap(self) -> int | None:
         """Make sure that it has ended. Its exit code, or None if it had not ended by itself."""

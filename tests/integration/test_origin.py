@@ -557,7 +557,7 @@ async def test_a_playlist_as_large_as_allowed() -> None:
 async def redis(tmp_path: Path) -> AsyncIterator[RedisStore]:
     """A store in a real server."""
     with valkey(tmp_path) as server:
-        store = RedisStore(server.url, timeout_s=1.0)
+        store = RedisStore(server.url, timeout_s=5.0)  # ample: no test is about it
         await store.start()
         yield store
         await store.close()

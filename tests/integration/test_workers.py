@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,15 @@ def test_a_replacement_that_starts(tmp_path: Path) -> None:
         viewers.see()
     assert 3 == len(parent.lines("worker_replaced"))
     assert 3 + 5 == len(parent.log())
+
+
+def test_a_worker_that_dies_while_it_is_asked(tmp_path: Path) -> None:
+    """The parent need not wait for the end of the health check to notice."""
+    with light_workers(tmp_path) as parent, Viewers(parent.url, threads=1) as viewers:
+        viewers.see()
+        frozen = children(parent.process.pid)[0]
+        os.kill(frozen, signal.SIGSTOP)
+        time.sleep(1)  # the parent asks every half second, and now waits up to 5 s for the answer
+        assert not parent.lines("worker_replaced")
+        os.kill(frozen, signal.SIGKILL)
+        until(lambda: bool(parent.lines("worker_replaced")), within_s=2)
