@@ -15,9 +15,9 @@ from manifests.codecs import CodecFamily, VideoRange, family_of, is_video
 MAX_DIGITS = 20
 """The digits of 2^64 - 1, the largest decimal-integer (A3.2)."""
 
-_INTEGER = re.compile(r"\d+")
-_DECIMAL = re.compile(r"\d{1,9}(\.\d*)?")
-_RESOLUTION = re.compile(r"(\d{1,9})[xX](\d{1,9})")
+_INTEGER = re.compile(r"[0-9]+")
+_DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]*)?")
+_RESOLUTION = re.compile(r"([0-9]{1,9})[xX]([0-9]{1,9})")
 
 GROUP_TYPES = ("AUDIO", "VIDEO", "SUBTITLES", "CLOSED-CAPTIONS")
 """The rendition types, which are also the names of the attributes that refer to their groups."""
