@@ -109,7 +109,8 @@ class Inquiry:
     ``profile`` and ``rule`` are the outcome of the rules. ``start_bandwidth`` is in bit/s, rounded
     down to one of the ladder's own peaks. Any value between two peaks selects the same rung, so
     rounding only reduces the number of keys. ``edge_count`` is how many edges the answer needs.
-    ``fitted`` and ``tiers`` are the halves as far as they are known.
+    ``fitted`` and ``tiers`` are the halves as far as they are known, and ``choice`` is set by
+    :func:`choice_of`.
     """
 
     policy: Policy
@@ -124,6 +125,7 @@ class Inquiry:
     ranking_key: RankingKey
     fitted: FittedLadder | None = None
     tiers: tuple[EdgeTier, ...] | None = None
+    choice: Choice | None = None
 
     @property
     def is_known(self) -> bool:
@@ -257,7 +259,13 @@ def decide(inquiry: Inquiry, memo: Memo) -> Decision:
 
 def choice_of(inquiry: Inquiry) -> Choice:
     """The limits of profile, device and request, combined. ``device_limits = false`` ignores the
-    device's."""
+    device's. Computed once for an inquiry: the store's name of a ladder and the ladder need it."""
+    if inquiry.choice is None:
+        inquiry.choice = _combine(inquiry)
+    return inquiry.choice
+
+
+def _combine(inquiry: Inquiry) -> Choice:
     profile, asked = inquiry.profile, inquiry.facts.limits
     device = inquiry.facts.device.capability
     limited = profile.device_limits
