@@ -96,8 +96,8 @@ class Connection(asyncio.Protocol):
         self._unread_since = 0.0
         self._unread_bytes = 0
         self._stopping_since: float | None = None
-        self._closing_since: float | None = None
         self._lingering_since: float | None = None
+        self._closing = False
         self._answered_any = False
         self._discarded_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -132,7 +132,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come, and start the requests whose heads are complete."""
-        if self._closing_since is not None or self._refusal is not None:
+        if self._closing or self._refusal is not None:
             self._discard(data)
             return
         for event in self._reader.feed(data):
@@ -171,7 +171,7 @@ class Connection(asyncio.Protocol):
             self._admitted = None
             metrics.CONNECTIONS.dec()
         self._server_state.connections.discard(self)
-        self._closing_since = self._closing_since or self._loop.time()
+        self._closing = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -318,13 +318,13 @@ class Connection(asyncio.Protocol):
         to end it first."""
         if self._transport is None or self._transport.is_closing():
             return
-        now = self._loop.time()
+        self._closing = True
         self._note_unread()
         if linger and self._transport.can_write_eof() and self._lingering_since is None:
-            self._lingering_since = self._closing_since = now
+            self._lingering_since = self._loop.time()
             self._transport.write_eof()
         else:
-            self._lingering_since, self._closing_since = None, now
+            self._lingering_since = None
             self._transport.close()
         self._set_timer()
 
@@ -350,9 +350,7 @@ class Connection(asyncio.Protocol):
         limits = self._limits
         if self._lingering_since is not None:
             return self._lingering_since + limits.linger_s, self._close
-        if self._closing_since is not None:
-            return self._unread_since + limits.write_timeout_s, self._write_timed_out
-        if self._may_write is not None:
+        if self._closing or self._may_write is not None:
             return self._unread_since + limits.write_timeout_s, self._write_timed_out
         if self._current is not None:
             if self._arriving is self._current:
