@@ -19,6 +19,7 @@ from gateway.http.admission import admit
 from gateway.http.asgi import send_reply
 from gateway.http.routes import Route, find_route, label_of
 from gateway.observe import metrics
+from gateway.observe.logs import LONGEST_PATH_CHARS
 from gateway.observe.request_id import set_request_id
 from gateway.play import problems
 from gateway.play.problems import Problem
@@ -30,7 +31,6 @@ log = structlog.get_logger()
 _logger = logging.getLogger(__name__)
 
 _PREFLIGHT_S = "7200"
-_LONGEST_SHOWN = 600
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._~+/=@:-]{1,128}")
 
 EXPOSED = "Gateway-Decision, Server-Timing, ETag, Date, X-Request-ID, Retry-After"
@@ -79,7 +79,7 @@ class Envelope:
             except asyncio.CancelledError:  # server.shutdown_grace_s has ended
                 reply = problems.reply(problems.shutting_down(), path)
             except Exception:
-                shown = path[:_LONGEST_SHOWN]
+                shown = path[:LONGEST_PATH_CHARS]
                 log.exception("request_failed", path=shown, request_id=identity.decode("ascii"))
                 reply = problems.reply(problems.internal(identity.decode("ascii")), path)
             status = reply.status
@@ -125,7 +125,7 @@ class Envelope:
             log.debug(
                 "request",
                 method=method,
-                path=path[:_LONGEST_SHOWN],
+                path=path[:LONGEST_PATH_CHARS],
                 status=status,
                 request_id=identity.decode("ascii"),
                 ms=round(seconds * 1000, 2),

@@ -7,6 +7,9 @@ from typing import Literal
 
 import structlog
 
+LONGEST_PATH_CHARS = 600
+"""How much of a request's path a log line shows."""
+
 # Local variables are not shown, because they may contain what players sent.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)

@@ -215,7 +215,7 @@ GEO_BUILT = Gauge(
 class Pending:
     """Increments of a counter that are added to it when metrics are read.
 
-    Every request counts four times, and adding to a number of our own takes a tenth of the time of
+    Every request counts three times, and adding to a number of our own takes a tenth of the time of
     a counter's lock. Several workers do without: each of them is asked for the others' counts.
     """
 

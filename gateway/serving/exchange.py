@@ -12,6 +12,7 @@ from typing import Protocol
 import structlog
 from starlette.types import ASGIApp, Message, Scope
 
+from gateway.observe.logs import LONGEST_PATH_CHARS
 from gateway.serving.request_reader import RequestHead
 
 log = structlog.get_logger()
@@ -146,11 +147,11 @@ class Exchange:
                 log.debug("request_ended_by_peer", error=repr(error))
                 return
             if not isinstance(error, asyncio.CancelledError):
-                log.exception("request_failed", path=self.scope["path"][:600])
+                log.exception("request_failed", path=self.scope["path"][:LONGEST_PATH_CHARS])
             await self._answer_for_the_application()
         else:
             if not self.complete and not self.disconnected:
-                log.error("request_not_answered", path=self.scope["path"][:600])
+                log.error("request_not_answered", path=self.scope["path"][:LONGEST_PATH_CHARS])
                 await self._answer_for_the_application()
 
     async def _answer_for_the_application(self) -> None:
