@@ -97,6 +97,16 @@ def test_the_supervisor_has_this(monkeypatch: pytest.MonkeyPatch) -> None:
     assert expected <= set(vars(supervisor))
 
 
+def test_a_worker_has_this() -> None:
+    """What ``WorkerProcess.is_alive`` uses: a pipe on which the worker answers each message."""
+    worker = Process(uvicorn.Config(echo), [])
+    assert {"parent_conn", "process"} <= set(vars(worker))
+    assert hasattr(type(worker.process), "sentinel")
+    source = inspect.getsource(Process)
+    for line in ("self.child_conn.recv()", "self.child_conn.send(", "target=self.always_pong"):
+        assert line in source
+
+
 def test_httptools_has_this() -> None:
     """Methods of a parser that a reader calls. ``test_request_reader.py`` tests the callbacks."""
     source = (SERVING / "request_reader.py").read_text()
