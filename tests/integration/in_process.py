@@ -3,8 +3,10 @@
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
+from starlette.types import Message
 
 from gateway.app import Application, build
 from gateway.config.load import load
@@ -33,3 +35,41 @@ def asking(app: Application, peer: str = "127.0.0.1") -> httpx.AsyncClient:
     """A client whose requests come from ``peer``. Errors of the application raise in the test."""
     transport = httpx.ASGITransport(app, raise_app_exceptions=True, client=(peer, 50000))
     return httpx.AsyncClient(transport=transport, base_url="http://gateway.test")
+
+
+async def ask(
+    app: Application,
+    path: str,
+    query: bytes = b"",
+    headers: list[tuple[bytes, bytes]] | None = None,
+    method: str = "GET",
+    peer: str = "127.0.0.1",
+    body: bytes = b"",
+) -> tuple[int, list[tuple[str, str]], bytes]:
+    """One ASGI request, with bytes that no client library would send."""
+    scope: dict[str, Any] = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": b"/",
+        "query_string": query,
+        "root_path": "",
+        "headers": [(b"host", b"gateway.test"), *(headers or [])],
+        "client": (peer, 1),
+        "server": ("gateway.test", 80),
+    }
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    start, *parts = sent
+    found = [(n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in start["headers"]]
+    return start["status"], found, b"".join(part.get("body", b"") for part in parts)

@@ -13,7 +13,6 @@ import pytest
 import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from starlette.types import Message
 
 from gateway.app import Application
 from gateway.cache import PLAYLISTS, Cache
@@ -22,7 +21,7 @@ from gateway.play.bodies import Body, weight_of
 from gateway.play.hls.manifest import read_hls
 from gateway.source.generated import GeneratedSource
 from gateway.source.source import SourceManifest
-from tests.integration.in_process import application, asking
+from tests.integration.in_process import application, ask, asking
 
 CATALOGUE = {
     "film": "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000000,RESOLUTION=640x360\nlow.m3u8\n",
@@ -44,43 +43,6 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Application:
     config = folder / "gateway.toml"
     config.write_text('[source]\nkind = "directory"\nroot = "catalogue"\n', "utf-8")
     return application(config)
-
-
-async def ask(
-    app: Application,
-    path: str,
-    query: bytes = b"",
-    headers: list[tuple[bytes, bytes]] | None = None,
-    method: str = "GET",
-    peer: str = "127.0.0.1",
-) -> tuple[int, list[tuple[str, str]], bytes]:
-    """One ASGI request, with bytes that no client library would send."""
-    scope: dict[str, Any] = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": method,
-        "scheme": "http",
-        "path": path,
-        "raw_path": b"/",
-        "query_string": query,
-        "root_path": "",
-        "headers": [(b"host", b"gateway.test"), *(headers or [])],
-        "client": (peer, 1),
-        "server": ("gateway.test", 80),
-    }
-    sent: list[Message] = []
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    await app(scope, receive, send)
-    start, *bodies = sent
-    found = [(n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in start["headers"]]
-    return start["status"], found, b"".join(body.get("body", b"") for body in bodies)
 
 
 OWN_HEADERS = {

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from gateway.cli import main
 from tests.integration.running import running_gateway
+from tests.integration.viewers import until
 from tests.unit.store.servers import valkey
 
 IPHONE = "AppleCoreMedia/1.0.0.21F79 (iPhone; U; CPU OS 17_5 like Mac OS X; en_us)"
@@ -189,6 +190,8 @@ def test_what_the_gateways_know_is_asked_of_redis(tmp_path: Path) -> None:
             answer = httpx.get(url, headers={"User-Agent": IPHONE, "X-Forwarded-For": INDIA})
             assert 200 == answer.status_code
             asked = ("film", "--ip", INDIA, "--user-agent", IPHONE, "--config", str(config))
+            # The gateway writes the session's record after its answer.
+            until(lambda: "[edge-held]" in explain(*asked, "--session", "s1").output)
             found = explain(*asked, "--session", "s1")
         assert 0 == found.exit_code, found.output
         assert "store     read; 2 edges, 1 of them not fully up" in found.output

@@ -5,14 +5,14 @@ from typing import NoReturn
 
 import pytest
 from prometheus_client import REGISTRY
-from starlette.types import Message, Scope
+from starlette.types import Scope
 
 from gateway.app import Application
 from gateway.http import admission, routes
 from gateway.observe import metrics
 from gateway.play import problems
 from gateway.play.runtime import Gateway
-from tests.integration.in_process import application
+from tests.integration.in_process import application, ask
 
 PATHS = [
     ("GET", "/v1/play/film.m3u8"),
@@ -38,33 +38,17 @@ def app() -> Application:
     return application()
 
 
-async def ask(app: Application, method: str, path: str) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and body of one request."""
-    scope: Scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": method,
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "root_path": "",
-        "headers": [(b"host", b"gateway.test"), (b"x-request-id", b"my-id")],
-        "client": ("129.240.2.6", 50000),
-        "server": ("gateway.test", 80),
-    }
-    sent: list[Message] = []
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": b'{"assets": ["film"]}', "more_body": False}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    await app(scope, receive, send)
-    headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-    return sent[0]["status"], headers, b"".join(one.get("body", b"") for one in sent[1:])
+async def ask_one(app: Application, method: str, path: str) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of one request, which has an id and a body."""
+    status, headers, body = await ask(
+        app,
+        path,
+        headers=[(b"x-request-id", b"my-id")],
+        method=method,
+        peer="129.240.2.6",
+        body=b'{"assets": ["film"]}',
+    )
+    return status, dict(headers), body
 
 
 @pytest.fixture
@@ -93,7 +77,7 @@ async def test_a_fault_on_the_way_is_told_alike_by_every_route(
     """500 as a problem, with the request id and CORS headers, counted, and without internal
     details. Without the envelope's ``try`` every one of these fails."""
     before = counted(path, 500)
-    status, headers, body = await ask(app, method, path)
+    status, headers, body = await ask_one(app, method, path)
     assert (500, "application/problem+json") == (status, headers["content-type"])
     assert ("my-id", "*") == (headers["x-request-id"], headers["access-control-allow-origin"])
     assert "urn:problem:streaming-gateway:internal" == json.loads(body)["type"]
@@ -106,14 +90,14 @@ async def test_a_check_holds_for_the_thousandth_equal_request(
 ) -> None:
     """A request that a check now refuses is refused, even if an equal one was answered before."""
     for _ in range(1000):
-        assert 200 == (await ask(app, "GET", "/v1/play/film.m3u8"))[0]
+        assert 200 == (await ask_one(app, "GET", "/v1/play/film.m3u8"))[0]
 
     def refuse(gateway: Gateway, scope: Scope) -> NoReturn:
         raise problems.Problem(403, "not-yours", "Not yours", "no")
 
     monkeypatch.setattr(admission, "CHECKS", [*admission.CHECKS, refuse])
     for _ in range(1000):
-        assert 403 == (await ask(app, "GET", "/v1/play/film.m3u8"))[0]
+        assert 403 == (await ask_one(app, "GET", "/v1/play/film.m3u8"))[0]
 
 
 async def test_every_request_is_admitted_once(
@@ -127,7 +111,7 @@ async def test_every_request_is_admitted_once(
 
     monkeypatch.setattr(admission, "CHECKS", [note])
     for method, path in PATHS:
-        await ask(app, method, path)
+        await ask_one(app, method, path)
     assert seen == PATHS
 
 
