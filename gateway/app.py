@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -43,6 +44,7 @@ from gateway.edge.fleet import Fleet
 from gateway.http.envelope import Envelope
 from gateway.observe import metrics
 from gateway.observe.metrics import StoreMetrics
+from gateway.observe.tasks import supervise
 from gateway.play.bodies import weight_of
 from gateway.play.clients import ClientLookup
 from gateway.play.hls.manifest import generated_hls, read_hls
@@ -175,20 +177,7 @@ class Application:
         await self._control_store.start()
         metrics.STORE_UP.set(0 if self.gateway.store.state == "down" else 1)
         await self._health.first_look()
-        followers: Sequence[Coroutine[Any, Any, None]] = (
-            self.gateway.runtime.source.watch(),
-            geo_files.follow(self.gateway.geo),
-            self._watcher.run(),
-            self.gateway.bus.run(),
-            self.gateway.presence.run(),
-            self._control.run(),
-            self._health.run(),
-            self._dns.run(),
-            self._register.run(),
-            capacity.follow(self.gateway.leases, self.keeper),
-            *(() if self._events is None else (self._events.run(),)),
-        )
-        tasks = [asyncio.create_task(_guarded(follower)) for follower in followers]
+        tasks = [supervise(name, work) for name, work in self._background_tasks().items()]
         await asyncio.gather(
             self._dns.first_answers(FIRST_EDGES_S), self._register.first_look(FIRST_EDGES_S)
         )
@@ -196,9 +185,8 @@ class Application:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
         version = self.gateway.runtime.policy.version
         log.info("started", policy=version, edges=len(self.gateway.fleet.edges))
-        tasks.append(
-            asyncio.create_task(_guarded(asyncio.to_thread(_warm_up, clients, *LATER_USER_AGENTS)))
-        )
+        warm_up = partial(asyncio.to_thread, _warm_up, clients, *LATER_USER_AGENTS)
+        tasks.append(supervise("warm_up", warm_up))
         await asyncio.sleep(0)  # every task starts, so that it can be cancelled
         try:
             yield
@@ -212,6 +200,24 @@ class Application:
             await self._control_store.close()
             await self.gateway.store.close()
             log.info("stopped")
+
+    def _background_tasks(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+        """What runs beside the requests, by name."""
+        tasks: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+            "source": self.gateway.runtime.source.watch,
+            "geo": partial(geo_files.follow, self.gateway.geo),
+            "config": self._watcher.run,
+            "bus": self.gateway.bus.run,
+            "presence": self.gateway.presence.run,
+            "control": self._control.run,
+            "health": self._health.run,
+            "dns": self._dns.run,
+            "register": self._register.run,
+            "capacity": partial(capacity.follow, self.gateway.leases, self.keeper),
+        }
+        if self._events is not None:
+            tasks["events"] = self._events.run
+        return tasks
 
 
 def _event_writer(gateway: Gateway) -> EventWriter | None:
@@ -236,15 +242,6 @@ def _warm_up(clients: ClientLookup, *user_agents: str) -> None:
     player waits for them."""
     for user_agent in user_agents:
         clients.player(Headers({"user-agent": user_agent}))
-
-
-async def _guarded(follower: Coroutine[Any, Any, None]) -> None:
-    """Run a background task, and log a failure when it happens, not at shutdown."""
-    try:
-        await follower
-    except Exception:
-        log.exception("background_task_failed", task=repr(follower))
-        raise
 
 
 def build(

@@ -54,6 +54,7 @@ class Control:
         self._policy_events = bus.subscribe("policy")
         self._asset_events = bus.subscribe("assets")
         self._version = ""
+        self._at_work = False
         self._reloaded = asyncio.Event()
 
     def reloaded(self, version: str) -> None:
@@ -86,14 +87,19 @@ class Control:
                     continue
 
     async def _follow_assets(self) -> None:
+        if self._at_work:  # an earlier run failed before it had finished a purge
+            await self._source().revalidate_all()
+        self._at_work = False
         async for event in self._asset_events:
+            self._at_work = True
             match event if isinstance(event, Gap) else _decoded(event):
                 case Gap(_, "lost" | "slow"):
                     await self._source().revalidate_all()
                 case Purge() as purge:
                     await self._purge(purge)
                 case _:
-                    continue
+                    pass
+            self._at_work = False
 
     async def _purge(self, purge: Purge) -> None:
         if purge.asset is not None:

@@ -6,6 +6,7 @@ soon. Random jitter spreads the queries of many workers and gateways.
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from gateway.config.discovery_settings import DnsSettings
 from gateway.config.validators import parse_resolver
 from gateway.edge.resolved import DnsQuestion, EdgeTemplate, KnownRecords, after_answer, edges_of
 from gateway.observe import metrics
+from gateway.observe.tasks import supervise
 
 if TYPE_CHECKING:
     from gateway.background.dns_lookup import DnsOutcome, Resolution
@@ -62,6 +64,7 @@ class DnsEdges:
                 await self._changed.wait()
         finally:
             asking = list(self._asking.values())
+            self._asking.clear()
             for task in asking:
                 task.cancel()
             await asyncio.gather(*asking, return_exceptions=True)
@@ -86,7 +89,7 @@ class DnsEdges:
             self._asking.pop(question).cancel()
             self._known.pop(question, None)
         for question in wanted - set(self._asking):
-            self._asking[question] = asyncio.create_task(self._follow(question))
+            self._asking[question] = supervise("dns_lookup", partial(self._follow, question))
 
     async def _follow(self, question: DnsQuestion) -> None:
         failures = 0

@@ -95,21 +95,21 @@ class HealthWatch:
     async def run(self) -> None:
         """Probe or follow until cancelled, then release the lease."""
         loop = asyncio.get_running_loop()
-        listener = asyncio.create_task(self._listen())
         try:
-            while True:
-                started = loop.time()
-                await self._round()
-                look_s = LOOK_S * _random.uniform(0.8, 1.2)
-                # Thousands of edges that fail one by one must not starve this worker's players.
-                rest_s = min(max(REST_S, RESTS * (loop.time() - started)), look_s)
-                await asyncio.sleep(rest_s)
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(look_s - rest_s):
-                        await self._news.wait()
-                self._news.clear()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._listen())
+                while True:
+                    started = loop.time()
+                    await self._round()
+                    look_s = LOOK_S * _random.uniform(0.8, 1.2)
+                    # Thousands of edges that fail one by one must not starve this worker's players.
+                    rest_s = min(max(REST_S, RESTS * (loop.time() - started)), look_s)
+                    await asyncio.sleep(rest_s)
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(look_s - rest_s):
+                            await self._news.wait()
+                    self._news.clear()
         finally:
-            listener.cancel()
             await self._scheduler.stop()
             await self._release()
 

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from functools import partial
 from random import SystemRandom
 
-import structlog
-
 from gateway.background.probe import ProbeLimits, Prober, ProbeResult, ProbeTarget, SeenPlaylist
 from gateway.config.health_settings import HealthSettings
 from gateway.edge.health import NEVER_PROBED, HealthRecord, HealthThresholds, after_probe
 from gateway.edge.live import LivePosition
 from gateway.observe import metrics
+from gateway.observe.tasks import supervise
 
 MAX_PER_S = 400
 CONCURRENCY = 256
@@ -28,7 +27,6 @@ JITTER = 0.1
 KEPT_CONNECTIONS = 256
 """With more edges than this, probes close their connections."""
 
-log = structlog.get_logger()
 _random = SystemRandom()
 
 
@@ -69,8 +67,7 @@ class ProbeScheduler:
         return self._prober is not None
 
     def start(self, edges: Mapping[str, WatchedEdge]) -> None:
-        """Probe exactly these edges; probes of edges that stay are not disturbed. Calling it again
-        also restarts tasks that ended by a bug."""
+        """Probe exactly these edges; probes of edges that stay are not disturbed."""
         if self._prober is None:
             self._prober = Prober(CONCURRENCY)
         for edge_id, (watched, task) in list(self._tasks.items()):
@@ -78,11 +75,9 @@ class ProbeScheduler:
                 task.cancel()
                 del self._tasks[edge_id]
         for edge_id, watched in edges.items():
-            known = self._tasks.get(edge_id)
-            if known is None or known[1].done():
-                task = asyncio.create_task(self._watch(edge_id, watched, self._prober))
-                task.add_done_callback(partial(_ended, edge_id))
-                self._tasks[edge_id] = watched, task
+            if edge_id not in self._tasks:
+                watch = partial(self._watch, edge_id, watched, self._prober)
+                self._tasks[edge_id] = watched, supervise("probe", watch)
 
     async def stop(self) -> None:
         """Stop all probes."""
@@ -138,9 +133,3 @@ class ProbeScheduler:
             metrics.EDGE_CHANGES.labels(edge_id, watched.health.state).inc()
             self._changed()
         return found
-
-
-def _ended(edge_id: str, task: asyncio.Task[None]) -> None:
-    """Log a probing task that ended by itself."""
-    if not task.cancelled() and task.exception() is not None:
-        log.error("probing_failed", edge=edge_id, exc_info=task.exception())

@@ -83,6 +83,7 @@ class ConfigWatcher:
                 content = await self._settled()
                 if requested or content != self._seen:
                     await self._reload(content)
+                    self._seen = content
 
     async def _notice(self, path: Path) -> None:
         """Wake ``run`` when anything changes in the file's folder, and every ``poll_s`` seconds."""
@@ -127,7 +128,6 @@ class ConfigWatcher:
             return None
 
     async def _reload(self, content: bytes | None) -> None:
-        self._seen = content
         path = self.current.path
         try:
             _refuse_empty(path, content)

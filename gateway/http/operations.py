@@ -7,7 +7,7 @@ from starlette.types import Receive, Scope
 
 from gateway.edge.fleet import Fleet
 from gateway.http.openapi import openapi_document
-from gateway.observe import metrics
+from gateway.observe import metrics, tasks
 from gateway.play.reply import Reply
 from gateway.play.runtime import Gateway
 from gateway.source.source import Source
@@ -45,6 +45,7 @@ def _checks(gateway: Gateway) -> dict[str, dict[str, Any]]:
         else {"status": "degraded", "reason": str(gateway.store.trouble or gateway.store.state)},
     }
     checks["edges"] = _edges(gateway.fleet)
+    checks["tasks"] = _tasks()
     for database in gateway.geo.status:
         checks[f"geo_{database.role}"] = (
             {"status": "ok", "built": database.build_epoch}
@@ -61,6 +62,15 @@ def _source(source: Source) -> dict[str, Any]:
     if (trouble := source.degraded()) is not None:
         return {"status": "degraded", "reason": trouble}
     return {"status": "ok"}
+
+
+def _tasks() -> dict[str, Any]:
+    """Background tasks that fail are started again; until then something is out of date."""
+    failing = tasks.failing()
+    if not failing:
+        return {"status": "ok"}
+    reason = "; ".join(f"{name}: {why}" for name, why in failing.items())
+    return {"status": "degraded", "reason": reason}
 
 
 def _edges(fleet: Fleet) -> dict[str, Any]:

@@ -205,6 +205,11 @@ CONFIG_RELOADS = Counter(
 GEO_RELOADS = Counter(
     "gateway_geo_reloads", "Reloads of GeoIP files, by outcome (ok, refused).", ["outcome"]
 )
+TASK_FAILURES = Counter(
+    "gateway_background_task_failures",
+    "Failures of background tasks, which are then started again, by task.",
+    ["task"],
+)
 GEO_BUILT = Gauge(
     "gateway_geo_database_build_seconds",
     "When the GeoIP database in use was built (Unix time).",

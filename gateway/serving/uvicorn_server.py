@@ -9,6 +9,7 @@ from socket import socket
 
 import uvicorn
 
+from gateway.observe.tasks import supervise
 from gateway.serving import file_descriptors
 from gateway.serving.server_config import ServerConfig
 
@@ -49,7 +50,7 @@ class GatewayServer(uvicorn.Server):
                 raise StartError(reason) from error
         counts = self.config.counts
         counts.most = file_descriptors.room_for_connections(counts.most)
-        self._watch = asyncio.create_task(file_descriptors.watch())
+        self._watch = supervise("file_descriptors", file_descriptors.watch)
         self._on_ready()
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:

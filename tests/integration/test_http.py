@@ -760,7 +760,9 @@ def test_livez_and_readyz(client: httpx.Client) -> None:
     ready = client.get("/readyz")
     assert (200, "ok\n") == ((alive := client.get("/livez")).status_code, alive.text)
     assert (200, "ready") == (ready.status_code, ready.json()["status"])
-    assert {"config", "source", "redis", "edges", "geo_place"} == set(ready.json()["checks"])
+    assert {"config", "source", "redis", "edges", "tasks", "geo_place"} == set(
+        ready.json()["checks"]
+    )
 
 
 def test_openapi_describes_every_route(client: httpx.Client) -> None:

@@ -17,6 +17,7 @@ from typing import Literal
 import structlog
 
 from gateway.observe import metrics
+from gateway.observe.tasks import supervise
 from gateway.source.origin.breaker import BreakerState
 from gateway.source.origin.client import AttemptError, OriginClient, OriginResponse
 from gateway.source.origin.copies import CachedManifest, SharedCopies
@@ -107,7 +108,15 @@ class OriginSource:
 
     async def watch(self) -> None:
         """Probe origins that are down, so that no player's request has to, until cancelled."""
-        await asyncio.gather(*map(self._watch, self._origins.all))
+        checks = [
+            supervise("origin_check", partial(self._watch, origin)) for origin in self._origins.all
+        ]
+        try:
+            await asyncio.gather(*checks)
+        finally:
+            for check in checks:
+                check.cancel()
+            await asyncio.gather(*checks, return_exceptions=True)
 
     async def close(self) -> None:
         """Cancel requests in progress and close the connections."""
@@ -227,11 +236,8 @@ class OriginSource:
 
     async def _watch(self, origin: Origin) -> None:
         while True:
-            try:
-                if _is_down(origin):
-                    await self._look(origin)
-            except Exception:  # no error may end the watch
-                log.exception("origin_look_failed", origin=origin.server.url)
+            if _is_down(origin):
+                await self._look(origin)
             await asyncio.sleep(LOOK_S * _random.uniform(0.8, 1.2))
 
     async def _look(self, origin: Origin) -> None:

@@ -15,6 +15,7 @@ from random import SystemRandom
 import structlog
 from redis.exceptions import NoScriptError, ResponseError
 
+from gateway.observe.tasks import supervise
 from gateway.store.connection.address import CONNECT_TIMEOUT_S, connections, shown_url
 from gateway.store.connection.embedded import EmbeddedServer
 from gateway.store.connection.keys import PROBE, decision_key, session_key, source_key
@@ -74,7 +75,7 @@ class RedisStore:
         self._server = server
         self.connect = connections(url)
         self._pipeline: Pipeline | None = None
-        self._supervisor: asyncio.Task[None] | None = None
+        self._connecting: asyncio.Task[None] | None = None
         self._known = asyncio.Event()
         self._state: StoreState = "down"
         self._trouble: Trouble | None = Trouble.CONNECTING
@@ -103,7 +104,7 @@ class RedisStore:
         """See ``Store.start``. Returns when the first attempt to connect has ended."""
         if self._server is not None:
             await asyncio.to_thread(self._server.start)
-        self._supervisor = asyncio.create_task(self._supervise(), name="store supervisor")
+        self._connecting = supervise("control_store" if self._quiet else "store", self._connect)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._known.wait(), 2 * CONNECT_TIMEOUT_S)
 
@@ -111,9 +112,9 @@ class RedisStore:
         """See ``Store.close``."""
         with contextlib.suppress(StoreUnavailable):
             await self.flush()
-        if self._supervisor is not None:
-            self._supervisor.cancel()
-            await asyncio.gather(self._supervisor, return_exceptions=True)
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.gather(self._connecting, return_exceptions=True)
         self._state, self._trouble = "down", Trouble.CLOSED
         if self._server is not None:
             await asyncio.to_thread(self._server.stop)
@@ -292,7 +293,8 @@ class RedisStore:
         if self._pipeline is not None:
             self._enter("readonly", classify(error, Trouble.REJECTED), str(error))
 
-    async def _supervise(self) -> None:
+    async def _connect(self) -> None:
+        """Keep a connection open until cancelled."""
         loop = asyncio.get_running_loop()
         backoff_s = 0.0
         while True:
@@ -304,6 +306,9 @@ class RedisStore:
             except StoreUnavailable as error:
                 self._hold_writes_until = 0.0
                 self._enter("down", error.trouble, error.detail)
+            except Exception as error:
+                self._enter("down", Trouble.LOST, repr(error))
+                raise
             finally:
                 self._pipeline = None
                 await pipeline.close()
