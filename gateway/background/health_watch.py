@@ -8,7 +8,6 @@ probes by itself, starting from the findings that were last shared; afterwards o
 import asyncio
 import contextlib
 import secrets
-import time
 from collections.abc import Mapping
 from random import SystemRandom
 from typing import Literal
@@ -18,12 +17,14 @@ import structlog
 from gateway.background.fleet import FleetKeeper
 from gateway.background.probe import SeenPlaylist, target_of
 from gateway.background.probe_scheduler import ProbeScheduler, WatchedEdge, rules_of
+from gateway.clock import Clock
 from gateway.config.health_settings import HealthSettings
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import UP, Fleet
 from gateway.edge.health import NEVER_PROBED, condition, is_default
 from gateway.edge.live import LivePosition
 from gateway.observe import metrics
+from gateway.offload import offload_if_large
 from gateway.store.connection.protocol import Store, StoreUnavailable
 from gateway.store.coordination.bus import Bus
 from gateway.store.coordination.health_board import (
@@ -43,6 +44,9 @@ REST_S = 0.02
 RESTS = 5
 """The pause is at least this many times as long as the last read took."""
 
+ENTRY_BYTES = 150
+"""About the size of one shared finding."""
+
 ProbeRole = Literal["idle", "prober", "follower", "alone"]
 """``alone``: the worker probes for itself, because Redis cannot be reached."""
 
@@ -54,18 +58,24 @@ class HealthWatch:
     """Reports the health of edges to the keeper. ``role`` is this worker's current part."""
 
     def __init__(
-        self, store: Store, keeper: FleetKeeper, settings: HealthSettings, bus: Bus | None
+        self,
+        store: Store,
+        keeper: FleetKeeper,
+        settings: HealthSettings,
+        bus: Bus | None,
+        clock: Clock | None = None,
     ) -> None:
-        """``bus`` announces news; without one it is found by polling."""
+        """``bus`` announces news; without one it is found by polling. ``clock`` judges ages."""
         commands = store.redis
         self._board = HealthBoard(commands, secrets.token_hex(8)) if commands is not None else None
         self._bus = bus
         self._keeper = keeper
         self._settings = settings
+        self._clock = clock or Clock()
         self._edges: dict[str, WatchedEdge] = {}
         self.role: ProbeRole = "idle"
         self._news = asyncio.Event()
-        self._scheduler = ProbeScheduler(settings, self._news.set)
+        self._scheduler = ProbeScheduler(settings, self._news.set, self._clock)
         self._read: bytes | None = None
         self._written = b""
         self._written_at = 0.0
@@ -89,7 +99,7 @@ class HealthWatch:
                 _, states = await self._board.campaign(stand=False)
             except StoreUnavailable:
                 return  # ``run`` will handle it
-            self._adopt(states)
+            await self._adopt(states)
             self._judge()
 
     async def run(self) -> None:
@@ -132,10 +142,10 @@ class HealthWatch:
         except StoreUnavailable:
             return "alone"
         if not held:
-            self._adopt(states)
+            await self._adopt(states)
             return "follower"
         if self.role in {"idle", "follower"}:
-            self._adopt(states)
+            await self._adopt(states)
         return "prober"
 
     async def _take_role(self, role: ProbeRole) -> None:
@@ -171,18 +181,23 @@ class HealthWatch:
             self._read = None  # the last findings may cover an edge that is new here
             self._news.set()
 
-    def _adopt(self, states: bytes | None) -> None:
-        """Use the prober's findings; None keeps what is known here."""
+    async def _adopt(self, states: bytes | None) -> None:
+        """Use the prober's findings; None keeps what is known here. So does an entry that cannot be
+        read, for its edge."""
         if states is None or states == self._read:
             return
-        found = decode_findings(states)
-        if found is None:
-            metrics.STORE_GARBAGE.inc()
-            self._read = states
-            return
+        found = await offload_if_large(len(states), decode_findings, states, self._clock)
         self._read = states
+        faults = 1 if found is None else found.faults
+        if faults:
+            metrics.STORE_GARBAGE.inc(faults)
+            log.warning("health_findings_unreadable", entries="all" if found is None else faults)
+        if found is None:
+            return
         for edge_id, watched in self._edges.items():
-            finding = found.get(edge_id)
+            finding = found.by_edge.get(edge_id)
+            if finding is None and edge_id in found.unreadable:
+                continue
             if finding is None or finding.target != watched.target.mark:
                 watched.health, watched.seen = NEVER_PROBED, None
             else:
@@ -190,9 +205,10 @@ class HealthWatch:
 
     def _judge(self) -> None:
         """Report conditions to the keeper, and set the metrics."""
-        rules, now_s = rules_of(self._settings), time.time()
+        rules, now_s = rules_of(self._settings), self._clock.now()
+        ahead_s = self._clock.unix_ahead_s()
         conditions = {
-            edge_id: condition(watched.health, rules, now_s)
+            edge_id: condition(watched.health, rules, now_s, ahead_s)
             for edge_id, watched in self._edges.items()
         }
         states = {edge_id: one.state for edge_id, one in conditions.items()}
@@ -207,7 +223,9 @@ class HealthWatch:
         """Share the findings when they have changed or are about to expire, and announce news."""
         if self._board is None:
             return
-        value = encode_findings(self._findings())
+        findings = self._findings()
+        size = ENTRY_BYTES * len(findings)
+        value = await offload_if_large(size, encode_findings, findings, self._clock)
         now = asyncio.get_running_loop().time()
         if value == self._written and now - self._written_at < REPEAT_S:
             return
@@ -225,7 +243,7 @@ class HealthWatch:
                     await self._bus.publish("edges", b"health")
 
     def _findings(self) -> Mapping[str, Finding]:
-        rules, now_s = rules_of(self._settings), time.time()
+        rules, now_s = rules_of(self._settings), self._clock.now()
         return {
             edge_id: Finding(watched.target.mark, watched.health, _head(watched.seen))
             for edge_id, watched in self._edges.items()

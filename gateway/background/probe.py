@@ -104,7 +104,6 @@ class Prober:
     def __init__(self, concurrency: int) -> None:
         import aiohttp  # noqa: PLC0415  # takes 0.1 s: only where edges are probed
 
-        self._broken = (aiohttp.ClientError, OSError, ValueError)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=concurrency, ttl_dns_cache=DNS_CACHE_S),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -123,8 +122,8 @@ class Prober:
         bounds: ProbeLimits,
         now_s: float,
     ) -> ProbeResult:
-        """Probe once. ``seen`` is the last known playlist or its head; ``now_s`` is Unix time.
-        Never raises."""
+        """Probe once. ``seen`` is the last known playlist or its head; ``now_s`` is the time by the
+        clock of ``seen``. Never raises."""
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
@@ -139,7 +138,7 @@ class Prober:
             return ProbeResult(ProbeOutcome(loop.time() - started, why), "timeout")
         except ProbeError as error:
             return ProbeResult(ProbeOutcome(loop.time() - started, error.why), error.kind)
-        except self._broken as error:
+        except Exception as error:  # noqa: BLE001  # whatever an edge makes the client raise
             kind, why = _explain(error)
             return ProbeResult(ProbeOutcome(loop.time() - started, why), kind)
 

@@ -7,13 +7,13 @@ timeout, however long that is for distant edges.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from random import SystemRandom
 
 from gateway.background.probe import ProbeLimits, Prober, ProbeResult, ProbeTarget, SeenPlaylist
+from gateway.clock import Clock
 from gateway.config.health_settings import HealthSettings
 from gateway.edge.health import NEVER_PROBED, HealthRecord, HealthThresholds, after_probe
 from gateway.edge.live import LivePosition
@@ -53,9 +53,10 @@ def rules_of(settings: HealthSettings) -> HealthThresholds:
 class ProbeScheduler:
     """Probes edges from :meth:`start` to :meth:`stop`, and updates their health."""
 
-    def __init__(self, settings: HealthSettings, changed: Callable[[], None]) -> None:
+    def __init__(self, settings: HealthSettings, changed: Callable[[], None], clock: Clock) -> None:
         """``changed`` is called when an edge enters another state."""
         self.settings = settings
+        self._clock = clock
         self._changed = changed
         self._prober: Prober | None = None
         self._limit = asyncio.Semaphore(CONCURRENCY)
@@ -123,11 +124,11 @@ class ProbeScheduler:
             keep=len(self._tasks) <= KEPT_CONNECTIONS,
         )
         async with self._limit:
-            found = await prober.probe(watched.target, watched.seen, bounds, time.time())
+            found = await prober.probe(watched.target, watched.seen, bounds, self._clock.now())
         metrics.PROBES.labels(edge_id, found.kind).inc()
         metrics.PROBE_SECONDS.labels(edge_id).observe(found.outcome.latency_s)
         before = watched.health
-        watched.health = after_probe(before, found.outcome, rules_of(settings), time.time())
+        watched.health = after_probe(before, found.outcome, rules_of(settings), self._clock.now())
         watched.seen = found.seen or watched.seen
         if watched.health.state != before.state:
             metrics.EDGE_CHANGES.labels(edge_id, watched.health.state).inc()

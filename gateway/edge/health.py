@@ -58,8 +58,9 @@ class ProbeOutcome:
 class HealthRecord:
     """What the probes of one edge have shown.
 
-    ``since_s`` is the Unix time at which it entered its state, None when it never left the first
-    one, and ``why`` says what caused the state. ``returned_s`` is when it last returned from down.
+    Times are in seconds of a clock that never jumps. ``since_s`` is when it entered its state, None
+    when it never left the first one, and ``why`` says what caused the state. ``returned_s`` is when
+    it last returned from down.
     ``falls`` counts how often it went down without ``CALM_S`` seconds between.
 
     The other fields count probes: failed and good ones in a row, slow and quick ones in a row.
@@ -85,7 +86,7 @@ NEVER_PROBED = HealthRecord()
 def after_probe(
     health: HealthRecord, result: ProbeOutcome, thresholds: HealthThresholds, now_s: float
 ) -> HealthRecord:
-    """``health`` after one more probe, which ended at ``now_s`` (Unix time)."""
+    """``health`` after one more probe, which ended at ``now_s``."""
     if result.failure:
         return _after_failure(health, result, thresholds, now_s)
     is_slow = result.latency_s > thresholds.slow_s
@@ -150,19 +151,23 @@ def probes_to_rise(health: HealthRecord, thresholds: HealthThresholds) -> int:
     return int(thresholds.rise * min(2 ** max(0, min(health.falls, 64) - 1), MAX_DAMPING))
 
 
-def condition(health: HealthRecord, thresholds: HealthThresholds, now_s: float) -> EdgeCondition:
-    """The condition of the edge at ``now_s`` (Unix time)."""
+def condition(
+    health: HealthRecord, thresholds: HealthThresholds, now_s: float, unix_ahead_s: float = 0.0
+) -> EdgeCondition:
+    """The condition of the edge at ``now_s``. It has Unix time, ``unix_ahead_s`` ahead of the
+    record's times."""
     if health.state == "up" and health.returned_s is None and health.since_s is None:
         return UP
+    since_s = None if health.since_s is None else health.since_s + unix_ahead_s
     if health.state == "down":
-        return EdgeCondition("down", 0.0, why=health.why, since_s=health.since_s)
+        return EdgeCondition("down", 0.0, why=health.why, since_s=since_s)
     admits = _share(health, thresholds, now_s)
     why = health.why
     if admits < 1 and not why:
         why = "was down"
     if health.state == "degraded":
         admits *= DEGRADED_ADMITS
-    return EdgeCondition(health.state, round(admits, 3), why=why, since_s=health.since_s)
+    return EdgeCondition(health.state, round(admits, 3), why=why, since_s=since_s)
 
 
 def is_default(health: HealthRecord, thresholds: HealthThresholds, now_s: float) -> bool:

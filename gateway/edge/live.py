@@ -12,8 +12,8 @@ class LivePosition:
     """How far a live playlist has advanced.
 
     ``first`` and ``last`` are the media sequence numbers of its first and last segment (``last`` is
-    ``first - 1`` when there are no segments). ``since_s`` is the Unix time at which this position
-    was first seen.
+    ``first - 1`` when there are no segments). ``since_s`` is when this position was first seen, in
+    seconds of a clock that never jumps.
     """
 
     first: int

@@ -11,6 +11,10 @@ from manifests.hls.fault import ManifestError
 from manifests.hls.lines import read_lines
 
 DEFAULT_MAX_BYTES = 4 << 20
+MAX_DURATION_S = 86_400.0
+"""The longest segment and target duration that is believed, in seconds."""
+MAX_SEQUENCE = 2**64 - 1
+"""The largest decimal-integer (A3.2), and so the largest media sequence number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +41,27 @@ def read_media(
     text = "\n".join(line.rstrip("\r\n") for line in lines)
     try:
         playlist = m3u8.loads(text)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        # These are all the exceptions that the library raises on broken input.
+    except Exception as error:  # the library names no error of its own for broken input
         raise ManifestError(
             name, None, "A1.8", f"m3u8 cannot read it ({type(error).__name__})"
         ) from error
     if playlist.is_variant or playlist.target_duration is None:
         raise ManifestError(name, None, "A1.7", "this is not a media playlist")
+    durations = (playlist.target_duration, *(segment.duration for segment in playlist.segments))
+    if not all(_is_number(each, MAX_DURATION_S) for each in durations if each is not None):
+        problem = f"a duration is no number of seconds up to {MAX_DURATION_S:.0f}"
+        raise ManifestError(name, None, "A3.2", problem)
+    first, segments = playlist.media_sequence or 0, len(playlist.segments)
+    if not _is_number(first, MAX_SEQUENCE - segments):
+        raise ManifestError(name, None, "A3.2", "the media sequence is over 2^64 - 1 or no number")
     return MediaPlaylist(
         target_duration_s=float(playlist.target_duration),
-        media_sequence=playlist.media_sequence or 0,
-        segments=len(playlist.segments),
+        media_sequence=int(first),
+        segments=segments,
         ended=bool(playlist.is_endlist),
     )
+
+
+def _is_number(value: object, most: float) -> bool:
+    """Whether ``value`` is a number from 0 to ``most``."""
+    return isinstance(value, int | float) and 0 <= value <= most  # false for NaN

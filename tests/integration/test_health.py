@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import json
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +12,8 @@ import pytest
 
 from gateway.background.fleet import FleetKeeper
 from gateway.background.health_watch import HealthWatch
+from gateway.background.probe import target_of
+from gateway.clock import Clock
 from gateway.config.health_settings import HealthSettings
 from gateway.config.load import load
 from gateway.edge.edge import Edge
@@ -17,6 +21,7 @@ from gateway.store.connection.connect import connect, control_store
 from gateway.store.connection.keys import HEALTH_STATES
 from gateway.store.connection.protocol import Store
 from gateway.store.coordination.bus import Bus
+from gateway.store.coordination.health_board import MAX_BYTES, HealthBoard
 from gateway.store.coordination.redis_bus import bus_over
 from tests.integration.edge_processes import EdgeProcess, edge_processes
 from tests.unit.store.servers import Valkey, until, valkey
@@ -36,9 +41,10 @@ class Worker:
         bus: Bus | None,
         edges: Sequence[Edge],
         settings: HealthSettings = SETTINGS,
+        clock: Clock | None = None,
     ) -> None:
         self.keeper = FleetKeeper(edges)
-        self.watch = HealthWatch(store, self.keeper, settings, bus)
+        self.watch = HealthWatch(store, self.keeper, settings, bus, clock)
 
     def state(self, edge_id: str = "a") -> str:
         """The state of an edge, with a star while it takes only a share."""
@@ -60,7 +66,12 @@ class Worker:
 
 @contextlib.asynccontextmanager
 async def working(
-    url: str, edges: Sequence[Edge], settings: HealthSettings = SETTINGS, *, bus: bool = True
+    url: str,
+    edges: Sequence[Edge],
+    settings: HealthSettings = SETTINGS,
+    *,
+    bus: bool = True,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Worker]:
     """A worker that runs until the end."""
     store = connect(url)
@@ -68,7 +79,7 @@ async def working(
     await store.start()
     await control.start()
     messages = bus_over(control)
-    worker = Worker(control, messages if bus else None, edges, settings)
+    worker = Worker(control, messages if bus else None, edges, settings, clock)
     await worker.watch.first_look()
     tasks = [asyncio.create_task(worker.watch.run()), asyncio.create_task(messages.run())]
     try:
@@ -181,6 +192,57 @@ async def test_a_live_playlist_that_stands_still(
         assert "down" == two.state("live")
         await asyncio.to_thread(processes[0].behave, "live")
         await until(lambda: two.state("live").startswith("up"))
+
+
+async def test_a_clock_that_is_corrected_makes_no_edge_stale(
+    three: list[Edge], processes: list[EdgeProcess]
+) -> None:
+    """The host's clock jumps an hour while a live edge has had no new segment for a moment: the
+    edge stays up, and its state has the new Unix time."""
+    processes[0].behave("live")
+    jump_s = 0.0
+    clock = Clock(unix=lambda: time.time() + jump_s)
+    settings = SETTINGS.model_copy(update={"live_stale_factor": 60.0, "interval_ms": 200})
+    async with working("memory", three, settings, clock=clock) as worker:
+        await until(lambda: worker.watch.role == "alone")
+        await asyncio.sleep(0.5)
+        processes[0].behave("stuck")
+        processes[1].behave("status-503")
+        await until(lambda: worker.state("b") == "down")
+        jump_s = 3600.0
+        await asyncio.sleep(1.5)
+        assert "up" == worker.state("live")
+        condition = worker.keeper.fleet.condition("b")
+        assert condition is not None
+        assert abs((condition.since_s or 0) - time.time() - jump_s) < 60
+
+
+async def test_one_entry_that_cannot_be_read_costs_that_entry(
+    server: Valkey, three: list[Edge]
+) -> None:
+    """The other findings still count; the edge of the bad entry is as it was known here."""
+    mark = {edge.id: found.mark for edge in three if (found := target_of(edge, None)) is not None}
+    rows = [
+        ["a", mark["a"], "down", 1e9, None, 1, "HTTP 503", None, None, None],
+        ["b", mark["b"], "down", 10**400, None, 1, "HTTP 503", None, None, None],
+        ["live", mark["live"], "down", 1e9, None, 1, "stale", 2**60, 2**60 + 2, 1e9],
+        "garbage",
+    ]
+    server.command("SET", HEALTH_STATES, json.dumps(rows))
+    async with working(server.url, three) as worker:
+        states = {edge.id: worker.state(edge.id) for edge in three}
+    assert {"a": "down", "b": "up", "live": "down"} == states
+
+
+async def test_findings_that_are_too_long_are_not_read(server: Valkey, three: list[Edge]) -> None:
+    """Redis does not send them; the worker keeps what it knows."""
+    server.command("SET", HEALTH_STATES, " " * (MAX_BYTES + 1))
+    store = control_store(connect(server.url))
+    await store.start()
+    assert store.redis is not None
+    _, states = await HealthBoard(store.redis, "me").campaign(stand=False)
+    await store.close()
+    assert b"too long" == states
 
 
 async def test_one_worker_probes_for_all(

@@ -26,6 +26,7 @@ from tests.missing import missing
 from tests.unit.store.servers import free_port, listening
 
 LIVE = b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:9\n#EXTINF:4,\n9.ts\n"
+DATED = LIVE.replace(b"#EXTINF", b"#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:00Z\n#EXTINF")
 NO_MEDIA = "no media playlist"
 MULTIVARIANT = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n"
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -90,6 +91,13 @@ async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
          "no media playlist: RFC 8216bis 4.4.6: this is not a media playlist"),
         (saying(http(200, bytes(2 * MAX_BYTES))), True, "not-media",
          f"no media playlist: limit of this gateway: larger than {MAX_BYTES} bytes"),
+        (saying(http(200, LIVE.replace(b":9", b":1152921504606846976"))), True, "ok", ""),
+        (saying(http(200, LIVE.replace(b":9", b":18446744073709551616"))), True, "not-media",
+         "no media playlist: RFC 8216bis 4.2: the media sequence is over 2^64 - 1 or no number"),
+        (saying(http(200, LIVE.replace(b"F:4", b"F:1e300"))), True, "not-media",
+         "no media playlist: RFC 8216bis 4.2: a duration is no number of seconds up to 86400"),
+        (saying(http(200, DATED.replace(b"F:4", b"F:1e300"))), True, "not-media",
+         "no media playlist: RFC 8216bis 4: m3u8 cannot read it (OverflowError)"),
         (endless, False, "ok", ""),
         (never, False, "timeout", "no response in 500 ms"),
         (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", *[b"1"] * 9, pause_s=0.2),

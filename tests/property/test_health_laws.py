@@ -5,6 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.clock import Clock
 from gateway.edge.health import (
     NEVER_PROBED,
     HealthRecord,
@@ -16,6 +17,15 @@ from gateway.edge.health import (
 from gateway.edge.live import LivePosition
 from gateway.store.coordination.health_board import Finding, decode_findings, encode_findings
 
+CLOCK = Clock(lambda: 2.0**31, lambda: 2.0**31)
+positions = st.integers(0, 2**64 - 1).flatmap(
+    lambda first: st.builds(
+        LivePosition,
+        st.just(first),
+        st.integers(first - 1, min(first + 99, 2**64 - 1)),
+        st.just(5.25),
+    )
+)
 rules_strategy = st.builds(
     HealthThresholds,
     fall=st.integers(1, 5),
@@ -87,15 +97,16 @@ def test_a_share_only_grows_with_time(
                 returned_s=st.none() | st.integers(0, 2**31).map(float),
                 falls=st.integers(0, 1000),
             ),
-            st.none()
-            | st.builds(LivePosition, st.integers(0, 99), st.integers(-1, 99), st.just(5.25)),
+            st.none() | positions,
         ),
         max_size=5,
     )
 )
 def test_what_is_shared_is_read_as_it_was(findings: dict[str, Finding]) -> None:
     """What was written can be read back unchanged."""
-    assert findings == decode_findings(encode_findings(findings))
+    found = decode_findings(encode_findings(findings, CLOCK), CLOCK)
+    assert found is not None
+    assert (findings, 0) == (found.by_edge, found.faults)
 
 
 JSON = st.recursive(
@@ -115,7 +126,7 @@ ROW = st.lists(
 ))  # fmt: skip
 def test_garbage_is_never_believed(value: bytes) -> None:
     """Any bytes in Redis give records or None, and never raise."""
-    found = decode_findings(value)
-    for finding in (found or {}).values():
+    found = decode_findings(value, CLOCK)
+    for finding in {} if found is None else found.by_edge.values():
         shown = condition(finding.health, HealthThresholds(2, 2, 0.4, 30), 1e9)
         assert (True, True) == (0 <= shown.admits <= 1, shown.why.isprintable())

@@ -9,6 +9,8 @@ import zstandard
 ACCEPTED = "zstd, br, gzip"
 _MAX_WINDOW_BYTES = 8 * 2**20
 """RFC 9659: the largest window that a zstd content coding may require."""
+_MAX_MEMBERS = 64
+"""The most gzip members of one body. Each costs time, even an empty one of 20 bytes."""
 
 
 class CodingError(ValueError):
@@ -39,17 +41,21 @@ def decoded(raw: bytes, coding: str, max_bytes: int) -> bytes:
 
 def _gunzip(raw: bytes, max_bytes: int) -> bytes:
     data = b""
-    while raw:  # a gzip body may have several members
+    for _ in range(_MAX_MEMBERS):  # a gzip body may have several members
+        if not raw:
+            return data
         member = zlib.decompressobj(wbits=31)
         try:
             data += member.decompress(raw, max_bytes + 1 - len(data))
         except zlib.error as error:
             raise CodingError(f"not gzip: {error}") from error
         if len(data) > max_bytes:
-            break
+            return data
         if not member.eof:
             raise CodingError("gzip that ends early")
         raw = member.unused_data
+    if raw:
+        raise CodingError(f"gzip of more than {_MAX_MEMBERS} members")
     return data
 
 

@@ -17,9 +17,9 @@ from importlib.metadata import version
 import httpx2
 
 from gateway.observe.request_id import request_id
+from gateway.offload import EXPANSION, offload_if_large
 from gateway.source.origin.body import ACCEPTED, CodingError, decoded
 from gateway.source.origin.freshness import retry_after
-from gateway.source.origin.offload import EXPANSION, offload_if_large
 from gateway.source.origin.origin_config import OriginServer, RequestLimits
 from gateway.source.origin.signing import signed_headers
 

@@ -5,7 +5,6 @@ hold anything.
 """
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -25,6 +24,8 @@ _LONGEST_VALIDATOR = 1024
 _MAX_HEADER_BYTES = 8192
 _PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%-]+(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*")
 _LIFETIME = ("answered_at", "age_s", "fresh_s", "revalidate_s", "error_s")
+_LARGEST_S = 2.0**40
+"""More than any time and any lifetime, in seconds."""
 _CLOCKS_DIFFER_S = 60.0
 """How far in the future a copy may be dated: clocks of machines differ a little."""
 
@@ -134,8 +135,7 @@ def from_bytes(
     except (ValueError, TypeError, KeyError, RecursionError, CodingError):
         return None
     life = copy.lifetime
-    times = (copy.asked_at, *(getattr(life, name) for name in _LIFETIME))
-    if not all(math.isfinite(each) and each >= 0 for each in times):
+    if copy.asked_at > life.answered_at:
         return None
     if digest_of(body) != copy.digest or life.answered_at > now + _CLOCKS_DIFFER_S:
         return None
@@ -176,4 +176,6 @@ def _text(value: object) -> str:
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError("not a number")
+    if not 0 <= value <= _LARGEST_S:  # false for NaN, too
+        raise ValueError("not a number of seconds")
     return value

@@ -24,7 +24,7 @@ from gateway.source.origin.origin_config import FreshnessBounds
 
 _DIRECTIVE = re.compile(r"""([^\s=,;"]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,;"]*)))?""")
 _LONGEST_HEADER = 4096
-_LONGEST_S = 2**31
+LONGEST_S = 2**31
 """The cap on a number of seconds (RFC 9111, section 1.2.2)."""
 
 
@@ -116,16 +116,16 @@ def retry_after(value: str | None, now: float) -> float | None:
     if value is None:
         return None
     if value.isascii() and value.isdigit():
-        return float(min(int(value[:12]), _LONGEST_S))
+        return float(min(int(value[:12]), LONGEST_S))
     date = http_date(value)
-    return None if date is None else max(0.0, date - now)
+    return None if date is None else min(max(0.0, date - now), LONGEST_S)
 
 
 def http_date(value: str) -> float | None:
     """The Unix time of an HTTP date; None when invalid."""
     try:
         return parsedate_to_datetime(value[:64]).timestamp()
-    except (ValueError, TypeError, OverflowError, IndexError):
+    except (ValueError, TypeError, OverflowError, IndexError, OSError):
         return None
 
 
@@ -150,8 +150,8 @@ def _age_at_arrival(headers: Mapping[str, str], asked_at: float, answered_at: fl
     date = http_date(headers.get("date", ""))
     apparent_s = 0.0 if date is None else max(0.0, answered_at - date)
     said = headers.get("age", "").partition(",")[0].strip()
-    said_s = float(min(int(said[:12]), _LONGEST_S)) if said.isascii() and said.isdigit() else 0.0
-    return max(apparent_s, said_s + max(0.0, answered_at - asked_at))
+    said_s = float(min(int(said[:12]), LONGEST_S)) if said.isascii() and said.isdigit() else 0.0
+    return min(max(apparent_s, said_s + max(0.0, answered_at - asked_at)), LONGEST_S)
 
 
 def _seconds(said: Mapping[str, str], name: str, default: float) -> float:
@@ -159,4 +159,4 @@ def _seconds(said: Mapping[str, str], name: str, default: float) -> float:
     value = said.get(name)
     if value is None:
         return default
-    return float(min(int(value[:12]), _LONGEST_S)) if value.isascii() and value.isdigit() else 0.0
+    return float(min(int(value[:12]), LONGEST_S)) if value.isascii() and value.isdigit() else 0.0

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from gateway.offload import EXPANSION, offload_if_large
 from gateway.source.origin.client import (
     NOT_FOUND_STATUSES,
     NOT_MODIFIED,
@@ -19,7 +20,6 @@ from gateway.source.origin.copies import (
     validator,
 )
 from gateway.source.origin.freshness import lifetime_of
-from gateway.source.origin.offload import EXPANSION, offload_if_large
 from gateway.source.origin.origin_config import OriginConfig
 from gateway.source.source import BadSourceError, ReadManifest, SourceManifest
 

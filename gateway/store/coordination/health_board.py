@@ -7,15 +7,17 @@ change of holders leaves no gap.
 The value is JSON: a list ``[edge, target, state, since, returned, falls, why, first, last, seen]``
 for each edge that is not simply up (``gateway.edge.health.is_default``); the last three are the
 position of a live playlist. ``target`` is a hash of what was probed: findings about an edge's old
-URL do not apply to its new one.
+URL do not apply to its new one. Times are Unix times. An entry that cannot be read costs that entry
+alone.
 """
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, get_args
 
+from gateway.clock import Clock
 from gateway.edge.health import HealthRecord, HealthState
 from gateway.edge.live import LivePosition
 from gateway.store.connection.keys import HEALTH_LEASE, HEALTH_STATES
@@ -38,8 +40,13 @@ DEADLINE_S: Final = 0.35
 is harmless."""
 
 MAX_BYTES: Final = 4 << 20
+"""A longer value is not read."""
 MAX_WHY_CHARS: Final = 200
 MAX_NUMBER: Final = 2**53
+"""The largest time in seconds, and the largest count."""
+MAX_TARGET: Final = 2**32 - 1
+MAX_SEQUENCE: Final = 2**64 - 1
+"""The largest media sequence number: a decimal-integer (RFC 8216bis, section 4.2)."""
 _STATES: Final[Mapping[str, HealthState]] = {state: state for state in get_args(HealthState)}
 
 CAMPAIGN = Script(
@@ -55,8 +62,13 @@ if ARGV[1] ~= '' and (not holder or holder == ARGV[1]) then
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
   held = 1
 end
-local states = redis.pcall('GET', KEYS[2])
-if type(states) == 'table' then states = false end
+local length = redis.pcall('STRLEN', KEYS[2])
+local states = false
+if type(length) == 'number' and length > tonumber(ARGV[3]) then
+  states = 'too long'
+elseif type(length) == 'number' then
+  states = redis.call('GET', KEYS[2])
+end
 return {held, states}
 """,
 )
@@ -100,7 +112,7 @@ class HealthBoard:
         StoreUnavailable.
         """
         token = self._token if stand else b""
-        match await self._run(CAMPAIGN, token, b"%d" % LEASE_MS):
+        match await self._run(CAMPAIGN, token, b"%d" % LEASE_MS, b"%d" % MAX_BYTES):
             case [int(held), bytes() | None as states]:
                 return bool(held), states
             case reply:
@@ -123,21 +135,31 @@ class HealthBoard:
             raise StoreUnavailable(Trouble.TIMEOUT) from None
 
 
-def encode_findings(findings: Mapping[str, Finding]) -> bytes:
-    """Serialise findings by edge id."""
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a value in Redis says: the findings ``by_edge``; the edges that have an ``unreadable``
+    entry; and the number of entries that could not be read, with and without an edge."""
+
+    by_edge: Mapping[str, Finding]
+    unreadable: frozenset[str]
+    faults: int
+
+
+def encode_findings(findings: Mapping[str, Finding], clock: Clock) -> bytes:
+    """Serialise findings by edge id. Their times are those of ``clock``."""
     rows = [
         [
             edge_id,
             finding.target,
             finding.health.state,
-            _rounded(finding.health.since_s),
-            _rounded(finding.health.returned_s),
+            _unix(finding.health.since_s, clock),
+            _unix(finding.health.returned_s, clock),
             finding.health.falls,
-            finding.health.why[:MAX_WHY_CHARS],
+            _printable(finding.health.why),
             *(
                 (None, None, None)
                 if finding.head is None
-                else (finding.head.first, finding.head.last, _rounded(finding.head.since_s))
+                else (finding.head.first, finding.head.last, _unix(finding.head.since_s, clock))
             ),
         ]
         for edge_id, finding in sorted(findings.items())
@@ -145,8 +167,8 @@ def encode_findings(findings: Mapping[str, Finding]) -> bytes:
     return json.dumps(rows, separators=(",", ":")).encode()
 
 
-def decode_findings(value: bytes) -> dict[str, Finding] | None:
-    """Parse what :func:`encode_findings` wrote; None for anything else."""
+def decode_findings(value: bytes, clock: Clock) -> Findings | None:
+    """Parse what :func:`encode_findings` wrote; None when it is no list at all. Never raises."""
     if len(value) > MAX_BYTES:
         return None
     try:
@@ -155,33 +177,86 @@ def decode_findings(value: bytes) -> dict[str, Finding] | None:
         return None
     if not isinstance(rows, list):
         return None
-    found = {}
+    found: dict[str, Finding] = {}
+    unreadable: set[str] = set()
+    faults = 0
     for row in rows:
         match row:
-            case [str(edge_id), int(target), str(state), since, returned, int(falls), str(why),
-                  first, last, seen] if state in _STATES and len(why) <= MAX_WHY_CHARS:  # fmt: skip
-                pass
+            case [str(edge_id), *fields]:
+                finding = _finding(fields, clock)
+                if finding is None:
+                    unreadable.add(edge_id)
+                else:
+                    found[edge_id] = finding
             case _:
-                return None
-        numbers = (target, falls, since, returned, first, last, seen)
-        if not all(map(_is_number, numbers)) or not why.isprintable():
+                finding = None
+        faults += finding is None
+    return Findings(found, frozenset(unreadable), faults)
+
+
+def _finding(fields: Sequence[object], clock: Clock) -> Finding | None:
+    """The finding of one entry, after its edge; None when any field is not as it should be."""
+    match fields:
+        case [int(target), str(state), since, returned, int(falls), str(why), *position] if (
+            state in _STATES
+            and len(why) <= MAX_WHY_CHARS
+            and why.isprintable()
+            and _is_count(target, MAX_TARGET)
+            and _is_count(falls, MAX_NUMBER)
+        ):
+            pass
+        case _:
             return None
-        head = None
-        if first is not None and last is not None and seen is not None:
-            head = LivePosition(int(first), int(last), float(seen))
-        health = HealthRecord(_STATES[state], why, since_s=since, returned_s=returned, falls=falls)
-        found[edge_id] = Finding(target, health, head)
-    return found
+    try:
+        health = HealthRecord(
+            _STATES[state],
+            why,
+            since_s=_own_time(since, clock),
+            returned_s=_own_time(returned, clock),
+            falls=falls,
+        )
+        return Finding(target, health, _position(position, clock))
+    except ValueError:
+        return None
 
 
-def _is_number(value: object) -> bool:
-    """Whether ``value`` is None or a number within safe bounds."""
-    if value is None:
-        return True
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return -1 <= value <= MAX_NUMBER  # false for NaN, too
+def _position(fields: Sequence[object], clock: Clock) -> LivePosition | None:
+    """The position of a live playlist, None without one. Raises ValueError."""
+    match fields:
+        case [None, None, None]:
+            return None
+        case [int(first), int(last), seen] if (
+            _is_count(first, MAX_SEQUENCE)
+            and type(last) is int
+            and first - 1 <= last <= MAX_SEQUENCE
+        ):
+            since_s = _own_time(seen, clock)
+            if since_s is not None:
+                return LivePosition(first, last, since_s)
+    raise ValueError("not a position")
 
 
-def _rounded(time_s: float | None) -> float | None:
-    return None if time_s is None else round(time_s, 3)
+def _is_count(value: int, most: int) -> bool:
+    """Whether ``value`` is a whole number from 0 to ``most``; JSON's true is none."""
+    return type(value) is int and 0 <= value <= most
+
+
+def _own_time(unix_s: object, clock: Clock) -> float | None:
+    """A Unix time as a time of ``clock``. Raises ValueError for anything else, except for None."""
+    if unix_s is None:
+        return None
+    if isinstance(unix_s, bool) or not isinstance(unix_s, int | float):
+        raise ValueError("not a number")  # noqa: TRY004  # one error for what cannot be read
+    if not 0 <= unix_s <= MAX_NUMBER:  # NaN, too
+        raise ValueError("not a time")
+    return clock.from_unix(unix_s)
+
+
+def _unix(at: float | None, clock: Clock) -> float | None:
+    return None if at is None else round(clock.to_unix(at), 3)
+
+
+def _printable(why: str) -> str:
+    """A reason as :func:`decode_findings` accepts it."""
+    cut = why[:MAX_WHY_CHARS]
+    return cut if cut.isprintable() else "".join(c if c.isprintable() else "?" for c in cut)

@@ -57,6 +57,15 @@ def test_gzip_of_several_members() -> None:
         decoded(raw, "gzip", 9)
 
 
+def test_gzip_of_very_many_members() -> None:
+    """64 are read; more are refused, before they have cost much."""
+    empty = gzip.compress(b"")
+    assert b"#EXTM3U\n" == decoded(gzip.compress(b"#EXTM3U\n") + 63 * empty, "gzip", 100)
+    for members in (65, 100_000):
+        with pytest.raises(CodingError, match="more than 64 members"):
+            decoded(members * empty, "gzip", 100)
+
+
 def test_a_zstd_window_that_is_too_large_is_refused() -> None:
     """RFC 9659: 8 MB is the most that a client must hold."""
     parameters = zstandard.ZstdCompressionParameters(window_log=27)
@@ -275,6 +284,10 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("never stale", {"lifetime": Lifetime(100.0, 1, float("inf"), 20, 30)}),
     ("no number", {"lifetime": Lifetime(100.0, float("nan"), 5, 20, 30)}),
     ("negative", {"lifetime": Lifetime(100.0, 1, -5, 20, 30)}),
+    ("a huge whole number", {"lifetime": Lifetime(100.0, 10**400, 10, 20, 30)}),
+    ("asked at a huge whole number", {"asked_at": 10**400}),
+    ("asked after it was answered", {"asked_at": 101.0}),
+    ("a lifetime beyond all bounds", {"lifetime": Lifetime(100.0, 1, 10, 2.0**41, 30)}),
     ("no frame", {"packed": b"x"}),
 ]
 
@@ -296,14 +309,22 @@ def test_no_bytes_can_do_harm(data: bytes) -> None:
     assert None is read(data)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists, max_leaves=5))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text() | st.integers() | st.just(10**400),
+    st.lists,
+    max_leaves=5,
+)
+
+
+@given(JSON)
 def test_no_json_can_do_harm(value: object) -> None:
-    """A valid form with one invalid member."""
+    """A valid form with one invalid member, also within the lifetime."""
     whole = to_bytes(COPY).partition(b"\n")[2]
     header, _, frame = whole.partition(b"\n")
-    for name in json.loads(header):
-        table = {**json.loads(header), name: value}
-        found = read(with_checksum(json.dumps(table).encode() + b"\n" + frame))
+    table = json.loads(header)
+    life = [{**table, "lifetime": {**table["lifetime"], name: value}} for name in table["lifetime"]]
+    for forged in [*({**table, name: value} for name in table), *life]:
+        found = read(with_checksum(json.dumps(forged).encode() + b"\n" + frame))
         assert found is None or found[0].origin == ORIGIN
 
 
