@@ -283,6 +283,7 @@ def _combine(inquiry: Inquiry) -> Choice:
         allowed_ranges=profile.video_range,
         device_ranges=device.video_ranges if limited else None,
         immersive=device.spatial or not limited,
+        screen=device.screen or not limited,
         # tvOS must not be given audio-only variants (A11.7).
         audio_only=inquiry.facts.device.os != "tvOS" or not limited,
         min_rungs=profile.min_rungs,

@@ -18,6 +18,8 @@ class DeviceKind(StrEnum):
     DESKTOP = "desktop"
     TV = "tv"
     CONSOLE = "console"
+    HEADSET = "headset"
+    SPEAKER = "speaker"
     CAR = "car"
     BOT = "bot"
     UNKNOWN = "unknown"
@@ -30,6 +32,7 @@ class Capability:
     ``max_height`` is in pixels, ``max_frame_rate`` in frames per second. ``codecs`` are the video
     codec families that the device can probably decode; H.264 is offered in any case (rule B1).
     ``spatial``: the device shows stereoscopic and immersive video (REQ-VIDEO-LAYOUT, rule A6.10).
+    ``screen``: False for speakers, which show no video.
     """
 
     max_height: int | None = None
@@ -37,6 +40,7 @@ class Capability:
     codecs: frozenset[CodecFamily] | None = None
     video_ranges: frozenset[VideoRange] | None = None
     spatial: bool = False
+    screen: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
+from gateway.client.facts import DeviceKind
 from gateway.http.batch import MAX_ASSETS
 
 _PARAMETERS: tuple[tuple[str, dict[str, Any], str], ...] = (
@@ -55,7 +56,7 @@ _DECISION = {
         "client": {
             "type": "object",
             "properties": {
-                "device": {"type": "string"},
+                "device": {"enum": [kind.value for kind in DeviceKind]},
                 "os": {"type": ["string", "null"]},
                 "country": {"type": ["string", "null"]},
                 "continent": {"type": ["string", "null"]},

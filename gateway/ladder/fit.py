@@ -13,6 +13,8 @@ The fit is a pure function of rungs and constraints: idempotent, order-stable, a
 The codecs that the request itself names are never given up: when no rung uses only these, the fit
 raises :class:`NothingToPlayError`. A rung counts as left only if it has video and clients cannot
 skip it, where the source has such rungs.
+
+A device without a screen gets the audio-only rungs. A title without any serves it the lowest rung.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +32,8 @@ from gateway.ladder.whole import (
 )
 from gateway.reason import Reason, Step
 from manifests.codecs import CodecFamily
+
+_AVC = frozenset({CodecFamily.AVC})
 
 
 class NothingToPlayError(ValueError):
@@ -61,6 +65,8 @@ def fit(rungs: Sequence[Rung], limits: Constraints, home_pathway: str | None = N
     that the request asks for.
     """
     reasons: list[Reason] = []
+    if not limits.screen:
+        rungs = _heard(rungs, home_pathway, reasons)
     main = _main(rungs)
     asked = _asked(main, limits, reasons)
     playable = _playable(asked, limits, reasons)
@@ -69,6 +75,8 @@ def fit(rungs: Sequence[Rung], limits: Constraints, home_pathway: str | None = N
     kept = whole_audio_groups(kept, playable, reasons)
     kept = with_safe_rung(kept, playable, limits, reasons)
     kept = with_enough(kept, playable, limits, reasons)
+    if not limits.screen:
+        kept = _lowest_picture(kept)
     kept = with_home_pathway(kept, [playable, asked], home_pathway, reasons)
     beside = _beside(rungs, main, kept, limits, reasons)
     chosen = {rung.index for rung in (*kept, *beside)}
@@ -86,6 +94,27 @@ def _main(rungs: Sequence[Rung]) -> Sequence[Rung]:
     any."""
     pictures = [rung for rung in rungs if rung.has_video]
     return [rung for rung in pictures if not rung.skippable] or pictures or rungs
+
+
+def _heard(rungs: Sequence[Rung], home: str | None, reasons: list[Reason]) -> Sequence[Rung]:
+    """The rungs for a device without a screen: those whose codecs are all audio, if there are any
+    that clients do not skip, also on the pathway on which content steering starts (rule C1.1)."""
+    text = "the device has no screen"
+    heard = [rung for rung in rungs if not rung.has_video and rung.codecs and not rung.other_video]
+    served = {rung.pathway for rung in heard if not rung.skippable}
+    if not served or (home not in served and home in {rung.pathway for rung in rungs}):
+        text = f"{text}, but this title has no audio-only rung; its lowest rung is kept"
+        reasons.append(Reason(Step.LADDER, "no-screen-relaxed", text))
+        return rungs
+    reasons += words.removal_reason("no-screen", text, rungs, heard)
+    return heard
+
+
+def _lowest_picture(kept: Sequence[Rung]) -> Sequence[Rung]:
+    """The lowest of the rungs with video, in H.264 if there is one (B1); all audio-only rungs."""
+    if not kept[0].has_video:
+        return kept
+    return lowest([rung for rung in kept if rung.uses_only(_AVC)] or kept)
 
 
 def _asked(rungs: Sequence[Rung], limits: Constraints, reasons: list[Reason]) -> Sequence[Rung]:

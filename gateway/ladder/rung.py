@@ -69,7 +69,8 @@ class Constraints:
     ``max_bandwidth`` in bit/s, heights in pixels. ``wanted_codecs`` is the request's own list and
     is never relaxed; ``allowed_codecs`` and ``allowed_ranges`` are the profile's; ``device_codecs``
     and ``device_ranges`` are what the device may decode and show. ``start_bandwidth`` in bit/s is
-    where playback should start. ``untouched`` keeps the source's order.
+    where playback should start. ``screen`` False is a device that plays only sound. ``untouched``
+    keeps the source's order.
     """
 
     max_bandwidth: int | None = None
@@ -82,6 +83,7 @@ class Constraints:
     allowed_ranges: frozenset[VideoRange] | None = None
     device_ranges: frozenset[VideoRange] | None = None
     immersive: bool = True
+    screen: bool = True
     audio_only: bool = True
     min_rungs: int = 1
     start_bandwidth: int | None = None

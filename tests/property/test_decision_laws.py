@@ -39,6 +39,7 @@ capabilities = st.builds(
     codecs=some(CodecFamily),
     video_ranges=some(VideoRange),
     spatial=st.booleans(),
+    screen=st.booleans(),
 )
 devices = st.builds(
     Device,

@@ -108,6 +108,7 @@ constraints = st.builds(
     allowed_ranges=some(VideoRange),
     device_ranges=some(VideoRange),
     immersive=st.booleans(),
+    screen=st.booleans(),
     audio_only=st.booleans(),
     min_rungs=st.integers(1, 4),
     start_bandwidth=st.none() | st.integers(0, 3_100_000),

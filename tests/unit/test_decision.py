@@ -226,6 +226,14 @@ ABLE = Capability(
         ({}, {"capability": ABLE}, {}, {"immersive": True}),
         ({}, {}, {}, {"immersive": False, "audio_only": True, "untouched": False}),
         ({}, {"os": "tvOS"}, {}, {"audio_only": False}),
+        ({}, {}, {}, {"screen": True}),
+        ({}, {"capability": Capability(screen=False)}, {}, {"screen": False}),
+        (
+            {"device_limits": False},
+            {"capability": Capability(screen=False)},
+            {},
+            {"screen": True, "untouched": True},
+        ),
         ({"min_rungs": 3}, {}, {}, {"min_rungs": 3}),
         (
             {"device_limits": False},
@@ -341,6 +349,7 @@ DIFFERENT = [
     facts_of(Device(DeviceKind.DESKTOP, os="tvOS")),
     facts_of(Device(DeviceKind.DESKTOP, capability=ABLE)),
     facts_of(Device(DeviceKind.DESKTOP, capability=Capability(spatial=True))),
+    facts_of(Device(DeviceKind.SPEAKER, capability=Capability(screen=False))),
     facts_of(place=UNKNOWN),
     facts_of(place=NOT_LOOKED_UP),
     facts_of(place=PARIS._replace(country="BE")),
@@ -380,7 +389,9 @@ def test_a_key_is_pinned() -> None:
     assert KEYS == key(facts, policy(Profile("p", video_range=frozenset(VideoRange))))
 
 
-LIMITS = "None|None|None|None|av1,avc,dolby-vision,hevc,vp9|None|None|HLG,PQ,SDR|None|False|True"
+LIMITS = (
+    "None|None|None|None|av1,avc,dolby-vision,hevc,vp9|None|None|HLG,PQ,SDR|None|False|True|True"
+)
 KEYS = (
     f"ladder\x001\0film\0v1\0p\0None\0{LIMITS}|1|1200000|False",
     "edges\x0081ffdcdc7fc4e4af\0EU-FR:48,2:100\x000",

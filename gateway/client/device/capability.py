@@ -18,7 +18,10 @@ better device. H.264 and SDR are in every set (B1).
 | Fire TV, Roku, Chromecast and consoles for HD | 1080 | by model | SDR |
 | Fire TV, Roku, Chromecast and consoles for UHD | 2160 | hevc vp9 | SDR HLG PQ |
 | televisions whose User-Agent says UHD or 4K | 2160 | hevc vp9 | SDR HLG PQ |
+| Quest and other headsets with Android | - | as Android | - |
 | all others, bots and unknown devices | - | - | - |
+
+A speaker (``screen=False``) plays only sound.
 
 AV1 on Apple devices depends on the chip, which no User-Agent names, so it is left out. Apple's rule
 that HDR needs at least 30 frames/s (B6) concerns the ladder, not the device.
@@ -41,6 +44,7 @@ _SDR = frozenset({VideoRange.SDR})
 _HDR = frozenset(VideoRange)
 _NOTHING_KNOWN = Capability()
 _TV_FRAME_RATE = 60.0
+_HANDHELD = (DeviceKind.PHONE, DeviceKind.TABLET, DeviceKind.HEADSET)
 
 _HD = Capability(1080, _TV_FRAME_RATE, frozenset({_AVC, _HEVC}), _SDR)
 _HD_OLD = Capability(1080, _TV_FRAME_RATE, frozenset({_AVC}), _SDR)
@@ -48,6 +52,7 @@ _UHD = Capability(2160, _TV_FRAME_RATE, frozenset({_AVC, _HEVC, _VP9}), _HDR)
 _UHD_DOVI = Capability(2160, _TV_FRAME_RATE, frozenset({_AVC, _HEVC, _VP9, _DOVI}), _HDR)
 _APPLE_UHD = Capability(2160, _TV_FRAME_RATE, frozenset({_AVC, _HEVC, _DOVI}), _HDR)
 _VISION = Capability(2160, None, frozenset({_AVC, _HEVC, _DOVI}), _HDR, spatial=True)
+_SPEAKER = Capability(screen=False)
 _AVPLAYER = Capability(codecs=frozenset({_AVC, _HEVC}))
 _IOS_OLD = Capability(codecs=frozenset({_AVC}), video_ranges=_SDR)
 _IOS_11 = Capability(codecs=frozenset({_AVC, _HEVC}))
@@ -120,6 +125,8 @@ def capability(
     """What the device can play. ``low`` is its User-Agent in lower case, for browser versions."""
     if kind in (DeviceKind.BOT, DeviceKind.UNKNOWN):
         return _NOTHING_KNOWN
+    if kind is DeviceKind.SPEAKER:
+        return _SPEAKER
     known = _of_model((model or "").lower())
     if known is not None:
         return known
@@ -135,7 +142,7 @@ def _of_kind(kind: DeviceKind, os: str | None, os_version: str | None, low: str)
         return _of_browser(low)
     if kind is DeviceKind.TV:
         return _of_television(os, os_version, low)
-    if kind in (DeviceKind.PHONE, DeviceKind.TABLET) and os in ("Android", "Fire OS"):
+    if kind in _HANDHELD and os in ("Android", "Fire OS"):
         return _of_android(major_and_minor(os_version)[0])
     return _NOTHING_KNOWN
 

@@ -6,6 +6,8 @@ desktops and unknown devices. Televisions, consoles, cars and bots are recognise
 and stay as they are.
 """
 
+import re
+
 from gateway.client.device import android, screens
 from gateway.client.device.classification import Classification
 from gateway.client.device.system import clean
@@ -16,11 +18,20 @@ from gateway.client.hints import ClientHints
 _CORRECTABLE = frozenset(
     {DeviceKind.PHONE, DeviceKind.TABLET, DeviceKind.DESKTOP, DeviceKind.UNKNOWN}
 )
+# A list has no order (UA-CH 3.4): a device may be "Mobile" and "XR" at once. The first of these
+# that it names counts. A watch has the screen and network of a phone, or less; readers are tablets.
 _FORM_FACTORS = {
     "automotive": DeviceKind.CAR,
+    "xr": DeviceKind.HEADSET,
+    "watch": DeviceKind.PHONE,
     "tablet": DeviceKind.TABLET,
     "mobile": DeviceKind.PHONE,
     "desktop": DeviceKind.DESKTOP,
+    "eink": DeviceKind.TABLET,
+}
+_BY_FORM_FACTOR = {
+    kind: Classification(kind, "hint-form-factor", "a client hint gives its form factor")
+    for kind in _FORM_FACTORS.values()
 }
 _PLATFORMS = {
     "windows": "Windows",
@@ -32,24 +43,38 @@ _PLATFORMS = {
     "android": "Android",
 }
 _COMPUTERS = frozenset({"Windows", "macOS", "ChromeOS", "Linux"})
+_CONSOLE_MODELS = re.compile(r"xbox|playstation|nintendo|steam deck")
+_PERSONAL = frozenset({DeviceKind.PHONE, DeviceKind.TABLET, DeviceKind.DESKTOP})
 _WINDOWS_11 = 13
 
 
 def correct(found: Classification, text: UserAgentText, hints: ClientHints) -> Classification:
-    """The classification after the hints: form factors first, then the model, then "mobile"."""
+    """The classification after the hints: form factors, then the model, then "mobile".
+
+    A model that is a television, console or car goes before form factors, which have no value for
+    it: a television is "Desktop" or "Tablet".
+    """
     if found.kind not in _CORRECTABLE:
         return found
-    for name in hints.form_factors:
-        kind = _FORM_FACTORS.get(name.lower())
-        if kind is not None:
-            return Classification(kind, "hint-form-factor", "a client hint gives its form factor")
     platform = _platform(hints)
-    if hints.model and platform in (None, "Android"):
-        name = hints.model.lower()
-        named = screens.by_model(name) or android.by_model(name)
-        if named is not None:
-            return Classification(named.kind, "hint-model", "a client hint gives its model")
+    named = _by_model(hints.model.lower(), platform) if hints.model else None
+    if hints.form_factors and (named is None or named in _PERSONAL):
+        factors = {name.lower() for name in hints.form_factors}
+        for name, kind in _FORM_FACTORS.items():
+            if name in factors:
+                return _BY_FORM_FACTOR[kind]
+    if named is not None:
+        return Classification(named, "hint-model", "a client hint gives its model")
     return _by_mobile(found, text, platform, hints.mobile)
+
+
+def _by_model(model: str, platform: str | None) -> DeviceKind | None:
+    """The class of a hinted model. Computers send an empty one, but a console with Windows sends
+    its name."""
+    if platform not in (None, "Android"):
+        return DeviceKind.CONSOLE if _CONSOLE_MODELS.match(model) else None
+    named = screens.by_model(model) or android.by_model(model)
+    return None if named is None else named.kind
 
 
 def _by_mobile(

@@ -49,7 +49,7 @@ TABLET_SHAPES = re.compile(
     # Samsung, Lenovo, LG, Amazon, Acer, Asus, Huawei, Honor, Xiaomi, OnePlus and Oppo, Microsoft
     r"(?:samsung[- ])?(?:sm-[tpx]\d|gt-p\d|sch-i800)"
     r"|(?:lenovo ?)?(?:tb[-_q]?[a-z]?\d|yt[-\d]|yb[-\d]|b6000|s6000|a7600|a3000|pb-6)"
-    r"|kf[a-z]{2,6}$|lg-v[4-9]\d\d|lm-t6|uk\d{3}|vk8\d\d"
+    r"|kf[a-z]{2,6}$|aeo[a-z]{2}$|lg-v[4-9]\d\d|lm-t6|uk\d{3}|vk8\d\d"
     r"|(?:acer[ _])?(?:a[123]-[a7-9]\d\d|a1-\d|b[13]-[a-z]?\d)"
     r"|(?:asus[ _-])?(?:k01[0-9a-z]$|p0[0-2][0-9a-z]$|tf\d{3})"
     r"|(?:huawei[ -])?(?:m[23]-|s7-|t1-[78a]|bg2|got-|wgr|scm|agm3|bzt|web-w|hdl|jdn|elnl?-)"

@@ -68,7 +68,7 @@ _DESKTOP_PARTS = Phrases(
         "windows nt", "mac os x", "mac os", "darwin", "macbook", "imac", "macmini",
         "macpro", "os/2", "microsoft office", "ms-office", "msie", "(pc;", "2in1;", "win64",
         "delivery-optimization", "handbrake", "amigavoyager", "mac_", "apple/mac",
-        "linux upnp/1.0 sonos", "akregator", "msdw", "cygwin", "amigaos", "os=mac",
+        "akregator", "msdw", "cygwin", "amigaos", "os=mac",
         "freebsd", "windows-", "microsoft-",
     )
 )  # fmt: skip
@@ -79,7 +79,7 @@ _APPLE_DEVICES = (
     ),
     (
         Phrases(("visionos", "xros", "apple vision", "realitydevice")),
-        Classification(DeviceKind.TABLET, "vision", "it names an Apple Vision"),
+        Classification(DeviceKind.HEADSET, "vision", "it names an Apple Vision"),
     ),
     (
         Phrases(("iphone", "ipod", "(iph")),

@@ -1,13 +1,15 @@
-"""Is it a game console, a television (or a device connected to one), or a car?
+"""Is it a game console, a headset, a speaker, a television (or a device connected to one), or a
+car?
 
 Most of their User-Agents contain a word that only they use, which is looked up in a set.
+A smart display (Nest Hub, Echo Show) has a screen, so it is no speaker.
 Televisions with Android and without such a word are recognised by ``android``.
 """
 
 import re
 
 from gateway.client.device.classification import Classification
-from gateway.client.device.phrases import Phrases
+from gateway.client.device.phrases import LinearPattern, Phrases
 from gateway.client.device.text import UserAgentText
 from gateway.client.facts import DeviceKind
 
@@ -26,7 +28,7 @@ _CONSOLES = frozenset(
 )  # fmt: skip
 _CONSOLE_PARTS = ("nintendo", "playstation", "jxd_", "steam deck")
 _CONSOLE_MODEL = re.compile(
-    r"(?!rg500)rg ?(?:28|34|35|40|47|50|55)\d?|gr0006|switch(?: lite| oled| 2)?$"
+    r"xbox|playstation|(?!rg500)rg ?(?:28|34|35|40|47|50|55)\d?|gr0006|switch(?: lite| oled| 2)?$"
     r"|shield(?: portable)?$"
     r"|jxd|gpd|xd plus|odin|razer edge|moqi|trimui|retroid|ayn|anbernic|powkiddy|rp[2-6](?:\+|$)"
     r"|rg(?:cube|p\d|arc)|g cloud|logitech g|ouya|mojo|mad catz|gamestick|snail|pimax portal|s7800"
@@ -125,6 +127,23 @@ _CAR_MODEL = re.compile(
     r"|(?:\w+[ _-])?(?:car|vehicle|ivi|dvd)(?:[ _]|-(?!an|lx|nx)|$)"
 )
 
+_HEADSETS = LinearPattern(
+    r"oculusbrowser|picobrowser|vr safari|wolvic/|firefox ?reality|hololens|magic ?leap"
+    r"|vive (?:focus|xr|flow)|pico (?:neo|g[23]|[4-9])|standalone hmd|android xr|like quest"
+    r"|; quest(?: [23]s?| pro)?(?:[;)]| build)"
+)
+# Phones in a headset's frame.
+_FRAMED_PHONES = Phrases(("; sm-", "; samsung sm-"))
+_SPEAKERS = Phrases(
+    (
+        "homepod", "audioaccessory", "devicetype/smartspeaker", "alexamediaplayer", "echo/1.",
+        "echo dot", "amazon echo", "sonos/", "sonos;", "google home", "googlehome", "nest mini",
+        "nest audio", "aeobc", "soundtouch", "musiccast", "bluos",
+    )
+)  # fmt: skip
+# Programs on phones, tablets and computers that control speakers.
+_SPEAKER_CONTROLS = Phrases(("(acr_", "(icr", "(mdcr", "(wdcr", "(pcr"))
+
 # Phones and tablets of the makes Tesla and Polestar.
 _CAR_NAMED_PHONE = re.compile(r"tesla[_ ](?!qtcar)\w|polestar phone")
 
@@ -132,13 +151,20 @@ _CONSOLE = Classification(DeviceKind.CONSOLE, "console", "it names a game consol
 _IS_CONSOLE_MODEL = Classification(
     DeviceKind.CONSOLE, "console-model", "its model is a game console"
 )
+_HEADSET = Classification(DeviceKind.HEADSET, "headset", "it names a headset or its browser")
+_SPEAKER = Classification(DeviceKind.SPEAKER, "speaker", "it names a speaker without a screen")
 _TV = Classification(DeviceKind.TV, "tv", "it names a television platform")
 _CAR = Classification(DeviceKind.CAR, "car", "it names a car")
 _IS_CAR_MODEL = Classification(DeviceKind.CAR, "car-model", "its model is a head unit for cars")
 
 
 def find(text: UserAgentText, model: str) -> Classification | None:
-    """Classify as a console, a car or a television, in this order; None for other devices."""
+    """Classify as a headset, a speaker, a console, a car or a television, in this order; None for
+    other devices."""
+    if _HEADSETS.occurs_in(text.low) and not _FRAMED_PHONES.occurs_in(text.low):
+        return _HEADSET
+    if _SPEAKERS.occurs_in(text.low) and not _SPEAKER_CONTROLS.occurs_in(text.low):
+        return _SPEAKER
     named = by_model(model) if model else None
     if text.says(_CONSOLES) or text.has(*_CONSOLE_PARTS):
         return _CONSOLE

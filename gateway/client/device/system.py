@@ -27,6 +27,8 @@ _SYSTEMS = (
     ("tvos", "tvOS", "tvos"),
     ("visionos", "visionOS", "visionos"),
     ("watchos", "watchOS", "watchos"),
+    ("homepod", "audioOS", "audioos"),
+    ("audioaccessory", "audioOS", "audioos"),
     ("kaios", "KaiOS", "kaios"),
     ("crkey armv7l", "Cast OS", "crkey armv7l"),
     ("crkey", "Cast OS", "crkey"),
@@ -34,7 +36,7 @@ _SYSTEMS = (
     ("openharmony", "HarmonyOS", "openharmony"),
     ("cros ", "ChromeOS", None),
 )
-_APPLE_SCREENS = frozenset({"tvOS", "visionOS"})
+_APPLE_SCREENS = frozenset({"tvOS", "visionOS", "audioOS"})
 _ANY_SYSTEM = Phrases(phrase for phrase, _, _ in _SYSTEMS)
 _FIRE_OS = LinearPattern(r"[ ;/](?:aft[a-z0-9]{1,8}|kf[a-z]{2,6}|silk)(?:[^a-z]|$)")
 _APPLE = re.compile(

@@ -38,8 +38,8 @@ def _iframes(
 ) -> list[IFrameVariant]:
     """The I-frame playlists of the encodings that stay, within the same limits as variants. On each
     pathway, at least the smallest one of each codec family that still has a variant stays (rule
-    A7.2)."""
-    if not playlist.iframes:
+    A7.2). A device without a screen gets none."""
+    if not playlist.iframes or not limits.screen:
         return []
     lost = {_look(variant) for variant in gone} - {_look(variant) for variant in kept}
     candidates = [entry for entry in playlist.iframes if _look(entry) not in lost]

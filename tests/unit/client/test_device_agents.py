@@ -250,6 +250,15 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         ),
     ),
     "tablet": (
+        ("iOS", None, "Linux UPnP/1.0 Sonos/61.1-82310 (ICRU_iPad7,1)"),
+        (
+            "Android",
+            "Android WebView",
+            (
+                f"Mozilla/5.0 (Linux; Android 7.1.2; AEOCH Build/NS6548; wv) {WEBKIT} Version/4.0 "
+                "Chrome/92.0.4515.115 Mobile Safari/537.36"
+            ),
+        ),
         (
             "iPadOS",
             "Safari",
@@ -272,14 +281,6 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
             "AppleCoreMedia/1.0.0.21F90 (iPad; U; CPU OS 17_5_1 like Mac OS X; en_us)",
         ),
         ("iPadOS", None, "AcmePlay/4.2 (iPad13,4; iPadOS 17.2)"),
-        (
-            "visionOS",
-            "AVPlayer",
-            (
-                "AppleCoreMedia/1.0.0.22O473 (Apple Vision Pro; U; CPU OS 2_2 like Mac OS X; "
-                "visionOS 2.2)"
-            ),
-        ),
         (
             "Android",
             "Chrome",
@@ -411,6 +412,7 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         ),
     ),
     "desktop": (
+        ("Linux", None, "Linux UPnP/1.0 Sonos/54.2-72031 (MDCR_MacBookPro14,1)"),
         (
             "Windows",
             "Chrome",
@@ -541,6 +543,12 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         ("Windows", "Opera", "Opera/9.80 (Windows NT 6.1; U; en) Presto/2.10.289 Version/12.02"),
     ),
     "tv": (
+        # A smart display has a screen.
+        (
+            "Cast OS",
+            "Cast",
+            f"Mozilla/5.0 (Fuchsia) {WEBKIT} Chrome/90.0.4430.225 Safari/537.36 CrKey/1.56.500000",
+        ),
         (
             "tvOS",
             "AVPlayer",
@@ -854,6 +862,65 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
             "Chrome",
             (f"Mozilla/5.0 (X11; Linux x86_64) {WEBKIT} Chrome/131.0.0.0 Safari/537.36 SteamDeck"),
         ),
+    ),
+    "headset": (
+        (
+            "visionOS",
+            "AVPlayer",
+            (
+                "AppleCoreMedia/1.0.0.22O473 (Apple Vision Pro; U; CPU OS 2_2 like Mac OS X; "
+                "visionOS 2.2)"
+            ),
+        ),
+        (
+            "Linux",
+            "Oculus Browser",
+            (
+                "Mozilla/5.0 (X11; Linux x86_64; Quest 3) AppleWebKit/537.36 (KHTML, like Gecko) "
+                "OculusBrowser/32.1 Chrome/122.0.6261.64 VR Safari/537.36"
+            ),
+        ),
+        (
+            "Android",
+            "Yandex Browser",
+            (
+                "Mozilla/5.0 (Linux; arm_64; Android 14; Quest 3S) AppleWebKit/537.36 (KHTML, "
+                "like Gecko) Chrome/134.0.6998.111 YaBrowser/25.4.4.111.01 Safari/537.36"
+            ),
+        ),
+        (
+            "Linux",
+            "Oculus Browser",
+            (
+                "Mozilla/5.0 (X11; Linux x86_64; PICO 4 OS5.4.0 like Quest) AppleWebKit/537.36 "
+                "(KHTML, like Gecko) PicoBrowser/3.3.22 Chrome/105.0.5195.68 VR Safari/537.36 "
+                "OculusBrowser/7.0"
+            ),
+        ),
+    ),
+    "speaker": (
+        (
+            "audioOS",
+            "AVPlayer",
+            ("AppleCoreMedia/1.0.0.15F80 (HomePod; U; CPU OS 11_4 like Mac OS X; fr_fr)"),
+        ),
+        ("audioOS", None, "AudioAccessory5,1/17.4"),
+        ("Linux", None, "Linux UPnP/1.0 Sonos/61.1-83170 (ZPS1)"),
+        (None, None, "Sonos;One;9b377073ea334637b1406f329ce005de;;tpapi;3.81.91"),
+        (
+            "Cast OS",
+            "Cast",
+            (
+                "Mozilla/5.0 (X11; Linux armv7l) AppleWebKit/537.36 (KHTML, like Gecko) "
+                "Chrome/90.0.4430.225 Safari/537.36 CrKey/1.56.500000 DeviceType/SmartSpeaker"
+            ),
+        ),
+        (
+            "Android",
+            "ExoPlayer",
+            ("AlexaMediaPlayer/2.0.201528.0 (Linux;Android 5.1.1) ExoPlayerLib/1.5.9"),
+        ),
+        (None, None, "Echo/1.0(APNG)"),
     ),
     "car": (
         ("Linux", None, "Mozilla/5.0 (Linux; MBUX) Acme/1.0"),

@@ -132,6 +132,13 @@ def test_only_the_headset_is_spatial() -> None:
     assert not _device(_iphone("17_5")).capability.spatial
 
 
+def test_only_the_speaker_has_no_screen() -> None:
+    """A speaker plays sound; whatever may have a screen gets pictures."""
+    assert Capability(screen=False) == _device("AudioAccessory5,1/17.4").capability
+    for agent in ("", _iphone("17_5"), "Mozilla/5.0 (Fuchsia) CrKey/1.56.500000", "okhttp/4"):
+        assert _device(agent).capability.screen
+
+
 def test_the_silent_device_has_no_limits() -> None:
     """Without a User-Agent nothing is known, and a reason says so."""
     device = _device("")

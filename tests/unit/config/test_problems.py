@@ -16,7 +16,7 @@ EDGE_KEYS = (
     "id, url, latitude, longitude, countries, continents, weight, fallback, capacity_mbps, "
     "health_url, health_playlist, drain, dns"
 )
-DEVICES = "phone, tablet, desktop, tv, console, car, bot, unknown"
+DEVICES = "phone, tablet, desktop, tv, console, headset, speaker, car, bot, unknown"
 PROFILES = "mobile_2g, mobile_3g, mobile_4g, wifi, fiber"
 NAME = "a letter, then up to 63 letters, digits, or any of _ . -"
 ID = "a letter or digit, then up to 63 letters, digits, or any of _ . -"

@@ -6,7 +6,7 @@ from gateway.ladder.fit import NothingToPlayError, fit
 from gateway.ladder.rung import Constraints
 from gateway.play.hls.ladder import rungs_of
 from manifests.codecs import CodecFamily, VideoRange
-from tests.unit.ladder.sources import AAC, AVC, HEVC, playlist, uris, variant
+from tests.unit.ladder.sources import AAC, AVC, HEVC, fitted, iframes, playlist, uris, variant
 
 LADDER = [
     variant("240", 200, "426x240"),
@@ -333,6 +333,89 @@ def test_what_stands_beside_the_ladder(
     kept, codes = uris(entries, limits)
     assert expected == kept
     assert code is None or code in codes
+
+
+SOUND = [variant("s", 64, codecs=AAC), variant("t", 128, codecs=AAC)]
+PICTURES = [
+    variant("h", 90, "426x240", HEVC),
+    variant("a", 200, "426x240"),
+    variant("b", 900, "640x360"),
+]
+
+
+@pytest.mark.parametrize(
+    ("entries", "limits", "expected", "codes"),
+    [
+        ([*PICTURES, *SOUND], Constraints(screen=False), "t s", ["no-screen"]),
+        (
+            [*PICTURES, *SOUND],
+            Constraints(screen=False, max_bandwidth=100_000),
+            "s",
+            ["no-screen", "caps"],
+        ),
+        (
+            [*PICTURES, *SOUND],
+            Constraints(screen=False, max_bandwidth=10_000),
+            "s",
+            ["no-screen", "caps-relaxed"],
+        ),
+        (SOUND, Constraints(screen=False), "t s", []),
+        (PICTURES, Constraints(screen=False), "a", ["no-screen-relaxed"]),
+        (
+            PICTURES,
+            Constraints(screen=False, wanted_codecs=only(FAMILY.HEVC)),
+            "h",
+            ["no-screen-relaxed", "codecs-asked"],
+        ),
+        (  # clients skip the only sound (A2.1)
+            [*PICTURES, variant("q", 64, codecs=AAC, more='REQ-FUTURE="x"')],
+            Constraints(screen=False),
+            "a q",
+            ["no-screen-relaxed"],
+        ),
+        (  # without CODECS, nobody knows whether it has pictures
+            [variant("a", 200, "426x240"), variant("s", 64, codecs="")],
+            Constraints(screen=False),
+            "a s",
+            ["no-screen-relaxed"],
+        ),
+        (  # steering starts on a pathway without sound (C1.1)
+            [
+                '#EXT-X-CONTENT-STEERING:SERVER-URI="s",PATHWAY-ID="B"',
+                variant("a", 200, "426x240", more='PATHWAY-ID="B"'),
+                variant("s", 64, codecs=AAC, more='PATHWAY-ID="A"'),
+            ],
+            Constraints(screen=False),
+            "a s",
+            ["no-screen-relaxed"],
+        ),
+        (  # the lowest rung, on each pathway
+            [
+                variant("a", 200, "426x240", more='PATHWAY-ID="A"'),
+                variant("b", 200, "426x240", more='PATHWAY-ID="B"'),
+                variant("c", 900, "640x360", more='PATHWAY-ID="B"'),
+            ],
+            Constraints(screen=False, min_rungs=2),
+            "a b",
+            ["no-screen-relaxed"],
+        ),
+    ],
+)
+def test_a_speaker_gets_sound(
+    entries: list[str], limits: Constraints, expected: str, codes: list[str]
+) -> None:
+    """Audio-only rungs for a device without a screen; without any, the lowest rung, with a
+    reason."""
+    kept, found = uris(entries, limits)
+    assert expected == kept
+    assert codes == [code for code in found if not code.startswith("start-")]
+
+
+def test_a_speaker_gets_no_iframes() -> None:
+    """I-frame playlists show pictures, whatever their codec (A7)."""
+    source = playlist(*PICTURES, *SOUND, iframes("i", 50, "640x360", "av01.0.04M.08"))
+    data, _ = fitted(source, Constraints(screen=False))
+    assert b"I-FRAME" not in data
 
 
 def test_reasons_are_sentences_with_figures() -> None:
