@@ -40,6 +40,7 @@ from gateway.config.load import Loaded
 from gateway.config.problem import ConfigProblem
 from gateway.config.reload import ConfigWatcher
 from gateway.config.schema import Settings
+from gateway.config.status import ConfigStatus
 from gateway.edge.fleet import Fleet
 from gateway.http.envelope import Envelope
 from gateway.observe import metrics
@@ -117,6 +118,7 @@ class Application:
             bus=bus_over(control),
             presence=presence,
             geo=geo,
+            config=ConfigStatus(time.time()),
             decisions=DecisionCache(store, settings.store.decision_ttl_s),
             sessions=Sessions(store, settings.store.session_ttl_s),
             leases=Leases(store, settings.capacity.lease_s, presence.count),
@@ -132,7 +134,9 @@ class Application:
         )
         self._health = HealthWatch(control, self.keeper, settings.health, self.gateway.bus)
         self._events = _event_writer(self.gateway)
-        self._watcher = ConfigWatcher(loaded, environ, self._apply, _Reloads(self._reloaded))
+        self._watcher = ConfigWatcher(
+            loaded, environ, self._apply, _Reloads(self._reloaded, self.gateway.config)
+        )
         self._control_store = control
         self._control = Control(
             self.gateway.bus,
@@ -297,17 +301,27 @@ def geo_lookup(settings: Settings) -> GeoLookup:
 
 
 class _Reloads:
-    """Counts reloads, and announces them to other workers
+    """Counts reloads, keeps their outcome, and announces them to other workers
     (:class:`gateway.config.reload.ReloadObserver`)."""
 
-    def __init__(self, announce: Callable[[str], None]) -> None:
+    def __init__(self, announce: Callable[[str], None], status: ConfigStatus) -> None:
         self._announce = announce
+        self._status = status
+        self._in_force()
 
-    def reloaded(self, version: str) -> None:
+    def reloaded(self, version: str, waiting: Sequence[str]) -> None:
         """A new config is in force."""
         metrics.CONFIG_RELOADS.labels("ok").inc()
+        self._status.use(time.time(), waiting)
+        self._in_force()
         self._announce(version)
 
-    def refused(self, problems: Sequence[ConfigProblem]) -> None:  # noqa: ARG002
+    def refused(self, problems: Sequence[ConfigProblem]) -> None:
         """A config was refused whole."""
         metrics.CONFIG_RELOADS.labels("refused").inc()
+        metrics.CONFIG_SUCCESSFUL.set(0)
+        self._status.refuse(time.time(), problems)
+
+    def _in_force(self) -> None:
+        metrics.CONFIG_SUCCESSFUL.set(1)
+        metrics.CONFIG_SUCCESS_AT.set(self._status.loaded_at)

@@ -29,8 +29,9 @@ log = structlog.get_logger()
 class ReloadObserver(Protocol):
     """Receives every reload, for example to count it in metrics."""
 
-    def reloaded(self, version: str) -> None:
-        """A configuration took effect; ``version`` is that of its policy."""
+    def reloaded(self, version: str, waiting: Sequence[str]) -> None:
+        """A configuration took effect; ``version`` is that of its policy, and ``waiting`` are the
+        changed keys that need a restart."""
 
     def refused(self, problems: Sequence[ConfigProblem]) -> None:
         """A configuration was refused."""
@@ -145,7 +146,7 @@ class ConfigWatcher:
             log.warning("config_warning", problem=str(warning))
         if waiting:
             log.warning("config_waits_for_restart", keys=list(waiting))
-        self._observer.reloaded(new.policy.version)
+        self._observer.reloaded(new.policy.version, waiting)
 
 
 def _refuse_empty(path: Path | None, content: bytes | None) -> None:

@@ -8,6 +8,7 @@ from starlette.types import Receive, Scope
 from gateway.edge.fleet import Fleet
 from gateway.http.openapi import openapi_document
 from gateway.observe import metrics, tasks
+from gateway.observe.moment import rfc3339
 from gateway.play.reply import Reply
 from gateway.play.runtime import Gateway
 from gateway.source.source import Source
@@ -22,8 +23,8 @@ async def livez(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # n
 
 
 async def readyz(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
-    """Whether to send players here. Without the store or a GeoIP file the status is ``degraded``,
-    still 200."""
+    """Whether to send players here. Without the store or a GeoIP file, or while the config file is
+    refused, the status is ``degraded``, still 200."""
     checks = _checks(gateway)
     source_trouble = gateway.runtime.source.ready()
     if source_trouble is not None:
@@ -38,7 +39,7 @@ async def readyz(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # 
 
 def _checks(gateway: Gateway) -> dict[str, dict[str, Any]]:
     checks: dict[str, dict[str, Any]] = {
-        "config": {"status": "ok", "version": gateway.runtime.policy.version},
+        "config": _config(gateway),
         "source": _source(gateway.runtime.source),
         "redis": {"status": "ok"}
         if gateway.store.state == "up"
@@ -53,6 +54,21 @@ def _checks(gateway: Gateway) -> dict[str, dict[str, Any]]:
             else {"status": "degraded", "reason": database.last_error}
         )
     return checks
+
+
+def _config(gateway: Gateway) -> dict[str, Any]:
+    """``degraded`` while the file on disk is not in force, as it was refused."""
+    status = gateway.config
+    check: dict[str, Any] = {
+        "status": "ok",
+        "version": gateway.runtime.policy.version,
+        "loaded": rfc3339(status.loaded_at),
+    }
+    if status.waiting:
+        check["waits_for_restart"] = list(status.waiting)
+    if (refusal := status.refusal) is not None:
+        check |= {"status": "degraded", "reason": str(refusal), "since": rfc3339(refusal.since)}
+    return check
 
 
 def _source(source: Source) -> dict[str, Any]:

@@ -202,6 +202,16 @@ WORKERS = Gauge(
 CONFIG_RELOADS = Counter(
     "gateway_config_reloads", "Reloads of the config, by outcome (ok, refused).", ["outcome"]
 )
+CONFIG_SUCCESSFUL = Gauge(
+    "gateway_config_last_reload_successful",
+    "1 while the config file is in force, 0 while the last one was refused.",
+    multiprocess_mode="livemin",
+)
+CONFIG_SUCCESS_AT = Gauge(
+    "gateway_config_last_reload_success_timestamp_seconds",
+    "When the config in force was loaded (Unix time).",
+    multiprocess_mode="livemin",
+)
 GEO_RELOADS = Counter(
     "gateway_geo_reloads", "Reloads of GeoIP files, by outcome (ok, refused).", ["outcome"]
 )

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.cache import Cache
 from gateway.config.schema import Settings
+from gateway.config.status import ConfigStatus
 from gateway.decision import Policy
 from gateway.edge.fleet import Fleet
 from gateway.play.bodies import Body
@@ -45,6 +46,7 @@ class Gateway:
     bus: Bus
     presence: Presence
     geo: GeoLookup
+    config: ConfigStatus
     decisions: DecisionCache
     sessions: Sessions
     leases: Leases

@@ -25,13 +25,15 @@ class Observed:
 
     def __init__(self) -> None:
         self.versions: list[str] = []
+        self.waiting: tuple[str, ...] = ()
         self.refusals: list[list[str]] = []
         self.applied: list[Loaded] = []
         self.refuse_with: ConfigProblem | None = None
 
-    def reloaded(self, version: str) -> None:
+    def reloaded(self, version: str, waiting: Sequence[str]) -> None:
         """One more configuration in force."""
         self.versions.append(version)
+        self.waiting = tuple(waiting)
 
     def refused(self, problems: Sequence[ConfigProblem]) -> None:
         """One more refusal."""
@@ -312,6 +314,7 @@ async def test_keys_that_need_a_restart_are_named_and_the_rest_is_used(tmp_path:
             server = watcher.current.settings.server
             assert (server.port, server.manifest_max_age_s, height_of(watcher)) == (8080, 9, 2)
             assert watcher.current.policy.version == observed.versions[0]
+            assert observed.waiting == ("server.port",)
     assert logs[1:] == [
         {
             "event": "config_warning",
