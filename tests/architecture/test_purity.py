@@ -19,6 +19,7 @@ PURE = (
 )
 PURE_FILES = (
     *("gateway/decision.py", "gateway/explanation.py", "gateway/reason.py", "gateway/cache.py"),
+    "gateway/untrusted.py",
     "gateway/store/caches/decision_wire.py",
     *(f"gateway/source/origin/{name}.py" for name in ("breaker", "budget", "purges")),
 )

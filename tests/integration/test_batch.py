@@ -2,16 +2,15 @@
 
 import json
 import time
-from collections import Counter
 from pathlib import Path
 
 import httpx
 import pytest
 
 from gateway.config.load import load
+from gateway.store.connection.redis import GET_ALL
 from tests.integration.in_process import application, asking
 from tests.integration.running import running_gateway
-from tests.integration.viewers import until
 from tests.unit.store.servers import Valkey, valkey
 
 VIEWER = {
@@ -74,19 +73,22 @@ def test_what_is_no_batch(client: httpx.Client, body: bytes, status: int, kind: 
 
 
 def test_a_hundred_are_asked_for_in_one_round_trip(tmp_path: Path) -> None:
-    """Redis sees one MGET, and nothing else is read, however many assets there are."""
+    """Redis sees one script, and nothing else is read, however many assets there are."""
     with valkey(tmp_path) as server, running_gateway(None, environ=_on(server)) as gateway:
         assets = [f"film/{number}" for number in range(100)]
         with httpx.Client(base_url=gateway.url, timeout=10) as client:
-            server.command("CONFIG", "RESETSTAT")
-            first = ask(client, assets).json()["decisions"]
-            # A hundred ladders and one ranking of the edges, written together a moment later. The
-            # store reads and writes a probe of its own now and then, in pairs.
-            until(lambda: 101 == _calls(server)["set"] - _calls(server)["get"])
-            assert 1 == _calls(server)["mget"]
-            again = ask(client, assets).json()["decisions"]
+            server.command("SCRIPT", "LOAD", GET_ALL.text)
+            with server.client() as watcher, watcher.monitor() as monitor:
+                first = ask(client, assets).json()["decisions"]
+                again = ask(client, assets).json()["decisions"]
+                server.command("PUBLISH", "end", "now")
+                seen = list(iter(lambda: monitor.next_command()["command"], "PUBLISH end now"))
             assert first == again
-            assert 1 == _calls(server)["mget"], "all of them are known to this process by now"
+            reads = [words for words in seen if GET_ALL.sha.decode() in words]
+            assert 1 == len(reads), "all of them are known to this process after the first"
+            # A hundred ladders and one ranking of the edges, which the script reads one by one.
+            assert 101 == sum(words.startswith("GETRANGE gw1:d:") for words in seen)
+            assert not any(words.startswith(("GET ", "MGET ")) for words in seen)
 
 
 def test_without_redis_every_asset_has_its_decision(tmp_path: Path) -> None:
@@ -124,10 +126,3 @@ async def test_a_batch_in_process_has_sources_of_its_own(tmp_path: Path) -> None
 
 def _on(server: Valkey) -> dict[str, str]:
     return {"GATEWAY_STORE__URL": server.url, "GATEWAY_STORE__TIMEOUT_MS": "500"}
-
-
-def _calls(server: Valkey) -> Counter[str]:
-    """How often each command was called."""
-    with server.client() as client:
-        stats: dict[str, dict[str, int]] = client.info("commandstats")
-    return Counter({name.removeprefix("cmdstat_"): each["calls"] for name, each in stats.items()})

@@ -102,10 +102,10 @@ async def test_what_was_put_is_got(store: Store, recorder: Recorder) -> None:
     """Values are returned byte for byte, missing ones as None; both are counted."""
     value = bytes(range(256)) * 4
     store.put_decision_later("key", value, 30)
-    store.put_session_later("key", b"", 30)
+    store.put_session_later("key", b"\0", 30)
     await store.flush()
     assert value == await store.get_decision("key")
-    assert b"" == await store.get_session("key")
+    assert b"\0" == await store.get_session("key")
     assert None is await store.get_decision("other")
     assert {
         ("put_decision", "stored"): 1,
@@ -344,11 +344,11 @@ async def test_reads_that_are_forbidden_take_the_store_down(
     server: Valkey, store: Store, logs: list[EventDict]
 ) -> None:
     """A server that forbids reads makes the store ``down``, with the reason."""
-    server.command("ACL", "SETUSER", "default", "-get")
+    server.command("ACL", "SETUSER", "default", "-getrange")
     assert Trouble.REJECTED is await outcome(store)
     await asyncio.sleep(0.02)  # sooner than the next probe
     assert "down" == store.state
-    server.command("ACL", "SETUSER", "default", "+get")
+    server.command("ACL", "SETUSER", "default", "+getrange")
     await until(lambda: store.state == "up")
     assert [("up", ""), ("down", "rejected"), ("up", "")] == changes(logs)
 

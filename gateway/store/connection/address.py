@@ -11,6 +11,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from gateway.store.connection.protocol import StoreError
+from gateway.store.connection.reply_parser import BoundedParser
 
 CONNECT_TIMEOUT_S = 1.0
 """Seconds for name lookup, TCP, TLS and login together. No request waits for this."""
@@ -32,6 +33,7 @@ def connections(url: str) -> Callable[[], AbstractConnection]:
         # the URL says. RESP 2 is enough for GET and SET and saves a round trip.
         options |= {
             "protocol": 2,
+            "parser_class": BoundedParser,
             "socket_timeout": None,
             "socket_connect_timeout": CONNECT_TIMEOUT_S,
             "retry": Retry(NoBackoff(), 0),

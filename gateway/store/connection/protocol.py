@@ -17,7 +17,13 @@ RedisReply = bytes | int | None | list["RedisReply"]
 """A reply of Redis: strings as bytes, numbers as int, lists of these."""
 
 MAX_VALUE_BYTES = 256 * 1024
-"""A larger value is not stored: it would delay all others on the connection."""
+"""A larger value is neither stored nor read: it would delay all others on the connection."""
+
+MAX_SESSION_BYTES = 4096
+"""A larger value is no record of a session."""
+
+MAX_VALUES_BYTES = 4 * 1024 * 1024
+"""The most that one read of several values gets; those beyond it count as missing."""
 
 
 class Trouble(StrEnum):
@@ -123,7 +129,7 @@ class Commands(Protocol):
 
 class Store(Protocol):
     """Decisions, sessions and source manifests, kept for a while and shared by all workers. Any of
-    them may be lost without harm."""
+    them may be lost without harm. No value is empty."""
 
     @property
     def redis(self) -> Commands | None:

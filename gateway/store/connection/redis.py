@@ -21,7 +21,9 @@ from gateway.store.connection.embedded import EmbeddedServer
 from gateway.store.connection.keys import PROBE, decision_key, session_key, source_key
 from gateway.store.connection.pipeline import Pipeline, classify
 from gateway.store.connection.protocol import (
+    MAX_SESSION_BYTES,
     MAX_VALUE_BYTES,
+    MAX_VALUES_BYTES,
     Commands,
     NullObserver,
     RedisReply,
@@ -32,6 +34,7 @@ from gateway.store.connection.protocol import (
     Trouble,
 )
 from gateway.store.connection.writes import DELAY_S, MAX_BYTES, MAX_WRITES, SET_ALL, Write, words_of
+from gateway.store.garbage import GarbageKind, found_garbage
 
 PROBE_INTERVAL_S = 0.5
 PROBE_TTL_MS = b"10000"
@@ -43,6 +46,29 @@ STEADY_S = 2.0
 gets no writes for this long, so that an unstable one does not fill the log."""
 
 MAX_DETAIL_CHARS = 200
+
+NOT_A_VALUE = "a value of another type, or a larger one than is written here"
+
+# ARGV: the most bytes of a value, and of all values. A missing value is empty; -1 is garbage.
+GET_ALL = Script(
+    "get_decisions",
+    b"""
+local most, room = tonumber(ARGV[1]), tonumber(ARGV[2])
+local found = {}
+for at, key in ipairs(KEYS) do
+  local value = redis.pcall('GETRANGE', key, 0, most)
+  if type(value) == 'table' or #value > most then
+    value = -1
+  elseif #value > room then
+    value = ''
+  else
+    room = room - #value
+  end
+  found[at] = value
+end
+return found
+""",
+)
 
 _log = structlog.get_logger(__name__)
 _random = SystemRandom()
@@ -121,11 +147,11 @@ class RedisStore:
 
     async def get_decision(self, key: str) -> bytes | None:
         """See ``Store.get_decision``."""
-        return await self._get("get_decision", decision_key(key))
+        return await self._get("get_decision", decision_key(key), "decision", MAX_VALUE_BYTES)
 
     async def get_session(self, session: str) -> bytes | None:
         """See ``Store.get_session``."""
-        return await self._get("get_session", session_key(session))
+        return await self._get("get_session", session_key(session), "session", MAX_SESSION_BYTES)
 
     def put_decision_later(self, key: str, value: bytes, ttl_s: float) -> None:
         """See ``Store.put_decision_later``."""
@@ -137,7 +163,7 @@ class RedisStore:
 
     async def get_source(self, name: str) -> bytes | None:
         """See ``Store.get_source``."""
-        return await self._get("get_source", source_key(name))
+        return await self._get("get_source", source_key(name), "source", MAX_VALUE_BYTES)
 
     def put_source_later(self, name: str, value: bytes, ttl_s: float) -> None:
         """See ``Store.put_source_later``."""
@@ -145,9 +171,13 @@ class RedisStore:
 
     async def get_decisions(self, keys: Sequence[str]) -> list[bytes | None]:
         """See ``Store.get_decisions``."""
-        reply = await self.ask("get_decisions", b"MGET", *map(decision_key, keys))
-        values = reply if isinstance(reply, list) else []
-        return [value if isinstance(value, bytes) else None for value in values]
+        bounds = (b"%d" % MAX_VALUE_BYTES, b"%d" % MAX_VALUES_BYTES)
+        reply = await self.run(GET_ALL, [decision_key(key) for key in keys], bounds)
+        values = reply if isinstance(reply, list) and len(reply) == len(keys) else [0] * len(keys)
+        garbage = sum(not isinstance(value, bytes) for value in values)
+        if garbage:
+            found_garbage("decision", NOT_A_VALUE, garbage)
+        return [value if isinstance(value, bytes) and value else None for value in values]
 
     @property
     def redis(self) -> Commands:
@@ -205,28 +235,34 @@ class RedisStore:
             raise StoreUnavailable(self._trouble or Trouble.LOST)
         return self._pipeline
 
-    async def _get(self, name: str, key: bytes) -> bytes | None:
+    async def _get(self, name: str, key: bytes, kind: GarbageKind, max_bytes: int) -> bytes | None:
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            value = await self._ask(key)
+            value = await self._ask(key, kind, max_bytes)
         except StoreUnavailable as error:
             self._observer.operation(name, error.trouble, loop.time() - started)
             raise
         self._observer.operation(name, "miss" if value is None else "hit", loop.time() - started)
         return value
 
-    async def _ask(self, key: bytes) -> bytes | None:
+    async def _ask(self, key: bytes, kind: GarbageKind, max_bytes: int) -> bytes | None:
+        """The value of a key, of which one byte more than ``max_bytes`` is read. Garbage counts as
+        nothing; the next write replaces it."""
         pipeline = self._ready()
         try:
-            reply = await pipeline.ask(b"GET", key)
+            reply = await pipeline.ask(b"GETRANGE", key, b"0", b"%d" % max_bytes)
         except ResponseError as error:
             if _is_wrong_type(error):
-                return None  # not ours, so nothing is there; the next write replaces it
+                found_garbage(kind, NOT_A_VALUE)
+                return None
             unavailable = StoreUnavailable(classify(error, Trouble.REJECTED), str(error))
             pipeline.fail(unavailable.trouble, unavailable.detail)
             raise unavailable from error
-        return reply if isinstance(reply, bytes) else None
+        if not isinstance(reply, bytes) or len(reply) > max_bytes:
+            found_garbage(kind, NOT_A_VALUE)
+            return None
+        return reply or None  # GETRANGE of a missing key is empty, and no value of ours is
 
     def _put(self, name: str, key: bytes, value: bytes, ttl_s: float) -> None:
         started = asyncio.get_running_loop().time()
@@ -339,7 +375,7 @@ class RedisStore:
     async def _probe(self, pipeline: Pipeline) -> None:
         """Read and write one entry of our own, and set the state accordingly."""
         read, written = await asyncio.gather(
-            pipeline.ask(b"GET", PROBE),
+            pipeline.ask(b"GETRANGE", PROBE, b"0", b"0"),
             pipeline.tell(b"SET", PROBE, b"1", b"PX", PROBE_TTL_MS),
             return_exceptions=True,
         )
