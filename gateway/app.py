@@ -25,6 +25,7 @@ from gateway.background.edge_register import EdgeRegister
 from gateway.background.event_writer import EventWriter
 from gateway.background.fleet import FleetKeeper
 from gateway.background.health_watch import HealthWatch
+from gateway.background.signing_keys import KeyKeeper
 from gateway.cache import PLAYLISTS, Cache
 from gateway.client.address import TrustedProxies
 from gateway.client.device import DeviceClassifier
@@ -34,6 +35,7 @@ from gateway.config.build import (
     generated_rungs_of,
     geo_database_of,
     origin_config_of,
+    signing_keys_of,
     templates_of,
 )
 from gateway.config.load import Loaded
@@ -63,12 +65,16 @@ from gateway.store.coordination.leases import Leases
 from gateway.store.coordination.presence import LiveWorker, Presence
 from gateway.store.coordination.redis_bus import bus_over
 from gateway.store.events.queue import EventQueue
+from gateway.trust.keys import KeyRing
 from geodata.lookup import GeoLookup
 
 log = structlog.get_logger()
 
 FIRST_EDGES_S = 1.0
 """The most seconds that the start waits for edges from DNS and the register."""
+
+FIRST_KEY_S = 1.0
+"""The most seconds that the start waits for the key that workers share."""
 
 FIRST_USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) Chrome/131.0.0.0 Safari/537.36"
 """Classified before the first request, to compile the patterns that nearly every player needs."""
@@ -111,6 +117,7 @@ class Application:
         self.keeper = FleetKeeper(loaded.policy.edges)
         self.keeper.judged("config", drains_of(settings))
         self._dns = DnsEdges(self.keeper, templates_of(settings), settings.dns)
+        self._keys = KeyKeeper(signing_keys_of(settings), settings.keys.overlap_s, control.redis)
         self.gateway = Gateway(
             runtime=_runtime(loaded, None, store, geo),
             fleet=self.keeper.fleet,
@@ -123,9 +130,11 @@ class Application:
             sessions=Sessions(store, settings.store.session_ttl_s),
             leases=Leases(store, settings.capacity.lease_s, presence.count),
             playlists=Cache(PLAYLISTS, settings.limits.local_cache_bytes, weight_of),
+            keys=self._keys.ring,
         )
         self.gateway.leases.use(self.keeper.fleet)
         self.keeper.on_change(self.use_fleet)
+        self._keys.on_change(self._use_keys)
         self._register = EdgeRegister(
             self.keeper,
             control.redis,
@@ -164,8 +173,12 @@ class Application:
         )
         self._health.configure(loaded.settings.health)
         self._dns.use(templates_of(loaded.settings), loaded.settings.dns)
+        self._keys.configure(signing_keys_of(loaded.settings), loaded.settings.keys.overlap_s)
         self.keeper.judged("config", drains_of(loaded.settings))
         self.keeper.found("config", loaded.policy.edges)
+
+    def _use_keys(self, keys: KeyRing) -> None:
+        self.gateway.keys = keys
 
     def use_fleet(self, fleet: Fleet) -> None:
         """Decide over ``fleet`` from now on."""
@@ -183,7 +196,9 @@ class Application:
         await self._health.first_look()
         tasks = [supervise(name, work) for name, work in self._background_tasks().items()]
         await asyncio.gather(
-            self._dns.first_answers(FIRST_EDGES_S), self._register.first_look(FIRST_EDGES_S)
+            self._dns.first_answers(FIRST_EDGES_S),
+            self._register.first_look(FIRST_EDGES_S),
+            self._keys.first_look(FIRST_KEY_S),
         )
         if threading.current_thread() is threading.main_thread():
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
@@ -217,6 +232,7 @@ class Application:
             "health": self._health.run,
             "dns": self._dns.run,
             "register": self._register.run,
+            "keys": self._keys.run,
             "capacity": partial(capacity.follow, self.gateway.leases, self.keeper),
         }
         if self._events is not None:

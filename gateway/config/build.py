@@ -23,6 +23,7 @@ from gateway.source.origin.origin_config import (
     OriginServer,
     RequestLimits,
 )
+from gateway.trust.keys import SigningKey
 from geodata.lookup import EMBEDDED
 from manifests.ladder import GeneratedRung
 
@@ -172,6 +173,14 @@ def _origin_servers(settings: Settings) -> tuple[OriginServer, ...]:
             hmac_key_id=each.hmac_key_id or general.hmac_key_id,
         )
         for each in listed
+    )
+
+
+def signing_keys_of(settings: Settings) -> tuple[SigningKey, ...]:
+    """The configured keys, retired ones included."""
+    return tuple(
+        SigningKey(given.id, given.secret_text.encode("ascii"), given.status)
+        for given in settings.keys.ring
     )
 
 

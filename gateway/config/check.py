@@ -27,7 +27,13 @@ def check(
     yield from _edges(tables, problem)
     yield from _proxies(tables, problem)
     yield from _events(tables, problem)
-    for path, key in ((("edges",), "id"), (("ladder", "rungs"), "name"), (("devices",), "name")):
+    yield from _keys(tables, problem)
+    for path, key in (
+        (("edges",), "id"),
+        (("ladder", "rungs"), "name"),
+        (("devices",), "name"),
+        (("keys", "ring"), "id"),
+    ):
         yield from _duplicates(tables, path, key, problem)
 
 
@@ -118,6 +124,17 @@ def _events(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigPr
     path = ("events", "enabled")
     if _at(tables, path) is True and _at(tables, ("store", "url")) == "memory":
         yield problem(path, 'writes nothing; store.url is "memory"', severity="warning")
+
+
+def _keys(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
+    path = ("keys", "ring")
+    ring = _items(tables, path)
+    active = [position for position, key in ring if key.get("status", "active") == "active"]
+    if ring and not active:
+        yield problem(path, "has no key whose status is active")
+    for position in active[1:]:
+        first = written((*path, active[0]))
+        yield problem((*path, position, "status"), f"is active, and so is {first}; only one signs")
 
 
 def _duplicates(

@@ -48,6 +48,7 @@ _HEADINGS: Final[Mapping[tuple[str, ...], str]] = {
     ("ladder", "rungs"): "[[ladder.rungs]]",
     ("devices",): "[[devices]]",
     ("origins",): "[[origins]]",
+    ("keys", "ring"): "[[keys.ring]]",
 }
 
 

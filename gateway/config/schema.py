@@ -41,6 +41,7 @@ from gateway.config.fields import (
     Workers,
 )
 from gateway.config.health_settings import HealthSettings
+from gateway.config.key_settings import KeySettings
 from gateway.config.origin_settings import OriginServerSettings, OriginSettings
 from gateway.config.rule_settings import RuleSettings
 from gateway.config.section import Section
@@ -180,6 +181,7 @@ class Settings(Section):
     limits: LimitsSettings
     capacity: Annotated[CapacitySettings, RESTART]
     log: Annotated[LogSettings, RESTART]
+    keys: KeySettings
     events: EventSettings
     dns: DnsSettings
     registry: RegistrySettings

@@ -24,6 +24,8 @@ STORE_SCHEMES: Final = ("redis://", "rediss://", "unix://")
 # Printable ASCII allowed in a URL inside a manifest: no quotes, spaces or control characters.
 _URL_TEXT: Final = re.compile(r"[!#-;=?-\[\]_a-z~%]+")
 _SECRET: Final = re.compile(r"[!-~]{1,4096}")
+_SIGNING_SECRET: Final = re.compile(r"[!-~]{32,4096}")
+_MAX_SECRET_FILE_BYTES: Final = 8192
 _HOST_NAME: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*\.?")
 _DNS_NAME: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 _MAX_NAME_CHARS: Final = 253
@@ -206,6 +208,27 @@ def secret(given: SecretStr) -> SecretStr:
     if not _SECRET.fullmatch(given.get_secret_value()):
         raise ValueError("cannot be sent in a header field")
     return given
+
+
+def signing_secret(given: SecretStr) -> SecretStr:
+    """A secret that is long enough for a key: printable ASCII without spaces."""
+    if not _SIGNING_SECRET.fullmatch(given.get_secret_value()):
+        raise ValueError("is not long enough for a key, or has other characters")
+    return given
+
+
+def secret_file(path: Path, info: ValidationInfo) -> SecretStr:
+    """The :func:`signing_secret` in a file, without the line end behind it."""
+    full = file(path, info)
+    try:
+        with full.open("rb") as opened:
+            content = opened.read(_MAX_SECRET_FILE_BYTES)
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror}); the file is {full}") from None
+    text = content.decode("ascii", "replace").removesuffix("\n").removesuffix("\r")
+    if not _SIGNING_SECRET.fullmatch(text):
+        raise ValueError(f"holds no usable secret; the file is {full}")
+    return SecretStr(text)
 
 
 def file(path: Path, info: ValidationInfo) -> Path:

@@ -19,6 +19,7 @@ from gateway.store.coordination.bus import Bus
 from gateway.store.coordination.leases import Leases
 from gateway.store.coordination.presence import Presence
 from gateway.store.events.queue import EventQueue
+from gateway.trust.keys import KeyRing
 from geodata.lookup import GeoLookup
 
 
@@ -51,4 +52,5 @@ class Gateway:
     sessions: Sessions
     leases: Leases
     playlists: Cache[Hashable, Body]
+    keys: KeyRing
     events: EventQueue | None = None

@@ -16,6 +16,7 @@ PURE = (
     "gateway/policy",
     "gateway/ladder",
     "gateway/edge",
+    "gateway/trust",
 )
 PURE_FILES = (
     *("gateway/decision.py", "gateway/explanation.py", "gateway/reason.py", "gateway/cache.py"),

@@ -36,6 +36,9 @@ LEASES = PREFIX + b"{leases}:held"
 LEASE_ENDS = PREFIX + b"{leases}:ends"
 """When each lease ends."""
 
+SHARED_KEY = PREFIX + b"{keys}:shared"
+"""The random key that workers share when the config has none."""
+
 SOURCE_PURGES = PREFIX + b"{sources}:purges"
 """Purges of source manifests, and their times."""
 

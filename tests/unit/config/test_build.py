@@ -8,12 +8,14 @@ import pytest
 
 from gateway.client.device import DeviceRule
 from gateway.client.facts import DeviceKind
+from gateway.config.build import signing_keys_of
 from gateway.config.load import load
 from gateway.config.restart import hold_back
 from gateway.decision import Policy
 from gateway.edge.edge import Edge
 from gateway.policy.profile import Profile
 from gateway.policy.rules import Rule, TimeWindow, When
+from gateway.trust.keys import SigningKey
 from manifests.codecs import CodecFamily, VideoRange
 
 REPOSITORY = Path(__file__).parents[3]
@@ -226,3 +228,20 @@ def test_keys_that_need_a_restart_keep_their_running_values(tmp_path: Path) -> N
     only_hot, nothing = hold_back(running, load(path, {}))
     assert nothing == ()
     assert only_hot.policy.version == new.policy.version
+
+
+@pytest.mark.parametrize("line_end", ["", "\n", "\r\n"])
+def test_signing_keys_come_from_the_config_and_from_files(tmp_path: Path, line_end: str) -> None:
+    """A file's line end is no part of the secret, and no message shows a secret."""
+    (tmp_path / "secret").write_bytes(b"f" * 32 + line_end.encode())
+    path = tmp_path / "g.toml"
+    path.write_text(
+        f'[[keys.ring]]\nid = "a"\nsecret = "{"s" * 32}"\n'
+        '[[keys.ring]]\nid = "b"\nsecret_file = "secret"\nstatus = "verify-only"\n'
+    )
+    settings = load(path, {}).settings
+    expected = (SigningKey("a", b"s" * 32), SigningKey("b", b"f" * 32, "verify-only"))
+    assert expected == signing_keys_of(settings)
+    shown = f"{settings!r}{settings.model_dump_json()}{signing_keys_of(settings)!r}"
+    assert "ssss" not in shown
+    assert "ffff" not in shown

@@ -207,6 +207,8 @@ def test_a_bad_value_is_told_with_what_is_allowed(
     assert [f"g.toml: {key}{colon}{expected}"] == problems(f"{key} = {value}", tmp_path)
 
 
+LONG = "s" * 32
+SIGNING = "a secret of 32 to 4096 printable ASCII characters, without spaces"
 SECRET = "a secret of 1 to 4096 printable ASCII characters, without spaces"
 
 TABLES = [
@@ -231,8 +233,8 @@ TABLES = [
         [
             (
                 "edge: is not a known key; allowed: server, store, geo, source, origin, origins, "
-                "limits, capacity, log, events, dns, registry, policy, profiles, rules, edges, "
-                'health, ladder, devices (did you mean "edges"?)'
+                "limits, capacity, log, keys, events, dns, registry, policy, profiles, rules, "
+                'edges, health, ladder, devices (did you mean "edges"?)'
             )
         ],
     ),
@@ -470,6 +472,54 @@ TABLES = [
         ],
     ),
     (
+        "keys: two that sign, an id twice, secrets of wrong length, none, and both",
+        (
+            "[[keys.ring]]\nid = 'a'\nsecret = 'hush'\n[[keys.ring]]\nid = 'a'\n"
+            "[[keys.ring]]\nid = 'b.c'\nsecret_file = 'gone'\nstatus = 'verify'\n"
+            f"[[keys.ring]]\nid = 'd'\nsecret = '{LONG}'\nsecret_file = 'long'\n"
+            "status = 'verify-only'"
+        ),
+        [
+            (
+                "keys.ring[0].secret: (hidden) is not long enough for a key, or has other "
+                f"characters; allowed: {SIGNING}"
+            ),
+            "keys.ring[1].secret_file: is missing; allowed: secret or secret_file, one of them",
+            (
+                'keys.ring[2].id: "b.c" is not allowed; allowed: 1 to 32 letters, digits, or any '
+                "of _ -"
+            ),
+            (
+                'keys.ring[2].secret_file: "gone" does not exist; looked for the file FOLDER/gone; '
+                "allowed: a file that holds such a secret, with or without a line end"
+            ),
+            (
+                'keys.ring[2].status: "verify" is not allowed; allowed: active, verify-only, '
+                'retired (did you mean "verify-only"?)'
+            ),
+            (
+                'keys.ring[3].secret_file: "long" cannot be combined with secret; allowed: secret '
+                "or secret_file, one of them"
+            ),
+            "keys.ring[1].status: is active, and so is keys.ring[0]; only one signs",
+            'keys.ring[1].id: "a" is also keys.ring[0].id',
+        ],
+    ),
+    (
+        "keys: none that signs; files that hold no secret",
+        (
+            f"[[keys.ring]]\nid = 'a'\nsecret = '{LONG}'\nstatus = 'verify-only'\n"
+            "[[keys.ring]]\nid = 'b'\nsecret_file = 'short'\nstatus = 'retired'\n"
+        ),
+        [
+            (
+                'keys.ring[1].secret_file: "short" holds no usable secret; the file is '
+                "FOLDER/short; allowed: a file that holds such a secret, with or without a line end"
+            ),
+            "keys.ring: has no key whose status is active",
+        ],
+    ),
+    (
         "problems of the schema and of the whole come together, warnings too",
         "server.port = 99999\npolicy.default_profile = 'x'\n"
         + EDGE.format("url = 'x'")
@@ -489,7 +539,10 @@ TABLES = [
 )
 def test_everything_wrong_is_told_at_once(tmp_path: Path, toml: str, expected: list[str]) -> None:
     """Whole files, with all lines of their errors."""
-    assert [f"g.toml: {line}" for line in expected] == problems(toml, tmp_path)
+    (tmp_path / "long").write_text(LONG + "\n")
+    (tmp_path / "short").write_text(LONG[1:] + "\n")
+    lines = [line.replace("FOLDER", str(tmp_path)) for line in expected]
+    assert [f"g.toml: {line}" for line in lines] == problems(toml, tmp_path)
 
 
 SYNTAX = [

@@ -1,0 +1,1 @@
+"""What the gateway signs, and which of what comes back it trusts."""

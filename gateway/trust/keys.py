@@ -1,0 +1,96 @@
+"""Which keys sign what the gateway hands out, and did it sign what comes back?
+
+A signed text is ``<key id>.<base64url(payload + mac)>`` without padding. The mac is the first
+``MAC_BYTES`` of HMAC-SHA-256. Each purpose has its own key, derived from the secret with HMAC, so a
+text that was signed for one purpose is refused for every other.
+
+One key of a ring is active and signs. Keys that only verify are for rotation: what they signed is
+still accepted. Retired keys are refused at once.
+"""
+
+import hmac
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Final, Literal
+
+MAC_BYTES: Final = 16
+"""The length of a mac: 128 bits (RFC 2104, section 5, allows at least 80 and half of the hash)."""
+MAX_SIGNED_CHARS: Final = 2048
+"""A longer text is refused unread."""
+
+KeyStatus = Literal["active", "verify-only", "retired"]
+
+_SIGNED = re.compile(r"([A-Za-z0-9_-]{1,32})\.([A-Za-z0-9_-]+)")
+_DERIVATION = b"streaming-gateway key 1: "
+_GENERATED_PREFIX = "auto-"
+
+
+class Purpose(StrEnum):
+    """What a text is signed for."""
+
+    STEERING_STATE = "steering-state"
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A secret with its id (``A-Z a-z 0-9 _ -``, at most 32 characters) and status."""
+
+    id: str
+    secret: bytes = field(repr=False)
+    status: KeyStatus = "active"
+    derived: Mapping[Purpose, bytes] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Derive the key of each purpose."""
+        derived = {
+            purpose: hmac.digest(self.secret, _DERIVATION + purpose.encode(), "sha256")
+            for purpose in Purpose
+        }
+        object.__setattr__(self, "derived", derived)
+
+
+def generated_key(secret: bytes) -> SigningKey:
+    """An active key from random bytes. Its id is a hash of them, the same in every process."""
+    return SigningKey(_GENERATED_PREFIX + blake2b(secret, digest_size=6).hexdigest(), secret)
+
+
+class KeyRing:
+    """The keys in use. Immutable."""
+
+    def __init__(self, active: SigningKey, accepted: Iterable[SigningKey] = ()) -> None:
+        """``active`` signs; it and ``accepted`` verify. Of two keys with one id, ``active`` counts,
+        then the first of ``accepted``."""
+        self.active = active
+        self._keys = {key.id: key for key in reversed((active, *accepted))}
+        self._prefix = active.id + "."
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The ids of the keys that verify."""
+        return frozenset(self._keys)
+
+    def sign(self, purpose: Purpose, payload: bytes) -> str:
+        """The payload, signed with the active key. It is readable: it is not encrypted."""
+        mac = hmac.digest(self.active.derived[purpose], payload, "sha256")[:MAC_BYTES]
+        return self._prefix + urlsafe_b64encode(payload + mac).rstrip(b"=").decode("ascii")
+
+    def verify(self, purpose: Purpose, text: str) -> bytes | None:
+        """The payload of a text that :meth:`sign` made for ``purpose`` with a key of this ring;
+        None for anything else."""
+        if len(text) > MAX_SIGNED_CHARS:
+            return None
+        found = _SIGNED.fullmatch(text)
+        key = None if found is None else self._keys.get(found[1])
+        if found is None or key is None:
+            return None
+        encoded = found[2]
+        if len(encoded) % 4 == 1:  # no number of bytes has this length
+            return None
+        signed = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+        payload, mac = signed[:-MAC_BYTES], signed[-MAC_BYTES:]
+        expected = hmac.digest(key.derived[purpose], payload, "sha256")[:MAC_BYTES]
+        return payload if hmac.compare_digest(mac, expected) else None
