@@ -7,7 +7,9 @@ The evidence, in the order in which it is used:
 2. *The words of the model*: ``Tab``, ``Pad``, ``TV``, ``Box``, ``LED``, a size in inches at the
    start (``43LU8010T``), or a maker's prefix for a family (``SM-T``, ``AFT``, ``KF``).
 3. *The token "Mobile"*, which Chrome sends on phones, but not on larger devices.
-4. *No browser* (Dalvik, ExoPlayer, an app's own name): a phone, because most such devices are.
+4. *No browser* (Dalvik, ExoPlayer, an app's own name): a phone if it names a model, because most
+   such devices are. Without one, as with the libraries' default strings, it is unknown: a
+   television's app must not be served as a phone.
 
 The names of makers' families are in ``families``, as sets of leading words, so that a lookup costs
 the same however many there are.
@@ -52,6 +54,11 @@ _SKIP = re.compile(
     r"|harmonyos|openharmony|rv:.{0,12}|linux|adr.{0,10}|hmscore.{0,20})$"
 )
 _VERSION = re.compile(r"(?:android|adr|andr0id)[ /_-]?(\d{1,2}(?:\.\d{1,2}){0,2})")
+# A device outside the usual place, as in ``LG-H870/V20a Player/1.0 for Android 8.0``.
+_NAMES_DEVICE = re.compile(
+    r"[^; ] build/|device/|browser/|(?:^|[ (;])(?:samsung|lge?|htc|sm|gt|moto(?:rola)?|nokia|huawei"
+    r"|honor|xiaomi|redmi|oppo|vivo|zte|sony|nexus|pixel)[-_ ]\w"
+)
 _LEAD = re.compile(r"[a-z]+")
 _WORDS = re.compile(r"[a-z]+|\d+")
 _ANDROID = ("android", "andr0id", "; adr ", "silk/", "dalvik/")
@@ -76,6 +83,9 @@ _ANDROID_NO_MOBILE = Classification(
 )
 _ANDROID_APP = Classification(
     DeviceKind.PHONE, "android-app", "an Android app that names neither tablet nor television"
+)
+_ANDROID_LIBRARY = Classification(
+    DeviceKind.UNKNOWN, "android-no-device", "an Android app that names no device"
 )
 _KNOWN_MODELS = dict.fromkeys(TABLET_MODELS, _TABLET_MODEL) | dict.fromkeys(TV_MODELS, _TV_MODEL)
 _FAMILIES = (
@@ -134,9 +144,10 @@ def _end_of_model(field: str) -> int:
 
 def find(text: UserAgentText, model: str) -> Classification:
     """Classify an Android device. ``model`` is from ``model_of`` or from a client hint."""
-    if _TV_BUILD.search(text.low):
+    named = by_model(model) if model else None
+    if named is not _PHONE_MODEL and _TV_BUILD.search(text.low):
         return _ANDROID_TV_BUILD
-    return (by_model(model) if model else None) or _by_browser(text, model)
+    return named or _by_browser(text, model)
 
 
 def _by_browser(text: UserAgentText, model: str) -> Classification:
@@ -156,9 +167,10 @@ def _by_board(text: UserAgentText, model: str) -> Classification:
         return _TV_MODEL
     if _BOX_BUILD.search(text.low):
         return _ANDROID_BOX_BUILD
-    if text.has(*_BROWSER) and not _before_tablets(text):
-        return _ANDROID_NO_MOBILE
-    return _ANDROID_APP
+    if text.has(*_BROWSER):
+        return _ANDROID_APP if _before_tablets(text) else _ANDROID_NO_MOBILE
+    names_device = model or _NAMES_DEVICE.search(text.low)
+    return _ANDROID_APP if names_device else _ANDROID_LIBRARY
 
 
 def by_model(model: str) -> Classification | None:

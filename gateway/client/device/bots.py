@@ -113,9 +113,16 @@ _GOOGLE_SERVICE = re.compile(
     r"(?<!apps )google(?:-|a[ds]|other|prober|sites| web| search| favicon| keyword)|[a-z]-google"
 )
 _GOOGLE_PLAYERS = Phrases(("googletv", "podcast", "google tv", "chromecast", "iphone", "os=ios"))
-_PHONES = Phrases(("iphone", "android", "windows"))
+_PHONES = Phrases(("iphone", "android", "windows", "symbian", "s60", "nokia", "blackberry"))
 # Makes with "bot" in their names: one of phones and one of televisions.
 _NOT_BOTS = re.compile(r"cubot|botech")
+# What is no sign of a bot: add-ons of browsers, proxies that translate for people, the shop that an
+# app came from, and makers' own agents on their televisions and phones.
+_HARMLESS = re.compile(
+    r"esobisubscriber|webmoney advisor|ant\.com toolbar|google-tr-|msiecrawler|shopperreports"
+    r"|\(via (?:translate|docs)\.google\.com[^)]{0,80}\)|channel_google-play|officelive\w{1,20}"
+    r"|(?:samsung|lge?|sony|philips|panasonic|hisense|sharp|tcl|vestel|xiaomi|huawei)[-_ ]?agent"
+)
 _VERSIONED = re.compile(r"/ ?v?\d|\d\.\d|/\w")
 
 
@@ -126,6 +133,7 @@ def find(text: UserAgentText, model: str) -> Classification | None:
     """
     low = text.low.replace(model, "") if model else text.low
     if _ANY_SIGN.occurs_in(low):
+        low = _HARMLESS.sub("", low)
         for matches, found in _SIGNS:
             if matches(low):
                 return found

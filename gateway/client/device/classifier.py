@@ -63,7 +63,7 @@ class DeviceClassifier:
             player(text),
             model(text, android_model) or correction.hinted_model(hints),
         )
-        rule = self._rules.first_match(text.raw)
+        rule = self._rules.first_match(text.sent)
         if rule is not None:
             return _device_by_rule(identity, rule, text)
         return identity.device(text, found.reason)

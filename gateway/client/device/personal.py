@@ -1,7 +1,8 @@
 """Is it a phone, a tablet or a computer, by its operating system?
 
 This covers Apple's devices, Windows, Unix systems and phones from before Android. Safari on iPadOS
-says Macintosh (rule F3): its User-Agent is that of a Mac. Only apps on an iPad name it.
+says Macintosh (rule F3): its User-Agent is that of a Mac. Only apps on an iPad name it, and web
+views say ``Mobile/``, which no Mac does.
 """
 
 import re
@@ -24,14 +25,15 @@ _PHONE_PARTS = Phrases(
     (
         "windows phone", "windows mobile", "windows ce", "wpdesktop", "up.browser",
         "up.link", "opera mini", "opera mobi", "nokia", "sonyericsson", "samsung-gt",
-        "samsung-sgh", "lg-", "mot-", "sie-", "blackberry", "wap-browser", "wap2.0", "wap1",
-        "(mobile;", "profile/midp", "j2me", "ios; iphone", "iphone_os", "iphone os", "(iph",
+        "samsung-sgh", "lg-", "lge-", "lge vx", "mot-", "sie-", "blackberry", "wap-browser",
+        "wap2.0", "wap1", "(mobile;", "profile/midp", "j2me", "ios; iphone", "iphone_os",
+        "iphone os", "(iph",
         "kaios", "; arm; lumia", "maui", "fban/fb4a", "fbdv/iphone", "zunewp", "zunehd",
         "pantech", "hiptop", "webos/", "ktouch", "sam-", "micromax", "symbos", "alcatel",
         "huawei-", "huaweiu", "zte-", "palmsource", "fbmd/", "nexian", "mobile vr",
         "mobile safari", "hmd global", "palm os", "jig browser", "(rex;", "au.browser",
-        "xiino", "remixos", "elibom", "gionee", "lenovo-", "sec-s", "samsung-s", "htc_",
-        "tianyu", "spice", "karbonn", "openharmony", "lephone",
+        "xiino", "remixos", "elibom", "gionee", "lenovo-", "sec-s", "samsung-s", "htc_", "htc/",
+        "sprint apa", "tianyu", "spice", "karbonn", "openharmony", "lephone",
     )
 )  # fmt: skip
 _TABLET_PARTS = Phrases(
@@ -48,8 +50,8 @@ _COMPUTERS = Phrases(
 )  # fmt: skip
 _PHONES_AMONG_COMPUTERS = Phrases(
     (
-        "wpdesktop", "lumia", "nokia", "windows phone", "sonyericsson", "htc_", "maemo",
-        "xv6",
+        "wpdesktop", "lumia", "nokia", "windows phone", "sonyericsson", "htc_", "htc/", "maemo",
+        "xv6", "sprint apa",
     )
 )  # fmt: skip
 _DESKTOP_WORDS = word_set(
@@ -92,6 +94,25 @@ _TOUCH_PC = re.compile(
     r"(?:arm|touch); ?(?:arm|touch|ma[a-z]{2}js|ta[a-z]{2}|.{0,20}surftab)|; arm; trident"
 )
 
+# ``Puffin/8.1.0.42IT`` names the system and the kind of device, whatever it says before that.
+PUFFIN = re.compile(r"puffin/[\d.]{1,20}(?:-debug)?([aiwl])([ptd])(?![a-z])")
+_MOBILE_BUILD = re.compile(r" mobile/\d")
+_MAY_BE_IPAD = ("intel mac os x 10_15", "intel mac os x 11_")
+
+_BY_PUFFIN = {
+    letter: Classification(kind, "puffin", "the suffix of Puffin's version says so")
+    for letter, kind in (
+        ("p", DeviceKind.PHONE),
+        ("t", DeviceKind.TABLET),
+        ("d", DeviceKind.DESKTOP),
+    )
+}
+_IPAD_WEB_VIEW = Classification(
+    DeviceKind.TABLET, "ipad-web-view", "it says Macintosh and Mobile, as web views on iPads do"
+)
+_MAC_OR_IPAD = Classification(
+    DeviceKind.DESKTOP, "mac-or-ipad", "it names a Mac; Safari on an iPad sends the same"
+)
 _IOS_APP = Classification(DeviceKind.PHONE, "ios-app", "an iOS app that does not name an iPad")
 _DARWIN_MAC = Classification(
     DeviceKind.DESKTOP, "darwin-mac", "an Apple app that names a Mac or its processor"
@@ -121,12 +142,20 @@ def find_apple_mobile(text: UserAgentText) -> Classification | None:
     return _IOS_APP
 
 
-def _find_apple_app(text: UserAgentText) -> Classification | None:
-    """Apps with Apple's network library that name no device: a Mac if they name one, else
-    unknown."""
-    if "cfnetwork" not in text.words or "darwin" not in text.words:
-        return None
-    if text.has(
+def _find_puffin(text: UserAgentText) -> Classification | None:
+    """Puffin, a browser that runs on a server and therefore claims to be Linux or a Mac."""
+    found = PUFFIN.search(text.low) if "puffin/" in text.low else None
+    return None if found is None else _BY_PUFFIN[found[2]]
+
+
+def is_ipad_web_view(low: str) -> bool:
+    """Whether it is a web view on an iPad: ``Macintosh … Mobile/15E148``."""
+    return "macintosh" in low and _MOBILE_BUILD.search(low) is not None
+
+
+def names_mac(text: UserAgentText) -> bool:
+    """Whether an app with Apple's network library names a Mac or its processor."""
+    return text.has(
         "x86_64",
         "i386",
         "macbook",
@@ -137,16 +166,27 @@ def _find_apple_app(text: UserAgentText) -> Classification | None:
         "power mac",
         "powermac",
         "powerbook",
-        "power%20mac",
         "safari",
-    ):
-        return _DARWIN_MAC
-    return _DARWIN_APP
+    )
+
+
+def _find_apple_app(text: UserAgentText) -> Classification | None:
+    """Apps with Apple's network library that name no device: a Mac if they name one, else
+    unknown."""
+    if "cfnetwork" not in text.words or "darwin" not in text.words:
+        return None
+    return _DARWIN_MAC if names_mac(text) else _DARWIN_APP
 
 
 def find(text: UserAgentText) -> Classification | None:
-    """Classify by a phone's operating system, as an Apple app, or by a desktop operating system."""
-    return _find_phone_system(text) or _find_apple_app(text) or _find_desktop(text)
+    """Classify Puffin, by a phone's operating system, as an Apple app, or by a desktop operating
+    system."""
+    return (
+        _find_puffin(text)
+        or _find_phone_system(text)
+        or _find_apple_app(text)
+        or _find_desktop(text)
+    )
 
 
 def _find_phone_system(text: UserAgentText) -> Classification | None:
@@ -164,6 +204,15 @@ def _find_desktop(text: UserAgentText) -> Classification | None:
     """Windows, macOS, ChromeOS, Linux and other Unix systems, and tablets with Windows RT or 8."""
     if not (text.says(_DESKTOP_WORDS) or _DESKTOP_PARTS.occurs_in(text.low)):
         return None
+    if "macintosh" in text.low:
+        return _mac(text.low)
     if "windows" in text.low and _TOUCH_PC.search(text.low):
         return _WINDOWS_TABLET
     return _DESKTOP
+
+
+def _mac(low: str) -> Classification:
+    if is_ipad_web_view(low):
+        return _IPAD_WEB_VIEW
+    safari = "version/" in low and "chrome/" not in low
+    return _MAC_OR_IPAD if safari and any(mark in low for mark in _MAY_BE_IPAD) else _DESKTOP

@@ -43,7 +43,7 @@ _TV_WORDS = frozenset(
         "fvc", "tvstore", "tvbro", "espial", "ekioh", "opentv", "foxxum", "antgalio",
         "zeasn", "whaletv", "whaleos", "titanos", "tivoos", "viziosmartcast", "vizios",
         "smartcast", "conjure", "omi", "sraf", "hybridcast", "webtv", "cinnamon", "ksmart",
-        "kepler", "maple2011", "maple2012", "philipstv", "saphi", "sonycebrowser", "lge",
+        "kepler", "maple2011", "maple2012", "philipstv", "saphi", "sonycebrowser",
         "sonydtv", "cehtml", "firetv", "xumo", "wpe", "rdk", "lgtv", "roku", "dvp",
         "bravia", "crkey", "chromecast", "brightsign", "tivo", "boxee", "vizio",
         "popcornhour", "wdtv", "dunehd", "freebox", "livebox", "enigma2", "dreambox",
@@ -74,7 +74,7 @@ _TV_PARTS = Phrases(
         "(qtembedded", "bdp-", "tvstick", "mediastick", "shield android", "nexus player",
         "tv/ap", "tcl/", "_tv ", "mygica", "projector", "philips tv", "hiplaya", "astro;",
         "amazon;aft", "; aft", "google fiber", "(dtv", "; dtv;", "aquos-", "aquos_tv", "aquos tv",
-        "(lge;", "; lge", "lge/", "vestel-", "changhong-", "maple2", "maple 5", "maple 6",
+        "vestel-", "changhong-", "maple2", "maple 5", "maple 6",
         "vendor/",
         "dmp/", "2000-hd", "2000hd", "2000 hd", "_vlc/", "escape 5", "bhx-", "sony bdp",
         "wmarkx", "(tv;", "; tv;", " tv)", " tv;", "(stb", "livetv box", "tv-box", "tv_box",
@@ -84,7 +84,7 @@ _TV_PARTS = Phrases(
 # Phones and tablets whose User-Agents contain a television's word.
 _NOT_TV = Phrases(
     (
-        "iphone", "ipad", "windows phone", "lge-an", "lge-n", "lge nexus", "fbbd/lge", "joy_tv",
+        "iphone", "ipad", "windows phone", "joy_tv",
         "opera mobi", "maemo",
     )
 )  # fmt: skip
@@ -101,6 +101,10 @@ _CARS = frozenset(
         "xcarlink", "carlife", "headunits", "infotainment", "carbrowser", "webcar", "vinfast",
     )
 )  # fmt: skip
+# Apps of consoles' makers on phones, and phones whose User-Agents name the Xbox. Internet Explorer
+# on an Xbox also says Windows Phone, but names no maker.
+_CONSOLE_APPS = LinearPattern(r"cfnetwork/|windows phone")
+_XBOX_EXPLORER = LinearPattern(r"iemobile/\d+\.\d+; xbox")
 # Head units, by their makers and by the Allwinner, MediaTek and Unisoc boards in them.
 _CAR_MODEL = re.compile(
     r"(?:quad|octa|octopus|ultra ?octa|hexa)[- ]?core[- ](?:t\d|r16|px)|ultraocta[- ]t|yt\d{4}"
@@ -129,7 +133,8 @@ _CAR_MODEL = re.compile(
 
 _HEADSETS = LinearPattern(
     r"oculusbrowser|picobrowser|vr safari|wolvic/|firefox ?reality|hololens|magic ?leap"
-    r"|vive (?:focus|xr|flow)|pico (?:neo|g[23]|[4-9])|standalone hmd|android xr|like quest"
+    r"|vive (?:focus|xr|flow)|(?:^|[^a-z])pico (?:neo|g[23]|[4-9])|standalone hmd|android xr"
+    r"|like quest"
     r"|; quest(?: [23]s?| pro)?(?:[;)]| build)"
 )
 # Phones in a headset's frame.
@@ -137,8 +142,10 @@ _FRAMED_PHONES = Phrases(("; sm-", "; samsung sm-"))
 _SPEAKERS = Phrases(
     (
         "homepod", "audioaccessory", "devicetype/smartspeaker", "alexamediaplayer", "echo/1.",
-        "echo dot", "amazon echo", "sonos/", "sonos;", "google home", "googlehome", "nest mini",
-        "nest audio", "aeobc", "soundtouch", "musiccast", "bluos",
+        "echo dot", "amazon echo", "amazon;echo;", "amazon;echo_dot", "amazon;echo_plus",
+        "amazon;echo_studio", "amazon;echo_pop", "airpodcasts/", "sonos/", "sonos;",
+        "google home", "googlehome", "nest mini", "nest audio", "aeobc", "soundtouch",
+        "musiccast", "bluos",
     )
 )  # fmt: skip
 # Programs on phones, tablets and computers that control speakers.
@@ -166,13 +173,19 @@ def find(text: UserAgentText, model: str) -> Classification | None:
     if _SPEAKERS.occurs_in(text.low) and not _SPEAKER_CONTROLS.occurs_in(text.low):
         return _SPEAKER
     named = by_model(model) if model else None
-    if text.says(_CONSOLES) or text.has(*_CONSOLE_PARTS):
+    if _names_console(text):
         return _CONSOLE
     if named is _IS_CONSOLE_MODEL:
         return named
     if text.says(_CARS) and not _CAR_NAMED_PHONE.search(text.low):
         return _CAR
     return named or _find_tv(text)
+
+
+def _names_console(text: UserAgentText) -> bool:
+    if not (text.says(_CONSOLES) or text.has(*_CONSOLE_PARTS)):
+        return False
+    return not _CONSOLE_APPS.occurs_in(text.low) or _XBOX_EXPLORER.occurs_in(text.low)
 
 
 def by_model(model: str) -> Classification | None:

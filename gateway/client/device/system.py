@@ -7,6 +7,7 @@ The names are those of the vendors: ``iOS``, ``iPadOS``, ``tvOS``, ``Fire OS``, 
 import re
 
 from gateway.client.device.library import system_of
+from gateway.client.device.personal import PUFFIN, is_ipad_web_view, names_mac
 from gateway.client.device.phrases import LinearPattern, Phrases
 from gateway.client.device.text import UserAgentText, version_after
 
@@ -36,6 +37,9 @@ _SYSTEMS = (
     ("openharmony", "HarmonyOS", "openharmony"),
     ("cros ", "ChromeOS", None),
 )
+# ``NEXBOX`` is a make of TV boxes.
+_XBOX = LinearPattern(r"(?:^|[^a-z])xbox")
+_PUFFIN_SYSTEMS = {"a": "Android", "i": "iOS", "w": "Windows", "l": "Linux"}
 _APPLE_SCREENS = frozenset({"tvOS", "visionOS", "audioOS"})
 _ANY_SYSTEM = Phrases(phrase for phrase, _, _ in _SYSTEMS)
 _FIRE_OS = LinearPattern(r"[ ;/](?:aft[a-z0-9]{1,8}|kf[a-z]{2,6}|silk)(?:[^a-z]|$)")
@@ -69,11 +73,22 @@ _MAX_MODEL_CHARS = 64
 def system(text: UserAgentText) -> tuple[str | None, str | None]:
     """The name and version of the operating system; either may be None."""
     low = text.low
-    if _ANY_SYSTEM.occurs_in(low):
-        name, mark = next((name, mark) for phrase, name, mark in _SYSTEMS if phrase in low)
+    found = _named(low) if _ANY_SYSTEM.occurs_in(low) else None
+    if found is not None:
+        name, mark = found
         version = version_after(low, mark) if mark else None
         return name, version or (_apple_version(low) if name in _APPLE_SCREENS else None)
+    puffin = PUFFIN.search(low) if "puffin/" in low else None
+    if puffin is not None and "android" not in low:
+        return _PUFFIN_SYSTEMS[puffin[1]], None
     return _mobile(low) or _computer(text)
+
+
+def _named(low: str) -> tuple[str, str | None] | None:
+    for phrase, name, mark in _SYSTEMS:
+        if phrase in low and (name != "Xbox" or _XBOX.occurs_in(low)):
+            return name, mark
+    return None
 
 
 def _mobile(low: str) -> tuple[str, str | None] | None:
@@ -95,13 +110,21 @@ def _computer(text: UserAgentText) -> tuple[str | None, str | None]:
     if "windows nt" in low:
         return "Windows", _windows_version(version_after(low, "windows nt"))
     if "macintosh" in low or "mac os x" in low or "macos" in low:
-        found = _MAC.search(low)
-        return "macOS", found[1].replace("_", ".") if found else None
+        return _mac(low)
     if "ios" in text.words:
         return "iOS", _apple_version(low)
     if "linux" in low:
         return "Linux", None
-    return system_of(text.raw)
+    # Darwin is the kernel of all Apple's systems.
+    any_apple = "cfnetwork/" in low and not names_mac(text)
+    return (None, None) if any_apple else system_of(text.raw)
+
+
+def _mac(low: str) -> tuple[str, str | None]:
+    if is_ipad_web_view(low):
+        return "iPadOS", None
+    found = _MAC.search(low)
+    return "macOS", found[1].replace("_", ".") if found else None
 
 
 def model(text: UserAgentText, android_model: str) -> str | None:

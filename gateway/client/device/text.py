@@ -8,6 +8,8 @@ expressions of other classifiers. ``MAX_CHARS`` bounds the cost of all later ste
 import re
 from typing import NamedTuple
 
+from gateway.client.device.mangled import restored
+
 MAX_CHARS = 1024
 
 _WORD = re.compile(r"[a-z][a-z0-9]*")
@@ -15,8 +17,9 @@ _CONTROL = dict.fromkeys((*range(0x20), 0x7F), " ")
 
 
 class UserAgentText(NamedTuple):
-    """A User-Agent: ``raw`` is the text as sent, but cut, ``low`` is ``raw`` in lower case, and
-    ``words`` are the words in ``low``.
+    """A User-Agent: ``sent`` is the text as sent, but cut and without control characters, ``raw``
+    is ``sent`` with the separators that its maker wrote (``mangled``), ``low`` is ``raw`` in lower
+    case, and ``words`` are the words in ``low``.
 
     A word is a letter followed by letters and digits: ``Web0S; Linux/SmartTV`` has the words
     ``web0s``, ``linux`` and ``smarttv``.
@@ -25,6 +28,7 @@ class UserAgentText(NamedTuple):
     raw: str
     low: str
     words: frozenset[str]
+    sent: str
 
     def has(self, *parts: str) -> bool:
         """Whether any of these lower-case parts occurs anywhere."""
@@ -45,11 +49,14 @@ def read_user_agent(user_agent: str | None) -> UserAgentText:
     if not raw.isascii():
         # The Rust engine does not accept lone surrogates; replace them by question marks.
         raw = raw.encode("utf-8", "replace").decode("utf-8")
-    if not raw.isprintable():
-        raw = raw.translate(_CONTROL)
-    raw = raw.strip()
+    sent = _printable(raw).strip()
+    raw = _printable(restored(sent))[:MAX_CHARS].strip()
     low = raw.lower()[:MAX_CHARS]
-    return UserAgentText(raw, low, frozenset(_WORD.findall(low)))
+    return UserAgentText(raw, low, frozenset(_WORD.findall(low)), sent)
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else text.translate(_CONTROL)
 
 
 def word_set(text: str) -> frozenset[str]:

@@ -10,6 +10,49 @@ WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
 # Each row: the operating system, the player, and the User-Agent that says so.
 AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
     "phone": (
+        # Phones of LG, which also makes televisions.
+        (
+            "Android",
+            "Instagram",
+            (
+                "Mozilla/5.0 (Linux; Android 5.1.1; LGMS330 Build/LMY47V; wv) AppleWebKit/537.36 "
+                "(KHTML, like Gecko) Version/4.0 Chrome/43.0.2357.65 Mobile Safari/537.36 "
+                "Instagram 8.3.0 Android (22/5.1.1; 240dpi; 480x786; LGE/lge; LGMS330; m1; m1; "
+                "en_US)"
+            ),
+        ),
+        (None, "UP.Browser", "LGE-MX7000/1.0 UP.Browser/6.2.3.2 (GUI) MMP/2.0"),
+        (None, "NetFront", "LGE-VM510 NetFront/3.5.1 (GUI) MMP/2.0"),
+        (None, "Teleca Browser", "Mozilla/5.0 (compatible; Teleca Q7; Brew 3.1.5; en) LGE VX9700"),
+        # Phones whose User-Agents name the Xbox.
+        (
+            "Windows Phone",
+            "Edge",
+            (
+                "Mozilla/5.0 (Windows Phone 10.0; Android 4.2.1; Xbox; Xbox One) "
+                f"{WEBKIT} Chrome/42.0.2311.135 Safari/537.36 Edge/12.10166"
+            ),
+        ),
+        (
+            "Windows Phone",
+            "Edge",
+            (
+                "Mozilla/5.0 (Windows Phone 10.0; Android 6.0.1; Microsoft; Lumia 950; Xbox) "
+                f"{WEBKIT} Chrome/52.0.2743.116 Mobile Safari/537.36 Edge/15.15063"
+            ),
+        ),
+        # Puffin runs on a server, and says at the end for whom.
+        ("iOS", "Puffin", f"Mozilla/5.0 (X11; U; Linux x86_64) {WEBKIT} Puffin/4.4.1IP"),
+        ("Android", "Puffin", f"Mozilla/5.0 (X11; U; Linux x86_64) {WEBKIT} Puffin/4.4.1AP"),
+        ("Symbian OS", "WhatsApp", "WhatsApp/2.11.107 S60Version/3.1 Device/Nokia-6110-(02.01)"),
+        (  # a build for televisions on a phone's model
+            "Android",
+            "Android WebView",
+            (
+                f"Mozilla/5.0 (Linux; Android 9; SM-J510F Build/PPR2.181005.003; wv) {WEBKIT} "
+                "Version/4.0 Chrome/70.0.3538.80 Mobile Safari/537.36"
+            ),
+        ),
         (
             "Android",
             "Android Browser",
@@ -164,7 +207,6 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         ),
         ("Android", None, "Dalvik/2.1.0 (Linux; U; Android 13; SM-G991B Build/TP1A.220624.014)"),
         ("Android", None, "Dalvik/2.1.0 (Linux; U; Android 12; CPH2269 Build/SP1A.210812.016)"),
-        ("Android", "ExoPlayer", "AcmePlay/3.1 (Linux;Android 13) ExoPlayerLib/2.18.1"),
         (
             "Android",
             "media3",
@@ -173,7 +215,6 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
                 "AndroidXMedia3/1.3.1"
             ),
         ),
-        ("Android", "Android MediaPlayer", "stagefright/1.2 (Linux;Android 7.0)"),
         (
             "Android",
             "Android Browser",
@@ -250,6 +291,13 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         ),
     ),
     "tablet": (
+        ("Android", "Puffin", f"Mozilla/5.0 (X11; U; Linux x86_64) {WEBKIT} Puffin/6.0.7.15747AT"),
+        ("iOS", "Puffin", f"Mozilla/5.0 (X11; U; Linux x86_64) {WEBKIT} Puffin/4.4.1IT"),
+        (
+            "iPadOS",
+            None,
+            f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_4) {WEBKIT} Mobile/15E148",
+        ),
         ("iOS", None, "Linux UPnP/1.0 Sonos/61.1-82310 (ICRU_iPad7,1)"),
         (
             "Android",
@@ -412,6 +460,14 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         ),
     ),
     "desktop": (
+        (  # a person who reads through a translator
+            "Windows",
+            "Opera",
+            (
+                "Opera/9.80 (Windows NT 5.1; U; ja) Presto/2.5.22 Version/10.51,gzip(gfe) "
+                "(via translate.google.com)"
+            ),
+        ),
         ("Linux", None, "Linux UPnP/1.0 Sonos/54.2-72031 (MDCR_MacBookPro14,1)"),
         (
             "Windows",
@@ -791,6 +847,14 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
     ),
     "console": (
         (
+            "Windows Phone",
+            "IE Mobile",
+            (
+                "Mozilla/5.0 (compatible; MSIE 9.0; Windows Phone OS 7.5; Trident/5.0; "
+                "IEMobile/9.0; Xbox)"
+            ),
+        ),
+        (
             "PlayStation",
             "Safari",
             (
@@ -1067,7 +1131,18 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         (None, "GStreamer", "GStreamer souphttpsrc 1.20.3 libsoup/2.74.2"),
         (None, "OkHttp", "okhttp/4.12.0"),
         (None, None, "AcmePlayer/1.0"),
-        ("iOS", "CFNetwork", "AcmePlay/77 CFNetwork/1410.0.3 Darwin/22.6.0"),
+        (None, "CFNetwork", "AcmePlay/77 CFNetwork/1410.0.3 Darwin/22.6.0"),
+        ("Android", "ExoPlayer", "AcmePlay/3.1 (Linux;Android 13) ExoPlayerLib/2.18.1"),
+        ("Android", "media3", "com.acme/1.2 (Linux;Android 12) AndroidXMedia3/1.1.1"),
+        ("Android", "ExoPlayer", "ExoPlayerOk/18.2.13 (Linux;Android 6.0) ExoPlayerLib/2.5.1"),
+        ("Android", "Android MediaPlayer", "stagefright/1.2 (Linux;Android 7.0)"),
+        ("Android", None, "Dalvik/2.1.0 (Linux; U; Android 9)"),
+        (None, "OkHttp", "okhttp/3.2.0"),
+        (None, "ExoPlayer", "ExoPlayerLib/2.18.1"),
+        (None, "AVPlayer", "AppleCoreMedia/1.0.0.21E236"),
+        (None, None, "Dart/2.19 (dart:io)"),
+        (None, None, "UnityPlayer/2021.3.1f1 (UnityWebRequest/1.0, libcurl/7.80.0-DEV)"),
+        (None, None, "samsung-agent/1.1"),
         (None, None, "MediaPlayer/3.2"),
     ),
 }

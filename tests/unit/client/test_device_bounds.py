@@ -28,6 +28,15 @@ HOSTILE = {
     "builds": "Build/RTT",
     "bots": "cubot",
     "models": "Linux; Android 10; tab-",
+    "percent signs": "%253B%25",
+    "backslashes": "\\\\x3b\\;",
+    "entities": "&amp;#59;&",
+    "plus signs": "(Linux;+",
+    "underscores": "(linux;_",
+    "wrong separators": "(linux## u## ",
+    "lost separators": "(linux u android 9 ",
+    "Puffins": "puffin/1.",
+    "web views": "macintosh mobile/",
 }
 
 
