@@ -2,6 +2,9 @@
 # Two stages: the first installs the pinned, hashed requirements into a virtual environment, the
 # second has nothing but that environment and the gateway. Runs as a user without rights, and on a
 # read-only root: give it a writable /tmp (docker run --read-only --tmpfs /tmp …).
+#
+# Players reach port 8080. The listener for operators stays on the container's own loopback, port
+# 8090, until GATEWAY_ADMIN__HOST or admin.host says otherwise.
 
 FROM python:3.13-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1

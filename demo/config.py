@@ -16,6 +16,11 @@ _TEMPLATE = """\
 host = {host}
 port = {port}
 trusted_proxies = ["127.0.0.0/8"]  # so that the demo page can claim addresses elsewhere
+show_reasons = true  # the page shows them
+
+[admin]
+host = {host}
+port = {admin_port}
 
 [store]
 url = "embedded"
@@ -41,9 +46,9 @@ health_url = "healthz"
 """
 
 
-def config_text(root: Path, edges: Sequence[RunningEdge], port: int) -> str:
+def config_text(root: Path, edges: Sequence[RunningEdge], port: int, admin_port: int) -> str:
     """The ``gateway.toml`` of the demo: titles in ``root``, served by ``edges``."""
-    values = {"host": HOST, "port": port, "root": str(root)}
+    values = {"host": HOST, "port": port, "admin_port": admin_port, "root": str(root)}
     text = _TEMPLATE.format(**{key: _toml(value) for key, value in values.items()})
     for running in edges:
         edge = running.edge

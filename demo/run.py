@@ -3,35 +3,65 @@
 import asyncio
 import contextlib
 import signal
+import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Protocol
 
 import click
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from demo.config import CATALOGUE, config_text
-from demo.edges import EDGES, HOST, listen, serve, serve_edges
+from demo.edges import EDGES, HOST, PortBusyError, listen, serve, serve_edges
 from demo.site import site
 
-Compose = Callable[[Path], ASGIApp]
-"""Builds the gateway from the path of its config. The ASGI lifespan starts and stops it."""
+ADMIN_PORT = 8090
+"""Where operators ask, if it is free."""
+
+
+class TwoListeners(Protocol):
+    """The gateway: an application for players, whose ASGI lifespan starts and stops it, and another
+    for operators."""
+
+    operators: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a player."""
+
+
+Compose = Callable[[Path], TwoListeners]
+"""Builds the gateway from the path of its config."""
 
 
 @contextlib.asynccontextmanager
-async def running(port: int, compose: Compose) -> AsyncIterator[str]:
-    """Run the demo while the context is open; gives its URL, such as ``http://127.0.0.1:8080``.
+async def running(port: int, compose: Compose) -> AsyncIterator[tuple[str, str]]:
+    """Run the demo while the context is open; gives its URLs for players and for operators, such as
+    ``http://127.0.0.1:8080``.
 
     ``port`` 0 uses any free port. Raises :class:`demo.edges.PortBusyError`.
     """
-    with listen(HOST, port) as bound, tempfile.TemporaryDirectory(prefix="gateway-demo-") as folder:
-        actual = bound.getsockname()[1]
-        async with serve_edges(CATALOGUE, EDGES) as edges:
-            config = Path(folder) / "gateway.toml"
-            config.write_text(config_text(CATALOGUE, edges, actual), "utf-8")
-            app = _with_page(site(edges), compose(config))
-            async with serve(app, bound, lifespan=True):
-                yield f"http://{HOST}:{actual}"
+    async with contextlib.AsyncExitStack() as stack:
+        bound = stack.enter_context(listen(HOST, port))
+        for_operators = stack.enter_context(_listen_for_operators())
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gateway-demo-"))
+        actual, admin_port = bound.getsockname()[1], for_operators.getsockname()[1]
+        url, admin_url = f"http://{HOST}:{actual}", f"http://{HOST}:{admin_port}"
+        edges = await stack.enter_async_context(serve_edges(CATALOGUE, EDGES))
+        config = Path(folder) / "gateway.toml"
+        config.write_text(config_text(CATALOGUE, edges, actual, admin_port), "utf-8")
+        gateway = compose(config)
+        app = _with_page(site(edges, admin_url), gateway)
+        await stack.enter_async_context(serve(app, bound, lifespan=True))
+        await stack.enter_async_context(serve(gateway.operators, for_operators, lifespan=False))
+        yield url, admin_url
+
+
+def _listen_for_operators() -> socket.socket:
+    try:
+        return listen(HOST, ADMIN_PORT)
+    except PortBusyError:
+        return listen(HOST, 0)
 
 
 async def run(port: int, compose: Compose) -> None:
@@ -41,11 +71,11 @@ async def run(port: int, compose: Compose) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     click.echo("starting Valkey, three edges and the gateway …")
-    async with running(port, compose) as url:
+    async with running(port, compose) as (url, admin_url):
         click.echo(f"page      {url}/demo")
         click.echo(f"playlist  {url}/v1/play/demo.m3u8")
         click.echo(f"decision  {url}/v1/play/demo")
-        click.echo(f"metrics   {url}/metrics")
+        click.echo(f"metrics   {admin_url}/metrics")
         click.echo("ready")
         await stop.wait()
         click.echo("stopping …")

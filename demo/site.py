@@ -30,12 +30,14 @@ PLACES = (
 )
 
 
-def site(edges: Sequence[RunningEdge]) -> ASGIApp:
-    """The pages below ``/demo``. Their CSP allows media from ``edges`` only."""
+def site(edges: Sequence[RunningEdge], admin_url: str) -> ASGIApp:
+    """The pages below ``/demo``, with links to ``admin_url``. Their CSP allows media from ``edges``
+    only."""
     script = player.script()
     settings = {
         "edges": [{"id": e.edge.id, "city": e.edge.city, "url": e.url} for e in edges],
         "places": [{"name": name, "address": address} for name, address in PLACES],
+        "operators": admin_url,
         "player": None if script is None else _PLAYER,
     }
 

@@ -15,7 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.background import capacity
 from gateway.background import geo as geo_files
@@ -45,6 +45,7 @@ from gateway.config.schema import Settings
 from gateway.config.status import ConfigStatus
 from gateway.edge.fleet import Fleet
 from gateway.http.envelope import Envelope
+from gateway.listener import OPERATORS, PLAYERS
 from gateway.observe import metrics
 from gateway.observe.metrics import StoreMetrics
 from gateway.observe.tasks import supervise
@@ -86,7 +87,10 @@ LATER_USER_AGENTS = (
 
 
 class Application:
-    """The gateway as an ASGI application. ``gateway`` is its state, for tests and ``explain``."""
+    """The gateway as an ASGI application for players; ``operators`` is that for operators.
+
+    ``gateway`` is its state, for tests and ``explain``.
+    """
 
     def __init__(
         self,
@@ -94,11 +98,12 @@ class Application:
         environ: Mapping[str, str],
         store_url: str | None,
         workers: int | None = None,
+        players_port: int | None = None,
     ) -> None:
         """Wire the parts together. Nothing runs before the ASGI lifespan starts.
 
         ``store_url`` replaces the config's when a parent process runs the embedded store.
-        ``workers`` replaces the config's number of workers.
+        ``workers`` and ``players_port`` replace the config's.
         """
         settings = loaded.settings
         store = connect(
@@ -131,6 +136,7 @@ class Application:
             leases=Leases(store, settings.capacity.lease_s, presence.count),
             playlists=Cache(PLAYLISTS, settings.limits.local_cache_bytes, weight_of),
             keys=self._keys.ring,
+            players_port=players_port or settings.server.port,
         )
         self.gateway.leases.use(self.keeper.fleet)
         self.keeper.on_change(self.use_fleet)
@@ -154,11 +160,12 @@ class Application:
             self._watcher.check_soon,
             lambda: self.gateway.runtime.source,
         )
-        self._envelope = Envelope(self.gateway, self.lifespan)
+        self._players = Envelope(self.gateway, PLAYERS, self.lifespan)
+        self.operators: ASGIApp = Envelope(self.gateway, OPERATORS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry."""
-        await self._envelope(scope, receive, send)
+        """The ASGI entry of the players' listener, and of the lifespan."""
+        await self._players(scope, receive, send)
 
     def reload(self) -> None:
         """Read the config again (SIGHUP)."""
@@ -269,9 +276,10 @@ def build(
     environ: Mapping[str, str] | None = None,
     store_url: str | None = None,
     workers: int | None = None,
+    players_port: int | None = None,
 ) -> Application:
     """The application for a loaded config. ``environ`` is read again at every reload."""
-    return Application(loaded, {} if environ is None else environ, store_url, workers)
+    return Application(loaded, {} if environ is None else environ, store_url, workers, players_port)
 
 
 def _runtime(loaded: Loaded, previous: Runtime | None, store: Store, geo: GeoLookup) -> Runtime:

@@ -7,7 +7,7 @@ const byId = (id) => document.getElementById(id);
 const video = byId("video");
 const form = byId("pretend");
 const served = new Map(); // edge id -> segments
-let settings = { edges: [], places: [], player: null };
+let settings = { edges: [], places: [], operators: "", player: null };
 let player = null; // hls.js, while it plays
 let started = 0; // counts starts, so that a late answer to an older choice is dropped
 
@@ -216,6 +216,8 @@ function loadPlayer() {
 
 async function main() {
   settings = await (await fetch("/demo/settings.json")).json();
+  byId("metrics").href = `${settings.operators}/metrics`;
+  byId("readiness").href = `${settings.operators}/readyz`;
   const place = form.elements.from;
   place.append(...settings.places.map(({ name, address }) => new Option(`${name} (${address})`, address)));
   const asked = new URLSearchParams(location.search);

@@ -26,9 +26,9 @@ from gateway.store.connection.protocol import StoreUnavailable
 _WIDTH = 10
 _OWN_STORES = ("embedded", "memory")
 """Stores that are private to one gateway: the command cannot read them."""
-_ABOUT_THE_ANSWER = {"accept-encoding", "if-none-match", "range"}
-"""Request headers that change the form of the answer, not the decision. They are dropped, because
-people copy them together with the others."""
+_ABOUT_THE_ANSWER = {"accept-encoding", "if-none-match", "range", "host", "origin"}
+"""Request headers that change the form of the answer or who may read it, but not the decision. They
+are dropped, because people copy them together with the others."""
 
 
 class ExplainError(ValueError):
@@ -109,7 +109,7 @@ async def _see(app: Application, loaded: Loaded, session: str | None) -> list[st
 async def _explained(
     app: Application, question: Question, headers: list[tuple[bytes, bytes]], seen: list[str]
 ) -> str:
-    decision = await _ask(app, f"/v1/play/{question.asset}", question, headers)
+    decision = await _ask(app.operators, f"/v1/play/{question.asset}", question, headers)
     if decision.status != 200:  # noqa: PLR2004
         problem = json.loads(decision.body)
         raise ExplainError(f"{problem['status']} {problem['title']}: {problem['detail']}")
@@ -165,9 +165,9 @@ async def _ask(
         "raw_path": quote(path).encode(),
         "query_string": query.encode(),
         "root_path": "",
-        "headers": [(b"host", b"gateway.invalid"), *headers],
+        "headers": [(b"host", b"localhost"), *headers],
         "client": (question.address, 0),
-        "server": ("gateway.invalid", 80),
+        "server": ("localhost", 80),
     }
     answer = _Answer(0, {}, b"")
 

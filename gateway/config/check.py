@@ -20,6 +20,7 @@ def check(
     def problem(path: KeyPath, text: str, **more: Any) -> ConfigProblem:  # noqa: ANN401
         return ConfigProblem(written(path), text, source=source_of(path), **more)
 
+    yield from _listeners(tables, problem)
     yield from _source(tables, problem)
     yield from _origins(tables, problem)
     yield from _profiles(tables, problem)
@@ -38,6 +39,17 @@ def check(
 
 
 _ProblemOf = Callable[..., ConfigProblem]
+
+
+def _listeners(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
+    port = _at(tables, ("admin", "port"))
+    if _at(tables, ("admin", "enabled")) is True and port == _at(tables, ("server", "port")) != 0:
+        yield problem(
+            ("admin", "port"),
+            "is also server.port",
+            value=shown(port),
+            allowed="another port, or admin.enabled = false",
+        )
 
 
 def _source(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:

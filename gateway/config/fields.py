@@ -133,6 +133,11 @@ ProbeInterval = Annotated[
 StaleFactor = Annotated[
     float, Strict(), Field(ge=1, le=1000), Allowed("target durations, from 1 to 1000")
 ]
+HostName = Annotated[
+    str,
+    AfterValidator(validators.host_name),
+    Allowed('"*" or a host name without a port, such as gateway.internal'),
+]
 WebOrigin = Annotated[
     str,
     AfterValidator(validators.origin),

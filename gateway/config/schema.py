@@ -24,9 +24,11 @@ from gateway.config.fields import (
     ConfigFile,
     ConfigFolder,
     Connections,
+    Flag,
     FolderUrl,
     GeoDatabase,
     Host,
+    HostName,
     Milliseconds,
     Network,
     Port,
@@ -45,6 +47,7 @@ from gateway.config.key_settings import KeySettings
 from gateway.config.origin_settings import OriginServerSettings, OriginSettings
 from gateway.config.rule_settings import RuleSettings
 from gateway.config.section import Section
+from gateway.listener import Listener
 
 
 class ServerSettings(Section):
@@ -78,6 +81,28 @@ class ServerSettings(Section):
     manifest_max_age_s: Seconds
     """How long a player may cache its personalised manifest, in seconds (`Cache-Control:
     max-age`)."""
+    show_reasons: Flag
+    """Whether JSON decisions for players have `reasons`. Those for operators always have."""
+    decisions_on: frozenset[Listener]
+    """Listeners that answer `POST /v1/decisions`."""
+
+
+class AdminSettings(Section):
+    """Where the gateway listens for operators: metrics, readiness in detail, decisions with their
+    reasons. Nobody has to sign in, so only operators should reach this address."""
+
+    enabled: Annotated[Flag, RESTART]
+    """`false` opens no port for operators."""
+    host: Annotated[Host, RESTART]
+    """Address to listen on; `0.0.0.0` is every IPv4 interface, `::` every interface."""
+    port: Annotated[Port, RESTART]
+    """TCP port to listen on, another one than `server.port`; 0 takes any free one."""
+    max_connections: Annotated[Connections, RESTART]
+    """Most connections of operators that each worker has open at once. They do not count towards
+    `limits.max_connections`."""
+    allowed_hosts: tuple[HostName, ...]
+    """Names in the Host header under which operators may ask, besides `localhost`, IP addresses and
+    `host`. `*` is any name, which lets web pages reach the port by DNS rebinding."""
 
 
 class StoreSettings(Section):
@@ -173,6 +198,7 @@ class Settings(Section):
     """A complete, validated configuration. :func:`gateway.config.load.load` builds it."""
 
     server: ServerSettings
+    admin: AdminSettings
     store: Annotated[StoreSettings, RESTART]
     geo: Annotated[GeoSettings, RESTART]
     source: Annotated[SourceSettings, RESTART]

@@ -47,6 +47,14 @@ def host(text: str) -> str:
     return text
 
 
+def host_name(text: str) -> str:
+    """``*``, or a host name in lower case, without the dot at its end."""
+    name = text.removesuffix(".").lower()
+    if name != "*" and (len(name) > _MAX_NAME_CHARS or not _HOST_NAME.fullmatch(name)):
+        raise ValueError("is not a host name")
+    return name
+
+
 def dns_name(text: str) -> str:
     """A DNS name in lower case, without the dot at its end."""
     name = text.removesuffix(".").lower()

@@ -4,14 +4,20 @@ The envelope runs :func:`admit` once for each request, on every route. A check i
 ``CHECKS`` that raises a :class:`gateway.play.problems.Problem`.
 """
 
+import re
 from collections.abc import Callable
+from ipaddress import ip_address
 
 from starlette.types import Scope
 
+from gateway.listener import OPERATORS, PLAYERS, Listener
 from gateway.play import problems
 from gateway.play.runtime import Gateway
 
 Check = Callable[[Gateway, Scope], None]
+
+_HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^:]*))(?::[0-9]*)?")
+_WEB = (b"http://", b"https://")
 
 
 def check_url_length(gateway: Gateway, scope: Scope) -> None:
@@ -21,10 +27,58 @@ def check_url_length(gateway: Gateway, scope: Scope) -> None:
         raise problems.url_too_long(longest)
 
 
-CHECKS: list[Check] = [check_url_length]
+def check_host(gateway: Gateway, scope: Scope) -> None:
+    """Raises a 421 problem for a Host that is no address and that the config does not name.
+
+    Otherwise any web page could read the operators' listener through the browser of somebody who
+    reaches it: the page's own name is made to resolve to this address (DNS rebinding). Requests
+    without Host are not from browsers.
+    """
+    host = _header(scope, b"host")
+    if host is None:
+        return
+    text = host.decode("latin-1")
+    found = _HOST.fullmatch(text)
+    if found is None or not (found["v6"] or _is_known(gateway, found["name"])):
+        raise problems.unknown_host(text)
 
 
-def admit(gateway: Gateway, scope: Scope) -> None:
+def _is_known(gateway: Gateway, given: str) -> bool:
+    name = given.removesuffix(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    admin = gateway.runtime.settings.admin
+    if name == admin.host.lower() or name in admin.allowed_hosts or "*" in admin.allowed_hosts:
+        return True
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def check_origin(gateway: Gateway, scope: Scope) -> None:  # noqa: ARG001
+    """Raises a 403 problem for a request that a web page of another origin makes."""
+    origin = _header(scope, b"origin")
+    if origin is None:
+        return
+    host = _header(scope, b"host")
+    if host is None or origin not in {scheme + host for scheme in _WEB}:
+        raise problems.foreign_origin()
+
+
+def _header(scope: Scope, wanted: bytes) -> bytes | None:
+    return next((value for name, value in scope["headers"] if name == wanted), None)
+
+
+CHECKS: dict[Listener, list[Check]] = {
+    PLAYERS: [check_url_length],
+    OPERATORS: [check_host, check_origin, check_url_length],
+}
+"""The checks of each listener."""
+
+
+def admit(gateway: Gateway, listener: Listener, scope: Scope) -> None:
     """Run all checks. Raises the problem of the first check that the request fails."""
-    for check in CHECKS:
+    for check in CHECKS[listener]:
         check(gateway, scope)

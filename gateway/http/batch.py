@@ -12,7 +12,6 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.types import Receive, Scope
 
-from gateway.http.asgi import read_request
 from gateway.play import problems
 from gateway.play.compression import compress
 from gateway.play.decide import Decided, Timeline, decide_all, valid_asset
@@ -27,15 +26,16 @@ MAX_BODY_BYTES = 128 * 1024
 """Enough for ``MAX_ASSETS`` ids of the greatest length, with JSON punctuation."""
 
 
-async def decide_batch(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:
+async def decide_batch(
+    gateway: Gateway, request: Request, scope: Scope, receive: Receive, *, with_reasons: bool
+) -> Reply:
     """``{"assets": ["film/001", …]}`` with the query parameters and headers of ``/v1/play``.
 
     Answers ``{"decisions": […]}`` in the order of the assets: the JSON decision for each, or
     ``{"asset": …, "problem": …}`` for an asset without a decision.
     """
     assets = _assets(await _body(HttpRequest(scope, receive)))
-    request = read_request(scope)
-    wanted = check_fields(request.parameters.fields)
+    wanted = check_fields(request.parameters.fields, with_reasons=with_reasons)
     checked = [_valid_or_problem(asset) for asset in assets]
     valid = [each for each in checked if isinstance(each, str)]
     decided = iter(await decide_all(gateway, request, valid, Timeline()) if valid else ())
@@ -102,7 +102,6 @@ def _reply(gateway: Gateway, request: Request, found: list[dict[str, Any]]) -> R
         "Cache-Control": "private, no-store",
         "Vary": VARY,
         "Accept-CH": ACCEPT_CH,
-        "Timing-Allow-Origin": "*",
     }
     if coding != "identity":
         headers["Content-Encoding"] = coding

@@ -17,7 +17,8 @@ from starlette.types import Lifespan, Receive, Scope, Send
 
 from gateway.http.admission import admit
 from gateway.http.asgi import send_reply
-from gateway.http.routes import Route, find_route, label_of
+from gateway.http.routes import TABLES, Route, label_of
+from gateway.listener import PLAYERS, Listener
 from gateway.observe import metrics
 from gateway.observe.logs import LONGEST_PATH_CHARS
 from gateway.observe.request_id import set_request_id
@@ -36,8 +37,15 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._~+/=@:-]{1,128}")
 EXPOSED = "Gateway-Decision, Server-Timing, ETag, Date, X-Request-ID, Retry-After"
 """The headers of an answer that scripts of other origins may read."""
 _EXPOSE = (b"access-control-expose-headers", EXPOSED.encode("ascii"))
-_ANY_ORIGIN: RawHeaders = ((b"access-control-allow-origin", b"*"), _EXPOSE)
-_VARY_ORIGIN: RawHeaders = ((b"vary", b"Origin"),)
+_TIMING = (b"timing-allow-origin", b"*")
+_ANY_ORIGIN: RawHeaders = ((b"access-control-allow-origin", b"*"), _EXPOSE, _TIMING)
+_VARY_ORIGIN: RawHeaders = ((b"vary", b"Origin"), _TIMING)
+
+_FOR_OPERATORS: RawHeaders = (
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"x-content-type-options", b"nosniff"),
+)
+"""Instead of CORS headers: no web page of another origin may embed what operators read."""
 
 _PREFLIGHT = Reply.of(
     204,
@@ -51,10 +59,15 @@ _PREFLIGHT = Reply.of(
 
 
 class Envelope:
-    """The gateway as an ASGI application."""
+    """The gateway as the ASGI application of one listener."""
 
-    def __init__(self, gateway: Gateway, lifespan: Lifespan[Any]) -> None:
+    def __init__(
+        self, gateway: Gateway, listener: Listener, lifespan: Lifespan[Any] | None = None
+    ) -> None:
         self._gateway = gateway
+        self._listener = listener
+        self._is_for_players = listener == PLAYERS
+        self._routes = TABLES[listener]
         self._other = Router(lifespan=lifespan)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,8 +84,8 @@ class Envelope:
             try:
                 identity, origin = _identity_and_origin(scope, identity)
                 set_request_id(identity.decode("ascii"))
-                route = find_route(path)
-                admit(self._gateway, scope)
+                route = self._route(path)
+                admit(self._gateway, self._listener, scope)
                 reply = await self._handle(route, scope, receive)
             except Problem as problem:
                 reply = problems.reply(problem, path)
@@ -83,14 +96,22 @@ class Envelope:
                 log.exception("request_failed", path=shown, request_id=identity.decode("ascii"))
                 reply = problems.reply(problems.internal(identity.decode("ascii")), path)
             status = reply.status
-            await send_reply(reply, ((b"x-request-id", identity), *self._cors(origin)), send)
+            more = self._cors(origin) if self._is_for_players else _FOR_OPERATORS
+            await send_reply(reply, ((b"x-request-id", identity), *more), send)
         finally:
             self._count(route, method, path, status, identity, start)
+
+    def _route(self, path: str) -> Route | None:
+        route = self._routes.find(path)
+        if route is None or route.switch is None:
+            return route
+        on = route.switch(self._gateway.runtime.settings.server)
+        return route if self._listener in on else None
 
     async def _handle(self, route: Route | None, scope: Scope, receive: Receive) -> Reply:
         """Call the route's handler. Raises :class:`Problem`."""
         method = scope["method"]
-        if method == "OPTIONS" and scope["path"].startswith("/v1/"):
+        if method == "OPTIONS" and self._is_for_players and scope["path"].startswith("/v1/"):
             return _PREFLIGHT
         if route is None:
             raise problems.no_such_path()

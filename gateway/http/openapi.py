@@ -1,11 +1,12 @@
-"""The OpenAPI 3.1 document of the HTTP interface."""
+"""The OpenAPI 3.1 documents of the HTTP interface, one for each listener."""
 
-from functools import cache
+import json
 from importlib.metadata import version
 from typing import Any
 
 from gateway.client.facts import DeviceKind
 from gateway.http.batch import MAX_ASSETS
+from gateway.listener import PLAYERS, Listener
 
 _PARAMETERS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("speed", {"type": "number"}, "The player's own measurement of its network, in kbit/s."),
@@ -38,7 +39,7 @@ _PROBLEM = {
     },
 }
 
-_DECISION = {
+_DECISION: dict[str, Any] = {
     "type": "object",
     "properties": {
         "asset": {"type": "string"},
@@ -83,67 +84,90 @@ _DECISION = {
 }
 
 
-@cache
-def openapi_document() -> dict[str, Any]:
-    """The document; the same for every config."""
-    parameters = [
-        {"name": name, "in": "query", "schema": schema, "description": text}
-        for name, schema, text in _PARAMETERS
-    ]
-    asset = {
-        "name": "asset",
-        "in": "path",
-        "required": True,
-        "description": "The asset's id; it may hold slashes.",
-        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._~/-]{1,512}$"},
-    }
-    fields = {
-        "name": "fields",
-        "in": "query",
-        "schema": {"type": "string"},
-        "description": "Comma list of top-level members to answer with.",
-    }
-    return {
+def openapi_json(listener: Listener, *, with_batch: bool, with_reasons: bool) -> bytes:
+    """The document of one listener, with ``POST /v1/decisions`` and the ``reasons`` of decisions
+    where the config has them."""
+    decision = dict(_DECISION)
+    if not with_reasons:
+        shown = {name: each for name, each in _DECISION["properties"].items() if name != "reasons"}
+        decision["properties"] = shown
+    paths = _for_players(decision) if listener == PLAYERS else _for_operators(decision)
+    if with_batch:
+        paths["/v1/decisions"] = {"parameters": [*_QUERY, _FIELDS], "post": _batch(decision)}
+    document = {
         "openapi": "3.1.0",
-        "info": {"title": "Streaming gateway", "version": version("streaming-gateway")},
-        "paths": {
-            "/v1/play/{asset}.m3u8": {
-                "parameters": [asset, *parameters],
-                "get": _operation("The personalised HLS multivariant playlist", _playlist()),
-                "head": _operation("Its headers", _playlist()),
-            },
-            "/v1/play/{asset}": {
-                "parameters": [asset, *parameters, fields],
-                "get": _operation(
-                    "The decision and its reasons", {"application/json": {"schema": _DECISION}}
-                ),
-            },
-            "/v1/decisions": {
-                "parameters": [*parameters, fields],
-                "post": _batch(),
-            },
-            "/v1/play/{asset}.mpd": {
-                "parameters": [asset],
-                "get": _reserved("The personalised MPD"),
-            },
-            "/v1/steering/{asset}": {
-                "parameters": [asset],
-                "get": _reserved("The steering manifest"),
-            },
-            "/v1/cmcd": {"post": _reserved("CMCD event reports")},
-            "/v1/probe": {
-                "get": _reserved("Bytes to time"),
-                "post": _reserved("The result of a timing"),
-            },
-            "/livez": {"get": _operation("The process is up", _text())},
-            "/readyz": {
-                "get": _operation("Whether to send players here", {"application/json": {}})
-            },
-            "/metrics": {"get": _operation("Prometheus metrics", _text())},
-            "/openapi.json": {"get": _operation("This document", {"application/json": {}})},
+        "info": {
+            "title": "Streaming gateway",
+            "summary": f"The listener for {listener}",
+            "version": version("streaming-gateway"),
         },
+        "paths": paths,
         "components": {"schemas": {"Problem": _PROBLEM}},
     }
+    return json.dumps(document).encode()
+
+
+_QUERY = [
+    {"name": name, "in": "query", "schema": schema, "description": text}
+    for name, schema, text in _PARAMETERS
+]
+_ASSET = {
+    "name": "asset",
+    "in": "path",
+    "required": True,
+    "description": "The asset's id; it may hold slashes.",
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9._~/-]{1,512}$"},
+}
+_FIELDS = {
+    "name": "fields",
+    "in": "query",
+    "schema": {"type": "string"},
+    "description": "Comma list of top-level members to answer with.",
+}
+
+
+def _for_players(decision: dict[str, Any]) -> dict[str, Any]:
+    """The paths of the players' listener, but for the batch."""
+    return {
+        "/v1/play/{asset}.m3u8": {
+            "parameters": [_ASSET, *_QUERY],
+            "get": _operation("The personalised HLS multivariant playlist", _playlist()),
+            "head": _operation("Its headers", _playlist()),
+        },
+        "/v1/play/{asset}": _json_decision("The decision behind it", decision),
+        "/v1/play/{asset}.mpd": {
+            "parameters": [_ASSET],
+            "get": _reserved("The personalised MPD"),
+        },
+        "/v1/steering/{asset}": {
+            "parameters": [_ASSET],
+            "get": _reserved("The steering manifest"),
+        },
+        "/v1/cmcd": {"post": _reserved("CMCD event reports")},
+        "/v1/probe": {
+            "get": _reserved("Bytes to time"),
+            "post": _reserved("The result of a timing"),
+        },
+        "/livez": {"get": _operation("The process is up", _text())},
+        "/readyz": {"get": _operation("Whether to send players here, by the status alone", {})},
+        "/openapi.json": {"get": _operation("This document", {"application/json": {}})},
+    }
+
+
+def _for_operators(decision: dict[str, Any]) -> dict[str, Any]:
+    """The paths of the operators' listener, but for the batch."""
+    return {
+        "/v1/play/{asset}": _json_decision("The decision and its reasons", decision),
+        "/livez": {"get": _operation("The process is up", _text())},
+        "/readyz": {"get": _operation("Whether to send players here", {"application/json": {}})},
+        "/metrics": {"get": _operation("Prometheus metrics", _text())},
+        "/openapi.json": {"get": _operation("This document", {"application/json": {}})},
+    }
+
+
+def _json_decision(summary: str, decision: dict[str, Any]) -> dict[str, Any]:
+    content = {"application/json": {"schema": decision}}
+    return {"parameters": [_ASSET, *_QUERY, _FIELDS], "get": _operation(summary, content)}
 
 
 def _operation(summary: str, content: dict[str, Any]) -> dict[str, Any]:
@@ -156,7 +180,7 @@ def _operation(summary: str, content: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _batch() -> dict[str, Any]:
+def _batch(decision: dict[str, Any]) -> dict[str, Any]:
     assets = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MAX_ASSETS}
     asked = {"type": "object", "required": ["assets"], "properties": {"assets": assets}}
     refused = {
@@ -164,7 +188,7 @@ def _batch() -> dict[str, Any]:
         "required": ["asset", "problem"],
         "properties": {"asset": {"type": "string"}, "problem": {"type": "object"}},
     }
-    each = {"type": "array", "items": {"anyOf": [_DECISION, refused]}}
+    each = {"type": "array", "items": {"anyOf": [decision, refused]}}
     answered = {"type": "object", "properties": {"decisions": each}}
     found = _operation(
         "The decisions for several assets, in the order asked",

@@ -1,19 +1,22 @@
-"""Routes for operators and monitoring: liveness, readiness, metrics, the OpenAPI document."""
+"""Routes for operators and monitoring: liveness, readiness, metrics."""
 
 import json
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.types import Receive, Scope
 
 from gateway.edge.fleet import Fleet
-from gateway.http.openapi import openapi_document
 from gateway.observe import metrics, tasks
 from gateway.observe.moment import rfc3339
 from gateway.play.reply import Reply
+from gateway.play.request import Request
 from gateway.play.runtime import Gateway
 from gateway.source.source import Source
 
 SHOWN_EDGES = 20
+_EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -23,8 +26,18 @@ async def livez(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # n
 
 
 async def readyz(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
-    """Whether to send players here. Without the store or a GeoIP file, or while the config file is
-    refused, the status is ``degraded``, still 200."""
+    """Whether to send players here: 200 or 503, without a body. Players learn nothing else."""
+    status = 200 if gateway.runtime.source.ready() is None else 503
+    return Reply.of(status, headers={**_NO_STORE, "Content-Length": "0"})
+
+
+async def readyz_in_detail(
+    gateway: Gateway,
+    scope: Scope,  # noqa: ARG001
+    receive: Receive,  # noqa: ARG001
+) -> Reply:
+    """The same with the state of each part. Without the store or a GeoIP file, or while the config
+    file is refused, the status is ``degraded``, still 200."""
     checks = _checks(gateway)
     source_trouble = gateway.runtime.source.ready()
     if source_trouble is not None:
@@ -107,6 +120,12 @@ async def prometheus(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:
     return Reply.of(200, metrics.exposition(), metrics.CONTENT_TYPE, _NO_STORE)
 
 
-async def openapi(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
-    """The OpenAPI document of the HTTP interface."""
-    return Reply.of(200, json.dumps(openapi_document()).encode(), "application/json")
+def as_a_player_asks(gateway: Gateway, request: Request) -> Request:
+    """A request to the operators' listener with the Host header of one to the players'. The URLs of
+    its answer are for players then."""
+    host = gateway.runtime.settings.server.host
+    if host in _EVERYWHERE:
+        host = urlsplit(request.base_url).hostname or host
+    shown = f"[{host}]" if ":" in host else host
+    by_name = {**request.headers.by_name, "host": f"{shown}:{gateway.players_port}"}
+    return replace(request, headers=request.headers._replace(by_name=by_name))

@@ -1,33 +1,41 @@
-"""The whole URL map, on one page."""
+"""The whole URL map, on one page: every path, and the listeners that answer it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from starlette.types import Receive, Scope
 
+from gateway.config.schema import ServerSettings
 from gateway.http.asgi import read_request
 from gateway.http.batch import decide_batch
-from gateway.http.operations import livez, openapi, prometheus, readyz
+from gateway.http.openapi import openapi_json
+from gateway.http.operations import as_a_player_asks, livez, prometheus, readyz, readyz_in_detail
+from gateway.listener import OPERATORS, PLAYERS, Listener
 from gateway.play import problems
-from gateway.play.play import play
+from gateway.play.play import play, show_decision
 from gateway.play.reply import Reply
 from gateway.play.runtime import Gateway
 
 Handler = Callable[[Gateway, Scope, Receive], Awaitable[Reply]]
 Label = Callable[[str], str]
+Switch = Callable[[ServerSettings], Collection[Listener]]
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path and its handler. A path that ends with ``/`` matches all paths below it.
+    """A path and its handler on some listeners. A path that ends with ``/`` matches all paths below
+    it.
 
-    ``label`` gives the route's name in metrics, which is always one of a fixed set.
+    ``label`` gives the route's name in metrics, which is always one of a fixed set. ``switch``
+    gives the listeners for which the config has the route on; without one it is always on.
     """
 
     path: str
     methods: tuple[str, ...]
     handler: Handler
     label: Label
+    listeners: tuple[Listener, ...]
+    switch: Switch | None = None
 
 
 def _named(label: str) -> Label:
@@ -41,8 +49,24 @@ def _play_label(path: str) -> str:
 
 
 async def _play(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
-    name = scope["path"].removeprefix(_PLAY)
-    return await play(gateway, read_request(scope), name)
+    return await play(gateway, read_request(scope), scope["path"].removeprefix(_PLAY))
+
+
+async def _show(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
+    request = as_a_player_asks(gateway, read_request(scope))
+    return await show_decision(gateway, request, scope["path"].removeprefix(_PLAY))
+
+
+async def _batch(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:
+    with_reasons = gateway.runtime.settings.server.show_reasons
+    return await decide_batch(
+        gateway, read_request(scope), scope, receive, with_reasons=with_reasons
+    )
+
+
+async def _show_batch(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:
+    request = as_a_player_asks(gateway, read_request(scope))
+    return await decide_batch(gateway, request, scope, receive, with_reasons=True)
 
 
 async def _not_yet(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
@@ -50,41 +74,76 @@ async def _not_yet(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  
     raise problems.not_available_yet(scope["path"].split("/")[2])
 
 
+def _openapi(listener: Listener) -> Handler:
+    async def openapi(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
+        server = gateway.runtime.settings.server
+        with_reasons = listener == OPERATORS or server.show_reasons
+        document = openapi_json(
+            listener, with_batch=listener in server.decisions_on, with_reasons=with_reasons
+        )
+        return Reply.of(200, document, "application/json")
+
+    return openapi
+
+
+def _decisions_on(server: ServerSettings) -> Collection[Listener]:
+    return server.decisions_on
+
+
 _PLAY = "/v1/play/"
-_READ = ("GET", "HEAD")
+_DECISIONS = "/v1/decisions"
+_READ, _ALL = ("GET", "HEAD"), ("GET", "HEAD", "POST")
+_PLAYERS: tuple[Listener, ...] = (PLAYERS,)
+_OPERATORS: tuple[Listener, ...] = (OPERATORS,)
+_BOTH = _PLAYERS + _OPERATORS
 
 ROUTES = (
-    Route(_PLAY, _READ, _play, _play_label),
-    Route("/v1/steering/", _READ, _not_yet, _named("steering")),
-    Route("/v1/cmcd", ("GET", "HEAD", "POST"), _not_yet, _named("cmcd")),
-    Route("/v1/probe", ("GET", "HEAD", "POST"), _not_yet, _named("probe")),
-    Route("/v1/decisions", ("POST",), decide_batch, _named("decisions")),
-    Route("/livez", _READ, livez, _named("livez")),
-    Route("/readyz", _READ, readyz, _named("readyz")),
-    Route("/metrics", _READ, prometheus, _named("metrics")),
-    Route("/openapi.json", _READ, openapi, _named("openapi")),
+    Route(_PLAY, _READ, _play, _play_label, _PLAYERS),
+    Route("/v1/steering/", _READ, _not_yet, _named("steering"), _PLAYERS),
+    Route("/v1/cmcd", _ALL, _not_yet, _named("cmcd"), _PLAYERS),
+    Route("/v1/probe", _ALL, _not_yet, _named("probe"), _PLAYERS),
+    Route(_DECISIONS, ("POST",), _batch, _named("decisions"), _PLAYERS, _decisions_on),
+    Route("/readyz", _READ, readyz, _named("readyz"), _PLAYERS),
+    Route("/openapi.json", _READ, _openapi(PLAYERS), _named("openapi"), _PLAYERS),
+    Route("/livez", _READ, livez, _named("livez"), _BOTH),
+    Route("/readyz", _READ, readyz_in_detail, _named("readyz"), _OPERATORS),
+    Route("/metrics", _READ, prometheus, _named("metrics"), _OPERATORS),
+    Route(_PLAY, _READ, _show, _play_label, _OPERATORS),
+    Route(_DECISIONS, ("POST",), _show_batch, _named("decisions"), _OPERATORS, _decisions_on),
+    Route("/openapi.json", _READ, _openapi(OPERATORS), _named("openapi"), _OPERATORS),
 )
 """Every route of the gateway."""
 
-_EXACT = {route.path: route for route in ROUTES if not route.path.endswith("/")}
-_BELOW = {route.path: route for route in ROUTES if route.path.endswith("/")}
 _SEGMENTS = 3
 """The number of ``/`` in each path that ends with one."""
+
+
+class RouteTable:
+    """The routes of one listener, by path."""
+
+    def __init__(self, routes: Iterable[Route], listener: Listener) -> None:
+        mine = [route for route in routes if listener in route.listeners]
+        self._exact = {route.path: route for route in mine if not route.path.endswith("/")}
+        self._below = {route.path: route for route in mine if route.path.endswith("/")}
+
+    def find(self, path: str) -> Route | None:
+        """The route of a path; None when there is none.
+
+        Takes two dict lookups at most. Starlette's router would take as long as answering a bare
+        request.
+        """
+        found = self._exact.get(path)
+        if found is not None:
+            return found
+        parts = path.split("/", _SEGMENTS)
+        if len(parts) <= _SEGMENTS:
+            return None
+        return self._below.get("/".join(parts[:_SEGMENTS]) + "/")
+
+
+TABLES: dict[Listener, RouteTable] = {listener: RouteTable(ROUTES, listener) for listener in _BOTH}
 
 
 def label_of(route: Route | None, path: str) -> str:
     """The metric label of a request for ``path`` that ``route`` handles."""
     return "other" if route is None else route.label(path)
-
-
-def find_route(path: str) -> Route | None:
-    """The route of a path; None when there is none.
-
-    Takes two dict lookups at most. Starlette's router would take as long as answering a bare
-    request.
-    """
-    found = _EXACT.get(path)
-    if found is not None:
-        return found
-    parts = path.split("/", _SEGMENTS)
-    return _BELOW.get("/".join(parts[:_SEGMENTS]) + "/") if len(parts) > _SEGMENTS else None

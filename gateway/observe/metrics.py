@@ -109,12 +109,15 @@ LEASE_ERRORS = Counter(
     "Leases taken from the worker's own share because the store did not answer.",
 )
 CONNECTIONS = Gauge(
-    "gateway_connections", "Connections that are open now.", multiprocess_mode="livesum"
+    "gateway_connections",
+    "Connections that are open now, by listener (players, operators).",
+    ["listener"],
+    multiprocess_mode="livesum",
 )
 CONNECTION_REFUSALS = Counter(
     "gateway_connection_refusals",
-    "Connections that were ended without a request being answered, by reason.",
-    ["reason"],
+    "Connections that were ended without a request being answered, by listener and reason.",
+    ["listener", "reason"],
 )
 PROBLEMS = Counter("gateway_problems", "Problem answers, by type.", ["problem"])
 PLAYLIST_FAULTS = Counter(

@@ -21,19 +21,22 @@ FIELDS = (
     "reasons",
 )
 """The members of the JSON decision, which ``fields`` may select."""
+_WITHOUT_REASONS = FIELDS[:-1]
 
 _QUERY_CHARACTERS = "%/?:@!$&'()*+,;="
 """Characters that a query may contain besides letters, digits and ``-._~`` (RFC 3986, 3.4),
 including ``%``."""
 
 
-def check_fields(wanted: tuple[str, ...] | None) -> tuple[str, ...]:
-    """The requested members, or all. Raises a 400 problem for an unknown one."""
-    unknown = [name for name in wanted or () if name not in FIELDS]
+def check_fields(wanted: tuple[str, ...] | None, *, with_reasons: bool) -> tuple[str, ...]:
+    """The requested members, or all; ``reasons`` only ``with_reasons``. Raises a 400 problem for an
+    unknown one."""
+    allowed = FIELDS if with_reasons else _WITHOUT_REASONS
+    unknown = [name for name in wanted or () if name not in allowed]
     if unknown:
-        detail = f"fields: {unknown[0]!r} is not a member; allowed: {', '.join(FIELDS)}"
+        detail = f"fields: {unknown[0]!r} is not a member; allowed: {', '.join(allowed)}"
         raise problems.bad_parameter("fields", detail)
-    return wanted or FIELDS
+    return wanted or allowed
 
 
 def members(found: Decided, request: Request) -> dict[str, Any]:

@@ -30,7 +30,18 @@ async def play(gateway: Gateway, request: Request, name: str) -> Reply:
     if name.endswith(_DASH):
         valid_asset(name.removesuffix(_DASH))
         raise problems.not_available_yet("DASH")
-    return await _json(gateway, request, valid_asset(name))
+    with_reasons = gateway.runtime.settings.server.show_reasons
+    return await _json(gateway, request, valid_asset(name), with_reasons=with_reasons)
+
+
+async def show_decision(gateway: Gateway, request: Request, name: str) -> Reply:
+    """Answer an operator with the decision for asset ``name`` and its reasons. Manifests are for
+    players alone. Raises :class:`gateway.play.problems.Problem`."""
+    if name.endswith(_HLS):
+        raise problems.for_players_alone()
+    if name.endswith(_DASH):
+        raise problems.not_available_yet("DASH")
+    return await _json(gateway, request, valid_asset(name), with_reasons=True)
 
 
 async def _playlist(gateway: Gateway, request: Request, asset: str) -> Reply:
@@ -52,11 +63,11 @@ async def _playlist(gateway: Gateway, request: Request, asset: str) -> Reply:
     return reply
 
 
-async def _json(gateway: Gateway, request: Request, asset: str) -> Reply:
+async def _json(gateway: Gateway, request: Request, asset: str, *, with_reasons: bool) -> Reply:
     """Answer with the decision as JSON: all members, or those in ``?fields=``. Places no
     session."""
     timeline = Timeline()
-    wanted = check_fields(request.parameters.fields)
+    wanted = check_fields(request.parameters.fields, with_reasons=with_reasons)
     found = await _placed(gateway, request, asset, timeline, take=False)
     every = members(found, request)
     timeline.end("write")
@@ -116,7 +127,6 @@ def _always(max_age_s: int) -> RawHeaders:
 _CONSTANT: RawHeaders = (
     (b"vary", VARY.encode("ascii")),
     (b"accept-ch", ACCEPT_CH.encode("ascii")),
-    (b"timing-allow-origin", b"*"),
 )
 
 

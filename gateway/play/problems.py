@@ -11,6 +11,7 @@ from gateway.play.reply import Reply
 MEDIA_TYPE = "application/problem+json"
 _TYPE_PREFIX = "urn:problem:streaming-gateway:"
 _LONGEST_INSTANCE = 600
+_LONGEST_HOST = 100
 _PATH_CHARACTERS = "/!$&'()*+,;=:@"
 """Characters that a path may contain unescaped (RFC 3986, 3.3); ``instance`` is a URI reference."""
 
@@ -46,6 +47,27 @@ def no_such_path() -> Problem:
         "No such path",
         "the gateway has no such path; docs/http.md and /openapi.json list all paths",
     )
+
+
+def for_players_alone() -> Problem:
+    """404: manifests are answered on the players' listener alone."""
+    detail = "manifests are on the players' listener (server.port); here is the decision as JSON"
+    return Problem(404, "no-such-path", "No such path", detail)
+
+
+def unknown_host(host: str) -> Problem:
+    """421: the operators' listener is not known by this name (RFC 9110, 15.5.20)."""
+    detail = (
+        f"the Host {host[:_LONGEST_HOST]!a} is neither an IP address nor localhost; "
+        "admin.allowed_hosts may list it"
+    )
+    return Problem(421, "unknown-host", "Unknown host", detail)
+
+
+def foreign_origin() -> Problem:
+    """403: a web page of another origin asks the operators' listener."""
+    detail = "web pages of other origins may not ask the operators' listener"
+    return Problem(403, "foreign-origin", "Foreign origin", detail)
 
 
 def method_not_allowed(method: str, allow: str) -> Problem:

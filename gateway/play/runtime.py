@@ -39,7 +39,7 @@ class Runtime:
 @dataclass(slots=True)
 class Gateway:
     """The gateway in one process: the current runtime and fleet, and the parts that survive
-    reloads."""
+    reloads. ``players_port`` is where the players' listener is."""
 
     runtime: Runtime
     fleet: Fleet
@@ -53,4 +53,5 @@ class Gateway:
     leases: Leases
     playlists: Cache[Hashable, Body]
     keys: KeyRing
+    players_port: int
     events: EventQueue | None = None

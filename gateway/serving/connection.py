@@ -32,7 +32,7 @@ from gateway.serving.connection_counts import Admitted
 from gateway.serving.exchange import Exchange
 from gateway.serving.refusal import BODY_TIMEOUT, HEAD_TIMEOUT, WRITE_TIMEOUT, Refusal
 from gateway.serving.request_reader import BodyEnd, RequestHead, RequestReader
-from gateway.serving.server_config import ServerConfig
+from gateway.serving.server_config import ListenerConfig, ServerConfig
 
 log = structlog.get_logger()
 
@@ -59,7 +59,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(
         self,
-        config: ServerConfig,
+        config: ServerConfig | ListenerConfig,
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
@@ -68,6 +68,7 @@ class Connection(asyncio.Protocol):
         self._app: ASGIApp = cast("ASGIApp", config.loaded_app)
         self._limits = config.limits
         self._counts = config.counts
+        self._listener = config.counts.listener
         self._server_state = server_state
         self._app_state = app_state
         self._loop = _loop or asyncio.get_running_loop()
@@ -112,13 +113,13 @@ class Connection(asyncio.Protocol):
         admitted = self._counts.admit(None if peer is None else peer[0])
         if isinstance(admitted, Refusal):
             self._reader.close()
-            metrics.CONNECTION_REFUSALS.labels(admitted.reason).inc()
+            metrics.CONNECTION_REFUSALS.labels(self._listener, admitted.reason).inc()
             self._transport.write(admitted.answer())
             self._transport.close()
             return
         self._admitted = admitted
         self._server_state.connections.add(self)
-        metrics.CONNECTIONS.inc()
+        metrics.CONNECTIONS.labels(self._listener).inc()
         self._scope = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -169,7 +170,7 @@ class Connection(asyncio.Protocol):
         if self._admitted is not None:
             self._admitted.release()
             self._admitted = None
-            metrics.CONNECTIONS.dec()
+            metrics.CONNECTIONS.labels(self._listener).dec()
         self._server_state.connections.discard(self)
         self._closing = True
         if self._timer is not None:
@@ -291,7 +292,7 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answer the complete requests that came before, then refuse, then end."""
-        metrics.CONNECTION_REFUSALS.labels(refusal.reason).inc()
+        metrics.CONNECTION_REFUSALS.labels(self._listener, refusal.reason).inc()
         log.debug("connection_refused", reason=refusal.reason, detail=refusal.detail)
         self._reader.close()
         faulty, self._arriving = self._arriving, None
@@ -406,7 +407,7 @@ class Connection(asyncio.Protocol):
         self._note_unread()
         if before - self._unread_bytes >= MIN_READ_BYTES:
             return
-        metrics.CONNECTION_REFUSALS.labels(WRITE_TIMEOUT.reason).inc()
+        metrics.CONNECTION_REFUSALS.labels(self._listener, WRITE_TIMEOUT.reason).inc()
         self._abort()
 
 

@@ -1,11 +1,12 @@
-"""How many connections are open, in all and for each address? Each process counts its own."""
+"""How many connections has a listener, in all and for each address? Each process counts its own."""
 
-from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import structlog
 
 from gateway.client.address import TrustedProxies
+from gateway.listener import Listener
+from gateway.serving.limits import ConnectionLimits
 from gateway.serving.refusal import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_ADDRESS, Refusal
 
 log = structlog.get_logger()
@@ -18,10 +19,11 @@ class ConnectionCounts:
     """Admits connections up to two limits: for all together, and for each IPv4 address or IPv6 /64.
     Trusted proxies are exempt from the second."""
 
-    def __init__(self, most: int, most_per_address: int, trusted_proxies: Iterable[str]) -> None:
-        self.most = most
-        self._most_per_address = most_per_address
-        self._trusted = TrustedProxies.of(trusted_proxies)
+    def __init__(self, listener: Listener, limits: ConnectionLimits) -> None:
+        self.listener: Listener = listener
+        self.most = limits.max_connections
+        self._most_per_address = limits.max_connections_per_address
+        self._trusted = TrustedProxies.of(limits.trusted_proxies)
         self._all = 0
         self._by_address: dict[object, int] = {}
         self._reported: set[str] = set()
@@ -69,7 +71,13 @@ class ConnectionCounts:
         """Log the first refusal since the number of connections was last well below the limit."""
         if refusal.reason not in self._reported:
             self._reported.add(refusal.reason)
-            log.error("connections_refused", reason=refusal.reason, limit=limit, open=self._all)
+            log.error(
+                "connections_refused",
+                listener=self.listener,
+                reason=refusal.reason,
+                limit=limit,
+                open=self._all,
+            )
 
 
 class Admitted:

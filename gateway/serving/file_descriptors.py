@@ -32,12 +32,13 @@ def raise_limit() -> int:
     return hard
 
 
-def room_for_connections(wanted: int) -> int:
-    """How many of the ``wanted`` connections can be open at once. Logs if it is fewer."""
+def room_for_connections(wanted: int, for_operators: int = 0) -> int:
+    """How many of the ``wanted`` connections of players can be open at once, beside those
+    ``for_operators``. Logs if it is fewer."""
     limit = raise_limit()
     if limit == resource.RLIM_INFINITY:
         return wanted
-    room = max(FEWEST_CONNECTIONS, limit - _open() - RESERVED)
+    room = max(FEWEST_CONNECTIONS, limit - _open() - RESERVED - for_operators)
     if room < wanted:
         log.warning("max_connections_reduced", wanted=wanted, possible=room, open_files_limit=limit)
     return min(room, wanted)

@@ -13,7 +13,8 @@ sending. Closing at once would reset the connection, and the answer with it (RFC
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """Bounds of each connection in seconds, and on the connections of one process."""
+    """Bounds of each connection in seconds, and on the connections that one process has of a
+    listener."""
 
     head_timeout_s: float = 20
     """From the opening of a connection, or a request's first byte, to the end of its head."""

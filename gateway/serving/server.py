@@ -16,6 +16,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
@@ -40,15 +41,32 @@ _CONFIG = "STREAMING_WORKER_CONFIG"
 _STORE = "STREAMING_WORKER_STORE"
 _WORKERS = "STREAMING_WORKER_COUNT"
 
+_PORT = "STREAMING_WORKER_PORT"
+
 _CONFIG_POLL_S = 1.0
+_KEYS = {
+    "server": "server.port, GATEWAY_SERVER__PORT, or PORT= for make run",
+    "admin": "admin.port, GATEWAY_ADMIN__PORT; admin.enabled = false opens none",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """What the process that listens tells the application: its embedded store, the number of
+    workers, and the players' port, which the config leaves open with 0."""
+
+    store_url: str | None
+    workers: int
+    players_port: int
 
 
 class ListenError(RuntimeError):
     """The gateway cannot listen on its address; the message says why, and what to do."""
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening TCP socket. Port 0 takes any free port. Raises :class:`ListenError`."""
+def listen(host: str, port: int, section: str = "server") -> socket.socket:
+    """A listening TCP socket. Port 0 takes any free port. Raises :class:`ListenError`, which names
+    the keys of the config's ``section``."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     everywhere = host == "::" and socket.has_dualstack_ipv6()
     try:
@@ -62,8 +80,7 @@ def listen(host: str, port: int) -> socket.socket:
             errno.EADDRNOTAVAIL: "this machine has no such address",
         }.get(error.errno or 0, error.strerror or str(error))
         raise ListenError(
-            f"cannot listen on {host} port {port}: {why}; choose another (server.port, "
-            f"GATEWAY_SERVER__PORT, or PORT= for make run)"
+            f"cannot listen on {host} port {port}: {why}; choose another ({_KEYS[section]})"
         ) from error
 
 
@@ -77,19 +94,38 @@ def serve(loaded: Loaded, workers: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again after it has stopped. A requested stop exits with 0.
         signal.signal(number, lambda *_: sys.exit(0))
-    server = loaded.settings.server
-    with listen(server.host, server.port) as bound, _store(loaded) as store:
-        host, port = bound.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        log.info("listening", url=f"http://{shown}:{port}", workers=workers)
-        url = None if store is None else store.url
-        app = _built(loaded, url, workers) if workers == 1 else None
+    with _sockets(loaded) as bound, _store(loaded) as store:
+        urls = [*map(_url_of, bound), None]
+        log.info("listening", url=urls[0], admin_url=urls[1], workers=workers)
+        parent = Parent(None if store is None else store.url, workers, _port_of(bound[0]))
+        app = _built(loaded, parent) if workers == 1 else None
         if store is not None:
             store.wait()
         if app is None:
-            _serve_with_workers(loaded, workers, bound, url)
+            _serve_with_workers(loaded, bound, parent)
         else:
-            GatewayServer(_server_config(loaded, app)).run(sockets=[bound])
+            GatewayServer(_server_config(loaded, app)).run(sockets=bound)
+
+
+@contextlib.contextmanager
+def _sockets(loaded: Loaded) -> Iterator[list[socket.socket]]:
+    """The players' listening socket, and the operators' where they have one."""
+    server, admin = loaded.settings.server, loaded.settings.admin
+    with contextlib.ExitStack() as stack:
+        bound = [stack.enter_context(listen(server.host, server.port))]
+        if admin.enabled:
+            bound.append(stack.enter_context(listen(admin.host, admin.port, "admin")))
+        yield bound
+
+
+def _url_of(bound: socket.socket) -> str:
+    host = bound.getsockname()[0]
+    return f"http://{f'[{host}]' if ':' in host else host}:{_port_of(bound)}"
+
+
+def _port_of(bound: socket.socket) -> int:
+    port: int = bound.getsockname()[1]
+    return port
 
 
 @contextlib.contextmanager
@@ -108,18 +144,25 @@ def _store(loaded: Loaded) -> Iterator[EmbeddedServer | None]:
 
 
 def _server_config(loaded: Loaded, app: ASGIApp | str, workers: int = 1) -> ServerConfig:
-    server, limits = loaded.settings.server, loaded.settings.limits
+    server, limits, admin = loaded.settings.server, loaded.settings.limits, loaded.settings.admin
+    players = ConnectionLimits(
+        head_timeout_s=server.head_timeout_s,
+        body_timeout_s=server.body_timeout_s,
+        idle_timeout_s=server.idle_timeout_s,
+        write_timeout_s=server.write_timeout_s,
+        max_connections=limits.max_connections,
+        max_connections_per_address=limits.max_connections_per_address,
+        trusted_proxies=tuple(map(str, server.trusted_proxies)),
+    )
+    operators = replace(
+        players,
+        max_connections=admin.max_connections,
+        max_connections_per_address=admin.max_connections,
+    )
     return ServerConfig(
         app,
-        ConnectionLimits(
-            head_timeout_s=server.head_timeout_s,
-            body_timeout_s=server.body_timeout_s,
-            idle_timeout_s=server.idle_timeout_s,
-            write_timeout_s=server.write_timeout_s,
-            max_connections=limits.max_connections,
-            max_connections_per_address=limits.max_connections_per_address,
-            trusted_proxies=tuple(map(str, server.trusted_proxies)),
-        ),
+        players,
+        operators if admin.enabled else None,
         factory=isinstance(app, str),
         workers=workers,
         loop="uvloop",
@@ -128,20 +171,18 @@ def _server_config(loaded: Loaded, app: ASGIApp | str, workers: int = 1) -> Serv
     )
 
 
-def _serve_with_workers(
-    loaded: Loaded, workers: int, bound: socket.socket, store_url: str | None
-) -> None:
+def _serve_with_workers(loaded: Loaded, bound: list[socket.socket], parent: Parent) -> None:
     """Run several workers. The parent owns what exists once: the embedded store, and the folder in
     which the workers' metrics are added up."""
     os.environ[_CONFIG] = "" if loaded.path is None else str(loaded.path.absolute())
-    os.environ[_WORKERS] = str(workers)
-    if store_url is not None:
-        os.environ[_STORE] = store_url
+    os.environ[_WORKERS], os.environ[_PORT] = str(parent.workers), str(parent.players_port)
+    if parent.store_url is not None:
+        os.environ[_STORE] = parent.store_url
     with tempfile.TemporaryDirectory(prefix="gateway-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         supervisor = ProcessSupervisor(
-            _server_config(loaded, "gateway.serving.server:worker", workers),
-            [bound],
+            _server_config(loaded, "gateway.serving.server:worker", parent.workers),
+            bound,
             metrics.forget_worker,
         )
         supervisor.run()
@@ -155,16 +196,17 @@ def worker() -> ASGIApp:
     path = os.environ[_CONFIG]
     loaded = _load_when_good(Path(path) if path else None)
     _configure_logs(loaded.settings.log)
-    return _built(loaded, os.environ.get(_STORE), int(os.environ[_WORKERS]))
+    store_url, workers, port = os.environ.get(_STORE), os.environ[_WORKERS], os.environ[_PORT]
+    return _built(loaded, Parent(store_url, int(workers), int(port)))
 
 
-def _built(loaded: Loaded, store_url: str | None, workers: int) -> ASGIApp:
+def _built(loaded: Loaded, parent: Parent) -> ASGIApp:
     """The application of this process. Raises :class:`StartError`."""
     try:
         with excluded_from_collection():
             from gateway.app import build  # noqa: PLC0415  # a parent of workers does not need it
 
-            return build(loaded, os.environ, store_url, workers)
+            return build(loaded, os.environ, parent.store_url, parent.workers, parent.players_port)
     except Exception as error:
         raise StartError(summary_of(traceback.format_exc())) from error
 

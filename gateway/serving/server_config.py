@@ -1,12 +1,23 @@
 """How is uvicorn set up? Its settings, with the limits that each connection needs."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from gateway.listener import OPERATORS, PLAYERS
 from gateway.serving.connection_counts import ConnectionCounts
 from gateway.serving.limits import ConnectionLimits
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerConfig:
+    """What the connections of the operators' listener need of a :class:`ServerConfig`."""
+
+    loaded_app: ASGIApp
+    limits: ConnectionLimits
+    counts: ConnectionCounts
 
 
 class ServerConfig(uvicorn.Config):
@@ -19,9 +30,13 @@ class ServerConfig(uvicorn.Config):
         self,
         app: ASGIApp | str,
         limits: ConnectionLimits,
+        operators: ConnectionLimits | None = None,
         **settings: Any,  # noqa: ANN401  (uvicorn's own)
     ) -> None:
-        """``settings`` are uvicorn's. The access log and proxy headers are off: the gateway counts
+        """``limits`` are those of players. With ``operators`` there is a listener for operators,
+        whose application is the attribute ``operators`` of ``app``.
+
+        ``settings`` are uvicorn's. The access log and proxy headers are off: the gateway counts
         requests itself, and ``trusted_proxies`` alone decides whom to believe (rule F9)."""
         super().__init__(
             app,
@@ -34,6 +49,13 @@ class ServerConfig(uvicorn.Config):
             **settings,
         )
         self.limits = limits
-        self.counts = ConnectionCounts(
-            limits.max_connections, limits.max_connections_per_address, limits.trusted_proxies
-        )
+        self.counts = ConnectionCounts(PLAYERS, limits)
+        self.operators = operators
+
+    def for_operators(self) -> ListenerConfig | None:
+        """What the operators' connections need, once the application is loaded; None where
+        operators have no listener."""
+        if self.operators is None:
+            return None
+        app: ASGIApp = self.loaded_app.operators
+        return ListenerConfig(app, self.operators, ConnectionCounts(OPERATORS, self.operators))

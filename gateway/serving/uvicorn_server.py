@@ -11,7 +11,8 @@ import uvicorn
 
 from gateway.observe.tasks import supervise
 from gateway.serving import file_descriptors
-from gateway.serving.server_config import ServerConfig
+from gateway.serving.connection import Connection
+from gateway.serving.server_config import ListenerConfig, ServerConfig
 
 _LONGEST_REASON = 1000
 """Characters. Less than a pipe takes at once (``PIPE_BUF``): a process that is killed while it
@@ -41,17 +42,36 @@ class GatewayServer(uvicorn.Server):
         self._watch: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
-        """Start the application, then listen."""
+        """Start the application, then listen: for players on the first socket, for operators on the
+        second."""
+        for_players, for_operators = (None, []) if sockets is None else (sockets[:1], sockets[1:])
         with _captured_errors() as errors:
             try:
-                await super().startup(sockets)
+                await super().startup(for_players)
             except SystemExit as error:
                 reason = summary_of(errors[0]) if errors else "no reason given"
                 raise StartError(reason) from error
+        operators = self.config.for_operators()
+        most_of_operators = 0 if operators is None else operators.counts.most
         counts = self.config.counts
-        counts.most = file_descriptors.room_for_connections(counts.most)
+        counts.most = file_descriptors.room_for_connections(counts.most, most_of_operators)
+        if operators is not None:
+            for bound in for_operators:
+                await self._listen(bound, operators)
         self._watch = supervise("file_descriptors", file_descriptors.watch)
         self._on_ready()
+
+    async def _listen(self, bound: socket, listener: ListenerConfig) -> None:
+        """Accept connections of another listener. They share the server's state with the players',
+        so a stop ends them in the same way."""
+        loop = asyncio.get_running_loop()
+        self.servers.append(
+            await loop.create_server(
+                lambda: Connection(listener, self.server_state, self.lifespan.state, loop),
+                sock=bound,
+                backlog=self.config.backlog,
+            )
+        )
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Stop listening, let running requests end, then stop the application."""

@@ -169,7 +169,7 @@ def decisions_by_cache(text: str) -> dict[str, float]:
 def caches_line(name: str, server: Server) -> str:
     """How warm a gateway's caches were since its start, and how often it had no store (``off``):
     then it did less than it should."""
-    text = httpx.get(f"http://127.0.0.1:{server.port}/metrics").text
+    text = httpx.get(f"{server.admin_url}/metrics").text
     shares = ", ".join(f"{cache} {share:.1%}" for cache, share in decisions_by_cache(text).items())
     return f"decisions of {name} by cache: {shares}"
 

@@ -68,11 +68,12 @@ class Ground:
 @dataclass(frozen=True, slots=True)
 class Server:
     """A running server: where it listens, the process that answers, and that of its store (None:
-    below that process, or there is none)."""
+    below that process, or there is none). ``admin_url`` is the operators' listener of a gateway."""
 
     port: int
     process: ProcessTree
     store: ProcessTree | None = None
+    admin_url: str = ""
 
     def store_cpu_s(self) -> float:
         """What the store has used, in seconds."""
@@ -99,7 +100,11 @@ def pin_all(servers: Sequence[Server]) -> None:
 def gateway(config: Path | None) -> Iterator[Server]:
     """``gateway serve`` with its embedded store; its workers' parent is the worker."""
     with running_gateway(config) as running:
-        yield Server(urlsplit(running.url).port or 0, ProcessTree(running.process.pid))
+        yield Server(
+            urlsplit(running.url).port or 0,
+            ProcessTree(running.process.pid),
+            admin_url=running.admin_url,
+        )
 
 
 @contextlib.contextmanager
@@ -133,6 +138,7 @@ def gateway_on_granian(ground: Ground) -> Iterator[Server]:
             "STREAMING_WORKER_CONFIG": str(ground.config_file()),
             "STREAMING_WORKER_STORE": f"unix://{path}",
             "STREAMING_WORKER_COUNT": "1",
+            "STREAMING_WORKER_PORT": "0",
             "GATEWAY_LOG__LEVEL": "warning",
         }
         with _granian("gateway.serving.server:worker", environ) as (port, worker):

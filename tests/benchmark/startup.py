@@ -70,7 +70,9 @@ def gateway_s() -> float:
     """``gateway serve``."""
     port = free_port()
     command = [str(Path(sys.executable).with_name("gateway")), "serve"]
-    return first_answer_s(command, port, {"GATEWAY_SERVER__PORT": str(port)})
+    return first_answer_s(
+        command, port, {"GATEWAY_SERVER__PORT": str(port), "GATEWAY_ADMIN__PORT": "0"}
+    )
 
 
 def bare_s() -> float:

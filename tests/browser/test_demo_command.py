@@ -31,12 +31,16 @@ def test_everything_that_the_playlist_names_is_served_by_one_edge(demo_url: str)
 
 
 def test_the_urls_that_it_prints_answer(demo_url: str) -> None:
-    """The page, the decision and the metrics are there when it says ready."""
+    """The page, the decision with its reasons and, for operators, the metrics and the readiness are
+    there when it says ready."""
     with httpx.Client(trust_env=False) as http:
-        paths = ("/demo", "/v1/play/demo.m3u8", "/v1/play/demo", "/metrics", "/readyz")
-        answers = {path: http.get(demo_url + path).status_code for path in paths}
-    expected = dict.fromkeys(paths, 200)
-    assert expected == answers
+        operators = http.get(f"{demo_url}/demo/settings.json").json()["operators"]
+        urls = [demo_url + path for path in ("/demo", "/v1/play/demo.m3u8", "/v1/play/demo")]
+        urls += [operators + path for path in ("/metrics", "/readyz", "/v1/play/demo")]
+        assert dict.fromkeys(urls, 200) == {url: http.get(url).status_code for url in urls}
+        assert http.get(f"{demo_url}/v1/play/demo").json()["reasons"]
+        shown = http.get(f"{operators}/v1/play/demo").json()
+        assert f"{demo_url}/v1/play/demo.m3u8" == shown["manifest_url"]
 
 
 def test_a_busy_port_is_one_clear_line() -> None:

@@ -25,7 +25,7 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
     with listen(HOST, 0) as bound:
         url = f"http://{HOST}:{bound.getsockname()[1]}"
         async with (
-            serve(site(RUNNING), bound, lifespan=False),
+            serve(site(RUNNING, "http://127.0.0.1:8090"), bound, lifespan=False),
             httpx.AsyncClient(base_url=url, trust_env=False) as client,
         ):
             yield client

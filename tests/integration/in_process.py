@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from starlette.types import Message
+from starlette.types import ASGIApp, Message
 
 from gateway.app import Application, build
 from gateway.config.load import load
 
+OPERATORS = "http://127.0.0.1:8090"
 MEMORY = {"GATEWAY_STORE__URL": "memory"}
 
 
@@ -32,13 +33,21 @@ async def started(
 
 
 def asking(app: Application, peer: str = "127.0.0.1") -> httpx.AsyncClient:
-    """A client whose requests come from ``peer``. Errors of the application raise in the test."""
-    transport = httpx.ASGITransport(app, raise_app_exceptions=True, client=(peer, 50000))
-    return httpx.AsyncClient(transport=transport, base_url="http://gateway.test")
+    """A client whose requests come from ``peer``; those to ``OPERATORS`` reach the operators'
+    listener. Errors of the application raise in the test."""
+
+    def transport(listener: ASGIApp) -> httpx.ASGITransport:
+        return httpx.ASGITransport(listener, raise_app_exceptions=True, client=(peer, 50000))
+
+    return httpx.AsyncClient(
+        transport=transport(app),
+        mounts={OPERATORS: transport(app.operators)},
+        base_url="http://gateway.test",
+    )
 
 
 async def ask(
-    app: Application,
+    app: ASGIApp,
     path: str,
     query: bytes = b"",
     headers: list[tuple[bytes, bytes]] | None = None,
@@ -57,7 +66,7 @@ async def ask(
         "raw_path": b"/",
         "query_string": query,
         "root_path": "",
-        "headers": [(b"host", b"gateway.test"), *(headers or [])],
+        "headers": _with_host(headers or []),
         "client": (peer, 1),
         "server": ("gateway.test", 80),
     }
@@ -73,3 +82,8 @@ async def ask(
     start, *parts = sent
     found = [(n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in start["headers"]]
     return start["status"], found, b"".join(part.get("body", b"") for part in parts)
+
+
+def _with_host(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    given = any(name == b"host" for name, _ in headers)
+    return headers if given else [(b"host", b"gateway.test"), *headers]

@@ -16,15 +16,19 @@ from typing import Any
 
 import httpx
 
+Urls = queue.Queue[tuple[str, str]]
+
 START_S = 60.0
 """On a machine that is busy with other things a start takes many times as long as it should."""
 
 
 @dataclass
 class RunningGateway:
-    """A ``gateway serve`` process: its base URL, and the log lines it has written so far."""
+    """A ``gateway serve`` process: its URLs for players and for operators (empty where they have
+    none), and the log lines it has written so far."""
 
     url: str
+    admin_url: str
     process: subprocess.Popen[str]
     log: list[dict[str, Any]] = field(default_factory=list)
 
@@ -56,7 +60,7 @@ def running_gateway(
     environ: dict[str, str] | None = None,
     open_files: int | None = None,
 ) -> Iterator[RunningGateway]:
-    """Start ``gateway serve`` on a free port and stop it afterwards. It may have ``open_files``
+    """Start ``gateway serve`` on free ports and stop it afterwards. It may have ``open_files``
     open at once."""
     command = [sys.executable, "-m", "gateway", "serve", *arguments]
     if open_files is not None:
@@ -66,16 +70,17 @@ def running_gateway(
     environment = {
         **os.environ,
         "GATEWAY_SERVER__PORT": "0",
+        "GATEWAY_ADMIN__PORT": "0",
         "GATEWAY_LOG__FORMAT": "json",
         **(environ or {}),
     }
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-    running = RunningGateway("", process)
-    urls: queue.Queue[str] = queue.Queue()
+    running = RunningGateway("", "", process)
+    urls: Urls = queue.Queue()
     reader = threading.Thread(target=_read, args=(running, urls), daemon=True)
     reader.start()
     try:
-        running.url = _url(process, urls, running)
+        running.url, running.admin_url = _urls(process, urls, running)
         _wait_until_alive(running)
         yield running
     finally:
@@ -91,7 +96,7 @@ def running_gateway(
             process.stderr.close()
 
 
-def _read(running: RunningGateway, urls: "queue.Queue[str]") -> None:
+def _read(running: RunningGateway, urls: Urls) -> None:
     assert running.process.stderr is not None
     for text in running.process.stderr:
         try:
@@ -100,10 +105,10 @@ def _read(running: RunningGateway, urls: "queue.Queue[str]") -> None:
             line = {"event": "not json", "text": text}
         running.log.append(line)
         if line.get("event") == "listening":
-            urls.put(line["url"])
+            urls.put((line["url"], line["admin_url"] or ""))
 
 
-def _url(process: subprocess.Popen[str], urls: "queue.Queue[str]", running: RunningGateway) -> str:
+def _urls(process: subprocess.Popen[str], urls: Urls, running: RunningGateway) -> tuple[str, str]:
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         with contextlib.suppress(queue.Empty):

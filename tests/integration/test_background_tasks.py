@@ -9,7 +9,7 @@ import pytest
 from gateway.app import build
 from gateway.config.load import load
 from gateway.observe import metrics, tasks
-from tests.integration.in_process import asking
+from tests.integration.in_process import OPERATORS, asking
 from tests.unit.store.servers import until, valkey
 
 NAMES = (
@@ -47,7 +47,7 @@ def running(name: str) -> list[asyncio.Task[object]]:
 
 async def readiness(client: httpx.AsyncClient) -> dict[str, object]:
     """The check of tasks in ``/readyz``."""
-    answer = await client.get("/readyz")
+    answer = await client.get(f"{OPERATORS}/readyz")
     found: dict[str, object] = answer.json()["checks"]["tasks"]
     return found
 

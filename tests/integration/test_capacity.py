@@ -13,7 +13,7 @@ import pytest
 from gateway.store.connection.keys import LEASES
 from gateway.store.coordination.leases import SETTLE_S
 from tests.integration import running
-from tests.integration.in_process import started
+from tests.integration.in_process import OPERATORS, started
 from tests.integration.reading_metrics import metric
 from tests.integration.running import RunningGateway, running_gateway
 from tests.unit.store.servers import Valkey, valkey
@@ -106,10 +106,12 @@ def test_four_workers_keep_to_every_bound(
         assert {"small": 8, "large": 12, "endless": 180} == within(placed)
         gateway.wait_for("edge_full", 8, PATIENCE_S)  # everybody knows
         assert placed == play(gateway, range(200))
-        assert 400 == metric(gateway.url, "gateway_placements_total")
-        assert 200 <= metric(gateway.url, 'gateway_placements_total{outcome="kept"}')
+        assert 400 == metric(gateway.admin_url, "gateway_placements_total")
+        assert 200 <= metric(gateway.admin_url, 'gateway_placements_total{outcome="kept"}')
         for edge, capacity in CAPACITIES.items():
-            assert capacity == metric(gateway.url, f'gateway_edge_leased_kbps{{edge="{edge}"}}')
+            assert capacity == metric(
+                gateway.admin_url, f'gateway_edge_leased_kbps{{edge="{edge}"}}'
+            )
 
 
 def settled(server: Valkey, placed: dict[int, str]) -> None:
@@ -147,7 +149,7 @@ async def test_looking_takes_nothing(config: Path) -> None:
 
 async def placements(client: httpx.AsyncClient) -> list[str]:
     """The number of leases taken, from the metrics."""
-    text = (await client.get("/metrics")).text
+    text = (await client.get(f"{OPERATORS}/metrics")).text
     return re.findall(r"^gateway_placements_total.*$", text, re.MULTILINE)
 
 

@@ -62,11 +62,11 @@ async def test_attacks(gateway: RunningGateway) -> None:
     port = port_of(gateway)
     found = await asyncio.gather(*(ATTACKS[name](port, PATIENCE_S) for name in names))
     assert {} == {name: what for name, what in zip(names, found, strict=True) if what}
-    async with httpx.AsyncClient(base_url=gateway.url) as client:
-        assert 200 == (await client.get(PATH)).status_code
-        metrics = (await client.get("/metrics")).text
+    async with httpx.AsyncClient() as client:
+        assert 200 == (await client.get(gateway.url + PATH)).status_code
+        metrics = (await client.get(f"{gateway.admin_url}/metrics")).text
     assert [] == errors(gateway)
-    counted = r'^gateway_connection_refusals_total{reason="([a-z-]+)"} [1-9]'
+    counted = r'^gateway_connection_refusals_total{listener="players",reason="([a-z-]+)"} [1-9]'
     expected = {"bad-request", "bad-host", "bad-version", "head-timeout", "head-too-large"}
     assert expected <= set(re.findall(counted, metrics, re.MULTILINE))
 
@@ -125,7 +125,7 @@ def test_forty_answers_that_nobody_reads(gateway: RunningGateway) -> None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     time.sleep(0.3)
     assert [] == errors(gateway)
-    assert 1 == metric(gateway.url, "gateway_connections")  # the one that asks
+    assert 0 == metric(gateway.admin_url, 'gateway_connections{listener="players"}')
 
 
 def memory_kib(gateway: RunningGateway) -> int:
@@ -211,7 +211,7 @@ def test_more_connections_than_descriptors() -> None:
                 if httpx.get(gateway.url + PATH).status_code == 200:
                     break
         assert 200 == httpx.get(gateway.url + PATH).status_code
-        assert 400 - room <= metric(gateway.url, "gateway_connection_refusals_total")
+        assert 400 - room <= metric(gateway.admin_url, "gateway_connection_refusals_total")
         assert 1 == len(gateway.lines("connections_refused"))
         assert [] == gateway.lines("out_of_file_descriptors")
 

@@ -105,7 +105,9 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
         ]
         for gateway in hosts.gateways:
             gateway.wait_for("started", 2)
-        until(lambda: [metric(each.url, "gateway_workers") for each in hosts.gateways] == [4, 4])
+        until(
+            lambda: [metric(each.admin_url, "gateway_workers") for each in hosts.gateways] == [4, 4]
+        )
         yield hosts
 
 
@@ -156,9 +158,9 @@ def test_a_reload_here_is_looked_for_there(hosts: Hosts) -> None:
     assert max(took) < WITHIN_S + 0.5  # the file must have been still for a moment, too
     # What one says makes nobody else say something: four reloads are four announcements each.
     published = 'gateway_bus_published_total{outcome="accepted",topic="policy"}'
-    until(lambda: sum(metric(gateway.url, published) for gateway in hosts.gateways) == 8)
+    until(lambda: sum(metric(gateway.admin_url, published) for gateway in hosts.gateways) == 8)
     time.sleep(0.5)
-    assert 8 == sum(metric(gateway.url, published) for gateway in hosts.gateways)
+    assert 8 == sum(metric(gateway.admin_url, published) for gateway in hosts.gateways)
 
 
 def test_hosts_with_different_files_leave_each_other_alone(hosts: Hosts) -> None:
@@ -187,7 +189,7 @@ def test_without_redis(hosts: Hosts) -> None:
     works as before, without a restart, and the reload that could not be announced is announced."""
     path = hosts.configs[1]
     published = 'gateway_bus_published_total{outcome="accepted",topic="policy"}'
-    told = metric(hosts.gateways[1].url, published)
+    told = metric(hosts.gateways[1].admin_url, published)
     hosts.server.kill()
     reloads = len(hosts.gateways[1].lines("config_reloaded"))
     path.write_text(config(240), "utf-8")
@@ -195,7 +197,7 @@ def test_without_redis(hosts: Hosts) -> None:
     with pytest.raises(CommandError, match="cannot reach the store"):
         hosts.purge_from_here()
     hosts.server.start()
-    until(lambda: metric(hosts.gateways[1].url, published) == told + 2)
+    until(lambda: metric(hosts.gateways[1].admin_url, published) == told + 2)
     started = time.monotonic()
     until(lambda: acknowledged_by(hosts) == 4)
     print(f"a purge reaches everyone {time.monotonic() - started:.1f} s after Redis is back")

@@ -130,7 +130,7 @@ async def test_the_demo_config_is_valid(edges: tuple[RunningEdge, ...], tmp_path
     root = tmp_path / 'a "quoted" folder, 🎬'
     root.mkdir()
     path = tmp_path / "gateway.toml"
-    path.write_text(config_text(root, edges, 8080), "utf-8")
+    path.write_text(config_text(root, edges, 8080, 8090), "utf-8")
     loaded = load(path, {})
     expected = [(e.edge.id, e.url, e.edge.latitude, set(e.edge.continents)) for e in edges]
     assert expected == [(e.id, e.url, e.latitude, set(e.continents)) for e in loaded.policy.edges]

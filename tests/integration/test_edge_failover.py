@@ -62,16 +62,18 @@ def test_players_are_led_elsewhere(tmp_path: Path) -> None:
         with running_gateway(config, "--workers", "2") as gateway:
             gateway.wait_for("health_role", 2)
             until(
-                lambda: metric(gateway.url, 'gateway_probes_total{edge="tokyo",outcome="ok"}') > 1
+                lambda: (
+                    metric(gateway.admin_url, 'gateway_probes_total{edge="tokyo",outcome="ok"}') > 1
+                )
             )
             assert {"oslo"} == edge_of(gateway, OSLO)
-            until(lambda: metric(gateway.url, "gateway_probing_workers") == 1)
+            until(lambda: metric(gateway.admin_url, "gateway_probing_workers") == 1)
 
             started = time.monotonic()
             edges[0].kill()
             until(lambda: edge_of(gateway, OSLO) == {"rome"})
             assert time.monotonic() - started < 2
-            ready = httpx.get(f"{gateway.url}/readyz")
+            ready = httpx.get(f"{gateway.admin_url}/readyz")
             assert (200, "degraded") == (ready.status_code, ready.json()["status"])
             expected = {"status": "degraded", "reason": "1 of 3 down: oslo"}
             assert expected == ready.json()["checks"]["edges"]
@@ -89,6 +91,6 @@ def test_players_are_led_elsewhere(tmp_path: Path) -> None:
             edges[2].kill()
             until(lambda: edge_of(gateway, OSLO) == {"oslo"})
             assert {"tokyo"} == edge_of(gateway, TOKYO)
-            assert 200 == httpx.get(f"{gateway.url}/readyz").status_code
+            assert 200 == httpx.get(f"{gateway.admin_url}/readyz").status_code
             edges[1].start()
             until(lambda: edge_of(gateway, TOKYO) == {"rome"})

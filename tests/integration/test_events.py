@@ -16,7 +16,7 @@ from gateway.store.connection.connect import connect
 from gateway.store.connection.keys import EVENTS
 from gateway.store.events.event import Event, parse_event
 from gateway.store.events.queue import Numbered, append
-from tests.integration.in_process import started
+from tests.integration.in_process import OPERATORS, started
 from tests.unit.store.servers import Valkey, until, valkey
 
 PHONE = (
@@ -73,7 +73,8 @@ async def test_what_an_event_says(server: Valkey) -> None:
     before_ms = time.time() * 1000
     async with started(environ=on(server)) as client:
         answer = await client.get(f"{FILM}?speed=900&session=abc", headers=VIEWER)
-        decision = (await client.get("/v1/play/film?speed=900&session=abd", headers=VIEWER)).json()
+        shown = f"{OPERATORS}/v1/play/film?speed=900&session=abd"
+        decision = (await client.get(shown, headers=VIEWER)).json()
     [entry] = entries(server)
     assert {b"v", b"id", b"event"} == set(entry)
     assert entry[b"id"].endswith(b"-1")

@@ -156,6 +156,7 @@ def test_what_shapes_the_answer_does_not_shape_the_explanation() -> None:
     plain = explain("film", "--ip", INDIA)
     copied = [
         *("--header", "Accept-Encoding: gzip", "--header", "If-None-Match: *"),
+        *("--header", "Origin: https://player.example", "--header", "Host: gateway.example"),
         *("--header", "Range: bytes=0-1", "--query", "fields=edges"),
     ]
     assert plain.output == explain("film.m3u8", "--ip", INDIA, *copied).output

@@ -7,8 +7,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.http.routes import find_route, label_of
-from tests.integration.in_process import application, asking
+from gateway.http.routes import TABLES, label_of
+from tests.integration.in_process import OPERATORS, application, asking
 from tests.integration.reading_metrics import metric
 from tests.integration.running import RunningGateway
 
@@ -37,7 +37,8 @@ ROUTES = [
 @pytest.mark.parametrize(("path", "expected"), ROUTES)
 def test_a_route_has_one_of_a_fixed_set_of_names(path: str, expected: str) -> None:
     """Labels never come from a player; the page lists the whole set."""
-    assert expected == label_of(find_route(path), path)
+    found = next(filter(None, (table.find(path) for table in TABLES.values())), None)
+    assert expected == label_of(found, path)
     assert re.search(rf"`route` \(`[a-z_ ]*\b{expected}\b", PAGE)
 
 
@@ -62,7 +63,7 @@ async def test_the_page_lists_every_metric_and_its_labels() -> None:
     async with asking(application()) as client:
         for path in ("/v1/play/film.m3u8", "/v1/play/..", "/livez"):
             await client.get(path)
-        found = families((await client.get("/metrics")).text)
+        found = families((await client.get(f"{OPERATORS}/metrics")).text)
     assert set(listed) == set(found)
     for name, labels in found.items():
         assert labels <= listed[name], name
@@ -72,7 +73,7 @@ def test_requests_decisions_edges_and_problems_are_counted(
     default_gateway: RunningGateway, client: httpx.Client
 ) -> None:
     """One request increments each of these counters by one."""
-    url = default_gateway.url
+    url = default_gateway.admin_url
     viewer = {"User-Agent": "", "X-Forwarded-For": "133.11.1.1"}
     client.get("/v1/play/counted.m3u8", headers=viewer)
     names = [
@@ -92,9 +93,9 @@ def test_requests_decisions_edges_and_problems_are_counted(
     assert metric(url, "gateway_geo_database_build_seconds") > 1_700_000_000
 
 
-def test_the_text_format(client: httpx.Client) -> None:
+def test_the_text_format(default_gateway: RunningGateway) -> None:
     """Prometheus's own parser reads the answer, and the content type names the version."""
-    answer = client.get("/metrics")
+    answer = httpx.get(f"{default_gateway.admin_url}/metrics")
     assert answer.headers["Content-Type"].startswith("text/plain; version=")
     assert "no-store" == answer.headers["Cache-Control"]
     assert len(list(text_string_to_metric_families(answer.text))) > 10

@@ -9,6 +9,7 @@ from starlette.types import Scope
 
 from gateway.app import Application
 from gateway.http import admission, routes
+from gateway.listener import OPERATORS, PLAYERS, Listener
 from gateway.observe import metrics
 from gateway.play import problems
 from gateway.play.runtime import Gateway
@@ -25,10 +26,25 @@ PATHS = [
     ("GET", "/v1/probe"),
     ("GET", "/livez"),
     ("GET", "/readyz"),
-    ("GET", "/metrics"),
     ("GET", "/openapi.json"),
     ("OPTIONS", "/v1/play/film.m3u8"),
     ("GET", "/nowhere"),
+]
+FOR_OPERATORS = [
+    ("GET", "/v1/play/film"),
+    ("HEAD", "/v1/play/film"),
+    ("GET", "/v1/play/film.m3u8"),
+    ("POST", "/v1/decisions"),
+    ("GET", "/livez"),
+    ("GET", "/readyz"),
+    ("GET", "/metrics"),
+    ("GET", "/openapi.json"),
+    ("OPTIONS", "/v1/play/film"),
+    ("GET", "/nowhere"),
+]
+EVERY: list[tuple[Listener, str, str]] = [
+    *((PLAYERS, method, path) for method, path in PATHS),
+    *((OPERATORS, method, path) for method, path in FOR_OPERATORS),
 ]
 
 
@@ -38,12 +54,14 @@ def app() -> Application:
     return application()
 
 
-async def ask_one(app: Application, method: str, path: str) -> tuple[int, dict[str, str], bytes]:
+async def ask_one(
+    app: Application, method: str, path: str, listener: Listener = PLAYERS
+) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body of one request, which has an id and a body."""
     status, headers, body = await ask(
-        app,
+        app if listener == PLAYERS else app.operators,
         path,
-        headers=[(b"x-request-id", b"my-id")],
+        headers=[(b"host", b"127.0.0.1:8090"), (b"x-request-id", b"my-id")],
         method=method,
         peer="129.240.2.6",
         body=b'{"assets": ["film"]}',
@@ -58,31 +76,33 @@ def fault(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(gateway: Gateway, scope: Scope) -> NoReturn:
         raise RuntimeError("the secret inside")
 
-    monkeypatch.setattr(admission, "CHECKS", [fail])
+    monkeypatch.setattr(admission, "CHECKS", {PLAYERS: [fail], OPERATORS: [fail]})
 
 
-def counted(path: str, status: int) -> float:
+def counted(listener: Listener, path: str, status: int) -> float:
     """The counted answers of that route and status."""
-    label = routes.label_of(routes.find_route(path), path)
+    label = routes.label_of(routes.TABLES[listener].find(path), path)
     labels = {"route": label, "status": str(status)}
     metrics.exposition()
     return REGISTRY.get_sample_value("gateway_requests_total", labels) or 0.0
 
 
-@pytest.mark.parametrize(("method", "path"), PATHS)
+@pytest.mark.parametrize(("listener", "method", "path"), EVERY)
 @pytest.mark.usefixtures("fault")
 async def test_a_fault_on_the_way_is_told_alike_by_every_route(
-    app: Application, method: str, path: str
+    app: Application, listener: Listener, method: str, path: str
 ) -> None:
-    """500 as a problem, with the request id and CORS headers, counted, and without internal
-    details. Without the envelope's ``try`` every one of these fails."""
-    before = counted(path, 500)
-    status, headers, body = await ask_one(app, method, path)
+    """500 as a problem, with the request id and, for players, CORS headers. It is counted, and has
+    no internal details. Without the envelope's ``try`` every one of these fails."""
+    before = counted(listener, path, 500)
+    status, headers, body = await ask_one(app, method, path, listener)
     assert (500, "application/problem+json") == (status, headers["content-type"])
-    assert ("my-id", "*") == (headers["x-request-id"], headers["access-control-allow-origin"])
+    allowed = "*" if listener == PLAYERS else None
+    assert "my-id" == headers["x-request-id"]
+    assert allowed == headers.get("access-control-allow-origin")
     assert "urn:problem:streaming-gateway:internal" == json.loads(body)["type"]
     assert b"secret" not in body
-    assert before + 1 == counted(path, 500)
+    assert before + 1 == counted(listener, path, 500)
 
 
 async def test_a_check_holds_for_the_thousandth_equal_request(
@@ -95,7 +115,7 @@ async def test_a_check_holds_for_the_thousandth_equal_request(
     def refuse(gateway: Gateway, scope: Scope) -> NoReturn:
         raise problems.Problem(403, "not-yours", "Not yours", "no")
 
-    monkeypatch.setattr(admission, "CHECKS", [*admission.CHECKS, refuse])
+    monkeypatch.setitem(admission.CHECKS, PLAYERS, [*admission.CHECKS[PLAYERS], refuse])
     for _ in range(1000):
         assert 403 == (await ask_one(app, "GET", "/v1/play/film.m3u8"))[0]
 
@@ -104,19 +124,22 @@ async def test_every_request_is_admitted_once(
     app: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each route's requests run the checks exactly once."""
-    seen: list[tuple[str, str]] = []
+    seen: list[tuple[Listener, str, str]] = []
 
-    def note(gateway: Gateway, scope: Scope) -> None:
-        seen.append((scope["method"], scope["path"]))
+    def noting(listener: Listener) -> admission.Check:
+        def note(gateway: Gateway, scope: Scope) -> None:
+            seen.append((listener, scope["method"], scope["path"]))
 
-    monkeypatch.setattr(admission, "CHECKS", [note])
-    for method, path in PATHS:
-        await ask_one(app, method, path)
-    assert seen == PATHS
+        return note
+
+    for listener in routes.TABLES:
+        monkeypatch.setitem(admission.CHECKS, listener, [noting(listener)])
+    for listener, method, path in EVERY:
+        await ask_one(app, method, path, listener)
+    assert seen == EVERY
 
 
 def test_every_route_is_on_the_list() -> None:
-    """The list above covers every route, so a new route must be added."""
-    assert {route.path for route in routes.ROUTES} == {
-        route.path for _, path in PATHS if (route := routes.find_route(path)) is not None
-    }
+    """The lists above cover every route, so a new route must be added."""
+    found = [routes.TABLES[listener].find(path) for listener, _, path in EVERY]
+    assert set(routes.ROUTES) == {route for route in found if route is not None}

@@ -71,9 +71,14 @@ def get(gateway: RunningGateway, path: str = PLAY, **headers: str) -> httpx.Resp
     return httpx.get(f"{gateway.url}{path}", headers=headers, timeout=10)
 
 
+def ask_as_operator(gateway: RunningGateway, path: str) -> httpx.Response:
+    """One operator's request."""
+    return httpx.get(f"{gateway.admin_url}{path}", timeout=10)
+
+
 def checks(gateway: RunningGateway) -> tuple[int, dict[str, Any]]:
     """The source's check in /readyz, with its status."""
-    answer = get(gateway, "/readyz")
+    answer = ask_as_operator(gateway, "/readyz")
     return answer.status_code, answer.json()["checks"]["source"]
 
 
@@ -107,11 +112,11 @@ def test_players_get_the_origins_playlist(config: Path, source: OriginProcess) -
         assert [("/vod/film/master.m3u8", "me")] == [
             (each["target"], each["headers"]["x-request-id"]) for each in seen
         ]
-        reasons = get(gateway, "/v1/play/film").json()["reasons"]
+        reasons = ask_as_operator(gateway, "/v1/play/film").json()["reasons"]
         (told,) = [reason for reason in reasons if reason.startswith("source: ")]
         assert told.startswith(f"source: from {source.url}vod/, ")
         assert "fresh for" in told
-        assert 'gateway_origin_requests_total{origin="' in get(gateway, "/metrics").text
+        assert 'gateway_origin_requests_total{origin="' in ask_as_operator(gateway, "/metrics").text
 
 
 PROBLEMS: list[tuple[dict[str, Any], int, str]] = [
@@ -139,7 +144,8 @@ def test_problems_are_named_and_secrets_are_not(config: Path, source: OriginProc
             assert (status, kind) == (answer.status_code, told["type"].rpartition(":")[2]), mode
             assert "no-store" == answer.headers["Cache-Control"]
             texts.append(answer.text)
-        texts += [get(gateway, path).text for path in ("/v1/play/film", "/readyz", "/metrics")]
+        paths = ("/v1/play/film", "/readyz", "/metrics")
+        texts += [ask_as_operator(gateway, path).text for path in paths]
         config.write_text(config.read_text() + "# changed\n")
         gateway.wait_for("config_reloaded")
         texts.append(str(gateway.log))
@@ -164,7 +170,7 @@ def test_a_dead_origin_is_not_noticed(config: Path, source: OriginProcess) -> No
         started = time.monotonic()
         assert (200, good.text) == ((answer := get(gateway)).status_code, answer.text)
         assert time.monotonic() - started < TOTAL_TIMEOUT_S, "it waited for the origin"
-        reasons = " ".join(get(gateway, "/v1/play/film").json()["reasons"])
+        reasons = " ".join(ask_as_operator(gateway, "/v1/play/film").json()["reasons"])
         assert "[origin-stale]" in reasons
         assert 504 == get(gateway, "/v1/play/unknown.m3u8").status_code
         source.start()
@@ -201,7 +207,7 @@ def test_a_dripping_origin_stays_down(config: Path, source: OriginProcess) -> No
         opened = f'gateway_origin_breaker_changes_total{{origin="{source.url}vod/",state="open"}}'
         deadline = time.monotonic() + 30
         with Viewers(gateway.url) as viewers:
-            while metric(gateway.url, opened) < 3:
+            while metric(gateway.admin_url, opened) < 3:
                 assert time.monotonic() < deadline, "the origin was not tried again"
                 time.sleep(0.2)
         assert [] == viewers.failures

@@ -15,7 +15,7 @@ from gateway.config.load import load
 from gateway.edge.fleet import EdgeCondition
 from gateway.store.connection.keys import session_key
 from gateway.store.coordination.leases import Leases
-from tests.integration.in_process import MEMORY, application, asking
+from tests.integration.in_process import MEMORY, OPERATORS, application, asking
 from tests.unit.store.servers import Valkey, until, valkey
 
 EDGES = ("one", "two", "three")
@@ -52,7 +52,7 @@ async def edge(client: httpx.AsyncClient, session: str | None, asset: str = "fil
 
 async def reasons(client: httpx.AsyncClient, session: str, asset: str = "film") -> list[str]:
     """The reasons about edges and leases."""
-    decision = (await client.get(f"/v1/play/{asset}?session={session}")).json()
+    decision = (await client.get(f"{OPERATORS}/v1/play/{asset}?session={session}")).json()
     return [text for text in decision["reasons"] if text.startswith(("edge: ", "lease: "))]
 
 

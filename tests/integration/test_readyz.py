@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from tests.integration.in_process import started
+from tests.integration.in_process import OPERATORS, started
 
 WITHIN_S = 10.0
 SUCCESSFUL = "gateway_config_last_reload_successful"
@@ -21,7 +21,7 @@ async def check_when(
     """One check of ``/readyz``, once it has this status and its reason holds ``reason``."""
     async with asyncio.timeout(WITHIN_S):
         while True:
-            check: dict[str, Any] = (await client.get("/readyz")).json()["checks"][name]
+            check: dict[str, Any] = (await client.get(f"{OPERATORS}/readyz")).json()["checks"][name]
             if check["status"] == status and reason in check.get("reason", ""):
                 return check
             await asyncio.sleep(0.02)
@@ -29,7 +29,7 @@ async def check_when(
 
 async def value_of(client: httpx.AsyncClient, metric: str) -> float:
     """The value of a metric without labels."""
-    lines = (await client.get("/metrics")).text.splitlines()
+    lines = (await client.get(f"{OPERATORS}/metrics")).text.splitlines()
     return next(float(line.split()[1]) for line in lines if line.startswith(f"{metric} "))
 
 
@@ -49,7 +49,7 @@ async def test_a_refused_config_degrades_until_a_good_one_is_in_force(tmp_path: 
         assert check["reason"].startswith("gateway.toml: server.prot: is not a known key")
         since = check["since"]
         assert int(before) <= datetime.fromisoformat(since).timestamp() <= time.time()
-        assert (await client.get("/readyz")).status_code == 200
+        assert (await client.get(f"{OPERATORS}/readyz")).status_code == 200
         assert await value_of(client, SUCCESSFUL) == 0
         loaded = await value_of(client, SUCCESS_AT)
 

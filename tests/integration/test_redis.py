@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from gateway.observe.metrics import STORE_GARBAGE
-from tests.integration.in_process import started
+from tests.integration.in_process import OPERATORS, started
 from tests.integration.reading_metrics import metric
 from tests.integration.running import RunningGateway, running_gateway
 from tests.unit.store.servers import Valkey, valkey
@@ -110,14 +110,14 @@ def test_the_player_notices_nothing(server: Valkey) -> None:
         for trouble, cure in ((server.kill, server.start), (server.freeze, server.thaw)):
             trouble()
             viewers.see("off")
-            assert 0.0 == metric(gateway.url, "gateway_store_up")
-            ready = httpx.get(f"{gateway.url}/readyz")
+            assert 0.0 == metric(gateway.admin_url, "gateway_store_up")
+            ready = httpx.get(f"{gateway.admin_url}/readyz")
             assert (200, "degraded") == (ready.status_code, ready.json()["status"])
             assert "degraded" == ready.json()["checks"]["redis"]["status"]
             cure()
             viewers.see("miss")
-            assert 1.0 == metric(gateway.url, "gateway_store_up")
-            assert "ready" == httpx.get(f"{gateway.url}/readyz").json()["status"]
+            assert 1.0 == metric(gateway.admin_url, "gateway_store_up")
+            assert "ready" == httpx.get(f"{gateway.admin_url}/readyz").json()["status"]
     assert [] == viewers.failures
     states = [line["state"] for line in gateway.lines("store_state")]
     assert ["up", "down", "up", "down", "up"] == states
@@ -129,10 +129,10 @@ async def test_a_gateway_starts_without_its_store(server: Valkey) -> None:
     server.kill()
     async with started(environ=on(server)) as client:
         assert "off" == await cache(client, "film")
-        assert "degraded" == (await client.get("/readyz")).json()["status"]
+        assert "degraded" == (await client.get(f"{OPERATORS}/readyz")).json()["status"]
         server.start()
         async with asyncio.timeout(8):
-            while (await client.get("/readyz")).json()["status"] != "ready":  # noqa: ASYNC110
+            while (await client.get(f"{OPERATORS}/readyz")).json()["status"] != "ready":  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         assert "miss" == await cache(client, "other")
 

@@ -82,7 +82,7 @@ def test_a_saved_config_is_in_force_in_every_worker(gateway: RunningGateway, fol
     (folder / "gateway.toml").write_text(config(360), "utf-8")
     gateway.wait_for("config_reloaded", 2)
     assert {360} == answers(gateway, height)
-    assert 2 == metric(gateway.url, 'gateway_config_reloads_total{outcome="ok"}')
+    assert 2 == metric(gateway.admin_url, 'gateway_config_reloads_total{outcome="ok"}')
 
 
 def test_a_broken_config_is_refused_whole(gateway: RunningGateway, folder: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_broken_config_is_refused_whole(gateway: RunningGateway, folder: Path)
     gateway.wait_for("config_refused", refused + 4)
     assert {360} == answers(gateway, height)
     assert re.search(r"max_hight.*max_height", " ".join(lines[-1]["problems"]))
-    assert 4 == metric(gateway.url, 'gateway_config_reloads_total{outcome="refused"}')
+    assert 4 == metric(gateway.admin_url, 'gateway_config_reloads_total{outcome="refused"}')
     (folder / "gateway.toml").write_text(config(1080), "utf-8")
     gateway.wait_for("config_reloaded", 4)
     assert {1080} == answers(gateway, height)
@@ -140,10 +140,10 @@ def test_a_geoip_file_is_replaced(gateway: RunningGateway, folder: Path) -> None
     lines = gateway.wait_for("geo_refused", 2)
     assert {"US"} == answers(gateway, country)
     assert "place" == lines[0]["role"]
-    until(lambda: httpx.get(f"{gateway.url}/readyz").json()["status"] == "degraded")
+    until(lambda: httpx.get(f"{gateway.admin_url}/readyz").json()["status"] == "degraded")
     database(path, GERMANY)
     gateway.wait_for("geo_loaded", loaded + 2)
     assert {"DE"} == answers(gateway, country)
     assert 2 == len(gateway.lines("geo_refused"))
-    assert 2 == metric(gateway.url, 'gateway_geo_reloads_total{outcome="refused"}')
-    until(lambda: httpx.get(f"{gateway.url}/readyz").json()["status"] == "ready")
+    assert 2 == metric(gateway.admin_url, 'gateway_geo_reloads_total{outcome="refused"}')
+    until(lambda: httpx.get(f"{gateway.admin_url}/readyz").json()["status"] == "ready")

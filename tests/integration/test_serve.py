@@ -54,7 +54,7 @@ def test_workers() -> None:
         with httpx.Client(base_url=gateway.url, headers={"Connection": "close"}) as client:
             for number in range(40):
                 assert 200 == client.get(f"/v1/play/title/{number}.m3u8").status_code
-        url = gateway.url
+        url = gateway.admin_url
         assert 40 == metric(url, "gateway_decisions_total")
         assert 40 == metric(url, 'gateway_requests_total{route="play_hls",status="200"}')
         assert 1 == metric(url, "gateway_store_up")

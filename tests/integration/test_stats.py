@@ -91,8 +91,8 @@ def test_everybody_sees_everything(
         )
         assert round(40 / 600, 3) == report["per_second"]
         assert [] == server.command("XINFO", "GROUPS", EVENTS)
-    assert 40 == metric(gateway.url, "gateway_events_written_total")
-    assert 0 == metric(gateway.url, "gateway_events_queued")
+    assert 40 == metric(gateway.admin_url, "gateway_events_written_total")
+    assert 0 == metric(gateway.admin_url, "gateway_events_queued")
 
 
 def test_the_table(gateway: RunningGateway, environ: dict[str, str]) -> None:

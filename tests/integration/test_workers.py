@@ -51,7 +51,8 @@ def test_a_first_start_that_fails(app: Path, workers: str, fault: str, told: str
     """One line that says why and where, no traceback, and exit code 1."""
     install(app, fault)
     command = [sys.executable, "-m", "gateway", "serve", "--workers", workers]
-    environ = {**os.environ, "GATEWAY_SERVER__PORT": "0", "GATEWAY_STORE__URL": "memory"}
+    ports = {"GATEWAY_SERVER__PORT": "0", "GATEWAY_ADMIN__PORT": "0"}
+    environ = {**os.environ, **ports, "GATEWAY_STORE__URL": "memory"}
     ended = subprocess.run(
         command, capture_output=True, text=True, env=environ, timeout=60, check=False
     )

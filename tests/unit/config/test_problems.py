@@ -10,7 +10,7 @@ from gateway.config.problem import ConfigError, ConfigProblem, nearest, shown, w
 SERVER_KEYS = (
     "host, port, workers, shutdown_grace_s, head_timeout_s, body_timeout_s, idle_timeout_s, "
     "write_timeout_s, trusted_proxies, public_url, cors_origins, "
-    "compress_min_bytes, manifest_max_age_s"
+    "compress_min_bytes, manifest_max_age_s, show_reasons, decisions_on"
 )
 EDGE_KEYS = (
     "id, url, latitude, longitude, countries, continents, weight, fallback, capacity_mbps, "
@@ -232,9 +232,9 @@ TABLES = [
         "[[edge]]\nid = 'a'",
         [
             (
-                "edge: is not a known key; allowed: server, store, geo, source, origin, origins, "
-                "limits, capacity, log, keys, events, dns, registry, policy, profiles, rules, "
-                'edges, health, ladder, devices (did you mean "edges"?)'
+                "edge: is not a known key; allowed: server, admin, store, geo, source, origin, "
+                "origins, limits, capacity, log, keys, events, dns, registry, policy, profiles, "
+                'rules, edges, health, ladder, devices (did you mean "edges"?)'
             )
         ],
     ),

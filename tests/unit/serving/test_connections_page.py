@@ -23,6 +23,7 @@ def test_limits_are_those_of_the_config_and_the_code() -> None:
     server, bounds = load(None, {}).settings.server, load(None, {}).settings.limits
     keyed = {
         "limits.max_connections": f"{bounds.max_connections:,}",
+        "admin.max_connections": f"{load(None, {}).settings.admin.max_connections}",
         "limits.max_connections_per_address": f"{bounds.max_connections_per_address:,}",
         "server.head_timeout_s": f"{server.head_timeout_s} s",
         "server.body_timeout_s": f"{server.body_timeout_s} s",
