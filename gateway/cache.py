@@ -60,7 +60,17 @@ ORIGIN_SOURCES = CacheSpec(
     "asset",
     "what the origin says of its freshness, within bounds, or a purge",
 )
-"""Copies of source manifests, parsed, and which assets the origin does not have."""
+"""Copies of source manifests, parsed."""
+
+ORIGIN_FAILURES = CacheSpec(
+    "origin failures",
+    8_192,
+    "entries",
+    "asset",
+    "`origin.not_found_s` or `origin.failure_s`, or a purge",
+)
+"""Which assets the origin does not have, and why it gave no usable response. Players choose ids
+freely, so these must not push out copies."""
 
 LADDERS = CacheSpec(
     "ladders",
@@ -94,6 +104,7 @@ CACHES = (
     SESSIONS,
     DIRECTORY_SOURCES,
     ORIGIN_SOURCES,
+    ORIGIN_FAILURES,
     LADDERS,
     RANKINGS,
     PLAYLISTS,

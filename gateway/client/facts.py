@@ -89,7 +89,8 @@ class Facts:
     ``throughput`` None means that no speed is known. ``minute_of_day`` counts from 00:00 in the
     policy's time zone. ``viewer`` identifies the viewer for the choice of an edge (the session, or
     the network prefix of the address) and never leaves the process. ``placed_on`` is the id of the
-    edge from which this session already plays this asset. ``record`` is the state of the session,
+    edge from which this session already plays this asset. ``network`` is that of the address, and
+    never leaves the process either. ``record`` is the state of the session,
     including what this request measured; None without a session.
     """
 
@@ -103,5 +104,6 @@ class Facts:
     viewer: str = ""
     minute_of_day: int = 0
     placed_on: str | None = None
+    network: str = ""
     record: SessionRecord | None = None
     reasons: tuple[Reason, ...] = ()

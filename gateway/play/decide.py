@@ -104,7 +104,7 @@ async def decide_all(
     player = runtime.clients.player(request.headers)
     client = await gather_facts(gateway, runtime, request, player, assets[0])
     timeline.end("facts")
-    sources = await _load_all(runtime, assets)
+    sources = await _load_all(runtime, assets, client.network)
     timeline.end("source")
     inquiries = {
         at: inquire(
@@ -147,16 +147,18 @@ def _facts_for(client: Facts, asset: str) -> Facts:
     return replace(client, asset=asset, placed_on=placed_on)
 
 
-async def _load_all(runtime: Runtime, assets: Sequence[str]) -> list[SourceManifest | Problem]:
+async def _load_all(
+    runtime: Runtime, assets: Sequence[str], client: str
+) -> list[SourceManifest | Problem]:
     if len(assets) == 1:
-        return [await _load(runtime, assets[0])]
-    return await asyncio.gather(*(_load(runtime, asset) for asset in assets))
+        return [await _load(runtime, assets[0], client)]
+    return await asyncio.gather(*(_load(runtime, asset, client) for asset in assets))
 
 
-async def _load(runtime: Runtime, asset: str) -> SourceManifest | Problem:
+async def _load(runtime: Runtime, asset: str, client: str) -> SourceManifest | Problem:
     """The source manifest of an asset, or the problem to answer with."""
     try:
-        return await runtime.source.load(asset)
+        return await runtime.source.load(asset, client)
     except NoSuchAssetError:
         return problems.no_such_asset(f"there is no asset {asset!r}")
     except OriginTimeoutError as error:

@@ -57,6 +57,7 @@ async def gather_facts(
         limits=asked.limits,
         session=session,
         viewer=session or sender.prefix,
+        network=sender.prefix,
         minute_of_day=_minute_of_day(runtime.zone, now_s) if runtime.timed else 0,
         placed_on=None if record is None else record.edge_of(asset),
         record=record,

@@ -43,7 +43,7 @@ class DirectorySource:
         self._known: Cache[str, SourceManifest | _Unplayable] = Cache(DIRECTORY_SOURCES)
         self._generation = 0
 
-    async def load(self, asset: str) -> SourceManifest:
+    async def load(self, asset: str, client: str = "") -> SourceManifest:  # noqa: ARG002
         """The manifest of ``asset``, from memory or from disk.
 
         Raises :class:`NoSuchAssetError` and :class:`BadSourceError`.

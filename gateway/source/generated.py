@@ -14,7 +14,7 @@ class GeneratedSource:
         self._manifest = manifest
         self._template = template
 
-    async def load(self, asset: str) -> SourceManifest:
+    async def load(self, asset: str, client: str = "") -> SourceManifest:  # noqa: ARG002
         """The configured ladder, placed in the folder of ``asset``."""
         path = self._template.replace("{asset}", asset)
         return SourceManifest(path, self._manifest)

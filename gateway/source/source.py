@@ -100,8 +100,9 @@ class OriginTimeoutError(OriginError):
 class Source(Protocol):
     """Loads source manifests; safe to use concurrently."""
 
-    async def load(self, asset: str) -> SourceManifest:
-        """The manifest of ``asset``, a valid asset id.
+    async def load(self, asset: str, client: str = "") -> SourceManifest:
+        """The manifest of ``asset``, a valid asset id. ``client`` is the network of the player that
+        asks, empty when it is not known: no client may use up what others need.
 
         Raises :class:`NoSuchAssetError`, :class:`BadSourceError` and its subclasses
         :class:`OriginError` and :class:`OriginTimeoutError`.

@@ -338,7 +338,7 @@ class FaultySource(GeneratedSource):
         )
         self._hangs = hangs
 
-    async def load(self, asset: str) -> SourceManifest:  # noqa: ARG002
+    async def load(self, asset: str, client: str = "") -> SourceManifest:  # noqa: ARG002
         """Raise, or never return."""
         if self._hangs:
             await asyncio.Event().wait()

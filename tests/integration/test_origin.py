@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 
 import gateway.source.origin.origin as source_module
+from gateway.clock import Clock
 from gateway.observe.request_id import set_request_id
 from gateway.play.hls.manifest import read_hls
+from gateway.source.origin.client import FailureKind
 from gateway.source.origin.copies import digest_of
 from gateway.source.origin.origin import OriginSource
-from gateway.source.origin.origin_cache import ENTRIES_BYTES, ENTRY_BYTES
+from gateway.source.origin.origin_cache import RecentFailure
 from gateway.source.origin.origin_config import (
     FreshnessBounds,
     OriginConfig,
@@ -47,14 +49,20 @@ FRESHNESS = FreshnessBounds(
 )
 
 
-class Clock:
-    """Unix time that the test sets."""
+class Time:
+    """Monotonic and Unix time, both of which the test sets."""
 
     def __init__(self) -> None:
-        self.now = float(int(time.time()))
+        self.now = float(int(time.monotonic()))
+        self.unix_ahead_s = float(int(time.time())) - self.now
 
-    def __call__(self) -> float:
-        return self.now
+    def unix(self) -> float:
+        """Unix time."""
+        return self.now + self.unix_ahead_s
+
+    def clock(self) -> Clock:
+        """A clock that shows these times."""
+        return Clock(lambda: self.now, self.unix)
 
 
 class Worker:
@@ -64,13 +72,13 @@ class Worker:
         servers = tuple(url if isinstance(url, OriginServer) else OriginServer(url) for url in urls)
         given: dict[str, Any] = {"request": LIMITS, "freshness": FRESHNESS, "total_timeout_s": 1.5}
         given |= {"patience_s": 0.15, "failure_s": 0.2, "not_found_s": 0.2, "breaker_open_s": 0.2}
-        self.clock: Clock = options.pop("clock", None) or Clock()
+        self.clock: Time = options.pop("clock", None) or Time()
         self.store: Store = options.pop("store", None) or MemoryStore()
         self.source = OriginSource(
             OriginConfig(servers, "{asset}/master.m3u8", **(given | options)),
             SourceCopies(self.store),
             read_hls,
-            wall=self.clock,
+            clock=self.clock.clock(),
         )
 
     async def load(self, asset: str = "a") -> SourceManifest:
@@ -112,7 +120,7 @@ def version(found: SourceManifest) -> str:
 async def pair(**options: Any) -> AsyncIterator[tuple[Origin, Worker]]:
     """An origin and a worker with the same clock."""
     async with origin() as it, worker(it.url, **options) as one:
-        it.wall = one.clock
+        it.wall = one.clock.unix
         yield it, one
 
 
@@ -523,7 +531,7 @@ async def test_a_damaged_shared_copy_is_refused() -> None:
             damaged = bytearray(value)
             damaged[position] ^= 0x15
             one.store.put_source_later(name, bytes(damaged), 60)
-            one.source._cache._entries.clear()  # as a worker that has just started
+            one.source._cache._copies.clear()  # as a worker that has just started
             assert "1" == await one.outcome()
         assert 1 + len(value) == it.asked(PATH)
 
@@ -682,14 +690,15 @@ async def test_memory_is_bounded() -> None:
 
 
 async def test_unknown_assets_do_not_push_out_a_copy_in_use() -> None:
-    """404s share the cache with copies: they are bounded, and a copy that is used stays."""
-    async with pair(memory_bytes=20_000) as (it, one):
+    """404s and failures are bounded, and push out no copy, used or not."""
+    async with pair(memory_bytes=20_000, store=Nowhere()) as (it, one):
         await one.load()
         cache = one.source._cache
-        for number in range(5000):
+        for number in range(20_000):
             cache.remember(f"unknown-{number}", NotFound(), one.clock.now)
-            assert cache.get("a") is not None
-        assert len(cache._entries) <= (20_000 + ENTRIES_BYTES) / ENTRY_BYTES
+            broken = RecentFailure(FailureKind.STATUS, "answered 500")
+            cache.remember_failure(f"broken-{number}", None, broken)
+        assert len(cache._failures) <= 8192
         assert "1" == await one.outcome()
         assert 1 == it.asked(PATH)
 

@@ -10,7 +10,9 @@ bodies too slowly may still answer 304 quickly. A player that waits for a condit
 served the copy.
 
 Failures of one file (500 for one playlist) count once, however often it is requested: one broken
-file must not block the others.
+file must not block the others. The caller reports only outcomes that say something about the
+origin. Failures of ids that players choose freely do not; whether the origin fails as a whole is
+then found out with files that it is known to have, and :meth:`trip` opens the breaker.
 """
 
 from collections import deque
@@ -99,6 +101,12 @@ class Breaker:
             self._open_s = min(2 * self._open_s, self._max_open_s)
         self._until = now + self._open_s
         self._enter(BreakerState.OPEN)
+
+    def trip(self, now: float) -> None:
+        """The origin fails for every file that it is known to have."""
+        if self._state is BreakerState.CLOSED:
+            self._until = now + self._open_s
+            self._enter(BreakerState.OPEN)
 
     def abandoned(self) -> None:
         """The admitted request ended without an outcome."""

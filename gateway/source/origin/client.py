@@ -7,8 +7,7 @@ redirects (F13).
 
 import asyncio
 import ssl
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -16,6 +15,7 @@ from importlib.metadata import version
 
 import httpx2
 
+from gateway.clock import Clock
 from gateway.observe.request_id import request_id
 from gateway.offload import EXPANSION, offload_if_large
 from gateway.source.origin.body import ACCEPTED, CodingError, decoded
@@ -36,6 +36,15 @@ _RATE_AFTER_S = 1.0
 _DRAINED_BYTES = 16_384
 """Most bytes to read of an unwanted body, so that its connection can be reused."""
 _IDLE_S = 15.0
+_LONGEST_URL, _LONGEST_TEXT = 300, 600
+"""Characters of a message: origins choose where they redirect to, and how they break a
+connection."""
+_MAX_PIECES = 4096
+_MIN_PIECE_BYTES = 32
+"""A body of more than so many pieces must have this many bytes in each, on average: each piece
+costs time."""
+_TURN_S = 0.005
+"""Seconds of the event loop that one body may take at a time."""
 _HEADERS = {
     "User-Agent": f"streaming-gateway/{version('streaming-gateway')}",
     "Accept": "application/vnd.apple.mpegurl, application/x-mpegurl, */*;q=0.5",
@@ -72,8 +81,9 @@ class AttemptError(Exception):
     """One attempt gave no usable response; the message says which URL and why.
 
     ``again``: a retry may help. ``down``: the failure counts against the origin's health;
-    ``whole``: against the whole origin, not this file alone. ``wait_s`` is what ``Retry-After``
-    asks for; ``pauses_origin``: it holds for every request (429), not this one alone (503).
+    ``whole``: against the whole origin, not this file alone; ``any_path``: it would have been the
+    same for any file, as the origin could not be reached. ``wait_s`` is what ``Retry-After`` asks
+    for; ``pauses_origin``: it holds for every request (429), not this one alone (503).
     """
 
     def __init__(
@@ -84,14 +94,16 @@ class AttemptError(Exception):
         again: bool = False,
         down: bool = False,
         whole: bool = True,
+        any_path: bool = False,
         wait_s: float | None = None,
         pauses_origin: bool = False,
     ) -> None:
-        super().__init__(text)
+        super().__init__(text[:_LONGEST_TEXT])
         self.kind = kind
         self.again = again
         self.down = down
         self.whole = whole
+        self.any_path = any_path
         self.wait_s = wait_s
         self.pauses_origin = pauses_origin
 
@@ -99,7 +111,7 @@ class AttemptError(Exception):
 @dataclass(frozen=True, slots=True)
 class OriginResponse:
     """An origin's response: 200 with the decoded ``body``, 304, 404 or 410. Header names are in
-    lower case; times are Unix times; ``url`` is where redirects ended."""
+    lower case; times are those of the client's clock; ``url`` is where redirects ended."""
 
     status: int
     headers: Mapping[str, str]
@@ -112,10 +124,10 @@ class OriginResponse:
 class OriginClient:
     """Sends requests to origins; safe to use concurrently."""
 
-    def __init__(self, limits: RequestLimits, wall: Callable[[], float] = time.time) -> None:
-        """``wall`` gives Unix time. Raises ssl.SSLError and OSError for a bad ``ca_file``."""
+    def __init__(self, limits: RequestLimits, clock: Clock) -> None:
+        """Raises ssl.SSLError and OSError for a bad ``ca_file``."""
         self._limits = limits
-        self._wall = wall
+        self._clock = clock
         context = (
             httpx2.create_ssl_context()
             if limits.ca_file is None
@@ -149,29 +161,35 @@ class OriginClient:
         ``validators`` are the conditional headers of a cached copy. Raises :class:`AttemptError`.
         """
         url = httpx2.URL(f"{server.url}{path}")
-        asked_at = self._wall()
+        asked_at = self._clock.now()
+        trail = [url]
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._follow(server, url, validators, asked_at)
+                return await self._follow(server, trail, validators, asked_at)
         except TimeoutError:
             raise _timeout(url) from None
         except httpx2.TimeoutException as error:
-            unreachable = isinstance(error, httpx2.ConnectTimeout)
-            raise _timeout(url, "no connection" if unreachable else "silence") from error
+            if not isinstance(error, httpx2.ConnectTimeout):
+                raise _timeout(url, "silence") from error
+            raise _not_connected(_timeout(url, "no connection"), trail) from error
         except (httpx2.ConnectError, httpx2.ProxyError) as error:
-            raise _down(FailureKind.UNREACHABLE, url, f"cannot be reached: {error}") from error
-        except httpx2.RequestError as error:
+            failed = _down(FailureKind.UNREACHABLE, url, f"cannot be reached: {error}")
+            raise _not_connected(failed, trail) from error
+        except AttemptError:
+            raise
+        except Exception as error:  # the client has no one error for what an origin may send
             text = f"the connection broke: {str(error) or type(error).__name__}"
             raise _down(FailureKind.BROKEN, url, text) from error
 
     async def _follow(
         self,
         server: OriginServer,
-        url: httpx2.URL,
+        trail: list[httpx2.URL],
         validators: Mapping[str, str],
         asked_at: float,
     ) -> OriginResponse:
-        first = url
+        """Follow redirects from the URL in ``trail``, to which each target is added."""
+        first = url = trail[0]
         for _ in range(self._limits.max_redirects + 1):
             response = await self._send(server, url, first, validators)
             try:
@@ -182,6 +200,7 @@ class OriginClient:
             finally:
                 await response.aclose()
             url = redirected(url, location, self._limits.redirect_hosts)
+            trail.append(url)
         times = self._limits.max_redirects
         raise AttemptError(FailureKind.REDIRECT, f"{_shown(first)}: more than {times} redirects")
 
@@ -201,7 +220,7 @@ class OriginClient:
                 headers |= signed_headers(
                     path=url.raw_path.partition(b"?")[0].decode("ascii"),
                     request_id=identity,
-                    now=self._wall(),
+                    now=self._clock.unix(),
                     key=server.hmac_key,
                     key_id=server.hmac_key_id,
                 )
@@ -213,7 +232,7 @@ class OriginClient:
     async def _read(
         self, response: httpx2.Response, url: httpx2.URL, asked_at: float
     ) -> OriginResponse:
-        answered_at = self._wall()
+        answered_at = self._clock.now()
         status = response.status_code
         headers = {name.lower(): text for name, text in response.headers.items()}
         body = b""
@@ -224,7 +243,7 @@ class OriginClient:
         else:
             await _drain(response)
             if status != NOT_MODIFIED and status not in NOT_FOUND_STATUSES:
-                raise _refused(url, status, headers, answered_at)
+                raise _refused(url, status, headers, self._clock.unix())
         return OriginResponse(status, headers, body, str(url), asked_at, answered_at)
 
     async def _bounded(self, response: httpx2.Response, url: httpx2.URL) -> bytes:
@@ -239,10 +258,18 @@ class OriginClient:
         clock = asyncio.get_running_loop().time
         started = clock()
         raw = bytearray()
+        pieces, turn = 0, started
         async for piece in response.aiter_raw():
             raw += piece
+            pieces += 1
             if len(raw) > most:
                 raise too_large
+            if pieces > _MAX_PIECES and len(raw) < _MIN_PIECE_BYTES * pieces:
+                text = f"{_shown(url)}: a body of {pieces} pieces for {len(raw)} bytes"
+                raise AttemptError(FailureKind.GARBAGE, text)
+            if clock() - turn > _TURN_S:
+                await asyncio.sleep(0)  # pieces that have arrived come without a pause
+                turn = clock()
             took_s = clock() - started
             if took_s > _RATE_AFTER_S and len(raw) < pace * took_s:
                 text = f"slower than {pace} bytes/s"
@@ -292,7 +319,13 @@ def _place(url: httpx2.URL) -> tuple[str, str, int | None]:
 
 def _shown(url: httpx2.URL) -> str:
     """The URL without its query, which may hold a redirect's signature."""
-    return str(url).partition("?")[0]
+    return str(url).partition("?")[0][:_LONGEST_URL]
+
+
+def _not_connected(error: AttemptError, trail: list[httpx2.URL]) -> AttemptError:
+    """No connection was made to the last host of ``trail``: the origin's, unless it redirected."""
+    error.whole = error.any_path = _place(trail[-1]) == _place(trail[0])
+    return error
 
 
 def _timeout(url: httpx2.URL, what: str = "no complete response") -> AttemptError:

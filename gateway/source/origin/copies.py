@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import zstandard
 
+from gateway.clock import Clock
 from gateway.source.origin.body import CodingError, decoded
 from gateway.source.origin.freshness import Lifetime
 from gateway.source.origin.origin_config import FreshnessBounds
@@ -26,6 +27,8 @@ _PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%-]+(?:/[A-Za-z0-9._~!$&'()*+,;=:
 _LIFETIME = ("answered_at", "age_s", "fresh_s", "revalidate_s", "error_s")
 _LARGEST_S = 2.0**40
 """More than any time and any lifetime, in seconds."""
+MAX_SHARED_BYTES = 300_000
+"""More than the store takes (256 KiB)."""
 _CLOCKS_DIFFER_S = 60.0
 """How far in the future a copy may be dated: clocks of machines differ a little."""
 
@@ -54,7 +57,8 @@ class SharedCopies(Protocol):
 @dataclass(frozen=True, slots=True)
 class StoredCopy:
     """The last good response for one path. ``path`` is the base for relative URIs, below the
-    origin's URL; ``packed`` is the body as a zstd frame; ``asked_at`` is Unix time."""
+    origin's URL; ``packed`` is the body as a zstd frame. Times are those of this process's
+    clock."""
 
     path: str
     origin: str
@@ -111,19 +115,23 @@ def digest_of(body: bytes) -> str:
     return blake2b(body, digest_size=8).hexdigest()
 
 
-def to_bytes(copy: StoredCopy) -> bytes:
-    """Serialise a copy for the store."""
+def to_bytes(copy: StoredCopy, clock: Clock) -> bytes:
+    """Serialise a copy for the store, with Unix times; it has those of ``clock``."""
     table = asdict(copy)
     del table["packed"]
+    table["asked_at"] = clock.to_unix(copy.asked_at)
+    table["lifetime"]["answered_at"] = clock.to_unix(copy.lifetime.answered_at)
     whole = json.dumps({"v": _LAYOUT, **table}).encode() + b"\n" + copy.packed
     return digest_of(whole).encode() + b"\n" + whole
 
 
 def from_bytes(
-    data: bytes, origins: tuple[str, ...], now: float, bounds: FreshnessBounds, max_bytes: int
+    data: bytes, origins: tuple[str, ...], clock: Clock, bounds: FreshnessBounds, max_bytes: int
 ) -> tuple[StoredCopy, bytes] | None:
     """Parse a shared copy and its body; None unless it is a complete copy from one of ``origins``.
-    Its lifetime is cut to ``bounds``."""
+    Its times are those of ``clock``, and its lifetime is cut to ``bounds``."""
+    if len(data) > MAX_SHARED_BYTES:
+        return None
     checksum, _, whole = data.partition(b"\n")
     header, line, frame = whole.partition(b"\n")
     if checksum != digest_of(whole).encode() or not line or len(header) > _MAX_HEADER_BYTES:
@@ -135,17 +143,17 @@ def from_bytes(
     except (ValueError, TypeError, KeyError, RecursionError, CodingError):
         return None
     life = copy.lifetime
-    if copy.asked_at > life.answered_at:
-        return None
-    if digest_of(body) != copy.digest or life.answered_at > now + _CLOCKS_DIFFER_S:
+    latest = clock.unix() + _CLOCKS_DIFFER_S
+    if digest_of(body) != copy.digest or not copy.asked_at <= life.answered_at <= latest:
         return None
     bounded = replace(
         life,
+        answered_at=clock.from_unix(life.answered_at),
         fresh_s=min(life.fresh_s, bounds.max_fresh_s),
         revalidate_s=min(life.revalidate_s, bounds.max_stale_while_revalidate_s),
         error_s=min(life.error_s, bounds.max_stale_if_error_s),
     )
-    return replace(copy, lifetime=bounded), body
+    return replace(copy, asked_at=clock.from_unix(copy.asked_at), lifetime=bounded), body
 
 
 def _checked(table: Any, frame: bytes, origins: tuple[str, ...]) -> StoredCopy:  # noqa: ANN401

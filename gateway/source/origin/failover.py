@@ -2,11 +2,19 @@
 
 One round tries the origins in order. Rounds are repeated after a growing pause (exponential backoff
 with full jitter) until the retry budget or the player's deadline ends.
+
+Players choose ids freely, and an origin may fail for some ids alone: those that it does not have,
+or that make it slow. So the circuit breaker counts failures of assets that the gateway knows to be
+good, and failures to connect. The failure of an *unknown* id only raises the suspicion that the
+origin fails as a whole. :meth:`Origins.verify` settles it with files that the origin has sent
+before.
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from random import Random, SystemRandom
 from typing import TypeVar
 
@@ -16,6 +24,7 @@ from gateway.observe import metrics
 from gateway.source.origin.breaker import Breaker, BreakerState
 from gateway.source.origin.budget import RetryBudget
 from gateway.source.origin.client import (
+    NOT_FOUND_STATUSES,
     NOT_MODIFIED,
     AttemptError,
     FailureKind,
@@ -23,11 +32,18 @@ from gateway.source.origin.client import (
     OriginResponse,
 )
 from gateway.source.origin.origin_config import OriginConfig, OriginServer
+from gateway.source.origin.slots import Slots, Ticket
 
 FIRST_PAUSE_S = 0.1
 MAX_PAUSE_S = 2.0
 MAX_RETRY_AFTER_S = 10.0
 """Upper bound on the pause that one 429 can impose, whatever its Retry-After says."""
+
+_VERIFY_S = 0.25
+"""When one good file is not answered in this time, in seconds, others are tried beside it."""
+_OURSELVES = "the gateway"
+MAX_GOOD_PATHS = 1000
+MAX_PAUSED_CLIENTS = 1000
 
 _T = TypeVar("_T")
 log = structlog.get_logger()
@@ -43,15 +59,69 @@ class Origin:
         )
         self.reached: bool | None = None
         """Whether the last request was answered; None before the first one."""
-        self.last_good_path: str | None = None
-        """The path of the last good response."""
+        self._good_paths: OrderedDict[str, None] = OrderedDict()
+        self.suspicion = asyncio.Event()
+        """Unknown ids have failed since the origin was last found to be well."""
         self.last_failure = ""
         self.paused_until = 0.0
         """Loop time until which the origin asked for no requests (429)."""
+        self._paused_clients: dict[str, float] = {}
         self._logged_down = False
         self.phase = 0
         """Incremented at each state change of the breaker."""
         metrics.ORIGIN_BREAKER.labels(server.url).set(0)
+
+    def has_sent(self, path: str) -> bool:
+        """Whether a good response for ``path`` is remembered."""
+        return path in self._good_paths
+
+    @property
+    def has_sent_any(self) -> bool:
+        """Whether any good response is remembered."""
+        return bool(self._good_paths)
+
+    def sent(self, path: str) -> None:
+        """There was a good response for ``path``."""
+        self._good_paths[path] = None
+        self._good_paths.move_to_end(path)
+        if len(self._good_paths) > MAX_GOOD_PATHS:
+            self._good_paths.popitem(last=False)
+
+    def lost(self, path: str) -> None:
+        """There is no such file any more."""
+        self._good_paths.pop(path, None)
+
+    def paths_to_try(self, count: int) -> list[str]:
+        """Paths whose response shows whether the origin is well, at most ``count``: those of good
+        responses, each time others. The origin's own URL while there was none."""
+        paths = list(islice(reversed(self._good_paths), count))
+        if not paths:
+            return [""]
+        self._good_paths.move_to_end(paths[0], last=False)
+        return paths
+
+    def pause(self, ticket: Ticket, until: float) -> None:
+        """Send nothing until then (loop time): for any asset when ``ticket`` is for a known one,
+        else for the unknown ids of its client."""
+        if ticket.known:
+            self.paused_until = until
+            return
+        if len(self._paused_clients) >= MAX_PAUSED_CLIENTS:
+            now = asyncio.get_running_loop().time()
+            self._paused_clients = {
+                client: end for client, end in self._paused_clients.items() if end > now
+            }
+        if len(self._paused_clients) < MAX_PAUSED_CLIENTS:
+            self._paused_clients[ticket.client] = until
+
+    def is_paused(self, ticket: Ticket, now: float) -> bool:
+        """Whether a 429 forbids a request for ``ticket`` now."""
+        if now < self.paused_until:
+            return True
+        paused = self._paused_clients
+        if ticket.known or not paused:
+            return False
+        return all(now < paused.get(client, 0.0) for client in ticket.clients)
 
     def _changed(self, state: BreakerState) -> None:
         self.phase += 1
@@ -80,8 +150,8 @@ class Origins:
         self._config = config
         self._client = client
         self._random = random or SystemRandom()
-        self._budget = RetryBudget(config.retry_budget)
-        self._slots = asyncio.Semaphore(config.request.max_connections)
+        self._budgets = {known: RetryBudget(config.retry_budget) for known in (True, False)}
+        self._slots = Slots(config.request.max_connections)
 
     def for_asset(self, asset: str) -> tuple[Origin, ...]:
         """The origins of ``asset``, in the order in which they are tried: those with the longest
@@ -90,8 +160,13 @@ class Origins:
         longest = max((len(each.server.asset_prefix) for each in fitting), default=0)
         return tuple(each for each in fitting if len(each.server.asset_prefix) == longest)
 
+    def join(self, ticket: Ticket, client: str) -> None:
+        """Another client asks for the asset of ``ticket``."""
+        self._slots.join(ticket, client)
+
     async def ask(
         self,
+        ticket: Ticket,
         origins: Sequence[Origin],
         path: str,
         validators: Mapping[str, Mapping[str, str]],
@@ -106,12 +181,13 @@ class Origins:
         ``deadline`` (loop time).
         """
         clock = asyncio.get_running_loop().time
-        self._budget.earn()
+        budget = self._budgets[ticket.known]
+        budget.earn()
         attempt = 0
         earlier: AttemptError | None = None
         while True:
             try:
-                return await self._round(origins, path, validators, deadline, read)
+                return await self._round(ticket, origins, path, validators, deadline, read)
             except AttemptError as error:
                 if earlier is not None and error.kind is FailureKind.TIMEOUT:
                     raise earlier from error  # it says more than "timed out"
@@ -122,7 +198,7 @@ class Origins:
                     not error.again
                     or attempt > self._config.retries
                     or clock() + pause_s >= deadline
-                    or not self._budget.spend()
+                    or not budget.spend()
                 ):
                     raise
             metrics.ORIGIN_RETRIES.inc()
@@ -136,6 +212,7 @@ class Origins:
 
     async def _round(
         self,
+        ticket: Ticket,
         origins: Sequence[Origin],
         path: str,
         validators: Mapping[str, Mapping[str, str]],
@@ -148,15 +225,46 @@ class Origins:
         for origin in origins:
             given = validators.get(origin.server.url, {})
             try:
-                return await self.attempt(origin, path, given, deadline, partial(read, origin))
+                reading = partial(read, origin)
+                return await self._attempt(ticket, origin, path, given, deadline, reading)
             except AttemptError as error:
                 failures.append(error)
                 if error.kind is FailureKind.STATUS and not error.again:
                     break  # a definite refusal (such as 403) is not retried elsewhere
         raise next((each for each in failures if each.again), failures[0])
 
-    async def attempt(
+    async def probe(self, origin: Origin, path: str) -> bool:
+        """Ask for a file that the origin has sent before, or for its URL; whether it responds."""
+        limits = self._config.request
+        now = asyncio.get_running_loop().time()
+        deadline = now + limits.connect_timeout_s + limits.read_timeout_s
+        # How an origin answers its bare URL says as little about its files as a made-up id does.
+        ticket = Ticket(known=bool(path), client=_OURSELVES)
+        try:
+            await self._attempt(ticket, origin, path, {}, deadline, _nothing)
+        except AttemptError as error:
+            return not (error.down or error.kind in {FailureKind.BREAKER_OPEN, FailureKind.BUSY})
+        return True
+
+    async def verify(self, origin: Origin) -> None:
+        """Unknown ids have failed: find out whether the origin fails for good files, too. If it
+        does for all that are tried, its breaker opens."""
+        origin.suspicion.clear()
+        if not origin.has_sent_any:
+            return  # its URL shows nothing: an origin may answer it as it likes
+        first, *others = origin.paths_to_try(self._config.breaker_failures)
+        async with asyncio.TaskGroup() as group:
+            probes = [group.create_task(self.probe(origin, first))]
+            done, _ = await asyncio.wait(probes, timeout=_VERIFY_S)
+            if done and probes[0].result():
+                return
+            probes += [group.create_task(self.probe(origin, path)) for path in others]
+        if not any(probe.result() for probe in probes):
+            origin.breaker.trip(asyncio.get_running_loop().time())
+
+    async def _attempt(
         self,
+        ticket: Ticket,
         origin: Origin,
         path: str,
         validators: Mapping[str, str],
@@ -167,25 +275,31 @@ class Origins:
         clock = asyncio.get_running_loop().time
         url = origin.server.url
         try:
-            async with asyncio.timeout_at(deadline):
-                await self._slots.acquire()
+            await self._slots.take(ticket, deadline)
         except TimeoutError:
             text = f"{url}: too many requests are in progress"
             raise AttemptError(FailureKind.BUSY, text) from None
         try:
             now = clock()
-            if now < origin.paused_until or not origin.breaker.admits(
-                now, conditional=bool(validators)
-            ):
+            if origin.is_paused(ticket, now) or not self._admits(ticket, origin, validators, now):
                 metrics.ORIGIN_REQUESTS.labels(url, FailureKind.BREAKER_OPEN).inc()
                 text = f"{url}: not asked, it has been failing ({origin.last_failure})"
                 raise AttemptError(FailureKind.BREAKER_OPEN, text)
-            return await self._ask(origin, path, validators, deadline, read)
+            return await self._ask(ticket, origin, path, validators, deadline, read)
         finally:
-            self._slots.release()
+            self._slots.give_back(ticket)
+
+    @staticmethod
+    def _admits(ticket: Ticket, origin: Origin, validators: Mapping[str, str], now: float) -> bool:
+        """Whether the breaker admits the request. While it is not closed, an unknown id shows
+        nothing about the origin, unless nothing is known yet."""
+        if origin.breaker.state is not BreakerState.CLOSED and not ticket.known:
+            return not origin.has_sent_any and origin.breaker.admits(now)
+        return origin.breaker.admits(now, conditional=bool(validators))
 
     async def _ask(
         self,
+        ticket: Ticket,
         origin: Origin,
         path: str,
         validators: Mapping[str, str],
@@ -202,7 +316,7 @@ class Origins:
             outcome = error.kind
             had_its_time = deadline - started >= self._config.request.read_timeout_s
             late = origin.phase != phase
-            self._count(origin, path, error, had_its_time=had_its_time, late=late)
+            self._count(ticket, origin, path, error, had_its_time=had_its_time, late=late)
             raise
         except BaseException:
             origin.breaker.abandoned()
@@ -213,30 +327,69 @@ class Origins:
             if answer.status == NOT_MODIFIED:
                 origin.breaker.confirmed()
             else:
-                origin.breaker.succeeded()
+                is_good = answer.status not in NOT_FOUND_STATUSES
+                self._count_up(ticket, origin, is_good=is_good)
         finally:
             metrics.ORIGIN_REQUESTS.labels(origin.server.url, outcome).inc()
             metrics.ORIGIN_SECONDS.labels(origin.server.url).observe(clock() - started)
         found = await read(answer)
-        origin.last_good_path = path
+        if answer.status in NOT_FOUND_STATUSES:
+            origin.lost(path)
+        elif path:
+            origin.sent(path)
         return found
 
     def _count(
-        self, origin: Origin, path: str, error: AttemptError, *, had_its_time: bool, late: bool
+        self,
+        ticket: Ticket,
+        origin: Origin,
+        path: str,
+        error: AttemptError,
+        *,
+        had_its_time: bool,
+        late: bool,
     ) -> None:
         """Record a failed attempt in the origin's health. ``late``: the breaker has changed its
         state since the attempt began, so the failure may predate a recovery."""
         now = asyncio.get_running_loop().time()
         if not error.down:
             origin.reached = True  # it responds, though not with a playlist
-            origin.breaker.succeeded()
+            self._count_up(ticket, origin, is_good=False)
         elif late:
             pass
-        elif error.kind is FailureKind.TIMEOUT and not had_its_time:
+        elif error.kind is FailureKind.TIMEOUT and not had_its_time and not error.any_path:
             origin.breaker.abandoned()  # the player's deadline ended first
         else:
-            origin.reached = not error.whole
-            origin.last_failure = str(error)
-            origin.breaker.failed(now, None if error.whole else path)
+            self._count_down(ticket, origin, path, error, now)
         if error.pauses_origin and error.wait_s is not None:
-            origin.paused_until = now + min(error.wait_s, MAX_RETRY_AFTER_S)
+            origin.pause(ticket, now + min(error.wait_s, MAX_RETRY_AFTER_S))
+
+    @staticmethod
+    def _count_up(ticket: Ticket, origin: Origin, *, is_good: bool) -> None:
+        """Record a response. One to an unknown id that is not good shows only that the origin
+        responds, which counts while nothing is known of it."""
+        if is_good or ticket.known or not origin.has_sent_any:
+            origin.breaker.succeeded()
+        else:
+            origin.breaker.abandoned()
+
+    @staticmethod
+    def _count_down(
+        ticket: Ticket, origin: Origin, path: str, error: AttemptError, now: float
+    ) -> None:
+        """Record a failure of the origin, or of a file."""
+        if not (ticket.known or error.any_path):
+            origin.suspicion.set()
+            if origin.has_sent_any:
+                origin.breaker.abandoned()
+                return
+        origin.last_failure = str(error)
+        if ticket.known or error.any_path:
+            origin.reached = not error.whole
+            origin.breaker.failed(now, None if error.whole else path)
+        else:  # nothing is known to be good: what many clients ask for decides
+            origin.breaker.failed(now, f"client {ticket.client}" if ticket.client else path)
+
+
+async def _nothing(answer: OriginResponse) -> None:
+    """Ignore the response of a probe."""

@@ -41,7 +41,7 @@ class CopyState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Lifetime:
-    """How long a response may be used, in seconds; times are Unix times.
+    """How long a response may be used, in seconds. Times are those of a clock that never jumps.
 
     ``age_s`` is its age at ``answered_at``. It is fresh for ``fresh_s`` from then on. After that it
     may be served for ``revalidate_s`` during revalidation, and for ``error_s`` when the origin
@@ -79,12 +79,18 @@ class Lifetime:
 
 
 def lifetime_of(
-    headers: Mapping[str, str], asked_at: float, answered_at: float, bounds: FreshnessBounds
+    headers: Mapping[str, str],
+    asked_at: float,
+    answered_at: float,
+    bounds: FreshnessBounds,
+    unix_ahead_s: float = 0.0,
 ) -> Lifetime:
-    """The lifetime that response headers (lower-case names) give, within ``bounds``."""
+    """The lifetime that response headers (lower-case names) give, within ``bounds``. Unix time is
+    ``unix_ahead_s`` ahead of ``asked_at`` and ``answered_at``."""
     said = directives(headers.get("cache-control", ""))
-    age_s = _age_at_arrival(headers, asked_at, answered_at)
-    lifetime_s = _said_lifetime(headers, said, answered_at)
+    unix_s = answered_at + unix_ahead_s
+    age_s = _age_at_arrival(headers, answered_at - asked_at, unix_s)
+    lifetime_s = _said_lifetime(headers, said, unix_s)
     fresh_s = bounds.default_fresh_s if lifetime_s is None else lifetime_s - age_s
     if "no-store" in said or "no-cache" in said:
         fresh_s = 0
@@ -130,7 +136,7 @@ def http_date(value: str) -> float | None:
 
 
 def _said_lifetime(
-    headers: Mapping[str, str], said: Mapping[str, str], answered_at: float
+    headers: Mapping[str, str], said: Mapping[str, str], unix_s: float
 ) -> float | None:
     """The freshness lifetime (section 4.2.1); None when the headers give none."""
     for name in ("s-maxage", "max-age"):
@@ -142,16 +148,16 @@ def _said_lifetime(
     if expires is None:  # often "0": already expired (section 5.3)
         return 0
     date = http_date(headers.get("date", ""))
-    return max(0.0, expires - (answered_at if date is None else date))
+    return max(0.0, expires - (unix_s if date is None else date))
 
 
-def _age_at_arrival(headers: Mapping[str, str], asked_at: float, answered_at: float) -> float:
+def _age_at_arrival(headers: Mapping[str, str], took_s: float, unix_s: float) -> float:
     """``corrected_initial_age`` of section 4.2.3."""
     date = http_date(headers.get("date", ""))
-    apparent_s = 0.0 if date is None else max(0.0, answered_at - date)
+    apparent_s = 0.0 if date is None else max(0.0, unix_s - date)
     said = headers.get("age", "").partition(",")[0].strip()
     said_s = float(min(int(said[:12]), LONGEST_S)) if said.isascii() and said.isdigit() else 0.0
-    return min(max(apparent_s, said_s + max(0.0, answered_at - asked_at)), LONGEST_S)
+    return min(max(apparent_s, said_s + max(0.0, took_s)), LONGEST_S)
 
 
 def _seconds(said: Mapping[str, str], name: str, default: float) -> float:

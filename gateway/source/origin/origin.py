@@ -7,8 +7,7 @@ copy.
 
 import asyncio
 import contextlib
-import time
-from collections.abc import Callable
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
 from random import SystemRandom
@@ -16,6 +15,7 @@ from typing import Literal
 
 import structlog
 
+from gateway.clock import Clock
 from gateway.observe import metrics
 from gateway.observe.tasks import supervise
 from gateway.source.origin.breaker import BreakerState
@@ -27,6 +27,7 @@ from gateway.source.origin.origin_cache import OriginCache, RecentFailure
 from gateway.source.origin.origin_config import OriginConfig
 from gateway.source.origin.purges import EXACT, matches
 from gateway.source.origin.reader import NotFound, ResponseReader
+from gateway.source.origin.slots import Ticket
 from gateway.source.source import (
     NoSuchAssetError,
     OriginTimeoutError,
@@ -38,7 +39,10 @@ from gateway.source.source import (
 log = structlog.get_logger()
 
 MAX_FETCHES = 1000
-"""The most assets fetched at a time; further players get an error at once."""
+"""The most unknown ids, and the most known assets, fetched at a time; further players get an error
+at once."""
+MAX_FETCHES_PER_CLIENT = 125
+"""The most unknown ids fetched at a time for one client network: more than a batch asks for."""
 LOOK_S = 0.5
 
 _Outcome = CachedManifest | NotFound | RecentFailure
@@ -50,11 +54,12 @@ class _Fetch:
     """A request in progress; ``started`` is loop time."""
 
     task: asyncio.Task[_Outcome]
+    ticket: Ticket
     started: float
 
 
 class OriginSource:
-    """Source manifests from one or several origins. ``wall`` gives Unix time."""
+    """Source manifests from one or several origins."""
 
     def __init__(
         self,
@@ -62,19 +67,23 @@ class OriginSource:
         shared: SharedCopies,
         read: ReadManifest,
         *,
-        wall: Callable[[], float] = time.time,
+        clock: Clock | None = None,
     ) -> None:
+        """``clock`` judges the age of copies."""
         self._config = config
-        self._wall = wall
-        self._client = OriginClient(config.request, wall)
+        self._clock = clock or Clock()
+        self._client = OriginClient(config.request, self._clock)
         self._origins = Origins(config, self._client)
-        self._reader = ResponseReader(config, read)
-        self._cache = OriginCache(config, shared, self._reader, self._name, wall)
+        self._reader = ResponseReader(config, read, self._clock)
+        self._cache = OriginCache(config, shared, self._reader, self._name, self._clock)
+        self._unknown: Counter[str] = Counter()
+        self._unknown_fetches = 0
         self._fetches: dict[str, _Fetch] = {}
         self._others_hold_some = False
 
-    async def load(self, asset: str) -> SourceManifest:
+    async def load(self, asset: str, client: str = "") -> SourceManifest:
         """The manifest of ``asset``: fresh, or the last good copy while it may be served.
+        ``client`` is the network of the player that asks.
 
         Raises :class:`NoSuchAssetError`; :class:`BadSourceError` when the playlist cannot be
         played; :class:`OriginError` when the origin's response is no manifest; and
@@ -88,7 +97,7 @@ class OriginSource:
             cached = cache.get(asset)
         state = CopyState.EXPIRED if cached is None else cache.state(cached)
         if cached is None or state is CopyState.EXPIRED:
-            return await self._wait_for_origin(asset)
+            return await self._wait_for_origin(asset, client)
         if state is not CopyState.FRESH:
             await self._refresh(asset, cached, state)
             if cache.is_not_found(asset):
@@ -154,10 +163,10 @@ class OriginSource:
         if failure is not None:
             raise failure.error()
 
-    async def _wait_for_origin(self, asset: str) -> SourceManifest:
+    async def _wait_for_origin(self, asset: str, client: str) -> SourceManifest:
         """Wait for the origin, as there is no copy to serve."""
         self._raise_what_is_known(asset)
-        fetch = self._fetch_of(asset)
+        fetch = self._fetch_of(asset, client)
         if fetch is None:
             raise OriginTimeoutError(f"{asset}: too many requests to the origin are in progress")
         await asyncio.wait((fetch.task,))  # awaiting the task would cancel it too
@@ -181,25 +190,56 @@ class OriginSource:
         if patience_s > 0:
             await asyncio.wait((fetch.task,), timeout=patience_s)
 
-    def _fetch_of(self, asset: str) -> _Fetch | None:
+    def _fetch_of(self, asset: str, client: str = "") -> _Fetch | None:
         """The request in progress for ``asset``, or a new one; None when there are too many."""
         fetch = self._fetches.get(asset)
-        if fetch is None and len(self._fetches) < MAX_FETCHES:
-            now = asyncio.get_running_loop().time()
-            fetch = _Fetch(asyncio.create_task(self._fetch(asset)), now)
-            self._fetches[asset] = fetch
-            fetch.task.add_done_callback(partial(self._fetch_done, asset, fetch))
+        if fetch is not None:
+            self._origins.join(fetch.ticket, client)
+            return fetch
+        ticket = Ticket(known=self._is_known(asset), client=client)
+        if not self._may_begin(ticket):
+            return None
+        if not ticket.known:
+            self._unknown_fetches += 1
+            self._unknown[client] += 1
+        now = asyncio.get_running_loop().time()
+        fetch = _Fetch(asyncio.create_task(self._fetch(asset, ticket)), ticket, now)
+        self._fetches[asset] = fetch
+        fetch.task.add_done_callback(partial(self._fetch_done, asset, fetch))
         return fetch
 
+    def _is_known(self, asset: str) -> bool:
+        """Whether an origin has sent the asset before; any other id may be made up."""
+        path = self._path(asset)
+        return self._cache.get(asset) is not None or any(
+            origin.has_sent(path) for origin in self._origins.all
+        )
+
+    def _may_begin(self, ticket: Ticket) -> bool:
+        """Whether one more asset may be fetched."""
+        unknown = self._unknown_fetches
+        if ticket.known:
+            return len(self._fetches) - unknown < MAX_FETCHES
+        client = ticket.client
+        return unknown < MAX_FETCHES and (
+            not client or self._unknown[client] < MAX_FETCHES_PER_CLIENT
+        )
+
     def _fetch_done(self, asset: str, fetch: _Fetch, task: asyncio.Task[_Outcome]) -> None:
+        ticket = fetch.ticket
+        if not ticket.known:
+            self._unknown_fetches -= 1
+            self._unknown[ticket.client] -= 1
+            if not self._unknown[ticket.client]:
+                del self._unknown[ticket.client]
         if self._fetches.get(asset) is fetch:  # else purged, and replaced by a newer one
             del self._fetches[asset]
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("source_failed", asset=asset, exc_info=error)
 
-    async def _fetch(self, asset: str) -> _Outcome:
+    async def _fetch(self, asset: str, ticket: Ticket) -> _Outcome:
         """Request ``asset`` and remember the outcome."""
-        asked_at = self._wall()
+        asked_at = self._clock.now()
         deadline = asyncio.get_running_loop().time() + self._config.total_timeout_s
         cached = self._cache.get(asset)
         if cached is not None:  # else the store has just been asked
@@ -216,7 +256,7 @@ class OriginSource:
 
         validators = {} if cached is None else {cached.copy.origin: cached.copy.validators}
         try:
-            outcome = await self._origins.ask(origins, path, validators, deadline, read)
+            outcome = await self._origins.ask(ticket, origins, path, validators, deadline, read)
         except AttemptError as error:
             failure = RecentFailure(error.kind, str(error))
             self._cache.remember_failure(asset, cached, failure)
@@ -225,7 +265,7 @@ class OriginSource:
         return outcome
 
     def _served(self, cached: CachedManifest) -> SourceManifest:
-        life, now = cached.copy.lifetime, self._wall()
+        life, now = cached.copy.lifetime, self._clock.now()
         stale_s = life.stale_for(now)
         status: Literal["fresh", "revalidated", "stale"] = "stale"
         if stale_s < 0:
@@ -236,20 +276,24 @@ class OriginSource:
 
     async def _watch(self, origin: Origin) -> None:
         while True:
+            pause_s = LOOK_S * _random.uniform(0.8, 1.2)
             if _is_down(origin):
                 await self._look(origin)
-            await asyncio.sleep(LOOK_S * _random.uniform(0.8, 1.2))
+                await asyncio.sleep(pause_s)
+            elif origin.suspicion.is_set():
+                await self._origins.verify(origin)
+                await asyncio.sleep(pause_s)
+            else:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause_s):
+                        await origin.suspicion.wait()
 
     async def _look(self, origin: Origin) -> None:
         """Probe one origin, and check whether other workers have shared copies."""
         now = asyncio.get_running_loop().time()
         if origin.breaker.wait_s(now) <= 0:
-            limits = self._config.request
-            deadline = now + limits.connect_timeout_s + limits.read_timeout_s
-            with contextlib.suppress(AttemptError):  # counted where it is raised
-                await self._origins.attempt(
-                    origin, origin.last_good_path or "", {}, deadline, _nothing
-                )
+            for path in origin.paths_to_try(1):
+                await self._origins.probe(origin, path)
         if self._all_down() and not self._cache.has_copies():
             self._others_hold_some = await self._cache.others_hold_some()
 
@@ -280,7 +324,3 @@ def _no_such(asset: str) -> NoSuchAssetError:
 
 def _is_down(origin: Origin) -> bool:
     return origin.reached is not True or origin.breaker.state is not BreakerState.CLOSED
-
-
-async def _nothing(answer: OriginResponse) -> None:
-    """Ignore the response of a probe."""

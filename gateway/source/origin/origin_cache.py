@@ -1,15 +1,16 @@
 """What does this worker have for each asset: a copy, or a recent 404 or failure?
 
-Copies are bounded in bytes and shared over the store; 404s and failures are remembered briefly, in
-this process alone. Purged copies no longer count, whether they come from this process or from the
-store.
+Copies are bounded in bytes and shared over the store. 404s and failures are remembered briefly, in
+this process alone, and apart from the copies. Purged copies no longer count, whether they come from
+this process or from the store.
 """
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.cache import ORIGIN_SOURCES, Cache
+from gateway.cache import ORIGIN_FAILURES, ORIGIN_SOURCES, Cache
+from gateway.clock import Clock
 from gateway.observe import metrics
 from gateway.source.origin.client import SILENT, FailureKind
 from gateway.source.origin.copies import CachedManifest, SharedCopies, to_bytes
@@ -21,8 +22,6 @@ from gateway.source.source import BadSourceError, OriginError, OriginTimeoutErro
 
 ENTRY_BYTES = 500
 """Estimated memory of an entry besides its copy."""
-ENTRIES_BYTES = 1_000_000
-"""Room for entries without a copy, on top of what the config allows for copies."""
 PURGES_KNOWN_S = 60.0
 MARK_EVERY_S = 60.0
 _MARK = "."
@@ -49,24 +48,17 @@ class RecentFailure:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """What is known of one asset: its copy, and a recent 404 or failure, which counts until
-    ``until`` (loop time). A failure may come with an expired copy, which the next request can still
-    confirm."""
+class _Recent:
+    """A recent 404 or failure, which counts until ``until`` (loop time). A failure may come with an
+    expired copy, which the next request can still confirm."""
 
-    cached: CachedManifest | None = None
-    recent: NotFound | RecentFailure | None = None
-    until: float = 0.0
-
-    @property
-    def size(self) -> int:
-        """Estimated bytes of memory."""
-        return ENTRY_BYTES + (0 if self.cached is None else self.cached.size)
+    outcome: NotFound | RecentFailure
+    until: float
 
 
 class OriginCache:
-    """Copies by asset. ``name_of`` gives the name under which an asset's copy is shared, ``wall``
-    Unix time."""
+    """Copies by asset. ``name_of`` gives the name under which an asset's copy is shared, ``clock``
+    their ages."""
 
     def __init__(
         self,
@@ -74,30 +66,30 @@ class OriginCache:
         shared: SharedCopies,
         reader: ResponseReader,
         name_of: Callable[[str], str],
-        wall: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self._config = config
         self._shared = shared
         self._reader = reader
         self._name_of = name_of
-        self._wall = wall
-        self._entries: Cache[str, _Entry] = Cache(
-            ORIGIN_SOURCES, config.memory_bytes + ENTRIES_BYTES, lambda entry: entry.size
+        self._clock = clock
+        self._copies: Cache[str, CachedManifest] = Cache(
+            ORIGIN_SOURCES, config.memory_bytes, lambda cached: ENTRY_BYTES + cached.size
         )
+        self._failures: Cache[str, _Recent] = Cache(ORIGIN_FAILURES)
         self._shared_fetches: dict[str, asyncio.Task[None]] = {}
         self._purges = Purges()
         self._purges_known_until = 0.0
-        self._revalidate_until = -1.0
+        self._revalidate_until = float("-inf")
         self._mark_at = 0.0
 
     def has_copies(self) -> bool:
         """Whether this process holds any copy."""
-        return any(entry.cached is not None for entry in self._entries.values())
+        return len(self._copies) > 0
 
     def get(self, asset: str) -> CachedManifest | None:
         """The copy of ``asset``; None when this process holds none."""
-        entry = self._entries.get(asset)
-        return None if entry is None else entry.cached
+        return self._copies.get(asset)
 
     def is_not_found(self, asset: str) -> bool:
         """Whether the origin recently answered 404 or 410."""
@@ -109,12 +101,12 @@ class OriginCache:
         return recent if isinstance(recent, RecentFailure) else None
 
     def _recent(self, asset: str) -> NotFound | RecentFailure | None:
-        entry = self._entries.get(asset)
-        return None if entry is None or _now() >= entry.until else entry.recent
+        recent = self._failures.get(asset)
+        return None if recent is None or _now() >= recent.until else recent.outcome
 
     def state(self, cached: CachedManifest) -> CopyState:
         """What a copy may be used for now."""
-        state = cached.copy.lifetime.state(self._wall())
+        state = cached.copy.lifetime.state(self._clock.now())
         if (
             state in {CopyState.FRESH, CopyState.STALE}
             and cached.copy.asked_at <= self._revalidate_until
@@ -124,28 +116,30 @@ class OriginCache:
 
     def revalidate_all(self) -> None:
         """Treat every current copy as a last resort from now on."""
-        self._revalidate_until = self._wall()
+        self._revalidate_until = self._clock.now()
 
     async def purge(self, pattern: str) -> None:
         """Forget the assets that ``pattern`` (:class:`Purges`) covers, and ignore requests in
         progress for them."""
-        now = self._wall()
+        now = self._clock.now()
         self._purges.note(pattern, now)
-        for asset in self._entries.keys():  # noqa: SIM118  # a list: entries go meanwhile
+        for asset in {*self._copies.keys(), *self._failures.keys()}:
             if matches(pattern, asset):
-                self._entries.pop(asset)
+                self._copies.pop(asset)
+                self._failures.pop(asset)
         for asset in [each for each in self._shared_fetches if matches(pattern, each)]:
             del self._shared_fetches[asset]
-        await self._shared.note_purge(pattern, now, self._longest_s)
+        await self._shared.note_purge(pattern, self._clock.to_unix(now), self._longest_s)
 
     def remember(self, asset: str, outcome: CachedManifest | NotFound, asked_at: float) -> None:
-        """Keep the origin's response to a request made at ``asked_at`` (Unix time)."""
+        """Keep the origin's response to a request made at ``asked_at``."""
         if self._purges.covers(asset, asked_at):
             return
         if isinstance(outcome, NotFound):
             if self.get(asset) is not None:
                 self._shared.put(self._name_of(asset), _REMOVED, _REMOVED_S)
-            self._entries.put(asset, _Entry(None, outcome, _now() + self._config.not_found_s))
+            self._copies.pop(asset)
+            self._failures.put(asset, _Recent(outcome, _now() + self._config.not_found_s))
             return
         self._keep(asset, outcome)
         self._share(asset, outcome)
@@ -157,7 +151,7 @@ class OriginCache:
         cached = self.get(asset)
         until = _now() + self._config.failure_s
         if cached is None or self.state(cached) is CopyState.EXPIRED:
-            self._entries.put(asset, _Entry(cached, failure, until))
+            self._failures.put(asset, _Recent(failure, until))
         elif asked_with is not None and cached.copy is asked_with.copy:
             self._keep(asset, cached.after_failure(failure.text, until))
 
@@ -195,15 +189,15 @@ class OriginCache:
         purged = self._purges.covers(asset, cached.copy.asked_at)  # perhaps during the read
         if purged:
             return
-        fits = cached.size <= self._config.memory_bytes
-        self._entries.put(asset, _Entry(cached if fits else self.get(asset)))
+        self._copies.put(asset, cached)
+        self._failures.pop(asset)
 
     def _share(self, asset: str, cached: CachedManifest) -> None:
         life = cached.copy.lifetime
         if not life.shareable:
             return
         ttl_s = max(1.0, life.kept_s)
-        self._shared.put(self._name_of(asset), to_bytes(cached.copy), ttl_s)
+        self._shared.put(self._name_of(asset), to_bytes(cached.copy, self._clock), ttl_s)
         now = _now()
         if now >= self._mark_at:
             self._mark_at = now + MARK_EVERY_S
@@ -221,12 +215,13 @@ class OriginCache:
             noted = await self._shared.purges()
             if noted is None:
                 return None
-            self._purges.merge(noted)
+            clock = self._clock
+            self._purges.merge({each: clock.from_unix(at) for each, at in noted.items()})
             self._purges_known_until = now + PURGES_KNOWN_S
         data = await self._shared.get(self._name_of(asset))
         if data is None or data == _REMOVED:
             return None
-        cached = await self._reader.shared(data, self._wall(), known)
+        cached = await self._reader.shared(data, known)
         if cached is None:
             metrics.STORE_GARBAGE.inc()
             return None

@@ -15,7 +15,7 @@ EXACT = "="
 
 
 class Purges:
-    """Purged patterns and their Unix times."""
+    """Purged patterns and their times, by the clock of this process."""
 
     def __init__(self) -> None:
         self._at: dict[str, float] = {}

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from gateway.clock import Clock
 from gateway.offload import EXPANSION, offload_if_large
 from gateway.source.origin.client import (
     NOT_FOUND_STATUSES,
@@ -19,7 +20,7 @@ from gateway.source.origin.copies import (
     packed,
     validator,
 )
-from gateway.source.origin.freshness import lifetime_of
+from gateway.source.origin.freshness import Lifetime, lifetime_of
 from gateway.source.origin.origin_config import OriginConfig
 from gateway.source.source import BadSourceError, ReadManifest, SourceManifest
 
@@ -36,9 +37,10 @@ class NotFound:
 class ResponseReader:
     """Reads responses and shared copies of the configured origins."""
 
-    def __init__(self, config: OriginConfig, read: ReadManifest) -> None:
-        """``read`` parses a manifest."""
+    def __init__(self, config: OriginConfig, read: ReadManifest, clock: Clock) -> None:
+        """``read`` parses a manifest. Copies have the times of ``clock``."""
         self._config = config
+        self._clock = clock
         self._read = read
         self._urls = tuple(server.url for server in config.origins)
 
@@ -64,21 +66,27 @@ class ResponseReader:
             etag=validator(answer.headers.get("etag")),
             last_modified=validator(answer.headers.get("last-modified")),
             asked_at=answer.asked_at,
-            lifetime=lifetime_of(
-                answer.headers, answer.asked_at, answer.answered_at, self._config.freshness
-            ),
+            lifetime=self._lifetime(answer),
             digest=await offload_if_large(len(body), digest_of, body),
             packed=await offload_if_large(len(body), packed, body),
         )
         return await self._cached(copy, body, known)
 
-    async def shared(
-        self, data: bytes, now: float, known: CachedManifest | None
-    ) -> CachedManifest | None:
+    def _lifetime(self, answer: OriginResponse) -> Lifetime:
+        return lifetime_of(
+            answer.headers,
+            answer.asked_at,
+            answer.answered_at,
+            self._config.freshness,
+            self._clock.unix_ahead_s(),
+        )
+
+    async def shared(self, data: bytes, known: CachedManifest | None) -> CachedManifest | None:
         """Parse a copy that another worker has shared; None when it is not one."""
         bounds, most = self._config.freshness, self._config.request.max_bytes
         size = EXPANSION * len(data)
-        found = await offload_if_large(size, from_bytes, data, self._urls, now, bounds, most)
+        clock = self._clock
+        found = await offload_if_large(size, from_bytes, data, self._urls, clock, bounds, most)
         if found is None:
             return None
         try:
@@ -110,7 +118,7 @@ class ResponseReader:
         """Extend the copy's lifetime: headers that the 304 omits stay as they were (RFC 9111,
         section 3.2)."""
         headers = answer.headers
-        life = lifetime_of(headers, answer.asked_at, answer.answered_at, self._config.freshness)
+        life = self._lifetime(answer)
         if "cache-control" not in headers and "expires" not in headers:
             life = replace(cached.copy.lifetime, answered_at=life.answered_at, age_s=life.age_s)
         copy = replace(

@@ -73,6 +73,17 @@ def test_it_stays_open_twice_as_long_each_time_up_to_a_bound() -> None:
     assert 1 == breaker.wait_s(now)
 
 
+def test_it_opens_when_all_that_is_known_fails() -> None:
+    """Whatever was counted before; an open breaker does not stay open longer for it."""
+    told: list[BreakerState] = []
+    breaker = Breaker(3, 1, 4, told.append)
+    breaker.succeeded()
+    breaker.trip(5.0)
+    assert ([OPEN], 1.0) == (told, breaker.wait_s(5.0))
+    breaker.trip(5.5)
+    assert ([OPEN], 0.5) == (told, breaker.wait_s(5.5))
+
+
 def test_an_abandoned_probe_admits_another() -> None:
     """The admitted request was abandoned: the next one is admitted."""
     breaker, told = opened()

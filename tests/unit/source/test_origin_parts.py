@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.client.asset import asset_id
+from gateway.clock import Clock
 from gateway.source.origin.body import CodingError, decoded
 from gateway.source.origin.client import AttemptError, redirected
 from gateway.source.origin.copies import (
@@ -243,6 +244,7 @@ def test_dropped_purges_restore_nothing() -> None:
 
 
 ORIGIN = "https://o.example/vod/"
+CLOCK = Clock(lambda: 100.0, lambda: 100.0)
 COPY = StoredCopy(
     path="a/master.m3u8",
     origin=ORIGIN,
@@ -259,13 +261,14 @@ def read(
     data: bytes, now: float = 100.0, max_bytes: int = 10_000
 ) -> tuple[StoredCopy, bytes] | None:
     """A shared copy as another worker reads it."""
-    return from_bytes(data, (ORIGIN,), now, FreshnessBounds(max_fresh_s=5), max_bytes)
+    clock = Clock(lambda: now, lambda: now)
+    return from_bytes(data, (ORIGIN,), clock, FreshnessBounds(max_fresh_s=5), max_bytes)
 
 
 def test_a_shared_copy_comes_back() -> None:
     """Its lifetime is cut to the reader's own bounds."""
     expected = replace(COPY, lifetime=Lifetime(100.0, 1, 5, 20, 30))
-    assert (expected, TEXT) == read(to_bytes(COPY))
+    assert (expected, TEXT) == read(to_bytes(COPY, CLOCK))
 
 
 def with_checksum(whole: bytes) -> bytes:
@@ -285,7 +288,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("no number", {"lifetime": Lifetime(100.0, float("nan"), 5, 20, 30)}),
     ("negative", {"lifetime": Lifetime(100.0, 1, -5, 20, 30)}),
     ("a huge whole number", {"lifetime": Lifetime(100.0, 10**400, 10, 20, 30)}),
-    ("asked at a huge whole number", {"asked_at": 10**400}),
+    ("asked at a huge time", {"asked_at": 2.0**60}),
     ("asked after it was answered", {"asked_at": 101.0}),
     ("a lifetime beyond all bounds", {"lifetime": Lifetime(100.0, 1, 10, 2.0**41, 30)}),
     ("no frame", {"packed": b"x"}),
@@ -295,12 +298,12 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize("changes", [row[1] for row in WRONG], ids=[row[0] for row in WRONG])
 def test_a_malformed_shared_copy_is_rejected(changes: dict[str, Any]) -> None:
     """Any JSON header with a valid checksum is rejected without an exception."""
-    assert None is read(to_bytes(replace(COPY, **changes)))
+    assert None is read(to_bytes(replace(COPY, **changes), CLOCK))
 
 
 def test_a_shared_bomb() -> None:
     """Decoding stops at the bound."""
-    assert None is read(to_bytes(replace(COPY, packed=packed(bytes(10**7)))))
+    assert None is read(to_bytes(replace(COPY, packed=packed(bytes(10**7))), CLOCK))
 
 
 @given(st.binary(max_size=300) | st.binary(max_size=100).map(with_checksum))
@@ -319,7 +322,7 @@ JSON = st.recursive(
 @given(JSON)
 def test_no_json_can_do_harm(value: object) -> None:
     """A valid form with one invalid member, also within the lifetime."""
-    whole = to_bytes(COPY).partition(b"\n")[2]
+    whole = to_bytes(COPY, CLOCK).partition(b"\n")[2]
     header, _, frame = whole.partition(b"\n")
     table = json.loads(header)
     life = [{**table, "lifetime": {**table["lifetime"], name: value}} for name in table["lifetime"]]

@@ -1,0 +1,185 @@
+"""A player who picks ids for which the origin fails takes no title away from others."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.source.origin import origin as source_module
+from gateway.source.source import BadSourceError, NoSuchAssetError
+from tests.integration.origins import Mode, Origin
+from tests.integration.test_origin import LIMITS, Worker, pair
+from tests.unit.store.servers import until
+
+ATTACKER, VIEWER = "2001:db8:1:200::/56", "203.0.113.0/24"
+BAD_IDS = 81
+GOOD_IDS = 65
+
+
+class Picky(Origin):
+    """An origin that has the titles ``good/…``, and answers everything else by ``mode``."""
+
+    def mode_of(self, path: str) -> Mode:
+        return self.modes.get(path) or (Mode() if path.startswith("/good/") else self.mode)
+
+
+@asynccontextmanager
+async def attacked(mode: Mode, **options: Any) -> AsyncIterator[tuple[Origin, Worker]]:
+    """A worker that watches its origin, which treats all ids but the good ones by ``mode``."""
+    async with Picky().listening() as it:
+        given = {"request": replace(LIMITS, read_timeout_s=1.0), "total_timeout_s": 3.0}
+        one = Worker(it.url, **(given | options))
+        it.wall = one.clock.unix
+        it.mode = mode
+        watch = asyncio.create_task(one.source.watch())
+        try:
+            yield it, one
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+            await one.source.close()
+
+
+async def outcome(one: Worker, asset: str, client: str) -> str:
+    """``ok``, or the name of the error that the client gets."""
+    try:
+        await one.source.load(asset, client)
+    except (NoSuchAssetError, BadSourceError) as error:
+        return type(error).__name__
+    return "ok"
+
+
+ILL_BEHAVED = {
+    "500": Mode(status=500),
+    "503": Mode(status=503),
+    "503 for a minute": Mode(status=503, headers={"Retry-After": "60"}),
+    "429": Mode(status=429, headers={"Retry-After": "60"}),
+    "404": Mode(status=404),
+    "403": Mode(status=403),
+    "silent": Mode(silent=True),
+    "slow": Mode(status=404, delay_s=0.8),
+    "reset": Mode(reset=True),
+    "cut": Mode(cut_after=20),
+    "dripping": Mode(drip_bytes_per_s=5.0),
+    "garbage": Mode(raw="\x00\x01 nothing like HTTP\r\n\r\n"),
+    "html": Mode(html=True),
+    "unplayable": Mode(body="#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=x\n"),
+    "redirected to a dead host": Mode(redirect="http://127.0.0.1:1{path}"),
+}
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known titles", "new titles"])
+@pytest.mark.parametrize("mode", ILL_BEHAVED.values(), ids=ILL_BEHAVED)
+async def test_bad_ids_take_no_title_away(mode: Mode, known: bool) -> None:
+    """81 bad ids, while another viewer asks for 65 good titles: each is answered, whether the
+    gateway has sent one of them before, or none."""
+    limits = replace(LIMITS, read_timeout_s=1.0, redirect_hosts=frozenset({"127.0.0.1:1"}))
+    async with attacked(mode, request=limits) as (_, one):
+        if known:
+            assert "ok" == await outcome(one, "good/0", VIEWER)
+        attack = [
+            asyncio.create_task(outcome(one, f"bad/{number}", ATTACKER))
+            for number in range(BAD_IDS)
+        ]
+        await asyncio.sleep(0.2)
+        found = [await outcome(one, f"good/{number}", VIEWER) for number in range(GOOD_IDS)]
+        assert ["ok"] * GOOD_IDS == found
+        assert {"ok"}.isdisjoint(await asyncio.gather(*attack))
+        await asyncio.sleep(0.7)  # the gateway has found out by itself that the origin is well
+        found = [await outcome(one, f"good/b{number}", VIEWER) for number in range(GOOD_IDS)]
+        assert ["ok"] * GOOD_IDS == found
+        assert None is one.source.degraded()
+
+
+async def test_a_title_that_an_attacker_asked_for_first_does_not_wait_for_him() -> None:
+    """His own share is used up by ids that never answer; a viewer's share serves the title."""
+    async with attacked(Mode(silent=True)) as (it, one):
+        attack = [
+            asyncio.create_task(outcome(one, f"bad/{number}", ATTACKER)) for number in range(60)
+        ]
+        await asyncio.sleep(0.05)
+        title = asyncio.create_task(outcome(one, "good/1", ATTACKER))
+        await asyncio.sleep(0.05)
+        assert 0 == it.asked("/good/1/master.m3u8")
+        started = time.monotonic()
+        assert "ok" == await outcome(one, "good/1", VIEWER)
+        assert time.monotonic() - started < 1.0
+        assert "ok" == await title
+        await asyncio.gather(*attack)
+
+
+async def test_one_client_fetches_only_so_many_unknown_ids_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """More are refused at once, and others are still served."""
+    monkeypatch.setattr(source_module, "MAX_FETCHES_PER_CLIENT", 10)
+    async with attacked(Mode(silent=True)) as (_, one):
+        attack = [
+            asyncio.create_task(outcome(one, f"bad/{number}", ATTACKER)) for number in range(50)
+        ]
+        done, _ = await asyncio.wait(attack, timeout=0.3)
+        assert (40, {"OriginTimeoutError"}) == (len(done), {each.result() for each in done})
+        assert "ok" == await outcome(one, "good/1", VIEWER)
+        await asyncio.gather(*attack)
+
+
+OUTAGES = {
+    "503": Mode(status=503),
+    "silent": Mode(silent=True),
+    "reset": Mode(reset=True),
+}
+
+
+@pytest.mark.parametrize("mode", OUTAGES.values(), ids=OUTAGES)
+async def test_an_outage_is_noticed_by_whoever_asks(mode: Mode) -> None:
+    """Titles that were good fail, too, when the gateway tries them. So the breaker opens, though a
+    single client asks for ids that nobody had before; and closes again."""
+    async with pair(breaker_open_s=0.3) as (it, one):
+        watch = asyncio.create_task(one.source.watch())
+        for number in range(8):
+            assert "ok" == await outcome(one, f"good/{number}", VIEWER)
+        it.mode = mode
+        assert "ok" != await outcome(one, "bad/1", ATTACKER)
+        await until(lambda: one.source.degraded() is not None)
+        it.mode = Mode()
+        await until(lambda: one.source.degraded() is None)
+        assert "ok" == await outcome(one, "new", VIEWER)
+        watch.cancel()
+
+
+async def test_an_outage_before_anything_is_known_needs_several_clients() -> None:
+    """One client's failures count once; those of five open the breaker."""
+    async with pair(retries=0) as (it, one):
+        it.mode = Mode(status=503)
+        for number in range(20):
+            await outcome(one, f"x{number}", ATTACKER)
+        await outcome(one, "y", ATTACKER)
+        assert 21 == len(it.seen)
+        for number in range(4):
+            await outcome(one, f"z{number}", f"203.0.{number}.0/24")
+        assert "OriginTimeoutError" == await outcome(one, "y2", VIEWER)
+        assert 25 == len(it.seen)
+
+
+async def test_copies_age_by_a_clock_that_never_jumps() -> None:
+    """The host's clock is corrected by a day, to and fro: a fresh copy stays fresh, an old one gets
+    stale, and a purge covers only what was asked before it."""
+    async with pair() as (it, one):
+        await one.load()
+        for jump_s in (86_400.0, -2 * 86_400.0):
+            one.clock.unix_ahead_s += jump_s
+            assert "fresh" == await one.status()
+        one.clock.now += 65
+        assert "stale" == await one.status()
+        one.clock.unix_ahead_s -= 86_400.0
+        await one.source.purge("a")
+        one.clock.now += 1
+        it.version = "2"
+        assert "2" == await one.outcome()
+        asked = it.asked("/a/master.m3u8")
+        assert "2" == await one.outcome()
+        assert asked == it.asked("/a/master.m3u8")
