@@ -39,7 +39,7 @@ from gateway.config.build import (
     templates_of,
 )
 from gateway.config.load import Loaded
-from gateway.config.problem import ConfigProblem
+from gateway.config.problem import ConfigError, ConfigProblem
 from gateway.config.reload import ConfigWatcher
 from gateway.config.schema import Settings
 from gateway.config.status import ConfigStatus
@@ -56,7 +56,7 @@ from gateway.play.request import Headers
 from gateway.play.runtime import Gateway, Runtime
 from gateway.source.directory import DirectorySource
 from gateway.source.generated import GeneratedSource
-from gateway.source.source import Source
+from gateway.source.source import BadSourceError, Source
 from gateway.store.caches.decisions import DecisionCache
 from gateway.store.caches.sessions import Sessions
 from gateway.store.caches.source_copies import SourceCopies
@@ -278,7 +278,10 @@ def build(
     workers: int | None = None,
     players_port: int | None = None,
 ) -> Application:
-    """The application for a loaded config. ``environ`` is read again at every reload."""
+    """The application for a loaded config. ``environ`` is read again at every reload.
+
+    Raises ConfigError and StoreError for what only building it shows.
+    """
     return Application(loaded, {} if environ is None else environ, store_url, workers, players_port)
 
 
@@ -302,7 +305,12 @@ def _runtime(loaded: Loaded, previous: Runtime | None, store: Store, geo: GeoLoo
 def _source(settings: Settings, previous: Runtime | None, store: Store) -> Source:
     source = settings.source
     if source.kind == "generated":
-        return GeneratedSource(generated_hls(generated_rungs_of(settings)), source.hls)
+        try:
+            manifest = generated_hls(generated_rungs_of(settings))
+        except BadSourceError as error:
+            problem = ConfigProblem("ladder", f"gives no playlist that can be served: {error}")
+            raise ConfigError([problem]) from error
+        return GeneratedSource(manifest, source.hls)
     if previous is not None:
         return previous.source  # its keys take effect at a restart
     if source.kind == "origin":

@@ -63,21 +63,36 @@ def serve(config: Path | None, workers: int | None) -> None:
 
 @main.command()
 @click.argument("config", type=_CONFIG)
-def check(config: Path) -> None:
-    """Validate a config: every error at once, each with its path, value and what is allowed."""
-    from gateway.app import geo_lookup  # noqa: PLC0415
+@click.option("--strict", is_flag=True, help="Exit with 1 when there are warnings.")
+def check(config: Path, *, strict: bool) -> None:
+    """Validate a config: every error at once, each with its path, value and what is allowed.
 
+    What "serve" refuses is refused, too: the gateway is built, but not started.
+    """
+    from gateway.app import build  # noqa: PLC0415
+    from gateway.observe import logs  # noqa: PLC0415
+    from gateway.store.connection.protocol import StoreError  # noqa: PLC0415
+
+    logs.configure("error", "console")
     loaded = _load(config)
+    try:
+        app = build(loaded, os.environ)
+    except StoreError as error:
+        _fail(f"error: {error}")
+    except ConfigError as error:
+        _fail(str(error))
     warnings = [str(warning) for warning in loaded.warnings]
     warnings += [
         f"warning: geo: {status.last_error}"
-        for status in geo_lookup(loaded.settings).status
+        for status in app.gateway.geo.status
         if status.last_error is not None
     ]
     for warning in warnings:
         click.echo(warning, err=True)
     count = len(warnings)
     notes = "" if count == 0 else f" ({count} warning{'s' if count > 1 else ''})"
+    if strict and warnings:
+        _fail(f"{config}: refused{notes}")
     click.echo(f"{config}: ok{notes}")
 
 

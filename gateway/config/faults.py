@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from gateway.config.key_schema import find_key, known_keys
-from gateway.config.problem import ConfigProblem, KeyPath, nearest, shown, written
+from gateway.config.key_schema import KeySchema, find_key, known_keys
+from gateway.config.problem import HIDDEN, ConfigProblem, KeyPath, nearest, shown, written
 from gateway.config.section import FAULT
 
 
@@ -53,7 +53,7 @@ def _problem(detail: ErrorDetails, source_of: Callable[[KeyPath], str]) -> Confi
             return ConfigProblem(
                 written(path),
                 context["problem"],
-                value=None if value is None else shown(value),
+                value=None if value is None else _printable(value, find_key(path)),
                 allowed=context["allowed"],
                 source=source_of(path),
             )
@@ -68,14 +68,62 @@ def _problem(detail: ErrorDetails, source_of: Callable[[KeyPath], str]) -> Confi
             choices = found.choices if found is not None else ()
             return ConfigProblem(
                 written(path),
-                str(context["error"]) if kind == "value_error" else "is not allowed",
-                value="(hidden)"
-                if found is not None and found.is_redacted
-                else shown(detail["input"]),
+                str(context["error"]) if kind == "value_error" else _in_words(detail, found),
+                value=_printable(detail["input"], found),
                 allowed=allowed,
                 suggestion=nearest(detail["input"], choices),
                 source=source,
             )
+
+
+def _printable(value: object, key: KeySchema | None) -> str:
+    return HIDDEN if key is not None and key.may_hold_secret else shown(value)
+
+
+_OUT_OF_RANGE: Mapping[str, str] = {
+    "greater_than": "is not above {gt:g}",
+    "greater_than_equal": "is below {ge:g}",
+    "less_than": "is not below {lt:g}",
+    "less_than_equal": "is above {le:g}",
+    "string_too_short": "is shorter than {min_length} characters",
+    "string_too_long": "is longer than {max_length} characters",
+    "too_long": "has more than {max_length} items",
+    "finite_number": "is not a finite number",
+    "string_pattern_mismatch": "does not have the allowed form",
+}
+"""What is wrong with a value of the right type."""
+
+
+def _in_words(detail: ErrorDetails, key: KeySchema | None) -> str:
+    kind, value = detail["type"], detail["input"]
+    if value in ("", [], {}) and kind in {"too_short", "string_too_short"}:
+        return "is empty"
+    if kind in _OUT_OF_RANGE:
+        return _OUT_OF_RANGE[kind].format(**detail.get("ctx", {}))
+    if kind in {"literal_error", "enum"} and isinstance(value, str):
+        return "is not one of the allowed values"
+    if kind == "int_type" and isinstance(value, float):
+        return "is not a whole number"
+    if isinstance(value, dict) and key is not None and key.items is not None:
+        return "is a single table; its header needs double brackets, as in [[edges]]"
+    return f"is {_type_of(value)}"
+
+
+def _type_of(value: object) -> str:
+    """A TOML type in words."""
+    match value:
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "text"
+        case list():
+            return "a list"
+        case dict():
+            return "a table"
+        case _:
+            return "a date or a time"
 
 
 def _allowed_name() -> str:

@@ -29,11 +29,6 @@ class NeedsRestart:
 RESTART: Final = NeedsRestart()
 
 
-@dataclass(frozen=True, slots=True)
-class Redacted:
-    """Marks a key whose value must not be in any message."""
-
-
 Flag = Annotated[bool, Strict(), Allowed("true or false")]
 Text = Annotated[str, Field(min_length=1, max_length=200), Allowed("text of 1 to 200 characters")]
 
@@ -146,13 +141,12 @@ WebOrigin = Annotated[
 StoreUrl = Annotated[
     SecretStr,
     AfterValidator(validators.store_url),
-    Allowed(f"embedded, memory, or a URL that starts with {', '.join(validators.STORE_SCHEMES)}"),
+    Allowed("embedded, memory, or a URL that starts with redis://, rediss:// or unix://"),
 ]
 Secret = Annotated[
     SecretStr,
     AfterValidator(validators.secret),
     Allowed("a secret of 1 to 4096 printable ASCII characters, without spaces"),
-    Redacted(),
 ]
 Country = Annotated[
     str, AfterValidator(validators.country_code), Allowed("an ISO 3166-1 alpha-2 code, such as GB")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import SecretStr
 
-from gateway.config.fields import Allowed, NeedsRestart, Redacted
+from gateway.config.fields import Allowed, NeedsRestart
 from gateway.config.problem import KeyPath
 from gateway.config.schema import Settings
 from gateway.config.section import Section
@@ -63,9 +63,18 @@ class KeySchema:
         return any(isinstance(mark, NeedsRestart) for mark in self.metadata)
 
     @property
-    def is_redacted(self) -> bool:
-        """Whether the value must not be in any message."""
-        return any(isinstance(mark, Redacted) for mark in self.metadata)
+    def may_hold_secret(self) -> bool:
+        """Whether the value must not be in any message: a secret, or a table that has one."""
+        if self.core is SecretStr:
+            return True
+        below = [*self.keys.values(), *([] if self.items is None else [self.items])]
+        return any(each.may_hold_secret for each in below)
+
+    @property
+    def must_have_items(self) -> bool:
+        """Whether an empty list is an error."""
+        limits = [limit for mark in self.metadata for limit in getattr(mark, "metadata", [mark])]
+        return any(getattr(limit, "min_length", 0) for limit in limits)
 
     @property
     def allowed(self) -> str:
@@ -76,7 +85,8 @@ class KeySchema:
         if self.choices:
             return ", ".join(self.choices)
         if self.is_list and self.items is not None:
-            return f"a list; each item: {self.items.allowed}"
+            some = " with at least one item" if self.must_have_items else ""
+            return f"a list{some}; each item: {self.items.allowed}"
         return "a table"
 
     @property

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, model_validator
 
 from gateway.config import validators
-from gateway.config.fields import Allowed, Redacted, Seconds
+from gateway.config.fields import Allowed, Seconds
 from gateway.config.section import Section, fault
 
 RingKeyId = Annotated[
@@ -18,7 +18,6 @@ SigningSecret = Annotated[
     SecretStr,
     AfterValidator(validators.signing_secret),
     Allowed("a secret of 32 to 4096 printable ASCII characters, without spaces"),
-    Redacted(),
 ]
 
 

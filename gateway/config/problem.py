@@ -10,10 +10,15 @@ from typing import Final, Literal
 KeyPath = tuple[str | int, ...]
 """The path of a value: names of tables and keys, and positions in lists (from 0)."""
 
+HIDDEN: Final = "(hidden)"
+"""Stands for a value that may hold a secret."""
+
 _SHOWN_LENGTH: Final = 80
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 # Greedy up to the last @, because a password may itself hold a slash or an @.
-_CREDENTIALS: Final = re.compile(r"://.*@")
+_CREDENTIALS: Final = re.compile(r"://.*@|:/?[^\s\"]*@")
+# A URL's query may hold a token under any name.
+_QUERY: Final = re.compile(r"(://[^\s\"?]*\?)[^\s\"]+")
 _PASSWORD_PARAMETER: Final = re.compile(r"(?i)(password=)[^&\"]*")
 
 
@@ -65,15 +70,21 @@ def written(path: KeyPath) -> str:
 
 
 def shown(value: object) -> str:
-    """A value for a message: one line of at most 80 characters, with passwords masked."""
-    text = without_password(json.dumps(value, default=str, ensure_ascii=False))
+    """A value for a message: one line of at most 80 characters, with secrets in URLs masked."""
+    text = _without_secrets(json.dumps(value, default=str, ensure_ascii=False))
     text = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
     return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 1]}…"
 
 
-def without_password(text: str) -> str:
-    """``text`` with the user and password in a URL and any ``password=`` parameter masked."""
-    return _PASSWORD_PARAMETER.sub(r"\1***", _CREDENTIALS.sub("://***@", text))
+def _masked(found: re.Match[str]) -> str:
+    return "://***@" if found[0].startswith("://") else ":***@"
+
+
+def _without_secrets(text: str) -> str:
+    """``text`` with the user, password and query of a URL and any ``password=`` parameter
+    masked."""
+    text = _QUERY.sub(r"\1***", _CREDENTIALS.sub(_masked, text))
+    return _PASSWORD_PARAMETER.sub(r"\1***", text)
 
 
 def nearest(name: object, known: Iterable[str]) -> str | None:

@@ -21,7 +21,8 @@ _INTRODUCTION: Final = """\
 
 The gateway reads one TOML file: `gateway serve --config gateway.toml`. The `gateway.toml` in the
 repository explains every key and has the shipped values. `gateway check` reports all problems of a
-file at once. `gateway schema` prints a JSON Schema for editors.
+file at once, and refuses what `gateway serve` refuses; with `--strict` warnings are errors, too.
+`gateway schema` prints a JSON Schema for editors.
 
 - **Units** are part of the names of keys. Unknown keys are errors.
 - **Keys that are left out** keep their shipped values. A list of `rules`, `edges` or

@@ -17,7 +17,9 @@ class Section(BaseModel):
     """A table. Unknown keys are errors, values cannot be changed, and the text below each key is
     its documentation."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
 
 
 def meanings(section: type[Section]) -> Mapping[str, str]:

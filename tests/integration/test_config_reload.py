@@ -192,7 +192,7 @@ async def test_a_bad_file_is_refused_whole_and_once(tmp_path: Path) -> None:
             assert height_of(watcher) == 1
             refusal = [
                 (
-                    "g.toml: server.manifest_max_age_s: -1 is not allowed; "
+                    "g.toml: server.manifest_max_age_s: -1 is below 0; "
                     "allowed: whole seconds from 0 to 31536000"
                 ),
                 (

@@ -195,10 +195,10 @@ WRONG = [
         "everything at once",
         ("register", "--id", "a b", "--url", "ftp://x", "--continent", "XX", "--weight", "0"),
         (
-            '--id: "a b" is not allowed',
+            '--id: "a b" does not have the allowed form',
             '--url: "ftp://x" is not an absolute URL',
-            '--continents: "XX" is not allowed',
-            "--weight: 0 is not allowed",
+            '--continents: "XX" is not one of the allowed values',
+            "--weight: 0 is below 1",
         ),
     ),
     ("half a place", ("register", "--id", "a", "--url", "http://x", "--latitude", "1"), ("--lon",)),

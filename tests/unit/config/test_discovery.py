@@ -62,7 +62,7 @@ WRONG = [
     (
         "another type",
         EDGE + 'url = "http://e.example/"\ndns = { name = "e.example", type = "TXT" }',
-        'edges[0].dns.type: "TXT" is not allowed; allowed: A, AAAA, SRV',
+        'edges[0].dns.type: "TXT" is not one of the allowed values; allowed: A, AAAA, SRV',
     ),
     (
         "a server by name",

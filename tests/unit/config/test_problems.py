@@ -21,11 +21,13 @@ PROFILES = "mobile_2g, mobile_3g, mobile_4g, wifi, fiber"
 NAME = "a letter, then up to 63 letters, digits, or any of _ . -"
 ID = "a letter or digit, then up to 63 letters, digits, or any of _ . -"
 URL = "an absolute http(s) URL, such as https://cdn.example.com/videos/"
-STORE = "embedded, memory, or a URL that starts with redis://, rediss://, unix://"
+STORE = "embedded, memory, or a URL that starts with redis://, rediss:// or unix://"
+SCHEME = "(hidden) does not start with redis://, rediss:// or unix://"
 KBPS = "whole kbit/s from 1 to 10000000"
 PORT = "a whole number from 0 (any free port) to 65535"
 WINDOW = "from-to as HH:MM-HH:MM, such as 22:00-06:00"
 PATTERN = "a regular expression of 1 to 512 characters without look-around or back-references"
+SECRET = "a secret of 1 to 4096 printable ASCII characters, without spaces"
 CIDR = "an IPv4 or IPv6 network, such as 10.0.0.0/8"
 RULE = '[[rules]]\nwhen = {{ {} }}\nprofile = "wifi"\n'
 EDGE = '[[edges]]\nid = "a"\nfallback = true\n{}\n'
@@ -43,13 +45,13 @@ def problems(toml: str, folder: Path, **environ: str) -> list[str]:
 
 
 SCALARS = [
-    ("server.port", "70000", f"70000 is not allowed; allowed: {PORT}"),
-    ("server.port", "-1", f"-1 is not allowed; allowed: {PORT}"),
-    ("server.port", '"8080"', f'"8080" is not allowed; allowed: {PORT}'),
-    ("server.port", "true", f"true is not allowed; allowed: {PORT}"),
-    ("server.port", "80.5", f"80.5 is not allowed; allowed: {PORT}"),
-    ("server.port", "1979-05-27", f'"1979-05-27" is not allowed; allowed: {PORT}'),
-    ("server.workers", "0", "0 is not allowed; allowed: a whole number from 1 to 256"),
+    ("server.port", "70000", f"70000 is above 65535; allowed: {PORT}"),
+    ("server.port", "-1", f"-1 is below 0; allowed: {PORT}"),
+    ("server.port", '"8080"', f'"8080" is text; allowed: {PORT}'),
+    ("server.port", "true", f"true is a boolean; allowed: {PORT}"),
+    ("server.port", "80.5", f"80.5 is not a whole number; allowed: {PORT}"),
+    ("server.port", "1979-05-27", f'"1979-05-27" is a date or a time; allowed: {PORT}'),
+    ("server.workers", "0", "0 is below 1; allowed: a whole number from 1 to 256"),
     (
         "server.host",
         '"a host"',
@@ -70,7 +72,7 @@ SCALARS = [
     (
         "server.public_url",
         '"https://a/?b"',
-        f'"https://a/?b" must not have a query or a fragment; allowed: {URL}',
+        f'"https://a/?***" must not have a query or a fragment; allowed: {URL}',
     ),
     (
         "server.public_url",
@@ -85,7 +87,7 @@ SCALARS = [
     (
         "server.trusted_proxies",
         '"10.0.0.0/8"',
-        f'"10.0.0.0/8" is not allowed; allowed: a list; each item: {CIDR}',
+        f'"10.0.0.0/8" is text; allowed: a list; each item: {CIDR}',
     ),
     ("server.trusted_proxies", '["x"]', f'[0]: "x" is not a network; allowed: {CIDR}'),
     (
@@ -101,23 +103,26 @@ SCALARS = [
             'allowed: "*" or an origin, such as https://www.example.com'
         ),
     ),
-    ("store.url", '"rediss:/h"', f'"rediss:/h" is not a known kind of store; allowed: {STORE}'),
+    ("store.url", '"rediss:/h"', f"{SCHEME}; allowed: {STORE}"),
     (
         "store.url",
         '"redis://\\u0007"',
-        f'"redis://\\u0007" is not a known kind of store; allowed: {STORE}',
+        f"(hidden) has a space or a control character; allowed: {STORE}",
     ),
     (
         "store.url",
         '"redis+cluster://h"',
-        f'"redis+cluster://h" is not a known kind of store; allowed: {STORE}',
+        f"(hidden) names a cluster or sentinels, which are not supported; allowed: {STORE}",
     ),
     (
         "log.level",
         '"Inof"',
-        '"Inof" is not allowed; allowed: debug, info, warning, error (did you mean "info"?)',
+        (
+            '"Inof" is not one of the allowed values; '
+            'allowed: debug, info, warning, error (did you mean "info"?)'
+        ),
     ),
-    ("log.level", "1", "1 is not allowed; allowed: debug, info, warning, error"),
+    ("log.level", "1", "1 is a number; allowed: debug, info, warning, error"),
     (
         "policy.time_zone",
         '"Europe/Olso"',
@@ -139,26 +144,29 @@ SCALARS = [
         '"wify"',
         f'"wify" is not the name of a profile; allowed: {PROFILES} (did you mean "wifi"?)',
     ),
-    ("profiles.wifi.max_bitrate_kbps", "0", f"0 is not allowed; allowed: {KBPS}"),
+    ("profiles.wifi.max_bitrate_kbps", "0", f"0 is below 1; allowed: {KBPS}"),
     (
         "profiles.wifi.headroom",
         "1.5",
-        "1.5 is not allowed; allowed: a share above 0 and up to 1, such as 0.8",
+        "1.5 is above 1; allowed: a share above 0 and up to 1, such as 0.8",
     ),
     (
         "profiles.wifi.max_frame_rate",
         "nan",
-        "NaN is not allowed; allowed: frames per second, above 0 and up to 1000",
+        "NaN is not a finite number; allowed: frames per second, above 0 and up to 1000",
     ),
     (
         "profiles.wifi.codecs",
         '["h264"]',
-        '[0]: "h264" is not allowed; allowed: avc, hevc, av1, vp9, dolby-vision',
+        '[0]: "h264" is not one of the allowed values; allowed: avc, hevc, av1, vp9, dolby-vision',
     ),
     (
         "profiles.wifi.codecs",
         "[]",
-        "[] is not allowed; allowed: a list; each item: avc, hevc, av1, vp9, dolby-vision",
+        (
+            "[] is empty; "
+            "allowed: a list with at least one item; each item: avc, hevc, av1, vp9, dolby-vision"
+        ),
     ),
     (
         "source.hls",
@@ -194,7 +202,51 @@ SCALARS = [
     ),
     ("source.kind", '"directory"', None),
     ("source.kind", '"origin"', None),
-    ("edges", "[]", "[] is not allowed; allowed: a list; each item: a table"),
+    (
+        "store.url",
+        '"redis://h:notaport/0"',
+        f"(hidden) has a port that is not a number from 1 to 65535; allowed: {STORE}",
+    ),
+    ("store.url", '"redis:/:S3cr3tPw@h"', f"{SCHEME}; allowed: {STORE}"),
+    ("store.url", '["redis://:S3cr3tPw@h"]', f"(hidden) is a list; allowed: {STORE}"),
+    ("store", '"redis:S3cr3tPw@h"', "(hidden) is text; allowed: a table"),
+    ("origin", '"S3cr3tPw"', "(hidden) is text; allowed: a table"),
+    ("origins", '["S3cr3tPw"]', "[0]: (hidden) is text; allowed: a table"),
+    ("origins", '"S3cr3tPw"', "(hidden) is text; allowed: a list; each item: a table"),
+    ("origin.bearer_token", "5", f"(hidden) is a number; allowed: {SECRET}"),
+    (
+        "server.public_url",
+        '"https:/me:S3cr3tPw@a/"',
+        f'"https:***@a/" is not an absolute URL; allowed: {URL}',
+    ),
+    (
+        "server.public_url",
+        '"https://a/?token=S3cr3tPw"',
+        f'"https://a/?***" must not have a query or a fragment; allowed: {URL}',
+    ),
+    ("server", "[]", "[] is a list; allowed: a table"),
+    ("log.level", "[]", "[] is a list; allowed: debug, info, warning, error"),
+    (
+        "log.level",
+        '""',
+        '"" is not one of the allowed values; allowed: debug, info, warning, error',
+    ),
+    (
+        "server.host",
+        '""',
+        '"" is not a host; allowed: a host name or an IP address, such as 0.0.0.0',
+    ),
+    ("server.port", "{}", f"{{}} is a table; allowed: {PORT}"),
+    ("server.port", "[]", f"[] is a list; allowed: {PORT}"),
+    (
+        "edges",
+        "{ id = 'a' }",
+        (
+            '{"id": "a"} is a single table; its header needs double brackets, as in [[edges]]; '
+            "allowed: a list with at least one item; each item: a table"
+        ),
+    ),
+    ("edges", "[]", "[] is empty; allowed: a list with at least one item; each item: a table"),
 ]
 
 
@@ -209,7 +261,6 @@ def test_a_bad_value_is_told_with_what_is_allowed(
 
 LONG = "s" * 32
 SIGNING = "a secret of 32 to 4096 printable ASCII characters, without spaces"
-SECRET = "a secret of 1 to 4096 printable ASCII characters, without spaces"
 
 TABLES = [
     (
@@ -238,23 +289,23 @@ TABLES = [
             )
         ],
     ),
-    ("a section that is no table", "server = 3", ["server: 3 is not allowed; allowed: a table"]),
+    ("a section that is no table", "server = 3", ["server: 3 is a number; allowed: a table"]),
     (
         "profiles that are no tables",
         "profiles = 3",
-        ["profiles: 3 is not allowed; allowed: a table"],
+        ["profiles: 3 is a number; allowed: a table"],
     ),
     (
         "names that are no text",
         "[[edges]]\nid = 1\nurl = 'https://a/'\nfallback = true",
-        [f"edges[0].id: 1 is not allowed; allowed: {ID}"],
+        [f"edges[0].id: 1 is a number; allowed: {ID}"],
     ),
     (
         "rules and edges that are no lists",
         "rules = 3\nedges = [3]",
         [
-            "rules: 3 is not allowed; allowed: a list; each item: a table",
-            "edges[0]: 3 is not allowed; allowed: a table",
+            "rules: 3 is a number; allowed: a list; each item: a table",
+            "edges[0]: 3 is a number; allowed: a table",
         ],
     ),
     (
@@ -295,19 +346,23 @@ TABLES = [
         ),
         [
             (
-                f'rules[0].when.device[0]: "fone" is not allowed; allowed: {DEVICES} '
+                'rules[0].when.device[0]: "fone" is not one of the allowed values; '
+                f"allowed: {DEVICES} "
                 '(did you mean "phone"?)'
             ),
-            'rules[0].when.os[0]: "" is not allowed; allowed: text of 1 to 200 characters',
+            'rules[0].when.os[0]: "" is empty; allowed: text of 1 to 200 characters',
             (
                 'rules[0].when.country[0]: "UK" is not a known country code; '
                 "allowed: an ISO 3166-1 alpha-2 code, such as GB"
             ),
-            'rules[0].when.continent[0]: "XX" is not allowed; allowed: AF, AN, AS, EU, NA, OC, SA',
-            "rules[0].when.asn[0]: 0 is not allowed; allowed: an AS number from 1 to 4294967295",
-            "rules[0].when.save_data: 1 is not allowed; allowed: true or false",
             (
-                'rules[0].when.asset_prefix[0]: "/a" is not allowed; '
+                'rules[0].when.continent[0]: "XX" is not one of the allowed values; '
+                "allowed: AF, AN, AS, EU, NA, OC, SA"
+            ),
+            "rules[0].when.asn[0]: 0 is below 1; allowed: an AS number from 1 to 4294967295",
+            "rules[0].when.save_data: 1 is a number; allowed: true or false",
+            (
+                'rules[0].when.asset_prefix[0]: "/a" does not have the allowed form; '
                 "allowed: the start of an asset id, such as kids/"
             ),
             "rules[0].when.asn: warning: is never true; geo.asn_database is not set",
@@ -317,10 +372,13 @@ TABLES = [
         "a list of conditions must not be empty, nor a single word",
         RULE.format("device = [], os = 'iOS'"),
         [
-            f"rules[0].when.device: [] is not allowed; allowed: a list; each item: {DEVICES}",
             (
-                'rules[0].when.os: "iOS" is not allowed; '
-                "allowed: a list; each item: text of 1 to 200 characters"
+                "rules[0].when.device: [] is empty; "
+                f"allowed: a list with at least one item; each item: {DEVICES}"
+            ),
+            (
+                'rules[0].when.os: "iOS" is text; '
+                "allowed: a list with at least one item; each item: text of 1 to 200 characters"
             ),
         ],
     ),
@@ -374,9 +432,9 @@ TABLES = [
         [
             f"edges[0].url: is missing; allowed: {URL}",
             "edges[1].latitude: is missing; allowed: latitude and longitude, both or neither",
-            f'edges[2].id: ".." is not allowed; allowed: {ID}',
+            f'edges[2].id: ".." does not have the allowed form; allowed: {ID}',
             f'edges[2].url: "ftp://c.example/" is not an absolute URL; allowed: {URL}',
-            "edges[2].weight: 0 is not allowed; allowed: a whole number from 1 to 10000",
+            "edges[2].weight: 0 is below 1; allowed: a whole number from 1 to 10000",
             'edges[1].id: "a" is also edges[0].id',
         ],
     ),
@@ -427,11 +485,11 @@ TABLES = [
         "[[ladder.rungs]]\nname = '..'\nheight = 1\nbandwidth_kbps = 1\ncodecs = 'a\"b'",
         [
             (
-                'ladder.rungs[0].name: ".." is not allowed; '
+                'ladder.rungs[0].name: ".." does not have the allowed form; '
                 "allowed: 1 to 64 letters, digits, or any of . _ ~ -, not starting with a dot"
             ),
             (
-                'ladder.rungs[0].codecs: "a\\"b" is not allowed; '
+                'ladder.rungs[0].codecs: "a\\"b" does not have the allowed form; '
                 "allowed: RFC 6381 codecs with commas, such as avc1.64001f,mp4a.40.2"
             ),
         ],
@@ -486,20 +544,22 @@ TABLES = [
             ),
             "keys.ring[1].secret_file: is missing; allowed: secret or secret_file, one of them",
             (
-                'keys.ring[2].id: "b.c" is not allowed; allowed: 1 to 32 letters, digits, or any '
-                "of _ -"
+                'keys.ring[2].id: "b.c" does not have the allowed form; '
+                "allowed: 1 to 32 letters, digits, or any of _ -"
             ),
             (
-                'keys.ring[2].secret_file: "gone" does not exist; looked for the file FOLDER/gone; '
+                "keys.ring[2].secret_file: (hidden) does not exist; "
+                "looked for the file FOLDER/gone; "
                 "allowed: a file that holds such a secret, with or without a line end"
             ),
             (
-                'keys.ring[2].status: "verify" is not allowed; allowed: active, verify-only, '
+                'keys.ring[2].status: "verify" is not one of the allowed values; '
+                "allowed: active, verify-only, "
                 'retired (did you mean "verify-only"?)'
             ),
             (
-                'keys.ring[3].secret_file: "long" cannot be combined with secret; allowed: secret '
-                "or secret_file, one of them"
+                "keys.ring[3].secret_file: (hidden) cannot be combined with secret; "
+                "allowed: secret or secret_file, one of them"
             ),
             "keys.ring[1].status: is active, and so is keys.ring[0]; only one signs",
             'keys.ring[1].id: "a" is also keys.ring[0].id',
@@ -513,7 +573,7 @@ TABLES = [
         ),
         [
             (
-                'keys.ring[1].secret_file: "short" holds no usable secret; the file is '
+                "keys.ring[1].secret_file: (hidden) holds no usable secret; the file is "
                 "FOLDER/short; allowed: a file that holds such a secret, with or without a line end"
             ),
             "keys.ring: has no key whose status is active",
@@ -525,7 +585,7 @@ TABLES = [
         + EDGE.format("url = 'x'")
         + "[[rules]]\nwhen = {}\nprofile = 'wifi'\n[[rules]]\nwhen = {}\nprofile = 'wifi'",
         [
-            f"server.port: 99999 is not allowed; allowed: {PORT}",
+            f"server.port: 99999 is above 65535; allowed: {PORT}",
             f'edges[0].url: "x" is not an absolute URL; allowed: {URL}',
             f'policy.default_profile: "x" is not the name of a profile; allowed: {PROFILES}',
             "rules[1]: warning: is never reached; rules[0] matches every request",
@@ -653,7 +713,10 @@ SHOWN = [
     ("text", "ab", '"ab"'),
     ("a password", "redis://user:p/w@d@h:1/0", '"redis://***@h:1/0"'),
     ("a password inside a table", {"url": "redis://:pw@h"}, '{"url": "redis://***@h"}'),
-    ("a password parameter", "redis://h?Password=pw&db=1", '"redis://h?Password=***&db=1"'),
+    ("a password behind half a scheme", "redis:/:p/w@d@h:1/0", '"redis:***@h:1/0"'),
+    ("a token in a query", "https://h/a?token=pw#x", '"https://h/a?***"'),
+    ("a password without a URL", "Password=pw&db=1", '"Password=***&db=1"'),
+    ("a password parameter", "redis://h?Password=pw&db=1", '"redis://h?***"'),
     ("control characters", "a\n\x1b\u2028\udc80", '"a\\n\\u001b\\u2028\\udc80"'),
     ("long text", "x" * 200, '"' + "x" * 78 + "…"),
 ]
