@@ -23,7 +23,7 @@ from gateway.edge.fleet import Fleet
 from gateway.edge.rank import EdgeTier
 from gateway.ladder.expected import expected_kbps
 from gateway.ladder.fit import fit
-from gateway.ladder.rung import Constraints, Ladder
+from gateway.ladder.rung import Constraints, Ladder, counted
 from gateway.ladder.start import DEFAULT_START_BANDWIDTH
 from gateway.policy.profile import Profile
 from gateway.policy.rules import Rule, RuleList, Subject
@@ -76,12 +76,14 @@ class Choice:
 class FittedLadder:
     """One half of a decision: which rungs stay.
 
-    ``kept`` are indices of rungs in output order, the one to start on first.
+    ``kept`` are indices of entries in output order, the one to start on first. ``rungs`` is how
+    many different rungs they are.
     """
 
     choice: Choice
     kept: tuple[int, ...]
     reasons: tuple[Reason, ...]
+    rungs: int
 
 
 LadderKey = tuple[object, ...]
@@ -137,15 +139,17 @@ class Inquiry:
 class Decision:
     """What one viewer gets of one asset.
 
-    ``kept`` are indices of the ladder's rungs in output order, the one to start on first. ``edges``
-    are the edges for this viewer, best first; the first one serves. ``held``: the session already
-    plays this asset from the first edge. ``preferred`` is the order of edges before capacity is
-    considered. ``leased`` is the capacity lease; None when no edge has a capacity.
+    ``kept`` are indices of the ladder's entries in output order, the one to start on first;
+    ``rungs`` is how many different rungs they are. ``edges`` are the edges for this viewer, best
+    first; the first one serves. ``held``: the session already plays this asset from the first
+    edge. ``preferred`` is the order of edges before capacity is considered. ``leased`` is the
+    capacity lease; None when no edge has a capacity.
     """
 
     inquiry: Inquiry
     choice: Choice
     kept: tuple[int, ...]
+    rungs: int
     ladder_reasons: tuple[Reason, ...]
     tiers: tuple[EdgeTier, ...]
     edges: tuple[Edge, ...]
@@ -167,7 +171,7 @@ class Decision:
         """The bit rate in kbit/s that this session is expected to take up on its edge."""
         speed = self.facts.throughput
         return expected_kbps(
-            [self.inquiry.ladder.rungs[index] for index in self.kept],
+            counted([self.inquiry.ladder.rungs[index] for index in self.kept]),
             None if speed is None else speed.kbps,
             self.choice.profile.headroom,
         )
@@ -249,6 +253,7 @@ def decide(inquiry: Inquiry, memo: Memo) -> Decision:
         inquiry=inquiry,
         choice=fitted.choice,
         kept=fitted.kept,
+        rungs=fitted.rungs,
         ladder_reasons=fitted.reasons,
         tiers=tiers,
         edges=edges,
@@ -298,7 +303,7 @@ def fit_ladder(inquiry: Inquiry) -> FittedLadder:
     """Which rungs stay. Raises :class:`gateway.ladder.fit.NothingToPlayError`."""
     choice = choice_of(inquiry)
     found = fit(inquiry.ladder.rungs, choice.limits, inquiry.ladder.home_pathway)
-    return FittedLadder(choice, found.kept, found.reasons)
+    return FittedLadder(choice, found.kept, found.reasons, found.rungs)
 
 
 def rank_edges(inquiry: Inquiry) -> tuple[EdgeTier, ...]:

@@ -63,3 +63,27 @@ def is_video(codec: str) -> bool | None:
     if entry in _SAMPLE_ENTRIES or entry in _OTHER_VIDEO:
         return True
     return False if entry in _AUDIO_AND_TEXT else None
+
+
+# MPEG-4 audio object types that differ only in bit rate tools: AAC-LC, HE-AAC and HE-AAC v2.
+_AAC = frozenset({"mp4a", "mp4a.40", "mp4a.40.2", "mp4a.40.02", "mp4a.40.5", "mp4a.40.05"}) | {
+    "mp4a.40.29"
+}
+
+
+def kind_of(codec: str) -> str:
+    """Text that is equal for codecs elements which a player plays alike (G5).
+
+    Levels make no difference, nor do the profiles of H.264 and of most audio. Sample entries do
+    (``hvc1``, ``hev1``), and so do the profiles of newer video codecs, such as HEVC Main and
+    Main 10.
+    """
+    text = codec.strip().lower()
+    if text in _AAC:
+        return "aac"
+    entry, _, rest = text.partition(".")
+    if entry == "mp4a":
+        return text
+    if entry in _SAMPLE_ENTRIES and not entry.startswith("avc"):
+        return f"{entry}.{rest.partition('.')[0]}"
+    return entry

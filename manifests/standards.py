@@ -35,6 +35,7 @@ RULES: Mapping[str, StandardRule] = {
     "A6.1": StandardRule("RFC 8216bis 4.4.6.2", "variant-uri"),
     "A6.2": StandardRule("RFC 8216bis 4.4.6.2", "bandwidth"),
     "A6.3": StandardRule("RFC 8216bis 4.4.6.2", "score"),
+    "A6.7": StandardRule("RFC 8216bis 4.4.6.2", "hdcp-level"),
     "A6.9": StandardRule("RFC 8216bis 4.4.6.2", "video-range"),
     "A6.12": StandardRule("RFC 8216bis 4.4.6.2", "rendition-group"),
     "A7.1": StandardRule("RFC 8216bis 4.4.6.3", "i-frame-playlist"),

@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.ladder import words
-from gateway.ladder.rung import Constraints, Rung
-from gateway.ladder.start import start_rung
+from gateway.ladder.rung import Constraints, Rung, counted, rung_count
+from gateway.ladder.start import start_order
 from gateway.ladder.whole import (
     lowest,
     whole_audio_groups,
@@ -42,10 +42,12 @@ class NothingToPlayError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """``kept``: indices of rungs in output order, the one to start on first."""
+    """``kept``: indices of entries in output order, the one to start on first. ``rungs``: how many
+    different rungs these are."""
 
     kept: tuple[int, ...]
     reasons: tuple[Reason, ...]
+    rungs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +69,37 @@ def fit(rungs: Sequence[Rung], limits: Constraints, home_pathway: str | None = N
     reasons: list[Reason] = []
     if not limits.screen:
         rungs = _heard(rungs, home_pathway, reasons)
-    main = _main(rungs)
+    main = _main(rungs, limits, reasons)
     asked = _asked(main, limits, reasons)
     playable = _playable(asked, limits, reasons)
     kept = _within_caps(playable, limits, reasons)
     kept = _high_enough(kept, limits, reasons)
     kept = whole_audio_groups(kept, playable, reasons)
-    kept = with_safe_rung(kept, playable, limits, reasons)
-    kept = with_enough(kept, playable, limits, reasons)
-    if not limits.screen:
-        kept = _lowest_picture(kept)
+    if limits.screen:
+        kept = with_safe_rung(kept, playable, limits, reasons)
+        kept = with_enough(kept, playable, limits, reasons)
+    else:
+        kept = _lowest_picture(with_safe_rung(kept, playable, limits, []))
     kept = with_home_pathway(kept, [playable, asked], home_pathway, reasons)
     beside = _beside(rungs, main, kept, limits, reasons)
     chosen = {rung.index for rung in (*kept, *beside)}
-    order = [rung.index for rung in rungs if rung.index in chosen]
+    entries = [rung for rung in rungs if rung.index in chosen]
+    order = tuple([rung.index for rung in entries])
     if not limits.untouched:
-        start, reason = start_rung(kept, limits.start_bandwidth, home_pathway)
+        order, reason = start_order(entries, kept, limits.start_bandwidth, home_pathway)
         reasons.append(reason)
-        order.remove(start.index)
-        order.insert(0, start.index)
-    return Fit(tuple(order), tuple(reasons))
+    return Fit(order, tuple(reasons), rung_count(kept))
 
 
-def _main(rungs: Sequence[Rung]) -> Sequence[Rung]:
-    """The rungs of which at least one has to stay: with video, and not skippable, if there are
-    any."""
-    pictures = [rung for rung in rungs if rung.has_video]
-    return [rung for rung in pictures if not rung.skippable] or pictures or rungs
+def _main(rungs: Sequence[Rung], limits: Constraints, reasons: list[Reason]) -> Sequence[Rung]:
+    """The entries of which at least one has to stay."""
+    main = counted(rungs)
+    skippable = sum(rung.skippable for rung in rungs)
+    if skippable and not limits.untouched:
+        text = f"players may ignore {skippable} of {len(rungs)} variants, which have unknown values"
+        end = "no others are left to count" if main[0].skippable else "they do not count as rungs"
+        reasons.append(Reason(Step.LADDER, "variants-ignored", f"{text}; {end}"))
+    return main
 
 
 def _heard(rungs: Sequence[Rung], home: str | None, reasons: list[Reason]) -> Sequence[Rung]:
@@ -103,7 +109,7 @@ def _heard(rungs: Sequence[Rung], home: str | None, reasons: list[Reason]) -> Se
     heard = [rung for rung in rungs if not rung.has_video and rung.codecs and not rung.other_video]
     served = {rung.pathway for rung in heard if not rung.skippable}
     if not served or (home not in served and home in {rung.pathway for rung in rungs}):
-        text = f"{text}, but this title has no audio-only rung; its lowest rung is kept"
+        text = f"{text}, but no audio-only rung would serve it; the lowest rung is kept"
         reasons.append(Reason(Step.LADDER, "no-screen-relaxed", text))
         return rungs
     reasons += words.removal_reason("no-screen", text, rungs, heard)
@@ -137,17 +143,17 @@ def _limits_of_playback(limits: Constraints) -> Iterator[_Limit]:
     device, allowed = limits.device_codecs, limits.allowed_codecs
     if device is not None:
         decodable = device | {CodecFamily.AVC}  # B1
-        text = f"the device decodes {words.names(decodable)}"
+        text = f"the device probably decodes {words.names(decodable)}"
         yield _Limit("device-codecs", text, lambda rung: rung.uses_only(decodable))
     if allowed is not None:
         text = f"the profile allows {words.names(allowed)}"
         yield _Limit("profile-codecs", text, lambda rung: rung.uses_only(allowed))
     if not limits.immersive:
-        text = "the device shows no immersive video"
+        text = "the device is not known to show immersive video"
         yield _Limit("immersive", text, lambda rung: not rung.immersive)  # A6.10
     shown, listed = limits.device_ranges, limits.allowed_ranges
     if shown is not None:
-        text = f"the device shows {words.names(shown)}"
+        text = f"the device probably shows {words.names(shown)}"
         yield _Limit("device-range", text, lambda rung: rung.video_range in shown)
     if listed is not None:
         text = f"the profile allows {words.names(listed)}"
@@ -166,7 +172,7 @@ def _playable(rungs: Sequence[Rung], limits: Constraints, reasons: list[Reason])
             reasons += words.removal_reason(limit.code, limit.text, rungs, left)
             rungs = left
         else:
-            text = f"{limit.text}, but no rung of this title meets this limit; it is ignored"
+            text = f"{limit.text}, but no rung that is left meets this limit; it is ignored"
             reasons.append(Reason(Step.LADDER, f"{limit.code}-relaxed", text))
     return rungs
 
@@ -179,7 +185,8 @@ def _within_caps(
         reasons += words.removal_reason("caps", words.caps(limits), playable, kept)
         return kept
     kept = lowest(playable)
-    text = f"no rung has {words.caps(limits)}; the lowest one is kept: {words.describe(kept[0])}"
+    caps, least = words.caps(limits), words.describe(kept[0])
+    text = f"no rung that is left has {caps}; the one of the lowest bit rate is kept: {least}"
     reasons.append(Reason(Step.LADDER, "caps-relaxed", text))
     return kept
 
@@ -204,7 +211,7 @@ def _high_enough(
     tall = [rung for rung in kept if rung.height is None or rung.height >= min(least, best)]
     text = f"the request asks for at least {least}p"
     if best < least:
-        text = f"{text}, but the highest rung is {best}p, which is kept instead"
+        text = f"{text}, but the highest rung that is left is {best}p, which is kept instead"
         reasons.append(Reason(Step.LADDER, "min-resolution-relaxed", text))
     else:
         reasons += words.removal_reason("min-resolution", text, kept, tall)
@@ -218,10 +225,11 @@ def _beside(
     limits: Constraints,
     reasons: list[Reason],
 ) -> Sequence[Rung]:
-    """The audio-only and skippable entries that stay. An entry stays if it meets the limits, the
-    platform accepts audio-only variants (rule B10), and its audio group stays."""
-    counted = {rung.index for rung in main}
-    others = [rung for rung in rungs if rung.index not in counted]
+    """The entries that stay without counting as rungs: audio-only and skippable ones. An entry
+    stays if it meets the limits, the platform accepts audio-only variants (rule B10), and its audio
+    group stays."""
+    rung_indices = {rung.index for rung in main}
+    others = [rung for rung in rungs if rung.index not in rung_indices]
     if not others:
         return ()
     taken = [rung for rung in others if limits.audio_only or rung.has_video]
@@ -239,6 +247,6 @@ def _beside(
         and (wanted is None or rung.uses_only(wanted))
         and (not rung.has_video or all(holds(rung) for holds in tests))
     ]
-    text = "audio-only and optional entries must meet the same limits"
+    text = "audio-only and ignored variants must meet the same limits, and have an audio group left"
     reasons += words.removal_reason("beside", text, taken, fitting)
     return fitting

@@ -16,9 +16,10 @@ class Rung:
     height that the source states. ``codecs`` are the elements of the source's codecs text.
     ``families`` is empty when the source names no codecs; ``other_video`` says that it names video
     of a family that the gateway does not know. ``video_range`` None is a value that the gateway
-    does not know. ``skippable``: clients that do not understand the entry ignore it (rule A2.1), so
-    it must never be the only one. ``picture`` is equal for entries that show the same picture with
-    other audio, on another pathway or at another URI.
+    does not know. ``skippable``: conforming clients ignore the entry (rule A2.1), so it never
+    counts as a rung. ``picture`` is equal for entries that show the same picture with other audio,
+    on another pathway or at another URI. ``playability`` is equal for entries that a player plays
+    or drops alike: they need the same decoders, display and output protection (G5).
     """
 
     index: int
@@ -37,10 +38,28 @@ class Rung:
     audio_group: str | None
     pathway: str
     picture: tuple[int, int]
+    playability: int
 
     def uses_only(self, families: frozenset[CodecFamily]) -> bool:
         """True when no codec outside ``families`` is named, also when none is named at all."""
         return not self.other_video and self.families <= families
+
+
+def counted(rungs: Sequence[Rung]) -> Sequence[Rung]:
+    """The entries that count as rungs: those with video that clients do not ignore (rule A2.1). If
+    there are none, audio-only ones count, and then whatever there is."""
+    heeded = [rung for rung in rungs if not rung.skippable]
+    return [rung for rung in heeded if rung.has_video] or heeded or _pictures(rungs) or rungs
+
+
+def _pictures(rungs: Sequence[Rung]) -> Sequence[Rung]:
+    return [rung for rung in rungs if rung.has_video]
+
+
+def rung_count(rungs: Sequence[Rung]) -> int:
+    """How many different rungs the entries are. Copies of a rung, with other audio, on other
+    pathways or at other URIs, count once (rule A6.16)."""
+    return len({rung.picture for rung in counted(rungs)})
 
 
 @dataclass(frozen=True, slots=True)

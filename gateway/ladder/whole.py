@@ -82,14 +82,18 @@ def with_safe_rung(
     def in_both(rung: Rung) -> bool:
         return in_avc(rung) and in_sdr(rung)
 
-    tests: tuple[Callable[[Rung], bool], ...] = (in_both, in_sdr, in_avc)
-    for safe in tests:
+    tests: tuple[tuple[str, Callable[[Rung], bool]], ...] = (
+        ("SDR" if asked else "H.264 in SDR", in_both),
+        ("SDR", in_sdr),
+        ("H.264", in_avc),
+    )
+    for name, safe in tests:
         if any(safe(rung) for rung in kept):
             return kept
         candidates = [rung for rung in playable if safe(rung)]
         if candidates:
             least = lowest(candidates)
-            why = "kept for clients that play only H.264 or SDR"
+            why = f"kept for clients that play only {name}"
             reasons.append(_added("safe-rung-added", why, least[0]))
             return [*kept, *_with_copies(least, candidates, kept)]
     return kept

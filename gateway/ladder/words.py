@@ -10,11 +10,17 @@ from manifests.codecs import CodecFamily, VideoRange
 def removal_reason(
     code: str, text: str, before: Sequence[Rung], after: Sequence[Rung]
 ) -> tuple[Reason, ...]:
-    """The reason for a limit that removed rungs; nothing for one that removed none."""
-    gone = len(before) - len(after)
-    if not gone:
+    """The reason for a limit that removed entries; nothing for one that removed none. ``after`` are
+    those of ``before`` that are left. Entries are counted only if every rung has one left."""
+    if len(before) == len(after):
         return ()
-    return (Reason(Step.LADDER, code, f"{text}: {gone} of {len(before)} rungs removed"),)
+    rungs = {rung.picture for rung in before}
+    gone = rungs - {rung.picture for rung in after}
+    if gone:
+        count = f"{len(gone)} of {len(rungs)} rungs"
+    else:
+        count = f"{len(before) - len(after)} of {len(before)} variants"
+    return (Reason(Step.LADDER, code, f"{text}: {count} removed"),)
 
 
 def names(values: frozenset[CodecFamily] | frozenset[VideoRange]) -> str:

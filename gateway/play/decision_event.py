@@ -10,6 +10,7 @@ from hashlib import blake2b
 
 from gateway.decision import Decision
 from gateway.explanation import reasons_of
+from gateway.ladder.rung import counted
 from gateway.play.decide import Decided
 from gateway.play.runtime import Gateway
 from gateway.store.caches.decisions import CacheStatus
@@ -52,8 +53,8 @@ def _event(
 ) -> Event:
     """Build the event. Called later, outside the request."""
     facts, device, speed = decision.facts, decision.facts.device, decision.facts.throughput
-    rungs = [decision.inquiry.ladder.rungs[index] for index in decision.kept]
-    best = max(rungs, key=lambda rung: rung.bandwidth)
+    entries = [decision.inquiry.ladder.rungs[index] for index in decision.kept]
+    best = max(counted(entries), key=lambda rung: rung.bandwidth)
     return Event(
         time=time_ms,
         sample=sample,
@@ -68,11 +69,11 @@ def _event(
         rule=decision.choice.rule,
         edge=decision.edge.id,
         cache=cache,
-        rungs=len(rungs),
+        rungs=decision.rungs,
         height=best.stated_height,
         bandwidth=best.bandwidth,
-        start_height=rungs[0].stated_height,
-        start_bandwidth=rungs[0].bandwidth,
+        start_height=entries[0].stated_height,
+        start_bandwidth=entries[0].bandwidth,
         speed=None if speed is None else round(speed.kbps),
         speed_source=None if speed is None else speed.source,
         reasons=tuple(reason.code for reason in reasons_of(decision)),

@@ -142,5 +142,5 @@ def _gateway_decision(found: Decided) -> str:
         parts.append(f'country="{facts.place.country}"')
     if facts.throughput is not None:
         parts.append(f"speed={round(facts.throughput.kbps)};src={facts.throughput.source}")
-    parts.append(f'edge="{decision.edge.id}", rungs={len(decision.kept)}, cache={found.cache}')
+    parts.append(f'edge="{decision.edge.id}", rungs={decision.rungs}, cache={found.cache}')
     return ", ".join(parts)

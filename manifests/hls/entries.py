@@ -36,9 +36,9 @@ class Variant:
     exception: an absent VIDEO-RANGE is SDR, and ``video_range`` None is an unknown value (A6.9).
     ``families`` are those of ``codecs``, not of ``supplemental_codecs``. ``audio``, ``video``,
     ``subtitles`` and ``closed_captions`` are group ids; ``no_closed_captions`` is
-    CLOSED-CAPTIONS=NONE. ``video_layout`` is the raw REQ-VIDEO-LAYOUT; ``has_unknown_req`` means
-    that there is another REQ- attribute (A2.1). ``has_video`` is None when there is neither
-    RESOLUTION nor a known codec.
+    CLOSED-CAPTIONS=NONE. ``video_layout`` is the raw REQ-VIDEO-LAYOUT. ``is_ignored``: conforming
+    clients ignore the entry, because of an unknown REQ- attribute or enumerated value (A2.1).
+    ``has_video`` is None when there is neither RESOLUTION nor a known codec.
     """
 
     index: int
@@ -65,7 +65,7 @@ class Variant:
     pathway: str
     stable_id: str | None
     video_layout: str | None
-    has_unknown_req: bool
+    is_ignored: bool
 
     @property
     def audio_only(self) -> bool:

@@ -8,13 +8,14 @@ from typing import NamedTuple
 from manifests.codecs import VideoRange
 from manifests.hls import entries
 from manifests.hls.attributes import read_attributes, value_spans
-from manifests.hls.entries import AnyVariant, Codecs, IFrameVariant, Rendition
+from manifests.hls.entries import AnyVariant, Codecs, IFrameVariant, Rendition, Variant
 from manifests.hls.fault import Fault, ManifestError
 from manifests.hls.variables import VariableError, Variables
 
 _LARGEST_IN_MEDIA3 = 2**31 - 1
 _LARGEST = 2**64 - 1
 _VIDEO_RANGES = {str(video_range): video_range for video_range in VideoRange}
+_HDCP_LEVELS = frozenset({"TYPE-0", "TYPE-1", "NONE"})
 _LAYOUT = "REQ-VIDEO-LAYOUT"
 _ORDERED = (("CODECS", "SUPPLEMENTAL-CODECS"), ("LANGUAGE", "ASSOC-LANGUAGE"))
 
@@ -144,7 +145,7 @@ class TagReader:
             pathway=values.get("PATHWAY-ID", "."),
             stable_id=values.get("STABLE-VARIANT-ID"),
             video_layout=values.get(_LAYOUT),
-            has_unknown_req=self._unknown_req(tag),
+            is_ignored=self._is_ignored(tag, video_range, kind),
         )
 
     def rendition(self, tag: Tag, index: int) -> Rendition:
@@ -237,6 +238,22 @@ class TagReader:
         if video_range is None:
             self.fault(tag.line, "A6.9", "VIDEO-RANGE is not SDR, HLG or PQ")
         return video_range
+
+    def _is_ignored(self, tag: Tag, video_range: VideoRange | None, kind: type[Variant]) -> bool:
+        """True when clients ignore the whole tag (A2.1): it has a REQ- attribute or an enumerated
+        value that they do not know."""
+        ignored = self._unknown_req(tag) or video_range is None
+        values = tag.values
+        if values.get("HDCP-LEVEL", "NONE") not in _HDCP_LEVELS:
+            ignored = True
+            text = "HDCP-LEVEL is not TYPE-0, TYPE-1 or NONE: clients ignore this entry"
+            self.fault(tag.line, "A6.7", text)
+        captions = values.get("CLOSED-CAPTIONS", "NONE")
+        if captions != "NONE" and "CLOSED-CAPTIONS" not in tag.quoted and kind is not IFrameVariant:
+            ignored = True
+            text = "CLOSED-CAPTIONS is neither a quoted group nor NONE: clients ignore this entry"
+            self.fault(tag.line, "A6.12", text)
+        return ignored
 
     def _unknown_req(self, tag: Tag) -> bool:
         """True with a REQ- attribute that is not known: clients ignore the whole tag (A2.1)."""

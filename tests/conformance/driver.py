@@ -12,6 +12,7 @@ Keys of ``case.toml``, all optional but the first two:
 - ``shows``: what the case shows, in a sentence.
 - ``faults``: the faults that the reader lists, as ``RULE line 4``.
 - ``refused``: the rule for which the source is refused, in the same form.
+- ``rungs``: how many rungs the player gets, counting copies once.
 - ``status``: the HTTP status, 200 unless given (502 where ``refused`` is).
 - ``[profile]``: limits, by their keys in ``gateway.toml``. Without any and without ``[device]``,
   the playlist stays unchanged except for its URIs.
@@ -49,6 +50,7 @@ class Case:
     faults: tuple[str, ...]
     refused: str | None
     status: int
+    rungs: int | None
     profile: Mapping[str, Any]
     query: Mapping[str, str]
     device: Mapping[str, Any]
@@ -67,6 +69,7 @@ def case_of(folder: Path) -> Case:
         faults=tuple(about.get("faults", ())),
         refused=refused,
         status=about.get("status", 200 if refused is None else 502),
+        rungs=about.get("rungs"),
         profile=about.get("profile", {}),
         query=about.get("query", {}),
         device=about.get("device", {}),

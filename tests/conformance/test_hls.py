@@ -111,5 +111,7 @@ def test_a_running_gateway_answers_the_same(case: Case, gateway: RunningGateway)
     assert case.status == answer.status_code, answer.text
     if case.expected is not None:
         assert case.expected.decode() == answer.content.decode()
+    if case.rungs is not None:
+        assert f"rungs={case.rungs}," in answer.headers["Gateway-Decision"]
     if case.refused is not None:
         assert RULES[case.refused.partition(" ")[0]].clause in answer.json()["detail"]

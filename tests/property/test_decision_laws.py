@@ -91,7 +91,7 @@ def decided(facts: Facts, ladder: Ladder, memo: Memo | None = None) -> Decision:
 
 def half(decision: Decision) -> FittedLadder:
     """The half of a decision that follows from the ladder."""
-    return FittedLadder(decision.choice, decision.kept, decision.ladder_reasons)
+    return FittedLadder(decision.choice, decision.kept, decision.ladder_reasons, decision.rungs)
 
 
 @law
@@ -125,7 +125,7 @@ def test_faster_is_never_lower(
         measured = replace(facts, throughput=Throughput(kbps, "query"))
         found = decided(measured, ladder_of(playlist, "v"))
         kept = [playlist.variants[index] for index in found.kept]
-        shown = [entry for entry in kept if not entry.has_unknown_req]
+        shown = [entry for entry in kept if not entry.is_ignored]
         tops.append(max(entry.bandwidth for entry in shown or kept))
         firsts.append(kept[0].bandwidth)
     assert sorted(tops) == tops

@@ -7,7 +7,7 @@ A8.9, A11.2, A11.3).
 from collections.abc import Iterable, Sequence
 
 from gateway.ladder.rung import Constraints
-from gateway.play.hls.ladder import FLAT, shorter_side, specifiers
+from gateway.play.hls.ladder import FLAT, is_skippable, shorter_side, specifiers
 from manifests.hls.multivariant import (
     Edit,
     IFrameVariant,
@@ -38,15 +38,17 @@ def _iframes(
 ) -> list[IFrameVariant]:
     """The I-frame playlists of the encodings that stay, within the same limits as variants. On each
     pathway, at least the smallest one of each codec family that still has a variant stays (rule
-    A7.2). A device without a screen gets none."""
+    A7.2). One that clients ignore does not count as such (A2.1). A device without a screen gets
+    none."""
     if not playlist.iframes or not limits.screen:
         return []
     lost = {_look(variant) for variant in gone} - {_look(variant) for variant in kept}
     candidates = [entry for entry in playlist.iframes if _look(entry) not in lost]
     stays = {entry.index for entry in candidates if _fits(entry, limits)}
-    served = {_family(entry) for entry in candidates if entry.index in stays}
+    heeded = [entry for entry in candidates if not is_skippable(entry)]
+    served = {_family(entry) for entry in heeded if entry.index in stays}
     for family in {_family(variant) for variant in kept} - served:
-        spare = [entry for entry in candidates if _family(entry) == family]
+        spare = [entry for entry in heeded if _family(entry) == family]
         if spare:
             stays.add(min(spare, key=lambda entry: (entry.bandwidth, entry.index)).index)
     return [entry for entry in playlist.iframes if entry.index in stays]

@@ -5,17 +5,20 @@ from collections.abc import Sequence
 from operator import attrgetter
 
 from gateway.ladder.rung import Ladder, Rung
-from manifests.codecs import CodecFamily, family_of, is_video
+from manifests.codecs import CodecFamily, family_of, is_video, kind_of
 from manifests.hls.multivariant import MultivariantPlaylist, Variant
 
 FLAT = frozenset({"CH-MONO", "PROJ-RECT"})
 """The specifiers of REQ-VIDEO-LAYOUT for flat, monoscopic video (rule A6.10)."""
 _LAYOUTS = FLAT | {"CH-STEREO", "PROJ-EQUI", "PROJ-HEQU", "PROJ-PRIM", "PROJ-AIV"}
 
-_Group = tuple[str | None, str, int]
-"""Audio group, pathway and the number of an encoding."""
+_Group = tuple[str | frozenset[str], str, int]
+"""Audio group (the kinds of audio where it is muxed), pathway and the number of an encoding."""
 
-_encoding = attrgetter("families", "width", "height", "frame_rate", "video_range", "video_layout")
+_encoding = attrgetter(
+    *("families", "width", "height", "frame_rate", "video_range", "video_layout", "is_ignored")
+)
+_shown = attrgetter("video_range", "video_layout", "allowed_cpc", "is_ignored")
 
 
 def ladder_of(playlist: MultivariantPlaylist, version: str) -> Ladder:
@@ -35,9 +38,16 @@ def rungs_of(playlist: MultivariantPlaylist) -> tuple[Rung, ...]:
     encodings: dict[tuple[object, ...], int] = {}
     groups: list[_Group] = []
     bandwidths: dict[_Group, set[int]] = {}
+    playabilities: dict[tuple[object, ...], int] = {}
+    kinds: dict[tuple[str, ...], frozenset[str]] = {}
+    sounds: dict[tuple[str, ...], frozenset[str]] = {}
     for variant in variants:
+        codecs = variant.codecs
+        if codecs not in kinds:
+            kinds[codecs] = frozenset(map(kind_of, codecs))
+            sounds[codecs] = frozenset(kind_of(codec) for codec in codecs if not is_video(codec))
         encoding = encodings.setdefault(_encoding(variant), len(encodings))
-        group = variant.audio, variant.pathway, encoding
+        group = variant.audio or sounds[codecs], variant.pathway, encoding
         groups.append(group)
         bandwidths.setdefault(group, set()).add(variant.bandwidth)
     # The n-th bit rate of one audio group and pathway shows the same picture as that of another.
@@ -47,13 +57,26 @@ def rungs_of(playlist: MultivariantPlaylist) -> tuple[Rung, ...]:
     }
     return tuple(
         [
-            _rung(variant, (group[2], steps[group][variant.bandwidth]), any_video=any_video)
+            _rung(
+                variant,
+                (group[2], steps[group][variant.bandwidth]),
+                playabilities.setdefault(
+                    _playability(variant, kinds[variant.codecs]), len(playabilities)
+                ),
+                any_video=any_video,
+            )
             for variant, group in zip(variants, groups, strict=True)
         ]
     )
 
 
-def _rung(variant: Variant, picture: tuple[int, int], *, any_video: bool) -> Rung:
+def _playability(variant: Variant, kinds: frozenset[str]) -> tuple[object, ...]:
+    """What decides whether a player plays a variant or drops it (G5)."""
+    hdcp = None if variant.hdcp_level == "NONE" else variant.hdcp_level
+    return (kinds, hdcp, *_shown(variant))
+
+
+def _rung(variant: Variant, picture: tuple[int, int], playability: int, *, any_video: bool) -> Rung:
     layout = specifiers(variant.video_layout)
     return Rung(
         index=variant.index,
@@ -68,12 +91,18 @@ def _rung(variant: Variant, picture: tuple[int, int], *, any_video: bool) -> Run
         video_range=variant.video_range,
         immersive=not layout <= FLAT,
         has_video=variant.has_video or (variant.has_video is None and not any_video),
-        # Clients ignore a tag with a requirement that they do not know (A2.1, A6.10).
-        skippable=variant.has_unknown_req or not layout <= _LAYOUTS,
+        skippable=is_skippable(variant),
         audio_group=variant.audio,
         pathway=variant.pathway,
         picture=picture,
+        playability=playability,
     )
+
+
+def is_skippable(variant: Variant) -> bool:
+    """Whether conforming clients ignore a variant: it has a requirement, an enumerated value or a
+    view specifier that they do not know (A2.1, A6.10)."""
+    return variant.is_ignored or not specifiers(variant.video_layout) <= _LAYOUTS
 
 
 def _other_video(codecs: Sequence[str], families: frozenset[CodecFamily]) -> bool:

@@ -12,10 +12,10 @@ from gateway.decision import Choice, FittedLadder
 from gateway.edge.fleet import Fleet
 from gateway.edge.index import BANDS_KM, REGIONS
 from gateway.edge.rank import EdgeTier, with_divided_groups
-from gateway.ladder.rung import Ladder
+from gateway.ladder.rung import Ladder, rung_count
 from gateway.reason import Reason, Step
 
-FORMAT = 3
+FORMAT = 4
 """The format's version. Workers of two releases with different formats can share one Redis."""
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -46,7 +46,10 @@ def ladder_from_bytes(data: bytes, choice: Choice, ladder: Ladder) -> FittedLadd
         )
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    return FittedLadder(choice, kept, reasons) if fits else None
+    if not fits:
+        return None
+    rungs = rung_count([ladder.rungs[index] for index in kept])
+    return FittedLadder(choice, kept, reasons, rungs)
 
 
 def tiers_to_bytes(tiers: tuple[EdgeTier, ...]) -> bytes:

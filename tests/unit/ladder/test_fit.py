@@ -157,7 +157,7 @@ def test_bit_rates_and_heights(limits: Constraints, expected: str, code: str | N
             [variant("x", 100, more="VIDEO-RANGE=XDR"), variant("s", 90)],
             Constraints(device_ranges=ranges(*RANGE)),
             "s",
-            ["device-range"],
+            ["variants-ignored", "beside"],
         ),
         (
             [variant("p", 90, more="VIDEO-RANGE=PQ")],
@@ -371,7 +371,7 @@ PICTURES = [
             [*PICTURES, variant("q", 64, codecs=AAC, more='REQ-FUTURE="x"')],
             Constraints(screen=False),
             "a q",
-            ["no-screen-relaxed"],
+            ["no-screen-relaxed", "variants-ignored"],
         ),
         (  # without CODECS, nobody knows whether it has pictures
             [variant("a", 200, "426x240"), variant("s", 64, codecs="")],

@@ -52,7 +52,7 @@ BARE = Variant(
     pathway=".",
     stable_id=None,
     video_layout=None,
-    has_unknown_req=False,
+    is_ignored=False,
 )
 
 VARIANTS = [
@@ -80,7 +80,13 @@ VARIANTS = [
     ("BANDWIDTH=1,FRAME-RATE=nan,SCORE=1e9", BARE),
     ("BANDWIDTH=1,SCORE=2.5", replace(BARE, score=2.5)),
     ("BANDWIDTH=1,VIDEO-RANGE=PQ", replace(BARE, video_range=VideoRange.PQ)),
-    ("BANDWIDTH=1,VIDEO-RANGE=XYZ", replace(BARE, video_range=None)),
+    ("BANDWIDTH=1,VIDEO-RANGE=XYZ", replace(BARE, video_range=None, is_ignored=True)),
+    ("BANDWIDTH=1,HDCP-LEVEL=TYPE-2", replace(BARE, hdcp_level="TYPE-2", is_ignored=True)),
+    ("BANDWIDTH=1,HDCP-LEVEL=NONE", replace(BARE, hdcp_level="NONE")),
+    (
+        "BANDWIDTH=1,CLOSED-CAPTIONS=ALL",
+        replace(BARE, closed_captions="ALL", is_ignored=True),
+    ),
     ("BANDWIDTH=1,HDCP-LEVEL=TYPE-1", replace(BARE, hdcp_level="TYPE-1")),
     ('BANDWIDTH=1,ALLOWED-CPC="a:b"', replace(BARE, allowed_cpc="a:b")),
     (
@@ -92,7 +98,7 @@ VARIANTS = [
     ('BANDWIDTH=1,PATHWAY-ID="B"', replace(BARE, pathway="B")),
     ('BANDWIDTH=1,STABLE-VARIANT-ID="i"', replace(BARE, stable_id="i")),
     ('BANDWIDTH=1,REQ-VIDEO-LAYOUT="CH-STEREO"', replace(BARE, video_layout="CH-STEREO")),
-    ('BANDWIDTH=1,REQ-FUTURE="x"', replace(BARE, has_unknown_req=True)),
+    ('BANDWIDTH=1,REQ-FUTURE="x"', replace(BARE, is_ignored=True)),
 ]
 
 
