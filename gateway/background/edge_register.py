@@ -6,6 +6,7 @@ Redis has restarted empty, gateways write the drains back, and edges register ag
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import SystemRandom
 from typing import Generic, TypeVar
@@ -21,6 +22,7 @@ from gateway.store.connection.protocol import Commands, StoreUnavailable
 from gateway.store.coordination import register
 from gateway.store.coordination.bus import Subscription
 from gateway.store.coordination.register import Drain, RegisterEntry, drain_of
+from gateway.store.garbage import found_garbage
 
 POLL_S = 1.0
 REST_S = 0.05
@@ -50,10 +52,11 @@ class EdgeRegister:
         self._registered = RegisteredEdges()
         self._registrations = EntryParser(_registration)
         self._drain_entries = EntryParser(_drain)
-        self._drained: dict[bytes, bytes] = {}
+        self._drained: dict[bytes, tuple[bytes, Drain]] = {}
         self._look = asyncio.Event()
         self._first = asyncio.Event()
         self._unread = False
+        self._too_many = False
 
     async def run(self) -> None:
         """Follow the register until cancelled."""
@@ -104,8 +107,18 @@ class EdgeRegister:
             log.info("registry_recovered")
         self._unread = False
         self._use_entries(contents.entries)
+        lost: Mapping[bytes, bytes] = {}
+        unreadable: Mapping[bytes, bytes] = {}
         if contents.drains is not None:
-            await _put_back(commands, self._use_drains(contents.drains))
+            lost, unreadable = self._use_drains(contents.drains)
+        elif not self._too_many:
+            log.error("drains_not_read", reason=f"more than {register.MAX_DRAINS} entries")
+        self._too_many = contents.drains is None
+        if contents.garbage:
+            found_garbage("register", "too long, no time, or a key of another type")
+        if contents.garbage or unreadable or self._too_many:
+            await _repair(commands, unreadable)
+        await _put_back(commands, lost)
 
     def _use_entries(self, entries: Sequence[RegisterEntry]) -> None:
         if not self._enabled():
@@ -123,19 +136,29 @@ class EdgeRegister:
         now_s = asyncio.get_running_loop().time()
         self._keeper.found("registry", self._registered.update(beats, leaving, now_s))
 
-    def _use_drains(self, entries: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
-        """Report drains to the keeper. Returns the drains that Redis has lost: they were there, and
-        now there is not even an entry that ends them."""
-        lost = {key: self._drained[key] for key in self._drained.keys() - entries.keys()}
-        self._drained = dict(lost)
-        conditions: dict[str, EdgeCondition] = {}
-        present = {**entries, **lost}
-        for key, drain in self._drain_entries.parse(present.items()).items():
-            if drain.drained:
-                self._drained[key] = present[key]
-                conditions[key.decode()] = condition_of(drain)
-        self._keeper.judged("drain", conditions)
-        return lost
+    def _use_drains(
+        self, entries: Mapping[bytes, bytes]
+    ) -> tuple[Mapping[bytes, bytes], Mapping[bytes, bytes]]:
+        """Report drains to the keeper. Returns the drains that Redis has lost (they were there, and
+        now there is not even an entry that ends them), and the entries that cannot be read."""
+        drains = self._drain_entries.parse(entries.items())
+        unreadable = {key: entry for key, entry in entries.items() if key not in drains}
+        lost = {key: known for key, known in self._drained.items() if key not in drains}
+        drained = {key: (entries[key], drain) for key, drain in drains.items() if drain.drained}
+        self._drained = lost | drained
+        self._keeper.judged(
+            "drain",
+            {key.decode(): condition_of(drain) for key, (_, drain) in self._drained.items()},
+        )
+        return {key: entry for key, (entry, _) in lost.items()}, unreadable
+
+
+async def _repair(commands: Commands, unreadable: Mapping[bytes, bytes]) -> None:
+    """Remove from Redis what is not ours; if that fails, the next read tries again."""
+    try:
+        await register.repair(commands, unreadable)
+    except StoreUnavailable as error:
+        log.debug("register_not_repaired", reason=str(error))
 
 
 async def _put_back(commands: Commands, lost: Mapping[bytes, bytes]) -> None:
@@ -188,7 +211,7 @@ def _registration(edge_id: bytes, facts: bytes | None) -> Registration:
 
 
 def _drain(edge_id: bytes, entry: bytes | None) -> Drain:
-    drain = drain_of(entry or b"")
+    drain = drain_of(entry or b"", time.time())
     if drain is None or not edge_id.isascii():
         raise ValueError("the drain entry is malformed")
     return drain

@@ -19,9 +19,11 @@ from gateway.config.key_schema import unwrap
 from gateway.config.problem import ConfigError, ConfigProblem, KeyPath, shown
 from gateway.config.section import Section
 from gateway.edge.edge import Edge
+from gateway.store.coordination.register import MAX_FACTS_BYTES, MAX_TTL_MS
+from gateway.untrusted import json_of
 
 MIN_TTL_S: Final = 1.0
-MAX_TTL_S: Final = 3600.0
+MAX_TTL_S: Final = MAX_TTL_MS / 1000
 
 _OPERATOR_KEYS: Final = ("dns", "drain")
 """Keys that only the operator may set."""
@@ -55,11 +57,7 @@ def facts_of(table: Mapping[str, Any], ttl_s: float, owner: str) -> bytes:
 
 def registration_of(facts: bytes) -> Registration:
     """Read what ``facts_of`` wrote. Raises ValueError with the reason when it is invalid."""
-    try:
-        decoded = json.loads(facts)
-    except RecursionError:
-        raise ValueError("is nested too deeply") from None
-    match decoded:
+    match json_of(facts, MAX_FACTS_BYTES):
         case {"edge": dict(table), "ttl_ms": int(ttl_ms), **rest} if set(rest) <= {"owner"}:
             ttl_s = ttl_ms / 1000
         case _:

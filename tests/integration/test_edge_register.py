@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from gateway.background.edge_register import EdgeRegister
 from gateway.background.fleet import FleetKeeper
 from gateway.config.registration import facts_of
 from gateway.edge.edge import Edge
+from gateway.store import garbage
 from gateway.store.connection.keys import EDGE_DRAINS, EDGE_FACTS, EDGE_UNTIL
 from gateway.store.connection.redis import RedisStore
 from gateway.store.coordination import register
@@ -20,8 +22,9 @@ from gateway.store.coordination.bus import Subscription
 from tests.unit.store.servers import Valkey, until, valkey
 
 HOME = Edge("home", "http://home.example/")
-FAR_MS = 2_000_000_000_000
+FAR_MS = int(time.time() * 1000) + 1_800_000
 """A time of expiry that is not soon, in Unix milliseconds."""
+YEAR_5138_MS = 100_000_000_000_000
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +38,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
 def server(shared: Valkey) -> Valkey:
     """That server, empty."""
     shared.command("FLUSHALL")
+    garbage._logged.clear()
     return shared
 
 
@@ -122,6 +126,11 @@ GARBAGE = [
     ("drained by itself", b"bad", raw(f'{GOOD_URL}, "drain": true')),
     ("an id that is none", b"\x00\xff", b"{}"),
     ("too long", b"bad", b" " * 5000 + facts("bad")),
+    ("much too long", b"bad", b" " * 10_000_000 + facts("bad")),
+    ("a time to live beyond a float", b"bad", b'{"edge":{},"ttl_ms":1%s}' % (b"0" * 400)),
+    ("a number beyond a float", b"bad", raw(f'{GOOD_URL}, "latitude": 1{"0" * 400}')),
+    ("no number", b"bad", raw(f'{GOOD_URL}, "latitude": NaN')),
+    ("half a character", b"bad", raw('"url": "http://x/\\ud800"')),
 ]
 
 
@@ -145,10 +154,20 @@ async def test_garbage_is_ignored(
 
 
 async def test_a_score_that_is_no_time(server: Valkey, store: RedisStore) -> None:
-    """Expiry times that are infinite or far in the future break nothing."""
-    server.command("HSET", EDGE_FACTS, "a", facts("a"), "b", facts("b"))
-    server.command("ZADD", EDGE_UNTIL, "inf", "a", "1e300", "b")
-    assert ["home", "b"] == await Reader(store).read()
+    """A registration that expires later than any may is none, crowds out no other, and is removed;
+    so is one with an id that is too long."""
+    names = [f"f{at}" for at in range(register.MAX_REGISTERED)]
+    server.command("ZADD", EDGE_UNTIL, *(word for n in names for word in (str(YEAR_5138_MS), n)))
+    server.command("ZADD", EDGE_UNTIL, "inf", "a", "1e300", "b", str(FAR_MS), "x" * 10_000_000)
+    server.command("HSET", EDGE_FACTS, *(word for name in "abc" for word in (name, facts(name))))
+    server.command("ZADD", EDGE_UNTIL, str(FAR_MS), "c")
+    reader = Reader(store)
+    with capture_logs() as logs:
+        for _ in range(3):
+            assert ["home", "c"] == await reader.read()
+    assert ["store_garbage"] == [one["event"] for one in logs if one["log_level"] == "warning"]
+    assert [b"c"] == server.command("ZRANGE", EDGE_UNTIL, "0", "-1")
+    assert [b"c"] == server.command("HKEYS", EDGE_FACTS)
 
 
 @pytest.mark.parametrize(
@@ -166,6 +185,7 @@ async def test_one_key_of_another_kind(
     reader = Reader(store)
     assert expected == await reader.read()
     assert ("up" if key == EDGE_DRAINS else "draining") == reader.state("home")
+    assert 0 == server.command("EXISTS", key), "it makes room for one of ours"
 
 
 async def test_keys_of_another_kind(server: Valkey, store: RedisStore) -> None:
@@ -219,21 +239,46 @@ async def test_drains_are_taken_back(server: Valkey, store: RedisStore) -> None:
     assert "up" == reader.state("home")
 
 
-DRAIN_GARBAGE = [b"", b"{", b"[]", b"1", b'{"drained": 1, "why": "", "since_s": 1}', b"[" * 9000]
+DRAIN_GARBAGE = [
+    *(b"", b"{", b"[]", b"1", b'{"drained": 1, "why": "", "since_s": 1}', b"[" * 9000),
+    b'{"drained": true, "why": "", "since_s": %d}' % (YEAR_5138_MS // 1000),
+    b'{"drained": true, "why": "", "since_s": -1}',
+    b'{"drained": true, "why": "", "since_s": 1%s}' % (b"0" * 400),
+    b'{"drained": true, "why": "\\ud800", "since_s": 1}',
+    b'{"drained": true, "why": "%s", "since_s": 1}' % (b"x" * 10_000_000),
+]
 
 
 @pytest.mark.parametrize("entry", DRAIN_GARBAGE, ids=[repr(each[:20]) for each in DRAIN_GARBAGE])
 async def test_garbage_drains_nothing(server: Valkey, store: RedisStore, entry: bytes) -> None:
-    """It is ignored, logged once, and removed by the next drain."""
-    server.command("HSET", EDGE_DRAINS, "home", entry)
+    """It is ignored, logged once, and removed; a drain that it has overwritten comes back."""
     reader = Reader(store)
+    await register.drain(store, ["other"], "")
+    await reader.read()
+    known = server.command("HGET", EDGE_DRAINS, "other")
+    server.command("HSET", EDGE_DRAINS, "home", entry, "other", entry)
     with capture_logs() as logs:
         await reader.read()
+        assert [b"other"] == server.command("HKEYS", EDGE_DRAINS)
+        assert known == server.command("HGET", EDGE_DRAINS, "other")
         await reader.read()
     assert "up" == reader.state("home")
-    assert 1 == sum(line["event"] == "registry_garbage" for line in logs)
-    await register.drain(store, ["other"], "")
-    assert [b"other"] == server.command("HKEYS", EDGE_DRAINS)
+    warned = [one["event"] for one in logs if one["event"] != "drains_restored"]
+    assert warned in (["registry_garbage"] * 2, ["store_garbage"])
+
+
+async def test_a_hash_that_is_no_register(server: Valkey, store: RedisStore) -> None:
+    """Very many entries are not ours: they go, and the known drains are written back."""
+    reader = Reader(store)
+    await register.drain(store, ["home"], "")
+    await reader.read()
+    for start in range(0, 100_001, 10_000):
+        names = (word for at in range(start, start + 10_000) for word in (f"x{at}", "{}"))
+        server.command("HSET", EDGE_DRAINS, *names)
+    for _ in range(2):
+        await reader.read()
+        assert "draining" == reader.state("home")
+    assert [b"home"] == server.command("HKEYS", EDGE_DRAINS)
 
 
 async def test_lost_drains_are_written_back(server: Valkey, store: RedisStore) -> None:

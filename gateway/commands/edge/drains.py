@@ -1,5 +1,6 @@
 """``gateway edge drain``, ``undrain`` and ``list``."""
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -33,14 +34,14 @@ async def listing(loaded: Loaded) -> str:
     async with open_store(loaded) as (store, commands):
         keeper = await survey(loaded, store)
         drains = (await register.read(commands)).drains or {}
-    fleet = keeper.fleet
+    fleet, now_s = keeper.fleet, time.time()
     rows = [_HEAD]
     named = {edge.template for edge in fleet.edges}
     for edge, condition in zip(fleet.edges, fleet.conditions, strict=True):
         finder = keeper.finder_of(edge.id) or "-"
         rows.append((edge.id, edge.url, finder, _state(condition), _why(condition)))
     for key, entry in sorted(drains.items()):
-        edge_id, found = key.decode("ascii", "replace"), register.drain_of(entry)
+        edge_id, found = key.decode("ascii", "replace"), register.drain_of(entry, now_s)
         known = edge_id in fleet.positions or edge_id in named
         if found is not None and found.drained and not known and edge_id.isprintable():
             rows.append((edge_id, "-", "-", "drained", _why(condition_of(found))))

@@ -2,15 +2,32 @@
 
 from gateway.store.connection.keys import ACKNOWLEDGED
 from gateway.store.connection.protocol import Commands, Script, StoreUnavailable
+from gateway.store.coordination.lua import OWN
 
 KEPT_S = 60
 """Seconds that acknowledgements are kept."""
 
+MAX_WORKERS = 10_000
+MAX_ID_BYTES = 64
+"""More, or longer ids, are not read."""
+
 ACKNOWLEDGE = Script(
     "acks_sign",
-    b"""
+    OWN
+    + b"""
+own(KEYS[1], 'set')
 redis.call('SADD', KEYS[1], ARGV[1])
 return redis.call('EXPIRE', KEYS[1], ARGV[2])
+""",
+)
+ACKNOWLEDGED_BY = Script(
+    "acks_read",
+    b"""
+local found = {}
+for _, worker in ipairs(redis.pcall('SRANDMEMBER', KEYS[1], ARGV[1])) do
+  if #worker <= tonumber(ARGV[2]) then found[#found + 1] = worker end
+end
+return found
 """,
 )
 
@@ -26,7 +43,8 @@ async def acknowledge(commands: Commands, token: str, worker: str) -> None:
 
 async def acknowledged(commands: Commands, token: str) -> frozenset[str]:
     """The ids of all workers that have acknowledged ``token``. Raises StoreUnavailable."""
-    reply = await commands.ask("acks_read", b"SMEMBERS", _key(token))
+    bounds = (b"%d" % MAX_WORKERS, b"%d" % MAX_ID_BYTES)
+    reply = await commands.run(ACKNOWLEDGED_BY, (_key(token),), bounds)
     members = reply if isinstance(reply, list) else []
     return frozenset(
         member.decode("ascii", "replace") for member in members if isinstance(member, bytes)

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 
 from gateway.client.asset import AssetError, asset_id
+from gateway.store.coordination.bus import MAX_MESSAGE_BYTES
+from gateway.untrusted import json_of
 
 VERSION = 1
 MAX_WORD_CHARS = 128
@@ -27,7 +29,7 @@ class PolicyReloaded:
 @dataclass(frozen=True, slots=True)
 class EdgesChanged:
     """``edges``: check them again. ``what`` happened (``drain``, ``register``, ``state``) to the
-    edge with the id ``edge``; both are for people, and only their length is checked."""
+    edge with the id ``edge``; both are for people: any printable text of bounded length."""
 
     what: str
     edge: str
@@ -81,8 +83,8 @@ def _written(**fields: str) -> bytes:
 def _read(body: bytes) -> dict[str, str]:
     """The fields without the version; empty when it is no message of this version."""
     try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError):
+        fields = json_of(body, MAX_MESSAGE_BYTES)
+    except ValueError:
         return {}
     if not isinstance(fields, dict) or fields.pop("v", None) != VERSION:
         return {}
@@ -108,4 +110,4 @@ def _is_token(text: str) -> bool:
 
 
 def _is_word(text: str) -> bool:
-    return 0 < len(text) <= MAX_WORD_CHARS
+    return 0 < len(text) <= MAX_WORD_CHARS and text.isprintable()

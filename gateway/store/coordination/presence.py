@@ -7,6 +7,7 @@ register again.
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -15,33 +16,47 @@ from random import SystemRandom
 from gateway.observe import metrics
 from gateway.store.connection.keys import WORKER_FACTS, WORKERS
 from gateway.store.connection.protocol import Commands, RedisReply, Script, StoreUnavailable
+from gateway.store.coordination.lua import NOW, OWN
+from gateway.store.garbage import found_garbage
+from gateway.untrusted import json_of
 
 HEARTBEAT_S = 2.0
 EXPIRY_S = 6.0
 """A worker that has not renewed its entry for this many seconds is dead."""
 
 MAX_FACTS_BYTES = 1024
+MAX_ID_CHARS = 64
+MAX_HOST_CHARS = 255
+MAX_WORKERS = 10_000
+"""More are not believed: each worker's share of an edge would be nothing."""
+MAX_PID = 2**31 - 1
+LATEST = 10
+"""An entry that expires later than in this many expiry times is not a worker's."""
 
 _random = SystemRandom()
 
-_NOW = b"""
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-"""
-
 HEARTBEAT = Script(
     "presence_heartbeat",
-    _NOW
+    NOW
+    + OWN
     + b"""
-for _, worker in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)) do
-  redis.call('ZREM', KEYS[1], worker)
-  redis.call('HDEL', KEYS[2], worker)
+own(KEYS[1], 'zset')
+own(KEYS[2], 'hash')
+local function remove(from, to)
+  local found = redis.call('ZRANGEBYSCORE', KEYS[1], from, to, 'LIMIT', 0, 1000)
+  for _, worker in ipairs(found) do
+    redis.call('ZREM', KEYS[1], worker)
+    redis.call('HDEL', KEYS[2], worker)
+  end
+  return #found
 end
+remove('-inf', now)
+garbage = garbage + remove(string.format('(%.0f', now + ARGV[4] * ARGV[2]), '+inf')
 local new = redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[2]), ARGV[1])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
 redis.call('PEXPIRE', KEYS[1], 10 * ARGV[2])
 redis.call('PEXPIRE', KEYS[2], 10 * ARGV[2])
-return {redis.call('ZCARD', KEYS[1]), new}
+return {redis.call('ZCARD', KEYS[1]), new, garbage}
 """,
 )
 LEAVE = Script(
@@ -53,12 +68,15 @@ return redis.call('ZREM', KEYS[1], ARGV[1])
 )
 LIVING = Script(
     "presence_living",
-    _NOW
+    NOW
     + b"""
 local found = {}
-local after = '(' .. string.format('%.0f', now)
-for _, worker in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], after, '+inf')) do
-  found[#found + 1] = {worker, redis.call('HGET', KEYS[2], worker)}
+local after, latest = string.format('(%.0f', now), string.format('%.0f', now + ARGV[1])
+local living = redis.pcall('ZRANGEBYSCORE', KEYS[1], after, latest, 'LIMIT', 0, ARGV[2])
+for _, worker in ipairs(living) do
+  local size = #worker <= tonumber(ARGV[3]) and redis.pcall('HSTRLEN', KEYS[2], worker)
+  local short = type(size) == 'number' and size <= tonumber(ARGV[4])
+  found[#found + 1] = short and {worker, redis.call('HGET', KEYS[2], worker)} or 0
 end
 return found
 """,
@@ -116,11 +134,8 @@ class Presence:
             return
         try:
             while True:
-                try:
+                with contextlib.suppress(StoreUnavailable):  # the last known number counts
                     await self._beat(self._commands)
-                except StoreUnavailable as error:
-                    if error.detail.startswith("WRONGTYPE"):
-                        await _clear(self._commands)
                 await asyncio.sleep(self._heartbeat_s * _random.uniform(0.8, 1.2))
         finally:
             await _leave(self._commands, self.id)
@@ -128,57 +143,61 @@ class Presence:
     async def _beat(self, commands: Commands) -> None:
         """Renew the entry and count. Raises StoreUnavailable."""
         me = self._me()
-        words = (me.id.encode(), b"%d" % (self._expiry_s * 1000), json.dumps(asdict(me)).encode())
+        words = (
+            me.id.encode(),
+            b"%d" % (self._expiry_s * 1000),
+            json.dumps(asdict(me)).encode(),
+            b"%d" % LATEST,
+        )
         match await commands.run(HEARTBEAT, _KEYS, words):
-            case [int(found), int(new)]:
+            case [int(found), int(new), int(garbage)]:
+                if garbage:
+                    found_garbage("presence", "no time, or a key of another type", garbage)
                 now = asyncio.get_running_loop().time()
                 if new:  # Redis had no entry of ours, so it may lack others, too
                     self._holds_until = now + self._expiry_s
                 if found > self._count or now >= self._holds_until:
-                    self._count = max(1, found)
+                    self._count = min(max(1, found), MAX_WORKERS)
                     metrics.WORKERS.set(self._count)
             case _:
-                metrics.STORE_GARBAGE.inc()
+                found_garbage("presence", "an unexpected reply")
 
 
 async def live_workers(commands: Commands) -> list[LiveWorker]:
     """All live workers. Raises StoreUnavailable."""
-    reply = await commands.run(LIVING, _KEYS, ())
+    latest_ms = LATEST * EXPIRY_S * 1000
+    bounds = (latest_ms, MAX_WORKERS, MAX_ID_CHARS, MAX_FACTS_BYTES)
+    reply = await commands.run(LIVING, _KEYS, [b"%d" % bound for bound in bounds])
     found = [_worker(entry) for entry in (reply if isinstance(reply, list) else ())]
     return [worker for worker in found if worker is not None]
 
 
 def _worker(entry: RedisReply) -> LiveWorker | None:
     """Parse one entry; None when it is malformed."""
+    fields: object = None
+    worker_id = ""
     match entry:
-        case [bytes(found), bytes(facts)] if len(facts) <= MAX_FACTS_BYTES:
+        case [bytes(found), bytes(facts)]:
             worker_id = found.decode("ascii", "replace")
+            with contextlib.suppress(ValueError):
+                fields = json_of(facts, MAX_FACTS_BYTES)
         case _:
-            metrics.STORE_GARBAGE.inc()
-            return None
-    try:
-        fields = json.loads(facts)
-    except ValueError:
-        fields = None
+            pass
     match fields:
         case {
             "host": str(host),
             "pid": int(pid),
             "policy": str(policy),
             "started": int(started),
-        }:
+        } if (
+            all(text.isprintable() and len(text) <= MAX_HOST_CHARS for text in (host, policy))
+            and worker_id.isprintable()
+            and 0 <= pid <= MAX_PID
+        ):
             return LiveWorker(worker_id, host, pid, policy, started)
         case _:
-            metrics.STORE_GARBAGE.inc()
+            found_garbage("presence", "not a worker")
             return None
-
-
-async def _clear(commands: Commands) -> None:
-    """Delete values of another type under our names; the next heartbeat starts afresh."""
-    try:
-        await commands.ask("presence_clear", b"DEL", *_KEYS)
-    except StoreUnavailable:
-        return  # the next heartbeat tries again
 
 
 async def _leave(commands: Commands, worker_id: str) -> None:

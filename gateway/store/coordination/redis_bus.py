@@ -46,6 +46,7 @@ from gateway.store.coordination.bus import (
     Subscription,
     Topic,
 )
+from gateway.store.garbage import found_garbage
 
 POLL_S = 1.0
 """Seconds between reads of the log without notifications, before jitter."""
@@ -63,7 +64,6 @@ SILENCE_S = 5.0
 """A subscription that was silent for this many seconds is sent a PING; silent for as long again, it
 is replaced."""
 
-BODY = b"m"
 ANCHOR = b""
 """The message of the entry that a new log starts with."""
 
@@ -93,6 +93,26 @@ if kind ~= 'stream' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
 if last[1] then return last[1][1] end
 return redis.call('XADD', KEYS[1], '*', 'm', '')
+""",
+)
+
+# ARGV: the first entry's id, the most entries, the longest message. Entries without a message of
+# ours are ids alone. They are read one by one, so that Redis holds but one that is too long.
+READ = Script(
+    "bus_read",
+    b"""
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind ~= 'stream' then return kind ~= 'none' and 0 or {} end
+local found, first = {}, ARGV[1]
+while #found < tonumber(ARGV[2]) do
+  local entry = redis.call('XRANGE', KEYS[1], first, '+', 'COUNT', 1)[1]
+  if not entry then break end
+  local fields = entry[2]
+  local ours = #fields == 2 and fields[1] == 'm' and #fields[2] <= tonumber(ARGV[3])
+  found[#found + 1] = ours and {entry[1], fields[2]} or {entry[1]}
+  first = '(' .. entry[1]
+end
+return found
 """,
 )
 
@@ -197,7 +217,7 @@ class RedisBus:
                 return
             for entry_id, body in entries[1 if known else 0 :]:
                 if body is None:
-                    metrics.STORE_GARBAGE.inc()
+                    found_garbage("bus", "an entry of a log without a message, or too long a one")
                 elif body != ANCHOR:
                     self._subscribers.deliver(Message(topic, entry_id.decode(), body))
             position.last = entries[-1][0]
@@ -219,14 +239,12 @@ class RedisBus:
     async def _entries(self, topic: Topic, first: bytes) -> list[tuple[bytes, bytes | None]]:
         """Ids and messages from the entry ``first`` on; None for an entry without a message. Raises
         StoreUnavailable."""
-        words = (b"XRANGE", bus_log(topic), first, b"+", b"COUNT", b"%d" % (BATCH + 1))
-        try:
-            return list(_parsed(await self._store.ask("bus_read", *words)))
-        except StoreUnavailable as error:
-            if not error.detail.startswith("WRONGTYPE"):
-                raise
-        metrics.STORE_GARBAGE.inc()
-        return []
+        words = (first, b"%d" % (BATCH + 1), b"%d" % MAX_MESSAGE_BYTES)
+        reply = await self._store.run(READ, (bus_log(topic),), words)
+        if not isinstance(reply, list):
+            found_garbage("bus", "a log is a key of another type")
+            return []
+        return list(_parsed(reply))
 
     async def _listen(self) -> None:
         """Keep a subscription for notifications, until cancelled."""
@@ -279,15 +297,13 @@ def bus_over(control: Store) -> Bus:
     return RedisBus(control) if isinstance(control, RedisStore) else LocalBus()
 
 
-def _parsed(reply: RedisReply) -> Iterator[tuple[bytes, bytes | None]]:
-    """Entries of a stream, whoever wrote them; an entry without a message, or with too large a one,
-    has None in its place."""
-    for entry in reply if isinstance(reply, list) else ():
+def _parsed(reply: list[RedisReply]) -> Iterator[tuple[bytes, bytes | None]]:
+    """Entries of a log, whoever wrote them; an entry without a message has None in its place."""
+    for entry in reply:
         match entry:
-            case [bytes(entry_id), [bytes(field), bytes(body)]]:
-                good = field == BODY and len(body) <= MAX_MESSAGE_BYTES
-                yield entry_id, body if good else None
-            case [bytes(entry_id), *_]:
+            case [bytes(entry_id), bytes(body)]:
+                yield entry_id, body
+            case [bytes(entry_id)]:
                 yield entry_id, None
             case _:
                 continue
