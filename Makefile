@@ -1,6 +1,6 @@
 # make run | test | check | bench | load      (Python >= 3.11 and make are all you need)
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench bench-check load drills docs lock clean
+.PHONY: help run test check format bench bench-check bench-estimator load drills docs lock clean
 SHELL := /bin/sh
 PORT ?= 8080
 BIN := .venv/bin
@@ -38,6 +38,9 @@ bench: .venv/.dev ## benchmark: requests/s and CPU per request, compared with ot
 
 bench-check: bench ## the benchmark, failing when a ratio is 15 % worse than the committed one
 	@$(BIN)/python -m tests.benchmark.guard build/bench.json
+
+bench-estimator: .venv/.dev ## estimates of the speed, replayed on recorded traces (TRACES= names their folder)
+	@$(BIN)/python -m tests.benchmark.bench_estimator $(TRACES)
 
 format: .venv/.dev ## format the code and fix lint findings
 	@$(BIN)/ruff format .

@@ -32,6 +32,7 @@ from gateway.client.device import DeviceClassifier
 from gateway.config.build import (
     device_rules_of,
     drains_of,
+    estimator_of,
     generated_rungs_of,
     geo_database_of,
     origin_config_of,
@@ -291,6 +292,7 @@ def _runtime(loaded: Loaded, previous: Runtime | None, store: Store, geo: GeoLoo
     return Runtime(
         settings=settings,
         policy=loaded.policy,
+        estimator=estimator_of(settings),
         clients=ClientLookup(
             DeviceClassifier(device_rules_of(settings)),
             TrustedProxies.of(str(network) for network in settings.server.trusted_proxies),

@@ -169,10 +169,9 @@ class Decision:
 
     def expected_kbps(self) -> int:
         """The bit rate in kbit/s that this session is expected to take up on its edge."""
-        speed = self.facts.throughput
         return expected_kbps(
             counted([self.inquiry.ladder.rungs[index] for index in self.kept]),
-            None if speed is None else speed.kbps,
+            self.facts.measured_kbps,
             self.choice.profile.headroom,
         )
 
@@ -312,8 +311,8 @@ def rank_edges(inquiry: Inquiry) -> tuple[EdgeTier, ...]:
 
 
 def start_bandwidth(profile: Profile, facts: Facts) -> int:
-    """The most bit/s to start with: a share of the measured speed, else the profile's start bit
-    rate, else the default."""
+    """The most bit/s to start with: a share of the speed, be it measured or the prior of the
+    viewer's network; else the profile's start bit rate, else the default."""
     if facts.throughput is not None:
         return int(facts.throughput.kbps * profile.headroom * 1000)
     if profile.start_bitrate_kbps is not None:
@@ -347,7 +346,7 @@ def _subject(facts: Facts) -> Subject:
         country=facts.place.country,
         continent=facts.place.continent,
         asn=facts.place.asn,
-        speed_kbps=None if facts.throughput is None else facts.throughput.kbps,
+        speed_kbps=facts.measured_kbps,
         save_data=facts.save_data,
         minute_of_day=facts.minute_of_day,
     )

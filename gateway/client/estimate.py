@@ -1,103 +1,245 @@
-"""How fast was this session lately? An estimate that one outlier cannot move far.
+"""How fast was this session lately? One estimate from everything that measured it.
 
-It is the weighted median of the last ``MAX_SAMPLES`` samples. Each sample weighs ``WEIGHT`` times
-as much as the next newer one: two samples that agree move the estimate, a single one never does. Of
-two samples, it is unknown which is the outlier, so the lower one counts. Weights follow the order
-of samples, not their age, so that a single sample after a pause cannot outvote all others.
-:mod:`gateway.client.throughput` decides how old an estimate may be.
+A session's samples are what its player reported, in a query (``speed``), in CMCD (``mtp``), to the
+steering server (``_HLS_throughput``), and by timing the probe. The estimate is their weighted
+median. A sample weighs
 
-Measured on 363 recorded traces, with 4 s downloads back to back, each predicting the next: the
-median of |ln(predicted / real)|, and how far a newest sample that is 100 times too high moves the
-estimate (``python -m tests.benchmark.throughput_estimators`` prints the whole table):
+- ``newer_weight`` times as much as the next newer one,
+- half as much after each ``half_life_s``,
+- ``probe_weight`` if it is a probe, which measures one short download from the gateway.
 
-    ============  =========  =====  =====  =====================
-    estimator     broadband     3G     4G  one outlier (95th %)
-    ============  =========  =====  =====  =====================
-    last value        0.060  0.166  0.150  x100   (x100)
-    EWMA 0.3          0.088  0.231  0.173  x3.9   (x40)
-    harmonic of 5     0.091  0.259  0.189  x1.5   (x24)
-    this one          0.071  0.195  0.158  x1.04  (x2.2)
-    ============  =========  =====  =====  =====================
+A single sample never outweighs all others together, so one that is wrong by a factor of a thousand
+(a mistaken unit, a segment from the player's cache, a lie) moves the estimate only to its
+neighbour; a second sample that agrees moves it further. Only when the others are very old
+(``_OUTVOTES``) does a new sample count alone. Of two samples, it is unknown which one is wrong, so
+the lower one counts.
+
+Samples of one source in the same ``spacing_s`` are one sample, the lowest. A player that reports a
+hundred times in a second is therefore heard once.
+
+An estimate is a function of the *set* of its samples: it does not depend on the order in which they
+arrive, and a sample that arrives twice counts once. So workers may merge what they know.
+
+:func:`SessionEstimate.at` gives the estimate with its **confidence** between 0 and 1: the share of
+the weight that agrees with the estimate within ``_AGREES``, times ``W / (W + 1)`` for a total
+weight ``W``. One new sample has 0.5, a few that agree have 0.7. It falls with the age of the
+samples, and when they contradict each other. ``docs/throughput.md`` has the measurements.
 """
 
 import struct
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import accumulate
-from math import inf
-from typing import NamedTuple, Self
+from itertools import accumulate, pairwise
+from typing import Final, Literal, NamedTuple, Self, get_args
 
 MIN_KBPS = 1
 MAX_KBPS = 10_000_000
-MAX_SAMPLES = 5
-WEIGHT = 0.7
-FORGOTTEN_S = 3600
-"""Age in seconds beyond which a sample no longer counts."""
+MAX_SAMPLES = 8
 CLOCK_SKEW_S = 60
-"""Seconds by which another gateway's clock may be ahead; samples later than that are dropped."""
+"""Seconds by which another gateway's clock may be ahead; samples later than that are ignored."""
+MAX_FORGET_S = 0xFFFF
+"""The most seconds between the oldest and the newest sample that the stored form can express."""
 
-_FORMAT = b"\x01"
-_FEW = 3
-_SAMPLE = struct.Struct(">Iq")
+SampleSource = Literal["query", "cmcd", "steering", "probe"]
+
+_SOURCES: Final[tuple[SampleSource, ...]] = get_args(SampleSource)
+_CODES: Final = {name: code for code, name in enumerate(_SOURCES)}
+_AGREES: Final = 1.5
+"""The factor within which a sample agrees with the estimate."""
+_OUTVOTES: Final = 8.0
+"""A sample that weighs this many times as much as all others together counts alone."""
+_JUST_LESS: Final = 0.99
+_FEW: Final = 3
+
+_FORMAT: Final = 2
+_HEAD: Final = struct.Struct(">BI")
+_SAMPLE: Final = struct.Struct(">IH")
+_SOURCE_SHIFT: Final = 24
+_KBPS_MASK: Final = (1 << _SOURCE_SHIFT) - 1
+_PREVIOUS_FORMAT: Final = 1
+_PREVIOUS_SAMPLE: Final = struct.Struct(">Iq")
+_MAX_TIME_S: Final = 0xFFFF_FFFF
+MAX_BYTES: Final = _HEAD.size + MAX_SAMPLES * _SAMPLE.size
+"""The most bytes of the stored form."""
+
+
+@dataclass(frozen=True, slots=True)
+class EstimatorConfig:
+    """The constants of the estimator, from ``[throughput]`` of the configuration.
+
+    ``firm_confidence`` and ``contradiction_factor`` decide when a measurement in a request is not
+    believed, and ``hint_confidence`` how far a browser's hint is trusted: see
+    :mod:`gateway.client.throughput`.
+    """
+
+    newer_weight: float
+    half_life_s: int
+    forget_s: int
+    spacing_s: int
+    probe_weight: float
+    hint_confidence: float
+    firm_confidence: float
+    contradiction_factor: float
 
 
 class Sample(NamedTuple):
-    """One measurement: kbit/s, and whole seconds since 1970."""
+    """One measurement: whole seconds since 1970, what measured, and kbit/s."""
+
+    time_s: int
+    source: SampleSource
+    kbps: int
+
+
+class Estimated(NamedTuple):
+    """An estimate: kbit/s, the source of the sample that is the median, seconds since the newest
+    sample, and the confidence from 0 to 1."""
 
     kbps: int
-    time_s: int
+    source: SampleSource
+    age_s: float
+    confidence: float
 
 
 @dataclass(frozen=True, slots=True)
 class SessionEstimate:
-    """The last samples of one session, in order of time."""
+    """The newest samples of one session, at most ``MAX_SAMPLES``, sorted."""
 
     samples: tuple[Sample, ...] = ()
 
-    def updated(self, kbps: float, now_s: float) -> Self:
-        """The estimate with one more sample, taken at ``now_s`` (seconds since 1970).
+    def updated(
+        self,
+        kbps: float,
+        source: SampleSource,
+        now_s: float,
+        config: EstimatorConfig,
+        measured_s: float | None = None,
+    ) -> Self:
+        """The estimate with one more sample.
 
-        An implausible speed changes nothing. Samples older than ``FORGOTTEN_S``, or more than
-        ``CLOCK_SKEW_S`` in the future, are dropped.
+        ``now_s`` is the time in seconds since 1970, and ``measured_s`` the time of the measurement
+        if that is earlier; a time in the future counts as now. An implausible speed changes
+        nothing. Samples of the past ``forget_s`` are kept.
         """
         if not plausible(kbps):
             return self
-        now = int(now_s)
-        oldest, newest = now - FORGOTTEN_S, now + CLOCK_SKEW_S
-        kept = [sample for sample in self.samples if oldest <= sample.time_s <= newest]
-        latest = max(now, kept[-1].time_s) if kept else now
-        return type(self)((*kept[1 - MAX_SAMPLES :], Sample(round(kbps), latest)))
+        taken_s = now_s if measured_s is None or not measured_s <= now_s else measured_s
+        kept = [sample for sample in self.samples if sample.time_s <= now_s + CLOCK_SKEW_S]
+        return self._of([*kept, Sample(int(max(0.0, taken_s)), source, round(kbps))], config)
 
-    def kbps(self) -> int:
-        """The estimate in kbit/s; 0 without samples."""
-        samples = self.samples
-        if len(samples) < _FEW:
-            return min((sample.kbps for sample in samples), default=0)
-        weighted = sorted((old.kbps, WEIGHT**newer) for newer, old in enumerate(reversed(samples)))
-        upto = list(accumulate(weight for _, weight in weighted))
-        return weighted[bisect_left(upto, upto[-1] / 2)][0]
+    def merged(self, other: "SessionEstimate", config: EstimatorConfig) -> Self:
+        """The estimate of all samples of both. Commutative, associative and idempotent."""
+        return self._of([*self.samples, *other.samples], config)
 
-    def age_s(self, now_s: float) -> float:
-        """Seconds since the last sample: 0 when it is in the future, infinite without samples."""
-        samples = self.samples
-        return max(0.0, now_s - samples[-1].time_s) if samples else inf
+    @classmethod
+    def _of(cls, samples: Iterable[Sample], config: EstimatorConfig) -> Self:
+        """One sample for each source and ``spacing_s``, of these the newest ``MAX_SAMPLES``."""
+        spaced: dict[tuple[int, str], Sample] = {}
+        for sample in samples:
+            slot = (sample.time_s // config.spacing_s, sample.source)
+            same = spaced.get(slot)
+            if same is not None:
+                time_s, kbps = max(same.time_s, sample.time_s), min(same.kbps, sample.kbps)
+                sample = Sample(time_s, sample.source, kbps)  # noqa: PLW2901
+            spaced[slot] = sample
+        newest = sorted(spaced)[-MAX_SAMPLES:]
+        # Whole slots are forgotten, so that it does not depend on the order of arrival.
+        oldest = newest[-1][0] - config.forget_s // config.spacing_s if newest else 0
+        return cls(tuple(sorted(spaced[slot] for slot in newest if slot[0] >= oldest)))
+
+    def at(self, now_s: float, config: EstimatorConfig) -> Estimated | None:
+        """The estimate at ``now_s`` (seconds since 1970); None without a sample that counts."""
+        oldest, newest = now_s - config.forget_s, now_s + CLOCK_SKEW_S
+        usable = [sample for sample in self.samples if oldest <= sample.time_s <= newest]
+        if not usable:
+            return None
+        weights: list[float] = []
+        order = 1.0
+        for sample in reversed(usable):
+            age_s = max(0.0, now_s - sample.time_s)
+            by_source = config.probe_weight if sample.source == "probe" else 1.0
+            weights.append(by_source * order * 0.5 ** (age_s / config.half_life_s))
+            order *= config.newer_weight
+        weights.reverse()
+        chosen = _median(usable, weights)
+        low, high = chosen.kbps / _AGREES, chosen.kbps * _AGREES
+        agreeing = sum(
+            weight
+            for sample, weight in zip(usable, weights, strict=True)
+            if low <= sample.kbps <= high
+        )
+        age_s = max(0.0, now_s - usable[-1].time_s)
+        return Estimated(chosen.kbps, chosen.source, age_s, agreeing / (sum(weights) + 1))
 
     def to_bytes(self) -> bytes:
-        """A format byte, then 12 bytes for each sample: kbit/s and seconds since 1970."""
-        return _FORMAT + b"".join([_SAMPLE.pack(*sample) for sample in self.samples])
+        """The stored form, at most ``MAX_BYTES``.
+
+        The format (2), then the time of the newest sample in seconds since 1970 (4 bytes). Then for
+        each sample, oldest first: its source (1 byte), kbit/s (3 bytes), and its age in seconds
+        when the newest was taken (2 bytes). All numbers are big-endian.
+        """
+        newest_s = self.samples[-1].time_s if self.samples else 0
+        return _HEAD.pack(_FORMAT, newest_s) + b"".join(
+            _SAMPLE.pack(_CODES[source] << _SOURCE_SHIFT | kbps, newest_s - time_s)
+            for time_s, source, kbps in self.samples
+        )
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self | None:
-        """Read what ``to_bytes`` wrote; None for anything else, because a store may hold
-        garbage."""
-        count, rest = divmod(len(data) - len(_FORMAT), _SAMPLE.size)
-        if not data.startswith(_FORMAT) or rest or count > MAX_SAMPLES:
+        """Read what ``to_bytes`` wrote; None for anything else, because a store may hold garbage,
+        and a URL anything. The previous format (1) is read as well."""
+        if data[:1] == bytes([_PREVIOUS_FORMAT]):
+            return cls._from_previous(data)
+        count, rest = divmod(len(data) - _HEAD.size, _SAMPLE.size)
+        if rest or not 0 <= count <= MAX_SAMPLES:
             return None
-        samples = tuple(map(Sample._make, _SAMPLE.iter_unpack(data[len(_FORMAT) :])))
-        times = [sample.time_s for sample in samples]
-        if times != sorted(times) or not all(plausible(sample.kbps) for sample in samples):
+        version, newest_s = _HEAD.unpack_from(data)
+        samples: list[Sample] = []
+        for packed, age_s in _SAMPLE.iter_unpack(data[_HEAD.size :]):
+            code, kbps = packed >> _SOURCE_SHIFT, packed & _KBPS_MASK
+            if code >= len(_SOURCES):
+                return None
+            samples.append(Sample(newest_s - age_s, _SOURCES[code], kbps))
+        if version != _FORMAT or newest_s != (samples[-1].time_s if samples else 0):
             return None
-        return cls(samples)
+        return cls._checked(samples)
+
+    @classmethod
+    def _from_previous(cls, data: bytes) -> Self | None:
+        """Format 1: for each sample 4 bytes of kbit/s and 8 bytes of seconds; no source."""
+        count, rest = divmod(len(data) - 1, _PREVIOUS_SAMPLE.size)
+        if rest or count > MAX_SAMPLES:
+            return None
+        read = _PREVIOUS_SAMPLE.iter_unpack(data[1:])
+        return cls._checked(sorted({Sample(time_s, "cmcd", kbps) for kbps, time_s in read}))
+
+    @classmethod
+    def _checked(cls, samples: list[Sample]) -> Self | None:
+        """None for samples that no estimate has."""
+        in_order = all(one < two for one, two in pairwise(samples))
+        plausible_all = all(
+            plausible(sample.kbps) and 0 <= sample.time_s <= _MAX_TIME_S for sample in samples
+        )
+        close = not samples or samples[-1].time_s - samples[0].time_s <= MAX_FORGET_S
+        return cls(tuple(samples)) if in_order and plausible_all and close else None
+
+
+def _median(samples: list[Sample], weights: list[float]) -> Sample:
+    """The weighted median, by the rules of the module."""
+    heaviest = max(weights)
+    others = sum(weights) - heaviest
+    if heaviest >= others * _OUTVOTES:
+        return samples[weights.index(heaviest)]
+    if len(samples) < _FEW:
+        return min(samples, key=_by_speed)
+    most = others * _JUST_LESS
+    ranked = sorted(zip(samples, weights, strict=True), key=lambda pair: _by_speed(pair[0]))
+    upto = list(accumulate(min(weight, most) for _, weight in ranked))
+    return ranked[bisect_left(upto, upto[-1] / 2)][0]
+
+
+def _by_speed(sample: Sample) -> tuple[int, Sample]:
+    return sample.kbps, sample
 
 
 def plausible(kbps: float) -> bool:

@@ -60,16 +60,18 @@ class Device:
     reasons: tuple[Reason, ...] = ()
 
 
-SpeedSource = Literal["query", "cmcd", "session", "hints", "prior"]
+SpeedSource = Literal["query", "cmcd", "session", "steering", "probe", "hints", "prior"]
 
 
 @dataclass(slots=True)  # not frozen, which costs a call for each field: every request makes one
 class Throughput:
-    """A network speed in kbit/s, where it comes from, and its age in seconds."""
+    """A network speed in kbit/s, where it comes from, its age in seconds, and the confidence of an
+    estimate, from 0 to 1."""
 
     kbps: float
     source: SpeedSource
     age_s: float = 0.0
+    confidence: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +88,12 @@ class Limits:
 class Facts:
     """Everything that a decision depends on, besides the policy and the asset's source.
 
-    ``throughput`` None means that no speed is known. ``minute_of_day`` counts from 00:00 in the
-    policy's time zone. ``viewer`` identifies the viewer for the choice of an edge (the session, or
-    the network prefix of the address) and never leaves the process. ``placed_on`` is the id of the
-    edge from which this session already plays this asset. ``network`` is that of the address, and
-    never leaves the process either. ``record`` is the state of the session,
-    including what this request measured; None without a session.
+    ``throughput`` None means that no speed is known; a ``prior`` only selects the rung to start on.
+    ``minute_of_day`` counts from 00:00 in the policy's time zone. ``viewer`` identifies the viewer
+    for the choice of an edge (the session, or the network prefix of the address) and never leaves
+    the process. ``placed_on`` is the id of the edge from which this session already plays this
+    asset. ``network`` is that of the address, and never leaves the process either. ``record`` is
+    the state of the session, including what this request measured; None without a session.
     """
 
     asset: str
@@ -107,3 +109,9 @@ class Facts:
     network: str = ""
     record: SessionRecord | None = None
     reasons: tuple[Reason, ...] = ()
+
+    @property
+    def measured_kbps(self) -> float | None:
+        """The speed in kbit/s as far as it is about this viewer; a prior is about the network."""
+        speed = self.throughput
+        return None if speed is None or speed.source == "prior" else speed.kbps

@@ -2,45 +2,74 @@
 
 The first usable source in this order:
 
-1. ``query``: the player's own ``speed`` (kbit/s), then ``clientBandwidthHint`` (Mbit/s).
-2. ``cmcd``: ``mtp`` of this request (kbit/s).
-3. ``session``: the estimate of this session, if it is fresh (``FRESH_S``).
+1. ``query``: the player's own ``speed`` (kbit/s), then ``clientBandwidthHint`` (Mbit/s). It is used
+   as it is: whoever states a speed gets the profile for it.
+2. ``cmcd``: ``mtp`` of this request (kbit/s). The player has already smoothed it over its recent
+   downloads. It is not believed when it differs from a firm estimate of the session by more than
+   ``contradiction_factor``: it is then one more sample of that estimate.
+3. The session's estimate (:mod:`gateway.client.estimate`), if its confidence is higher than
+   ``hint_confidence``. Its source is ``probe`` or ``steering`` if such a measurement is its median,
+   else ``session``.
 4. ``hints``: ``Downlink`` (Mbit/s); without it ``ECT``, as the upper bound that the Network
    Information API defines for ``slow-2g``, ``2g`` and ``3g``.
-5. ``session`` again, up to an age of ``FORGOTTEN_S``. An old measurement of this player is better
-   than an assumption about its network, but not better than what its browser says now.
-6. ``prior``: what the operator assumes for this network.
+5. The session's estimate with a low confidence. An old measurement of this player is better than an
+   assumption about its network, but not better than what its browser says now.
+6. ``prior``: what is known of other viewers in this network. It selects the rung to start on, and
+   never the profile.
 
 Without a usable source the speed is *unknown*; there is no default. Three values are no
 measurements (F2): a ``Downlink`` of 10 or more (browsers cap it, so it means "10 or more"), ``ECT:
 4g`` (anything faster than 3g), and ``Save-Data``. A speed outside ``MIN_KBPS`` to ``MAX_KBPS``,
 including NaN and infinity, is ignored with a reason, and the next source is used.
-
-A measurement in the request is used as it is, because the player has already smoothed it over its
-recent downloads. ``with_measurement`` adds it to the session's estimate, for later requests without
-a measurement.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
 from gateway.client.estimate import (
-    CLOCK_SKEW_S,
-    FORGOTTEN_S,
     MAX_KBPS,
     MIN_KBPS,
+    Estimated,
+    EstimatorConfig,
+    SampleSource,
     SessionEstimate,
     plausible,
 )
 from gateway.client.facts import SpeedSource, Throughput
 from gateway.reason import Reason, Step
 
-FRESH_S = 300
-"""Age in seconds up to which the session's estimate is preferred to hints.
-
-In the recorded mobile traces, a speed is typically wrong by a factor of 1.8 (4G) to 2.5 (3G) after
-this time. Players also request steering manifests about every five minutes."""
+MIN_PROBE_BYTES = 50_000
+"""A shorter probe measures the connection's start, not its speed."""
+MIN_PROBE_MS = 1.0
+"""A probe that seems faster comes from a cache, or its clock is too coarse."""
 
 _DOWNLINK_CAP_MBPS = 10
 _ECT_MOST_KBPS = {"slow-2g": 50, "2g": 70, "3g": 700}
 _KBPS_PER_MBPS = 1000
+_SESSION_SOURCES: Mapping[SampleSource, SpeedSource] = {"steering": "steering", "probe": "probe"}
+_CONTRADICTED = Reason(
+    Step.NETWORK,
+    "speed-contradicted",
+    "CMCD mtp contradicts what this session measured before; a second one must confirm it",
+)
+
+
+class Measurement(NamedTuple):
+    """What the player of this request has measured: the source, and kbit/s."""
+
+    source: SampleSource
+    kbps: float
+
+
+@dataclass(slots=True)
+class Chosen:
+    """The speed that is used, None when it is unknown; what this request measured, whether or not
+    it is used; and the reasons. These contain numbers, but no text from players."""
+
+    speed: Throughput | None
+    measured: Measurement | None
+    reasons: tuple[Reason, ...]
 
 
 def choose_throughput(
@@ -51,40 +80,72 @@ def choose_throughput(
     downlink_mbps: float | None,
     ect: str | None,
     now_s: float,
+    *,
+    config: EstimatorConfig,
     prior_kbps: float | None = None,
-) -> tuple[Throughput | None, tuple[Reason, ...]]:
+) -> Chosen:
     """Choose the speed in the order above. Never raises.
 
-    ``now_s`` is the time in seconds since 1970. The speed is None when it is unknown. The reasons
-    say which values were ignored and which one was chosen. They contain numbers, but no text from
-    players.
+    ``now_s`` is the time in seconds since 1970.
     """
     reasons: list[Reason] = []
-    chosen = (
-        _usable("query", "speed", query_kbps, reasons)
-        or _usable("query", "clientBandwidthHint", _kbps(hint_mbps), reasons)
-        or _usable("cmcd", "CMCD mtp", cmcd_mtp_kbps, reasons)
-        or _remembered(session, now_s, reasons, stale=False)
-        or _hinted(downlink_mbps, ect, reasons)
-        or _remembered(session, now_s, reasons, stale=True)
-        or _usable("prior", "the prior of this network", prior_kbps, reasons)
+    stated = _usable("query", "speed", query_kbps, reasons) or _usable(
+        "query", "clientBandwidthHint", _kbps(hint_mbps), reasons
     )
+    if stated is not None:
+        return Chosen(stated, Measurement("query", stated.kbps), tuple(reasons))
+    known = None if session is None or not session.samples else session.at(now_s, config)
+    reported = _usable("cmcd", "CMCD mtp", cmcd_mtp_kbps, reasons)
+    if reported is not None:
+        measured = Measurement("cmcd", reported.kbps)
+        if known is not None and _contradicts(reported.kbps, known, config):
+            reasons.append(_CONTRADICTED)
+            reported = _remembered(known, "speed-session", reasons)
+        return Chosen(reported, measured, tuple(reasons))
+    chosen: Throughput | None = None
+    if known is not None and known.confidence > config.hint_confidence:
+        chosen = _remembered(known, "speed-session", reasons)
+    else:
+        chosen = _hinted(downlink_mbps, ect, reasons)
+        if chosen is None and known is not None:
+            chosen = _remembered(known, "speed-session-stale", reasons)
+    chosen = chosen or _usable("prior", "the prior of this network", prior_kbps, reasons)
     if chosen is None:
         reasons.append(_because("speed-unknown", "no usable speed was measured"))
-    return chosen, tuple(reasons)
+    return Chosen(chosen, None, tuple(reasons))
 
 
 def with_measurement(
-    session: SessionEstimate | None, chosen: Throughput | None, now_s: float
+    session: SessionEstimate | None,
+    measured: Measurement | None,
+    now_s: float,
+    config: EstimatorConfig,
 ) -> SessionEstimate | None:
     """The session's estimate with this request's measurement; None when it brought none.
 
-    Only the player's own measurements are added. Hints and priors would outweigh them, and the
-    session's own estimate must not be added to itself.
+    Only the player's own measurements are added: its browser repeats a hint in each request, a
+    prior is not about this player, and an estimate must not be added to itself.
     """
-    if chosen is None or chosen.source not in ("query", "cmcd"):
+    if measured is None:
         return None
-    return (session or SessionEstimate()).updated(chosen.kbps, now_s)
+    return (session or SessionEstimate()).updated(measured.kbps, measured.source, now_s, config)
+
+
+def steering_kbps(bits_per_s: float) -> float | None:
+    """kbit/s from the ``_HLS_throughput`` or ``_DASH_throughput`` of a steering request, which is
+    in bit/s (D3.3); None when it is implausible."""
+    return _plausible_or_none(bits_per_s / 1000)
+
+
+def probe_kbps(size_bytes: int, duration_ms: float) -> float | None:
+    """kbit/s from a timed download; None when it is too short to say anything, or implausible."""
+    if size_bytes < MIN_PROBE_BYTES or not duration_ms >= MIN_PROBE_MS:
+        return None
+    return _plausible_or_none(size_bytes * 8 / duration_ms)
+
+
+def _plausible_or_none(kbps: float) -> float | None:
+    return kbps if plausible(kbps) else None
 
 
 def _usable(
@@ -100,20 +161,21 @@ def _usable(
     return Throughput(kbps, source)  # not rounded: rules compare it with strict bounds
 
 
-def _remembered(
-    session: SessionEstimate | None, now_s: float, reasons: list[Reason], *, stale: bool
-) -> Throughput | None:
-    """The session's estimate if it is fresh or, with ``stale``, if it is stale."""
-    if session is None or not session.samples:
-        return None
-    age_s = session.age_s(now_s)
-    from_future = session.samples[-1].time_s > now_s + CLOCK_SKEW_S
-    if from_future or age_s > FORGOTTEN_S or (age_s > FRESH_S) != stale:
-        return None
-    kbps = session.kbps()
-    text = f"this session measured {kbps} kbit/s, most recently {age_s:.0f} s ago"
-    reasons.append(_because("speed-session-stale" if stale else "speed-session", text))
-    return Throughput(kbps, "session", age_s)
+def _contradicts(kbps: float, known: Estimated, config: EstimatorConfig) -> bool:
+    if known.confidence < config.firm_confidence:
+        return False
+    factor = config.contradiction_factor
+    return not known.kbps <= kbps * factor <= known.kbps * factor * factor
+
+
+def _remembered(known: Estimated, code: str, reasons: list[Reason]) -> Throughput:
+    source = _SESSION_SOURCES.get(known.source, "session")
+    text = (
+        f"this session measured {known.kbps} kbit/s, most recently {known.age_s:.0f} s ago; "
+        f"confidence {known.confidence:.2f}"
+    )
+    reasons.append(_because(code, text))
+    return Throughput(known.kbps, source, known.age_s, known.confidence)
 
 
 def _hinted(

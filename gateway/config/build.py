@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.client.device import DeviceRule
+from gateway.client.estimate import EstimatorConfig
 from gateway.config.delivery_settings import EdgeSettings, ProfileSettings
 from gateway.config.origin_settings import OriginServerSettings, revealed
 from gateway.config.rule_settings import RuleSettings, WhenSettings
@@ -197,6 +198,11 @@ def generated_rungs_of(settings: Settings) -> list[GeneratedRung]:
         )
         for rung in settings.ladder.rungs
     ]
+
+
+def estimator_of(settings: Settings) -> EstimatorConfig:
+    """The constants of the estimator of session speeds."""
+    return EstimatorConfig(**dict(settings.throughput))
 
 
 def device_rules_of(settings: Settings) -> list[DeviceRule]:

@@ -65,6 +65,16 @@ Rungs = Annotated[int, Strict(), Field(ge=1, le=100), Allowed("a whole number fr
 Share = Annotated[
     float, Strict(), Field(gt=0, le=1), Allowed("a share above 0 and up to 1, such as 0.8")
 ]
+Confidence = Annotated[
+    float, Strict(), Field(ge=0, le=1), Allowed("a confidence from 0 to 1, such as 0.5")
+]
+SampleAge = Annotated[
+    int, Strict(), Field(ge=1, le=43_200), Allowed("whole seconds from 1 to 43200")
+]
+SampleSpacing = Annotated[int, Strict(), Field(ge=1, le=60), Allowed("whole seconds from 1 to 60")]
+SpeedFactor = Annotated[
+    float, Strict(), Field(ge=1, le=1000), Allowed("a factor from 1 to 1000, such as 10")
+]
 Capacity = Annotated[
     float, Strict(), Field(gt=0, le=100_000_000), Allowed("Mbit/s, above 0 and up to 100000000")
 ]

@@ -21,6 +21,7 @@ from gateway.config.event_settings import EventSettings
 from gateway.config.fields import (
     RESTART,
     Bytes,
+    Confidence,
     ConfigFile,
     ConfigFolder,
     Connections,
@@ -33,9 +34,13 @@ from gateway.config.fields import (
     Network,
     Port,
     ProfileName,
+    SampleAge,
+    SampleSpacing,
     Seconds,
+    Share,
     SizeLimit,
     SourcePath,
+    SpeedFactor,
     StoreUrl,
     TimeToLive,
     TimeZone,
@@ -160,6 +165,29 @@ class PolicySettings(Section):
     """Time zone of `time_of_day` in rules."""
 
 
+class ThroughputSettings(Section):
+    """How a session's measured speeds become one estimate (`docs/throughput.md`)."""
+
+    newer_weight: Share
+    """Weight of a sample as a share of the weight of the next newer one."""
+    half_life_s: TimeToLive
+    """Time in which the weight of a sample halves, in seconds."""
+    forget_s: SampleAge
+    """Age beyond which a sample no longer counts, in seconds."""
+    spacing_s: SampleSpacing
+    """Samples of one source within this many seconds count as one, the lowest."""
+    probe_weight: Share
+    """Weight of a probe as a share of the weight of a player's measurement."""
+    hint_confidence: Confidence
+    """Confidence in what a browser says of its network (`Downlink`, `ECT`). An estimate with a
+    lower one is used only without such a hint."""
+    firm_confidence: Confidence
+    """An estimate with this confidence is firm: one measurement that contradicts it is not
+    believed before a second one confirms it."""
+    contradiction_factor: SpeedFactor
+    """A measurement contradicts a firm estimate that differs by more than this factor."""
+
+
 class LimitsSettings(Section):
     """Limits on what one request or one file may cost."""
 
@@ -205,6 +233,7 @@ class Settings(Section):
     origin: Annotated[OriginSettings, RESTART]
     origins: Annotated[tuple[OriginServerSettings, ...], RESTART] = ()
     limits: LimitsSettings
+    throughput: ThroughputSettings
     capacity: Annotated[CapacitySettings, RESTART]
     log: Annotated[LogSettings, RESTART]
     keys: KeySettings

@@ -2,9 +2,9 @@
 
 import json
 from importlib.metadata import version
-from typing import Any
+from typing import Any, get_args
 
-from gateway.client.facts import DeviceKind
+from gateway.client.facts import DeviceKind, SpeedSource
 from gateway.http.batch import MAX_ASSETS
 from gateway.listener import PLAYERS, Listener
 
@@ -62,7 +62,7 @@ _DECISION: dict[str, Any] = {
                 "country": {"type": ["string", "null"]},
                 "continent": {"type": ["string", "null"]},
                 "speed_kbps": {"type": ["integer", "null"]},
-                "speed_source": {"enum": ["query", "cmcd", "session", "hints", "prior", None]},
+                "speed_source": {"enum": [*get_args(SpeedSource), None]},
             },
         },
         "ladder": {

@@ -34,7 +34,7 @@ async def gather_facts(
     session = asked.session or report.sid
     record, memory = await _remembered(gateway, session)
     estimate = None if record is None else record.estimate
-    speed, speed_reasons = throughput.choose_throughput(
+    chosen = throughput.choose_throughput(
         asked.speed_kbps,
         asked.bandwidth_hint_mbps,
         report.speed_kbps,
@@ -42,9 +42,10 @@ async def gather_facts(
         network.downlink_mbps,
         network.ect,
         now_s,
+        config=runtime.estimator,
     )
     if session is not None and record is not None:
-        measured = throughput.with_measurement(estimate, speed, now_s)
+        measured = throughput.with_measurement(estimate, chosen.measured, now_s, runtime.estimator)
         if measured is not None:
             record = record.measured(measured)
             gateway.sessions.put(session, record)
@@ -52,7 +53,7 @@ async def gather_facts(
         asset=asset,
         device=device,
         place=sender.place,
-        throughput=speed,
+        throughput=chosen.speed,
         save_data=network.save_data,
         limits=asked.limits,
         session=session,
@@ -61,7 +62,7 @@ async def gather_facts(
         minute_of_day=_minute_of_day(runtime.zone, now_s) if runtime.timed else 0,
         placed_on=None if record is None else record.edge_of(asset),
         record=record,
-        reasons=(*sender.reasons, *device.reasons, *memory, *speed_reasons),
+        reasons=(*sender.reasons, *device.reasons, *memory, *chosen.reasons),
     )
 
 

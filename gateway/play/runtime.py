@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from gateway.cache import Cache
+from gateway.client.estimate import EstimatorConfig
 from gateway.config.schema import Settings
 from gateway.config.status import ConfigStatus
 from gateway.decision import Policy
@@ -26,10 +27,11 @@ from geodata.lookup import GeoLookup
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """The parts that depend on the config; replaced as a whole at each reload. ``timed``: some rule
-    has a ``time_of_day``."""
+    has a ``time_of_day``. ``estimator`` holds the constants of session estimates."""
 
     settings: Settings
     policy: Policy
+    estimator: EstimatorConfig
     clients: ClientLookup
     timed: bool
     zone: ZoneInfo

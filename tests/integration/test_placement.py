@@ -139,7 +139,7 @@ async def test_a_session_reaches_redis_as_a_record(tmp_path: Path, server: Valke
         await client.get("/v1/play/film.m3u8?session=s&speed=4000")
         await app.gateway.store.flush()
         kept, _ = await app.gateway.sessions.get("s")
-        assert (found, 4000) == (kept.edge_of("film"), kept.estimate.kbps())
+        assert (found, 4000) == (kept.edge_of("film"), kept.estimate.samples[-1].kbps)
 
 
 async def test_a_full_edge_is_reported(tmp_path: Path) -> None:

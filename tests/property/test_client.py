@@ -4,6 +4,7 @@ import math
 import operator
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import get_args
 
 import pytest
 from hypothesis import assume, example, given
@@ -14,10 +15,19 @@ from gateway.client.address import TrustedProxies, resolve, viewer_prefix
 from gateway.client.asset import AssetError, asset_id
 from gateway.client.cmcd import MAX_FAULTS, Cmcd, parse_headers, parse_query
 from gateway.client.cmcd_dictionary import MAX_PARTS, read_dictionary
-from gateway.client.estimate import MAX_KBPS, MIN_KBPS, SessionEstimate
+from gateway.client.estimate import (
+    MAX_BYTES,
+    MAX_KBPS,
+    MIN_KBPS,
+    SampleSource,
+    SessionEstimate,
+)
 from gateway.client.limits import ParameterError, parse_parameters
 from gateway.client.throughput import choose_throughput, with_measurement
+from gateway.config.build import estimator_of
+from gateway.config.load import load
 
+CONFIG = estimator_of(load(environ={}).settings)
 TRUSTED = TrustedProxies.of(["10.0.0.0/8", "2001:db8:ffff::/48"])
 HOSTILE = st.text(st.characters(codec="utf-8") | st.sampled_from('",;=()\\ \t:[]%_for0123.\ud800'))
 CMCD_LIKE = st.lists(
@@ -244,13 +254,13 @@ def test_a_chosen_speed_is_one_that_a_network_can_have(
     """Any numbers give a plausible speed or none, and never raise."""
     session = SessionEstimate()
     for kbps in past:
-        session = session.updated(kbps, 1_800_000_000)
-    chosen, reasons = choose_throughput(
-        query, hint, mtp, session, downlink, ect, 1_800_000_000, prior
+        session = session.updated(kbps, "cmcd", 1_800_000_000, CONFIG)
+    chosen = choose_throughput(
+        query, hint, mtp, session, downlink, ect, 1_800_000_000, config=CONFIG, prior_kbps=prior
     )
-    assert reasons
-    assert chosen is None or MIN_KBPS <= chosen.kbps <= MAX_KBPS
-    kept = with_measurement(session, chosen, 1_800_000_000)
+    assert chosen.reasons
+    assert chosen.speed is None or MIN_KBPS <= chosen.speed.kbps <= MAX_KBPS
+    kept = with_measurement(session, chosen.measured, 1_800_000_000, CONFIG)
     assert kept is None or kept == SessionEstimate.from_bytes(kept.to_bytes())
 
 
@@ -259,22 +269,61 @@ def test_a_chosen_speed_is_one_that_a_network_can_have(
     st.lists(st.floats(0.8, 1.25), min_size=2, max_size=7),
     st.integers(0, 7),
     st.floats(MIN_KBPS, MAX_KBPS),
+    st.integers(4, 120),
 )
 def test_one_outlier_never_leaves_the_others_range(
-    level: float, factors: list[float], position: int, outlier: float
+    level: float, factors: list[float], position: int, outlier: float, apart_s: int
 ) -> None:
     """One outlier among steady samples leaves the estimate between the steady ones."""
     steady = [level * factor for factor in factors]
     samples = [*steady[:position], outlier, *steady[position:]]
     estimate = SessionEstimate()
     for index, kbps in enumerate(samples):
-        estimate = estimate.updated(kbps, 1000 + index)
-    assert math.floor(min(steady)) <= estimate.kbps() <= math.ceil(max(steady))
+        estimate = estimate.updated(kbps, "cmcd", 1000 + apart_s * index, CONFIG)
+    found = estimate.at(1000 + apart_s * len(samples), CONFIG)
+    assert found is not None
+    assert math.floor(min(steady)) <= found.kbps <= math.ceil(max(steady))
+    assert 0 < found.confidence < 1
 
 
 @given(st.binary(max_size=100))
 def test_stored_garbage_is_a_session_or_none(data: bytes) -> None:
     """Any bytes from the store are read exactly or give None."""
-    for stored in (data, b"\x01" + data):
+    for stored in (data, b"\x01" + data, b"\x02" + data):
         estimate = SessionEstimate.from_bytes(stored)
-        assert estimate is None or estimate.to_bytes() == stored
+        if estimate is not None:
+            assert estimate == SessionEstimate.from_bytes(estimate.to_bytes())
+        if stored.startswith(b"\x02"):
+            assert estimate is None or estimate.to_bytes() == stored
+
+
+estimate_samples = st.lists(
+    st.tuples(
+        st.integers(1_800_000_000, 1_800_007_200),
+        st.sampled_from(get_args(SampleSource)),
+        st.integers(MIN_KBPS, MAX_KBPS),
+    ),
+    max_size=20,
+)
+
+
+def _held(samples: list[tuple[int, SampleSource, int]]) -> SessionEstimate:
+    estimate = SessionEstimate()
+    for time_s, source, kbps in samples:
+        estimate = estimate.updated(kbps, source, 1_800_007_200, CONFIG, time_s)
+    return estimate
+
+
+@given(estimate_samples, estimate_samples, estimate_samples)
+def test_estimates_merge_in_any_order(
+    one: list[tuple[int, SampleSource, int]],
+    two: list[tuple[int, SampleSource, int]],
+    three: list[tuple[int, SampleSource, int]],
+) -> None:
+    """Merging is commutative, associative and idempotent, and stays within its bounds."""
+    a, b, c = map(_held, (one, two, three))
+    ab, bc = a.merged(b, CONFIG), b.merged(c, CONFIG)
+    assert ab == b.merged(a, CONFIG) == ab.merged(a, CONFIG)
+    assert ab.merged(c, CONFIG) == a.merged(bc, CONFIG) == _held([*one, *two, *three])
+    assert len(ab.to_bytes()) <= MAX_BYTES
+    assert ab == SessionEstimate.from_bytes(ab.to_bytes())

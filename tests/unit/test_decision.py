@@ -561,3 +561,19 @@ def test_the_edge_of_the_lease_comes_first(index: int, order: str) -> None:
     assert 2500 == decision.expected_kbps()
     passed = [one.text for one in reasons_of(leased) if one.code == "edge-full"]
     assert ["near", "next"][:index] == [text.split()[0] for text in passed]
+
+
+@pytest.mark.parametrize("device", [DESKTOP, Device(DeviceKind.PHONE)])
+@pytest.mark.parametrize("kbps", [100, 900, 2900, 90_000])
+def test_a_prior_moves_the_start_rung_only(device: Device, kbps: int) -> None:
+    """What is known of a network selects the rung to start on. Profile, limits, rungs, and the
+    share of an edge's capacity stay as they are for an unknown speed."""
+    facts = facts_of(device)
+    with_prior = replace(facts, throughput=Throughput(kbps, "prior"))
+    unknown, found = decided(facts), decided(with_prior)
+    assert unknown.choice.profile == found.choice.profile
+    assert sorted(unknown.kept) == sorted(found.kept)
+    assert unknown.expected_kbps() == found.expected_kbps()
+    heights = {index: rung.height for index, rung in enumerate(found.inquiry.ladder.rungs)}
+    within = {100: 240, 900: 360, 2900: 720, 90_000: 720 if device.kind == "phone" else 1080}
+    assert within[kbps] == heights[found.kept[0]]

@@ -2,12 +2,13 @@
 
 import pytest
 
-from gateway.client.estimate import SessionEstimate
+from gateway.client.estimate import MAX_SAMPLES, Sample, SessionEstimate
 from gateway.client.session import MAX_PLACES, SessionPlace, SessionRecord, asset_name
+from tests.unit.client.estimating import CONFIG, remembered
 
 NOW = 1_700_000_000.0
 REFRESH_S = 900
-FAST = SessionEstimate().updated(8000, NOW)
+FAST = SessionEstimate().updated(8000, "query", NOW, CONFIG)
 
 
 def playing(*assets: str, edge: str = "eu-1") -> SessionRecord:
@@ -64,7 +65,12 @@ def test_an_id_that_is_too_long_is_not_remembered() -> None:
 
 @pytest.mark.parametrize(
     "record",
-    [SessionRecord(), SessionRecord(FAST), playing("a"), playing("a", "b", "c", "d", "\udcff")],
+    [
+        SessionRecord(),
+        SessionRecord(FAST),
+        playing("a"),
+        playing("a", "b", "c", "d", "\udcff").measured(remembered(*range(1, MAX_SAMPLES + 1))),
+    ],
 )
 def test_what_was_stored_comes_back(record: SessionRecord) -> None:
     """A record can be written and read back, and is small."""
@@ -76,13 +82,16 @@ def test_what_was_stored_comes_back(record: SessionRecord) -> None:
 def test_the_layout() -> None:
     """Format, estimate, and for each place: the asset's hash, seconds, the edge's id."""
     record = SessionRecord(FAST, (SessionPlace(asset_name("film"), "eu-1", 7),))
-    expected = b"\x02\x0d" + FAST.to_bytes() + asset_name("film") + b"\0\0\0\x07\x04eu-1"
+    expected = b"\x02\x0b" + FAST.to_bytes() + asset_name("film") + b"\0\0\0\x07\x04eu-1"
     assert expected == record.to_bytes()
 
 
 def test_records_of_the_layout_before_are_read() -> None:
-    """The previous format, a speed estimate alone, can still be read."""
-    assert SessionRecord(FAST) == SessionRecord.from_bytes(FAST.to_bytes())
+    """The first format, a speed estimate alone, and records with its estimates can be read."""
+    estimate = bytes.fromhex("01 00001f40 0000000065540e80")
+    expected = SessionRecord(SessionEstimate((Sample(0x65540E80, "cmcd", 8000),)))
+    assert expected == SessionRecord.from_bytes(estimate)
+    assert expected == SessionRecord.from_bytes(b"\x02\x0d" + estimate)
 
 
 WHOLE = playing("a").to_bytes()

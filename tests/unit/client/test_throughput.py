@@ -5,11 +5,18 @@ from typing import Any
 
 import pytest
 
-from gateway.client.estimate import CLOCK_SKEW_S, FORGOTTEN_S, MAX_SAMPLES, Sample, SessionEstimate
+from gateway.client.estimate import CLOCK_SKEW_S, SampleSource, SessionEstimate
 from gateway.client.facts import Throughput
-from gateway.client.throughput import FRESH_S, choose_throughput, with_measurement
+from gateway.client.throughput import (
+    MIN_PROBE_BYTES,
+    Measurement,
+    choose_throughput,
+    probe_kbps,
+    steering_kbps,
+    with_measurement,
+)
+from tests.unit.client.estimating import CONFIG, NOW, remembered
 
-NOW = 1_800_000_000.0
 NOTHING: dict[str, Any] = {
     "query_kbps": None,
     "hint_mbps": None,
@@ -18,19 +25,18 @@ NOTHING: dict[str, Any] = {
     "downlink_mbps": None,
     "ect": None,
     "now_s": NOW,
+    "config": CONFIG,
 }
-
-
-def remembered(*speeds: float, age_s: float = 0) -> SessionEstimate:
-    """A session with these samples, a second apart, the last one ``age_s`` ago."""
-    estimate = SessionEstimate()
-    for index, kbps in enumerate(speeds):
-        estimate = estimate.updated(kbps, NOW - age_s - len(speeds) + 1 + index)
-    return estimate
-
-
 FRESH = remembered(3000, age_s=10)
-STALE = remembered(3000, age_s=FRESH_S + 1)
+STALE = remembered(3000, age_s=301)
+
+
+def chosen_of(given: dict[str, Any]) -> tuple[str | None, list[str]]:
+    """The speed that is used with its source, and the codes of the reasons."""
+    chosen = choose_throughput(**(NOTHING | given))
+    speed = chosen.speed
+    found = None if speed is None else f"{speed.kbps:g} {speed.source}"
+    return found, [reason.code for reason in chosen.reasons]
 
 
 @pytest.mark.parametrize(
@@ -41,10 +47,13 @@ STALE = remembered(3000, age_s=FRESH_S + 1)
         ({"hint_mbps": 7.5}, (7500, "query", 0), ["speed-query"]),
         ({"cmcd_mtp_kbps": 13.06}, (13.06, "cmcd", 0), ["speed-cmcd"]),
         ({"session": FRESH}, (3000, "session", 10), ["speed-session"]),
-        ({"session": remembered(3000, age_s=FRESH_S)}, (3000, "session", FRESH_S), None),
-        ({"session": STALE}, (3000, "session", FRESH_S + 1), ["speed-session-stale"]),
+        ({"session": remembered(3000, age_s=299)}, (3000, "session", 299), None),
+        ({"session": STALE}, (3000, "session", 301), ["speed-session-stale"]),
+        ({"session": remembered(3000, source="probe")}, (3000, "probe", 0), None),
+        ({"session": remembered(3000, source="steering")}, (3000, "steering", 0), None),
+        ({"session": remembered(3000, source="query")}, (3000, "session", 0), None),
         ({"session": SessionEstimate()}, None, ["speed-unknown"]),
-        ({"session": remembered(3000, age_s=FORGOTTEN_S + 1)}, None, ["speed-unknown"]),
+        ({"session": remembered(3000, age_s=CONFIG.forget_s + 1)}, None, ["speed-unknown"]),
         ({"session": remembered(3000, age_s=-CLOCK_SKEW_S)}, (3000, "session", 0), None),
         ({"session": remembered(3000, age_s=-CLOCK_SKEW_S - 1)}, None, ["speed-unknown"]),
         ({"downlink_mbps": 1.55, "ect": "4g"}, (1550, "hints", 0), ["speed-hints"]),
@@ -65,9 +74,12 @@ def test_each_source_speaks_its_own_unit(
     given: dict[str, Any], speed: tuple[float, str, float] | None, codes: list[str] | None
 ) -> None:
     """Every source alone: its value in kbit/s, its name, its age (F2, D3.3)."""
-    chosen, reasons = choose_throughput(**(NOTHING | given))
-    assert (Throughput(*speed) if speed else None) == chosen  # type: ignore[arg-type]
-    assert (codes or ["speed-session"]) == [reason.code for reason in reasons]
+    chosen = choose_throughput(**(NOTHING | given))
+    found = chosen.speed and (chosen.speed.kbps, chosen.speed.source, chosen.speed.age_s)
+    assert (speed, codes or ["speed-session"]) == (
+        found,
+        [reason.code for reason in chosen.reasons],
+    )
 
 
 ORDER: list[tuple[dict[str, Any], str]] = [
@@ -77,7 +89,7 @@ ORDER: list[tuple[dict[str, Any], str]] = [
     ({"session": remembered(4000)}, "4000 session"),
     ({"downlink_mbps": 5}, "5000 hints"),
     ({"ect": "3g"}, "700 hints"),
-    ({"session": remembered(7000, age_s=FRESH_S + 1)}, "7000 session"),
+    ({"session": remembered(7000, age_s=301)}, "7000 session"),
     ({"prior_kbps": 8000}, "8000 prior"),
 ]
 
@@ -88,154 +100,125 @@ def test_the_order_of_precedence(first: int) -> None:
     given = dict(NOTHING)
     for source, _ in reversed(ORDER[first:]):
         given |= source
-    chosen, _ = choose_throughput(**given)
-    assert chosen is not None
-    assert ORDER[first][1] == f"{chosen.kbps} {chosen.source}"
+    assert ORDER[first][1] == chosen_of(given)[0]
 
 
 @pytest.mark.parametrize("absurd", [0, -5, 0.9, 10_000_001, 99_999_999_999, math.nan, math.inf])
 @pytest.mark.parametrize("source", ["query_kbps", "cmcd_mtp_kbps", "prior_kbps"])
 def test_an_absurd_speed_is_ignored_with_a_reason(source: str, absurd: float) -> None:
     """An implausible speed is ignored, and the next source is used."""
-    chosen, reasons = choose_throughput(**(NOTHING | {"downlink_mbps": 5.0, source: absurd}))
-    assert Throughput(5000, "hints") == chosen
-    assert ("speed-absurd" in [reason.code for reason in reasons]) is (source != "prior_kbps")
+    chosen, codes = chosen_of({"downlink_mbps": 5.0, source: absurd})
+    assert "5000 hints" == chosen
+    assert ("speed-absurd" in codes) is (source != "prior_kbps")
 
 
 @pytest.mark.parametrize("absurd", [0.0009, 10_001, 1e308, -math.inf, math.nan])
 def test_an_absurd_hint_is_ignored(absurd: float) -> None:
     """The limits apply to values in Mbit/s as well."""
-    expected = (None, ["speed-absurd", "speed-unknown"])
-    chosen, reasons = choose_throughput(**(NOTHING | {"hint_mbps": absurd}))
-    assert expected == (chosen, [reason.code for reason in reasons])
+    assert (None, ["speed-absurd", "speed-unknown"]) == chosen_of({"hint_mbps": absurd})
 
 
 @pytest.mark.parametrize(("kbps", "expected"), [(8, 8), (10_000_000, 10_000_000)])
 def test_the_bounds_are_usable(kbps: float, expected: int) -> None:
     """8 kbit/s and 10 Gbit/s are plausible speeds."""
-    chosen, _ = choose_throughput(**(NOTHING | {"query_kbps": kbps}))
-    assert Throughput(expected, "query") == chosen
+    chosen = choose_throughput(**(NOTHING | {"query_kbps": kbps}))
+    assert Throughput(expected, "query") == chosen.speed
+
+
+STEADY = remembered(5000, 5100, 4900, 5000)
 
 
 @pytest.mark.parametrize(
-    ("chosen", "speeds"),
+    ("session", "mtp", "speed", "codes"),
     [
-        (None, None),
-        (Throughput(9000, "query"), [3000, 9000]),
-        (Throughput(9000, "cmcd"), [3000, 9000]),
-        (Throughput(9000, "session"), None),
-        (Throughput(9000, "hints"), None),
-        (Throughput(9000, "prior"), None),
+        (STEADY, 9000, "9000 cmcd", ["speed-cmcd"]),
+        (STEADY, 500, "500 cmcd", ["speed-cmcd"]),
+        (STEADY, 50_000, "50000 cmcd", ["speed-cmcd"]),
+        (STEADY, 50_001, "5000 session", ["speed-cmcd", "speed-contradicted", "speed-session"]),
+        (STEADY, 499, "5000 session", ["speed-cmcd", "speed-contradicted", "speed-session"]),
+        (STEADY, 5_000_000, "5000 session", ["speed-cmcd", "speed-contradicted", "speed-session"]),
+        (remembered(5000), 5_000_000, "5e+06 cmcd", ["speed-cmcd"]),
+        (remembered(50, 5000, 9000), 5_000_000, "5e+06 cmcd", ["speed-cmcd"]),
+        (remembered(5000, 5100, 5000, 5000, age_s=400), 5_000_000, "5e+06 cmcd", ["speed-cmcd"]),
+    ],
+)
+def test_a_lie_of_one_report_is_not_believed(
+    session: SessionEstimate, mtp: float, speed: str, codes: list[str]
+) -> None:
+    """A session that has measured steadily and recently does not believe one report that is more
+    than ten times off. A session that knows little believes it."""
+    assert (speed, codes) == chosen_of({"session": session, "cmcd_mtp_kbps": mtp})
+
+
+def test_two_reports_that_agree_are_believed() -> None:
+    """A network can really become a hundred times faster: the second report is believed."""
+    session: SessionEstimate | None = STEADY
+    speeds = []
+    for step in (1, 2):
+        now_s = NOW + 10 * step
+        chosen = choose_throughput(
+            **(NOTHING | {"session": session, "cmcd_mtp_kbps": 500_000.0, "now_s": now_s})
+        )
+        session = with_measurement(session, chosen.measured, now_s, CONFIG)
+        speeds.append(chosen.speed and chosen.speed.kbps)
+    assert [5000, 500_000] == speeds
+
+
+@pytest.mark.parametrize(
+    ("given", "measured"),
+    [
+        ({"query_kbps": 9000.0, "cmcd_mtp_kbps": 1.0}, Measurement("query", 9000)),
+        ({"hint_mbps": 9.0}, Measurement("query", 9000)),
+        ({"query_kbps": 0.0, "cmcd_mtp_kbps": 800.0}, Measurement("cmcd", 800)),
+        ({"session": STEADY, "cmcd_mtp_kbps": 9e6}, Measurement("cmcd", 9e6)),
+        ({"session": STEADY}, None),
+        ({"downlink_mbps": 5.0}, None),
+        ({"prior_kbps": 5000.0}, None),
+        ({}, None),
     ],
 )
 def test_only_the_players_own_measurement_is_remembered(
-    chosen: Throughput | None, speeds: list[int] | None
+    given: dict[str, Any], measured: Measurement | None
 ) -> None:
-    """Only measurements of the request are added to the session."""
-    updated = with_measurement(remembered(3000), chosen, NOW)
-    assert speeds == (updated and [sample.kbps for sample in updated.samples])
+    """What the player measured is added to the session, believed or not; nothing else is."""
+    chosen = choose_throughput(**(NOTHING | given))
+    assert measured == chosen.measured
+    updated = with_measurement(remembered(3000, age_s=60), chosen.measured, NOW, CONFIG)
+    kept = updated and [(sample.kbps, sample.source) for sample in updated.samples]
+    assert kept == (measured and [(3000, "cmcd"), (measured.kbps, measured.source)])
 
 
-def test_a_first_measurement_starts_a_session() -> None:
+@pytest.mark.parametrize(
+    ("bits_per_s", "kbps"),
+    [(5_140_000, 5140), (999, None), (0, None), (-1, None), (math.nan, None), (1e99, None)],
+)
+def test_steering_counts_in_bits(bits_per_s: float, kbps: float | None) -> None:
+    """A steering request states bit/s, everything else kbit/s (D3.3)."""
+    assert kbps == steering_kbps(bits_per_s)
+
+
+@pytest.mark.parametrize(
+    ("size", "duration_ms", "kbps"),
+    [
+        (250_000, 400, 5000),
+        (MIN_PROBE_BYTES, 100, 4000),
+        (MIN_PROBE_BYTES - 1, 100, None),
+        (MIN_PROBE_BYTES, 0.9, None),
+        (MIN_PROBE_BYTES, 0, None),
+        (MIN_PROBE_BYTES, -5, None),
+        (MIN_PROBE_BYTES, math.nan, None),
+        (MIN_PROBE_BYTES, math.inf, None),
+        (10**12, 1, None),
+        (-1, 100, None),
+    ],
+)
+def test_a_probe_is_bytes_over_time(size: int, duration_ms: float, kbps: float | None) -> None:
+    """A probe that is too short, or took no time, says nothing."""
+    assert kbps == probe_kbps(size, duration_ms)
+
+
+@pytest.mark.parametrize("source", ["query", "cmcd", "steering", "probe"])
+def test_a_first_measurement_starts_a_session(source: SampleSource) -> None:
     """The estimate of a new session starts with this sample."""
-    expected = SessionEstimate((Sample(2100, int(NOW)),))
-    assert expected == with_measurement(None, Throughput(2100, "query"), NOW)
-
-
-@pytest.mark.parametrize(
-    ("speeds", "expected"),
-    [
-        ([], 0),
-        ([5000], 5000),
-        ([5000, 500_000], 5000),
-        ([5000, 50], 50),
-        ([5000, 5100, 500_000], 5100),
-        ([5000, 5100, 50], 5000),
-        ([5000, 500_000, 5100], 5100),
-        ([500_000, 5000, 5100], 5100),
-        ([5000, 5000, 5000, 5000, 500_000], 5000),
-        ([5000, 5000, 5000, 5000, 50], 5000),
-        ([5000, 5000, 5000, 700, 800], 800),
-        ([700, 700, 700, 5000, 5100], 5000),
-        ([1, 2, 9_000_000, 9_000_000, 9_000_000, 4000, 4000, 4000], 4000),
-    ],
-)
-def test_one_outlier_cannot_swing_the_estimate(speeds: list[float], expected: int) -> None:
-    """Among three or more samples, one outlier never decides, but two that agree do."""
-    assert expected == remembered(*speeds).kbps()
-
-
-@pytest.mark.parametrize("absurd", [0, -1, 0.9, 1e9, math.nan, math.inf])
-def test_an_absurd_sample_is_not_remembered(absurd: float) -> None:
-    """An implausible speed does not change the estimate."""
-    assert remembered(5000) == remembered(5000).updated(absurd, NOW)
-
-
-def test_only_the_last_samples_are_kept() -> None:
-    """The number of samples is bounded."""
-    speeds = range(1000, 1000 + 2 * MAX_SAMPLES)
-    expected = list(speeds)[-MAX_SAMPLES:]
-    assert expected == [sample.kbps for sample in remembered(*speeds).samples]
-
-
-@pytest.mark.parametrize(
-    ("age_s", "speeds"),
-    [(FORGOTTEN_S, [3000, 9000]), (FORGOTTEN_S + 1, [9000]), (-CLOCK_SKEW_S - 1, [9000])],
-)
-def test_forgotten_samples_and_those_from_the_future_are_dropped(
-    age_s: float, speeds: list[int]
-) -> None:
-    """Samples that are too old or in the future are dropped."""
-    updated = remembered(3000, age_s=age_s).updated(9000, NOW)
-    assert speeds == [sample.kbps for sample in updated.samples]
-
-
-def test_samples_stay_in_order_when_clocks_differ() -> None:
-    """Times never go back when another gateway's clock is a little ahead."""
-    updated = remembered(3000, age_s=-5).updated(9000, NOW)
-    assert [Sample(3000, int(NOW) + 5), Sample(9000, int(NOW) + 5)] == list(updated.samples)
-
-
-@pytest.mark.parametrize(
-    ("estimate", "age_s"),
-    [
-        (remembered(1000, age_s=7), 7),
-        (remembered(1000, age_s=-7), 0),
-        (SessionEstimate(), math.inf),
-    ],
-)
-def test_the_age_is_that_of_the_last_sample(estimate: SessionEstimate, age_s: float) -> None:
-    """The age is never negative; without samples it is infinite."""
-    assert age_s == estimate.age_s(NOW)
-
-
-def test_the_stored_form() -> None:
-    """A format byte, then the speed and time of each sample; other versions must read it."""
-    stored = SessionEstimate((Sample(8, 1), Sample(65_536, 2))).to_bytes()
-    assert "01 00000008 0000000000000001 00010000 0000000000000002".replace(" ", "") == stored.hex()
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"\x02",
-        b"garbage",
-        b"\x01" + b"\x00" * 11,
-        b"\x01" + b"\x00" * 12,
-        b"\x01" + b"\xff" * 12,
-        b"\x02" + SessionEstimate((Sample(8, 1),)).to_bytes()[1:],
-        SessionEstimate((Sample(8, 1),)).to_bytes() + b"x",
-        SessionEstimate((Sample(8, 2), Sample(8, 1))).to_bytes(),
-        SessionEstimate((Sample(8, 1),) * (MAX_SAMPLES + 1)).to_bytes(),
-    ],
-)
-def test_garbage_in_the_store_is_no_session(data: bytes) -> None:
-    """Other formats, cut data, implausible speeds, wrong order and too many samples give None."""
-    assert SessionEstimate.from_bytes(data) is None
-
-
-@pytest.mark.parametrize("estimate", [SessionEstimate(), FRESH, remembered(1, 8, 2000, 10_000_000)])
-def test_what_was_stored_comes_back(estimate: SessionEstimate) -> None:
-    """What was written can be read back unchanged."""
-    assert estimate == SessionEstimate.from_bytes(estimate.to_bytes())
+    found = with_measurement(None, Measurement(source, 2100), NOW, CONFIG)
+    assert remembered(2100, source=source) == found

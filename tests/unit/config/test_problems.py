@@ -284,8 +284,8 @@ TABLES = [
         [
             (
                 "edge: is not a known key; allowed: server, admin, store, geo, source, origin, "
-                "origins, limits, capacity, log, keys, events, dns, registry, policy, profiles, "
-                'rules, edges, health, ladder, devices (did you mean "edges"?)'
+                "origins, limits, throughput, capacity, log, keys, events, dns, registry, policy, "
+                'profiles, rules, edges, health, ladder, devices (did you mean "edges"?)'
             )
         ],
     ),
