@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from math import cos, radians, sin
 
+from gateway.edge.edge_url import host_of, shape_of
 from geodata.place import Continent
 
 Vector = tuple[float, float, float]
@@ -34,9 +35,10 @@ class Edge:
     ``health_url`` and ``health_playlist`` say what probes request. ``template`` is the id of the
     ``[[edges]]`` table with a DNS name from which this edge was made; None for other edges.
 
-    Three fields are computed from the others: ``key`` is a 64-bit hash of the id, ``direction``
+    Five fields are computed from the others: ``key`` is a 64-bit hash of the id, ``direction``
     points from the Earth's centre to the edge, and ``identity`` differs between two edges when
-    anything that ranking depends on differs.
+    anything that ranking depends on differs. ``host`` and ``shape`` say whether content steering
+    can move a session from one edge to another (:mod:`gateway.edge.edge_url`).
     """
 
     id: str
@@ -54,6 +56,8 @@ class Edge:
     key: int = field(init=False, repr=False, compare=False)
     direction: Vector | None = field(init=False, repr=False, compare=False)
     identity: bytes = field(init=False, repr=False, compare=False)
+    host: str | None = field(init=False, repr=False, compare=False)
+    shape: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Compute once what every ranking needs."""
@@ -64,3 +68,5 @@ class Edge:
         served = (sorted(self.countries), sorted(self.continents), self.weight, self.fallback)
         ranked_by = repr((self.id, self.url, self.latitude, self.longitude, *served))
         object.__setattr__(self, "identity", blake2b(ranked_by.encode(), digest_size=8).digest())
+        object.__setattr__(self, "host", host_of(self.url))
+        object.__setattr__(self, "shape", shape_of(self.url))

@@ -131,14 +131,16 @@ class _EdgeGroup:
 class EdgeIndex:
     """All edges by the regions that they serve and by location.
 
-    Edges are named by their position in ``edges``; ``positions`` gives it for an id. ``identity``
-    differs between two indexes when anything that ranking depends on differs.
+    Edges are named by their position in ``edges``; ``positions`` gives it for an id, and ``by_key``
+    for an edge's key. ``identity`` differs between two indexes when anything that ranking depends
+    on differs.
     """
 
     def __init__(self, edges: Sequence[Edge]) -> None:
         """The ids of ``edges`` must be distinct."""
         self.edges = tuple(edges)
         self.positions: Mapping[str, int] = {edge.id: at for at, edge in enumerate(edges)}
+        self.by_key: Mapping[int, int] = {edge.key: at for at, edge in enumerate(edges)}
         self.identity = b"".join(edge.identity for edge in edges)
         countries: dict[str, list[int]] = {}
         continents: dict[str, list[int]] = {}

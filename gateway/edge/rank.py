@@ -154,7 +154,18 @@ def ordered_edges(
 
     Edges that do not take this viewer come after all edges that do.
     """
-    key = stable_hash(f"{asset}\0{viewer}")
+    return ordered_by_key(fleet, tiers, viewer_key(asset, viewer), count)
+
+
+def viewer_key(asset: str, viewer: str) -> int:
+    """The 64 bits by which a viewer of an asset is known to rendezvous hashing."""
+    return stable_hash(f"{asset}\0{viewer}")
+
+
+def ordered_by_key(
+    fleet: Fleet, tiers: Sequence[EdgeTier], key: int, count: int = MIN_RANKED
+) -> tuple[int, ...]:
+    """:func:`ordered_edges` for the viewer with that :func:`viewer_key`."""
     ordered: list[int] = []
     skipped: list[int] = []
     for tier in tiers:
@@ -171,14 +182,14 @@ def ordered_edges(
             ordered += islice(candidates, count)
             continue
         for at in candidates:
-            (ordered if _admits(fleet, at, key) else skipped).append(at)
+            (ordered if admits(fleet, at, key) else skipped).append(at)
             if len(ordered) == count:
                 break
         skipped += islice(closed, count)
     return tuple((ordered + skipped)[:count])
 
 
-def _admits(fleet: Fleet, position: int, key: int) -> bool:
+def admits(fleet: Fleet, position: int, key: int) -> bool:
     """Whether the edge takes this viewer: the viewer's hash for this edge lies within the share of
     new viewers that the edge admits."""
     condition = fleet.conditions[position]

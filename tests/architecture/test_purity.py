@@ -17,6 +17,7 @@ PURE = (
     "gateway/ladder",
     "gateway/edge",
     "gateway/trust",
+    "gateway/steering",
 )
 PURE_FILES = (
     *("gateway/decision.py", "gateway/explanation.py", "gateway/reason.py", "gateway/cache.py"),

@@ -1,0 +1,32 @@
+"""In what do the URLs of two edges differ? Content steering needs it.
+
+A pathway clone replaces the host of every URI and nothing else (HOST; RFC 8216bis, section 7.3). So
+an edge can be a clone of another when their URLs differ in the host alone: they have the same
+*shape*, which is the scheme, the port and the path.
+"""
+
+import re
+from hashlib import blake2b
+
+_URL = re.compile(r"(https?)://([^/:\[\]]+|\[[^/\]]+\])(?::([0-9]+))?(/.*)", re.IGNORECASE)
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
+
+
+def host_of(url: str) -> str | None:
+    """The host of an edge's URL in lower case; None for one that HOST cannot name: an IPv6
+    address, in which players find a port."""
+    found = _URL.fullmatch(url)
+    host = "" if found is None else found[2].lower().removesuffix(".")
+    return host if _NAME.fullmatch(host) else None
+
+
+def shape_of(url: str) -> int:
+    """32 bits that are equal for URLs that differ in their hosts alone, and in every process."""
+    found = _URL.fullmatch(url)
+    if found is None:
+        return 0
+    scheme = found[1].lower()
+    port = found[3] or _DEFAULT_PORTS[scheme]
+    text = f"{scheme}\0{port}\0{found[4]}"
+    return int.from_bytes(blake2b(text.encode(errors="surrogatepass"), digest_size=4).digest())

@@ -1,0 +1,300 @@
+"""Which pathway should this session use next?
+
+A session stays where it is until something speaks against it:
+
+- its edge was removed, or is down: it moves at once;
+- the player left the pathway by itself, because of errors: that choice is accepted, and the
+  pathway that failed loses its place for ``forget_s``;
+- its edge drains or is degraded: sessions leave one by one over ``leave_s``, in an order that
+  differs for each edge. Of a degraded edge, the share that it still admits stays;
+- its edge is too slow for this viewer: the player measures less than it needs, and less than
+  ``slow_share`` of what its network has shown. If all pathways are that slow, the viewer's own
+  network is, and the session stays.
+
+It then moves to the first edge in its own preference order (the one that new sessions use) that
+takes new viewers, has room, and has not failed or been slow for this viewer. So the sessions of a
+failing edge spread over its neighbours as their hashes do, and none of these gets more than it can
+take. But for an edge that is gone or down, a session moves at most once in ``dwell_s``.
+
+Pure: time, loads and the fleet come in as arguments.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from gateway.edge.edge import Edge, stable_hash
+from gateway.edge.fleet import Fleet
+from gateway.edge.preference import HASH_RANGE, splitmix64
+from gateway.edge.rank import admits
+from gateway.steering.leaving import LEFT_STATES
+from gateway.steering.query import PathwayReport
+from gateway.steering.state import MAX_KBPS, MAX_RECORDS, PathwayRecord, SteeringState
+from gateway.steering.steering_config import SteeringConfig
+
+MoveReason = Literal["gone", "down", "failed", "leaving", "slow"]
+MOVE_REASONS: Final[tuple[MoveReason, ...]] = ("gone", "down", "failed", "leaving", "slow")
+StayReason = Literal["fine", "dwell", "nowhere"]
+"""``fine``: nothing speaks against the edge. ``dwell``: the session has moved just now.
+``nowhere``: no other edge would be better, or has room."""
+STAY_REASONS: Final[tuple[StayReason, ...]] = ("fine", "dwell", "nowhere")
+
+_URGENT: Final = ("gone", "down")
+
+HALF_LIFE_S: Final = 300.0
+"""After this time, the best that a viewer's network has shown counts half."""
+
+LeftKbps = Callable[[str], int | None]
+"""The kbit/s that may still be moved to an edge, by its id; None without a limit."""
+
+
+@dataclass(slots=True)  # not frozen, which costs a call for each field: every answer makes one
+class Steered:
+    """The next answer for a session.
+
+    ``priority`` are the edges for PATHWAY-PRIORITY, best first; empty when no edge is left that
+    the player could use. ``playing`` is the edge that the player says it uses, None when it does
+    not say, or one that is not known. ``obeyed`` is False when it is not the edge that the player
+    was told.
+    """
+
+    state: SteeringState
+    priority: tuple[Edge, ...]
+    ttl_s: int
+    reason: MoveReason | StayReason
+    moved: bool
+    playing: Edge | None
+    obeyed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What is the same for all sessions at one moment: the fleet, and since when edges are left
+    (:func:`gateway.steering.leaving.leaving_since`)."""
+
+    config: SteeringConfig
+    fleet: Fleet
+    leaving: Mapping[int, float]
+    now_s: float
+
+
+def steer(
+    situation: Situation,
+    state: SteeringState,
+    order: Sequence[int],
+    reports: Sequence[PathwayReport],
+    left_kbps: LeftKbps,
+) -> Steered:
+    """Decide for one session.
+
+    ``order`` are positions in the fleet in the session's preference order
+    (:func:`gateway.edge.rank.ordered_by_key` with ``state.viewer``). ``reports`` is what the player
+    says of its pathways.
+    """
+    config, fleet, now = situation.config, situation.fleet, int(situation.now_s)
+    known = _known(fleet, state.base, reports)
+    playing = _playing(known, state.told)
+    obeyed = playing is None or playing == state.told
+    settled = now - state.told_s >= config.dwell_s
+    told, told_s = state.told, state.told_s
+    records = {one.edge: one for one in state.records if now - one.at_s < config.forget_s}
+    for edge, bps in known:
+        if bps is not None:
+            records[edge] = PathwayRecord(edge, min(bps // 1000, MAX_KBPS), now)
+    failed = playing is not None and not obeyed and settled
+    if failed and playing is not None:
+        records[told] = PathwayRecord(told, 0, now)
+        told, told_s, settled = playing, now, False
+    session = _Session(situation, state, told, records, _estimate(state, known, now))
+    reason: MoveReason | StayReason | None = session.why_leave()
+    target: int | None = None
+    if reason is not None and not (reason in _URGENT or settled):
+        reason = "dwell"
+    elif reason is not None:
+        target = session.target(order, left_kbps, urgent=reason in _URGENT)
+        reason = "nowhere" if target is None else reason
+    if target is not None:
+        told, told_s = fleet.edges[target].key, now
+    elif failed:
+        reason = "failed"
+    priority = session.priority(fleet.index.by_key.get(told), order)
+    return Steered(
+        state=replace(
+            state,
+            told=told,
+            told_s=told_s,
+            issued_s=now,
+            estimate_kbps=session.estimate_kbps,
+            records=_latest(records),
+        ),
+        priority=tuple([fleet.edges[at] for at in priority]),
+        ttl_s=_ttl(config, state.viewer, now),
+        reason=reason or "fine",
+        moved=target is not None,
+        playing=None if playing is None else _edge(fleet, playing),
+        obeyed=obeyed,
+    )
+
+
+def _edge(fleet: Fleet, key: int) -> Edge | None:
+    at = fleet.index.by_key.get(key)
+    return None if at is None else fleet.edges[at]
+
+
+def _known(
+    fleet: Fleet, base: str, reports: Sequence[PathwayReport]
+) -> list[tuple[int, int | None]]:
+    """The reports whose pathways are edges, by the edge's key."""
+    return [
+        (stable_hash(pathway), bps)
+        for pathway, bps in reports
+        if pathway in fleet.positions or pathway == base
+    ]
+
+
+def _playing(known: Sequence[tuple[int, int | None]], told: int) -> int | None:
+    """The edge that the player uses. A DASH player lists all that it used since its last request:
+    among these, the one that it was told."""
+    if not known:
+        return None
+    return told if any(edge == told for edge, _ in known) else known[0][0]
+
+
+def _estimate(state: SteeringState, known: Sequence[tuple[int, int | None]], now: int) -> int:
+    """The best throughput that the viewer's network has shown lately, in kbit/s."""
+    age_s = max(0, now - state.issued_s) if state.issued_s else 0
+    before = state.estimate_kbps * 0.5 ** (age_s / HALF_LIFE_S)
+    best = max((bps // 1000 for _, bps in known if bps is not None), default=0)
+    return min(max(int(before), best), MAX_KBPS)
+
+
+def _latest(records: Mapping[int, PathwayRecord]) -> tuple[PathwayRecord, ...]:
+    if len(records) <= MAX_RECORDS:
+        return tuple(records.values())
+    return tuple(sorted(records.values(), key=lambda one: -one.at_s)[:MAX_RECORDS])
+
+
+def _ttl(config: SteeringConfig, viewer: int, now: int) -> int:
+    """The TTL, varied: players that started together must not ask together for ever."""
+    share = splitmix64(viewer ^ now) / HASH_RANGE
+    return max(1, round(config.ttl_s * (1 + config.ttl_jitter * (2 * share - 1))))
+
+
+class _Session:
+    """One session, while its answer is decided."""
+
+    def __init__(
+        self,
+        situation: Situation,
+        state: SteeringState,
+        told: int,
+        records: Mapping[int, PathwayRecord],
+        estimate_kbps: int,
+    ) -> None:
+        self._situation = situation
+        self._state = state
+        self._told = told
+        self._records = records
+        self.estimate_kbps = estimate_kbps
+        self._base_at = situation.fleet.positions.get(state.base)
+        base = None if self._base_at is None else situation.fleet.edges[self._base_at]
+        self._base_host = None if base is None else base.host
+
+    def why_leave(self) -> MoveReason | None:
+        """Why the session should leave its edge; None when it should not."""
+        fleet = self._situation.fleet
+        at = fleet.index.by_key.get(self._told)
+        if at is None:
+            return "gone"
+        condition = fleet.conditions[at]
+        if condition.state == "down" and not fleet.all_down:
+            return "down"
+        if condition.state in LEFT_STATES and not admits(fleet, at, self._state.viewer):
+            config, now_s = self._situation.config, self._situation.now_s
+            since_s = self._situation.leaving.get(self._told, now_s)
+            turn = splitmix64(self._state.viewer ^ splitmix64(self._told)) / HASH_RANGE
+            if since_s + turn * config.leave_s <= now_s:
+                return "leaving"
+        return "slow" if self._is_slow(self._told) else None
+
+    def _is_slow(self, edge: int) -> bool:
+        """Whether the viewer measured less there than it needs, and much less than its network has
+        shown. One that left the pathway by itself measured nothing."""
+        record = self._records.get(edge)
+        if record is None or record.kbps is None:
+            return False
+        reference = max(self.estimate_kbps, *(one.kbps or 0 for one in self._records.values()))
+        return (
+            record.kbps < self._state.need_kbps
+            and record.kbps < reference * self._situation.config.slow_share
+        )
+
+    def target(self, order: Sequence[int], left_kbps: LeftKbps, *, urgent: bool) -> int | None:
+        """The position of the edge where the session should move; None when it should stay.
+
+        ``urgent``: its edge is gone. Then the session leaves its edge even if every other one is
+        slow or has failed, or none has room.
+        """
+        fleet, viewer = self._situation.fleet, self._state.viewer
+        others = [at for at in order if self._is_option(fleet.edges[at])]
+        takes = [at for at in others if admits(fleet, at, viewer)]
+        good = [at for at in takes if self._is_better(fleet.edges[at].key)]
+        found = self._with_room(good, left_kbps)
+        if found is None and urgent:
+            for choices in (takes, others):
+                found = self._with_room(choices, left_kbps) if found is None else found
+            found = next(iter(good or others), None) if found is None else found
+        return found
+
+    def _with_room(self, positions: Sequence[int], left_kbps: LeftKbps) -> int | None:
+        for at in positions:
+            left = left_kbps(self._situation.fleet.edges[at].id)
+            if left is None or left >= self._state.expected_kbps:
+                return at
+        return None
+
+    def _is_option(self, edge: Edge) -> bool:
+        """Whether the player can move there: to the base, or to a clone of it."""
+        if edge.key == self._told:
+            return False
+        return edge.id == self._state.base or (
+            edge.host is not None
+            and edge.shape == self._state.shape
+            and edge.host != self._base_host
+        )
+
+    def _is_better(self, edge: int) -> bool:
+        """Whether nothing that the viewer has seen of the edge speaks against it: it was not
+        measured, or is better than the present one by the hysteresis."""
+        record = self._records.get(edge)
+        if record is None or record.kbps is None:
+            return True
+        if record.kbps == 0:
+            return False
+        here = self._records.get(self._told)
+        bound = 0.0 if here is None else (here.kbps or 0) * (1 + self._situation.config.hysteresis)
+        return record.kbps >= min(bound, self._state.need_kbps)
+
+    def priority(self, first: int | None, order: Sequence[int]) -> list[int]:
+        """The positions of an answer's edges: ``first``, the next best ones, and the base in any
+        case, since a player that cannot clone knows no other."""
+        most = self._situation.config.max_pathways
+        listed = [] if first is None else [first]
+        reserved = self._base_at is not None and self._base_at != first
+        for at in order:
+            if len(listed) + reserved >= most:
+                break
+            if at not in listed and self._is_alternative(at):
+                listed.append(at)
+                reserved = reserved and at != self._base_at
+        if reserved and self._base_at is not None:
+            listed.append(self._base_at)
+        return listed
+
+    def _is_alternative(self, at: int) -> bool:
+        edge = self._situation.fleet.edges[at]
+        record = self._records.get(edge.key)
+        failed = record is not None and record.kbps == 0
+        usable = edge.key == self._told or self._is_option(edge)
+        admitted = admits(self._situation.fleet, at, self._state.viewer)
+        return usable and admitted and not failed and not self._is_slow(edge.key)

@@ -1,0 +1,76 @@
+"""What does a player report with a request for a steering manifest?
+
+``_HLS_pathway="a"&_HLS_throughput=5140000`` (RFC 8216bis, section 7.4), quoted or not, or
+``_DASH_pathway="a,b"&_DASH_throughput=5140000,`` (ETSI TS 103 998), where values may be missing
+(rule C3.1). Nothing that a player sends is an error here: what cannot be read is passed over, and
+the last of repeated parameters counts.
+"""
+
+import re
+from typing import NamedTuple
+from urllib.parse import unquote
+
+MAX_PATHWAYS = 8
+"""The most pathways that are read from one request."""
+MIN_BPS, MAX_BPS = 8_000, 20_000_000_000
+"""A throughput outside of this range, in bit/s, is no measurement."""
+MAX_QUERY_BYTES = 8192
+STATE = "state"
+"""The parameter of the RELOAD-URI that carries the state."""
+
+_PATHWAY = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_BPS = re.compile(r"0{0,8}([1-9][0-9]{0,10})(?:\.[0-9]{0,20})?")
+
+
+class PathwayReport(NamedTuple):
+    """A pathway that the player uses, and its throughput in bit/s; None when unknown."""
+
+    pathway: str
+    bps: int | None
+
+
+class SteeringQuery(NamedTuple):
+    """What a request brings: the signed state as text, empty without one, and reports."""
+
+    state: str
+    reports: tuple[PathwayReport, ...]
+
+
+def read_query(query: bytes) -> SteeringQuery:
+    """Read a percent-encoded query string. Never fails."""
+    found: dict[str, str] = {}
+    for pair in query[:MAX_QUERY_BYTES].decode("ascii", "replace").split("&"):
+        name, _, value = pair.partition("=")
+        if name in _NAMES:
+            found[name] = value
+    names = found.get("_HLS_pathway"), found.get("_DASH_pathway")
+    values = found.get("_HLS_throughput"), found.get("_DASH_throughput")
+    protocol = 0 if names[0] is not None else 1
+    return SteeringQuery(
+        found.get(STATE, ""), _reports(names[protocol] or "", values[protocol] or "")
+    )
+
+
+_NAMES = {STATE, "_HLS_pathway", "_HLS_throughput", "_DASH_pathway", "_DASH_throughput"}
+
+
+def _reports(pathways: str, throughputs: str) -> tuple[PathwayReport, ...]:
+    listed = _plain(pathways).split(",")[:MAX_PATHWAYS]
+    numbers = _plain(throughputs).split(",")[:MAX_PATHWAYS]
+    reports: dict[str, PathwayReport] = {}
+    for at, given in enumerate(listed):
+        pathway = given.strip(' "')
+        if _PATHWAY.fullmatch(pathway) and pathway not in reports:
+            bps = _number(numbers[at].strip(' "')) if at < len(numbers) else None
+            reports[pathway] = PathwayReport(pathway, bps)
+    return tuple(reports.values())
+
+
+def _plain(value: str) -> str:
+    return unquote(value) if "%" in value else value
+
+
+def _number(text: str) -> int | None:
+    found = _BPS.fullmatch(text)
+    bps = 0 if found is None else int(found[1])
+    return bps if MIN_BPS <= bps <= MAX_BPS else None

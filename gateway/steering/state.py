@@ -1,0 +1,143 @@
+"""What does a session's steering know of it? The state that travels in the RELOAD-URI.
+
+With it, any worker can answer without asking a store. It is signed (:mod:`gateway.trust.keys`), so
+what is read here was written by a gateway with the same keys. It is checked all the same: versions
+may differ, and a state may have been issued for another asset, or long ago.
+
+Layout, big-endian: ``0x01``, asset (8 bytes), viewer (8), spread point (1), shape (4), needed and
+expected kbit/s (4 each), edge told first (8), time of that (4), time of issue (4), estimate in
+kbit/s (4), the base pathway with its length in front (1 + n), and a record (8 + 4 + 4) for each
+measured pathway. Times are whole seconds since 1970. Edges are their 64-bit keys, since the id of
+an edge may be long; the base is a name because clones refer to it.
+"""
+
+import re
+import struct
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Self
+
+from gateway.edge.rank import SPREAD_POINTS
+
+MAX_AGE_S: Final = 86_400
+"""An older state belongs to a session that has ended."""
+CLOCK_SKEW_S: Final = 60
+"""How far the clocks of hosts may differ."""
+MAX_RECORDS: Final = 4
+MAX_KBPS: Final = 20_000_000
+
+_FORMAT: Final = 1
+_HEAD = struct.Struct(">B8sQBIIIQIIIB")
+_RECORD = struct.Struct(">QII")
+_NOT_MEASURED: Final = 0xFFFF_FFFF
+_BASE = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+class PathwayRecord(NamedTuple):
+    """What a session has seen of an edge: kbit/s, 0 when the player left it by itself, None when
+    only its turn is known; and when, in Unix seconds."""
+
+    edge: int
+    kbps: int | None
+    at_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class SteeringState:
+    """The state of one session of one asset.
+
+    ``asset`` is its ``asset_name``. ``viewer`` is the key for rendezvous hashing, 0 before the
+    first answer; ``spread_point`` is where the viewer counts as being
+    (:func:`gateway.edge.rank.spread_point_of`). ``base`` is the pathway that the playlist declares,
+    ``shape`` says which edges can be clones of it (:mod:`gateway.edge.edge_url`). ``need_kbps`` is
+    the bit rate of the highest rung, ``expected_kbps`` what the session takes up on its edge.
+    ``told`` is the edge that the last answer put first, since ``told_s``. ``estimate_kbps`` is the
+    best that the viewer's network has shown lately, 0 when unknown.
+    """
+
+    asset: bytes
+    viewer: int
+    spread_point: int
+    base: str
+    shape: int
+    need_kbps: int
+    expected_kbps: int
+    told: int
+    told_s: int = 0
+    issued_s: int = 0
+    estimate_kbps: int = 0
+    records: tuple[PathwayRecord, ...] = ()
+
+    def to_bytes(self) -> bytes:
+        """The stored form (see the module), at most 180 bytes."""
+        base = self.base.encode("ascii")
+        head = _HEAD.pack(
+            _FORMAT,
+            self.asset,
+            self.viewer,
+            self.spread_point,
+            self.shape,
+            self.need_kbps,
+            self.expected_kbps,
+            self.told,
+            self.told_s,
+            self.issued_s,
+            self.estimate_kbps,
+            len(base),
+        )
+        records = b"".join(
+            _RECORD.pack(edge, _NOT_MEASURED if kbps is None else kbps, at_s)
+            for edge, kbps, at_s in self.records
+        )
+        return head + base + records
+
+    @classmethod
+    def from_bytes(cls, data: bytes, asset: bytes, now_s: float) -> Self | None:
+        """Read what :meth:`to_bytes` wrote for ``asset``; None for anything else, and for a state
+        that is too old, or from the future."""
+        if len(data) < _HEAD.size or data[0] != _FORMAT:
+            return None
+        _, its_asset, *values, size = _HEAD.unpack_from(data)
+        viewer, spread_point, shape, need, expected, told, told_s, issued_s, estimate = values
+        end = _HEAD.size + size
+        base = data[_HEAD.size : end]
+        records = _records(data[end:], now_s)
+        in_time = issued_s == 0 or -CLOCK_SKEW_S <= now_s - issued_s <= MAX_AGE_S
+        good = (
+            its_asset == asset
+            and in_time
+            and told_s <= issued_s
+            and spread_point <= SPREAD_POINTS
+            and max(need, expected, estimate) <= MAX_KBPS
+            and len(base) == size
+            and _BASE.fullmatch(base) is not None
+            and records is not None
+        )
+        if not good or records is None:
+            return None
+        return cls(
+            its_asset,
+            viewer,
+            spread_point,
+            base.decode("ascii"),
+            shape,
+            need,
+            expected,
+            told,
+            told_s,
+            issued_s,
+            estimate,
+            records,
+        )
+
+
+def _records(data: bytes, now_s: float) -> tuple[PathwayRecord, ...] | None:
+    if len(data) % _RECORD.size or len(data) > MAX_RECORDS * _RECORD.size:
+        return None
+    found = [
+        PathwayRecord(edge, None if kbps == _NOT_MEASURED else kbps, at_s)
+        for edge, kbps, at_s in _RECORD.iter_unpack(data)
+    ]
+    good = len({record.edge for record in found}) == len(found) and all(
+        record.at_s <= now_s + CLOCK_SKEW_S and (record.kbps or 0) <= MAX_KBPS for record in found
+    )
+    return tuple(found) if good else None

@@ -1,0 +1,25 @@
+"""The constants of content steering, as ``[steering]`` configures them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SteeringConfig:
+    """When sessions are asked, and when they move. Times are in seconds, shares from 0 to 1.
+
+    A player asks every ``ttl_s``, varied by ``ttl_jitter``. A session moves at most once in
+    ``dwell_s``, unless its edge is down. Sessions leave a draining or degraded edge over
+    ``leave_s``. An edge is too slow for a viewer below ``slow_share`` of what the viewer's network
+    has shown. Another edge that was measured must be better by the share ``hysteresis``. A
+    measurement or a failure counts for ``forget_s``. ``max_pathways`` is the most that an answer
+    names.
+    """
+
+    ttl_s: int = 30
+    ttl_jitter: float = 0.1
+    dwell_s: int = 60
+    leave_s: int = 120
+    slow_share: float = 0.5
+    hysteresis: float = 0.25
+    forget_s: int = 600
+    max_pathways: int = 3

@@ -1,0 +1,64 @@
+"""The steering manifest: which pathways should a player prefer? One body for HLS and for DASH.
+
+RFC 8216bis, sections 7.2 and 7.3; draft-pantos-content-steering-05, section 4; ETSI TS 103 998.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+MEDIA_TYPE: Final = "application/vnd.apple.steering-list"
+"""Rule C2.4."""
+
+_PATHWAY = re.compile(r"[A-Za-z0-9._-]+")
+_HOST = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
+_PLAYERS_PARAMETER = re.compile(r"[?&]_(?:HLS|DASH)_")
+
+
+@dataclass(frozen=True, slots=True)
+class PathwayClone:
+    """A pathway that the playlist does not declare: the pathway ``base`` on another ``host``."""
+
+    base: str
+    id: str
+    host: str
+
+
+def write_steering_manifest(
+    ttl_s: int, reload_uri: str, priority: Sequence[str], clones: Sequence[PathwayClone] = ()
+) -> bytes:
+    """A steering manifest. ``priority`` are pathway ids, best first; ``ttl_s`` is in seconds.
+
+    Raises ValueError for what players refuse, or stop asking after: a TTL below 1, no pathway, one
+    of them twice, an id or a host with other characters (rules C1.2, C2.1, C2.2), or a
+    ``reload_uri`` with parameters that players add (C3.2).
+    """
+    if ttl_s < 1:
+        raise ValueError(f"the TTL is {ttl_s}")
+    if not priority or len(set(priority)) != len(priority):
+        raise ValueError(f"no pathways, or one of them twice: {list(priority)}")
+    if _PLAYERS_PARAMETER.search(reload_uri):
+        raise ValueError(f"the RELOAD-URI has a player's parameter: {reload_uri}")
+    ids = [clone.id for clone in clones]
+    if len(set(ids)) != len(ids) or any(clone.base == clone.id for clone in clones):
+        raise ValueError(f"a clone twice, or of itself: {ids}")
+    for pathway in (*priority, *ids, *(clone.base for clone in clones)):
+        if not _PATHWAY.fullmatch(pathway):
+            raise ValueError(f"not a pathway id: {pathway!r}")
+    for clone in clones:
+        if not _HOST.fullmatch(clone.host):
+            raise ValueError(f"not a host without a port: {clone.host!r}")
+    members: dict[str, Any] = {
+        "VERSION": 1,
+        "TTL": ttl_s,
+        "RELOAD-URI": reload_uri,
+        "PATHWAY-PRIORITY": list(priority),
+    }
+    if clones:  # media3 refuses an empty list
+        members["PATHWAY-CLONES"] = [
+            {"BASE-ID": clone.base, "ID": clone.id, "URI-REPLACEMENT": {"HOST": clone.host}}
+            for clone in clones
+        ]
+    return json.dumps(members, separators=(",", ":")).encode("ascii")

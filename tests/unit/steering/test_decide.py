@@ -1,0 +1,332 @@
+"""Which pathway next? One row for each branch, and the laws that hold for all sessions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from gateway.edge.edge import Edge
+from gateway.edge.fleet import EdgeCondition, Fleet
+from gateway.edge.rank import ordered_by_key, ranked_tiers
+from gateway.steering.decide import MOVE_REASONS, STAY_REASONS, Situation, Steered, steer
+from gateway.steering.leaving import leaving_since
+from gateway.steering.query import PathwayReport
+from gateway.steering.state import PathwayRecord, SteeringState
+from gateway.steering.steering_config import SteeringConfig
+from geodata.place import Place
+
+NOW = 1_800_000_000
+CONFIG = SteeringConfig(ttl_s=30, dwell_s=60, leave_s=120, max_pathways=3)
+UNKNOWN = Place("unknown")
+
+A, B, C = (Edge(name, f"https://{name}.example/v/", fallback=True) for name in "abc")
+PORT = Edge("port", "https://port.example:8443/v/", fallback=True)
+PATH = Edge("path", "https://path.example/w/", fallback=True)
+SAME = Edge("same", "https://a.example/v/", fallback=True)
+SIX = Edge("six", "https://[2001:db8::1]/v/", fallback=True)
+
+DOWN = EdgeCondition("down", 0.0)
+DRAINS = EdgeCondition("draining", 0.0)
+HALF = EdgeCondition("degraded", 0.5)
+FULL = EdgeCondition(full=True)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One session and what surrounds it. ``seen`` are its records by edge id; None was told only.
+    ``left`` is the room of edges with a limit. ``viewer`` 1 prefers a, then b, then c."""
+
+    edges: Sequence[Edge] = (A, B, C)
+    conditions: Mapping[str, EdgeCondition] = field(default_factory=dict)
+    told: Edge = A
+    base: Edge = A
+    told_ago: int = 1000
+    leaving_for: float = 0.0
+    reports: Sequence[tuple[str, int | None]] = (("a", 9_000_000),)
+    seen: Sequence[tuple[str, int | None, int]] = ()
+    estimate: int = 0
+    need: int = 6000
+    left: Mapping[str, int] = field(default_factory=dict)
+
+
+def state_of(case: Case) -> SteeringState:
+    """The state that comes back with the request."""
+    return SteeringState(
+        asset=b"12345678",
+        viewer=VIEWER,
+        spread_point=0,
+        base=case.base.id,
+        shape=case.base.shape,
+        need_kbps=case.need,
+        expected_kbps=1000,
+        told=case.told.key,
+        told_s=NOW - case.told_ago,
+        issued_s=NOW - 30,
+        estimate_kbps=case.estimate,
+        records=tuple(PathwayRecord(Edge(i, A.url).key, kbps, NOW - s) for i, kbps, s in case.seen),
+    )
+
+
+def answer(
+    case: Case, state: SteeringState | None = None, config: SteeringConfig = CONFIG
+) -> Steered:
+    """The answer for a case."""
+    fleet = Fleet.of(case.edges, case.conditions)
+    given = state or state_of(case)
+    order = ordered_by_key(fleet, ranked_tiers(fleet, UNKNOWN, 0), given.viewer, 16)
+    leaving = leaving_since(fleet, {}, NOW - case.leaving_for)
+    reports = [PathwayReport(*one) for one in case.reports]
+    return steer(Situation(config, fleet, leaving, NOW), given, order, reports, case.left.get)
+
+
+def preferring(*edges: Edge) -> int:
+    """A viewer that prefers edges in this order."""
+    fleet = Fleet.of((A, B, C))
+    tiers = ranked_tiers(fleet, UNKNOWN, 0)
+    wanted = tuple(fleet.positions[edge.id] for edge in edges)
+    return next(key for key in range(1, 10**6) if ordered_by_key(fleet, tiers, key) == wanted)
+
+
+VIEWER = preferring(A, B, C)
+
+CASES: list[tuple[str, Case, str, list[str]]] = [
+    ("all is well", Case(), "fine", ["a", "b", "c"]),
+    ("the player says nothing", Case(reports=()), "fine", ["a", "b", "c"]),
+    ("a pathway that nobody knows", Case(reports=[("x", 1)]), "fine", ["a", "b", "c"]),
+    (
+        "a base that was left keeps its place",
+        Case(told=B, reports=[("b", None)]),
+        "fine",
+        ["b", "a", "c"],
+    ),
+    ("an edge of another shape is no pathway", Case(edges=(A, PORT, PATH, SIX)), "fine", ["a"]),
+    ("nor one with the same host", Case(edges=(A, SAME, B)), "fine", ["a", "b"]),
+    ("its edge is down", Case(conditions={"a": DOWN}), "down", ["b", "c", "a"]),
+    ("and it moved just now", Case(conditions={"a": DOWN}, told_ago=1), "down", ["b", "c", "a"]),
+    ("its edge was removed", Case(edges=(B, C)), "gone", ["b", "c"]),
+    (
+        "its edge, a clone, was removed",
+        Case(edges=(A, C), told=B, reports=[("b", None)]),
+        "gone",
+        ["a", "c"],
+    ),
+    (
+        "all edges are down",
+        Case(conditions=dict.fromkeys("abc", DOWN)),
+        "fine",
+        ["a", "b", "c"][:1],
+    ),
+    ("its edge drains, not its turn yet", Case(conditions={"a": DRAINS}), "fine", ["a", "b", "c"]),
+    ("its turn", Case(conditions={"a": DRAINS}, leaving_for=120), "leaving", ["b", "c", "a"]),
+    (
+        "its turn, but it moved just now",
+        Case(conditions={"a": DRAINS}, leaving_for=120, told_ago=59),
+        "dwell",
+        ["a", "b", "c"],
+    ),
+    (
+        "and after the dwell",
+        Case(conditions={"a": DRAINS}, leaving_for=120, told_ago=60),
+        "leaving",
+        ["b", "c", "a"],
+    ),
+    ("a full edge keeps its sessions", Case(conditions={"a": FULL}), "fine", ["a", "b", "c"]),
+    ("a full edge is no target", Case(conditions={"a": DOWN, "b": FULL}), "down", ["c", "a"]),
+    (
+        "nor is one without room",
+        Case(conditions={"a": DOWN}, left={"b": 999}),
+        "down",
+        ["c", "b", "a"],
+    ),
+    (
+        "room to the last kbit/s",
+        Case(conditions={"a": DOWN}, left={"b": 1000}),
+        "down",
+        ["b", "c", "a"],
+    ),
+    (
+        "no room anywhere, its edge drains",
+        Case(conditions={"a": DRAINS}, leaving_for=120, left={"b": 0, "c": 0}),
+        "nowhere",
+        ["a", "b", "c"],
+    ),
+    (
+        "no room anywhere, its edge is down",
+        Case(conditions={"a": DOWN}, left={"b": 0, "c": 0}),
+        "down",
+        ["b", "c", "a"],
+    ),
+    (
+        "room on a full edge, its edge is down",
+        Case(conditions={"a": DOWN, "b": FULL}, left={"b": 5000, "c": 0}),
+        "down",
+        ["b", "c", "a"],
+    ),
+    ("down, and no other edge", Case(edges=(A, PORT), conditions={"a": DOWN}), "nowhere", ["a"]),
+    ("slow", Case(reports=[("a", 1_000_000)], estimate=9000), "slow", ["b", "c", "a"]),
+    (
+        "slow, and it moved just now",
+        Case(reports=[("a", 1_000_000)], estimate=9000, told_ago=10),
+        "dwell",
+        ["a", "b", "c"],
+    ),
+    (
+        "fast enough for its ladder",
+        Case(reports=[("a", 1_000_000)], estimate=9000, need=1000),
+        "fine",
+        ["a", "b", "c"],
+    ),
+    (
+        "not much slower than its network",
+        Case(reports=[("a", 4_600_000)], estimate=9000),
+        "fine",
+        ["a", "b", "c"],
+    ),
+    ("its network was never faster", Case(reports=[("a", 1_000_000)]), "fine", ["a", "b", "c"]),
+    (
+        "it was faster elsewhere",
+        Case(told=B, reports=[("b", 1_000_000)], seen=[("a", 9000, 100)]),
+        "slow",
+        ["a", "c"],
+    ),
+    (
+        "elsewhere is as slow",
+        Case(
+            told=B,
+            reports=[("b", 1_000_000)],
+            seen=[("a", 1200, 100), ("c", 1200, 100)],
+            estimate=9000,
+        ),
+        "nowhere",
+        ["b", "a"],
+    ),
+    (
+        "better by the hysteresis",
+        Case(
+            told=B,
+            reports=[("b", 1_000_000)],
+            seen=[("a", 1200, 100), ("c", 1250, 100)],
+            estimate=9000,
+        ),
+        "slow",
+        ["c", "a"],
+    ),
+    (
+        "forgotten after a while",
+        Case(
+            told=B,
+            reports=[("b", 1_000_000)],
+            seen=[("a", 1200, 600), ("c", 1200, 100)],
+            estimate=9000,
+        ),
+        "slow",
+        ["a"],
+    ),
+    ("the player left by itself", Case(reports=[("b", 5_000_000)]), "failed", ["b", "c", "a"]),
+    ("it has not moved yet", Case(told=B, told_ago=30), "fine", ["b", "a", "c"]),
+    ("it does not obey", Case(told=B, told_ago=60), "failed", ["a", "c"]),
+    (
+        "what failed is no target",
+        Case(conditions={"a": DOWN}, seen=[("b", 0, 300)]),
+        "down",
+        ["c", "a"],
+    ),
+    (
+        "unless all did",
+        Case(conditions={"a": DOWN}, seen=[("b", 0, 300), ("c", 0, 300)]),
+        "down",
+        ["b", "a"],
+    ),
+    (
+        "it was tried again after a while",
+        Case(conditions={"a": DOWN}, seen=[("b", 0, 600)]),
+        "down",
+        ["b", "c", "a"],
+    ),
+    (
+        "DASH: of several, the one that it was told",
+        Case(reports=[("b", None), ("a", 9_000_000)]),
+        "fine",
+        ["a", "b", "c"],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("case", "reason", "priority"), [row[1:] for row in CASES], ids=[r[0] for r in CASES]
+)
+def test_decisions(case: Case, reason: str, priority: list[str]) -> None:
+    """Why, and the pathways in order."""
+    found = answer(case)
+    assert (reason, priority) == (found.reason, [edge.id for edge in found.priority])
+    assert found.moved is (found.state.told != case.told.key and reason != "failed")
+    told_now = found.moved or reason == "failed"
+    assert (NOW if told_now else NOW - case.told_ago) == found.state.told_s
+    assert NOW == found.state.issued_s
+
+
+def test_every_reason_has_a_row() -> None:
+    assert {*MOVE_REASONS, *STAY_REASONS} == {row[2] for row in CASES}
+
+
+def test_the_best_that_was_seen_decays() -> None:
+    """Half after 300 s; a new report counts at once, and nothing is forgotten of a busy session."""
+    calm = Case(reports=(), estimate=8000)
+    assert 4000 == answer(calm, replace(state_of(calm), issued_s=NOW - 300)).state.estimate_kbps
+    assert 8000 == answer(calm, replace(state_of(calm), issued_s=NOW)).state.estimate_kbps
+    assert 9000 == answer(Case(estimate=8000)).state.estimate_kbps
+
+
+def test_obeying_is_told() -> None:
+    found = answer(Case(told=B, told_ago=30))
+    assert (A, False) == (found.playing, found.obeyed)
+    found = answer(Case())
+    assert (A, True) == (found.playing, found.obeyed)
+
+
+def test_the_ttl_varies_around_its_value() -> None:
+    """Within the jitter, for every session in another way; never 0."""
+    ttls = [answer(Case(), replace(state_of(Case()), viewer=number)).ttl_s for number in range(500)]
+    assert (27, 33) == (min(ttls), max(ttls))
+    assert 29 < sum(ttls) / len(ttls) < 31
+    tiny = SteeringConfig(ttl_s=1, ttl_jitter=0.9)
+    assert 1 == min(
+        answer(Case(), replace(state_of(Case()), viewer=n), tiny).ttl_s for n in range(100)
+    )
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
+def test_sessions_leave_a_draining_edge_over_the_period(share: float) -> None:
+    """After a part of the period, that part has left, to both neighbours alike."""
+    viewers = range(1, 2001)
+    case = Case(conditions={"a": DRAINS}, leaving_for=CONFIG.leave_s * share)
+    answers = [answer(case, replace(state_of(case), viewer=number << 40)) for number in viewers]
+    moved = [found.priority[0].id for found in answers if found.moved]
+    assert share - 0.04 < len(moved) / len(viewers) < share + 0.04
+    assert 0.44 < moved.count("b") / len(moved) < 0.56
+
+
+def test_a_degraded_edge_keeps_the_share_that_it_admits() -> None:
+    case = Case(conditions={"a": HALF}, leaving_for=CONFIG.leave_s)
+    viewers = range(1, 2001)
+    answers = [answer(case, replace(state_of(case), viewer=number << 40)) for number in viewers]
+    assert 0.45 < sum(found.moved for found in answers) / len(viewers) < 0.55
+
+
+def test_an_edge_begins_to_be_left_once() -> None:
+    """Other changes of the fleet do not begin the period again."""
+    draining = Fleet.of((A, B), {"a": DRAINS})
+    first = leaving_since(draining, {}, 100.0)
+    assert {A.key: 100.0} == first
+    both = leaving_since(Fleet.of((A, B), {"a": DRAINS, "b": HALF}), first, 200.0)
+    assert {A.key: 100.0, B.key: 200.0} == both
+    assert {} == leaving_since(Fleet.of((A, B), {"a": DOWN}), both, 300.0)
+
+
+def test_the_latest_records_stay() -> None:
+    """Those of the four edges that were measured last."""
+    seen = [(f"e{number}", 1000, 100 + number) for number in range(4)]
+    found = answer(Case(seen=seen)).state.records
+    assert [A.key, *(Edge(f"e{number}", A.url).key for number in range(3))] == [
+        one.edge for one in found
+    ]

@@ -1,0 +1,36 @@
+"""Whole fleets: loads and moves stay within bounds. The large form is
+``python -m tests.benchmark.steering_fleet``."""
+
+import pytest
+
+from gateway.steering.steering_config import SteeringConfig
+from tests.benchmark.steering_fleet import Simulation
+
+SESSIONS, EDGES = 5000, 50
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_three_failing_edges(*, together: bool) -> None:
+    """No edge exceeds its capacity, hardly anybody moves twice, and who should leave has left."""
+    config = SteeringConfig(ttl_s=10, dwell_s=20, leave_s=30)
+    found = Simulation(SESSIONS, EDGES, 1.5, config, together=together).run(60.0)
+    assert found.highest <= 1.0
+    assert found.twice <= SESSIONS // 100
+    killed, degraded, drained = sorted(
+        {name.split()[0] for name in found.left}, key=lambda e: e[-1]
+    )
+    assert 0 == found.left[f"{killed} has"]
+    assert 0 == found.left[f"{drained} has"]
+    assert 0.35 < found.left[f"{degraded} has"] / found.left[f"{degraded} had"] < 0.95
+    gone = found.left[f"{killed} had"] + found.left[f"{drained} had"]
+    assert gone <= found.moves <= gone + found.left[f"{degraded} had"] * 0.7
+
+
+def test_without_a_dwell_and_a_period_it_would_be_seen() -> None:
+    """The figures of the test above depend on the constants."""
+    config = SteeringConfig(ttl_s=10, dwell_s=20, leave_s=1)
+    hasty = Simulation(SESSIONS, EDGES, 1.5, config).run(25.0)
+    calm = Simulation(SESSIONS, EDGES, 1.5, SteeringConfig(ttl_s=10, dwell_s=20, leave_s=60)).run(
+        25.0
+    )
+    assert hasty.reasons["leaving"] > 2 * calm.reasons["leaving"]
