@@ -34,9 +34,10 @@ from gateway.client.device.families import (
     TV_WORDS,
 )
 from gateway.client.device.models import TABLET_MODELS, TV_MODELS
+from gateway.client.device.personal import find_puffin
 from gateway.client.device.tablets import TABLET_CODES, TABLET_SIGNS
 from gateway.client.device.televisions import TV_CODES
-from gateway.client.device.text import UserAgentText
+from gateway.client.device.text import UserAgentText, says_android
 from gateway.client.facts import DeviceKind
 
 # Builds for televisions: with the letter T, and releases that only televisions still use.
@@ -51,17 +52,24 @@ _BOX_BUILD = re.compile(
 _TABLET_MARKS = ("pocketbook/", "/apad", "build/jro03h", "; silk/")
 _SKIP = re.compile(
     r"(?:[a-z]{2,3}(?:[-_][a-z]{2,4}){0,2}[-_]?|u|k|wv|arm|arm_64|x86|x86_64|mobile|tablet|tv"
-    r"|harmonyos|openharmony|rv:.{0,12}|linux|adr.{0,10}|hmscore.{0,20})$"
+    r"|harmonyos|openharmony|rv:.{0,12}|linux|adr.{0,10}|hmscore.{0,20}|linux ventana"
+    r"|googletv.{0,8}|[\d.]{1,8}|(?:[a-z]{1,12}\.){1,3}com)$"
 )
+# A model that looks like a language, when a build follows it: ``MID Build/JDQ39``.
+_SHORT_MODEL = re.compile(r"[a-z]{3}(?:_[a-z]{4})?$")
+_NO_MODELS = frozenset({"arm", "x86"})
+# As apps write it: ``Amazon.com/24.12 (Android/10/JNY-LX1)``.
+_APP_MODEL = re.compile(r"android[/ ][\d.]{1,8} ?/ ?([a-z][^;()/]{1,39})")
 _VERSION = re.compile(r"(?:android|adr|andr0id)[ /_-]?(\d{1,2}(?:\.\d{1,2}){0,2})")
 # A device outside the usual place, as in ``LG-H870/V20a Player/1.0 for Android 8.0``.
 _NAMES_DEVICE = re.compile(
     r"[^; ] build/|device/|browser/|(?:^|[ (;])(?:samsung|lge?|htc|sm|gt|moto(?:rola)?|nokia|huawei"
-    r"|honor|xiaomi|redmi|oppo|vivo|zte|sony|nexus|pixel)[-_ ]\w"
+    r"|honor|xiaomi|redmi|oneplus|oppo|vivo|zte|sony|nexus|pixel)[-_ ]\w"
+    r"|android[/ ][\d.]{1,8} ?/ ?[a-z]|android/[\d.]{1,8} (?!exo|okhttp|dalvik|media)[a-z]\w{3}"
 )
 _LEAD = re.compile(r"[a-z]+")
 _WORDS = re.compile(r"[a-z]+|\d+")
-_ANDROID = ("android", "andr0id", "; adr ", "silk/", "dalvik/")
+_MARKS = ("android", "andr0id", "; adr ", "(linux; ")
 _BROWSER = ("applewebkit", "chrome/", "gecko/")
 
 _TABLET_MODEL = Classification(DeviceKind.TABLET, "tablet-model", "its model is a tablet")
@@ -96,8 +104,8 @@ _FAMILIES = (
 
 
 def is_android(text: UserAgentText) -> bool:
-    """Whether it is Android: by name, by UC Browser's abbreviation, or by Fire OS's Silk."""
-    return text.has(*_ANDROID) and "windows phone" not in text.low
+    """Whether it is Android, and not a Windows Phone that claims to be."""
+    return says_android(text.low) and "windows phone" not in text.low
 
 
 def version(text: UserAgentText) -> str | None:
@@ -113,7 +121,7 @@ def model_of(low: str) -> str:
     User-Agent, rule F3) and names of chips are skipped. Only the 160 characters after the name of
     the operating system are read.
     """
-    for mark in ("android", "andr0id", "; adr "):
+    for mark in _MARKS:
         start = low.find(mark)
         if start >= 0:
             break
@@ -122,14 +130,22 @@ def model_of(low: str) -> str:
     fields = low[start + 4 : start + 160].split(";")
     if ")" in fields[0] and len(fields) > 1:
         return ""
+    app = _APP_MODEL.match(low, start)
+    if app is not None:
+        return app[1].strip()
     for field in fields[1:8]:
         end = _end_of_model(field)
         name = field[:end].strip()
-        if name and not _SKIP.match(name):
+        if name and (not _SKIP.match(name) or _is_short_model(name, field, end)):
             return name
         if end < len(field):
             return ""
     return ""
+
+
+def _is_short_model(name: str, field: str, end: int) -> bool:
+    is_short = _SHORT_MODEL.match(name) is not None and name not in _NO_MODELS
+    return is_short and field.startswith(" build/", end)
 
 
 def _end_of_model(field: str) -> int:
@@ -156,6 +172,9 @@ def _by_browser(text: UserAgentText, model: str) -> Classification:
         return _SAYS_TABLET
     if TABLET_ANYWHERE.occurs_in(text.low):
         return _TABLET_MODEL
+    puffin = find_puffin(text)
+    if puffin is not None:
+        return puffin
     if "mobile" in text.low:
         return _ANDROID_MOBILE
     return _by_board(text, model)

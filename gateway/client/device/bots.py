@@ -64,7 +64,8 @@ _DUTIES = (
     "http request", "httprequest", "winhttp", "restsharp", "rest-client", "unirest", "mechanize",
     "faraday", "typhoeus", "http.rb", "pycurl", "java/1", "jakarta", "apache-http", "snoopy",
     "powershell", "superagent", "requests/", "grabber", "offline explorer", "teleport", "webzip",
-    "webcopier", "webreaper", "emailsiphon", "emailwolf", "mail.ru", "vkrobot",
+    "webcopier", "webreaper", "emailsiphon", "emailwolf", "mail.ru", "vkrobot", "evaliant",
+    "dejaclick", "ptst ", "squider", "yahooseeker", "wayback save",
 )  # fmt: skip
 _PROGRAMS = frozenset(
     (
@@ -95,12 +96,13 @@ _OLD_BROWSERS = Phrases(
         "offbyone", "icab", "netfront", "viera", "linux mips", "antgalio", "escape",
         "nitro", "blazer", "teleca", "googletv", "hbbtv", "elaine", "opera", "tablet2.0",
         "smartphone2.0", "; windows", "; macintosh", "polaris", "lephone", "windows-media",
-        "blackberry", "amigaos",
+        "blackberry", "amigaos", "aros", "; x11", "fedora", "openbsd",
         "webpositive",
     )
 )  # fmt: skip
 _BOT_WORD = re.compile(r"bots?(?![a-z])|robot|bot[-_]")
-_ADDRESSES = ("http:", "https:", "@")
+_ADDRESSES = ("http:", "https:", "[at]", "(at)")
+_MAIL = re.compile(r"@[a-z\d-]{1,40}\.[a-z]{2}")
 _TOP_LEVELS = (
     ".com", ".org", ".net", ".io", ".co", ".ai", ".eu", ".info", ".de", ".fr", ".gy", ".ly", ".uk",
     ".ru", ".cn", ".jp", ".party", ".be",
@@ -121,6 +123,8 @@ _NOT_BOTS = re.compile(r"cubot|botech")
 _HARMLESS = re.compile(
     r"esobisubscriber|webmoney advisor|ant\.com toolbar|google-tr-|msiecrawler|shopperreports"
     r"|\(via (?:translate|docs)\.google\.com[^)]{0,80}\)|channel_google-play|officelive\w{1,20}"
+    r"|supplied by [\w.]{1,40}|qtweb internet browser/[\d.]{1,20} http://www\.qtweb\.net"
+    r"|google ?chrome|google-sketchup|^[\w-]{1,30}\.com(?=/[\d.]{1,20} \((?:android|ip|linux))"
     r"|(?:samsung|lge?|sony|philips|panasonic|hisense|sharp|tcl|vestel|xiaomi|huawei)[-_ ]?agent"
 )
 _VERSIONED = re.compile(r"/ ?v?\d|\d\.\d|/\w")
@@ -159,7 +163,11 @@ def _is_bot_word(low: str) -> bool:
 
 
 def _links_home(low: str) -> bool:
-    linked = any(mark in low for mark in _ADDRESSES) or _DOMAIN.search(low) is not None
+    linked = (
+        any(mark in low for mark in _ADDRESSES)
+        or _DOMAIN.search(low) is not None
+        or ("@" in low and _MAIL.search(low) is not None)
+    )
     return linked and not _LINKING_PLAYERS.occurs_in(low)
 
 
@@ -196,7 +204,17 @@ _BARE = _bot("bot-bare-name", "it is a name without a version")
 _NO_SYSTEM = _bot("bot-no-system", "it claims to be a browser but names no operating system")
 # Every sign needs one of these phrases. Most players have none, so one test is enough for them.
 _ANY_SIGN = Phrases(
-    (*_CRAWLS, *_DUTIES, *_ADDRESSES, *_TOP_LEVELS, "bot", "google", "whatsapp/", "compatible;")
+    (
+        *_CRAWLS,
+        *_DUTIES,
+        *_ADDRESSES,
+        *_TOP_LEVELS,
+        "@",
+        "bot",
+        "google",
+        "whatsapp/",
+        "compatible;",
+    )
 )
 _SIGNS: tuple[tuple[Callable[[str], bool], Classification], ...] = (
     (_is_bot_word, _bot("bot-word", "its name says bot")),

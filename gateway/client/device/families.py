@@ -120,7 +120,8 @@ TV_SHAPES = re.compile(
     r"(?:[a-z]{1,5}[-_]?\d|[a-z]{2,4}[-_ ])"
     r"|(?:td|tq|hc|wud|mqt|mlt|hb|lc|ld|rh|ct|dm|sl|sm|tf|sw|sun|ex|gi|h|le|t|p|u|k|f|c)-?"
     r"(?:led|lcd|le|qled|uled)?[-_ ]?(?:24|32|4[023]|50|55|58|65|75)[a-z]{1,5}\d"
-    r"|aft[a-z]|tpm\d{3}e|ct-88|vega s9|polar[ _]|neko_|perfeo_pf|pipo_x|orion r|t96"
+    r"|aft[a-z]|tpm\d{3}[a-z]|q[mv]1\d\d[eu]|ai pont|miproj|ct-88|vega s9|polar[ _]|neko_"
+    r"|perfeo_pf|pipo_x|orion r|t96"
     r"|tx[2-9](?!\d)|tox\d"
     r"|t95|m8s|minim8s|ki+[ -](?:pro|plus)|km[2-9]\d?(?: ?pro| plus|$)|hk1[ _]?(?:box|max|mini"
     r"|r|x|$)|mk[89]\d\d"
@@ -143,10 +144,12 @@ LAPTOP_PARTS = re.compile(
 
 PHONE_WORDS = word_set(
     """
-    cph pdkm pdym pecm peem pehm peht pera perm rmx
+    desire droid gth cph pdkm pdym pecm peem pehm peht pera perm rmx
     """
 )
-PHONE_PARTS = re.compile(r"phone(?!tab)")
+PHONE_PARTS = re.compile(
+    r"phone(?!tab)|galaxy (?:nexus|s\d|note (?!10\.1|8\.0|pro)|j\d|ace|y(?![a-z]))|lg optimus"
+)
 # Phones that the words and shapes would take for televisions or tablets.
 PHONE_NAMESAKES = re.compile(
     r"stv100|htv3[1-3]|letv x|lge-|as_[45]0|smartv22|era 4k|bl7000|e13$|e145|t5c|ypy_s|8050|5033x"
@@ -155,7 +158,9 @@ PHONE_NAMESAKES = re.compile(
     r"|zp\d|fs80|bv\d|psp[57]|coolpad|zte \d|ta-\d|a?ck10|ec10|gmc-"
 )
 PHONE_SHAPES = re.compile(
-    r"(?:samsung[- ])?sm-[fwgasjnem]\d|v[12]\d{3}[abte]*$|nexus [456]|pixel \d"
+    r"(?:samsung[- ])?(?:sm-[fwgasjnem]\d|gt-(?:[bceis]\d{4}|n7\d{3}))|lg-?(?:ls|ms|h)\d{3}"
+    r"|htc[ _](?:one|desire|sensation|wildfire|evo(?! view)|hd|incredible|butterfly)"
+    r"|nexus (?:s|one)|pixel(?: xl|$)|v[12]\d{3}[abte]*$|nexus [456]|pixel \d"
     r"|[a-z]{3}-[atl][lnx]\d|p[de][a-z]{2}\d0$"
     r"|rmx\d|m2\d{3}[a-z]\d|m1[89]\d{2}|2\d{3,4}[a-z\d]{2,4}[cgi]$|k00[ez]$|iq\d|tecno|moto "
     r"|nokia (?!t\d)|redmi (?!pad)|mi \d|ta-1\d|z9[1-9]\d"

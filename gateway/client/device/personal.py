@@ -56,7 +56,7 @@ _PHONES_AMONG_COMPUTERS = Phrases(
 )  # fmt: skip
 _DESKTOP_WORDS = word_set(
     """
-    aimp aix amaya amiga amigaos arora beos clementine cros cyberdog cygwin cygwin_nt debian
+    aimp aix amaya aros amiga amigaos arora beos clementine cros cyberdog cygwin cygwin_nt debian
     dillo dragonfly elinks emacs epiphany fedora foobar2000 freebsd galeon gpodder haiku hpux
     i686 icab iceweasel inferno irix konqueror linux lynx mac_powerpc macintel macintosh macos
     macppc midori morphos mosaic netbsd netscape netsurf omniweb openbsd openvms os2 osf1 osx
@@ -91,7 +91,7 @@ _APPLE_DEVICES = (
 _ANY_APPLE = Phrases(("iph", "ipad", "ipod", "ios", "onos", "xros"))
 _OTHER_SYSTEMS = Phrases(("macintosh", "mac os x", "macos", "windows", "android"))
 _TOUCH_PC = re.compile(
-    r"(?:arm|touch); ?(?:arm|touch|ma[a-z]{2}js|ta[a-z]{2}|.{0,20}surftab)|; arm; trident"
+    r"(?:arm|touch); ?(?:arm|touch|ta[a-z]{2}|.{0,20}surftab)|; arm; trident|; tablet;"
 )
 
 # ``Puffin/8.1.0.42IT`` names the system and the kind of device, whatever it says before that.
@@ -142,7 +142,7 @@ def find_apple_mobile(text: UserAgentText) -> Classification | None:
     return _IOS_APP
 
 
-def _find_puffin(text: UserAgentText) -> Classification | None:
+def find_puffin(text: UserAgentText) -> Classification | None:
     """Puffin, a browser that runs on a server and therefore claims to be Linux or a Mac."""
     found = PUFFIN.search(text.low) if "puffin/" in text.low else None
     return None if found is None else _BY_PUFFIN[found[2]]
@@ -182,7 +182,7 @@ def find(text: UserAgentText) -> Classification | None:
     """Classify Puffin, by a phone's operating system, as an Apple app, or by a desktop operating
     system."""
     return (
-        _find_puffin(text)
+        find_puffin(text)
         or _find_phone_system(text)
         or _find_apple_app(text)
         or _find_desktop(text)

@@ -84,7 +84,7 @@ _TV_PARTS = Phrases(
 # Phones and tablets whose User-Agents contain a television's word.
 _NOT_TV = Phrases(
     (
-        "iphone", "ipad", "windows phone", "joy_tv",
+        "iphone", "ipad", "windows phone", "joy_tv", "pbstb",
         "opera mobi", "maemo",
     )
 )  # fmt: skip
@@ -135,7 +135,7 @@ _HEADSETS = LinearPattern(
     r"oculusbrowser|picobrowser|vr safari|wolvic/|firefox ?reality|hololens|magic ?leap"
     r"|vive (?:focus|xr|flow)|(?:^|[^a-z])pico (?:neo|g[23]|[4-9])|standalone hmd|android xr"
     r"|like quest"
-    r"|; quest(?: [23]s?| pro)?(?:[;)]| build)"
+    r"|; quest(?:[;)]| (?:[23]s?|pro)(?:[;)]| build))"
 )
 # Phones in a headset's frame.
 _FRAMED_PHONES = Phrases(("; sm-", "; samsung sm-"))

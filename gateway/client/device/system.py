@@ -9,7 +9,7 @@ import re
 from gateway.client.device.library import system_of
 from gateway.client.device.personal import PUFFIN, is_ipad_web_view, names_mac
 from gateway.client.device.phrases import LinearPattern, Phrases
-from gateway.client.device.text import UserAgentText, version_after
+from gateway.client.device.text import UserAgentText, says_android, version_after
 
 # (phrase, operating system, text before the version). The first phrase that occurs decides.
 _SYSTEMS = (
@@ -97,7 +97,7 @@ def _mobile(low: str) -> tuple[str, str | None] | None:
     if "ipad" in low:
         version = _apple_version(low)
         return ("iPadOS" if _major(version) >= _FIRST_IPADOS else "iOS"), version
-    if "android" in low or "; adr " in low or "andr0id" in low or "silk/" in low:
+    if says_android(low):
         found = _ANDROID.search(low)
         amazon = ("aft" in low or "kf" in low or "silk" in low) and _FIRE_OS.occurs_in(low)
         name = "Fire OS" if amazon else "Android"

@@ -59,6 +59,15 @@ def _printable(text: str) -> str:
     return text if text.isprintable() else text.translate(_CONTROL)
 
 
+def says_android(low: str) -> bool:
+    """Whether it is Android: by name, by UC Browser's abbreviation, by Fire OS's Silk, or by its
+    build: ``(Linux; U; 4.2.2; Foo One Build/JDQ39)``."""
+    for mark in ("android", "andr0id", "; adr ", "silk/", "dalvik/"):
+        if mark in low:
+            return True
+    return "(linux; " in low and " build/" in low
+
+
 def word_set(text: str) -> frozenset[str]:
     """The set of the words in ``text``, which are separated by white space."""
     return frozenset(text.split())

@@ -10,6 +10,37 @@ WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
 # Each row: the operating system, the player, and the User-Agent that says so.
 AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
     "phone": (
+        # Phones in browsers that do not say Mobile, or on a build that televisions also have.
+        (
+            "Android",
+            "Chrome",
+            (
+                f"Mozilla/5.0 (Linux; Android 4.0.4; GT-I9300 Build/IMM76D) {WEBKIT} "
+                "Chrome/31.0.1650.57 Safari/537.36"
+            ),
+        ),
+        (
+            "Android",
+            "Chrome",
+            f"Mozilla/5.0 (Linux; Android 5.0.1; HTC One) {WEBKIT} Chrome/51.0 Safari/537.36",
+        ),
+        (
+            "Android",
+            "Edge",
+            (
+                f"Mozilla/5.0 (Linux; Android 9; Pixel Build/PPR2.181005.003.A1) {WEBKIT} "
+                "Chrome/69.0.3497.86 Mobile Safari/537.36 EdgA/42.0.0.2804"
+            ),
+        ),
+        (
+            "Android",
+            "UC Browser",
+            (
+                "UCWEB/2.0 (MIDP-2.0; U; Adr 4.4.2; mobile.facebook.com; SM-N9005) U2/1.0.0 "
+                "UCBrowser/9.8.0.534 U2/1.0.0 Mobile"
+            ),
+        ),
+        ("Android", None, "Amazon.com/24.12.6.100 (Android/10/JNY-LX1)"),
         # Phones of LG, which also makes televisions.
         (
             "Android",
@@ -291,6 +322,27 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         ),
     ),
     "tablet": (
+        (
+            "Android",
+            "Android Browser",
+            (
+                "Mozilla/5.0 (Linux; U; Android 4.2.2; es-es; MID Build/JDQ39) AppleWebKit/534.30 "
+                "(KHTML, like Gecko) Version/4.0 Mobile Safari/534.30"
+            ),
+        ),
+        (  # Android by its build
+            "Android",
+            "Chrome",
+            f"Mozilla/5.0 (Linux; Nexus 7 Build/JRO03D) {WEBKIT} Chrome/18.0 Safari/535.19",
+        ),
+        (
+            "iOS",
+            "Puffin",
+            (
+                "Mozilla/5.0 (X11; U; Linux x86_64; nl-NL@calendar=japanese) "
+                f"{WEBKIT} Puffin/3.10623IT"
+            ),
+        ),
         ("Android", "Puffin", f"Mozilla/5.0 (X11; U; Linux x86_64) {WEBKIT} Puffin/6.0.7.15747AT"),
         ("iOS", "Puffin", f"Mozilla/5.0 (X11; U; Linux x86_64) {WEBKIT} Puffin/4.4.1IT"),
         (
@@ -460,6 +512,24 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         ),
     ),
     "desktop": (
+        (
+            "Windows",
+            "IE",
+            "Mozilla/5.0 (Windows NT 6.1; Trident/7.0; Supplied by Tesco.net; rv:11.0) like Gecko",
+        ),
+        (
+            "Windows",
+            "IE",
+            "Mozilla/5.0 (Windows NT 6.3; WOW64; Trident/7.0; Touch; MASMJS; rv:11.0) like Gecko",
+        ),
+        (
+            "Windows",
+            "IE",
+            (
+                "Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1; WOW64; Trident/4.0; PBSTB 1.2; "
+                "eSobiSubscriber 2.0.4.16)"
+            ),
+        ),
         (  # a person who reads through a translator
             "Windows",
             "Opera",
@@ -599,6 +669,13 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         ("Windows", "Opera", "Opera/9.80 (Windows NT 6.1; U; en) Presto/2.10.289 Version/12.02"),
     ),
     "tv": (
+        ("Android", None, "Dalvik/2.1.0 (Linux; U; Android 9; AI PONT Build/PPR1.180610.011)"),
+        ("Android", None, "Dalvik/2.1.0 (Linux; U; Android 9; B866 Build/PPR1.180610.011)"),
+        (
+            "Android",
+            "Chrome",
+            f"Mozilla/5.0 (Linux; Android 6.0.1; QM152E) {WEBKIT} Chrome/83.0 Safari/537.36",
+        ),
         # A smart display has a screen.
         (
             "Cast OS",
@@ -794,7 +871,7 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
             ),
         ),
         (
-            "Linux",
+            "Android",
             "Chrome",
             (
                 "Mozilla/5.0 (Linux; GoogleTV 3.2; VAP430 Build/MASTER) AppleWebKit/534.24 "
