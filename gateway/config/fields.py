@@ -143,6 +143,11 @@ HostName = Annotated[
     AfterValidator(validators.host_name),
     Allowed('"*" or a host name without a port, such as gateway.internal'),
 ]
+HeaderName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$"),
+    Allowed("the name of a header, such as X-My-App"),
+]
 WebOrigin = Annotated[
     str,
     AfterValidator(validators.origin),

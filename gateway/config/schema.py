@@ -28,6 +28,7 @@ from gateway.config.fields import (
     Flag,
     FolderUrl,
     GeoDatabase,
+    HeaderName,
     Host,
     HostName,
     Milliseconds,
@@ -81,6 +82,9 @@ class ServerSettings(Section):
     used."""
     cors_origins: tuple[WebOrigin, ...] = Field(min_length=1)
     """Web origins whose pages may read answers (CORS)."""
+    cors_allow_headers: tuple[HeaderName, ...]
+    """Request headers that pages may send, besides those of players, CMCD, client hints and tracing
+    (`docs/http.md`)."""
     compress_min_bytes: Bytes
     """Answers of at least this many bytes are compressed."""
     manifest_max_age_s: Seconds

@@ -17,6 +17,7 @@ from starlette.types import Lifespan, Receive, Scope, Send
 
 from gateway.http.admission import admit
 from gateway.http.asgi import send_reply
+from gateway.http.cors import cors_headers, preflight
 from gateway.http.routes import TABLES, Route, label_of
 from gateway.listener import PLAYERS, Listener
 from gateway.observe import metrics
@@ -25,37 +26,18 @@ from gateway.observe.request_id import set_request_id
 from gateway.play import problems
 from gateway.play.problems import Problem
 from gateway.play.reply import RawHeaders, Reply
-from gateway.play.request import CORS_ALLOWED
 from gateway.play.runtime import Gateway
 
 log = structlog.get_logger()
 _logger = logging.getLogger(__name__)
 
-_PREFLIGHT_S = "7200"
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._~+/=@:-]{1,128}")
-
-EXPOSED = "Gateway-Decision, Server-Timing, ETag, Date, X-Request-ID, Retry-After"
-"""The headers of an answer that scripts of other origins may read."""
-_EXPOSE = (b"access-control-expose-headers", EXPOSED.encode("ascii"))
-_TIMING = (b"timing-allow-origin", b"*")
-_ANY_ORIGIN: RawHeaders = ((b"access-control-allow-origin", b"*"), _EXPOSE, _TIMING)
-_VARY_ORIGIN: RawHeaders = ((b"vary", b"Origin"), _TIMING)
 
 _FOR_OPERATORS: RawHeaders = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"x-content-type-options", b"nosniff"),
 )
 """Instead of CORS headers: no web page of another origin may embed what operators read."""
-
-_PREFLIGHT = Reply.of(
-    204,
-    headers={
-        "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
-        "Access-Control-Allow-Headers": CORS_ALLOWED,
-        "Access-Control-Max-Age": _PREFLIGHT_S,
-    },
-)
-"""The answer to CORS preflights, which browsers send before requests with CMCD headers (D3.5)."""
 
 
 class Envelope:
@@ -96,7 +78,7 @@ class Envelope:
                 log.exception("request_failed", path=shown, request_id=identity.decode("ascii"))
                 reply = problems.reply(problems.internal(identity.decode("ascii")), path)
             status = reply.status
-            more = self._cors(origin) if self._is_for_players else _FOR_OPERATORS
+            more = self._common(origin)
             await send_reply(reply, ((b"x-request-id", identity), *more), send)
         finally:
             self._count(route, method, path, status, identity, start)
@@ -112,21 +94,18 @@ class Envelope:
         """Call the route's handler. Raises :class:`Problem`."""
         method = scope["method"]
         if method == "OPTIONS" and self._is_for_players and scope["path"].startswith("/v1/"):
-            return _PREFLIGHT
+            return preflight(self._gateway.runtime.settings.server.cors_allow_headers)
         if route is None:
             raise problems.no_such_path()
         if method not in route.methods:
             raise problems.method_not_allowed(method, ", ".join(sorted(route.methods)))
         return await route.handler(self._gateway, scope, receive)
 
-    def _cors(self, origin: bytes | None) -> RawHeaders:
-        """The CORS headers (F11): any origin, or the request's origin when the config lists it."""
-        allowed = self._gateway.runtime.settings.server.cors_origins
-        if "*" in allowed:
-            return _ANY_ORIGIN
-        if origin is None or origin.decode("latin-1") not in allowed:
-            return _VARY_ORIGIN
-        return ((b"access-control-allow-origin", origin), _EXPOSE, *_VARY_ORIGIN)
+    def _common(self, origin: bytes | None) -> RawHeaders:
+        """The headers that every answer of this listener has."""
+        if not self._is_for_players:
+            return _FOR_OPERATORS
+        return cors_headers(origin, self._gateway.runtime.settings.server.cors_origins)
 
     def _count(
         self,

@@ -1,7 +1,7 @@
 """Everything that the gateway reads from a request, parsed once.
 
 :data:`READ_HEADERS` lists all request headers that the gateway reads. ``Vary``, ``Accept-CH`` and
-the headers that CORS allows are derived from it.
+most of what CORS allows are derived from it.
 """
 
 import re
@@ -27,12 +27,12 @@ class ReadHeader(NamedTuple):
 READ_HEADERS = (
     ReadHeader("Accept-Encoding", vary=True),
     ReadHeader("User-Agent", vary=True),
-    ReadHeader("Sec-CH-UA", vary=True),
-    ReadHeader("Sec-CH-UA-Mobile", vary=True),
-    ReadHeader("Sec-CH-UA-Platform", vary=True),
-    ReadHeader("Sec-CH-UA-Platform-Version", vary=True, hint=True),
-    ReadHeader("Sec-CH-UA-Model", vary=True, hint=True),
-    ReadHeader("Sec-CH-UA-Form-Factors", vary=True, hint=True),
+    ReadHeader("Sec-CH-UA", vary=True, cors=True),
+    ReadHeader("Sec-CH-UA-Mobile", vary=True, cors=True),
+    ReadHeader("Sec-CH-UA-Platform", vary=True, cors=True),
+    ReadHeader("Sec-CH-UA-Platform-Version", vary=True, hint=True, cors=True),
+    ReadHeader("Sec-CH-UA-Model", vary=True, hint=True, cors=True),
+    ReadHeader("Sec-CH-UA-Form-Factors", vary=True, hint=True, cors=True),
     ReadHeader("Save-Data", vary=True, cors=True),
     # Browsers vary Downlink and RTT on purpose. With them in Vary, a cache would never hit (F2).
     ReadHeader("Downlink", hint=True, cors=True),
@@ -54,9 +54,6 @@ READ_HEADERS = (
 
 VARY = ", ".join(header.name for header in READ_HEADERS if header.vary)
 ACCEPT_CH = ", ".join(header.name for header in READ_HEADERS if header.hint)
-CORS_ALLOWED = ", ".join(
-    [*(header.name for header in READ_HEADERS if header.cors), "Range", "Content-Type"]
-)
 
 _NAMES = {header.name.lower().encode("ascii"): header.name.lower() for header in READ_HEADERS}
 _FORWARDED, _X_FORWARDED_FOR = _NAMES[b"forwarded"], _NAMES[b"x-forwarded-for"]

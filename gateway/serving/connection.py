@@ -114,7 +114,7 @@ class Connection(asyncio.Protocol):
         if isinstance(admitted, Refusal):
             self._reader.close()
             metrics.CONNECTION_REFUSALS.labels(self._listener, admitted.reason).inc()
-            self._transport.write(admitted.answer())
+            self._transport.write(admitted.answer(self._listener))
             self._transport.close()
             return
         self._admitted = admitted
@@ -311,7 +311,7 @@ class Connection(asyncio.Protocol):
             self._refusal = refusal
 
     def _write_refusal(self, refusal: Refusal) -> None:
-        self.write(refusal.answer())
+        self.write(refusal.answer(self._listener))
         self._close(linger=True)
 
     def _close(self, *, linger: bool = False) -> None:

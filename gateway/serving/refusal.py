@@ -8,8 +8,14 @@ import json
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
+from gateway.listener import PLAYERS, Listener
+
 _TYPE_PREFIX = "urn:problem:streaming-gateway:"
 RETRY_AFTER_S = 5
+_READABLE = (
+    "access-control-allow-origin: *",
+    "access-control-expose-headers: Retry-After",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +34,12 @@ class Refusal:
         """The same refusal with something more exact for people to read."""
         return replace(self, detail=text)
 
-    def answer(self) -> bytes:
-        """The whole HTTP/1.1 answer; empty where there is none."""
+    def answer(self, listener: Listener) -> bytes:
+        """The whole HTTP/1.1 answer; empty where there is none.
+
+        On the players' listener pages of any origin may read it, so that a player can tell it from
+        a network error. It says nothing about the viewer, and the Origin may not have come.
+        """
         if self.status is None:
             return b""
         phrase = HTTPStatus(self.status).phrase
@@ -45,6 +55,7 @@ class Refusal:
             "content-type: application/problem+json",
             "cache-control: no-store",
             *([f"retry-after: {RETRY_AFTER_S}"] if self.status in {429, 503} else []),
+            *(_READABLE if listener == PLAYERS else ()),
             "connection: close",
             f"content-length: {len(body)}",
         ]

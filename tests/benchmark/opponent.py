@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from gateway.http.envelope import EXPOSED
+from gateway.http.cors import EXPOSED
 from gateway.play.request import ACCEPT_CH, VARY
 from tests.benchmark.bench_process import ProcessTree
 
@@ -61,7 +61,7 @@ def opponent(
             database=database,
             vary=VARY,
             accept_ch=ACCEPT_CH,
-            exposed=EXPOSED,
+            exposed=", ".join(EXPOSED),
             lua=HERE,
             port=port,
             redis=f"unix:{redis_socket}",

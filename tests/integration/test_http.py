@@ -3,9 +3,11 @@
 import gzip
 import json
 import re
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import brotli
 import http_sf
@@ -14,7 +16,9 @@ import pytest
 import zstandard
 
 from tests.integration.asking import ask_raw, get_raw
+from tests.integration.reading_metrics import metric
 from tests.integration.running import RunningGateway, running_gateway
+from tests.integration.viewers import until
 
 DESKTOP = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
@@ -271,13 +275,156 @@ def test_preflight(client: httpx.Client, path: str) -> None:
     assert int(answer.headers["Access-Control-Max-Age"]) > 0
 
 
-@pytest.mark.parametrize("path", [PLAYLIST, DECISION, "/v1/play/..", PLAYLIST + "?speed=x"])
-def test_a_page_may_read_every_answer(client: httpx.Client, path: str) -> None:
-    """F11: every answer is readable, problems included, with the headers that pages need."""
-    answer = client.get(path, headers={**VIEWER, "Origin": "https://tv.example"})
+def preflight(url: str, asked: str, path: str = PLAYLIST, method: str = "GET") -> list[str]:
+    """The request headers out of ``asked`` that a browser would not send after its preflight."""
+    answer = httpx.options(
+        url + path,
+        headers={
+            "Origin": "https://player.example",
+            "Access-Control-Request-Method": method,
+            "Access-Control-Request-Headers": asked,
+        },
+    )
+    assert 204 == answer.status_code
+    assert method in answer.headers["Access-Control-Allow-Methods"].split(", ")
+    assert int(answer.headers["Access-Control-Max-Age"]) >= 600
+    named = answer.headers["Access-Control-Allow-Headers"]
+    allowed = {name.strip().lower() for name in named.split(",")}
+    return [name for name in asked.split(",") if name not in allowed]
+
+
+SENT_BY_SCRIPTS = [
+    (
+        "CMCD of either version, a range, a trace",
+        "GET",
+        f"{','.join(CMCD_HEADERS).lower()},range,traceparent",
+    ),
+    ("the rest of a trace", "GET", "traceparent,tracestate,baggage"),
+    ("older tracing", "GET", "b3,x-b3-traceid,x-b3-spanid,x-b3-parentspanid,x-b3-sampled"),
+    ("monitoring of real users", "GET", "sentry-trace,baggage,x-datadog-trace-id,x-datadog-origin"),
+    ("tokens", "GET", "authorization,cta-common-access-token"),
+    ("a reload", "GET", "cache-control,pragma,if-none-match,if-modified-since"),
+    ("client hints", "GET", "sec-ch-ua,sec-ch-ua-mobile,sec-ch-ua-model,sec-ch-ua-form-factors"),
+    ("network hints", "GET", "save-data,downlink,ect,rtt,dpr,viewport-width,device-memory"),
+    ("a report", "POST", "content-type,content-encoding"),
+    ("long languages", "HEAD", "accept,accept-language"),
+    ("a session", "GET", "x-playback-session-id,x-request-id,x-requested-with"),
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "asked"),
+    [row[1:] for row in SENT_BY_SCRIPTS],
+    ids=[row[0] for row in SENT_BY_SCRIPTS],
+)
+@pytest.mark.parametrize("path", [PLAYLIST, DECISION, "/v1/steering/film", "/v1/cmcd", "/v1/probe"])
+def test_what_scripts_send_passes_the_preflight(
+    default_gateway: RunningGateway, path: str, method: str, asked: str
+) -> None:
+    """One header that is not allowed would fail the request, and with it playback. Names, because
+    ``*`` covers neither credentials nor Authorization."""
+    assert [] == preflight(default_gateway.url, asked, path, method)
+
+
+def test_a_config_allows_more_headers(listed_origins: RunningGateway) -> None:
+    """``server.cors_allow_headers``; what nobody lists is not allowed."""
+    asked = "x-tv-app,traceparent,x-other"
+    assert ["x-other"] == preflight(listed_origins.url, asked)
+
+
+EVERY_KIND = [
+    ("a playlist", "GET", PLAYLIST, {}, 200),
+    ("its headers", "HEAD", PLAYLIST, {}, 200),
+    ("a decision", "GET", DECISION, {}, 200),
+    ("a playlist that the page has", "GET", PLAYLIST, {"If-None-Match": "*"}, 304),
+    ("a malformed parameter", "GET", f"{PLAYLIST}?speed=x", {}, 400),
+    ("no such asset", "GET", "/v1/play/..%2f", {}, 404),
+    ("no such path", "GET", "/nowhere", {}, 404),
+    ("what is reserved", "GET", "/v1/steering/film", {}, 404),
+    ("a wrong method", "DELETE", PLAYLIST, {}, 405),
+    ("no variant", "GET", f"{PLAYLIST}?codecs=vp9", {}, 406),
+    ("a batch that is too large", "POST", "/v1/decisions", {}, 413),
+    ("a URL that is too long", "GET", f"{PLAYLIST}?x={'y' * 9000}", {}, 414),
+    ("readiness", "GET", "/readyz", {}, 200),
+    ("liveness", "GET", "/livez", {}, 200),
+    ("the interface", "GET", "/openapi.json", {}, 200),
+    ("a preflight", "OPTIONS", PLAYLIST, {}, 204),
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [row[1:] for row in EVERY_KIND],
+    ids=[row[0] for row in EVERY_KIND],
+)
+def test_a_page_may_read_every_answer(
+    client: httpx.Client, method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    """F11: every answer is readable, whatever its status, with the headers that scripts read."""
+    body = b"x" * 200_000 if status == 413 else None
+    sent = {**VIEWER, "Origin": "https://tv.example", **headers}
+    answer = client.request(method, path, headers=sent, content=body)
     exposed = {name.strip() for name in answer.headers["Access-Control-Expose-Headers"].split(",")}
-    assert "*" == answer.headers["Access-Control-Allow-Origin"]
-    assert {"Gateway-Decision", "ETag", "Date", "Retry-After", "X-Request-ID"} <= exposed
+    assert (status, "*") == (answer.status_code, answer.headers["Access-Control-Allow-Origin"])
+    assert {
+        *("Content-Encoding", "Content-Length", "Gateway-Decision", "Server-Timing", "ETag"),
+        *("Date", "Age", "Retry-After", "X-Request-ID", "Allow", "WWW-Authenticate"),
+        *("CMSD-Static", "CMSD-Dynamic"),
+    } <= exposed
+
+
+def test_a_page_may_read_refusals() -> None:
+    """What never becomes a request is readable, too: 400 and 503 of the connection. On the
+    operators' listener no page may read it."""
+    environ = {
+        "GATEWAY_STORE__URL": "memory",
+        "GATEWAY_LIMITS__MAX_CONNECTIONS": "1",
+        "GATEWAY_SERVER__CORS_ORIGINS": '["https://tv.example"]',
+    }
+    with running_gateway(None, environ=environ) as gateway:
+        request = b"GET /livez HTTP/1.1\r\nOrigin: https://tv.example\r\n\r\n"
+        without_host = ask_raw(gateway.url, request)
+        assert (400, "*") == (
+            without_host.status,
+            without_host.headers["access-control-allow-origin"],
+        )
+        parts = urlsplit(gateway.url)
+        open_now = 'gateway_connections{listener="players"}'
+        until(lambda: metric(gateway.admin_url, open_now) == 0)
+        with socket.create_connection((parts.hostname, parts.port), timeout=5):
+            gateway_full = ask_raw(gateway.url, b"")
+        assert (503, "*", "Retry-After") == (
+            gateway_full.status,
+            gateway_full.headers["access-control-allow-origin"],
+            gateway_full.headers["access-control-expose-headers"],
+        )
+        for_operators = ask_raw(gateway.admin_url, request)
+        assert 400 == for_operators.status
+        assert "access-control-allow-origin" not in for_operators.headers
+
+
+CHROME_CODINGS = "gzip, deflate, br, zstd"
+
+
+def test_a_script_can_tell_the_length_of_what_it_reads(client: httpx.Client) -> None:
+    """Content-Length counts the coded bytes (RFC 9110, 8.6), so a script has to see
+    Content-Encoding beside it, and caches have to tell the two apart."""
+    origin = {"User-Agent": DESKTOP, "Origin": "https://player.example"}
+    with client.stream(
+        "GET", PLAYLIST, headers={**origin, "Accept-Encoding": CHROME_CODINGS}
+    ) as coded:
+        raw = b"".join(coded.iter_raw())
+    assert coded.headers["Content-Encoding"] in {"zstd", "br", "gzip"}
+    assert len(raw) == int(coded.headers["Content-Length"])
+    refused = "gzip;q=0, br;q=0, identity;q=0.5, *;q=0"
+    plain = client.get(PLAYLIST, headers={**origin, "Accept-Encoding": refused})
+    assert "Content-Encoding" not in plain.headers
+    assert len(plain.content) == int(plain.headers["Content-Length"]) > len(raw)
+    assert coded.headers["ETag"] != plain.headers["ETag"]
+    for answer in (coded, plain):
+        assert "Accept-Encoding" in answer.headers["Vary"].split(", ")
+        exposed = answer.headers["Access-Control-Expose-Headers"].split(", ")
+        assert {"Content-Encoding", "Content-Length"} <= set(exposed)
 
 
 @pytest.fixture(scope="module")
@@ -287,6 +434,7 @@ def listed_origins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running
     config.write_text(
         "[server]\n"
         'cors_origins = ["https://tv.example", "https://www.tv.example"]\n'
+        'cors_allow_headers = ["X-TV-App"]\n'
         'public_url = "https://play.tv.example/"\n'
         "trusted_proxies = []\n"
         "[limits]\nmax_url_bytes = 4096\n"

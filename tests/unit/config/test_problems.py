@@ -9,7 +9,7 @@ from gateway.config.problem import ConfigError, ConfigProblem, nearest, shown, w
 
 SERVER_KEYS = (
     "host, port, workers, shutdown_grace_s, head_timeout_s, body_timeout_s, idle_timeout_s, "
-    "write_timeout_s, trusted_proxies, public_url, cors_origins, "
+    "write_timeout_s, trusted_proxies, public_url, cors_origins, cors_allow_headers, "
     "compress_min_bytes, manifest_max_age_s, show_reasons, decisions_on"
 )
 EDGE_KEYS = (
