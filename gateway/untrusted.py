@@ -12,11 +12,12 @@ _MAX_DIGITS = 17
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def json_of(data: bytes, max_bytes: int) -> Any:  # noqa: ANN401
+def json_of(data: bytes, max_bytes: int, *, surrogates: bool = False) -> Any:  # noqa: ANN401
     """The value of a JSON text of up to ``max_bytes`` bytes in UTF-8.
 
     Raises ValueError, which says why, for anything else: more bytes, no JSON, nested too deeply, a
-    number beyond ±``MAX_NUMBER``, NaN, infinity, or a lone surrogate.
+    number beyond ±``MAX_NUMBER``, NaN, infinity, or, unless ``surrogates`` allows it, half a
+    character.
     """
     if len(data) > max_bytes:
         raise ValueError(f"has {len(data)} bytes, more than {max_bytes}")
@@ -25,7 +26,7 @@ def json_of(data: bytes, max_bytes: int) -> Any:  # noqa: ANN401
         value = json.loads(text, parse_int=_int, parse_float=_float, parse_constant=_constant)
     except RecursionError:
         raise ValueError("is nested too deeply") from None
-    if _SURROGATE.search(text):
+    if not surrogates and _SURROGATE.search(text):
         json.dumps(value, ensure_ascii=False).encode()  # UnicodeEncodeError is a ValueError
     return value
 

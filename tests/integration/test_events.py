@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from gateway.observe import metrics
 from gateway.store.connection.connect import connect
-from gateway.store.connection.keys import EVENTS
+from gateway.store.connection.keys import EVENTS, event_writer_key
 from gateway.store.events.event import Event, parse_event
 from gateway.store.events.queue import Numbered, append
 from tests.integration.in_process import OPERATORS, started
@@ -254,6 +254,44 @@ def gone(server: Valkey) -> Callable[[], object]:
     """Killed; it comes back empty."""
     server.kill()
     return server.start
+
+
+YEAR_5138_MS = 100_000_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("key", "command"),
+    [
+        (EVENTS, ("SET", "text")),
+        (EVENTS, ("HSET", "a", "b")),
+        (EVENTS, ("XADD", f"{YEAR_5138_MS}-0", "a", "b")),
+        (EVENTS, ("XADD", "18446744073709551615-18446744073709551615", "a", "b")),
+        *(
+            (event_writer_key("w"), ("SET", value))
+            for value in ("x", "1e300", "nan", "-5", "9" * 400, "x" * 1_000_000)
+        ),
+        (event_writer_key("w"), ("HSET", "a", "b")),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+async def test_what_is_no_stream_of_ours_is_replaced(
+    server: Valkey, key: bytes, command: tuple[str, ...]
+) -> None:
+    """A stream of another type, or of the year 5138, and a number that the writer has not reached:
+    no event is lost, and none is written twice."""
+    server.command(command[0], key, *command[1:])
+    store = connect(server.url, timeout_ms=1000)
+    await store.start()
+    redis = store.redis
+    assert redis is not None
+    batches = ([Numbered(1, b"a"), Numbered(2, b"b")], [Numbered(2, b"b"), Numbered(3, b"c")])
+    for batch in (*batches, batches[-1]):
+        await append(redis, "w", batch, 100)
+    await store.close()
+    assert [b"a", b"b", b"c"] == [entry[b"event"] for entry in entries(server)]
+    with server.client() as client:
+        (newest,) = client.xrevrange(EVENTS, count=1)
+    assert int(newest[0].partition(b"-")[0]) < time.time() * 1000 + 60_000
 
 
 @pytest.mark.parametrize("trouble", [frozen, full, read_only, gone])

@@ -36,6 +36,7 @@ from gateway.source.source import (
     SourceManifest,
 )
 from gateway.store.caches.source_copies import MOST_PURGES, SourceCopies
+from gateway.store.connection.keys import SOURCE_PURGES
 from gateway.store.connection.memory import MemoryStore
 from gateway.store.connection.protocol import Store
 from gateway.store.connection.redis import RedisStore
@@ -76,7 +77,7 @@ class Worker:
         self.store: Store = options.pop("store", None) or MemoryStore()
         self.source = OriginSource(
             OriginConfig(servers, "{asset}/master.m3u8", **(given | options)),
-            SourceCopies(self.store),
+            SourceCopies(self.store, self.clock.unix),
             read_hls,
             clock=self.clock.clock(),
         )
@@ -611,6 +612,50 @@ async def test_purges_are_remembered_within_a_bound(redis: RedisStore) -> None:
     assert (502, 499.0, None) == (len(noted), noted[""], noted.get("=499"))
     await copies.note_purge("=1000", 3.0, 60)
     assert 1000.0 == (await copies.purges() or {})["=1000"]
+
+
+PURGE_GARBAGE: list[tuple[str, ...]] = [
+    ("ZADD", "100000000000", ""),
+    ("ZADD", "inf", "", "1e300", "a"),
+    ("ZADD", "-inf", ""),
+    ("ZADD", "-1", ""),
+    ("ZADD", "1", "a" * 10_000_000),
+    ("ZADD", "1", "\ud800"),
+    ("SET", "text"),
+    ("HSET", "a", "b"),
+]
+
+
+@pytest.mark.parametrize("garbage", PURGE_GARBAGE, ids=[str(row)[:40] for row in PURGE_GARBAGE])
+async def test_purges_that_are_none(redis: RedisStore, garbage: tuple[str, ...]) -> None:
+    """A purge of the year 5138 would turn caching off until then. What is no purge costs itself
+    alone, and is removed when no gateway can have written it."""
+    key, now = SOURCE_PURGES, time.time()
+    copies = SourceCopies(redis)
+    if garbage[0] == "ZADD":
+        await copies.note_purge("=b", now, 60)
+    command, *words = garbage
+    await redis.ask(
+        "t", command.encode(), key, *(w.encode("utf-8", "surrogatepass") for w in words)
+    )
+    for _ in range(2):
+        found = await copies.purges()
+        assert found is not None
+        assert ["=b"] * (command == "ZADD") == list(found)
+    await copies.note_purge("=c", now, 60)
+    assert "=c" in (await copies.purges() or {})
+
+
+async def test_purges_of_tomorrow_are_removed(redis: RedisStore) -> None:
+    """One of a clock that is a little ahead stays for when its time comes."""
+    now = time.time()
+    words = [b"100000000000", b"", b"%d" % (now + 3600), b"=soon", b"%d" % now, b"=now"]
+    await redis.ask("t", b"ZADD", SOURCE_PURGES, *words)
+    copies = SourceCopies(redis)
+    assert ["=now"] == list(await copies.purges() or {})
+    assert [b"=now", b"=soon"] == await redis.ask("t", b"ZRANGE", SOURCE_PURGES, b"0", b"-1")
+    later = SourceCopies(redis, lambda: now + 3600)
+    assert ["=now", "=soon"] == sorted(await later.purges() or {})
 
 
 async def test_a_suspected_copy_is_revalidated_first() -> None:

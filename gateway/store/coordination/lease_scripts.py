@@ -8,6 +8,10 @@ clock.
 The two keys are written together. When they disagree, Redis has evicted one of them
 (``allkeys-lru``): both are deleted, and a new generation begins under another name. A worker that
 sees another name writes its own leases back.
+
+A new generation also begins when either key is of another type, or holds a number that cannot be
+one of ours: no sum of rates is negative, or greater than its leases can make it. A lease that ends
+later than any may is released.
 """
 
 from gateway.store.connection.protocol import Script
@@ -17,11 +21,23 @@ _CLOCK = b"local clock = redis.call('TIME')\n"
 _COMMON = b"""
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local leases, ends = KEYS[1], KEYS[2]
+local longest_ms, most_kbps = 31536000000, 1e9
+local broken = false
 
--- found is HMGET n g. When the keys disagree or are missing, a new generation begins.
-local function check(found, writes)
-  if found[2] and redis.call('ZCARD', ends) == tonumber(found[1] or 0) then return found[2] end
-  if not writes then return '' end
+-- A whole number from 0 to most, 0 for a missing one, else nil. Lua reads 'nan' and 'inf', too.
+local function number(text, most)
+  local found = tonumber(text or 0)
+  if found and found >= 0 and found <= most and found % 1 == 0 then return found end
+end
+
+-- found is HMGET n g, followed by a lease and by loads. A new generation begins when the keys
+-- disagree, are missing, or hold what is not ours.
+local function check(found, writes, fields)
+  local count = not found.err and number(found[1], 1e9)
+  local good = count and found[2] and #found[2] <= 64 and redis.pcall('ZCARD', ends) == count
+  for at = 4, good and fields or 0 do good = good and number(found[at], count * most_kbps) end
+  if good then return found[2] end
+  if not writes then return '', true end
   redis.call('DEL', leases, ends)
   local generation = string.format('%.0f%06d', clock[1], clock[2])
   redis.call('HSET', leases, 'g', generation)
@@ -29,13 +45,25 @@ local function check(found, writes)
 end
 
 local function open()
-  return (check(redis.call('HMGET', leases, 'n', 'g'), true))
+  return (check(redis.pcall('HMGET', leases, 'n', 'g'), true, 2))
+end
+
+-- Call it last. What cannot be counted with is not ours: the next look begins a new generation.
+local function close()
+  if broken then redis.call('DEL', leases, ends) end
+end
+
+local function add(field, by)
+  local sum = redis.pcall('HINCRBY', leases, field, string.format('%.0f', by))
+  if type(sum) == 'number' and sum >= 0 then return sum end
+  broken = true
 end
 
 local function parse(text)
   local kbps, asset, edge = string.match(text or '', '^(%d+) (%S+) (.*)$')
+  kbps = kbps and number(kbps, most_kbps)
   if not kbps then return nil end
-  return {kbps = tonumber(kbps), asset = asset, edge = edge}
+  return {kbps = kbps, asset = asset, edge = edge}
 end
 
 local function read(id)
@@ -48,14 +76,12 @@ end
 
 local function give_back(lease)
   local field = 'e' .. lease.edge
-  if redis.call('HINCRBY', leases, field, -lease.kbps) == 0 then
-    redis.call('HDEL', leases, field)
-  end
+  if add(field, -lease.kbps) == 0 then redis.call('HDEL', leases, field) end
 end
 
 local function release(id, lease)
   give_back(lease)
-  redis.call('HINCRBY', leases, 'n', -1)
+  add('n', -1)
   redis.call('HDEL', leases, 'l' .. id)
   redis.call('ZREM', ends, id)
 end
@@ -63,17 +89,19 @@ end
 local function put(id, own, kbps, asset, edge, ends_at)
   if not own or own.edge ~= edge then
     if own then give_back(own) end
-    redis.call('HINCRBY', leases, 'e' .. edge, kbps)
+    add('e' .. edge, kbps)
   elseif own.kbps ~= kbps then
-    redis.call('HINCRBY', leases, 'e' .. edge, kbps - own.kbps)
+    add('e' .. edge, kbps - own.kbps)
   end
-  if not own then redis.call('HINCRBY', leases, 'n', 1) end
+  if not own then add('n', 1) end
   redis.call('HSET', leases, 'l' .. id, serialise(kbps, asset, edge))
   redis.call('ZADD', ends, string.format('%.0f', ends_at), id)
 end
 
-local function expire(limit)
-  local ended = redis.call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, limit)
+local function expire(limit, from, to)
+  local ended = redis.call(
+    'ZRANGEBYSCORE', ends, from or '-inf', to or now, 'LIMIT', 0, limit
+  )
   for _, id in ipairs(ended) do
     local lease = read(id)
     if lease then release(id, lease) else redis.call('ZREM', ends, id) end  -- check detects it
@@ -103,9 +131,10 @@ for edge, capacity, flag in string.gmatch(ARGV[7], '(%S+) (%S+) (%d)') do
   fields[at + 3] = 'e' .. edge
   any = any or open_to[at]
 end
-local found = redis.call('HMGET', leases, unpack(fields))
-local generation, new = check(found, takes)
+local found = redis.pcall('HMGET', leases, unpack(fields))
+local generation, new = check(found, takes, #fields)
 if ARGV[8] ~= '' and ARGV[8] ~= generation then return {generation, 0, '', {}} end
+if new then found = {} end
 if takes and (expire(64) > 0 or new) then found = redis.call('HMGET', leases, unpack(fields)) end
 local own = parse(found[3])
 local loads = {}
@@ -142,18 +171,24 @@ if takes then
     'l' .. id, serialise(kbps, asset, edge))
   redis.call('ZADD', ends, string.format('%.0f', now + ARGV[4]), id)
 end
+close()
 return {generation, chosen, outcome, loads}
 """
 
 # ARGV: ttl in ms, the most expired leases to remove, and the edges.
 _LOADS = b"""
 local generation = open()
+expire(ARGV[2], string.format('(%.0f', now + longest_ms), '+inf')
 local ended = expire(ARGV[2])
+local count = number(redis.call('HGET', leases, 'n'), 1e9) or 0
 local loads = {}
 for at = 3, #ARGV do
-  loads[at - 2] = tonumber(redis.call('HGET', leases, 'e' .. ARGV[at]) or 0)
+  local load = number(redis.call('HGET', leases, 'e' .. ARGV[at]), count * most_kbps)
+  broken = broken or not load
+  loads[at - 2] = load or 0
 end
 keep(ARGV[1])
+close()
 return {generation, ended, loads}
 """
 
@@ -169,6 +204,7 @@ for at = 2, #ARGV, 5 do
   end
 end
 keep(ARGV[1])
+close()
 return generation
 """
 

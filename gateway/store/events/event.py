@@ -10,7 +10,12 @@ from dataclasses import dataclass, fields
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
+from gateway.untrusted import json_of
+
 VERSION = b"1"
+
+MAX_EVENT_BYTES = 16 * 1024
+"""A larger entry is no event."""
 
 MAX_NAME_CHARS = 64
 """The longest name of a system or player, which may come from a User-Agent; longer ones are cut."""
@@ -72,8 +77,8 @@ def parse_event(entry: Mapping[bytes, bytes]) -> Event:
     if version != VERSION:
         raise MalformedEventError(f"version {version!r} is not {VERSION!r}")
     try:
-        members = json.loads(entry.get(b"event", b""))
-    except (ValueError, RecursionError) as error:
+        members = json_of(entry.get(b"event", b""), MAX_EVENT_BYTES, surrogates=True)
+    except ValueError as error:
         raise MalformedEventError(f"no JSON: {error}") from error
     if not isinstance(members, dict):
         raise MalformedEventError("not a JSON object")

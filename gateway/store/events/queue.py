@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from gateway.observe import metrics
 from gateway.store.connection.keys import EVENTS, event_writer_key
 from gateway.store.connection.protocol import Commands, Script
+from gateway.store.coordination.lua import NOW, OWN
 from gateway.store.events.event import VERSION, Event
+from gateway.store.garbage import found_garbage
 
 Recipe = Callable[[], Event]
 
@@ -24,20 +26,43 @@ _overflow = metrics.EVENTS_DROPPED.labels("overflow")
 MEMORY_OF_WRITERS_MS = 3_600_000
 """Milliseconds that Redis remembers a silent writer: longer than any batch is retried."""
 
+# A stream of another type is not ours, nor is one with an id after which none can come, or that is
+# of tomorrow: all later ids would be, too. A new one begins. A last number that this writer has not
+# reached is not ours either. Returns how much was not ours.
 _APPEND = Script(
     "put_events",
-    b"""
-local known = tonumber(redis.call('GET', KEYS[2]) or '0')
+    NOW
+    + OWN
+    + b"""
+local function add(at)
+  return redis.pcall('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*',
+    'v', ARGV[4], 'id', ARGV[1] .. '-' .. ARGV[at], 'event', ARGV[at + 1])
+end
+own(KEYS[1], 'stream')
+local text = redis.pcall('GETRANGE', KEYS[2], 0, 31)
+local known = type(text) == 'string' and tonumber(text) or 0
+if not (known >= 0 and known <= tonumber(ARGV[#ARGV - 1])) then
+  known = 0
+  garbage = garbage + 1
+end
 local last = known
 for at = 5, #ARGV, 2 do
   local number = tonumber(ARGV[at])
   if number > known then
-    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*',
-      'v', ARGV[4], 'id', ARGV[1] .. '-' .. ARGV[at], 'event', ARGV[at + 1])
+    local id = add(at)
+    local why = type(id) == 'table' and id.err or ''
+    local full = why:find('equal or smaller') or why:find('exhausted')
+    if full or (why == '' and tonumber(id:match('^%d+')) > now + 86400000) then
+      redis.call('DEL', KEYS[1])
+      garbage = garbage + 1
+      id = add(at)
+    end
+    if type(id) == 'table' then return id end
     last = number
   end
 end
 redis.call('SET', KEYS[2], string.format('%.0f', last), 'PX', ARGV[3])
+return garbage
 """,
 )
 
@@ -100,4 +125,6 @@ async def append(
     ]
     for event in events:
         words += (b"%d" % event.number, event.data)
-    await redis.run(_APPEND, (EVENTS, event_writer_key(writer)), words)
+    reply = await redis.run(_APPEND, (EVENTS, event_writer_key(writer)), words)
+    if isinstance(reply, int) and reply:
+        found_garbage("events", "a stream or a last number that is not ours", reply)

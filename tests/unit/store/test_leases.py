@@ -246,13 +246,65 @@ async def test_a_frozen_redis_costs_one_deadline(server: Valkey) -> None:
             assert b"20000" == client.hget(LEASES, "elarge")
 
 
-@pytest.mark.parametrize("garbage", [("SET", "x"), ("RPUSH", "x")])
-async def test_garbage_in_redis_refuses_nobody(server: Valkey, garbage: tuple[str, str]) -> None:
-    """With garbage in Redis, sessions are placed from the share."""
-    server.command(garbage[0], LEASES, garbage[1])
+HUGE = "1" + "0" * 400
+GARBAGE: list[tuple[bytes, tuple[str, ...]]] = [
+    (LEASES, ("SET", "x")),
+    (LEASES, ("RPUSH", "x")),
+    (LEASE_ENDS, ("SET", "x")),
+    (LEASE_ENDS, ("HSET", "x", "y")),
+    *(
+        (LEASES, ("HSET", field, value))
+        for field in ("n", "g", "esmall")
+        for value in ("", "x", HUGE, "-1", "nan", "inf", "1e300", "1.5", "0x", "x" * 10_000_000)
+        if (field, value) not in {("g", ""), ("g", "x")} and not (field == "g" and len(value) <= 64)
+    ),
+    (LEASES, ("HDEL", "n")),
+    (LEASES, ("HDEL", "g")),
+    (LEASE_ENDS, ("ZADD", "1", "x")),
+]
+
+
+@pytest.mark.parametrize(
+    ("key", "garbage"), GARBAGE, ids=[f"{key!r} {words}"[:60] for key, words in GARBAGE]
+)
+@pytest.mark.parametrize("known", [True, False])
+async def test_garbage_begins_a_new_generation(
+    server: Valkey, key: bytes, garbage: tuple[str, ...], known: bool
+) -> None:
+    """Sessions are placed all the same, and the leases that the worker holds are written back."""
     async with leases_on(server.url) as (leases, _):
-        assert ("small", "first") == await place(leases, "a")
-        assert (await leases.look()).alone
+        await leases.look()
+        if known:
+            assert ("small", "first") == await place(leases, "a")
+        if garbage[0] in {"SET", "RPUSH"} or (key == LEASE_ENDS and garbage[0] == "HSET"):
+            server.command("DEL", key)
+        server.command(garbage[0], key, *garbage[1:])
+        assert ("small", "first") == await place(leases, "b")
+        for _ in range(3):
+            await leases.look()
+        with server.client() as client:
+            assert (b"10000" if known else b"5000") == client.hget(LEASES, "esmall")
+            assert 1 + known == int(client.hget(LEASES, "n") or 0) == client.zcard(LEASE_ENDS)
+
+
+async def test_a_lease_of_the_year_5138_ends(server: Valkey) -> None:
+    """A lease that ends later than any may is released; one with a rate that no session has ends,
+    and a new generation begins."""
+    async with leases_on(server.url) as (leases, _):
+        await place(leases, "a")
+        with server.client() as client:
+            (lease,) = client.zrange(LEASE_ENDS, 0, -1)
+            client.zadd(LEASE_ENDS, {lease: 100_000_000_000_000})
+        await leases.look()
+        with server.client() as client:
+            assert 0 == client.zcard(LEASE_ENDS) == client.hexists(LEASES, "esmall")
+            client.hset(LEASES, b"l" + lease, f"{HUGE} a small")
+            client.hset(LEASES, "n", 1)
+            client.zadd(LEASE_ENDS, {lease: 1})
+        for _ in range(2):
+            await leases.look()
+        with server.client() as client:
+            assert b"1" == client.hget(LEASES, "n"), "the worker has written its own lease back"
 
 
 async def test_workers_share_the_bound_without_redis() -> None:
