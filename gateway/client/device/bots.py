@@ -66,6 +66,13 @@ _DUTIES = (
     "powershell", "superagent", "requests/", "grabber", "offline explorer", "teleport", "webzip",
     "webcopier", "webreaper", "emailsiphon", "emailwolf", "mail.ru", "vkrobot", "evaliant",
     "dejaclick", "ptst ", "squider", "yahooseeker", "wayback save",
+    # Screenshot makers, link checkers, HTTP libraries and site services, from lists of crawlers.
+    "webthumb", "web thumb", "websnap", "thumbnail", "wkhtml", "webkit2png", "webscreenie",
+    "siteshoot", "webshot", "linkwalker", "linkalarm", "linkexaminer", " valet", "redirect tracer",
+    "geturl", "http-get", "httpc", "httplib", "http-tiny", "nethttp", "unshorten", "imageengine",
+    "jobsearch", "seoliz", "debugbear", "kimonolabs", "hubspot", "fetch api", "engine)",
+    "matcher", "urlfetch", "url client", "uri client", "importmanager", "crwlr", "fuzz faster",
+    "localsearch", "superlizard", "sqwatcher", "quiterss", "webcollage", "netpursual",
 )  # fmt: skip
 _PROGRAMS = frozenset(
     (
@@ -75,7 +82,8 @@ _PROGRAMS = frozenset(
         "googleother", "googleprober", "adbeat", "adreview", "convertify", "functionize",
         "mixnode", "twingly", "shodan", "censys", "expanse", "l9explore", "l9tcpid",
         "imgproxy", "postman", "insomnia", "urlgrabber", "nettraffic", "evc", "ltx71",
-        "shopify", "duplexweb", "kendra", "lwp",
+        "shopify", "duplexweb", "kendra", "lwp", "aria2", "nghttp2", "mget", "anglesharp",
+        "geziyor", "jaunt", "needle", "khttp", "memgator", "udmsearch", "craw", "rssmix",
     )
 )  # fmt: skip
 
@@ -121,7 +129,7 @@ _NOT_BOTS = re.compile(r"cubot|botech")
 # What is no sign of a bot: add-ons of browsers, proxies that translate for people, the shop that an
 # app came from, and makers' own agents on their televisions and phones.
 _HARMLESS = re.compile(
-    r"esobisubscriber|webmoney advisor|ant\.com toolbar|google-tr-|msiecrawler|shopperreports"
+    r"esobisubscriber|webmoney advisor|ant\.com toolbar|google-tr-|shopperreports"
     r"|\(via (?:translate|docs)\.google\.com[^)]{0,80}\)|channel_google-play|officelive\w{1,20}"
     r"|supplied by [\w.]{1,40}|qtweb internet browser/[\d.]{1,20} http://www\.qtweb\.net"
     r"|google ?chrome|google-sketchup|^[\w-]{1,30}\.com(?=/[\d.]{1,20} \((?:android|ip|linux))"

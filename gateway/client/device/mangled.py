@@ -9,8 +9,10 @@ import html
 import re
 from urllib.parse import unquote
 
+from gateway.client.device.phrases import LinearPattern
+
 # A text without any of these is as its maker wrote it.
-_SUSPECT = re.compile(
+_SUSPECT = LinearPattern(
     r"[%\\&#\"|~$\t]|  |[^ -~]|\((?:[Ll]inux|[Xx]11|i[Pp]hone|i[Pp]ad|[Mm]acintosh)[^;)\w-]"
 )
 _PERCENT = re.compile(r"%[\da-fA-F]{2}")
@@ -35,7 +37,7 @@ _MIN_GAPS = 2
 def restored(text: str) -> str:
     """``text`` with the separators that its maker wrote. It is never longer than before, but for
     one character where a separator was lost."""
-    if " " in text and _SUSPECT.search(text) is None:
+    if " " in text and not _SUSPECT.occurs_in(text):
         return text
     for _ in range(_ROUNDS):
         text = _unescaped(text)

@@ -1109,6 +1109,13 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         ),
     ),
     "bot": (
+        (None, None, "AngleSharp/0.9.9"),
+        (None, None, "mio_httpc 0.9.4"),
+        (
+            "Linux",
+            None,
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/534.34 (KHTML, like Gecko) wkhtmltoimage",
+        ),
         (None, None, "Assetnote/1.0.0"),
         (None, None, "Sprinklr 2.0"),
         (None, "Java", "Java/1.8.0_201"),
