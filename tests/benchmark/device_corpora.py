@@ -2,8 +2,8 @@
 
 Each loader reads one public corpus out of a folder in which its package was unpacked, finds its
 files by their names, and maps its labels onto our classes. What a corpus calls something that the
-gateway has no class for (watches, headsets, e-readers, portable players, cameras, speakers) is
-left out. Nothing of the corpora is in this repository:
+gateway has no class for (watches, e-readers, portable players, cameras) is left out. Nothing of the
+corpora is in this repository:
 
 ==========================  =======================  ========  ================================
 package                     file                     licence   labels
@@ -20,14 +20,23 @@ PyPI ``pymobiledetect``     ``test_user_agents.      MIT       mobile and tablet
 npm ``woothee``             ``testsets/*.yaml``      Apache-2  pc, mobilephone, crawler;
                                                                appliances by their system (its
                                                                smartphones hold tablets: left out)
+PyPI                        ``user_agents.zip``      MIT       phone tablet tv game-console
+``random-user-agent``                                          handheld-game media-player car;
+                                                               computers with browsers; servers
+                                                               with bots
+PyPI ``is-crawler``         ``*crawler*.txt``        Apache-2  all bots
+PyPI ``crawlerdetect``      ``crawlers.txt``         MIT       all bots
 WhichBrowser ``Parser-PHP`` ``tests/data/*/*.yaml``  MIT       mobile tablet desktop television
 (the repository)                                               gaming car bot
 ==========================  =======================  ========  ================================
 
-Two rules were set before the first measurement. Crawler patterns that name a library which
-players are built with (``okhttp``, ``CFNetwork``, ``AppleCoreMedia`` …) are disputed and left out.
-Of User-Agents that differ in digits alone one is kept, so that a thousand releases of one browser
-do not outweigh everything else.
+Rules that were set before anything held out was measured: Crawler patterns that name a library
+which players are built with (``okhttp``, ``CFNetwork``, ``AppleCoreMedia`` …) are disputed and left
+out.
+``random-user-agent`` has labels that the makers' catalogues contradict (vivo's phones and the
+Galaxy Note II are "tablets", LG's G Pad and Motorola's Xoom are "phones", apps of Yahoo Japan are
+"bots"); ``_WRONG`` names them, and they are left out. Of User-Agents that differ in digits alone
+one is kept, so that a thousand releases of one browser do not outweigh everything else.
 """
 
 import hashlib
@@ -35,12 +44,11 @@ import importlib
 import json
 import re
 import sys
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from gateway.client.device.android import model_of
 
 _DIGITS = re.compile(r"\d+")
 _SHARED_LIBRARIES = re.compile(
@@ -51,6 +59,32 @@ _UA_PARSER_JS = {"mobile": "phone", "tablet": "tablet", "smarttv": "tv", "consol
 _THREE = {"mobile": "phone", "tablet": "tablet", "desktop": "desktop"}
 _MOBILE_DETECT_VENDORS = {"Console": "console", "TV": "tv", "Bot": "bot"}
 _WOOTHEE = {"pc": "desktop", "mobilephone": "phone", "crawler": "bot"}
+_RANDOM = {
+    "mobile -> phone": "phone",
+    "mobile -> tablet": "tablet",
+    "large-screen -> tv": "tv",
+    "large-screen -> media-player": "tv",
+    "large-screen -> game-console": "console",
+    "mobile -> handheld-game": "console",
+    "vehicle -> car": "car",
+}
+_WRONG = {
+    kind: re.compile(pattern, re.IGNORECASE)
+    for kind, pattern in {
+        "tablet": r"vivo|gt-n71\d\d|gt-i9\d\d\d|tclwebkit",
+        "phone": r"lg-v[4-9]\d\d|lg-vk\d|lg-uk\d|xoom|gt-p\d|ideatab|linux mips|bravia|adbeat"
+        r"|windows nt|googlebot|crawler",
+        "bot": r"yjapp|butterfly|cosmos|sogou(?:mse|mobilebrowser|search)|sogousearch",
+        "console": r"nexbox|tenfourfox",
+        "desktop": r"adbeat|ucweb|midp|nokia|windows phone|iphone|android|tizen|crawler\W|googlebot"
+        r"|bot/|spider|hbbtv|smart-?tv",
+    }.items()
+}
+# A model as the split has always read it. The split must not move when the classifier changes.
+_NO_MODEL = re.compile(
+    r"(?:[a-z]{2,3}(?:[-_][a-z]{2,4}){0,2}[-_]?|u|k|wv|arm|arm_64|x86|x86_64|mobile|tablet|tv"
+    r"|harmonyos|openharmony|rv:.{0,12}|linux|adr.{0,10}|hmscore.{0,20})$"
+)
 _WHICH_BROWSER = {
     "mobile": "phone",
     "tablet": "tablet",
@@ -82,7 +116,7 @@ def fresh(folder: Path, known: frozenset[str]) -> list[Labelled]:
     for corpus, pattern, load in _LOADERS:
         for path in sorted(folder.rglob(pattern)):
             for agent, kind, group in load(path):
-                shape = _DIGITS.sub("0", agent) + model_of(agent.lower())
+                shape = _DIGITS.sub("0", agent) + _model_of(agent.lower())
                 if agent in known or shape in seen:
                     continue
                 seen.add(shape)
@@ -102,7 +136,32 @@ def yaml_of(path: Path) -> Any:
 
 def _group(agent: str) -> str:
     """What stays together: a model in all browsers, else all releases of one User-Agent."""
-    return model_of(agent.lower()) or _DIGITS.sub("0", agent)
+    return _model_of(agent.lower()) or _DIGITS.sub("0", agent)
+
+
+def _model_of(low: str) -> str:
+    marks = ("android", "andr0id", "; adr ")
+    start = next((low.find(mark) for mark in marks if mark in low), -1)
+    fields = low[start + 4 : start + 160].split(";")
+    if start < 0 or (")" in fields[0] and len(fields) > 1):
+        return ""
+    for field in fields[1:8]:
+        end = _end_of_model(field)
+        name = field[:end].strip()
+        if name and not _NO_MODEL.match(name):
+            return name
+        if end < len(field):
+            return ""
+    return ""
+
+
+def _end_of_model(field: str) -> int:
+    if field.lstrip().startswith("build/"):
+        return 0
+    for mark in (" build", ") ", " miui/", "/build", " applewebkit"):
+        if mark in field:
+            return field.find(mark)
+    return len(field.rstrip(")"))
 
 
 def _is_held_out(group: str) -> bool:
@@ -166,6 +225,30 @@ def _which_browser(path: Path) -> Iterator[_Row]:
             yield agent, kind, f"{device.get('manufacturer')}:{model}" if model else ""
 
 
+def _random_user_agent(path: Path) -> Iterator[_Row]:
+    with zipfile.ZipFile(path) as archive, archive.open("user_agents.jl") as lines:
+        for line in lines:
+            entry = json.loads(line)
+            kind = _random_kind(entry["hardware_type"], entry["software_type"] or "")
+            agent = entry["user_agent"]
+            if kind is not None and not (kind in _WRONG and _WRONG[kind].search(agent)):
+                yield agent, kind, ""
+
+
+def _random_kind(hardware: str, software: str) -> str | None:
+    if hardware == "computer" and software.startswith("browser"):
+        return "desktop"
+    if hardware == "server" and software.startswith("bot"):
+        return "bot"
+    return _RANDOM.get(hardware)
+
+
+def _bot_list(path: Path) -> Iterator[_Row]:
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        if line and not _SHARED_LIBRARIES.search(line):
+            yield line, "bot", ""
+
+
 def _agent_header(headers: str | Mapping[str, str]) -> str:
     if isinstance(headers, str):
         name, _, value = headers.partition(":")
@@ -181,4 +264,7 @@ _LOADERS: tuple[tuple[str, str, Callable[[Path], Iterator[_Row]]], ...] = (
     ("woothee", "testsets/*.yaml", _woothee),
     ("user-agents", "user-agents.json", _intoli),
     ("fake-useragent", "browsers.jsonl", _fake_useragent),
+    ("random-user-agent", "random_user_agent/data/user_agents.zip", _random_user_agent),
+    ("is-crawler", "tests/fixtures/*crawler*.txt", _bot_list),
+    ("crawlerdetect", "user_agent/crawlers.txt", _bot_list),
 )

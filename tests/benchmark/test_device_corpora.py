@@ -1,6 +1,7 @@
 """Do the loaders of labelled User-Agents read each corpus's format and map its labels?"""
 
 import json
+import zipfile
 from pathlib import Path
 
 from tests.benchmark.device_corpora import fresh
@@ -45,16 +46,35 @@ _FILES: dict[str, object] = {
 }
 
 
+_RANDOM = [
+    {"user_agent": agent, "hardware_type": hardware, "software_type": software}
+    for agent, hardware, software in (
+        ("RA-Tab/1", "mobile -> tablet", "browser -> web-browser"),
+        ("RA-Tab/1 vivo", "mobile -> tablet", "browser -> web-browser"),
+        ("RA-Desk/1", "computer", "browser -> in-app-browser"),
+        ("RA-Lib/1", "computer", "application -> software-library"),
+        ("RA-Bot/1", "server", "bot -> crawler"),
+        ("RA-None/1", "---", None),
+    )
+]
+
+
 def test_each_corpus_is_read_and_mapped(tmp_path: Path) -> None:
     """Labels become our classes; other devices, known ones and repeats in digits are left out."""
     texts = {name: json.dumps(content) for name, content in _FILES.items()}
     texts["wb/tests/data/television/a.yaml"] = _WHICH_BROWSER
     texts["wo/testsets/pc.yaml"] = _WOOTHEE
+    texts["is/tests/fixtures/new_crawlers.txt"] = "IS-Bot/1\nokhttp/4\n"
+    texts["cd/user_agent/crawlers.txt"] = "CD-Bot/1\nIS-Bot/2\n"
     texts["old/browsers.jsonl"] = '{"useragent": "FA-Tab/1", "type": "tablet"}\n'
     for name, text in texts.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True)
         path.write_text(text, encoding="utf-8")
+    archive = tmp_path / "ra/random_user_agent/data/user_agents.zip"
+    archive.parent.mkdir(parents=True)
+    with zipfile.ZipFile(archive, "w") as written:
+        written.writestr("user_agents.jl", "\n".join(map(json.dumps, _RANDOM)))
     found = {one.agent: one.kind for one in fresh(tmp_path, frozenset({"WB-Known/1"}))}
     assert {
         "WB-Box/1": "tv",
@@ -69,6 +89,11 @@ def test_each_corpus_is_read_and_mapped(tmp_path: Path) -> None:
         "MD-Play/1": "console",
         "RE-Phone/1": "phone",
         "FA-Tab/1": "tablet",
+        "RA-Tab/1": "tablet",
+        "RA-Desk/1": "desktop",
+        "RA-Bot/1": "bot",
+        "IS-Bot/1": "bot",
+        "CD-Bot/1": "bot",
     } == found
 
 

@@ -149,6 +149,7 @@ PHONE_WORDS = word_set(
 )
 PHONE_PARTS = re.compile(
     r"phone(?!tab)|galaxy (?:nexus|s\d|note (?!10\.1|8\.0|pro)|j\d|ace|y(?![a-z]))|lg optimus"
+    r"|htc htc|/(?:gt-[is]\d|htc[ _])"
 )
 # Phones that the words and shapes would take for televisions or tablets.
 PHONE_NAMESAKES = re.compile(
@@ -158,8 +159,8 @@ PHONE_NAMESAKES = re.compile(
     r"|zp\d|fs80|bv\d|psp[57]|coolpad|zte \d|ta-\d|a?ck10|ec10|gmc-"
 )
 PHONE_SHAPES = re.compile(
-    r"(?:samsung[- ])?(?:sm-[fwgasjnem]\d|gt-(?:[bceis]\d{4}|n7\d{3}))|lg-?(?:ls|ms|h)\d{3}"
-    r"|htc[ _](?:one|desire|sensation|wildfire|evo(?! view)|hd|incredible|butterfly)"
+    r"(?:samsung[- ])?(?:sm-[fwgasjnem]\d|gt-(?:[bceis]\d{4}|n7\d{3}))"
+    r"|lg-?(?:ls|ms|h|l|lu|su)\d{2,4}|htc[ _](?:one|desire|sensation|wildfire|evo(?! view)|hd|incredible|butterfly)"
     r"|nexus (?:s|one)|pixel(?: xl|$)|v[12]\d{3}[abte]*$|nexus [456]|pixel \d"
     r"|[a-z]{3}-[atl][lnx]\d|p[de][a-z]{2}\d0$"
     r"|rmx\d|m2\d{3}[a-z]\d|m1[89]\d{2}|2\d{3,4}[a-z\d]{2,4}[cgi]$|k00[ez]$|iq\d|tecno|moto "
