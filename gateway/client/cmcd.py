@@ -8,10 +8,16 @@ because of CMCD (D2.6, D3.1).
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from gateway.client.cmcd_dictionary import MAX_TEXT, Value, read_dictionary, read_json
+from gateway.client.cmcd_dictionary import (
+    MAX_TEXT,
+    Value,
+    read_dictionary,
+    read_json,
+    without_encoding,
+)
 
 MAX_FAULTS = 16
 """The most faults that are listed for one request."""
@@ -38,7 +44,7 @@ class Cmcd:
     milliseconds. Of an inner list with object types (D2.1), the number for video is used, otherwise
     that for muxed content, then one without a type, then the largest. ``raw`` has every key that
     could be read, custom keys included, as ``cmcd_dictionary`` returns them. ``faults`` are safe to
-    log.
+    log. ``encoded_twice``: it was percent-encoded once more than it should be.
     """
 
     version: Literal[1, 2] | None = None
@@ -57,6 +63,7 @@ class Cmcd:
     bs: bool = False
     raw: Mapping[str, Value] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
+    encoded_twice: bool = False
 
     @property
     def speed_kbps(self) -> int | None:
@@ -73,9 +80,7 @@ def parse_query(value: str) -> Cmcd:
 
     JSON objects are read as well (D1.1). Never raises.
     """
-    stripped = value.strip()
-    read = read_json if stripped.startswith("{") else read_dictionary
-    return _cmcd(*read(stripped))
+    return _read([value])
 
 
 def parse_headers(
@@ -91,13 +96,36 @@ def parse_headers(
     lines = [line for line in (object_, request, session, status) if line]
     if sum(map(len, lines)) > MAX_TEXT:
         return Cmcd(faults=(f"longer than {MAX_TEXT} characters: not read",))
+    return _read(lines)
+
+
+def _read(lines: list[str]) -> Cmcd:
+    """Read all lines; once more without a second percent-encoding, if they cannot be read as they
+    are and more can be read then (D1.1)."""
+    given = _cmcd(*_members(lines))
+    if not given.faults or not any("%" in line for line in lines):
+        return given
+    decoded = _cmcd(*_members([without_encoding(line) for line in lines]))
+    if decoded.version is None or (decoded.faults and _score(decoded) <= _score(given)):
+        return given
+    return replace(decoded, encoded_twice=True)
+
+
+def _score(cmcd: Cmcd) -> int:
+    """How well could it be read?"""
+    return len(cmcd.raw) - len(cmcd.faults)
+
+
+def _members(lines: list[str]) -> tuple[dict[str, Value], list[str]]:
     members: dict[str, Value] = {}
     faults: list[str] = []
     for line in lines:
-        read, found = read_dictionary(line)
-        members |= read
+        stripped = line.strip()
+        read = read_json if stripped.startswith("{") else read_dictionary
+        read_members, found = read(stripped)
+        members |= read_members
         faults += found
-    return _cmcd(members, faults)
+    return members, faults
 
 
 def prefer(headers: Cmcd, query: Cmcd) -> Cmcd:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 Scalar = bool | int | float | str
 
@@ -22,6 +23,8 @@ MAX_PARTS = 512
 _TOO_MANY = f"more than {MAX_PARTS} parts: the rest is not read"
 _KEY = re.compile(r"[a-z*][a-z0-9_.*-]{0,63}")
 _STRING = re.compile(r'"((?:[^"\\]|\\["\\])*+)"')
+# A quoted string, to the end of the text if it is not closed; or what is between two of them.
+_PART = re.compile(r'"(?:[^"\\]|\\.?)*+(?:"|\Z)|[^"]+', re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)")
 _BARE = re.compile(r'[^\s,;()"\\]{1,256}')
 _TOKEN = re.compile(r"[A-Za-z*][A-Za-z0-9!#$%&'*+.^_`|~:/-]*")
@@ -114,6 +117,20 @@ def read_json(text: str) -> tuple[dict[str, Value], list[str]]:
         else:
             faults.append(f"{key}: neither a value nor a list of values")
     return members, faults
+
+
+def without_encoding(text: str) -> str:
+    """``text`` with its percent-encoding and ``+`` for a space decoded, except in quoted strings.
+
+    Players and proxies encode a dictionary that is encoded already, in whole (media3 up to 1.2) or
+    in part. A string whose quotes are not encoded is not encoded twice either: what looks encoded
+    there belongs to it (D1.3). Text that is too long stays as it is. Never raises.
+    """
+    return text if len(text) > MAX_TEXT else _PART.sub(_decoded, text)
+
+
+def _decoded(part: re.Match[str]) -> str:
+    return part[0] if part[0].startswith('"') else unquote(part[0].replace("+", " "))
 
 
 class _Reader:

@@ -4,7 +4,8 @@
   speed that is a number but implausible is no error: ``throughput.choose_throughput`` ignores it.
   ``NaN`` and ``Infinity`` are numbers here, because players without a measurement send them.
 - The last value of a repeated parameter is used, because players and middleware append parameters.
-- ``session`` and ``CMCD`` without a value count as absent.
+- ``session`` and ``CMCD`` without a value count as absent; of several ``CMCD``, the last one with a
+  value is used. Players append a new one to a URL that has an old one.
 - ``+`` is a plus sign, as in RFC 3986 and for ``EXT-X-DEFINE:QUERYPARAM`` (A5.4). Only in ``CMCD``
   it is a space: ``URLSearchParams`` writes spaces that way, and a plus sign as ``%2B``.
 """
@@ -120,7 +121,7 @@ def _split(query: bytes) -> tuple[dict[str, str], str]:
         name, _, escaped = pair.partition("=")
         value = unquote(escaped)
         if name == "CMCD":
-            cmcd = unquote(escaped.replace("+", " ")) if "+" in escaped else value
+            cmcd = (unquote(escaped.replace("+", " ")) if "+" in escaped else value) or cmcd
         if name:
             by_name[unquote(name)] = value
     return by_name, cmcd

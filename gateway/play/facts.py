@@ -16,6 +16,9 @@ from gateway.reason import Reason, Step
 
 _CMCD_HEADERS = ("cmcd-object", "cmcd-request", "cmcd-session", "cmcd-status")
 _NO_CMCD = Cmcd()
+_ENCODED_TWICE = Reason(
+    Step.NETWORK, "cmcd-encoded-twice", "CMCD is percent-encoded twice; it was decoded once more"
+)
 
 
 async def gather_facts(
@@ -62,7 +65,7 @@ async def gather_facts(
         minute_of_day=_minute_of_day(runtime.zone, now_s) if runtime.timed else 0,
         placed_on=None if record is None else record.edge_of(asset),
         record=record,
-        reasons=(*sender.reasons, *device.reasons, *memory, *chosen.reasons),
+        reasons=(*sender.reasons, *device.reasons, *_told(report), *memory, *chosen.reasons),
     )
 
 
@@ -79,6 +82,10 @@ def _cmcd(request: Request) -> Cmcd:
     text = request.parameters.cmcd
     by_query = cmcd.parse_query(text) if text else _NO_CMCD
     return cmcd.prefer(by_headers, by_query)
+
+
+def _told(report: Cmcd) -> tuple[Reason, ...]:
+    return (_ENCODED_TWICE,) if report.encoded_twice else ()
 
 
 async def _remembered(

@@ -104,6 +104,35 @@ def test_head_is_get_without_a_body(default_gateway: RunningGateway, path: str) 
     assert changing(got.headers) == changing(head.headers)
 
 
+# ── CMCD ────────────────────────────────────────────────────────────────────────────────────────
+
+TWICE = "bl%253D20200%252Cbr%253D6000%252Cmtp%253D57500%252Cot%253Dv%252Csid%253D%2522s%2522"
+ONCE = "bl%3D20200%2Cmtp%3D57500%2Csid%3D%22a%252Cmtp%253D1%22"
+
+
+@pytest.mark.parametrize(
+    ("query", "header", "decoded_again"),
+    [
+        (f"?CMCD={TWICE}", "", True),
+        (f"?CMCD={ONCE}", "", False),
+        ("", "mtp%3D57500%2Csu", True),
+        ("", "mtp=57500,su", False),
+        (f"?CMCD={ONCE}&CMCD=", "", False),
+    ],
+)
+def test_cmcd_that_is_encoded_twice_counts(
+    default_gateway: RunningGateway, query: str, header: str, decoded_again: bool
+) -> None:
+    """Players that encode CMCD twice are measured like others, and operators are told."""
+    headers = {**VIEWER, "CMCD-Request": header} if header else VIEWER
+    answer = httpx.get(f"{default_gateway.url}{PLAYLIST}{query}", headers=headers)
+    assert "speed=57500;src=cmcd" in answer.headers["Gateway-Decision"]
+    shown = httpx.get(f"{default_gateway.admin_url}{DECISION}{query}", headers=headers).json()
+    assert 57500 == shown["client"]["speed_kbps"]
+    told = any("[cmcd-encoded-twice]" in reason for reason in shown["reasons"])
+    assert decoded_again == told
+
+
 # ── entity tags ─────────────────────────────────────────────────────────────────────────────────
 
 

@@ -3,8 +3,11 @@
 import math
 import operator
 import re
+from collections.abc import Callable
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import get_args
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import assume, example, given
@@ -67,6 +70,8 @@ HOPS = st.ip_addresses().map(str) | st.sampled_from(
 @given(HOSTILE | CMCD_LIKE)
 @example('a="' + '\\"' * 4000)
 @example("a=(" + "1;v=" * 2000)
+@example("%22%2C" * 1300)
+@example('"\\' * 4000 + "%2C")
 def test_cmcd_never_raises(text: str) -> None:
     """Any text is read within bounds, and all values have their types."""
     for cmcd in (parse_query(text), parse_query("{" + text), parse_headers(text, text, text, text)):
@@ -78,17 +83,25 @@ def test_cmcd_never_raises(text: str) -> None:
         repr(cmcd).encode()
 
 
-@given(
-    st.dictionaries(
-        st.from_regex(r"com\.[a-z]{1,8}-[a-z]{1,8}", fullmatch=True),
-        st.booleans()
-        | st.integers(-(10**15) + 1, 10**15 - 1)
-        | st.text(st.characters(min_codepoint=32, max_codepoint=126)),
-        max_size=20,
-    )
+MEMBERS = st.dictionaries(
+    st.from_regex(r"com\.[a-z]{1,8}-[a-z]{1,8}", fullmatch=True),
+    st.booleans()
+    | st.integers(-(10**15) + 1, 10**15 - 1)
+    | st.text(st.characters(min_codepoint=32, max_codepoint=126)),
+    max_size=20,
 )
+
+
+@given(MEMBERS)
 def test_cmcd_that_follows_the_rules_is_read_back(members: dict[str, bool | int | str]) -> None:
     """A correct dictionary (D1.2) is read without faults."""
+
+    cmcd = parse_query(dictionary(members))
+    assert (members, ()) == (cmcd.raw, cmcd.faults)
+
+
+def dictionary(members: dict[str, bool | int | str]) -> str:
+    """A dictionary as the standard has it (D1.2)."""
 
     def written(value: bool | int | str) -> str:
         if isinstance(value, bool):
@@ -96,9 +109,33 @@ def test_cmcd_that_follows_the_rules_is_read_back(members: dict[str, bool | int 
         escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
         return f'="{escaped}"' if isinstance(value, str) else f"={value}"
 
-    text = ",".join(key + written(value) for key, value in members.items())
-    cmcd = parse_query(text)
+    return ",".join(key + written(value) for key, value in members.items())
+
+
+AS_ENCODE_URI = ";,/?:@&=+$-_.!~*'()#"
+"""What JavaScript's ``encodeURI`` leaves as it is."""
+
+
+@given(
+    MEMBERS, st.sampled_from([quote_plus, partial(quote, safe=""), partial(quote, safe="!~*'()")])
+)
+def test_cmcd_that_is_encoded_twice_is_read_back(
+    members: dict[str, bool | int | str], encode: Callable[[str], str]
+) -> None:
+    """A correct dictionary that was encoded once more than it is decoded, by any encoder that
+    encodes delimiters."""
+    cmcd = parse_query(encode(dictionary(members)))
     assert (members, ()) == (cmcd.raw, cmcd.faults)
+
+
+@given(MEMBERS)
+def test_cmcd_whose_quotes_are_encoded_twice_is_read_back(
+    members: dict[str, bool | int | str],
+) -> None:
+    """``encodeURI`` leaves the delimiters, and a plus sign, which is no space then."""
+    kept = {key: each for key, each in members.items() if "+" not in str(each)}
+    cmcd = parse_query(quote(dictionary(kept), safe=AS_ENCODE_URI))
+    assert (kept, ()) == (cmcd.raw, cmcd.faults)
 
 
 @given(st.lists(CMCD_MEMBERS | CMCD_LIKE).map(",".join))

@@ -278,6 +278,90 @@ def test_headers_may_hold_any_key() -> None:
     )
 
 
+TWICE: list[tuple[str, str, dict[str, Value]]] = [
+    (
+        "media3 up to 1.2",
+        "bl%3D20200%2Cbr%3D6000%2Cmtp%3D57500%2Cot%3Dv%2Csf%3Dd%2Csid%3D%22s%22%2Cst%3Dl",
+        {"bl": 20200, "br": 6000, "mtp": 57500, "ot": "v", "sf": "d", "sid": "s", "st": "l"},
+    ),
+    ("lower case", "mtp%3d500%2csid%3d%22s%22", {"mtp": 500, "sid": "s"}),
+    ("both cases", "mtp%3d500%2Csu%2cbs", {"mtp": 500, "su": True, "bs": True}),
+    ("only the commas", "bl=20200%2Cmtp=57500%2Csu", {"bl": 20200, "mtp": 57500, "su": True}),
+    ("only the equals signs", "bl%3D20200,mtp%3D57500", {"bl": 20200, "mtp": 57500}),
+    ("only the quotes", "bl=20200,sid=%22s%22", {"bl": 20200, "sid": "s"}),
+    ("only one comma", "bl=20200%2Cmtp=57500,su", {"bl": 20200, "mtp": 57500, "su": True}),
+    ("one member", "mtp%3D57500", {"mtp": 57500}),
+    ("flags alone", "su%2Cbs", {"su": True, "bs": True}),
+    ("a flag behind a token", "ot=v%2Csu", {"ot": "v", "su": True}),
+    ("all but the quotes", 'sid="s"%2Cmtp%3D57500', {"sid": "s", "mtp": 57500}),
+    ("a comma in a string", "sid=%22a,b,c,d%22", {"sid": "a,b,c,d"}),
+    ("a plus for a space", "sid%3D%22a+b%22%2Cmtp%3D5", {"sid": "a b", "mtp": 5}),
+    ("a plus sign", "sid%3D%22a%2Bb%22%2Cmtp%3D5", {"sid": "a+b", "mtp": 5}),
+    ("UTF-8", "cid%3D%22t%C3%ADtulo%22", {"cid": "título"}),
+    ("the third layer stays", "nor%3D%22..%252F3.m4v%22%2Csu", {"nor": "..%2F3.m4v", "su": True}),
+    ("escapes in a string", r"sid%3D%22a%5C%22b%22", {"sid": 'a"b'}),
+    (
+        "version 2",
+        "br%3D%285000%3Bv%20128%3Ba%29%2Cec%3D%28%22E1%22%29%2Cmtp%3D%28900%29%2Cv%3D2",
+        {
+            "br": (Item(5000, {"v": True}), Item(128, {"a": True})),
+            "ec": (Item("E1"),),
+            "mtp": (Item(900),),
+            "v": 2,
+        },
+    ),
+    (
+        "version 2, brackets left",
+        "br%3D(5000%3Bv)%2Cv%3D2",
+        {"br": (Item(5000, {"v": True}),), "v": 2},
+    ),
+    ("JSON", "%7B%22mtp%22%3A500%2C%22sid%22%3A%22s%22%7D", {"mtp": 500, "sid": "s"}),
+    ("with a member that cannot be read", "mtp%3D500%2Cd%3D%2Csu", {"mtp": 500, "su": True}),
+    ("without quotes", "sid%3D6e2f%2Csu%3Dtrue%2Cmtp%3D5", {"sid": "6e2f", "su": True, "mtp": 5}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "raw"), [row[1:] for row in TWICE], ids=[row[0] for row in TWICE])
+def test_cmcd_that_is_encoded_twice_is_read(text: str, raw: dict[str, Value]) -> None:
+    """In the query and in headers: the second encoding, of the whole or of a part, is undone."""
+    for cmcd in (parse_query(text), parse_headers(request=text)):
+        assert (raw, True) == (cmcd.raw, cmcd.encoded_twice)
+
+
+ONCE: list[tuple[str, str, dict[str, Value]]] = [
+    (
+        "another layer in a string",
+        'bl=20200,mtp=57500,sid="a%2Cmtp%3D1"',
+        {"bl": 20200, "mtp": 57500, "sid": "a%2Cmtp%3D1"},
+    ),
+    (
+        "the same beside a fault",
+        'bl=20200,mtp=57500,su=true,sid="a%2Cmtp%3D1"',
+        {"bl": 20200, "mtp": 57500, "su": True, "sid": "a%2Cmtp%3D1"},
+    ),
+    ("a string that is not closed", 'mtp=5,su=true,sid="a%22%2Cmtp%3D1', {"mtp": 5, "su": True}),
+    ("a token with a percent sign", "com.a-b=x%2Cmtp", {"com.a-b": "x%2Cmtp"}),
+    ("a trailing escape", "sid=6e2f%2C,bl=1", {"sid": "6e2f%2C", "bl": 1}),
+    ("three layers", "mtp%253D57500", {}),
+    ("a percent sign", "mtp=5%,su", {"mtp": "5%", "su": True}),
+    ("an unknown version", "v%3D3%2Cmtp%3D5", {}),
+    ("a control character", "sid%3D%22a%0Ab%22", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "raw"), [row[1:] for row in ONCE], ids=[row[0] for row in ONCE])
+def test_what_is_not_encoded_twice_stays(text: str, raw: dict[str, Value]) -> None:
+    """Strings keep what looks encoded in them, and nothing is decoded more than once more."""
+    for cmcd in (parse_query(text), parse_headers(request=text)):
+        assert (raw, False) == (cmcd.raw, cmcd.encoded_twice)
+
+
+def test_text_that_is_too_long_is_not_decoded() -> None:
+    """The bound holds before the second decoding."""
+    cmcd = parse_query("mtp%3D5" + "%2C" * (MAX_TEXT // 3))
+    assert ({}, (f"longer than {MAX_TEXT} characters: not read",)) == (cmcd.raw, cmcd.faults)
+
+
 SU_AND_BS = {"su": True, "bs": True}
 
 
