@@ -79,7 +79,8 @@ LADDERS = CacheSpec(
     "policy version, asset, source version, profile, rule, capabilities, request limits, start",
     "nothing: a new config or source is a new key",
 )
-"""Which rungs of a ladder stay: one half of a decision."""
+"""Which rungs of a ladder stay: one half of a decision. A ladder counts once more for each 64 rungs
+that stay."""
 
 RANKINGS = CacheSpec(
     "rankings",

@@ -98,7 +98,9 @@ class Memo:
     """The results of earlier requests. A key holds every input of its value, so no entry is ever
     stale."""
 
-    ladders: Cache[LadderKey, FittedLadder] = field(default_factory=lambda: Cache(LADDERS))
+    ladders: Cache[LadderKey, FittedLadder] = field(
+        default_factory=lambda: Cache(LADDERS, weigh=lambda fitted: 1 + len(fitted.kept) // 64)
+    )
     rankings: Cache[RankingKey, tuple[EdgeTier, ...]] = field(
         default_factory=lambda: Cache(RANKINGS)
     )

@@ -203,7 +203,8 @@ class LimitsSettings(Section):
     """Most connections of one IPv4 address or IPv6 /64 that each worker has open at once. Networks
     that `server.trusted_proxies` listed at the start are exempt."""
     max_playlist_bytes: Annotated[SizeLimit, RESTART]
-    """Largest source manifest, in bytes."""
+    """Largest source manifest, in bytes. Its variables may add as much again, and an answer has at
+    most twice as much."""
     local_cache_bytes: Annotated[Bytes, RESTART]
     """Total size of the finished manifests that each worker caches, in bytes."""
 

@@ -5,23 +5,30 @@ read once for all assets. A batch places no session: a session counts towards th
 when it gets its manifest. Leases are neither taken nor read.
 """
 
+import asyncio
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.types import Receive, Scope
 
+from gateway.offload import offload_if_large
 from gateway.play import problems
+from gateway.play.bodies import max_answer_bytes
 from gateway.play.compression import compress
 from gateway.play.decide import Decided, Timeline, decide_all, valid_asset
-from gateway.play.decision_json import check_fields, members
+from gateway.play.decision_json import check_fields, members, query_without_fields
 from gateway.play.problems import Problem
 from gateway.play.reply import Reply
 from gateway.play.request import ACCEPT_CH, VARY, Request
 from gateway.play.runtime import Gateway
 
 MAX_ASSETS = 100
+TURN_S = 0.005
+"""Seconds of the event loop that a batch may take at a time."""
 MAX_BODY_BYTES = 128 * 1024
 """Enough for ``MAX_ASSETS`` ids of the greatest length, with JSON punctuation."""
 
@@ -32,18 +39,55 @@ async def decide_batch(
     """``{"assets": ["film/001", …]}`` with the query parameters and headers of ``/v1/play``.
 
     Answers ``{"decisions": […]}`` in the order of the assets: the JSON decision for each, or
-    ``{"asset": …, "problem": …}`` for an asset without a decision.
+    ``{"asset": …, "problem": …}`` for an asset without a decision. The answer is bounded like any
+    other.
     """
     assets = _assets(await _body(HttpRequest(scope, receive)))
     wanted = check_fields(request.parameters.fields, with_reasons=with_reasons)
     checked = [_valid_or_problem(asset) for asset in assets]
     valid = [each for each in checked if isinstance(each, str)]
     decided = iter(await decide_all(gateway, request, valid, Timeline()) if valid else ())
-    found = [
-        _entry(asset, each if isinstance(each, Problem) else next(decided), request, wanted)
-        for asset, each in zip(assets, checked, strict=True)
-    ]
-    return _reply(gateway, request, found)
+    found = [each if isinstance(each, Problem) else next(decided) for each in checked]
+    # Every decision repeats the query, which is escaped once.
+    request = replace(request, query=query_without_fields(request.query).encode("ascii"))
+    most = max_answer_bytes(gateway.runtime.settings)
+    parts = await _entries(assets, found, request, wanted, most)
+    return await _reply(gateway, request, b'{"decisions": [' + b", ".join(parts) + b"]}")
+
+
+async def _entries(
+    assets: Sequence[str],
+    found: Sequence[Decided | Problem],
+    request: Request,
+    wanted: tuple[str, ...],
+    most: int,
+) -> list[bytes]:
+    """The members of ``decisions``, each as JSON. Together they have at most ``most`` bytes: from
+    the first one that does not fit, decisions are problems that say so."""
+    parts: list[bytes] = []
+    known: dict[str, bytes] = {}
+    left, full = most, False
+    clock = asyncio.get_running_loop().time
+    turn = clock()
+    for asset, each in zip(assets, found, strict=True):
+        part = known.get(asset)
+        if isinstance(each, Decided):
+            each.count()
+            if part is None and not full:
+                weight = each.source.manifest.weight
+                part = await offload_if_large(weight, _entry, asset, each, request, wanted)
+                known[asset] = part
+            full = full or part is None or len(part) > left
+            if full or part is None:
+                part = _problem(asset, problems.answer_too_large(most))
+        else:
+            part = _problem(asset, each)
+        left -= len(part)
+        parts.append(part)
+        if clock() - turn > TURN_S:
+            await asyncio.sleep(0)  # other requests must not wait for a whole batch
+            turn = clock()
+    return parts
 
 
 def _valid_or_problem(asset: str) -> str | Problem:
@@ -53,18 +97,18 @@ def _valid_or_problem(asset: str) -> str | Problem:
         return problem
 
 
-def _entry(
-    asset: str, found: Decided | Problem, request: Request, wanted: tuple[str, ...]
-) -> dict[str, Any]:
-    """The member of ``decisions`` for one asset."""
-    if isinstance(found, Problem):
-        return {"asset": asset, "problem": problems.problem_members(found)}
-    found.count()
+def _entry(asset: str, found: Decided, request: Request, wanted: tuple[str, ...]) -> bytes:
+    """The member of ``decisions`` for one asset, as JSON in ASCII."""
     try:
-        every = members(found, request)
+        return json.dumps(members(found, request, wanted)).encode()
     except Problem as problem:
-        return {"asset": asset, "problem": problems.problem_members(problem)}
-    return {name: every[name] for name in wanted}
+        return _problem(asset, problem)
+
+
+def _problem(asset: str, problem: Problem) -> bytes:
+    """The member of ``decisions`` for an asset without a decision. Its id may hold lone
+    surrogates, which ASCII escapes."""
+    return json.dumps({"asset": asset, "problem": problems.problem_members(problem)}).encode()
 
 
 async def _body(request: HttpRequest) -> bytes:
@@ -95,8 +139,7 @@ def _assets(data: bytes) -> list[str]:
     return assets
 
 
-def _reply(gateway: Gateway, request: Request, found: list[dict[str, Any]]) -> Reply:
-    data = json.dumps({"decisions": found}).encode()  # ASCII: ids may hold lone surrogates
+async def _reply(gateway: Gateway, request: Request, data: bytes) -> Reply:
     coding = gateway.runtime.clients.player(request.headers).coding
     headers = {
         "Cache-Control": "private, no-store",
@@ -105,4 +148,6 @@ def _reply(gateway: Gateway, request: Request, found: list[dict[str, Any]]) -> R
     }
     if coding != "identity":
         headers["Content-Encoding"] = coding
-    return Reply.of(200, compress(data, coding), "application/json", headers)
+    size = 0 if coding == "identity" else len(data)
+    body = await offload_if_large(size, compress, data, coding)
+    return Reply.of(200, body, "application/json", headers)

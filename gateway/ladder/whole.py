@@ -60,8 +60,9 @@ def whole_audio_groups(
     if {(rung.pathway, rung.picture) for rung in whole} != pictures:
         return kept
     gone = {rung.audio_group for rung in kept if rung.audio_group in broken}
-    names = sorted("muxed" if group is None else ascii(group) for group in gone)
-    text = f"with audio {', '.join(names)} some rungs exceed the limits"
+    names = sorted("muxed" if group is None else ascii(group[:40]) for group in gone)
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""  # noqa: PLR2004
+    text = f"with audio {', '.join(names[:5])}{more} some rungs exceed the limits"
     reasons += words.removal_reason("audio-groups", text, kept, whole)
     return whole
 

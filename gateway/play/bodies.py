@@ -2,9 +2,17 @@
 
 from hashlib import blake2b
 
+from gateway.config.schema import Settings
 from gateway.play.compression import compress
 
 _OVERHEAD = 1_000
+_GROWTH = 2
+"""URIs on an edge are longer than relative ones."""
+
+
+def max_answer_bytes(settings: Settings) -> int:
+    """The largest answer, without any content coding: what goes out is bounded as what comes in."""
+    return _GROWTH * settings.limits.max_playlist_bytes
 
 
 class Body:
@@ -21,6 +29,10 @@ class Body:
     def identity(self) -> bytes:
         """The manifest without any content coding."""
         return self._coded["identity"]
+
+    def has(self, coding: str) -> bool:
+        """Whether the bytes in ``coding`` are known."""
+        return coding in self._coded
 
     def coded(self, coding: str) -> bytes:
         """The bytes in ``coding``."""

@@ -6,12 +6,21 @@ from collections.abc import Callable
 import brotli
 import zstandard
 
+from gateway.offload import INLINE_BYTES
+
 _MAX_HEADER = 256
 _GZIP = 16
 """zlib writes gzip's header and trailer when this is added to the window size (zlib.h)."""
 
 _zstd = zstandard.ZstdCompressor(level=9)
-"""Shared: creating a compressor takes as long as compressing a playlist."""
+"""Shared: creating a compressor takes as long as compressing a playlist. Only for bodies that are
+compressed on the event loop, since two threads must not use one compressor."""
+
+
+def _zstandard(body: bytes) -> bytes:
+    if len(body) <= INLINE_BYTES:
+        return _zstd.compress(body)
+    return zstandard.ZstdCompressor(level=3).compress(body)
 
 
 def _gzip(body: bytes) -> bytes:
@@ -23,7 +32,7 @@ def _gzip(body: bytes) -> bytes:
 
 
 _CODERS: dict[str, Callable[[bytes], bytes]] = {
-    "zstd": _zstd.compress,
+    "zstd": _zstandard,
     "br": lambda body: brotli.compress(body, quality=5),
     "gzip": _gzip,
 }
@@ -31,7 +40,8 @@ _CODERS: dict[str, Callable[[bytes], bytes]] = {
 
 
 def compress(body: bytes, coding: str) -> bytes:
-    """``body`` in one of the codings that :func:`negotiate` gives."""
+    """``body`` in one of the codings that :func:`negotiate` gives. A body of more than
+    ``INLINE_BYTES`` takes too long for the event loop."""
     return body if coding == "identity" else _CODERS[coding](body)
 
 

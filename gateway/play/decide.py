@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 
 from gateway.client.asset import AssetError, asset_id
 from gateway.client.facts import Facts
-from gateway.decision import Decision, decide, inquire
+from gateway.decision import Decision, Inquiry, Memo, decide, fit_ladder, inquire
 from gateway.edge.rank import MIN_RANKED
 from gateway.ladder.fit import NothingToPlayError
 from gateway.observe import metrics
+from gateway.offload import offload
 from gateway.play import problems
 from gateway.play.clients import Player
 from gateway.play.facts import gather_facts
@@ -29,6 +30,9 @@ from gateway.source.source import (
     SourceManifest,
 )
 from gateway.store.caches.decisions import CacheStatus
+
+INLINE_RUNGS = 500
+"""A longer ladder is fitted in a thread: each rung takes a few microseconds."""
 
 
 @dataclass(slots=True)
@@ -126,8 +130,11 @@ async def decide_all(
             continue
         lookup = lookups.get(at)
         status: CacheStatus = "local" if lookup is None else lookup.status
+        inquiry = inquiries[at]
         try:
-            decision = decide(inquiries[at], memo)
+            if len(inquiry.ladder.rungs) > INLINE_RUNGS:
+                await _fit_elsewhere(inquiry, memo)
+            decision = decide(inquiry, memo)
         except NothingToPlayError as error:
             found.append(problems.nothing_to_play(str(error)))
         else:
@@ -137,6 +144,13 @@ async def decide_all(
     gateway.decisions.share(lookups.values())
     timeline.end("decide")
     return found
+
+
+async def _fit_elsewhere(inquiry: Inquiry, memo: Memo) -> None:
+    """Fit a long ladder in a thread, unless it is known. Raises NothingToPlayError."""
+    if inquiry.fitted is None and memo.ladders.get(inquiry.ladder_key) is None:
+        inquiry.fitted = await offload(fit_ladder, inquiry)
+        memo.ladders.put(inquiry.ladder_key, inquiry.fitted)
 
 
 def _facts_for(client: Facts, asset: str) -> Facts:

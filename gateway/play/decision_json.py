@@ -1,5 +1,6 @@
 """Writes a decision as JSON, with the members that docs/http.md lists."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote_from_bytes, unquote, urlsplit
 
@@ -39,14 +40,14 @@ def check_fields(wanted: tuple[str, ...] | None, *, with_reasons: bool) -> tuple
     return wanted or allowed
 
 
-def members(found: Decided, request: Request) -> dict[str, Any]:
-    """Every member of the decision.
+def members(found: Decided, request: Request, wanted: Sequence[str] = FIELDS) -> dict[str, Any]:
+    """The members ``wanted`` of the decision, in their order.
 
     Raises a 400 problem when the source asks for a query parameter that is missing (A5.4).
     """
     decision, facts = found.decision, found.decision.facts
     profile, speed = decision.choice.profile, facts.throughput
-    return {
+    every = {
         "asset": facts.asset,
         "manifest_url": _manifest_url(found, request),
         "adaptive_streaming": True,  # HLS always adapts; a downloaded file would not
@@ -64,10 +65,14 @@ def members(found: Decided, request: Request) -> dict[str, Any]:
             "speed_kbps": None if speed is None else round(speed.kbps),
             "speed_source": None if speed is None else speed.source,
         },
-        "ladder": _ladder(found, request),
         "edges": [edge.id for edge in decision.edges],
-        "reasons": [str(reason) for reason in (*found.source.reasons, *reasons_of(decision))],
     }
+    if "ladder" in wanted:
+        every["ladder"] = _ladder(found, request)
+    if "reasons" in wanted:
+        reasons = (*found.source.reasons, *reasons_of(decision))
+        every["reasons"] = [str(reason) for reason in reasons]
+    return {name: every[name] for name in wanted}
 
 
 def _ladder(found: Decided, request: Request) -> list[dict[str, Any]]:
@@ -88,11 +93,11 @@ def _manifest_url(found: Decided, request: Request) -> str:
     """The URL of this decision's playlist, with the parameters of the request."""
     base = found.runtime.settings.server.public_url or request.base_url
     url = f"{base.rstrip('/')}/v1/play/{found.decision.facts.asset}.m3u8"
-    text = _query_without_fields(request.query)
+    text = query_without_fields(request.query)
     return f"{url}?{text}" if text else url
 
 
-def _query_without_fields(query: bytes) -> str:
+def query_without_fields(query: bytes) -> str:
     """The query without ``fields``. It stays as received, except for characters that must be
     escaped."""
     pairs = [pair for pair in query.split(b"&") if unquote(pair.partition(b"=")[0]) != "fields"]

@@ -7,8 +7,9 @@ import json
 from dataclasses import replace
 
 from gateway.edge.rank import MIN_RANKED
+from gateway.offload import offload_if_large
 from gateway.play import problems
-from gateway.play.bodies import Body, etag_matches
+from gateway.play.bodies import Body, etag_matches, max_answer_bytes
 from gateway.play.decide import Decided, Timeline, decide_one, valid_asset
 from gateway.play.decision_event import queue_event
 from gateway.play.decision_json import check_fields, members
@@ -54,13 +55,19 @@ async def _playlist(gateway: Gateway, request: Request, asset: str) -> Reply:
     key = hls.bytes_key(found.source, found.decision, request.parameters.by_name)
     body = gateway.playlists.get(key)
     if body is None:
-        body = Body(hls.playlist_for(found.source, found.decision, request.parameters.by_name))
+        body = await offload_if_large(found.source.manifest.weight, _written, found, request)
         gateway.playlists.put(key, body)
     timeline.end("write")
-    reply = _reply(found, request, body, hls.MEDIA_TYPE, timeline)
+    reply = await _reply(found, request, body, hls.MEDIA_TYPE, timeline)
     if places and reply.status == _OK:
         queue_event(gateway, found)
     return reply
+
+
+def _written(found: Decided, request: Request) -> Body:
+    """The playlist of a decision."""
+    query, most = request.parameters.by_name, max_answer_bytes(found.runtime.settings)
+    return Body(hls.playlist_for(found.source, found.decision, query, most))
 
 
 async def _json(gateway: Gateway, request: Request, asset: str, *, with_reasons: bool) -> Reply:
@@ -69,10 +76,18 @@ async def _json(gateway: Gateway, request: Request, asset: str, *, with_reasons:
     timeline = Timeline()
     wanted = check_fields(request.parameters.fields, with_reasons=with_reasons)
     found = await _placed(gateway, request, asset, timeline, take=False)
-    every = members(found, request)
+    body = await offload_if_large(found.source.manifest.weight, _shown, found, request, wanted)
     timeline.end("write")
-    data = json.dumps({name: every[name] for name in wanted}, ensure_ascii=False)
-    return _reply(found, request, Body(data.encode()), "application/json", timeline)
+    return await _reply(found, request, body, "application/json", timeline)
+
+
+def _shown(found: Decided, request: Request, wanted: tuple[str, ...]) -> Body:
+    """The members ``wanted`` of a decision, as JSON. Raises :class:`Problem`."""
+    data = json.dumps(members(found, request, wanted), ensure_ascii=False).encode()
+    most = max_answer_bytes(found.runtime.settings)
+    if len(data) > most:
+        raise problems.answer_too_large(most)
+    return Body(data)
 
 
 async def _placed(
@@ -91,7 +106,7 @@ async def _placed(
     return found
 
 
-def _reply(
+async def _reply(
     found: Decided, request: Request, body: Body, media_type: str, timeline: Timeline
 ) -> Reply:
     """The answer with its headers, or 304 when the player already has it."""
@@ -109,7 +124,8 @@ def _reply(
     if_none_match = request.headers.get("if-none-match")
     if if_none_match is not None and etag_matches(if_none_match, etag):
         return Reply(_NOT_MODIFIED, always, b"")
-    data = body.coded(coding)
+    size = 0 if body.has(coding) else len(body.identity)
+    data = await offload_if_large(size, body.coded, coding)
     coded = () if coding == "identity" else ((b"content-encoding", coding.encode("ascii")),)
     kind = (b"content-type", media_type.encode("ascii"))
     length = (b"content-length", b"%d" % len(data))

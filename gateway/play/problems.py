@@ -103,6 +103,13 @@ def bad_source(detail: str) -> Problem:
     return Problem(502, "bad-source", "The source manifest cannot be served", detail)
 
 
+def answer_too_large(most: int) -> Problem:
+    """422: what the client asks for is more than one answer may hold."""
+    detail = f"the answer would be larger than the {most} bytes allowed; ask for fewer members with"
+    detail += " fields, or for fewer assets"
+    return Problem(422, "answer-too-large", "Answer too large", detail)
+
+
 def bad_origin(detail: str) -> Problem:
     """502: the origin answered, but not with a manifest."""
     return Problem(502, "bad-origin", "The origin's answer cannot be used", detail)

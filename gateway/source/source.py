@@ -44,6 +44,11 @@ class ParsedManifest(Protocol):
         ...
 
     @property
+    def weight(self) -> int:
+        """What it costs to write, as a number of bytes of text."""
+        ...
+
+    @property
     def faults(self) -> Sequence[object]:
         """Faults that players tolerate; ``str`` gives each as a sentence."""
         ...

@@ -5,6 +5,7 @@ places in it that a rewrite may change. All blocks in order make up the whole te
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -67,8 +68,9 @@ class Block(NamedTuple):
 class MultivariantPlaylist:
     """A source playlist: facts to decide on, and its ``text`` in blocks for ``write``.
 
-    ``version`` is EXT-X-VERSION, None when absent. ``query_parameters`` names the parameters that
-    the source takes from the player's request (A5.4). ``newline`` is the line end that it uses.
+    ``version`` is EXT-X-VERSION, None when absent. ``query_uses`` names the parameters that the
+    source takes from the player's request (A5.4), and how often each is written. ``newline`` is the
+    line end that it uses.
     """
 
     name: str
@@ -80,10 +82,15 @@ class MultivariantPlaylist:
     session_keys: tuple[SessionKey, ...]
     session_data: tuple[SessionData, ...]
     steering: Steering | None
-    query_parameters: tuple[str, ...]
+    query_uses: Mapping[str, int]
     newline: str
     text: str
     blocks: tuple[Block, ...]
+
+    @property
+    def query_parameters(self) -> tuple[str, ...]:
+        """The names of the parameters that the source takes from the player's request."""
+        return tuple(self.query_uses)
 
 
 def is_rewritable(uri: str) -> bool:

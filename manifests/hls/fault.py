@@ -10,14 +10,23 @@ from dataclasses import dataclass
 
 from manifests.standards import RULES
 
+MAX_TEXT = 200
+"""Characters of a message: it may quote the playlist, where a name can be as long as a file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A broken rule that players tolerate: the line (from 1), the rule and a sentence."""
+    """A broken rule that players tolerate: the line (from 1), the rule and a sentence, which is cut
+    to ``MAX_TEXT`` characters."""
 
     line: int
     rule: str
     text: str
+
+    def __post_init__(self) -> None:
+        """Cut the text."""
+        if len(self.text) > MAX_TEXT:
+            object.__setattr__(self, "text", f"{self.text[:MAX_TEXT]}…")
 
     @property
     def short_name(self) -> str:
@@ -36,8 +45,8 @@ class ManifestError(ValueError):
         self.name = name
         self.line = line
         self.rule = rule
-        self.problem = problem
-        super().__init__(name, line, rule, problem)
+        self.problem = problem if len(problem) <= MAX_TEXT else f"{problem[:MAX_TEXT]}…"
+        super().__init__(name, line, rule, self.problem)
 
     @property
     def clause(self) -> str:

@@ -8,6 +8,7 @@ A1.7), and when it is too ambiguous to edit safely: a variant without a URI (A6.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 
 from manifests.hls.blocks import (
     Block,
@@ -29,8 +30,8 @@ from manifests.hls.entries import (
     integer,
 )
 from manifests.hls.lines import read_lines
-from manifests.hls.tags import Tag, TagReader
-from manifests.hls.variables import VariableError, is_late
+from manifests.hls.tags import MAX_FAULTS, Tag, TagReader
+from manifests.hls.variables import VariableError, Variables, is_late, late_names
 
 DEFAULT_MAX_BYTES = 1 << 20
 
@@ -71,7 +72,7 @@ def parse(
     Raises ManifestError when it cannot be served.
     """
     lines = read_lines(data, name, max_bytes)
-    reading = _Reading(TagReader(name), lines.text)
+    reading = _Reading(TagReader(name, Variables(max_bytes)), lines.text)
     reading.tags.faults.extend(lines.faults)
     for number, line in enumerate(lines, lines.first):
         reading.read_line(number, line)
@@ -131,9 +132,10 @@ class _Reading:
             raise self.tags.error(1, "A1.7", "the playlist has no variant stream")
         if self.blocks_end < self.end:
             self._end_text(self.end)
-        further = check_playlist(
+        checked = check_playlist(
             self.variants, self.iframes, self.renditions, self.session_data, self.steering
         )
+        further = islice(checked, MAX_FAULTS)
         return MultivariantPlaylist(
             name=self.tags.name,
             variants=tuple(self.variants),
@@ -144,11 +146,22 @@ class _Reading:
             session_keys=tuple(self.session_keys),
             session_data=tuple(self.session_data),
             steering=self.steering[0] if self.steering else None,
-            query_parameters=self.tags.variables.late,
+            query_uses=self._query_uses(),
             newline=newline,
             text=self.text,
             blocks=tuple(self.blocks),
         )
+
+    def _query_uses(self) -> dict[str, int]:
+        """How often each query parameter is written: in its definition, and in URIs."""
+        uses = dict.fromkeys(self.tags.variables.late, 1)
+        if uses:
+            for block in self.blocks:
+                for slot in block.slots:
+                    if isinstance(slot, UriSlot) and slot.late:
+                        for name in late_names(slot.target):
+                            uses[name] = uses.get(name, 0) + 1
+        return uses
 
     def _continue_variant(self, tag: Tag, number: int, start: int, text: str) -> None:
         """Read a line after EXT-X-STREAM-INF: its URI, or a line that hls.js skips (A6.1)."""
@@ -209,11 +222,11 @@ class _Reading:
 
     def _uri_slots(self, tag: Tag, attribute: str = "URI") -> tuple[Slot, ...]:
         """A slot for every attribute of that name: some players use the first, some the last."""
-        slots: tuple[Slot, ...] = ()
+        slots: list[Slot] = []
         for start, end in tag.spans(attribute):
             uri = self.tags.expand(tag.text[start:end], tag.line)
             slots += _slots(tag.start + start, tag.start + end, uri)
-        return slots
+        return tuple(slots)
 
     def _stream_inf(self, tag: Tag) -> None:
         self.stream_inf = tag

@@ -12,6 +12,9 @@ from manifests.hls.entries import AnyVariant, Codecs, IFrameVariant, Rendition, 
 from manifests.hls.fault import Fault, ManifestError
 from manifests.hls.variables import VariableError, Variables
 
+MAX_FAULTS = 1000
+"""The most faults of one playlist that are listed."""
+
 _LARGEST_IN_MEDIA3 = 2**31 - 1
 _LARGEST = 2**64 - 1
 _VIDEO_RANGES = {str(video_range): video_range for video_range in VideoRange}
@@ -57,7 +60,7 @@ class TagReader:
     """
 
     name: str
-    variables: Variables = field(default_factory=Variables)
+    variables: Variables
     faults: list[Fault] = field(default_factory=list)
     has_program_id: bool = False
     codecs: dict[str | None, Codecs] = field(default_factory=dict)
@@ -68,8 +71,9 @@ class TagReader:
         return ManifestError(self.name, line, rule, problem)
 
     def fault(self, line: int, rule: str, text: str) -> None:
-        """Add a fault."""
-        self.faults.append(Fault(line, rule, text))
+        """Add a fault, unless there are very many."""
+        if len(self.faults) < MAX_FAULTS:
+            self.faults.append(Fault(line, rule, text))
 
     def expand(self, text: str, line: int) -> str:
         """Substitute variables. Raises ManifestError for one that is not defined (A5.5)."""

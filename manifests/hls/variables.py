@@ -5,7 +5,7 @@ player's request, so references to it are *late*: they stay until ``resolve_late
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from manifests.hls.fault import QueryParameterError
 
@@ -21,6 +21,12 @@ MAX_EXPANDED = 8192
 MAX_QUERY_VALUE = 1024
 """Characters of one query parameter that a playlist asks for."""
 
+MAX_QUERY_GROWTH = 1_000_000
+"""Characters that all query parameters together may add to a playlist."""
+
+
+DEFAULT_MAX_GROWTH = 1 << 20
+
 
 class VariableError(ValueError):
     """A definition or a reference that breaks ``rule``."""
@@ -34,7 +40,9 @@ class VariableError(ValueError):
 class Variables:
     """The variables defined so far, in source order: a definition must precede its use (A5.5)."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_growth: int = DEFAULT_MAX_GROWTH) -> None:
+        """All expansions together may add ``max_growth`` characters."""
+        self._left = self._max_growth = max_growth
         self._values: dict[str, str] = {}
         self._late: list[str] = []
 
@@ -66,6 +74,10 @@ class Variables:
         expanded = _REFERENCE.sub(self._value_of, text)
         if len(expanded) > MAX_EXPANDED:
             raise VariableError("A5.5", f"over {MAX_EXPANDED} characters after substitution")
+        self._left -= max(0, len(expanded) - len(text))
+        if self._left < 0:
+            problem = f"variables add over {self._max_growth} characters to the playlist"
+            raise VariableError("F13", problem)
         return expanded
 
     def _value_of(self, reference: re.Match[str]) -> str:
@@ -93,13 +105,24 @@ def resolve_late(text: str, values: Mapping[str, str]) -> str:
     return _REFERENCE.sub(lambda reference: values.get(reference[1], reference[0]), text)
 
 
-def check_query(names: tuple[str, ...], query: Mapping[str, str]) -> dict[str, str]:
-    """The values of the named query parameters, checked to be safe inside a manifest.
+def late_names(text: str) -> list[str]:
+    """The names of the query parameters that an expanded text refers to, each as often as it
+    does."""
+    return _REFERENCE.findall(text)
+
+
+def check_query(
+    names: Collection[str], query: Mapping[str, str], uses: Mapping[str, int] | None = None
+) -> dict[str, str]:
+    """The values of the named query parameters, checked to be safe inside a manifest. ``uses`` says
+    how often each is written there.
 
     ``query`` is percent-decoded. Raises QueryParameterError when one is missing or empty (A5.4),
-    too long, or contains a quote, a control character (A3.3, A1.2) or a variable reference.
+    too long, or contains a quote, a control character (A3.3, A1.2) or a variable reference; and
+    when all together make the playlist too long.
     """
     values: dict[str, str] = {}
+    growth = 0
     for name in names:
         value = query.get(name, "")
         if not value:
@@ -110,4 +133,8 @@ def check_query(names: tuple[str, ...], query: Mapping[str, str]) -> dict[str, s
         if '"' in value or "{$" in value or not value.isprintable():
             raise QueryParameterError(name, "it contains a character that a playlist cannot hold")
         values[name] = value
+        growth += (0 if uses is None else uses[name]) * len(value)
+        if growth > MAX_QUERY_GROWTH:
+            problem = f"it adds over {MAX_QUERY_GROWTH} characters to the playlist"
+            raise QueryParameterError(name, problem)
     return values

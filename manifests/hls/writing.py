@@ -19,6 +19,7 @@ from manifests.hls.blocks import (
     is_rewritable,
 )
 from manifests.hls.entries import Variant, groups_named, groups_of
+from manifests.hls.fault import ManifestError
 from manifests.hls.lines import line_at
 from manifests.hls.variables import check_query, resolve_late
 
@@ -56,6 +57,7 @@ def write(
     edit: Edit,
     rewrite: Callable[[str], str],
     query: Mapping[str, str] | None = None,
+    max_characters: int | None = None,
 ) -> bytes:
     """The playlist with ``edit`` applied, as UTF-8.
 
@@ -70,16 +72,18 @@ def write(
     and VALUE (A5.4). With None, those tags and the references to them are left to the player.
 
     Raises QueryParameterError when a parameter that the source asks for is missing or illegal,
-    and ValueError when the edit keeps no variant (A11.1) or one that does not exist.
+    ManifestError when rewritten URIs make the playlist longer than ``max_characters``, and
+    ValueError when the edit keeps no variant (A11.1) or one that does not exist.
     """
-    values = None if query is None else check_query(playlist.query_parameters, query)
+    values = None if query is None else check_query(playlist.query_uses, query, playlist.query_uses)
     _check(playlist, edit)
-    writing = _Writing(playlist, edit, rewrite, values)
+    writing = _Writing(playlist, edit, rewrite, values, max_characters)
     return writing.text(_arranged(playlist.blocks, edit)).encode()
 
 
 class _Writing:
-    """Writes one playlist with one edit; ``values`` are the query parameters, None to keep them."""
+    """Writes one playlist with one edit; ``values`` are the query parameters, None to keep them.
+    ``max_characters`` bounds the source with what is added to it."""
 
     def __init__(
         self,
@@ -87,7 +91,10 @@ class _Writing:
         edit: Edit,
         rewrite: Callable[[str], str],
         values: Mapping[str, str] | None,
+        max_characters: int | None,
     ) -> None:
+        self._most = max_characters
+        self._left = 0 if max_characters is None else max_characters - len(playlist.text)
         self._playlist = playlist
         self._source = playlist.text
         self._rewrite = rewrite
@@ -135,7 +142,14 @@ class _Writing:
             if not is_rewritable(target):
                 return raw
         rewritten = self._rewrite(target)
-        return raw if rewritten == target else _safe(rewritten)
+        if rewritten == target:
+            return raw
+        text = _safe(rewritten)
+        self._left -= len(text) - len(raw)
+        if self._left < 0 and self._most is not None:
+            problem = f"its URIs on an edge make it longer than {self._most} characters"
+            raise ManifestError(self._playlist.name, None, "F13", problem)
+        return text
 
     def _lost_groups(self, block: Block) -> Sequence[str]:
         """The names of the attributes that refer to groups without any rendition left."""

@@ -10,6 +10,7 @@ STARTS_TASKS = {"create_task", "ensure_future", "Thread", "run_in_executor", "st
 OWNED = {
     "gateway/background/survey.py": "cancelled within the same call",
     "gateway/commands/stats/run.py": "its result is awaited in a loop",
+    "gateway/offload.py": "its caller awaits the result",
     "gateway/observe/tasks.py": "the supervisor",
     "gateway/serving/connection.py": "one request",
     "gateway/serving/server.py": "ends the worker with its parent; must not outlive an error",

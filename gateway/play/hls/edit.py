@@ -47,10 +47,14 @@ def _iframes(
     stays = {entry.index for entry in candidates if _fits(entry, limits)}
     heeded = [entry for entry in candidates if not is_skippable(entry)]
     served = {_family(entry) for entry in heeded if entry.index in stays}
-    for family in {_family(variant) for variant in kept} - served:
-        spare = [entry for entry in heeded if _family(entry) == family]
-        if spare:
-            stays.add(min(spare, key=lambda entry: (entry.bandwidth, entry.index)).index)
+    missing = {_family(variant) for variant in kept} - served
+    smallest: dict[tuple[object, ...], IFrameVariant] = {}
+    for entry in heeded if missing else ():
+        family = _family(entry)
+        known = smallest.get(family)
+        if family in missing and (known is None or entry.bandwidth < known.bandwidth):
+            smallest[family] = entry
+    stays.update(entry.index for entry in smallest.values())
     return [entry for entry in playlist.iframes if entry.index in stays]
 
 

@@ -11,7 +11,7 @@ from gateway.play import problems
 from gateway.play.hls.edit import edit_of
 from gateway.play.hls.ladder import ladder_of
 from gateway.source.source import BadSourceError, SourceManifest
-from manifests.hls.blocks import is_rewritable
+from manifests.hls.blocks import UriSlot, is_rewritable
 from manifests.hls.fault import Fault
 from manifests.hls.generated import generate
 from manifests.hls.multivariant import (
@@ -29,12 +29,17 @@ MEDIA_TYPE = "application/vnd.apple.mpegurl"
 """Rule A1.6. No charset parameter, since the format is always UTF-8."""
 
 
+_BYTES_PER_PART = 50
+"""An entry or a URI takes as long to write as so many bytes of text."""
+
+
 @dataclass(frozen=True, slots=True)
 class HlsManifest:
     """A multivariant playlist that was read (:class:`gateway.source.source.ParsedManifest`)."""
 
     playlist: MultivariantPlaylist
     ladder: Ladder
+    weight: int
 
     @property
     def faults(self) -> Sequence[Fault]:
@@ -52,7 +57,14 @@ def read_hls(data: bytes, name: str, max_bytes: int) -> HlsManifest:
     for fault in playlist.faults:
         PLAYLIST_FAULTS.labels(fault.short_name).inc()
     version = blake2b(data, digest_size=8).hexdigest()
-    return HlsManifest(playlist, ladder_of(playlist, version))
+    return HlsManifest(playlist, ladder_of(playlist, version), _weight(playlist))
+
+
+def _weight(playlist: MultivariantPlaylist) -> int:
+    """What it costs to write, as a number of bytes of text."""
+    slots = [slot for block in playlist.blocks for slot in block.slots]
+    expanded = sum(len(slot.target) for slot in slots if isinstance(slot, UriSlot))
+    return len(playlist.text) + expanded + _BYTES_PER_PART * (len(playlist.blocks) + len(slots))
 
 
 def generated_hls(rungs: Sequence[GeneratedRung]) -> HlsManifest:
@@ -71,7 +83,7 @@ def hls_of(source: SourceManifest) -> HlsManifest:
 def bytes_key(source: SourceManifest, decision: Decision, query: Mapping[str, str]) -> Hashable:
     """The cache key of :func:`playlist_for`: all its inputs. Many decisions give the same bytes."""
     limits = decision.choice.limits
-    wanted = hls_of(source).playlist.query_parameters
+    wanted = hls_of(source).playlist.query_uses
     return (
         source.path,
         source.version,
@@ -84,18 +96,26 @@ def bytes_key(source: SourceManifest, decision: Decision, query: Mapping[str, st
     )
 
 
-def playlist_for(source: SourceManifest, decision: Decision, query: Mapping[str, str]) -> bytes:
+def playlist_for(
+    source: SourceManifest,
+    decision: Decision,
+    query: Mapping[str, str],
+    max_characters: int | None = None,
+) -> bytes:
     """The playlist of a decision. ``query`` is the player's, percent-decoded.
 
-    Raises a 400 problem when the source asks for a query parameter that is missing (A5.4).
+    Raises a 400 problem when the source asks for a query parameter that is missing (A5.4), and a
+    502 problem when the playlist is longer than ``max_characters``.
     """
     playlist = hls_of(source).playlist
     edit = edit_of(playlist, decision.kept, decision.choice.limits)
     rewrite = rebaser(source.path, decision.edge.url, source.base_urls)
     try:
-        return write(playlist, edit, rewrite, query)
+        return write(playlist, edit, rewrite, query, max_characters)
     except QueryParameterError as error:
         raise problems.bad_parameter(error.parameter, str(error)) from error
+    except ManifestError as error:
+        raise problems.bad_source(str(error)) from error
 
 
 def uris_for(source: SourceManifest, decision: Decision, query: Mapping[str, str]) -> list[str]:
@@ -105,7 +125,7 @@ def uris_for(source: SourceManifest, decision: Decision, query: Mapping[str, str
     """
     playlist = hls_of(source).playlist
     try:
-        values = check_query(playlist.query_parameters, query)
+        values = check_query(playlist.query_uses, query, playlist.query_uses)
     except QueryParameterError as error:
         raise problems.bad_parameter(error.parameter, str(error)) from error
     rewrite = rebaser(source.path, decision.edge.url, source.base_urls)

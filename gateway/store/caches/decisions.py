@@ -20,6 +20,9 @@ from gateway.store.caches.decision_wire import (
 )
 from gateway.store.connection.protocol import Store, StoreUnavailable
 
+MAX_SHARED_RUNGS = 1000
+"""Longer ladders are not shared: reading one would take as long as fitting it."""
+
 CacheStatus = Literal["local", "hit", "miss", "off"]
 """Where a decision came from, as in ``Gateway-Decision``. ``local``: both halves were in this
 process. ``hit``: the store had the missing ones. ``miss``: it did not. ``off``: it could not be
@@ -86,7 +89,7 @@ class DecisionCache:
             if name is not None and name not in shared:
                 shared.add(name)
                 ladder = self.memo.ladders.get(lookup.inquiry.ladder_key)
-                if ladder is not None:
+                if ladder is not None and len(ladder.kept) <= MAX_SHARED_RUNGS:
                     self._store.put_decision_later(name, ladder_to_bytes(ladder), self._ttl_s)
             name = lookup.ranking
             if name is not None and name not in shared:
