@@ -160,7 +160,8 @@ PHONE_NAMESAKES = re.compile(
 )
 PHONE_SHAPES = re.compile(
     r"(?:samsung[- ])?(?:sm-[fwgasjnem]\d|gt-(?:[bceis]\d{4}|n7\d{3}))"
-    r"|lg-?(?:ls|ms|h|l|lu|su)\d{2,4}|htc[ _](?:one|desire|sensation|wildfire|evo(?! view)|hd|incredible|butterfly)"
+    r"|lg-?(?:ls|ms|h|l|lu|su)\d{2,4}"
+    r"|htc[ _](?:one|desire|sensation|wildfire|evo(?! view)|hd|incredible|butterfly)"
     r"|nexus (?:s|one)|pixel(?: xl|$)|v[12]\d{3}[abte]*$|nexus [456]|pixel \d"
     r"|[a-z]{3}-[atl][lnx]\d|p[de][a-z]{2}\d0$"
     r"|rmx\d|m2\d{3}[a-z]\d|m1[89]\d{2}|2\d{3,4}[a-z\d]{2,4}[cgi]$|k00[ez]$|iq\d|tecno|moto "
