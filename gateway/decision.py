@@ -27,6 +27,7 @@ from gateway.ladder.rung import Constraints, Ladder, counted
 from gateway.ladder.start import DEFAULT_START_BANDWIDTH
 from gateway.policy.profile import Profile
 from gateway.policy.rules import Rule, RuleList, Subject
+from gateway.policy.start import NO_START_RULES, StartRules
 from gateway.reason import Reason
 from geodata.cell import place_cell, snap
 
@@ -50,6 +51,7 @@ class Policy:
     edges: tuple[Edge, ...]
     time_zone: str
     version: str
+    start: StartRules = NO_START_RULES
     rule_list: RuleList = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -110,7 +112,8 @@ class Memo:
 class Inquiry:
     """Everything that :func:`decide` reads, with the cache keys of both halves.
 
-    ``profile`` and ``rule`` are the outcome of the rules. ``start_bandwidth`` is in bit/s, rounded
+    ``profile`` and ``rule`` are the outcome of the rules. ``start_rule`` is the position of the
+    start rule that applies, None when none does. ``start_bandwidth`` is in bit/s, rounded
     down to one of the ladder's own peaks. Any value between two peaks selects the same rung, so
     rounding only reduces the number of keys. ``edge_count`` is how many edges the answer needs.
     ``fitted`` and ``tiers`` are the halves as far as they are known, and ``choice`` is set by
@@ -123,6 +126,7 @@ class Inquiry:
     ladder: Ladder
     profile: Profile
     rule: int | None
+    start_rule: int | None
     start_bandwidth: int
     edge_count: int
     ladder_key: LadderKey
@@ -197,9 +201,11 @@ def inquire(
     Their keys are equal for all viewers of one client class and place cell. ``edge_count`` is how
     many edges the answer needs.
     """
-    match = policy.rule_list.first_match(_subject(facts), policy.default_profile)
+    subject = _subject(facts)
+    match = policy.rule_list.first_match(subject, policy.default_profile)
     profile = policy.profiles[match.profile]
-    below = bisect_right(ladder.peaks, start_bandwidth(profile, facts))
+    start_bandwidth, start_rule = _start(policy, profile, facts, subject)
+    below = bisect_right(ladder.peaks, start_bandwidth)
     start = ladder.peaks[below - 1] if below and not profile.keeps_everything else 0
     device = facts.device
     ladder_key: LadderKey = (
@@ -225,6 +231,7 @@ def inquire(
         ladder=ladder,
         profile=profile,
         rule=match.rule,
+        start_rule=start_rule,
         start_bandwidth=start,
         edge_count=edge_count,
         ladder_key=ladder_key,
@@ -312,14 +319,23 @@ def rank_edges(inquiry: Inquiry) -> tuple[EdgeTier, ...]:
     return rank.ranked_tiers(inquiry.fleet, snap(inquiry.facts.place), inquiry.ranking_key[2])
 
 
-def start_bandwidth(profile: Profile, facts: Facts) -> int:
-    """The most bit/s to start with: a share of the speed, be it measured or the prior of the
-    viewer's network; else the profile's start bit rate, else the default."""
+def _start(
+    policy: Policy, profile: Profile, facts: Facts, subject: Subject
+) -> tuple[int, int | None]:
+    """The most bit/s to start with, and the start rule that set it, if one did.
+
+    It is a share of the speed, be it measured or the prior of the viewer's network. While both are
+    unknown, it is what the start rules say, at most the profile's start bit rate; else the
+    profile's; else the default.
+    """
     if facts.throughput is not None:
-        return int(facts.throughput.kbps * profile.headroom * 1000)
-    if profile.start_bitrate_kbps is not None:
-        return profile.start_bitrate_kbps * 1000
-    return DEFAULT_START_BANDWIDTH
+        return int(facts.throughput.kbps * profile.headroom * 1000), None
+    most, rule = profile.start_bitrate_kbps, policy.start.first_match(subject)
+    if rule is not None:
+        kbps = policy.start.rules[rule].kbps
+        if most is None or kbps < most:
+            return kbps * 1000, rule
+    return (DEFAULT_START_BANDWIDTH if most is None else most * 1000), None
 
 
 def _place(inquiry: Inquiry, tiers: tuple[EdgeTier, ...]) -> tuple[tuple[Edge, ...], bool]:
@@ -351,6 +367,7 @@ def _subject(facts: Facts) -> Subject:
         speed_kbps=facts.measured_kbps,
         save_data=facts.save_data,
         minute_of_day=facts.minute_of_day,
+        ect=facts.ect,
     )
 
 

@@ -5,10 +5,11 @@ Most players never read the reasons, so the sentences are built only on request.
 
 from collections.abc import Iterator, Mapping
 
-from gateway.decision import Decision, start_bandwidth
+from gateway.decision import Decision
 from gateway.edge import rank
 from gateway.edge.capacity import Leased
 from gateway.edge.edge import Edge
+from gateway.ladder.start import DEFAULT_START_BANDWIDTH
 from gateway.reason import Reason, Step
 from geodata.cell import snap
 from geodata.place import Place
@@ -90,16 +91,27 @@ def _start(decision: Decision) -> Iterator[Reason]:
     """Where the start bit rate comes from; nothing when the source's order is kept."""
     if decision.choice.limits.untouched:
         return
-    profile, speed = decision.choice.profile, decision.facts.throughput
-    most = f"start within {start_bandwidth(profile, decision.facts) // 1000} kbit/s"
+    inquiry, profile, speed = decision.inquiry, decision.choice.profile, decision.facts.throughput
     if speed is not None:
-        share = f"{profile.headroom:.0%} of the measured {speed.kbps:.10g} kbit/s"
-        yield Reason(Step.START, "start-bitrate-speed", f"{most}, {share}")
+        kbps = int(speed.kbps * profile.headroom)
+        word = _SPEED_WORDS.get(speed.source, "measured")
+        share = f"{profile.headroom * 100:.10g}% of the {word} {speed.kbps:.10g} kbit/s"
+        yield Reason(Step.START, "start-bitrate-speed", f"start within {kbps} kbit/s, {share}")
+    elif inquiry.start_rule is not None:
+        rule = inquiry.policy.start.rules[inquiry.start_rule]
+        text = f"start within {rule.kbps} kbit/s, because no speed is known and "
+        name = f"start.rules[{inquiry.start_rule}]"
+        yield Reason(Step.START, "start-bitrate-rule", f"{text}{name} matches ({rule.when})")
     elif profile.start_bitrate_kbps is not None:
-        yield Reason(Step.START, "start-bitrate-profile", f"{most}, set by the profile")
+        text = f"start within {profile.start_bitrate_kbps} kbit/s, set by the profile"
+        yield Reason(Step.START, "start-bitrate-profile", text)
     else:
-        text = f"{most}, the default, because no speed was measured"
+        kbps = DEFAULT_START_BANDWIDTH // 1000
+        text = f"start within {kbps} kbit/s, the default, because no speed is known"
         yield Reason(Step.START, "start-bitrate-default", text)
+
+
+_SPEED_WORDS = {"hints": "hinted", "prior": "presumed"}
 
 
 def _conditions(decision: Decision) -> Iterator[Reason]:

@@ -89,11 +89,12 @@ class Facts:
     """Everything that a decision depends on, besides the policy and the asset's source.
 
     ``throughput`` None means that no speed is known; a ``prior`` only selects the rung to start on.
-    ``minute_of_day`` counts from 00:00 in the policy's time zone. ``viewer`` identifies the viewer
-    for the choice of an edge (the session, or the network prefix of the address) and never leaves
-    the process. ``placed_on`` is the id of the edge from which this session already plays this
-    asset. ``network`` is that of the address, and never leaves the process either. ``record`` is
-    the state of the session, including what this request measured; None without a session.
+    ``ect`` is the browser's hint, such as ``4g``. ``minute_of_day`` counts from 00:00 in the
+    policy's time zone. ``viewer`` identifies the viewer for the choice of an edge (the session, or
+    the network prefix of the address) and never leaves the process. ``placed_on`` is the id of the
+    edge from which this session already plays this asset. ``network`` is that of the address, and
+    never leaves the process either. ``record`` is the state of the session, including what this
+    request measured; None without a session.
     """
 
     asset: str
@@ -101,6 +102,7 @@ class Facts:
     place: Place
     throughput: Throughput | None = None
     save_data: bool = False
+    ect: str | None = None
     limits: Limits = Limits()
     session: str | None = None
     viewer: str = ""

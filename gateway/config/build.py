@@ -7,10 +7,12 @@ from typing import Final
 
 from gateway.client.device import DeviceRule
 from gateway.client.estimate import EstimatorConfig
+from gateway.client.facts import DeviceKind
 from gateway.config.delivery_settings import EdgeSettings, ProfileSettings
 from gateway.config.origin_settings import OriginServerSettings, revealed
 from gateway.config.rule_settings import RuleSettings, WhenSettings
 from gateway.config.schema import Settings
+from gateway.config.start_settings import StartSettings, StartWhenSettings
 from gateway.config.validators import parse_window
 from gateway.decision import Policy
 from gateway.edge.edge import Edge
@@ -18,6 +20,7 @@ from gateway.edge.fleet import EdgeCondition
 from gateway.edge.resolved import DnsQuestion, EdgeTemplate
 from gateway.policy.profile import Profile
 from gateway.policy.rules import Rule, When
+from gateway.policy.start import StartRule, StartRules
 from gateway.source.origin.origin_config import (
     FreshnessBounds,
     OriginConfig,
@@ -26,9 +29,12 @@ from gateway.source.origin.origin_config import (
 )
 from gateway.trust.keys import SigningKey
 from geodata.lookup import EMBEDDED
+from geodata.place import Continent
 from manifests.ladder import GeneratedRung
 
-_DECISIVE: Final = {"policy", "profiles", "rules", "edges", "ladder", "source", "devices"}
+_DECISIVE: Final = {
+    *("policy", "profiles", "rules", "start", "edges", "ladder", "source", "devices"),
+}
 """The sections on which a cached decision depends."""
 
 
@@ -41,6 +47,7 @@ def policy_of(settings: Settings) -> Policy:
         edges=tuple(map(edge_of, (edge for edge in settings.edges if edge.dns is None))),
         time_zone=settings.policy.time_zone,
         version=policy_version_of(settings),
+        start=_start(settings.start),
     )
 
 
@@ -100,11 +107,11 @@ def _rule(given: RuleSettings) -> Rule:
 def _when(given: WhenSettings) -> When:
     windows = given.time_of_day
     return When(
-        device=None if given.device is None else frozenset(kind.value for kind in given.device),
+        device=_values(given.device),
         os=_folded(given.os),
         player=_folded(given.player),
         country=given.country,
-        continent=None if given.continent is None else frozenset(map(str, given.continent)),
+        continent=_values(given.continent),
         asn=given.asn,
         speed_below_kbps=given.speed_below_kbps,
         speed_at_least_kbps=given.speed_at_least_kbps,
@@ -114,6 +121,26 @@ def _when(given: WhenSettings) -> When:
         asset_prefix=given.asset_prefix,
         time_of_day=None if windows is None else tuple(map(parse_window, windows)),
     )
+
+
+def _start(given: StartSettings) -> StartRules:
+    rules = given.rules if given.enabled else ()
+    return StartRules(tuple([StartRule(_start_when(r.when), r.bitrate_kbps) for r in rules]))
+
+
+def _start_when(given: StartWhenSettings) -> When:
+    return When(
+        device=_values(given.device),
+        country=given.country,
+        continent=_values(given.continent),
+        asn=given.asn,
+        save_data=given.save_data,
+        ect=given.ect,
+    )
+
+
+def _values(members: frozenset[DeviceKind] | frozenset[Continent] | None) -> frozenset[str] | None:
+    return None if members is None else frozenset(map(str, members))
 
 
 def _folded(names: frozenset[str] | None) -> frozenset[str] | None:

@@ -103,17 +103,19 @@ def _profiles(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[Config
 
 
 def _rules(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
-    catch_all: int | None = None
-    for position, rule in _items(tables, ("rules",)):
-        if catch_all is not None:
-            text = f"is never reached; rules[{catch_all}] matches every request"
-            yield problem(("rules", position), text, severity="warning")
-        elif rule.get("when") == {}:
-            catch_all = position
-        asns = _at(rule, ("when", "asn"))
-        if asns is not None and _at(tables, ("geo", "asn_database")) is None:
-            text = "is never true; geo.asn_database is not set"
-            yield problem(("rules", position, "when", "asn"), text, severity="warning")
+    for path in (("rules",), ("start", "rules")):
+        catch_all: int | None = None
+        for position, rule in _items(tables, path):
+            if catch_all is not None:
+                first = written((*path, catch_all))
+                text = f"is never reached; {first} matches every request"
+                yield problem((*path, position), text, severity="warning")
+            elif rule.get("when") == {}:
+                catch_all = position
+            asns = _at(rule, ("when", "asn"))
+            if asns is not None and _at(tables, ("geo", "asn_database")) is None:
+                text = "is never true; geo.asn_database is not set"
+                yield problem((*path, position, "when", "asn"), text, severity="warning")
 
 
 def _edges(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:

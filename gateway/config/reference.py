@@ -44,6 +44,8 @@ _HEADINGS: Final[Mapping[tuple[str, ...], str]] = {
     ("profiles",): "[profiles.NAME]",
     ("rules",): "[[rules]]",
     ("rules", "when"): "[[rules]] when = { … }",
+    ("start", "rules"): "[[start.rules]]",
+    ("start", "rules", "when"): "[[start.rules]] when = { … }",
     ("edges",): "[[edges]]",
     ("edges", "dns"): "[[edges]] dns = { … }",
     ("ladder", "rungs"): "[[ladder.rungs]]",

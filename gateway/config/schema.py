@@ -53,6 +53,7 @@ from gateway.config.key_settings import KeySettings
 from gateway.config.origin_settings import OriginServerSettings, OriginSettings
 from gateway.config.rule_settings import RuleSettings
 from gateway.config.section import Section
+from gateway.config.start_settings import StartSettings
 from gateway.listener import Listener
 
 
@@ -248,6 +249,7 @@ class Settings(Section):
     policy: PolicySettings
     profiles: Mapping[ProfileName, ProfileSettings]
     rules: tuple[RuleSettings, ...]
+    start: StartSettings
     edges: tuple[EdgeSettings, ...] = Field(min_length=1)
     health: HealthSettings
     ladder: LadderSettings

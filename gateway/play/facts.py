@@ -58,6 +58,7 @@ async def gather_facts(
         place=sender.place,
         throughput=chosen.speed,
         save_data=network.save_data,
+        ect=network.ect,
         limits=asked.limits,
         session=session,
         viewer=session or sender.prefix,

@@ -11,7 +11,7 @@ class Subject:
     """The facts of one request that rules can test.
 
     ``speed_kbps`` None means that no speed was measured. ``minute_of_day`` counts from 00:00 in the
-    policy's time zone.
+    policy's time zone. ``ect`` is the ECT hint, such as ``3g``.
     """
 
     asset: str
@@ -24,6 +24,7 @@ class Subject:
     speed_kbps: float | None = None
     save_data: bool = False
     minute_of_day: int = 0
+    ect: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class When:
     speed_above_kbps: int | None = None
     speed_known: bool | None = None
     save_data: bool | None = None
+    ect: frozenset[str] | None = None
     asset_prefix: tuple[str, ...] | None = None
     time_of_day: tuple[TimeWindow, ...] | None = None
 
@@ -78,6 +80,7 @@ class When:
             and _is_named(self.os, subject.os)
             and _is_named(self.player, subject.player)
             and (self.save_data is None or subject.save_data is self.save_data)
+            and (self.ect is None or subject.ect in self.ect)
             and (self.asset_prefix is None or subject.asset.startswith(self.asset_prefix))
             and self._speed_holds(subject.speed_kbps)
             and (
@@ -112,6 +115,7 @@ class When:
                 ("country", self.country),
                 ("continent", self.continent),
                 ("asn", self.asn),
+                ("ect", self.ect),
                 ("asset_prefix", self.asset_prefix),
                 ("time_of_day", self.time_of_day),
             )
@@ -156,45 +160,48 @@ class Match:
     rule: int | None
 
 
-_INDEXED = ("asset_prefix", "asn", "country", "player", "os", "device", "continent")
-"""The conditions that rules are indexed by. Conditions that hold for few requests come first."""
+_INDEXED = (
+    *("asset_prefix", "asn", "country", "ect", "player", "os", "device", "continent"),
+    "save_data",
+)
+"""The parts that conditions are indexed by. Those that hold for few requests come first."""
 
 _Positions = dict[str | int, list[int]]
 
 
-class RuleList:
-    """Ordered rules with an index, so that thousands of rules take little longer than a few.
+class ConditionList:
+    """Ordered conditions with an index, so that thousands take little longer than a few.
 
-    Each rule is in the index once, under the values of the first condition in ``_INDEXED`` that it
-    has. A request tests only the rules under its own values, and those without such a condition.
+    Each condition is in the index once, under the values of the first part in ``_INDEXED`` that it
+    has. A request tests only those under its own values, and those without such a part.
     """
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
-        """``rules`` in their order."""
-        self._rules = tuple(rules)
+    def __init__(self, conditions: Sequence[When]) -> None:
+        """``conditions`` in their order."""
+        self._conditions = tuple(conditions)
         self._without_index: list[int] = []
         self._index: dict[str, _Positions] = {}
-        for position, rule in enumerate(rules):
-            name = next((name for name in _INDEXED if getattr(rule.when, name) is not None), None)
+        for position, when in enumerate(conditions):
+            name = next((name for name in _INDEXED if getattr(when, name) is not None), None)
             if name is None:
                 self._without_index.append(position)
                 continue
             by_value = self._index.setdefault(name, {})
-            for value in set(getattr(rule.when, name)):
+            values = getattr(when, name)
+            for value in {values} if isinstance(values, bool) else set(values):
                 by_value.setdefault(value, []).append(position)
         self._by_prefix = self._index.pop("asset_prefix", {})
         self._prefixes = Prefixes(map(str, self._by_prefix))
 
-    def first_match(self, subject: Subject, default_profile: str) -> Match:
-        """The first rule that holds for ``subject``, otherwise the default profile."""
+    def first(self, subject: Subject) -> int | None:
+        """The position of the first condition that holds for ``subject``; None when none does."""
         for position in self._candidates(subject):
-            rule = self._rules[position]
-            if rule.when.holds(subject):
-                return Match(rule.profile, position)
-        return Match(default_profile, None)
+            if self._conditions[position].holds(subject):
+                return position
+        return None
 
     def _candidates(self, subject: Subject) -> list[int]:
-        """The positions of all rules that may hold for ``subject``, in ascending order."""
+        """The positions of all conditions that may hold for ``subject``, in ascending order."""
         found = list(self._without_index)
         for name, by_value in self._index.items():
             value = getattr(subject, name)
@@ -207,3 +214,19 @@ class RuleList:
                 found += self._by_prefix[prefix]
         found.sort()
         return found
+
+
+class RuleList:
+    """Ordered rules."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        """``rules`` in their order."""
+        self._rules = tuple(rules)
+        self._conditions = ConditionList([rule.when for rule in rules])
+
+    def first_match(self, subject: Subject, default_profile: str) -> Match:
+        """The first rule that holds for ``subject``, otherwise the default profile."""
+        position = self._conditions.first(subject)
+        if position is None:
+            return Match(default_profile, None)
+        return Match(self._rules[position].profile, position)

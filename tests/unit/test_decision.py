@@ -26,6 +26,7 @@ from gateway.play.hls.edit import edit_of
 from gateway.play.hls.ladder import ladder_of
 from gateway.policy.profile import Profile
 from gateway.policy.rules import Rule, When
+from gateway.policy.start import StartRule, StartRules
 from gateway.reason import Reason, Step
 from gateway.store.caches.decisions import ladder_name, ranking_name
 from geodata.place import NOT_LOOKED_UP, UNKNOWN, Place
@@ -283,6 +284,109 @@ def test_where_to_start(profile: dict[str, Any], kbps: int | None, start: int) -
     assert start == found.limits.start_bandwidth
 
 
+SLOW = (
+    StartRule(When(asn=frozenset({7})), 3000),
+    StartRule(When(country=frozenset({"FR"})), 600),
+)
+
+
+@pytest.mark.parametrize(
+    ("profile", "facts", "start", "told_as"),
+    [
+        (
+            {},
+            facts_of(),
+            500_000,
+            (
+                "start within 600 kbit/s, because no speed is known and start.rules[1] matches "
+                "(country = FR) [start-bitrate-rule]"
+            ),
+        ),
+        (
+            {},
+            facts_of(place=PARIS._replace(asn=7)),
+            2_500_000,
+            (
+                "start within 3000 kbit/s, because no speed is known and start.rules[0] matches "
+                "(asn = 7) [start-bitrate-rule]"
+            ),
+        ),
+        (  # the profile's start bit rate stays the most
+            {"start_bitrate_kbps": 1300},
+            facts_of(place=PARIS._replace(asn=7)),
+            1_200_000,
+            "start within 1300 kbit/s, set by the profile [start-bitrate-profile]",
+        ),
+        (
+            {"start_bitrate_kbps": 1300},
+            facts_of(),
+            500_000,
+            (
+                "start within 600 kbit/s, because no speed is known and start.rules[1] matches "
+                "(country = FR) [start-bitrate-rule]"
+            ),
+        ),
+        (
+            {"start_bitrate_kbps": 600},
+            facts_of(),
+            500_000,
+            "start within 600 kbit/s, set by the profile [start-bitrate-profile]",
+        ),
+        (
+            {},
+            facts_of(place=UNKNOWN),
+            1_200_000,
+            (
+                "start within 2000 kbit/s, the default, because no speed is known "
+                "[start-bitrate-default]"
+            ),
+        ),
+        (  # a known speed comes first, and so will a prior
+            {},
+            facts_of(kbps=9000),
+            2_500_000,
+            "start within 7200 kbit/s, 80% of the measured 9000 kbit/s [start-bitrate-speed]",
+        ),
+        (
+            {"headroom": 0.855},
+            replace(facts_of(), throughput=Throughput(1000, "prior")),
+            500_000,
+            "start within 855 kbit/s, 85.5% of the presumed 1000 kbit/s [start-bitrate-speed]",
+        ),
+        (
+            {},
+            replace(facts_of(), throughput=Throughput(700, "hints")),
+            500_000,
+            "start within 560 kbit/s, 80% of the hinted 700 kbit/s [start-bitrate-speed]",
+        ),
+        (  # the source's order stays
+            {"device_limits": False},
+            facts_of(),
+            0,
+            None,
+        ),
+    ],
+)
+def test_where_an_unknown_network_starts(
+    profile: dict[str, Any], facts: Facts, start: int, told_as: str | None
+) -> None:
+    """Speed, then a start rule within the profile's start bit rate, then that, then the default."""
+    of = replace(policy(Profile("p", **profile)), start=StartRules(SLOW))
+    found = [str(reason) for reason in told(facts, of) if reason.code.startswith("start-bitrate")]
+    assert start == choice(facts, of).limits.start_bandwidth
+    assert ([] if told_as is None else [f"start: {told_as}"]) == found
+
+
+def test_a_start_rule_changes_no_profile() -> None:
+    """Whatever the start rules say, the same rungs stay."""
+    slow = replace(SHIPPED, start=StartRules((StartRule(When(), 1),)))
+    for facts in (facts_of(), facts_of(Device(DeviceKind.PHONE)), facts_of(save_data=True)):
+        usual, found = decided(facts), decided(facts, slow)
+        assert usual.choice.profile == found.choice.profile
+        assert sorted(usual.kept) == sorted(found.kept)
+        assert 0 == found.kept[0]
+
+
 def test_a_profile_that_keeps_everything() -> None:
     """Everything stays, in its order, however slow the client and whatever its device."""
     source = playlist(
@@ -326,7 +430,6 @@ def test_steering_keeps_its_pathway() -> None:
         facts_of(reasons=(Reason(Step.ADDRESS, "x", "192.0.2.1"),), minute_of_day=7),
         facts_of(Device(DeviceKind.TV)),
         facts_of(limits=Limits(max_height=1080, max_bitrate_kbps=2500)),
-        facts_of(save_data=True),
     ],
 )
 def test_one_key_for_a_client_class(other: Facts) -> None:
@@ -345,6 +448,7 @@ DIFFERENT = [
     facts_of(kbps=50_000),
     facts_of(kbps=10_000),
     facts_of(kbps=5000),
+    facts_of(save_data=True),
     facts_of(Device(DeviceKind.PHONE)),
     facts_of(Device(DeviceKind.DESKTOP, os="tvOS")),
     facts_of(Device(DeviceKind.DESKTOP, capability=ABLE)),

@@ -15,6 +15,7 @@ from gateway.decision import Policy
 from gateway.edge.edge import Edge
 from gateway.policy.profile import Profile
 from gateway.policy.rules import Rule, TimeWindow, When
+from gateway.policy.start import NO_START_RULES, StartRule, StartRules
 from gateway.trust.keys import SigningKey
 from manifests.codecs import CodecFamily, VideoRange
 
@@ -51,6 +52,18 @@ speed_known = true
 save_data = false
 asset_prefix = ["kids/", "a"]
 time_of_day = ["22:00-06:30", "12:00-24:00"]
+[[start.rules]]
+bitrate_kbps = 5
+[start.rules.when]
+country = ["ke"]
+continent = ["AF"]
+asn = [2]
+device = ["car"]
+save_data = true
+ect = ["slow-2g", "3g"]
+[[start.rules]]
+bitrate_kbps = 6
+when = {}
 [[edges]]
 id = "a"
 url = "https://a.example/v"
@@ -113,8 +126,24 @@ def test_every_key_arrives_in_the_policy(tmp_path: Path) -> None:
     )
     assert profile == found.profiles["p"]
     assert (Rule(when, "p", "all of it"),) == found.rules
+    slow = When(
+        country=frozenset({"KE"}),
+        continent=frozenset({"AF"}),
+        asn=frozenset({2}),
+        device=frozenset({"car"}),
+        save_data=True,
+        ect=frozenset({"slow-2g", "3g"}),
+    )
+    assert StartRules((StartRule(slow, 5), StartRule(When(), 6))) == found.start
     assert (edge,) == found.edges
     assert (found.default_profile, found.time_zone) == ("p", "Asia/Kolkata")
+
+
+def test_start_rules_that_are_off_are_no_rules(tmp_path: Path) -> None:
+    """One key switches all of them off."""
+    assert NO_START_RULES == policy(tmp_path, "start.enabled = false").start
+    assert NO_START_RULES == policy(tmp_path, "start.rules = []").start
+    assert NO_START_RULES != policy(tmp_path, "").start
 
 
 def test_what_is_left_out_sets_no_condition(tmp_path: Path) -> None:
@@ -162,6 +191,7 @@ SAME = [
 DIFFERENT = [
     ("a rule", "[[rules]]\nwhen = {}\nprofile = 'wifi'"),
     ("a profile", "profiles.wifi.max_height = 1"),
+    ("start rules", "start.enabled = false"),
     ("an edge", "[[edges]]\nid = 'a'\nurl = 'https://a'\nfallback = true"),
     ("the default profile", "policy.default_profile = 'fiber'"),
     ("the time zone", "policy.time_zone = 'Europe/Oslo'"),

@@ -285,7 +285,7 @@ TABLES = [
             (
                 "edge: is not a known key; allowed: server, admin, store, geo, source, origin, "
                 "origins, limits, throughput, capacity, log, keys, events, dns, registry, policy, "
-                'profiles, rules, edges, health, ladder, devices (did you mean "edges"?)'
+                'profiles, rules, start, edges, health, ladder, devices (did you mean "edges"?)'
             )
         ],
     ),
@@ -366,6 +366,29 @@ TABLES = [
                 "allowed: the start of an asset id, such as kids/"
             ),
             "rules[0].when.asn: warning: is never true; geo.asn_database is not set",
+        ],
+    ),
+    (
+        "start rules",
+        (
+            "start.enabled = 1\n[[start.rules]]\nwhen = { asn = [7], ect = ['5g'], os = ['iOS'] }\n"
+            "bitrate_kbps = 0\n[[start.rules]]\nwhen = {}\n[[start.rules]]\n"
+            "when = {}\nbitrate_kbps = 9"
+        ),
+        [
+            "start.enabled: 1 is a number; allowed: true or false",
+            (
+                'start.rules[0].when.ect[0]: "5g" is not one of the allowed values; '
+                "allowed: slow-2g, 2g, 3g, 4g"
+            ),
+            (
+                "start.rules[0].when.os: is not a known key; "
+                "allowed: country, continent, asn, device, save_data, ect"
+            ),
+            "start.rules[0].bitrate_kbps: 0 is below 1; allowed: whole kbit/s from 1 to 10000000",
+            "start.rules[1].bitrate_kbps: is missing; allowed: whole kbit/s from 1 to 10000000",
+            "start.rules[0].when.asn: warning: is never true; geo.asn_database is not set",
+            "start.rules[2]: warning: is never reached; start.rules[1] matches every request",
         ],
     ),
     (

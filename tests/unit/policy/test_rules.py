@@ -204,6 +204,7 @@ _rules = st.lists(
             speed_above_kbps=_speeds,
             speed_known=st.none() | st.booleans(),
             save_data=st.none() | st.booleans(),
+            ect=_wanted,
             asset_prefix=st.none() | st.lists(_prefixes, max_size=2).map(tuple),
             time_of_day=st.none() | st.just((TimeWindow(0, 60),)),
         ),
@@ -222,6 +223,7 @@ _subjects = st.builds(
     asn=st.none() | st.integers(1, 2),
     speed_kbps=_speeds,
     save_data=st.booleans(),
+    ect=_texts,
     minute_of_day=st.sampled_from([0, 60]),
 )
 
