@@ -37,6 +37,7 @@ from gateway.config.build import (
     geo_database_of,
     origin_config_of,
     signing_keys_of,
+    steering_config_of,
     templates_of,
 )
 from gateway.config.load import Loaded
@@ -58,6 +59,7 @@ from gateway.play.runtime import Gateway, Runtime
 from gateway.source.directory import DirectorySource
 from gateway.source.generated import GeneratedSource
 from gateway.source.source import BadSourceError, Source
+from gateway.steering.memory import SteeringMemory
 from gateway.store.caches.decisions import DecisionCache
 from gateway.store.caches.sessions import Sessions
 from gateway.store.caches.source_copies import SourceCopies
@@ -124,6 +126,7 @@ class Application:
         self.keeper.judged("config", drains_of(settings))
         self._dns = DnsEdges(self.keeper, templates_of(settings), settings.dns)
         self._keys = KeyKeeper(signing_keys_of(settings), settings.keys.overlap_s, control.redis)
+        leases = Leases(store, settings.capacity.lease_s, presence.count)
         self.gateway = Gateway(
             runtime=_runtime(loaded, None, store, geo),
             fleet=self.keeper.fleet,
@@ -134,9 +137,10 @@ class Application:
             config=ConfigStatus(time.time()),
             decisions=DecisionCache(store, settings.store.decision_ttl_s),
             sessions=Sessions(store, settings.store.session_ttl_s),
-            leases=Leases(store, settings.capacity.lease_s, presence.count),
+            leases=leases,
             playlists=Cache(PLAYLISTS, settings.limits.local_cache_bytes, weight_of),
             keys=self._keys.ring,
+            steering=SteeringMemory(leases.room_kbps, steering_config_of(settings)),
             players_port=players_port or settings.server.port,
         )
         self.gateway.leases.use(self.keeper.fleet)
@@ -181,6 +185,7 @@ class Application:
         )
         self._health.configure(loaded.settings.health)
         self._dns.use(templates_of(loaded.settings), loaded.settings.dns)
+        self.gateway.steering.configure(steering_config_of(loaded.settings))
         self._keys.configure(signing_keys_of(loaded.settings), loaded.settings.keys.overlap_s)
         self.keeper.judged("config", drains_of(loaded.settings))
         self.keeper.found("config", loaded.policy.edges)
@@ -293,6 +298,7 @@ def _runtime(loaded: Loaded, previous: Runtime | None, store: Store, geo: GeoLoo
         settings=settings,
         policy=loaded.policy,
         estimator=estimator_of(settings),
+        steering=steering_config_of(settings),
         clients=ClientLookup(
             DeviceClassifier(device_rules_of(settings)),
             TrustedProxies.of(str(network) for network in settings.server.trusted_proxies),

@@ -30,6 +30,7 @@ from gateway.policy.rules import Rule, RuleList, Subject
 from gateway.policy.start import NO_START_RULES, StartRules
 from gateway.reason import Reason
 from geodata.cell import place_cell, snap
+from geodata.place import Place
 
 _Number = TypeVar("_Number", int, float)
 
@@ -317,6 +318,18 @@ def fit_ladder(inquiry: Inquiry) -> FittedLadder:
 def rank_edges(inquiry: Inquiry) -> tuple[EdgeTier, ...]:
     """The edges for the viewer's place, best tier first."""
     return rank.ranked_tiers(inquiry.fleet, snap(inquiry.facts.place), inquiry.ranking_key[2])
+
+
+def remembered_tiers(
+    fleet: Fleet, place: Place, spread_point: int, memo: Memo
+) -> tuple[EdgeTier, ...]:
+    """The edges for a place, best tier first: from ``memo``, or ranked and added to it."""
+    key: RankingKey = (fleet.epoch, place_cell(place), spread_point)
+    tiers = memo.rankings.get(key)
+    if tiers is None:
+        tiers = rank.ranked_tiers(fleet, snap(place), spread_point)
+        memo.rankings.put(key, tiers)
+    return tiers
 
 
 def _start(

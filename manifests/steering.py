@@ -12,6 +12,7 @@ from typing import Any, Final
 MEDIA_TYPE: Final = "application/vnd.apple.steering-list"
 """Rule C2.4."""
 
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _PATHWAY = re.compile(r"[A-Za-z0-9._-]+")
 _HOST = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _PLAYERS_PARAMETER = re.compile(r"[?&]_(?:HLS|DASH)_")
@@ -61,4 +62,4 @@ def write_steering_manifest(
             {"BASE-ID": clone.base, "ID": clone.id, "URI-REPLACEMENT": {"HOST": clone.host}}
             for clone in clones
         ]
-    return json.dumps(members, separators=(",", ":")).encode("ascii")
+    return _encode(members).encode("ascii")

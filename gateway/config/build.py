@@ -27,6 +27,7 @@ from gateway.source.origin.origin_config import (
     OriginServer,
     RequestLimits,
 )
+from gateway.steering.steering_config import SteeringConfig
 from gateway.trust.keys import SigningKey
 from geodata.lookup import EMBEDDED
 from geodata.place import Continent
@@ -202,6 +203,11 @@ def _origin_servers(settings: Settings) -> tuple[OriginServer, ...]:
         )
         for each in listed
     )
+
+
+def steering_config_of(settings: Settings) -> SteeringConfig:
+    """When sessions are asked, and when they move."""
+    return SteeringConfig(**dict(settings.steering))
 
 
 def signing_keys_of(settings: Settings) -> tuple[SigningKey, ...]:

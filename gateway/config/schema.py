@@ -54,6 +54,7 @@ from gateway.config.origin_settings import OriginServerSettings, OriginSettings
 from gateway.config.rule_settings import RuleSettings
 from gateway.config.section import Section
 from gateway.config.start_settings import StartSettings
+from gateway.config.steering_settings import SteeringSettings
 from gateway.listener import Listener
 
 
@@ -242,6 +243,7 @@ class Settings(Section):
     throughput: ThroughputSettings
     capacity: Annotated[CapacitySettings, RESTART]
     log: Annotated[LogSettings, RESTART]
+    steering: SteeringSettings
     keys: KeySettings
     events: EventSettings
     dns: DnsSettings

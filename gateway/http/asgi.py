@@ -4,6 +4,7 @@ from starlette.types import Scope, Send
 
 from gateway.play.reply import RawHeaders, Reply
 from gateway.play.request import Request, read_headers, read_query
+from gateway.play.steering import PATH, SteeringRequest
 
 
 def read_request(scope: Scope) -> Request:
@@ -18,6 +19,19 @@ def read_request(scope: Scope) -> Request:
         scheme=scope.get("scheme", "http"),
         server=_authority(*server) if server else "localhost",
         parameters=read_query(scope["query_string"]),
+    )
+
+
+def read_steering_request(scope: Scope) -> SteeringRequest:
+    """The request for a steering manifest of an ASGI scope. Its query is read later, since nothing
+    in it is an error."""
+    client = scope.get("client")
+    return SteeringRequest(
+        method=scope["method"],
+        asset=scope["path"].removeprefix(PATH),
+        query=scope["query_string"],
+        headers=read_headers(scope["headers"]),
+        peer=client[0] if client else None,
     )
 
 

@@ -118,6 +118,16 @@ _ASSET = {
     "description": "The asset's id; it may hold slashes.",
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9._~/-]{1,512}$"},
 }
+_STEERING = [
+    {"name": name, "in": "query", "schema": {"type": "string"}, "description": text}
+    for name, text in (
+        ("state", "The state of the session; RELOAD-URI has it."),
+        ("_HLS_pathway", "The pathway that the player uses."),
+        ("_HLS_throughput", "Its throughput, in bit/s."),
+        ("_DASH_pathway", "The pathways that the player uses, in a comma list."),
+        ("_DASH_throughput", "Their throughputs, in bit/s."),
+    )
+]
 _FIELDS = {
     "name": "fields",
     "in": "query",
@@ -140,8 +150,9 @@ def _for_players(decision: dict[str, Any]) -> dict[str, Any]:
             "get": _reserved("The personalised MPD"),
         },
         "/v1/steering/{asset}": {
-            "parameters": [_ASSET],
-            "get": _reserved("The steering manifest"),
+            "parameters": [_ASSET, *_STEERING],
+            "get": _operation("The steering manifest, for HLS and DASH", _steering_list()),
+            "head": _operation("Its headers", _steering_list()),
         },
         "/v1/cmcd": {"post": _reserved("CMCD event reports")},
         "/v1/probe": {
@@ -163,6 +174,10 @@ def _for_operators(decision: dict[str, Any]) -> dict[str, Any]:
         "/metrics": {"get": _operation("Prometheus metrics", _text())},
         "/openapi.json": {"get": _operation("This document", {"application/json": {}})},
     }
+
+
+def _steering_list() -> dict[str, Any]:
+    return {"application/vnd.apple.steering-list": {"schema": {"type": "object"}}}
 
 
 def _json_decision(summary: str, decision: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from starlette.types import Receive, Scope
 
 from gateway.config.schema import ServerSettings
-from gateway.http.asgi import read_request
+from gateway.http.asgi import read_request, read_steering_request
 from gateway.http.batch import decide_batch
 from gateway.http.openapi import openapi_json
 from gateway.http.operations import as_a_player_asks, livez, prometheus, readyz, readyz_in_detail
@@ -15,6 +15,8 @@ from gateway.play import problems
 from gateway.play.play import play, show_decision
 from gateway.play.reply import Reply
 from gateway.play.runtime import Gateway
+from gateway.play.steering import PATH as STEERING
+from gateway.play.steering import answer_steering
 
 Handler = Callable[[Gateway, Scope, Receive], Awaitable[Reply]]
 Label = Callable[[str], str]
@@ -55,6 +57,10 @@ async def _play(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # n
 async def _show(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
     request = as_a_player_asks(gateway, read_request(scope))
     return await show_decision(gateway, request, scope["path"].removeprefix(_PLAY))
+
+
+async def _steering(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
+    return answer_steering(gateway, read_steering_request(scope))
 
 
 async def _batch(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:
@@ -99,7 +105,7 @@ _BOTH = _PLAYERS + _OPERATORS
 
 ROUTES = (
     Route(_PLAY, _READ, _play, _play_label, _PLAYERS),
-    Route("/v1/steering/", _READ, _not_yet, _named("steering"), _PLAYERS),
+    Route(STEERING, _READ, _steering, _named("steering"), _PLAYERS),
     Route("/v1/cmcd", _ALL, _not_yet, _named("cmcd"), _PLAYERS),
     Route("/v1/probe", _ALL, _not_yet, _named("probe"), _PLAYERS),
     Route(_DECISIONS, ("POST",), _batch, _named("decisions"), _PLAYERS, _decisions_on),

@@ -104,6 +104,25 @@ PLACEMENTS = Counter(
     "Sessions placed on edges, by outcome (kept, first, spilled, over).",
     ["outcome"],
 )
+STEERING_ANSWERS = Counter(
+    "gateway_steering_answers",
+    "Steering manifests, by why the session stays (fine, dwell, nowhere) or moves (gone, down, "
+    "failed, leaving, slow).",
+    ["reason"],
+)
+STEERING_STATES = Counter(
+    "gateway_steering_states",
+    "Requests for steering manifests, by the state that they bring (none, new, known, refused).",
+    ["state"],
+)
+STEERING_OBEYED = Counter(
+    "gateway_steering_obeyed",
+    "Requests that name their pathway, by whether it is the one that was told (yes, no).",
+    ["obeyed"],
+)
+STEERING_MOVES = Counter(
+    "gateway_steering_moves", "Sessions that were told to move to an edge.", ["edge"]
+)
 LEASE_ERRORS = Counter(
     "gateway_lease_errors",
     "Leases taken from the worker's own share because the store did not answer.",
@@ -304,6 +323,24 @@ def decisions(profile: str, device: str, cache: str) -> Counter | Pending:
 def edge_selections(edge: str) -> Counter | Pending:
     """The counter of manifests that name an edge."""
     return _counting(EDGES.labels(edge))
+
+
+@cache
+def steering_answers(reason: str) -> Counter | Pending:
+    """The counter of steering manifests with this reason."""
+    return _counting(STEERING_ANSWERS.labels(reason))
+
+
+@cache
+def steering_states(state: str) -> Counter | Pending:
+    """The counter of requests for steering manifests with such a state."""
+    return _counting(STEERING_STATES.labels(state))
+
+
+@cache
+def steering_obeyed(obeyed: str) -> Counter | Pending:
+    """The counter of requests that name their pathway."""
+    return _counting(STEERING_OBEYED.labels(obeyed))
 
 
 @cache

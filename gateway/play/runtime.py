@@ -13,6 +13,8 @@ from gateway.edge.fleet import Fleet
 from gateway.play.bodies import Body
 from gateway.play.clients import ClientLookup
 from gateway.source.source import Source
+from gateway.steering.memory import SteeringMemory
+from gateway.steering.steering_config import SteeringConfig
 from gateway.store.caches.decisions import DecisionCache
 from gateway.store.caches.sessions import Sessions
 from gateway.store.connection.protocol import Store
@@ -32,6 +34,7 @@ class Runtime:
     settings: Settings
     policy: Policy
     estimator: EstimatorConfig
+    steering: SteeringConfig
     clients: ClientLookup
     timed: bool
     zone: ZoneInfo
@@ -55,5 +58,6 @@ class Gateway:
     leases: Leases
     playlists: Cache[Hashable, Body]
     keys: KeyRing
+    steering: SteeringMemory
     players_port: int
     events: EventQueue | None = None

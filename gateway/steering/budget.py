@@ -18,7 +18,7 @@ class MoveBudget:
         """A promise counts for one to two times ``settle_s`` seconds; then the move shows in
         ``free_kbps``, or has not happened."""
         self._free_kbps = free_kbps
-        self._settle_s = settle_s
+        self.settle_s = settle_s
         self._period = 0
         self._recent: dict[str, int] = {}
         self._older: dict[str, int] = {}
@@ -38,7 +38,7 @@ class MoveBudget:
             self._recent[edge] = self._recent.get(edge, 0) + kbps
 
     def _renew(self, now_s: float) -> None:
-        period = int(now_s // self._settle_s)
+        period = int(now_s // self.settle_s)
         if period != self._period:
             self._older = self._recent if period == self._period + 1 else {}
             self._recent = {}

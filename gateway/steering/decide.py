@@ -92,7 +92,7 @@ def steer(
     says of its pathways.
     """
     config, fleet, now = situation.config, situation.fleet, int(situation.now_s)
-    known = _known(fleet, state.base, reports)
+    known = _known(fleet, state, reports)
     playing = _playing(known, state.told)
     obeyed = playing is None or playing == state.told
     settled = now - state.told_s >= config.dwell_s
@@ -142,14 +142,18 @@ def _edge(fleet: Fleet, key: int) -> Edge | None:
 
 
 def _known(
-    fleet: Fleet, base: str, reports: Sequence[PathwayReport]
+    fleet: Fleet, state: SteeringState, reports: Sequence[PathwayReport]
 ) -> list[tuple[int, int | None]]:
-    """The reports whose pathways are edges, by the edge's key."""
-    return [
-        (stable_hash(pathway), bps)
-        for pathway, bps in reports
-        if pathway in fleet.positions or pathway == base
-    ]
+    """The reports of pathways that the player can have, by the edge's key: the base, and edges
+    that can be clones of it."""
+    found: list[tuple[int, int | None]] = []
+    for pathway, bps in reports:
+        at = fleet.positions.get(pathway)
+        if pathway == state.base:
+            found.append((stable_hash(pathway), bps))
+        elif at is not None and fleet.edges[at].host and fleet.edges[at].shape == state.shape:
+            found.append((fleet.edges[at].key, bps))
+    return found
 
 
 def _playing(known: Sequence[tuple[int, int | None]], told: int) -> int | None:

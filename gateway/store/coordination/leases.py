@@ -17,6 +17,7 @@ from time import monotonic
 
 from gateway.client.session import asset_name
 from gateway.edge.capacity import (
+    FULL_AT,
     PLACEMENT_OUTCOMES,
     CandidateEdge,
     EdgeLease,
@@ -140,6 +141,27 @@ class Leases:
             if redis is not None:
                 self._unshared[lease_id] = None
         return Leased(placement, tuple(one.capacity_kbps for one in shares), True)
+
+    def room_kbps(self, edge: str) -> int | None:
+        """How much this worker may still move to an edge, in kbit/s; None without a capacity.
+
+        It is this worker's part of what was free at the last look, up to the load at which the edge
+        counts as full.
+        """
+        capacity = self._capacities.get(edge)
+        if capacity is None:
+            return None
+        reserve = (1 - FULL_AT) * capacity / max(1, self._workers())
+        return round(self._share(edge) - self._ledger.load(edge) - reserve)
+
+    def note(self, session: str, asset: str, kbps: int, edge: str) -> None:
+        """Lease an edge that a session was seen to play from. Redis gets it at the next look."""
+        if edge not in self._capacities:
+            return
+        lease_id, now_s = _lease_id(session), self._clock()
+        self._mirror(lease_id, EdgeLease(edge, kbps, asset_name(asset), now_s + self._ttl_s), now_s)
+        if self._store.redis is not None:
+            self._unshared[lease_id] = None
 
     async def look(self) -> Loads:
         """The current loads; for a background task, about once a second. Never fails.

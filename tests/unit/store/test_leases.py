@@ -380,3 +380,29 @@ def test_four_processes_never_exceed_a_bound(server: Valkey) -> None:
     assert 10_000 - 100 < sums["small"] <= 10_000
     assert 40_000 - 100 < sums["large"] <= 40_000
     assert 4 * sum(100 * (1 + number % 7) for number in range(SESSIONS_EACH)) == sum(sums.values())
+
+
+async def test_room_is_a_part_of_what_is_free_below_full() -> None:
+    """Half of 97 % for one of two workers; what this worker leases counts at once."""
+    async with leases_on("memory", workers=2) as (leases, _):
+        await leases.look()
+        assert (4850, 19_400, None) == tuple(leases.room_kbps(edge.id) for edge in LINE)
+        await place(leases, "a", 3000)
+        assert 1850 == leases.room_kbps("small")
+        assert leases.room_kbps("gone") is None
+
+
+async def test_a_lease_that_is_noted_reaches_redis_with_the_next_look(server: Valkey) -> None:
+    """It counts for other workers then; noted again, it lasts longer."""
+    async with leases_on(server.url) as (one, _), leases_on(server.url) as (other, _):
+        await one.look()
+        one.note("s", "film", 3000, "small")
+        one.note("s", "film", 3000, "endless")
+        assert 6700 == one.room_kbps("small")
+        await one.look()
+        assert 3000 == (await other.look()).leased["small"]
+        one.note("s", "film", 4000, "small")
+        await asyncio.sleep(0.01)
+        await one.look()
+        assert 4000 == (await other.look()).leased["small"]
+        assert 1 == server.command("ZCARD", LEASE_ENDS)

@@ -1,0 +1,40 @@
+"""How is content steering configured?"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from gateway.config.fields import Allowed, Seconds, Share, TimeToLive
+from gateway.config.section import Section
+
+Jitter = Annotated[
+    float, Field(strict=True, ge=0, le=0.5), Allowed("a share from 0 to 0.5, such as 0.1")
+]
+Hysteresis = Annotated[
+    float, Field(strict=True, ge=0, le=10), Allowed("a share from 0 to 10, such as 0.25")
+]
+Pathways = Annotated[int, Field(strict=True, ge=1, le=8), Allowed("a whole number from 1 to 8")]
+
+
+class SteeringSettings(Section):
+    """Moves running sessions from edge to edge (`docs/steering.md`)."""
+
+    ttl_s: TimeToLive
+    """How often a player asks which pathway to use, in seconds."""
+    ttl_jitter: Jitter
+    """Share by which that time varies, so that players that started together do not ask
+    together."""
+    dwell_s: Seconds
+    """A session moves at most once in this time, in seconds, unless its edge is down."""
+    leave_s: Seconds
+    """The time over which sessions leave an edge that drains or is degraded, in seconds."""
+    slow_share: Share
+    """An edge is too slow for a viewer who measures less than the highest rung needs, and less than
+    this share of what its network has shown."""
+    hysteresis: Hysteresis
+    """An edge on which the viewer has measured must be better by this share to be moved to."""
+    forget_s: Seconds
+    """How long what a viewer has measured on an edge counts, and that an edge has failed for it, in
+    seconds."""
+    max_pathways: Pathways
+    """The most pathways that an answer names."""

@@ -1,0 +1,172 @@
+"""``/v1/steering``: answers with a steering manifest for one session, for HLS and DASH alike.
+
+All that an answer needs is in the request and in this worker's memory: the signed state, the edges'
+conditions, the client's address. No store is asked. A request with no state, or one that cannot be
+trusted, gets the answer of a new session: a session that lives is never answered with an error
+(rule C4.2).
+"""
+
+import secrets
+import time
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from gateway.client.session import asset_name
+from gateway.decision import remembered_tiers
+from gateway.edge.edge import Edge
+from gateway.edge.fleet import Fleet
+from gateway.edge.rank import ordered_by_key, spread_point_of
+from gateway.observe import metrics
+from gateway.play.decide import valid_asset
+from gateway.play.reply import RawHeaders, Reply
+from gateway.play.request import Headers
+from gateway.play.runtime import Gateway, Runtime
+from gateway.steering.decide import Situation, Steered, steer
+from gateway.steering.query import STATE, SteeringQuery, read_query
+from gateway.steering.state import MAX_KBPS, SteeringState
+from gateway.trust.keys import Purpose
+from manifests.steering import MEDIA_TYPE, PathwayClone, write_steering_manifest
+
+PATH = "/v1/steering/"
+RANKED = 16
+"""How many edges are considered for one session."""
+USUAL_KBPS = 3000
+"""What a session is expected to take up when its state does not say."""
+
+_HEADERS: RawHeaders = (
+    (b"content-type", MEDIA_TYPE.encode("ascii")),
+    (b"cache-control", b"no-store"),  # C2.5
+)
+
+StateOutcome = Literal["none", "new", "known", "refused"]
+
+
+@dataclass(slots=True)
+class SteeringRequest:
+    """One request for a steering manifest. ``peer`` is the remote address of the connection."""
+
+    method: str
+    asset: str
+    query: bytes
+    headers: Headers
+    peer: str | None
+
+
+def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
+    """Answer ``GET|HEAD /v1/steering/{asset}``. Raises a 404 problem when that is no asset id."""
+    asset = valid_asset(request.asset)
+    runtime, fleet = gateway.runtime, gateway.fleet
+    query = read_query(request.query)
+    now_s = time.time()
+    sender = runtime.clients.sender(request.peer, request.headers)
+    state, outcome = _state(gateway, query, asset, now_s)
+    if state is not None and state.viewer == 0:
+        state = replace(
+            state, viewer=_any_viewer(), spread_point=spread_point_of(sender.place, sender.prefix)
+        )
+    viewer = _any_viewer() if state is None else state.viewer
+    spread_point = (
+        spread_point_of(sender.place, sender.prefix) if state is None else state.spread_point
+    )
+    tiers = remembered_tiers(fleet, sender.place, spread_point, gateway.decisions.memo)
+    order = ordered_by_key(fleet, tiers, viewer, RANKED)
+    metrics.steering_states(outcome).inc()
+    if state is None:
+        state = _default_state(fleet, query, asset, viewer, spread_point)
+    if state is None:
+        first = [fleet.edges[at].id for at in order[: runtime.steering.max_pathways]]
+        return _reply(write_steering_manifest(runtime.steering.ttl_s, _url(runtime, asset), first))
+    leaving = gateway.steering.leaving_in(fleet, now_s)
+    situation = Situation(runtime.steering, fleet, leaving, now_s)
+    budget, kbps = gateway.steering.budget, state.expected_kbps
+    answer = steer(
+        situation, state, order, query.reports, lambda edge: budget.left_kbps(edge, now_s)
+    )
+    if request.method == "GET":
+        _count(answer)
+        if answer.moved:
+            budget.promise(answer.priority[0].id, kbps, now_s)
+        if answer.playing is not None and answer.playing.id != state.base:
+            gateway.leases.note(f"steering\0{viewer:x}", asset, kbps, answer.playing.id)
+    signed = gateway.keys.sign(Purpose.STEERING_STATE, answer.state.to_bytes())
+    url = f"{_url(runtime, asset)}?{STATE}={signed}"
+    return _reply(_manifest(answer, state.base, url))
+
+
+def _state(
+    gateway: Gateway, query: SteeringQuery, asset: str, now_s: float
+) -> tuple[SteeringState | None, StateOutcome]:
+    """The state that a request brings, if it can be trusted."""
+    if not query.state:
+        return None, "none"
+    signed = gateway.keys.verify(Purpose.STEERING_STATE, query.state)
+    name = asset_name(asset)
+    state = None if signed is None else SteeringState.from_bytes(signed, name, now_s)
+    if state is None:
+        return None, "refused"
+    return state, "new" if state.viewer == 0 else "known"
+
+
+def _any_viewer() -> int:
+    """The key of a new session for rendezvous hashing."""
+    return secrets.randbits(64) | 1
+
+
+def _default_state(
+    fleet: Fleet, query: SteeringQuery, asset: str, viewer: int, spread_point: int
+) -> SteeringState | None:
+    """The state of a session of which only its pathway is known; None when not even that is.
+
+    The player knows the pathway that it reports, so clones may refer to it (C2.2), whether the
+    playlist declares it or it is a clone itself.
+    """
+    for pathway, _ in query.reports:
+        at = fleet.positions.get(pathway)
+        if at is not None:
+            base = fleet.edges[at]
+            return SteeringState(
+                asset=asset_name(asset),
+                viewer=viewer,
+                spread_point=spread_point,
+                base=base.id,
+                shape=base.shape,
+                need_kbps=MAX_KBPS,
+                expected_kbps=USUAL_KBPS,
+                told=base.key,
+            )
+    return None
+
+
+def _manifest(answer: Steered, base: str, url: str) -> bytes:
+    """The body. A player that cannot use any edge any more keeps the pathway that it has."""
+    clones = [
+        PathwayClone(base, edge.id, edge.host)
+        for edge in answer.priority
+        if edge.id != base and edge.host is not None
+    ]
+    priority = [edge.id for edge in answer.priority] or [base]
+    return write_steering_manifest(answer.ttl_s, url, priority, clones)
+
+
+def _url(runtime: Runtime, asset: str) -> str:
+    """Where the player asks next: below ``server.public_url``, or on the same host. The path is
+    absolute, since Shaka resolves it against the playlist's URL, and others against this one's."""
+    public = runtime.settings.server.public_url
+    return f"{'' if public is None else public.rstrip('/')}{PATH}{asset}"
+
+
+def _reply(body: bytes) -> Reply:
+    return Reply(200, (*_HEADERS, (b"content-length", b"%d" % len(body))), body)
+
+
+def _count(answer: Steered) -> None:
+    metrics.steering_answers(answer.reason).inc()
+    if answer.playing is not None:
+        metrics.steering_obeyed("yes" if answer.obeyed else "no").inc()
+    if answer.moved:
+        metrics.STEERING_MOVES.labels(_label(answer.priority[0])).inc()
+
+
+def _label(edge: Edge) -> str:
+    """Edges of one DNS name share a label."""
+    return edge.template or edge.id

@@ -1,0 +1,36 @@
+"""What does a worker remember between two answers? Since when edges are left, and what it promised.
+
+Nothing in it belongs to a session: that is in the state that the session brings.
+"""
+
+from collections.abc import Mapping
+
+from gateway.edge.fleet import Fleet
+from gateway.steering.budget import FreeKbps, MoveBudget
+from gateway.steering.leaving import leaving_since
+from gateway.steering.steering_config import SteeringConfig
+
+
+class SteeringMemory:
+    """One worker's memory."""
+
+    def __init__(self, free_kbps: FreeKbps, config: SteeringConfig) -> None:
+        self.budget = MoveBudget(free_kbps, _settle_s(config))
+        self._fleet: Fleet | None = None
+        self._leaving: Mapping[int, float] = {}
+
+    def configure(self, config: SteeringConfig) -> None:
+        """Use a new config."""
+        self.budget.settle_s = _settle_s(config)
+
+    def leaving_in(self, fleet: Fleet, now_s: float) -> Mapping[int, float]:
+        """Since when each edge of ``fleet`` is left, in Unix seconds, by the edge's key."""
+        if fleet is not self._fleet:
+            self._fleet = fleet
+            self._leaving = leaving_since(fleet, self._leaving, now_s)
+        return self._leaving
+
+
+def _settle_s(config: SteeringConfig) -> float:
+    """The longest time between two requests of a player."""
+    return config.ttl_s * (1 + config.ttl_jitter)

@@ -1,0 +1,334 @@
+"""``/v1/steering``: what players get, whatever they send."""
+
+import json
+import time
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from prometheus_client import Counter
+
+from gateway.app import Application
+from gateway.client.session import asset_name
+from gateway.edge.fleet import EdgeCondition
+from gateway.observe import metrics
+from gateway.steering.state import SteeringState
+from gateway.trust.keys import KeyRing, Purpose, generated_key
+from tests.integration.in_process import application, ask, asking
+
+CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "cases" / "steering-vectors.json"
+
+EDGES = """
+[[edges]]
+id = "e1"
+url = "https://e1.example.com/v/"
+fallback = true
+[[edges]]
+id = "e2"
+url = "https://e2.example.com/v/"
+fallback = true
+[[edges]]
+id = "e3"
+url = "https://e3.example.com/v/"
+fallback = true
+[[edges]]
+id = "other"
+url = "https://other.example.com:8443/v/"
+fallback = true
+"""
+
+DOWN = EdgeCondition("down", 0.0)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Four edges, of which three differ in their hosts alone."""
+    path = tmp_path / "g.toml"
+    path.write_text(EDGES)
+    return path
+
+
+@pytest.fixture
+def app(config: Path) -> Application:
+    return application(config)
+
+
+@pytest.fixture
+async def client(app: Application) -> AsyncIterator[httpx.AsyncClient]:
+    async with asking(app) as found:
+        yield found
+
+
+def manifest(response: httpx.Response) -> dict[str, Any]:
+    """The body, which every answer must have in a form that all players accept."""
+    assert (200, "application/vnd.apple.steering-list") == (
+        response.status_code,
+        response.headers["content-type"],
+    )
+    body: dict[str, Any] = response.json()
+    assert (1, int) == (body["VERSION"], type(body["VERSION"]))
+    assert int is type(body["TTL"])
+    assert 1 <= body["TTL"] <= 60
+    priority = body["PATHWAY-PRIORITY"]
+    assert priority
+    assert len(priority) == len(set(priority))
+    assert "_HLS_" not in body["RELOAD-URI"]
+    assert "_DASH_" not in body["RELOAD-URI"]
+    assert body.get("PATHWAY-CLONES") != []
+    return body
+
+
+def signed(app: Application, base: str = "e1", asset: str = "film", **more: Any) -> str:
+    """The state that a playlist carries."""
+    fleet = app.gateway.fleet
+    edge = fleet.edges[fleet.positions[base]]
+    state = SteeringState(
+        asset_name(asset), 0, 0, edge.id, edge.shape, 6000, 3000, edge.key, **more
+    )
+    return app.gateway.keys.sign(Purpose.STEERING_STATE, state.to_bytes())
+
+
+HOSTILE = [
+    ("nothing", ""),
+    ("the default pathway, quoted", "_HLS_pathway=%22.%22&_HLS_throughput=5140000"),
+    ("no throughput", "_HLS_pathway=.&_HLS_throughput="),
+    ("DASH lists", "_DASH_pathway=%22e1,e2%22&_DASH_throughput=5140000,13000000"),
+    ("absurd", "_HLS_pathway=%22FAILBACK%22&_HLS_throughput=99999999999999999999"),
+    ("repeated", "_HLS_pathway=%22a%22&_HLS_pathway=%22b%22"),
+    ("known parameters that play would refuse", "speed=x&max_bitrate=-1&session=" + "s" * 99),
+    ("a forged state", "state=auto-0.AAAA&_HLS_pathway=e1"),
+    ("an empty state", "state=&_HLS_pathway=e1"),
+    ("garbage", "%00=%ff&&&=&_HLS_pathway=%0d%0aX:y&state=%e2%82%ac"),
+    ("a long one", "x=" + "y" * 4000),
+    ("many", "&".join("_HLS_pathway=e1" for _ in range(300))),
+]
+
+
+@pytest.mark.parametrize("query", [row[1] for row in HOSTILE], ids=[row[0] for row in HOSTILE])
+async def test_every_query_is_answered(client: httpx.AsyncClient, query: str) -> None:
+    """Never an error, and never a pathway that the gateway does not have."""
+    body = manifest(await client.get(f"/v1/steering/c39?{query}"))
+    assert {"e1", "e2", "e3", "other"} >= set(body["PATHWAY-PRIORITY"])
+    assert all(one["BASE-ID"] != "." for one in body.get("PATHWAY-CLONES", []))
+    reload = urlsplit(body["RELOAD-URI"])
+    assert ("", "/v1/steering/c39") == (reload.netloc, reload.path)
+    again = manifest(await client.get(body["RELOAD-URI"]))
+    assert body["PATHWAY-PRIORITY"][:1] == again["PATHWAY-PRIORITY"][:1] or not reload.query
+
+
+@pytest.mark.skipif(not CORPUS.exists(), reason="the corpus is not here")
+async def test_the_queries_of_real_players(client: httpx.AsyncClient) -> None:
+    for vector in json.loads(CORPUS.read_text())["query_vectors"]:
+        manifest(await client.get(f"/v1/steering/film?{vector['raw']}"))
+
+
+async def test_bytes_that_are_no_query(app: Application) -> None:
+    """What no client library would send."""
+    for query in (b"\xff\xfe", b"_HLS_pathway=\xff", b"state=\x00", b"%", b"&" * 200):
+        status, _, body = await ask(app, "/v1/steering/film", query)
+        assert 200 == status
+        assert 1 == json.loads(body)["VERSION"]
+
+
+async def test_a_session_from_its_playlist_on(app: Application, client: httpx.AsyncClient) -> None:
+    """The playlist's pathway first; the other edges are clones of it; the state travels on."""
+    first = manifest(await client.get(f"/v1/steering/film?state={signed(app)}&_HLS_pathway=e1"))
+    assert "e1" == first["PATHWAY-PRIORITY"][0]
+    assert {"e1", "e2", "e3"} == set(first["PATHWAY-PRIORITY"])
+    assert [
+        {"BASE-ID": "e1", "ID": name, "URI-REPLACEMENT": {"HOST": f"{name}.example.com"}}
+        for name in first["PATHWAY-PRIORITY"][1:]
+    ] == first["PATHWAY-CLONES"]
+    second = manifest(
+        await client.get(first["RELOAD-URI"] + "&_HLS_pathway=e1&_HLS_throughput=8000000")
+    )
+    assert first["PATHWAY-PRIORITY"] == second["PATHWAY-PRIORITY"]
+    state = _state_in(app, second)
+    assert (8000, [8000]) == (state.estimate_kbps, [one.kbps for one in state.records])
+    assert _state_in(app, first).viewer == state.viewer != 0
+
+
+def _state_in(app: Application, body: Mapping[str, Any], asset: str = "film") -> SteeringState:
+    text = parse_qs(urlsplit(body["RELOAD-URI"]).query)["state"][0]
+    payload = app.gateway.keys.verify(Purpose.STEERING_STATE, text)
+    assert payload is not None
+    state = SteeringState.from_bytes(payload, asset_name(asset), time.time())
+    assert state is not None
+    return state
+
+
+async def test_an_edge_that_dies_loses_its_place(
+    app: Application, client: httpx.AsyncClient
+) -> None:
+    """A new edge is first, and the player's report of it is believed."""
+    first = manifest(await client.get(f"/v1/steering/film?state={signed(app)}&_HLS_pathway=e1"))
+    app.keeper.judged("health", {"e1": DOWN})
+    second = manifest(await client.get(first["RELOAD-URI"] + "&_HLS_pathway=e1"))
+    moved_to = second["PATHWAY-PRIORITY"][0]
+    assert moved_to in {"e2", "e3"}
+    assert "e1" == second["PATHWAY-PRIORITY"][-1]
+    assert moved_to in {one["ID"] for one in second["PATHWAY-CLONES"]}
+    app.keeper.judged("health", {})
+    third = manifest(await client.get(f"{second['RELOAD-URI']}&_HLS_pathway={moved_to}"))
+    assert moved_to == third["PATHWAY-PRIORITY"][0]
+
+
+async def test_an_edge_that_is_added_later_is_a_clone(
+    app: Application, client: httpx.AsyncClient, config: Path
+) -> None:
+    """The only other edge of the playlist's time is gone; the new one takes its place."""
+    first = manifest(await client.get(f"/v1/steering/film?state={signed(app)}&_HLS_pathway=e1"))
+    edges = [edge for edge in app.gateway.fleet.edges if edge.id == "e1"]
+    new = next(edge for edge in app.gateway.fleet.edges if edge.id == "e3")
+    app.keeper.found("config", [*edges, new])
+    second = manifest(await client.get(first["RELOAD-URI"] + "&_HLS_pathway=e1"))
+    assert ["e1", "e3"] == second["PATHWAY-PRIORITY"]
+    app.keeper.found("config", [new])
+    third = manifest(await client.get(second["RELOAD-URI"] + "&_HLS_pathway=e1"))
+    assert ["e3"] == third["PATHWAY-PRIORITY"]
+    assert "e1" == third["PATHWAY-CLONES"][0]["BASE-ID"]
+
+
+async def test_no_edge_that_the_player_can_use(app: Application, client: httpx.AsyncClient) -> None:
+    """It keeps its pathway."""
+    other = next(edge for edge in app.gateway.fleet.edges if edge.id == "other")
+    text = signed(app)
+    app.keeper.found("config", [other])
+    body = manifest(await client.get(f"/v1/steering/film?state={text}&_HLS_pathway=e1"))
+    assert (["e1"], None) == (body["PATHWAY-PRIORITY"], body.get("PATHWAY-CLONES"))
+
+
+REFUSED = [
+    ("another asset", lambda app: signed(app, asset="other")),
+    ("another key", lambda app: _resigned(app, KeyRing(generated_key(b"x" * 32)))),
+    ("changed", lambda app: signed(app)[:-9] + "A" + signed(app)[-8:]),
+    ("too old", lambda app: signed(app, issued_s=1)),
+    ("signed, but no state", lambda app: app.gateway.keys.sign(Purpose.STEERING_STATE, b"x" * 70)),
+]
+
+
+def _resigned(app: Application, ring: KeyRing) -> str:
+    payload = app.gateway.keys.verify(Purpose.STEERING_STATE, signed(app))
+    assert payload is not None
+    return ring.sign(Purpose.STEERING_STATE, payload)
+
+
+@pytest.mark.parametrize("make", [row[1] for row in REFUSED], ids=[row[0] for row in REFUSED])
+async def test_a_state_that_cannot_be_trusted_counts_as_none(
+    app: Application, client: httpx.AsyncClient, make: Any
+) -> None:
+    """The session goes on from the pathway that it reports, as a new one, and is counted."""
+    text = make(app)
+    body = manifest(await client.get(f"/v1/steering/film?state={text}&_HLS_pathway=e2"))
+    assert "e2" == body["PATHWAY-PRIORITY"][0]
+    assert {"e2"} == {one["BASE-ID"] for one in body["PATHWAY-CLONES"]}
+    assert "e2" == _state_in(app, body).base
+
+
+async def test_two_workers_with_one_key(config: Path) -> None:
+    """Any worker answers, without a store."""
+    key = {"GATEWAY_KEYS__RING": json.dumps([{"id": "k", "secret": "s" * 32}])}
+    one, two = application(config, key), application(config, key)
+    async with asking(one) as first, asking(two) as second:
+        body = manifest(await first.get(f"/v1/steering/film?state={signed(one)}&_HLS_pathway=e1"))
+        again = manifest(await second.get(body["RELOAD-URI"] + "&_HLS_pathway=e1"))
+    assert body["PATHWAY-PRIORITY"] == again["PATHWAY-PRIORITY"]
+    assert _state_in(one, body).viewer == _state_in(two, again).viewer
+
+
+async def test_the_public_url_leads_the_way_back(config: Path) -> None:
+    environ = {"GATEWAY_SERVER__PUBLIC_URL": "https://play.example.com/gw"}
+    async with asking(application(config, environ)) as client:
+        body = manifest(await client.get("/v1/steering/a/b?_HLS_pathway=e1"))
+    assert body["RELOAD-URI"].startswith("https://play.example.com/gw/v1/steering/a/b?state=")
+
+
+async def test_headers(app: Application, client: httpx.AsyncClient) -> None:
+    """Not cached, readable by pages of any origin, the same for HEAD."""
+    url = "/v1/steering/film?_HLS_pathway=e1"
+    got = await client.get(url, headers={"Origin": "https://page.example"})
+    for name, value in {
+        "cache-control": "no-store",
+        "access-control-allow-origin": "*",
+        "timing-allow-origin": "*",
+        "content-length": str(len(got.content)),
+    }.items():
+        assert value == got.headers[name]
+    assert "Retry-After" in got.headers["access-control-expose-headers"]
+    assert got.headers["x-request-id"]
+    status, headers, _ = await ask(app, "/v1/steering/film", b"_HLS_pathway=e1", method="HEAD")
+    assert 200 == status
+    assert {name for name, _ in headers} == {name.lower() for name in got.headers}
+
+
+async def test_what_is_no_session(client: httpx.AsyncClient) -> None:
+    """A path that is no asset id is the only error; other methods are refused as everywhere."""
+    assert 404 == (await client.get("/v1/steering/")).status_code
+    assert 404 == (await client.get("/v1/steering/a%20b")).status_code
+    assert 405 == (await client.post("/v1/steering/film")).status_code
+    assert 204 == (await client.options("/v1/steering/film")).status_code
+
+
+async def test_moves_are_counted(app: Application, client: httpx.AsyncClient) -> None:
+    """A HEAD counts as a request, but moves nobody."""
+    names = [
+        *((metrics.STEERING_STATES, state) for state in ("none", "new", "known", "refused")),
+        *((metrics.STEERING_MOVES, edge) for edge in ("e1", "e2", "e3")),
+        *((metrics.STEERING_ANSWERS, reason) for reason in ("fine", "down", "dwell")),
+        *((metrics.STEERING_OBEYED, obeyed) for obeyed in ("yes", "no")),
+    ]
+    before = [_value(counter, label) for counter, label in names]
+    first = manifest(await client.get(f"/v1/steering/film?state={signed(app)}&_HLS_pathway=e1"))
+    app.keeper.judged("health", {"e1": DOWN})
+    assert 200 == (await client.head(first["RELOAD-URI"] + "&_HLS_pathway=e1")).status_code
+    second = manifest(await client.get(first["RELOAD-URI"] + "&_HLS_pathway=e1"))
+    await client.get(second["RELOAD-URI"] + "&_HLS_pathway=e1")
+    await client.get("/v1/steering/film")
+    await client.get("/v1/steering/film?state=x.AAAA")
+    found = [
+        _value(counter, label) - was for (counter, label), was in zip(names, before, strict=True)
+    ]
+    to = second["PATHWAY-PRIORITY"][0]
+    assert [1, 1, 3, 1, 0, to == "e2", to == "e3", 2, 1, 0, 2, 1] == found
+
+
+def _value(counter: Counter, label: str) -> float:
+    """The value of a counter with one label."""
+    metrics.exposition()  # settles what is counted and not yet added
+    return next(
+        (
+            sample.value
+            for family in counter.collect()
+            for sample in family.samples
+            if sample.name.endswith("_total") and label in sample.labels.values()
+        ),
+        0.0,
+    )
+
+
+async def test_moves_keep_within_the_capacity(tmp_path: Path) -> None:
+    """The edge with room for three sessions gets three; the lease of a move is taken when the
+    player reports it."""
+    path = tmp_path / "g.toml"
+    path.write_text(
+        "[[edges]]\nid = 'e1'\nurl = 'https://e1.example.com/v/'\nfallback = true\n"
+        "[[edges]]\nid = 'e2'\nurl = 'https://e2.example.com/v/'\nfallback = true\n"
+        "capacity_mbps = 10\n[[edges]]\nid = 'e3'\nurl = 'https://e3.example.com/v/'\n"
+        "fallback = true\ncapacity_mbps = 1000\n"
+    )
+    app = application(path)
+    text = signed(app)
+    app.keeper.judged("health", {"e1": DOWN})
+    moved: dict[str, list[dict[str, Any]]] = {"e2": [], "e3": []}
+    async with asking(app) as client:
+        for _ in range(40):
+            body = manifest(await client.get(f"/v1/steering/film?state={text}&_HLS_pathway=e1"))
+            moved[body["PATHWAY-PRIORITY"][0]].append(body)
+        assert 3 == len(moved["e2"])
+        for body in moved["e2"]:
+            await client.get(f"{body['RELOAD-URI']}&_HLS_pathway=e2")
+    loads = await app.gateway.leases.look()
+    assert 9000 == loads.leased["e2"]
