@@ -25,6 +25,8 @@ class DnsServer:
     rcode: Rcode = NOERROR
     silent: bool = False
     garbage: bool = False
+    wire: bytes | None = None
+    """These bytes, after the id, instead of an answer."""
     only_tcp: bool = False
     asked: list[str] = field(default_factory=list)
     over_tcp: int = 0
@@ -41,6 +43,8 @@ class DnsServer:
         self.over_tcp += tcp
         if self.silent:
             return None
+        if self.wire is not None:
+            return wire[:2] + self.wire
         if self.garbage:
             return wire[:2] + b"\x81\x80garbage"
         response: Message = make_response(query)

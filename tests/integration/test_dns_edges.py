@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import struct
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 from dns.rcode import NOERROR, REFUSED, SERVFAIL
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from gateway.background.dns_edges import DnsEdges
@@ -141,6 +144,43 @@ async def test_what_is_not_found_out(
     with pytest.raises(ResolutionError) as caught:
         await asyncio.wait_for(look_up(DnsQuestion(NAME, "A"), [("127.0.0.1", dns.port)], 0.3), 1.0)
     assert expected == caught.value.outcome
+
+
+def long_names(count: int) -> bytes:
+    """SRV records whose targets have 120 labels each, by compression: 23 bytes a record."""
+    question = b"\x05edges\x07example\x03com\0\0\x21\0\x01"
+    labels = b"".join(bytes([1, 97 + number % 26]) for number in range(120))
+    target = 12 + len(question) + 12 + 6
+    wire = struct.pack("!HHHHH", 0x8180, 1, count, 0, 0) + question
+    for number in range(count):
+        name = labels + b"\0" if number == 0 else struct.pack("!BBH", 1, 97, 0xC000 | target)
+        fixed = struct.pack("!HHHIHHHH", 0xC00C, 33, 1, 60, 6 + len(name), 0, 1, number + 1)
+        wire += fixed + name
+    return wire
+
+
+async def test_an_answer_of_very_many_records_is_not_read(dns: DnsServer) -> None:
+    """Reading 2,700 names of 120 labels would take many seconds."""
+    question, servers = DnsQuestion("edges.example.com", "SRV"), [("127.0.0.1", dns.port)]
+    dns.wire = long_names(20)
+    assert 20 == len((await look_up(question, servers, 5.0)).records)
+    dns.wire = long_names(2_700)
+    with pytest.raises(ResolutionError) as caught:
+        await look_up(question, servers, 5.0)
+    assert "garbage" == caught.value.outcome
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.binary(max_size=100) | st.binary(max_size=60).map(lambda end: long_names(2)[:-9] + end))
+async def test_no_answer_raises_anything_else(wire: bytes) -> None:
+    """Whatever a server sends: records, or ResolutionError within the time."""
+    async with dns_server() as server:
+        server.wire = wire
+        with contextlib.suppress(ResolutionError):
+            found = await look_up(
+                DnsQuestion("edges.example.com", "SRV"), [("127.0.0.1", server.port)], 0.05
+            )
+            assert 0 <= found.ttl_s < 2**32
 
 
 async def test_the_second_server_is_asked_when_the_first_is_dead(dns: DnsServer) -> None:
