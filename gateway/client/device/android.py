@@ -69,7 +69,8 @@ _NAMES_DEVICE = re.compile(
 )
 _LEAD = re.compile(r"[a-z]+")
 _WORDS = re.compile(r"[a-z]+|\d+")
-_MARKS = ("android", "andr0id", "; adr ", "(linux; ")
+_SYSTEM = re.compile(r"andr[o0]id(?![a-z.])")
+_MARKS = ("; adr ", "(linux; ")
 _BROWSER = ("applewebkit", "chrome/", "gecko/")
 
 _TABLET_MODEL = Classification(DeviceKind.TABLET, "tablet-model", "its model is a tablet")
@@ -121,11 +122,8 @@ def model_of(low: str) -> str:
     User-Agent, rule F3) and names of chips are skipped. Only the 160 characters after the name of
     the operating system are read.
     """
-    for mark in _MARKS:
-        start = low.find(mark)
-        if start >= 0:
-            break
-    else:
+    start = _position(low)
+    if start < 0:
         return ""
     fields = low[start + 4 : start + 160].split(";")
     if ")" in fields[0] and len(fields) > 1:
@@ -141,6 +139,15 @@ def model_of(low: str) -> str:
         if end < len(field):
             return ""
     return ""
+
+
+def _position(low: str) -> int:
+    """Where the operating system is named; -1 when it is not. ``com.google.android.youtube`` is the
+    name of an app."""
+    named = _SYSTEM.search(low)
+    if named is not None:
+        return named.start()
+    return next((low.find(mark) for mark in _MARKS if mark in low), -1)
 
 
 def _is_short_model(name: str, field: str, end: int) -> bool:

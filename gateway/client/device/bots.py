@@ -94,7 +94,7 @@ _LINKING_PLAYERS = Phrases(
         "netnewswire", "rssbandit", "ranchero", "juicereceiver", "feedstation",
         "acrylicapps", "doughnut", "bsalsa", "iphone", "coolerfm", "watch",
         "android podcast", "newsboat", "ucbrowser", "u2/1", "cfnetwork", "exoplayer",
-        "fban", "fbpn", "nrc digitale", "huawei",
+        "fban", "fbpn", "nrc digitale", "huawei", "unityplayer",
     )
 )  # fmt: skip
 # Words of old browsers that said "compatible;".
@@ -135,6 +135,21 @@ _HARMLESS = re.compile(
     r"|google ?chrome|google-sketchup|^[\w-]{1,30}\.com(?=/[\d.]{1,20} \((?:android|ip|linux))"
     r"|(?:samsung|lge?|sony|philips|panasonic|hisense|sharp|tcl|vestel|xiaomi|huawei)[-_ ]?agent"
 )
+_SERVICES = Phrases(
+    (
+        "rss", "feed", "link", "seo", "search", "site", "scan", "thumb", "snapshot", "domain",
+        "dns", "ssl", "rank", "valid", "check", "probe", "ping", "proxy", "fetch", "mirror", "grab",
+        "extract", "analy", "hook", "crm", "job", "agent", "import", "export", "report", "robo",
+        "index", "script", "php", "perl",
+    )
+)  # fmt: skip
+_PLAYERS = Phrases(
+    (
+        "player", "tv", "stream", "media", "video", "music", "radio", "audio", "podcast", "film",
+        "movie", "cast", "app/", "app ", "browser", "phone", "tablet", "samsung", "unity",
+        "sdk",
+    )
+)  # fmt: skip
 _VERSIONED = re.compile(r"/ ?v?\d|\d\.\d|/\w")
 
 
@@ -155,14 +170,17 @@ def find(text: UserAgentText, model: str) -> Classification | None:
 
 
 def find_bare(text: UserAgentText) -> Classification | None:
-    """Classify as a bot by a name without a version, when nothing else was recognised.
+    """Classify as a bot by its name alone, when nothing else was recognised.
 
-    Players and their libraries send ``Name/version``. A User-Agent without a version is a script.
+    Players and their libraries send ``Name/version``. A User-Agent without a version is a script. A
+    name that says what services do (``RSSMix/3.0``) and not what players do is a service.
     """
     if text.raw and not _VERSIONED.search(text.low):
         return _BARE
     if text.low.startswith("mozilla/"):
         return _NO_SYSTEM
+    if _SERVICES.occurs_in(text.low) and not _PLAYERS.occurs_in(text.low):
+        return _SERVICE
     return None
 
 
@@ -209,6 +227,7 @@ def _bot(code: str, because: str) -> Classification:
 
 _PROGRAM = _bot("bot-program", "its name is that of a tool or library")
 _BARE = _bot("bot-bare-name", "it is a name without a version")
+_SERVICE = _bot("bot-service", "its name says what services do, and names no device or player")
 _NO_SYSTEM = _bot("bot-no-system", "it claims to be a browser but names no operating system")
 # Every sign needs one of these phrases. Most players have none, so one test is enough for them.
 _ANY_SIGN = Phrases(

@@ -54,6 +54,10 @@ _LIBRARIES = (
     ("crkey", "Cast"),
     ("cfnetwork", "CFNetwork"),
     ("okhttp", "OkHttp"),
+    ("unityplayer", "Unity"),
+    ("unitywebrequest", "Unity"),
+    ("dart:io", "Dart"),
+    ("ktor", "Ktor"),
 )
 _ANY_LIBRARY = Phrases(phrase for phrase, _ in _LIBRARIES)
 

@@ -94,6 +94,8 @@ SILK = "AppleWebKit/535.19 (KHTML, like Gecko) Silk/3.12 Safari/535.19 Silk-Acce
             "headset",
             "Mozilla/5.0 (X11; Linux x86_64; Quest 3) VR Safari",
         ),
+        ("bot-service", "bot", "LinkDomain/3.0"),
+        ("unknown", "unknown", "FeedPlayer/3.0"),
         ("speaker", "speaker", "AudioAccessory5,1/17.4"),
         ("puffin", "phone", f"Mozilla/5.0 (X11; U; Linux x86_64) {WEBKIT} Puffin/4.4.1IP"),
         (
