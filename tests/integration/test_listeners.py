@@ -92,7 +92,9 @@ def test_an_unready_gateway_says_so_on_both(tmp_path: Path) -> None:
     with running_gateway(config, environ=MEMORY) as gateway:
         httpx.get(f"{gateway.url}/v1/play/film.m3u8")
         until(lambda: httpx.get(f"{gateway.url}/readyz").status_code == 503)
-        assert b"" == httpx.get(f"{gateway.url}/readyz").content
+        bare = httpx.get(f"{gateway.url}/readyz", headers={"Origin": "https://tv.example"})
+        assert (503, b"") == (bare.status_code, bare.content)
+        assert "*" == bare.headers["Access-Control-Allow-Origin"]
         detail = httpx.get(f"{gateway.admin_url}/readyz")
         assert (503, "unready") == (detail.status_code, detail.json()["status"])
 
@@ -275,7 +277,8 @@ def test_exhausted_connections_of_players_leave_the_operators_theirs() -> None:
 
 def test_exhausted_file_descriptors_leave_the_operators_theirs() -> None:
     """Players' connections fill what ``ulimit -n`` leaves without the operators'."""
-    with running_gateway(None, environ=MEMORY, open_files=256) as gateway:
+    environ = {**MEMORY, "GATEWAY_ADMIN__MAX_CONNECTIONS": "200"}
+    with running_gateway(None, environ=environ, open_files=512) as gateway:
         (reduced,) = gateway.wait_for("max_connections_reduced")
         room = int(str(reduced["possible"]))
         with contextlib.ExitStack() as stack:
@@ -283,7 +286,7 @@ def test_exhausted_file_descriptors_leave_the_operators_theirs() -> None:
                 address = ("127.0.0.1", port_of(gateway.url))
                 stack.enter_context(socket.create_connection(address, timeout=5))
             gateway.wait_for("connections_refused")
-            for _ in range(60):
+            for _ in range(190):
                 address = ("127.0.0.1", port_of(gateway.admin_url))
                 stack.enter_context(socket.create_connection(address, timeout=5))
             assert "ready" == httpx.get(f"{gateway.admin_url}/readyz").json()["status"]

@@ -72,6 +72,15 @@ def test_a_server_stops_like_this() -> None:
         assert line in source
 
 
+def test_a_second_listener_stands_on_this() -> None:
+    """``GatewayServer._listen``: a stop closes everything in ``servers``, and the lifespan has a
+    state for connections."""
+    source = inspect.getsource(uvicorn.Server)
+    for line in ("self.servers", "for server in self.servers:", "app_state=self.lifespan.state"):
+        assert line in source
+    assert "server_state" in vars(uvicorn.Server(uvicorn.Config(echo)))
+
+
 SUPERVISOR = {
     Multiprocess: (
         *("run", "init_processes", "keep_subprocess_alive", "handle_hup", "handle_ttin"),
