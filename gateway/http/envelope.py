@@ -70,7 +70,7 @@ class Envelope:
                 admit(self._gateway, self._listener, scope)
                 reply = await self._handle(route, scope, receive)
             except Problem as problem:
-                reply = problems.reply(problem, path)
+                reply = problems.reply(problem, path, for_operators=not self._is_for_players)
             except asyncio.CancelledError:  # server.shutdown_grace_s has ended
                 reply = problems.reply(problems.shutting_down(), path)
             except Exception:

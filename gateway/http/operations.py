@@ -16,6 +16,7 @@ from gateway.play.runtime import Gateway
 from gateway.source.source import Source
 
 SHOWN_EDGES = 20
+SHOWN_FAULTS = 20
 _EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104
 _NO_STORE = {"Cache-Control": "no-store"}
 
@@ -60,6 +61,7 @@ def _checks(gateway: Gateway) -> dict[str, dict[str, Any]]:
     }
     checks["edges"] = _edges(gateway.fleet)
     checks["tasks"] = _tasks()
+    checks["manifests"] = _manifests(gateway.runtime.source)
     for database in gateway.geo.status:
         checks[f"geo_{database.role}"] = (
             {"status": "ok", "built": database.build_epoch}
@@ -91,6 +93,32 @@ def _source(source: Source) -> dict[str, Any]:
     if (trouble := source.degraded()) is not None:
         return {"status": "degraded", "reason": trouble}
     return {"status": "ok"}
+
+
+def _manifests(source: Source) -> dict[str, Any]:
+    """The source manifests that cannot be served. Faults of an origin's answers that may pass do
+    not make the gateway ``degraded``, because players choose what origins are asked for."""
+    faults = source.faults.current()
+    if not faults:
+        return {"status": "ok"}
+    broken = [fault for fault in faults if not fault.may_pass]
+    return {
+        "status": "degraded" if broken else "ok",
+        "reason": f"{len(faults)} cannot be served",
+        "faults": [
+            {
+                "file": fault.file,
+                "kind": fault.kind,
+                "line": fault.line,
+                "rule": fault.rule,
+                "problem": fault.problem,
+                "first_met": rfc3339(fault.first_met),
+                "last_met": rfc3339(fault.last_met),
+                "count": fault.count,
+            }
+            for fault in (*broken, *(each for each in faults if each.may_pass))[:SHOWN_FAULTS]
+        ],
+    }
 
 
 def _tasks() -> dict[str, Any]:

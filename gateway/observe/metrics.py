@@ -144,7 +144,11 @@ PLAYLIST_FAULTS = Counter(
     "Faults found in source playlists that were served nevertheless.",
     ["rule"],
 )
-SOURCE_ERRORS = Counter("gateway_source_errors", "Source manifests that could not be served.")
+SOURCE_ERRORS = Counter(
+    "gateway_source_errors",
+    "Requests for source manifests that could not be served, by kind of fault.",
+    ["kind"],
+)
 ORIGIN_REQUESTS = Counter(
     "gateway_origin_requests",
     "Requests to origins, by outcome (the status, or why there was no usable answer).",

@@ -22,13 +22,7 @@ from gateway.play.facts import gather_facts
 from gateway.play.problems import Problem
 from gateway.play.request import Request
 from gateway.play.runtime import Gateway, Runtime
-from gateway.source.source import (
-    BadSourceError,
-    NoSuchAssetError,
-    OriginError,
-    OriginTimeoutError,
-    SourceManifest,
-)
+from gateway.source.source import BadSourceError, NoSuchAssetError, SourceManifest
 from gateway.store.caches.decisions import CacheStatus
 
 INLINE_RUNGS = 500
@@ -175,11 +169,6 @@ async def _load(runtime: Runtime, asset: str, client: str) -> SourceManifest | P
         return await runtime.source.load(asset, client)
     except NoSuchAssetError:
         return problems.no_such_asset(f"there is no asset {asset!r}")
-    except OriginTimeoutError as error:
-        failed = problems.origin_timeout(str(error))
-    except OriginError as error:
-        failed = problems.bad_origin(str(error))
     except BadSourceError as error:
-        failed = problems.bad_source(str(error))
-    metrics.SOURCE_ERRORS.inc()
-    return failed
+        metrics.SOURCE_ERRORS.labels(error.kind).inc()
+        return problems.source_problem(error)

@@ -7,6 +7,12 @@ from urllib.parse import quote
 
 from gateway.observe import metrics
 from gateway.play.reply import Reply
+from gateway.source.source import (
+    BadSourceError,
+    OriginError,
+    OriginTimeoutError,
+    SourceLostError,
+)
 
 MEDIA_TYPE = "application/problem+json"
 _TYPE_PREFIX = "urn:problem:streaming-gateway:"
@@ -19,7 +25,7 @@ _PATH_CHARACTERS = "/!$&'()*+,;=:@"
 @dataclass(slots=True)
 class Problem(Exception):  # noqa: N818  # RFC 9457's own word
     """An error answer. ``kind`` is the end of the problem's ``type``. ``detail`` is for people; it
-    says what was wrong and what is allowed."""
+    says what was wrong and what is allowed. ``for_operators`` replaces it on their listener."""
 
     status: int
     kind: str
@@ -27,6 +33,7 @@ class Problem(Exception):  # noqa: N818  # RFC 9457's own word
     detail: str
     extra: Mapping[str, object] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    for_operators: str | None = None
 
 
 def bad_parameter(name: str, detail: str) -> Problem:
@@ -98,9 +105,22 @@ def nothing_to_play(detail: str) -> Problem:
     return Problem(406, "nothing-to-play", "No variant that this client may play", detail)
 
 
-def bad_source(detail: str) -> Problem:
-    """502: the source's manifest cannot be played."""
-    return Problem(502, "bad-source", "The source manifest cannot be served", detail)
+def source_problem(error: BadSourceError) -> Problem:
+    """502, 503 or 504: the source manifest cannot be served. Players read what is wrong, operators
+    read of which file or URL as well."""
+    status, kind, title, headers = _OF_SOURCE[type(error)]
+    return Problem(status, kind, title, error.fault, headers=headers, for_operators=str(error))
+
+
+_OF_SOURCE: Mapping[type[BadSourceError], tuple[int, str, str, Mapping[str, str]]] = {
+    BadSourceError: (502, "bad-source", "The source manifest cannot be served", {}),
+    SourceLostError: (
+        *(503, "source-lost", "The source of manifests cannot be read"),
+        {"Retry-After": "2"},
+    ),
+    OriginError: (502, "bad-origin", "The origin's answer cannot be used", {}),
+    OriginTimeoutError: (504, "origin-timeout", "The origin does not answer", {}),
+}
 
 
 def answer_too_large(most: int) -> Problem:
@@ -108,16 +128,6 @@ def answer_too_large(most: int) -> Problem:
     detail = f"the answer would be larger than the {most} bytes allowed; ask for fewer members with"
     detail += " fields, or for fewer assets"
     return Problem(422, "answer-too-large", "Answer too large", detail)
-
-
-def bad_origin(detail: str) -> Problem:
-    """502: the origin answered, but not with a manifest."""
-    return Problem(502, "bad-origin", "The origin's answer cannot be used", detail)
-
-
-def origin_timeout(detail: str) -> Problem:
-    """504: no origin answered."""
-    return Problem(504, "origin-timeout", "The origin does not answer", detail)
 
 
 def shutting_down() -> Problem:
@@ -155,10 +165,13 @@ def problem_members(problem: Problem) -> dict[str, object]:
     }
 
 
-def reply(problem: Problem, instance: str) -> Reply:
+def reply(problem: Problem, instance: str, *, for_operators: bool = False) -> Reply:
     """The answer for ``problem``; ``instance`` is the request's path, percent-decoded."""
     metrics.PROBLEMS.labels(problem.kind).inc()
     shown = quote(instance[:_LONGEST_INSTANCE], safe=_PATH_CHARACTERS, errors="replace")
-    body = json.dumps({**problem_members(problem), "instance": shown}).encode()
+    members = {**problem_members(problem), "instance": shown}
+    if for_operators and problem.for_operators is not None:
+        members["detail"] = problem.for_operators
+    body = json.dumps(members).encode()
     headers = {"Cache-Control": "no-store", **problem.headers}
     return Reply.of(problem.status, body, MEDIA_TYPE, headers)

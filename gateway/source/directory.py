@@ -1,33 +1,56 @@
 """Source manifests on disk: read once, watched, reloaded.
 
+What cannot be read now says nothing about an asset: its last good copy is served. So a volume that
+is not mounted takes no title away from players.
+
 A file must lie below the root. An asset id has no ``..`` segment by its grammar, and the resolved
 path is checked, so that neither the template nor a symbolic link leads out of the root.
 """
 
 import asyncio
 import contextlib
+import errno
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, NoReturn
 
 import structlog
 from watchfiles import awatch
 
 from gateway.cache import DIRECTORY_SOURCES, Cache
-from gateway.source.source import BadSourceError, NoSuchAssetError, ReadManifest, SourceManifest
+from gateway.source.faults import SourceFaults
+from gateway.source.source import (
+    BadSourceError,
+    NoSuchAssetError,
+    ReadManifest,
+    SourceLostError,
+    SourceManifest,
+)
 
 log = structlog.get_logger()
 
 LOOK_AGAIN_S = 1.0
 """Seconds between checks that the root exists and is still the same folder. Where the system cannot
 watch the root, manifests in memory are at most this old."""
+MAX_LOOKS = 100
+"""The most files with a fault that are read again after each change."""
+UNREADABLE: Final = "unreadable"
+
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}
+"""Errors that say that there is no such file; any other says that it cannot be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Unplayable:
-    """Why a file cannot be served. It is cached like a manifest, so that repeated requests do not
-    read the file again."""
+@dataclass(slots=True)
+class _Known:
+    """What was read for a path: a good manifest, or why the file cannot be served, or both when the
+    file cannot be read any more. It holds in one ``generation``, and if ``until`` is given only up
+    to that loop time."""
 
-    why: str
+    generation: int
+    manifest: SourceManifest | None
+    error: BadSourceError | None = None
+    until: float | None = None
 
 
 class DirectorySource:
@@ -36,86 +59,164 @@ class DirectorySource:
 
     def __init__(self, root: Path, template: str, max_bytes: int, read: ReadManifest) -> None:
         """``max_bytes`` bounds the size of one manifest, which ``read`` parses."""
+        self.faults = SourceFaults()
         self._root = root
         self._template = template
         self._max_bytes = max_bytes
         self._parse = read
-        self._known: Cache[str, SourceManifest | _Unplayable] = Cache(DIRECTORY_SOURCES)
+        self._known: Cache[str, _Known] = Cache(DIRECTORY_SOURCES)
         self._generation = 0
+        self._purges = 0
+        self._lost: str | None = None
+        """Why the root cannot be read, as last seen."""
+        self._look_at = 0.0
+        """Loop time at which a root that cannot be read is tried again."""
 
     async def load(self, asset: str, client: str = "") -> SourceManifest:  # noqa: ARG002
         """The manifest of ``asset``, from memory or from disk.
 
-        Raises :class:`NoSuchAssetError` and :class:`BadSourceError`.
+        Raises :class:`NoSuchAssetError`, :class:`BadSourceError` and :class:`SourceLostError`.
         """
         path = self._template.replace("{asset}", asset)
         known = self._known.get(path)
-        if known is None:
-            generation = self._generation
-            known = await asyncio.to_thread(self._read, path)
-            if generation == self._generation:  # else something changed during the read
-                self._known.put(path, known)
-        if isinstance(known, _Unplayable):
-            raise BadSourceError(known.why)
-        return known
+        if known is None or known.generation != self._generation or known.until is not None:
+            known = await self._refreshed(path, known)
+        if known.error is not None:
+            self.faults.met(path, known.error)
+        if known.manifest is not None:
+            return known.manifest
+        if known.error is None:
+            raise AssertionError("an entry has a manifest or an error")
+        raise known.error.again()
 
-    def _read(self, path: str) -> SourceManifest | _Unplayable:
-        """The manifest, or why the file cannot be served, which is valid until the file changes.
+    async def _refreshed(self, path: str, known: _Known | None) -> _Known:
+        """What is on disk now, or ``known`` where that cannot be read."""
+        clock = asyncio.get_running_loop().time
+        generation, purges = self._generation, self._purges
+        last_good = None if known is None else known.manifest
+        if known is not None and known.generation == generation and clock() < (known.until or 0.0):
+            return known
+        if self._lost is not None and clock() < self._look_at:
+            if last_good is None:
+                raise _lost(self._lost)
+            return _Known(generation, last_good)
+        try:
+            found = await self._read_again(path, generation, last_good)
+        except SourceLostError as error:
+            self._root_is(str(error))
+            if last_good is None:
+                raise
+            return _Known(generation, last_good)
+        self._root_is(None)
+        if (generation, purges) == (self._generation, self._purges):  # else it may have changed
+            self._known.put(path, found)
+        return found
 
-        Raises for conditions that are not cached: the file is missing or cannot be read.
-        """
+    async def _read_again(
+        self, path: str, generation: int, last_good: SourceManifest | None
+    ) -> _Known:
+        """What is on disk now. Raises NoSuchAssetError and SourceLostError."""
+        try:
+            found = _Known(generation, await asyncio.to_thread(self._read, path))
+        except SourceLostError:
+            raise
+        except NoSuchAssetError:
+            self._known.pop(path)
+            self.faults.ended(path)
+            raise
+        except BadSourceError as error:
+            if error.kind != UNREADABLE:
+                return _Known(generation, None, error.again())
+            again_at = asyncio.get_running_loop().time() + LOOK_AGAIN_S
+            return _Known(generation, last_good, error.again(), again_at)
+        self.faults.ended(path)
+        return found
+
+    def _read(self, path: str) -> SourceManifest:
+        """The manifest in the file. Raises as :meth:`load` does."""
         try:
             root = self._root.resolve(strict=True)
             file = (root / path).resolve(strict=True)
-        except (OSError, RuntimeError):  # RuntimeError: a loop of symbolic links
-            raise NoSuchAssetError(f"{path}: no such file") from None
-        if not file.is_relative_to(root):
-            raise NoSuchAssetError(f"{path}: lies outside the source's root")
-        if not file.is_file():  # a folder, or a pipe that would never end
-            raise NoSuchAssetError(f"{path}: not a file")
-        try:
+            if not file.is_relative_to(root):
+                raise NoSuchAssetError(f"{path}: lies outside the source's root")
+            if not file.is_file():  # a folder, or a pipe that would never end
+                raise NoSuchAssetError(f"{path}: not a file")
             with file.open("rb") as opened:
                 data = opened.read(self._max_bytes + 1)
-        except FileNotFoundError:
-            raise NoSuchAssetError(f"{path}: no such file") from None
-        except OSError as error:
-            raise BadSourceError(f"{path}: cannot be read: {error.strerror}") from error
+        except (OSError, RuntimeError) as error:  # RuntimeError: a loop of symbolic links
+            self._raise(path, error)
         if len(data) > self._max_bytes:
-            return _Unplayable(f"{path}: larger than the {self._max_bytes} bytes allowed")
+            text = f"{path}: larger than the {self._max_bytes} bytes allowed"
+            raise BadSourceError(text, kind="too-large")
+        return SourceManifest(path, self._parse(data, path, self._max_bytes))
+
+    def _raise(self, path: str, error: OSError | RuntimeError) -> NoReturn:
+        """Raise what it means that ``path`` cannot be opened."""
+        trouble = self._trouble()
+        if trouble is not None:
+            raise _lost(trouble) from error
+        if isinstance(error, OSError) and error.errno not in _NOT_THERE:
+            text = f"{path}: cannot be read: {error.strerror}"
+            raise BadSourceError(text, kind=UNREADABLE) from error
+        raise NoSuchAssetError(f"{path}: no such file") from None
+
+    def _trouble(self) -> str | None:
+        """Why the root cannot be read; None when it can. An empty folder that was not empty before
+        is most likely one whose volume is not mounted."""
         try:
-            return SourceManifest(path, self._parse(data, path, self._max_bytes))
-        except BadSourceError as error:
-            return _Unplayable(str(error))
+            with os.scandir(self._root) as entries:
+                if next(entries, None) is None and self._has_copies():
+                    return f"{self._root} is empty; is its volume mounted?"
+        except OSError as error:
+            return f"{self._root} cannot be read: {error.strerror}"
+        return None
+
+    def _root_is(self, trouble: str | None) -> None:
+        """Remember whether the root can be read, and log when that changes."""
+        if (trouble is None) is not (self._lost is None):
+            if trouble is not None:
+                log.error("source_lost", root=str(self._root), reason=trouble)
+            else:
+                log.info("source_back", root=str(self._root))
+        self._lost = trouble
+        if trouble is not None:
+            self._look_at = asyncio.get_running_loop().time() + LOOK_AGAIN_S
+
+    def _has_copies(self) -> bool:
+        return any(known.manifest is not None for known in list(self._known.values()))
 
     async def purge(self, asset: str) -> None:
         """Read the file again when ``asset`` is next requested."""
-        self._generation += 1
+        self._purges += 1
         self._known.pop(self._template.replace("{asset}", asset))
 
     async def purge_prefix(self, prefix: str) -> None:  # noqa: ARG002
-        """Read all files again, which costs less than finding those that match."""
-        self._forget()
+        """Forget all files, which costs less than finding those that match."""
+        self._purges += 1
+        self._known.clear()
 
     async def revalidate_all(self) -> None:
         """Read all files again when they are next requested."""
-        self._forget()
+        self._generation += 1
 
     def ready(self) -> str | None:
-        """None when the root exists."""
-        return None if self._root.is_dir() else f"{self._root} is not a directory"
+        """None when the root can be read, or there are copies to serve."""
+        trouble = self.degraded()
+        return None if trouble is None or self._has_copies() else trouble
 
     def degraded(self) -> str | None:
-        """Always None: this source has no degraded state."""
-        return None
+        """Why the root cannot be read; None when it can."""
+        self._root_is(trouble := self._trouble())
+        return trouble
 
     async def close(self) -> None:
         """Nothing to release."""
 
     async def watch(self) -> None:
-        """Forget changed files until cancelled.
+        """Notice changed files until cancelled.
 
-        Any change forgets everything: a manifest may be reached over links and renamed folders, and
-        reading one again takes less than a millisecond.
+        After any change all files are read again: a manifest may be reached over links and renamed
+        folders, and reading one again takes less than a millisecond.
         """
         logged: str | None = None
         while True:
@@ -127,11 +228,11 @@ class DirectorySource:
                 if str(error) != logged:
                     logged = str(error)
                     log.error("source_not_watched", reason=logged)  # noqa: TRY400
-            self._forget()
+            await self._look()
             await asyncio.sleep(LOOK_AGAIN_S)
 
     async def _watch_this_root(self) -> None:
-        """Forget everything at each change below the root, until the root is another folder.
+        """Look at each change below the root, until it is another folder or cannot be read.
 
         Raises FileNotFoundError when there is no root, and OSError or RuntimeError when it cannot
         be watched.
@@ -148,19 +249,30 @@ class DirectorySource:
         fresh = True
         async with contextlib.aclosing(changes):
             async for changed in changes:
-                if changed or fresh:  # at first: a file may have changed before the watch began
-                    self._forget()
-                    fresh = False
                 if changed:
                     log.info("source_changed", files=len(changed))
-                if self._identity() != root:
+                if changed or fresh:  # at first: a file may have changed before the watch began
+                    fresh = False
+                    await self._look()
+                if self._identity() != root or await asyncio.to_thread(self._trouble) is not None:
                     return
+
+    async def _look(self) -> None:
+        """Read all files again when they are next requested, and those with a fault now."""
+        self._generation += 1
+        self._root_is(await asyncio.to_thread(self._trouble))
+        if self._lost is None:
+            for fault in self.faults.current()[:MAX_LOOKS]:
+                with contextlib.suppress(NoSuchAssetError, BadSourceError):
+                    found = await self._refreshed(fault.file, self._known.get(fault.file))
+                    if found.error is not None and str(found.error) != fault.problem:
+                        self.faults.met(fault.file, found.error)
 
     def _identity(self) -> tuple[int, int]:
         """Device and inode of the root, which identify the folder."""
         found = self._root.stat()
         return found.st_dev, found.st_ino
 
-    def _forget(self) -> None:
-        self._generation += 1
-        self._known.clear()
+
+def _lost(trouble: str) -> SourceLostError:
+    return SourceLostError(trouble, "the catalogue cannot be read", kind="lost")

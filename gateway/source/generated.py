@@ -2,6 +2,7 @@
 
 import asyncio
 
+from gateway.source.faults import SourceFaults
 from gateway.source.source import ParsedManifest, SourceManifest
 
 
@@ -11,6 +12,7 @@ class GeneratedSource:
     def __init__(self, manifest: ParsedManifest, template: str) -> None:
         """``manifest`` is the same for every asset. ``template`` is the path of a source manifest,
         with ``{asset}`` in it."""
+        self.faults = SourceFaults()
         self._manifest = manifest
         self._template = template
 

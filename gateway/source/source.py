@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 from gateway.ladder.rung import Ladder
 from gateway.reason import Reason, Step
+from gateway.source.faults import SourceFaults
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +91,44 @@ class NoSuchAssetError(LookupError):
 
 
 class BadSourceError(ValueError):
-    """The source has the asset, but it cannot be played (502). The message names the file, the line
-    and the rule."""
+    """The source has the asset, but it cannot be played (502).
+
+    The message, which is for operators, names the file or URL, the line and the rule. ``fault`` is
+    what players read: it names no URL. ``kind`` is one of a fixed set, fit for a metric label.
+    ``line`` counts from 1; ``rule`` is a clause in words; None where there is none. ``may_pass``:
+    the file itself may be good.
+    """
+
+    may_pass = False
+
+    def __init__(
+        self,
+        message: str,
+        fault: str | None = None,
+        *,
+        kind: str,
+        line: int | None = None,
+        rule: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.fault = message if fault is None else fault
+        self.kind = kind
+        self.line = line
+        self.rule = rule
+
+    def again(self) -> Self:
+        """The same error to be raised again, without the frames in which it was raised before."""
+        return type(self)(str(self), self.fault, kind=self.kind, line=self.line, rule=self.rule)
+
+
+class SourceLostError(BadSourceError):
+    """The source as a whole cannot be read, so nobody knows whether it has the asset (503)."""
 
 
 class OriginError(BadSourceError):
     """The origin responded, but not with a manifest (502)."""
+
+    may_pass = True
 
 
 class OriginTimeoutError(OriginError):
@@ -103,14 +136,20 @@ class OriginTimeoutError(OriginError):
 
 
 class Source(Protocol):
-    """Loads source manifests; safe to use concurrently."""
+    """Loads source manifests; safe to use concurrently. ``faults`` are those that cannot be
+    served."""
+
+    @property
+    def faults(self) -> SourceFaults:
+        """What cannot be served now."""
+        ...
 
     async def load(self, asset: str, client: str = "") -> SourceManifest:
         """The manifest of ``asset``, a valid asset id. ``client`` is the network of the player that
         asks, empty when it is not known: no client may use up what others need.
 
         Raises :class:`NoSuchAssetError`, :class:`BadSourceError` and its subclasses
-        :class:`OriginError` and :class:`OriginTimeoutError`.
+        :class:`SourceLostError`, :class:`OriginError` and :class:`OriginTimeoutError`.
         """
         ...
 

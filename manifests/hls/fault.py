@@ -53,6 +53,11 @@ class ManifestError(ValueError):
         """The clause of the standard in words: ``RFC 8216bis 4.4.6.2``."""
         return RULES[self.rule].clause
 
+    @property
+    def short_name(self) -> str:
+        """The rule's name in metrics: ``bandwidth``."""
+        return RULES[self.rule].short_name
+
     def __str__(self) -> str:
         """``film/master.m3u8, line 3: RFC 8216bis 4.4.6.2: BANDWIDTH is missing``."""
         place = self.name if self.line is None else f"{self.name}, line {self.line}"

@@ -125,7 +125,7 @@ PROBLEMS: list[tuple[dict[str, Any], int, str]] = [
     ({"status": 503}, 502, "bad-origin"),
     ({"html": True}, 502, "bad-origin"),
     ({"body": "#EXTM3U\n#EXTINF:1,\na.ts\n"}, 502, "bad-source"),
-    ({"redirect": "http://169.254.169.254/"}, 502, "bad-origin"),
+    ({"redirect": "http://169.254.169.254/?token=hush-3"}, 502, "bad-origin"),
     ({"delay_s": 3}, 504, "origin-timeout"),
 ]
 
@@ -137,18 +137,26 @@ def test_problems_are_named_and_secrets_are_not(config: Path, source: OriginProc
     environ |= {"GATEWAY_ORIGIN__BREAKER_FAILURES": "100", "GATEWAY_LOG__LEVEL": "debug"}
     with running_gateway(config, environ=environ) as gateway:
         texts = []
+        address = source.url.removeprefix("http://").rstrip("/")
         for mode, status, kind in PROBLEMS:
             source.set(**mode)
             answer = get(gateway)
             told = answer.json()
             assert (status, kind) == (answer.status_code, told["type"].rpartition(":")[2]), mode
             assert "no-store" == answer.headers["Cache-Control"]
+            assert address not in answer.text
+            told = ask_as_operator(gateway, "/v1/play/film").json()
+            assert (address in told["detail"]) is (status != 404)
             texts.append(answer.text)
         paths = ("/v1/play/film", "/readyz", "/metrics")
         texts += [ask_as_operator(gateway, path).text for path in paths]
         config.write_text(config.read_text() + "# changed\n")
         gateway.wait_for("config_reloaded")
         texts.append(str(gateway.log))
+        listed = ask_as_operator(gateway, "/readyz").json()["checks"]["manifests"]["faults"]
+        assert ["film/master.m3u8"] == [fault["file"] for fault in listed]
+        kinds = [line["kind"] for line in gateway.lines("source_faulty")]
+        assert ["status", "status", "garbage", "playlist-kind", "redirect", "timeout"] == kinds
     assert "Bearer hush-1" == source.requests()[-1]["headers"]["authorization"]
     assert not [text for text in texts if "hush" in text]
 

@@ -76,3 +76,61 @@ async def test_a_config_that_is_deleted_is_a_refused_one(tmp_path: Path) -> None
         assert "cannot be read" in check["reason"]
         answer = await client.get("/v1/play/film.m3u8")
         assert answer.headers["cache-control"] == "private, max-age=9"
+
+
+NO_BANDWIDTH = "BANDWIDTH is missing or not a number"
+BROKEN = "#EXTM3U\n#EXT-X-STREAM-INF:RESOLUTION=1x1\na.m3u8\n"
+EDGE = '[[edges]]\nid = "a"\nurl = "https://a.example/"\nfallback = true\n'
+
+
+async def test_a_broken_manifest_is_listed_while_it_lasts(tmp_path: Path) -> None:
+    """Its file, line and rule, when it was first met and how often; counted by kind."""
+    file = tmp_path / "catalogue/film/master.m3u8"
+    file.parent.mkdir(parents=True)
+    file.write_text(BROKEN, "utf-8")
+    path = tmp_path / "gateway.toml"
+    path.write_text(f'source = {{ kind = "directory", root = "catalogue" }}\n{EDGE}', "utf-8")
+    async with started(path) as client:
+        await check_when(client, "manifests", "ok")
+        for _ in range(3):
+            answer = await client.get("/v1/play/film.m3u8")
+            assert answer.status_code == 502
+        check = await check_when(client, "manifests", "degraded")
+        (fault,) = check["faults"]
+        first, last = fault.pop("first_met"), fault.pop("last_met")
+        assert datetime.fromisoformat(first) <= datetime.fromisoformat(last)
+        assert fault == {
+            "file": "film/master.m3u8",
+            "kind": "bandwidth",
+            "line": 2,
+            "rule": "RFC 8216bis 4.4.6.2",
+            "problem": f"film/master.m3u8, line 2: RFC 8216bis 4.4.6.2: {NO_BANDWIDTH}",
+            "count": 3,
+        }
+        counted = 'gateway_source_errors_total{kind="bandwidth"}'
+        assert await value_of(client, counted) >= 3
+        file.write_text(BROKEN.replace("RESOLUTION=1x1", "BANDWIDTH=1"), "utf-8")
+        await check_when(client, "manifests", "ok")
+        assert (await client.get("/v1/play/film.m3u8")).status_code == 200
+
+
+async def test_a_lost_catalogue_degrades_and_is_no_404(tmp_path: Path) -> None:
+    """A title that was served is served; any other is 503 with a time to ask again."""
+    file = tmp_path / "catalogue/film/master.m3u8"
+    file.parent.mkdir(parents=True)
+    file.write_text(BROKEN.replace("RESOLUTION=1x1", "BANDWIDTH=1"), "utf-8")
+    path = tmp_path / "gateway.toml"
+    path.write_text(f'source = {{ kind = "directory", root = "catalogue" }}\n{EDGE}', "utf-8")
+    async with started(path) as client:
+        good = await client.get("/v1/play/film.m3u8")
+        (tmp_path / "catalogue").rename(tmp_path / "elsewhere")
+        await check_when(client, "source", "degraded", str(tmp_path / "catalogue"))
+        assert (await client.get("/v1/play/film.m3u8")).content == good.content
+        other = await client.get("/v1/play/other.m3u8")
+        assert (503, "2") == (other.status_code, other.headers["retry-after"])
+        assert str(tmp_path) not in other.text
+        assert other.json()["type"].endswith(":source-lost")
+        assert (await client.get("/readyz")).status_code == 200
+        (tmp_path / "elsewhere").rename(tmp_path / "catalogue")
+        await check_when(client, "source", "ok")
+        assert (await client.get("/v1/play/other.m3u8")).status_code == 404

@@ -2,16 +2,24 @@
 
 import asyncio
 import contextlib
+import errno
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.play.hls.manifest import hls_of, read_hls
 from gateway.source import directory
 from gateway.source.directory import DirectorySource
-from gateway.source.source import BadSourceError, NoSuchAssetError, SourceManifest
+from gateway.source.source import (
+    BadSourceError,
+    NoSuchAssetError,
+    SourceLostError,
+    SourceManifest,
+)
 from tests.integration.asking import get_raw
 from tests.integration.running import running_gateway
 
@@ -67,6 +75,8 @@ async def first_uri(source: DirectorySource, asset: str = "film") -> str:
         return hls_of(await source.load(asset)).playlist.variants[0].uri
     except NoSuchAssetError:
         return "gone"
+    except SourceLostError:
+        return "lost"
     except BadSourceError:
         return "bad"
 
@@ -196,14 +206,177 @@ async def test_a_root_that_comes_later(tmp_path: Path) -> None:
     """A root that does not exist yet is not ready; once it exists it is ready and watched."""
     root = tmp_path / "late"
     async with watched(root) as source:
-        assert f"{root} is not a directory" == source.ready()
-        assert "gone" == await first_uri(source)
+        assert f"{root} cannot be read: No such file or directory" == source.ready()
+        assert "lost" == await first_uri(source)
         put(root / "film/master.m3u8", playlist("a"))
-        assert None is source.ready()
+        assert (None, None) == (source.ready(), source.degraded())
         await until("a.m3u8", lambda: first_uri(source))
         await asyncio.sleep(3 * directory.LOOK_AGAIN_S)
         put(root / "film/master.m3u8", playlist("b"))
         await until("b.m3u8", lambda: first_uri(source))
+
+
+# ── lost ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def moved_away(root: Path) -> None:
+    """Move the folder."""
+    root.rename(root.with_name("elsewhere"))
+
+
+def not_mounted(root: Path) -> None:
+    """Leave an empty folder, as a volume that is not mounted does."""
+    moved_away(root)
+    root.mkdir()
+
+
+def replaced_by_a_file(root: Path) -> None:
+    """Put a file in its place."""
+    moved_away(root)
+    root.write_bytes(b"")
+
+
+def linked_nowhere(root: Path) -> None:
+    """Put a link to nothing in its place."""
+    moved_away(root)
+    root.symlink_to("nowhere")
+
+
+def put_back(root: Path) -> None:
+    """Undo any of these."""
+    if root.is_dir() and not root.is_symlink():
+        root.rmdir()
+    else:
+        root.unlink(missing_ok=True)
+    root.with_name("elsewhere").rename(root)
+
+
+@pytest.mark.parametrize(
+    "lose", [moved_away, not_mounted, replaced_by_a_file, linked_nowhere], ids=lambda f: f.__name__
+)
+async def test_a_root_that_is_lost_takes_no_title_away(
+    root: Path, lose: Callable[[Path], None]
+) -> None:
+    """The last good copy is served; an asset without one is not "no such asset". One error line,
+    and one when it is back by itself, with the changes that were made meanwhile."""
+    put(root / "other/master.m3u8", playlist("o"))
+    with capture_logs() as logs:
+        async with watched(root) as source:
+            assert "a.m3u8" == await first_uri(source)
+            lose(root)
+            await until("lost", lambda: first_uri(source, "other"))
+            assert "a.m3u8" == await first_uri(source)
+            await asyncio.sleep(3 * directory.LOOK_AGAIN_S)  # also when it was looked at again
+            assert "a.m3u8" == await first_uri(source)
+            await source.revalidate_all()
+            assert "a.m3u8" == await first_uri(source)
+            assert None is source.ready()
+            assert str(root) in (source.degraded() or "")
+            put(root.with_name("elsewhere") / "film/master.m3u8", playlist("b"))
+            put_back(root)
+            await until("b.m3u8", lambda: first_uri(source))
+            await until("o.m3u8", lambda: first_uri(source, "other"))
+            assert (None, None) == (source.ready(), source.degraded())
+    told = [line for line in logs if line["event"] in {"source_lost", "source_back"}]
+    assert ["error", "info"] == [line["log_level"] for line in told]
+    assert str(root) in told[0]["reason"]
+
+
+async def test_a_lost_root_needs_no_watcher(root: Path) -> None:
+    """Requests notice that it is lost, and that it is back. A purge forgets copies all the same."""
+    source = reader(root)
+    assert "a.m3u8" == await first_uri(source)
+    moved_away(root)
+    await source.revalidate_all()
+    assert "a.m3u8" == await first_uri(source)
+    await source.purge("film")
+    assert "lost" == await first_uri(source)
+    assert f"{root} cannot be read: No such file or directory" == source.ready()
+    put_back(root)
+    await until("a.m3u8", lambda: first_uri(source))
+
+
+async def test_a_catalogue_that_is_empty_from_the_start_is_no_fault(tmp_path: Path) -> None:
+    """Nothing was ever read from it."""
+    source = reader(tmp_path)
+    assert ("gone", None) == (await first_uri(source), source.ready())
+
+
+async def test_a_file_that_cannot_be_read_any_more(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of the disk says nothing about the asset: its last good copy is served, and the
+    fault is listed. Without a copy it is a 502."""
+    source = reader(root)
+    put(root / "x/master.m3u8", playlist("x"))
+    assert "a.m3u8" == await first_uri(source)
+
+    def fails(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "open", fails)
+        await source.revalidate_all()
+        assert ("a.m3u8", "bad") == (await first_uri(source), await first_uri(source, "x"))
+        faults = source.faults.current()
+        assert ["film/master.m3u8", "x/master.m3u8"] == [fault.file for fault in faults]
+        assert {("unreadable", None, None)} == {(f.kind, f.line, f.rule) for f in faults}
+        assert "film/master.m3u8: cannot be read: Input/output error" == faults[0].problem
+    await until("x.m3u8", lambda: first_uri(source, "x"))
+    await until("a.m3u8", lambda: first_uri(source))
+    assert [] == source.faults.current()
+
+
+# ── faulty files ────────────────────────────────────────────────────────────────────────────────
+
+NO_BANDWIDTH = b"#EXTM3U\n#EXT-X-STREAM-INF:RESOLUTION=1x1\na.m3u8\n"
+
+
+async def test_a_faulty_file_is_one_warning_while_it_lasts(root: Path) -> None:
+    """However many players ask: file, line, rule, when it was first met and how often. Another
+    fault of the same file is a new warning, and the end is a line, whether or not anyone asks."""
+    path = root / "film/master.m3u8"
+    put(path, NO_BANDWIDTH)
+    with capture_logs() as logs:
+        async with watched(root) as source:
+            before = time.time()
+            assert ["bad"] * 5 == [await first_uri(source) for _ in range(5)]
+            (fault,) = source.faults.current()
+            assert ("film/master.m3u8", "bandwidth", 2) == (fault.file, fault.kind, fault.line)
+            assert ("RFC 8216bis 4.4.6.2", 5) == (fault.rule, fault.count)
+            assert before <= fault.first_met <= fault.last_met <= time.time()
+            put(path, b"<html>")
+            await until("first-line", lambda: kinds(source))
+            put(path, playlist("b"))
+            await until("", lambda: kinds(source))
+            put(path, b"<html>")
+            await until("bad", lambda: first_uri(source))
+            path.unlink()
+            await until("", lambda: kinds(source))
+    told = [line for line in logs if line["event"].startswith(("source_faulty", "source_mended"))]
+    assert [
+        ("source_faulty", "bandwidth"),
+        ("source_faulty", "first-line"),
+        ("source_mended", None),
+        ("source_faulty", "first-line"),
+        ("source_mended", None),
+    ] == [(line["event"], line.get("kind")) for line in told]
+    assert {
+        "event": "source_faulty",
+        "log_level": "warning",
+        "file": "film/master.m3u8",
+        "kind": "bandwidth",
+        "line": 2,
+        "rule": "RFC 8216bis 4.4.6.2",
+        "problem": (
+            "film/master.m3u8, line 2: RFC 8216bis 4.4.6.2: BANDWIDTH is missing or not a number"
+        ),
+    } == told[0]
+
+
+async def kinds(source: DirectorySource) -> str:
+    """The kinds of the faults that are listed now."""
+    return " ".join(fault.kind for fault in source.faults.current())
 
 
 # ── refused ─────────────────────────────────────────────────────────────────────────────────────

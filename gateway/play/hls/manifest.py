@@ -53,11 +53,16 @@ def read_hls(data: bytes, name: str, max_bytes: int) -> HlsManifest:
     try:
         playlist = parse(data, name, max_bytes=max_bytes)
     except ManifestError as error:
-        raise BadSourceError(str(error)) from error
+        raise _bad_source(error) from error
     for fault in playlist.faults:
         PLAYLIST_FAULTS.labels(fault.short_name).inc()
     version = blake2b(data, digest_size=8).hexdigest()
     return HlsManifest(playlist, ladder_of(playlist, version), _weight(playlist))
+
+
+def _bad_source(error: ManifestError) -> BadSourceError:
+    kind = error.short_name
+    return BadSourceError(str(error), kind=kind, line=error.line, rule=error.clause)
 
 
 def _weight(playlist: MultivariantPlaylist) -> int:
@@ -115,7 +120,7 @@ def playlist_for(
     except QueryParameterError as error:
         raise problems.bad_parameter(error.parameter, str(error)) from error
     except ManifestError as error:
-        raise problems.bad_source(str(error)) from error
+        raise problems.source_problem(_bad_source(error)) from error
 
 
 def uris_for(source: SourceManifest, decision: Decision, query: Mapping[str, str]) -> list[str]:

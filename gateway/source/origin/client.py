@@ -22,6 +22,7 @@ from gateway.source.origin.body import ACCEPTED, CodingError, decoded
 from gateway.source.origin.freshness import retry_after
 from gateway.source.origin.origin_config import OriginServer, RequestLimits
 from gateway.source.origin.signing import signed_headers
+from gateway.source.source import BadSourceError
 
 OK, NOT_MODIFIED, TOO_MANY = 200, 304, 429
 NOT_FOUND_STATUSES = frozenset({404, 410})
@@ -84,6 +85,7 @@ class AttemptError(Exception):
     ``whole``: against the whole origin, not this file alone; ``any_path``: it would have been the
     same for any file, as the origin could not be reached. ``wait_s`` is what ``Retry-After`` asks
     for; ``pauses_origin``: it holds for every request (429), not this one alone (503).
+    ``unplayable`` is why a response that is a playlist cannot be played.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class AttemptError(Exception):
         any_path: bool = False,
         wait_s: float | None = None,
         pauses_origin: bool = False,
+        unplayable: BadSourceError | None = None,
     ) -> None:
         super().__init__(text[:_LONGEST_TEXT])
         self.kind = kind
@@ -106,6 +109,7 @@ class AttemptError(Exception):
         self.any_path = any_path
         self.wait_s = wait_s
         self.pauses_origin = pauses_origin
+        self.unplayable = unplayable
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +311,7 @@ def redirected(url: httpx2.URL, location: str, hosts: frozenset[str]) -> httpx2.
     if elsewhere and target.netloc.decode("ascii").lower() not in hosts:
         allowed = False
     if not location or target.userinfo or not allowed:
-        where = location[:100]
+        where = location.partition("?")[0].rpartition("@")[2][:100]  # without secrets
         text = f"{_shown(url)}: redirects to {where!r}, which is not allowed"
         raise AttemptError(FailureKind.REDIRECT, text)
     return target.copy_with(fragment=None)

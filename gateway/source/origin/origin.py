@@ -18,8 +18,14 @@ import structlog
 from gateway.clock import Clock
 from gateway.observe import metrics
 from gateway.observe.tasks import supervise
+from gateway.source.faults import SourceFaults
 from gateway.source.origin.breaker import BreakerState
-from gateway.source.origin.client import AttemptError, OriginClient, OriginResponse
+from gateway.source.origin.client import (
+    AttemptError,
+    FailureKind,
+    OriginClient,
+    OriginResponse,
+)
 from gateway.source.origin.copies import CachedManifest, SharedCopies
 from gateway.source.origin.failover import Origin, Origins
 from gateway.source.origin.freshness import CopyState
@@ -44,6 +50,10 @@ at once."""
 MAX_FETCHES_PER_CLIENT = 125
 """The most unknown ids fetched at a time for one client network: more than a batch asks for."""
 LOOK_S = 0.5
+FAULT_S = 600.0
+"""A fault of a file counts as mended when it was not met for this long."""
+_OF_THE_ORIGIN = {FailureKind.UNREACHABLE, FailureKind.BREAKER_OPEN, FailureKind.BUSY}
+"""Failures that say nothing about the requested file."""
 
 _Outcome = CachedManifest | NotFound | RecentFailure
 _random = SystemRandom()
@@ -70,6 +80,7 @@ class OriginSource:
         clock: Clock | None = None,
     ) -> None:
         """``clock`` judges the age of copies."""
+        self.faults = SourceFaults(FAULT_S)
         self._config = config
         self._clock = clock or Clock()
         self._client = OriginClient(config.request, self._clock)
@@ -168,7 +179,8 @@ class OriginSource:
         self._raise_what_is_known(asset)
         fetch = self._fetch_of(asset, client)
         if fetch is None:
-            raise OriginTimeoutError(f"{asset}: too many requests to the origin are in progress")
+            text = f"{asset}: too many requests to the origin are in progress"
+            raise OriginTimeoutError(text, kind=FailureKind.BUSY)
         await asyncio.wait((fetch.task,))  # awaiting the task would cancel it too
         outcome = fetch.task.result()
         if isinstance(outcome, NotFound):
@@ -245,6 +257,7 @@ class OriginSource:
         if cached is not None:  # else the store has just been asked
             cached = await self._cache.newer(asset, cached)
             if self._cache.state(cached) is CopyState.FRESH:
+                self.faults.ended(self._path(asset))
                 return cached
         origins = self._origins.for_asset(asset)
         if not origins:
@@ -258,9 +271,12 @@ class OriginSource:
         try:
             outcome = await self._origins.ask(ticket, origins, path, validators, deadline, read)
         except AttemptError as error:
-            failure = RecentFailure(error.kind, str(error))
+            failure = RecentFailure(error.kind, str(error), error.unplayable)
             self._cache.remember_failure(asset, cached, failure)
+            if error.kind not in _OF_THE_ORIGIN:
+                self.faults.met(path, failure.error())
             return failure
+        self.faults.ended(path)
         self._cache.remember(asset, outcome, asked_at)
         return outcome
 

@@ -37,14 +37,32 @@ class RecentFailure:
 
     kind: FailureKind
     text: str
+    unplayable: BadSourceError | None = None
 
     def error(self) -> BadSourceError:
-        """A new exception for each player."""
-        if self.kind is FailureKind.UNPLAYABLE:
-            return BadSourceError(self.text)
-        if self.kind in SILENT:
-            return OriginTimeoutError(self.text)
-        return OriginError(self.text)
+        """A new exception for each player, who does not learn where origins are."""
+        if (found := self.unplayable) is not None:
+            return BadSourceError(
+                self.text, found.fault, kind=found.kind, line=found.line, rule=found.rule
+            )
+        of_kind = OriginTimeoutError if self.kind in SILENT else OriginError
+        return of_kind(self.text, _FAULTS[self.kind], kind=self.kind)
+
+
+_FAULTS = {
+    FailureKind.UNREACHABLE: "the origin cannot be reached",
+    FailureKind.TIMEOUT: "the origin did not answer in time",
+    FailureKind.TOO_SLOW: "the origin's answer was too slow",
+    FailureKind.BROKEN: "the origin's answer broke off",
+    FailureKind.STATUS: "the origin answered with an error",
+    FailureKind.REDIRECT: "the origin redirects to a place that is not allowed",
+    FailureKind.TOO_LARGE: "the origin's answer is larger than allowed",
+    FailureKind.GARBAGE: "the origin's answer is not a playlist",
+    FailureKind.UNPLAYABLE: "the origin's playlist cannot be played",
+    FailureKind.BREAKER_OPEN: "the origin has been failing and is not asked now",
+    FailureKind.BUSY: "too many requests to the origin are in progress",
+}
+"""What players are told."""
 
 
 @dataclass(frozen=True, slots=True)

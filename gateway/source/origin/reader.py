@@ -108,7 +108,8 @@ class ResponseReader:
             most = self._config.request.max_bytes
             parsed = await offload_if_large(len(body), self._read, body, copy.path, most)
         except BadSourceError as error:
-            raise AttemptError(FailureKind.UNPLAYABLE, f"{copy.origin}{error}") from error
+            text = f"{copy.origin}{error}"
+            raise AttemptError(FailureKind.UNPLAYABLE, text, unplayable=error) from error
         manifest = SourceManifest(copy.path, parsed, bases)
         return CachedManifest(
             copy, manifest, OVERHEAD_BYTES + COST_PER_BYTE * len(body) + len(copy.packed)
