@@ -3,6 +3,7 @@
 Read with the ``m3u8`` library, since a media playlist is only read here, never written.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import m3u8
@@ -13,6 +14,10 @@ from manifests.hls.lines import read_lines
 DEFAULT_MAX_BYTES = 4 << 20
 MAX_DURATION_S = 86_400.0
 """The longest segment and target duration that is believed, in seconds."""
+MAX_SEGMENTS = 20_000
+"""Eleven hours of segments of two seconds; the library takes some 40 microseconds for each."""
+MAX_KEYS = 64
+"""The most EXT-X-KEY tags that are read: the library compares each with all the others."""
 MAX_SEQUENCE = 2**64 - 1
 """The largest decimal-integer (A3.2), and so the largest media sequence number."""
 
@@ -38,7 +43,9 @@ def read_media(
 ) -> MediaPlaylist:
     """Read a media playlist. Raises ManifestError when it is not one or cannot be read."""
     lines = read_lines(data, name, max_bytes)
-    text = "\n".join(line.rstrip("\r\n") for line in lines)
+    if lines.text.count("#EXTINF") > MAX_SEGMENTS:
+        raise ManifestError(name, None, "F13", f"more than {MAX_SEGMENTS} segments")
+    text = "\n".join(_read_by_the_library(lines.text))
     try:
         playlist = m3u8.loads(text)
     except Exception as error:  # the library names no error of its own for broken input
@@ -60,6 +67,17 @@ def read_media(
         segments=segments,
         ended=bool(playlist.is_endlist),
     )
+
+
+def _read_by_the_library(text: str) -> Iterator[str]:
+    """The lines as the library cuts and strips them, without the keys after the first
+    ``MAX_KEYS``."""
+    keys = 0
+    for line in text.splitlines():
+        is_key = line.strip().startswith("#EXT-X-KEY")
+        keys += is_key
+        if not is_key or keys <= MAX_KEYS:
+            yield line
 
 
 def _is_number(value: object, most: float) -> bool:

@@ -285,6 +285,24 @@ async def test_never_a_bad_playlist(mode: Mode | None, expected: type[Exception]
         assert time.monotonic() - started < 0.4
 
 
+async def test_a_body_in_very_many_pieces() -> None:
+    """Chunks of a byte each are refused after a few thousand; a real body comes in larger ones."""
+    head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n#EXTM3U\n\r\n"
+    async with pair(retries=0, request=replace(LIMITS, min_bytes_per_s=1)) as (it, one):
+        it.mode = Mode(raw=head + "1\r\n#\r\n" * 12_000 + "0\r\n\r\n")
+        with pytest.raises(OriginError, match=r"a body of 4\d\d\d pieces"):
+            await one.load()
+
+
+async def test_messages_about_an_origin_are_short() -> None:
+    """An origin chooses where it redirects to."""
+    async with pair(retries=0) as (it, one):
+        it.mode = Mode(redirect="/" + "x" * 60_000)
+        with pytest.raises(OriginError) as caught:
+            await one.load()
+        assert len(str(caught.value)) < 700
+
+
 async def test_an_answer_to_a_question_that_was_not_asked() -> None:
     """A 304 to an unconditional request is an error."""
     async with pair() as (it, one):

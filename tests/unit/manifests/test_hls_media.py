@@ -38,6 +38,19 @@ def test_a_media_playlist_says_how_far_it_is(
     assert (expected, last) == (playlist, playlist.last_sequence)
 
 
+def test_very_many_keys_and_segments() -> None:
+    """A key for each segment takes time linear in their number, and there is a bound on both."""
+    head = b"#EXTM3U\n#EXT-X-TARGETDURATION:6\n"
+    each = b'#EXT-X-KEY:METHOD=AES-128,URI="k%d"\n#EXTINF:6,\ns%d\n'
+    found = read_media(head + b"".join(each % (number, number) for number in range(8_000)))
+    assert (8_000, False) == (found.segments, found.ended)
+    hidden = "#\u2028 #EXT-X-KEY:METHOD=AES-128,URI=k{}\n#EXTINF:6,\ns\n".format
+    assert 8_000 == read_media(head + "".join(map(hidden, range(8_000))).encode()).segments
+    assert 20_000 == read_media(head + b"#EXTINF:6,\ns\n" * 20_000).segments
+    with pytest.raises(ManifestError, match="more than 20000 segments"):
+        read_media(head + b"#EXTINF:6,\ns\n" * 20_001)
+
+
 @pytest.mark.parametrize(
     ("data", "rule"),
     [
