@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.background import capacity
+from gateway.background import capacity, priors
 from gateway.background import geo as geo_files
 from gateway.background.control import Control
 from gateway.background.dns_edges import DnsEdges
@@ -36,6 +36,7 @@ from gateway.config.build import (
     generated_rungs_of,
     geo_database_of,
     origin_config_of,
+    prior_config_of,
     signing_keys_of,
     steering_config_of,
     templates_of,
@@ -67,6 +68,7 @@ from gateway.store.connection.connect import connect, control_store
 from gateway.store.connection.protocol import Store
 from gateway.store.coordination.leases import Leases
 from gateway.store.coordination.presence import LiveWorker, Presence
+from gateway.store.coordination.priors import Priors
 from gateway.store.coordination.redis_bus import bus_over
 from gateway.store.events.queue import EventQueue
 from gateway.trust.keys import KeyRing
@@ -138,6 +140,7 @@ class Application:
             decisions=DecisionCache(store, settings.store.decision_ttl_s),
             sessions=Sessions(store, settings.store.session_ttl_s),
             leases=leases,
+            priors=Priors(control.redis, prior_config_of(settings)),
             playlists=Cache(PLAYLISTS, settings.limits.local_cache_bytes, weight_of),
             keys=self._keys.ring,
             steering=SteeringMemory(leases.room_kbps, steering_config_of(settings)),
@@ -187,6 +190,7 @@ class Application:
         self._dns.use(templates_of(loaded.settings), loaded.settings.dns)
         self.gateway.steering.configure(steering_config_of(loaded.settings))
         self._keys.configure(signing_keys_of(loaded.settings), loaded.settings.keys.overlap_s)
+        self.gateway.priors.use(prior_config_of(loaded.settings))
         self.keeper.judged("config", drains_of(loaded.settings))
         self.keeper.found("config", loaded.policy.edges)
 
@@ -246,6 +250,7 @@ class Application:
             "dns": self._dns.run,
             "register": self._register.run,
             "keys": self._keys.run,
+            "priors": partial(priors.follow, self.gateway.priors),
             "capacity": partial(capacity.follow, self.gateway.leases, self.keeper),
         }
         if self._events is not None:

@@ -124,8 +124,16 @@ class SessionEstimate:
         if not plausible(kbps):
             return self
         taken_s = now_s if measured_s is None or not measured_s <= now_s else measured_s
-        kept = [sample for sample in self.samples if sample.time_s <= now_s + CLOCK_SKEW_S]
-        return self._of([*kept, Sample(int(max(0.0, taken_s)), source, round(kbps))], config)
+        sample = Sample(int(max(0.0, taken_s)), source, round(kbps))
+        latest_s = now_s + CLOCK_SKEW_S
+        spacing_s = config.spacing_s
+        kept = self.samples
+        if kept and kept[-1].time_s <= latest_s:
+            slot = sample.time_s // spacing_s
+            oldest = slot - config.forget_s // spacing_s
+            if kept[-1].time_s // spacing_s < slot and kept[0].time_s // spacing_s >= oldest:
+                return type(self)((*kept[1 - MAX_SAMPLES :], sample))  # as _of would, but faster
+        return self._of([*(old for old in kept if old.time_s <= latest_s), sample], config)
 
     def merged(self, other: "SessionEstimate", config: EstimatorConfig) -> Self:
         """The estimate of all samples of both. Commutative, associative and idempotent."""
@@ -149,27 +157,31 @@ class SessionEstimate:
 
     def at(self, now_s: float, config: EstimatorConfig) -> Estimated | None:
         """The estimate at ``now_s`` (seconds since 1970); None without a sample that counts."""
-        oldest, newest = now_s - config.forget_s, now_s + CLOCK_SKEW_S
-        usable = [sample for sample in self.samples if oldest <= sample.time_s <= newest]
-        if not usable:
+        samples = self.samples
+        oldest_s, latest_s = now_s - config.forget_s, now_s + CLOCK_SKEW_S
+        if samples and (samples[0].time_s < oldest_s or samples[-1].time_s > latest_s):
+            samples = tuple([one for one in samples if oldest_s <= one.time_s <= latest_s])
+        if not samples:
             return None
-        weights: list[float] = []
+        half_life_s, newer_weight = config.half_life_s, config.newer_weight
+        ranked: list[tuple[int, float, SampleSource]] = []
         order = 1.0
-        for sample in reversed(usable):
-            age_s = max(0.0, now_s - sample.time_s)
-            by_source = config.probe_weight if sample.source == "probe" else 1.0
-            weights.append(by_source * order * 0.5 ** (age_s / config.half_life_s))
-            order *= config.newer_weight
-        weights.reverse()
-        chosen = _median(usable, weights)
-        low, high = chosen.kbps / _AGREES, chosen.kbps * _AGREES
-        agreeing = sum(
-            weight
-            for sample, weight in zip(usable, weights, strict=True)
-            if low <= sample.kbps <= high
-        )
-        age_s = max(0.0, now_s - usable[-1].time_s)
-        return Estimated(chosen.kbps, chosen.source, age_s, agreeing / (sum(weights) + 1))
+        for time_s, source, kbps in reversed(samples):
+            weight = order
+            if time_s < now_s:
+                weight *= 0.5 ** ((now_s - time_s) / half_life_s)
+            if source == "probe":
+                weight *= config.probe_weight
+            ranked.append((kbps, weight, source))
+            order *= newer_weight
+        ranked.sort()
+        weights = [weight for _, weight, _ in ranked]
+        total = sum(weights)
+        chosen, _, source = ranked[_median(weights, total)]
+        low, high = chosen / _AGREES, chosen * _AGREES
+        agreeing = sum([weight for kbps, weight, _ in ranked if low <= kbps <= high])
+        age_s = max(0.0, now_s - samples[-1].time_s)
+        return Estimated(chosen, source, age_s, agreeing / (total + 1))
 
     def to_bytes(self) -> bytes:
         """The stored form, at most ``MAX_BYTES``.
@@ -224,22 +236,22 @@ class SessionEstimate:
         return cls(tuple(samples)) if in_order and plausible_all and close else None
 
 
-def _median(samples: list[Sample], weights: list[float]) -> Sample:
-    """The weighted median, by the rules of the module."""
+def _median(weights: list[float], total: float) -> int:
+    """The index of the weighted median, by the rules of the module. ``weights`` are those of the
+    samples in order of their speed."""
+    if len(weights) == 1:
+        return 0
     heaviest = max(weights)
-    others = sum(weights) - heaviest
+    others = total - heaviest
     if heaviest >= others * _OUTVOTES:
-        return samples[weights.index(heaviest)]
-    if len(samples) < _FEW:
-        return min(samples, key=_by_speed)
-    most = others * _JUST_LESS
-    ranked = sorted(zip(samples, weights, strict=True), key=lambda pair: _by_speed(pair[0]))
-    upto = list(accumulate(min(weight, most) for _, weight in ranked))
-    return ranked[bisect_left(upto, upto[-1] / 2)][0]
-
-
-def _by_speed(sample: Sample) -> tuple[int, Sample]:
-    return sample.kbps, sample
+        return weights.index(heaviest)
+    if len(weights) < _FEW:
+        return 0
+    if heaviest >= others:
+        weights = [*weights]
+        weights[weights.index(heaviest)] = others * _JUST_LESS
+        total = others + others * _JUST_LESS
+    return bisect_left(list(accumulate(weights)), total / 2)
 
 
 def plausible(kbps: float) -> bool:

@@ -14,8 +14,8 @@ The first usable source in this order:
    Information API defines for ``slow-2g``, ``2g`` and ``3g``.
 5. The session's estimate with a low confidence. An old measurement of this player is better than an
    assumption about its network, but not better than what its browser says now.
-6. ``prior``: what is known of other viewers in this network. It selects the rung to start on, and
-   never the profile.
+6. ``prior``: what other viewers of this network measured (:mod:`gateway.client.prior`). It selects
+   the rung to start on, and never the profile.
 
 Without a usable source the speed is *unknown*; there is no default. Three values are no
 measurements (F2): a ``Downlink`` of 10 or more (browsers cap it, so it means "10 or more"), ``ECT:
@@ -48,6 +48,7 @@ _DOWNLINK_CAP_MBPS = 10
 _ECT_MOST_KBPS = {"slow-2g": 50, "2g": 70, "3g": 700}
 _KBPS_PER_MBPS = 1000
 _SESSION_SOURCES: Mapping[SampleSource, SpeedSource] = {"steering": "steering", "probe": "probe"}
+_UNKNOWN = Reason(Step.NETWORK, "speed-unknown", "no usable speed was measured")
 _CONTRADICTED = Reason(
     Step.NETWORK,
     "speed-contradicted",
@@ -80,9 +81,7 @@ def choose_throughput(
     downlink_mbps: float | None,
     ect: str | None,
     now_s: float,
-    *,
     config: EstimatorConfig,
-    prior_kbps: float | None = None,
 ) -> Chosen:
     """Choose the speed in the order above. Never raises.
 
@@ -109,10 +108,16 @@ def choose_throughput(
         chosen = _hinted(downlink_mbps, ect, reasons)
         if chosen is None and known is not None:
             chosen = _remembered(known, "speed-session-stale", reasons)
-    chosen = chosen or _usable("prior", "the prior of this network", prior_kbps, reasons)
     if chosen is None:
-        reasons.append(_because("speed-unknown", "no usable speed was measured"))
+        reasons.append(_UNKNOWN)
     return Chosen(chosen, None, tuple(reasons))
+
+
+def assume_prior(chosen: Chosen, prior_kbps: int) -> None:
+    """Use the prior of the viewer's network, where ``chosen`` has no speed."""
+    text = f"viewers of this network measure {prior_kbps} kbit/s or more; it selects the start rung"
+    chosen.speed = Throughput(prior_kbps, "prior")
+    chosen.reasons = (*chosen.reasons, _because("speed-prior", text))
 
 
 def with_measurement(

@@ -8,6 +8,7 @@ from typing import Final
 from gateway.client.device import DeviceRule
 from gateway.client.estimate import EstimatorConfig
 from gateway.client.facts import DeviceKind
+from gateway.client.prior import PriorConfig
 from gateway.config.delivery_settings import EdgeSettings, ProfileSettings
 from gateway.config.origin_settings import OriginServerSettings, revealed
 from gateway.config.rule_settings import RuleSettings, WhenSettings
@@ -236,6 +237,11 @@ def generated_rungs_of(settings: Settings) -> list[GeneratedRung]:
 def estimator_of(settings: Settings) -> EstimatorConfig:
     """The constants of the estimator of session speeds."""
     return EstimatorConfig(**dict(settings.throughput))
+
+
+def prior_config_of(settings: Settings) -> PriorConfig:
+    """The constants of the priors of networks."""
+    return PriorConfig(**dict(settings.prior))
 
 
 def device_rules_of(settings: Settings) -> list[DeviceRule]:

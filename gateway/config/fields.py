@@ -75,6 +75,15 @@ SampleSpacing = Annotated[int, Strict(), Field(ge=1, le=60), Allowed("whole seco
 SpeedFactor = Annotated[
     float, Strict(), Field(ge=1, le=1000), Allowed("a factor from 1 to 1000, such as 10")
 ]
+PriorViewers = Annotated[
+    int, Strict(), Field(ge=10, le=200), Allowed("a whole number from 10 to 200")
+]
+PriorWindow = Annotated[
+    int, Strict(), Field(ge=600, le=86_400), Allowed("whole seconds from 600 to 86400")
+]
+PriorNetworks = Annotated[
+    int, Strict(), Field(ge=1, le=100_000), Allowed("a whole number from 1 to 100000")
+]
 Capacity = Annotated[
     float, Strict(), Field(gt=0, le=100_000_000), Allowed("Mbit/s, above 0 and up to 100000000")
 ]

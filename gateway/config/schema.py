@@ -34,6 +34,9 @@ from gateway.config.fields import (
     Milliseconds,
     Network,
     Port,
+    PriorNetworks,
+    PriorViewers,
+    PriorWindow,
     ProfileName,
     SampleAge,
     SampleSpacing,
@@ -194,6 +197,26 @@ class ThroughputSettings(Section):
     """A measurement contradicts a firm estimate that differs by more than this factor."""
 
 
+class PriorSettings(Section):
+    """What is known of a network before its viewer has measured anything (`docs/throughput.md`)."""
+
+    enabled: Flag
+    """Use what other viewers of a network measured, to select the rung to start on while the speed
+    is unknown. It is shared by workers through Redis."""
+    quantile: Share
+    """The share of a network's viewers that are slower than its prior."""
+    min_viewers: PriorViewers
+    """A network has no prior while fewer viewers than this were counted in one window."""
+    window_s: PriorWindow
+    """Length of a window, in seconds. Each viewer counts once in it, and what it measured is used
+    when the window has ended."""
+    keep_s: TimeToLive
+    """How long a prior is used after the end of its window, in seconds, if no newer one takes its
+    place."""
+    max_networks: PriorNetworks
+    """Most networks that are counted in a window; each has at most 420 bytes in Redis."""
+
+
 class LimitsSettings(Section):
     """Limits on what one request or one file may cost."""
 
@@ -241,6 +264,7 @@ class Settings(Section):
     origins: Annotated[tuple[OriginServerSettings, ...], RESTART] = ()
     limits: LimitsSettings
     throughput: ThroughputSettings
+    prior: PriorSettings
     capacity: Annotated[CapacitySettings, RESTART]
     log: Annotated[LogSettings, RESTART]
     steering: SteeringSettings

@@ -40,6 +40,11 @@ DECISIONS = Counter(
     ["profile", "device", "cache"],
 )
 EDGES = Counter("gateway_edge_selections", "Manifests whose URIs point to this edge.", ["edge"])
+NETWORK_PRIORS = Gauge(
+    "gateway_network_priors",
+    "Networks with a prior that is in use; the largest number of all workers.",
+    multiprocess_mode="livemax",
+)
 EDGES_BY_STATE = Gauge(
     "gateway_edges",
     "Edges of the fleet, by state (up, degraded, draining, down).",

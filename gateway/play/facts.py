@@ -6,13 +6,16 @@ from zoneinfo import ZoneInfo
 
 from gateway.client import cmcd, throughput
 from gateway.client.cmcd import Cmcd
-from gateway.client.facts import Facts
+from gateway.client.facts import DeviceKind, Facts
 from gateway.client.hints import parse_network_hints
+from gateway.client.prior import network_key, viewer_slot
 from gateway.client.session import SessionRecord
-from gateway.play.clients import Player
+from gateway.client.throughput import Chosen, assume_prior
+from gateway.play.clients import Player, Sender
 from gateway.play.request import Request
 from gateway.play.runtime import Gateway, Runtime
 from gateway.reason import Reason, Step
+from gateway.store.coordination.priors import Priors
 
 _CMCD_HEADERS = ("cmcd-object", "cmcd-request", "cmcd-session", "cmcd-status")
 _NO_CMCD = Cmcd()
@@ -45,8 +48,10 @@ async def gather_facts(
         network.downlink_mbps,
         network.ect,
         now_s,
-        config=runtime.estimator,
+        runtime.estimator,
     )
+    if gateway.priors.active and sender.prefix:
+        _use_prior(gateway.priors, chosen, sender, device.kind, now_s)
     if session is not None and record is not None:
         measured = throughput.with_measurement(estimate, chosen.measured, now_s, runtime.estimator)
         if measured is not None:
@@ -68,6 +73,20 @@ async def gather_facts(
         record=record,
         reasons=(*sender.reasons, *device.reasons, *_told(report), *memory, *chosen.reasons),
     )
+
+
+def _use_prior(
+    priors: Priors, chosen: Chosen, sender: Sender, device: DeviceKind, now_s: float
+) -> None:
+    """Add what this viewer measured to its network's prior; use the prior where nothing is
+    known."""
+    if chosen.measured is not None:
+        network = network_key(sender.place, sender.prefix, device)
+        priors.add(network, viewer_slot(sender.prefix), chosen.measured.kbps, now_s)
+    elif chosen.speed is None and priors.known:
+        prior_kbps = priors.known.get(network_key(sender.place, sender.prefix, device))
+        if prior_kbps is not None:
+            assume_prior(chosen, prior_kbps)
 
 
 def _minute_of_day(zone: ZoneInfo, now_s: float) -> int:

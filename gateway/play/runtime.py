@@ -21,6 +21,7 @@ from gateway.store.connection.protocol import Store
 from gateway.store.coordination.bus import Bus
 from gateway.store.coordination.leases import Leases
 from gateway.store.coordination.presence import Presence
+from gateway.store.coordination.priors import Priors
 from gateway.store.events.queue import EventQueue
 from gateway.trust.keys import KeyRing
 from geodata.lookup import GeoLookup
@@ -56,6 +57,7 @@ class Gateway:
     decisions: DecisionCache
     sessions: Sessions
     leases: Leases
+    priors: Priors
     playlists: Cache[Hashable, Body]
     keys: KeyRing
     steering: SteeringMemory

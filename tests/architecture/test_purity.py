@@ -62,6 +62,7 @@ OWNERS = {
     "uvicorn": ("gateway/serving/", "demo/edges.py"),
     "httptools": ("gateway/serving/request_reader.py",),
     "m3u8": ("manifests/hls/", "demo/"),
+    "fastdigest": ("gateway/client/prior.py",),
     "aiohttp": ("gateway/background/probe.py",),
     "pydantic": ("gateway/config/",),
     "user_agents": ("gateway/client/device/",),

@@ -26,7 +26,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from gateway.client.estimate import EstimatorConfig, SessionEstimate
-from gateway.config.build import estimator_of
+from gateway.client.prior import SLOTS, PriorSketch, rounded
+from gateway.config.build import estimator_of, prior_config_of
 from gateway.config.load import load
 from gateway.ladder.start import DEFAULT_START_BANDWIDTH
 from tests.benchmark.traces import MEASURED_S, TRACES, Report, Trace, fraction, read_traces
@@ -77,6 +78,7 @@ def gateway_with(config: EstimatorConfig) -> Estimator:
 
 
 SHIPPED = estimator_of(load(environ={}).settings)
+PRIORS = prior_config_of(load(environ={}).settings)
 ESTIMATORS: dict[str, Estimator] = {
     "no estimate": nothing,
     "last sample": last,
@@ -227,6 +229,36 @@ def confidence_table(traces: Sequence[Trace]) -> Iterable[str]:
         )
 
 
+def prior_table(traces: Sequence[Trace]) -> Iterable[str]:
+    """How well a prior starts a session of which nothing is known. Each minute of a trace is a
+    viewer; those of the traces for tuning make the priors."""
+    starts: dict[tuple[str, bool], list[float]] = defaultdict(list)
+    for trace in sorted(traces, key=lambda trace: fraction(trace.name)):
+        minutes = range(0, int(trace.ends_s[-1] - MEASURED_S), 60)
+        starts[trace.family, trace.tuning] += [
+            trace.mean_kbps(at, at + MEASURED_S) for at in minutes
+        ]
+    families = sorted({family for family, _ in starts})
+    yield "| prior | " + " | ".join(families) + " | rung error | above |"
+    yield "|---|" + "--:|" * (len(families) + 2)
+    for quantile in (None, 0.1, 0.25, 0.5):
+        known: dict[str, int | None] = {}
+        off: dict[str, list[float]] = defaultdict(list)
+        above: dict[str, list[float]] = defaultdict(list)
+        for family in families:
+            if quantile is not None:
+                speeds = dict(enumerate(map(rounded, starts[family, True][:SLOTS])))
+                config = replace(PRIORS, quantile=quantile)
+                known[family] = PriorSketch().with_viewers(speeds).prior_kbps(config)
+            start = start_of(known.get(family))
+            for held in starts[family, False]:
+                off[family].append(abs(start - rung_within(held * HEADROOM)))
+                above[family].append(start > 0 and held < LADDER_KBPS[start])
+        name = "none" if quantile is None else f"quantile {quantile}"
+        cells = " | ".join(str(known.get(family) or "–") for family in families)
+        yield f"| {name} | {cells} | {balanced(off):.2f} | {balanced(above):.1%} |"
+
+
 def tune(traces: Sequence[Trace]) -> None:
     """Compare constants on the traces for tuning."""
     for every_s in EVERY_S:
@@ -258,6 +290,7 @@ def main(arguments: Sequence[str]) -> int:
             for name, estimator in ESTIMATORS.items():
                 print(score(estimator, held_out, every_s, wrong).row(name))
     print("\n" + "\n".join(confidence_table(held_out)))
+    print("\n" + "\n".join(prior_table(traces)))
     return 0
 
 

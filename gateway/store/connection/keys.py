@@ -39,6 +39,9 @@ LEASE_ENDS = PREFIX + b"{leases}:ends"
 SHARED_KEY = PREFIX + b"{keys}:shared"
 """The random key that workers share when the config has none."""
 
+PRIORS = PREFIX + b"{priors}:known"
+"""The priors of networks. Names with ``{priors}`` share one slot, too."""
+
 SOURCE_PURGES = PREFIX + b"{sources}:purges"
 """Purges of source manifests, and their times."""
 
@@ -56,6 +59,11 @@ def session_key(session: str) -> bytes:
 def source_key(name: str) -> bytes:
     """The name of a copy of a source manifest."""
     return PREFIX + b"o:" + _digest(name)
+
+
+def prior_window_key(window_s: int, start_s: int) -> bytes:
+    """The name of the sketches of one window: its length and its start, in seconds."""
+    return PREFIX + b"{priors}:%d:%d" % (window_s, start_s)
 
 
 def event_writer_key(writer: str) -> bytes:

@@ -10,6 +10,7 @@ from gateway.client.facts import Throughput
 from gateway.client.throughput import (
     MIN_PROBE_BYTES,
     Measurement,
+    assume_prior,
     choose_throughput,
     probe_kbps,
     steering_kbps,
@@ -67,7 +68,6 @@ def chosen_of(given: dict[str, Any]) -> tuple[str | None, list[str]]:
         ({"ect": "3g"}, (700, "hints", 0), ["speed-hints"]),
         ({"ect": "4g"}, None, ["speed-unknown"]),
         ({"ect": "5g"}, None, ["speed-unknown"]),
-        ({"prior_kbps": 6000}, (6000, "prior", 0), ["speed-prior"]),
     ],
 )
 def test_each_source_speaks_its_own_unit(
@@ -90,7 +90,6 @@ ORDER: list[tuple[dict[str, Any], str]] = [
     ({"downlink_mbps": 5}, "5000 hints"),
     ({"ect": "3g"}, "700 hints"),
     ({"session": remembered(7000, age_s=301)}, "7000 session"),
-    ({"prior_kbps": 8000}, "8000 prior"),
 ]
 
 
@@ -104,12 +103,12 @@ def test_the_order_of_precedence(first: int) -> None:
 
 
 @pytest.mark.parametrize("absurd", [0, -5, 0.9, 10_000_001, 99_999_999_999, math.nan, math.inf])
-@pytest.mark.parametrize("source", ["query_kbps", "cmcd_mtp_kbps", "prior_kbps"])
+@pytest.mark.parametrize("source", ["query_kbps", "cmcd_mtp_kbps"])
 def test_an_absurd_speed_is_ignored_with_a_reason(source: str, absurd: float) -> None:
     """An implausible speed is ignored, and the next source is used."""
     chosen, codes = chosen_of({"downlink_mbps": 5.0, source: absurd})
     assert "5000 hints" == chosen
-    assert ("speed-absurd" in codes) is (source != "prior_kbps")
+    assert "speed-absurd" in codes
 
 
 @pytest.mark.parametrize("absurd", [0.0009, 10_001, 1e308, -math.inf, math.nan])
@@ -173,7 +172,6 @@ def test_two_reports_that_agree_are_believed() -> None:
         ({"session": STEADY, "cmcd_mtp_kbps": 9e6}, Measurement("cmcd", 9e6)),
         ({"session": STEADY}, None),
         ({"downlink_mbps": 5.0}, None),
-        ({"prior_kbps": 5000.0}, None),
         ({}, None),
     ],
 )
@@ -215,6 +213,15 @@ def test_steering_counts_in_bits(bits_per_s: float, kbps: float | None) -> None:
 def test_a_probe_is_bytes_over_time(size: int, duration_ms: float, kbps: float | None) -> None:
     """A probe that is too short, or took no time, says nothing."""
     assert kbps == probe_kbps(size, duration_ms)
+
+
+def test_a_prior_is_what_is_left() -> None:
+    """Where nothing is known of the player, the prior of its network is used, and says so."""
+    chosen = choose_throughput(**NOTHING)
+    assume_prior(chosen, 6103)
+    assert Throughput(6103, "prior") == chosen.speed
+    assert ["speed-unknown", "speed-prior"] == [reason.code for reason in chosen.reasons]
+    assert chosen.measured is None
 
 
 @pytest.mark.parametrize("source", ["query", "cmcd", "steering", "probe"])
