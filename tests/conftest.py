@@ -5,9 +5,16 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 _FIRST = ("tests/drills/test_drills_", "tests/browser/test_playback")
 """What takes longest begins first, or all else would wait for it in the end."""
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile(
+    "any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any-machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
