@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from gateway.config.problem import ConfigProblem, KeyPath, nearest, shown, written
+from gateway.config.read import read_defaults
 
 _LOCATION_OF: Final = {"directory": "root", "origin": "url"}
 
@@ -119,10 +120,33 @@ def _rules(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigPro
 
 
 def _edges(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
+    yield from _example_edges(tables, problem)
     edges = [edge for _, edge in _items(tables, ("edges",))]
     if edges and not any(edge.get("fallback") is True for edge in edges):
         text = "has no edge with fallback = true; players in unknown places get any edge"
         yield problem(("edges",), text, severity="warning")
+
+
+def _example_edges(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
+    """The shipped edges are examples: no real manifest has its media there."""
+    kind = _at(tables, ("source", "kind"))
+    if kind not in _LOCATION_OF:
+        return
+    examples = {edge["url"].rstrip("/"): edge["id"] for edge in read_defaults()["edges"]}
+    listed = _items(tables, ("edges",))
+    found = [
+        position
+        for position, edge in listed
+        if isinstance(edge.get("url"), str) and edge["url"].rstrip("/") in examples
+    ]
+    why = f'; source.kind is "{kind}"'
+    if found and len(found) == len(listed):
+        text = f"are the shipped examples, which have no media{why}"
+        yield problem(("edges",), text, allowed="your own [[edges]]")
+        return
+    for position in found:
+        text = f"is a shipped example, which has no media{why}"
+        yield problem(("edges", position, "url"), text, allowed="the URL of your own edge")
 
 
 def _proxies(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:

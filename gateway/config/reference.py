@@ -25,7 +25,8 @@ file at once, and refuses what `gateway serve` refuses; with `--strict` warnings
 `gateway schema` prints a JSON Schema for editors.
 
 - **Units** are part of the names of keys. Unknown keys are errors.
-- **Keys that are left out** keep their shipped values. A list of `rules`, `edges` or
+- **Keys that are left out** keep their shipped values. The shipped `edges` are examples: they serve
+  with `source.kind = "generated"` only. A list of `rules`, `edges` or
   `ladder.rungs` replaces the shipped list as a whole. `profiles` are merged by name and key. To
   remove a limit of a shipped profile, use a profile with another name.
 - **Paths** are relative to the folder of the file.

@@ -42,7 +42,11 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Application:
         (folder / "catalogue" / asset).mkdir(parents=True)
         (folder / "catalogue" / asset / "master.m3u8").write_text(text, "utf-8")
     config = folder / "gateway.toml"
-    config.write_text('[source]\nkind = "directory"\nroot = "catalogue"\n', "utf-8")
+    config.write_text(
+        '[source]\nkind = "directory"\nroot = "catalogue"\n'
+        '[[edges]]\nid = "e"\nurl = "https://e.example/"\nfallback = true\n',
+        "utf-8",
+    )
     return application(config)
 
 

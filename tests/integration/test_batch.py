@@ -114,7 +114,10 @@ async def test_a_batch_in_process_has_sources_of_its_own(tmp_path: Path) -> None
         (catalogue / name).mkdir(parents=True)
         (catalogue / name / "master.m3u8").write_text(text)
     config = tmp_path / "gateway.toml"
-    config.write_text('[source]\nkind = "directory"\nroot = "catalogue"\n')
+    config.write_text(
+        '[source]\nkind = "directory"\nroot = "catalogue"\n'
+        '[[edges]]\nid = "e"\nurl = "https://e.example/"\nfallback = true\n'
+    )
     assert load(config, {}).settings.source.kind == "directory"
     app = application(config)
     async with asking(app) as client:

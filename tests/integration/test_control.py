@@ -97,6 +97,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
             "GATEWAY_STORE__URL": server.url,
             "GATEWAY_SOURCE__KIND": "directory",
             "GATEWAY_SOURCE__ROOT": str(folder / "catalogue"),
+            "GATEWAY_EDGES": '[{"id": "e", "url": "https://e.example/", "fallback": true}]',
         }
         hosts = Hosts(server, folder, [])
         hosts.gateways += [

@@ -523,7 +523,9 @@ def test_no_request_leads_out_of_the_catalogue(root: Path) -> None:
     put(root.with_name("secret") / "master.m3u8", playlist("s"))
     config = root.with_name("gateway.toml")
     config.write_text(
-        f'[source]\nkind = "directory"\nroot = "{root}"\n[store]\nurl = "memory"\n', "utf-8"
+        f'[source]\nkind = "directory"\nroot = "{root}"\n[store]\nurl = "memory"\n'
+        '[[edges]]\nid = "e"\nurl = "https://e.example/"\nfallback = true\n',
+        "utf-8",
     )
     with running_gateway(config) as gateway:
         assert 200 == get_raw(gateway.url, b"/v1/play/film.m3u8").status

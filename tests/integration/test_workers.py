@@ -67,6 +67,7 @@ def test_a_certificate_file_is_checked_at_once(tmp_path: Path) -> None:
     config = tmp_path / "gateway.toml"
     config.write_text(
         '[source]\nkind = "origin"\nurl = "https://o.example/"\n[origin]\nca_file = "ca.pem"\n'
+        '[[edges]]\nid = "e"\nurl = "https://e.example/"\nfallback = true\n'
     )
     for command in (["check", str(config)], ["serve", "--config", str(config)]):
         ended = subprocess.run(

@@ -60,6 +60,7 @@ def test_paths_start_at_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     toml = f"""
     source = {{ kind = "directory", root = "catalogue" }}
     geo = {{ asn_database = "{tmp_path}/asn.mmdb" }}
+    edges = [{{ id = "a", url = "https://a.example/", fallback = true }}]
     """
     write(tmp_path, toml)
     monkeypatch.chdir(tmp_path)
@@ -78,6 +79,7 @@ def test_paths_without_a_file_start_at_the_working_directory(
     for name in [name for name in os.environ if name.startswith("GATEWAY_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GATEWAY_SOURCE__KIND", "directory")
+    monkeypatch.setenv("GATEWAY_EDGES", '[{"id": "a", "url": "https://a.example/"}]')
     monkeypatch.setenv("GATEWAY_SOURCE__ROOT", "catalogue")
     assert tmp_path / "catalogue" == load().settings.source.root
     monkeypatch.setenv("GATEWAY_SOURCE__ROOT", "x")

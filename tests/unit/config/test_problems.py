@@ -29,6 +29,10 @@ WINDOW = "from-to as HH:MM-HH:MM, such as 22:00-06:00"
 PATTERN = "a regular expression of 1 to 512 characters without look-around or back-references"
 SECRET = "a secret of 1 to 4096 printable ASCII characters, without spaces"
 CIDR = "an IPv4 or IPv6 network, such as 10.0.0.0/8"
+EXAMPLES = (
+    'edges: are the shipped examples, which have no media; source.kind is "{}"; '
+    "allowed: your own [[edges]]"
+)
 RULE = '[[rules]]\nwhen = {{ {} }}\nprofile = "wifi"\n'
 EDGE = '[[edges]]\nid = "a"\nfallback = true\n{}\n'
 GOOD_EDGE = EDGE.format('url = "https://a.example/"')
@@ -519,14 +523,30 @@ TABLES = [
         ],
     ),
     (
-        "a directory without a folder",
+        "a directory without a folder, and without edges",
         "source.kind = 'directory'",
-        ['source.root: is missing; source.kind is "directory"'],
+        ['source.root: is missing; source.kind is "directory"', EXAMPLES.format("directory")],
     ),
     (
-        "an origin without a URL",
+        "an origin without a URL, and without edges",
         "source.kind = 'origin'",
-        ['source.url: is missing; source.kind is "origin"'],
+        ['source.url: is missing; source.kind is "origin"', EXAMPLES.format("origin")],
+    ),
+    (
+        "an origin with edges of one's own, but for two that were copied",
+        (
+            "source.kind = 'origin'\nsource.url = 'https://o.example/'\n"
+            + GOOD_EDGE
+            + "".join(
+                f"[[edges]]\nid = '{name}'\nurl = 'https://{name}.cdn.example.com{end}'\n"
+                for name, end in (("us-east-1", ""), ("global", "/"))
+            )
+        ),
+        [
+            f"edges[{position}].url: is a shipped example, which has no media; "
+            'source.kind is "origin"; allowed: the URL of your own edge'
+            for position in (1, 2)
+        ],
     ),
     (
         "an origin's URL, and a list of them, too; a token in the clear",
@@ -538,6 +558,7 @@ TABLES = [
             "source.url: is set, and so is [[origins]]; only one of them is allowed",
             "origins: warning: all have an asset_prefix; assets with other prefixes are not found",
             "origins[0].url: warning: is not https; the bearer token is sent unencrypted",
+            EXAMPLES.format("origin"),
         ],
     ),
     (
@@ -551,6 +572,7 @@ TABLES = [
             f'origins[0].url: "x" is not an absolute URL; allowed: {URL}',
             f"origins[0].hmac_key: (hidden) cannot be sent in a header field; allowed: {SECRET}",
             "source.url: is set, and so is [[origins]]; only one of them is allowed",
+            EXAMPLES.format("origin"),
         ],
     ),
     (
