@@ -5,15 +5,20 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from gateway.background.probe import ProbeLimits, Prober, ProbeTarget, ResultKind
 from gateway.source.origin import origin as source_module
 from gateway.source.source import BadSourceError, NoSuchAssetError
+from tests.integration.in_process import started
 from tests.integration.origins import Mode, Origin
 from tests.integration.test_origin import LIMITS, Worker, pair
-from tests.unit.store.servers import until
+from tests.unit.store.servers import listening, until
 
 ATTACKER, VIEWER = "2001:db8:1:200::/56", "203.0.113.0/24"
 BAD_IDS = 81
@@ -183,3 +188,112 @@ async def test_copies_age_by_a_clock_that_never_jumps() -> None:
         asked = it.asked("/a/master.m3u8")
         assert "2" == await one.outcome()
         assert asked == it.asked("/a/master.m3u8")
+
+
+async def test_over_http(tmp_path: Path) -> None:
+    """The whole gateway behind a proxy: the ids of one player, whatever sessions he names, cost the
+    titles of others nothing."""
+    async with Picky().listening() as it:
+        it.mode = Mode(status=503)
+        config = tmp_path / "gateway.toml"
+        config.write_text(
+            f'[source]\nkind = "origin"\nurl = "{it.url}"\n[[edges]]\nid = "e"\n'
+            'url = "https://e.example/"\nfallback = true\n'
+        )
+
+        async with started(config) as client:
+
+            async def status(asset: str, address: str) -> int:
+                answer = await client.get(
+                    f"/v1/play/{asset}.m3u8?session={asset[-9:].replace('/', '-')}",
+                    headers={"X-Forwarded-For": address},
+                )
+                return answer.status_code
+
+            attack = [
+                asyncio.create_task(status(f"bad/{number}", f"2001:db8:1:2{number:02x}::{number}"))
+                for number in range(BAD_IDS)
+            ]
+            found = [await status(f"good/{number}", "203.0.113.7") for number in range(GOOD_IDS)]
+            assert {502} == set(await asyncio.gather(*attack))
+            found += [await status(f"good/b{number}", "203.0.113.7") for number in range(GOOD_IDS)]
+            assert {200} == set(found)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    head=st.sampled_from(["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 302 F\r\nLocation: ", "HTTP/1.1 "]),
+    rest=st.text(st.characters(max_codepoint=255), max_size=80)
+    | st.lists(
+        st.sampled_from(
+            [
+                *(
+                    "\r\n",
+                    "\r\n\r\n",
+                    "Content-Length: ",
+                    "Transfer-Encoding: chunked\r\n",
+                    "0",
+                    "5",
+                ),
+                *("99999999999999999999", "-1", "Age: 1e9\r\n", "Date: x\r\n", "Location: //[\r\n"),
+                *("Content-Encoding: gzip\r\n", "Content-Encoding: zstd\r\n", "#EXTM3U\n", "\x00"),
+                *(
+                    "Retry-After: 1e400\r\n",
+                    "503 X\r\n",
+                    "429 X\r\n",
+                    "http://[::1",
+                    "http:///",
+                    "\xff",
+                ),
+                *(
+                    "https://user:pw@h:99999/",
+                    "103 E\r\n\r\n",
+                    "#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n",
+                ),
+            ]
+        ),
+        max_size=9,
+    ).map("".join),
+)
+async def test_no_bytes_of_an_origin_raise_anything_else(head: str, rest: str) -> None:
+    """A manifest, or one of the errors that a source names."""
+    async with attacked(Mode(raw=head + rest), retries=0, total_timeout_s=0.3) as (_, one):
+        assert await outcome(one, "any", VIEWER)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from([b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 302 F\r\nLocation: "]),
+    st.binary(max_size=80)
+    | st.lists(
+        st.sampled_from(
+            [
+                *(b"\r\n", b"\r\n\r\n", b"Content-Length: ", b"9" * 30, b"-1", b"1e9", b"0\r\n"),
+                *(b"Transfer-Encoding: chunked\r\n", b"ffffffffffffffffffff\r\n", b"//[", b"\xff"),
+                *(
+                    b"#EXTM3U\n",
+                    b"#EXT-X-TARGETDURATION:1e9\n",
+                    b"#EXTINF:nan,\na\n",
+                    b"http://\x00/",
+                ),
+            ]
+        ),
+        max_size=9,
+    ).map(b"".join),
+)
+async def test_no_bytes_of_an_edge_raise_anything(head: bytes, rest: bytes) -> None:
+    """A probe has a result, whatever an edge sends."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head + rest)
+        await writer.drain()
+
+    prober = Prober(2)
+    try:
+        async with listening(answer) as port:
+            target = ProbeTarget(f"http://127.0.0.1:{port}/a", True, 0)
+            found = await prober.probe(target, None, ProbeLimits(0.3, 3.0), 1000.0)
+        assert found.kind in get_args(ResultKind)
+    finally:
+        await prober.close()
