@@ -30,9 +30,9 @@ class Body:
         """The manifest without any content coding."""
         return self._coded["identity"]
 
-    def has(self, coding: str) -> bool:
-        """Whether the bytes in ``coding`` are known."""
-        return coding in self._coded
+    def known(self, coding: str) -> bytes | None:
+        """The bytes in ``coding``, None when they have to be computed."""
+        return self._coded.get(coding)
 
     def coded(self, coding: str) -> bytes:
         """The bytes in ``coding``."""

@@ -124,8 +124,9 @@ async def _reply(
     if_none_match = request.headers.get("if-none-match")
     if if_none_match is not None and etag_matches(if_none_match, etag):
         return Reply(_NOT_MODIFIED, always, b"")
-    size = 0 if body.has(coding) else len(body.identity)
-    data = await offload_if_large(size, body.coded, coding)
+    data = body.known(coding)
+    if data is None:
+        data = await offload_if_large(len(body.identity), body.coded, coding)
     coded = () if coding == "identity" else ((b"content-encoding", coding.encode("ascii")),)
     kind = (b"content-type", media_type.encode("ascii"))
     length = (b"content-length", b"%d" % len(data))
