@@ -79,7 +79,7 @@ def _limits(decision: Decision) -> Iterator[Reason]:
         text = f"profile {profile.name} ignores the device's own limits"
         yield Reason(Step.LADDER, "device-limits-off", text)
     elif device.capability.codecs is None:
-        text = f"the codecs of this {device.kind} are unknown; none is removed for the device"
+        text = f"the codecs of this {device.kind} are unknown; none is removed for it"
         yield Reason(Step.LADDER, "device-codecs-unknown", text)
 
 
@@ -153,15 +153,23 @@ def _lease(decision: Decision) -> Iterator[Reason]:
     if leased is None:
         return
     placement, bounds, preferred = leased.placement, leased.bounds, decision.preferred
+    kbps = decision.expected_kbps()
     if placement.outcome != "kept":
         for at, edge in enumerate(preferred[: placement.index]):
             bound = bounds[at]
             # An edge that takes no new sessions is already explained by its condition.
             if bound is not None and fleet.open(fleet.positions[edge.id]):
-                used = f"{placement.loads[at] / 1000:,.0f} of {bound / 1000:,.0f}"
-                text = f"{edge.id} is full ({used} Mbit/s leased); passed over"
+                used = f"{_mbps(placement.loads[at])} of {_mbps(bound)}"
+                full = placement.loads[at] >= bound
+                room = "is full" if full else f"has no room for {kbps / 1000:.1f} Mbit/s"
+                text = f"{edge.id} {room} ({used} Mbit/s leased); passed over"
                 yield Reason(Step.EDGE, "edge-full", text)
-    yield _lease_reason(leased, decision.expected_kbps(), preferred[placement.index])
+    yield _lease_reason(leased, kbps, preferred[placement.index])
+
+
+def _mbps(kbps: int) -> str:
+    """Mbit/s to one decimal, which is left out when it is 0."""
+    return f"{round(kbps / 1000, 1):,.10g}"
 
 
 def _lease_reason(leased: Leased, kbps: int, edge: Edge) -> Reason:
@@ -174,5 +182,5 @@ def _lease_reason(leased: Leased, kbps: int, edge: Edge) -> Reason:
         load = placement.loads[placement.index]
         parts.append(f"{load / max(1, bound):.0%} of {whose} used")
     if placement.outcome == "over":
-        parts.append("the least loaded edge, since every edge is full")
+        parts.append("the least loaded edge of those considered, since none has room")
     return Reason(Step.LEASE, f"lease-{placement.outcome}", ", ".join(parts))

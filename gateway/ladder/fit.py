@@ -71,15 +71,15 @@ def fit(rungs: Sequence[Rung], limits: Constraints, home_pathway: str | None = N
         rungs = _heard(rungs, home_pathway, reasons)
     main = _main(rungs, limits, reasons)
     asked = _asked(main, limits, reasons)
-    playable = _playable(asked, limits, reasons)
-    kept = _within_caps(playable, limits, reasons)
-    kept = _high_enough(kept, limits, reasons)
-    kept = whole_audio_groups(kept, playable, reasons)
-    if limits.screen:
+    playable = kept = _playable(asked, limits, reasons)
+    if not limits.screen and playable[0].has_video:
+        kept = lowest([rung for rung in playable if rung.uses_only(_AVC)] or playable)
+    else:
+        kept = _within_caps(playable, limits, reasons)
+        kept = _high_enough(kept, limits, reasons)
+        kept = whole_audio_groups(kept, playable, reasons)
         kept = with_safe_rung(kept, playable, limits, reasons)
         kept = with_enough(kept, playable, limits, reasons)
-    else:
-        kept = _lowest_picture(with_safe_rung(kept, playable, limits, []))
     kept = with_home_pathway(kept, [playable, asked], home_pathway, reasons)
     beside = _beside(rungs, main, kept, limits, reasons)
     chosen = {rung.index for rung in (*kept, *beside)}
@@ -109,18 +109,12 @@ def _heard(rungs: Sequence[Rung], home: str | None, reasons: list[Reason]) -> Se
     heard = [rung for rung in rungs if not rung.has_video and rung.codecs and not rung.other_video]
     served = {rung.pathway for rung in heard if not rung.skippable}
     if not served or (home not in served and home in {rung.pathway for rung in rungs}):
-        text = f"{text}, but no audio-only rung would serve it; the lowest rung is kept"
+        text = f"{text}, but no audio-only rung would serve it; only the lowest rung is kept"
+        text = f"{text}, in H.264 if there is one"
         reasons.append(Reason(Step.LADDER, "no-screen-relaxed", text))
         return rungs
     reasons += words.removal_reason("no-screen", text, rungs, heard)
     return heard
-
-
-def _lowest_picture(kept: Sequence[Rung]) -> Sequence[Rung]:
-    """The lowest of the rungs with video, in H.264 if there is one (B1); all audio-only rungs."""
-    if not kept[0].has_video:
-        return kept
-    return lowest([rung for rung in kept if rung.uses_only(_AVC)] or kept)
 
 
 def _asked(rungs: Sequence[Rung], limits: Constraints, reasons: list[Reason]) -> Sequence[Rung]:
@@ -131,7 +125,7 @@ def _asked(rungs: Sequence[Rung], limits: Constraints, reasons: list[Reason]) ->
     asked = [rung for rung in rungs if rung.uses_only(wanted)]
     if not asked:
         raise NothingToPlayError(
-            f"no variant of this asset uses only the requested codecs: {words.names(wanted)}"
+            f"no rung of this asset uses only the requested codecs: {words.names(wanted)}"
         )
     text = f"the request asks for {words.names(wanted)}"
     reasons += words.removal_reason("codecs-asked", text, rungs, asked)
@@ -233,7 +227,7 @@ def _beside(
     if not others:
         return ()
     taken = [rung for rung in others if limits.audio_only or rung.has_video]
-    reasons += words.removal_reason(
+    reasons += words.variants_removed(
         "audio-only", "the platform accepts no audio-only variants", others, taken
     )
     wanted = limits.wanted_codecs
@@ -248,5 +242,5 @@ def _beside(
         and (not rung.has_video or all(holds(rung) for holds in tests))
     ]
     text = "audio-only and ignored variants must meet the same limits, and have an audio group left"
-    reasons += words.removal_reason("beside", text, taken, fitting)
+    reasons += words.variants_removed("beside", text, taken, fitting)
     return fitting

@@ -37,8 +37,9 @@ def _with_copies(
     return [*copies, *(rung for rung in rungs if rung.picture not in covered)]
 
 
-def _added(code: str, why: str, rung: Rung) -> Reason:
-    return Reason(Step.LADDER, code, f"{why}: {words.describe(rung)}")
+def _added(code: str, why: str, rungs: Sequence[Rung]) -> Reason:
+    """The reason for adding one rung, as these entries; it names the one of the lowest bit rate."""
+    return Reason(Step.LADDER, code, f"{why}: {words.describe(lowest(rungs)[0])}")
 
 
 def whole_audio_groups(
@@ -95,8 +96,9 @@ def with_safe_rung(
         if candidates:
             least = lowest(candidates)
             why = f"kept for clients that play only {name}"
-            reasons.append(_added("safe-rung-added", why, least[0]))
-            return [*kept, *_with_copies(least, candidates, kept)]
+            added = _with_copies(least, candidates, kept)
+            reasons.append(_added("safe-rung-added", why, added))
+            return [*kept, *added]
     return kept
 
 
@@ -110,11 +112,12 @@ def with_enough(
     missing = [rung for rung in playable if rung.picture not in pictures]
     while missing and len(pictures) < limits.min_rungs:
         least = lowest(missing)
-        chosen += _with_copies(least, playable, kept)
+        added = _with_copies(least, playable, kept)
+        chosen += added
         pictures |= {rung.picture for rung in least}
         missing = [rung for rung in missing if rung.picture not in pictures]
         why = f"added because min_rungs is {limits.min_rungs}"
-        reasons.append(_added("min-rungs-added", why, least[0]))
+        reasons.append(_added("min-rungs-added", why, added))
     # An audio group that is added needs every picture (A11.4).
     new = {rung.audio_group for rung in chosen} - {rung.audio_group for rung in kept}
     chosen += [rung for rung in playable if rung.audio_group in new and rung.picture in pictures]
@@ -136,6 +139,6 @@ def with_home_pathway(
         if there:
             added = lowest(there)
             why = "kept because content steering starts on its pathway"
-            reasons.append(_added("home-pathway-added", why, added[0]))
+            reasons.append(_added("home-pathway-added", why, added))
             return [*kept, *added]
     return kept

@@ -16,11 +16,19 @@ def removal_reason(
         return ()
     rungs = {rung.picture for rung in before}
     gone = rungs - {rung.picture for rung in after}
-    if gone:
-        count = f"{len(gone)} of {len(rungs)} rungs"
-    else:
-        count = f"{len(before) - len(after)} of {len(before)} variants"
-    return (Reason(Step.LADDER, code, f"{text}: {count} removed"),)
+    if not gone:
+        return variants_removed(code, text, before, after)
+    return (Reason(Step.LADDER, code, f"{text}: {len(gone)} of {len(rungs)} rungs removed"),)
+
+
+def variants_removed(
+    code: str, text: str, before: Sequence[Rung], after: Sequence[Rung]
+) -> tuple[Reason, ...]:
+    """The same for entries that do not count as rungs."""
+    gone = len(before) - len(after)
+    if not gone:
+        return ()
+    return (Reason(Step.LADDER, code, f"{text}: {gone} of {len(before)} variants removed"),)
 
 
 def names(values: frozenset[CodecFamily] | frozenset[VideoRange]) -> str:

@@ -17,7 +17,7 @@ from gateway.decision import (
     decide,
     inquire,
 )
-from gateway.edge.capacity import Leased, Placement
+from gateway.edge.capacity import Leased, Placement, PlacementOutcome
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import EdgeCondition, Fleet
 from gateway.explanation import reasons_of
@@ -516,7 +516,7 @@ device: a television [seen]
 profile: no rule matches; the default profile wifi is used [profile-default]
 ladder: at most 720p, set by the device [max-height-device]
 ladder: at most 1000 kbit/s, set by the request [max-bitrate-request]
-ladder: the codecs of this tv are unknown; none is removed for the device [device-codecs-unknown]
+ladder: the codecs of this tv are unknown; none is removed for it [device-codecs-unknown]
 start: start within 720 kbit/s, 80% of the measured 900 kbit/s [start-bitrate-speed]
 ladder: at most 1000 kbit/s and 720p: 3 of 5 rungs removed [caps]
 start: start on 360p at 500 kbit/s, the highest rung within the start bit rate [start-within-speed]
@@ -665,6 +665,52 @@ def test_the_edge_of_the_lease_comes_first(index: int, order: str) -> None:
     assert 2500 == decision.expected_kbps()
     passed = [one.text for one in reasons_of(leased) if one.code == "edge-full"]
     assert ["near", "next"][:index] == [text.split()[0] for text in passed]
+
+
+@pytest.mark.parametrize(
+    ("index", "outcome", "loads", "texts"),
+    [
+        (
+            1,
+            "spilled",
+            (1000, 2600, 0),
+            [
+                "near is full (1 of 1 Mbit/s leased); passed over",
+                "2.5 Mbit/s on next, 87% of its capacity used",
+            ],
+        ),
+        (
+            1,
+            "spilled",
+            (900, 2600, 0),
+            [
+                "near has no room for 2.5 Mbit/s (0.9 of 1 Mbit/s leased); passed over",
+                "2.5 Mbit/s on next, 87% of its capacity used",
+            ],
+        ),
+        (
+            0,
+            "over",
+            (3500, 9000, 9000),
+            [
+                (
+                    "2.5 Mbit/s on near, 350% of its capacity used, "
+                    "the least loaded edge of those considered, since none has room"
+                )
+            ],
+        ),
+    ],
+)
+def test_room_on_edges_in_words(
+    index: int, outcome: PlacementOutcome, loads: tuple[int, ...], texts: list[str]
+) -> None:
+    """An edge is called full only where it is; otherwise it has no room for this session."""
+    decision = decided(facts_of(kbps=6000), EDGES)
+    placement = Placement(index, outcome, loads)
+    leased = decision.with_lease(Leased(placement, (1000, 3000, 3000), alone=False))
+    found = [reason for reason in reasons_of(leased) if reason.step is Step.LEASE]
+    found = [one for one in reasons_of(leased) if one.code == "edge-full"] + found
+    assert texts == [reason.text for reason in found]
 
 
 @pytest.mark.parametrize("device", [DESKTOP, Device(DeviceKind.PHONE)])

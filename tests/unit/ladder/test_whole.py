@@ -203,6 +203,18 @@ def test_an_audio_group_that_comes_back_comes_with_every_picture() -> None:
     assert "a b b-g c-g" == " ".join(sorted(kept.split()))
 
 
+def test_a_reason_names_the_entry_that_comes_back() -> None:
+    """The picture comes back for the audio group that is listed, at that group's bit rate."""
+    entries = [
+        sounding("low-aac", 564, "640x360", "aac"),
+        sounding("low-ac3", 884, "640x360", "ac3"),
+        sounding("high-ac3", 1884, "960x540", "ac3"),
+    ]
+    found = fit(rungs_of(playlist(*entries)), Constraints(min_height=540, min_rungs=2))
+    assert (2, 1) == found.kept
+    assert "added because min_rungs is 2: 360p at 884 kbit/s" in [r.text for r in found.reasons]
+
+
 def test_rungs_that_come_back_are_playable() -> None:
     """min_rungs is no reason to list what the device cannot decode."""
     limits = Constraints(min_rungs=3, max_bandwidth=1, device_codecs=AVC_ONLY)
