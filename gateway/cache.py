@@ -95,7 +95,8 @@ PLAYLISTS = CacheSpec(
     "playlists",
     "limits.local_cache_bytes",
     "bytes",
-    "source path and version, kept rungs, caps, edge URL, query parameters that the source imports",
+    "source path and version, kept rungs, caps, edge URL, query parameters that the source imports,"
+    " steering offer",
     "nothing: every input is in the key",
 )
 """Finished manifests with their entity tags and codings."""

@@ -21,6 +21,7 @@ class Step(StrEnum):
     START = "start"
     EDGE = "edge"
     LEASE = "lease"
+    STEERING = "steering"
     STORE = "store"
 
 

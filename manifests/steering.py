@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 MEDIA_TYPE: Final = "application/vnd.apple.steering-list"
 """Rule C2.4."""
@@ -16,6 +16,14 @@ _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _PATHWAY = re.compile(r"[A-Za-z0-9._-]+")
 _HOST = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _PLAYERS_PARAMETER = re.compile(r"[?&]_(?:HLS|DASH)_")
+
+
+class SteeringTags(NamedTuple):
+    """Content steering to add to a playlist that has none: the URL of the steering manifest, and
+    the pathway id of everything that the playlist lists (C1.1, C1.2)."""
+
+    server_uri: str
+    pathway: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from gateway.config.fields import Allowed, Seconds, Share, TimeToLive
+from gateway.config.fields import Allowed, Flag, Seconds, Share, TimeToLive
 from gateway.config.section import Section
 
 Jitter = Annotated[
@@ -19,6 +19,9 @@ Pathways = Annotated[int, Field(strict=True, ge=1, le=8), Allowed("a whole numbe
 class SteeringSettings(Section):
     """Moves running sessions from edge to edge (`docs/steering.md`)."""
 
+    enabled: Flag
+    """Playlists tell players where to ask. Sessions that were told before are answered in any
+    case."""
     ttl_s: TimeToLive
     """How often a player asks which pathway to use, in seconds."""
     ttl_jitter: Jitter

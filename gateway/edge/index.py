@@ -140,6 +140,11 @@ class EdgeIndex:
         """The ids of ``edges`` must be distinct."""
         self.edges = tuple(edges)
         self.positions: Mapping[str, int] = {edge.id: at for at, edge in enumerate(edges)}
+        hosts: dict[int, set[str]] = {}
+        for edge in edges:
+            if edge.host is not None:
+                hosts.setdefault(edge.shape, set()).add(edge.host)
+        self._shapes = {shape for shape, found in hosts.items() if len(found) > 1}
         self.by_key: Mapping[int, int] = {edge.key: at for at, edge in enumerate(edges)}
         self.identity = b"".join(edge.identity for edge in edges)
         countries: dict[str, list[int]] = {}
@@ -156,6 +161,11 @@ class EdgeIndex:
             located: tuple(_fallback_first(edges, positions))
             for located, positions in ((False, self._all.positions), (True, self._all.unlocated))
         }
+
+    def has_sibling(self, edge: Edge) -> bool:
+        """Whether the URL of another edge differs from that of ``edge`` in the host alone, so that
+        sessions can be steered from one to the other."""
+        return edge.host is not None and edge.shape in self._shapes
 
     def bands(self, place: Place, here: Vector | None) -> Iterator[tuple[str, int, Sequence[int]]]:
         """Every edge once, in groups of equal edges: (region, band, positions), best region first

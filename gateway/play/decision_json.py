@@ -7,8 +7,10 @@ from urllib.parse import quote_from_bytes, unquote, urlsplit
 from gateway.explanation import reasons_of
 from gateway.play import problems
 from gateway.play.decide import Decided
-from gateway.play.hls.manifest import uris_for
+from gateway.play.hls import steering
+from gateway.play.hls.manifest import steering_refusal, uris_for
 from gateway.play.request import Request
+from gateway.reason import Reason
 
 FIELDS = (
     "asset",
@@ -70,9 +72,22 @@ def members(found: Decided, request: Request, wanted: Sequence[str] = FIELDS) ->
     if "ladder" in wanted:
         every["ladder"] = _ladder(found, request)
     if "reasons" in wanted:
-        reasons = (*found.source.reasons, *reasons_of(decision))
+        reasons = (*found.source.reasons, *reasons_of(decision), _steering(found, request))
         every["reasons"] = [str(reason) for reason in reasons]
     return {name: every[name] for name in wanted}
+
+
+def _steering(found: Decided, request: Request) -> Reason:
+    """Whether the playlist is steered, and why not.
+
+    Raises a 400 problem when the source asks for a query parameter that is missing (A5.4).
+    """
+    if not found.runtime.steering.enabled:
+        return steering.OFF
+    if not found.decision.inquiry.fleet.index.has_sibling(found.decision.edge):
+        return steering.NO_OTHER_EDGE
+    refused = steering_refusal(found.source, found.decision, request.parameters.by_name)
+    return refused or steering.STEERED
 
 
 def _ladder(found: Decided, request: Request) -> list[dict[str, Any]]:

@@ -18,6 +18,8 @@ from gateway.play.placement import lease, record_edge
 from gateway.play.reply import RawHeaders, Reply
 from gateway.play.request import ACCEPT_CH, VARY, Request
 from gateway.play.runtime import Gateway
+from gateway.play.steering import offer_for, tags_of
+from manifests.steering import SteeringTags
 
 _HLS, _DASH = ".m3u8", ".mpd"
 _OK, _NOT_MODIFIED = 200, 304
@@ -52,10 +54,12 @@ async def _playlist(gateway: Gateway, request: Request, asset: str) -> Reply:
     found = await _placed(gateway, request, asset, timeline, take=places)
     if places:
         record_edge(gateway, found.decision)
-    key = hls.bytes_key(found.source, found.decision, request.parameters.by_name)
+    offer = offer_for(gateway, found)
+    key = hls.bytes_key(found.source, found.decision, request.parameters.by_name, offer)
     body = gateway.playlists.get(key)
     if body is None:
-        body = await offload_if_large(found.source.manifest.weight, _written, found, request)
+        tags = None if offer is None else tags_of(gateway, offer)
+        body = await offload_if_large(found.source.manifest.weight, _written, found, request, tags)
         gateway.playlists.put(key, body)
     timeline.end("write")
     reply = await _reply(found, request, body, hls.MEDIA_TYPE, timeline)
@@ -64,10 +68,10 @@ async def _playlist(gateway: Gateway, request: Request, asset: str) -> Reply:
     return reply
 
 
-def _written(found: Decided, request: Request) -> Body:
+def _written(found: Decided, request: Request, steering: SteeringTags | None) -> Body:
     """The playlist of a decision."""
     query, most = request.parameters.by_name, max_answer_bytes(found.runtime.settings)
-    return Body(hls.playlist_for(found.source, found.decision, query, most))
+    return Body(hls.playlist_for(found.source, found.decision, query, most, steering))
 
 
 async def _json(gateway: Gateway, request: Request, asset: str, *, with_reasons: bool) -> Reply:

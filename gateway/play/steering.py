@@ -1,4 +1,4 @@
-"""``/v1/steering``: answers with a steering manifest for one session, for HLS and DASH alike.
+"""Content steering: what playlists offer, and the answers to ``/v1/steering``, for HLS and DASH.
 
 All that an answer needs is in the request and in this worker's memory: the signed state, the edges'
 conditions, the client's address. No store is asked. A request with no state, or one that cannot be
@@ -9,15 +9,16 @@ trusted, gets the answer of a new session: a session that lives is never answere
 import secrets
 import time
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from gateway.client.session import asset_name
 from gateway.decision import remembered_tiers
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
 from gateway.edge.rank import ordered_by_key, spread_point_of
+from gateway.ladder.expected import expected_kbps
 from gateway.observe import metrics
-from gateway.play.decide import valid_asset
+from gateway.play.decide import Decided, valid_asset
 from gateway.play.reply import RawHeaders, Reply
 from gateway.play.request import Headers
 from gateway.play.runtime import Gateway, Runtime
@@ -25,7 +26,7 @@ from gateway.steering.decide import Situation, Steered, steer
 from gateway.steering.query import STATE, SteeringQuery, read_query
 from gateway.steering.state import MAX_KBPS, SteeringState
 from gateway.trust.keys import Purpose
-from manifests.steering import MEDIA_TYPE, PathwayClone, write_steering_manifest
+from manifests.steering import MEDIA_TYPE, PathwayClone, SteeringTags, write_steering_manifest
 
 PATH = "/v1/steering/"
 RANKED = 16
@@ -170,3 +171,59 @@ def _count(answer: Steered) -> None:
 def _label(edge: Edge) -> str:
     """Edges of one DNS name share a label."""
     return edge.template or edge.id
+
+
+class Offer(NamedTuple):
+    """What the SERVER-URI of a playlist depends on. It names no session, so that all viewers of a
+    class get the same bytes; the first answer makes a session of it.
+
+    ``key`` is the id of the key that signs, ``need_kbps`` and ``expected_kbps`` are those of the
+    state.
+    """
+
+    key: str
+    prefix: str
+    asset: str
+    base: str
+    shape: int
+    edge: int
+    need_kbps: int
+    expected_kbps: int
+
+
+def offer_for(gateway: Gateway, found: Decided) -> Offer | None:
+    """What a playlist offers; None when steering is off, or there is no other edge to go to."""
+    decision, steering = found.decision, found.runtime.steering
+    edge, fleet = decision.edge, decision.inquiry.fleet
+    if not steering.enabled or not fleet.index.has_sibling(edge):
+        return None
+    rungs = [decision.inquiry.ladder.rungs[index] for index in decision.kept]
+    need = max(rung.bandwidth for rung in rungs) // 1000
+    expected = expected_kbps(rungs, None, 1.0)
+    return Offer(
+        key=gateway.keys.active.id,
+        prefix=_url(found.runtime, ""),
+        asset=decision.facts.asset,
+        base=edge.id,
+        shape=edge.shape,
+        edge=edge.key,
+        need_kbps=min(need, MAX_KBPS),
+        expected_kbps=min(expected, MAX_KBPS),
+    )
+
+
+def tags_of(gateway: Gateway, offer: Offer) -> SteeringTags:
+    """The tags of an offer: the SERVER-URI with the signed state of a session that is yet to
+    begin, and the pathway to start on, which the first answer puts first (C2.6)."""
+    state = SteeringState(
+        asset=asset_name(offer.asset),
+        viewer=0,
+        spread_point=0,
+        base=offer.base,
+        shape=offer.shape,
+        need_kbps=offer.need_kbps,
+        expected_kbps=offer.expected_kbps,
+        told=offer.edge,
+    )
+    signed = gateway.keys.sign(Purpose.STEERING_STATE, state.to_bytes())
+    return SteeringTags(f"{offer.prefix}{offer.asset}?{STATE}={signed}", offer.base)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 class SteeringConfig:
     """When sessions are asked, and when they move. Times are in seconds, shares from 0 to 1.
 
+    ``enabled``: playlists tell players where to ask.
     A player asks every ``ttl_s``, varied by ``ttl_jitter``. A session moves at most once in
     ``dwell_s``, unless its edge is down. Sessions leave a draining or degraded edge over
     ``leave_s``. An edge is too slow for a viewer below ``slow_share`` of what the viewer's network
@@ -15,6 +16,7 @@ class SteeringConfig:
     names.
     """
 
+    enabled: bool = False
     ttl_s: int = 30
     ttl_jitter: float = 0.1
     dwell_s: int = 60

@@ -22,12 +22,15 @@ from manifests.hls.entries import Variant, groups_named, groups_of
 from manifests.hls.fault import ManifestError
 from manifests.hls.lines import line_at
 from manifests.hls.variables import check_query, resolve_late
+from manifests.steering import SteeringTags
 
 # A URI must not end its quoted string or its line, nor start a line as a tag (A3.3, A1.5).
 _UNSAFE = re.compile(r'[\x00-\x1f"\x7f-\x9f]|^#')
 # A source contains no control characters (A1.2), so this one can mark a slot.
 _PLACEHOLDER = "\x00"
 _NO_ENTRY = (-1,)
+_ON_PATHWAYS = ("variant", "iframe")
+_ENTRIES = ("variant", "iframe", "rendition")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ def write(
     rewrite: Callable[[str], str],
     query: Mapping[str, str] | None = None,
     max_characters: int | None = None,
+    steering: SteeringTags | None = None,
 ) -> bytes:
     """The playlist with ``edit`` applied, as UTF-8.
 
@@ -68,6 +72,9 @@ def write(
     comments between an EXT-X-STREAM-INF and its URI go before the tag, where every player reads
     them as comments (A6.1).
 
+    ``steering`` adds an EXT-X-CONTENT-STEERING before the first entry, and a PATHWAY-ID at the end
+    of the tag of every variant and I-frame playlist. The source must have neither.
+
     ``query`` is the player's percent-decoded query: EXT-X-DEFINE tags with QUERYPARAM become NAME
     and VALUE (A5.4). With None, those tags and the references to them are left to the player.
 
@@ -77,7 +84,7 @@ def write(
     """
     values = None if query is None else check_query(playlist.query_uses, query, playlist.query_uses)
     _check(playlist, edit)
-    writing = _Writing(playlist, edit, rewrite, values, max_characters)
+    writing = _Writing(playlist, edit, rewrite, values, max_characters, steering)
     return writing.text(_arranged(playlist.blocks, edit)).encode()
 
 
@@ -92,6 +99,7 @@ class _Writing:
         rewrite: Callable[[str], str],
         values: Mapping[str, str] | None,
         max_characters: int | None,
+        steering: SteeringTags | None,
     ) -> None:
         self._most = max_characters
         self._left = 0 if max_characters is None else max_characters - len(playlist.text)
@@ -99,13 +107,16 @@ class _Writing:
         self._source = playlist.text
         self._rewrite = rewrite
         self._values = values
+        self._steering = steering
         self._moves_comments = edit.variants != tuple(range(len(playlist.variants)))
         self._lost = _lost_group_ids(playlist, edit)
 
     def text(self, blocks: Sequence[Block]) -> str:
         """The text of the blocks, with slots rewritten. Blocks that are neighbours in the source
         are copied together."""
-        source, moves_comments, lost = self._source, self._moves_comments, self._lost
+        source, lost, steering = self._source, self._lost, self._steering
+        moves_comments = self._moves_comments
+        first = None if steering is None else next(b for b in blocks if b.kind in _ENTRIES)
         # The last line needs a line end when it moves forward.
         bare = None if source.endswith(("\r", "\n")) else self._playlist.blocks[-1]
         output: list[str] = []
@@ -115,8 +126,13 @@ class _Writing:
                 output.append(source[done:end])
                 done = block.start
             end = block.end
-            if (moves_comments and block.between is not None) or (
-                lost and self._lost_groups(block)
+            if block is first:
+                output += (source[done : block.start], self._steering_tag())
+                done = block.start
+            if (
+                (steering is not None and block.kind in _ON_PATHWAYS)
+                or (moves_comments and block.between is not None)
+                or (lost and self._lost_groups(block))
             ):
                 output.append(source[done : block.start])
                 output += self._rearranged(block)
@@ -145,11 +161,34 @@ class _Writing:
         if rewritten == target:
             return raw
         text = _safe(rewritten)
-        self._left -= len(text) - len(raw)
+        self._grow(len(text) - len(raw))
+        return text
+
+    def _grow(self, characters: int) -> None:
+        """Note that the playlist becomes longer. Raises ManifestError beyond the bound."""
+        self._left -= characters
         if self._left < 0 and self._most is not None:
             problem = f"its URIs on an edge make it longer than {self._most} characters"
             raise ManifestError(self._playlist.name, None, "F13", problem)
-        return text
+
+    def _steering_tag(self) -> str:
+        """The tag line of content steering, with its line end."""
+        if self._steering is None:
+            return ""
+        uri, pathway = _safe(self._steering.server_uri), self._steering.pathway
+        tag = f'#EXT-X-CONTENT-STEERING:SERVER-URI="{uri}",PATHWAY-ID="{pathway}"'
+        self._grow(len(tag) + len(self._playlist.newline))
+        return tag + self._playlist.newline
+
+    def _with_pathway(self, tag: str) -> str:
+        """The end of a tag's line, with the PATHWAY-ID behind its last attribute."""
+        if self._steering is None:
+            return tag
+        attributes = tag.rstrip(" \t")
+        comma = "" if attributes.endswith((":", ",")) else ","
+        added = f'{comma}PATHWAY-ID="{self._steering.pathway}"'
+        self._grow(len(added))
+        return attributes + added + tag[len(attributes) :]
 
     def _lost_groups(self, block: Block) -> Sequence[str]:
         """The names of the attributes that refer to groups without any rendition left."""
@@ -175,6 +214,7 @@ class _Writing:
             text = _PLACEHOLDER.join(literals)
             attributes_at = text.find(":") + 1 or len(text)
             literals = drop_attributes(text, attributes_at, lost).split(_PLACEHOLDER)
+        literals[-1] = self._with_pathway(literals[-1])
         tag = [*self._woven(literals, in_tag), line[2]]
         after, uri_line = block.between or (line.end(), line.end())
         between = self._source[after:uri_line]

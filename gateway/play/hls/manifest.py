@@ -10,6 +10,8 @@ from gateway.observe.metrics import PLAYLIST_FAULTS
 from gateway.play import problems
 from gateway.play.hls.edit import edit_of
 from gateway.play.hls.ladder import ladder_of
+from gateway.play.hls.steering import refusal
+from gateway.reason import Reason
 from gateway.source.source import BadSourceError, SourceManifest
 from manifests.hls.blocks import UriSlot, is_rewritable
 from manifests.hls.fault import Fault
@@ -24,6 +26,7 @@ from manifests.hls.multivariant import (
 from manifests.hls.rebase import rebaser
 from manifests.hls.variables import check_query, resolve_late
 from manifests.ladder import GeneratedRung
+from manifests.steering import SteeringTags
 
 MEDIA_TYPE = "application/vnd.apple.mpegurl"
 """Rule A1.6. No charset parameter, since the format is always UTF-8."""
@@ -85,8 +88,11 @@ def hls_of(source: SourceManifest) -> HlsManifest:
     return source.manifest
 
 
-def bytes_key(source: SourceManifest, decision: Decision, query: Mapping[str, str]) -> Hashable:
-    """The cache key of :func:`playlist_for`: all its inputs. Many decisions give the same bytes."""
+def bytes_key(
+    source: SourceManifest, decision: Decision, query: Mapping[str, str], steering: Hashable = None
+) -> Hashable:
+    """The cache key of :func:`playlist_for`: all its inputs. Many decisions give the same bytes.
+    ``steering`` is what its SERVER-URI depends on, None without one."""
     limits = decision.choice.limits
     wanted = hls_of(source).playlist.query_uses
     return (
@@ -98,6 +104,7 @@ def bytes_key(source: SourceManifest, decision: Decision, query: Mapping[str, st
         decision.edge.url,
         source.base_urls,
         tuple([query.get(name) for name in wanted]) if wanted else (),
+        steering,
     )
 
 
@@ -106,8 +113,10 @@ def playlist_for(
     decision: Decision,
     query: Mapping[str, str],
     max_characters: int | None = None,
+    steering: SteeringTags | None = None,
 ) -> bytes:
-    """The playlist of a decision. ``query`` is the player's, percent-decoded.
+    """The playlist of a decision. ``query`` is the player's, percent-decoded. It is steered with
+    ``steering``, unless :func:`steering_refusal` says why not.
 
     Raises a 400 problem when the source asks for a query parameter that is missing (A5.4), and a
     502 problem when the playlist is longer than ``max_characters``.
@@ -116,11 +125,32 @@ def playlist_for(
     edit = edit_of(playlist, decision.kept, decision.choice.limits)
     rewrite = rebaser(source.path, decision.edge.url, source.base_urls)
     try:
-        return write(playlist, edit, rewrite, query, max_characters)
+        if steering is not None and steering_refusal(source, decision, query) is not None:
+            steering = None
+        return write(playlist, edit, rewrite, query, max_characters, steering)
     except QueryParameterError as error:
         raise problems.bad_parameter(error.parameter, str(error)) from error
     except ManifestError as error:
         raise problems.source_problem(_bad_source(error)) from error
+
+
+def steering_refusal(
+    source: SourceManifest, decision: Decision, query: Mapping[str, str]
+) -> Reason | None:
+    """Why the playlist of a decision cannot be steered; None when it can.
+
+    Raises a 400 problem when the source asks for a query parameter that is missing (A5.4).
+    """
+    playlist = hls_of(source).playlist
+    try:
+        values = check_query(playlist.query_uses, query, playlist.query_uses)
+    except QueryParameterError as error:
+        raise problems.bad_parameter(error.parameter, str(error)) from error
+    rewrite = rebaser(source.path, decision.edge.url, source.base_urls)
+    edit = edit_of(playlist, decision.kept, decision.choice.limits)
+    return refusal(
+        playlist, edit, decision.edge.url, lambda uri: rewrite(resolve_late(uri, values))
+    )
 
 
 def uris_for(source: SourceManifest, decision: Decision, query: Mapping[str, str]) -> list[str]:

@@ -1,0 +1,133 @@
+"""Can the playlist of a decision be steered? Otherwise, why not?
+
+Steered playlists list each rung once, on the pathway of the serving edge. The steering manifest
+offers other edges as clones of it, in which players replace the host of every URI
+(docs/steering.md). That asks for something of the source, and some sources cannot give it.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Final
+
+from gateway.reason import Reason, Step
+from manifests.codecs import is_video
+from manifests.hls.blocks import is_rewritable
+from manifests.hls.multivariant import Edit, MultivariantPlaylist, Rendition, Variant
+
+STEERED: Final = Reason(
+    Step.STEERING, "steered", "the player can be moved to edges whose URLs differ in the host alone"
+)
+_OWN: Final = Reason(
+    Step.STEERING,
+    "source-steers",
+    "not steered: the source has content steering or pathways of its own",
+)
+_COPIES: Final = Reason(
+    Step.STEERING,
+    "source-has-copies",
+    "not steered: the source lists copies of a variant or rendition at other URIs, which media3 "
+    "refuses on one pathway",
+)
+_FIXED: Final = Reason(
+    Step.STEERING,
+    "uris-do-not-move",
+    "not steered: a URI does not lead to the edge, so another edge does not have it",
+)
+_FAULTY: Final = Reason(
+    Step.STEERING,
+    "attributes-faulty",
+    "not steered: an attribute list of the source has an unpaired quote, so nothing can be added "
+    "to it safely",
+)
+
+
+NO_OTHER_EDGE: Final = Reason(
+    Step.STEERING,
+    "no-other-edge",
+    "not steered: no other edge has a URL that differs in the host alone (scheme, port and path "
+    "have to be the same)",
+)
+OFF: Final = Reason(Step.STEERING, "off", "not steered: steering.enabled is false")
+
+
+def refusal(
+    playlist: MultivariantPlaylist,
+    edit: Edit,
+    edge_url: str,
+    resolve: Callable[[str], str],
+) -> Reason | None:
+    """Why the playlist that ``edit`` gives cannot be steered; None when it can.
+
+    ``resolve`` gives the URI that a player will see for one of the source's.
+    """
+    if "PATHWAY-ID" in playlist.text or "EXT-X-CONTENT-STEERING" in playlist.text:
+        return _OWN
+    if any(fault.rule == "A3.3" for fault in playlist.faults):
+        return _FAULTY
+    variants = [playlist.variants[index] for index in edit.variants]
+    iframes = [playlist.iframes[index] for index in edit.iframes]
+    renditions = [playlist.renditions[index] for index in edit.renditions]
+    uris = [entry.uri for entry in (*variants, *iframes)]
+    uris += [entry.uri for entry in renditions if entry.uri is not None]
+    if not all(_moves(uri, edge_url, resolve) for uri in uris):
+        return _FIXED
+    if _has_copies(variants, renditions):
+        return _COPIES
+    return None
+
+
+def _moves(uri: str, edge_url: str, resolve: Callable[[str], str]) -> bool:
+    return is_rewritable(uri) and resolve(uri).startswith(edge_url)
+
+
+def _has_copies(variants: Sequence[Variant], renditions: Sequence[Rendition]) -> bool:
+    """Whether two entries that players cannot tell apart have different URIs.
+
+    media3 groups them by their format, stable id and name, whatever their rendition groups are, and
+    refuses a steered playlist with two URIs of one group on one pathway (C1.3).
+    """
+    codecs = _audio_codecs(variants)
+    keyed: list[tuple[Hashable, str]] = [(_variant_key(entry), entry.uri) for entry in variants]
+    keyed += [
+        (_rendition_key(entry, codecs.get(entry.group_id)), entry.uri)
+        for entry in renditions
+        if entry.uri is not None
+    ]
+    return len(set(keyed)) > len({key for key, _ in keyed})
+
+
+def _variant_key(entry: Variant) -> Hashable:
+    return (
+        entry.codecs,
+        entry.bandwidth,
+        entry.average_bandwidth,
+        entry.width,
+        entry.height,
+        entry.frame_rate,
+        entry.video_range,
+        entry.stable_id,
+    )
+
+
+def _rendition_key(entry: Rendition, codecs: Hashable) -> Hashable:
+    return (
+        entry.type,
+        entry.name,
+        entry.language,
+        entry.channels,
+        entry.default,
+        entry.autoselect,
+        entry.forced,
+        entry.characteristics,
+        entry.stable_id,
+        codecs if entry.type == "AUDIO" else None,
+    )
+
+
+def _audio_codecs(variants: Iterable[Variant]) -> dict[str, tuple[str, ...]]:
+    """The audio codecs of each audio group, as media3 finds them: those of the first variant that
+    names the group."""
+    found: dict[str, tuple[str, ...]] = {}
+    for entry in variants:
+        if entry.audio is not None and entry.audio not in found:
+            found[entry.audio] = tuple(codec for codec in entry.codecs if is_video(codec) is False)
+    return found

@@ -1,0 +1,191 @@
+"""Playlists that tell players where to ask: on and off, for whom, and what they then get."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+import pytest
+
+from gateway.app import Application
+from gateway.client.session import asset_name
+from gateway.steering.state import SteeringState
+from gateway.trust.keys import Purpose
+from tests.integration.in_process import application, asking
+from tests.integration.test_steering import EDGES, manifest
+
+FILM = """#EXTM3U
+#EXT-X-STREAM-INF:BANDWIDTH=900000,RESOLUTION=640x360,CODECS="avc1.4d401e"
+low.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=2400000,RESOLUTION=1280x720,CODECS="avc1.4d401f"
+high.m3u8
+"""
+ON = {"GATEWAY_STEERING__ENABLED": "true"}
+TAG = re.compile(
+    r'^#EXT-X-CONTENT-STEERING:SERVER-URI="([^"]+)",PATHWAY-ID="([^"]+)"$', re.MULTILINE
+)
+PLAYLIST = "/v1/play/film.m3u8"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A title, and four edges of which three differ in their hosts alone."""
+    (tmp_path / "catalogue" / "film").mkdir(parents=True)
+    (tmp_path / "catalogue" / "film" / "master.m3u8").write_text(FILM)
+    path = tmp_path / "g.toml"
+    # The edge of another shape never serves.
+    edges = EDGES.replace('id = "other"', 'id = "other"\ndrain = true')
+    path.write_text('[source]\nkind = "directory"\nroot = "catalogue"\n' + edges)
+    return path
+
+
+@pytest.fixture
+def app(config: Path) -> Application:
+    return application(config, ON)
+
+
+@pytest.fixture
+async def client(app: Application) -> AsyncIterator[httpx.AsyncClient]:
+    async with asking(app) as found:
+        yield found
+
+
+async def test_a_playlist_leads_to_its_steering_manifest(client: httpx.AsyncClient) -> None:
+    """Every variant is on the pathway of the serving edge, which the first answer puts first."""
+    answer = await client.get(f"{PLAYLIST}?session=a")
+    uri, pathway = _tag(answer)
+    edge = re.search(r'edge="([^"]+)"', answer.headers["gateway-decision"])
+    assert edge is not None
+    assert edge[1] == pathway
+    assert 3 == answer.text.count(f'PATHWAY-ID="{pathway}"')
+    url = urljoin(str(answer.url), uri)
+    body = manifest(await client.get(f"{url}&_HLS_pathway={pathway}&_HLS_throughput=9000000"))
+    assert pathway == body["PATHWAY-PRIORITY"][0]
+    assert {pathway} == {one["BASE-ID"] for one in body["PATHWAY-CLONES"]}
+    host = urlsplit(re.findall(r"^https://\S+", answer.text, re.MULTILINE)[0]).netloc
+    assert f"{pathway}.example.com" == host
+
+
+def _tag(answer: httpx.Response) -> tuple[str, str]:
+    assert 200 == answer.status_code
+    found = TAG.findall(answer.text)
+    assert 1 == len(found)
+    uri, pathway = found[0]
+    return uri, pathway
+
+
+async def test_viewers_of_one_class_get_the_same_bytes(client: httpx.AsyncClient) -> None:
+    """The offer names no session, so finished playlists are shared; each first answer begins a
+    session of its own."""
+    answers = [await client.get(f"{PLAYLIST}?session={number}") for number in range(30)]
+    by_edge: dict[str, set[str]] = {}
+    for answer in answers:
+        by_edge.setdefault(_tag(answer)[1], set()).add(answer.headers["etag"])
+    assert all(len(etags) == 1 for etags in by_edge.values())
+    uri = _tag(answers[0])[0]
+    states = {manifest(await client.get(uri))["RELOAD-URI"] for _ in range(5)}
+    assert 5 == len(states)
+
+
+async def test_off_is_off(config: Path) -> None:
+    """The shipped config: the output is what it was without content steering."""
+    async with asking(application(config)) as off, asking(application(config, ON)) as on:
+        plain = await off.get(f"{PLAYLIST}?session=a")
+        steered = await on.get(f"{PLAYLIST}?session=a")
+        assert "STEERING" not in plain.text
+        assert "PATHWAY" not in plain.text
+        text = TAG.sub("", steered.text).replace("\n\n", "\n")
+        assert plain.text == re.sub(r',PATHWAY-ID="[^"]+"', "", text)
+        assert 200 == (await off.get("/v1/steering/film")).status_code
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ("", "steered"),
+        ("off", "off"),
+        ("alone", "no-other-edge"),
+        ("ports", "no-other-edge"),
+        ("paths", "no-other-edge"),
+        ("pathways", "source-steers"),
+        ("copies", "source-has-copies"),
+        ("absolute", "uris-do-not-move"),
+    ],
+)
+async def test_each_refusal_has_its_reason(config: Path, change: str, code: str) -> None:
+    """In the JSON decision; the playlist has the tags or has none."""
+    _change(config, change)
+    found = application(config, {} if change == "off" else ON)
+    async with asking(found) as client:
+        playlist = await client.get(PLAYLIST)
+        decision = await client.get("http://127.0.0.1:8090/v1/play/film")
+    assert (code == "steered") is ("CONTENT-STEERING" in playlist.text)
+    reasons: list[str] = decision.json()["reasons"]
+    assert [code] == [
+        text.rpartition("[")[2].rstrip("]") for text in reasons if text.startswith("steering: ")
+    ]
+
+
+def _change(config: Path, change: str) -> None:
+    """Change the title, or the edges."""
+    source, edges = config.parent / "catalogue" / "film" / "master.m3u8", config.read_text()
+    match change:
+        case "alone":
+            edges = edges.partition('[[edges]]\nid = "e2"')[0]
+        case "ports":
+            edges = re.sub(r"e(\d)\.example\.com", r"e.example.com:900\1", edges)
+        case "paths":
+            edges = re.sub(r"(e(\d)\.example\.com)/v", r"\1/\2", edges)
+        case "pathways":
+            source.write_text(FILM.replace('avc1.4d401e"', 'avc1.4d401e",PATHWAY-ID="x"'))
+        case "copies":
+            source.write_text(FILM + FILM.replace("#EXTM3U\n", "").replace("m3u8", "2.m3u8"))
+        case "absolute":
+            source.write_text(FILM.replace("low", "https://o.example/low"))
+    config.write_text(edges)
+
+
+async def test_a_new_key_gives_new_playlists(config: Path) -> None:
+    """A finished playlist must not outlive the key that signed its offer."""
+    ring = [{"id": "old", "secret": "o" * 32}]
+    app = application(config, {**ON, "GATEWAY_KEYS__RING": json.dumps(ring)})
+    async with asking(app) as client:
+        before = _tag(await client.get(f"{PLAYLIST}?session=a"))[0]
+        app.gateway.keys = application(config, _keys("new")).gateway.keys
+        after = _tag(await client.get(f"{PLAYLIST}?session=a"))[0]
+    assert ["old", "new"] == [
+        uri.partition("state=")[2].partition(".")[0] for uri in (before, after)
+    ]
+
+
+def _keys(name: str) -> dict[str, str]:
+    return {"GATEWAY_KEYS__RING": json.dumps([{"id": name, "secret": name * 12}])}
+
+
+async def test_the_public_url_is_used(config: Path) -> None:
+    environ = {**ON, "GATEWAY_SERVER__PUBLIC_URL": "https://play.example.com/gw/"}
+    async with asking(application(config, environ)) as client:
+        uri, _ = _tag(await client.get(PLAYLIST))
+    assert uri.startswith("https://play.example.com/gw/v1/steering/film?state=")
+
+
+async def test_what_the_offer_says_of_the_ladder(app: Application) -> None:
+    """The highest rung that the viewer gets, not the highest of the source."""
+    phone = "Mozilla/5.0 (Linux; Android 14; Pixel 8) Chrome/140.0.0.0 Mobile Safari/537.36"
+    found: dict[str, Any] = {}
+    async with asking(app) as client:
+        for name, agent in (("phone", phone), ("desktop", "x")):
+            answer = await client.get(PLAYLIST, headers={"User-Agent": agent})
+            found[name] = _need(app, _tag(answer)[0])
+    assert {"phone": 900, "desktop": 2400} == found
+
+
+def _need(app: Application, uri: str) -> int:
+    payload = app.gateway.keys.verify(Purpose.STEERING_STATE, uri.partition("state=")[2])
+    assert payload is not None
+    state = SteeringState.from_bytes(payload, asset_name("film"), 0)
+    assert state is not None
+    return state.need_kbps

@@ -1,0 +1,214 @@
+"""The tags of content steering: exact bytes, what keeps a playlist from them, and that they are all
+that changes."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gateway.play.hls.steering import refusal
+from manifests.hls.multivariant import ManifestError, keep_everything, parse, write
+from manifests.hls.rebase import rebaser
+from manifests.steering import SteeringTags
+
+EDGE = "https://e1.example/v/"
+TAGS = SteeringTags("/v1/steering/film?state=k.AbC-_", "e1")
+TAG = '#EXT-X-CONTENT-STEERING:SERVER-URI="/v1/steering/film?state=k.AbC-_",PATHWAY-ID="e1"\n'
+CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "hls"
+SYNTHETIC = sorted((Path(__file__).parents[2] / "conformance" / "hls").rglob("source.m3u8"))
+
+HEAD = "#EXTM3U\n#EXT-X-VERSION:6\n"
+
+
+def steered(source: str, keep: tuple[int, ...] | None = None) -> str:
+    """The playlist with steering."""
+    playlist = parse(source.encode())
+    edit = keep_everything(playlist)
+    if keep is not None:
+        edit = type(edit)(keep, edit.iframes, edit.renditions)
+    data = write(playlist, edit, rebaser("film/m.m3u8", EDGE), {}, steering=TAGS)
+    return data.decode()
+
+
+BYTES = [
+    (
+        "variants, renditions, an I-frame playlist",
+        HEAD
+        + "#EXT-X-INDEPENDENT-SEGMENTS\n"
+        + '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="en",URI="a.m3u8"\n'
+        + '#EXT-X-STREAM-INF:BANDWIDTH=1000,AUDIO="a"\nv.m3u8\n'
+        + '#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=9,URI="i.m3u8"\n# end\n',
+        HEAD
+        + "#EXT-X-INDEPENDENT-SEGMENTS\n"
+        + TAG
+        + f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="en",URI="{EDGE}film/a.m3u8"\n'
+        + f'#EXT-X-STREAM-INF:BANDWIDTH=1000,AUDIO="a",PATHWAY-ID="e1"\n{EDGE}film/v.m3u8\n'
+        + f'#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=9,URI="{EDGE}film/i.m3u8",PATHWAY-ID="e1"\n# end\n',
+    ),
+    (
+        "comments, blanks, unknown attributes and tags stay where they are",
+        "#EXTM3U\n# c1\n#EXT-X-STREAM-INF:X-Y=1,BANDWIDTH=1 \n# c2\n\nv.m3u8\n#EXT-X-NEW\n",
+        "#EXTM3U\n# c1\n"
+        + TAG
+        + f'#EXT-X-STREAM-INF:X-Y=1,BANDWIDTH=1,PATHWAY-ID="e1" \n# c2\n\n{EDGE}film/v.m3u8\n'
+        + "#EXT-X-NEW\n",
+    ),
+    (
+        "CR LF",
+        "#EXTM3U\r\n#EXT-X-STREAM-INF:BANDWIDTH=1\r\nv.m3u8\r\n",
+        "#EXTM3U\r\n"
+        + TAG.replace("\n", "\r\n")
+        + f'#EXT-X-STREAM-INF:BANDWIDTH=1,PATHWAY-ID="e1"\r\n{EDGE}film/v.m3u8\r\n',
+    ),
+    (
+        "no line end, a comma at the end of a list",
+        "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,\nv.m3u8",
+        "#EXTM3U\n" + TAG + f'#EXT-X-STREAM-INF:BANDWIDTH=1,PATHWAY-ID="e1"\n{EDGE}film/v.m3u8',
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "expected"), [r[1:] for r in BYTES], ids=[r[0] for r in BYTES])
+def test_the_bytes(source: str, expected: str) -> None:
+    assert expected == steered(source)
+
+
+def test_a_moved_variant_takes_its_pathway_along() -> None:
+    source = "#EXTM3U\n" + "".join(
+        f"#EXT-X-STREAM-INF:BANDWIDTH={n}\n# c{n}\nv{n}.m3u8\n" for n in range(1, 4)
+    )
+    expected = "#EXTM3U\n" + TAG.join(
+        [
+            "",
+            "".join(
+                f'# c{n}\n#EXT-X-STREAM-INF:BANDWIDTH={n},PATHWAY-ID="e1"\n{EDGE}film/v{n}.m3u8\n'
+                for n in (3, 1)
+            ),
+        ]
+    )
+    assert expected == steered(source, (2, 0))
+
+
+def test_the_tags_count_towards_the_bound() -> None:
+    """What is added is bounded as rewritten URIs are."""
+    playlist = parse(b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n")
+    edit = keep_everything(playlist)
+    size = len(write(playlist, edit, lambda uri: uri, {}, steering=TAGS))
+    assert size == len(write(playlist, edit, lambda uri: uri, {}, size, TAGS))
+    with pytest.raises(ManifestError):
+        write(playlist, edit, lambda uri: uri, {}, size - 1, TAGS)
+
+
+VARIANT = "#EXT-X-STREAM-INF:BANDWIDTH=1000,RESOLUTION=1x1\nv.m3u8\n"
+TWO_GROUPS = (
+    '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="lo",NAME="en",LANGUAGE="en",{lo}URI="lo.m3u8"\n'
+    '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="hi",NAME="en",LANGUAGE="en",{hi}URI="hi.m3u8"\n'
+    '#EXT-X-STREAM-INF:BANDWIDTH=1000,CODECS="avc1.4d401e,{one}",AUDIO="lo"\nv1.m3u8\n'
+    '#EXT-X-STREAM-INF:BANDWIDTH=2000,CODECS="avc1.4d401e,{two}",AUDIO="hi"\nv2.m3u8\n'
+)
+AAC = {"lo": "", "hi": "", "one": "mp4a.40.2", "two": "mp4a.40.2"}
+
+SOURCES: list[tuple[str, str, str | None]] = [
+    ("one ladder", VARIANT, None),
+    ("it steers already", '#EXT-X-CONTENT-STEERING:SERVER-URI="s"\n' + VARIANT, "source-steers"),
+    (
+        "it has pathways",
+        '#EXT-X-STREAM-INF:BANDWIDTH=1,PATHWAY-ID="."\nv.m3u8\n',
+        "source-steers",
+    ),
+    ("a redundant pair", VARIANT + VARIANT.replace("v.", "w."), "source-has-copies"),
+    (
+        "told apart by their stable ids",
+        VARIANT.replace("RES", 'STABLE-VARIANT-ID="1",RES')
+        + VARIANT.replace("RES", 'STABLE-VARIANT-ID="2",RES').replace("v.", "w."),
+        None,
+    ),
+    ("one picture for two audio groups", VARIANT + VARIANT, None),
+    ("two bit rates of one track", TWO_GROUPS.format(**AAC), "source-has-copies"),
+    ("other codecs", TWO_GROUPS.format(**{**AAC, "two": "ac-3"}), None),
+    (
+        "other channels",
+        TWO_GROUPS.format(**{**AAC, "lo": 'CHANNELS="2",', "hi": 'CHANNELS="6",'}),
+        None,
+    ),
+    (
+        "an absolute URI elsewhere",
+        VARIANT.replace("v.", "https://o.example/v."),
+        "uris-do-not-move",
+    ),
+    (
+        "subtitles elsewhere",
+        '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="s",NAME="s",URI="//o.example/s.m3u8"\n' + VARIANT,
+        "uris-do-not-move",
+    ),
+    (
+        "an I-frame playlist elsewhere",
+        VARIANT + '#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,URI="https://o.example/i.m3u8"\n',
+        "uris-do-not-move",
+    ),
+    (
+        "media in the URI itself",
+        VARIANT + '#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,URI="data:,x"\n',
+        "uris-do-not-move",
+    ),
+    ("keys may be anywhere", '#EXT-X-SESSION-KEY:METHOD=AES-128,URI="skd://k"\n' + VARIANT, None),
+    (
+        "an unpaired quote",
+        '#EXT-X-STREAM-INF:BANDWIDTH=1,NAME="x\nv.m3u8\n',
+        "attributes-faulty",
+    ),
+    ("white space in a list", "#EXT-X-STREAM-INF:BANDWIDTH=1, X=2\nv.m3u8\n", None),
+]
+
+
+@pytest.mark.parametrize(("body", "code"), [r[1:] for r in SOURCES], ids=[r[0] for r in SOURCES])
+def test_what_keeps_a_playlist_from_being_steered(body: str, code: str | None) -> None:
+    """Each reason; copies are refused for media3 (C1.3)."""
+    assert code == _refused("#EXTM3U\n" + body)
+
+
+def test_only_what_stays_counts() -> None:
+    """A copy that the edit drops keeps nothing from being steered."""
+    playlist = parse(("#EXTM3U\n" + VARIANT + VARIANT.replace("v.", "w.")).encode())
+    edit = keep_everything(playlist)
+    first = type(edit)((0,), edit.iframes, edit.renditions)
+    assert refusal(playlist, first, EDGE, rebaser("m.m3u8", EDGE)) is None
+
+
+def _refused(source: str) -> str | None:
+    playlist = parse(source.encode())
+    found = refusal(playlist, keep_everything(playlist), EDGE, rebaser("m.m3u8", EDGE))
+    return None if found is None else found.code
+
+
+def playlists() -> list[Path]:
+    """Every playlist of the conformance set, and of the corpus when it is here."""
+    corpus = sorted(CORPUS.rglob("*.m3u8")) if CORPUS.exists() else []
+    return [*SYNTHETIC, *corpus]
+
+
+def test_nothing_else_changes() -> None:
+    """Without the tag and the attributes, a steered playlist is the same, byte for byte; one that
+    cannot be steered is not."""
+    steerable = 0
+    for path in playlists():
+        try:
+            playlist = parse(path.read_bytes(), path.name)
+        except ManifestError:
+            continue
+        edit, rewrite = keep_everything(playlist), rebaser("film/m.m3u8", EDGE)
+        if refusal(playlist, edit, EDGE, rewrite) is not None:
+            continue
+        steerable += 1
+        plain = write(playlist, edit, rewrite).decode()
+        found = write(playlist, edit, rewrite, steering=TAGS).decode()
+        assert 1 == found.count("#EXT-X-CONTENT-STEERING")
+        entries = len(playlist.variants) + len(playlist.iframes)
+        assert 1 + entries == found.count('PATHWAY-ID="e1"'), path
+        found = re.sub(r"#EXT-X-CONTENT-STEERING[^\r\n]*(?:\r\n|\r|\n)", "", found)
+        assert plain == re.sub(r'(?:(?<=,)|,)PATHWAY-ID="e1"', "", found), path
+        again = parse(write(playlist, edit, rewrite, steering=TAGS), path.name)
+        assert {"e1"} == {entry.pathway for entry in (*again.variants, *again.iframes)}
+        assert again.steering is not None
+        assert TAGS == (again.steering.server_uri, again.steering.pathway)
+    assert steerable > 20
