@@ -53,7 +53,9 @@ CAMPAIGN = Script(
     "health_campaign",
     b"""
 local holder = redis.pcall('GET', KEYS[1])
-if type(holder) == 'table' then
+local left = redis.call('PTTL', KEYS[1])
+-- A lease of another type, or one that lasts longer than any may, is not ours: nobody would probe.
+if type(holder) == 'table' or left == -1 or left > tonumber(ARGV[2]) then
   redis.call('DEL', KEYS[1])
   holder = false
 end

@@ -105,8 +105,8 @@ local kind = redis.call('TYPE', KEYS[1]).ok
 if kind ~= 'stream' then return kind ~= 'none' and 0 or {} end
 local found, first = {}, ARGV[1]
 while #found < tonumber(ARGV[2]) do
-  local entry = redis.call('XRANGE', KEYS[1], first, '+', 'COUNT', 1)[1]
-  if not entry then break end
+  local entry = redis.pcall('XRANGE', KEYS[1], first, '+', 'COUNT', 1)[1]
+  if not entry then break end  -- also after the highest id there is, which is no start
   local fields = entry[2]
   local ours = #fields == 2 and fields[1] == 'm' and #fields[2] <= tonumber(ARGV[3])
   found[#found + 1] = ours and {entry[1], fields[2]} or {entry[1]}
