@@ -13,15 +13,15 @@ No viewer can be found in a prior, and none decides it alone:
   not added. A bit is 8 bits of a hash, which very many prefixes share. So the set bits never exceed
   the number of viewers; they are the population.
 - Below ``min_viewers`` there is no prior.
-- A prior is made of one window that has ended, and windows share no measurement. So nobody learns
-  anything from the difference between two priors, nor by joining a network and asking again.
+- A prior is made of one window that has ended, and windows share no measurement. So no two priors
+  can be subtracted, and nobody learns anything by asking before and after a viewer comes.
 - Speeds are rounded before they are added, and a prior is rounded down to one of a few steps.
 """
 
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
 from math import floor, inf, log
 from typing import Final, Self
 from zlib import crc32
@@ -32,11 +32,11 @@ from gateway.client.estimate import MAX_KBPS, MIN_KBPS, plausible
 from geodata.place import Place
 
 SLOTS: Final = 256
-KEY_BYTES: Final = 8
 STEP: Final = 1.25
 """Priors are powers of this factor, in kbit/s."""
 
 _FORMAT: Final = 1
+_NAME: Final = re.compile(r"(?:[0-9]{1,10}|x[0-9a-f]{8}) (?:[A-Z]{2}|None) [a-z]{1,10}")
 _MAX_CENTROIDS: Final = 32
 _BITMAP_BYTES: Final = SLOTS // 8
 _HEAD: Final = struct.Struct(f">B{_BITMAP_BYTES}s")
@@ -58,15 +58,19 @@ class PriorConfig:
     max_networks: int
 
 
-def network_key(place: Place, prefix: str, device: str) -> bytes:
-    """The key of a network: a hash of ``KEY_BYTES`` bytes.
+def network_name(place: Place, prefix: str, device: str) -> str:
+    """The name of a network: AS number, country and class of devices, such as ``3215 FR phone``.
 
-    ``prefix`` is a viewer's ``viewer_prefix``. Without an AS number, its /16 (IPv4) or /32 (IPv6)
-    is the network.
+    ``prefix`` is a viewer's ``viewer_prefix``. Without an AS number, a hash of its /16 (IPv4) or
+    /32 (IPv6) takes that place.
     """
-    name = str(place.asn) if place.asn is not None else _wider(prefix, 2)
-    text = f"{name} {place.country} {device}"
-    return blake2b(text.encode(), digest_size=KEY_BYTES).digest()
+    network = place.asn if place.asn is not None else f"x{crc32(_wider(prefix, 2).encode()):08x}"
+    return f"{network} {place.country} {device}"
+
+
+def is_network(name: str) -> bool:
+    """Whether ``network_name`` can have made a name, which may have been read from a store."""
+    return _NAME.fullmatch(name) is not None
 
 
 def viewer_slot(prefix: str) -> int:
@@ -75,7 +79,7 @@ def viewer_slot(prefix: str) -> int:
     A viewer is the /24 (IPv4) or /48 (IPv6) of its ``viewer_prefix``: an IPv6 household may own
     many /56.
     """
-    viewer = _wider(prefix, 3)
+    viewer = _wider(prefix, 3) if ":" in prefix else prefix
     return crc32(viewer.encode()) % SLOTS
 
 

@@ -1,13 +1,14 @@
 """What would this player get, and why? Runs the real request path without a running gateway.
 
 If the config names a Redis, the command reads the shared state of the running gateways from it:
-conditions of edges, drains, registrations, leases, and the session's record. It writes nothing
-there except copies of source manifests, as any gateway does. It does not probe edges. If the config
-names an origin, the command requests the manifest from it.
+conditions of edges, drains, registrations, leases, priors, and the session's record. It writes
+nothing there except copies of source manifests, as any gateway does. It does not probe edges. If
+the config names an origin, the command requests the manifest from it.
 """
 
 import contextlib
 import json
+import time
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from urllib.parse import quote, urlencode
@@ -16,12 +17,14 @@ from starlette.types import ASGIApp, Message
 
 from gateway.app import Application, build
 from gateway.background.survey import survey
+from gateway.config.build import prior_config_of
 from gateway.config.load import Loaded
 from gateway.edge.fleet import UP
 from gateway.source.source import BadSourceError, NoSuchAssetError
 from gateway.store.caches.sessions import Sessions
 from gateway.store.connection.memory import MemoryStore
 from gateway.store.connection.protocol import StoreUnavailable
+from gateway.store.coordination.priors import Priors
 
 _WIDTH = 10
 _OWN_STORES = ("embedded", "memory")
@@ -93,6 +96,10 @@ async def _see(app: Application, loaded: Loaded, session: str | None) -> list[st
         return [_row("store", f"{why}; edges count as up")]
     if store.state == "down":
         return [_row("store", f"cannot be read ({store.trouble}); edges count as up")]
+    priors = Priors(store.redis, prior_config_of(loaded.settings))
+    with contextlib.suppress(StoreUnavailable):
+        await priors.read(time.time())
+    app.gateway.priors = priors
     if session is not None:
         with contextlib.suppress(StoreUnavailable):
             remembered = await store.get_session(session)

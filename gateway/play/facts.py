@@ -8,7 +8,7 @@ from gateway.client import cmcd, throughput
 from gateway.client.cmcd import Cmcd
 from gateway.client.facts import DeviceKind, Facts
 from gateway.client.hints import parse_network_hints
-from gateway.client.prior import network_key, viewer_slot
+from gateway.client.prior import network_name, viewer_slot
 from gateway.client.session import SessionRecord
 from gateway.client.throughput import Chosen, assume_prior
 from gateway.play.clients import Player, Sender
@@ -81,10 +81,10 @@ def _use_prior(
     """Add what this viewer measured to its network's prior; use the prior where nothing is
     known."""
     if chosen.measured is not None:
-        network = network_key(sender.place, sender.prefix, device)
+        network = network_name(sender.place, sender.prefix, device)
         priors.add(network, viewer_slot(sender.prefix), chosen.measured.kbps, now_s)
     elif chosen.speed is None and priors.known:
-        prior_kbps = priors.known.get(network_key(sender.place, sender.prefix, device))
+        prior_kbps = priors.known.get(network_name(sender.place, sender.prefix, device))
         if prior_kbps is not None:
             assume_prior(chosen, prior_kbps)
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.commands.explain import Question, explain_decision
+from gateway.config.load import load
 from gateway.store.coordination.priors import SETTLE_S
 from tests.integration.in_process import application, asking
 from tests.unit.store.servers import Valkey, valkey
@@ -55,6 +57,11 @@ async def test_a_network_whose_viewers_are_slow(
         assert sorted(before.text.splitlines()) == sorted(after.text.splitlines())
         first = next(line for line in after.text.splitlines() if "playlist.m3u8" in line)
         assert first.endswith(start)
+        explained = await explain_decision(
+            load(environ={"GATEWAY_STORE__URL": server.url, "GATEWAY_PRIOR__ENABLED": enabled}),
+            Question("film", DESKTOP["User-Agent"], "129.240.99.7"),
+        )
+        assert ("413 kbit/s (prior)" in explained) is (enabled == "true")
         told = await client.get(f"{PLAY}?speed=90000", headers=viewer(99))
         assert "profile=fiber" in told.headers["Gateway-Decision"]
         elsewhere = await client.get(PLAY, headers=DESKTOP | {"X-Forwarded-For": "103.4.145.245"})

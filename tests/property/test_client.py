@@ -26,11 +26,13 @@ from gateway.client.estimate import (
     SessionEstimate,
 )
 from gateway.client.limits import ParameterError, parse_parameters
+from gateway.client.prior import SLOTS, PriorSketch, rounded
 from gateway.client.throughput import choose_throughput, with_measurement
-from gateway.config.build import estimator_of
+from gateway.config.build import estimator_of, prior_config_of
 from gateway.config.load import load
 
 CONFIG = estimator_of(load(environ={}).settings)
+PRIORS = prior_config_of(load(environ={}).settings)
 TRUSTED = TrustedProxies.of(["10.0.0.0/8", "2001:db8:ffff::/48"])
 HOSTILE = st.text(st.characters(codec="utf-8") | st.sampled_from('",;=()\\ \t:[]%_for0123.\ud800'))
 CMCD_LIKE = st.lists(
@@ -361,3 +363,29 @@ def test_estimates_merge_in_any_order(
     assert ab.merged(c, CONFIG) == a.merged(bc, CONFIG) == _held([*one, *two, *three])
     assert len(ab.to_bytes()) <= MAX_BYTES
     assert ab == SessionEstimate.from_bytes(ab.to_bytes())
+
+
+@given(st.lists(st.dictionaries(st.integers(0, SLOTS - 1), st.floats(MIN_KBPS, MAX_KBPS))))
+def test_a_sketch_counts_each_viewer_once(batches: list[dict[int, float]]) -> None:
+    """Whatever is added, and however often: bits and viewers agree, and the bounds hold."""
+    sketch = PriorSketch()
+    for batch in batches:
+        speeds = {slot: rounded(kbps) for slot, kbps in batch.items()}
+        sketch = sketch.with_viewers(speeds)
+        assert sketch is sketch.with_viewers(dict.fromkeys(speeds, MAX_KBPS))
+    assert sketch.population == len({slot for batch in batches for slot in batch})
+    assert sketch == PriorSketch.from_bytes(sketch.to_bytes())
+    prior = sketch.prior_kbps(PRIORS)
+    assert (prior is None) is (sketch.population < PRIORS.min_viewers)
+    assert prior is None or MIN_KBPS <= prior <= MAX_KBPS
+
+
+@given(st.binary(max_size=100), st.integers(0, 2**SLOTS - 1))
+def test_stored_garbage_is_a_sketch_or_none(data: bytes, bits: int) -> None:
+    """Any bytes from the store are read exactly or give None, and a sketch can be used."""
+    for stored in (data, b"\x01" + bits.to_bytes(SLOTS // 8, "big") + data):
+        sketch = PriorSketch.from_bytes(stored)
+        if sketch is not None:
+            assert stored == sketch.to_bytes()
+            more = sketch.with_viewers({0: 5000})
+            assert more == PriorSketch.from_bytes(more.to_bytes())

@@ -9,7 +9,8 @@ When a window has ended and ``SETTLE_S`` later nobody writes to it any more, the
 looks publishes its priors in one hash, which all workers read. Several may do so; they compute the
 same. Sketches expire soon afterwards.
 
-No address and no session is stored: the sketches' bits and rounded speeds are all.
+No address and no session is stored: the names of networks, and the sketches' bits and rounded
+speeds are all.
 """
 
 from collections.abc import AsyncIterator
@@ -17,10 +18,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.client.prior import (
-    KEY_BYTES,
     MAX_BYTES,
+    SLOTS,
     PriorConfig,
     PriorSketch,
+    is_network,
     published,
     read_published,
     rounded,
@@ -39,9 +41,14 @@ from gateway.store.coordination.lua import OWN
 SETTLE_S: Final = 120
 """Seconds after its end until a window is published. Workers write for the last time within two
 intervals of theirs, and hosts' clocks differ."""
-BATCH: Final = 100
-MAX_PAGES: Final = 2000
+BATCH: Final = 20
+"""Networks that are read or written in one step. Adding viewers to a sketch takes some 50 µs, and
+requests wait meanwhile."""
+MAX_PAGES: Final = 5000
+"""The most steps of ``BATCH`` or more in which a hash is read."""
 _WINDOW_FIELD: Final = b"window"
+_NO_ROOM: Final = (1 << SLOTS) - 1
+"""The viewers of a network for which there is no room in this window: no further one is added."""
 _MAX_FIELD_BYTES: Final = 64
 
 # ARGV: the most bytes of a sketch, and the networks. A longer value counts as none.
@@ -91,7 +98,7 @@ PAGE: Final = Script(
     OWN
     + b"""
 own(KEYS[1], 'hash')
-local page = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', 200)
+local page = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', 20)
 local found = {page[1]}
 for at = 1, #page[2], 2 do
   if #page[2][at] <= 64 and #page[2][at + 1] <= tonumber(ARGV[2]) then
@@ -133,10 +140,10 @@ class Priors:
 
     def __init__(self, redis: Commands | None, config: PriorConfig) -> None:
         self._redis = redis
-        self.known: dict[bytes, int] = {}
+        self.known: dict[str, int] = {}
         self._window_s = 0
         self._read_s = 0.0
-        self._networks: dict[bytes, _Network] = {}
+        self._networks: dict[str, _Network] = {}
         self.use(config)
 
     def use(self, config: PriorConfig) -> None:
@@ -146,7 +153,7 @@ class Priors:
         if not self.active:
             self.known, self._networks = {}, {}
 
-    def add(self, network: bytes, viewer: int, kbps: float, now_s: float) -> None:
+    def add(self, network: str, viewer: int, kbps: float, now_s: float) -> None:
         """Count a viewer (its slot) of a network, if it was not yet counted in this window."""
         start_s = self._start_of(now_s)
         if start_s != self._window_s:
@@ -169,11 +176,12 @@ class Priors:
         for at in range(0, len(waiting), BATCH):
             await self._write(self._redis, name, dict(waiting[at : at + BATCH]))
 
-    async def _write(self, redis: Commands, name: bytes, waiting: dict[bytes, _Network]) -> None:
-        reply = await redis.run(READ, [name], [b"%d" % MAX_BYTES, *waiting])
+    async def _write(self, redis: Commands, name: bytes, waiting: dict[str, _Network]) -> None:
+        fields = [network.encode() for network in waiting]
+        reply = await redis.run(READ, [name], [b"%d" % MAX_BYTES, *fields])
         words: list[bytes] = []
         changed: list[tuple[_Network, PriorSketch]] = []
-        for (key, network), stored in zip(waiting.items(), _list(reply), strict=True):
+        for network, key, stored in zip(waiting.values(), fields, _list(reply), strict=True):
             before = stored if isinstance(stored, bytes) else b""
             sketch = PriorSketch.from_bytes(before) if before else PriorSketch()
             if sketch is None:
@@ -195,7 +203,7 @@ class Priors:
             if outcome == 1:
                 _counted(network, after)
             elif outcome == -1:
-                network.waiting.clear()
+                network.viewers, network.waiting = _NO_ROOM, {}
 
     async def look(self, now_s: float) -> None:
         """Read the published priors; publish those of the last window first, if nobody has.
@@ -206,18 +214,29 @@ class Priors:
             return
         if now_s - self._read_s > self._config.keep_s:
             self.known = {}
-        shared = await self._shared(self._redis)
+        shared = await self.read(now_s)
         end_s = self._start_of(now_s - SETTLE_S)
         if not end_s <= _number(shared.get(_WINDOW_FIELD)) <= now_s:
             await self._publish(self._redis, shared, end_s, now_s)
-            shared = await self._shared(self._redis)
-        known: dict[bytes, int] = {}
-        for network, data in shared.items():
-            kbps = None if len(network) != KEY_BYTES else read_published(data, now_s, self._config)
-            if kbps is not None:
+            await self.read(now_s)
+        metrics.NETWORK_PRIORS.set(len(self.known))
+
+    async def read(self, now_s: float) -> dict[bytes, bytes]:
+        """Read the published priors, and write nothing. Returns all that is published, by field.
+
+        Raises StoreUnavailable.
+        """
+        shared: dict[bytes, bytes] = {}
+        if self._redis is None or not self.active:
+            return shared
+        known: dict[str, int] = {}
+        async for key, data in _pages(self._redis, PRIORS, _MAX_FIELD_BYTES):
+            shared[key] = data
+            kbps = read_published(data, now_s, self._config)
+            if kbps is not None and is_network(network := _text(key)):
                 known[network] = kbps
         self.known, self._read_s = known, now_s
-        metrics.NETWORK_PRIORS.set(len(known))
+        return shared
 
     async def _publish(
         self, redis: Commands, shared: dict[bytes, bytes], end_s: int, now_s: float
@@ -226,14 +245,14 @@ class Priors:
         config = self._config
         new: dict[bytes, bytes] = {}
         name = prior_window_key(config.window_s, end_s - config.window_s)
-        async for network, data in _pages(redis, name, MAX_BYTES):
+        async for key, data in _pages(redis, name, MAX_BYTES):
             sketch = PriorSketch.from_bytes(data)
-            if sketch is None or len(network) != KEY_BYTES:
+            if sketch is None or not is_network(_text(key)):
                 metrics.STORE_GARBAGE.inc()
                 continue
             kbps = sketch.prior_kbps(config)
             if kbps is not None and len(new) < config.max_networks:
-                new[network] = published(kbps, end_s)
+                new[key] = published(kbps, end_s)
         ttl = b"%d" % (config.keep_s + config.window_s)
         stale = self._stale({name: shared[name] for name in shared if name not in new}, new, now_s)
         for at in range(0, len(stale), BATCH):
@@ -253,15 +272,12 @@ class Priors:
         the oldest of more than twice ``max_networks``."""
         fresh: list[bytes] = []
         stale: list[bytes] = []
-        for network, data in others.items():
-            usable = len(network) == KEY_BYTES and read_published(data, now_s, self._config)
-            (fresh if usable else stale).append(network)
-        fresh.sort(key=lambda network: others[network][4:])  # the end of its window
+        for key, data in others.items():
+            usable = is_network(_text(key)) and read_published(data, now_s, self._config)
+            (fresh if usable else stale).append(key)
+        fresh.sort(key=lambda key: others[key][4:])  # the end of its window
         excess = max(0, len(fresh) + len(new) - 2 * self._config.max_networks)
         return [*stale, *fresh[:excess]]
-
-    async def _shared(self, redis: Commands) -> dict[bytes, bytes]:
-        return {name: value async for name, value in _pages(redis, PRIORS, _MAX_FIELD_BYTES)}
 
     def _start_of(self, now_s: float) -> int:
         return int(now_s) // self._config.window_s * self._config.window_s
@@ -295,6 +311,10 @@ def _list(reply: RedisReply) -> list[RedisReply]:
     if not isinstance(reply, list):
         raise StoreUnavailable(Trouble.REJECTED, "a reply about priors is no list")
     return reply
+
+
+def _text(key: bytes) -> str:
+    return key.decode("ascii", "replace")
 
 
 def _number(text: bytes | None) -> int:

@@ -13,7 +13,8 @@ from gateway.client.prior import (
     SLOTS,
     STEP,
     PriorSketch,
-    network_key,
+    is_network,
+    network_name,
     published,
     read_published,
     rounded,
@@ -61,9 +62,32 @@ def sketch(*speeds: int) -> PriorSketch:
 )
 def test_a_network(one: tuple[Place, str, str], two: tuple[Place, str, str], *, same: bool) -> None:
     """A network is an AS (or a prefix), a country and a class of devices."""
-    keys = [network_key(place, prefix(address), device) for place, address, device in (one, two)]
-    assert same is (keys[0] == keys[1])
-    assert {8} == set(map(len, keys))
+    names = [network_name(place, prefix(address), device) for place, address, device in (one, two)]
+    assert same is (names[0] == names[1])
+    assert all(map(is_network, names))
+
+
+@pytest.mark.parametrize(
+    ("place", "address", "expected"),
+    [
+        (ORANGE, "90.1.2.3", "3215 FR phone"),
+        (ORANGE._replace(asn=2**32 - 1), "90.1.2.3", "4294967295 FR phone"),
+        (NO_ASN, "90.1.2.3", "xd2d584b1 FR phone"),
+        (Place("unknown"), "203.113.2.3", "x5ca29ff0 None phone"),
+        (NO_ASN, "2001:db8:1::1", "x3d137222 FR phone"),
+    ],
+)
+def test_the_name_of_a_network(place: Place, address: str, expected: str) -> None:
+    """It names nobody, and has nothing of an address."""
+    assert expected == network_name(place, prefix(address), "phone")
+
+
+@pytest.mark.parametrize(
+    "name", ["", "window", "3215", "3215 FR phone ", "3215 FR pho\u00f1e", "x FR tv"]
+)
+def test_what_is_no_network(name: str) -> None:
+    """Redis may hold anything."""
+    assert not is_network(name)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ CONFIG = prior_config_of(load(environ={}).settings)
 START = 1_800_000_000
 SKETCHES = prior_window_key(CONFIG.window_s, START)
 AFTER = START + CONFIG.window_s + SETTLE_S
-ONE, TWO = b"network1", b"network2"
+ONE, TWO = "1 FR tv", "2 FR tv"
 
 
 @pytest.fixture
@@ -46,13 +46,13 @@ async def workers(
         yield found
 
 
-def add(priors: Priors, network: bytes, viewers: Sequence[int], kbps: float = 5000) -> None:
+def add(priors: Priors, network: str, viewers: Sequence[int], kbps: float = 5000) -> None:
     """Count viewers in the first window."""
     for viewer in viewers:
         priors.add(network, viewer, kbps, START + 5.0)
 
 
-def stored(server: Valkey, network: bytes) -> PriorSketch | None:
+def stored(server: Valkey, network: str) -> PriorSketch | None:
     """The sketch in Redis."""
     data = server.command("HGET", SKETCHES, network)
     return PriorSketch.from_bytes(data) if isinstance(data, bytes) else None
@@ -132,7 +132,7 @@ async def test_the_number_of_networks_is_bounded(server: Valkey) -> None:
     async with workers(server, 3, config) as all_workers:
         for number, priors in enumerate(all_workers):
             for network in range(20):
-                add(priors, b"net%d-%03d" % (number, network), range(40))
+                add(priors, f"{100 * number + network} FR tv", range(40))
         await settled(*all_workers)
         assert 5 == server.command("HLEN", SKETCHES)
         for priors in all_workers:
@@ -153,11 +153,11 @@ async def test_old_priors_do_not_fill_the_hash(server: Valkey) -> None:
             start_s = START + window * config.window_s
             for network in range(5):
                 for viewer in range(40):
-                    priors.add(b"%d-net--%d" % (window, network), viewer, 5000, start_s + 5.0)
+                    priors.add(f"{100 * window + network} FR tv", viewer, 5000, start_s + 5.0)
             await priors.flush()
             await priors.look(start_s + config.window_s + SETTLE_S)
         assert 10 == len(priors.known)
-        assert {b"4", b"5"} == {network[:1] for network in priors.known}
+        assert {"4", "5"} == {network[:1] for network in priors.known}
 
 
 @pytest.mark.parametrize("garbage", [b"garbage", b"x" * 2000, b"\x01" * 300])
