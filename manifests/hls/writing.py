@@ -5,7 +5,6 @@ rewritten, the output is the source without a byte order mark and white space be
 """
 
 import re
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -265,12 +264,13 @@ def _moved(blocks: list[Block], edit: Edit) -> list[Block]:
     first = next(at for at, block in enumerate(blocks) if block.kind == "variant")
     late = [block for block in blocks[first:] if block.kind == "define"]
     moved = blocks[:first] + late
-    waiting = deque(edit.variants)
+    order = {entry: at for at, entry in enumerate(edit.variants)}
+    done = 0
     for block in blocks[first:]:
         if block.kind == "variant":
-            if block.entry in waiting:
-                for _ in range(waiting.index(block.entry) + 1):
-                    moved.append(variants[waiting.popleft()])
+            overtaking = edit.variants[done : order[block.entry] + 1]
+            moved += [variants[entry] for entry in overtaking]
+            done += len(overtaking)
         elif block.kind != "define":
             moved.append(block)
     return moved
