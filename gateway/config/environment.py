@@ -4,6 +4,10 @@ A variable is the path of a key in capitals, with two underscores between its pa
 a list item (from 0) is a part as well: ``GATEWAY_EDGES__0__WEIGHT``. Text is used as it is. Other
 values are written in TOML or JSON; lists and tables need JSON:
 ``GATEWAY_EDGES='[{"id": "a", "url": "…"}]'``.
+
+With ``_FILE`` behind its name, a variable names a file that holds the value, such as a secret that
+an orchestrator mounts: ``GATEWAY_STORE__URL_FILE=/run/secrets/store-url``. The file is read
+whenever the configuration is.
 """
 
 import json
@@ -11,12 +15,15 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from gateway.config.key_schema import ROOT, KeySchema, find_key, known_keys
-from gateway.config.problem import ConfigProblem, KeyPath, nearest
+from gateway.config.problem import ConfigProblem, KeyPath, nearest, shown, written
 
 PREFIX: Final = "GATEWAY_"
+FILE_SUFFIX: Final = "_FILE"
+MAX_FILE_BYTES: Final = 65_536
 
 # Kubernetes and Docker links set these for every service named gateway or gateway-something.
 _ORCHESTRATOR: Final = re.compile(
@@ -29,11 +36,13 @@ _ORCHESTRATOR: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What one environment variable sets."""
+    """What one environment variable sets. ``content`` is the text of the file that it names, which
+    must not be in any message; None when it names none."""
 
     variable: str
     path: KeyPath
     value: Any
+    content: str | None = None
 
 
 def read_environment(
@@ -48,11 +57,17 @@ def read_environment(
         if _ORCHESTRATOR.fullmatch(f"{variable}={environ[variable]}"):
             continue
         found = _path_of(variable, profiles)
-        if isinstance(found, ConfigProblem):
-            yield found
-        else:
+        if not isinstance(found, ConfigProblem):
             path, schema = found
             yield Setting(variable, path, _value(environ[variable], schema))
+            continue
+        named = variable.removesuffix(FILE_SUFFIX)
+        of_file = _path_of(named, profiles) if named != variable else found
+        yield (
+            found
+            if isinstance(of_file, ConfigProblem)
+            else _from_file(variable, named, environ, *of_file)
+        )
 
 
 def _path_of(
@@ -75,6 +90,47 @@ def _path_of(
             path = (*path, name)
             schema = schema.key(name)
     return (path, schema) if schema is not None else _unknown(variable, path[:-1])
+
+
+def _from_file(
+    variable: str, named: str, environ: Mapping[str, str], path: KeyPath, schema: KeySchema
+) -> Setting | ConfigProblem:
+    """What the file that ``variable`` names sets."""
+    source = f"environment {variable}"
+    if named in environ:
+        text = f"is set, and so is {named}; only one of them is allowed"
+        return ConfigProblem(written(path), text, source=source)
+    try:
+        content = _content(environ[variable])
+    except ValueError as error:
+        return ConfigProblem(written(path), str(error), source=source)
+    return Setting(variable, path, _value(content, schema), content)
+
+
+def _content(name: str) -> str:
+    """The text of a file, without line breaks at its end. Raises ValueError."""
+    file = Path(name)
+    if not file.is_absolute():  # it is not shown, as it may be the secret itself
+        raise ValueError("is not the absolute path of a file that holds the value")
+    try:
+        if not file.is_file():  # a pipe might never end
+            reason = "is not a file" if file.exists() else "does not exist"
+            raise ValueError(f"names a file that {reason}: {shown(name)}")
+        with file.open("rb") as opened:
+            data = opened.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise ValueError(
+            f"names a file that cannot be read ({error.strerror}): {shown(name)}"
+        ) from None
+    if len(data) > MAX_FILE_BYTES:
+        raise ValueError(f"names a file of more than {MAX_FILE_BYTES} bytes: {shown(name)}")
+    try:
+        text = data.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise ValueError(f"names a file that is not UTF-8: {shown(name)}") from None
+    if not text:
+        raise ValueError(f"names a file that is empty: {shown(name)}")
+    return text
 
 
 def _folded(profile: str) -> str:

@@ -12,7 +12,7 @@ from gateway.config.build import policy_of
 from gateway.config.check import check
 from gateway.config.environment import Setting, read_environment
 from gateway.config.faults import problems_of
-from gateway.config.problem import ConfigError, ConfigProblem, KeyPath, written
+from gateway.config.problem import ConfigError, ConfigProblem, KeyPath, without, written
 from gateway.config.read import merged, read_defaults, read_file
 from gateway.config.schema import Settings
 from gateway.decision import Policy
@@ -23,7 +23,8 @@ class Loaded:
     """A configuration that can be used.
 
     ``origins`` says for every key without its shipped value what set it: the file or an environment
-    variable.
+    variable. ``overridden`` are the keys that an environment variable sets to another value than
+    the file does.
     """
 
     settings: Settings
@@ -31,6 +32,17 @@ class Loaded:
     path: Path | None
     origins: Mapping[str, str]
     warnings: tuple[ConfigProblem, ...] = ()
+    overridden: tuple[str, ...] = ()
+
+    @property
+    def from_environment(self) -> dict[str, str]:
+        """The keys that the environment sets, with the variable of each."""
+        prefix = "environment "
+        return {
+            key: origin.removeprefix(prefix)
+            for key, origin in self.origins.items()
+            if origin.startswith(prefix)
+        }
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Loaded:
@@ -43,6 +55,9 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     tables = read_defaults()
     origins: dict[KeyPath, str] = {}
     problems: list[ConfigProblem] = []
+    contents: dict[str, str] = {}
+    overridden: list[str] = []
+    given: dict[str, Any] = {}
     name = path.name if path is not None else "configuration"
     if path is not None:
         given = read_file(path)
@@ -51,8 +66,15 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     for found in read_environment(os.environ if environ is None else environ, _names(tables)):
         if isinstance(found, ConfigProblem):
             problems.append(found)
-        elif _put(tables, found):
-            origins[found.path] = f"environment {found.variable}"
+            continue
+        in_file = _at(given, found.path)  # before it is put into the same lists
+        if _put(tables, found):
+            source = f"environment {found.variable}"
+            origins[found.path] = source
+            if found.content is not None:
+                contents[source] = found.content
+            if in_file not in (None, found.value):
+                overridden.append(written(found.path))
         else:
             problems.append(_no_such_item(found))
 
@@ -67,6 +89,10 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     except ValidationError as error:
         problems += problems_of(error, source_of)
     problems += check(tables, source_of)
+    problems = [
+        without(problem, contents[problem.source]) if problem.source in contents else problem
+        for problem in problems
+    ]
     warnings = tuple(problem for problem in problems if problem.severity == "warning")
     if settings is None or len(problems) > len(warnings):
         raise ConfigError(problems)
@@ -76,6 +102,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         path,
         {written(where): origin for where, origin in origins.items()},
         warnings,
+        tuple(overridden),
     )
 
 
@@ -86,6 +113,18 @@ def _leaves(table: Mapping[str, Any], path: KeyPath = ()) -> Iterator[KeyPath]:
             yield from _leaves(value, (*path, key))
         else:
             yield (*path, key)
+
+
+def _at(tables: object, path: KeyPath) -> object:
+    """The value that a file has at ``path``; None when it has none."""
+    for part in path:
+        if isinstance(tables, dict) and isinstance(part, str):
+            tables = tables.get(part)
+        elif isinstance(tables, list) and isinstance(part, int) and part < len(tables):
+            tables = tables[part]
+        else:
+            return None
+    return tables
 
 
 def _names(tables: Mapping[str, Any]) -> Mapping[str, Any]:

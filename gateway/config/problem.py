@@ -4,7 +4,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 KeyPath = tuple[str | int, ...]
@@ -55,6 +55,13 @@ class ConfigError(ValueError):
     def __init__(self, problems: Sequence[ConfigProblem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
+
+
+def without(problem: ConfigProblem, content: str) -> ConfigProblem:
+    """``problem`` without a value that came from a secret's file."""
+    text = problem.problem.replace(content, HIDDEN)
+    value = None if problem.value is None else HIDDEN
+    return replace(problem, problem=text, value=value)
 
 
 def written(path: KeyPath) -> str:

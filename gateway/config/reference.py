@@ -34,7 +34,12 @@ file at once, and refuses what `gateway serve` refuses; with `--strict` warnings
   path in capitals, with two underscores between its parts. Text is used as it is. Other values are
   written in TOML or JSON: `GATEWAY_SERVER__TRUSTED_PROXIES='["10.0.0.0/8"]'`. Items of lists have
   numbers: `GATEWAY_EDGES__0__WEIGHT=50`. A `GATEWAY_` variable that names no key is an error;
-  those that Kubernetes sets for services are ignored.
+  those that Kubernetes sets for services are ignored. The log says at the start which keys came
+  from the environment, and warns of those that the file sets to another value.
+- **Secrets from files.** Any variable with `_FILE` behind its name holds the absolute path of a
+  file with the value: `GATEWAY_STORE__URL_FILE=/run/secrets/store-url`. Line breaks at the end are
+  dropped; at most 64 KiB are allowed. The file is read again at every reload, on SIGHUP for
+  example. No message shows what is in it.
 - **Changes** take effect as soon as the file is saved, or on SIGHUP. A file with an error is
   refused as a whole: the reason is logged and counted, and the last good configuration stays.
   Keys marked "restart" keep their running values until the gateway is restarted. Save the file by

@@ -140,13 +140,22 @@ class ConfigWatcher:
             log.error("config_refused", path=str(path), problems=problems)  # noqa: TRY400
             self._observer.refused(error.problems)
             return
-        self.current = new
+        before, self.current = self.current, new
         log.info("config_reloaded", path=str(path), version=new.policy.version)
         for warning in new.warnings:
             log.warning("config_warning", problem=str(warning))
+        if new.overridden != before.overridden:
+            log_overrides(new)
         if waiting:
             log.warning("config_waits_for_restart", keys=list(waiting))
         self._observer.reloaded(new.policy.version, waiting)
+
+
+def log_overrides(loaded: Loaded) -> None:
+    """Say which keys of the file have no effect, because the environment sets them."""
+    if loaded.overridden:
+        variables = {key: loaded.from_environment[key] for key in loaded.overridden}
+        log.warning("environment_overrides_file", path=str(loaded.path), keys=variables)
 
 
 def _refuse_empty(path: Path | None, content: bytes | None) -> None:

@@ -24,6 +24,7 @@ from starlette.types import ASGIApp
 
 from gateway.config.load import Loaded, load
 from gateway.config.problem import ConfigError
+from gateway.config.reload import log_overrides
 from gateway.config.schema import LogSettings
 from gateway.observe import logs, metrics
 from gateway.serving.garbage_collection import excluded_from_collection
@@ -91,6 +92,11 @@ def serve(loaded: Loaded, workers: int) -> None:
     :class:`gateway.store.connection.protocol.StoreError` when an embedded store does not start.
     """
     _configure_logs(loaded.settings.log)
+    if loaded.from_environment:
+        log.info("config_from_environment", keys=loaded.from_environment)
+    log_overrides(loaded)
+    for warning in loaded.warnings:
+        log.warning("config_warning", problem=str(warning))
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again after it has stopped. A requested stop exits with 0.
         signal.signal(number, lambda *_: sys.exit(0))

@@ -338,3 +338,27 @@ async def test_who_applies_it_may_refuse_it(tmp_path: Path) -> None:
         await until(lambda: len(observed.refusals) == 1)
         assert observed.refusals == [["g.toml: source: cannot be opened"]]
         assert height_of(watcher) == 1
+
+
+async def test_a_file_that_a_variable_names_is_read_again(tmp_path: Path) -> None:
+    """A secret that was replaced takes effect at the next reload; one that is gone refuses it."""
+    path, secret = tmp_path / "g.toml", tmp_path / "age"
+    path.write_text(height(1))
+    secret.write_text("7\n")
+    environ = {"GATEWAY_SERVER__MANIFEST_MAX_AGE_S_FILE": str(secret)}
+    observed = Observed()
+    watcher = ConfigWatcher(load(path, environ), environ, observed.apply, observed)
+    task = asyncio.create_task(watcher.run())
+    try:
+        assert watcher.current.settings.server.manifest_max_age_s == 7
+        secret.write_text("8\n")
+        watcher.reload_soon()
+        await until(lambda: watcher.current.settings.server.manifest_max_age_s == 8)
+        secret.unlink()
+        watcher.reload_soon()
+        await until(lambda: len(observed.refusals) == 1)
+        assert "names a file that does not exist" in observed.refusals[0][0]
+        assert watcher.current.settings.server.manifest_max_age_s == 8
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

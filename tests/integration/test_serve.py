@@ -119,3 +119,23 @@ def test_every_interface_is_every_interface() -> None:
         port = bound.getsockname()[1]
         for host in ("::1", "127.0.0.1"):
             socket.create_connection((host, port), timeout=5).close()
+
+
+def test_the_start_says_what_the_environment_sets(tmp_path: Path) -> None:
+    """The keys with their variables, a warning for those that the file sets to another value, and
+    the warnings about the file. No value is shown."""
+    path = tmp_path / "gateway.toml"
+    path.write_text(
+        '[server]\nhost = "::1"\n[source]\nroot = "."\n[store]\nurl = "memory"\n', "utf-8"
+    )
+    (tmp_path / "host").write_text("127.0.0.1\n", "utf-8")
+    environ = {"GATEWAY_SERVER__HOST_FILE": str(tmp_path / "host")}
+    with running_gateway(path, environ=environ) as gateway:
+        (line,) = gateway.wait_for("config_from_environment")
+        assert ("info", "GATEWAY_SERVER__HOST_FILE") == (line["level"], line["keys"]["server.host"])
+        assert "GATEWAY_SERVER__PORT" == line["keys"]["server.port"]
+        (line,) = gateway.wait_for("environment_overrides_file")
+        assert "warning" == line["level"]
+        assert {"server.host": "GATEWAY_SERVER__HOST_FILE"} == line["keys"]
+        (line,) = gateway.wait_for("config_warning")
+        assert "source.root: warning: is not used" in line["problem"]

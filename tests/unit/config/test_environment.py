@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from gateway.config.load import load
 from gateway.config.problem import ConfigError
@@ -174,3 +175,143 @@ def test_a_variable_does_not_hide_what_the_file_has_wrong(tmp_path: Path) -> Non
         ("rules", "g.toml"),
         ("edges[0]", "g.toml"),
     ]
+
+
+# ── values from files ───────────────────────────────────────────────────────────────────────────
+
+IN_FILES = [
+    ("text", "SERVER__HOST", "0.0.0.0\n", "server.host", "0.0.0.0"),
+    ("a Windows line end", "SERVER__HOST", "::\r\n", "server.host", "::"),
+    ("no line end", "SERVER__PORT", "81", "server.port", 81),
+    ("a list", "SERVER__TRUSTED_PROXIES", '["::1"]\n', "server.trusted_proxies", ("::1",)),
+    ("a secret", "STORE__URL", "redis://:pw@h\n", "store.url", "redis://:pw@h"),
+    ("an item's key", "EDGES__0__WEIGHT", "7\n", "edges.0.weight", 7),
+    (
+        "several line ends",
+        "ORIGIN__BEARER_TOKEN",
+        "t0ken\n\n",
+        "origin.bearer_token",
+        "t0ken",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "key", "expected"),
+    [row[1:] for row in IN_FILES],
+    ids=[r[0] for r in IN_FILES],
+)
+def test_a_variable_may_name_a_file(
+    tmp_path: Path, name: str, content: str, key: str, expected: object
+) -> None:
+    """Any key's; a line end is no part of the value."""
+    file = tmp_path / "secret"
+    environ = {f"GATEWAY_{name}_FILE": str(file)}
+    file.write_bytes(content.encode())
+    loaded = load(None, environ)
+    found: Any = loaded.settings
+    for part in key.split("."):
+        found = found[int(part)] if part.isdigit() else getattr(found, part)
+    assert expected == (found.get_secret_value() if isinstance(found, SecretStr) else found)
+    assert f"GATEWAY_{name}_FILE" in loaded.from_environment.values()
+
+
+def test_a_key_that_ends_with_file_is_itself(tmp_path: Path) -> None:
+    """``origin.ca_file`` is the path of a file, not of a file that holds a path."""
+    with pytest.raises(ConfigError, match=r"origin\.ca_file: .* does not exist"):
+        load(None, {"GATEWAY_ORIGIN__CA_FILE": str(tmp_path / "ca.pem")})
+
+
+FAULTY_FILES: list[tuple[str, bytes | None, str]] = [
+    ("missing", None, "names a file that does not exist: "),
+    ("empty", b"\n", "names a file that is empty: "),
+    ("too large", b"S3cr3tPw" * 10_000, "names a file of more than 65536 bytes: "),
+    ("not UTF-8", b"S3cr3tPw\xff", "names a file that is not UTF-8: "),
+    ("not a URL of a store", b"redis:/:S3cr3tPw@h", "(hidden) does not start with redis://"),
+]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"), [row[1:] for row in FAULTY_FILES], ids=[r[0] for r in FAULTY_FILES]
+)
+def test_a_file_that_cannot_be_used_is_named(
+    tmp_path: Path, data: bytes | None, expected: str
+) -> None:
+    """With the variable, the key and the reason, and never with what is in it."""
+    file = tmp_path / "secret"
+    if data is not None:
+        file.write_bytes(data)
+    with pytest.raises(ConfigError) as caught:
+        load(None, {"GATEWAY_STORE__URL_FILE": str(file)})
+    text = str(caught.value)
+    assert text.startswith(f"environment GATEWAY_STORE__URL_FILE: store.url: {expected}")
+    assert "S3cr3tPw" not in text
+    if expected.endswith(": "):
+        assert f'"{file}"' in text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SERVER__PORT",
+        "SERVER__HOST",
+        "GEO__DATABASE",
+        "POLICY__DEFAULT_PROFILE",
+        "LOG__LEVEL",
+        "RULES",
+    ],
+)
+def test_what_a_file_holds_is_not_told_of_any_key(tmp_path: Path, name: str) -> None:
+    """A secret's file may be named for the wrong key."""
+    file = tmp_path / "secret"
+    file.write_text("S3cr3t Pw\n", "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(None, {f"GATEWAY_{name}_FILE": str(file)})
+    assert "S3cr3t" not in str(caught.value)
+    assert "(hidden)" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        (
+            {"GATEWAY_STORE__URL_FILE": "/f", "GATEWAY_STORE__URL": "memory"},
+            "store.url: is set, and so is GATEWAY_STORE__URL; only one of them is allowed",
+        ),
+        (
+            {"GATEWAY_STORE__URL_FILE": "redis://:S3cr3tPw@h"},
+            "store.url: is not the absolute path of a file that holds the value",
+        ),
+        ({"GATEWAY_STORE__URL_FILE": "/"}, 'store.url: names a file that is not a file: "/"'),
+        ({"GATEWAY_STORE__URL_FILE": "/a\0b"}, "store.url: names a file that "),
+        ({"GATEWAY_STORE__URI_FILE": "/f"}, "sets no known key"),
+        ({"GATEWAY__FILE": "/f"}, "sets no known key"),
+    ],
+)
+def test_a_variable_that_names_no_file_is_refused(environ: dict[str, str], expected: str) -> None:
+    """Two variables for a key, no path, a folder, an unknown key."""
+    with pytest.raises(ConfigError) as caught:
+        load(None, environ)
+    assert expected in str(caught.value)
+    assert "S3cr3tPw" not in str(caught.value)
+
+
+def test_keys_that_the_file_sets_in_vain_are_known(tmp_path: Path) -> None:
+    """Those that the environment sets to another value, also inside of lists."""
+    path = tmp_path / "g.toml"
+    edge = 'id = "a"\nurl = "https://a.example/"\nfallback = true\nweight = 5\n'
+    path.write_text(f'[server]\nhost = "::1"\nport = 1\n[[edges]]\n{edge}', "utf-8")
+    environ = {
+        "GATEWAY_SERVER__HOST": "0.0.0.0",
+        "GATEWAY_SERVER__PORT": "1",
+        "GATEWAY_SERVER__WORKERS": "2",
+        "GATEWAY_EDGES__0__WEIGHT": "6",
+    }
+    loaded = load(path, environ)
+    assert ("edges[0].weight", "server.host") == loaded.overridden
+    assert {
+        "server.host": "GATEWAY_SERVER__HOST",
+        "server.port": "GATEWAY_SERVER__PORT",
+        "server.workers": "GATEWAY_SERVER__WORKERS",
+        "edges[0].weight": "GATEWAY_EDGES__0__WEIGHT",
+    } == loaded.from_environment
