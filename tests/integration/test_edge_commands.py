@@ -181,6 +181,34 @@ def test_draining(site: Site, tmp_path: Path) -> None:
     assert "global" == first_edge(site.gateways[0], "s9")
 
 
+def test_an_id_that_no_edge_has_is_refused(site: Site) -> None:
+    """Nothing is drained, not even what is known; --force insists. The end of a drain that there
+    was not is told, too."""
+    ended = command(site.environ, "drain", "global", "us-eest-1", "nosuch")
+    assert (1, "") == (ended.exit_code, ended.stdout)
+    assert 'no edge has the id "us-eest-1"; did you mean "us-east-1"?' in ended.stderr
+    assert 'no edge has the id "nosuch"' in ended.stderr
+    assert "draining" not in command(site.environ, "list").stdout
+    ended = command(site.environ, "drain", "later", "--force")
+    assert (0, "later: drained\n") == (ended.exit_code, ended.stdout)
+    assert "warning: no edge has the id later now\n" == ended.stderr
+    assert re.search(r"^later +- +- +drained", command(site.environ, "list").stdout, re.MULTILINE)
+    ended = command(site.environ, "undrain", "later", "nosuch")
+    assert (0, "later: no longer drained\n") == (ended.exit_code, ended.stdout)
+    assert "warning: nosuch: was not drained\n" == ended.stderr
+
+
+def test_an_edge_that_the_config_drains_stays_drained(site: Site, tmp_path: Path) -> None:
+    """``undrain`` ends the drains of ``drain`` alone, and says so."""
+    config = tmp_path / "gateway.toml"
+    config.write_text(
+        '[[edges]]\nid = "a"\nurl = "https://a.example/"\nfallback = true\ndrain = true\n'
+    )
+    ended = command(site.environ, "undrain", "a", "--config", str(config))
+    assert (0, "") == (ended.exit_code, ended.stdout)
+    assert "warning: a: the config still drains it (drain = true)\n" == ended.stderr
+
+
 def test_once(site: Site) -> None:
     """One heartbeat, for cron, keeps the edge registered for its time to live."""
     added, removed = both(site, "edge_added", "cron"), both(site, "edge_removed", "cron")
@@ -203,6 +231,7 @@ WRONG = [
     ),
     ("half a place", ("register", "--id", "a", "--url", "http://x", "--latitude", "1"), ("--lon",)),
     ("too slow", ("register", *EDGE, "--interval", "4", "--ttl", "6"), ("--interval: ", "to 3")),
+    ("no edge", ("drain", "nosuch"), ('no edge has the id "nosuch"', "--force")),
     ("not an id", ("drain", "good", "../x"), ('ID: "../x" is not an id; allowed: ',)),
 ]
 

@@ -6,7 +6,7 @@ import secrets
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import click
 
@@ -22,6 +22,7 @@ _CONFIG = click.option(
 )
 _IDS = click.argument("ids", metavar="ID...", nargs=-1, required=True)
 _MIN_INTERVAL_S = 0.1
+_T = TypeVar("_T")
 
 
 @click.group()
@@ -94,14 +95,17 @@ def register(
 @edge.command()
 @_IDS
 @click.option("--why", default="drained by an operator", show_default=True, help="The reason.")
+@click.option("--force", is_flag=True, help="Drain ids that no edge has yet, too.")
 @_CONFIG
-def drain(ids: tuple[str, ...], why: str, config: Path | None) -> None:
+def drain(ids: tuple[str, ...], why: str, config: Path | None, *, force: bool) -> None:
     """Send new sessions elsewhere; playing sessions stay. An ID names an edge, or a table with dns,
     which means all its edges."""
     from gateway.commands.edge import drains  # noqa: PLC0415
 
     _check(ids)
-    _run(drains.drain(_loaded(config), ids, why[:200]))
+    unknown = _run(drains.drain(_loaded(config), ids, why[:200], force=force))
+    for each in unknown:
+        click.echo(f"warning: no edge has the id {each} now", err=True)
     click.echo("\n".join(f"{each}: drained" for each in ids))
 
 
@@ -113,8 +117,16 @@ def undrain(ids: tuple[str, ...], config: Path | None) -> None:
     from gateway.commands.edge import drains  # noqa: PLC0415
 
     _check(ids)
-    _run(drains.undrain(_loaded(config), ids))
-    click.echo("\n".join(f"{each}: no longer drained" for each in ids))
+    loaded = _loaded(config)
+    idle = _run(drains.undrain(loaded, ids))
+    by_config = {edge.id for edge in loaded.settings.edges if edge.drain}
+    for each in ids:
+        if each in by_config:
+            click.echo(f"warning: {each}: the config still drains it (drain = true)", err=True)
+        elif each in idle:
+            click.echo(f"warning: {each}: was not drained", err=True)
+        else:
+            click.echo(f"{each}: no longer drained")
 
 
 @edge.command("list")
@@ -126,7 +138,7 @@ def list_edges(config: Path | None) -> None:
     click.echo(_run(drains.listing(_loaded(config))))
 
 
-def _run(work: "Coroutine[Any, Any, str | None]") -> str | None:
+def _run(work: Coroutine[Any, Any, _T]) -> _T:
     from gateway.commands.store_access import CommandError  # noqa: PLC0415
 
     try:

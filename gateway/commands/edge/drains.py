@@ -7,26 +7,67 @@ from datetime import UTC, datetime
 from gateway.background.edge_register import condition_of
 from gateway.background.survey import survey
 from gateway.commands.edge.announcement import announce
-from gateway.commands.store_access import open_store
+from gateway.commands.store_access import CommandError, open_store
 from gateway.config.load import Loaded
+from gateway.config.problem import nearest
 from gateway.edge.fleet import EdgeCondition
+from gateway.store.connection.protocol import Store
 from gateway.store.coordination import register
 
 _HEAD = ("id", "url", "finder", "state", "why")
 
 
-async def drain(loaded: Loaded, ids: Sequence[str], why: str) -> None:
-    """Drain edges: new sessions go elsewhere until the drain is ended. Raises CommandError."""
-    async with open_store(loaded) as (_, commands):
+async def drain(loaded: Loaded, ids: Sequence[str], why: str, *, force: bool) -> list[str]:
+    """Drain edges: new sessions go elsewhere until the drain is ended.
+
+    Returns the ids that no edge has now. Without ``force`` there are none: raises CommandError, and
+    drains nothing.
+    """
+    async with open_store(loaded) as (store, commands):
+        known = await _known_ids(loaded, store, ids)
+        unknown = [each for each in ids if each not in known]
+        if unknown and not force:
+            raise CommandError(_not_known(unknown, known))
         await register.drain(commands, ids, why)
         await announce(commands, "drain", ids[0])
+    return unknown
 
 
-async def undrain(loaded: Loaded, ids: Sequence[str]) -> None:
-    """End drains. Raises CommandError."""
+async def undrain(loaded: Loaded, ids: Sequence[str]) -> list[str]:
+    """End drains. Returns the ids that were not drained. Raises CommandError."""
     async with open_store(loaded) as (_, commands):
+        drains = (await register.read(commands)).drains or {}
+        now_s = time.time()
+        drained = {
+            key.decode("ascii", "replace")
+            for key, entry in drains.items()
+            if (found := register.drain_of(entry, now_s)) is not None and found.drained
+        }
         await register.undrain(commands, ids)
         await announce(commands, "undrain", ids[0])
+    return [each for each in ids if each not in drained]
+
+
+async def _known_ids(loaded: Loaded, store: Store, ids: Sequence[str]) -> set[str]:
+    """The ids of edges, and of tables with ``dns``. Only what the config does not list is looked
+    up."""
+    known = {edge.id for edge in loaded.settings.edges}
+    if known.issuperset(ids):
+        return known
+    fleet = (await survey(loaded, store)).fleet
+    return known | set(fleet.positions) | {edge.template for edge in fleet.edges if edge.template}
+
+
+def _not_known(unknown: Sequence[str], known: set[str]) -> str:
+    lines = []
+    for each in unknown:
+        similar = nearest(each, sorted(known))
+        hint = f'; did you mean "{similar}"?' if similar else ""
+        lines.append(f'no edge has the id "{each}"{hint}')
+    return (
+        "; ".join(lines) + "; nothing was drained. --config names the file that lists the edges; "
+        "--force drains ids that no edge has yet"
+    )
 
 
 async def listing(loaded: Loaded) -> str:
