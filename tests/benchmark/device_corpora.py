@@ -71,7 +71,7 @@ _RANDOM = {
 _WRONG = {
     kind: re.compile(pattern, re.IGNORECASE)
     for kind, pattern in {
-        "tablet": r"vivo|gt-n71\d\d|gt-i9\d\d\d|tclwebkit",
+        "tablet": r"vivo|gt-n7[01]\d\d|gt-i9\d\d\d|tclwebkit",
         "phone": r"lg-v[4-9]\d\d|lg-vk\d|lg-uk\d|xoom|gt-p\d|ideatab|linux mips|bravia|adbeat"
         r"|windows nt|googlebot|crawler",
         "bot": r"yjapp|butterfly|cosmos|sogou(?:mse|mobilebrowser|search)|sogousearch",
