@@ -21,7 +21,9 @@ OTHERS = {
     "console": "Mozilla/5.0 (PlayStation; PlayStation 5/8.00) AppleWebKit/605.1.15 "
     "(KHTML, like Gecko) Version/15.4 Safari/605.1.15",
     "bot": "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+    "headset": f"Mozilla/5.0 (X11; Linux x86_64; Quest 3) OculusBrowser/32.1 {CHROME} VR Safari/5",
     "unknown": "",
+    "unknown, an app": "MyTube/3.2.1 (Linux;Android 7.1.2) ExoPlayerLib/2.8.4",
 }
 
 # Universities, registries and carriers whose addresses have been at home for decades.
