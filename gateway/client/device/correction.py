@@ -69,12 +69,14 @@ def correct(found: Classification, text: UserAgentText, hints: ClientHints) -> C
 
 
 def _by_model(model: str, platform: str | None) -> DeviceKind | None:
-    """The class of a hinted model. Computers send an empty one, but a console with Windows sends
-    its name."""
-    if platform not in (None, "Android"):
+    """The class of a hinted model. Computers send an empty one, but a console with Windows and a
+    television with Linux send their names."""
+    if platform in ("Windows", "macOS"):
         return DeviceKind.CONSOLE if _CONSOLE_MODELS.match(model) else None
     named = screens.by_model(model) or android.by_model(model)
-    return None if named is None else named.kind
+    if named is None or (platform in _COMPUTERS and named.kind in _PERSONAL):
+        return None
+    return named.kind
 
 
 def _by_mobile(

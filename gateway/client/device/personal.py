@@ -84,11 +84,15 @@ _APPLE_DEVICES = (
         Classification(DeviceKind.HEADSET, "vision", "it names an Apple Vision"),
     ),
     (
+        Phrases(("apple watch", "watchos")),
+        Classification(DeviceKind.PHONE, "apple-watch", "it names an Apple Watch"),
+    ),
+    (
         Phrases(("iphone", "ipod", "(iph")),
         Classification(DeviceKind.PHONE, "iphone", "it names an iPhone or iPod"),
     ),
 )
-_ANY_APPLE = Phrases(("iph", "ipad", "ipod", "ios", "onos", "xros"))
+_ANY_APPLE = Phrases(("watch", "iph", "ipad", "ipod", "ios", "onos", "xros"))
 _OTHER_SYSTEMS = Phrases(("macintosh", "mac os x", "macos", "windows", "android"))
 _TOUCH_PC = re.compile(
     r"(?:arm|touch); ?(?:arm|touch|ta[a-z]{2}|.{0,20}surftab)|; arm; trident|; tablet;"

@@ -78,7 +78,7 @@ _TV_PARTS = Phrases(
         "vendor/",
         "dmp/", "2000-hd", "2000hd", "2000 hd", "_vlc/", "escape 5", "bhx-", "sony bdp",
         "wmarkx", "(tv;", "; tv;", " tv)", " tv;", "(stb", "livetv box", "tv-box", "tv_box",
-        "android-tv", "tata sky", "iptv box", "kdl-", "kdl4", "kdl5",
+        "android-tv", "family hub", "tata sky", "iptv box", "kdl-", "kdl4", "kdl5",
     )
 )  # fmt: skip
 # Phones and tablets whose User-Agents contain a television's word.
@@ -137,6 +137,12 @@ _HEADSETS = LinearPattern(
     r"|like quest"
     r"|; quest(?:[;)]| (?:[23]s?|pro)(?:[;)]| build))"
 )
+_HEADSET_MODEL = re.compile(
+    r"(?:meta )?quest (?:[23]s?|pro)$|pico (?:neo|g[23]|[4-9])|vive |standalone hmd|a8110$|sm-i610"
+)
+_SPEAKER_MODEL = re.compile(
+    r"homepod|audioaccessory|aeobc$|echo dot|nest (?:mini|audio)|google home"
+)
 # Phones in a headset's frame.
 _FRAMED_PHONES = Phrases(("; sm-", "; samsung sm-"))
 _SPEAKERS = Phrases(
@@ -163,6 +169,12 @@ _SPEAKER = Classification(DeviceKind.SPEAKER, "speaker", "it names a speaker wit
 _TV = Classification(DeviceKind.TV, "tv", "it names a television platform")
 _CAR = Classification(DeviceKind.CAR, "car", "it names a car")
 _IS_CAR_MODEL = Classification(DeviceKind.CAR, "car-model", "its model is a head unit for cars")
+_MODELS = (
+    (_CONSOLE_MODEL, _IS_CONSOLE_MODEL),
+    (_HEADSET_MODEL, _HEADSET),
+    (_SPEAKER_MODEL, _SPEAKER),
+    (_CAR_MODEL, _IS_CAR_MODEL),
+)
 
 
 def find(text: UserAgentText, model: str) -> Classification | None:
@@ -189,10 +201,12 @@ def _names_console(text: UserAgentText) -> bool:
 
 
 def by_model(model: str) -> Classification | None:
-    """Classify as a console or a car by the model alone; None for other models."""
-    if _CONSOLE_MODEL.match(model):
-        return _IS_CONSOLE_MODEL
-    return _IS_CAR_MODEL if _CAR_MODEL.match(model) else None
+    """Classify as a console, a headset, a speaker or a car by the model alone; None for other
+    models."""
+    for shape, found in _MODELS:
+        if shape.match(model):
+            return found
+    return None
 
 
 def _find_tv(text: UserAgentText) -> Classification | None:

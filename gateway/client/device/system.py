@@ -28,6 +28,7 @@ _SYSTEMS = (
     ("tvos", "tvOS", "tvos"),
     ("visionos", "visionOS", "visionos"),
     ("watchos", "watchOS", "watchos"),
+    ("apple watch", "watchOS", "watchos"),
     ("homepod", "audioOS", "audioos"),
     ("audioaccessory", "audioOS", "audioos"),
     ("kaios", "KaiOS", "kaios"),
@@ -40,7 +41,7 @@ _SYSTEMS = (
 # ``NEXBOX`` is a make of TV boxes.
 _XBOX = LinearPattern(r"(?:^|[^a-z])xbox")
 _PUFFIN_SYSTEMS = {"a": "Android", "i": "iOS", "w": "Windows", "l": "Linux"}
-_APPLE_SCREENS = frozenset({"tvOS", "visionOS", "audioOS"})
+_APPLE_SCREENS = frozenset({"tvOS", "visionOS", "audioOS", "watchOS"})
 _ANY_SYSTEM = Phrases(phrase for phrase, _, _ in _SYSTEMS)
 _FIRE_OS = LinearPattern(r"[ ;/](?:aft[a-z0-9]{1,8}|kf[a-z]{2,6}|silk)(?:[^a-z]|$)")
 _APPLE = re.compile(

@@ -71,6 +71,7 @@ SILK = "AppleWebKit/535.19 (KHTML, like Gecko) Silk/3.12 Safari/535.19 Silk-Acce
         ("tablet-model", "tablet", "AcmePlay/3.1 (Android 13) ExoPlayerLib; SM-T515"),
         ("ipad", "tablet", "AcmePlay/4.2 (iPad13,4; iPadOS 17.2)"),
         ("vision", "headset", "AcmePlay/1.0 (RealityDevice14,1; visionOS 2.0)"),
+        ("apple-watch", "phone", "AppleCoreMedia/1.0.0.20S75 (Apple Watch; U; CPU OS 9_0; en_us)"),
         ("iphone", "phone", "AcmePlay/4.2 (iPhone14,2; iOS 17.1)"),
         ("ios-app", "phone", "AcmePlay/4.2 (iOS 17.1)"),
         ("desktop", "desktop", "AcmePlay/4.2 (iOS app on macOS 14)"),
