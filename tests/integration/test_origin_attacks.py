@@ -21,6 +21,8 @@ from tests.integration.test_origin import LIMITS, Worker, pair
 from tests.unit.store.servers import listening, until
 
 ATTACKER, VIEWER = "2001:db8:1:200::/56", "203.0.113.0/24"
+AMPLE = replace(LIMITS, connect_timeout_s=5.0, read_timeout_s=1.0)
+"""A machine that is busy takes long to connect, which is no failure of the origin."""
 BAD_IDS = 81
 GOOD_IDS = 65
 
@@ -36,7 +38,7 @@ class Picky(Origin):
 async def attacked(mode: Mode, **options: Any) -> AsyncIterator[tuple[Origin, Worker]]:
     """A worker that watches its origin, which treats all ids but the good ones by ``mode``."""
     async with Picky().listening() as it:
-        given = {"request": replace(LIMITS, read_timeout_s=1.0), "total_timeout_s": 3.0}
+        given = {"request": AMPLE, "total_timeout_s": 3.0}
         one = Worker(it.url, **(given | options))
         it.wall = one.clock.unix
         it.mode = mode
@@ -77,12 +79,49 @@ ILL_BEHAVED = {
 }
 
 
+@pytest.mark.parametrize("mode", [ILL_BEHAVED[name] for name in ("500", "429", "404", "reset")])
+async def test_nor_from_the_same_network(mode: Mode) -> None:
+    """A household, or an office, has one address: the attacker's neighbours get what exists."""
+    async with attacked(mode) as (_, one):
+        attack = [
+            asyncio.create_task(outcome(one, f"bad/{number}", VIEWER)) for number in range(BAD_IDS)
+        ]
+        found = [await outcome(one, f"good/{number}", VIEWER) for number in range(GOOD_IDS)]
+        assert ["ok"] * GOOD_IDS == found
+        await asyncio.gather(*attack)
+
+
+async def test_the_last_one_goes_first() -> None:
+    """Ids that are never answered hold up the next title of their own network only briefly."""
+    async with attacked(Mode(silent=True)) as (_, one):
+        attack = [
+            asyncio.create_task(outcome(one, f"bad/{number}", VIEWER)) for number in range(BAD_IDS)
+        ]
+        await asyncio.sleep(0.05)
+        assert "ok" == await outcome(one, "good/1", VIEWER)
+        await asyncio.gather(*attack)
+
+
+async def test_a_429_counts_for_a_while() -> None:
+    """For the id that got it, its Retry-After; when a known asset gets one, for all."""
+    async with attacked(Mode(status=429, headers={"Retry-After": "60"})) as (it, one):
+        for _ in range(3):
+            assert "OriginError" == await outcome(one, "bad/1", ATTACKER)
+            await asyncio.sleep(0.25)
+        assert 1 == it.asked("/bad/1/master.m3u8")
+        assert "ok" == await outcome(one, "good/1", ATTACKER)
+        it.modes["/good/1/master.m3u8"] = it.mode
+        one.clock.now += 100
+        assert "ok" == await outcome(one, "good/1", VIEWER)
+        assert "OriginTimeoutError" == await outcome(one, "good/2", VIEWER)
+
+
 @pytest.mark.parametrize("known", [True, False], ids=["known titles", "new titles"])
 @pytest.mark.parametrize("mode", ILL_BEHAVED.values(), ids=ILL_BEHAVED)
 async def test_bad_ids_take_no_title_away(mode: Mode, known: bool) -> None:
     """81 bad ids, while another viewer asks for 65 good titles: each is answered, whether the
     gateway has sent one of them before, or none."""
-    limits = replace(LIMITS, read_timeout_s=1.0, redirect_hosts=frozenset({"127.0.0.1:1"}))
+    limits = replace(AMPLE, redirect_hosts=frozenset({"127.0.0.1:1"}))
     async with attacked(mode, request=limits) as (_, one):
         if known:
             assert "ok" == await outcome(one, "good/0", VIEWER)

@@ -43,7 +43,6 @@ _VERIFY_S = 0.25
 """When one good file is not answered in this time, in seconds, others are tried beside it."""
 _OURSELVES = "the gateway"
 MAX_GOOD_PATHS = 1000
-MAX_PAUSED_CLIENTS = 1000
 
 _T = TypeVar("_T")
 log = structlog.get_logger()
@@ -65,7 +64,7 @@ class Origin:
         self.last_failure = ""
         self.paused_until = 0.0
         """Loop time until which the origin asked for no requests (429)."""
-        self._paused_clients: dict[str, float] = {}
+        self._paused_unnamed_until = 0.0
         self._logged_down = False
         self.phase = 0
         """Incremented at each state change of the breaker."""
@@ -101,27 +100,19 @@ class Origin:
         return paths
 
     def pause(self, ticket: Ticket, until: float) -> None:
-        """Send nothing until then (loop time): for any asset when ``ticket`` is for a known one,
-        else for the unknown ids of its client."""
+        """Send nothing until then (loop time), for any asset, when ``ticket`` is for a known one. A
+        429 to an unknown id says nothing about other ids; where no client is known, unknown ids are
+        paused together."""
         if ticket.known:
             self.paused_until = until
-            return
-        if len(self._paused_clients) >= MAX_PAUSED_CLIENTS:
-            now = asyncio.get_running_loop().time()
-            self._paused_clients = {
-                client: end for client, end in self._paused_clients.items() if end > now
-            }
-        if len(self._paused_clients) < MAX_PAUSED_CLIENTS:
-            self._paused_clients[ticket.client] = until
+        elif not ticket.client:
+            self._paused_unnamed_until = until
 
     def is_paused(self, ticket: Ticket, now: float) -> bool:
         """Whether a 429 forbids a request for ``ticket`` now."""
-        if now < self.paused_until:
-            return True
-        paused = self._paused_clients
-        if ticket.known or not paused:
-            return False
-        return all(now < paused.get(client, 0.0) for client in ticket.clients)
+        if ticket.known or ticket.client:
+            return now < self.paused_until
+        return now < max(self.paused_until, self._paused_unnamed_until)
 
     def _changed(self, state: BreakerState) -> None:
         self.phase += 1

@@ -27,7 +27,7 @@ from gateway.source.origin.client import (
     OriginResponse,
 )
 from gateway.source.origin.copies import CachedManifest, SharedCopies
-from gateway.source.origin.failover import Origin, Origins
+from gateway.source.origin.failover import MAX_RETRY_AFTER_S, Origin, Origins
 from gateway.source.origin.freshness import CopyState
 from gateway.source.origin.origin_cache import OriginCache, RecentFailure
 from gateway.source.origin.origin_config import OriginConfig
@@ -271,7 +271,9 @@ class OriginSource:
         try:
             outcome = await self._origins.ask(ticket, origins, path, validators, deadline, read)
         except AttemptError as error:
-            failure = RecentFailure(error.kind, str(error), error.unplayable)
+            asked_s = error.wait_s if error.pauses_origin else None
+            wait_s = min(asked_s or 0.0, MAX_RETRY_AFTER_S)
+            failure = RecentFailure(error.kind, str(error), error.unplayable, wait_s)
             self._cache.remember_failure(asset, cached, failure)
             if error.kind not in _OF_THE_ORIGIN:
                 self.faults.met(path, failure.error())

@@ -33,11 +33,13 @@ _REMOVED, _REMOVED_S = b"gone", 1.0
 
 @dataclass(frozen=True, slots=True)
 class RecentFailure:
-    """Why the origin gave no usable response; remembered for a moment."""
+    """Why the origin gave no usable response; remembered for a moment, and for ``wait_s`` seconds
+    at least."""
 
     kind: FailureKind
     text: str
     unplayable: BadSourceError | None = None
+    wait_s: float = 0.0
 
     def error(self) -> BadSourceError:
         """A new exception for each player, who does not learn where origins are."""
@@ -167,7 +169,7 @@ class OriginCache:
     ) -> None:
         """Note a failure of the origin, asked to confirm ``asked_with``."""
         cached = self.get(asset)
-        until = _now() + self._config.failure_s
+        until = _now() + max(self._config.failure_s, failure.wait_s)
         if cached is None or self.state(cached) is CopyState.EXPIRED:
             self._failures.put(asset, _Recent(failure, until))
         elif asked_with is not None and cached.copy is asked_with.copy:

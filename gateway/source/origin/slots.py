@@ -86,8 +86,9 @@ class Slots:
             self._serve()
 
     def _serve(self) -> None:
-        """Give free slots to those who wait, in their order."""
-        for ticket in list(self._queue):
+        """Give free slots to those who wait, the last first: it has most of its time left, and a
+        client's earlier requests may never be answered."""
+        for ticket in reversed(list(self._queue)):
             if self._used >= self._total:
                 return
             waiting = ticket.waiting
