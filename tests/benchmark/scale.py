@@ -98,7 +98,7 @@ def catalogue(root: Path, count: int) -> str:
             first = root / f"source-{at}"
             first.write_bytes(playlist(variants=6, renditions=4))
         os.link(first, root / f"{at:06}.m3u8")
-    return f'[source]\nkind = "directory"\nroot = "{root}"\nhls = "{{asset}}.m3u8"\n'
+    return f'[source]\nkind = "directory"\nroot = "{root}"\nhls = "{{asset}}.m3u8"\n{edges(10)}'
 
 
 @dataclass

@@ -6,6 +6,7 @@ recover, or the next one would show it.
 
 import asyncio
 import contextlib
+import json
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from gateway.config.read import read_defaults
 from tests.drills.viewers import Plan
 from tests.integration.origins import OriginProcess, origin_process
 from tests.integration.running import RunningGateway, running_gateway
@@ -30,6 +32,8 @@ SHIPPED_EDGES = {
         *("us-east-1", "eu-west-1", "ap-southeast-1", "sa-east-1", "ap-southeast-2", "global"),
     )
 }
+OWN_EDGES = {name: f"https://{name}.edges.example/" for name in SHIPPED_EDGES}
+"""The shipped edges serve no source of one's own, but under other URLs."""
 
 
 @dataclass
@@ -336,9 +340,14 @@ def origin_stage(folder: Path) -> Iterator[OriginStage]:
         origin_process(folder) as origin,
         origin_process(folder) as elsewhere,
     ):
-        source = {"GATEWAY_SOURCE__KIND": "origin", "GATEWAY_SOURCE__URL": origin.url}
+        tables = [edge | {"url": OWN_EDGES[edge["id"]]} for edge in read_defaults()["edges"]]
+        source = {
+            "GATEWAY_SOURCE__KIND": "origin",
+            "GATEWAY_SOURCE__URL": origin.url,
+            "GATEWAY_EDGES": json.dumps(tables),
+        }
         with _running(2, {"GATEWAY_STORE__URL": server.url, **source}) as gateway:
-            plan = _plan(gateway, fresh_may_fail=True)
+            plan = _plan(gateway, edges=OWN_EDGES, fresh_may_fail=True)
             stage = OriginStage(gateway, 2, plan, origin, elsewhere)
             stage.tell()
             yield stage

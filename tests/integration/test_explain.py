@@ -33,7 +33,8 @@ def config(tmp_path: Path) -> Path:
         (tmp_path / "catalogue" / asset / "master.m3u8").write_text(text, "utf-8")
     path = tmp_path / "gateway.toml"
     path.write_text(
-        '[source]\nkind = "directory"\nroot = "catalogue"\n[store]\nurl = "redis://192.0.2.1/0"\n',
+        '[source]\nkind = "directory"\nroot = "catalogue"\n[store]\nurl = "redis://192.0.2.1/0"\n'
+        '[[edges]]\nid = "e"\nurl = "https://e.example/"\nfallback = true\n',
         "utf-8",
     )
     return path
