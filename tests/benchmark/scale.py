@@ -68,7 +68,7 @@ def edges(count: int) -> str:
 def rules(count: int) -> str:
     """So many rules as TOML, the last of which are those that ship."""
     text = (Path(__file__).parents[2] / _DEFAULT_RULES).read_text()
-    shipped = text[text.index("\n[[rules]]") : text.index("# ── [[edges]]")]
+    shipped = text[text.index("\n[[rules]]") : text.index("# ── [start]")]
     names = random.Random(SEED)
     kinds = (
         lambda: f'asset_prefix = ["promo-{names.randrange(10**6)}/"]',
