@@ -1,18 +1,19 @@
 """How fast was this session lately? One estimate from everything that measured it.
 
 A session's samples are what its player reported, in a query (``speed``), in CMCD (``mtp``), to the
-steering server (``_HLS_throughput``), and by timing the probe. The estimate is their weighted
-median. A sample weighs
+steering server (``_HLS_throughput``), and by timing the probe. The estimate is the newest sample,
+but at most ``rise_factor`` times the weighted median of all, and at least a ``fall_factor``-th of
+it. In the median, a sample weighs
 
 - ``newer_weight`` times as much as the next newer one,
 - half as much after each ``half_life_s``,
 - ``probe_weight`` if it is a probe, which measures one short download from the gateway.
 
-A single sample never outweighs all others together, so one that is wrong by a factor of a thousand
-(a mistaken unit, a segment from the player's cache, a lie) moves the estimate only to its
-neighbour; a second sample that agrees moves it further. Only when the others are very old
-(``_OUTVOTES``) does a new sample count alone. Of two samples, it is unknown which one is wrong, so
-the lower one counts.
+A single sample never outweighs all others together. So one that is wrong by a factor of a thousand
+(a mistaken unit, a segment from the player's cache, a lie) moves the median to its neighbour at
+most, and the estimate hardly more; a second sample that agrees moves both. Only when the others are
+very old (``_OUTVOTES``) does a new sample count alone. Of two samples, it is unknown which one is
+wrong, so the lower one is the median.
 
 Samples of one source in the same ``spacing_s`` are one sample, the lowest. A player that reports a
 hundred times in a second is therefore heard once.
@@ -21,7 +22,7 @@ An estimate is a function of the *set* of its samples: it does not depend on the
 arrive, and a sample that arrives twice counts once. So workers may merge what they know.
 
 :func:`SessionEstimate.at` gives the estimate with its **confidence** between 0 and 1: the share of
-the weight that agrees with the estimate within ``_AGREES``, times ``W / (W + 1)`` for a total
+the weight that agrees with the median within ``_AGREES``, times ``W / (W + 1)`` for a total
 weight ``W``. One new sample has 0.5, a few that agree have 0.7. It falls with the age of the
 samples, and when they contradict each other. ``docs/throughput.md`` has the measurements.
 """
@@ -46,7 +47,7 @@ SampleSource = Literal["query", "cmcd", "steering", "probe"]
 _SOURCES: Final[tuple[SampleSource, ...]] = get_args(SampleSource)
 _CODES: Final = {name: code for code, name in enumerate(_SOURCES)}
 _AGREES: Final = 1.5
-"""The factor within which a sample agrees with the estimate."""
+"""The factor within which a sample agrees with the median."""
 _OUTVOTES: Final = 8.0
 """A sample that weighs this many times as much as all others together counts alone."""
 _JUST_LESS: Final = 0.99
@@ -73,6 +74,8 @@ class EstimatorConfig:
     :mod:`gateway.client.throughput`.
     """
 
+    rise_factor: float
+    fall_factor: float
     newer_weight: float
     half_life_s: int
     forget_s: int
@@ -92,8 +95,8 @@ class Sample(NamedTuple):
 
 
 class Estimated(NamedTuple):
-    """An estimate: kbit/s, the source of the sample that is the median, seconds since the newest
-    sample, and the confidence from 0 to 1."""
+    """An estimate: kbit/s, the source of the sample that decided, seconds since the newest sample,
+    and the confidence from 0 to 1."""
 
     kbps: int
     source: SampleSource
@@ -177,11 +180,17 @@ class SessionEstimate:
         ranked.sort()
         weights = [weight for _, weight, _ in ranked]
         total = sum(weights)
-        chosen, _, source = ranked[_median(weights, total)]
-        low, high = chosen / _AGREES, chosen * _AGREES
+        median, _, source = ranked[_median(weights, total)]
+        low, high = median / _AGREES, median * _AGREES
         agreeing = sum([weight for kbps, weight, _ in ranked if low <= kbps <= high])
-        age_s = max(0.0, now_s - samples[-1].time_s)
-        return Estimated(chosen, source, age_s, agreeing / (total + 1))
+        newest = samples[-1]
+        least, most = median / config.fall_factor, median * config.rise_factor
+        if least <= newest.kbps <= most:
+            kbps, source = newest.kbps, newest.source
+        else:
+            kbps = max(MIN_KBPS, min(MAX_KBPS, round(most if newest.kbps > most else least)))
+        age_s = max(0.0, now_s - newest.time_s)
+        return Estimated(kbps, source, age_s, agreeing / (total + 1))
 
     def to_bytes(self) -> bytes:
         """The stored form, at most ``MAX_BYTES``.

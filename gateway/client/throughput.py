@@ -8,8 +8,8 @@ The first usable source in this order:
    downloads. It is not believed when it differs from a firm estimate of the session by more than
    ``contradiction_factor``: it is then one more sample of that estimate.
 3. The session's estimate (:mod:`gateway.client.estimate`), if its confidence is higher than
-   ``hint_confidence``. Its source is ``probe`` or ``steering`` if such a measurement is its median,
-   else ``session``.
+   ``hint_confidence``. Its source is ``probe`` or ``steering`` if such a measurement decided, else
+   ``session``.
 4. ``hints``: ``Downlink`` (Mbit/s); without it ``ECT``, as the upper bound that the Network
    Information API defines for ``slow-2g``, ``2g`` and ``3g``.
 5. The session's estimate with a low confidence. An old measurement of this player is better than an

@@ -177,8 +177,12 @@ class PolicySettings(Section):
 class ThroughputSettings(Section):
     """How a session's measured speeds become one estimate (`docs/throughput.md`)."""
 
+    rise_factor: SpeedFactor
+    """The estimate is the newest sample, but at most this many times the weighted median of all."""
+    fall_factor: SpeedFactor
+    """The estimate is the newest sample, but at least the median divided by this."""
     newer_weight: Share
-    """Weight of a sample as a share of the weight of the next newer one."""
+    """Weight in the median of a sample as a share of the weight of the next newer one."""
     half_life_s: TimeToLive
     """Time in which the weight of a sample halves, in seconds."""
     forget_s: SampleAge

@@ -129,8 +129,7 @@ class Score:
         """One line of the table."""
         error = "            -"
         if self.error:
-            deciles = statistics.quantiles(self.error, n=10)
-            error = f"{deciles[4]:6.2f} /{deciles[8]:5.2f}"
+            error = f"{quantile_of(self.error, 0.5):6.2f} /{quantile_of(self.error, 0.9):5.2f}"
         return (
             f"| {name:22} | {balanced(self.rung):10.2f} | {balanced(self.above):6.1%} | {error} "
             f"| {_seconds(self.settled)} "
@@ -145,8 +144,14 @@ HEADER = (
 
 
 def balanced(by_family: dict[str, list[float]]) -> float:
-    """The mean in which each family weighs the same."""
-    return statistics.mean(map(statistics.mean, by_family.values()))
+    """The mean in which each family weighs the same; NaN without any."""
+    means = [statistics.mean(values) for values in by_family.values()]
+    return statistics.mean(means) if means else math.nan
+
+
+def quantile_of(values: Sequence[float], share: float) -> float:
+    """The value that ``share`` of the values do not exceed."""
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
 def _seconds(values: Sequence[float]) -> str:
@@ -167,7 +172,7 @@ def settled_after(estimator: Estimator, seen: Seen, reports: Sequence[Report], s
 def score(estimator: Estimator, traces: Sequence[Trace], every_s: float, wrong: float) -> Score:
     """Replay all sessions with one estimator."""
     found = Score()
-    sessions = [(trace, trace.reports(every_s)) for trace in traces]
+    sessions = [(trace, reports) for trace in traces if (reports := trace.reports(every_s))]
     for trace, reports in sessions:
         seen = told(trace, reports, wrong)
         offs, aboves = [], []
@@ -222,7 +227,7 @@ def confidence_table(traces: Sequence[Trace]) -> Iterable[str]:
     yield "|------------|----------:|-----------------------:|------------------------------:|"
     for bucket, found in sorted(errors.items()):
         within = statistics.mean(error <= math.log(1.5) for error in found)
-        factor = math.exp(statistics.quantiles(found, n=10)[8])
+        factor = math.exp(quantile_of(found, 0.9))
         yield (
             f"| {bucket / 5:.1f} – {(bucket + 1) / 5:.1f}  | {len(found):9} | {within:22.0%} "
             f"| {factor:29.1f} |"
@@ -269,6 +274,10 @@ def tune(traces: Sequence[Trace]) -> None:
                     config = replace(SHIPPED, newer_weight=newer, half_life_s=half_life_s)
                     found = score(gateway_with(config), traces, every_s, wrong)
                     print(found.row(f"{newer}, {half_life_s} s"))
+            for rise, fall in ((1, 1), (1.25, 1.25), (1.25, 2), (1.5, 3), (2, 2), (3, 3), (10, 10)):
+                config = replace(SHIPPED, rise_factor=rise, fall_factor=fall)
+                found = score(gateway_with(config), traces, every_s, wrong)
+                print(found.row(f"x{rise}, /{fall}"))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -279,7 +288,7 @@ def main(arguments: Sequence[str]) -> int:
     if not traces:
         print(f"no traces (*.jsonl) in {folder}", file=sys.stderr)
         return 1
-    held_out = [trace for trace in traces if not trace.tuning]
+    held_out = [trace for trace in traces if not trace.tuning] or traces
     print(f"{len(traces)} traces, {len(held_out)} of them held out")
     if "--tune" in arguments:
         tune([trace for trace in traces if trace.tuning])

@@ -51,6 +51,24 @@ def test_wrong_reports_hurt_the_gateway_least(tmp_path: Path) -> None:
     assert errors["gateway"] < errors["EWMA 0.3"] / 2
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ['{"name": "short", "points": [[5000, 1000, 20]]}'],
+        ['{"name": "empty", "points": []}'],
+        ['{"points": [[60000, 0], [0, 9000], [60000, 1e9]]}', ""],
+        ['{"name": "one", "points": [[25000, 800, 20]]}'],
+    ],
+)
+def test_unusual_traces(
+    tmp_path: Path, lines: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Short traces, gaps, no latency: whatever can be replayed is."""
+    (tmp_path / "odd.jsonl").write_text("\n".join(lines))
+    assert 0 == main([str(tmp_path)])
+    assert 4 == capsys.readouterr().out.count("| gateway ")
+
+
 def test_the_tables_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One table for each interval and share of wrong reports, and one for the confidence."""
     steady(tmp_path, 500, 800, 3000, 8000)

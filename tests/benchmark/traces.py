@@ -1,8 +1,8 @@
 """Recorded throughput traces, as sessions that report what they measure.
 
-A trace file has one JSON object a line: ``name``, and ``points`` of ``[duration_ms, kbit/s,
-latency_ms]``. A hash of the name puts each trace on one of two sides: constants are tuned on one,
-and tables are made from the other.
+A trace file has one JSON object a line: ``name``, and ``points`` of ``[duration_ms, kbit/s]``; more
+members of a point, such as a latency, are ignored. A hash of the name puts each trace on one of two
+sides: constants are tuned on one, and tables are made from the other.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.client.estimate import MIN_KBPS
+from gateway.client.estimate import MAX_KBPS, MIN_KBPS
 
 TRACES = Path(__file__).parents[3] / "shared" / "corpus" / "traces"
 MEASURED_S = 10.0
@@ -46,7 +46,8 @@ class Trace:
 
     def mean_kbps(self, from_s: float, to_s: float) -> float:
         """The mean speed between two times."""
-        return max(MIN_KBPS, (self._received(to_s) - self._received(from_s)) / (to_s - from_s))
+        kbps = (self._received(to_s) - self._received(from_s)) / (to_s - from_s)
+        return min(MAX_KBPS, max(MIN_KBPS, kbps))
 
     def _received(self, time_s: float) -> float:
         upper = min(max(1, bisect_left(self.ends_s, time_s)), len(self.ends_s) - 1)
@@ -73,10 +74,13 @@ def fraction(text: str) -> float:
 def read_traces(folder: Path) -> Iterator[Trace]:
     """All traces of a folder, in the order of their files."""
     for file in sorted(folder.glob("*.jsonl")):
-        for line in file.read_text(encoding="utf-8").splitlines():
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+            if not line.strip():
+                continue
             given = json.loads(line)
             ends_s, kbits = [0.0], [0.0]
-            for duration_ms, kbps, _ in given["points"]:
-                ends_s.append(ends_s[-1] + duration_ms / 1000)
-                kbits.append(kbits[-1] + kbps * duration_ms / 1000)
-            yield Trace(file.stem, given["name"], ends_s, kbits)
+            for duration_ms, kbps, *_ in given["points"]:
+                if duration_ms > 0:
+                    ends_s.append(ends_s[-1] + duration_ms / 1000)
+                    kbits.append(kbits[-1] + kbps * duration_ms / 1000)
+            yield Trace(file.stem, given.get("name", f"{file.stem} {number}"), ends_s, kbits)

@@ -38,9 +38,14 @@ def viewer(number: int) -> dict[str, str]:
 async def test_a_network_whose_viewers_are_slow(
     server: Valkey, enabled: str, speed: str, start: str
 ) -> None:
-    """Fifty viewers measure 0.5 Mbit/s. When their hour is over, a new one starts on the lowest
+    """Fifty viewers measure 0.5 Mbit/s. When their window is over, a new one starts on the lowest
     rung instead of within 2 Mbit/s. It has the same profile and rungs, and may say otherwise."""
-    app = application(environ={"GATEWAY_STORE__URL": server.url, "GATEWAY_PRIOR__ENABLED": enabled})
+    environ = {
+        "GATEWAY_STORE__URL": server.url,
+        "GATEWAY_PRIOR__ENABLED": enabled,
+        "GATEWAY_PRIOR__WINDOW_S": "86400",  # so that the test is in one window, but at midnight
+    }
+    app = application(environ=environ)
     async with app.lifespan(app), asking(app) as client:
         for number in range(50):
             await client.get(f"{PLAY}?speed=500", headers=viewer(number))
@@ -58,7 +63,7 @@ async def test_a_network_whose_viewers_are_slow(
         first = next(line for line in after.text.splitlines() if "playlist.m3u8" in line)
         assert first.endswith(start)
         explained = await explain_decision(
-            load(environ={"GATEWAY_STORE__URL": server.url, "GATEWAY_PRIOR__ENABLED": enabled}),
+            load(environ=environ),
             Question("film", DESKTOP["User-Agent"], "129.240.99.7"),
         )
         assert ("413 kbit/s (prior)" in explained) is (enabled == "true")
