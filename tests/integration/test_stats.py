@@ -136,10 +136,12 @@ def test_the_live_view(gateway: RunningGateway, server: Valkey, environ: dict[st
             fields[b"id"] = b"w-" + number
             server.command("XADD", EVENTS, "*", *[word for pair in fields.items() for word in pair])
         server.command("XADD", EVENTS, "*", "no", "event")
+        of_5138 = (word for pair in (fields | {b"id": b"w-5"}).items() for word in pair)
+        server.command("XADD", EVENTS, "100000000000000-0", *of_5138)
         report: dict[str, Any] = {}
         for line in live.stdout:
             report = json.loads(line)
-            if report["events"] == 42 and report["dead_letters"] == 1:
+            if report["events"] == 42 and report["dead_letters"] == 2:
                 break
         assert 2 == report["lost"]
         live.send_signal(signal.SIGINT)

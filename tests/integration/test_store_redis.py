@@ -406,19 +406,25 @@ async def test_a_slow_server_is_left_alone_until_it_is_fast_again(
 
 
 async def test_deadlines_missed_together_are_one_sign(
-    server: Valkey, store: Store, logs: list[EventDict]
+    server: Valkey, logs: list[EventDict]
 ) -> None:
-    """One delay that a hundred requests share counts once: the connection is kept."""
-    server.command("CLIENT", "PAUSE", "250", "ALL")
+    """One delay that a hundred requests share counts once: the connection is kept.
 
-    async def read(number: int) -> bytes | Trouble | None:
-        await asyncio.sleep(number / 2000)
-        return await outcome(store)
+    The server is frozen until all of them have failed. They are asked in a few milliseconds, and
+    the deadline is so long that all are asked before the first one fails, however late this process
+    is."""
+    async with started(server.url, timeout_ms=3000) as store:
+        server.freeze()
 
-    answers = await asyncio.gather(*(read(number) for number in range(100)))
-    assert [Trouble.TIMEOUT] * 100 == answers
-    await asyncio.sleep(0.2)
-    assert None is await store.get_decision("key")
+        async def read(number: int) -> bytes | Trouble | None:
+            for _ in range(number):
+                await asyncio.sleep(0)  # one turn of the loop after another
+            return await outcome(store)
+
+        answers = await asyncio.gather(*(read(number) for number in range(100)))
+        server.thaw()
+        assert [Trouble.TIMEOUT] * 100 == answers
+        assert None is await store.get_decision("key")
     assert [("up", "")] == changes(logs)
 
 

@@ -166,6 +166,25 @@ async def test_an_unprocessable_entry_is_a_dead_letter_at_once(server: Valkey) -
     assert [b"1 makes no sense"] == [letter[b"dead_reason"] for letter in dead(server)]
 
 
+async def test_entries_that_are_too_large_are_dead_letters(server: Valkey) -> None:
+    """They cost themselves alone, are never received, and leave the dead letters without content;
+    what was delivered with them is processed a little later."""
+    fill(server, range(2))
+    with server.client() as redis:
+        redis.lpush(DEAD_EVENTS, "a key of another type")
+        for _ in range(2):
+            redis.xadd(EVENTS, {"number": "x" * 20_000_000})
+    fill(server, range(2, 4))
+    worker = Worker()
+    async with running(consumer(server, claim_after_s=0.2), worker):
+        await until(lambda: all(map(worker.has_processed, range(4))))
+        await until(lambda: 2 == len(dead(server)))
+    assert dict.fromkeys("0123", 1) == worker.processed
+    for letter in dead(server):
+        assert letter[b"dead_reason"].startswith(b"larger than ")
+        assert sum(map(len, letter.values())) < 1000
+
+
 async def test_a_letter_that_cannot_be_written_is_not_lost(server: Valkey) -> None:
     """With Redis full the entry stays in the stream; processed entries are still acknowledged."""
     fill(server, range(3))

@@ -31,6 +31,9 @@ OWN_GROUPS = "stats."
 LEFT_BEHIND_S = 60.0
 """A run's own group whose consumer was idle for this long was left behind by a killed run."""
 
+CLOCKS_DIFFER_S = 60.0
+"""An entry that is dated further in the future than this is no event."""
+
 REFRESH_S = 1.0
 _CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 
@@ -79,7 +82,10 @@ class Stats:
                 await self._leave()
 
     async def _count(self, delivery: Delivery) -> None:
-        self._newest_s = delivery.time_ms / 1000
+        time_s = delivery.time_ms / 1000
+        if time_s > self._consumer.now_s + CLOCKS_DIFFER_S:
+            raise UnprocessableError("dated in the future")
+        self._newest_s = time_s
         try:
             event = parse_event(delivery.fields)
             is_new = not self._own or self._missed.is_new(delivery.fields.get(b"id", b""))

@@ -10,6 +10,10 @@ from gateway.store.events.event import Event
 DIMENSIONS = ("edge", "profile", "country", "device", "cache")
 UNKNOWN = "?"
 REMEMBERED_WRITERS = 10_000
+MAX_WRITER_BYTES = 64
+MAX_DIGITS = 15
+MAX_MISSED = 10**9
+"""As many events as a writer with 5,000 a second has in two days; more cannot be missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +67,16 @@ class MissedEvents:
     def is_new(self, event_id: bytes) -> bool:
         """Whether the event is new; counts the events missing before it.
 
-        Raises ValueError when ``event_id`` is not ``<writer>-<number>``.
+        Raises ValueError when ``event_id`` is not ``<writer>-<number>``, or has a number that its
+        writer cannot have reached.
         """
         writer, _, digits = event_id.rpartition(b"-")
-        number = int(digits)
+        number = int(digits[:MAX_DIGITS])
         last = self._last.get(writer)
+        if len(writer) > MAX_WRITER_BYTES or len(digits) > MAX_DIGITS:
+            raise ValueError("the id is too long")
+        if last is not None and number > last + MAX_MISSED:
+            raise ValueError(f"more than {MAX_MISSED} events after the last one of its writer")
         if last is not None and number <= last:
             return False
         if last is not None:

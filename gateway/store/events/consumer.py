@@ -27,10 +27,30 @@ from gateway.store.connection.address import CONNECT_TIMEOUT_S, connections, sho
 from gateway.store.connection.keys import DEAD_EVENTS, EVENTS
 from gateway.store.connection.pipeline import classify
 from gateway.store.connection.protocol import StoreUnavailable, Trouble
+from gateway.store.connection.reply_parser import (
+    MAX_REPLY_BYTES,
+    BoundedParser,
+    ReplyTooLargeError,
+)
 
 MAX_DEAD_LETTERS = 10_000
 REPLY_TIMEOUT_S = 5.0
 """Seconds for every reply, including the time that a read waits for new entries."""
+
+MOST_CHECKED = 1000
+"""Pending entries whose size is checked at a time."""
+
+# KEYS: the stream. ARGV: a size in bytes, and ids. Returns those of larger entries.
+_LARGE = """
+local found = {}
+for at = 2, #ARGV do
+  local entry = redis.call('XRANGE', KEYS[1], ARGV[at], ARGV[at])[1]
+  local size = 0
+  for _, word in ipairs(entry and entry[2] or {}) do size = size + #word end
+  if size > tonumber(ARGV[1]) then found[#found + 1] = ARGV[at] end
+end
+return found
+"""
 
 FIRST_BACKOFF_S = 0.25
 MAX_BACKOFF_S = 2.0
@@ -102,11 +122,13 @@ class StreamConsumer:
             socket_connect_timeout=CONNECT_TIMEOUT_S,
             retry=Retry(NoBackoff(), 0),
             client_name="gateway-consumer",
+            parser_class=BoundedParser,
         )
         self._group, self._name = group.encode(), name.encode()
         self._stream, self._dead = stream, dead_letters
         self._since_s: float | None = since_s
         self._batch = batch
+        self._max_entry_bytes = MAX_REPLY_BYTES // (2 * batch)
         self._claim_after_s = claim_after_s
         self._max_deliveries = max_deliveries
         self._next_claim = 0.0
@@ -157,6 +179,8 @@ class StreamConsumer:
                 await self._create_group()
             entries = await self._claim() or await self._read(wait_s)
             await self._deliver(entries, process)
+        except ReplyTooLargeError:
+            return await self._discard_large()
         except ResponseError as error:
             self._has_group = False
             if not str(error).startswith("NOGROUP"):
@@ -276,6 +300,26 @@ class StreamConsumer:
         )
         return [Delivery(id_, fields) for _, entries in reply for id_, fields in entries]
 
+    async def _discard_large(self) -> int:
+        """Move entries that are too large to be read to the dead letters, without their content.
+        Returns their number. Entries that were delivered with them are claimed later."""
+        try:
+            pending = await _in_time(
+                self._redis.xpending_range(
+                    self._stream, self._group, min="-", max="+", count=MOST_CHECKED
+                )
+            )
+            counts = {found["message_id"]: int(found["times_delivered"]) for found in pending}
+            large: Any = await _in_time(
+                self._redis.eval(_LARGE, 1, self._stream, self._max_entry_bytes, *counts)
+            )
+            for id_ in large:
+                reason = f"larger than {self._max_entry_bytes} bytes"
+                await self._dead_letter(Delivery(id_, {}, counts[id_]), reason)
+        except (RedisError, OSError) as error:
+            raise _unavailable(error) from error
+        return len(large)
+
     async def _deliver(self, entries: list[Delivery], process: Process) -> None:
         done: list[bytes] = []
         try:
@@ -311,6 +355,8 @@ class StreamConsumer:
             b"dead_deliveries": b"%d" % entry.deliveries,
             b"dead_reason": reason[:MAX_REASON_CHARS].encode(),
         }
+        if await _in_time(self._redis.type(self._dead)) not in {b"stream", b"none"}:
+            await _in_time(self._redis.delete(self._dead))  # not ours
         async with self._redis.pipeline(transaction=True) as transaction:
             transaction.xadd(self._dead, letter, maxlen=MAX_DEAD_LETTERS)
             transaction.xack(self._stream, self._group, entry.id)

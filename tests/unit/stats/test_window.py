@@ -56,11 +56,24 @@ def test_gaps(name: str, ids: Iterable[str], new: int, lost: int) -> None:
     assert lost == gaps.lost
 
 
-@pytest.mark.parametrize("text", [b"", b"w", b"w-", b"w-x"])
-def test_a_malformed_event_id(text: bytes) -> None:
-    """ValueError, which makes the entry a dead letter."""
-    with pytest.raises(ValueError, match="invalid literal"):
-        MissedEvents().is_new(text)
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        *((text, "invalid literal") for text in (b"", b"w", b"w-", b"w-x")),
+        (b"w" * 1000 + b"-1", "too long"),
+        (b"w-1" + b"0" * 400, "too long"),
+        (b"w-1" + b"0" * 5000, "too long"),
+        (b"w-100000000000", "more than 1000000000 events after"),
+    ],
+)
+def test_a_malformed_event_id(text: bytes, reason: str) -> None:
+    """ValueError, which makes the entry a dead letter; nothing is counted."""
+    gaps = MissedEvents()
+    assert gaps.is_new(b"w-1")
+    with pytest.raises(ValueError, match=reason):
+        gaps.is_new(text)
+    assert gaps.is_new(b"w-2")
+    assert 0 == gaps.lost
 
 
 def test_writers_of_long_ago_are_forgotten() -> None:
