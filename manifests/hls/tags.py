@@ -19,6 +19,8 @@ _LARGEST_IN_MEDIA3 = 2**31 - 1
 _LARGEST = 2**64 - 1
 _VIDEO_RANGES = {str(video_range): video_range for video_range in VideoRange}
 _HDCP_LEVELS = frozenset({"TYPE-0", "TYPE-1", "NONE"})
+_YES_NO = frozenset({"YES", "NO"})
+_FLAGS = ("DEFAULT", "AUTOSELECT", "FORCED")
 _LAYOUT = "REQ-VIDEO-LAYOUT"
 _ORDERED = (("CODECS", "SUPPLEMENTAL-CODECS"), ("LANGUAGE", "ASSOC-LANGUAGE"))
 
@@ -159,6 +161,11 @@ class TagReader:
         for name in ("TYPE", "GROUP-ID", "NAME"):
             if not values.get(name):
                 self.fault(tag.line, "A8.1", f"{name} is missing")
+        if not _is_known(tag, group_type):
+            text = (
+                "it has a value or a requirement that is not known: clients ignore this rendition"
+            )
+            self.fault(tag.line, "A2.1", text)
         uri = values.get("URI")
         if group_type == "SUBTITLES" and not uri:
             self.fault(tag.line, "A8.1", "subtitles need a URI")
@@ -267,3 +274,13 @@ class TagReader:
         for name in unknown:
             self.fault(tag.line, "A2.1", f"{name} is not known: clients ignore this entry")
         return bool(unknown)
+
+
+def _is_known(rendition: Tag, group_type: str) -> bool:
+    """False for a rendition that clients ignore as a whole (A2.1)."""
+    values = rendition.values
+    return (
+        (not group_type or group_type in entries.GROUP_TYPES)
+        and all(values.get(name, "NO") in _YES_NO for name in _FLAGS)
+        and not ("REQ-" in rendition.text and any(name.startswith("REQ-") for name in values))
+    )
