@@ -92,15 +92,11 @@ def serve(loaded: Loaded, workers: int) -> None:
     :class:`gateway.store.connection.protocol.StoreError` when an embedded store does not start.
     """
     _configure_logs(loaded.settings.log)
-    if loaded.from_environment:
-        log.info("config_from_environment", keys=loaded.from_environment)
-    log_overrides(loaded)
-    for warning in loaded.warnings:
-        log.warning("config_warning", problem=str(warning))
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again after it has stopped. A requested stop exits with 0.
         signal.signal(number, lambda *_: sys.exit(0))
     with _sockets(loaded) as bound, _store(loaded) as store:
+        _log_config(loaded)
         urls = [*map(_url_of, bound), None]
         log.info("listening", url=urls[0], admin_url=urls[1], workers=workers)
         parent = Parent(None if store is None else store.url, workers, _port_of(bound[0]))
@@ -111,6 +107,15 @@ def serve(loaded: Loaded, workers: int) -> None:
             _serve_with_workers(loaded, bound, parent)
         else:
             GatewayServer(_server_config(loaded, app)).run(sockets=bound)
+
+
+def _log_config(loaded: Loaded) -> None:
+    """Say where the config comes from besides the file, and what is doubtful in it."""
+    if loaded.from_environment:
+        log.info("config_from_environment", keys=loaded.from_environment)
+    log_overrides(loaded)
+    for warning in loaded.warnings:
+        log.warning("config_warning", problem=str(warning))
 
 
 @contextlib.contextmanager

@@ -44,7 +44,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Application:
     config = folder / "gateway.toml"
     config.write_text(
         '[source]\nkind = "directory"\nroot = "catalogue"\n'
-        '[[edges]]\nid = "e"\nurl = "https://e.example/"\nfallback = true\n',
+        '[[edges]]\nid = "e"\nurl = "https://e.cdn.example.com/"\nfallback = true\n',
         "utf-8",
     )
     return application(config)

@@ -77,7 +77,8 @@ def test_players_learn_from_readyz_its_status_alone(default_gateway: RunningGate
     assert (200, b"", "0") == (bare.status_code, bare.content, bare.headers["Content-Length"])
     ready = httpx.get(f"{default_gateway.admin_url}/readyz").json()
     assert "ready" == ready["status"]
-    assert {"config", "source", "redis", "edges", "tasks", "geo_place"} == set(ready["checks"])
+    parts = {"config", "source", "manifests", "redis", "edges", "tasks", "geo_place"}
+    assert parts == set(ready["checks"])
 
 
 def test_an_unready_gateway_says_so_on_both(tmp_path: Path) -> None:
