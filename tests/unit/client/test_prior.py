@@ -147,7 +147,7 @@ def test_a_low_quantile_of_enough_viewers(viewers: list[int], expected: int | No
 
 
 def test_one_viewer_does_not_show() -> None:
-    """Whatever one viewer of a network measures, its prior has at most two adjacent values."""
+    """Where speeds are spread, whatever one viewer measures moves the prior by a step at most."""
     others = [2000 + 100 * (index % 20) for index in range(CONFIG.min_viewers - 1)]
     found = {sketch(*others, mine).prior_kbps(CONFIG) for mine in (1, 500, 2400, 90_000, 10**7)}
     known = sorted(kbps for kbps in found if kbps is not None)

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from gateway.background.priors import follow
 from gateway.client.prior import PriorConfig, PriorSketch, published
 from gateway.config.build import prior_config_of
 from gateway.config.load import load
@@ -15,7 +17,7 @@ from gateway.store.connection.connect import connect
 from gateway.store.connection.keys import PRIORS, prior_window_key
 from gateway.store.connection.protocol import StoreUnavailable
 from gateway.store.coordination.priors import SETTLE_S, Priors
-from tests.unit.store.servers import Valkey, valkey
+from tests.unit.store.servers import Valkey, until, valkey
 
 CONFIG = prior_config_of(load(environ={}).settings)
 START = 1_800_000_000
@@ -218,6 +220,25 @@ async def test_what_was_not_written_waits(server: Valkey) -> None:
         sketch = stored(server, ONE)
         assert sketch is not None
         assert 20 == sketch.population
+
+
+async def test_the_background_task_outlives_redis(server: Valkey) -> None:
+    """It writes and reads again when Redis is back."""
+    async with workers(server) as [priors]:
+        server.kill()
+        now_s = time.time()
+        for viewer in range(40):
+            priors.add(ONE, viewer, 5000, now_s)
+        task = asyncio.create_task(follow(priors, interval_s=0.02))
+        await asyncio.sleep(0.1)
+        assert not task.done()
+        server.start()
+        await until(lambda: server.command("EXISTS", PRIORS) == 1)
+        name = prior_window_key(CONFIG.window_s, int(now_s) // CONFIG.window_s * CONFIG.window_s)
+        await until(lambda: server.command("HEXISTS", name, ONE) == 1)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def test_switched_off(server: Valkey) -> None:
