@@ -13,11 +13,18 @@ from typing import NoReturn
 import click
 
 from gateway.commands.edge.command import edge
+from gateway.config.environment import CONFIG_VARIABLE
 from gateway.config.load import Loaded, load
 from gateway.config.problem import ConfigError
 from gateway.serving.garbage_collection import excluded_from_collection
 
 _CONFIG = click.Path(path_type=Path, dir_okay=False)
+_config_option = click.option(
+    "--config",
+    type=_CONFIG,
+    envvar=CONFIG_VARIABLE,
+    help=f"The TOML file; without it, that of {CONFIG_VARIABLE}, or the shipped defaults.",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -43,7 +50,7 @@ def _load(path: Path | None) -> Loaded:
 
 
 @main.command()
-@click.option("--config", type=_CONFIG, help="The TOML file; without it, the shipped defaults.")
+@_config_option
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes; overrides the config.")
 def serve(config: Path | None, workers: int | None) -> None:
     """Run the production server."""
@@ -112,7 +119,7 @@ def schema() -> None:
 @click.option("--session", help="Its session.")
 @click.option("--query", default="", help="More query parameters, such as max_resolution=720p.")
 @click.option("--header", "headers", multiple=True, metavar="'N: v'", help="A request header.")
-@click.option("--config", type=_CONFIG, help="The TOML file; without it, the shipped defaults.")
+@_config_option
 @click.option("--manifest", is_flag=True, help="Print the playlist, too.")
 @click.option("--offline", is_flag=True, help="Read no states of edges and sessions from Redis.")
 def explain(
@@ -150,7 +157,7 @@ def explain(
 
 
 @main.command()
-@click.option("--config", type=_CONFIG, help="The TOML file; without it, the shipped defaults.")
+@_config_option
 @click.option(
     "--window", type=click.IntRange(1, 3600), default=60, show_default=True, help="Seconds back."
 )
@@ -175,7 +182,7 @@ def stats(config: Path | None, window: int, group: str | None, once: bool, as_js
 @main.command()
 @click.argument("asset", required=False)
 @click.option("--prefix", help="Purge all assets whose ids start with this.")
-@click.option("--config", type=_CONFIG, help="The TOML file; without it, the shipped defaults.")
+@_config_option
 def purge(asset: str | None, prefix: str | None, config: Path | None) -> None:
     """Make all workers on the same Redis forget the manifests of ASSET.
 

@@ -22,6 +22,8 @@ from gateway.config.key_schema import ROOT, KeySchema, find_key, known_keys
 from gateway.config.problem import ConfigProblem, KeyPath, nearest, shown, written
 
 PREFIX: Final = "GATEWAY_"
+CONFIG_VARIABLE: Final = "GATEWAY_CONFIG"
+"""Names the configuration file; it is no key."""
 FILE_SUFFIX: Final = "_FILE"
 MAX_FILE_BYTES: Final = 65_536
 
@@ -54,6 +56,8 @@ def read_environment(
     capitals, so they match a profile's name without regard to case.
     """
     for variable in sorted(name for name in environ if name.startswith(PREFIX)):
+        if variable == CONFIG_VARIABLE:
+            continue
         if _ORCHESTRATOR.fullmatch(f"{variable}={environ[variable]}"):
             continue
         found = _path_of(variable, profiles)

@@ -19,10 +19,11 @@ _INTRODUCTION: Final = """\
 
 <!-- Made by `python -m gateway.config.reference > docs/config.md`. Change the schema instead. -->
 
-The gateway reads one TOML file: `gateway serve --config gateway.toml`. The `gateway.toml` in the
-repository explains every key and has the shipped values. `gateway check` reports all problems of a
-file at once, and refuses what `gateway serve` refuses; with `--strict` warnings are errors, too.
-`gateway schema` prints a JSON Schema for editors.
+The gateway reads one TOML file: `gateway serve --config gateway.toml`, or the one that the variable
+`GATEWAY_CONFIG` names. The `gateway.toml` in the repository explains every key and has the shipped
+values. `gateway check` reports all problems of a file at once, and refuses what `gateway serve`
+refuses; with `--strict` warnings are errors, too. `gateway schema` prints a JSON Schema for
+editors.
 
 - **Units** are part of the names of keys. Unknown keys are errors.
 - **Keys that are left out** keep their shipped values. The shipped `edges` are examples: they serve

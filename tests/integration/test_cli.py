@@ -163,6 +163,18 @@ def test_the_environment_is_checked_too(config: Path) -> None:
     assert "GATEWAY_SERVER__PORT" in ended.stderr
 
 
+@pytest.mark.parametrize("words", ["serve", "explain film --ip ::1", "edge list", "purge a"])
+def test_a_variable_may_name_the_config(config: Path, words: str) -> None:
+    """Every command that takes --config; the option comes first."""
+    config.write_text("[server]\nprot = 1\n", "utf-8")
+    ended = gateway(*words.split(), GATEWAY_CONFIG=str(config))
+    assert (1, "") == (ended.exit_code, ended.stdout)
+    assert "gateway.toml: server.prot: is not a known key" in ended.stderr
+    other = config.with_name("other.toml")
+    ended = gateway(*words.split(), "--config", str(other), GATEWAY_CONFIG=str(config))
+    assert f"{other}: cannot be read" in ended.stderr
+
+
 def test_schema_is_a_json_schema_that_knows_the_keys() -> None:
     """Editors can use it: it names its draft, allows no unknown keys, and describes every key."""
     ended = gateway("schema")

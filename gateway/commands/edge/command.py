@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
+from gateway.config.environment import CONFIG_VARIABLE
 from gateway.config.load import Loaded, load
 from gateway.config.problem import ConfigError
 from gateway.config.registration import MAX_TTL_S, MIN_TTL_S, checked_ids, facts_of
@@ -18,7 +19,8 @@ from gateway.observe import logs
 _CONFIG = click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The TOML file; without it, the shipped defaults.",
+    envvar=CONFIG_VARIABLE,
+    help=f"The TOML file; without it, that of {CONFIG_VARIABLE}, or the shipped defaults.",
 )
 _IDS = click.argument("ids", metavar="ID...", nargs=-1, required=True)
 _MIN_INTERVAL_S = 0.1
