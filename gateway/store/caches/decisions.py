@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.decision import Inquiry, Memo, choice_of
-from gateway.observe.metrics import STORE_GARBAGE
 from gateway.store.caches.decision_wire import (
     ladder_from_bytes,
     ladder_to_bytes,
@@ -19,6 +18,7 @@ from gateway.store.caches.decision_wire import (
     tiers_to_bytes,
 )
 from gateway.store.connection.protocol import Store, StoreUnavailable
+from gateway.store.garbage import found_garbage
 
 MAX_SHARED_RUNGS = 1000
 """Longer ladders are not shared: reading one would take as long as fitting it."""
@@ -120,7 +120,7 @@ class DecisionCache:
                 self.memo.ladders.put(inquiry.ladder_key, fitted)
                 lookup.ladder = None
             else:
-                STORE_GARBAGE.inc()
+                found_garbage("decision", "not a half of this decision")
         if lookup.ranking is not None and (data := stored[lookup.ranking]) is not None:
             tiers = tiers_from_bytes(data, inquiry.fleet)
             if tiers is not None:
@@ -128,7 +128,7 @@ class DecisionCache:
                 self.memo.rankings.put(inquiry.ranking_key, tiers)
                 lookup.ranking = None
             else:
-                STORE_GARBAGE.inc()
+                found_garbage("decision", "not a half of this decision")
         lookup.status = "hit" if lookup.ladder is None and lookup.ranking is None else "miss"
 
 

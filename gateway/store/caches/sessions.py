@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from gateway.cache import SESSIONS, Cache
 from gateway.client.session import SessionRecord
-from gateway.observe.metrics import STORE_GARBAGE
 from gateway.store.connection.protocol import Store, StoreUnavailable, Trouble
+from gateway.store.garbage import found_garbage
 
 TRUST_S = 30.0
 """Seconds that a worker uses its own copy of a record without reading the store. Most requests of a
@@ -57,7 +57,7 @@ class Sessions:
             if stored is not None:
                 self._keep(session, stored)
                 return stored, None
-            STORE_GARBAGE.inc()
+            found_garbage("session", "not a record")
         if own is None:
             found = SessionRecord()
         else:

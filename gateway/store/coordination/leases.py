@@ -32,6 +32,7 @@ from gateway.observe import metrics
 from gateway.store.connection.keys import LEASE_ENDS, LEASES
 from gateway.store.connection.protocol import Commands, RedisReply, Store, StoreUnavailable
 from gateway.store.coordination.lease_scripts import LOADS, PLACE, RESTORE
+from gateway.store.garbage import found_garbage
 
 SETTLE_S = 3.0
 """Seconds; longer than any worker takes to notice that Redis is back and to write its leases."""
@@ -234,7 +235,7 @@ class Leases:
             ):
                 return Placement(index - 1, _OUTCOMES[outcome], tuple(map(_number, loads)))
             case _:
-                metrics.STORE_GARBAGE.inc()
+                found_garbage("leases", "an unexpected reply")
                 return None
 
     async def _look(self, redis: Commands, now_s: float) -> dict[str, int] | None:
@@ -253,7 +254,7 @@ class Leases:
             case [bytes(generation), int(), [*found]] if len(found) == len(edges):
                 loads = dict(zip(edges, map(_number, found), strict=True))
             case _:
-                metrics.STORE_GARBAGE.inc()
+                found_garbage("leases", "an unexpected reply")
                 return None
         lost = self._generation is not None and generation != self._generation
         if lost:
