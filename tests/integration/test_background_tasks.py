@@ -14,7 +14,8 @@ from tests.unit.store.servers import until, valkey
 
 NAMES = (
     *("bus", "capacity", "config", "control", "control_store", "dns", "dns_lookup", "events"),
-    *("geo", "health", "origin_check", "presence", "probe", "register", "source", "store"),
+    *("geo", "health", "keys", "origin_check", "presence", "priors", "probe", "register"),
+    *("source", "store"),
 )
 """All but ``warm_up``, which ends, and ``file_descriptors``, which belongs to the server."""
 
@@ -69,6 +70,7 @@ async def test_every_task_that_is_killed_returns(
     with valkey(tmp_path) as server:
         app = build(load(config, {"GATEWAY_STORE__URL": server.url}))
         async with app.lifespan(app), asking(app) as client:
+            assert set(app._background_tasks()) <= set(NAMES)
             await until(lambda: all(map(running, NAMES)))
             assert {"status": "ok"} == await readiness(client)
             for name in NAMES:

@@ -96,6 +96,7 @@ MADE_KEYS: dict[str, Sequence[bytes]] = {
     "session_key": (keys.session_key("s1"), keys.session_key("s2")),
     "source_key": (),
     "event_writer_key": (),
+    "prior_window_key": (),
     "bus_log": tuple(map(keys.bus_log, TOPICS)),
     "bus_channel": tuple(map(keys.bus_channel, TOPICS)),
 }
@@ -190,7 +191,7 @@ class Attack:
         found = set(FIXED_KEYS.values()).union(*MADE_KEYS.values())
         found -= {*map(keys.bus_channel, TOPICS), keys.ACKNOWLEDGED}
         with self.server.client() as redis:
-            for kind in (b"d:*", b"s:*", b"o:*", b"{events}:w:*"):
+            for kind in (b"d:*", b"s:*", b"o:*", b"{events}:w:*", b"{priors}:*"):
                 found |= set(sorted(redis.keys(keys.PREFIX + kind))[:4])
         return sorted(found)
 
