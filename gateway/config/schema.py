@@ -96,7 +96,8 @@ class ServerSettings(Section):
     """How long a player may cache its personalised manifest, in seconds (`Cache-Control:
     max-age`)."""
     show_reasons: Flag
-    """Whether JSON decisions for players have `reasons`. Those for operators always have."""
+    """Whether JSON decisions for players have `reasons`, which name rules, edges and the URLs of
+    origins. Those for operators always have."""
     decisions_on: frozenset[Listener]
     """Listeners that answer `POST /v1/decisions`."""
 
