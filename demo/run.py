@@ -51,7 +51,7 @@ async def running(port: int, compose: Compose) -> AsyncIterator[tuple[str, str]]
         config = Path(folder) / "gateway.toml"
         config.write_text(config_text(CATALOGUE, edges, actual, admin_port), "utf-8")
         gateway = compose(config)
-        app = _with_page(site(edges, admin_url), gateway)
+        app = with_page(site(edges, admin_url), gateway)
         await stack.enter_async_context(serve(app, bound, lifespan=True))
         await stack.enter_async_context(serve(gateway.operators, for_operators, lifespan=False))
         yield url, admin_url
@@ -81,7 +81,7 @@ async def run(port: int, compose: Compose) -> None:
         click.echo("stopping …")
 
 
-def _with_page(page: ASGIApp, gateway: ASGIApp) -> ASGIApp:
+def with_page(page: ASGIApp, gateway: ASGIApp) -> ASGIApp:
     """An app that sends ``/demo`` and paths below it to ``page``, and all else to the gateway."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

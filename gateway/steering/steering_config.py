@@ -16,7 +16,7 @@ class SteeringConfig:
     names.
     """
 
-    enabled: bool = False
+    enabled: bool = True
     ttl_s: int = 30
     ttl_jitter: float = 0.1
     dwell_s: int = 60

@@ -70,7 +70,7 @@ def refusal(
     uris += [entry.uri for entry in renditions if entry.uri is not None]
     if not all(_moves(uri, edge_url, resolve) for uri in uris):
         return _FIXED
-    if _has_copies(variants, renditions):
+    if _has_copies(variants, iframes, renditions):
         return _COPIES
     return None
 
@@ -79,7 +79,9 @@ def _moves(uri: str, edge_url: str, resolve: Callable[[str], str]) -> bool:
     return is_rewritable(uri) and resolve(uri).startswith(edge_url)
 
 
-def _has_copies(variants: Sequence[Variant], renditions: Sequence[Rendition]) -> bool:
+def _has_copies(
+    variants: Sequence[Variant], iframes: Sequence[Variant], renditions: Sequence[Rendition]
+) -> bool:
     """Whether two entries that players cannot tell apart have different URIs.
 
     media3 groups them by their format, stable id and name, whatever their rendition groups are, and
@@ -87,6 +89,7 @@ def _has_copies(variants: Sequence[Variant], renditions: Sequence[Rendition]) ->
     """
     codecs = _audio_codecs(variants)
     keyed: list[tuple[Hashable, str]] = [(_variant_key(entry), entry.uri) for entry in variants]
+    keyed += [(("I-frames", _variant_key(entry)), entry.uri) for entry in iframes]
     keyed += [
         (_rendition_key(entry, codecs.get(entry.group_id)), entry.uri)
         for entry in renditions

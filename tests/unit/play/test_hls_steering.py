@@ -151,6 +151,18 @@ SOURCES: list[tuple[str, str, str | None]] = [
         VARIANT + '#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,URI="data:,x"\n',
         "uris-do-not-move",
     ),
+    (
+        "two I-frame playlists of one format",
+        VARIANT
+        + '#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,URI="i.m3u8"\n'
+        + '#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,URI="j.m3u8"\n',
+        "source-has-copies",
+    ),
+    (
+        "an I-frame playlist with the format of a variant",
+        VARIANT + '#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1000,RESOLUTION=1x1,URI="i.m3u8"\n',
+        None,
+    ),
     ("keys may be anywhere", '#EXT-X-SESSION-KEY:METHOD=AES-128,URI="skd://k"\n' + VARIANT, None),
     (
         "an unpaired quote",

@@ -1,0 +1,211 @@
+"""Does a running session leave an edge that dies, drains or turns slow, in a real browser?
+
+Steering asks for edges whose URLs differ in the host alone. So these edges have one port, and the
+hosts 127.0.0.1 to 127.0.0.3, which Linux has without any setup.
+"""
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from demo.config import CATALOGUE, config_text
+from demo.edges import EDGES, RunningEdge, edge_app, listen, serve
+from demo.run import with_page
+from demo.site import site
+from gateway.app import Application, build
+from gateway.config.load import load
+from gateway.edge.fleet import EdgeCondition
+from tests.browser.test_playback import DESKTOP, NORWAY, until, visit
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.skipif(sys.platform != "linux", reason="needs 127.0.0.2 and 127.0.0.3"),
+]
+
+TTL_S = 1
+STEERING = f"""
+[steering]
+ttl_s = {TTL_S}
+ttl_jitter = 0
+dwell_s = 2
+leave_s = 2
+"""
+BUFFER_S = 4
+"""The player keeps about this much, so that it loads as long as it plays."""
+WAIT_S = 30.0
+
+SMALL_BUFFER = f"""
+Object.defineProperty(window, 'Hls', {{
+  get() {{ return this.hlsWithSmallBuffer; }},
+  set(Hls) {{
+    Hls.DefaultConfig.maxBufferLength = Hls.DefaultConfig.maxMaxBufferLength = {BUFFER_S};
+    this.hlsWithSmallBuffer = Hls;
+  }},
+}});
+"""
+
+# Stalls are the time between "waiting" and the next moment at which the picture moves on.
+COUNT_STALLS = """() => {
+  window.stalledMs = 0;
+  let since = null;
+  video.addEventListener('waiting', () => { since ??= performance.now(); });
+  video.addEventListener('timeupdate', () => {
+    if (since !== null) { window.stalledMs += performance.now() - since; since = null; }
+  });
+}"""
+
+
+class Slow:
+    """An edge that sends bodies at ``bytes_per_s``; None is as fast as it can."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.bytes_per_s: int | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def slowly(message: Message) -> None:
+            body = message.get("body", b"")
+            if self.bytes_per_s is not None and scope["path"].endswith(".m4s") and body:
+                step = max(1, self.bytes_per_s // 20)
+                for at in range(0, len(body), step):
+                    await asyncio.sleep(0.05)
+                    await send({**message, "body": body[at : at + step], "more_body": True})
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self._app(scope, receive, slowly)
+
+
+@dataclass
+class Stage:
+    """A gateway with three edges that can be killed and slowed."""
+
+    url: str
+    gateway: Application
+    edges: dict[str, contextlib.AsyncExitStack]
+    slow: dict[str, Slow]
+
+    async def kill(self, edge: str) -> None:
+        """Stop an edge: connections are refused."""
+        await self.edges[edge].aclose()
+
+
+@contextlib.asynccontextmanager
+async def stage(folder: Path) -> AsyncIterator[Stage]:
+    """The demo's edges on three hosts, and the gateway with its page."""
+    async with contextlib.AsyncExitStack() as stack:
+        first = listen("127.0.0.1", 0)
+        port = first.getsockname()[1]
+        sockets = [first, *(listen(f"127.0.0.{number}", port) for number in (2, 3))]
+        running, closers, slow = [], {}, {}
+        for number, (edge, sock) in enumerate(zip(EDGES, sockets, strict=True), 1):
+            closer = await stack.enter_async_context(contextlib.AsyncExitStack())
+            slow[edge.id] = Slow(edge_app(CATALOGUE, edge))
+            await closer.enter_async_context(serve(slow[edge.id], sock, lifespan=False))
+            closers[edge.id] = closer
+            running.append(RunningEdge(edge, f"http://127.0.0.{number}:{port}/"))
+        bound = stack.enter_context(listen("127.0.0.1", 0))
+        actual = bound.getsockname()[1]
+        config = folder / "gateway.toml"
+        text = config_text(CATALOGUE, running, actual, 8090).replace('"embedded"', '"memory"')
+        config.write_text(text + STEERING)
+        gateway = build(load(config, {}))
+        app = with_page(site(running, "http://127.0.0.1:8090"), gateway)
+        await stack.enter_async_context(serve(app, bound, lifespan=True))
+        yield Stage(f"http://127.0.0.1:{actual}", gateway, closers, slow)
+
+
+@dataclass
+class Loaded:
+    """Which edge each video segment came from, and when."""
+
+    segments: list[tuple[float, str]] = field(default_factory=list)
+    steering: list[int] = field(default_factory=list)
+    manifests: int = 0
+
+    def note(self, response: Response) -> None:
+        """Note one answer."""
+        if "/video/" in response.url and response.url.endswith(".m4s"):
+            edge = response.headers.get("edge", "none")
+            self.segments.append((time.monotonic(), edge))
+        elif "/v1/steering/" in response.url:
+            self.steering.append(response.status)
+        elif "/v1/play/demo.m3u8" in response.url:
+            self.manifests += 1
+
+    @property
+    def last(self) -> str:
+        """The edge of the last segment."""
+        return self.segments[-1][1] if self.segments else ""
+
+
+@contextlib.asynccontextmanager
+async def playing(browser: Browser, on: Stage) -> AsyncIterator[tuple[Page, Loaded]]:
+    """A desktop in Norway that plays from demo-eu, the nearest edge."""
+    loaded = Loaded()
+    async with visit(browser, on.url, DESKTOP) as page:
+        page.on("response", loaded.note)
+        await page.add_init_script(SMALL_BUFFER)
+        await page.goto(f"/demo?from={NORWAY}")
+        await until(page, "video.currentTime > 2")
+        await page.evaluate(COUNT_STALLS)
+        assert "demo-eu" == loaded.last
+        yield page, loaded
+
+
+async def seconds_until(condition: Callable[[], bool]) -> float:
+    """How long it takes until a condition holds."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < WAIT_S, "it never happened"
+        await asyncio.sleep(0.05)
+    return time.monotonic() - started
+
+
+async def still_plays(page: Page) -> None:
+    """The picture goes on for two more seconds, without a reload."""
+    at = float(await page.evaluate("video.currentTime"))
+    await until(page, f"video.currentTime > {at} + 2 || video.currentTime < {at}")
+
+
+async def test_an_edge_is_killed(browser: Browser, hls_js: Path, tmp_path: Path) -> None:
+    """Playback goes on from another edge, without a reload or a stall of a second."""
+    async with stage(tmp_path) as on, playing(browser, on) as (page, loaded):
+        await on.kill("demo-eu")
+        await seconds_until(lambda: loaded.last in {"demo-as", "demo-na"})
+        await still_plays(page)
+        stalled_ms = await page.evaluate("window.stalledMs")
+    assert stalled_ms < 1000
+    assert 1 == loaded.manifests
+    assert {200} == set(loaded.steering)
+
+
+async def test_an_edge_drains(browser: Browser, hls_js: Path, tmp_path: Path) -> None:
+    """A running session moves within the period, and nothing of it is seen."""
+    async with stage(tmp_path) as on, playing(browser, on) as (page, loaded):
+        on.gateway.keeper.judged("drain", {"demo-eu": EdgeCondition("draining", 0.0)})
+        took_s = await seconds_until(lambda: loaded.last in {"demo-as", "demo-na"})
+        await still_plays(page)
+        stalled_ms = await page.evaluate("window.stalledMs")
+    assert took_s < 2 + 2 * TTL_S + BUFFER_S
+    assert stalled_ms < 1000
+    assert 1 == loaded.manifests
+
+
+async def test_an_edge_turns_slow(browser: Browser, hls_js: Path, tmp_path: Path) -> None:
+    """It is up, and its probes are good; the viewer measures what they do not."""
+    async with stage(tmp_path) as on, playing(browser, on) as (page, loaded):
+        on.slow["demo-eu"].bytes_per_s = 30_000
+        await seconds_until(lambda: loaded.last in {"demo-as", "demo-na"})
+        await still_plays(page)
+    assert 1 == loaded.manifests
+    assert "up" == on.gateway.gateway.fleet.condition("demo-eu").state  # type: ignore[union-attr]
