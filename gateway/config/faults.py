@@ -7,7 +7,15 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.config.key_schema import KeySchema, find_key, known_keys
-from gateway.config.problem import HIDDEN, ConfigProblem, KeyPath, nearest, shown, written
+from gateway.config.problem import (
+    HIDDEN,
+    ConfigProblem,
+    KeyPath,
+    nearest,
+    shown,
+    without_secrets,
+    written,
+)
 from gateway.config.section import FAULT
 
 
@@ -68,7 +76,9 @@ def _problem(detail: ErrorDetails, source_of: Callable[[KeyPath], str]) -> Confi
             choices = found.choices if found is not None else ()
             return ConfigProblem(
                 written(path),
-                str(context["error"]) if kind == "value_error" else _in_words(detail, found),
+                without_secrets(str(context["error"]))
+                if kind == "value_error"
+                else _in_words(detail, found),
                 value=_printable(detail["input"], found),
                 allowed=allowed,
                 suggestion=nearest(detail["input"], choices),

@@ -17,8 +17,8 @@ _SHOWN_LENGTH: Final = 80
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 # Greedy up to the last @, because a password may itself hold a slash or an @.
 _CREDENTIALS: Final = re.compile(r"://.*@|:/?[^\s\"]*@")
-# A URL's query may hold a token under any name.
-_QUERY: Final = re.compile(r"(://[^\s\"?]*\?)[^\s\"]+")
+# A URL's query and fragment may hold a token under any name.
+_QUERY: Final = re.compile(r"(:/[^\s\"?#]*[?#])[^\s\"]+")
 _PASSWORD_PARAMETER: Final = re.compile(r"(?i)(password=)[^&\"]*")
 
 
@@ -78,7 +78,7 @@ def written(path: KeyPath) -> str:
 
 def shown(value: object) -> str:
     """A value for a message: one line of at most 80 characters, with secrets in URLs masked."""
-    text = _without_secrets(json.dumps(value, default=str, ensure_ascii=False))
+    text = without_secrets(json.dumps(value, default=str, ensure_ascii=False))
     text = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
     return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 1]}…"
 
@@ -87,8 +87,8 @@ def _masked(found: re.Match[str]) -> str:
     return "://***@" if found[0].startswith("://") else ":***@"
 
 
-def _without_secrets(text: str) -> str:
-    """``text`` with the user, password and query of a URL and any ``password=`` parameter
+def without_secrets(text: str) -> str:
+    """``text`` with the user, password, query and fragment of a URL and any ``password=`` parameter
     masked."""
     text = _QUERY.sub(r"\1***", _CREDENTIALS.sub(_masked, text))
     return _PASSWORD_PARAMETER.sub(r"\1***", text)

@@ -700,6 +700,15 @@ def test_files_and_folders_are_looked_for_beside_the_file(tmp_path: Path) -> Non
     ) == found[3]
 
 
+@pytest.mark.parametrize(
+    "value", ["https://u:S3cr3tPw@h/", "https://h/?t=S3cr3tPw", "r:S3cr3tPw@h"]
+)
+@pytest.mark.parametrize("key", ["source.root", "geo.database", "origin.ca_file", "log.level"])
+def test_a_url_in_place_of_a_path_shows_no_secret(tmp_path: Path, key: str, value: str) -> None:
+    """Not in the path that was looked for either."""
+    assert "S3cr3tPw" not in "".join(problems(f'{key} = "{value}"', tmp_path))
+
+
 WARNINGS = [
     (
         "the fallback is missing",
@@ -761,6 +770,8 @@ SHOWN = [
     ("a password inside a table", {"url": "redis://:pw@h"}, '{"url": "redis://***@h"}'),
     ("a password behind half a scheme", "redis:/:p/w@d@h:1/0", '"redis:***@h:1/0"'),
     ("a token in a query", "https://h/a?token=pw#x", '"https://h/a?***"'),
+    ("a token behind half a scheme", "https:/h?t=pw", '"https:/h?***"'),
+    ("a token in a fragment", "https://h/#pw", '"https://h/#***"'),
     ("a password without a URL", "Password=pw&db=1", '"Password=***&db=1"'),
     ("a password parameter", "redis://h?Password=pw&db=1", '"redis://h?***"'),
     ("control characters", "a\n\x1b\u2028\udc80", '"a\\n\\u001b\\u2028\\udc80"'),
