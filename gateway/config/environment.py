@@ -26,6 +26,8 @@ CONFIG_VARIABLE: Final = "GATEWAY_CONFIG"
 """Names the configuration file; it is no key."""
 FILE_SUFFIX: Final = "_FILE"
 MAX_FILE_BYTES: Final = 65_536
+MAX_PATH_CHARS: Final = 1024
+"""Of the name of such a file in a message. A path that is cut cannot be looked up."""
 
 # Kubernetes and Docker links set these for every service named gateway or gateway-something.
 _ORCHESTRATOR: Final = re.compile(
@@ -116,24 +118,23 @@ def _content(name: str) -> str:
     file = Path(name)
     if not file.is_absolute():  # it is not shown, as it may be the secret itself
         raise ValueError("is not the absolute path of a file that holds the value")
+    where = shown(name, MAX_PATH_CHARS)
     try:
         if not file.is_file():  # a pipe might never end
             reason = "is not a file" if file.exists() else "does not exist"
-            raise ValueError(f"names a file that {reason}: {shown(name)}")
+            raise ValueError(f"names a file that {reason}: {where}")
         with file.open("rb") as opened:
             data = opened.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise ValueError(
-            f"names a file that cannot be read ({error.strerror}): {shown(name)}"
-        ) from None
+        raise ValueError(f"names a file that cannot be read ({error.strerror}): {where}") from None
     if len(data) > MAX_FILE_BYTES:
-        raise ValueError(f"names a file of more than {MAX_FILE_BYTES} bytes: {shown(name)}")
+        raise ValueError(f"names a file of more than {MAX_FILE_BYTES} bytes: {where}")
     try:
         text = data.decode().rstrip("\r\n")
     except UnicodeDecodeError:
-        raise ValueError(f"names a file that is not UTF-8: {shown(name)}") from None
+        raise ValueError(f"names a file that is not UTF-8: {where}") from None
     if not text:
-        raise ValueError(f"names a file that is empty: {shown(name)}")
+        raise ValueError(f"names a file that is empty: {where}")
     return text
 
 

@@ -76,11 +76,12 @@ def written(path: KeyPath) -> str:
     return text
 
 
-def shown(value: object) -> str:
-    """A value for a message: one line of at most 80 characters, with secrets in URLs masked."""
+def shown(value: object, most: int = _SHOWN_LENGTH) -> str:
+    """A value for a message: one line of at most ``most`` characters, with secrets in URLs
+    masked."""
     text = without_secrets(json.dumps(value, default=str, ensure_ascii=False))
     text = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
-    return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 1]}…"
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _masked(found: re.Match[str]) -> str:
