@@ -3,18 +3,16 @@
 RFC 8216bis, sections 7.2 and 7.3; draft-pantos-content-steering-05, section 4; ETSI TS 103 998.
 """
 
-import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 MEDIA_TYPE: Final = "application/vnd.apple.steering-list"
 """Rule C2.4."""
 
-_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _PATHWAY = re.compile(r"[A-Za-z0-9._-]+")
 _HOST = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
+_URI = re.compile(r"[!#-\[\]-~]+")
 _PLAYERS_PARAMETER = re.compile(r"[?&]_(?:HLS|DASH)_")
 
 
@@ -26,8 +24,7 @@ class SteeringTags(NamedTuple):
     pathway: str
 
 
-@dataclass(frozen=True, slots=True)
-class PathwayClone:
+class PathwayClone(NamedTuple):
     """A pathway that the playlist does not declare: the pathway ``base`` on another ``host``."""
 
     base: str
@@ -48,26 +45,31 @@ def write_steering_manifest(
         raise ValueError(f"the TTL is {ttl_s}")
     if not priority or len(set(priority)) != len(priority):
         raise ValueError(f"no pathways, or one of them twice: {list(priority)}")
-    if _PLAYERS_PARAMETER.search(reload_uri):
-        raise ValueError(f"the RELOAD-URI has a player's parameter: {reload_uri}")
-    ids = [clone.id for clone in clones]
-    if len(set(ids)) != len(ids) or any(clone.base == clone.id for clone in clones):
-        raise ValueError(f"a clone twice, or of itself: {ids}")
-    for pathway in (*priority, *ids, *(clone.base for clone in clones)):
+    if _PLAYERS_PARAMETER.search(reload_uri) or not _URI.fullmatch(reload_uri):
+        raise ValueError(f"the RELOAD-URI has a player's parameter, or is none: {reload_uri!r}")
+    for pathway in priority:
         if not _PATHWAY.fullmatch(pathway):
             raise ValueError(f"not a pathway id: {pathway!r}")
-    for clone in clones:
-        if not _HOST.fullmatch(clone.host):
-            raise ValueError(f"not a host without a port: {clone.host!r}")
-    members: dict[str, Any] = {
-        "VERSION": 1,
-        "TTL": ttl_s,
-        "RELOAD-URI": reload_uri,
-        "PATHWAY-PRIORITY": list(priority),
-    }
+    # Nothing in here needs an escape, so that the text is JSON as it is.
+    named = '","'.join(priority)
+    text = f'{{"VERSION":1,"TTL":{ttl_s},"RELOAD-URI":"{reload_uri}","PATHWAY-PRIORITY":["{named}"]'
     if clones:  # media3 refuses an empty list
-        members["PATHWAY-CLONES"] = [
-            {"BASE-ID": clone.base, "ID": clone.id, "URI-REPLACEMENT": {"HOST": clone.host}}
-            for clone in clones
-        ]
-    return _encode(members).encode("ascii")
+        text += f',"PATHWAY-CLONES":[{_clones(clones)}]'
+    return f"{text}}}".encode("ascii")
+
+
+def _clones(clones: Sequence[PathwayClone]) -> str:
+    """The items of PATHWAY-CLONES. Raises ValueError for one that players refuse."""
+    ids = [clone.id for clone in clones]
+    if len(set(ids)) != len(ids):
+        raise ValueError(f"a clone twice: {ids}")
+    items = []
+    for base, pathway, host in clones:
+        if base == pathway or not (_PATHWAY.fullmatch(base) and _PATHWAY.fullmatch(pathway)):
+            raise ValueError(f"not a clone: {pathway!r} of {base!r}")
+        if not _HOST.fullmatch(host):
+            raise ValueError(f"not a host without a port: {host!r}")
+        items.append(
+            f'{{"BASE-ID":"{base}","ID":"{pathway}","URI-REPLACEMENT":{{"HOST":"{host}"}}}}'
+        )
+    return ",".join(items)

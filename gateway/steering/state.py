@@ -41,7 +41,7 @@ class PathwayRecord(NamedTuple):
     at_s: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which costs a call for each field: every answer makes two
 class SteeringState:
     """The state of one session of one asset.
 

@@ -43,14 +43,24 @@ class SigningKey:
     secret: bytes = field(repr=False)
     status: KeyStatus = "active"
     derived: Mapping[Purpose, bytes] = field(init=False, repr=False, compare=False)
+    _started: Mapping[Purpose, hmac.HMAC] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Derive the key of each purpose."""
+        """Derive the key of each purpose, and begin its macs: a copy of one that has begun takes
+        half the time of a new one."""
         derived = {
             purpose: hmac.digest(self.secret, _DERIVATION + purpose.encode(), "sha256")
             for purpose in Purpose
         }
+        started = {purpose: hmac.new(key, digestmod="sha256") for purpose, key in derived.items()}
         object.__setattr__(self, "derived", derived)
+        object.__setattr__(self, "_started", started)
+
+    def mac(self, purpose: Purpose, payload: bytes) -> bytes:
+        """The mac of a payload, ``MAC_BYTES`` long."""
+        begun = self._started[purpose].copy()
+        begun.update(payload)
+        return begun.digest()[:MAC_BYTES]
 
 
 def generated_key(secret: bytes) -> SigningKey:
@@ -75,8 +85,8 @@ class KeyRing:
 
     def sign(self, purpose: Purpose, payload: bytes) -> str:
         """The payload, signed with the active key. It is readable: it is not encrypted."""
-        mac = hmac.digest(self.active.derived[purpose], payload, "sha256")[:MAC_BYTES]
-        return self._prefix + urlsafe_b64encode(payload + mac).rstrip(b"=").decode("ascii")
+        signed = payload + self.active.mac(purpose, payload)
+        return self._prefix + urlsafe_b64encode(signed).rstrip(b"=").decode("ascii")
 
     def verify(self, purpose: Purpose, text: str) -> bytes | None:
         """The payload of a text that :meth:`sign` made for ``purpose`` with a key of this ring;
@@ -92,5 +102,4 @@ class KeyRing:
             return None
         signed = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
         payload, mac = signed[:-MAC_BYTES], signed[-MAC_BYTES:]
-        expected = hmac.digest(key.derived[purpose], payload, "sha256")[:MAC_BYTES]
-        return payload if hmac.compare_digest(mac, expected) else None
+        return payload if hmac.compare_digest(mac, key.mac(purpose, payload)) else None

@@ -32,6 +32,9 @@ REFUSED = [
     ("a line end", (30, RELOAD, ["a\n"])),
     ("players' parameters", (30, "/v1/steering/film?_HLS_pathway=a", ["a"])),
     ("those of DASH, too", (30, "/v1/steering/film?x=1&_DASH_throughput=1", ["a"])),
+    ("a quote in the URL", (30, '/a?b="', ["a"])),
+    ("a backslash in the URL", (30, "/a?b=\\", ["a"])),
+    ("no URL", (30, "", ["a"])),
     ("a clone of itself", (30, RELOAD, ["a"], [PathwayClone("a", "a", "a.example")])),
     ("a clone twice", (30, RELOAD, ["a"], [PathwayClone("a", "b", "b.example")] * 2)),
     ("a host with a port", (30, RELOAD, ["a"], [PathwayClone("a", "b", "b.example:8443")])),
@@ -50,3 +53,9 @@ def test_what_players_refuse_is_not_written(given: tuple[int, str, list[str]]) -
 def test_it_is_json_of_ascii() -> None:
     found = json.loads(write_steering_manifest(30, RELOAD, [".", "-", "_"]))
     assert [".", "-", "_"] == found["PATHWAY-PRIORITY"]
+    clones = [PathwayClone("a", name, f"{name}.example") for name in ("b", "c")]
+    found = json.loads(write_steering_manifest(30, RELOAD, ["b", "c", "a"], clones))
+    assert [
+        {"BASE-ID": "a", "ID": name, "URI-REPLACEMENT": {"HOST": f"{name}.example"}}
+        for name in ("b", "c")
+    ] == found["PATHWAY-CLONES"]
