@@ -255,7 +255,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=100_000)
     parser.add_argument("--edges", type=int, default=50)
     parser.add_argument("--headroom", type=float, default=1.3)
-    parser.add_argument("--ttls", type=float, default=6.0)
+    parser.add_argument("--ttls", type=float, default=5.0)
     parser.add_argument("--together", action="store_true")
     given = parser.parse_args()
     config = SteeringConfig()

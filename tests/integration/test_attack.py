@@ -67,6 +67,7 @@ INTERESTING = (
 PARAMETERS = (
     *("speed", "session", "CMCD", "max_resolution", "min_resolution", "max_bitrate", "codecs"),
     *("clientBandwidthHint", "fields", "token", "x", ""),
+    *("state", "_HLS_pathway", "_HLS_throughput", "_DASH_pathway", "_DASH_throughput"),
 )
 # Bytes that a server lets through in a header, and those that it would never.
 VALUES = st.one_of(
@@ -107,6 +108,7 @@ PATHS = st.one_of(
         [
             *("/v1/play/film.m3u8", "/v1/play/film", "/v1/play/token.m3u8", "/v1/play/token"),
             *("/v1/play/bad.m3u8", "/v1/play/nothing.m3u8", "/v1/play/film.mpd", "/readyz"),
+            *("/v1/steering/film", "/v1/steering/film"),
         ]
     ),
     st.text(max_size=40).map(lambda text: f"/v1/play/{text}.m3u8"),
@@ -155,6 +157,8 @@ async def test_nothing_that_is_sent_breaks_anything(
         plain = "content-encoding" not in dict(found)
         lines = body.decode().splitlines() if plain and method == "GET" else []
         assert [] == [line for line in lines if not OUR_LINE.fullmatch(line)]
+    elif path == "/v1/steering/film" and method == "GET" and listener is players:
+        assert (200, 1) == (status, json.loads(body)["VERSION"])
     elif content in {"application/json", "application/problem+json"}:
         assert "content-encoding" in dict(found) or json.loads(body)
 
