@@ -58,7 +58,7 @@ def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
     asset = valid_asset(request.asset)
     runtime, fleet = gateway.runtime, gateway.fleet
     query = read_query(request.query)
-    now_s = time.time()
+    now_s, clock_s = time.time(), time.monotonic()
     sender = runtime.clients.sender(request.peer, request.headers)
     state, outcome = _state(gateway, query, asset, now_s)
     if state is not None and state.viewer == 0:
@@ -77,16 +77,16 @@ def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
     if state is None:
         first = [fleet.edges[at].id for at in order[: runtime.steering.max_pathways]]
         return _reply(write_steering_manifest(runtime.steering.ttl_s, _url(runtime, asset), first))
-    leaving = gateway.steering.leaving_in(fleet, now_s)
-    situation = Situation(runtime.steering, fleet, leaving, now_s)
+    leaving = gateway.steering.leaving_in(fleet, clock_s)
+    situation = Situation(runtime.steering, fleet, leaving, clock_s, now_s)
     budget, kbps = gateway.steering.budget, state.expected_kbps
     answer = steer(
-        situation, state, order, query.reports, lambda edge: budget.left_kbps(edge, now_s)
+        situation, state, order, query.reports, lambda edge: budget.left_kbps(edge, clock_s)
     )
     if request.method == "GET":
         _count(answer)
         if answer.moved:
-            budget.promise(answer.priority[0].id, kbps, now_s)
+            budget.promise(answer.priority[0].id, kbps, clock_s)
         if answer.playing is not None and answer.playing.id != state.base:
             gateway.leases.note(f"steering\0{viewer:x}", asset, kbps, answer.playing.id)
     signed = gateway.keys.sign(Purpose.STEERING_STATE, answer.state.to_bytes())

@@ -12,7 +12,7 @@ FreeKbps = Callable[[str], int | None]
 
 
 class MoveBudget:
-    """Promises of one worker. Callers pass the time, which must not decrease."""
+    """Promises of one worker. Callers pass the time of a monotonic clock, in seconds."""
 
     def __init__(self, free_kbps: FreeKbps, settle_s: float) -> None:
         """A promise counts for one to two times ``settle_s`` seconds; then the move shows in

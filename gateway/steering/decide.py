@@ -69,12 +69,16 @@ class Steered:
 
 @dataclass(slots=True)  # not frozen, for the same reason
 class Situation:
-    """What is the same for all sessions at one moment: the fleet, and since when edges are left
-    (:func:`gateway.steering.leaving.leaving_since`)."""
+    """What is the same for all sessions at one moment.
+
+    ``leaving`` says since when edges are left (:func:`gateway.steering.leaving.leaving_since`), by
+    the monotonic clock, which shows ``clock_s`` now. ``now_s`` is Unix time, which is in states.
+    """
 
     config: SteeringConfig
     fleet: Fleet
     leaving: Mapping[int, float]
+    clock_s: float
     now_s: float
 
 
@@ -220,10 +224,10 @@ class _Session:
         if condition.state == "down" and not fleet.all_down:
             return "down"
         if condition.state in LEFT_STATES and not admits(fleet, at, self._state.viewer):
-            config, now_s = self._situation.config, self._situation.now_s
-            since_s = self._situation.leaving.get(self._told, now_s)
+            config, clock_s = self._situation.config, self._situation.clock_s
+            since_s = self._situation.leaving.get(self._told, clock_s)
             turn = splitmix64(self._state.viewer ^ splitmix64(self._told)) / HASH_RANGE
-            if since_s + turn * config.leave_s <= now_s:
+            if since_s + turn * config.leave_s <= clock_s:
                 return "leaving"
         return "slow" if self._is_slow(self._told) else None
 

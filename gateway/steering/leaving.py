@@ -11,11 +11,11 @@ from gateway.edge.fleet import Fleet
 LEFT_STATES = ("draining", "degraded")
 
 
-def leaving_since(fleet: Fleet, before: Mapping[int, float], now_s: float) -> Mapping[int, float]:
-    """When each edge that sessions leave began to be left, by the edge's key; ``before`` is the
-    last answer of this function."""
+def leaving_since(fleet: Fleet, before: Mapping[int, float], clock_s: float) -> Mapping[int, float]:
+    """When each edge that sessions leave began to be left, by the edge's key, in seconds of a
+    monotonic clock, which shows ``clock_s``; ``before`` is the last answer of this function."""
     return {
-        edge.key: before.get(edge.key, now_s)
+        edge.key: before.get(edge.key, clock_s)
         for edge, condition in zip(fleet.edges, fleet.conditions, strict=True)
         if condition.state in LEFT_STATES
     }

@@ -23,11 +23,12 @@ class SteeringMemory:
         """Use a new config."""
         self.budget.settle_s = _settle_s(config)
 
-    def leaving_in(self, fleet: Fleet, now_s: float) -> Mapping[int, float]:
-        """Since when each edge of ``fleet`` is left, in Unix seconds, by the edge's key."""
+    def leaving_in(self, fleet: Fleet, clock_s: float) -> Mapping[int, float]:
+        """Since when each edge of ``fleet`` is left, by the edge's key, in seconds of the
+        monotonic clock, which shows ``clock_s``."""
         if fleet is not self._fleet:
             self._fleet = fleet
-            self._leaving = leaving_since(fleet, self._leaving, now_s)
+            self._leaving = leaving_since(fleet, self._leaving, clock_s)
         return self._leaving
 
 

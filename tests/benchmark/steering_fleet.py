@@ -206,7 +206,7 @@ class Simulation:
         fleet = Fleet.of(self._edges, conditions, self.fleet)
         if fleet.epoch != self.fleet.epoch or fleet.conditions != self.fleet.conditions:
             self.fleet, self._tiers = fleet, {}
-            self._leaving = leaving_since(fleet, self._leaving, START_S + now)
+            self._leaving = leaving_since(fleet, self._leaving, now)
 
     def _ask(self, player: Player, now: float) -> float:
         """One request for a steering manifest; the seconds until the next."""
@@ -215,7 +215,7 @@ class Simulation:
             self._leased[self._ids[player.leased]] -= player.state.expected_kbps
             self._leased[playing] += player.state.expected_kbps
             player.leased = player.playing
-        situation = Situation(self._config, self.fleet, self._leaving, START_S + now)
+        situation = Situation(self._config, self.fleet, self._leaving, now, START_S + now)
         order = self._order(player.region, player.state.viewer)
         report = (PathwayReport(playing, 9_000_000),)
         answer = steer(

@@ -16,6 +16,8 @@ from gateway.steering.steering_config import SteeringConfig
 from geodata.place import Place
 
 NOW = 1_800_000_000
+CLOCK = 5000.0
+"""Unix time, and what the monotonic clock shows then."""
 CONFIG = SteeringConfig(ttl_s=30, dwell_s=60, leave_s=120, max_pathways=3)
 UNKNOWN = Place("unknown")
 
@@ -74,9 +76,11 @@ def answer(
     fleet = Fleet.of(case.edges, case.conditions)
     given = state or state_of(case)
     order = ordered_by_key(fleet, ranked_tiers(fleet, UNKNOWN, 0), given.viewer, 16)
-    leaving = leaving_since(fleet, {}, NOW - case.leaving_for)
+    leaving = leaving_since(fleet, {}, CLOCK - case.leaving_for)
     reports = [PathwayReport(*one) for one in case.reports]
-    return steer(Situation(config, fleet, leaving, NOW), given, order, reports, case.left.get)
+    return steer(
+        Situation(config, fleet, leaving, CLOCK, NOW), given, order, reports, case.left.get
+    )
 
 
 def preferring(*edges: Edge) -> int:
