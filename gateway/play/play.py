@@ -58,7 +58,7 @@ async def _playlist(gateway: Gateway, request: Request, asset: str) -> Reply:
     key = hls.bytes_key(found.source, found.decision, request.parameters.by_name, offer)
     body = gateway.playlists.get(key)
     if body is None:
-        tags = None if offer is None else tags_of(gateway, offer)
+        tags = None if offer is None else tags_of(gateway, found)
         body = await offload_if_large(found.source.manifest.weight, _written, found, request, tags)
         gateway.playlists.put(key, body)
     timeline.end("write")

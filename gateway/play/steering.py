@@ -174,56 +174,46 @@ def _label(edge: Edge) -> str:
 
 
 class Offer(NamedTuple):
-    """What the SERVER-URI of a playlist depends on. It names no session, so that all viewers of a
-    class get the same bytes; the first answer makes a session of it.
+    """What the SERVER-URI of a playlist depends on, besides the rungs that stay and the edge's URL.
+    It names no session, so that all viewers of a class get the same bytes; the first answer makes a
+    session of it.
 
-    ``key`` is the id of the key that signs, ``need_kbps`` and ``expected_kbps`` are those of the
-    state.
+    ``key`` is the id of the key that signs, ``edge`` that of the edge, and ``public_url`` is
+    ``server.public_url``.
     """
 
     key: str
-    prefix: str
     asset: str
-    base: str
-    shape: int
-    edge: int
-    need_kbps: int
-    expected_kbps: int
+    edge: str
+    public_url: str | None
 
 
 def offer_for(gateway: Gateway, found: Decided) -> Offer | None:
     """What a playlist offers; None when steering is off, or there is no other edge to go to."""
-    decision, steering = found.decision, found.runtime.steering
-    edge, fleet = decision.edge, decision.inquiry.fleet
-    if not steering.enabled or not fleet.index.has_sibling(edge):
+    decision, runtime = found.decision, found.runtime
+    edge = decision.edge
+    if not runtime.steering.enabled or not decision.inquiry.fleet.index.has_sibling(edge):
         return None
-    rungs = [decision.inquiry.ladder.rungs[index] for index in decision.kept]
-    need = max(rung.bandwidth for rung in rungs) // 1000
-    expected = expected_kbps(rungs, None, 1.0)
-    return Offer(
-        key=gateway.keys.active.id,
-        prefix=_url(found.runtime, ""),
-        asset=decision.facts.asset,
-        base=edge.id,
-        shape=edge.shape,
-        edge=edge.key,
-        need_kbps=min(need, MAX_KBPS),
-        expected_kbps=min(expected, MAX_KBPS),
-    )
+    public_url = runtime.settings.server.public_url
+    return Offer(gateway.keys.active.id, decision.facts.asset, edge.id, public_url)
 
 
-def tags_of(gateway: Gateway, offer: Offer) -> SteeringTags:
+def tags_of(gateway: Gateway, found: Decided) -> SteeringTags:
     """The tags of an offer: the SERVER-URI with the signed state of a session that is yet to
     begin, and the pathway to start on, which the first answer puts first (C2.6)."""
+    decision = found.decision
+    asset, edge = decision.facts.asset, decision.edge
+    rungs = [decision.inquiry.ladder.rungs[index] for index in decision.kept]
+    need_kbps = max(rung.bandwidth for rung in rungs) // 1000
     state = SteeringState(
-        asset=asset_name(offer.asset),
+        asset=asset_name(asset),
         viewer=0,
         spread_point=0,
-        base=offer.base,
-        shape=offer.shape,
-        need_kbps=offer.need_kbps,
-        expected_kbps=offer.expected_kbps,
-        told=offer.edge,
+        base=edge.id,
+        shape=edge.shape,
+        need_kbps=min(need_kbps, MAX_KBPS),
+        expected_kbps=min(expected_kbps(rungs, None, 1.0), MAX_KBPS),
+        told=edge.key,
     )
     signed = gateway.keys.sign(Purpose.STEERING_STATE, state.to_bytes())
-    return SteeringTags(f"{offer.prefix}{offer.asset}?{STATE}={signed}", offer.base)
+    return SteeringTags(f"{_url(found.runtime, asset)}?{STATE}={signed}", edge.id)

@@ -1,6 +1,6 @@
 """Reads source playlists, and writes the playlist of a decision."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -17,6 +17,7 @@ from manifests.hls.blocks import UriSlot, is_rewritable
 from manifests.hls.fault import Fault
 from manifests.hls.generated import generate
 from manifests.hls.multivariant import (
+    Edit,
     ManifestError,
     MultivariantPlaylist,
     QueryParameterError,
@@ -125,7 +126,7 @@ def playlist_for(
     edit = edit_of(playlist, decision.kept, decision.choice.limits)
     rewrite = rebaser(source.path, decision.edge.url, source.base_urls)
     try:
-        if steering is not None and steering_refusal(source, decision, query) is not None:
+        if steering is not None and _refusal(playlist, edit, rewrite, decision, query) is not None:
             steering = None
         return write(playlist, edit, rewrite, query, max_characters, steering)
     except QueryParameterError as error:
@@ -142,15 +143,25 @@ def steering_refusal(
     Raises a 400 problem when the source asks for a query parameter that is missing (A5.4).
     """
     playlist = hls_of(source).playlist
+    edit = edit_of(playlist, decision.kept, decision.choice.limits)
+    rewrite = rebaser(source.path, decision.edge.url, source.base_urls)
     try:
-        values = check_query(playlist.query_uses, query, playlist.query_uses)
+        return _refusal(playlist, edit, rewrite, decision, query)
     except QueryParameterError as error:
         raise problems.bad_parameter(error.parameter, str(error)) from error
-    rewrite = rebaser(source.path, decision.edge.url, source.base_urls)
-    edit = edit_of(playlist, decision.kept, decision.choice.limits)
-    return refusal(
-        playlist, edit, decision.edge.url, lambda uri: rewrite(resolve_late(uri, values))
-    )
+
+
+def _refusal(
+    playlist: MultivariantPlaylist,
+    edit: Edit,
+    rewrite: Callable[[str], str],
+    decision: Decision,
+    query: Mapping[str, str],
+) -> Reason | None:
+    """As :func:`steering_refusal`. Raises QueryParameterError."""
+    values = check_query(playlist.query_uses, query, playlist.query_uses)
+    url = decision.edge.url
+    return refusal(playlist, edit, url, lambda uri: rewrite(resolve_late(uri, values)))
 
 
 def uris_for(source: SourceManifest, decision: Decision, query: Mapping[str, str]) -> list[str]:
