@@ -14,19 +14,20 @@ from click.testing import CliRunner, Result
 from gateway.cli import main
 
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+ANY_PORT = {"GATEWAY_ADMIN__PORT": "0"}
 
 
 def gateway(*arguments: str, **environ: str) -> Result:
     """Run ``gateway`` with these arguments to its end, in this process."""
     unset: dict[str, str | None] = {name: None for name in os.environ if name not in CLEAN}
-    return CliRunner().invoke(main, arguments, env=unset | environ)
+    return CliRunner().invoke(main, arguments, env=unset | ANY_PORT | environ)
 
 
 def process(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """The same as a process of its own."""
     command = [sys.executable, "-m", "gateway", *arguments]
     return subprocess.run(
-        command, env=CLEAN | environ, capture_output=True, text=True, timeout=20, check=False
+        command, env=CLEAN | ANY_PORT | environ, capture_output=True, text=True, timeout=20, check=False
     )
 
 
