@@ -67,12 +67,12 @@ def fit(rungs: Sequence[Rung], limits: Constraints, home_pathway: str | None = N
     that the request asks for.
     """
     reasons: list[Reason] = []
-    if not limits.screen:
-        rungs = _heard(rungs, home_pathway, reasons)
+    heard = () if limits.screen else _heard(rungs, limits, home_pathway, reasons)
+    rungs = heard or rungs
     main = _main(rungs, limits, reasons)
     asked = _asked(main, limits, reasons)
     playable = kept = _playable(asked, limits, reasons)
-    if not limits.screen and playable[0].has_video:
+    if not (limits.screen or heard):
         kept = lowest([rung for rung in playable if rung.uses_only(_AVC)] or playable)
     else:
         kept = _within_caps(playable, limits, reasons)
@@ -102,17 +102,21 @@ def _main(rungs: Sequence[Rung], limits: Constraints, reasons: list[Reason]) -> 
     return main
 
 
-def _heard(rungs: Sequence[Rung], home: str | None, reasons: list[Reason]) -> Sequence[Rung]:
+def _heard(
+    rungs: Sequence[Rung], limits: Constraints, home: str | None, reasons: list[Reason]
+) -> Sequence[Rung]:
     """The rungs for a device without a screen: those whose codecs are all audio, if there are any
-    that clients do not skip, also on the pathway on which content steering starts (rule C1.1)."""
+    that clients do not skip, also on the pathway on which content steering starts (rule C1.1), if
+    that can be served at all. Otherwise none."""
     text = "the device has no screen"
     heard = [rung for rung in rungs if not rung.has_video and rung.codecs and not rung.other_video]
     served = {rung.pathway for rung in heard if not rung.skippable}
-    if not served or (home not in served and home in {rung.pathway for rung in rungs}):
+    at_home = [rung for rung in counted(rungs) if rung.pathway == home]
+    if not served or (home not in served and any(_is_asked(rung, limits) for rung in at_home)):
         text = f"{text}, but no audio-only rung would serve it; only the lowest rung is kept"
         text = f"{text}, in H.264 if there is one"
         reasons.append(Reason(Step.LADDER, "no-screen-relaxed", text))
-        return rungs
+        return ()
     reasons += words.removal_reason("no-screen", text, rungs, heard)
     return heard
 
@@ -122,7 +126,7 @@ def _asked(rungs: Sequence[Rung], limits: Constraints, reasons: list[Reason]) ->
     wanted = limits.wanted_codecs
     if wanted is None:
         return rungs
-    asked = [rung for rung in rungs if rung.uses_only(wanted)]
+    asked = [rung for rung in rungs if _is_asked(rung, limits)]
     if not asked:
         raise NothingToPlayError(
             f"no rung of this asset uses only the requested codecs: {words.names(wanted)}"
@@ -130,6 +134,10 @@ def _asked(rungs: Sequence[Rung], limits: Constraints, reasons: list[Reason]) ->
     text = f"the request asks for {words.names(wanted)}"
     reasons += words.removal_reason("codecs-asked", text, rungs, asked)
     return asked
+
+
+def _is_asked(rung: Rung, limits: Constraints) -> bool:
+    return limits.wanted_codecs is None or rung.uses_only(limits.wanted_codecs)
 
 
 def _limits_of_playback(limits: Constraints) -> Iterator[_Limit]:

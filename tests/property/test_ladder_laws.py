@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import product
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -147,6 +148,42 @@ def test_a_fitted_ladder_fits(playlist: MultivariantPlaylist, limits: Constraint
     _, once = fitted(playlist, limits)
     _, twice = fitted(parse(once), limits)
     assert once == twice
+
+
+WITHOUT_A_SCREEN = {
+    # The rung at home is not among those asked for, so it cannot stay.
+    "home": """#EXTM3U
+#EXT-X-CONTENT-STEERING:SERVER-URI="s",PATHWAY-ID="A"
+#EXT-X-STREAM-INF:BANDWIDTH=250000,CODECS="avc1.64001f,mp4a.40.2",RESOLUTION=426x240
+v0
+#EXT-X-STREAM-INF:BANDWIDTH=250000,CODECS="hvc1.2.4.L123.B0",RESOLUTION=426x240,PATHWAY-ID="A"
+v1
+#EXT-X-STREAM-INF:BANDWIDTH=250000,CODECS="mp4a.40.2"
+v2
+""",
+    # Beside a variant with video the others look like audio, and without it they do not.
+    "looks": """#EXTM3U
+#EXT-X-STREAM-INF:BANDWIDTH=250000,CODECS="avc1.64001f",RESOLUTION=426x240,VIDEO-RANGE=NEW
+v0
+#EXT-X-STREAM-INF:BANDWIDTH=250000
+v1
+#EXT-X-STREAM-INF:BANDWIDTH=500000
+v2
+""",
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_A_SCREEN)
+def test_a_ladder_that_was_fitted_for_a_speaker_fits(name: str) -> None:
+    """A11.5, where a rung that is removed decides what the others are taken for."""
+    limits = Constraints(
+        screen=False,
+        wanted_codecs=frozenset({CodecFamily.AVC}) if name == "home" else None,
+        device_ranges=frozenset({VideoRange.SDR}),
+    )
+    _, once = fitted(parse(WITHOUT_A_SCREEN[name].encode()), limits)
+    assert 1 == once.count(b"STREAM-INF")
+    assert once == fitted(parse(once), limits)[1]
 
 
 @law
