@@ -27,7 +27,12 @@ def process(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]
     """The same as a process of its own."""
     command = [sys.executable, "-m", "gateway", *arguments]
     return subprocess.run(
-        command, env=CLEAN | ANY_PORT | environ, capture_output=True, text=True, timeout=20, check=False
+        command,
+        env=CLEAN | ANY_PORT | environ,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
     )
 
 
