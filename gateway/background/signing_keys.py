@@ -44,7 +44,7 @@ class KeyKeeper:
         self._clock = clock
         self._configured = tuple(configured)
         self._overlap_s = overlap_s
-        self._random = generated_key(secrets.token_bytes(SECRET_BYTES))
+        self._random_key = generated_key(secrets.token_bytes(SECRET_BYTES))
         self._former: dict[str, tuple[SigningKey, float]] = {}
         self._agreed = redis is None
         self._listeners: list[Callable[[KeyRing], None]] = []
@@ -77,11 +77,11 @@ class KeyKeeper:
     async def look(self) -> None:
         """Look at the shared key once, if a random key signs; drop former keys in time."""
         if self._redis is not None and not self._configured:
-            shared = await agree(self._redis, self._random.secret)
+            shared = await agree(self._redis, self._random_key.secret)
             self._agreed = shared is not None
-            if shared is not None and shared != self._random.secret:
+            if shared is not None and shared != self._random_key.secret:
                 before = self._current()
-                self._random = generated_key(shared)
+                self._random_key = generated_key(shared)
                 self._replaced(before)
         now_s = self._clock()
         if any(until <= now_s for _, until in self._former.values()):
@@ -90,7 +90,7 @@ class KeyKeeper:
     def _current(self) -> tuple[SigningKey, ...]:
         """The keys that verify without a limit in time, the active one first."""
         if not self._configured:
-            return (self._random,)
+            return (self._random_key,)
         usable = [key for key in self._configured if key.status != "retired"]
         return tuple(sorted(usable, key=lambda key: key.status != "active"))
 

@@ -2,8 +2,8 @@
 
 A session's samples are what its player reported, in a query (``speed``), in CMCD (``mtp``), to the
 steering server (``_HLS_throughput``), and by timing the probe. The estimate is the newest sample,
-but at most ``rise_factor`` times the weighted median of all, and at least a ``fall_factor``-th of
-it. In the median, a sample weighs
+but at most ``rise_factor`` times the weighted median of all, and at least the median divided by
+``fall_factor``. In the median, a sample weighs
 
 - ``newer_weight`` times as much as the next newer one,
 - half as much after each ``half_life_s``,
@@ -16,7 +16,7 @@ very old (``_OUTVOTES``) does a new sample count alone. Of two samples, it is un
 wrong, so the lower one is the median.
 
 Samples of one source in the same ``spacing_s`` are one sample, the lowest. A player that reports a
-hundred times in a second is therefore heard once.
+hundred times in a second therefore counts once.
 
 An estimate is a function of the *set* of its samples: it does not depend on the order in which they
 arrive, and a sample that arrives twice counts once. So workers may merge what they know.

@@ -128,7 +128,7 @@ class PriorSketch:
         if self.population < max(config.min_viewers, 1):
             return None
         kbps = min(MAX_KBPS, max(MIN_KBPS, self._digest().quantile(config.quantile)))
-        # A hair more, because a power that was computed may be a hair less than the power.
+        # The small additions let a power that was computed slightly too low count as that power.
         return max(MIN_KBPS, int(STEP ** floor(log(kbps, STEP) + 1e-9) + 1e-6))
 
     def _digest(self) -> TDigest:

@@ -1,4 +1,4 @@
-"""In what do the URLs of two edges differ? Content steering needs it.
+"""Do the URLs of two edges differ in the host alone? Content steering has to know.
 
 A pathway clone replaces the host of every URI and nothing else (HOST; RFC 8216bis, section 7.3). So
 an edge can be a clone of another when their URLs differ in the host alone: they have the same

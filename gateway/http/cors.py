@@ -65,8 +65,8 @@ def cors_headers(origin: bytes | None, allowed: Sequence[str]) -> RawHeaders:
 
 
 def preflight(more: Sequence[str]) -> Reply:
-    """The answer to a preflight; scripts may send ``more`` headers than those that the gateway
-    knows."""
+    """The answer to a preflight. Besides the headers that the gateway knows, scripts may send those
+    in ``more``."""
     return Reply.of(
         204,
         headers={

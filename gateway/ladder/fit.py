@@ -67,12 +67,12 @@ def fit(rungs: Sequence[Rung], limits: Constraints, home_pathway: str | None = N
     that the request asks for.
     """
     reasons: list[Reason] = []
-    heard = () if limits.screen else _heard(rungs, limits, home_pathway, reasons)
-    rungs = heard or rungs
+    audio = () if limits.screen else _audio_only(rungs, limits, home_pathway, reasons)
+    rungs = audio or rungs
     main = _main(rungs, limits, reasons)
     asked = _asked(main, limits, reasons)
     playable = kept = _playable(asked, limits, reasons)
-    if not (limits.screen or heard):
+    if not (limits.screen or audio):
         kept = lowest([rung for rung in playable if rung.uses_only(_AVC)] or playable)
     else:
         kept = _within_caps(playable, limits, reasons)
@@ -102,23 +102,25 @@ def _main(rungs: Sequence[Rung], limits: Constraints, reasons: list[Reason]) -> 
     return main
 
 
-def _heard(
+def _audio_only(
     rungs: Sequence[Rung], limits: Constraints, home: str | None, reasons: list[Reason]
 ) -> Sequence[Rung]:
-    """The rungs for a device without a screen: those whose codecs are all audio, if there are any
-    that clients do not skip, also on the pathway on which content steering starts (rule C1.1), if
-    that can be served at all. Otherwise none."""
+    """The rungs for a device without a screen: those whose codecs are all audio.
+
+    Empty when clients ignore all of these, or when the pathway on which content steering starts
+    (rule C1.1) has none of them, but other rungs that could be served.
+    """
     text = "the device has no screen"
-    heard = [rung for rung in rungs if not rung.has_video and rung.codecs and not rung.other_video]
-    served = {rung.pathway for rung in heard if not rung.skippable}
+    audio = [rung for rung in rungs if not rung.has_video and rung.codecs and not rung.other_video]
+    served = {rung.pathway for rung in audio if not rung.skippable}
     at_home = [rung for rung in counted(rungs) if rung.pathway == home]
     if not served or (home not in served and any(_is_asked(rung, limits) for rung in at_home)):
         text = f"{text}, but no audio-only rung would serve it; only the lowest rung is kept"
         text = f"{text}, in H.264 if there is one"
         reasons.append(Reason(Step.LADDER, "no-screen-relaxed", text))
         return ()
-    reasons += words.removal_reason("no-screen", text, rungs, heard)
-    return heard
+    reasons += words.removal_reason("no-screen", text, rungs, audio)
+    return audio
 
 
 def _asked(rungs: Sequence[Rung], limits: Constraints, reasons: list[Reason]) -> Sequence[Rung]:

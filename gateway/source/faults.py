@@ -1,7 +1,7 @@
 """Which source manifests cannot be served now?
 
-A manifest that cannot be served is one warning when that is first met, not one for each player, and
-one line when it is mended. It is listed for as long as it lasts.
+Each fault is logged as one warning when it is first met, not once for each player, and as one line
+when it is mended. It is listed for as long as it lasts.
 """
 
 import math

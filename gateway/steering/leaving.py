@@ -12,8 +12,11 @@ LEFT_STATES = ("draining", "degraded")
 
 
 def leaving_since(fleet: Fleet, before: Mapping[int, float], clock_s: float) -> Mapping[int, float]:
-    """When each edge that sessions leave began to be left, by the edge's key, in seconds of a
-    monotonic clock, which shows ``clock_s``; ``before`` is the last answer of this function."""
+    """When sessions began to leave each edge that they leave, by the edge's key.
+
+    Times are seconds of a monotonic clock, which shows ``clock_s`` now. ``before`` is the last
+    answer of this function.
+    """
     return {
         edge.key: before.get(edge.key, clock_s)
         for edge, condition in zip(fleet.edges, fleet.conditions, strict=True)

@@ -1,1 +1,1 @@
-"""What the gateway signs, and which of what comes back it trusts."""
+"""Signs what the gateway hands out, and verifies what it gets back."""

@@ -1,4 +1,4 @@
-"""Which keys sign what the gateway hands out, and did it sign what comes back?
+"""Which key signs what the gateway hands out, and is what it gets back signed by one of its keys?
 
 A signed text is ``<key id>.<base64url(payload + mac)>`` without padding. The mac is the first
 ``MAC_BYTES`` of HMAC-SHA-256. Each purpose has its own key, derived from the secret with HMAC, so a

@@ -1,4 +1,4 @@
-"""Undoes what logs, proxies and shops' exports did to the separators of a User-Agent.
+"""Undoes what logs, proxies and exports did to the separators of a User-Agent.
 
 Players behind such middlemen send ``Linux%3B Android 9``, ``Linux\\x3b Android 9``,
 ``Linux## U## Android 9`` or ``Mozilla/5.0+(Linux;+Android+9)``. The same device must be found as

@@ -1,4 +1,4 @@
-"""Which requests may be sent to origins now? A share for each client, of what nobody has had yet.
+"""Which requests may be sent to origins now? Unknown ids have a share, each client a part of it.
 
 All requests together are bounded. Of these, assets that this process knows to be good may use all;
 *unknown* ids, which players choose freely, may use half; and the unknown ids of one client network
@@ -86,8 +86,8 @@ class Slots:
             self._serve()
 
     def _serve(self) -> None:
-        """Give free slots to those who wait, the last first: it has most of its time left, and a
-        client's earlier requests may never be answered."""
+        """Give free slots to waiting tickets, the newest first: it has most of its time left, and
+        the origin may never answer a client's earlier requests."""
         for ticket in reversed(list(self._queue)):
             if self._used >= self._total:
                 return

@@ -1,9 +1,9 @@
 """How large may a reply of Redis be? A larger one ends the connection before it fills the memory.
 
 Commands are chosen so that Redis itself cuts what it sends: ``GETRANGE`` instead of ``GET``, and
-scripts that leave out entries that are too long. So this bound is met only by a server that is not
-what it seems to be. hiredis bounds the nesting of replies (9 levels), and an array that promises
-more elements than follow takes no memory for them.
+scripts that leave out entries that are too long. So only a faulty or
+hostile server exceeds this bound. hiredis bounds the nesting of replies (9 levels), and an array
+that promises more elements than follow takes no memory for them.
 """
 
 from redis.asyncio.connection import DefaultParser

@@ -9,8 +9,8 @@ When a window has ended and ``SETTLE_S`` later nobody writes to it any more, the
 looks publishes its priors in one hash, which all workers read. Several may do so; they compute the
 same. Sketches expire soon afterwards.
 
-No address and no session is stored: the names of networks, and the sketches' bits and rounded
-speeds are all.
+Only the names of networks, the sketches' bits and rounded speeds are stored: no address and no
+session.
 """
 
 from collections.abc import AsyncIterator
