@@ -17,7 +17,7 @@ def read_request(scope: Scope) -> Request:
         headers=read_headers(scope["headers"]),
         peer=client[0] if client else None,
         scheme=scope.get("scheme", "http"),
-        server=_authority(*server) if server else "localhost",
+        server=authority(*server) if server else "localhost",
         parameters=read_query(scope["query_string"]),
     )
 
@@ -42,6 +42,7 @@ async def send_reply(reply: Reply, more: RawHeaders, send: Send) -> None:
     await send({"type": "http.response.body", "body": reply.body})
 
 
-def _authority(host: str, port: int | None) -> str:
+def authority(host: str, port: int | None) -> str:
+    """Host and port as a Host header has them: IPv6 addresses in brackets."""
     shown = f"[{host}]" if ":" in host else host
     return shown if port is None else f"{shown}:{port}"

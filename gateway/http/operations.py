@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from starlette.types import Receive, Scope
 
 from gateway.edge.fleet import Fleet
+from gateway.http.asgi import authority
 from gateway.observe import metrics, tasks
 from gateway.observe.moment import rfc3339
 from gateway.play.reply import Reply
@@ -154,6 +155,5 @@ def as_a_player_asks(gateway: Gateway, request: Request) -> Request:
     host = gateway.runtime.settings.server.host
     if host in _EVERYWHERE:
         host = urlsplit(request.base_url).hostname or host
-    shown = f"[{host}]" if ":" in host else host
-    by_name = {**request.headers.by_name, "host": f"{shown}:{gateway.players_port}"}
+    by_name = {**request.headers.by_name, "host": authority(host, gateway.players_port)}
     return replace(request, headers=request.headers._replace(by_name=by_name))

@@ -37,6 +37,7 @@ from gateway.store.connection.protocol import (
     Trouble,
 )
 from gateway.store.coordination.lua import OWN
+from gateway.store.garbage import found_garbage
 
 SETTLE_S: Final = 120
 """Seconds after its end until a window is published. Workers write for the last time within two
@@ -185,7 +186,7 @@ class Priors:
             before = stored if isinstance(stored, bytes) else b""
             sketch = PriorSketch.from_bytes(before) if before else PriorSketch()
             if sketch is None:
-                metrics.STORE_GARBAGE.inc()
+                found_garbage("priors", "not a sketch of a network")
                 sketch = PriorSketch()
             after = sketch.with_viewers(network.waiting)
             if after is sketch:
@@ -248,7 +249,7 @@ class Priors:
         async for key, data in _pages(redis, name, MAX_BYTES):
             sketch = PriorSketch.from_bytes(data)
             if sketch is None or not is_network(_text(key)):
-                metrics.STORE_GARBAGE.inc()
+                found_garbage("priors", "not a sketch of a network")
                 continue
             kbps = sketch.prior_kbps(config)
             if kbps is not None and len(new) < config.max_networks:

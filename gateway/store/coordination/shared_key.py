@@ -4,9 +4,9 @@ The first worker writes its own; the others read it. Redis may lose it: the next
 writes the one that it uses, so that what was signed stays valid.
 """
 
-from gateway.observe import metrics
 from gateway.store.connection.keys import SHARED_KEY
 from gateway.store.connection.protocol import Commands, Script, StoreUnavailable
+from gateway.store.garbage import found_garbage
 
 SECRET_BYTES = 32
 
@@ -31,5 +31,5 @@ async def agree(redis: Commands, mine: bytes) -> bytes | None:
         return None
     if isinstance(reply, bytes) and len(reply) == SECRET_BYTES:
         return reply
-    metrics.STORE_GARBAGE.inc()
+    found_garbage("key", "an unexpected reply")
     return None
