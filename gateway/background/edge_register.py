@@ -218,6 +218,6 @@ def _drain(edge_id: bytes, entry: bytes | None) -> Drain:
 
 
 def condition_of(drain: Drain) -> EdgeCondition:
-    """A drained edge takes no new sessions; playing sessions stay."""
+    """A drained edge takes no new sessions."""
     why = "".join(char for char in drain.why if char.isprintable())[:MAX_WHY_CHARS]
     return EdgeCondition("draining", admits=0.0, why=why, since_s=drain.since_s)

@@ -89,7 +89,8 @@ class EdgeSettings(Section):
     health_playlist: ProbePath | None = Field(None, examples=["live/1080p.m3u8"])
     """A media playlist below `url` that probes read instead. A live playlist must advance."""
     drain: Flag = False
-    """The edge takes no new sessions. Sessions that play stay until they end."""
+    """The edge takes no new sessions. Content steering moves sessions that play; others stay until
+    they end."""
     dns: EdgeDnsSettings | None = Field(
         None, examples=[{"name": "edges.eu.example.com", "type": "A"}]
     )

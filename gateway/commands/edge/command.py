@@ -100,8 +100,8 @@ def register(
 @click.option("--force", is_flag=True, help="Drain ids that no edge has yet, too.")
 @_CONFIG
 def drain(ids: tuple[str, ...], why: str, config: Path | None, *, force: bool) -> None:
-    """Send new sessions elsewhere; playing sessions stay. An ID names an edge, or a table with dns,
-    which means all its edges."""
+    """Send new sessions elsewhere; content steering moves those that play. An ID names an edge, or
+    a table with dns, which means all its edges."""
     from gateway.commands.edge import drains  # noqa: PLC0415
 
     _check(ids)
