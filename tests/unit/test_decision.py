@@ -16,6 +16,7 @@ from gateway.decision import (
     choice_of,
     decide,
     inquire,
+    remembered_tiers,
 )
 from gateway.edge.capacity import Leased, Placement, PlacementOutcome
 from gateway.edge.edge import Edge
@@ -650,6 +651,19 @@ def test_a_memo_is_filled_and_used() -> None:
     assert one.kept is other.kept
     assert one.tiers is other.tiers
     assert (1, 1) == (len(memo.ladders), len(memo.rankings))
+
+
+def test_steering_ranks_as_decisions_do() -> None:
+    """It takes the ranking of the decision before it, and leaves one for the next decision."""
+    memo = Memo()
+    asked = inquiry(facts_of())
+    decided = decide(asked, memo)
+    place, point = asked.facts.place, asked.ranking_key[2]
+    assert remembered_tiers(asked.fleet, place, point, memo) is decided.tiers
+    other = Memo()
+    assert remembered_tiers(asked.fleet, place, point, other) == decided.tiers
+    assert decide(inquiry(facts_of(), memo=other), other).tiers == decided.tiers
+    assert 1 == len(other.rankings)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 """The rules by which the table of countries and the embedded database are made."""
 
+import hashlib
+import sys
 from pathlib import Path
+from typing import Any
 
 import geoip2.database
 import maxminddb
@@ -11,7 +14,9 @@ from geodata.build import (
     Town,
     centre_and_radius,
     combined,
+    fetch,
     spans,
+    tabulate,
     write_countries,
     write_database,
 )
@@ -120,3 +125,36 @@ def test_the_table_survives_writing(tmp_path: Path) -> None:
     write_countries(COUNTRIES.values(), tmp_path / "countries.csv")
     assert read_countries(tmp_path / "countries.csv") == COUNTRIES
     assert COUNTRIES_CSV.read_text().count("\n") == 251
+
+
+def test_the_table_is_computed_from_countries_and_their_towns() -> None:
+    """Countries that ISO 3166-1 no longer has are left out; those without people have a place."""
+
+    def country(name: str, continent: str) -> dict[str, Any]:
+        return {"name": name, "continentcode": continent}
+
+    def town(code: str, latitude: float, longitude: float) -> dict[str, Any]:
+        place = {"latitude": latitude, "longitude": longitude, "population": 5}
+        return {"countrycode": code, **place}
+
+    countries = {
+        "FR": country("France", "EU"),
+        "AN": country("Netherlands Antilles", "NA"),
+        "AQ": country("Antarctica", "AN"),
+    }
+    towns = [town("FR", 48.123, 2.345), town("AN", 12.1, -68.9)]
+    table = tabulate(countries, towns)
+    assert [(place.code, place.name, place.continent) for place in table] == [
+        ("AQ", "Antarctica", "AN"),
+        ("FR", "France", "EU"),
+    ]
+    assert (table[1].latitude, table[1].longitude) == (48.12, 2.35)
+
+
+def test_a_download_is_used_when_its_digest_is_right(tmp_path: Path) -> None:
+    """Another file than the pinned one ends the build."""
+    command = [sys.executable, "-c", "open('a.whl', 'w').write('towns')"]
+    digest = hashlib.sha256(b"towns").hexdigest()
+    assert fetch(command, tmp_path, "*.whl", digest) == tmp_path / "a.whl"
+    with pytest.raises(SystemExit, match=f"a.whl: sha256 is {digest}, pinned is 00"):
+        fetch(command, tmp_path, "*.whl", "00")

@@ -5,6 +5,7 @@ import pytest
 from manifests.hls.fault import QueryParameterError
 from manifests.hls.variables import (
     MAX_EXPANDED,
+    MAX_QUERY_GROWTH,
     MAX_QUERY_VALUE,
     MAX_REFERENCES,
     VariableError,
@@ -76,6 +77,27 @@ def test_values_that_grow_in_chains_are_bounded() -> None:
     variables.define("v1", variables.expand("{$v0}" * 60))
     with pytest.raises(VariableError):
         variables.expand("{$v1}" * 60)
+
+
+def test_what_all_references_add_together_is_bounded() -> None:
+    """Each may be small enough and all of them too long for a playlist."""
+    variables = Variables(max_growth=250)
+    variables.define("v", "x" * 104)
+    assert 104 == len(variables.expand("{$v}"))
+    assert 104 == len(variables.expand("{$v}"))
+    with pytest.raises(VariableError, match="add over 250 characters") as caught:
+        variables.expand("{$v}")
+    assert "F13" == caught.value.rule
+
+
+def test_what_all_query_values_add_together_is_bounded() -> None:
+    """A value counts as often as the playlist uses it."""
+    value = "x" * MAX_QUERY_VALUE
+    uses = {"token": MAX_QUERY_GROWTH // MAX_QUERY_VALUE, "id": 1}
+    query = {"token": value, "id": value}
+    assert query["token"] == check_query(("token",), query, uses)["token"]
+    with pytest.raises(QueryParameterError, match='"id"'):
+        check_query(("token", "id"), query, uses)
 
 
 @pytest.mark.parametrize(

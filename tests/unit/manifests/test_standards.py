@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from manifests.hls.fault import Fault, ManifestError
+from manifests.hls.fault import MAX_TEXT, Fault, ManifestError
 from manifests.standards import RULES
 
 METRICS_PAGE = Path("docs/metrics.md")
@@ -25,8 +25,16 @@ def test_messages_name_the_clause() -> None:
     assert "duplicate-attribute" == fault.short_name
     error = ManifestError("film/master.m3u8", 7, "A6.2", "BANDWIDTH is missing")
     assert "film/master.m3u8, line 7: RFC 8216bis 4.4.6.2: BANDWIDTH is missing" == str(error)
+    assert ("RFC 8216bis 4.4.6.2", "bandwidth") == (error.clause, error.short_name)
     error = ManifestError("film/master.m3u8", None, "F13", "too large")
     assert "film/master.m3u8: limit of this gateway: too large" == str(error)
+
+
+def test_long_messages_are_cut() -> None:
+    """A line of a hostile source may be as long as the whole of it."""
+    fault = Fault(3, "A3.4", "x" * (MAX_TEXT + 1))
+    error = ManifestError("film/master.m3u8", 3, "A3.4", "x" * (MAX_TEXT + 1))
+    assert fault.text == error.problem == "x" * MAX_TEXT + "…"
 
 
 @pytest.mark.parametrize("rule", RULES)
