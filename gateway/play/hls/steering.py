@@ -24,8 +24,8 @@ _OWN: Final = Reason(
 _COPIES: Final = Reason(
     Step.STEERING,
     "source-has-copies",
-    "not steered: the source lists copies of a variant or rendition at other URIs, which media3 "
-    "refuses on one pathway",
+    "not steered: the source lists copies of a variant or rendition at other URIs, which players "
+    "refuse or drop on one pathway",
 )
 _FIXED: Final = Reason(
     Step.STEERING,
@@ -85,7 +85,9 @@ def _has_copies(
     """Whether two entries that players cannot tell apart have different URIs.
 
     media3 groups them by their format, stable id and name, whatever their rendition groups are, and
-    refuses a steered playlist with two URIs of one group on one pathway (C1.3).
+    refuses a steered playlist with two URIs of one group on one pathway (C1.3). hls.js drops the
+    second of two variants that have a PATHWAY-ID and the same key, which has no stable id and no
+    average bit rate. Without a PATHWAY-ID it keeps the second as a backup.
     """
     codecs = _audio_codecs(variants)
     keyed: list[tuple[Hashable, str]] = [(_variant_key(entry), entry.uri) for entry in variants]
@@ -99,15 +101,14 @@ def _has_copies(
 
 
 def _variant_key(entry: Variant) -> Hashable:
+    """What media3 and hls.js both tell variants apart by."""
     return (
         entry.codecs,
         entry.bandwidth,
-        entry.average_bandwidth,
         entry.width,
         entry.height,
         entry.frame_rate,
         entry.video_range,
-        entry.stable_id,
     )
 
 

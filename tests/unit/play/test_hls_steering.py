@@ -117,11 +117,30 @@ SOURCES: list[tuple[str, str, str | None]] = [
         "source-steers",
     ),
     ("a redundant pair", VARIANT + VARIANT.replace("v.", "w."), "source-has-copies"),
-    (
-        "told apart by their stable ids",
-        VARIANT.replace("RES", 'STABLE-VARIANT-ID="1",RES')
-        + VARIANT.replace("RES", 'STABLE-VARIANT-ID="2",RES').replace("v.", "w."),
-        None,
+    # hls.js drops the second of two variants that differ in one of these alone.
+    *(
+        (
+            f"a redundant pair with another {more.partition('=')[0]}",
+            VARIANT + VARIANT.replace("RES", f"{more},RES").replace("v.", "w."),
+            "source-has-copies",
+        )
+        for more in (
+            'STABLE-VARIANT-ID="2"',
+            "AVERAGE-BANDWIDTH=900",
+            "SCORE=2",
+            'SUPPLEMENTAL-CODECS="dvh1.08.07/db1p"',
+            'REQ-VIDEO-LAYOUT="CH-STEREO"',
+            'ALLOWED-CPC="x:Y"',
+            'NAME="backup"',
+        )
+    ),
+    *(
+        (
+            f"told apart by their {more.partition('=')[0]}",
+            VARIANT + VARIANT.replace("RES", f"{more},RES").replace("v.", "w."),
+            None,
+        )
+        for more in ('CODECS="hvc1.1.6.L93.B0"', "FRAME-RATE=50", "VIDEO-RANGE=PQ")
     ),
     ("one picture for two audio groups", VARIANT + VARIANT, None),
     ("two bit rates of one track", TWO_GROUPS.format(**AAC), "source-has-copies"),
@@ -175,7 +194,7 @@ SOURCES: list[tuple[str, str, str | None]] = [
 
 @pytest.mark.parametrize(("body", "code"), [r[1:] for r in SOURCES], ids=[r[0] for r in SOURCES])
 def test_what_keeps_a_playlist_from_being_steered(body: str, code: str | None) -> None:
-    """Each reason; copies are refused for media3 (C1.3)."""
+    """Each reason; copies are refused for media3 (C1.3), and hls.js drops them."""
     assert code == _refused("#EXTM3U\n" + body)
 
 
