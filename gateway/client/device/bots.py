@@ -81,8 +81,9 @@ _PROGRAMS = frozenset(
         "zeno", "gobuster", "thousandeyes", "outbrain", "ezooms", "nuzzel", "robozilla",
         "googleother", "googleprober", "adbeat", "adreview", "convertify", "functionize",
         "mixnode", "twingly", "shodan", "censys", "expanse", "l9explore", "l9tcpid",
-        "imgproxy", "postman", "insomnia", "urlgrabber", "nettraffic", "evc", "ltx71",
-        "shopify", "duplexweb", "kendra", "lwp", "aria2", "nghttp2", "mget", "anglesharp",
+        "imgproxy", "postman", "postmanruntime", "insomnia", "urlgrabber", "nettraffic",
+        "evc", "ltx71", "siege", "varnish", "shopify", "duplexweb", "kendra", "lwp", "aria2",
+        "nghttp2", "mget", "anglesharp",
         "geziyor", "jaunt", "needle", "khttp", "memgator", "udmsearch", "craw", "rssmix",
     )
 )  # fmt: skip

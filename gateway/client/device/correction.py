@@ -83,7 +83,7 @@ def _by_mobile(
     found: Classification, text: UserAgentText, platform: str | None, mobile: bool | None
 ) -> Classification:
     vague = found.kind is DeviceKind.UNKNOWN or found.code == "android-no-mobile"
-    if platform == "Android" and (vague or not android.is_android(text)):
+    if platform == "Android" and mobile is not None and (vague or not android.is_android(text)):
         if mobile:
             return Classification(
                 DeviceKind.PHONE, "hint-mobile", "a client hint says Android, mobile"

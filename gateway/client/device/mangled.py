@@ -14,8 +14,10 @@ from gateway.client.device.phrases import LinearPattern
 # A text without any of these is as its maker wrote it.
 _SUSPECT = LinearPattern(
     r"[%\\&#\"|~$\t]|  |[^ -~]|\((?:[Ll]inux|[Xx]11|i[Pp]hone|i[Pp]ad|[Mm]acintosh)[^;)\w-]"
+    r"|\([Ll]inux[^;) ]{1,6} (?:U|[Aa]ndroid)"
 )
 _PERCENT = re.compile(r"%[\da-fA-F]{2}")
+_PERCENT_U = re.compile(r"%u00(?=[\da-fA-F]{2})")
 _ESCAPE = re.compile(r"\\+(?:x([\da-fA-F]{2})|u00([\da-fA-F]{2})|([^\w\s]))")
 _ENTITY = re.compile(r"&(?:#\d{1,5}|#[xX][\da-fA-F]{1,4}|[a-zA-Z]{2,6});")
 # What stands where a semicolon belongs, after the first word in brackets.
@@ -24,6 +26,8 @@ _SEPARATOR = re.compile(
     r"[ ]?([^\w\s;()./+'-]{1,4})",
     re.IGNORECASE,
 )
+# Any other text that stands there, with a space behind it: ``(Linux<SC> U<SC> Android 9<SC> X``.
+_ODD_SEPARATOR = re.compile(r"\(linux([^\s;()]{1,6}) (?:u\1 )?android ", re.IGNORECASE)
 _NO_SEPARATOR = re.compile(
     r"\((linux)(?: u)? (android [\d.]{1,8}) (?:([a-z]{2}-[a-z]{2}) )?(?=[^;)]{1,60} build/)",
     re.IGNORECASE,
@@ -47,6 +51,9 @@ def restored(text: str) -> str:
     if " " not in text.strip():
         text = _with_spaces(text)
     text = " ".join(text.split())
+    found = _ODD_SEPARATOR.search(text)
+    if found is not None:
+        text = text.replace(f"{found[1]} ", "; ")
     found = _SEPARATOR.search(text)
     if found is not None:
         text = text.replace(found[1], ";")
@@ -54,8 +61,10 @@ def restored(text: str) -> str:
 
 
 def _unescaped(text: str) -> str:
-    if "%" in text and _PERCENT.search(text):
-        text = unquote(text, errors="replace")
+    if "%" in text:
+        text = _PERCENT_U.sub("%", text)
+        if _PERCENT.search(text):
+            text = unquote(text, errors="replace")
     if "\\" in text:
         text = _ESCAPE.sub(_character, text)
     if "&" in text and _ENTITY.search(text):

@@ -74,13 +74,14 @@ _DESKTOP_PARTS = Phrases(
         "freebsd", "windows-", "microsoft-",
     )
 )  # fmt: skip
+_VISION_NAMES = ("visionos", "xros", "apple vision", "realitydevice")
 _APPLE_DEVICES = (
     (
         LinearPattern("(?:^|[^l])ipad"),
         Classification(DeviceKind.TABLET, "ipad", "it names an iPad"),
     ),
     (
-        Phrases(("visionos", "xros", "apple vision", "realitydevice")),
+        Phrases(_VISION_NAMES),
         Classification(DeviceKind.HEADSET, "vision", "it names an Apple Vision"),
     ),
     (
@@ -92,7 +93,7 @@ _APPLE_DEVICES = (
         Classification(DeviceKind.PHONE, "iphone", "it names an iPhone or iPod"),
     ),
 )
-_ANY_APPLE = Phrases(("watch", "iph", "ipad", "ipod", "ios", "onos", "xros"))
+_ANY_APPLE = Phrases(("watch", "iph", "ipad", "ipod", "ios", *_VISION_NAMES))
 _OTHER_SYSTEMS = Phrases(("macintosh", "mac os x", "macos", "windows", "android"))
 _TOUCH_PC = re.compile(
     r"(?:arm|touch); ?(?:arm|touch|ta[a-z]{2}|.{0,20}surftab)|; arm; trident|; tablet;"

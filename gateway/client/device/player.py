@@ -14,6 +14,8 @@ from gateway.client.device.text import UserAgentText
 
 _LIBRARIES = (
     ("applecoremedia", "AVPlayer"),
+    ("avplayer", "AVPlayer"),
+    ("avfoundation", "AVPlayer"),
     ("androidxmedia3", "media3"),
     ("media3", "media3"),
     ("exoplayer", "ExoPlayer"),
@@ -44,6 +46,8 @@ _LIBRARIES = (
     ("plex", "Plex"),
     ("jellyfin", "Jellyfin"),
     ("emby", "Emby"),
+    ("ijkplayer", "ijkplayer"),
+    ("aliplayer", "AliPlayer"),
     ("stagefright", "Android MediaPlayer"),
     ("nsplayer", "Windows Media Player"),
     ("windows-media-player", "Windows Media Player"),

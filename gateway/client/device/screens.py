@@ -45,6 +45,7 @@ _TV_WORDS = frozenset(
         "smartcast", "conjure", "omi", "sraf", "hybridcast", "webtv", "cinnamon", "ksmart",
         "kepler", "maple2011", "maple2012", "philipstv", "saphi", "sonycebrowser",
         "sonydtv", "cehtml", "firetv", "xumo", "wpe", "rdk", "lgtv", "roku", "dvp",
+        "rokuos", "starboard",
         "bravia", "crkey", "chromecast", "brightsign", "tivo", "boxee", "vizio",
         "popcornhour", "wdtv", "dunehd", "freebox", "livebox", "enigma2", "dreambox",
         "vuplus", "kaon", "kaonmedia", "humax", "arris", "technicolor", "sagemcom",

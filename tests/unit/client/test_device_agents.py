@@ -1008,6 +1008,12 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
         (
             "visionOS",
             "AVPlayer",
+            "AppleCoreMedia/1.0.0.22N580 (Apple Vision; U; CPU OS 2_0 like Mac OS X; en_us)",
+        ),
+        ("visionOS", None, "AcmePlay/3 (RealityDevice14,1; build 1; en)"),
+        (
+            "visionOS",
+            "AVPlayer",
             (
                 "AppleCoreMedia/1.0.0.22O473 (Apple Vision Pro; U; CPU OS 2_2 like Mac OS X; "
                 "visionOS 2.2)"
@@ -1280,6 +1286,14 @@ SIGNS = (
     ("console", "Mozilla/5.0 (X11; Linux x86_64; Valve Steam Client/Steam Deck) Chrome/126.0"),
     ("car", "Mozilla/5.0 (X11; GNU/Linux) AppleWebKit/601.1 Tesla QtCarBrowser Safari/601.1"),
     ("car", "Mozilla/5.0 (VCC; 1.0; like Gecko) NetFront/4.2"),
+    ("headset", "AcmePlay/3 (xrOS 1.0)"),
+    ("tv", "RokuOS/12.0"),
+    ("tv", "Mozilla/5.0 (LINUX; Tizen 6.5) Cobalt/22.lts (unlike Gecko) gles Starboard/13"),
+    ("console", "Mozilla/5.0 (Nintendo Switch) Cobalt/20.lts Starboard/11"),
+    ("unknown", "AVPlayer"),
+    ("unknown", "ijkplayer"),
+    ("bot", "PostmanRuntime/7.36.0"),
+    ("bot", "siege/4.0"),
     ("bot", "libwww-perl/6.05"),
     ("bot", "Acme-HTTP/v0.40.3"),
     ("bot", "Mozilla/5.0 (Windows NT 10.0) Chrome/96.0 Safari/537.36 AcmeHttpAgent"),
