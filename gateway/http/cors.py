@@ -33,6 +33,8 @@ ALLOWED = (
     *("X-Amzn-Trace-Id", "X-Cloud-Trace-Context", "Request-Id", "Request-Context"),
     *("X-Datadog-Trace-Id", "X-Datadog-Parent-Id", "X-Datadog-Origin"),
     *("X-Datadog-Sampling-Priority", "X-Datadog-Tags"),
+    *("X-INSTANA-T", "X-INSTANA-S", "X-INSTANA-L", "x-dtpc", "x-dtreferer"),
+    *("ADRUM", "ADRUM_1", "sw8", "X-Honeycomb-Trace", "X-NewRelic-ID", "X-NewRelic-Transaction"),
 )
 """Request headers that scripts may send, besides those of ``server.cors_allow_headers``. Each is
 named, because ``*`` covers neither Authorization nor requests with credentials."""

@@ -49,6 +49,7 @@ def negotiate(accept_encoding: str) -> str:
     """``zstd``, ``br``, ``gzip`` or ``identity`` for an ``Accept-Encoding`` field value.
 
     A field that is longer than any real client sends gets ``identity``, which is always allowed.
+    ``x-gzip`` is ``gzip`` (8.4.1.3).
     """
     if not accept_encoding or len(accept_encoding) > _MAX_HEADER:
         return "identity"
@@ -71,4 +72,4 @@ def _weight(part: str) -> tuple[str, float]:
             weight = float(value.strip())
         except ValueError:
             weight = 0.0
-    return coding.strip().lower(), weight
+    return coding.strip().lower().removeprefix("x-"), weight

@@ -124,4 +124,6 @@ def shorter_side(variant: Variant) -> int | None:
 
 def specifiers(layout: str | None) -> frozenset[str]:
     """``CH-STEREO/PROJ-EQUI,CH-MONO`` as a set of its specifiers."""
-    return frozenset(part.strip() for part in re.split("[,/]", layout)) if layout else frozenset()
+    if layout is None:
+        return frozenset()
+    return frozenset(part.strip() for part in re.split("[,/]", layout))

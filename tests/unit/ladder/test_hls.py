@@ -243,6 +243,8 @@ def test_what_belongs_to_variants(before: list[str], limits: Constraints, after:
         ("", AVC, 'REQ-VIDEO-LAYOUT="PROJ-RECT"', (None, AVC_ONLY, False, True, False, False)),
         ("", AVC, 'REQ-VIDEO-LAYOUT="PROJ-HEQU"', (None, AVC_ONLY, False, True, True, False)),
         ("", AVC, 'REQ-VIDEO-LAYOUT="PROJ-NEW"', (None, AVC_ONLY, False, True, True, True)),
+        ("", AVC, 'REQ-VIDEO-LAYOUT="CH-MONO,"', (None, AVC_ONLY, False, True, True, True)),
+        ("", AVC, 'REQ-VIDEO-LAYOUT=""', (None, AVC_ONLY, False, True, True, True)),
     ],
 )
 def test_a_variant_as_a_rung(
