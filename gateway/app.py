@@ -55,6 +55,7 @@ from gateway.observe.tasks import supervise
 from gateway.play.bodies import weight_of
 from gateway.play.clients import ClientLookup
 from gateway.play.hls.manifest import generated_hls, read_hls
+from gateway.play.measurements import Measurements
 from gateway.play.request import Headers
 from gateway.play.runtime import Gateway, Runtime
 from gateway.source.directory import DirectorySource
@@ -128,6 +129,7 @@ class Application:
         self.keeper.judged("config", drains_of(settings))
         self._dns = DnsEdges(self.keeper, templates_of(settings), settings.dns)
         self._keys = KeyKeeper(signing_keys_of(settings), settings.keys.overlap_s, control.redis)
+        sessions = Sessions(store, settings.store.session_ttl_s)
         leases = Leases(store, settings.capacity.lease_s, presence.count)
         self.gateway = Gateway(
             runtime=_runtime(loaded, None, store, geo),
@@ -138,7 +140,8 @@ class Application:
             geo=geo,
             config=ConfigStatus(time.time()),
             decisions=DecisionCache(store, settings.store.decision_ttl_s),
-            sessions=Sessions(store, settings.store.session_ttl_s),
+            sessions=sessions,
+            measurements=Measurements(sessions),
             leases=leases,
             priors=Priors(control.redis, prior_config_of(settings)),
             playlists=Cache(PLAYLISTS, settings.limits.local_cache_bytes, weight_of),
@@ -250,6 +253,7 @@ class Application:
             "dns": self._dns.run,
             "register": self._register.run,
             "keys": self._keys.run,
+            "measurements": self.gateway.measurements.run,
             "priors": partial(priors.follow, self.gateway.priors),
             "capacity": partial(capacity.follow, self.gateway.leases, self.keeper),
         }

@@ -109,6 +109,16 @@ PLACEMENTS = Counter(
     "Sessions placed on edges, by outcome (kept, first, spilled, over).",
     ["outcome"],
 )
+SAMPLES = Counter(
+    "gateway_speed_samples",
+    "Measurements that players made apart from requests for playlists, by what measured (cmcd, "
+    "steering, probe).",
+    ["source"],
+)
+SAMPLES_DROPPED = Counter(
+    "gateway_speed_samples_dropped",
+    "Such measurements that were dropped, since too many sessions waited for the store.",
+)
 STEERING_ANSWERS = Counter(
     "gateway_steering_answers",
     "Steering manifests, by why the session stays (fine, dwell, nowhere) or moves (gone, down, "
@@ -332,6 +342,12 @@ def decisions(profile: str, device: str, cache: str) -> Counter | Pending:
 def edge_selections(edge: str) -> Counter | Pending:
     """The counter of manifests that name an edge."""
     return _counting(EDGES.labels(edge))
+
+
+@cache
+def samples(source: str) -> Counter | Pending:
+    """The counter of measurements from this source."""
+    return _counting(SAMPLES.labels(source))
 
 
 @cache

@@ -12,6 +12,7 @@ from gateway.decision import Policy
 from gateway.edge.fleet import Fleet
 from gateway.play.bodies import Body
 from gateway.play.clients import ClientLookup
+from gateway.play.measurements import Measurements
 from gateway.source.source import Source
 from gateway.steering.memory import SteeringMemory
 from gateway.steering.steering_config import SteeringConfig
@@ -56,6 +57,7 @@ class Gateway:
     config: ConfigStatus
     decisions: DecisionCache
     sessions: Sessions
+    measurements: Measurements
     leases: Leases
     priors: Priors
     playlists: Cache[Hashable, Body]

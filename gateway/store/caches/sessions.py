@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from gateway.cache import SESSIONS, Cache
 from gateway.client.session import SessionRecord
+from gateway.store.connection.keys import session_name
 from gateway.store.connection.protocol import Store, StoreUnavailable, Trouble
 from gateway.store.garbage import found_garbage
 
@@ -39,53 +40,60 @@ class Sessions:
         self.ttl_s = ttl_s
         self._trust_s = trust_s
         self._clock = clock
-        self._own: Cache[str, _Remembered] = Cache(SESSIONS)
+        self._own: Cache[bytes, _Remembered] = Cache(SESSIONS)
 
-    async def get(self, session: str) -> tuple[SessionRecord, Trouble | None]:
-        """The record of a session, empty when nothing is known. When the store could not be asked,
-        the second value says why, and the record is not ``whole``."""
-        fresh = self.fresh(session)
+    async def get(self, session: str | bytes) -> tuple[SessionRecord, Trouble | None]:
+        """The record of a session (its id or its ``session_name``), empty when nothing is known.
+        When the store could not be asked, the second value says why, and the record is not
+        ``whole``."""
+        name = _name(session)
+        fresh = self.fresh(name)
         if fresh is not None:
             return fresh, None
-        own = self._known(session)
+        own = self._known(name)
         try:
-            data = await self._store.get_session(session)
+            data = await self._store.get_session(name)
         except StoreUnavailable as error:
             return own or SessionRecord(whole=False), error.trouble
         if data is not None:
             stored = SessionRecord.from_bytes(data)
             if stored is not None:
-                self._keep(session, stored)
+                self._keep(name, stored)
                 return stored, None
             found_garbage("session", "not a record")
         if own is None:
             found = SessionRecord()
         else:
             found = SessionRecord(own.estimate, own.places)
-            self._write(session, found)  # the store has lost it
-        self._keep(session, found)
+            self._write(name, found)  # the store has lost it
+        self._keep(name, found)
         return found, None
 
-    def fresh(self, session: str) -> SessionRecord | None:
+    def fresh(self, session: str | bytes) -> SessionRecord | None:
         """The record of a session that this worker has seen within ``trust_s``, else None."""
-        own = self._own.get(session)
+        own = self._own.get(_name(session))
         if own is None or self._clock() - own.seen > self._trust_s or not own.record.whole:
             return None
         return own.record
 
-    def put(self, session: str, record: SessionRecord) -> None:
+    def put(self, session: str | bytes, record: SessionRecord) -> None:
         """Remember a record, without waiting. A record that is not whole stays in this process."""
-        self._keep(session, record)
+        name = _name(session)
+        self._keep(name, record)
         if record.whole:
-            self._write(session, record)
+            self._write(name, record)
 
-    def _known(self, session: str) -> SessionRecord | None:
+    def _known(self, name: bytes) -> SessionRecord | None:
         """This process's record, at any age that the store would have kept it for."""
-        own = self._own.get(session)
+        own = self._own.get(name)
         return own.record if own and self._clock() - own.seen <= self.ttl_s else None
 
-    def _keep(self, session: str, record: SessionRecord) -> None:
-        self._own.put(session, _Remembered(record, self._clock()))
+    def _keep(self, name: bytes, record: SessionRecord) -> None:
+        self._own.put(name, _Remembered(record, self._clock()))
 
-    def _write(self, session: str, record: SessionRecord) -> None:
-        self._store.put_session_later(session, record.to_bytes(), self.ttl_s)
+    def _write(self, name: bytes, record: SessionRecord) -> None:
+        self._store.put_session_later(name, record.to_bytes(), self.ttl_s)
+
+
+def _name(session: str | bytes) -> bytes:
+    return session_name(session) if isinstance(session, str) else session

@@ -51,9 +51,16 @@ def decision_key(key: str) -> bytes:
     return PREFIX + b"d:" + _digest(key)
 
 
-def session_key(session: str) -> bytes:
-    """The name of a player session's record."""
-    return PREFIX + b"s:" + _digest(session)
+def session_name(session: str) -> bytes:
+    """What stands for a session where its id must not: ``DIGEST_BYTES`` bytes that do not tell
+    the id."""
+    return blake2b(session.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
+
+
+def session_key(session: str | bytes) -> bytes:
+    """The name of the record of a player session, given by its id or its :func:`session_name`."""
+    digest = _digest(session) if isinstance(session, str) else session.hex().encode("ascii")
+    return PREFIX + b"s:" + digest
 
 
 def source_key(name: str) -> bytes:

@@ -70,7 +70,7 @@ class MemoryStore:
         """See ``Store.get_decision``; never raises."""
         return self._get("get_decision", decision_key(key))
 
-    async def get_session(self, session: str) -> bytes | None:
+    async def get_session(self, session: str | bytes) -> bytes | None:
         """See ``Store.get_session``; never raises."""
         return self._get("get_session", session_key(session))
 
@@ -90,7 +90,7 @@ class MemoryStore:
         """See ``Store.put_decision_later``; stored at once."""
         self._put("put_decision", decision_key(key), value, ttl_s)
 
-    def put_session_later(self, session: str, value: bytes, ttl_s: float) -> None:
+    def put_session_later(self, session: str | bytes, value: bytes, ttl_s: float) -> None:
         """See ``Store.put_session_later``; stored at once."""
         self._put("put_session", session_key(session), value, ttl_s)
 

@@ -164,7 +164,7 @@ class Store(Protocol):
         """
         ...
 
-    async def get_session(self, session: str) -> bytes | None:
+    async def get_session(self, session: str | bytes) -> bytes | None:
         """The record of a player session, None when there is none.
 
         Raises StoreUnavailable, at the deadline at the latest.
@@ -193,7 +193,7 @@ class Store(Protocol):
         """Store a value for ``ttl_s`` seconds in the background. Never raises."""
         ...
 
-    def put_session_later(self, session: str, value: bytes, ttl_s: float) -> None:
+    def put_session_later(self, session: str | bytes, value: bytes, ttl_s: float) -> None:
         """Store a session's record for ``ttl_s`` seconds in the background. Never raises."""
         ...
 

@@ -149,7 +149,7 @@ class RedisStore:
         """See ``Store.get_decision``."""
         return await self._get("get_decision", decision_key(key), "decision", MAX_VALUE_BYTES)
 
-    async def get_session(self, session: str) -> bytes | None:
+    async def get_session(self, session: str | bytes) -> bytes | None:
         """See ``Store.get_session``."""
         return await self._get("get_session", session_key(session), "session", MAX_SESSION_BYTES)
 
@@ -157,7 +157,7 @@ class RedisStore:
         """See ``Store.put_decision_later``."""
         self._put("put_decision", decision_key(key), value, ttl_s)
 
-    def put_session_later(self, session: str, value: bytes, ttl_s: float) -> None:
+    def put_session_later(self, session: str | bytes, value: bytes, ttl_s: float) -> None:
         """See ``Store.put_session_later``."""
         self._put("put_session", session_key(session), value, ttl_s)
 
