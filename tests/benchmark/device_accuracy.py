@@ -27,7 +27,9 @@ not how well they do on what is new. The split stays for corpora to come.
 ``--fresh`` measures on other corpora instead, which the tables have seen half of at most: FOLDER
 holds unpacked packages, see ``device_corpora`` for which, how their labels are mapped and how they
 are halved. User-Agents that FIXTURES holds too are left out. ``--corpus NAME`` takes one of them
-alone. ``docs/devices.md`` gives the figures and how they came about.
+alone. Where labels were corrected (``device_corpora.CORRECTIONS``), it prints which, how many, and
+the figures by the corpora's own labels beside the others. ``docs/devices.md`` gives the figures and
+how they came about.
 """
 
 import argparse
@@ -46,7 +48,7 @@ from typing import Any
 
 from gateway.client.device import DeviceClassifier
 from gateway.client.hints import NO_HINTS, ClientHints, parse_hints
-from tests.benchmark.device_corpora import fresh, yaml_of
+from tests.benchmark.device_corpora import CORRECTIONS, fresh, yaml_of
 
 KINDS = {
     "smartphone": "phone",
@@ -66,12 +68,14 @@ ROUNDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One labelled request; ``held_out`` when its group belongs to the fifth that nobody saw."""
+    """One labelled request; ``held_out`` when its group belongs to the fifth that nobody saw.
+    ``label`` is the class by the corpus, ``kind`` the one that is counted."""
 
     agent: str
     hints: ClientHints
     kind: str
     held_out: bool
+    label: str
 
 
 def main() -> int:
@@ -86,11 +90,12 @@ def main() -> int:
     if given.fresh is not None:
         known = frozenset(sample.agent for sample in samples)
         samples = [
-            Sample(one.agent, NO_HINTS, one.kind, one.held_out)
+            Sample(one.agent, NO_HINTS, one.kind, one.held_out, one.label)
             for one in fresh(given.fresh, known)
             if given.corpus in (None, one.corpus)
         ]
     classifier = DeviceClassifier()
+    _report_corrections(samples)
     for held_out, title in ((False, "tuned on"), (True, "held out")):
         _report(title, classifier, [one for one in samples if one.held_out is held_out])
     _report("all", classifier, samples)
@@ -129,7 +134,7 @@ def _sample(case: Mapping[str, Any]) -> Sample | None:
         grouped = model and kind in GROUPED_BY_MODEL
         group = f"{kind}:{device.get('brand') or ''}:{model}" if grouped else f"{kind}:{agent}"
     digest = int(hashlib.sha256(group.encode()).hexdigest(), 16)
-    return Sample(agent, _hints(case.get("headers") or {}), kind, digest % PARTS == 0)
+    return Sample(agent, _hints(case.get("headers") or {}), kind, digest % PARTS == 0, kind)
 
 
 def _hints(headers: Mapping[str, Any]) -> ClientHints:
@@ -143,10 +148,34 @@ def _hints(headers: Mapping[str, Any]) -> ClientHints:
     return parse_hints(sent)
 
 
+def _report_corrections(samples: list[Sample]) -> None:
+    for correction in CORRECTIONS:
+        found = [
+            one
+            for one in samples
+            if (one.label, one.kind) == (correction.label, correction.kind)
+            and correction.agents.search(one.agent)
+        ]
+        held_out = sum(one.held_out for one in found)
+        print(
+            f"labels corrected from {correction.label} to {correction.kind}: {len(found)}, "
+            f"{held_out} of them held out ({correction.why})"
+        )
+
+
 def _report(title: str, classifier: DeviceClassifier, samples: list[Sample]) -> None:
+    """Recall and precision by class; where labels were corrected, by the corpora's own labels
+    too."""
+    _report_by(title, classifier, [(one, one.kind) for one in samples])
+    if any(one.kind != one.label for one in samples):
+        title = f"{title}, by the corpora's own labels"
+        _report_by(title, classifier, [(one, one.label) for one in samples])
+
+
+def _report_by(title: str, classifier: DeviceClassifier, samples: list[tuple[Sample, str]]) -> None:
     seen: dict[str, Counter[str]] = defaultdict(Counter)
-    for sample in samples:
-        seen[sample.kind][classifier.classify(sample.agent, sample.hints).kind.value] += 1
+    for sample, kind in samples:
+        seen[kind][classifier.classify(sample.agent, sample.hints).kind.value] += 1
     claimed: Counter[str] = sum(seen.values(), Counter())
     print(f"\n{title}: {len(samples)} User-Agents")
     print(f"{'class':10}{'count':>8}{'recall':>9}{'precision':>11}   taken for")

@@ -46,12 +46,16 @@ _FILES: dict[str, object] = {
 }
 
 
+_PHONE = "Mozilla/5.0 (Windows Phone 10.0; Android 6.0.1; Xbox; Xbox One) Edge/15"
+_EXPLORER = "Mozilla/5.0 (compatible; Windows Phone OS 7.5; Trident/5.0; IEMobile/9.0; Xbox)"
 _RANDOM = [
     {"user_agent": agent, "hardware_type": hardware, "software_type": software}
     for agent, hardware, software in (
         ("RA-Tab/1", "mobile -> tablet", "browser -> web-browser"),
         ("RA-Tab/1 vivo", "mobile -> tablet", "browser -> web-browser"),
         ("RA-Desk/1", "computer", "browser -> in-app-browser"),
+        (_PHONE, "large-screen -> game-console", "browser -> web-browser"),
+        (_EXPLORER, "large-screen -> game-console", "browser -> web-browser"),
         ("RA-Lib/1", "computer", "application -> software-library"),
         ("RA-Bot/1", "server", "bot -> crawler"),
         ("RA-None/1", "---", None),
@@ -75,8 +79,13 @@ def test_each_corpus_is_read_and_mapped(tmp_path: Path) -> None:
     archive.parent.mkdir(parents=True)
     with zipfile.ZipFile(archive, "w") as written:
         written.writestr("user_agents.jl", "\n".join(map(json.dumps, _RANDOM)))
-    found = {one.agent: one.kind for one in fresh(tmp_path, frozenset({"WB-Known/1"}))}
+    labelled = fresh(tmp_path, frozenset({"WB-Known/1"}))
+    corrected = {one.agent: (one.label, one.kind) for one in labelled if one.label != one.kind}
+    assert {_PHONE: ("console", "phone")} == corrected
+    found = {one.agent: one.label for one in labelled}
     assert {
+        _PHONE: "console",
+        _EXPLORER: "console",
         "WB-Box/1": "tv",
         "WB-Pocket/1": "console",
         "WO-Desk/1": "desktop",
