@@ -25,6 +25,7 @@ from gateway.background.edge_register import EdgeRegister
 from gateway.background.event_writer import EventWriter
 from gateway.background.fleet import FleetKeeper
 from gateway.background.health_watch import HealthWatch
+from gateway.background.overrides import OverrideWatch
 from gateway.background.signing_keys import KeyKeeper
 from gateway.cache import PLAYLISTS, Cache
 from gateway.client.address import TrustedProxies
@@ -158,6 +159,9 @@ class Application:
             self.gateway.bus.subscribe("edges"),
             lambda: self.gateway.runtime.settings.registry.enabled,
         )
+        self._overrides = OverrideWatch(
+            self.keeper, control.redis, self.gateway.bus.subscribe("edges")
+        )
         self._health = HealthWatch(control, self.keeper, settings.health, self.gateway.bus)
         self._events = _event_writer(self.gateway)
         self._watcher = ConfigWatcher(
@@ -252,6 +256,7 @@ class Application:
             "health": self._health.run,
             "dns": self._dns.run,
             "register": self._register.run,
+            "overrides": self._overrides.run,
             "keys": self._keys.run,
             "measurements": self.gateway.measurements.run,
             "priors": partial(priors.follow, self.gateway.priors),

@@ -1,4 +1,4 @@
-"""The commands: serve, check, explain, stats, purge, edge, schema, demo.
+"""The commands: serve, check, explain, stats, purge, edge, steer, schema, demo.
 
 Exit codes: 0 ok, 1 the input was wrong (the message is on stderr), 2 usage.
 """
@@ -13,6 +13,7 @@ from typing import NoReturn
 import click
 
 from gateway.commands.edge.command import edge
+from gateway.commands.steer.command import steer
 from gateway.config.environment import CONFIG_VARIABLE
 from gateway.config.load import Loaded, load
 from gateway.config.problem import ConfigError
@@ -34,6 +35,7 @@ def main() -> None:
 
 
 main.add_command(edge)
+main.add_command(steer)
 
 
 def _fail(message: str) -> NoReturn:

@@ -9,6 +9,7 @@ from gateway.decision import Decision
 from gateway.edge import rank
 from gateway.edge.capacity import Leased
 from gateway.edge.edge import Edge
+from gateway.edge.override import Override, diversion_of
 from gateway.ladder.start import DEFAULT_START_BANDWIDTH
 from gateway.reason import Reason, Step
 from geodata.cell import snap
@@ -128,6 +129,9 @@ def _conditions(decision: Decision) -> Iterator[Reason]:
     spread_point = decision.inquiry.ranking_key[2]
     tiers = rank.ranked_tiers(ideal, snap(facts.place), spread_point)
     wished = [fleet.edges[at] for at in rank.ordered_edges(ideal, tiers, facts.asset, facts.viewer)]
+    overridden = _overridden(decision)
+    if overridden is not None:
+        best = overridden[0]
     passed = wished[: wished.index(best)] if best in wished else wished
     for edge in dict.fromkeys((*passed, *decision.edges)):
         condition = fleet.conditions[fleet.positions[edge.id]]
@@ -142,9 +146,35 @@ def _edge(decision: Decision) -> Reason:
     if best.id == decision.facts.placed_on:
         text = f"{best.id} already serves this session and stays"
         return Reason(Step.EDGE, "edge-held", text)
+    overridden = _overridden(decision)
+    if overridden is not None:
+        return _override_reason(best, *overridden)
     position = fleet.positions[best.id]
     tier = next(tier for tier in decision.tiers if position in tier.edges)
     return rank.edge_reason(best, tier, decision.facts.place)
+
+
+def _overridden(decision: Decision) -> tuple[Edge, Override] | None:
+    """The edge that would serve but for an operator's override, and the override; None when none
+    applies."""
+    fleet, facts = decision.inquiry.fleet, decision.facts
+    if not fleet.diversions or decision.edge.id == facts.placed_on:
+        return None
+    viewer = rank.viewer_key(facts.asset, facts.viewer)
+    for edge in decision.preferred:
+        found = diversion_of(fleet.diversions, fleet.edges, fleet.positions[edge.id], viewer)
+        if found is not None and fleet.edges[found.target] is decision.edge:
+            return edge, found.override
+    return None
+
+
+def _override_reason(edge: Edge, instead_of: Edge, one: Override) -> Reason:
+    why = f": {one.why}" if one.why else ""
+    text = (
+        f"{edge.id} instead of {instead_of.id}, by the override {one.id} ({one.percent} of the "
+        f"sessions) of {one.who}{why}"
+    )
+    return Reason(Step.EDGE, "edge-override", text)
 
 
 def _lease(decision: Decision) -> Iterator[Reason]:

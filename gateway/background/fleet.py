@@ -14,6 +14,7 @@ import structlog
 
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import SEVERITY, EdgeCondition, Fleet, worst
+from gateway.edge.override import Override
 from gateway.observe import metrics
 
 log = structlog.get_logger()
@@ -26,6 +27,7 @@ class FleetKeeper:
         """``configured`` are the edges of the config."""
         self._finders: dict[str, tuple[Edge, ...]] = {"config": tuple(configured)}
         self._judges: dict[str, Mapping[str, EdgeCondition]] = {}
+        self._overrides: tuple[Override, ...] = ()
         self._listeners: list[Callable[[Fleet], None]] = []
         self._none_found = not configured
         self._logged: set[tuple[str, str]] = set()
@@ -46,6 +48,12 @@ class FleetKeeper:
         it."""
         if self._judges.get(judge, {}) != conditions:
             self._judges[judge] = dict(conditions)
+            self._assemble()
+
+    def overridden(self, overrides: Sequence[Override]) -> None:
+        """Replace the operators' overrides that are in force."""
+        if self._overrides != tuple(overrides):
+            self._overrides = tuple(overrides)
             self._assemble()
 
     def on_change(self, listener: Callable[[Fleet], None]) -> None:
@@ -77,7 +85,7 @@ class FleetKeeper:
             for edge in found
             if edge.id in judged or edge.template in judged
         }
-        return Fleet.of(found, conditions, last)
+        return Fleet.of(found, conditions, last, self._overrides)
 
     def _judgements(self, edge: Edge) -> list[EdgeCondition]:
         names = (edge.id,) if edge.template is None else (edge.id, edge.template)

@@ -1,7 +1,7 @@
 """Which edges would a gateway with this config have now, and in which condition?
 
-For commands that look once: names are resolved, and the register, the drains and the probes'
-findings are read from the store. Nothing is probed or written.
+For commands that look once: names are resolved, and the register, the drains, the overrides
+and the probes' findings are read from the store. Nothing is probed or written.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from gateway.background.dns_edges import DnsEdges
 from gateway.background.edge_register import EdgeRegister
 from gateway.background.fleet import FleetKeeper
 from gateway.background.health_watch import HealthWatch
+from gateway.background.overrides import OverrideWatch
 from gateway.config.build import drains_of, templates_of
 from gateway.config.load import Loaded
 from gateway.store.connection.protocol import Store
@@ -35,5 +36,6 @@ async def survey(loaded: Loaded, store: Store) -> FleetKeeper:
         changes = Subscription("edges")
         register = EdgeRegister(keeper, store.redis, changes, lambda: settings.registry.enabled)
         await register.read(store.redis)
+        await OverrideWatch(keeper, store.redis, changes).read(store.redis)
     await HealthWatch(store, keeper, settings.health, None).first_look()
     return keeper

@@ -20,6 +20,7 @@ from gateway.background.survey import survey
 from gateway.config.build import prior_config_of
 from gateway.config.load import Loaded
 from gateway.edge.fleet import UP
+from gateway.edge.override import Override
 from gateway.source.source import BadSourceError, NoSuchAssetError
 from gateway.store.caches.sessions import Sessions
 from gateway.store.connection.memory import MemoryStore
@@ -110,7 +111,12 @@ async def _see(app: Application, loaded: Loaded, session: str | None) -> list[st
     return [
         _row("store", f"read; {len(keeper.fleet.edges)} edges, {len(others)} of them not fully up"),
         *(_row("", text) for text in others),
+        *(_row("", _override(one)) for one in keeper.fleet.overrides),
     ]
+
+
+def _override(one: Override) -> str:
+    return f"override {one.id}: {one.percent} of the sessions of {one.source} go to {one.target}"
 
 
 async def _explained(

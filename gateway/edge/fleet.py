@@ -18,6 +18,7 @@ from typing import Literal
 
 from gateway.edge.edge import Edge
 from gateway.edge.index import EdgeIndex
+from gateway.edge.override import NO_DIVERSIONS, Diversions, Override, diversions_of
 
 EdgeState = Literal["up", "degraded", "draining", "down"]
 SEVERITY: tuple[EdgeState, ...] = ("up", "degraded", "draining", "down")
@@ -82,7 +83,7 @@ class Fleet:
     that may be ranked: those that are not down, or all edges when every one is down; then edges are
     ranked as if all were up. ``down`` holds the positions of the other edges. ``closed`` holds
     those of edges that serve but take no new viewers. ``plain``: every serving edge takes every
-    viewer. ``index`` finds the edges for a place.
+    viewer. ``index`` finds the edges for a place. ``overrides`` are those in force.
     """
 
     edges: tuple[Edge, ...]
@@ -94,6 +95,7 @@ class Fleet:
     plain: bool
     epoch: str
     index: EdgeIndex = field(repr=False, compare=False)
+    overrides: tuple[Override, ...] = ()
 
     @classmethod
     def of(
@@ -101,11 +103,13 @@ class Fleet:
         edges: Sequence[Edge],
         conditions: Mapping[str, EdgeCondition] | None = None,
         last: "Fleet | None" = None,
+        overrides: Iterable[Override] = (),
     ) -> "Fleet":
         """A fleet of ``edges``, whose ids must be distinct.
 
         ``conditions`` are by edge id; an edge without one is up. When the fleet before (``last``)
-        has the same edges, its index is used again.
+        has the same edges, its index is used again. Of two ``overrides``
+        of one edge that cover the same sessions, the first counts.
         """
         same = last is not None and last.edges == tuple(edges)
         index = last.index if last is not None and same else EdgeIndex(edges)
@@ -129,7 +133,19 @@ class Fleet:
             plain=all_down or not (closed or selective),
             epoch=epoch,
             index=index,
+            overrides=tuple(overrides),
         )
+
+    @cached_property
+    def diversions(self) -> Diversions:
+        """The overrides in force, by the position of the edge that they are of."""
+        if not self.overrides:
+            return NO_DIVERSIONS
+        templates: dict[str, list[int]] = {}
+        for at, edge in enumerate(self.edges):
+            if edge.template is not None:
+                templates.setdefault(edge.template, []).append(at)
+        return diversions_of(self.overrides, self.positions, templates)
 
     @property
     def positions(self) -> Mapping[str, int]:

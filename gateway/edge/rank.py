@@ -31,6 +31,7 @@ from itertools import islice
 from gateway.edge.edge import Edge, stable_hash, unit_vector
 from gateway.edge.fleet import Fleet
 from gateway.edge.index import BANDS_KM, NEAR_KM, NO_BAND
+from gateway.edge.override import diversion_of
 from gateway.edge.preference import (
     HASH_RANGE,
     MAX_UNDIVIDED,
@@ -152,7 +153,8 @@ def ordered_edges(
     """The best ``count`` edges of ``tiers``: tier by tier, each in the viewer's preference order
     for the asset (:mod:`gateway.edge.preference`).
 
-    Edges that do not take this viewer come after all edges that do.
+    Edges that do not take this viewer come after all edges that do. The target of an operator's
+    override (:mod:`gateway.edge.override`) comes before the edge whose sessions it takes over.
     """
     return ordered_by_key(fleet, tiers, viewer_key(asset, viewer), count)
 
@@ -186,7 +188,25 @@ def ordered_by_key(
             if len(ordered) == count:
                 break
         skipped += islice(closed, count)
-    return tuple((ordered + skipped)[:count])
+    ordered = (ordered + skipped)[:count]
+    if fleet.diversions:
+        _divert(fleet, ordered, key)
+    return tuple(ordered[:count])
+
+
+def _divert(fleet: Fleet, ordered: list[int], key: int) -> None:
+    """Put the targets of overrides in front of the edges whose sessions they take over, where they
+    take this viewer."""
+    for at in tuple(ordered):
+        found = diversion_of(fleet.diversions, fleet.edges, at, key)
+        if found is None or not admits(fleet, found.target, key):
+            continue
+        place = ordered.index(at)
+        if found.target in ordered:
+            if ordered.index(found.target) < place:
+                continue
+            ordered.remove(found.target)
+        ordered.insert(place, found.target)
 
 
 def admits(fleet: Fleet, position: int, key: int) -> bool:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from starlette.types import Receive, Scope
 
 from gateway.edge.fleet import Fleet
+from gateway.edge.override import Override
 from gateway.http.asgi import authority
 from gateway.observe import metrics, tasks
 from gateway.observe.moment import rfc3339
@@ -18,6 +19,7 @@ from gateway.source.source import Source
 
 SHOWN_EDGES = 20
 SHOWN_FAULTS = 20
+SHOWN_OVERRIDES = 20
 _EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104
 _NO_STORE = {"Cache-Control": "no-store"}
 
@@ -138,10 +140,27 @@ def _edges(fleet: Fleet) -> dict[str, Any]:
         for edge, condition in zip(fleet.edges, fleet.conditions, strict=True)
         if condition.state == "down"
     ]
-    if not down:
-        return {"status": "ok"}
-    shown = ", ".join(down[:SHOWN_EDGES]) + (", …" if len(down) > SHOWN_EDGES else "")
-    return {"status": "degraded", "reason": f"{len(down)} of {len(fleet.edges)} down: {shown}"}
+    check: dict[str, Any] = {"status": "ok"}
+    if down:
+        shown = ", ".join(down[:SHOWN_EDGES]) + (", …" if len(down) > SHOWN_EDGES else "")
+        check["status"] = "degraded"
+        check["reason"] = f"{len(down)} of {len(fleet.edges)} down: {shown}"
+    if fleet.overrides:
+        check["overrides"] = [_override(one) for one in fleet.overrides[:SHOWN_OVERRIDES]]
+    return check
+
+
+def _override(one: Override) -> dict[str, str]:
+    return {
+        "id": one.id,
+        "from": one.source,
+        "to": one.target,
+        "share": one.percent,
+        "since": rfc3339(one.since_s),
+        "until": rfc3339(one.until_s),
+        "who": one.who,
+        "why": one.why,
+    }
 
 
 async def prometheus(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001

@@ -122,7 +122,7 @@ SAMPLES_DROPPED = Counter(
 STEERING_ANSWERS = Counter(
     "gateway_steering_answers",
     "Steering manifests, by why the session stays (fine, dwell, nowhere) or moves (gone, down, "
-    "failed, leaving, slow).",
+    "failed, leaving, slow, override).",
     ["reason"],
 )
 STEERING_STATES = Counter(
@@ -137,6 +137,11 @@ STEERING_OBEYED = Counter(
 )
 STEERING_MOVES = Counter(
     "gateway_steering_moves", "Sessions that were told to move to an edge.", ["edge"]
+)
+STEERING_OVERRIDES = Gauge(
+    "gateway_steering_overrides",
+    "Operators' overrides of steering that are in force; the largest number of all workers.",
+    multiprocess_mode="livemax",
 )
 LEASE_ERRORS = Counter(
     "gateway_lease_errors",

@@ -15,6 +15,7 @@ from gateway.client.session import asset_name
 from gateway.decision import remembered_tiers
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
+from gateway.edge.override import diversion_of
 from gateway.edge.rank import ordered_by_key, spread_point_of
 from gateway.ladder.expected import expected_kbps
 from gateway.observe import metrics
@@ -33,6 +34,9 @@ RANKED = 16
 """How many edges are considered for one session."""
 USUAL_KBPS = 3000
 """What a session is expected to take up when its state does not say."""
+DRAWS = 64
+"""The most keys that are drawn for a session: nearly always enough to find one outside of a share.
+Sessions for which none is found (all, where the share is 100 %) follow the override in time."""
 
 _HEADERS: RawHeaders = (
     (b"content-type", MEDIA_TYPE.encode("ascii")),
@@ -63,7 +67,9 @@ def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
     state, outcome = _state(gateway, query, asset, now_s)
     if state is not None and state.viewer == 0:
         state = replace(
-            state, viewer=_any_viewer(), spread_point=spread_point_of(sender.place, sender.prefix)
+            state,
+            viewer=_new_viewer(fleet, state.base),
+            spread_point=spread_point_of(sender.place, sender.prefix),
         )
     viewer = _any_viewer() if state is None else state.viewer
     spread_point = (
@@ -111,6 +117,23 @@ def _state(
 def _any_viewer() -> int:
     """The key of a new session for rendezvous hashing."""
     return secrets.randbits(64) | 1
+
+
+def _new_viewer(fleet: Fleet, base: str) -> int:
+    """The key of a session that begins on the edge ``base``.
+
+    Its playlist would lead elsewhere if an override of that edge covered it. So it gets a key that
+    no override covers; otherwise it would be chosen again, and more sessions than the share would
+    move.
+    """
+    viewer, at = _any_viewer(), fleet.positions.get(base)
+    if not fleet.diversions or at is None:
+        return viewer
+    for _ in range(DRAWS):
+        if diversion_of(fleet.diversions, fleet.edges, at, viewer) is None:
+            break
+        viewer = _any_viewer()
+    return viewer
 
 
 def _default_state(

@@ -9,12 +9,16 @@ A session stays where it is until something speaks against it:
   differs for each edge. Of a degraded edge, the share that it still admits stays;
 - its edge is too slow for this viewer: the player measures less than it needs, and less than
   ``slow_share`` of what its network has shown. If all pathways are that slow, the viewer's own
-  network is, and the session stays.
+  network is, and the session stays;
+- an operator's override (:mod:`gateway.edge.override`) sends it to another edge: sessions follow
+  one by one over ``leave_s``, if that edge takes them, has room, and has not failed or been slow
+  for this viewer. Else they stay, as they do when the override ends.
 
-It then moves to the first edge in its own preference order (the one that new sessions use) that
-takes new viewers, has room, and has not failed or been slow for this viewer. So the sessions of a
-failing edge spread over its neighbours as their hashes do, and none of these gets more than it can
-take. But for an edge that is gone or down, a session moves at most once in ``dwell_s``.
+In all cases but the last, it moves to the first edge in its own preference order (the one that new
+sessions use) that takes new viewers, has room, and has not failed or been slow for this viewer. So
+the sessions of a failing edge spread over its neighbours as their hashes do, and none of these gets
+more than it can take. But for an edge that is gone or down, a session moves at most once in
+``dwell_s``.
 
 Pure: time, loads and the fleet come in as arguments.
 """
@@ -25,6 +29,7 @@ from typing import Final, Literal
 
 from gateway.edge.edge import Edge, stable_hash
 from gateway.edge.fleet import Fleet
+from gateway.edge.override import diversion_of
 from gateway.edge.preference import HASH_RANGE, splitmix64
 from gateway.edge.rank import admits
 from gateway.steering.leaving import LEFT_STATES
@@ -32,8 +37,10 @@ from gateway.steering.query import PathwayReport
 from gateway.steering.state import MAX_KBPS, MAX_RECORDS, PathwayRecord, SteeringState
 from gateway.steering.steering_config import SteeringConfig
 
-MoveReason = Literal["gone", "down", "failed", "leaving", "slow"]
-MOVE_REASONS: Final[tuple[MoveReason, ...]] = ("gone", "down", "failed", "leaving", "slow")
+MoveReason = Literal["gone", "down", "failed", "leaving", "slow", "override"]
+MOVE_REASONS: Final[tuple[MoveReason, ...]] = (
+    *("gone", "down", "failed", "leaving", "slow", "override"),
+)
 StayReason = Literal["fine", "dwell", "nowhere"]
 """``fine``: nothing speaks against the edge. ``dwell``: the session has moved just now.
 ``nowhere``: no other edge would be better, or has room."""
@@ -115,7 +122,8 @@ def steer(
     if reason is not None and not (reason in _URGENT or settled):
         reason = "dwell"
     elif reason is not None:
-        target = session.target(order, left_kbps, urgent=reason in _URGENT)
+        wanted = order if reason != "override" else session.overridden()
+        target = session.target(wanted, left_kbps, urgent=reason in _URGENT)
         reason = "nowhere" if target is None else reason
     if target is not None:
         told, told_s = fleet.edges[target].key, now
@@ -226,10 +234,29 @@ class _Session:
         if condition.state in LEFT_STATES and not admits(fleet, at, self._state.viewer):
             config, clock_s = self._situation.config, self._situation.clock_s
             since_s = self._situation.leaving.get(self._told, clock_s)
-            turn = splitmix64(self._state.viewer ^ splitmix64(self._told)) / HASH_RANGE
-            if since_s + turn * config.leave_s <= clock_s:
+            if since_s + self._turn() * config.leave_s <= clock_s:
                 return "leaving"
-        return "slow" if self._is_slow(self._told) else None
+        if self._is_slow(self._told):
+            return "slow"
+        return "override" if self.overridden() else None
+
+    def overridden(self) -> list[int]:
+        """The position of the edge to which an operator's override sends the session, when its turn
+        has come; else nothing."""
+        fleet = self._situation.fleet
+        at = fleet.index.by_key.get(self._told)
+        if not fleet.diversions or at is None:
+            return []
+        found = diversion_of(fleet.diversions, fleet.edges, at, self._state.viewer)
+        if found is None:
+            return []
+        due_s = found.override.since_s + self._turn() * self._situation.config.leave_s
+        return [found.target] if due_s <= self._situation.now_s else []
+
+    def _turn(self) -> float:
+        """When the session leaves its edge, as a share of the period: its place in an order of
+        sessions that differs for each edge."""
+        return splitmix64(self._state.viewer ^ splitmix64(self._told)) / HASH_RANGE
 
     def _is_slow(self, edge: int) -> bool:
         """Whether the viewer measured less there than it needs, and much less than its network has

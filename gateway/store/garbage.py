@@ -12,8 +12,8 @@ import structlog
 from gateway.observe import metrics
 
 GarbageKind = Literal[
-    "acknowledgements", "bus", "decision", "drains", "events", "key", "leases", "presence",
-    "priors", "purges", "register", "session", "source",
+    "acknowledgements", "bus", "decision", "drains", "events", "key", "leases", "overrides",
+    "presence", "priors", "purges", "register", "session", "source",
 ]  # fmt: skip
 
 QUIET_S = 600.0

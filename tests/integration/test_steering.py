@@ -14,6 +14,7 @@ from prometheus_client import Counter
 from gateway.app import Application
 from gateway.client.session import asset_name
 from gateway.edge.fleet import EdgeCondition
+from gateway.edge.override import WHOLE, Override
 from gateway.observe import metrics
 from gateway.steering.state import SteeringState
 from gateway.trust.keys import KeyRing, Purpose, generated_key
@@ -174,6 +175,21 @@ async def test_an_edge_that_dies_loses_its_place(
     app.keeper.judged("health", {})
     third = manifest(await client.get(f"{second['RELOAD-URI']}&_HLS_pathway={moved_to}"))
     assert moved_to == third["PATHWAY-PRIORITY"][0]
+
+
+@pytest.mark.parametrize("share", [0.2, 0.9, 1.0])
+async def test_an_override_chooses_a_session_once(
+    app: Application, client: httpx.AsyncClient, share: float
+) -> None:
+    """The playlist of a new session has named the edge that the override left it; so its key is one
+    that the override does not cover. With a share of 100 % there is none: it follows later."""
+    since = int(time.time()) - 10_000
+    one = Override("0" * 8, "e1", "e2", 0, round(share * WHOLE), since, since * 2, "me@here", "")
+    app.keeper.overridden([one])
+    text = signed(app)
+    for _ in range(30):
+        body = manifest(await client.get(f"/v1/steering/film?state={text}&_HLS_pathway=e1"))
+        assert ("e1" if share < 1 else "e2") == body["PATHWAY-PRIORITY"][0]
 
 
 async def test_an_edge_that_is_added_later_is_a_clone(

@@ -30,6 +30,8 @@ EDGE_UNTIL = PREFIX + b"{edges}:until"
 """When each registration expires, or, after deregistration, its marker."""
 EDGE_DRAINS = PREFIX + b"{edges}:drains"
 """Drains by edge id."""
+EDGE_OVERRIDES = PREFIX + b"{edges}:overrides"
+"""Overrides of steering, by their ids."""
 
 LEASES = PREFIX + b"{leases}:held"
 """Leases of edge capacity. Names with ``{leases}`` share one slot, too."""

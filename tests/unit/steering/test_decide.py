@@ -7,6 +7,7 @@ import pytest
 
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import EdgeCondition, Fleet
+from gateway.edge.override import WHOLE, Override
 from gateway.edge.rank import ordered_by_key, ranked_tiers
 from gateway.steering.decide import MOVE_REASONS, STAY_REASONS, Situation, Steered, steer
 from gateway.steering.leaving import leaving_since
@@ -49,6 +50,12 @@ class Case:
     estimate: int = 0
     need: int = 6000
     left: Mapping[str, int] = field(default_factory=dict)
+    overrides: Sequence[Override] = ()
+
+
+def override(source: str, target: str, ago_s: int = 120, high: int = WHOLE) -> Override:
+    """One that is in force since ``ago_s`` seconds; all that leave at ``ago_s = leave_s``."""
+    return Override("0" * 8, source, target, 0, high, NOW - ago_s, NOW + 600, "me@here", "")
 
 
 def state_of(case: Case) -> SteeringState:
@@ -73,7 +80,7 @@ def answer(
     case: Case, state: SteeringState | None = None, config: SteeringConfig = CONFIG
 ) -> Steered:
     """The answer for a case."""
-    fleet = Fleet.of(case.edges, case.conditions)
+    fleet = Fleet.of(case.edges, case.conditions, overrides=case.overrides)
     given = state or state_of(case)
     order = ordered_by_key(fleet, ranked_tiers(fleet, UNKNOWN, 0), given.viewer, 16)
     leaving = leaving_since(fleet, {}, CLOCK - case.leaving_for)
@@ -246,6 +253,84 @@ CASES: list[tuple[str, Case, str, list[str]]] = [
         Case(conditions={"a": DOWN}, seen=[("b", 0, 600)]),
         "down",
         ["b", "c", "a"],
+    ),
+    (
+        "an operator sends it elsewhere",
+        Case(overrides=[override("a", "c")]),
+        "override",
+        ["c", "a", "b"],
+    ),
+    (
+        "its turn has not come",
+        Case(overrides=[override("a", "c", ago_s=0)]),
+        "fine",
+        ["a", "c", "b"],
+    ),
+    (
+        "it moved just now",
+        Case(overrides=[override("a", "c")], told_ago=59),
+        "dwell",
+        ["a", "c", "b"],
+    ),
+    (
+        "the operator's edge is down",
+        Case(overrides=[override("a", "c")], conditions={"c": DOWN}),
+        "nowhere",
+        ["a", "b"],
+    ),
+    (
+        "the operator's edge is full",
+        Case(overrides=[override("a", "c")], conditions={"c": FULL}),
+        "nowhere",
+        ["a", "b"],
+    ),
+    (
+        "the operator's edge has no room",
+        Case(overrides=[override("a", "c")], left={"c": 999}),
+        "nowhere",
+        ["a", "c", "b"],
+    ),
+    (
+        "the operator's edge failed for this viewer",
+        Case(overrides=[override("a", "c")], seen=[("c", 0, 100)]),
+        "nowhere",
+        ["a", "b"],
+    ),
+    (
+        "the operator's edge is of another shape",
+        Case(edges=(A, B, PORT), overrides=[override("a", "port")]),
+        "nowhere",
+        ["a", "b"],
+    ),
+    (
+        "the operator's edge is not there",
+        Case(overrides=[override("a", "x")]),
+        "fine",
+        ["a", "b", "c"],
+    ),
+    (
+        "two operators send it in circles",
+        Case(overrides=[override("a", "b"), override("b", "c"), override("c", "a")]),
+        "fine",
+        ["a", "b", "c"],
+    ),
+    (
+        "one after the other",
+        Case(overrides=[override("a", "b"), override("b", "c")]),
+        "override",
+        ["b", "c", "a"],
+    ),
+    (
+        "its edge is down, and an operator relieves the next",
+        Case(conditions={"a": DOWN}, overrides=[override("b", "c")]),
+        "down",
+        ["c", "b", "a"],
+    ),
+    (
+        "it was sent, and the override has ended",
+        Case(told=C, reports=[("c", None)]),
+        "fine",
+        ["c", "a", "b"],
     ),
     (
         "DASH: of several, the one that it was told",

@@ -1,0 +1,1 @@
+"""``gateway steer``: operators' overrides of steering."""

@@ -1,0 +1,142 @@
+"""The command line of ``gateway steer``: arguments, errors and output."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from gateway.commands.steer.moment import Moment, moment_of, share_of
+from gateway.config.environment import CONFIG_VARIABLE
+from gateway.config.load import Loaded, load
+from gateway.config.problem import ConfigError
+from gateway.config.registration import checked_ids
+from gateway.observe import logs
+
+_CONFIG = click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar=CONFIG_VARIABLE,
+    help=f"The TOML file; without it, that of {CONFIG_VARIABLE}, or the shipped defaults.",
+)
+_T = TypeVar("_T")
+
+
+def _share(_: click.Context, __: click.Parameter, given: str | None) -> int | None:
+    try:
+        return None if given is None else share_of(given)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _until(_: click.Context, __: click.Parameter, given: str | None) -> Moment | None:
+    try:
+        return None if given is None else moment_of(given)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@click.group(invoke_without_command=True)
+@click.option("--from", "source", help="Whose sessions: an edge, or a table with dns.")
+@click.option("--to", "target", help="The edge that gets them.")
+@click.option("--share", callback=_share, help="How many of them, such as 20%.")
+@click.option(
+    "--until",
+    callback=_until,
+    help="When it ends: a duration such as 90m or 1h30m, or a time such as 2026-11-28T23:00Z.",
+)
+@click.option("--why", default="", help="The reason, for other operators.")
+@click.option("--force", is_flag=True, help="Steer between ids that no edge has yet, too.")
+@_CONFIG
+@click.pass_context
+def steer(
+    context: click.Context,
+    source: str | None,
+    target: str | None,
+    share: int | None,
+    until: Moment | None,
+    why: str,
+    config: Path | None,
+    *,
+    force: bool,
+) -> None:
+    """Send a share of an edge's sessions to another edge for a while. Needs the Redis that the
+    gateways use.
+
+    New sessions go there at once; those that play follow one by one. Nobody is sent to an edge that
+    is down, drains or has no room. When the override ends, sessions stay where they are.
+    """
+    if context.invoked_subcommand is not None:
+        given = {"--from": source, "--to": target, "--share": share, "--until": until}
+        if why or force or any(value is not None for value in given.values()):
+            raise click.UsageError(f"{context.invoked_subcommand} takes none of these options")
+        context.obj = config
+        return
+    if source is None or target is None or share is None or until is None:
+        raise click.UsageError("--from, --to, --share and --until are required")
+    from gateway.commands.steer import overrides  # noqa: PLC0415
+
+    _check((source, target))
+    wanted = overrides.Wanted(source, target, share, until, why)
+    said = _run(overrides.begin(_loaded(config), wanted, force=force))
+    for warning in said.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    click.echo(said.text)
+
+
+@steer.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--all", "all_of_them", is_flag=True, help="Also those that were cancelled.")
+@_CONFIG
+@click.pass_obj
+def list_overrides(
+    before: Path | None, config: Path | None, *, as_json: bool, all_of_them: bool
+) -> None:
+    """List the overrides in force."""
+    from gateway.commands.steer import overrides  # noqa: PLC0415
+
+    found = _run(overrides.known(_loaded(config or before), all_of_them=all_of_them))
+    click.echo(overrides.as_json(found) if as_json else overrides.as_table(found))
+
+
+@steer.command()
+@click.argument("override", metavar="ID")
+@_CONFIG
+@click.pass_obj
+def cancel(before: Path | None, override: str, config: Path | None) -> None:
+    """End an override now. Sessions stay where they are."""
+    from gateway.commands.steer import overrides  # noqa: PLC0415
+
+    click.echo(_run(overrides.cancel(_loaded(config or before), override)))
+
+
+def _run(work: Coroutine[Any, Any, _T]) -> _T:
+    from gateway.commands.store_access import CommandError  # noqa: PLC0415
+
+    try:
+        return asyncio.run(work)
+    except CommandError as error:
+        _fail(f"error: {error}")
+
+
+def _check(ids: tuple[str, ...]) -> None:
+    try:
+        checked_ids(ids)
+    except ConfigError as error:
+        _fail(str(error))
+
+
+def _loaded(path: Path | None) -> Loaded:
+    logs.configure("error", "console")
+    try:
+        return load(path, os.environ)
+    except ConfigError as error:
+        _fail(str(error))
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(1)

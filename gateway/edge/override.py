@@ -1,0 +1,146 @@
+"""An operator's override of steering: a share of one edge's sessions goes to another edge for a
+while.
+
+Each session has a *point* for each edge, which is a hash of both. An override covers the points
+from ``low`` up to but not including ``high``. So the same sessions are chosen in every process, a
+larger share has all sessions of a smaller one, and two overrides of one edge choose different
+sessions.
+
+Where a session of the share would go to the source, it goes to the target instead, if that takes
+it. When the override ends, new sessions are placed as before, and those that were moved stay.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from gateway.edge.edge import Edge
+from gateway.edge.preference import splitmix64
+
+WHOLE: Final = 10_000
+"""Bounds of overrides are in ten-thousandths of an edge's sessions."""
+
+_POINTS: Final = 2**64
+_SALT: Final = 0x9E3779B97F4A7C15
+"""So that points have nothing in common with the other hashes of a session and an edge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Sessions of ``source`` go to ``target`` from ``since_s`` until ``until_s`` (Unix time).
+
+    ``source`` and ``target`` are ids of edges; ``source`` may be the id of a table with ``dns``,
+    which means each of its edges. ``low`` and ``high`` are from 0 to ``WHOLE``. ``who`` and ``why``
+    are text for people.
+    """
+
+    id: str
+    source: str
+    target: str
+    low: int
+    high: int
+    since_s: int
+    until_s: int
+    who: str
+    why: str
+
+    @property
+    def percent(self) -> str:
+        """The share that it moves, such as ``12.5 %``."""
+        return f"{(self.high - self.low) / WHOLE * 100:.10g} %"
+
+
+class Diversion(NamedTuple):
+    """An override of one edge of a fleet: the points that it covers, and the target's position."""
+
+    low: int
+    high: int
+    target: int
+    override: Override
+
+
+Diversions = Mapping[int, Sequence[Diversion]]
+"""What applies to the edge at each position of a fleet; the first that covers a session counts."""
+
+NO_DIVERSIONS: Final[Diversions] = {}
+
+
+def diversions_of(
+    overrides: Iterable[Override],
+    positions: Mapping[str, int],
+    templates: Mapping[str, Sequence[int]],
+) -> Diversions:
+    """The overrides by the position of the edge that they are of. Those that name an edge that is
+    not there are left out. ``templates`` has the positions of the edges of each table with
+    ``dns``."""
+    found: dict[int, list[Diversion]] = {}
+    for one in overrides:
+        target = positions.get(one.target)
+        if target is None:
+            continue
+        at = positions.get(one.source)
+        for source in templates.get(one.source, ()) if at is None else (at,):
+            if source != target:
+                low, high = (bound * _POINTS // WHOLE for bound in (one.low, one.high))
+                found.setdefault(source, []).append(Diversion(low, high, target, one))
+    return found or NO_DIVERSIONS
+
+
+def diversion_of(
+    diversions: Diversions, edges: Sequence[Edge], at: int, viewer: int
+) -> Diversion | None:
+    """What applies to the session with the key ``viewer`` on the edge at position ``at`` of
+    ``edges``; None when nothing does, or when the session would be sent in circles."""
+    first = _covering(diversions, edges, at, viewer)
+    seen, following = {at}, first
+    while following is not None:
+        here = following.target
+        if here in seen:
+            return None
+        seen.add(here)
+        following = _covering(diversions, edges, here, viewer)
+    return first
+
+
+def _covering(
+    diversions: Diversions, edges: Sequence[Edge], at: int, viewer: int
+) -> Diversion | None:
+    given = diversions.get(at)
+    if given is None:
+        return None
+    point = point_of(edges[at].key, viewer)
+    return next((one for one in given if one.low <= point < one.high), None)
+
+
+def point_of(edge: int, viewer: int) -> int:
+    """The point of a session for an edge, 0 to 2⁶⁴ - 1, from the keys of both."""
+    return splitmix64(viewer ^ splitmix64(edge ^ _SALT))
+
+
+def free_range(overrides: Iterable[Override], source: str, share: int) -> int | None:
+    """Where a new override of ``source`` with that share (in ten-thousandths) can begin, beside
+    those in force; None when there is no room for it."""
+    taken = sorted((one.low, one.high) for one in overrides if one.source == source)
+    low = 0
+    for begin, end in taken:
+        if begin - low >= share:
+            break
+        low = max(low, end)
+    return low if low + share <= WHOLE else None
+
+
+def leads_back(overrides: Iterable[Override], source: str, target: str) -> bool:
+    """Whether a session that goes from ``source`` to ``target`` could be sent back, over one or
+    more overrides: it would go in circles."""
+    onward: dict[str, set[str]] = {}
+    for one in overrides:
+        onward.setdefault(one.source, set()).add(one.target)
+    waiting, seen = [target], {target}
+    while waiting:
+        for following in onward.get(waiting.pop(), ()):
+            if following == source:
+                return True
+            if following not in seen:
+                seen.add(following)
+                waiting.append(following)
+    return False
