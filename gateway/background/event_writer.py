@@ -1,4 +1,4 @@
-"""Writes decision events to Redis in batches, retries until they are accepted, and never delays a
+"""Writes events to Redis in batches, retries until they are accepted, and never delays a
 request.
 
 While Redis is gone, frozen, full or read-only, the current batch is kept, and the queue behind it
@@ -86,13 +86,14 @@ class EventWriter:
                 break
             number, recipe = taken
             try:
-                data = recipe().to_bytes()
+                event = recipe()
+                data = event.to_bytes()
             except Exception:
                 # A bug that affects one event must not stop all others.
                 log.exception("event_failed")
                 metrics.EVENTS_DROPPED.labels("fault").inc()
                 continue
-            self._batch.append(Numbered(number, data))
+            self._batch.append(Numbered(number, event.KIND, data))
             size += len(data)
             if len(self._batch) % MADE_IN_A_ROW == 0:
                 await asyncio.sleep(0)

@@ -213,7 +213,7 @@ STORE_CHANGES = Counter(
 )
 STORE_DROPPED = Counter("gateway_store_dropped_writes", "Writes to the store that were dropped.")
 STORE_GARBAGE = Counter("gateway_store_garbage", "Entries of the store that could not be read.")
-EVENTS_WRITTEN = Counter("gateway_events_written", "Decision events written to the stream.")
+EVENTS_WRITTEN = Counter("gateway_events_written", "Events written to the stream.")
 EVENTS_DROPPED = Counter(
     "gateway_events_dropped",
     "Decision events that were dropped, by reason (overflow, shutdown, fault).",

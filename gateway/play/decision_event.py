@@ -6,7 +6,6 @@ problems place no session.
 
 import time
 from functools import partial
-from hashlib import blake2b
 
 from gateway.decision import Decision
 from gateway.explanation import reasons_of
@@ -14,6 +13,7 @@ from gateway.ladder.rung import counted
 from gateway.play.decide import Decided
 from gateway.play.runtime import Gateway
 from gateway.store.caches.decisions import CacheStatus
+from gateway.store.connection.keys import session_name
 from gateway.store.events.event import MAX_NAME_CHARS, Event
 
 _HASHES = 2**64
@@ -26,26 +26,28 @@ def queue_event(gateway: Gateway, found: Decided) -> None:
     if not settings.enabled or queue is None:
         return
     facts = found.decision.facts
-    name, place = _hashes(facts.viewer or facts.asset)
-    if place < settings.sample * _HASHES:
+    name = session_name(facts.viewer or facts.asset)
+    if in_sample(name, settings.sample):
         recipe = partial(
             _event,
             found.decision,
             cache=found.cache,
             time_ms=time.time_ns() // 1_000_000,
             sample=settings.sample,
-            session=None if facts.session is None else name,
+            session=None if facts.session is None else shown_session(name),
         )
         queue.offer(recipe, settings.queue_length)
 
 
-def _hashes(viewer: str) -> tuple[str, int]:
-    """The hash that identifies a viewer in events, and the hash that decides about the sample
-    (below 2^64). Both are the same in every process, so a session is in the sample as a whole or
-    not at all."""
-    text = viewer.encode("utf-8", "surrogatepass")
-    digest = blake2b(text, digest_size=16, person=b"decision event").digest()
-    return digest[:8].hex(), int.from_bytes(digest[8:])
+def shown_session(name: bytes) -> str:
+    """The hash that stands for a session in events; ``name`` is its ``session_name``."""
+    return name[:8].hex()
+
+
+def in_sample(name: bytes, share: float) -> bool:
+    """Whether the events of a session are written, by its ``session_name``. The same in every
+    process, so a session is in the sample as a whole or not at all."""
+    return int.from_bytes(name[8:16]) < share * _HASHES
 
 
 def _event(

@@ -18,7 +18,7 @@ from gateway.play.placement import lease, record_edge
 from gateway.play.reply import RawHeaders, Reply
 from gateway.play.request import ACCEPT_CH, VARY, Request
 from gateway.play.runtime import Gateway
-from gateway.play.steering import offer_for, tags_of
+from gateway.play.steering import named, offer_for, tags_of
 from manifests.steering import SteeringTags
 
 _HLS, _DASH = ".m3u8", ".mpd"
@@ -58,9 +58,12 @@ async def _playlist(gateway: Gateway, request: Request, asset: str) -> Reply:
     key = hls.bytes_key(found.source, found.decision, request.parameters.by_name, offer)
     body = gateway.playlists.get(key)
     if body is None:
-        tags = None if offer is None else tags_of(gateway, found)
+        tags = None if offer is None else tags_of(gateway, found, offer)
         body = await offload_if_large(found.source.manifest.weight, _written, found, request, tags)
         gateway.playlists.put(key, body)
+    session = found.decision.facts.session
+    if offer is not None and offer.named and session is not None:
+        body = named(body, session)
     timeline.end("write")
     reply = await _reply(found, request, body, hls.MEDIA_TYPE, timeline)
     if places and reply.status == _OK:

@@ -19,19 +19,24 @@ from gateway.edge.override import diversion_of
 from gateway.edge.rank import ordered_by_key, spread_point_of
 from gateway.ladder.expected import expected_kbps
 from gateway.observe import metrics
+from gateway.play.bodies import Body
 from gateway.play.decide import Decided, valid_asset
+from gateway.play.pathway_event import queue_pathway_event
 from gateway.play.reply import RawHeaders, Reply
 from gateway.play.request import Headers
 from gateway.play.runtime import Gateway, Runtime
 from gateway.steering.decide import Situation, Steered, steer
-from gateway.steering.query import STATE, SteeringQuery, read_query
+from gateway.steering.query import SESSION, SESSION_BYTES, STATE, SteeringQuery, read_query
 from gateway.steering.state import MAX_KBPS, SteeringState
+from gateway.store.connection.keys import session_name
 from gateway.trust.keys import Purpose
 from manifests.steering import MEDIA_TYPE, PathwayClone, SteeringTags, write_steering_manifest
 
 PATH = "/v1/steering/"
 RANKED = 16
 """How many edges are considered for one session."""
+MAX_NAMED_WEIGHT = 16 * 1024
+"""A longer playlist does not name its session: compressing it for each one would take too long."""
 USUAL_KBPS = 3000
 """What a session is expected to take up when its state does not say."""
 DRAWS = 64
@@ -91,12 +96,15 @@ def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
     )
     if request.method == "GET":
         _count(answer)
+        queue_pathway_event(gateway, asset, sender.place.country, query.session, state, answer)
         if answer.moved:
             budget.promise(answer.priority[0].id, kbps, clock_s)
         if answer.playing is not None and answer.playing.id != state.base:
             gateway.leases.note(f"steering\0{viewer:x}", asset, kbps, answer.playing.id)
     signed = gateway.keys.sign(Purpose.STEERING_STATE, answer.state.to_bytes())
     url = f"{_url(runtime, asset)}?{STATE}={signed}"
+    if query.session is not None:
+        url = f"{url}&{SESSION}={query.session.hex()}"
     return _reply(_manifest(answer, state.base, url))
 
 
@@ -198,17 +206,18 @@ def _label(edge: Edge) -> str:
 
 class Offer(NamedTuple):
     """What the SERVER-URI of a playlist depends on, besides the rungs that stay and the edge's URL.
-    It names no session, so that all viewers of a class get the same bytes; the first answer makes a
-    session of it.
+    It names no session, so that all viewers of a class share what is written; the first answer
+    makes a session of it.
 
     ``key`` is the id of the key that signs, ``edge`` that of the edge, and ``public_url`` is
-    ``server.public_url``.
+    ``server.public_url``. ``named``: the URI has a place for the session's name.
     """
 
     key: str
     asset: str
     edge: str
     public_url: str | None
+    named: bool
 
 
 def offer_for(gateway: Gateway, found: Decided) -> Offer | None:
@@ -218,10 +227,25 @@ def offer_for(gateway: Gateway, found: Decided) -> Offer | None:
     if not runtime.steering.enabled or not decision.inquiry.fleet.index.has_sibling(edge):
         return None
     public_url = runtime.settings.server.public_url
-    return Offer(gateway.keys.active.id, decision.facts.asset, edge.id, public_url)
+    facts = decision.facts
+    named = facts.session is not None and found.source.manifest.weight <= MAX_NAMED_WEIGHT
+    return Offer(gateway.keys.active.id, facts.asset, edge.id, public_url, named)
 
 
-def tags_of(gateway: Gateway, found: Decided) -> SteeringTags:
+def named(body: Body, session: str) -> Body:
+    """A playlist with a place for a name, for this session. Its steering requests then tell whose
+    they are. Compressing it anew takes some 10 µs, as it is short."""
+    return Body(body.identity.replace(_PLACE, _name(session_name(session)), 1))
+
+
+def _name(session: bytes) -> bytes:
+    return f"{SESSION}={session.hex()}".encode("ascii")
+
+
+_PLACE = _name(bytes(SESSION_BYTES))
+
+
+def tags_of(gateway: Gateway, found: Decided, offer: Offer) -> SteeringTags:
     """The tags of an offer: the SERVER-URI with the signed state of a session that is yet to
     begin, and the pathway to start on, which the first answer puts first (C2.6)."""
     decision = found.decision
@@ -239,4 +263,7 @@ def tags_of(gateway: Gateway, found: Decided) -> SteeringTags:
         told=edge.key,
     )
     signed = gateway.keys.sign(Purpose.STEERING_STATE, state.to_bytes())
-    return SteeringTags(f"{_url(found.runtime, asset)}?{STATE}={signed}", edge.id)
+    uri = f"{_url(found.runtime, asset)}?{STATE}={signed}"
+    if offer.named:
+        uri = f"{uri}&{_PLACE.decode('ascii')}"
+    return SteeringTags(uri, edge.id)

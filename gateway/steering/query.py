@@ -17,8 +17,13 @@ MIN_BPS, MAX_BPS = 8_000, 20_000_000_000
 MAX_QUERY_BYTES = 8192
 STATE = "state"
 """The parameter of the RELOAD-URI that carries the state."""
+SESSION = "session_name"
+"""The parameter that carries the session's name, a hash in hexadecimal digits. It is not signed: a
+player names its session in every request as it likes."""
+SESSION_BYTES = 20
 
 _PATHWAY = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SESSION = re.compile(rf"[0-9a-f]{{{2 * SESSION_BYTES}}}")
 _BPS = re.compile(r"0{0,8}([1-9][0-9]{0,10})(?:\.[0-9]{0,20})?")
 
 
@@ -30,10 +35,12 @@ class PathwayReport(NamedTuple):
 
 
 class SteeringQuery(NamedTuple):
-    """What a request brings: the signed state as text, empty without one, and reports."""
+    """What a request brings: the signed state as text, empty without one, reports, and the name of
+    the session (``session_name``), None when the playlist was requested without a session."""
 
     state: str
     reports: tuple[PathwayReport, ...]
+    session: bytes | None
 
 
 def read_query(query: bytes) -> SteeringQuery:
@@ -47,11 +54,13 @@ def read_query(query: bytes) -> SteeringQuery:
     values = found.get("_HLS_throughput"), found.get("_DASH_throughput")
     protocol = 0 if names[0] is not None else 1
     return SteeringQuery(
-        found.get(STATE, ""), _reports(names[protocol] or "", values[protocol] or "")
+        found.get(STATE, ""),
+        _reports(names[protocol] or "", values[protocol] or ""),
+        _session(found.get(SESSION)),
     )
 
 
-_NAMES = {STATE, "_HLS_pathway", "_HLS_throughput", "_DASH_pathway", "_DASH_throughput"}
+_NAMES = {STATE, SESSION, "_HLS_pathway", "_HLS_throughput", "_DASH_pathway", "_DASH_throughput"}
 
 
 def _reports(pathways: str, throughputs: str) -> tuple[PathwayReport, ...]:
@@ -64,6 +73,12 @@ def _reports(pathways: str, throughputs: str) -> tuple[PathwayReport, ...]:
             bps = _number(numbers[at].strip(' "')) if at < len(numbers) else None
             reports[pathway] = PathwayReport(pathway, bps)
     return tuple(reports.values())
+
+
+def _session(text: str | None) -> bytes | None:
+    if text is None or not _SESSION.fullmatch(text):
+        return None
+    return bytes.fromhex(text)
 
 
 def _plain(value: str) -> str:

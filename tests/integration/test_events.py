@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from gateway.observe import metrics
 from gateway.store.connection.connect import connect
 from gateway.store.connection.keys import EVENTS, event_writer_key
-from gateway.store.events.event import Event, parse_event
+from gateway.store.events.event import AnyEvent, Event, PathwayEvent, parse_event
 from gateway.store.events.queue import Numbered, append
 from tests.integration.in_process import OPERATORS, started
 from tests.unit.store.servers import Valkey, until, valkey
@@ -54,8 +54,14 @@ def entries(server: Valkey) -> list[dict[bytes, bytes]]:
 
 
 def events(server: Valkey) -> list[Event]:
-    """All events of the stream."""
-    return [parse_event(entry) for entry in entries(server)]
+    """All decisions of the stream."""
+    return [event for event in map(parse_event, entries(server)) if isinstance(event, Event)]
+
+
+def pathways(server: Valkey) -> list[PathwayEvent]:
+    """All answers of content steering in the stream."""
+    found: list[AnyEvent | None] = [parse_event(entry) for entry in entries(server)]
+    return [event for event in found if isinstance(event, PathwayEvent)]
 
 
 def dropped(reason: str) -> float:
@@ -76,7 +82,8 @@ async def test_what_an_event_says(server: Valkey) -> None:
         shown = f"{OPERATORS}/v1/play/film?speed=900&session=abd"
         decision = (await client.get(shown, headers=VIEWER)).json()
     [entry] = entries(server)
-    assert {b"v", b"id", b"event"} == set(entry)
+    assert {b"v", b"id", b"kind", b"event"} == set(entry)
+    assert b"decision" == entry[b"kind"]
     assert entry[b"id"].endswith(b"-1")
     event = json.loads(entry[b"event"])
     assert before_ms - 1 <= event.pop("time") <= time.time() * 1000
@@ -225,7 +232,7 @@ async def test_a_batch_that_is_sent_again_is_not_written_again(server: Valkey) -
     await store.start()
     try:
         assert store.redis is not None
-        batch = [Numbered(number, b"{}") for number in range(1, 4)]
+        batch = [Numbered(number, "decision", b"{}") for number in range(1, 4)]
         for writer, sent in (("a", batch[:2]), ("a", batch), ("b", batch[:1]), ("a", batch)):
             await append(store.redis, writer, sent, 1000)
     finally:
@@ -285,7 +292,10 @@ async def test_what_is_no_stream_of_ours_is_replaced(
     await store.start()
     redis = store.redis
     assert redis is not None
-    batches = ([Numbered(1, b"a"), Numbered(2, b"b")], [Numbered(2, b"b"), Numbered(3, b"c")])
+    batches = (
+        [Numbered(1, "decision", b"a"), Numbered(2, "decision", b"b")],
+        [Numbered(2, "decision", b"b"), Numbered(3, "decision", b"c")],
+    )
     for batch in (*batches, batches[-1]):
         await append(redis, "w", batch, 100)
     await store.close()

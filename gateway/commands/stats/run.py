@@ -91,7 +91,7 @@ class Stats:
             is_new = not self._own or self._missed.is_new(delivery.fields.get(b"id", b""))
         except ValueError as error:
             raise UnprocessableError(str(error)) from error
-        if is_new:
+        if is_new and event is not None:
             self._window.add(event, self._newest_s)
 
     async def _report(self) -> Report:

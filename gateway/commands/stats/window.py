@@ -1,13 +1,15 @@
-"""How did the decisions of the last seconds divide over edges, profiles, countries, devices and
-cache outcomes?"""
+"""How did the events of the last seconds divide? Decisions over edges, profiles, countries, devices
+and cache outcomes, and answers of content steering over their reasons and over what players did."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.store.events.event import Event
+from gateway.store.events.event import AnyEvent, PathwayEvent
 
-DIMENSIONS = ("edge", "profile", "country", "device", "cache")
+OF_DECISIONS = ("edge", "profile", "country", "device", "cache")
+OF_PATHWAYS = ("steering", "obeyed")
+DIMENSIONS = OF_DECISIONS + OF_PATHWAYS
 UNKNOWN = "?"
 REMEMBERED_WRITERS = 10_000
 MAX_WRITER_BYTES = 64
@@ -32,28 +34,37 @@ class Window:
         self._seconds = seconds
         self._buckets: dict[int, dict[str, Counter[str]]] = {}
 
-    def add(self, event: Event, time_s: float) -> None:
+    def add(self, event: AnyEvent, time_s: float) -> None:
         """Count an event that Redis received at ``time_s`` (Unix time)."""
         bucket = self._buckets.get(int(time_s))
         if bucket is None:
             bucket = self._buckets[int(time_s)] = {name: Counter() for name in DIMENSIONS}
-        for name, counter in bucket.items():
-            counter[getattr(event, name) or UNKNOWN] += 1
+        for name, value in _values(event).items():
+            bucket[name][value or UNKNOWN] += 1
 
     def shares(self, now_s: float) -> tuple[int, Mapping[str, tuple[Tally, ...]]]:
-        """The number of events in the window that ends at ``now_s``, and their shares by dimension,
-        the largest first. Older events are dropped."""
+        """The number of decisions in the window that ends at ``now_s``, and the shares of events
+        by dimension, the largest first. Older events are dropped."""
         oldest = int(now_s) - self._seconds
         self._buckets = {second: kept for second, kept in self._buckets.items() if second > oldest}
         total = sum(bucket["edge"].total() for bucket in self._buckets.values())
-        return total, {name: self._of(name, total) for name in DIMENSIONS}
+        return total, {name: self._of(name) for name in DIMENSIONS}
 
-    def _of(self, dimension: str, total: int) -> tuple[Tally, ...]:
+    def _of(self, dimension: str) -> tuple[Tally, ...]:
         counts: Counter[str] = Counter()
         for bucket in self._buckets.values():
             counts.update(bucket[dimension])
+        total = counts.total()
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         return tuple(Tally(name, count, count / total) for name, count in ranked)
+
+
+def _values(event: AnyEvent) -> Mapping[str, str | None]:
+    """What an event counts for, by dimension."""
+    if isinstance(event, PathwayEvent):
+        obeyed = None if event.obeyed is None else "yes" if event.obeyed else "no"
+        return {"steering": event.reason, "obeyed": obeyed}
+    return {name: getattr(event, name) for name in OF_DECISIONS}
 
 
 class MissedEvents:

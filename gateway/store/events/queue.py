@@ -1,4 +1,4 @@
-"""How do decision events get from a request to the stream without delaying the request?
+"""How do events get from a request to the stream without delaying the request?
 
 A request queues a recipe for its event, which takes a few µs; the writer builds the event. Each
 event gets a number before it can be lost, so readers detect missing events by the gaps. Redis
@@ -16,10 +16,10 @@ from gateway.observe import metrics
 from gateway.store.connection.keys import EVENTS, event_writer_key
 from gateway.store.connection.protocol import Commands, Script
 from gateway.store.coordination.lua import NOW, OWN
-from gateway.store.events.event import VERSION, Event
+from gateway.store.events.event import VERSION, AnyEvent, EventKind
 from gateway.store.garbage import found_garbage
 
-Recipe = Callable[[], Event]
+Recipe = Callable[[], AnyEvent]
 
 _overflow = metrics.EVENTS_DROPPED.labels("overflow")
 
@@ -36,17 +36,17 @@ _APPEND = Script(
     + b"""
 local function add(at)
   return redis.pcall('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*',
-    'v', ARGV[4], 'id', ARGV[1] .. '-' .. ARGV[at], 'event', ARGV[at + 1])
+    'v', ARGV[4], 'id', ARGV[1] .. '-' .. ARGV[at], 'kind', ARGV[at + 1], 'event', ARGV[at + 2])
 end
 own(KEYS[1], 'stream')
 local text = redis.pcall('GETRANGE', KEYS[2], 0, 31)
 local known = type(text) == 'string' and tonumber(text) or 0
-if not (known >= 0 and known <= tonumber(ARGV[#ARGV - 1])) then
+if not (known >= 0 and known <= tonumber(ARGV[#ARGV - 2])) then
   known = 0
   garbage = garbage + 1
 end
 local last = known
-for at = 5, #ARGV, 2 do
+for at = 5, #ARGV, 3 do
   local number = tonumber(ARGV[at])
   if number > known then
     local id = add(at)
@@ -69,9 +69,11 @@ return garbage
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """An event as it is written: its number among its writer's events, from 1, and its JSON."""
+    """An event as it is written: its number among its writer's events, from 1, its kind, and its
+    JSON."""
 
     number: int
+    kind: EventKind
     data: bytes
 
 
@@ -124,7 +126,7 @@ async def append(
         VERSION,
     ]
     for event in events:
-        words += (b"%d" % event.number, event.data)
+        words += (b"%d" % event.number, event.kind.encode(), event.data)
     reply = await redis.run(_APPEND, (EVENTS, event_writer_key(writer)), words)
     if isinstance(reply, int) and reply:
         found_garbage("events", "a stream or a last number that is not ours", reply)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.commands.stats.window import DIMENSIONS, MissedEvents, Tally, Window
-from tests.unit.store.test_event import EVENT
+from tests.unit.store.test_event import EVENT, PATHWAY
 
 
 def test_shares_of_every_dimension() -> None:
@@ -20,6 +20,19 @@ def test_shares_of_every_dimension() -> None:
     assert (Tally("NO", 2, 0.5), Tally("?", 1, 0.25), Tally("SE", 1, 0.25)) == shares["country"]
     assert [(Tally("phone", 4, 1.0),)] == [shares["device"]]
     assert DIMENSIONS == tuple(shares)
+
+
+def test_answers_of_steering_are_counted_apart() -> None:
+    """They are no decisions: their shares are among themselves."""
+    window = Window(60)
+    window.add(EVENT, 100.0)
+    for obeyed in (True, True, False, None):
+        window.add(replace(PATHWAY, obeyed=obeyed), 100.0)
+    total, shares = window.shares(100.0)
+    assert 1 == total
+    assert (Tally("eu-west-1", 1, 1.0),) == shares["edge"]
+    assert (Tally("down", 4, 1.0),) == shares["steering"]
+    assert (Tally("yes", 2, 0.5), Tally("?", 1, 0.25), Tally("no", 1, 0.25)) == shares["obeyed"]
 
 
 @pytest.mark.parametrize(

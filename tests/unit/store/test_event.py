@@ -5,7 +5,14 @@ from dataclasses import fields, replace
 
 import pytest
 
-from gateway.store.events.event import VERSION, Event, MalformedEventError, parse_event
+from gateway.store.events.event import (
+    VERSION,
+    AnyEvent,
+    Event,
+    MalformedEventError,
+    PathwayEvent,
+    parse_event,
+)
 
 EVENT = Event(
     time=1_700_000_000_123,
@@ -51,20 +58,55 @@ NOTHING_KNOWN = replace(
     speed_source=None,
     reasons=(),
 )
+PATHWAY = PathwayEvent(
+    time=1_700_000_000_123,
+    sample=1.0,
+    asset="film/one",
+    session="70ae2533246068f1",
+    country="NO",
+    edge="eu-west-2",
+    before="eu-west-1",
+    priority=("eu-west-2", "eu-west-1"),
+    reason="down",
+    moved=True,
+    playing="eu-west-1",
+    obeyed=True,
+)
+PATHWAY_WIRE = (
+    b'{"time":1700000000123,"sample":1.0,"asset":"film/one","session":"70ae2533246068f1",'
+    b'"country":"NO","edge":"eu-west-2","before":"eu-west-1",'
+    b'"priority":["eu-west-2","eu-west-1"],"reason":"down","moved":true,"playing":"eu-west-1",'
+    b'"obeyed":true}'
+)
+SILENT = replace(
+    PATHWAY, session=None, country=None, before=None, playing=None, obeyed=None, moved=False
+)
 ODD_NAMES = replace(EVENT, os='"\\\x1b[2J\n', player="Bücher 📺 \ud800")
 
 
 def test_the_bytes_of_an_event() -> None:
     """Version 1, field by field; a change of these bytes is a change for every reader."""
     assert (b"1", WIRE) == (VERSION, EVENT.to_bytes())
+    assert PATHWAY.to_bytes() == PATHWAY_WIRE
 
 
-@pytest.mark.parametrize("event", [EVENT, NOTHING_KNOWN, ODD_NAMES])
-def test_an_event_is_read_back(event: Event) -> None:
+@pytest.mark.parametrize("event", [EVENT, NOTHING_KNOWN, ODD_NAMES, PATHWAY, SILENT])
+def test_an_event_is_read_back(event: AnyEvent) -> None:
     """Every optional field is null, and names may hold any text."""
     data = event.to_bytes()
     assert data.isascii()
-    assert event == parse_event({b"v": b"1", b"event": data})
+    entry = {b"v": b"1", b"kind": event.KIND.encode(), b"event": data}
+    assert event == parse_event(entry)
+
+
+def test_an_entry_without_a_kind_is_a_decision() -> None:
+    """Gateways before content steering wrote no kind."""
+    assert EVENT == parse_event({b"v": b"1", b"event": WIRE})
+
+
+def test_a_kind_of_a_later_release_is_passed_over() -> None:
+    """It is no error: gateways of two releases may write to one stream."""
+    assert parse_event({b"v": b"1", b"kind": b"advert", b"event": b"{}"}) is None
 
 
 def test_readers_ignore_unknown_fields() -> None:
@@ -89,6 +131,26 @@ MALFORMED = [
     ("a number as text", {b"v": b"1", b"event": WIRE.replace(b"1200000", b'"x"')}),
     ("true for a number", {b"v": b"1", b"event": WIRE.replace(b'"rungs":3', b'"rungs":true')}),
     ("null for a name", {b"v": b"1", b"event": WIRE.replace(b'"eu-west-1"', b"null")}),
+    ("a decision called a pathway", {b"v": b"1", b"kind": b"pathway", b"event": WIRE}),
+    *(
+        (
+            f"no {field.name} of a pathway",
+            {
+                b"v": b"1",
+                b"kind": b"pathway",
+                b"event": PATHWAY_WIRE.replace(b'"%b"' % field.name.encode(), b'"x"', 1),
+            },
+        )
+        for field in fields(PathwayEvent)
+    ),
+    (
+        "text for obeyed",
+        {
+            b"v": b"1",
+            b"kind": b"pathway",
+            b"event": PATHWAY_WIRE.replace(b'"obeyed":true', b'"obeyed":"yes"'),
+        },
+    ),
     ("numbers for reasons", {b"v": b"1", b"event": WIRE.replace(b'"place-found"', b"1")}),
 ]
 

@@ -1,0 +1,228 @@
+"""From a playlist to the events of its session's steering: who was told what, and who did it."""
+
+import re
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.app import Application
+from gateway.edge.fleet import EdgeCondition
+from gateway.store.connection.keys import session_name
+from tests.integration.in_process import application, asking
+from tests.integration.test_events import events, on, pathways
+from tests.integration.test_steering import EDGES
+from tests.unit.store.servers import Valkey, until, valkey
+
+NORWAY = {"X-Forwarded-For": "129.240.2.6"}
+DOWN = EdgeCondition("down", 0.0)
+SERVER_URI = re.compile(r'#EXT-X-CONTENT-STEERING:SERVER-URI="([^"]+)",PATHWAY-ID="([^"]+)"')
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    with valkey(tmp_path_factory.mktemp("valkey")) as found:
+        yield found
+
+
+@pytest.fixture
+def server(running: Valkey) -> Valkey:
+    """An empty Valkey."""
+    running.command("FLUSHALL")
+    return running
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "g.toml"
+    path.write_text(EDGES.partition('[[edges]]\nid = "other"')[0])
+    return path
+
+
+@pytest.fixture
+async def app(config: Path, server: Valkey) -> AsyncIterator[Application]:
+    found = application(config, on(server))
+    async with found.lifespan(found):
+        yield found
+
+
+@pytest.fixture
+async def client(app: Application) -> AsyncIterator[httpx.AsyncClient]:
+    async with asking(app) as found:
+        yield found
+
+
+@dataclass
+class Player:
+    """A player that asks for its playlist, and then which pathway to use."""
+
+    client: httpx.AsyncClient
+    query: str = ""
+    headers: dict[str, str] = field(default_factory=lambda: dict(NORWAY))
+    url: str = ""
+    told: list[str] = field(default_factory=list)
+
+    async def start(self) -> None:
+        """Get the playlist."""
+        answer = await self.client.get(f"/v1/play/film.m3u8{self.query}", headers=self.headers)
+        found = SERVER_URI.search(answer.text)
+        assert found is not None
+        self.url, pathway = found.groups()
+        self.told = [pathway]
+
+    async def ask(self, playing: str | None = None) -> list[str]:
+        """Ask for the next steering manifest; what it names."""
+        url = self.url if playing is None else f"{self.url}&_HLS_pathway=%22{playing}%22"
+        body: dict[str, Any] = (await self.client.get(url, headers=self.headers)).json()
+        self.url, self.told = body["RELOAD-URI"], body["PATHWAY-PRIORITY"]
+        return self.told
+
+
+def clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let so many seconds pass for the steering of sessions."""
+    now = time.time() + seconds
+    monkeypatch.setattr("gateway.play.steering.time.time", lambda: now)
+
+
+async def test_the_story_of_a_session_that_obeys(
+    app: Application, client: httpx.AsyncClient, server: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first answer, the move, and that the player made it. What says nothing new is no
+    event."""
+    player = Player(client, "?session=abc")
+    await player.start()
+    (first,) = player.told
+    await player.ask()
+    for _ in range(3):
+        await player.ask(first)
+    app.keeper.judged("test", {first: DOWN})
+    second = (await player.ask(first))[0]
+    clock(monkeypatch, 40)
+    for _ in range(3):
+        await player.ask(second)
+    await until(lambda: len(pathways(server)) == 3)
+    begun, moved, followed = pathways(server)
+    (decision,) = events(server)
+    name = session_name("abc")[:8].hex()
+    assert {name} == {event.session for event in (decision, begun, moved, followed)}
+    assert ("film", "NO", 1.0) == (begun.asset, begun.country, begun.sample)
+    assert (decision.edge, decision.edge, "fine", False, None, None) == (
+        *(begun.edge, begun.before, begun.reason, begun.moved, begun.playing, begun.obeyed),
+    )
+    assert first in begun.priority
+    assert len(begun.priority) == 3
+    assert (second, first, "down", True, first, True) == (
+        *(moved.edge, moved.before, moved.reason, moved.moved, moved.playing, moved.obeyed),
+    )
+    assert second == moved.priority[0]
+    assert (second, second, "fine", False, second, True) == (
+        *(followed.edge, followed.before, followed.reason, followed.moved),
+        *(followed.playing, followed.obeyed),
+    )
+
+
+async def test_a_player_that_does_not_obey(
+    app: Application, client: httpx.AsyncClient, server: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says that it plays from elsewhere; later the gateway takes that for its choice."""
+    player = Player(client, "?session=abc")
+    await player.start()
+    (first,) = player.told
+    await player.ask(first)
+    app.keeper.judged("test", {first: DOWN})
+    second = (await player.ask(first))[0]
+    app.keeper.judged("test", {})
+    await player.ask(first)
+    clock(monkeypatch, 120)
+    await player.ask(first)
+    await until(lambda: len(pathways(server)) == 4)
+    _, _, refused, left = pathways(server)
+    assert (second, first, False) == (refused.before, refused.playing, refused.obeyed)
+    assert (first, "failed", False) == (left.edge, left.reason, left.moved)
+
+
+async def test_a_session_by_cmcd_is_the_same(client: httpx.AsyncClient, server: Valkey) -> None:
+    player = Player(client, '?CMCD=sid%3D"abc"')
+    await player.start()
+    await player.ask()
+    await until(lambda: len(pathways(server)) == 1)
+    assert session_name("abc")[:8].hex() == pathways(server)[0].session
+
+
+async def test_without_a_session_nothing_names_one(
+    client: httpx.AsyncClient, server: Valkey
+) -> None:
+    """The playlist has no place for a name, and the event has null."""
+    player = Player(client)
+    await player.start()
+    assert "session_name" not in player.url
+    await player.ask()
+    assert "session_name" not in player.url
+    await until(lambda: len(pathways(server)) == 1)
+    assert pathways(server)[0].session is None
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip", "br", "zstd"])
+async def test_sessions_of_a_class_differ_in_the_name_alone(
+    client: httpx.AsyncClient, coding: str
+) -> None:
+    """Each gets its own name, an entity tag of its own bytes, and 304 for that tag alone."""
+    headers = {**NORWAY, "Accept-Encoding": coding}
+    url = "/v1/play/film.m3u8?session="
+    decisions = {
+        name: (await client.head(f"{url}{name}", headers=headers)).headers["gateway-decision"]
+        for name in map(str, range(20))
+    }
+    same = [name for name in decisions if 'edge="e1"' in decisions[name]][:2]
+    answers = [await client.get(f"{url}{name}", headers=headers) for name in (*same, same[0])]
+    one, two, again = answers
+    names = [session_name(name).hex() for name in same]
+    assert one.text.replace(names[0], names[1]) == two.text != one.text
+    assert (1, 1) == (one.text.count(names[0]), two.text.count(names[1]))
+    assert (one.content, one.headers["etag"]) == (again.content, again.headers["etag"])
+    assert one.headers["etag"] != two.headers["etag"]
+    assert {coding} == {answer.headers.get("content-encoding", "identity") for answer in answers}
+    tag = {**headers, "If-None-Match": one.headers["etag"]}
+    assert 304 == (await client.get(f"{url}{same[0]}", headers=tag)).status_code
+    assert 200 == (await client.get(f"{url}{same[1]}", headers=tag)).status_code
+
+
+@pytest.mark.parametrize(
+    "name", ["", "x", "abc", "0" * 39, "0" * 41, "g" * 40, "A" * 40, "%00" * 40, "é" * 40]
+)
+async def test_what_is_no_name_is_ignored(
+    client: httpx.AsyncClient, server: Valkey, name: str
+) -> None:
+    """A player may send anything; nothing of it comes back."""
+    player = Player(client)
+    await player.start()
+    player.url += f"&session_name={name}"
+    await player.ask()
+    assert "session_name" not in player.url
+    await until(lambda: len(pathways(server)) == 1)
+    assert pathways(server)[0].session is None
+
+
+async def test_a_head_request_is_no_event(client: httpx.AsyncClient, server: Valkey) -> None:
+    player = Player(client, "?session=abc")
+    await player.start()
+    await client.head(player.url, headers=NORWAY)
+    await player.ask()
+    await until(lambda: len(pathways(server)) == 1)
+
+
+async def test_a_sample_has_the_pathways_of_its_sessions(config: Path, server: Valkey) -> None:
+    """Decisions and pathways of a session are written together, or not at all."""
+    app = application(config, on(server, sample="0.5"))
+    async with app.lifespan(app), asking(app) as client:
+        for number in range(60):
+            player = Player(client, f"?session=s{number}")
+            await player.start()
+            await player.ask()
+    told = {event.session for event in pathways(server)}
+    assert told == {event.session for event in events(server)}
+    assert 10 < len(told) < 50
