@@ -26,6 +26,7 @@ from gateway.background.event_writer import EventWriter
 from gateway.background.fleet import FleetKeeper
 from gateway.background.health_watch import HealthWatch
 from gateway.background.overrides import OverrideWatch
+from gateway.background.reports import ReportReader
 from gateway.background.signing_keys import KeyKeeper
 from gateway.cache import PLAYLISTS, Cache
 from gateway.client.address import TrustedProxies
@@ -53,10 +54,12 @@ from gateway.listener import OPERATORS, PLAYERS
 from gateway.observe import metrics
 from gateway.observe.metrics import StoreMetrics
 from gateway.observe.tasks import supervise
+from gateway.play.allowance import Allowance
 from gateway.play.bodies import weight_of
 from gateway.play.clients import ClientLookup
 from gateway.play.hls.manifest import generated_hls, read_hls
 from gateway.play.measurements import Measurements
+from gateway.play.report_queue import ReportQueue
 from gateway.play.request import Headers
 from gateway.play.runtime import Gateway, Runtime
 from gateway.source.directory import DirectorySource
@@ -148,6 +151,8 @@ class Application:
             playlists=Cache(PLAYLISTS, settings.limits.local_cache_bytes, weight_of),
             keys=self._keys.ring,
             steering=SteeringMemory(leases.room_kbps, steering_config_of(settings)),
+            reports=ReportQueue(),
+            report_allowance=Allowance(),
             players_port=players_port or settings.server.port,
         )
         self.gateway.leases.use(self.keeper.fleet)
@@ -163,6 +168,7 @@ class Application:
             self.keeper, control.redis, self.gateway.bus.subscribe("edges")
         )
         self._health = HealthWatch(control, self.keeper, settings.health, self.gateway.bus)
+        self._reports = ReportReader(self.gateway)
         self._events = _event_writer(self.gateway)
         self._watcher = ConfigWatcher(
             loaded, environ, self._apply, _Reloads(self._reloaded, self.gateway.config)
@@ -237,6 +243,7 @@ class Application:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._reports.finish()
             if self._events is not None:
                 await self._events.finish()
             await self.gateway.runtime.source.close()
@@ -259,6 +266,7 @@ class Application:
             "overrides": self._overrides.run,
             "keys": self._keys.run,
             "measurements": self.gateway.measurements.run,
+            "reports": self._reports.run,
             "priors": partial(priors.follow, self.gateway.priors),
             "capacity": partial(capacity.follow, self.gateway.leases, self.keeper),
         }

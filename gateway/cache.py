@@ -101,6 +101,15 @@ PLAYLISTS = CacheSpec(
 )
 """Finished manifests with their entity tags and codings."""
 
+REPORT_ALLOWANCES = CacheSpec(
+    "report allowances",
+    16_384,
+    "entries",
+    "network of clients",
+    "nothing: one that is not used is whole again",
+)
+"""How many CMCD reports a network of clients may still send."""
+
 CACHES = (
     PLAYERS,
     SESSIONS,
@@ -110,6 +119,7 @@ CACHES = (
     LADDERS,
     RANKINGS,
     PLAYLISTS,
+    REPORT_ALLOWANCES,
 )
 
 

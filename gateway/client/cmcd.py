@@ -24,15 +24,19 @@ MAX_FAULTS = 16
 
 _VIDEO_FIRST = {"v": 0, "av": 1, None: 2}
 _OTHER_TYPE = 3
-_SMALL_OBJECTS = frozenset({"a", "c", "tt", "k"})
+SMALL_OBJECTS = frozenset({"a", "c", "tt", "k"})
+"""Objects (``ot``) that are too small to measure the network."""
 _SESSION_ID = re.compile(r"[\x20-\x7e]{1,64}")
 _MAX_CONTENT_ID = {1: 64, 2: 128}
-_TOKENS = {
+_MAX_CDN = 128
+_MAX_CODE = 64
+TOKENS = {
     "ot": frozenset({"m", "a", "v", "av", "i", "c", "tt", "k", "o"}),
     "sf": frozenset({"d", "h", "s", "o", "e"}),
     "st": frozenset({"v", "l", "ll"}),
     "sta": frozenset({"s", "p", "k", "r", "a", "w", "e", "f", "q", "d"}),
 }
+"""The values that the standard knows, by key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +46,10 @@ class Cmcd:
     ``version`` is 1 or 2; None when there is no CMCD, or none of a known version. Bit rates and
     throughputs are in kbit/s (D3.3; steering uses bit/s), and ``bl_ms`` is the buffer length in
     milliseconds. Of an inner list with object types (D2.1), the number for video is used, otherwise
-    that for muxed content, then one without a type, then the largest. ``raw`` has every key that
-    could be read, custom keys included, as ``cmcd_dictionary`` returns them. ``faults`` are safe to
+    that for muxed content, then one without a type, then the largest. ``msd_ms`` is the media start
+    delay, ``ts_ms`` the time of an event by the player's clock in milliseconds since 1970, and
+    ``ec`` has the error codes in the order given. ``raw`` has every key that could be read, custom
+    keys included, as ``cmcd_dictionary`` returns them. ``faults`` are safe to
     log. ``encoded_twice``: it was percent-encoded once more than it should be.
     """
 
@@ -59,6 +65,10 @@ class Cmcd:
     sf: str | None = None
     st: str | None = None
     sta: str | None = None
+    cdn: str | None = None
+    ec: tuple[str, ...] = ()
+    msd_ms: int | None = None
+    ts_ms: int | None = None
     su: bool = False
     bs: bool = False
     raw: Mapping[str, Value] = field(default_factory=dict)
@@ -72,7 +82,7 @@ class Cmcd:
         Audio, captions, timed text and keys are too small to use the full bandwidth: in captures of
         one player on one connection, ``mtp`` is 3 to 10 Mbit/s for audio and 60 to 130 for video.
         """
-        return _figure(self.raw.get("mtp"), self.ot, _SMALL_OBJECTS)
+        return _figure(self.raw.get("mtp"), self.ot, SMALL_OBJECTS)
 
 
 def parse_query(value: str) -> Cmcd:
@@ -156,6 +166,10 @@ def _cmcd(members: dict[str, Value], faults: list[str]) -> Cmcd:
         sf=typed.token("sf"),
         st=typed.token("st"),
         sta=typed.token("sta"),
+        cdn=typed.text("cdn", _MAX_CDN),
+        ec=typed.codes("ec"),
+        msd_ms=typed.figure("msd", None),
+        ts_ms=typed.figure("ts", None),
         su=typed.flag("su"),
         bs=typed.flag("bs"),
         raw=members,
@@ -193,9 +207,22 @@ class _Typed:
         self._faults.append(f"{key}: not a string of 1 to 64 ASCII characters")
         return None
 
+    def codes(self, key: str) -> tuple[str, ...]:
+        """The texts of an inner list of strings (D2.2). Players also send one without a list, and
+        numbers."""
+        value = self._members.get(key)
+        if value is None:
+            return ()
+        given = [item.value for item in value] if isinstance(value, tuple) else [value]
+        found = tuple(str(code) for code in given if not isinstance(code, bool))
+        codes = tuple(code for code in found if 0 < len(code) <= _MAX_CODE)
+        if len(codes) < len(given):
+            self._faults.append(f"{key}: not a list of strings of 1 to {_MAX_CODE} characters")
+        return codes
+
     def token(self, key: str) -> str | None:
         value = self._members.get(key)
-        if value is None or (isinstance(value, str) and value in _TOKENS[key]):
+        if value is None or (isinstance(value, str) and value in TOKENS[key]):
             return value
         self._faults.append(f"{key}: not a value that the standard knows")
         return None

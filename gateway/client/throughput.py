@@ -125,15 +125,19 @@ def with_measurement(
     measured: Measurement | None,
     now_s: float,
     config: EstimatorConfig,
+    taken_s: float | None = None,
 ) -> SessionEstimate | None:
     """The session's estimate with this request's measurement; None when it brought none.
+
+    ``taken_s`` is when it was measured, in seconds since 1970, if that was before ``now_s``.
 
     Only the player's own measurements are added: its browser repeats a hint in each request, a
     prior is not about this player, and an estimate must not be added to itself.
     """
     if measured is None:
         return None
-    return (session or SessionEstimate()).updated(measured.kbps, measured.source, now_s, config)
+    estimate = session or SessionEstimate()
+    return estimate.updated(measured.kbps, measured.source, now_s, config, taken_s)
 
 
 def steering_kbps(bits_per_s: float) -> float | None:

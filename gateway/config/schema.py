@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from gateway.config.cmcd_settings import CmcdSettings
 from gateway.config.delivery_settings import (
     DeviceRuleSettings,
     EdgeSettings,
@@ -273,6 +274,7 @@ class Settings(Section):
     capacity: Annotated[CapacitySettings, RESTART]
     log: Annotated[LogSettings, RESTART]
     steering: SteeringSettings
+    cmcd: CmcdSettings
     keys: KeySettings
     events: EventSettings
     dns: DnsSettings

@@ -3,6 +3,7 @@
 from starlette.types import Scope, Send
 
 from gateway.play.reply import RawHeaders, Reply
+from gateway.play.reports import ReportRequest
 from gateway.play.request import Request, read_headers, read_query
 from gateway.play.steering import PATH, SteeringRequest
 
@@ -33,6 +34,13 @@ def read_steering_request(scope: Scope) -> SteeringRequest:
         headers=read_headers(scope["headers"]),
         peer=client[0] if client else None,
     )
+
+
+def read_report_request(scope: Scope) -> ReportRequest:
+    """The request of an ASGI scope that brings CMCD reports."""
+    client = scope.get("client")
+    headers = read_headers(scope["headers"])
+    return ReportRequest(scope["query_string"], headers, client[0] if client else None)
 
 
 async def send_reply(reply: Reply, more: RawHeaders, send: Send) -> None:

@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from starlette.requests import ClientDisconnect
-from starlette.requests import Request as HttpRequest
-from starlette.types import Receive, Scope
+from starlette.types import Receive
 
+from gateway.http.body import read_body
 from gateway.offload import offload_if_large
 from gateway.play import problems
 from gateway.play.bodies import max_answer_bytes
@@ -34,7 +33,7 @@ MAX_BODY_BYTES = 128 * 1024
 
 
 async def decide_batch(
-    gateway: Gateway, request: Request, scope: Scope, receive: Receive, *, with_reasons: bool
+    gateway: Gateway, request: Request, receive: Receive, *, with_reasons: bool
 ) -> Reply:
     """``{"assets": ["film/001", …]}`` with the query parameters and headers of ``/v1/play``.
 
@@ -42,7 +41,7 @@ async def decide_batch(
     ``{"asset": …, "problem": …}`` for an asset without a decision. The answer is bounded like any
     other.
     """
-    assets = _assets(await _body(HttpRequest(scope, receive)))
+    assets = _assets(await read_body(receive, MAX_BODY_BYTES))
     wanted = check_fields(request.parameters.fields, with_reasons=with_reasons)
     checked = [_valid_or_problem(asset) for asset in assets]
     valid = [each for each in checked if isinstance(each, str)]
@@ -109,19 +108,6 @@ def _problem(asset: str, problem: Problem) -> bytes:
     """The member of ``decisions`` for an asset without a decision. Its id may hold lone
     surrogates, which ASCII escapes."""
     return json.dumps({"asset": asset, "problem": problems.problem_members(problem)}).encode()
-
-
-async def _body(request: HttpRequest) -> bytes:
-    """The request's body, of bounded size. Raises a 413 problem."""
-    data = bytearray()
-    try:
-        async for chunk in request.stream():
-            data += chunk
-            if len(data) > MAX_BODY_BYTES:
-                raise problems.body_too_large(MAX_BODY_BYTES)
-    except ClientDisconnect:
-        raise problems.bad_body("the body ended early") from None
-    return bytes(data)
 
 
 def _assets(data: bytes) -> list[str]:

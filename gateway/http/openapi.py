@@ -7,6 +7,7 @@ from typing import Any, get_args
 from gateway.client.facts import DeviceKind, SpeedSource
 from gateway.http.batch import MAX_ASSETS
 from gateway.listener import PLAYERS, Listener
+from gateway.play.reports import MEDIA_TYPES
 
 _PARAMETERS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("speed", {"type": "number"}, "The player's own measurement of its network, in kbit/s."),
@@ -111,6 +112,7 @@ _QUERY = [
     {"name": name, "in": "query", "schema": schema, "description": text}
     for name, schema, text in _PARAMETERS
 ]
+_SESSION = next(each for each in _QUERY if each["name"] == "session")
 _ASSET = {
     "name": "asset",
     "in": "path",
@@ -154,7 +156,7 @@ def _for_players(decision: dict[str, Any]) -> dict[str, Any]:
             "get": _operation("The steering manifest, for HLS and DASH", _steering_list()),
             "head": _operation("Its headers", _steering_list()),
         },
-        "/v1/cmcd": {"post": _reserved("CMCD event reports")},
+        "/v1/cmcd": {"parameters": [_SESSION], "post": _reports()},
         "/v1/probe": {
             "get": _reserved("Bytes to time"),
             "post": _reserved("The result of a timing"),
@@ -210,6 +212,17 @@ def _batch(decision: dict[str, Any]) -> dict[str, Any]:
         {"application/json": {"schema": answered}},
     )
     return {**found, "requestBody": {"content": {"application/json": {"schema": asked}}}}
+
+
+def _reports() -> dict[str, Any]:
+    return {
+        "summary": "CMCD event reports, one on each line",
+        "requestBody": {"content": {kind: {"schema": {"type": "string"}} for kind in MEDIA_TYPES}},
+        "responses": {
+            "204": {"description": "Taken, or dropped and counted"},
+            "default": _problem("A problem (RFC 9457)"),
+        },
+    }
 
 
 def _reserved(summary: str) -> dict[str, Any]:

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from starlette.types import Receive, Scope
 
 from gateway.config.schema import ServerSettings
-from gateway.http.asgi import read_request, read_steering_request
+from gateway.http.asgi import read_report_request, read_request, read_steering_request
 from gateway.http.batch import decide_batch
+from gateway.http.body import read_body
 from gateway.http.openapi import openapi_json
 from gateway.http.operations import as_a_player_asks, livez, prometheus, readyz, readyz_in_detail
 from gateway.listener import OPERATORS, PLAYERS, Listener
 from gateway.play import problems
 from gateway.play.play import play, show_decision
 from gateway.play.reply import Reply
+from gateway.play.reports import MAX_BODY_BYTES, check_media_type, take_reports
 from gateway.play.runtime import Gateway
 from gateway.play.steering import PATH as STEERING
 from gateway.play.steering import answer_steering
@@ -63,16 +65,20 @@ async def _steering(gateway: Gateway, scope: Scope, receive: Receive) -> Reply: 
     return answer_steering(gateway, read_steering_request(scope))
 
 
+async def _reports(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:
+    request = read_report_request(scope)
+    check_media_type(request.headers)
+    return take_reports(gateway, request, await read_body(receive, MAX_BODY_BYTES))
+
+
 async def _batch(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:
     with_reasons = gateway.runtime.settings.server.show_reasons
-    return await decide_batch(
-        gateway, read_request(scope), scope, receive, with_reasons=with_reasons
-    )
+    return await decide_batch(gateway, read_request(scope), receive, with_reasons=with_reasons)
 
 
 async def _show_batch(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:
     request = as_a_player_asks(gateway, read_request(scope))
-    return await decide_batch(gateway, request, scope, receive, with_reasons=True)
+    return await decide_batch(gateway, request, receive, with_reasons=True)
 
 
 async def _not_yet(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
@@ -106,7 +112,7 @@ _BOTH = _PLAYERS + _OPERATORS
 ROUTES = (
     Route(_PLAY, _READ, _play, _play_label, _PLAYERS),
     Route(STEERING, _READ, _steering, _named("steering"), _PLAYERS),
-    Route("/v1/cmcd", _ALL, _not_yet, _named("cmcd"), _PLAYERS),
+    Route("/v1/cmcd", ("POST",), _reports, _named("cmcd"), _PLAYERS),
     Route("/v1/probe", _ALL, _not_yet, _named("probe"), _PLAYERS),
     Route(_DECISIONS, ("POST",), _batch, _named("decisions"), _PLAYERS, _decisions_on),
     Route("/readyz", _READ, readyz, _named("readyz"), _PLAYERS),

@@ -119,6 +119,13 @@ SAMPLES_DROPPED = Counter(
     "gateway_speed_samples_dropped",
     "Such measurements that were dropped, since too many sessions waited for the store.",
 )
+CMCD_REPORTS = Counter("gateway_cmcd_reports", "CMCD reports that were read, of sessions.")
+CMCD_DROPPED = Counter(
+    "gateway_cmcd_reports_dropped",
+    "CMCD reports that were not used, by reason (off, budget, overflow, unreadable, anonymous, "
+    "store, fault, shutdown).",
+    ["reason"],
+)
 STEERING_ANSWERS = Counter(
     "gateway_steering_answers",
     "Steering manifests, by why the session stays (fine, dwell, nowhere) or moves (gone, down, "

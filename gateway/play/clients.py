@@ -67,6 +67,11 @@ class ClientLookup:
         place, prefix = self._geo.place(address.ip), viewer_prefix(address.ip)
         return Sender(place, prefix, address.reasons)
 
+    def network(self, peer: str | None, headers: Headers) -> str:
+        """The network of the household that sends a request, as :attr:`Sender.prefix`."""
+        ip = resolve(peer, headers.forwarded, headers.x_forwarded_for, self._trusted).ip
+        return "" if ip is None else viewer_prefix(ip)
+
     def player(self, headers: Headers) -> Player:
         """What plays."""
         key = tuple(map(headers.by_name.get, _PLAYER_HEADERS))

@@ -81,12 +81,20 @@ def _use_prior(
     """Add what this viewer measured to its network's prior; use the prior where nothing is
     known."""
     if chosen.measured is not None:
-        network = network_name(sender.place, sender.prefix, device)
-        priors.add(network, viewer_slot(sender.prefix), chosen.measured.kbps, now_s)
+        count_in_prior(priors, sender, device, chosen.measured.kbps, now_s)
     elif chosen.speed is None and priors.known:
         prior_kbps = priors.known.get(network_name(sender.place, sender.prefix, device))
         if prior_kbps is not None:
             assume_prior(chosen, prior_kbps)
+
+
+def count_in_prior(
+    priors: Priors, sender: Sender, device: DeviceKind, kbps: float, now_s: float
+) -> None:
+    """Add what a viewer measured to its network's prior. It needs a known address."""
+    if sender.prefix:
+        network = network_name(sender.place, sender.prefix, device)
+        priors.add(network, viewer_slot(sender.prefix), kbps, now_s)
 
 
 def _minute_of_day(zone: ZoneInfo, now_s: float) -> int:

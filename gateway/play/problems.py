@@ -1,7 +1,7 @@
 """All error answers of the gateway, as RFC 9457 problem details."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -18,6 +18,7 @@ MEDIA_TYPE = "application/problem+json"
 _TYPE_PREFIX = "urn:problem:streaming-gateway:"
 _LONGEST_INSTANCE = 600
 _LONGEST_HOST = 100
+_LONGEST_TYPE = 100
 _PATH_CHARACTERS = "/!$&'()*+,;=:@"
 """Characters that a path may contain unescaped (RFC 3986, 3.3); ``instance`` is a URI reference."""
 
@@ -152,6 +153,22 @@ def body_too_large(most: int) -> Problem:
     """413: the request's body is larger than ``most`` bytes."""
     detail = f"the body is larger than the {most} bytes allowed"
     return Problem(413, "body-too-large", "Request body too large", detail)
+
+
+def unsupported_media_type(given: str, allowed: Sequence[str]) -> Problem:
+    """415: the request's body is of another media type (RFC 9110, 15.5.16)."""
+    detail = f"the body is {given[:_LONGEST_TYPE]!a}; allowed are {', '.join(allowed)}"
+    headers = {"Accept-Post": ", ".join(allowed)}
+    return Problem(415, "unsupported-media-type", "Unsupported media type", detail, headers=headers)
+
+
+def unsupported_coding(given: str) -> Problem:
+    """415: the request's body has a content coding (RFC 9110, 15.5.16)."""
+    detail = f"the body is coded as {given[:_LONGEST_TYPE]!a}; send it without a content coding"
+    headers = {"Accept-Encoding": "identity"}
+    return Problem(
+        415, "unsupported-media-type", "Unsupported content coding", detail, headers=headers
+    )
 
 
 def problem_members(problem: Problem) -> dict[str, object]:

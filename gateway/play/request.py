@@ -44,6 +44,8 @@ READ_HEADERS = (
     ReadHeader("CMCD-Status", vary=True, cors=True),
     ReadHeader("If-None-Match", cors=True),
     ReadHeader("X-Request-ID", cors=True),
+    ReadHeader("Content-Type"),
+    ReadHeader("Content-Encoding"),
     ReadHeader("Origin"),
     ReadHeader("Host"),
     # Vary cannot name the client's address, so answers have Cache-Control: private.

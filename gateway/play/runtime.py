@@ -10,9 +10,11 @@ from gateway.config.schema import Settings
 from gateway.config.status import ConfigStatus
 from gateway.decision import Policy
 from gateway.edge.fleet import Fleet
+from gateway.play.allowance import Allowance
 from gateway.play.bodies import Body
 from gateway.play.clients import ClientLookup
 from gateway.play.measurements import Measurements
+from gateway.play.report_queue import ReportQueue
 from gateway.source.source import Source
 from gateway.steering.memory import SteeringMemory
 from gateway.steering.steering_config import SteeringConfig
@@ -63,5 +65,7 @@ class Gateway:
     playlists: Cache[Hashable, Body]
     keys: KeyRing
     steering: SteeringMemory
+    reports: ReportQueue
+    report_allowance: Allowance
     players_port: int
     events: EventQueue | None = None

@@ -41,6 +41,8 @@ LOOSE = re.compile(rf"(?<![\w.%$/+-])[A-G]\d{{1,2}}\.\d{{1,2}}{_END}")
 NO_CITATIONS = {
     ("tests/unit/client/test_cmcd.py", "E1"),  # error codes of a player
     ("tests/unit/client/test_cmcd.py", "E2"),
+    ("tests/unit/client/test_cmcd_report.py", "E1"),
+    ("tests/unit/client/test_cmcd_report.py", "E2"),
     ("tests/unit/client/test_device_agents.py", "A1"),  # the model of a phone
 }
 

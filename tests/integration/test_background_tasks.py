@@ -13,9 +13,10 @@ from tests.integration.in_process import OPERATORS, asking
 from tests.unit.store.servers import until, valkey
 
 NAMES = (
-    *("bus", "capacity", "config", "control", "control_store", "dns", "dns_lookup", "events"),
-    *("geo", "health", "keys", "origin_check", "presence", "priors", "probe", "register"),
-    *("source", "store"),
+    *("bus", "capacity", "config", "control", "control_store", "dns"),
+    *("dns_lookup", "events", "geo", "health", "keys", "measurements"),
+    *("origin_check", "overrides", "presence", "priors", "probe", "register"),
+    *("reports", "source", "store"),
 )
 """All but ``warm_up``, which ends, and ``file_descriptors``, which belongs to the server."""
 

@@ -890,7 +890,6 @@ def test_paths_that_lead_nowhere(default_gateway: RunningGateway, path: str) -> 
     ("method", "path"),
     [
         ("GET", "/v1/play/film.mpd"),
-        ("POST", "/v1/cmcd"),
         ("GET", "/v1/probe?bytes=100"),
         ("POST", "/v1/probe"),
     ],

@@ -1,0 +1,162 @@
+"""Reads the CMCD reports that wait, and adds what they say to the records of their sessions.
+
+Reports are read a few at a time, so that requests do not wait. The record of a session is read from
+the store unless this worker has it; meanwhile the queue fills up to its bound. While the store does
+not answer, what reports say stays in this worker.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Final
+
+import structlog
+
+from gateway.client.cmcd_report import Report, lines_of, read_report
+from gateway.client.estimate import plausible
+from gateway.client.session import SessionRecord
+from gateway.client.throughput import Measurement, with_measurement
+from gateway.observe import metrics
+from gateway.play.facts import count_in_prior
+from gateway.play.report_queue import ReportBatch
+from gateway.play.runtime import Gateway
+from gateway.store.connection.keys import session_name
+
+TURN_S: Final = 0.001
+"""Seconds of the event loop that reading takes at a time."""
+AT_ONCE: Final = 64
+"""The most records that are read from the store together."""
+
+log = structlog.get_logger()
+
+Said = dict[bytes, list[Report]]
+"""Reports by the name of their session."""
+
+
+class ReportReader:
+    """Reads the reports of one worker."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._turn_s = 0.0
+
+    async def run(self) -> None:
+        """Read until cancelled."""
+        queue = self._gateway.reports
+        while True:
+            if not len(queue):
+                self._turn_s = 0.0
+            batch = await queue.take()
+            self._turn_s = self._turn_s or time.monotonic()
+            try:
+                await self._use(batch)
+            except Exception:
+                # A bug that affects one batch must not stop all others.
+                log.exception("reports_failed")
+                metrics.CMCD_DROPPED.labels("fault").inc(batch.reports)
+            await self._pause()
+
+    def finish(self) -> None:
+        """Count what was not read before the end. Call it after ``run`` was cancelled."""
+        left = sum(batch.reports for batch in self._gateway.reports.left())
+        if left:
+            metrics.CMCD_DROPPED.labels("shutdown").inc(left)
+
+    async def _pause(self) -> None:
+        """Let requests run when this turn is over."""
+        if time.monotonic() - self._turn_s > TURN_S:
+            await asyncio.sleep(0)
+            self._turn_s = time.monotonic()
+
+    async def _use(self, batch: ReportBatch) -> None:
+        said = await self._read(batch)
+        self._count_in_prior(batch, said)
+        unknown: list[bytes] = []
+        for name, reports in said.items():
+            record = self._gateway.sessions.fresh(name)
+            if record is None:
+                unknown.append(name)
+            else:
+                self._add(name, record, reports, batch.received_s)
+        for at in range(0, len(unknown), AT_ONCE):
+            names = unknown[at : at + AT_ONCE]
+            await asyncio.gather(*(self._look_up(name, said[name], batch) for name in names))
+
+    async def _read(self, batch: ReportBatch) -> Said:
+        """The reports of a batch that name a session. The others are counted."""
+        said: Said = {}
+        url_name = None if batch.session is None else session_name(batch.session)
+        names: dict[str, bytes] = {}
+        read = unreadable = anonymous = 0
+        for line in lines_of(batch.body):
+            report = read_report(line)
+            read += 1
+            if not read % 16:
+                await self._pause()
+            if report is None:
+                unreadable += 1
+                continue
+            name = url_name
+            if name is None:
+                if report.sid is None:
+                    anonymous += 1
+                    continue
+                name = names.get(report.sid)
+                if name is None:
+                    name = names[report.sid] = session_name(report.sid)
+            reports = said.get(name)
+            if reports is None:
+                said[name] = [report]
+            else:
+                reports.append(report)
+        metrics.CMCD_REPORTS.inc(read - unreadable - anonymous)
+        for reason, count in (("unreadable", unreadable), ("anonymous", anonymous)):
+            if count:
+                metrics.CMCD_DROPPED.labels(reason).inc(count)
+        return said
+
+    async def _look_up(self, name: bytes, reports: list[Report], batch: ReportBatch) -> None:
+        record, trouble = await self._gateway.sessions.get(name)
+        if trouble is not None:
+            metrics.CMCD_DROPPED.labels("store").inc(len(reports))
+        self._add(name, record, reports, batch.received_s)
+
+    def _add(
+        self, name: bytes, record: SessionRecord, reports: list[Report], received_s: float
+    ) -> None:
+        """Add what the reports say to a session's record."""
+        config = self._gateway.runtime.estimator
+        estimate = record.estimate
+        for measured, taken_s in measurements(reports, received_s):
+            added = with_measurement(estimate, measured, received_s, config, taken_s)
+            estimate = estimate if added is None else added
+        if estimate is not record.estimate:
+            self._gateway.sessions.put(name, record.measured(estimate))
+
+    def _count_in_prior(self, batch: ReportBatch, said: Said) -> None:
+        """Count the batch's first measurement in the prior of its network: a viewer counts once."""
+        gateway = self._gateway
+        if not gateway.priors.active:
+            return
+        speeds = (report.speed_kbps for reports in said.values() for report in reports)
+        kbps = next((speed for speed in speeds if speed is not None and plausible(speed)), None)
+        if kbps is None:
+            return
+        clients = gateway.runtime.clients
+        sender = clients.sender(batch.peer, batch.headers)
+        device = clients.player(batch.headers).device
+        count_in_prior(gateway.priors, sender, device.kind, kbps, batch.received_s)
+
+
+def measurements(reports: list[Report], received_s: float) -> Iterator[tuple[Measurement, float]]:
+    """What reports measured, and when, in seconds since 1970.
+
+    A player's clock may be wrong by hours, so only the time between its reports is used: the last
+    one is as old as its arrival.
+    """
+    times = [report.time_ms for report in reports if report.time_ms is not None]
+    latest_ms = max(times, default=0)
+    for report in reports:
+        if report.speed_kbps is not None:
+            age_ms = 0 if report.time_ms is None else latest_ms - report.time_ms
+            yield Measurement("cmcd", report.speed_kbps), received_s - age_ms / 1000

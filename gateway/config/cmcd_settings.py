@@ -1,0 +1,24 @@
+"""How are CMCD reports configured?"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from gateway.config.fields import Allowed, Flag, SizeLimit
+from gateway.config.section import Section
+
+ReportRate = Annotated[
+    int, Field(strict=True, ge=1, le=1_000_000), Allowed("a whole number from 1 to 1000000")
+]
+
+
+class CmcdSettings(Section):
+    """Reports that players send to `/v1/cmcd` (`docs/cmcd.md`)."""
+
+    enabled: Flag
+    """Use the reports. `false` answers them and reads none."""
+    network_reports_per_s: ReportRate
+    """Most reports that each worker reads of one network of clients (an IPv4 /24 or an IPv6 /56),
+    on average. For a moment it may send ten times as many."""
+    queue_bytes: SizeLimit
+    """Total size of the reports that wait in each worker to be read, in bytes. More are dropped."""

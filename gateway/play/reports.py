@@ -1,0 +1,83 @@
+"""``POST /v1/cmcd``: takes CMCD reports of players (CTA-5004 version 2, event mode).
+
+A report is answered before it is read, and before the store is touched: the batch is queued, and
+:mod:`gateway.background.reports` reads it. The answer is 204 whatever the batch holds. A player
+sends a batch again after 429 or 5xx, and stops for good after 410 (D2.4); a batch that is too much
+is therefore dropped and counted.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.client.limits import ParameterError, parse_parameters
+from gateway.observe import metrics
+from gateway.play import problems
+from gateway.play.reply import Reply
+from gateway.play.report_queue import ReportBatch
+from gateway.play.request import Headers
+from gateway.play.runtime import Gateway
+
+MAX_BODY_BYTES: Final = 1024 * 1024
+MEDIA_TYPES: Final = ("application/cmcd", "text/cmcd", "application/json")
+"""The media type of the standard, and those of its drafts."""
+REPORT_BYTES: Final = 1024
+"""A report counts once more towards the rate of its network for each of so many bytes."""
+
+_TAKEN: Final = Reply(204, (), b"")
+
+
+@dataclass(slots=True)
+class ReportRequest:
+    """One request. ``peer`` is the remote address of the connection."""
+
+    query: bytes
+    headers: Headers
+    peer: str | None
+
+
+def check_media_type(headers: Headers) -> None:
+    """Raises a 415 problem for a body that cannot hold reports. One without a type may (RFC 9110,
+    8.3)."""
+    given = headers.get("content-type")
+    if given not in MEDIA_TYPES and given is not None:
+        plain = given.partition(";")[0].strip(" \t").lower()
+        if plain and plain not in MEDIA_TYPES:
+            raise problems.unsupported_media_type(plain, MEDIA_TYPES)
+    coding = headers.get("content-encoding")
+    if coding is not None and coding.strip().lower() not in {"", "identity"}:
+        raise problems.unsupported_coding(coding)
+
+
+def take_reports(gateway: Gateway, request: ReportRequest, body: bytes) -> Reply:
+    """Answer ``POST /v1/cmcd``. Queues the reports of ``body``, or drops and counts them."""
+    settings = gateway.runtime.settings.cmcd
+    count = body.count(b"\n", 0, -1) + 1
+    if not settings.enabled:
+        return _dropped("off", count)
+    network = gateway.runtime.clients.network(request.peer, request.headers)
+    amount = max(count, len(body) // REPORT_BYTES)
+    rate = settings.network_reports_per_s
+    if not gateway.report_allowance.take(network, amount, rate, time.monotonic()):
+        return _dropped("budget", count)
+    batch = ReportBatch(
+        body, _session(request.query), count, request.peer, request.headers, time.time()
+    )
+    if not gateway.reports.offer(batch, settings.queue_bytes):
+        return _dropped("overflow", count)
+    return _TAKEN
+
+
+def _dropped(reason: str, count: int) -> Reply:
+    metrics.CMCD_DROPPED.labels(reason).inc(count)
+    return _TAKEN
+
+
+def _session(query: bytes) -> str | None:
+    """The ``session`` that the URL names. A malformed query is no reason to fail (D3.1)."""
+    if not query:
+        return None
+    try:
+        return parse_parameters(query).session
+    except ParameterError:
+        return None

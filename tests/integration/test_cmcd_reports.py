@@ -1,0 +1,263 @@
+"""``POST /v1/cmcd``: what players report is answered at once, and counts for their sessions."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import httpx
+import pytest
+import pytest_asyncio
+from prometheus_client import REGISTRY
+
+from gateway.app import Application
+from gateway.background.reports import ReportReader
+from gateway.client.estimate import Sample
+from gateway.play.report_queue import OVERHEAD_BYTES
+from gateway.play.reports import MAX_BODY_BYTES
+from tests.integration.in_process import application, asking
+
+REASONS = ("off", "budget", "overflow", "unreadable", "anonymous", "store", "fault", "shutdown")
+CMCD = {"Content-Type": "application/cmcd"}
+
+
+@dataclass
+class Running:
+    """An application whose background tasks run, and a client of it."""
+
+    app: Application
+    client: httpx.AsyncClient
+
+    async def report(self, body: str | bytes, **given: str) -> httpx.Response:
+        """Post a body; ``given`` are headers."""
+        headers = CMCD | {name.replace("_", "-"): value for name, value in given.items()}
+        return await self.client.post("/v1/cmcd", content=body, headers=headers)
+
+    async def read(self) -> None:
+        """Wait until no report waits."""
+        for _ in range(200):
+            await asyncio.sleep(0.005)
+            if not len(self.app.gateway.reports):
+                return
+        raise AssertionError("the reports are not read")
+
+    def samples(self, session: str) -> tuple[Sample, ...]:
+        """What is known of the speed of a session."""
+        record = self.app.gateway.sessions.fresh(session)
+        return () if record is None else record.estimate.samples
+
+
+@pytest_asyncio.fixture
+async def running(request: pytest.FixtureRequest) -> AsyncIterator[Running]:
+    """The shipped defaults, with what a test changes in the environment."""
+    app = application(environ=getattr(request, "param", None))
+    async with app.lifespan(app), asking(app) as client:
+        yield Running(app, client)
+
+
+def counted() -> dict[str, float]:
+    """The reports that were dropped so far, by reason."""
+    name = "gateway_cmcd_reports_dropped_total"
+    return {
+        reason: REGISTRY.get_sample_value(name, {"reason": reason}) or 0.0 for reason in REASONS
+    }
+
+
+def dropped_since(before: dict[str, float]) -> dict[str, float]:
+    """What was dropped since then."""
+    now = counted()
+    return {reason: now[reason] - was for reason, was in before.items() if now[reason] != was}
+
+
+async def test_a_report_decides_the_next_playlist(running: Running) -> None:
+    """The measurement of an event is a sample of its session, as that of a request is."""
+    answer = await running.report('e=t,mtp=(900;v),sid="one",ts=1800000000000,v=2\n')
+    assert (204, b"") == (answer.status_code, answer.content)
+    assert "content-type" not in answer.headers
+    assert "*" == answer.headers["Access-Control-Allow-Origin"]
+    await running.read()
+    played = await running.client.get("/v1/play/film.m3u8?session=one")
+    assert "speed=900;src=session" in played.headers["Gateway-Decision"]
+
+
+async def test_a_batch_is_read_as_a_whole(running: Running) -> None:
+    """Each line counts for its own session. The time between reports is the player's; its clock may
+    be wrong by years."""
+    lines = [
+        f'mtp=({speed}),sid="s{speed % 2}",ts={speed * 20_000},v=2' for speed in range(100, 105)
+    ]
+    await running.report("\r\n".join(lines))
+    await running.read()
+    even, odd = running.samples("s0"), running.samples("s1")
+    assert ([100, 102, 104], [101, 103]) == ([s.kbps for s in even], [s.kbps for s in odd])
+    assert [40, 40] == [later.time_s - earlier.time_s for earlier, later in pairwise(even)]
+
+
+async def test_the_url_may_name_the_session(running: Running) -> None:
+    """As in a request for a playlist, it wins over the sid. A malformed query does not matter."""
+    for query in ("session=url", "session=%00&max_bitrate=x"):
+        body = 'mtp=(800),sid="sid",v=2'
+        answer = await running.client.post(f"/v1/cmcd?{query}", content=body, headers=CMCD)
+        assert 204 == answer.status_code
+    await running.read()
+    assert [800] == [sample.kbps for sample in running.samples("url")]
+    assert [800] == [sample.kbps for sample in running.samples("sid")]
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    ["application/cmcd", "Application/CMCD; charset=utf-8", "text/cmcd", "application/json", ""],
+)
+async def test_media_types_of_reports(running: Running, media_type: str) -> None:
+    """That of the standard, those of its drafts, and none."""
+    body = '[{"mtp": 700, "sid": "a"}]' if "json" in media_type else 'mtp=700,sid="a"'
+    assert 204 == (await running.report(body, Content_Type=media_type)).status_code
+    await running.read()
+    assert [700] == [sample.kbps for sample in running.samples("a")]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"Content_Type": "text/plain"},
+        {"Content_Type": "multipart/form-data; boundary=x"},
+        {"Content_Type": "\x01"},
+        {"Content_Encoding": "gzip"},
+    ],
+)
+async def test_other_bodies_are_refused(running: Running, given: dict[str, str]) -> None:
+    """415, with what is allowed."""
+    answer = await running.report('mtp=700,sid="a"', **given)
+    assert 415 == answer.status_code
+    assert "unsupported-media-type" in answer.json()["type"]
+    allowed = answer.headers.get("Accept-Post", answer.headers.get("Accept-Encoding"))
+    assert allowed in {"application/cmcd, text/cmcd, application/json", "identity"}
+
+
+async def test_only_post(running: Running) -> None:
+    answer = await running.client.get("/v1/cmcd")
+    assert (405, "POST") == (answer.status_code, answer.headers["Allow"])
+
+
+@pytest.mark.parametrize("size", [0, 1, MAX_BODY_BYTES, MAX_BODY_BYTES + 1])
+async def test_sizes(running: Running, size: int) -> None:
+    """1 MiB is a batch, and one byte more is not."""
+    answer = await running.report(b"x" * size)
+    assert (413 if size > MAX_BODY_BYTES else 204) == answer.status_code
+    if size > MAX_BODY_BYTES:
+        assert "body-too-large" in answer.json()["type"]
+
+
+GARBAGE = [
+    b"",
+    b"\n\n\n",
+    b"\xff\xfe\x00",
+    b"(((((",
+    b'"' * 1000,
+    b"[" * 5000,
+    b"[{}]",
+    b"null",
+    b"mtp=,sid=;v=2",
+    b"v=3,mtp=5",
+]
+
+
+@pytest.mark.parametrize("body", GARBAGE)
+async def test_garbage_is_answered_like_a_report(running: Running, body: bytes) -> None:
+    """It is counted, and the reports after it are read."""
+    assert 204 == (await running.report(body)).status_code
+    await running.report('mtp=600,sid="after"')
+    await running.read()
+    assert [600] == [sample.kbps for sample in running.samples("after")]
+
+
+async def test_what_cannot_be_used_is_counted(running: Running) -> None:
+    """Lines that cannot be read, and reports of nobody."""
+    before = counted()
+    await running.report('?\nmtp=500\nv=9\nmtp=500,sid="x"\n')
+    await running.read()
+    assert {"unreadable": 2, "anonymous": 1} == dropped_since(before)
+    assert [500] == [sample.kbps for sample in running.samples("x")]
+
+
+@pytest.mark.parametrize("running", [{"GATEWAY_CMCD__NETWORK_REPORTS_PER_S": "2"}], indirect=True)
+async def test_a_network_over_its_budget(running: Running) -> None:
+    """Its reports are dropped and counted, the answer stays the same; others are read."""
+    before = counted()
+    for number in range(25):
+        answer = await running.report(f'mtp=400,sid="n{number}"', X_Forwarded_For="103.4.145.245")
+        assert 204 == answer.status_code
+    assert {"budget": 5} == dropped_since(before)
+    await running.report('mtp=400,sid="other"', X_Forwarded_For="129.240.2.6")
+    await running.read()
+    assert running.samples("n19")
+    assert not running.samples("n20")
+    assert running.samples("other")
+
+
+@pytest.mark.parametrize("running", [{"GATEWAY_CMCD__NETWORK_REPORTS_PER_S": "2"}], indirect=True)
+async def test_large_reports_count_more(running: Running) -> None:
+    """A network cannot send a megabyte a second in one line."""
+    before = counted()
+    await running.report(b"x" * 100_000)
+    assert {"budget": 1} == dropped_since(before)
+
+
+@pytest.mark.parametrize("running", [{"GATEWAY_CMCD__QUEUE_BYTES": "4096"}], indirect=True)
+async def test_more_than_may_wait_is_dropped(running: Running) -> None:
+    """The queue is bounded in bytes; what waits is read later."""
+    before = counted()
+    fitting = 4096 // (OVERHEAD_BYTES + 20)
+    line = 'mtp=400,sid="n",v=2'
+    answers = await asyncio.gather(*(running.report(line) for _ in range(fitting + 2)))
+    assert {204} == {answer.status_code for answer in answers}
+    assert {"overflow": 2} == dropped_since(before)
+    await running.read()
+    assert running.samples("n")
+
+
+@pytest.mark.parametrize("running", [{"GATEWAY_CMCD__ENABLED": "false"}], indirect=True)
+async def test_reports_can_be_off(running: Running) -> None:
+    """They are answered, and not read."""
+    before = counted()
+    assert 204 == (await running.report('mtp=400,sid="a"\nmtp=400,sid="a"')).status_code
+    assert {"off": 2} == dropped_since(before)
+    assert not running.samples("a")
+
+
+async def test_what_was_not_read_at_the_end_is_counted() -> None:
+    """A worker that ends does not lose reports silently."""
+    app = application()
+    before = counted()
+    async with asking(app) as client:
+        await client.post("/v1/cmcd", content='sid="a"\nsid="b"', headers=CMCD)
+    ReportReader(app.gateway).finish()
+    assert {"shutdown": 2} == dropped_since(before)
+
+
+async def test_one_viewer_counts_once_in_the_prior() -> None:
+    """A batch of a player is one viewer of its network, as its request for a playlist is."""
+    app = application()
+    added: list[tuple[str, float]] = []
+    gateway = app.gateway
+    gateway.priors.active = True
+    real = gateway.priors.add
+
+    def add(network: str, viewer: int, kbps: float, now_s: float) -> None:
+        added.append((network, kbps))
+        real(network, viewer, kbps, now_s)
+
+    gateway.priors.add = add  # type: ignore[method-assign]
+    async with app.lifespan(app), asking(app) as client:
+        running = Running(app, client)
+        lines = 'mtp=0,sid="a"\nmtp=5000,sid="a"\nmtp=6000,sid="a"'
+        await running.report(lines, X_Forwarded_For="103.4.145.245", User_Agent="x")
+        await running.read()
+        await client.get(
+            "/v1/play/film.m3u8?speed=700",
+            headers={"X-Forwarded-For": "103.4.145.245", "User-Agent": "x"},
+        )
+    assert [5000, 700] == [kbps for _, kbps in added]
+    assert 1 == len({network for network, _ in added})
+    assert re.fullmatch(r"\S+ BD \w+", added[0][0])
