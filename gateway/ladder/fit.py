@@ -72,11 +72,12 @@ def fit(rungs: Sequence[Rung], limits: Constraints, home_pathway: str | None = N
     main = _main(rungs, limits, reasons)
     asked = _asked(main, limits, reasons)
     playable = kept = _playable(asked, limits, reasons)
-    if not (limits.screen or audio):
+    one_rung = not (limits.screen or audio)
+    if one_rung:
         kept = lowest([rung for rung in playable if rung.uses_only(_AVC)] or playable)
-    else:
-        kept = _within_caps(playable, limits, reasons)
-        kept = _high_enough(kept, limits, reasons)
+    kept = _within_caps(kept, limits, reasons)
+    kept = _high_enough(kept, limits, reasons)
+    if not one_rung:
         kept = whole_audio_groups(kept, playable, reasons)
         kept = with_safe_rung(kept, playable, limits, reasons)
         kept = with_enough(kept, playable, limits, reasons)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -243,8 +244,38 @@ def is_true(found: Found, reason: Reason) -> bool:
     return CHECKS[reason.code](found, reason.text)
 
 
+SET: dict[str, Callable[[Constraints], object]] = {
+    "device-codecs": attrgetter("device_codecs"),
+    "profile-codecs": attrgetter("allowed_codecs"),
+    "immersive": lambda limits: True,
+    "device-range": attrgetter("device_ranges"),
+    "profile-range": attrgetter("allowed_ranges"),
+    "frame-rate": attrgetter("max_frame_rate"),
+    "caps": lambda limits: True,
+    "min-resolution": attrgetter("min_height"),
+}
+"""Which limit is there; the keys are those of ``HOLDS`` and the lower bound."""
+
+
+def untold(found: Found) -> list[str]:
+    """The limits that a rung which stays does not meet, though no reason says so."""
+    told = {reason.code for reason in found.fit.reasons}
+    least = found.limits.min_height or 0
+    holds = {
+        **HOLDS,
+        "min-resolution": lambda rung, _: rung.height is None or rung.height >= least,
+    }
+    return [
+        name
+        for name, is_set in SET.items()
+        if is_set(found.limits) is not None
+        and f"{name}-relaxed" not in told
+        and not all(holds[name](rung, found.limits) for rung in found.within)
+    ]
+
+
 def check(playlist: MultivariantPlaylist, limits: Constraints) -> None:
-    """Every reason is true, and says something once."""
+    """Every reason is true, and says something once. Each limit that is given up is told."""
     rungs = rungs_of(playlist)
     home = playlist.steering.pathway if playlist.steering else None
     try:
@@ -254,6 +285,7 @@ def check(playlist: MultivariantPlaylist, limits: Constraints) -> None:
     reasons = found.fit.reasons
     assert len(set(reasons)) == len(reasons)
     assert [] == [str(reason) for reason in reasons if not is_true(found, reason)]
+    assert [] == untold(found), [str(reason) for reason in reasons]
 
 
 @law

@@ -363,6 +363,12 @@ PICTURES = [
         (PICTURES, Constraints(screen=False), "a", ["no-screen-relaxed"]),
         (
             PICTURES,
+            Constraints(screen=False, max_bandwidth=10_000, min_height=720),
+            "a",
+            ["no-screen-relaxed", "caps-relaxed", "min-resolution-relaxed"],
+        ),
+        (
+            PICTURES,
             Constraints(screen=False, wanted_codecs=only(FAMILY.HEVC)),
             "h",
             ["no-screen-relaxed", "codecs-asked"],
