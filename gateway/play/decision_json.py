@@ -6,6 +6,7 @@ from urllib.parse import quote_from_bytes, unquote, urlsplit
 
 from gateway.explanation import reasons_of
 from gateway.play import problems
+from gateway.play.bodies import max_answer_bytes
 from gateway.play.decide import Decided
 from gateway.play.hls import steering
 from gateway.play.hls.manifest import steering_refusal, uris_for
@@ -86,7 +87,8 @@ def _steering(found: Decided, request: Request) -> Reason:
         return steering.OFF
     if not found.decision.inquiry.fleet.index.has_sibling(found.decision.edge):
         return steering.NO_OTHER_EDGE
-    refused = steering_refusal(found.source, found.decision, request.parameters.by_name)
+    most = max_answer_bytes(found.runtime.settings)
+    refused = steering_refusal(found.source, found.decision, request.parameters.by_name, most)
     return refused or steering.STEERED
 
 

@@ -78,8 +78,9 @@ def write(
     and VALUE (A5.4). With None, those tags and the references to them are left to the player.
 
     Raises QueryParameterError when a parameter that the source asks for is missing or illegal,
-    ManifestError when rewritten URIs make the playlist longer than ``max_characters``, and
-    ValueError when the edit keeps no variant (A11.1) or one that does not exist.
+    ManifestError when rewritten URIs and pathway ids make the playlist longer than
+    ``max_characters`` (the line of EXT-X-CONTENT-STEERING does not count), and ValueError when the
+    edit keeps no variant (A11.1) or one that does not exist.
     """
     values = None if query is None else check_query(playlist.query_uses, query, playlist.query_uses)
     _check(playlist, edit)
@@ -176,7 +177,6 @@ class _Writing:
             return ""
         uri, pathway = _safe(self._steering.server_uri), self._steering.pathway
         tag = f'#EXT-X-CONTENT-STEERING:SERVER-URI="{uri}",PATHWAY-ID="{pathway}"'
-        self._grow(len(tag) + len(self._playlist.newline))
         return tag + self._playlist.newline
 
     def _with_pathway(self, tag: str) -> str:

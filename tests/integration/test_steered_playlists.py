@@ -114,6 +114,7 @@ async def test_off_is_off(config: Path) -> None:
         ("pathways", "source-steers"),
         ("copies", "source-has-copies"),
         ("absolute", "uris-do-not-move"),
+        ("long", "too-long"),
     ],
 )
 async def test_each_refusal_has_its_reason(config: Path, change: str, code: str) -> None:
@@ -122,7 +123,7 @@ async def test_each_refusal_has_its_reason(config: Path, change: str, code: str)
     found = application(config, OFF if change == "off" else {})
     async with asking(found) as client:
         playlist = await client.get(PLAYLIST)
-        decision = await client.get("http://127.0.0.1:8090/v1/play/film")
+        decision = await client.get("http://127.0.0.1:8090/v1/play/film?fields=reasons")
     assert (code == "steered") is ("CONTENT-STEERING" in playlist.text)
     reasons: list[str] = decision.json()["reasons"]
     assert [code] == [
@@ -144,6 +145,11 @@ def _change(config: Path, change: str) -> None:
             source.write_text(FILM.replace('avc1.4d401e"', 'avc1.4d401e",PATHWAY-ID="x"'))
         case "copies":
             source.write_text(FILM + FILM.replace("#EXTM3U\n", "").replace("m3u8", "2.m3u8"))
+        case "long":
+            # Rewritten URIs fit into twice the length of the source, pathway ids do not.
+            entries = (f"#EXT-X-STREAM-INF:BANDWIDTH={n}\n{n}\n" for n in range(1000, 1400))
+            source.write_text(f"#EXTM3U\n{''.join(entries)}")
+            edges += f"\n[limits]\nmax_playlist_bytes = {source.stat().st_size}\n"
         case "absolute":
             source.write_text(FILM.replace("low", "https://o.example/low"))
     config.write_text(edges)

@@ -10,7 +10,7 @@ from gateway.observe.metrics import PLAYLIST_FAULTS
 from gateway.play import problems
 from gateway.play.hls.edit import edit_of
 from gateway.play.hls.ladder import ladder_of
-from gateway.play.hls.steering import refusal
+from gateway.play.hls.steering import TOO_LONG, refusal
 from gateway.reason import Reason
 from gateway.source.source import BadSourceError, SourceManifest
 from manifests.hls.blocks import UriSlot, is_rewritable
@@ -117,7 +117,7 @@ def playlist_for(
     steering: SteeringTags | None = None,
 ) -> bytes:
     """The playlist of a decision. ``query`` is the player's, percent-decoded. It is steered with
-    ``steering``, unless :func:`steering_refusal` says why not.
+    ``steering``, unless :func:`steering_refusal` says why not: no source is refused because of it.
 
     Raises a 400 problem when the source asks for a query parameter that is missing (A5.4), and a
     502 problem when the playlist is longer than ``max_characters``.
@@ -126,17 +126,37 @@ def playlist_for(
     edit = edit_of(playlist, decision.kept, decision.choice.limits)
     rewrite = rebaser(source.path, decision.edge.url, source.base_urls)
     try:
-        if steering is not None and _refusal(playlist, edit, rewrite, decision, query) is not None:
-            steering = None
-        return write(playlist, edit, rewrite, query, max_characters, steering)
+        if steering is not None and _refusal(playlist, edit, rewrite, decision, query) is None:
+            steered = _if_short(playlist, edit, rewrite, query, max_characters, steering)
+            if steered is not None:
+                return steered
+        return write(playlist, edit, rewrite, query, max_characters)
     except QueryParameterError as error:
         raise problems.bad_parameter(error.parameter, str(error)) from error
     except ManifestError as error:
         raise problems.source_problem(_bad_source(error)) from error
 
 
+def _if_short(
+    playlist: MultivariantPlaylist,
+    edit: Edit,
+    rewrite: Callable[[str], str],
+    query: Mapping[str, str],
+    max_characters: int | None,
+    steering: SteeringTags,
+) -> bytes | None:
+    """The steered playlist; None when it is too long. Raises QueryParameterError."""
+    try:
+        return write(playlist, edit, rewrite, query, max_characters, steering)
+    except ManifestError:
+        return None
+
+
 def steering_refusal(
-    source: SourceManifest, decision: Decision, query: Mapping[str, str]
+    source: SourceManifest,
+    decision: Decision,
+    query: Mapping[str, str],
+    max_characters: int | None = None,
 ) -> Reason | None:
     """Why the playlist of a decision cannot be steered; None when it can.
 
@@ -146,9 +166,15 @@ def steering_refusal(
     edit = edit_of(playlist, decision.kept, decision.choice.limits)
     rewrite = rebaser(source.path, decision.edge.url, source.base_urls)
     try:
-        return _refusal(playlist, edit, rewrite, decision, query)
+        found = _refusal(playlist, edit, rewrite, decision, query)
+        if found is not None:
+            return found
+        # The length of SERVER-URI makes no difference.
+        tags = SteeringTags("", decision.edge.id)
+        steered = _if_short(playlist, edit, rewrite, query, max_characters, tags)
     except QueryParameterError as error:
         raise problems.bad_parameter(error.parameter, str(error)) from error
+    return TOO_LONG if steered is None else None
 
 
 def _refusal(

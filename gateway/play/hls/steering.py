@@ -12,6 +12,7 @@ from gateway.reason import Reason, Step
 from manifests.codecs import is_video
 from manifests.hls.blocks import is_rewritable
 from manifests.hls.multivariant import Edit, MultivariantPlaylist, Rendition, Variant
+from manifests.hls.tags import MAX_FAULTS
 
 STEERED: Final = Reason(
     Step.STEERING, "steered", "the player can be moved to edges whose URLs differ in the host alone"
@@ -36,7 +37,12 @@ _FAULTY: Final = Reason(
     Step.STEERING,
     "attributes-faulty",
     "not steered: an attribute list of the source has an unpaired quote, so nothing can be added "
-    "to it safely",
+    "to it safely, or the source has more faults than are looked at",
+)
+TOO_LONG: Final = Reason(
+    Step.STEERING,
+    "too-long",
+    "not steered: with a PATHWAY-ID for each entry, the playlist is longer than an answer may be",
 )
 
 
@@ -61,7 +67,8 @@ def refusal(
     """
     if "PATHWAY-ID" in playlist.text or "EXT-X-CONTENT-STEERING" in playlist.text:
         return _OWN
-    if any(fault.rule == "A3.3" for fault in playlist.faults):
+    faults = playlist.faults
+    if len(faults) >= MAX_FAULTS or any(fault.rule == "A3.3" for fault in faults):
         return _FAULTY
     variants = [playlist.variants[index] for index in edit.variants]
     iframes = [playlist.iframes[index] for index in edit.iframes]

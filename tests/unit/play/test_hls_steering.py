@@ -90,11 +90,11 @@ def test_a_moved_variant_takes_its_pathway_along() -> None:
 
 
 def test_the_tags_count_towards_the_bound() -> None:
-    """What is added is bounded as rewritten URIs are."""
+    """What each entry gets is bounded as rewritten URIs are; the one line is not counted."""
     playlist = parse(b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n")
     edit = keep_everything(playlist)
-    size = len(write(playlist, edit, lambda uri: uri, {}, steering=TAGS))
-    assert size == len(write(playlist, edit, lambda uri: uri, {}, size, TAGS))
+    size = len(write(playlist, edit, lambda uri: uri, {}, steering=TAGS)) - len(TAG)
+    assert size + len(TAG) == len(write(playlist, edit, lambda uri: uri, {}, size, TAGS))
     with pytest.raises(ManifestError):
         write(playlist, edit, lambda uri: uri, {}, size - 1, TAGS)
 
@@ -186,6 +186,12 @@ SOURCES: list[tuple[str, str, str | None]] = [
     (
         "an unpaired quote",
         '#EXT-X-STREAM-INF:BANDWIDTH=1,NAME="x\nv.m3u8\n',
+        "attributes-faulty",
+    ),
+    (
+        "more faults than are listed, and then an unpaired quote",
+        " #EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n" * 1000
+        + '#EXT-X-STREAM-INF:BANDWIDTH=1,NAME="x\nv.m3u8\n',
         "attributes-faulty",
     ),
     ("white space in a list", "#EXT-X-STREAM-INF:BANDWIDTH=1, X=2\nv.m3u8\n", None),
