@@ -260,7 +260,7 @@ def untold(found: Found) -> list[str]:
     """The limits that a rung which stays does not meet, though no reason says so."""
     told = {reason.code for reason in found.fit.reasons}
     least = found.limits.min_height or 0
-    holds = {
+    holds: dict[str, Callable[[Rung, Constraints], bool]] = {
         **HOLDS,
         "min-resolution": lambda rung, _: rung.height is None or rung.height >= least,
     }
