@@ -328,6 +328,7 @@ def _runtime(loaded: Loaded, previous: Runtime | None, store: Store, geo: GeoLoo
         ),
         timed=any(rule.when.time_of_day is not None for rule in loaded.policy.rules),
         zone=ZoneInfo(settings.policy.time_zone),
+        known_names=(frozenset(settings.cmcd.cdn_names), frozenset(settings.cmcd.error_codes)),
         source=_source(settings, previous, store),
     )
 

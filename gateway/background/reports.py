@@ -17,7 +17,7 @@ from gateway.client.estimate import plausible
 from gateway.client.session import SessionRecord
 from gateway.client.throughput import Measurement, with_measurement
 from gateway.observe import metrics
-from gateway.play.facts import count_in_prior
+from gateway.play.facts import count_in_prior, known_names
 from gateway.play.report_queue import ReportBatch
 from gateway.play.runtime import Gateway
 from gateway.store.connection.keys import session_name
@@ -130,8 +130,12 @@ class ReportReader:
         for measured, taken_s in measurements(reports, received_s):
             added = with_measurement(estimate, measured, received_s, config, taken_s)
             estimate = estimate if added is None else added
-        if estimate is not record.estimate:
-            self._gateway.sessions.put(name, record.measured(estimate))
+        changed = record if estimate is record.estimate else record.measured(estimate)
+        known = known_names(self._gateway, self._gateway.runtime)
+        if known is not None:
+            changed = changed.heard(reports, received_s, known)
+        if changed is not record:
+            self._gateway.sessions.put(name, changed)
 
     def _count_in_prior(self, batch: ReportBatch, said: Said) -> None:
         """Count the batch's first measurement in the prior of its network: a viewer counts once."""

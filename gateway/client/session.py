@@ -1,4 +1,5 @@
-"""What is stored about a session between its requests? Its speed, and the edges it plays from.
+"""What is stored about a session between its requests? Its speed, the edges it plays from, and how
+its player says that playback goes.
 
 A record is small and of bounded size: the last samples of the speed, and the edge of each of the
 last ``MAX_PLACES`` assets. A player that requests a title again therefore stays on its edge, even
@@ -6,16 +7,21 @@ when that edge drains, is full, or takes fewer new viewers.
 
 The stored form is ``0x02``, the number of bytes of the estimate, and the estimate. Then follow, for
 each place, 8 bytes of the asset's hash, 4 bytes of whole seconds since 1970, the number of bytes of
-the edge's id, and the id. The previous format (``0x01``, an estimate alone) can be read as well.
+the edge's id, and the id. When the player has reported its playback, the form is ``0x03``, the
+number of bytes of the estimate, that of the playback, the estimate, the playback, and the places.
+The previous format (``0x01``, an estimate alone) can be read as well.
 """
 
 import re
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple, Self
 
+from gateway.client.cmcd_report import Report
 from gateway.client.estimate import CLOCK_SKEW_S, SessionEstimate
+from gateway.client.playback import KnownNames, Playback
 
 MAX_PLACES = 4
 """The most assets with a stored edge: the one that plays, the one loaded next, and those that the
@@ -25,9 +31,12 @@ MAX_EDGE_ID_BYTES = 255
 
 _FORMAT = b"\x02"
 _HEAD = struct.Struct(">cB")
+_FORMAT_WITH_PLAYBACK = b"\x03"
+_HEAD_WITH_PLAYBACK = struct.Struct(">cBB")
 _PLACE = struct.Struct(f">{ASSET_BYTES}sIB")
 _EDGE_ID = re.compile(rb"[!-~]+")
 NOTHING_MEASURED = SessionEstimate()
+NOTHING_HEARD = Playback()
 
 
 class SessionPlace(NamedTuple):
@@ -51,13 +60,15 @@ def asset_name(asset: str) -> bytes:
 class SessionRecord:
     """The state of one session; ``places`` are in the order in which they were written.
 
-    ``whole`` is False when the store could not be read. The store may have more than this record,
-    which must then not overwrite it.
+    ``playback`` is what the player has reported, None when nothing. ``whole`` is False when the
+    store could not be read. The store may have more than this record, which must then not overwrite
+    it.
     """
 
     estimate: SessionEstimate = NOTHING_MEASURED
     places: tuple[SessionPlace, ...] = ()
     whole: bool = True
+    playback: Playback | None = None
 
     def edge_of(self, asset: str) -> str | None:
         """The id of the edge from which this session plays ``asset``; None when unknown."""
@@ -74,7 +85,16 @@ class SessionRecord:
 
     def measured(self, estimate: SessionEstimate) -> Self:
         """This record with another speed estimate."""
-        return type(self)(estimate, self.places, self.whole)
+        return type(self)(estimate, self.places, self.whole, self.playback)
+
+    def heard(self, reports: Sequence[Report], now_s: float, known: KnownNames) -> Self:
+        """This record after reports of the player (:meth:`Playback.heard`). The same object when
+        they say nothing new."""
+        before = self.playback or NOTHING_HEARD
+        playback = before.heard(reports, now_s, known)
+        if playback is before:
+            return self
+        return type(self)(self.estimate, self.places, self.whole, playback)
 
     def placed(self, asset: str, edge: str, now_s: float, refresh_s: float) -> Self:
         """This record with ``asset`` on ``edge``.
@@ -93,12 +113,17 @@ class SessionRecord:
                 return self
         kept = [place for place in self.places if place.asset != name][1 - MAX_PLACES :]
         places = (*kept, SessionPlace(name, edge, int(now_s)))
-        return type(self)(self.estimate, places, self.whole)
+        return type(self)(self.estimate, places, self.whole, self.playback)
 
     def to_bytes(self) -> bytes:
         """The stored form (see the module); at most a few hundred bytes."""
         estimate = self.estimate.to_bytes()
-        parts = [_HEAD.pack(_FORMAT, len(estimate)), estimate]
+        if self.playback is None:
+            parts = [_HEAD.pack(_FORMAT, len(estimate)), estimate]
+        else:
+            playback = self.playback.to_bytes()
+            head = _HEAD_WITH_PLAYBACK.pack(_FORMAT_WITH_PLAYBACK, len(estimate), len(playback))
+            parts = [head, estimate, playback]
         for place in self.places:
             edge = place.edge.encode()
             parts += (_PLACE.pack(place.asset, place.time_s, len(edge)), edge)
@@ -107,6 +132,8 @@ class SessionRecord:
     @classmethod
     def from_bytes(cls, data: bytes) -> Self | None:
         """Read what ``to_bytes`` wrote; None for anything else, as a store may hold garbage."""
+        if data.startswith(_FORMAT_WITH_PLAYBACK):
+            return cls._with_playback(data)
         if not data.startswith(_FORMAT):
             estimate = SessionEstimate.from_bytes(data)
             return None if estimate is None else cls(estimate)
@@ -116,6 +143,22 @@ class SessionRecord:
         estimate = SessionEstimate.from_bytes(data[_HEAD.size : start])
         places = _places(data[start:])
         return None if estimate is None or places is None else cls(estimate, places)
+
+    @classmethod
+    def _with_playback(cls, data: bytes) -> Self | None:
+        if len(data) < _HEAD_WITH_PLAYBACK.size:
+            return None
+        start = _HEAD_WITH_PLAYBACK.size
+        middle = start + data[1]
+        end = middle + data[2]
+        if len(data) < end:
+            return None
+        estimate = SessionEstimate.from_bytes(data[start:middle])
+        playback = Playback.from_bytes(data[middle:end])
+        places = _places(data[end:])
+        if estimate is None or playback is None or places is None:
+            return None
+        return cls(estimate, places, playback=playback)
 
 
 def _places(data: bytes) -> tuple[SessionPlace, ...] | None:

@@ -10,6 +10,12 @@ from gateway.config.section import Section
 ReportRate = Annotated[
     int, Field(strict=True, ge=1, le=1_000_000), Allowed("a whole number from 1 to 1000000")
 ]
+CdnName = Annotated[
+    str, Field(pattern=r"^[!-~]{1,64}$"), Allowed("1 to 64 ASCII characters without spaces")
+]
+ErrorCode = Annotated[
+    str, Field(pattern=r"^[!-~]{1,32}$"), Allowed("1 to 32 ASCII characters without spaces")
+]
 
 
 class CmcdSettings(Section):
@@ -20,5 +26,12 @@ class CmcdSettings(Section):
     network_reports_per_s: ReportRate
     """Most reports that each worker reads of one network of clients (an IPv4 /24 or an IPv6 /56),
     on average. For a moment it may send ten times as many."""
+    keep_playback: Flag
+    """Keep with a session what its player reports of playback: state, CDN, stalls, errors and start
+    delay."""
+    cdn_names: tuple[CdnName, ...]
+    """Names of CDNs that are kept as they are, besides the ids of edges. Others are not kept."""
+    error_codes: tuple[ErrorCode, ...]
+    """Error codes that are kept as they are. Others are counted."""
     queue_bytes: SizeLimit
     """Total size of the reports that wait in each worker to be read, in bytes. More are dropped."""

@@ -134,8 +134,8 @@ class StoreSettings(Section):
     decision_ttl_s: TimeToLive
     """How long the store keeps a decision, in seconds."""
     session_ttl_s: TimeToLive
-    """How long the store keeps a session's measured speed and its edges after its last request, in
-    seconds."""
+    """How long the store keeps a session's record (speed, edges, playback) after its last request,
+    in seconds."""
 
 
 class GeoSettings(Section):

@@ -6,8 +6,10 @@ from zoneinfo import ZoneInfo
 
 from gateway.client import cmcd, throughput
 from gateway.client.cmcd import Cmcd
+from gateway.client.cmcd_report import Report
 from gateway.client.facts import DeviceKind, Facts
 from gateway.client.hints import parse_network_hints
+from gateway.client.playback import KnownNames
 from gateway.client.prior import network_name, viewer_slot
 from gateway.client.session import SessionRecord
 from gateway.client.throughput import Chosen, assume_prior
@@ -54,8 +56,11 @@ async def gather_facts(
         _use_prior(gateway.priors, chosen, sender, device.kind, now_s)
     if session is not None and record is not None:
         measured = throughput.with_measurement(estimate, chosen.measured, now_s, runtime.estimator)
-        if measured is not None:
-            record = record.measured(measured)
+        changed = record if measured is None else record.measured(measured)
+        if report.version is not None and (known := known_names(gateway, runtime)) is not None:
+            changed = changed.heard((Report.of(report),), now_s, known)
+        if changed is not record:
+            record = changed
             gateway.sessions.put(session, record)
     return Facts(
         asset=asset,
@@ -95,6 +100,13 @@ def count_in_prior(
     if sender.prefix:
         network = network_name(sender.place, sender.prefix, device)
         priors.add(network, viewer_slot(sender.prefix), kbps, now_s)
+
+
+def known_names(gateway: Gateway, runtime: Runtime) -> KnownNames | None:
+    """The text of players that may be kept with their sessions; None when nothing is kept."""
+    if not runtime.settings.cmcd.keep_playback:
+        return None
+    return KnownNames(gateway.fleet.positions, *runtime.known_names)
 
 
 def _minute_of_day(zone: ZoneInfo, now_s: float) -> int:

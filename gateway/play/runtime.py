@@ -33,7 +33,8 @@ from geodata.lookup import GeoLookup
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """The parts that depend on the config; replaced as a whole at each reload. ``timed``: some rule
-    has a ``time_of_day``. ``estimator`` holds the constants of session estimates."""
+    has a ``time_of_day``. ``estimator`` holds the constants of session estimates, ``known_names``
+    the names of CDNs and the error codes that may be kept with sessions."""
 
     settings: Settings
     policy: Policy
@@ -42,6 +43,7 @@ class Runtime:
     clients: ClientLookup
     timed: bool
     zone: ZoneInfo
+    known_names: tuple[frozenset[str], frozenset[str]]
     source: Source
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import httpx
 import pytest
@@ -17,6 +18,7 @@ from gateway.client.estimate import Sample
 from gateway.play.report_queue import OVERHEAD_BYTES
 from gateway.play.reports import MAX_BODY_BYTES
 from tests.integration.in_process import application, asking
+from tests.unit.store.servers import until, valkey
 
 REASONS = ("off", "budget", "overflow", "unreadable", "anonymous", "store", "fault", "shutdown")
 CMCD = {"Content-Type": "application/cmcd"}
@@ -224,6 +226,86 @@ async def test_reports_can_be_off(running: Running) -> None:
     assert 204 == (await running.report('mtp=400,sid="a"\nmtp=400,sid="a"')).status_code
     assert {"off": 2} == dropped_since(before)
     assert not running.samples("a")
+
+
+async def test_what_is_kept_of_playback(running: Running) -> None:
+    """State, counts and the start delay; an edge by its id, and no text that nobody listed. What a
+    request for a playlist says is kept as well."""
+    body = (
+        'bs,cdn="us-east-1",msd=812,sid="one",sta=p,ts=1000,v=2\n'
+        'e=e,ec=("MEDIA_ERR" "secret"),sid="one",ts=2000,v=2\n'
+    )
+    for _ in range(2):  # sent again, as the answer to the first was lost
+        await running.report(body)
+    await running.read()
+    record = running.app.gateway.sessions.fresh("one")
+    assert record is not None
+    playback = record.playback
+    assert playback is not None
+    assert ("p", "us-east-1", 1, 2, (), 812) == (
+        playback.state,
+        playback.cdn,
+        playback.stalls,
+        playback.errors,
+        playback.error_codes,
+        playback.start_delay_ms,
+    )
+    await running.client.get("/v1/play/film.m3u8?CMCD=sid%3D%22one%22%2Cbs%2Cv%3D2")
+    after = running.app.gateway.sessions.fresh("one")
+    assert after is not None
+    assert after.playback is not None
+    assert (2, 1) == (after.playback.stalls, len(after.places))
+
+
+@pytest.mark.parametrize(
+    "running",
+    [{"GATEWAY_CMCD__ERROR_CODES": '["MEDIA_ERR"]', "GATEWAY_CMCD__CDN_NAMES": '["mine"]'}],
+    indirect=True,
+)
+async def test_listed_text_is_kept(running: Running) -> None:
+    """The names that the config lists."""
+    await running.report('cdn="mine",ec=("MEDIA_ERR" "OTHER"),sid="one",v=2')
+    await running.read()
+    record = running.app.gateway.sessions.fresh("one")
+    assert record is not None
+    assert record.playback is not None
+    assert ("mine", ("MEDIA_ERR",)) == (record.playback.cdn, record.playback.error_codes)
+    assert b"OTHER" not in record.to_bytes()
+
+
+@pytest.mark.parametrize("running", [{"GATEWAY_CMCD__KEEP_PLAYBACK": "false"}], indirect=True)
+async def test_playback_need_not_be_kept(running: Running) -> None:
+    """The measurement counts all the same."""
+    await running.report('bs,mtp=(500),sid="one",v=2')
+    await running.client.get("/v1/play/film.m3u8?CMCD=sid%3D%22one%22%2Cbs%2Cv%3D2")
+    await running.read()
+    record = running.app.gateway.sessions.fresh("one")
+    assert record is not None
+    assert record.playback is None
+    assert [500] == [sample.kbps for sample in running.samples("one")]
+
+
+async def test_workers_share_what_was_reported(tmp_path: Path) -> None:
+    """Through the store, under a hash of the session. While the store is frozen, players are
+    answered, and what is not shared is counted."""
+    with valkey(tmp_path) as server:
+        environ = {"GATEWAY_STORE__URL": server.url}
+        first, second = application(environ=environ), application(environ=environ)
+        async with first.lifespan(first), second.lifespan(second), asking(first) as client:
+            running = Running(first, client)
+            await running.report('bs,mtp=(500),sid="viewer-name",v=2')
+            await running.read()
+            await first.gateway.store.flush()
+            record, trouble = await second.gateway.sessions.get("viewer-name")
+            assert (trouble, [500]) == (None, [s.kbps for s in record.estimate.samples])
+            assert record.playback is not None
+            assert 1 == record.playback.stalls
+            before = counted()
+            server.freeze()
+            answer = await running.report('bs,mtp=(500),sid="late",v=2')
+            assert 204 == answer.status_code
+            await until(lambda: dropped_since(before) == {"store": 1})
+            server.thaw()
 
 
 async def test_what_was_not_read_at_the_end_is_counted() -> None:

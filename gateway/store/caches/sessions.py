@@ -64,7 +64,7 @@ class Sessions:
         if own is None:
             found = SessionRecord()
         else:
-            found = SessionRecord(own.estimate, own.places)
+            found = SessionRecord(own.estimate, own.places, playback=own.playback)
             self._write(name, found)  # the store has lost it
         self._keep(name, found)
         return found, None
