@@ -15,6 +15,9 @@ from typing import NamedTuple
 # each other, so matching takes time linear in the length of the list.
 _ITEM = re.compile(r'([^=,]*)=(?:[ \t]*("[^"]*")[ \t]*(?=,|$)|([^,]*))|([^=,]+)(?=,|$)')
 _NAME, _QUOTED_VALUE, _PLAIN_VALUE = 1, 2, 3
+_LONG = 64 * 1024
+"""Characters. In longer lists, items are searched one by one: a single search for all of them holds
+the interpreter for a tenth of a second, and no other thread runs meanwhile."""
 
 
 class AttributeList(NamedTuple):
@@ -38,7 +41,7 @@ def read_attributes(text: str, start: int = 0) -> AttributeList:
     quoted: set[str] = set()
     faults: list[tuple[str, str]] = []
     has_spaces = False
-    for raw_name, quoted_value, plain_value, junk in _ITEM.findall(text, start):
+    for raw_name, quoted_value, plain_value, junk in _items(text, start):
         if junk:
             if junk.strip():
                 faults.append(("A3.1", 'an item has no "="'))
@@ -59,6 +62,13 @@ def read_attributes(text: str, start: int = 0) -> AttributeList:
     if has_spaces:
         faults.append(("A3.1", "white space in the attribute list"))
     return AttributeList(values, quoted, faults)
+
+
+def _items(text: str, start: int) -> Iterable[tuple[str, ...]]:
+    """The groups of each item; a group that took no part is empty."""
+    if len(text) - start <= _LONG:
+        return _ITEM.findall(text, start)
+    return (found.groups("") for found in _ITEM.finditer(text, start))
 
 
 def value_spans(text: str, start: int, name: str) -> Iterator[tuple[int, int]]:

@@ -6,7 +6,7 @@ Each line keeps its line end, so that joined lines give the source back.
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from manifests.hls.fault import Fault, ManifestError
@@ -15,6 +15,9 @@ _ANY_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 _LF_LINE = re.compile(r".*\n|.+")  # several times as fast, where CR ends no line
 _LINE = re.compile(r"([^\r\n]*)(\r\n?|\n|$)")
 _LINE_END = re.compile(r"\r\n?|\n")
+_LONG = 64 * 1024
+"""Characters. In longer texts, lines are searched one by one: a single search for all of them holds
+the interpreter for tenths of a second, and no other thread runs meanwhile."""
 # The control characters of rule A1.2, except the tab: that is a fault like other white space.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _ASCII_CONTROL = bytes(byte for byte in range(128) if _CONTROL.match(chr(byte)))
@@ -74,10 +77,13 @@ def read_lines(data: bytes, name: str, max_bytes: int) -> Lines:
     return Lines(stripped, first, tuple(faults))
 
 
-def split_lines(text: str) -> Sequence[str]:
+def split_lines(text: str) -> Iterable[str]:
     """The lines of a text, each with its line end: LF, CRLF or CR, but none of the others that
     ``str.splitlines`` knows."""
-    return (_ANY_LINE if "\r" in text else _LF_LINE).findall(text)
+    pattern = _ANY_LINE if "\r" in text else _LF_LINE
+    if len(text) <= _LONG:
+        return pattern.findall(text)
+    return (found[0] for found in pattern.finditer(text))
 
 
 def line_at(text: str, start: int) -> re.Match[str]:
@@ -90,7 +96,8 @@ def line_at(text: str, start: int) -> re.Match[str]:
 
 def _line_ends(text: str, before: int) -> int:
     """How many lines end before an offset."""
-    return len(_LINE_END.findall(text, 0, before))
+    crlf = text.count("\r\n", 0, before)
+    return text.count("\r", 0, before) + text.count("\n", 0, before) - crlf
 
 
 def _check_header(text: str, name: str, line: int) -> None:

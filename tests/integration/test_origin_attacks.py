@@ -1,6 +1,7 @@
 """A player who picks ids for which the origin fails takes no title away from others."""
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,8 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.background.probe import ProbeLimits, Prober, ProbeTarget, ResultKind
+from gateway.background import probe
+from gateway.background.probe import (
+    RECEIVE_BYTES,
+    ProbeLimits,
+    Prober,
+    ProbeTarget,
+    ResultKind,
+)
 from gateway.source.origin import origin as source_module
+from gateway.source.origin.transport import MAX_HEAD_BYTES, READ_BYTES
 from gateway.source.source import BadSourceError, NoSuchAssetError
 from tests.integration.in_process import started
 from tests.integration.origins import Mode, Origin
@@ -258,6 +267,60 @@ async def test_over_http(tmp_path: Path) -> None:
             assert {200} == set(found)
 
 
+HEAD = b"HTTP/1.1 200 OK\r\n"
+FLOODS = {
+    "103": (b"", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"),
+    "100": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "header fields": (HEAD, b"a:b\r\n"),
+    "one header field": (HEAD + b"Location: ", b"../"),
+    "cookies": (HEAD, b"Set-Cookie: " + b'"' * 1000 + b"\r\n"),
+}
+
+
+@pytest.mark.parametrize(("start", "more"), FLOODS.values(), ids=FLOODS)
+async def test_what_precedes_a_body_is_bounded(start: bytes, more: bytes) -> None:
+    """An origin that never gets to its response is not read until the time is up."""
+    sent = 0
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(start)
+        while True:
+            writer.write(more * 100)
+            await writer.drain()
+            sent += len(more) * 100
+
+    async with listening(flood) as port:
+        one = Worker(f"http://127.0.0.1:{port}/", request=AMPLE, retries=0, total_timeout_s=60.0)
+        with pytest.raises(BadSourceError, match=f"more than {MAX_HEAD_BYTES} bytes before"):
+            await one.source.load("any", VIEWER)
+        await one.source.close()
+    assert sent < 64 * 2**20, "what fits into the sockets' buffers"
+
+
+async def test_a_large_head_within_the_bound_is_read_and_cookies_are_not_kept() -> None:
+    """Several reads of it, then a body of several reads; the second request has no cookie."""
+    body = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n" + b"#\n" * READ_BYTES
+    fields = b"".join(b"Set-Cookie: c%d=%s\r\n" % (at, b"x" * 200) for at in range(100))
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):
+            asked.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(b"HTTP/1.1 103 E\r\n\r\n" * 100 + HEAD + fields)
+            writer.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
+            await writer.drain()
+
+    async with listening(answer) as port:
+        one = Worker(f"http://127.0.0.1:{port}/", request=AMPLE)
+        for asset in ("one", "two"):
+            assert "ok" == await outcome(one, asset, VIEWER)
+        await one.source.close()
+    assert 2 == len(asked)
+    assert not any(b"cookie" in each.lower() for each in asked)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     head=st.sampled_from(["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 302 F\r\nLocation: ", "HTTP/1.1 "]),
@@ -335,3 +398,32 @@ async def test_no_bytes_of_an_edge_raise_anything(head: bytes, rest: bytes) -> N
         assert found.kind in get_args(ResultKind)
     finally:
         await prober.close()
+
+
+async def test_what_a_probe_receives_at_a_time_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the buffers of its sockets."""
+    made: list[socket.socket] = []
+
+    def seen(address: Any) -> socket.socket:
+        made.append(original(address))
+        return made[-1]
+
+    original = probe._bounded_socket
+    monkeypatch.setattr(probe, "_bounded_socket", seen)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+
+    prober = Prober(2)
+    async with listening(answer) as port:
+        target = ProbeTarget(f"http://127.0.0.1:{port}/a", False, 0)
+        found = await prober.probe(target, None, ProbeLimits(5.0, 3.0), 1000.0)
+        assert "ok" == found.kind
+        assert made
+        assert all(
+            each.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) <= 2 * RECEIVE_BYTES
+            for each in made
+        )
+    await prober.close()

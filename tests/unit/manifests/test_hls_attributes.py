@@ -2,7 +2,7 @@
 
 import pytest
 
-from manifests.hls.attributes import drop_attributes, read_attributes, value_spans
+from manifests.hls.attributes import _LONG, drop_attributes, read_attributes, value_spans
 
 LISTS = [
     ("A3.2 types", 'BANDWIDTH=1,CODECS="x",R=1x2', {"BANDWIDTH": "1", "CODECS": "x", "R": "1x2"}),
@@ -22,8 +22,10 @@ LISTS = [
 
 @pytest.mark.parametrize(("name", "text", "expected"), LISTS)
 def test_values_are_read_by_name(name: str, text: str, expected: dict[str, str]) -> None:
-    """Each readable attribute has its first value."""
+    """Each readable attribute has its first value; so it has in a list that is long."""
     assert expected == read_attributes(text).values
+    long = f"Z={'z' * _LONG},{text}"
+    assert {"Z": "z" * _LONG} | expected == read_attributes(long).values
 
 
 @pytest.mark.parametrize(

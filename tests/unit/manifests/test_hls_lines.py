@@ -3,7 +3,7 @@
 import pytest
 
 from manifests.hls.fault import ManifestError
-from manifests.hls.lines import read_lines
+from manifests.hls.lines import _LONG, read_lines, split_lines
 
 
 @pytest.mark.parametrize(
@@ -84,3 +84,20 @@ def test_what_players_tolerate_is_a_fault(data: bytes, faults: list[tuple[int, s
 def test_lines_are_numbered_as_in_the_file() -> None:
     """White space before the header counts, so that errors point at the right line."""
     assert 3 == read_lines(b"\r\n \n#EXTM3U\n", "x", 99).first
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_long_text_has_the_lines_of_a_short_one(end: str) -> None:
+    """They are searched one by one, which others need not wait for."""
+    short = f"#EXTM3U{end}{end}# a{end}b"
+    long = short + end + "x" * _LONG
+    assert [*split_lines(short + end), "x" * _LONG] == list(split_lines(long))
+    assert not isinstance(split_lines(long), list)
+
+
+@pytest.mark.parametrize(("space", "line"), [("\n\n", 3), ("\r\n\r", 3), (" \r \n\r\n", 4)])
+def test_a_control_character_behind_white_space_has_its_line(space: str, line: int) -> None:
+    """Every kind of line end counts once."""
+    with pytest.raises(ManifestError) as raised:
+        read_lines(f"{space}#EXTM3U\x01".encode(), "x", 99)
+    assert line == raised.value.line

@@ -51,6 +51,17 @@ def test_very_many_keys_and_segments() -> None:
         read_media(head + b"#EXTINF:6,\ns\n" * 20_001)
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
+def test_very_many_lines_and_long_ones(end: bytes) -> None:
+    """The library reads each, and cuts all, while nothing else runs."""
+    assert 2 == read_media(VOD + b"#" + b"x" * 65_535 + end).segments
+    with pytest.raises(ManifestError, match="a line of more than 65536 characters"):
+        read_media(VOD + b"#EXT-X-MAP:" + b"A=1," * 20_000 + end)
+    assert 2 == read_media(VOD + end * 90_000).segments
+    with pytest.raises(ManifestError, match="more than 200000 lines"):
+        read_media(VOD + end * 200_000)
+
+
 @pytest.mark.parametrize(
     ("data", "rule"),
     [
