@@ -59,6 +59,7 @@ from gateway.play.bodies import weight_of
 from gateway.play.clients import ClientLookup
 from gateway.play.hls.manifest import generated_hls, read_hls
 from gateway.play.measurements import Measurements
+from gateway.play.probe_budget import ProbeBudget
 from gateway.play.report_queue import ReportQueue
 from gateway.play.request import Headers
 from gateway.play.runtime import Gateway, Runtime
@@ -134,6 +135,7 @@ class Application:
         self._dns = DnsEdges(self.keeper, templates_of(settings), settings.dns)
         self._keys = KeyKeeper(signing_keys_of(settings), settings.keys.overlap_s, control.redis)
         sessions = Sessions(store, settings.store.session_ttl_s)
+        allowance = Allowance()
         leases = Leases(store, settings.capacity.lease_s, presence.count)
         self.gateway = Gateway(
             runtime=_runtime(loaded, None, store, geo),
@@ -152,7 +154,8 @@ class Application:
             keys=self._keys.ring,
             steering=SteeringMemory(leases.room_kbps, steering_config_of(settings)),
             reports=ReportQueue(),
-            report_allowance=Allowance(),
+            allowance=allowance,
+            probes=ProbeBudget(allowance),
             players_port=players_port or settings.server.port,
         )
         self.gateway.leases.use(self.keeper.fleet)

@@ -101,14 +101,14 @@ PLAYLISTS = CacheSpec(
 )
 """Finished manifests with their entity tags and codings."""
 
-REPORT_ALLOWANCES = CacheSpec(
-    "report allowances",
+ALLOWANCES = CacheSpec(
+    "allowances",
     16_384,
     "entries",
-    "network of clients",
+    "what is allowed, network of clients",
     "nothing: one that is not used is whole again",
 )
-"""How many CMCD reports a network of clients may still send."""
+"""How many CMCD reports and probes a network of clients may still send or ask for."""
 
 CACHES = (
     PLAYERS,
@@ -119,7 +119,7 @@ CACHES = (
     LADDERS,
     RANKINGS,
     PLAYLISTS,
-    REPORT_ALLOWANCES,
+    ALLOWANCES,
 )
 
 

@@ -10,6 +10,12 @@ const served = new Map(); // edge id -> segments
 let settings = { edges: [], places: [], operators: "", player: null };
 let player = null; // hls.js, while it plays
 let started = 0; // counts starts, so that a late answer to an older choice is dropped
+let session = ""; // a new one for each start: a session stays on its edge, wherever it moves
+let probing = null; // the one probe: a promise of { bytes, duration_ms }, or of null
+
+const PROBE_BYTES = [200_000, 2_000_000]; // the second one where the first took no time
+const PROBE_SHORT_MS = 200;
+const PROBE_LONGEST_MS = 2500;
 
 function text(id, value) {
   byId(id).textContent = value;
@@ -34,6 +40,7 @@ function choices() {
 function gatewayUrl(suffix) {
   const query = choices();
   query.delete("from");
+  query.set("session", session);
   return `/v1/play/${ASSET}${suffix}${query.size ? `?${query}` : ""}`;
 }
 
@@ -44,6 +51,65 @@ function gatewayUrl(suffix) {
 function gatewayHeaders() {
   const from = form.elements.from.value;
   return { "Cache-Control": "no-cache", ...(from ? { "X-Forwarded-For": from } : {}) };
+}
+
+/**
+ * Time one download. What came with the first piece was on its way before, so it does not count,
+ * unless it was most of the whole.
+ */
+async function timeDownload(bytes) {
+  const control = new AbortController();
+  const timer = setTimeout(() => control.abort(), PROBE_LONGEST_MS);
+  const asked = performance.now();
+  let first = 0; // when the first piece came
+  let last = asked;
+  let before = 0; // the size of the first piece
+  let received = 0;
+  try {
+    const response = await fetch(`/v1/probe?bytes=${bytes}`, { signal: control.signal });
+    if (!response.ok) return null;
+    const reader = response.body.getReader();
+    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+      last = performance.now();
+      received += piece.value.length;
+      before ||= received;
+      first ||= last;
+    }
+  } catch (error) {
+    if (error.name !== "AbortError") throw error; // a slow network: what has come says enough
+  } finally {
+    clearTimeout(timer);
+  }
+  if (received > 2 * before) return { bytes: received - before, duration_ms: last - first };
+  return { bytes: received, duration_ms: last - asked };
+}
+
+/** Measure the network. Nothing waits for longer than two probes may take. */
+async function measure() {
+  let result = null;
+  const asked = performance.now();
+  for (const bytes of PROBE_BYTES) {
+    const found = await timeDownload(bytes);
+    result = found ?? result;
+    if (found === null || performance.now() - asked >= PROBE_SHORT_MS) break;
+  }
+  return result;
+}
+
+/** Tell the gateway what was measured, once, whatever is chosen later: its next answers to this
+ * session use it. */
+async function tellMeasured() {
+  probing ??= measure();
+  const measured = await probing;
+  if (!measured?.bytes || !(measured.duration_ms > 0)) return;
+  const response = await fetch("/v1/probe", {
+    method: "POST",
+    headers: { "Content-Type": "application/json", ...gatewayHeaders() },
+    body: JSON.stringify({ session, ...measured }),
+  });
+  if (!response.ok) return;
+  const { speed_kbps: kbps } = await response.json();
+  text("probe", kbps === null ? "too short" : `${(kbps / 1000).toFixed(1)} Mbit/s`);
 }
 
 function notice(message) {
@@ -171,10 +237,16 @@ function showByHand() {
   byId("json").href = gatewayUrl("");
 }
 
-function start() {
+async function start() {
   started += 1;
+  const turn = started;
+  session = crypto.randomUUID();
   const query = choices();
   history.replaceState(null, "", query.size ? `?${query}` : location.pathname);
+  if (!form.elements.speed.value) {
+    await tellMeasured().catch(() => {}); // a gateway whose probe is off plays as well
+  }
+  if (turn !== started) return;
   showByHand();
   play();
   decide(started).catch((error) => notice(`The gateway did not answer: ${error.message}`));
@@ -233,7 +305,7 @@ async function main() {
   byId("audio").addEventListener("change", (event) => { if (player) player.audioTrack = Number(event.target.value); });
   byId("subtitles").addEventListener("change", (event) => { if (player) player.subtitleTrack = Number(event.target.value); });
   setInterval(tick, 250);
-  start();
+  await start();
 }
 
 main().catch((error) => notice(`The page could not start: ${error.message}`));

@@ -87,7 +87,7 @@ def parse_parameters(query: bytes) -> RequestParameters:
         limits=_NO_LIMITS if _OF_LIMITS.isdisjoint(by_name) else _limits(by_name),
         speed_kbps=_read(by_name, "speed", _number, "a number of kbit/s"),
         bandwidth_hint_mbps=_read(by_name, "clientBandwidthHint", _number, "a number of Mbit/s"),
-        session=_read(by_name, "session", _session, "up to 64 printable characters") or None,
+        session=_read(by_name, "session", session_id, "up to 64 printable characters") or None,
         cmcd=cmcd or None,
         fields=_read(by_name, "fields", _fields, "a comma list of member names") or None,
         by_name=by_name,
@@ -148,7 +148,8 @@ def _number(text: str) -> float | None:
     return float(text) if _NUMBER.fullmatch(text) else None
 
 
-def _session(text: str) -> str | None:
+def session_id(text: str) -> str | None:
+    """The id of a session; empty for none, and None for what is no id."""
     known = text.isprintable() and "\ufffd" not in text  # which replaces bytes that are not UTF-8
     return text if known and len(text) <= _LONGEST_SESSION else None
 

@@ -55,6 +55,7 @@ from gateway.config.fields import (
 from gateway.config.health_settings import HealthSettings
 from gateway.config.key_settings import KeySettings
 from gateway.config.origin_settings import OriginServerSettings, OriginSettings
+from gateway.config.probe_settings import ProbeSettings
 from gateway.config.rule_settings import RuleSettings
 from gateway.config.section import Section
 from gateway.config.start_settings import StartSettings
@@ -271,6 +272,7 @@ class Settings(Section):
     limits: LimitsSettings
     throughput: ThroughputSettings
     prior: PriorSettings
+    probe: ProbeSettings
     capacity: Annotated[CapacitySettings, RESTART]
     log: Annotated[LogSettings, RESTART]
     steering: SteeringSettings

@@ -1,5 +1,8 @@
 """Converts an ASGI scope to a :class:`Request`, and a :class:`Reply` to ASGI messages."""
 
+import asyncio
+from contextlib import closing
+
 from starlette.types import Scope, Send
 
 from gateway.play.reply import RawHeaders, Reply
@@ -47,7 +50,14 @@ async def send_reply(reply: Reply, more: RawHeaders, send: Send) -> None:
     """Send ``reply`` with ``more`` headers. The server drops the body for HEAD."""
     headers = (*reply.headers, *more)
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body})
+    if reply.stream is None:
+        await send({"type": "http.response.body", "body": reply.body})
+        return
+    with closing(reply.stream) as pieces:
+        for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await asyncio.sleep(0)  # a fast reader must not keep others waiting
+    await send({"type": "http.response.body"})
 
 
 def authority(host: str, port: int | None) -> str:

@@ -87,7 +87,7 @@ class Envelope:
         route = self._routes.find(path)
         if route is None or route.switch is None:
             return route
-        on = route.switch(self._gateway.runtime.settings.server)
+        on = route.switch(self._gateway.runtime.settings)
         return route if self._listener in on else None
 
     async def _handle(self, route: Route | None, scope: Scope, receive: Receive) -> Reply:

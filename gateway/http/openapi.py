@@ -85,14 +85,18 @@ _DECISION: dict[str, Any] = {
 }
 
 
-def openapi_json(listener: Listener, *, with_batch: bool, with_reasons: bool) -> bytes:
-    """The document of one listener, with ``POST /v1/decisions`` and the ``reasons`` of decisions
-    where the config has them."""
+def openapi_json(
+    listener: Listener, *, with_batch: bool, with_reasons: bool, with_probe: bool
+) -> bytes:
+    """The document of one listener, with ``POST /v1/decisions``, ``/v1/probe`` and the ``reasons``
+    of decisions where the config has them."""
     decision = dict(_DECISION)
     if not with_reasons:
         shown = {name: each for name, each in _DECISION["properties"].items() if name != "reasons"}
         decision["properties"] = shown
     paths = _for_players(decision) if listener == PLAYERS else _for_operators(decision)
+    if with_probe and listener == PLAYERS:
+        paths["/v1/probe"] = _probe()
     if with_batch:
         paths["/v1/decisions"] = {"parameters": [*_QUERY, _FIELDS], "post": _batch(decision)}
     document = {
@@ -157,10 +161,6 @@ def _for_players(decision: dict[str, Any]) -> dict[str, Any]:
             "head": _operation("Its headers", _steering_list()),
         },
         "/v1/cmcd": {"parameters": [_SESSION], "post": _reports()},
-        "/v1/probe": {
-            "get": _reserved("Bytes to time"),
-            "post": _reserved("The result of a timing"),
-        },
         "/livez": {"get": _operation("The process is up", _text())},
         "/readyz": {"get": _operation("Whether to send players here, by the status alone", {})},
         "/openapi.json": {"get": _operation("This document", {"application/json": {}})},
@@ -222,6 +222,41 @@ def _reports() -> dict[str, Any]:
             "204": {"description": "Taken, or dropped and counted"},
             "default": _problem("A problem (RFC 9457)"),
         },
+    }
+
+
+def _probe() -> dict[str, Any]:
+    content = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+    number = {"type": "number", "exclusiveMinimum": 0}
+    result = {
+        "type": "object",
+        "required": ["session", "bytes", "duration_ms"],
+        "properties": {
+            "session": {"type": "string", "minLength": 1, "maxLength": 64},
+            "bytes": {"type": "integer", "minimum": 1},
+            "duration_ms": number,
+        },
+    }
+    answer = {
+        "type": "object",
+        "required": ["accepted", "speed_kbps"],
+        "properties": {
+            "accepted": {"type": "boolean"},
+            "speed_kbps": {"type": ["integer", "null"]},
+            "reason": {"type": "string"},
+        },
+    }
+    size = {
+        "name": "bytes",
+        "in": "query",
+        "description": "How many bytes; the config bounds it.",
+        "schema": {"type": "integer", "minimum": 1},
+    }
+    recorded = _operation("The result of a download", {"application/json": {"schema": answer}})
+    return {
+        "get": {**_operation("Bytes to time", content), "parameters": [size]},
+        "head": {**_operation("Its headers", content), "parameters": [size]},
+        "post": {**recorded, "requestBody": {"content": {"application/json": {"schema": result}}}},
     }
 
 

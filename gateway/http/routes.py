@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from starlette.types import Receive, Scope
 
-from gateway.config.schema import ServerSettings
+from gateway.config.schema import Settings
 from gateway.http.asgi import read_report_request, read_request, read_steering_request
 from gateway.http.batch import decide_batch
 from gateway.http.body import read_body
@@ -14,15 +14,17 @@ from gateway.http.operations import as_a_player_asks, livez, prometheus, readyz,
 from gateway.listener import OPERATORS, PLAYERS, Listener
 from gateway.play import problems
 from gateway.play.play import play, show_decision
+from gateway.play.probe import MAX_RESULT_BYTES, answer_probe, record_probe
 from gateway.play.reply import Reply
 from gateway.play.reports import MAX_BODY_BYTES, check_media_type, take_reports
+from gateway.play.request import read_headers
 from gateway.play.runtime import Gateway
 from gateway.play.steering import PATH as STEERING
 from gateway.play.steering import answer_steering
 
 Handler = Callable[[Gateway, Scope, Receive], Awaitable[Reply]]
 Label = Callable[[str], str]
-Switch = Callable[[ServerSettings], Collection[Listener]]
+Switch = Callable[[Settings], Collection[Listener]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,15 @@ async def _show_batch(gateway: Gateway, scope: Scope, receive: Receive) -> Reply
     return await decide_batch(gateway, request, receive, with_reasons=True)
 
 
+async def _probe(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:
+    headers, client = read_headers(scope["headers"]), scope.get("client")
+    peer = client[0] if client else None
+    if scope["method"] == "POST":
+        body = await read_body(receive, MAX_RESULT_BYTES)
+        return await record_probe(gateway, body, headers, peer)
+    return answer_probe(gateway, scope["method"], scope["query_string"], headers, peer)
+
+
 async def _not_yet(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
     """Answer a reserved path with a 404 problem."""
     raise problems.not_available_yet(scope["path"].split("/")[2])
@@ -89,17 +100,25 @@ async def _not_yet(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  
 def _openapi(listener: Listener) -> Handler:
     async def openapi(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
         server = gateway.runtime.settings.server
+        with_probe = gateway.runtime.settings.probe.enabled
         with_reasons = listener == OPERATORS or server.show_reasons
         document = openapi_json(
-            listener, with_batch=listener in server.decisions_on, with_reasons=with_reasons
+            listener,
+            with_batch=listener in server.decisions_on,
+            with_reasons=with_reasons,
+            with_probe=with_probe,
         )
         return Reply.of(200, document, "application/json")
 
     return openapi
 
 
-def _decisions_on(server: ServerSettings) -> Collection[Listener]:
-    return server.decisions_on
+def _decisions_on(settings: Settings) -> Collection[Listener]:
+    return settings.server.decisions_on
+
+
+def _probe_on(settings: Settings) -> Collection[Listener]:
+    return _PLAYERS if settings.probe.enabled else ()
 
 
 _PLAY = "/v1/play/"
@@ -113,7 +132,7 @@ ROUTES = (
     Route(_PLAY, _READ, _play, _play_label, _PLAYERS),
     Route(STEERING, _READ, _steering, _named("steering"), _PLAYERS),
     Route("/v1/cmcd", ("POST",), _reports, _named("cmcd"), _PLAYERS),
-    Route("/v1/probe", _ALL, _not_yet, _named("probe"), _PLAYERS),
+    Route("/v1/probe", _ALL, _probe, _named("probe"), _PLAYERS, _probe_on),
     Route(_DECISIONS, ("POST",), _batch, _named("decisions"), _PLAYERS, _decisions_on),
     Route("/readyz", _READ, readyz, _named("readyz"), _PLAYERS),
     Route("/openapi.json", _READ, _openapi(PLAYERS), _named("openapi"), _PLAYERS),

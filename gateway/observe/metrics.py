@@ -126,6 +126,17 @@ CMCD_DROPPED = Counter(
     "store, fault, shutdown).",
     ["reason"],
 )
+SPEED_PROBES = Counter(
+    "gateway_speed_probes",
+    "Probes that players asked for, by outcome (complete, cut, refused).",
+    ["outcome"],
+)
+SPEED_PROBE_BYTES = Counter("gateway_speed_probe_bytes", "Bytes sent as probes.")
+SPEED_PROBE_RESULTS = Counter(
+    "gateway_speed_probe_results",
+    "Results of probes, by whether they say something about the network (accepted, ignored).",
+    ["outcome"],
+)
 STEERING_ANSWERS = Counter(
     "gateway_steering_answers",
     "Steering manifests, by why the session stays (fine, dwell, nowhere) or moves (gone, down, "

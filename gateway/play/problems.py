@@ -124,6 +124,13 @@ _OF_SOURCE: Mapping[type[BadSourceError], tuple[int, str, str, Mapping[str, str]
 }
 
 
+def too_many_probes(bound: str, wait_s: int) -> Problem:
+    """429: a budget of probes is used up (RFC 6585, 4). ``bound`` says which one."""
+    detail = f"too many probes ({bound}); ask again in {wait_s} s"
+    headers = {"Retry-After": str(wait_s)}
+    return Problem(429, "too-many-probes", "Too many probes", detail, headers=headers)
+
+
 def answer_too_large(most: int) -> Problem:
     """422: what the client asks for is more than one answer may hold."""
     detail = f"the answer would be larger than the {most} bytes allowed; ask for fewer members with"

@@ -1,6 +1,6 @@
 """A complete answer: status, headers and body, built before anything is sent."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -10,11 +10,13 @@ RawHeaders = tuple[tuple[bytes, bytes], ...]
 
 @dataclass(slots=True)  # not frozen, which costs a call for each field: every request makes one
 class Reply:
-    """A finished answer. One with a body has a Content-Length."""
+    """A finished answer. One with a body has a Content-Length. ``stream`` gives a body that is made
+    while it is sent, instead of ``body``; it is closed at its end, or when the client has gone."""
 
     status: int
     headers: RawHeaders
     body: bytes
+    stream: Generator[bytes] | None = None
 
     @classmethod
     def of(

@@ -58,7 +58,7 @@ def take_reports(gateway: Gateway, request: ReportRequest, body: bytes) -> Reply
     network = gateway.runtime.clients.network(request.peer, request.headers)
     amount = max(count, len(body) // REPORT_BYTES)
     rate = settings.network_reports_per_s
-    if not gateway.report_allowance.take(network, amount, rate, time.monotonic()):
+    if not gateway.allowance.take(f"cmcd {network}", amount, rate, time.monotonic()):
         return _dropped("budget", count)
     batch = ReportBatch(
         body, _session(request.query), count, request.peer, request.headers, time.time()

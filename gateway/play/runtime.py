@@ -14,6 +14,7 @@ from gateway.play.allowance import Allowance
 from gateway.play.bodies import Body
 from gateway.play.clients import ClientLookup
 from gateway.play.measurements import Measurements
+from gateway.play.probe_budget import ProbeBudget
 from gateway.play.report_queue import ReportQueue
 from gateway.source.source import Source
 from gateway.steering.memory import SteeringMemory
@@ -68,6 +69,7 @@ class Gateway:
     keys: KeyRing
     steering: SteeringMemory
     reports: ReportQueue
-    report_allowance: Allowance
+    allowance: Allowance
+    probes: ProbeBudget
     players_port: int
     events: EventQueue | None = None

@@ -188,9 +188,12 @@ class Exchange:
         return self.body_ended and not self._end_taken
 
     async def send(self, message: Message) -> None:
-        """ASGI ``send``. Raises :class:`AnswerError` for what is not a valid answer."""
+        """ASGI ``send``. Raises :class:`AnswerError` for what is not a valid answer, and OSError
+        when the peer has gone and more would follow (ASGI HTTP 2.4)."""
         await self._channel.writable()
         if self.disconnected:
+            if message.get("more_body"):
+                raise ConnectionResetError("the peer is gone")
             return
         kind = message["type"]
         if not self.started:

@@ -63,12 +63,19 @@ CASES = {
         PHONE, {"from": VIETNAM, "speed": "2000"}, "phone", "mobile_3g", 360, "demo-as"
     ),
     "phone, US": Case(PHONE, {"from": US}, "phone", "mobile_4g", 720, "demo-na"),
-    "desktop, Norway": Case(DESKTOP, {"from": NORWAY}, "desktop", "wifi", 1080, "demo-eu"),
+    "desktop, Norway, 10 Mbit/s": Case(
+        DESKTOP, {"from": NORWAY, "speed": "10000"}, "desktop", "wifi", 1080, "demo-eu"
+    ),
     "desktop, India, 4 Mbit/s": Case(
         DESKTOP, {"from": INDIA, "speed": "4000"}, "desktop", "mobile_4g", 720, "demo-as"
     ),
     "desktop, nowhere, at most 480p": Case(
-        DESKTOP, {"max_resolution": "480p"}, "desktop", "wifi", 480, "demo-na"
+        DESKTOP,
+        {"max_resolution": "480p", "speed": "10000"},
+        "desktop",
+        "wifi",
+        480,
+        "demo-na",
     ),
     "TV, Brazil, 50 Mbit/s": Case(
         TV, {"from": BRAZIL, "speed": "50000"}, "tv", "fiber", 1080, "demo-na"
@@ -170,6 +177,32 @@ async def test_plays(browser: Browser, demo_url: str, hls_js: Path, case: Case) 
     assert case.device in device.split()
     assert (case.profile, case.edge, f"{case.height}p") == (profile, edge, rung)
     assert not seen.complaints
+
+
+async def test_the_page_measures_once_and_the_gateway_uses_it(
+    browser: Browser, demo_url: str, hls_js: Path
+) -> None:
+    """Two downloads at most, for any number of starts; each session is told the result, and its
+    next decision names the probe."""
+    asked: list[str] = []
+
+    def note(response: Response) -> None:
+        if urlsplit(response.url).path == "/v1/probe":
+            asked.append(f"{response.request.method} {response.status}")
+
+    async with visit(browser, demo_url, DESKTOP) as page:
+        page.on("response", note)
+        await page.goto(f"/demo?from={NORWAY}")
+        for place, edge in ((NORWAY, "demo-eu"), (JAPAN, "demo-as")):
+            await page.select_option("select[name=from]", place)
+            await until(page, f"document.getElementById('edge').textContent === '{edge}'")
+            header = await page.locator("#header").inner_text()
+            assert ";src=probe" in header
+        shown = await page.locator("#probe").inner_text()
+
+    assert asked.count("GET 200") in (1, 2)
+    assert asked.count("POST 200") == len(asked) - asked.count("GET 200") >= 2
+    assert shown.endswith(" Mbit/s")
 
 
 async def test_a_choice_on_the_page_takes_effect(

@@ -372,7 +372,9 @@ EVERY_KIND = [
     ("a malformed parameter", "GET", f"{PLAYLIST}?speed=x", {}, 400),
     ("no such asset", "GET", "/v1/play/..%2f", {}, 404),
     ("no such path", "GET", "/nowhere", {}, 404),
-    ("what is reserved", "GET", "/v1/probe?bytes=100", {}, 404),
+    ("what is reserved", "GET", "/v1/play/film.mpd", {}, 404),
+    ("bytes to time", "GET", "/v1/probe?bytes=100", {}, 200),
+    ("a malformed size", "GET", "/v1/probe?bytes=x", {}, 400),
     ("a steering manifest", "GET", "/v1/steering/film", {}, 200),
     ("a wrong method", "DELETE", PLAYLIST, {}, 405),
     ("no variant", "GET", f"{PLAYLIST}?codecs=vp9", {}, 406),
@@ -890,8 +892,6 @@ def test_paths_that_lead_nowhere(default_gateway: RunningGateway, path: str) -> 
     ("method", "path"),
     [
         ("GET", "/v1/play/film.mpd"),
-        ("GET", "/v1/probe?bytes=100"),
-        ("POST", "/v1/probe"),
     ],
 )
 def test_what_is_reserved_is_not_there_yet(client: httpx.Client, method: str, path: str) -> None:
@@ -947,6 +947,7 @@ def test_openapi_describes_every_route(client: httpx.Client) -> None:
         ("/v1/steering/{asset}", "head"),
         ("/v1/cmcd", "post"),
         ("/v1/probe", "get"),
+        ("/v1/probe", "head"),
         ("/v1/probe", "post"),
         ("/livez", "get"),
         ("/readyz", "get"),

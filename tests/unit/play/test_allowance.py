@@ -19,3 +19,12 @@ def test_what_is_not_used_adds_up_to_the_burst() -> None:
     assert allowance.take("a", 1, 1.0, 0.0)
     assert not allowance.take("a", BURST_S + 1, 1.0, 1e6)
     assert allowance.take("a", BURST_S, 1.0, 1e6)
+
+
+def test_how_long_to_wait() -> None:
+    """Until as much is left; nothing is taken by asking. What is more than a burst never is."""
+    allowance = Allowance()
+    assert allowance.take("a", 60, 1.0, 100.0, burst_s=60)
+    waits = [allowance.wait_s("a", amount, 1.0, 130.0, burst_s=60) for amount in (30, 31, 60, 61)]
+    assert [0, 1, 30, float("inf")] == waits
+    assert allowance.take("a", 30, 1.0, 130.0, burst_s=60)
