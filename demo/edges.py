@@ -1,7 +1,8 @@
 """The CDN edges of the demo: three small HTTP servers on loopback.
 
 All of them serve the same catalogue, as the edges of a real CDN do. Each answer has an ``Edge``
-header, which shows where a segment came from.
+header, which shows where a segment came from. Their URLs differ in the host alone, so that content
+steering can move a running session from one to another.
 """
 
 import asyncio
@@ -24,6 +25,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from geodata.place import Continent
 
 HOST = "127.0.0.1"
+HOSTS = (HOST, "127.0.0.2", "127.0.0.3")
+"""A host for each edge. Linux and Windows have all of them; macOS has only the first."""
+_FREE_PORT_TRIES = 20
 MEDIA_TYPES = {
     ".m3u8": "application/vnd.apple.mpegurl",
     ".mp4": "video/mp4",
@@ -34,7 +38,7 @@ MEDIA_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class DemoEdge:
-    """An edge to start: its claimed location, and its ``port`` (0 for any free one)."""
+    """An edge to start, and where it claims to be."""
 
     id: str
     city: str
@@ -42,7 +46,6 @@ class DemoEdge:
     longitude: float
     continents: tuple[Continent, ...]
     fallback: bool = False
-    port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,21 +120,66 @@ async def serve(app: ASGIApp, bound: socket.socket, *, lifespan: bool) -> AsyncI
             bound.close()
 
 
+@contextlib.contextmanager
+def listen_for_edges(
+    count: int, port: int = 0, hosts: Sequence[str] = HOSTS
+) -> Iterator[list[socket.socket]]:
+    """Listening sockets for ``count`` edges, at most as many as ``hosts``: one port, a host each.
+
+    Where this machine lacks one of the hosts, all have the first one, and ports of their own.
+    ``port`` 0 is any that is free on every host. Raises :class:`PortBusyError`.
+    """
+    with contextlib.ExitStack() as stack:
+        yield _listen_on_one_port(stack, hosts[:count], port) or [
+            stack.enter_context(listen(hosts[0], 0)) for _ in range(count)
+        ]
+
+
+def _listen_on_one_port(
+    stack: contextlib.ExitStack, hosts: Sequence[str], port: int
+) -> list[socket.socket]:
+    """A socket on each of ``hosts``; none when this machine lacks one of them."""
+    for tries_left in reversed(range(1 if port else _FREE_PORT_TRIES)):
+        bound: list[socket.socket] = []
+        with contextlib.ExitStack() as attempt:
+            try:
+                for host in hosts:
+                    same = bound[0].getsockname()[1] if bound else port
+                    bound.append(attempt.enter_context(listen(host, same)))
+            except PortBusyError:
+                if not tries_left:
+                    raise
+                continue
+            except OSError as error:
+                if error.errno != errno.EADDRNOTAVAIL:
+                    raise
+                return []
+            stack.push(attempt.pop_all())
+            return bound
+    raise AssertionError("unreachable")
+
+
 @contextlib.asynccontextmanager
 async def serve_edges(
-    root: Path, edges: Sequence[DemoEdge] = EDGES
+    root: Path, edges: Sequence[DemoEdge] = EDGES, port: int = 0
 ) -> AsyncIterator[tuple[RunningEdge, ...]]:
     """Serve the catalogue in ``root`` from every edge while the context is open.
 
-    Raises :class:`PortBusyError` before anything is served.
+    ``port`` 0 uses any free port. Raises :class:`PortBusyError` before anything is served.
     """
     async with contextlib.AsyncExitStack() as stack:
-        bound = [stack.enter_context(listen(HOST, edge.port)) for edge in edges]
+        bound = stack.enter_context(listen_for_edges(len(edges), port))
         running = []
         for edge, sock in zip(edges, bound, strict=True):
             await stack.enter_async_context(serve(edge_app(root, edge), sock, lifespan=False))
-            running.append(RunningEdge(edge, f"http://{HOST}:{sock.getsockname()[1]}/"))
+            running.append(RunningEdge(edge, url_of(sock)))
         yield tuple(running)
+
+
+def url_of(sock: socket.socket) -> str:
+    """The URL at which a listening socket is reached."""
+    host, port = sock.getsockname()
+    return f"http://{host}:{port}/"
 
 
 def edge_app(root: Path, edge: DemoEdge) -> ASGIApp:

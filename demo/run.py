@@ -8,16 +8,21 @@ import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import click
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from demo.config import CATALOGUE, config_text
-from demo.edges import EDGES, HOST, PortBusyError, listen, serve, serve_edges
+from demo.edges import EDGES, HOST, HOSTS, PortBusyError, listen, serve, serve_edges
 from demo.site import site
 
 ADMIN_PORT = 8090
 """Where operators ask, if it is free."""
+ONE_HOST = (
+    f"note      this machine has no {' and '.join(HOSTS[1:])}, so the edges differ in their ports, "
+    "and running sessions are not steered to another edge"
+)
 
 
 class TwoListeners(Protocol):
@@ -48,6 +53,8 @@ async def running(port: int, compose: Compose) -> AsyncIterator[tuple[str, str]]
         actual, admin_port = bound.getsockname()[1], for_operators.getsockname()[1]
         url, admin_url = f"http://{HOST}:{actual}", f"http://{HOST}:{admin_port}"
         edges = await stack.enter_async_context(serve_edges(CATALOGUE, EDGES))
+        if len({urlsplit(edge.url).hostname for edge in edges}) < len(edges):
+            click.echo(ONE_HOST)
         config = Path(folder) / "gateway.toml"
         config.write_text(config_text(CATALOGUE, edges, actual, admin_port), "utf-8")
         gateway = compose(config)

@@ -8,6 +8,7 @@ from urllib.parse import urljoin
 
 import httpx
 import m3u8
+import pytest
 
 GATEWAY = str(Path(sys.executable).with_name("gateway"))
 
@@ -41,6 +42,19 @@ def test_the_urls_that_it_prints_answer(demo_url: str) -> None:
         assert http.get(f"{demo_url}/v1/play/demo").json()["reasons"]
         shown = http.get(f"{operators}/v1/play/demo").json()
         assert f"{demo_url}/v1/play/demo.m3u8" == shown["manifest_url"]
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no 127.0.0.2")
+def test_the_title_is_steered(demo_url: str) -> None:
+    """The playlist names its pathway, and the steering manifest two edges that can take over."""
+    with httpx.Client(trust_env=False, headers={"X-Forwarded-For": "129.240.2.6"}) as http:
+        playlist = http.get(f"{demo_url}/v1/play/demo.m3u8").text
+        tag = next(line for line in playlist.splitlines() if "CONTENT-STEERING" in line)
+        told = http.get(urljoin(demo_url, tag.split('"')[1])).json()
+    assert tag.endswith('PATHWAY-ID="demo-eu"')
+    assert "demo-eu" == told["PATHWAY-PRIORITY"][0]
+    clones = {(c["BASE-ID"], c["ID"]) for c in told["PATHWAY-CLONES"]}
+    assert {("demo-eu", "demo-as"), ("demo-eu", "demo-na")} == clones
 
 
 def test_a_busy_port_is_one_clear_line() -> None:

@@ -1,6 +1,7 @@
 """Does video play through the gateway, at the right rung and from the right edge, in a browser?"""
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -232,6 +233,28 @@ async def test_a_choice_on_the_page_takes_effect(
     expected = ["demo-eu", "demo-as"]
     assert expected == edges
     assert (f"{demo_url}/demo?from={JAPAN}&max_resolution=480p", True) == (address, untouched)
+
+
+async def test_the_page_plays_under_another_name_of_its_host(
+    browser: Browser, demo_url: str, hls_js: Path
+) -> None:
+    """Page, gateway and steering are then another origin than the one that the config names."""
+    seen = Seen()
+    steered: list[tuple[str, int]] = []
+    named = demo_url.replace("127.0.0.1", "localhost")
+
+    def note(response: Response) -> None:
+        if "/v1/steering/" in response.url:
+            steered.append((response.url.partition("/v1/")[0], response.status))
+
+    async with visit(browser, named, DESKTOP) as page:
+        seen.watch(page)
+        page.on("response", note)
+        await page.goto(f"/demo?from={NORWAY}")
+        await until(page, "video.currentTime > 0.5")
+    assert {"demo-eu"} == seen.edges
+    assert not seen.complaints
+    assert {(named, 200)} == set(steered) or sys.platform == "darwin"
 
 
 async def test_other_languages_play_from_the_same_edge(

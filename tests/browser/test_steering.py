@@ -1,7 +1,6 @@
 """Does a running session leave an edge that dies, drains or turns slow, in a real browser?
 
-Steering asks for edges whose URLs differ in the host alone. So these edges have one port, and the
-hosts 127.0.0.1 to 127.0.0.3, which Linux has without any setup.
+The demo's edges differ in their hosts alone, where the machine has 127.0.0.2 and 127.0.0.3.
 """
 
 import asyncio
@@ -17,7 +16,7 @@ from playwright.async_api import Browser, Page, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.config import CATALOGUE, config_text
-from demo.edges import EDGES, RunningEdge, edge_app, listen, serve
+from demo.edges import EDGES, RunningEdge, edge_app, listen, listen_for_edges, serve, url_of
 from demo.run import with_page
 from demo.site import site
 from gateway.app import Application, build
@@ -103,16 +102,14 @@ class Stage:
 async def stage(folder: Path) -> AsyncIterator[Stage]:
     """The demo's edges on three hosts, and the gateway with its page."""
     async with contextlib.AsyncExitStack() as stack:
-        first = listen("127.0.0.1", 0)
-        port = first.getsockname()[1]
-        sockets = [first, *(listen(f"127.0.0.{number}", port) for number in (2, 3))]
+        sockets = stack.enter_context(listen_for_edges(len(EDGES)))
         running, closers, slow = [], {}, {}
-        for number, (edge, sock) in enumerate(zip(EDGES, sockets, strict=True), 1):
+        for edge, sock in zip(EDGES, sockets, strict=True):
             closer = await stack.enter_async_context(contextlib.AsyncExitStack())
             slow[edge.id] = Slow(edge_app(CATALOGUE, edge))
             await closer.enter_async_context(serve(slow[edge.id], sock, lifespan=False))
             closers[edge.id] = closer
-            running.append(RunningEdge(edge, f"http://127.0.0.{number}:{port}/"))
+            running.append(RunningEdge(edge, url_of(sock)))
         bound = stack.enter_context(listen("127.0.0.1", 0))
         actual = bound.getsockname()[1]
         config = folder / "gateway.toml"

@@ -1,25 +1,36 @@
 """The demo's edges over real sockets."""
 
 import socket
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 import pytest_asyncio
 
 from demo.config import CATALOGUE, config_text
-from demo.edges import EDGES, DemoEdge, PortBusyError, RunningEdge, serve_edges
+from demo.edges import (
+    EDGES,
+    HOSTS,
+    PortBusyError,
+    RunningEdge,
+    listen,
+    listen_for_edges,
+    serve_edges,
+)
 from gateway.config.load import load
 
 INIT = "demo/video/240p/init.mp4"
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+needs_hosts = pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no 127.0.0.2")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def edges() -> AsyncIterator[tuple[RunningEdge, ...]]:
-    """The three edges on free ports."""
+    """The three edges on a free port."""
     async with serve_edges(CATALOGUE) as running:
         yield running
 
@@ -106,15 +117,51 @@ async def test_health(edges: tuple[RunningEdge, ...], http: httpx.AsyncClient) -
     assert [{"edge": e.id, "city": e.city, "status": "ok"} for e in EDGES] == answers
 
 
+@needs_hosts
+async def test_the_edges_differ_in_their_hosts_alone(edges: tuple[RunningEdge, ...]) -> None:
+    """So that content steering can move a session by replacing the host."""
+    parts = [urlsplit(running.url) for running in edges]
+    assert list(HOSTS) == [part.hostname for part in parts]
+    assert 1 == len({(part.scheme, part.port, part.path) for part in parts})
+
+
+@needs_hosts
 async def test_a_busy_port_is_one_clear_line() -> None:
-    """The error names the busy port, and no edge keeps running."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    """The error names the busy port and its host, and no edge keeps running."""
+    with socket.create_server((HOSTS[1], 0)) as taken:
         port = taken.getsockname()[1]
-        edge = DemoEdge("late", "Nowhere", 0.0, 0.0, ("EU",), port=port)
         with pytest.raises(PortBusyError) as caught:
-            async with serve_edges(CATALOGUE, [EDGES[0], edge]):
+            async with serve_edges(CATALOGUE, port=port):
                 pytest.fail("two servers share one port")
-    assert f"port {port} on 127.0.0.1 is already in use; choose another one" == str(caught.value)
+        with listen(HOSTS[0], port):
+            pass
+    assert f"port {port} on 127.0.0.2 is already in use; choose another one" == str(caught.value)
+
+
+@needs_hosts
+async def test_a_port_that_is_busy_on_another_host_is_not_chosen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Any free port is one that is free on every host."""
+    asked: list[tuple[str, int]] = []
+
+    def refusing_the_first(host: str, port: int) -> socket.socket:
+        asked.append((host, port))
+        if len(asked) == 2:
+            raise PortBusyError("taken")
+        return listen(host, port)
+
+    monkeypatch.setattr("demo.edges.listen", refusing_the_first)
+    with listen_for_edges(3) as bound:
+        hosts, ports = zip(*(sock.getsockname() for sock in bound), strict=True)
+    assert (HOSTS, 1, 5) == (hosts, len(set(ports)), len(asked))
+
+
+async def test_without_the_other_hosts_the_edges_differ_in_their_ports() -> None:
+    """macOS has 127.0.0.1 alone. TEST-NET-1 is an address that no machine has."""
+    with listen_for_edges(3, hosts=(HOSTS[0], "192.0.2.1", "192.0.2.2")) as bound:
+        hosts, ports = zip(*(sock.getsockname() for sock in bound), strict=True)
+    assert ({HOSTS[0]}, 3) == (set(hosts), len(set(ports)))
 
 
 async def test_closed_edges_free_their_ports(http: httpx.AsyncClient) -> None:
