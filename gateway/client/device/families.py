@@ -122,6 +122,7 @@ TV_SHAPES = re.compile(
     r"(?:led|lcd|le|qled|uled)?[-_ ]?(?:24|32|4[023]|50|55|58|65|75)[a-z]{1,5}\d"
     r"|aft[a-z]|tpm\d{3}[a-z]|q[mv]1\d\d[eu]|ai pont|miproj|ct-88|vega s9|polar[ _]|neko_"
     r"|perfeo_pf|pipo_x|orion r|t96"
+    r"|tx68|z9x$|vim[1-4]l?$|jhs[a-z]\d{3}|sharp 4t-|4t-[bc]\d"
     r"|tx[2-9](?!\d)|tox\d"
     r"|t95|m8s|minim8s|ki+[ -](?:pro|plus)|km[2-9]\d?(?: ?pro| plus|$)|hk1[ _]?(?:box|max|mini"
     r"|r|x|$)|mk[89]\d\d"
