@@ -129,15 +129,16 @@ _TABLET_SYSTEM = Classification(
     DeviceKind.TABLET, "tablet-system", "it names a tablet or its operating system"
 )
 _PHONE_SYSTEM = Classification(
-    DeviceKind.PHONE, "phone-system", "it names an operating system for phones"
+    DeviceKind.PHONE, "phone-system", "it names a system, a browser or a maker of phones"
 )
 _WINDOWS_TABLET = Classification(DeviceKind.TABLET, "windows-tablet", "a tablet with Windows")
 _DESKTOP = Classification(DeviceKind.DESKTOP, "desktop", "it names a desktop operating system")
 
 
 def find_apple_mobile(text: UserAgentText) -> Classification | None:
-    """iPhone, iPod, iPad, Vision Pro, and apps that name their device (``iPhone14,2``)."""
-    if not _ANY_APPLE.occurs_in(text.low):
+    """iPhone, iPod, iPad, Vision Pro, and apps that name their device (``iPhone14,2``). Windows
+    Phones say ``like iPhone``."""
+    if not _ANY_APPLE.occurs_in(text.low) or "windows phone" in text.low:
         return None
     for phrases, found in _APPLE_DEVICES:
         if phrases.occurs_in(text.low):

@@ -83,6 +83,14 @@ SILK = "AppleWebKit/535.19 (KHTML, like Gecko) Silk/3.12 Safari/535.19 Silk-Acce
             "phone",
             "Mozilla/5.0 (Mobile; rv:48.0) Gecko/48.0 Firefox/48.0 KAIOS/2.5",
         ),
+        (
+            "phone-system",
+            "phone",
+            (
+                "Mozilla/5.0 (Mobile; Windows Phone 8.1; Android 4.0; NOKIA; Lumia 520) like "
+                "iPhone OS 7_0_3 Mac OS X AppleWebKit/537 Mobile Safari/537"
+            ),
+        ),
         ("tablet-system", "tablet", "Mozilla/5.0 (PlayBook; U; RIM Tablet OS 2.1.0; en-US)"),
         (
             "windows-tablet",
