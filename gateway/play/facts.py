@@ -14,7 +14,7 @@ from gateway.client.prior import network_name, viewer_slot
 from gateway.client.session import SessionRecord
 from gateway.client.throughput import Chosen, assume_prior
 from gateway.play.clients import Player, Sender
-from gateway.play.request import Request
+from gateway.play.request import Headers, Request
 from gateway.play.runtime import Gateway, Runtime
 from gateway.reason import Reason, Step
 from gateway.store.coordination.priors import Priors
@@ -38,7 +38,7 @@ async def gather_facts(
     sender = runtime.clients.sender(request.peer, request.headers)
     device = player.device
     network = parse_network_hints(request.headers.by_name)
-    report = _cmcd(request)
+    report = cmcd_of(request.headers, asked.cmcd)
     session = asked.session or report.sid
     record, memory = await _remembered(gateway, session)
     estimate = None if record is None else record.estimate
@@ -115,11 +115,16 @@ def _minute_of_day(zone: ZoneInfo, now_s: float) -> int:
     return local.hour * 60 + local.minute
 
 
-def _cmcd(request: Request) -> Cmcd:
-    """What the player reports. Headers win over the query argument when both arrive (D1.1)."""
-    named = list(map(request.headers.by_name.get, _CMCD_HEADERS))
+def has_cmcd(headers: Headers) -> bool:
+    """Whether any of the CMCD headers has come."""
+    return not headers.by_name.keys().isdisjoint(_CMCD_HEADERS)
+
+
+def cmcd_of(headers: Headers, text: str | None) -> Cmcd:
+    """What the player reports in its headers, and in the query argument ``text``. Headers win when
+    both arrive (D1.1)."""
+    named = list(map(headers.by_name.get, _CMCD_HEADERS))
     by_headers = cmcd.parse_headers(*named) if any(named) else _NO_CMCD
-    text = request.parameters.cmcd
     by_query = cmcd.parse_query(text) if text else _NO_CMCD
     return cmcd.prefer(by_headers, by_query)
 

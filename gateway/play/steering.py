@@ -11,7 +11,9 @@ import time
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
+from gateway.client.limits import ParameterError, parse_parameters
 from gateway.client.session import asset_name
+from gateway.client.throughput import Measurement, steering_kbps
 from gateway.decision import remembered_tiers
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
@@ -21,6 +23,7 @@ from gateway.ladder.expected import expected_kbps
 from gateway.observe import metrics
 from gateway.play.bodies import Body
 from gateway.play.decide import Decided, valid_asset
+from gateway.play.facts import cmcd_of, has_cmcd
 from gateway.play.pathway_event import queue_pathway_event
 from gateway.play.reply import RawHeaders, Reply
 from gateway.play.request import Headers
@@ -68,6 +71,9 @@ def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
     runtime, fleet = gateway.runtime, gateway.fleet
     query = read_query(request.query)
     now_s, clock_s = time.time(), time.monotonic()
+    session = query.session or _session_asked(request)
+    if session is not None and request.method == "GET":
+        _measured(gateway, session, query.best_bps, now_s)
     sender = runtime.clients.sender(request.peer, request.headers)
     state, outcome = _state(gateway, query, asset, now_s)
     if state is not None and state.viewer == 0:
@@ -96,16 +102,38 @@ def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
     )
     if request.method == "GET":
         _count(answer)
-        queue_pathway_event(gateway, asset, sender.place.country, query.session, state, answer)
+        queue_pathway_event(gateway, asset, sender.place.country, session, state, answer)
         if answer.moved:
             budget.promise(answer.priority[0].id, kbps, clock_s)
         if answer.playing is not None and answer.playing.id != state.base:
             gateway.leases.note(f"steering\0{viewer:x}", asset, kbps, answer.playing.id)
     signed = gateway.keys.sign(Purpose.STEERING_STATE, answer.state.to_bytes())
     url = f"{_url(runtime, asset)}?{STATE}={signed}"
-    if query.session is not None:
-        url = f"{url}&{SESSION}={query.session.hex()}"
+    if session is not None:
+        url = f"{url}&{SESSION}={session.hex()}"
     return _reply(_manifest(answer, state.base, url))
+
+
+def _session_asked(request: SteeringRequest) -> bytes | None:
+    """The session that a request names itself, as requests for playlists do. What is malformed is
+    no error here."""
+    query = request.query
+    if b"session=" not in query and b"CMCD=" not in query and not has_cmcd(request.headers):
+        return None
+    try:
+        asked = parse_parameters(query)
+    except ParameterError:
+        return None
+    session = asked.session or cmcd_of(request.headers, asked.cmcd).sid
+    return None if session is None else session_name(session)
+
+
+def _measured(gateway: Gateway, session: bytes, bps: int | None, now_s: float) -> None:
+    """Add the throughput that a player reports to its session's estimate, in the background."""
+    kbps = None if bps is None else steering_kbps(bps)
+    if kbps is not None:
+        estimator = gateway.runtime.estimator
+        gateway.measurements.add(session, Measurement("steering", kbps), now_s, estimator)
 
 
 def _state(

@@ -7,6 +7,7 @@ the last of repeated parameters counts.
 """
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -35,12 +36,14 @@ class PathwayReport(NamedTuple):
 
 
 class SteeringQuery(NamedTuple):
-    """What a request brings: the signed state as text, empty without one, reports, and the name of
-    the session (``session_name``), None when the playlist was requested without a session."""
+    """What a request brings: the signed state as text, empty without one, reports, the name of
+    the session (``session_name``), None when the playlist was requested without a session, and the
+    best throughput that it reports in bit/s, None without any."""
 
     state: str
     reports: tuple[PathwayReport, ...]
     session: bytes | None
+    best_bps: int | None
 
 
 def read_query(query: bytes) -> SteeringQuery:
@@ -52,25 +55,28 @@ def read_query(query: bytes) -> SteeringQuery:
             found[name] = value
     names = found.get("_HLS_pathway"), found.get("_DASH_pathway")
     values = found.get("_HLS_throughput"), found.get("_DASH_throughput")
-    protocol = 0 if names[0] is not None else 1
+    hls = names[0] is not None or (names[1] is None and values[0] is not None)
+    protocol = 0 if hls else 1
+    numbers = _plain(values[protocol] or "").split(",")[:MAX_PATHWAYS]
+    throughputs = [_number(text.strip(' "')) for text in numbers]
     return SteeringQuery(
         found.get(STATE, ""),
-        _reports(names[protocol] or "", values[protocol] or ""),
+        _reports(names[protocol] or "", throughputs),
         _session(found.get(SESSION)),
+        max([bps for bps in throughputs if bps is not None], default=None),
     )
 
 
 _NAMES = {STATE, SESSION, "_HLS_pathway", "_HLS_throughput", "_DASH_pathway", "_DASH_throughput"}
 
 
-def _reports(pathways: str, throughputs: str) -> tuple[PathwayReport, ...]:
+def _reports(pathways: str, throughputs: Sequence[int | None]) -> tuple[PathwayReport, ...]:
     listed = _plain(pathways).split(",")[:MAX_PATHWAYS]
-    numbers = _plain(throughputs).split(",")[:MAX_PATHWAYS]
     reports: dict[str, PathwayReport] = {}
     for at, given in enumerate(listed):
         pathway = given.strip(' "')
         if _PATHWAY.fullmatch(pathway) and pathway not in reports:
-            bps = _number(numbers[at].strip(' "')) if at < len(numbers) else None
+            bps = throughputs[at] if at < len(throughputs) else None
             reports[pathway] = PathwayReport(pathway, bps)
     return tuple(reports.values())
 

@@ -1,5 +1,7 @@
 """What a player measures over time, and what the gateway makes of it."""
 
+import asyncio
+import contextlib
 import re
 import time
 from collections.abc import Callable
@@ -93,6 +95,69 @@ async def test_a_flood_of_lies_is_one(later: Callable[[float], None]) -> None:
             await decided(client, mtp(9_000_000), {})
         later(10)
         assert "mobile_3g 2500;src=session" == await decided(client, "", {})
+
+
+async def steering_url(client: httpx.AsyncClient, session: str) -> str:
+    """The SERVER-URI of a session's playlist."""
+    answer = await client.get(f"/v1/play/film.m3u8?session={session}")
+    found = re.search('SERVER-URI="([^"]+)"', answer.text)
+    assert found is not None
+    return found[1]
+
+
+async def test_what_the_steering_server_is_told_counts(later: Callable[[float], None]) -> None:
+    """From the playlist of a session over its RELOAD-URIs; bit/s are read as bit/s."""
+    async with asking(application()) as client:
+        url = await steering_url(client, "s")
+        for bps, expected in (("", None), ("800000", 800), ("760000", 760), ("x", 760), ("0", 760)):
+            later(10)
+            report = f"_HLS_pathway=%22global%22&_HLS_throughput={bps}"
+            url = (await client.get(f"{url}&{report}")).json()["RELOAD-URI"]
+            speed = f"mobile_2g {expected};src=steering" if expected else "mobile_4g None"
+            assert speed == await decided(client, "", {})
+        later(10)
+        await client.head(f"{url}&_HLS_pathway=global&_HLS_throughput=9000000")
+        assert "mobile_2g 760;src=steering" == await decided(client, "", {})
+
+
+NAMED: list[tuple[str, str, dict[str, str], str]] = [
+    ("a parameter", "&session=s", {}, "mobile_2g 800;src=steering"),
+    ("CMCD", "&CMCD=sid%3D%22s%22", {}, "mobile_2g 800;src=steering"),
+    ("CMCD in a header", "", {"CMCD-Session": 'sid="s"'}, "mobile_2g 800;src=steering"),
+    ("nobody", "", {}, "mobile_4g None"),
+    ("another", "&session=other", {}, "mobile_4g None"),
+    ("what is no session", "&session=s%00", {}, "mobile_4g None"),
+    ("what play would refuse", "&session=s&speed=x", {}, "mobile_4g None"),
+]
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "expected"), [row[1:] for row in NAMED], ids=[row[0] for row in NAMED]
+)
+async def test_a_steering_request_may_name_its_session(
+    query: str, headers: dict[str, str], expected: str
+) -> None:
+    """As requests for playlists do, where its URL does not. Later answers know it by their URL."""
+    async with asking(application()) as client:
+        await decided(client, "", {})
+        report = f"_HLS_pathway=global&_HLS_throughput=800000{query}"
+        answer = await client.get(f"/v1/steering/film?{report}", headers=headers)
+        assert 200 == answer.status_code
+        assert expected == await decided(client, "", {})
+        again = answer.json()["RELOAD-URI"]
+        assert ("session_name=" in again) is (expected != "mobile_4g None" or "other" in query)
+
+
+async def test_a_steering_answer_does_not_wait_for_the_store() -> None:
+    """A worker that does not know the session reads its record afterwards."""
+    app = application()
+    async with asking(app) as client:
+        await client.get("/v1/steering/film?session=s&_HLS_pathway=global&_HLS_throughput=800000")
+        assert None is app.gateway.sessions.fresh("s")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await app.gateway.measurements.run()
+        assert "mobile_2g 800;src=steering" == await decided(client, "", {})
 
 
 @pytest.mark.parametrize("source", ["probe", "steering"])

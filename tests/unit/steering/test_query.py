@@ -92,3 +92,20 @@ def test_no_query_is_an_error() -> None:
         noise = bytes(rng.choices(b'%&=",_.-0129aZ\xff\x00', k=rng.randrange(40)))
         found = read_query(b"_HLS_pathway=" + noise + b"&_HLS_throughput=" + noise[::-1])
         assert len(found.reports) <= MAX_PATHWAYS
+
+
+BEST: list[tuple[str, bytes, int | None]] = [
+    ("none", b"_HLS_pathway=a", None),
+    ("one", b"_HLS_pathway=a&_HLS_throughput=9000", 9000),
+    ("one without its pathway", b"_HLS_throughput=9000", 9000),
+    ("of DASH without pathways", b"_DASH_throughput=,9000", 9000),
+    ("the best of several", b"_DASH_pathway=a,b,c&_DASH_throughput=9000,70000,", 70000),
+    ("what is no number counts as none", b"_DASH_pathway=a,b&_DASH_throughput=NaN,9000", 9000),
+    ("of the protocol that names a pathway", b"_HLS_throughput=9000&_DASH_pathway=a", None),
+    ("no more than are read", b"_DASH_throughput=" + b"," * MAX_PATHWAYS + b"9000", None),
+]
+
+
+@pytest.mark.parametrize(("query", "best"), [row[1:] for row in BEST], ids=[row[0] for row in BEST])
+def test_the_best_throughput(query: bytes, best: int | None) -> None:
+    assert best == read_query(query).best_bps
