@@ -22,6 +22,9 @@ from gateway.client.cmcd_dictionary import (
 MAX_FAULTS = 16
 """The most faults that are listed for one request."""
 
+_MORE_LAYERS = 2
+"""A player encodes once more than it should (media3 up to 1.2), and a proxy may do so again."""
+
 _VIDEO_FIRST = {"v": 0, "av": 1, None: 2}
 _OTHER_TYPE = 3
 SMALL_OBJECTS = frozenset({"a", "c", "tt", "k"})
@@ -50,7 +53,7 @@ class Cmcd:
     delay, ``ts_ms`` the time of an event by the player's clock in milliseconds since 1970, and
     ``ec`` has the error codes in the order given. ``raw`` has every key that could be read, custom
     keys included, as ``cmcd_dictionary`` returns them. ``faults`` are safe to
-    log. ``encoded_twice``: it was percent-encoded once more than it should be.
+    log. ``encoded_again``: it was percent-encoded more often than it should be.
     """
 
     version: Literal[1, 2] | None = None
@@ -73,7 +76,7 @@ class Cmcd:
     bs: bool = False
     raw: Mapping[str, Value] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
-    encoded_twice: bool = False
+    encoded_again: bool = False
 
     @property
     def speed_kbps(self) -> int | None:
@@ -110,15 +113,18 @@ def parse_headers(
 
 
 def _read(lines: list[str]) -> Cmcd:
-    """Read all lines; once more without a second percent-encoding, if they cannot be read as they
-    are and more can be read then (D1.1)."""
-    given = _cmcd(*_members(lines))
-    if not given.faults or not any("%" in line for line in lines):
-        return given
-    decoded = _cmcd(*_members([without_encoding(line) for line in lines]))
-    if decoded.version is None or (decoded.faults and _score(decoded) <= _score(given)):
-        return given
-    return replace(decoded, encoded_twice=True)
+    """Read all lines; without further percent-encodings, if they cannot be read as they are and
+    more can be read then (D1.1)."""
+    best = _cmcd(*_members(lines))
+    for _ in range(_MORE_LAYERS):
+        if not best.faults or not any("%" in line for line in lines):
+            break
+        lines = [without_encoding(line) for line in lines]
+        decoded = _cmcd(*_members(lines))
+        if decoded.version is None or (decoded.faults and _score(decoded) <= _score(best)):
+            continue
+        best = replace(decoded, encoded_again=True)
+    return best
 
 
 def _score(cmcd: Cmcd) -> int:

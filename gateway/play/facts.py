@@ -22,7 +22,9 @@ from gateway.store.coordination.priors import Priors
 _CMCD_HEADERS = ("cmcd-object", "cmcd-request", "cmcd-session", "cmcd-status")
 _NO_CMCD = Cmcd()
 _ENCODED_TWICE = Reason(
-    Step.NETWORK, "cmcd-encoded-twice", "CMCD is percent-encoded twice; it was decoded once more"
+    Step.NETWORK,
+    "cmcd-encoded-twice",
+    "CMCD is percent-encoded more than once; it was decoded again",
 )
 
 
@@ -130,7 +132,7 @@ def cmcd_of(headers: Headers, text: str | None) -> Cmcd:
 
 
 def _told(report: Cmcd) -> tuple[Reason, ...]:
-    return (_ENCODED_TWICE,) if report.encoded_twice else ()
+    return (_ENCODED_TWICE,) if report.encoded_again else ()
 
 
 async def _remembered(

@@ -124,10 +124,13 @@ AS_ENCODE_URI = ";,/?:@&=+$-_.!~*'()#"
 def test_cmcd_that_is_encoded_twice_is_read_back(
     members: dict[str, bool | int | str], encode: Callable[[str], str]
 ) -> None:
-    """A correct dictionary that was encoded once more than it is decoded, by any encoder that
-    encodes delimiters."""
-    cmcd = parse_query(encode(dictionary(members)))
-    assert (members, ()) == (cmcd.raw, cmcd.faults)
+    """A correct dictionary that was encoded once or twice more than it is decoded, by any encoder
+    that encodes delimiters."""
+    text = dictionary(members)
+    for _ in range(2):
+        text = encode(text)
+        cmcd = parse_query(text)
+        assert (members, ()) == (cmcd.raw, cmcd.faults)
 
 
 @given(MEMBERS)

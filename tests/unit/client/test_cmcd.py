@@ -284,6 +284,7 @@ TWICE: list[tuple[str, str, dict[str, Value]]] = [
         "bl%3D20200%2Cbr%3D6000%2Cmtp%3D57500%2Cot%3Dv%2Csf%3Dd%2Csid%3D%22s%22%2Cst%3Dl",
         {"bl": 20200, "br": 6000, "mtp": 57500, "ot": "v", "sf": "d", "sid": "s", "st": "l"},
     ),
+    ("a third layer", "mtp%253D500%252Csid%253D%2522a%252Cb%2522", {"mtp": 500, "sid": "a,b"}),
     ("lower case", "mtp%3d500%2csid%3d%22s%22", {"mtp": 500, "sid": "s"}),
     ("both cases", "mtp%3d500%2Csu%2cbs", {"mtp": 500, "su": True, "bs": True}),
     ("only the commas", "bl=20200%2Cmtp=57500%2Csu", {"bl": 20200, "mtp": 57500, "su": True}),
@@ -323,9 +324,9 @@ TWICE: list[tuple[str, str, dict[str, Value]]] = [
 
 @pytest.mark.parametrize(("text", "raw"), [row[1:] for row in TWICE], ids=[row[0] for row in TWICE])
 def test_cmcd_that_is_encoded_twice_is_read(text: str, raw: dict[str, Value]) -> None:
-    """In the query and in headers: the second encoding, of the whole or of a part, is undone."""
+    """In the query and in headers: further encodings, of the whole or of a part, are undone."""
     for cmcd in (parse_query(text), parse_headers(request=text)):
-        assert (raw, True) == (cmcd.raw, cmcd.encoded_twice)
+        assert (raw, True) == (cmcd.raw, cmcd.encoded_again)
 
 
 ONCE: list[tuple[str, str, dict[str, Value]]] = [
@@ -342,7 +343,7 @@ ONCE: list[tuple[str, str, dict[str, Value]]] = [
     ("a string that is not closed", 'mtp=5,su=true,sid="a%22%2Cmtp%3D1', {"mtp": 5, "su": True}),
     ("a token with a percent sign", "com.a-b=x%2Cmtp", {"com.a-b": "x%2Cmtp"}),
     ("a trailing escape", "sid=6e2f%2C,bl=1", {"sid": "6e2f%2C", "bl": 1}),
-    ("three layers", "mtp%253D57500", {}),
+    ("four layers", "mtp%25253D57500", {}),
     ("a percent sign", "mtp=5%,su", {"mtp": "5%", "su": True}),
     ("an unknown version", "v%3D3%2Cmtp%3D5", {}),
     ("a control character", "sid%3D%22a%0Ab%22", {}),
@@ -351,9 +352,9 @@ ONCE: list[tuple[str, str, dict[str, Value]]] = [
 
 @pytest.mark.parametrize(("text", "raw"), [row[1:] for row in ONCE], ids=[row[0] for row in ONCE])
 def test_what_is_not_encoded_twice_stays(text: str, raw: dict[str, Value]) -> None:
-    """Strings keep what looks encoded in them, and nothing is decoded more than once more."""
+    """Strings keep what looks encoded in them, and nothing is decoded more than twice more."""
     for cmcd in (parse_query(text), parse_headers(request=text)):
-        assert (raw, False) == (cmcd.raw, cmcd.encoded_twice)
+        assert (raw, False) == (cmcd.raw, cmcd.encoded_again)
 
 
 def test_text_that_is_too_long_is_not_decoded() -> None:
