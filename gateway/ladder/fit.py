@@ -97,7 +97,8 @@ def _main(rungs: Sequence[Rung], limits: Constraints, reasons: list[Reason]) -> 
     main = counted(rungs)
     skippable = sum(rung.skippable for rung in rungs)
     if skippable and not limits.untouched:
-        text = f"players may ignore {skippable} of {len(rungs)} variants, which have unknown values"
+        text = f"players may ignore {skippable} of {len(rungs)} variants, or their audio, because "
+        text += "of unknown values"
         end = "no others are left to count" if main[0].skippable else "they do not count as rungs"
         reasons.append(Reason(Step.LADDER, "variants-ignored", f"{text}; {end}"))
     return main

@@ -16,10 +16,11 @@ class Rung:
     height that the source states. ``codecs`` are the elements of the source's codecs text.
     ``families`` is empty when the source names no codecs; ``other_video`` says that it names video
     of a family that the gateway does not know. ``video_range`` None is a value that the gateway
-    does not know. ``skippable``: conforming clients ignore the entry (rule A2.1), so it never
-    counts as a rung. ``picture`` is equal for entries that show the same picture with other audio,
-    on another pathway or at another URI. ``playability`` is equal for entries that a player plays
-    or drops alike: they need the same decoders, display and output protection (G5).
+    does not know. ``skippable``: conforming clients ignore the entry or all of its audio (rule
+    A2.1), so it never counts as a rung. ``picture`` is equal for entries that show the same picture
+    with other audio, on another pathway or at another URI. ``playability`` is equal for entries
+    that a player plays or drops alike: they need the same decoders, display and output protection
+    (G5).
     """
 
     index: int

@@ -101,6 +101,8 @@ class Rendition:
 
     ``type`` and ``group_id`` together identify its group. They and ``name`` are "" when missing.
     ``uri`` None means media that is muxed into the variants, or captions inside their video.
+    ``is_ignored``: conforming clients ignore the rendition, because of an unknown REQ- attribute or
+    enumerated value (A2.1).
     """
 
     index: int
@@ -119,6 +121,7 @@ class Rendition:
     characteristics: tuple[str, ...]
     stable_id: str | None
     pathway: str
+    is_ignored: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,7 +161,8 @@ class TagReader:
         for name in ("TYPE", "GROUP-ID", "NAME"):
             if not values.get(name):
                 self.fault(tag.line, "A8.1", f"{name} is missing")
-        if not _is_known(tag, group_type):
+        is_ignored = not _is_known(tag, group_type)
+        if is_ignored:
             text = (
                 "it has a value or a requirement that is not known: clients ignore this rendition"
             )
@@ -188,6 +189,7 @@ class TagReader:
             characteristics=entries.comma_list(values.get("CHARACTERISTICS")),
             stable_id=values.get("STABLE-RENDITION-ID"),
             pathway=values.get("PATHWAY-ID", "."),
+            is_ignored=is_ignored,
         )
 
     def program_id(self, line: int) -> None:

@@ -1,12 +1,12 @@
 """Which ladder does a multivariant playlist offer? Its variant streams as rungs."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
 from gateway.ladder.rung import Ladder, Rung
 from manifests.codecs import CodecFamily, family_of, is_video, kind_of
-from manifests.hls.multivariant import MultivariantPlaylist, Variant
+from manifests.hls.multivariant import MultivariantPlaylist, Rendition, Variant
 
 FLAT = frozenset({"CH-MONO", "PROJ-RECT"})
 """The specifiers of REQ-VIDEO-LAYOUT for flat, monoscopic video (rule A6.10)."""
@@ -34,6 +34,7 @@ def rungs_of(playlist: MultivariantPlaylist) -> tuple[Rung, ...]:
     has video. Then it counts as audio-only, as in media3 and hls.js (G4).
     """
     variants = playlist.variants
+    silent = _silent_groups(playlist.renditions)
     any_video = any(variant.has_video for variant in variants)
     encodings: dict[tuple[object, ...], int] = {}
     groups: list[_Group] = []
@@ -64,6 +65,7 @@ def rungs_of(playlist: MultivariantPlaylist) -> tuple[Rung, ...]:
                     _playability(variant, kinds[variant.codecs]), len(playabilities)
                 ),
                 any_video=any_video,
+                is_silent=variant.audio in silent,
             )
             for variant, group in zip(variants, groups, strict=True)
         ]
@@ -76,7 +78,24 @@ def _playability(variant: Variant, kinds: frozenset[str]) -> tuple[object, ...]:
     return (kinds, hdcp, *_shown(variant))
 
 
-def _rung(variant: Variant, picture: tuple[int, int], playability: int, *, any_video: bool) -> Rung:
+def _silent_groups(renditions: Iterable[Rendition]) -> frozenset[str]:
+    """The audio groups of which clients ignore every rendition (A2.1), and which have no audio in
+    the variants themselves."""
+    audio = [rendition for rendition in renditions if rendition.type == "AUDIO"]
+    silent = {one.group_id for one in audio if one.is_ignored}
+    if silent:
+        silent -= {one.group_id for one in audio if not one.is_ignored or one.uri is None}
+    return frozenset(silent)
+
+
+def _rung(
+    variant: Variant,
+    picture: tuple[int, int],
+    playability: int,
+    *,
+    any_video: bool,
+    is_silent: bool,
+) -> Rung:
     layout = specifiers(variant.video_layout)
     return Rung(
         index=variant.index,
@@ -91,7 +110,7 @@ def _rung(variant: Variant, picture: tuple[int, int], playability: int, *, any_v
         video_range=variant.video_range,
         immersive=not layout <= FLAT,
         has_video=variant.has_video or (variant.has_video is None and not any_video),
-        skippable=is_skippable(variant),
+        skippable=is_silent or is_skippable(variant),
         audio_group=variant.audio,
         pathway=variant.pathway,
         picture=picture,

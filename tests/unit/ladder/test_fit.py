@@ -6,7 +6,17 @@ from gateway.ladder.fit import NothingToPlayError, fit
 from gateway.ladder.rung import Constraints
 from gateway.play.hls.ladder import rungs_of
 from manifests.codecs import CodecFamily, VideoRange
-from tests.unit.ladder.sources import AAC, AVC, HEVC, fitted, iframes, playlist, uris, variant
+from tests.unit.ladder.sources import (
+    AAC,
+    AVC,
+    HEVC,
+    fitted,
+    iframes,
+    media,
+    playlist,
+    uris,
+    variant,
+)
 
 LADDER = [
     variant("240", 200, "426x240"),
@@ -415,6 +425,31 @@ def test_a_speaker_gets_sound(
     kept, found = uris(entries, limits)
     assert expected == kept
     assert codes == [code for code in found if not code.startswith("start-")]
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("", "a"),
+        (",DEFAULT=YES,AUTOSELECT=NO,FORCED=NO", "a"),
+        (",DEFAULT=MAYBE", "b a"),
+        (",AUTOSELECT=yes", "b a"),
+        (',REQ-CODEC="x"', "b a"),
+    ],
+)
+def test_audio_that_clients_ignore_is_none(more: str, expected: str) -> None:
+    """A variant whose audio group has only renditions that clients ignore (A2.1) stays, but never
+    counts as what is left; one other rendition, or audio in the variant itself, is enough."""
+    entries = [
+        media("AUDIO", "g") + more,
+        variant("a", 400, "640x360", more='AUDIO="g"'),
+        variant("b", 900, "640x360"),
+    ]
+    cap = Constraints(max_bandwidth=500_000)
+    assert expected == uris(entries, cap)[0]
+    assert "a" == uris([media("AUDIO", "g", "other"), *entries], cap)[0]
+    muxed = '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="g",NAME="muxed"'
+    assert "a" == uris([muxed, *entries], cap)[0]
 
 
 def test_a_speaker_gets_no_iframes() -> None:

@@ -158,6 +158,7 @@ def test_renditions_are_read() -> None:
         characteristics=("x", "y"),
         stable_id="s",
         pathway="B",
+        is_ignored=False,
     )
     empty = Rendition(
         index=1,
@@ -176,6 +177,7 @@ def test_renditions_are_read() -> None:
         characteristics=(),
         stable_id=None,
         pathway=".",
+        is_ignored=False,
     )
     assert (full, empty) == playlist.renditions
 
