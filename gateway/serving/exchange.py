@@ -21,9 +21,11 @@ MAX_BUFFERED_BODY_BYTES = 64 * 1024
 """Reading pauses while more of a body than this is unread by the application."""
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+"""The characters of a header's name. ASGI's names are in lower case."""
 _CONTROLS = bytes({*range(32), 127} - set(b"\t"))
 _WITHOUT_BODY = {204, 304}
+_FRAMING = frozenset({b"content-length", b"connection", b"transfer-encoding"})
 
 
 def _status_line(status: int) -> bytes:
@@ -209,16 +211,15 @@ class Exchange:
         lines = [*self._channel.common_headers]
         length: int | None = None
         self.last = not self._keep_alive or not self.body_ended or self._channel.ends_next()
-        for given, value in headers:
-            name = given.lower()
-            if name == b"content-length":
+        for line in headers:
+            name, value = line
+            if name in _FRAMING:
+                if name == b"connection":
+                    self.last = self.last or b"close" in value.lower()
+                if name != b"content-length":  # ASGI: the rest is the server's own business
+                    continue
                 length = int(value)
-            elif name == b"connection":
-                self.last = self.last or b"close" in value.lower()
-                continue
-            elif name == b"transfer-encoding":  # ASGI: the server's own business
-                continue
-            lines.append((name, value))
+            lines.append(line)
         has_body = status not in _WITHOUT_BODY and self.scope["method"] != "HEAD"
         if length is None and has_body:
             self._chunked = self.scope["http_version"] == "1.1"
@@ -253,15 +254,15 @@ class Exchange:
 
 def _header_block(lines: list[tuple[bytes, bytes]]) -> bytes:
     """The header lines and the empty line. Raises :class:`AnswerError` for a name that is no token
-    and for control characters, such as a line end in a value."""
-    block = b"".join([b"%b: %b\r\n" % line for line in lines])
-    line_ends = 2 * len(lines)
+    in lower case, and for control characters, such as a line end in a value."""
+    block = b"\r\n".join(map(b": ".join, lines)) + b"\r\n\r\n"
+    line_ends = 2 * (len(lines) + 1)
     if len(block) - len(block.translate(None, _CONTROLS)) != line_ends:
         raise AnswerError("a header holds a control character")
     names = [name for name, _ in lines]
     if b"" in names or b"".join(names).translate(None, _TOKEN):
-        raise AnswerError("a header's name is no token")
-    return block + b"\r\n"
+        raise AnswerError("a header's name is no token in lower case")
+    return block
 
 
 def _chunk(body: bytes) -> bytes:

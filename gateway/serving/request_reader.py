@@ -85,6 +85,7 @@ class _NotAcceptedError(Exception):
 
 _AUTHORITY = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]{0,5})?")
 _ABSOLUTE = re.compile(rb"https?://([^/?#]+)(/[^?#]*)?(?:\?([^#]*))?", re.IGNORECASE)
+_READ_HERE = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
 _LINE_OVERHEAD = 4
 """The colon, a space and the line end of each header."""
 
@@ -259,6 +260,8 @@ class RequestReader:
         hosts, expectation, framing, size = [], b"", b"", len(self._target)
         for name, value in self._headers:
             size += len(name) + len(value) + _LINE_OVERHEAD
+            if name not in _READ_HERE:
+                continue
             if name == b"host":
                 hosts.append(value)
             elif name == b"content-length":
