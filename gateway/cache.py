@@ -110,6 +110,15 @@ ALLOWANCES = CacheSpec(
 )
 """How many CMCD reports and probes a network of clients may still send or ask for."""
 
+NETWORK_SPEEDS = CacheSpec(
+    "network speeds",
+    4_096,
+    "entries",
+    "network, edge",
+    "`steering.forget_s`",
+)
+"""What the viewers of a network measured on an edge: at most 16 of them."""
+
 CACHES = (
     PLAYERS,
     SESSIONS,
@@ -120,6 +129,7 @@ CACHES = (
     RANKINGS,
     PLAYLISTS,
     ALLOWANCES,
+    NETWORK_SPEEDS,
 )
 
 

@@ -14,6 +14,7 @@ Hysteresis = Annotated[
     float, Field(strict=True, ge=0, le=10), Allowed("a share from 0 to 10, such as 0.25")
 ]
 Pathways = Annotated[int, Field(strict=True, ge=1, le=8), Allowed("a whole number from 1 to 8")]
+Viewers = Annotated[int, Field(strict=True, ge=1, le=16), Allowed("a whole number from 1 to 16")]
 
 
 class SteeringSettings(Section):
@@ -34,6 +35,9 @@ class SteeringSettings(Section):
     slow_share: Share
     """An edge is too slow for a viewer who measures less than the highest rung needs, and less than
     this share of what its network has shown."""
+    slow_viewers: Viewers
+    """What other viewers of a network measure on an edge counts when at least so many have measured
+    there lately."""
     hysteresis: Hysteresis
     """An edge on which the viewer has measured must be better by this share to be moved to."""
     forget_s: Seconds

@@ -35,10 +35,11 @@ class Edge:
     ``health_url`` and ``health_playlist`` say what probes request. ``template`` is the id of the
     ``[[edges]]`` table with a DNS name from which this edge was made; None for other edges.
 
-    Five fields are computed from the others: ``key`` is a 64-bit hash of the id, ``direction``
+    Seven fields are computed from the others: ``key`` is a 64-bit hash of the id, ``direction``
     points from the Earth's centre to the edge, and ``identity`` differs between two edges when
     anything that ranking depends on differs. ``host`` and ``shape`` say whether content steering
-    can move a session from one edge to another (:mod:`gateway.edge.edge_url`).
+    can move a session from one edge to another (:mod:`gateway.edge.edge_url`). ``tag`` and
+    ``host_tag`` are 16 bits of hashes of the id and of the host, the latter never 0.
     """
 
     id: str
@@ -58,6 +59,8 @@ class Edge:
     identity: bytes = field(init=False, repr=False, compare=False)
     host: str | None = field(init=False, repr=False, compare=False)
     shape: int = field(init=False, repr=False, compare=False)
+    tag: int = field(init=False, repr=False, compare=False)
+    host_tag: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Compute once what every ranking needs."""
@@ -70,3 +73,5 @@ class Edge:
         object.__setattr__(self, "identity", blake2b(ranked_by.encode(), digest_size=8).digest())
         object.__setattr__(self, "host", host_of(self.url))
         object.__setattr__(self, "shape", shape_of(self.url))
+        object.__setattr__(self, "tag", self.key & 0xFFFF)
+        object.__setattr__(self, "host_tag", stable_hash(self.host or "") % 0xFFFF + 1)

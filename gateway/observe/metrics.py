@@ -150,7 +150,8 @@ STEERING_STATES = Counter(
 )
 STEERING_OBEYED = Counter(
     "gateway_steering_obeyed",
-    "Requests that name their pathway, by whether it is the one that was told (yes, no).",
+    "Requests that name their pathway, by whether it is the one that was told (yes, no), or one "
+    "that the player cannot have (unknown).",
     ["obeyed"],
 )
 STEERING_MOVES = Counter(

@@ -24,6 +24,7 @@ from gateway.observe import metrics
 from gateway.play.bodies import Body
 from gateway.play.decide import Decided, valid_asset
 from gateway.play.facts import cmcd_of, has_cmcd
+from gateway.play.network_view import RequestView
 from gateway.play.pathway_event import queue_pathway_event
 from gateway.play.reply import RawHeaders, Reply
 from gateway.play.request import Headers
@@ -42,7 +43,7 @@ MAX_NAMED_WEIGHT = 16 * 1024
 """A longer playlist does not name its session: compressing it for each one would take too long."""
 USUAL_KBPS = 3000
 """What a session is expected to take up when its state does not say."""
-DRAWS = 64
+DRAWS = 256
 """The most keys that are drawn for a session: nearly always enough to find one outside of a share.
 Sessions for which none is found (all, where the share is 100 %) follow the override in time."""
 
@@ -97,12 +98,15 @@ def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
     leaving = gateway.steering.leaving_in(fleet, clock_s)
     situation = Situation(runtime.steering, fleet, leaving, clock_s, now_s)
     budget, kbps = gateway.steering.budget, state.expected_kbps
+    view = RequestView(gateway, sender, request.headers, clock_s)
     answer = steer(
-        situation, state, order, query.reports, lambda edge: budget.left_kbps(edge, clock_s)
+        situation, state, order, query.reports, lambda edge: budget.left_kbps(edge, clock_s), view
     )
     if request.method == "GET":
         _count(answer)
         queue_pathway_event(gateway, asset, sender.place.country, session, state, answer)
+        if state.issued_s:  # what a player says at first, it has not measured
+            view.learn(answer)
         if answer.moved:
             budget.promise(answer.priority[0].id, kbps, clock_s)
         if answer.playing is not None and answer.playing.id != state.base:
@@ -193,6 +197,7 @@ def _default_state(
                 need_kbps=MAX_KBPS,
                 expected_kbps=USUAL_KBPS,
                 told=base.key,
+                base_host=base.host_tag,
             )
     return None
 
@@ -200,11 +205,11 @@ def _default_state(
 def _manifest(answer: Steered, base: str, url: str) -> bytes:
     """The body. A player that cannot use any edge any more keeps the pathway that it has."""
     clones = [
-        PathwayClone(base, edge.id, edge.host)
-        for edge in answer.priority
-        if edge.id != base and edge.host is not None
+        PathwayClone(base, pathway, edge.host)
+        for pathway, edge in zip(answer.pathways, answer.priority, strict=True)
+        if pathway != base and edge.host is not None
     ]
-    priority = [edge.id for edge in answer.priority] or [base]
+    priority = answer.pathways or [base]
     return write_steering_manifest(answer.ttl_s, url, priority, clones)
 
 
@@ -223,6 +228,8 @@ def _count(answer: Steered) -> None:
     metrics.steering_answers(answer.reason).inc()
     if answer.playing is not None:
         metrics.steering_obeyed("yes" if answer.obeyed else "no").inc()
+    elif answer.passed_over:
+        metrics.steering_obeyed("unknown").inc()
     if answer.moved:
         metrics.STEERING_MOVES.labels(_label(answer.priority[0])).inc()
 
@@ -289,6 +296,7 @@ def tags_of(gateway: Gateway, found: Decided, offer: Offer) -> SteeringTags:
         need_kbps=min(need_kbps, MAX_KBPS),
         expected_kbps=min(expected_kbps(rungs, None, 1.0), MAX_KBPS),
         told=edge.key,
+        base_host=edge.host_tag,
     )
     signed = gateway.keys.sign(Purpose.STEERING_STATE, state.to_bytes())
     uri = f"{_url(found.runtime, asset)}?{STATE}={signed}"

@@ -8,8 +8,10 @@ A session stays where it is until something speaks against it:
 - its edge drains or is degraded: sessions leave one by one over ``leave_s``, in an order that
   differs for each edge. Of a degraded edge, the share that it still admits stays;
 - its edge is too slow for this viewer: the player measures less than it needs, and less than
-  ``slow_share`` of what its network has shown. If all pathways are that slow, the viewer's own
-  network is, and the session stays;
+  ``slow_share`` of what its network has shown: to this session before, to other viewers on other
+  edges while this one is slow for them as well, or, for a session that has never moved, to all
+  viewers lately (:class:`NetworkView`). If all pathways are that slow, the viewer's own network is,
+  and the session stays;
 - an operator's override (:mod:`gateway.edge.override`) sends it to another edge: sessions follow
   one by one over ``leave_s``, if that edge takes them, has room, and has not failed or been slow
   for this viewer. Else they stay, as they do when the override ends.
@@ -25,7 +27,7 @@ Pure: time, loads and the fleet come in as arguments.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from gateway.edge.edge import Edge, stable_hash
 from gateway.edge.fleet import Fleet
@@ -33,6 +35,7 @@ from gateway.edge.override import diversion_of
 from gateway.edge.preference import HASH_RANGE, splitmix64
 from gateway.edge.rank import admits
 from gateway.steering.leaving import LEFT_STATES
+from gateway.steering.pathways import edge_at, known_hosts, pathway_of, with_clones
 from gateway.steering.query import PathwayReport
 from gateway.steering.state import MAX_KBPS, MAX_RECORDS, PathwayRecord, SteeringState
 from gateway.steering.steering_config import SteeringConfig
@@ -55,23 +58,54 @@ LeftKbps = Callable[[str], int | None]
 """The kbit/s that may still be moved to an edge, by its id; None without a limit."""
 
 
+class NetworkView(Protocol):
+    """What other viewers of this one's network have shown lately, in kbit/s; None while too few
+    are known. It is asked about a session that measures less than it needs, or moves."""
+
+    def kbps_on(self, edge: int) -> int | None:
+        """What they usually measure on an edge, by its key; 0 when they leave it by themselves."""
+        ...
+
+    def prior_kbps(self) -> int | None:
+        """What nearly all of them have, on whatever edge."""
+        ...
+
+
+class NothingKnown:
+    """The view of a network of which nothing is known."""
+
+    def kbps_on(self, edge: int) -> int | None:  # noqa: ARG002
+        """Nothing."""
+        return None
+
+    def prior_kbps(self) -> int | None:
+        """Nothing."""
+        return None
+
+
+_NOTHING_KNOWN: Final = NothingKnown()
+
+
 @dataclass(slots=True)  # not frozen, which costs a call for each field: every answer makes one
 class Steered:
     """The next answer for a session.
 
-    ``priority`` are the edges for PATHWAY-PRIORITY, best first; empty when no edge is left that
-    the player could use. ``playing`` is the edge that the player says it uses, None when it does
-    not say, or one that is not known. ``obeyed`` is False when it is not the edge that the player
-    was told.
+    ``priority`` are the edges for PATHWAY-PRIORITY, best first, and ``pathways`` their ids there
+    (:mod:`gateway.steering.pathways`); empty when no edge is left that the player could use.
+    ``playing`` is the edge that the player says it uses, None when it does not say. ``obeyed`` is
+    False when it is not the edge that the player was told. ``passed_over``: the player names a
+    pathway that it cannot have, which changes nothing.
     """
 
     state: SteeringState
     priority: tuple[Edge, ...]
+    pathways: tuple[str, ...]
     ttl_s: int
     reason: MoveReason | StayReason
     moved: bool
     playing: Edge | None
     obeyed: bool
+    passed_over: bool
 
 
 @dataclass(slots=True)  # not frozen, for the same reason
@@ -95,6 +129,7 @@ def steer(
     order: Sequence[int],
     reports: Sequence[PathwayReport],
     left_kbps: LeftKbps,
+    view: NetworkView = _NOTHING_KNOWN,
 ) -> Steered:
     """Decide for one session.
 
@@ -103,9 +138,9 @@ def steer(
     says of its pathways.
     """
     config, fleet, now = situation.config, situation.fleet, int(situation.now_s)
-    known = _known(fleet, state, reports)
+    known, dead = _known(fleet, state, reports)
     playing = _playing(known, state.told)
-    obeyed = playing is None or playing == state.told
+    obeyed = playing == state.told or not (known or dead)
     settled = now - state.told_s >= config.dwell_s
     told, told_s = state.told, state.told_s
     records = {one.edge: one for one in state.records if now - one.at_s < config.forget_s}
@@ -116,8 +151,8 @@ def steer(
     if failed and playing is not None:
         records[told] = PathwayRecord(told, 0, now)
         told, told_s, settled = playing, now, False
-    session = _Session(situation, state, told, records, _estimate(state, known, now))
-    reason: MoveReason | StayReason | None = session.why_leave()
+    session = _Session(situation, state, told, records, _estimate(state, known, now), view)
+    reason: MoveReason | StayReason | None = session.why_leave(order)
     target: int | None = None
     if reason is not None and not (reason in _URGENT or settled):
         reason = "dwell"
@@ -129,7 +164,9 @@ def steer(
         told, told_s = fleet.edges[target].key, now
     elif failed:
         reason = "failed"
-    priority = session.priority(fleet.index.by_key.get(told), order)
+    first = fleet.index.by_key.get(told)
+    priority = tuple([fleet.edges[at] for at in session.priority(first, order)])
+    pathways = tuple([pathway_of(state, edge) for edge in priority])
     return Steered(
         state=SteeringState(  # dataclasses.replace takes five times as long
             asset=state.asset,
@@ -144,34 +181,56 @@ def steer(
             issued_s=now,
             estimate_kbps=session.estimate_kbps,
             records=_latest(records),
+            began_s=state.began_s or now,
+            base_host=state.base_host,
+            clones=with_clones(state, priority, pathways),
         ),
-        priority=tuple([fleet.edges[at] for at in priority]),
+        priority=priority,
+        pathways=pathways,
         ttl_s=_ttl(config, state.viewer, now),
         reason=reason or "fine",
         moved=target is not None,
-        playing=None if playing is None else _edge(fleet, playing),
+        playing=_edge(fleet, playing if playing is not None else dead),
         obeyed=obeyed,
+        passed_over=len(known) + (dead is not None) < len(reports),
     )
 
 
-def _edge(fleet: Fleet, key: int) -> Edge | None:
-    at = fleet.index.by_key.get(key)
+def _edge(fleet: Fleet, key: int | None) -> Edge | None:
+    at = None if key is None else fleet.index.by_key.get(key)
     return None if at is None else fleet.edges[at]
 
 
 def _known(
     fleet: Fleet, state: SteeringState, reports: Sequence[PathwayReport]
-) -> list[tuple[int, int | None]]:
-    """The reports of pathways that the player can have, by the edge's key: the base, and edges
-    that can be clones of it."""
+) -> tuple[list[tuple[int, int | None]], int | None]:
+    """The reports of pathways that the player has and can use, by the edge's key; and an edge that
+    it has, but that is down or was removed, and not the one that it was told: nobody plays there
+    for long, so it tells nothing.
+
+    A player has the base, and the clones that it was told of. It may say anything.
+    """
+    dead: int | None = None
     found: list[tuple[int, int | None]] = []
     for pathway, bps in reports:
-        at = fleet.positions.get(pathway)
-        if pathway == state.base:
-            found.append((stable_hash(pathway), bps))
-        elif at is not None and fleet.edges[at].host and fleet.edges[at].shape == state.shape:
-            found.append((fleet.edges[at].key, bps))
-    return found
+        at = edge_at(fleet, pathway)
+        key = stable_hash(pathway) if at is None else fleet.edges[at].key
+        has = key == state.told or pathway == state.base
+        if not has and at is not None:
+            has = bool(known_hosts(state, fleet.edges[at]))
+        if not has:
+            continue
+        if at is not None and pathway_of(state, fleet.edges[at]) != pathway:
+            dead = key  # the edge has another host now
+        elif key != state.told and (at is None or _is_down(fleet, at)):
+            dead = key
+        else:
+            found.append((key, bps))
+    return found, dead
+
+
+def _is_down(fleet: Fleet, at: int) -> bool:
+    return fleet.conditions[at].state == "down" and not fleet.all_down
 
 
 def _playing(known: Sequence[tuple[int, int | None]], told: int) -> int | None:
@@ -212,31 +271,39 @@ class _Session:
         told: int,
         records: Mapping[int, PathwayRecord],
         estimate_kbps: int,
+        view: NetworkView = _NOTHING_KNOWN,
     ) -> None:
         self._situation = situation
         self._state = state
         self._told = told
         self._records = records
+        self._view = view
+        self._fastest_kbps: int | None = None
+        self._slow_for_others: int | None = None
         self.estimate_kbps = estimate_kbps
         self._base_at = situation.fleet.positions.get(state.base)
-        base = None if self._base_at is None else situation.fleet.edges[self._base_at]
-        self._base_host = None if base is None else base.host
+        self._base_host = state.base_host
+        if self._base_at is not None:
+            base = situation.fleet.edges[self._base_at]
+            self._base_host = state.base_host or base.host_tag
+            if base.host_tag != self._base_host:
+                self._base_at = None  # the player has the base on another host
 
-    def why_leave(self) -> MoveReason | None:
+    def why_leave(self, order: Sequence[int]) -> MoveReason | None:
         """Why the session should leave its edge; None when it should not."""
         fleet = self._situation.fleet
         at = fleet.index.by_key.get(self._told)
-        if at is None:
+        if at is None or not self._is_there(fleet.edges[at]):
             return "gone"
-        condition = fleet.conditions[at]
-        if condition.state == "down" and not fleet.all_down:
+        if _is_down(fleet, at):
             return "down"
+        condition = fleet.conditions[at]
         if condition.state in LEFT_STATES and not admits(fleet, at, self._state.viewer):
             config, clock_s = self._situation.config, self._situation.clock_s
             since_s = self._situation.leaving.get(self._told, clock_s)
             if since_s + self._turn() * config.leave_s <= clock_s:
                 return "leaving"
-        if self._is_slow(self._told):
+        if self._is_slow(self._told) or self._is_slow_for_others(order):
             return "slow"
         return "override" if self.overridden() else None
 
@@ -264,11 +331,40 @@ class _Session:
         record = self._records.get(edge)
         if record is None or record.kbps is None:
             return False
+        slow_share = self._situation.config.slow_share
         reference = max(self.estimate_kbps, *(one.kbps or 0 for one in self._records.values()))
-        return (
-            record.kbps < self._state.need_kbps
-            and record.kbps < reference * self._situation.config.slow_share
-        )
+        return record.kbps < self._state.need_kbps and record.kbps < reference * slow_share
+
+    def _is_slow_for_others(self, order: Sequence[int]) -> bool:
+        """Whether the viewer measures less than it needs, and its network says that the edge is the
+        reason: there is nothing that this session could compare with.
+
+        The first figure that a player reports may be the one that it is built with (hls.js:
+        500 kbit/s), and counts as no measurement.
+        """
+        record = self._records.get(self._told)
+        if record is None or record.kbps is None or record.kbps >= self._state.need_kbps:
+            return False
+        if not self._state.issued_s:
+            return False
+        here = self._view.kbps_on(self._told)
+        elsewhere = 0 if here is None else self._fastest(order)
+        if self._state.told_s == 0:  # it has never moved, and can compare with nothing
+            elsewhere = max(elsewhere, self._view.prior_kbps() or 0)
+        bound = elsewhere * self._situation.config.slow_share
+        if record.kbps < bound and (here is None or here < bound):
+            self._slow_for_others = self._told
+            return True
+        return False
+
+    def _fastest(self, order: Sequence[int]) -> int:
+        """The most that the network's viewers measure on an edge that the player can use; 0 when
+        that is not known."""
+        if self._fastest_kbps is None:
+            edges = self._situation.fleet.edges
+            keys = (edges[at].key for at in order if self._is_option(edges[at]))
+            self._fastest_kbps = max((self._view.kbps_on(key) or 0 for key in keys), default=0)
+        return self._fastest_kbps
 
     def target(self, order: Sequence[int], left_kbps: LeftKbps, *, urgent: bool) -> int | None:
         """The position of the edge where the session should move; None when it should stay.
@@ -279,7 +375,7 @@ class _Session:
         fleet, viewer = self._situation.fleet, self._state.viewer
         others = [at for at in order if self._is_option(fleet.edges[at])]
         takes = [at for at in others if admits(fleet, at, viewer)]
-        good = [at for at in takes if self._is_better(fleet.edges[at].key)]
+        good = [at for at in takes if self._is_better(fleet.edges[at].key, order)]
         found = self._with_room(good, left_kbps)
         if found is None and urgent:
             for choices in (takes, others):
@@ -294,22 +390,37 @@ class _Session:
                 return at
         return None
 
+    def _is_there(self, edge: Edge) -> bool:
+        """Whether the edge still has the host under which the player knows it; True for one that it
+        does not know."""
+        hosts = known_hosts(self._state, edge)
+        return not hosts or hosts[-1] == edge.host_tag
+
     def _is_option(self, edge: Edge) -> bool:
         """Whether the player can move there: to the base, or to a clone of it."""
-        if edge.key == self._told:
+        if edge.key == self._told and self._is_there(edge):
             return False
-        return edge.id == self._state.base or (
+        if edge.id == self._state.base and self._base_at is not None:
+            return True
+        return (
             edge.host is not None
             and edge.shape == self._state.shape
-            and edge.host != self._base_host
+            and edge.host_tag != self._base_host
         )
 
-    def _is_better(self, edge: int) -> bool:
+    def _is_better(self, edge: int, order: Sequence[int]) -> bool:
         """Whether nothing that the viewer has seen of the edge speaks against it: it was not
-        measured, or is better than the present one by the hysteresis."""
+        measured, or is better than the present one by the hysteresis. Of one that it has not
+        measured, what others of its network have."""
         record = self._records.get(edge)
         if record is None or record.kbps is None:
-            return True
+            others = self._view.kbps_on(edge)
+            slow_share = self._situation.config.slow_share
+            return (
+                others is None
+                or others >= self._state.need_kbps
+                or others >= self._fastest(order) * slow_share
+            )
         if record.kbps == 0:
             return False
         here = self._records.get(self._told)
@@ -336,6 +447,7 @@ class _Session:
         edge = self._situation.fleet.edges[at]
         record = self._records.get(edge.key)
         failed = record is not None and record.kbps == 0
+        slow = edge.key == self._slow_for_others or self._is_slow(edge.key)
         usable = edge.key == self._told or self._is_option(edge)
         admitted = admits(self._situation.fleet, at, self._state.viewer)
-        return usable and admitted and not failed and not self._is_slow(edge.key)
+        return usable and admitted and not failed and not slow

@@ -1,4 +1,5 @@
-"""What does a worker remember between two answers? Since when edges are left, and what it promised.
+"""What does a worker remember between two answers? Since when edges are left, what it promised, and
+what the viewers of networks measure.
 
 Nothing in it belongs to a session: that is in the state that the session brings.
 """
@@ -8,6 +9,7 @@ from collections.abc import Mapping
 from gateway.edge.fleet import Fleet
 from gateway.steering.budget import FreeKbps, MoveBudget
 from gateway.steering.leaving import leaving_since
+from gateway.steering.networks import NetworkSpeeds
 from gateway.steering.steering_config import SteeringConfig
 
 
@@ -16,12 +18,14 @@ class SteeringMemory:
 
     def __init__(self, free_kbps: FreeKbps, config: SteeringConfig) -> None:
         self.budget = MoveBudget(free_kbps, _settle_s(config))
+        self.networks = NetworkSpeeds(config)
         self._fleet: Fleet | None = None
         self._leaving: Mapping[int, float] = {}
 
     def configure(self, config: SteeringConfig) -> None:
         """Use a new config."""
         self.budget.settle_s = _settle_s(config)
+        self.networks.configure(config)
 
     def leaving_in(self, fleet: Fleet, clock_s: float) -> Mapping[int, float]:
         """Since when each edge of ``fleet`` is left, by the edge's key, in seconds of the

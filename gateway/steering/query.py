@@ -23,7 +23,7 @@ SESSION = "session_name"
 player names its session in every request as it likes."""
 SESSION_BYTES = 20
 
-_PATHWAY = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_PATHWAY = re.compile(r"[A-Za-z0-9._-]{1,69}")
 _SESSION = re.compile(rf"[0-9a-f]{{{2 * SESSION_BYTES}}}")
 _BPS = re.compile(r"0{0,8}([1-9][0-9]{0,10})(?:\.[0-9]{0,20})?")
 

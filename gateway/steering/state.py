@@ -4,11 +4,12 @@ With it, any worker can answer without asking a store. It is signed (:mod:`gatew
 what is read here was written by a gateway with the same keys. It is checked all the same: versions
 may differ, and a state may have been issued for another asset, or long ago.
 
-Layout, big-endian: ``0x01``, asset (8 bytes), viewer (8), spread point (1), shape (4), needed and
-expected kbit/s (4 each), edge told first (8), time of that (4), time of issue (4), estimate in
-kbit/s (4), the base pathway with its length in front (1 + n), and a record (8 + 4 + 4) for each
-measured pathway. Times are whole seconds since 1970. Edges are their 64-bit keys, since the id of
-an edge may be long; the base is a name because clones refer to it.
+Layout, big-endian: ``0x02``, asset (8 bytes), viewer (8), spread point (1), shape (4), needed and
+expected kbit/s (4 each), edge told first (8), time of that (4), time of the first answer (4), time
+of issue (4), estimate in kbit/s (4), tag of the base's host (2), the lengths of the two that follow
+(1 each): the base pathway (n), a clone (2 + 2) for each that the player knows; and a record (8 + 4
++ 4) for each measured pathway. Times are whole seconds since 1970. Edges are their 64-bit keys,
+since the id of an edge may be long; the base is a name because clones refer to it.
 """
 
 import re
@@ -23,10 +24,14 @@ MAX_AGE_S: Final = 86_400
 CLOCK_SKEW_S: Final = 60
 """How far the clocks of hosts may differ."""
 MAX_RECORDS: Final = 4
+MAX_CLONES: Final = 8
+MAX_BYTES: Final = 218
+"""The longest stored form."""
 MAX_KBPS: Final = 20_000_000
 
-_FORMAT: Final = 1
-_HEAD = struct.Struct(">B8sQBIIIQIIIB")
+_FORMAT: Final = 2
+_HEAD = struct.Struct(">B8sQBIIIQIIIIHBB")
+_CLONE = struct.Struct(">HH")
 _RECORD = struct.Struct(">QII")
 _NOT_MEASURED: Final = 0xFFFF_FFFF
 _BASE = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -41,6 +46,13 @@ class PathwayRecord(NamedTuple):
     at_s: int
 
 
+class Clone(NamedTuple):
+    """A clone that the player knows: the ``tag`` of the edge, and the ``host_tag`` that it had."""
+
+    edge: int
+    host: int
+
+
 @dataclass(slots=True)  # not frozen, which costs a call for each field: every answer makes two
 class SteeringState:
     """The state of one session of one asset.
@@ -50,8 +62,10 @@ class SteeringState:
     (:func:`gateway.edge.rank.spread_point_of`). ``base`` is the pathway that the playlist declares,
     ``shape`` says which edges can be clones of it (:mod:`gateway.edge.edge_url`). ``need_kbps`` is
     the bit rate of the highest rung, ``expected_kbps`` what the session takes up on its edge.
-    ``told`` is the edge that the last answer put first, since ``told_s``. ``estimate_kbps`` is the
-    best that the viewer's network has shown lately, 0 when unknown.
+    ``told`` is the edge that the last answer put first, since ``told_s``, 0 when it has never
+    changed. ``began_s`` is the time of the first answer. ``estimate_kbps`` is the best that the
+    viewer's network has shown lately, 0 when unknown. ``base_host`` is the ``host_tag`` that the
+    base had in the playlist, 0 when unknown.
     """
 
     asset: bytes
@@ -66,9 +80,12 @@ class SteeringState:
     issued_s: int = 0
     estimate_kbps: int = 0
     records: tuple[PathwayRecord, ...] = ()
+    began_s: int = 0
+    base_host: int = 0
+    clones: tuple[Clone, ...] = ()
 
     def to_bytes(self) -> bytes:
-        """The stored form (see the module), at most 180 bytes."""
+        """The stored form (see the module), at most ``MAX_BYTES``."""
         base = self.base.encode("ascii")
         head = _HEAD.pack(
             _FORMAT,
@@ -80,15 +97,19 @@ class SteeringState:
             self.expected_kbps,
             self.told,
             self.told_s,
+            self.began_s,
             self.issued_s,
             self.estimate_kbps,
+            self.base_host,
             len(base),
+            len(self.clones),
         )
+        clones = b"".join([_CLONE.pack(*clone) for clone in self.clones])
         records = b"".join(
             _RECORD.pack(edge, _NOT_MEASURED if kbps is None else kbps, at_s)
             for edge, kbps, at_s in self.records
         )
-        return head + base + records
+        return head + base + clones + records
 
     @classmethod
     def from_bytes(cls, data: bytes, asset: bytes, now_s: float) -> Self | None:
@@ -96,19 +117,24 @@ class SteeringState:
         that is too old, or from the future."""
         if len(data) < _HEAD.size or data[0] != _FORMAT:
             return None
-        _, its_asset, *values, size = _HEAD.unpack_from(data)
-        viewer, spread_point, shape, need, expected, told, told_s, issued_s, estimate = values
+        _, its_asset, *values, base_host, size, count = _HEAD.unpack_from(data)
+        viewer, spread_point, shape, need, expected, told, told_s, began_s, *rest = values
+        issued_s, estimate = rest
         end = _HEAD.size + size
         base = data[_HEAD.size : end]
-        records = _records(data[end:], now_s)
+        clones_end = end + count * _CLONE.size
+        clones = data[end:clones_end]
+        records = _records(data[clones_end:], now_s)
         in_time = issued_s == 0 or -CLOCK_SKEW_S <= now_s - issued_s <= MAX_AGE_S
         good = (
             its_asset == asset
             and in_time
-            and told_s <= issued_s
+            and max(told_s, began_s) <= issued_s
             and spread_point <= SPREAD_POINTS
             and max(need, expected, estimate) <= MAX_KBPS
             and len(base) == size
+            and count <= MAX_CLONES
+            and len(clones) == count * _CLONE.size
             and _BASE.fullmatch(base) is not None
             and records is not None
         )
@@ -127,6 +153,9 @@ class SteeringState:
             issued_s,
             estimate,
             records,
+            began_s,
+            base_host,
+            tuple([Clone(*one) for one in _CLONE.iter_unpack(clones)]),
         )
 
 

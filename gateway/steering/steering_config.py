@@ -11,7 +11,8 @@ class SteeringConfig:
     A player asks every ``ttl_s``, varied by ``ttl_jitter``. A session moves at most once in
     ``dwell_s``, unless its edge is down. Sessions leave a draining or degraded edge over
     ``leave_s``. An edge is too slow for a viewer below ``slow_share`` of what the viewer's network
-    has shown. Another edge that was measured must be better by the share ``hysteresis``. A
+    has shown; what other viewers of it measure on an edge counts from ``slow_viewers`` of them on.
+    Another edge that was measured must be better by the share ``hysteresis``. A
     measurement or a failure counts for ``forget_s``. ``max_pathways`` is the most that an answer
     names.
     """
@@ -22,6 +23,7 @@ class SteeringConfig:
     dwell_s: int = 60
     leave_s: int = 120
     slow_share: float = 0.5
+    slow_viewers: int = 8
     hysteresis: float = 0.25
     forget_s: int = 600
     max_pathways: int = 3

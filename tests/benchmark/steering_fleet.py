@@ -1,9 +1,11 @@
 """Do sessions leave failing edges without filling their neighbours, and without wandering?
 
 Simulates players of five regions that ask for steering manifests while edges fail: one is killed,
-one is degraded, one is drained. Players obey at once, and leave a dead edge by themselves for the
-next pathway of their list, as all steering players do. The gateway learns of a move with the
-player's next request, as in reality.
+one is degraded, one is drained. With ``--slow``, one more is up, but slow for one of the two
+networks of its region from the start; with ``--share``, an operator sends that share of another
+one's sessions elsewhere for a minute. One viewer in ten has a slow line of its own. Players obey at
+once, and leave a dead edge by themselves for the next pathway of their list, as all steering
+players do. The gateway learns of a move with the player's next request, as in reality.
 
 ``python -m tests.benchmark.steering_fleet`` prints the table of docs/steering.md.
 """
@@ -20,10 +22,12 @@ from dataclasses import dataclass, field
 from gateway.edge.capacity import FULL_AT, CandidateEdge, choose_edge, full_edges
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import EdgeCondition, Fleet, worst
+from gateway.edge.override import WHOLE, Override
 from gateway.edge.rank import EdgeTier, ordered_by_key, ranked_tiers, viewer_key
 from gateway.steering.budget import MoveBudget
 from gateway.steering.decide import Situation, steer
 from gateway.steering.leaving import leaving_since
+from gateway.steering.networks import NetworkSpeeds
 from gateway.steering.query import PathwayReport
 from gateway.steering.state import SteeringState
 from gateway.steering.steering_config import SteeringConfig
@@ -42,6 +46,11 @@ FAILURES: Mapping[str, tuple[int, EdgeCondition]] = {
     "drained": (2, EdgeCondition("draining", 0.0)),
 }
 """What happens to which edge of its region. All three are in one region when ``together``."""
+SLOW, STEERED = 3, 4
+"""The edge of the last region that is slow for a network, and the one whose sessions an operator
+steers to the next."""
+FAST_KBPS, OWN_LINE_KBPS, SLOW_EDGE_KBPS = 9000, 1500, 1000
+"""What viewers measure: most of them, those with slow lines, and anybody on the slow edge."""
 
 
 @dataclass(slots=True)
@@ -49,11 +58,15 @@ class Player:
     """One viewer: where it is, what it plays from, and when it moved."""
 
     region: int
+    network: str
+    viewer: int
+    line_kbps: int
     state: SteeringState
     playing: int
     leased: int
     priority: tuple[Edge, ...] = ()
     moves: list[float] = field(default_factory=list)
+    reason: str = ""
 
 
 @dataclass(slots=True)
@@ -69,6 +82,22 @@ class Result:
     reasons: Counter[str]
     answers: int
     seconds: float
+    slow: dict[str, int]
+    steered: int
+    could_be_steered: int
+
+
+class _View:
+    """What a player's network knows."""
+
+    def __init__(self, speeds: NetworkSpeeds, network: str, now: float) -> None:
+        self._speeds, self._network, self._now = speeds, network, now
+
+    def kbps_on(self, edge: int) -> int | None:
+        return self._speeds.kbps_on(self._network, edge, self._now)
+
+    def prior_kbps(self) -> int | None:
+        return None
 
 
 class Simulation:
@@ -82,9 +111,12 @@ class Simulation:
         config: SteeringConfig,
         *,
         together: bool = False,
+        slow: bool = False,
+        share: float = 0.0,
         seed: int = 1,
     ) -> None:
-        """``headroom``: the capacity of an edge as a multiple of its even share of the load."""
+        """``headroom``: the capacity of an edge as a multiple of its even share of the load.
+        ``slow`` and ``share``: see the module."""
         self._config = config
         self._random = random.Random(seed)
         per_region = edges // len(REGIONS)
@@ -109,6 +141,12 @@ class Simulation:
         self._tiers: dict[int, tuple[EdgeTier, ...]] = {}
         self._leaving: Mapping[int, float] = {}
         self.fleet = Fleet.of(self._edges)
+        last = len(REGIONS) - 1
+        self._slow = f"e{last}-{SLOW}" if slow else None
+        self._steered = f"e{last}-{STEERED}"
+        self._share = share
+        self._overrides: tuple[Override, ...] = ()
+        self._speeds = NetworkSpeeds(config)
         self._ids = {edge.key: edge.id for edge in self._edges}
         self._budget = MoveBudget(
             lambda edge: int(FULL_AT * self._capacity[edge]) - self._leased[edge],
@@ -128,6 +166,8 @@ class Simulation:
         before = highest = self._highest()
         next_second, failed = 0.0, False
         left: dict[str, int] = {}
+        slow = Counter(player.line_kbps for player in self._on(self._slow))
+        could_be = sum(self._ids[player.playing] == self._steered for player in self._players)
         while queue[0][0] < seconds:
             now, at = heapq.heappop(queue)
             while next_second <= now:
@@ -162,7 +202,34 @@ class Simulation:
             reasons=self.reasons,
             answers=self.answers,
             seconds=time.perf_counter() - started,
+            steered=self.reasons["override"],
+            could_be_steered=could_be,
+            slow={
+                "victims": slow[FAST_KBPS],
+                "victims left": self._victims(),
+                "slow lines that moved": sum(
+                    player.line_kbps == OWN_LINE_KBPS and player.reason == "slow"
+                    for player in self._players
+                ),
+            },
         )
+
+    def _on(self, edge: str | None) -> list[Player]:
+        """The players of the network for which ``edge`` is slow, on that edge."""
+        return [
+            player
+            for player in self._players
+            if self._ids[player.playing] == edge and player.network.endswith("0")
+        ]
+
+    def _victims(self) -> int:
+        """The sessions that an edge makes slow."""
+        return sum(player.line_kbps == FAST_KBPS for player in self._on(self._slow))
+
+    def _kbps(self, player: Player) -> int:
+        """What a player measures."""
+        hit = self._ids[player.playing] == self._slow and player.network.endswith("0")
+        return SLOW_EDGE_KBPS if hit else player.line_kbps
 
     def _player(self, number: int, sessions: int) -> Player:
         region = number * len(REGIONS) // sessions
@@ -175,7 +242,9 @@ class Simulation:
         self._actual[edge.id] += kbps
         self._leased[edge.id] += kbps
         state = SteeringState(ASSET, viewer, 0, edge.id, edge.shape, 8000, kbps, edge.key)
-        return Player(region, state, edge.key, edge.key, (edge,))
+        line = OWN_LINE_KBPS if number % 10 == 0 else FAST_KBPS
+        network = f"{region}-{number // 10 % 2}"
+        return Player(region, network, number, line, state, edge.key, edge.key, (edge,))
 
     def _order(self, region: int, viewer: int) -> tuple[int, ...]:
         tiers = self._tiers.get(region)
@@ -203,8 +272,14 @@ class Simulation:
             for edge in self._capacity
             if (full := edge in self._full) or edge in self._failed
         }
-        fleet = Fleet.of(self._edges, conditions, self.fleet)
-        if fleet.epoch != self.fleet.epoch or fleet.conditions != self.fleet.conditions:
+        if self._share and self._failed and not self._overrides:
+            target = f"{self._steered[:-1]}{STEERED + 1}"
+            high, since = round(self._share * WHOLE), int(START_S + now)
+            one = Override("0" * 8, self._steered, target, 0, high, since, since + 60, "me", "")
+            self._overrides = (one,)
+        active = [one for one in self._overrides if START_S + now < one.until_s]
+        fleet = Fleet.of(self._edges, conditions, self.fleet, active)
+        if fleet != self.fleet:
             self.fleet, self._tiers = fleet, {}
             self._leaving = leaving_since(fleet, self._leaving, now)
 
@@ -217,14 +292,24 @@ class Simulation:
             player.leased = player.playing
         situation = Situation(self._config, self.fleet, self._leaving, now, START_S + now)
         order = self._order(player.region, player.state.viewer)
-        report = (PathwayReport(playing, 9_000_000),)
+        report = (PathwayReport(playing, self._kbps(player) * 1000),)
         answer = steer(
-            situation, player.state, order, report, lambda edge: self._budget.left_kbps(edge, now)
+            situation,
+            player.state,
+            order,
+            report,
+            lambda edge: self._budget.left_kbps(edge, now),
+            _View(self._speeds, player.network, now),
         )
+        if player.state.issued_s:
+            for one in answer.state.records:
+                if one.at_s == answer.state.issued_s and one.kbps is not None:
+                    self._speeds.add(player.network, player.viewer, one.edge, one.kbps, now)
         self.answers += 1
         self.reasons[answer.reason] += 1
         player.state, player.priority = answer.state, answer.priority
         if answer.moved:
+            player.reason = answer.reason
             self._budget.promise(answer.priority[0].id, player.state.expected_kbps, now)
         self._move(player, self._first_alive(player), now)
         return answer.ttl_s
@@ -257,13 +342,27 @@ def main() -> None:
     parser.add_argument("--headroom", type=float, default=1.3)
     parser.add_argument("--ttls", type=float, default=5.0)
     parser.add_argument("--together", action="store_true")
+    parser.add_argument("--slow", action="store_true")
+    parser.add_argument("--share", type=float, default=0.0)
     given = parser.parse_args()
     config = SteeringConfig()
-    made = Simulation(given.sessions, given.edges, given.headroom, config, together=given.together)
+    made = Simulation(
+        given.sessions,
+        given.edges,
+        given.headroom,
+        config,
+        together=given.together,
+        slow=given.slow,
+        share=given.share,
+    )
     found = made.run(given.ttls * config.ttl_s)
     print(f"highest load of an edge: {found.highest:.1%} ({found.highest_before:.1%} before)")
     print(f"{found.sessions} sessions, {found.moves} moves, {found.twice} moved twice in a TTL")
     print(f"left: {found.left}")
+    if given.slow:
+        print(f"slow: {found.slow}")
+    if given.share:
+        print(f"steered by an operator: {found.steered} of {found.could_be_steered}")
     print(f"reasons: {dict(found.reasons)}")
     print(f"{found.answers} answers in {found.seconds:.1f} s")
 

@@ -1,8 +1,10 @@
 """``/v1/steering``: what players get, whatever they send."""
 
 import json
+import re
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -11,11 +13,13 @@ import httpx
 import pytest
 from prometheus_client import Counter
 
-from gateway.app import Application
+from gateway.app import FIRST_USER_AGENT, Application
+from gateway.client.prior import network_name
 from gateway.client.session import asset_name
 from gateway.edge.fleet import EdgeCondition
 from gateway.edge.override import WHOLE, Override
 from gateway.observe import metrics
+from gateway.play.request import Headers
 from gateway.steering.state import SteeringState
 from gateway.trust.keys import KeyRing, Purpose, generated_key
 from tests.integration.in_process import application, ask, asking
@@ -105,6 +109,21 @@ HOSTILE = [
     ("garbage", "%00=%ff&&&=&_HLS_pathway=%0d%0aX:y&state=%e2%82%ac"),
     ("a long one", "x=" + "y" * 4000),
     ("many", "&".join("_HLS_pathway=e1" for _ in range(300))),
+    ("quotes alone", "_HLS_pathway=%22%22&_HLS_throughput=%22%22"),
+    ("dots, as redundant streams get them", "_HLS_pathway=%22..%22&_HLS_throughput=1e6"),
+    ("below zero", "_HLS_pathway=e1&_HLS_throughput=-1"),
+    ("not a number", "_HLS_pathway=e1&_HLS_throughput=NaN"),
+    ("endless", "_HLS_pathway=e1&_HLS_throughput=Infinity"),
+    ("digits of another script", "_HLS_pathway=e1&_HLS_throughput=%D9%A1%D9%A2"),
+    ("an empty DASH list", "_DASH_pathway=%22,,,%22&_DASH_throughput=,,,"),
+    ("more numbers than pathways", "_DASH_pathway=e1&_DASH_throughput=" + "9000000," * 99),
+    ("both protocols", "_HLS_pathway=e1&_DASH_pathway=e2&_HLS_throughput=1&_DASH_throughput=2"),
+    ("a pathway of the suffix's form", "_HLS_pathway=e1.ffff&_HLS_throughput=9000000"),
+    ("a suffix alone", "_HLS_pathway=.ffff"),
+    ("a session that is none", "session_name=zz&_HLS_pathway=e1"),
+    ("a fragment and a second question mark", "_HLS_pathway=e1?_HLS_throughput=5"),
+    ("escaped twice", "_HLS_pathway=%2522e1%2522&_HLS_throughput=%2535"),
+    ("the name escaped", "%5fHLS_pathway=e1"),
 ]
 
 
@@ -206,6 +225,46 @@ async def test_an_edge_that_is_added_later_is_a_clone(
     third = manifest(await client.get(second["RELOAD-URI"] + "&_HLS_pathway=e1"))
     assert ["e3"] == third["PATHWAY-PRIORITY"]
     assert "e1" == third["PATHWAY-CLONES"][0]["BASE-ID"]
+
+
+async def test_a_clone_on_another_host_has_an_id_of_its_own(
+    app: Application, client: httpx.AsyncClient
+) -> None:
+    """hls.js ignores a clone whose id it knows. The player reports the new id, which is the edge's
+    own for leases and metrics; also the base can move."""
+    playlist = (await client.get("/v1/play/film.m3u8")).text
+    found = re.search(r'SERVER-URI="([^"]+)",PATHWAY-ID="(e[123])"', playlist)
+    assert found is not None
+    base = found[2]
+    first = manifest(await client.get(f"{found[1]}&_HLS_pathway={base}"))
+    other = first["PATHWAY-PRIORITY"][1]
+    moved = [
+        replace(edge, url=f"https://new-{edge.id}.example.com/v/") if edge.id == other else edge
+        for edge in app.gateway.fleet.edges
+    ]
+    app.keeper.found("config", moved)
+    second = manifest(await client.get(f"{first['RELOAD-URI']}&_HLS_pathway={base}"))
+    assert base == second["PATHWAY-PRIORITY"][0]
+    [clone] = [one for one in second["PATHWAY-CLONES"] if one["ID"].startswith(other)]
+    assert clone["ID"] != other
+    assert {"HOST": f"new-{other}.example.com"} == clone["URI-REPLACEMENT"]
+    app.keeper.judged("health", dict.fromkeys({"e1", "e2", "e3"} - {other}, DOWN))
+    third = manifest(await client.get(f"{second['RELOAD-URI']}&_HLS_pathway={base}"))
+    assert clone["ID"] == third["PATHWAY-PRIORITY"][0]
+    fourth = manifest(await client.get(f"{third['RELOAD-URI']}&_HLS_pathway={clone['ID']}"))
+    assert clone["ID"] == fourth["PATHWAY-PRIORITY"][0]
+    app.keeper.judged("health", {})
+    app.keeper.found(
+        "config",
+        [
+            replace(edge, url=f"https://new-{edge.id}.example.com/v/") if edge.id == base else edge
+            for edge in moved
+        ],
+    )
+    fifth = manifest(await client.get(f"{fourth['RELOAD-URI']}&_HLS_pathway={clone['ID']}"))
+    assert clone["ID"] == fifth["PATHWAY-PRIORITY"][0]
+    assert base not in fifth["PATHWAY-PRIORITY"]
+    assert {base} == {one["BASE-ID"] for one in fifth["PATHWAY-CLONES"]}
 
 
 async def test_no_edge_that_the_player_can_use(app: Application, client: httpx.AsyncClient) -> None:
@@ -323,6 +382,90 @@ def _value(counter: Counter, label: str) -> float:
         ),
         0.0,
     )
+
+
+async def watch(app: Application, base: str, peer: str, kbps: Sequence[int]) -> str:
+    """A session of a viewer that measures so much, one request after the other, and obeys; the
+    edge on which it ends."""
+    playing = base
+    async with asking(app, peer) as client:
+        url = f"/v1/steering/film?state={signed(app, base)}"
+        for number in kbps:
+            report = f"&_HLS_pathway={playing}&_HLS_throughput={number}000"
+            body = manifest(await client.get(url + report))
+            url, playing = body["RELOAD-URI"], body["PATHWAY-PRIORITY"][0]
+    return playing
+
+
+async def test_an_edge_that_is_slow_for_a_network_from_the_start(app: Application) -> None:
+    """A session that has seen nothing else leaves it once others of its network measure the same
+    there, and more elsewhere; those of another network stay, as their own lines may be slow."""
+    assert "e1" == await watch(app, "e1", "10.1.200.1", [500, 900, 900])
+    for number in range(24):
+        await watch(app, "e1", f"10.1.{number}.1", [500, 900])
+        await watch(app, "e3", f"10.1.{50 + number}.1", [500, 1000])
+        assert "e2" == await watch(app, "e2", f"10.1.{100 + number}.1", [500, 9000])
+    assert "e2" == await watch(app, "e1", "10.1.200.1", [500, 900])
+    assert "e1" == await watch(app, "e1", "10.2.200.1", [500, 900, 900])
+    assert "e1" == await watch(app, "e1", "10.1.201.1", [500, 7000, 7000])
+
+
+async def test_one_household_does_not_make_an_edge_slow(app: Application) -> None:
+    for _ in range(20):
+        await watch(app, "e1", "10.1.1.1", [500, 100])
+        await watch(app, "e2", "10.1.2.1", [500, 90_000])
+    assert "e1" == await watch(app, "e1", "10.1.3.1", [500, 900, 900])
+
+
+async def test_a_session_far_below_the_prior_of_its_network(app: Application) -> None:
+    """It tries another edge, once; then it can compare."""
+    sender = app.gateway.runtime.clients.sender("10.1.1.1", Headers({}))
+    app.gateway.priors.known = {network_name(sender.place, sender.prefix, "desktop"): 8000}
+    desktop = {"User-Agent": FIRST_USER_AGENT}
+    async with asking(app, "10.1.1.1") as client:
+        url, playing, seen = f"/v1/steering/film?state={signed(app)}", "e1", ["e1"]
+        for number in range(20):
+            report = f"&_HLS_pathway={playing}&_HLS_throughput={500 if number == 0 else 900}000"
+            body = manifest(await client.get(url + report, headers=desktop))
+            state = _state_in(app, body)
+            aged = replace(
+                state,
+                told_s=state.told_s and state.told_s - 100,
+                issued_s=state.issued_s - 100,
+                began_s=state.began_s - 100,
+                records=tuple(one._replace(at_s=one.at_s - 100) for one in state.records),
+            )
+            text = app.gateway.keys.sign(Purpose.STEERING_STATE, aged.to_bytes())
+            url, playing = f"/v1/steering/film?state={text}", body["PATHWAY-PRIORITY"][0]
+            if playing != seen[-1]:
+                seen.append(playing)
+    assert 2 == len(seen)
+
+
+LIES = [
+    ("nobody has it", "_HLS_pathway=nowhere&_HLS_throughput=100000"),
+    ("of another shape", "_HLS_pathway=other&_HLS_throughput=100000"),
+    ("down", "_HLS_pathway=e3&_HLS_throughput=100000"),
+]
+
+
+@pytest.mark.parametrize("query", [row[1] for row in LIES], ids=[row[0] for row in LIES])
+async def test_a_player_that_lies_changes_nothing(
+    app: Application, client: httpx.AsyncClient, query: str
+) -> None:
+    """Its session stays where it was told, and nothing is recorded; it is counted."""
+    app.keeper.judged("health", {"e3": DOWN})
+    body = manifest(
+        await client.get(
+            f"/v1/steering/film?state={signed(app)}&_HLS_pathway=e1&_HLS_throughput=9000000"
+        )
+    )
+    before = _value(metrics.STEERING_OBEYED, "unknown")
+    lied = manifest(await client.get(f"{body['RELOAD-URI']}&{query}"))
+    assert body["PATHWAY-PRIORITY"] == lied["PATHWAY-PRIORITY"]
+    honest, after = _state_in(app, body), _state_in(app, lied)
+    assert (honest.told, honest.records) == (after.told, after.records)
+    assert 1 == _value(metrics.STEERING_OBEYED, "unknown") - before
 
 
 async def test_moves_keep_within_the_capacity(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from gateway.edge.rank import ordered_by_key, ranked_tiers
 from gateway.steering.decide import MOVE_REASONS, STAY_REASONS, Situation, Steered, steer
 from gateway.steering.leaving import leaving_since
 from gateway.steering.query import PathwayReport
-from gateway.steering.state import PathwayRecord, SteeringState
+from gateway.steering.state import MAX_CLONES, Clone, PathwayRecord, SteeringState
 from gateway.steering.steering_config import SteeringConfig
 from geodata.place import Place
 
@@ -51,6 +51,28 @@ class Case:
     need: int = 6000
     left: Mapping[str, int] = field(default_factory=dict)
     overrides: Sequence[Override] = ()
+    clones: Sequence[Edge] = (B, C)
+    base_host: int = 0
+    never_moved: bool = False
+    first_request: bool = False
+    others: Mapping[str, int] = field(default_factory=dict)
+    prior: int | None = None
+
+
+@dataclass(frozen=True)
+class View:
+    """What other viewers measure, by edge id, and the network's prior."""
+
+    others: Mapping[str, int]
+    prior: int | None
+
+    def kbps_on(self, edge: int) -> int | None:
+        """By the edge's key."""
+        return {Edge(name, A.url).key: kbps for name, kbps in self.others.items()}.get(edge)
+
+    def prior_kbps(self) -> int | None:
+        """The prior."""
+        return self.prior
 
 
 def override(source: str, target: str, ago_s: int = 120, high: int = WHOLE) -> Override:
@@ -69,9 +91,11 @@ def state_of(case: Case) -> SteeringState:
         need_kbps=case.need,
         expected_kbps=1000,
         told=case.told.key,
-        told_s=NOW - case.told_ago,
-        issued_s=NOW - 30,
+        told_s=0 if case.never_moved else NOW - case.told_ago,
+        issued_s=0 if case.first_request else NOW - 30,
         estimate_kbps=case.estimate,
+        base_host=case.base_host,
+        clones=tuple(Clone(edge.tag, edge.host_tag) for edge in case.clones),
         records=tuple(PathwayRecord(Edge(i, A.url).key, kbps, NOW - s) for i, kbps, s in case.seen),
     )
 
@@ -85,8 +109,9 @@ def answer(
     order = ordered_by_key(fleet, ranked_tiers(fleet, UNKNOWN, 0), given.viewer, 16)
     leaving = leaving_since(fleet, {}, CLOCK - case.leaving_for)
     reports = [PathwayReport(*one) for one in case.reports]
+    view = View(case.others, case.prior)
     return steer(
-        Situation(config, fleet, leaving, CLOCK, NOW), given, order, reports, case.left.get
+        Situation(config, fleet, leaving, CLOCK, NOW), given, order, reports, case.left.get, view
     )
 
 
@@ -333,6 +358,130 @@ CASES: list[tuple[str, Case, str, list[str]]] = [
         ["c", "a", "b"],
     ),
     (
+        "slow for it, and for others of its network, who are faster elsewhere",
+        Case(reports=[("a", 1_000_000)], others={"a": 900, "b": 8000}),
+        "slow",
+        ["b", "c", "a"],
+    ),
+    (
+        "and the next edge is slow for them, too",
+        Case(reports=[("a", 1_000_000)], others={"a": 900, "b": 1000, "c": 8000}),
+        "slow",
+        ["c", "b", "a"],
+    ),
+    (
+        "slow for it alone: its own line is slow",
+        Case(reports=[("a", 1_000_000)], others={"a": 8000, "b": 8000}),
+        "fine",
+        ["a", "b", "c"],
+    ),
+    (
+        "slow for others, not for it",
+        Case(reports=[("a", 5_000_000)], others={"a": 900, "b": 8000}),
+        "fine",
+        ["a", "b", "c"],
+    ),
+    (
+        "the whole network is slow",
+        Case(reports=[("a", 1_000_000)], others={"a": 900, "b": 1000, "c": 1100}),
+        "fine",
+        ["a", "b", "c"],
+    ),
+    (
+        "others leave the edge by themselves",
+        Case(reports=[("a", 1_000_000)], others={"a": 0, "b": 8000}),
+        "slow",
+        ["b", "c", "a"],
+    ),
+    (
+        "enough for its ladder",
+        Case(reports=[("a", 1_000_000)], need=1000, others={"a": 900, "b": 8000}),
+        "fine",
+        ["a", "b", "c"],
+    ),
+    (
+        "much less than nearly all of its network have",
+        Case(reports=[("a", 1_000_000)], never_moved=True, prior=2001),
+        "slow",
+        ["b", "c", "a"],
+    ),
+    (
+        "not much less",
+        Case(reports=[("a", 1_000_000)], never_moved=True, prior=2000),
+        "fine",
+        ["a", "b", "c"],
+    ),
+    (
+        "it has moved, so that it could compare",
+        Case(reports=[("a", 1_000_000)], prior=8000),
+        "fine",
+        ["a", "b", "c"],
+    ),
+    (
+        "others are as fast there as they should be",
+        Case(reports=[("a", 1_000_000)], never_moved=True, prior=8000, others={"a": 8000}),
+        "fine",
+        ["a", "b", "c"],
+    ),
+    (
+        "others are as slow there, and nothing is known of other edges",
+        Case(reports=[("a", 1_000_000)], never_moved=True, prior=8000, others={"a": 900}),
+        "slow",
+        ["b", "c", "a"],
+    ),
+    (
+        "what a player says at first, it has not measured",
+        Case(
+            reports=[("a", 500_000)],
+            never_moved=True,
+            first_request=True,
+            prior=8000,
+            others={"a": 500, "b": 8000},
+        ),
+        "fine",
+        ["a", "b", "c"],
+    ),
+    (
+        "its edge is down, and the next is slow for others",
+        Case(conditions={"a": DOWN}, others={"b": 1000, "c": 8000}),
+        "down",
+        ["c", "b", "a"],
+    ),
+    (
+        "a lie: an edge that it cannot have",
+        Case(edges=(A, B, C, PORT), reports=[("port", 1_000)]),
+        "fine",
+        ["a", "b", "c"],
+    ),
+    (
+        "a lie: an edge that it was not offered",
+        Case(
+            edges=(A, B, C, Edge("d", "https://d.example/v/")),
+            reports=[("d", 100_000)],
+            estimate=9000,
+        ),
+        "fine",
+        ["a", "b", "c"],
+    ),
+    (
+        "a lie: an edge that is down",
+        Case(conditions={"b": DOWN}, reports=[("b", 100_000)], estimate=9000),
+        "fine",
+        ["a", "c"],
+    ),
+    (
+        "the base, which is down, is not left yet",
+        Case(told=B, conditions={"a": DOWN}, reports=[("a", 100_000)], estimate=9000),
+        "fine",
+        ["b", "c", "a"],
+    ),
+    (
+        "the base, which was removed, is not left yet",
+        Case(edges=(B, C), told=B, reports=[("a", 100_000)], estimate=9000),
+        "fine",
+        ["b", "c"],
+    ),
+    (
         "DASH: of several, the one that it was told",
         Case(reports=[("b", None), ("a", 9_000_000)]),
         "fine",
@@ -350,7 +499,8 @@ def test_decisions(case: Case, reason: str, priority: list[str]) -> None:
     assert (reason, priority) == (found.reason, [edge.id for edge in found.priority])
     assert found.moved is (found.state.told != case.told.key and reason != "failed")
     told_now = found.moved or reason == "failed"
-    assert (NOW if told_now else NOW - case.told_ago) == found.state.told_s
+    before = 0 if case.never_moved else NOW - case.told_ago
+    assert (NOW if told_now else before) == found.state.told_s
     assert NOW == found.state.issued_s
 
 
@@ -366,11 +516,124 @@ def test_the_best_that_was_seen_decays() -> None:
     assert 9000 == answer(Case(estimate=8000)).state.estimate_kbps
 
 
+OTHER_A, OTHER_B = (replace(edge, url=f"https://new-{edge.id}.example/v/") for edge in (A, B))
+NEW_A, NEW_B = (f"{edge.id}.{edge.host_tag:04x}" for edge in (OTHER_A, OTHER_B))
+KNOWN = A.host_tag
+"""The base's host in the playlist."""
+
+MOVED_HOSTS: list[tuple[str, Case, str, list[str]]] = [
+    ("nothing has changed", Case(base_host=KNOWN), "fine", ["a", "b", "c"]),
+    (
+        "an edge is new to the player",
+        Case(edges=(A, OTHER_B, C), base_host=KNOWN, clones=[C]),
+        "fine",
+        ["a", "b", "c"],
+    ),
+    (
+        "a clone that it knows is on another host",
+        Case(edges=(A, OTHER_B, C), base_host=KNOWN),
+        "fine",
+        ["a", NEW_B, "c"],
+    ),
+    (
+        "a clone is on the first host again",
+        Case(base_host=KNOWN, clones=[B, C, OTHER_B]),
+        "fine",
+        ["a", "b", "c"],
+    ),
+    (
+        "the clone that it was told is on another host",
+        Case(edges=(A, OTHER_B, C), told=B, reports=[("b", 9_000_000)], base_host=KNOWN),
+        "gone",
+        ["a", NEW_B, "c"],
+    ),
+    (
+        "it uses the new one",
+        Case(
+            edges=(A, OTHER_B, C),
+            told=B,
+            reports=[(NEW_B, 9_000_000)],
+            base_host=KNOWN,
+            clones=[B, C, OTHER_B],
+        ),
+        "fine",
+        [NEW_B, "a", "c"],
+    ),
+    (
+        "the base is on another host: that is a clone of the old one",
+        Case(edges=(OTHER_A, B, C), base_host=KNOWN),
+        "gone",
+        [NEW_A, "b", "c"],
+    ),
+    (
+        "it says that it uses the old one",
+        Case(edges=(OTHER_A, B, C), base_host=KNOWN, clones=[B, C, OTHER_A]),
+        "fine",
+        [NEW_A, "b", "c"],
+    ),
+    (
+        "a lie: an id that nobody gave it",
+        Case(reports=[("b.ffff", 100_000)], base_host=KNOWN, estimate=9000),
+        "fine",
+        ["a", "b", "c"],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("case", "reason", "pathways"),
+    [row[1:] for row in MOVED_HOSTS],
+    ids=[row[0] for row in MOVED_HOSTS],
+)
+def test_edges_with_other_hosts(case: Case, reason: str, pathways: list[str]) -> None:
+    """A clone that leads to another host than before has an id that the player does not know."""
+    found = answer(case)
+    assert (reason, pathways) == (found.reason, list(found.pathways))
+    again = steer_again(case, found.state, pathways[0])
+    assert ("fine", pathways) == (again.reason, list(again.pathways))
+
+
+def steer_again(case: Case, state: SteeringState, playing: str) -> Steered:
+    """The answer to a player that obeyed."""
+    return answer(replace(case, reports=[(playing, 9_000_000)]), state)
+
+
+def test_the_clones_that_are_remembered_are_bounded() -> None:
+    """Those that the player learned of last."""
+    known = [Edge(f"x{number}", f"https://x{number}.example/v/") for number in range(MAX_CLONES)]
+    found = answer(Case(clones=known)).state.clones
+    assert [*(Clone(edge.tag, edge.host_tag) for edge in known[2:]), *map(clone, (B, C))] == list(
+        found
+    )
+
+
+def clone(edge: Edge) -> Clone:
+    """How the state has it."""
+    return Clone(edge.tag, edge.host_tag)
+
+
 def test_obeying_is_told() -> None:
     found = answer(Case(told=B, told_ago=30))
     assert (A, False) == (found.playing, found.obeyed)
     found = answer(Case())
     assert (A, True) == (found.playing, found.obeyed)
+
+
+LIES = [row for row in CASES if row[0].startswith(("a lie", "the base, which"))]
+
+
+@pytest.mark.parametrize("case", [row[1] for row in LIES], ids=[row[0] for row in LIES])
+def test_what_changes_nothing(case: Case) -> None:
+    """Nothing is recorded, and the answer is the one without a report; who was asked about it is
+    told."""
+    found, silent = answer(case), answer(replace(case, reports=()))
+    assert silent.state == found.state
+    assert silent.priority == found.priority
+    name = case.reports[0][0]
+    has = name in "ab"
+    assert (not has, not has) == (found.passed_over, found.obeyed)
+    shown = next((edge for edge in case.edges if has and edge.id == name), None)
+    assert shown == found.playing
 
 
 def test_the_ttl_varies_around_its_value() -> None:

@@ -53,7 +53,7 @@ ROWS: list[tuple[str, bytes, list[tuple[str, int | None]]]] = [
         [("a", None)],
     ),
     ("no pathway id", b"_HLS_pathway=%0d%0aSet-Cookie:x&_HLS_throughput=9000", []),
-    ("too long", b"_HLS_pathway=" + b"a" * 65, []),
+    ("too long", b"_HLS_pathway=" + b"a" * 70, []),
     ("not UTF-8", b"_HLS_pathway=%ff%fe&_HLS_throughput=\xff", []),
     ("a bad escape", b"_HLS_pathway=%zz", []),
     ("names are exact", b"_hls_pathway=a&_HLS_Pathway=b&%5fHLS_pathway=c", []),

@@ -8,8 +8,11 @@ import pytest
 from gateway.steering.state import (
     CLOCK_SKEW_S,
     MAX_AGE_S,
+    MAX_BYTES,
+    MAX_CLONES,
     MAX_KBPS,
     MAX_RECORDS,
+    Clone,
     PathwayRecord,
     SteeringState,
 )
@@ -29,25 +32,34 @@ STATE = SteeringState(
     issued_s=NOW - 30,
     estimate_kbps=9000,
     records=(PathwayRecord(1, 5000, NOW - 30), PathwayRecord(2, 0, NOW), PathwayRecord(3, None, 5)),
+    began_s=NOW - 300,
+    base_host=1,
+    clones=(Clone(65535, 65535), Clone(0, 1)),
 )
 LONGEST = replace(
-    STATE, base="b" * 64, records=tuple(PathwayRecord(n, 1, NOW) for n in range(MAX_RECORDS))
+    STATE,
+    base="b" * 64,
+    records=tuple(PathwayRecord(n, 1, NOW) for n in range(MAX_RECORDS)),
+    clones=tuple(Clone(n, n) for n in range(MAX_CLONES)),
 )
 
 
 @pytest.mark.parametrize(
-    "state", [STATE, LONGEST, replace(STATE, records=(), issued_s=0, told_s=0)]
+    "state",
+    [STATE, LONGEST, replace(STATE, records=(), clones=(), issued_s=0, told_s=0, began_s=0)],
 )
 def test_it_comes_back(state: SteeringState) -> None:
     assert state == SteeringState.from_bytes(state.to_bytes(), ASSET, NOW)
-    assert len(state.to_bytes()) <= 180
+    assert len(state.to_bytes()) <= len(LONGEST.to_bytes()) == MAX_BYTES
 
 
 BAD = [
     ("of another asset", replace(STATE, asset=b"87654321")),
-    ("too old", replace(STATE, issued_s=NOW - MAX_AGE_S - 1, told_s=0)),
+    ("too old", replace(STATE, issued_s=NOW - MAX_AGE_S - 1, told_s=0, began_s=0)),
     ("from the future", replace(STATE, issued_s=NOW + CLOCK_SKEW_S + 1)),
     ("told after it was issued", replace(STATE, told_s=NOW)),
+    ("begun after it was issued", replace(STATE, began_s=NOW)),
+    ("too many clones", replace(STATE, clones=tuple(Clone(n, n) for n in range(9)))),
     ("a place that does not exist", replace(STATE, spread_point=33)),
     ("a bit rate that does not exist", replace(STATE, need_kbps=MAX_KBPS + 1)),
     ("an estimate that does not exist", replace(STATE, estimate_kbps=MAX_KBPS + 1)),
@@ -68,7 +80,7 @@ def test_what_is_out_of_range_is_refused(state: SteeringState) -> None:
 def test_what_is_in_range_by_a_hair_is_read() -> None:
     """The bounds of the rows above."""
     for state in (
-        replace(STATE, issued_s=NOW - MAX_AGE_S, told_s=0),
+        replace(STATE, issued_s=NOW - MAX_AGE_S, told_s=0, began_s=0),
         replace(STATE, issued_s=NOW + CLOCK_SKEW_S),
         replace(STATE, records=(PathwayRecord(1, MAX_KBPS, NOW + CLOCK_SKEW_S),)),
     ):
@@ -88,5 +100,7 @@ def test_cut_and_changed_bytes_are_never_an_error() -> None:
         if found is not None:
             assert found.spread_point <= 32
             assert found.need_kbps <= MAX_KBPS
-    assert SteeringState.from_bytes(b"\x02" + data[1:], ASSET, NOW) is None
-    assert SteeringState.from_bytes(data[:54], ASSET, NOW) is None
+    for version in (b"\x01", b"\x03"):
+        assert SteeringState.from_bytes(version + data[1:], ASSET, NOW) is None
+    for end in range(58 + len(STATE.base) + 8):
+        assert SteeringState.from_bytes(data[:end], ASSET, NOW) is None
