@@ -76,17 +76,20 @@ def serve(config: Path | None, workers: int | None) -> None:
 def check(config: Path, *, strict: bool) -> None:
     """Validate a config: every error at once, each with its path, value and what is allowed.
 
-    What "serve" refuses is refused, too: the gateway is built, but not started.
+    What "serve" refuses is refused, too: the gateway is built, but not started. Only a port that is
+    in use, perhaps by a running gateway, is no error.
     """
     from gateway.app import build  # noqa: PLC0415
     from gateway.observe import logs  # noqa: PLC0415
+    from gateway.serving.server import ListenError, check_listeners  # noqa: PLC0415
     from gateway.store.connection.protocol import StoreError  # noqa: PLC0415
 
     logs.configure("error", "console")
     loaded = _load(config)
     try:
+        check_listeners(loaded)
         app = build(loaded, os.environ)
-    except StoreError as error:
+    except (ListenError, StoreError) as error:
         _fail(f"error: {error}")
     except ConfigError as error:
         _fail(str(error))

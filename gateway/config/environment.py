@@ -62,18 +62,24 @@ def read_environment(
             continue
         if _ORCHESTRATOR.fullmatch(f"{variable}={environ[variable]}"):
             continue
-        found = _path_of(variable, profiles)
-        if not isinstance(found, ConfigProblem):
-            path, schema = found
-            yield Setting(variable, path, _value(environ[variable], schema))
-            continue
         named = variable.removesuffix(FILE_SUFFIX)
-        of_file = _path_of(named, profiles) if named != variable else found
-        yield (
-            found
-            if isinstance(of_file, ConfigProblem)
-            else _from_file(variable, named, environ, *of_file)
-        )
+        found = _path_of(variable, profiles)
+        of_file = found if named == variable else _path_of(named, profiles)
+        if isinstance(found, ConfigProblem):
+            yield (
+                found
+                if isinstance(of_file, ConfigProblem)
+                else _from_file(variable, named, environ, *of_file)
+            )
+            continue
+        path, schema = found
+        value = _value(environ[variable], schema)
+        # Any word may be the name of a profile, but text is none.
+        is_itself = path[:-1] != ("profiles",) or not isinstance(value, str)
+        if named == variable or isinstance(of_file, ConfigProblem) or is_itself:
+            yield Setting(variable, path, value)
+        else:
+            yield _from_file(variable, named, environ, *of_file)
 
 
 def _path_of(
@@ -114,7 +120,8 @@ def _from_file(
 
 
 def _content(name: str) -> str:
-    """The text of a file, without line breaks at its end. Raises ValueError."""
+    """The text of a file, without a byte order mark and line breaks at its end. Raises
+    ValueError."""
     file = Path(name)
     if not file.is_absolute():  # it is not shown, as it may be the secret itself
         raise ValueError("is not the absolute path of a file that holds the value")
@@ -130,7 +137,7 @@ def _content(name: str) -> str:
     if len(data) > MAX_FILE_BYTES:
         raise ValueError(f"names a file of more than {MAX_FILE_BYTES} bytes: {where}")
     try:
-        text = data.decode().rstrip("\r\n")
+        text = data.decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:
         raise ValueError(f"names a file that is not UTF-8: {where}") from None
     if not text:

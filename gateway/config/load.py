@@ -136,10 +136,12 @@ def _put(tables: dict[str, Any], setting: Setting) -> bool:
     """Put a setting into ``tables``. False when it names an item that is not in its list."""
     here: Any = tables
     *parents, last = setting.path
-    for part in parents:
+    for part, below in zip(parents, setting.path[1:], strict=True):
         if isinstance(part, str):
             if not isinstance(here, dict):
                 return True  # not a table: the schema reports it
+            if isinstance(below, int) and part not in here:
+                return False
             here.setdefault(part, {})
         elif not _has_item(here, part):
             return False

@@ -18,7 +18,9 @@ _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 # Greedy up to the last @, because a password may itself hold a slash or an @.
 _CREDENTIALS: Final = re.compile(r"://.*@|:/?[^\s\"]*@")
 # A URL's query and fragment may hold a token under any name.
-_QUERY: Final = re.compile(r"(:/[^\s\"?#]*[?#])[^\s\"]+")
+_QUERY: Final = re.compile(r"(:/[^\"?#]*[?#])[^\"]+")
+# The same without a scheme, and parameters of a path (";token=").
+_PARAMETER: Final = re.compile(r"([?;#][\w.~%-]+=)[^\"]*")
 _PASSWORD_PARAMETER: Final = re.compile(r"(?i)(password=)[^&\"]*")
 
 
@@ -89,9 +91,10 @@ def _masked(found: re.Match[str]) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """``text`` with the user, password, query and fragment of a URL and any ``password=`` parameter
-    masked."""
+    """``text`` with the user, password, query, fragment and parameters of a URL, whole or not, and
+    any ``password=`` masked."""
     text = _QUERY.sub(r"\1***", _CREDENTIALS.sub(_masked, text))
+    text = _PARAMETER.sub(r"\1***", text)
     return _PASSWORD_PARAMETER.sub(r"\1***", text)
 
 

@@ -36,7 +36,7 @@ _EMBEDDED: Final = Path("embedded")
 
 def host(text: str) -> str:
     """A host name, or an IPv4 or IPv6 address without brackets."""
-    if _HOST_NAME.fullmatch(text):
+    if _HOST_NAME.fullmatch(text) and len(text) <= _MAX_NAME_CHARS:
         return text
     try:
         ip_address(text)
@@ -107,9 +107,23 @@ def absolute_url(text: str) -> str:
         raise ValueError("is not an absolute URL")
     if parts.username is not None:
         raise ValueError("must not have a user name or password")
+    if not _is_url_host(parts.hostname, in_brackets="[" in parts.netloc):
+        raise ValueError("has a host that is neither a name nor an IP address")
     if "?" in text or "#" in text:
         raise ValueError("must not have a query or a fragment")
     return text
+
+
+def _is_url_host(name: str, *, in_brackets: bool) -> bool:
+    """Whether a URL may have this host, in lower case. Names may have an underscore; nobody can
+    look up an empty or a very long label."""
+    if in_brackets:
+        try:
+            return ip_address(name).version == 6 and "%" not in name  # noqa: PLR2004
+        except ValueError:
+            return False
+    host = name.removesuffix(".")
+    return len(host) <= _MAX_NAME_CHARS and _DNS_NAME.fullmatch(host) is not None
 
 
 def folder_url(text: str) -> str:

@@ -16,7 +16,7 @@ records any more, its edges are kept for a while as well, because this is usuall
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 from re import compile as pattern
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -32,6 +32,7 @@ _MAX_ID_CHARS: Final = 64
 _DIGEST_BYTES: Final = 4
 _FULL_WEIGHT: Final = 100
 _PORTS: Final = {"http": 80, "https": 443}
+_BROADCAST: Final = IPv4Address("255.255.255.255")
 _HOST_NAME: Final = pattern(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 _MAX_HOST_CHARS: Final = 253
 
@@ -100,7 +101,9 @@ def is_usable(record: DnsRecord) -> bool:
     except ValueError:
         short = len(record.host) <= _MAX_HOST_CHARS
         return short and _HOST_NAME.fullmatch(record.host) is not None
-    return not (address.is_unspecified or address.is_multicast) and "%" not in record.host
+    if address.is_unspecified or address.is_multicast or "%" in record.host:
+        return False
+    return address != _BROADCAST
 
 
 def edges_of(template: EdgeTemplate, known: KnownRecords) -> tuple[Edge, ...]:

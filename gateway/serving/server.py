@@ -45,6 +45,8 @@ _WORKERS = "STREAMING_WORKER_COUNT"
 _PORT = "STREAMING_WORKER_PORT"
 
 _CONFIG_POLL_S = 1.0
+BACKLOG = 2048
+"""Connections that wait to be accepted."""
 _KEYS = {
     "server": "server.port, GATEWAY_SERVER__PORT, or PORT= for make run",
     "admin": "admin.port, GATEWAY_ADMIN__PORT; admin.enabled = false opens none",
@@ -62,27 +64,68 @@ class Parent:
 
 
 class ListenError(RuntimeError):
-    """The gateway cannot listen on its address; the message says why, and what to do."""
+    """The gateway cannot listen on its address; the message says why, and what to do. ``in_use``:
+    another process does."""
+
+    def __init__(self, text: str, *, in_use: bool) -> None:
+        super().__init__(text)
+        self.in_use = in_use
 
 
 def listen(host: str, port: int, section: str = "server") -> socket.socket:
     """A listening TCP socket. Port 0 takes any free port. Raises :class:`ListenError`, which names
     the keys of the config's ``section``."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    everywhere = host == "::" and socket.has_dualstack_ipv6()
+    bound = _bound(host, port, section)
     try:
-        return socket.create_server(
-            (host, port), family=family, backlog=2048, dualstack_ipv6=everywhere
-        )
+        bound.listen(BACKLOG)
     except OSError as error:
-        why = {
-            errno.EADDRINUSE: "it is already in use",
-            errno.EACCES: "this user may not listen there",
-            errno.EADDRNOTAVAIL: "this machine has no such address",
-        }.get(error.errno or 0, error.strerror or str(error))
-        raise ListenError(
-            f"cannot listen on {host} port {port}: {why}; choose another ({_KEYS[section]})"
-        ) from error
+        bound.close()
+        raise _listen_error(host, port, section, error) from error
+    return bound
+
+
+def check_listeners(loaded: Loaded) -> None:
+    """Raise :class:`ListenError` for an address on which :func:`serve` could not listen. A port in
+    use is none: a running gateway has its own."""
+    for host, port, section in _addresses(loaded):
+        try:
+            _bound(host, port, section).close()  # nobody can connect, as it does not listen
+        except ListenError as error:
+            if not error.in_use:
+                raise
+
+
+def _bound(host: str, port: int, section: str) -> socket.socket:
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if made.family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
+        made.bind((host, port))
+    except OSError as error:
+        made.close()
+        raise _listen_error(host, port, section, error) from error
+    return made
+
+
+def _listen_error(host: str, port: int, section: str, error: OSError) -> ListenError:
+    why = {
+        errno.EADDRINUSE: "it is already in use",
+        errno.EACCES: "this user may not listen there",
+        errno.EADDRNOTAVAIL: "this machine has no such address",
+    }.get(error.errno or 0, error.strerror or str(error))
+    if isinstance(error, socket.gaierror):
+        why = f"the name does not resolve ({error.strerror})"
+    text = f"cannot listen on {host} port {port}: {why}; choose another ({_KEYS[section]})"
+    return ListenError(text, in_use=error.errno == errno.EADDRINUSE)
+
+
+def _addresses(loaded: Loaded) -> list[tuple[str, int, str]]:
+    """Host, port and section of the config: the players' listener, and the operators' where they
+    have one."""
+    server, admin = loaded.settings.server, loaded.settings.admin
+    players = (server.host, server.port, "server")
+    return [players, (admin.host, admin.port, "admin")] if admin.enabled else [players]
 
 
 def serve(loaded: Loaded, workers: int) -> None:
@@ -121,12 +164,8 @@ def _log_config(loaded: Loaded) -> None:
 @contextlib.contextmanager
 def _sockets(loaded: Loaded) -> Iterator[list[socket.socket]]:
     """The players' listening socket, and the operators' where they have one."""
-    server, admin = loaded.settings.server, loaded.settings.admin
     with contextlib.ExitStack() as stack:
-        bound = [stack.enter_context(listen(server.host, server.port))]
-        if admin.enabled:
-            bound.append(stack.enter_context(listen(admin.host, admin.port, "admin")))
-        yield bound
+        yield [stack.enter_context(listen(*address)) for address in _addresses(loaded)]
 
 
 def _url_of(bound: socket.socket) -> str:

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli import main
+from gateway.serving.server import listen
 
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
 ANY_PORT = {"GATEWAY_ADMIN__PORT": "0"}
@@ -100,6 +101,23 @@ REFUSED = [
     ("an unknown option", 'store.url = "redis://h?colour=S3cr3tPw"', "does not know, colour"),
     ("an option out of range", 'store.url = "redis://h?db=S3cr3tPw"', "an invalid value, db"),
     ("no database", 'store.url = "redis://h/S3cr3tPw"', "not the number of a database"),
+    ("a host that is none", 'store.url = "redis://a..b/0"', "neither a name nor an IP address"),
+    ("a long host", f'store.url = "redis://{"a" * 64}/0"', "neither a name nor an IP address"),
+    ("TLS that is none", 'store.url = "rediss://h?ssl_min_version=9"', "TLS options that cannot"),
+    (
+        "certificates that are none",
+        f'store.url = "rediss://h?ssl_ca_certs={__file__}"',
+        "has TLS options that cannot be used",
+    ),
+    ("a path of no socket", f'store.url = "unix:///{"a" * 107}"', "has the path of no socket"),
+    ("a socket with a NUL", 'store.url = "unix:///a%00b"', "has the path of no socket"),
+    ("another machine's address", 'server.host = "192.0.2.1"', "machine has no such address"),
+    ("a host without an address", 'admin.host = "nosuch.invalid"', "the name does not resolve"),
+    ("a zone that is none", 'server.host = "fe80::1%nosuch"', "cannot listen on fe80::1%nosuch"),
+    ("a host that is too long", f'server.host = "{"a." * 200}a"', "is not a host"),
+    ("a URL without a host", 'server.public_url = "https://a..b/"', "neither a name nor an IP"),
+    ("a URL with half an escape", 'server.public_url = "https://a%zz/"', "neither a name nor"),
+    ("a future address", 'server.public_url = "https://[v1.x]/"', "neither a name nor an IP"),
     ("a table that is a secret", 'store = "redis:/:S3cr3tPw@host"', "is text"),
     ("an origin with a token", 'source.url = "https://h/?token=S3cr3tPw"', "must not have a query"),
 ]
@@ -114,6 +132,14 @@ def test_check_refuses_what_serve_refuses(config: Path, toml: str, why: str) -> 
     assert (1, "", checked.stderr) == (served.exit_code, served.stdout, served.stderr)
     assert why in checked.stderr
     assert "S3cr3tPw" not in checked.stderr
+
+
+def test_check_of_a_port_that_is_in_use(config: Path) -> None:
+    """Perhaps by a gateway with this very config."""
+    with listen("127.0.0.1", 0) as bound:
+        config.write_text(f"server.port = {bound.getsockname()[1]}\n", "utf-8")
+        assert 0 == gateway("check", str(config)).exit_code
+        assert "it is already in use" in gateway("serve", "--config", str(config)).stderr
 
 
 def test_check_of_an_embedded_store_that_this_machine_does_not_have(

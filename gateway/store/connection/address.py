@@ -2,11 +2,17 @@
 
 import re
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
-from redis.asyncio.connection import AbstractConnection, Connection, parse_url
+from redis.asyncio.connection import (
+    AbstractConnection,
+    Connection,
+    SSLConnection,
+    parse_url,
+)
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -21,6 +27,8 @@ CONNECT_TIMEOUT_S = 1.0
 """Seconds for name lookup, TCP, TLS and login together. No request waits for this."""
 
 _MAX_PORT = 65_535
+_MAX_SOCKET_BYTES = 107
+_HOST: Final = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?", re.ASCII)
 _FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _OPTION: Final = re.compile(r"unexpected keyword argument '([a-z_]{1,40})'")
 
@@ -79,13 +87,23 @@ def _options(url: str) -> tuple[type[AbstractConnection], dict[str, Any]]:
             "client_name": "gateway",
             "driver_info": None,
         }
-        make(**options)  # an unknown option fails here, not at the first request
+        made = make(**options)  # an unknown option fails here, not at the first request
     except (ValueError, TypeError, RedisError) as error:
         raise ValueError(_option_fault(str(error))) from None
     for name in _FILES:
         if name in options and not _is_file(options[name]):
             raise ValueError(f"has an {name} that is not a file")
+    if isinstance(made, SSLConnection):
+        try:
+            made.ssl_context.get()
+        except (OSError, ValueError, TypeError, RedisError) as error:
+            raise ValueError(f"has TLS options that cannot be used ({_tls_fault(error)})") from None
     return make, options
+
+
+def _tls_fault(error: Exception) -> str:
+    """What is wrong with TLS options, without any of them."""
+    return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
 
 
 def _option_fault(message: str) -> str:
@@ -134,6 +152,17 @@ def _check_socket(parts: SplitResult) -> None:
         raise ValueError("names no socket; write unix:///path/to/socket")
     if parts.netloc.rpartition("@")[2]:
         raise ValueError("names a host; write unix:///path/to/socket, with three slashes")
+    path = unquote_to_bytes(parts.path)
+    if len(path) > _MAX_SOCKET_BYTES or b"\0" in path:
+        raise ValueError(f"has the path of no socket, which has at most {_MAX_SOCKET_BYTES} bytes")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_host(parts: SplitResult) -> None:
@@ -145,6 +174,8 @@ def _check_host(parts: SplitResult) -> None:
         raise ValueError(f"has a port that is not a number from 1 to {_MAX_PORT}")
     if not parts.hostname:
         raise ValueError("names no host; write redis://localhost for this machine")
+    if not (_is_address(parts.hostname) or _HOST.fullmatch(parts.hostname)):
+        raise ValueError("has a host that is neither a name nor an IP address")
     database = parts.path.removeprefix("/")
     if database and not (database.isascii() and database.isdigit() and len(database) < 6):  # noqa: PLR2004
         raise ValueError("has a path that is not the number of a database, such as /0")

@@ -183,6 +183,7 @@ IN_FILES = [
     ("text", "SERVER__HOST", "0.0.0.0\n", "server.host", "0.0.0.0"),
     ("a Windows line end", "SERVER__HOST", "::\r\n", "server.host", "::"),
     ("no line end", "SERVER__PORT", "81", "server.port", 81),
+    ("a byte order mark", "SERVER__PORT", "\ufeff81\r\n", "server.port", 81),
     ("a list", "SERVER__TRUSTED_PROXIES", '["::1"]\n', "server.trusted_proxies", ("::1",)),
     ("a secret", "STORE__URL", "redis://:pw@h\n", "store.url", "redis://:pw@h"),
     ("an item's key", "EDGES__0__WEIGHT", "7\n", "edges.0.weight", 7),
@@ -220,6 +221,30 @@ def test_a_key_that_ends_with_file_is_itself(tmp_path: Path) -> None:
     """``origin.ca_file`` is the path of a file, not of a file that holds a path."""
     with pytest.raises(ConfigError, match=r"origin\.ca_file: .* does not exist"):
         load(None, {"GATEWAY_ORIGIN__CA_FILE": str(tmp_path / "ca.pem")})
+    (tmp_path / "key").write_text("k" * 32, "utf-8")
+    (tmp_path / "gateway.toml").write_text('[[keys.ring]]\nid = "a"\n', "utf-8")
+    environ = {"GATEWAY_KEYS__RING__0__SECRET_FILE": str(tmp_path / "key")}
+    assert "k" * 32 == load(tmp_path / "gateway.toml", environ).settings.keys.ring[0].secret_text
+
+
+def test_a_profile_may_come_from_a_file(tmp_path: Path) -> None:
+    """A known one and a new one; a table in the variable makes a profile of that name."""
+    (tmp_path / "p").write_text('{"max_height": 77}', "utf-8")
+    environ = {
+        "GATEWAY_PROFILES__WIFI_FILE": str(tmp_path / "p"),
+        "GATEWAY_PROFILES__NEW_FILE": str(tmp_path / "p"),
+        "GATEWAY_PROFILES__OF_FILE": '{"max_height": 78}',
+    }
+    profiles = load(None, environ).settings.profiles
+    assert [77, 77, 78] == [profiles[name].max_height for name in ("wifi", "new", "of_file")]
+
+
+def test_an_item_of_a_list_that_is_not_there_is_one_problem() -> None:
+    """It makes no table of what is a list."""
+    with pytest.raises(ConfigError) as caught:
+        load(None, {"GATEWAY_KEYS__RING__0__ID": "a"})
+    (problem,) = caught.value.problems
+    assert "names an item that is not in the list" == problem.problem
 
 
 FAULTY_FILES: list[tuple[str, bytes | None, str]] = [

@@ -122,6 +122,7 @@ USABLE = [
     (DnsRecord("0.0.0.0"), False),
     (DnsRecord("::"), False),
     (DnsRecord("224.0.0.1"), False),
+    (DnsRecord("255.255.255.255"), False),
     (DnsRecord("fe80::1%eth0"), False),
     (DnsRecord("n1.example.com", 443), True),
     (DnsRecord("_n1.example.com", 443), True),
