@@ -28,6 +28,12 @@ _COPIES: Final = Reason(
     "not steered: the source lists copies of a variant or rendition at other URIs, which players "
     "refuse or drop on one pathway",
 )
+_GROUP_ALONE: Final = Reason(
+    Step.STEERING,
+    "audio-group-alone",
+    "not steered: variants differ in their audio or video group alone; in steered playlists, Shaka "
+    "takes them for one and finds no audio",
+)
 _FIXED: Final = Reason(
     Step.STEERING,
     "uris-do-not-move",
@@ -79,6 +85,8 @@ def refusal(
         return _FIXED
     if _has_copies(variants, iframes, renditions):
         return _COPIES
+    if _differ_in_group_alone(variants):
+        return _GROUP_ALONE
     return None
 
 
@@ -105,6 +113,34 @@ def _has_copies(
         if entry.uri is not None
     ]
     return len(set(keyed)) > len({key for key, _ in keyed})
+
+
+def _differ_in_group_alone(variants: Sequence[Variant]) -> bool:
+    """Whether two variants are equal but for the groups of audio or video that they name.
+
+    In a steered playlist, Shaka takes variants for one if their tags are equal but for groups,
+    pathways and URIs (C1.4). It then looks for renditions that are in all of their groups.
+    """
+    seen: dict[Hashable, Hashable] = {}
+    return any(
+        seen.setdefault(_tag_key(entry), groups) != groups
+        for entry in variants
+        for groups in [(entry.audio, entry.video)]
+    )
+
+
+def _tag_key(entry: Variant) -> Hashable:
+    return (
+        _variant_key(entry),
+        entry.average_bandwidth,
+        entry.supplemental_codecs,
+        entry.hdcp_level,
+        entry.allowed_cpc,
+        entry.score,
+        entry.stable_id,
+        entry.closed_captions,
+        entry.video_layout,
+    )
 
 
 def _variant_key(entry: Variant) -> Hashable:

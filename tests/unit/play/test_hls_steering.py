@@ -106,6 +106,12 @@ TWO_GROUPS = (
     '#EXT-X-STREAM-INF:BANDWIDTH=1000,CODECS="avc1.4d401e,{one}",AUDIO="lo"\nv1.m3u8\n'
     '#EXT-X-STREAM-INF:BANDWIDTH=2000,CODECS="avc1.4d401e,{two}",AUDIO="hi"\nv2.m3u8\n'
 )
+ONE_PICTURE = (
+    '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="lo",NAME="en",CHANNELS="2",URI="lo.m3u8"\n'
+    '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="hi",NAME="en",CHANNELS="6",URI="hi.m3u8"\n'
+    '#EXT-X-STREAM-INF:BANDWIDTH={one},CODECS="avc1.4d401e,mp4a.40.2",AUDIO="lo"\nv.m3u8\n'
+    '#EXT-X-STREAM-INF:BANDWIDTH={two},CODECS="avc1.4d401e,mp4a.40.2",AUDIO="hi"{more}\nv.m3u8\n'
+)
 AAC = {"lo": "", "hi": "", "one": "mp4a.40.2", "two": "mp4a.40.2"}
 
 SOURCES: list[tuple[str, str, str | None]] = [
@@ -142,7 +148,22 @@ SOURCES: list[tuple[str, str, str | None]] = [
         )
         for more in ('CODECS="hvc1.1.6.L93.B0"', "FRAME-RATE=50", "VIDEO-RANGE=PQ")
     ),
-    ("one picture for two audio groups", VARIANT + VARIANT, None),
+    ("one line twice", VARIANT + VARIANT, None),
+    (
+        "one picture for two audio groups",
+        ONE_PICTURE.format(one="1000", two="1000", more=""),
+        "audio-group-alone",
+    ),
+    (
+        "one picture for two audio groups, at bit rates of their own",
+        ONE_PICTURE.format(one="1000", two="1100", more=""),
+        None,
+    ),
+    (
+        "one picture for two audio groups, with stable ids of their own",
+        ONE_PICTURE.format(one="1000", two="1000", more=',STABLE-VARIANT-ID="2"'),
+        None,
+    ),
     ("two bit rates of one track", TWO_GROUPS.format(**AAC), "source-has-copies"),
     ("other codecs", TWO_GROUPS.format(**{**AAC, "two": "ac-3"}), None),
     (
