@@ -119,6 +119,15 @@ NETWORK_SPEEDS = CacheSpec(
 )
 """What the viewers of a network measured on an edge: at most 16 of them."""
 
+COUNTED_VIEWERS = CacheSpec(
+    "counted viewers",
+    16_384,
+    "entries",
+    "network of clients, class of devices",
+    "a new window of priors",
+)
+"""Whose CMCD reports were counted in a network's prior in this window."""
+
 CACHES = (
     PLAYERS,
     SESSIONS,
@@ -130,6 +139,7 @@ CACHES = (
     PLAYLISTS,
     ALLOWANCES,
     NETWORK_SPEEDS,
+    COUNTED_VIEWERS,
 )
 
 

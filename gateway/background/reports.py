@@ -7,15 +7,16 @@ not answer, what reports say stays in this worker.
 
 import asyncio
 import time
-from collections.abc import Iterator
 from typing import Final
 
 import structlog
 
+from gateway.cache import COUNTED_VIEWERS, Cache
 from gateway.client.cmcd_report import Report, lines_of, read_report
 from gateway.client.estimate import plausible
+from gateway.client.facts import DeviceKind
 from gateway.client.session import SessionRecord
-from gateway.client.throughput import Measurement, with_measurement
+from gateway.client.throughput import with_measurements
 from gateway.observe import metrics
 from gateway.play.facts import count_in_prior, known_names
 from gateway.play.report_queue import ReportBatch
@@ -39,6 +40,7 @@ class ReportReader:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._turn_s = 0.0
+        self._counted: Cache[tuple[str, DeviceKind], int] = Cache(COUNTED_VIEWERS)
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -125,11 +127,13 @@ class ReportReader:
         self, name: bytes, record: SessionRecord, reports: list[Report], received_s: float
     ) -> None:
         """Add what the reports say to a session's record."""
-        config = self._gateway.runtime.estimator
-        estimate = record.estimate
-        for measured, taken_s in measurements(reports, received_s):
-            added = with_measurement(estimate, measured, received_s, config, taken_s)
-            estimate = estimate if added is None else added
+        estimate = with_measurements(
+            record.estimate,
+            "cmcd",
+            measurements(reports, received_s),
+            received_s,
+            self._gateway.runtime.estimator,
+        )
         changed = record if estimate is record.estimate else record.measured(estimate)
         known = known_names(self._gateway, self._gateway.runtime)
         if known is not None:
@@ -140,27 +144,32 @@ class ReportReader:
     def _count_in_prior(self, batch: ReportBatch, said: Said) -> None:
         """Count the batch's first measurement in the prior of its network: a viewer counts once."""
         gateway = self._gateway
-        if not gateway.priors.active:
+        priors = gateway.priors
+        if not priors.active or not batch.network:
+            return
+        clients = gateway.runtime.clients
+        device = clients.player(batch.headers).device.kind
+        viewer = batch.network, device
+        window_s = priors.window_start_s(batch.received_s)
+        if self._counted.get(viewer) == window_s:
             return
         speeds = (report.speed_kbps for reports in said.values() for report in reports)
         kbps = next((speed for speed in speeds if speed is not None and plausible(speed)), None)
-        if kbps is None:
-            return
-        clients = gateway.runtime.clients
-        sender = clients.sender(batch.peer, batch.headers)
-        device = clients.player(batch.headers).device
-        count_in_prior(gateway.priors, sender, device.kind, kbps, batch.received_s)
+        if kbps is not None:
+            self._counted.put(viewer, window_s)
+            sender = clients.sender(batch.peer, batch.headers)
+            count_in_prior(priors, sender, device, kbps, batch.received_s)
 
 
-def measurements(reports: list[Report], received_s: float) -> Iterator[tuple[Measurement, float]]:
-    """What reports measured, and when, in seconds since 1970.
+def measurements(reports: list[Report], received_s: float) -> list[tuple[float, float]]:
+    """What reports measured, in kbit/s, and when, in seconds since 1970.
 
     A player's clock may be wrong by hours, so only the time between its reports is used: the last
     one is as old as its arrival.
     """
-    times = [report.time_ms for report in reports if report.time_ms is not None]
-    latest_ms = max(times, default=0)
-    for report in reports:
-        if report.speed_kbps is not None:
-            age_ms = 0 if report.time_ms is None else latest_ms - report.time_ms
-            yield Measurement("cmcd", report.speed_kbps), received_s - age_ms / 1000
+    latest_ms = max([report.time_ms or 0 for report in reports])
+    return [
+        (report.speed_kbps, received_s - (latest_ms - (report.time_ms or latest_ms)) / 1000)
+        for report in reports
+        if report.speed_kbps is not None
+    ]

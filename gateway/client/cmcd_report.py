@@ -24,21 +24,22 @@ _VALUE = (
     r"|(?!true|false)[A-Za-z*][A-Za-z0-9!#$&'*.^_`|~:/-]{0,200}+)"
 )
 _ITEM = rf"{_VALUE}(?:;{_KEY}(?:={_VALUE})?)*+"
-_MEMBER = rf"({_KEY})(?:=({_VALUE}|\((?:{_ITEM}(?: {_ITEM})*+)?\)))?+"
+_NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,20})?"
 _USED = "sid|mtp|ot|ts|sta|msd|cdn|bs|v|ec"
+# The members that the gateway uses, in their usual form; error codes are rare, and have none here.
+# Of a member that is repeated, the last one counts, as in the full reader.
 _USUAL = (
-    r'sid="[\x20\x21\x23-\x5b\x5d-\x7e]{1,64}"'
-    r"|mtp=\(?[0-9]{1,15}(?:;v)?\)?"
-    rf"|ot=(?:{'|'.join(sorted(TOKENS['ot']))})"
-    rf"|sta=(?:{'|'.join(sorted(TOKENS['sta']))})"
-    r"|(?:ts|msd)=[0-9]{1,15}"
-    rf'|cdn="{_SHOWN}{{1,128}}"'
-    r"|bs|v=[12]"
+    r'sid="([\x20\x21\x23-\x5b\x5d-\x7e]{1,64})"'
+    rf"|mtp=(?=\({_NUMBER}(?:;v)?\)|{_NUMBER}(?:,|\Z))\(?({_NUMBER}(?:;v)?)\)?"
+    rf"|ot=({'|'.join(sorted(TOKENS['ot'], reverse=True))})"
+    r"|ts=([0-9]{1,15})"
+    rf"|sta=({'|'.join(sorted(TOKENS['sta']))})"
+    r"|msd=([0-9]{1,15})"
+    rf'|cdn="({_SHOWN}{{1,128}})"'
+    r"|(bs)|v=[12]"
 )
-"""The members that the gateway uses, in their usual form. Error codes are rare."""
-_CHECKED = rf"(?:(?!(?:{_USED})(?:[=,]|\Z))|(?=(?:{_USUAL})(?:,|\Z))){_MEMBER}"
-_LINE = re.compile(rf"{_CHECKED}(?:, ?{_CHECKED})*+")
-_MEMBERS = re.compile(rf"{_MEMBER}(?:, ?|\Z)")
+_OTHER = rf"(?!(?:{_USED})(?:[=,]|\Z)){_KEY}(?:=(?:{_VALUE}|\((?:{_ITEM}(?: {_ITEM})*+)?\)))?+"
+_LINE = re.compile(rf"(?:(?:{_USUAL}|{_OTHER})(?:, ?|\Z))+")
 
 
 class Report(NamedTuple):
@@ -96,25 +97,26 @@ def lines_of(body: bytes) -> Iterator[str]:
 def read_report(line: str) -> Report | None:
     """Read one line; None when nothing in it can be read, or its version is unknown. Never
     raises."""
-    if len(line) <= QUICK_CHARS and _LINE.fullmatch(line):
-        return _quick(dict(_MEMBERS.findall(line)))
+    usual = _LINE.fullmatch(line) if len(line) <= QUICK_CHARS else None
+    if usual is not None:
+        return _quick(usual)
     cmcd = parse_query(line)
     return None if cmcd.version is None else Report.of(cmcd)
 
 
-def _quick(members: dict[str, str]) -> Report:
-    """The report of members in their usual form, given as text."""
-    get = members.get
-    sid, mtp, ts, delay, cdn = get("sid"), get("mtp"), get("ts"), get("msd"), get("cdn")
+def _quick(usual: re.Match[str]) -> Report:
+    """The report of a line in the usual form."""
+    sid, mtp, ot, ts, state, delay, cdn, starved = usual.groups()
     speed = None
-    if mtp is not None and (";" in mtp or get("ot") not in SMALL_OBJECTS):
-        speed = int(mtp.strip("();v"))
+    if mtp is not None and (ot not in SMALL_OBJECTS or mtp.endswith(";v")):
+        number = mtp.removesuffix(";v")
+        speed = round(float(number)) if "." in number else int(number)
     return Report(
-        None if sid is None else sid[1:-1],
+        sid,
         speed,
         None if ts is None else int(ts),
-        "bs" in members,
-        get("sta"),
+        starved is not None,
+        state,
         None if delay is None else int(delay),
-        None if cdn is None else cdn[1:-1],
+        cdn,
     )

@@ -29,7 +29,7 @@ samples, and when they contradict each other. ``docs/throughput.md`` has the mea
 
 import struct
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Final, Literal, NamedTuple, Self, get_args
@@ -134,9 +134,42 @@ class SessionEstimate:
         if kept and kept[-1].time_s <= latest_s:
             slot = sample.time_s // spacing_s
             oldest = slot - config.forget_s // spacing_s
-            if kept[-1].time_s // spacing_s < slot and kept[0].time_s // spacing_s >= oldest:
-                return type(self)((*kept[1 - MAX_SAMPLES :], sample))  # as _of would, but faster
+            newest = kept[-1]
+            if kept[0].time_s // spacing_s >= oldest:  # two usual cases, faster than _of
+                if newest.time_s // spacing_s < slot:
+                    return type(self)((*kept[1 - MAX_SAMPLES :], sample))
+                if newest.time_s == sample.time_s and newest.source == source:
+                    lower = sample.kbps < newest.kbps
+                    return type(self)((*kept[:-1], sample)) if lower else self
         return self._of([*(old for old in kept if old.time_s <= latest_s), sample], config)
+
+    def updated_together(
+        self,
+        measured: Sequence[tuple[float, float]],
+        source: SampleSource,
+        now_s: float,
+        config: EstimatorConfig,
+    ) -> Self:
+        """The estimate with several samples of one source: kbit/s, and when each was measured.
+
+        The same as if each was added with ``updated``, but faster.
+        """
+        if not measured:
+            return self
+        if len(measured) == 1:
+            kbps, measured_s = measured[0]
+            return self.updated(kbps, source, now_s, config, measured_s)
+        samples = [
+            Sample(int(max(0.0, min(now_s, measured_s))), source, round(kbps))
+            for kbps, measured_s in measured
+            if plausible(kbps)
+        ]
+        if not samples:
+            return self
+        latest_s = now_s + CLOCK_SKEW_S
+        return self._of(
+            [*(old for old in self.samples if old.time_s <= latest_s), *samples], config
+        )
 
     def merged(self, other: "SessionEstimate", config: EstimatorConfig) -> Self:
         """The estimate of all samples of both. Commutative, associative and idempotent."""

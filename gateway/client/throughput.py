@@ -23,7 +23,7 @@ measurements (F2): a ``Downlink`` of 10 or more (browsers cap it, so it means "1
 including NaN and infinity, is ignored with a reason, and the next source is used.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -125,19 +125,28 @@ def with_measurement(
     measured: Measurement | None,
     now_s: float,
     config: EstimatorConfig,
-    taken_s: float | None = None,
 ) -> SessionEstimate | None:
     """The session's estimate with this request's measurement; None when it brought none.
-
-    ``taken_s`` is when it was measured, in seconds since 1970, if that was before ``now_s``.
 
     Only the player's own measurements are added: its browser repeats a hint in each request, a
     prior is not about this player, and an estimate must not be added to itself.
     """
     if measured is None:
         return None
-    estimate = session or SessionEstimate()
-    return estimate.updated(measured.kbps, measured.source, now_s, config, taken_s)
+    taken = (measured.kbps, now_s)
+    return with_measurements(session or SessionEstimate(), measured.source, [taken], now_s, config)
+
+
+def with_measurements(
+    session: SessionEstimate,
+    source: SampleSource,
+    measured: Sequence[tuple[float, float]],
+    now_s: float,
+    config: EstimatorConfig,
+) -> SessionEstimate:
+    """The session's estimate with what its player measured: kbit/s, and when, in seconds since
+    1970. The same object when there is nothing plausible to add."""
+    return session.updated_together(measured, source, now_s, config)
 
 
 def steering_kbps(bits_per_s: float) -> float | None:

@@ -14,13 +14,15 @@ class ReportBatch(NamedTuple):
     """The body of one request, and who sent it.
 
     ``session`` is the id that the URL names, if any; then all reports are of this session.
-    ``reports`` is about how many there are. ``peer`` is the remote address of the connection, and
-    ``received_s`` the time in seconds since 1970.
+    ``reports`` is about how many there are. ``network`` is that of the client, empty when unknown,
+    ``peer`` the remote address of the connection, and ``received_s`` the time in seconds since
+    1970.
     """
 
     body: bytes
     session: str | None
     reports: int
+    network: str
     peer: str | None
     headers: Headers
     received_s: float

@@ -61,7 +61,13 @@ def take_reports(gateway: Gateway, request: ReportRequest, body: bytes) -> Reply
     if not gateway.allowance.take(f"cmcd {network}", amount, rate, time.monotonic()):
         return _dropped("budget", count)
     batch = ReportBatch(
-        body, _session(request.query), count, request.peer, request.headers, time.time()
+        body,
+        _session(request.query),
+        count,
+        network,
+        request.peer,
+        request.headers,
+        time.time(),
     )
     if not gateway.reports.offer(batch, settings.queue_bytes):
         return _dropped("overflow", count)

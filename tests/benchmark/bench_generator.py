@@ -3,8 +3,8 @@
 Requests are bytes made beforehand; each connection sends the next one when its answer is there
 (keep-alive, no pipelining). It reads what the head and ``Content-Length`` say, or walks the chunks,
 and nothing more, so that its own cost stays small: half of it is the kernel's, for sending and
-receiving. It looks at status 200 and at nothing else: that answers are right is the load test's
-business.
+receiving. It looks at the status, 200 or 204, and at nothing else: that answers are right is the
+load test's business.
 """
 
 import asyncio
@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+_NO_CONTENT = b"HTTP/1.1 204 "
+_FINE = (b"HTTP/1.1 200 ", _NO_CONTENT)
 PATIENCE_S = 30.0
 """When no answer has come for so long, one is missing."""
 
@@ -69,7 +71,7 @@ class _Connection(asyncio.Protocol):
             self._needed = answer_length(self._buffer)
         if not self._needed or len(self._buffer) < self._needed:
             return
-        if len(self._buffer) > self._needed or not self._buffer.startswith(b"HTTP/1.1 200 "):
+        if len(self._buffer) > self._needed or not self._buffer.startswith(_FINE):
             self._fail(f"unexpected answer: {self._buffer[:300]!r}")
             return
         self._run.latencies.append(time.perf_counter() - self._sent_at)
@@ -103,6 +105,8 @@ def answer_length(buffer: bytes) -> int:
     end = buffer.find(b"\r\n\r\n")
     if end < 0:
         return 0
+    if buffer.startswith(_NO_CONTENT):
+        return end + 4
     start = buffer.find(b"\r\ncontent-length: ", 0, end)
     if start >= 0:  # as uvicorn writes it; the others take the way round
         start += len(b"\r\ncontent-length: ")
@@ -137,7 +141,7 @@ async def fire(
     """Ask the server on loopback ``port`` each request once, until all were asked or ``seconds``
     are over (None: until all were asked).
 
-    Raises :class:`GeneratorError` when an answer is not 200, or a connection breaks.
+    Raises :class:`GeneratorError` when an answer is neither 200 nor 204, or a connection breaks.
     """
     loop = asyncio.get_running_loop()
     start = time.perf_counter()

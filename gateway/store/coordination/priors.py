@@ -156,7 +156,7 @@ class Priors:
 
     def add(self, network: str, viewer: int, kbps: float, now_s: float) -> None:
         """Count a viewer (its slot) of a network, if it was not yet counted in this window."""
-        start_s = self._start_of(now_s)
+        start_s = self.window_start_s(now_s)
         if start_s != self._window_s:
             self._window_s, self._networks = start_s, {}
         known = self._networks.get(network)
@@ -216,7 +216,7 @@ class Priors:
         if now_s - self._read_s > self._config.keep_s:
             self.known = {}
         shared = await self.read(now_s)
-        end_s = self._start_of(now_s - SETTLE_S)
+        end_s = self.window_start_s(now_s - SETTLE_S)
         if not end_s <= _number(shared.get(_WINDOW_FIELD)) <= now_s:
             await self._publish(self._redis, shared, end_s, now_s)
             await self.read(now_s)
@@ -280,7 +280,8 @@ class Priors:
         excess = max(0, len(fresh) + len(new) - 2 * self._config.max_networks)
         return [*stale, *fresh[:excess]]
 
-    def _start_of(self, now_s: float) -> int:
+    def window_start_s(self, now_s: float) -> int:
+        """When the window at ``now_s`` has begun, both in seconds since 1970."""
         return int(now_s) // self._config.window_s * self._config.window_s
 
 

@@ -277,3 +277,25 @@ def test_what_decided(samples: list[tuple[int, SampleSource, int]], source: str)
     found = held(*samples).at(NOW, CONFIG)
     assert found is not None
     assert source == found.source
+
+
+@pytest.mark.parametrize("count", range(12))
+def test_samples_may_come_together(count: int) -> None:
+    """As if they came one after the other: in any order of time, implausible and future ones
+    too."""
+    taken = [(1000.0 + 7 * n, NOW - (n * 37) % 100) for n in range(count)]
+    taken += [(0.0, NOW), (math.nan, NOW), (3000.0, NOW + 500)][: count % 4]
+    before = SessionEstimate().updated(5000, "query", NOW - 200, CONFIG)
+    one_by_one = before
+    for kbps, measured_s in taken:
+        one_by_one = one_by_one.updated(kbps, "cmcd", NOW, CONFIG, measured_s)
+    assert one_by_one == before.updated_together(taken, "cmcd", NOW, CONFIG)
+
+
+def test_a_second_sample_of_the_same_second() -> None:
+    """The lowest counts; one that is not lower changes nothing, so nothing is written."""
+    before = held((10, "cmcd", 5000), (0, "cmcd", 4000))
+    assert before is before.updated(4000, "cmcd", NOW, CONFIG)
+    assert before is before.updated(9000, "cmcd", NOW, CONFIG)
+    assert held((10, "cmcd", 5000), (0, "cmcd", 700)) == before.updated(700, "cmcd", NOW, CONFIG)
+    assert before != before.updated(9000, "probe", NOW, CONFIG)
