@@ -76,7 +76,10 @@ from gateway.store.coordination.leases import Leases
 from gateway.store.coordination.presence import LiveWorker, Presence
 from gateway.store.coordination.priors import Priors
 from gateway.store.coordination.redis_bus import bus_over
+from gateway.store.events.log import EventLog
+from gateway.store.events.memory_log import MemoryEventLog
 from gateway.store.events.queue import EventQueue
+from gateway.store.events.redis_log import RedisEventLog
 from gateway.trust.keys import KeyRing
 from geodata.lookup import GeoLookup
 
@@ -157,6 +160,8 @@ class Application:
             allowance=allowance,
             probes=ProbeBudget(allowance),
             players_port=players_port or settings.server.port,
+            events=EventQueue(has_stream=store.redis is not None),
+            log=_event_log(store, control),
         )
         self.gateway.leases.use(self.keeper.fleet)
         self.keeper.on_change(self.use_fleet)
@@ -172,7 +177,12 @@ class Application:
         )
         self._health = HealthWatch(control, self.keeper, settings.health, self.gateway.bus)
         self._reports = ReportReader(self.gateway)
-        self._events = _event_writer(self.gateway)
+        self._events = EventWriter(
+            self.gateway.events, self.gateway.log, lambda: self.gateway.runtime.settings
+        )
+        if settings.events.enabled and store.redis is None:
+            reason = 'store.url is "memory"; the stream of events needs a Redis'
+            log.warning("events_not_available", reason=reason)
         self._watcher = ConfigWatcher(
             loaded, environ, self._apply, _Reloads(self._reloaded, self.gateway.config)
         )
@@ -247,8 +257,7 @@ class Application:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self._reports.finish()
-            if self._events is not None:
-                await self._events.finish()
+            await self._events.finish()
             await self.gateway.runtime.source.close()
             await self._control_store.close()
             await self.gateway.store.close()
@@ -256,7 +265,7 @@ class Application:
 
     def _background_tasks(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """What runs beside the requests, by name."""
-        tasks: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+        return {
             "source": self.gateway.runtime.source.watch,
             "geo": partial(geo_files.follow, self.gateway.geo),
             "config": self._watcher.run,
@@ -272,22 +281,15 @@ class Application:
             "reports": self._reports.run,
             "priors": partial(priors.follow, self.gateway.priors),
             "capacity": partial(capacity.follow, self.gateway.leases, self.keeper),
+            "events": self._events.run,
         }
-        if self._events is not None:
-            tasks["events"] = self._events.run
-        return tasks
 
 
-def _event_writer(gateway: Gateway) -> EventWriter | None:
-    """The writer of decision events; None when the store has no Redis."""
-    redis = gateway.store.redis
-    if redis is None:
-        if gateway.runtime.settings.events.enabled:
-            reason = 'store.url is "memory"; decision events need a Redis'
-            log.warning("events_not_available", reason=reason)
-        return None
-    gateway.events = EventQueue()
-    return EventWriter(gateway.events, redis, lambda: gateway.runtime.settings.events)
+def _event_log(store: Store, control: Store) -> EventLog:
+    """Where events are written through ``store``, and read through ``control``."""
+    if store.redis is None or control.redis is None:
+        return MemoryEventLog()
+    return RedisEventLog(store.redis, control.redis)
 
 
 def _worker_facts() -> LiveWorker:

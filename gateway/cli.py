@@ -1,4 +1,4 @@
-"""The commands: serve, check, explain, stats, purge, edge, steer, schema, demo.
+"""The commands: serve, check, explain, stats, sessions, purge, edge, steer, schema, demo.
 
 Exit codes: 0 ok, 1 the input was wrong (the message is on stderr), 2 usage.
 """
@@ -182,6 +182,36 @@ def stats(config: Path | None, window: int, group: str | None, once: bool, as_js
         _fail(f"error: {error}")
     except KeyboardInterrupt:
         return
+
+
+@main.command()
+@click.argument("session", required=False)
+@click.option(
+    "--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="Sessions to list."
+)
+@click.option("--cursor", help="List on from here, as the page before says.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, as over HTTP.")
+@_config_option
+def sessions(
+    session: str | None, limit: int, cursor: str | None, config: Path | None, *, as_json: bool
+) -> None:
+    """List sessions, or show what happened to SESSION, a name as its player sends it or a hash."""
+    from gateway.commands.sessions import list_sessions, show_session  # noqa: PLC0415
+    from gateway.commands.store_access import CommandError  # noqa: PLC0415
+    from gateway.observe import logs  # noqa: PLC0415
+
+    if session is not None and cursor is not None:
+        raise click.UsageError("--cursor is for the list, not for one session")
+    logs.configure("error", "console")
+    loaded = _load(config)
+    try:
+        if session is None:
+            text = asyncio.run(list_sessions(loaded, cursor, limit, as_json=as_json))
+        else:
+            text = asyncio.run(show_session(loaded, session, as_json=as_json))
+    except CommandError as error:
+        _fail(f"error: {error}")
+    click.echo(text)
 
 
 @main.command()

@@ -1,4 +1,4 @@
-"""Writes events to Redis in batches, retries until they are accepted, and never delays a
+"""Writes events to the store in batches, retries until they are accepted, and never delays a
 request.
 
 While Redis is gone, frozen, full or read-only, the current batch is kept, and the queue behind it
@@ -11,10 +11,12 @@ from random import SystemRandom
 
 import structlog
 
-from gateway.config.event_settings import EventSettings
+from gateway.config.build import log_bounds_of
+from gateway.config.schema import Settings
 from gateway.observe import metrics
-from gateway.store.connection.protocol import Commands, StoreUnavailable
-from gateway.store.events.queue import EventQueue, Numbered, append
+from gateway.store.connection.protocol import StoreUnavailable
+from gateway.store.events.log import EventLog, Numbered
+from gateway.store.events.queue import EventQueue
 
 log = structlog.get_logger()
 _random = SystemRandom()
@@ -31,13 +33,13 @@ GRACE_S = 1.0
 
 
 class EventWriter:
-    """Writes ``queue`` to Redis. ``settings`` gives the current settings."""
+    """Writes ``queue`` to ``events``. ``settings`` gives the current settings."""
 
     def __init__(
-        self, queue: EventQueue, redis: Commands, settings: Callable[[], EventSettings]
+        self, queue: EventQueue, events: EventLog, settings: Callable[[], Settings]
     ) -> None:
         self._queue = queue
-        self._redis = redis
+        self._events = events
         self._settings = settings
         self._batch: list[Numbered] = []
         self._held = False
@@ -71,29 +73,30 @@ class EventWriter:
 
     async def _gather(self) -> None:
         """Wait briefly for more events, then take a batch."""
-        settings = self._settings()
+        settings = self._settings().events
         if len(self._queue) < settings.batch_size:
             await asyncio.sleep(settings.flush_interval_ms / 1000 * _random.uniform(0.5, 1.0))
         await self._fill()
 
     async def _fill(self) -> None:
         """Fill the batch up to its bounds."""
-        most = self._settings().batch_size
+        most = self._settings().events.batch_size
         size = sum(len(event.data) for event in self._batch)
         while len(self._batch) < most and size < MAX_BATCH_BYTES:
             taken = self._queue.take()
             if taken is None:
                 break
-            number, recipe = taken
             try:
-                event = recipe()
+                event = taken.recipe()
                 data = event.to_bytes()
             except Exception:
                 # A bug that affects one event must not stop all others.
                 log.exception("event_failed")
                 metrics.EVENTS_DROPPED.labels("fault").inc()
                 continue
-            self._batch.append(Numbered(number, event.KIND, data))
+            self._batch.append(
+                Numbered(taken.number, taken.stream_number, event.KIND, data, taken.session)
+            )
             size += len(data)
             if len(self._batch) % MADE_IN_A_ROW == 0:
                 await asyncio.sleep(0)
@@ -103,16 +106,18 @@ class EventWriter:
         """Write the batch; False when Redis did not accept it, or did not confirm it in time."""
         if not self._batch:
             return True
-        length = self._settings().stream_max_length
+        bounds = log_bounds_of(self._settings())
         try:
-            await append(self._redis, self._queue.writer, self._batch, length)
+            await self._events.append(self._queue.writer, self._batch, bounds)
         except StoreUnavailable as error:
             metrics.EVENTS_QUEUED.set(len(self._queue) + len(self._batch))
             if not self._held:
                 log.warning("events_not_written", reason=error.trouble, detail=error.detail[:200])
             self._held = True
             return False
-        metrics.EVENTS_WRITTEN.inc(len(self._batch))
+        for_stream = sum(event.stream_number is not None for event in self._batch)
+        metrics.EVENTS_WRITTEN.inc(for_stream)
+        metrics.SESSION_EVENTS_WRITTEN.inc(sum(event.session is not None for event in self._batch))
         self._batch.clear()
         metrics.EVENTS_QUEUED.set(len(self._queue))
         if self._held:

@@ -29,6 +29,7 @@ from gateway.source.origin.origin_config import (
     RequestLimits,
 )
 from gateway.steering.steering_config import SteeringConfig
+from gateway.store.events.log import LogBounds
 from gateway.trust.keys import SigningKey
 from geodata.lookup import EMBEDDED
 from geodata.place import Continent
@@ -209,6 +210,17 @@ def _origin_servers(settings: Settings) -> tuple[OriginServer, ...]:
 def steering_config_of(settings: Settings) -> SteeringConfig:
     """When sessions are asked, and when they move."""
     return SteeringConfig(**dict(settings.steering))
+
+
+def log_bounds_of(settings: Settings) -> LogBounds:
+    """How many events are kept, and for how long."""
+    sessions = settings.sessions
+    return LogBounds(
+        settings.events.stream_max_length,
+        sessions.events,
+        sessions.expire_s,
+        sessions.max_sessions,
+    )
 
 
 def signing_keys_of(settings: Settings) -> tuple[SigningKey, ...]:

@@ -23,7 +23,7 @@ class EventSettings(Section):
     """Approximate number of events kept in the stream, about 700 bytes each. The oldest are
     removed."""
     batch_size: EventBatch
-    """The most events written to Redis at once."""
+    """The most events written to Redis at once, also of sessions."""
     flush_interval_ms: Milliseconds
     """The longest time that an event waits to be written together with others, in milliseconds."""
     queue_length: EventQueueLength

@@ -58,6 +58,7 @@ from gateway.config.origin_settings import OriginServerSettings, OriginSettings
 from gateway.config.probe_settings import ProbeSettings
 from gateway.config.rule_settings import RuleSettings
 from gateway.config.section import Section
+from gateway.config.session_settings import SessionSettings
 from gateway.config.start_settings import StartSettings
 from gateway.config.steering_settings import SteeringSettings
 from gateway.listener import Listener
@@ -279,6 +280,7 @@ class Settings(Section):
     cmcd: CmcdSettings
     keys: KeySettings
     events: EventSettings
+    sessions: SessionSettings
     dns: DnsSettings
     registry: RegistrySettings
     policy: PolicySettings

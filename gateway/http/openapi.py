@@ -4,10 +4,15 @@ import json
 from importlib.metadata import version
 from typing import Any, get_args
 
+from gateway.client.estimate import SampleSource
 from gateway.client.facts import DeviceKind, SpeedSource
 from gateway.http.batch import MAX_ASSETS
 from gateway.listener import PLAYERS, Listener
 from gateway.play.reports import MEDIA_TYPES
+from gateway.play.sessions import USUAL_PAGE
+from gateway.steering.decide import MOVE_REASONS, STAY_REASONS
+from gateway.store.events.event import EventKind
+from gateway.store.events.log import MAX_PAGE
 
 _PARAMETERS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("speed", {"type": "number"}, "The player's own measurement of its network, in kbit/s."),
@@ -171,11 +176,109 @@ def _for_operators(decision: dict[str, Any]) -> dict[str, Any]:
     """The paths of the operators' listener, but for the batch."""
     return {
         "/v1/play/{asset}": _json_decision("The decision and its reasons", decision),
+        "/v1/sessions": {
+            "parameters": [*_PAGE, _FIELDS],
+            "get": _operation("Sessions, those with the latest events first", _json_of(_SESSIONS)),
+        },
+        "/v1/sessions/{session}": {
+            "parameters": [_NAMED_SESSION, _FIELDS],
+            "get": _operation("What happened to a session", _json_of(_STORY)),
+        },
         "/livez": {"get": _operation("The process is up", _text())},
         "/readyz": {"get": _operation("Whether to send players here", {"application/json": {}})},
         "/metrics": {"get": _operation("Prometheus metrics", _text())},
         "/openapi.json": {"get": _operation("This document", {"application/json": {}})},
     }
+
+
+_PAGE = [
+    {"name": name, "in": "query", "schema": schema, "description": text}
+    for name, schema, text in (
+        (
+            "limit",
+            {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": USUAL_PAGE},
+            "The most sessions to answer with.",
+        ),
+        ("cursor", {"type": "string"}, "Where to begin: the value of next in the page before."),
+    )
+]
+_NAMED_SESSION: dict[str, Any] = {
+    "name": "session",
+    "in": "path",
+    "required": True,
+    "description": "The session's name as its player sends it, or its hash.",
+    "schema": {"type": "string"},
+}
+_TIME = {"type": "integer", "description": "Unix time in ms."}
+_NAME_OR_NULL = {"type": ["string", "null"]}
+_NAMES = {"type": "array", "items": {"type": "string"}}
+_PATHWAY: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "time": _TIME,
+        "asset": {"type": "string"},
+        "country": _NAME_OR_NULL,
+        "edge": {"type": "string"},
+        "before": _NAME_OR_NULL,
+        "priority": _NAMES,
+        "reason": {"enum": [*MOVE_REASONS, *STAY_REASONS]},
+        "moved": {"type": "boolean"},
+        "playing": _NAME_OR_NULL,
+        "obeyed": {"type": ["boolean", "null"]},
+    },
+}
+_ESTIMATE: dict[str, Any] = {
+    "type": ["object", "null"],
+    "properties": {
+        "speed_kbps": {"type": "integer"},
+        "source": {"enum": [*get_args(SampleSource)]},
+        "confidence": {"type": "number", "minimum": 0, "maximum": 1},
+        "age_s": {"type": "integer"},
+    },
+}
+_SAMPLE: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "time": _TIME,
+        "source": {"enum": [*get_args(SampleSource)]},
+        "speed_kbps": {"type": "integer"},
+    },
+}
+_STORY: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "session": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
+        "estimate": _ESTIMATE,
+        "samples": {"type": "array", "items": _SAMPLE},
+        "decisions": {"type": "array", "items": {"type": "object"}},
+        "pathways": {"type": "array", "items": _PATHWAY},
+    },
+}
+_SESSIONS: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "sessions": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "session": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
+                    "time": _TIME,
+                    "events": {"type": "integer"},
+                    "kind": {"enum": [*get_args(EventKind)]},
+                    "asset": {"type": "string"},
+                    "edge": {"type": "string"},
+                    "country": _NAME_OR_NULL,
+                },
+            },
+        },
+        "next": _NAME_OR_NULL,
+    },
+}
+
+
+def _json_of(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
 
 
 def _steering_list() -> dict[str, Any]:

@@ -17,8 +17,10 @@ from gateway.play.play import play, show_decision
 from gateway.play.probe import MAX_RESULT_BYTES, answer_probe, record_probe
 from gateway.play.reply import Reply
 from gateway.play.reports import MAX_BODY_BYTES, check_media_type, take_reports
-from gateway.play.request import read_headers
+from gateway.play.request import read_headers, read_query
 from gateway.play.runtime import Gateway
+from gateway.play.sessions import PATH as SESSIONS
+from gateway.play.sessions import list_sessions, show_session
 from gateway.play.steering import PATH as STEERING
 from gateway.play.steering import answer_steering
 
@@ -92,6 +94,17 @@ async def _probe(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:
     return answer_probe(gateway, scope["method"], scope["query_string"], headers, peer)
 
 
+async def _sessions(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
+    asked = read_query(scope["query_string"])
+    by_name = asked.by_name
+    return await list_sessions(gateway, by_name.get("cursor"), by_name.get("limit"), asked.fields)
+
+
+async def _session(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
+    fields = read_query(scope["query_string"]).fields
+    return await show_session(gateway, scope["path"].removeprefix(SESSIONS), fields)
+
+
 async def _not_yet(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
     """Answer a reserved path with a 404 problem."""
     raise problems.not_available_yet(scope["path"].split("/")[2])
@@ -141,6 +154,8 @@ ROUTES = (
     Route("/metrics", _READ, prometheus, _named("metrics"), _OPERATORS),
     Route(_PLAY, _READ, _show, _play_label, _OPERATORS),
     Route(_DECISIONS, ("POST",), _show_batch, _named("decisions"), _OPERATORS, _decisions_on),
+    Route(SESSIONS.rstrip("/"), _READ, _sessions, _named("sessions"), _OPERATORS),
+    Route(SESSIONS, _READ, _session, _named("session"), _OPERATORS),
     Route("/openapi.json", _READ, _openapi(OPERATORS), _named("openapi"), _OPERATORS),
 )
 """Every route of the gateway."""

@@ -233,14 +233,17 @@ STORE_CHANGES = Counter(
 STORE_DROPPED = Counter("gateway_store_dropped_writes", "Writes to the store that were dropped.")
 STORE_GARBAGE = Counter("gateway_store_garbage", "Entries of the store that could not be read.")
 EVENTS_WRITTEN = Counter("gateway_events_written", "Events written to the stream.")
+SESSION_EVENTS_WRITTEN = Counter(
+    "gateway_session_events_written", "Events kept with their sessions, for operators."
+)
 EVENTS_DROPPED = Counter(
     "gateway_events_dropped",
-    "Decision events that were dropped, by reason (overflow, shutdown, fault).",
+    "Events that were dropped, by reason (overflow, shutdown, fault).",
     ["reason"],
 )
 EVENTS_QUEUED = Gauge(
     "gateway_events_queued",
-    "Decision events waiting to be written.",
+    "Events waiting to be written.",
     multiprocess_mode="livesum",
 )
 BUS_PUBLISHED = Counter(

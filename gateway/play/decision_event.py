@@ -7,47 +7,47 @@ problems place no session.
 import time
 from functools import partial
 
+from gateway.config.schema import Settings
 from gateway.decision import Decision
 from gateway.explanation import reasons_of
 from gateway.ladder.rung import counted
 from gateway.play.decide import Decided
 from gateway.play.runtime import Gateway
 from gateway.store.caches.decisions import CacheStatus
-from gateway.store.connection.keys import session_name
+from gateway.store.connection.keys import session_name, shown_session
 from gateway.store.events.event import MAX_NAME_CHARS, Event
+from gateway.store.events.queue import EventQueue
 
 _HASHES = 2**64
 
 
 def queue_event(gateway: Gateway, found: Decided) -> None:
     """Queue an event for a playlist that a player received."""
-    settings = found.runtime.settings.events
-    queue = gateway.events
-    if not settings.enabled or queue is None:
-        return
+    settings, queue = found.runtime.settings, gateway.events
     facts = found.decision.facts
+    if not settings.events.enabled and (facts.session is None or not settings.sessions.enabled):
+        return
     name = session_name(facts.viewer or facts.asset)
-    if in_sample(name, settings.sample):
+    stream = is_streamed(settings, queue, name)
+    session = name if facts.session is not None and settings.sessions.enabled else None
+    if stream or session is not None:
         recipe = partial(
             _event,
             found.decision,
             cache=found.cache,
             time_ms=time.time_ns() // 1_000_000,
-            sample=settings.sample,
+            sample=settings.events.sample,
             session=None if facts.session is None else shown_session(name),
         )
-        queue.offer(recipe, settings.queue_length)
+        queue.offer(recipe, settings.events.queue_length, stream=stream, session=session)
 
 
-def shown_session(name: bytes) -> str:
-    """The hash that stands for a session in events; ``name`` is its ``session_name``."""
-    return name[:8].hex()
-
-
-def in_sample(name: bytes, share: float) -> bool:
-    """Whether the events of a session are written, by its ``session_name``. The same in every
-    process, so a session is in the sample as a whole or not at all."""
-    return int.from_bytes(name[8:16]) < share * _HASHES
+def is_streamed(settings: Settings, queue: EventQueue, name: bytes) -> bool:
+    """Whether the events of a session go to the stream, by its ``session_name``. A share of the
+    sessions does. It is the same in every process, so all events of a session do, or none."""
+    events = settings.events
+    in_sample = int.from_bytes(name[8:16]) < events.sample * _HASHES
+    return events.enabled and queue.has_stream and in_sample
 
 
 def _event(

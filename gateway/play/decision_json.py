@@ -35,7 +35,11 @@ including ``%``."""
 def check_fields(wanted: tuple[str, ...] | None, *, with_reasons: bool) -> tuple[str, ...]:
     """The requested members, or all; ``reasons`` only ``with_reasons``. Raises a 400 problem for an
     unknown one."""
-    allowed = FIELDS if with_reasons else _WITHOUT_REASONS
+    return select(wanted, FIELDS if with_reasons else _WITHOUT_REASONS)
+
+
+def select(wanted: tuple[str, ...] | None, allowed: tuple[str, ...]) -> tuple[str, ...]:
+    """The requested members, or all that are ``allowed``. Raises a 400 problem for another."""
     unknown = [name for name in wanted or () if name not in allowed]
     if unknown:
         detail = f"fields: {unknown[0]!r} is not a member; allowed: {', '.join(allowed)}"

@@ -9,10 +9,11 @@ import time
 from functools import partial
 
 from gateway.edge.fleet import Fleet
-from gateway.play.decision_event import in_sample, shown_session
+from gateway.play.decision_event import is_streamed
 from gateway.play.runtime import Gateway
 from gateway.steering.decide import Steered
 from gateway.steering.state import SteeringState
+from gateway.store.connection.keys import shown_session
 from gateway.store.events.event import PathwayEvent
 
 
@@ -26,11 +27,12 @@ def queue_pathway_event(
 ) -> None:
     """Queue an event for an answer that says something new. ``state`` is what the request brought;
     ``session`` is the session's name, None when the player named none."""
-    settings = gateway.runtime.settings.events
-    queue = gateway.events
-    if not settings.enabled or queue is None or not _is_news(state, answer):
+    if not _is_news(state, answer):
         return
-    if in_sample(session or state.viewer.to_bytes(8).rjust(16), settings.sample):
+    settings, queue = gateway.runtime.settings, gateway.events
+    stream = is_streamed(settings, queue, session or state.viewer.to_bytes(8).rjust(16))
+    kept_of = session if settings.sessions.enabled else None
+    if stream or kept_of is not None:
         recipe = partial(
             _event,
             gateway.fleet,
@@ -40,9 +42,9 @@ def queue_pathway_event(
             country=country,
             session=None if session is None else shown_session(session),
             time_ms=time.time_ns() // 1_000_000,
-            sample=settings.sample,
+            sample=settings.events.sample,
         )
-        queue.offer(recipe, settings.queue_length)
+        queue.offer(recipe, settings.events.queue_length, stream=stream, session=kept_of)
 
 
 def _is_news(state: SteeringState, answer: Steered) -> bool:

@@ -138,6 +138,27 @@ def answer_too_large(most: int) -> Problem:
     return Problem(422, "answer-too-large", "Answer too large", detail)
 
 
+def store_unavailable(trouble: str) -> Problem:
+    """503: the answer is in the store, which does not answer. Only operators ask for such."""
+    detail = f"the store, which has the answer, cannot be read: {trouble}; ask again later"
+    title = "The store cannot be read"
+    return Problem(503, "store-unavailable", title, detail, headers={"Retry-After": "2"})
+
+
+def no_such_session(expire_s: int) -> Problem:
+    """404: nothing is kept of such a session."""
+    detail = (
+        "nothing is kept of a session with this id or hash; its events are removed "
+        f"{expire_s} s after the last one"
+    )
+    return Problem(404, "no-such-session", "No such session", detail)
+
+
+def switched_off(key: str, detail: str) -> Problem:
+    """404: the config has this path off."""
+    return Problem(404, "switched-off", "Switched off", f"{key} {detail}")
+
+
 def shutting_down() -> Problem:
     """503: this process is shutting down."""
     title = "Shutting down"

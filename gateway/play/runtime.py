@@ -26,6 +26,7 @@ from gateway.store.coordination.bus import Bus
 from gateway.store.coordination.leases import Leases
 from gateway.store.coordination.presence import Presence
 from gateway.store.coordination.priors import Priors
+from gateway.store.events.log import EventLog
 from gateway.store.events.queue import EventQueue
 from gateway.trust.keys import KeyRing
 from geodata.lookup import GeoLookup
@@ -72,4 +73,5 @@ class Gateway:
     allowance: Allowance
     probes: ProbeBudget
     players_port: int
-    events: EventQueue | None = None
+    events: EventQueue
+    log: EventLog

@@ -15,7 +15,8 @@ from gateway.observe import metrics
 from gateway.store.connection.connect import connect
 from gateway.store.connection.keys import EVENTS, event_writer_key
 from gateway.store.events.event import AnyEvent, Event, PathwayEvent, parse_event
-from gateway.store.events.queue import Numbered, append
+from gateway.store.events.log import LogBounds, Numbered
+from gateway.store.events.redis_log import RedisEventLog
 from tests.integration.in_process import OPERATORS, started
 from tests.unit.store.servers import Valkey, until, valkey
 
@@ -62,6 +63,16 @@ def pathways(server: Valkey) -> list[PathwayEvent]:
     """All answers of content steering in the stream."""
     found: list[AnyEvent | None] = [parse_event(entry) for entry in entries(server)]
     return [event for event in found if isinstance(event, PathwayEvent)]
+
+
+def numbered(number: int, data: bytes) -> Numbered:
+    """An event for the stream alone."""
+    return Numbered(number, number, "decision", data)
+
+
+def bounds(length: int) -> LogBounds:
+    """A stream of that length; few events of few sessions."""
+    return LogBounds(length, session_events=5, expire_s=60, max_sessions=10)
 
 
 def dropped(reason: str) -> float:
@@ -232,9 +243,9 @@ async def test_a_batch_that_is_sent_again_is_not_written_again(server: Valkey) -
     await store.start()
     try:
         assert store.redis is not None
-        batch = [Numbered(number, "decision", b"{}") for number in range(1, 4)]
+        batch = [numbered(number, b"{}") for number in range(1, 4)]
         for writer, sent in (("a", batch[:2]), ("a", batch), ("b", batch[:1]), ("a", batch)):
-            await append(store.redis, writer, sent, 1000)
+            await RedisEventLog(store.redis, store.redis).append(writer, sent, bounds(1000))
     finally:
         await store.close()
     assert [b"a-1", b"a-2", b"a-3", b"b-1"] == [entry[b"id"] for entry in entries(server)]
@@ -293,11 +304,11 @@ async def test_what_is_no_stream_of_ours_is_replaced(
     redis = store.redis
     assert redis is not None
     batches = (
-        [Numbered(1, "decision", b"a"), Numbered(2, "decision", b"b")],
-        [Numbered(2, "decision", b"b"), Numbered(3, "decision", b"c")],
+        [numbered(1, b"a"), numbered(2, b"b")],
+        [numbered(2, b"b"), numbered(3, b"c")],
     )
     for batch in (*batches, batches[-1]):
-        await append(redis, "w", batch, 100)
+        await RedisEventLog(redis, redis).append("w", batch, bounds(100))
     await store.close()
     assert [b"a", b"b", b"c"] == [entry[b"event"] for entry in entries(server)]
     with server.client() as client:

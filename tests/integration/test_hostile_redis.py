@@ -100,6 +100,8 @@ MADE_KEYS: dict[str, Sequence[bytes]] = {
     "bus_log": tuple(map(keys.bus_log, TOPICS)),
     "bus_channel": tuple(map(keys.bus_channel, TOPICS)),
 }
+NAMES = {"session_name", "shown_session"}
+"""They make no keys."""
 
 
 def test_every_key_is_known_here() -> None:
@@ -109,7 +111,7 @@ def test_every_key_is_known_here() -> None:
         for name, value in inspect.getmembers(keys, inspect.isfunction)
         if value.__module__ == keys.__name__ and not name.startswith("_")
     }
-    assert MADE_KEYS.keys() == makers
+    assert MADE_KEYS.keys() == makers - NAMES
 
 
 def replace(redis: Any, key: bytes, kind: str, text: bytes) -> None:
@@ -150,6 +152,9 @@ def spoil(redis: Any, key: bytes, text: bytes) -> None:
             redis.execute_command("XADD", key, "*", "v", "1", "event", text[:LARGE_BYTES])
         case b"set":
             redis.sadd(key, text)
+        case b"list":
+            redis.lset(key, 0, text)
+            redis.lpush(key, text)
         case _:
             redis.set(key, text)
 
@@ -189,9 +194,9 @@ class Attack:
     def keys(self) -> list[bytes]:
         """Every key that a gateway may read: those that exist, and those that may."""
         found = set(FIXED_KEYS.values()).union(*MADE_KEYS.values())
-        found -= {*map(keys.bus_channel, TOPICS), keys.ACKNOWLEDGED}
+        found -= {*map(keys.bus_channel, TOPICS), keys.ACKNOWLEDGED, keys.SESSION_EVENTS}
         with self.server.client() as redis:
-            for kind in (b"d:*", b"s:*", b"o:*", b"{events}:w:*", b"{priors}:*"):
+            for kind in (b"d:*", b"s:*", b"o:*", b"{events}:*", b"{priors}:*"):
                 found |= set(sorted(redis.keys(keys.PREFIX + kind))[:4])
         return sorted(found)
 
@@ -258,6 +263,7 @@ class Attack:
         assert {"w"} == await acknowledged(self.store, token)
         await self.players.ask()
         await until(lambda: self._events() > 0)
+        await self.eventually(self.tells)
         checks = (await self.client.get(f"{OPERATORS}/readyz")).json()
         assert "ready" == checks["status"], checks
 
@@ -269,6 +275,15 @@ class Attack:
     async def leases(self) -> bool:
         """Whether Redis has the leases; it takes a while until each worker has written its own."""
         return not (await self.app.gateway.leases.look()).alone
+
+    async def tells(self) -> bool:
+        """Whether operators can read what happened to a session, and that there is one."""
+        one = await self.client.get(f"{OPERATORS}/v1/sessions/s1")
+        listed = await self.client.get(f"{OPERATORS}/v1/sessions")
+        assert 200 == listed.status_code, listed.text
+        return one.status_code == 200 and bool(
+            one.json()["decisions"] and listed.json()["sessions"]
+        )
 
     async def eventually(self, check: Callable[[], Awaitable[bool]]) -> None:
         """Wait until the check succeeds."""

@@ -19,6 +19,11 @@ EVENTS = PREFIX + b"{events}:log"
 DEAD_EVENTS = PREFIX + b"{events}:dead"
 """The stream of events that no consumer could process."""
 
+SESSION_EVENTS = PREFIX + b"{events}:s:"
+"""What the names of the lists of sessions' last events begin with; the shown hash follows."""
+SESSION_INDEX = PREFIX + b"{events}:sessions"
+"""The sessions that have such a list, by the time of their last event."""
+
 HEALTH_LEASE = PREFIX + b"{health}:prober"
 """The lease of the worker that probes the edges."""
 HEALTH_STATES = PREFIX + b"{health}:states"
@@ -57,6 +62,12 @@ def session_name(session: str) -> bytes:
     """What stands for a session where its id must not: ``DIGEST_BYTES`` bytes that do not tell
     the id."""
     return blake2b(session.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
+
+
+def shown_session(name: bytes) -> str:
+    """The hash by which operators know a session, 16 hexadecimal digits: the beginning of its
+    ``session_name``."""
+    return name[:8].hex()
 
 
 def session_key(session: str | bytes) -> bytes:

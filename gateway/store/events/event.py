@@ -62,9 +62,13 @@ class Event:
     speed_source: str | None
     reasons: tuple[str, ...]
 
+    def members(self) -> dict[str, Any]:
+        """The fields by name."""
+        return {name: getattr(self, name) for name in _TYPES[self.KIND]}
+
     def to_bytes(self) -> bytes:
         """JSON in ASCII, without spaces."""
-        return _json_of(self)
+        return _json_of(self.members())
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +98,19 @@ class PathwayEvent:
     playing: str | None
     obeyed: bool | None
 
+    def members(self) -> dict[str, Any]:
+        """The fields by name."""
+        return {name: getattr(self, name) for name in _TYPES[self.KIND]}
+
     def to_bytes(self) -> bytes:
         """JSON in ASCII, without spaces."""
-        return _json_of(self)
+        return _json_of(self.members())
 
 
 AnyEvent = Event | PathwayEvent
 
 
-def _json_of(event: AnyEvent) -> bytes:
-    members = {name: getattr(event, name) for name in _TYPES[event.KIND]}
+def _json_of(members: dict[str, Any]) -> bytes:
     return json.dumps(members, separators=(",", ":")).encode("ascii")
 
 
