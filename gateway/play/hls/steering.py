@@ -5,6 +5,7 @@ offers other edges as clones of it, in which players replace the host of every U
 (docs/steering.md). That asks for something of the source, and some sources cannot give it.
 """
 
+import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Final
 
@@ -42,9 +43,12 @@ _FIXED: Final = Reason(
 _FAULTY: Final = Reason(
     Step.STEERING,
     "attributes-faulty",
-    "not steered: an attribute list of the source has an unpaired quote, so nothing can be added "
-    "to it safely, or the source has more faults than are looked at",
+    "not steered: an attribute list of the source has an unpaired quote, or ends with white space "
+    "or with an item without a value, so nothing can be added to it safely; or the source has more "
+    "faults than are looked at",
 )
+# Ends of attribute lists behind which hls.js does not find another attribute.
+_ODD_END = re.compile(r'^#EXT-X-(?:I-FRAME-)?STREAM-INF:.*(?:[ \t]|,[^=,"\r\n]+)\r?$', re.MULTILINE)
 TOO_LONG: Final = Reason(
     Step.STEERING,
     "too-long",
@@ -74,7 +78,11 @@ def refusal(
     if "PATHWAY-ID" in playlist.text or "EXT-X-CONTENT-STEERING" in playlist.text:
         return _OWN
     faults = playlist.faults
-    if len(faults) >= MAX_FAULTS or any(fault.rule == "A3.3" for fault in faults):
+    if (
+        len(faults) >= MAX_FAULTS
+        or any(fault.rule == "A3.3" for fault in faults)
+        or _ODD_END.search(playlist.text)
+    ):
         return _FAULTY
     variants = [playlist.variants[index] for index in edit.variants]
     iframes = [playlist.iframes[index] for index in edit.iframes]

@@ -215,6 +215,20 @@ SOURCES: list[tuple[str, str, str | None]] = [
         + '#EXT-X-STREAM-INF:BANDWIDTH=1,NAME="x\nv.m3u8\n',
         "attributes-faulty",
     ),
+    *(
+        (f"an end of a list: {end!r}", VARIANT + VARIANT.replace("1x1", f"1x1{end}"), code)
+        for end, code in (
+            (" ", "attributes-faulty"),
+            ("\t", "attributes-faulty"),
+            (',NAME="x" ', "attributes-faulty"),
+            (",FLAG", "attributes-faulty"),
+            (", FLAG", "attributes-faulty"),
+            (",", None),
+            (',NAME="x, y"', None),
+            (', NAME="x"', None),
+            (",X=1", None),
+        )
+    ),
     ("white space in a list", "#EXT-X-STREAM-INF:BANDWIDTH=1, X=2\nv.m3u8\n", None),
 ]
 
