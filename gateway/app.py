@@ -63,6 +63,7 @@ from gateway.play.probe_budget import ProbeBudget
 from gateway.play.report_queue import ReportQueue
 from gateway.play.request import Headers
 from gateway.play.runtime import Gateway, Runtime
+from gateway.play.whereabouts import Whereabouts
 from gateway.source.directory import DirectorySource
 from gateway.source.generated import GeneratedSource
 from gateway.source.source import BadSourceError, Source
@@ -151,6 +152,7 @@ class Application:
             decisions=DecisionCache(store, settings.store.decision_ttl_s),
             sessions=sessions,
             measurements=Measurements(sessions),
+            whereabouts=Whereabouts(sessions, leases),
             leases=leases,
             priors=Priors(control.redis, prior_config_of(settings)),
             playlists=Cache(PLAYLISTS, settings.limits.local_cache_bytes, weight_of),
@@ -278,6 +280,7 @@ class Application:
             "overrides": self._overrides.run,
             "keys": self._keys.run,
             "measurements": self.gateway.measurements.run,
+            "whereabouts": self.gateway.whereabouts.run,
             "reports": self._reports.run,
             "priors": partial(priors.follow, self.gateway.priors),
             "capacity": partial(capacity.follow, self.gateway.leases, self.keeper),

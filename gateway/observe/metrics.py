@@ -157,6 +157,15 @@ STEERING_OBEYED = Counter(
 STEERING_MOVES = Counter(
     "gateway_steering_moves", "Sessions that were told to move to an edge.", ["edge"]
 )
+SESSIONS_FOLLOWED = Counter(
+    "gateway_sessions_followed",
+    "Sessions whose record has followed their player to an edge.",
+    ["edge"],
+)
+PLACES_DROPPED = Counter(
+    "gateway_session_places_dropped",
+    "Reports of players' edges that were dropped, since too many sessions waited for the store.",
+)
 STEERING_OVERRIDES = Gauge(
     "gateway_steering_overrides",
     "Operators' overrides of steering that are in force; the largest number of all workers.",

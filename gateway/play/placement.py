@@ -5,10 +5,7 @@ import time
 
 from gateway.decision import Decision
 from gateway.play.runtime import Gateway
-
-REFRESH_SHARE = 0.25
-"""A record is written again when this share of its lifetime has passed. So it does not expire while
-the session plays."""
+from gateway.play.whereabouts import REFRESH_SHARE
 
 
 async def lease(gateway: Gateway, decision: Decision, *, take: bool, ask: bool) -> Decision:

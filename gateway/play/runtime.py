@@ -16,6 +16,7 @@ from gateway.play.clients import ClientLookup
 from gateway.play.measurements import Measurements
 from gateway.play.probe_budget import ProbeBudget
 from gateway.play.report_queue import ReportQueue
+from gateway.play.whereabouts import Whereabouts
 from gateway.source.source import Source
 from gateway.steering.memory import SteeringMemory
 from gateway.steering.steering_config import SteeringConfig
@@ -64,6 +65,7 @@ class Gateway:
     decisions: DecisionCache
     sessions: Sessions
     measurements: Measurements
+    whereabouts: Whereabouts
     leases: Leases
     priors: Priors
     playlists: Cache[Hashable, Body]

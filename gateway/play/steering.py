@@ -109,13 +109,28 @@ def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
             view.learn(answer)
         if answer.moved:
             budget.promise(answer.priority[0].id, kbps, clock_s)
-        if answer.playing is not None and answer.playing.id != state.base:
-            gateway.leases.note(f"steering\0{viewer:x}", asset, kbps, answer.playing.id)
+        _follow(gateway, asset, session, state, answer)
     signed = gateway.keys.sign(Purpose.STEERING_STATE, answer.state.to_bytes())
     url = f"{_url(runtime, asset)}?{STATE}={signed}"
     if session is not None:
         url = f"{url}&{SESSION}={session.hex()}"
     return _reply(_manifest(answer, state.base, url))
+
+
+def _follow(
+    gateway: Gateway, asset: str, session: bytes | None, state: SteeringState, answer: Steered
+) -> None:
+    """Let the session's record and lease follow its player, in the background."""
+    edge, kbps = answer.playing, state.expected_kbps
+    if edge is None or not answer.believed:
+        return
+    if session is not None:
+        gateway.whereabouts.seen(session, asset, kbps, edge)
+    elif gateway.leases.active:
+        age_s = answer.state.issued_s - answer.state.began_s
+        young = age_s < gateway.runtime.settings.capacity.lease_s
+        at_first = young and edge.id == state.base
+        gateway.whereabouts.seen_unnamed(answer.state.viewer, asset, kbps, edge, at_first=at_first)
 
 
 def _session_asked(request: SteeringRequest) -> bytes | None:

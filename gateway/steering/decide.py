@@ -94,7 +94,8 @@ class Steered:
     (:mod:`gateway.steering.pathways`); empty when no edge is left that the player could use.
     ``playing`` is the edge that the player says it uses, None when it does not say. ``obeyed`` is
     False when it is not the edge that the player was told. ``passed_over``: the player names a
-    pathway that it cannot have, which changes nothing.
+    pathway that it cannot have, which changes nothing. ``believed``: the player uses ``playing``,
+    which is there and not down.
     """
 
     state: SteeringState
@@ -106,6 +107,7 @@ class Steered:
     playing: Edge | None
     obeyed: bool
     passed_over: bool
+    believed: bool
 
 
 @dataclass(slots=True)  # not frozen, for the same reason
@@ -192,8 +194,14 @@ def steer(
         moved=target is not None,
         playing=_edge(fleet, playing if playing is not None else dead),
         obeyed=obeyed,
+        believed=_is_usable(fleet, playing),
         passed_over=len(known) + (dead is not None) < len(reports),
     )
+
+
+def _is_usable(fleet: Fleet, key: int | None) -> bool:
+    at = None if key is None else fleet.index.by_key.get(key)
+    return at is not None and not _is_down(fleet, at)
 
 
 def _edge(fleet: Fleet, key: int | None) -> Edge | None:

@@ -16,7 +16,7 @@ NAMES = (
     *("bus", "capacity", "config", "control", "control_store", "dns"),
     *("dns_lookup", "events", "geo", "health", "keys", "measurements"),
     *("origin_check", "overrides", "presence", "priors", "probe", "register"),
-    *("reports", "source", "store"),
+    *("reports", "source", "store", "whereabouts"),
 )
 """All but ``warm_up``, which ends, and ``file_descriptors``, which belongs to the server."""
 

@@ -12,7 +12,6 @@ import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from time import monotonic
 
 from gateway.client.session import asset_name
@@ -29,7 +28,7 @@ from gateway.edge.capacity import (
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
 from gateway.observe import metrics
-from gateway.store.connection.keys import LEASE_ENDS, LEASES
+from gateway.store.connection.keys import LEASE_ENDS, LEASES, session_name
 from gateway.store.connection.protocol import Commands, RedisReply, Store, StoreUnavailable
 from gateway.store.coordination.lease_scripts import LOADS, PLACE, RESTORE
 from gateway.store.garbage import found_garbage
@@ -40,6 +39,9 @@ EXPIRED_PER_READ = 500
 MAX_READS = 20
 RESTORED_PER_STEP = 100
 STEP_PAUSE_S = 0.005
+LEASE_ID_BYTES = 16
+RENEW_SHARE = 0.25
+"""A player that stays renews its lease when this share of its time has passed."""
 
 _KEYS = (LEASES, LEASE_ENDS)
 _OUTCOMES = {outcome.encode(): outcome for outcome in PLACEMENT_OUTCOMES}
@@ -155,14 +157,30 @@ class Leases:
         reserve = (1 - FULL_AT) * capacity / max(1, self._workers())
         return round(self._share(edge) - self._ledger.load(edge) - reserve)
 
-    def note(self, session: str, asset: str, kbps: int, edge: str) -> None:
-        """Lease an edge that a session was seen to play from. Redis gets it at the next look."""
-        if edge not in self._capacities:
+    def follow(self, session: str | bytes, asset: str, kbps: int, edge: str) -> None:
+        """Move the lease of a session to the edge that it was seen to play from, or renew it there.
+        Redis gets it at the next look.
+
+        ``kbps`` counts where this worker does not know what the lease is for. A lease that was
+        written lately is left alone.
+        """
+        if not self.active:
             return
-        lease_id, now_s = _lease_id(session), self._clock()
-        self._mirror(lease_id, EdgeLease(edge, kbps, asset_name(asset), now_s + self._ttl_s), now_s)
+        lease_id, name, now_s = _lease_id(session), asset_name(asset), self._clock()
+        known = self._ledger.get(lease_id)
+        if known is not None and known.asset == name and known.ends_at > now_s:
+            kbps = known.kbps
+            left_s = known.ends_at - now_s
+            if known.edge == edge and left_s > (1 - RENEW_SHARE) * self._ttl_s:
+                return
+        self._mirror(lease_id, EdgeLease(edge, kbps, name, now_s + self._ttl_s), now_s)
         if self._store.redis is not None:
             self._unshared[lease_id] = None
+
+    def has(self, session: str | bytes) -> bool:
+        """Whether this worker knows a lease of the session that has not ended."""
+        known = self._ledger.get(_lease_id(session))
+        return known is not None and known.ends_at > self._clock()
 
     async def look(self) -> Loads:
         """The current loads; for a background task, about once a second. Never fails.
@@ -313,11 +331,13 @@ class Leases:
         return share_kbps(capacity, leased, self._ledger.load(edge), max(1, self._workers()))
 
 
-def _lease_id(session: str | None) -> bytes:
-    """16 bytes: a hash of the session, or random ones without a session."""
+def _lease_id(session: str | bytes | None) -> bytes:
+    """16 bytes: a hash of the session (its id or its ``session_name``), or random ones without a
+    session."""
     if session is None:
-        return secrets.token_bytes(16)
-    return blake2b(session.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        return secrets.token_bytes(LEASE_ID_BYTES)
+    name = session_name(session) if isinstance(session, str) else session
+    return name[:LEASE_ID_BYTES]
 
 
 def _known(edge: Edge, *, takes: bool) -> tuple[CandidateEdge, bytes]:

@@ -13,7 +13,7 @@ from gateway.edge.capacity import Leased
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import EdgeCondition, Fleet
 from gateway.store.connection.connect import connect
-from gateway.store.connection.keys import LEASE_ENDS, LEASES
+from gateway.store.connection.keys import LEASE_ENDS, LEASES, session_name
 from gateway.store.connection.memory import MemoryStore
 from gateway.store.connection.protocol import Store
 from gateway.store.coordination import leases as module
@@ -392,17 +392,50 @@ async def test_room_is_a_part_of_what_is_free_below_full() -> None:
         assert leases.room_kbps("gone") is None
 
 
-async def test_a_lease_that_is_noted_reaches_redis_with_the_next_look(server: Valkey) -> None:
-    """It counts for other workers then; noted again, it lasts longer."""
+async def test_a_lease_follows_its_session(server: Valkey) -> None:
+    """To any edge, and by the session's name as by its id; other workers see it with the next look.
+    The rate of a lease that is known stays."""
     async with leases_on(server.url) as (one, _), leases_on(server.url) as (other, _):
         await one.look()
-        one.note("s", "film", 3000, "small")
-        one.note("s", "film", 3000, "endless")
-        assert 6700 == one.room_kbps("small")
+        await place(one, "s", 3000)
+        assert not other.has("s")
+        await asyncio.sleep(0.01)  # Redis counts milliseconds
+        one.follow(session_name("s"), "film", 9000, "large")
+        assert one.has("s")
         await one.look()
-        assert 3000 == (await other.look()).leased["small"]
-        one.note("s", "film", 4000, "small")
+        loads = (await other.look()).leased
+        assert (0, 3000) == (loads["small"], loads["large"])
         await asyncio.sleep(0.01)
-        await one.look()
-        assert 4000 == (await other.look()).leased["small"]
+        other.follow("s", "film", 2000, "endless")
+        await other.look()
+        loads = (await one.look()).leased
+        assert (0, 0) == (loads["small"], loads["large"])
+        await asyncio.sleep(0.01)
+        other.follow("s", "another", 4000, "small")
+        await other.look()
+        assert 4000 == (await one.look()).leased["small"]
         assert 1 == server.command("ZCARD", LEASE_ENDS)
+
+
+async def test_a_lease_is_renewed_after_a_quarter_of_its_time(server: Valkey) -> None:
+    """Not with each request of the player."""
+    now = 1000.0
+    async with leases_on(server.url) as (_, store):
+        leases = Leases(store, TTL_S, lambda: 1, lambda: now)
+        leases.use(Fleet.of(LINE))
+        await leases.look()
+        await place(leases, "s", 3000)
+        ends = server.command("ZRANGE", LEASE_ENDS, "0", "-1", "WITHSCORES")
+        for after_s, same in ((0.2 * TTL_S, True), (0.3 * TTL_S, False)):
+            now = 1000.0 + after_s
+            leases.follow("s", "film", 3000, "small")
+            await leases.look()
+            found = server.command("ZRANGE", LEASE_ENDS, "0", "-1", "WITHSCORES")
+            assert same is (ends == found)
+
+
+async def test_without_capacities_nothing_follows() -> None:
+    async with leases_on("memory") as (leases, _):
+        leases.use(Fleet.of([Edge("endless", "https://e/")]))
+        leases.follow("s", "film", 3000, "endless")
+        assert not leases.has("s")

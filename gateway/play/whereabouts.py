@@ -1,0 +1,93 @@
+"""On which edge does a session play, after its player has moved?
+
+The session's record and its lease were written with the playlist. They follow when the player
+reports with a steering request that it uses another edge: not when it was told to move, which it
+may not do. Steering requests are answered before that is stored. If this worker has the session's
+record, it is changed at once; otherwise a background task reads it first. What waits is bounded.
+"""
+
+import asyncio
+import time
+from typing import Final, NamedTuple
+
+from gateway.client.session import SessionRecord
+from gateway.edge.edge import Edge
+from gateway.observe import metrics
+from gateway.store.caches.sessions import Sessions
+from gateway.store.coordination.leases import Leases
+
+REFRESH_SHARE: Final = 0.25
+"""A record is written again when this share of its lifetime has passed. So it does not expire while
+the session plays."""
+MAX_WAITING: Final = 4096
+"""The most sessions whose edges wait for their records."""
+AT_ONCE: Final = 64
+"""How many records are read together."""
+
+
+class _Seen(NamedTuple):
+    """An asset that a session plays, the edge, and when that was seen (Unix time)."""
+
+    asset: str
+    edge: Edge
+    at_s: float
+
+
+class Whereabouts:
+    """Lets records and leases of sessions follow their players, without delaying anybody."""
+
+    def __init__(self, sessions: Sessions, leases: Leases, max_waiting: int = MAX_WAITING) -> None:
+        self._sessions = sessions
+        self._leases = leases
+        self._max_waiting = max_waiting
+        self._waiting: dict[bytes, _Seen] = {}
+        self._filled = asyncio.Event()
+
+    def seen(self, session: bytes, asset: str, kbps: int, edge: Edge) -> None:
+        """The player of a session (its ``session_name``) uses ``edge`` for ``asset``, where it
+        takes up ``kbps``. Never waits, never raises."""
+        self._leases.follow(session, asset, kbps, edge.id)
+        found = _Seen(asset, edge, time.time())
+        record = None if session in self._waiting else self._sessions.fresh(session)
+        if record is not None:
+            self._put(session, record, found)
+        elif session not in self._waiting and len(self._waiting) >= self._max_waiting:
+            metrics.PLACES_DROPPED.inc()
+        else:
+            self._waiting[session] = found
+            self._filled.set()
+
+    def seen_unnamed(
+        self, viewer: int, asset: str, kbps: int, edge: Edge, *, at_first: bool
+    ) -> None:
+        """The same for a session that the request does not name; ``viewer`` stands for it.
+
+        Its playlist's lease cannot be found, and ends by itself. ``at_first``: that still counts,
+        and the player uses the playlist's edge.
+        """
+        lease = f"steering\0{viewer:x}"
+        if not (at_first and not self._leases.has(lease)):
+            self._leases.follow(lease, asset, kbps, edge.id)
+
+    async def run(self) -> None:
+        """Write what waits for its record, until cancelled."""
+        while True:
+            await self._filled.wait()
+            names = list(self._waiting)[:AT_ONCE]
+            if not names:
+                self._filled.clear()
+            await asyncio.gather(*map(self._store, names))
+
+    async def _store(self, session: bytes) -> None:
+        record, _ = await self._sessions.get(session)
+        self._put(session, record, self._waiting.pop(session))
+
+    def _put(self, session: bytes, record: SessionRecord, seen: _Seen) -> None:
+        refresh_s = self._sessions.ttl_s * REFRESH_SHARE
+        placed = record.placed(seen.asset, seen.edge.id, seen.at_s, refresh_s)
+        if placed is record:
+            return
+        before = record.edge_of(seen.asset)
+        if before is not None and before != seen.edge.id:
+            metrics.SESSIONS_FOLLOWED.labels(seen.edge.template or seen.edge.id).inc()
+        self._sessions.put(session, placed)
