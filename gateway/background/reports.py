@@ -6,12 +6,15 @@ not answer, what reports say stays in this worker.
 """
 
 import asyncio
+import json
 import time
 from typing import Final
 
 import structlog
 
 from gateway.cache import COUNTED_VIEWERS, Cache
+from gateway.client.cmcd import parse_query
+from gateway.client.cmcd_dictionary import as_json
 from gateway.client.cmcd_report import Report, lines_of, read_report
 from gateway.client.estimate import plausible
 from gateway.client.facts import DeviceKind
@@ -21,12 +24,17 @@ from gateway.observe import metrics
 from gateway.play.facts import count_in_prior, known_names
 from gateway.play.report_queue import ReportBatch
 from gateway.play.runtime import Gateway
-from gateway.store.connection.keys import session_name
+from gateway.store.connection.keys import session_name, shown_session
+from gateway.store.connection.protocol import Commands, StoreUnavailable
+from gateway.store.events.report_stream import append_reports
 
 TURN_S: Final = 0.001
 """Seconds of the event loop that reading takes at a time."""
 AT_ONCE: Final = 64
 """The most records that are read from the store together."""
+WRITTEN_AT_ONCE: Final = 16
+"""The most reports that are written to the stream together: at most 128 KB, as requests share the
+connection."""
 
 log = structlog.get_logger()
 
@@ -40,6 +48,9 @@ class ReportReader:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._turn_s = 0.0
+        if gateway.store.redis is None and gateway.runtime.settings.cmcd.stream:
+            reason = 'store.url is "memory"; the stream of CMCD reports needs a Redis'
+            log.warning("cmcd_stream_not_available", reason=reason)
         self._counted: Cache[tuple[str, DeviceKind], int] = Cache(COUNTED_VIEWERS)
 
     async def run(self) -> None:
@@ -83,6 +94,32 @@ class ReportReader:
         for at in range(0, len(unknown), AT_ONCE):
             names = unknown[at : at + AT_ONCE]
             await asyncio.gather(*(self._look_up(name, said[name], batch) for name in names))
+        redis = self._gateway.store.redis
+        if redis is not None and self._gateway.runtime.settings.cmcd.stream:
+            await self._pass_on(redis, batch)
+
+    async def _pass_on(self, redis: Commands, batch: ReportBatch) -> None:
+        """Write the reports of a batch to the stream. Those that Redis does not take are lost."""
+        settings = self._gateway.runtime.settings.cmcd
+        chosen: list[tuple[str, bytes]] = []
+        for line in lines_of(batch.body):
+            cmcd = parse_query(line)
+            session = batch.session or cmcd.sid
+            if cmcd.version is not None and session is not None:
+                members = {
+                    key: as_json(cmcd.raw[key]) for key in settings.stream_keys if key in cmcd.raw
+                }
+                chosen.append((shown_session(session_name(session)), json.dumps(members).encode()))
+            await self._pause()
+        for at in range(0, len(chosen), WRITTEN_AT_ONCE):
+            part = chosen[at : at + WRITTEN_AT_ONCE]
+            time_ms = int(batch.received_s * 1000)
+            try:
+                await append_reports(redis, part, time_ms, settings.stream_max_length)
+            except StoreUnavailable:
+                metrics.CMCD_STREAM.labels("lost").inc(len(part))
+            else:
+                metrics.CMCD_STREAM.labels("written").inc(len(part))
 
     async def _read(self, batch: ReportBatch) -> Said:
         """The reports of a batch that name a session. The others are counted."""

@@ -119,6 +119,17 @@ def read_json(text: str) -> tuple[dict[str, Value], list[str]]:
     return members, faults
 
 
+def as_json(value: Value) -> Any:  # noqa: ANN401
+    """A value for ``json.dumps``. An inner list becomes a list; an item with parameters becomes an
+    object of these, with the item as ``value``."""
+    if not isinstance(value, tuple):
+        return value
+    return [
+        {**item.parameters, "value": item.value} if item.parameters else item.value
+        for item in value
+    ]
+
+
 def without_encoding(text: str) -> str:
     """``text`` with its percent-encoding and ``+`` for a space decoded, except in quoted strings.
 

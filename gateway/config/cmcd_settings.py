@@ -18,6 +18,21 @@ ErrorCode = Annotated[
 ]
 
 
+CmsdName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9._:/-]{0,64}$"),
+    Allowed("up to 64 letters, digits, or any of . _ : / -; empty for none"),
+]
+CmcdKey = Annotated[
+    str,
+    Field(pattern=r"^[a-z*][a-z0-9_.*-]{0,63}$"),
+    Allowed("a key of CMCD, such as mtp or com.example-key"),
+]
+StreamLength = Annotated[
+    int, Field(strict=True, ge=100, le=10_000_000), Allowed("a whole number from 100 to 10000000")
+]
+
+
 class CmcdSettings(Section):
     """Reports that players send to `/v1/cmcd` (`docs/cmcd.md`)."""
 
@@ -35,3 +50,13 @@ class CmcdSettings(Section):
     """Error codes that are kept as they are. Others are counted."""
     queue_bytes: SizeLimit
     """Total size of the reports that wait in each worker to be read, in bytes. More are dropped."""
+    stream: Flag
+    """Write the reports to a Redis Stream for other programs. The store must be `embedded` or a
+    Redis."""
+    stream_keys: tuple[CmcdKey, ...]
+    """Keys of reports that are written there. The shipped ones hold no text of players."""
+    stream_max_length: StreamLength
+    """Approximate number of reports kept in the stream. The oldest are removed."""
+    cmsd_name: CmsdName
+    """Name of the gateway in the header `CMSD-Dynamic` of manifest answers, which tells players the
+    estimated throughput (`etp`) and the highest bit rate (`mb`). Empty for no such header."""

@@ -120,6 +120,11 @@ SAMPLES_DROPPED = Counter(
     "Such measurements that were dropped, since too many sessions waited for the store.",
 )
 CMCD_REPORTS = Counter("gateway_cmcd_reports", "CMCD reports that were read, of sessions.")
+CMCD_STREAM = Counter(
+    "gateway_cmcd_stream",
+    "CMCD reports for the stream, by outcome (written, lost).",
+    ["outcome"],
+)
 CMCD_DROPPED = Counter(
     "gateway_cmcd_reports_dropped",
     "CMCD reports that were not used, by reason (off, budget, overflow, unreadable, anonymous, "

@@ -10,6 +10,7 @@ from gateway.edge.rank import MIN_RANKED
 from gateway.offload import offload_if_large
 from gateway.play import problems
 from gateway.play.bodies import Body, etag_matches, max_answer_bytes
+from gateway.play.cmsd import cmsd_headers
 from gateway.play.decide import Decided, Timeline, decide_one, valid_asset
 from gateway.play.decision_event import queue_event
 from gateway.play.decision_json import check_fields, members
@@ -127,6 +128,7 @@ async def _reply(
         (b"etag", etag.encode("ascii")),
         (b"gateway-decision", _gateway_decision(found).encode("ascii")),
         (b"server-timing", timeline.header()),
+        *cmsd_headers(found.runtime.settings.cmcd.cmsd_name, found.decision),
     )
     if_none_match = request.headers.get("if-none-match")
     if if_none_match is not None and etag_matches(if_none_match, etag):

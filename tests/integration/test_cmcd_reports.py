@@ -1,11 +1,14 @@
 """``POST /v1/cmcd``: what players report is answered at once, and counts for their sessions."""
 
 import asyncio
+import json
 import re
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
@@ -17,10 +20,15 @@ from gateway.background.reports import ReportReader
 from gateway.client.estimate import Sample
 from gateway.play.report_queue import OVERHEAD_BYTES
 from gateway.play.reports import MAX_BODY_BYTES
+from gateway.store.connection.keys import REPORTS, session_name, shown_session
 from tests.integration.in_process import application, asking
 from tests.unit.store.servers import until, valkey
 
 REASONS = ("off", "budget", "overflow", "unreadable", "anonymous", "store", "fault", "shutdown")
+PHONE = (
+    "Mozilla/5.0 (Linux; Android 14; SM-S918B) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/131.0.0.0 Mobile Safari/537.36"
+)
 CMCD = {"Content-Type": "application/cmcd"}
 
 
@@ -306,6 +314,73 @@ async def test_workers_share_what_was_reported(tmp_path: Path) -> None:
             assert 204 == answer.status_code
             await until(lambda: dropped_since(before) == {"store": 1})
             server.thaw()
+
+
+async def test_reports_for_other_programs(tmp_path: Path) -> None:
+    """The keys that the config lists, under the hash that decision events have. While Redis does
+    not take them, they are lost and counted, and nobody waits."""
+    with valkey(tmp_path) as server:
+        environ = {
+            "GATEWAY_STORE__URL": server.url,
+            "GATEWAY_CMCD__STREAM": "true",
+            "GATEWAY_CMCD__STREAM_KEYS": '["br", "mtp", "e", "com.example-a"]',
+            "GATEWAY_CMCD__STREAM_MAX_LENGTH": "100",
+        }
+        app = application(environ=environ)
+        async with app.lifespan(app), asking(app) as client:
+            running = Running(app, client)
+            line = 'br=(5000;v 128),cid="secret",com.example-a="b",e=t,mtp=(500),sid="one",v=2'
+            written = streamed("written")
+            await running.report(f"{line}\n?\nmtp=5\n")
+            await until(lambda: streamed("written") == written + 1)
+            with server.client() as redis:
+                found = cast("list[tuple[bytes, dict[bytes, bytes]]]", redis.xrange(REPORTS))
+            ((_, entry),) = found
+            assert shown_session(session_name("one")).encode() == entry[b"session"]
+            assert b"1" == entry[b"v"]
+            assert abs(int(entry[b"time"]) / 1000 - time.time()) < 60
+            expected = {"br": [{"v": True, "value": 5000}, 128], "com.example-a": "b", "e": "t"}
+            assert expected | {"mtp": [500]} == json.loads(entry[b"report"])
+            await running.report(f"{line}\n" * 1000)
+            await until(lambda: streamed("written") == written + 1001)
+            with server.client() as redis:
+                assert 100 <= cast("int", redis.xlen(REPORTS)) < 300
+            lost = streamed("lost")
+            server.freeze()
+            assert 204 == (await running.report(line)).status_code
+            await until(lambda: streamed("lost") == lost + 1)
+            server.thaw()
+
+
+def streamed(outcome: str) -> float:
+    """The reports for the stream, by outcome."""
+    found = REGISTRY.get_sample_value("gateway_cmcd_stream_total", {"outcome": outcome})
+    return found or 0.0
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", '"gw-1";mb=1200'),
+        ("?speed=4800.4", '"gw-1";etp=4800;mb=1200'),
+        ("?speed=700", '"gw-1";etp=700;mb=200'),
+    ],
+)
+@pytest.mark.parametrize("running", [{"GATEWAY_CMCD__CMSD_NAME": "gw-1"}], indirect=True)
+async def test_the_player_is_told_of_its_network(
+    running: Running, query: str, expected: str
+) -> None:
+    """CMSD-Dynamic: the throughput that decided, and the best rung in the answer (D4.2)."""
+    answer = await running.client.get(f"/v1/play/film.m3u8{query}", headers={"User-Agent": PHONE})
+    assert expected == answer.headers["CMSD-Dynamic"]
+    again = {"User-Agent": PHONE, "If-None-Match": answer.headers["ETag"]}
+    unchanged = await running.client.get(f"/v1/play/film.m3u8{query}", headers=again)
+    assert (304, expected) == (unchanged.status_code, unchanged.headers["CMSD-Dynamic"])
+
+
+async def test_without_a_name_there_is_no_cmsd(running: Running) -> None:
+    answer = await running.client.get("/v1/play/film.m3u8?speed=4800")
+    assert "CMSD-Dynamic" not in answer.headers
 
 
 async def test_what_was_not_read_at_the_end_is_counted() -> None:

@@ -16,6 +16,8 @@ DIGEST_BYTES = 20
 
 EVENTS = PREFIX + b"{events}:log"
 """The stream of decision events. Names with ``{events}`` share one slot of a Redis Cluster."""
+REPORTS = PREFIX + b"{events}:reports"
+"""The stream of CMCD reports."""
 DEAD_EVENTS = PREFIX + b"{events}:dead"
 """The stream of events that no consumer could process."""
 
