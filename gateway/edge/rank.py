@@ -23,10 +23,11 @@ location go to the nearest edge.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import nsmallest
 from itertools import islice
+from typing import overload
 
 from gateway.edge.edge import Edge, stable_hash, unit_vector
 from gateway.edge.fleet import Fleet
@@ -192,6 +193,48 @@ def ordered_by_key(
     if fleet.diversions:
         _divert(fleet, ordered, key)
     return tuple(ordered[:count])
+
+
+class PreferenceOrder(Sequence[int]):
+    """What :func:`ordered_by_key` gives, of which most callers need the first few: these are found
+    first, and the others when somebody asks for them."""
+
+    __slots__ = ("_all", "_count", "_few", "_of")
+
+    def __init__(
+        self, fleet: Fleet, tiers: Sequence[EdgeTier], key: int, few: int, count: int
+    ) -> None:
+        self._of = fleet, tiers, key
+        self._count = count
+        # An override may put any edge in front.
+        few = count if fleet.diversions else min(few, count)
+        self._few = ordered_by_key(fleet, tiers, key, few)
+        self._all = self._few if few == count or len(self._few) < few else None
+
+    def __iter__(self) -> Iterator[int]:
+        """The positions in order."""
+        yield from self._few
+        if self._all is not self._few:
+            yield from self._whole()[len(self._few) :]
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._whole())
+
+    @overload
+    def __getitem__(self, at: int) -> int: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> tuple[int, ...]: ...
+
+    def __getitem__(self, at: int | slice) -> int | tuple[int, ...]:
+        """One position, or a part of them."""
+        return self._whole()[at]
+
+    def _whole(self) -> tuple[int, ...]:
+        if self._all is None:
+            self._all = ordered_by_key(*self._of, self._count)
+        return self._all
 
 
 def _divert(fleet: Fleet, ordered: list[int], key: int) -> None:

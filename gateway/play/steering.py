@@ -18,7 +18,7 @@ from gateway.decision import remembered_tiers
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
 from gateway.edge.override import diversion_of
-from gateway.edge.rank import ordered_by_key, spread_point_of
+from gateway.edge.rank import PreferenceOrder, spread_point_of
 from gateway.ladder.expected import expected_kbps
 from gateway.observe import metrics
 from gateway.play.bodies import Body
@@ -34,7 +34,7 @@ from gateway.steering.query import SESSION, SESSION_BYTES, STATE, SteeringQuery,
 from gateway.steering.state import MAX_KBPS, SteeringState
 from gateway.store.connection.keys import session_name
 from gateway.trust.keys import Purpose
-from manifests.steering import MEDIA_TYPE, PathwayClone, SteeringTags, write_steering_manifest
+from manifests.steering import MEDIA_TYPE, PathwayClone, SteeringTags, render_steering_manifest
 
 PATH = "/v1/steering/"
 RANKED = 16
@@ -88,13 +88,13 @@ def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
         spread_point_of(sender.place, sender.prefix) if state is None else state.spread_point
     )
     tiers = remembered_tiers(fleet, sender.place, spread_point, gateway.decisions.memo)
-    order = ordered_by_key(fleet, tiers, viewer, RANKED)
+    order = PreferenceOrder(fleet, tiers, viewer, runtime.steering.max_pathways + 1, RANKED)
     metrics.steering_states(outcome).inc()
     if state is None:
         state = _default_state(fleet, query, asset, viewer, spread_point)
     if state is None:
         first = [fleet.edges[at].id for at in order[: runtime.steering.max_pathways]]
-        return _reply(write_steering_manifest(runtime.steering.ttl_s, _url(runtime, asset), first))
+        return _reply(render_steering_manifest(runtime.steering.ttl_s, _url(runtime, asset), first))
     leaving = gateway.steering.leaving_in(fleet, clock_s)
     situation = Situation(runtime.steering, fleet, leaving, clock_s, now_s)
     budget, kbps = gateway.steering.budget, state.expected_kbps
@@ -225,7 +225,7 @@ def _manifest(answer: Steered, base: str, url: str) -> bytes:
         if pathway != base and edge.host is not None
     ]
     priority = answer.pathways or [base]
-    return write_steering_manifest(answer.ttl_s, url, priority, clones)
+    return render_steering_manifest(answer.ttl_s, url, priority, clones)
 
 
 def _url(runtime: Runtime, asset: str) -> str:

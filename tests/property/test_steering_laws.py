@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.client.session import asset_name
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import EdgeCondition, Fleet
-from gateway.edge.rank import admits, ordered_by_key, ranked_tiers
+from gateway.edge.rank import PreferenceOrder, admits, ordered_by_key, ranked_tiers
 from gateway.http.asgi import read_steering_request
 from gateway.play.steering import answer_steering
 from gateway.steering.decide import Situation, Steered, steer
@@ -19,6 +19,7 @@ from gateway.steering.state import MAX_RECORDS, PathwayRecord, SteeringState
 from gateway.steering.steering_config import SteeringConfig
 from gateway.trust.keys import Purpose
 from geodata.place import Place
+from manifests.steering import PathwayClone, write_steering_manifest
 from tests.integration.in_process import application
 
 NOW, CLOCK = 1_800_000_000, 10_000.0
@@ -87,6 +88,18 @@ def answered(
     return steer(situation, state, order, reports, left.get)
 
 
+@given(FLEETS, st.integers(0, 2**64 - 1), st.integers(1, 7), st.integers(0, 2))
+def test_an_order_begins_as_it_goes_on(fleet: Fleet, key: int, few: int, at: int) -> None:
+    """However many are found first, all of them come in the same order."""
+    tiers = ranked_tiers(fleet, Place("unknown"), 0)
+    expected = ordered_by_key(fleet, tiers, key, 16)
+    assert expected == tuple(PreferenceOrder(fleet, tiers, key, few, 16))
+    order = PreferenceOrder(fleet, tiers, key, few, 16)
+    assert next(iter(order), None) == next(iter(expected), None)
+    assert (len(expected), expected[:at], expected) == (len(order), order[:at], tuple(order))
+    assert [one == order[position] for position, one in enumerate(expected)].count(False) == 0
+
+
 @given(FLEETS, STATES, REPORTS, LEFT)
 def test_every_answer_can_be_followed(
     fleet: Fleet, state: SteeringState, reports: list[PathwayReport], left: dict[str, int]
@@ -151,4 +164,9 @@ def test_any_signed_state_is_answered(
     reply = answer_steering(APP.gateway, read_steering_request(scope))
     body = json.loads(reply.body)
     assert (200, 1) == (reply.status, body["VERSION"])
-    assert body["PATHWAY-PRIORITY"]
+    clones = [
+        PathwayClone(one["BASE-ID"], one["ID"], one["URI-REPLACEMENT"]["HOST"])
+        for one in body.get("PATHWAY-CLONES", [])
+    ]
+    url, ids = body["RELOAD-URI"], body["PATHWAY-PRIORITY"]
+    assert reply.body == write_steering_manifest(body["TTL"], url, ids, clones)  # which checks it

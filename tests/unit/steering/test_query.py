@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.steering.query import MAX_PATHWAYS, PathwayReport, read_query
+from gateway.steering.query import MAX_PATHWAYS, PathwayReport, _read_any, read_query
 
 CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "cases" / "steering-vectors.json"
 
@@ -109,3 +109,24 @@ BEST: list[tuple[str, bytes, int | None]] = [
 @pytest.mark.parametrize(("query", "best"), [row[1:] for row in BEST], ids=[row[0] for row in BEST])
 def test_the_best_throughput(query: bytes, best: int | None) -> None:
     assert best == read_query(query).best_bps
+
+
+def usual_queries() -> list[bytes]:
+    """Queries of HLS players, and some that are nearly such."""
+    chance = random.Random(7)
+    found = []
+    for _ in range(500):
+        quote = chance.choice([b"", b"%22", b"%22", b'"'])
+        pathway = quote + chance.choice([b"a", b"eu-1", b".", b"x" * 65, b"a,b"]) + quote
+        session = chance.choice([b"", b"&session_name=" + b"0f" * 20, b"&session_name=0F"])
+        digits = chance.choice([b"0", b"7999", b"8000", b"5140000", b"20000000001", b"1e6", b""])
+        order = [b"&_HLS_pathway=" + pathway, b"&_HLS_throughput=" + digits]
+        chance.shuffle(order)
+        found.append(b"state=2026-11.A_c-" + session + b"".join(order))
+    return found
+
+
+@pytest.mark.parametrize("query", [*{*usual_queries()}, *(row[1] for row in ROWS)])
+def test_the_usual_query_is_read_as_any_other(query: bytes) -> None:
+    """The short way gives what the long one does."""
+    assert _read_any(query) == read_query(query)
