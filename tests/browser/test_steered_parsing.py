@@ -1,0 +1,120 @@
+"""Does hls.js find in a steered playlist what it finds in the same playlist without steering?"""
+
+import json
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Route
+
+from gateway.play.hls.steering import refusal
+from manifests.hls.multivariant import (
+    ManifestError,
+    MultivariantPlaylist,
+    keep_everything,
+    parse,
+    write,
+)
+from manifests.hls.rebase import rebaser
+from manifests.steering import SteeringTags, write_steering_manifest
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+EDGE = "https://e1.example/v/"
+HOST = "https://play.example/"
+TAGS = SteeringTags(f"{HOST}steering", "e1")
+SYNTHETIC = Path(__file__).parents[1] / "conformance" / "hls"
+CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "hls"
+ONE = '#EXT-X-STREAM-INF:BANDWIDTH=900000,RESOLUTION=640x360,CODECS="avc1.64001f"{}\n{}.m3u8\n'
+TWO = '#EXT-X-STREAM-INF:BANDWIDTH=1900000,RESOLUTION=1280x720,CODECS="avc1.64001f"{}\n{}.m3u8\n'
+# What the end of a list, or another attribute of a copy, makes of two variants.
+AWKWARD = {
+    f"{kind} {more!r}": "#EXTM3U\n" + first.format("", "a") + second.format(more, "b")
+    for kind, first, second in (("end", ONE, TWO), ("copy", ONE, ONE))
+    for more in (
+        "",
+        " ",
+        ",",
+        ",FLAG",
+        ',NAME="x" ',
+        ',NAME="x, y"',
+        ",SCORE=2",
+        ",AVERAGE-BANDWIDTH=800000",
+        ',STABLE-VARIANT-ID="2"',
+        ",HDCP-LEVEL=TYPE-0",
+        ",FRAME-RATE=50",
+    )
+}
+FOUND = """async urls => {
+  const read = url => new Promise(resolve => {
+    const hls = new Hls({autoStartLoad: false});
+    const done = found => { hls.destroy(); resolve(found); };
+    hls.on(Hls.Events.ERROR, (_, data) => { if (data.fatal) done(data.details); });
+    hls.on(Hls.Events.MANIFEST_PARSED, (_, data) => done({
+      firstLevel: data.firstLevel,
+      pathways: hls.pathways.length,
+      levels: data.levels.map(level => [level.bitrate, level.width, level.height, level.codecSet,
+        level.frameRate, level.videoRange, level.audioGroups, level.subtitleGroups, level.uri]),
+      tracks: [...data.audioTracks, ...data.subtitleTracks].map(
+        track => [track.groupId, track.name, track.url]),
+    }));
+    hls.loadSource(url);
+  });
+  const found = {};
+  for (const url of urls) found[url] = await read(url);
+  return found;
+}"""
+
+
+def sources() -> dict[str, MultivariantPlaylist]:
+    """Playlists by name: awkward ones, the conformance set, and the corpus when it is here."""
+    texts = {name: text.encode() for name, text in AWKWARD.items()}
+    paths = [*SYNTHETIC.rglob("source.m3u8"), *(CORPUS.rglob("*.m3u8") if CORPUS.exists() else ())]
+    texts |= {f"{path.parent.name}/{path.name}": path.read_bytes() for path in paths}
+    found = {}
+    for name, data in texts.items():
+        try:
+            found[name] = parse(data, name)
+        except ManifestError:
+            continue
+    return found
+
+
+def written(playlist: MultivariantPlaylist) -> tuple[bytes, bytes] | None:
+    """The playlist without and with steering; None when it is not steered."""
+    edit, rewrite = keep_everything(playlist), rebaser("film/m.m3u8", EDGE)
+    if refusal(playlist, edit, EDGE, rewrite) is not None:
+        return None
+    query = dict.fromkeys(playlist.query_uses, "1")
+    return write(playlist, edit, rewrite, query), write(playlist, edit, rewrite, query, None, TAGS)
+
+
+async def test_steering_hides_nothing(browser: Browser, hls_js: Path) -> None:
+    """The same levels, tracks, start and backups, for every playlist that is steered. hls.js makes
+    a pathway of the backups, if the source has none."""
+    pairs = {name: pair for name, source in sources().items() if (pair := written(source))}
+    assert len(pairs) > 40
+    bodies = {
+        f"{HOST}{number}-{word}.m3u8": body
+        for number, pair in enumerate(pairs.values())
+        for word, body in zip(("plain", "steered"), pair, strict=True)
+    }
+
+    async def answer(route: Route) -> None:
+        body = bodies.get(route.request.url)
+        if body is None:
+            body = write_steering_manifest(300, "/steering", ["e1"])
+        await route.fulfill(body=body, headers={"Access-Control-Allow-Origin": "*"})
+
+    page = await browser.new_page()
+    try:
+        await page.route(f"{HOST}**", answer)
+        await page.add_script_tag(path=hls_js)
+        found = await page.evaluate(FOUND, [*bodies])
+    finally:
+        await page.close()
+    different = {
+        name: json.dumps(steered)
+        for number, name in enumerate(pairs)
+        if (steered := found[f"{HOST}{number}-steered.m3u8"]) != found[f"{HOST}{number}-plain.m3u8"]
+    }
+    assert {} == different
