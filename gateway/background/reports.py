@@ -8,6 +8,7 @@ not answer, what reports say stays in this worker.
 import asyncio
 import json
 import time
+from itertools import islice
 from typing import Final
 
 import structlog
@@ -32,6 +33,8 @@ TURN_S: Final = 0.001
 """Seconds of the event loop that reading takes at a time."""
 AT_ONCE: Final = 64
 """The most records that are read from the store together."""
+MAX_MEASURED: Final = 512
+"""The most reports of a batch whose measurements count for a session: the last ones."""
 WRITTEN_AT_ONCE: Final = 16
 """The most reports that are written to the stream together: at most 128 KB, as requests share the
 connection."""
@@ -86,6 +89,7 @@ class ReportReader:
         self._count_in_prior(batch, said)
         unknown: list[bytes] = []
         for name, reports in said.items():
+            await self._pause()
             record = self._gateway.sessions.fresh(name)
             if record is None:
                 unknown.append(name)
@@ -102,7 +106,7 @@ class ReportReader:
         """Write the reports of a batch to the stream. Those that Redis does not take are lost."""
         settings = self._gateway.runtime.settings.cmcd
         chosen: list[tuple[str, bytes]] = []
-        for line in lines_of(batch.body):
+        for line in islice(lines_of(batch.body), batch.reports):
             cmcd = parse_query(line)
             session = batch.session or cmcd.sid
             if cmcd.version is not None and session is not None:
@@ -127,7 +131,7 @@ class ReportReader:
         url_name = None if batch.session is None else session_name(batch.session)
         names: dict[str, bytes] = {}
         read = unreadable = anonymous = 0
-        for line in lines_of(batch.body):
+        for line in islice(lines_of(batch.body), batch.reports):
             report = read_report(line)
             read += 1
             if not read % 16:
@@ -204,9 +208,10 @@ def measurements(reports: list[Report], received_s: float) -> list[tuple[float, 
     A player's clock may be wrong by hours, so only the time between its reports is used: the last
     one is as old as its arrival.
     """
-    latest_ms = max([report.time_ms or 0 for report in reports])
+    newest = reports[-MAX_MEASURED:]
+    latest_ms = max([report.time_ms or 0 for report in newest])
     return [
         (report.speed_kbps, received_s - (latest_ms - (report.time_ms or latest_ms)) / 1000)
-        for report in reports
+        for report in newest
         if report.speed_kbps is not None
     ]

@@ -37,6 +37,13 @@ class Allowance:
         self._buckets.put(network, _Bucket(left - amount if taken else left, now_s))
         return taken
 
+    def take_some(self, network: str, amount: float, per_s: float, now_s: float) -> float:
+        """Take ``amount``, or what is left if that is less; how much was taken."""
+        left = self._left(network, per_s, now_s, BURST_S)
+        taken = min(amount, left)
+        self._buckets.put(network, _Bucket(left - taken, now_s))
+        return taken
+
     def wait_s(
         self, network: str, amount: float, per_s: float, now_s: float, burst_s: float = BURST_S
     ) -> float:

@@ -14,7 +14,7 @@ class ReportBatch(NamedTuple):
     """The body of one request, and who sent it.
 
     ``session`` is the id that the URL names, if any; then all reports are of this session.
-    ``reports`` is about how many there are. ``network`` is that of the client, empty when unknown,
+    The first ``reports`` of them are read. ``network`` is that of the client, empty when unknown,
     ``peer`` the remote address of the connection, and ``received_s`` the time in seconds since
     1970.
     """

@@ -52,26 +52,37 @@ def check_media_type(headers: Headers) -> None:
 def take_reports(gateway: Gateway, request: ReportRequest, body: bytes) -> Reply:
     """Answer ``POST /v1/cmcd``. Queues the reports of ``body``, or drops and counts them."""
     settings = gateway.runtime.settings.cmcd
-    count = body.count(b"\n", 0, -1) + 1
+    count = _count(body)
     if not settings.enabled:
         return _dropped("off", count)
     network = gateway.runtime.clients.network(request.peer, request.headers)
     amount = max(count, len(body) // REPORT_BYTES)
     rate = settings.network_reports_per_s
-    if not gateway.allowance.take(f"cmcd {network}", amount, rate, time.monotonic()):
-        return _dropped("budget", count)
+    taken = gateway.allowance.take_some(f"cmcd {network}", amount, rate, time.monotonic())
+    allowed = count if taken == amount else int(count * taken / amount)
+    if allowed < count:
+        _dropped("budget", count - allowed)
+        if not allowed:
+            return _TAKEN
     batch = ReportBatch(
         body,
         _session(request.query),
-        count,
+        allowed,
         network,
         request.peer,
         request.headers,
         time.time(),
     )
     if not gateway.reports.offer(batch, settings.queue_bytes):
-        return _dropped("overflow", count)
+        return _dropped("overflow", allowed)
     return _TAKEN
+
+
+def _count(body: bytes) -> int:
+    """At least the number of reports: that of lines, or of objects in JSON."""
+    if body[:1] == b"[":
+        return max(1, body.count(b"}"))
+    return body.count(b"\n", 0, -1) + 1
 
 
 def _dropped(reason: str, count: int) -> Reply:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -49,6 +49,7 @@ class Running:
         for _ in range(200):
             await asyncio.sleep(0.005)
             if not len(self.app.gateway.reports):
+                await asyncio.sleep(0.005)  # what was taken last
                 return
         raise AssertionError("the reports are not read")
 
@@ -214,6 +215,46 @@ async def test_large_reports_count_more(running: Running) -> None:
     assert {"budget": 1} == dropped_since(before)
 
 
+@pytest.mark.parametrize("running", [{"GATEWAY_CMCD__NETWORK_REPORTS_PER_S": "2"}], indirect=True)
+async def test_of_a_batch_over_budget_the_first_reports_are_read(running: Running) -> None:
+    """Lines, and objects in JSON."""
+    for network, body in (
+        ("103.4.145.245", "\n".join(f'mtp=400,sid="n{number}"' for number in range(30))),
+        ("129.240.2.6", json.dumps([{"mtp": 400, "sid": f"m{number}"} for number in range(30)])),
+    ):
+        before = counted()
+        await running.report(body, X_Forwarded_For=network)
+        assert {"budget": 10} == dropped_since(before)
+    await running.read()
+    read = [bool(running.samples(name)) for name in ("n0", "n19", "n20", "m0", "m19", "m20")]
+    assert [True, True, False] * 2 == read
+
+
+async def test_a_full_batch_of_reports_is_read(running: Running) -> None:
+    """1 MiB, as a player sends after a time without a network; of one session or of many."""
+    line = 'bl=(12000),br=(2000;v 128;a),cid="film",e=t,mtp=(8400;v),sid="{}",sn=12,ts={},v=2'
+    line += " " * 120
+    for sids in (1, 50):
+        lines = (line.format(f"{sids}-{n % sids}", n * 1000) for n in range(100_000))
+        body = "\n".join(fitting_lines(lines, MAX_BODY_BYTES))
+        before, read = counted(), REGISTRY.get_sample_value("gateway_cmcd_reports_total") or 0.0
+        assert 204 == (await running.report(body)).status_code
+        await running.read()
+        await until(lambda: bool(running.samples(f"{sids}-{sids - 1}")))  # noqa: B023
+        now = REGISTRY.get_sample_value("gateway_cmcd_reports_total") or 0.0
+        assert {} == dropped_since(before)
+        assert body.count("\n") + 1 == now - read
+
+
+def fitting_lines(lines: Iterator[str], most: int) -> Iterator[str]:
+    """The first lines that fit in so many bytes, with the line ends between them."""
+    for line in lines:
+        most -= len(line) + 1
+        if most < 0:
+            return
+        yield line
+
+
 @pytest.mark.parametrize("running", [{"GATEWAY_CMCD__QUEUE_BYTES": "4096"}], indirect=True)
 async def test_more_than_may_wait_is_dropped(running: Running) -> None:
     """The queue is bounded in bytes; what waits is read later."""
@@ -302,7 +343,7 @@ async def test_workers_share_what_was_reported(tmp_path: Path) -> None:
         async with first.lifespan(first), second.lifespan(second), asking(first) as client:
             running = Running(first, client)
             await running.report('bs,mtp=(500),sid="viewer-name",v=2')
-            await running.read()
+            await until(lambda: bool(running.samples("viewer-name")))
             await first.gateway.store.flush()
             record, trouble = await second.gateway.sessions.get("viewer-name")
             assert (trouble, [500]) == (None, [s.kbps for s in record.estimate.samples])

@@ -28,3 +28,12 @@ def test_how_long_to_wait() -> None:
     waits = [allowance.wait_s("a", amount, 1.0, 130.0, burst_s=60) for amount in (30, 31, 60, 61)]
     assert [0, 1, 30, float("inf")] == waits
     assert allowance.take("a", 30, 1.0, 130.0, burst_s=60)
+
+
+def test_what_is_left_may_be_taken() -> None:
+    """Less than asked for when less is left, and nothing when nothing is."""
+    allowance = Allowance()
+    assert 2 * BURST_S - 5 == 15 == allowance.take_some("a", 15, 2.0, 0.0)
+    assert 5 == allowance.take_some("a", 15, 2.0, 0.0)
+    assert 0 == allowance.take_some("a", 15, 2.0, 0.0)
+    assert 2 == allowance.take_some("a", 15, 2.0, 1.0)
