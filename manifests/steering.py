@@ -4,6 +4,7 @@ RFC 8216bis, sections 7.2 and 7.3; draft-pantos-content-steering-05, section 4; 
 """
 
 import re
+from base64 import b64encode
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -22,6 +23,19 @@ class SteeringTags(NamedTuple):
 
     server_uri: str
     pathway: str
+
+
+MAX_INLINE_CHARS: Final = 4096
+"""A longer steering manifest is not put into a playlist."""
+
+
+def inline_uri(manifest: bytes) -> str | None:
+    """A steering manifest as a SERVER-URI (RFC 2397; C1.1); None when it is too long.
+
+    It is base64: VHS decodes nothing else, and URI classes change what is escaped otherwise.
+    """
+    uri = f"data:{MEDIA_TYPE};base64,{b64encode(manifest).decode('ascii')}"
+    return uri if len(uri) <= MAX_INLINE_CHARS else None
 
 
 class PathwayClone(NamedTuple):

@@ -29,6 +29,7 @@ def check(
     yield from _edges(tables, problem)
     yield from _proxies(tables, problem)
     yield from _events(tables, problem)
+    yield from _steering(tables, problem)
     yield from _keys(tables, problem)
     for path, key in (
         (("edges",), "id"),
@@ -162,6 +163,17 @@ def _events(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigPr
     path = ("events", "enabled")
     if _at(tables, path) is True and _at(tables, ("store", "url")) == "memory":
         yield problem(path, 'writes nothing; store.url is "memory"', severity="warning")
+
+
+def _steering(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
+    path = ("steering", "inline")
+    if _at(tables, path) is True and _at(tables, ("server", "public_url")) is None:
+        yield problem(
+            path,
+            "needs server.public_url; a data: URI cannot lead on to a path",
+            value="true",
+            allowed="false, or server.public_url as well",
+        )
 
 
 def _keys(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:

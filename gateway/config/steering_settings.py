@@ -23,6 +23,9 @@ class SteeringSettings(Section):
     enabled: Flag
     """Playlists tell players where to ask. Sessions that were told before are answered in any
     case."""
+    inline: Flag
+    """Playlists hold the first steering manifest as a `data:` URI, for players that are known to
+    read it. Needs `server.public_url`."""
     ttl_s: TimeToLive
     """How often a player asks which pathway to use, in seconds."""
     ttl_jitter: Jitter

@@ -103,8 +103,10 @@ async def _placed(
 ) -> Decided:
     """The decision for ``asset``, with the first edge that has room in front. Counts it in
     metrics."""
-    # A playlist names one edge. Leases, events and the JSON decision read more of them.
-    one = take and not gateway.leases.active and not gateway.runtime.settings.events.enabled
+    # A playlist names one edge. Leases, events, inline manifests and the JSON decision read more.
+    runtime = gateway.runtime
+    more = gateway.leases.active or runtime.settings.events.enabled or runtime.steering.inline
+    one = take and not more
     found = await decide_one(gateway, request, asset, timeline, 1 if one else MIN_RANKED)
     decision = await lease(gateway, found.decision, take=take, ask=found.cache != "off")
     if decision is not found.decision:

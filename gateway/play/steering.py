@@ -8,6 +8,8 @@ trusted, gets the answer of a new session: a session that lives is never answere
 
 import secrets
 import time
+from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -31,16 +33,31 @@ from gateway.play.request import Headers
 from gateway.play.runtime import Gateway, Runtime
 from gateway.steering.decide import Situation, Steered, steer
 from gateway.steering.query import SESSION, SESSION_BYTES, STATE, SteeringQuery, read_query
-from gateway.steering.state import MAX_KBPS, SteeringState
+from gateway.steering.state import MAX_KBPS, Clone, SteeringState
 from gateway.store.connection.keys import session_name
 from gateway.trust.keys import Purpose
-from manifests.steering import MEDIA_TYPE, PathwayClone, SteeringTags, render_steering_manifest
+from manifests.steering import (
+    MEDIA_TYPE,
+    PathwayClone,
+    SteeringTags,
+    inline_uri,
+    render_steering_manifest,
+)
 
 PATH = "/v1/steering/"
 RANKED = 16
 """How many edges are considered for one session."""
 MAX_NAMED_WEIGHT = 16 * 1024
 """A longer playlist does not name its session: compressing it for each one would take too long."""
+_BASE64_BYTES = 3
+"""So many bytes are four characters of base64."""
+READS_INLINE = {
+    *("Chrome", "Edge", "Firefox", "Opera", "Safari", "Samsung Internet"),
+    *("AVPlayer", "QuickTime", "hls.js", "Shaka Player", "Video.js"),
+}
+"""The players that read a ``data:`` URI: those of browsers, and those of Apple, by its own draft.
+media3 adds its parameters to the URI, which loses all that is in it, and asks again in five minutes
+for the same: with an inline manifest it would not be steered at all."""
 USUAL_KBPS = 3000
 """What a session is expected to take up when its state does not say."""
 DRAWS = 256
@@ -260,7 +277,8 @@ class Offer(NamedTuple):
     makes a session of it.
 
     ``key`` is the id of the key that signs, ``edge`` that of the edge, and ``public_url`` is
-    ``server.public_url``. ``named``: the URI has a place for the session's name.
+    ``server.public_url``. ``named``: the URI has a place for the session's name. ``inline`` is the
+    TTL of a manifest in the playlist, and the ids and hosts of its other edges; None without one.
     """
 
     key: str
@@ -268,6 +286,7 @@ class Offer(NamedTuple):
     edge: str
     public_url: str | None
     named: bool
+    inline: tuple[int, tuple[tuple[str, str], ...]] | None = None
 
 
 def offer_for(gateway: Gateway, found: Decided) -> Offer | None:
@@ -279,17 +298,41 @@ def offer_for(gateway: Gateway, found: Decided) -> Offer | None:
     public_url = runtime.settings.server.public_url
     facts = decision.facts
     named = facts.session is not None and found.source.manifest.weight <= MAX_NAMED_WEIGHT
-    return Offer(gateway.keys.active.id, facts.asset, edge.id, public_url, named)
+    inline = None
+    if runtime.steering.inline and found.player.device.player in READS_INLINE:
+        others = tuple([(other.id, other.host or "") for other in _first_clones(found)])
+        inline = runtime.steering.ttl_s, others
+    return Offer(gateway.keys.active.id, facts.asset, edge.id, public_url, named, inline)
+
+
+def _first_clones(found: Decided) -> list[Edge]:
+    """The edges to which a session may go before it first asks: those that its viewer prefers next,
+    that can be clones, and that take everybody."""
+    decision = found.decision
+    base, fleet = decision.edge, decision.inquiry.fleet
+    clones = [
+        edge
+        for edge in decision.edges[1:]
+        if edge.host is not None
+        and (edge.shape, edge.host != base.host) == (base.shape, True)
+        and fleet.conditions[fleet.positions[edge.id]].state == "up"
+    ]
+    return clones[: found.runtime.steering.max_pathways - 1]
 
 
 def named(body: Body, session: str) -> Body:
     """A playlist with a place for a name, for this session. Its steering requests then tell whose
     they are. Compressing it anew takes some 10 µs, as it is short."""
-    return Body(body.identity.replace(_PLACE, _name(session_name(session)), 1))
+    text, name = body.identity, _name(session_name(session))
+    if b";base64," in text:
+        text = text.replace(b64encode(_PLACE), b64encode(name), 1)
+    return Body(text.replace(_PLACE, name, 1))
 
 
 def _name(session: bytes) -> bytes:
-    return f"{SESSION}={session.hex()}".encode("ascii")
+    """The parameter with a session's name. Its length is a multiple of three, so that it can be
+    found in base64."""
+    return f"&{SESSION}={session.hex()}".encode("ascii")
 
 
 _PLACE = _name(bytes(SESSION_BYTES))
@@ -300,6 +343,7 @@ def tags_of(gateway: Gateway, found: Decided, offer: Offer) -> SteeringTags:
     begin, and the pathway to start on, which the first answer puts first (C2.6)."""
     decision = found.decision
     asset, edge = decision.facts.asset, decision.edge
+    clones = [] if offer.inline is None else _first_clones(found)
     rungs = [decision.inquiry.ladder.rungs[index] for index in decision.kept]
     need_kbps = max(rung.bandwidth for rung in rungs) // 1000
     state = SteeringState(
@@ -312,9 +356,23 @@ def tags_of(gateway: Gateway, found: Decided, offer: Offer) -> SteeringTags:
         expected_kbps=min(expected_kbps(rungs, None, 1.0), MAX_KBPS),
         told=edge.key,
         base_host=edge.host_tag,
+        clones=tuple([Clone(clone.tag, clone.host_tag) for clone in clones]),
     )
     signed = gateway.keys.sign(Purpose.STEERING_STATE, state.to_bytes())
     uri = f"{_url(found.runtime, asset)}?{STATE}={signed}"
     if offer.named:
-        uri = f"{uri}&{_PLACE.decode('ascii')}"
+        uri += _PLACE.decode("ascii")
+    if offer.inline is not None:
+        uri = inline_uri(_first_manifest(offer.inline[0], uri, edge, clones)) or uri
     return SteeringTags(uri, edge.id)
+
+
+def _first_manifest(ttl_s: int, url: str, base: Edge, clones: Sequence[Edge]) -> bytes:
+    """The manifest that a playlist holds, with the place for a name where base64 can replace it."""
+    written = render_steering_manifest(
+        ttl_s,
+        url,
+        [base.id, *(clone.id for clone in clones)],
+        [PathwayClone(base.id, clone.id, clone.host or "") for clone in clones],
+    )
+    return b"{" + b" " * (-written.find(_PLACE) % _BASE64_BYTES) + written[1:]

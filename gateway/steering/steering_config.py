@@ -14,7 +14,7 @@ class SteeringConfig:
     has shown; what other viewers of it measure on an edge counts from ``slow_viewers`` of them on.
     Another edge that was measured must be better by the share ``hysteresis``. A
     measurement or a failure counts for ``forget_s``. ``max_pathways`` is the most that an answer
-    names.
+    names. ``inline``: playlists hold the first answer.
     """
 
     enabled: bool = True
@@ -27,3 +27,4 @@ class SteeringConfig:
     hysteresis: float = 0.25
     forget_s: int = 600
     max_pathways: int = 3
+    inline: bool = False

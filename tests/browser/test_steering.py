@@ -99,8 +99,9 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage(folder: Path) -> AsyncIterator[Stage]:
-    """The demo's edges on three hosts, and the gateway with its page."""
+async def stage(folder: Path, *, inline: bool = False) -> AsyncIterator[Stage]:
+    """The demo's edges on three hosts, and the gateway with its page. ``inline``: playlists hold
+    the first steering manifest."""
     async with contextlib.AsyncExitStack() as stack:
         sockets = stack.enter_context(listen_for_edges(len(EDGES)))
         running, closers, slow = [], {}, {}
@@ -115,7 +116,11 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
         config = folder / "gateway.toml"
         text = config_text(CATALOGUE, running, actual, 8090).replace('"embedded"', '"memory"')
         config.write_text(text + STEERING)
-        gateway = build(load(config, {}))
+        environ = {}
+        if inline:
+            environ["GATEWAY_SERVER__PUBLIC_URL"] = f"http://127.0.0.1:{actual}/"
+            environ["GATEWAY_STEERING__INLINE"] = "true"
+        gateway = build(load(config, environ))
         app = with_page(site(running, "http://127.0.0.1:8090"), gateway)
         await stack.enter_async_context(serve(app, bound, lifespan=True))
         yield Stage(f"http://127.0.0.1:{actual}", gateway, closers, slow)
@@ -201,3 +206,24 @@ async def test_an_edge_turns_slow(browser: Browser, hls_js: Path, tmp_path: Path
         await still_plays(page)
     assert 1 == loaded.manifests
     assert "up" == on.gateway.gateway.fleet.condition("demo-eu").state  # type: ignore[union-attr]
+
+
+async def test_an_inline_manifest_is_read(browser: Browser, hls_js: Path, tmp_path: Path) -> None:
+    """hls.js reads the manifest in the playlist, since nothing else leads to the steering server,
+    and knows the other edges by it. A page whose policy is strict has to allow ``data:``."""
+    async with stage(tmp_path, inline=True) as on:
+        loaded = Loaded()
+        context = await browser.new_context(
+            base_url=on.url, user_agent=DESKTOP.user_agent, bypass_csp=True
+        )
+        page = await context.new_page()
+        page.on("response", loaded.note)
+        await page.add_init_script(SMALL_BUFFER)
+        await page.goto(f"/demo?from={NORWAY}")
+        await until(page, "video.currentTime > 1")
+        await happens(lambda: 200 in loaded.steering)
+        await on.kill("demo-eu")
+        await happens(lambda: loaded.last in {"demo-as", "demo-na"})
+        await still_plays(page)
+        await context.close()
+    assert {200} == set(loaded.steering)

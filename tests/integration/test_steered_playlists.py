@@ -1,18 +1,21 @@
 """Playlists that tell players where to ask: on and off, for whom, and what they then get."""
 
+import base64
 import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import parse_qs, unquote, urljoin, urlsplit
 
 import httpx
 import pytest
 
 from gateway.app import Application
 from gateway.client.session import asset_name
+from gateway.edge.fleet import EdgeCondition
 from gateway.steering.state import SteeringState
+from gateway.store.connection.keys import session_name
 from gateway.trust.keys import Purpose
 from tests.integration.in_process import application, asking
 from tests.integration.test_steering import EDGES, manifest
@@ -196,3 +199,100 @@ def _need(app: Application, uri: str) -> int:
     state = SteeringState.from_bytes(payload, asset_name("film"), 0)
     assert state is not None
     return state.need_kbps
+
+
+INLINE = {
+    "GATEWAY_STEERING__INLINE": "true",
+    "GATEWAY_SERVER__PUBLIC_URL": "https://play.example.com/tv/",
+}
+CHROME = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 "
+    "Safari/537.36"
+)
+DATA = "data:application/vnd.apple.steering-list;base64,"
+
+
+def _inlined(uri: str) -> dict[str, Any]:
+    """The steering manifest in a SERVER-URI."""
+    assert uri.startswith(DATA)
+    body: dict[str, Any] = json.loads(base64.b64decode(uri.removeprefix(DATA), validate=True))
+    return body
+
+
+@pytest.mark.parametrize("query", ["", "?session=a", "?session=another%20one"])
+async def test_the_first_manifest_in_the_playlist(config: Path, query: str) -> None:
+    """It is what the first answer would be, and leads on to the answers of this session."""
+    app = application(config, INLINE)
+    async with asking(app) as client:
+        answer = await client.get(PLAYLIST + query, headers={"User-Agent": CHROME})
+        uri, pathway = _tag(answer)
+        first = _inlined(uri)
+        assert (1, 30, pathway) == (first["VERSION"], first["TTL"], first["PATHWAY-PRIORITY"][0])
+        assert {"e1", "e2", "e3"} == set(first["PATHWAY-PRIORITY"])
+        assert [
+            {"BASE-ID": pathway, "ID": name, "URI-REPLACEMENT": {"HOST": f"{name}.example.com"}}
+            for name in first["PATHWAY-PRIORITY"][1:]
+        ] == first["PATHWAY-CLONES"]
+        reload = first["RELOAD-URI"]
+        assert reload.startswith("https://play.example.com/tv/v1/steering/film?state=")
+        name = None if not query else session_name(unquote(query.partition("=")[2])).hex()
+        assert parse_qs(urlsplit(reload).query).get("session_name") == (name and [name])
+        # The player may have left its edge by itself before it asks: it knows the clones.
+        clone = first["PATHWAY-PRIORITY"][1]
+        parts = urlsplit(reload)
+        again = manifest(await client.get(f"/v1/steering/film?{parts.query}&_HLS_pathway={clone}"))
+        assert clone == again["PATHWAY-PRIORITY"][0]
+
+
+async def test_viewers_share_inline_manifests(config: Path) -> None:
+    """Those who name no session, and prefer the same edges."""
+    async with asking(application(config, INLINE)) as client:
+        seen: dict[tuple[str, ...], set[str]] = {}
+        for number in range(40):
+            viewer = {"X-Forwarded-For": f"129.240.{number}.1", "User-Agent": CHROME}
+            uri, _ = _tag(await client.get(PLAYLIST, headers=viewer))
+            seen.setdefault(tuple(_inlined(uri)["PATHWAY-PRIORITY"]), set()).add(uri)
+    assert all(len(uris) == 1 for uris in seen.values())
+    assert len(seen) > 1
+
+
+async def test_an_inline_manifest_names_edges_that_take_sessions(config: Path) -> None:
+    """One that drains is no alternative."""
+    app = application(config, INLINE)
+    app.keeper.judged("test", {"e2": EdgeCondition("draining", 0.0)})
+    async with asking(app) as client:
+        uri, _ = _tag(await client.get(PLAYLIST, headers={"User-Agent": CHROME}))
+    assert {"e1", "e3"} == set(_inlined(uri)["PATHWAY-PRIORITY"])
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        "MyApp/1.0 (Linux;Android 14) ExoPlayerLib/2.19.1",
+        "MyApp/1.0 (Linux;Android 14) AndroidXMedia3/1.11.0",
+        "VLC/3.0.20 LibVLC/3.0.20",
+        "curl/8.5",
+        "",
+    ],
+)
+async def test_players_that_may_not_read_it_get_a_url(config: Path, agent: str) -> None:
+    """media3 loses what is in a data: URI; of others nobody knows."""
+    async with asking(application(config, INLINE)) as client:
+        uri, _ = _tag(await client.get(PLAYLIST, headers={"User-Agent": agent}))
+    assert uri.startswith("https://play.example.com/tv/v1/steering/film?state=")
+
+
+async def test_an_inline_manifest_that_is_too_long(config: Path) -> None:
+    """The playlist has its URL instead."""
+    asset = "/".join(["a" * 250] * 2)
+    folder = config.parent / "catalogue" / asset
+    folder.mkdir(parents=True)
+    (folder / "master.m3u8").write_text(FILM)
+    environ = {**INLINE, "GATEWAY_SERVER__PUBLIC_URL": f"https://play.example.com/{'p' * 2500}/"}
+    async with asking(application(config, environ)) as client:
+        answer = await client.get(
+            f"/v1/play/{asset}.m3u8?session=a", headers={"User-Agent": CHROME}
+        )
+    uri, _ = _tag(answer)
+    assert uri.startswith("https://play.example.com/ppp")
+    assert uri.endswith(f"&session_name={session_name('a').hex()}")

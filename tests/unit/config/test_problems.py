@@ -638,6 +638,21 @@ TABLES = [
             "rules[1]: warning: is never reached; rules[0] matches every request",
         ],
     ),
+    (
+        "an inline steering manifest that leads nowhere",
+        "[steering]\ninline = true",
+        [
+            (
+                "steering.inline: true needs server.public_url; a data: URI cannot lead on to a "
+                "path; allowed: false, or server.public_url as well"
+            )
+        ],
+    ),
+    (
+        "a usual probe above the largest",
+        "[probe]\ndefault_bytes = 10\nmax_bytes = 9",
+        ["probe.default_bytes: 10 is larger than max_bytes; allowed: at most max_bytes, 9"],
+    ),
 ]
 
 

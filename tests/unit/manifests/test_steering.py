@@ -4,7 +4,13 @@ import json
 
 import pytest
 
-from manifests.steering import MEDIA_TYPE, PathwayClone, write_steering_manifest
+from manifests.steering import (
+    MAX_INLINE_CHARS,
+    MEDIA_TYPE,
+    PathwayClone,
+    inline_uri,
+    write_steering_manifest,
+)
 
 RELOAD = "/v1/steering/film?state=k.abc"
 
@@ -59,3 +65,12 @@ def test_it_is_json_of_ascii() -> None:
         {"BASE-ID": "a", "ID": name, "URI-REPLACEMENT": {"HOST": f"{name}.example"}}
         for name in ("b", "c")
     ] == found["PATHWAY-CLONES"]
+
+
+def test_a_manifest_as_a_uri() -> None:
+    """Base64, which every reader knows; up to the bound."""
+    prefix = f"data:{MEDIA_TYPE};base64,"
+    assert f"{prefix}e30=" == inline_uri(b"{}")
+    most = (MAX_INLINE_CHARS - len(prefix)) // 4 * 3
+    assert inline_uri(b"x" * most) is not None
+    assert inline_uri(b"x" * (most + 1)) is None
