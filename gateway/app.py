@@ -48,6 +48,7 @@ from gateway.config.problem import ConfigError, ConfigProblem
 from gateway.config.reload import ConfigWatcher
 from gateway.config.schema import Settings
 from gateway.config.status import ConfigStatus
+from gateway.edge.experience import NetworkExperiences
 from gateway.edge.fleet import Fleet
 from gateway.http.envelope import Envelope
 from gateway.listener import OPERATORS, PLAYERS
@@ -85,6 +86,9 @@ from gateway.trust.keys import KeyRing
 from geodata.lookup import GeoLookup
 
 log = structlog.get_logger()
+
+EXPERIENCE_WINDOW_S = 300.0
+"""What players report of an edge counts for one to two of these windows, in seconds."""
 
 FIRST_EDGES_S = 1.0
 """The most seconds that the start waits for edges from DNS and the register."""
@@ -160,6 +164,7 @@ class Application:
             steering=SteeringMemory(leases.room_kbps, steering_config_of(settings)),
             reports=ReportQueue(),
             allowance=allowance,
+            experiences=NetworkExperiences(EXPERIENCE_WINDOW_S),
             probes=ProbeBudget(allowance),
             players_port=players_port or settings.server.port,
             events=EventQueue(has_stream=store.redis is not None),

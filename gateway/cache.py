@@ -128,6 +128,15 @@ COUNTED_VIEWERS = CacheSpec(
 )
 """Whose CMCD reports were counted in a network's prior in this window."""
 
+EXPERIENCES = CacheSpec(
+    "experiences",
+    4_096,
+    "entries",
+    "network",
+    "two windows without a report",
+)
+"""How the viewers of a network play from its edges, by their CMCD reports."""
+
 CACHES = (
     PLAYERS,
     SESSIONS,
@@ -140,6 +149,7 @@ CACHES = (
     ALLOWANCES,
     NETWORK_SPEEDS,
     COUNTED_VIEWERS,
+    EXPERIENCES,
 )
 
 

@@ -19,10 +19,12 @@ from gateway.client.cmcd_dictionary import as_json
 from gateway.client.cmcd_report import Report, lines_of, read_report
 from gateway.client.estimate import plausible
 from gateway.client.facts import DeviceKind
+from gateway.client.prior import viewer_slot
 from gateway.client.session import SessionRecord
 from gateway.client.throughput import with_measurements
+from gateway.edge.experience import MAX_EDGES
 from gateway.observe import metrics
-from gateway.play.facts import count_in_prior, known_names
+from gateway.play.facts import count_in_prior, experience_network, known_names
 from gateway.play.report_queue import ReportBatch
 from gateway.play.runtime import Gateway
 from gateway.store.connection.keys import session_name, shown_session
@@ -98,9 +100,31 @@ class ReportReader:
         for at in range(0, len(unknown), AT_ONCE):
             names = unknown[at : at + AT_ONCE]
             await asyncio.gather(*(self._look_up(name, said[name], batch) for name in names))
+        if batch.network and self._gateway.runtime.settings.cmcd.avoid_poor_edges:
+            self._note_experience(batch, said)
         redis = self._gateway.store.redis
         if redis is not None and self._gateway.runtime.settings.cmcd.stream:
             await self._pass_on(redis, batch)
+
+    def _note_experience(self, batch: ReportBatch, said: Said) -> None:
+        """Note how the viewer plays from its edges, for others of its network."""
+        gateway, settings = self._gateway, self._gateway.runtime.settings.cmcd
+        sender = gateway.runtime.clients.sender(batch.peer, batch.headers)
+        network, slot = experience_network(sender), viewer_slot(batch.network)
+        now_s = time.monotonic()
+        troubled: dict[str, bool] = {}
+        for name, reports in said.items():
+            record = gateway.sessions.fresh(name)
+            edge = record.places[-1].edge if record is not None and record.places else None
+            for report in reports[-MAX_MEASURED:]:
+                edge = report.cdn or edge
+                if edge is not None and edge in gateway.fleet.positions:
+                    trouble = _is_trouble(report, settings.slow_start_ms)
+                    troubled[edge] = troubled.get(edge, False) or trouble
+            if len(troubled) >= MAX_EDGES:
+                break
+        for edge, trouble in troubled.items():
+            gateway.experiences.add(network, edge, slot, trouble, now_s, settings.poor_edge_viewers)
 
     async def _pass_on(self, redis: Commands, batch: ReportBatch) -> None:
         """Write the reports of a batch to the stream. Those that Redis does not take are lost."""
@@ -200,6 +224,11 @@ class ReportReader:
             self._counted.put(viewer, window_s)
             sender = clients.sender(batch.peer, batch.headers)
             count_in_prior(priors, sender, device, kbps, batch.received_s)
+
+
+def _is_trouble(report: Report, slow_start_ms: int) -> bool:
+    delay_ms = report.start_delay_ms
+    return report.starved or bool(report.errors) or (delay_ms or 0) > slow_start_ms
 
 
 def measurements(reports: list[Report], received_s: float) -> list[tuple[float, float]]:

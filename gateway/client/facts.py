@@ -93,7 +93,8 @@ class Facts:
     policy's time zone. ``viewer`` identifies the viewer for the choice of an edge (the session, or
     the network prefix of the address) and never leaves the process. ``placed_on`` is the id of the
     edge from which this session already plays this asset. ``network`` is that of the address, and
-    never leaves the process either. ``record`` is the state of the session, including what this
+    never leaves the process either. ``poor_edges`` are the ids of edges on which the viewers of
+    this network report trouble. ``record`` is the state of the session, including what this
     request measured; None without a session.
     """
 
@@ -110,6 +111,7 @@ class Facts:
     placed_on: str | None = None
     network: str = ""
     record: SessionRecord | None = None
+    poor_edges: frozenset[str] = frozenset()
     reasons: tuple[Reason, ...] = ()
 
     @property

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from gateway.config.fields import Allowed, Flag, SizeLimit
+from gateway.config.fields import Allowed, Flag, Milliseconds, SizeLimit
 from gateway.config.section import Section
 
 ReportRate = Annotated[
@@ -33,6 +33,9 @@ StreamLength = Annotated[
 ]
 
 
+Viewers = Annotated[int, Field(strict=True, ge=1, le=200), Allowed("a whole number from 1 to 200")]
+
+
 class CmcdSettings(Section):
     """Reports that players send to `/v1/cmcd` (`docs/cmcd.md`)."""
 
@@ -48,6 +51,13 @@ class CmcdSettings(Section):
     """Names of CDNs that are kept as they are, besides the ids of edges. Others are not kept."""
     error_codes: tuple[ErrorCode, ...]
     """Error codes that are kept as they are. Others are counted."""
+    avoid_poor_edges: Flag
+    """Rank an edge last for new viewers of a network whose other viewers report trouble on it."""
+    poor_edge_viewers: Viewers
+    """Fewest viewers of a network on an edge, and on its other edges together, that are
+    compared."""
+    slow_start_ms: Milliseconds
+    """A start delay above this is trouble, as stalls and errors are, in milliseconds."""
     queue_bytes: SizeLimit
     """Total size of the reports that wait in each worker to be read, in bytes. More are dropped."""
     stream: Flag

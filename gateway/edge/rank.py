@@ -23,7 +23,7 @@ location go to the nearest edge.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import nsmallest
 from itertools import islice
@@ -158,6 +158,17 @@ def ordered_edges(
     override (:mod:`gateway.edge.override`) comes before the edge whose sessions it takes over.
     """
     return ordered_by_key(fleet, tiers, viewer_key(asset, viewer), count)
+
+
+def without_poor(
+    fleet: Fleet, positions: Sequence[int], poor: Container[str], key: int
+) -> tuple[int, ...]:
+    """The same edges, with the ``poor`` ones (ids) behind the others that take the viewer with that
+    ``key``. An operator's override decides alone."""
+    if fleet.diversions:
+        return tuple(positions)
+    good = [at for at in positions if fleet.edges[at].id not in poor and admits(fleet, at, key)]
+    return (*good, *(at for at in positions if at not in good))
 
 
 def viewer_key(asset: str, viewer: str) -> int:

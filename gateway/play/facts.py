@@ -28,6 +28,16 @@ _ENCODED_TWICE = Reason(
 )
 
 
+_NO_EDGES: frozenset[str] = frozenset()
+_POOR = (
+    Reason(
+        Step.NETWORK,
+        "poor-edges",
+        "viewers of this network report trouble on some edges; these come last",
+    ),
+)
+
+
 async def gather_facts(
     gateway: Gateway, runtime: Runtime, request: Request, player: Player, asset: str
 ) -> Facts:
@@ -64,6 +74,9 @@ async def gather_facts(
         if changed is not record:
             record = changed
             gateway.sessions.put(session, record)
+    poor = _NO_EDGES
+    if runtime.settings.cmcd.avoid_poor_edges and sender.prefix:
+        poor = gateway.experiences.poor(experience_network(sender), time.monotonic())
     return Facts(
         asset=asset,
         device=device,
@@ -78,7 +91,15 @@ async def gather_facts(
         minute_of_day=_minute_of_day(runtime.zone, now_s) if runtime.timed else 0,
         placed_on=None if record is None else record.edge_of(asset),
         record=record,
-        reasons=(*sender.reasons, *device.reasons, *_told(report), *memory, *chosen.reasons),
+        poor_edges=poor,
+        reasons=(
+            *sender.reasons,
+            *device.reasons,
+            *_told(report),
+            *memory,
+            *chosen.reasons,
+            *(_POOR if poor else ()),
+        ),
     )
 
 
@@ -109,6 +130,11 @@ def known_names(gateway: Gateway, runtime: Runtime) -> KnownNames | None:
     if not runtime.settings.cmcd.keep_playback:
         return None
     return KnownNames(gateway.fleet.positions, *runtime.known_names)
+
+
+def experience_network(sender: Sender) -> str:
+    """The name of a network whose viewers' experience of edges counts together."""
+    return network_name(sender.place, sender.prefix, "any")
 
 
 def _minute_of_day(zone: ZoneInfo, now_s: float) -> int:

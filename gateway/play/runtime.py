@@ -9,6 +9,7 @@ from gateway.client.estimate import EstimatorConfig
 from gateway.config.schema import Settings
 from gateway.config.status import ConfigStatus
 from gateway.decision import Policy
+from gateway.edge.experience import NetworkExperiences
 from gateway.edge.fleet import Fleet
 from gateway.play.allowance import Allowance
 from gateway.play.bodies import Body
@@ -73,6 +74,7 @@ class Gateway:
     steering: SteeringMemory
     reports: ReportQueue
     allowance: Allowance
+    experiences: NetworkExperiences
     probes: ProbeBudget
     players_port: int
     events: EventQueue

@@ -233,7 +233,7 @@ async def test_of_a_batch_over_budget_the_first_reports_are_read(running: Runnin
 async def test_a_full_batch_of_reports_is_read(running: Running) -> None:
     """1 MiB, as a player sends after a time without a network; of one session or of many."""
     line = 'bl=(12000),br=(2000;v 128;a),cid="film",e=t,mtp=(8400;v),sid="{}",sn=12,ts={},v=2'
-    line += " " * 120
+    line += " " * 200
     for sids in (1, 50):
         lines = (line.format(f"{sids}-{n % sids}", n * 1000) for n in range(100_000))
         body = "\n".join(fitting_lines(lines, MAX_BODY_BYTES))
@@ -391,6 +391,57 @@ async def test_reports_for_other_programs(tmp_path: Path) -> None:
             assert 204 == (await running.report(line)).status_code
             await until(lambda: streamed("lost") == lost + 1)
             server.thaw()
+
+
+TWO_EDGES = """
+[[edges]]
+id = "one"
+url = "https://one.example/"
+fallback = true
+[[edges]]
+id = "two"
+url = "https://two.example/"
+fallback = true
+[cmcd]
+avoid_poor_edges = AVOID
+poor_edge_viewers = 5
+slow_start_ms = 4000
+"""
+TROUBLES = ["bs", 'ec=("x")', "msd=4001"]
+
+
+@pytest.mark.parametrize("avoid", [True, False])
+async def test_an_edge_with_trouble_comes_last_for_its_network(tmp_path: Path, avoid: bool) -> None:
+    """New viewers of a network get another edge than the one on which its viewers report trouble.
+    Other networks do not, nor does a session that plays from it."""
+    config = tmp_path / "gateway.toml"
+    config.write_text(TWO_EDGES.replace("AVOID", str(avoid).lower()))
+    app = application(config)
+
+    async def edge_of(asset: str, address: str, query: str = "") -> str:
+        headers = {"X-Forwarded-For": address}
+        answer = await client.get(f"/v1/play/{asset}.m3u8{query}", headers=headers)
+        found = re.search('edge="(.*?)"', answer.headers["Gateway-Decision"])
+        return "" if found is None else found[1]
+
+    async with app.lifespan(app), asking(app) as client:
+        running = Running(app, client)
+        viewers = [f"129.240.{number}.5" for number in range(6)]
+        assets = [f"film-{number}" for number in range(20)]
+        before = {asset: await edge_of(asset, viewers[0]) for asset in assets}
+        sessions = [f"?session={number}" for number in range(20)]
+        placed = [await edge_of("film", viewers[0], session) for session in sessions]
+        for number, viewer in enumerate(viewers):
+            trouble = TROUBLES[number % len(TROUBLES)]
+            body = f'cdn="one",{trouble},sid="a{number}"\ncdn="two",msd=4000,sid="b{number}"'
+            await running.report(body, X_Forwarded_For=viewer)
+        await running.read()
+        after = {asset: await edge_of(asset, viewers[0]) for asset in assets}
+        elsewhere = {asset: await edge_of(asset, "103.4.145.245") for asset in assets}
+        assert {"one", "two"} == set(before.values())
+        assert ({"two"} if avoid else {"one", "two"}) == set(after.values())
+        assert {"one", "two"} == set(elsewhere.values())
+        assert placed == [await edge_of("film", viewers[0], session) for session in sessions]
 
 
 def streamed(outcome: str) -> float:
