@@ -68,6 +68,11 @@ def network_name(place: Place, prefix: str, device: str) -> str:
     return f"{network} {place.country} {device}"
 
 
+def wide_network(prefix: str) -> str:
+    """The /16 (IPv4) or /32 (IPv6) of a ``viewer_prefix``, as text."""
+    return _wider(prefix, 2)
+
+
 def is_network(name: str) -> bool:
     """Whether ``network_name`` can have made a name, which may have been read from a store."""
     return _NAME.fullmatch(name) is not None

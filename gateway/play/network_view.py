@@ -1,31 +1,44 @@
 """What is known of the network of one steering request: what others measure, and its prior."""
 
-from gateway.client.prior import network_name, viewer_slot
+import time
+from typing import Final
+
+from gateway.client.prior import network_name, viewer_slot, wide_network
 from gateway.play.clients import Sender
 from gateway.play.request import Headers
 from gateway.play.runtime import Gateway
 from gateway.steering.decide import Steered
 
-_ANY_DEVICE = "any"
+_PROBES: Final = ("probe", "query")
 
 
 class RequestView:
     """The :class:`gateway.steering.decide.NetworkView` of one request. What it needs is looked up
     when it is asked, since most sessions have no reason to ask."""
 
-    __slots__ = ("_clock_s", "_gateway", "_headers", "_name", "_sender")
+    __slots__ = ("_clock_s", "_gateway", "_headers", "_network", "_sender", "_session")
 
-    def __init__(self, gateway: Gateway, sender: Sender, headers: Headers, clock_s: float) -> None:
-        """``clock_s`` is what the monotonic clock shows."""
+    def __init__(
+        self,
+        gateway: Gateway,
+        sender: Sender,
+        headers: Headers,
+        session: bytes | None,
+        clock_s: float,
+    ) -> None:
+        """``session`` is the session's name, None when it has none; ``clock_s`` is what the
+        monotonic clock shows."""
         self._gateway = gateway
+        self._session = session
         self._sender = sender
         self._headers = headers
         self._clock_s = clock_s
-        self._name = network_name(sender.place, sender.prefix, _ANY_DEVICE)
+        asn = sender.place.asn
+        self._network = wide_network(sender.prefix) if asn is None else f"{asn}"
 
     def kbps_on(self, edge: int) -> int | None:
         """What its viewers usually measure on an edge, by its key."""
-        return self._gateway.steering.networks.kbps_on(self._name, edge, self._clock_s)
+        return self._gateway.steering.networks.kbps_on(self._network, edge, self._clock_s)
 
     def prior_kbps(self) -> int | None:
         """The prior of the network for the player's class of devices."""
@@ -35,6 +48,20 @@ class RequestView:
         name = network_name(self._sender.place, self._sender.prefix, device)
         return self._gateway.priors.known.get(name)
 
+    def probed_kbps(self) -> int | None:
+        """The best that the session's page has measured in the last ``forget_s`` seconds, as far
+        as this worker knows: with ``/v1/probe``, or by itself (``speed``)."""
+        record = None if self._session is None else self._gateway.sessions.fresh(self._session)
+        if record is None:
+            return None
+        oldest = time.time() - self._gateway.runtime.steering.forget_s
+        known = [
+            sample.kbps
+            for sample in record.estimate.samples
+            if sample.source in _PROBES and sample.time_s > oldest
+        ]
+        return max(known, default=None)
+
     def learn(self, answer: Steered) -> None:
         """Note what this viewer has just measured, or that it has left an edge by itself."""
         if not self._sender.prefix:
@@ -42,4 +69,6 @@ class RequestView:
         for edge, kbps, at_s in answer.state.records:
             if at_s == answer.state.issued_s and kbps is not None:
                 viewer = viewer_slot(self._sender.prefix)
-                self._gateway.steering.networks.add(self._name, viewer, edge, kbps, self._clock_s)
+                self._gateway.steering.networks.add(
+                    self._network, viewer, edge, kbps, self._clock_s
+                )

@@ -115,7 +115,7 @@ def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
     leaving = gateway.steering.leaving_in(fleet, clock_s)
     situation = Situation(runtime.steering, fleet, leaving, clock_s, now_s)
     budget, kbps = gateway.steering.budget, state.expected_kbps
-    view = RequestView(gateway, sender, request.headers, clock_s)
+    view = RequestView(gateway, sender, request.headers, session, clock_s)
     answer = steer(
         situation, state, order, query.reports, lambda edge: budget.left_kbps(edge, clock_s), view
     )

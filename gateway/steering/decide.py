@@ -9,9 +9,9 @@ A session stays where it is until something speaks against it:
   differs for each edge. Of a degraded edge, the share that it still admits stays;
 - its edge is too slow for this viewer: the player measures less than it needs, and less than
   ``slow_share`` of what its network has shown: to this session before, to other viewers on other
-  edges while this one is slow for them as well, or, for a session that has never moved, to all
-  viewers lately (:class:`NetworkView`). If all pathways are that slow, the viewer's own network is,
-  and the session stays;
+  edges while this one is slow for them as well, or, for a session that has never moved, to nearly
+  all viewers, or to a probe (:class:`NetworkView`). If all pathways are that slow, the viewer's own
+  network is, and the session stays;
 - an operator's override (:mod:`gateway.edge.override`) sends it to another edge: sessions follow
   one by one over ``leave_s``, if that edge takes them, has room, and has not failed or been slow
   for this viewer. Else they stay, as they do when the override ends.
@@ -35,7 +35,7 @@ from gateway.edge.override import diversion_of
 from gateway.edge.preference import HASH_RANGE, splitmix64
 from gateway.edge.rank import admits
 from gateway.steering.leaving import LEFT_STATES
-from gateway.steering.pathways import edge_at, known_hosts, pathway_of, with_clones
+from gateway.steering.pathways import edge_at, first_host, last_host, pathway_of, with_clones
 from gateway.steering.query import PathwayReport
 from gateway.steering.state import MAX_KBPS, MAX_RECORDS, PathwayRecord, SteeringState
 from gateway.steering.steering_config import SteeringConfig
@@ -70,6 +70,10 @@ class NetworkView(Protocol):
         """What nearly all of them have, on whatever edge."""
         ...
 
+    def probed_kbps(self) -> int | None:
+        """What this viewer's page has measured lately apart from its player."""
+        ...
+
 
 class NothingKnown:
     """The view of a network of which nothing is known."""
@@ -79,6 +83,10 @@ class NothingKnown:
         return None
 
     def prior_kbps(self) -> int | None:
+        """Nothing."""
+        return None
+
+    def probed_kbps(self) -> int | None:
         """Nothing."""
         return None
 
@@ -225,7 +233,7 @@ def _known(
         key = stable_hash(pathway) if at is None else fleet.edges[at].key
         has = key == state.told or pathway == state.base
         if not has and at is not None:
-            has = bool(known_hosts(state, fleet.edges[at]))
+            has = first_host(state, fleet.edges[at]) != 0
         if not has:
             continue
         if at is not None and pathway_of(state, fleet.edges[at]) != pathway:
@@ -337,11 +345,10 @@ class _Session:
         """Whether the viewer measured less there than it needs, and much less than its network has
         shown. One that left the pathway by itself measured nothing."""
         record = self._records.get(edge)
-        if record is None or record.kbps is None:
+        if record is None or record.kbps is None or record.kbps >= self._state.need_kbps:
             return False
-        slow_share = self._situation.config.slow_share
         reference = max(self.estimate_kbps, *(one.kbps or 0 for one in self._records.values()))
-        return record.kbps < self._state.need_kbps and record.kbps < reference * slow_share
+        return record.kbps < reference * self._situation.config.slow_share
 
     def _is_slow_for_others(self, order: Sequence[int]) -> bool:
         """Whether the viewer measures less than it needs, and its network says that the edge is the
@@ -358,7 +365,8 @@ class _Session:
         here = self._view.kbps_on(self._told)
         elsewhere = 0 if here is None else self._fastest(order)
         if self._state.told_s == 0:  # it has never moved, and can compare with nothing
-            elsewhere = max(elsewhere, self._view.prior_kbps() or 0)
+            known = self._view.prior_kbps(), self._view.probed_kbps()
+            elsewhere = max(elsewhere, *(kbps or 0 for kbps in known))
         bound = elsewhere * self._situation.config.slow_share
         if record.kbps < bound and (here is None or here < bound):
             self._slow_for_others = self._told
@@ -401,8 +409,7 @@ class _Session:
     def _is_there(self, edge: Edge) -> bool:
         """Whether the edge still has the host under which the player knows it; True for one that it
         does not know."""
-        hosts = known_hosts(self._state, edge)
-        return not hosts or hosts[-1] == edge.host_tag
+        return last_host(self._state, edge) in (0, edge.host_tag)
 
     def _is_option(self, edge: Edge) -> bool:
         """Whether the player can move there: to the base, or to a clone of it."""
@@ -454,8 +461,9 @@ class _Session:
     def _is_alternative(self, at: int) -> bool:
         edge = self._situation.fleet.edges[at]
         record = self._records.get(edge.key)
-        failed = record is not None and record.kbps == 0
-        slow = edge.key == self._slow_for_others or self._is_slow(edge.key)
+        if record is not None and (
+            record.kbps == 0 or edge.key == self._slow_for_others or self._is_slow(edge.key)
+        ):
+            return False
         usable = edge.key == self._told or self._is_option(edge)
-        admitted = admits(self._situation.fleet, at, self._state.viewer)
-        return usable and admitted and not failed and not slow
+        return usable and admits(self._situation.fleet, at, self._state.viewer)

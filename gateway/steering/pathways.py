@@ -13,22 +13,32 @@ from gateway.edge.fleet import Fleet
 from gateway.steering.state import MAX_CLONES, Clone, SteeringState
 
 
-def known_hosts(state: SteeringState, edge: Edge) -> list[int]:
-    """The hosts under which the player knows an edge, by their tags, in the order in which it
-    learned of them; empty when it does not know the edge."""
-    tag = edge.tag
-    found = [host for known, host in state.clones if known == tag]
+def first_host(state: SteeringState, edge: Edge) -> int:
+    """The tag of the host under which the player learned of an edge; 0 when it does not know it.
+    The edge's own id leads there."""
     if state.base_host and edge.id == state.base:
-        found.insert(0, state.base_host)
-    return found
+        return state.base_host
+    tag = edge.tag
+    for known, host in state.clones:
+        if known == tag:
+            return host
+    return 0
+
+
+def last_host(state: SteeringState, edge: Edge) -> int:
+    """The tag of the last host that the player was given for an edge; 0 when it does not know the
+    edge."""
+    tag = edge.tag
+    for known, host in reversed(state.clones):
+        if known == tag:
+            return host
+    return state.base_host if edge.id == state.base else 0
 
 
 def pathway_of(state: SteeringState, edge: Edge) -> str:
     """The id of the pathway that leads the player to the edge as it is now."""
-    hosts = known_hosts(state, edge)
-    if not hosts or hosts[0] == edge.host_tag:
-        return edge.id
-    return f"{edge.id}.{edge.host_tag:04x}"
+    first = first_host(state, edge)
+    return edge.id if first in (0, edge.host_tag) else f"{edge.id}.{edge.host_tag:04x}"
 
 
 def edge_at(fleet: Fleet, pathway: str) -> int | None:
@@ -40,12 +50,11 @@ def edge_at(fleet: Fleet, pathway: str) -> int | None:
 
 def with_clones(
     state: SteeringState, priority: Sequence[Edge], pathways: Sequence[str]
-) -> tuple[Clone, ...]:
+) -> tuple[tuple[int, int], ...]:
     """The clones that the player knows after an answer; those that it has known longest are
     forgotten."""
     clones = state.clones
     for edge, pathway in zip(priority, pathways, strict=True):
-        clone = Clone(edge.tag, edge.host_tag)
-        if pathway != state.base and clone not in clones:
-            clones = (*clones, clone)
+        if pathway != state.base and (edge.tag, edge.host_tag) not in clones:
+            clones = (*clones, Clone(edge.tag, edge.host_tag))
     return clones[-MAX_CLONES:]

@@ -65,7 +65,7 @@ class SteeringState:
     ``told`` is the edge that the last answer put first, since ``told_s``, 0 when it has never
     changed. ``began_s`` is the time of the first answer. ``estimate_kbps`` is the best that the
     viewer's network has shown lately, 0 when unknown. ``base_host`` is the ``host_tag`` that the
-    base had in the playlist, 0 when unknown.
+    base had in the playlist, 0 when unknown. ``clones`` are each a :class:`Clone`.
     """
 
     asset: bytes
@@ -82,7 +82,7 @@ class SteeringState:
     records: tuple[PathwayRecord, ...] = ()
     began_s: int = 0
     base_host: int = 0
-    clones: tuple[Clone, ...] = ()
+    clones: tuple[tuple[int, int], ...] = ()
 
     def to_bytes(self) -> bytes:
         """The stored form (see the module), at most ``MAX_BYTES``."""
@@ -155,7 +155,7 @@ class SteeringState:
             records,
             began_s,
             base_host,
-            tuple([Clone(*one) for one in _CLONE.iter_unpack(clones)]),
+            tuple(_CLONE.iter_unpack(clones)),
         )
 
 

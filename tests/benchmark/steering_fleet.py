@@ -99,6 +99,9 @@ class _View:
     def prior_kbps(self) -> int | None:
         return None
 
+    def probed_kbps(self) -> int | None:
+        return None
+
 
 class Simulation:
     """All players and edges."""

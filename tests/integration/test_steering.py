@@ -442,6 +442,23 @@ async def test_a_session_far_below_the_prior_of_its_network(app: Application) ->
     assert 2 == len(seen)
 
 
+@pytest.mark.parametrize(("speed", "moves"), [("&speed=40000", True), ("&speed=900", False)])
+async def test_a_session_far_below_what_its_page_has_measured(
+    app: Application, client: httpx.AsyncClient, speed: str, *, moves: bool
+) -> None:
+    """The page has asked ``/v1/probe``, or knows its speed; the first edge is slow from the
+    start. What the player says at first counts for nothing."""
+    app.keeper.judged("drain", {"other": EdgeCondition("draining", 0.0)})
+    playlist = (await client.get(f"/v1/play/film.m3u8?session=s{speed}")).text
+    found = re.search(r'SERVER-URI="([^"]+)",PATHWAY-ID="(e[123])"', playlist)
+    assert found is not None
+    report = f"&_HLS_pathway={found[2]}&_HLS_throughput=500000"
+    first = manifest(await client.get(found[1] + report))
+    assert found[2] == first["PATHWAY-PRIORITY"][0]
+    second = manifest(await client.get(first["RELOAD-URI"] + report))
+    assert moves is (second["PATHWAY-PRIORITY"][0] != found[2])
+
+
 LIES = [
     ("nobody has it", "_HLS_pathway=nowhere&_HLS_throughput=100000"),
     ("of another shape", "_HLS_pathway=other&_HLS_throughput=100000"),

@@ -57,6 +57,7 @@ class Case:
     first_request: bool = False
     others: Mapping[str, int] = field(default_factory=dict)
     prior: int | None = None
+    probed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class View:
 
     others: Mapping[str, int]
     prior: int | None
+    probed: int | None
 
     def kbps_on(self, edge: int) -> int | None:
         """By the edge's key."""
@@ -73,6 +75,10 @@ class View:
     def prior_kbps(self) -> int | None:
         """The prior."""
         return self.prior
+
+    def probed_kbps(self) -> int | None:
+        """What the page has measured."""
+        return self.probed
 
 
 def override(source: str, target: str, ago_s: int = 120, high: int = WHOLE) -> Override:
@@ -109,7 +115,7 @@ def answer(
     order = ordered_by_key(fleet, ranked_tiers(fleet, UNKNOWN, 0), given.viewer, 16)
     leaving = leaving_since(fleet, {}, CLOCK - case.leaving_for)
     reports = [PathwayReport(*one) for one in case.reports]
-    view = View(case.others, case.prior)
+    view = View(case.others, case.prior, case.probed)
     return steer(
         Situation(config, fleet, leaving, CLOCK, NOW), given, order, reports, case.left.get, view
     )
@@ -404,6 +410,18 @@ CASES: list[tuple[str, Case, str, list[str]]] = [
         Case(reports=[("a", 1_000_000)], never_moved=True, prior=2001),
         "slow",
         ["b", "c", "a"],
+    ),
+    (
+        "much less than its page has measured",
+        Case(reports=[("a", 1_000_000)], never_moved=True, probed=2001),
+        "slow",
+        ["b", "c", "a"],
+    ),
+    (
+        "as the page has measured",
+        Case(reports=[("a", 1_000_000)], never_moved=True, probed=1500),
+        "fine",
+        ["a", "b", "c"],
     ),
     (
         "not much less",
