@@ -9,6 +9,9 @@ but at most ``rise_factor`` times the weighted median of all, and at least the m
 - half as much after each ``half_life_s``,
 - ``probe_weight`` if it is a probe, which measures one short download from the gateway.
 
+What a browser says of its network (``hints``) is a sample only while nothing was measured, and its
+newest word replaces the one before. It has at most the confidence ``hint_confidence``.
+
 A single sample never outweighs all others together. So one that is wrong by a factor of a thousand
 (a mistaken unit, a segment from the player's cache, a lie) moves the median to its neighbour at
 most, and the estimate hardly more; a second sample that agrees moves both. Only when the others are
@@ -29,10 +32,10 @@ samples, and when they contradict each other. ``docs/throughput.md`` has the mea
 
 import struct
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import Final, Literal, NamedTuple, Self, get_args
+from typing import Final, Literal, NamedTuple, Self
 
 MIN_KBPS = 1
 MAX_KBPS = 10_000_000
@@ -42,14 +45,21 @@ CLOCK_SKEW_S = 60
 MAX_FORGET_S = 0xFFFF
 """The most seconds between the oldest and the newest sample that the stored form can express."""
 
-SampleSource = Literal["query", "cmcd", "steering", "probe"]
+SampleSource = Literal["query", "cmcd", "steering", "probe", "hints"]
 
-_SOURCES: Final[tuple[SampleSource, ...]] = get_args(SampleSource)
-_CODES: Final = {name: code for code, name in enumerate(_SOURCES)}
+_CODES: Final[Mapping[SampleSource, int]] = {
+    "query": 0,
+    "cmcd": 1,
+    "steering": 2,
+    "probe": 3,
+    "hints": 16,  # from here on, what was not measured
+}
+_SOURCES: Final = {code: source for source, code in _CODES.items()}
 _AGREES: Final = 1.5
 """The factor within which a sample agrees with the median."""
 _OUTVOTES: Final = 8.0
 """A sample that weighs this many times as much as all others together counts alone."""
+_MOST_CONFIDENCE: Final = 0.99
 _JUST_LESS: Final = 0.99
 _FEW: Final = 3
 
@@ -131,7 +141,8 @@ class SessionEstimate:
         latest_s = now_s + CLOCK_SKEW_S
         spacing_s = config.spacing_s
         kept = self.samples
-        if kept and kept[-1].time_s <= latest_s:
+        measured = source != "hints" and kept and kept[0].source != "hints"
+        if measured and kept[-1].time_s <= latest_s:
             slot = sample.time_s // spacing_s
             oldest = slot - config.forget_s // spacing_s
             newest = kept[-1]
@@ -177,16 +188,19 @@ class SessionEstimate:
 
     @classmethod
     def _of(cls, samples: Iterable[Sample], config: EstimatorConfig) -> Self:
-        """One sample for each source and ``spacing_s``, of these the newest ``MAX_SAMPLES``."""
+        """One sample for each source and ``spacing_s``, of these the newest ``MAX_SAMPLES``; of
+        hints alone, the newest."""
         spaced: dict[tuple[int, str], Sample] = {}
-        for sample in samples:
+        given = [*samples]
+        measured = [sample for sample in given if sample.source != "hints"]
+        for sample in measured or given:
             slot = (sample.time_s // config.spacing_s, sample.source)
             same = spaced.get(slot)
             if same is not None:
                 time_s, kbps = max(same.time_s, sample.time_s), min(same.kbps, sample.kbps)
                 sample = Sample(time_s, sample.source, kbps)  # noqa: PLW2901
             spaced[slot] = sample
-        newest = sorted(spaced)[-MAX_SAMPLES:]
+        newest = sorted(spaced)[-MAX_SAMPLES if measured else -1 :]
         # Whole slots are forgotten, so that it does not depend on the order of arrival.
         oldest = newest[-1][0] - config.forget_s // config.spacing_s if newest else 0
         return cls(tuple(sorted(spaced[slot] for slot in newest if slot[0] >= oldest)))
@@ -208,6 +222,9 @@ class SessionEstimate:
                 weight *= 0.5 ** ((now_s - time_s) / half_life_s)
             if source == "probe":
                 weight *= config.probe_weight
+            elif source == "hints":
+                confidence = min(config.hint_confidence, _MOST_CONFIDENCE)
+                weight *= _JUST_LESS * confidence / (1 - confidence)
             ranked.append((kbps, weight, source))
             order *= newer_weight
         ranked.sort()
@@ -251,7 +268,7 @@ class SessionEstimate:
         samples: list[Sample] = []
         for packed, age_s in _SAMPLE.iter_unpack(data[_HEAD.size :]):
             code, kbps = packed >> _SOURCE_SHIFT, packed & _KBPS_MASK
-            if code >= len(_SOURCES):
+            if code not in _SOURCES:
                 return None
             samples.append(Sample(newest_s - age_s, _SOURCES[code], kbps))
         if version != _FORMAT or newest_s != (samples[-1].time_s if samples else 0):

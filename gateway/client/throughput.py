@@ -12,6 +12,8 @@ The first usable source in this order:
    ``session``.
 4. ``hints``: ``Downlink`` (Mbit/s); without it ``ECT``, as the upper bound that the Network
    Information API defines for ``slow-2g``, ``2g`` and ``3g``.
+   What the browser says is kept with the session while nothing was measured: its later requests may
+   come without a hint.
 5. The session's estimate with a low confidence. An old measurement of this player is better than an
    assumption about its network, but not better than what its browser says now.
 6. ``prior``: what other viewers of this network measured (:mod:`gateway.client.prior`). It selects
@@ -47,7 +49,11 @@ MIN_PROBE_MS = 1.0
 _DOWNLINK_CAP_MBPS = 10
 _ECT_MOST_KBPS = {"slow-2g": 50, "2g": 70, "3g": 700}
 _KBPS_PER_MBPS = 1000
-_SESSION_SOURCES: Mapping[SampleSource, SpeedSource] = {"steering": "steering", "probe": "probe"}
+_SESSION_SOURCES: Mapping[SampleSource, SpeedSource] = {
+    "steering": "steering",
+    "probe": "probe",
+    "hints": "hints",
+}
 _UNKNOWN = Reason(Step.NETWORK, "speed-unknown", "no usable speed was measured")
 _CONTRADICTED = Reason(
     Step.NETWORK,
@@ -66,11 +72,13 @@ class Measurement(NamedTuple):
 @dataclass(slots=True)
 class Chosen:
     """The speed that is used, None when it is unknown; what this request measured, whether or not
-    it is used; and the reasons. These contain numbers, but no text from players."""
+    it is used; and the reasons. These contain numbers, but no text from players. ``hinted`` is what
+    the browser says, where that is used."""
 
     speed: Throughput | None
     measured: Measurement | None
     reasons: tuple[Reason, ...]
+    hinted: Measurement | None = None
 
 
 def choose_throughput(
@@ -102,15 +110,17 @@ def choose_throughput(
             reported = _remembered(known, "speed-session", reasons)
         return Chosen(reported, measured, tuple(reasons))
     chosen: Throughput | None = None
+    hinted: Measurement | None = None
     if known is not None and known.confidence > config.hint_confidence:
         chosen = _remembered(known, "speed-session", reasons)
     else:
         chosen = _hinted(downlink_mbps, ect, reasons)
+        hinted = None if chosen is None else Measurement("hints", chosen.kbps)
         if chosen is None and known is not None:
             chosen = _remembered(known, "speed-session-stale", reasons)
     if chosen is None:
         reasons.append(_UNKNOWN)
-    return Chosen(chosen, None, tuple(reasons))
+    return Chosen(chosen, None, tuple(reasons), hinted)
 
 
 def assume_prior(chosen: Chosen, prior_kbps: int) -> None:
@@ -128,13 +138,35 @@ def with_measurement(
 ) -> SessionEstimate | None:
     """The session's estimate with this request's measurement; None when it brought none.
 
-    Only the player's own measurements are added: its browser repeats a hint in each request, a
-    prior is not about this player, and an estimate must not be added to itself.
+    Only the player's own measurements are added, and hints by :func:`with_hint`: a prior is not
+    about this player, and an estimate must not be added to itself.
     """
     if measured is None:
         return None
     taken = (measured.kbps, now_s)
     return with_measurements(session or SessionEstimate(), measured.source, [taken], now_s, config)
+
+
+def with_hint(
+    session: SessionEstimate | None,
+    hinted: Measurement | None,
+    now_s: float,
+    config: EstimatorConfig,
+) -> SessionEstimate | None:
+    """The session's estimate with what its browser says; None when that adds nothing.
+
+    It adds nothing where something was measured, and browsers repeat it in each request: the same
+    is added again after ``half_life_s``.
+    """
+    if hinted is None:
+        return None
+    estimate = session or SessionEstimate()
+    if estimate.samples:
+        newest = estimate.samples[-1]
+        same = newest.kbps == round(hinted.kbps) and 0 <= now_s - newest.time_s < config.half_life_s
+        if newest.source != "hints" or same:
+            return None
+    return estimate.updated(hinted.kbps, hinted.source, now_s, config)
 
 
 def with_measurements(
@@ -188,8 +220,9 @@ def _contradicts(kbps: float, known: Estimated, config: EstimatorConfig) -> bool
 
 def _remembered(known: Estimated, code: str, reasons: list[Reason]) -> Throughput:
     source = _SESSION_SOURCES.get(known.source, "session")
+    verb = "was said to have" if known.source == "hints" else "measured"
     text = (
-        f"this session measured {known.kbps} kbit/s, most recently {known.age_s:.0f} s ago; "
+        f"this session {verb} {known.kbps} kbit/s, most recently {known.age_s:.0f} s ago; "
         f"confidence {known.confidence:.2f}"
     )
     reasons.append(_because(code, text))

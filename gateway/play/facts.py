@@ -68,6 +68,8 @@ async def gather_facts(
         _use_prior(gateway.priors, chosen, sender, device.kind, now_s)
     if session is not None and record is not None:
         measured = throughput.with_measurement(estimate, chosen.measured, now_s, runtime.estimator)
+        if chosen.hinted is not None:
+            measured = throughput.with_hint(estimate, chosen.hinted, now_s, runtime.estimator)
         changed = record if measured is None else record.measured(measured)
         if report.version is not None and (known := known_names(gateway, runtime)) is not None:
             changed = changed.heard((Report.of(report),), now_s, known)

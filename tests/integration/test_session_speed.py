@@ -82,6 +82,50 @@ async def test_a_session_over_time(later: Callable[[float], None]) -> None:
     assert [expected for *_, expected in STORY] == seen
 
 
+HINTED: list[tuple[float, str, dict[str, str], str]] = [
+    (0, "", SLOW_HINT, "mobile_3g 1500;src=hints"),
+    # Requests without the hint, and after a while.
+    (10, "", {}, "mobile_3g 1500;src=hints"),
+    (600, "", {}, "mobile_3g 1500;src=hints"),
+    # What the browser says now counts more than what it said.
+    (10, "", {"Downlink": "0.4"}, "mobile_2g 400;src=hints"),
+    (10, "", {"ECT": "3g"}, "mobile_2g 700;src=hints"),
+    (10, "", {"ECT": "3g"}, "mobile_2g 700;src=hints"),
+    (10, "", SLOW_HINT, "mobile_3g 1500;src=hints"),
+    # A cap is no measurement, and does not replace one.
+    (10, "", {"Downlink": "10"}, "mobile_3g 1500;src=hints"),
+    # The first measurement decides, and hints no longer count.
+    (10, mtp(4000), SLOW_HINT, "mobile_4g 4000;src=cmcd"),
+    (10, "", SLOW_HINT, "mobile_4g 4000;src=session"),
+    (10, "", {}, "mobile_4g 4000;src=session"),
+    (3700, "", {}, "mobile_4g None"),
+]
+
+
+async def test_what_the_browser_says_is_remembered(later: Callable[[float], None]) -> None:
+    """While the session has measured nothing."""
+    app = application()
+    async with asking(app) as client:
+        seen = []
+        for seconds, query, headers, _ in HINTED:
+            later(seconds)
+            seen.append(await decided(client, query, headers))
+    assert [expected for *_, expected in HINTED] == seen
+
+
+async def test_a_repeated_hint_is_written_once(later: Callable[[float], None]) -> None:
+    """Browsers send it with each request."""
+    app = application()
+    async with asking(app) as client:
+        later(0)
+        await decided(client, "", SLOW_HINT)
+        record = app.gateway.sessions.fresh("s")
+        later(30)
+        await decided(client, "", SLOW_HINT)
+    assert record is not None
+    assert record is app.gateway.sessions.fresh("s")
+
+
 async def test_a_flood_of_lies_is_one(later: Callable[[float], None]) -> None:
     """A player that reports a lie fifty times in a second is heard once."""
     app = application()

@@ -1,6 +1,7 @@
 """Which speed is used, and what is stored for a session."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from gateway.client.throughput import (
     choose_throughput,
     probe_kbps,
     steering_kbps,
+    with_hint,
     with_measurement,
 )
 from tests.unit.client.estimating import CONFIG, NOW, remembered
@@ -222,6 +224,31 @@ def test_a_prior_is_what_is_left() -> None:
     assert Throughput(6103, "prior") == chosen.speed
     assert ["speed-unknown", "speed-prior"] == [reason.code for reason in chosen.reasons]
     assert chosen.measured is None
+
+
+def test_hints_are_kept_while_nothing_was_measured() -> None:
+    """The newest of them; the same one not again before it has aged."""
+    chosen = choose_throughput(**{**NOTHING, "downlink_mbps": 1.5})
+    assert Measurement("hints", 1500) == chosen.hinted
+    assert chosen.measured is None
+    first = with_hint(None, chosen.hinted, NOW, CONFIG)
+    assert first == remembered(1500, source="hints")
+    assert None is with_hint(first, chosen.hinted, NOW + CONFIG.half_life_s - 1, CONFIG)
+    again = with_hint(first, chosen.hinted, NOW + CONFIG.half_life_s, CONFIG)
+    assert again == remembered(1500, source="hints", age_s=-CONFIG.half_life_s)
+    other = with_hint(first, Measurement("hints", 400), NOW + 1, CONFIG)
+    assert other is not None
+    assert [400] == [sample.kbps for sample in other.samples]
+    assert None is with_hint(remembered(3000), chosen.hinted, NOW, CONFIG)
+    assert None is with_hint(first, None, NOW, CONFIG)
+
+
+@pytest.mark.parametrize("hint_confidence", [0.0, 0.15, 0.6, 1.0])
+def test_a_remembered_hint_is_no_surer_than_a_hint(hint_confidence: float) -> None:
+    """So what the browser says now is used instead, whatever the config says."""
+    config = replace(CONFIG, hint_confidence=hint_confidence)
+    known = remembered(1500, source="hints").at(NOW, config)
+    assert known is None or known.confidence <= hint_confidence
 
 
 @pytest.mark.parametrize("source", ["query", "cmcd", "steering", "probe"])
