@@ -12,7 +12,10 @@ _MAX_HEADER = 256
 _GZIP = 16
 """zlib writes gzip's header and trailer when this is added to the window size (zlib.h)."""
 
-_zstd = zstandard.ZstdCompressor(level=9)
+_ZSTD_LEVEL = 3
+"""On playlists, level 9 saves 1.5 % more and takes eight times as long."""
+
+_zstd = zstandard.ZstdCompressor(level=_ZSTD_LEVEL)
 """Shared: creating a compressor takes as long as compressing a playlist. Only for bodies that are
 compressed on the event loop, since two threads must not use one compressor."""
 
@@ -20,7 +23,13 @@ compressed on the event loop, since two threads must not use one compressor."""
 def _zstandard(body: bytes) -> bytes:
     if len(body) <= INLINE_BYTES:
         return _zstd.compress(body)
-    return zstandard.ZstdCompressor(level=3).compress(body)
+    return zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(body)
+
+
+def _brotli(body: bytes) -> bytes:
+    """On short playlists, quality 5 saves 20 to 30 bytes more and takes three times as long."""
+    coded: bytes = brotli.compress(body, quality=2 if len(body) <= INLINE_BYTES else 5)
+    return coded
 
 
 def _gzip(body: bytes) -> bytes:
@@ -33,7 +42,7 @@ def _gzip(body: bytes) -> bytes:
 
 _CODERS: dict[str, Callable[[bytes], bytes]] = {
     "zstd": _zstandard,
-    "br": lambda body: brotli.compress(body, quality=5),
+    "br": _brotli,
     "gzip": _gzip,
 }
 """In order of preference, for codings with equal weights in Accept-Encoding."""
