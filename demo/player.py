@@ -13,36 +13,63 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
-VERSION = "1.7.4"
-INTEGRITY = (
-    "sha512-3GlxGdPvT2YHvQYOt+yOzT/DEior/qJVNIylHA77kgeoBTdQQqi70GwefNEUmHQe"
-    "NGyjC8U62+bruqW/Tpm+tg=="
-)
-SCRIPT = Path(sys.prefix) / "share" / "streaming-gateway" / f"hls-{VERSION}.min.js"
-_MEMBER = "package/dist/hls.min.js"
 _TIMEOUT_S = 60
 
 
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A script in a package of npm: the package's pinned ``version``, the hash of its archive in
+    npm's form, and the path of the script in it."""
+
+    name: str
+    version: str
+    integrity: str
+    member: str
+
+    @property
+    def script(self) -> Path:
+        """Where the script is stored."""
+        name = f"{self.name.removesuffix('.js')}-{self.version}.min.js"
+        return Path(sys.prefix) / "share" / "streaming-gateway" / name
+
+
+HLS_JS = Package(
+    "hls.js",
+    "1.7.4",
+    "sha512-3GlxGdPvT2YHvQYOt+yOzT/DEior/qJVNIylHA77kgeoBTdQQqi70GwefNEUmHQe"
+    "NGyjC8U62+bruqW/Tpm+tg==",
+    "package/dist/hls.min.js",
+)
+
+
 class PlayerError(RuntimeError):
-    """hls.js could not be fetched; the message says why."""
+    """A player could not be fetched; the message says why."""
 
 
 def script() -> Path | None:
-    """The path of the script; None when it was not fetched."""
-    return SCRIPT if SCRIPT.is_file() else None
+    """The path of the script of hls.js; None when it was not fetched."""
+    return HLS_JS.script if HLS_JS.script.is_file() else None
 
 
-def fetch(target: Path = SCRIPT) -> Path:
-    """Fetch the pinned hls.js into ``target`` unless it exists; raises :class:`PlayerError`."""
+def fetch(package: Package = HLS_JS, target: Path | None = None) -> Path:
+    """Fetch the pinned script into ``target`` unless it exists; raises :class:`PlayerError`."""
+    target = target or package.script
     if target.is_file():
         return target
     npm = shutil.which("npm")
     if npm is None:
         raise PlayerError("npm was not found")
     with tempfile.TemporaryDirectory() as scratch:
-        command = [npm, "pack", f"hls.js@{VERSION}", "--silent", "--fetch-retries=1"]
+        command = [
+            npm,
+            "pack",
+            f"{package.name}@{package.version}",
+            "--silent",
+            "--fetch-retries=1",
+        ]
         try:
             subprocess.run(  # noqa: S603 - a fixed command
                 command, cwd=scratch, check=True, capture_output=True, timeout=_TIMEOUT_S
@@ -52,7 +79,7 @@ def fetch(target: Path = SCRIPT) -> Path:
         archives = list(Path(scratch).glob("*.tgz"))
         if len(archives) != 1:
             raise PlayerError("npm wrote no archive")
-        code = unpack(archives[0])
+        code = unpack(archives[0], package)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_suffix(f".{os.getpid()}.part")
     part.write_bytes(code)
@@ -66,15 +93,16 @@ def integrity(archive: Path) -> str:
     return f"sha512-{base64.b64encode(digest).decode()}"
 
 
-def unpack(archive: Path, expected: str = INTEGRITY) -> bytes:
-    """The script from npm's archive. Raises :class:`PlayerError` when the hash is not
-    ``expected``."""
-    if integrity(archive) != expected:
+def unpack(archive: Path, package: Package = HLS_JS) -> bytes:
+    """The script from npm's archive. Raises :class:`PlayerError` when the hash is not the pinned
+    one."""
+    if integrity(archive) != package.integrity:
         raise PlayerError("the archive from npm does not match the pinned hash and was discarded")
     with tarfile.open(archive) as opened:
-        member = opened.extractfile(_MEMBER) if _MEMBER in opened.getnames() else None
+        names = opened.getnames()
+        member = opened.extractfile(package.member) if package.member in names else None
         if member is None:
-            raise PlayerError(f"the archive does not contain {_MEMBER}")
+            raise PlayerError(f"the archive does not contain {package.member}")
         return member.read()
 
 
@@ -84,11 +112,11 @@ def main() -> int:
         path = fetch()
     except PlayerError as error:
         sys.stderr.write(
-            f"note: hls.js {VERSION} is not installed: {error}. "
+            f"note: hls.js {HLS_JS.version} is not installed: {error}. "
             "The demo page will use the browser's own HLS support.\n"
         )
         return 0
-    sys.stderr.write(f"hls.js {VERSION}: {path}\n")
+    sys.stderr.write(f"hls.js {HLS_JS.version}: {path}\n")
     return 0
 
 

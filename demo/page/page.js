@@ -36,6 +36,11 @@ function choices() {
   return chosen;
 }
 
+/** Not crypto.randomUUID, which pages without TLS have on loopback alone. */
+function randomName() {
+  return [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(36)).join("-");
+}
+
 /** The gateway's address for a suffix: the choices that it takes as parameters, not the place. */
 function gatewayUrl(suffix) {
   const query = choices();
@@ -193,6 +198,8 @@ function menu(id, tracks, current, off) {
 function playWithHlsJs(Hls) {
   const headers = gatewayHeaders();
   const hls = new Hls({
+    // Start on the first rung of the playlist even if it needs more than 5 Mbit/s.
+    abrEwmaDefaultEstimateMax: 1e9,
     xhrSetup: (request, url) => {
       // Only the gateway is told the place; the edges are other origins and need no such header.
       if (new URL(url, location.href).origin !== location.origin) return;
@@ -240,7 +247,7 @@ function showByHand() {
 async function start() {
   started += 1;
   const turn = started;
-  session = crypto.randomUUID();
+  session = randomName();
   const query = choices();
   history.replaceState(null, "", query.size ? `?${query}` : location.pathname);
   if (!form.elements.speed.value) {

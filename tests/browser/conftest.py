@@ -1,7 +1,6 @@
 """What the browser tests stand on: the demo as a user starts it, and a headless Chromium."""
 
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,15 +12,14 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from demo import player
+from tests import chromium
 from tests.missing import missing
 
 _PAGE = re.compile(r"page +(http://127\.0\.0\.1:\d+)/demo")
 _STOP_TIMEOUT_S = 15
-_ARGUMENTS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run "
-    "--disable-background-networking --disable-component-update --disable-sync "
-    "--autoplay-policy=no-user-gesture-required"
-)
+# A name of this machine that browsers take for another one, so that its pages are not trusted as
+# those of loopback are.
+_NAMES = "--host-resolver-rules=MAP demo.test 127.0.0.1"
 
 
 @pytest.fixture(scope="session")
@@ -57,12 +55,12 @@ def hls_js() -> Path:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """A headless Chromium, the system's own."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    path = chromium.executable()
     if path is None:
         missing("no chromium on the PATH")
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(
-            executable_path=path, args=_ARGUMENTS.split(), chromium_sandbox=False
+            executable_path=path, args=[*chromium.ARGUMENTS, _NAMES], chromium_sandbox=False
         )
         yield launched
         await launched.close()

@@ -235,13 +235,14 @@ async def test_a_choice_on_the_page_takes_effect(
     assert (f"{demo_url}/demo?from={JAPAN}&max_resolution=480p", True) == (address, untouched)
 
 
+@pytest.mark.parametrize("name", ["localhost", "demo.test"])
 async def test_the_page_plays_under_another_name_of_its_host(
-    browser: Browser, demo_url: str, hls_js: Path
+    browser: Browser, demo_url: str, hls_js: Path, name: str
 ) -> None:
     """Page, gateway and steering are then another origin than the one that the config names."""
     seen = Seen()
     steered: list[tuple[str, int]] = []
-    named = demo_url.replace("127.0.0.1", "localhost")
+    named = demo_url.replace("127.0.0.1", name)
 
     def note(response: Response) -> None:
         if "/v1/steering/" in response.url:

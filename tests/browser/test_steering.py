@@ -10,9 +10,10 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, Page, Response
+from playwright.async_api import Browser, Page, Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.config import CATALOGUE, config_text
@@ -24,16 +25,19 @@ from gateway.config.load import load
 from gateway.edge.fleet import EdgeCondition
 from tests.browser.test_playback import DESKTOP, NORWAY, until, visit
 
+needs_hosts = pytest.mark.skipif(sys.platform != "linux", reason="needs 127.0.0.2 and 127.0.0.3")
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.skipif(sys.platform != "linux", reason="needs 127.0.0.2 and 127.0.0.3"),
+    needs_hosts,
 ]
 
 TTL_S = 1
-STEERING = f"""
+SLOW_TTL_S = 4
+"""Long enough for the player to measure the slow edge within one."""
+STEERING = """
 [steering]
-ttl_s = {TTL_S}
+ttl_s = {ttl_s}
 ttl_jitter = 0
 dwell_s = 2
 leave_s = 2
@@ -63,25 +67,36 @@ COUNT_STALLS = """() => {
 }"""
 
 
-class Slow:
-    """An edge that sends bodies at ``bytes_per_s``; None is as fast as it can."""
+class TokenBucket:
+    """An edge that stays up, and sends ``bytes_per_s`` of media over all of its connections
+    together, after a burst of as much as it sends in half a second. None is as fast as it can."""
+
+    BURST_S = 0.5
+    PIECE = 2048
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._empty_until = 0.0
         self.bytes_per_s: int | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def slowly(message: Message) -> None:
+        async def in_pieces(message: Message) -> None:
             body = message.get("body", b"")
-            if self.bytes_per_s is not None and scope["path"].endswith(".m4s") and body:
-                step = max(1, self.bytes_per_s // 20)
-                for at in range(0, len(body), step):
-                    await asyncio.sleep(0.05)
-                    await send({**message, "body": body[at : at + step], "more_body": True})
-                message = {**message, "body": b""}
-            await send(message)
+            for at in range(0, len(body), self.PIECE):
+                piece = body[at : at + self.PIECE]
+                await self._take(len(piece))
+                await send({**message, "body": piece, "more_body": True})
+            await send({**message, "body": b""} if body else message)
 
-        await self._app(scope, receive, slowly)
+        await self._app(scope, receive, in_pieces if scope["path"].endswith(".m4s") else send)
+
+    async def _take(self, tokens: int) -> None:
+        if self.bytes_per_s is None:
+            return
+        now = time.monotonic()
+        start = max(self._empty_until, now - self.BURST_S)
+        self._empty_until = start + tokens / self.bytes_per_s
+        await asyncio.sleep(max(0.0, self._empty_until - now))
 
 
 @dataclass
@@ -91,7 +106,7 @@ class Stage:
     url: str
     gateway: Application
     edges: dict[str, contextlib.AsyncExitStack]
-    slow: dict[str, Slow]
+    buckets: dict[str, TokenBucket]
 
     async def kill(self, edge: str) -> None:
         """Stop an edge: connections are refused."""
@@ -99,31 +114,30 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage(folder: Path, *, inline: bool = False) -> AsyncIterator[Stage]:
+async def stage(folder: Path, ttl_s: int = TTL_S, *, inline: bool = False) -> AsyncIterator[Stage]:
     """The demo's edges on three hosts, and the gateway with its page. ``inline``: playlists hold
     the first steering manifest."""
     async with contextlib.AsyncExitStack() as stack:
         sockets = stack.enter_context(listen_for_edges(len(EDGES)))
-        running, closers, slow = [], {}, {}
+        running, closers, buckets = [], {}, {}
         for edge, sock in zip(EDGES, sockets, strict=True):
             closer = await stack.enter_async_context(contextlib.AsyncExitStack())
-            slow[edge.id] = Slow(edge_app(CATALOGUE, edge))
-            await closer.enter_async_context(serve(slow[edge.id], sock, lifespan=False))
+            buckets[edge.id] = TokenBucket(edge_app(CATALOGUE, edge))
+            await closer.enter_async_context(serve(buckets[edge.id], sock, lifespan=False))
             closers[edge.id] = closer
             running.append(RunningEdge(edge, url_of(sock)))
         bound = stack.enter_context(listen("127.0.0.1", 0))
         actual = bound.getsockname()[1]
         config = folder / "gateway.toml"
         text = config_text(CATALOGUE, running, actual, 8090).replace('"embedded"', '"memory"')
-        config.write_text(text + STEERING)
-        environ = {}
+        config.write_text(text + STEERING.format(ttl_s=ttl_s))
+        environ = {"GATEWAY_SERVER__PUBLIC_URL": f"http://127.0.0.1:{actual}/"}
         if inline:
-            environ["GATEWAY_SERVER__PUBLIC_URL"] = f"http://127.0.0.1:{actual}/"
             environ["GATEWAY_STEERING__INLINE"] = "true"
         gateway = build(load(config, environ))
         app = with_page(site(running, "http://127.0.0.1:8090"), gateway)
         await stack.enter_async_context(serve(app, bound, lifespan=True))
-        yield Stage(f"http://127.0.0.1:{actual}", gateway, closers, slow)
+        yield Stage(f"http://127.0.0.1:{actual}", gateway, closers, buckets)
 
 
 @dataclass
@@ -133,6 +147,17 @@ class Loaded:
     segments: list[str] = field(default_factory=list)
     steering: list[int] = field(default_factory=list)
     manifests: int = 0
+    hosts: list[str] = field(default_factory=list)
+    steered_when_moved: int = 0
+
+    def ask(self, request: Request) -> None:
+        """Note from which host a segment is asked, and after how many steering manifests that
+        became another one."""
+        if "/video/" in request.url and request.url.endswith(".m4s"):
+            host = urlsplit(request.url).netloc
+            if self.hosts and self.hosts[-1] != host:
+                self.steered_when_moved = self.steered_when_moved or len(self.steering)
+            self.hosts.append(host)
 
     def note(self, response: Response) -> None:
         """Note one answer."""
@@ -154,6 +179,7 @@ async def playing(browser: Browser, on: Stage) -> AsyncIterator[tuple[Page, Load
     """A desktop in Norway that plays from demo-eu, the nearest edge."""
     loaded = Loaded()
     async with visit(browser, on.url, DESKTOP) as page:
+        page.on("request", loaded.ask)
         page.on("response", loaded.note)
         await page.add_init_script(SMALL_BUFFER)
         await page.goto(f"/demo?from={NORWAY}")
@@ -199,11 +225,15 @@ async def test_an_edge_drains(browser: Browser, hls_js: Path, tmp_path: Path) ->
 
 
 async def test_an_edge_turns_slow(browser: Browser, hls_js: Path, tmp_path: Path) -> None:
-    """It is up, and its probes are good; the viewer measures what they do not."""
-    async with stage(tmp_path) as on, playing(browser, on) as (page, loaded):
-        on.slow["demo-eu"].bytes_per_s = 30_000
+    """It is up, and its probes are good, but the viewer measures a fraction of what the film needs:
+    the second steering manifest after that, at the latest, moves the session."""
+    async with stage(tmp_path, SLOW_TTL_S) as on, playing(browser, on) as (page, loaded):
+        before = len(loaded.steering)
+        on.buckets["demo-eu"].bytes_per_s = 30_000
         await happens(lambda: loaded.last in {"demo-as", "demo-na"})
+        told = loaded.steered_when_moved - before
         await still_plays(page)
+    assert told <= 2
     assert 1 == loaded.manifests
     assert "up" == on.gateway.gateway.fleet.condition("demo-eu").state  # type: ignore[union-attr]
 

@@ -1,0 +1,152 @@
+"""What does Shaka Player make of content steering, in a real browser?"""
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.async_api import Browser, Page, Request, Route
+
+from demo import player
+from gateway.edge.fleet import EdgeCondition
+from tests.browser.test_playback import DESKTOP, NORWAY, visit
+from tests.browser.test_steering import Loaded, Stage, happens, needs_hosts, stage
+from tests.missing import missing
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), needs_hosts]
+
+SHAKA = player.Package(
+    "shaka-player",
+    "5.2.12",
+    "sha512-vEsuVDI3+oLh+yqpjXexQZlg2XMUBI0VrqatDuKWacPaxAud6Uph5uCowUPLhUgN"
+    "G5XKWCpoM4l1r8qYzWH+zg==",
+    "package/dist/shaka-player.compiled-es2021.js",
+)
+PLAY = """async ([url, from]) => {
+  document.body.innerHTML = "<video id=video muted autoplay loop></video>";
+  window.player = new shaka.Player();
+  player.configure({streaming: {bufferingGoal: 4, rebufferingGoal: 1}});
+  player.getNetworkingEngine().registerRequestFilter((_, request) => {
+    if (request.uris[0].startsWith(location.origin)) request.headers['X-Forwarded-For'] = from;
+  });
+  await player.attach(document.getElementById('video'));
+  const told = (error) => { throw new Error(`Shaka: ${error.code} ${error.data}`); };
+  await player.load(url).catch(told);
+}"""
+
+
+@pytest.fixture(scope="session")
+def shaka() -> Path:
+    """The pinned Shaka Player, fetched when it is not there yet."""
+    try:
+        return player.fetch(SHAKA)
+    except player.PlayerError as error:
+        missing(f"Shaka Player is not here: {error}")
+
+
+@contextlib.asynccontextmanager
+async def playing(
+    browser: Browser, on: Stage, shaka: Path, edit: Callable[[str], str] = str
+) -> AsyncIterator[tuple[Page, Loaded, list[str]]]:
+    """A desktop in Norway that plays from demo-eu. ``edit`` changes the playlist; the list has the
+    pathways that the player has told."""
+    loaded = Loaded()
+    told: list[str] = []
+
+    def note(request: Request) -> None:
+        query = urlsplit(request.url).query
+        told.extend(parse_qs(query).get("_HLS_pathway", ()))
+
+    async def edited(route: Route) -> None:
+        answer = await route.fetch()
+        await route.fulfill(response=answer, body=edit(await answer.text()))
+
+    async with visit(browser, on.url, DESKTOP) as page:
+        page.on("request", loaded.ask)
+        page.on("response", loaded.note)
+        page.on("request", note)
+        await page.route("**/v1/play/demo.m3u8", edited)
+        await page.goto("/livez")  # any page of this origin that lets scripts in
+        await page.add_script_tag(path=shaka)
+        await page.evaluate(PLAY, [f"{on.url}/v1/play/demo.m3u8", NORWAY])
+        await happens(lambda: len(loaded.segments) > 0)
+        yield page, loaded, told
+
+
+def drain(on: Stage, *edges: str) -> None:
+    """New sessions and, one by one, running ones go elsewhere."""
+    on.gateway.keeper.judged("drain", {edge: EdgeCondition("draining", 0.0) for edge in edges})
+
+
+async def advances(page: Page, seconds: float) -> None:
+    """The picture goes on."""
+    at = float(await page.evaluate("video.currentTime"))
+    started = time.monotonic()
+    while not await page.evaluate(
+        f"video.currentTime > {at} + {seconds} || video.currentTime < {at}"
+    ):
+        assert time.monotonic() - started < 30, "the picture stands still"
+        await asyncio.sleep(0.1)
+
+
+def with_copies(playlist: str) -> str:
+    """Each variant and rendition once more, on the pathway of demo-as: its host is 127.0.0.2."""
+    first, copies = [], []
+    for line in playlist.splitlines():
+        first.append(line)
+        copy = line.replace("//127.0.0.1:", "//127.0.0.2:").replace('"demo-eu"', '"demo-as"')
+        if line.startswith(("#EXT-X-STREAM-INF", "#EXT-X-I-FRAME-STREAM-INF", "http")):
+            copies.append(re.sub(r'(AUDIO|SUBTITLES)="', r'\1="as-', copy))
+        elif line.startswith("#EXT-X-MEDIA:"):
+            copies.append(copy.replace('GROUP-ID="', 'GROUP-ID="as-'))
+    return "\n".join([*first, *copies, ""])
+
+
+async def test_it_asks_but_stays_since_it_cannot_clone(
+    browser: Browser, shaka: Path, tmp_path: Path
+) -> None:
+    """The compiled build reads the members of clones under other names. It plays on, as it would
+    without steering, and says that it uses what it was told to use. When this fails, it has learnt
+    to clone: see docs/steering.md."""
+    async with stage(tmp_path) as on, playing(browser, on, shaka) as (page, loaded, told):
+        await happens(lambda: len(told) > 1)
+        drain(on, "demo-eu")
+        before = len(loaded.segments)
+        asked = len(told)
+        await happens(lambda: len(told) > asked + 5)
+        await advances(page, 4)
+        await happens(lambda: len(loaded.segments) > before)
+    assert {"demo-eu"} == set(loaded.segments)
+    assert "demo-eu" != told[-1]
+    assert {200} == set(loaded.steering)
+
+
+async def test_it_moves_to_a_copy(browser: Browser, shaka: Path, tmp_path: Path) -> None:
+    """A pathway that the playlist declares itself is obeyed, within two TTLs or so."""
+    async with (
+        stage(tmp_path) as on,
+        playing(browser, on, shaka, with_copies) as (page, loaded, told),
+    ):
+        drain(on, "demo-eu", "demo-na")
+        await happens(lambda: loaded.last == "demo-as")
+        await advances(page, 2)
+        await happens(lambda: "demo-as" in told)
+    assert 1 == loaded.manifests
+
+
+async def test_with_a_copy_it_outlives_its_edge(
+    browser: Browser, shaka: Path, tmp_path: Path
+) -> None:
+    """It bans the host that fails, and takes the next pathway that the playlist declares."""
+    async with (
+        stage(tmp_path) as on,
+        playing(browser, on, shaka, with_copies) as (page, loaded, _),
+    ):
+        await on.kill("demo-eu")
+        await happens(lambda: loaded.last == "demo-as")
+        await advances(page, 2)
+    assert 1 == loaded.manifests
