@@ -5,6 +5,7 @@ from typing import Final
 
 from gateway.client.prior import network_name, viewer_slot, wide_network
 from gateway.play.clients import Sender
+from gateway.play.facts import experience_network
 from gateway.play.request import Headers
 from gateway.play.runtime import Gateway
 from gateway.steering.decide import Steered
@@ -37,8 +38,18 @@ class RequestView:
         self._network = wide_network(sender.prefix) if asn is None else f"{asn}"
 
     def kbps_on(self, edge: int) -> int | None:
-        """What its viewers usually measure on an edge, by its key."""
+        """What its viewers usually measure on an edge, by its key; 0 when they report trouble
+        there, and edges are avoided for that (``cmcd.avoid_poor_edges``)."""
+        fleet = self._gateway.fleet
+        at = fleet.index.by_key.get(edge)
+        if at is not None and fleet.edges[at].id in self._poor_edges():
+            return 0
         return self._gateway.steering.networks.kbps_on(self._network, edge, self._clock_s)
+
+    def _poor_edges(self) -> frozenset[str]:
+        if not self._gateway.runtime.settings.cmcd.avoid_poor_edges or not self._sender.prefix:
+            return frozenset()
+        return self._gateway.experiences.poor(experience_network(self._sender), self._clock_s)
 
     def prior_kbps(self) -> int | None:
         """The prior of the network for the player's class of devices."""

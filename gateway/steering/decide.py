@@ -434,7 +434,7 @@ class _Session:
             return (
                 others is None
                 or others >= self._state.need_kbps
-                or others >= self._fastest(order) * slow_share
+                or others >= max(1, self._fastest(order) * slow_share)
             )
         if record.kbps == 0:
             return False

@@ -19,6 +19,7 @@ from gateway.client.session import asset_name
 from gateway.edge.fleet import EdgeCondition
 from gateway.edge.override import WHOLE, Override
 from gateway.observe import metrics
+from gateway.play.facts import experience_network
 from gateway.play.request import Headers
 from gateway.steering.state import SteeringState
 from gateway.trust.keys import KeyRing, Purpose, generated_key
@@ -457,6 +458,23 @@ async def test_a_session_far_below_what_its_page_has_measured(
     assert found[2] == first["PATHWAY-PRIORITY"][0]
     second = manifest(await client.get(first["RELOAD-URI"] + report))
     assert moves is (second["PATHWAY-PRIORITY"][0] != found[2])
+
+
+async def test_nobody_is_moved_to_an_edge_on_which_others_have_trouble(config: Path) -> None:
+    """By the reports of other viewers of the network, if the config says so. Sessions of another
+    network go there."""
+    app = application(config, {"GATEWAY_CMCD__AVOID_POOR_EDGES": "true"})
+    sender = app.gateway.runtime.clients.sender("10.1.1.1", Headers({}))
+    network, now_s = experience_network(sender), time.monotonic()
+    for slot in range(60):
+        for edge in ("e2", "e3"):
+            app.gateway.experiences.add(network, edge, slot, edge == "e2", now_s, 20)
+    app.keeper.judged("health", {"e1": DOWN})
+    ends: dict[str, set[str]] = {"10.1.1.1": set(), "10.2.1.1": set()}
+    for peer, seen in ends.items():
+        for _ in range(20):
+            seen.add(await watch(app, "e1", peer, [500]))
+    assert {"10.1.1.1": {"e3"}, "10.2.1.1": {"e2", "e3"}} == ends
 
 
 LIES = [

@@ -466,6 +466,18 @@ CASES: list[tuple[str, Case, str, list[str]]] = [
         ["c", "b", "a"],
     ),
     (
+        "its edge is down, and others leave the next by themselves",
+        Case(conditions={"a": DOWN}, others={"b": 0}),
+        "down",
+        ["c", "b", "a"],
+    ),
+    (
+        "its edge is down, and others leave all by themselves",
+        Case(conditions={"a": DOWN}, others={"b": 0, "c": 0}),
+        "down",
+        ["b", "c", "a"],
+    ),
+    (
         "a lie: an edge that it cannot have",
         Case(edges=(A, B, C, PORT), reports=[("port", 1_000)]),
         "fine",
