@@ -7,6 +7,7 @@ waits for the store.
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from gateway.client.estimate import MAX_SAMPLES, EstimatorConfig
@@ -61,6 +62,18 @@ class Measurements:
             self._waiting[name] = [sample]
             self._filled.set()
 
+    async def add_now(
+        self, session: str, measured: Measurement, now_s: float, config: EstimatorConfig
+    ) -> None:
+        """As :meth:`add`, but wait for the store, at most for its deadline: this worker's next
+        request of the session finds the sample, and so does another worker's, which reads it."""
+        name = session_name(session)
+        metrics.samples(measured.source).inc()
+        record, _ = await self._sessions.get(name)
+        sample = _Waiting(measured, now_s, config)
+        self._put(name, record, [*self._waiting.pop(name, ()), sample])
+        await self._sessions.written()
+
     async def run(self) -> None:
         """Add the samples that wait for their records, until cancelled."""
         while True:
@@ -72,11 +85,9 @@ class Measurements:
 
     async def _store(self, name: bytes) -> None:
         record, _ = await self._sessions.get(name)
-        self._put(name, record, self._waiting.pop(name))
+        self._put(name, record, self._waiting.pop(name, ()))
 
-    def _put(
-        self, name: bytes, record: SessionRecord, samples: tuple[_Waiting, ...] | list[_Waiting]
-    ) -> None:
+    def _put(self, name: bytes, record: SessionRecord, samples: Sequence[_Waiting]) -> None:
         estimate = record.estimate
         for measured, now_s, config in samples:
             estimate = with_measurement(estimate, measured, now_s, config) or estimate

@@ -116,9 +116,8 @@ async def record_probe(gateway: Gateway, body: bytes, headers: Headers, peer: st
             {"accepted": False, "speed_kbps": None, "reason": _ignored(size, duration_ms)}
         )
     metrics.SPEED_PROBE_RESULTS.labels("accepted").inc()
-    await gateway.sessions.get(session)  # so that this worker's next decision knows the sample
-    estimator = gateway.runtime.estimator
-    gateway.measurements.add(session, Measurement("probe", kbps), time.time(), estimator)
+    measured, now_s = Measurement("probe", kbps), time.time()
+    await gateway.measurements.add_now(session, measured, now_s, gateway.runtime.estimator)
     return _answer({"accepted": True, "speed_kbps": round(kbps)})
 
 

@@ -15,9 +15,10 @@ import pytest
 import zstandard
 
 from gateway.app import Application
-from tests.integration.in_process import OPERATORS, application, ask, asking
+from tests.integration.in_process import OPERATORS, application, ask, asking, started
 from tests.integration.reading_metrics import metric
 from tests.integration.running import RunningGateway, running_gateway
+from tests.unit.store.servers import valkey
 
 PROBE = "/v1/probe"
 VIEWER = "129.240.2.6"
@@ -297,6 +298,21 @@ async def test_the_next_manifest_uses_the_result() -> None:
             assert "no-store" == answer.headers["Cache-Control"]
             assert "4000;src=probe" == await speed_of(client, session)
         assert None is await speed_of(client, "other")
+
+
+async def test_the_next_manifest_may_come_from_another_worker(tmp_path: Path) -> None:
+    """A session that begins with a probe: its record is in Redis before the probe is answered."""
+    with valkey(tmp_path) as server:
+        environ = {"GATEWAY_STORE__URL": server.url}
+        async with started(None, environ) as one, started(None, environ) as other:
+            for session in map(str, range(5)):
+                answer = await one.post(PROBE, json=result(session=session))
+                assert {"accepted": True, "speed_kbps": 4000} == answer.json()
+                assert "4000;src=probe" == await speed_of(other, session)
+            server.kill()
+            answer = await one.post(PROBE, json=result(session="later"))
+            assert answer.json()["accepted"]
+            assert "4000;src=probe" == await speed_of(one, "later")
 
 
 async def test_a_probe_is_one_sample_among_others() -> None:

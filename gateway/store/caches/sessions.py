@@ -1,5 +1,6 @@
 """Session records in the store, with copies in this process in case the store loses them."""
 
+import contextlib
 from collections.abc import Callable
 from time import monotonic
 from typing import NamedTuple
@@ -82,6 +83,11 @@ class Sessions:
         self._keep(name, record)
         if record.whole:
             self._write(name, record)
+
+    async def written(self) -> None:
+        """Wait until the store has what was put, or for its deadline."""
+        with contextlib.suppress(StoreUnavailable):
+            await self._store.flush()
 
     def _known(self, name: bytes) -> SessionRecord | None:
         """This process's record, at any age that the store would have kept it for."""
