@@ -244,12 +244,25 @@ _SAMPLE: dict[str, Any] = {
         "speed_kbps": {"type": "integer"},
     },
 }
+_PLAYBACK: dict[str, Any] = {
+    "type": ["object", "null"],
+    "properties": {
+        "time": _TIME,
+        "state": _NAME_OR_NULL,
+        "cdn": _NAME_OR_NULL,
+        "stalls": {"type": "integer"},
+        "errors": {"type": "integer"},
+        "error_codes": {"type": "array", "items": {"type": "string"}},
+        "start_delay_ms": {"type": ["integer", "null"]},
+    },
+}
 _STORY: dict[str, Any] = {
     "type": "object",
     "properties": {
         "session": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
         "estimate": _ESTIMATE,
         "samples": {"type": "array", "items": _SAMPLE},
+        "playback": _PLAYBACK,
         "decisions": {"type": "array", "items": {"type": "object"}},
         "pathways": {"type": "array", "items": _PATHWAY},
     },

@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from gateway.client.estimate import EstimatorConfig
+from gateway.client.playback import Playback
 from gateway.client.session import SessionRecord
 from gateway.config.build import log_bounds_of
 from gateway.play import problems
@@ -29,7 +30,7 @@ from gateway.store.events.log import (
 )
 
 PATH = "/v1/sessions/"
-FIELDS = ("session", "estimate", "samples", "decisions", "pathways")
+FIELDS = ("session", "estimate", "samples", "playback", "decisions", "pathways")
 """The members of one session."""
 LISTED = ("session", "time", "events", "kind", "asset", "edge", "country")
 """The members of a session in the list; the last four are those of its last event."""
@@ -143,8 +144,22 @@ def session_members(
             {"time": sample.time_s * 1000, "source": sample.source, "speed_kbps": sample.kbps}
             for sample in record.estimate.samples
         ],
+        "playback": None if record.playback is None else playback_members(record.playback),
         "decisions": _of_kind(kept.events, "decision"),
         "pathways": _of_kind(kept.events, "pathway"),
+    }
+
+
+def playback_members(playback: Playback) -> dict[str, Any]:
+    """What a player has reported of its playback."""
+    return {
+        "time": playback.time_s * 1000,
+        "state": playback.state,
+        "cdn": playback.cdn,
+        "stalls": playback.stalls,
+        "errors": playback.errors,
+        "error_codes": list(playback.error_codes),
+        "start_delay_ms": playback.start_delay_ms,
     }
 
 

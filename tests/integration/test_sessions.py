@@ -119,7 +119,7 @@ async def test_a_story_that_two_gateways_wrote(two: Two, monkeypatch: pytest.Mon
     await player.ask(second)
     found = await story(two.other, "abc", 4)
     assert found == {**await story(two.one, "abc", 4), "estimate": found["estimate"]}
-    assert ("session", "estimate", "samples", "decisions", "pathways") == tuple(found)
+    assert ("session", "estimate", "samples", "playback", "decisions", "pathways") == tuple(found)
     assert hash_of("abc") == found["session"]
     (decision,) = found["decisions"]
     assert ("film", first, 4000, "query", "NO") == tuple(
