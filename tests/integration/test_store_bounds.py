@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.observe import tasks
 from gateway.store import garbage
 from gateway.store.connection.keys import PROBE, decision_key, session_key, source_key
 from gateway.store.connection.protocol import (
@@ -135,3 +136,32 @@ async def test_a_server_that_never_ends_its_reply(reply: bytes) -> None:
         assert "down" == store.state
         await store.close()
     assert max(sent) < MAX_REPLY_BYTES + 16 * 1024 * 1024  # what the kernel's buffers hold
+
+
+NO_REPLIES = {
+    "a map whose keys are lists": b"%1\r\n*0\r\n+x\r\n",
+    "pushes without end": b">2\r\n+invalidate\r\n*0\r\n" * 3000,
+    "no number": b":x\r\n",
+    "another protocol": b"HTTP/1.1 400 Bad Request\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("reply", NO_REPLIES.values(), ids=NO_REPLIES)
+async def test_what_is_no_reply_ends_the_connection(reply: bytes) -> None:
+    """Whatever it is: the store is down and tries again, and its task does not fail."""
+    connected = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connected
+        connected += 1
+        await reader.read(100)
+        writer.write(reply)
+        await writer.drain()
+
+    async with listening(answer) as port:
+        store = RedisStore(f"redis://127.0.0.1:{port}/0", timeout_s=5.0)
+        await store.start()
+        await until(lambda: connected >= 2)
+        assert "down" == store.state
+        assert {} == tasks.failing()
+        await store.close()

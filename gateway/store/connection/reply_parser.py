@@ -7,7 +7,7 @@ that promises more elements than follow takes no memory for them.
 """
 
 from redis.asyncio.connection import DefaultParser
-from redis.exceptions import RedisError
+from redis.exceptions import InvalidResponse, RedisError
 
 MAX_REPLY_BYTES = 16 * 1024 * 1024
 
@@ -26,9 +26,15 @@ class BoundedParser(DefaultParser):  # type: ignore[misc, valid-type]
     async def read_response(
         self, disable_decoding: bool = False, push_request: bool = False
     ) -> object:
-        """The next reply."""
+        """The next reply. Raises the client's own errors, of the connection or for what is no reply
+        at all, and the replies that are errors."""
         self._taken = 0
-        return await super().read_response(disable_decoding, push_request)
+        try:
+            return await super().read_response(disable_decoding, push_request)
+        except (RedisError, OSError):
+            raise
+        except Exception as error:  # such as a map whose keys are lists, or pushes without end
+            raise InvalidResponse(f"no reply: {type(error).__name__}") from error
 
     async def read_from_socket(self) -> bool:
         """Receive the next bytes."""
