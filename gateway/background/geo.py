@@ -5,6 +5,7 @@ import asyncio
 import structlog
 
 from gateway.observe import metrics
+from gateway.observe.tasks import in_time
 from geodata.lookup import DatabaseStatus, GeoLookup
 
 log = structlog.get_logger()
@@ -22,7 +23,9 @@ async def follow(geo: GeoLookup, interval_s: float = INTERVAL_S) -> None:
         _log_change(status, logged)
     while True:
         await asyncio.sleep(interval_s)
-        for status in await asyncio.to_thread(geo.reload):
+        with in_time("geo"):
+            found = await asyncio.to_thread(geo.reload)
+        for status in found:
             _log_change(status, logged)
 
 

@@ -22,6 +22,7 @@ from watchfiles import awatch
 from gateway.config.load import Loaded, load
 from gateway.config.problem import ConfigError, ConfigProblem
 from gateway.config.restart import hold_back
+from gateway.observe.tasks import in_time
 
 log = structlog.get_logger()
 
@@ -81,10 +82,11 @@ class ConfigWatcher:
                 await self._wake.wait()
                 self._wake.clear()
                 requested, self._requested = self._requested, False
-                content = await self._settled()
-                if requested or content != self._seen:
-                    await self._reload(content)
-                    self._seen = content
+                with in_time("config"):
+                    content = await self._settled()
+                    if requested or content != self._seen:
+                        await self._reload(content)
+                        self._seen = content
 
     async def _notice(self, path: Path) -> None:
         """Wake ``run`` when anything changes in the file's folder, and every ``poll_s`` seconds."""

@@ -125,11 +125,14 @@ def _manifests(source: Source) -> dict[str, Any]:
 
 
 def _tasks() -> dict[str, Any]:
-    """Background tasks that fail are started again; until then something is out of date."""
-    failing = tasks.failing()
+    """Background tasks that fail are started again; until then something is out of date. Those of
+    other workers are named without a reason, which is in the log."""
+    mine = tasks.failing()
+    elsewhere = dict.fromkeys(metrics.failing_tasks(), "in another worker")
+    failing = elsewhere | mine
     if not failing:
         return {"status": "ok"}
-    reason = "; ".join(f"{name}: {why}" for name, why in failing.items())
+    reason = "; ".join(f"{name}: {why}" for name, why in sorted(failing.items()))
     return {"status": "degraded", "reason": reason}
 
 

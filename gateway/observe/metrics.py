@@ -302,6 +302,12 @@ TASK_FAILURES = Counter(
     "Failures of background tasks, which are then started again, by task.",
     ["task"],
 )
+TASKS_FAILING = Gauge(
+    "gateway_background_tasks_failing",
+    "Background tasks that fail or hang now, by task; the sum of all workers.",
+    ["task"],
+    multiprocess_mode="livesum",
+)
 GEO_BUILT = Gauge(
     "gateway_geo_database_build_seconds",
     "When the GeoIP database in use was built (Unix time).",
@@ -344,11 +350,26 @@ def exposition() -> bytes:
     """The metrics of all workers in the Prometheus text format."""
     for each in _pending:
         each.settle()
+    return generate_latest(_registry())
+
+
+def failing_tasks() -> dict[str, int]:
+    """How many background tasks of each name fail now, in all workers."""
+    return {
+        sample.labels["task"]: round(sample.value)
+        for metric in _registry().collect()
+        for sample in metric.samples
+        if metric.name == "gateway_background_tasks_failing" and sample.value > 0
+    }
+
+
+def _registry() -> CollectorRegistry:
+    """What all workers have counted."""
     if not _SHARED:
-        return generate_latest(REGISTRY)
+        return REGISTRY
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry)
+    return registry
 
 
 def forget_worker(pid: int) -> None:

@@ -2,11 +2,13 @@
 
 A task fails when it raises, or when anything but its owner cancels it. A failure is logged with its
 traceback, counted by the task's name, and shown in ``/readyz`` until the task has run steadily
-again. Like metrics, the failing tasks are those of the whole process.
+again. So is a task that hangs in a step with a limit (:func:`in_time`). Like metrics, the failing
+tasks are those of the whole process.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import contextlib
+from collections.abc import Callable, Coroutine, Iterator
 from random import SystemRandom
 from typing import Any
 
@@ -19,6 +21,8 @@ MAX_PAUSE_S = 30.0
 STEADY_S = 10.0
 """A task that has run for this many seconds no longer counts as failing."""
 MAX_REASON_CHARS = 200
+HANGING_S = 30.0
+"""A step of a task that takes longer, such as reading a file, hangs."""
 
 log = structlog.get_logger()
 _random = SystemRandom()
@@ -41,6 +45,21 @@ def failing() -> dict[str, str]:
     return dict(sorted(_failing.values()))
 
 
+@contextlib.contextmanager
+def in_time(name: str, limit_s: float | None = None) -> Iterator[None]:
+    """A step of the task ``name`` that should end in ``limit_s`` (``HANGING_S``) seconds. While it
+    takes longer, the task counts as failing; it is not stopped, as a thread cannot be."""
+    me = object()
+    limit_s = HANGING_S if limit_s is None else limit_s
+    timer = asyncio.get_running_loop().call_later(limit_s, _hangs, me, name, limit_s)
+    try:
+        yield
+        _recovered(me)
+    finally:
+        timer.cancel()
+        _forget(me)
+
+
 async def _supervise(name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     loop = asyncio.get_running_loop()
     me = object()
@@ -60,7 +79,7 @@ async def _supervise(name: str, work: Callable[[], Coroutine[Any, Any, None]]) -
             _failed(me, name, error)
             await asyncio.sleep(pause_s * _random.uniform(0.8, 1.2))
     finally:
-        _failing.pop(me, None)
+        _forget(me)
 
 
 async def _ended(task: asyncio.Task[None]) -> BaseException | None:
@@ -79,16 +98,34 @@ async def _ended(task: asyncio.Task[None]) -> BaseException | None:
 
 def _failed(me: object, name: str, error: BaseException) -> None:
     metrics.TASK_FAILURES.labels(name).inc()
-    _failing.pop(me, None)
+    _forget(me)
     failure = name, _reason(error)
     # Probes of a thousand edges that fail alike are one traceback, not a thousand.
     if failure not in _failing.values():
         log.error("background_task_failed", task=name, exc_info=error)
+    _remember(me, failure)
+
+
+def _hangs(me: object, name: str, limit_s: float) -> None:
+    metrics.TASK_FAILURES.labels(name).inc()
+    log.error("background_task_hangs", task=name, after_s=limit_s)
+    _remember(me, (name, f"a step has not ended after {limit_s:g} s"))
+
+
+def _remember(me: object, failure: tuple[str, str]) -> None:
     _failing[me] = failure
+    metrics.TASKS_FAILING.labels(failure[0]).inc()
+
+
+def _forget(me: object) -> tuple[str, str] | None:
+    failure = _failing.pop(me, None)
+    if failure is not None:
+        metrics.TASKS_FAILING.labels(failure[0]).dec()
+    return failure
 
 
 def _recovered(me: object) -> None:
-    failure = _failing.pop(me, None)
+    failure = _forget(me)
     if failure is not None:
         log.info("background_task_recovered", task=failure[0])
 

@@ -19,6 +19,7 @@ import structlog
 from watchfiles import awatch
 
 from gateway.cache import DIRECTORY_SOURCES, Cache
+from gateway.observe.tasks import in_time
 from gateway.source.faults import SourceFaults
 from gateway.source.source import (
     BadSourceError,
@@ -237,7 +238,8 @@ class DirectorySource:
         Raises FileNotFoundError when there is no root, and OSError or RuntimeError when it cannot
         be watched.
         """
-        root = self._identity()
+        with in_time("source"):
+            root = await asyncio.to_thread(self._identity)
         changes = awatch(
             self._root,
             watch_filter=None,  # the default filter ignores names that an asset may have
@@ -254,13 +256,18 @@ class DirectorySource:
                 if changed or fresh:  # at first: a file may have changed before the watch began
                     fresh = False
                     await self._look()
-                if self._identity() != root or await asyncio.to_thread(self._trouble) is not None:
+                with in_time("source"):
+                    moved = await asyncio.to_thread(self._identity) != root
+                    trouble = await asyncio.to_thread(self._trouble)
+                if moved or trouble is not None:
                     return
 
     async def _look(self) -> None:
         """Read all files again when they are next requested, and those with a fault now."""
         self._generation += 1
-        self._root_is(await asyncio.to_thread(self._trouble))
+        with in_time("source"):
+            trouble = await asyncio.to_thread(self._trouble)
+        self._root_is(trouble)
         if self._lost is None:
             for fault in self.faults.current()[:MAX_LOOKS]:
                 with contextlib.suppress(NoSuchAssetError, BadSourceError):

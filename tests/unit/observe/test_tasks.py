@@ -1,13 +1,17 @@
 """Supervised tasks: started again, logged, counted, and shown while they fail."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from gateway.observe import metrics, tasks
-from gateway.observe.tasks import failing, supervise
+from gateway.observe.tasks import failing, in_time, supervise
 from tests.unit.store.servers import until
 
 
@@ -145,3 +149,68 @@ async def test_a_cancelled_task_cleans_up() -> None:
     assert 1 == work.ended
     assert [("background_task_not_stopped", "t6")] == [(one["event"], one["task"]) for one in logs]
     assert all(task.cancelled() for task in running)
+
+
+async def test_a_step_that_hangs_is_named_until_it_ends() -> None:
+    """It is logged, counted and shown; one that ends in time is not."""
+    ended = asyncio.Event()
+
+    async def hangs() -> None:
+        with in_time("t8", 60.0):
+            await asyncio.sleep(0)
+        with in_time("t8", 0.01):
+            await ended.wait()
+        await asyncio.Event().wait()
+
+    before = failures("t8")
+    with capture_logs() as logs:
+        task = supervise("t8", hangs)
+        await until(lambda: bool(failing()))
+        assert {"t8": "a step has not ended after 0.01 s"} == failing()
+        assert {"t8": 1} == metrics.failing_tasks()
+        ended.set()
+        await until(lambda: not failing())
+        assert {} == metrics.failing_tasks()
+        await stop(task)
+    assert 1 == failures("t8") - before
+    assert ["background_task_hangs", "background_task_recovered"] == [one["event"] for one in logs]
+
+
+async def test_a_hanging_step_that_is_cancelled_is_forgotten() -> None:
+    """It has not recovered."""
+
+    async def hangs() -> None:
+        with in_time("t9", 0.01):
+            await asyncio.Event().wait()
+
+    with capture_logs() as logs:
+        task = supervise("t9", hangs)
+        await until(lambda: bool(failing()))
+        await stop(task)
+    assert {} == metrics.failing_tasks()
+    assert ["background_task_hangs"] == [one["event"] for one in logs]
+
+
+def test_failing_tasks_of_all_workers(tmp_path: Path) -> None:
+    """Each worker names those of the others, until the parent says that a worker has ended."""
+    code = (
+        "import sys; from gateway.observe import metrics, tasks; "
+        "tasks._failed(object(), 't10', OSError('x')); print(metrics.failing_tasks(), flush=True); "
+        "sys.stdin.read()"
+    )
+    environ = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    other = subprocess.Popen(
+        [sys.executable, "-c", code], env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert other.stdout is not None
+    while b"{'t10': 1}" not in (line := other.stdout.readline()):
+        assert line, "it ended"
+    ask = (
+        "import sys; from gateway.observe import metrics; print(metrics.failing_tasks()); "
+        f"metrics.forget_worker({other.pid}); print(metrics.failing_tasks())"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", ask], env=environ, capture_output=True, check=True, text=True
+    )
+    other.communicate()
+    assert "{'t10': 1}\n{}\n" == found.stdout
