@@ -26,7 +26,7 @@ KeyStatus = Literal["active", "verify-only", "retired"]
 
 _SIGNED = re.compile(r"([A-Za-z0-9_-]{1,32})\.([A-Za-z0-9_-]+)")
 _TO_URL = bytes.maketrans(b"+/", b"-_")
-_FROM_URL = str.maketrans("-_", "+/")
+_FROM_URL = bytes.maketrans(b"-_", b"+/")
 """base64url (RFC 4648, 5). :mod:`base64` does the same with more calls."""
 _DERIVATION = b"streaming-gateway key 1: "
 _GENERATED_PREFIX = "auto-"
@@ -104,6 +104,7 @@ class KeyRing:
         encoded = found[2]
         if len(encoded) % 4 == 1:  # no number of bytes has this length
             return None
-        signed = a2b_base64(f"{encoded}{'=' * (-len(encoded) % 4)}".translate(_FROM_URL))
+        padding = b"=" * (-len(encoded) % 4)
+        signed = a2b_base64(encoded.encode("ascii").translate(_FROM_URL) + padding)
         payload, mac = signed[:-MAC_BYTES], signed[-MAC_BYTES:]
         return payload if hmac.compare_digest(mac, key.mac(purpose, payload)) else None
