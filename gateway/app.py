@@ -78,6 +78,7 @@ from gateway.store.coordination.leases import Leases
 from gateway.store.coordination.presence import LiveWorker, Presence
 from gateway.store.coordination.priors import Priors
 from gateway.store.coordination.redis_bus import bus_over
+from gateway.store.events.activity import Activity
 from gateway.store.events.log import EventLog
 from gateway.store.events.memory_log import MemoryEventLog
 from gateway.store.events.queue import EventQueue
@@ -169,6 +170,9 @@ class Application:
             players_port=players_port or settings.server.port,
             events=EventQueue(has_stream=store.redis is not None),
             log=_event_log(store, control),
+            activity=Activity(
+                control.redis, lambda: self.gateway.runtime.settings.events.max_listeners
+            ),
         )
         self.gateway.leases.use(self.keeper.fleet)
         self.keeper.on_change(self.use_fleet)
@@ -211,6 +215,10 @@ class Application:
     def reload(self) -> None:
         """Read the config again (SIGHUP)."""
         self._watcher.reload_soon()
+
+    def stopping(self) -> None:
+        """The server is about to stop: end the answers that would not end by themselves."""
+        self.gateway.activity.stop()
 
     def _reloaded(self, version: str) -> None:
         self._control.reloaded(version)
@@ -290,6 +298,7 @@ class Application:
             "priors": partial(priors.follow, self.gateway.priors),
             "capacity": partial(capacity.follow, self.gateway.leases, self.keeper),
             "events": self._events.run,
+            "activity": self.gateway.activity.run,
         }
 
 

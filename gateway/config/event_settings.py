@@ -1,6 +1,11 @@
 """How are decision events configured?"""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from gateway.config.fields import (
+    Allowed,
     EventBatch,
     EventQueueLength,
     EventStreamLength,
@@ -9,6 +14,10 @@ from gateway.config.fields import (
     Share,
 )
 from gateway.config.section import Section
+
+Listeners = Annotated[
+    int, Field(strict=True, ge=1, le=1000), Allowed("a whole number from 1 to 1000")
+]
 
 
 class EventSettings(Section):
@@ -26,6 +35,8 @@ class EventSettings(Section):
     """The most events written to Redis at once, also of sessions."""
     flush_interval_ms: Milliseconds
     """The longest time that an event waits to be written together with others, in milliseconds."""
+    max_listeners: Listeners
+    """The most operators that each worker tells of events as they come (`GET /v1/activity`)."""
     queue_length: EventQueueLength
     """Events that each worker keeps while Redis is not available. Beyond it, the oldest are
     dropped."""

@@ -1,7 +1,8 @@
 """Converts an ASGI scope to a :class:`Request`, and a :class:`Reply` to ASGI messages."""
 
 import asyncio
-from contextlib import closing
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, closing
 
 from starlette.types import Scope, Send
 
@@ -53,10 +54,15 @@ async def send_reply(reply: Reply, more: RawHeaders, send: Send) -> None:
     if reply.stream is None:
         await send({"type": "http.response.body", "body": reply.body})
         return
-    with closing(reply.stream) as pieces:
-        for piece in pieces:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-            await asyncio.sleep(0)  # a fast reader must not keep others waiting
+    if isinstance(reply.stream, AsyncGenerator):
+        async with aclosing(reply.stream) as coming:
+            async for piece in coming:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+    else:
+        with closing(reply.stream) as pieces:
+            for piece in pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                await asyncio.sleep(0)  # a fast reader must not keep others waiting
     await send({"type": "http.response.body"})
 
 

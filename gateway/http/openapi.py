@@ -176,6 +176,12 @@ def _for_operators(decision: dict[str, Any]) -> dict[str, Any]:
     """The paths of the operators' listener, but for the batch."""
     return {
         "/v1/play/{asset}": _json_decision("The decision and its reasons", decision),
+        "/v1/activity": {
+            "parameters": _WANTED,
+            "get": _operation(
+                "Events as they come", {"text/event-stream": {"schema": {"type": "string"}}}
+            ),
+        },
         "/v1/sessions": {
             "parameters": [*_PAGE, _FIELDS],
             "get": _operation("Sessions, those with the latest events first", _json_of(_SESSIONS)),
@@ -191,6 +197,16 @@ def _for_operators(decision: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+_WANTED: list[dict[str, Any]] = [
+    {"name": name, "in": place, "schema": {"type": "string"}, "description": text}
+    for name, place, text in (
+        ("session", "query", "Only events of this session, by its name or its hash."),
+        ("asset", "query", "Only events of this asset."),
+        ("edge", "query", "Only events of this edge, and of sessions that leave it."),
+        ("country", "query", "Only events of viewers in this country (ISO 3166-1 alpha-2)."),
+        ("Last-Event-ID", "header", "Begin behind the event with this id."),
+    )
+]
 _PAGE = [
     {"name": name, "in": "query", "schema": schema, "description": text}
     for name, schema, text in (

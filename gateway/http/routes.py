@@ -13,6 +13,8 @@ from gateway.http.openapi import openapi_json
 from gateway.http.operations import as_a_player_asks, livez, prometheus, readyz, readyz_in_detail
 from gateway.listener import OPERATORS, PLAYERS, Listener
 from gateway.play import problems
+from gateway.play.activity import PATH as ACTIVITY
+from gateway.play.activity import answer_activity
 from gateway.play.play import play, show_decision
 from gateway.play.probe import MAX_RESULT_BYTES, answer_probe, record_probe
 from gateway.play.reply import Reply
@@ -105,6 +107,16 @@ async def _session(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  
     return await show_session(gateway, scope["path"].removeprefix(SESSIONS), fields)
 
 
+async def _activity(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:
+    async def gone() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    by_name = read_query(scope["query_string"]).by_name
+    headers = dict(scope["headers"])
+    return await answer_activity(gateway, by_name, headers.get(b"last-event-id"), gone)
+
+
 async def _not_yet(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
     """Answer a reserved path with a 404 problem."""
     raise problems.not_available_yet(scope["path"].split("/")[2])
@@ -155,6 +167,7 @@ ROUTES = (
     Route(_PLAY, _READ, _show, _play_label, _OPERATORS),
     Route(_DECISIONS, ("POST",), _show_batch, _named("decisions"), _OPERATORS, _decisions_on),
     Route(SESSIONS.rstrip("/"), _READ, _sessions, _named("sessions"), _OPERATORS),
+    Route(ACTIVITY, ("GET",), _activity, _named("activity"), _OPERATORS),
     Route(SESSIONS, _READ, _session, _named("session"), _OPERATORS),
     Route("/openapi.json", _READ, _openapi(OPERATORS), _named("openapi"), _OPERATORS),
 )

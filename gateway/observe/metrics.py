@@ -250,6 +250,16 @@ EVENTS_WRITTEN = Counter("gateway_events_written", "Events written to the stream
 SESSION_EVENTS_WRITTEN = Counter(
     "gateway_session_events_written", "Events kept with their sessions, for operators."
 )
+ACTIVITY_LISTENERS = Gauge(
+    "gateway_activity_listeners",
+    "Operators who are told of events as they come.",
+    multiprocess_mode="livesum",
+)
+ACTIVITY_ENDED = Counter(
+    "gateway_activity_ended",
+    "Operators who are told no more, by reason (gone, slow, shutdown).",
+    ["reason"],
+)
 EVENTS_DROPPED = Counter(
     "gateway_events_dropped",
     "Events that were dropped, by reason (overflow, shutdown, fault).",

@@ -145,6 +145,13 @@ def store_unavailable(trouble: str) -> Problem:
     return Problem(503, "store-unavailable", title, detail, headers={"Retry-After": "2"})
 
 
+def too_many_listeners(most: int) -> Problem:
+    """503: as many are told of events as may be."""
+    detail = f"{most} are told of events by this process, as many as events.max_listeners allows"
+    title = "Too many listeners"
+    return Problem(503, "too-many-listeners", title, detail, headers={"Retry-After": "10"})
+
+
 def no_such_session(expire_s: int) -> Problem:
     """404: nothing is kept of such a session."""
     detail = (

@@ -1,6 +1,6 @@
 """A complete answer: status, headers and body, built before anything is sent."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,7 +16,7 @@ class Reply:
     status: int
     headers: RawHeaders
     body: bytes
-    stream: Generator[bytes] | None = None
+    stream: Generator[bytes] | AsyncGenerator[bytes] | None = None
 
     @classmethod
     def of(

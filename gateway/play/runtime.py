@@ -28,6 +28,7 @@ from gateway.store.coordination.bus import Bus
 from gateway.store.coordination.leases import Leases
 from gateway.store.coordination.presence import Presence
 from gateway.store.coordination.priors import Priors
+from gateway.store.events.activity import Activity
 from gateway.store.events.log import EventLog
 from gateway.store.events.queue import EventQueue
 from gateway.trust.keys import KeyRing
@@ -79,3 +80,4 @@ class Gateway:
     players_port: int
     events: EventQueue
     log: EventLog
+    activity: Activity

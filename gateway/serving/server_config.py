@@ -52,6 +52,13 @@ class ServerConfig(uvicorn.Config):
         self.counts = ConnectionCounts(PLAYERS, limits)
         self.operators = operators
 
+    def tell_of_stop(self) -> None:
+        """Have the application end the answers that would not end by themselves: it has a method
+        ``stopping`` if there are such."""
+        stopping = getattr(self.loaded_app, "stopping", None)
+        if stopping is not None:
+            stopping()
+
     def for_operators(self) -> ListenerConfig | None:
         """What the operators' connections need, once the application is loaded; None where
         operators have no listener."""

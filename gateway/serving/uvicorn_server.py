@@ -77,6 +77,7 @@ class GatewayServer(uvicorn.Server):
         """Stop listening, let running requests end, then stop the application."""
         if self._watch is not None:
             self._watch.cancel()
+        self.config.tell_of_stop()
         await super().shutdown(sockets)
 
 

@@ -13,7 +13,7 @@ from tests.integration.in_process import OPERATORS, asking
 from tests.unit.store.servers import until, valkey
 
 NAMES = (
-    *("bus", "capacity", "config", "control", "control_store", "dns"),
+    *("activity", "bus", "capacity", "config", "control", "control_store", "dns"),
     *("dns_lookup", "events", "geo", "health", "keys", "measurements"),
     *("origin_check", "overrides", "presence", "priors", "probe", "register"),
     *("reports", "source", "store", "whereabouts"),
