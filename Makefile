@@ -1,6 +1,6 @@
 # make run | test | check | bench | load      (Python >= 3.11 and make are all you need)
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench bench-check bench-estimator load drills docs lock clean
+.PHONY: help run test check format bench bench-check bench-estimator bench-qoe load drills docs lock clean
 SHELL := /bin/sh
 PORT ?= 8080
 BIN := .venv/bin
@@ -41,6 +41,9 @@ bench-check: bench ## the benchmark, failing when a ratio is 15 % worse than the
 
 bench-estimator: .venv/.dev ## estimates of the speed, replayed on recorded traces (TRACES= names their folder)
 	@$(BIN)/python -m tests.benchmark.bench_estimator $(TRACES)
+
+bench-qoe: .venv/.dev ## start-up, stalls and bit rate in a browser, over emulated networks (QOE= sets options)
+	@$(BIN)/python -m tests.benchmark.bench_qoe --svg build/qoe.svg $(QOE)
 
 format: .venv/.dev ## format the code and fix lint findings
 	@$(BIN)/ruff format .

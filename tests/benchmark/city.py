@@ -24,7 +24,7 @@ DOWNLOAD_S = 300.0
 def city_database() -> Path:
     """The City file, downloaded where it is not there yet; the embedded database, with a note on
     standard error, where it cannot be had."""
-    file = _cache_folder() / "dbip-city-lite-2023-04.mmdb"
+    file = cache_folder() / "dbip-city-lite-2023-04.mmdb"
     if not file.exists():
         try:
             _unpack_into(file)
@@ -34,7 +34,8 @@ def city_database() -> Path:
     return file
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
+    """Where benchmarks keep what they fetch or make."""
     given = os.environ.get("XDG_CACHE_HOME")
     return (Path(given) if given else Path.home() / ".cache") / "streaming-gateway-benchmark"
 

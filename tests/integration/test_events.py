@@ -131,7 +131,7 @@ async def test_the_best_rung_and_the_first(server: Valkey) -> None:
         await client.get(FILM, headers={"X-Forwarded-For": NORWAY, "User-Agent": ""})
     [event] = events(server)
     assert (1080, 2_500_000) == (event.height, event.bandwidth)
-    assert (720, 1_200_000) == (event.start_height, event.start_bandwidth)
+    assert (360, 500_000) == (event.start_height, event.start_bandwidth)
     assert (None, None, None, None) == (event.speed, event.speed_source, event.session, event.rule)
 
 

@@ -32,14 +32,14 @@ def viewer(number: int) -> dict[str, str]:
     ("enabled", "speed", "start"),
     [
         ("true", "speed=413;src=prior, ", "240p/playlist.m3u8"),
-        ("false", "", "720p/playlist.m3u8"),
+        ("false", "", "360p/playlist.m3u8"),
     ],
 )
 async def test_a_network_whose_viewers_are_slow(
     server: Valkey, enabled: str, speed: str, start: str
 ) -> None:
     """Fifty viewers measure 0.5 Mbit/s. When their window is over, a new one starts on the lowest
-    rung instead of within 2 Mbit/s. It has the same profile and rungs, and may say otherwise."""
+    rung instead of within 730 kbit/s. It has the same profile and rungs, and may say otherwise."""
     environ = {
         "GATEWAY_STORE__URL": server.url,
         "GATEWAY_PRIOR__ENABLED": enabled,

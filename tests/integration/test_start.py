@@ -46,16 +46,16 @@ def first_of(url: str, address: str, agent: str, query: str, **headers: str) -> 
 
 CASES = [
     # address, agent, query, further headers, profile, heights with and without start rules
-    (NORWAY, DESKTOP, "", {}, "wifi", (720, 720)),
-    (KENYA, DESKTOP, "", {}, "wifi", (360, 720)),
-    (YEMEN, DESKTOP, "", {}, "wifi", (360, 720)),
-    (NORWAY, DESKTOP, "", {"Save-Data": "on"}, "wifi", (360, 720)),
+    (NORWAY, DESKTOP, "", {}, "wifi", (360, 360)),
+    (KENYA, DESKTOP, "", {}, "wifi", (360, 360)),
+    (YEMEN, DESKTOP, "", {}, "wifi", (360, 360)),
+    (NORWAY, DESKTOP, "", {"Save-Data": "on"}, "wifi", (360, 360)),
     (YEMEN, PHONE, "", {}, "mobile_4g", (360, 360)),
     (NORWAY, PHONE, "", {}, "mobile_4g", (360, 360)),
     # A browser that is at least as fast as it may tell, on a network of long round trips.
-    (NORWAY, DESKTOP, "", {"Downlink": "10", "ECT": "3g"}, "wifi", (360, 720)),
-    (NORWAY, DESKTOP, "", {"Downlink": "10", "ECT": "2g"}, "wifi", (240, 720)),
-    (NORWAY, DESKTOP, "", {"Downlink": "10", "ECT": "4g"}, "wifi", (720, 720)),
+    (NORWAY, DESKTOP, "", {"Downlink": "10", "ECT": "3g"}, "wifi", (360, 360)),
+    (NORWAY, DESKTOP, "", {"Downlink": "10", "ECT": "2g"}, "wifi", (240, 360)),
+    (NORWAY, DESKTOP, "", {"Downlink": "10", "ECT": "4g"}, "wifi", (360, 360)),
     # What is known of the viewer's speed comes first.
     (KENYA, DESKTOP, "speed=5000", {}, "wifi", (1080, 1080)),
     (KENYA, DESKTOP, "speed=5000", {"Save-Data": "on"}, "wifi", (1080, 1080)),

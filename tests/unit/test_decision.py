@@ -449,7 +449,6 @@ DIFFERENT = [
     facts_of(kbps=50_000),
     facts_of(kbps=10_000),
     facts_of(kbps=5000),
-    facts_of(save_data=True),
     facts_of(Device(DeviceKind.PHONE)),
     facts_of(Device(DeviceKind.DESKTOP, os="tvOS")),
     facts_of(Device(DeviceKind.DESKTOP, capability=ABLE)),
@@ -478,6 +477,7 @@ def test_a_key_for_everything_that_matters() -> None:
         key(facts_of(), replace(SHIPPED, version="2")),
         key(facts_of(), replace(SHIPPED, default_profile="fiber")),
         key(facts_of(), replace(SHIPPED, rules=(Rule(When(), "wifi"),))),
+        key(facts_of(), replace(SHIPPED, start=StartRules((StartRule(When(), 200),)))),
     ]
     assert len(set(keys)) == len(keys)
 
