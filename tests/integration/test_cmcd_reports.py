@@ -18,8 +18,10 @@ from prometheus_client import REGISTRY
 from gateway.app import Application
 from gateway.background.reports import ReportReader
 from gateway.client.estimate import Sample
+from gateway.client.prior import network_name
 from gateway.play.report_queue import OVERHEAD_BYTES
 from gateway.play.reports import MAX_BODY_BYTES
+from gateway.play.request import Headers
 from gateway.store.connection.keys import REPORTS, session_name, shown_session
 from tests.integration.in_process import application, asking
 from tests.unit.store.servers import until, valkey
@@ -470,6 +472,20 @@ async def test_the_player_is_told_of_its_network(
     assert (304, expected) == (unchanged.status_code, unchanged.headers["CMSD-Dynamic"])
 
 
+@pytest.mark.parametrize("running", [{"GATEWAY_CMCD__CMSD_NAME": "gw-1"}], indirect=True)
+async def test_a_prior_is_no_estimate_of_a_players_network(running: Running) -> None:
+    """It is not about this player, so it is not told."""
+    gateway = running.app.gateway
+    headers = Headers({"user-agent": PHONE})
+    sender = gateway.runtime.clients.sender("127.0.0.1", headers)
+    device = gateway.runtime.clients.player(headers).device.kind
+    gateway.priors.active = True
+    gateway.priors.known = {network_name(sender.place, sender.prefix, device): 900}
+    answer = await running.client.get("/v1/play/film.m3u8", headers={"User-Agent": PHONE})
+    assert "src=prior" in answer.headers["Gateway-Decision"]
+    assert '"gw-1";mb=1200' == answer.headers["CMSD-Dynamic"]
+
+
 async def test_without_a_name_there_is_no_cmsd(running: Running) -> None:
     answer = await running.client.get("/v1/play/film.m3u8?speed=4800")
     assert "CMSD-Dynamic" not in answer.headers
@@ -501,7 +517,8 @@ async def test_one_viewer_counts_once_in_the_prior() -> None:
     async with app.lifespan(app), asking(app) as client:
         running = Running(app, client)
         lines = 'mtp=0,sid="a"\nmtp=5000,sid="a"\nmtp=6000,sid="a"'
-        await running.report(lines, X_Forwarded_For="103.4.145.245", User_Agent="x")
+        for _ in range(2):
+            await running.report(lines, X_Forwarded_For="103.4.145.245", User_Agent="x")
         await running.read()
         await client.get(
             "/v1/play/film.m3u8?speed=700",
