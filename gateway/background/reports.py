@@ -32,7 +32,10 @@ from gateway.store.connection.protocol import Commands, StoreUnavailable
 from gateway.store.events.report_stream import append_reports
 
 TURN_S: Final = 0.001
-"""Seconds of the event loop that reading takes at a time."""
+"""Seconds of the event loop that reading takes at a time, while little waits."""
+MAX_TURN_S: Final = 0.006
+"""The same when the queue is nearly full. Otherwise it would fill up in a worker that is asked as
+fast as it can answer."""
 AT_ONCE: Final = 64
 """The most records that are read from the store together."""
 MAX_MEASURED: Final = 512
@@ -82,7 +85,9 @@ class ReportReader:
 
     async def _pause(self) -> None:
         """Let requests run when this turn is over."""
-        if time.monotonic() - self._turn_s > TURN_S:
+        gateway = self._gateway
+        filled = min(1.0, gateway.reports.bytes / gateway.runtime.settings.cmcd.queue_bytes)
+        if time.monotonic() - self._turn_s > TURN_S + filled * (MAX_TURN_S - TURN_S):
             await asyncio.sleep(0)
             self._turn_s = time.monotonic()
 

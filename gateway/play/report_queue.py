@@ -33,7 +33,8 @@ class ReportQueue:
 
     def __init__(self) -> None:
         self._waiting: deque[ReportBatch] = deque()
-        self._bytes = 0
+        self.bytes = 0
+        """The size of what waits."""
         self._filled = asyncio.Event()
 
     def __len__(self) -> int:
@@ -47,10 +48,10 @@ class ReportQueue:
     def offer(self, batch: ReportBatch, most_bytes: int) -> bool:
         """Add a batch; False when it would make more than ``most_bytes`` wait."""
         size = len(batch.body) + OVERHEAD_BYTES
-        if self._bytes + size > most_bytes:
+        if self.bytes + size > most_bytes:
             return False
         self._waiting.append(batch)
-        self._bytes += size
+        self.bytes += size
         self._filled.set()
         return True
 
@@ -60,5 +61,5 @@ class ReportQueue:
             self._filled.clear()
             await self._filled.wait()
         batch = self._waiting.popleft()
-        self._bytes -= len(batch.body) + OVERHEAD_BYTES
+        self.bytes -= len(batch.body) + OVERHEAD_BYTES
         return batch
