@@ -2,7 +2,9 @@
 
 Every cache of the gateway is a :class:`Cache` made from one of the :class:`CacheSpec` below, so
 this page lists them all. ``docs/architecture.md`` shows the same table; a test compares the two. An
-entry that is evicted costs time to compute again, and nothing else.
+entry of one of the ``CACHES`` that is evicted costs time to compute again, and nothing else. The
+``TALLIES`` use the same bounded map for what a worker has seen of its clients: an entry that is
+evicted is forgotten.
 """
 
 from collections.abc import Callable, Hashable
@@ -146,11 +148,11 @@ CACHES = (
     LADDERS,
     RANKINGS,
     PLAYLISTS,
-    ALLOWANCES,
-    NETWORK_SPEEDS,
-    COUNTED_VIEWERS,
-    EXPERIENCES,
 )
+"""What can be computed or read again."""
+
+TALLIES = (ALLOWANCES, NETWORK_SPEEDS, COUNTED_VIEWERS, EXPERIENCES)
+"""What a worker has seen of networks of clients."""
 
 
 class Cache(Generic[K, V]):

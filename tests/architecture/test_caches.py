@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway import cache
-from gateway.cache import CACHES, CacheSpec
+from gateway.cache import CACHES, TALLIES, CacheSpec
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
@@ -44,18 +44,19 @@ def made_from(tree: ast.AST) -> list[str]:
     ]
 
 
-def test_the_page_lists_every_cache() -> None:
+@pytest.mark.parametrize(("title", "specs"), [("cache", CACHES), ("tally", TALLIES)])
+def test_the_page_lists_every_cache(title: str, specs: tuple[CacheSpec, ...]) -> None:
     """Name, bound, key and what ends an entry, as the code declares them; no more, no less."""
-    listed = re.search(r"^\| cache \|.*\n\|---.*\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
+    listed = re.search(rf"^\| {title} \|.*\n\|---.*\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
     assert listed is not None
-    assert [row(spec) for spec in CACHES] == listed[1].splitlines()
+    assert [row(spec) for spec in specs] == listed[1].splitlines()
 
 
 def test_every_declared_cache_is_made_in_one_place() -> None:
     """A spec that nobody uses, or that two caches share, is an error in the table."""
     names = {id(spec): name for name, spec in vars(cache).items() if isinstance(spec, CacheSpec)}
     made = sorted(name for path in modules() for name in made_from(ast.parse(path.read_text())))
-    assert sorted(names[id(spec)] for spec in CACHES) == made
+    assert sorted(names[id(spec)] for spec in (*CACHES, *TALLIES)) == made
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
