@@ -53,6 +53,11 @@ ANSWERS = [
     ("HEAD", "/metrics", 404, 200),
     ("POST", "/metrics", 404, 405),
     ("POST", "/v1/decisions", 200, 200),
+    ("GET", "/v1/sessions", 404, 200),
+    ("HEAD", "/v1/sessions", 404, 200),
+    ("GET", "/v1/sessions/nobody", 404, 404),
+    ("GET", "/v1/activity", 404, 404),  # the shipped config has no stream of events
+    ("POST", "/v1/activity", 404, 405),
     ("OPTIONS", "/v1/play/film", 204, 405),
     ("OPTIONS", "/metrics", 404, 405),
 ]

@@ -1,10 +1,13 @@
 """The wire format of an event, and entries that are not events."""
 
 import json
+import re
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 
+from gateway.steering.decide import MOVE_REASONS, STAY_REASONS
 from gateway.store.events.event import (
     VERSION,
     AnyEvent,
@@ -160,3 +163,13 @@ def test_malformed_events(name: str, entry: dict[bytes, bytes]) -> None:
     """Each raises MalformedEventError."""
     with pytest.raises(MalformedEventError):
         parse_event(entry)
+
+
+def test_the_page_lists_every_field_and_reason() -> None:
+    """docs/events.md is what programs in other languages are written by."""
+    page = (Path(__file__).parents[3] / "docs" / "events.md").read_text("utf-8")
+    listed = set(re.findall(r"`(\w+)`", page))
+    names = {field.name for kind in (Event, PathwayEvent) for field in fields(kind)}
+    assert names <= listed
+    assert f"`{' '.join(MOVE_REASONS)}`" in page
+    assert f"`{' '.join(STAY_REASONS)}`" in page
