@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -27,6 +28,7 @@ from gateway.store.events.log import Cursor, EventLog, LogBounds, Numbered
 from gateway.store.events.memory_log import MemoryEventLog
 from gateway.store.events.redis_log import RedisEventLog
 from tests.integration.in_process import OPERATORS, application, asking
+from tests.integration.running import running_gateway
 from tests.integration.test_events import frozen, gone, on
 from tests.integration.test_pathway_events import DOWN, NORWAY, Player, clock
 from tests.integration.test_steering import EDGES
@@ -231,6 +233,27 @@ async def test_a_page_after_the_other(two: Two) -> None:
 async def test_malformed_parameters_of_the_list(two: Two, query: str, parameter: str) -> None:
     answer = await two.one.get(f"{PATH}?{query}")
     assert (400, parameter) == (answer.status_code, answer.json()["parameter"])
+
+
+def test_workers_of_two_gateways_tell_one_story(server: Valkey) -> None:
+    """Over real sockets, each asked by its own listener; a stop writes what is left."""
+    environ = kept(server)
+    with running_gateway(None, "--workers", "2", environ=environ) as other:
+        with running_gateway(None, environ={**environ, **SLOW}) as one:
+            for number in range(3):
+                url = f"{one.url}/v1/play/film{number}.m3u8?session=a%2Fb"
+                assert 200 == httpx.get(url, headers=NORWAY, timeout=30).status_code
+            one.signal(signal.SIGTERM)
+            assert 0 == one.process.wait(20)
+        for _ in range(6):
+            found = httpx.get(f"{other.admin_url}/v1/sessions/a/b", timeout=30).json()
+            assert ["film0", "film1", "film2"] == [each["asset"] for each in found["decisions"]]
+        page = httpx.get(f"{other.admin_url}/v1/sessions", timeout=30).json()
+        assert [hash_of("a/b")] == [each["session"] for each in page["sessions"]]
+
+
+SLOW = {"GATEWAY_EVENTS__FLUSH_INTERVAL_MS": "60000"}
+"""Events wait for others until the gateway stops."""
 
 
 @pytest.mark.parametrize("store", ["memory", "embedded"])
