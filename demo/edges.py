@@ -162,18 +162,60 @@ def _listen_on_one_port(
 @contextlib.asynccontextmanager
 async def serve_edges(
     root: Path, edges: Sequence[DemoEdge] = EDGES, port: int = 0
-) -> AsyncIterator[tuple[RunningEdge, ...]]:
+) -> AsyncIterator["ServedEdges"]:
     """Serve the catalogue in ``root`` from every edge while the context is open.
 
     ``port`` 0 uses any free port. Raises :class:`PortBusyError` before anything is served.
     """
     async with contextlib.AsyncExitStack() as stack:
         bound = stack.enter_context(listen_for_edges(len(edges), port))
-        running = []
+        served = ServedEdges(root, edges, [sock.getsockname() for sock in bound])
+        stack.push_async_callback(served.stop_all)
         for edge, sock in zip(edges, bound, strict=True):
-            await stack.enter_async_context(serve(edge_app(root, edge), sock, lifespan=False))
-            running.append(RunningEdge(edge, url_of(sock)))
-        yield tuple(running)
+            await served.start(edge.id, sock)
+        yield served
+
+
+class ServedEdges:
+    """The edges that run. Each can be stopped, after which connections to it are refused, and
+    started again on the same port."""
+
+    def __init__(
+        self, root: Path, edges: Sequence[DemoEdge], addresses: Sequence[tuple[str, int]]
+    ) -> None:
+        self._root = root
+        self._addresses = dict(zip([edge.id for edge in edges], addresses, strict=True))
+        self._serving: dict[str, contextlib.AsyncExitStack] = {}
+        self.running = tuple(
+            RunningEdge(edge, f"http://{host}:{port}/")
+            for edge, (host, port) in zip(edges, addresses, strict=True)
+        )
+
+    def serves(self, edge: str) -> bool:
+        """Whether an edge runs."""
+        return edge in self._serving
+
+    async def start(self, edge: str, bound: socket.socket | None = None) -> None:
+        """Start an edge, on ``bound`` or the port that it had, unless it runs. Raises KeyError for
+        one that is not known and :class:`PortBusyError`."""
+        if edge in self._serving:
+            return
+        sock = listen(*self._addresses[edge]) if bound is None else bound
+        known = next(each.edge for each in self.running if each.edge.id == edge)
+        stack = contextlib.AsyncExitStack()
+        self._serving[edge] = stack
+        await stack.enter_async_context(serve(edge_app(self._root, known), sock, lifespan=False))
+
+    async def stop(self, edge: str) -> None:
+        """Stop an edge that runs; others stay as they are."""
+        stack = self._serving.pop(edge, None)
+        if stack is not None:
+            await stack.aclose()
+
+    async def stop_all(self) -> None:
+        """Stop what still runs."""
+        for edge in list(self._serving):
+            await self.stop(edge)
 
 
 def url_of(sock: socket.socket) -> str:

@@ -52,13 +52,14 @@ async def running(port: int, compose: Compose) -> AsyncIterator[tuple[str, str]]
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gateway-demo-"))
         actual, admin_port = bound.getsockname()[1], for_operators.getsockname()[1]
         url, admin_url = f"http://{HOST}:{actual}", f"http://{HOST}:{admin_port}"
-        edges = await stack.enter_async_context(serve_edges(CATALOGUE, EDGES))
+        served = await stack.enter_async_context(serve_edges(CATALOGUE, EDGES))
+        edges = served.running
         if len({urlsplit(edge.url).hostname for edge in edges}) < len(edges):
             click.echo(ONE_HOST)
         config = Path(folder) / "gateway.toml"
         config.write_text(config_text(CATALOGUE, edges, actual, admin_port), "utf-8")
         gateway = compose(config)
-        app = with_page(site(edges, admin_url), gateway)
+        app = with_page(site(edges, admin_url, served), gateway)
         await stack.enter_async_context(serve(app, bound, lifespan=True))
         await stack.enter_async_context(serve(gateway.operators, for_operators, lifespan=False))
         yield url, admin_url

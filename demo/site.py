@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -11,7 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo import player
-from demo.edges import RunningEdge
+from demo.edges import PortBusyError, RunningEdge, ServedEdges
 
 _PAGE = Path(__file__).parent / "page"
 _PLAYER = "/demo/hls.js"
@@ -30,12 +31,13 @@ PLACES = (
 )
 
 
-def site(edges: Sequence[RunningEdge], admin_url: str) -> ASGIApp:
+def site(
+    edges: Sequence[RunningEdge], admin_url: str, served: ServedEdges | None = None
+) -> ASGIApp:
     """The pages below ``/demo``, with links to ``admin_url``. Their CSP allows media from ``edges``
-    only."""
+    only. With ``served``, pages can stop and start edges: ``POST /demo/edges/{id}/stop``."""
     script = player.script()
     settings = {
-        "edges": [{"id": e.edge.id, "city": e.edge.city, "url": e.url} for e in edges],
         "places": [{"name": name, "address": address} for name, address in PLACES],
         "operators": admin_url,
         "player": None if script is None else _PLAYER,
@@ -48,7 +50,30 @@ def site(edges: Sequence[RunningEdge], admin_url: str) -> ASGIApp:
         return Route("/demo" if name == "index.html" else f"/demo/{name}", answer)
 
     async def settings_json(_: Request) -> Response:
-        return JSONResponse(settings)
+        found = [
+            {
+                "id": e.edge.id,
+                "city": e.edge.city,
+                "url": e.url,
+                "serves": served.serves(e.edge.id) if served else None,
+            }
+            for e in edges
+        ]
+        return JSONResponse({"edges": found, **settings})
+
+    async def switch(request: Request) -> Response:
+        edge, action = request.path_params["edge"], request.path_params["action"]
+        origin = request.headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+            return Response("another page's request\n", status_code=403, media_type="text/plain")
+        actions = {} if served is None else {"stop": served.stop, "start": served.start}
+        if action not in actions or edge not in {e.edge.id for e in edges}:
+            return Response("no such edge or action\n", status_code=404, media_type="text/plain")
+        try:
+            await actions[action](edge)
+        except PortBusyError as error:
+            return Response(f"{error}\n", status_code=409, media_type="text/plain")
+        return Response(status_code=204)
 
     async def code(_: Request) -> Response:
         if script is None:
@@ -60,6 +85,7 @@ def site(edges: Sequence[RunningEdge], admin_url: str) -> ASGIApp:
         file("page.css", "text/css"),
         file("page.js", "text/javascript"),
         Route("/demo/settings.json", settings_json),
+        Route("/demo/edges/{edge}/{action}", switch, methods=["POST"]),
         Route(_PLAYER, code),
     ]
     return _WithSecurityHeaders(Starlette(routes=routes), [edge.url for edge in edges])

@@ -122,6 +122,23 @@ function notice(message) {
   text("notice", message);
 }
 
+/** A button that stops an edge of the demo, or starts it again. */
+function edgeSwitch(id) {
+  const edge = settings.edges.find((known) => known.id === id);
+  if (!edge || edge.serves === null) return "";
+  const button = element("button", edge.serves ? "stop" : "start");
+  button.type = "button";
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    const answer = await fetch(`/demo/edges/${id}/${edge.serves ? "stop" : "start"}`, { method: "POST" });
+    if (answer.ok) edge.serves = !edge.serves;
+    else notice(await answer.text());
+    button.replaceChildren(edge.serves ? "stop" : "start");
+    button.disabled = false;
+  });
+  return button;
+}
+
 function showDecision(decision, header) {
   const { client, quality_profile: profile } = decision;
   const speed = client.speed_kbps === null ? "not measured" : `${client.speed_kbps} kbit/s (${client.speed_source})`;
@@ -158,7 +175,7 @@ function showDecision(decision, header) {
     ...decision.edges.map((id) => {
       const item = element("li", `${id} `);
       item.dataset.edge = id;
-      item.append(element("small", cities.get(id) ?? ""));
+      item.append(element("small", cities.get(id) ?? ""), edgeSwitch(id));
       return item;
     }),
   );

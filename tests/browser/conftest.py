@@ -1,5 +1,6 @@
 """What the browser tests stand on: the demo as a user starts it, and a headless Chromium."""
 
+import contextlib
 import re
 import signal
 import subprocess
@@ -22,8 +23,8 @@ _STOP_TIMEOUT_S = 15
 _NAMES = "--host-resolver-rules=MAP demo.test 127.0.0.1"
 
 
-@pytest.fixture(scope="session")
-def demo_url() -> Iterator[str]:
+@contextlib.contextmanager
+def running_demo() -> Iterator[str]:
     """The demo, started with the command that users start, as ``http://127.0.0.1:PORT``."""
     command = [str(Path(sys.executable).with_name("gateway")), "demo", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -41,6 +42,13 @@ def demo_url() -> Iterator[str]:
             process.send_signal(signal.SIGINT)
             code = process.wait(_STOP_TIMEOUT_S)
     assert code == 0, "Ctrl-C must end the demo without an error"
+
+
+@pytest.fixture(scope="session")
+def demo_url() -> Iterator[str]:
+    """The demo that tests share, which leave it as it is."""
+    with running_demo() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -81,6 +81,21 @@ async def test_hls_js_is_named_when_it_is_there(http: httpx.AsyncClient) -> None
     assert expected == (named, answer.status_code)
 
 
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/demo/edges/demo-eu/stop", {"Origin": "https://elsewhere.example"}, 403),
+        ("/demo/edges/demo-eu/stop", {}, 404),  # this site was given none to stop
+        ("/demo/edges/nobody/stop", {}, 404),
+    ],
+)
+async def test_edges_are_stopped_by_the_page_alone(
+    http: httpx.AsyncClient, path: str, headers: dict[str, str], status: int
+) -> None:
+    """Not by pages of other origins, and only those that there are."""
+    assert status == (await http.post(path, headers=headers)).status_code
+
+
 @pytest.mark.parametrize("path", ["/demo/index.html", "/demo/%2e%2e/site.py", "/site.py"])
 async def test_nothing_else_is_served(http: httpx.AsyncClient, path: str) -> None:
     """The folder of the page, and what is beside it, are not open to the world."""

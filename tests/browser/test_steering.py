@@ -23,7 +23,7 @@ from demo.site import site
 from gateway.app import Application, build
 from gateway.config.load import load
 from gateway.edge.fleet import EdgeCondition
-from tests.browser.test_playback import DESKTOP, NORWAY, until, visit
+from tests.browser.test_playback import DESKTOP, NORWAY, SMALL_BUFFER, until, visit
 
 needs_hosts = pytest.mark.skipif(sys.platform != "linux", reason="needs 127.0.0.2 and 127.0.0.3")
 pytestmark = [
@@ -42,19 +42,7 @@ ttl_jitter = 0
 dwell_s = 2
 leave_s = 2
 """
-BUFFER_S = 4
-"""The player keeps about this much, so that it loads as long as it plays."""
 WAIT_S = 30.0
-
-SMALL_BUFFER = f"""
-Object.defineProperty(window, 'Hls', {{
-  get() {{ return this.hlsWithSmallBuffer; }},
-  set(Hls) {{
-    Hls.DefaultConfig.maxBufferLength = Hls.DefaultConfig.maxMaxBufferLength = {BUFFER_S};
-    this.hlsWithSmallBuffer = Hls;
-  }},
-}});
-"""
 
 # Stalls are the time between "waiting" and the next moment at which the picture moves on.
 COUNT_STALLS = """() => {

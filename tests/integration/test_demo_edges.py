@@ -31,8 +31,8 @@ needs_hosts = pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def edges() -> AsyncIterator[tuple[RunningEdge, ...]]:
     """The three edges on a free port."""
-    async with serve_edges(CATALOGUE) as running:
-        yield running
+    async with serve_edges(CATALOGUE) as served:
+        yield served.running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -166,10 +166,26 @@ async def test_without_the_other_hosts_the_edges_differ_in_their_ports() -> None
 
 async def test_closed_edges_free_their_ports(http: httpx.AsyncClient) -> None:
     """When the context ends, the ports are free."""
-    async with serve_edges(CATALOGUE) as running:
-        url = running[0].url
+    async with serve_edges(CATALOGUE) as served:
+        url = served.running[0].url
     with pytest.raises(httpx.ConnectError):
         await http.get(f"{url}healthz")
+
+
+async def test_an_edge_that_was_stopped_starts_again(http: httpx.AsyncClient) -> None:
+    """Connections to it are refused meanwhile, others serve, and its URL stays. Twice is once."""
+    async with serve_edges(CATALOGUE) as served:
+        first, second, _ = served.running
+        await served.stop(first.edge.id)
+        await served.stop(first.edge.id)
+        with pytest.raises(httpx.ConnectError):
+            await http.get(f"{first.url}healthz")
+        assert (await http.get(f"{second.url}healthz")).is_success
+        assert not served.serves(first.edge.id)
+        await served.start(first.edge.id)
+        await served.start(first.edge.id)
+        assert served.serves(first.edge.id)
+        assert (await http.get(f"{first.url}healthz")).json()["edge"] == first.edge.id
 
 
 async def test_the_demo_config_is_valid(edges: tuple[RunningEdge, ...], tmp_path: Path) -> None:
