@@ -6,7 +6,6 @@ import contextlib
 import math
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from playwright.async_api import Browser, CDPSession, Page
@@ -23,6 +22,7 @@ from gateway.client.prior import STEP, network_name
 from gateway.config.load import load
 from geodata.place import Place
 from tests.benchmark.qoe_media import slug
+from tests.token_bucket import TokenBucket
 
 LATENCY_MS = 40
 USER_AGENT = (
@@ -118,7 +118,7 @@ def _shipped_start() -> int:
 
 
 Points = Sequence[tuple[float, float]]
-"""A network: (seconds, kbit/s), one after the other. The last one stays."""
+"""A network: (seconds, kbit/s), one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +128,7 @@ class Stage:
     url: str
     media: str
     priors: dict[str, int]
+    bucket: TokenBucket
 
     def playlist(self, state: str, number: int, kbps: float) -> tuple[str, str]:
         """The URL of a playlist in ``state`` for network ``number``, whose viewers have ``kbps``,
@@ -166,7 +167,8 @@ async def stage(folder: Path, root: Path) -> AsyncIterator[Stage]:
     pages = Starlette(routes=[Route("/demo", page), Route("/demo/hls.js", code)])
     async with contextlib.AsyncExitStack() as stack:
         media = stack.enter_context(listen(HOST, 0))
-        await stack.enter_async_context(serve(edge_app(root, EDGES[0]), media, lifespan=False))
+        bucket = TokenBucket(edge_app(root, EDGES[0]))
+        await stack.enter_async_context(serve(bucket, media, lifespan=False))
         config = folder / "gateway.toml"
         config.write_text(CAPS.format(root=root, edge=url_of(media), start=_shipped_start()))
         gateway = build(load(config, {}))
@@ -174,7 +176,7 @@ async def stage(folder: Path, root: Path) -> AsyncIterator[Stage]:
         await stack.enter_async_context(serve(with_page(pages, gateway), bound, lifespan=True))
         priors = gateway.gateway.priors
         priors.active = True  # a memory store shares none; here is one for each network
-        yield Stage(url_of(bound).rstrip("/"), url_of(media), priors.known)
+        yield Stage(url_of(bound).rstrip("/"), url_of(media), priors.known, bucket)
 
 
 async def watch(
@@ -189,8 +191,9 @@ async def watch(
         await page.goto(f"{on.url}/demo")
         network = await context.new_cdp_session(page)
         await network.send("Network.enable")
-        await _emulate(network, points[0][1])
-        shaping = asyncio.create_task(_follow(network, points))
+        steady = len(points) == 1
+        await _emulate(network, points[0][1] * 1000 / 8 if steady else -1)
+        shaping = asyncio.create_task(_follow(on.bucket, () if steady else points))
         try:
             seen = await _evaluate(page, [url, viewer, seconds], seconds + 60)
         finally:
@@ -211,17 +214,22 @@ async def _evaluate(
         return seen
 
 
-async def _follow(network: CDPSession, points: Points) -> None:
-    for (seconds, _), (_, kbps) in pairwise(points):
-        await asyncio.sleep(seconds)
-        await _emulate(network, kbps)
+async def _follow(bucket: TokenBucket, points: Points) -> None:
+    """Let the edge send what a recorded network carries: Chromium lets downloads that are under way
+    run free when its emulated network changes."""
+    try:
+        for seconds, kbps in points:
+            bucket.bytes_per_s = max(1, round(kbps * 1000 / 8))
+            await asyncio.sleep(seconds)
+    finally:
+        bucket.bytes_per_s = None
 
 
-async def _emulate(network: CDPSession, kbps: float) -> None:
+async def _emulate(network: CDPSession, bytes_per_s: float) -> None:
     conditions = {
         "offline": False,
         "latency": LATENCY_MS,
-        "downloadThroughput": max(1.0, kbps) * 1000 / 8,
+        "downloadThroughput": bytes_per_s,
         "uploadThroughput": -1,
     }
     await network.send("Network.emulateNetworkConditions", conditions)

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Browser, Page, Request, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.config import CATALOGUE, config_text
 from demo.edges import EDGES, RunningEdge, edge_app, listen, listen_for_edges, serve, url_of
@@ -24,6 +23,7 @@ from gateway.app import Application, build
 from gateway.config.load import load
 from gateway.edge.fleet import EdgeCondition
 from tests.browser.test_playback import DESKTOP, NORWAY, SMALL_BUFFER, until, visit
+from tests.token_bucket import TokenBucket
 
 needs_hosts = pytest.mark.skipif(sys.platform != "linux", reason="needs 127.0.0.2 and 127.0.0.3")
 pytestmark = [
@@ -53,38 +53,6 @@ COUNT_STALLS = """() => {
     if (since !== null) { window.stalledMs += performance.now() - since; since = null; }
   });
 }"""
-
-
-class TokenBucket:
-    """An edge that stays up, and sends ``bytes_per_s`` of media over all of its connections
-    together, after a burst of as much as it sends in half a second. None is as fast as it can."""
-
-    BURST_S = 0.5
-    PIECE = 2048
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self._empty_until = 0.0
-        self.bytes_per_s: int | None = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def in_pieces(message: Message) -> None:
-            body = message.get("body", b"")
-            for at in range(0, len(body), self.PIECE):
-                piece = body[at : at + self.PIECE]
-                await self._take(len(piece))
-                await send({**message, "body": piece, "more_body": True})
-            await send({**message, "body": b""} if body else message)
-
-        await self._app(scope, receive, in_pieces if scope["path"].endswith(".m4s") else send)
-
-    async def _take(self, tokens: int) -> None:
-        if self.bytes_per_s is None:
-            return
-        now = time.monotonic()
-        start = max(self._empty_until, now - self.BURST_S)
-        self._empty_until = start + tokens / self.bytes_per_s
-        await asyncio.sleep(max(0.0, self._empty_until - now))
 
 
 @dataclass
