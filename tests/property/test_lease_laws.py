@@ -250,7 +250,7 @@ def test_shares_of_all_workers_stay_within_the_capacity(capacity: int, own: list
     assert all(share >= one for share, one in zip(shares, own, strict=True))
 
 
-SESSIONS = 100_000
+SESSIONS = 50_000
 WEIGHTS = {
     "even": [100, 100, 100],
     "a small one": [100, 100, 50],
