@@ -11,6 +11,9 @@ ASIA = ("singapore-1", "singapore-2")
 STALE_S = 3.0
 """Three target durations of a second: only then is a live playlist known to be stale."""
 
+PROBE_TIMEOUT_S = 0.65
+"""How much later a frozen edge is known to be dead than one that refuses connections."""
+
 BACK_S = 5.0
 """Two good probes, half a second apart, bring an edge back the first time; then twice as many."""
 
@@ -65,8 +68,9 @@ DRILLS = (
         mend_it=lambda stage: stage.edges["virginia-1"].thaw(),
         reacted=_gone("virginia-1"),
         recovered=_back("virginia-1"),
-        bounds=Bounds(react_s=DEAD_EDGE_S, recover_s=BACK_S),
+        bounds=Bounds(react_s=DEAD_EDGE_S + PROBE_TIMEOUT_S, recover_s=BACK_S),
         dead=("virginia-1",),
+        dead_after_s=DEAD_EDGE_S + PROBE_TIMEOUT_S,
     ),
     Drill(
         name="edge-slow",

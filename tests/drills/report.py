@@ -196,9 +196,9 @@ They are part of `make test`.
   request was due.
 - A **failure** is one of three things: an answer that is not a multivariant playlist of the title
   that was asked for, with at least one variant and every URI at the edge that the answer names; no
-  answer within 10 s; an edge that has been dead for more than 2 s. Answers are read with a parser
-  that shares no code with the gateway. Every request counts, from 1.5 s before the break to 0.8 s
-  after the recovery, and none may fail.
+  answer within 10 s; an edge that has been dead for more than 2 s, or as long as its drill says.
+  Answers are read with a parser that shares no code with the gateway. Every request counts, from
+  1.5 s before the break to 0.8 s after the recovery, and none may fail.
 - While the origin is in trouble, every fifth request is for a title of which the gateway has no
   copy. It may be refused with 502 or 504 and a problem that says why. After the recovery a refusal
   is a failure.
