@@ -6,26 +6,24 @@ Exit codes: 0 ok, 1 the input was wrong (the message is on stderr), 2 usage.
 import asyncio
 import json
 import os
-import sys
 from pathlib import Path
-from typing import NoReturn
 
 import click
 
+from gateway.commands.command_line import (
+    config_option,
+    fail,
+    load_config,
+    load_quietly,
+    run_work,
+)
 from gateway.commands.edge.command import edge
 from gateway.commands.steer.command import steer
-from gateway.config.environment import CONFIG_VARIABLE
-from gateway.config.load import Loaded, load
+from gateway.config.load import load
 from gateway.config.problem import ConfigError
 from gateway.serving.garbage_collection import excluded_from_collection
 
 _CONFIG = click.Path(path_type=Path, dir_okay=False)
-_config_option = click.option(
-    "--config",
-    type=_CONFIG,
-    envvar=CONFIG_VARIABLE,
-    help=f"The TOML file; without it, that of {CONFIG_VARIABLE}, or the shipped defaults.",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -38,21 +36,8 @@ main.add_command(edge)
 main.add_command(steer)
 
 
-def _fail(message: str) -> NoReturn:
-    click.echo(message, err=True)
-    sys.exit(1)
-
-
-def _load(path: Path | None) -> Loaded:
-    """The config, or its problems on stderr and exit code 1."""
-    try:
-        return load(path, os.environ)
-    except ConfigError as error:
-        _fail(str(error))
-
-
 @main.command()
-@_config_option
+@config_option
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes; overrides the config.")
 def serve(config: Path | None, workers: int | None) -> None:
     """Run the production server."""
@@ -61,13 +46,13 @@ def serve(config: Path | None, workers: int | None) -> None:
         from gateway.serving.uvicorn_server import StartError  # noqa: PLC0415
         from gateway.store.connection.protocol import StoreError  # noqa: PLC0415
 
-    loaded = _load(config)
+    loaded = load_config(config)
     try:
         server.serve(loaded, workers or loaded.settings.server.workers)
     except StartError as error:
-        _fail(f"error: the gateway cannot start: {error}")
+        fail(f"error: the gateway cannot start: {error}")
     except (server.ListenError, StoreError) as error:
-        _fail(f"error: {error}")
+        fail(f"error: {error}")
 
 
 @main.command()
@@ -85,14 +70,14 @@ def check(config: Path, *, strict: bool) -> None:
     from gateway.store.connection.protocol import StoreError  # noqa: PLC0415
 
     logs.configure("error", "console")
-    loaded = _load(config)
+    loaded = load_config(config)
     try:
         check_listeners(loaded)
         app = build(loaded, os.environ)
     except (ListenError, StoreError) as error:
-        _fail(f"error: {error}")
+        fail(f"error: {error}")
     except ConfigError as error:
-        _fail(str(error))
+        fail(str(error))
     warnings = [str(warning) for warning in loaded.warnings]
     warnings += [
         f"warning: geo: {status.last_error}"
@@ -104,7 +89,7 @@ def check(config: Path, *, strict: bool) -> None:
     count = len(warnings)
     notes = "" if count == 0 else f" ({count} warning{'s' if count > 1 else ''})"
     if strict and warnings:
-        _fail(f"{config}: refused{notes}")
+        fail(f"{config}: refused{notes}")
     click.echo(f"{config}: ok{notes}")
 
 
@@ -124,7 +109,7 @@ def schema() -> None:
 @click.option("--session", help="Its session.")
 @click.option("--query", default="", help="More query parameters, such as max_resolution=720p.")
 @click.option("--header", "headers", multiple=True, metavar="'N: v'", help="A request header.")
-@_config_option
+@config_option
 @click.option("--manifest", is_flag=True, help="Print the playlist, too.")
 @click.option("--offline", is_flag=True, help="Read no states of edges and sessions from Redis.")
 def explain(
@@ -156,13 +141,13 @@ def explain(
         offline=offline,
     )
     try:
-        click.echo(asyncio.run(explain_decision(_load(config), question)))
+        click.echo(asyncio.run(explain_decision(load_config(config), question)))
     except ExplainError as error:
-        _fail(f"error: {error}")
+        fail(f"error: {error}")
 
 
 @main.command()
-@_config_option
+@config_option
 @click.option(
     "--window", type=click.IntRange(1, 3600), default=60, show_default=True, help="Seconds back."
 )
@@ -173,13 +158,11 @@ def stats(config: Path | None, window: int, group: str | None, once: bool, as_js
     """Show live shares per edge, profile and country, from decision events."""
     from gateway.commands.stats.run import show_stats  # noqa: PLC0415
     from gateway.commands.store_access import CommandError  # noqa: PLC0415
-    from gateway.observe import logs  # noqa: PLC0415
 
-    logs.configure("error", "console")
     try:
-        asyncio.run(show_stats(_load(config), window, group, once=once, as_json=as_json))
+        asyncio.run(show_stats(load_quietly(config), window, group, once=once, as_json=as_json))
     except CommandError as error:
-        _fail(f"error: {error}")
+        fail(f"error: {error}")
     except KeyboardInterrupt:
         return
 
@@ -191,33 +174,26 @@ def stats(config: Path | None, window: int, group: str | None, once: bool, as_js
 )
 @click.option("--cursor", help="List on from here, as the page before says.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, as over HTTP.")
-@_config_option
+@config_option
 def sessions(
     session: str | None, limit: int, cursor: str | None, config: Path | None, *, as_json: bool
 ) -> None:
     """List sessions, or show what happened to SESSION, a name as its player sends it or a hash."""
     from gateway.commands.sessions import list_sessions, show_session  # noqa: PLC0415
-    from gateway.commands.store_access import CommandError  # noqa: PLC0415
-    from gateway.observe import logs  # noqa: PLC0415
 
     if session is not None and cursor is not None:
         raise click.UsageError("--cursor is for the list, not for one session")
-    logs.configure("error", "console")
-    loaded = _load(config)
-    try:
-        if session is None:
-            text = asyncio.run(list_sessions(loaded, cursor, limit, as_json=as_json))
-        else:
-            text = asyncio.run(show_session(loaded, session, as_json=as_json))
-    except CommandError as error:
-        _fail(f"error: {error}")
-    click.echo(text)
+    loaded = load_quietly(config)
+    if session is None:
+        click.echo(run_work(list_sessions(loaded, cursor, limit, as_json=as_json)))
+    else:
+        click.echo(run_work(show_session(loaded, session, as_json=as_json)))
 
 
 @main.command()
 @click.argument("asset", required=False)
 @click.option("--prefix", help="Purge all assets whose ids start with this.")
-@_config_option
+@config_option
 def purge(asset: str | None, prefix: str | None, config: Path | None) -> None:
     """Make all workers on the same Redis forget the manifests of ASSET.
 
@@ -225,17 +201,15 @@ def purge(asset: str | None, prefix: str | None, config: Path | None) -> None:
     """
     from gateway.commands.purge import purge_everywhere, purge_of  # noqa: PLC0415
     from gateway.commands.store_access import CommandError  # noqa: PLC0415
-    from gateway.observe import logs  # noqa: PLC0415
 
     if (asset is None) == (prefix is None):
         raise click.UsageError("give either ASSET or --prefix")
-    logs.configure("error", "console")
     try:
-        purged = asyncio.run(purge_everywhere(_load(config), purge_of(asset, prefix)))
+        purged = asyncio.run(purge_everywhere(load_quietly(config), purge_of(asset, prefix)))
     except CommandError as error:
-        _fail(f"error: {error}")
+        fail(f"error: {error}")
     if purged.silent:
-        _fail(purged.to_text())
+        fail(purged.to_text())
     click.echo(purged.to_text())
 
 
@@ -253,6 +227,6 @@ def demo(port: int) -> None:
     try:
         asyncio.run(run(port, lambda path: build(load(path, os.environ), os.environ)))
     except (PortBusyError, StoreError) as error:
-        _fail(f"error: {error}")
+        fail(f"error: {error}")
     except ConfigError as error:
-        _fail(str(error))
+        fail(str(error))

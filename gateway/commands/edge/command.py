@@ -1,30 +1,17 @@
 """The command line of ``gateway edge``: arguments, errors and output."""
 
-import asyncio
-import os
 import secrets
-import sys
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
 
 import click
 
-from gateway.config.environment import CONFIG_VARIABLE
-from gateway.config.load import Loaded, load
+from gateway.commands.command_line import check_ids, config_option, fail, load_quietly, run_work
 from gateway.config.problem import ConfigError
-from gateway.config.registration import MAX_TTL_S, MIN_TTL_S, checked_ids, facts_of
+from gateway.config.registration import MAX_TTL_S, MIN_TTL_S, facts_of
 from gateway.observe import logs
 
-_CONFIG = click.option(
-    "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
-    envvar=CONFIG_VARIABLE,
-    help=f"The TOML file; without it, that of {CONFIG_VARIABLE}, or the shipped defaults.",
-)
 _IDS = click.argument("ids", metavar="ID...", nargs=-1, required=True)
 _MIN_INTERVAL_S = 0.1
-_T = TypeVar("_T")
 
 
 @click.group()
@@ -65,7 +52,7 @@ def edge() -> None:
     help="Seconds after the last heartbeat until the edge is removed.",
 )
 @click.option("--once", is_flag=True, help="Send one heartbeat and exit (for cron).")
-@_CONFIG
+@config_option
 def register(
     config: Path | None, interval_s: float, ttl_s: float, *, once: bool, **table: object
 ) -> None:
@@ -76,20 +63,22 @@ def register(
         register_until_stopped,
     )
 
-    loaded = _loaded(config)
+    loaded = load_quietly(config)
     owner = "" if once else secrets.token_hex(8)
     given = {key: value for key, value in table.items() if value is not None and value != ()}
     edge_id = given["id"] = str(given.pop("edge_id"))
     try:
         facts = facts_of(given, ttl_s, owner)
     except ConfigError as error:
-        _fail(str(error))
+        fail(str(error))
     heartbeat = HeartbeatSettings(edge_id, facts, 0.0 if once else interval_s, ttl_s)
     if heartbeat.interval_s > ttl_s / 2:
-        _fail(f"--interval: more than half of --ttl; allowed: up to {ttl_s / 2:g}")
+        fail(f"--interval: more than half of --ttl; allowed: up to {ttl_s / 2:g}")
     if not once:
         logs.configure(loaded.settings.log.level, loaded.settings.log.format)
-    _run(register_once(loaded, heartbeat) if once else register_until_stopped(loaded, heartbeat))
+    run_work(
+        register_once(loaded, heartbeat) if once else register_until_stopped(loaded, heartbeat)
+    )
     if once:
         click.echo(f"{heartbeat.edge_id}: registered for {ttl_s:g} s")
 
@@ -98,14 +87,14 @@ def register(
 @_IDS
 @click.option("--why", default="drained by an operator", show_default=True, help="The reason.")
 @click.option("--force", is_flag=True, help="Drain ids that no edge has yet, too.")
-@_CONFIG
+@config_option
 def drain(ids: tuple[str, ...], why: str, config: Path | None, *, force: bool) -> None:
     """Send new sessions elsewhere; content steering moves those that play. An ID names an edge, or
     a table with dns, which means all its edges."""
     from gateway.commands.edge import drains  # noqa: PLC0415
 
-    _check(ids)
-    unknown = _run(drains.drain(_loaded(config), ids, why[:200], force=force))
+    check_ids(ids)
+    unknown = run_work(drains.drain(load_quietly(config), ids, why[:200], force=force))
     for each in unknown:
         click.echo(f"warning: no edge has the id {each} now", err=True)
     click.echo("\n".join(f"{each}: drained" for each in ids))
@@ -113,14 +102,14 @@ def drain(ids: tuple[str, ...], why: str, config: Path | None, *, force: bool) -
 
 @edge.command()
 @_IDS
-@_CONFIG
+@config_option
 def undrain(ids: tuple[str, ...], config: Path | None) -> None:
     """End drains."""
     from gateway.commands.edge import drains  # noqa: PLC0415
 
-    _check(ids)
-    loaded = _loaded(config)
-    idle = _run(drains.undrain(loaded, ids))
+    check_ids(ids)
+    loaded = load_quietly(config)
+    idle = run_work(drains.undrain(loaded, ids))
     by_config = {edge.id for edge in loaded.settings.edges if edge.drain}
     for each in ids:
         if each in by_config:
@@ -132,38 +121,9 @@ def undrain(ids: tuple[str, ...], config: Path | None) -> None:
 
 
 @edge.command("list")
-@_CONFIG
+@config_option
 def list_edges(config: Path | None) -> None:
     """List all edges with their finder, state and reason."""
     from gateway.commands.edge import drains  # noqa: PLC0415
 
-    click.echo(_run(drains.listing(_loaded(config))))
-
-
-def _run(work: Coroutine[Any, Any, _T]) -> _T:
-    from gateway.commands.store_access import CommandError  # noqa: PLC0415
-
-    try:
-        return asyncio.run(work)
-    except CommandError as error:
-        _fail(f"error: {error}")
-
-
-def _check(ids: tuple[str, ...]) -> None:
-    try:
-        checked_ids(ids)
-    except ConfigError as error:
-        _fail(str(error))
-
-
-def _loaded(path: Path | None) -> Loaded:
-    logs.configure("error", "console")
-    try:
-        return load(path, os.environ)
-    except ConfigError as error:
-        _fail(str(error))
-
-
-def _fail(message: str) -> NoReturn:
-    click.echo(message, err=True)
-    sys.exit(1)
+    click.echo(run_work(drains.listing(load_quietly(config))))

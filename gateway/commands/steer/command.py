@@ -1,28 +1,11 @@
 """The command line of ``gateway steer``: arguments, errors and output."""
 
-import asyncio
-import os
-import sys
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
 
 import click
 
+from gateway.commands.command_line import check_ids, config_option, load_quietly, run_work
 from gateway.commands.steer.moment import Moment, moment_of, share_of
-from gateway.config.environment import CONFIG_VARIABLE
-from gateway.config.load import Loaded, load
-from gateway.config.problem import ConfigError
-from gateway.config.registration import checked_ids
-from gateway.observe import logs
-
-_CONFIG = click.option(
-    "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
-    envvar=CONFIG_VARIABLE,
-    help=f"The TOML file; without it, that of {CONFIG_VARIABLE}, or the shipped defaults.",
-)
-_T = TypeVar("_T")
 
 
 def _share(_: click.Context, __: click.Parameter, given: str | None) -> int | None:
@@ -50,7 +33,7 @@ def _until(_: click.Context, __: click.Parameter, given: str | None) -> Moment |
 )
 @click.option("--why", default="", help="The reason, for other operators.")
 @click.option("--force", is_flag=True, help="Steer between ids that no edge has yet, too.")
-@_CONFIG
+@config_option
 @click.pass_context
 def steer(
     context: click.Context,
@@ -79,9 +62,9 @@ def steer(
         raise click.UsageError("--from, --to, --share and --until are required")
     from gateway.commands.steer import overrides  # noqa: PLC0415
 
-    _check((source, target))
+    check_ids((source, target))
     wanted = overrides.Wanted(source, target, share, until, why)
-    said = _run(overrides.begin(_loaded(config), wanted, force=force))
+    said = run_work(overrides.begin(load_quietly(config), wanted, force=force))
     for warning in said.warnings:
         click.echo(f"warning: {warning}", err=True)
     click.echo(said.text)
@@ -90,7 +73,7 @@ def steer(
 @steer.command("list")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--all", "all_of_them", is_flag=True, help="Also those that were cancelled.")
-@_CONFIG
+@config_option
 @click.pass_obj
 def list_overrides(
     before: Path | None, config: Path | None, *, as_json: bool, all_of_them: bool
@@ -98,45 +81,16 @@ def list_overrides(
     """List the overrides in force."""
     from gateway.commands.steer import overrides  # noqa: PLC0415
 
-    found = _run(overrides.known(_loaded(config or before), all_of_them=all_of_them))
+    found = run_work(overrides.known(load_quietly(config or before), all_of_them=all_of_them))
     click.echo(overrides.as_json(found) if as_json else overrides.as_table(found))
 
 
 @steer.command()
 @click.argument("override", metavar="ID")
-@_CONFIG
+@config_option
 @click.pass_obj
 def cancel(before: Path | None, override: str, config: Path | None) -> None:
     """End an override now. Sessions stay where they are."""
     from gateway.commands.steer import overrides  # noqa: PLC0415
 
-    click.echo(_run(overrides.cancel(_loaded(config or before), override)))
-
-
-def _run(work: Coroutine[Any, Any, _T]) -> _T:
-    from gateway.commands.store_access import CommandError  # noqa: PLC0415
-
-    try:
-        return asyncio.run(work)
-    except CommandError as error:
-        _fail(f"error: {error}")
-
-
-def _check(ids: tuple[str, ...]) -> None:
-    try:
-        checked_ids(ids)
-    except ConfigError as error:
-        _fail(str(error))
-
-
-def _loaded(path: Path | None) -> Loaded:
-    logs.configure("error", "console")
-    try:
-        return load(path, os.environ)
-    except ConfigError as error:
-        _fail(str(error))
-
-
-def _fail(message: str) -> NoReturn:
-    click.echo(message, err=True)
-    sys.exit(1)
+    click.echo(run_work(overrides.cancel(load_quietly(config or before), override)))

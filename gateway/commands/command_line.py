@@ -1,0 +1,64 @@
+"""What the commands share: the option for the config, and errors on stderr with exit code 1."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from gateway.config.environment import CONFIG_VARIABLE
+from gateway.config.load import Loaded, load
+from gateway.config.problem import ConfigError
+from gateway.config.registration import checked_ids
+from gateway.observe import logs
+
+_T = TypeVar("_T")
+
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar=CONFIG_VARIABLE,
+    help=f"The TOML file; without it, that of {CONFIG_VARIABLE}, or the shipped defaults.",
+)
+
+
+def fail(message: str) -> NoReturn:
+    """Exit with 1 and the message on stderr."""
+    click.echo(message, err=True)
+    sys.exit(1)
+
+
+def load_config(path: Path | None) -> Loaded:
+    """The config, or its problems on stderr and exit code 1."""
+    try:
+        return load(path, os.environ)
+    except ConfigError as error:
+        fail(str(error))
+
+
+def load_quietly(path: Path | None) -> Loaded:
+    """The same for a command whose output is not its log: that has errors alone."""
+    logs.configure("error", "console")
+    return load_config(path)
+
+
+def check_ids(ids: tuple[str, ...]) -> None:
+    """Exit with 1 unless all are ids that an edge may have."""
+    try:
+        checked_ids(ids)
+    except ConfigError as error:
+        fail(str(error))
+
+
+def run_work(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run the work of a command. A CommandError is exit code 1."""
+    # Imported here, because it brings the client of Redis, without which other commands start.
+    from gateway.commands.store_access import CommandError  # noqa: PLC0415
+
+    try:
+        return asyncio.run(work)
+    except CommandError as error:
+        fail(f"error: {error}")
