@@ -3,26 +3,23 @@
 The session's record and its lease were written with the playlist. They follow when the player
 reports with a steering request that it uses another edge: not when it was told to move, which it
 may not do. Steering requests are answered before that is stored. If this worker has the session's
-record, it is changed at once; otherwise a background task reads it first. What waits is bounded.
+record, it is changed at once. Otherwise the move waits for the record, or is dropped and counted
+when too many wait.
 """
 
-import asyncio
 import time
 from typing import Final, NamedTuple
 
 from gateway.client.session import SessionRecord
 from gateway.edge.edge import Edge
 from gateway.observe import metrics
+from gateway.play.awaited_records import MAX_WAITING, AwaitedRecords
 from gateway.store.caches.sessions import Sessions
 from gateway.store.coordination.leases import Leases
 
 REFRESH_SHARE: Final = 0.25
 """A record is written again when this share of its lifetime has passed. So it does not expire while
 the session plays."""
-MAX_WAITING: Final = 4096
-"""The most sessions whose edges wait for their records."""
-AT_ONCE: Final = 64
-"""How many records are read together."""
 
 
 class _Seen(NamedTuple):
@@ -39,23 +36,19 @@ class Whereabouts:
     def __init__(self, sessions: Sessions, leases: Leases, max_waiting: int = MAX_WAITING) -> None:
         self._sessions = sessions
         self._leases = leases
-        self._max_waiting = max_waiting
-        self._waiting: dict[bytes, _Seen] = {}
-        self._filled = asyncio.Event()
+        self._awaited: AwaitedRecords[_Seen] = AwaitedRecords(sessions, self._put, max_waiting)
 
     def seen(self, session: bytes, asset: str, kbps: int, edge: Edge) -> None:
         """The player of a session (its ``session_name``) uses ``edge`` for ``asset``, where it
         takes up ``kbps``. Never waits, never raises."""
         self._leases.follow(session, asset, kbps, edge.id)
         found = _Seen(asset, edge, time.time())
-        record = None if session in self._waiting else self._sessions.fresh(session)
+        waits = self._awaited.get(session) is not None
+        record = None if waits else self._sessions.fresh(session)
         if record is not None:
             self._put(session, record, found)
-        elif session not in self._waiting and len(self._waiting) >= self._max_waiting:
+        elif not self._awaited.put(session, found):
             metrics.PLACES_DROPPED.inc()
-        else:
-            self._waiting[session] = found
-            self._filled.set()
 
     def seen_unnamed(
         self, viewer: int, asset: str, kbps: int, edge: Edge, *, at_first: bool
@@ -71,16 +64,7 @@ class Whereabouts:
 
     async def run(self) -> None:
         """Write what waits for its record, until cancelled."""
-        while True:
-            await self._filled.wait()
-            names = list(self._waiting)[:AT_ONCE]
-            if not names:
-                self._filled.clear()
-            await asyncio.gather(*map(self._store, names))
-
-    async def _store(self, session: bytes) -> None:
-        record, _ = await self._sessions.get(session)
-        self._put(session, record, self._waiting.pop(session))
+        await self._awaited.run()
 
     def _put(self, session: bytes, record: SessionRecord, seen: _Seen) -> None:
         refresh_s = self._sessions.ttl_s * REFRESH_SHARE
