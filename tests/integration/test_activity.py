@@ -45,19 +45,6 @@ WAIT_S = 30.0
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    with valkey(tmp_path_factory.mktemp("valkey")) as found:
-        yield found
-
-
-@pytest.fixture
-def server(running: Valkey) -> Valkey:
-    """An empty Valkey."""
-    running.command("FLUSHALL")
-    return running
-
-
-@pytest.fixture(scope="module")
 def gateways(running: Valkey) -> Iterator[tuple[RunningGateway, RunningGateway]]:
     """Two gateways on one Redis; the second one has two workers."""
     environ = on(running)

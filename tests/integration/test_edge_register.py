@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from gateway.background.edge_register import EdgeRegister
 from gateway.background.fleet import FleetKeeper
 from gateway.config.registration import facts_of
 from gateway.edge.edge import Edge
-from gateway.store import garbage
 from gateway.store.connection.keys import EDGE_DRAINS, EDGE_FACTS, EDGE_UNTIL
 from gateway.store.connection.redis import RedisStore
 from gateway.store.coordination import register
@@ -25,30 +24,6 @@ HOME = Edge("home", "http://home.example/")
 FAR_MS = int(time.time() * 1000) + 1_800_000
 """A time of expiry that is not soon, in Unix milliseconds."""
 YEAR_5138_MS = 100_000_000_000_000
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    """One server for all tests of this module."""
-    with valkey(tmp_path_factory.mktemp("valkey")) as server:
-        yield server
-
-
-@pytest.fixture
-def server(shared: Valkey) -> Valkey:
-    """That server, empty."""
-    shared.command("FLUSHALL")
-    garbage._logged.clear()
-    return shared
-
-
-@pytest.fixture
-async def store(server: Valkey) -> AsyncIterator[RedisStore]:
-    """A store on it, with the longer deadline of background work."""
-    made = RedisStore(server.url, timeout_s=1.0)
-    await made.start()
-    yield made
-    await made.close()
 
 
 class Reader:

@@ -3,7 +3,7 @@ end."""
 
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from structlog.testing import capture_logs
@@ -12,40 +12,15 @@ from gateway.background.fleet import FleetKeeper
 from gateway.background.overrides import OverrideWatch
 from gateway.edge.edge import Edge
 from gateway.edge.override import WHOLE, Override
-from gateway.store import garbage
 from gateway.store.connection.keys import EDGE_OVERRIDES
 from gateway.store.connection.redis import RedisStore
 from gateway.store.coordination import overrides
 from gateway.store.coordination.bus import Subscription
 from gateway.store.coordination.overrides import MAX_OVERRIDES, OverrideEntry, entry_of
-from tests.unit.store.servers import Valkey, valkey
+from tests.unit.store.servers import Valkey
 
 NOW = int(time.time())
 HOME, AWAY = Edge("home", "http://home.example/"), Edge("away", "http://away.example/")
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    """One server for all tests of this module."""
-    with valkey(tmp_path_factory.mktemp("valkey")) as server:
-        yield server
-
-
-@pytest.fixture
-def server(shared: Valkey) -> Valkey:
-    """That server, empty."""
-    shared.command("FLUSHALL")
-    garbage._logged.clear()
-    return shared
-
-
-@pytest.fixture
-async def store(server: Valkey) -> AsyncIterator[RedisStore]:
-    """A store on it, with the longer deadline of background work."""
-    made = RedisStore(server.url, timeout_s=1.0)
-    await made.start()
-    yield made
-    await made.close()
 
 
 class Gateway:

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,24 +16,11 @@ from gateway.store.connection.keys import session_name
 from tests.integration.in_process import application, asking
 from tests.integration.test_events import events, on, pathways
 from tests.integration.test_steering import EDGES
-from tests.unit.store.servers import Valkey, until, valkey
+from tests.unit.store.servers import Valkey, until
 
 NORWAY = {"X-Forwarded-For": "129.240.2.6"}
 DOWN = EdgeCondition("down", 0.0)
 SERVER_URI = re.compile(r'#EXT-X-CONTENT-STEERING:SERVER-URI="([^"]+)",PATHWAY-ID="([^"]+)"')
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    with valkey(tmp_path_factory.mktemp("valkey")) as found:
-        yield found
-
-
-@pytest.fixture
-def server(running: Valkey) -> Valkey:
-    """An empty Valkey."""
-    running.command("FLUSHALL")
-    return running
 
 
 @pytest.fixture

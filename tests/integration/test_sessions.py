@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -42,19 +42,6 @@ BOUNDS = LogBounds(1000, session_events=3, expire_s=60, max_sessions=5)
 def hash_of(session: str) -> str:
     """The hash by which operators know a session."""
     return shown_session(session_name(session))
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    with valkey(tmp_path_factory.mktemp("valkey")) as found:
-        yield found
-
-
-@pytest.fixture
-def server(running: Valkey) -> Valkey:
-    """An empty Valkey."""
-    running.command("FLUSHALL")
-    return running
 
 
 @pytest.fixture
