@@ -8,12 +8,14 @@ Redis has restarted empty, gateways write the drains back, and edges register ag
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from random import SystemRandom
 from typing import Generic, TypeVar
 
 import structlog
 
 from gateway.background.fleet import FleetKeeper
+from gateway.background.following import follow
 from gateway.config.registration import MAX_TTL_S, Registration, registration_of
 from gateway.edge.fleet import EdgeCondition
 from gateway.edge.registered import Heartbeat, RegisteredEdges
@@ -53,7 +55,6 @@ class EdgeRegister:
         self._registrations = EntryParser(_registration)
         self._drain_entries = EntryParser(_drain)
         self._drained: dict[bytes, tuple[bytes, Drain]] = {}
-        self._look = asyncio.Event()
         self._first = asyncio.Event()
         self._unread = False
         self._too_many = False
@@ -63,17 +64,11 @@ class EdgeRegister:
         if self._commands is None:
             self._first.set()
             return
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._listen())
-            while True:
-                self._look.clear()
-                await self.read(self._commands)
-                self._first.set()
-                try:
-                    async with asyncio.timeout(self._pause_s()):
-                        await self._look.wait()
-                except TimeoutError:
-                    continue  # no message: read all the same
+        await follow(self._changes, partial(self._look, self._commands), self._pause_s)
+
+    async def _look(self, commands: Commands) -> None:
+        await self.read(commands)
+        self._first.set()
 
     def _pause_s(self) -> float:
         """About a second, or until the next registration expires, so that its edge goes at once."""
@@ -88,10 +83,6 @@ class EdgeRegister:
                 await self._first.wait()
         except TimeoutError:
             log.warning("registry_not_read_yet")
-
-    async def _listen(self) -> None:
-        async for _ in self._changes:
-            self._look.set()
 
     async def read(self, commands: Commands) -> None:
         """Read once and report to the keeper. Survives a Redis that cannot be read."""

@@ -5,14 +5,15 @@ next one ends. While Redis cannot be read, those that are known stay in force un
 Redis has restarted empty, gateways write them back.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from random import SystemRandom
 from time import monotonic
 
 import structlog
 
 from gateway.background.fleet import FleetKeeper
+from gateway.background.following import follow
 from gateway.edge.override import Override
 from gateway.observe import metrics
 from gateway.store.connection.protocol import Commands, StoreUnavailable
@@ -48,26 +49,11 @@ class OverrideWatch:
         self._known: dict[bytes, tuple[bytes, OverrideEntry]] = {}
         self._in_force: tuple[Override, ...] = ()
         self._too_many = False
-        self._look = asyncio.Event()
 
     async def run(self) -> None:
         """Follow until cancelled."""
-        if self._commands is None:
-            return
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._listen())
-            while True:
-                self._look.clear()
-                await self.read(self._commands)
-                try:
-                    async with asyncio.timeout(self._pause_s()):
-                        await self._look.wait()
-                except TimeoutError:
-                    continue  # no message: read all the same
-
-    async def _listen(self) -> None:
-        async for _ in self._changes:
-            self._look.set()
+        if self._commands is not None:
+            await follow(self._changes, partial(self.read, self._commands), self._pause_s)
 
     def _pause_s(self) -> float:
         """About a second, or until the next override ends."""
