@@ -22,7 +22,7 @@ from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
 from gateway.edge.rank import EdgeTier
 from gateway.ladder.expected import expected_kbps
-from gateway.ladder.fit import fit
+from gateway.ladder.periods import fit_all
 from gateway.ladder.rung import Constraints, Ladder, counted
 from gateway.ladder.start import DEFAULT_START_BANDWIDTH
 from gateway.policy.profile import Profile
@@ -311,7 +311,7 @@ def _combine(inquiry: Inquiry) -> Choice:
 def fit_ladder(inquiry: Inquiry) -> FittedLadder:
     """Which rungs stay. Raises :class:`gateway.ladder.fit.NothingToPlayError`."""
     choice = choice_of(inquiry)
-    found = fit(inquiry.ladder.rungs, choice.limits, inquiry.ladder.home_pathway)
+    found = fit_all(inquiry.ladder.rungs, choice.limits, inquiry.ladder.home_pathway)
     return FittedLadder(choice, found.kept, found.reasons, found.rungs)
 
 

@@ -1,4 +1,4 @@
-"""What may it play? The rungs that fit the constraints, and the one to start on.
+"""What may it play? The rungs of one Period that fit the constraints, and the one to start on.
 
 The fit is a pure function of rungs and constraints: idempotent, order-stable, and never empty
 (rule A11). When no rung meets all limits, limits are given up in this order, each with a reason:
@@ -26,6 +26,7 @@ from gateway.ladder.start import start_order
 from gateway.ladder.whole import (
     lowest,
     whole_audio_groups,
+    with_all_served,
     with_enough,
     with_home_pathway,
     with_safe_rung,
@@ -60,7 +61,7 @@ class _Limit:
 
 
 def fit(rungs: Sequence[Rung], limits: Constraints, home_pathway: str | None = None) -> Fit:
-    """Fit a ladder; ``rungs`` in the source's order, at least one.
+    """Fit the ladder of one Period; ``rungs`` in the source's order, at least one.
 
     ``home_pathway`` is the pathway on which content steering starts. It keeps at least one rung if
     it has any (rule C1.1). Raises :class:`NothingToPlayError` when no rung uses only the codecs
@@ -81,6 +82,7 @@ def fit(rungs: Sequence[Rung], limits: Constraints, home_pathway: str | None = N
         kept = whole_audio_groups(kept, playable, reasons)
         kept = with_safe_rung(kept, playable, limits, reasons)
         kept = with_enough(kept, playable, limits, reasons)
+        kept = with_all_served(kept, playable, reasons)
     kept = with_home_pathway(kept, [playable, asked], home_pathway, reasons)
     beside = _beside(rungs, main, kept, limits, reasons)
     chosen = {rung.index for rung in (*kept, *beside)}
@@ -116,7 +118,7 @@ def _audio_only(
     audio = [rung for rung in rungs if not rung.has_video and rung.codecs and not rung.other_video]
     served = {rung.pathway for rung in audio if not rung.skippable}
     at_home = [rung for rung in counted(rungs) if rung.pathway == home]
-    if not served or (home not in served and any(_is_asked(rung, limits) for rung in at_home)):
+    if not served or (home not in served and any(is_asked(rung, limits) for rung in at_home)):
         text = f"{text}, but no audio-only rung would serve it; only the lowest rung is kept"
         text = f"{text}, in H.264 if there is one"
         reasons.append(Reason(Step.LADDER, "no-screen-relaxed", text))
@@ -130,7 +132,7 @@ def _asked(rungs: Sequence[Rung], limits: Constraints, reasons: list[Reason]) ->
     wanted = limits.wanted_codecs
     if wanted is None:
         return rungs
-    asked = [rung for rung in rungs if _is_asked(rung, limits)]
+    asked = [rung for rung in rungs if is_asked(rung, limits)]
     if not asked:
         raise NothingToPlayError(
             f"no rung of this asset uses only the requested codecs: {words.names(wanted)}"
@@ -140,7 +142,8 @@ def _asked(rungs: Sequence[Rung], limits: Constraints, reasons: list[Reason]) ->
     return asked
 
 
-def _is_asked(rung: Rung, limits: Constraints) -> bool:
+def is_asked(rung: Rung, limits: Constraints) -> bool:
+    """Whether a rung uses only codecs that the request asks for."""
     return limits.wanted_codecs is None or rung.uses_only(limits.wanted_codecs)
 
 

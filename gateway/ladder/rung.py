@@ -8,7 +8,7 @@ from manifests.codecs import CodecFamily, VideoRange
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One entry of a ladder: an HLS variant stream, later a DASH Representation.
+    """One entry of a ladder: an HLS variant stream or a DASH Representation.
 
     ``index`` is its position in the source. ``bandwidth`` is the peak in bit/s (BANDWIDTH, rule
     A6.2), ``average_bandwidth`` the average where the source states one. ``height`` is the shorter
@@ -21,6 +21,11 @@ class Rung:
     with other audio, on another pathway or at another URI. ``playability`` is equal for entries
     that a player plays or drops alike: they need the same decoders, display and output protection
     (G5).
+
+    Only DASH has values for the last two. ``period`` is the position of the entry's Period. Periods
+    play one after the other, so each has a ladder of its own; they are listed in order. ``serves``
+    names what only some entries of a Period have, such as another camera or the encryption for one
+    key system. What a playable entry serves is still served by one of those that stay.
     """
 
     index: int
@@ -40,6 +45,8 @@ class Rung:
     pathway: str
     picture: tuple[int, int]
     playability: int
+    period: int = 0
+    serves: frozenset[str] = frozenset()
 
     def uses_only(self, families: frozenset[CodecFamily]) -> bool:
         """True when no codec outside ``families`` is named, also when none is named at all."""
@@ -59,8 +66,19 @@ def _pictures(rungs: Sequence[Rung]) -> Sequence[Rung]:
 
 def rung_count(rungs: Sequence[Rung]) -> int:
     """How many different rungs the entries are. Copies of a rung, with other audio, on other
-    pathways or at other URIs, count once (rule A6.16)."""
-    return len({rung.picture for rung in counted(rungs)})
+    pathways or at other URIs, count once (rule A6.16). Of several Periods, the one with the most
+    counts."""
+    return max(len({rung.picture for rung in counted(one)}) for one in by_period(rungs))
+
+
+def by_period(rungs: Sequence[Rung]) -> Sequence[Sequence[Rung]]:
+    """The entries of each Period, in the order of Periods. HLS has one."""
+    if len({rung.period for rung in rungs}) <= 1:
+        return [rungs]
+    periods: dict[int, list[Rung]] = {}
+    for rung in rungs:
+        periods.setdefault(rung.period, []).append(rung)
+    return list(periods.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """Which rungs are removed or put back so that the fitted ladder is complete?
 
 Limits judge every rung alone. A ladder as a whole also needs each picture for each audio group
-(rule A11.4), a rung that every client plays (B1), as many rungs as the operator wants, and a rung
-on the pathway on which content steering starts (C1.1). Copies of a rung, on other pathways or as
-redundant streams (A6.16), are removed and put back together.
+(rule A11.4), a rung that every client plays (B1), as many rungs as the operator wants, a rung on
+the pathway on which content steering starts (C1.1), and one for whatever only some of them serve
+(E6, E17). Copies of a rung, on other pathways or as redundant streams (A6.16), are removed and put
+back together.
 """
 
 from collections.abc import Callable, Sequence
@@ -142,3 +143,20 @@ def with_home_pathway(
             reasons.append(_added("home-pathway-added", why, added))
             return [*kept, *added]
     return kept
+
+
+def with_all_served(
+    kept: Sequence[Rung], playable: Sequence[Rung], reasons: list[Reason]
+) -> Sequence[Rung]:
+    """Keep the lowest rung for everything that a playable rung serves and no kept one does: another
+    camera, a key system, events (rules E6, E17). ``Rung.serves`` names it."""
+    missing = {name for rung in playable for name in rung.serves}
+    for rung in kept if missing else ():
+        missing -= rung.serves
+    chosen = list(kept)
+    for name in sorted(missing):
+        if not any(name in rung.serves for rung in chosen):
+            added = lowest([rung for rung in playable if name in rung.serves])
+            reasons.append(_added("only-rung-added", f"kept as the only one with {name}", added))
+            chosen += added
+    return chosen
