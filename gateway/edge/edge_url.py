@@ -21,6 +21,12 @@ def host_of(url: str) -> str | None:
     return host if _NAME.fullmatch(host) else None
 
 
+def has_default_port(url: str) -> bool:
+    """Whether the URL has the port of its scheme, given or not."""
+    found = _URL.fullmatch(url)
+    return found is not None and found[3] in (None, _DEFAULT_PORTS[found[1].lower()])
+
+
 def shape_of(url: str) -> int:
     """32 bits that are equal for URLs that differ in their hosts alone, and in every process."""
     found = _URL.fullmatch(url)

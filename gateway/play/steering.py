@@ -32,6 +32,7 @@ from gateway.play.reply import RawHeaders, Reply
 from gateway.play.request import Headers
 from gateway.play.runtime import Gateway, Runtime
 from gateway.steering.decide import Situation, Steered, steer
+from gateway.steering.pathways import is_declared
 from gateway.steering.query import SESSION, SESSION_BYTES, STATE, SteeringQuery, read_query
 from gateway.steering.state import MAX_KBPS, Clone, SteeringState
 from gateway.store.connection.keys import session_name
@@ -239,7 +240,7 @@ def _manifest(answer: Steered, base: str, url: str) -> bytes:
     clones = [
         PathwayClone(base, pathway, edge.host)
         for pathway, edge in zip(answer.pathways, answer.priority, strict=True)
-        if pathway != base and edge.host is not None
+        if pathway != base and edge.host is not None and not is_declared(answer.state, edge)
     ]
     priority = answer.pathways or [base]
     return render_steering_manifest(answer.ttl_s, url, priority, clones)

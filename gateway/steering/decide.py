@@ -30,12 +30,20 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from gateway.edge.edge import Edge, stable_hash
+from gateway.edge.edge_url import has_default_port
 from gateway.edge.fleet import Fleet
 from gateway.edge.override import diversion_of
 from gateway.edge.preference import HASH_RANGE, splitmix64
 from gateway.edge.rank import admits
 from gateway.steering.leaving import LEFT_STATES
-from gateway.steering.pathways import edge_at, first_host, last_host, pathway_of, with_clones
+from gateway.steering.pathways import (
+    edge_at,
+    first_host,
+    is_declared,
+    last_host,
+    pathway_of,
+    with_clones,
+)
 from gateway.steering.query import PathwayReport
 from gateway.steering.state import MAX_KBPS, MAX_RECORDS, PathwayRecord, SteeringState
 from gateway.steering.steering_config import SteeringConfig
@@ -194,6 +202,7 @@ def steer(
             began_s=state.began_s or now,
             base_host=state.base_host,
             clones=with_clones(state, priority, pathways),
+            declared=state.declared,
         ),
         priority=priority,
         pathways=pathways,
@@ -304,6 +313,10 @@ class _Session:
             self._base_host = state.base_host or base.host_tag
             if base.host_tag != self._base_host:
                 self._base_at = None  # the player has the base on another host
+        # dash.js drops the port of a clone's base.
+        self._clones_work = state.declared == 0 or (
+            self._base_at is None or has_default_port(situation.fleet.edges[self._base_at].url)
+        )
 
     def why_leave(self, order: Sequence[int]) -> MoveReason | None:
         """Why the session should leave its edge; None when it should not."""
@@ -421,6 +434,7 @@ class _Session:
             edge.host is not None
             and edge.shape == self._state.shape
             and edge.host_tag != self._base_host
+            and (self._clones_work or is_declared(self._state, edge))
         )
 
     def _is_better(self, edge: int, order: Sequence[int]) -> bool:

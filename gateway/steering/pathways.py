@@ -4,6 +4,9 @@ A pathway is an edge, and its id is the edge's. But a clone replaces a host, and
 clones that they know: hls.js ignores a clone whose id it knows, whatever its host is. So an edge
 whose host has changed since the player learned of it gets an id of its own: the edge's, a dot, and
 four digits of the host's hash.
+
+An MPD declares several pathways: the base, and the first of the state's clones. They need no clone,
+and must not be one (C2.2), as long as their edges have the host of the MPD.
 """
 
 from collections.abc import Sequence
@@ -48,13 +51,22 @@ def edge_at(fleet: Fleet, pathway: str) -> int | None:
     return fleet.positions.get(pathway[:-5]) if at is None and pathway[-5:-4] == "." else at
 
 
+def is_declared(state: SteeringState, edge: Edge) -> bool:
+    """Whether the MPD of the session declares the edge with the host that it has now, besides the
+    base."""
+    return (edge.tag, edge.host_tag) in state.clones[: max(0, state.declared - 1)]
+
+
 def with_clones(
     state: SteeringState, priority: Sequence[Edge], pathways: Sequence[str]
 ) -> tuple[tuple[int, int], ...]:
-    """The clones that the player knows after an answer; those that it has known longest are
-    forgotten."""
+    """The clones that the player knows after an answer. Of those that its manifest does not
+    declare, the ones that it has known longest are forgotten."""
     clones = state.clones
     for edge, pathway in zip(priority, pathways, strict=True):
         if pathway != state.base and (edge.tag, edge.host_tag) not in clones:
             clones = (*clones, Clone(edge.tag, edge.host_tag))
-    return clones[-MAX_CLONES:]
+    if len(clones) <= MAX_CLONES:
+        return clones
+    declared = clones[: max(0, state.declared - 1)]
+    return declared + clones[len(clones) - MAX_CLONES + len(declared) :]

@@ -8,8 +8,9 @@ Layout, big-endian: ``0x02``, asset (8 bytes), viewer (8), spread point (1), sha
 expected kbit/s (4 each), edge told first (8), time of that (4), time of the first answer (4), time
 of issue (4), estimate in kbit/s (4), tag of the base's host (2), the lengths of the two that follow
 (1 each): the base pathway (n), a clone (2 + 2) for each that the player knows; and a record (8 + 4
-+ 4) for each measured pathway. Times are whole seconds since 1970. Edges are their 64-bit keys,
-since the id of an edge may be long; the base is a name because clones refer to it.
++ 4) for each measured pathway. The upper four bits of the second length are the number of pathways
+that an MPD declares. Times are whole seconds since 1970. Edges are their 64-bit keys, since the id
+of an edge may be long; the base is a name because clones refer to it.
 """
 
 import re
@@ -34,6 +35,8 @@ _HEAD = struct.Struct(">B8sQBIIIQIIIIHBB")
 _CLONE = struct.Struct(">HH")
 _RECORD = struct.Struct(">QII")
 _NOT_MEASURED: Final = 0xFFFF_FFFF
+_DECLARED_SHIFT: Final = 4
+_CLONES_MASK: Final = (1 << _DECLARED_SHIFT) - 1
 _BASE = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -47,7 +50,8 @@ class PathwayRecord(NamedTuple):
 
 
 class Clone(NamedTuple):
-    """A clone that the player knows: the ``tag`` of the edge, and the ``host_tag`` that it had."""
+    """A pathway that the player knows besides the base: the ``tag`` of the edge, and the
+    ``host_tag`` that it had."""
 
     edge: int
     host: int
@@ -65,7 +69,9 @@ class SteeringState:
     ``told`` is the edge that the last answer put first, since ``told_s``, 0 when it has never
     changed. ``began_s`` is the time of the first answer. ``estimate_kbps`` is the best that the
     viewer's network has shown lately, 0 when unknown. ``base_host`` is the ``host_tag`` that the
-    base had in the playlist, 0 when unknown. ``clones`` are each a :class:`Clone`.
+    base had in the playlist, 0 when unknown. ``clones`` are each a :class:`Clone`. ``declared`` is
+    how many pathways an MPD declares: the base and the first of ``clones``; 0 for a playlist, which
+    declares the base alone.
     """
 
     asset: bytes
@@ -83,6 +89,7 @@ class SteeringState:
     began_s: int = 0
     base_host: int = 0
     clones: tuple[tuple[int, int], ...] = ()
+    declared: int = 0
 
     def to_bytes(self) -> bytes:
         """The stored form (see the module), at most ``MAX_BYTES``."""
@@ -102,7 +109,7 @@ class SteeringState:
             self.estimate_kbps,
             self.base_host,
             len(base),
-            len(self.clones),
+            len(self.clones) | self.declared << _DECLARED_SHIFT,
         )
         clones = b"".join([_CLONE.pack(*clone) for clone in self.clones])
         records = b"".join(
@@ -117,7 +124,8 @@ class SteeringState:
         that is too old, or from the future."""
         if len(data) < _HEAD.size or data[0] != _FORMAT:
             return None
-        _, its_asset, *values, base_host, size, count = _HEAD.unpack_from(data)
+        _, its_asset, *values, base_host, size, counts = _HEAD.unpack_from(data)
+        count, declared = counts & _CLONES_MASK, counts >> _DECLARED_SHIFT
         viewer, spread_point, shape, need, expected, told, told_s, began_s, *rest = values
         issued_s, estimate = rest
         end = _HEAD.size + size
@@ -134,6 +142,7 @@ class SteeringState:
             and max(need, expected, estimate) <= MAX_KBPS
             and len(base) == size
             and count <= MAX_CLONES
+            and declared <= count + 1
             and len(clones) == count * _CLONE.size
             and _BASE.fullmatch(base) is not None
             and records is not None
@@ -156,6 +165,7 @@ class SteeringState:
             began_s,
             base_host,
             tuple(_CLONE.iter_unpack(clones)),
+            declared,
         )
 
 

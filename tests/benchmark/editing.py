@@ -31,7 +31,7 @@ from gateway.play.hls.edit import edit_of
 from gateway.play.hls.ladder import ladder_of
 from geodata.place import UNKNOWN
 from manifests.hls.multivariant import ManifestError, parse, write
-from manifests.hls.rebase import rebaser
+from manifests.rebase import rebaser
 from tests.benchmark.bench_ratios import Ratio, as_json, ratio_table
 
 ROUNDS = 40

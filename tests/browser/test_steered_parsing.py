@@ -14,7 +14,7 @@ from manifests.hls.multivariant import (
     parse,
     write,
 )
-from manifests.hls.rebase import rebaser
+from manifests.rebase import rebaser
 from manifests.steering import SteeringTags, write_steering_manifest
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]

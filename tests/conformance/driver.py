@@ -32,7 +32,7 @@ from gateway.play.hls.edit import edit_of
 from gateway.play.hls.ladder import rungs_of
 from manifests.codecs import CodecFamily, VideoRange
 from manifests.hls.multivariant import parse, write
-from manifests.hls.rebase import rebaser
+from manifests.rebase import rebaser
 
 FOLDER = Path(__file__).parent / "hls"
 EDGE = "https://edge.example/"

@@ -21,7 +21,7 @@ from gateway.edge.override import WHOLE, Override
 from gateway.observe import metrics
 from gateway.play.facts import experience_network
 from gateway.play.request import Headers
-from gateway.steering.state import SteeringState
+from gateway.steering.state import Clone, SteeringState
 from gateway.trust.keys import KeyRing, Purpose, generated_key
 from tests.integration.in_process import application, ask, asking
 
@@ -226,6 +226,31 @@ async def test_an_edge_that_is_added_later_is_a_clone(
     third = manifest(await client.get(second["RELOAD-URI"] + "&_HLS_pathway=e1"))
     assert ["e3"] == third["PATHWAY-PRIORITY"]
     assert "e1" == third["PATHWAY-CLONES"][0]["BASE-ID"]
+
+
+async def test_the_pathways_of_an_mpd_are_no_clones(
+    app: Application, client: httpx.AsyncClient, config: Path
+) -> None:
+    """An id that the MPD declares must not be a clone's (C2.2). An edge that was added later is
+    one, of the base; so is a declared edge once its host has changed."""
+    edges = {edge.id: edge for edge in app.gateway.fleet.edges}
+    declared = Clone(edges["e2"].tag, edges["e2"].host_tag)
+    app.keeper.found("config", [edges["e1"], edges["e2"]])
+    text = signed(app, clones=(declared,), declared=2, base_host=edges["e1"].host_tag)
+    first = manifest(await client.get(f"/v1/steering/film?state={text}"))
+    assert (["e1", "e2"], None) == (first["PATHWAY-PRIORITY"], first.get("PATHWAY-CLONES"))
+    app.keeper.found("config", [edges["e1"], edges["e2"], edges["e3"]])
+    query = "&_DASH_pathway=%22e1,e2%22&_DASH_throughput=9000000"
+    second = manifest(await client.get(first["RELOAD-URI"] + query))
+    assert "e1" == second["PATHWAY-PRIORITY"][0]
+    assert [("e1", "e3")] == [(c["BASE-ID"], c["ID"]) for c in second["PATHWAY-CLONES"]]
+    app.keeper.found(
+        "config", [edges["e1"], replace(edges["e2"], url="https://new.example.com/v/")]
+    )
+    third = manifest(await client.get(second["RELOAD-URI"] + query))
+    [clone] = third["PATHWAY-CLONES"]
+    assert clone["ID"].startswith("e2.")
+    assert {"HOST": "new.example.com"} == clone["URI-REPLACEMENT"]
 
 
 async def test_a_clone_on_another_host_has_an_id_of_its_own(

@@ -11,7 +11,7 @@ from manifests.hls.multivariant import (
     parse,
     write,
 )
-from manifests.hls.rebase import rebase, rebaser
+from manifests.rebase import rebase, rebaser
 
 EDGE = "https://edge.example/videos/"
 

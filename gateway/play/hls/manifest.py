@@ -24,9 +24,9 @@ from manifests.hls.multivariant import (
     parse,
     write,
 )
-from manifests.hls.rebase import rebaser
 from manifests.hls.variables import check_query, resolve_late
 from manifests.ladder import GeneratedRung
+from manifests.rebase import rebaser
 from manifests.steering import SteeringTags
 
 MEDIA_TYPE = "application/vnd.apple.mpegurl"

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.edge.edge import Edge
-from gateway.edge.edge_url import host_of, shape_of
+from gateway.edge.edge_url import has_default_port, host_of, shape_of
 
 SAME = [
     ("https://a.example/v/", "https://b.example/v/"),
@@ -47,6 +47,22 @@ def test_urls_of_other_shapes(one: str, other: str) -> None:
 def test_hosts(url: str, host: str | None) -> None:
     """In the form in which HOST names them; None for one that it cannot name."""
     assert host == host_of(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://a.example/v/", True),
+        ("HTTP://a.example:80/", True),
+        ("https://a.example:443/v/", True),
+        ("https://a.example:80/", False),
+        ("http://127.0.0.1:8081/", False),
+        ("https://[2001:db8::1]/v/", True),
+        ("nonsense", False),
+    ],
+)
+def test_the_port_of_the_scheme(url: str, expected: bool) -> None:
+    assert expected == has_default_port(url)
 
 
 def test_an_edge_knows_both() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.play.hls.steering import refusal
 from manifests.hls.multivariant import ManifestError, keep_everything, parse, write
-from manifests.hls.rebase import rebaser
+from manifests.rebase import rebaser
 from manifests.steering import SteeringTags
 
 EDGE = "https://e1.example/v/"

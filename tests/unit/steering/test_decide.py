@@ -24,6 +24,8 @@ UNKNOWN = Place("unknown")
 
 A, B, C = (Edge(name, f"https://{name}.example/v/", fallback=True) for name in "abc")
 PORT = Edge("port", "https://port.example:8443/v/", fallback=True)
+PORT_2 = Edge("port2", "https://port2.example:8443/v/", fallback=True)
+PORT_3 = Edge("port3", "https://port3.example:8443/v/", fallback=True)
 PATH = Edge("path", "https://path.example/w/", fallback=True)
 SAME = Edge("same", "https://a.example/v/", fallback=True)
 SIX = Edge("six", "https://[2001:db8::1]/v/", fallback=True)
@@ -55,6 +57,7 @@ class Case:
     base_host: int = 0
     never_moved: bool = False
     first_request: bool = False
+    declared: int = 0
     others: Mapping[str, int] = field(default_factory=dict)
     prior: int | None = None
     probed: int | None = None
@@ -102,6 +105,7 @@ def state_of(case: Case) -> SteeringState:
         estimate_kbps=case.estimate,
         base_host=case.base_host,
         clones=tuple(Clone(edge.tag, edge.host_tag) for edge in case.clones),
+        declared=case.declared,
         records=tuple(PathwayRecord(Edge(i, A.url).key, kbps, NOW - s) for i, kbps, s in case.seen),
     )
 
@@ -143,6 +147,50 @@ CASES: list[tuple[str, Case, str, list[str]]] = [
     ),
     ("an edge of another shape is no pathway", Case(edges=(A, PORT, PATH, SIX)), "fine", ["a"]),
     ("nor one with the same host", Case(edges=(A, SAME, B)), "fine", ["a", "b"]),
+    ("an MPD's pathways", Case(declared=3), "fine", ["a", "b", "c"]),
+    (
+        "an edge that an MPD does not declare is a clone",
+        Case(declared=2, clones=[B], conditions={"a": DOWN, "b": DRAINS}),
+        "down",
+        ["c", "a"],
+    ),
+    (
+        "but not on another port than the scheme's",
+        Case(
+            edges=(PORT, PORT_2, PORT_3),
+            base=PORT,
+            told=PORT,
+            declared=2,
+            clones=[PORT_2],
+            reports=[("port", None)],
+        ),
+        "fine",
+        ["port", "port2"],
+    ),
+    (
+        "a playlist's clones keep their port",
+        Case(
+            edges=(PORT, PORT_2, PORT_3),
+            base=PORT,
+            told=PORT,
+            clones=[],
+            reports=[("port", None)],
+        ),
+        "fine",
+        ["port", "port2", "port3"],
+    ),
+    (
+        "a list of pathways with the one that it was told",
+        Case(declared=3, told=B, reports=[("a", 9_000_000), ("b", None)]),
+        "fine",
+        ["b", "a", "c"],
+    ),
+    (
+        "a list without it",
+        Case(declared=3, told=B, reports=[("c", 9_000_000), ("a", 5_000_000)]),
+        "failed",
+        ["c", "a"],
+    ),
     ("its edge is down", Case(conditions={"a": DOWN}), "down", ["b", "c", "a"]),
     ("and it moved just now", Case(conditions={"a": DOWN}, told_ago=1), "down", ["b", "c", "a"]),
     ("its edge was removed", Case(edges=(B, C)), "gone", ["b", "c"]),
@@ -635,6 +683,15 @@ def test_the_clones_that_are_remembered_are_bounded() -> None:
     assert [*(Clone(edge.tag, edge.host_tag) for edge in known[2:]), *map(clone, (B, C))] == list(
         found
     )
+
+
+def test_pathways_of_an_mpd_are_never_forgotten() -> None:
+    """Of the others, those that the player learned of last are remembered."""
+    known = [Edge(f"x{number}", f"https://x{number}.example/v/") for number in range(MAX_CLONES)]
+    found = answer(Case(clones=known, declared=3)).state
+    kept = [Clone(edge.tag, edge.host_tag) for edge in (*known[:2], *known[4:])]
+    assert [*kept, *map(clone, (B, C))] == list(found.clones)
+    assert 3 == found.declared
 
 
 def clone(edge: Edge) -> Clone:

@@ -41,12 +41,19 @@ LONGEST = replace(
     base="b" * 64,
     records=tuple(PathwayRecord(n, 1, NOW) for n in range(MAX_RECORDS)),
     clones=tuple(Clone(n, n) for n in range(MAX_CLONES)),
+    declared=MAX_CLONES + 1,
 )
 
 
 @pytest.mark.parametrize(
     "state",
-    [STATE, LONGEST, replace(STATE, records=(), clones=(), issued_s=0, told_s=0, began_s=0)],
+    [
+        STATE,
+        LONGEST,
+        replace(STATE, records=(), clones=(), issued_s=0, told_s=0, began_s=0),
+        replace(STATE, declared=2),
+        replace(STATE, clones=(), declared=1),
+    ],
 )
 def test_it_comes_back(state: SteeringState) -> None:
     assert state == SteeringState.from_bytes(state.to_bytes(), ASSET, NOW)
@@ -60,6 +67,7 @@ BAD = [
     ("told after it was issued", replace(STATE, told_s=NOW)),
     ("begun after it was issued", replace(STATE, began_s=NOW)),
     ("too many clones", replace(STATE, clones=tuple(Clone(n, n) for n in range(9)))),
+    ("more declared than known", replace(STATE, declared=4)),
     ("a place that does not exist", replace(STATE, spread_point=33)),
     ("a bit rate that does not exist", replace(STATE, need_kbps=MAX_KBPS + 1)),
     ("an estimate that does not exist", replace(STATE, estimate_kbps=MAX_KBPS + 1)),

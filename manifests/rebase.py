@@ -1,4 +1,4 @@
-"""Where does a URI of the source playlist lead when an edge serves it?
+"""Where does a URI of the source manifest lead when an edge serves it?
 
 Resolves references as RFC 3986 section 5.2 does, on text alone: it re-encodes nothing and touches
 no query or fragment, so signed tokens stay byte-identical (A10.2).
@@ -17,7 +17,7 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 def rebase(uri: str, source_path: str, edge_url: str, origin_urls: Sequence[str] = ()) -> str:
     """The URI that leads to the same file on an edge.
 
-    ``source_path`` is the playlist's path below the source's root, such as ``film/master.m3u8``.
+    ``source_path`` is the manifest's path below the source's root, such as ``film/master.m3u8``.
     ``edge_url`` is a mirror of that root. So is each of ``origin_urls`` when the source is fetched
     over HTTP; the first that a URI lies below counts.
 
@@ -31,7 +31,7 @@ def rebase(uri: str, source_path: str, edge_url: str, origin_urls: Sequence[str]
 
 
 def rebaser(source_path: str, edge_url: str, origin_urls: Sequence[str] = ()) -> "Rebaser":
-    """A ``rebase`` to call for each URI of one playlist."""
+    """A ``rebase`` to call for each URI of one manifest."""
     return Rebaser(source_path, edge_url, origin_urls)
 
 
@@ -43,14 +43,14 @@ class Rebaser:
         self._path = source_path
         folder = source_path.rpartition("/")[0]
         self._below = f"/{folder}/" if folder else "/"
-        self._origins = tuple(map(_OriginUrl, origin_urls))
+        self._origins = tuple(map(OriginUrl, origin_urls))
         self._folder = f"{self._edge}{remove_dot_segments(self._below)[1:]}"
 
     def __call__(self, uri: str) -> str:
         if _PLAIN.fullmatch(uri):
             return f"{self._folder}{uri}"
         edge = self._edge
-        scheme, authority, path, rest = _parts(uri)
+        scheme, authority, path, rest = uri_parts(uri)
         if scheme is not None or authority is not None:
             for origin in self._origins:
                 below = origin.below(scheme, authority, path)
@@ -82,17 +82,18 @@ def remove_dot_segments(path: str) -> str:
     return "/" + "/".join(output)
 
 
-class _OriginUrl:
+class OriginUrl:
     """A URL below which an origin's files lie."""
 
     def __init__(self, url: str) -> None:
-        scheme, authority, path, _ = _parts(url)
+        scheme, authority, path, _ = uri_parts(url)
         self._scheme = (scheme or "").lower()
         self._authority = _normal_authority(self._scheme, authority or "")
         self._path = path if path.endswith("/") else f"{path}/"
 
     def below(self, scheme: str | None, authority: str | None, path: str) -> str | None:
-        """The path of an absolute URI relative to this URL, None when it does not lie below it."""
+        """The path of an absolute URI relative to this URL, None when it does not lie below it.
+        ``scheme`` is None for ``//host/x``."""
         its_scheme = self._scheme if scheme is None else scheme.lower()
         if its_scheme != self._scheme or authority is None:
             return None
@@ -105,7 +106,7 @@ class _OriginUrl:
         return path[len(self._path) :] if path.startswith(self._path) else None
 
 
-def _parts(uri: str) -> tuple[str | None, str | None, str, str]:
+def uri_parts(uri: str) -> tuple[str | None, str | None, str, str]:
     """Scheme, authority, path, and query with fragment, as RFC 3986 appendix B splits them."""
     match = _REFERENCE.fullmatch(uri)
     if match is None:  # pragma: no cover - the pattern matches every text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from manifests.hls.rebase import rebase, rebaser, remove_dot_segments
+from manifests.rebase import rebase, rebaser, remove_dot_segments
 
 EDGE = "https://edge.example/videos/"
 SOURCE = "film/hd/master.m3u8"
