@@ -44,6 +44,8 @@ RULES: Mapping[str, StandardRule] = {
     "A9.1": StandardRule("RFC 8216bis 4.4.6.4", "session-data"),
     "A9.2": StandardRule("RFC 8216bis 4.4.6.5", "session-key"),
     "C1.1": StandardRule("RFC 8216bis 4.4.6.6", "content-steering"),
+    "E1": StandardRule("23009-1 5.3.1", "mpd"),
+    "E16": StandardRule("XML 1.0", "xml"),
     "F13": StandardRule("limit of this gateway", "size"),
     "G3": StandardRule("media3 1.11, HLS playlist parser", "attribute-order"),
 }

@@ -19,7 +19,7 @@ from yarl import URL
 from gateway.edge.edge import Edge, stable_hash
 from gateway.edge.health import ProbeOutcome
 from gateway.edge.live import LivePosition, live_position, staleness
-from manifests.hls.fault import ManifestError
+from manifests.fault import ManifestError
 from manifests.hls.media import MediaPlaylist, read_media
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from manifests.fault import Fault
 from manifests.hls.entries import (
     IFrameVariant,
     Rendition,
@@ -17,7 +18,6 @@ from manifests.hls.entries import (
     Steering,
     Variant,
 )
-from manifests.hls.fault import Fault
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 
+from manifests.fault import Fault
 from manifests.hls.entries import (
     IFrameVariant,
     Rendition,
@@ -11,7 +12,6 @@ from manifests.hls.entries import (
     Variant,
     groups_of,
 )
-from manifests.hls.fault import Fault
 
 _name = attrgetter("type", "group_id", "name")
 

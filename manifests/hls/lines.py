@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from manifests.hls.fault import Fault, ManifestError
+from manifests.fault import Fault, ManifestError
 
 _ANY_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 _LF_LINE = re.compile(r".*\n|.+")  # several times as fast, where CR ends no line

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import m3u8
 
-from manifests.hls.fault import ManifestError
+from manifests.fault import ManifestError
 from manifests.hls.lines import read_lines
 
 DEFAULT_MAX_BYTES = 4 << 20

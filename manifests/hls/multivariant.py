@@ -4,6 +4,7 @@
 source's own text, so unknown tags and attributes are kept byte for byte (A2.2).
 """
 
+from manifests.fault import Fault, ManifestError, QueryParameterError
 from manifests.hls.blocks import MultivariantPlaylist
 from manifests.hls.entries import (
     GROUP_TYPES,
@@ -15,7 +16,6 @@ from manifests.hls.entries import (
     Variant,
     groups_named,
 )
-from manifests.hls.fault import Fault, ManifestError, QueryParameterError
 from manifests.hls.reading import DEFAULT_MAX_BYTES, parse
 from manifests.hls.writing import Edit, keep_everything, write
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from manifests.codecs import VideoRange
+from manifests.fault import Fault, ManifestError
 from manifests.hls import entries
 from manifests.hls.attributes import read_attributes, value_spans
 from manifests.hls.entries import AnyVariant, Codecs, IFrameVariant, Rendition, Variant
-from manifests.hls.fault import Fault, ManifestError
 from manifests.hls.variables import VariableError, Variables
 
 MAX_FAULTS = 1000

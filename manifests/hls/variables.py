@@ -7,7 +7,7 @@ player's request, so references to it are *late*: they stay until ``resolve_late
 import re
 from collections.abc import Collection, Mapping
 
-from manifests.hls.fault import QueryParameterError
+from manifests.fault import QueryParameterError
 
 _REFERENCE = re.compile(r"\{\$([A-Za-z0-9_-]+)\}")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from manifests.fault import ManifestError
 from manifests.hls.attributes import drop_attributes
 from manifests.hls.blocks import (
     Block,
@@ -18,7 +19,6 @@ from manifests.hls.blocks import (
     is_rewritable,
 )
 from manifests.hls.entries import Variant, groups_named, groups_of
-from manifests.hls.fault import ManifestError
 from manifests.hls.lines import line_at
 from manifests.hls.variables import check_query, resolve_late
 from manifests.steering import SteeringTags

@@ -14,7 +14,7 @@ from gateway.source.origin.freshness import (
     retry_after,
 )
 from gateway.source.origin.origin_config import FreshnessBounds
-from manifests.hls.fault import ManifestError
+from manifests.fault import ManifestError
 from manifests.hls.media import MAX_DURATION_S, MAX_SEQUENCE, read_media
 from manifests.hls.multivariant import keep_everything, parse, write
 

@@ -13,8 +13,8 @@ from gateway.play.hls.ladder import ladder_of
 from gateway.play.hls.steering import TOO_LONG, refusal
 from gateway.reason import Reason
 from gateway.source.source import BadSourceError, SourceManifest
+from manifests.fault import Fault
 from manifests.hls.blocks import UriSlot, is_rewritable
-from manifests.hls.fault import Fault
 from manifests.hls.generated import generate
 from manifests.hls.multivariant import (
     Edit,

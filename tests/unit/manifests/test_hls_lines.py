@@ -2,7 +2,7 @@
 
 import pytest
 
-from manifests.hls.fault import ManifestError
+from manifests.fault import ManifestError
 from manifests.hls.lines import _LONG, read_lines, split_lines
 
 

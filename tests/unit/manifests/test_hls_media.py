@@ -2,7 +2,7 @@
 
 import pytest
 
-from manifests.hls.fault import ManifestError
+from manifests.fault import ManifestError
 from manifests.hls.media import MediaPlaylist, read_media
 
 VOD = b"#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\na.ts\n#EXTINF:3.5,\nb.ts\n#EXT-X-ENDLIST\n"

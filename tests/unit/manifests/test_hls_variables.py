@@ -2,7 +2,7 @@
 
 import pytest
 
-from manifests.hls.fault import QueryParameterError
+from manifests.fault import QueryParameterError
 from manifests.hls.variables import (
     MAX_EXPANDED,
     MAX_QUERY_GROWTH,

@@ -1,0 +1,101 @@
+"""An MPD as it was read: its bytes, and its elements with their places in them.
+
+Nothing is ever serialised again: edits are splices of the source (``splices.py``).
+"""
+
+from bisect import bisect_right
+from itertools import pairwise
+from operator import attrgetter
+
+from manifests.dash.elements import Element, TreeReader
+from manifests.dash.markup import Markup
+from manifests.fault import Fault, ManifestError
+
+__all__ = ["DEFAULT_MAX_BYTES", "NAMESPACE", "XLINK_HREF", "Document", "Element", "read"]
+
+DEFAULT_MAX_BYTES = 2_000_000
+NAMESPACE = "urn:mpeg:dash:schema:mpd:2011"
+XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
+_start_of = attrgetter("start")
+
+
+class Document:
+    """An MPD's bytes and the tree of its elements; ``name`` is what errors call it."""
+
+    __slots__ = ("markup", "name", "namespace", "root")
+
+    def __init__(self, name: str, markup: Markup, root: Element, namespace: str) -> None:
+        self.name = name
+        self.markup = markup
+        self.root = root
+        self.namespace = namespace
+
+    @property
+    def source(self) -> bytes:
+        """The bytes that were read."""
+        return self.markup.source
+
+    def ancestors(self, element: Element) -> list[Element]:
+        """The elements around ``element``, the root first."""
+        found: list[Element] = []
+        at = self.root
+        while at is not element:
+            found.append(at)
+            position = bisect_right(at.children, element.start, key=_start_of) - 1
+            if position < 0:
+                raise ValueError(f"{element!r} is not in this document")
+            at = at.children[position]
+        return found
+
+    def path(self, element: Element) -> str:
+        """``MPD/Period[2]/AdaptationSet[1]``. Positions count siblings of the same name from 1."""
+        chain = [*self.ancestors(element), element]
+        steps = [self.root.name]
+        for parent, child in pairwise(chain):
+            same = parent.all(child.name)
+            steps.append(f"{child.name}[{bisect_right(same, child.start, key=_start_of)}]")
+        return "/".join(steps)
+
+    def attribute_span(self, element: Element, name: str) -> tuple[int, int]:
+        """Where the value of an attribute stands, without its quotes. KeyError when absent."""
+        _, start, end = self.attribute_place(element, name)
+        return start, end
+
+    def attribute_place(self, element: Element, name: str) -> tuple[int, int, int]:
+        """The offset of the white space before an attribute, and :meth:`attribute_span`."""
+        # Raw names have prefixes; without the namespace declarations, the order is the same.
+        raw = (
+            place
+            for prefixed, *place in self.markup.attributes(element.start)
+            if prefixed != "xmlns" and not prefixed.startswith("xmlns:")
+        )
+        for known, (before, start, end) in zip(element.attributes, raw, strict=True):
+            if known == name:
+                return before, start, end
+        raise KeyError(name)
+
+    def fault(self, element: Element, rule: str, text: str) -> Fault:
+        """A fault of this element."""
+        return Fault(element.line, rule, text, self.path(element))
+
+    def error(self, element: Element, rule: str, problem: str) -> ManifestError:
+        """The reason why this element keeps the MPD from being served."""
+        return ManifestError(self.name, element.line, rule, problem, self.path(element))
+
+
+def read(data: bytes, name: str = "mpd", max_bytes: int = DEFAULT_MAX_BYTES) -> Document:
+    """Read an MPD (23009-1 5.3.1) as XML 1.0; errors call it ``name``.
+
+    Encodings are UTF-8, UTF-16, ISO-8859-1 and US-ASCII. Raises ManifestError when it is not
+    well-formed, has a DOCTYPE, or is beyond the bounds (E16, F13), and when its root is not MPD
+    (E1).
+    """
+    if len(data) > max_bytes:
+        raise ManifestError(name, None, "F13", f"larger than {max_bytes} bytes")
+    try:
+        markup = Markup(data)
+    except UnicodeDecodeError as error:
+        raise ManifestError(name, None, "E16", "the text is not UTF-16") from error
+    reader = TreeReader(name, markup)
+    reader.read()
+    return Document(name, markup, reader.root, reader.namespace)

@@ -1,0 +1,371 @@
+"""What does an MPD offer? Its Periods, AdaptationSets and Representations as facts.
+
+23009-1 5.3. Views of Elements: a fact that is absent or unreadable is None, "" or (). What
+a Representation inherits from its AdaptationSet (5.3.7) is in both.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from manifests.codecs import CodecFamily, VideoRange, family_of, is_video
+from manifests.dash.document import XLINK_HREF, Document, Element
+from manifests.fault import Fault
+
+ContentType = Literal["video", "audio", "text", "image", "unknown"]
+
+TRICK_MODE = "http://dashif.org/guidelines/trickmode"
+THUMBNAILS = frozenset(
+    {"http://dashif.org/thumbnail_tile", "http://dashif.org/guidelines/thumbnail_tile"}
+)
+TRANSFER_CHARACTERISTICS = "urn:mpeg:mpegb:cicp:transfercharacteristics"
+"""In lower case: URNs are compared so, and packagers write ``mpegB`` and ``mpegb``."""
+
+_INTEGER = re.compile(r"[ \t\r\n]*\+?([0-9]{1,20})[ \t\r\n]*")
+_FRAME_RATE = re.compile(r"[ \t\r\n]*([0-9]{1,9}(?:\.[0-9]{0,9})?)(?:/([0-9]{1,9}))?[ \t\r\n]*")
+_PQ, _HLG, _SDR = "16", "18", frozenset({"1", "2", "6", "13", "14", "15"})
+
+
+class Descriptor(NamedTuple):
+    """An EssentialProperty, SupplementalProperty, Role and the like (5.8)."""
+
+    element: Element
+    scheme: str
+    value: str
+
+
+# None of these is frozen, though nobody changes them: an MPD has hundreds, and a frozen dataclass
+# sets each field through ``object.__setattr__``.
+
+
+@dataclass(slots=True, eq=False)
+class Representation:
+    """One Representation (5.3.5), with what it inherits from its AdaptationSet.
+
+    ``index`` counts the Representations of the MPD from 0, in document order. ``bandwidth`` is
+    bit/s (5.3.5.4), sizes are pixels, ``frame_rate`` is frames/s, ``audio_rate`` the sampling rate
+    in Hz. ``codecs`` are the elements of an RFC 6381 list and ``families`` the video families among
+    them. ``video_range`` is SDR when nothing else is said, and None for transfer characteristics
+    that are unknown.
+    """
+
+    element: Element
+    index: int
+    id: str
+    bandwidth: int | None
+    width: int | None
+    height: int | None
+    frame_rate: float | None
+    audio_rate: str | None
+    codecs: tuple[str, ...]
+    families: frozenset[CodecFamily]
+    mime_type: str
+    video_range: VideoRange | None
+    dependency_ids: tuple[str, ...]
+    association_ids: tuple[str, ...]
+    essential: tuple[Descriptor, ...]
+    supplemental: tuple[Descriptor, ...]
+    base_urls: tuple[Element, ...]
+
+
+@dataclass(slots=True, eq=False)
+class AdaptationSet:
+    """One AdaptationSet (5.3.3). ``roles`` are the values of its Role elements.
+
+    ``content_type`` comes from @contentType, @mimeType, @codecs, ContentComponent, or the
+    Representations. ``trick_mode_of`` are the ids of the sets that a trick-mode set belongs to.
+    """
+
+    element: Element
+    id: str
+    content_type: ContentType
+    mime_type: str
+    codecs: tuple[str, ...]
+    lang: str
+    roles: tuple[str, ...]
+    essential: tuple[Descriptor, ...]
+    supplemental: tuple[Descriptor, ...]
+    is_trick_mode: bool
+    is_thumbnails: bool
+    trick_mode_of: tuple[str, ...]
+    base_urls: tuple[Element, ...]
+    representations: tuple[Representation, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Period:
+    """One Period (5.3.2). ``xlink`` is the URL of a remote one (5.5), else None."""
+
+    element: Element
+    id: str
+    base_urls: tuple[Element, ...]
+    adaptation_sets: tuple[AdaptationSet, ...]
+    event_streams: tuple[Element, ...]
+    preselections: tuple[Element, ...]
+    subsets: tuple[Element, ...]
+    xlink: str | None
+
+
+@dataclass(slots=True, eq=False)
+class Mpd:
+    """A Media Presentation Description (5.3.1).
+
+    ``content_steering`` is the MPD-level ContentSteering: players read no other. ``faults`` are the
+    broken rules that players tolerate.
+    """
+
+    document: Document
+    type: Literal["static", "dynamic"]
+    profiles: tuple[str, ...]
+    base_urls: tuple[Element, ...]
+    locations: tuple[Element, ...]
+    patch_locations: tuple[Element, ...]
+    utc_timings: tuple[Element, ...]
+    service_descriptions: tuple[Element, ...]
+    content_steering: Element | None
+    periods: tuple[Period, ...]
+    faults: Sequence[Fault] = field(default=())
+
+    @property
+    def root(self) -> Element:
+        """The MPD element."""
+        return self.document.root
+
+    @property
+    def representations(self) -> list[Representation]:
+        """All Representations, in document order."""
+        return [
+            representation
+            for period in self.periods
+            for adaptation_set in period.adaptation_sets
+            for representation in adaptation_set.representations
+        ]
+
+
+def model(document: Document) -> Mpd:
+    """The facts of an MPD that was read."""
+    root = document.root
+    count = _Counter()
+    return Mpd(
+        document=document,
+        type="dynamic" if root.attributes.get("type") == "dynamic" else "static",
+        profiles=_list(root.attributes.get("profiles", "").replace(",", " ")),
+        base_urls=root.all("BaseURL"),
+        locations=root.all("Location"),
+        patch_locations=root.all("PatchLocation"),
+        utc_timings=root.all("UTCTiming"),
+        service_descriptions=root.all("ServiceDescription"),
+        content_steering=root.first("ContentSteering"),
+        periods=tuple([_period(element, count) for element in root.all("Period")]),
+    )
+
+
+class _Counter:
+    """Numbers Representations."""
+
+    __slots__ = ("next",)
+
+    def __init__(self) -> None:
+        self.next = 0
+
+
+def _period(element: Element, count: _Counter) -> Period:
+    return Period(
+        element=element,
+        id=element.attributes.get("id", ""),
+        base_urls=element.all("BaseURL"),
+        adaptation_sets=tuple([_adaptation_set(e, count) for e in element.all("AdaptationSet")]),
+        event_streams=element.all("EventStream"),
+        preselections=element.all("Preselection"),
+        subsets=element.all("Subset"),
+        xlink=element.attributes.get(XLINK_HREF),
+    )
+
+
+def _adaptation_set(element: Element, count: _Counter) -> AdaptationSet:
+    attributes = element.attributes
+    essential = _descriptors(element, "EssentialProperty")
+    supplemental = _descriptors(element, "SupplementalProperty")
+    representations = []
+    for child in element.children:
+        if child.name == "Representation":
+            representations.append(
+                _representation(child, element, count.next, essential, supplemental)
+            )
+            count.next += 1
+    properties = [*essential, *supplemental]
+    trick_mode = [found for found in properties if found.scheme == TRICK_MODE]
+    content_type = _content_type(element, representations)
+    return AdaptationSet(
+        element=element,
+        id=attributes.get("id", ""),
+        content_type=content_type,
+        mime_type=attributes.get("mimeType", ""),
+        codecs=_codecs(attributes.get("codecs")),
+        lang=attributes.get("lang", ""),
+        roles=tuple([role.value for role in _descriptors(element, "Role")]),
+        essential=essential,
+        supplemental=supplemental,
+        is_trick_mode=bool(trick_mode),
+        is_thumbnails=content_type == "image" or _shows_thumbnails(properties, representations),
+        trick_mode_of=tuple([each for found in trick_mode for each in _list(found.value)]),
+        base_urls=element.all("BaseURL"),
+        representations=tuple(representations),
+    )
+
+
+def _representation(
+    element: Element,
+    parent: Element,
+    index: int,
+    essential: tuple[Descriptor, ...],
+    supplemental: tuple[Descriptor, ...],
+) -> Representation:
+    own = element.attributes
+    both = {**parent.attributes, **own}
+    codecs = _codecs(both.get("codecs"))
+    own_essential = _descriptors(element, "EssentialProperty")
+    own_supplemental = _descriptors(element, "SupplementalProperty")
+    return Representation(
+        element=element,
+        index=index,
+        id=own.get("id", ""),
+        bandwidth=integer(own.get("bandwidth")),
+        width=integer(both.get("width")),
+        height=integer(both.get("height")),
+        frame_rate=frame_rate(both.get("frameRate")),
+        audio_rate=both.get("audioSamplingRate"),
+        codecs=codecs,
+        families=frozenset([family for family in map(family_of, codecs) if family is not None]),
+        mime_type=both.get("mimeType", ""),
+        video_range=_video_range(
+            codecs, own_essential + essential, own_supplemental + supplemental
+        ),
+        dependency_ids=_list(own.get("dependencyId", "")),
+        association_ids=_list(own.get("associationId", "")),
+        essential=own_essential,
+        supplemental=own_supplemental,
+        base_urls=element.all("BaseURL"),
+    )
+
+
+def integer(text: str | None) -> int | None:
+    """An xs:unsignedInt of up to 20 digits; None when it is absent or something else."""
+    found = None if text is None else _INTEGER.fullmatch(text)
+    return None if found is None else int(found[1])
+
+
+def frame_rate(text: str | None) -> float | None:
+    """A frame rate as ``25`` or ``30000/1001`` (5.3.7.2), in frames/s."""
+    found = None if text is None else _FRAME_RATE.fullmatch(text)
+    if found is None:
+        return None
+    divisor = 1 if found[2] is None else int(found[2])
+    return float(found[1]) / divisor if divisor else None
+
+
+def _descriptors(element: Element, name: str) -> tuple[Descriptor, ...]:
+    return tuple(
+        [
+            Descriptor(
+                child, child.attributes.get("schemeIdUri", ""), child.attributes.get("value", "")
+            )
+            for child in element.children
+            if child.name == name
+        ]
+    )
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+def _codecs(text: str | None) -> tuple[str, ...]:
+    if not text:
+        return ()
+    return tuple([codec.strip() for codec in text.split(",") if codec.strip()])
+
+
+def _shows_thumbnails(
+    properties: Iterable[Descriptor], representations: Iterable[Representation]
+) -> bool:
+    if any(found.scheme in THUMBNAILS for found in properties):
+        return True
+    return any(
+        found.scheme in THUMBNAILS
+        for representation in representations
+        for found in (*representation.essential, *representation.supplemental)
+    )
+
+
+def _content_type(element: Element, representations: Sequence[Representation]) -> ContentType:
+    attributes = element.attributes
+    components = [child.attributes for child in element.all("ContentComponent")]
+    stated = [attributes, *components]
+    types = [_kind(found.get("contentType", "")) for found in stated]
+    if "video" in types:  # a multiplex counts as video
+        return "video"
+    for kind in types:
+        if kind != "unknown":
+            return kind
+    for kind in (
+        _media_type(attributes.get("mimeType", ""), _codecs(attributes.get("codecs"))),
+        *(_media_type(each.mime_type, each.codecs) for each in representations),
+    ):
+        if kind != "unknown":
+            return kind
+    if any(each.width or each.height for each in representations):
+        return "video"
+    return "audio" if any(each.audio_rate for each in representations) else "unknown"
+
+
+def _kind(text: str) -> ContentType:
+    match text.strip().lower():
+        case "video":
+            return "video"
+        case "audio":
+            return "audio"
+        case "text" | "subtitle" | "subtitles":
+            return "text"
+        case "image":
+            return "image"
+    return "unknown"
+
+
+_TEXT_TYPES = frozenset({"application/ttml+xml", "application/x-subrip"})
+_TEXT_ENTRIES = frozenset({"stpp", "wvtt", "tx3g", "c608", "c708"})
+
+
+def _media_type(mime_type: str, codecs: Sequence[str]) -> ContentType:
+    """From a MIME type and its codecs: ``application/mp4`` with ``stpp`` is text."""
+    essence = mime_type.partition(";")[0].strip().lower()
+    entries = {codec.partition(".")[0].lower() for codec in codecs}
+    kind = _kind(essence.partition("/")[0])
+    if kind != "unknown":
+        return kind
+    if essence in _TEXT_TYPES or entries & _TEXT_ENTRIES:
+        return "text"
+    if any(is_video(codec) for codec in codecs):
+        return "video"
+    return "audio" if any(is_video(codec) is False for codec in codecs) else "unknown"
+
+
+def _video_range(
+    codecs: Sequence[str], essential: Sequence[Descriptor], supplemental: Sequence[Descriptor]
+) -> VideoRange | None:
+    """From the transfer characteristics (ISO/IEC 23091-2), the highest of several; without any,
+    Dolby Vision is PQ and everything else SDR."""
+    values = {
+        found.value.strip()
+        for found in (*essential, *supplemental)
+        if found.scheme.lower() == TRANSFER_CHARACTERISTICS
+    }
+    if not values:
+        dolby_vision = any(family_of(codec) is CodecFamily.DOLBY_VISION for codec in codecs)
+        return VideoRange.PQ if dolby_vision else VideoRange.SDR
+    if _PQ in values:
+        return VideoRange.PQ
+    if _HLG in values:
+        return VideoRange.HLG
+    return VideoRange.SDR if values & _SDR else None
