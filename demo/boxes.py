@@ -1,4 +1,4 @@
-"""Reads codec names and the sizes of key frames from the MP4 files of the demo title.
+"""Reads codec names, time scales and the sizes of key frames from the MP4 files of the demo title.
 
 It reads only the parts of ISO/IEC 14496-12 (boxes) and 14496-15 (``avcC``, ``hvcC``) that are
 needed for correct CODECS attributes and I-frame byte ranges.
@@ -51,6 +51,34 @@ def video_codec(init: bytes) -> str:
                 if config == b"hvcC":
                     return f"{entry.decode()}.{_hevc_suffix(init[body : body + 13])}"
     raise ValueError("no H.264 or HEVC sample entry in the initialisation segment")
+
+
+def timescale(init: bytes) -> int:
+    """The ticks per second of the track in an initialisation segment (``mdhd``).
+
+    Raises ValueError when it has no track.
+    """
+    for kind, start, _ in boxes(init):
+        if kind == b"mdhd":
+            at = start + (20 if init[start] else 12)  # version, flags and two times
+            return int.from_bytes(init[at : at + 4])
+    raise ValueError("no media header in the initialisation segment")
+
+
+def cmaf_header(init: bytes) -> bytes:
+    """The initialisation segment with the brand of CMAF (ISO/IEC 23000-19, 7.2) in place of
+    ``mp41``, which is untrue of fragments.
+
+    Raises ValueError when it has neither brand.
+    """
+    size = int.from_bytes(init[:4])
+    brands = [init[at : at + 4] for at in range(8, size, 4)]
+    if b"cmfc" in brands[2:]:
+        return init
+    if init[4:8] != b"ftyp" or b"mp41" not in brands[2:]:
+        raise ValueError("the initialisation segment has neither the brand cmfc nor mp41")
+    at = 8 + 4 * brands.index(b"mp41", 2)
+    return init[:at] + b"cmfc" + init[at + 4 :]
 
 
 def _hevc_suffix(record: bytes) -> str:

@@ -3,7 +3,8 @@
 The result is in the repository (``demo/catalogue``), so this is only needed to change the title. It
 uses the static ffmpeg of the wheel ``imageio-ffmpeg`` and a TrueType font. Every rung shows its
 name, its codec and a running clock, and has its own colour. A new build looks the same, but its
-bytes may differ a little, because x264 controls the rate on several threads.
+bytes may differ a little, because x264 controls the rate on several threads. With ``--manifests``
+the media stays, and only the playlists and the MPD are written again.
 """
 
 import argparse
@@ -18,8 +19,9 @@ from pathlib import Path
 import imageio_ffmpeg
 import m3u8
 
-from demo.boxes import first_frame_end, video_codec
+from demo.boxes import cmaf_header, first_frame_end, timescale, video_codec
 from demo.config import CATALOGUE
+from demo.mpd import Thumbnails, manifest
 from demo.playlists import (
     Segment,
     Track,
@@ -57,9 +59,9 @@ class Encoding:
 
     @property
     def label(self) -> str:
-        family = "HEVC" if self.encoder == "libx265" else "H.264"
-        times = "\N{MULTIPLICATION SIGN}"
-        return f"{family}  {self.width}{times}{self.height}  {FRAME_RATE} fps"
+        family = {"libx264": "H.264", "libx265": "HEVC", "mjpeg": "JPEG"}[self.encoder]
+        size = f"{self.width}\N{MULTIPLICATION SIGN}{self.height}"
+        return f"{family}  {size}" if family == "JPEG" else f"{family}  {size}  {FRAME_RATE} fps"
 
 
 RUNGS = (
@@ -70,6 +72,9 @@ RUNGS = (
     Encoding("1080p", 1920, 1080, "libx264", 20, 2500, ("0x0b1d3a", "0x1b6ca8")),
     Encoding("1080p-hevc", 1920, 1080, "libx265", 22, 2000, ("0x210b3a", "0x6a3ab0")),
 )
+
+THUMBNAILS_IN_A_ROW = 5
+THUMBNAIL = Encoding("preview", 160, 90, "mjpeg", 4, 0, ("0x20242c", "0x5b6675"))
 
 # A steady tone with a beat every second or every half second, to tell the two languages apart.
 SPEECH = (
@@ -119,8 +124,8 @@ def picture(rung: Encoding, font: Path) -> str:
     )
 
 
-def encode_video(rung: Encoding, font: Path, folder: Path) -> Video:
-    """Encode one rung into CMAF segments and measure the result."""
+def encode_video(rung: Encoding, font: Path, folder: Path) -> None:
+    """Encode one rung into CMAF segments."""
     folder.mkdir(parents=True)
     rate = f"{rung.cap_kbps * 6 // 10}k"  # a segment may briefly hold the whole buffer too
     codec = ["-c:v", rung.encoder, "-crf", str(rung.rate), "-preset", "slow", "-bf", "0"]
@@ -132,22 +137,23 @@ def encode_video(rung: Encoding, font: Path, folder: Path) -> Video:
     source = ["-f", "lavfi", "-i", picture(rung, font)]
     limits = ["-maxrate", rate, "-bufsize", rate, "-pix_fmt", "yuv420p"]
     ffmpeg(*source, *codec, *limits, *_segments(), cwd=folder)
-    segments = _measure(folder, video=True)
-    (folder / "index.m3u8").write_text(media_playlist(segments, "init.mp4"))
-    (folder / "iframes.m3u8").write_text(iframe_playlist(segments, "init.mp4"))
-    name = video_codec((folder / "init.mp4").read_bytes())
-    return Video(rung.name, name, rung.width, rung.height, FRAME_RATE, segments)
 
 
-def encode_audio(language: str, name: str, sound: str, folder: Path) -> Track:
+def encode_audio(sound: str, folder: Path) -> None:
     """Synthesise the audio of one language, AAC-LC stereo."""
     folder.mkdir(parents=True)
     source = f"aevalsrc='{sound}|{sound}':s=48000:d={AUDIO_SECONDS}"
     codec = ["-c:a", "aac", "-b:a", "48k"]
     ffmpeg("-f", "lavfi", "-i", source, *codec, *_segments(), cwd=folder)
-    segments = _measure(folder, video=False)
-    (folder / "index.m3u8").write_text(media_playlist(segments, "init.mp4"))
-    return Track(language, name, language == SPEECH[0][0], segments, AUDIO_CODEC)
+
+
+def draw_thumbnails(font: Path, folder: Path) -> None:
+    """Draw one thumbnail for each segment, a row of them in each file."""
+    folder.mkdir(parents=True)
+    rows = f"select='not(mod(n,{GOP}))',tile={THUMBNAILS_IN_A_ROW}x1"
+    source = f"{picture(THUMBNAIL, font)},{rows}"
+    quality = ["-q:v", str(THUMBNAIL.rate), "-fps_mode", "passthrough"]
+    ffmpeg("-f", "lavfi", "-i", source, *quality, "-bitexact", "%d.jpg", cwd=folder)
 
 
 def _segments() -> list[str]:
@@ -159,7 +165,19 @@ def _segments() -> list[str]:
     ]
 
 
+def write_subtitles(cues: Sequence[str], folder: Path) -> None:
+    """Write one WebVTT file with evenly spaced cues."""
+    folder.mkdir(parents=True)
+    each = SECONDS // len(cues)
+    blocks = ["WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:0"]
+    for number, cue in enumerate(cues):
+        start, end = number * each, (number + 1) * each
+        blocks.append(f"00:00:{start:02}.500 --> 00:00:{end - 1:02}.900\n{cue}")
+    (folder / "all.vtt").write_text("\n\n".join(blocks) + "\n", "utf-8")
+
+
 def _measure(folder: Path, *, video: bool) -> list[Segment]:
+    """The segments that ffmpeg's playlist names, or the one that :func:`package` wrote over it."""
     measured = []
     for segment in m3u8.load(str(folder / "index.m3u8")).segments:
         data = (folder / segment.uri).read_bytes()
@@ -168,50 +186,101 @@ def _measure(folder: Path, *, video: bool) -> list[Segment]:
     return measured
 
 
-def write_subtitles(language: str, name: str, cues: Sequence[str], folder: Path) -> Track:
-    """One WebVTT file with evenly spaced cues."""
-    folder.mkdir(parents=True)
-    each = SECONDS // len(cues)
-    blocks = ["WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:0"]
-    for number, cue in enumerate(cues):
-        start, end = number * each, (number + 1) * each
-        blocks.append(f"00:00:{start:02}.500 --> 00:00:{end - 1:02}.900\n{cue}")
-    data = ("\n\n".join(blocks) + "\n").encode()
-    (folder / "all.vtt").write_bytes(data)
-    segments = [Segment("all.vtt", float(SECONDS), len(data))]
+def _header(folder: Path) -> bytes:
+    """The initialisation segment in ``folder``, which gets the brand of CMAF."""
+    path = folder / "init.mp4"
+    path.write_bytes(cmaf_header(path.read_bytes()))
+    return path.read_bytes()
+
+
+def _package_video(rung: Encoding, folder: Path) -> Video:
+    segments = _measure(folder, video=True)
+    (folder / "index.m3u8").write_text(media_playlist(segments, "init.mp4"))
+    (folder / "iframes.m3u8").write_text(iframe_playlist(segments, "init.mp4"))
+    init = _header(folder)
+    return Video(
+        rung.name,
+        video_codec(init),
+        rung.width,
+        rung.height,
+        FRAME_RATE,
+        timescale(init),
+        segments,
+    )
+
+
+def _package_audio(language: str, name: str, folder: Path) -> Track:
+    segments = _measure(folder, video=False)
+    (folder / "index.m3u8").write_text(media_playlist(segments, "init.mp4"))
+    scale = timescale(_header(folder))
+    return Track(language, name, language == SPEECH[0][0], segments, AUDIO_CODEC, scale)
+
+
+def _package_subtitles(language: str, name: str, folder: Path) -> Track:
+    size = (folder / "all.vtt").stat().st_size
+    segments = [Segment("all.vtt", float(SECONDS), size)]
     (folder / "index.m3u8").write_text(media_playlist(segments, None))
     return Track(language, name, default=False, segments=segments)
 
 
-def build(target: Path, font: Path = FONT) -> int:
-    """Make the title in ``target`` and replace what is there. Returns its size in bytes.
+def _package_thumbnails(folder: Path) -> Thumbnails:
+    return Thumbnails(
+        columns=THUMBNAILS_IN_A_ROW,
+        rows=1,
+        width=THUMBNAIL.width * THUMBNAILS_IN_A_ROW,
+        height=THUMBNAIL.height,
+        duration=THUMBNAILS_IN_A_ROW * SEGMENT_SECONDS,
+        sizes=[path.stat().st_size for path in folder.glob("*.jpg")],
+    )
 
-    Raises ValueError when a rung exceeds its cap, and FileNotFoundError without the font.
+
+def encode(title: Path, font: Path) -> None:
+    """Make all media of the title in the folder ``title``.
+
+    Raises FileNotFoundError without the font.
     """
     if not font.is_file():
         raise FileNotFoundError(f"no font at {font}; name one with --font")
+    for language, _, sound in SPEECH:
+        encode_audio(sound, title / "audio" / language)
+        write_subtitles(CUES[language], title / "subtitles" / language)
+    draw_thumbnails(font, title / "thumbnails")
+    for rung in RUNGS:
+        encode_video(rung, font, title / "video" / rung.name)
+
+
+def package(title: Path) -> None:
+    """Write the playlists and the MPD over the media in the folder ``title``.
+
+    Raises ValueError when a rung exceeds its cap.
+    """
+    audio = [_package_audio(lang, name, title / "audio" / lang) for lang, name, _ in SPEECH]
+    subtitles = [
+        _package_subtitles(lang, name, title / "subtitles" / lang) for lang, name, _ in SPEECH
+    ]
+    videos = []
+    for rung in RUNGS:
+        video = _package_video(rung, title / "video" / rung.name)
+        peak, average = bandwidths(video, audio, subtitles)
+        print(f"{rung.name:>10}  peak {peak:>8}  average {average:>8}  {video.codec}")
+        if peak > rung.cap_kbps * 1000:
+            raise ValueError(f"{rung.name} peaks at {peak} bit/s, above {rung.cap_kbps} kbit/s")
+        videos.append(video)
+    thumbnails = _package_thumbnails(title / "thumbnails")
+    (title / "master.m3u8").write_text(multivariant(videos, audio, subtitles), "utf-8")
+    mpd = manifest(SECONDS, videos, audio, subtitles, thumbnails)
+    (title / "manifest.mpd").write_text(mpd, "utf-8")
+
+
+def build(target: Path, font: Path = FONT) -> None:
+    """Make the title in ``target`` and replace what is there; raises as :func:`encode` and
+    :func:`package` do."""
     with tempfile.TemporaryDirectory() as scratch:
         made = Path(scratch) / "title"
-        audio = [
-            encode_audio(language, name, sound, made / "audio" / language)
-            for language, name, sound in SPEECH
-        ]
-        subtitles = [
-            write_subtitles(language, name, CUES[language], made / "subtitles" / language)
-            for language, name, _ in SPEECH
-        ]
-        videos = []
-        for rung in RUNGS:
-            video = encode_video(rung, font, made / "video" / rung.name)
-            peak, average = bandwidths(video, audio, subtitles)
-            print(f"{rung.name:>10}  peak {peak:>8}  average {average:>8}  {video.codec}")
-            if peak > rung.cap_kbps * 1000:
-                raise ValueError(f"{rung.name} peaks at {peak} bit/s, above {rung.cap_kbps} kbit/s")
-            videos.append(video)
-        (made / "master.m3u8").write_text(multivariant(videos, audio, subtitles), "utf-8")
+        encode(made, font)
+        package(made)
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(made, target)
-    return sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
 
 
 def main() -> int:
@@ -219,13 +288,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m demo.build", description="Make the demo title")
     parser.add_argument("--font", type=Path, default=FONT, help="a TrueType font (%(default)s)")
     parser.add_argument("--target", type=Path, default=CATALOGUE / "demo", help="%(default)s")
+    parser.add_argument("--manifests", action="store_true", help="keep the media as it is")
     arguments = parser.parse_args()
+    target: Path = arguments.target
     try:
-        size = build(arguments.target, arguments.font)
+        if arguments.manifests:
+            package(target)
+        else:
+            build(target, arguments.font)
     except (FileNotFoundError, ValueError, subprocess.CalledProcessError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"{arguments.target}: {size / 1e6:.1f} MB")
+    size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+    print(f"{target}: {size / 1e6:.1f} MB")
     return 0
 
 

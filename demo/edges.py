@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -30,6 +30,8 @@ HOSTS = (HOST, "127.0.0.2", "127.0.0.3")
 _FREE_PORT_TRIES = 20
 MEDIA_TYPES = {
     ".m3u8": "application/vnd.apple.mpegurl",
+    ".mpd": "application/dash+xml",
+    ".jpg": "image/jpeg",
     ".mp4": "video/mp4",
     ".m4s": "video/mp4",
     ".vtt": "text/vtt; charset=utf-8",
@@ -230,14 +232,15 @@ def edge_app(root: Path, edge: DemoEdge) -> ASGIApp:
     async def health(_: Request) -> Response:
         return JSONResponse({"edge": edge.id, "city": edge.city, "status": "ok"})
 
-    routes = [Route("/healthz", health), Mount("/", _Media(directory=root))]
-    return _WithEdgeHeader(Starlette(routes=routes), edge.id)
+    routes = [Route("/healthz", health), Mount("/", Media(directory=root))]
+    return WithHeaders(Starlette(routes=routes), {"edge": edge.id})
 
 
-class _Media(StaticFiles):
+class Media(StaticFiles):
     """Static files with the media types that players expect."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
+        """The answer for a file below the directory; 404 for others."""
         response = await super().get_response(path, scope)
         kind = MEDIA_TYPES.get(PurePosixPath(path).suffix)
         if kind is not None and response.status_code == 200:  # noqa: PLR2004
@@ -246,13 +249,13 @@ class _Media(StaticFiles):
         return response
 
 
-class _WithEdgeHeader:
-    """Adds the edge's name and CORS headers to every answer, and answers preflights."""
+class WithHeaders:
+    """Adds ``headers`` and those of CORS to every answer, and answers preflights."""
 
-    def __init__(self, app: ASGIApp, edge: str) -> None:
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
         self._app = app
         self._headers = {
-            "edge": edge,
+            **headers,
             "access-control-allow-origin": "*",
             "access-control-expose-headers": "Edge, ETag, Content-Range, Date",
             "timing-allow-origin": "*",

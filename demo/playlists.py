@@ -27,13 +27,15 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """One rung: its name, RFC 6381 codec, size in pixels, frames per second and segments."""
+    """One rung: its name, RFC 6381 codec, size in pixels, frames per second, the ticks per second
+    of its media timeline, and segments."""
 
     name: str
     codec: str
     width: int
     height: int
     frame_rate: float
+    timescale: int
     segments: Sequence[Segment]
 
 
@@ -46,6 +48,7 @@ class Track:
     default: bool
     segments: Sequence[Segment]
     codec: str | None = None
+    timescale: int = 1
 
 
 def target_duration(segments: Sequence[Segment]) -> int:

@@ -1,13 +1,15 @@
-"""Do the demo title's playlists agree with its media files?"""
+"""Do the demo title's playlists and its MPD agree with its media files?"""
 
+import struct
 import subprocess
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import imageio_ffmpeg
 import m3u8
 import pytest
 
-from demo.boxes import boxes, first_frame_end, video_codec
+from demo.boxes import boxes, cmaf_header, first_frame_end, timescale, video_codec
 from demo.config import CATALOGUE
 from demo.playlists import Segment, average_bandwidth, peak_bandwidth
 
@@ -16,6 +18,9 @@ TEXT = (TITLE / "master.m3u8").read_text("utf-8")
 MASTER = m3u8.loads(TEXT)
 VARIANTS = {str(playlist.uri).split("/")[1]: playlist for playlist in MASTER.playlists}
 IFRAMES = {str(playlist.uri).split("/")[1]: playlist for playlist in MASTER.iframe_playlists}
+MPD = ET.parse(TITLE / "manifest.mpd").getroot()  # noqa: S314 - our own file
+XML = {"": "urn:mpeg:dash:schema:mpd:2011"}
+SETS = MPD.findall("Period/AdaptationSet", XML)
 LANGUAGES = ("en", "es")
 TRACKS = ("audio", "subtitles")
 
@@ -143,6 +148,145 @@ def test_iframe_ranges_are_those_of_the_segments(name: str) -> None:
         rates.bandwidth,
         rates.average_bandwidth,
     )
+
+
+def representations() -> dict[str, tuple[ET.Element, ET.Element]]:
+    """AdaptationSet and Representation by ``@id``."""
+    found = [(a, r) for a in SETS for r in a.findall("Representation", XML)]
+    return {r.attrib["id"]: (a, r) for a, r in found}
+
+
+def files(adaptation_set: ET.Element, representation: ET.Element) -> list[str]:
+    """The files of a Representation, from the initialisation segment on."""
+    base = representation.find("BaseURL", XML)
+    if base is not None:
+        return [str(base.text)]
+    template = adaptation_set.find("SegmentTemplate", XML)
+    assert template is not None
+    first = int(template.attrib["startNumber"])
+    if "duration" in template.attrib:
+        numbers = range(first, first + 20 // int(template.attrib["duration"]))
+    else:
+        numbers = range(first, first + len(timeline(template)))
+    names = [template.get("initialization", "")] if "initialization" in template.attrib else []
+    names += [
+        template.attrib["media"].replace("$Number%03d$", f"{n:03}").replace("$Number$", str(n))
+        for n in numbers
+    ]
+    return [name.replace("$RepresentationID$", representation.attrib["id"]) for name in names]
+
+
+def timeline(template: ET.Element) -> list[tuple[int, int]]:
+    """Start and duration, in ticks, of each segment of a SegmentTimeline."""
+    found, at = [], 0
+    for run in template.findall("SegmentTimeline/S", XML):
+        for _ in range(int(run.get("r", "0")) + 1):
+            found.append((at, int(run.attrib["d"])))
+            at += found[-1][1]
+    return found
+
+
+def in_media(path: Path) -> tuple[int, int]:
+    """Decode time and duration, in ticks, that a segment states itself (``tfdt``, ``sidx``)."""
+    data = path.read_bytes()
+    found = {kind: data[start:end] for kind, start, end in boxes(data)}
+    _, ticks, _ = struct.unpack_from(">III", found[b"sidx"], 32)  # size, duration, SAP
+    return int.from_bytes(found[b"tfdt"][4:]), ticks
+
+
+def test_the_mpd_offers_what_the_playlists_do() -> None:
+    """One set for each codec and language: five H.264 rungs, HEVC, two languages of sound and of
+    subtitles, and thumbnails. Ids are unique."""
+    offered = [
+        (
+            a.attrib["contentType"],
+            a.get("lang"),
+            [r.attrib["id"] for r in a.iterfind("*[@bandwidth]")],
+        )
+        for a in SETS
+    ]
+    assert [
+        ("video", None, ["240p", "360p", "480p", "720p", "1080p"]),
+        ("video", None, ["1080p-hevc"]),
+        ("audio", "en", ["audio-en"]),
+        ("audio", "es", ["audio-es"]),
+        ("text", "en", ["subtitles-en"]),
+        ("text", "es", ["subtitles-es"]),
+        ("image", None, ["thumbnails"]),
+    ] == offered
+    assert len(SETS) == len({a.attrib["id"] for a in SETS})
+
+
+def test_the_mpd_and_the_playlists_name_the_same_files() -> None:
+    """One set of segments serves both; the MPD names thumbnails besides."""
+    playlists = set()
+    for path in TITLE.glob("*/*/index.m3u8"):
+        for segment in m3u8.load(str(path)).segments:
+            init = segment.init_section
+            names = [segment.uri, *([init.uri] if init else [])]
+            playlists |= {str((path.parent / name).relative_to(TITLE)) for name in names}
+    named = {name for both in representations().values() for name in files(*both)}
+    assert named - playlists == {"thumbnails/1.jpg", "thumbnails/2.jpg"}
+    assert playlists <= named
+    assert all((TITLE / name).is_file() for name in named)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "audio-en", "audio-es"])
+def test_a_segment_timeline_is_that_of_the_media(name: str) -> None:
+    """Every segment begins and lasts as the MPD says, in the time scale of its track."""
+    adaptation_set, representation = representations()[name]
+    template = adaptation_set.find("SegmentTemplate", XML)
+    assert template is not None
+    init, *segments = files(adaptation_set, representation)
+    assert timescale((TITLE / init).read_bytes()) == int(template.attrib["timescale"])
+    assert [in_media(TITLE / segment) for segment in segments] == timeline(template)
+
+
+@pytest.mark.parametrize(("name", "size"), [(name, size) for name, size, *_ in LADDER], ids=NAMES)
+def test_a_representation_says_what_it_is(name: str, size: tuple[int, int]) -> None:
+    """Size, codec and bandwidth agree with the media, and the bounds of its set hold."""
+    adaptation_set, representation = representations()[name]
+    said = representation.attrib
+    assert size == (int(said["width"]), int(said["height"]))
+    assert said["codecs"] == video_codec((TITLE / "video" / name / "init.mp4").read_bytes())
+    assert int(said["bandwidth"]) == peak_bandwidth(measured("video", name))
+    assert size[0] <= int(adaptation_set.attrib["maxWidth"])
+    assert size[1] <= int(adaptation_set.attrib["maxHeight"])
+
+
+def test_thumbnails_have_the_size_that_the_mpd_says() -> None:
+    """Each file is a row of five, 160 by 90 each."""
+    adaptation_set, representation = representations()["thumbnails"]
+    tiles = representation.find("EssentialProperty", XML)
+    assert tiles is not None
+    assert ("800", "90", "5x1") == (
+        representation.attrib["width"],
+        representation.attrib["height"],
+        tiles.attrib["value"],
+    )
+    for name in files(adaptation_set, representation):
+        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", "-i", str(TITLE / name)]
+        made = subprocess.run(
+            [*command, "-f", "rawvideo", "-pix_fmt", "gray", "-"], capture_output=True, check=True
+        )
+        assert 800 * 90 == len(made.stdout)
+
+
+@pytest.mark.parametrize("path", sorted(TITLE.rglob("init.mp4")), ids=lambda p: p.parent.name)
+def test_headers_have_the_brand_of_cmaf(path: Path) -> None:
+    """``cmfc`` is among the compatible brands (ISO/IEC 23000-19, 7.2), once."""
+    data = path.read_bytes()
+    kind, start, end = next(boxes(data))
+    assert (b"ftyp", 1) == (kind, data[start + 8 : end].count(b"cmfc"))
+    assert data == cmaf_header(data)
+
+
+def test_the_brand_replaces_an_untrue_one() -> None:
+    """All else stays; without a brand to replace the file is refused."""
+    before = b"\0\0\0\x1cftypiso5\0\0\2\0iso5iso6mp41\0\0\0\x08moov"
+    assert before.replace(b"mp41", b"cmfc") == cmaf_header(before)
+    with pytest.raises(ValueError, match="neither the brand cmfc nor mp41"):
+        cmaf_header(before.replace(b"mp41", b"iso2"))
 
 
 @pytest.mark.parametrize(
