@@ -143,7 +143,7 @@ class Application:
         self.keeper.judged("config", drains_of(settings))
         self._dns = DnsEdges(self.keeper, templates_of(settings), settings.dns)
         self._keys = KeyKeeper(signing_keys_of(settings), settings.keys.overlap_s, control.redis)
-        sessions = Sessions(store, settings.store.session_ttl_s)
+        sessions = Sessions(store, settings.store.session_ttl_s, estimator_of(settings))
         allowance = Allowance()
         leases = Leases(store, settings.capacity.lease_s, presence.count)
         self.gateway = Gateway(
@@ -232,6 +232,7 @@ class Application:
         self.gateway.steering.configure(steering_config_of(loaded.settings))
         self._keys.configure(signing_keys_of(loaded.settings), loaded.settings.keys.overlap_s)
         self.gateway.priors.use(prior_config_of(loaded.settings))
+        self.gateway.sessions.use(self.gateway.runtime.estimator)
         self.keeper.judged("config", drains_of(loaded.settings))
         self.keeper.found("config", loaded.policy.edges)
 

@@ -182,6 +182,12 @@ class SessionEstimate:
             [*(old for old in self.samples if old.time_s <= latest_s), *samples], config
         )
 
+    def until(self, latest_s: float) -> Self:
+        """The estimate of the samples that are not later than ``latest_s`` (seconds since 1970)."""
+        if not self.samples or self.samples[-1].time_s <= latest_s:
+            return self
+        return type(self)(tuple([one for one in self.samples if one.time_s <= latest_s]))
+
     def merged(self, other: "SessionEstimate", config: EstimatorConfig) -> Self:
         """The estimate of all samples of both. Commutative, associative and idempotent."""
         return self._of([*self.samples, *other.samples], config)

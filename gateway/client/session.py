@@ -7,20 +7,24 @@ when that edge drains, is full, or takes fewer new viewers.
 
 The stored form is ``0x02``, the number of bytes of the estimate, and the estimate. Then follow, for
 each place, 8 bytes of the asset's hash, 4 bytes of whole seconds since 1970, the number of bytes of
-the edge's id, and the id. When the player has reported its playback, the form is ``0x03``, the
-number of bytes of the estimate, that of the playback, the estimate, the playback, and the places.
-The previous format (``0x01``, an estimate alone) can be read as well.
+the edge's id, and the id. When the player has reported its playback, the form is ``0x04``, the
+number of bytes of the estimate, that of the playback (2 bytes), the estimate, the playback, and the
+places. Previous formats (``0x01``, an estimate alone; ``0x03``, another form of the playback) can
+be read as well.
+
+Several workers may write the record of one session at the same time. Everything in it has its time,
+so that what one has overwritten can be merged in again: :meth:`SessionRecord.merged`.
 """
 
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple, Self
 
 from gateway.client.cmcd_report import Report
-from gateway.client.estimate import CLOCK_SKEW_S, SessionEstimate
+from gateway.client.estimate import CLOCK_SKEW_S, EstimatorConfig, SessionEstimate
 from gateway.client.playback import KnownNames, Playback
 
 MAX_PLACES = 4
@@ -31,8 +35,10 @@ MAX_EDGE_ID_BYTES = 255
 
 _FORMAT = b"\x02"
 _HEAD = struct.Struct(">cB")
-_FORMAT_WITH_PLAYBACK = b"\x03"
-_HEAD_WITH_PLAYBACK = struct.Struct(">cBB")
+_FORMAT_WITH_PLAYBACK = b"\x04"
+_HEAD_WITH_PLAYBACK = struct.Struct(">cBH")
+_PREVIOUS_WITH_PLAYBACK = b"\x03"
+_PREVIOUS_HEAD_WITH_PLAYBACK = struct.Struct(">cBB")
 _PLACE = struct.Struct(f">{ASSET_BYTES}sIB")
 _EDGE_ID = re.compile(rb"[!-~]+")
 NOTHING_MEASURED = SessionEstimate()
@@ -101,7 +107,8 @@ class SessionRecord:
 
         Returns the same object when it says so already and was written less than ``refresh_s``
         seconds ago, because then nothing needs to be written. An id that is too long for the stored
-        form is ignored.
+        form is ignored. Another edge is later than the one before, even if the clock of the worker
+        that wrote that one is ahead.
         """
         if len(edge.encode()) > MAX_EDGE_ID_BYTES:
             return self
@@ -111,9 +118,27 @@ class SessionRecord:
             age_s = now_s - known.time_s
             if -CLOCK_SKEW_S <= age_s < refresh_s:
                 return self
+        time_s = int(now_s)
+        if known is not None and known.edge != edge and known.time_s <= now_s + CLOCK_SKEW_S:
+            time_s = max(time_s, known.time_s + 1)
         kept = [place for place in self.places if place.asset != name][1 - MAX_PLACES :]
-        places = (*kept, SessionPlace(name, edge, int(now_s)))
+        places = (*kept, SessionPlace(name, edge, time_s))
         return type(self)(self.estimate, places, self.whole, self.playback)
+
+    def merged(self, other: "SessionRecord", now_s: float, config: EstimatorConfig) -> Self:
+        """What both know: all samples and reports, and for each asset its last edge. What is later
+        than ``now_s`` (seconds since 1970) by more than the clocks of gateways differ is dropped.
+
+        Commutative, associative and idempotent.
+        """
+        latest_s = now_s + CLOCK_SKEW_S
+        ours, theirs = self.estimate.until(latest_s), other.estimate.until(latest_s)
+        return type(self)(
+            ours.merged(theirs, config),
+            _newest_places([*self.places, *other.places], latest_s),
+            self.whole or other.whole,
+            _both(self.playback, other.playback),
+        )
 
     def to_bytes(self) -> bytes:
         """The stored form (see the module); at most a few hundred bytes."""
@@ -133,7 +158,9 @@ class SessionRecord:
     def from_bytes(cls, data: bytes) -> Self | None:
         """Read what ``to_bytes`` wrote; None for anything else, as a store may hold garbage."""
         if data.startswith(_FORMAT_WITH_PLAYBACK):
-            return cls._with_playback(data)
+            return cls._with_playback(data, _HEAD_WITH_PLAYBACK, Playback.from_bytes)
+        if data.startswith(_PREVIOUS_WITH_PLAYBACK):
+            return cls._with_playback(data, _PREVIOUS_HEAD_WITH_PLAYBACK, Playback.from_previous)
         if not data.startswith(_FORMAT):
             estimate = SessionEstimate.from_bytes(data)
             return None if estimate is None else cls(estimate)
@@ -145,20 +172,42 @@ class SessionRecord:
         return None if estimate is None or places is None else cls(estimate, places)
 
     @classmethod
-    def _with_playback(cls, data: bytes) -> Self | None:
-        if len(data) < _HEAD_WITH_PLAYBACK.size:
+    def _with_playback(
+        cls, data: bytes, head: struct.Struct, read: Callable[[bytes], Playback | None]
+    ) -> Self | None:
+        if len(data) < head.size:
             return None
-        start = _HEAD_WITH_PLAYBACK.size
-        middle = start + data[1]
-        end = middle + data[2]
+        _, size, playback_size = head.unpack_from(data)
+        middle = head.size + size
+        end = middle + playback_size
         if len(data) < end:
             return None
-        estimate = SessionEstimate.from_bytes(data[start:middle])
-        playback = Playback.from_bytes(data[middle:end])
+        estimate = SessionEstimate.from_bytes(data[head.size : middle])
+        playback = read(data[middle:end])
         places = _places(data[end:])
         if estimate is None or playback is None or places is None:
             return None
         return cls(estimate, places, playback=playback)
+
+
+def _both(one: Playback | None, other: Playback | None) -> Playback | None:
+    if one is None or other is None:
+        return one or other
+    return one.merged(other)
+
+
+def _newest_places(places: Sequence[SessionPlace], latest_s: float) -> tuple[SessionPlace, ...]:
+    """The last place of each asset, for the last ``MAX_PLACES`` assets."""
+    newest: dict[bytes, SessionPlace] = {}
+    for place in places:
+        known = newest.get(place.asset)
+        if place.time_s <= latest_s and (known is None or _order(place) > _order(known)):
+            newest[place.asset] = place
+    return tuple(sorted(newest.values(), key=_order)[-MAX_PLACES:])
+
+
+def _order(place: SessionPlace) -> tuple[int, bytes, str]:
+    return place.time_s, place.asset, place.edge
 
 
 def _places(data: bytes) -> tuple[SessionPlace, ...] | None:

@@ -90,7 +90,7 @@ async def _see(app: Application, loaded: Loaded, session: str | None) -> list[st
     keeper = await survey(loaded, store)
     app.use_fleet(keeper.fleet)
     own = MemoryStore()
-    app.gateway.sessions = Sessions(own, ttl_s)
+    app.gateway.sessions = Sessions(own, ttl_s, app.gateway.runtime.estimator)
     if store.redis is None:
         url = _url_of(loaded)
         why = f"{url}, which only its gateway can read" if url in _OWN_STORES else "not read"

@@ -167,6 +167,10 @@ SESSIONS_FOLLOWED = Counter(
     "Sessions whose record has followed their player to an edge.",
     ["edge"],
 )
+SESSIONS_MERGED = Counter(
+    "gateway_sessions_merged",
+    "Records of sessions that another worker had written meanwhile, and that were merged.",
+)
 PLACES_DROPPED = Counter(
     "gateway_session_places_dropped",
     "Reports of players' edges that were dropped, since too many sessions waited for the store.",

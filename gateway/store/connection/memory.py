@@ -9,6 +9,7 @@ from gateway.store.connection.keys import decision_key, session_key, source_key
 from gateway.store.connection.protocol import (
     MAX_VALUE_BYTES,
     NullObserver,
+    Replaced,
     StoreObserver,
     StoreState,
     Trouble,
@@ -90,9 +91,16 @@ class MemoryStore:
         """See ``Store.put_decision_later``; stored at once."""
         self._put("put_decision", decision_key(key), value, ttl_s)
 
-    def put_session_later(self, session: str | bytes, value: bytes, ttl_s: float) -> None:
+    def put_session_later(
+        self, session: str | bytes, value: bytes, ttl_s: float, replaced: Replaced | None = None
+    ) -> None:
         """See ``Store.put_session_later``; stored at once."""
-        self._put("put_session", session_key(session), value, ttl_s)
+        key = session_key(session)
+        before = self._entries.get(key)
+        known = before is not None and before.expires_at > self._clock()
+        stored = self._put("put_session", key, value, ttl_s)
+        if stored and replaced is not None:
+            replaced(before.value if before is not None and known else None)
 
     async def flush(self) -> None:
         """Nothing to wait for."""
@@ -109,17 +117,18 @@ class MemoryStore:
         self._observer.operation(name, "hit", 0.0)
         return entry.value
 
-    def _put(self, name: str, key: bytes, value: bytes, ttl_s: float) -> None:
+    def _put(self, name: str, key: bytes, value: bytes, ttl_s: float) -> bool:
         if len(value) > min(MAX_VALUE_BYTES, self._max_bytes - ENTRY_OVERHEAD_BYTES):
             self._observer.operation(name, Trouble.OVERFLOW, 0.0)
             self._observer.dropped(1)
-            return
+            return False
         self._remove(key)
         self._entries[key] = _Entry(value, self._clock() + ttl_s)
         self._used_bytes += len(value) + ENTRY_OVERHEAD_BYTES
         while self._used_bytes > self._max_bytes:
             self._remove(next(iter(self._entries)))
         self._observer.operation(name, "stored", 0.0)
+        return True
 
     def _remove(self, key: bytes) -> None:
         entry = self._entries.pop(key, None)

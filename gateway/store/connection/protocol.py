@@ -4,7 +4,7 @@ A read has three outcomes: a value, None (no such entry, ``cache=miss``), or ``S
 (the store did not answer, ``cache=off``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha1
@@ -15,6 +15,9 @@ StoreState = Literal["up", "readonly", "down"]
 
 RedisReply = bytes | int | None | list["RedisReply"]
 """A reply of Redis: strings as bytes, numbers as int, lists of these."""
+
+Replaced = Callable[[bytes | None], None]
+"""Is told the value that a write has replaced; None when there was none, or garbage."""
 
 MAX_VALUE_BYTES = 256 * 1024
 """A larger value is neither stored nor read: it would delay all others on the connection."""
@@ -193,8 +196,14 @@ class Store(Protocol):
         """Store a value for ``ttl_s`` seconds in the background. Never raises."""
         ...
 
-    def put_session_later(self, session: str | bytes, value: bytes, ttl_s: float) -> None:
-        """Store a session's record for ``ttl_s`` seconds in the background. Never raises."""
+    def put_session_later(
+        self, session: str | bytes, value: bytes, ttl_s: float, replaced: Replaced | None = None
+    ) -> None:
+        """Store a session's record for ``ttl_s`` seconds in the background. Never raises.
+
+        ``replaced`` is called when the store has it, with what it had before; not at all when the
+        write is lost, or when a later one of the same session takes its place.
+        """
         ...
 
     async def flush(self) -> None:

@@ -27,13 +27,22 @@ from gateway.store.connection.protocol import (
     Commands,
     NullObserver,
     RedisReply,
+    Replaced,
     Script,
     StoreObserver,
     StoreState,
     StoreUnavailable,
     Trouble,
 )
-from gateway.store.connection.writes import DELAY_S, MAX_BYTES, MAX_WRITES, SET_ALL, Write, words_of
+from gateway.store.connection.writes import (
+    DELAY_S,
+    MAX_BYTES,
+    MAX_WRITES,
+    SET_ALL,
+    Write,
+    tell_replaced,
+    words_of,
+)
 from gateway.store.garbage import GarbageKind, found_garbage
 
 PROBE_INTERVAL_S = 0.5
@@ -157,9 +166,11 @@ class RedisStore:
         """See ``Store.put_decision_later``."""
         self._put("put_decision", decision_key(key), value, ttl_s)
 
-    def put_session_later(self, session: str | bytes, value: bytes, ttl_s: float) -> None:
+    def put_session_later(
+        self, session: str | bytes, value: bytes, ttl_s: float, replaced: Replaced | None = None
+    ) -> None:
         """See ``Store.put_session_later``."""
-        self._put("put_session", session_key(session), value, ttl_s)
+        self._put("put_session", session_key(session), value, ttl_s, replaced)
 
     async def get_source(self, name: str) -> bytes | None:
         """See ``Store.get_source``."""
@@ -264,14 +275,22 @@ class RedisStore:
             return None
         return reply or None  # GETRANGE of a missing key is empty, and no value of ours is
 
-    def _put(self, name: str, key: bytes, value: bytes, ttl_s: float) -> None:
+    def _put(
+        self,
+        name: str,
+        key: bytes,
+        value: bytes,
+        ttl_s: float,
+        replaced: Replaced | None = None,
+    ) -> None:
         started = asyncio.get_running_loop().time()
         if self._state != "up" or self._pipeline is None:
             self._give_up(name, self._trouble or Trouble.LOST, 0.0)
         elif len(value) > MAX_VALUE_BYTES:
             self._give_up(name, Trouble.OVERFLOW, 0.0)
         else:
-            self._waiting[key] = Write(name, value, max(1, round(ttl_s * 1000)), started)
+            ttl_ms = max(1, round(ttl_s * 1000))
+            self._waiting[key] = Write(name, value, ttl_ms, started, replaced)
             self._waiting_bytes += len(value)
             if len(self._waiting) >= MAX_WRITES or self._waiting_bytes >= MAX_BYTES:
                 self._send_writes()
@@ -308,6 +327,8 @@ class RedisStore:
             return
         for write in writes.values():
             self._written(write.name, write.asked_at, reply)
+        if reply.exception() is None:
+            tell_replaced(writes, reply.result())
 
     def _written(self, name: str, started: float, reply: asyncio.Future[RedisReply]) -> None:
         seconds = asyncio.get_running_loop().time() - started

@@ -7,7 +7,7 @@ script cost little more than two. A name that is written twice is sent once, wit
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from gateway.store.connection.protocol import Script
+from gateway.store.connection.protocol import MAX_SESSION_BYTES, RedisReply, Replaced, Script
 
 DELAY_S = 0.005
 """Seconds that a write may wait for others; a worker that is killed may lose this much."""
@@ -18,26 +18,46 @@ MAX_BYTES = 512 * 1024
 SET_ALL = Script(
     "set_all",
     b"""
+local replaced, most = {}, ARGV[#ARGV]
 for at = 1, #KEYS do
-    redis.call('SET', KEYS[at], ARGV[2 * at - 1], 'PX', ARGV[2 * at])
+    local value, ttl_ms, told = ARGV[3 * at - 2], ARGV[3 * at - 1], ARGV[3 * at]
+    if told == '1' then
+        local before = redis.pcall('GETRANGE', KEYS[at], 0, most)
+        replaced[#replaced + 1] = type(before) == 'string' and before or ''
+    end
+    redis.call('SET', KEYS[at], value, 'PX', ttl_ms)
 end
-return #KEYS
+return replaced
 """,
 )
+"""Sets all keys, and returns the values that those had before whose writes are to be told them."""
 
 
 class Write(NamedTuple):
-    """A value to keep for ``ttl_ms``; ``name`` is the operation's, ``asked_at`` loop time."""
+    """A value to keep for ``ttl_ms``; ``name`` is the operation's, ``asked_at`` loop time, and
+    ``replaced`` is to be told the value before."""
 
     name: str
     value: bytes
     ttl_ms: int
     asked_at: float
+    replaced: Replaced | None
 
 
 def words_of(writes: Mapping[bytes, Write]) -> tuple[bytes, ...]:
-    """The arguments of the script: number of keys, keys, values with their TTLs."""
+    """The arguments of the script: number of keys, keys, for each the value, the TTL, and whether
+    its value before is returned; and of that at most how many bytes, less one."""
     words = [b"%d" % len(writes), *writes]
     for write in writes.values():
-        words += (write.value, b"%d" % write.ttl_ms)
-    return tuple(words)
+        words += (write.value, b"%d" % write.ttl_ms, b"0" if write.replaced is None else b"1")
+    return (*words, b"%d" % MAX_SESSION_BYTES)
+
+
+def tell_replaced(writes: Mapping[bytes, Write], reply: RedisReply) -> None:
+    """Hand out the values that the script returned."""
+    told = [write.replaced for write in writes.values() if write.replaced is not None]
+    if not isinstance(reply, list):
+        return
+    for replaced, before in zip(told, reply, strict=False):
+        usable = isinstance(before, bytes) and 0 < len(before) <= MAX_SESSION_BYTES
+        replaced(before if usable and isinstance(before, bytes) else None)

@@ -48,7 +48,7 @@ async def settled(measurements: Measurements) -> None:
 
 async def test_a_known_session_gets_its_sample_at_once(store: Store) -> None:
     """By its id or by its name; another sample does not replace the first."""
-    sessions = Sessions(store, 60)
+    sessions = Sessions(store, 60, CONFIG)
     measurements = Measurements(sessions)
     sessions.put("s", PLACED)
     measurements.add("s", Measurement("probe", 4000), NOW_S, CONFIG)
@@ -59,14 +59,14 @@ async def test_a_known_session_gets_its_sample_at_once(store: Store) -> None:
 
 async def test_an_unknown_session_is_read_first(store: Store) -> None:
     """What another worker has stored stays, and this worker's sample reaches the others."""
-    Sessions(store, 60).put("s", PLACED)
+    Sessions(store, 60, CONFIG).put("s", PLACED)
     await store.flush()
-    measurements = Measurements(Sessions(store, 60))
+    measurements = Measurements(Sessions(store, 60, CONFIG))
     for at in range(3 * MAX_SAMPLES):
         measurements.add("s", Measurement("cmcd", 1000 + at), NOW_S + 10 * at, CONFIG)
     await settled(measurements)
     await store.flush()
-    found, _ = await Sessions(store, 60).get("s")
+    found, _ = await Sessions(store, 60, CONFIG).get("s")
     assert PLACED.places == found.places
     newest = [1000 + at for at in range(2 * MAX_SAMPLES, 3 * MAX_SAMPLES)]
     assert newest == [sample.kbps for sample in found.estimate.samples]
@@ -74,7 +74,7 @@ async def test_an_unknown_session_is_read_first(store: Store) -> None:
 
 async def test_what_waits_is_bounded(store: Store) -> None:
     """Further sessions are dropped and counted; a session that waits takes further samples."""
-    sessions = Sessions(store, 60)
+    sessions = Sessions(store, 60, CONFIG)
     measurements = Measurements(sessions, max_waiting=2)
     before = SAMPLES_DROPPED._value.get()
     for session in ("a", "b", "c", "a"):
@@ -91,7 +91,7 @@ async def test_what_waits_is_bounded(store: Store) -> None:
 async def test_a_store_that_is_gone_costs_no_sample_of_this_worker(tmp_path: Path) -> None:
     """The sample counts in this process, as those of requests for playlists do."""
     lost = connect(f"unix://{tmp_path}/nowhere", timeout_ms=20)
-    sessions = Sessions(lost, 60)
+    sessions = Sessions(lost, 60, CONFIG)
     measurements = Measurements(sessions)
     measurements.add("s", Measurement("probe", 4000), NOW_S, CONFIG)
     await settled(measurements)
@@ -102,7 +102,7 @@ async def test_a_store_that_is_gone_costs_no_sample_of_this_worker(tmp_path: Pat
 
 async def test_an_implausible_speed_changes_nothing(store: Store) -> None:
     """It is not even written."""
-    sessions = Sessions(store, 60)
+    sessions = Sessions(store, 60, CONFIG)
     sessions.put("s", PLACED)
     Measurements(sessions).add("s", Measurement("steering", float("inf")), NOW_S, CONFIG)
     assert PLACED is sessions.fresh("s")

@@ -17,6 +17,7 @@ from gateway.store.connection.connect import connect
 from gateway.store.connection.keys import session_name
 from gateway.store.connection.protocol import Store
 from gateway.store.coordination.leases import Leases
+from tests.unit.client.estimating import CONFIG
 from tests.unit.store.servers import valkey
 
 A, B = (Edge(name, f"https://{name}.example/v/", capacity_kbps=10_000) for name in "ab")
@@ -36,7 +37,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 def worker(store: Store, max_waiting: int = 10) -> tuple[Whereabouts, Sessions, Leases]:
     """What one worker has."""
-    sessions, leases = Sessions(store, 60), Leases(store, 60, lambda: 1)
+    sessions, leases = Sessions(store, 60, CONFIG), Leases(store, 60, lambda: 1)
     leases.use(Fleet.of([A, B]))
     return Whereabouts(sessions, leases, max_waiting), sessions, leases
 
