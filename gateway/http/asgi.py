@@ -8,18 +8,19 @@ from starlette.types import Scope, Send
 
 from gateway.play.reply import RawHeaders, Reply
 from gateway.play.reports import ReportRequest
-from gateway.play.request import Request, read_headers, read_query
+from gateway.play.request import Headers, Request, read_query
 from gateway.play.steering import PATH, SteeringRequest
 
 
-def read_request(scope: Scope) -> Request:
-    """The request of an ASGI scope. Raises a 400 problem for a malformed query parameter."""
+def read_request(scope: Scope, headers: Headers) -> Request:
+    """The request of an ASGI scope and its headers. Raises a 400 problem for a malformed query
+    parameter."""
     client, server = scope.get("client"), scope.get("server")
     return Request(
         method=scope["method"],
         path=scope["path"],
         query=scope["query_string"],
-        headers=read_headers(scope["headers"]),
+        headers=headers,
         peer=client[0] if client else None,
         scheme=scope.get("scheme", "http"),
         server=authority(*server) if server else "localhost",
@@ -27,7 +28,7 @@ def read_request(scope: Scope) -> Request:
     )
 
 
-def read_steering_request(scope: Scope) -> SteeringRequest:
+def read_steering_request(scope: Scope, headers: Headers) -> SteeringRequest:
     """The request for a steering manifest of an ASGI scope. Its query is read later, since nothing
     in it is an error."""
     client = scope.get("client")
@@ -35,15 +36,14 @@ def read_steering_request(scope: Scope) -> SteeringRequest:
         method=scope["method"],
         asset=scope["path"].removeprefix(PATH),
         query=scope["query_string"],
-        headers=read_headers(scope["headers"]),
+        headers=headers,
         peer=client[0] if client else None,
     )
 
 
-def read_report_request(scope: Scope) -> ReportRequest:
+def read_report_request(scope: Scope, headers: Headers) -> ReportRequest:
     """The request of an ASGI scope that brings CMCD reports."""
     client = scope.get("client")
-    headers = read_headers(scope["headers"])
     return ReportRequest(scope["query_string"], headers, client[0] if client else None)
 
 

@@ -56,14 +56,14 @@ _ANY_ORIGIN: RawHeaders = ((b"access-control-allow-origin", b"*"), _EXPOSE, _TIM
 _VARY_ORIGIN: RawHeaders = ((b"vary", b"Origin"), _TIMING)
 
 
-def cors_headers(origin: bytes | None, allowed: Sequence[str]) -> RawHeaders:
+def cors_headers(origin: str | None, allowed: Sequence[str]) -> RawHeaders:
     """The CORS headers of every answer to players: any origin may read it, or the request's
     ``origin`` when it is ``allowed``."""
     if "*" in allowed:
         return _ANY_ORIGIN
-    if origin is None or origin.decode("latin-1") not in allowed:
+    if origin is None or origin not in allowed:
         return _VARY_ORIGIN
-    return ((b"access-control-allow-origin", origin), _EXPOSE, *_VARY_ORIGIN)
+    return ((b"access-control-allow-origin", origin.encode("latin-1")), _EXPOSE, *_VARY_ORIGIN)
 
 
 def preflight(more: Sequence[str]) -> Reply:

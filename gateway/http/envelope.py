@@ -26,12 +26,13 @@ from gateway.observe.request_id import set_request_id
 from gateway.play import problems
 from gateway.play.problems import Problem
 from gateway.play.reply import RawHeaders, Reply
+from gateway.play.request import NO_HEADERS, Headers, read_headers
 from gateway.play.runtime import Gateway
 
 log = structlog.get_logger()
 _logger = logging.getLogger(__name__)
 
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._~+/=@:-]{1,128}")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._~+/=@:-]{1,128}")
 
 _FOR_OPERATORS: RawHeaders = (
     (b"cross-origin-resource-policy", b"same-origin"),
@@ -59,27 +60,28 @@ class Envelope:
             return
         start = time.perf_counter()
         path, method = scope["path"], scope["method"]
-        identity, origin = b"%016x" % random.getrandbits(64), None
+        identity, headers = f"{random.getrandbits(64):016x}", NO_HEADERS
         route: Route | None = None
         status = 500
         try:
             try:
-                identity, origin = _identity_and_origin(scope, identity)
-                set_request_id(identity.decode("ascii"))
+                headers = read_headers(scope["headers"])
+                identity = _identity(headers, identity)
+                set_request_id(identity)
                 route = self._route(path)
                 admit(self._gateway, self._listener, scope)
-                reply = await self._handle(route, scope, receive)
+                reply = await self._handle(route, scope, headers, receive)
             except Problem as problem:
                 reply = problems.reply(problem, path, for_operators=not self._is_for_players)
             except asyncio.CancelledError:  # server.shutdown_grace_s has ended
                 reply = problems.reply(problems.shutting_down(), path)
             except Exception:
                 shown = path[:LONGEST_PATH_CHARS]
-                log.exception("request_failed", path=shown, request_id=identity.decode("ascii"))
-                reply = problems.reply(problems.internal(identity.decode("ascii")), path)
+                log.exception("request_failed", path=shown, request_id=identity)
+                reply = problems.reply(problems.internal(identity), path)
             status = reply.status
-            more = self._common(origin)
-            await send_reply(reply, ((b"x-request-id", identity), *more), send)
+            more = self._common(headers)
+            await send_reply(reply, ((b"x-request-id", identity.encode("ascii")), *more), send)
         finally:
             self._count(route, method, path, status, identity, start)
 
@@ -90,7 +92,9 @@ class Envelope:
         on = route.switch(self._gateway.runtime.settings)
         return route if self._listener in on else None
 
-    async def _handle(self, route: Route | None, scope: Scope, receive: Receive) -> Reply:
+    async def _handle(
+        self, route: Route | None, scope: Scope, headers: Headers, receive: Receive
+    ) -> Reply:
         """Call the route's handler. Raises :class:`Problem`."""
         method = scope["method"]
         if method == "OPTIONS" and self._is_for_players and scope["path"].startswith("/v1/"):
@@ -99,13 +103,14 @@ class Envelope:
             raise problems.no_such_path()
         if method not in route.methods:
             raise problems.method_not_allowed(method, ", ".join(sorted(route.methods)))
-        return await route.handler(self._gateway, scope, receive)
+        return await route.handler(self._gateway, scope, headers, receive)
 
-    def _common(self, origin: bytes | None) -> RawHeaders:
+    def _common(self, headers: Headers) -> RawHeaders:
         """The headers that every answer of this listener has."""
         if not self._is_for_players:
             return _FOR_OPERATORS
-        return cors_headers(origin, self._gateway.runtime.settings.server.cors_origins)
+        allowed = self._gateway.runtime.settings.server.cors_origins
+        return cors_headers(headers.get("origin"), allowed)
 
     def _count(
         self,
@@ -113,7 +118,7 @@ class Envelope:
         method: str,
         path: str,
         status: int,
-        identity: bytes,
+        identity: str,
         start: float,
     ) -> None:
         """Record status and duration in metrics and the debug log."""
@@ -127,23 +132,13 @@ class Envelope:
                 method=method,
                 path=path[:LONGEST_PATH_CHARS],
                 status=status,
-                request_id=identity.decode("ascii"),
+                request_id=identity,
                 ms=round(seconds * 1000, 2),
             )
 
 
-def _identity_and_origin(scope: Scope, otherwise: bytes) -> tuple[bytes, bytes | None]:
-    """The request id (the client's own, when well formed) and the Origin header.
-
-    ``otherwise`` is the id to use without one. Ids are not secret, so they need no cryptographic
-    randomness.
-    """
-    identity = origin = None
-    for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            identity = identity or value
-        elif name == b"origin":
-            origin = origin or value
-    if identity is None or not _REQUEST_ID.fullmatch(identity):
-        identity = otherwise
-    return identity, origin
+def _identity(headers: Headers, otherwise: str) -> str:
+    """The request id: the client's own when it is well formed, else ``otherwise``. Ids are not
+    secret, so they need no cryptographic randomness."""
+    given = headers.get("x-request-id")
+    return given if given is not None and _REQUEST_ID.fullmatch(given) else otherwise

@@ -13,7 +13,7 @@ from gateway.http.asgi import authority
 from gateway.observe import metrics, tasks
 from gateway.observe.moment import rfc3339
 from gateway.play.reply import Reply
-from gateway.play.request import Request
+from gateway.play.request import Headers, Request
 from gateway.play.runtime import Gateway
 from gateway.source.source import Source
 
@@ -24,12 +24,12 @@ _EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
-async def livez(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
+async def livez(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
     """The process is up."""
     return Reply.of(200, b"ok\n", "text/plain; charset=utf-8", _NO_STORE)
 
 
-async def readyz(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
+async def readyz(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
     """Whether to send players here: 200 or 503, without a body. Players learn nothing else."""
     status = 200 if gateway.runtime.source.ready() is None else 503
     return Reply.of(status, headers={**_NO_STORE, "Content-Length": "0"})
@@ -38,6 +38,7 @@ async def readyz(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # 
 async def readyz_in_detail(
     gateway: Gateway,
     scope: Scope,  # noqa: ARG001
+    headers: Headers,  # noqa: ARG001
     receive: Receive,  # noqa: ARG001
 ) -> Reply:
     """The same with the state of each part. Without the store or a GeoIP file, or while the config
@@ -166,7 +167,7 @@ def _override(one: Override) -> dict[str, str]:
     }
 
 
-async def prometheus(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
+async def prometheus(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
     """All metrics in the Prometheus text format."""
     return Reply.of(200, metrics.exposition(), metrics.CONTENT_TYPE, _NO_STORE)
 

@@ -19,14 +19,14 @@ from gateway.play.play import play, show_decision
 from gateway.play.probe import MAX_RESULT_BYTES, answer_probe, record_probe
 from gateway.play.reply import Reply
 from gateway.play.reports import MAX_BODY_BYTES, check_media_type, take_reports
-from gateway.play.request import read_headers, read_query
+from gateway.play.request import Headers, read_query
 from gateway.play.runtime import Gateway
 from gateway.play.sessions import PATH as SESSIONS
 from gateway.play.sessions import list_sessions, show_session
 from gateway.play.steering import PATH as STEERING
 from gateway.play.steering import answer_steering
 
-Handler = Callable[[Gateway, Scope, Receive], Awaitable[Reply]]
+Handler = Callable[[Gateway, Scope, Headers, Receive], Awaitable[Reply]]
 Label = Callable[[str], str]
 Switch = Callable[[Settings], Collection[Listener]]
 
@@ -58,37 +58,39 @@ def _play_label(path: str) -> str:
     return "play_dash" if path.endswith(".mpd") else "play_json"
 
 
-async def _play(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
-    return await play(gateway, read_request(scope), scope["path"].removeprefix(_PLAY))
+async def _play(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
+    return await play(gateway, read_request(scope, headers), scope["path"].removeprefix(_PLAY))
 
 
-async def _show(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
-    request = as_a_player_asks(gateway, read_request(scope))
+async def _show(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
+    request = as_a_player_asks(gateway, read_request(scope, headers))
     return await show_decision(gateway, request, scope["path"].removeprefix(_PLAY))
 
 
-async def _steering(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
-    return answer_steering(gateway, read_steering_request(scope))
+async def _steering(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
+    return answer_steering(gateway, read_steering_request(scope, headers))
 
 
-async def _reports(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:
-    request = read_report_request(scope)
+async def _reports(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:
+    request = read_report_request(scope, headers)
     check_media_type(request.headers)
     return take_reports(gateway, request, await read_body(receive, MAX_BODY_BYTES))
 
 
-async def _batch(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:
+async def _batch(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:
     with_reasons = gateway.runtime.settings.server.show_reasons
-    return await decide_batch(gateway, read_request(scope), receive, with_reasons=with_reasons)
+    return await decide_batch(
+        gateway, read_request(scope, headers), receive, with_reasons=with_reasons
+    )
 
 
-async def _show_batch(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:
-    request = as_a_player_asks(gateway, read_request(scope))
+async def _show_batch(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:
+    request = as_a_player_asks(gateway, read_request(scope, headers))
     return await decide_batch(gateway, request, receive, with_reasons=True)
 
 
-async def _probe(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:
-    headers, client = read_headers(scope["headers"]), scope.get("client")
+async def _probe(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:
+    client = scope.get("client")
     peer = client[0] if client else None
     if scope["method"] == "POST":
         body = await read_body(receive, MAX_RESULT_BYTES)
@@ -96,34 +98,34 @@ async def _probe(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:
     return answer_probe(gateway, scope["method"], scope["query_string"], headers, peer)
 
 
-async def _sessions(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
+async def _sessions(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
     asked = read_query(scope["query_string"])
     by_name = asked.by_name
     return await list_sessions(gateway, by_name.get("cursor"), by_name.get("limit"), asked.fields)
 
 
-async def _session(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
+async def _session(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
     fields = read_query(scope["query_string"]).fields
     return await show_session(gateway, scope["path"].removeprefix(SESSIONS), fields)
 
 
-async def _activity(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:
+async def _activity(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
     async def gone() -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
 
     by_name = read_query(scope["query_string"]).by_name
-    headers = dict(scope["headers"])
-    return await answer_activity(gateway, by_name, headers.get(b"last-event-id"), gone)
+    last_event_id = dict(scope["headers"]).get(b"last-event-id")
+    return await answer_activity(gateway, by_name, last_event_id, gone)
 
 
-async def _not_yet(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
+async def _not_yet(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
     """Answer a reserved path with a 404 problem."""
     raise problems.not_available_yet(scope["path"].split("/")[2])
 
 
 def _openapi(listener: Listener) -> Handler:
-    async def openapi(gateway: Gateway, scope: Scope, receive: Receive) -> Reply:  # noqa: ARG001
+    async def openapi(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
         server = gateway.runtime.settings.server
         with_probe = gateway.runtime.settings.probe.enabled
         with_reasons = listener == OPERATORS or server.show_reasons

@@ -6,7 +6,10 @@ number of series is bounded. Several workers share their metrics through files i
 """
 
 import os
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import accumulate
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -19,20 +22,78 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
 
 # Otherwise each counter has a second series with the time at which it was created.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SHARED = "PROMETHEUS_MULTIPROC_DIR" in os.environ
-_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+class Durations:
+    """How long something took: how many fell into each bucket, and their sum in seconds."""
+
+    __slots__ = ("counts", "total_s")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BUCKETS_S) + 1)
+        """The number in each bucket alone; the last one has no upper bound."""
+        self.total_s = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one."""
+        self.counts[bisect_left(BUCKETS_S, seconds)] += 1
+        self.total_s += seconds
+
+
+class DurationHistogram(Collector):
+    """A histogram of seconds of one process. prometheus-client's takes two locks for each
+    observation, and every request makes one."""
+
+    def __init__(
+        self,
+        name: str,
+        text: str,
+        labels: Sequence[str],
+        registry: CollectorRegistry = REGISTRY,
+    ) -> None:
+        """``labels`` are the names of the labels."""
+        self._name = name
+        self._text = text
+        self._labels = labels
+        self._found: dict[tuple[str, ...], Durations] = {}
+        registry.register(self)
+
+    def labels(self, *values: str) -> Durations:
+        """What has these labels."""
+        return self._found.setdefault(values, Durations())
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """The histogram as it is shown: each bucket counts those below it as well."""
+        family = HistogramMetricFamily(self._name, self._text, labels=self._labels)
+        bounds = [*map(str, BUCKETS_S), "+Inf"]
+        for values, one in self._found.items():
+            buckets = list(zip(bounds, accumulate(one.counts), strict=True))
+            family.add_metric(values, buckets, one.total_s)
+        yield family
+
+
+def _durations(name: str, text: str, labels: Sequence[str]) -> Histogram | DurationHistogram:
+    """A histogram of seconds. Several workers share files, which prometheus-client writes."""
+    if _SHARED:
+        return Histogram(name, text, labels, buckets=BUCKETS_S)
+    return DurationHistogram(name, text, labels)
+
 
 REQUESTS = Counter(
     "gateway_requests", "Requests answered, by route and status code.", ["route", "status"]
 )
-REQUEST_SECONDS = Histogram(
-    "gateway_request_seconds", "Seconds from request to answer.", ["route"], buckets=_BUCKETS_S
+REQUEST_SECONDS = _durations(
+    "gateway_request_seconds", "Seconds from request to answer.", ["route"]
 )
 DECISIONS = Counter(
     "gateway_decisions",
@@ -215,7 +276,7 @@ ORIGIN_SECONDS = Histogram(
     "gateway_origin_request_seconds",
     "Seconds that a request to an origin took.",
     ["origin"],
-    buckets=(*_BUCKETS_S, 5.0, 10.0),
+    buckets=(*BUCKETS_S, 5.0, 10.0),
 )
 ORIGIN_RETRIES = Counter("gateway_origin_retries", "Requests to origins that were retries.")
 ORIGIN_BREAKER = Gauge(
@@ -234,11 +295,10 @@ ORIGIN_COPIES = Counter(
     "Copies of source manifests that were used, by freshness (fresh, revalidated, stale).",
     ["freshness"],
 )
-STORE_OPERATIONS = Histogram(
+STORE_OPERATIONS = _durations(
     "gateway_store_operation_seconds",
     "Seconds that a store operation took, by operation and outcome.",
     ["operation", "outcome"],
-    buckets=_BUCKETS_S,
 )
 STORE_UP = Gauge(
     "gateway_store_up",
@@ -403,7 +463,7 @@ def requests(route: str, status: int) -> Counter | Pending:
 
 
 @cache
-def request_seconds(route: str) -> Histogram:
+def request_seconds(route: str) -> Histogram | Durations:
     """The histogram of request times for a route."""
     return REQUEST_SECONDS.labels(route)
 
@@ -445,7 +505,7 @@ def steering_obeyed(obeyed: str) -> Counter | Pending:
 
 
 @cache
-def _store_operations(operation: str, outcome: str) -> Histogram:
+def _store_operations(operation: str, outcome: str) -> Histogram | Durations:
     return STORE_OPERATIONS.labels(operation, outcome)
 
 

@@ -74,6 +74,9 @@ class Headers(NamedTuple):
         return self.by_name.get(name)
 
 
+NO_HEADERS = Headers({})
+
+
 @dataclass(slots=True)  # not frozen, which costs a call for each field: every request makes one
 class Request:
     """One request. ``path`` is percent-decoded; ``peer`` is the remote address of the connection,

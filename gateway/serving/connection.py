@@ -87,7 +87,7 @@ class Connection(asyncio.Protocol):
         """The refusal to send once all of them are answered."""
 
         self._reading_paused = False
-        self._may_write: asyncio.Event | None = None
+        self.may_write: asyncio.Event | None = None
         """None unless much is unread by the peer; set when it has read most of it."""
 
         # When each state began, by the event loop's clock: the deadlines count from there.
@@ -153,16 +153,16 @@ class Connection(asyncio.Protocol):
         self._set_timer()
 
     def pause_writing(self) -> None:
-        """Much is unread by the peer. The application waits (:meth:`writable`)."""
-        self._may_write = asyncio.Event()
+        """Much is unread by the peer. The application waits (:attr:`may_write`)."""
+        self.may_write = asyncio.Event()
         self._note_unread()
         self._set_timer()
 
     def resume_writing(self) -> None:
         """The peer has read most of it."""
-        if self._may_write is not None:
-            self._may_write.set()
-            self._may_write = None
+        if self.may_write is not None:
+            self.may_write.set()
+            self.may_write = None
             self._set_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
@@ -182,9 +182,9 @@ class Connection(asyncio.Protocol):
         self._current = self._arriving = None
         self._waiting.clear()
         self._reader.close()
-        if self._may_write is not None:
-            self._may_write.set()
-            self._may_write = None
+        if self.may_write is not None:
+            self.may_write.set()
+            self.may_write = None
 
     # What uvicorn calls
 
@@ -204,11 +204,6 @@ class Connection(asyncio.Protocol):
         """Send, or do nothing when the connection has ended."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
-
-    async def writable(self) -> None:
-        """Wait until the peer has read enough of what was sent before."""
-        if self._may_write is not None:
-            await self._may_write.wait()
 
     def ends_next(self) -> bool:
         """Is the current answer the last one before a stop?"""
@@ -277,14 +272,16 @@ class Connection(asyncio.Protocol):
 
     def _read_or_pause(self) -> None:
         """Pause reading while requests wait or much of a body is unread by the application."""
-        if self._transport is None or self._transport.is_closing():
-            return
         arriving = self._arriving
         full = arriving is not None and arriving.buffers_enough
         pause = bool(self._waiting) or full
-        if pause and not self._reading_paused:
+        if pause == self._reading_paused:
+            return
+        if self._transport is None or self._transport.is_closing():
+            return
+        if pause:
             self._transport.pause_reading()
-        elif self._reading_paused and not pause:
+        else:
             self._transport.resume_reading()
         self._reading_paused = pause
 
@@ -351,7 +348,7 @@ class Connection(asyncio.Protocol):
         limits = self._limits
         if self._lingering_since is not None:
             return self._lingering_since + limits.linger_s, self._close
-        if self._closing or self._may_write is not None:
+        if self._closing or self.may_write is not None:
             return self._unread_since + limits.write_timeout_s, self._write_timed_out
         if self._current is not None:
             if self._arriving is self._current:

@@ -43,15 +43,15 @@ class AnswerError(RuntimeError):
 class Channel(Protocol):
     """What an exchange needs of its connection."""
 
+    may_write: asyncio.Event | None
+    """None unless much is unread by the peer; set when it has read most of it."""
+
     @property
     def common_headers(self) -> list[tuple[bytes, bytes]]:
         """The headers of every answer."""
 
     def write(self, data: bytes) -> None:
         """Send, or do nothing when the connection has ended."""
-
-    async def writable(self) -> None:
-        """Wait until the peer has read enough of what was sent before."""
 
     def ends_next(self) -> bool:
         """Does the connection end after the current answer, for reasons of its own?"""
@@ -192,7 +192,8 @@ class Exchange:
     async def send(self, message: Message) -> None:
         """ASGI ``send``. Raises :class:`AnswerError` for what is not a valid answer, and OSError
         when the peer has gone and more would follow (ASGI HTTP 2.4)."""
-        await self._channel.writable()
+        if self._channel.may_write is not None:
+            await self._channel.may_write.wait()
         if self.disconnected:
             if message.get("more_body"):
                 raise ConnectionResetError("the peer is gone")

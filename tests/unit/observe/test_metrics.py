@@ -1,5 +1,7 @@
 """The exposition of metrics."""
 
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+
 from gateway.observe import metrics
 
 
@@ -21,3 +23,16 @@ def test_the_same_labels_give_the_same_counter() -> None:
         "route-of-this-test", 200
     )
     assert metrics.edge_selections("a") is not metrics.edge_selections("b")
+
+
+def test_durations_are_shown_as_prometheus_client_shows_them() -> None:
+    """On a bound, between two, above all; a label that was never observed is shown as well."""
+    own, theirs = CollectorRegistry(), CollectorRegistry()
+    name, text, labels = "of_this_test_seconds", "Seconds.", ["route", "outcome"]
+    mine = metrics.DurationHistogram(name, text, labels, registry=own)
+    usual = Histogram(name, text, labels, buckets=metrics.BUCKETS_S, registry=theirs)
+    for histogram in (mine, usual):
+        histogram.labels("play", "never")
+        for seconds in (0.0, 0.0004, 0.0005, 0.00051, 0.3, 2.5, 2.6, 100.0):
+            histogram.labels("play", "ok").observe(seconds)
+    assert generate_latest(theirs) == generate_latest(own)
