@@ -4,6 +4,7 @@ Nothing is ever serialised again: edits are splices of the source (``splices.py`
 """
 
 from bisect import bisect_right
+from collections.abc import Mapping
 from itertools import pairwise
 from operator import attrgetter
 
@@ -20,15 +21,21 @@ _start_of = attrgetter("start")
 
 
 class Document:
-    """An MPD's bytes and the tree of its elements; ``name`` is what errors call it."""
+    """An MPD's bytes and the tree of its elements; ``name`` is what errors call it.
 
-    __slots__ = ("markup", "name", "namespace", "root")
+    ``namespace`` is the root's. ``unbound`` has the prefixes that no namespace is bound to, with
+    the first element that has each.
+    """
 
-    def __init__(self, name: str, markup: Markup, root: Element, namespace: str) -> None:
+    __slots__ = ("_siblings", "markup", "name", "namespace", "root", "unbound")
+
+    def __init__(self, name: str, markup: Markup, tree: TreeReader) -> None:
         self.name = name
         self.markup = markup
-        self.root = root
-        self.namespace = namespace
+        self.root = tree.root
+        self.namespace = tree.namespace
+        self.unbound: Mapping[str, Element] = tree.unbound
+        self._siblings: dict[tuple[int, str], list[int]] = {}  # starts, for paths
 
     @property
     def source(self) -> bytes:
@@ -52,8 +59,11 @@ class Document:
         chain = [*self.ancestors(element), element]
         steps = [self.root.name]
         for parent, child in pairwise(chain):
-            same = parent.all(child.name)
-            steps.append(f"{child.name}[{bisect_right(same, child.start, key=_start_of)}]")
+            same = self._siblings.get((parent.start, child.name))
+            if same is None:
+                same = [each.start for each in parent.all(child.name)]
+                self._siblings[parent.start, child.name] = same
+            steps.append(f"{child.name}[{bisect_right(same, child.start)}]")
         return "/".join(steps)
 
     def attribute_span(self, element: Element, name: str) -> tuple[int, int]:
@@ -98,4 +108,4 @@ def read(data: bytes, name: str = "mpd", max_bytes: int = DEFAULT_MAX_BYTES) -> 
         raise ManifestError(name, None, "E16", "the text is not UTF-16") from error
     reader = TreeReader(name, markup)
     reader.read()
-    return Document(name, markup, reader.root, reader.namespace)
+    return Document(name, markup, reader)

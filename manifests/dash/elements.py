@@ -17,7 +17,7 @@ MAX_ATTRIBUTES = 250_000
 """Both count what has an :class:`Element`: a SegmentTimeline may be as long as the bytes allow."""
 
 _OPAQUE = frozenset({"SegmentTimeline", "EventStream"})
-_SEPARATOR = " "
+_XML = {"xml": "http://www.w3.org/XML/1998/namespace"}
 
 
 class Element:
@@ -84,9 +84,11 @@ class Element:
 
     def walk(self) -> Iterator["Element"]:
         """This element and all below it, in document order."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
+        ahead = [self]
+        while ahead:
+            element = ahead.pop()
+            yield element
+            ahead.extend(reversed(element.children))
 
 
 class TreeReader:
@@ -94,10 +96,14 @@ class TreeReader:
 
     The handlers that expat calls are fields of the parser. In a subtree that has no Elements,
     others are there, which only count its depth.
+
+    Prefixes are resolved here, since players do not all resolve them: an unbound one is a fault,
+    not an error. ``unbound`` has the first element of each.
     """
 
     __slots__ = (
         "_attributes",
+        "_bindings",
         "_children",
         "_elements",
         "_markup",
@@ -107,25 +113,32 @@ class TreeReader:
         "_parser",
         "_pieces",
         "_plain",
+        "_scope_depth",
+        "_scopes",
         "_skipped",
         "namespace",
         "root",
+        "unbound",
     )
 
     def __init__(self, name: str, markup: Markup) -> None:
         """Errors call the document ``name``."""
         self._name = name
         self._markup = markup
-        self._names: dict[str, str] = {}  # of elements: as expat gives them, and as Element has it
-        self._plain: set[str] = set()  # names of attributes without a namespace
+        self._bindings = _XML  # prefixes and their namespaces; "" is the default one
+        self._names: dict[str, str] = {}  # tags and names of elements under these bindings
+        self._scopes: list[tuple[int, dict[str, str], dict[str, str]]] = []
+        self._scope_depth = -1  # of the innermost element that declares namespaces
+        self._plain: set[str] = set()  # names of attributes without a prefix
         self._opened: list[Element] = []
         self._children: list[list[Element]] = []  # those of each opened element
         self._pieces: list[str] = []  # the text since the last tag
         self._elements = self._attributes = self._skipped = 0
-        self._parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
+        self._parser = expat.ParserCreate()
         self._parser.buffer_text = True
         self.root = Element(markup, "", 0, {})
         self.namespace = ""
+        self.unbound: dict[str, Element] = {}
 
     def read(self) -> None:
         """Read all. Raises ManifestError for what is not an MPD (E1), not well-formed (E16), or
@@ -148,22 +161,23 @@ class TreeReader:
             parser.XmlDeclHandler = parser.StartDoctypeDeclHandler = None
 
     def _start_root(self, tag: str, values: dict[str, str]) -> None:
-        namespace, _, local = tag.rpartition(_SEPARATOR)
+        prefix, _, local = tag.rpartition(":")
         if local != "MPD":
             raise self._error("E1", f'the root element is "{local}", not MPD')
-        self.namespace = namespace
+        declaration = f"xmlns:{prefix}" if prefix else "xmlns"
+        self.namespace = values.get(declaration) or (f"{prefix}:" if prefix else "")
         self._parser.StartElementHandler = self._start
         self._children.append([])
         self._start(tag, values)
         self.root = self._opened[0]
 
     def _start(self, tag: str, values: dict[str, str]) -> None:
-        name = self._names.get(tag) or self._learn(tag)
+        element = Element(self._markup, tag, self._parser.CurrentByteIndex, values)
         if values:
             if not self._plain.issuperset(values):
-                values = self._with_namespaces(values)
+                element.attributes = self._resolved(element, values)
             self._attributes += len(values)
-        element = Element(self._markup, name, self._parser.CurrentByteIndex, values)
+        name = element.name = self._names.get(tag) or self._learn(element, tag)
         self._elements += 1
         if self._elements > MAX_ELEMENTS or self._attributes > MAX_ATTRIBUTES:
             problem = f"more than {MAX_ELEMENTS} elements or {MAX_ATTRIBUTES} attributes"
@@ -189,6 +203,9 @@ class TreeReader:
         elif self._pieces:
             element.text = "".join(self._pieces)
         self._pieces.clear()
+        if len(self._opened) == self._scope_depth:
+            _, self._bindings, self._names = self._scopes.pop()
+            self._scope_depth = self._scopes[-1][0] if self._scopes else -1
 
     def _start_skipped(self, _tag: str, _values: object) -> None:
         self._skipped += 1
@@ -214,20 +231,49 @@ class TreeReader:
     def _document_type(self, doctype: str, *_: object) -> None:
         raise self._error("E16", f'a DOCTYPE ("{doctype}"), which an MPD never has')
 
-    def _learn(self, tag: str) -> str:
-        namespace, _, local = tag.rpartition(_SEPARATOR)
+    def _learn(self, element: Element, tag: str) -> str:
+        _, colon, local = tag.rpartition(":")
+        namespace = self._namespace(element, tag) if colon else self._bindings.get("", "")
         name = local if namespace == self.namespace else f"{{{namespace}}}{local}"
         self._names[tag] = name
         return name
 
-    def _with_namespaces(self, values: dict[str, str]) -> dict[str, str]:
-        """Attributes with ``{namespace}local`` for names that have a namespace."""
-        self._plain.update([name for name in values if _SEPARATOR not in name])
-        found = {}
+    def _resolved(self, element: Element, values: dict[str, str]) -> dict[str, str]:
+        """The attributes of an element without the declarations of namespaces, which are bound."""
+        declared = {
+            name[6:]: value
+            for name, value in values.items()
+            if name == "xmlns" or name.startswith("xmlns:")
+        }
+        if declared:
+            self._scope_depth = len(self._opened)
+            self._scopes.append((self._scope_depth, self._bindings, self._names))
+            bound = {**self._bindings, **declared, **_XML}
+            self._bindings = {key: value for key, value in bound.items() if value or not key}
+            self._names = {}
+        found: dict[str, str] = {}
         for name, value in values.items():
-            namespace, separator, local = name.rpartition(_SEPARATOR)
-            found[f"{{{namespace}}}{local}" if separator else local] = value
+            if ":" not in name:
+                if name != "xmlns":
+                    self._plain.add(name)
+                    found[name] = value
+            elif not name.startswith("xmlns:"):
+                key = f"{{{self._namespace(element, name)}}}{name.rpartition(':')[2]}"
+                if key in found:
+                    raise self._error("E16", f'the attribute "{key}" is given twice')
+                found[key] = value
         return found
+
+    def _namespace(self, element: Element, name: str) -> str:
+        """The namespace of a name with a prefix; ``prefix:`` when that is not bound."""
+        prefix, _, local = name.partition(":")
+        if not prefix or not local or ":" in local:
+            raise self._error("E16", f'"{name}" is not a qualified name')
+        namespace = self._bindings.get(prefix)
+        if namespace is None:
+            self.unbound.setdefault(prefix, element)
+            return f"{prefix}:"
+        return namespace
 
     def _too_deep(self) -> ManifestError:
         return self._error("F13", f"elements are nested more than {MAX_DEPTH} deep")

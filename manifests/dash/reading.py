@@ -1,5 +1,6 @@
 """Is this an MPD that players can play, and what does it hold?"""
 
+from manifests.dash.checks import check
 from manifests.dash.document import DEFAULT_MAX_BYTES, read
 from manifests.dash.model import Mpd, model
 
@@ -9,4 +10,6 @@ def parse(data: bytes, name: str = "mpd", max_bytes: int = DEFAULT_MAX_BYTES) ->
 
     Raises ManifestError when it cannot be served.
     """
-    return model(read(data, name, max_bytes))
+    mpd = model(read(data, name, max_bytes))
+    mpd.faults = check(mpd)
+    return mpd

@@ -83,6 +83,26 @@ def test_names_of_other_namespaces_and_prefixes() -> None:
         found.attribute_span(mpd, "profiles")
 
 
+def test_bindings_end_with_their_element() -> None:
+    """A prefix may be bound anew, or to nothing; unbound ones are their own namespace."""
+    source = b"""<MPD xmlns="urn:m" xmlns:a="urn:a" xml:lang="en"><a:x xmlns:a="urn:b" a:y=""/>
+      <a:x/>
+      <Period xmlns=""><MPD/><m:Period xmlns:m="urn:m"/></Period><a:x xmlns:a="" b:y=""/><b:x/>
+      <Period/></MPD>"""
+    found = read(source)
+    names = [element.name for element in found.root.walk()]
+    assert names == [
+        *("MPD", "{urn:b}x", "{urn:a}x", "{}Period"),
+        *("{a:}x", "{b:}x", "Period"),
+    ]
+    assert [*found.root.attributes] == ["{http://www.w3.org/XML/1998/namespace}lang"]
+    assert [*found.root.children[0].attributes] == ["{urn:b}y"]
+    assert [(prefix, element.line) for prefix, element in found.unbound.items()] == [
+        ("b", 3),
+        ("a", 3),
+    ]
+
+
 def test_masses_have_no_elements() -> None:
     """Nobody edits what is inside these; their own ends are known."""
     source = f"""<MPD {NS}><Period><EventStream><Event>x</Event></EventStream>
@@ -116,7 +136,14 @@ REFUSED = {
     "truncated": (b"<MPD>\n<Period", "E16", "unclosed token"),
     "unclosed": (b"<MPD>\n<Period>", "E16", "no element found"),
     "two roots": (b"<MPD/>\n<MPD/>", "E16", "junk after document element"),
-    "unbound prefix": (b"<MPD>\n<a:b/></MPD>", "E16", "unbound prefix"),
+    "no qualified name": (b"<MPD><a:b:c/></MPD>", "E16", '"a:b:c" is not a qualified name'),
+    "no prefix": (b"<MPD :a=''/>", "E16", '":a" is not a qualified name'),
+    "no local name": (b"<a:MPD xmlns:a=''><a:/></a:MPD>", "E16", '"a:" is not a qualified name'),
+    "repeated expanded name": (
+        b"<MPD xmlns:a='x' xmlns:b='x' a:c='' b:c=''/>",
+        "E16",
+        'the attribute "{x}c" is given twice',
+    ),
     "repeated attribute": (b'<MPD a="1"\na="2"/>', "E16", "duplicate attribute"),
     "not utf-8": (b"<MPD>\xff</MPD>", "E16", "not well-formed"),
     "half a utf-16 unit": (codecs.BOM_UTF16_LE + b"<", "E16", "not UTF-16"),

@@ -3,18 +3,19 @@
 import pytest
 
 from manifests.codecs import CodecFamily, VideoRange
-from manifests.dash.model import AdaptationSet, ContentType, Mpd, frame_rate, integer
-from manifests.dash.reading import parse
+from manifests.dash.document import read
+from manifests.dash.model import AdaptationSet, ContentType, Mpd, frame_rate, integer, model
 
 CICP = "urn:mpeg:mpegB:cicp:TransferCharacteristics"
 
 
 def mpd(inner: str, attributes: str = "") -> Mpd:
     """An MPD with these children."""
-    return parse(
+    document = read(
         f'<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" xmlns:xlink="http://www.w3.org/1999/xlink"'
         f" {attributes}>{inner}</MPD>".encode()
     )
+    return model(document)
 
 
 def one_set(inner: str, attributes: str = "") -> AdaptationSet:
@@ -96,6 +97,7 @@ CONTENT_TYPES: dict[str, tuple[str, str, ContentType]] = {
         '<ContentComponent contentType="audio"/><ContentComponent contentType="video"/>',
         "video",
     ),
+    "by any codec": ('codecs="mp4v.20.9"', "", "video"),
     "component": ("", '<ContentComponent contentType="audio"/>', "audio"),
     "unknown": ("", '<Representation codecs="rubbish"/>', "unknown"),
 }
