@@ -17,8 +17,10 @@ def expected_kbps(rungs: Sequence[Rung], speed_kbps: float | None, headroom: flo
     """The bit rate in kbit/s, at least 1, of a session that gets ``rungs``.
 
     ``headroom`` is the share of the speed that may be used. When the speed is too low for every
-    rung, the lowest counts.
+    rung, the lowest counts. Without any rung, it is 1.
     """
+    if not rungs:
+        return 1
     reachable = rungs
     if speed_kbps is not None:
         within = [rung for rung in rungs if rung.bandwidth <= speed_kbps * headroom * 1000]

@@ -20,17 +20,20 @@ from gateway.reason import Reason, Step
 _of_any_period = attrgetter(
     *[field.name for field in fields(Rung) if field.name not in {"index", "period"}]
 )
+_NONE_YET = Reason(Step.LADDER, "no-rungs", "the source lists no rung, or none yet")
 _NAMED = 3
 """How many Periods a reason names; it counts the others."""
 
 
 def fit_all(rungs: Sequence[Rung], limits: Constraints, home_pathway: str | None = None) -> Fit:
-    """Fit every Period; ``rungs`` in the source's order, at least one.
+    """Fit every Period; ``rungs`` in the source's order. A live title may have none yet.
 
     ``home_pathway`` is the pathway on which the content steering of an HLS title starts. Raises
     :class:`gateway.ladder.fit.NothingToPlayError` when no rung uses only the codecs that the
     request asks for.
     """
+    if not rungs:
+        return Fit((), (_NONE_YET,), 0)
     periods = by_period(rungs)
     if len(periods) == 1 or not any(_is_any_asked(period, limits) for period in periods):
         return fit(periods[0], limits, home_pathway)

@@ -15,6 +15,8 @@ from gateway.reason import Reason, Step
 from manifests.codecs import CodecFamily, VideoRange
 
 _AVC = frozenset({CodecFamily.AVC})
+_MAX_NAME = 80
+"""Characters of a reason that may come from the source."""
 
 
 def lowest(rungs: Sequence[Rung]) -> list[Rung]:
@@ -157,6 +159,7 @@ def with_all_served(
     for name in sorted(missing):
         if not any(name in rung.serves for rung in chosen):
             added = lowest([rung for rung in playable if name in rung.serves])
-            reasons.append(_added("only-rung-added", f"kept as the only one with {name}", added))
+            why = f"kept as the only one with {name[:_MAX_NAME]!a}"
+            reasons.append(_added("only-rung-added", why, added))
             chosen += added
     return chosen

@@ -12,13 +12,15 @@ def cmsd_headers(name: str, decision: Decision) -> RawHeaders:
     """The header of an answer, in which the gateway calls itself ``name``; none without a name.
 
     ``etp`` is the speed that decided, unless it is unknown or a prior, which is not about this
-    player. ``mb`` is the peak bit rate of the best rung that stays, rounded up.
+    player. ``mb`` is the peak bit rate of the best rung that stays, rounded up. A live title that
+    has no rung yet has none.
     """
     if not name:
         return ()
     speed = decision.facts.throughput
     rungs = decision.inquiry.ladder.rungs
-    best = max(rungs[index].bandwidth for index in decision.kept)
+    best = max([rungs[index].bandwidth for index in decision.kept], default=None)
     measured = speed is not None and speed.source != "prior"
     estimated = f";etp={round(speed.kbps)}" if speed is not None and measured else ""
-    return ((b"cmsd-dynamic", f'"{name}"{estimated};mb={-(-best // 1000)}'.encode("ascii")),)
+    most = "" if best is None else f";mb={-(-best // 1000)}"
+    return ((b"cmsd-dynamic", f'"{name}"{estimated}{most}'.encode("ascii")),)

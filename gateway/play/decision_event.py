@@ -56,7 +56,9 @@ def _event(
     """Build the event. Called later, outside the request."""
     facts, device, speed = decision.facts, decision.facts.device, decision.facts.throughput
     entries = [decision.inquiry.ladder.rungs[index] for index in decision.kept]
-    best = max(counted(entries), key=lambda rung: rung.bandwidth)
+    # A live title may have no rung yet.
+    best = max(counted(entries), key=lambda rung: rung.bandwidth, default=None)
+    start = entries[0] if entries else None
     return Event(
         time=time_ms,
         sample=sample,
@@ -72,10 +74,10 @@ def _event(
         edge=decision.edge.id,
         cache=cache,
         rungs=decision.rungs,
-        height=best.stated_height,
-        bandwidth=best.bandwidth,
-        start_height=entries[0].stated_height,
-        start_bandwidth=entries[0].bandwidth,
+        height=None if best is None else best.stated_height,
+        bandwidth=0 if best is None else best.bandwidth,
+        start_height=None if start is None else start.stated_height,
+        start_bandwidth=0 if start is None else start.bandwidth,
         speed=None if speed is None else round(speed.kbps),
         speed_source=None if speed is None else speed.source,
         reasons=tuple(reason.code for reason in reasons_of(decision)),

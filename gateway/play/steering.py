@@ -346,7 +346,7 @@ def tags_of(gateway: Gateway, found: Decided, offer: Offer) -> SteeringTags:
     asset, edge = decision.facts.asset, decision.edge
     clones = [] if offer.inline is None else _first_clones(found)
     rungs = [decision.inquiry.ladder.rungs[index] for index in decision.kept]
-    need_kbps = max(rung.bandwidth for rung in rungs) // 1000
+    need_kbps = max([rung.bandwidth for rung in rungs], default=0) // 1000
     state = SteeringState(
         asset=asset_name(asset),
         viewer=0,

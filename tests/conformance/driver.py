@@ -84,15 +84,17 @@ def personalised(case: Case, source: bytes) -> bytes:
     only here.
     """
     playlist = parse(source, f"{case.name}/{SOURCE_FILE}")
-    limits = _limits_of(case)
+    limits = limits_of(case.profile, case.query, case.device)
     home = None if playlist.steering is None else playlist.steering.pathway
     kept = fit(rungs_of(playlist), limits, home).kept
     edit = edit_of(playlist, kept, limits)
     return write(playlist, edit, rebaser(f"{case.name}/{SOURCE_FILE}", EDGE), case.query)
 
 
-def _limits_of(case: Case) -> Constraints:
-    profile, query, device = case.profile, case.query, case.device
+def limits_of(
+    profile: Mapping[str, Any], query: Mapping[str, str], device: Mapping[str, Any]
+) -> Constraints:
+    """The limits of a case; none at all without any of profile, query and device."""
     start_kbps = profile.get("start_bitrate_kbps")
     heights = [profile.get("max_height"), device.get("max_height"), _lines(query, "max_resolution")]
     kbps = [profile.get("max_bitrate_kbps"), _number(query, "max_bitrate")]
@@ -109,6 +111,7 @@ def _limits_of(case: Case) -> Constraints:
         allowed_ranges=_ranges(profile.get("video_range")),
         device_ranges=_ranges(device.get("video_range")),
         immersive=device.get("spatial", True),
+        screen=device.get("screen", True),
         audio_only=device.get("audio_only", True),
         min_rungs=profile.get("min_rungs", 1),
         start_bandwidth=None if start_kbps is None else start_kbps * 1000,

@@ -10,7 +10,7 @@ from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
 from gateway.edge.index import BANDS_KM
 from gateway.edge.rank import EdgeTier
-from gateway.ladder.rung import Constraints
+from gateway.ladder.rung import Constraints, Ladder
 from gateway.play.hls.ladder import ladder_of
 from gateway.policy.profile import Profile
 from gateway.reason import Reason, Step
@@ -54,6 +54,17 @@ def test_a_ladder_comes_back_equal(ladder: FittedLadder) -> None:
     """Whatever was decided is written and read without a loss, in the same bytes."""
     assert (ladder, None) == read(ladder_to_bytes(ladder))
     assert ladder_to_bytes(ladder) == ladder_to_bytes(replace(ladder))
+
+
+def test_every_period_has_a_rung() -> None:
+    """E6: an entry that leaves a Period without a rung is not of this ladder."""
+    first, second = SOURCE.rungs
+    source = Ladder("1", (first, replace(second, period=1)))
+    for kept, is_good in [((0, 1), True), ((0,), False), ((1,), False), ((), False)]:
+        found = ladder_from_bytes(ladder_to_bytes(replace(LADDER, kept=kept)), CHOICE, source)
+        assert is_good == (found is not None), kept
+    none = replace(LADDER, kept=(), rungs=0)
+    assert none == ladder_from_bytes(ladder_to_bytes(none), CHOICE, Ladder("1", ()))
 
 
 @pytest.mark.parametrize("tiers", [TIERS, (EdgeTier((0, 1), "nearest", len(BANDS_KM) - 1),)])

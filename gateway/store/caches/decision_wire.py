@@ -40,8 +40,8 @@ def ladder_from_bytes(data: bytes, choice: Choice, ladder: Ladder) -> FittedLadd
         reasons = tuple(Reason(Step(step), code, text) for step, code, text in found["reasons"])
         fits = (
             _is_current(found)
-            and bool(kept)
             and _are_positions(kept, len(ladder.rungs))
+            and _have_every_period(kept, ladder)
             and all(_is_text(text) for reason in reasons for text in (reason.code, reason.text))
         )
     except (ValueError, TypeError, KeyError, RecursionError):
@@ -50,6 +50,12 @@ def ladder_from_bytes(data: bytes, choice: Choice, ladder: Ladder) -> FittedLadd
         return None
     rungs = rung_count([ladder.rungs[index] for index in kept])
     return FittedLadder(choice, kept, reasons, rungs)
+
+
+def _have_every_period(kept: Collection[int], ladder: Ladder) -> bool:
+    """Whether every Period keeps a rung (rule E6). Raises TypeError for what is no position."""
+    rungs = ladder.rungs
+    return {rungs[at].period for at in kept} == {rung.period for rung in rungs}
 
 
 def tiers_to_bytes(tiers: tuple[EdgeTier, ...]) -> bytes:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.ladder.expected import expected_kbps
 from gateway.ladder.fit import NothingToPlayError
 from gateway.ladder.periods import fit_all
 from gateway.ladder.rung import Constraints, Rung, rung_count
@@ -141,3 +142,25 @@ def test_what_cannot_be_played_is_not_served() -> None:
         Constraints(wanted_codecs=frozenset({CodecFamily.AVC})),
     )
     assert (0,) == found.kept
+
+
+def test_names_in_reasons_are_short_and_printable() -> None:
+    """What a source says of itself reaches logs and Redis quoted."""
+    main, other = serving("", "")
+    odd = replace(other, serves=frozenset({"role \u2028\n" + "x" * 200}))
+    [reason] = [
+        one
+        for one in fit_all([main, odd], Constraints(max_bandwidth=200_000)).reasons
+        if one.code == "only-rung-added"
+    ]
+    assert reason.text.isprintable()
+    assert "'role \\u2028\\n" in reason.text
+    assert len(reason.text) < 200
+
+
+def test_a_live_title_may_have_no_rung_yet() -> None:
+    """E1: nothing stays of nothing, and that is no error."""
+    found = fit_all((), Constraints(max_height=240))
+    assert ((), 0) == (found.kept, found.rungs)
+    assert ["no-rungs"] == [reason.code for reason in found.reasons]
+    assert 1 == expected_kbps((), 5000.0, 0.8)

@@ -1,0 +1,85 @@
+"""Which Representations of an MPD go when these rungs stay?
+
+Every Period keeps what the fit kept of it. Audio and trick-mode sets follow the same caps, but
+never go whole because of them. Nothing else goes: not text, thumbnails or remote sets.
+"""
+
+from collections.abc import Collection, Iterator
+
+from gateway.ladder.rung import Constraints
+from gateway.play.dash.ladder import offered, shorter_side
+from manifests.dash.model import AdaptationSet, Mpd, Period, Representation
+from manifests.dash.needs import lowest, with_needs
+
+
+def gone_of(mpd: Mpd, kept: Collection[int], limits: Constraints) -> Collection[int]:
+    """The Representations that go, by their ``index``, when the rungs ``kept`` stay. ``kept`` has
+    one of each Period at least, as every fit has."""
+    rungs = offered(mpd)
+    is_capped = limits.max_bandwidth is not None or limits.max_height is not None
+    if len(kept) == len(rungs) and not is_capped and limits.screen:
+        return ()
+    stays = set(kept)
+    ladder = {each.index for each in rungs}
+    gone = {each.index for at, each in enumerate(rungs) if at not in stays}
+    for period in mpd.periods:
+        for found in period.adaptation_sets:
+            if found.is_trick_mode:
+                gone.update(_trick_mode(found, period, gone, limits))
+            elif found.content_type == "audio":
+                every = [each for each in found.representations if each.index not in ladder]
+                gone.update(_unfit(every, limits))
+    return with_needs(mpd, gone)
+
+
+def _trick_mode(
+    found: AdaptationSet, period: Period, gone: Collection[int], limits: Constraints
+) -> Collection[int]:
+    """The Representations of a trick-mode set that go. A set that names its main sets goes with
+    them; another one when no video in its codecs and video range is left. A device without a screen
+    gets none."""
+    every, looks = found.representations, _lost_looks(period, gone)
+    if not limits.screen:
+        return [each.index for each in every]
+    lost = [each for each in every if not found.trick_mode_of and _look(each) in looks]
+    left = [each for each in every if each not in lost]
+    return [*(each.index for each in lost), *_unfit(left, limits)]
+
+
+def _lost_looks(period: Period, gone: Collection[int]) -> set[object]:
+    """The codecs and video ranges of which all video of a Period goes."""
+    looks: tuple[set[object], set[object]] = set(), set()
+    for each in _video(period):
+        looks[each.index in gone].add(_look(each))
+    return looks[1] - looks[0]
+
+
+def _video(period: Period) -> Iterator[Representation]:
+    for found in period.adaptation_sets:
+        if found.content_type == "video" and not found.is_trick_mode:
+            yield from found.representations
+
+
+def _look(each: Representation) -> object:
+    return each.families, each.video_range
+
+
+def _unfit(representations: Collection[Representation], limits: Constraints) -> list[int]:
+    """Those above the caps, but for the lowest where all are. One that carries events stays (E17),
+    and so does one whose bit rate is unknown."""
+    above = [
+        each
+        for each in representations
+        if _is_above(each, limits) and each.element.first("InbandEventStream") is None
+    ]
+    if above and len(above) == len(representations):
+        above.remove(lowest(above))
+    return [each.index for each in above]
+
+
+def _is_above(each: Representation, limits: Constraints) -> bool:
+    bandwidth, height = each.bandwidth, shorter_side(each)
+    cap, tallest = limits.max_bandwidth, limits.max_height
+    return (cap is not None and bandwidth is not None and bandwidth > cap) or (
+        tallest is not None and height is not None and height > tallest
+    )

@@ -1,0 +1,152 @@
+"""What decides whether a player plays a Representation, and what does a viewer see of it?
+
+Encryption, outputs, and properties that a player has to know; roles, cameras, tiles and languages.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from manifests.dash.elements import Element
+from manifests.dash.model import THUMBNAILS, TRICK_MODE, AdaptationSet, Representation
+
+_TRAITS = frozenset(
+    {
+        *("ContentProtection", "OutputProtection", "FramePacking"),
+        *("EssentialProperty", "SupplementalProperty"),
+    }
+)
+_KNOWN_PROPERTIES = THUMBNAILS | {
+    TRICK_MODE,
+    "urn:mpeg:dash:adaptation-set-switching:2016",
+    "urn:mpeg:dash:preselection:2016",
+    "urn:mpeg:dash:urlparam:2014",
+    "urn:mpeg:dash:urlparam:2016",
+}
+"""What players of video know of EssentialProperty, and all colour properties. A player ignores a
+set with another one (23009-1 5.8.4.8)."""
+_CICP = "urn:mpeg:mpegb:cicp:"
+_OMAF = "urn:mpeg:mpegi:omaf:"
+_TILE = "urn:mpeg:dash:srd:2014"
+_COMMON_ENCRYPTION = "urn:mpeg:dash:mp4protection:2011"
+_FLAT_PACKING = "6"
+"""The FramePacking of video that is not stereoscopic (ISO/IEC 14496-10, table D-8)."""
+
+
+class Traits(NamedTuple):
+    """What a player needs for a Representation.
+
+    ``systems`` are the key systems that decrypt it, empty for clear media, as in ``edef8ba9-…
+    (cenc)``. ``outputs`` are the protections of outputs that it needs. ``is_skippable``: players
+    ignore it, because of an EssentialProperty.
+    """
+
+    systems: frozenset[str]
+    outputs: frozenset[str]
+    is_immersive: bool
+    is_skippable: bool
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A Representation of the ladder, and the set that it is ``of``.
+
+    ``codecs`` are those of the Representation and of all that it depends on. ``shows`` names what a
+    viewer sees: a role, a camera, a tile, a language; "" is the main picture.
+    """
+
+    representation: Representation
+    of: AdaptationSet
+    bandwidth: int
+    codecs: tuple[str, ...]
+    shows: str
+    traits: Traits
+
+
+def entries_of(sets: Sequence[AdaptationSet]) -> list[Entry]:
+    """The Representations of these sets of one Period, in their order. One without @bandwidth is
+    left out (E9)."""
+    by_id = {each.id: each for found in sets for each in found.representations}
+    entries = []
+    for number, found in enumerate(sets, start=1):
+        # Sets of audio or text have a language, a codec and a channel layout of their own.
+        shows = _shown(found) if found.content_type == "video" else f"set {number}"
+        shared = _traits(found.element)
+        for each in found.representations:
+            if each.bandwidth is None:
+                continue
+            own = any(child.name in _TRAITS for child in each.element.children)
+            entries.append(
+                Entry(
+                    representation=each,
+                    of=found,
+                    bandwidth=each.bandwidth,
+                    codecs=_all_codecs(each, by_id) if each.dependency_ids else each.codecs,
+                    shows=shows,
+                    traits=_traits(found.element, each.element) if own else shared,
+                )
+            )
+    return entries
+
+
+def _all_codecs(each: Representation, by_id: Mapping[str, Representation]) -> tuple[str, ...]:
+    """The codecs of a Representation and of all that it depends on, each once."""
+    codecs: dict[str, None] = {}
+    waiting, seen = [each], {each.index}
+    while waiting:
+        found = waiting.pop()
+        codecs.update(dict.fromkeys(found.codecs))
+        for name in found.dependency_ids:
+            base = by_id.get(name)
+            if base is not None and base.index not in seen:
+                seen.add(base.index)
+                waiting.append(base)
+    return tuple(codecs)
+
+
+def _shown(found: AdaptationSet) -> str:
+    """``role sign, camera 2``; "" is the main picture. Packagers give the main role to one set of
+    several, or to none."""
+    names = [f"role {role}" for role in sorted(set(found.roles) - {"main", ""})]
+    languages = {found.lang}
+    for child in found.element.children:
+        value = child.attributes.get("value", "")
+        if child.name == "Viewpoint":
+            names.append(f"camera {value}")
+        elif child.name == "ContentComponent":
+            languages.add(child.attributes.get("lang", ""))
+        elif child.name in _TRAITS and child.attributes.get("schemeIdUri") == _TILE:
+            names.append(f"tile {value}")
+    names += [f"language {name}" for name in sorted(languages - {"", "und"})]
+    return ", ".join(names)
+
+
+def _traits(*elements: Element) -> Traits:
+    """The traits that these elements give together: a set, and perhaps its Representation."""
+    protections: list[str] = []
+    encryption = ""
+    outputs: set[str] = set()
+    is_immersive = is_skippable = False
+    for child in [child for element in elements for child in element.children]:
+        if child.name not in _TRAITS:
+            continue
+        scheme = child.attributes.get("schemeIdUri", "").lower()
+        value = child.attributes.get("value", "")
+        if child.name == "ContentProtection":
+            if scheme == _COMMON_ENCRYPTION:
+                encryption = value
+            else:
+                protections.append(scheme.removeprefix("urn:uuid:"))
+        elif child.name == "OutputProtection":
+            outputs.add(f"{scheme} {value}")
+        elif child.name == "FramePacking":
+            is_immersive = is_immersive or value != _FLAT_PACKING
+        else:
+            is_immersive = is_immersive or scheme.startswith(_OMAF)
+            if child.name == "EssentialProperty" and not scheme.startswith(_CICP):
+                is_skippable = is_skippable or scheme not in _KNOWN_PROPERTIES
+    if encryption and not protections:
+        protections.append("common encryption")
+    suffix = f" ({encryption})" if encryption else ""
+    systems = frozenset([f"{name}{suffix}" for name in protections])
+    return Traits(systems, frozenset(outputs), is_immersive, is_skippable)

@@ -1,0 +1,172 @@
+"""Which ladder does an MPD offer? Its Representations of video as rungs.
+
+The rungs of all Periods are in one ladder, in document order. Trick-mode and thumbnail sets are no
+part of it. Neither is audio, unless the title has no video.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
+from hashlib import blake2b
+from operator import attrgetter
+
+from gateway.ladder.rung import Ladder, Rung
+from gateway.play.dash.entries import Entry, entries_of
+from gateway.play.dash.serves import serves_of
+from manifests.codecs import family_of, is_video, kind_of
+from manifests.dash.model import AdaptationSet, Mpd, Period, Representation
+
+_values = attrgetter(*[field.name for field in fields(Rung)])
+
+
+def ladder_of(mpd: Mpd) -> Ladder:
+    """The ladder of an MPD.
+
+    ``version`` identifies the ladder, not the bytes: it stays the same while a live MPD only lists
+    other segments.
+    """
+    rungs = rungs_of(mpd)
+    return Ladder(_version(rungs), rungs)
+
+
+def rungs_of(mpd: Mpd) -> tuple[Rung, ...]:
+    """The Representations that :func:`offered` lists, as rungs, in the same order."""
+    rungs: list[Rung] = []
+    numbers = _Numbers()
+    for position, (period, sets) in enumerate(_offer(mpd)):
+        entries = entries_of(sets)
+        pictures = _pictures(entries, numbers)
+        serves = serves_of(period, entries)
+        for entry, picture, served in zip(entries, pictures, serves, strict=True):
+            at = len(rungs)
+            rungs.append(_rung(entry, at, position, picture, numbers.playability(entry), served))
+    return tuple(rungs)
+
+
+def offered(mpd: Mpd) -> list[Representation]:
+    """The Representations that the rungs stand for. One without @bandwidth is no rung (E9)."""
+    return [
+        representation
+        for _, sets in _offer(mpd)
+        for found in sets
+        for representation in found.representations
+        if representation.bandwidth is not None
+    ]
+
+
+def _offer(mpd: Mpd) -> Iterator[tuple[Period, Sequence[AdaptationSet]]]:
+    """The sets of each Period that are rungs: those of video, else of audio, else whatever there
+    is."""
+    for kind in ("video", "audio", None):
+        offer = [(period, list(_sets(period, kind))) for period in mpd.periods]
+        if kind is None or any(found.representations for _, sets in offer for found in sets):
+            yield from offer
+            return
+
+
+def _sets(period: Period, kind: str | None) -> Iterator[AdaptationSet]:
+    for found in period.adaptation_sets:
+        if kind is None or (
+            found.content_type == kind and not found.is_trick_mode and not found.is_thumbnails
+        ):
+            yield found
+
+
+class _Numbers:
+    """Numbers for values that are equal, over all Periods."""
+
+    def __init__(self) -> None:
+        self._encodings: dict[object, int] = {}
+        self._playabilities: dict[object, int] = {}
+        self._kinds: dict[tuple[str, ...], frozenset[str]] = {}
+
+    def encoding(self, entry: Entry) -> int:
+        """Equal for Representations that differ in nothing but their bit rate."""
+        found = entry.representation
+        shown = (entry.shows, entry.traits.is_immersive, entry.traits.is_skippable)
+        size = (found.width, found.height, found.frame_rate)
+        key = (found.families, found.video_range, *size, *shown)
+        return self._encodings.setdefault(key, len(self._encodings))
+
+    def playability(self, entry: Entry) -> int:
+        """Equal for Representations that a player plays or drops alike (G5)."""
+        codecs = entry.codecs
+        if codecs not in self._kinds:
+            self._kinds[codecs] = frozenset(map(kind_of, codecs))
+        key = (self._kinds[codecs], entry.representation.video_range, entry.traits)
+        return self._playabilities.setdefault(key, len(self._playabilities))
+
+
+def _pictures(entries: Sequence[Entry], numbers: _Numbers) -> list[tuple[int, int]]:
+    """The picture of each entry. The n-th bit rate of one encoding is the same picture as that for
+    another key system, or in another Period."""
+    groups = [(entry.traits.systems, numbers.encoding(entry)) for entry in entries]
+    bandwidths: dict[object, set[int]] = {}
+    for entry, group in zip(entries, groups, strict=True):
+        bandwidths.setdefault(group, set()).add(entry.bandwidth)
+    steps = {
+        group: {bandwidth: step for step, bandwidth in enumerate(sorted(found))}
+        for group, found in bandwidths.items()
+    }
+    return [
+        (group[1], steps[group][entry.bandwidth])
+        for entry, group in zip(entries, groups, strict=True)
+    ]
+
+
+def _rung(
+    entry: Entry,
+    index: int,
+    period: int,
+    picture: tuple[int, int],
+    playability: int,
+    serves: frozenset[str],
+) -> Rung:
+    found, traits = entry.representation, entry.traits
+    has_video = entry.of.content_type == "video"
+    families = frozenset([family for family in map(family_of, entry.codecs) if family is not None])
+    return Rung(
+        index=index,
+        bandwidth=entry.bandwidth,
+        average_bandwidth=None,
+        height=shorter_side(found),
+        stated_height=found.height,
+        frame_rate=found.frame_rate,
+        codecs=entry.codecs,
+        families=families,
+        other_video=has_video and _other_video(entry.codecs, known=bool(families)),
+        video_range=found.video_range,
+        immersive=traits.is_immersive,
+        has_video=has_video,
+        skippable=traits.is_skippable,
+        audio_group=None,
+        pathway=".",
+        picture=picture,
+        playability=playability,
+        period=period,
+        serves=serves,
+    )
+
+
+def _other_video(codecs: Iterable[str], *, known: bool) -> bool:
+    """True when a codecs element is video of no known family. One that is neither known audio nor
+    known video counts as video if no other element is video."""
+    return any(
+        is_video(codec) or (is_video(codec) is None and not known)
+        for codec in codecs
+        if family_of(codec) is None
+    )
+
+
+def shorter_side(representation: Representation) -> int | None:
+    """The shorter side in pixels; the height where no width is stated."""
+    width, height = representation.width, representation.height
+    return height if width is None or height is None else min(width, height)
+
+
+def _version(rungs: Iterable[Rung]) -> str:
+    """Text that is equal for equal ladders, in every process (sets have no order of their own)."""
+    digest = blake2b(digest_size=8)
+    for rung in rungs:
+        line = [sorted(value) if isinstance(value, frozenset) else value for value in _values(rung)]
+        digest.update(repr(line).encode())
+    return digest.hexdigest()
