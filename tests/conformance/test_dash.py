@@ -18,8 +18,6 @@ def each(cases: list[Case]) -> pytest.MarkDecorator:
 FAULTS = {
     "E10-period-without-video": ["empty-element"],
     "E15-namespaces": ["prefix"],
-    "E7-fallback-set": ["element-order"],
-    "E7-group-labels": ["element-order"],
 }
 SERVED = [case for case in CASES if case.expected is not None]
 
