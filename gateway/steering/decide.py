@@ -313,7 +313,7 @@ class _Session:
             self._base_host = state.base_host or base.host_tag
             if base.host_tag != self._base_host:
                 self._base_at = None  # the player has the base on another host
-        # dash.js drops the port of a clone's base.
+        # dash.js drops the port of a clone's base (G9).
         self._clones_work = state.declared == 0 or (
             self._base_at is None or has_default_port(situation.fleet.edges[self._base_at].url)
         )

@@ -1,0 +1,270 @@
+"""Which URIs does an MPD have, and against what is each resolved?
+
+Most of them are relative to a BaseURL (23009-1 5.6): they follow it wherever it leads, and need no
+edit. What is collected here, once for each version of a source, is the rest.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from html import unescape
+from typing import Final, NamedTuple
+
+from manifests.dash.document import XLINK_HREF, Document, Element
+from manifests.rebase import uri_parts
+
+_PLAIN = re.compile(r"[^/?#:\s][^/?#:]*(?:/[^?#]*)?(?:[?#].*)?", re.DOTALL)
+"""A relative path. Below any base it leads to the same place, unless it has ``..``."""
+_URI_ATTRIBUTES: Final[Mapping[str, tuple[str, ...]]] = {
+    "SegmentTemplate": ("media", "initialization", "index", "bitstreamSwitching"),
+    "SegmentURL": ("media", "index"),
+    "Initialization": ("sourceURL",),
+    "RepresentationIndex": ("sourceURL",),
+    "BitstreamSwitching": ("sourceURL",),
+    "InitializationSet": ("initialization",),
+}
+_LEVELS: Final = frozenset({"Period", "AdaptationSet", "Representation"})
+_NEXT_MPD: Final = frozenset({"urn:mpeg:dash:chaining:2016", "urn:mpeg:dash:fallback:2016"})
+_FONTS: Final = "urn:dvb:dash:fontdownload:2014"
+_LICENSES: Final = frozenset({"laurl", "authzurl", "certurl"})
+_CLOCKS = re.compile(r"urn:mpeg:dash:utc:http-(?:head|xsdate|iso|ntp):", re.IGNORECASE)
+_QUERY_INFOS: Final = frozenset({"UrlQueryInfo", "ExtUrlQueryInfo", "RequestParam"})
+_EVENT_TAG = re.compile(
+    rb"<!--.*?-->|<!\[CDATA\[.*?\]\]>"
+    rb"|(<(?:[\w.-]+:)?(?:InsertPresentation|ReplacePresentation|RequestParam)[\s/>])",
+    re.DOTALL,
+)
+
+
+QUERYPART: Final = "$querypart$"
+"""In a template: all parameters."""
+
+
+class Bases:
+    """The BaseURLs of one level, as they stand there, and those of the level above, None above the
+    MPD. ``texts`` are alternatives (E3)."""
+
+    __slots__ = ("parent", "texts")
+
+    def __init__(self, parent: "Bases | None", texts: tuple[str, ...]) -> None:
+        self.parent = parent
+        self.texts = texts
+
+
+class Link(NamedTuple):
+    """A URI, and where it stands in the source's bytes. ``quote`` is the one around an attribute's
+    value, empty for an element's text."""
+
+    start: int
+    end: int
+    quote: str
+    uri: str
+    bases: Bases
+
+
+class QueryInfo(NamedTuple):
+    """An element that copies parameters of the MPD's URL into other requests (E14).
+
+    ``template`` is its @queryTemplate, which stands from ``start`` to ``end``; without ``quote``,
+    the attribute is absent and belongs there. ``own`` are the names of the parameters in its
+    @queryString. ``owner`` is the element that does nothing else, None in an EventStream.
+    """
+
+    template: str
+    start: int
+    end: int
+    quote: str
+    own: tuple[str, ...]
+    owner: Element | None
+
+
+@dataclass(slots=True)
+class Links:
+    """The URIs of an MPD that may need an edit.
+
+    ``media`` are relative to BaseURLs; plain ones are left out. ``manifests`` are relative to the
+    URL of the MPD, and lead to what a mirror of the source has as well. ``services`` are relative
+    to it, and lead to what only the origin has: clocks, licenses, reports. They are there when they
+    are relative or, for ``manifests``, absolute. ``segments`` are the bases of each Representation,
+    with the URI of its segments below them. ``nests`` says that a BaseURL below the MPD level is
+    relative to another.
+    """
+
+    document: Document
+    top: Bases
+    media: list[Link] = field(default_factory=list)
+    manifests: list[Link] = field(default_factory=list)
+    services: list[Link] = field(default_factory=list)
+    query_infos: list[QueryInfo] = field(default_factory=list)
+    segments: dict[tuple[Bases, str], None] = field(default_factory=dict)
+    steers: bool = False
+    nests: bool = False
+
+
+def links_of(document: Document) -> Links:
+    """Collect the links of an MPD."""
+    root = document.root
+    top = Bases(None, tuple([url.text.strip() for url in root.all("BaseURL")]))
+    found = Links(document, top)
+    _Collecting(found).children(root, top, "")
+    return found
+
+
+class _Collecting:
+    """Walks the elements of one MPD."""
+
+    def __init__(self, found: Links) -> None:
+        self._found = found
+        self._document = found.document
+        self._markup = found.document.markup
+        self._special: Mapping[str, Callable[[Element, Bases], None]] = {
+            "EssentialProperty": self._descriptor,
+            "SupplementalProperty": self._descriptor,
+            "UTCTiming": self._clock,
+            "ContentSteering": self._steering,
+            "ImportedMPD": self._imported,
+            "EventStream": self._events,
+            "Reporting": self._reporting,
+            "ContentProtection": self._licenses,
+            "RequestParam": self._request_param,
+        }
+
+    def children(self, element: Element, bases: Bases, media: str) -> None:
+        """Collect what stands below an element. ``bases`` are those in force for its children, and
+        ``media`` is the URI of the segments that they inherit."""
+        for child in element.children:
+            name = child.name
+            if XLINK_HREF in child.attributes:
+                self._attribute(self._found.manifests, child, XLINK_HREF, bases)
+            attributes = _URI_ATTRIBUTES.get(name)
+            if attributes is not None:
+                for attribute in attributes:
+                    uri = child.attributes.get(attribute)
+                    if uri is not None and not is_plain(uri):
+                        self._attribute(self._found.media, child, attribute, bases)
+                if child.children:
+                    self.children(child, bases, media)
+            elif name in _LEVELS:
+                self._level(child, bases, media)
+            elif name in self._special:
+                self._special[name](child, bases)
+            elif child.children:
+                self.children(child, bases, media)
+
+    def _level(self, element: Element, above: Bases, media: str) -> None:
+        """Collect an element that may have BaseURLs and segments of its own."""
+        texts: list[str] = []
+        for child in element.children:
+            if child.name == "BaseURL":
+                uri = child.text.strip()
+                texts.append(uri)
+                plain = is_plain(uri)
+                self._found.nests |= uri_parts(uri)[:2] == (None, None)
+                if not plain and uri:
+                    self._text(self._found.media, child, above)
+            elif child.name == "SegmentTemplate":
+                media = child.attributes.get("media", media)
+            elif child.name == "SegmentBase":
+                media = ""
+            elif child.name == "SegmentList":
+                first = child.first("SegmentURL")
+                media = media if first is None else first.attributes.get("media", "")
+        bases = Bases(above, tuple(texts)) if texts else above
+        if element.name == "Representation":
+            self._found.segments[bases, media] = None
+        self.children(element, bases, media)
+
+    def _clock(self, element: Element, bases: Bases) -> None:
+        if _CLOCKS.match(element.attributes.get("schemeIdUri", "").strip()):
+            self._attribute(self._found.services, element, "value", bases)
+
+    def _steering(self, element: Element, bases: Bases) -> None:
+        self._found.steers = True
+        self._text(self._found.services, element, bases)
+
+    def _imported(self, element: Element, bases: Bases) -> None:
+        self._text(self._found.manifests, element, bases)
+        self._attribute(self._found.manifests, element, "uri", bases)
+
+    def _reporting(self, element: Element, bases: Bases) -> None:
+        for name in element.attributes:
+            if name.endswith("}reportingUrl"):
+                self._attribute(self._found.services, element, name, bases)
+
+    def _descriptor(self, element: Element, bases: Bases) -> None:
+        scheme = element.attributes.get("schemeIdUri", "").strip()
+        if scheme in _NEXT_MPD:
+            self._attribute(self._found.manifests, element, "value", bases)
+        elif scheme == _FONTS:
+            for attribute, uri in element.attributes.items():
+                if attribute.endswith("}url") and not is_plain(uri):
+                    self._attribute(self._found.media, element, attribute, bases)
+        for child in element.children:
+            name = child.name.rpartition("}")[2]
+            if name in _QUERY_INFOS:
+                self._query_info(name, child.start, element)
+            if XLINK_HREF in child.attributes:
+                self._attribute(self._found.manifests, child, XLINK_HREF, bases)
+
+    def _licenses(self, element: Element, bases: Bases) -> None:
+        """The URLs of license servers (DASH-IF IOP 7; ``ms:laurl``)."""
+        for child in element.children:
+            if child.name.rpartition("}")[2].lower() in _LICENSES:
+                self._text(self._found.services, child, bases)
+                self._attribute(self._found.services, child, "licenseUrl", bases)
+
+    def _events(self, element: Element, bases: Bases) -> None:
+        """What an EventStream says of other MPDs and of queries; its content has no Elements."""
+        markup = self._markup
+        start, end = element.head_end // markup.width, element.tail_start // markup.width
+        for found in _EVENT_TAG.finditer(markup.units, start, end):
+            if found[1] is None:
+                continue
+            at = found.start() * markup.width
+            if b"RequestParam" in found[1]:
+                self._query_info("RequestParam", at, None)
+                continue
+            for name, _, begin, stop in markup.attributes(at):
+                if name in {"uri", "url"}:
+                    uri = unescape(markup.text(begin, stop))
+                    link = Link(begin, stop, markup.quote(stop), uri, bases)
+                    self._found.manifests.append(link)
+
+    def _request_param(self, element: Element, _bases: Bases) -> None:
+        self._query_info("RequestParam", element.start, element)
+
+    def _query_info(self, name: str, at: int, owner: Element | None) -> None:
+        """Collect the element whose tag starts at the offset ``at``."""
+        markup = self._markup
+        attributes = markup.attributes(at)
+        values = {key: unescape(markup.text(begin, end)) for key, _, begin, end in attributes}
+        if values.get("useMPDUrlQuery", "").strip() not in {"true", "1"}:
+            return
+        own = tuple([pair.partition("=")[0] for pair in values.get("queryString", "").split("&")])
+        for key, _, begin, end in attributes:
+            if key == "queryTemplate":
+                quote = markup.quote(end)
+                info = QueryInfo(values[key], begin, end, quote, own, owner)
+                self._found.query_infos.append(info)
+                return
+        if name == "RequestParam":  # the others do nothing without a template
+            after = attributes[-1][3] + markup.width
+            info = QueryInfo(QUERYPART, after, after, "", own, owner)
+            self._found.query_infos.append(info)
+
+    def _attribute(self, links: list[Link], element: Element, name: str, bases: Bases) -> None:
+        uri = element.attributes.get(name)
+        if uri:
+            start, end = self._document.attribute_span(element, name)
+            links.append(Link(start, end, self._markup.quote(end), uri, bases))
+
+    def _text(self, links: list[Link], element: Element, bases: Bases) -> None:
+        uri = element.text.strip()
+        if uri:
+            links.append(Link(element.head_end, element.tail_start, "", uri, bases))
+
+
+def is_plain(uri: str) -> bool:
+    """Whether a URI is a relative path without ``..``: below any base, it leads to the same
+    place."""
+    return ".." not in uri and _PLAIN.fullmatch(uri) is not None
