@@ -11,6 +11,7 @@ from html import unescape
 from typing import Final, NamedTuple
 
 from manifests.dash.document import XLINK_HREF, Document, Element
+from manifests.dash.splices import remove_element
 from manifests.rebase import uri_parts
 
 _PLAIN = re.compile(r"[^/?#:\s][^/?#:]*(?:/[^?#]*)?(?:[?#].*)?", re.DOTALL)
@@ -23,6 +24,11 @@ _URI_ATTRIBUTES: Final[Mapping[str, tuple[str, ...]]] = {
     "BitstreamSwitching": ("sourceURL",),
     "InitializationSet": ("initialization",),
 }
+DVB: Final = "urn:dvb:dash:dash-extensions:2014-1"
+"""media3 and dash.js look for ``dvb:priority`` by this prefix, whatever it is bound to."""
+_HEAD: Final = frozenset({"BaseURL", "Location", "PatchLocation"})
+_OURS: Final = frozenset({"serviceLocation", "dvb:priority", "dvb:weight"})
+_PRIORITY = re.compile(r"[0-9]{1,9}")
 _LEVELS: Final = frozenset({"Period", "AdaptationSet", "Representation"})
 _NEXT_MPD: Final = frozenset({"urn:mpeg:dash:chaining:2016", "urn:mpeg:dash:fallback:2016"})
 _FONTS: Final = "urn:dvb:dash:fontdownload:2014"
@@ -78,9 +84,32 @@ class QueryInfo(NamedTuple):
     owner: Element | None
 
 
+class HeadElement(NamedTuple):
+    """A BaseURL, Location or PatchLocation at the MPD level.
+
+    It stands from ``start`` to ``end``; ``outer`` is where its line starts when nothing else is on
+    it, else ``start``. ``inner`` is where its text stands, None in an empty-element tag.
+    ``attributes`` are those that edges do not get of their own, as they are written. ``priority``
+    is its DVB priority (E5).
+    """
+
+    name: str
+    uri: str
+    start: int
+    end: int
+    outer: int
+    inner: tuple[int, int] | None
+    attributes: str
+    priority: int
+
+
 @dataclass(slots=True)
 class Links:
-    """The URIs of an MPD that may need an edit.
+    """The URIs of an MPD that may need an edit, and where new ones belong.
+
+    ``head`` is what the MPD level has of them; without any, new elements belong at ``behind``.
+    ``indentation`` goes in front of each, ``prefix`` in front of its name. ``binds_dvb``: the MPD
+    element binds the prefix ``dvb``.
 
     ``media`` are relative to BaseURLs; plain ones are left out. ``manifests`` are relative to the
     URL of the MPD, and lead to what a mirror of the source has as well. ``services`` are relative
@@ -92,6 +121,11 @@ class Links:
 
     document: Document
     top: Bases
+    prefix: str
+    indentation: str
+    behind: int
+    binds_dvb: bool
+    head: tuple[HeadElement, ...]
     media: list[Link] = field(default_factory=list)
     manifests: list[Link] = field(default_factory=list)
     services: list[Link] = field(default_factory=list)
@@ -102,12 +136,50 @@ class Links:
 
 
 def links_of(document: Document) -> Links:
-    """Collect the links of an MPD."""
-    root = document.root
-    top = Bases(None, tuple([url.text.strip() for url in root.all("BaseURL")]))
-    found = Links(document, top)
-    _Collecting(found).children(root, top, "")
+    """Collect the links of an MPD, which has a Period at least (E1)."""
+    root, markup = document.root, document.markup
+    head = tuple([_head(document, child) for child in root.children if child.name in _HEAD])
+    first = next(child for child in root.children if child.name != "ProgramInformation")
+    indentation = markup.indentation(head[-1].start if head else first.start)
+    found = Links(
+        document=document,
+        top=Bases(None, tuple([each.uri for each in head if each.name == "BaseURL"])),
+        prefix="".join(markup.tag_name(root.start).rpartition(":")[:2]),
+        indentation=indentation,
+        behind=head[-1].end if head else first.start - len(indentation) * markup.width,
+        binds_dvb=any(
+            name == "xmlns:dvb" and markup.text(start, end) == DVB
+            for name, _, start, end in markup.attributes(root.start)
+        ),
+        head=head,
+    )
+    _Collecting(found).children(root, found.top, "")
     return found
+
+
+def _head(document: Document, element: Element) -> HeadElement:
+    markup = document.markup
+    attributes = "".join(
+        [
+            f" {name}={markup.text(start - markup.width, end + markup.width)}"
+            for name, _, start, end in markup.attributes(element.start)
+            if name not in _OURS
+        ]
+    )
+    priority = 1
+    for name, value in element.attributes.items():
+        if name.endswith("}priority") and _PRIORITY.fullmatch(value.strip()):
+            priority = int(value)
+    return HeadElement(
+        element.name,
+        element.text.strip(),
+        element.start,
+        element.end,
+        remove_element(document, element).start,
+        None if element.is_empty else (element.head_end, element.tail_start),
+        attributes,
+        priority,
+    )
 
 
 class _Collecting:

@@ -9,30 +9,16 @@ MPD level stays relative to these, so that all of it moves when the player does.
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from manifests.dash.document import Document, Element
-from manifests.dash.links import QUERYPART, Bases, Link, Links, QueryInfo
+from manifests.dash.document import Document
+from manifests.dash.links import DVB, QUERYPART, Bases, HeadElement, Link, Links, QueryInfo
 from manifests.dash.markup import escape_text, escape_value
-from manifests.dash.splices import (
-    NewElement,
-    Splice,
-    insert_after,
-    insert_before,
-    remove_element,
-    replace_element,
-    set_text,
-)
+from manifests.dash.splices import Splice, remove_element
 from manifests.rebase import OriginUrl, Rebaser, remove_dot_segments, uri_parts
 
-DVB: Final = "urn:dvb:dash:dash-extensions:2014-1"
-"""media3 and dash.js look for ``dvb:priority`` by this prefix, whatever it is bound to. They need
-the priority to start on the first BaseURL (G7)."""
-_HEAD: Final = frozenset({"BaseURL", "Location", "PatchLocation"})
-_OURS: Final = frozenset({"serviceLocation", "dvb:priority", "dvb:weight"})
 _PARAMETER = re.compile(r"[A-Za-z0-9._~-]+")
 _EXPLICIT = re.compile(r"\$query:([^$]*)\$")
-_PRIORITY = re.compile(r"[0-9]{1,9}")
 
 
 class Mirror(NamedTuple):
@@ -116,105 +102,72 @@ class _Writing:
     def _head(self) -> list[Splice]:
         """The edits of BaseURL, Location and PatchLocation at the MPD level, and ContentSteering
         behind them (C1.5)."""
-        document, root = self._document, self._document.root
-        head = [child for child in root.children if child.name in _HEAD]
+        links, to = self._links, self._to
         splices: list[Splice] = []
-        new = self._base_urls(splices, [child for child in head if child.name == "BaseURL"])
-        written = self._to.location is None
-        for child in head:
-            if child.name == "Location" and not written and self._to.location is not None:
-                element = NewElement("Location", text=self._to.location)
-                splices.append(replace_element(document, child, element))
-                written = True
-            elif child.name != "BaseURL":
-                splices.append(remove_element(document, child))
-        if not written and self._to.location is not None:
-            new.append(NewElement("Location", text=self._to.location))
-        if self._to.steering_url is not None:
-            new.append(
-                NewElement(
-                    "ContentSteering",
-                    {"defaultServiceLocation": self._to.mirrors[0].pathway},
-                    self._to.steering_url,
-                )
-            )
-        if head:
-            splices += [insert_after(document, head[-1], element) for element in new]
-        else:
-            others = (child for child in root.children if child.name != "ProgramInformation")
-            after = next(others)  # a Period at least (E1)
-            splices += [insert_before(document, after, element) for element in new]
+        steered = to.steering_url is not None
+        given = [each for each in links.head if each.name == "BaseURL"]
+        new = self._steered(splices, given) if steered else self._moved(splices, given)
+        location = None if to.location is None else self._element("Location", "", to.location)
+        for each in links.head:
+            if each.name == "Location" and location is not None:
+                splices.append(Splice(each.start, each.end, location))
+                location = None
+            elif each.name != "BaseURL":
+                splices.append(Splice(each.outer, each.end))
+        if location is not None:
+            new.append(location)
+        if to.steering_url is not None:
+            start = f' defaultServiceLocation="{escape_value(to.mirrors[0].pathway)}"'
+            new.append(self._element("ContentSteering", start, to.steering_url))
+        if new:
+            text = "".join([f"{links.indentation}{element}" for element in new])
+            splices.append(Splice(links.behind, links.behind, text))
         return splices
 
-    def _base_urls(self, splices: list[Splice], given: Sequence[Element]) -> list[NewElement]:
-        """Edit the BaseURLs of the MPD level. Returns those to add behind all others."""
-        document, resolver = self._document, self._resolver
-        if self._to.steering_url is not None:
-            return self._steered(splices, given)
+    def _element(self, name: str, attributes: str, text: str) -> str:
+        """The markup of an element. ``attributes`` are markup, ``text`` is not."""
+        name = f"{self._links.prefix}{name}"
+        return f"<{name}{attributes}>{escape_text(text)}</{name}>"
+
+    def _moved(self, splices: list[Splice], given: Sequence[HeadElement]) -> list[str]:
+        """Lead the BaseURLs of the MPD level to the edge. Returns those to add."""
         if not given:
-            return [NewElement("BaseURL", text=resolver.folder)]
-        for element in given:
-            uri = element.text.strip()
-            moved = resolver.base(uri)
-            if element.is_empty:
-                new = NewElement("BaseURL", _attributes(document, element), moved)
-                splices.append(replace_element(document, element, new))
-            elif moved != uri:
-                splices.append(set_text(element, moved))
+            return [self._element("BaseURL", "", self._resolver.folder)]
+        for each in given:
+            moved = self._resolver.base(each.uri)
+            if each.inner is None:
+                text = self._element("BaseURL", each.attributes, moved)
+                splices.append(Splice(each.start, each.end, text))
+            elif moved != each.uri:
+                splices.append(Splice(*each.inner, escape_text(moved)))
         return []
 
-    def _steered(self, splices: list[Splice], given: Sequence[Element]) -> list[NewElement]:
-        """One BaseURL for each edge. Of several in the source, the preferred one is kept: an edge
-        has a copy of what the others lead to."""
-        document, mirrors = self._document, self._to.mirrors
-        preferred = min(given, key=_priority, default=None)
-        known = {} if preferred is None else _attributes(document, preferred)
-        uri = "" if preferred is None else preferred.text.strip()
+    def _steered(self, splices: list[Splice], given: Sequence[HeadElement]) -> list[str]:
+        """One BaseURL for each edge. Of several in the source, the preferred one is kept (E5): an
+        edge has a copy of what the others lead to. Returns those to add."""
+        links, mirrors = self._links, self._to.mirrors
+        kept = min(given, key=_priority, default=None)
+        uri, attributes = ("", "") if kept is None else (kept.uri, kept.attributes)
         below = self._resolver.below(uri, self._to.path) or ""
-        folder = below if uri else f"{below.rpartition('/')[0]}/".removeprefix("/")
+        if not uri:  # the folder of the MPD
+            below = below[: below.rfind("/") + 1]
+        if len(mirrors) > 1 and not links.binds_dvb and " xmlns:dvb=" not in attributes:
+            attributes += f' xmlns:dvb="{DVB}"'
         new = []
         for number, mirror in enumerate(mirrors, 1):
-            attributes = {**known, "serviceLocation": mirror.pathway}
-            if len(mirrors) > 1:
-                if not self._declares_dvb():
-                    attributes.setdefault("xmlns:dvb", DVB)
-                attributes["dvb:priority"] = str(number)
-            new.append(NewElement("BaseURL", attributes, f"{mirror.url}{folder}"))
-        if preferred is None:
+            own = f' serviceLocation="{escape_value(mirror.pathway)}"'
+            if len(mirrors) > 1:  # else media3 starts on any of them (G7)
+                own += f' dvb:priority="{number}"'
+            new.append(self._element("BaseURL", f"{attributes}{own}", f"{mirror.url}{below}"))
+        if kept is None:
             return new
-        splices.append(replace_element(document, preferred, new[0]))
-        splices += [insert_after(document, preferred, element) for element in new[1:]]
-        splices += [remove_element(document, other) for other in given if other is not preferred]
+        splices.append(Splice(kept.start, kept.end, links.indentation.join(new)))
+        splices += [Splice(other.outer, other.end) for other in given if other is not kept]
         return []
 
-    def _declares_dvb(self) -> bool:
-        """Whether the MPD element binds the prefix that players look for."""
-        markup = self._document.markup
-        return any(
-            name == "xmlns:dvb" and markup.text(start, end) == DVB
-            for name, _, start, end in markup.attributes(self._document.root.start)
-        )
 
-
-def _attributes(document: Document, element: Element) -> dict[str, str]:
-    """The attributes of a BaseURL as they are written, but those that edges get."""
-    markup = document.markup
-    values = iter(element.attributes.values())
-    found = {}
-    for name, _, start, end in markup.attributes(element.start):
-        declares = name == "xmlns" or name.startswith("xmlns:")
-        value = markup.text(start, end) if declares else next(values)
-        if name not in _OURS:
-            found[name] = value
-    return found
-
-
-def _priority(element: Element) -> int:
-    """The DVB priority (E5): lower comes first, 1 when absent."""
-    for name, value in element.attributes.items():
-        if name.endswith("}priority") and _PRIORITY.fullmatch(value.strip()):
-            return int(value)
-    return 1
+def _priority(element: HeadElement) -> int:
+    return element.priority
 
 
 def _each(move: Callable[[str], str], uris: str) -> str:
