@@ -332,6 +332,18 @@ def remembered_tiers(
     return tiers
 
 
+def nearest_edges(decision: Decision) -> tuple[Edge, ...]:
+    """At least ``MIN_RANKED`` edges for the viewer of a decision, if there are so many. The first
+    one serves."""
+    if len(decision.edges) > 1:
+        return decision.edges
+    inquiry = decision.inquiry
+    fleet, facts = inquiry.fleet, inquiry.facts
+    order = rank.ordered_edges(fleet, decision.tiers, facts.asset, facts.viewer, rank.MIN_RANKED)
+    others = [fleet.edges[at] for at in order if fleet.edges[at] is not decision.edge]
+    return (decision.edge, *others)
+
+
 def _start(
     policy: Policy, profile: Profile, facts: Facts, subject: Subject
 ) -> tuple[int, int | None]:

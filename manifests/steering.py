@@ -19,10 +19,15 @@ _PLAYERS_PARAMETER = re.compile(r"[?&]_(?:HLS|DASH)_")
 
 class SteeringTags(NamedTuple):
     """Content steering to add to a playlist that has none: the URL of the steering manifest, and
-    the pathway id of everything that the playlist lists (C1.1, C1.2)."""
+    the pathway id of everything that the playlist lists (C1.1, C1.2).
+
+    ``copies`` are further pathways on which everything is listed once more, by their ids: each with
+    the URL of its edge (C1.3).
+    """
 
     server_uri: str
     pathway: str
+    copies: tuple[tuple[str, str], ...] = ()
 
 
 MAX_INLINE_CHARS: Final = 4096

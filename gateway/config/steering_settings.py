@@ -1,6 +1,6 @@
 """How is content steering configured?"""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ Hysteresis = Annotated[
     float, Field(strict=True, ge=0, le=10), Allowed("a share from 0 to 10, such as 0.25")
 ]
 Pathways = Annotated[int, Field(strict=True, ge=1, le=8), Allowed("a whole number from 1 to 8")]
+Copies = Literal["never", "needed", "always"]
 Viewers = Annotated[int, Field(strict=True, ge=1, le=16), Allowed("a whole number from 1 to 16")]
 
 
@@ -26,6 +27,10 @@ class SteeringSettings(Section):
     inline: Flag
     """Playlists hold the first steering manifest as a `data:` URI, for players that are known to
     read it. Needs `server.public_url`."""
+    copies: Copies
+    """Playlists list the ladder once for each of up to `max_pathways` edges, for players that are
+    known to steer: `needed` where the URLs of edges differ in more than the host, or the player
+    cannot clone; `always`; or `never`."""
     ttl_s: TimeToLive
     """How often a player asks which pathway to use, in seconds."""
     ttl_jitter: Jitter

@@ -39,7 +39,8 @@ class Edge:
     points from the Earth's centre to the edge, and ``identity`` differs between two edges when
     anything that ranking depends on differs. ``host`` and ``shape`` say whether content steering
     can move a session from one edge to another (:mod:`gateway.edge.edge_url`). ``tag`` and
-    ``host_tag`` are 16 bits of hashes of the id and of the host, the latter never 0.
+    ``host_tag`` are 16 bits of hashes of the id, and of where the edge is: host, port, scheme and
+    path. The latter is never 0.
     """
 
     id: str
@@ -74,4 +75,5 @@ class Edge:
         object.__setattr__(self, "host", host_of(self.url))
         object.__setattr__(self, "shape", shape_of(self.url))
         object.__setattr__(self, "tag", self.key & 0xFFFF)
-        object.__setattr__(self, "host_tag", stable_hash(self.host or "") % 0xFFFF + 1)
+        there = f"{self.host or self.url}\0{self.shape}"
+        object.__setattr__(self, "host_tag", stable_hash(there) % 0xFFFF + 1)

@@ -131,9 +131,9 @@ class _EdgeGroup:
 class EdgeIndex:
     """All edges by the regions that they serve and by location.
 
-    Edges are named by their position in ``edges``; ``positions`` gives it for an id, and ``by_key``
-    for an edge's key. ``identity`` differs between two indexes when anything that ranking depends
-    on differs.
+    Edges are named by their position in ``edges``; ``positions`` gives it for an id, ``by_key`` for
+    an edge's key, and ``by_tag`` all of them for a ``tag``. ``identity`` differs between two
+    indexes when anything that ranking depends on differs.
     """
 
     def __init__(self, edges: Sequence[Edge]) -> None:
@@ -146,6 +146,9 @@ class EdgeIndex:
                 hosts.setdefault(edge.shape, set()).add(edge.host)
         self._shapes = {shape for shape, found in hosts.items() if len(found) > 1}
         self.by_key: Mapping[int, int] = {edge.key: at for at, edge in enumerate(edges)}
+        self.by_tag: dict[int, list[int]] = {}
+        for at, edge in enumerate(edges):
+            self.by_tag.setdefault(edge.tag, []).append(at)
         self.identity = b"".join(edge.identity for edge in edges)
         countries: dict[str, list[int]] = {}
         continents: dict[str, list[int]] = {}

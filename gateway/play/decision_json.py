@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote_from_bytes, unquote, urlsplit
 
+from gateway.edge.edge import Edge
 from gateway.explanation import reasons_of
 from gateway.play import problems
 from gateway.play.bodies import max_answer_bytes
 from gateway.play.decide import Decided
 from gateway.play.hls import steering
+from gateway.play.hls.copies import copies_for, may_copy
 from gateway.play.hls.manifest import steering_refusal, uris_for
 from gateway.play.request import Request
 from gateway.reason import Reason
@@ -89,11 +91,18 @@ def _steering(found: Decided, request: Request) -> Reason:
     """
     if not found.runtime.steering.enabled:
         return steering.OFF
-    if not found.decision.inquiry.fleet.index.has_sibling(found.decision.edge):
+    copies: tuple[Edge, ...] = ()
+    if may_copy(found):
+        copies, refused = copies_for(found, request.headers)
+        if refused is not None:
+            return refused
+    elif not found.decision.inquiry.fleet.index.has_sibling(found.decision.edge):
         return steering.NO_OTHER_EDGE
     most = max_answer_bytes(found.runtime.settings)
-    refused = steering_refusal(found.source, found.decision, request.parameters.by_name, most)
-    return refused or steering.STEERED
+    copied = tuple([(edge.id, edge.url) for edge in copies])
+    query = request.parameters.by_name
+    refused = steering_refusal(found.source, found.decision, query, most, copied)
+    return refused or (steering.STEERED_BY_COPIES if copies else steering.STEERED)
 
 
 def _ladder(found: Decided, request: Request) -> list[dict[str, Any]]:

@@ -55,7 +55,7 @@ async def _playlist(gateway: Gateway, request: Request, asset: str) -> Reply:
     found = await _placed(gateway, request, asset, timeline, take=places)
     if places:
         record_edge(gateway, found.decision)
-    offer = offer_for(gateway, found)
+    offer = offer_for(gateway, found, request.headers)
     key = hls.bytes_key(found.source, found.decision, request.parameters.by_name, offer)
     body = gateway.playlists.get(key)
     if body is None:

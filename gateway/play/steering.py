@@ -26,6 +26,7 @@ from gateway.observe import metrics
 from gateway.play.bodies import Body
 from gateway.play.decide import Decided, valid_asset
 from gateway.play.facts import cmcd_of, has_cmcd
+from gateway.play.hls.copies import copies_for, may_copy
 from gateway.play.network_view import RequestView
 from gateway.play.pathway_event import queue_pathway_event
 from gateway.play.reply import RawHeaders, Reply
@@ -280,6 +281,7 @@ class Offer(NamedTuple):
     ``key`` is the id of the key that signs, ``edge`` that of the edge, and ``public_url`` is
     ``server.public_url``. ``named``: the URI has a place for the session's name. ``inline`` is the
     TTL of a manifest in the playlist, and the ids and hosts of its other edges; None without one.
+    ``copies`` are the ids and URLs of the edges for which the ladder is listed once more.
     """
 
     key: str
@@ -288,22 +290,31 @@ class Offer(NamedTuple):
     public_url: str | None
     named: bool
     inline: tuple[int, tuple[tuple[str, str], ...]] | None = None
+    copies: tuple[tuple[str, str], ...] = ()
 
 
-def offer_for(gateway: Gateway, found: Decided) -> Offer | None:
+def offer_for(gateway: Gateway, found: Decided, headers: Headers) -> Offer | None:
     """What a playlist offers; None when steering is off, or there is no other edge to go to."""
     decision, runtime = found.decision, found.runtime
+    if not runtime.steering.enabled:
+        return None
     edge = decision.edge
-    if not runtime.steering.enabled or not decision.inquiry.fleet.index.has_sibling(edge):
+    copies: tuple[Edge, ...] = ()
+    if may_copy(found):
+        copies, refused = copies_for(found, headers)
+        if refused is not None:
+            return None
+    elif not decision.inquiry.fleet.index.has_sibling(edge):
         return None
     public_url = runtime.settings.server.public_url
     facts = decision.facts
     named = facts.session is not None and found.source.manifest.weight <= MAX_NAMED_WEIGHT
     inline = None
     if runtime.steering.inline and found.player.device.player in READS_INLINE:
-        others = tuple([(other.id, other.host or "") for other in _first_clones(found)])
-        inline = runtime.steering.ttl_s, others
-    return Offer(gateway.keys.active.id, facts.asset, edge.id, public_url, named, inline)
+        clones = [] if copies else _first_clones(found)
+        inline = runtime.steering.ttl_s, tuple([(one.id, one.host or "") for one in clones])
+    copied = tuple([(other.id, other.url) for other in copies])
+    return Offer(gateway.keys.active.id, facts.asset, edge.id, public_url, named, inline, copied)
 
 
 def _first_clones(found: Decided) -> list[Edge]:
@@ -343,8 +354,9 @@ def tags_of(gateway: Gateway, found: Decided, offer: Offer) -> SteeringTags:
     """The tags of an offer: the SERVER-URI with the signed state of a session that is yet to
     begin, and the pathway to start on, which the first answer puts first (C2.6)."""
     decision = found.decision
-    asset, edge = decision.facts.asset, decision.edge
-    clones = [] if offer.inline is None else _first_clones(found)
+    asset, edge, fleet = decision.facts.asset, decision.edge, decision.inquiry.fleet
+    copies = [fleet.edges[fleet.positions[pathway]] for pathway, _ in offer.copies]
+    clones = [] if offer.inline is None or copies else _first_clones(found)
     rungs = [decision.inquiry.ladder.rungs[index] for index in decision.kept]
     need_kbps = max([rung.bandwidth for rung in rungs], default=0) // 1000
     state = SteeringState(
@@ -352,28 +364,31 @@ def tags_of(gateway: Gateway, found: Decided, offer: Offer) -> SteeringTags:
         viewer=0,
         spread_point=0,
         base=edge.id,
-        shape=edge.shape,
+        shape=0 if copies else edge.shape,  # the pathways of copies are all that there are
         need_kbps=min(need_kbps, MAX_KBPS),
         expected_kbps=min(expected_kbps(rungs, None, 1.0), MAX_KBPS),
         told=edge.key,
         base_host=edge.host_tag,
-        clones=tuple([Clone(clone.tag, clone.host_tag) for clone in clones]),
+        clones=tuple([Clone(other.tag, other.host_tag) for other in (*copies, *clones)]),
+        declared=1 + len(copies) if copies else 0,
     )
     signed = gateway.keys.sign(Purpose.STEERING_STATE, state.to_bytes())
     uri = f"{_url(found.runtime, asset)}?{STATE}={signed}"
     if offer.named:
         uri += _PLACE.decode("ascii")
     if offer.inline is not None:
-        uri = inline_uri(_first_manifest(offer.inline[0], uri, edge, clones)) or uri
-    return SteeringTags(uri, edge.id)
+        uri = inline_uri(_first_manifest(offer.inline[0], uri, edge, copies, clones)) or uri
+    return SteeringTags(uri, edge.id, offer.copies)
 
 
-def _first_manifest(ttl_s: int, url: str, base: Edge, clones: Sequence[Edge]) -> bytes:
+def _first_manifest(
+    ttl_s: int, url: str, base: Edge, copies: Sequence[Edge], clones: Sequence[Edge]
+) -> bytes:
     """The manifest that a playlist holds, with the place for a name where base64 can replace it."""
     written = render_steering_manifest(
         ttl_s,
         url,
-        [base.id, *(clone.id for clone in clones)],
+        [base.id, *(other.id for other in (*copies, *clones))],
         [PathwayClone(base.id, clone.id, clone.host or "") for clone in clones],
     )
     return b"{" + b" " * (-written.find(_PLACE) % _BASE64_BYTES) + written[1:]

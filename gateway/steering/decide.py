@@ -37,6 +37,7 @@ from gateway.edge.preference import HASH_RANGE, splitmix64
 from gateway.edge.rank import admits
 from gateway.steering.leaving import LEFT_STATES
 from gateway.steering.pathways import (
+    declared_at,
     edge_at,
     first_host,
     is_declared,
@@ -156,6 +157,8 @@ def steer(
     says of its pathways.
     """
     config, fleet, now = situation.config, situation.fleet, int(situation.now_s)
+    if state.declared > 1:
+        order = _with_declared(fleet, state, order)
     known, dead = _known(fleet, state, reports)
     playing = _playing(known, state.told)
     obeyed = playing == state.told or not (known or dead)
@@ -214,6 +217,13 @@ def steer(
         believed=_is_usable(fleet, playing),
         passed_over=len(known) + (dead is not None) < len(reports),
     )
+
+
+def _with_declared(fleet: Fleet, state: SteeringState, order: Sequence[int]) -> Sequence[int]:
+    """The preference order, with the edges that the manifest declares: they may be farther than the
+    edges that are considered."""
+    considered = [*order]
+    return [*considered, *(at for at in declared_at(fleet, state) if at not in considered)]
 
 
 def _is_usable(fleet: Fleet, key: int | None) -> bool:
@@ -425,16 +435,19 @@ class _Session:
         return last_host(self._state, edge) in (0, edge.host_tag)
 
     def _is_option(self, edge: Edge) -> bool:
-        """Whether the player can move there: to the base, or to a clone of it."""
+        """Whether the player can move there: to a pathway that its manifest declares, or to a clone
+        of the base."""
         if edge.key == self._told and self._is_there(edge):
             return False
         if edge.id == self._state.base and self._base_at is not None:
             return True
+        if self._state.declared and is_declared(self._state, edge):
+            return True
         return (
-            edge.host is not None
+            self._clones_work
+            and edge.host is not None
             and edge.shape == self._state.shape
             and edge.host_tag != self._base_host
-            and (self._clones_work or is_declared(self._state, edge))
         )
 
     def _is_better(self, edge: int, order: Sequence[int]) -> bool:

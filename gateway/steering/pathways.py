@@ -51,9 +51,20 @@ def edge_at(fleet: Fleet, pathway: str) -> int | None:
     return fleet.positions.get(pathway[:-5]) if at is None and pathway[-5:-4] == "." else at
 
 
+def declared_at(fleet: Fleet, state: SteeringState) -> list[int]:
+    """The positions of the edges that the manifest of the session declares, besides the base."""
+    by_tag = fleet.index.by_tag
+    declared = state.clones[: max(0, state.declared - 1)]
+    return [
+        at
+        for tag, host in declared
+        for at in by_tag.get(tag, ())
+        if fleet.edges[at].host_tag == host
+    ]
+
+
 def is_declared(state: SteeringState, edge: Edge) -> bool:
-    """Whether the MPD of the session declares the edge with the host that it has now, besides the
-    base."""
+    """Whether the manifest of the session declares the edge where it is now, besides the base."""
     return (edge.tag, edge.host_tag) in state.clones[: max(0, state.declared - 1)]
 
 

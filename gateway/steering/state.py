@@ -9,8 +9,9 @@ expected kbit/s (4 each), edge told first (8), time of that (4), time of the fir
 of issue (4), estimate in kbit/s (4), tag of the base's host (2), the lengths of the two that follow
 (1 each): the base pathway (n), a clone (2 + 2) for each that the player knows; and a record (8 + 4
 + 4) for each measured pathway. The upper four bits of the second length are the number of pathways
-that an MPD declares. Times are whole seconds since 1970. Edges are their 64-bit keys, since the id
-of an edge may be long; the base is a name because clones refer to it.
+that an MPD or a playlist with copies declares. Times are whole seconds since 1970. Edges are their
+64-bit keys, since the id of an edge may be long; the base is a name because clones refer to it. A
+``shape`` of 0 is that of no edge: the session has no clones.
 """
 
 import re
@@ -70,8 +71,8 @@ class SteeringState:
     changed. ``began_s`` is the time of the first answer. ``estimate_kbps`` is the best that the
     viewer's network has shown lately, 0 when unknown. ``base_host`` is the ``host_tag`` that the
     base had in the playlist, 0 when unknown. ``clones`` are each a :class:`Clone`. ``declared`` is
-    how many pathways an MPD declares: the base and the first of ``clones``; 0 for a playlist, which
-    declares the base alone.
+    how many pathways an MPD, or a playlist with copies, declares: the base and the first of
+    ``clones``; 0 for a playlist that declares the base alone.
     """
 
     asset: bytes

@@ -1,6 +1,10 @@
 """The constants of content steering, as ``[steering]`` configures them."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+Copies = Literal["never", "needed", "always"]
+"""``needed``: where edges cannot be clones of each other, or the player cannot clone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +18,8 @@ class SteeringConfig:
     has shown; what other viewers of it measure on an edge counts from ``slow_viewers`` of them on.
     Another edge that was measured must be better by the share ``hysteresis``. A
     measurement or a failure counts for ``forget_s``. ``max_pathways`` is the most that an answer
-    names. ``inline``: playlists hold the first answer.
+    names. ``inline``: playlists hold the first answer. ``copies``: whether playlists list the
+    ladder once for each of some edges.
     """
 
     enabled: bool = True
@@ -28,3 +33,4 @@ class SteeringConfig:
     forget_s: int = 600
     max_pathways: int = 3
     inline: bool = False
+    copies: Copies = "needed"

@@ -88,6 +88,17 @@ def value_spans(text: str, start: int, name: str) -> Iterator[tuple[int, int]]:
             yield begin, begin + len(value.strip())
 
 
+def append_to_values(text: str, start: int, names: Iterable[str], suffix: str) -> str:
+    """``text`` with ``suffix`` behind the value of each attribute called one of ``names``; its
+    attribute list begins at ``start``. Empty values stay as they are, and so does the rest, byte
+    for byte."""
+    spans = sorted(span for name in names for span in value_spans(text, start, name))
+    for begin, end in reversed(spans):
+        if end > begin:
+            text = text[:end] + suffix + text[end:]
+    return text
+
+
 def drop_attributes(text: str, start: int, names: Iterable[str]) -> str:
     """``text`` without the attributes called ``names``; its attribute list begins at ``start``.
 

@@ -17,7 +17,7 @@ from manifests.hls.entries import (
     groups_named,
 )
 from manifests.hls.reading import DEFAULT_MAX_BYTES, parse
-from manifests.hls.writing import Edit, keep_everything, write
+from manifests.hls.writing import Edit, PathwayCopy, keep_everything, write
 
 __all__ = [
     "DEFAULT_MAX_BYTES",
@@ -27,6 +27,7 @@ __all__ = [
     "IFrameVariant",
     "ManifestError",
     "MultivariantPlaylist",
+    "PathwayCopy",
     "QueryParameterError",
     "Rendition",
     "SessionData",

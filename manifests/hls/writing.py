@@ -5,11 +5,13 @@ rewritten, the output is the source without a byte order mark and white space be
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 from manifests.fault import ManifestError
-from manifests.hls.attributes import drop_attributes
+from manifests.hls.attributes import append_to_values, drop_attributes
 from manifests.hls.blocks import (
     Block,
     BlockKind,
@@ -30,6 +32,9 @@ _PLACEHOLDER = "\x00"
 _NO_ENTRY = (-1,)
 _ON_PATHWAYS = ("variant", "iframe")
 _ENTRIES = ("variant", "iframe", "rendition")
+_COPIED_GROUPS = ("AUDIO", "VIDEO", "SUBTITLES")
+"""The groups that pathways have of their own. Captions are inside the video, and for Shaka,
+variants with other groups of captions are other variants (C1.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,13 @@ class Edit:
     variants: tuple[int, ...]
     iframes: frozenset[int]
     renditions: frozenset[int]
+
+
+class PathwayCopy(NamedTuple):
+    """A pathway that lists everything once more: its id, and what gives the URIs on its edge."""
+
+    id: str
+    rewrite: Callable[[str], str]
 
 
 def keep_everything(playlist: MultivariantPlaylist) -> Edit:
@@ -61,6 +73,7 @@ def write(
     query: Mapping[str, str] | None = None,
     max_characters: int | None = None,
     steering: SteeringTags | None = None,
+    copies: Sequence[PathwayCopy] = (),
 ) -> bytes:
     """The playlist with ``edit`` applied, as UTF-8.
 
@@ -72,7 +85,10 @@ def write(
     them as comments (A6.1).
 
     ``steering`` adds an EXT-X-CONTENT-STEERING before the first entry, and a PATHWAY-ID at the end
-    of the tag of every variant and I-frame playlist. The source must have neither.
+    of the tag of every variant and I-frame playlist. The source must have neither. At the end, each
+    of ``copies`` lists all of these once more, on a pathway of its own, and the renditions of their
+    groups in groups of its own (C1.3, C1.4): attributes and their order are the same. These
+    renditions get a PATHWAY-ID as well.
 
     ``query`` is the player's percent-decoded query: EXT-X-DEFINE tags with QUERYPARAM become NAME
     and VALUE (A5.4). With None, those tags and the references to them are left to the player.
@@ -84,8 +100,14 @@ def write(
     """
     values = None if query is None else check_query(playlist.query_uses, query, playlist.query_uses)
     _check(playlist, edit)
-    writing = _Writing(playlist, edit, rewrite, values, max_characters, steering)
-    return writing.text(_arranged(playlist.blocks, edit)).encode()
+    writing = _Writing(
+        playlist, edit, rewrite, values, max_characters, steering, has_copies=bool(copies)
+    )
+    blocks = _arranged(playlist.blocks, edit)
+    text = writing.text(blocks)
+    if copies:
+        text += "".join(writing.copied(text, blocks, copies))
+    return text.encode()
 
 
 class _Writing:
@@ -100,14 +122,20 @@ class _Writing:
         values: Mapping[str, str] | None,
         max_characters: int | None,
         steering: SteeringTags | None,
+        *,
+        has_copies: bool,
     ) -> None:
+        self._has_copies = has_copies
         self._most = max_characters
         self._left = 0 if max_characters is None else max_characters - len(playlist.text)
         self._playlist = playlist
         self._source = playlist.text
+        self._edit = edit
         self._rewrite = rewrite
         self._values = values
         self._steering = steering
+        self._pathway = None if steering is None else steering.pathway
+        self._group_suffix = ""
         self._moves_comments = edit.variants != tuple(range(len(playlist.variants)))
         self._lost = _lost_group_ids(playlist, edit)
 
@@ -130,7 +158,7 @@ class _Writing:
                 output += (source[done : block.start], self._steering_tag())
                 done = block.start
             if (
-                (steering is not None and block.kind in _ON_PATHWAYS)
+                (steering is not None and self._gets_pathway(block))
                 or (moves_comments and block.between is not None)
                 or (lost and self._lost_groups(block))
             ):
@@ -146,6 +174,46 @@ class _Writing:
                 done = end
         output.append(source[done:end])
         return "".join(output)
+
+    def copied(
+        self, text: str, blocks: Sequence[Block], copies: Sequence[PathwayCopy]
+    ) -> Iterator[str]:
+        """The entries of ``blocks`` on each of the pathways, to stand behind ``text``."""
+        entries = [block for block in blocks if self._is_copied(block)]
+        if not text.endswith(("\r", "\n")):
+            yield self._playlist.newline
+        self._moves_comments = True  # comments of a variant are not copied
+        ids = {group_id for _, group_id in groups_of(self._playlist.renditions)}
+        taken = set(ids)
+        for copy in copies:
+            self._pathway, self._rewrite = copy.id, copy.rewrite
+            self._group_suffix = _new_suffix(ids, taken, copy.id)
+            taken |= {group_id + self._group_suffix for group_id in ids}
+            for block in entries:
+                parts = self._rearranged(block)
+                line = "".join(parts[1:])  # without the comments
+                self._grow(block.end - block.start)
+                yield line if line.endswith(("\r", "\n")) else line + self._playlist.newline
+
+    def _gets_pathway(self, block: Block) -> bool:
+        """Whether a block gets a PATHWAY-ID. Renditions do where there are copies: Shaka finds the
+        pathways of subtitles in no other way."""
+        return block.kind in _ON_PATHWAYS or (self._has_copies and self._is_copied(block))
+
+    def _is_copied(self, block: Block) -> bool:
+        """Whether a block is an entry of a pathway. Renditions belong to the pathways of the
+        variants that name their group; without any, and if they are captions, to none."""
+        if block.kind != "rendition":
+            return block.kind in _ON_PATHWAYS
+        rendition = self._playlist.renditions[block.entry]
+        group = (rendition.type, rendition.group_id)
+        return rendition.type in _COPIED_GROUPS and group in self._named_groups
+
+    @cached_property
+    def _named_groups(self) -> set[tuple[str, str]]:
+        entries: list[Variant] = [self._playlist.variants[index] for index in self._edit.variants]
+        entries += [self._playlist.iframes[index] for index in self._edit.iframes]
+        return groups_named(entries)
 
     def _text_of(self, slot: Slot) -> str:
         """The text that replaces a slot."""
@@ -181,11 +249,11 @@ class _Writing:
 
     def _with_pathway(self, tag: str) -> str:
         """The end of a tag's line, with the PATHWAY-ID behind its last attribute."""
-        if self._steering is None:
+        if self._pathway is None:
             return tag
         attributes = tag.rstrip(" \t")
         comma = "" if attributes.endswith((":", ",")) else ","
-        added = f'{comma}PATHWAY-ID="{self._steering.pathway}"'
+        added = f'{comma}PATHWAY-ID="{self._pathway}"'
         self._grow(len(added))
         return attributes + added + tag[len(attributes) :]
 
@@ -213,7 +281,15 @@ class _Writing:
             text = _PLACEHOLDER.join(literals)
             attributes_at = text.find(":") + 1 or len(text)
             literals = drop_attributes(text, attributes_at, lost).split(_PLACEHOLDER)
-        literals[-1] = self._with_pathway(literals[-1])
+        if self._group_suffix:
+            names = _COPIED_GROUPS if block.kind in _ON_PATHWAYS else ("GROUP-ID",)
+            text = _PLACEHOLDER.join(literals)
+            attributes_at = text.find(":") + 1 or len(text)
+            suffixed = append_to_values(text, attributes_at, names, self._group_suffix)
+            self._grow(len(suffixed) - len(text))
+            literals = suffixed.split(_PLACEHOLDER)
+        if self._gets_pathway(block):
+            literals[-1] = self._with_pathway(literals[-1])
         tag = [*self._woven(literals, in_tag), line[2]]
         after, uri_line = block.between or (line.end(), line.end())
         between = self._source[after:uri_line]
@@ -231,6 +307,14 @@ class _Writing:
         """The literals with the text of the slots between them."""
         texts = [self._text_of(slot) for slot in slots]
         return [part for pair in zip(literals, (*texts, ""), strict=True) for part in pair]
+
+
+def _new_suffix(ids: Collection[str], taken: Collection[str], pathway: str) -> str:
+    """What makes the ids of groups those of a pathway: none of them is taken."""
+    suffix = f"-{pathway}"
+    while any(group_id + suffix in taken for group_id in ids):
+        suffix = f"-{suffix}"
+    return suffix
 
 
 def _safe(uri: str) -> str:

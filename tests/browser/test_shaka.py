@@ -138,6 +138,42 @@ async def test_it_moves_to_a_copy(browser: Browser, shaka: Path, tmp_path: Path)
     assert 1 == loaded.manifests
 
 
+async def test_it_moves_between_the_copies_of_a_playlist(
+    browser: Browser, shaka: Path, tmp_path: Path
+) -> None:
+    """``steering.copies = "always"``: what the gateway lists is obeyed."""
+    async with (
+        stage(tmp_path, copies="always") as on,
+        playing(browser, on, shaka) as (page, loaded, told),
+    ):
+        drain(on, "demo-eu")
+        await happens(lambda: loaded.last in {"demo-as", "demo-na"})
+        second = loaded.last
+        await advances(page, 2)
+        await happens(lambda: second in told)
+        await on.kill(second)
+        await happens(lambda: loaded.last not in {second, ""})
+        await advances(page, 2)
+    assert 1 == loaded.manifests
+
+
+async def test_it_moves_between_ports(browser: Browser, shaka: Path, tmp_path: Path) -> None:
+    """Edges that clones cannot reach."""
+    async with (
+        stage(tmp_path, ports=True) as on,
+        playing(browser, on, shaka) as (page, loaded, told),
+    ):
+        captions: list[str] = []
+        page.on("response", lambda answer: captions.append(answer.url))
+        drain(on, "demo-eu")
+        await happens(lambda: loaded.last in {"demo-as", "demo-na"})
+        await advances(page, 2)
+        await happens(lambda: loaded.last in told)
+        await page.evaluate("player.selectTextTrack(player.getTextTracks()[0])")
+        await happens(lambda: any(url.endswith("/subtitles/en/index.m3u8") for url in captions))
+    assert 1 == loaded.manifests
+
+
 async def test_with_a_copy_it_outlives_its_edge(
     browser: Browser, shaka: Path, tmp_path: Path
 ) -> None:

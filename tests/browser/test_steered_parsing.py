@@ -10,6 +10,7 @@ from gateway.play.hls.steering import refusal
 from manifests.hls.multivariant import (
     ManifestError,
     MultivariantPlaylist,
+    PathwayCopy,
     keep_everything,
     parse,
     write,
@@ -79,13 +80,19 @@ def sources() -> dict[str, MultivariantPlaylist]:
     return found
 
 
-def written(playlist: MultivariantPlaylist) -> tuple[bytes, bytes] | None:
-    """The playlist without and with steering; None when it is not steered."""
+def written(playlist: MultivariantPlaylist) -> tuple[bytes, ...] | None:
+    """The playlist without steering, with it, and with a copy of its ladder on another port; None
+    when it is not steered."""
     edit, rewrite = keep_everything(playlist), rebaser("film/m.m3u8", EDGE)
     if refusal(playlist, edit, EDGE, rewrite) is not None:
         return None
     query = dict.fromkeys(playlist.query_uses, "1")
-    return write(playlist, edit, rewrite, query), write(playlist, edit, rewrite, query, None, TAGS)
+    copy = PathwayCopy("e2", rebaser("film/m.m3u8", EDGE.replace("/v/", ":8443/v/")))
+    return (
+        write(playlist, edit, rewrite, query),
+        write(playlist, edit, rewrite, query, None, TAGS),
+        write(playlist, edit, rewrite, query, None, TAGS, [copy]),
+    )
 
 
 async def test_steering_hides_nothing(browser: Browser, hls_js: Path) -> None:
@@ -96,7 +103,7 @@ async def test_steering_hides_nothing(browser: Browser, hls_js: Path) -> None:
     bodies = {
         f"{HOST}{number}-{word}.m3u8": body
         for number, pair in enumerate(pairs.values())
-        for word, body in zip(("plain", "steered"), pair, strict=True)
+        for word, body in zip(("plain", "steered", "copied"), pair, strict=True)
     }
 
     async def answer(route: Route) -> None:
@@ -118,3 +125,16 @@ async def test_steering_hides_nothing(browser: Browser, hls_js: Path) -> None:
         if (steered := found[f"{HOST}{number}-steered.m3u8"]) != found[f"{HOST}{number}-plain.m3u8"]
     }
     assert {} == different
+    for number, name in enumerate(pairs):
+        plain = found[f"{HOST}{number}-plain.m3u8"]
+        copied = found[f"{HOST}{number}-copied.m3u8"]
+        if isinstance(plain, str):  # hls.js refuses it
+            assert plain == copied, name
+            continue
+        assert 2 == copied["pathways"], name
+        assert [plain[key] for key in ("firstLevel", "levels")] == [
+            copied[key] for key in ("firstLevel", "levels")
+        ], name
+        of_first = [one for one in copied["tracks"] if not one[0].endswith("-e2")]
+        assert plain["tracks"] == of_first, name
+        assert len(plain["tracks"]) <= len(copied["tracks"]) <= 2 * len(plain["tracks"])

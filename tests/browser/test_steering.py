@@ -70,11 +70,16 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage(folder: Path, ttl_s: int = TTL_S, *, inline: bool = False) -> AsyncIterator[Stage]:
+async def stage(
+    folder: Path, ttl_s: int = TTL_S, *, inline: bool = False, ports: bool = False, copies: str = ""
+) -> AsyncIterator[Stage]:
     """The demo's edges on three hosts, and the gateway with its page. ``inline``: playlists hold
-    the first steering manifest."""
+    the first steering manifest. ``ports``: the edges have one host, and ports of their own."""
     async with contextlib.AsyncExitStack() as stack:
-        sockets = stack.enter_context(listen_for_edges(len(EDGES)))
+        if ports:
+            sockets = [stack.enter_context(listen("127.0.0.1", 0)) for _ in EDGES]
+        else:
+            sockets = stack.enter_context(listen_for_edges(len(EDGES)))
         running, closers, buckets = [], {}, {}
         for edge, sock in zip(EDGES, sockets, strict=True):
             closer = await stack.enter_async_context(contextlib.AsyncExitStack())
@@ -90,6 +95,8 @@ async def stage(folder: Path, ttl_s: int = TTL_S, *, inline: bool = False) -> As
         environ = {"GATEWAY_SERVER__PUBLIC_URL": f"http://127.0.0.1:{actual}/"}
         if inline:
             environ["GATEWAY_STEERING__INLINE"] = "true"
+        if copies:
+            environ["GATEWAY_STEERING__COPIES"] = copies
         gateway = build(load(config, environ))
         app = with_page(site(running, "http://127.0.0.1:8090"), gateway)
         await stack.enter_async_context(serve(app, bound, lifespan=True))
@@ -192,6 +199,21 @@ async def test_an_edge_turns_slow(browser: Browser, hls_js: Path, tmp_path: Path
     assert told <= 2
     assert 1 == loaded.manifests
     assert "up" == on.gateway.gateway.fleet.condition("demo-eu").state  # type: ignore[union-attr]
+
+
+async def test_edges_on_ports_of_their_own(browser: Browser, hls_js: Path, tmp_path: Path) -> None:
+    """The playlist lists the ladder for each of them: a session leaves an edge that drains, and the
+    next one when that is killed."""
+    async with stage(tmp_path, ports=True) as on, playing(browser, on) as (page, loaded):
+        on.gateway.keeper.judged("drain", {"demo-eu": EdgeCondition("draining", 0.0)})
+        await happens(lambda: loaded.last in {"demo-as", "demo-na"})
+        second = loaded.last
+        await still_plays(page)
+        await on.kill(second)
+        await happens(lambda: loaded.last not in {second, ""})
+        await still_plays(page)
+    assert 1 == loaded.manifests
+    assert {200} == set(loaded.steering)
 
 
 async def test_an_inline_manifest_is_read(browser: Browser, hls_js: Path, tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ Keys of ``case.toml``, all optional but the first two:
   the playlist stays unchanged except for its URIs.
 - ``[query]``: the query parameters of the request.
 - ``[device]``: what the device can play, and a ``user_agent`` of such a device.
+- ``[steering]``: the playlist is steered, and lists its ladder once more for each edge in
+  ``copies``. The serving edge has the id ``edge``. Over HTTP, SERVER-URI is another one each time.
 """
 
 import tomllib
@@ -30,12 +32,16 @@ from gateway.ladder.fit import fit
 from gateway.ladder.rung import Constraints
 from gateway.play.hls.edit import edit_of
 from gateway.play.hls.ladder import rungs_of
+from gateway.play.hls.steering import refusal
 from manifests.codecs import CodecFamily, VideoRange
-from manifests.hls.multivariant import parse, write
+from manifests.hls.multivariant import PathwayCopy, parse, write
 from manifests.rebase import rebaser
+from manifests.steering import SteeringTags
 
 FOLDER = Path(__file__).parent / "hls"
 EDGE = "https://edge.example/"
+COPIES = {"port": "https://edge.example:8443/", "path": "https://cdn.example/tenant-7/vod/"}
+"""The URLs of edges for which ladders are copied, by their ids."""
 SOURCE_FILE = "source.m3u8"
 
 
@@ -54,6 +60,7 @@ class Case:
     profile: Mapping[str, Any]
     query: Mapping[str, str]
     device: Mapping[str, Any]
+    steering: Mapping[str, Any]
 
 
 def case_of(folder: Path) -> Case:
@@ -73,6 +80,7 @@ def case_of(folder: Path) -> Case:
         profile=about.get("profile", {}),
         query=about.get("query", {}),
         device=about.get("device", {}),
+        steering=about.get("steering", {}),
     )
 
 
@@ -88,7 +96,14 @@ def personalised(case: Case, source: bytes) -> bytes:
     home = None if playlist.steering is None else playlist.steering.pathway
     kept = fit(rungs_of(playlist), limits, home).kept
     edit = edit_of(playlist, kept, limits)
-    return write(playlist, edit, rebaser(f"{case.name}/{SOURCE_FILE}", EDGE), case.query)
+    name = f"{case.name}/{SOURCE_FILE}"
+    rewrite = rebaser(name, EDGE)
+    if not case.steering or refusal(playlist, edit, EDGE, rewrite) is not None:
+        return write(playlist, edit, rewrite, case.query)
+    copies = [PathwayCopy(edge, rebaser(name, url)) for edge, url in COPIES.items()]
+    tags = SteeringTags("https://play.example/v1/steering/film?state=k.AbC-_", "edge")
+    wanted = [copy for copy in copies if copy.id in case.steering["copies"]]
+    return write(playlist, edit, rewrite, case.query, steering=tags, copies=wanted)
 
 
 def limits_of(

@@ -112,8 +112,8 @@ async def test_off_is_off(config: Path) -> None:
         ("", "steered"),
         ("off", "off"),
         ("alone", "no-other-edge"),
-        ("ports", "no-other-edge"),
-        ("paths", "no-other-edge"),
+        ("ports", "may-not-steer"),
+        ("paths", "may-not-steer"),
         ("pathways", "source-steers"),
         ("copies", "source-has-copies"),
         ("absolute", "uris-do-not-move"),
@@ -134,7 +134,66 @@ async def test_each_refusal_has_its_reason(config: Path, change: str, code: str)
     ]
 
 
-def _change(config: Path, change: str) -> None:
+@pytest.mark.parametrize(
+    ("change", "environ", "agent", "code"),
+    [
+        ("ports", {}, "CHROME", "steered-by-copies"),
+        ("paths", {}, "CHROME", "steered-by-copies"),
+        ("schemes", {}, "CHROME", "steered-by-copies"),
+        ("addresses", {}, "CHROME", "steered-by-copies"),
+        ("ports", {}, "App/1 (Linux;Android 14) AndroidXMedia3/1.11.0", "steered-by-copies"),
+        ("ports", {}, "App/1 (Linux;Android 14) AndroidXMedia3/1.9.2", "may-not-steer"),
+        ("ports", {}, "App/1 (Linux;Android 14) ExoPlayerLib/2.19.1", "may-not-steer"),
+        ("ports", {}, "VLC/3.0.20 LibVLC/3.0.20", "may-not-steer"),
+        ("ports", {"COPIES": "never"}, "CHROME", "no-other-edge"),
+        ("ports", {"MAX_PATHWAYS": "1"}, "CHROME", "no-other-edge"),
+        ("ports alone", {}, "CHROME", "no-other-edge"),
+        ("ports many", {}, "CHROME", "too-many-copies"),
+        ("ports pathways", {}, "CHROME", "source-steers"),
+        ("ports copies", {}, "CHROME", "source-has-copies"),
+        ("ports absolute", {}, "CHROME", "uris-do-not-move"),
+        ("ports long", {}, "CHROME", "too-long"),
+        ("", {}, "CHROME", "steered"),
+        ("", {}, "ShakaPlayer/5.2 (com.example.app)", "steered-by-copies"),
+        ("", {"COPIES": "never"}, "ShakaPlayer/5.2 (com.example.app)", "steered"),
+        ("", {"COPIES": "always"}, "CHROME", "steered-by-copies"),
+        ("", {"COPIES": "always"}, "VLC/3.0.20 LibVLC/3.0.20", "steered"),
+        ("alone", {"COPIES": "always"}, "CHROME", "no-other-edge"),
+        ("many", {"COPIES": "always"}, "CHROME", "steered"),
+    ],
+)
+async def test_who_gets_copies(
+    config: Path, change: str, environ: dict[str, str], agent: str, code: str
+) -> None:
+    """Where clones do not lead to another edge, those who are known to steer."""
+    for one in change.split():
+        _change(config, one)
+    app = application(config, {f"GATEWAY_STEERING__{k}": v for k, v in environ.items()})
+    headers = {"User-Agent": CHROME if agent == "CHROME" else agent}
+    async with asking(app) as client:
+        playlist = await client.get(PLAYLIST, headers=headers)
+        decision = await client.get(
+            "http://127.0.0.1:8090/v1/play/film?fields=reasons", headers=headers
+        )
+    reasons: list[str] = decision.json()["reasons"]
+    assert [code] == [
+        text.rpartition("[")[2].rstrip("]") for text in reasons if text.startswith("steering: ")
+    ]
+    pathways = set(re.findall(r'PATHWAY-ID="([^"]+)"', playlist.text))
+    listed = playlist.text.count("#EXT-X-STREAM-INF")
+    if code == "steered-by-copies":
+        assert len(pathways) == 3
+        assert listed == 2 * 3
+    else:
+        assert len(pathways) == (code in {"steered", "source-steers"})
+
+
+def _long_ladder(rungs: int) -> str:
+    entries = (f"#EXT-X-STREAM-INF:BANDWIDTH={n}\n{n}\n" for n in range(1000, 1000 + rungs))
+    return f"#EXTM3U\n{''.join(entries)}"
+
+
+def _change(config: Path, change: str) -> None:  # noqa: C901
     """Change the title, or the edges."""
     source, edges = config.parent / "catalogue" / "film" / "master.m3u8", config.read_text()
     match change:
@@ -142,6 +201,19 @@ def _change(config: Path, change: str) -> None:
             edges = edges.partition('[[edges]]\nid = "e2"')[0]
         case "ports":
             edges = re.sub(r"e(\d)\.example\.com", r"e.example.com:900\1", edges)
+        case "far":
+            edges = edges.partition("[[edges]]")[0] + "".join(
+                f'[[edges]]\nid = "n{n}"\nfallback = true\nurl = "https://n.example.com:{n}/v/"\n'
+                for n in range(9000, 9060)
+            )
+        case "many":
+            source.write_text(_long_ladder(49))
+        case "schemes":
+            edges = edges.replace("https://e1", "http://e1").replace(
+                "https://e2.example.com", "https://e2.example.com:444"
+            )
+        case "addresses":
+            edges = re.sub(r"e(\d)\.example\.com", r"[2001:db8::\1]", edges)
         case "paths":
             edges = re.sub(r"(e(\d)\.example\.com)/v", r"\1/\2", edges)
         case "pathways":
@@ -150,8 +222,7 @@ def _change(config: Path, change: str) -> None:
             source.write_text(FILM + FILM.replace("#EXTM3U\n", "").replace("m3u8", "2.m3u8"))
         case "long":
             # Rewritten URIs fit into twice the length of the source, pathway ids do not.
-            entries = (f"#EXT-X-STREAM-INF:BANDWIDTH={n}\n{n}\n" for n in range(1000, 1400))
-            source.write_text(f"#EXTM3U\n{''.join(entries)}")
+            source.write_text(_long_ladder(400))
             edges += f"\n[limits]\nmax_playlist_bytes = {source.stat().st_size}\n"
         case "absolute":
             source.write_text(FILM.replace("low", "https://o.example/low"))
@@ -296,3 +367,94 @@ async def test_an_inline_manifest_that_is_too_long(config: Path) -> None:
     uri, _ = _tag(answer)
     assert uri.startswith("https://play.example.com/ppp")
     assert uri.endswith(f"&session_name={session_name('a').hex()}")
+
+
+async def steering(client: httpx.AsyncClient, url: str, pathway: str = "") -> dict[str, Any]:
+    """An answer, to a player that says what it uses."""
+    told = f"&_HLS_pathway={pathway}&_HLS_throughput=9000000" if pathway else ""
+    return manifest(await client.get(f"{url}{told}"))
+
+
+async def test_a_session_moves_between_copies(config: Path) -> None:
+    """No clone is offered: the pathways of the playlist are all that there are. Each follows its
+    edge, whatever the order is in which the session would try edges."""
+    _change(config, "ports")
+    app = application(config)
+    async with asking(app) as client:
+        answer = await client.get(f"{PLAYLIST}?session=a", headers={"User-Agent": CHROME})
+        uri, pathway = _tag(answer)
+        hosts = {
+            found[0]: found[1]
+            for found in re.findall(r'PATHWAY-ID="([^"]+)"\nhttps://([^/]+)/', answer.text)
+        }
+        assert {"e.example.com:9001", "e.example.com:9002", "e.example.com:9003"} == set(
+            hosts.values()
+        )
+        body = await steering(client, uri, pathway)
+        assert pathway == body["PATHWAY-PRIORITY"][0]
+        assert set(hosts) == set(body["PATHWAY-PRIORITY"])
+        assert "PATHWAY-CLONES" not in body
+        app.keeper.judged("test", {pathway: EdgeCondition("down", 0.0)})
+        body = await steering(client, body["RELOAD-URI"], pathway)
+        moved = body["PATHWAY-PRIORITY"][0]
+        assert moved in set(hosts) - {pathway}
+        assert "PATHWAY-CLONES" not in body
+        body = await steering(client, body["RELOAD-URI"], moved)
+        assert moved == body["PATHWAY-PRIORITY"][0]
+
+
+async def test_copies_of_edges_far_from_the_session(config: Path) -> None:
+    """Of many equal edges, those that the playlist declares are considered in any case."""
+    _change(config, "far")
+    app = application(config)
+    async with asking(app) as client:
+        answer = await client.get(PLAYLIST, headers={"User-Agent": CHROME})
+        uri, pathway = _tag(answer)
+        declared = set(re.findall(r'PATHWAY-ID="([^"]+)"', answer.text))
+        body = await steering(client, uri, pathway)
+        assert declared == set(body["PATHWAY-PRIORITY"])
+        app.keeper.judged("test", {pathway: EdgeCondition("down", 0.0)})
+        body = await steering(client, body["RELOAD-URI"], pathway)
+        assert body["PATHWAY-PRIORITY"][0] in declared - {pathway}
+
+
+async def test_a_copy_whose_edge_has_moved_is_not_offered(config: Path) -> None:
+    """The player has its old port."""
+    _change(config, "ports")
+    app = application(config)
+    async with asking(app) as client:
+        uri, pathway = _tag(await client.get(PLAYLIST, headers={"User-Agent": CHROME}))
+        other, third = sorted({"e1", "e2", "e3"} - {pathway})
+        moved = application(_moved(config, f":900{other[1]}", ":9999"))
+        app.keeper.found("config", moved.gateway.fleet.edges)
+        body = await steering(client, uri, pathway)
+        assert {pathway, third} == set(body["PATHWAY-PRIORITY"])
+
+
+def _moved(config: Path, port: str, to: str) -> Path:
+    path = config.with_name("moved.toml")
+    path.write_text(config.read_text().replace(port, to))
+    return path
+
+
+async def test_an_inline_manifest_of_copies(config: Path) -> None:
+    """It has no clones."""
+    _change(config, "ports")
+    async with asking(application(config, INLINE)) as client:
+        uri, pathway = _tag(
+            await client.get(f"{PLAYLIST}?session=a", headers={"User-Agent": CHROME})
+        )
+    first = _inlined(uri)
+    assert pathway == first["PATHWAY-PRIORITY"][0]
+    assert {"e1", "e2", "e3"} == set(first["PATHWAY-PRIORITY"])
+    assert "PATHWAY-CLONES" not in first
+
+
+async def test_an_edge_that_drains_gets_no_copy(config: Path) -> None:
+    """Those who come later are sent elsewhere, and those who share a playlist share its copies."""
+    _change(config, "ports")
+    app = application(config)
+    app.keeper.judged("test", {"e2": EdgeCondition("draining", 0.0)})
+    async with asking(app) as client:
+        answer = await client.get(PLAYLIST, headers={"User-Agent": CHROME})
+        assert {"e1", "e3"} == set(re.findall(r'PATHWAY-ID="([^"]+)"', answer.text))

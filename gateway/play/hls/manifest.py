@@ -20,6 +20,7 @@ from manifests.hls.multivariant import (
     Edit,
     ManifestError,
     MultivariantPlaylist,
+    PathwayCopy,
     QueryParameterError,
     parse,
     write,
@@ -127,7 +128,8 @@ def playlist_for(
     rewrite = rebaser(source.path, decision.edge.url, source.base_urls)
     try:
         if steering is not None and _refusal(playlist, edit, rewrite, decision, query) is None:
-            steered = _if_short(playlist, edit, rewrite, query, max_characters, steering)
+            copies = _copies(source, steering)
+            steered = _if_short(playlist, edit, rewrite, query, max_characters, steering, copies)
             if steered is not None:
                 return steered
         return write(playlist, edit, rewrite, query, max_characters)
@@ -144,12 +146,20 @@ def _if_short(
     query: Mapping[str, str],
     max_characters: int | None,
     steering: SteeringTags,
+    copies: Sequence[PathwayCopy],
 ) -> bytes | None:
     """The steered playlist; None when it is too long. Raises QueryParameterError."""
     try:
-        return write(playlist, edit, rewrite, query, max_characters, steering)
+        return write(playlist, edit, rewrite, query, max_characters, steering, copies)
     except ManifestError:
         return None
+
+
+def _copies(source: SourceManifest, steering: SteeringTags) -> list[PathwayCopy]:
+    return [
+        PathwayCopy(pathway, rebaser(source.path, url, source.base_urls))
+        for pathway, url in steering.copies
+    ]
 
 
 def steering_refusal(
@@ -157,8 +167,10 @@ def steering_refusal(
     decision: Decision,
     query: Mapping[str, str],
     max_characters: int | None = None,
+    copies: tuple[tuple[str, str], ...] = (),
 ) -> Reason | None:
-    """Why the playlist of a decision cannot be steered; None when it can.
+    """Why the playlist of a decision cannot be steered, with ``copies`` of the ladder; None when it
+    can.
 
     Raises a 400 problem when the source asks for a query parameter that is missing (A5.4).
     """
@@ -170,8 +182,9 @@ def steering_refusal(
         if found is not None:
             return found
         # The length of SERVER-URI makes no difference.
-        tags = SteeringTags("", decision.edge.id)
-        steered = _if_short(playlist, edit, rewrite, query, max_characters, tags)
+        tags = SteeringTags("", decision.edge.id, copies)
+        written = _copies(source, tags)
+        steered = _if_short(playlist, edit, rewrite, query, max_characters, tags, written)
     except QueryParameterError as error:
         raise problems.bad_parameter(error.parameter, str(error)) from error
     return TOO_LONG if steered is None else None

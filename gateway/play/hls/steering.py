@@ -18,6 +18,11 @@ from manifests.hls.tags import MAX_FAULTS
 STEERED: Final = Reason(
     Step.STEERING, "steered", "the player can be moved to edges whose URLs differ in the host alone"
 )
+STEERED_BY_COPIES: Final = Reason(
+    Step.STEERING,
+    "steered-by-copies",
+    "the player can be moved to the edges for which the playlist lists its ladder once more",
+)
 _OWN: Final = Reason(
     Step.STEERING,
     "source-steers",
@@ -60,7 +65,20 @@ NO_OTHER_EDGE: Final = Reason(
     Step.STEERING,
     "no-other-edge",
     "not steered: no other edge has a URL that differs in the host alone (scheme, port and path "
-    "have to be the same)",
+    "have to be the same), and no copies of the ladder may be listed, or there is no other edge",
+)
+MAY_NOT_STEER: Final = Reason(
+    Step.STEERING,
+    "may-not-steer",
+    "not steered: the URLs of other edges differ in more than the host, which takes copies of the "
+    "ladder; a player that does not steer would see each rung several times, and this one is not "
+    "known to steer",
+)
+TOO_MANY: Final = Reason(
+    Step.STEERING,
+    "too-many-copies",
+    "not steered: the URLs of other edges differ in more than the host, and copies of the ladder "
+    "would be more variants than are listed",
 )
 OFF: Final = Reason(Step.STEERING, "off", "not steered: steering.enabled is false")
 

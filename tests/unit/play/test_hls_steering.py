@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from gateway.play.hls.steering import refusal
-from manifests.hls.multivariant import ManifestError, keep_everything, parse, write
+from manifests.hls.multivariant import (
+    ManifestError,
+    MultivariantPlaylist,
+    PathwayCopy,
+    keep_everything,
+    parse,
+    write,
+)
 from manifests.rebase import rebaser
 from manifests.steering import SteeringTags
 
@@ -282,5 +289,66 @@ def test_nothing_else_changes() -> None:
         again = parse(write(playlist, edit, rewrite, steering=TAGS), path.name)
         assert {"e1"} == {entry.pathway for entry in (*again.variants, *again.iframes)}
         assert again.steering is not None
-        assert TAGS == (again.steering.server_uri, again.steering.pathway)
+        assert TAGS[:2] == (again.steering.server_uri, again.steering.pathway)
     assert steerable > 20
+
+
+OTHERS = {"port": "https://e1.example:8443/v/", "path": "https://e2.example/tenant/v/"}
+GROUPED = re.compile(r'\b(AUDIO|VIDEO|SUBTITLES|GROUP-ID|PATHWAY-ID|URI)="[^"]*"')
+
+
+def lines_of(playlist: MultivariantPlaylist, pathway: str) -> tuple[list[str], set[str]]:
+    """What Shaka compares of the variants of a pathway (C1.4), and the groups that they name."""
+    lines = playlist.text.splitlines()
+    entries = [
+        entry for entry in (*playlist.variants, *playlist.iframes) if entry.pathway == pathway
+    ]
+    groups = {
+        f"{kind} {group_id}"
+        for entry in entries
+        for kind, group_id in entry.groups
+        if kind != "CLOSED-CAPTIONS"
+    }
+    tags = [GROUPED.sub(r"\1", lines[entry.line - 1]) for entry in entries]
+    media = [
+        GROUPED.sub(r"\1", lines[rendition.line - 1])
+        for rendition in playlist.renditions
+        if f"{rendition.type} {rendition.group_id}" in groups
+    ]
+    return [*sorted(tags), *sorted(media)], groups
+
+
+def test_copies_are_symmetric() -> None:
+    """Whatever the source is: each pathway has the same lines but for groups and URIs, in groups
+    that no other one has (C1.3, C1.4). Without them, and the pathways of renditions, the playlist
+    is the same, byte for byte."""
+    copied = 0
+    for path in playlists():
+        try:
+            playlist = parse(path.read_bytes(), path.name)
+        except ManifestError:
+            continue
+        edit, rewrite = keep_everything(playlist), rebaser("film/m.m3u8", EDGE)
+        if refusal(playlist, edit, EDGE, rewrite) is not None:
+            continue
+        copied += 1
+        copies = [PathwayCopy(name, rebaser("film/m.m3u8", url)) for name, url in OTHERS.items()]
+        alone = write(playlist, edit, rewrite, steering=TAGS)
+        data = write(playlist, edit, rewrite, steering=TAGS, copies=copies)
+        listed = re.sub(r'(#EXT-X-MEDIA:[^\r\n]*),PATHWAY-ID="e1"', r"\1", data.decode())
+        assert listed.startswith(alone.decode()), path
+        found = parse(data, path.name, max_bytes=len(data))
+        before = [(fault.rule, fault.text) for fault in parse(alone, path.name).faults]
+        rules = {rule for rule, _ in before}
+        assert {fault.rule for fault in found.faults} <= rules, path
+        lines, groups = lines_of(found, "e1")
+        of_one = len(groups)
+        for name, url in OTHERS.items():
+            theirs, other_groups = lines_of(found, name)
+            assert lines == theirs, path
+            assert of_one == len(other_groups), path
+            assert not groups & other_groups, path
+            groups |= other_groups
+            uris = [entry.uri for entry in found.variants if entry.pathway == name]
+            assert all(uri.startswith(url) for uri in uris), path
+    assert copied > 50
