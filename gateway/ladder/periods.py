@@ -23,6 +23,7 @@ _of_any_period = attrgetter(
 _NONE_YET = Reason(Step.LADDER, "no-rungs", "the source lists no rung, or none yet")
 _NAMED = 3
 """How many Periods a reason names; it counts the others."""
+_MAX_REASONS = 50
 
 
 def fit_all(rungs: Sequence[Rung], limits: Constraints, home_pathway: str | None = None) -> Fit:
@@ -81,14 +82,18 @@ def _merged(numbers: Sequence[int], fits: Iterable[Fit]) -> tuple[Reason, ...]:
         for reason in found.reasons:
             if number == numbers[0] or reason.step is not Step.START:
                 where.setdefault(reason, []).append(number)
-    return tuple(
-        [
-            reason
-            if len(names) == len(numbers) or reason.step is Step.START
-            else reason._replace(text=f"in {_period_names(names)}: {reason.text}")
-            for reason, names in sorted(where.items(), key=lambda item: item[0].step is Step.START)
-        ]
-    )
+    merged = [
+        reason
+        if len(names) == len(numbers) or reason.step is Step.START
+        else reason._replace(text=f"in {_period_names(names)}: {reason.text}")
+        for reason, names in where.items()
+    ]
+    starts = [reason for reason in merged if reason.step is Step.START]
+    others = [reason for reason in merged if reason.step is not Step.START]
+    if len(others) > _MAX_REASONS:
+        text = f"{len(others) - _MAX_REASONS} more reasons, for other Periods"
+        others[_MAX_REASONS:] = [Reason(Step.LADDER, "reasons-omitted", text)]
+    return (*others, *starts)
 
 
 def _period_names(numbers: Sequence[int]) -> str:

@@ -16,7 +16,8 @@ from manifests.codecs import CodecFamily, VideoRange
 
 _AVC = frozenset({CodecFamily.AVC})
 _MAX_NAME = 80
-"""Characters of a reason that may come from the source."""
+"""Characters of a name in a reason, which comes from the source."""
+_MAX_NAMES = 3
 
 
 def lowest(rungs: Sequence[Rung]) -> list[Rung]:
@@ -152,14 +153,23 @@ def with_all_served(
 ) -> Sequence[Rung]:
     """Keep the lowest rung for everything that a playable rung serves and no kept one does: another
     camera, a key system, events (rules E6, E17). ``Rung.serves`` names it."""
-    missing = {name for rung in playable for name in rung.serves}
-    for rung in kept if missing else ():
-        missing -= rung.serves
-    chosen = list(kept)
+    served = {name for rung in kept for name in rung.serves}
+    missing: dict[str, list[Rung]] = {}
+    for rung in playable:
+        for name in rung.serves - served:
+            missing.setdefault(name, []).append(rung)
+    if not missing:
+        return kept
+    added: list[Rung] = []
+    names = []
     for name in sorted(missing):
-        if not any(name in rung.serves for rung in chosen):
-            added = lowest([rung for rung in playable if name in rung.serves])
-            why = f"kept as the only one with {name[:_MAX_NAME]!a}"
-            reasons.append(_added("only-rung-added", why, added))
-            chosen += added
-    return chosen
+        if name not in served:
+            least = lowest(missing[name])
+            served.update(*[rung.serves for rung in least])
+            added += least
+            names.append(ascii(name[:_MAX_NAME]))
+    text = f"kept as the only ones with {', '.join(names[:_MAX_NAMES])}"
+    if len(names) > _MAX_NAMES:
+        text = f"{text} and {len(names) - _MAX_NAMES} more"
+    reasons.append(_added("only-rungs-added", text, added))
+    return [*kept, *added]

@@ -27,7 +27,10 @@ class Document:
     the first element that has each.
     """
 
-    __slots__ = ("_siblings", "markup", "name", "namespace", "root", "unbound")
+    __slots__ = (
+        *("_lines", "_places", "_siblings"),
+        *("markup", "name", "namespace", "root", "unbound"),
+    )
 
     def __init__(self, name: str, markup: Markup, tree: TreeReader) -> None:
         self.name = name
@@ -36,6 +39,9 @@ class Document:
         self.namespace = tree.namespace
         self.unbound: Mapping[str, Element] = tree.unbound
         self._siblings: dict[tuple[int, str], list[int]] = {}  # starts, for paths
+        # One MPD is edited for many players: what was found in its bytes is kept.
+        self._lines: dict[int, tuple[int, int]] = {}
+        self._places: dict[tuple[int, str], tuple[int, int, int]] = {}
 
     @property
     def source(self) -> bytes:
@@ -73,6 +79,26 @@ class Document:
 
     def attribute_place(self, element: Element, name: str) -> tuple[int, int, int]:
         """The offset of the white space before an attribute, and :meth:`attribute_span`."""
+        found = self._places.get((element.start, name))
+        if found is None:
+            found = self._places[element.start, name] = self._attribute_place(element, name)
+        return found
+
+    def line_span(self, element: Element) -> tuple[int, int]:
+        """Where an element stands, with its line when nothing else is on it."""
+        found = self._lines.get(element.start)
+        if found is None:
+            found = self._lines[element.start] = self._line_span(element)
+        return found
+
+    def _line_span(self, element: Element) -> tuple[int, int]:
+        markup, start, end = self.markup, element.start, element.end
+        indentation = markup.indentation(start)
+        if indentation and markup.ends_its_line(end):
+            start -= len(indentation) * markup.width
+        return start, end
+
+    def _attribute_place(self, element: Element, name: str) -> tuple[int, int, int]:
         # Raw names have prefixes; without the namespace declarations, the order is the same.
         raw = (
             place

@@ -6,6 +6,7 @@ to what is gone (E7). Periods and their event streams stay (E17).
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from operator import attrgetter
 
 from manifests.dash.document import Document
 from manifests.dash.filtered import filtered
@@ -13,14 +14,17 @@ from manifests.dash.model import AdaptationSet, Mpd, Representation, frame_rate,
 from manifests.dash.references import references
 from manifests.dash.splices import Splice, remove_attribute, remove_element, set_attribute
 
-_BOUNDS: Sequence[tuple[str, str, Callable[[str | None], float | None]]] = (
-    ("Bandwidth", "bandwidth", integer),
-    ("Width", "width", integer),
-    ("Height", "height", integer),
-    ("FrameRate", "frameRate", frame_rate),
+_Value = float | None
+_BOUNDS: Sequence[
+    tuple[str, str, Callable[[str | None], _Value], Callable[[Representation], _Value]]
+] = (
+    ("Bandwidth", "bandwidth", integer, attrgetter("bandwidth")),
+    ("Width", "width", integer, attrgetter("width")),
+    ("Height", "height", integer, attrgetter("height")),
+    ("FrameRate", "frameRate", frame_rate, attrgetter("frame_rate")),
 )
-"""What an AdaptationSet may bound: the end of the bound's name, the attribute of Representations
-that it bounds, and the reader of its values (23009-1 5.3.3.2)."""
+"""What an AdaptationSet may bound (23009-1 5.3.3.2): the end of the bound's name, the attribute of
+Representations that it bounds, the reader of its values, and the value of a Representation."""
 
 
 def filter_splices(mpd: Mpd, gone: Collection[int]) -> list[Splice]:
@@ -49,23 +53,30 @@ def _representations(
     for each in found.representations:
         if each.index in gone:
             yield remove_element(document, each.element)
-    for name, of, read in _BOUNDS:
-        for prefix, bound in (("min", min), ("max", max)):
-            stated = found.element.attributes.get(prefix + name)
-            if stated is None:
-                continue
-            texts = [_value(found, each, of) for each in left]
-            values = [read(text) for text in texts]
-            if None in values:
-                yield remove_attribute(document, found.element, prefix + name)
-                continue
-            best = bound([value for value in values if value is not None])
-            if read(stated) != best:
-                text = texts[values.index(best)] or ""
-                yield set_attribute(document, found.element, prefix + name, text.strip())
+    yield from _bounds(document, found, left)
 
 
-def _value(found: AdaptationSet, each: Representation, name: str) -> str | None:
+def _bounds(
+    document: Document, found: AdaptationSet, left: Sequence[Representation]
+) -> Iterator[Splice]:
+    """A bound stays as it is written when it is still true. It goes when a value is unknown."""
+    attributes = found.element.attributes
+    for name, of, read, value_of in _BOUNDS:
+        if f"min{name}" not in attributes and f"max{name}" not in attributes:
+            continue
+        values = list(map(value_of, left))
+        known = [value for value in values if value is not None]
+        for bound, extreme in ((f"min{name}", min), (f"max{name}", max)):
+            if bound not in attributes:
+                continue
+            if len(known) < len(values):
+                yield remove_attribute(document, found.element, bound)
+            elif read(attributes[bound]) != (best := extreme(known)):
+                text = _text(found, left[values.index(best)], of)
+                yield set_attribute(document, found.element, bound, text)
+
+
+def _text(found: AdaptationSet, each: Representation, name: str) -> str:
     """What a Representation states, itself or through its set."""
     own = each.element.attributes.get(name)
-    return found.element.attributes.get(name) if own is None else own
+    return (found.element.attributes.get(name, "") if own is None else own).strip()

@@ -14,13 +14,17 @@ from manifests.dash.splices import Splice, remove_attribute, remove_element, set
 def lost_initialization_sets(document: Document, periods: Sequence[Filtered]) -> Iterator[Splice]:
     """One goes when a Period in which it has to be has lost its sets, or when no set of any Period
     refers to it any more. What refers to it goes as well."""
+    before = [_referred(each.period.adaptation_sets) for each in periods]
+    after = [_referred(each.stays) for each in periods]
+    if before == after:
+        return
+    missing = set[str]().union(*[names - left for names, left in zip(before, after, strict=True)])
+    left_somewhere = set[str]().union(*after)
     lost = set()
     for element in document.root.all("InitializationSet"):
         name = element.attributes.get("id", "")
-        before = [_refers(each.period.adaptation_sets, name) for each in periods]
-        after = [_refers(each.stays, name) for each in periods]
         everywhere = element.attributes.get("inAllPeriods", "true") not in {"false", "0"}
-        if before != after and (everywhere or not any(after)):
+        if name in missing and (everywhere or name not in left_somewhere):
             lost.add(name)
             yield remove_element(document, element)
     if lost:
@@ -28,10 +32,13 @@ def lost_initialization_sets(document: Document, periods: Sequence[Filtered]) ->
         yield from _groups(document, lost)
 
 
-def _refers(sets: Iterable[AdaptationSet], name: str) -> bool:
-    return any(
-        name in found.element.attributes.get("initializationSetRef", "").split() for found in sets
-    )
+def _referred(sets: Iterable[AdaptationSet]) -> set[str]:
+    """The ids of the InitializationSets that these sets refer to."""
+    return {
+        name
+        for found in sets
+        for name in found.element.attributes.get("initializationSetRef", "").split()
+    }
 
 
 def _references(

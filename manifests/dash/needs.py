@@ -4,10 +4,10 @@ What they depend on (23009-1 5.3.5.2), and the components of a Preselection whos
 stays (5.3.11): without these, they cannot be decoded or presented (rule E7).
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from manifests.dash.filtered import listed
-from manifests.dash.model import Mpd, Period, Representation
+from manifests.dash.model import AdaptationSet, Mpd, Period, Representation
 from manifests.dash.references import PRESELECTION
 
 
@@ -15,8 +15,7 @@ def with_needs(mpd: Mpd, gone: Collection[int]) -> set[int]:
     """``gone``, without the Representations that others need, by their ``index``."""
     left = set(gone)
     for period in mpd.periods:
-        while _restore_components(period, left) or _restore_dependencies(period, left):
-            pass
+        _restore(period, left)
     return left
 
 
@@ -25,40 +24,47 @@ def lowest(representations: Collection[Representation]) -> Representation:
     return min(representations, key=lambda each: each.bandwidth or 0)
 
 
-def _restore_dependencies(period: Period, gone: set[int]) -> bool:
-    """Restore what a Representation that stays depends on; whether there was anything."""
-    every = [each for found in period.adaptation_sets for each in found.representations]
-    needed = {name for each in every if each.index not in gone for name in each.dependency_ids}
-    missing = [each.index for each in every if each.id in needed and each.index in gone]
-    gone.difference_update(missing)
-    return bool(missing)
+def _restore(period: Period, gone: set[int]) -> None:
+    """Take out of ``gone`` what a Representation of this Period needs that stays."""
+    every = [(found, each) for found in period.adaptation_sets for each in found.representations]
+    components = _components(period)
+    if not components and not any(each.dependency_ids for _, each in every):
+        return
+    by_id = {each.id: (found, each) for found, each in every}
+    # What stays, and is not yet looked at.
+    waiting = [(found, each) for found, each in every if each.index not in gone]
+    stays = {found.element.start for found, _ in waiting}
+    while waiting:
+        found, each = waiting.pop()
+        needed = [by_id[name] for name in each.dependency_ids if name in by_id]
+        needed += [
+            (other, lowest(other.representations))
+            for other in components.pop(found.id, ())
+            if other.element.start not in stays
+        ]
+        for other, one in needed:
+            if one.index in gone:
+                gone.remove(one.index)
+                stays.add(other.element.start)
+                waiting.append((other, one))
 
 
-def _restore_components(period: Period, gone: set[int]) -> bool:
-    """Restore the lowest Representation of each component of a Preselection whose main component
-    stays; whether there was any."""
-    missing = set()
-    by_id = {found.id: found for found in period.adaptation_sets}
-    for names in _preselected(period):
-        sets = [by_id[name] for name in names if name in by_id]
-        if names[0] in by_id and any(each.index not in gone for each in sets[0].representations):
-            for found in sets:
-                if found.representations and gone.issuperset(
-                    each.index for each in found.representations
-                ):
-                    missing.add(lowest(found.representations).index)
-    gone -= missing
-    return bool(missing)
-
-
-def _preselected(period: Period) -> Iterator[list[str]]:
-    """The components of each Preselection, the main one first."""
-    for element in period.preselections:
-        names = listed(element.attributes.get("preselectionComponents", ""))
-        if names:
-            yield names
-    for found in period.adaptation_sets:
-        for descriptor in (*found.essential, *found.supplemental):
-            names = listed(descriptor.value.partition(",")[2])
-            if descriptor.scheme == PRESELECTION and names:
-                yield names
+def _components(period: Period) -> dict[str, list[AdaptationSet]]:
+    """The sets with Representations that are components of a Preselection, by the id of its main
+    set, which is the first component."""
+    lists = [
+        element.attributes.get("preselectionComponents", "") for element in period.preselections
+    ]
+    lists += [
+        descriptor.value.partition(",")[2]
+        for found in period.adaptation_sets
+        for descriptor in (*found.essential, *found.supplemental)
+        if descriptor.scheme == PRESELECTION
+    ]
+    by_id = {found.id: found for found in period.adaptation_sets if found.representations}
+    components: dict[str, list[AdaptationSet]] = {}
+    for names in map(listed, lists):
+        for name in names[1:]:
+            if name in by_id:
+                components.setdefault(names[0], []).append(by_id[name])
+    return components

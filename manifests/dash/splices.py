@@ -98,11 +98,7 @@ def set_text(element: Element, text: str) -> Splice:
 
 def remove_element(document: Document, element: Element) -> Splice:
     """Remove an element, and its line when nothing else is on it."""
-    markup, start, end = document.markup, element.start, element.end
-    indentation = markup.indentation(start)
-    if indentation and markup.ends_its_line(end):
-        start -= len(indentation) * markup.width
-    return Splice(start, end)
+    return Splice(*document.line_span(element))
 
 
 def replace_element(document: Document, element: Element, new: NewElement) -> Splice:

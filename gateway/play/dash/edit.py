@@ -41,9 +41,10 @@ def _trick_mode(
     every, looks = found.representations, _lost_looks(period, gone)
     if not limits.screen:
         return [each.index for each in every]
-    lost = [each for each in every if not found.trick_mode_of and _look(each) in looks]
-    left = [each for each in every if each not in lost]
-    return [*(each.index for each in lost), *_unfit(left, limits)]
+    is_lost = [not found.trick_mode_of and _look(each) in looks for each in every]
+    lost = [each.index for each, goes in zip(every, is_lost, strict=True) if goes]
+    left = [each for each, goes in zip(every, is_lost, strict=True) if not goes]
+    return [*lost, *_unfit(left, limits)]
 
 
 def _lost_looks(period: Period, gone: Collection[int]) -> set[object]:

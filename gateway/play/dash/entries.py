@@ -3,7 +3,7 @@
 Encryption, outputs, and properties that a player has to know; roles, cameras, tiles and languages.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -29,6 +29,8 @@ _CICP = "urn:mpeg:mpegb:cicp:"
 _OMAF = "urn:mpeg:mpegi:omaf:"
 _TILE = "urn:mpeg:dash:srd:2014"
 _COMMON_ENCRYPTION = "urn:mpeg:dash:mp4protection:2011"
+_MAX_LAYERS = 32
+"""How many Representations one depends on, at most. Codecs of more layers are not looked at."""
 _FLAT_PACKING = "6"
 """The FramePacking of video that is not stereoscopic (ISO/IEC 14496-10, table D-8)."""
 
@@ -71,11 +73,12 @@ def entries_of(sets: Sequence[AdaptationSet]) -> list[Entry]:
     for number, found in enumerate(sets, start=1):
         # Sets of audio or text have a language, a codec and a channel layout of their own.
         shows = _shown(found) if found.content_type == "video" else f"set {number}"
-        shared = _traits(found.element)
+        properties = _properties(found.element)
+        shared = _traits(properties)
         for each in found.representations:
             if each.bandwidth is None:
                 continue
-            own = any(child.name in _TRAITS for child in each.element.children)
+            own = _properties(each.element)
             entries.append(
                 Entry(
                     representation=each,
@@ -83,7 +86,7 @@ def entries_of(sets: Sequence[AdaptationSet]) -> list[Entry]:
                     bandwidth=each.bandwidth,
                     codecs=_all_codecs(each, by_id) if each.dependency_ids else each.codecs,
                     shows=shows,
-                    traits=_traits(found.element, each.element) if own else shared,
+                    traits=_traits([*properties, *own]) if own else shared,
                 )
             )
     return entries
@@ -98,7 +101,7 @@ def _all_codecs(each: Representation, by_id: Mapping[str, Representation]) -> tu
         codecs.update(dict.fromkeys(found.codecs))
         for name in found.dependency_ids:
             base = by_id.get(name)
-            if base is not None and base.index not in seen:
+            if base is not None and base.index not in seen and len(seen) < _MAX_LAYERS:
                 seen.add(base.index)
                 waiting.append(base)
     return tuple(codecs)
@@ -121,15 +124,17 @@ def _shown(found: AdaptationSet) -> str:
     return ", ".join(names)
 
 
-def _traits(*elements: Element) -> Traits:
-    """The traits that these elements give together: a set, and perhaps its Representation."""
+def _properties(element: Element) -> list[Element]:
+    return [child for child in element.children if child.name in _TRAITS]
+
+
+def _traits(properties: Iterable[Element]) -> Traits:
+    """The traits that the properties of a set, and perhaps of its Representation, give together."""
     protections: list[str] = []
     encryption = ""
     outputs: set[str] = set()
     is_immersive = is_skippable = False
-    for child in [child for element in elements for child in element.children]:
-        if child.name not in _TRAITS:
-            continue
+    for child in properties:
         scheme = child.attributes.get("schemeIdUri", "").lower()
         value = child.attributes.get("value", "")
         if child.name == "ContentProtection":

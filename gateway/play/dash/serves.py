@@ -12,6 +12,8 @@ from manifests.dash.elements import Element
 from manifests.dash.model import Period
 
 _NOTHING: frozenset[str] = frozenset()
+_MAX_SYSTEMS = 32
+"""With more key systems than exist, encryption is not looked at."""
 
 
 def serves_of(period: Period, entries: Sequence[Entry]) -> list[frozenset[str]]:
@@ -26,23 +28,25 @@ def _views(entries: Sequence[Entry]) -> list[frozenset[str]]:
     pictures = {shows for shows, _ in keys}
     protections = {systems for _, systems in keys}
     every = {"no encryption"}.union(*protections)
+    if len(every) > _MAX_SYSTEMS:
+        protections = set()
     names: dict[tuple[str, frozenset[str]], frozenset[str]] = {}
     for shows, systems in set(keys):
         picture = (shows or "the main picture") if len(pictures) > 1 else ""
-        players = [f"key system {name}" for name in systems or every]
-        if len(protections) == 1:
-            names[shows, systems] = frozenset([picture] if picture else [])
+        if len(protections) <= 1:
+            found = [picture] if picture else []
         else:
-            names[shows, systems] = frozenset(
-                [f"{picture} for {player}" if picture else player for player in players]
-            )
+            players = [f"key system {name}" for name in systems or every]
+            found = [f"{picture} for {player}" if picture else player for player in players]
+        names[shows, systems] = frozenset(found)
     return [names[key] for key in keys]
 
 
 def _events(period: Period, entries: Sequence[Entry]) -> list[frozenset[str]]:
     """The inband events that not all of the entries carry, and nothing else in the Period."""
+    shared = {element: _inband(element) for element in {entry.of.element for entry in entries}}
     carried = [
-        _inband(entry.of.element) | _inband(entry.representation.element) for entry in entries
+        shared[entry.of.element] | _inband(entry.representation.element) for entry in entries
     ]
     some = _NOTHING.union(*carried)
     if not some:
