@@ -357,21 +357,10 @@ def tags_of(gateway: Gateway, found: Decided, offer: Offer) -> SteeringTags:
     asset, edge, fleet = decision.facts.asset, decision.edge, decision.inquiry.fleet
     copies = [fleet.edges[fleet.positions[pathway]] for pathway, _ in offer.copies]
     clones = [] if offer.inline is None or copies else _first_clones(found)
-    rungs = [decision.inquiry.ladder.rungs[index] for index in decision.kept]
-    need_kbps = max([rung.bandwidth for rung in rungs], default=0) // 1000
-    state = SteeringState(
-        asset=asset_name(asset),
-        viewer=0,
-        spread_point=0,
-        base=edge.id,
-        shape=0 if copies else edge.shape,  # the pathways of copies are all that there are
-        need_kbps=min(need_kbps, MAX_KBPS),
-        expected_kbps=min(expected_kbps(rungs, None, 1.0), MAX_KBPS),
-        told=edge.key,
-        base_host=edge.host_tag,
-        clones=tuple([Clone(other.tag, other.host_tag) for other in (*copies, *clones)]),
-        declared=1 + len(copies) if copies else 0,
-    )
+    if copies:  # their pathways are all that there are
+        state = first_state(found, copies, declared=1 + len(copies), shape=0)
+    else:
+        state = first_state(found, clones, declared=0, shape=edge.shape)
     signed = gateway.keys.sign(Purpose.STEERING_STATE, state.to_bytes())
     uri = f"{_url(found.runtime, asset)}?{STATE}={signed}"
     if offer.named:
@@ -379,6 +368,30 @@ def tags_of(gateway: Gateway, found: Decided, offer: Offer) -> SteeringTags:
     if offer.inline is not None:
         uri = inline_uri(_first_manifest(offer.inline[0], uri, edge, copies, clones)) or uri
     return SteeringTags(uri, edge.id, offer.copies)
+
+
+def first_state(
+    found: Decided, others: Sequence[Edge], *, declared: int, shape: int
+) -> SteeringState:
+    """The state of a session that is yet to begin. ``others`` are the edges that its manifest tells
+    the player of, ``declared`` and ``shape`` are as in :class:`SteeringState`."""
+    decision = found.decision
+    edge = decision.edge
+    rungs = [decision.inquiry.ladder.rungs[index] for index in decision.kept]
+    need_kbps = max([rung.bandwidth for rung in rungs], default=0) // 1000
+    return SteeringState(
+        asset=asset_name(decision.facts.asset),
+        viewer=0,
+        spread_point=0,
+        base=edge.id,
+        shape=shape,
+        need_kbps=min(need_kbps, MAX_KBPS),
+        expected_kbps=min(expected_kbps(rungs, None, 1.0), MAX_KBPS),
+        told=edge.key,
+        base_host=edge.host_tag,
+        clones=tuple([Clone(other.tag, other.host_tag) for other in others]),
+        declared=declared,
+    )
 
 
 def _first_manifest(

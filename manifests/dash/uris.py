@@ -33,11 +33,11 @@ class Destination:
     """Where the URIs of one MPD lead.
 
     ``path`` is its place below the source's root, such as ``film/manifest.mpd``. ``mirrors`` are
-    the edges, the one to load from first; there are others when it is steered, and then their URLs
-    differ in the host alone. ``origin_urls`` are URLs of the source's root, the one that it was
-    fetched from first; none for a source on disk. ``location`` is where the player refreshes,
-    ``steering_url`` its steering server, both absolute; None without one. ``parameters`` are the
-    names of the query parameters of the player's URL for the MPD that are not the gateway's own.
+    the edges, the one to load from first; there are others only when it is steered. ``origin_urls``
+    are URLs of the source's root, the one that it was fetched from first; none for a source on
+    disk. ``location`` is where the player refreshes, ``steering_url`` its steering server, both
+    absolute; None without one. ``parameters`` are the names of the query parameters of the player's
+    URL for the MPD that are not the gateway's own.
     """
 
     path: str
@@ -215,9 +215,7 @@ class Resolver:
         self._origins = tuple(map(OriginUrl, destination.origin_urls))
         self._origin = destination.origin_urls[0] if destination.origin_urls else self._url
         self._rebase = Rebaser(destination.path, self._url, destination.origin_urls)
-        # Where clients change the host, what is below the MPD level must not name one.
-        steered = destination.steering_url is not None
-        self._root = f"/{self._url.split('/', 3)[3]}" if steered else self._url
+        self._steered = destination.steering_url is not None
         self._known: dict[Bases, tuple[str | None, ...]] = {}
 
     @property
@@ -285,8 +283,8 @@ class Resolver:
             return link.uri
         if not absolute and not path and uri_parts(base or "")[2] != self._path:
             return link.uri  # only the MPD itself has another name on the edge
-        fixed = None in alternatives
-        return f"{self._url if fixed else self._root}{below}"
+        relative = _relative(below, alternatives) if self._steered else None
+        return f"{self._url}{below}" if relative is None else relative
 
     def manifest(self, uri: str) -> str:
         """A link to another MPD, or to a part of one: on the edge, unless it leads elsewhere."""
@@ -308,6 +306,25 @@ class Resolver:
             return f"{host}{base}{rest}"
         folder = base.rpartition("/")[0]
         return f"{host}{remove_dot_segments(f'{folder}/{path}')}{rest}"
+
+
+def _relative(target: str, bases: Sequence[str | None]) -> str | None:
+    """The reference that leads to a path from each of these bases, whatever the URL of their root
+    is: a player that changes the edge takes it along. None when one base leads elsewhere, or they
+    are not equally deep."""
+    folders = [None if base is None else uri_parts(base)[2].split("/")[:-1] for base in bases]
+    first = folders[0]
+    if first is None or any(each is None or len(each) != len(first) for each in folders):
+        return None
+    path, rest = uri_parts(f"/{target}")[2:]
+    segments = path.split("/")[1:]
+    common = 0
+    if all(each == first for each in folders):
+        same = [one == other for one, other in zip(first, segments[:-1], strict=False)]
+        common = [*same, False].index(False)
+    up = "../" * (len(first) - common)
+    reference = f"{up}{'/'.join(segments[common:])}{rest}"
+    return reference if up else f"./{reference}"
 
 
 def _is_http(uri: str) -> bool:

@@ -27,7 +27,7 @@ PATH = "a/b/c/film/manifest.mpd"
 ORIGIN = "https://origin.example/vod/"
 GATEWAY = "https://gw.example/v1/play/film.mpd?state=1"
 EDGES = ("e1", "e2", "e3")
-MIRRORS = tuple(Mirror(f"https://{edge}.example/v/", edge) for edge in EDGES)
+MIRRORS = tuple(Mirror(f"https://{edge}.example/{edge}/v/", edge) for edge in EDGES)
 ONE = Destination(PATH, MIRRORS[:1], (ORIGIN,), "https://gw.example/l?a=1&b=2")
 THREE = Destination(PATH, MIRRORS, (ORIGIN,), "https://gw.example/l", "https://gw.example/s?a&b")
 

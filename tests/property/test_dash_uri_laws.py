@@ -14,7 +14,7 @@ from tests.dash_resolver import base_urls, media_urls, tree_of
 PATH = "a/film/manifest.mpd"
 ORIGIN_HOST = "https://origin.example/"
 ORIGIN = f"{ORIGIN_HOST}vod/"
-MIRRORS = (Mirror("https://e1.example/v/w/", "e1"), Mirror("https://e2.example/v/w/", "e2"))
+MIRRORS = (Mirror("https://e1.example/v/w/", "e1"), Mirror("https://e2.example:8443/x/", "e2"))
 ONE = Destination(PATH, MIRRORS[:1], (ORIGIN,))
 TWO = Destination(PATH, MIRRORS, (ORIGIN,), None, "https://gw.example/steer")
 

@@ -1,0 +1,152 @@
+"""Content steering of DASH: which edges does an MPD declare, and where does its player ask?
+
+An MPD declares a BaseURL for each edge that the session may use (docs/dash.md). The steering server
+is that of HLS (:mod:`gateway.play.steering`).
+"""
+
+import secrets
+from collections.abc import Hashable
+from typing import Final, NamedTuple
+
+from gateway.client.facts import Device
+from gateway.edge.edge import Edge
+from gateway.play.decide import Decided
+from gateway.play.runtime import Gateway
+from gateway.play.steering import PATH, first_state
+from gateway.reason import Reason, Step
+from gateway.steering.query import SESSION, SESSION_BYTES, STATE
+from gateway.store.connection.keys import session_name
+from gateway.trust.keys import Purpose
+from manifests.dash.links import Links
+from manifests.dash.model import Mpd
+from manifests.dash.steering import Refusal, nests, refusal
+from manifests.dash.uris import Destination, Mirror
+
+_MEDIA3: Final = frozenset({"media3", "ExoPlayer", "OkHttp"})
+_ANDROID: Final = frozenset({"Android", "Fire OS"})
+_DVB_PROFILE: Final = "urn:dvb:dash:profile:dvb-dash:"
+
+PLACE: Final = f"{SESSION}={secrets.token_hex(SESSION_BYTES)}"
+"""Takes the place of a session's name in what all sessions of a class share. No source has it."""
+
+_REFUSED: Final[dict[Refusal, Reason]] = {
+    "source-steers": Reason(
+        Step.STEERING, "source-steers", "not steered: the source has content steering of its own"
+    ),
+    "source-has-alternatives": Reason(
+        Step.STEERING,
+        "source-has-alternatives",
+        "not steered: of the source's BaseURLs at the MPD level, one leads to another server",
+    ),
+    "uris-do-not-move": Reason(
+        Step.STEERING,
+        "uris-do-not-move",
+        "not steered: no segment of the source leads to the edge",
+    ),
+}
+
+
+class DashOffer(NamedTuple):
+    """What the steering of an MPD depends on, besides its rungs. It names no session.
+
+    ``key`` is the id of the key that signs. ``edges`` are those that the MPD declares, the one to
+    load from first. ``url`` is the URL of the steering server, absolute: dash.js would resolve it
+    against its page (G9). ``named``: it has a place for the session's name.
+    """
+
+    key: str
+    edges: tuple[Edge, ...]
+    url: str
+    named: bool
+
+    @property
+    def cache_key(self) -> Hashable:
+        """What of it the bytes depend on."""
+        return self.key, self.mirrors, self.url, self.named
+
+    @property
+    def mirrors(self) -> tuple[Mirror, ...]:
+        """The edges as the MPD names them."""
+        return tuple([Mirror(edge.url, edge.id) for edge in self.edges])
+
+
+def offer_for(
+    gateway: Gateway, found: Decided, base_url: str, mpd: Mpd, links: Links, *, named: bool
+) -> DashOffer | None:
+    """What an MPD offers; None when steering is off, or there is no other edge to go to.
+
+    ``base_url`` is where players reach the gateway. Whether the MPD can be steered is decided when
+    it is written (:func:`steered`).
+    """
+    decision, steering = found.decision, found.runtime.steering
+    edge, fleet = decision.edge, decision.inquiry.fleet
+    if not steering.enabled:
+        return None
+    others = [
+        other
+        for other in decision.edges
+        if other.id != edge.id and fleet.conditions[fleet.positions[other.id]].state == "up"
+    ]
+    if not others and not fleet.index.has_sibling(edge):
+        return None
+    if _may_be_media3(found.player.device) and _would_scatter(found, mpd, links):
+        others = []
+    edges = [edge, *others[: steering.max_pathways - 1]]
+    url = f"{base_url.rstrip('/')}{PATH}{decision.facts.asset}"
+    return DashOffer(gateway.keys.active.id, tuple(edges), url, named)
+
+
+def steered(
+    gateway: Gateway, found: Decided, offer: DashOffer, links: Links, destination: Destination
+) -> Destination:
+    """Where the URIs of a steered MPD lead; ``destination`` itself when it cannot be steered."""
+    wanted = _wanted(destination, offer, offer.url)
+    if refusal(links, wanted, live=_is_live(links)) is not None:
+        return destination
+    edge, *others = offer.edges
+    state = first_state(found, others, declared=len(offer.edges), shape=edge.shape)
+    signed = gateway.keys.sign(Purpose.STEERING_STATE, state.to_bytes())
+    name = f"&{PLACE}" if offer.named else ""
+    return _wanted(destination, offer, f"{offer.url}?{STATE}={signed}{name}")
+
+
+def steering_refusal(offer: DashOffer, links: Links, destination: Destination) -> Reason | None:
+    """Why an MPD is not steered; None when it is."""
+    found = refusal(links, _wanted(destination, offer, offer.url), live=_is_live(links))
+    return None if found is None else _REFUSED[found]
+
+
+def name_of(session: str) -> str:
+    """What a session has in the place of :data:`PLACE`."""
+    return f"{SESSION}={session_name(session).hex()}"
+
+
+def _wanted(destination: Destination, offer: DashOffer, url: str) -> Destination:
+    return Destination(
+        destination.path,
+        offer.mirrors,
+        destination.origin_urls,
+        destination.location,
+        url,
+        destination.parameters,
+    )
+
+
+def _is_live(links: Links) -> bool:
+    return links.document.root.attributes.get("type") == "dynamic"
+
+
+def _may_be_media3(device: Device) -> bool:
+    """Whether the player may be media3: apps on Android hardly ever name it."""
+    player = device.player
+    return player in _MEDIA3 or (player is None and device.os in _ANDROID)
+
+
+def _would_scatter(found: Decided, mpd: Mpd, links: Links) -> bool:
+    """Whether media3 would load each Representation from an edge of its own, if there were
+    several (G8)."""
+    if any(profile.startswith(_DVB_PROFILE) for profile in mpd.profiles):
+        return False
+    source, edge = found.source, found.decision.edge
+    here = Destination(source.path, (Mirror(edge.url, edge.id),), source.base_urls)
+    return nests(links, here)
