@@ -58,7 +58,8 @@ from gateway.observe.tasks import supervise
 from gateway.play.allowance import Allowance
 from gateway.play.bodies import weight_of
 from gateway.play.clients import ClientLookup
-from gateway.play.hls.manifest import generated_hls, read_hls
+from gateway.play.dash.manifest import dash_source
+from gateway.play.hls.manifest import generated_hls, hls_source
 from gateway.play.measurements import Measurements
 from gateway.play.probe_budget import ProbeBudget
 from gateway.play.report_queue import ReportQueue
@@ -85,6 +86,7 @@ from gateway.store.events.queue import EventQueue
 from gateway.store.events.redis_log import RedisEventLog
 from gateway.trust.keys import KeyRing
 from geodata.lookup import GeoLookup
+from manifests.format import ManifestFormat
 
 log = structlog.get_logger()
 
@@ -367,14 +369,18 @@ def _source(settings: Settings, previous: Runtime | None, store: Store) -> Sourc
         return GeneratedSource(manifest, source.hls)
     if previous is not None:
         return previous.source  # its keys take effect at a restart
+    formats = {
+        ManifestFormat.HLS: hls_source(source.hls),
+        ManifestFormat.DASH: dash_source(source.dash),
+    }
     if source.kind == "origin":
         from gateway.source.origin.origin import OriginSource  # noqa: PLC0415  # brings a client
 
-        return OriginSource(origin_config_of(settings), SourceCopies(store), read_hls)
+        return OriginSource(origin_config_of(settings), SourceCopies(store), formats)
     if source.root is None:
         raise AssertionError("the config check refuses a directory source without a root")
     limit = settings.limits.max_playlist_bytes
-    return DirectorySource(source.root, source.hls, limit, read_hls)
+    return DirectorySource(source.root, formats, limit)
 
 
 def geo_lookup(settings: Settings) -> GeoLookup:

@@ -50,7 +50,7 @@ DIRECTORY_SOURCES = CacheSpec(
     "directory sources",
     10_000,
     "entries",
-    "path below the source's root",
+    "path below the source's root, format",
     "any change below the root, or a purge",
 )
 """Parsed source manifests, and why a file cannot be served."""
@@ -59,7 +59,7 @@ ORIGIN_SOURCES = CacheSpec(
     "origin sources",
     "origin.memory_bytes",
     "bytes",
-    "asset",
+    "asset, format",
     "what the origin says of its freshness, within bounds, or a purge",
 )
 """Copies of source manifests, parsed."""
@@ -68,7 +68,7 @@ ORIGIN_FAILURES = CacheSpec(
     "origin failures",
     8_192,
     "entries",
-    "asset",
+    "asset, format",
     "`origin.not_found_s` or `origin.failure_s`, or a purge",
 )
 """Which assets the origin does not have, and why it gave no usable response. Players choose ids
@@ -98,7 +98,7 @@ PLAYLISTS = CacheSpec(
     "limits.local_cache_bytes",
     "bytes",
     "source path and version, kept rungs, caps, edge URL, query parameters that the source imports,"
-    " steering offer",
+    " steering offer, where a live MPD is asked for again",
     "nothing: every input is in the key",
 )
 """Finished manifests with their entity tags and codings."""

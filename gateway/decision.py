@@ -43,7 +43,8 @@ class Policy:
 
     ``version`` is a short hash over all of it. A decision cached under another version is never
     used. ``edges`` are the configured ones; requests are decided over a
-    :class:`gateway.edge.fleet.Fleet`. Build one with :mod:`gateway.config`.
+    :class:`gateway.edge.fleet.Fleet`. ``rules_version`` is the same over all but the edges: what
+    was pinned under another one is decided anew. Build one with :mod:`gateway.config`.
     """
 
     profiles: Mapping[str, Profile]
@@ -53,6 +54,7 @@ class Policy:
     time_zone: str
     version: str
     start: StartRules = NO_START_RULES
+    rules_version: str = ""
     rule_list: RuleList = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -197,15 +199,21 @@ def inquire(
     memo: Memo,
     edge_count: int = rank.MIN_RANKED,
 ) -> Inquiry:
-    """Apply the rules, and look both halves up in ``memo``.
+    """Apply the rules, or what is pinned, and look both halves up in ``memo``.
 
     Their keys are equal for all viewers of one client class and place cell. ``edge_count`` is how
     many edges the answer needs.
     """
-    subject = _subject(facts)
-    match = policy.rule_list.first_match(subject, policy.default_profile)
-    profile = policy.profiles[match.profile]
-    start_bandwidth, start_rule = _start(policy, profile, facts, subject)
+    rule: int | None
+    start_rule: int | None
+    if (pinned := facts.pinned) is None:
+        subject = _subject(facts)
+        match = policy.rule_list.first_match(subject, policy.default_profile)
+        profile, rule = policy.profiles[match.profile], match.rule
+        start_bandwidth, start_rule = _start(policy, profile, facts, subject)
+    else:
+        profile, rule, start_rule = policy.profiles[pinned.profile], pinned.rule, None
+        start_bandwidth = pinned.start_bandwidth
     below = bisect_right(ladder.peaks, start_bandwidth)
     start = ladder.peaks[below - 1] if below and not profile.keeps_everything else 0
     device = facts.device
@@ -214,7 +222,7 @@ def inquire(
         facts.asset,
         ladder.version,
         profile.name,
-        match.rule,
+        rule,
         device.capability,
         device.os == "tvOS",
         facts.limits,
@@ -231,7 +239,7 @@ def inquire(
         facts=facts,
         ladder=ladder,
         profile=profile,
-        rule=match.rule,
+        rule=rule,
         start_rule=start_rule,
         start_bandwidth=start,
         edge_count=edge_count,

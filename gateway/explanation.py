@@ -53,6 +53,9 @@ def _place(place: Place) -> Reason:
 
 def _profile(decision: Decision) -> Reason:
     name, rule_index = decision.choice.profile.name, decision.choice.rule
+    if decision.facts.pinned is not None:
+        text = f"profile {name}, as in the session's first answer"
+        return Reason(Step.PROFILE, "profile-pinned", text)
     if rule_index is None:
         text = f"no rule matches; the default profile {name} is used"
         return Reason(Step.PROFILE, "profile-default", text)
@@ -90,7 +93,7 @@ def _setter(value: int, setters: Mapping[str, int | None], otherwise: str) -> st
 
 def _start(decision: Decision) -> Iterator[Reason]:
     """Where the start bit rate comes from; nothing when the source's order is kept."""
-    if decision.choice.limits.untouched:
+    if decision.choice.limits.untouched or decision.facts.pinned is not None:
         return
     inquiry, profile, speed = decision.inquiry, decision.choice.profile, decision.facts.throughput
     if speed is not None:

@@ -84,6 +84,22 @@ class Limits:
     codecs: frozenset[CodecFamily] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """What the first answer to a session has fixed for its later requests, so that the same rungs
+    stay in every version of a live manifest (rule E10).
+
+    ``profile`` is the name of the profile, ``rule`` the position of the rule that selected it (None
+    for the default profile), ``start_bandwidth`` where playback started, in bit/s, and
+    ``capability`` what the device plays.
+    """
+
+    profile: str
+    rule: int | None
+    start_bandwidth: int
+    capability: Capability
+
+
 @dataclass(slots=True)  # not frozen, which costs a call for each field: every request makes one
 class Facts:
     """Everything that a decision depends on, besides the policy and the asset's source.
@@ -95,7 +111,7 @@ class Facts:
     edge from which this session already plays this asset. ``network`` is that of the address, and
     never leaves the process either. ``poor_edges`` are the ids of edges on which the viewers of
     this network report trouble. ``record`` is the state of the session, including what this
-    request measured; None without a session.
+    request measured; None without a session. ``pinned`` is what was fixed before; None at first.
     """
 
     asset: str
@@ -113,6 +129,7 @@ class Facts:
     record: SessionRecord | None = None
     poor_edges: frozenset[str] = frozenset()
     reasons: tuple[Reason, ...] = ()
+    pinned: Pinned | None = None
 
     @property
     def measured_kbps(self) -> float | None:

@@ -11,7 +11,7 @@ import json
 import time
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from starlette.types import ASGIApp, Message
 
@@ -21,11 +21,13 @@ from gateway.config.build import prior_config_of
 from gateway.config.load import Loaded
 from gateway.edge.fleet import UP
 from gateway.edge.override import Override
+from gateway.play.formats import FORMATS
 from gateway.source.source import BadSourceError, NoSuchAssetError
 from gateway.store.caches.sessions import Sessions
 from gateway.store.connection.memory import MemoryStore
 from gateway.store.connection.protocol import StoreUnavailable
 from gateway.store.coordination.priors import Priors
+from manifests.format import ManifestFormat
 
 _WIDTH = 10
 _OWN_STORES = ("embedded", "memory")
@@ -41,7 +43,9 @@ class ExplainError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Who asks for what. ``headers`` are ``Name: value`` texts; ``query`` is a query string."""
+    """Who asks for what. ``headers`` are ``Name: value`` texts; ``query`` is a query string. The
+    asset may end with ``.m3u8`` or ``.mpd``, which asks for one format; otherwise HLS comes first.
+    """
 
     asset: str
     user_agent: str
@@ -67,17 +71,25 @@ async def explain_decision(loaded: Loaded, question: Question) -> str:
     With ``offline``, no Redis is read. Raises :class:`ExplainError`.
     """
     headers = _headers(question)
-    question = replace(question, asset=question.asset.removesuffix(".m3u8"))
+    question, wanted = _format_of(question)
     live = _url_of(loaded) not in _OWN_STORES and not question.offline
     app = build(loaded, store_url=None if live else "memory")
     try:
         if live:
             await app.gateway.store.start()
         seen = await _see(app, loaded, question.session)
-        return await _explained(app, question, headers, seen)
+        return await _explained(app, question, headers, seen, wanted)
     finally:
         await app.gateway.runtime.source.close()
         await app.gateway.store.close()
+
+
+def _format_of(question: Question) -> tuple[Question, ManifestFormat | None]:
+    """The question without a suffix of the asset, and the format that it names."""
+    for wanted, form in FORMATS.items():
+        if question.asset.endswith(form.suffix):
+            return replace(question, asset=question.asset.removesuffix(form.suffix)), wanted
+    return question, None
 
 
 def _url_of(loaded: Loaded) -> str:
@@ -120,18 +132,38 @@ def _override(one: Override) -> str:
 
 
 async def _explained(
-    app: Application, question: Question, headers: list[tuple[bytes, bytes]], seen: list[str]
+    app: Application,
+    question: Question,
+    headers: list[tuple[bytes, bytes]],
+    seen: list[str],
+    wanted: ManifestFormat | None,
 ) -> str:
-    decision = await _ask(app.operators, f"/v1/play/{question.asset}", question, headers)
+    path = f"/v1/play/{question.asset}"
+    decision = await _ask(app.operators, path, question, headers, wanted)
     if decision.status != 200:  # noqa: PLR2004
         problem = json.loads(decision.body)
         raise ExplainError(f"{problem['status']} {problem['title']}: {problem['detail']}")
     lines = [*_summary(decision), *seen, "", *_ladder(decision), "", *_reasons(decision)]
-    lines += await _faults(app, question)
+    found = _found_format(decision)
+    lines += await _faults(app, question, found)
     if question.manifest:
-        playlist = await _ask(app, f"/v1/play/{question.asset}.m3u8", question, headers)
-        lines += ["", playlist.body.decode()]
+        manifest = await _ask(app, f"{path}{FORMATS[found].suffix}", question, headers)
+        lines += ["", _text(manifest)]
     return "\n".join(lines)
+
+
+def _found_format(answer: _Answer) -> ManifestFormat:
+    """The format that a decision is about."""
+    path = urlsplit(json.loads(answer.body)["manifest_url"]).path
+    return next(name for name, form in FORMATS.items() if path.endswith(form.suffix))
+
+
+def _text(answer: _Answer) -> str:
+    """A manifest as text. An MPD may be in UTF-16, or in any encoding that its declaration names;
+    what cannot be read as UTF-8 is shown escaped."""
+    if answer.body.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return answer.body.decode("utf-16", "replace")
+    return answer.body.decode("utf-8", "backslashreplace")
 
 
 def _headers(question: Question) -> list[tuple[bytes, bytes]]:
@@ -155,7 +187,11 @@ def _headers(question: Question) -> list[tuple[bytes, bytes]]:
 
 
 async def _ask(
-    app: ASGIApp, path: str, question: Question, headers: list[tuple[bytes, bytes]]
+    app: ASGIApp,
+    path: str,
+    question: Question,
+    headers: list[tuple[bytes, bytes]],
+    wanted: ManifestFormat | None = None,
 ) -> _Answer:
     """One request through the whole application, as a server would make it."""
     own = {"speed": question.speed_kbps, "session": question.session}
@@ -165,6 +201,7 @@ async def _ask(
             urlencode({name: value for name, value in own.items() if value is not None}),
             question.query.removeprefix("?"),
             "fields=",  # the last value counts: all members are wanted
+            "" if wanted is None else f"format={wanted}",
         )
         if part
     )
@@ -236,7 +273,8 @@ def _ladder(answer: _Answer) -> list[str]:
     for rung in json.loads(answer.body)["ladder"]:
         height = "-" if rung["height"] is None else f"{rung['height']}p"
         kbps = rung["bandwidth"] // 1000
-        lines.append(f"  {height:>6} {kbps:>7} kbit/s  {rung['codecs'] or '-':<30} {rung['uri']}")
+        place = rung["uri"] or rung.get("id") or "-"
+        lines.append(f"  {height:>6} {kbps:>7} kbit/s  {rung['codecs'] or '-':<30} {place}")
     return lines
 
 
@@ -244,10 +282,10 @@ def _reasons(answer: _Answer) -> list[str]:
     return ["reasons", *(f"  {reason}" for reason in json.loads(answer.body)["reasons"])]
 
 
-async def _faults(app: Application, question: Question) -> list[str]:
-    """The faults of a source playlist that is served despite them."""
+async def _faults(app: Application, question: Question, wanted: ManifestFormat) -> list[str]:
+    """The faults of a source manifest that is served despite them."""
     try:
-        source = await app.gateway.runtime.source.load(question.asset)
+        source = await app.gateway.runtime.source.load(question.asset, wanted=wanted)
     except (NoSuchAssetError, BadSourceError) as error:  # it has changed since the decision
         raise ExplainError(str(error)) from error
     if not source.manifest.faults:

@@ -51,12 +51,14 @@ def policy_of(settings: Settings) -> Policy:
         time_zone=settings.policy.time_zone,
         version=policy_version_of(settings),
         start=_start(settings.start),
+        rules_version=policy_version_of(settings, _DECISIVE - {"edges"}),
     )
 
 
-def policy_version_of(settings: Settings) -> str:
-    """16 hexadecimal digits that depend only on the values in the decisive sections."""
-    tables = settings.model_dump(include=_DECISIVE)
+def policy_version_of(settings: Settings, sections: set[str] = _DECISIVE) -> str:
+    """16 hexadecimal digits that depend only on the values in ``sections``, by default the decisive
+    ones."""
+    tables = settings.model_dump(include=sections)
     text = json.dumps(tables, sort_keys=True, default=_plain)
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
@@ -155,7 +157,6 @@ def origin_config_of(settings: Settings) -> OriginConfig:
     given = settings.origin
     return OriginConfig(
         origins=_origin_servers(settings),
-        template=settings.source.hls,
         request=RequestLimits(
             connect_timeout_s=given.connect_timeout_ms / 1000,
             read_timeout_s=given.read_timeout_ms / 1000,
@@ -175,6 +176,7 @@ def origin_config_of(settings: Settings) -> OriginConfig:
             max_stale_while_revalidate_s=given.max_stale_while_revalidate_s,
             stale_if_error_s=given.stale_if_error_s,
             max_stale_if_error_s=given.max_stale_if_error_s,
+            max_stale_live_s=given.max_stale_live_s,
         ),
         total_timeout_s=given.total_timeout_ms / 1000,
         patience_s=given.patience_ms / 1000,

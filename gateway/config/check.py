@@ -23,6 +23,7 @@ def check(
 
     yield from _listeners(tables, problem)
     yield from _source(tables, problem)
+    yield from _templates(tables, problem)
     yield from _origins(tables, problem)
     yield from _profiles(tables, problem)
     yield from _rules(tables, problem)
@@ -148,6 +149,14 @@ def _example_edges(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[C
     for position in found:
         text = f"is a shipped example, which has no media{why}"
         yield problem(("edges", position, "url"), text, allowed="the URL of your own edge")
+
+
+def _templates(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
+    path = ("source", "dash")
+    given = _at(tables, path)
+    if given is not None and given == _at(tables, ("source", "hls")):
+        text = "is the same as source.hls; one file cannot be both"
+        yield problem(path, text, value=shown(given), allowed="another path")
 
 
 def _proxies(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:

@@ -19,7 +19,12 @@ from gateway.play import problems
 from gateway.play.bodies import max_answer_bytes
 from gateway.play.compression import compress
 from gateway.play.decide import Decided, Timeline, decide_all, valid_asset
-from gateway.play.decision_json import check_fields, members, query_without_fields
+from gateway.play.decision_json import (
+    check_fields,
+    members,
+    query_without_fields,
+    wanted_format,
+)
 from gateway.play.problems import Problem
 from gateway.play.reply import Reply
 from gateway.play.request import ACCEPT_CH, VARY, Request
@@ -45,7 +50,10 @@ async def decide_batch(
     wanted = check_fields(request.parameters.fields, with_reasons=with_reasons)
     checked = [_valid_or_problem(asset) for asset in assets]
     valid = [each for each in checked if isinstance(each, str)]
-    decided = iter(await decide_all(gateway, request, valid, Timeline()) if valid else ())
+    of = wanted_format(request.parameters.by_name)
+    decided = iter(
+        await decide_all(gateway, request, valid, Timeline(), wanted=of) if valid else ()
+    )
     found = [each if isinstance(each, Problem) else next(decided) for each in checked]
     # Every decision repeats the query, which is escaped once.
     request = replace(request, query=query_without_fields(request.query).encode("ascii"))

@@ -13,6 +13,7 @@ from gateway.play.sessions import USUAL_PAGE
 from gateway.steering.decide import MOVE_REASONS, STAY_REASONS
 from gateway.store.events.event import EventKind
 from gateway.store.events.log import MAX_PAGE
+from manifests.format import ManifestFormat
 
 _PARAMETERS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("speed", {"type": "number"}, "The player's own measurement of its network, in kbit/s."),
@@ -76,11 +77,12 @@ _DECISION: dict[str, Any] = {
             "minItems": 1,
             "items": {
                 "type": "object",
+                "description": "A DASH Representation has an id as well, and no uri.",
                 "properties": {
                     "height": {"type": ["integer", "null"]},
                     "bandwidth": {"type": "integer", "description": "Peak, in bit/s."},
                     "codecs": {"type": ["string", "null"]},
-                    "uri": {"type": "string", "format": "uri"},
+                    "uri": {"type": ["string", "null"], "format": "uri"},
                 },
             },
         },
@@ -103,7 +105,10 @@ def openapi_json(
     if with_probe and listener == PLAYERS:
         paths["/v1/probe"] = _probe()
     if with_batch:
-        paths["/v1/decisions"] = {"parameters": [*_QUERY, _FIELDS], "post": _batch(decision)}
+        paths["/v1/decisions"] = {
+            "parameters": [*_QUERY, _FORMAT, _FIELDS],
+            "post": _batch(decision),
+        }
     document = {
         "openapi": "3.1.0",
         "info": {
@@ -145,6 +150,18 @@ _FIELDS = {
     "schema": {"type": "string"},
     "description": "Comma list of top-level members to answer with.",
 }
+_FORMAT = {
+    "name": "format",
+    "in": "query",
+    "schema": {"enum": [*ManifestFormat]},
+    "description": "The format that the decision is about; by default HLS if the asset has it.",
+}
+_REFRESH = {
+    "name": "state",
+    "in": "query",
+    "schema": {"type": "string"},
+    "description": "What the first answer has fixed; Location has it.",
+}
 
 
 def _for_players(decision: dict[str, Any]) -> dict[str, Any]:
@@ -155,11 +172,12 @@ def _for_players(decision: dict[str, Any]) -> dict[str, Any]:
             "get": _operation("The personalised HLS multivariant playlist", _playlist()),
             "head": _operation("Its headers", _playlist()),
         },
-        "/v1/play/{asset}": _json_decision("The decision behind it", decision),
         "/v1/play/{asset}.mpd": {
-            "parameters": [_ASSET],
-            "get": _reserved("The personalised MPD"),
+            "parameters": [_ASSET, *_QUERY, _REFRESH],
+            "get": _operation("The personalised MPD", _mpd()),
+            "head": _operation("Its headers", _mpd()),
         },
+        "/v1/play/{asset}": _json_decision("The decision behind it", decision),
         "/v1/steering/{asset}": {
             "parameters": [_ASSET, *_STEERING],
             "get": _operation("The steering manifest, for HLS and DASH", _steering_list()),
@@ -316,7 +334,8 @@ def _steering_list() -> dict[str, Any]:
 
 def _json_decision(summary: str, decision: dict[str, Any]) -> dict[str, Any]:
     content = {"application/json": {"schema": decision}}
-    return {"parameters": [_ASSET, *_QUERY, _FIELDS], "get": _operation(summary, content)}
+    parameters = [_ASSET, *_QUERY, _FORMAT, _FIELDS]
+    return {"parameters": parameters, "get": _operation(summary, content)}
 
 
 def _operation(summary: str, content: dict[str, Any]) -> dict[str, Any]:
@@ -392,11 +411,6 @@ def _probe() -> dict[str, Any]:
     }
 
 
-def _reserved(summary: str) -> dict[str, Any]:
-    """Part of the interface that this version answers with a 404 problem."""
-    return {"summary": summary, "responses": {"404": _problem("Not available yet")}}
-
-
 def _problem(description: str) -> dict[str, Any]:
     schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
     return {"description": description, "content": {"application/problem+json": schema}}
@@ -404,6 +418,10 @@ def _problem(description: str) -> dict[str, Any]:
 
 def _playlist() -> dict[str, Any]:
     return {"application/vnd.apple.mpegurl": {"schema": {"type": "string"}}}
+
+
+def _mpd() -> dict[str, Any]:
+    return {"application/dash+xml": {"schema": {"type": "string"}}}
 
 
 def _text() -> dict[str, Any]:

@@ -12,7 +12,6 @@ from gateway.http.body import read_body
 from gateway.http.openapi import openapi_json
 from gateway.http.operations import as_a_player_asks, livez, prometheus, readyz, readyz_in_detail
 from gateway.listener import OPERATORS, PLAYERS, Listener
-from gateway.play import problems
 from gateway.play.activity import PATH as ACTIVITY
 from gateway.play.activity import answer_activity
 from gateway.play.play import play, show_decision
@@ -117,11 +116,6 @@ async def _activity(gateway: Gateway, scope: Scope, headers: Headers, receive: R
     by_name = read_query(scope["query_string"]).by_name
     last_event_id = dict(scope["headers"]).get(b"last-event-id")
     return await answer_activity(gateway, by_name, last_event_id, gone)
-
-
-async def _not_yet(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
-    """Answer a reserved path with a 404 problem."""
-    raise problems.not_available_yet(scope["path"].split("/")[2])
 
 
 def _openapi(listener: Listener) -> Handler:

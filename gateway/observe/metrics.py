@@ -259,7 +259,7 @@ CONNECTION_REFUSALS = Counter(
 PROBLEMS = Counter("gateway_problems", "Problem answers, by type.", ["problem"])
 PLAYLIST_FAULTS = Counter(
     "gateway_playlist_faults",
-    "Faults found in source playlists that were served nevertheless.",
+    "Faults found in source manifests that were served nevertheless.",
     ["rule"],
 )
 SOURCE_ERRORS = Counter(
@@ -277,6 +277,11 @@ ORIGIN_SECONDS = Histogram(
     "Seconds that a request to an origin took.",
     ["origin"],
     buckets=(*BUCKETS_S, 5.0, 10.0),
+)
+ORIGIN_LAGGING = Counter(
+    "gateway_origin_lagging",
+    "Live manifests of origins that were older than one before, and were not used.",
+    ["origin"],
 )
 ORIGIN_RETRIES = Counter("gateway_origin_retries", "Requests to origins that were retries.")
 ORIGIN_BREAKER = Gauge(

@@ -8,9 +8,10 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from gateway.client.asset import AssetError, asset_id
-from gateway.client.facts import Facts
+from gateway.client.facts import Facts, Pinned
 from gateway.decision import Decision, Inquiry, Memo, decide, fit_ladder, inquire
 from gateway.edge.rank import MIN_RANKED
 from gateway.ladder.fit import NothingToPlayError
@@ -18,12 +19,13 @@ from gateway.observe import metrics
 from gateway.offload import offload
 from gateway.play import problems
 from gateway.play.clients import Player
-from gateway.play.facts import gather_facts
+from gateway.play.facts import gather_facts, with_pinned
 from gateway.play.problems import Problem
 from gateway.play.request import Request
 from gateway.play.runtime import Gateway, Runtime
-from gateway.source.source import BadSourceError, NoSuchAssetError, SourceManifest
+from gateway.source.source import BadSourceError, NoSuchAssetError, Source, SourceManifest
 from gateway.store.caches.decisions import CacheStatus
+from manifests.format import ManifestFormat
 
 INLINE_RUNGS = 500
 """A longer ladder is fitted in a thread: each rung takes a few microseconds."""
@@ -47,6 +49,14 @@ class Timeline:
             entries.append(f"{stage};dur={(end - start) * 1000:.2f}")
             start = end
         return ", ".join(entries).encode("ascii")
+
+
+class Earlier(NamedTuple):
+    """What an earlier answer to a session has fixed: the edge that it named first (an
+    ``Edge.key``), and what it pinned; None when that no longer holds."""
+
+    edge: int
+    pinned: Pinned | None
 
 
 @dataclass(slots=True)  # not frozen, which costs a call for each field: every request makes one
@@ -76,10 +86,16 @@ def valid_asset(text: str) -> str:
 
 
 async def decide_one(
-    gateway: Gateway, request: Request, asset: str, timeline: Timeline, edge_count: int = MIN_RANKED
+    gateway: Gateway,
+    request: Request,
+    asset: str,
+    timeline: Timeline,
+    edge_count: int = MIN_RANKED,
+    wanted: ManifestFormat | None = None,
+    earlier: Earlier | None = None,
 ) -> Decided:
     """The decision for one asset, with ``edge_count`` edges. Raises :class:`Problem`."""
-    [found] = await decide_all(gateway, request, [asset], timeline, edge_count)
+    [found] = await decide_all(gateway, request, [asset], timeline, edge_count, wanted, earlier)
     if isinstance(found, Problem):
         raise found
     return found
@@ -91,18 +107,24 @@ async def decide_all(
     assets: Sequence[str],
     timeline: Timeline,
     edge_count: int = MIN_RANKED,
+    wanted: ManifestFormat | None = None,
+    earlier: Earlier | None = None,
 ) -> list[Decided | Problem]:
     """One decision or problem for each asset (valid ids), in their order, for one client.
 
-    The store is read once for all assets, and before that for the session if the client names one.
-    The client's facts are gathered once. ``assets`` has at least one member. ``edge_count`` is how
-    many edges each decision needs.
+    The decision is about the manifest in the format ``wanted``; when it is None, about the HLS
+    playlist, or about the MPD of an asset that has no playlist. ``earlier`` is what an earlier
+    answer to the session has fixed. The store is read once for all assets, and before that for the
+    session if the client names one. The client's facts are gathered once. ``assets`` has at least
+    one member. ``edge_count`` is how many edges each decision needs.
     """
     runtime, fleet, memo = gateway.runtime, gateway.fleet, gateway.decisions.memo
     player = runtime.clients.player(request.headers)
     client = await gather_facts(gateway, runtime, request, player, assets[0])
+    if earlier is not None:
+        client = with_pinned(client, earlier.pinned, earlier.edge, fleet)
     timeline.end("facts")
-    sources = await _load_all(runtime, assets, client.network)
+    sources = await _load_all(runtime, assets, client.network, wanted)
     timeline.end("source")
     inquiries = {
         at: inquire(
@@ -156,19 +178,36 @@ def _facts_for(client: Facts, asset: str) -> Facts:
 
 
 async def _load_all(
-    runtime: Runtime, assets: Sequence[str], client: str
+    runtime: Runtime, assets: Sequence[str], client: str, wanted: ManifestFormat | None
 ) -> list[SourceManifest | Problem]:
     if len(assets) == 1:
-        return [await _load(runtime, assets[0], client)]
-    return await asyncio.gather(*(_load(runtime, asset, client) for asset in assets))
+        return [await _load(runtime, assets[0], client, wanted)]
+    return await asyncio.gather(*(_load(runtime, asset, client, wanted) for asset in assets))
 
 
-async def _load(runtime: Runtime, asset: str, client: str) -> SourceManifest | Problem:
+async def _load(
+    runtime: Runtime, asset: str, client: str, wanted: ManifestFormat | None
+) -> SourceManifest | Problem:
     """The source manifest of an asset, or the problem to answer with."""
+    source = runtime.source
     try:
-        return await runtime.source.load(asset, client)
-    except NoSuchAssetError:
-        return problems.no_such_asset(f"there is no asset {asset!r}")
+        if wanted is not None:
+            return await source.load(asset, client, wanted)
+        try:
+            return await source.load(asset, client, ManifestFormat.HLS)
+        except NoSuchAssetError:
+            return await source.load(asset, client, ManifestFormat.DASH)
+    except NoSuchAssetError as error:
+        return problems.no_such_asset(error.fault or await _what_there_is(source, asset, wanted))
     except BadSourceError as error:
         metrics.SOURCE_ERRORS.labels(error.kind).inc()
         return problems.source_problem(error)
+
+
+async def _what_there_is(source: Source, asset: str, wanted: ManifestFormat | None) -> str:
+    """Why there is no manifest of the format that is wanted, as a sentence."""
+    if wanted is ManifestFormat.DASH and await source.has(asset, ManifestFormat.HLS):
+        return f"{asset!r} has no MPD; its HLS playlist is /v1/play/{asset}.m3u8"
+    if wanted is ManifestFormat.HLS and await source.has(asset, ManifestFormat.DASH):
+        return f"{asset!r} has no HLS playlist; its MPD is /v1/play/{asset}.mpd"
+    return f"there is no asset {asset!r}"

@@ -1,19 +1,15 @@
 """Writes a decision as JSON, with the members that docs/http.md lists."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote_from_bytes, unquote, urlsplit
 
-from gateway.edge.edge import Edge
 from gateway.explanation import reasons_of
 from gateway.play import problems
-from gateway.play.bodies import max_answer_bytes
 from gateway.play.decide import Decided
-from gateway.play.hls import steering
-from gateway.play.hls.copies import copies_for, may_copy
-from gateway.play.hls.manifest import steering_refusal, uris_for
+from gateway.play.formats import FORMATS
 from gateway.play.request import Request
-from gateway.reason import Reason
+from manifests.format import ManifestFormat
 
 FIELDS = (
     "asset",
@@ -29,6 +25,9 @@ FIELDS = (
 """The members of the JSON decision, which ``fields`` may select."""
 _WITHOUT_REASONS = FIELDS[:-1]
 
+_JSON = {"fields", "format"}
+"""The query parameters of JSON decisions alone."""
+_LONGEST_FORMAT = 64
 _QUERY_CHARACTERS = "%/?:@!$&'()*+,;="
 """Characters that a query may contain besides letters, digits and ``-._~`` (RFC 3986, 3.4),
 including ``%``."""
@@ -49,6 +48,20 @@ def select(wanted: tuple[str, ...] | None, allowed: tuple[str, ...]) -> tuple[st
     return wanted or allowed
 
 
+def wanted_format(by_name: Mapping[str, str]) -> ManifestFormat | None:
+    """The format that the parameter ``format`` names; None without one. Raises a 400 problem for
+    another value."""
+    text = by_name.get("format")
+    if text is None:
+        return None
+    try:
+        return ManifestFormat(text)
+    except ValueError:
+        allowed = " or ".join(ManifestFormat)
+        detail = f"format={text[:_LONGEST_FORMAT]!a}: allowed is {allowed}"
+        raise problems.bad_parameter("format", detail) from None
+
+
 def members(found: Decided, request: Request, wanted: Sequence[str] = FIELDS) -> dict[str, Any]:
     """The members ``wanted`` of the decision, in their order.
 
@@ -59,7 +72,7 @@ def members(found: Decided, request: Request, wanted: Sequence[str] = FIELDS) ->
     every = {
         "asset": facts.asset,
         "manifest_url": _manifest_url(found, request),
-        "adaptive_streaming": True,  # HLS always adapts; a downloaded file would not
+        "adaptive_streaming": True,  # HLS and DASH always adapt; a downloaded file would not
         "quality_profile": {
             "name": profile.name,
             "max_bitrate_kbps": profile.max_bitrate_kbps,
@@ -79,56 +92,37 @@ def members(found: Decided, request: Request, wanted: Sequence[str] = FIELDS) ->
     if "ladder" in wanted:
         every["ladder"] = _ladder(found, request)
     if "reasons" in wanted:
-        reasons = (*found.source.reasons, *reasons_of(decision), _steering(found, request))
+        form = FORMATS[found.source.manifest.format]
+        reasons = (*found.source.reasons, *reasons_of(decision), form.steering(found, request))
         every["reasons"] = [str(reason) for reason in reasons]
     return {name: every[name] for name in wanted}
 
 
-def _steering(found: Decided, request: Request) -> Reason:
-    """Whether the playlist is steered, and why not.
-
-    Raises a 400 problem when the source asks for a query parameter that is missing (A5.4).
-    """
-    if not found.runtime.steering.enabled:
-        return steering.OFF
-    copies: tuple[Edge, ...] = ()
-    if may_copy(found):
-        copies, refused = copies_for(found, request.headers)
-        if refused is not None:
-            return refused
-    elif not found.decision.inquiry.fleet.index.has_sibling(found.decision.edge):
-        return steering.NO_OTHER_EDGE
-    most = max_answer_bytes(found.runtime.settings)
-    copied = tuple([(edge.id, edge.url) for edge in copies])
-    query = request.parameters.by_name
-    refused = steering_refusal(found.source, found.decision, query, most, copied)
-    return refused or (steering.STEERED_BY_COPIES if copies else steering.STEERED)
-
-
 def _ladder(found: Decided, request: Request) -> list[dict[str, Any]]:
     rungs = found.source.manifest.ladder.rungs
-    uris = uris_for(found.source, found.decision, request.parameters.by_name)
+    named = FORMATS[found.source.manifest.format].names(found, request)
     return [
         {
             "height": rungs[index].stated_height,
             "bandwidth": rungs[index].bandwidth,
             "codecs": ",".join(rungs[index].codecs) or None,
-            "uri": uri,
+            **names,
         }
-        for index, uri in zip(found.decision.kept, uris, strict=True)
+        for index, names in zip(found.decision.kept, named, strict=True)
     ]
 
 
 def _manifest_url(found: Decided, request: Request) -> str:
-    """The URL of this decision's playlist, with the parameters of the request."""
+    """The URL of this decision's manifest, with the parameters of the request."""
     base = found.runtime.settings.server.public_url or request.base_url
-    url = f"{base.rstrip('/')}/v1/play/{found.decision.facts.asset}.m3u8"
+    suffix = FORMATS[found.source.manifest.format].suffix
+    url = f"{base.rstrip('/')}/v1/play/{found.decision.facts.asset}{suffix}"
     text = query_without_fields(request.query)
     return f"{url}?{text}" if text else url
 
 
 def query_without_fields(query: bytes) -> str:
-    """The query without ``fields``. It stays as received, except for characters that must be
-    escaped."""
-    pairs = [pair for pair in query.split(b"&") if unquote(pair.partition(b"=")[0]) != "fields"]
+    """The query without what only JSON decisions have. It stays as received, except for characters
+    that must be escaped."""
+    pairs = [pair for pair in query.split(b"&") if unquote(pair.partition(b"=")[0]) not in _JSON]
     return quote_from_bytes(b"&".join(pairs), safe=_QUERY_CHARACTERS)

@@ -1,18 +1,20 @@
 """From a request to facts: who asks, from where, and how fast."""
 
 import time
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from gateway.client import cmcd, throughput
 from gateway.client.cmcd import Cmcd
 from gateway.client.cmcd_report import Report
-from gateway.client.facts import DeviceKind, Facts
+from gateway.client.facts import DeviceKind, Facts, Pinned
 from gateway.client.hints import parse_network_hints
 from gateway.client.playback import KnownNames
 from gateway.client.prior import network_name, viewer_slot
 from gateway.client.session import SessionRecord
 from gateway.client.throughput import Chosen, assume_prior
+from gateway.edge.fleet import Fleet
 from gateway.play.clients import Player, Sender
 from gateway.play.request import Headers, Request
 from gateway.play.runtime import Gateway, Runtime
@@ -103,6 +105,18 @@ async def gather_facts(
             *(_POOR if poor else ()),
         ),
     )
+
+
+def with_pinned(facts: Facts, pinned: Pinned | None, edge: int, fleet: Fleet) -> Facts:
+    """The facts of a request that an earlier answer has led back here: with what it pinned, if that
+    still holds, and with the edge that it named first (an ``Edge.key``)."""
+    placed_on, at = facts.placed_on, fleet.index.by_key.get(edge)
+    if placed_on is None and at is not None:
+        placed_on = fleet.edges[at].id
+    if pinned is None:
+        return replace(facts, placed_on=placed_on)
+    device = replace(facts.device, capability=pinned.capability)
+    return replace(facts, placed_on=placed_on, device=device, pinned=pinned)
 
 
 def _use_prior(

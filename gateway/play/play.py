@@ -11,29 +11,29 @@ from gateway.offload import offload_if_large
 from gateway.play import problems
 from gateway.play.bodies import Body, etag_matches, max_answer_bytes
 from gateway.play.cmsd import cmsd_headers
-from gateway.play.decide import Decided, Timeline, decide_one, valid_asset
+from gateway.play.decide import Decided, Earlier, Timeline, decide_one, valid_asset
 from gateway.play.decision_event import queue_event
-from gateway.play.decision_json import check_fields, members
-from gateway.play.hls import manifest as hls
+from gateway.play.decision_json import check_fields, members, wanted_format
+from gateway.play.format import Draft
+from gateway.play.formats import FORMATS
 from gateway.play.placement import lease, record_edge
 from gateway.play.reply import RawHeaders, Reply
 from gateway.play.request import ACCEPT_CH, VARY, Request
 from gateway.play.runtime import Gateway
-from gateway.play.steering import named, offer_for, tags_of
-from manifests.steering import SteeringTags
+from gateway.source.source import LiveState
+from manifests.format import ManifestFormat
 
-_HLS, _DASH = ".m3u8", ".mpd"
+_SUFFIXES = tuple(form.suffix for form in FORMATS.values())
 _OK, _NOT_MODIFIED = 200, 304
 
 
 async def play(gateway: Gateway, request: Request, name: str) -> Reply:
     """Answer ``GET|HEAD /v1/play/{name}``, where ``name`` is an asset id with ``.m3u8``, ``.mpd``
     or nothing after it. Raises :class:`gateway.play.problems.Problem`."""
-    if name.endswith(_HLS):
-        return await _playlist(gateway, request, valid_asset(name.removesuffix(_HLS)))
-    if name.endswith(_DASH):
-        valid_asset(name.removesuffix(_DASH))
-        raise problems.not_available_yet("DASH")
+    for wanted, form in FORMATS.items():
+        if name.endswith(form.suffix):
+            asset = valid_asset(name.removesuffix(form.suffix))
+            return await _manifest(gateway, request, asset, wanted)
     with_reasons = gateway.runtime.settings.server.show_reasons
     return await _json(gateway, request, valid_asset(name), with_reasons=with_reasons)
 
@@ -41,57 +41,62 @@ async def play(gateway: Gateway, request: Request, name: str) -> Reply:
 async def show_decision(gateway: Gateway, request: Request, name: str) -> Reply:
     """Answer an operator with the decision for asset ``name`` and its reasons. Manifests are for
     players alone. Raises :class:`gateway.play.problems.Problem`."""
-    if name.endswith(_HLS):
+    if name.endswith(_SUFFIXES):
         raise problems.for_players_alone()
-    if name.endswith(_DASH):
-        raise problems.not_available_yet("DASH")
     return await _json(gateway, request, valid_asset(name), with_reasons=True)
 
 
-async def _playlist(gateway: Gateway, request: Request, asset: str) -> Reply:
-    """Answer with the playlist. A GET places its session on the edge; a HEAD does not."""
-    timeline = Timeline()
+async def _manifest(
+    gateway: Gateway, request: Request, asset: str, wanted: ManifestFormat
+) -> Reply:
+    """Answer with the manifest. A GET places its session on the edge; a HEAD does not."""
+    form, timeline = FORMATS[wanted], Timeline()
+    earlier = form.earlier(gateway, request, asset)
     places = request.method == "GET"
-    found = await _placed(gateway, request, asset, timeline, take=places)
+    found = await _placed(gateway, request, asset, timeline, wanted, earlier, take=places)
     if places:
         record_edge(gateway, found.decision)
-    offer = offer_for(gateway, found, request.headers)
-    key = hls.bytes_key(found.source, found.decision, request.parameters.by_name, offer)
-    body = gateway.playlists.get(key)
+    draft = form.draft(gateway, found, request)
+    body = gateway.playlists.get(draft.key)
     if body is None:
-        tags = None if offer is None else tags_of(gateway, found, offer)
-        body = await offload_if_large(found.source.manifest.weight, _written, found, request, tags)
-        gateway.playlists.put(key, body)
-    session = found.decision.facts.session
-    if offer is not None and offer.named and session is not None:
-        body = named(body, session)
+        body = await offload_if_large(found.source.manifest.weight, _written, draft)
+        gateway.playlists.put(draft.key, body)
+    body = draft.for_session(body)
     timeline.end("write")
-    reply = await _reply(found, request, body, hls.MEDIA_TYPE, timeline)
-    if places and reply.status == _OK:
+    reply = await _reply(found, request, body, form.media_type, timeline)
+    if places and reply.status == _OK and not _is_as_before(found, earlier):
         queue_event(gateway, found)
     return reply
 
 
-def _written(found: Decided, request: Request, steering: SteeringTags | None) -> Body:
-    """The playlist of a decision."""
-    query, most = request.parameters.by_name, max_answer_bytes(found.runtime.settings)
-    return Body(hls.playlist_for(found.source, found.decision, query, most, steering))
+def _written(draft: Draft) -> Body:
+    return Body(draft.write())
+
+
+def _is_as_before(found: Decided, earlier: Earlier | None) -> bool:
+    """Whether a player that asks again gets what it has been given before: that is no event."""
+    return (
+        earlier is not None
+        and earlier.pinned is not None
+        and earlier.edge == found.decision.edge.key
+    )
 
 
 async def _json(gateway: Gateway, request: Request, asset: str, *, with_reasons: bool) -> Reply:
     """Answer with the decision as JSON: all members, or those in ``?fields=``. Places no
     session."""
     timeline = Timeline()
-    wanted = check_fields(request.parameters.fields, with_reasons=with_reasons)
-    found = await _placed(gateway, request, asset, timeline, take=False)
-    body = await offload_if_large(found.source.manifest.weight, _shown, found, request, wanted)
+    fields = check_fields(request.parameters.fields, with_reasons=with_reasons)
+    wanted = wanted_format(request.parameters.by_name)
+    found = await _placed(gateway, request, asset, timeline, wanted, take=False)
+    body = await offload_if_large(found.source.manifest.weight, _shown, found, request, fields)
     timeline.end("write")
     return await _reply(found, request, body, "application/json", timeline)
 
 
-def _shown(found: Decided, request: Request, wanted: tuple[str, ...]) -> Body:
-    """The members ``wanted`` of a decision, as JSON. Raises :class:`Problem`."""
-    data = json.dumps(members(found, request, wanted), ensure_ascii=False).encode()
+def _shown(found: Decided, request: Request, fields: tuple[str, ...]) -> Body:
+    """The members ``fields`` of a decision, as JSON. Raises :class:`Problem`."""
+    data = json.dumps(members(found, request, fields), ensure_ascii=False).encode()
     most = max_answer_bytes(found.runtime.settings)
     if len(data) > most:
         raise problems.answer_too_large(most)
@@ -99,15 +104,25 @@ def _shown(found: Decided, request: Request, wanted: tuple[str, ...]) -> Body:
 
 
 async def _placed(
-    gateway: Gateway, request: Request, asset: str, timeline: Timeline, *, take: bool
+    gateway: Gateway,
+    request: Request,
+    asset: str,
+    timeline: Timeline,
+    wanted: ManifestFormat | None,
+    earlier: Earlier | None = None,
+    *,
+    take: bool,
 ) -> Decided:
     """The decision for ``asset``, with the first edge that has room in front. Counts it in
     metrics."""
-    # A playlist names one edge. Leases, events, inline manifests and the JSON decision read more.
+    # A manifest names one edge. Leases, events, inline manifests and the JSON decision read more.
     runtime = gateway.runtime
     more = gateway.leases.active or runtime.settings.events.enabled or runtime.steering.inline
     one = take and not more
-    found = await decide_one(gateway, request, asset, timeline, 1 if one else MIN_RANKED)
+    count = 1 if one else MIN_RANKED
+    found = await decide_one(gateway, request, asset, timeline, count, wanted, earlier)
+    # A refresh without a session cannot renew the lease that its first request took.
+    take = take and (earlier is None or found.decision.facts.session is not None)
     decision = await lease(gateway, found.decision, take=take, ask=found.cache != "off")
     if decision is not found.decision:
         found = replace(found, decision=decision)
@@ -126,7 +141,7 @@ async def _reply(
         coding = "identity"
     etag = body.etag(coding)
     always = (
-        *_always(server.manifest_max_age_s),
+        *_always(_max_age_s(server.manifest_max_age_s, found.source.manifest.live)),
         (b"etag", etag.encode("ascii")),
         (b"gateway-decision", _gateway_decision(found).encode("ascii")),
         (b"server-timing", timeline.header()),
@@ -142,6 +157,11 @@ async def _reply(
     kind = (b"content-type", media_type.encode("ascii"))
     length = (b"content-length", b"%d" % len(data))
     return Reply(_OK, (*always, *coded, kind, length), data)
+
+
+def _max_age_s(most_s: int, live: LiveState | None) -> int:
+    """How long a player may keep an answer: less than the time after which it asks again."""
+    return most_s if live is None else min(most_s, int(live.update_s / 2))
 
 
 def _always(max_age_s: int) -> RawHeaders:

@@ -91,16 +91,6 @@ def url_too_long(longest: int) -> Problem:
     return Problem(414, "url-too-long", "URL too long", detail)
 
 
-def not_available_yet(what: str) -> Problem:
-    """404: this path is reserved for a later version."""
-    return Problem(
-        404,
-        "not-available",
-        "Not available",
-        f"{what} is reserved for a later version of the gateway",
-    )
-
-
 def nothing_to_play(detail: str) -> Problem:
     """406: no variant has the codecs of the request."""
     return Problem(406, "nothing-to-play", "No variant that this client may play", detail)

@@ -26,7 +26,6 @@ from gateway.observe import metrics
 from gateway.play.bodies import Body
 from gateway.play.decide import Decided, valid_asset
 from gateway.play.facts import cmcd_of, has_cmcd
-from gateway.play.hls.copies import copies_for, may_copy
 from gateway.play.network_view import RequestView
 from gateway.play.pathway_event import queue_pathway_event
 from gateway.play.reply import RawHeaders, Reply
@@ -293,19 +292,10 @@ class Offer(NamedTuple):
     copies: tuple[tuple[str, str], ...] = ()
 
 
-def offer_for(gateway: Gateway, found: Decided, headers: Headers) -> Offer | None:
-    """What a playlist offers; None when steering is off, or there is no other edge to go to."""
+def offer_for(gateway: Gateway, found: Decided, copies: Sequence[Edge]) -> Offer:
+    """What a playlist offers that lists its ladder once more for each of ``copies``."""
     decision, runtime = found.decision, found.runtime
-    if not runtime.steering.enabled:
-        return None
     edge = decision.edge
-    copies: tuple[Edge, ...] = ()
-    if may_copy(found):
-        copies, refused = copies_for(found, headers)
-        if refused is not None:
-            return None
-    elif not decision.inquiry.fleet.index.has_sibling(edge):
-        return None
     public_url = runtime.settings.server.public_url
     facts = decision.facts
     named = facts.session is not None and found.source.manifest.weight <= MAX_NAMED_WEIGHT

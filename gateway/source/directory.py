@@ -13,7 +13,7 @@ import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 import structlog
 from watchfiles import awatch
@@ -24,10 +24,11 @@ from gateway.source.faults import SourceFaults
 from gateway.source.source import (
     BadSourceError,
     NoSuchAssetError,
-    ReadManifest,
+    SourceFormats,
     SourceLostError,
     SourceManifest,
 )
+from manifests.format import ManifestFormat
 
 log = structlog.get_logger()
 
@@ -42,9 +43,16 @@ _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}
 """Errors that say that there is no such file; any other says that it cannot be read."""
 
 
+class _File(NamedTuple):
+    """A file below the root, and the format in which it is read."""
+
+    path: str
+    format: ManifestFormat
+
+
 @dataclass(slots=True)
 class _Known:
-    """What was read for a path: a good manifest, or why the file cannot be served, or both when the
+    """What was read of a file: a good manifest, or why the file cannot be served, or both when the
     file cannot be read any more. It holds in one ``generation``, and if ``until`` is given only up
     to that loop time."""
 
@@ -55,17 +63,15 @@ class _Known:
 
 
 class DirectorySource:
-    """Reads ``{root}/{template}``, with ``{asset}`` replaced; parses each file once until it
-    changes."""
+    """Reads files below a root; parses each once until it changes."""
 
-    def __init__(self, root: Path, template: str, max_bytes: int, read: ReadManifest) -> None:
-        """``max_bytes`` bounds the size of one manifest, which ``read`` parses."""
+    def __init__(self, root: Path, formats: SourceFormats, max_bytes: int) -> None:
+        """``max_bytes`` bounds the size of one manifest."""
         self.faults = SourceFaults()
         self._root = root
-        self._template = template
+        self._formats = formats
         self._max_bytes = max_bytes
-        self._parse = read
-        self._known: Cache[str, _Known] = Cache(DIRECTORY_SOURCES)
+        self._known: Cache[_File, _Known] = Cache(DIRECTORY_SOURCES)
         self._generation = 0
         self._purges = 0
         self._lost: str | None = None
@@ -73,24 +79,42 @@ class DirectorySource:
         self._look_at = 0.0
         """Loop time at which a root that cannot be read is tried again."""
 
-    async def load(self, asset: str, client: str = "") -> SourceManifest:  # noqa: ARG002
+    async def load(
+        self,
+        asset: str,
+        client: str = "",  # noqa: ARG002
+        wanted: ManifestFormat = ManifestFormat.HLS,
+    ) -> SourceManifest:
         """The manifest of ``asset``, from memory or from disk.
 
         Raises :class:`NoSuchAssetError`, :class:`BadSourceError` and :class:`SourceLostError`.
         """
-        path = self._template.replace("{asset}", asset)
-        known = self._known.get(path)
+        file = self._file(asset, wanted)
+        known = self._known.get(file)
         if known is None or known.generation != self._generation or known.until is not None:
-            known = await self._refreshed(path, known)
+            known = await self._refreshed(file, known)
         if known.error is not None:
-            self.faults.met(path, known.error)
+            self.faults.met(file.path, known.error)
         if known.manifest is not None:
             return known.manifest
         if known.error is None:
             raise AssertionError("an entry has a manifest or an error")
         raise known.error.again()
 
-    async def _refreshed(self, path: str, known: _Known | None) -> _Known:
+    async def has(self, asset: str, wanted: ManifestFormat) -> bool:
+        """Whether there is such a file, be it good or faulty."""
+        try:
+            await self.load(asset, wanted=wanted)
+        except (NoSuchAssetError, SourceLostError):
+            return False
+        except BadSourceError:
+            return True
+        return True
+
+    def _file(self, asset: str, wanted: ManifestFormat) -> _File:
+        return _File(self._formats[wanted].path_of(asset), wanted)
+
+    async def _refreshed(self, file: _File, known: _Known | None) -> _Known:
         """What is on disk now, or ``known`` where that cannot be read."""
         clock = asyncio.get_running_loop().time
         generation, purges = self._generation, self._purges
@@ -102,7 +126,7 @@ class DirectorySource:
                 raise _lost(self._lost)
             return _Known(generation, last_good)
         try:
-            found = await self._read_again(path, generation, last_good)
+            found = await self._read_again(file, generation, last_good)
         except SourceLostError as error:
             self._root_is(str(error))
             if last_good is None:
@@ -110,46 +134,48 @@ class DirectorySource:
             return _Known(generation, last_good)
         self._root_is(None)
         if (generation, purges) == (self._generation, self._purges):  # else it may have changed
-            self._known.put(path, found)
+            self._known.put(file, found)
         return found
 
     async def _read_again(
-        self, path: str, generation: int, last_good: SourceManifest | None
+        self, file: _File, generation: int, last_good: SourceManifest | None
     ) -> _Known:
         """What is on disk now. Raises NoSuchAssetError and SourceLostError."""
         try:
-            found = _Known(generation, await asyncio.to_thread(self._read, path))
+            found = _Known(generation, await asyncio.to_thread(self._read, file))
         except SourceLostError:
             raise
         except NoSuchAssetError:
-            self._known.pop(path)
-            self.faults.ended(path)
+            self._known.pop(file)
+            self.faults.ended(file.path)
             raise
         except BadSourceError as error:
             if error.kind != UNREADABLE:
                 return _Known(generation, None, error.again())
             again_at = asyncio.get_running_loop().time() + LOOK_AGAIN_S
             return _Known(generation, last_good, error.again(), again_at)
-        self.faults.ended(path)
+        self.faults.ended(file.path)
         return found
 
-    def _read(self, path: str) -> SourceManifest:
+    def _read(self, file: _File) -> SourceManifest:
         """The manifest in the file. Raises as :meth:`load` does."""
+        path = file.path
         try:
             root = self._root.resolve(strict=True)
-            file = (root / path).resolve(strict=True)
-            if not file.is_relative_to(root):
+            full = (root / path).resolve(strict=True)
+            if not full.is_relative_to(root):
                 raise NoSuchAssetError(f"{path}: lies outside the source's root")
-            if not file.is_file():  # a folder, or a pipe that would never end
+            if not full.is_file():  # a folder, or a pipe that would never end
                 raise NoSuchAssetError(f"{path}: not a file")
-            with file.open("rb") as opened:
+            with full.open("rb") as opened:
                 data = opened.read(self._max_bytes + 1)
         except (OSError, RuntimeError) as error:  # RuntimeError: a loop of symbolic links
             self._raise(path, error)
         if len(data) > self._max_bytes:
             text = f"{path}: larger than the {self._max_bytes} bytes allowed"
             raise BadSourceError(text, kind="too-large")
-        return SourceManifest(path, self._parse(data, path, self._max_bytes))
+        read = self._formats[file.format].read
+        return SourceManifest(path, read(data, path, self._max_bytes))
 
     def _raise(self, path: str, error: OSError | RuntimeError) -> NoReturn:
         """Raise what it means that ``path`` cannot be opened."""
@@ -187,9 +213,10 @@ class DirectorySource:
         return any(known.manifest is not None for known in list(self._known.values()))
 
     async def purge(self, asset: str) -> None:
-        """Read the file again when ``asset`` is next requested."""
+        """Read the files again when ``asset`` is next requested."""
         self._purges += 1
-        self._known.pop(self._template.replace("{asset}", asset))
+        for wanted in self._formats:
+            self._known.pop(self._file(asset, wanted))
 
     async def purge_prefix(self, prefix: str) -> None:  # noqa: ARG002
         """Forget all files, which costs less than finding those that match."""
@@ -270,10 +297,16 @@ class DirectorySource:
         self._root_is(trouble)
         if self._lost is None:
             for fault in self.faults.current()[:MAX_LOOKS]:
-                with contextlib.suppress(NoSuchAssetError, BadSourceError):
-                    found = await self._refreshed(fault.file, self._known.get(fault.file))
-                    if found.error is not None and str(found.error) != fault.problem:
-                        self.faults.met(fault.file, found.error)
+                for file in (_File(fault.file, wanted) for wanted in self._formats):
+                    known = self._known.get(file)
+                    if known is not None and known.error is not None:
+                        await self._look_at_fault(file, known, fault.problem)
+
+    async def _look_at_fault(self, file: _File, known: _Known, problem: str) -> None:
+        with contextlib.suppress(NoSuchAssetError, BadSourceError):
+            found = await self._refreshed(file, known)
+            if found.error is not None and str(found.error) != problem:
+                self.faults.met(file.path, found.error)
 
     def _identity(self) -> tuple[int, int]:
         """Device and inode of the root, which identify the folder."""

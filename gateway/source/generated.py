@@ -1,9 +1,25 @@
-"""Source manifests built from the configured ladder: the same for every asset."""
+"""Source manifests built from the configured ladder: the same for every asset.
+
+There is no MPD among them. A rung of the ladder is a media playlist, which says for itself where
+its segments are and how long they last. An MPD has to say both, and the duration of the title,
+which no configuration of a ladder can know.
+"""
 
 import asyncio
 
 from gateway.source.faults import SourceFaults
-from gateway.source.source import ParsedManifest, SourceManifest
+from gateway.source.source import (
+    NoSuchAssetError,
+    ParsedManifest,
+    SourceManifest,
+)
+from manifests.format import ManifestFormat
+
+_NO_MPD = (
+    'there are no MPDs with source.kind = "generated": the rungs of [ladder] are media playlists, '
+    "and an MPD has to say how long a title and its segments are; MPDs need source.kind = "
+    '"directory" or "origin", and source.dash'
+)
 
 
 class GeneratedSource:
@@ -16,10 +32,22 @@ class GeneratedSource:
         self._manifest = manifest
         self._template = template
 
-    async def load(self, asset: str, client: str = "") -> SourceManifest:  # noqa: ARG002
-        """The configured ladder, placed in the folder of ``asset``."""
+    async def load(
+        self,
+        asset: str,
+        client: str = "",  # noqa: ARG002
+        wanted: ManifestFormat = ManifestFormat.HLS,
+    ) -> SourceManifest:
+        """The configured ladder, placed in the folder of ``asset``. Raises NoSuchAssetError for an
+        MPD."""
+        if wanted is not ManifestFormat.HLS:
+            raise NoSuchAssetError(f"{asset}: {_NO_MPD}", _NO_MPD)
         path = self._template.replace("{asset}", asset)
         return SourceManifest(path, self._manifest)
+
+    async def has(self, asset: str, wanted: ManifestFormat) -> bool:  # noqa: ARG002
+        """Every asset has a playlist, and no MPD."""
+        return wanted is ManifestFormat.HLS
 
     async def purge(self, asset: str) -> None:
         """Nothing to forget: the ladder comes from the config."""

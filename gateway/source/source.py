@@ -1,12 +1,13 @@
 """Where does an asset's source manifest come from?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, Self
+from typing import Literal, NamedTuple, Protocol, Self
 
 from gateway.ladder.rung import Ladder
 from gateway.reason import Reason, Step
 from gateway.source.faults import SourceFaults
+from manifests.format import ManifestFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,30 @@ class SourceState:
         return Reason(Step.SOURCE, f"origin-{self.status}", text)
 
 
+class LiveState(NamedTuple):
+    """What a live manifest says of its updates: ``published_s`` is when this version was made (Unix
+    seconds; None when it does not say), ``update_s`` after how many seconds players ask again."""
+
+    published_s: float | None
+    update_s: float
+
+
 class ParsedManifest(Protocol):
-    """A parsed manifest of any format; see ``gateway/play/hls``."""
+    """A parsed manifest of any format; see ``gateway/play/hls`` and ``gateway/play/dash``."""
+
+    @property
+    def format(self) -> ManifestFormat:
+        """Its format."""
+        ...
 
     @property
     def ladder(self) -> Ladder:
         """Its rungs."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Changes when its bytes do."""
         ...
 
     @property
@@ -54,10 +73,47 @@ class ParsedManifest(Protocol):
         """Faults that players tolerate; ``str`` gives each as a sentence."""
         ...
 
+    @property
+    def live(self) -> LiveState | None:
+        """How it is updated; None when players do not ask again."""
+        ...
+
 
 ReadManifest = Callable[[bytes, str, int], ParsedManifest]
 """Parses a manifest: its bytes, a name for messages, the most bytes allowed. Raises
-:class:`BadSourceError`. The composition root passes it to the sources."""
+:class:`BadSourceError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFormat:
+    """How the manifests of one format are found and read. The composition root passes these to the
+    sources.
+
+    ``template`` is the path of an asset's manifest below the source's root, with ``{asset}`` in it.
+    ``media_types`` are what a request accepts. ``is_manifest`` says of a body whether it is one at
+    first sight, ``is_whole`` whether its end is the end of a manifest.
+    """
+
+    template: str
+    read: ReadManifest
+    media_types: str
+    is_manifest: Callable[[bytes], bool]
+    is_whole: Callable[[bytes], bool]
+
+    def path_of(self, asset: str) -> str:
+        """The path of an asset's manifest."""
+        return self.template.replace("{asset}", asset)
+
+
+class ManifestKey(NamedTuple):
+    """A manifest: of which asset, and in which format."""
+
+    asset: str
+    format: ManifestFormat
+
+
+SourceFormats = Mapping[ManifestFormat, SourceFormat]
+"""The formats that a source has."""
 
 
 @dataclass(slots=True)  # not frozen, which costs a call for each field: every request makes one
@@ -78,7 +134,7 @@ class SourceManifest:
     @property
     def version(self) -> str:
         """Changes when the manifest's bytes do."""
-        return self.manifest.ladder.version
+        return self.manifest.version
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
@@ -87,7 +143,12 @@ class SourceManifest:
 
 
 class NoSuchAssetError(LookupError):
-    """The source has no such asset (404)."""
+    """The source has no such asset, or no manifest of this format for it (404). ``fault`` is what
+    players read of it, None when there is nothing else to say."""
+
+    def __init__(self, message: str, fault: str | None = None) -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 class BadSourceError(ValueError):
@@ -144,17 +205,25 @@ class Source(Protocol):
         """What cannot be served now."""
         ...
 
-    async def load(self, asset: str, client: str = "") -> SourceManifest:
-        """The manifest of ``asset``, a valid asset id. ``client`` is the network of the player that
-        asks, empty when it is not known: no client may use up what others need.
+    async def load(
+        self, asset: str, client: str = "", wanted: ManifestFormat = ManifestFormat.HLS
+    ) -> SourceManifest:
+        """The manifest of ``asset``, a valid asset id, in the format ``wanted``. ``client`` is the
+        network of the player that asks, empty when it is not known: no client may use up what
+        others need.
 
         Raises :class:`NoSuchAssetError`, :class:`BadSourceError` and its subclasses
         :class:`SourceLostError`, :class:`OriginError` and :class:`OriginTimeoutError`.
         """
         ...
 
+    async def has(self, asset: str, wanted: ManifestFormat) -> bool:
+        """Whether the asset is known to have a manifest of a format. No origin is asked. Never
+        raises."""
+        ...
+
     async def purge(self, asset: str) -> None:
-        """Forget ``asset``: the next load comes from the source. Never raises."""
+        """Forget ``asset`` in every format: the next load comes from the source. Never raises."""
         ...
 
     async def purge_prefix(self, prefix: str) -> None:

@@ -36,6 +36,7 @@ class Purpose(StrEnum):
     """What a text is signed for."""
 
     STEERING_STATE = "steering-state"
+    REFRESH_STATE = "refresh-state"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from gateway.play.bodies import Body, weight_of
 from gateway.play.hls.manifest import read_hls
 from gateway.source.generated import GeneratedSource
 from gateway.source.source import SourceManifest
+from manifests.format import ManifestFormat
 from tests.integration.in_process import application, ask, asking
 
 CATALOGUE = {
@@ -362,7 +363,12 @@ class FaultySource(GeneratedSource):
         )
         self._hangs = hangs
 
-    async def load(self, asset: str, client: str = "") -> SourceManifest:  # noqa: ARG002
+    async def load(
+        self,
+        asset: str,  # noqa: ARG002
+        client: str = "",  # noqa: ARG002
+        wanted: ManifestFormat = ManifestFormat.HLS,  # noqa: ARG002
+    ) -> SourceManifest:
         """Raise, or never return."""
         if self._hangs:
             await asyncio.Event().wait()

@@ -19,13 +19,14 @@ from gateway.background.control import Control
 from gateway.commands.purge import PurgeReport, purge_everywhere, purge_of
 from gateway.commands.store_access import CommandError
 from gateway.config.load import load
-from gateway.play.hls.manifest import read_hls
+from gateway.play.hls.manifest import hls_source
 from gateway.source.directory import DirectorySource
 from gateway.store.connection.redis import RedisStore
 from gateway.store.coordination.bus import TOPICS
 from gateway.store.coordination.messages import EdgesChanged, PolicyReloaded, Purge, encode_message
 from gateway.store.coordination.presence import LiveWorker, Presence
 from gateway.store.coordination.redis_bus import RedisBus
+from manifests.format import ManifestFormat
 from tests.integration.processes import children
 from tests.integration.reading_metrics import metric
 from tests.integration.running import RunningGateway, running_gateway
@@ -33,6 +34,7 @@ from tests.integration.viewers import until
 from tests.unit.store.servers import Valkey, valkey
 from tests.unit.store.servers import until as wait_until
 
+FORMATS = {ManifestFormat.HLS: hls_source("{asset}.m3u8")}
 MASTER = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=800000\nlow.m3u8\n"
 
 WITHIN_S = 1.0
@@ -255,7 +257,7 @@ def test_the_command_line(words: list[str], code: int, said: str) -> None:
 async def test_a_directory_reads_again_what_was_purged(tmp_path: Path) -> None:
     """A purge of an asset, of a prefix, or a revalidation reads files again; a purge of one asset
     reads no other."""
-    source = DirectorySource(tmp_path, "{asset}.m3u8", 10_000, read_hls)
+    source = DirectorySource(tmp_path, FORMATS, 10_000)
     for name in ("one", "two"):
         (tmp_path / f"{name}.m3u8").write_bytes(MASTER)
     before = {name: await source.load(name) for name in ("one", "two")}
@@ -277,7 +279,7 @@ async def test_what_a_worker_does_when_told(tmp_path: Path) -> None:
     source revalidates unless the log proves that no purge was missed."""
     for name in ("one", "two"):
         (tmp_path / f"{name}.m3u8").write_bytes(MASTER)
-    source = DirectorySource(tmp_path, "{asset}.m3u8", 10_000, read_hls)
+    source = DirectorySource(tmp_path, FORMATS, 10_000)
     looks: list[float] = []
     me = LiveWorker("id", "host", 1, "v1", 0)
     with valkey(tmp_path) as server:

@@ -372,7 +372,7 @@ EVERY_KIND = [
     ("a malformed parameter", "GET", f"{PLAYLIST}?speed=x", {}, 400),
     ("no such asset", "GET", "/v1/play/..%2f", {}, 404),
     ("no such path", "GET", "/nowhere", {}, 404),
-    ("what is reserved", "GET", "/v1/play/film.mpd", {}, 404),
+    ("a format that the title lacks", "GET", "/v1/play/film.mpd", {}, 404),
     ("bytes to time", "GET", "/v1/probe?bytes=100", {}, 200),
     ("a malformed size", "GET", "/v1/probe?bytes=x", {}, 400),
     ("a steering manifest", "GET", "/v1/steering/film", {}, 200),
@@ -888,19 +888,6 @@ def test_paths_that_lead_nowhere(default_gateway: RunningGateway, path: str) -> 
     assert "no-such-path" == json.loads(answer.body)["type"].rpartition(":")[2]
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", "/v1/play/film.mpd"),
-    ],
-)
-def test_what_is_reserved_is_not_there_yet(client: httpx.Client, method: str, path: str) -> None:
-    """404 problems for reserved paths."""
-    answer = client.request(method, path)
-    assert 404 == answer.status_code
-    problem(answer, "not-available")
-
-
 def test_no_rendition_for_this_client(client: httpx.Client) -> None:
     """406 when no variant has the request's own codecs."""
     answer = client.get(f"{PLAYLIST}?codecs=vp9", headers=VIEWER)
@@ -941,6 +928,7 @@ def test_openapi_describes_every_route(client: httpx.Client) -> None:
         ("/v1/play/{asset}.m3u8", "get"),
         ("/v1/play/{asset}.m3u8", "head"),
         ("/v1/play/{asset}.mpd", "get"),
+        ("/v1/play/{asset}.mpd", "head"),
         ("/v1/play/{asset}", "get"),
         ("/v1/decisions", "post"),
         ("/v1/steering/{asset}", "get"),
@@ -960,7 +948,7 @@ def test_openapi_describes_every_route(client: httpx.Client) -> None:
     names = {parameter["name"] for parameter in document["paths"]["/v1/play/{asset}"]["parameters"]}
     assert {
         *("asset", "speed", "session", "CMCD", "max_resolution", "min_resolution"),
-        *("max_bitrate", "codecs", "clientBandwidthHint", "fields"),
+        *("max_bitrate", "codecs", "clientBandwidthHint", "fields", "format"),
     } == names
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from gateway.app import Application
-from gateway.ladder.fit import fit as app_fit
+from gateway.ladder.periods import fit_all as app_fit
 from gateway.play.compression import compress
 from gateway.play.decision_json import members
-from gateway.play.hls import manifest
+from gateway.play.hls.manifest import playlist_for
 from manifests.hls.multivariant import parse
 from tests.integration.in_process import application, ask
 
@@ -151,10 +151,10 @@ async def test_what_is_large_is_computed_in_a_thread(
 
         return call
 
-    monkeypatch.setattr(manifest, "playlist_for", noted("write", manifest.playlist_for))
+    monkeypatch.setattr("gateway.play.hls.answer.playlist_for", noted("write", playlist_for))
     monkeypatch.setattr("gateway.play.bodies.compress", noted("compress", compress))
     monkeypatch.setattr("gateway.play.play.members", noted("json", members))
-    monkeypatch.setattr("gateway.decision.fit", noted("fit", app_fit))
+    monkeypatch.setattr("gateway.decision.fit_all", noted("fit", app_fit))
     here = threading.current_thread().name.partition("_")[0]
     for path in (f"/v1/play/{asset}.m3u8", f"/v1/play/{asset}"):
         query = b"max_bitrate=1&speed=77"

@@ -16,7 +16,8 @@ import pytest
 import gateway.source.origin.origin as source_module
 from gateway.clock import Clock
 from gateway.observe.request_id import set_request_id
-from gateway.play.hls.manifest import read_hls
+from gateway.play.dash.manifest import dash_source
+from gateway.play.hls.manifest import hls_source
 from gateway.source.origin.client import FailureKind
 from gateway.source.origin.copies import digest_of
 from gateway.source.origin.origin import OriginSource
@@ -30,6 +31,7 @@ from gateway.source.origin.origin_config import (
 from gateway.source.origin.reader import NotFound
 from gateway.source.source import (
     BadSourceError,
+    ManifestKey,
     NoSuchAssetError,
     OriginError,
     OriginTimeoutError,
@@ -40,10 +42,15 @@ from gateway.store.connection.keys import SOURCE_PURGES
 from gateway.store.connection.memory import MemoryStore
 from gateway.store.connection.protocol import Store
 from gateway.store.connection.redis import RedisStore
+from manifests.format import ManifestFormat
 from tests.integration.origins import Mode, Origin, origin, playlist
 from tests.unit.store.servers import free_port, until, valkey
 
 PATH = "/a/master.m3u8"
+FORMATS = {
+    ManifestFormat.HLS: hls_source("{asset}/master.m3u8"),
+    ManifestFormat.DASH: dash_source("{asset}/manifest.mpd"),
+}
 LIMITS = RequestLimits(connect_timeout_s=0.3, read_timeout_s=0.4, max_bytes=20_000)
 FRESHNESS = FreshnessBounds(
     default_fresh_s=10, min_fresh_s=1, stale_while_revalidate_s=20, stale_if_error_s=1000
@@ -76,9 +83,9 @@ class Worker:
         self.clock: Time = options.pop("clock", None) or Time()
         self.store: Store = options.pop("store", None) or MemoryStore()
         self.source = OriginSource(
-            OriginConfig(servers, "{asset}/master.m3u8", **(given | options)),
+            OriginConfig(servers, **(given | options)),
             SourceCopies(self.store, self.clock.unix),
-            read_hls,
+            FORMATS,
             clock=self.clock.clock(),
         )
 
@@ -759,9 +766,11 @@ async def test_unknown_assets_do_not_push_out_a_copy_in_use() -> None:
         await one.load()
         cache = one.source._cache
         for number in range(20_000):
-            cache.remember(f"unknown-{number}", NotFound(), one.clock.now)
+            unknown = ManifestKey(f"unknown-{number}", ManifestFormat.HLS)
+            cache.remember(unknown, NotFound(), one.clock.now)
             broken = RecentFailure(FailureKind.STATUS, "answered 500")
-            cache.remember_failure(f"broken-{number}", None, broken)
+            key = ManifestKey(f"broken-{number}", ManifestFormat.HLS)
+            cache.remember_failure(key, None, broken)
         assert len(cache._failures) <= 8192
         assert "1" == await one.outcome()
         assert 1 == it.asked(PATH)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.play.hls.manifest import hls_of, read_hls
+from gateway.play.hls.manifest import hls_of, hls_source
 from gateway.source import directory
 from gateway.source.directory import DirectorySource
 from gateway.source.source import (
@@ -20,10 +20,12 @@ from gateway.source.source import (
     SourceLostError,
     SourceManifest,
 )
+from manifests.format import ManifestFormat
 from tests.integration.asking import get_raw
 from tests.integration.running import running_gateway
 
 LARGEST = 4096
+FORMATS = {ManifestFormat.HLS: hls_source("{asset}/master.m3u8")}
 
 
 def playlist(name: str) -> bytes:
@@ -47,7 +49,7 @@ def root(tmp_path: Path) -> Path:
 
 def reader(root: Path) -> DirectorySource:
     """A source without a watcher."""
-    return DirectorySource(root, "{asset}/master.m3u8", LARGEST, read_hls)
+    return DirectorySource(root, FORMATS, LARGEST)
 
 
 @contextlib.asynccontextmanager

@@ -12,8 +12,9 @@ from gateway.play.hls.edit import edit_of
 from gateway.play.hls.ladder import ladder_of
 from gateway.play.hls.steering import TOO_LONG, refusal
 from gateway.reason import Reason
-from gateway.source.source import BadSourceError, SourceManifest
+from gateway.source.source import BadSourceError, LiveState, SourceFormat, SourceManifest
 from manifests.fault import Fault
+from manifests.format import ManifestFormat
 from manifests.hls.blocks import UriSlot, is_rewritable
 from manifests.hls.generated import generate
 from manifests.hls.multivariant import (
@@ -36,6 +37,7 @@ MEDIA_TYPE = "application/vnd.apple.mpegurl"
 
 _BYTES_PER_PART = 50
 """An entry or a URI takes as long to write as so many bytes of text."""
+_BOM, _START = b"\xef\xbb\xbf", b"#EXTM3U"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,21 @@ class HlsManifest:
     playlist: MultivariantPlaylist
     ladder: Ladder
     weight: int
+
+    @property
+    def format(self) -> ManifestFormat:
+        """HLS."""
+        return ManifestFormat.HLS
+
+    @property
+    def version(self) -> str:
+        """Changes when its bytes do."""
+        return self.ladder.version
+
+    @property
+    def live(self) -> LiveState | None:
+        """None: players ask for a multivariant playlist once."""
+        return None
 
     @property
     def faults(self) -> Sequence[Fault]:
@@ -63,6 +80,17 @@ def read_hls(data: bytes, name: str, max_bytes: int) -> HlsManifest:
         PLAYLIST_FAULTS.labels(fault.short_name).inc()
     version = blake2b(data, digest_size=8).hexdigest()
     return HlsManifest(playlist, ladder_of(playlist, version), _weight(playlist))
+
+
+def hls_source(template: str) -> SourceFormat:
+    """How sources find and read multivariant playlists."""
+    return SourceFormat(
+        template=template,
+        read=read_hls,
+        media_types="application/vnd.apple.mpegurl, application/x-mpegurl, */*;q=0.5",
+        is_manifest=lambda body: body.removeprefix(_BOM).startswith(_START),
+        is_whole=lambda body: body.endswith(b"\n"),
+    )
 
 
 def _bad_source(error: ManifestError) -> BadSourceError:

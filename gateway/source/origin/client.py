@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from http.cookiejar import CookieJar
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpcore2
 import httpx2
@@ -25,7 +25,7 @@ from gateway.source.origin.freshness import retry_after
 from gateway.source.origin.origin_config import OriginServer, RequestLimits
 from gateway.source.origin.signing import signed_headers
 from gateway.source.origin.transport import BoundedTransport
-from gateway.source.source import BadSourceError
+from gateway.source.source import BadSourceError, SourceFormat
 
 OK, NOT_MODIFIED, TOO_MANY = 200, 304, 429
 NOT_FOUND_STATUSES = frozenset({404, 410})
@@ -33,8 +33,6 @@ PASSING = frozenset({429, 500, 502, 503, 504})
 """Statuses that may change within moments."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_START = b"#EXTM3U"
-_BOM = b"\xef\xbb\xbf"
 _RATE_AFTER_S = 1.0
 """Seconds before the pace of a body is checked."""
 _DRAINED_BYTES = 16_384
@@ -51,7 +49,6 @@ _TURN_S = 0.005
 """Seconds of the event loop that one body may take at a time."""
 _HEADERS = {
     "User-Agent": f"streaming-gateway/{version('streaming-gateway')}",
-    "Accept": "application/vnd.apple.mpegurl, application/x-mpegurl, */*;q=0.5",
     "Accept-Encoding": ACCEPTED,
 }
 
@@ -68,6 +65,7 @@ class FailureKind(StrEnum):
     TOO_LARGE = "too-large"
     GARBAGE = "garbage"
     UNPLAYABLE = "unplayable"
+    LAGGING = "lagging"
     BREAKER_OPEN = "breaker-open"
     BUSY = "busy"
 
@@ -113,6 +111,13 @@ class AttemptError(Exception):
         self.wait_s = wait_s
         self.pauses_origin = pauses_origin
         self.unplayable = unplayable
+
+
+class OriginFile(NamedTuple):
+    """What is asked of an origin: a path below its URL, and the format that is expected there."""
+
+    path: str
+    format: SourceFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,18 +175,22 @@ class OriginClient:
         await self._http.aclose()
 
     async def get(
-        self, server: OriginServer, path: str, validators: Mapping[str, str], deadline: float
+        self,
+        server: OriginServer,
+        file: OriginFile,
+        validators: Mapping[str, str],
+        deadline: float,
     ) -> OriginResponse:
-        """Request ``path`` from ``server``, until ``deadline`` (loop time).
+        """Request ``file`` from ``server``, until ``deadline`` (loop time).
 
         ``validators`` are the conditional headers of a cached copy. Raises :class:`AttemptError`.
         """
-        url = httpx2.URL(f"{server.url}{path}")
+        url = httpx2.URL(f"{server.url}{file.path}")
         asked_at = self._clock.now()
         trail = [url]
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._follow(server, trail, validators, asked_at)
+                return await self._follow(server, trail, validators, asked_at, file.format)
         except TimeoutError:
             raise _timeout(url) from None
         except httpcore2.TimeoutException as error:
@@ -203,14 +212,15 @@ class OriginClient:
         trail: list[httpx2.URL],
         validators: Mapping[str, str],
         asked_at: float,
+        form: SourceFormat,
     ) -> OriginResponse:
         """Follow redirects from the URL in ``trail``, to which each target is added."""
         first = url = trail[0]
         for _ in range(self._limits.max_redirects + 1):
-            response = await self._send(server, url, first, validators)
+            response = await self._send(server, url, first, validators, form.media_types)
             try:
                 if response.status_code not in _REDIRECTS:
-                    return await self._read(response, url, asked_at)
+                    return await self._read(response, url, asked_at, form)
                 location = response.headers.get("location", "")
                 await _drain(response)
             finally:
@@ -226,9 +236,10 @@ class OriginClient:
         url: httpx2.URL,
         first: httpx2.URL,
         validators: Mapping[str, str],
+        accepted: str,
     ) -> httpx2.Response:
         identity = request_id()
-        headers = {**_HEADERS, **validators, "X-Request-ID": identity}
+        headers = {**_HEADERS, "Accept": accepted, **validators, "X-Request-ID": identity}
         if _place(url) == _place(first):  # no credentials for other hosts
             if server.bearer_token is not None:
                 headers["Authorization"] = f"Bearer {server.bearer_token}"
@@ -246,16 +257,16 @@ class OriginClient:
             return await self._http.send(request, stream=True)
 
     async def _read(
-        self, response: httpx2.Response, url: httpx2.URL, asked_at: float
+        self, response: httpx2.Response, url: httpx2.URL, asked_at: float, form: SourceFormat
     ) -> OriginResponse:
         answered_at = self._clock.now()
         status = response.status_code
         headers = {name.lower(): text for name, text in response.headers.items()}
         body = b""
         if status == OK:
-            body = await self._playlist(url, headers, await self._bounded(response, url))
-            if _may_be_cut(response, body):
-                raise _down(FailureKind.BROKEN, url, "the body ends in the middle of a line")
+            body = await self._manifest(url, headers, await self._bounded(response, url), form)
+            if not (_is_framed(response) or form.is_whole(body)):
+                raise _down(FailureKind.BROKEN, url, "the body ends too early")
         else:
             await _drain(response)
             if status != NOT_MODIFIED and status not in NOT_FOUND_STATUSES:
@@ -292,17 +303,19 @@ class OriginClient:
                 raise _down(FailureKind.TOO_SLOW, url, text)
         return bytes(raw)
 
-    async def _playlist(self, url: httpx2.URL, headers: Mapping[str, str], raw: bytes) -> bytes:
-        """The decoded body, if it starts with ``#EXTM3U``; the media type is ignored."""
+    async def _manifest(
+        self, url: httpx2.URL, headers: Mapping[str, str], raw: bytes, form: SourceFormat
+    ) -> bytes:
+        """The decoded body, if it is a manifest at first sight; the media type is ignored."""
         try:
             coding = headers.get("content-encoding", "")
             size = EXPANSION * len(raw) if coding else 0
             body = await offload_if_large(size, decoded, raw, coding, self._limits.max_bytes)
         except CodingError as error:
             raise AttemptError(FailureKind.GARBAGE, f"{_shown(url)}: {error}") from error
-        if not body.removeprefix(_BOM).startswith(_START):
+        if not form.is_manifest(body):
             media_type = headers.get("content-type", "nothing")[:60]
-            text = f"{_shown(url)}: not a playlist but {media_type!r}"
+            text = f"{_shown(url)}: not a manifest but {media_type!r}"
             raise AttemptError(FailureKind.GARBAGE, text)
         return body
 
@@ -365,15 +378,14 @@ def _refused(url: httpx2.URL, status: int, headers: Mapping[str, str], now: floa
     )
 
 
-def _may_be_cut(response: httpx2.Response, body: bytes) -> bool:
-    """Whether a body may be truncated: only the end of the connection ends it (RFC 9112, section
-    8), and its last line is incomplete."""
-    framed = (
+def _is_framed(response: httpx2.Response) -> bool:
+    """Whether the end of a body is known: otherwise only the end of the connection ends it, so it
+    may be truncated (RFC 9112, section 8)."""
+    return (
         response.http_version == "HTTP/2"
         or "content-length" in response.headers
         or "transfer-encoding" in response.headers
     )
-    return not framed and not body.endswith(b"\n")
 
 
 async def _drain(response: httpx2.Response) -> None:

@@ -29,6 +29,7 @@ from gateway.source.origin.client import (
     AttemptError,
     FailureKind,
     OriginClient,
+    OriginFile,
     OriginResponse,
 )
 from gateway.source.origin.origin_config import OriginConfig, OriginServer
@@ -42,7 +43,7 @@ MAX_RETRY_AFTER_S = 10.0
 _VERIFY_S = 0.25
 """When one good file is not answered in this time, in seconds, others are tried beside it."""
 _OURSELVES = "the gateway"
-MAX_GOOD_PATHS = 1000
+MAX_GOOD_FILES = 1000
 
 _T = TypeVar("_T")
 log = structlog.get_logger()
@@ -58,7 +59,7 @@ class Origin:
         )
         self.reached: bool | None = None
         """Whether the last request was answered; None before the first one."""
-        self._good_paths: OrderedDict[str, None] = OrderedDict()
+        self._good_files: OrderedDict[OriginFile, None] = OrderedDict()
         self.suspicion = asyncio.Event()
         """Unknown ids have failed since the origin was last found to be well."""
         self.last_failure = ""
@@ -70,34 +71,33 @@ class Origin:
         """Incremented at each state change of the breaker."""
         metrics.ORIGIN_BREAKER.labels(server.url).set(0)
 
-    def has_sent(self, path: str) -> bool:
-        """Whether a good response for ``path`` is remembered."""
-        return path in self._good_paths
+    def has_sent(self, file: OriginFile) -> bool:
+        """Whether a good response for ``file`` is remembered."""
+        return file in self._good_files
 
     @property
     def has_sent_any(self) -> bool:
         """Whether any good response is remembered."""
-        return bool(self._good_paths)
+        return bool(self._good_files)
 
-    def sent(self, path: str) -> None:
-        """There was a good response for ``path``."""
-        self._good_paths[path] = None
-        self._good_paths.move_to_end(path)
-        if len(self._good_paths) > MAX_GOOD_PATHS:
-            self._good_paths.popitem(last=False)
+    def sent(self, file: OriginFile) -> None:
+        """There was a good response for ``file``."""
+        self._good_files[file] = None
+        self._good_files.move_to_end(file)
+        if len(self._good_files) > MAX_GOOD_FILES:
+            self._good_files.popitem(last=False)
 
-    def lost(self, path: str) -> None:
+    def lost(self, file: OriginFile) -> None:
         """There is no such file any more."""
-        self._good_paths.pop(path, None)
+        self._good_files.pop(file, None)
 
-    def paths_to_try(self, count: int) -> list[str]:
-        """Paths whose response shows whether the origin is well, at most ``count``: those of good
-        responses, each time others. The origin's own URL while there was none."""
-        paths = list(islice(reversed(self._good_paths), count))
-        if not paths:
-            return [""]
-        self._good_paths.move_to_end(paths[0], last=False)
-        return paths
+    def files_to_try(self, count: int) -> list[OriginFile]:
+        """Files whose response shows whether the origin is well, at most ``count``: those of good
+        responses, each time others. Empty while there was none."""
+        files = list(islice(reversed(self._good_files), count))
+        if files:
+            self._good_files.move_to_end(files[0], last=False)
+        return files
 
     def pause(self, ticket: Ticket, until: float) -> None:
         """Send nothing until then (loop time), for any asset, when ``ticket`` is for a known one. A
@@ -159,7 +159,7 @@ class Origins:
         self,
         ticket: Ticket,
         origins: Sequence[Origin],
-        path: str,
+        file: OriginFile,
         validators: Mapping[str, Mapping[str, str]],
         deadline: float,
         read: Callable[[Origin, OriginResponse], Awaitable[_T]],
@@ -178,7 +178,7 @@ class Origins:
         earlier: AttemptError | None = None
         while True:
             try:
-                return await self._round(ticket, origins, path, validators, deadline, read)
+                return await self._round(ticket, origins, file, validators, deadline, read)
             except AttemptError as error:
                 if earlier is not None and error.kind is FailureKind.TIMEOUT:
                     raise earlier from error  # it says more than "timed out"
@@ -205,7 +205,7 @@ class Origins:
         self,
         ticket: Ticket,
         origins: Sequence[Origin],
-        path: str,
+        file: OriginFile,
         validators: Mapping[str, Mapping[str, str]],
         deadline: float,
         read: Callable[[Origin, OriginResponse], Awaitable[_T]],
@@ -217,22 +217,23 @@ class Origins:
             given = validators.get(origin.server.url, {})
             try:
                 reading = partial(read, origin)
-                return await self._attempt(ticket, origin, path, given, deadline, reading)
+                return await self._attempt(ticket, origin, file, given, deadline, reading)
             except AttemptError as error:
                 failures.append(error)
                 if error.kind is FailureKind.STATUS and not error.again:
                     break  # a definite refusal (such as 403) is not retried elsewhere
         raise next((each for each in failures if each.again), failures[0])
 
-    async def probe(self, origin: Origin, path: str) -> bool:
-        """Ask for a file that the origin has sent before, or for its URL; whether it responds."""
+    async def probe(self, origin: Origin, file: OriginFile) -> bool:
+        """Ask for a file that the origin has sent before, or for its URL (an empty path); whether
+        it responds."""
         limits = self._config.request
         now = asyncio.get_running_loop().time()
         deadline = now + limits.connect_timeout_s + limits.read_timeout_s
         # How an origin answers its bare URL says as little about its files as a made-up id does.
-        ticket = Ticket(known=bool(path), client=_OURSELVES)
+        ticket = Ticket(known=bool(file.path), client=_OURSELVES)
         try:
-            await self._attempt(ticket, origin, path, {}, deadline, _nothing)
+            await self._attempt(ticket, origin, file, {}, deadline, _nothing)
         except AttemptError as error:
             return not (error.down or error.kind in {FailureKind.BREAKER_OPEN, FailureKind.BUSY})
         return True
@@ -243,13 +244,13 @@ class Origins:
         origin.suspicion.clear()
         if not origin.has_sent_any:
             return  # its URL shows nothing: an origin may answer it as it likes
-        first, *others = origin.paths_to_try(self._config.breaker_failures)
+        first, *others = origin.files_to_try(self._config.breaker_failures)
         async with asyncio.TaskGroup() as group:
             probes = [group.create_task(self.probe(origin, first))]
             done, _ = await asyncio.wait(probes, timeout=_VERIFY_S)
             if done and probes[0].result():
                 return
-            probes += [group.create_task(self.probe(origin, path)) for path in others]
+            probes += [group.create_task(self.probe(origin, file)) for file in others]
         if not any(probe.result() for probe in probes):
             origin.breaker.trip(asyncio.get_running_loop().time())
 
@@ -257,7 +258,7 @@ class Origins:
         self,
         ticket: Ticket,
         origin: Origin,
-        path: str,
+        file: OriginFile,
         validators: Mapping[str, str],
         deadline: float,
         read: Callable[[OriginResponse], Awaitable[_T]],
@@ -276,7 +277,7 @@ class Origins:
                 metrics.ORIGIN_REQUESTS.labels(url, FailureKind.BREAKER_OPEN).inc()
                 text = f"{url}: not asked, it has been failing ({origin.last_failure})"
                 raise AttemptError(FailureKind.BREAKER_OPEN, text)
-            return await self._ask(ticket, origin, path, validators, deadline, read)
+            return await self._ask(ticket, origin, file, validators, deadline, read)
         finally:
             self._slots.give_back(ticket)
 
@@ -292,7 +293,7 @@ class Origins:
         self,
         ticket: Ticket,
         origin: Origin,
-        path: str,
+        file: OriginFile,
         validators: Mapping[str, str],
         deadline: float,
         read: Callable[[OriginResponse], Awaitable[_T]],
@@ -302,12 +303,12 @@ class Origins:
         phase = origin.phase
         outcome = "cancelled"
         try:
-            answer = await self._client.get(origin.server, path, validators, deadline)
+            answer = await self._client.get(origin.server, file, validators, deadline)
         except AttemptError as error:
             outcome = error.kind
             had_its_time = deadline - started >= self._config.request.read_timeout_s
             late = origin.phase != phase
-            self._count(ticket, origin, path, error, had_its_time=had_its_time, late=late)
+            self._count(ticket, origin, file.path, error, had_its_time=had_its_time, late=late)
             raise
         except BaseException:
             origin.breaker.abandoned()
@@ -325,9 +326,9 @@ class Origins:
             metrics.ORIGIN_SECONDS.labels(origin.server.url).observe(clock() - started)
         found = await read(answer)
         if answer.status in NOT_FOUND_STATUSES:
-            origin.lost(path)
-        elif path:
-            origin.sent(path)
+            origin.lost(file)
+        elif file.path:
+            origin.sent(file)
         return found
 
     def _count(

@@ -12,11 +12,14 @@ within bounds that the operator sets:
   keeps them as its last good copy, which is all it has when the origin fails.
 - A stale copy replaces a failing origin for ``stale-if-error`` seconds, else the default, whatever
   the other directives say. An origin that forbids this sends ``stale-if-error=0``.
+- Players ask for a live manifest every ``update_s`` seconds. Half of that is the most that it is
+  fresh, and the other half the most that it is served during revalidation; it replaces a failing
+  origin for ``max_stale_live_s`` at most.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
@@ -104,6 +107,18 @@ def lifetime_of(
         revalidate_s=0 if strict else min(revalidate_s, bounds.max_stale_while_revalidate_s),
         error_s=min(error_s, bounds.max_stale_if_error_s),
         shareable=not said.keys() & {"no-store", "private"},
+    )
+
+
+def live_lifetime(life: Lifetime, update_s: float, bounds: FreshnessBounds) -> Lifetime:
+    """The lifetime of a response with a live manifest, for which players ask again after
+    ``update_s`` seconds."""
+    half_s = update_s / 2
+    return replace(
+        life,
+        fresh_s=min(life.fresh_s, max(half_s, bounds.min_fresh_s)),
+        revalidate_s=min(life.revalidate_s, half_s),
+        error_s=min(life.error_s, bounds.max_stale_live_s),
     )
 
 

@@ -1,6 +1,6 @@
 """Source manifests from origins: fresh, or the last good copy.
 
-Each asset has at most one request to its origin in progress, however many players wait for it; a
+Each manifest has at most one request to its origin in progress, however many players wait for it; a
 player that disconnects does not cancel it. A response that cannot be parsed never replaces a good
 copy.
 """
@@ -24,6 +24,7 @@ from gateway.source.origin.client import (
     AttemptError,
     FailureKind,
     OriginClient,
+    OriginFile,
     OriginResponse,
 )
 from gateway.source.origin.copies import CachedManifest, SharedCopies
@@ -35,12 +36,14 @@ from gateway.source.origin.purges import EXACT, matches
 from gateway.source.origin.reader import NotFound, ResponseReader
 from gateway.source.origin.slots import Ticket
 from gateway.source.source import (
+    ManifestKey,
     NoSuchAssetError,
     OriginTimeoutError,
-    ReadManifest,
+    SourceFormats,
     SourceManifest,
     SourceState,
 )
+from manifests.format import ManifestFormat
 
 log = structlog.get_logger()
 
@@ -52,7 +55,9 @@ MAX_FETCHES_PER_CLIENT = 125
 LOOK_S = 0.5
 FAULT_S = 600.0
 """A fault of a file counts as mended when it was not met for this long."""
-_OF_THE_ORIGIN = {FailureKind.UNREACHABLE, FailureKind.BREAKER_OPEN, FailureKind.BUSY}
+_OF_THE_ORIGIN = {
+    *(FailureKind.UNREACHABLE, FailureKind.BREAKER_OPEN, FailureKind.BUSY, FailureKind.LAGGING),
+}
 """Failures that say nothing about the requested file."""
 
 _Outcome = CachedManifest | NotFound | RecentFailure
@@ -75,46 +80,54 @@ class OriginSource:
         self,
         config: OriginConfig,
         shared: SharedCopies,
-        read: ReadManifest,
+        formats: SourceFormats,
         *,
         clock: Clock | None = None,
     ) -> None:
         """``clock`` judges the age of copies."""
         self.faults = SourceFaults(FAULT_S)
         self._config = config
+        self._formats = formats
         self._clock = clock or Clock()
         self._client = OriginClient(config.request, self._clock)
         self._origins = Origins(config, self._client)
-        self._reader = ResponseReader(config, read, self._clock)
-        self._cache = OriginCache(config, shared, self._reader, self._name, self._clock)
+        self._reader = ResponseReader(config, self._clock)
+        self._cache = OriginCache(config, shared, self._reader, self._name, formats, self._clock)
         self._unknown: Counter[str] = Counter()
         self._unknown_fetches = 0
-        self._fetches: dict[str, _Fetch] = {}
+        self._fetches: dict[ManifestKey, _Fetch] = {}
         self._others_hold_some = False
+        self._bare = OriginFile("", next(iter(formats.values())))
 
-    async def load(self, asset: str, client: str = "") -> SourceManifest:
+    async def load(
+        self, asset: str, client: str = "", wanted: ManifestFormat = ManifestFormat.HLS
+    ) -> SourceManifest:
         """The manifest of ``asset``: fresh, or the last good copy while it may be served.
         ``client`` is the network of the player that asks.
 
-        Raises :class:`NoSuchAssetError`; :class:`BadSourceError` when the playlist cannot be
+        Raises :class:`NoSuchAssetError`; :class:`BadSourceError` when the manifest cannot be
         played; :class:`OriginError` when the origin's response is no manifest; and
         :class:`OriginTimeoutError` when it does not respond.
         """
-        cache = self._cache
-        cached = cache.get(asset)
+        cache, key = self._cache, ManifestKey(asset, wanted)
+        cached = cache.get(key)
         if cached is None:
-            self._raise_what_is_known(asset)
-            await cache.fetch_shared(asset)
-            cached = cache.get(asset)
+            self._raise_what_is_known(key)
+            await cache.fetch_shared(key)
+            cached = cache.get(key)
         state = CopyState.EXPIRED if cached is None else cache.state(cached)
         if cached is None or state is CopyState.EXPIRED:
-            return await self._wait_for_origin(asset, client)
+            return await self._wait_for_origin(key, client)
         if state is not CopyState.FRESH:
-            await self._refresh(asset, cached, state)
-            if cache.is_not_found(asset):
+            await self._refresh(key, cached, state)
+            if cache.is_not_found(key):
                 raise _no_such(asset)
-            cached = cache.get(asset) or cached
+            cached = cache.get(key) or cached
         return self._served(cached)
+
+    async def has(self, asset: str, wanted: ManifestFormat) -> bool:
+        """Whether this worker has a copy."""
+        return self._cache.get(ManifestKey(asset, wanted)) is not None
 
     def ready(self) -> str | None:
         """None when an origin responds, or there are copies to serve."""
@@ -162,69 +175,69 @@ class OriginSource:
         self._cache.revalidate_all()
 
     async def _purge(self, pattern: str) -> None:
-        for asset in [each for each in self._fetches if matches(pattern, each)]:
-            del self._fetches[asset]
+        for key in [each for each in self._fetches if matches(pattern, each.asset)]:
+            del self._fetches[key]
         await self._cache.purge(pattern)
 
-    def _raise_what_is_known(self, asset: str) -> None:
+    def _raise_what_is_known(self, key: ManifestKey) -> None:
         """Raise the error of a recent 404 or failure, if there is one."""
-        if self._cache.is_not_found(asset):
-            raise _no_such(asset)
-        failure = self._cache.failure(asset)
+        if self._cache.is_not_found(key):
+            raise _no_such(key.asset)
+        failure = self._cache.failure(key)
         if failure is not None:
             raise failure.error()
 
-    async def _wait_for_origin(self, asset: str, client: str) -> SourceManifest:
+    async def _wait_for_origin(self, key: ManifestKey, client: str) -> SourceManifest:
         """Wait for the origin, as there is no copy to serve."""
-        self._raise_what_is_known(asset)
-        fetch = self._fetch_of(asset, client)
+        self._raise_what_is_known(key)
+        fetch = self._fetch_of(key, client)
         if fetch is None:
-            text = f"{asset}: too many requests to the origin are in progress"
+            text = f"{key.asset}: too many requests to the origin are in progress"
             raise OriginTimeoutError(text, kind=FailureKind.BUSY)
         await asyncio.wait((fetch.task,))  # awaiting the task would cancel it too
         outcome = fetch.task.result()
         if isinstance(outcome, NotFound):
-            raise _no_such(asset)
+            raise _no_such(key.asset)
         if isinstance(outcome, RecentFailure):
             raise outcome.error()
         return self._served(outcome)
 
-    async def _refresh(self, asset: str, cached: CachedManifest, state: CopyState) -> None:
+    async def _refresh(self, key: ManifestKey, cached: CachedManifest, state: CopyState) -> None:
         """Request a new copy. The player waits, briefly, only when the copy is a last resort and
         the origin is not yet known to fail."""
         now = asyncio.get_running_loop().time()
         if now < cached.retry_at:
             return
-        fetch = self._fetch_of(asset)
+        fetch = self._fetch_of(key)
         if fetch is None or state is CopyState.STALE or cached.why is not None:
             return
         patience_s = fetch.started + self._config.patience_s - now
         if patience_s > 0:
             await asyncio.wait((fetch.task,), timeout=patience_s)
 
-    def _fetch_of(self, asset: str, client: str = "") -> _Fetch | None:
-        """The request in progress for ``asset``, or a new one; None when there are too many."""
-        fetch = self._fetches.get(asset)
+    def _fetch_of(self, key: ManifestKey, client: str = "") -> _Fetch | None:
+        """The request in progress for ``key``, or a new one; None when there are too many."""
+        fetch = self._fetches.get(key)
         if fetch is not None:
             self._origins.join(fetch.ticket, client)
             return fetch
-        ticket = Ticket(known=self._is_known(asset), client=client)
+        ticket = Ticket(known=self._is_known(key), client=client)
         if not self._may_begin(ticket):
             return None
         if not ticket.known:
             self._unknown_fetches += 1
             self._unknown[client] += 1
         now = asyncio.get_running_loop().time()
-        fetch = _Fetch(asyncio.create_task(self._fetch(asset, ticket)), ticket, now)
-        self._fetches[asset] = fetch
-        fetch.task.add_done_callback(partial(self._fetch_done, asset, fetch))
+        fetch = _Fetch(asyncio.create_task(self._fetch(key, ticket)), ticket, now)
+        self._fetches[key] = fetch
+        fetch.task.add_done_callback(partial(self._fetch_done, key, fetch))
         return fetch
 
-    def _is_known(self, asset: str) -> bool:
-        """Whether an origin has sent the asset before; any other id may be made up."""
-        path = self._path(asset)
-        return self._cache.get(asset) is not None or any(
-            origin.has_sent(path) for origin in self._origins.all
+    def _is_known(self, key: ManifestKey) -> bool:
+        """Whether an origin has sent the manifest before; any other id may be made up."""
+        file = self._file(key)
+        return self._cache.get(key) is not None or any(
+            origin.has_sent(file) for origin in self._origins.all
         )
 
     def _may_begin(self, ticket: Ticket) -> bool:
@@ -237,49 +250,49 @@ class OriginSource:
             not client or self._unknown[client] < MAX_FETCHES_PER_CLIENT
         )
 
-    def _fetch_done(self, asset: str, fetch: _Fetch, task: asyncio.Task[_Outcome]) -> None:
+    def _fetch_done(self, key: ManifestKey, fetch: _Fetch, task: asyncio.Task[_Outcome]) -> None:
         ticket = fetch.ticket
         if not ticket.known:
             self._unknown_fetches -= 1
             self._unknown[ticket.client] -= 1
             if not self._unknown[ticket.client]:
                 del self._unknown[ticket.client]
-        if self._fetches.get(asset) is fetch:  # else purged, and replaced by a newer one
-            del self._fetches[asset]
+        if self._fetches.get(key) is fetch:  # else purged, and replaced by a newer one
+            del self._fetches[key]
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("source_failed", asset=asset, exc_info=error)
+            log.error("source_failed", asset=key.asset, exc_info=error)
 
-    async def _fetch(self, asset: str, ticket: Ticket) -> _Outcome:
-        """Request ``asset`` and remember the outcome."""
+    async def _fetch(self, key: ManifestKey, ticket: Ticket) -> _Outcome:
+        """Request the manifest and remember the outcome."""
         asked_at = self._clock.now()
         deadline = asyncio.get_running_loop().time() + self._config.total_timeout_s
-        cached = self._cache.get(asset)
+        file = self._file(key)
+        cached = self._cache.get(key)
         if cached is not None:  # else the store has just been asked
-            cached = await self._cache.newer(asset, cached)
+            cached = await self._cache.newer(key, cached)
             if self._cache.state(cached) is CopyState.FRESH:
-                self.faults.ended(self._path(asset))
+                self.faults.ended(file.path)
                 return cached
-        origins = self._origins.for_asset(asset)
+        origins = self._origins.for_asset(key.asset)
         if not origins:
             return NotFound()
-        path = self._path(asset)
 
         async def read(origin: Origin, answer: OriginResponse) -> CachedManifest | NotFound:
-            return await self._reader.answer(origin.server.url, path, cached, answer)
+            return await self._reader.answer(origin.server.url, file, cached, answer)
 
         validators = {} if cached is None else {cached.copy.origin: cached.copy.validators}
         try:
-            outcome = await self._origins.ask(ticket, origins, path, validators, deadline, read)
+            outcome = await self._origins.ask(ticket, origins, file, validators, deadline, read)
         except AttemptError as error:
             asked_s = error.wait_s if error.pauses_origin else None
             wait_s = min(asked_s or 0.0, MAX_RETRY_AFTER_S)
             failure = RecentFailure(error.kind, str(error), error.unplayable, wait_s)
-            self._cache.remember_failure(asset, cached, failure)
+            self._cache.remember_failure(key, cached, failure)
             if error.kind not in _OF_THE_ORIGIN:
-                self.faults.met(path, failure.error())
+                self.faults.met(file.path, failure.error())
             return failure
-        self.faults.ended(path)
-        self._cache.remember(asset, outcome, asked_at)
+        self.faults.ended(file.path)
+        self._cache.remember(key, outcome, asked_at)
         return outcome
 
     def _served(self, cached: CachedManifest) -> SourceManifest:
@@ -310,8 +323,8 @@ class OriginSource:
         """Probe one origin, and check whether other workers have shared copies."""
         now = asyncio.get_running_loop().time()
         if origin.breaker.wait_s(now) <= 0:
-            for path in origin.paths_to_try(1):
-                await self._origins.probe(origin, path)
+            for file in origin.files_to_try(1) or [self._bare]:
+                await self._origins.probe(origin, file)
         if self._all_down() and not self._cache.has_copies():
             self._others_hold_some = await self._cache.others_hold_some()
 
@@ -326,14 +339,15 @@ class OriginSource:
             if _is_down(each)
         )
 
-    def _path(self, asset: str) -> str:
-        return self._config.template.replace("{asset}", asset)
+    def _file(self, key: ManifestKey) -> OriginFile:
+        form = self._formats[key.format]
+        return OriginFile(form.path_of(key.asset), form)
 
-    def _name(self, asset: str) -> str:
+    def _name(self, key: ManifestKey) -> str:
         """The name of a shared copy. It holds the origins' URLs: the same path on other origins is
         another copy."""
-        urls = " ".join(each.server.url for each in self._origins.for_asset(asset))
-        return f"{urls} {self._path(asset)}"
+        urls = " ".join(each.server.url for each in self._origins.for_asset(key.asset))
+        return f"{urls} {self._formats[key.format].path_of(key.asset)}"
 
 
 def _no_such(asset: str) -> NoSuchAssetError:

@@ -17,14 +17,21 @@ from gateway.source.origin.copies import CachedManifest, SharedCopies, to_bytes
 from gateway.source.origin.freshness import CopyState
 from gateway.source.origin.origin_config import OriginConfig
 from gateway.source.origin.purges import Purges, matches
-from gateway.source.origin.reader import NotFound, ResponseReader
-from gateway.source.source import BadSourceError, OriginError, OriginTimeoutError
+from gateway.source.origin.reader import NotFound, ResponseReader, is_older
+from gateway.source.source import (
+    BadSourceError,
+    ManifestKey,
+    OriginError,
+    OriginTimeoutError,
+    SourceFormats,
+)
+from manifests.format import ManifestFormat
 
 ENTRY_BYTES = 500
 """Estimated memory of an entry besides its copy."""
 PURGES_KNOWN_S = 60.0
 MARK_EVERY_S = 60.0
-_MARK = "."
+_MARK = ManifestKey(".", ManifestFormat.HLS)
 """Takes the place of an asset's id in the name of a marker that says whether any copy is shared. No
 asset has this id."""
 _REMOVED, _REMOVED_S = b"gone", 1.0
@@ -59,8 +66,9 @@ _FAULTS = {
     FailureKind.STATUS: "the origin answered with an error",
     FailureKind.REDIRECT: "the origin redirects to a place that is not allowed",
     FailureKind.TOO_LARGE: "the origin's answer is larger than allowed",
-    FailureKind.GARBAGE: "the origin's answer is not a playlist",
-    FailureKind.UNPLAYABLE: "the origin's playlist cannot be played",
+    FailureKind.GARBAGE: "the origin's answer is not a manifest",
+    FailureKind.UNPLAYABLE: "the origin's manifest cannot be played",
+    FailureKind.LAGGING: "the origin's answer is older than one before",
     FailureKind.BREAKER_OPEN: "the origin has been failing and is not asked now",
     FailureKind.BUSY: "too many requests to the origin are in progress",
 }
@@ -77,27 +85,29 @@ class _Recent:
 
 
 class OriginCache:
-    """Copies by asset. ``name_of`` gives the name under which an asset's copy is shared, ``clock``
-    their ages."""
+    """Copies by asset and format. ``name_of`` gives the name under which a copy is shared,
+    ``clock`` their ages."""
 
     def __init__(
         self,
         config: OriginConfig,
         shared: SharedCopies,
         reader: ResponseReader,
-        name_of: Callable[[str], str],
+        name_of: Callable[[ManifestKey], str],
+        formats: SourceFormats,
         clock: Clock,
     ) -> None:
         self._config = config
+        self._formats = formats
         self._shared = shared
         self._reader = reader
         self._name_of = name_of
         self._clock = clock
-        self._copies: Cache[str, CachedManifest] = Cache(
+        self._copies: Cache[ManifestKey, CachedManifest] = Cache(
             ORIGIN_SOURCES, config.memory_bytes, lambda cached: ENTRY_BYTES + cached.size
         )
-        self._failures: Cache[str, _Recent] = Cache(ORIGIN_FAILURES)
-        self._shared_fetches: dict[str, asyncio.Task[None]] = {}
+        self._failures: Cache[ManifestKey, _Recent] = Cache(ORIGIN_FAILURES)
+        self._shared_fetches: dict[ManifestKey, asyncio.Task[None]] = {}
         self._purges = Purges()
         self._purges_known_until = 0.0
         self._revalidate_until = float("-inf")
@@ -107,21 +117,21 @@ class OriginCache:
         """Whether this process holds any copy."""
         return len(self._copies) > 0
 
-    def get(self, asset: str) -> CachedManifest | None:
-        """The copy of ``asset``; None when this process holds none."""
-        return self._copies.get(asset)
+    def get(self, key: ManifestKey) -> CachedManifest | None:
+        """The copy under ``key``; None when this process holds none."""
+        return self._copies.get(key)
 
-    def is_not_found(self, asset: str) -> bool:
+    def is_not_found(self, key: ManifestKey) -> bool:
         """Whether the origin recently answered 404 or 410."""
-        return isinstance(self._recent(asset), NotFound)
+        return isinstance(self._recent(key), NotFound)
 
-    def failure(self, asset: str) -> RecentFailure | None:
+    def failure(self, key: ManifestKey) -> RecentFailure | None:
         """The recent failure of an asset that has no usable copy."""
-        recent = self._recent(asset)
+        recent = self._recent(key)
         return recent if isinstance(recent, RecentFailure) else None
 
-    def _recent(self, asset: str) -> NotFound | RecentFailure | None:
-        recent = self._failures.get(asset)
+    def _recent(self, key: ManifestKey) -> NotFound | RecentFailure | None:
+        recent = self._failures.get(key)
         return None if recent is None or _now() >= recent.until else recent.outcome
 
     def state(self, cached: CachedManifest) -> CopyState:
@@ -143,55 +153,61 @@ class OriginCache:
         progress for them."""
         now = self._clock.now()
         self._purges.note(pattern, now)
-        for asset in {*self._copies.keys(), *self._failures.keys()}:
-            if matches(pattern, asset):
-                self._copies.pop(asset)
-                self._failures.pop(asset)
-        for asset in [each for each in self._shared_fetches if matches(pattern, each)]:
-            del self._shared_fetches[asset]
+        for key in {*self._copies.keys(), *self._failures.keys()}:
+            if matches(pattern, key.asset):
+                self._copies.pop(key)
+                self._failures.pop(key)
+        for key in [each for each in self._shared_fetches if matches(pattern, each.asset)]:
+            del self._shared_fetches[key]
         await self._shared.note_purge(pattern, self._clock.to_unix(now), self._longest_s)
 
-    def remember(self, asset: str, outcome: CachedManifest | NotFound, asked_at: float) -> None:
+    def remember(
+        self, key: ManifestKey, outcome: CachedManifest | NotFound, asked_at: float
+    ) -> None:
         """Keep the origin's response to a request made at ``asked_at``."""
-        if self._purges.covers(asset, asked_at):
+        if self._purges.covers(key.asset, asked_at):
             return
         if isinstance(outcome, NotFound):
-            if self.get(asset) is not None:
-                self._shared.put(self._name_of(asset), _REMOVED, _REMOVED_S)
-            self._copies.pop(asset)
-            self._failures.put(asset, _Recent(outcome, _now() + self._config.not_found_s))
+            if self.get(key) is not None:
+                self._shared.put(self._name_of(key), _REMOVED, _REMOVED_S)
+            self._copies.pop(key)
+            self._failures.put(key, _Recent(outcome, _now() + self._config.not_found_s))
             return
-        self._keep(asset, outcome)
-        self._share(asset, outcome)
+        self._keep(key, outcome)
+        self._share(key, outcome)
 
     def remember_failure(
-        self, asset: str, asked_with: CachedManifest | None, failure: RecentFailure
+        self, key: ManifestKey, asked_with: CachedManifest | None, failure: RecentFailure
     ) -> None:
         """Note a failure of the origin, asked to confirm ``asked_with``."""
-        cached = self.get(asset)
+        cached = self.get(key)
         until = _now() + max(self._config.failure_s, failure.wait_s)
         if cached is None or self.state(cached) is CopyState.EXPIRED:
-            self._failures.put(asset, _Recent(failure, until))
+            self._failures.put(key, _Recent(failure, until))
         elif asked_with is not None and cached.copy is asked_with.copy:
-            self._keep(asset, cached.after_failure(failure.text, until))
+            self._keep(key, cached.after_failure(failure.text, until))
 
-    async def fetch_shared(self, asset: str) -> None:
-        """Load the shared copy of ``asset``; concurrent callers share one read."""
-        task = self._shared_fetches.get(asset)
+    async def fetch_shared(self, key: ManifestKey) -> None:
+        """Load the shared copy under ``key``; concurrent callers share one read."""
+        task = self._shared_fetches.get(key)
         if task is None:
-            task = asyncio.create_task(self._fetch_shared(asset))
-            self._shared_fetches[asset] = task
+            task = asyncio.create_task(self._fetch_shared(key))
+            self._shared_fetches[key] = task
         await asyncio.wait((task,))  # awaiting the task would cancel it, too
-        if self._shared_fetches.get(asset) is task:
-            del self._shared_fetches[asset]
+        if self._shared_fetches.get(key) is task:
+            del self._shared_fetches[key]
         task.result()
 
-    async def newer(self, asset: str, cached: CachedManifest) -> CachedManifest:
+    async def newer(self, key: ManifestKey, cached: CachedManifest) -> CachedManifest:
         """The copy that another worker has shared since, else ``cached``."""
-        found = await self._shared_copy(asset, cached)
-        if found is None or found.copy.lifetime.answered_at <= cached.copy.lifetime.answered_at:
+        found = await self._shared_copy(key, cached)
+        if found is None or is_older(found, cached):
             return cached
-        self._keep(asset, found)
+        if not is_older(cached, found):
+            known_at = cached.copy.lifetime.answered_at
+            if found.copy.lifetime.answered_at <= known_at:
+                return cached
+        self._keep(key, found)
         return found
 
     async def others_hold_some(self) -> bool:
@@ -205,30 +221,32 @@ class OriginCache:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _keep(self, asset: str, cached: CachedManifest) -> None:
-        purged = self._purges.covers(asset, cached.copy.asked_at)  # perhaps during the read
+    def _keep(self, key: ManifestKey, cached: CachedManifest) -> None:
+        purged = self._purges.covers(key.asset, cached.copy.asked_at)  # perhaps during the read
         if purged:
             return
-        self._copies.put(asset, cached)
-        self._failures.pop(asset)
+        self._copies.put(key, cached)
+        self._failures.pop(key)
 
-    def _share(self, asset: str, cached: CachedManifest) -> None:
+    def _share(self, key: ManifestKey, cached: CachedManifest) -> None:
         life = cached.copy.lifetime
         if not life.shareable:
             return
         ttl_s = max(1.0, life.kept_s)
-        self._shared.put(self._name_of(asset), to_bytes(cached.copy, self._clock), ttl_s)
+        self._shared.put(self._name_of(key), to_bytes(cached.copy, self._clock), ttl_s)
         now = _now()
         if now >= self._mark_at:
             self._mark_at = now + MARK_EVERY_S
             self._shared.put(self._name_of(_MARK), b"1", ttl_s)
 
-    async def _fetch_shared(self, asset: str) -> None:
-        cached = await self._shared_copy(asset, None)
-        if cached is not None and self.get(asset) is None and self._recent(asset) is None:
-            self._keep(asset, cached)
+    async def _fetch_shared(self, key: ManifestKey) -> None:
+        cached = await self._shared_copy(key, None)
+        if cached is not None and self.get(key) is None and self._recent(key) is None:
+            self._keep(key, cached)
 
-    async def _shared_copy(self, asset: str, known: CachedManifest | None) -> CachedManifest | None:
+    async def _shared_copy(
+        self, key: ManifestKey, known: CachedManifest | None
+    ) -> CachedManifest | None:
         """The copy in the store, if it is complete, usable and not purged."""
         now = _now()
         if now >= self._purges_known_until:
@@ -238,14 +256,14 @@ class OriginCache:
             clock = self._clock
             self._purges.merge({each: clock.from_unix(at) for each, at in noted.items()})
             self._purges_known_until = now + PURGES_KNOWN_S
-        data = await self._shared.get(self._name_of(asset))
+        data = await self._shared.get(self._name_of(key))
         if data is None or data == _REMOVED:
             return None
-        cached = await self._reader.shared(data, known)
+        cached = await self._reader.shared(data, known, self._formats[key.format])
         if cached is None:
             metrics.STORE_GARBAGE.inc()
             return None
-        purged = self._purges.covers(asset, cached.copy.asked_at)
+        purged = self._purges.covers(key.asset, cached.copy.asked_at)
         return None if purged or self.state(cached) is CopyState.EXPIRED else cached
 
     @property

@@ -27,6 +27,7 @@ class FreshnessBounds:
     max_stale_while_revalidate_s: float = 3600
     stale_if_error_s: float = 86_400
     max_stale_if_error_s: float = 604_800
+    max_stale_live_s: float = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,6 @@ class OriginConfig:
     it while a stale copy could be served."""
 
     origins: tuple[OriginServer, ...]
-    template: str
     request: RequestLimits = RequestLimits()
     freshness: FreshnessBounds = FreshnessBounds()
     total_timeout_s: float = 8.0

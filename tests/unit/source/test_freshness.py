@@ -1,5 +1,6 @@
 """How long an origin's response is fresh: RFC 9111 and RFC 5861 within bounds, as tables."""
 
+from dataclasses import replace
 from email.utils import formatdate
 
 import pytest
@@ -12,6 +13,7 @@ from gateway.source.origin.freshness import (
     directives,
     http_date,
     lifetime_of,
+    live_lifetime,
     retry_after,
 )
 from gateway.source.origin.origin_config import FreshnessBounds
@@ -135,6 +137,30 @@ def test_what_a_copy_may_be_used_for(after_s: float, expected: CopyState) -> Non
 def test_retry_after(value: str | None, expected: float | None) -> None:
     """RFC 9110, 10.2.3: seconds or a date."""
     assert expected == retry_after(value, NOW)
+
+
+# update, fresh, while revalidating, if error; without it these are 100, 30 and 500 s
+LIVE = [
+    ("half is fresh, half is served meanwhile", 4.0, (2, 2, 60)),
+    ("never less than the least", 0.0, (1, 0, 60)),
+    ("a long one leaves what the origin says", 1000.0, (100, 30, 60)),
+]
+
+
+@pytest.mark.parametrize(
+    ("update_s", "expected"), [row[1:] for row in LIVE], ids=[row[0] for row in LIVE]
+)
+def test_live_manifests(update_s: float, expected: tuple[float, float, float]) -> None:
+    """Players ask again after ``update_s``, and must not get what they have."""
+    bounds = replace(BOUNDS, max_stale_live_s=60)
+    found = live_lifetime(Lifetime(NOW, 0, 100, 30, 500), update_s, bounds)
+    assert expected == (found.fresh_s, found.revalidate_s, found.error_s)
+
+
+def test_a_live_manifest_is_not_fresher_than_its_origin_says() -> None:
+    """Nor is it served for longer."""
+    life = Lifetime(NOW, 0, 1, 0, 5)
+    assert life == live_lifetime(life, 60.0, BOUNDS)
 
 
 @given(st.text(max_size=200), st.text(max_size=60), st.text(max_size=60), st.text(max_size=20))

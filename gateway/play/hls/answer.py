@@ -1,0 +1,94 @@
+"""The HLS side of the request path: playlists of decisions (:mod:`gateway.play.format`)."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Final
+
+from gateway.edge.edge import Edge
+from gateway.play.bodies import Body, max_answer_bytes
+from gateway.play.decide import Decided, Earlier
+from gateway.play.hls.copies import copies_for, may_copy
+from gateway.play.hls.manifest import (
+    MEDIA_TYPE,
+    bytes_key,
+    playlist_for,
+    steering_refusal,
+    uris_for,
+)
+from gateway.play.hls.steering import NO_OTHER_EDGE, OFF, STEERED, STEERED_BY_COPIES
+from gateway.play.request import Request
+from gateway.play.runtime import Gateway
+from gateway.play.steering import named, offer_for, tags_of
+from gateway.reason import Reason
+
+
+class HlsFormat:
+    """HLS multivariant playlists."""
+
+    suffix: Final = ".m3u8"
+    media_type: Final = MEDIA_TYPE
+
+    def earlier(self, gateway: Gateway, request: Request, asset: str) -> Earlier | None:  # noqa: ARG002
+        """None: a player asks for its playlist once."""
+        return None
+
+    def draft(self, gateway: Gateway, found: Decided, request: Request) -> "HlsDraft":
+        """The playlist of a decision."""
+        return HlsDraft(gateway, found, request)
+
+    def names(self, found: Decided, request: Request) -> Sequence[Mapping[str, str | None]]:
+        """The URI of each rung that stays. Raises a 400 problem when the source asks for a query
+        parameter that is missing (A5.4)."""
+        uris = uris_for(found.source, found.decision, request.parameters.by_name)
+        return [{"uri": uri} for uri in uris]
+
+    def steering(self, found: Decided, request: Request) -> Reason:
+        """Whether the playlist is steered, and why not. Raises as :meth:`names` does."""
+        copies, refused = _copies(found, request)
+        if refused is not None:
+            return refused
+        most = max_answer_bytes(found.runtime.settings)
+        copied = tuple([(edge.id, edge.url) for edge in copies])
+        query = request.parameters.by_name
+        refused = steering_refusal(found.source, found.decision, query, most, copied)
+        return refused or (STEERED_BY_COPIES if copies else STEERED)
+
+
+def _copies(found: Decided, request: Request) -> tuple[tuple[Edge, ...], Reason | None]:
+    """The edges for which the playlist lists its ladder once more; and why it is not steered, None
+    when it may be."""
+    if not found.runtime.steering.enabled:
+        return (), OFF
+    if may_copy(found):
+        return copies_for(found, request.headers)
+    if not found.decision.inquiry.fleet.index.has_sibling(found.decision.edge):
+        return (), NO_OTHER_EDGE
+    return (), None
+
+
+class HlsDraft:
+    """The playlist of one decision (:class:`gateway.play.format.Draft`)."""
+
+    __slots__ = ("_found", "_gateway", "_offer", "_query", "key")
+
+    def __init__(self, gateway: Gateway, found: Decided, request: Request) -> None:
+        """Raises a 404 problem when the source is not HLS."""
+        self._gateway, self._found = gateway, found
+        self._query = request.parameters.by_name
+        copies, refused = _copies(found, request)
+        self._offer = None if refused is not None else offer_for(gateway, found, copies)
+        self.key: Hashable = bytes_key(found.source, found.decision, self._query, self._offer)
+
+    def write(self) -> bytes:
+        """The playlist. Raises a 400 problem when the source asks for a query parameter that is
+        missing, and a 502 problem when the playlist is too long."""
+        found, offer = self._found, self._offer
+        tags = None if offer is None else tags_of(self._gateway, found, offer)
+        most = max_answer_bytes(found.runtime.settings)
+        return playlist_for(found.source, found.decision, self._query, most, tags)
+
+    def for_session(self, body: Body) -> Body:
+        """The playlist with the name of the session in the URL of its steering manifest."""
+        session = self._found.decision.facts.session
+        if self._offer is None or not self._offer.named or session is None:
+            return body
+        return named(body, session)
