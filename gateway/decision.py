@@ -395,7 +395,7 @@ def _place(inquiry: Inquiry, tiers: tuple[EdgeTier, ...]) -> tuple[tuple[Edge, .
 def _subject(facts: Facts) -> Subject:
     return Subject(
         asset=facts.asset,
-        device=facts.device.kind.value,
+        device=facts.device.kind,
         os=facts.device.os,
         player=facts.device.player,
         country=facts.place.country,

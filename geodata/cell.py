@@ -10,6 +10,7 @@ and at most 250 with a country-only database. The key contains neither the numbe
 network (``asn``) nor ``anonymous``: a policy that reads them must add them to its own key.
 """
 
+from bisect import bisect_left
 from math import floor
 from typing import Final
 
@@ -61,6 +62,6 @@ def _square(latitude: float, longitude: float) -> tuple[int, int]:
 
 def _radius_class(accuracy_km: float | None) -> int:
     """The smallest class that covers the radius; the largest when the radius is not known."""
-    if accuracy_km is None:
+    if accuracy_km is None or accuracy_km > RADIUS_CLASSES_KM[-1]:
         return RADIUS_CLASSES_KM[-1]
-    return next((km for km in RADIUS_CLASSES_KM if accuracy_km <= km), RADIUS_CLASSES_KM[-1])
+    return RADIUS_CLASSES_KM[bisect_left(RADIUS_CLASSES_KM, accuracy_km)]

@@ -75,7 +75,8 @@ class ReportReader:
                 # A bug that affects one batch must not stop all others.
                 log.exception("reports_failed")
                 metrics.CMCD_DROPPED.labels("fault").inc(batch.reports)
-            await self._pause()
+            if self._turn_is_over():
+                await self._next_turn()
 
     def finish(self) -> None:
         """Count what was not read before the end. Call it after ``run`` was cancelled."""
@@ -83,20 +84,27 @@ class ReportReader:
         if left:
             metrics.CMCD_DROPPED.labels("shutdown").inc(left)
 
-    async def _pause(self) -> None:
-        """Let requests run when this turn is over."""
+    def _turn_is_over(self) -> bool:
+        """Whether requests should run before more is read."""
+        taken_s = time.monotonic() - self._turn_s
+        if taken_s <= TURN_S:
+            return False
         gateway = self._gateway
         filled = min(1.0, gateway.reports.bytes / gateway.runtime.settings.cmcd.queue_bytes)
-        if time.monotonic() - self._turn_s > TURN_S + filled * (MAX_TURN_S - TURN_S):
-            await asyncio.sleep(0)
-            self._turn_s = time.monotonic()
+        return taken_s > TURN_S + filled * (MAX_TURN_S - TURN_S)
+
+    async def _next_turn(self) -> None:
+        """Let requests run."""
+        await asyncio.sleep(0)
+        self._turn_s = time.monotonic()
 
     async def _use(self, batch: ReportBatch) -> None:
         said = await self._read(batch)
         self._count_in_prior(batch, said)
         unknown: list[bytes] = []
         for name, reports in said.items():
-            await self._pause()
+            if self._turn_is_over():
+                await self._next_turn()
             record = self._gateway.sessions.fresh(name)
             if record is None:
                 unknown.append(name)
@@ -143,7 +151,8 @@ class ReportReader:
                     key: as_json(cmcd.raw[key]) for key in settings.stream_keys if key in cmcd.raw
                 }
                 chosen.append((shown_session(session_name(session)), json.dumps(members).encode()))
-            await self._pause()
+            if self._turn_is_over():
+                await self._next_turn()
         for at in range(0, len(chosen), WRITTEN_AT_ONCE):
             part = chosen[at : at + WRITTEN_AT_ONCE]
             time_ms = int(batch.received_s * 1000)
@@ -163,8 +172,8 @@ class ReportReader:
         for line in islice(lines_of(batch.body), batch.reports):
             report = read_report(line)
             read += 1
-            if not read % 16:
-                await self._pause()
+            if not read % 16 and self._turn_is_over():
+                await self._next_turn()
             if report is None:
                 unreadable += 1
                 continue

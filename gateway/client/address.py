@@ -35,8 +35,7 @@ MAX_HOPS = 32
 MAX_ELEMENT = 512
 """The most characters of one list element; a longer one counts as malformed."""
 
-_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_QUAD = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
+_OCTETS = {str(octet): octet for octet in range(256)}
 _NODE = re.compile(
     r"(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%[^\]]*)?)\]|(?P<v4>[0-9.]+))"
     r"(?::(?:[0-9]{1,5}|_[A-Za-z0-9._-]+))?"
@@ -81,12 +80,12 @@ _FIRST_UNTRUSTED: dict[Via, tuple[Reason]] = {
 class TrustedProxies:
     """The networks whose forwarding headers are trusted.
 
-    ``masks`` is an index: for each IP version, pairs of (host bits, network prefixes). A membership
-    test takes one set lookup per prefix length, however many networks there are.
+    ``masks`` is an index: for each class of addresses, pairs of (host bits, network prefixes). A
+    membership test takes one set lookup per prefix length, however many networks there are.
     """
 
     networks: tuple[Network, ...]
-    masks: dict[int, tuple[tuple[int, frozenset[int]], ...]]
+    masks: dict[type[Address], tuple[tuple[int, frozenset[int]], ...]]
 
     @classmethod
     def of(cls, cidrs: Iterable[str]) -> Self:
@@ -98,21 +97,21 @@ class TrustedProxies:
             ValueError: a text is not a network, or has host bits set. The message names the text.
         """
         networks = tuple(_unmapped_network(ip_network(text.strip())) for text in cidrs)
-        prefixes: dict[int, dict[int, set[int]]] = {4: {}, 6: {}}
+        prefixes: dict[type[Address], dict[int, set[int]]] = {IPv4Address: {}, IPv6Address: {}}
         for network in networks:
             bits = network.max_prefixlen - network.prefixlen
             start = int(network.network_address) >> bits
-            prefixes[network.version].setdefault(bits, set()).add(start)
+            prefixes[type(network.network_address)].setdefault(bits, set()).add(start)
         masks = {
-            version: tuple((bits, frozenset(starts)) for bits, starts in sorted(by_bits.items()))
-            for version, by_bits in prefixes.items()
+            kind: tuple((bits, frozenset(starts)) for bits, starts in sorted(by_bits.items()))
+            for kind, by_bits in prefixes.items()
         }
         return cls(networks, masks)
 
     def __contains__(self, ip: Address) -> bool:
         """Whether ``ip``, which must not be IPv4-mapped, is in one of the networks."""
         number = int(ip)
-        for bits, starts in self.masks[ip.version]:  # noqa: SIM110 - half the cost of any()
+        for bits, starts in self.masks[type(ip)]:  # noqa: SIM110 - half the cost of any()
             if number >> bits in starts:
                 return True
         return False
@@ -198,8 +197,15 @@ def _names_clients(forwarded: Sequence[str]) -> bool:
     return _HAS_FOR.search(nearest) is not None
 
 
-def _elements(lines: Sequence[str]) -> Iterator[str]:
-    """The list elements of a header, last first; field lines are joined in order.
+def _elements(lines: Sequence[str]) -> Iterable[str]:
+    """The list elements of a header, last first; field lines are joined in order."""
+    if len(lines) == 1 and "," not in lines[0]:  # what a single proxy sends
+        return (lines[0].strip(),)
+    return _split(lines)
+
+
+def _split(lines: Sequence[str]) -> Iterator[str]:
+    """:func:`_elements` of any lines.
 
     Reading from the right keeps text that a client wrote at the left, such as an unbalanced quote,
     from hiding what a trusted proxy appended.
@@ -260,22 +266,28 @@ def _node(text: str) -> Address | None:
     """The address of an RFC 7239 6 node, or of a bare IPv6 address; None for anything else."""
     if len(text) > MAX_ELEMENT:
         return None
-    if _QUAD.fullmatch(text):
-        return _quad(text)
+    ip = _quad(text)
+    if ip is not None:
+        return ip
     match = _NODE.fullmatch(text)
     bare = text if match is None else match["v6"] or match["v4"]
     if ":" not in bare:
-        return _quad(bare) if _QUAD.fullmatch(bare) else None
+        return _quad(bare)
     try:
-        ip = IPv6Address(bare.partition("%")[0])
+        long = IPv6Address(bare.partition("%")[0])
     except ValueError:
         return None
-    return ip.ipv4_mapped or ip
+    return long.ipv4_mapped or long
 
 
-def _quad(text: str) -> IPv4Address:
-    """An address from text that matches ``_QUAD``; five times as fast as ``ip_address``."""
-    return IPv4Address(bytes(map(int, text.split("."))))
+def _quad(text: str) -> IPv4Address | None:
+    """The IPv4 address of a text; None for anything else. ``ip_address`` takes several times as
+    long."""
+    try:
+        first, second, third, fourth = [_OCTETS[part] for part in text.split(".")]
+    except (KeyError, ValueError):
+        return None
+    return IPv4Address(first << 24 | second << 16 | third << 8 | fourth)
 
 
 def _unmapped_network(network: Network) -> Network:

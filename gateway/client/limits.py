@@ -117,13 +117,15 @@ def _split(query: bytes) -> tuple[dict[str, str], str]:
         raise ParameterError("query", shown, f"at most {MAX_PARAMETERS} parameters")
     by_name: dict[str, str] = {}
     cmcd = ""
-    for pair in query.decode("utf-8", "replace").split("&"):
+    text = query.decode("utf-8", "replace")
+    plain = "%" not in text
+    for pair in text.split("&"):
         name, _, escaped = pair.partition("=")
-        value = unquote(escaped)
+        value = escaped if plain else unquote(escaped)
         if name == "CMCD":
             cmcd = (unquote(escaped.replace("+", " ")) if "+" in escaped else value) or cmcd
         if name:
-            by_name[unquote(name)] = value
+            by_name[name if plain else unquote(name)] = value
     return by_name, cmcd
 
 

@@ -54,6 +54,7 @@ _SESSION_SOURCES: Mapping[SampleSource, SpeedSource] = {
     "probe": "probe",
     "hints": "hints",
 }
+_NETWORK = Step.NETWORK  # Python 3.11 takes long to find a member of an Enum
 _UNKNOWN = Reason(Step.NETWORK, "speed-unknown", "no usable speed was measured")
 _CONTRADICTED = Reason(
     Step.NETWORK,
@@ -247,4 +248,4 @@ def _kbps(mbps: float | None) -> float | None:
 
 
 def _because(code: str, text: str) -> Reason:
-    return Reason(Step.NETWORK, code, text)
+    return Reason(_NETWORK, code, text)

@@ -22,11 +22,12 @@ SHOWN_FAULTS = 20
 SHOWN_OVERRIDES = 20
 _EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104
 _NO_STORE = {"Cache-Control": "no-store"}
+_ALIVE = Reply.of(200, b"ok\n", "text/plain; charset=utf-8", _NO_STORE)
 
 
 async def livez(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
     """The process is up."""
-    return Reply.of(200, b"ok\n", "text/plain; charset=utf-8", _NO_STORE)
+    return _ALIVE
 
 
 async def readyz(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001

@@ -150,7 +150,8 @@ class Connection(asyncio.Protocol):
         elif self._head_since is None:
             self._head_since = self._loop.time()
         self._read_or_pause()
-        self._set_timer()
+        if self._current is None or self._arriving is not None:
+            self._set_timer()
 
     def pause_writing(self) -> None:
         """Much is unread by the peer. The application waits (:attr:`may_write`)."""

@@ -79,6 +79,9 @@ class _State(Enum):
     """Nothing more is parsed: the last request had ``Connection: close``, or was refused."""
 
 
+_BETWEEN, _HEAD, _BODY, _REPLAY, _ENDED = _State
+
+
 class _NotAcceptedError(Exception):
     """Stops the parser. ``RequestReader._refusal`` is the reason."""
 
@@ -94,7 +97,7 @@ class RequestReader:
     """The reading side of one connection. The methods ``on_…`` are httptools' callbacks."""
 
     def __init__(self) -> None:
-        self._state = _State.BETWEEN
+        self._state = _BETWEEN
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
         self._events: list[Event] = []
         self._refusal: Refusal | None = None
@@ -112,11 +115,11 @@ class RequestReader:
     @property
     def in_head(self) -> bool:
         """Has a request begun whose head is not complete?"""
-        return self._state is _State.HEAD
+        return self._state is _HEAD
 
     def close(self) -> None:
         """Parse nothing more. This breaks the reference cycle of parser and reader."""
-        self._state = _State.ENDED
+        self._state = _ENDED
         self._parser = None
 
     def feed(self, data: bytes) -> list[Event]:
@@ -133,14 +136,14 @@ class RequestReader:
             if not self._ended():  # else it is about bytes after the last request
                 text = f"{BAD_REQUEST.detail}: {error}"
                 events.append(self._refusal or BAD_REQUEST.because(text))
-            self._state = _State.ENDED
+            self._state = _ENDED
         except _NotAcceptedError:
             events.append(self._refusal or BAD_REQUEST)
-            self._state = _State.ENDED
+            self._state = _ENDED
         return events
 
     def _ended(self) -> bool:
-        return self._state is _State.ENDED
+        return self._state is _ENDED
 
     def _parse(self, data: bytes) -> None:
         while self._parser is not None:
@@ -158,15 +161,15 @@ class RequestReader:
     def _parse_on(self) -> None:
         self._parser = httptools.HttpRequestParser(self)
         if self._framing:
-            self._state = _State.REPLAY
+            self._state = _REPLAY
             self._parser.feed_data(b"POST / HTTP/1.1\r\n" + self._framing + b"\r\n\r\n")
-            self._state = _State.BODY
+            self._state = _BODY
             self._framing = b""
 
     def _check_sizes(self) -> None:
         """Bound what is not complete yet, by its bytes on the wire. A packet in which one part of a
         request ends and the next begins is not counted for the next."""
-        if self._state is _State.BODY:
+        if self._state is _BODY:
             self._body_wire_bytes += self._feed_bytes
             if self._body_wire_bytes > MAX_FRAMING_BYTES + 2 * self._body_bytes:
                 self._refuse(BODY_TOO_LARGE.because("chunk extensions or trailers are too large"))
@@ -174,6 +177,11 @@ class RequestReader:
             self._head_bytes += self._feed_bytes
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse(HEAD_TOO_LARGE)
+            self._check_count()
+
+    def _check_count(self) -> None:
+        if len(self._headers) > MAX_HEADERS:
+            self._refuse(HEAD_TOO_LARGE.because(f"more than {MAX_HEADERS} headers"))
 
     def _refuse(self, refusal: Refusal) -> NoReturn:
         self._refusal = refusal
@@ -181,14 +189,14 @@ class RequestReader:
 
     def on_message_begin(self) -> None:
         """The first byte of a request line. Empty lines before it are ignored (RFC 9112, 2.2)."""
-        if self._state is _State.REPLAY:
+        if self._state is _REPLAY:
             return
-        if self._state is _State.ENDED:
+        if self._state is _ENDED:
             raise _NotAcceptedError
         self._begun += 1
         if self._begun > MAX_PIPELINED:
             self._refuse(TOO_MANY_PIPELINED)
-        self._state = _State.HEAD
+        self._state = _HEAD
         self._target = b""
         self._headers = []
 
@@ -198,18 +206,16 @@ class RequestReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or a trailer, which is discarded."""
-        if self._state is _State.HEAD:
+        if self._state is _HEAD:
             self._headers.append((name.lower(), value))
-            if len(self._headers) > MAX_HEADERS:
-                self._refuse(HEAD_TOO_LARGE.because(f"more than {MAX_HEADERS} headers"))
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
-        if self._state is _State.REPLAY or self._parser is None:
+        if self._state is _REPLAY or self._parser is None:
             return
         self._events.append(self._head(self._parser))
         self._headers = []
-        self._state = _State.BODY
+        self._state = _BODY
         self._body_bytes = 0
         self._body_wire_bytes = -self._feed_bytes  # this packet counts as the head's
 
@@ -224,7 +230,7 @@ class RequestReader:
         """The request is complete."""
         if self._framing:  # llhttp skips the body of a request with Upgrade
             return
-        self._state = _State.BETWEEN if self._keep_alive else _State.ENDED
+        self._state = _BETWEEN if self._keep_alive else _ENDED
         self._head_bytes = -self._feed_bytes  # this packet counts as this request's
         self._events.append(BODY_END)
 
@@ -235,6 +241,7 @@ class RequestReader:
         method = parser.get_method().decode("ascii")
         if method == "CONNECT":
             self._refuse(NOT_IMPLEMENTED.because("CONNECT is not supported"))
+        self._check_count()
         hosts, expectation, framing = self._read_headers(version)
         if len(hosts) > 1 or (not hosts and version == "1.1"):
             self._refuse(BAD_HOST)

@@ -5,7 +5,6 @@ offers other edges as clones of it, in which players replace the host of every U
 (docs/steering.md). That asks for something of the source, and some sources cannot give it.
 """
 
-import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Final
 
@@ -52,8 +51,8 @@ _FAULTY: Final = Reason(
     "or with an item without a value, so nothing can be added to it safely; or the source has more "
     "faults than are looked at",
 )
-# Ends of attribute lists behind which hls.js does not find another attribute.
-_ODD_END = re.compile(r'^#EXT-X-(?:I-FRAME-)?STREAM-INF:.*(?:[ \t]|,[^=,"\r\n]+)\r?$', re.MULTILINE)
+_EXTENDED: Final = ("#EXT-X-STREAM-INF:", "#EXT-X-I-FRAME-STREAM-INF:")
+"""The tags that get a PATHWAY-ID at the end."""
 TOO_LONG: Final = Reason(
     Step.STEERING,
     "too-long",
@@ -99,7 +98,7 @@ def refusal(
     if (
         len(faults) >= MAX_FAULTS
         or any(fault.rule == "A3.3" for fault in faults)
-        or _ODD_END.search(playlist.text)
+        or any(map(_ends_oddly, playlist.text.split("\n")))
     ):
         return _FAULTY
     variants = [playlist.variants[index] for index in edit.variants]
@@ -114,6 +113,17 @@ def refusal(
     if _differ_in_group_alone(variants):
         return _GROUP_ALONE
     return None
+
+
+def _ends_oddly(line: str) -> bool:
+    """Whether hls.js would not find an attribute that is added to the attribute list of a line."""
+    if not line.startswith(_EXTENDED):
+        return False
+    line = line.removesuffix("\r")
+    _, comma, last = line.rpartition(",")
+    return line.endswith((" ", "\t")) or (
+        comma != "" and last != "" and not any(char in last for char in '="\r')
+    )
 
 
 def _moves(uri: str, edge_url: str, resolve: Callable[[str], str]) -> bool:
