@@ -50,7 +50,7 @@ format: .venv/.dev ## format the code and fix lint findings
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-.venv/.runtime: requirements/runtime.txt pyproject.toml scripts/install.sh
+.venv/.runtime: requirements/runtime.txt pyproject.toml scripts/install.sh demo/player.py
 	@sh scripts/install.sh runtime
 
 .venv/.dev: requirements/dev.txt .venv/.runtime

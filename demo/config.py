@@ -1,4 +1,5 @@
-"""Writes the config of the demo's gateway: the shipped rules, and three edges on loopback."""
+"""Writes the config of the demo's gateway: the shipped rules, and an origin and three edges on
+loopback."""
 
 import json
 from collections.abc import Sequence
@@ -26,8 +27,8 @@ port = {admin_port}
 url = "embedded"
 
 [source]
-kind = "directory"
-root = {root}
+kind = "origin"
+url = {origin}
 
 [log]
 level = "warning"
@@ -46,9 +47,9 @@ health_url = "healthz"
 """
 
 
-def config_text(root: Path, edges: Sequence[RunningEdge], port: int, admin_port: int) -> str:
-    """The ``gateway.toml`` of the demo: titles in ``root``, served by ``edges``."""
-    values = {"host": HOST, "port": port, "admin_port": admin_port, "root": str(root)}
+def config_text(origin: str, edges: Sequence[RunningEdge], port: int, admin_port: int) -> str:
+    """The ``gateway.toml`` of the demo: titles of the origin at a URL, served by ``edges``."""
+    values = {"host": HOST, "port": port, "admin_port": admin_port, "origin": origin}
     text = _TEMPLATE.format(**{key: _toml(value) for key, value in values.items()})
     for running in edges:
         edge = running.edge

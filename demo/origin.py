@@ -1,6 +1,7 @@
 """The origin of the demo: the manifests of its titles, and of the live programme ``demo-live``."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
-from demo.edges import MEDIA_TYPES, Media, WithHeaders
+from demo.edges import HOST, MEDIA_TYPES, Media, WithHeaders, listen, serve, url_of
 from demo.live import STEP_S, LiveProgramme
 
 TITLE = "demo"
@@ -51,3 +52,12 @@ def origin_app(root: Path, now: Callable[[], datetime] = utc_now) -> ASGIApp:
         Mount("/", Media(directory=root)),
     ]
     return WithHeaders(Starlette(routes=routes), {})
+
+
+@contextlib.asynccontextmanager
+async def serve_origin(root: Path, now: Callable[[], datetime] = utc_now) -> AsyncIterator[str]:
+    """Serve the catalogue in ``root`` and the live programme on any free port while the context is
+    open; gives the origin's URL, which ends with ``/``."""
+    with listen(HOST, 0) as bound:
+        async with serve(origin_app(root, now), bound, lifespan=False):
+            yield url_of(bound)

@@ -1,8 +1,8 @@
-"""Provides hls.js for the demo page. ``python -m demo.player`` fetches it once, with npm.
+"""Provides the players of the demo page. ``python -m demo.player`` fetches them once, with npm.
 
-The code of hls.js is not in this repository. npm fetches a pinned version. Its archive is checked
-against the hash below before the script is stored in the virtual environment. Without npm or a
-network, the page uses the browser's own HLS support.
+Their code is not in this repository. npm fetches pinned versions. Each archive is checked against
+the hash below before the script is stored in the virtual environment. Without npm or a network, the
+page uses the browser's own HLS support.
 """
 
 import base64
@@ -13,10 +13,11 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-_TIMEOUT_S = 60
+_TIMEOUT_S = 120  # the archives of dash.js and Shaka Player have some 25 MB each
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +44,31 @@ HLS_JS = Package(
     "NGyjC8U62+bruqW/Tpm+tg==",
     "package/dist/hls.min.js",
 )
+DASH_JS = Package(
+    "dashjs",
+    "5.2.1",
+    "sha512-axcJmLeJCTJMLUfQRErUJB1KOiU5iHF+DMLBc3FKeox1HPYtGUQlC6Xm5Mm6vhBU"
+    "R3CHHLIPOqw0JDIqMtP+Dw==",
+    "package/dist/modern/umd/dash.all.min.js",
+)
+SHAKA = Package(
+    "shaka-player",
+    "5.2.12",
+    "sha512-vEsuVDI3+oLh+yqpjXexQZlg2XMUBI0VrqatDuKWacPaxAud6Uph5uCowUPLhUgN"
+    "G5XKWCpoM4l1r8qYzWH+zg==",
+    "package/dist/shaka-player.compiled-es2021.js",
+)
+PLAYERS = {"hls.js": HLS_JS, "dash.js": DASH_JS, "shaka.js": SHAKA}
+"""By the name of the script on the page."""
 
 
 class PlayerError(RuntimeError):
     """A player could not be fetched; the message says why."""
 
 
-def script() -> Path | None:
-    """The path of the script of hls.js; None when it was not fetched."""
-    return HLS_JS.script if HLS_JS.script.is_file() else None
+def scripts() -> dict[str, Path]:
+    """The paths of those scripts that were fetched, by their names on the page."""
+    return {name: package.script for name, package in PLAYERS.items() if package.script.is_file()}
 
 
 def fetch(package: Package = HLS_JS, target: Path | None = None) -> Path:
@@ -107,16 +124,19 @@ def unpack(archive: Path, package: Package = HLS_JS) -> bytes:
 
 
 def main() -> int:
-    """Fetch the script and say so. The exit code is always 0, because the demo works without it."""
-    try:
-        path = fetch()
-    except PlayerError as error:
-        sys.stderr.write(
-            f"note: hls.js {HLS_JS.version} is not installed: {error}. "
-            "The demo page will use the browser's own HLS support.\n"
-        )
-        return 0
-    sys.stderr.write(f"hls.js {HLS_JS.version}: {path}\n")
+    """Fetch the scripts and say so. The exit code is always 0, because the demo works without."""
+
+    def told(package: Package) -> str:
+        try:
+            return f"{package.name} {package.version}: {fetch(package)}"
+        except PlayerError as error:
+            return f"note: {package.name} {package.version} is not installed: {error}."
+
+    with ThreadPoolExecutor() as pool:
+        lines = list(pool.map(told, PLAYERS.values()))
+    if HLS_JS.name not in scripts():
+        lines.append("The demo page will use the browser's own HLS support.")
+    sys.stderr.write("\n".join([*lines, ""]))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Runs the demo: three edges, the gateway and the page, in one process."""
+"""Runs the demo: the origin, three edges, the gateway and the page, in one process."""
 
 import asyncio
 import contextlib
@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from demo.config import CATALOGUE, config_text
 from demo.edges import EDGES, HOST, HOSTS, PortBusyError, listen, serve, serve_edges
+from demo.origin import serve_origin
 from demo.site import site
 
 ADMIN_PORT = 8090
@@ -52,14 +53,15 @@ async def running(port: int, compose: Compose) -> AsyncIterator[tuple[str, str]]
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gateway-demo-"))
         actual, admin_port = bound.getsockname()[1], for_operators.getsockname()[1]
         url, admin_url = f"http://{HOST}:{actual}", f"http://{HOST}:{admin_port}"
+        origin = await stack.enter_async_context(serve_origin(CATALOGUE))
         served = await stack.enter_async_context(serve_edges(CATALOGUE, EDGES))
         edges = served.running
         if len({urlsplit(edge.url).hostname for edge in edges}) < len(edges):
             click.echo(ONE_HOST)
         config = Path(folder) / "gateway.toml"
-        config.write_text(config_text(CATALOGUE, edges, actual, admin_port), "utf-8")
+        config.write_text(config_text(origin, edges, actual, admin_port), "utf-8")
         gateway = compose(config)
-        app = with_page(site(edges, admin_url, served), gateway)
+        app = with_page(site(edges, admin_url, origin, served), gateway)
         await stack.enter_async_context(serve(app, bound, lifespan=True))
         await stack.enter_async_context(serve(gateway.operators, for_operators, lifespan=False))
         yield url, admin_url
@@ -81,7 +83,9 @@ async def run(port: int, compose: Compose) -> None:
     click.echo("starting Valkey, three edges and the gateway …")
     async with running(port, compose) as (url, admin_url):
         click.echo(f"page      {url}/demo")
-        click.echo(f"playlist  {url}/v1/play/demo.m3u8")
+        click.echo(f"HLS       {url}/v1/play/demo.m3u8")
+        click.echo(f"DASH      {url}/v1/play/demo.mpd")
+        click.echo(f"live      {url}/v1/play/demo-live.mpd")
         click.echo(f"decision  {url}/v1/play/demo")
         click.echo(f"metrics   {admin_url}/metrics")
         click.echo("ready")

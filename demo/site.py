@@ -1,4 +1,4 @@
-"""Serves ``/demo``: the page, its script and style, its settings, and hls.js."""
+"""Serves ``/demo``: the page, its scripts and style, its settings, and the players."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,6 @@ from demo import player
 from demo.edges import PortBusyError, RunningEdge, ServedEdges
 
 _PAGE = Path(__file__).parent / "page"
-_PLAYER = "/demo/hls.js"
 
 # Public addresses of universities, registries and carriers, which have not moved for decades.
 PLACES = (
@@ -32,22 +31,20 @@ PLACES = (
 
 
 def site(
-    edges: Sequence[RunningEdge], admin_url: str, served: ServedEdges | None = None
+    edges: Sequence[RunningEdge],
+    admin_url: str,
+    origin_url: str,
+    served: ServedEdges | None = None,
 ) -> ASGIApp:
     """The pages below ``/demo``, with links to ``admin_url``. Their CSP allows media from ``edges``
-    only. With ``served``, pages can stop and start edges: ``POST /demo/edges/{id}/stop``."""
-    script = player.script()
+    only, and the origin's clock, which live MPDs name. With ``served``, pages can stop and start
+    edges: ``POST /demo/edges/{id}/stop``."""
+    scripts = player.scripts()
     settings = {
         "places": [{"name": name, "address": address} for name, address in PLACES],
         "operators": admin_url,
-        "player": None if script is None else _PLAYER,
+        "players": list(scripts),
     }
-
-    def file(name: str, media_type: str) -> Route:
-        async def answer(_: Request) -> Response:
-            return FileResponse(_PAGE / name, media_type=media_type)
-
-        return Route("/demo" if name == "index.html" else f"/demo/{name}", answer)
 
     async def settings_json(_: Request) -> Response:
         found = [
@@ -75,20 +72,28 @@ def site(
             return Response(f"{error}\n", status_code=409, media_type="text/plain")
         return Response(status_code=204)
 
-    async def code(_: Request) -> Response:
-        if script is None:
-            return Response("hls.js is not installed\n", status_code=404, media_type="text/plain")
-        return FileResponse(script, media_type="text/javascript")
-
     routes = [
-        file("index.html", "text/html"),
-        file("page.css", "text/css"),
-        file("page.js", "text/javascript"),
+        _file("/demo", _PAGE / "index.html", "text/html"),
+        _file("/demo/page.css", _PAGE / "page.css", "text/css"),
+        _file("/demo/page.js", _PAGE / "page.js", "text/javascript"),
+        _file("/demo/players.js", _PAGE / "players.js", "text/javascript"),
         Route("/demo/settings.json", settings_json),
         Route("/demo/edges/{edge}/{action}", switch, methods=["POST"]),
-        Route(_PLAYER, code),
+        *(_file(f"/demo/{name}", scripts.get(name), "text/javascript") for name in player.PLAYERS),
     ]
-    return _WithSecurityHeaders(Starlette(routes=routes), [edge.url for edge in edges])
+    origins = [*(edge.url for edge in edges), origin_url]
+    return _WithSecurityHeaders(Starlette(routes=routes), origins)
+
+
+def _file(url_path: str, file: Path | None, media_type: str) -> Route:
+    """A route to a file; 404 for one that is not here."""
+
+    async def answer(_: Request) -> Response:
+        if file is None:
+            return Response("not installed\n", status_code=404, media_type="text/plain")
+        return FileResponse(file, media_type=media_type)
+
+    return Route(url_path, answer)
 
 
 class _WithSecurityHeaders:

@@ -40,6 +40,10 @@ if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/d
     fi
 fi
 
+if [ "$kind" = runtime ]; then  # meanwhile: it needs nothing that is installed here
+    .venv/bin/python -m demo.player 2>.venv/players.log &
+    players=$!
+fi
 total=$(grep -c '==' "requirements/$kind.txt")
 say "[2/4] installing $total packages of requirements/$kind.txt (a minute on a fresh machine)"
 {
@@ -82,7 +86,8 @@ fi
 # Where the environment forbids Python to keep what it compiles, each start would do it again: 0.2 s.
 .venv/bin/python -m compileall -q gateway manifests geodata demo
 if [ "$kind" = runtime ]; then
-    say "[4/4] fetching hls.js for the demo page"
-    .venv/bin/python -m demo.player
+    say "[4/4] fetching hls.js, dash.js and Shaka Player for the demo page"
+    wait "$players"
+    cat .venv/players.log >&2
 fi
 touch ".venv/.$kind"

@@ -1,14 +1,16 @@
-// Plays the demo title through the gateway and shows what the gateway decided, and why.
+// Plays the demo titles through the gateway and shows what the gateway decided, and why.
 // The choices stand in the page's own address, so that a view can be shared or opened by a test.
 
-const ASSET = "demo";
-const CHOICES = ["from", "speed", "max_resolution"];
+import { PLAYERS, loadScript } from "/demo/players.js";
+
+const CHOICES = ["player", "title", "from", "speed", "max_resolution"];
+const PARAMETERS = ["speed", "max_resolution"]; // those that the gateway takes
 const byId = (id) => document.getElementById(id);
 const video = byId("video");
 const form = byId("pretend");
 const served = new Map(); // edge id -> segments
-let settings = { edges: [], places: [], operators: "", player: null };
-let player = null; // hls.js, while it plays
+let settings = { edges: [], places: [], operators: "", players: [] };
+let player = null; // what plays, as players.js gives it
 let started = 0; // counts starts, so that a late answer to an older choice is dropped
 let session = ""; // a new one for each start: a session stays on its edge, wherever it moves
 let probing = null; // the one probe: a promise of { bytes, duration_ms }, or of null
@@ -41,12 +43,17 @@ function randomName() {
   return [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(36)).join("-");
 }
 
-/** The gateway's address for a suffix: the choices that it takes as parameters, not the place. */
+/** The chosen player, and the chosen title's asset id. */
+const chosenPlayer = () => PLAYERS[form.elements.player.value] ?? PLAYERS["hls.js"];
+const chosenTitle = () => form.elements.title.value || "demo";
+
+/** The gateway's address for a suffix: the choices that it takes as parameters, not the place.
+ * Without a suffix it is that of the decision. */
 function gatewayUrl(suffix) {
-  const query = choices();
-  query.delete("from");
+  const query = new URLSearchParams([...choices()].filter(([name]) => PARAMETERS.includes(name)));
   query.set("session", session);
-  return `/v1/play/${ASSET}${suffix}${query.size ? `?${query}` : ""}`;
+  if (!suffix && chosenPlayer().suffix === ".mpd") query.set("format", "dash");
+  return `/v1/play/${chosenTitle()}${suffix}?${query}`;
 }
 
 /**
@@ -166,7 +173,8 @@ function showDecision(decision, header) {
           element("td", String(Math.round(rung.bandwidth / 1000))),
           element("td", rung.codecs ?? ""),
         );
-        row.dataset.uri = rung.uri;
+        row.dataset.height = rung.height ?? "";
+        row.dataset.codecs = rung.codecs ?? "";
         return row;
       }),
   );
@@ -203,61 +211,69 @@ function segmentLoaded(edge, url) {
   }
 }
 
-/** Fill a menu with the tracks that hls.js found. */
-function menu(id, tracks, current, off) {
-  const select = byId(id);
-  const options = tracks.map((track, index) => new Option(track.name, index, false, index === current));
-  if (off) options.unshift(new Option(off, -1, false, current < 0));
-  select.replaceChildren(...options);
-  select.disabled = options.length < 2;
+/** Fill a menu with the tracks that the player found. */
+function menu(id, off) {
+  const { names, current } = player.tracks(id);
+  const options = names.map((name, index) => new Option(name, index, false, index === current));
+  if (off && names.length) options.unshift(new Option(off, -1, false, current < 0));
+  byId(id).replaceChildren(...options);
+  byId(id).disabled = options.length < 2;
 }
 
-function playWithHlsJs(Hls) {
-  const headers = gatewayHeaders();
-  const hls = new Hls({
-    // Start on the first rung of the playlist even if it needs more than 5 Mbit/s.
-    abrEwmaDefaultEstimateMax: 1e9,
-    xhrSetup: (request, url) => {
-      // Only the gateway is told the place; the edges are other origins and need no such header.
-      if (new URL(url, location.href).origin !== location.origin) return;
-      for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
-    },
-  });
-  hls.on(Hls.Events.FRAG_LOADED, (_, data) => {
-    segmentLoaded(data.networkDetails?.getResponseHeader?.("Edge") ?? null, data.frag.url);
-  });
-  hls.on(Hls.Events.AUDIO_TRACKS_UPDATED, () => menu("audio", hls.audioTracks, hls.audioTrack));
-  hls.on(Hls.Events.SUBTITLE_TRACKS_UPDATED, () => menu("subtitles", hls.subtitleTracks, hls.subtitleTrack, "off"));
-  hls.on(Hls.Events.ERROR, (_, data) => {
-    if (data.fatal) notice(`The player gave up: ${data.details}`);
-  });
-  hls.loadSource(gatewayUrl(".m3u8"));
-  hls.attachMedia(video);
-  return hls;
+function showTracks() {
+  if (!player) return; // it told before it was returned
+  menu("audio");
+  menu("subtitles", "off");
 }
 
-function play() {
-  player?.destroy();
-  player = null;
-  served.clear();
-  text("edge", "–");
-  notice("");
-  const Hls = window.Hls;
-  if (Hls?.isSupported()) {
-    player = playWithHlsJs(Hls);
-  } else if (video.canPlayType("application/vnd.apple.mpegurl")) {
+/** The browser's own HLS, where the script of the player is missing. */
+function playWithoutScript(chosen) {
+  if (chosen.suffix === ".m3u8" && video.canPlayType("application/vnd.apple.mpegurl")) {
     video.src = gatewayUrl(".m3u8");
-    notice("hls.js is not installed here, so the browser's own HLS plays. It cannot pretend to be elsewhere, and it does not tell which edge served.");
+    notice(`${chosen.script} is not installed here, so the browser's own HLS plays. It cannot pretend to be elsewhere, and it does not tell which edge served.`);
   } else {
-    notice("This browser plays no HLS by itself, and hls.js is not installed. Run “.venv/bin/python -m demo.player” (it needs npm) and reload.");
+    const format = chosen.suffix === ".mpd" ? "DASH" : "HLS";
+    notice(`This browser plays no ${format} by itself, and ${chosen.script} is not installed. Run “.venv/bin/python -m demo.player” (it needs npm) and reload.`);
   }
 }
 
+async function stop() {
+  const playing = player;
+  player = null;
+  await playing?.destroy();
+  video.removeAttribute("src");
+  video.autoplay = true; // dash.js leaves it false
+  served.clear();
+  text("edge", "–");
+  notice("");
+}
+
+async function play(turn) {
+  await stop();
+  const chosen = chosenPlayer();
+  if (settings.players.includes(chosen.script)) await loadScript(chosen.script);
+  if (turn !== started) return;
+  if (!chosen.ready()) {
+    playWithoutScript(chosen);
+    return;
+  }
+  player = chosen.play({
+    video,
+    session,
+    url: gatewayUrl(chosen.suffix),
+    headers: gatewayHeaders(),
+    onSegment: segmentLoaded,
+    onTracks: showTracks,
+    onError: (message) => notice(`The player gave up: ${message}`),
+  });
+}
+
 function showByHand() {
+  const url = gatewayUrl(chosenPlayer().suffix);
   const from = form.elements.from.value;
   const header = from ? ` -H 'X-Forwarded-For: ${from}'` : "";
-  text("curl", `curl -A '${navigator.userAgent.replaceAll("'", "")}'${header} '${location.origin}${gatewayUrl(".m3u8")}'`);
-  byId("playlist").href = gatewayUrl(".m3u8");
+  text("curl", `curl -A '${navigator.userAgent.replaceAll("'", "")}'${header} '${location.origin}${url}'`);
+  byId("manifest").href = url;
   byId("json").href = gatewayUrl("");
 }
 
@@ -265,6 +281,8 @@ async function start() {
   started += 1;
   const turn = started;
   session = randomName();
+  // The live title is there in DASH alone.
+  if (form.elements.title.value && chosenPlayer().suffix !== ".mpd") form.elements.player.value = "dash.js";
   const query = choices();
   history.replaceState(null, "", query.size ? `?${query}` : location.pathname);
   if (!form.elements.speed.value) {
@@ -272,8 +290,9 @@ async function start() {
   }
   if (turn !== started) return;
   showByHand();
-  play();
-  decide(started).catch((error) => notice(`The gateway did not answer: ${error.message}`));
+  await play(turn);
+  if (turn !== started) return;
+  decide(turn).catch((error) => notice(`The gateway did not answer: ${error.message}`));
 }
 
 function bufferedAhead() {
@@ -291,23 +310,13 @@ function tick() {
   text("buffer", `${bufferedAhead().toFixed(1)} s`);
   const quality = video.getVideoPlaybackQuality();
   text("frames", `${quality.totalVideoFrames} (${quality.droppedVideoFrames} dropped)`);
-  const bitsPerSecond = player?.bandwidthEstimate;
+  const bitsPerSecond = player?.bandwidth();
   text("measured", Number.isFinite(bitsPerSecond) ? `${(bitsPerSecond / 1e6).toFixed(1)} Mbit/s` : "–");
-  const level = player && player.currentLevel >= 0 ? player.levels[player.currentLevel] : null;
+  const rung = player?.rung();
   for (const row of byId("ladder").children) {
-    row.classList.toggle("current", level !== null && level.url.includes(row.dataset.uri));
+    const same = rung && Number(row.dataset.height) === rung.height && row.dataset.codecs.startsWith(rung.codecs.slice(0, 4));
+    row.classList.toggle("current", Boolean(same));
   }
-}
-
-/** hls.js is fetched at set-up and served by the demo; where it is missing the page does without. */
-function loadPlayer() {
-  return new Promise((resolve) => {
-    if (!settings.player) return resolve();
-    const script = document.createElement("script");
-    script.src = settings.player;
-    script.onload = script.onerror = () => resolve();
-    document.head.append(script);
-  });
 }
 
 async function main() {
@@ -321,13 +330,15 @@ async function main() {
     const value = asked.get(name);
     if (value === null) continue;
     const select = form.elements[name];
-    if (![...select.options].some((option) => option.value === value)) select.append(new Option(value, value));
+    const offered = [...select.options].some((option) => option.value === value);
+    if (!offered && ["player", "title"].includes(name)) continue;
+    if (!offered) select.append(new Option(value, value));
     select.value = value;
   }
-  await loadPlayer();
   for (const name of CHOICES) form.elements[name].addEventListener("change", start);
-  byId("audio").addEventListener("change", (event) => { if (player) player.audioTrack = Number(event.target.value); });
-  byId("subtitles").addEventListener("change", (event) => { if (player) player.subtitleTrack = Number(event.target.value); });
+  for (const id of ["audio", "subtitles"]) {
+    byId(id).addEventListener("change", (event) => player?.select(id, Number(event.target.value)));
+  }
   setInterval(tick, 250);
   await start();
 }

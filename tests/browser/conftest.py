@@ -51,13 +51,30 @@ def demo_url() -> Iterator[str]:
         yield url
 
 
+def _fetched(package: player.Package) -> Path:
+    """The pinned script, fetched when it is not there yet."""
+    try:
+        return player.fetch(package)
+    except player.PlayerError as error:
+        missing(f"{package.name} is not here: {error}")
+
+
 @pytest.fixture(scope="session")
 def hls_js() -> Path:
-    """The pinned hls.js, fetched when it is not there yet."""
-    try:
-        return player.fetch()
-    except player.PlayerError as error:
-        missing(f"hls.js is not here: {error}")
+    """hls.js."""
+    return _fetched(player.HLS_JS)
+
+
+@pytest.fixture(scope="session")
+def dash_js() -> Path:
+    """dash.js."""
+    return _fetched(player.DASH_JS)
+
+
+@pytest.fixture(scope="session")
+def shaka() -> Path:
+    """Shaka Player."""
+    return _fetched(player.SHAKA)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -1,6 +1,7 @@
 """Does video play through the gateway, at the right rung and from the right edge, in a browser?"""
 
 import asyncio
+import re
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -27,6 +28,7 @@ Object.defineProperty(window, 'Hls', {
 });
 """
 """The player keeps about 4 s, so that it loads as long as it plays."""
+HEIGHTS = re.compile(r'STREAM-INF:.*RESOLUTION=\d+x(\d+)|codecs="(?:avc|hvc)1[^>]* height="(\d+)')
 FRAMES = 5  # in 0.6 s of a title of 25 frames/s, on a busy machine
 CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0"
 
@@ -93,25 +95,73 @@ CASES = {
     "TV, Brazil, 50 Mbit/s": Case(
         TV, {"from": BRAZIL, "speed": "50000"}, "tv", "fiber", 1080, "demo-na"
     ),
+    "dash.js, phone, Norway, 600 kbit/s": Case(
+        PHONE,
+        {"player": "dash.js", "from": NORWAY, "speed": "600"},
+        "phone",
+        "mobile_2g",
+        240,
+        "demo-eu",
+    ),
+    "dash.js, desktop, Japan, 10 Mbit/s": Case(
+        DESKTOP,
+        {"player": "dash.js", "from": JAPAN, "speed": "10000"},
+        "desktop",
+        "wifi",
+        1080,
+        "demo-as",
+    ),
+    "Shaka, phone, Vietnam, 2 Mbit/s": Case(
+        PHONE,
+        {"player": "shaka-dash", "from": VIETNAM, "speed": "2000"},
+        "phone",
+        "mobile_3g",
+        360,
+        "demo-as",
+    ),
+    "Shaka, desktop, India, 4 Mbit/s": Case(
+        DESKTOP,
+        {"player": "shaka-dash", "from": INDIA, "speed": "4000"},
+        "desktop",
+        "mobile_4g",
+        720,
+        "demo-as",
+    ),
+    "Shaka with HLS, desktop, US, 10 Mbit/s": Case(
+        DESKTOP,
+        {"player": "shaka-hls", "from": US, "speed": "10000"},
+        "desktop",
+        "wifi",
+        1080,
+        "demo-na",
+    ),
 }
 
 
 @dataclass
 class Seen:
-    """What went over the wire: edges by header and by address, rungs, and complaints."""
+    """What went over the wire: manifests, edges by header and by address, rungs, and complaints."""
 
+    manifests: list[Response] = field(default_factory=list)
     edges: set[str] = field(default_factory=set)
     hosts: set[str] = field(default_factory=set)
     rungs: set[str] = field(default_factory=set)
     complaints: list[str] = field(default_factory=list)
 
     def response(self, response: Response) -> None:
-        """Note a video segment."""
+        """Note a manifest of the gateway, or a video segment."""
         parts = urlsplit(response.url)
+        if parts.path.startswith("/v1/play/demo."):
+            self.manifests.append(response)
         if "/video/" in parts.path and parts.path.endswith(".m4s"):
             self.edges.add(response.headers.get("edge", "none"))
             self.hosts.add(parts.netloc)
             self.rungs.add(parts.path.split("/")[-2])
+
+    async def offered(self) -> set[int]:
+        """The heights of the pictures that the manifests list."""
+        texts = [await manifest.text() for manifest in self.manifests]
+        return {int(a or b) for text in texts for a, b in HEIGHTS.findall(text)}
 
     def watch(self, page: Page) -> None:
         """Listen to everything that ``page`` loads and says."""
@@ -168,8 +218,11 @@ async def visit(browser: Browser, url: str, viewer: Viewer) -> AsyncIterator[Pag
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-async def test_plays(browser: Browser, demo_url: str, hls_js: Path, case: Case) -> None:
-    """Frames advance at the highest rung allowed and not above, all from the viewer's edge."""
+async def test_plays(
+    browser: Browser, demo_url: str, hls_js: Path, dash_js: Path, shaka: Path, case: Case
+) -> None:
+    """Frames advance at the highest rung allowed, which is the highest offered, all from the
+    viewer's edge."""
     seen = Seen()
     async with visit(browser, demo_url, case.viewer) as page:
         seen.watch(page)
@@ -183,10 +236,11 @@ async def test_plays(browser: Browser, demo_url: str, hls_js: Path, case: Case) 
             await page.locator(f"#{name}").inner_text()
             for name in ("client", "profile", "edge", "rung")
         ]
+        offered = await seen.offered()
 
     assert later[1] - frames >= FRAMES
     assert ({case.edge}, {host}) == (seen.edges, seen.hosts)
-    assert case.height == max(int(name.partition("p")[0]) for name in seen.rungs)
+    assert case.height == max(int(name.partition("p")[0]) for name in seen.rungs) == max(offered)
     assert case.device in device.split()
     assert (case.profile, case.edge, f"{case.height}p") == (profile, edge, rung)
     assert not seen.complaints
@@ -216,6 +270,22 @@ async def test_the_page_measures_once_and_the_gateway_uses_it(
     assert asked.count("GET 200") in (1, 2)
     assert asked.count("POST 200") == len(asked) - asked.count("GET 200") >= 2
     assert shown.endswith(" Mbit/s")
+
+
+async def test_players_follow_each_other(
+    browser: Browser, demo_url: str, hls_js: Path, dash_js: Path, shaka: Path
+) -> None:
+    """Each plays in the same element where another one played before, without a page load."""
+    seen = Seen()
+    async with visit(browser, demo_url, DESKTOP) as page:
+        seen.watch(page)
+        await page.goto("/demo?player=dash.js&speed=4000")
+        await until(page, "!video.paused && video.currentTime > 0.5")
+        for name in ("", "shaka-dash", "dash.js", "shaka-hls"):
+            async with page.expect_response(re.compile(r"/v1/play/demo\.")):
+                await page.select_option("select[name=player]", name)
+            await until(page, "!video.paused && video.currentTime > 0.5")
+    assert not seen.complaints
 
 
 async def test_a_choice_on_the_page_takes_effect(

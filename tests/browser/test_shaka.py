@@ -11,21 +11,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.async_api import Browser, Page, Request, Route
 
-from demo import player
 from gateway.edge.fleet import EdgeCondition
 from tests.browser.test_playback import DESKTOP, NORWAY, visit
 from tests.browser.test_steering import Loaded, Stage, happens, needs_hosts, stage
-from tests.missing import missing
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), needs_hosts]
 
-SHAKA = player.Package(
-    "shaka-player",
-    "5.2.12",
-    "sha512-vEsuVDI3+oLh+yqpjXexQZlg2XMUBI0VrqatDuKWacPaxAud6Uph5uCowUPLhUgN"
-    "G5XKWCpoM4l1r8qYzWH+zg==",
-    "package/dist/shaka-player.compiled-es2021.js",
-)
 PLAY = """async ([url, from]) => {
   document.body.innerHTML = "<video id=video muted autoplay loop></video>";
   window.player = new shaka.Player();
@@ -37,15 +28,6 @@ PLAY = """async ([url, from]) => {
   const told = (error) => { throw new Error(`Shaka: ${error.code} ${error.data}`); };
   await player.load(url).catch(told);
 }"""
-
-
-@pytest.fixture(scope="session")
-def shaka() -> Path:
-    """The pinned Shaka Player, fetched when it is not there yet."""
-    try:
-        return player.fetch(SHAKA)
-    except player.PlayerError as error:
-        missing(f"Shaka Player is not here: {error}")
 
 
 @contextlib.asynccontextmanager

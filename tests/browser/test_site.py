@@ -1,4 +1,4 @@
-"""What ``/demo`` serves, without a browser: the page, its fence, and hls.js as it was pinned."""
+"""What ``/demo`` serves, without a browser: the page, its fence, and the players as pinned."""
 
 import io
 import re
@@ -15,6 +15,7 @@ from demo import player
 from demo.edges import EDGES, HOST, RunningEdge, listen, serve
 from demo.site import PLACES, site
 
+ORIGIN = "http://127.0.0.1:9010/"
 RUNNING = [RunningEdge(edge, f"http://127.0.0.1:{9000 + n}/") for n, edge in enumerate(EDGES)]
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -26,7 +27,7 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
     with listen(HOST, 0) as bound:
         url = f"http://{HOST}:{bound.getsockname()[1]}"
         async with (
-            serve(site(RUNNING, "http://127.0.0.1:8090"), bound, lifespan=False),
+            serve(site(RUNNING, "http://127.0.0.1:8090", ORIGIN), bound, lifespan=False),
             httpx.AsyncClient(base_url=url, trust_env=False) as client,
         ):
             yield client
@@ -38,6 +39,7 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
         ("/demo", "text/html; charset=utf-8"),
         ("/demo/page.css", "text/css; charset=utf-8"),
         ("/demo/page.js", "text/javascript; charset=utf-8"),
+        ("/demo/players.js", "text/javascript; charset=utf-8"),
         ("/demo/settings.json", "application/json"),
     ],
 )
@@ -57,10 +59,10 @@ async def test_the_page_needs_no_other_host(http: httpx.AsyncClient) -> None:
 
 
 async def test_the_fence_lets_media_in_from_the_edges_only(http: httpx.AsyncClient) -> None:
-    """connect-src names this host and the three edges, nobody else."""
+    """connect-src names this host, the three edges and the origin, nobody else."""
     policy = (await http.get("/demo")).headers["content-security-policy"]
     connect = next(part for part in policy.split("; ") if part.startswith("connect-src "))
-    expected = ["'self'", "blob:", *(edge.url for edge in RUNNING)]
+    expected = ["'self'", "blob:", *(edge.url for edge in RUNNING), ORIGIN]
     assert expected == connect.split()[1:]
 
 
@@ -72,13 +74,13 @@ async def test_the_page_knows_edges_and_places(http: httpx.AsyncClient) -> None:
     assert list(PLACES) == [(p["name"], p["address"]) for p in settings["places"]]
 
 
-async def test_hls_js_is_named_when_it_is_there(http: httpx.AsyncClient) -> None:
-    """The page is told of hls.js, and gets it, exactly when it was fetched."""
-    named = (await http.get("/demo/settings.json")).json()["player"]
-    answer = await http.get("/demo/hls.js")
-    there = player.script() is not None
-    expected = ("/demo/hls.js", 200) if there else (None, 404)
-    assert expected == (named, answer.status_code)
+@pytest.mark.parametrize("name", player.PLAYERS)
+async def test_a_player_is_named_when_it_is_there(http: httpx.AsyncClient, name: str) -> None:
+    """The page is told of a player, and gets it, exactly when it was fetched."""
+    named = (await http.get("/demo/settings.json")).json()["players"]
+    answer = await http.get(f"/demo/{name}")
+    there = name in player.scripts()
+    assert (there, 200 if there else 404) == (name in named, answer.status_code)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from playwright.async_api import Browser, Page, Request, Response
 
 from demo.config import CATALOGUE, config_text
 from demo.edges import EDGES, RunningEdge, edge_app, listen, listen_for_edges, serve, url_of
+from demo.origin import serve_origin
 from demo.run import with_page
 from demo.site import site
 from gateway.app import Application, build
@@ -87,10 +88,11 @@ async def stage(
             await closer.enter_async_context(serve(buckets[edge.id], sock, lifespan=False))
             closers[edge.id] = closer
             running.append(RunningEdge(edge, url_of(sock)))
+        origin = await stack.enter_async_context(serve_origin(CATALOGUE))
         bound = stack.enter_context(listen("127.0.0.1", 0))
         actual = bound.getsockname()[1]
         config = folder / "gateway.toml"
-        text = config_text(CATALOGUE, running, actual, 8090).replace('"embedded"', '"memory"')
+        text = config_text(origin, running, actual, 8090).replace('"embedded"', '"memory"')
         config.write_text(text + STEERING.format(ttl_s=ttl_s))
         environ = {"GATEWAY_SERVER__PUBLIC_URL": f"http://127.0.0.1:{actual}/"}
         if inline:
@@ -98,7 +100,7 @@ async def stage(
         if copies:
             environ["GATEWAY_STEERING__COPIES"] = copies
         gateway = build(load(config, environ))
-        app = with_page(site(running, "http://127.0.0.1:8090"), gateway)
+        app = with_page(site(running, "http://127.0.0.1:8090", origin), gateway)
         await stack.enter_async_context(serve(app, bound, lifespan=True))
         yield Stage(f"http://127.0.0.1:{actual}", gateway, closers, buckets)
 
