@@ -11,6 +11,8 @@ from gateway.play.runtime import Gateway
 from gateway.steering.decide import Steered
 
 _PROBES: Final = ("probe", "query")
+_REPORTS_TTLS: Final = 2
+"""A report of a CDN is evidence for so many times the TTL."""
 
 
 class RequestView:
@@ -72,6 +74,21 @@ class RequestView:
             if sample.source in _PROBES and sample.time_s > oldest
         ]
         return max(known, default=None)
+
+    def reported_edge(self, since_s: int) -> int | None:
+        """The key of the edge that its player has named as its CDN in a report that came after
+        ``since_s``, and within two TTLs, as far as this worker knows."""
+        record = None if self._session is None else self._gateway.sessions.fresh(self._session)
+        playback = None if record is None else record.playback
+        if playback is None or playback.cdn is None:
+            return None
+        age_s = time.time() - playback.time_s
+        named_ago_ms = playback.latest - playback.cdns[0]
+        ttl_s = self._gateway.runtime.steering.ttl_s
+        if playback.time_s < since_s or max(age_s, named_ago_ms / 1000) > _REPORTS_TTLS * ttl_s:
+            return None
+        at = self._gateway.fleet.positions.get(playback.cdn)
+        return None if at is None else self._gateway.fleet.edges[at].key
 
     def learn(self, answer: Steered) -> None:
         """Note what this viewer has just measured, or that it has left an edge by itself."""

@@ -2,7 +2,8 @@
 
 Those that say something new: the first of a session, those that move it or would, and what the
 player did after it was moved. A player that stays on its edge is answered every ``ttl_s`` seconds
-for as long as the film lasts, and no event tells so.
+for as long as the film lasts, and no event tells so. That it should move and there is nowhere to
+go, or that it does not obey, is told once.
 """
 
 import time
@@ -51,7 +52,8 @@ def _is_news(state: SteeringState, answer: Steered) -> bool:
     """Whether an answer is the first, or tells of a move: of one that is made now, of one that is
     due, or of one that the answer before asked for."""
     asked = state.told_s == state.issued_s  # in the first answer, both are 0
-    return asked or answer.reason != "fine" or not answer.obeyed
+    said = answer.state.said
+    return asked or answer.moved or said not in {0, state.said}
 
 
 def _event(

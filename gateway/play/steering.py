@@ -52,10 +52,12 @@ MAX_NAMED_WEIGHT = 16 * 1024
 """A longer playlist does not name its session: compressing it for each one would take too long."""
 _BASE64_BYTES = 3
 """So many bytes are four characters of base64."""
-READS_INLINE = {
+PAGES = {
     *("Chrome", "Edge", "Firefox", "Opera", "Safari", "Samsung Internet"),
-    *("AVPlayer", "QuickTime", "hls.js", "Shaka Player", "Video.js"),
+    *("hls.js", "Shaka Player", "Video.js"),
 }
+"""The players of pages: the User-Agent is the browser's, or names the player."""
+READS_INLINE = {*PAGES, "AVPlayer", "QuickTime"}
 """The players that read a ``data:`` URI: those of browsers, and those of Apple, by its own draft.
 media3 adds its parameters to the URI, which loses all that is in it, and asks again in five minutes
 for the same: with an inline manifest it would not be steered at all."""
@@ -100,6 +102,7 @@ def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
             state,
             viewer=_new_viewer(fleet, state.base),
             spread_point=spread_point_of(sender.place, sender.prefix),
+            unstated=not query.reports and _may_repeat(runtime, request),
         )
     viewer = _any_viewer() if state is None else state.viewer
     spread_point = (
@@ -185,6 +188,13 @@ def _state(
     if state is None:
         return None, "refused"
     return state, "new" if state.viewer == 0 else "known"
+
+
+def _may_repeat(runtime: Runtime, request: SteeringRequest) -> bool:
+    """Whether a player whose first request names no pathway may say later that it uses what it was
+    told, whatever it uses. Shaka does; hls.js and video.js name their pathway from the first
+    request on."""
+    return runtime.clients.player(request.headers).device.player in PAGES
 
 
 def _any_viewer() -> int:

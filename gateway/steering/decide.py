@@ -60,6 +60,13 @@ STAY_REASONS: Final[tuple[StayReason, ...]] = ("fine", "dwell", "nowhere")
 
 _URGENT: Final = ("gone", "down")
 
+SAID: Final = {
+    (reason, obeyed): 2 * number + (not obeyed)
+    for number, reason in enumerate((*STAY_REASONS, *MOVE_REASONS))
+    for obeyed in (True, False)
+}
+"""What an answer says of its session, as the state has it; 0 when all is well."""
+
 HALF_LIFE_S: Final = 300.0
 """After this time, the best that a viewer's network has shown counts half."""
 
@@ -83,6 +90,11 @@ class NetworkView(Protocol):
         """What this viewer's page has measured lately apart from its player."""
         ...
 
+    def reported_edge(self, since_s: int) -> int | None:
+        """The key of the edge that the player has named as its CDN in a report (CMCD ``cdn``) after
+        ``since_s`` (Unix time), and not long ago."""
+        ...
+
 
 class NothingKnown:
     """The view of a network of which nothing is known."""
@@ -99,6 +111,10 @@ class NothingKnown:
         """Nothing."""
         return None
 
+    def reported_edge(self, since_s: int) -> int | None:  # noqa: ARG002
+        """Nothing."""
+        return None
+
 
 _NOTHING_KNOWN: Final = NothingKnown()
 
@@ -109,7 +125,8 @@ class Steered:
 
     ``priority`` are the edges for PATHWAY-PRIORITY, best first, and ``pathways`` their ids there
     (:mod:`gateway.steering.pathways`); empty when no edge is left that the player could use.
-    ``playing`` is the edge that the player says it uses, None when it does not say. ``obeyed`` is
+    ``playing`` is the edge that the player says it uses, None when it does not say, or the one that
+    it uses by the evidence if it only repeats what it was told. ``obeyed`` is
     False when it is not the edge that the player was told. ``passed_over``: the player names a
     pathway that it cannot have, which changes nothing. ``believed``: the player uses ``playing``,
     which is there and not down.
@@ -161,6 +178,10 @@ def steer(
         order = _with_declared(fleet, state, order)
     known, dead = _known(fleet, state, reports)
     playing = _playing(known, state.told)
+    seen = _seen(situation, state, view) if playing == state.told else None
+    if seen is not None:
+        known = [(seen, bps) for _, bps in known]
+        playing = seen
     obeyed = playing == state.told or not (known or dead)
     settled = now - state.told_s >= config.dwell_s
     told, told_s = state.told, state.told_s
@@ -168,7 +189,7 @@ def steer(
     for edge, bps in known:
         if bps is not None:
             records[edge] = PathwayRecord(edge, min(bps // 1000, MAX_KBPS), now)
-    failed = playing is not None and not obeyed and settled
+    failed = playing is not None and not obeyed and settled and seen is None
     if failed and playing is not None:
         records[told] = PathwayRecord(told, 0, now)
         told, told_s, settled = playing, now, False
@@ -185,6 +206,7 @@ def steer(
         told, told_s = fleet.edges[target].key, now
     elif failed:
         reason = "failed"
+    said = SAID[reason or "fine", obeyed or playing is None]
     first = fleet.index.by_key.get(told)
     priority = tuple([fleet.edges[at] for at in session.priority(first, order)])
     pathways = tuple([pathway_of(state, edge) for edge in priority])
@@ -206,6 +228,8 @@ def steer(
             base_host=state.base_host,
             clones=with_clones(state, priority, pathways),
             declared=state.declared,
+            unstated=state.unstated,
+            said=said,
         ),
         priority=priority,
         pathways=pathways,
@@ -224,6 +248,29 @@ def _with_declared(fleet: Fleet, state: SteeringState, order: Sequence[int]) -> 
     edges that are considered."""
     considered = [*order]
     return [*considered, *(at for at in declared_at(fleet, state) if at not in considered)]
+
+
+def _seen(situation: Situation, state: SteeringState, view: NetworkView) -> int | None:
+    """The edge that the player uses by the evidence, when it says that it uses ``state.told``; None
+    when nothing contradicts that.
+
+    Shaka says what it was told, as long as its manifest declares one pathway, and its compiled
+    builds ignore clones: its first request names no pathway. What a player reports as its CDN
+    counts more than either, once it has had a TTL to move.
+    """
+    fleet = situation.fleet
+    at = fleet.index.by_key.get(state.told)
+    if at is None or fleet.edges[at].id == state.base:
+        return None
+    reported = view.reported_edge(state.told_s + situation.config.ttl_s)
+    if reported is not None:
+        edge = fleet.edges[fleet.index.by_key[reported]]
+        has = edge.id == state.base or first_host(state, edge) != 0
+        return reported if has and reported != state.told else None
+    if not state.unstated or is_declared(state, fleet.edges[at]):
+        return None
+    base = fleet.positions.get(state.base)
+    return None if base is None else fleet.edges[base].key
 
 
 def _is_usable(fleet: Fleet, key: int | None) -> bool:

@@ -6,12 +6,13 @@ may differ, and a state may have been issued for another asset, or long ago.
 
 Layout, big-endian: ``0x02``, asset (8 bytes), viewer (8), spread point (1), shape (4), needed and
 expected kbit/s (4 each), edge told first (8), time of that (4), time of the first answer (4), time
-of issue (4), estimate in kbit/s (4), tag of the base's host (2), the lengths of the two that follow
-(1 each): the base pathway (n), a clone (2 + 2) for each that the player knows; and a record (8 + 4
-+ 4) for each measured pathway. The upper four bits of the second length are the number of pathways
-that an MPD or a playlist with copies declares. Times are whole seconds since 1970. Edges are their
-64-bit keys, since the id of an edge may be long; the base is a name because clones refer to it. A
-``shape`` of 0 is that of no edge: the session has no clones.
+of issue (4), estimate in kbit/s (4), tag of the base's host (2), a byte with ``unstated`` (bit 0)
+and ``said`` (the others), the lengths of the two that follow (1 each): the base pathway (n), a
+clone (2 + 2) for each that the player knows; and a record (8 + 4 + 4) for each measured pathway.
+The upper four bits of the second length are the number of pathways that an MPD or a playlist with
+copies declares. Times are whole seconds since 1970. Edges are their 64-bit keys, since the id of an
+edge may be long; the base is a name because clones refer to it. A ``shape`` of 0 is that of no
+edge: the session has no clones.
 """
 
 import re
@@ -27,17 +28,18 @@ CLOCK_SKEW_S: Final = 60
 """How far the clocks of hosts may differ."""
 MAX_RECORDS: Final = 4
 MAX_CLONES: Final = 8
-MAX_BYTES: Final = 218
+MAX_BYTES: Final = 219
 """The longest stored form."""
 MAX_KBPS: Final = 20_000_000
 
 _FORMAT: Final = 2
-_HEAD = struct.Struct(">B8sQBIIIQIIIIHBB")
+_HEAD = struct.Struct(">B8sQBIIIQIIIIHBBB")
 _CLONE = struct.Struct(">HH")
 _RECORD = struct.Struct(">QII")
 _NOT_MEASURED: Final = 0xFFFF_FFFF
 _DECLARED_SHIFT: Final = 4
 _CLONES_MASK: Final = (1 << _DECLARED_SHIFT) - 1
+MAX_SAID: Final = 127
 _BASE = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -72,7 +74,9 @@ class SteeringState:
     viewer's network has shown lately, 0 when unknown. ``base_host`` is the ``host_tag`` that the
     base had in the playlist, 0 when unknown. ``clones`` are each a :class:`Clone`. ``declared`` is
     how many pathways an MPD, or a playlist with copies, declares: the base and the first of
-    ``clones``; 0 for a playlist that declares the base alone.
+    ``clones``; 0 for a playlist that declares the base alone. ``unstated``: the player may say that
+    it uses what it was told, whatever it uses. ``said`` is what the last answer said of the
+    session, up to ``MAX_SAID``, so that what it says again is no news.
     """
 
     asset: bytes
@@ -91,6 +95,8 @@ class SteeringState:
     base_host: int = 0
     clones: tuple[tuple[int, int], ...] = ()
     declared: int = 0
+    unstated: bool = False
+    said: int = 0
 
     def to_bytes(self) -> bytes:
         """The stored form (see the module), at most ``MAX_BYTES``."""
@@ -109,6 +115,7 @@ class SteeringState:
             self.issued_s,
             self.estimate_kbps,
             self.base_host,
+            self.unstated | self.said << 1,
             len(base),
             len(self.clones) | self.declared << _DECLARED_SHIFT,
         )
@@ -125,7 +132,7 @@ class SteeringState:
         that is too old, or from the future."""
         if len(data) < _HEAD.size or data[0] != _FORMAT:
             return None
-        _, its_asset, *values, base_host, size, counts = _HEAD.unpack_from(data)
+        _, its_asset, *values, base_host, flags, size, counts = _HEAD.unpack_from(data)
         count, declared = counts & _CLONES_MASK, counts >> _DECLARED_SHIFT
         viewer, spread_point, shape, need, expected, told, told_s, began_s, *rest = values
         issued_s, estimate = rest
@@ -167,6 +174,8 @@ class SteeringState:
             base_host,
             tuple(_CLONE.iter_unpack(clones)),
             declared,
+            bool(flags & 1),
+            flags >> 1,
         )
 
 

@@ -102,6 +102,9 @@ class _View:
     def probed_kbps(self) -> int | None:
         return None
 
+    def reported_edge(self, since_s: int) -> int | None:  # noqa: ARG002
+        return None
+
 
 class Simulation:
     """All players and edges."""

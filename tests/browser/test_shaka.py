@@ -12,8 +12,9 @@ import pytest
 from playwright.async_api import Browser, Page, Request, Route
 
 from gateway.edge.fleet import EdgeCondition
+from gateway.observe import metrics
 from tests.browser.test_playback import DESKTOP, NORWAY, visit
-from tests.browser.test_steering import Loaded, Stage, happens, needs_hosts, stage
+from tests.browser.test_steering import SLOW_TTL_S, Loaded, Stage, happens, needs_hosts, stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), needs_hosts]
 
@@ -88,23 +89,32 @@ def with_copies(playlist: str) -> str:
     return "\n".join([*first, *copies, ""])
 
 
+def _disobeyed() -> float:
+    """How many requests came of players that use another edge than they were told."""
+    metrics.exposition()  # settles what is counted and not yet added
+    value: float = metrics.STEERING_OBEYED.labels("no")._value.get()
+    return value
+
+
 async def test_it_asks_but_stays_since_it_cannot_clone(
     browser: Browser, shaka: Path, tmp_path: Path
 ) -> None:
     """The compiled build reads the members of clones under other names. It plays on, as it would
-    without steering, and says that it uses what it was told to use. When this fails, it has learnt
-    to clone: see docs/steering.md."""
+    without steering, and says that it uses what it was told to use, which is not believed. When
+    this fails, it has learnt to clone: see docs/steering.md."""
     async with stage(tmp_path) as on, playing(browser, on, shaka) as (page, loaded, told):
         await happens(lambda: len(told) > 1)
         drain(on, "demo-eu")
+        await happens(lambda: "demo-eu" != told[-1])
         before = len(loaded.segments)
-        asked = len(told)
+        asked, disobeyed = len(told), _disobeyed()
         await happens(lambda: len(told) > asked + 5)
         await advances(page, 4)
         await happens(lambda: len(loaded.segments) > before)
     assert {"demo-eu"} == set(loaded.segments)
     assert "demo-eu" != told[-1]
     assert {200} == set(loaded.steering)
+    assert len(told) - asked <= _disobeyed() - disobeyed <= len(told)
 
 
 async def test_it_moves_to_a_copy(browser: Browser, shaka: Path, tmp_path: Path) -> None:
@@ -153,6 +163,23 @@ async def test_it_moves_between_ports(browser: Browser, shaka: Path, tmp_path: P
         await happens(lambda: loaded.last in told)
         await page.evaluate("player.selectTextTrack(player.getTextTracks()[0])")
         await happens(lambda: any(url.endswith("/subtitles/en/index.m3u8") for url in captions))
+    assert 1 == loaded.manifests
+
+
+async def test_an_edge_turns_slow(browser: Browser, shaka: Path, tmp_path: Path) -> None:
+    """It is up, but the viewer measures a fraction of what the film needs: the second steering
+    manifest after that, at the latest, moves the session."""
+    async with (
+        stage(tmp_path, SLOW_TTL_S, copies="always") as on,
+        playing(browser, on, shaka) as (page, loaded, _),
+    ):
+        await happens(lambda: len(loaded.steering) > 1)
+        before = len(loaded.steering)
+        on.buckets["demo-eu"].bytes_per_s = 30_000
+        await happens(lambda: loaded.last in {"demo-as", "demo-na"})
+        told = loaded.steered_when_moved - before
+        await advances(page, 2)
+    assert told <= 2
     assert 1 == loaded.manifests
 
 

@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import httpx
 import pytest
 
 from gateway.app import Application
+from gateway.client.cmcd_report import Report
+from gateway.client.playback import KnownNames
 from gateway.edge.fleet import EdgeCondition
 from gateway.store.connection.keys import session_name
 from tests.integration.in_process import application, asking
@@ -213,3 +215,87 @@ async def test_a_sample_has_the_pathways_of_its_sessions(config: Path, server: V
     told = {event.session for event in pathways(server)}
     assert told == {event.session for event in events(server)}
     assert 10 < len(told) < 50
+
+
+CHROME = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 "
+    "Safari/537.36"
+)
+
+
+async def test_a_player_that_repeats_what_it_was_told(
+    app: Application, client: httpx.AsyncClient, server: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a page, and its first request names no pathway: it has not moved. One event says so, and
+    its record stays where it is."""
+    headers = {**NORWAY, "User-Agent": CHROME}
+    player = Player(client, "?session=abc", headers)
+    await player.start()
+    (first,) = player.told
+    await player.ask()
+    app.keeper.judged("test", {first: DOWN})
+    second = (await player.ask(first))[0]
+    assert second != first
+    app.keeper.judged("test", {})
+    for later_s in (40, 80, 120, 160):
+        clock(monkeypatch, later_s)
+        assert second == (await player.ask(second))[0]
+    await until(lambda: len(pathways(server)) == 3)
+    told = pathways(server)[-1]
+    assert (first, False, "fine") == (told.playing, told.obeyed, told.reason)
+    record = app.gateway.sessions.fresh("abc")
+    assert record is not None
+    assert first == record.edge_of("film")
+
+
+@pytest.mark.parametrize(("cdn", "playing"), [("first", "first"), ("second", "second")])
+async def test_reports_tell_where_a_session_plays(
+    app: Application,
+    client: httpx.AsyncClient,
+    server: Valkey,
+    monkeypatch: pytest.MonkeyPatch,
+    cdn: str,
+    playing: str,
+) -> None:
+    """What it names as its CDN counts more than what it says to the steering server."""
+    player = Player(client, "?session=abc")
+    await player.start()
+    (first,) = player.told
+    await player.ask(first)
+    app.keeper.judged("test", {first: DOWN})
+    second = (await player.ask(first))[0]
+    app.keeper.judged("test", {})
+    names = {"first": first, "second": second}
+    record, _ = await app.gateway.sessions.get("abc")
+    heard_s = time.time() + 39
+    report = Report(state="p", cdn=names[cdn], time_ms=int(heard_s * 1000))
+    known = KnownNames((first, second), frozenset(), frozenset())
+    app.gateway.sessions.put("abc", record.heard((report,), heard_s, known))
+    clock(monkeypatch, 40)
+    monkeypatch.setattr("gateway.play.network_view.time.time", lambda: heard_s + 1)
+    await player.ask(second)
+    await until(lambda: len(pathways(server)) == 3)
+    told = pathways(server)[-1]
+    assert (names[playing], playing == "second") == (told.playing, told.obeyed)
+
+
+async def test_nowhere_to_go_is_one_event(
+    app: Application, client: httpx.AsyncClient, server: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session on an edge that drains, while all others are down, says so once."""
+    player = Player(client, "?session=abc")
+    await player.start()
+    (first,) = player.told
+    await player.ask(first)
+    others = {edge.id: DOWN for edge in app.gateway.fleet.edges if edge.id != first}
+    app.keeper.judged("test", {**others, first: EdgeCondition("draining", 0.0)})
+    runtime = app.gateway.runtime
+    app.gateway.runtime = replace(runtime, steering=replace(runtime.steering, leave_s=0))
+    for later_s in (100, 200, 300, 400):
+        clock(monkeypatch, later_s)
+        await player.ask(first)
+    app.keeper.judged("test", {first: DOWN})
+    clock(monkeypatch, 500)
+    assert first != (await player.ask(first))[0]
+    await until(lambda: len(pathways(server)) == 3)
+    assert ["fine", "nowhere", "down"] == [event.reason for event in pathways(server)]

@@ -61,6 +61,8 @@ class Case:
     others: Mapping[str, int] = field(default_factory=dict)
     prior: int | None = None
     probed: int | None = None
+    unstated: bool = False
+    reported: Edge | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class View:
     others: Mapping[str, int]
     prior: int | None
     probed: int | None
+    reported: Edge | None
 
     def kbps_on(self, edge: int) -> int | None:
         """By the edge's key."""
@@ -82,6 +85,10 @@ class View:
     def probed_kbps(self) -> int | None:
         """What the page has measured."""
         return self.probed
+
+    def reported_edge(self, since_s: int) -> int | None:
+        """The edge in reports, if they came after ``since_s``."""
+        return None if self.reported is None or since_s > NOW else self.reported.key
 
 
 def override(source: str, target: str, ago_s: int = 120, high: int = WHOLE) -> Override:
@@ -106,6 +113,7 @@ def state_of(case: Case) -> SteeringState:
         base_host=case.base_host,
         clones=tuple(Clone(edge.tag, edge.host_tag) for edge in case.clones),
         declared=case.declared,
+        unstated=case.unstated,
         records=tuple(PathwayRecord(Edge(i, A.url).key, kbps, NOW - s) for i, kbps, s in case.seen),
     )
 
@@ -119,7 +127,7 @@ def answer(
     order = ordered_by_key(fleet, ranked_tiers(fleet, UNKNOWN, 0), given.viewer, 16)
     leaving = leaving_since(fleet, {}, CLOCK - case.leaving_for)
     reports = [PathwayReport(*one) for one in case.reports]
-    view = View(case.others, case.prior, case.probed)
+    view = View(case.others, case.prior, case.probed, case.reported)
     return steer(
         Situation(config, fleet, leaving, CLOCK, NOW), given, order, reports, case.left.get, view
     )
@@ -704,6 +712,61 @@ def test_obeying_is_told() -> None:
     assert (A, False) == (found.playing, found.obeyed)
     found = answer(Case())
     assert (A, True) == (found.playing, found.obeyed)
+
+
+ON_B = (("b", 9_000_000),)
+CLAIMS = [
+    ("nothing contradicts it", Case(told=B, reports=ON_B), B, True),
+    ("it has repeated what it was told", Case(told=B, reports=ON_B, unstated=True), A, False),
+    ("it names another", Case(told=B, reports=(("c", 1),), unstated=True), C, False),
+    ("it is on the base", Case(reports=(("a", 1),), unstated=True), A, True),
+    (
+        "a pathway of its manifest",
+        Case(told=B, reports=ON_B, unstated=True, declared=3),
+        B,
+        True,
+    ),
+    ("its reports name the base", Case(told=B, reports=ON_B, reported=A), A, False),
+    ("its reports name a third", Case(told=B, reports=ON_B, reported=C), C, False),
+    ("its reports confirm it", Case(told=B, reports=ON_B, unstated=True, reported=B), B, True),
+    (
+        "its reports name what it does not have",
+        Case(told=B, reports=ON_B, reported=C, clones=(B,)),
+        B,
+        True,
+    ),
+    (
+        "it had no time to move",
+        Case(told=B, told_ago=20, reports=ON_B, reported=A),
+        B,
+        True,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("case", "playing", "obeyed"), [row[1:] for row in CLAIMS], ids=[row[0] for row in CLAIMS]
+)
+def test_evidence_counts_more_than_a_claim(case: Case, playing: Edge, obeyed: bool) -> None:
+    """Whoever repeats what it was told has not moved. It is told the same again, and that is no
+    failure of the edge; what it measures, it measures where it plays."""
+    found = answer(case)
+    assert (playing, obeyed) == (found.playing, found.obeyed)
+    if case.reports == ON_B and not obeyed:
+        assert (B, False) == (found.priority[0], found.moved)
+        assert [(playing.key, 9000)] == [(one.edge, one.kbps) for one in found.state.records]
+
+
+def test_what_was_said_before_is_no_news() -> None:
+    """The state has it, so that any worker knows."""
+    alone = Case(edges=(A,), conditions={"a": DRAINS}, leaving_for=120.0, clones=())
+    found = answer(alone)
+    assert ("nowhere", False) == (found.reason, found.moved)
+    assert found.state.said != 0
+    again = answer(alone, replace(state_of(alone), said=found.state.said))
+    assert found.state.said == again.state.said
+    assert 0 == answer(Case()).state.said
+    assert 0 != answer(Case(told=B, told_ago=30)).state.said
 
 
 LIES = [row for row in CASES if row[0].startswith(("a lie", "the base, which"))]

@@ -12,6 +12,7 @@ from gateway.steering.state import (
     MAX_CLONES,
     MAX_KBPS,
     MAX_RECORDS,
+    MAX_SAID,
     Clone,
     PathwayRecord,
     SteeringState,
@@ -53,6 +54,8 @@ LONGEST = replace(
         replace(STATE, records=(), clones=(), issued_s=0, told_s=0, began_s=0),
         replace(STATE, declared=2),
         replace(STATE, clones=(), declared=1),
+        replace(STATE, unstated=True),
+        replace(STATE, unstated=True, said=MAX_SAID),
     ],
 )
 def test_it_comes_back(state: SteeringState) -> None:
