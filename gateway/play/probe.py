@@ -21,6 +21,7 @@ from gateway.client.throughput import (
 from gateway.observe import metrics
 from gateway.play import problems
 from gateway.play.decide import Timeline
+from gateway.play.facts import count_in_prior
 from gateway.play.reply import Reply
 from gateway.play.request import Headers, read_query
 from gateway.play.runtime import Gateway
@@ -117,6 +118,10 @@ async def record_probe(gateway: Gateway, body: bytes, headers: Headers, peer: st
         )
     metrics.SPEED_PROBE_RESULTS.labels("accepted").inc()
     measured, now_s = Measurement("probe", kbps), time.time()
+    if gateway.priors.active:
+        clients = gateway.runtime.clients
+        device = clients.player(headers).device.kind
+        count_in_prior(gateway.priors, clients.sender(peer, headers), device, kbps, now_s)
     await gateway.measurements.add_now(session, measured, now_s, gateway.runtime.estimator)
     return _answer({"accepted": True, "speed_kbps": round(kbps)})
 

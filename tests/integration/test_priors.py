@@ -81,3 +81,22 @@ async def test_a_network_whose_viewers_are_slow(
         )
         assert (b"129.240" in dump) is False
         assert bool(dump) is (enabled == "true")
+
+
+async def test_probes_count_as_other_measurements(server: Valkey) -> None:
+    """A viewer counts once, whatever it measures with; a result that says nothing does not."""
+    environ = {"GATEWAY_STORE__URL": server.url, "GATEWAY_PRIOR__WINDOW_S": "86400"}
+    app = application(environ=environ)
+    async with app.lifespan(app), asking(app) as client:
+        for number in range(50):
+            result = {"session": f"s{number}", "bytes": 500_000, "duration_ms": 8000}
+            answer = await client.post("/v1/probe", json=result, headers=viewer(number))
+            assert answer.json()["accepted"]
+            await client.get(f"{PLAY}?speed=90000", headers=viewer(number))
+            short = {**result, "bytes": 1000, "duration_ms": 0.5}
+            await client.post("/v1/probe", json=short, headers=viewer(number + 100))
+        priors, window_s = app.gateway.priors, app.gateway.runtime.settings.prior.window_s
+        await priors.flush()
+        await priors.look(time.time() + window_s + SETTLE_S)
+        after = await client.get(PLAY, headers=viewer(99))
+    assert "speed=413;src=prior" in after.headers["Gateway-Decision"]
