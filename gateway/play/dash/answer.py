@@ -12,11 +12,14 @@ from gateway.play.dash.edit import gone_of
 from gateway.play.dash.ladder import offered
 from gateway.play.dash.manifest import MEDIA_TYPE, bad_source, dash_of
 from gateway.play.dash.refresh import STATE, hour_of, kept_query, read_state, sign_state
+from gateway.play.dash.steering import PLACE, name_of, offer_for, steered, steering_of
 from gateway.play.decide import Decided, Earlier
 from gateway.play.request import Request
 from gateway.play.runtime import Gateway
-from gateway.reason import Reason, Step
+from gateway.play.steering import MAX_NAMED_WEIGHT
+from gateway.reason import Reason
 from manifests.dash.filtering import filter_splices
+from manifests.dash.splices import Splice
 from manifests.dash.uris import Destination, Mirror, query_names
 from manifests.dash.writing import write
 from manifests.fault import ManifestError
@@ -30,7 +33,6 @@ _OURS: Final = frozenset(
 """The query parameters that the gateway reads itself: they are nothing for segments (E14)."""
 _PLACE: Final = f"session={secrets.token_hex(16)}"
 """Takes the place of a session in what all sessions of a class share. No source can have it."""
-_NOT_STEERED: Final = Reason(Step.STEERING, "dash", "not steered: the manifest is an MPD")
 _ENCODINGS: Final = ("ascii", "utf-16-le", "utf-16-be")
 
 
@@ -58,14 +60,16 @@ class DashFormat:
         return [{"id": rungs[index].id, "uri": None} for index in found.decision.kept]
 
     def steering(self, found: Decided, request: Request) -> Reason:  # noqa: ARG002
-        """Why the MPD is not steered."""
-        return _NOT_STEERED
+        """Whether the MPD is steered, and why not."""
+        return steering_of(found)
 
 
 class DashDraft:
     """The MPD of one decision (:class:`gateway.play.format.Draft`)."""
 
-    __slots__ = ("_found", "_gateway", "_hour", "_manifest", "_parameters", "_refresh", "key")
+    __slots__ = (
+        *("_found", "_gateway", "_hour", "_manifest", "_offer", "_parameters", "_refresh", "key"),
+    )
 
     def __init__(self, gateway: Gateway, found: Decided, request: Request) -> None:
         """Raises a 404 problem when the source is not DASH."""
@@ -77,8 +81,8 @@ class DashDraft:
         self._hour = hour_of(time.time())
         self._refresh: str | None = None
         pinned: Hashable = None
+        base = found.runtime.settings.server.public_url or request.base_url
         if manifest.is_dynamic:
-            base = found.runtime.settings.server.public_url or request.base_url
             query = [
                 kept_query(request),
                 *(f"{each}={quote(given[each], safe='')}" for each in names),
@@ -89,6 +93,9 @@ class DashDraft:
             self._refresh = url + "".join(f"{part}&" for part in query if part)
             capability, start = decision.facts.device.capability, decision.inquiry.start_bandwidth
             pinned = (self._hour, gateway.keys.active.id, capability, start)
+        named = self._names_session() or manifest.weight <= MAX_NAMED_WEIGHT
+        named = named and decision.facts.session is not None
+        self._offer = offer = offer_for(gateway, found, base, named=named)
         self.key: Hashable = (
             found.source.path,
             manifest.version,
@@ -99,6 +106,7 @@ class DashDraft:
             names,
             self._refresh,
             pinned,
+            None if offer is None else offer.cache_key,
         )
 
     def write(self) -> bytes:
@@ -115,9 +123,24 @@ class DashDraft:
         edits = filter_splices(manifest.mpd, gone)
         most = max_answer_bytes(found.runtime.settings)
         try:
-            return write(manifest.links, edits, destination, most)
+            return self._steered(edits, destination, most) or write(
+                manifest.links, edits, destination, most
+            )
         except ManifestError as error:
             raise problems.source_problem(bad_source(error)) from error
+
+    def _steered(
+        self, edits: Sequence[Splice], destination: Destination, most: int
+    ) -> bytes | None:
+        """The MPD with content steering; None when it has none, or would be too long with it."""
+        offer = self._offer
+        wanted = None if offer is None else steered(self._gateway, self._found, offer, destination)
+        if wanted is None:
+            return None
+        try:
+            return write(self._manifest.links, edits, wanted, most)
+        except ManifestError:
+            return None
 
     def _location(self) -> str | None:
         """Where the player asks again; None for an MPD that does not change."""
@@ -127,13 +150,25 @@ class DashDraft:
         return f"{self._refresh}{STATE}={signed}"
 
     def for_session(self, body: Body) -> Body:
-        """The MPD with the session in the URL of its refreshes, if the request names it there. A
-        player that names it in CMCD does so in every request."""
-        session = self._found.decision.facts.session
-        if self._refresh is None or session is None or _PLACE not in self._refresh:
+        """The MPD with the session in the URL of its refreshes, if the request names it there, and
+        its name in the URL of the steering server. A player that names it in CMCD does so in every
+        request."""
+        session, offer = self._found.decision.facts.session, self._offer
+        if session is None:
             return body
-        name = f"session={quote(session, safe='')}"
+        names = {}
+        if self._names_session():
+            names[_PLACE] = f"session={quote(session, safe='')}"
+        if offer is not None and offer.named:
+            names[PLACE] = name_of(session)
+        if not names:
+            return body
         data = body.identity
         for encoding in _ENCODINGS:
-            data = data.replace(_PLACE.encode(encoding), name.encode(encoding))
+            for place, name in names.items():
+                data = data.replace(place.encode(encoding), name.encode(encoding))
         return Body(data)
+
+    def _names_session(self) -> bool:
+        """Whether the URL of refreshes has a place for the session."""
+        return self._refresh is not None and _PLACE in self._refresh

@@ -6,10 +6,12 @@ is that of HLS (:mod:`gateway.play.steering`).
 
 import secrets
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from gateway.client.facts import Device
 from gateway.edge.edge import Edge
+from gateway.play.dash.manifest import dash_of
 from gateway.play.decide import Decided
 from gateway.play.runtime import Gateway
 from gateway.play.steering import PATH, first_state
@@ -17,8 +19,6 @@ from gateway.reason import Reason, Step
 from gateway.steering.query import SESSION, SESSION_BYTES, STATE
 from gateway.store.connection.keys import session_name
 from gateway.trust.keys import Purpose
-from manifests.dash.links import Links
-from manifests.dash.model import Mpd
 from manifests.dash.steering import Refusal, nests, refusal
 from manifests.dash.uris import Destination, Mirror
 
@@ -29,6 +29,13 @@ _DVB_PROFILE: Final = "urn:dvb:dash:profile:dvb-dash:"
 PLACE: Final = f"{SESSION}={secrets.token_hex(SESSION_BYTES)}"
 """Takes the place of a session's name in what all sessions of a class share. No source has it."""
 
+STEERED: Final = Reason(
+    Step.STEERING, "steered", "the player can be moved between the edges that the MPD names"
+)
+NO_OTHER_EDGE: Final = Reason(
+    Step.STEERING, "no-other-edge", "not steered: there is no other edge that is up"
+)
+OFF: Final = Reason(Step.STEERING, "off", "not steered: steering.enabled is false")
 _REFUSED: Final[dict[Refusal, Reason]] = {
     "source-steers": Reason(
         Step.STEERING, "source-steers", "not steered: the source has content steering of its own"
@@ -70,50 +77,58 @@ class DashOffer(NamedTuple):
         return tuple([Mirror(edge.url, edge.id) for edge in self.edges])
 
 
-def offer_for(
-    gateway: Gateway, found: Decided, base_url: str, mpd: Mpd, links: Links, *, named: bool
-) -> DashOffer | None:
-    """What an MPD offers; None when steering is off, or there is no other edge to go to.
-
-    ``base_url`` is where players reach the gateway. Whether the MPD can be steered is decided when
-    it is written (:func:`steered`).
-    """
+def edges_for(found: Decided) -> tuple[Edge, ...]:
+    """The edges that a steered MPD declares, the serving one first; none when steering is off, or
+    there is no other edge to go to."""
     decision, steering = found.decision, found.runtime.steering
     edge, fleet = decision.edge, decision.inquiry.fleet
     if not steering.enabled:
-        return None
+        return ()
     others = [
         other
         for other in decision.edges
         if other.id != edge.id and fleet.conditions[fleet.positions[other.id]].state == "up"
     ]
     if not others and not fleet.index.has_sibling(edge):
+        return ()
+    if others and _may_be_media3(found.player.device) and _would_scatter(found):
+        return (edge,)
+    return (edge, *others[: steering.max_pathways - 1])
+
+
+def offer_for(gateway: Gateway, found: Decided, base_url: str, *, named: bool) -> DashOffer | None:
+    """What an MPD offers; None when it offers nothing. ``base_url`` is where players reach the
+    gateway. Whether the MPD can be steered is seen when it is written (:func:`steered`)."""
+    edges = edges_for(found)
+    if not edges:
         return None
-    if _may_be_media3(found.player.device) and _would_scatter(found, mpd, links):
-        others = []
-    edges = [edge, *others[: steering.max_pathways - 1]]
-    url = f"{base_url.rstrip('/')}{PATH}{decision.facts.asset}"
-    return DashOffer(gateway.keys.active.id, tuple(edges), url, named)
+    url = f"{base_url.rstrip('/')}{PATH}{found.decision.facts.asset}"
+    return DashOffer(gateway.keys.active.id, edges, url, named)
 
 
 def steered(
-    gateway: Gateway, found: Decided, offer: DashOffer, links: Links, destination: Destination
-) -> Destination:
-    """Where the URIs of a steered MPD lead; ``destination`` itself when it cannot be steered."""
-    wanted = _wanted(destination, offer, offer.url)
-    if refusal(links, wanted, live=_is_live(links)) is not None:
-        return destination
+    gateway: Gateway, found: Decided, offer: DashOffer, destination: Destination
+) -> Destination | None:
+    """Where the URIs of the MPD lead when it is steered; None when it cannot be."""
+    mirrors = offer.mirrors
+    if _refusal(found, mirrors, destination) is not None:
+        return None
     edge, *others = offer.edges
     state = first_state(found, others, declared=len(offer.edges), shape=edge.shape)
     signed = gateway.keys.sign(Purpose.STEERING_STATE, state.to_bytes())
     name = f"&{PLACE}" if offer.named else ""
-    return _wanted(destination, offer, f"{offer.url}?{STATE}={signed}{name}")
+    url = f"{offer.url}?{STATE}={signed}{name}"
+    return replace(destination, mirrors=mirrors, steering_url=url)
 
 
-def steering_refusal(offer: DashOffer, links: Links, destination: Destination) -> Reason | None:
-    """Why an MPD is not steered; None when it is."""
-    found = refusal(links, _wanted(destination, offer, offer.url), live=_is_live(links))
-    return None if found is None else _REFUSED[found]
+def steering_of(found: Decided) -> Reason:
+    """Whether the MPD of a decision is steered, and why not."""
+    edges = edges_for(found)
+    if not edges:
+        return NO_OTHER_EDGE if found.runtime.steering.enabled else OFF
+    mirrors = tuple([Mirror(edge.url, edge.id) for edge in edges])
+    refused = _refusal(found, mirrors, _here(found))
+    return STEERED if refused is None else _REFUSED[refused]
 
 
 def name_of(session: str) -> str:
@@ -121,19 +136,18 @@ def name_of(session: str) -> str:
     return f"{SESSION}={session_name(session).hex()}"
 
 
-def _wanted(destination: Destination, offer: DashOffer, url: str) -> Destination:
-    return Destination(
-        destination.path,
-        offer.mirrors,
-        destination.origin_urls,
-        destination.location,
-        url,
-        destination.parameters,
-    )
+def _refusal(
+    found: Decided, mirrors: tuple[Mirror, ...], destination: Destination
+) -> Refusal | None:
+    manifest = dash_of(found.source)
+    wanted = replace(destination, mirrors=mirrors, steering_url="")
+    return refusal(manifest.links, wanted, live=manifest.is_dynamic)
 
 
-def _is_live(links: Links) -> bool:
-    return links.document.root.attributes.get("type") == "dynamic"
+def _here(found: Decided) -> Destination:
+    """The MPD on the serving edge alone."""
+    source, edge = found.source, found.decision.edge
+    return Destination(source.path, (Mirror(edge.url, edge.id),), source.base_urls)
 
 
 def _may_be_media3(device: Device) -> bool:
@@ -142,11 +156,10 @@ def _may_be_media3(device: Device) -> bool:
     return player in _MEDIA3 or (player is None and device.os in _ANDROID)
 
 
-def _would_scatter(found: Decided, mpd: Mpd, links: Links) -> bool:
+def _would_scatter(found: Decided) -> bool:
     """Whether media3 would load each Representation from an edge of its own, if there were
     several (G8)."""
-    if any(profile.startswith(_DVB_PROFILE) for profile in mpd.profiles):
+    manifest = dash_of(found.source)
+    if any(profile.startswith(_DVB_PROFILE) for profile in manifest.mpd.profiles):
         return False
-    source, edge = found.source, found.decision.edge
-    here = Destination(source.path, (Mirror(edge.url, edge.id),), source.base_urls)
-    return nests(links, here)
+    return nests(manifest.links, _here(found))
