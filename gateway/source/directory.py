@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import errno
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, NamedTuple, NoReturn
 
@@ -27,6 +27,7 @@ from gateway.source.source import (
     SourceFormats,
     SourceLostError,
     SourceManifest,
+    version_of,
 )
 from manifests.format import ManifestFormat
 
@@ -35,6 +36,12 @@ log = structlog.get_logger()
 LOOK_AGAIN_S = 1.0
 """Seconds between checks that the root exists and is still the same folder. Where the system cannot
 watch the root, manifests in memory are at most this old."""
+LOOK_AT_LIVE_S = 0.1
+BEING_WRITTEN_S = 1.0
+"""A packager may write a live manifest in place, so that a part of it is read. It is read again
+after ``LOOK_AT_LIVE_S``, and a fault that lasts for ``BEING_WRITTEN_S`` is reported."""
+MAX_FAULTY_LIVE_S = 60.0
+"""For so long, the last good version of a faulty live manifest is served."""
 MAX_LOOKS = 100
 """The most files with a fault that are read again after each change."""
 UNREADABLE: Final = "unreadable"
@@ -53,13 +60,14 @@ class _File(NamedTuple):
 @dataclass(slots=True)
 class _Known:
     """What was read of a file: a good manifest, or why the file cannot be served, or both when the
-    file cannot be read any more. It holds in one ``generation``, and if ``until`` is given only up
-    to that loop time."""
+    file cannot be read any more, or is live and has just become faulty, at loop time ``since``. It
+    holds in one ``generation``, and if ``until`` is given only up to that loop time."""
 
     generation: int
     manifest: SourceManifest | None
     error: BadSourceError | None = None
     until: float | None = None
+    since: float | None = None
 
 
 class DirectorySource:
@@ -93,7 +101,7 @@ class DirectorySource:
         known = self._known.get(file)
         if known is None or known.generation != self._generation or known.until is not None:
             known = await self._refreshed(file, known)
-        if known.error is not None:
+        if known.error is not None and not self._is_being_written(known):
             self.faults.met(file.path, known.error)
         if known.manifest is not None:
             return known.manifest
@@ -111,6 +119,12 @@ class DirectorySource:
             return True
         return True
 
+    @staticmethod
+    def _is_being_written(known: _Known) -> bool:
+        """Whether the fault of a file may be that a packager writes it just now."""
+        now = asyncio.get_running_loop().time()
+        return known.since is not None and now - known.since < BEING_WRITTEN_S
+
     def _file(self, asset: str, wanted: ManifestFormat) -> _File:
         return _File(self._formats[wanted].path_of(asset), wanted)
 
@@ -126,7 +140,7 @@ class DirectorySource:
                 raise _lost(self._lost)
             return _Known(generation, last_good)
         try:
-            found = await self._read_again(file, generation, last_good)
+            found = await self._read_again(file, generation, known)
         except SourceLostError as error:
             self._root_is(str(error))
             if last_good is None:
@@ -137,12 +151,11 @@ class DirectorySource:
             self._known.put(file, found)
         return found
 
-    async def _read_again(
-        self, file: _File, generation: int, last_good: SourceManifest | None
-    ) -> _Known:
+    async def _read_again(self, file: _File, generation: int, known: _Known | None) -> _Known:
         """What is on disk now. Raises NoSuchAssetError and SourceLostError."""
+        last_good = None if known is None else known.manifest
         try:
-            found = _Known(generation, await asyncio.to_thread(self._read, file))
+            found = _Known(generation, await asyncio.to_thread(self._read, file, last_good))
         except SourceLostError:
             raise
         except NoSuchAssetError:
@@ -150,15 +163,21 @@ class DirectorySource:
             self.faults.ended(file.path)
             raise
         except BadSourceError as error:
-            if error.kind != UNREADABLE:
+            now = asyncio.get_running_loop().time()
+            if error.kind == UNREADABLE:
+                return _Known(generation, last_good, error.again(), now + LOOK_AGAIN_S)
+            if last_good is None or last_good.manifest.live is None:
                 return _Known(generation, None, error.again())
-            again_at = asyncio.get_running_loop().time() + LOOK_AGAIN_S
-            return _Known(generation, last_good, error.again(), again_at)
+            since = now if known is None or known.since is None else known.since
+            if now - since >= MAX_FAULTY_LIVE_S:
+                return _Known(generation, None, error.again())
+            return _Known(generation, last_good, error.again(), now + LOOK_AT_LIVE_S, since)
         self.faults.ended(file.path)
         return found
 
-    def _read(self, file: _File) -> SourceManifest:
-        """The manifest in the file. Raises as :meth:`load` does."""
+    def _read(self, file: _File, last_good: SourceManifest | None) -> SourceManifest:
+        """The manifest in the file; that of ``last_good`` if it has the same bytes. Raises as
+        :meth:`load` does."""
         path = file.path
         try:
             root = self._root.resolve(strict=True)
@@ -174,6 +193,8 @@ class DirectorySource:
         if len(data) > self._max_bytes:
             text = f"{path}: larger than the {self._max_bytes} bytes allowed"
             raise BadSourceError(text, kind="too-large")
+        if last_good is not None and last_good.version == version_of(data):
+            return replace(last_good)
         read = self._formats[file.format].read
         return SourceManifest(path, read(data, path, self._max_bytes))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Literal, NamedTuple, Protocol, Self
 
 from gateway.ladder.rung import Ladder
@@ -114,6 +115,11 @@ class ManifestKey(NamedTuple):
 
 SourceFormats = Mapping[ManifestFormat, SourceFormat]
 """The formats that a source has."""
+
+
+def version_of(data: bytes) -> str:
+    """The :attr:`ParsedManifest.version` of a manifest: a hash of its bytes."""
+    return blake2b(data, digest_size=8).hexdigest()
 
 
 @dataclass(slots=True)  # not frozen, which costs a call for each field: every request makes one

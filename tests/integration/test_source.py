@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.play.dash.manifest import dash_source
 from gateway.play.hls.manifest import hls_of, hls_source
 from gateway.source import directory
 from gateway.source.directory import DirectorySource
@@ -22,10 +23,14 @@ from gateway.source.source import (
 )
 from manifests.format import ManifestFormat
 from tests.integration.asking import get_raw
+from tests.integration.dash_titles import mpd
 from tests.integration.running import running_gateway
 
 LARGEST = 4096
-FORMATS = {ManifestFormat.HLS: hls_source("{asset}/master.m3u8")}
+FORMATS = {
+    ManifestFormat.HLS: hls_source("{asset}/master.m3u8"),
+    ManifestFormat.DASH: dash_source("{asset}/manifest.mpd"),
+}
 
 
 def playlist(name: str) -> bytes:
@@ -543,3 +548,76 @@ def test_no_request_leads_out_of_the_catalogue(root: Path) -> None:
         assert b"bad/master.m3u8" in answer.body
         assert str(root).encode() not in answer.body
         assert 404 == get_raw(gateway.url, b"/v1/play/nothing").status
+
+
+# ── both formats, and live MPDs ─────────────────────────────────────────────────────────────────
+
+
+async def load_mpd(source: DirectorySource) -> SourceManifest:
+    """The MPD of the title."""
+    return await source.load("film", wanted=ManifestFormat.DASH)
+
+
+async def test_a_title_has_a_file_for_each_format(root: Path) -> None:
+    """What is wrong with one says nothing of the other, and a purge reads both again."""
+    put(root / "film/manifest.mpd", b"<MPD/>")
+    source = reader(root)
+    assert ManifestFormat.HLS == (await source.load("film")).manifest.format
+    with pytest.raises(BadSourceError):
+        await load_mpd(source)
+    assert ["film/manifest.mpd"] == [fault.file for fault in source.faults.current()]
+    assert await source.has("film", ManifestFormat.DASH)
+    assert not await source.has("film2", ManifestFormat.DASH)
+    put(root / "film/manifest.mpd", mpd("dynamic").encode())
+    await source.purge("film")
+    assert ManifestFormat.DASH == (await load_mpd(source)).manifest.format
+    assert [] == source.faults.current()
+
+
+async def test_what_has_not_changed_is_not_parsed_again(root: Path) -> None:
+    """Any change below the root has all files read again; a live MPD changes every few seconds."""
+    source = reader(root)
+    before = await source.load("film")
+    await source.revalidate_all()
+    after = await source.load("film")
+    assert before.manifest is after.manifest
+    put(root / "film/master.m3u8", playlist("b"))
+    await source.revalidate_all()
+    assert before.manifest is not (await source.load("film")).manifest
+
+
+async def test_a_live_mpd_that_is_just_being_written(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part of it is read: the last good one is served, and soon the whole. A fault that lasts is
+    reported, and in the end refused. A static MPD is refused at once."""
+    whole = mpd("dynamic").encode()
+    put(root / "film/manifest.mpd", whole)
+    source = reader(root)
+    now = [1000.0]
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now[0])
+    first = await load_mpd(source)
+    put(root / "film/manifest.mpd", whole[:300])
+    await source.revalidate_all()
+    assert first is await load_mpd(source)
+    assert [] == source.faults.current()
+    now[0] += directory.BEING_WRITTEN_S + 0.2
+    assert first is await load_mpd(source)
+    assert ["film/manifest.mpd"] == [fault.file for fault in source.faults.current()]
+    put(root / "film/manifest.mpd", whole.replace(b"10:00:00", b"10:00:04"))
+    now[0] += directory.LOOK_AT_LIVE_S
+    assert first.version != (await load_mpd(source)).version
+    assert [] == source.faults.current()
+    put(root / "film/manifest.mpd", whole[:300])
+    await source.revalidate_all()
+    await load_mpd(source)
+    now[0] += directory.MAX_FAULTY_LIVE_S
+    with pytest.raises(BadSourceError):
+        await load_mpd(source)
+    put(root / "film/manifest.mpd", mpd().encode())
+    await source.revalidate_all()
+    await load_mpd(source)
+    put(root / "film/manifest.mpd", mpd().encode()[:300])
+    await source.revalidate_all()
+    with pytest.raises(BadSourceError):
+        await load_mpd(source)

@@ -3,13 +3,18 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
 from gateway.ladder.rung import Ladder
 from gateway.observe.metrics import PLAYLIST_FAULTS
 from gateway.play import problems
 from gateway.play.dash.ladder import ladder_of
-from gateway.source.source import BadSourceError, LiveState, SourceFormat, SourceManifest
+from gateway.source.source import (
+    BadSourceError,
+    LiveState,
+    SourceFormat,
+    SourceManifest,
+    version_of,
+)
 from manifests.dash.links import Links, links_of
 from manifests.dash.model import Mpd
 from manifests.dash.reading import parse
@@ -62,7 +67,7 @@ def read_dash(data: bytes, name: str, max_bytes: int) -> DashManifest:
         raise bad_source(error) from error
     for fault in mpd.faults:
         PLAYLIST_FAULTS.labels(fault.short_name).inc()
-    version = blake2b(data, digest_size=8).hexdigest()
+    version = version_of(data)
     links = links_of(mpd.document)
     return DashManifest(mpd, links, ladder_of(mpd), version, len(data), _live(mpd))
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
 from gateway.decision import Decision
 from gateway.ladder.rung import Ladder
@@ -12,7 +11,13 @@ from gateway.play.hls.edit import edit_of
 from gateway.play.hls.ladder import ladder_of
 from gateway.play.hls.steering import TOO_LONG, refusal
 from gateway.reason import Reason
-from gateway.source.source import BadSourceError, LiveState, SourceFormat, SourceManifest
+from gateway.source.source import (
+    BadSourceError,
+    LiveState,
+    SourceFormat,
+    SourceManifest,
+    version_of,
+)
 from manifests.fault import Fault
 from manifests.format import ManifestFormat
 from manifests.hls.blocks import UriSlot, is_rewritable
@@ -78,7 +83,7 @@ def read_hls(data: bytes, name: str, max_bytes: int) -> HlsManifest:
         raise _bad_source(error) from error
     for fault in playlist.faults:
         PLAYLIST_FAULTS.labels(fault.short_name).inc()
-    version = blake2b(data, digest_size=8).hexdigest()
+    version = version_of(data)
     return HlsManifest(playlist, ladder_of(playlist, version), _weight(playlist))
 
 
