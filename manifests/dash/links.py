@@ -5,13 +5,12 @@ edit. What is collected here, once for each version of a source, is the rest.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import unescape
 from typing import Final, NamedTuple
 
 from manifests.dash.document import XLINK_HREF, Document, Element
-from manifests.dash.splices import remove_element
 from manifests.rebase import uri_parts
 
 _PLAIN = re.compile(r"[^/?#:\s][^/?#:]*(?:/[^?#]*)?(?:[?#].*)?", re.DOTALL)
@@ -42,6 +41,7 @@ _EVENT_TAG = re.compile(
 )
 
 
+MAX_ABSOLUTE: Final = 64
 QUERYPART: Final = "$querypart$"
 """In a template: all parameters."""
 
@@ -116,7 +116,7 @@ class Links:
     to it, and lead to what only the origin has: clocks, licenses, reports. They are there when they
     are relative or, for ``manifests``, absolute. ``segments`` are the bases of each Representation,
     with the URI of its segments below them. ``nests`` says that a BaseURL below the MPD level is
-    relative to another.
+    relative to another, or that there are more than ``MAX_ABSOLUTE`` that are ``absolute``.
     """
 
     document: Document
@@ -133,6 +133,7 @@ class Links:
     segments: dict[tuple[Bases, str], None] = field(default_factory=dict)
     steers: bool = False
     nests: bool = False
+    absolute: dict[str, None] = field(default_factory=dict)
 
 
 def links_of(document: Document) -> Links:
@@ -159,13 +160,15 @@ def links_of(document: Document) -> Links:
 
 def _head(document: Document, element: Element) -> HeadElement:
     markup = document.markup
-    attributes = "".join(
-        [
-            f" {name}={markup.text(start - markup.width, end + markup.width)}"
-            for name, _, start, end in markup.attributes(element.start)
-            if name not in _OURS
-        ]
-    )
+    attributes = ""
+    if not markup.source.startswith(b">", markup.name_end(element.start)):
+        attributes = "".join(
+            [
+                f" {name}={markup.text(start - markup.width, end + markup.width)}"
+                for name, _, start, end in markup.attributes(element.start)
+                if name not in _OURS
+            ]
+        )
     priority = 1
     for name, value in element.attributes.items():
         if name.endswith("}priority") and _PRIORITY.fullmatch(value.strip()):
@@ -175,7 +178,7 @@ def _head(document: Document, element: Element) -> HeadElement:
         element.text.strip(),
         element.start,
         element.end,
-        remove_element(document, element).start,
+        document.line_span(element)[0],
         None if element.is_empty else (element.head_end, element.tail_start),
         attributes,
         priority,
@@ -210,10 +213,10 @@ class _Collecting:
                 self._attribute(self._found.manifests, child, XLINK_HREF, bases)
             attributes = _URI_ATTRIBUTES.get(name)
             if attributes is not None:
-                for attribute in attributes:
-                    uri = child.attributes.get(attribute)
-                    if uri is not None and not is_plain(uri):
-                        self._attribute(self._found.media, child, attribute, bases)
+                given = child.attributes
+                uris = [name for name in attributes if name in given and not is_plain(given[name])]
+                if uris:
+                    self._media(child, uris, bases)
                 if child.children:
                     self.children(child, bases, media)
             elif name in _LEVELS:
@@ -223,6 +226,15 @@ class _Collecting:
             elif child.children:
                 self.children(child, bases, media)
 
+    def _media(self, element: Element, names: Sequence[str], bases: Bases) -> None:
+        """Collect URIs in attributes without a prefix."""
+        markup = self._markup
+        places = {name: (start, end) for name, _, start, end in markup.attributes(element.start)}
+        for name in names:
+            start, end = places[name]
+            quote, uri = markup.quote(end), element.attributes[name]
+            self._found.media.append(Link(start, end, quote, uri, bases))
+
     def _level(self, element: Element, above: Bases, media: str) -> None:
         """Collect an element that may have BaseURLs and segments of its own."""
         texts: list[str] = []
@@ -231,7 +243,7 @@ class _Collecting:
                 uri = child.text.strip()
                 texts.append(uri)
                 plain = is_plain(uri)
-                self._found.nests |= uri_parts(uri)[:2] == (None, None)
+                self._nested(uri)
                 if not plain and uri:
                     self._text(self._found.media, child, above)
             elif child.name == "SegmentTemplate":
@@ -245,6 +257,14 @@ class _Collecting:
         if element.name == "Representation":
             self._found.segments[bases, media] = None
         self.children(element, bases, media)
+
+    def _nested(self, uri: str) -> None:
+        """Note what a BaseURL below the MPD level is relative to."""
+        found = self._found
+        if uri_parts(uri)[:2] == (None, None) or len(found.absolute) >= MAX_ABSOLUTE:
+            found.nests = True
+        else:
+            found.absolute[uri] = None
 
     def _clock(self, element: Element, bases: Bases) -> None:
         if _CLOCKS.match(element.attributes.get("schemeIdUri", "").strip()):

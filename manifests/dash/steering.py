@@ -39,5 +39,4 @@ def nests(links: Links, destination: Destination) -> bool:
     if links.nests:
         return True
     resolver = Resolver(destination)
-    base_urls = (link for link in links.media if not link.quote)
-    return any(resolver.below(each.uri.strip(), "") is not None for each in base_urls)
+    return any(resolver.below(uri, "") is not None for uri in links.absolute)

@@ -9,16 +9,23 @@ MPD level stays relative to these, so that all of it moves when the player does.
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from manifests.dash.document import Document
 from manifests.dash.links import DVB, QUERYPART, Bases, HeadElement, Link, Links, QueryInfo
 from manifests.dash.markup import escape_text, escape_value
 from manifests.dash.splices import Splice, remove_element
+from manifests.fault import ManifestError
 from manifests.rebase import OriginUrl, Rebaser, remove_dot_segments, uri_parts
 
+_NAME = re.compile(r"[^\s/?#:.][^\s/?#:]*")
+_FOLDER = re.compile(r"[^\s?#]*")
 _PARAMETER = re.compile(r"[A-Za-z0-9._~-]+")
 _EXPLICIT = re.compile(r"\$query:([^$]*)\$")
+
+
+MAX_LIST: Final = 4096
+"""Characters. Each URI of a list may become much longer."""
 
 
 class Mirror(NamedTuple):
@@ -48,7 +55,9 @@ class Destination:
     parameters: tuple[str, ...] = ()
 
 
-def uri_splices(links: Links, destination: Destination) -> list[Splice]:
+def uri_splices(
+    links: Links, destination: Destination, max_growth: int | None = None
+) -> list[Splice]:
     """The edits that lead every URI of an MPD where it belongs.
 
     - A BaseURL at the MPD level becomes absolute on the edge; one is added where there is none.
@@ -59,8 +68,10 @@ def uri_splices(links: Links, destination: Destination) -> list[Splice]:
       reports stay with the origin: relative ones become absolute there.
     - Location becomes ``location``, and PatchLocation goes (E11, E12).
     - Query parameters of the gateway are not copied to segments (E14).
+
+    Raises ManifestError as soon as rewritten URIs add more than ``max_growth`` characters.
     """
-    return _Writing(links, destination).splices()
+    return _Writing(links, destination, max_growth).splices()
 
 
 def query_names(links: Links, names: Iterable[str]) -> tuple[str, ...]:
@@ -79,25 +90,37 @@ def query_names(links: Links, names: Iterable[str]) -> tuple[str, ...]:
 class _Writing:
     """The edits for one destination."""
 
-    def __init__(self, links: Links, destination: Destination) -> None:
+    def __init__(self, links: Links, destination: Destination, max_growth: int | None) -> None:
         self._links = links
         self._document = links.document
         self._to = destination
         self._resolver = Resolver(destination)
+        self._left = self._most = max_growth
 
     def splices(self) -> list[Splice]:
         """All of them."""
         links, resolver = self._links, self._resolver
         splices = self._head()
         for link in links.media:
-            _replace(splices, link, resolver.media(link))
+            self._replace(splices, link, resolver.media(link))
         for link in links.manifests:
-            _replace(splices, link, _each(resolver.manifest, link.uri))
+            self._replace(splices, link, _each(resolver.manifest, link.uri))
         for link in links.services:
-            _replace(splices, link, _each(resolver.service, link.uri))
+            self._replace(splices, link, _each(resolver.service, link.uri))
         for info in links.query_infos:
             _query(splices, self._document, info, self._to.parameters)
         return splices
+
+    def _replace(self, splices: list[Splice], link: Link, uri: str) -> None:
+        if uri == link.uri:
+            return
+        text = escape_value(uri, link.quote) if link.quote else escape_text(uri)
+        splices.append(Splice(link.start, link.end, text))
+        if self._left is not None:
+            self._left -= len(text) - len(link.uri)
+            if self._left < 0:
+                problem = f"its URIs on an edge add more than {self._most} characters"
+                raise ManifestError(self._document.name, None, "F13", problem)
 
     def _head(self) -> list[Splice]:
         """The edits of BaseURL, Location and PatchLocation at the MPD level, and ContentSteering
@@ -171,17 +194,12 @@ def _priority(element: HeadElement) -> int:
 
 
 def _each(move: Callable[[str], str], uris: str) -> str:
-    """Move each of a list of URIs; the text itself when none moves."""
+    """Move each of a list of URIs; the text itself when none moves, or it is too long for one."""
+    if len(uris) > MAX_LIST:
+        return uris
     given = uris.split()
     moved = [move(uri) for uri in given]
     return uris if moved == given else " ".join(moved)
-
-
-def _replace(splices: list[Splice], link: Link, uri: str) -> None:
-    if uri != link.uri:
-        quote = link.quote
-        text = escape_value(uri, quote) if quote else escape_text(uri)
-        splices.append(Splice(link.start, link.end, text))
 
 
 def _query(
@@ -217,6 +235,7 @@ class Resolver:
         self._rebase = Rebaser(destination.path, self._url, destination.origin_urls)
         self._steered = destination.steering_url is not None
         self._known: dict[Bases, tuple[str | None, ...]] = {}
+        self._folders: dict[tuple[Bases, str], str] = {}
 
     @property
     def folder(self) -> str:
@@ -268,7 +287,17 @@ class Resolver:
         return all(self._under(uri, base) is not None for base in self.bases(bases))
 
     def media(self, link: Link) -> str:
-        """A URI that is relative to BaseURLs."""
+        """A URI that is relative to BaseURLs. Segments of one folder move together."""
+        folder, _, name = link.uri.rpartition("/")
+        if not _NAME.fullmatch(name) or not _FOLDER.fullmatch(folder):
+            return self._media(link)
+        key = link.bases, folder
+        moved = self._folders.get(key)
+        if moved is None:
+            moved = self._folders[key] = self._media(link._replace(uri=f"{folder}/"))
+        return f"{moved}{name}"
+
+    def _media(self, link: Link) -> str:
         uri = link.uri.strip()
         scheme, authority, path, _ = uri_parts(uri)
         absolute = scheme is not None or authority is not None

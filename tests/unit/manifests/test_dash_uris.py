@@ -3,9 +3,9 @@
 import pytest
 
 from manifests.dash.document import read
-from manifests.dash.links import Links, links_of
+from manifests.dash.links import MAX_ABSOLUTE, Links, links_of
 from manifests.dash.steering import nests
-from manifests.dash.uris import Destination, Mirror, query_names
+from manifests.dash.uris import MAX_LIST, Destination, Mirror, query_names
 from manifests.dash.writing import write
 from manifests.fault import ManifestError
 
@@ -39,6 +39,14 @@ NESTED = [
     ("elsewhere", "<BaseURL>https://ads.example/vod/x/</BaseURL>", False),
     ("a template", '<SegmentTemplate media="https://origin.example/vod/x/$Number$"/>', False),
 ]
+
+
+def test_more_base_urls_than_are_looked_at() -> None:
+    """They count as nested: then media3 gets one edge, which is safe."""
+    urls = [
+        f"<BaseURL>https://ads.example/{number}/</BaseURL>" for number in range(MAX_ABSOLUTE + 1)
+    ]
+    assert [False, True] == [nests(mpd("".join(each)), HERE) for each in (urls[1:], urls)]
 
 
 @pytest.mark.parametrize(
@@ -77,6 +85,23 @@ def test_the_length_is_bounded() -> None:
     with pytest.raises(ManifestError, match=f"longer than {size - 1} bytes") as caught:
         write(links, [], HERE, size - 1)
     assert "F13" == caught.value.rule
+
+
+def test_what_uris_add_is_bounded() -> None:
+    """It is noticed before all of it is written."""
+    inside = "<SegmentList>" + '<SegmentURL media="/1"/>' * 100 + "</SegmentList>"
+    with pytest.raises(ManifestError, match="add more than 200 characters") as caught:
+        write(mpd(inside), [], HERE, 200)
+    assert "F13" == caught.value.rule
+
+
+@pytest.mark.parametrize(("count", "moves"), [(2, True), (MAX_LIST, False)])
+def test_a_list_of_clocks_has_a_bound(count: int, moves: bool) -> None:
+    """Each of its URLs may become much longer; no clock needs so many."""
+    clocks = "a " * (count // 2)
+    head = f'<UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-iso:2014" value="{clocks}/"/>'
+    written = write(mpd("", head), [], HERE)
+    assert moves == (b'value="https://origin.example/vod/film/a' in written)
 
 
 def test_many_levels_of_alternatives_take_no_time() -> None:
