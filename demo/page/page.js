@@ -13,6 +13,7 @@ let settings = { edges: [], places: [], operators: "", players: [] };
 let player = null; // what plays, as players.js gives it
 let started = 0; // counts starts, so that a late answer to an older choice is dropped
 let session = ""; // a new one for each start: a session stays on its edge, wherever it moves
+let complaint = ""; // what the player said last
 let probing = null; // the one probe: a promise of { bytes, duration_ms }, or of null
 
 const PROBE_BYTES = [200_000, 2_000_000]; // the second one where the first took no time
@@ -206,6 +207,7 @@ function segmentLoaded(edge, url) {
   const name = edge ?? new URL(url).host;
   served.set(name, (served.get(name) ?? 0) + 1);
   text("edge", name);
+  if (byId("notice").textContent === complaint) notice(""); // it plays on
   for (const item of byId("edges").children) {
     item.classList.toggle("current", item.dataset.edge === name);
   }
@@ -264,7 +266,10 @@ async function play(turn) {
     headers: gatewayHeaders(),
     onSegment: segmentLoaded,
     onTracks: showTracks,
-    onError: (message) => notice(`The player gave up: ${message}`),
+    onError: (message) => {
+      complaint = `The player failed: ${message}`;
+      notice(complaint);
+    },
   });
 }
 

@@ -4,7 +4,8 @@
 //
 // and gives {destroy(), bandwidth(), rung(), tracks(kind), select(kind, index)}: the measured bit/s,
 // the {height, codecs} that play, and for "audio" or "subtitles" {names, current}. `onTracks` says
-// that `tracks` has news. Only the gateway gets `headers`: edges are other origins.
+// that `tracks` has news, and `onError` what went wrong: after an error of an edge, players may go on
+// from another. Only the gateway gets `headers`: edges are other origins.
 
 export const PLAYERS = {
   "hls.js": { script: "hls.js", suffix: ".m3u8", ready: () => window.Hls?.isSupported(), play: playWithHlsJs },
@@ -96,7 +97,7 @@ function playWithDashJs(stage) {
     return request;
   });
   player.addResponseInterceptor(async (response) => {
-    if (response.request.customData?.request?.type === "MediaSegment") {
+    if (response.status < 400 && response.data && response.request.customData?.request?.type === "MediaSegment") {
       stage.onSegment(response.headers?.edge ?? null, response.url || response.request.url);
     }
     return response;
@@ -142,8 +143,7 @@ function playWithShaka(stage) {
     if (error.code !== shaka.util.Error.Code.LOAD_INTERRUPTED) stage.onError(`Shaka error ${error.code}`);
   };
   player.addEventListener("error", ({ detail }) => {
-    const again = player.isLive() && detail.category === shaka.util.Error.Category.NETWORK; // it will ask again
-    if (detail.severity === shaka.util.Error.Severity.CRITICAL && !again) failed(detail);
+    if (detail.severity === shaka.util.Error.Severity.CRITICAL) failed(detail);
   });
   player.attach(stage.video).then(() => player.load(stage.url)).then(stage.onTracks).catch(failed);
   return {

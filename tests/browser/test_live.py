@@ -20,9 +20,9 @@ from tests.browser.test_steering import COUNT_STALLS, happens, needs_hosts, stag
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), needs_hosts]
 
-REFRESHES = int(os.environ.get("LIVE_REFRESHES", "9"))
+REFRESHES = int(os.environ.get("LIVE_REFRESHES", "8"))
 """How many MPDs each player asks for, one every 2 s."""
-KILL_AFTER = 4
+KILL_AFTER = 3
 PLAYERS = ("dash.js", "shaka-dash")
 RUNGS = ["240p", "360p", "480p"]
 
@@ -86,7 +86,7 @@ async def test_live_outlives_its_edge(
     browser: Browser, dash_js: Path, shaka: Path, tmp_path: Path
 ) -> None:
     """Two players at once. Their edge is killed: both play on without a stall of a second. Every
-    refresh has the same ladder, leads to the next one, and is not older than the one before."""
+    refresh has the same ladder, is steered, leads to the next, and is not older than the last."""
     async with stage(tmp_path) as on, contextlib.AsyncExitStack() as stack:
         viewers = [
             await stack.enter_async_context(watching(browser, on.url, player)) for player in PLAYERS
@@ -94,18 +94,23 @@ async def test_live_outlives_its_edge(
         await happens(have_refreshed(viewers, KILL_AFTER))
         assert [{"demo-eu"}] * 2 == [set(viewer.edges) for viewer in viewers]
         before = [await viewer.page.evaluate("video.currentTime") for viewer in viewers]
+        steered = [len(viewer.steering) for viewer in viewers]
         await on.kill("demo-eu")
         for count in range(KILL_AFTER, REFRESHES):
             await happens(have_refreshed(viewers, count + 1))
-        after = [await viewer.page.evaluate("video.currentTime") for viewer in viewers]
+        for viewer, seconds in zip(viewers, before, strict=True):
+            await until(
+                viewer.page, f"video.currentTime > {seconds} + {2 * (REFRESHES - KILL_AFTER)}"
+            )
         stalled_ms = [await viewer.page.evaluate("window.stalledMs") for viewer in viewers]
         said = [await viewer.page.locator("#notice").inner_text() for viewer in viewers]
 
     assert all(stalled < 1000 for stalled in stalled_ms), stalled_ms
     for number, viewer in enumerate(viewers):
-        assert after[number] > before[number]
         assert viewer.edges[-1] in {"demo-as", "demo-na"}
         assert max(RUNGS) in viewer.rungs <= set(RUNGS)
+        assert {200} == set(viewer.steering)
+        assert len(viewer.steering) > steered[number] > 0
         one_ladder_and_one_way(viewer.mpds, on.url)
     assert ([[], []], ["", ""]) == ([viewer.failed for viewer in viewers], said)
     with_dash_js = viewers[0]
@@ -126,4 +131,9 @@ def one_ladder_and_one_way(mpds: list[str], url: str) -> None:
         assert location.startswith(f"{url}/v1/play/demo-live.mpd?max_resolution=480p&amp;")
         assert "CMCD" not in location
         ways.add(location)
+        edges = re.findall(r'<BaseURL[^>]* serviceLocation="([^"]+)"', mpd)
+        assert {"demo-as", "demo-na"} <= set(edges) <= {"demo-eu", "demo-as", "demo-na"}
+        assert edges[:1] == re.findall(
+            r'<ContentSteering[^>]* defaultServiceLocation="([^"]+)"', mpd
+        )
     assert len(ways) <= 2

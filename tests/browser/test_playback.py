@@ -127,14 +127,6 @@ CASES = {
         720,
         "demo-as",
     ),
-    "Shaka with HLS, desktop, US, 10 Mbit/s": Case(
-        DESKTOP,
-        {"player": "shaka-hls", "from": US, "speed": "10000"},
-        "desktop",
-        "wifi",
-        1080,
-        "demo-na",
-    ),
 }
 
 
