@@ -1,6 +1,6 @@
-"""Does a live programme stay on air over DASH, in real browsers, while its edge dies?
+"""Do dash.js and Shaka Player stay on air over DASH, in a real browser, while edges die and drain?
 
-``LIVE_REFRESHES=30`` is the long form: a minute.
+``LIVE_REFRESHES=30`` is the long form of the live programme: a minute.
 """
 
 import asyncio
@@ -13,8 +13,9 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from playwright.async_api import Browser, Page, Response
+from playwright.async_api import Browser, Page, Response, Route
 
+from gateway.edge.fleet import EdgeCondition
 from tests.browser.test_playback import DESKTOP, NORWAY, until, visit
 from tests.browser.test_steering import COUNT_STALLS, happens, needs_hosts, stage
 
@@ -25,6 +26,21 @@ REFRESHES = int(os.environ.get("LIVE_REFRESHES", "8"))
 KILL_AFTER = 3
 PLAYERS = ("dash.js", "shaka-dash")
 RUNGS = ["240p", "360p", "480p"]
+# A film with a buffer of 4 s, so that the player loads as long as it plays.
+SMALL_BUFFER = {
+    "dash.js": """url => {
+      const player = dashjs.MediaPlayer().create();
+      const buffer = {bufferTimeDefault: 4, bufferTimeAtTopQuality: 4};
+      player.updateSettings({streaming: {buffer}});
+      player.initialize(video, url, true);
+    }""",
+    "shaka-dash": """async url => {
+      const player = new shaka.Player();
+      player.configure({streaming: {bufferingGoal: 4, rebufferingGoal: 1}});
+      await player.attach(video);
+      await player.load(url);
+    }""",
+}
 
 
 @dataclass
@@ -44,7 +60,7 @@ class Viewer:
     def note(self, response: Response) -> None:
         """Note one answer."""
         parts = urlsplit(response.url)
-        if parts.path == "/v1/play/demo-live.mpd":
+        if parts.path in {"/v1/play/demo.mpd", "/v1/play/demo-live.mpd"}:
             task = asyncio.create_task(self._read(response))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -116,6 +132,37 @@ async def test_live_outlives_its_edge(
     with_dash_js = viewers[0]
     assert all("CMCD" in query for query in with_dash_js.queries[1:])
     assert {204} == set(with_dash_js.reports)
+
+
+async def test_a_film_leaves_an_edge_that_drains(
+    browser: Browser, dash_js: Path, shaka: Path, tmp_path: Path
+) -> None:
+    """Its MPD is asked for once, so that steering alone moves it."""
+
+    async def from_norway(route: Route) -> None:
+        await route.continue_(headers={**route.request.headers, "x-forwarded-for": NORWAY})
+
+    async with stage(tmp_path) as on, contextlib.AsyncExitStack() as stack:
+        viewers = []
+        for player, script in zip(PLAYERS, (dash_js, shaka), strict=True):
+            page = await stack.enter_async_context(visit(browser, on.url, DESKTOP))
+            viewers.append(viewer := Viewer(page))
+            page.on("response", viewer.note)
+            await page.route("**/v1/**", from_norway)
+            await page.goto("/livez")  # any page of this origin that lets scripts in
+            await page.set_content("<video id=video muted autoplay loop></video>")
+            await page.add_script_tag(path=script)
+            await page.evaluate(SMALL_BUFFER[player], f"{on.url}/v1/play/demo.mpd")
+        await happens(lambda: all(viewer.edges and viewer.steering for viewer in viewers))
+        assert [{"demo-eu"}] * 2 == [set(viewer.edges) for viewer in viewers]
+        on.gateway.keeper.judged("drain", {"demo-eu": EdgeCondition("draining", 0.0)})
+        await happens(lambda: all(v.edges[-1] in {"demo-as", "demo-na"} for v in viewers))
+        for viewer in viewers:
+            seconds = await viewer.page.evaluate("video.currentTime")
+            await until(viewer.page, f"Math.abs(video.currentTime - {seconds}) > 2")
+    for viewer in viewers:
+        assert (1, []) == (len(viewer.mpds), viewer.failed)
+        assert {200} == set(viewer.steering)
 
 
 def one_ladder_and_one_way(mpds: list[str], url: str) -> None:
