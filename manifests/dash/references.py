@@ -104,8 +104,9 @@ def _continued(
 
 def _associations(document: Document, each: Filtered) -> Iterator[Splice]:
     """@associationId, with the type at the same place in @associationType (5.3.5.2)."""
-    lost = each.lost_representations
-    for representation in each.representations():
+    having = [found for found in each.representations() if found.association_ids]
+    lost = each.lost_representations if having else set[str]()
+    for representation in having:
         element, names = representation.element, representation.association_ids
         left = [at for at, name in enumerate(names) if name not in lost]
         if len(left) == len(names):
