@@ -115,11 +115,9 @@ async def _placed(
 ) -> Decided:
     """The decision for ``asset``, with the first edge that has room in front. Counts it in
     metrics."""
-    # A playlist names one edge. Leases, events, inline manifests, MPDs and JSON read more.
+    # A manifest names one edge. Leases, events, inline manifests and the JSON decision read more.
     runtime = gateway.runtime
-    steering = runtime.steering
-    declares = steering.inline or (steering.enabled and wanted is ManifestFormat.DASH)
-    more = gateway.leases.active or runtime.settings.events.enabled or declares
+    more = gateway.leases.active or runtime.settings.events.enabled or runtime.steering.inline
     one = take and not more
     count = 1 if one else MIN_RANKED
     found = await decide_one(gateway, request, asset, timeline, count, wanted, earlier)

@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from gateway.app import Application
+from gateway.edge.edge import Edge
 from gateway.edge.fleet import EdgeCondition
+from gateway.play.dash.steering import ORDERS
 from tests.integration.dash_titles import mpd, put
 from tests.integration.in_process import OPERATORS, application, asking
 
@@ -220,6 +222,24 @@ async def test_it_is_off_where_steering_is(root: Path) -> None:
     async with asking(application(config)) as client:
         found = Steered(await client.get("/v1/play/film.mpd"))
         assert (None, [None]) == (found.server, list(found.urls))
+
+
+async def test_viewers_of_one_edge_share_few_mpds(
+    app: Application, client: httpx.AsyncClient
+) -> None:
+    """What is written is cached for all of them; they do not all try the same edge next."""
+    edges = [
+        Edge(f"n{number}", f"https://n{number}.example/v/", fallback=True) for number in range(8)
+    ]
+    app.keeper.found("config", edges)
+    seen: dict[str, set[tuple[str | None, ...]]] = {}
+    for number in range(160):
+        found = Steered(await client.get(f"/v1/play/film.mpd?session=s{number}"))
+        seen.setdefault(found.edge, set()).add(tuple(found.urls))
+    assert len(edges) == len(seen)
+    assert all(1 < len(orders) <= ORDERS for orders in seen.values())
+    seconds = [order[1] for orders in seen.values() for order in orders]
+    assert len(set(seconds)) > len(edges) // 2
 
 
 async def test_the_steering_server_learns_the_session(client: httpx.AsyncClient) -> None:

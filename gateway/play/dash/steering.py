@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from gateway.client.facts import Device
 from gateway.edge.edge import Edge
+from gateway.edge.rank import ordered_by_key, viewer_key
 from gateway.play.dash.manifest import dash_of
 from gateway.play.decide import Decided
 from gateway.play.runtime import Gateway
@@ -26,6 +27,9 @@ _MEDIA3: Final = frozenset({"media3", "ExoPlayer", "OkHttp"})
 _ANDROID: Final = frozenset({"Android", "Fire OS"})
 _DVB_PROFILE: Final = "urn:dvb:dash:profile:dvb-dash:"
 
+ORDERS: Final = 4
+_SPARE: Final = 4
+"""So many edges may be passed over because they are not up."""
 PLACE: Final = f"{SESSION}={secrets.token_hex(SESSION_BYTES)}"
 """Takes the place of a session's name in what all sessions of a class share. No source has it."""
 
@@ -79,15 +83,22 @@ class DashOffer(NamedTuple):
 
 def edges_for(found: Decided) -> tuple[Edge, ...]:
     """The edges that a steered MPD declares, the serving one first; none when steering is off, or
-    there is no other edge to go to."""
+    there is no other edge to go to.
+
+    The others are near the viewer as well. Viewers of one edge share ``ORDERS`` orders of them, so
+    that they share what is written, and do not all try the same edge when theirs fails.
+    """
     decision, steering = found.decision, found.runtime.steering
-    edge, fleet = decision.edge, decision.inquiry.fleet
+    edge, fleet, facts = decision.edge, decision.inquiry.fleet, decision.facts
     if not steering.enabled:
         return ()
+    bucket = viewer_key(facts.asset, facts.viewer) % ORDERS
+    key = viewer_key(facts.asset, f"{edge.id}/{bucket}")
+    order = ordered_by_key(fleet, decision.tiers, key, steering.max_pathways + _SPARE)
     others = [
-        other
-        for other in decision.edges
-        if other.id != edge.id and fleet.conditions[fleet.positions[other.id]].state == "up"
+        fleet.edges[at]
+        for at in order
+        if fleet.edges[at].id != edge.id and fleet.conditions[at].state == "up"
     ]
     if not others and not fleet.index.has_sibling(edge):
         return ()
