@@ -15,9 +15,12 @@ run: .venv/.runtime ## install what is needed and start the demo on http://127.0
 # then what starts processes and waits for them, three at once on any machine: drills have bounds
 # in seconds.
 COMPUTES := $(addprefix tests/,architecture benchmark corpus load property unit)
+# Python keeps what it compiles: or each process would compile again what it imports of the tests.
+test: export PYTHONDONTWRITEBYTECODE =
 test: .venv/.dev ## run the whole suite
 	@status=0; \
-	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(COMPUTES) --cov || status=1; \
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder \
+		$(COMPUTES) --cov || status=1; \
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder \
 		$(COMPUTES:%=--ignore=%) || status=1; \
 	exit $$status

@@ -67,6 +67,9 @@ class Player:
     priority: tuple[Edge, ...] = ()
     moves: list[float] = field(default_factory=list)
     reason: str = ""
+    tiers: tuple[EdgeTier, ...] = ()
+    order: tuple[int, ...] = ()
+    """Its edges in order, as ``tiers`` rank them."""
 
 
 @dataclass(slots=True)
@@ -241,7 +244,7 @@ class Simulation:
         region = number * len(REGIONS) // sessions
         kbps = self._random.choice(RATES_KBPS)
         viewer = viewer_key("film", f"v{number}")
-        order = self._order(region, viewer)
+        order = ordered_by_key(self.fleet, self._tiers_of(region), viewer, 16)
         known = [CandidateEdge(self._edges[at].id, self._edges[at].capacity_kbps) for at in order]
         loads = [self._actual[one.edge] for one in known]
         edge = self._edges[order[choose_edge(known, loads, kbps, None)[0]]]
@@ -252,13 +255,13 @@ class Simulation:
         network = f"{region}-{number // 10 % 2}"
         return Player(region, network, number, line, state, edge.key, edge.key, (edge,))
 
-    def _order(self, region: int, viewer: int) -> tuple[int, ...]:
+    def _tiers_of(self, region: int) -> tuple[EdgeTier, ...]:
         tiers = self._tiers.get(region)
         if tiers is None:
             latitude, longitude = REGIONS[region]
             place = Place("found", latitude=latitude, longitude=longitude, accuracy_km=1.0)
             tiers = self._tiers[region] = ranked_tiers(self.fleet, place, 0)
-        return ordered_by_key(self.fleet, tiers, viewer, 16)
+        return tiers
 
     def _fail(self) -> dict[str, int]:
         """Make three edges fail; the number of sessions that each of them has."""
@@ -297,12 +300,15 @@ class Simulation:
             self._leased[playing] += player.state.expected_kbps
             player.leased = player.playing
         situation = Situation(self._config, self.fleet, self._leaving, now, START_S + now)
-        order = self._order(player.region, player.state.viewer)
+        tiers = self._tiers_of(player.region)
+        if tiers is not player.tiers:
+            player.tiers = tiers
+            player.order = ordered_by_key(self.fleet, tiers, player.state.viewer, 16)
         report = (PathwayReport(playing, self._kbps(player) * 1000),)
         answer = steer(
             situation,
             player.state,
-            order,
+            player.order,
             report,
             lambda edge: self._budget.left_kbps(edge, now),
             _View(self._speeds, player.network, now),
