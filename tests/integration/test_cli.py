@@ -1,7 +1,6 @@
 """The commands as an operator types them: outputs, exit codes, and what goes to which stream."""
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -9,23 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from gateway.cli import main
 from gateway.serving.server import listen
-
-CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
-ANY_PORT = {"GATEWAY_ADMIN__PORT": "0"}
-
-
-def gateway(*arguments: str, **environ: str) -> Result:
-    """Run ``gateway`` with these arguments to its end, in this process."""
-    unset: dict[str, str | None] = {name: None for name in os.environ if name not in CLEAN}
-    return CliRunner().invoke(main, arguments, env=unset | ANY_PORT | environ)
+from tests.integration.commands import ANY_PORT, CLEAN, gateway
 
 
 def process(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """The same as a process of its own."""
+    """Run ``gateway`` as a process of its own."""
     command = [sys.executable, "-m", "gateway", *arguments]
     return subprocess.run(
         command,
@@ -249,7 +238,7 @@ def test_check_opens_the_geoip_file(tmp_path: Path) -> None:
     (tmp_path / "place.mmdb").write_text("garbage", "utf-8")
     config = tmp_path / "gateway.toml"
     config.write_text('[geo]\ndatabase = "place.mmdb"\n', "utf-8")
-    done = CliRunner().invoke(main, ["check", str(config)])
+    done = gateway("check", str(config))
     assert (0, f"{config}: ok (1 warning)\n") == (done.exit_code, done.stdout)
     assert "warning: geo: " in done.stderr
     assert "place.mmdb" in done.stderr

@@ -5,8 +5,6 @@ import contextlib
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from click.testing import Result
 
 from gateway.background.control import Control
 from gateway.commands.purge import PurgeReport, purge_everywhere, purge_of
@@ -27,6 +26,7 @@ from gateway.store.coordination.messages import EdgesChanged, PolicyReloaded, Pu
 from gateway.store.coordination.presence import LiveWorker, Presence
 from gateway.store.coordination.redis_bus import RedisBus
 from manifests.format import ManifestFormat
+from tests.integration import commands
 from tests.integration.processes import children
 from tests.integration.reading_metrics import metric
 from tests.integration.running import RunningGateway, running_gateway
@@ -68,11 +68,9 @@ class Hosts:
         """Wait until an event was logged this often."""
         until(lambda: self.count(event) == count)
 
-    def purge(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run ``gateway purge`` as a process."""
-        environ = {**os.environ, "GATEWAY_STORE__URL": self.server.url}
-        command = [sys.executable, "-m", "gateway", "purge", *words]
-        return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    def purge(self, *words: str) -> Result:
+        """Run ``gateway purge``."""
+        return commands.gateway("purge", *words, GATEWAY_STORE__URL=self.server.url)
 
     def purge_from_here(self) -> PurgeReport:
         """Run ``gateway purge`` in this process."""
@@ -119,7 +117,7 @@ def test_a_purge_reaches_every_worker(hosts: Hosts) -> None:
     for number, words in enumerate((["film"], ["--prefix", "fi"]), 1):
         done = hosts.purge(*words)
         print(done.stdout)
-        assert (0, "") == (done.returncode, done.stderr)
+        assert (0, "") == (done.exit_code, done.stderr)
         said, _, took = done.stdout.strip().rpartition(" in ")
         assert "purged on 4 of 4 workers" == said
         assert float(took.removesuffix(" ms")) < WITHIN_S * 1000
@@ -248,9 +246,8 @@ def test_a_purge_of_what_can_be_no_asset(asset: str | None, prefix: str | None) 
 )
 def test_the_command_line(words: list[str], code: int, said: str) -> None:
     """Errors go to stderr, with exit code 1 for failures and 2 for usage errors."""
-    command = [sys.executable, "-m", "gateway", "purge", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (code, "") == (done.returncode, done.stdout)
+    done = commands.gateway("purge", *words)
+    assert (code, "") == (done.exit_code, done.stdout)
     assert said in done.stderr
 
 

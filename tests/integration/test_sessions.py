@@ -2,10 +2,7 @@
 
 import asyncio
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -27,6 +24,7 @@ from gateway.store.connection.protocol import Commands
 from gateway.store.events.log import Cursor, EventLog, LogBounds, Numbered
 from gateway.store.events.memory_log import MemoryEventLog
 from gateway.store.events.redis_log import RedisEventLog
+from tests.integration.commands import gateway
 from tests.integration.in_process import OPERATORS, application, asking
 from tests.integration.running import running_gateway
 from tests.integration.test_events import frozen, gone, on
@@ -516,15 +514,8 @@ async def test_events_of_a_later_release_are_passed_over(server: Valkey) -> None
 
 def command(server: Valkey, *arguments: str, **environ: str) -> tuple[int, str, str]:
     """``gateway sessions``: exit code, output and errors."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "gateway", "sessions", *arguments],
-        env={**os.environ, **kept(server), **environ},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return ended.returncode, ended.stdout, ended.stderr
+    ended = gateway("sessions", *arguments, **{**kept(server), **environ})
+    return ended.exit_code, ended.stdout, ended.stderr
 
 
 async def test_the_command_shows_what_http_does(

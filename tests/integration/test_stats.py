@@ -11,8 +11,10 @@ from typing import Any
 
 import httpx
 import pytest
+from click.testing import Result
 
 from gateway.store.connection.keys import EVENTS
+from tests.integration import commands
 from tests.integration.reading_metrics import metric
 from tests.integration.running import RunningGateway, running_gateway
 from tests.unit.store.servers import Valkey, valkey
@@ -55,16 +57,9 @@ def gateway(server: Valkey, environ: dict[str, str]) -> Iterator[RunningGateway]
         yield running
 
 
-def stats(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+def stats(environ: dict[str, str], *arguments: str) -> Result:
     """Run ``gateway stats`` to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "gateway", "stats", *arguments],
-        env={**os.environ, **environ},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return commands.gateway("stats", *arguments, **environ)
 
 
 def counts(report: dict[str, Any], dimension: str) -> dict[str, int]:
@@ -78,7 +73,7 @@ def test_everybody_sees_everything(
     """Each run counts all events of all workers, and leaves no group behind."""
     for _ in range(2):
         ended = stats(environ, "--once", "--json", "--window", "600")
-        assert (0, "") == (ended.returncode, ended.stderr)
+        assert (0, "") == (ended.exit_code, ended.stderr)
         report = json.loads(ended.stdout)
         assert {"NO": 20, "BD": 12, "US": 8} == counts(report, "country")
         assert {"eu-west-1": 20, "ap-southeast-1": 12, "us-east-1": 8} == counts(report, "edge")
@@ -161,7 +156,7 @@ ERRORS = [
 def test_what_it_cannot_do(name: str, settings: dict[str, str], words: tuple[str, ...]) -> None:
     """One line that says why and what to do; exit code 1."""
     ended = stats({"GATEWAY_EVENTS__ENABLED": "true", **settings})
-    assert (1, "") == (ended.returncode, ended.stdout)
+    assert (1, "") == (ended.exit_code, ended.stdout)
     assert 1 == len(ended.stderr.splitlines())
     assert ended.stderr.startswith("error: ")
     assert [] == [word for word in words if word not in ended.stderr]

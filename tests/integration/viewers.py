@@ -40,7 +40,7 @@ class Viewers:
 
     def _ask(self) -> None:
         request = b"GET /v1/play/film.m3u8 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-        while not self._stop.wait(0.005):  # leaves some of the machine to the gateway
+        while not self._stop.wait(0.02):  # leaves most of the machine to the gateway
             try:
                 answer = ask_raw(self._url, request)
             except (ConnectionRefusedError, ConnectionResetError):
