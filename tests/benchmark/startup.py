@@ -20,7 +20,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.unit.store.servers import free_port
+from tests.ports import free_port
 
 GOAL_S = 1.0
 PATIENCE_S = 30.0

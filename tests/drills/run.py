@@ -61,7 +61,7 @@ class _Run:
         self._wait(WARM_UP_S)
         began = time.monotonic()
         self._wait(BEFORE_S)
-        broken = time.monotonic()
+        broken = self._log.mark()
         self._listener("broken", broken, None, [])
         try:
             drill.break_it(stage)
@@ -71,7 +71,7 @@ class _Run:
             if drill.mend_it is not None:
                 drill.mend_it(stage)
         if drill.mend_it is not None:
-            mended = time.monotonic()
+            mended = self._log.mark()
             self._listener("mended", mended, None, [])
             recovered = self._see(drill.recovered, mended, drill.bounds.recover_s)
         else:

@@ -7,6 +7,7 @@ thing had come about, or None while it has not. Moments are seconds of the monot
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from tests.drills.viewers import Sample
@@ -19,8 +20,9 @@ Line = tuple[float, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Seen:
-    """The gateway's log lines, each with the moment at which it came, and the players' samples, in
-    the order of their ends; how many ``workers`` there are, and what time it is ``now``."""
+    """The gateway's log lines, each with the moment at which it was written, and the players'
+    samples, in the order of their ends; how many ``workers`` there are, and what time it is
+    ``now``."""
 
     log: Sequence[Line]
     samples: Sequence[Sample]
@@ -46,7 +48,7 @@ def logged(event: str, each: int = 0, **members: Any) -> Sign:
             if at >= since and line.get("event") == event and _has(line, members)
         ]
         needed = each or seen.workers
-        return moments[needed - 1] if len(moments) >= needed else None
+        return sorted(moments)[needed - 1] if len(moments) >= needed else None
 
     return sign
 
@@ -129,15 +131,29 @@ def refused(seen: Seen, since: float) -> float | None:
 
 
 class LogReader:
-    """Stamps the lines of a gateway's log with the moment at which they came."""
+    """Stamps the lines of a gateway's log with the moment at which the gateway wrote them, by its
+    own clock: a busy machine may read them late."""
 
     def __init__(self, log: Sequence[dict[str, Any]]) -> None:
         self._log = log
+        self._ahead_s = time.time() - time.monotonic()
+        self._earliest = 0.0
         self.lines: list[Line] = []
+
+    def mark(self) -> float:
+        """This moment. No line that is read later has an earlier one."""
+        self._earliest = time.monotonic()
+        return self._earliest
 
     def read(self) -> list[Line]:
         """The lines that have come since the last time; to be called often."""
-        now = time.monotonic()
-        fresh = [(now, line) for line in self._log[len(self.lines) :]]
+        fresh = [(self._moment_of(line), line) for line in self._log[len(self.lines) :]]
         self.lines.extend(fresh)
         return fresh
+
+    def _moment_of(self, line: Mapping[str, Any]) -> float:
+        now = time.monotonic()
+        if "timestamp" not in line:
+            return now
+        unix = datetime.fromisoformat(line["timestamp"]).timestamp()
+        return min(max(unix - self._ahead_s, self._earliest), now)

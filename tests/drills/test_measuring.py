@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from tests.drills import report
 from tests.drills.answers import Answer, fault
 from tests.drills.drill import Bounds, Course, Drill, figures, percentile
-from tests.drills.seen import Seen, all_workers, avoids, logged, names
+from tests.drills.seen import LogReader, Seen, all_workers, avoids, logged, names
 from tests.drills.stages import redis_stage
 from tests.drills.table import DRILLS
 from tests.drills.viewers import Plan, Sample, watching
@@ -275,6 +276,23 @@ def test_when_something_shows(sign: Any, since: float, expected: float | None) -
     """The first moment at which all workers, or all manifests, go by it."""
     found = sign(Seen(LOG, SAMPLES, workers=2, now=15.0), since)
     assert expected == (found if found is None else pytest.approx(found))
+
+
+def test_a_line_counts_from_when_it_was_written() -> None:
+    """However late it is read; but nothing counts as seen before the moment from which it is
+    looked for."""
+    log: list[dict[str, Any]] = []
+    reader = LogReader(log)
+    mark = reader.mark()
+    for ahead_s in (-5.0, 0.02, 60.0):
+        at = datetime.fromtimestamp(time.time() + ahead_s, UTC)
+        log.append({"event": "e", "timestamp": at.isoformat().replace("+00:00", "Z")})
+    time.sleep(0.1)
+    log.append({"event": "not json"})
+    early, right, late, without = (at - mark for at, _ in reader.read())
+    assert 0 == early
+    assert 0.01 < right < 0.1 <= late <= without
+    assert [] == reader.read()
 
 
 def test_an_edge_is_not_avoided_before_it_has_been_for_a_while() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.unit.store.servers import free_port
+from tests.ports import free_port
 
 SERVER = Path(__file__).with_name("edge_server.py")
 

@@ -44,7 +44,7 @@ from typing import Any
 import brotli
 import zstandard
 
-from tests.unit.store.servers import free_port
+from tests.ports import free_port
 
 HTML = b"<!DOCTYPE html><html><body><h1>Something went wrong</h1></body></html>"
 _PIECE = 65_536

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,15 @@ class RunningGateway:
     def lines(self, event: str) -> list[dict[str, Any]]:
         """The log lines of one event."""
         return [line for line in list(self.log) if line.get("event") == event]
+
+    def logged_at(self, event: str, **members: Any) -> list[float]:
+        """When the gateway logged lines of an event with these members, in Unix time by its own
+        clock. How late a busy machine lets the test look does not count."""
+        return [
+            datetime.fromisoformat(line["timestamp"]).timestamp()
+            for line in self.lines(event)
+            if members.items() <= line.items()
+        ]
 
     def wait_for(
         self, event: str, count: int = 1, timeout_s: float = START_S

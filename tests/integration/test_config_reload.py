@@ -56,13 +56,24 @@ async def watching(
         load(path, {}), {}, observed.apply, observed, settle_s=SETTLE_S, poll_s=poll_s
     )
     task = asyncio.create_task(watcher.run())
-    await asyncio.sleep(0.3)  # until the folder is watched
+    if path is not None:
+        await until(lambda: is_watched(path.parent))
     try:
         yield watcher, observed
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+def is_watched(folder: Path) -> bool:
+    """Whether this process watches a folder, as Linux says."""
+    inode = f" ino:{folder.stat().st_ino:x} "
+    told = []
+    for descriptor in Path("/proc/self/fdinfo").iterdir():
+        with contextlib.suppress(OSError):  # it was closed meanwhile
+            told.append(descriptor.read_text())
+    return any(inode in text for text in told)
 
 
 async def until(true: Callable[[], bool], within_s: float = 10.0) -> None:

@@ -20,7 +20,8 @@ from gateway.edge.edge import Edge
 from gateway.edge.resolved import DnsQuestion, DnsRecord, EdgeTemplate
 from tests.integration.dns_server import DnsServer, dns_server
 from tests.integration.in_process import application, asking
-from tests.unit.store.servers import free_port, until
+from tests.ports import free_port
+from tests.unit.store.servers import until
 
 NAME = "edges.eu.example.com"
 SETTINGS = {"timeout_ms": 400, "min_refresh_s": 1, "max_refresh_s": 2, "keep_empty_s": 1}

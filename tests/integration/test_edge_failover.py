@@ -69,10 +69,12 @@ def test_players_are_led_elsewhere(tmp_path: Path) -> None:
             assert {"oslo"} == edge_of(gateway, OSLO)
             until(lambda: metric(gateway.admin_url, "gateway_probing_workers") == 1)
 
-            started = time.monotonic()
+            died = time.time()
             edges[0].kill()
             until(lambda: edge_of(gateway, OSLO) == {"rome"})
-            assert time.monotonic() - started < 2
+            noticed = gateway.logged_at("edge_state", edge="oslo", state="down")
+            assert 2 == len(noticed)
+            assert max(noticed) - died < 2
             ready = httpx.get(f"{gateway.admin_url}/readyz")
             assert (200, "degraded") == (ready.status_code, ready.json()["status"])
             expected = {"status": "degraded", "reason": "1 of 3 down: oslo"}
@@ -80,9 +82,9 @@ def test_players_are_led_elsewhere(tmp_path: Path) -> None:
 
             killed = prober(gateway)
             os.kill(killed, signal.SIGKILL)
-            started = time.monotonic()
+            died = time.time()
             until(lambda: prober(gateway) != killed)
-            assert time.monotonic() - started < 3
+            assert gateway.logged_at("health_role", role="prober")[-1] - died < 5
             until(lambda: edge_of(gateway, OSLO) == {"rome"})
             assert [] == [line for line in gateway.lines("edge_state") if line["state"] == "up"]
 

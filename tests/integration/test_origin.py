@@ -44,7 +44,8 @@ from gateway.store.connection.protocol import Store
 from gateway.store.connection.redis import RedisStore
 from manifests.format import ManifestFormat
 from tests.integration.origins import Mode, Origin, origin, playlist
-from tests.unit.store.servers import free_port, until, valkey
+from tests.ports import free_port
+from tests.unit.store.servers import until, valkey
 
 PATH = "/a/master.m3u8"
 FORMATS = {

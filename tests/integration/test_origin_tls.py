@@ -19,6 +19,9 @@ from tests.unit.store.servers import listening
 
 __all__ = ["certificate"]
 
+AMPLE = replace(LIMITS, connect_timeout_s=10.0, read_timeout_s=10.0)
+"""On a busy machine TLS takes its time."""
+
 
 def context(certificate: Path, *protocols: str) -> ssl.SSLContext:
     """The server's TLS context."""
@@ -34,10 +37,10 @@ async def test_a_certificate_is_always_checked(certificate: Path) -> None:
     async with origin(tls=context(certificate)) as it:
         async with worker(it.url, retries=0) as one:
             assert "OriginTimeoutError" == await one.outcome()
-        async with worker(it.url, request=replace(LIMITS, ca_file=certificate)) as one:
+        async with worker(it.url, request=replace(AMPLE, ca_file=certificate)) as one:
             assert "1" == await one.outcome()
         wrong_name = it.url.replace("127.0.0.1", "localhost")
-        async with worker(wrong_name, request=replace(LIMITS, ca_file=certificate)) as one:
+        async with worker(wrong_name, request=replace(AMPLE, ca_file=certificate)) as one:
             assert "OriginTimeoutError" == await one.outcome()
     assert 1 == len(it.seen)
 
@@ -79,11 +82,13 @@ async def test_http2_where_it_is_offered(certificate: Path, asset: str) -> None:
         connections += 1
         await serve_http2(reader, writer)
 
-    asking = replace(LIMITS, ca_file=certificate)
+    asking = replace(AMPLE, ca_file=certificate)
     async with contextlib.AsyncExitStack() as stack:
         port = await stack.enter_async_context(listening(serve, context(certificate, "h2")))
         url = f"https://127.0.0.1:{port}/"
-        one = await stack.enter_async_context(worker(url, request=asking, retries=0))
+        one = await stack.enter_async_context(
+            worker(url, request=asking, retries=0, total_timeout_s=20.0)
+        )
         names = [f"{asset}{number}" for number in range(20)]
         found = set(await asyncio.gather(*map(one.outcome, names)))
     assert {"1"} == found if asset == "a" else "1" not in found

@@ -23,7 +23,8 @@ from gateway.background.probe import (
 from gateway.edge.edge import Edge
 from gateway.edge.live import LivePosition
 from tests.missing import missing
-from tests.unit.store.servers import free_port, listening
+from tests.ports import free_port
+from tests.unit.store.servers import listening
 
 LIVE = b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:9\n#EXTINF:4,\n9.ts\n"
 DATED = LIVE.replace(b"#EXTINF", b"#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:00Z\n#EXTINF")

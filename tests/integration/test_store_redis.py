@@ -32,9 +32,6 @@ TIMEOUT_MS = 150
 BOUND_S = 1.0
 """What an answer may take at most where the deadline decides; generous for the same reason."""
 
-SHIPPED_MS = 20
-"""The shipped deadline, for tests in which nothing has to be in time."""
-
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Valkey]:
@@ -484,8 +481,9 @@ async def callers_who_leave(server: Valkey, seed: int) -> Counter[str]:
     found: Counter[str] = Counter()
     async with (
         listening(proxy.serve) as port,
-        started(f"redis://127.0.0.1:{port}", timeout_ms=SHIPPED_MS) as store,
+        started(f"redis://127.0.0.1:{port}") as store,
     ):
+        await until(lambda: store.state == "up")
         for number in range(200):
             store.put_session_later(f"viewer-{number}", b"value of %d" % number, 300)
         with contextlib.suppress(StoreUnavailable):
@@ -504,7 +502,7 @@ async def callers_who_leave(server: Valkey, seed: int) -> Counter[str]:
                 found["right" if value == b"value of %d" % number else "wrong"] += 1
 
         for round_number in range(12):
-            proxy.delay_s = dice.choice((0.0, 0.002, 0.01, 0.04))
+            proxy.delay_s = dice.choice((0.0, 0.002, 0.01, 0.1))
             callers = [call(dice.randrange(200)) for _ in range(150)]
             if round_number % 4 == 3:
                 asyncio.get_running_loop().call_later(dice.uniform(0, 0.05), proxy.cut)
@@ -603,8 +601,13 @@ async def test_a_server_that_is_no_redis_is_survived(
         ill = False
         await until(lambda: store.state == "up")
         await asyncio.sleep(0.3)
-        await until(lambda: store.state == "up")
-        assert None is await store.get_decision("key")
+        found: bytes | Trouble | None = Trouble.TIMEOUT
+        for _ in range(500):  # on a busy machine a deadline may pass once more
+            found = await outcome(store)
+            if found is None:
+                break
+            await asyncio.sleep(0.02)
+        assert None is found
     assert "up" == changes(logs)[-1][0]
 
 
