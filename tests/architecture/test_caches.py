@@ -8,6 +8,7 @@ import pytest
 
 from gateway import cache
 from gateway.cache import CACHES, TALLIES, CacheSpec
+from tests.architecture.parsed import parsed
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
@@ -55,7 +56,7 @@ def test_the_page_lists_every_cache(title: str, specs: tuple[CacheSpec, ...]) ->
 def test_every_declared_cache_is_made_in_one_place() -> None:
     """A spec that nobody uses, or that two caches share, is an error in the table."""
     names = {id(spec): name for name, spec in vars(cache).items() if isinstance(spec, CacheSpec)}
-    made = sorted(name for path in modules() for name in made_from(ast.parse(path.read_text())))
+    made = sorted(name for path in modules() for name in made_from(parsed(path.read_text())))
     assert sorted(names[id(spec)] for spec in (*CACHES, *TALLIES)) == made
 
 
@@ -64,7 +65,7 @@ def test_there_is_no_other_kind_of_cache(path: Path) -> None:
     """Lazily made constants (``functools.cache`` without arguments) are none."""
     text = path.read_text("utf-8")
     assert OTHER_CACHES.search(text) is None
-    for node in ast.walk(ast.parse(text)) if path != LABELS else ():
+    for node in ast.walk(parsed(text)) if path != LABELS else ():
         if isinstance(node, ast.FunctionDef) and any(
             isinstance(one, ast.Name) and one.id == "cache" for one in node.decorator_list
         ):

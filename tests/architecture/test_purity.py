@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.architecture.parsed import parsed
+
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("gateway", "manifests", "geodata", "demo")
 
@@ -95,7 +97,7 @@ def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 def impurities(source: str) -> list[str]:
     """What in a file is no pure computation, with its line."""
-    tree = ast.parse(source)
+    tree = parsed(source)
     found = [
         (line, module)
         for line, module in imports(tree)
@@ -120,7 +122,7 @@ def trespasses(path: str, source: str) -> list[str]:
     """The clients that a file imports though they belong elsewhere."""
     return [
         f"line {line}: {module}"
-        for line, module in imports(ast.parse(source))
+        for line, module in imports(parsed(source))
         if not path.startswith(OWNERS.get(module.partition(".")[0], ("",)))
         and not module.startswith(tuple(ANYBODYS))
     ]

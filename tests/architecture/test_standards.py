@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from manifests.standards import RULES
+from tests.architecture.parsed import parsed
 
 ROOT = Path(__file__).parents[2]
 STANDARDS = ROOT / "docs/standards.md"
@@ -105,7 +106,7 @@ def read(path: str | Path) -> str:
 
 def messages_with_codes(source: str) -> list[str]:
     """The strings of a module that hold a code in a text of their own, docstrings aside."""
-    tree = ast.parse(source)
+    tree = parsed(source)
     docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     texts = [
         node.value
@@ -165,7 +166,7 @@ def test_every_rule_that_a_fault_names_has_its_clause() -> None:
         node.value
         for path in CITED
         if path.startswith("manifests/") and path != "manifests/standards.py"
-        for node in ast.walk(ast.parse(read(path)))
+        for node in ast.walk(parsed(read(path)))
         if isinstance(node, ast.Constant) and re.fullmatch(CODE, str(node.value))
     }
     assert set(RULES) == named

@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.architecture.parsed import parsed
+
 ROOT = Path(__file__).parents[2]
 STARTS_TASKS = {"create_task", "ensure_future", "Thread", "run_in_executor", "start_soon"}
 
@@ -43,7 +45,7 @@ def starts(tree: ast.Module) -> Iterator[int]:
 def test_background_work_is_supervised() -> None:
     """Every other module uses ``gateway.observe.tasks.supervise``."""
     found = {
-        str(path.relative_to(ROOT)): list(starts(ast.parse(path.read_text())))
+        str(path.relative_to(ROOT)): list(starts(parsed(path.read_text())))
         for path in (ROOT / "gateway").rglob("*.py")
     }
     assert OWNED.keys() == {name for name, lines in found.items() if lines}, found

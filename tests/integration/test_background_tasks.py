@@ -69,7 +69,8 @@ async def test_every_task_that_is_killed_returns(
     config = tmp_path / "gateway.toml"
     config.write_text(CONFIG)
     with valkey(tmp_path) as server:
-        app = build(load(config, {"GATEWAY_STORE__URL": server.url}))
+        environ = {"GATEWAY_STORE__URL": server.url, "GATEWAY_STORE__TIMEOUT_MS": "500"}
+        app = build(load(config, environ))
         async with app.lifespan(app), asking(app) as client:
             assert set(app._background_tasks()) <= set(NAMES)
             await until(lambda: all(map(running, NAMES)))

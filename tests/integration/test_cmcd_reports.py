@@ -340,7 +340,7 @@ async def test_workers_share_what_was_reported(tmp_path: Path) -> None:
     """Through the store, under a hash of the session. While the store is frozen, players are
     answered, and what is not shared is counted."""
     with valkey(tmp_path) as server:
-        environ = {"GATEWAY_STORE__URL": server.url}
+        environ = {"GATEWAY_STORE__URL": server.url, "GATEWAY_STORE__TIMEOUT_MS": "500"}
         first, second = application(environ=environ), application(environ=environ)
         async with first.lifespan(first), second.lifespan(second), asking(first) as client:
             running = Running(first, client)
@@ -365,6 +365,7 @@ async def test_reports_for_other_programs(tmp_path: Path) -> None:
     with valkey(tmp_path) as server:
         environ = {
             "GATEWAY_STORE__URL": server.url,
+            "GATEWAY_STORE__TIMEOUT_MS": "500",
             "GATEWAY_CMCD__STREAM": "true",
             "GATEWAY_CMCD__STREAM_KEYS": '["br", "mtp", "e", "com.example-a"]',
             "GATEWAY_CMCD__STREAM_MAX_LENGTH": "100",

@@ -24,6 +24,9 @@ from tests.ports import free_port
 from tests.unit.store.servers import until
 
 NAME = "edges.eu.example.com"
+PATIENCE_S = 10.0
+"""How long a test waits for an answer that comes."""
+
 SETTINGS = {"timeout_ms": 400, "min_refresh_s": 1, "max_refresh_s": 2, "keep_empty_s": 1}
 TEMPLATE = EdgeTemplate(Edge("eu", f"http://{NAME}/"), DnsQuestion(NAME, "A"))
 HOME = Edge("home", "http://home.example/")
@@ -97,7 +100,7 @@ async def test_what_is_found(
 ) -> None:
     """The lookup returns the records of the name, or none."""
     prepare(dns)
-    found = await look_up(question, [("127.0.0.1", dns.port)], 1.0)
+    found = await look_up(question, [("127.0.0.1", dns.port)], PATIENCE_S)
     assert expected == tuple(sorted(found.records))
     assert not expected or found.ttl_s == dns.ttl_s
 
@@ -105,7 +108,7 @@ async def test_what_is_found(
 async def test_a_long_answer_comes_whole(dns: DnsServer) -> None:
     """200 addresses."""
     many(dns)
-    found = await look_up(DnsQuestion(NAME, "A"), [("127.0.0.1", dns.port)], 1.0)
+    found = await look_up(DnsQuestion(NAME, "A"), [("127.0.0.1", dns.port)], PATIENCE_S)
     assert 200 == len(found.records)
 
 
@@ -120,7 +123,7 @@ async def test_a_service_that_is_decidedly_not_there(dns: DnsServer) -> None:
 async def test_a_bad_record_among_good_ones_is_left_out(dns: DnsServer) -> None:
     """Usable records are used; unusable ones are counted in the metric."""
     dns.records[NAME, "A"] = ("0.0.0.0", "192.0.2.1")
-    found = await look_up(DnsQuestion(NAME, "A"), [("127.0.0.1", dns.port)], 1.0)
+    found = await look_up(DnsQuestion(NAME, "A"), [("127.0.0.1", dns.port)], PATIENCE_S)
     assert Resolution((DnsRecord("192.0.2.1"),), 1, 1.0) == found
 
 
