@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from manifests.dash.model import AdaptationSet, Period, Representation
 
+_MAX_ROUNDS = 8
+"""How often a trick-mode set may be one of another trick-mode set, which makes no sense."""
 _ITEM = re.compile(r"[^\s,]+")
 
 
@@ -45,10 +47,14 @@ def filtered(period: Period, gone: Collection[int]) -> Filtered:
         for found in sets
     ]
     every = {found.id for found in sets}
-    left = {found.id for found, is_lost in zip(sets, lost, strict=True) if not is_lost}
-    for at, found in enumerate(sets):
-        main = every.intersection(found.trick_mode_of)
-        lost[at] = lost[at] or bool(main and main.isdisjoint(left))
+    for _ in range(_MAX_ROUNDS):
+        left = {found.id for found, is_lost in zip(sets, lost, strict=True) if not is_lost}
+        before = list(lost)
+        for at, found in enumerate(sets):
+            main = every.intersection(found.trick_mode_of)
+            lost[at] = lost[at] or bool(main and main.isdisjoint(left))
+        if lost == before:
+            break
     return Filtered(
         period=period,
         stays=[found for found, is_lost in zip(sets, lost, strict=True) if not is_lost],

@@ -209,7 +209,7 @@ def _adaptation_set(element: Element, count: _Counter) -> AdaptationSet:
         supplemental=supplemental,
         is_trick_mode=bool(trick_mode),
         is_thumbnails=content_type == "image" or _shows_thumbnails(properties, representations),
-        trick_mode_of=tuple([each for found in trick_mode for each in _list(found.value)]),
+        trick_mode_of=tuple([each for found in trick_mode for each in _ids(found.value)]),
         base_urls=element.all("BaseURL"),
         representations=tuple(representations),
     )
@@ -275,6 +275,11 @@ def _descriptors(element: Element, name: str) -> tuple[Descriptor, ...]:
             if child.name == name
         ]
     )
+
+
+def _ids(text: str) -> tuple[str, ...]:
+    """A list of ids in a descriptor's value: packagers separate them by spaces or by commas."""
+    return _list(text.replace(",", " "))
 
 
 def _list(text: str) -> tuple[str, ...]:

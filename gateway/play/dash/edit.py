@@ -37,9 +37,9 @@ def _trick_mode(
 ) -> Collection[int]:
     """The Representations of a trick-mode set that go. A set that names its main sets goes with
     them; another one when no video in its codecs and video range is left. A device without a screen
-    gets none."""
+    gets none where there is other video."""
     every, looks = found.representations, _lost_looks(period, gone)
-    if not limits.screen:
+    if not limits.screen and any(_video(period)):
         return [each.index for each in every]
     is_lost = [not found.trick_mode_of and _look(each) in looks for each in every]
     lost = [each.index for each, goes in zip(every, is_lost, strict=True) if goes]

@@ -1,7 +1,7 @@
 """Which ladder does an MPD offer? Its Representations of video as rungs.
 
 The rungs of all Periods are in one ladder, in document order. Trick-mode and thumbnail sets are no
-part of it. Neither is audio, unless the title has no video.
+part of it. Neither is audio, but in Periods without video.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -54,21 +54,15 @@ def offered(mpd: Mpd) -> list[Representation]:
 
 
 def _offer(mpd: Mpd) -> Iterator[tuple[Period, Sequence[AdaptationSet]]]:
-    """The sets of each Period that are rungs: those of video, else of audio, else whatever there
-    is."""
-    for kind in ("video", "audio", None):
-        offer = [(period, list(_sets(period, kind))) for period in mpd.periods]
-        if kind is None or any(found.representations for _, sets in offer for found in sets):
-            yield from offer
-            return
-
-
-def _sets(period: Period, kind: str | None) -> Iterator[AdaptationSet]:
-    for found in period.adaptation_sets:
-        if kind is None or (
-            found.content_type == kind and not found.is_trick_mode and not found.is_thumbnails
-        ):
-            yield found
+    """The sets of each Period that are rungs: those of video, else of audio."""
+    for period in mpd.periods:
+        sets = [
+            found
+            for found in period.adaptation_sets
+            if found.representations and not found.is_trick_mode and not found.is_thumbnails
+        ]
+        video = [found for found in sets if found.content_type == "video"]
+        yield period, video or [found for found in sets if found.content_type == "audio"]
 
 
 class _Numbers:
