@@ -25,6 +25,7 @@ from gateway.background.edge_register import EdgeRegister
 from gateway.background.event_writer import EventWriter
 from gateway.background.fleet import FleetKeeper
 from gateway.background.health_watch import HealthWatch
+from gateway.background.otlp import OtlpExport
 from gateway.background.overrides import OverrideWatch
 from gateway.background.reports import ReportReader
 from gateway.background.signing_keys import KeyKeeper
@@ -193,6 +194,13 @@ class Application:
         self._events = EventWriter(
             self.gateway.events, self.gateway.log, lambda: self.gateway.runtime.settings
         )
+        self._otlp = OtlpExport(
+            settings.otlp,
+            {
+                "service.name": "streaming-gateway",
+                "service.instance.id": f"{me.host}:{self.gateway.players_port}",
+            },
+        )
         if settings.events.enabled and store.redis is None:
             reason = 'store.url is "memory"; the stream of events needs a Redis'
             log.warning("events_not_available", reason=reason)
@@ -302,6 +310,7 @@ class Application:
             "capacity": partial(capacity.follow, self.gateway.leases, self.keeper),
             "events": self._events.run,
             "activity": self.gateway.activity.run,
+            "otlp": self._otlp.run,
         }
 
 

@@ -5,11 +5,13 @@ are reported together with those that the schema finds. The schema reports value
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
 from typing import Any, Final
 
 from gateway.config.problem import ConfigProblem, KeyPath, nearest, shown, written
 from gateway.config.read import read_defaults
 
+_OTLP_EXTRA: Final = "opentelemetry.exporter.otlp.proto.http"
 _LOCATION_OF: Final = {"directory": "root", "origin": "url"}
 
 
@@ -31,6 +33,7 @@ def check(
     yield from _proxies(tables, problem)
     yield from _events(tables, problem)
     yield from _steering(tables, problem)
+    yield from _otlp(tables, problem)
     yield from _keys(tables, problem)
     for path, key in (
         (("edges",), "id"),
@@ -183,6 +186,21 @@ def _steering(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[Config
             value="true",
             allowed="false, or server.public_url as well",
         )
+
+
+def _otlp(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
+    path = ("otlp", "endpoint")
+    given = _at(tables, path)
+    if isinstance(given, str) and not _is_installed(_OTLP_EXTRA):
+        text = 'needs the extra "otlp" of the package: pip install "streaming-gateway[otlp]"'
+        yield problem(path, text, value=shown(given))
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # not even its parent is there
+        return False
 
 
 def _keys(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:

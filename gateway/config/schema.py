@@ -61,6 +61,7 @@ from gateway.config.section import Section
 from gateway.config.session_settings import SessionSettings
 from gateway.config.start_settings import StartSettings
 from gateway.config.steering_settings import SteeringSettings
+from gateway.config.telemetry_settings import OtlpSettings
 from gateway.listener import Listener
 
 
@@ -282,6 +283,7 @@ class Settings(Section):
     keys: KeySettings
     events: EventSettings
     sessions: SessionSettings
+    otlp: Annotated[OtlpSettings, RESTART]
     dns: DnsSettings
     registry: RegistrySettings
     policy: PolicySettings

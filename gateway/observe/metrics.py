@@ -22,7 +22,7 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
@@ -228,6 +228,11 @@ SESSIONS_FOLLOWED = Counter(
     "Sessions whose record has followed their player to an edge.",
     ["edge"],
 )
+OTLP_EXPORTS = Counter(
+    "gateway_otlp_exports",
+    "Exports of these metrics to a collector of OpenTelemetry, by outcome.",
+    ["outcome"],
+)
 SESSIONS_MERGED = Counter(
     "gateway_sessions_merged",
     "Records of sessions that another worker had written meanwhile, and that were merged.",
@@ -430,6 +435,18 @@ def exposition() -> bytes:
     for each in _pending:
         each.settle()
     return generate_latest(_registry())
+
+
+def families() -> list[Metric]:
+    """The metrics of all workers, without those of Python and of the process."""
+    for each in _pending:
+        each.settle()
+    return [each for each in _registry().collect() if each.name.startswith("gateway_")]
+
+
+def shared_folder() -> str | None:
+    """Where several workers share their metrics; None when there is one."""
+    return os.environ.get("PROMETHEUS_MULTIPROC_DIR") if _SHARED else None
 
 
 def failing_tasks() -> dict[str, int]:

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 STARTS_TASKS = {"create_task", "ensure_future", "Thread", "run_in_executor", "start_soon"}
 
 OWNED = {
+    "gateway/background/otlp.py": "its end is awaited; must not delay that of the worker",
     "gateway/background/survey.py": "cancelled within the same call",
     "gateway/commands/stats/run.py": "its result is awaited in a loop",
     "gateway/offload.py": "its caller awaits the result",

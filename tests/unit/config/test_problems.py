@@ -289,7 +289,8 @@ TABLES = [
             (
                 "edge: is not a known key; allowed: server, admin, store, geo, source, origin, "
                 "origins, limits, throughput, prior, probe, capacity, log, steering, cmcd, keys, "
-                "events, sessions, dns, registry, policy, profiles, rules, start, edges, health, "
+                "events, sessions, otlp, dns, registry, policy, profiles, rules, start, edges, "
+                "health, "
                 "ladder, devices "
                 '(did you mean "edges"?)'
             )
