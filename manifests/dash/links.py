@@ -223,7 +223,7 @@ class _Collecting:
                 self._level(child, bases, media)
             elif name in self._special:
                 self._special[name](child, bases)
-            elif child.children:
+            elif child.children and name not in _HEAD:  # their text is replaced as a whole
                 self.children(child, bases, media)
 
     def _media(self, element: Element, names: Sequence[str], bases: Bases) -> None:

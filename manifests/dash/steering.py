@@ -36,7 +36,7 @@ def refusal(links: Links, destination: Destination, *, live: bool) -> Refusal | 
 def nests(links: Links, destination: Destination) -> bool:
     """Whether a BaseURL below the MPD level will be relative to those of the edges. media3 then
     knows neither their priority nor their location (G8)."""
-    if links.nests:
-        return True
+    if links.nests or not links.absolute:
+        return links.nests
     resolver = Resolver(destination)
     return any(resolver.below(uri, "") is not None for uri in links.absolute)

@@ -111,6 +111,15 @@ def test_many_levels_of_alternatives_take_no_time() -> None:
     assert b'media="https://e1.example/v/$Number$"' in write(mpd(inside, urls), [], HERE)
 
 
+@pytest.mark.parametrize("name", ["BaseURL", "Location", "ContentSteering", "ImportedMPD"])
+def test_elements_within_a_uri_go_with_it(name: str) -> None:
+    """Or stay with it as they are: an edit of theirs would overlap."""
+    clock = '<UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-iso:2014" value="a"/>'
+    written = write(mpd("", f"<{name}>x{clock}y</{name}>"), [], HERE)
+    assert read(written).root.first("Period") is not None
+    assert b'value="https' not in written
+
+
 def test_hostile_text_is_escaped() -> None:
     """Where URIs come from a player's request or a configuration."""
     location = "https://gw.example/a?x=\"<'>&amp;]]>\x01"
