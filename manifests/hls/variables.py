@@ -102,6 +102,8 @@ def is_late(text: str) -> bool:
 
 def resolve_late(text: str, values: Mapping[str, str]) -> str:
     """``text`` with the references to query parameters replaced by checked ``values``."""
+    if "{$" not in text:
+        return text
     return _REFERENCE.sub(lambda reference: values.get(reference[1], reference[0]), text)
 
 

@@ -157,18 +157,25 @@ class _Writing:
             if block is first:
                 output += (source[done : block.start], self._steering_tag())
                 done = block.start
-            if (
-                (steering is not None and self._gets_pathway(block))
-                or (moves_comments and block.between is not None)
-                or (lost and self._lost_groups(block))
+            if (moves_comments and block.between is not None) or (
+                lost and self._lost_groups(block)
             ):
                 output.append(source[done : block.start])
                 output += self._rearranged(block)
                 done = end
             else:
+                pathway_at = -1  # where a PATHWAY-ID is still to be added
+                if steering is not None and self._gets_pathway(block):
+                    pathway_at = line_at(source, block.start).end(1)
                 for slot in block.slots:
+                    if 0 <= pathway_at <= slot.start:
+                        output.append(self._with_pathway(source[done:pathway_at]))
+                        done, pathway_at = pathway_at, -1
                     output += (source[done : slot.start], self._text_of(slot))
                     done = slot.end
+                if pathway_at >= 0:
+                    output.append(self._with_pathway(source[done:pathway_at]))
+                    done = pathway_at
             if block is bare and block is not blocks[-1]:
                 output += (source[done:end], self._playlist.newline)
                 done = end
