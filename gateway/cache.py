@@ -199,6 +199,9 @@ class Cache(Generic[K, V]):
 
     def put(self, key: K, value: V) -> None:
         """Keep ``value`` under ``key``. A value heavier than half of the capacity is not kept."""
+        if self._weigh is None and key in self._young:
+            self._young[key] = value
+            return
         weight = 1 if self._weigh is None else self._weigh(value)
         if weight > self._half:
             self.pop(key)

@@ -25,7 +25,9 @@ _TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
 """The characters of a header's name. ASGI's names are in lower case."""
 _CONTROLS = bytes({*range(32), 127} - set(b"\t"))
 _WITHOUT_BODY = {204, 304}
-_FRAMING = frozenset({b"content-length", b"connection", b"transfer-encoding"})
+_CONNECTION = b"connection"
+_SERVERS_OWN = frozenset({_CONNECTION, b"transfer-encoding"})
+"""The headers that the server writes itself."""
 
 
 def _status_line(status: int) -> bytes:
@@ -209,18 +211,19 @@ class Exchange:
             self._send_body(message.get("body", b""), message.get("more_body", False))
 
     def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        lines = [*self._channel.common_headers]
-        length: int | None = None
         self.last = not self._keep_alive or not self.body_ended or self._channel.ends_next()
-        for line in headers:
-            name, value = line
-            if name in _FRAMING:
-                if name == b"connection":
-                    self.last = self.last or b"close" in value.lower()
-                if name != b"content-length":  # ASGI: the rest is the server's own business
-                    continue
-                length = int(value)
-            lines.append(line)
+        names = [name for name, _ in headers]
+        if not _SERVERS_OWN.isdisjoint(names):
+            closes = any(
+                b"close" in value.lower() for name, value in headers if name == _CONNECTION
+            )
+            self.last = self.last or closes
+            headers = [line for line in headers if line[0] not in _SERVERS_OWN]
+            names = [name for name, _ in headers]
+        lines = [*self._channel.common_headers, *headers]
+        length: int | None = None
+        if b"content-length" in names:
+            length = int(headers[names.index(b"content-length")][1])
         has_body = status not in _WITHOUT_BODY and self.scope["method"] != "HEAD"
         if length is None and has_body:
             self._chunked = self.scope["http_version"] == "1.1"
@@ -229,10 +232,10 @@ class Exchange:
             else:  # RFC 9112, 6.3: the body ends with the connection
                 self.last = True
         if self.last:
-            lines.append((b"connection", b"close"))
+            lines.append((_CONNECTION, b"close"))
         self._left = length if has_body else 0
         self._has_body = has_body
-        self._head = _STATUS_LINES[status] + _header_block(lines)
+        self._head = _STATUS_LINES[status] + _header_block(lines, names)
         self.started = True
 
     def _send_body(self, body: bytes, more: bool) -> None:
@@ -253,14 +256,14 @@ class Exchange:
             self._channel.completed(self)
 
 
-def _header_block(lines: list[tuple[bytes, bytes]]) -> bytes:
-    """The header lines and the empty line. Raises :class:`AnswerError` for a name that is no token
-    in lower case, and for control characters, such as a line end in a value."""
+def _header_block(lines: list[tuple[bytes, bytes]], names: list[bytes]) -> bytes:
+    """The header lines and the empty line. Raises :class:`AnswerError` for one of the application's
+    ``names`` that is no token in lower case, and for control characters, such as a line end in a
+    value."""
     block = b"\r\n".join(map(b": ".join, lines)) + b"\r\n\r\n"
     line_ends = 2 * (len(lines) + 1)
     if len(block) - len(block.translate(None, _CONTROLS)) != line_ends:
         raise AnswerError("a header holds a control character")
-    names = [name for name, _ in lines]
     if b"" in names or b"".join(names).translate(None, _TOKEN):
         raise AnswerError("a header's name is no token in lower case")
     return block
