@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_compose_plays_the_demo_title(tmp_path: Path) -> None:
     """The files that it mounts, and the command of its edge; only the ports are others. Every rung
-    that players get leads to a playlist of the edge."""
+    that players get leads to a playlist of the edge, and the MPD to its files."""
     services: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     gateway, edge = services["gateway"], services["edge"]
     for volume in gateway["volumes"]:
@@ -51,6 +51,8 @@ def test_compose_plays_the_demo_title(tmp_path: Path) -> None:
                 for rung in rungs:
                     assert rung.startswith(url)
                     assert httpx.get(rung).text.startswith("#EXTM3U")
+                mpd = httpx.get(f"{running.url}/v1/play/demo.mpd").text
+                assert f"<BaseURL>{url}demo/</BaseURL>" in mpd
         finally:
             process.terminate()
 
