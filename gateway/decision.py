@@ -382,7 +382,7 @@ def _place(inquiry: Inquiry, tiers: tuple[EdgeTier, ...]) -> tuple[tuple[Edge, .
     positions = rank.ordered_edges(fleet, tiers, facts.asset, facts.viewer, count)
     if facts.poor_edges and fleet.edges[positions[0]].id in facts.poor_edges:
         key = rank.viewer_key(facts.asset, facts.viewer)
-        several = rank.ordered_by_key(fleet, tiers, key, max(count, rank.MIN_RANKED))
+        several = rank.ordered_by_key(fleet, tiers, key, max(count, rank.MIN_RANKED), facts.asset)
         positions = rank.without_poor(fleet, several, facts.poor_edges, key)[:count]
     held = None if facts.placed_on is None else fleet.positions.get(facts.placed_on)
     if held is not None and fleet.conditions[held].state == "down" and not fleet.all_down:

@@ -165,7 +165,8 @@ def _overridden(decision: Decision) -> tuple[Edge, Override] | None:
         return None
     viewer = rank.viewer_key(facts.asset, facts.viewer)
     for edge in decision.preferred:
-        found = diversion_of(fleet.diversions, fleet.edges, fleet.positions[edge.id], viewer)
+        at = fleet.positions[edge.id]
+        found = diversion_of(fleet.diversions, fleet.edges, at, viewer, facts.asset)
         if found is not None and fleet.edges[found.target] is decision.edge:
             return edge, found.override
     return None
@@ -174,8 +175,8 @@ def _overridden(decision: Decision) -> tuple[Edge, Override] | None:
 def _override_reason(edge: Edge, instead_of: Edge, one: Override) -> Reason:
     why = f": {one.why}" if one.why else ""
     text = (
-        f"{edge.id} instead of {instead_of.id}, by the override {one.id} ({one.percent} of the "
-        f"sessions) of {one.who}{why}"
+        f"{edge.id} instead of {instead_of.id}, by the override {one.id} ({one.sessions}) of "
+        f"{one.who}{why}"
     )
     return Reason(Step.EDGE, "edge-override", text)
 

@@ -131,6 +131,7 @@ def _described(one: Override) -> dict[str, str]:
         "source": one.source,
         "target": one.target,
         "share": one.percent,
+        **({"asset_prefix": one.asset_prefix} if one.asset_prefix else {}),
         "who": one.who,
         "why": one.why,
     }

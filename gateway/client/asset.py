@@ -23,3 +23,11 @@ def asset_id(text: str) -> str:
     if _ASSET_ID.match(text) is None:
         raise AssetError("not an asset id: 1-512 characters of A-Z a-z 0-9 . _ ~ / -")
     return text
+
+
+def is_asset_prefix(text: str) -> bool:
+    """Whether an asset id can begin with ``text``."""
+    return _PREFIX.fullmatch(text) is not None
+
+
+_PREFIX = re.compile(r"[A-Za-z0-9._~-][A-Za-z0-9._~/-]{0,511}")

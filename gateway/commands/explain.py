@@ -128,7 +128,7 @@ async def _see(app: Application, loaded: Loaded, session: str | None) -> list[st
 
 
 def _override(one: Override) -> str:
-    return f"override {one.id}: {one.percent} of the sessions of {one.source} go to {one.target}"
+    return f"override {one.id}: {one.sessions} of {one.source} go to {one.target}"
 
 
 async def _explained(

@@ -4,7 +4,7 @@ while.
 Each session has a *point* for each edge, which is a hash of both. An override covers the points
 from ``low`` up to but not including ``high``. So the same sessions are chosen in every process, a
 larger share has all sessions of a smaller one, and two overrides of one edge choose different
-sessions.
+sessions. It may be of the assets alone whose ids begin in one way.
 
 Where a session of the share would go to the source, it goes to the target instead, if that takes
 it. When the override ends, new sessions are placed as before, and those that were moved stay.
@@ -30,7 +30,8 @@ class Override:
     """Sessions of ``source`` go to ``target`` from ``since_s`` until ``until_s`` (Unix time).
 
     ``source`` and ``target`` are ids of edges; ``source`` may be the id of a table with ``dns``,
-    which means each of its edges. ``low`` and ``high`` are from 0 to ``WHOLE``. ``who`` and ``why``
+    which means each of its edges. ``low`` and ``high`` are from 0 to ``WHOLE``. Only sessions of
+    assets whose ids begin with ``asset_prefix`` are moved. ``who`` and ``why``
     are text for people.
     """
 
@@ -43,11 +44,23 @@ class Override:
     until_s: int
     who: str
     why: str
+    asset_prefix: str = ""
 
     @property
     def percent(self) -> str:
         """The share that it moves, such as ``12.5 %``."""
         return f"{(self.high - self.low) / WHOLE * 100:.10g} %"
+
+    @property
+    def sessions(self) -> str:
+        """Which sessions it moves, such as ``12.5 % of the sessions`` or ``5 % of the sessions with
+        film/…``, for people."""
+        of = f" with {self.asset_prefix}…" if self.asset_prefix else ""
+        return f"{self.percent} of the sessions{of}"
+
+    def concerns(self, prefix: str) -> bool:
+        """Whether an asset may begin with both prefixes."""
+        return self.asset_prefix.startswith(prefix) or prefix.startswith(self.asset_prefix)
 
 
 class Diversion(NamedTuple):
@@ -87,29 +100,36 @@ def diversions_of(
 
 
 def diversion_of(
-    diversions: Diversions, edges: Sequence[Edge], at: int, viewer: int
+    diversions: Diversions, edges: Sequence[Edge], at: int, viewer: int, asset: str = ""
 ) -> Diversion | None:
-    """What applies to the session with the key ``viewer`` on the edge at position ``at`` of
-    ``edges``; None when nothing does, or when the session would be sent in circles."""
-    first = _covering(diversions, edges, at, viewer)
+    """What applies to the session of ``asset`` with the key ``viewer`` on the edge at position
+    ``at`` of ``edges``; None when nothing does, or when the session would be sent in circles."""
+    first = _covering(diversions, edges, at, viewer, asset)
     seen, following = {at}, first
     while following is not None:
         here = following.target
         if here in seen:
             return None
         seen.add(here)
-        following = _covering(diversions, edges, here, viewer)
+        following = _covering(diversions, edges, here, viewer, asset)
     return first
 
 
 def _covering(
-    diversions: Diversions, edges: Sequence[Edge], at: int, viewer: int
+    diversions: Diversions, edges: Sequence[Edge], at: int, viewer: int, asset: str
 ) -> Diversion | None:
     given = diversions.get(at)
     if given is None:
         return None
     point = point_of(edges[at].key, viewer)
-    return next((one for one in given if one.low <= point < one.high), None)
+    return next(
+        (
+            one
+            for one in given
+            if one.low <= point < one.high and asset.startswith(one.override.asset_prefix)
+        ),
+        None,
+    )
 
 
 def point_of(edge: int, viewer: int) -> int:
@@ -117,10 +137,14 @@ def point_of(edge: int, viewer: int) -> int:
     return splitmix64(viewer ^ splitmix64(edge ^ _SALT))
 
 
-def free_range(overrides: Iterable[Override], source: str, share: int) -> int | None:
+def free_range(
+    overrides: Iterable[Override], source: str, share: int, prefix: str = ""
+) -> int | None:
     """Where a new override of ``source`` with that share (in ten-thousandths) can begin, beside
-    those in force; None when there is no room for it."""
-    taken = sorted((one.low, one.high) for one in overrides if one.source == source)
+    those in force that concern the same assets; None when there is no room for it."""
+    taken = sorted(
+        (one.low, one.high) for one in overrides if one.source == source and one.concerns(prefix)
+    )
     low = 0
     for begin, end in taken:
         if begin - low >= share:
@@ -129,11 +153,13 @@ def free_range(overrides: Iterable[Override], source: str, share: int) -> int | 
     return low if low + share <= WHOLE else None
 
 
-def leads_back(overrides: Iterable[Override], source: str, target: str) -> bool:
-    """Whether a session that goes from ``source`` to ``target`` could be sent back, over one or
-    more overrides: it would go in circles."""
+def leads_back(overrides: Iterable[Override], source: str, target: str, prefix: str = "") -> bool:
+    """Whether a session of the assets with ``prefix`` that goes from ``source`` to ``target`` could
+    be sent back, over one or more overrides: it would go in circles."""
     onward: dict[str, set[str]] = {}
     for one in overrides:
+        if not one.concerns(prefix):
+            continue
         onward.setdefault(one.source, set()).add(one.target)
     waiting, seen = [target], {target}
     while waiting:

@@ -157,7 +157,7 @@ def ordered_edges(
     Edges that do not take this viewer come after all edges that do. The target of an operator's
     override (:mod:`gateway.edge.override`) comes before the edge whose sessions it takes over.
     """
-    return ordered_by_key(fleet, tiers, viewer_key(asset, viewer), count)
+    return ordered_by_key(fleet, tiers, viewer_key(asset, viewer), count, asset)
 
 
 def without_poor(
@@ -177,9 +177,14 @@ def viewer_key(asset: str, viewer: str) -> int:
 
 
 def ordered_by_key(
-    fleet: Fleet, tiers: Sequence[EdgeTier], key: int, count: int = MIN_RANKED
+    fleet: Fleet,
+    tiers: Sequence[EdgeTier],
+    key: int,
+    count: int = MIN_RANKED,
+    asset: str = "",
 ) -> tuple[int, ...]:
-    """:func:`ordered_edges` for the viewer with that :func:`viewer_key`."""
+    """:func:`ordered_edges` for the viewer with that :func:`viewer_key`. ``asset`` is for the
+    overrides of some assets."""
     ordered: list[int] = []
     skipped: list[int] = []
     for tier in tiers:
@@ -202,7 +207,7 @@ def ordered_by_key(
         skipped += islice(closed, count)
     ordered = (ordered + skipped)[:count]
     if fleet.diversions:
-        _divert(fleet, ordered, key)
+        _divert(fleet, ordered, key, asset)
     return tuple(ordered[:count])
 
 
@@ -210,16 +215,23 @@ class PreferenceOrder(Sequence[int]):
     """What :func:`ordered_by_key` gives, of which most callers need the first few: these are found
     first, and the others when somebody asks for them."""
 
-    __slots__ = ("_all", "_count", "_few", "_of")
+    __slots__ = ("_all", "_asset", "_count", "_few", "_of")
 
     def __init__(
-        self, fleet: Fleet, tiers: Sequence[EdgeTier], key: int, few: int, count: int
+        self,
+        fleet: Fleet,
+        tiers: Sequence[EdgeTier],
+        key: int,
+        few: int,
+        count: int,
+        asset: str = "",
     ) -> None:
         self._of = fleet, tiers, key
         self._count = count
+        self._asset = asset
         # An override may put any edge in front.
         few = count if fleet.diversions else min(few, count)
-        self._few = ordered_by_key(fleet, tiers, key, few)
+        self._few = ordered_by_key(fleet, tiers, key, few, asset)
         self._all = self._few if few == count or len(self._few) < few else None
 
     def __iter__(self) -> Iterator[int]:
@@ -244,15 +256,15 @@ class PreferenceOrder(Sequence[int]):
 
     def _whole(self) -> tuple[int, ...]:
         if self._all is None:
-            self._all = ordered_by_key(*self._of, self._count)
+            self._all = ordered_by_key(*self._of, self._count, self._asset)
         return self._all
 
 
-def _divert(fleet: Fleet, ordered: list[int], key: int) -> None:
+def _divert(fleet: Fleet, ordered: list[int], key: int, asset: str) -> None:
     """Put the targets of overrides in front of the edges whose sessions they take over, where they
     take this viewer."""
     for at in tuple(ordered):
-        found = diversion_of(fleet.diversions, fleet.edges, at, key)
+        found = diversion_of(fleet.diversions, fleet.edges, at, key, asset)
         if found is None or not admits(fleet, found.target, key):
             continue
         place = ordered.index(at)

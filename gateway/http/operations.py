@@ -161,6 +161,7 @@ def _override(one: Override) -> dict[str, str]:
         "from": one.source,
         "to": one.target,
         "share": one.percent,
+        **({"asset_prefix": one.asset_prefix} if one.asset_prefix else {}),
         "since": rfc3339(one.since_s),
         "until": rfc3339(one.until_s),
         "who": one.who,

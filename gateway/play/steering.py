@@ -100,7 +100,7 @@ def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
     if state is not None and state.viewer == 0:
         state = replace(
             state,
-            viewer=_new_viewer(fleet, state.base),
+            viewer=_new_viewer(fleet, state.base, asset),
             spread_point=spread_point_of(sender.place, sender.prefix),
             unstated=not query.reports and _may_repeat(runtime, request),
         )
@@ -109,7 +109,7 @@ def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
         spread_point_of(sender.place, sender.prefix) if state is None else state.spread_point
     )
     tiers = remembered_tiers(fleet, sender.place, spread_point, gateway.decisions.memo)
-    order = PreferenceOrder(fleet, tiers, viewer, runtime.steering.max_pathways + 1, RANKED)
+    order = PreferenceOrder(fleet, tiers, viewer, runtime.steering.max_pathways + 1, RANKED, asset)
     metrics.steering_states(outcome).inc()
     if state is None:
         state = _default_state(fleet, query, asset, viewer, spread_point)
@@ -117,7 +117,7 @@ def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
         first = [fleet.edges[at].id for at in order[: runtime.steering.max_pathways]]
         return _reply(render_steering_manifest(runtime.steering.ttl_s, _url(runtime, asset), first))
     leaving = gateway.steering.leaving_in(fleet, clock_s)
-    situation = Situation(runtime.steering, fleet, leaving, clock_s, now_s)
+    situation = Situation(runtime.steering, fleet, leaving, clock_s, now_s, asset)
     budget, kbps = gateway.steering.budget, state.expected_kbps
     view = RequestView(gateway, sender, request.headers, session, clock_s)
     answer = steer(
@@ -202,8 +202,8 @@ def _any_viewer() -> int:
     return secrets.randbits(64) | 1
 
 
-def _new_viewer(fleet: Fleet, base: str) -> int:
-    """The key of a session that begins on the edge ``base``.
+def _new_viewer(fleet: Fleet, base: str, asset: str) -> int:
+    """The key of a session of ``asset`` that begins on the edge ``base``.
 
     Its playlist would lead elsewhere if an override of that edge covered it. So it gets a key that
     no override covers; otherwise it would be chosen again, and more sessions than the share would
@@ -213,7 +213,7 @@ def _new_viewer(fleet: Fleet, base: str) -> int:
     if not fleet.diversions or at is None:
         return viewer
     for _ in range(DRAWS):
-        if diversion_of(fleet.diversions, fleet.edges, at, viewer) is None:
+        if diversion_of(fleet.diversions, fleet.edges, at, viewer, asset) is None:
             break
         viewer = _any_viewer()
     return viewer

@@ -146,7 +146,7 @@ class Steered:
 
 @dataclass(slots=True)  # not frozen, for the same reason
 class Situation:
-    """What is the same for all sessions at one moment.
+    """What is the same for all sessions of an asset at one moment.
 
     ``leaving`` says since when edges are left (:func:`gateway.steering.leaving.leaving_since`), by
     the monotonic clock, which shows ``clock_s`` now. ``now_s`` is Unix time, which is in states.
@@ -157,6 +157,7 @@ class Situation:
     leaving: Mapping[int, float]
     clock_s: float
     now_s: float
+    asset: str = ""
 
 
 def steer(
@@ -400,7 +401,8 @@ class _Session:
         at = fleet.index.by_key.get(self._told)
         if not fleet.diversions or at is None:
             return []
-        found = diversion_of(fleet.diversions, fleet.edges, at, self._state.viewer)
+        viewer, asset = self._state.viewer, self._situation.asset
+        found = diversion_of(fleet.diversions, fleet.edges, at, viewer, asset)
         if found is None:
             return []
         due_s = found.override.since_s + self._turn() * self._situation.config.leave_s

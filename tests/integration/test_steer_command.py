@@ -178,12 +178,43 @@ def test_the_reason_names_it(site: Site) -> None:
     assert "e2 instead of e1" in explained.stdout
 
 
+def test_the_sessions_of_some_assets(site: Site) -> None:
+    """New ones and running ones; other assets stay, and may be sent elsewhere."""
+    base = site.gateway.url
+    running = {}
+    for asset in ("live/one", "film"):
+        found = re.search(r'SERVER-URI="([^"]+)"', httpx.get(f"{base}/v1/play/{asset}.m3u8").text)
+        assert found is not None
+        running[asset] = httpx.get(f"{base}{found[1]}&_HLS_pathway=e1").json()["RELOAD-URI"]
+    override = began(site, *STEER, "--share", "100%", "--asset", "live/")
+    assert {"e1"} == set(edges_of(site, 10))
+    placed = httpx.get(f"{base}/v1/play/live/two.m3u8").headers["gateway-decision"]
+    assert 'edge="e2"' in placed
+    told = {
+        asset: httpx.get(f"{base}{url}&_HLS_pathway=e1").json()["PATHWAY-PRIORITY"][0]
+        for asset, url in running.items()
+    }
+    assert {"live/one": "e2", "film": "e1"} == told
+    [shown] = site.ready()["overrides"]
+    assert "live/" == shown["asset_prefix"]
+    assert "live/…" in site.steer("list").stdout
+    [listed] = json.loads(site.steer("list", "--json").stdout)
+    assert "live/" == listed["asset_prefix"]
+    refused = site.steer(*STEER, "--share", "1%", "--asset", "live/one")
+    assert 1 == refused.exit_code
+    assert f"{override} (100 % of e1 with live/… to e2)" in refused.stderr
+    other = site.steer(*STEER, "--share", "100%", "--asset", "film")
+    assert 0 == other.exit_code
+    assert "100 % of the sessions with film… of e1 go to e2" in other.stdout
+
+
 WRONG: list[tuple[str, tuple[str, ...], int, tuple[str, ...]]] = [
     ("nothing", (), 2, ("--from, --to, --share and --until are required",)),
     ("no share", STEER, 2, ("are required",)),
     ("share without %", (*STEER, "--share", "20"), 2, ("--share", "'20'", "such as 20%")),
     ("share of nothing", (*STEER, "--share", "0%"), 2, ("0.01% to 100%",)),
     ("share of too much", (*STEER, "--share", "101%"), 2, ("0.01% to 100%",)),
+    ("no asset", (*STEER, "--share", "1%", "--asset", "/x"), 2, ("'/x'", "A-Z a-z 0-9")),
     ("no end", (*STEER[:4], "--share", "1%", "--until", "soon"), 2, ("'soon'", "90m", "Z")),
     ("no zone", (*STEER[:4], "--share", "1%", "--until", "2099-01-01T00:00"), 2, ("has no zone",)),
     ("over", (*STEER[:4], "--share", "1%", "--until", "2020-01-01T00:00Z"), 1, ("over already",)),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from gateway.client.asset import is_asset_prefix
 from gateway.commands.command_line import check_ids, config_option, load_quietly, run_work
 from gateway.commands.steer.moment import Moment, moment_of, share_of
 
@@ -22,10 +23,24 @@ def _until(_: click.Context, __: click.Parameter, given: str | None) -> Moment |
         raise click.BadParameter(str(error)) from error
 
 
+def _prefix(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
+    if given is None or is_asset_prefix(given):
+        return given
+    raise click.BadParameter(
+        f"{given[:40]!r} is no start of an asset id; allowed are 1 to 512 characters of A-Z a-z "
+        "0-9 . _ ~ / -, the first of which is no slash"
+    )
+
+
 @click.group(invoke_without_command=True)
 @click.option("--from", "source", help="Whose sessions: an edge, or a table with dns.")
 @click.option("--to", "target", help="The edge that gets them.")
 @click.option("--share", callback=_share, help="How many of them, such as 20%.")
+@click.option(
+    "--asset",
+    callback=_prefix,
+    help="Only sessions of assets whose ids begin so, such as film/ or live/one.",
+)
 @click.option(
     "--until",
     callback=_until,
@@ -40,6 +55,7 @@ def steer(
     source: str | None,
     target: str | None,
     share: int | None,
+    asset: str | None,
     until: Moment | None,
     why: str,
     config: Path | None,
@@ -54,6 +70,7 @@ def steer(
     """
     if context.invoked_subcommand is not None:
         given = {"--from": source, "--to": target, "--share": share, "--until": until}
+        given["--asset"] = asset
         if why or force or any(value is not None for value in given.values()):
             raise click.UsageError(f"{context.invoked_subcommand} takes none of these options")
         context.obj = config
@@ -63,7 +80,7 @@ def steer(
     from gateway.commands.steer import overrides  # noqa: PLC0415
 
     check_ids((source, target))
-    wanted = overrides.Wanted(source, target, share, until, why)
+    wanted = overrides.Wanted(source, target, share, until, why, asset or "")
     said = run_work(overrides.begin(load_quietly(config), wanted, force=force))
     for warning in said.warnings:
         click.echo(f"warning: {warning}", err=True)

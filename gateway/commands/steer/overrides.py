@@ -23,18 +23,20 @@ from gateway.store.connection.protocol import Commands
 from gateway.store.coordination import overrides
 from gateway.store.coordination.overrides import OverrideEntry, entry_of, read_entry, shown
 
-_HEAD: Final = ("id", "from", "to", "share", "until", "who", "why")
+_HEAD: Final = ("id", "from", "to", "share", "assets", "until", "who", "why")
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What an operator asks for; ``share`` is in ten-thousandths."""
+    """What an operator asks for; ``share`` is in ten-thousandths. An empty ``asset_prefix`` means
+    all assets."""
 
     source: str
     target: str
     share: int
     until: Moment
     why: str
+    asset_prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +64,7 @@ async def begin(loaded: Loaded, wanted: Wanted, *, force: bool) -> Said:
         one = _override(wanted, [each.override for each in entries if each.in_force(now_s)], now_s)
         await _write(commands, OverrideEntry(one))
     until = rfc3339(one.until_s)
-    text = (
-        f"{one.id}: {one.percent} of the sessions of {one.source} go to {one.target} until {until}"
-    )
+    text = f"{one.id}: {one.sessions} of {one.source} go to {one.target} until {until}"
     return Said(text, (*unknown, *_warnings(fleet, wanted)))
 
 
@@ -75,15 +75,19 @@ def _override(wanted: Wanted, in_force: Sequence[Override], now_s: int) -> Overr
         until_s = wanted.until.until_s(now_s)
     except ValueError as error:
         raise CommandError(f"--until: {error}") from error
-    if leads_back(in_force, source, target):
+    if leads_back(in_force, source, target, wanted.asset_prefix):
         others = ", ".join(_short(one) for one in in_force)
         raise CommandError(
             f"--to: sessions would go in circles, since these are in force: {others}; cancel one "
             "of them first"
         )
-    low = free_range(in_force, source, wanted.share)
+    low = free_range(in_force, source, wanted.share, wanted.asset_prefix)
     if low is None:
-        others = ", ".join(_short(one) for one in in_force if one.source == source)
+        others = ", ".join(
+            _short(one)
+            for one in in_force
+            if one.source == source and one.concerns(wanted.asset_prefix)
+        )
         raise CommandError(
             f"--share: with those in force, more than the sessions of {source} would go elsewhere: "
             f"{others}; allowed is a share that is left, or cancel one"
@@ -98,6 +102,7 @@ def _override(wanted: Wanted, in_force: Sequence[Override], now_s: int) -> Overr
         until_s=until_s,
         who=operator(),
         why=shown(wanted.why),
+        asset_prefix=wanted.asset_prefix,
     )
 
 
@@ -131,7 +136,8 @@ def as_table(entries: Iterable[OverrideEntry]) -> str:
         one, by = entry.override, entry.cancelled_by
         until = datetime.fromtimestamp(one.until_s, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
         until = until if by is None else f"cancelled by {by}"
-        rows.append((one.id, one.source, one.target, one.percent, until, one.who, one.why))
+        assets = f"{one.asset_prefix}…" if one.asset_prefix else "all"
+        rows.append((one.id, one.source, one.target, one.percent, assets, until, one.who, one.why))
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD) - 1)]
     return "\n".join(
         "  ".join((*map(str.ljust, row[:-1], widths), row[-1])).rstrip() for row in rows
@@ -146,6 +152,7 @@ def as_json(entries: Iterable[OverrideEntry]) -> str:
             "from": one.source,
             "to": one.target,
             "share": (one.high - one.low) / WHOLE,
+            "asset_prefix": one.asset_prefix or None,
             "since": rfc3339(one.since_s),
             "until": rfc3339(one.until_s),
             "who": one.who,
@@ -226,4 +233,5 @@ def _warnings(fleet: Fleet, wanted: Wanted) -> list[str]:
 
 
 def _short(one: Override) -> str:
-    return f"{one.id} ({one.percent} of {one.source} to {one.target})"
+    of = f" with {one.asset_prefix}…" if one.asset_prefix else ""
+    return f"{one.id} ({one.percent} of {one.source}{of} to {one.target})"

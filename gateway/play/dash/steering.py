@@ -94,7 +94,7 @@ def edges_for(found: Decided) -> tuple[Edge, ...]:
         return ()
     bucket = viewer_key(facts.asset, facts.viewer) % ORDERS
     key = viewer_key(facts.asset, f"{edge.id}/{bucket}")
-    order = ordered_by_key(fleet, decision.tiers, key, steering.max_pathways + _SPARE)
+    order = ordered_by_key(fleet, decision.tiers, key, steering.max_pathways + _SPARE, facts.asset)
     others = [
         fleet.edges[at]
         for at in order

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.client.asset import is_asset_prefix
 from gateway.edge.override import WHOLE, Override
 from gateway.store.connection.keys import EDGE_OVERRIDES
 from gateway.store.connection.protocol import Commands, Script, StoreUnavailable, Trouble
@@ -171,6 +172,8 @@ def entry_of(entry: OverrideEntry) -> bytes:
         "why": one.why,
         "cancelled_by": entry.cancelled_by,
     }
+    if one.asset_prefix:
+        fields["asset_prefix"] = one.asset_prefix
     return json.dumps(fields, ensure_ascii=False).encode()
 
 
@@ -195,10 +198,10 @@ def read_entry(key: bytes, entry: bytes, now_s: float) -> OverrideEntry:
             and _is_edge(target)
             and 0 <= low < high <= WHOLE
             and 0 <= since_s < until_s <= now_s + MAX_DURATION_S + _CLOCKS_DIFFER_S
+            and _is_prefix(fields.get("asset_prefix", ""))
         ):
-            one = Override(
-                key.decode(), source, target, low, high, since_s, until_s, shown(who), shown(why)
-            )
+            texts = shown(who), shown(why), fields.get("asset_prefix", "")
+            one = Override(key.decode(), source, target, low, high, since_s, until_s, *texts)
             return OverrideEntry(one, None if cancelled_by is None else shown(cancelled_by))
         case _:
             raise ValueError("the override is malformed")
@@ -214,6 +217,10 @@ def is_override_id(text: str) -> bool:
 
 def _is_edge(text: str) -> bool:
     return 0 < len(text) <= _MAX_ID_CHARS and text.isascii() and text.isprintable()
+
+
+def _is_prefix(text: object) -> bool:
+    return text == "" or (isinstance(text, str) and is_asset_prefix(text))
 
 
 def shown(text: str) -> str:

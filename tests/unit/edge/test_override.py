@@ -1,6 +1,7 @@
 """Overrides of steering: which sessions, and in which order they try edges then."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -55,6 +56,44 @@ def test_free_range(taken: Sequence[tuple[int, int]], share: int, low: int | Non
     """The first gap that is large enough; those of other edges do not matter."""
     known = [override("a", "b", *bounds) for bounds in taken] + [override("c", "b")]
     assert low == free_range(known, "a", share)
+
+
+def of_assets(prefix: str, source: str = "a", target: str = "b") -> Override:
+    """One of all sessions of the assets with a prefix."""
+    return replace(override(source, target), asset_prefix=prefix)
+
+
+@pytest.mark.parametrize(
+    ("asset", "goes"),
+    [("live/one", "b"), ("live/", "b"), ("live", "a"), ("film", "c"), ("kids/live/one", "a")],
+)
+def test_overrides_of_some_assets(asset: str, goes: str) -> None:
+    """The start of the id decides; the first that covers a session counts."""
+    given = [of_assets("live/"), of_assets("live/one", target="c"), of_assets("film", target="c")]
+    fleet = Fleet.of((A, B, C), overrides=given)
+    tiers = ranked_tiers(fleet, Place("unknown"), 0)
+    viewer = next(v for v in VIEWERS if order(Fleet.of((A, B, C)), v)[0] == "a")
+    assert goes == fleet.edges[ordered_by_key(fleet, tiers, viewer, 3, asset)[0]].id
+    found = diversion_of(fleet.diversions, fleet.edges, 0, viewer, asset)
+    assert (goes == "a") is (found is None)
+    assert diversion_of(fleet.diversions, fleet.edges, 0, viewer) is None
+
+
+@pytest.mark.parametrize(
+    ("known", "prefix", "low"),
+    [
+        ("live/", "film/", 0),
+        ("live/", "live", None),
+        ("live/", "live/one", None),
+        ("live/", "", None),
+        ("", "live/", None),
+        ("live/1", "live/2", 0),
+    ],
+)
+def test_other_assets_take_no_share(known: str, prefix: str, low: int | None) -> None:
+    """But those that may be the same do, and may send sessions in circles."""
+    assert low == free_range([of_assets(known)], "a", 1, prefix)
+    assert (low is None) is leads_back([of_assets(known, "b", "a")], "a", "b", prefix)
 
 
 CIRCLES = [
