@@ -192,6 +192,10 @@ async def test_media3_gets_one_edge_of_nested_base_urls(
         found = Steered(await client.get(f"/v1/play/{asset}.mpd", headers=headers))
         assert count == len(found.urls)
         assert (found.edge, found.edge) == (next(iter(found.urls)), found.default)
+        url = f"{OPERATORS}/v1/play/{asset}?format=dash"
+        reasons = (await client.get(url, headers=headers)).json()["reasons"]
+        by_clones = any("clones of the one edge" in reason for reason in reasons)
+        assert (count == 1) == by_clones
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,12 @@ PLACE: Final = f"{SESSION}={secrets.token_hex(SESSION_BYTES)}"
 STEERED: Final = Reason(
     Step.STEERING, "steered", "the player can be moved between the edges that the MPD names"
 )
+STEERED_BY_CLONES: Final = Reason(
+    Step.STEERING,
+    "steered-by-clones",
+    "the player can be moved to clones of the one edge that the MPD names: there is no other that "
+    "is up, or the player may be media3, which would mix the edges of this MPD",
+)
 NO_OTHER_EDGE: Final = Reason(
     Step.STEERING, "no-other-edge", "not steered: there is no other edge that is up"
 )
@@ -139,7 +145,9 @@ def steering_of(found: Decided) -> Reason:
         return NO_OTHER_EDGE if found.runtime.steering.enabled else OFF
     mirrors = tuple([Mirror(edge.url, edge.id) for edge in edges])
     refused = _refusal(found, mirrors, _here(found))
-    return STEERED if refused is None else _REFUSED[refused]
+    if refused is not None:
+        return _REFUSED[refused]
+    return STEERED if len(edges) > 1 else STEERED_BY_CLONES
 
 
 def name_of(session: str) -> str:
