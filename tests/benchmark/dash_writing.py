@@ -128,7 +128,7 @@ def steps() -> dict[str, Callable[[], object]]:
     }
 
 
-RATIOS: Mapping[str, tuple[str, str, float | None]] = {
+RATIOS: Mapping[str, tuple[str, str, float]] = {
     "MPD to playlist": ("MPD", "playlist", 1.5),
     "MPD, everything kept, to playlist": ("MPD: everything kept", "playlist", 1.5),
 }
@@ -138,8 +138,8 @@ RATIOS: Mapping[str, tuple[str, str, float | None]] = {
 def ratios(costs: dict[str, Cost]) -> dict[str, Ratio]:
     """Each to its reference, of the same run."""
     return {
-        name: Ratio(costs[step].to(costs[reference]), bound=bound)
-        for name, (step, reference, bound) in RATIOS.items()
+        name: Ratio(costs[step].to(costs[reference]), goal=goal)
+        for name, (step, reference, goal) in RATIOS.items()
     }
 
 
