@@ -44,6 +44,7 @@ _PAIR = re.compile(
     r"[ \t]*(?:(?P<name>[A-Za-z0-9!#$%&'*+.^_`|~-]+)[ \t]*=[ \t]*"
     r'(?:"(?P<quoted>(?:[^"\\]|\\.)*+)"|(?P<token>[^\s;,"]*)))?[ \t]*(?:;|\Z)'
 )
+_PROTO = re.compile(r'(?:\A|;)[ \t]*proto[ \t]*=[ \t]*"?([A-Za-z]{1,10})', re.IGNORECASE)
 _HAS_FOR = re.compile(r"(?:\A|;)[ \t]*for[ \t]*=", re.IGNORECASE)
 _MAPPED = IPv6Network("::ffff:0:0/96")
 _MAPPED_BITS = 96
@@ -153,6 +154,25 @@ def resolve(
         if found is not None and by_xff is not None and by_xff.ip != found.ip:
             found = ClientAddress(found.ip, found.via, (*found.reasons, *_DISAGREE))
     return found or ClientAddress(ip, "peer", _NO_FORWARDED_ADDRESS)
+
+
+def is_https(
+    peer: str | None,
+    forwarded: Sequence[str],
+    x_forwarded_proto: str | None,
+    trusted: TrustedProxies,
+) -> bool:
+    """Whether a trusted proxy says that the client has reached it over TLS: in the last element of
+    ``X-Forwarded-Proto``, else of ``Forwarded``. Never raises."""
+    said = (x_forwarded_proto or "").rpartition(",")[2].strip().lower()
+    if not said and forwarded:
+        nearest = next(filter(None, islice(_elements(forwarded), MAX_HOPS)), "")
+        found = _PROTO.search(nearest)
+        said = "" if found is None else found[1].lower()
+    if said != "https" or peer is None:
+        return False
+    ip = _node(peer)
+    return ip is not None and ip in trusted
 
 
 def viewer_prefix(ip: Address) -> str:

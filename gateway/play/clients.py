@@ -7,7 +7,7 @@ others like it. So it is cached by these values until the config changes.
 from typing import NamedTuple
 
 from gateway.cache import PLAYERS, Cache
-from gateway.client.address import TrustedProxies, resolve, viewer_prefix
+from gateway.client.address import TrustedProxies, is_https, resolve, viewer_prefix
 from gateway.client.device import DeviceClassifier
 from gateway.client.facts import Device
 from gateway.client.hints import DEVICE_HINT_HEADERS, parse_hints
@@ -71,6 +71,11 @@ class ClientLookup:
         """The network of the household that sends a request, as :attr:`Sender.prefix`."""
         ip = resolve(peer, headers.forwarded, headers.x_forwarded_for, self._trusted).ip
         return "" if ip is None else viewer_prefix(ip)
+
+    def is_https(self, peer: str | None, headers: Headers) -> bool:
+        """Whether a trusted proxy says that the client has reached it over TLS."""
+        proto = headers.get("x-forwarded-proto")
+        return is_https(peer, headers.forwarded, proto, self._trusted)
 
     def player(self, headers: Headers) -> Player:
         """What plays."""

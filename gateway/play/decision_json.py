@@ -6,6 +6,7 @@ from urllib.parse import quote_from_bytes, unquote, urlsplit
 
 from gateway.explanation import reasons_of
 from gateway.play import problems
+from gateway.play.base_url import base_url_of
 from gateway.play.decide import Decided
 from gateway.play.formats import FORMATS
 from gateway.play.request import Request
@@ -114,9 +115,9 @@ def _ladder(found: Decided, request: Request) -> list[dict[str, Any]]:
 
 def _manifest_url(found: Decided, request: Request) -> str:
     """The URL of this decision's manifest, with the parameters of the request."""
-    base = found.runtime.settings.server.public_url or request.base_url
+    base = base_url_of(found.runtime, request)
     suffix = FORMATS[found.source.manifest.format].suffix
-    url = f"{base.rstrip('/')}/v1/play/{found.decision.facts.asset}{suffix}"
+    url = f"{base}/v1/play/{found.decision.facts.asset}{suffix}"
     text = query_without_fields(request.query)
     return f"{url}?{text}" if text else url
 

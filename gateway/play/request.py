@@ -51,6 +51,7 @@ READ_HEADERS = (
     # Vary cannot name the client's address, so answers have Cache-Control: private.
     ReadHeader("Forwarded"),
     ReadHeader("X-Forwarded-For"),
+    ReadHeader("X-Forwarded-Proto"),
 )
 """Every request header that an answer may depend on."""
 
@@ -93,8 +94,9 @@ class Request:
 
     @property
     def base_url(self) -> str:
-        """The URL at which the client reached the gateway, such as ``https://gateway.example``:
-        from the Host header if it is valid, else from the local address of the connection."""
+        """The URL of this connection, such as ``https://gateway.example``: from the Host header if
+        it is valid, else from the local address. Behind a proxy, the client's may be another one
+        (:func:`gateway.play.base_url.base_url_of`)."""
         host = self.headers.get("host") or ""
         return f"{self.scheme}://{host if _HOST.fullmatch(host) else self.server}"
 

@@ -329,3 +329,15 @@ async def test_openapi_says_so(client: httpx.AsyncClient) -> None:
     operations = document["paths"]["/v1/play/{asset}.mpd"]
     assert {"parameters", "get", "head"} == set(operations)
     assert "application/dash+xml" in operations["get"]["responses"]["200"]["content"]
+
+
+async def test_a_proxy_that_ends_tls_says_so(app: Application) -> None:
+    """What a player is given begins with https when a trusted proxy has told, and only then."""
+    for peer, scheme in (("127.0.0.1", "https"), ("203.0.113.9", "http")):
+        async with asking(app, peer) as client:
+            client.headers["X-Forwarded-Proto"] = "https"
+            answer = await client.get("/v1/play/live.mpd")
+            assert location(answer.text).startswith(f"{scheme}://gateway.test/v1/play/live.mpd?")
+            assert f">{scheme}://gateway.test/v1/steering/live?" in answer.text
+            found = (await client.get("/v1/play/film")).json()
+            assert found["manifest_url"] == f"{scheme}://gateway.test/v1/play/film.m3u8"

@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import quote
 
 from gateway.play import problems
+from gateway.play.base_url import base_url_of
 from gateway.play.bodies import Body, max_answer_bytes
 from gateway.play.dash.edit import gone_of
 from gateway.play.dash.ladder import offered
@@ -81,7 +82,7 @@ class DashDraft:
         self._hour = hour_of(time.time())
         self._refresh: str | None = None
         pinned: Hashable = None
-        base = found.runtime.settings.server.public_url or request.base_url
+        base = base_url_of(found.runtime, request)
         if manifest.is_dynamic:
             query = [
                 kept_query(request),
@@ -89,7 +90,7 @@ class DashDraft:
             ]
             if request.parameters.session is not None:
                 query.append(_PLACE)
-            url = f"{base.rstrip('/')}/v1/play/{decision.facts.asset}{DashFormat.suffix}?"
+            url = f"{base}/v1/play/{decision.facts.asset}{DashFormat.suffix}?"
             self._refresh = url + "".join(f"{part}&" for part in query if part)
             capability, start = decision.facts.device.capability, decision.inquiry.start_bandwidth
             pinned = (self._hour, gateway.keys.active.id, capability, start)

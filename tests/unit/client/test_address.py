@@ -4,7 +4,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
 
-from gateway.client.address import MAX_HOPS, TrustedProxies, resolve, viewer_prefix
+from gateway.client.address import MAX_HOPS, TrustedProxies, is_https, resolve, viewer_prefix
 
 TRUSTED = TrustedProxies.of(["10.0.0.0/8", "127.0.0.0/8", "2001:db8:ffff::/48", "192.0.2.7"])
 PROXY = "10.0.0.1"
@@ -237,3 +237,33 @@ def test_a_viewer_is_named_by_the_network_around_the_address(
 ) -> None:
     """Addresses of one household have the same prefix: /24 in IPv4, /56 in IPv6."""
     assert prefix == viewer_prefix(ip)
+
+
+SCHEMES = [
+    (PROXY, (), "https", True),
+    (PROXY, (), "HTTPS", True),
+    (PROXY, (), "http, https", True),
+    (PROXY, (), "https, http", False),
+    (PROXY, (), "http", False),
+    (PROXY, (), "", False),
+    (PROXY, (), "httpsx", False),
+    (PROXY, ("for=203.0.113.9;proto=https",), None, True),
+    (PROXY, ('for=203.0.113.9;Proto="https";by=x',), None, True),
+    (PROXY, ("for=203.0.113.9;proto=https", "for=10.0.0.2;proto=http"), None, False),
+    (PROXY, ("for=203.0.113.9;proto=http, for=10.0.0.2;proto=https",), None, True),
+    (PROXY, ("for=203.0.113.9",), None, False),
+    (PROXY, ("for=203.0.113.9;proto=https",), "http", False),
+    (PROXY, ("," * 100_000,), None, False),
+    (PROXY, (), None, False),
+    ("203.0.113.9", ("proto=https",), "https", False),
+    ("testclient", (), "https", False),
+    (None, (), "https", False),
+]
+
+
+@pytest.mark.parametrize(("peer", "forwarded", "proto", "expected"), SCHEMES)
+def test_a_trusted_proxy_says_that_it_ends_tls(
+    peer: str | None, forwarded: tuple[str, ...], proto: str | None, *, expected: bool
+) -> None:
+    """Nobody else does; the element that the nearest proxy has written counts."""
+    assert expected is is_https(peer, forwarded, proto, TRUSTED)
