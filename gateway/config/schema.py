@@ -85,10 +85,11 @@ class ServerSettings(Section):
     write_timeout_s: Annotated[TimeToLive, RESTART]
     """Longest time that a peer may leave its answers unread, in seconds."""
     trusted_proxies: tuple[Network, ...]
-    """Networks of the proxies whose `Forwarded` and `X-Forwarded-For` headers are trusted."""
+    """Networks of the proxies whose `Forwarded`, `X-Forwarded-For` and `X-Forwarded-Proto` headers
+    are trusted."""
     public_url: FolderUrl | None = Field(None, examples=["https://play.example.com/"])
-    """URL at which players reach the gateway. Without it, the Host header of the request is
-    used."""
+    """URL at which players reach the gateway. Without it, the Host header of the request is used.
+    URLs of live MPDs and of content steering are below it."""
     cors_origins: tuple[WebOrigin, ...] = Field(min_length=1)
     """Web origins whose pages may read answers (CORS)."""
     cors_allow_headers: tuple[HeaderName, ...]
