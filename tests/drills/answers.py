@@ -45,7 +45,9 @@ def is_refusal(answer: Answer) -> bool:
 
 def fault(asset: str, edges: Mapping[str, str], answer: Answer) -> str:
     """Why it is not the multivariant playlist of ``asset``; empty when it is. ``edges`` are URLs by
-    edge id. Every URI must lead below the URL of the edge that ``Gateway-Decision`` names."""
+    edge id. Every URI must lead below the URL of the edge that ``Gateway-Decision`` names. A
+    playlist that is steered may have copies of its variants: those of a pathway must lead below the
+    URL of its edge, and the first pathway's edge is the one that is named."""
     if answer.status != 200:
         return f"status {answer.status}"
     if answer.headers.get("content-type") != MANIFEST_TYPE:
@@ -56,11 +58,29 @@ def fault(asset: str, edges: Mapping[str, str], answer: Answer) -> str:
     told = _ASSET.search(answer.body)
     if told is not None and told[1] != asset.encode():
         return f"the playlist of {told[1].decode()}"
-    return _fault_of_body(f"{edges[edge]}{asset}/", answer.body)
+    uris = _uris_of(answer.body)
+    return uris if isinstance(uris, str) else _astray(asset, edges, edge, uris)
+
+
+def _astray(
+    asset: str, edges: Mapping[str, str], edge: str, uris: tuple[tuple[str, str], ...]
+) -> str:
+    """The first URI that leads elsewhere; empty when there is none."""
+    first = uris[0][0] or edge
+    if first != edge:
+        return f"the first pathway is {first}, not {edge}"
+    for pathway, uri in uris:
+        if pathway and pathway not in edges:
+            return f"names a pathway that is no edge of ours: {pathway!r}"
+        below = f"{edges[pathway or edge]}{asset}/"
+        if not uri.startswith(below):
+            return f"{uri} is not below {below}"
+    return ""
 
 
 @lru_cache(4096)
-def _fault_of_body(below: str, body: bytes) -> str:
+def _uris_of(body: bytes) -> str | tuple[tuple[str, str], ...]:
+    """Each URI with its pathway, empty where it has none; or what is wrong with the playlist."""
     if not body.startswith(b"#EXTM3U"):
         return "not a playlist"
     try:
@@ -69,6 +89,5 @@ def _fault_of_body(below: str, body: bytes) -> str:
         return f"not a playlist: {error!r}"
     if not playlist.is_variant or not playlist.playlists:
         return "no variants"
-    uris = [entry.uri for entry in (*playlist.playlists, *playlist.media) if entry.uri]
-    astray = [uri for uri in uris if not uri.startswith(below)]
-    return f"{astray[0]} is not below {below}" if astray else ""
+    variants = [(each.stream_info.pathway_id or "", each.uri) for each in playlist.playlists]
+    return (*variants, *(("", each.uri) for each in playlist.media if each.uri))

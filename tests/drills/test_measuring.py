@@ -30,6 +30,15 @@ HEADERS = {
 }
 
 
+def copies(*pathways: str) -> bytes:
+    """A steered playlist with a copy of its ladder for each of these edges."""
+    variants = (
+        f'#EXT-X-STREAM-INF:BANDWIDTH=1,PATHWAY-ID="{name}"\nhttps://{name}.example/film/a.m3u8\n'
+        for name in pathways
+    )
+    return ("#EXTM3U\n" + "".join(variants)).encode()
+
+
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
@@ -54,6 +63,16 @@ HEADERS = {
         (
             Answer(200, HEADERS, GOOD.replace("one.example", "two.example").encode()),
             "https://two.example/film/240p.m3u8 is not below https://one.example/film/",
+        ),
+        (Answer(200, HEADERS, copies("one", "two")), ""),
+        (Answer(200, HEADERS, copies("two", "one")), "the first pathway is two, not one"),
+        (
+            Answer(200, HEADERS, copies("one", "two").replace(b"//two.", b"//one.")),
+            "https://one.example/film/a.m3u8 is not below https://two.example/film/",
+        ),
+        (
+            Answer(200, HEADERS, copies("one", "six")),
+            "names a pathway that is no edge of ours: 'six'",
         ),
     ],
 )
