@@ -117,6 +117,8 @@ class Links:
     are relative or, for ``manifests``, absolute. ``segments`` are the bases of each Representation,
     with the URI of its segments below them. ``nests`` says that a BaseURL below the MPD level is
     relative to another, or that there are more than ``MAX_ABSOLUTE`` that are ``absolute``.
+    ``located`` are the BaseURLs below the MPD level that have a serviceLocation, with the place of
+    that attribute.
     """
 
     document: Document
@@ -134,6 +136,7 @@ class Links:
     steers: bool = False
     nests: bool = False
     absolute: dict[str, None] = field(default_factory=dict)
+    located: list[Link] = field(default_factory=list)
 
 
 def links_of(document: Document) -> Links:
@@ -242,6 +245,10 @@ class _Collecting:
             if child.name == "BaseURL":
                 uri = child.text.strip()
                 texts.append(uri)
+                if "serviceLocation" in child.attributes:
+                    before, _, end = self._document.attribute_place(child, "serviceLocation")
+                    end += self._markup.width
+                    self._found.located.append(Link(before, end, "", uri, above))
                 plain = is_plain(uri)
                 self._nested(uri)
                 if not plain and uri:
@@ -254,6 +261,9 @@ class _Collecting:
                 first = child.first("SegmentURL")
                 media = media if first is None else first.attributes.get("media", "")
         bases = Bases(above, tuple(texts)) if texts else above
+        principal = element.attributes.get("initializationPrincipal")
+        if principal is not None and not is_plain(principal):
+            self._media(element, ["initializationPrincipal"], bases)
         if element.name == "Representation":
             self._found.segments[bases, media] = None
         self.children(element, bases, media)

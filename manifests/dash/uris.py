@@ -64,6 +64,8 @@ def uri_splices(
       Absolute ones elsewhere stay.
     - Below, absolute URIs under ``origin_urls``, and those that would lead above an edge's root or
       past its path, are led below the edge.
+    - A steered MPD has the serviceLocation of edges alone: Shaka resolves a BaseURL that has one
+      against the URL of the MPD (G9). Where a BaseURL leads elsewhere, it stays.
     - Links to other MPDs and parts of MPDs (xlink) lead to the edge. Clocks, license servers and
       reports stay with the origin: relative ones become absolute there.
     - Location becomes ``location``, and PatchLocation goes (E11, E12).
@@ -107,6 +109,12 @@ class _Writing:
             self._replace(splices, link, _each(resolver.manifest, link.uri))
         for link in links.services:
             self._replace(splices, link, _each(resolver.service, link.uri))
+        if self._to.steering_url is not None:
+            splices += [
+                Splice(link.start, link.end)
+                for link in links.located
+                if resolver.leads_to_edge(link.bases, link.uri)
+            ]
         for info in links.query_infos:
             _query(splices, self._document, info, self._to.parameters)
         return splices
