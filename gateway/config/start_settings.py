@@ -50,5 +50,8 @@ class StartSettings(Section):
     enabled: Flag
     """`false` ignores the rules: playback starts near the profile's `start_bitrate_kbps`, else near
     2000 kbit/s."""
+    in_mpd: Flag
+    """`true` lets an MPD say where to start, as the `target` of `OperatingBandwidth`, which dash.js
+    follows. MPDs of profiles that keep everything stay as they are."""
     rules: tuple[StartRuleSettings, ...]
     """The rules, in order."""

@@ -21,7 +21,8 @@ def write(
     Raises ManifestError when it is longer than ``max_bytes``.
     """
     document: Document = links.document
-    written = apply(document, [*edits, *uri_splices(links, destination, max_bytes)])
+    # Of what is inserted at one place, BaseURL and Location come first (E1).
+    written = apply(document, [*uri_splices(links, destination, max_bytes), *edits])
     if max_bytes is not None and len(written) > max_bytes:
         problem = f"its URIs on an edge make it longer than {max_bytes} bytes"
         raise ManifestError(document.name, None, "F13", problem)

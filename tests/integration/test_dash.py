@@ -341,3 +341,22 @@ async def test_a_proxy_that_ends_tls_says_so(app: Application) -> None:
             assert f">{scheme}://gateway.test/v1/steering/live?" in answer.text
             found = (await client.get("/v1/play/film")).json()
             assert found["manifest_url"] == f"{scheme}://gateway.test/v1/play/film.m3u8"
+
+
+async def test_the_mpd_says_where_to_start(root: Path) -> None:
+    """With ``start.in_mpd``, its target is the bit rate of the rung that the JSON decision lists
+    first. A profile that keeps everything adds nothing."""
+    config = root.parent / "start.toml"
+    source = f'[source]\nkind = "directory"\nroot = "{root}"\n[start]\nin_mpd = true\n{EDGES}'
+    config.write_text(source)
+    kept = root.parent / "kept.toml"
+    rule = '[[rules]]\nwhen = {}\nprofile = "whole"\n[profiles.whole]\ndevice_limits = false\n'
+    kept.write_text(f"{source}\n{rule}")
+    for path, is_said in [(config, True), (kept, False)]:
+        async with asking(application(path)) as client:
+            client.headers.update(OSLO)
+            text = (await client.get("/v1/play/film.mpd")).text
+            decision = (await client.get("/v1/play/film?format=dash")).json()
+        found = parsed(text).findall("ServiceDescription/OperatingBandwidth", NS)
+        expected = [str(-(-decision["ladder"][0]["bandwidth"] // 1000) * 1000)]
+        assert (expected if is_said else []) == [each.attrib["target"] for each in found]

@@ -21,6 +21,7 @@ from gateway.play.steering import MAX_NAMED_WEIGHT
 from gateway.reason import Reason
 from manifests.dash.filtering import filter_splices
 from manifests.dash.splices import Splice
+from manifests.dash.start import start_splices
 from manifests.dash.uris import Destination, Mirror, query_names
 from manifests.dash.writing import write
 from manifests.fault import ManifestError
@@ -108,7 +109,16 @@ class DashDraft:
             self._refresh,
             pinned,
             None if offer is None else offer.cache_key,
+            self._start(),
         )
+
+    def _start(self) -> int | None:
+        """The bandwidth in bit/s of the rung to start on; None where the MPD does not say so."""
+        decision = self._found.decision
+        if not self._found.runtime.settings.start.in_mpd or decision.choice.limits.untouched:
+            return None
+        rungs = decision.inquiry.ladder.rungs
+        return next((rungs[at].bandwidth for at in decision.kept if rungs[at].has_video), None)
 
     def write(self) -> bytes:
         """The MPD. Raises a 502 problem when it is too long."""
@@ -122,6 +132,9 @@ class DashDraft:
             parameters=self._parameters,
         )
         edits = filter_splices(manifest.mpd, gone)
+        start = self._start()
+        if start is not None:
+            edits += start_splices(manifest.mpd, manifest.links, start)
         most = max_answer_bytes(found.runtime.settings)
         try:
             return self._steered(edits, destination, most) or write(
