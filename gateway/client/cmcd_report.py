@@ -39,7 +39,16 @@ _USUAL = (
     r"|(bs)|v=[12]"
 )
 _OTHER = rf"(?!(?:{_USED})(?:[=,]|\Z)){_KEY}(?:=(?:{_VALUE}|\((?:{_ITEM}(?: {_ITEM})*+)?\)))?+"
-_LINE = re.compile(rf"(?:(?:{_USUAL}|{_OTHER})(?:, ?|\Z))+")
+# What players usually send besides. _OTHER matches all of it as well, in three times as long.
+_WHOLE = r"[0-9]{1,15}+"
+_FIGURES = rf"\({_WHOLE}(?:;[av])?+(?: {_WHOLE}(?:;[av])?+)?+\)"
+_FAMILIAR = (
+    rf"b[lr]={_FIGURES}|tb={_FIGURES}"
+    rf"|pt={_WHOLE}(?![^,])|sn={_WHOLE}(?![^,])"
+    r"|e=[a-z]{1,3}+(?![^,])|s[ft]=[a-z]{1,3}+(?![^,])"
+    rf'|cid="{_SHOWN}*+"'
+)
+_LINE = re.compile(rf"(?:(?:{_USUAL}|{_FAMILIAR}|{_OTHER})(?:, ?|\Z))+")
 
 
 class Report(NamedTuple):
