@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
 from gateway.app import Application
 from tests.integration.dash_titles import EDGES, LADDER, mpd, playlist, put
@@ -360,3 +361,20 @@ async def test_the_mpd_says_where_to_start(root: Path) -> None:
         found = parsed(text).findall("ServiceDescription/OperatingBandwidth", NS)
         expected = [str(-(-decision["ladder"][0]["bandwidth"] // 1000) * 1000)]
         assert (expected if is_said else []) == [each.attrib["target"] for each in found]
+
+
+async def test_faults_of_an_mpd_are_counted_by_rule(app: Application, root: Path) -> None:
+    """When it is read, not for each player."""
+
+    def counted() -> float:
+        labels = {"rule": "element-order"}
+        return REGISTRY.get_sample_value("gateway_playlist_faults_total", labels) or 0.0
+
+    wrong = mpd().replace('<AdaptationSet id="1"', '<Label>x</Label>\n    <AdaptationSet id="1"')
+    late = wrong.replace("</Period>", "<BaseURL>x/</BaseURL></Period>")
+    put(root, "faulty/manifest.mpd", late)
+    before = counted()
+    async with asking(app) as client:
+        for _ in range(3):
+            assert 200 == (await client.get("/v1/play/faulty.mpd")).status_code
+    assert before + 1 == counted()
