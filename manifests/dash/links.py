@@ -42,6 +42,7 @@ _EVENT_TAG = re.compile(
 
 
 MAX_ABSOLUTE: Final = 64
+"""So many different absolute BaseURLs below the MPD level are looked at for each answer."""
 QUERYPART: Final = "$querypart$"
 """In a template: all parameters."""
 

@@ -20,9 +20,9 @@ from manifests.rebase import OriginUrl, Rebaser, remove_dot_segments, uri_parts
 
 _NAME = re.compile(r"[^\s/?#:.][^\s/?#:]*")
 _FOLDER = re.compile(r"[^\s?#]*")
+_QUERY = re.compile(r"[?#]")
 _PARAMETER = re.compile(r"[A-Za-z0-9._~-]+")
 _EXPLICIT = re.compile(r"\$query:([^$]*)\$")
-
 
 MAX_LIST: Final = 4096
 """Characters. Each URI of a list may become much longer."""
@@ -353,8 +353,9 @@ def _relative(target: str, bases: Sequence[str | None]) -> str | None:
     first = folders[0]
     if first is None or any(each is None or len(each) != len(first) for each in folders):
         return None
-    path, rest = uri_parts(f"/{target}")[2:]
-    segments = path.split("/")[1:]
+    query = _QUERY.search(target)
+    end = len(target) if query is None else query.start()
+    segments, rest = target[:end].split("/"), target[end:]
     common = 0
     if all(each == first for each in folders):
         same = [one == other for one, other in zip(first, segments[:-1], strict=False)]
