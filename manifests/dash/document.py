@@ -38,7 +38,7 @@ class Document:
         self.root = tree.root
         self.namespace = tree.namespace
         self.unbound: Mapping[str, Element] = tree.unbound
-        self._siblings: dict[tuple[int, str], list[int]] = {}  # starts, for paths
+        self._siblings: dict[int, dict[str, list[int]]] = {}  # starts by parent and name
         # One MPD is edited for many players: what was found in its bytes is kept.
         self._lines: dict[int, tuple[int, int]] = {}
         self._places: dict[tuple[int, str], tuple[int, int, int]] = {}
@@ -65,10 +65,12 @@ class Document:
         chain = [*self.ancestors(element), element]
         steps = [self.root.name]
         for parent, child in pairwise(chain):
-            same = self._siblings.get((parent.start, child.name))
-            if same is None:
-                same = [each.start for each in parent.all(child.name)]
-                self._siblings[parent.start, child.name] = same
+            if parent.start not in self._siblings:
+                by_name: dict[str, list[int]] = {}
+                for each in parent.children:
+                    by_name.setdefault(each.name, []).append(each.start)
+                self._siblings[parent.start] = by_name
+            same = self._siblings[parent.start][child.name]
             steps.append(f"{child.name}[{bisect_right(same, child.start)}]")
         return "/".join(steps)
 

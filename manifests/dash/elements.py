@@ -125,9 +125,9 @@ class TreeReader:
         """Errors call the document ``name``."""
         self._name = name
         self._markup = markup
-        self._bindings = _XML  # prefixes and their namespaces; "" is the default one
+        self._bindings = dict(_XML)  # prefixes and their namespaces; "" is the default one
         self._names: dict[str, str] = {}  # tags and names of elements under these bindings
-        self._scopes: list[tuple[int, dict[str, str], dict[str, str]]] = []
+        self._scopes: list[tuple[int, dict[str, str], dict[str, str]]] = []  # what was before
         self._scope_depth = -1  # of the innermost element that declares namespaces
         self._plain: set[str] = set()  # names of attributes without a prefix
         self._opened: list[Element] = []
@@ -204,8 +204,7 @@ class TreeReader:
             element.text = "".join(self._pieces)
         self._pieces.clear()
         if len(self._opened) == self._scope_depth:
-            _, self._bindings, self._names = self._scopes.pop()
-            self._scope_depth = self._scopes[-1][0] if self._scopes else -1
+            self._end_scope()
 
     def _start_skipped(self, _tag: str, _values: object) -> None:
         self._skipped += 1
@@ -246,11 +245,7 @@ class TreeReader:
             if name == "xmlns" or name.startswith("xmlns:")
         }
         if declared:
-            self._scope_depth = len(self._opened)
-            self._scopes.append((self._scope_depth, self._bindings, self._names))
-            bound = {**self._bindings, **declared, **_XML}
-            self._bindings = {key: value for key, value in bound.items() if value or not key}
-            self._names = {}
+            self._start_scope(declared)
         found: dict[str, str] = {}
         for name, value in values.items():
             if ":" not in name:
@@ -264,13 +259,28 @@ class TreeReader:
                 found[key] = value
         return found
 
+    def _start_scope(self, declared: dict[str, str]) -> None:
+        """Bind prefixes for an element and its content; "" as a namespace binds to nothing."""
+        bindings = self._bindings
+        before = {prefix: bindings.get(prefix, "") for prefix in declared}
+        self._scope_depth = len(self._opened)
+        self._scopes.append((self._scope_depth, before, self._names))
+        self._names = {}
+        bindings.update(declared)
+        bindings.update(_XML)
+
+    def _end_scope(self) -> None:
+        _, before, self._names = self._scopes.pop()
+        self._bindings.update(before)
+        self._scope_depth = self._scopes[-1][0] if self._scopes else -1
+
     def _namespace(self, element: Element, name: str) -> str:
         """The namespace of a name with a prefix; ``prefix:`` when that is not bound."""
         prefix, _, local = name.partition(":")
         if not prefix or not local or ":" in local:
             raise self._error("E16", f'"{name}" is not a qualified name')
         namespace = self._bindings.get(prefix)
-        if namespace is None:
+        if not namespace:
             self.unbound.setdefault(prefix, element)
             return f"{prefix}:"
         return namespace

@@ -5,7 +5,7 @@ a Representation inherits from its AdaptationSet (5.3.7) is in both.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -22,6 +22,10 @@ THUMBNAILS = frozenset(
 TRANSFER_CHARACTERISTICS = "urn:mpeg:mpegb:cicp:transfercharacteristics"
 """In lower case: URNs are compared so, and packagers write ``mpegB`` and ``mpegb``."""
 
+MAX_REPRESENTATIONS = 10_000
+MAX_CODECS = 64
+"""The most elements of a codecs list that are looked at."""
+
 _INTEGER = re.compile(r"[ \t\r\n]*\+?([0-9]{1,20})[ \t\r\n]*")
 _FRAME_RATE = re.compile(r"[ \t\r\n]*([0-9]{1,9}(?:\.[0-9]{0,9})?)(?:/([0-9]{1,9}))?[ \t\r\n]*")
 _PQ, _HLG, _SDR = "16", "18", frozenset({"1", "2", "6", "13", "14", "15"})
@@ -33,6 +37,9 @@ class Descriptor(NamedTuple):
     element: Element
     scheme: str
     value: str
+
+
+_NONE: tuple[Descriptor, ...] = ()
 
 
 # None of these is frozen, though nobody changes them: an MPD has hundreds, and a frozen dataclass
@@ -144,9 +151,10 @@ class Mpd:
 
 
 def model(document: Document) -> Mpd:
-    """The facts of an MPD that was read."""
+    """The facts of an MPD that was read. Raises ManifestError for more than
+    ``MAX_REPRESENTATIONS`` (F13)."""
     root = document.root
-    count = _Counter()
+    count = _Counter(document)
     return Mpd(
         document=document,
         type="dynamic" if root.attributes.get("type") == "dynamic" else "static",
@@ -164,10 +172,19 @@ def model(document: Document) -> Mpd:
 class _Counter:
     """Numbers Representations."""
 
-    __slots__ = ("next",)
+    __slots__ = ("_document", "_next")
 
-    def __init__(self) -> None:
-        self.next = 0
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._next = 0
+
+    def next(self, element: Element) -> int:
+        """The number of the next one, from 0. Raises ManifestError for one too many (F13)."""
+        if self._next >= MAX_REPRESENTATIONS:
+            problem = f"more than {MAX_REPRESENTATIONS} Representations"
+            raise self._document.error(element, "F13", problem)
+        self._next += 1
+        return self._next - 1
 
 
 def _period(element: Element, count: _Counter) -> Period:
@@ -187,14 +204,13 @@ def _adaptation_set(element: Element, count: _Counter) -> AdaptationSet:
     attributes = element.attributes
     essential = _descriptors(element, "EssentialProperty")
     supplemental = _descriptors(element, "SupplementalProperty")
-    representations = []
-    for child in element.children:
-        if child.name == "Representation":
-            representations.append(
-                _representation(child, element, count.next, essential, supplemental)
-            )
-            count.next += 1
-    properties = [*essential, *supplemental]
+    properties = (*essential, *supplemental)
+    inherited = _Inherited(attributes, properties)
+    representations = [
+        _representation(child, count.next(child), inherited)
+        for child in element.children
+        if child.name == "Representation"
+    ]
     trick_mode = [found for found in properties if found.scheme == TRICK_MODE]
     content_type = _content_type(element, representations)
     return AdaptationSet(
@@ -202,7 +218,7 @@ def _adaptation_set(element: Element, count: _Counter) -> AdaptationSet:
         id=attributes.get("id", ""),
         content_type=content_type,
         mime_type=attributes.get("mimeType", ""),
-        codecs=_codecs(attributes.get("codecs")),
+        codecs=inherited.codecs,
         lang=attributes.get("lang", ""),
         roles=tuple([role.value for role in _descriptors(element, "Role")]),
         essential=essential,
@@ -215,38 +231,53 @@ def _adaptation_set(element: Element, count: _Counter) -> AdaptationSet:
     )
 
 
-def _representation(
-    element: Element,
-    parent: Element,
-    index: int,
-    essential: tuple[Descriptor, ...],
-    supplemental: tuple[Descriptor, ...],
-) -> Representation:
-    own = element.attributes
-    both = {**parent.attributes, **own}
-    codecs = _codecs(both.get("codecs"))
-    own_essential = _descriptors(element, "EssentialProperty")
-    own_supplemental = _descriptors(element, "SupplementalProperty")
+class _Inherited:
+    """What Representations inherit from their set, worked out once."""
+
+    __slots__ = ("attributes", "codecs", "families", "transfers", "video_range")
+
+    def __init__(self, attributes: Mapping[str, str], properties: Iterable[Descriptor]) -> None:
+        self.attributes = attributes
+        self.codecs = _codecs(attributes.get("codecs"))
+        self.families = _families(self.codecs)
+        self.transfers = _transfers(properties)
+        self.video_range = _video_range(self.families, self.transfers)
+
+
+def _representation(element: Element, index: int, inherited: _Inherited) -> Representation:
+    own, common = element.attributes, inherited.attributes
+    essential = supplemental = _NONE
+    base_urls: tuple[Element, ...] = ()
+    if element.children:
+        essential = _descriptors(element, "EssentialProperty")
+        supplemental = _descriptors(element, "SupplementalProperty")
+        base_urls = element.all("BaseURL")
+    codecs, families = inherited.codecs, inherited.families
+    if "codecs" in own:
+        codecs = _codecs(own["codecs"])
+        families = _families(codecs)
+    video_range = inherited.video_range
+    if essential or supplemental or codecs is not inherited.codecs:
+        transfers = _transfers((*essential, *supplemental)) | inherited.transfers
+        video_range = _video_range(families, transfers)
     return Representation(
         element=element,
         index=index,
         id=own.get("id", ""),
         bandwidth=integer(own.get("bandwidth")),
-        width=integer(both.get("width")),
-        height=integer(both.get("height")),
-        frame_rate=frame_rate(both.get("frameRate")),
-        audio_rate=both.get("audioSamplingRate"),
+        width=integer(own.get("width") or common.get("width")),
+        height=integer(own.get("height") or common.get("height")),
+        frame_rate=frame_rate(own.get("frameRate") or common.get("frameRate")),
+        audio_rate=own.get("audioSamplingRate") or common.get("audioSamplingRate"),
         codecs=codecs,
-        families=frozenset([family for family in map(family_of, codecs) if family is not None]),
-        mime_type=both.get("mimeType", ""),
-        video_range=_video_range(
-            codecs, own_essential + essential, own_supplemental + supplemental
-        ),
+        families=families,
+        mime_type=own.get("mimeType") or common.get("mimeType", ""),
+        video_range=video_range,
         dependency_ids=_list(own.get("dependencyId", "")),
         association_ids=_list(own.get("associationId", "")),
-        essential=own_essential,
-        supplemental=own_supplemental,
-        base_urls=element.all("BaseURL"),
+        essential=essential,
+        supplemental=supplemental,
+        base_urls=base_urls,
     )
 
 
@@ -289,7 +320,7 @@ def _list(text: str) -> tuple[str, ...]:
 def _codecs(text: str | None) -> tuple[str, ...]:
     if not text:
         return ()
-    return tuple([codec.strip() for codec in text.split(",") if codec.strip()])
+    return tuple([codec.strip() for codec in text.split(",")[:MAX_CODECS] if codec.strip()])
 
 
 def _shows_thumbnails(
@@ -314,10 +345,11 @@ def _content_type(element: Element, representations: Sequence[Representation]) -
     for kind in types:
         if kind != "unknown":
             return kind
-    for kind in (
-        _media_type(attributes.get("mimeType", ""), _codecs(attributes.get("codecs"))),
-        *(_media_type(each.mime_type, each.codecs) for each in representations),
-    ):
+    kind = _media_type(attributes.get("mimeType", ""), _codecs(attributes.get("codecs")))
+    if kind != "unknown":
+        return kind
+    for each in representations:
+        kind = _media_type(each.mime_type, each.codecs)
         if kind != "unknown":
             return kind
     if any(each.width or each.height for each in representations):
@@ -356,21 +388,27 @@ def _media_type(mime_type: str, codecs: Sequence[str]) -> ContentType:
     return "audio" if any(is_video(codec) is False for codec in codecs) else "unknown"
 
 
-def _video_range(
-    codecs: Sequence[str], essential: Sequence[Descriptor], supplemental: Sequence[Descriptor]
-) -> VideoRange | None:
-    """From the transfer characteristics (ISO/IEC 23091-2), the highest of several; without any,
-    Dolby Vision is PQ and everything else SDR."""
-    values = {
-        found.value.strip()
-        for found in (*essential, *supplemental)
-        if found.scheme.lower() == TRANSFER_CHARACTERISTICS
-    }
-    if not values:
-        dolby_vision = any(family_of(codec) is CodecFamily.DOLBY_VISION for codec in codecs)
-        return VideoRange.PQ if dolby_vision else VideoRange.SDR
-    if _PQ in values:
+def _families(codecs: Sequence[str]) -> frozenset[CodecFamily]:
+    return frozenset([family for family in map(family_of, codecs) if family is not None])
+
+
+def _transfers(properties: Iterable[Descriptor]) -> frozenset[str]:
+    """The transfer characteristics (ISO/IEC 23091-2) among these properties."""
+    return frozenset(
+        [
+            found.value.strip()
+            for found in properties
+            if found.scheme.lower() == TRANSFER_CHARACTERISTICS
+        ]
+    )
+
+
+def _video_range(families: frozenset[CodecFamily], transfers: frozenset[str]) -> VideoRange | None:
+    """The highest range of several; where none is given, Dolby Vision is PQ and all else SDR."""
+    if not transfers:
+        return VideoRange.PQ if CodecFamily.DOLBY_VISION in families else VideoRange.SDR
+    if _PQ in transfers:
         return VideoRange.PQ
-    if _HLG in values:
+    if _HLG in transfers:
         return VideoRange.HLG
-    return VideoRange.SDR if values & _SDR else None
+    return VideoRange.SDR if transfers & _SDR else None

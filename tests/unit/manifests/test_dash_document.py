@@ -12,7 +12,7 @@ NS = 'xmlns="urn:mpeg:dash:schema:mpd:2011"'
 BODY = f"""<MPD {NS} type="static">
   <!-- a > b --><?pi <x>?>
   <BaseURL
-    note='a > "b" &amp; &#xe9;'   >h&#116;tp<![CDATA[://]]>é/?a&amp;b<!-- c --></BaseURL>
+    note='a > "b" &amp; &#xe9;'   >h&#116;tp<![CDATA[://]]>é\U0001f600/?a&amp;b<!-- c --></BaseURL>
   <Period id = "é">
     <AdaptationSet/>
     <AdaptationSet></AdaptationSet >
@@ -28,7 +28,9 @@ ENCODINGS = {
     "declared utf-16": codecs.BOM_UTF16_LE
     + ('<?xml version="1.0" encoding="UTF-16"?>' + BODY).encode("utf-16-le"),
     "utf-16 without a byte order mark": BODY.encode("utf-16-be"),
-    "latin-1": ('<?xml version="1.0" encoding="ISO-8859-1"?>' + BODY).encode("latin-1"),
+    "latin-1": ('<?xml version="1.0" encoding="ISO-8859-1"?>' + BODY).encode(
+        "latin-1", "xmlcharrefreplace"
+    ),
     "ascii": ('<?xml version="1.0" encoding="US-ASCII"?>' + BODY).encode(
         "ascii", "xmlcharrefreplace"
     ),
@@ -53,7 +55,7 @@ def test_offsets_are_bytes_in_every_encoding(source: bytes) -> None:
     assert text(mpd.tail_start, mpd.end) == "</MPD>"
     assert text(base_url.head_end - encode.startswith("utf-16") - 1, base_url.head_end) == ">"
     assert base_url.attributes == {"note": 'a > "b" & é'}
-    assert base_url.text == "http://é/?a&b"
+    assert base_url.text == "http://é\U0001f600/?a&b"
     assert text(base_url.tail_start, base_url.end) == "</BaseURL>"
     assert text(*found.attribute_span(mpd, "type")) == "static"
     assert period.attributes == {"id": "é"}
