@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, compress
 
 from manifests.dash.model import AdaptationSet, Period, Representation
 
@@ -13,12 +14,16 @@ _ITEM = re.compile(r"[^\s,]+")
 
 @dataclass(slots=True, eq=False)
 class Filtered:
-    """A Period whose Representations ``gone`` go, and all of the sets ``lost``."""
+    """A Period of which only some Representations stay.
+
+    ``stays`` are the sets that stay and ``left``, in the same order, their Representations that do.
+    ``lost`` are the sets that go.
+    """
 
     period: Period
     stays: Sequence[AdaptationSet]
+    left: Sequence[Sequence[Representation]]
     lost: Sequence[AdaptationSet]
-    gone: Collection[int]
 
     @property
     def lost_ids(self) -> set[str]:
@@ -33,34 +38,42 @@ class Filtered:
 
     def representations(self) -> Iterator[Representation]:
         """The Representations that are left."""
-        for found in self.stays:
-            for each in found.representations:
-                if each.index not in self.gone:
-                    yield each
+        return chain.from_iterable(self.left)
 
 
 def filtered(period: Period, gone: Collection[int]) -> Filtered:
-    """A set goes with its last Representation, and a trick-mode set with its last main set."""
-    sets = period.adaptation_sets
-    lost = [
-        bool(found.representations) and all(each.index in gone for each in found.representations)
-        for found in sets
-    ]
-    every = {found.id for found in sets}
+    """What is left when the Representations ``gone`` go. A set goes with its last one, and a
+    trick-mode set with its last main set."""
+    stays, lefts, lost = [], [], []
+    for found in period.adaptation_sets:
+        left = [each for each in found.representations if each.index not in gone]
+        if left or not found.representations:
+            stays.append(found)
+            lefts.append(left)
+        else:
+            lost.append(found)
+    each = Filtered(period, stays, lefts, lost)
+    return _without_trick_mode(each) if lost else each
+
+
+def _without_trick_mode(each: Filtered) -> Filtered:
+    every = {found.id for found in each.period.adaptation_sets}
     for _ in range(_MAX_ROUNDS):
-        left = {found.id for found, is_lost in zip(sets, lost, strict=True) if not is_lost}
-        before = list(lost)
-        for at, found in enumerate(sets):
-            main = every.intersection(found.trick_mode_of)
-            lost[at] = lost[at] or bool(main and main.isdisjoint(left))
-        if lost == before:
+        names = {found.id for found in each.stays}
+        is_main = [
+            not (main := every.intersection(found.trick_mode_of)) or bool(main & names)
+            for found in each.stays
+        ]
+        if all(is_main):
             break
-    return Filtered(
-        period=period,
-        stays=[found for found, is_lost in zip(sets, lost, strict=True) if not is_lost],
-        lost=[found for found, is_lost in zip(sets, lost, strict=True) if is_lost],
-        gone=gone,
-    )
+        lost = [found for found, is_kept in zip(each.stays, is_main, strict=True) if not is_kept]
+        each = Filtered(
+            each.period,
+            list(compress(each.stays, is_main)),
+            list(compress(each.left, is_main)),
+            [*each.lost, *lost],
+        )
+    return each
 
 
 def listed(text: str) -> list[str]:

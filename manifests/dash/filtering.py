@@ -5,26 +5,30 @@ do trick-mode sets of these. Bounds of the other sets are made true again (E8), 
 to what is gone (E7). Periods and their event streams stay (E17).
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from operator import attrgetter
 
 from manifests.dash.document import Document
 from manifests.dash.filtered import filtered
 from manifests.dash.model import AdaptationSet, Mpd, Representation, frame_rate, integer
-from manifests.dash.references import references
+from manifests.dash.references import references, refers
 from manifests.dash.splices import Splice, remove_attribute, remove_element, set_attribute
 
 _Value = float | None
-_BOUNDS: Sequence[
-    tuple[str, str, Callable[[str | None], _Value], Callable[[Representation], _Value]]
-] = (
-    ("Bandwidth", "bandwidth", integer, attrgetter("bandwidth")),
-    ("Width", "width", integer, attrgetter("width")),
-    ("Height", "height", integer, attrgetter("height")),
-    ("FrameRate", "frameRate", frame_rate, attrgetter("frame_rate")),
-)
-"""What an AdaptationSet may bound (23009-1 5.3.3.2): the end of the bound's name, the attribute of
-Representations that it bounds, the reader of its values, and the value of a Representation."""
+_Read = Callable[[str | None], _Value]
+_BOUNDS: Mapping[str, tuple[str, _Read, Callable[[Representation], _Value], bool]] = {
+    f"{end}{of[0].upper()}{of[1:]}": (of, read, attrgetter(field), end == "min")
+    for of, read, field in (
+        ("bandwidth", integer, "bandwidth"),
+        ("width", integer, "width"),
+        ("height", integer, "height"),
+        ("frameRate", frame_rate, "frame_rate"),
+    )
+    for end in ("min", "max")
+}
+"""What an AdaptationSet may bound (23009-1 5.3.3.2). By the name of the bound: the attribute of
+Representations that it bounds, the reader of its values, the value of a Representation, and whether
+it is a lower bound."""
 
 
 def filter_splices(mpd: Mpd, gone: Collection[int]) -> list[Splice]:
@@ -37,43 +41,38 @@ def filter_splices(mpd: Mpd, gone: Collection[int]) -> list[Splice]:
     splices = []
     for period in periods:
         splices += [remove_element(document, found.element) for found in period.lost]
-        for found in period.stays:
-            splices += _representations(document, found, gone)
-    splices += references(document, periods)
+        for found, left in zip(period.stays, period.left, strict=True):
+            if len(left) < len(found.representations):
+                splices += [
+                    remove_element(document, each.element)
+                    for each in found.representations
+                    if each.index in gone
+                ]
+                splices += _bounds(document, found, left)
+    if refers(mpd):
+        splices += references(document, periods)
     return splices
-
-
-def _representations(
-    document: Document, found: AdaptationSet, gone: Collection[int]
-) -> Iterator[Splice]:
-    """Remove the Representations of a set that stays, and correct its bounds (E8)."""
-    left = [each for each in found.representations if each.index not in gone]
-    if len(left) == len(found.representations):
-        return
-    for each in found.representations:
-        if each.index in gone:
-            yield remove_element(document, each.element)
-    yield from _bounds(document, found, left)
 
 
 def _bounds(
     document: Document, found: AdaptationSet, left: Sequence[Representation]
 ) -> Iterator[Splice]:
     """A bound stays as it is written when it is still true. It goes when a value is unknown."""
-    attributes = found.element.attributes
-    for name, of, read, value_of in _BOUNDS:
-        if f"min{name}" not in attributes and f"max{name}" not in attributes:
-            continue
+    element = found.element
+    for bound in _BOUNDS.keys() & element.attributes:
+        of, read, value_of, is_lower = _BOUNDS[bound]
         values = list(map(value_of, left))
+        if None in values:
+            yield remove_attribute(document, element, bound)
+            continue
         known = [value for value in values if value is not None]
-        for bound, extreme in ((f"min{name}", min), (f"max{name}", max)):
-            if bound not in attributes:
-                continue
-            if len(known) < len(values):
-                yield remove_attribute(document, found.element, bound)
-            elif read(attributes[bound]) != (best := extreme(known)):
-                text = _text(found, left[values.index(best)], of)
-                yield set_attribute(document, found.element, bound, text)
+        best = min(known) if is_lower else max(known)
+        if read(element.attributes[bound]) != best:
+            text = _text(found, left[values.index(best)], of)
+            if text.isdecimal():  # nothing to escape
+                yield Splice(*document.attribute_span(element, bound), text)
+            else:
+                yield set_attribute(document, element, bound, text)
 
 
 def _text(found: AdaptationSet, each: Representation, name: str) -> str:

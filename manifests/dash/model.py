@@ -26,6 +26,7 @@ MAX_REPRESENTATIONS = 10_000
 MAX_CODECS = 64
 """The most elements of a codecs list that are looked at."""
 
+_MAX_DIGITS = 20
 _INTEGER = re.compile(r"[ \t\r\n]*\+?([0-9]{1,20})[ \t\r\n]*")
 _FRAME_RATE = re.compile(r"[ \t\r\n]*([0-9]{1,9}(?:\.[0-9]{0,9})?)(?:/([0-9]{1,9}))?[ \t\r\n]*")
 _PQ, _HLG, _SDR = "16", "18", frozenset({"1", "2", "6", "13", "14", "15"})
@@ -119,7 +120,8 @@ class Mpd:
     """A Media Presentation Description (5.3.1).
 
     ``content_steering`` is the MPD-level ContentSteering: players read no other. ``faults`` are the
-    broken rules that players tolerate.
+    broken rules that players tolerate. ``refers`` is what ``references.refers`` has found, None
+    before.
     """
 
     document: Document
@@ -133,6 +135,7 @@ class Mpd:
     content_steering: Element | None
     periods: tuple[Period, ...]
     faults: Sequence[Fault] = field(default=())
+    refers: bool | None = field(default=None, repr=False)
 
     @property
     def root(self) -> Element:
@@ -283,7 +286,11 @@ def _representation(element: Element, index: int, inherited: _Inherited) -> Repr
 
 def integer(text: str | None) -> int | None:
     """An xs:unsignedInt of up to 20 digits; None when it is absent or something else."""
-    found = None if text is None else _INTEGER.fullmatch(text)
+    if text is None:
+        return None
+    if text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS:
+        return int(text)
+    found = _INTEGER.fullmatch(text)
     return None if found is None else int(found[1])
 
 

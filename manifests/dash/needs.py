@@ -8,12 +8,14 @@ from collections.abc import Collection
 
 from manifests.dash.filtered import listed
 from manifests.dash.model import AdaptationSet, Mpd, Period, Representation
-from manifests.dash.references import PRESELECTION
+from manifests.dash.references import PRESELECTION, refers
 
 
 def with_needs(mpd: Mpd, gone: Collection[int]) -> set[int]:
     """``gone``, without the Representations that others need, by their ``index``."""
     left = set(gone)
+    if not refers(mpd):
+        return left
     for period in mpd.periods:
         _restore(period, left)
     return left

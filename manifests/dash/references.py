@@ -9,7 +9,7 @@ from manifests.dash.document import Document
 from manifests.dash.elements import Element
 from manifests.dash.filtered import Filtered, listed, without
 from manifests.dash.initialization import lost_initialization_sets
-from manifests.dash.model import TRICK_MODE, AdaptationSet
+from manifests.dash.model import TRICK_MODE, AdaptationSet, Mpd, Period
 from manifests.dash.splices import Splice, remove_attribute, remove_element, set_attribute
 
 PRESELECTION = "urn:mpeg:dash:preselection:2016"
@@ -27,6 +27,26 @@ _CONTINUED = frozenset(
     {"urn:mpeg:dash:period-continuity:2015", "urn:mpeg:dash:period-connectivity:2015"}
 )
 """Descriptors whose value is the id of a Period, in which the set of the same id continues."""
+
+
+def refers(mpd: Mpd) -> bool:
+    """Whether anything in an MPD refers to a set or Representation. Most have nothing, and an MPD
+    is filtered for many players."""
+    if mpd.refers is None:
+        mpd.refers = any(map(_refers, mpd.periods))
+    return mpd.refers
+
+
+def _refers(period: Period) -> bool:
+    if period.preselections or period.subsets or period.element.first("GroupLabel") is not None:
+        return True
+    schemes = _LISTS | _CONTINUED | {PRESELECTION}
+    return any(
+        "initializationSetRef" in found.element.attributes
+        or any(each.scheme in schemes for each in (*found.essential, *found.supplemental))
+        or any(each.dependency_ids or each.association_ids for each in found.representations)
+        for found in period.adaptation_sets
+    )
 
 
 def references(document: Document, periods: Sequence[Filtered]) -> Iterator[Splice]:

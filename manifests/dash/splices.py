@@ -6,13 +6,13 @@ texts are escaped here, so callers give them as they are.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from manifests.dash.document import Document, Element
 from manifests.dash.markup import escape_text, escape_value
 
 
-@dataclass(frozen=True, slots=True)
-class Splice:
+class Splice(NamedTuple):  # an answer has dozens, and frozen dataclasses take long to make
     """Puts ``text``, which is escaped markup, in the place of the source's bytes from ``start`` to
     ``end``. An insertion has ``start == end``, a removal has no text."""
 

@@ -20,15 +20,14 @@ def gone_of(mpd: Mpd, kept: Collection[int], limits: Constraints) -> Collection[
     if len(kept) == len(rungs) and not is_capped and limits.screen:
         return ()
     stays = set(kept)
-    ladder = {each.index for each in rungs}
     gone = {each.index for at, each in enumerate(rungs) if at not in stays}
     for period in mpd.periods:
+        has_video = any(_video(period))
         for found in period.adaptation_sets:
             if found.is_trick_mode:
                 gone.update(_trick_mode(found, period, gone, limits))
-            elif found.content_type == "audio":
-                every = [each for each in found.representations if each.index not in ladder]
-                gone.update(_unfit(every, limits))
+            elif has_video and found.content_type == "audio":
+                gone.update(_unfit(found.representations, limits))
     return with_needs(mpd, gone)
 
 
@@ -68,19 +67,18 @@ def _look(each: Representation) -> object:
 def _unfit(representations: Collection[Representation], limits: Constraints) -> list[int]:
     """Those above the caps, but for the lowest where all are. One that carries events stays (E17),
     and so does one whose bit rate is unknown."""
-    above = [
-        each
-        for each in representations
-        if _is_above(each, limits) and each.element.first("InbandEventStream") is None
-    ]
+    above = [each for each in representations if _is_above(each, limits)]
+    if not above:
+        return []
+    above = [each for each in above if each.element.first("InbandEventStream") is None]
     if above and len(above) == len(representations):
         above.remove(lowest(above))
     return [each.index for each in above]
 
 
 def _is_above(each: Representation, limits: Constraints) -> bool:
-    bandwidth, height = each.bandwidth, shorter_side(each)
-    cap, tallest = limits.max_bandwidth, limits.max_height
-    return (cap is not None and bandwidth is not None and bandwidth > cap) or (
-        tallest is not None and height is not None and height > tallest
-    )
+    bandwidth, cap, tallest = each.bandwidth, limits.max_bandwidth, limits.max_height
+    if cap is not None and bandwidth is not None and bandwidth > cap:
+        return True
+    height = None if tallest is None else shorter_side(each)
+    return tallest is not None and height is not None and height > tallest
