@@ -27,6 +27,7 @@ _SAMPLE_ENTRIES = {
     "hvc1": CodecFamily.HEVC,
     "hev1": CodecFamily.HEVC,
     "av01": CodecFamily.AV1,
+    "av1": CodecFamily.AV1,  # as in WebM
     "vp09": CodecFamily.VP9,
     "vp9": CodecFamily.VP9,
     "dvh1": CodecFamily.DOLBY_VISION,

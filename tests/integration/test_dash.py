@@ -378,3 +378,23 @@ async def test_faults_of_an_mpd_are_counted_by_rule(app: Application, root: Path
         for _ in range(3):
             assert 200 == (await client.get("/v1/play/faulty.mpd")).status_code
     assert before + 1 == counted()
+
+
+async def test_a_live_title_that_has_nothing_yet(root: Path) -> None:
+    """E1: it is served as it is, decided and explained; players come back."""
+    early = re.sub("<AdaptationSet.*</AdaptationSet>", "", mpd("dynamic"), flags=re.DOTALL)
+    put(root, "early/manifest.mpd", early)
+    config = root.parent / "early.toml"
+    source = f'[source]\nkind = "directory"\nroot = "{root}"\n[cmcd]\ncmsd_name = "g"\n{EDGES}'
+    config.write_text(source)
+    async with asking(application(config)) as client:
+        client.headers.update(OSLO)
+        answer = await client.get("/v1/play/early.mpd?session=a&speed=900")
+        assert 200 == answer.status_code, answer.text
+        assert "rungs=0" in answer.headers["Gateway-Decision"]
+        assert '"g";etp=900' == answer.headers["CMSD-Dynamic"]
+        assert location(answer.text)
+        again = await client.get(location(answer.text))
+        assert 200 == again.status_code
+        decision = (await client.get("/v1/play/early?format=dash")).json()
+        assert [] == decision["ladder"]

@@ -13,6 +13,7 @@ from manifests.codecs import CodecFamily, family_of, is_video, kind_of
         (" hvc1.2.4.L93.B0 ", CodecFamily.HEVC, True),
         ("HEV1.1", CodecFamily.HEVC, True),
         ("av01.0.04M.08", CodecFamily.AV1, True),
+        ("av1", CodecFamily.AV1, True),
         ("vp09.00.10.08", CodecFamily.VP9, True),
         ("dvh1.05.06", CodecFamily.DOLBY_VISION, True),
         ("dav1.10.09", CodecFamily.DOLBY_VISION, True),
