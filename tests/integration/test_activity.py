@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import socket
 import time
@@ -287,6 +288,38 @@ def test_a_stop_ends_streams(server: Valkey, workers: int) -> None:
             events = list(stream)
         assert [("end", {"reason": "shutdown"})] == [(each.name, each.data) for each in events]
         assert 0 == gateway.process.wait(20)
+
+
+def test_a_killed_worker_costs_its_listeners_a_reconnection(
+    gateways: Gateways, server: Valkey
+) -> None:
+    """Those of the other worker are told on. Those of the killed one come back with the last id
+    that they had, and miss and repeat nothing."""
+    one, other = gateways
+    with contextlib.ExitStack() as stack:
+        streams = [stack.enter_context(listening(other)) for _ in range(6)]
+        play(one, asset="before")
+        told = [iter(stream) for stream in streams]
+        seen = [[next(events).data["asset"]] for events in told]
+        killed = children(other.process.pid)[0]
+        os.kill(killed, signal.SIGKILL)
+        for number in range(3):
+            play(one, asset=f"after-{number}")
+        expected = ["before", "after-0", "after-1", "after-2"]
+        for assets, events, stream in zip(seen, told, streams, strict=True):
+            try:
+                while len(assets) < len(expected):
+                    assets.append(next(events).data["asset"])
+            except httpx.TransportError:
+                again = stack.enter_context(listening(other, last_id=stream.last_id))
+                left = range(len(expected) - len(assets))
+                assets += [event.data["asset"] for _, event in zip(left, again, strict=False)]
+    assert [expected] * len(streams) == seen
+    other.wait_for("worker_replaced")
+    deadline = time.monotonic() + WAIT_S
+    while killed in children(other.process.pid) or len(children(other.process.pid)) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_slow_reader_is_dropped_and_told(gateways: Gateways, server: Valkey) -> None:
