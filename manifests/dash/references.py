@@ -10,6 +10,7 @@ from manifests.dash.elements import Element
 from manifests.dash.filtered import Filtered, listed, without
 from manifests.dash.initialization import lost_initialization_sets
 from manifests.dash.model import TRICK_MODE, AdaptationSet, Mpd, Period
+from manifests.dash.protection import has_references, protections
 from manifests.dash.splices import Splice, remove_attribute, remove_element, set_attribute
 
 PRESELECTION = "urn:mpeg:dash:preselection:2016"
@@ -45,6 +46,7 @@ def _refers(period: Period) -> bool:
         "initializationSetRef" in found.element.attributes
         or any(each.scheme in schemes for each in (*found.essential, *found.supplemental))
         or any(each.dependency_ids or each.association_ids for each in found.representations)
+        or has_references([found.element, *(each.element for each in found.representations)])
         for found in period.adaptation_sets
     )
 
@@ -60,6 +62,7 @@ def references(document: Document, periods: Sequence[Filtered]) -> Iterator[Spli
         yield from _continued(document, each, lost)
         yield from _associations(document, each)
         yield from _group_labels(document, each)
+    yield from protections(document, periods)
     if any(each.lost for each in periods):
         yield from lost_initialization_sets(document, periods)
 
