@@ -15,6 +15,11 @@ DEAD_EDGE_S = 2.0
 """So long after its death a manifest may still name an edge."""
 
 
+BUSY_MS = 250.0
+"""A machine on which the 99th percentile is above this before anything breaks is too busy to time a
+reaction."""
+
+
 @dataclass(frozen=True)
 class Bounds:
     """What turns a drill red besides a failure: seconds to react and to recover, milliseconds that
@@ -106,9 +111,11 @@ class Figures:
         return not (self.failures or self.misses or self.slow)
 
     @property
-    def only_slow(self) -> bool:
-        """Nothing is wrong but the latency."""
-        return bool(self.slow) and not (self.failures or self.misses)
+    def is_inconclusive(self) -> bool:
+        """It is red, but a busy machine explains it: by the latency alone; or by any bound, where
+        it was too busy before anything broke."""
+        too_busy = self.before_p99_ms > BUSY_MS
+        return not (self.green or self.failures) and (too_busy or not self.misses)
 
 
 def figures(drill: Drill, course: Course) -> Figures:

@@ -15,7 +15,7 @@ AFTER_S = 0.8
 SLACK_S = 2.0
 """So much longer than it may take is waited for a reaction or a recovery, to see by how much."""
 
-RUNS_WHEN_SLOW = 3
+RUNS_WHEN_BUSY = 3
 LOOK_EACH_S = 0.01
 SIGN_EACH_S = 0.1
 Listener = Callable[[str, float, Line | None, list[Sample]], None]
@@ -25,12 +25,14 @@ Listener = Callable[[str, float, Line | None, list[Sample]], None]
 def run(drill: Drill, stages: Stages, listener: Listener | None = None) -> Figures:
     """Run one drill. A stage that a red drill has left behind is not used again.
 
-    Latency is measured on a machine that does other things, too: a drill that was nothing but slow
-    is run again, and was red if it is slow each time. Whatever else is wrong counts at once.
+    Time is measured on a machine that does other things, too: a drill that is inconclusive is run
+    again, and was red if it is so each time. Whatever else is wrong counts at once.
     """
     listener = listener or (lambda *_: None)
     shown = _once(drill, stages, listener)
-    while shown.only_slow and shown.runs < RUNS_WHEN_SLOW:
+    while shown.is_inconclusive and shown.runs < RUNS_WHEN_BUSY:
+        if shown.misses:
+            stages.clear()
         shown = replace(_once(drill, stages, listener), runs=shown.runs + 1)
     if not shown.green:
         stages.clear()

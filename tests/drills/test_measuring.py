@@ -249,8 +249,18 @@ def test_what_turns_a_drill_red(given: Course, misses: tuple[str, ...]) -> None:
     """Every bound, each by itself; recovery counts from the mending."""
     shown = figures(DRILL, given)
     assert misses == (*shown.misses, *([shown.slow] if shown.slow else []))
-    assert shown.only_slow == bool(shown.slow)
+    assert shown.is_inconclusive == bool(shown.slow)
     assert (not misses) == shown.green
+
+
+def test_a_machine_that_was_too_busy_before_proves_nothing() -> None:
+    """Neither that a reaction is late, nor that there is none; but a failure is one."""
+    busy = sample(7, done=7.3)
+    assert figures(DRILL, course(busy)).green
+    assert figures(DRILL, course(busy, reacted=None)).is_inconclusive
+    assert not figures(DRILL, course(busy)).is_inconclusive
+    assert not figures(DRILL, course(sample(7, done=7.2), reacted=None)).is_inconclusive
+    assert not figures(DRILL, course(busy, sample(12, fault="bad"), reacted=None)).is_inconclusive
 
 
 def test_percentiles() -> None:
