@@ -146,10 +146,10 @@ class Sessions:
     ) -> None:
         """``record`` was written, and the store had ``before``: merge what another worker wrote."""
         own = self._own.get(name) or _Remembered(record, self._clock())
-        known = own.stored
-        own = own._replace(stored=written, unwritten=own.unwritten and own.record is not record)
+        now, seen, known, unwritten = own
+        own = _Remembered(now, seen, written, unwritten and now is not record)
         self._own.put(name, own)
-        if before is None or hash(before) in {known, written}:
+        if before is None or hash(before) == known or hash(before) == written:
             return
         other = self._read(before)
         if other is None:
