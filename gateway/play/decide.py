@@ -205,9 +205,12 @@ async def _load(
 
 
 async def _what_there_is(source: Source, asset: str, wanted: ManifestFormat | None) -> str:
-    """Why there is no manifest of the format that is wanted, as a sentence."""
-    if wanted is ManifestFormat.DASH and await source.has(asset, ManifestFormat.HLS):
-        return f"{asset!r} has no MPD; its HLS playlist is /v1/play/{asset}.m3u8"
+    """Why there is no manifest of the format that is wanted, as a sentence. An origin is not asked
+    for the other format, so it may have it although nothing is known of it."""
+    if wanted is ManifestFormat.DASH:
+        if await source.has(asset, ManifestFormat.HLS):
+            return f"{asset!r} has no MPD; its HLS playlist is /v1/play/{asset}.m3u8"
+        return f"there is no asset {asset!r} that has an MPD"
     if wanted is ManifestFormat.HLS and await source.has(asset, ManifestFormat.DASH):
         return f"{asset!r} has no HLS playlist; its MPD is /v1/play/{asset}.mpd"
     return f"there is no asset {asset!r}"

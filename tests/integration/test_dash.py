@@ -157,7 +157,7 @@ MISSING = [
         "/v1/play/only-dash.m3u8",
         "'only-dash' has no HLS playlist; its MPD is /v1/play/only-dash.mpd",
     ),
-    ("/v1/play/nothing.mpd", "there is no asset 'nothing'"),
+    ("/v1/play/nothing.mpd", "there is no asset 'nothing' that has an MPD"),
     ("/v1/play/nothing.m3u8", "there is no asset 'nothing'"),
     ("/v1/play/nothing", "there is no asset 'nothing'"),
 ]
