@@ -92,13 +92,18 @@ def _faults(mpd: Mpd) -> Iterator[Fault]:
         if mpd.type == "dynamic" and not period.id:
             yield document.fault(period.element, "E9", "id is missing, in a dynamic MPD")
         yield from _period(document, period)
-    for element in mpd.root.walk():
-        if element.name in _DESCRIPTORS and not element.attributes.get("schemeIdUri"):
+    yield from _elements(document)
+
+
+def _elements(document: Document) -> Iterator[Fault]:
+    """What each element has to have, whatever it is in (E2, E18)."""
+    for element in document.root.walk():
+        name = element.name
+        if name in _DESCRIPTORS and not element.attributes.get("schemeIdUri"):
             # dash.js stops at an event stream without it; others ignore the element.
             yield document.fault(element, "E18", "schemeIdUri is missing")
-        positions = _POSITIONS.get(element.name)
-        if positions is not None:
-            yield from _order(document, element, positions)
+        if name in _POSITIONS and element.children:
+            yield from _order(document, element, _POSITIONS[name])
 
 
 def _names(document: Document) -> Iterator[Fault]:
@@ -166,7 +171,7 @@ def _representation(document: Document, representation: Representation) -> Itera
     element = representation.element
     if not representation.id:
         yield document.fault(element, "E9", "id is missing")
-    elif any(character.isspace() for character in representation.id):
+    elif representation.id.split() != [representation.id]:
         yield document.fault(element, "E9", f'the id "{representation.id}" has white space')
     if representation.bandwidth is None:
         stated = element.attributes.get("bandwidth")
@@ -200,6 +205,8 @@ def _references(
     }
     known = {each.id for each in representations}
     for each in representations:
+        if not each.dependency_ids and not each.association_ids:
+            continue
         names = (*each.dependency_ids, *each.association_ids)
         yield from _dangling(document, each.element, "Representation", names, known)
     for found in period.adaptation_sets:

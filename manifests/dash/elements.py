@@ -16,6 +16,16 @@ MAX_ELEMENTS = 50_000
 MAX_ATTRIBUTES = 250_000
 """Both count what has an :class:`Element`: a SegmentTimeline may be as long as the bytes allow."""
 
+# Attributes of nearly every MPD. They have no prefix, which need not be found out again.
+_PLAIN = frozenset(
+    {
+        *("audioSamplingRate", "availabilityStartTime", "bandwidth", "codecs", "contentType"),
+        *("duration", "frameRate", "height", "id", "initialization", "lang", "maxHeight"),
+        *("maxWidth", "media", "mediaPresentationDuration", "mimeType", "minBufferTime", "par"),
+        *("profiles", "publishTime", "sar", "schemeIdUri", "scanType", "segmentAlignment"),
+        *("start", "startNumber", "startWithSAP", "timescale", "type", "value", "width"),
+    }
+)
 _OPAQUE = frozenset({"SegmentTimeline", "EventStream"})
 _XML = {"xml": "http://www.w3.org/XML/1998/namespace"}
 
@@ -129,7 +139,7 @@ class TreeReader:
         self._names: dict[str, str] = {}  # tags and names of elements under these bindings
         self._scopes: list[tuple[int, dict[str, str], dict[str, str]]] = []  # what was before
         self._scope_depth = -1  # of the innermost element that declares namespaces
-        self._plain: set[str] = set()  # names of attributes without a prefix
+        self._plain = set(_PLAIN)  # names of attributes without a prefix
         self._opened: list[Element] = []
         self._children: list[list[Element]] = []  # those of each opened element
         self._pieces: list[str] = []  # the text since the last tag

@@ -205,17 +205,17 @@ def _period(element: Element, count: _Counter) -> Period:
 
 def _adaptation_set(element: Element, count: _Counter) -> AdaptationSet:
     attributes = element.attributes
-    essential = _descriptors(element, "EssentialProperty")
-    supplemental = _descriptors(element, "SupplementalProperty")
+    below = _by_name(element)
+    essential = _descriptors(below.get("EssentialProperty", ()))
+    supplemental = _descriptors(below.get("SupplementalProperty", ()))
     properties = (*essential, *supplemental)
     inherited = _Inherited(attributes, properties)
     representations = [
         _representation(child, count.next(child), inherited)
-        for child in element.children
-        if child.name == "Representation"
+        for child in below.get("Representation", ())
     ]
     trick_mode = [found for found in properties if found.scheme == TRICK_MODE]
-    content_type = _content_type(element, representations)
+    content_type = _content_type(attributes, below.get("ContentComponent", ()), representations)
     return AdaptationSet(
         element=element,
         id=attributes.get("id", ""),
@@ -223,13 +223,13 @@ def _adaptation_set(element: Element, count: _Counter) -> AdaptationSet:
         mime_type=attributes.get("mimeType", ""),
         codecs=inherited.codecs,
         lang=attributes.get("lang", ""),
-        roles=tuple([role.value for role in _descriptors(element, "Role")]),
+        roles=tuple([role.attributes.get("value", "") for role in below.get("Role", ())]),
         essential=essential,
         supplemental=supplemental,
         is_trick_mode=bool(trick_mode),
         is_thumbnails=content_type == "image" or _shows_thumbnails(properties, representations),
         trick_mode_of=tuple([each for found in trick_mode for each in _ids(found.value)]),
-        base_urls=element.all("BaseURL"),
+        base_urls=tuple(below.get("BaseURL", ())),
         representations=tuple(representations),
     )
 
@@ -252,9 +252,10 @@ def _representation(element: Element, index: int, inherited: _Inherited) -> Repr
     essential = supplemental = _NONE
     base_urls: tuple[Element, ...] = ()
     if element.children:
-        essential = _descriptors(element, "EssentialProperty")
-        supplemental = _descriptors(element, "SupplementalProperty")
-        base_urls = element.all("BaseURL")
+        below = _by_name(element)
+        essential = _descriptors(below.get("EssentialProperty", ()))
+        supplemental = _descriptors(below.get("SupplementalProperty", ()))
+        base_urls = tuple(below.get("BaseURL", ()))
     codecs, families = inherited.codecs, inherited.families
     if "codecs" in own:
         codecs = _codecs(own["codecs"])
@@ -276,8 +277,8 @@ def _representation(element: Element, index: int, inherited: _Inherited) -> Repr
         families=families,
         mime_type=own.get("mimeType") or common.get("mimeType", ""),
         video_range=video_range,
-        dependency_ids=_list(own.get("dependencyId", "")),
-        association_ids=_list(own.get("associationId", "")),
+        dependency_ids=_list(own["dependencyId"]) if "dependencyId" in own else (),
+        association_ids=_list(own["associationId"]) if "associationId" in own else (),
         essential=essential,
         supplemental=supplemental,
         base_urls=base_urls,
@@ -303,14 +304,23 @@ def frame_rate(text: str | None) -> float | None:
     return float(found[1]) / divisor if divisor else None
 
 
-def _descriptors(element: Element, name: str) -> tuple[Descriptor, ...]:
+def _by_name(element: Element) -> dict[str, list[Element]]:
+    found: dict[str, list[Element]] = {}
+    for child in element.children:
+        if child.name in found:
+            found[child.name].append(child)
+        else:
+            found[child.name] = [child]
+    return found
+
+
+def _descriptors(elements: Iterable[Element]) -> tuple[Descriptor, ...]:
     return tuple(
         [
             Descriptor(
-                child, child.attributes.get("schemeIdUri", ""), child.attributes.get("value", "")
+                each, each.attributes.get("schemeIdUri", ""), each.attributes.get("value", "")
             )
-            for child in element.children
-            if child.name == name
+            for each in elements
         ]
     )
 
@@ -342,10 +352,12 @@ def _shows_thumbnails(
     )
 
 
-def _content_type(element: Element, representations: Sequence[Representation]) -> ContentType:
-    attributes = element.attributes
-    components = [child.attributes for child in element.all("ContentComponent")]
-    stated = [attributes, *components]
+def _content_type(
+    attributes: Mapping[str, str],
+    components: Iterable[Element],
+    representations: Sequence[Representation],
+) -> ContentType:
+    stated = [attributes, *[each.attributes for each in components]]
     types = [_kind(found.get("contentType", "")) for found in stated]
     if "video" in types:  # a multiplex counts as video
         return "video"
