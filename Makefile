@@ -14,7 +14,7 @@ run: .venv/.runtime ## install what is needed and start the demo on http://127.0
 # First what computes, as many at once as there are cores, and with the coverage of the pure packages;
 # then what starts processes and waits for them, three at once on any machine: drills have bounds
 # in seconds.
-COMPUTES := $(addprefix tests/,architecture benchmark corpus load property unit)
+COMPUTES := $(addprefix tests/,architecture benchmark conformance corpus load property unit)
 # Python keeps what it compiles: or each process would compile again what it imports of the tests.
 test: export PYTHONDONTWRITEBYTECODE =
 test: .venv/.dev ## run the whole suite
