@@ -15,7 +15,11 @@ MAX_TEXT = 200
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
+    """Text for one line of a log or a terminal: an attribute of an MPD may hold line ends."""
+    cut = text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
+    if cut.isprintable():
+        return cut
+    return "".join([each if each.isprintable() else "\ufffd" for each in cut])
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ class Fault:
     """A broken rule that players tolerate: the line (from 1), the rule and a sentence.
 
     ``path`` names the element of an MPD (``MPD/Period[2]/AdaptationSet[1]``); playlists have none.
-    Sentence and path are cut to ``MAX_TEXT`` characters.
+    Sentence and path are cut to ``MAX_TEXT`` characters, of which none is a control character.
     """
 
     line: int

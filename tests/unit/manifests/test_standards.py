@@ -37,6 +37,16 @@ def test_long_messages_are_cut() -> None:
     assert fault.text == error.problem == "x" * MAX_TEXT + "…"
 
 
+def test_messages_stay_on_one_line() -> None:
+    """An attribute of an MPD may hold line ends and other control characters, as references."""
+    fault = Fault(3, "E9", 'the id "a\n\x85\u2028é b" has white space', "MPD/{a\u200e}b[1]")
+    assert fault.text == 'the id "a\ufffd\ufffd\ufffdé b" has white space'
+    assert fault.path == "MPD/{a\ufffd}b[1]"
+    error = ManifestError("film.mpd", 3, "E1", 'the type is "\r\x1b[1m"', "MPD\n")
+    assert "film.mpd, MPD\ufffd, line 3: 23009-1 5.3.1: the type is" in str(error)
+    assert str(error).isprintable()
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_the_metrics_page_lists_every_short_name_of_a_fault(rule: str) -> None:
     """``docs/metrics.md`` lists the values of the label ``rule``."""
