@@ -113,8 +113,11 @@ def test_a_new_worker_waits_for_a_good_config(folder: Path) -> None:
         os.kill(children(gateway.process.pid)[0], signal.SIGKILL)
         gateway.wait_for("worker_waits_for_config")
         assert {720} == answers(gateway, height)
-        path.write_text(config(360), "utf-8")
+        new = folder / "new.toml"
+        new.write_text(config(360), "utf-8")
+        new.replace(path)  # or the new worker might start with a file that is still empty
         gateway.wait_for("started", 3)
+        gateway.wait_for("config_reloaded")
         assert {360} == answers(gateway, height)
         assert 1 == len(gateway.lines("worker_replaced"))
 
