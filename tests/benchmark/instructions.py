@@ -55,6 +55,8 @@ KINDS = ("bare", "livez", "report", "reports", "steering", "real")
 CONNECTIONS = 16
 WARM_UP = {"real": 12_000}
 PLAYERS = 500
+PATIENT = ConnectionLimits(head_timeout_s=1e6, idle_timeout_s=1e6)
+"""Under valgrind, everything takes fifty times as long."""
 _SETTLE_S = 0.3
 _STORE = {"GATEWAY_STORE__URL": "memory", "GATEWAY_LOG__LEVEL": "error"}
 _SERVER_URI = re.compile(r'SERVER-URI="([^"]+)"')
@@ -178,7 +180,7 @@ async def inside(kind: str, count: int, folder: Path) -> None:
         protocol: type[Any] = HttpToolsProtocol
     else:
         app = build(load(Ground(folder, city_database()).config_file(), _STORE), _STORE)
-        config = ServerConfig(app, ConnectionLimits(), lifespan="off")
+        config = ServerConfig(app, PATIENT, lifespan="off")
         protocol = Connection
     config.load()
     peers = Peers(protocol, config)
