@@ -708,7 +708,8 @@ def test_the_asker_names_the_host(
 
 
 def test_nobody_else_names_the_host(default_gateway: RunningGateway) -> None:
-    """F9: X-Forwarded-Host and -Proto build no URL, not even from a trusted proxy."""
+    """F9: X-Forwarded-Host builds no URL, not even from a trusted proxy. That it ended TLS is
+    believed."""
     answer = get_raw(
         default_gateway.url,
         DECISION.encode(),
@@ -716,7 +717,7 @@ def test_nobody_else_names_the_host(default_gateway: RunningGateway) -> None:
         b"X-Forwarded-Proto: https",
         b"Forwarded: for=1.2.3.4;host=evil.example;proto=https",
     )
-    assert f"http://gateway.test{PLAYLIST}" == json.loads(answer.body)["manifest_url"]
+    assert f"https://gateway.test{PLAYLIST}" == json.loads(answer.body)["manifest_url"]
 
 
 def test_a_public_url_stands_before_the_host(listed_origins: RunningGateway) -> None:
