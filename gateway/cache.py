@@ -78,7 +78,8 @@ LADDERS = CacheSpec(
     "ladders",
     8_192,
     "entries",
-    "policy version, asset, source version, profile, rule, capabilities, request limits, start",
+    "policy version, asset, source version, profile, rule, capabilities, request limits, start"
+    "; of a client class: source version, rungs, limits",
     "nothing: a new config or source is a new key",
 )
 """Which rungs of a ladder stay: one half of a decision. A ladder counts once more for each 64 rungs

@@ -23,7 +23,7 @@ from gateway.edge.fleet import Fleet
 from gateway.edge.rank import EdgeTier
 from gateway.ladder.expected import expected_kbps
 from gateway.ladder.periods import fit_all
-from gateway.ladder.rung import Constraints, Ladder, counted
+from gateway.ladder.rung import Constraints, Ladder, Rung, counted
 from gateway.ladder.start import DEFAULT_START_BANDWIDTH
 from gateway.policy.profile import Profile
 from gateway.policy.rules import Rule, RuleList, Subject
@@ -176,10 +176,16 @@ class Decision:
         """The edge that serves."""
         return self.edges[0]
 
+    @property
+    def kept_rungs(self) -> list[Rung]:
+        """The rungs that stay, in output order."""
+        rungs = self.inquiry.ladder.rungs
+        return [rungs[index] for index in self.kept]
+
     def expected_kbps(self) -> int:
         """The bit rate in kbit/s that this session is expected to take up on its edge."""
         return expected_kbps(
-            counted([self.inquiry.ladder.rungs[index] for index in self.kept]),
+            counted(self.kept_rungs),
             self.facts.measured_kbps,
             self.choice.profile.headroom,
         )

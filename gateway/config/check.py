@@ -33,6 +33,7 @@ def check(
     yield from _proxies(tables, problem)
     yield from _events(tables, problem)
     yield from _steering(tables, problem)
+    yield from _dash(tables, problem)
     yield from _otlp(tables, problem)
     yield from _keys(tables, problem)
     for path, key in (
@@ -183,6 +184,17 @@ def _steering(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[Config
         yield problem(
             path,
             "needs server.public_url; a data: URI cannot lead on to a path",
+            value="true",
+            allowed="false, or server.public_url as well",
+        )
+
+
+def _dash(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
+    path = ("dash", "class_manifests")
+    if _at(tables, path) is True and _at(tables, ("server", "public_url")) is None:
+        yield problem(
+            path,
+            "needs server.public_url; what caches keep may not depend on the Host of a request",
             value="true",
             allowed="false, or server.public_url as well",
         )

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gateway.config.cmcd_settings import CmcdSettings
+from gateway.config.dash_settings import DashSettings
 from gateway.config.delivery_settings import (
     DeviceRuleSettings,
     EdgeSettings,
@@ -280,6 +281,7 @@ class Settings(Section):
     capacity: Annotated[CapacitySettings, RESTART]
     log: Annotated[LogSettings, RESTART]
     steering: SteeringSettings
+    dash: DashSettings
     cmcd: CmcdSettings
     keys: KeySettings
     events: EventSettings

@@ -15,16 +15,26 @@ from gateway.play.steering import PATH, SteeringRequest
 def read_request(scope: Scope, headers: Headers) -> Request:
     """The request of an ASGI scope and its headers. Raises a 400 problem for a malformed query
     parameter."""
+    return _request(scope, headers, scope["query_string"])
+
+
+def read_public_request(scope: Scope, headers: Headers) -> Request:
+    """The request of an ASGI scope and its headers, without its query: what may be shared does not
+    depend on it."""
+    return _request(scope, headers, b"")
+
+
+def _request(scope: Scope, headers: Headers, query: bytes) -> Request:
     client, server = scope.get("client"), scope.get("server")
     return Request(
         method=scope["method"],
         path=scope["path"],
-        query=scope["query_string"],
+        query=query,
         headers=headers,
         peer=client[0] if client else None,
         scheme=scope.get("scheme", "http"),
         server=authority(*server) if server else "localhost",
-        parameters=read_query(scope["query_string"]),
+        parameters=read_query(query),
     )
 
 

@@ -52,7 +52,8 @@ EXPOSED = (
 
 _TIMING = (b"timing-allow-origin", b"*")
 _EXPOSE = (b"access-control-expose-headers", ", ".join(EXPOSED).encode("ascii"))
-_ANY_ORIGIN: RawHeaders = ((b"access-control-allow-origin", b"*"), _EXPOSE, _TIMING)
+ANY_ORIGIN: RawHeaders = ((b"access-control-allow-origin", b"*"), _EXPOSE, _TIMING)
+"""The CORS headers of an answer that any origin may read."""
 _VARY_ORIGIN: RawHeaders = ((b"vary", b"Origin"), _TIMING)
 
 
@@ -60,7 +61,7 @@ def cors_headers(origin: str | None, allowed: Sequence[str]) -> RawHeaders:
     """The CORS headers of every answer to players: any origin may read it, or the request's
     ``origin`` when it is ``allowed``."""
     if "*" in allowed:
-        return _ANY_ORIGIN
+        return ANY_ORIGIN
     if origin is None or origin not in allowed:
         return _VARY_ORIGIN
     return ((b"access-control-allow-origin", origin.encode("latin-1")), _EXPOSE, *_VARY_ORIGIN)

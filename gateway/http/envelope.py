@@ -17,7 +17,7 @@ from starlette.types import Lifespan, Receive, Scope, Send
 
 from gateway.http.admission import admit
 from gateway.http.asgi import send_reply
-from gateway.http.cors import cors_headers, preflight
+from gateway.http.cors import ANY_ORIGIN, cors_headers, preflight
 from gateway.http.routes import TABLES, Route, label_of
 from gateway.listener import PLAYERS, Listener
 from gateway.observe import metrics
@@ -80,8 +80,11 @@ class Envelope:
                 log.exception("request_failed", path=shown, request_id=identity)
                 reply = problems.reply(problems.internal(identity), path)
             status = reply.status
-            more = self._common(headers)
-            await send_reply(reply, ((b"x-request-id", identity.encode("ascii")), *more), send)
+            if reply.is_public:
+                more = ANY_ORIGIN
+            else:
+                more = ((b"x-request-id", identity.encode("ascii")), *self._common(headers))
+            await send_reply(reply, more, send)
         finally:
             self._count(route, method, path, status, identity, start)
 

@@ -134,6 +134,13 @@ _ASSET = {
     "description": "The asset's id; it may hold slashes.",
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9._~/-]{1,512}$"},
 }
+_CLASS = {
+    "name": "key",
+    "in": "path",
+    "required": True,
+    "description": "The class, signed; Location of a live MPD has it.",
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]+[.][A-Za-z0-9_-]+$"},
+}
 _STEERING = [
     {"name": name, "in": "query", "schema": {"type": "string"}, "description": text}
     for name, text in (
@@ -175,6 +182,11 @@ def _for_players(decision: dict[str, Any]) -> dict[str, Any]:
         "/v1/play/{asset}.mpd": {
             "parameters": [_ASSET, *_QUERY, _REFRESH],
             "get": _operation("The personalised MPD", _mpd()),
+            "head": _operation("Its headers", _mpd()),
+        },
+        "/v1/class/{key}/{asset}.mpd": {
+            "parameters": [_CLASS, _ASSET],
+            "get": _operation("The MPD of a class of viewers, for every cache", _mpd()),
             "head": _operation("Its headers", _mpd()),
         },
         "/v1/play/{asset}": _json_decision("The decision behind it", decision),

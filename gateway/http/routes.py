@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from starlette.types import Receive, Scope
 
 from gateway.config.schema import Settings
-from gateway.http.asgi import read_report_request, read_request, read_steering_request
+from gateway.http.asgi import (
+    read_public_request,
+    read_report_request,
+    read_request,
+    read_steering_request,
+)
 from gateway.http.batch import decide_batch
 from gateway.http.body import read_body
 from gateway.http.openapi import openapi_json
@@ -14,6 +19,8 @@ from gateway.http.operations import as_a_player_asks, livez, prometheus, readyz,
 from gateway.listener import OPERATORS, PLAYERS, Listener
 from gateway.play.activity import PATH as ACTIVITY
 from gateway.play.activity import answer_activity
+from gateway.play.dash.class_answer import answer_class
+from gateway.play.dash.class_draft import PATH as CLASS
 from gateway.play.play import play, show_decision
 from gateway.play.probe import MAX_RESULT_BYTES, answer_probe, record_probe
 from gateway.play.reply import Reply
@@ -59,6 +66,10 @@ def _play_label(path: str) -> str:
 
 async def _play(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
     return await play(gateway, read_request(scope, headers), scope["path"].removeprefix(_PLAY))
+
+
+async def _class(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
+    return await answer_class(gateway, read_public_request(scope, headers))
 
 
 async def _show(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
@@ -151,6 +162,7 @@ _BOTH = _PLAYERS + _OPERATORS
 
 ROUTES = (
     Route(_PLAY, _READ, _play, _play_label, _PLAYERS),
+    Route(CLASS, _READ, _class, _named("class"), _PLAYERS),
     Route(STEERING, _READ, _steering, _named("steering"), _PLAYERS),
     Route("/v1/cmcd", ("POST",), _reports, _named("cmcd"), _PLAYERS),
     Route("/v1/probe", _ALL, _probe, _named("probe"), _PLAYERS, _probe_on),

@@ -181,14 +181,15 @@ async def _load_all(
     runtime: Runtime, assets: Sequence[str], client: str, wanted: ManifestFormat | None
 ) -> list[SourceManifest | Problem]:
     if len(assets) == 1:
-        return [await _load(runtime, assets[0], client, wanted)]
-    return await asyncio.gather(*(_load(runtime, asset, client, wanted) for asset in assets))
+        return [await load_source(runtime, assets[0], client, wanted)]
+    return await asyncio.gather(*(load_source(runtime, asset, client, wanted) for asset in assets))
 
 
-async def _load(
+async def load_source(
     runtime: Runtime, asset: str, client: str, wanted: ManifestFormat | None
 ) -> SourceManifest | Problem:
-    """The source manifest of an asset, or the problem to answer with."""
+    """The source manifest of an asset in the format ``wanted`` (None: any), or the problem to
+    answer with. ``client`` is the network that asks."""
     source = runtime.source
     try:
         if wanted is not None:

@@ -47,6 +47,15 @@ def no_such_asset(detail: str) -> Problem:
     return Problem(404, "no-such-asset", "No such asset", detail)
 
 
+def no_such_class() -> Problem:
+    """404: the key of a class manifest is not one of ours, or is for another asset."""
+    detail = (
+        "no key of this gateway has signed the key of this class for this asset; "
+        "ask for /v1/play again"
+    )
+    return Problem(404, "no-such-class", "No such class", detail)
+
+
 def no_such_path() -> Problem:
     """404: no route has this path."""
     return Problem(

@@ -11,12 +11,15 @@ RawHeaders = tuple[tuple[bytes, bytes], ...]
 @dataclass(slots=True)  # not frozen, which costs a call for each field: every request makes one
 class Reply:
     """A finished answer. One with a body has a Content-Length. ``stream`` gives a body that is made
-    while it is sent, instead of ``body``; it is closed at its end, or when the client has gone."""
+    while it is sent, instead of ``body``; it is closed at its end, or when the client has gone.
+    ``is_public``: shared caches may keep the answer, so it gets no header that depends on the
+    request."""
 
     status: int
     headers: RawHeaders
     body: bytes
     stream: Generator[bytes] | AsyncGenerator[bytes] | None = None
+    is_public: bool = False
 
     @classmethod
     def of(

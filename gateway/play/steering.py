@@ -11,6 +11,7 @@ import time
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Literal, NamedTuple
 
 from gateway.client.limits import ParameterError, parse_parameters
@@ -22,6 +23,7 @@ from gateway.edge.fleet import Fleet
 from gateway.edge.override import diversion_of
 from gateway.edge.rank import PreferenceOrder, spread_point_of
 from gateway.ladder.expected import expected_kbps
+from gateway.ladder.rung import Rung
 from gateway.observe import metrics
 from gateway.play.bodies import Body
 from gateway.play.decide import Decided, valid_asset
@@ -104,6 +106,8 @@ def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
             spread_point=spread_point_of(sender.place, sender.prefix),
             unstated=not query.reports and _may_repeat(runtime, request),
         )
+    if state is not None and session is None and runtime.settings.dash.class_manifests:
+        session = drawn_name(state.viewer)
     viewer = _any_viewer() if state is None else state.viewer
     spread_point = (
         spread_point_of(sender.place, sender.prefix) if state is None else state.spread_point
@@ -138,6 +142,15 @@ def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
     return _reply(_manifest(answer, state.base, url))
 
 
+def drawn_name(viewer: int) -> bytes:
+    """The name of a session that has none, in the form of ``session_name``. Its viewer was drawn at
+    random for the first answer, so the name is as random. A class manifest is the same for all, so
+    no session is named in it."""
+    return blake2b(
+        viewer.to_bytes(8), digest_size=SESSION_BYTES, person=b"steered-session"
+    ).digest()
+
+
 def _follow(
     gateway: Gateway, asset: str, session: bytes | None, state: SteeringState, answer: Steered
 ) -> None:
@@ -145,7 +158,7 @@ def _follow(
     edge, kbps = answer.playing, state.expected_kbps
     if edge is None or not answer.believed:
         return
-    if session is not None:
+    if session is not None and session != drawn_name(state.viewer):
         gateway.whereabouts.seen(session, asset, kbps, edge)
     elif gateway.leases.active:
         age_s = answer.state.issued_s - answer.state.began_s
@@ -357,10 +370,11 @@ def tags_of(gateway: Gateway, found: Decided, offer: Offer) -> SteeringTags:
     asset, edge, fleet = decision.facts.asset, decision.edge, decision.inquiry.fleet
     copies = [fleet.edges[fleet.positions[pathway]] for pathway, _ in offer.copies]
     clones = [] if offer.inline is None or copies else _first_clones(found)
+    rungs = decision.kept_rungs
     if copies:  # their pathways are all that there are
-        state = first_state(found, copies, declared=1 + len(copies), shape=0)
+        state = first_state(asset, rungs, edge, copies, declared=1 + len(copies), shape=0)
     else:
-        state = first_state(found, clones, declared=0, shape=edge.shape)
+        state = first_state(asset, rungs, edge, clones, declared=0, shape=edge.shape)
     signed = gateway.keys.sign(Purpose.STEERING_STATE, state.to_bytes())
     uri = f"{_url(found.runtime, asset)}?{STATE}={signed}"
     if offer.named:
@@ -371,16 +385,20 @@ def tags_of(gateway: Gateway, found: Decided, offer: Offer) -> SteeringTags:
 
 
 def first_state(
-    found: Decided, others: Sequence[Edge], *, declared: int, shape: int
+    asset: str,
+    rungs: Sequence[Rung],
+    edge: Edge,
+    others: Sequence[Edge],
+    *,
+    declared: int,
+    shape: int,
 ) -> SteeringState:
-    """The state of a session that is yet to begin. ``others`` are the edges that its manifest tells
-    the player of, ``declared`` and ``shape`` are as in :class:`SteeringState`."""
-    decision = found.decision
-    edge = decision.edge
-    rungs = [decision.inquiry.ladder.rungs[index] for index in decision.kept]
+    """The state of a session of ``asset`` that is yet to begin on ``edge``, with these rungs.
+    ``others`` are the edges that its manifest tells the player of, ``declared`` and ``shape`` are
+    as in :class:`SteeringState`."""
     need_kbps = max([rung.bandwidth for rung in rungs], default=0) // 1000
     return SteeringState(
-        asset=asset_name(decision.facts.asset),
+        asset=asset_name(asset),
         viewer=0,
         spread_point=0,
         base=edge.id,

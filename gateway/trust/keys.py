@@ -37,6 +37,7 @@ class Purpose(StrEnum):
 
     STEERING_STATE = "steering-state"
     REFRESH_STATE = "refresh-state"
+    CLIENT_CLASS = "client-class"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import pytest
 from gateway.app import Application
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import EdgeCondition
-from gateway.play.dash.steering import ORDERS
+from gateway.play.dash.client_class import ORDERS
 from tests.integration.dash_titles import mpd, put
 from tests.integration.in_process import OPERATORS, application, asking
 

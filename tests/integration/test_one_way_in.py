@@ -21,6 +21,7 @@ PATHS = [
     ("GET", "/v1/play/film.mpd"),
     ("GET", "/v1/play/film"),
     ("POST", "/v1/decisions"),
+    ("GET", "/v1/class/key/film.mpd"),
     ("GET", "/v1/steering/film"),
     ("POST", "/v1/cmcd"),
     ("GET", "/v1/probe"),

@@ -6,25 +6,29 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Final
 from urllib.parse import quote
 
-from gateway.play import problems
 from gateway.play.base_url import base_url_of
 from gateway.play.bodies import Body, max_answer_bytes
+from gateway.play.dash.class_draft import ClassDraft, class_of, start_of
 from gateway.play.dash.edit import gone_of
 from gateway.play.dash.ladder import offered
-from gateway.play.dash.manifest import MEDIA_TYPE, bad_source, dash_of
+from gateway.play.dash.manifest import MEDIA_TYPE, dash_of
 from gateway.play.dash.refresh import STATE, hour_of, kept_query, read_state, sign_state
-from gateway.play.dash.steering import PLACE, name_of, offer_for, steered, steering_of
+from gateway.play.dash.steering import (
+    PLACE,
+    edges_for,
+    name_of,
+    offer_of,
+    steered,
+    steering_of,
+)
+from gateway.play.dash.written import written
 from gateway.play.decide import Decided, Earlier
+from gateway.play.format import Draft
 from gateway.play.request import Request
 from gateway.play.runtime import Gateway
 from gateway.play.steering import MAX_NAMED_WEIGHT
 from gateway.reason import Reason
-from manifests.dash.filtering import filter_splices
-from manifests.dash.splices import Splice
-from manifests.dash.start import start_splices
 from manifests.dash.uris import Destination, Mirror, query_names
-from manifests.dash.writing import write
-from manifests.fault import ManifestError
 
 _OURS: Final = frozenset(
     {
@@ -52,9 +56,15 @@ class DashFormat:
             return None
         return read_state(gateway.keys, text, asset, gateway.runtime.policy, time.time())
 
-    def draft(self, gateway: Gateway, found: Decided, request: Request) -> "DashDraft":
-        """The MPD of a decision."""
-        return DashDraft(gateway, found, request)
+    def draft(self, gateway: Gateway, found: Decided, request: Request) -> Draft:
+        """The MPD of a decision, or of its class."""
+        given, links = request.parameters.by_name, dash_of(found.source).links
+        names = query_names(links, [name for name in given if name not in _OURS])
+        client = class_of(gateway, found, names)
+        if client is None:
+            return DashDraft(gateway, found, request, names)
+        base = base_url_of(found.runtime, request)
+        return ClassDraft(gateway, found.source, found.decision.facts.asset, client, base)
 
     def names(self, found: Decided, request: Request) -> Sequence[Mapping[str, str | None]]:  # noqa: ARG002
         """The id of each Representation that stays. It has no URI of its own: its segments have."""
@@ -73,12 +83,14 @@ class DashDraft:
         *("_found", "_gateway", "_hour", "_manifest", "_offer", "_parameters", "_refresh", "key"),
     )
 
-    def __init__(self, gateway: Gateway, found: Decided, request: Request) -> None:
-        """Raises a 404 problem when the source is not DASH."""
+    def __init__(
+        self, gateway: Gateway, found: Decided, request: Request, names: tuple[str, ...]
+    ) -> None:
+        """``names`` are the parameters of the request that the MPD has players copy to segments.
+        Raises a 404 problem when the source is not DASH."""
         self._gateway, self._found = gateway, found
         self._manifest = manifest = dash_of(found.source)
         given, decision = request.parameters.by_name, found.decision
-        names = query_names(manifest.links, [name for name in given if name not in _OURS])
         self._parameters = names
         self._hour = hour_of(time.time())
         self._refresh: str | None = None
@@ -97,7 +109,8 @@ class DashDraft:
             pinned = (self._hour, gateway.keys.active.id, capability, start)
         named = self._names_session() or manifest.weight <= MAX_NAMED_WEIGHT
         named = named and decision.facts.session is not None
-        self._offer = offer = offer_for(gateway, found, base, named=named)
+        edges = edges_for(found)
+        self._offer = offer = offer_of(gateway, decision.facts.asset, edges, base, named=named)
         self.key: Hashable = (
             found.source.path,
             manifest.version,
@@ -109,21 +122,12 @@ class DashDraft:
             self._refresh,
             pinned,
             None if offer is None else offer.cache_key,
-            self._start(),
+            start_of(found),
         )
-
-    def _start(self) -> int | None:
-        """The bandwidth in bit/s of the rung to start on; None where the MPD does not say so."""
-        decision = self._found.decision
-        if not self._found.runtime.settings.start.in_mpd or decision.choice.limits.untouched:
-            return None
-        rungs = decision.inquiry.ladder.rungs
-        return next((rungs[at].bandwidth for at in decision.kept if rungs[at].has_video), None)
 
     def write(self) -> bytes:
         """The MPD. Raises a 502 problem when it is too long."""
         found, manifest, decision = self._found, self._manifest, self._found.decision
-        gone = gone_of(manifest.mpd, decision.kept, decision.choice.limits)
         destination = Destination(
             path=found.source.path,
             mirrors=(Mirror(decision.edge.url, decision.edge.id),),
@@ -131,30 +135,22 @@ class DashDraft:
             location=self._location(),
             parameters=self._parameters,
         )
-        edits = filter_splices(manifest.mpd, gone)
-        start = self._start()
-        if start is not None:
-            edits += start_splices(manifest.mpd, manifest.links, start)
-        most = max_answer_bytes(found.runtime.settings)
-        try:
-            return self._steered(edits, destination, most) or write(
-                manifest.links, edits, destination, most
-            )
-        except ManifestError as error:
-            raise problems.source_problem(bad_source(error)) from error
+        return written(
+            manifest,
+            gone_of(manifest.mpd, decision.kept, decision.choice.limits),
+            start_of(found),
+            destination,
+            self._steered,
+            max_answer_bytes(found.runtime.settings),
+        )
 
-    def _steered(
-        self, edits: Sequence[Splice], destination: Destination, most: int
-    ) -> bytes | None:
-        """The MPD with content steering; None when it has none, or would be too long with it."""
-        offer = self._offer
-        wanted = None if offer is None else steered(self._gateway, self._found, offer, destination)
-        if wanted is None:
+    def _steered(self, destination: Destination) -> Destination | None:
+        """Where URIs lead when the MPD is steered; None when it is not."""
+        decision, offer = self._found.decision, self._offer
+        if offer is None:
             return None
-        try:
-            return write(self._manifest.links, edits, wanted, most)
-        except ManifestError:
-            return None
+        asset, rungs = decision.facts.asset, decision.kept_rungs
+        return steered(self._gateway, asset, self._manifest, rungs, offer, destination)
 
     def _location(self) -> str | None:
         """Where the player asks again; None for an MPD that does not change."""

@@ -5,16 +5,19 @@ is that of HLS (:mod:`gateway.play.steering`).
 """
 
 import secrets
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
 from gateway.client.facts import Device
 from gateway.edge.edge import Edge
+from gateway.edge.fleet import Fleet
 from gateway.edge.rank import ordered_by_key, viewer_key
-from gateway.play.dash.manifest import dash_of
+from gateway.ladder.rung import Rung
+from gateway.play.dash.client_class import ORDERS
+from gateway.play.dash.manifest import DashManifest, dash_of
 from gateway.play.decide import Decided
-from gateway.play.runtime import Gateway
+from gateway.play.runtime import Gateway, Runtime
 from gateway.play.steering import PATH, first_state
 from gateway.reason import Reason, Step
 from gateway.steering.query import SESSION, SESSION_BYTES, STATE
@@ -27,7 +30,6 @@ _MEDIA3: Final = frozenset({"media3", "ExoPlayer", "OkHttp"})
 _ANDROID: Final = frozenset({"Android", "Fire OS"})
 _DVB_PROFILE: Final = "urn:dvb:dash:profile:dvb-dash:"
 
-ORDERS: Final = 4
 _SPARE: Final = 4
 """So many edges may be passed over because they are not up."""
 PLACE: Final = f"{SESSION}={secrets.token_hex(SESSION_BYTES)}"
@@ -106,32 +108,56 @@ def edges_for(found: Decided) -> tuple[Edge, ...]:
         for at in order
         if fleet.edges[at].id != edge.id and fleet.conditions[at].state == "up"
     ]
-    if not others and not fleet.index.has_sibling(edge):
+    near = (edge, *others[: steering.max_pathways - 1])
+    return declared(found.runtime, fleet, near, lambda: must_be_single(found))
+
+
+def declared(
+    runtime: Runtime, fleet: Fleet, near: tuple[Edge, ...], single: Callable[[], bool]
+) -> tuple[Edge, ...]:
+    """Those of the edges ``near``, which begin with the serving one, that a steered MPD declares;
+    none when it cannot be steered. ``single`` says whether it may name one edge alone."""
+    if not runtime.steering.enabled:
         return ()
-    if others and _may_be_media3(found.player.device) and _would_scatter(found):
-        return (edge,)
-    return (edge, *others[: steering.max_pathways - 1])
+    if len(near) == 1:
+        return near if fleet.index.has_sibling(near[0]) else ()
+    return near[:1] if single() else near
 
 
-def offer_for(gateway: Gateway, found: Decided, base_url: str, *, named: bool) -> DashOffer | None:
-    """What an MPD offers; None when it offers nothing. ``base_url`` is where players reach the
-    gateway. Whether the MPD can be steered is seen when it is written (:func:`steered`)."""
-    edges = edges_for(found)
+def must_be_single(found: Decided) -> bool:
+    """Whether the MPD may name one edge alone, as its player may be media3, which would mix
+    several."""
+    return _may_be_media3(found.player.device) and _would_scatter(found)
+
+
+def offer_of(
+    gateway: Gateway, asset: str, edges: tuple[Edge, ...], base_url: str, *, named: bool
+) -> DashOffer | None:
+    """What an MPD offers that declares ``edges``; None when it offers nothing. ``base_url`` is
+    where players reach the gateway. Whether the MPD can be steered is seen when it is written
+    (:func:`steered`)."""
     if not edges:
         return None
-    url = f"{base_url.rstrip('/')}{PATH}{found.decision.facts.asset}"
+    url = f"{base_url.rstrip('/')}{PATH}{asset}"
     return DashOffer(gateway.keys.active.id, edges, url, named)
 
 
 def steered(
-    gateway: Gateway, found: Decided, offer: DashOffer, destination: Destination
+    gateway: Gateway,
+    asset: str,
+    manifest: DashManifest,
+    rungs: Sequence[Rung],
+    offer: DashOffer,
+    destination: Destination,
 ) -> Destination | None:
-    """Where the URIs of the MPD lead when it is steered; None when it cannot be."""
+    """Where the URIs of the MPD lead when it is steered; None when it cannot be. ``rungs`` are
+    those that stay."""
     mirrors = offer.mirrors
-    if _refusal(found, mirrors, destination) is not None:
+    if _refusal(manifest, mirrors, destination) is not None:
         return None
     edge, *others = offer.edges
-    state = first_state(found, others, declared=len(offer.edges), shape=edge.shape)
+    count = len(offer.edges)
+    state = first_state(asset, rungs, edge, others, declared=count, shape=edge.shape)
     signed = gateway.keys.sign(Purpose.STEERING_STATE, state.to_bytes())
     name = f"&{PLACE}" if offer.named else ""
     url = f"{offer.url}?{STATE}={signed}{name}"
@@ -144,7 +170,7 @@ def steering_of(found: Decided) -> Reason:
     if not edges:
         return NO_OTHER_EDGE if found.runtime.steering.enabled else OFF
     mirrors = tuple([Mirror(edge.url, edge.id) for edge in edges])
-    refused = _refusal(found, mirrors, _here(found))
+    refused = _refusal(dash_of(found.source), mirrors, _here(found))
     if refused is not None:
         return _REFUSED[refused]
     return STEERED if len(edges) > 1 else STEERED_BY_CLONES
@@ -156,9 +182,8 @@ def name_of(session: str) -> str:
 
 
 def _refusal(
-    found: Decided, mirrors: tuple[Mirror, ...], destination: Destination
+    manifest: DashManifest, mirrors: tuple[Mirror, ...], destination: Destination
 ) -> Refusal | None:
-    manifest = dash_of(found.source)
     wanted = replace(destination, mirrors=mirrors, steering_url="")
     return refusal(manifest.links, wanted, live=manifest.is_dynamic)
 

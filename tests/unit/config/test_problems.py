@@ -288,10 +288,9 @@ TABLES = [
         [
             (
                 "edge: is not a known key; allowed: server, admin, store, geo, source, origin, "
-                "origins, limits, throughput, prior, probe, capacity, log, steering, cmcd, keys, "
-                "events, sessions, otlp, dns, registry, policy, profiles, rules, start, edges, "
-                "health, "
-                "ladder, devices "
+                "origins, limits, throughput, prior, probe, capacity, log, steering, dash, cmcd, "
+                "keys, events, sessions, otlp, dns, registry, policy, profiles, rules, start, "
+                "edges, health, ladder, devices "
                 '(did you mean "edges"?)'
             )
         ],
@@ -637,6 +636,20 @@ TABLES = [
             f'edges[0].url: "x" is not an absolute URL; allowed: {URL}',
             f'policy.default_profile: "x" is not the name of a profile; allowed: {PROFILES}',
             "rules[1]: warning: is never reached; rules[0] matches every request",
+        ],
+    ),
+    (
+        "class manifests that depend on the Host of a request",
+        "[dash]\nclass_manifests = true\nclass_max_age_share = 1.0",
+        [
+            (
+                "dash.class_max_age_share: 1.0 is not below 1; allowed: a share above 0 and below "
+                "1, such as 0.5"
+            ),
+            (
+                "dash.class_manifests: true needs server.public_url; what caches keep may not "
+                "depend on the Host of a request; allowed: false, or server.public_url as well"
+            ),
         ],
     ),
     (

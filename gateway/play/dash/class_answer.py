@@ -1,0 +1,102 @@
+"""Answers ``/v1/class/{key}/{asset}.mpd``: the manifest of a class of viewers, for every cache."""
+
+import math
+from typing import Final
+
+from gateway.offload import offload_if_large
+from gateway.play import problems
+from gateway.play.base_url import base_url_of
+from gateway.play.bodies import Body, etag_matches
+from gateway.play.compression import negotiate
+from gateway.play.dash.class_draft import PATH, SUFFIX, ClassDraft
+from gateway.play.dash.client_class import class_tag, read_class
+from gateway.play.dash.manifest import MEDIA_TYPE, dash_of
+from gateway.play.decide import load_source, valid_asset
+from gateway.play.problems import Problem
+from gateway.play.reply import RawHeaders, Reply
+from gateway.play.request import Request
+from gateway.play.runtime import Gateway
+from gateway.source.source import SourceManifest
+from manifests.format import ManifestFormat
+
+_OK, _NOT_MODIFIED = 200, 304
+_VARY: Final = (b"vary", b"Accept-Encoding")
+
+
+async def answer_class(gateway: Gateway, request: Request) -> Reply:
+    """Answer ``GET|HEAD /v1/class/{key}/{asset}.mpd``. What follows ``?`` makes no difference.
+
+    A key is good as long as one of the keys of the gateway has signed it, also when class manifests
+    have been switched off: its players know no other URL. Raises
+    :class:`gateway.play.problems.Problem`; for a key that is not good before anything is loaded.
+    """
+    key, _, name = request.path.removeprefix(PATH).partition("/")
+    if not name.endswith(SUFFIX):
+        raise problems.no_such_path()
+    asset = valid_asset(name.removesuffix(SUFFIX))
+    client = read_class(gateway.keys, key, asset)
+    if client is None:
+        raise problems.no_such_class()
+    runtime = gateway.runtime
+    network = runtime.clients.network(request.peer, request.headers)
+    source = await load_source(runtime, asset, network, ManifestFormat.DASH)
+    if isinstance(source, Problem):
+        raise source
+    draft = ClassDraft(gateway, source, asset, client, base_url_of(runtime, request))
+    body = gateway.playlists.get(draft.key)
+    if body is None:
+        body = await offload_if_large(source.manifest.weight, _written, draft)
+        gateway.playlists.put(draft.key, body)
+    coding = negotiate(request.headers.get("accept-encoding") or "")
+    if len(body.identity) < runtime.settings.server.compress_min_bytes:
+        coding = "identity"
+    etag = body.etag(coding)
+    tag = class_tag(client, asset)
+    always: RawHeaders = (
+        (b"cache-control", _cache_control(gateway, source)),
+        _VARY,
+        (b"etag", etag.encode("ascii")),
+        (b"surrogate-key", f"asset/{asset} class/{tag}".encode("ascii")),
+        (b"cache-tag", f"asset/{asset},class/{tag}".encode("ascii")),
+    )
+    if_none_match = request.headers.get("if-none-match")
+    if if_none_match is not None and etag_matches(if_none_match, etag):
+        return Reply(_NOT_MODIFIED, always, b"", is_public=True)
+    data = body.known(coding)
+    if data is None:
+        data = await offload_if_large(len(body.identity), body.coded, coding)
+    coded = () if coding == "identity" else ((b"content-encoding", coding.encode("ascii")),)
+    kind = (b"content-type", MEDIA_TYPE.encode("ascii"))
+    length = (b"content-length", b"%d" % len(data))
+    return Reply(_OK, (*always, *coded, kind, length), data, is_public=True)
+
+
+def _written(draft: ClassDraft) -> Body:
+    return Body(draft.write())
+
+
+def _cache_control(gateway: Gateway, source: SourceManifest) -> bytes:
+    settings = gateway.runtime.settings
+    live = source.manifest.live
+    # Without a period, players ask again when their media tell them to: at once.
+    update_s = live.update_s if live is not None else 0.0 if dash_of(source).is_dynamic else None
+    times = cache_times(
+        update_s, settings.dash.class_max_age_share, settings.server.manifest_max_age_s
+    )
+    text = "public, max-age=%d, s-maxage=%d, stale-while-revalidate=%d"
+    return (text % times).encode("ascii")
+
+
+def cache_times(update_s: float | None, share: float, most_s: int) -> tuple[int, int, int]:
+    """How long a player, a shared cache, and a shared cache that asks for a new copy meanwhile, may
+    use a class manifest, in whole seconds.
+
+    ``update_s`` is the update period, None for an MPD that does not change: it is kept for
+    ``most_s``. Shared caches keep ``share`` of a period, and both together are below it. Nothing is
+    kept of an MPD whose period is a second or less: there is no whole number below.
+    """
+    if update_s is None:
+        return most_s, most_s, 0
+    below = max(0, math.ceil(update_s) - 1)
+    shared = min(max(int(update_s * share), 1), below)
+    return min(most_s, int(update_s / 2), shared), shared, below - shared
