@@ -15,7 +15,7 @@ run: .venv/.runtime ## install what is needed and start the demo on http://127.0
 # then what starts processes and waits for them, three at once on any machine: drills have bounds
 # in seconds.
 COMPUTES := $(addprefix tests/,architecture benchmark conformance corpus load property unit)
-# Python keeps what it compiles: or each process would compile again what it imports of the tests.
+# Python keeps what it compiles; otherwise each process would compile the tests' modules again.
 test: export PYTHONDONTWRITEBYTECODE =
 test: .venv/.dev ## run the whole suite
 	@status=0; \

@@ -110,7 +110,7 @@ def schema() -> None:
 @click.option("--query", default="", help="More query parameters, such as max_resolution=720p.")
 @click.option("--header", "headers", multiple=True, metavar="'N: v'", help="A request header.")
 @config_option
-@click.option("--manifest", is_flag=True, help="Print the playlist, too.")
+@click.option("--manifest", is_flag=True, help="Print the playlist or MPD, too.")
 @click.option("--offline", is_flag=True, help="Read no states of edges and sessions from Redis.")
 def explain(
     asset: str,

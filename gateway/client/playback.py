@@ -62,7 +62,7 @@ class KnownNames(NamedTuple):
     error_codes: frozenset[str]
 
 
-class Trouble(NamedTuple):
+class TroubleReport(NamedTuple):
     """A report of stalls or errors: its stamp, and how many."""
 
     at: int
@@ -90,7 +90,7 @@ class Playback:
     cdns: tuple[int, str] = (0, "")
     delays: tuple[int, int] = (0, _NO_DELAY)
     codes: tuple[tuple[int, str], ...] = ()
-    troubles: tuple[Trouble, ...] = ()
+    troubles: tuple[TroubleReport, ...] = ()
 
     @property
     def state(self) -> str | None:
@@ -128,7 +128,7 @@ class Playback:
         order in which they were sent. The same object when they say nothing new."""
         latest, states, cdns, delays = self.latest, self.states, self.cdns, self.delays
         codes: list[tuple[int, str]] = []
-        troubles: list[Trouble] = []
+        troubles: list[TroubleReport] = []
         for report in reports:
             if not _says_something(report):
                 continue
@@ -143,7 +143,7 @@ class Playback:
                 delays = max(delays, (at, report.start_delay_ms))
             if report.starved or report.errors:
                 errors = min(len(report.errors), MAX_COUNT)
-                troubles.append(Trouble(at, int(report.starved), errors))
+                troubles.append(TroubleReport(at, int(report.starved), errors))
                 codes += [(at, code) for code in report.errors if code in known.error_codes]
         newest_codes = _newest_codes(self.codes, codes) if codes else self.codes
         newest_troubles = _newest_troubles(self.troubles, troubles) if troubles else self.troubles
@@ -206,7 +206,7 @@ class Playback:
         found, rest = codes
         if len(rest) % _TROUBLE.size or len(rest) > MAX_TROUBLES * _TROUBLE.size:
             return None
-        troubles = tuple([Trouble(*trouble) for trouble in _TROUBLE.iter_unpack(rest)])
+        troubles = tuple([TroubleReport(*trouble) for trouble in _TROUBLE.iter_unpack(rest)])
         time_s, latest = times
         kept = (found, troubles)
         read = cls(time_s, latest, (state_at, state), (cdn_at, cdn), (delay_at, delay), *kept)
@@ -233,7 +233,7 @@ class Playback:
             (at, texts[0]),
             (at, delay),
             tuple(sorted({(at, code) for code in texts[1:]})),
-            (Trouble(at, *counts),) if any(counts) else (),
+            (TroubleReport(at, *counts),) if any(counts) else (),
         )
 
 
@@ -257,12 +257,16 @@ def _newest_codes(
     return tuple(sorted([(at, code) for code, at in newest.items()])[-MAX_CODES:])
 
 
-def _newest_troubles(known: Iterable[Trouble], others: Iterable[Trouble]) -> tuple[Trouble, ...]:
+def _newest_troubles(
+    known: Iterable[TroubleReport], others: Iterable[TroubleReport]
+) -> tuple[TroubleReport, ...]:
     """The newest of both; of two reports with the same stamp, the higher counts."""
-    found: dict[int, Trouble] = {}
+    found: dict[int, TroubleReport] = {}
     for one in (*known, *others):
         same = found.get(one.at, one)
-        found[one.at] = Trouble(one.at, max(one.stalls, same.stalls), max(one.errors, same.errors))
+        found[one.at] = TroubleReport(
+            one.at, max(one.stalls, same.stalls), max(one.errors, same.errors)
+        )
     return tuple([found[at] for at in sorted(found)[-MAX_TROUBLES:]])
 
 

@@ -100,8 +100,8 @@ class OriginSettings(Section):
     max_stale_if_error_s: Seconds
     """The longest such time, whatever the origin says, in seconds."""
     max_stale_live_s: Seconds
-    """The longest such time of a live MPD, whatever the origin says, in seconds. A player that gets
-    an error when it asks again may never do so again; one that gets an old MPD does."""
+    """The longest such time for a live MPD, whatever the origin says, in seconds. A player whose
+    refresh fails may never refresh again; one that gets an old MPD does."""
     not_found_s: Seconds
     """How long a 404 or 410 is remembered, in seconds."""
     failure_s: Seconds

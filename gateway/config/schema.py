@@ -169,8 +169,8 @@ class SourceSettings(Section):
     hls: SourcePath
     """Path of an asset's HLS multivariant playlist below `root` or `url`."""
     dash: SourcePath
-    """Path of an asset's DASH manifest below `root` or `url`. A title may have one of the two or
-    both. With kind `generated` there are none."""
+    """Path of an asset's DASH manifest below `root` or `url`. A title may have a playlist, an
+    MPD or both. Kind `generated` has no MPDs."""
 
 
 class PolicySettings(Section):

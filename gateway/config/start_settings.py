@@ -51,7 +51,7 @@ class StartSettings(Section):
     """`false` ignores the rules: playback starts near the profile's `start_bitrate_kbps`, else near
     2000 kbit/s."""
     in_mpd: Flag
-    """`true` lets an MPD say where to start, as the `target` of `OperatingBandwidth`, which dash.js
-    follows. MPDs of profiles that keep everything stay as they are."""
+    """`true` writes into an MPD where to start, as the `target` of `OperatingBandwidth`, which
+    dash.js follows. MPDs of profiles that keep everything stay as they are."""
     rules: tuple[StartRuleSettings, ...]
     """The rules, in order."""

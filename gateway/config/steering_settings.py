@@ -30,7 +30,7 @@ class SteeringSettings(Section):
     copies: Copies
     """Playlists list the ladder once for each of up to `max_pathways` edges, for players that are
     known to steer: `needed` where the URLs of edges differ in more than the host, or the player
-    cannot clone; `always`; or `never`."""
+    is known not to clone pathways; `always`; or `never`."""
     ttl_s: TimeToLive
     """How often a player asks which pathway to use, in seconds."""
     ttl_jitter: Jitter

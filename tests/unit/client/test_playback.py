@@ -15,7 +15,7 @@ from gateway.client.playback import (
     MAX_TROUBLES,
     KnownNames,
     Playback,
-    Trouble,
+    TroubleReport,
 )
 from gateway.client.session import SessionPlace, SessionRecord, asset_name
 
@@ -24,7 +24,7 @@ TS_MS = 1_800_000_000_000
 CODES = tuple(f"{number}".rjust(MAX_CODE_CHARS, "E") for number in range(MAX_CODES + 1))
 KNOWN = KnownNames({"eu-1": 0}, frozenset({"mine", "c" * MAX_CDN_CHARS}), frozenset(CODES))
 TROUBLES = tuple(
-    Trouble(2**64 - 1 - MAX_TROUBLES + number, MAX_COUNT, MAX_COUNT)
+    TroubleReport(2**64 - 1 - MAX_TROUBLES + number, MAX_COUNT, MAX_COUNT)
     for number in range(MAX_TROUBLES)
 )
 FULL = Playback(
