@@ -99,7 +99,8 @@ PLAYLISTS = CacheSpec(
     "limits.local_cache_bytes",
     "bytes",
     "source path and version, kept rungs, caps, URLs of the edge and the origin, query"
-    " parameters that the source imports, steering offer, start rung, where a live MPD is asked for again",
+    " parameters that the source imports, steering offer, start rung, where a live MPD is asked"
+    " for again",
     "nothing: every input is in the key",
 )
 """Finished manifests with their entity tags and codings."""
