@@ -35,7 +35,7 @@ _LICENSES: Final = frozenset({"laurl", "authzurl", "certurl"})
 _CLOCKS = re.compile(r"urn:mpeg:dash:utc:http-(?:head|xsdate|iso|ntp):", re.IGNORECASE)
 _QUERY_INFOS: Final = frozenset({"UrlQueryInfo", "ExtUrlQueryInfo", "RequestParam"})
 _EVENT_TAG = re.compile(
-    rb"<!--.*?-->|<!\[CDATA\[.*?\]\]>"
+    rb"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>"
     rb"|(<(?:[\w.-]+:)?(?:InsertPresentation|ReplacePresentation|RequestParam)[\s/>])",
     re.DOTALL,
 )
@@ -43,6 +43,8 @@ _EVENT_TAG = re.compile(
 
 MAX_ABSOLUTE: Final = 64
 """So many different absolute BaseURLs below the MPD level are looked at for each answer."""
+MAX_ALTERNATIVES: Final = 32
+"""So many BaseURLs of one level are looked at: each link below them is resolved against each."""
 QUERYPART: Final = "$querypart$"
 """In a template: all parameters."""
 
@@ -146,9 +148,10 @@ def links_of(document: Document) -> Links:
     head = tuple([_head(document, child) for child in root.children if child.name in _HEAD])
     first = next(child for child in root.children if child.name != "ProgramInformation")
     indentation = markup.indentation(head[-1].start if head else first.start)
+    tops = [each.uri for each in head if each.name == "BaseURL"]
     found = Links(
         document=document,
-        top=Bases(None, tuple([each.uri for each in head if each.name == "BaseURL"])),
+        top=Bases(None, tuple(tops[:MAX_ALTERNATIVES])),
         prefix="".join(markup.tag_name(root.start).rpartition(":")[:2]),
         indentation=indentation,
         behind=head[-1].end if head else first.start - len(indentation) * markup.width,
@@ -261,7 +264,7 @@ class _Collecting:
             elif child.name == "SegmentList":
                 first = child.first("SegmentURL")
                 media = media if first is None else first.attributes.get("media", "")
-        bases = Bases(above, tuple(texts)) if texts else above
+        bases = Bases(above, tuple(texts[:MAX_ALTERNATIVES])) if texts else above
         principal = element.attributes.get("initializationPrincipal")
         if principal is not None and not is_plain(principal):
             self._media(element, ["initializationPrincipal"], bases)

@@ -53,12 +53,14 @@ def _refers(period: Period) -> bool:
 
 def references(document: Document, periods: Sequence[Filtered]) -> Iterator[Splice]:
     """The edits after which nothing refers to what is gone."""
-    lost = {each.period.id: each.lost_ids for each in periods if each.period.id}
-    for each in periods:
+    lost_ids = [each.lost_ids for each in periods]
+    lost = {each.period.id: ids for each, ids in zip(periods, lost_ids, strict=True)}
+    lost.pop("", None)
+    for each, ids in zip(periods, lost_ids, strict=True):
         if each.lost:
-            yield from _preselections(document, each)
-            yield from _subsets(document, each)
-            yield from _descriptors(document, each)
+            yield from _preselections(document, each, ids)
+            yield from _subsets(document, each, ids)
+            yield from _descriptors(document, each, ids)
         yield from _continued(document, each, lost)
         yield from _associations(document, each)
         yield from _group_labels(document, each)
@@ -78,9 +80,9 @@ def _prune(document: Document, element: Element, name: str, lost: Collection[str
     return [set_attribute(document, element, name, left)]
 
 
-def _preselections(document: Document, each: Filtered) -> Iterator[Splice]:
+def _preselections(document: Document, each: Filtered, lost: Collection[str]) -> Iterator[Splice]:
     """A Preselection goes with any of its components (5.3.11): sets, or parts of a multiplex."""
-    components = each.lost_ids | (_components(each.lost) - _components(each.stays))
+    components = {*lost} | (_components(each.lost) - _components(each.stays))
     components -= {found.id for found in each.stays}
     for element in each.period.preselections:
         if components.intersection(listed(element.attributes.get("preselectionComponents", ""))):
@@ -103,16 +105,16 @@ def _components(sets: Iterable[AdaptationSet]) -> set[str]:
     }
 
 
-def _subsets(document: Document, each: Filtered) -> Iterator[Splice]:
+def _subsets(document: Document, each: Filtered, lost: Collection[str]) -> Iterator[Splice]:
     for element in each.period.subsets:
-        yield from _prune(document, element, "contains", each.lost_ids)
+        yield from _prune(document, element, "contains", lost)
 
 
-def _descriptors(document: Document, each: Filtered) -> Iterator[Splice]:
+def _descriptors(document: Document, each: Filtered, lost: Collection[str]) -> Iterator[Splice]:
     for found in each.stays:
         for descriptor in (*found.essential, *found.supplemental):
             if descriptor.scheme in _LISTS:
-                yield from _prune(document, descriptor.element, "value", each.lost_ids)
+                yield from _prune(document, descriptor.element, "value", lost)
 
 
 def _continued(

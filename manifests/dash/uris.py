@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from manifests.dash.document import Document
 from manifests.dash.links import DVB, QUERYPART, Bases, HeadElement, Link, Links, QueryInfo
 from manifests.dash.markup import escape_text, escape_value
 from manifests.dash.splices import Splice, remove_element
@@ -26,6 +25,8 @@ _EXPLICIT = re.compile(r"\$query:([^$]*)\$")
 
 MAX_LIST: Final = 4096
 """Characters. Each URI of a list may become much longer."""
+MAX_BASE: Final = 8192
+"""Characters. What is relative to a longer base is not looked at: each link is resolved anew."""
 
 
 class Mirror(NamedTuple):
@@ -116,7 +117,7 @@ class _Writing:
                 if resolver.leads_to_edge(link.bases, link.uri)
             ]
         for info in links.query_infos:
-            _query(splices, self._document, info, self._to.parameters)
+            self._query(splices, info)
         return splices
 
     def _replace(self, splices: list[Splice], link: Link, uri: str) -> None:
@@ -124,11 +125,33 @@ class _Writing:
             return
         text = escape_value(uri, link.quote) if link.quote else escape_text(uri)
         splices.append(Splice(link.start, link.end, text))
+        self._grow(len(text) - len(link.uri))
+
+    def _grow(self, characters: int) -> None:
         if self._left is not None:
-            self._left -= len(text) - len(link.uri)
+            self._left -= characters
             if self._left < 0:
                 problem = f"its URIs on an edge add more than {self._most} characters"
                 raise ManifestError(self._document.name, None, "F13", problem)
+
+    def _query(self, splices: list[Splice], info: QueryInfo) -> None:
+        """Have an element copy the parameters of the player's URL that are not the gateway's, not
+        all of them. When it would copy nothing, it goes: Shaka drops an AdaptationSet with an empty
+        template."""
+        count = info.template.count(QUERYPART)
+        if not count:
+            return
+        own = filter(None, info.own)
+        names = "&".join([f"$query:{name}$" for name in (*self._to.parameters, *own)])
+        self._grow(count * len(names))
+        parts = [part.replace(QUERYPART, names) for part in info.template.split("&")]
+        template = "&".join(filter(None, parts))
+        if not template and info.owner is not None:
+            splices.append(remove_element(self._document, info.owner))
+            return
+        text = escape_value(template, info.quote or '"')
+        text = text if info.quote else f' queryTemplate="{text}"'
+        splices.append(Splice(info.start, info.end, text))
 
     def _head(self) -> list[Splice]:
         """The edits of BaseURL, Location and PatchLocation at the MPD level, and ContentSteering
@@ -210,24 +233,6 @@ def _each(move: Callable[[str], str], uris: str) -> str:
     return uris if moved == given else " ".join(moved)
 
 
-def _query(
-    splices: list[Splice], document: Document, info: QueryInfo, parameters: Sequence[str]
-) -> None:
-    """Have an element copy these parameters of the MPD's URL, not all of them. When it would copy
-    nothing, it goes: Shaka drops an AdaptationSet with an empty template."""
-    if QUERYPART not in info.template:
-        return
-    names = "&".join([f"$query:{name}$" for name in (*parameters, *filter(None, info.own))])
-    parts = [part.replace(QUERYPART, names) for part in info.template.split("&")]
-    template = "&".join(filter(None, parts))
-    if not template and info.owner is not None:
-        splices.append(remove_element(document, info.owner))
-        return
-    text = escape_value(template, info.quote or '"')
-    text = text if info.quote else f' queryTemplate="{text}"'
-    splices.append(Splice(info.start, info.end, text))
-
-
 class Resolver:
     """Resolves the URIs of one source for one destination.
 
@@ -280,9 +285,13 @@ class Resolver:
         known = self._known.get(bases)
         if known is None:
             above = self._path if bases.parent is None else self.bases(bases.parent)[0]
-            known = tuple([self._under(uri, above) for uri in bases.texts]) or (above,)
+            known = tuple([self._base(uri, above) for uri in bases.texts]) or (above,)
             self._known[bases] = known
         return known
+
+    def _base(self, uri: str, above: str | None) -> str | None:
+        found = self._under(uri, above)
+        return None if found is None or len(found) > MAX_BASE else found
 
     def _under(self, uri: str, above: str | None) -> str | None:
         if above is None:

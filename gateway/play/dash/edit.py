@@ -23,23 +23,26 @@ def gone_of(mpd: Mpd, kept: Collection[int], limits: Constraints) -> Collection[
     gone = {each.index for at, each in enumerate(rungs) if at not in stays}
     for period in mpd.periods:
         has_video = any(_video(period))
+        no_trick_mode = has_video and not limits.screen
+        has_trick_mode = any(found.is_trick_mode for found in period.adaptation_sets)
+        looks = _lost_looks(period, gone) if has_trick_mode else set()
         for found in period.adaptation_sets:
-            if found.is_trick_mode:
-                gone.update(_trick_mode(found, period, gone, limits))
+            if found.is_trick_mode and no_trick_mode:
+                gone.update([each.index for each in found.representations])
+            elif found.is_trick_mode:
+                gone.update(_trick_mode(found, looks, limits))
             elif has_video and found.content_type == "audio":
                 gone.update(_unfit(found.representations, limits))
     return with_needs(mpd, gone)
 
 
 def _trick_mode(
-    found: AdaptationSet, period: Period, gone: Collection[int], limits: Constraints
+    found: AdaptationSet, looks: Collection[object], limits: Constraints
 ) -> Collection[int]:
     """The Representations of a trick-mode set that go. A set that names its main sets goes with
-    them; another one when no video in its codecs and video range is left. A device without a screen
-    gets none where there is other video."""
-    every, looks = found.representations, _lost_looks(period, gone)
-    if not limits.screen and any(_video(period)):
-        return [each.index for each in every]
+    them; another one when no video in its codecs and video range is left: ``looks`` are those that
+    are lost."""
+    every = found.representations
     is_lost = [not found.trick_mode_of and _look(each) in looks for each in every]
     lost = [each.index for each, goes in zip(every, is_lost, strict=True) if goes]
     left = [each for each, goes in zip(every, is_lost, strict=True) if not goes]

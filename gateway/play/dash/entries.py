@@ -5,6 +5,7 @@ Encryption, outputs, and properties that a player has to know; roles, cameras, t
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 from manifests.dash.elements import Element
@@ -29,8 +30,11 @@ _CICP = "urn:mpeg:mpegb:cicp:"
 _OMAF = "urn:mpeg:mpegi:omaf:"
 _TILE = "urn:mpeg:dash:srd:2014"
 _COMMON_ENCRYPTION = "urn:mpeg:dash:mp4protection:2011"
-_MAX_LAYERS = 32
+_MAX_LAYERS = 8
 """How many Representations one depends on, at most. Codecs of more layers are not looked at."""
+_MAX_PROPERTIES = 64
+"""How many properties of a set, and of a Representation, are looked at: those of a set count for
+each of its Representations."""
 _FLAT_PACKING = "6"
 """The FramePacking of video that is not stereoscopic (ISO/IEC 14496-10, table D-8)."""
 
@@ -99,7 +103,7 @@ def _all_codecs(each: Representation, by_id: Mapping[str, Representation]) -> tu
     while waiting:
         found = waiting.pop()
         codecs.update(dict.fromkeys(found.codecs))
-        for name in found.dependency_ids:
+        for name in found.dependency_ids[:_MAX_LAYERS]:
             base = by_id.get(name)
             if base is not None and base.index not in seen and len(seen) < _MAX_LAYERS:
                 seen.add(base.index)
@@ -125,7 +129,8 @@ def _shown(found: AdaptationSet) -> str:
 
 
 def _properties(element: Element) -> list[Element]:
-    return [child for child in element.children if child.name in _TRAITS]
+    found = (child for child in element.children if child.name in _TRAITS)
+    return list(islice(found, _MAX_PROPERTIES))
 
 
 def _traits(properties: Iterable[Element]) -> Traits:

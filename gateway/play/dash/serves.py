@@ -14,6 +14,9 @@ from manifests.dash.model import Period
 _NOTHING: frozenset[str] = frozenset()
 _MAX_SYSTEMS = 32
 """With more key systems than exist, encryption is not looked at."""
+_MAX_EVENTS = 64
+"""With more kinds of inband events in a Period, these are not looked at: each entry would name all
+of its own."""
 
 
 def serves_of(period: Period, entries: Sequence[Entry]) -> list[frozenset[str]]:
@@ -45,12 +48,11 @@ def _views(entries: Sequence[Entry]) -> list[frozenset[str]]:
 def _events(period: Period, entries: Sequence[Entry]) -> list[frozenset[str]]:
     """The inband events that not all of the entries carry, and nothing else in the Period."""
     shared = {element: _inband(element) for element in {entry.of.element for entry in entries}}
-    carried = [
-        shared[entry.of.element] | _inband(entry.representation.element) for entry in entries
-    ]
-    some = _NOTHING.union(*carried)
-    if not some:
-        return carried
+    own = [_inband(entry.representation.element) for entry in entries]
+    some = _NOTHING.union(*shared.values(), *own)
+    if not some or len(some) > _MAX_EVENTS:
+        return [_NOTHING] * len(entries)
+    carried = [shared[entry.of.element] | mine for entry, mine in zip(entries, own, strict=True)]
     ladder = {entry.of.element.start for entry in entries}
     for found in period.adaptation_sets:
         if found.element.start not in ladder and not found.is_trick_mode:
