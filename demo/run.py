@@ -80,7 +80,7 @@ async def run(port: int, compose: Compose) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    click.echo("starting Valkey, three edges and the gateway …")
+    click.echo("starting Valkey, an origin, three edges and the gateway …")
     async with running(port, compose) as (url, admin_url):
         click.echo(f"page      {url}/demo")
         click.echo(f"HLS       {url}/v1/play/demo.m3u8")

@@ -223,7 +223,7 @@ function menu(id, off) {
 }
 
 function showTracks() {
-  if (!player) return; // it told before it was returned
+  if (!player) return; // it called before start() has it
   menu("audio");
   menu("subtitles", "off");
 }

@@ -90,7 +90,7 @@ class OtlpExport:
             os.close(lock)
             return False
         self._lock = lock
-        # The counts of all workers that ever were began with the file.
+        # The counts are those of all workers, past ones too: they began with this file.
         self._started_s = os.fstat(lock).st_mtime
         return True
 

@@ -77,7 +77,7 @@ _DECISION: dict[str, Any] = {
             "minItems": 1,
             "items": {
                 "type": "object",
-                "description": "A DASH Representation has an id as well, and no uri.",
+                "description": "A DASH Representation has an id as well, and its uri is null.",
                 "properties": {
                     "height": {"type": ["integer", "null"]},
                     "bandwidth": {"type": "integer", "description": "Peak, in bit/s."},
@@ -167,7 +167,7 @@ _REFRESH = {
     "name": "state",
     "in": "query",
     "schema": {"type": "string"},
-    "description": "What the first answer has fixed; Location has it.",
+    "description": "What the first answer has fixed, as Location repeats it.",
 }
 
 

@@ -58,7 +58,7 @@ PAGES = {
     *("Chrome", "Edge", "Firefox", "Opera", "Safari", "Samsung Internet"),
     *("hls.js", "Shaka Player", "Video.js"),
 }
-"""The players of pages: the User-Agent is the browser's, or names the player."""
+"""Players that run in web pages, as the User-Agent names them or their browser."""
 READS_INLINE = {*PAGES, "AVPlayer", "QuickTime"}
 """The players that read a ``data:`` URI: those of browsers, and those of Apple, by its own draft.
 media3 adds its parameters to the URI, which loses all that is in it, and asks again in five minutes

@@ -104,8 +104,8 @@ class Element:
 class TreeReader:
     """Reads the elements of one document; ``root`` and its ``namespace`` are there after ``read``.
 
-    The handlers that expat calls are fields of the parser. In a subtree that has no Elements,
-    others are there, which only count its depth.
+    expat calls the handlers that are set on its parser. While it reads a subtree that gets no
+    Elements, other handlers are set, which only count its depth.
 
     Prefixes are resolved here, since players do not all resolve them: an unbound one is a fault,
     not an error. ``unbound`` has the first element of each.

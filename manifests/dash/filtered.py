@@ -8,7 +8,7 @@ from itertools import chain, compress
 from manifests.dash.model import AdaptationSet, Period, Representation
 
 _MAX_ROUNDS = 8
-"""How often a trick-mode set may be one of another trick-mode set, which makes no sense."""
+"""How deep trick-mode sets may belong to other trick-mode sets, which makes no sense."""
 _ITEM = re.compile(r"[^\s,]+")
 
 

@@ -116,12 +116,12 @@ class Links:
 
     ``media`` are relative to BaseURLs; plain ones are left out. ``manifests`` are relative to the
     URL of the MPD, and lead to what a mirror of the source has as well. ``services`` are relative
-    to it, and lead to what only the origin has: clocks, licenses, reports. They are there when they
-    are relative or, for ``manifests``, absolute. ``segments`` are the bases of each Representation,
-    with the URI of its segments below them. ``nests`` says that a BaseURL below the MPD level is
-    relative to another, or that there are more than ``MAX_ABSOLUTE`` that are ``absolute``.
-    ``located`` are the BaseURLs below the MPD level that have a serviceLocation, with the place of
-    that attribute.
+    to it, and lead to what only the origin has: clocks, licenses, reports. Relative ones are
+    collected, and of ``manifests`` also absolute ones. ``segments`` are the bases of each
+    Representation, with the URI of its segments below them. ``nests`` says that a BaseURL below the
+    MPD level is relative to another, or that there are more than ``MAX_ABSOLUTE`` that are
+    ``absolute``. ``located`` are the BaseURLs below the MPD level that have a serviceLocation, with
+    the place of that attribute.
     """
 
     document: Document

@@ -16,9 +16,10 @@ _STEP = 1000
 def start_splices(mpd: Mpd, links: Links, bandwidth: int) -> list[Splice]:
     """The edits after which the MPD says to start on video of ``bandwidth`` bit/s.
 
-    The target is rounded up to kbit/s, since dash.js counts in these. dash.js heeds the last
-    description for all clients alone, so the target is put into that of the source. A description
-    that has a target, or limits for all media in one, stays as it is.
+    The target is rounded up to kbit/s, since dash.js counts in these. dash.js only uses the last
+    description for all clients, so the target goes into those of the source, and a new one is
+    added where there is none. A description that has a target, or common limits for all media,
+    stays as it is.
     """
     target = str(-(-bandwidth // _STEP) * _STEP)
     if not mpd.service_descriptions:

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,6 +13,7 @@ from gateway.play.decision_json import members
 from gateway.play.hls.manifest import playlist_for
 from manifests.hls.multivariant import parse
 from tests.integration.in_process import application, ask
+from tests.integration.threads import Threads, kind
 
 MOST = 4_000_000
 """Twice ``limits.max_playlist_bytes``."""
@@ -142,25 +141,18 @@ async def test_what_is_large_is_computed_in_a_thread(
     app: Application, asset: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Writing, compressing and fitting; of a small playlist nothing is."""
-    threads: dict[str, str] = {}
-
-    def noted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **named: Any) -> Any:
-            threads[name] = threading.current_thread().name.partition("_")[0]
-            return function(*args, **named)
-
-        return call
-
+    threads = Threads()
+    noted = threads.noted
     monkeypatch.setattr("gateway.play.hls.answer.playlist_for", noted("write", playlist_for))
     monkeypatch.setattr("gateway.play.bodies.compress", noted("compress", compress))
     monkeypatch.setattr("gateway.play.play.members", noted("json", members))
     monkeypatch.setattr("gateway.decision.fit_all", noted("fit", app_fit))
-    here = threading.current_thread().name.partition("_")[0]
+    here = kind()
     for path in (f"/v1/play/{asset}.m3u8", f"/v1/play/{asset}"):
         query = b"max_bitrate=1&speed=77"
         await ask(app, path, query, [(b"accept-encoding", b"zstd")])
     where = here if asset == "small" else "offload"
-    assert {"write": where, "compress": where, "json": where, "fit": where} == threads
+    assert {"write": where, "compress": where, "json": where, "fit": where} == threads.by_name
 
 
 async def test_zstd_in_two_threads_at_once() -> None:

@@ -77,6 +77,17 @@ def clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     monkeypatch.setattr("gateway.play.steering.time.time", lambda: now)
 
 
+async def moved(app: Application, player: Player) -> tuple[str, str]:
+    """The edge that a new player has, and the one that it is told while the first one is down."""
+    await player.start()
+    (first,) = player.told
+    await player.ask(first)
+    app.keeper.judged("test", {first: DOWN})
+    second = (await player.ask(first))[0]
+    app.keeper.judged("test", {})
+    return first, second
+
+
 async def test_the_story_of_a_session_that_obeys(
     app: Application, client: httpx.AsyncClient, server: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,12 +130,7 @@ async def test_a_player_that_does_not_obey(
 ) -> None:
     """It says that it plays from elsewhere; later the gateway takes that for its choice."""
     player = Player(client, "?session=abc")
-    await player.start()
-    (first,) = player.told
-    await player.ask(first)
-    app.keeper.judged("test", {first: DOWN})
-    second = (await player.ask(first))[0]
-    app.keeper.judged("test", {})
+    first, second = await moved(app, player)
     await player.ask(first)
     clock(monkeypatch, 120)
     await player.ask(first)
@@ -259,12 +265,7 @@ async def test_reports_tell_where_a_session_plays(
 ) -> None:
     """What it names as its CDN counts more than what it says to the steering server."""
     player = Player(client, "?session=abc")
-    await player.start()
-    (first,) = player.told
-    await player.ask(first)
-    app.keeper.judged("test", {first: DOWN})
-    second = (await player.ask(first))[0]
-    app.keeper.judged("test", {})
+    first, second = await moved(app, player)
     names = {"first": first, "second": second}
     record, _ = await app.gateway.sessions.get("abc")
     heard_s = time.time() + 39

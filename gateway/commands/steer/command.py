@@ -27,7 +27,7 @@ def _prefix(_: click.Context, __: click.Parameter, given: str | None) -> str | N
     if given is None or is_asset_prefix(given):
         return given
     raise click.BadParameter(
-        f"{given[:40]!r} is no start of an asset id; allowed are 1 to 512 characters of A-Z a-z "
+        f"{given[:40]!r} cannot begin an asset id; allowed are 1 to 512 characters of A-Z a-z "
         "0-9 . _ ~ / -, the first of which is no slash"
     )
 

@@ -24,14 +24,14 @@ _KNOWN_PROPERTIES = THUMBNAILS | {
     "urn:mpeg:dash:urlparam:2014",
     "urn:mpeg:dash:urlparam:2016",
 }
-"""What players of video know of EssentialProperty, and all colour properties. A player ignores a
-set with another one (23009-1 5.8.4.8)."""
+"""The schemes of EssentialProperty that video players know, besides those of colour. A player
+ignores a set with another one (23009-1 5.8.4.8)."""
 _CICP = "urn:mpeg:mpegb:cicp:"
 _OMAF = "urn:mpeg:mpegi:omaf:"
 _TILE = "urn:mpeg:dash:srd:2014"
 _COMMON_ENCRYPTION = "urn:mpeg:dash:mp4protection:2011"
 _MAX_LAYERS = 8
-"""How many Representations one depends on, at most. Codecs of more layers are not looked at."""
+"""The most Representations that one depends on. The codecs of further ones are not looked at."""
 _MAX_PROPERTIES = 64
 """How many properties of a set, and of a Representation, are looked at: those of a set count for
 each of its Representations."""

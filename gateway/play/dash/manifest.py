@@ -23,7 +23,7 @@ from manifests.fault import Fault, ManifestError
 from manifests.format import ManifestFormat
 
 MEDIA_TYPE = "application/dash+xml"
-"""Rule E16."""
+"""The media type of an MPD (rule E16)."""
 
 _MARKUP = re.compile(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?[\0 \t\r\n]*<")
 _END = re.compile(rb">[\0 \t\r\n]*\Z")

@@ -1,8 +1,8 @@
 """What do only some Representations of a Period serve? Names for ``Rung.serves``.
 
-Another role, camera, tile or language shows something else. What is encrypted for other key systems
-is nothing to a player that has none of them. And some events may be in some Representations alone
-(rules E6, E17).
+Another role, camera, tile or language shows something else. A player cannot decrypt what is
+encrypted for key systems that it lacks. Some events may be in some Representations alone (rules
+E6, E17).
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from manifests.dash.model import Period
 
 _NOTHING: frozenset[str] = frozenset()
 _MAX_SYSTEMS = 32
-"""With more key systems than exist, encryption is not looked at."""
+"""The most key systems of a Period; with more, which do not exist, encryption is not looked at."""
 _MAX_EVENTS = 64
 """With more kinds of inband events in a Period, these are not looked at: each entry would name all
 of its own."""

@@ -34,8 +34,8 @@ _MEDIA3_STEERS = (1, 11)
 
 
 def may_copy(found: Decided) -> bool:
-    """Whether copies of the ladder are to be considered: where clones do not lead to any other
-    edge, or not this player, or by config."""
+    """Whether copies of the ladder are to be considered: where no other edge can be a clone, where
+    the player does not clone, or always, as ``steering.copies`` says."""
     copies, decision = found.runtime.steering.copies, found.decision
     return copies != "never" and (
         copies == "always"

@@ -2,12 +2,14 @@
 that changes."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gateway.play.hls.steering import refusal
 from manifests.hls.multivariant import (
+    Edit,
     ManifestError,
     MultivariantPlaylist,
     PathwayCopy,
@@ -15,7 +17,7 @@ from manifests.hls.multivariant import (
     parse,
     write,
 )
-from manifests.rebase import rebaser
+from manifests.rebase import Rebaser, rebaser
 from manifests.steering import SteeringTags
 
 EDGE = "https://e1.example/v/"
@@ -266,19 +268,25 @@ def playlists() -> list[Path]:
     return [*SYNTHETIC, *corpus]
 
 
-def test_nothing_else_changes() -> None:
-    """Without the tag and the attributes, a steered playlist is the same, byte for byte; one that
-    cannot be steered is not."""
-    steerable = 0
+def steerable() -> Iterator[tuple[Path, MultivariantPlaylist, Edit, Rebaser]]:
+    """The playlists that can be steered, with the edit that keeps everything and the URIs on the
+    edge."""
     for path in playlists():
         try:
             playlist = parse(path.read_bytes(), path.name)
         except ManifestError:
             continue
         edit, rewrite = keep_everything(playlist), rebaser("film/m.m3u8", EDGE)
-        if refusal(playlist, edit, EDGE, rewrite) is not None:
-            continue
-        steerable += 1
+        if refusal(playlist, edit, EDGE, rewrite) is None:
+            yield path, playlist, edit, rewrite
+
+
+def test_nothing_else_changes() -> None:
+    """Without the tag and the attributes, a steered playlist is the same, byte for byte; one that
+    cannot be steered is not."""
+    count = 0
+    for path, playlist, edit, rewrite in steerable():
+        count += 1
         plain = write(playlist, edit, rewrite).decode()
         found = write(playlist, edit, rewrite, steering=TAGS).decode()
         assert 1 == found.count("#EXT-X-CONTENT-STEERING")
@@ -290,7 +298,7 @@ def test_nothing_else_changes() -> None:
         assert {"e1"} == {entry.pathway for entry in (*again.variants, *again.iframes)}
         assert again.steering is not None
         assert TAGS[:2] == (again.steering.server_uri, again.steering.pathway)
-    assert steerable > 20
+    assert count > 20
 
 
 OTHERS = {"port": "https://e1.example:8443/v/", "path": "https://e2.example/tenant/v/"}
@@ -323,14 +331,7 @@ def test_copies_are_symmetric() -> None:
     that no other one has (C1.3, C1.4). Without them, and the pathways of renditions, the playlist
     is the same, byte for byte."""
     copied = 0
-    for path in playlists():
-        try:
-            playlist = parse(path.read_bytes(), path.name)
-        except ManifestError:
-            continue
-        edit, rewrite = keep_everything(playlist), rebaser("film/m.m3u8", EDGE)
-        if refusal(playlist, edit, EDGE, rewrite) is not None:
-            continue
+    for path, playlist, edit, rewrite in steerable():
         copied += 1
         copies = [PathwayCopy(name, rebaser("film/m.m3u8", url)) for name, url in OTHERS.items()]
         alone = write(playlist, edit, rewrite, steering=TAGS)
