@@ -20,9 +20,10 @@ from manifests.dash.filtering import filter_splices
 from manifests.dash.model import AdaptationSet, Mpd, Period
 from manifests.dash.reading import parse
 from manifests.dash.splices import apply, remove_element
-from manifests.fault import ManifestError
+from tests.corpus.served import served
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "dash"
+FILES = served(CORPUS, "*.mpd", parse)
 
 pytestmark = pytest.mark.skipif(
     not CORPUS.is_dir(), reason=f"NOT RUN: the corpus of MPDs is not at {CORPUS}"
@@ -61,18 +62,6 @@ def clients() -> Mapping[str, Constraints]:
 CLIENTS = clients()
 
 
-def sources() -> list[str]:
-    """The files that can be served."""
-    found = []
-    for path in sorted(CORPUS.rglob("*.mpd")):
-        try:
-            parse(path.read_bytes())
-        except ManifestError:
-            continue
-        found.append(str(path.relative_to(CORPUS)))
-    return found
-
-
 def filtered(mpd: Mpd, limits: Constraints) -> bytes:
     """The MPD for a client; its URIs as they are."""
     kept = fit_all(rungs_of(mpd), limits).kept
@@ -90,10 +79,10 @@ def each_client(mpd: Mpd) -> Iterator[tuple[str, Constraints, bytes]]:
 
 def test_there_is_something_to_try() -> None:
     """Most of the corpus can be served."""
-    assert len(sources()) > 150
+    assert len(FILES) > 150
 
 
-@pytest.mark.parametrize("name", sources())
+@pytest.mark.parametrize("name", FILES)
 def test_keeping_everything_has_no_edits(name: str) -> None:
     """E15: no splice at all, so the same bytes."""
     mpd = parse((CORPUS / name).read_bytes())
@@ -101,7 +90,7 @@ def test_keeping_everything_has_no_edits(name: str) -> None:
     assert [] == filter_splices(mpd, gone_of(mpd, fit_all(rungs_of(mpd), limits).kept, limits))
 
 
-@pytest.mark.parametrize("name", sources())
+@pytest.mark.parametrize("name", FILES)
 def test_every_client_can_play(name: str) -> None:
     """E6 to E8: each Period has each type that it had, no set is empty, nothing dangles that did
     not, bounds hold, and the same comes out when it is filtered again."""
@@ -243,7 +232,7 @@ def is_part(few: Iterable[Line], many: Iterable[Line]) -> bool:
     return all(line in rest for line in few)
 
 
-@pytest.mark.parametrize("name", sources())
+@pytest.mark.parametrize("name", FILES)
 def test_nothing_else_changes(name: str) -> None:
     """E15: to lxml, the output is the source without some elements, and with other
     bounds and lists of ids."""
@@ -253,7 +242,7 @@ def test_nothing_else_changes(name: str) -> None:
         assert set(removed(tree(data), tree(output))) <= REMOVED, client
 
 
-@pytest.mark.parametrize("name", sources())
+@pytest.mark.parametrize("name", FILES)
 def test_a_refresh_keeps_what_was_kept(name: str) -> None:
     """E10: when the first Period has passed, the others have the same Representations."""
     source = parse((CORPUS / name).read_bytes())

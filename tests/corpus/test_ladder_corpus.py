@@ -9,9 +9,11 @@ from gateway.ladder.rung import Constraints
 from gateway.play.hls.edit import edit_of
 from gateway.play.hls.ladder import rungs_of
 from manifests.codecs import CodecFamily, VideoRange
-from manifests.hls.multivariant import ManifestError, MultivariantPlaylist, parse, write
+from manifests.hls.multivariant import MultivariantPlaylist, parse, write
+from tests.corpus.served import served
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "hls"
+FILES = served(CORPUS, "*.m3u8", parse)
 
 pytestmark = pytest.mark.skipif(
     not CORPUS.is_dir(), reason=f"NOT RUN: the playlist corpus is not at {CORPUS}"
@@ -33,18 +35,6 @@ CLIENTS = {
 }
 
 
-def sources() -> list[str]:
-    """The files that can be served."""
-    found = []
-    for path in sorted(CORPUS.rglob("*.m3u8")):
-        try:
-            parse(path.read_bytes())
-        except ManifestError:
-            continue
-        found.append(str(path.relative_to(CORPUS)))
-    return found
-
-
 def fitted(playlist: MultivariantPlaylist, limits: Constraints) -> bytes:
     """The playlist for a client; its URIs as they are."""
     home = playlist.steering.pathway if playlist.steering else None
@@ -61,17 +51,17 @@ def dangling(playlist: MultivariantPlaylist) -> set[tuple[str, str]]:
 
 def test_there_is_something_to_try() -> None:
     """Most of the corpus can be served."""
-    assert len(sources()) > 200
+    assert len(FILES) > 200
 
 
-@pytest.mark.parametrize("name", sources())
+@pytest.mark.parametrize("name", FILES)
 def test_keeping_everything_is_lossless(name: str) -> None:
     """A2.2: a profile that keeps everything gives the same bytes."""
     data = (CORPUS / name).read_bytes()
     assert data.removeprefix(BOM).lstrip() == fitted(parse(data), Constraints(untouched=True))
 
 
-@pytest.mark.parametrize("name", sources())
+@pytest.mark.parametrize("name", FILES)
 def test_every_client_gets_a_ladder(name: str) -> None:
     """A11: for each kind of client at least one variant, no new dangling reference, and the same
     again when it is fitted again."""
@@ -92,7 +82,7 @@ def test_every_client_gets_a_ladder(name: str) -> None:
             assert after.steering.pathway in {entry.pathway for entry in after.variants}, client
 
 
-@pytest.mark.parametrize("name", sources())
+@pytest.mark.parametrize("name", FILES)
 def test_scores_and_captions_stay_consistent(name: str) -> None:
     """A6.3, A6.12: SCORE and CLOSED-CAPTIONS=NONE stay on all or on none where they were so."""
     source = parse((CORPUS / name).read_bytes())

@@ -1,7 +1,9 @@
 """The DASH part of the request path: between decisions and MPDs.
 
-``ladder`` turns the Representations of an MPD into rungs, and ``edit`` turns kept rungs into the
-Representations that go. ``manifest`` reads MPDs, ``refresh`` pins what was decided in the URL of
-the next request, ``steering`` names several edges, and ``answer`` writes the MPD. The rules of the
-format itself are in ``manifests/dash``.
+``manifest`` reads MPDs. ``ladder`` turns Representations into rungs (``entries`` and ``serves``
+say what each is), and ``edit`` turns kept rungs into the Representations that go. ``answer`` is
+the MPD of one decision, ``refresh`` pins what was decided in the URL of the next request,
+``steering`` names several edges, and ``written`` makes the bytes. With class manifests,
+``client_class`` says to which class a viewer belongs, ``class_draft`` is the MPD of a class, and
+``class_answer`` answers its refreshes. The rules of the format itself are in ``manifests/dash``.
 """
