@@ -162,6 +162,10 @@ class _Writing:
         given = [each for each in links.head if each.name == "BaseURL"]
         new = self._steered(splices, given) if steered else self._moved(splices, given)
         location = None if to.location is None else self._element("Location", "", to.location)
+        if not given and links.head:  # BaseURL comes before Location (E1)
+            text = "".join([f"{links.indentation}{element}" for element in new])
+            splices.append(Splice(links.head[0].outer, links.head[0].outer, text))
+            new = []
         for each in links.head:
             if each.name == "Location" and location is not None:
                 splices.append(Splice(each.start, each.end, location))
