@@ -204,7 +204,7 @@ def _otlp(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProb
     path = ("otlp", "endpoint")
     given = _at(tables, path)
     if isinstance(given, str) and not _is_installed(_OTLP_EXTRA):
-        text = 'needs the extra "otlp": .venv/bin/python -m pip install -e ".[otlp]"'
+        text = 'needs the extra "otlp" of the package (docs/metrics.md): pip install ".[otlp]"'
         yield problem(path, text, value=shown(given))
 
 

@@ -267,7 +267,5 @@ def test_the_extra_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     config.write_text('[otlp]\nendpoint = "http://127.0.0.1:4318/v1/metrics"\n')
     assert load(config, {}).settings.otlp.endpoint is not None
     monkeypatch.setattr("gateway.config.check.find_spec", lambda _: None)
-    with pytest.raises(
-        ConfigError, match=r'otlp\.endpoint.*pip install "streaming-gateway\[otlp\]"'
-    ):
+    with pytest.raises(ConfigError, match=r'otlp\.endpoint.*pip install "\.\[otlp\]"'):
         load(config, {})
