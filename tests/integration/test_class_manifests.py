@@ -403,6 +403,32 @@ async def test_the_session_lives_in_the_steering_manifest(root: Path) -> None:
         assert "session_name" not in (await client.get(url[1])).text
 
 
+async def test_a_drawn_name_takes_no_second_lease(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first answer took one under another name, or under none: what follows is a session
+    without a name."""
+    app = made(root)
+    seen: list[str] = []
+    monkeypatch.setattr(
+        type(app.gateway.whereabouts), "seen", lambda *_, **__: seen.append("named")
+    )
+    monkeypatch.setattr(
+        type(app.gateway.whereabouts), "seen_unnamed", lambda *_, **__: seen.append("unnamed")
+    )
+    monkeypatch.setattr(type(app.gateway.leases), "active", True)
+    async with client_of(app) as client:
+        answer = await client.get(LIVE)
+        url = re.search(r">(https://[^<]*/v1/steering/live\?state=[^<&]+)<", answer.text)
+        assert url is not None
+        edge = bases(answer.text)[0].split("/")[2].split(".")[0]
+        report = f"&_DASH_pathway={edge}&_DASH_throughput=5000000"
+        for more in ("", "&session=mine"):
+            first = json.loads((await client.get(url[1] + more)).text)
+            await client.get(first["RELOAD-URI"] + report)
+        assert ["unnamed", "named"] == seen
+
+
 def test_names_are_drawn() -> None:
     """Each viewer has its own, of the length of a session's name."""
     assert 20 == len(drawn_name(2**64 - 1))
@@ -431,6 +457,51 @@ def test_caches_keep_it_for_less_than_a_period(
     assert expected == cache_times(update_s, 0.5, 5)
     if update_s:
         assert sum(expected[1:]) < update_s
+
+
+async def test_without_a_public_url_nothing_is_kept(root: Path) -> None:
+    """A key outlives the config that made it, but its answer then names the Host that was asked."""
+    app = made(root)
+    async with client_of(app) as client:
+        path = refreshed(await client.get(LIVE))
+        app._apply(load(written(root, KEYS), MEMORY))
+        answer = await client.get(path)
+        assert (200, "no-store") == (answer.status_code, answer.headers["Cache-Control"])
+        assert "http://gateway.test/v1/class/" in location(answer.text)
+
+
+async def test_the_bytes_on_the_wire_are_equal(root: Path) -> None:
+    """In each coding, also where one gateway has had other requests before; and for ids with
+    slashes, and encodings other than UTF-8."""
+    text = mpd("dynamic").replace("UTF-8", "UTF-16").encode("utf-16")
+    put(root, "a/b~1.x/manifest.mpd", text)
+    one, two = made(root), made(root)
+    async with client_of(one) as client:
+        first = await client.get("/v1/play/a/b~1.x.mpd")
+        found = re.search("/v1/class/[^<]+", first.content.decode("utf-16"))
+        assert found is not None
+        await client.get(LIVE)
+    for coding in (b"identity", b"gzip", b"br", b"zstd"):
+        headers = [(b"accept-encoding", coding)]
+        answers = [await ask(app, found[0], b"x=%zz", headers) for app in (one, two)]
+        assert answers[0] == answers[1]
+        assert 200 == answers[0][0]
+    assert first.content == (await ask(two, found[0]))[2]
+
+
+async def test_an_mpd_says_where_to_start(root: Path) -> None:
+    """With start.in_mpd, the start is a part of the class: a slower viewer has another one."""
+    app = made(root, ON + "[start]\nin_mpd = true\n" + KEYS)
+    async with client_of(app) as client:
+        targets = {}
+        for query in ("speed=6000", "speed=6100", "speed=5100"):
+            answer = await client.get(f"{LIVE}?{query}&max_resolution=1080p")
+            [target] = re.findall(r'target="([0-9]+)"', answer.text)
+            targets[refreshed(answer)] = target
+            assert answer.content == (await client.get(refreshed(answer))).content
+        assert {"2500000"} == set(targets.values())
+        slow = await client.get(f"{LIVE}?codecs=avc")
+        assert refreshed(slow) not in targets
 
 
 async def test_a_forged_key_loads_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,6 +77,8 @@ def _written(draft: ClassDraft) -> Body:
 
 def _cache_control(gateway: Gateway, source: SourceManifest) -> bytes:
     settings = gateway.runtime.settings
+    if settings.server.public_url is None:  # the answer names the Host of the request
+        return b"no-store"
     live = source.manifest.live
     # Without a period, players ask again when their media tell them to: at once.
     update_s = live.update_s if live is not None else 0.0 if dash_of(source).is_dynamic else None

@@ -6,15 +6,15 @@ same Representations from the same edge have one class, whatever their devices, 
 profiles are. Its key is in the URL of the MPD, signed (:mod:`gateway.trust.keys`), and does not
 expire: dash.js never asks again after a refresh that failed.
 
-Layout, big-endian: ``0x01``, asset (8 bytes), key of the edge (8), of the one that takes its place
-(8), flags (2), order of the others (1), codec families that were asked for, allowed and decodable
-(1 each, as bits), video ranges that are allowed and shown (1 each), bit rate (4, in bit/s), height
-(2), least height (2), frame rate (4, in frames per 1000 s), start bit rate (4), least number of
-rungs (1). With the mac these are 66 bytes, so base64 leaves no unused bit: a class has one text.
+Layout, big-endian: ``0x01``, asset (8 bytes), key of the edge (8), of the next one (8), flags (2),
+order of the others (1), codec families that were asked for, allowed and decodable (1 each, as
+bits), video ranges that are allowed and shown (1 each), bit rate (4, in bit/s), height (2), least
+height (2), frame rate (4, in frames per 1000 s), start bit rate (4), least number of rungs (1).
+With the mac these are 66 bytes, so base64 leaves no unused bit: a class has one text.
 """
 
 import struct
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import blake2b
@@ -37,9 +37,8 @@ from manifests.dash.model import Representation
 
 ORDERS: Final = 4
 """So many orders of the other edges there are, at most."""
-MOST_RUNGS: Final = 500
-"""The limits of a longer ladder are taken as they are: to simplify them is to fit it several
-times."""
+MOST_REPRESENTATIONS: Final = 500
+"""The limits of an MPD that has more are not simplified: that is to fit it several times."""
 
 _FORMAT: Final = 1
 _LAYOUT: Final = struct.Struct(">B8sQQHBBBBBBIHHIIB")
@@ -84,9 +83,10 @@ class ClientClass:
     """A class of viewers of one asset.
 
     ``limits`` are those of its ladder. ``edge`` is the ``Edge.key`` of the edge that it loads from
-    first, ``substitute`` of the one that takes its place when it is gone. ``order`` is one of the
-    ``ORDERS`` in which equal edges follow. ``single``: its MPD names one edge, as its player would
-    mix several. ``start`` is the bit rate to start on, in bit/s, where the MPD says so.
+    first, ``substitute`` of the next one, near which others are found when the first was removed.
+    ``order`` is one of the ``ORDERS`` in which equal edges follow. ``single``: its MPD names one
+    edge, as its player would mix several. ``start`` is the bit rate to start on, in bit/s, where
+    the MPD says so.
     """
 
     limits: Constraints
@@ -201,8 +201,10 @@ def class_limits(manifest: DashManifest, kept: Collection[int], limits: Constrai
     """
     own = replace(limits, start_bandwidth=None)
     rungs = manifest.ladder.rungs
-    if not 0 < len(rungs) <= MOST_RUNGS:
+    if not rungs:
         return own
+    if len(list(_every(manifest))) > MOST_REPRESENTATIONS:
+        return _rounded(manifest, own)
     gone = frozenset(gone_of(manifest.mpd, kept, own))
     for simple in (EVERYTHING,) if not gone else _simple(rungs, frozenset(kept)):
         if gone_for(manifest, simple) == gone:
@@ -250,11 +252,13 @@ def _simple(rungs: Sequence[Rung], kept: frozenset[int]) -> Iterable[Constraints
         known = frozenset([one for one in shown if one is not None])
         caps = replace(caps, device_ranges=known)
     families = frozenset[CodecFamily]().union(*[rung.families for rung in stay])
-    if all(rung.uses_only(families) for rung in lost):
-        yield caps
-        return
-    yield replace(caps, device_codecs=families)
-    yield replace(caps, wanted_codecs=families)
+    found = [caps]
+    if not all(rung.uses_only(families) for rung in lost):
+        found = [replace(caps, device_codecs=families), replace(caps, wanted_codecs=families)]
+    yield from found
+    least = min([rung.height for rung in stay if rung.height is not None], default=None)
+    if least is not None and any((rung.height or least) < least for rung in lost):
+        yield from [replace(each, min_height=least) for each in found]
 
 
 _Number = TypeVar("_Number", int, float)
@@ -268,12 +272,7 @@ def _cap(stay: Sequence[_Number], lost: Sequence[_Number]) -> _Number | None:
 
 def _rounded(manifest: DashManifest, limits: Constraints) -> Constraints:
     """The limits with their numbers as the MPD has them."""
-    every = [
-        each
-        for period in manifest.mpd.periods
-        for found in period.adaptation_sets
-        for each in found.representations
-    ]
+    every = list(_every(manifest))
     cap, tallest, rate = limits.max_bandwidth, limits.max_height, limits.max_frame_rate
     if cap is not None:
         cap = max(
@@ -286,14 +285,18 @@ def _rounded(manifest: DashManifest, limits: Constraints) -> Constraints:
     if least is not None:
         least = min([height for height in heights if height >= least], default=_MOST_PIXELS)
     if rate is not None:
-        rate = max([r for each in every if (r := _rate(each)) is not None and r <= rate], default=1)
+        rate = max(
+            [r for each in every if (r := each.frame_rate) is not None and r <= rate], default=1
+        )
     return replace(
         limits, max_bandwidth=cap, max_height=tallest, min_height=least, max_frame_rate=rate
     )
 
 
-def _rate(each: Representation) -> float | None:
-    return each.frame_rate
+def _every(manifest: DashManifest) -> Iterator[Representation]:
+    for period in manifest.mpd.periods:
+        for found in period.adaptation_sets:
+            yield from found.representations
 
 
 def edges_for_class(
@@ -311,8 +314,7 @@ def edges_for_class(
     place = NOT_LOOKED_UP if home is None else place_of(fleet.edges[home])
     key = viewer_key(asset, f"{client.edge:x}/{client.order}")
     order = ordered_by_key(fleet, tiers_at(place), key, most + ORDERS, asset)
-    front = [at for at in (first, next_one) if at is not None]
-    lead = next(at for at in (*front, *order) if at not in fleet.down)
+    lead = first if first is not None and first not in fleet.down else order[0]
     others = [at for at in order if at != lead and fleet.conditions[at].state == "up"]
     return tuple([fleet.edges[at] for at in (lead, *others)][:most])
 
