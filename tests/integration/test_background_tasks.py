@@ -15,7 +15,7 @@ from tests.unit.store.servers import until, valkey
 NAMES = (
     *("activity", "bus", "capacity", "config", "control", "control_store", "dns"),
     *("dns_lookup", "events", "geo", "health", "keys", "measurements"),
-    *("origin_check", "overrides", "presence", "priors", "probe", "register"),
+    *("origin_check", "otlp", "overrides", "presence", "priors", "probe", "register"),
     *("reports", "source", "store", "whereabouts"),
 )
 """All but ``warm_up``, which ends, and ``file_descriptors``, which belongs to the server."""
@@ -28,6 +28,8 @@ url = "http://127.0.0.1:9/"
 resolvers = ["127.0.0.1:9"]
 [events]
 enabled = true
+[otlp]
+endpoint = "http://127.0.0.1:9/"
 [health]
 path = "ping"
 [[edges]]

@@ -931,6 +931,8 @@ def test_openapi_describes_every_route(client: httpx.Client) -> None:
         ("/v1/play/{asset}.mpd", "get"),
         ("/v1/play/{asset}.mpd", "head"),
         ("/v1/play/{asset}", "get"),
+        ("/v1/class/{key}/{asset}.mpd", "get"),
+        ("/v1/class/{key}/{asset}.mpd", "head"),
         ("/v1/decisions", "post"),
         ("/v1/steering/{asset}", "get"),
         ("/v1/steering/{asset}", "head"),
