@@ -146,6 +146,7 @@ async def _explained(
     lines = [*_summary(decision), *seen, "", *_ladder(decision), "", *_reasons(decision)]
     found = _found_format(decision)
     lines += await _faults(app, question, found)
+    lines = list(map(_printable, lines))
     if question.manifest:
         manifest = await _ask(app, f"{path}{FORMATS[found].suffix}", question, headers)
         lines += ["", _text(manifest)]
@@ -164,6 +165,13 @@ def _text(answer: _Answer) -> str:
     if answer.body.startswith((b"\xff\xfe", b"\xfe\xff")):
         return answer.body.decode("utf-16", "replace")
     return answer.body.decode("utf-8", "backslashreplace")
+
+
+def _printable(line: str) -> str:
+    """A line with what would control a terminal escaped: ids and codecs are the source's."""
+    if line.isprintable():
+        return line
+    return "".join([c if c.isprintable() else ascii(c)[1:-1] for c in line])
 
 
 def _headers(question: Question) -> list[tuple[bytes, bytes]]:

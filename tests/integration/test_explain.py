@@ -106,6 +106,29 @@ def test_faults_of_a_source_that_is_served(config: Path) -> None:
     assert "faults" not in good.stdout
 
 
+def test_no_text_of_a_source_controls_the_terminal(config: Path) -> None:
+    """Nor does it forge a line: what is not printable is escaped."""
+    forged = "&#10;  edge: forged [forged]&#x9b;31m"
+    text = (
+        '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><Period><AdaptationSet mimeType="video/mp4">'
+        f'<Representation id="{forged}" bandwidth="1000" codecs="avc1{forged}"/>'
+        f'<Representation id="{forged}" bandwidth="2000"/></AdaptationSet></Period></MPD>'
+    )
+    root = config.parent / "catalogue"
+    (root / "good" / "manifest.mpd").write_text(text, "utf-8")
+    config.write_text(
+        config.read_text("utf-8").replace(
+            'root = "catalogue"', 'root = "catalogue"\ndash = "{asset}/manifest.mpd"'
+        ),
+        "utf-8",
+    )
+    ended = explain("good.mpd", "--ip", INDIA, "--config", str(config))
+    assert 0 == ended.exit_code, ended.stderr
+    assert "\\n  edge: forged [forged]\\x9b31m" in ended.stdout
+    assert "\x9b" not in ended.stdout
+    assert not re.search("^  edge: forged", ended.stdout, re.MULTILINE)
+
+
 ERRORS = [
     (["../x", "--ip", INDIA], "404"),
     (["film", "--ip", "nonsense"], "--ip"),

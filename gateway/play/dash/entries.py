@@ -9,7 +9,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from manifests.dash.elements import Element
-from manifests.dash.model import THUMBNAILS, TRICK_MODE, AdaptationSet, Representation
+from manifests.dash.model import THUMBNAILS, TRICK_MODE, AdaptationSet, Mpd, Representation
 
 _TRAITS = frozenset(
     {
@@ -26,6 +26,7 @@ _KNOWN_PROPERTIES = THUMBNAILS | {
 }
 """The schemes of EssentialProperty that video players know, besides those of colour. A player
 ignores a set with another one (23009-1 5.8.4.8)."""
+_ROLE = "urn:mpeg:dash:role:2011"
 _CICP = "urn:mpeg:mpegb:cicp:"
 _OMAF = "urn:mpeg:mpegi:omaf:"
 _TILE = "urn:mpeg:dash:srd:2014"
@@ -69,16 +70,16 @@ class Entry:
     traits: Traits
 
 
-def entries_of(sets: Sequence[AdaptationSet]) -> list[Entry]:
+def entries_of(sets: Sequence[AdaptationSet], protections: Mapping[str, Element]) -> list[Entry]:
     """The Representations of these sets of one Period, in their order. One without @bandwidth is
-    left out (E9)."""
+    left out (E9). ``protections`` are those of the MPD (:func:`protections_of`)."""
     by_id = {each.id: each for found in sets for each in found.representations}
     entries = []
     for number, found in enumerate(sets, start=1):
         # Sets of audio or text have a language, a codec and a channel layout of their own.
         shows = _shown(found) if found.content_type == "video" else f"set {number}"
         properties = _properties(found.element)
-        shared = _traits(properties)
+        shared = _traits(properties, protections)
         for each in found.representations:
             if each.bandwidth is None:
                 continue
@@ -90,10 +91,26 @@ def entries_of(sets: Sequence[AdaptationSet]) -> list[Entry]:
                     bandwidth=each.bandwidth,
                     codecs=_all_codecs(each, by_id) if each.dependency_ids else each.codecs,
                     shows=shows,
-                    traits=_traits([*properties, *own]) if own else shared,
+                    traits=_traits([*properties, *own], protections) if own else shared,
                 )
             )
     return entries
+
+
+def protections_of(mpd: Mpd) -> Mapping[str, Element]:
+    """The ContentProtection descriptors that others may refer to, by their @refId (23009-1
+    5.8.4.1). They may be anywhere in the MPD."""
+    every = [mpd.root]
+    for period in mpd.periods:
+        every.append(period.element)
+        for found in period.adaptation_sets:
+            every += [found.element, *(each.element for each in found.representations)]
+    return {
+        child.attributes["refId"]: child
+        for element in every
+        for child in element.children
+        if child.name == "ContentProtection" and "refId" in child.attributes
+    }
 
 
 def _all_codecs(each: Representation, by_id: Mapping[str, Representation]) -> tuple[str, ...]:
@@ -120,6 +137,8 @@ def _shown(found: AdaptationSet) -> str:
         value = child.attributes.get("value", "")
         if child.name == "Viewpoint":
             names.append(f"camera {value}")
+        elif child.name == "Accessibility" and child.attributes.get("schemeIdUri") == _ROLE:
+            names.append(f"accessibility {value}")
         elif child.name == "ContentComponent":
             languages.add(child.attributes.get("lang", ""))
         elif child.name in _TRAITS and child.attributes.get("schemeIdUri") == _TILE:
@@ -133,15 +152,20 @@ def _properties(element: Element) -> list[Element]:
     return list(islice(found, _MAX_PROPERTIES))
 
 
-def _traits(properties: Iterable[Element]) -> Traits:
+def _traits(properties: Iterable[Element], known: Mapping[str, Element]) -> Traits:
     """The traits that the properties of a set, and perhaps of its Representation, give together."""
     protections: list[str] = []
     encryption = ""
     outputs: set[str] = set()
     is_immersive = is_skippable = False
     for child in properties:
-        scheme = child.attributes.get("schemeIdUri", "").lower()
-        value = child.attributes.get("value", "")
+        said = child.attributes
+        scheme, value = said.get("schemeIdUri"), said.get("value")
+        if "ref" in said and said["ref"] in known:  # what it does not say is as it is there
+            there = known[said["ref"]].attributes
+            scheme = scheme or there.get("schemeIdUri")
+            value = value or there.get("value")
+        scheme, value = (scheme or "").lower(), value or ""
         if child.name == "ContentProtection":
             if scheme == _COMMON_ENCRYPTION:
                 encryption = value

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from operator import attrgetter
 
 from gateway.ladder.rung import Ladder, Rung
-from gateway.play.dash.entries import Entry, entries_of
+from gateway.play.dash.entries import Entry, entries_of, protections_of
 from gateway.play.dash.serves import serves_of
 from manifests.codecs import family_of, is_video, kind_of
 from manifests.dash.model import AdaptationSet, Mpd, Period, Representation
@@ -31,9 +31,9 @@ def ladder_of(mpd: Mpd) -> Ladder:
 def rungs_of(mpd: Mpd) -> tuple[Rung, ...]:
     """The Representations that :func:`offered` lists, as rungs, in the same order."""
     rungs: list[Rung] = []
-    numbers = _Numbers()
+    numbers, protections = _Numbers(), protections_of(mpd)
     for position, (period, sets) in enumerate(_offer(mpd)):
-        entries = entries_of(sets)
+        entries = entries_of(sets, protections)
         pictures = _pictures(entries, numbers)
         serves = serves_of(period, entries)
         for entry, picture, served in zip(entries, pictures, serves, strict=True):
