@@ -1,6 +1,7 @@
 """Do dash.js and Shaka Player stay on air over DASH, in a real browser, while edges die and drain?
 
-``LIVE_REFRESHES=30`` is the long form of the live programme: a minute.
+``LIVE_REFRESHES=30`` is the long form of the live programme: a minute. With ``LIVE_CLASSES=1`` its
+MPDs are class manifests.
 """
 
 import asyncio
@@ -23,8 +24,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), ne
 
 REFRESHES = int(os.environ.get("LIVE_REFRESHES", "8"))
 """How many MPDs each player asks for, one every 2 s."""
+CLASSES = os.environ.get("LIVE_CLASSES") == "1"
 KILL_AFTER = 3
 PLAYERS = ("dash.js", "shaka-dash")
+PLAYED = "/v1/play/demo.mpd"
 RUNGS = ["240p", "360p", "480p"]
 # A film with a buffer of 4 s, so that the player loads as long as it plays.
 SMALL_BUFFER = {
@@ -60,7 +63,7 @@ class Viewer:
     def note(self, response: Response) -> None:
         """Note one answer."""
         parts = urlsplit(response.url)
-        if parts.path in {"/v1/play/demo.mpd", "/v1/play/demo-live.mpd"}:
+        if parts.path.endswith((PLAYED, "/demo-live.mpd")):
             task = asyncio.create_task(self._read(response))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -103,7 +106,8 @@ async def test_live_outlives_its_edge(
 ) -> None:
     """Two players at once. Their edge is killed: both play on without a stall of a second. Every
     refresh has the same ladder, is steered, leads to the next, and is not older than the last."""
-    async with stage(tmp_path) as on, contextlib.AsyncExitStack() as stack:
+    staged = stage(tmp_path, classes=CLASSES)
+    async with staged as on, contextlib.AsyncExitStack() as stack:
         viewers = [
             await stack.enter_async_context(watching(browser, on.url, player)) for player in PLAYERS
         ]
@@ -175,7 +179,8 @@ def one_ladder_and_one_way(mpds: list[str], url: str) -> None:
     for mpd in mpds:
         assert set(RUNGS) == set(re.findall(r'<Representation id="(\d+p[^"]*)"', mpd))
         (location,) = re.findall(r"<Location[^>]*>([^<]+)<", mpd)
-        assert location.startswith(f"{url}/v1/play/demo-live.mpd?max_resolution=480p&amp;")
+        own = f"{url}/v1/play/demo-live.mpd?max_resolution=480p&amp;"
+        assert location.startswith(f"{url}/v1/class/" if CLASSES else own)
         assert "CMCD" not in location
         ways.add(location.partition("state=")[0])
         edges = re.findall(r'<BaseURL[^>]* serviceLocation="([^"]+)"', mpd)

@@ -72,10 +72,17 @@ class Stage:
 
 @contextlib.asynccontextmanager
 async def stage(
-    folder: Path, ttl_s: int = TTL_S, *, inline: bool = False, ports: bool = False, copies: str = ""
+    folder: Path,
+    ttl_s: int = TTL_S,
+    *,
+    inline: bool = False,
+    ports: bool = False,
+    copies: str = "",
+    classes: bool = False,
 ) -> AsyncIterator[Stage]:
     """The demo's edges on three hosts, and the gateway with its page. ``inline``: playlists hold
-    the first steering manifest. ``ports``: the edges have one host, and ports of their own."""
+    the first steering manifest. ``ports``: the edges have one host, and ports of their own.
+    ``classes``: live MPDs are class manifests."""
     async with contextlib.AsyncExitStack() as stack:
         if ports:
             sockets = [stack.enter_context(listen("127.0.0.1", 0)) for _ in EDGES]
@@ -99,6 +106,8 @@ async def stage(
             environ["GATEWAY_STEERING__INLINE"] = "true"
         if copies:
             environ["GATEWAY_STEERING__COPIES"] = copies
+        if classes:
+            environ["GATEWAY_DASH__CLASS_MANIFESTS"] = "true"
         gateway = build(load(config, environ))
         app = with_page(site(running, "http://127.0.0.1:8090", origin), gateway)
         await stack.enter_async_context(serve(app, bound, lifespan=True))
