@@ -277,6 +277,9 @@ async def test_never_a_bad_playlist(mode: Mode | None, expected: type[Exception]
             with pytest.raises(expected) as caught:
                 await one.load()
             assert expected is type(caught.value)
+            if mode is not None and mode.bomb_bytes:
+                assert isinstance(caught.value, OriginError)
+                assert "too-large" == caught.value.kind
             assert time.monotonic() - started < 1.9
         it.mode = Mode(cache_control="max-age=5")
         async with it.listening(port):

@@ -17,11 +17,15 @@ class CodingError(ValueError):
     """The body does not match its content coding, or is larger than allowed."""
 
 
+class TooLargeError(CodingError):
+    """The body is larger than allowed when it is decoded."""
+
+
 def decoded(raw: bytes, coding: str, max_bytes: int) -> bytes:
     """Decode ``raw`` from ``gzip``, ``br``, ``zstd`` or ``identity``.
 
-    Raises :class:`CodingError` as soon as the output exceeds ``max_bytes``, when the body is
-    truncated, and for a coding that the request did not offer.
+    Raises :class:`TooLargeError` as soon as the output exceeds ``max_bytes``, and
+    :class:`CodingError` when the body is truncated, and for a coding that the request did not offer.
     """
     match coding.strip().lower():
         case "" | "identity":
@@ -35,7 +39,7 @@ def decoded(raw: bytes, coding: str, max_bytes: int) -> bytes:
         case _:
             raise CodingError(f"content coding {coding[:40]!r} was not offered")
     if len(data) > max_bytes:
-        raise CodingError(f"larger than the {max_bytes} bytes allowed")
+        raise TooLargeError(f"larger than the {max_bytes} bytes allowed")
     return data
 
 

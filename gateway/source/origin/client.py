@@ -20,7 +20,7 @@ import httpx2
 from gateway.clock import Clock
 from gateway.observe.request_id import request_id
 from gateway.offload import EXPANSION, offload_if_large
-from gateway.source.origin.body import ACCEPTED, CodingError, decoded
+from gateway.source.origin.body import ACCEPTED, CodingError, TooLargeError, decoded
 from gateway.source.origin.freshness import retry_after
 from gateway.source.origin.origin_config import OriginServer, RequestLimits
 from gateway.source.origin.signing import signed_headers
@@ -311,6 +311,8 @@ class OriginClient:
             coding = headers.get("content-encoding", "")
             size = EXPANSION * len(raw) if coding else 0
             body = await offload_if_large(size, decoded, raw, coding, self._limits.max_bytes)
+        except TooLargeError as error:
+            raise AttemptError(FailureKind.TOO_LARGE, f"{_shown(url)}: {error}") from error
         except CodingError as error:
             raise AttemptError(FailureKind.GARBAGE, f"{_shown(url)}: {error}") from error
         if not form.is_manifest(body):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from gateway.client.asset import asset_id
 from gateway.clock import Clock
-from gateway.source.origin.body import CodingError, decoded
+from gateway.source.origin.body import CodingError, TooLargeError, decoded
 from gateway.source.origin.client import AttemptError, redirected
 from gateway.source.origin.copies import (
     StoredCopy,
@@ -46,7 +46,7 @@ def test_bodies_are_decoded_within_a_bound(coding: str) -> None:
             with pytest.raises(CodingError):
                 decoded(bad, coding, len(TEXT))
     for largest in (len(TEXT) - 1, 1):
-        with pytest.raises(CodingError, match=f"{largest} bytes allowed"):
+        with pytest.raises(TooLargeError, match=f"{largest} bytes allowed"):
             decoded(raw, coding, largest)
 
 
