@@ -25,7 +25,8 @@ def decoded(raw: bytes, coding: str, max_bytes: int) -> bytes:
     """Decode ``raw`` from ``gzip``, ``br``, ``zstd`` or ``identity``.
 
     Raises :class:`TooLargeError` as soon as the output exceeds ``max_bytes``, and
-    :class:`CodingError` when the body is truncated, and for a coding that the request did not offer.
+    :class:`CodingError` when the body is truncated, and for a coding that the request did not
+    offer.
     """
     match coding.strip().lower():
         case "" | "identity":
