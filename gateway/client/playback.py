@@ -74,10 +74,10 @@ class TroubleReport(NamedTuple):
 class Playback:
     """What the player of one session has reported.
 
-    ``time_s`` is when the last report came, in whole seconds since 1970. The other times are
-    *stamps*: the time of a report in ms since 1970 by the player's own clock, in the lower 50 bits,
-    and above them how often that clock was set back. ``latest`` is the newest one, 0 without a
-    report.
+    ``time_s`` is when the last report came that was new to its worker, in whole seconds since 1970.
+    The other times are *stamps*: the time of a report in ms since 1970 by the player's own clock,
+    in the lower 50 bits, and above them how often that clock was set back. ``latest`` is the newest
+    one, 0 without a report.
 
     ``states`` is the last ``sta`` with its stamp, ``cdns`` the last ``cdn`` (empty when the
     operator does not know it), ``delays`` the last ``msd``. ``codes`` are the last known error
