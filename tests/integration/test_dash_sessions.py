@@ -244,7 +244,7 @@ async def test_more_elements_than_allowed(root: Path) -> None:
             await asyncio.sleep(0.005)
         assert 502 == (await large).status_code
         assert "elements" in (await large).json()["detail"]
-    assert answered > 10
+    assert answered > 3  # a reader that held the loop would let one or two pass
 
 
 def _attribute(path: str) -> Any:
