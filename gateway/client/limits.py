@@ -34,7 +34,9 @@ _SHOWN = 64
 _FAMILIES = {family.value: family for family in CodecFamily}
 
 _NO_LIMITS = Limits()
-_OF_LIMITS = frozenset({"max_resolution", "min_resolution", "max_bitrate", "codecs"})
+LIMIT_NAMES = ("max_resolution", "min_resolution", "max_bitrate", "codecs")
+"""The query parameters by which a request limits what it may be given."""
+_OF_LIMITS = frozenset(LIMIT_NAMES)
 _A_HEIGHT = ", ".join(HEIGHTS)
 _A_BITRATE = "a whole number of kbit/s from 1 up"
 _CODEC_NAMES = f"a comma list of {', '.join(_FAMILIES)}"

@@ -5,12 +5,12 @@ import secrets
 import time
 from dataclasses import dataclass
 
-from gateway.client.asset import AssetError, asset_id
+from gateway.client.asset import AssetError, asset_id, is_asset_prefix
 from gateway.commands.store_access import CommandError, open_store
 from gateway.config.load import Loaded
 from gateway.store.connection.protocol import Commands
 from gateway.store.coordination.acknowledgements import acknowledged
-from gateway.store.coordination.messages import Purge, encode_message, is_prefix
+from gateway.store.coordination.messages import Purge, encode_message
 from gateway.store.coordination.presence import LiveWorker, live_workers
 from gateway.store.coordination.redis_bus import publish
 
@@ -44,7 +44,7 @@ def purge_of(asset: str | None, prefix: str | None) -> Purge:
     CommandError."""
     token = secrets.token_hex(8)
     if prefix is not None:
-        if not is_prefix(prefix):
+        if not is_asset_prefix(prefix):
             raise CommandError("not the start of an asset id: 1-512 of A-Z a-z 0-9 . _ ~ / -")
         return Purge(None, prefix, token)
     try:

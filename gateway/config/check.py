@@ -32,8 +32,7 @@ def check(
     yield from _edges(tables, problem)
     yield from _proxies(tables, problem)
     yield from _events(tables, problem)
-    yield from _steering(tables, problem)
-    yield from _dash(tables, problem)
+    yield from _public_url(tables, problem)
     yield from _otlp(tables, problem)
     yield from _keys(tables, problem)
     for path, key in (
@@ -178,26 +177,18 @@ def _events(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigPr
         yield problem(path, 'writes nothing; store.url is "memory"', severity="warning")
 
 
-def _steering(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
-    path = ("steering", "inline")
-    if _at(tables, path) is True and _at(tables, ("server", "public_url")) is None:
-        yield problem(
-            path,
-            "needs server.public_url; a data: URI cannot lead on to a path",
-            value="true",
-            allowed="false, or server.public_url as well",
-        )
-
-
-def _dash(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
-    path = ("dash", "class_manifests")
-    if _at(tables, path) is True and _at(tables, ("server", "public_url")) is None:
-        yield problem(
-            path,
-            "needs server.public_url; what caches keep may not depend on the Host of a request",
-            value="true",
-            allowed="false, or server.public_url as well",
-        )
+def _public_url(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
+    """What is switched on without the URL that it needs."""
+    if _at(tables, ("server", "public_url")) is not None:
+        return
+    for path, why in (
+        (("steering", "inline"), "a data: URI cannot lead on to a path"),
+        (("dash", "class_manifests"), "what caches keep may not depend on the Host of a request"),
+    ):
+        if _at(tables, path) is True:
+            text = f"needs server.public_url; {why}"
+            allowed = "false, or server.public_url as well"
+            yield problem(path, text, value="true", allowed=allowed)
 
 
 def _otlp(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:

@@ -1,11 +1,12 @@
 """How is content steering configured?"""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from gateway.config.fields import Allowed, Flag, Seconds, Share, TimeToLive
 from gateway.config.section import Section
+from gateway.steering.steering_config import Copies
 
 Jitter = Annotated[
     float, Field(strict=True, ge=0, le=0.5), Allowed("a share from 0 to 0.5, such as 0.1")
@@ -14,7 +15,6 @@ Hysteresis = Annotated[
     float, Field(strict=True, ge=0, le=10), Allowed("a share from 0 to 10, such as 0.25")
 ]
 Pathways = Annotated[int, Field(strict=True, ge=1, le=8), Allowed("a whole number from 1 to 8")]
-Copies = Literal["never", "needed", "always"]
 Viewers = Annotated[int, Field(strict=True, ge=1, le=16), Allowed("a whole number from 1 to 16")]
 
 

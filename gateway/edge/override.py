@@ -31,8 +31,7 @@ class Override:
 
     ``source`` and ``target`` are ids of edges; ``source`` may be the id of a table with ``dns``,
     which means each of its edges. ``low`` and ``high`` are from 0 to ``WHOLE``. Only sessions of
-    assets whose ids begin with ``asset_prefix`` are moved. ``who`` and ``why``
-    are text for people.
+    assets whose ids begin with ``asset_prefix`` are moved. ``who`` and ``why`` are text for people.
     """
 
     id: str

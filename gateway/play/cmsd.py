@@ -18,8 +18,7 @@ def cmsd_headers(name: str, decision: Decision) -> RawHeaders:
     if not name:
         return ()
     speed = decision.facts.throughput
-    rungs = decision.inquiry.ladder.rungs
-    best = max([rungs[index].bandwidth for index in decision.kept], default=None)
+    best = max([rung.bandwidth for rung in decision.kept_rungs], default=None)
     measured = speed is not None and speed.source != "prior"
     estimated = f";etp={round(speed.kbps)}" if speed is not None and measured else ""
     most = "" if best is None else f";mb={-(-best // 1000)}"

@@ -55,7 +55,7 @@ def _event(
 ) -> Event:
     """Build the event. Called later, outside the request."""
     facts, device, speed = decision.facts, decision.facts.device, decision.facts.throughput
-    entries = [decision.inquiry.ladder.rungs[index] for index in decision.kept]
+    entries = decision.kept_rungs
     # A live title may have no rung yet.
     best = max(counted(entries), key=lambda rung: rung.bandwidth, default=None)
     start = entries[0] if entries else None

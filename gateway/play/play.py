@@ -115,7 +115,7 @@ async def _placed(
 ) -> Decided:
     """The decision for ``asset``, with the first edge that has room in front. Counts it in
     metrics."""
-    # A manifest names one edge. Leases, events, inline manifests and the JSON decision read more.
+    # One edge is enough to serve. Leases, events, inline manifests and the JSON decision read more.
     runtime = gateway.runtime
     more = gateway.leases.active or runtime.settings.events.enabled or runtime.steering.inline
     one = take and not more

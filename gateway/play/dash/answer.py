@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Final
 from urllib.parse import quote
 
+from gateway.client.limits import LIMIT_NAMES
 from gateway.play.base_url import base_url_of
 from gateway.play.bodies import Body, max_answer_bytes
 from gateway.play.dash.class_draft import ClassDraft, class_of, start_of
@@ -33,7 +34,7 @@ from manifests.dash.uris import Destination, Mirror, query_names
 _OURS: Final = frozenset(
     {
         *("speed", "clientBandwidthHint", "session", "CMCD", "fields", "format", STATE),
-        *("max_resolution", "min_resolution", "max_bitrate", "codecs"),
+        *LIMIT_NAMES,
     }
 )
 """The query parameters that the gateway reads itself: they are nothing for segments (E14)."""

@@ -16,7 +16,6 @@ With the mac these are 66 bytes, so base64 leaves no unused bit: a class has one
 import struct
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from hashlib import blake2b
 from math import ceil
 from typing import Any, Final, TypeVar
@@ -27,6 +26,7 @@ from gateway.edge.rank import EdgeTier, ordered_by_key, viewer_key
 from gateway.ladder.fit import NothingToPlayError
 from gateway.ladder.periods import fit_all
 from gateway.ladder.rung import Constraints, Rung
+from gateway.play.dash.bits import bits_of, members_of
 from gateway.play.dash.edit import gone_of
 from gateway.play.dash.ladder import shorter_side
 from gateway.play.dash.manifest import DashManifest
@@ -37,6 +37,8 @@ from manifests.dash.model import Representation
 
 ORDERS: Final = 4
 """So many orders of the other edges there are, at most."""
+SPARE: Final = 4
+"""So many edges may be passed over because they are not up."""
 MOST_REPRESENTATIONS: Final = 500
 """The limits of an MPD that has more are not simplified: that is to fit it several times."""
 
@@ -73,7 +75,6 @@ _NO_LIMIT: Final[dict[str, Any]] = {
 EVERYTHING: Final = Constraints(untouched=True)
 """The limits of a class that gets all that there is."""
 
-_Member = TypeVar("_Member", bound=StrEnum)
 TiersAt = Callable[[Place], Sequence[EdgeTier]]
 """The edges for a place, best tier first."""
 
@@ -125,11 +126,11 @@ class ClientClass:
             self.substitute,
             flags,
             self.order,
-            _bits(CodecFamily, limits.wanted_codecs),
-            _bits(CodecFamily, limits.allowed_codecs),
-            _bits(CodecFamily, limits.device_codecs),
-            _bits(VideoRange, limits.allowed_ranges),
-            _bits(VideoRange, limits.device_ranges),
+            bits_of(CodecFamily, limits.wanted_codecs),
+            bits_of(CodecFamily, limits.allowed_codecs),
+            bits_of(CodecFamily, limits.device_codecs),
+            bits_of(VideoRange, limits.allowed_ranges),
+            bits_of(VideoRange, limits.device_ranges),
             min(limits.max_bandwidth or 0, _MOST_BPS),
             min(limits.max_height or 0, _MOST_PIXELS),
             min(limits.min_height or 0, _MOST_PIXELS),
@@ -176,11 +177,11 @@ def _from_bytes(payload: bytes, asset: str) -> ClientClass | None:
         max_height=height if flags & _HEIGHT else None,
         min_height=least if flags & _LEAST else None,
         max_frame_rate=rate / _PER_1000_S if flags & _RATE else None,
-        wanted_codecs=_members(CodecFamily, wanted) if flags & _WANTED else None,
-        allowed_codecs=_members(CodecFamily, allowed) if flags & _ALLOWED else None,
-        device_codecs=_members(CodecFamily, decoded) if flags & _DECODED else None,
-        allowed_ranges=_members(VideoRange, listed) if flags & _LISTED else None,
-        device_ranges=_members(VideoRange, shown) if flags & _SHOWN else None,
+        wanted_codecs=members_of(CodecFamily, wanted) if flags & _WANTED else None,
+        allowed_codecs=members_of(CodecFamily, allowed) if flags & _ALLOWED else None,
+        device_codecs=members_of(CodecFamily, decoded) if flags & _DECODED else None,
+        allowed_ranges=members_of(VideoRange, listed) if flags & _LISTED else None,
+        device_ranges=members_of(VideoRange, shown) if flags & _SHOWN else None,
         immersive=bool(flags & _IMMERSIVE),
         screen=bool(flags & _SCREEN),
         audio_only=bool(flags & _AUDIO_ONLY),
@@ -313,7 +314,7 @@ def edges_for_class(
     home = first if first is not None else next_one
     place = NOT_LOOKED_UP if home is None else place_of(fleet.edges[home])
     key = viewer_key(asset, f"{client.edge:x}/{client.order}")
-    order = ordered_by_key(fleet, tiers_at(place), key, most + ORDERS, asset)
+    order = ordered_by_key(fleet, tiers_at(place), key, most + SPARE, asset)
     lead = first if first is not None and first not in fleet.down else order[0]
     others = [at for at in order if at != lead and fleet.conditions[at].state == "up"]
     return tuple([fleet.edges[at] for at in (lead, *others)][:most])
@@ -334,11 +335,3 @@ def place_of(edge: Edge) -> Place:
 
 def _name(asset: str) -> bytes:
     return blake2b(asset.encode(), digest_size=8, person=b"class").digest()
-
-
-def _bits(members: Iterable[StrEnum], chosen: Collection[StrEnum] | None) -> int:
-    return sum(1 << at for at, member in enumerate(members) if chosen and member in chosen)
-
-
-def _members(members: Iterable[_Member], bits: int) -> frozenset[_Member]:
-    return frozenset(member for at, member in enumerate(members) if bits >> at & 1)

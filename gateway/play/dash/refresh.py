@@ -1,10 +1,11 @@
 """How does every refresh of a live MPD get the same filter, and the same first edge (rule E10)?
 
 A live MPD is asked for every few seconds. By then the player has measured another speed, and
-browsers send more client hints; decided afresh, the MPD would have other Representations than
-before, which players do not expect (ISO/IEC 23009-1, 5.4). So ``Location`` leads back to the
-gateway with what the first answer has fixed. It is signed (:mod:`gateway.trust.keys`), and the same
-for all viewers that get the same MPD: it names neither a viewer nor a place.
+browsers send more client hints. If each request were decided afresh, its MPD would have other
+Representations than the one before, which players do not expect (ISO/IEC 23009-1, 5.4). So
+``Location`` leads back to the gateway with what the first answer has fixed. It is signed
+(:mod:`gateway.trust.keys`), and the same for all viewers that get the same MPD: it names neither a
+viewer nor a place.
 
 Layout, big-endian: ``0x01``, asset (8 bytes), version of the rules (8), hour of issue since 1970
 (4), edge (8), position of the profile among the names in order (2), of the rule (2, ``0xFFFF``:
@@ -13,14 +14,14 @@ height (2), frame rate (8).
 """
 
 import struct
-from collections.abc import Iterable
-from enum import StrEnum
 from hashlib import blake2b
-from typing import Final, TypeVar
+from typing import Final
 from urllib.parse import quote
 
 from gateway.client.facts import Capability, Pinned
+from gateway.client.limits import LIMIT_NAMES
 from gateway.decision import Decision, Policy
+from gateway.play.dash.bits import bits_of, members_of
 from gateway.play.decide import Earlier
 from gateway.play.request import Request
 from gateway.trust.keys import KeyRing, Purpose
@@ -29,7 +30,7 @@ from manifests.codecs import CodecFamily, VideoRange
 STATE: Final = "state"
 """The query parameter that carries the state."""
 MAX_AGE_H: Final = 48
-"""A state older than this many hours no longer counts. Each answer carries a new one."""
+"""A state older than this many hours no longer counts. Answers carry that of the current hour."""
 CLOCK_SKEW_H: Final = 1
 """How far ahead of this process's clock a state may be dated."""
 
@@ -39,10 +40,6 @@ _NO_RULE: Final = 0xFFFF
 _MOST_BPS: Final = 0xFFFF_FFFF
 _HOUR_S: Final = 3600
 _HEIGHT, _RATE, _CODECS, _RANGES, _SPATIAL, _SCREEN = (1 << bit for bit in range(6))
-_KEPT = ("max_resolution", "min_resolution", "max_bitrate", "codecs")
-"""The query parameters that a refresh repeats. Others are measurements, or not the gateway's."""
-
-_Member = TypeVar("_Member", bound=StrEnum)
 
 
 def hour_of(now_s: float) -> int:
@@ -74,8 +71,8 @@ def sign_state(keys: KeyRing, decision: Decision, hour: int) -> str:
         _NO_RULE if decision.choice.rule is None else min(decision.choice.rule, _NO_RULE),
         min(inquiry.start_bandwidth, _MOST_BPS),
         flags,
-        _bits(CodecFamily, codecs or ()),
-        _bits(VideoRange, ranges or ()),
+        bits_of(CodecFamily, codecs),
+        bits_of(VideoRange, ranges),
         height or 0,
         rate or 0.0,
     )
@@ -107,8 +104,8 @@ def _capability(flags: int, codecs: int, ranges: int, height: int, rate: float) 
     return Capability(
         max_height=height if flags & _HEIGHT else None,
         max_frame_rate=rate if flags & _RATE else None,
-        codecs=_members(CodecFamily, codecs) if flags & _CODECS else None,
-        video_ranges=_members(VideoRange, ranges) if flags & _RANGES else None,
+        codecs=members_of(CodecFamily, codecs) if flags & _CODECS else None,
+        video_ranges=members_of(VideoRange, ranges) if flags & _RANGES else None,
         spatial=bool(flags & _SPATIAL),
         screen=bool(flags & _SCREEN),
     )
@@ -116,9 +113,11 @@ def _capability(flags: int, codecs: int, ranges: int, height: int, rate: float) 
 
 def kept_query(request: Request) -> str:
     """The parameters of a request that its refreshes repeat, as a query that needs no escaping but
-    of ``&``: the limits that it asks for. The session has a place of its own."""
+    of ``&``: the limits that it asks for. The session has a place of its own; others are
+    measurements, or not the gateway's."""
     given = request.parameters.by_name
-    return "&".join(f"{name}={quote(given[name], safe=',')}" for name in _KEPT if name in given)
+    kept = [name for name in LIMIT_NAMES if name in given]
+    return "&".join(f"{name}={quote(given[name], safe=',')}" for name in kept)
 
 
 def _name(asset: str) -> bytes:
@@ -128,12 +127,3 @@ def _name(asset: str) -> bytes:
 def _version(policy: Policy) -> bytes:
     """The version of the rules, 8 bytes; zeros for a policy without one."""
     return bytes.fromhex(policy.rules_version or "00" * 8)
-
-
-def _bits(members: Iterable[StrEnum], chosen: Iterable[StrEnum]) -> int:
-    known = set(chosen)
-    return sum(1 << at for at, member in enumerate(members) if member in known)
-
-
-def _members(members: Iterable[_Member], bits: int) -> frozenset[_Member]:
-    return frozenset(member for at, member in enumerate(members) if bits >> at & 1)

@@ -14,7 +14,7 @@ from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
 from gateway.edge.rank import ordered_by_key, viewer_key
 from gateway.ladder.rung import Rung
-from gateway.play.dash.client_class import ORDERS
+from gateway.play.dash.client_class import ORDERS, SPARE
 from gateway.play.dash.manifest import DashManifest, dash_of
 from gateway.play.decide import Decided
 from gateway.play.runtime import Gateway, Runtime
@@ -30,8 +30,6 @@ _MEDIA3: Final = frozenset({"media3", "ExoPlayer", "OkHttp"})
 _ANDROID: Final = frozenset({"Android", "Fire OS"})
 _DVB_PROFILE: Final = "urn:dvb:dash:profile:dvb-dash:"
 
-_SPARE: Final = 4
-"""So many edges may be passed over because they are not up."""
 PLACE: Final = f"{SESSION}={secrets.token_hex(SESSION_BYTES)}"
 """Takes the place of a session's name in what all sessions of a class share. No source has it."""
 
@@ -102,7 +100,7 @@ def edges_for(found: Decided) -> tuple[Edge, ...]:
         return ()
     bucket = viewer_key(facts.asset, facts.viewer) % ORDERS
     key = viewer_key(facts.asset, f"{edge.id}/{bucket}")
-    order = ordered_by_key(fleet, decision.tiers, key, steering.max_pathways + _SPARE, facts.asset)
+    order = ordered_by_key(fleet, decision.tiers, key, steering.max_pathways + SPARE, facts.asset)
     others = [
         fleet.edges[at]
         for at in order
@@ -138,7 +136,7 @@ def offer_of(
     (:func:`steered`)."""
     if not edges:
         return None
-    url = f"{base_url.rstrip('/')}{PATH}{asset}"
+    url = f"{base_url}{PATH}{asset}"
     return DashOffer(gateway.keys.active.id, edges, url, named)
 
 

@@ -15,12 +15,10 @@ from gateway.edge.edge import Edge
 from gateway.play.decide import Decided
 from gateway.play.hls.steering import MAY_NOT_STEER, NO_OTHER_EDGE, TOO_MANY
 from gateway.play.request import Headers
+from gateway.play.steering import PAGES
 from gateway.reason import Reason
 
-STEERS: Final = {
-    *("Chrome", "Edge", "Firefox", "Opera", "Safari", "Samsung Internet"),
-    *("AVPlayer", "QuickTime", "hls.js", "Shaka Player", "Video.js"),
-}
+STEERS: Final = {*PAGES, "AVPlayer", "QuickTime"}
 """The players that steer: those in the pages of browsers, and those of Apple. Safari and AVPlayer
 before version 15 take copies for redundant ones, and fail over to them. media3 steers from 1.11 on.
 """

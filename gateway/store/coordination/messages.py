@@ -8,14 +8,13 @@ import json
 import re
 from dataclasses import dataclass
 
-from gateway.client.asset import AssetError, asset_id
+from gateway.client.asset import AssetError, asset_id, is_asset_prefix
 from gateway.store.coordination.bus import MAX_MESSAGE_BYTES
 from gateway.untrusted import json_of
 
 VERSION = 1
 MAX_WORD_CHARS = 128
 
-_PREFIX = re.compile(r"[A-Za-z0-9._~-][A-Za-z0-9._~/-]{0,511}\Z")
 _TOKEN = re.compile(r"[0-9a-f]{1,64}\Z")
 
 
@@ -71,7 +70,8 @@ def decode_message(body: bytes) -> ControlMessage | None:
         case {"kind": "purge", "asset": asset, "token": token, **rest} if not rest:
             return Purge(asset, None, token) if _is_asset(asset) and _is_token(token) else None
         case {"kind": "purge", "prefix": prefix, "token": token, **rest} if not rest:
-            return Purge(None, prefix, token) if is_prefix(prefix) and _is_token(token) else None
+            is_good = is_asset_prefix(prefix) and _is_token(token)
+            return Purge(None, prefix, token) if is_good else None
         case _:
             return None
 
@@ -89,12 +89,6 @@ def _read(body: bytes) -> dict[str, str]:
     if not isinstance(fields, dict) or fields.pop("v", None) != VERSION:
         return {}
     return fields if all(isinstance(value, str) for value in fields.values()) else {}
-
-
-def is_prefix(text: str) -> bool:
-    """Whether an asset id may begin with ``text``. An empty prefix is refused: a typing error must
-    not purge everything."""
-    return _PREFIX.match(text) is not None
 
 
 def _is_asset(text: str) -> bool:
