@@ -9,13 +9,13 @@ from dataclasses import replace
 from gateway.edge.rank import MIN_RANKED
 from gateway.offload import offload_if_large
 from gateway.play import problems
-from gateway.play.bodies import Body, etag_matches, max_answer_bytes
+from gateway.play.bodies import Body, max_answer_bytes
 from gateway.play.cmsd import cmsd_headers
 from gateway.play.decide import Decided, Earlier, Timeline, decide_one, valid_asset
 from gateway.play.decision_event import queue_event
 from gateway.play.decision_json import check_fields, members, wanted_format
-from gateway.play.format import Draft
 from gateway.play.formats import FORMATS
+from gateway.play.manifest_reply import body_of, reply_with
 from gateway.play.placement import lease, record_edge
 from gateway.play.reply import RawHeaders, Reply
 from gateway.play.request import ACCEPT_CH, VARY, Request
@@ -24,7 +24,7 @@ from gateway.source.source import LiveState
 from manifests.format import ManifestFormat
 
 _SUFFIXES = tuple(form.suffix for form in FORMATS.values())
-_OK, _NOT_MODIFIED = 200, 304
+_OK = 200
 
 
 async def play(gateway: Gateway, request: Request, name: str) -> Reply:
@@ -57,20 +57,12 @@ async def _manifest(
     if places:
         record_edge(gateway, found.decision)
     draft = form.draft(gateway, found, request)
-    body = gateway.playlists.get(draft.key)
-    if body is None:
-        body = await offload_if_large(found.source.manifest.weight, _written, draft)
-        gateway.playlists.put(draft.key, body)
-    body = draft.for_session(body)
+    body = draft.for_session(await body_of(gateway, draft, found.source.manifest.weight))
     timeline.end("write")
     reply = await _reply(found, request, body, form.media_type, timeline)
     if places and reply.status == _OK and not _is_as_before(found, earlier):
         queue_event(gateway, found)
     return reply
-
-
-def _written(draft: Draft) -> Body:
-    return Body(draft.write())
 
 
 def _is_as_before(found: Decided, earlier: Earlier | None) -> bool:
@@ -135,28 +127,15 @@ async def _reply(
     found: Decided, request: Request, body: Body, media_type: str, timeline: Timeline
 ) -> Reply:
     """The answer with its headers, or 304 when the player already has it."""
-    server = found.runtime.settings.server
-    coding = found.player.coding
-    if len(body.identity) < server.compress_min_bytes:
-        coding = "identity"
-    etag = body.etag(coding)
-    always = (
-        *_always(_max_age_s(server.manifest_max_age_s, found.source.manifest.live)),
-        (b"etag", etag.encode("ascii")),
+    runtime = found.runtime
+    most_s = runtime.settings.server.manifest_max_age_s
+    headers = (
+        *_always(_max_age_s(most_s, found.source.manifest.live)),
         (b"gateway-decision", _gateway_decision(found).encode("ascii")),
         (b"server-timing", timeline.header()),
-        *cmsd_headers(found.runtime.settings.cmcd.cmsd_name, found.decision),
+        *cmsd_headers(runtime.settings.cmcd.cmsd_name, found.decision),
     )
-    if_none_match = request.headers.get("if-none-match")
-    if if_none_match is not None and etag_matches(if_none_match, etag):
-        return Reply(_NOT_MODIFIED, always, b"")
-    data = body.known(coding)
-    if data is None:
-        data = await offload_if_large(len(body.identity), body.coded, coding)
-    coded = () if coding == "identity" else ((b"content-encoding", coding.encode("ascii")),)
-    kind = (b"content-type", media_type.encode("ascii"))
-    length = (b"content-length", b"%d" % len(data))
-    return Reply(_OK, (*always, *coded, kind, length), data)
+    return await reply_with(runtime, request, body, found.player.coding, media_type, headers)
 
 
 def _max_age_s(most_s: int, live: LiveState | None) -> int:

@@ -3,15 +3,14 @@
 import math
 from typing import Final
 
-from gateway.offload import offload_if_large
 from gateway.play import problems
 from gateway.play.base_url import base_url_of
-from gateway.play.bodies import Body, etag_matches
 from gateway.play.compression import negotiate
 from gateway.play.dash.class_draft import PATH, SUFFIX, ClassDraft
 from gateway.play.dash.client_class import class_tag, read_class
 from gateway.play.dash.manifest import MEDIA_TYPE, dash_of
 from gateway.play.decide import load_source, valid_asset
+from gateway.play.manifest_reply import body_of, reply_with
 from gateway.play.problems import Problem
 from gateway.play.reply import RawHeaders, Reply
 from gateway.play.request import Request
@@ -19,7 +18,6 @@ from gateway.play.runtime import Gateway
 from gateway.source.source import SourceManifest
 from manifests.format import ManifestFormat
 
-_OK, _NOT_MODIFIED = 200, 304
 _VARY: Final = (b"vary", b"Accept-Encoding")
 
 
@@ -43,36 +41,16 @@ async def answer_class(gateway: Gateway, request: Request) -> Reply:
     if isinstance(source, Problem):
         raise source
     draft = ClassDraft(gateway, source, asset, client, base_url_of(runtime, request))
-    body = gateway.playlists.get(draft.key)
-    if body is None:
-        body = await offload_if_large(source.manifest.weight, _written, draft)
-        gateway.playlists.put(draft.key, body)
+    body = await body_of(gateway, draft, source.manifest.weight)
     coding = negotiate(request.headers.get("accept-encoding") or "")
-    if len(body.identity) < runtime.settings.server.compress_min_bytes:
-        coding = "identity"
-    etag = body.etag(coding)
     tag = class_tag(client, asset)
-    always: RawHeaders = (
+    headers: RawHeaders = (
         (b"cache-control", _cache_control(gateway, source)),
         _VARY,
-        (b"etag", etag.encode("ascii")),
         (b"surrogate-key", f"asset/{asset} class/{tag}".encode("ascii")),
         (b"cache-tag", f"asset/{asset},class/{tag}".encode("ascii")),
     )
-    if_none_match = request.headers.get("if-none-match")
-    if if_none_match is not None and etag_matches(if_none_match, etag):
-        return Reply(_NOT_MODIFIED, always, b"", is_public=True)
-    data = body.known(coding)
-    if data is None:
-        data = await offload_if_large(len(body.identity), body.coded, coding)
-    coded = () if coding == "identity" else ((b"content-encoding", coding.encode("ascii")),)
-    kind = (b"content-type", MEDIA_TYPE.encode("ascii"))
-    length = (b"content-length", b"%d" % len(data))
-    return Reply(_OK, (*always, *coded, kind, length), data, is_public=True)
-
-
-def _written(draft: ClassDraft) -> Body:
-    return Body(draft.write())
+    return await reply_with(runtime, request, body, coding, MEDIA_TYPE, headers, is_public=True)
 
 
 def _cache_control(gateway: Gateway, source: SourceManifest) -> bytes:
