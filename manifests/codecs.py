@@ -1,5 +1,6 @@
 """Which codec family does an RFC 6381 codecs element belong to?"""
 
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 
 
@@ -43,6 +44,11 @@ def family_of(codec: str) -> CodecFamily | None:
     return _SAMPLE_ENTRIES.get(codec.strip().partition(".")[0].lower())
 
 
+def families_of(codecs: Iterable[str]) -> frozenset[CodecFamily]:
+    """The video families of codecs elements."""
+    return frozenset([family for family in map(family_of, codecs) if family is not None])
+
+
 # Sample entries of audio and text. An entry in no table is unknown: its kind is never guessed.
 _AUDIO_AND_TEXT = frozenset(
     {
@@ -64,6 +70,17 @@ def is_video(codec: str) -> bool | None:
     if entry in _SAMPLE_ENTRIES or entry in _OTHER_VIDEO:
         return True
     return False if entry in _AUDIO_AND_TEXT else None
+
+
+def has_other_video(codecs: Iterable[str], families: Collection[CodecFamily]) -> bool:
+    """Whether codecs elements, of which ``families`` are the known ones, name video of no known
+    family. An element that is neither known audio nor known video counts as video if no other
+    element is video."""
+    return any(
+        is_video(codec) or (is_video(codec) is None and not families)
+        for codec in codecs
+        if family_of(codec) is None
+    )
 
 
 # MPEG-4 audio object types that differ only in bit rate tools: AAC-LC, HE-AAC and HE-AAC v2.

@@ -5,7 +5,7 @@ no query or fragment, so signed tokens stay byte-identical (A10.2).
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 _REFERENCE = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(.*)", re.DOTALL)
 # A relative path with one dot at most, as most URIs are: the folder in front of it resolves it.
@@ -52,10 +52,9 @@ class Rebaser:
         edge = self._edge
         scheme, authority, path, rest = uri_parts(uri)
         if scheme is not None or authority is not None:
-            for origin in self._origins:
-                below = origin.below(scheme, authority, path)
-                if below is not None:
-                    return f"{edge}{below}{rest}"
+            below = below_any(self._origins, scheme, authority, path)
+            if below is not None:
+                return f"{edge}{below}{rest}"
             return uri if scheme is not None else f"{edge.partition(':')[0]}:{uri}"
         if not path:
             return f"{edge}{self._path}{rest}"
@@ -104,6 +103,17 @@ class OriginUrl:
     def below_path(self, path: str) -> str | None:
         """A path relative to this URL's path, None when it does not lie below it."""
         return path[len(self._path) :] if path.startswith(self._path) else None
+
+
+def below_any(
+    origins: Iterable[OriginUrl], scheme: str | None, authority: str | None, path: str
+) -> str | None:
+    """:meth:`OriginUrl.below` of the first of ``origins`` that an absolute URI lies below."""
+    for origin in origins:
+        below = origin.below(scheme, authority, path)
+        if below is not None:
+            return below
+    return None
 
 
 def uri_parts(uri: str) -> tuple[str | None, str | None, str, str]:

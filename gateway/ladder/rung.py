@@ -1,6 +1,6 @@
 """What is a ladder made of, and what may limit it? Values that HLS and DASH share."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 from manifests.codecs import CodecFamily, VideoRange
@@ -62,6 +62,18 @@ def counted(rungs: Sequence[Rung]) -> Sequence[Rung]:
 
 def _pictures(rungs: Sequence[Rung]) -> Sequence[Rung]:
     return [rung for rung in rungs if rung.has_video]
+
+
+def steps_within(groups: Sequence[Hashable], bandwidths: Sequence[int]) -> list[int]:
+    """For each entry, the position of its bandwidth among the different ones of its group."""
+    found: dict[Hashable, set[int]] = {}
+    for group, bandwidth in zip(groups, bandwidths, strict=True):
+        found.setdefault(group, set()).add(bandwidth)
+    steps = {
+        group: {bandwidth: step for step, bandwidth in enumerate(sorted(each))}
+        for group, each in found.items()
+    }
+    return [steps[group][one] for group, one in zip(groups, bandwidths, strict=True)]
 
 
 def rung_count(rungs: Sequence[Rung]) -> int:

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, Protocol, Self
 from gateway.ladder.rung import Ladder
 from gateway.reason import Reason, Step
 from gateway.source.faults import SourceFaults
+from manifests.fault import ManifestError
 from manifests.format import ManifestFormat
 
 
@@ -182,6 +183,11 @@ class BadSourceError(ValueError):
         self.kind = kind
         self.line = line
         self.rule = rule
+
+    @classmethod
+    def of(cls, error: ManifestError) -> Self:
+        """Why a manifest cannot be served, from the error of its reader or writer."""
+        return cls(str(error), kind=error.short_name, line=error.line, rule=error.clause)
 
     def again(self) -> Self:
         """The same error to be raised again, without the frames in which it was raised before."""

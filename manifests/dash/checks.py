@@ -9,13 +9,18 @@ from itertools import islice
 from operator import attrgetter
 
 from manifests.dash.document import NAMESPACE, XLINK_HREF, Document, Element
-from manifests.dash.model import AdaptationSet, Mpd, Period, Representation
+from manifests.dash.model import (
+    SET_SWITCHING,
+    AdaptationSet,
+    Mpd,
+    Period,
+    Representation,
+    listed,
+)
 from manifests.fault import Fault
 
 MAX_FAULTS = 1000
 """The most faults of one MPD that are listed."""
-
-SET_SWITCHING = "urn:mpeg:dash:adaptation-set-switching:2016"
 
 # The order of children (23009-1 5.3, and its schema). What is not listed may stand anywhere.
 _ORDERS: Mapping[str, Sequence[str]] = {
@@ -223,7 +228,7 @@ def _references(
 def _switched(found: AdaptationSet) -> Iterator[str]:
     for each in (*found.essential, *found.supplemental):
         if each.scheme == SET_SWITCHING:
-            yield from each.value.replace(",", " ").split()
+            yield from listed(each.value)
 
 
 def _dangling(

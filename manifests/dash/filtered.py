@@ -1,15 +1,13 @@
 """What is left of a Period when Representations go?"""
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, compress
 
-from manifests.dash.model import AdaptationSet, Period, Representation
+from manifests.dash.model import AdaptationSet, Period, Representation, listed
 
 _MAX_ROUNDS = 8
 """How deep trick-mode sets may belong to other trick-mode sets, which makes no sense."""
-_ITEM = re.compile(r"[^\s,]+")
 
 
 @dataclass(slots=True, eq=False)
@@ -74,11 +72,6 @@ def _without_trick_mode(each: Filtered) -> Filtered:
             [*each.lost, *lost],
         )
     return each
-
-
-def listed(text: str) -> list[str]:
-    """The items of a list that is separated by white space or commas."""
-    return _ITEM.findall(text)
 
 
 def without(text: str, lost: Collection[str]) -> str | None:

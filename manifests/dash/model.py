@@ -9,13 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from manifests.codecs import CodecFamily, VideoRange, family_of, is_video
+from manifests.codecs import CodecFamily, VideoRange, families_of, is_video
 from manifests.dash.document import XLINK_HREF, Document, Element
 from manifests.fault import Fault
 
 ContentType = Literal["video", "audio", "text", "image", "unknown"]
 
 TRICK_MODE = "http://dashif.org/guidelines/trickmode"
+SET_SWITCHING = "urn:mpeg:dash:adaptation-set-switching:2016"
+PRESELECTION = "urn:mpeg:dash:preselection:2016"
 THUMBNAILS = frozenset(
     {"http://dashif.org/thumbnail_tile", "http://dashif.org/guidelines/thumbnail_tile"}
 )
@@ -161,7 +163,7 @@ def model(document: Document) -> Mpd:
     return Mpd(
         document=document,
         type="dynamic" if root.attributes.get("type") == "dynamic" else "static",
-        profiles=_list(root.attributes.get("profiles", "").replace(",", " ")),
+        profiles=listed(root.attributes.get("profiles", "")),
         base_urls=root.all("BaseURL"),
         locations=root.all("Location"),
         patch_locations=root.all("PatchLocation"),
@@ -228,7 +230,7 @@ def _adaptation_set(element: Element, count: _Counter) -> AdaptationSet:
         supplemental=supplemental,
         is_trick_mode=bool(trick_mode),
         is_thumbnails=content_type == "image" or _shows_thumbnails(properties, representations),
-        trick_mode_of=tuple([each for found in trick_mode for each in _ids(found.value)]),
+        trick_mode_of=tuple([each for found in trick_mode for each in listed(found.value)]),
         base_urls=tuple(below.get("BaseURL", ())),
         representations=tuple(representations),
     )
@@ -242,7 +244,7 @@ class _Inherited:
     def __init__(self, attributes: Mapping[str, str], properties: Iterable[Descriptor]) -> None:
         self.attributes = attributes
         self.codecs = _codecs(attributes.get("codecs"))
-        self.families = _families(self.codecs)
+        self.families = families_of(self.codecs)
         self.transfers = _transfers(properties)
         self.video_range = _video_range(self.families, self.transfers)
 
@@ -259,7 +261,7 @@ def _representation(element: Element, index: int, inherited: _Inherited) -> Repr
     codecs, families = inherited.codecs, inherited.families
     if "codecs" in own:
         codecs = _codecs(own["codecs"])
-        families = _families(codecs)
+        families = families_of(codecs)
     video_range = inherited.video_range
     if essential or supplemental or codecs is not inherited.codecs:
         transfers = _transfers((*essential, *supplemental)) | inherited.transfers
@@ -325,7 +327,7 @@ def _descriptors(elements: Iterable[Element]) -> tuple[Descriptor, ...]:
     )
 
 
-def _ids(text: str) -> tuple[str, ...]:
+def listed(text: str) -> tuple[str, ...]:
     """A list of ids in a descriptor's value: packagers separate them by spaces or by commas."""
     return _list(text.replace(",", " "))
 
@@ -405,10 +407,6 @@ def _media_type(mime_type: str, codecs: Sequence[str]) -> ContentType:
     if any(is_video(codec) for codec in codecs):
         return "video"
     return "audio" if any(is_video(codec) is False for codec in codecs) else "unknown"
-
-
-def _families(codecs: Sequence[str]) -> frozenset[CodecFamily]:
-    return frozenset([family for family in map(family_of, codecs) if family is not None])
 
 
 def _transfers(properties: Iterable[Descriptor]) -> frozenset[str]:

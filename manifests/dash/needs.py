@@ -6,9 +6,15 @@ stays (5.3.11): without these, they cannot be decoded or presented (rule E7).
 
 from collections.abc import Collection
 
-from manifests.dash.filtered import listed
-from manifests.dash.model import AdaptationSet, Mpd, Period, Representation
-from manifests.dash.references import PRESELECTION, refers
+from manifests.dash.model import (
+    PRESELECTION,
+    AdaptationSet,
+    Mpd,
+    Period,
+    Representation,
+    listed,
+)
+from manifests.dash.references import refers
 
 
 def with_needs(mpd: Mpd, gone: Collection[int]) -> set[int]:

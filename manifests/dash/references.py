@@ -7,17 +7,24 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from manifests.dash.document import Document
 from manifests.dash.elements import Element
-from manifests.dash.filtered import Filtered, listed, without
+from manifests.dash.filtered import Filtered, without
 from manifests.dash.initialization import lost_initialization_sets
-from manifests.dash.model import TRICK_MODE, AdaptationSet, Mpd, Period
+from manifests.dash.model import (
+    PRESELECTION,
+    SET_SWITCHING,
+    TRICK_MODE,
+    AdaptationSet,
+    Mpd,
+    Period,
+    listed,
+)
 from manifests.dash.protection import has_references, protections
 from manifests.dash.splices import Splice, remove_attribute, remove_element, set_attribute
 
-PRESELECTION = "urn:mpeg:dash:preselection:2016"
 _LISTS = frozenset(
     {
         TRICK_MODE,
-        "urn:mpeg:dash:adaptation-set-switching:2016",
+        SET_SWITCHING,
         "urn:mpeg:dash:audio-receiver-mix:2014",
         "tag:dvb.org,2014:dash:fallback_adaptation_set:2014",
         "urn:dvb:dash:fallback_adaptation_set:2014",

@@ -15,7 +15,7 @@ from manifests.dash.links import DVB, QUERYPART, Bases, HeadElement, Link, Links
 from manifests.dash.markup import escape_text, escape_value
 from manifests.dash.splices import Splice, remove_element
 from manifests.fault import ManifestError
-from manifests.rebase import OriginUrl, Rebaser, remove_dot_segments, uri_parts
+from manifests.rebase import OriginUrl, Rebaser, below_any, remove_dot_segments, uri_parts
 
 _NAME = re.compile(r"[^\s/?#:.][^\s/?#:]*")
 _FOLDER = re.compile(r"[^\s?#]*")
@@ -267,11 +267,8 @@ class Resolver:
         """What a URI leads to, resolved against ``base``."""
         scheme, authority, path, rest = uri_parts(uri)
         if scheme is not None or authority is not None:
-            for origin in self._origins:
-                found = origin.below(scheme, authority, path)
-                if found is not None:
-                    return f"{found}{rest}"
-            return None
+            found = below_any(self._origins, scheme, authority, path)
+            return None if found is None else f"{found}{rest}"
         if path.startswith("/"):
             absolute = remove_dot_segments(path)
             found = self._origins[0].below_path(absolute) if self._origins else None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
-from manifests.codecs import CodecFamily, VideoRange, family_of, is_video
+from manifests.codecs import CodecFamily, VideoRange, families_of, is_video
 
 MAX_DIGITS = 20
 """The digits of 2^64 - 1, the largest decimal-integer (A3.2)."""
@@ -213,7 +213,7 @@ def comma_list(value: str | None) -> tuple[str, ...]:
 def codecs_of(value: str | None) -> Codecs:
     """Read a CODECS attribute; None when it is absent."""
     elements = comma_list(value)
-    families = frozenset(family for codec in elements if (family := family_of(codec)) is not None)
+    families = families_of(elements)
     if families:
         return Codecs(elements=elements, families=families, has_video=True)
     verdicts = {is_video(codec) for codec in elements}

@@ -9,7 +9,15 @@ from itertools import islice
 from typing import NamedTuple
 
 from manifests.dash.elements import Element
-from manifests.dash.model import THUMBNAILS, TRICK_MODE, AdaptationSet, Mpd, Representation
+from manifests.dash.model import (
+    PRESELECTION,
+    SET_SWITCHING,
+    THUMBNAILS,
+    TRICK_MODE,
+    AdaptationSet,
+    Mpd,
+    Representation,
+)
 
 _TRAITS = frozenset(
     {
@@ -19,8 +27,8 @@ _TRAITS = frozenset(
 )
 _KNOWN_PROPERTIES = THUMBNAILS | {
     TRICK_MODE,
-    "urn:mpeg:dash:adaptation-set-switching:2016",
-    "urn:mpeg:dash:preselection:2016",
+    SET_SWITCHING,
+    PRESELECTION,
     "urn:mpeg:dash:urlparam:2014",
     "urn:mpeg:dash:urlparam:2016",
 }

@@ -9,10 +9,10 @@ from dataclasses import fields
 from hashlib import blake2b
 from operator import attrgetter
 
-from gateway.ladder.rung import Ladder, Rung
+from gateway.ladder.rung import Ladder, Rung, steps_within
 from gateway.play.dash.entries import Entry, entries_of, protections_of
 from gateway.play.dash.serves import serves_of
-from manifests.codecs import family_of, is_video, kind_of
+from manifests.codecs import families_of, has_other_video, kind_of
 from manifests.dash.model import AdaptationSet, Mpd, Period, Representation
 
 _values = attrgetter(*[field.name for field in fields(Rung)])
@@ -94,17 +94,8 @@ def _pictures(entries: Sequence[Entry], numbers: _Numbers) -> list[tuple[int, in
     """The picture of each entry. The n-th bit rate of one encoding is the same picture as that for
     another key system, or in another Period."""
     groups = [(entry.traits.systems, numbers.encoding(entry)) for entry in entries]
-    bandwidths: dict[object, set[int]] = {}
-    for entry, group in zip(entries, groups, strict=True):
-        bandwidths.setdefault(group, set()).add(entry.bandwidth)
-    steps = {
-        group: {bandwidth: step for step, bandwidth in enumerate(sorted(found))}
-        for group, found in bandwidths.items()
-    }
-    return [
-        (group[1], steps[group][entry.bandwidth])
-        for entry, group in zip(entries, groups, strict=True)
-    ]
+    steps = steps_within(groups, [entry.bandwidth for entry in entries])
+    return [(encoding, step) for (_, encoding), step in zip(groups, steps, strict=True)]
 
 
 def _rung(
@@ -117,7 +108,7 @@ def _rung(
 ) -> Rung:
     found, traits = entry.representation, entry.traits
     has_video = entry.of.content_type == "video"
-    families = frozenset([family for family in map(family_of, entry.codecs) if family is not None])
+    families = families_of(entry.codecs)
     return Rung(
         index=index,
         bandwidth=entry.bandwidth,
@@ -127,7 +118,7 @@ def _rung(
         frame_rate=found.frame_rate,
         codecs=entry.codecs,
         families=families,
-        other_video=has_video and _other_video(entry.codecs, known=bool(families)),
+        other_video=has_video and has_other_video(entry.codecs, families),
         video_range=found.video_range,
         immersive=traits.is_immersive,
         has_video=has_video,
@@ -138,16 +129,6 @@ def _rung(
         playability=playability,
         period=period,
         serves=serves,
-    )
-
-
-def _other_video(codecs: Iterable[str], *, known: bool) -> bool:
-    """True when a codecs element is video of no known family. One that is neither known audio nor
-    known video counts as video if no other element is video."""
-    return any(
-        is_video(codec) or (is_video(codec) is None and not known)
-        for codec in codecs
-        if family_of(codec) is None
     )
 
 

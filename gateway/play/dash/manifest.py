@@ -64,17 +64,12 @@ def read_dash(data: bytes, name: str, max_bytes: int) -> DashManifest:
     try:
         mpd = parse(data, name, max_bytes)
     except ManifestError as error:
-        raise bad_source(error) from error
+        raise BadSourceError.of(error) from error
     for fault in mpd.faults:
         PLAYLIST_FAULTS.labels(fault.short_name).inc()
     version = version_of(data)
     links = links_of(mpd.document)
     return DashManifest(mpd, links, ladder_of(mpd), version, len(data), _live(mpd))
-
-
-def bad_source(error: ManifestError) -> BadSourceError:
-    """Why an MPD cannot be served, for players and operators."""
-    return BadSourceError(str(error), kind=error.short_name, line=error.line, rule=error.clause)
 
 
 def _live(mpd: Mpd) -> LiveState | None:

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Collection
 
 from gateway.play import problems
-from gateway.play.dash.manifest import DashManifest, bad_source
+from gateway.play.dash.manifest import DashManifest
+from gateway.source.source import BadSourceError
 from manifests.dash.filtering import filter_splices
 from manifests.dash.start import start_splices
 from manifests.dash.uris import Destination
@@ -37,4 +38,4 @@ def written(
                 pass
         return write(manifest.links, edits, destination, most)
     except ManifestError as error:
-        raise problems.source_problem(bad_source(error)) from error
+        raise problems.source_problem(BadSourceError.of(error)) from error

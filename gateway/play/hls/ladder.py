@@ -1,11 +1,11 @@
 """Which ladder does a multivariant playlist offer? Its variant streams as rungs."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from operator import attrgetter
 
-from gateway.ladder.rung import Ladder, Rung
-from manifests.codecs import CodecFamily, family_of, is_video, kind_of
+from gateway.ladder.rung import Ladder, Rung, steps_within
+from manifests.codecs import has_other_video, is_video, kind_of
 from manifests.hls.multivariant import MultivariantPlaylist, Rendition, Variant
 
 FLAT = frozenset({"CH-MONO", "PROJ-RECT"})
@@ -38,7 +38,6 @@ def rungs_of(playlist: MultivariantPlaylist) -> tuple[Rung, ...]:
     any_video = any(variant.has_video for variant in variants)
     encodings: dict[tuple[object, ...], int] = {}
     groups: list[_Group] = []
-    bandwidths: dict[_Group, set[int]] = {}
     playabilities: dict[tuple[object, ...], int] = {}
     kinds: dict[tuple[str, ...], frozenset[str]] = {}
     sounds: dict[tuple[str, ...], frozenset[str]] = {}
@@ -50,24 +49,20 @@ def rungs_of(playlist: MultivariantPlaylist) -> tuple[Rung, ...]:
         encoding = encodings.setdefault(_encoding(variant), len(encodings))
         group = variant.audio or sounds[codecs], variant.pathway, encoding
         groups.append(group)
-        bandwidths.setdefault(group, set()).add(variant.bandwidth)
     # The n-th bit rate of one audio group and pathway shows the same picture as that of another.
-    steps = {
-        group: {bandwidth: step for step, bandwidth in enumerate(sorted(found))}
-        for group, found in bandwidths.items()
-    }
+    steps = steps_within(groups, [variant.bandwidth for variant in variants])
     return tuple(
         [
             _rung(
                 variant,
-                (group[2], steps[group][variant.bandwidth]),
+                (group[2], step),
                 playabilities.setdefault(
                     _playability(variant, kinds[variant.codecs]), len(playabilities)
                 ),
                 any_video=any_video,
                 is_silent=variant.audio in silent,
             )
-            for variant, group in zip(variants, groups, strict=True)
+            for variant, group, step in zip(variants, groups, steps, strict=True)
         ]
     )
 
@@ -106,7 +101,7 @@ def _rung(
         frame_rate=variant.frame_rate,
         codecs=variant.codecs,
         families=variant.families,
-        other_video=_other_video(variant.codecs, variant.families),
+        other_video=has_other_video(variant.codecs, variant.families),
         video_range=variant.video_range,
         immersive=not layout <= FLAT,
         has_video=variant.has_video or (variant.has_video is None and not any_video),
@@ -122,16 +117,6 @@ def is_skippable(variant: Variant) -> bool:
     """Whether conforming clients ignore a variant: it has a requirement, an enumerated value or a
     view specifier that they do not know (A2.1, A6.10)."""
     return variant.is_ignored or not specifiers(variant.video_layout) <= _LAYOUTS
-
-
-def _other_video(codecs: Sequence[str], families: frozenset[CodecFamily]) -> bool:
-    """True when CODECS names video of no known family. An element that is neither known audio nor
-    known video counts as video if no other element is video."""
-    return any(
-        is_video(codec) or (is_video(codec) is None and not families)
-        for codec in codecs
-        if family_of(codec) is None
-    )
 
 
 def shorter_side(variant: Variant) -> int | None:

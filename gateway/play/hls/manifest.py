@@ -80,7 +80,7 @@ def read_hls(data: bytes, name: str, max_bytes: int) -> HlsManifest:
     try:
         playlist = parse(data, name, max_bytes=max_bytes)
     except ManifestError as error:
-        raise _bad_source(error) from error
+        raise BadSourceError.of(error) from error
     for fault in playlist.faults:
         PLAYLIST_FAULTS.labels(fault.short_name).inc()
     version = version_of(data)
@@ -96,11 +96,6 @@ def hls_source(template: str) -> SourceFormat:
         is_manifest=lambda body: body.removeprefix(_BOM).startswith(_START),
         is_whole=lambda body: body.endswith(b"\n"),
     )
-
-
-def _bad_source(error: ManifestError) -> BadSourceError:
-    kind = error.short_name
-    return BadSourceError(str(error), kind=kind, line=error.line, rule=error.clause)
 
 
 def _weight(playlist: MultivariantPlaylist) -> int:
@@ -169,7 +164,7 @@ def playlist_for(
     except QueryParameterError as error:
         raise problems.bad_parameter(error.parameter, str(error)) from error
     except ManifestError as error:
-        raise problems.source_problem(_bad_source(error)) from error
+        raise problems.source_problem(BadSourceError.of(error)) from error
 
 
 def _if_short(
