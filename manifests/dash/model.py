@@ -24,7 +24,7 @@ THUMBNAILS = frozenset(
 TRANSFER_CHARACTERISTICS = "urn:mpeg:mpegb:cicp:transfercharacteristics"
 """In lower case: URNs are compared so, and packagers write ``mpegB`` and ``mpegb``."""
 
-MAX_REPRESENTATIONS = 10_000
+MAX_REPRESENTATIONS = 5_000
 MAX_CODECS = 64
 """The most elements of a codecs list that are looked at."""
 
@@ -76,7 +76,6 @@ class Representation:
     association_ids: tuple[str, ...]
     essential: tuple[Descriptor, ...]
     supplemental: tuple[Descriptor, ...]
-    base_urls: tuple[Element, ...]
 
 
 @dataclass(slots=True, eq=False)
@@ -99,7 +98,6 @@ class AdaptationSet:
     is_trick_mode: bool
     is_thumbnails: bool
     trick_mode_of: tuple[str, ...]
-    base_urls: tuple[Element, ...]
     representations: tuple[Representation, ...]
 
 
@@ -109,9 +107,7 @@ class Period:
 
     element: Element
     id: str
-    base_urls: tuple[Element, ...]
     adaptation_sets: tuple[AdaptationSet, ...]
-    event_streams: tuple[Element, ...]
     preselections: tuple[Element, ...]
     subsets: tuple[Element, ...]
     xlink: str | None
@@ -121,20 +117,14 @@ class Period:
 class Mpd:
     """A Media Presentation Description (5.3.1).
 
-    ``content_steering`` is the MPD-level ContentSteering: players read no other. ``faults`` are the
-    broken rules that players tolerate. ``refers`` is what ``references.refers`` has found, None
-    before.
+    ``faults`` are the broken rules that players tolerate. ``refers`` is what ``references.refers``
+    has found, None before.
     """
 
     document: Document
     type: Literal["static", "dynamic"]
     profiles: tuple[str, ...]
-    base_urls: tuple[Element, ...]
-    locations: tuple[Element, ...]
-    patch_locations: tuple[Element, ...]
-    utc_timings: tuple[Element, ...]
     service_descriptions: tuple[Element, ...]
-    content_steering: Element | None
     periods: tuple[Period, ...]
     faults: Sequence[Fault] = field(default=())
     refers: bool | None = field(default=None, repr=False)
@@ -164,12 +154,7 @@ def model(document: Document) -> Mpd:
         document=document,
         type="dynamic" if root.attributes.get("type") == "dynamic" else "static",
         profiles=listed(root.attributes.get("profiles", "")),
-        base_urls=root.all("BaseURL"),
-        locations=root.all("Location"),
-        patch_locations=root.all("PatchLocation"),
-        utc_timings=root.all("UTCTiming"),
         service_descriptions=root.all("ServiceDescription"),
-        content_steering=root.first("ContentSteering"),
         periods=tuple([_period(element, count) for element in root.all("Period")]),
     )
 
@@ -196,9 +181,7 @@ def _period(element: Element, count: _Counter) -> Period:
     return Period(
         element=element,
         id=element.attributes.get("id", ""),
-        base_urls=element.all("BaseURL"),
         adaptation_sets=tuple([_adaptation_set(e, count) for e in element.all("AdaptationSet")]),
-        event_streams=element.all("EventStream"),
         preselections=element.all("Preselection"),
         subsets=element.all("Subset"),
         xlink=element.attributes.get(XLINK_HREF),
@@ -231,7 +214,6 @@ def _adaptation_set(element: Element, count: _Counter) -> AdaptationSet:
         is_trick_mode=bool(trick_mode),
         is_thumbnails=content_type == "image" or _shows_thumbnails(properties, representations),
         trick_mode_of=tuple([each for found in trick_mode for each in listed(found.value)]),
-        base_urls=tuple(below.get("BaseURL", ())),
         representations=tuple(representations),
     )
 
@@ -252,12 +234,10 @@ class _Inherited:
 def _representation(element: Element, index: int, inherited: _Inherited) -> Representation:
     own, common = element.attributes, inherited.attributes
     essential = supplemental = _NONE
-    base_urls: tuple[Element, ...] = ()
     if element.children:
         below = _by_name(element)
         essential = _descriptors(below.get("EssentialProperty", ()))
         supplemental = _descriptors(below.get("SupplementalProperty", ()))
-        base_urls = tuple(below.get("BaseURL", ()))
     codecs, families = inherited.codecs, inherited.families
     if "codecs" in own:
         codecs = _codecs(own["codecs"])
@@ -283,7 +263,6 @@ def _representation(element: Element, index: int, inherited: _Inherited) -> Repr
         association_ids=_list(own["associationId"]) if "associationId" in own else (),
         essential=essential,
         supplemental=supplemental,
-        base_urls=base_urls,
     )
 
 

@@ -89,7 +89,7 @@ def remove_attribute(document: Document, element: Element, name: str) -> Splice:
 def set_text(element: Element, text: str) -> Splice:
     """Give an element this character data in the place of all its content.
 
-    Raises ValueError for an empty-element tag: it has no place for text, so replace it.
+    Raises ValueError for an empty-element tag: it has no place for text.
     """
     if element.is_empty:
         raise ValueError(f"{element!r} is an empty-element tag")
@@ -99,11 +99,6 @@ def set_text(element: Element, text: str) -> Splice:
 def remove_element(document: Document, element: Element) -> Splice:
     """Remove an element, and its line when nothing else is on it."""
     return Splice(*document.line_span(element))
-
-
-def replace_element(document: Document, element: Element, new: NewElement) -> Splice:
-    """Put another element in the place of one."""
-    return Splice(element.start, element.end, _written(document, _parent(document, element), new))
 
 
 def insert_before(document: Document, element: Element, new: NewElement) -> Splice:
@@ -118,19 +113,6 @@ def insert_after(document: Document, element: Element, new: NewElement) -> Splic
     indentation = document.markup.indentation(element.start)
     at = element.end
     return Splice(at, at, indentation + _written(document, _parent(document, element), new))
-
-
-def insert_first(document: Document, parent: Element, new: NewElement) -> Splice:
-    """Insert an element as the first child of ``parent``, with the indentation of the child that
-    was first.
-
-    Raises ValueError when the parent is an empty-element tag.
-    """
-    if parent.is_empty:
-        raise ValueError(f"{parent!r} is an empty-element tag")
-    markup, at = document.markup, parent.head_end
-    indentation = markup.indentation(parent.children[0].start) if parent.children else ""
-    return Splice(at, at, indentation + _written(document, parent, new))
 
 
 def _parent(document: Document, element: Element) -> Element:

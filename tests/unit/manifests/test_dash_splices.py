@@ -12,10 +12,8 @@ from manifests.dash.splices import (
     apply,
     insert_after,
     insert_before,
-    insert_first,
     remove_attribute,
     remove_element,
-    replace_element,
     set_attribute,
     set_text,
 )
@@ -102,21 +100,6 @@ EDITS: dict[str, tuple[Edit, str, str]] = {
         "<m:Period/>",
         "<m:Period/><m:Metrics/>",
     ),
-    "insert first": (
-        lambda it: insert_first(it.document, it.document.root, NEW),
-        '2011">',
-        f'2011">\n  {WRITTEN}',
-    ),
-    "insert first in an element without children": (
-        lambda it: insert_first(it.document, it.base_url, NewElement("x")),
-        ">x<",
-        "><m:x/>x<",
-    ),
-    "replace": (
-        lambda it: replace_element(it.document, it.one, NEW),
-        "<m:Period id='p'/>",
-        WRITTEN,
-    ),
 }
 
 
@@ -186,12 +169,10 @@ def test_other_overlaps_are_errors(splices: list[Splice]) -> None:
 
 
 def test_an_empty_element_tag_has_no_place_for_content() -> None:
-    """It is replaced instead."""
+    """There is no end tag to write before."""
     document = read(b"<MPD/>")
     with pytest.raises(ValueError, match="empty-element tag"):
         set_text(document.root, "x")
-    with pytest.raises(ValueError, match="empty-element tag"):
-        insert_first(document, document.root, NewElement("x"))
 
 
 @pytest.mark.parametrize(

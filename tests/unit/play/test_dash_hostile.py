@@ -74,40 +74,40 @@ def many(text: str, numbers: Iterable[int]) -> str:
 LOWEST = in_set(one(0, 240))
 HOSTILE = {
     "trick mode": in_period(
-        "".join([in_set(one(at, 360 + at % 2 * 720), str(at)) for at in range(4900)])
-        + "".join([in_set(TRICK_MODE + one(at, 360), f"t{at}") for at in range(4900)])
+        "".join([in_set(one(at, 360 + at % 2 * 720), str(at)) for at in range(2450)])
+        + "".join([in_set(TRICK_MODE + one(at, 360), f"t{at}") for at in range(2450)])
     ).replace(' codecs="avc1.4d401e"', ""),
-    "Subsets": in_period(LOWEST + tall(7000) + many('<Subset contains="0 #"/>', range(20_000))),
+    "Subsets": in_period(LOWEST + tall(4900) + many('<Subset contains="0 #"/>', range(20_000))),
     "lists of sets": in_period(
         LOWEST
-        + tall(5000)
+        + tall(3000)
         + "".join(
             [
                 in_set(f'{SWITCHING} value="{at}"/>' + one(at, 240), f"s{at}")
-                for at in range(1, 3000)
+                for at in range(1, 1900)
             ]
         )
     ),
     "inband events": in_period(
-        in_set(many('<InbandEventStream schemeIdUri="#"/>', range(6000)) + two(8000))
+        in_set(many('<InbandEventStream schemeIdUri="#"/>', range(6000)) + two(4900))
         + in_set(one(9999, 240), "1")
     ),
     "properties": in_period(
         in_set(
             many('<SupplementalProperty schemeIdUri="#"/>', range(12_000))
-            + two(6000, inner='<SupplementalProperty schemeIdUri="a"/>')
+            + two(4900, inner='<SupplementalProperty schemeIdUri="a"/>')
         )
     ),
     "key systems": in_period(
         in_set(
             many('<ContentProtection schemeIdUri="#"/>', range(9000))
-            + two(6000, inner='<ContentProtection schemeIdUri="a"/>')
+            + two(4900, inner='<ContentProtection schemeIdUri="a"/>')
         )
     ),
     "dependencies": in_period(
         in_set(
             one(9999, 240, " dependencyId='" + "r1 " * 300_000 + "'")
-            + two(6000, " dependencyId='r9999'")
+            + two(4900, " dependencyId='r9999'")
         )
     ),
     "processing instructions": in_period(
@@ -119,17 +119,17 @@ HOSTILE = {
     "alternatives": in_period(
         in_set(
             many("<BaseURL>/a#/</BaseURL>", range(8000))
-            + two(6000, inner="<BaseURL>../../../b/</BaseURL>")
+            + two(4900, inner="<BaseURL>../../../b/</BaseURL>")
         )
     ),
     "alternatives of which the last leads elsewhere": in_period(
         many("<BaseURL>a#/</BaseURL>", range(6000))
         + "<BaseURL>https://c.example/</BaseURL>"
-        + in_set(two(6000, inner='<SegmentTemplate media="a#/b"/>'))
+        + in_set(two(4900, inner='<SegmentTemplate media="a#/b"/>'))
     ),
     "a long base": in_period(
         f"<BaseURL>{'a/' * 300_000}</BaseURL>"
-        + in_set(two(6000, inner='<SegmentTemplate media="../a#/b"/>'))
+        + in_set(two(4900, inner='<SegmentTemplate media="../a#/b"/>'))
     ),
     "query parts": in_period(
         LOWEST[:-16]
