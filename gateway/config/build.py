@@ -13,6 +13,7 @@ from gateway.config.delivery_settings import EdgeSettings, ProfileSettings
 from gateway.config.origin_settings import OriginServerSettings, revealed
 from gateway.config.rule_settings import RuleSettings, WhenSettings
 from gateway.config.schema import Settings
+from gateway.config.signing_build import signing_of
 from gateway.config.start_settings import StartSettings, StartWhenSettings
 from gateway.config.validators import parse_window
 from gateway.decision import Policy
@@ -102,6 +103,7 @@ def edge_of(given: EdgeSettings) -> Edge:
         capacity_kbps=None if capacity is None else round(capacity * 1000),
         health_url=given.health_url,
         health_playlist=given.health_playlist,
+        signing=None if given.signing is None else signing_of(given.signing),
     )
 
 

@@ -29,6 +29,7 @@ from gateway.config.fields import (
     Weight,
 )
 from gateway.config.section import Section, fault
+from gateway.config.signing_settings import EdgeSigningSettings
 from geodata.place import Continent
 from manifests.codecs import CodecFamily, VideoRange
 
@@ -96,6 +97,8 @@ class EdgeSettings(Section):
     )
     """Makes the table a template: each record of the DNS name gives one edge. Until the first
     answer the table is one edge with its own url."""
+    signing: EdgeSigningSettings | None = None
+    """Signs all URLs below `url`, for an edge that checks signatures."""
 
     @model_validator(mode="after")
     def _has_both_coordinates(self) -> Self:

@@ -87,7 +87,8 @@ def _problem(detail: ErrorDetails, source_of: Callable[[KeyPath], str]) -> Confi
 
 
 def _printable(value: object, key: KeySchema | None) -> str:
-    return HIDDEN if key is not None and key.may_hold_secret else shown(value)
+    hidden = key is not None and key.may_hold_secret and value not in ([], {})
+    return HIDDEN if hidden else shown(value)
 
 
 _OUT_OF_RANGE: Mapping[str, str] = {

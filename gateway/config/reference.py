@@ -55,6 +55,8 @@ _HEADINGS: Final[Mapping[tuple[str, ...], str]] = {
     ("start", "rules", "when"): "[[start.rules]] when = { … }",
     ("edges",): "[[edges]]",
     ("edges", "dns"): "[[edges]] dns = { … }",
+    ("edges", "signing"): "[edges.signing]",
+    ("edges", "signing", "keys"): "[[edges.signing.keys]]",
     ("ladder", "rungs"): "[[ladder.rungs]]",
     ("devices",): "[[devices]]",
     ("origins",): "[[origins]]",

@@ -25,7 +25,7 @@ from gateway.untrusted import json_of
 MIN_TTL_S: Final = 1.0
 MAX_TTL_S: Final = MAX_TTL_MS / 1000
 
-_OPERATOR_KEYS: Final = ("dns", "drain")
+_OPERATOR_KEYS: Final = ("dns", "drain", "signing")
 """Keys that only the operator may set."""
 
 _IDS: Final = TypeAdapter(tuple[EdgeId, ...])

@@ -5,6 +5,7 @@ from hashlib import blake2b
 from math import cos, radians, sin
 
 from gateway.edge.edge_url import host_of, shape_of
+from gateway.edge.signing import EdgeSigning
 from geodata.place import Continent
 
 Vector = tuple[float, float, float]
@@ -34,6 +35,7 @@ class Edge:
     of the expected bit rates of the sessions placed on the edge; None means no limit.
     ``health_url`` and ``health_playlist`` say what probes request. ``template`` is the id of the
     ``[[edges]]`` table with a DNS name from which this edge was made; None for other edges.
+    ``signing`` signs the URLs of an edge that serves nothing without a signature.
 
     Seven fields are computed from the others: ``key`` is a 64-bit hash of the id, ``direction``
     points from the Earth's centre to the edge, and ``identity`` differs between two edges when
@@ -55,6 +57,7 @@ class Edge:
     health_url: str | None = None
     health_playlist: str | None = None
     template: str | None = None
+    signing: EdgeSigning | None = None
     key: int = field(init=False, repr=False, compare=False)
     direction: Vector | None = field(init=False, repr=False, compare=False)
     identity: bytes = field(init=False, repr=False, compare=False)

@@ -14,7 +14,7 @@ SERVER_KEYS = (
 )
 EDGE_KEYS = (
     "id, url, latitude, longitude, countries, continents, weight, fallback, capacity_mbps, "
-    "health_url, health_playlist, drain, dns"
+    "health_url, health_playlist, drain, dns, signing"
 )
 DEVICES = "phone, tablet, desktop, tv, console, headset, speaker, car, bot, unknown"
 PROFILES = "mobile_2g, mobile_3g, mobile_4g, wifi, fiber"
@@ -246,7 +246,7 @@ SCALARS = [
         "edges",
         "{ id = 'a' }",
         (
-            '{"id": "a"} is a single table; its header needs double brackets, as in [[edges]]; '
+            "(hidden) is a single table; its header needs double brackets, as in [[edges]]; "
             "allowed: a list with at least one item; each item: a table"
         ),
     ),
@@ -311,7 +311,7 @@ TABLES = [
         "rules = 3\nedges = [3]",
         [
             "rules: 3 is a number; allowed: a list; each item: a table",
-            "edges[0]: 3 is a number; allowed: a table",
+            "edges[0]: (hidden) is a number; allowed: a table",
         ],
     ),
     (

@@ -1,0 +1,1 @@
+"""Signed URLs: one module for each scheme by which edges check them."""
