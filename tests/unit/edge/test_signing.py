@@ -28,7 +28,7 @@ class PlainSigner:
         """One cookie with the time."""
         return (SignedCookie("c", str(validity.expires_s), "example", f"{edge_url}{folder}"),)
 
-    def refusal(self, url: str, cookies: Mapping[str, str], now_s: float) -> str | None:
+    def refusal(self, url: str, cookies: Mapping[str, str], now_s: float) -> str | None:  # noqa: ARG002
         """Nothing is refused."""
         return None
 
