@@ -80,7 +80,6 @@ class Sample:
     """One request: moments in seconds of the monotonic clock, which all processes share.
 
     ``edge`` is the one that ``Gateway-Decision`` names, and ``decision`` all that it says.
-    ``edge`` is the one that ``Gateway-Decision`` names, and ``decision`` all that it says.
     ``known``: the gateway can answer from what it knows. ``fault`` says what was wrong with the
     answer; ``refused``: a title that it did not know was refused honestly. ``lost`` are connections
     that broke before the answer.
