@@ -49,6 +49,7 @@ from gateway.config.problem import ConfigError, ConfigProblem
 from gateway.config.reload import ConfigWatcher
 from gateway.config.schema import Settings
 from gateway.config.status import ConfigStatus
+from gateway.config.token_build import protections_of, token_rules_of
 from gateway.edge.experience import NetworkExperiences
 from gateway.edge.fleet import Fleet
 from gateway.http.envelope import Envelope
@@ -86,6 +87,7 @@ from gateway.store.events.memory_log import MemoryEventLog
 from gateway.store.events.queue import EventQueue
 from gateway.store.events.redis_log import RedisEventLog
 from gateway.trust.keys import KeyRing
+from gateway.trust.tokens.verifier import Verifier
 from geodata.lookup import GeoLookup
 from manifests.format import ManifestFormat
 
@@ -165,6 +167,7 @@ class Application:
             priors=Priors(control.redis, prior_config_of(settings)),
             playlists=Cache(PLAYLISTS, settings.limits.local_cache_bytes, weight_of),
             keys=self._keys.ring,
+            tokens=Verifier(rules=token_rules_of(settings)),
             steering=SteeringMemory(leases.room_kbps, steering_config_of(settings)),
             reports=ReportQueue(),
             allowance=allowance,
@@ -364,6 +367,7 @@ def _runtime(loaded: Loaded, previous: Runtime | None, store: Store, geo: GeoLoo
         zone=ZoneInfo(settings.policy.time_zone),
         known_names=(frozenset(settings.cmcd.cdn_names), frozenset(settings.cmcd.error_codes)),
         source=_source(settings, previous, store),
+        protections=protections_of(settings),
     )
 
 

@@ -61,6 +61,9 @@ _HEADINGS: Final[Mapping[tuple[str, ...], str]] = {
     ("devices",): "[[devices]]",
     ("origins",): "[[origins]]",
     ("keys", "ring"): "[[keys.ring]]",
+    ("tokens", "keys"): "[[tokens.keys]]",
+    ("tokens", "jwks"): "[[tokens.jwks]]",
+    ("tokens", "protect"): "[[tokens.protect]]",
 }
 
 

@@ -63,6 +63,7 @@ from gateway.config.session_settings import SessionSettings
 from gateway.config.start_settings import StartSettings
 from gateway.config.steering_settings import SteeringSettings
 from gateway.config.telemetry_settings import OtlpSettings
+from gateway.config.token_settings import TokenSettings
 from gateway.listener import Listener
 
 
@@ -284,6 +285,7 @@ class Settings(Section):
     dash: DashSettings
     cmcd: CmcdSettings
     keys: KeySettings
+    tokens: TokenSettings
     events: EventSettings
     sessions: SessionSettings
     otlp: Annotated[OtlpSettings, RESTART]

@@ -8,6 +8,7 @@ They raise ``ValueError`` with the second half of a sentence that starts with th
 import re
 import ssl
 from collections.abc import Callable
+from datetime import datetime
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Final
@@ -29,6 +30,7 @@ _DNS_NAME: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 _MAX_NAME_CHARS: Final = 253
 _MAX_PORT: Final = 65_535
 _TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|(24):(00))")
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _PATH: Final = re.compile(r"[A-Za-z0-9._~/-]+")
 _ORIGIN_SLASHES: Final = 2
 _EMBEDDED: Final = Path("embedded")
@@ -124,6 +126,39 @@ def _is_url_host(name: str, *, in_brackets: bool) -> bool:
             return False
     host = name.removesuffix(".")
     return len(host) <= _MAX_NAME_CHARS and _DNS_NAME.fullmatch(host) is not None
+
+
+def jwks_url(text: str) -> str:
+    """An :func:`absolute_url` that is https, or on this machine."""
+    parts = urlsplit(absolute_url(text))
+    if parts.scheme != "https" and not _is_loopback(parts.hostname or ""):
+        raise ValueError("is not https; whoever is on the way could replace the keys")
+    return text
+
+
+def _is_loopback(host_of_url: str) -> bool:
+    if host_of_url == "localhost":
+        return True
+    try:
+        return ip_address(host_of_url).is_loopback
+    except ValueError:
+        return False
+
+
+def instant(text: str) -> str:
+    """Text that :func:`parse_instant` can read."""
+    parse_instant(text)
+    return text
+
+
+def parse_instant(text: str) -> float:
+    """``2026-11-01T00:00:00Z`` (RFC 3339) as Unix seconds. Raises ValueError for other text."""
+    if not _INSTANT.fullmatch(text):
+        raise ValueError("is not a time in UTC")
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise ValueError("is not a time") from None
 
 
 def folder_url(text: str) -> str:

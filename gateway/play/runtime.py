@@ -32,6 +32,8 @@ from gateway.store.events.activity import Activity
 from gateway.store.events.log import EventLog
 from gateway.store.events.queue import EventQueue
 from gateway.trust.keys import KeyRing
+from gateway.trust.tokens.protection import Protections
+from gateway.trust.tokens.verifier import Verifier
 from geodata.lookup import GeoLookup
 
 
@@ -39,7 +41,8 @@ from geodata.lookup import GeoLookup
 class Runtime:
     """The parts that depend on the config; replaced as a whole at each reload. ``timed``: some rule
     has a ``time_of_day``. ``estimator`` holds the constants of session estimates, ``known_names``
-    the names of CDNs and the error codes that may be kept with sessions."""
+    the names of CDNs and the error codes that may be kept with sessions. ``protections``: which
+    assets want a playback token; none while tokens are off."""
 
     settings: Settings
     policy: Policy
@@ -50,6 +53,7 @@ class Runtime:
     zone: ZoneInfo
     known_names: tuple[frozenset[str], frozenset[str]]
     source: Source
+    protections: Protections
 
 
 @dataclass(slots=True)
@@ -72,6 +76,7 @@ class Gateway:
     priors: Priors
     playlists: Cache[Hashable, Body]
     keys: KeyRing
+    tokens: Verifier
     steering: SteeringMemory
     reports: ReportQueue
     allowance: Allowance

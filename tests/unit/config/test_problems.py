@@ -289,8 +289,8 @@ TABLES = [
             (
                 "edge: is not a known key; allowed: server, admin, store, geo, source, origin, "
                 "origins, limits, throughput, prior, probe, capacity, log, steering, dash, cmcd, "
-                "keys, events, sessions, otlp, dns, registry, policy, profiles, rules, start, "
-                "edges, health, ladder, devices "
+                "keys, tokens, events, sessions, otlp, dns, registry, policy, profiles, rules, "
+                "start, edges, health, ladder, devices "
                 '(did you mean "edges"?)'
             )
         ],

@@ -1,0 +1,193 @@
+"""How are playback tokens configured: which assets want one, and which keys verify them?"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from gateway.config import validators
+from gateway.config.fields import (
+    Allowed,
+    CertificateFile,
+    ConfigFile,
+    Flag,
+    FolderUrl,
+    Milliseconds,
+    Seconds,
+    Text,
+    TimeToLive,
+)
+from gateway.config.key_settings import RingKeyId, SecretFile, SigningSecret
+from gateway.config.section import Section, fault
+from gateway.trust.tokens.algorithm import Algorithm
+from gateway.trust.tokens.protection import RequiredClaim
+
+TokenKeyId = Annotated[
+    str,
+    Field(pattern=r"^[!-~]{1,128}$"),
+    Allowed("1 to 128 printable ASCII characters, without spaces"),
+]
+TokenPrefix = Annotated[
+    str,
+    Field(pattern=r"^(?:[A-Za-z0-9._~-][A-Za-z0-9._~/-]{0,511})?$"),
+    Allowed('the start of an asset id, such as kids/, or "" for all'),
+]
+TokenChars = Annotated[
+    int, Field(strict=True, ge=256, le=16_384), Allowed("a whole number from 256 to 16384")
+]
+Leeway = Annotated[int, Field(strict=True, ge=0, le=600), Allowed("whole seconds from 0 to 600")]
+SomeOf = Field(min_length=1)
+PublicKey = Annotated[
+    str, Field(min_length=1, max_length=16_384), Allowed("a public key in PEM, or a JSON Web Key")
+]
+JwksUrl = Annotated[
+    str,
+    AfterValidator(validators.jwks_url),
+    Allowed("an https URL, or an http URL of this machine, without user, query, or fragment"),
+]
+Instant = Annotated[
+    str,
+    AfterValidator(validators.instant),
+    Allowed("a time in UTC, such as 2026-11-01T00:00:00Z"),
+]
+SecretEncoding = Literal["text", "base64url", "hex"]
+
+
+_SECRETS: tuple[str, ...] = ("secret", "secret_file", "ring_key")
+_PUBLIC_KEYS: tuple[str, ...] = ("public_key", "public_key_file")
+
+
+class TokenKeySettings(Section):
+    """One key that verifies tokens."""
+
+    id: TokenKeyId = Field(examples=["backend-2026"])
+    """Unique name of the key, which tokens name as their `kid`."""
+    algorithm: Algorithm = Field(examples=["ES256"])
+    """The only algorithm that this key verifies. What a token says of its algorithm selects
+    nothing."""
+    status: Literal["active", "retired"] = "active"
+    """`active` verifies, `retired` is refused at once."""
+    issuer: Text | None = Field(None, examples=["https://login.example.com"])
+    """The key verifies only tokens with this `iss`."""
+    not_before: Instant | None = Field(None, examples=["2026-11-01T00:00:00Z"])
+    """The key verifies nothing before this time."""
+    not_after: Instant | None = Field(None, examples=["2027-11-01T00:00:00Z"])
+    """The key verifies nothing after this time."""
+    subject_is: Literal["viewer", "asset"] = "viewer"
+    """What the claim `sub` of its JWTs names. Mux and Cloudflare Stream name the asset."""
+    secret: SigningSecret | None = Field(None, examples=["…"])
+    """The secret, for the HS algorithms. `openssl rand -base64 48` makes a good one."""
+    secret_file: SecretFile | None = Field(None, examples=["/run/secrets/token-key"])
+    """A file that holds the secret, instead of `secret`."""
+    secret_encoding: SecretEncoding = "text"  # noqa: S105  # no secret
+    """What the secret's characters stand for: themselves, or at least 32 bytes in base64url or
+    hexadecimal digits."""
+    ring_key: RingKeyId | None = Field(None, examples=["2026-11"])
+    """Take the secret from this key of `[[keys.ring]]`, derived for tokens (`docs/tokens.md`)."""
+    public_key: PublicKey | None = Field(None, examples=["-----BEGIN PUBLIC KEY-----…"])
+    """The public key, for all other algorithms: PEM or a JSON Web Key."""
+    public_key_file: ConfigFile | None = Field(None, examples=["token-key.pem"])
+    """A file that holds the public key, instead of `public_key`. It is read again when it
+    changes."""
+
+    @model_validator(mode="after")
+    def _has_one_key(self) -> Self:
+        """An HS algorithm has a secret, any other a public key: what verifies is never both."""
+        right, wrong = _SECRETS, _PUBLIC_KEYS
+        if not self.algorithm.startswith("HS"):
+            right, wrong = _PUBLIC_KEYS, (*_SECRETS, "secret_encoding")
+        allowed = f"{', '.join(right)}: one of them"
+        for name in wrong:
+            if name in self.model_fields_set:
+                raise fault(name, f"does not belong to a key for {self.algorithm}", allowed)
+        given = [name for name in right if getattr(self, name) is not None]
+        if len(given) != 1:
+            problem = f"cannot be combined with {given[0]}" if given else "is missing"
+            raise fault(given[1] if given else right[-1], problem, allowed)
+        return self
+
+
+class TokenJwksSettings(Section):
+    """A set of keys (JSON Web Key Set, RFC 7517) of one issuer."""
+
+    issuer: Text = Field(examples=["https://login.example.com"])
+    """The keys verify only tokens with this `iss`."""
+    file: ConfigFile | None = Field(None, examples=["jwks.json"])
+    """A file that holds the set. It is read again when it changes."""
+    url: JwksUrl | None = Field(None, examples=["https://login.example.com/.well-known/jwks.json"])
+    """The URL of the set, instead of `file`. It is fetched again in time."""
+    rsa_algorithm: Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"] = "RS256"
+    """The algorithm of RSA keys whose `alg` the set does not say."""
+    subject_is: Literal["viewer", "asset"] = "viewer"
+    """What the claim `sub` of its JWTs names."""
+
+    @model_validator(mode="after")
+    def _has_one_place(self) -> Self:
+        if (self.file is None) is (self.url is None):
+            problem = "is missing" if self.url is None else "cannot be combined with file"
+            raise fault("url", problem, "file or url, one of them")
+        return self
+
+
+class TokenProtectSettings(Section):
+    """What opens the assets whose ids begin with a prefix. The longest prefix decides alone."""
+
+    asset_prefix: TokenPrefix = Field(examples=["premium/"])
+    """Prefix of the ids of the assets, letter by letter; `""` is all assets."""
+    access: Literal["token", "open"] = "token"
+    """`token` wants a token; `open` wants none, for example for trailers below another prefix."""
+    issuers: Annotated[frozenset[Text], SomeOf] | None = Field(
+        None, examples=[["https://login.example.com"]]
+    )
+    """The `iss` of the tokens that open them."""
+    keys: Annotated[frozenset[TokenKeyId], SomeOf] | None = Field(None, examples=[["backend-2026"]])
+    """The ids of the keys whose tokens open them."""
+    audiences: Annotated[frozenset[Text], SomeOf] | None = Field(None, examples=[["vod"]])
+    """The token's `aud` must have one of these."""
+    required_claims: frozenset[RequiredClaim] = frozenset()
+    """What a token must have to open them; `countries` wants every token to say where it may be
+    used."""
+    refuse_anonymous: Flag = False
+    """Refuse viewers behind VPNs, proxies and hosting networks. Needs
+    `geo.anonymous_ip_database`."""
+
+
+class TokenSettings(Section):
+    """Playback tokens: which assets want one, and which keys verify them (`docs/tokens.md`)."""
+
+    enabled: Flag
+    """Whether the assets of `[[tokens.protect]]` want a token."""
+    max_chars: TokenChars
+    """The longest token, in characters. A longer one is refused unread."""
+    leeway_s: Leeway
+    """How far the clocks of issuers may be off, in seconds."""
+    require_expiry: Flag
+    """Refuse tokens without `exp`."""
+    max_lifetime_s: Seconds
+    """The longest lifetime of a token, from `iat` (without it, from now) to `exp`, in seconds; 0 is
+    any."""
+    audiences: frozenset[Text]
+    """The names under which tokens address this gateway. A token with an `aud` must have one of
+    them, or one of `[[tokens.protect]]`."""
+    catu_base: FolderUrl | None = Field(None, examples=["https://cdn.example.com/videos/"])
+    """Match the URI claim of CATs (`catu`) with the URL of the source manifest below this URL.
+    Without it, with the URL at which the player asks."""
+    jwks_min_refresh_s: TimeToLive
+    """The shortest time between two fetches of a set of keys, whatever its `Cache-Control` says, in
+    seconds."""
+    jwks_max_refresh_s: TimeToLive
+    """The longest time between two fetches of a set of keys, in seconds."""
+    jwks_unknown_key_s: TimeToLive
+    """A token with an unknown `kid` has the sets of keys fetched at once, but at most once in this
+    time, in seconds."""
+    jwks_keep_s: Seconds
+    """How long the keys of a set are used while it cannot be fetched, in seconds."""
+    jwks_timeout_ms: Milliseconds
+    """The longest time for fetching a set of keys, in milliseconds."""
+    ca_file: CertificateFile | None = Field(None, examples=["login-ca.pem"])
+    """CA certificates (PEM) that are trusted for the URLs of sets instead of the system's."""
+    keys: tuple[TokenKeySettings, ...] = ()
+    """The keys."""
+    jwks: tuple[TokenJwksSettings, ...] = ()
+    """The sets of keys."""
+    protect: tuple[TokenProtectSettings, ...] = ()
+    """Which assets want a token."""

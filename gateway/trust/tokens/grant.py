@@ -1,0 +1,78 @@
+"""What does a verified playback token allow?"""
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Literal
+
+from gateway.client.facts import DeviceKind, Limits
+
+Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
+
+TokenForm = Literal["jwt", "cat"]
+"""JSON Web Token (RFC 7519), or Common Access Token (CTA-5007)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """How the issuer wants the token to be renewed (CAT ``catr``).
+
+    ``kind`` is how the recipient of a renewed token gets it. ``expires_add_s`` is the lifetime of a
+    renewed token, ``deadline_s`` (Unix seconds) the end of renewals; None is no end. ``name`` is
+    that of the cookie or header field; None for the default of the kind.
+    """
+
+    kind: Literal["automatic", "cookie", "header", "redirect"]
+    expires_add_s: int
+    deadline_s: int | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a verified playback token allows. None: the token does not limit it.
+
+    ``key`` is the id of the key that verified it. ``digest`` is that of the token's text, and names
+    the token without showing it. Times are Unix seconds. ``networks`` and ``asns`` belong together:
+    the viewer is in one of the networks, or in one of the autonomous systems. Nothing that the
+    token says is in ``repr``.
+    """
+
+    key: str
+    digest: bytes = field(repr=False)
+    form: TokenForm = "jwt"
+    issuer: str | None = field(default=None, repr=False)
+    audiences: frozenset[str] = field(default=frozenset(), repr=False)
+    issued_s: float | None = field(default=None, repr=False)
+    starts_s: float | None = field(default=None, repr=False)
+    expires_s: float | None = field(default=None, repr=False)
+    assets: frozenset[str] | None = field(default=None, repr=False)
+    prefixes: tuple[str, ...] | None = field(default=None, repr=False)
+    token_id: str | None = field(default=None, repr=False)
+    subject: str | None = field(default=None, repr=False)
+    session: str | None = field(default=None, repr=False)
+    countries: frozenset[str] | None = field(default=None, repr=False)
+    refuse_anonymous: bool = field(default=False, repr=False)
+    networks: tuple[Network, ...] | None = field(default=None, repr=False)
+    asns: frozenset[int] | None = field(default=None, repr=False)
+    devices: frozenset[DeviceKind] | None = field(default=None, repr=False)
+    methods: frozenset[str] | None = field(default=None, repr=False)
+    limits: Limits = field(default=Limits(), repr=False)
+    max_sessions: int | None = field(default=None, repr=False)
+    renewal: Renewal | None = field(default=None, repr=False)
+
+    def allows_asset(self, asset: str) -> bool:
+        """Whether the token is for this asset: by its id, or by a prefix of it, letter by
+        letter."""
+        if self.assets is None and self.prefixes is None:
+            return True
+        return asset in (self.assets or ()) or asset.startswith(self.prefixes or ())
+
+    def allows_address(self, address: Address | None, asn: int | None) -> bool:
+        """Whether the token may be used from this address, in the autonomous system ``asn``. What
+        is not known is in none."""
+        if self.networks is None and self.asns is None:
+            return True
+        if asn is not None and asn in (self.asns or ()):
+            return True
+        return address is not None and any(address in network for network in self.networks or ())

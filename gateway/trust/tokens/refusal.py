@@ -1,0 +1,30 @@
+"""Why is a playback token not accepted?"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class RefusalCode(StrEnum):
+    """Why a text is no valid token. The gateway answers 401 for each of them."""
+
+    TOO_LONG = "token-too-long"
+    MALFORMED = "token-malformed"
+    ALGORITHM = "token-algorithm"
+    HEADER = "token-header"
+    UNKNOWN_KEY = "token-unknown-key"
+    SIGNATURE = "token-signature"
+    ISSUER = "token-issuer"
+    AUDIENCE = "token-audience"
+    CLAIM = "token-claim"
+    UNSUPPORTED = "token-unsupported-claim"
+    EXPIRED = "token-expired"
+    NOT_YET = "token-not-yet-valid"
+    LIFETIME = "token-lifetime"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A token that is not accepted: a stable code, and a sentence that has none of its text."""
+
+    code: RefusalCode
+    sentence: str
