@@ -57,6 +57,7 @@ from gateway.listener import OPERATORS, PLAYERS
 from gateway.observe import metrics
 from gateway.observe.metrics import StoreMetrics
 from gateway.observe.tasks import supervise
+from gateway.operators.sign_in import SignIn
 from gateway.play.allowance import Allowance
 from gateway.play.bodies import weight_of
 from gateway.play.clients import ClientLookup
@@ -179,6 +180,7 @@ class Application:
             activity=Activity(
                 control.redis, lambda: self.gateway.runtime.settings.events.max_listeners
             ),
+            sign_in=SignIn(settings),
         )
         self.gateway.leases.use(self.keeper.fleet)
         self.keeper.on_change(self.use_fleet)
@@ -240,6 +242,7 @@ class Application:
         self.gateway.runtime = _runtime(
             loaded, self.gateway.runtime, self.gateway.store, self.gateway.geo
         )
+        self.gateway.sign_in.configure(loaded.settings)
         self._health.configure(loaded.settings.health)
         self._dns.use(templates_of(loaded.settings), loaded.settings.dns)
         self.gateway.steering.configure(steering_config_of(loaded.settings))

@@ -1,4 +1,5 @@
-"""The commands: serve, check, explain, stats, sessions, purge, edge, steer, schema, demo.
+"""The commands: serve, check, explain, stats, sessions, purge, edge, steer, operator,
+schema, demo.
 
 Exit codes: 0 ok, 1 the input was wrong (the message is on stderr), 2 usage.
 """
@@ -18,6 +19,7 @@ from gateway.commands.command_line import (
     run_work,
 )
 from gateway.commands.edge.command import edge
+from gateway.commands.operator.command import operator
 from gateway.commands.steer.command import steer
 from gateway.config.load import load
 from gateway.config.problem import ConfigError
@@ -33,6 +35,7 @@ def main() -> None:
 
 
 main.add_command(edge)
+main.add_command(operator)
 main.add_command(steer)
 
 

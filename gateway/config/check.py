@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any, Final
 
+from gateway.config.operator_check import check_operators
 from gateway.config.problem import ConfigProblem, KeyPath, nearest, shown, written
 from gateway.config.read import read_defaults
 
@@ -24,6 +25,7 @@ def check(
         return ConfigProblem(written(path), text, source=source_of(path), **more)
 
     yield from _listeners(tables, problem)
+    yield from check_operators(tables, problem)
     yield from _source(tables, problem)
     yield from _templates(tables, problem)
     yield from _origins(tables, problem)
@@ -40,6 +42,7 @@ def check(
         (("ladder", "rungs"), "name"),
         (("devices",), "name"),
         (("keys", "ring"), "id"),
+        (("admin", "keys"), "id"),
     ):
         yield from _duplicates(tables, path, key, problem)
 

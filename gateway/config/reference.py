@@ -48,6 +48,7 @@ editors.
 """
 
 _HEADINGS: Final[Mapping[tuple[str, ...], str]] = {
+    ("admin", "keys"): "[[admin.keys]]",
     ("profiles",): "[profiles.NAME]",
     ("rules",): "[[rules]]",
     ("rules", "when"): "[[rules]] when = { … }",

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from gateway.config.admin_settings import AdminSettings
 from gateway.config.cmcd_settings import CmcdSettings
 from gateway.config.dash_settings import DashSettings
 from gateway.config.delivery_settings import (
@@ -32,7 +33,6 @@ from gateway.config.fields import (
     GeoDatabase,
     HeaderName,
     Host,
-    HostName,
     Milliseconds,
     Network,
     Port,
@@ -107,24 +107,6 @@ class ServerSettings(Section):
     origins. Those for operators always have."""
     decisions_on: frozenset[Listener]
     """Listeners that answer `POST /v1/decisions`."""
-
-
-class AdminSettings(Section):
-    """Where the gateway listens for operators: metrics, readiness in detail, decisions with their
-    reasons. Nobody has to sign in, so only operators should reach this address."""
-
-    enabled: Annotated[Flag, RESTART]
-    """`false` opens no port for operators."""
-    host: Annotated[Host, RESTART]
-    """Address to listen on; `0.0.0.0` is every IPv4 interface, `::` every interface."""
-    port: Annotated[Port, RESTART]
-    """TCP port to listen on, another one than `server.port`; 0 takes any free one."""
-    max_connections: Annotated[Connections, RESTART]
-    """Most connections of operators that each worker has open at once. They do not count towards
-    `limits.max_connections`."""
-    allowed_hosts: tuple[HostName, ...]
-    """Names in the Host header under which operators may ask, besides `localhost`, IP addresses and
-    `host`. `*` is any name, which lets web pages reach the port by DNS rebinding."""
 
 
 class StoreSettings(Section):

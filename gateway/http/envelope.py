@@ -17,6 +17,7 @@ from starlette.types import Lifespan, Receive, Scope, Send
 
 from gateway.http.admission import admit
 from gateway.http.asgi import send_reply
+from gateway.http.authorise import authorise
 from gateway.http.cors import ANY_ORIGIN, cors_headers, preflight
 from gateway.http.routes import TABLES, Route, label_of
 from gateway.listener import PLAYERS, Listener
@@ -106,6 +107,8 @@ class Envelope:
             raise problems.no_such_path()
         if method not in route.methods:
             raise problems.method_not_allowed(method, ", ".join(sorted(route.methods)))
+        if not self._is_for_players:
+            receive = await authorise(self._gateway, route.access, scope, headers, receive)
         return await route.handler(self._gateway, scope, headers, receive)
 
     def _common(self, headers: Headers) -> RawHeaders:

@@ -10,12 +10,14 @@ from starlette.types import Receive, Scope
 from gateway.edge.fleet import Fleet
 from gateway.edge.override import Override
 from gateway.http.asgi import authority
+from gateway.http.authorise import operator_of
 from gateway.observe import metrics, tasks
 from gateway.observe.moment import rfc3339
 from gateway.play.reply import Reply
 from gateway.play.request import Headers, Request
 from gateway.play.runtime import Gateway
 from gateway.source.source import Source
+from gateway.trust.operators.operator import Role
 
 SHOWN_EDGES = 20
 SHOWN_FAULTS = 20
@@ -38,12 +40,15 @@ async def readyz(gateway: Gateway, scope: Scope, headers: Headers, receive: Rece
 
 async def readyz_in_detail(
     gateway: Gateway,
-    scope: Scope,  # noqa: ARG001
-    headers: Headers,  # noqa: ARG001
-    receive: Receive,  # noqa: ARG001
+    scope: Scope,
+    headers: Headers,
+    receive: Receive,
 ) -> Reply:
-    """The same with the state of each part. Without the store or a GeoIP file, or while the config
-    file is refused, the status is ``degraded``, still 200."""
+    """The same with the state of each part, for those who may see it. Without the store or a GeoIP
+    file, or while the config file is refused, the status is ``degraded``, still 200."""
+    operator = operator_of(scope)
+    if operator is None or not operator.may(Role.VIEWER, "metrics"):
+        return await readyz(gateway, scope, headers, receive)
     checks = _checks(gateway)
     source_trouble = gateway.runtime.source.ready()
     if source_trouble is not None:

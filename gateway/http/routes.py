@@ -31,6 +31,8 @@ from gateway.play.sessions import PATH as SESSIONS
 from gateway.play.sessions import list_sessions, show_session
 from gateway.play.steering import PATH as STEERING
 from gateway.play.steering import answer_steering
+from gateway.trust.operators.operator import Access, Role
+from gateway.trust.operators.operator import Scope as OperatorScope
 
 Handler = Callable[[Gateway, Scope, Headers, Receive], Awaitable[Reply]]
 Label = Callable[[str], str]
@@ -44,6 +46,7 @@ class Route:
 
     ``label`` gives the route's name in metrics, which is always one of a fixed set. ``switch``
     gives the listeners for which the config has the route on; without one it is always on.
+    ``access`` is what operators need for it where they have to sign in; None is open to everybody.
     """
 
     path: str
@@ -52,6 +55,7 @@ class Route:
     label: Label
     listeners: tuple[Listener, ...]
     switch: Switch | None = None
+    access: Access | None = None
 
 
 def _named(label: str) -> Label:
@@ -160,6 +164,24 @@ _PLAYERS: tuple[Listener, ...] = (PLAYERS,)
 _OPERATORS: tuple[Listener, ...] = (OPERATORS,)
 _BOTH = _PLAYERS + _OPERATORS
 
+
+def _operators(
+    path: str,
+    methods: tuple[str, ...],
+    handler: Handler,
+    label: Label,
+    access: Access,
+    switch: Switch | None = None,
+) -> Route:
+    """A route of the operators' listener alone."""
+    return Route(path, methods, handler, label, _OPERATORS, switch, access)
+
+
+def _sees(scope: OperatorScope) -> Access:
+    """What viewers may read."""
+    return Access(Role.VIEWER, scope=scope)
+
+
 ROUTES = (
     Route(_PLAY, _READ, _play, _play_label, _PLAYERS),
     Route(CLASS, _READ, _class, _named("class"), _PLAYERS),
@@ -171,15 +193,17 @@ ROUTES = (
     Route("/openapi.json", _READ, _openapi(PLAYERS), _named("openapi"), _PLAYERS),
     Route("/livez", _READ, livez, _named("livez"), _BOTH),
     Route("/readyz", _READ, readyz_in_detail, _named("readyz"), _OPERATORS),
-    Route("/metrics", _READ, prometheus, _named("metrics"), _OPERATORS),
-    Route(_PLAY, _READ, _show, _play_label, _OPERATORS),
-    Route(_DECISIONS, ("POST",), _show_batch, _named("decisions"), _OPERATORS, _decisions_on),
-    Route(SESSIONS.rstrip("/"), _READ, _sessions, _named("sessions"), _OPERATORS),
-    Route(ACTIVITY, ("GET",), _activity, _named("activity"), _OPERATORS),
-    Route(SESSIONS, _READ, _session, _named("session"), _OPERATORS),
-    Route("/openapi.json", _READ, _openapi(OPERATORS), _named("openapi"), _OPERATORS),
+    _operators("/metrics", _READ, prometheus, _named("metrics"), _sees("metrics")),
+    _operators(_PLAY, _READ, _show, _play_label, _sees("decisions")),
+    _operators(
+        _DECISIONS, ("POST",), _show_batch, _named("decisions"), _sees("decisions"), _decisions_on
+    ),
+    _operators(SESSIONS.rstrip("/"), _READ, _sessions, _named("sessions"), _sees("sessions")),
+    _operators(ACTIVITY, ("GET",), _activity, _named("activity"), _sees("activity")),
+    _operators(SESSIONS, _READ, _session, _named("session"), _sees("sessions")),
+    _operators("/openapi.json", _READ, _openapi(OPERATORS), _named("openapi"), Access(Role.VIEWER)),
 )
-"""Every route of the gateway."""
+"""Every route of the gateway, and the role that operators need for it."""
 
 _SEGMENTS = 3
 """The number of ``/`` in each path that ends with one."""

@@ -100,6 +100,11 @@ DECISIONS = Counter(
     "Decisions used, by profile, device and cache (local, hit, miss, off).",
     ["profile", "device", "cache"],
 )
+OPERATOR_REQUESTS = Counter(
+    "gateway_operator_requests",
+    "Requests of operators by what became of their sign-in.",
+    ["outcome"],
+)
 EDGES = Counter("gateway_edge_selections", "Manifests whose URIs point to this edge.", ["edge"])
 NETWORK_PRIORS = Gauge(
     "gateway_network_priors",

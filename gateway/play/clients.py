@@ -7,7 +7,7 @@ others like it. So it is cached by these values until the config changes.
 from typing import NamedTuple
 
 from gateway.cache import PLAYERS, Cache
-from gateway.client.address import TrustedProxies, is_https, resolve, viewer_prefix
+from gateway.client.address import Address, TrustedProxies, is_https, resolve, viewer_prefix
 from gateway.client.device import DeviceClassifier
 from gateway.client.facts import Device
 from gateway.client.hints import DEVICE_HINT_HEADERS, parse_hints
@@ -71,6 +71,10 @@ class ClientLookup:
         """The network of the household that sends a request, as :attr:`Sender.prefix`."""
         ip = resolve(peer, headers.forwarded, headers.x_forwarded_for, self._trusted).ip
         return "" if ip is None else viewer_prefix(ip)
+
+    def address(self, peer: str | None, headers: Headers) -> Address | None:
+        """The address of who sends a request; None when it is not known."""
+        return resolve(peer, headers.forwarded, headers.x_forwarded_for, self._trusted).ip
 
     def is_https(self, peer: str | None, headers: Headers) -> bool:
         """Whether a trusted proxy says that the client has reached it over TLS."""

@@ -11,6 +11,7 @@ from gateway.config.status import ConfigStatus
 from gateway.decision import Policy
 from gateway.edge.experience import NetworkExperiences
 from gateway.edge.fleet import Fleet
+from gateway.operators.sign_in import SignIn
 from gateway.play.allowance import Allowance
 from gateway.play.bodies import Body
 from gateway.play.clients import ClientLookup
@@ -86,3 +87,4 @@ class Gateway:
     events: EventQueue
     log: EventLog
     activity: Activity
+    sign_in: SignIn

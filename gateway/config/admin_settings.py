@@ -1,0 +1,95 @@
+"""How do operators reach the gateway, and who may do what?"""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from gateway.config.fields import (
+    RESTART,
+    Allowed,
+    Connections,
+    Flag,
+    Host,
+    HostName,
+    Port,
+)
+from gateway.config.section import Section
+from gateway.trust.operators.api_key import KeyState
+from gateway.trust.operators.operator import Role, Scope
+
+
+def _moment(text: str) -> str:
+    moment_s(text)
+    return text
+
+
+def moment_s(text: str) -> float:
+    """The Unix time of a time with its zone (RFC 3339). Raises ValueError."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("is not a time") from None
+    if moment.tzinfo is None:
+        raise ValueError("has no zone")
+    return moment.timestamp()
+
+
+OperatorKeyId = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9-]{1,32}$"),
+    Allowed("1 to 32 lower-case letters, digits or hyphens"),
+]
+OperatorKeyHash = Annotated[
+    str,
+    Field(pattern=r"^sha256:[0-9a-f]{64}$"),
+    Allowed("sha256: and 64 hexadecimal digits, as gateway operator key prints it"),
+]
+MomentText = Annotated[
+    str,
+    AfterValidator(_moment),
+    Allowed("a time with its zone, such as 2027-02-28T00:00:00Z"),
+]
+Scopes = Annotated[frozenset[Scope], Field(min_length=1)]
+
+
+class OperatorKeySettings(Section):
+    """An API key of an operator or a program. `gateway operator key` makes one."""
+
+    id: OperatorKeyId = Field(examples=["ci"])
+    """Unique name of the key. It is part of the key, and stands in the audit log."""
+    hash: OperatorKeyHash = Field(examples=["sha256:…"])
+    """The SHA-256 of the key. The key itself cannot be computed from it."""
+    role: Role = Field(examples=["operator"])
+    """What its owner may do: `viewer` reads, `operator` also drains, purges and steers, `admin`
+    also configures (`docs/operators.md`)."""
+    scopes: Scopes | None = Field(None, examples=[["metrics"]])
+    """Parts of the interface to which the key is restricted. Without any, it may use all that its
+    role may."""
+    expires: MomentText | None = Field(None, examples=["2027-02-28T00:00:00Z"])
+    """When the key expires. Without it, it does not."""
+    status: KeyState = "active"
+    """`revoked` refuses the key, which then still has its name in the audit log."""
+
+
+class AdminSettings(Section):
+    """Where the gateway listens for operators: metrics, readiness in detail, decisions with their
+    reasons, and actions (`docs/operators.md`)."""
+
+    enabled: Annotated[Flag, RESTART]
+    """`false` opens no port for operators."""
+    host: Annotated[Host, RESTART]
+    """Address to listen on; `0.0.0.0` is every IPv4 interface, `::` every interface."""
+    port: Annotated[Port, RESTART]
+    """TCP port to listen on, another one than `server.port`; 0 takes any free one."""
+    max_connections: Annotated[Connections, RESTART]
+    """Most connections of operators that each worker has open at once. They do not count towards
+    `limits.max_connections`."""
+    allowed_hosts: tuple[HostName, ...]
+    """Names in the Host header under which operators may ask, besides `localhost`, IP addresses and
+    `host`. `*` is any name, which lets web pages reach the port by DNS rebinding."""
+    sign_in: Flag
+    """Whether operators have to sign in. Without, who reaches the address may read everything, and
+    nobody may act over HTTP."""
+    keys: tuple[OperatorKeySettings, ...] = ()
+    """API keys of operators and programs, sent as `Authorization: Bearer`."""

@@ -1,0 +1,19 @@
+"""Builds what the sign-in of operators uses from the settings."""
+
+from gateway.config.admin_settings import AdminSettings, moment_s
+from gateway.trust.operators.api_key import ApiKey, ApiKeys, digest_of
+
+
+def api_keys_of(admin: AdminSettings) -> ApiKeys:
+    """The API keys."""
+    return ApiKeys(
+        ApiKey(
+            id=given.id,
+            digest=digest_of(given.hash),
+            role=given.role,
+            scopes=given.scopes,
+            expires_s=None if given.expires is None else moment_s(given.expires),
+            state=given.status,
+        )
+        for given in admin.keys
+    )

@@ -1,0 +1,126 @@
+"""May who sends this request do what it asks for? On the operators' listener alone.
+
+Without sign-in everybody who reaches the listener may read, and nobody may write.
+"""
+
+import math
+import time
+from ipaddress import IPv6Address
+
+import structlog
+from starlette.types import Receive, Scope
+
+from gateway.client.address import Address
+from gateway.observe import metrics
+from gateway.operators.sign_in import Asked
+from gateway.play import operator_problems as problems
+from gateway.play.request import Headers
+from gateway.play.runtime import Gateway
+from gateway.trust.operators.operator import Access, Operator, Refusal, Role
+
+FAILURES_PER_S = 0.2
+FAILURES_BURST_S = 50.0
+"""Ten refused credentials of an address at once, and one every five seconds."""
+
+NOBODY = Operator("nobody", "", Role.VIEWER)
+"""Who reaches a listener where nobody has to sign in."""
+
+_OPERATOR = "gateway.operator"
+
+log = structlog.get_logger()
+
+
+async def authorise(
+    gateway: Gateway,
+    access: Access | None,
+    scope: Scope,
+    headers: Headers,
+    receive: Receive,
+) -> Receive:
+    """Find out who asks, and refuse what that person may not do. ``access`` is None for what is
+    open to everybody: then only a credential that is there is verified.
+
+    Returns what the body is received with. Raises a 401, 403 or 429 problem.
+    """
+    if not gateway.sign_in.on:
+        if access is not None and access.writes_by(scope["method"]):
+            _count("off")
+            raise problems.writing_is_off()
+        scope[_OPERATOR] = NOBODY
+        return receive
+    found = await _who(gateway, scope, headers)
+    if access is None:
+        scope[_OPERATOR] = found
+        return receive
+    if found is None:
+        _count("anonymous")
+        raise problems.not_signed_in()
+    needed = access.role_for(scope["method"])
+    if not found.may(needed, access.scope):
+        _count("forbidden")
+        raise problems.forbidden(needed, access.scope, _has(found))
+    _count("allowed")
+    scope[_OPERATOR] = found
+    return receive
+
+
+def operator_of(scope: Scope) -> Operator | None:
+    """Who sends a request that :func:`authorise` has let through; None for somebody who has not
+    signed in where that is needed."""
+    found: Operator | None = scope[_OPERATOR]
+    return found
+
+
+def address_of(gateway: Gateway, scope: Scope, headers: Headers) -> Address | None:
+    """The address from which a request comes."""
+    client = scope.get("client")
+    return gateway.runtime.clients.address(client[0] if client else None, headers)
+
+
+def _group(address: Address | None) -> str:
+    """The addresses whose failures count together: one of IPv4, or a /64 of IPv6, which one client
+    usually has."""
+    if isinstance(address, IPv6Address):
+        return str(int(address) >> 64)
+    return str(address)
+
+
+async def _who(gateway: Gateway, scope: Scope, headers: Headers) -> Operator | None:
+    """Who has signed in; None when the request has no credential. Raises a 401 or 429 problem."""
+    asked = Asked(scope["method"], _all_headers(scope))
+    if not gateway.sign_in.has_credential(asked):
+        return None
+    budget, now_s = f"sign-in {_group(address_of(gateway, scope, headers))}", time.monotonic()
+    wait_s = gateway.allowance.wait_s(budget, 1, FAILURES_PER_S, now_s, FAILURES_BURST_S)
+    if wait_s > 0:
+        _count("limited")
+        raise problems.too_many_failures(math.ceil(wait_s))
+    found = await gateway.sign_in.who(asked)
+    if not isinstance(found, Refusal):
+        return found
+    gateway.allowance.take(budget, 1, FAILURES_PER_S, now_s, FAILURES_BURST_S)
+    _count("refused")
+    log.warning("sign_in_refused", reason=found.code, key=found.id)
+    raise problems.refused(found)
+
+
+def _all_headers(scope: Scope) -> dict[str, str]:
+    """Every header by its name, of which a credential may be made. Lines with one name are one
+    list (RFC 9110, 5.3)."""
+    found: dict[str, str] = {}
+    for raw, value in scope["headers"]:
+        name, text = raw.decode("latin-1"), value.decode("latin-1").strip(" \t")
+        found[name] = f"{found[name]}, {text}" if name in found else text
+    return found
+
+
+def _has(operator: Operator) -> str:
+    """What somebody has, in words."""
+    text = f'{operator.kind} {operator.id!a} has the role "{operator.role}"'
+    if operator.scopes is None:
+        return text
+    return f"{text} and the scopes {', '.join(sorted(operator.scopes))}"
+
+
+def _count(outcome: str) -> None:
+    metrics.OPERATOR_REQUESTS.labels(outcome).inc()

@@ -1,0 +1,45 @@
+"""Error answers of the operators' listener about who asks, and what that person may do."""
+
+from gateway.play.problems import Problem
+from gateway.trust.operators.operator import Refusal, Role, Scope
+
+_CHALLENGE = 'Bearer realm="streaming-gateway"'
+
+
+def not_signed_in() -> Problem:
+    """401: the request has no credential (RFC 9110, 15.5.2)."""
+    detail = "operators have to sign in: send an API key as Authorization: Bearer"
+    headers = {"WWW-Authenticate": _CHALLENGE}
+    return Problem(401, "not-signed-in", "Not signed in", detail, headers=headers)
+
+
+def refused(refusal: Refusal) -> Problem:
+    """401: the credential is not valid (RFC 6750, 3.1)."""
+    headers = {"WWW-Authenticate": f'{_CHALLENGE}, error="invalid_token"'}
+    return Problem(401, "bad-credential", "Bad credential", refusal.text, headers=headers)
+
+
+def forbidden(needed: Role, scope: Scope | None, has: str) -> Problem:
+    """403: who asks may not do this. ``has`` says in words what the credential has."""
+    within = f' and the scope "{scope}"' if scope is not None else ""
+    detail = f'this needs the role "{needed}"{within}; {has}'
+    extra = {"role": needed.value} | ({} if scope is None else {"scope": scope})
+    challenge = f'{_CHALLENGE}, error="insufficient_scope"'
+    headers = {"WWW-Authenticate": challenge}
+    return Problem(403, "forbidden", "Forbidden", detail, extra, headers)
+
+
+def too_many_failures(wait_s: int) -> Problem:
+    """429: too many credentials from this address were refused (RFC 6585, 4)."""
+    detail = f"too many credentials from this address were refused; try again in {wait_s} s"
+    headers = {"Retry-After": str(wait_s)}
+    return Problem(429, "too-many-failures", "Too many failures", detail, headers=headers)
+
+
+def writing_is_off() -> Problem:
+    """403: nobody may act over HTTP, as nobody signs in."""
+    detail = (
+        "acting over HTTP needs admin.sign_in = true, so that it is known who acts; "
+        "without it, the commands of the same names do this"
+    )
+    return Problem(403, "sign-in-off", "Nobody signs in", detail)
