@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.background import capacity, priors
+from gateway.background import capacity, priors, rates
 from gateway.background import geo as geo_files
 from gateway.background.control import Control
 from gateway.background.dns_edges import DnsEdges
@@ -29,7 +29,7 @@ from gateway.background.otlp import OtlpExport
 from gateway.background.overrides import OverrideWatch
 from gateway.background.reports import ReportReader
 from gateway.background.signing_keys import KeyKeeper
-from gateway.cache import PLAYLISTS, Cache
+from gateway.cache import PLAYLISTS, PROBES_LEFT, REPORTS_LEFT, Cache
 from gateway.client.address import TrustedProxies
 from gateway.client.device import DeviceClassifier
 from gateway.config.build import (
@@ -65,6 +65,7 @@ from gateway.play.dash.manifest import dash_source
 from gateway.play.hls.manifest import generated_hls, hls_source
 from gateway.play.measurements import Measurements
 from gateway.play.probe_budget import ProbeBudget
+from gateway.play.rate_limits import RateLimits
 from gateway.play.report_queue import ReportQueue
 from gateway.play.request import Headers
 from gateway.play.runtime import Gateway, Runtime
@@ -150,7 +151,6 @@ class Application:
         self._dns = DnsEdges(self.keeper, templates_of(settings), settings.dns)
         self._keys = KeyKeeper(signing_keys_of(settings), settings.keys.overlap_s, control.redis)
         sessions = Sessions(store, settings.store.session_ttl_s, estimator_of(settings))
-        allowance = Allowance()
         leases = Leases(store, settings.capacity.lease_s, presence.count)
         self.gateway = Gateway(
             runtime=_runtime(loaded, None, store, geo),
@@ -170,10 +170,11 @@ class Application:
             keys=self._keys.ring,
             tokens=Verifier(rules=token_rules_of(settings)),
             steering=SteeringMemory(leases.room_kbps, steering_config_of(settings)),
+            rates=RateLimits(settings.rate, presence.count),
             reports=ReportQueue(),
-            allowance=allowance,
+            reports_left=Allowance(Cache(REPORTS_LEFT)),
             experiences=NetworkExperiences(EXPERIENCE_WINDOW_S),
-            probes=ProbeBudget(allowance),
+            probes=ProbeBudget(Allowance(Cache(PROBES_LEFT))),
             players_port=players_port or settings.server.port,
             events=EventQueue(has_stream=store.redis is not None),
             log=_event_log(store, control),
@@ -245,6 +246,7 @@ class Application:
         self.gateway.sign_in.configure(loaded.settings)
         self._health.configure(loaded.settings.health)
         self._dns.use(templates_of(loaded.settings), loaded.settings.dns)
+        self.gateway.rates.configure(loaded.settings.rate)
         self.gateway.steering.configure(steering_config_of(loaded.settings))
         self._keys.configure(signing_keys_of(loaded.settings), loaded.settings.keys.overlap_s)
         self.gateway.priors.use(prior_config_of(loaded.settings))
@@ -316,6 +318,7 @@ class Application:
             "capacity": partial(capacity.follow, self.gateway.leases, self.keeper),
             "events": self._events.run,
             "activity": self.gateway.activity.run,
+            "rates": partial(rates.follow, self.gateway),
             "otlp": self._otlp.run,
         }
 

@@ -105,14 +105,32 @@ PLAYLISTS = CacheSpec(
 )
 """Finished manifests with their entity tags and codings."""
 
-ALLOWANCES = CacheSpec(
-    "allowances",
-    16_384,
+RATES = CacheSpec(
+    "rates",
+    32_768,
     "entries",
-    "what is allowed, network of clients",
+    "class of routes, network of clients",
     "nothing: one that is not used is whole again",
 )
-"""How many CMCD reports and probes a network of clients may still send or ask for."""
+"""How much a network of clients may still ask for."""
+
+REPORTS_LEFT = CacheSpec(
+    "reports left",
+    16_384,
+    "entries",
+    "network of clients",
+    "nothing: one that is not used is whole again",
+)
+"""How many CMCD reports a network of clients may still send."""
+
+PROBES_LEFT = CacheSpec(
+    "probes left",
+    16_384,
+    "entries",
+    "bound, network of clients",
+    "nothing: one that is not used is whole again",
+)
+"""How many probes a network of clients may still ask for."""
 
 NETWORK_SPEEDS = CacheSpec(
     "network speeds",
@@ -153,7 +171,7 @@ CACHES = (
 )
 """What can be computed or read again."""
 
-TALLIES = (ALLOWANCES, NETWORK_SPEEDS, COUNTED_VIEWERS, EXPERIENCES)
+TALLIES = (RATES, REPORTS_LEFT, PROBES_LEFT, NETWORK_SPEEDS, COUNTED_VIEWERS, EXPERIENCES)
 """What a worker has seen of networks of clients."""
 
 

@@ -57,6 +57,7 @@ from gateway.config.health_settings import HealthSettings
 from gateway.config.key_settings import KeySettings
 from gateway.config.origin_settings import OriginServerSettings, OriginSettings
 from gateway.config.probe_settings import ProbeSettings
+from gateway.config.rate_settings import RateSettings
 from gateway.config.rule_settings import RuleSettings
 from gateway.config.section import Section
 from gateway.config.session_settings import SessionSettings
@@ -258,6 +259,7 @@ class Settings(Section):
     origin: Annotated[OriginSettings, RESTART]
     origins: Annotated[tuple[OriginServerSettings, ...], RESTART] = ()
     limits: LimitsSettings
+    rate: RateSettings
     throughput: ThroughputSettings
     prior: PriorSettings
     probe: ProbeSettings

@@ -1,7 +1,8 @@
 """Which requests are admitted? The checks that every request must pass before it is handled.
 
 The envelope runs :func:`admit` once for each request, on every route. A check is a function in
-``CHECKS`` that raises a :class:`gateway.play.problems.Problem`.
+``CHECKS`` that raises a :class:`gateway.play.problems.Problem`, or a
+:class:`gateway.http.rate_check.RateLimited`.
 """
 
 import re
@@ -10,6 +11,7 @@ from ipaddress import ip_address
 
 from starlette.types import Scope
 
+from gateway.http.rate_check import check_rate
 from gateway.listener import OPERATORS, PLAYERS, Listener
 from gateway.play import problems
 from gateway.play.runtime import Gateway
@@ -72,7 +74,7 @@ def _header(scope: Scope, wanted: bytes) -> bytes | None:
 
 
 CHECKS: dict[Listener, list[Check]] = {
-    PLAYERS: [check_url_length],
+    PLAYERS: [check_rate, check_url_length],
     OPERATORS: [check_host, check_origin, check_url_length],
 }
 """The checks of each listener."""

@@ -7,6 +7,7 @@ when it gets its manifest. Leases are neither taken nor read.
 
 import asyncio
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -47,6 +48,7 @@ async def decide_batch(
     other.
     """
     assets = _assets(await read_body(receive, MAX_BODY_BYTES))
+    _charge(gateway, request, len(assets) - 1)
     wanted = check_fields(request.parameters.fields, with_reasons=with_reasons)
     checked = [_valid_or_problem(asset) for asset in assets]
     valid = [each for each in checked if isinstance(each, str)]
@@ -60,6 +62,17 @@ async def decide_batch(
     most = max_answer_bytes(gateway.runtime.settings)
     parts = await _entries(assets, found, request, wanted, most)
     return await _reply(gateway, request, b'{"decisions": [' + b", ".join(parts) + b"]}")
+
+
+def _charge(gateway: Gateway, request: Request, more: int) -> None:
+    """Count the assets of a player's batch besides its first, for which it was admitted. They are
+    answered, and the client network waits longer until its next batch."""
+    if request.by_operator or not more:
+        return
+    clients = gateway.runtime.clients
+    client = clients.address(request.peer, request.headers)
+    if client is not None and not clients.trusts(client):
+        gateway.rates.charge("decisions", client, time.monotonic(), more)
 
 
 async def _entries(

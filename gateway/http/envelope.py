@@ -19,6 +19,7 @@ from gateway.http.admission import admit
 from gateway.http.asgi import send_reply
 from gateway.http.authorise import authorise
 from gateway.http.cors import ANY_ORIGIN, cors_headers, preflight
+from gateway.http.rate_check import HEADERS, RateLimited, count
 from gateway.http.routes import TABLES, Route, label_of
 from gateway.listener import PLAYERS, Listener
 from gateway.observe import metrics
@@ -69,9 +70,13 @@ class Envelope:
                 headers = read_headers(scope["headers"])
                 identity = _identity(headers, identity)
                 set_request_id(identity)
+                scope[HEADERS] = headers
                 route = self._route(path)
                 admit(self._gateway, self._listener, scope)
                 reply = await self._handle(route, scope, headers, receive)
+            except RateLimited as limited:
+                reply = limited.reply
+                count(label_of(route, path))
             except Problem as problem:
                 reply = problems.reply(problem, path, for_operators=not self._is_for_players)
             except asyncio.CancelledError:  # server.shutdown_grace_s has ended

@@ -186,4 +186,5 @@ def as_a_player_asks(gateway: Gateway, request: Request) -> Request:
     if host in _EVERYWHERE:
         host = urlsplit(request.base_url).hostname or host
     by_name = {**request.headers.by_name, "host": authority(host, gateway.players_port)}
-    return replace(request, headers=request.headers._replace(by_name=by_name))
+    headers = request.headers._replace(by_name=by_name)
+    return replace(request, headers=headers, by_operator=True)

@@ -92,6 +92,11 @@ def _durations(name: str, text: str, labels: Sequence[str]) -> Histogram | Durat
 REQUESTS = Counter(
     "gateway_requests", "Requests answered, by route and status code.", ["route", "status"]
 )
+RATE_LIMITED = Counter(
+    "gateway_rate_limited",
+    "Requests that asked for more than a limit, by route and by whose limit (network).",
+    ["route", "by"],
+)
 REQUEST_SECONDS = _durations(
     "gateway_request_seconds", "Seconds from request to answer.", ["route"]
 )
@@ -487,6 +492,12 @@ def requests(route: str, status: int) -> Counter | Pending:
     life of the process anyway.
     """
     return _counting(REQUESTS.labels(route, str(status)))
+
+
+@cache
+def rate_limited(route: str, by: str) -> Counter | Pending:
+    """The counter of requests over a limit with these labels."""
+    return _counting(RATE_LIMITED.labels(route, by))
 
 
 @cache

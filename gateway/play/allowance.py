@@ -1,59 +1,72 @@
-"""How much may one network of clients send or get? A token bucket for each."""
+"""How much may somebody still ask for? The generic cell rate algorithm (ITU-T I.371), by name.
+
+What is known of a name is one number: when it will have paid for all that it took. Until then it
+may take more, as long as that lies no more than a burst ahead. This is a token bucket that stores
+neither tokens nor the time at which it was looked at. Amounts and rates may change between calls.
+"""
 
 import math
-from typing import NamedTuple
+from collections.abc import Hashable
 
-from gateway.cache import ALLOWANCES, Cache
+from gateway.cache import Cache
 
 BURST_S = 10.0
-"""Seconds of its rate that a network may use at once."""
+"""Seconds of its rate that a name may use at once, unless the caller says otherwise."""
 
 _ROUNDING = 1e-3
 """A rate times its seconds is not exact."""
 
 
-class _Bucket(NamedTuple):
-    """What is left, and when that was (monotonic seconds)."""
-
-    left: float
-    at_s: float
-
-
 class Allowance:
-    """What the networks of clients may still send to one worker, or get from it."""
+    """What names may still take, in one worker. Times are in monotonic seconds."""
 
-    def __init__(self) -> None:
-        self._buckets: Cache[str, _Bucket] = Cache(ALLOWANCES)
+    __slots__ = ("_paid_at",)
+
+    def __init__(self, paid_at: Cache[Hashable, float]) -> None:
+        """``paid_at`` bounds the memory. A name that it evicts has taken nothing."""
+        self._paid_at = paid_at
 
     def take(
-        self, network: str, amount: float, per_s: float, now_s: float, burst_s: float = BURST_S
+        self, name: Hashable, amount: float, per_s: float, now_s: float, burst_s: float = BURST_S
     ) -> bool:
-        """Take ``amount`` from what ``network`` may send; False when so much is not left.
+        """Take ``amount`` from what ``name`` may take; False when so much is not left.
 
-        Each second adds ``per_s``, up to ``burst_s`` times that. ``now_s`` is in monotonic seconds.
+        Each second adds ``per_s``, up to ``burst_s`` times that.
         """
-        left = self._left(network, per_s, now_s, burst_s)
-        taken = amount <= left + _ROUNDING
-        self._buckets.put(network, _Bucket(left - amount if taken else left, now_s))
+        taken = amount <= self.left(name, per_s, now_s, burst_s) + _ROUNDING
+        if taken:
+            self.charge(name, amount / per_s, now_s)
         return taken
 
-    def take_some(self, network: str, amount: float, per_s: float, now_s: float) -> float:
+    def take_some(self, name: Hashable, amount: float, per_s: float, now_s: float) -> float:
         """Take ``amount``, or what is left if that is less; how much was taken."""
-        left = self._left(network, per_s, now_s, BURST_S)
-        taken = min(amount, left)
-        self._buckets.put(network, _Bucket(left - taken, now_s))
+        taken = min(amount, self.left(name, per_s, now_s, BURST_S))
+        self.charge(name, taken / per_s, now_s)
         return taken
 
     def wait_s(
-        self, network: str, amount: float, per_s: float, now_s: float, burst_s: float = BURST_S
+        self,
+        name: Hashable,
+        amount: float,
+        per_s: float,
+        now_s: float,
+        burst_s: float = BURST_S,
     ) -> float:
         """Seconds until :meth:`take` could take as much; infinite when it never could."""
-        missing = amount - self._left(network, per_s, now_s, burst_s)
+        missing = amount - self.left(name, per_s, now_s, burst_s)
         if missing <= _ROUNDING:
             return 0.0
         return missing / per_s if amount <= per_s * burst_s + _ROUNDING else math.inf
 
-    def _left(self, network: str, per_s: float, now_s: float, burst_s: float) -> float:
-        most = per_s * burst_s
-        bucket = self._buckets.get(network)
-        return most if bucket is None else min(most, bucket.left + per_s * (now_s - bucket.at_s))
+    def left(self, name: Hashable, per_s: float, now_s: float, burst_s: float) -> float:
+        """How much ``name`` may take now, never less than 0."""
+        return max(0.0, (burst_s - self.owed_s(name, now_s)) * per_s)
+
+    def owed_s(self, name: Hashable, now_s: float) -> float:
+        """Seconds until ``name`` has paid for what it took."""
+        paid_at = self._paid_at.get(name)
+        return 0.0 if paid_at is None or paid_at <= now_s else paid_at - now_s
+
+    def charge(self, name: Hashable, seconds: float, now_s: float) -> None:
+        """``name`` has taken what takes ``seconds`` to pay for, whether so much was left or not."""
+        self._paid_at.put(name, now_s + self.owed_s(name, now_s) + seconds)

@@ -7,7 +7,14 @@ others like it. So it is cached by these values until the config changes.
 from typing import NamedTuple
 
 from gateway.cache import PLAYERS, Cache
-from gateway.client.address import Address, TrustedProxies, is_https, resolve, viewer_prefix
+from gateway.client.address import (
+    Address,
+    ClientAddress,
+    TrustedProxies,
+    is_https,
+    resolve,
+    viewer_prefix,
+)
 from gateway.client.device import DeviceClassifier
 from gateway.client.facts import Device
 from gateway.client.hints import DEVICE_HINT_HEADERS, parse_hints
@@ -54,6 +61,21 @@ class ClientLookup:
         self._trusted = trusted
         self._geo = geo
         self._players: Cache[_PlayerKey, Player] = Cache(PLAYERS)
+        self._asked: tuple[str | None, tuple[str, ...], tuple[str, ...]] = (None, (), ())
+        self._address = resolve(*self._asked, trusted)
+
+    def _resolved(self, peer: str | None, headers: Headers) -> ClientAddress:
+        """The address of the client that sends a request. The last answer is kept: a request is
+        asked about when it is admitted, and again at once."""
+        asked = (peer, headers.forwarded, headers.x_forwarded_for)
+        if asked != self._asked:
+            self._address = resolve(*asked, self._trusted)
+            self._asked = asked
+        return self._address
+
+    def trusts(self, client: Address) -> bool:
+        """Whether an address is that of a trusted proxy."""
+        return client in self._trusted
 
     def sender(self, peer: str | None, headers: Headers) -> Sender:
         """Where a request comes from; ``peer`` is the address of the connection.
@@ -61,7 +83,7 @@ class ClientLookup:
         It is looked up for each request. A player asks for one playlist in minutes, so a cache by
         address would hardly ever hit where there are enough players to need one.
         """
-        address = resolve(peer, headers.forwarded, headers.x_forwarded_for, self._trusted)
+        address = self._resolved(peer, headers)
         if address.ip is None:
             return Sender(NOT_LOOKED_UP, "", address.reasons)
         place, prefix = self._geo.place(address.ip), viewer_prefix(address.ip)
@@ -69,12 +91,12 @@ class ClientLookup:
 
     def network(self, peer: str | None, headers: Headers) -> str:
         """The network of the household that sends a request, as :attr:`Sender.prefix`."""
-        ip = resolve(peer, headers.forwarded, headers.x_forwarded_for, self._trusted).ip
+        ip = self._resolved(peer, headers).ip
         return "" if ip is None else viewer_prefix(ip)
 
     def address(self, peer: str | None, headers: Headers) -> Address | None:
         """The address of who sends a request; None when it is not known."""
-        return resolve(peer, headers.forwarded, headers.x_forwarded_for, self._trusted).ip
+        return self._resolved(peer, headers).ip
 
     def is_https(self, peer: str | None, headers: Headers) -> bool:
         """Whether a trusted proxy says that the client has reached it over TLS."""

@@ -130,6 +130,12 @@ def too_many_probes(bound: str, wait_s: int) -> Problem:
     return Problem(429, "too-many-probes", "Too many probes", detail, headers=headers)
 
 
+def too_many_requests(which: str) -> Problem:
+    """429: the client network asks for more than ``rate.<which>_per_s`` allows (RFC 6585, 4)."""
+    detail = f"this client network asks for more than rate.{which}_per_s allows; ask again later"
+    return Problem(429, "too-many-requests", "Too many requests", detail)
+
+
 def answer_too_large(most: int) -> Problem:
     """422: what the client asks for is more than one answer may hold."""
     detail = f"the answer would be larger than the {most} bytes allowed; ask for fewer members with"

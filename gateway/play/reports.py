@@ -58,7 +58,7 @@ def take_reports(gateway: Gateway, request: ReportRequest, body: bytes) -> Reply
     network = gateway.runtime.clients.network(request.peer, request.headers)
     amount = max(count, len(body) // REPORT_BYTES)
     rate = settings.network_reports_per_s
-    taken = gateway.allowance.take_some(f"cmcd {network}", amount, rate, time.monotonic())
+    taken = gateway.reports_left.take_some(network, amount, rate, time.monotonic())
     allowed = count if taken == amount else int(count * taken / amount)
     if allowed < count:
         _dropped("budget", count - allowed)

@@ -81,7 +81,7 @@ NO_HEADERS = Headers({})
 @dataclass(slots=True)  # not frozen, which costs a call for each field: every request makes one
 class Request:
     """One request. ``path`` is percent-decoded; ``peer`` is the remote address of the connection,
-    ``server`` the local one."""
+    ``server`` the local one. ``by_operator``: an operator asks what a player would get."""
 
     method: str
     path: str
@@ -91,6 +91,7 @@ class Request:
     scheme: str
     server: str
     parameters: RequestParameters
+    by_operator: bool = False
 
     @property
     def base_url(self) -> str:

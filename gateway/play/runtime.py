@@ -17,6 +17,7 @@ from gateway.play.bodies import Body
 from gateway.play.clients import ClientLookup
 from gateway.play.measurements import Measurements
 from gateway.play.probe_budget import ProbeBudget
+from gateway.play.rate_limits import RateLimits
 from gateway.play.report_queue import ReportQueue
 from gateway.play.whereabouts import Whereabouts
 from gateway.source.source import Source
@@ -79,8 +80,9 @@ class Gateway:
     keys: KeyRing
     tokens: Verifier
     steering: SteeringMemory
+    rates: RateLimits
     reports: ReportQueue
-    allowance: Allowance
+    reports_left: Allowance
     experiences: NetworkExperiences
     probes: ProbeBudget
     players_port: int

@@ -13,7 +13,7 @@ from gateway.observe import metrics
 
 GarbageKind = Literal[
     "acknowledgements", "bus", "decision", "drains", "events", "key", "leases", "overrides",
-    "presence", "priors", "purges", "register", "session", "source",
+    "presence", "priors", "purges", "rates", "register", "session", "source",
 ]  # fmt: skip
 
 QUIET_S = 600.0

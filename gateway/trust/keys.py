@@ -38,6 +38,7 @@ class Purpose(StrEnum):
     STEERING_STATE = "steering-state"
     REFRESH_STATE = "refresh-state"
     CLIENT_CLASS = "client-class"
+    CLIENT_NETWORK = "client-network"
 
 
 @dataclass(frozen=True, slots=True)

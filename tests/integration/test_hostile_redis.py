@@ -95,6 +95,7 @@ MADE_KEYS: dict[str, Sequence[bytes]] = {
     "decision_key": (),  # those that requests have made
     "session_key": (keys.session_key("s1"), keys.session_key("s2")),
     "source_key": (),
+    "rate_key": (),  # tests/unit/play/test_rate_limits.py has garbage under one
     "event_writer_key": (),
     "prior_window_key": (),
     "bus_log": tuple(map(keys.bus_log, TOPICS)),

@@ -83,6 +83,11 @@ def source_key(name: str) -> bytes:
     return PREFIX + b"o:" + _digest(name)
 
 
+def rate_key(name: bytes) -> bytes:
+    """The name of what a client network owes, given by a mac of it."""
+    return PREFIX + b"{rates}:" + name.hex().encode("ascii")
+
+
 def prior_window_key(window_s: int, start_s: int) -> bytes:
     """The name of the sketches of one window: its length and its start, in seconds."""
     return PREFIX + b"{priors}:%d:%d" % (window_s, start_s)

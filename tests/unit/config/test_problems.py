@@ -288,9 +288,9 @@ TABLES = [
         [
             (
                 "edge: is not a known key; allowed: server, admin, store, geo, source, origin, "
-                "origins, limits, throughput, prior, probe, capacity, log, steering, dash, cmcd, "
-                "keys, tokens, events, sessions, otlp, dns, registry, policy, profiles, rules, "
-                "start, edges, health, ladder, devices "
+                "origins, limits, rate, throughput, prior, probe, capacity, log, steering, dash, "
+                "cmcd, keys, tokens, events, sessions, otlp, dns, registry, policy, profiles, "
+                "rules, start, edges, health, ladder, devices "
                 '(did you mean "edges"?)'
             )
         ],
