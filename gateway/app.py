@@ -29,7 +29,7 @@ from gateway.background.otlp import OtlpExport
 from gateway.background.overrides import OverrideWatch
 from gateway.background.reports import ReportReader
 from gateway.background.signing_keys import KeyKeeper
-from gateway.cache import PLAYLISTS, PROBES_LEFT, REPORTS_LEFT, Cache
+from gateway.cache import PLAYLISTS, PROBES_LEFT, REPORTS_LEFT, SIGN_INS_LEFT, Cache
 from gateway.client.address import TrustedProxies
 from gateway.client.device import DeviceClassifier
 from gateway.config.build import (
@@ -173,6 +173,7 @@ class Application:
             rates=RateLimits(settings.rate, presence.count),
             reports=ReportQueue(),
             reports_left=Allowance(Cache(REPORTS_LEFT)),
+            sign_ins_left=Allowance(Cache(SIGN_INS_LEFT)),
             experiences=NetworkExperiences(EXPERIENCE_WINDOW_S),
             probes=ProbeBudget(Allowance(Cache(PROBES_LEFT))),
             players_port=players_port or settings.server.port,

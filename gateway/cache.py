@@ -132,6 +132,15 @@ PROBES_LEFT = CacheSpec(
 )
 """How many probes a network of clients may still ask for."""
 
+SIGN_INS_LEFT = CacheSpec(
+    "sign-ins left",
+    4_096,
+    "entries",
+    "network of clients",
+    "nothing: one that is not used is whole again",
+)
+"""How many refused credentials a network of clients may still send."""
+
 NETWORK_SPEEDS = CacheSpec(
     "network speeds",
     4_096,
@@ -171,7 +180,15 @@ CACHES = (
 )
 """What can be computed or read again."""
 
-TALLIES = (RATES, REPORTS_LEFT, PROBES_LEFT, NETWORK_SPEEDS, COUNTED_VIEWERS, EXPERIENCES)
+TALLIES = (
+    RATES,
+    REPORTS_LEFT,
+    PROBES_LEFT,
+    SIGN_INS_LEFT,
+    NETWORK_SPEEDS,
+    COUNTED_VIEWERS,
+    EXPERIENCES,
+)
 """What a worker has seen of networks of clients."""
 
 

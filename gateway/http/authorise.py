@@ -91,14 +91,14 @@ async def _who(gateway: Gateway, scope: Scope, headers: Headers) -> Operator | N
     if not gateway.sign_in.has_credential(asked):
         return None
     budget, now_s = f"sign-in {_group(address_of(gateway, scope, headers))}", time.monotonic()
-    wait_s = gateway.allowance.wait_s(budget, 1, FAILURES_PER_S, now_s, FAILURES_BURST_S)
+    wait_s = gateway.sign_ins_left.wait_s(budget, 1, FAILURES_PER_S, now_s, FAILURES_BURST_S)
     if wait_s > 0:
         _count("limited")
         raise problems.too_many_failures(math.ceil(wait_s))
     found = await gateway.sign_in.who(asked)
     if not isinstance(found, Refusal):
         return found
-    gateway.allowance.take(budget, 1, FAILURES_PER_S, now_s, FAILURES_BURST_S)
+    gateway.sign_ins_left.take(budget, 1, FAILURES_PER_S, now_s, FAILURES_BURST_S)
     _count("refused")
     log.warning("sign_in_refused", reason=found.code, key=found.id)
     raise problems.refused(found)

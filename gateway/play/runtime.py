@@ -83,6 +83,7 @@ class Gateway:
     rates: RateLimits
     reports: ReportQueue
     reports_left: Allowance
+    sign_ins_left: Allowance
     experiences: NetworkExperiences
     probes: ProbeBudget
     players_port: int
