@@ -28,6 +28,7 @@ from gateway.background.health_watch import HealthWatch
 from gateway.background.otlp import OtlpExport
 from gateway.background.overrides import OverrideWatch
 from gateway.background.reports import ReportReader
+from gateway.background.revocations import RevocationWatch
 from gateway.background.signing_keys import KeyKeeper
 from gateway.cache import PLAYLISTS, PROBES_LEFT, REPORTS_LEFT, SIGN_INS_LEFT, Cache
 from gateway.client.address import TrustedProxies
@@ -79,6 +80,7 @@ from gateway.store.caches.sessions import Sessions
 from gateway.store.caches.source_copies import SourceCopies
 from gateway.store.connection.connect import connect, control_store
 from gateway.store.connection.protocol import Store
+from gateway.store.coordination.concurrent_sessions import ConcurrentSessions
 from gateway.store.coordination.leases import Leases
 from gateway.store.coordination.presence import LiveWorker, Presence
 from gateway.store.coordination.priors import Priors
@@ -103,6 +105,8 @@ FIRST_EDGES_S = 1.0
 
 FIRST_KEY_S = 1.0
 """The most seconds that the start waits for the key that workers share."""
+
+SESSION_ENDS_AFTER_S = 300.0
 
 FIRST_USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) Chrome/131.0.0.0 Safari/537.36"
 """Classified before the first request, to compile the patterns that nearly every player needs."""
@@ -183,6 +187,7 @@ class Application:
                 control.redis, lambda: self.gateway.runtime.settings.events.max_listeners
             ),
             sign_in=SignIn(settings),
+            concurrent=ConcurrentSessions(store, SESSION_ENDS_AFTER_S),
         )
         self.gateway.leases.use(self.keeper.fleet)
         self.keeper.on_change(self.use_fleet)
@@ -195,6 +200,9 @@ class Application:
         )
         self._overrides = OverrideWatch(
             self.keeper, control.redis, self.gateway.bus.subscribe("edges")
+        )
+        self._revocations = RevocationWatch(
+            self._use_revoked, control.redis, self.gateway.bus.subscribe("revocations")
         )
         self._health = HealthWatch(control, self.keeper, settings.health, self.gateway.bus)
         self._reports = ReportReader(self.gateway)
@@ -258,6 +266,9 @@ class Application:
     def _use_keys(self, keys: KeyRing) -> None:
         self.gateway.keys = keys
 
+    def _use_revoked(self, names: frozenset[bytes]) -> None:
+        self.gateway.revoked = names
+
     def use_fleet(self, fleet: Fleet) -> None:
         """Decide over ``fleet`` from now on."""
         self.gateway.fleet = fleet
@@ -277,6 +288,7 @@ class Application:
             self._dns.first_answers(FIRST_EDGES_S),
             self._register.first_look(FIRST_EDGES_S),
             self._keys.first_look(FIRST_KEY_S),
+            self._revocations.first_look(),
         )
         if threading.current_thread() is threading.main_thread():
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
@@ -311,6 +323,8 @@ class Application:
             "dns": self._dns.run,
             "register": self._register.run,
             "overrides": self._overrides.run,
+            "revocations": self._revocations.run,
+            "concurrent_sessions": self.gateway.concurrent.run,
             "keys": self._keys.run,
             "measurements": self.gateway.measurements.run,
             "whereabouts": self.gateway.whereabouts.run,

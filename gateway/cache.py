@@ -168,6 +168,24 @@ EXPERIENCES = CacheSpec(
 )
 """How the viewers of a network play from its edges, by their CMCD reports."""
 
+COUNTED_SESSIONS = CacheSpec(
+    "counted sessions",
+    16_384,
+    "entries",
+    "session",
+    "nothing: it only saves writing a sign of life again",
+)
+"""When a session that counts for its subject last gave a sign of life."""
+
+SUBJECTS = CacheSpec(
+    "subjects",
+    16_384,
+    "entries",
+    "subject, or session",
+    "`tokens.session_ends_after_s`",
+)
+"""The sessions of a subject, where the store has no Redis."""
+
 CACHES = (
     PLAYERS,
     SESSIONS,
@@ -188,6 +206,8 @@ TALLIES = (
     NETWORK_SPEEDS,
     COUNTED_VIEWERS,
     EXPERIENCES,
+    COUNTED_SESSIONS,
+    SUBJECTS,
 )
 """What a worker has seen of networks of clients."""
 

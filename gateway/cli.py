@@ -1,4 +1,4 @@
-"""The commands: serve, check, explain, stats, sessions, purge, edge, steer, operator,
+"""The commands: serve, check, explain, stats, sessions, purge, revoke, edge, steer, operator,
 schema, demo.
 
 Exit codes: 0 ok, 1 the input was wrong (the message is on stderr), 2 usage.
@@ -214,6 +214,55 @@ def purge(asset: str | None, prefix: str | None, config: Path | None) -> None:
     if purged.silent:
         fail(purged.to_text())
     click.echo(purged.to_text())
+
+
+@main.command()
+@click.option("--token-id", help="A token, by its jti or cti (in hexadecimal digits).")
+@click.option("--subject", help="All tokens of a subject, by their sub.")
+@click.option("--session", help="A session, by the name that its player sends.")
+@click.option("--for", "duration", default="24h", show_default=True, help="How long: 90m, 24h, 7d.")
+@click.option("--undo", is_flag=True, help="End the revocation now.")
+@click.option("--list", "as_list", is_flag=True, help="List what is revoked, by its hash.")
+@click.option("--json", "as_json", is_flag=True, help="The list as JSON.")
+@config_option
+def revoke(
+    token_id: str | None,
+    subject: str | None,
+    session: str | None,
+    duration: str,
+    config: Path | None,
+    *,
+    undo: bool,
+    as_list: bool,
+    as_json: bool,
+) -> None:
+    """Refuse a token, a subject or a session on every gateway, within a second.
+
+    Needs the Redis that the gateways use. What plays is not interrupted: its next manifest is
+    refused, and its steering is answered without new signatures.
+    """
+    from gateway.commands import revoke as revoking  # noqa: PLC0415
+    from gateway.store.coordination.revocations import Revocable  # noqa: PLC0415
+
+    named = {Revocable.TOKEN: token_id, Revocable.SUBJECT: subject, Revocable.SESSION: session}
+    given = [(kind, name) for kind, name in named.items() if name is not None]
+    if as_list:
+        if given or undo:
+            raise click.UsageError("--list takes neither a name nor --undo")
+        found = run_work(revoking.known(load_quietly(config)))
+        click.echo(revoking.as_json(found) if as_json else revoking.as_table(found))
+        return
+    if len(given) != 1 or as_json:
+        raise click.UsageError("give one of --token-id, --subject and --session, or --list")
+    [(kind, name)] = given
+    if undo:
+        click.echo(run_work(revoking.undo(load_quietly(config), kind, name)))
+        return
+    try:
+        for_s = revoking.duration_of(duration)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--for") from error
+    click.echo(run_work(revoking.revoke(load_quietly(config), kind, name, for_s)))
 
 
 @main.command()

@@ -100,6 +100,8 @@ class ReportReader:
 
     async def _use(self, batch: ReportBatch) -> None:
         said = await self._read(batch)
+        for name in said:
+            self._gateway.concurrent.seen(name)
         self._count_in_prior(batch, said)
         unknown: list[bytes] = []
         for name, reports in said.items():

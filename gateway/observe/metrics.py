@@ -256,6 +256,11 @@ STEERING_OVERRIDES = Gauge(
     "Operators' overrides of steering that are in force; the largest number of all workers.",
     multiprocess_mode="livemax",
 )
+REVOCATIONS = Gauge(
+    "gateway_revocations",
+    "Tokens, subjects and sessions that are revoked; the largest number of all workers.",
+    multiprocess_mode="livemax",
+)
 LEASE_ERRORS = Counter(
     "gateway_lease_errors",
     "Leases taken from the worker's own share because the store did not answer.",

@@ -22,6 +22,7 @@ from gateway.play.clients import Player
 from gateway.play.facts import gather_facts, with_pinned
 from gateway.play.problems import Problem
 from gateway.play.request import Request
+from gateway.play.revoked import check_session
 from gateway.play.runtime import Gateway, Runtime
 from gateway.source.source import BadSourceError, NoSuchAssetError, Source, SourceManifest
 from gateway.store.caches.decisions import CacheStatus
@@ -121,6 +122,7 @@ async def decide_all(
     runtime, fleet, memo = gateway.runtime, gateway.fleet, gateway.decisions.memo
     player = runtime.clients.player(request.headers)
     client = await gather_facts(gateway, runtime, request, player, assets[0])
+    check_session(gateway, client.session)
     if earlier is not None:
         client = with_pinned(client, earlier.pinned, earlier.edge, fleet)
     timeline.end("facts")

@@ -56,6 +56,12 @@ def no_such_class() -> Problem:
     return Problem(404, "no-such-class", "No such class", detail)
 
 
+def revoked() -> Problem:
+    """403: an operator has revoked the session, or its token."""
+    detail = "this session, or the token that it came with, has been revoked"
+    return Problem(403, "revoked", "Revoked", detail)
+
+
 def no_such_path() -> Problem:
     """404: no route has this path."""
     return Problem(

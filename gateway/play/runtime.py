@@ -27,6 +27,7 @@ from gateway.store.caches.decisions import DecisionCache
 from gateway.store.caches.sessions import Sessions
 from gateway.store.connection.protocol import Store
 from gateway.store.coordination.bus import Bus
+from gateway.store.coordination.concurrent_sessions import ConcurrentSessions
 from gateway.store.coordination.leases import Leases
 from gateway.store.coordination.presence import Presence
 from gateway.store.coordination.priors import Priors
@@ -61,7 +62,8 @@ class Runtime:
 @dataclass(slots=True)
 class Gateway:
     """The gateway in one process: the current runtime and fleet, and the parts that survive
-    reloads. ``players_port`` is where the players' listener is."""
+    reloads. ``players_port`` is where the players' listener is. ``revoked`` are the names of all
+    that is revoked (:func:`gateway.store.coordination.revocations.revoked_name`)."""
 
     runtime: Runtime
     fleet: Fleet
@@ -91,3 +93,5 @@ class Gateway:
     log: EventLog
     activity: Activity
     sign_in: SignIn
+    concurrent: ConcurrentSessions
+    revoked: frozenset[bytes] = frozenset()

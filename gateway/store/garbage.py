@@ -13,7 +13,8 @@ from gateway.observe import metrics
 
 GarbageKind = Literal[
     "acknowledgements", "bus", "decision", "drains", "events", "key", "leases", "overrides",
-    "presence", "priors", "purges", "rates", "register", "session", "source",
+    "presence", "priors", "purges", "rates", "register", "revocations", "session", "source",
+    "subjects",
 ]  # fmt: skip
 
 QUIET_S = 600.0

@@ -15,7 +15,17 @@ from tests.unit.store.servers import until, valkey
 NAMES = (
     *("activity", "bus", "capacity", "config", "control", "control_store", "dns"),
     *("dns_lookup", "events", "geo", "health", "keys", "measurements"),
-    *("origin_check", "otlp", "overrides", "presence", "priors", "probe", "register"),
+    *(
+        "origin_check",
+        "otlp",
+        "overrides",
+        "revocations",
+        "concurrent_sessions",
+        "presence",
+        "priors",
+        "probe",
+        "register",
+    ),
     *("reports", "source", "store", "whereabouts"),
 )
 """All but ``warm_up``, which ends, and ``file_descriptors``, which belongs to the server."""

@@ -96,6 +96,8 @@ MADE_KEYS: dict[str, Sequence[bytes]] = {
     "session_key": (keys.session_key("s1"), keys.session_key("s2")),
     "source_key": (),
     "rate_key": (),  # tests/unit/play/test_rate_limits.py has garbage under one
+    "subject_key": (keys.subject_key(keys.session_name("viewer")),),
+    "counted_session_key": (keys.counted_session_key(keys.session_name("s1")),),
     "event_writer_key": (),
     "prior_window_key": (),
     "bus_log": tuple(map(keys.bus_log, TOPICS)),
@@ -195,7 +197,12 @@ class Attack:
     def keys(self) -> list[bytes]:
         """Every key that a gateway may read: those that exist, and those that may."""
         found = set(FIXED_KEYS.values()).union(*MADE_KEYS.values())
-        found -= {*map(keys.bus_channel, TOPICS), keys.ACKNOWLEDGED, keys.SESSION_EVENTS}
+        found -= {
+            *map(keys.bus_channel, TOPICS),
+            keys.ACKNOWLEDGED,
+            keys.SESSION_EVENTS,
+            keys.COUNTED,
+        }
         with self.server.client() as redis:
             for kind in (b"d:*", b"s:*", b"o:*", b"{events}:*", b"{priors}:*"):
                 found |= set(sorted(redis.keys(keys.PREFIX + kind))[:4])

@@ -51,6 +51,11 @@ SHARED_KEY = PREFIX + b"{keys}:shared"
 PRIORS = PREFIX + b"{priors}:known"
 """The priors of networks. Names with ``{priors}`` share one slot, too."""
 
+REVOCATIONS = PREFIX + b"{revocations}:held"
+"""Revoked tokens, subjects and sessions, by hashes of their names."""
+COUNTED = PREFIX + b"{subjects}:"
+"""What the names of the concurrent sessions of subjects begin with."""
+
 SOURCE_PURGES = PREFIX + b"{sources}:purges"
 """Purges of source manifests, and their times."""
 
@@ -70,6 +75,16 @@ def shown_session(name: bytes) -> str:
     """The hash by which operators know a session, 16 hexadecimal digits: the beginning of its
     ``session_name``."""
     return name[:8].hex()
+
+
+def subject_key(subject: bytes) -> bytes:
+    """The name of the sessions of a subject, given by a hash of it."""
+    return COUNTED + b"of:" + subject.hex().encode("ascii")
+
+
+def counted_session_key(session: bytes) -> bytes:
+    """The name of the subject of a session that is counted, given by its ``session_name``."""
+    return COUNTED + b"s:" + session.hex().encode("ascii")
 
 
 def session_key(session: str | bytes) -> bytes:

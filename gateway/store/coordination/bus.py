@@ -1,8 +1,8 @@
 """How do workers notify each other of changes, on this host and on others?
 
-There are three topics, each with a log: ``policy`` (a config was reloaded), ``edges`` (check the
-edges again), ``assets`` (a purge). Each subscription has its own queue: a slow subscriber loses its
-own oldest messages and does not delay others.
+There are four topics, each with a log: ``policy`` (a config was reloaded), ``edges`` (check the
+edges again), ``assets`` (a purge), ``revocations`` (something was revoked). Each subscription has
+its own queue: a slow subscriber loses its own oldest messages and does not delay others.
 
 A message can be missed when Redis was away or lost its log, or when the subscriber was slow. The
 subscriber then gets a ``Gap``, and checks everything that its topic covers. So a message is a hint
@@ -18,8 +18,8 @@ from typing import Literal, Protocol, Self
 
 from gateway.observe import metrics
 
-Topic = Literal["policy", "edges", "assets"]
-TOPICS: tuple[Topic, ...] = ("policy", "edges", "assets")
+Topic = Literal["policy", "edges", "assets", "revocations"]
+TOPICS: tuple[Topic, ...] = ("policy", "edges", "assets", "revocations")
 
 MAX_MESSAGE_BYTES = 4096
 """A larger message is neither sent nor read."""

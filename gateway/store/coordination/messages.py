@@ -44,7 +44,12 @@ class Purge:
     token: str
 
 
-ControlMessage = PolicyReloaded | EdgesChanged | Purge
+@dataclass(frozen=True, slots=True)
+class RevocationsChanged:
+    """``revocations``: read them again."""
+
+
+ControlMessage = PolicyReloaded | EdgesChanged | Purge | RevocationsChanged
 
 
 def encode_message(message: ControlMessage) -> bytes:
@@ -54,6 +59,8 @@ def encode_message(message: ControlMessage) -> bytes:
             return _written(kind="policy-reloaded", version=version)
         case EdgesChanged(what, edge):
             return _written(kind="edges-changed", what=what, edge=edge)
+        case RevocationsChanged():
+            return _written(kind="revocations-changed")
         case Purge(str(asset), _, token):
             return _written(kind="purge", asset=asset, token=token)
         case Purge(_, prefix, token):
@@ -67,6 +74,8 @@ def decode_message(body: bytes) -> ControlMessage | None:
             return PolicyReloaded(version) if _is_word(version) else None
         case {"kind": "edges-changed", "what": what, "edge": edge, **rest} if not rest:
             return EdgesChanged(what, edge) if _is_word(what) and _is_word(edge) else None
+        case {"kind": "revocations-changed", **rest} if not rest:
+            return RevocationsChanged()
         case {"kind": "purge", "asset": asset, "token": token, **rest} if not rest:
             return Purge(asset, None, token) if _is_asset(asset) and _is_token(token) else None
         case {"kind": "purge", "prefix": prefix, "token": token, **rest} if not rest:
