@@ -6,12 +6,30 @@ no query or fragment, so signed tokens stay byte-identical (A10.2).
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 _REFERENCE = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(.*)", re.DOTALL)
 # A relative path with one dot at most, as most URIs are: the folder in front of it resolves it.
 _PLAIN = re.compile(r'[^:/?#.{"\s][^:?#.{"\s]*(?:\.[^:/?#.{"\s]+)?(?:[?#][^{"\s]*)?')
 _DOTS = re.compile(r"(?:^|/)\.\.?(?:/|$)")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+
+class Place(Protocol):
+    """Gives the URLs of files on an edge whose URLs are signed.
+
+    Paths are relative to the edge's URL, and may have a query and a fragment. The URL of a folder,
+    whose path ends with ``/``, holds for all below it.
+    """
+
+    def __call__(self, path: str) -> str:
+        """The URL of a file or a folder."""
+        ...
+
+    def covering(self, path: str) -> str:
+        """The folder below which URLs may be made from that of ``path`` by resolving relative
+        references: ``""``, or ending with ``/``."""
+        ...
 
 
 def rebase(uri: str, source_path: str, edge_url: str, origin_urls: Sequence[str] = ()) -> str:
@@ -30,39 +48,49 @@ def rebase(uri: str, source_path: str, edge_url: str, origin_urls: Sequence[str]
     return Rebaser(source_path, edge_url, origin_urls)(uri)
 
 
-def rebaser(source_path: str, edge_url: str, origin_urls: Sequence[str] = ()) -> "Rebaser":
+def rebaser(
+    source_path: str, edge_url: str, origin_urls: Sequence[str] = (), place: Place | None = None
+) -> "Rebaser":
     """A ``rebase`` to call for each URI of one manifest."""
-    return Rebaser(source_path, edge_url, origin_urls)
+    return Rebaser(source_path, edge_url, origin_urls, place)
 
 
 class Rebaser:
-    """Takes a URI and returns the new one."""
+    """Takes a URI and returns the new one. With ``place``, that gives the URLs on the edge."""
 
-    def __init__(self, source_path: str, edge_url: str, origin_urls: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        source_path: str,
+        edge_url: str,
+        origin_urls: Sequence[str] = (),
+        place: Place | None = None,
+    ) -> None:
         self._edge = edge_url if edge_url.endswith("/") else f"{edge_url}/"
+        self._place = place
         self._path = source_path
         folder = source_path.rpartition("/")[0]
         self._below = f"/{folder}/" if folder else "/"
         self._origins = tuple(map(OriginUrl, origin_urls))
-        self._folder = f"{self._edge}{remove_dot_segments(self._below)[1:]}"
+        below = remove_dot_segments(self._below)[1:]
+        self._folder = f"{self._edge}{below}" if place is None else place(below)
 
     def __call__(self, uri: str) -> str:
         if _PLAIN.fullmatch(uri):
             return f"{self._folder}{uri}"
-        edge = self._edge
         scheme, authority, path, rest = uri_parts(uri)
         if scheme is not None or authority is not None:
             below = below_any(self._origins, scheme, authority, path)
-            if below is not None:
-                return f"{edge}{below}{rest}"
-            return uri if scheme is not None else f"{edge.partition(':')[0]}:{uri}"
-        if not path:
-            return f"{edge}{self._path}{rest}"
-        if path.startswith("/"):
+            if below is None:
+                return uri if scheme is not None else f"{self._edge.partition(':')[0]}:{uri}"
+        elif not path:
+            below = self._path
+        elif path.startswith("/"):
             absolute = remove_dot_segments(path)
-            below = self._origins[0].below_path(absolute) if self._origins else None
-            return f"{edge}{absolute[1:] if below is None else below}{rest}"
-        return f"{edge}{remove_dot_segments(f'{self._below}{path}')[1:]}{rest}"
+            found = self._origins[0].below_path(absolute) if self._origins else None
+            below = absolute[1:] if found is None else found
+        else:
+            below = remove_dot_segments(f"{self._below}{path}")[1:]
+        return f"{self._edge}{below}{rest}" if self._place is None else self._place(below + rest)
 
 
 def remove_dot_segments(path: str) -> str:

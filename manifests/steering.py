@@ -8,6 +8,8 @@ from base64 import b64encode
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from manifests.rebase import Place
+
 MEDIA_TYPE: Final = "application/vnd.apple.steering-list"
 """Rule C2.4."""
 
@@ -22,12 +24,14 @@ class SteeringTags(NamedTuple):
     the pathway id of everything that the playlist lists (C1.1, C1.2).
 
     ``copies`` are further pathways on which everything is listed once more, by their ids: each with
-    the URL of its edge (C1.3).
+    the URL of its edge, and what signs it, None for an edge that does not sign (C1.3).
+    ``stable_ids``: entries without a STABLE-VARIANT-ID or a STABLE-RENDITION-ID get one.
     """
 
     server_uri: str
     pathway: str
-    copies: tuple[tuple[str, str], ...] = ()
+    copies: tuple[tuple[str, str, Place | None], ...] = ()
+    stable_ids: bool = False
 
 
 MAX_INLINE_CHARS: Final = 4096

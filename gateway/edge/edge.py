@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from math import cos, radians, sin
 
-from gateway.edge.edge_url import host_of, shape_of
+from gateway.edge.edge_url import host_of, shape_of, signed_shape
 from gateway.edge.signing import EdgeSigning
 from geodata.place import Continent
 
@@ -76,7 +76,10 @@ class Edge:
         ranked_by = repr((self.id, self.url, self.latitude, self.longitude, *served))
         object.__setattr__(self, "identity", blake2b(ranked_by.encode(), digest_size=8).digest())
         object.__setattr__(self, "host", host_of(self.url))
-        object.__setattr__(self, "shape", shape_of(self.url))
+        shape, signing = shape_of(self.url), self.signing
         object.__setattr__(self, "tag", self.key & 0xFFFF)
-        there = f"{self.host or self.url}\0{self.shape}"
+        there = f"{self.host or self.url}\0{shape}"
         object.__setattr__(self, "host_tag", stable_hash(there) % 0xFFFF + 1)
+        if signing is not None:
+            shape = signed_shape(shape, self.url, signing)
+        object.__setattr__(self, "shape", shape)

@@ -133,7 +133,7 @@ class EdgeIndex:
 
     Edges are named by their position in ``edges``; ``positions`` gives it for an id, ``by_key`` for
     an edge's key, and ``by_tag`` all of them for a ``tag``. ``identity`` differs between two
-    indexes when anything that ranking depends on differs.
+    indexes when anything that ranking depends on differs. ``signs``: the URLs of some are signed.
     """
 
     def __init__(self, edges: Sequence[Edge]) -> None:
@@ -150,6 +150,7 @@ class EdgeIndex:
         for at, edge in enumerate(edges):
             self.by_tag.setdefault(edge.tag, []).append(at)
         self.identity = b"".join(edge.identity for edge in edges)
+        self.signs = any(edge.signing is not None for edge in edges)
         countries: dict[str, list[int]] = {}
         continents: dict[str, list[int]] = {}
         for at, edge in enumerate(edges):

@@ -95,6 +95,10 @@ class EdgeSigning:
         starts_s = step * self.step_s
         return Validity(starts_s - self.skew_s, starts_s + self.step_s + self.lifetime_s)
 
+    def unchanged_s(self, now_s: float) -> int:
+        """For how many whole seconds after ``now_s`` (Unix time) signatures stay the same."""
+        return self.step_s - 1 - int(now_s) % self.step_s
+
     def folder_of(self, path: str) -> str:
         """The folder whose signature covers the file at ``path``, which is relative to the edge's
         url and may have a query: ``""`` or ending with ``/``.

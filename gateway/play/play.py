@@ -4,8 +4,10 @@ Each request is decided, placed on an edge, and written, in this order.
 """
 
 import json
+import time
 from dataclasses import replace
 
+from gateway.edge.edge import Edge
 from gateway.edge.rank import MIN_RANKED
 from gateway.offload import offload_if_large
 from gateway.play import problems
@@ -130,7 +132,7 @@ async def _reply(
     runtime = found.runtime
     most_s = runtime.settings.server.manifest_max_age_s
     headers = (
-        *_always(_max_age_s(most_s, found.source.manifest.live)),
+        *_always(_max_age_s(most_s, found.source.manifest.live, found.decision.edge)),
         (b"gateway-decision", _gateway_decision(found).encode("ascii")),
         (b"server-timing", timeline.header()),
         *cmsd_headers(runtime.settings.cmcd.cmsd_name, found.decision),
@@ -138,9 +140,14 @@ async def _reply(
     return await reply_with(runtime, request, body, found.player.coding, media_type, headers)
 
 
-def _max_age_s(most_s: int, live: LiveState | None) -> int:
-    """How long a player may keep an answer: less than the time after which it asks again."""
-    return most_s if live is None else min(most_s, int(live.update_s / 2))
+def _max_age_s(most_s: int, live: LiveState | None, edge: Edge) -> int:
+    """How long a player may keep an answer: less than the time after which it asks again, and no
+    longer than a new one would have the same signature. So whoever uses it has the whole
+    ``lifetime_s`` left."""
+    most_s = most_s if live is None else min(most_s, int(live.update_s / 2))
+    if edge.signing is not None:
+        most_s = min(most_s, edge.signing.unchanged_s(time.time()))
+    return most_s
 
 
 def _always(max_age_s: int) -> RawHeaders:

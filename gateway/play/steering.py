@@ -22,6 +22,7 @@ from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
 from gateway.edge.override import diversion_of
 from gateway.edge.rank import PreferenceOrder, spread_point_of
+from gateway.edge.signed_root import SignedRoot, signed_root
 from gateway.ladder.expected import expected_kbps
 from gateway.ladder.rung import Rung
 from gateway.observe import metrics
@@ -303,7 +304,8 @@ class Offer(NamedTuple):
     ``key`` is the id of the key that signs, ``edge`` that of the edge, and ``public_url`` is
     ``server.public_url``. ``named``: the URI has a place for the session's name. ``inline`` is the
     TTL of a manifest in the playlist, and the ids and hosts of its other edges; None without one.
-    ``copies`` are the ids and URLs of the edges for which the ladder is listed once more.
+    ``copies`` are the ids and URLs of the edges for which the ladder is listed once more, and what
+    signs these URLs.
     """
 
     key: str
@@ -312,11 +314,14 @@ class Offer(NamedTuple):
     public_url: str | None
     named: bool
     inline: tuple[int, tuple[tuple[str, str], ...]] | None = None
-    copies: tuple[tuple[str, str], ...] = ()
+    copies: tuple[tuple[str, str, SignedRoot | None], ...] = ()
 
 
-def offer_for(gateway: Gateway, found: Decided, copies: Sequence[Edge]) -> Offer:
-    """What a playlist offers that lists its ladder once more for each of ``copies``."""
+def offer_for(
+    gateway: Gateway, found: Decided, copies: Sequence[Edge], now_s: float = 0.0
+) -> Offer:
+    """What a playlist offers that lists its ladder once more for each of ``copies``. URLs are
+    signed at ``now_s`` (Unix time)."""
     decision, runtime = found.decision, found.runtime
     edge = decision.edge
     public_url = runtime.settings.server.public_url
@@ -326,7 +331,8 @@ def offer_for(gateway: Gateway, found: Decided, copies: Sequence[Edge]) -> Offer
     if runtime.steering.inline and found.player.device.player in READS_INLINE:
         clones = [] if copies else _first_clones(found)
         inline = runtime.steering.ttl_s, tuple([(one.id, one.host or "") for one in clones])
-    copied = tuple([(other.id, other.url) for other in copies])
+    path = found.source.path
+    copied = tuple([(other.id, other.url, signed_root(other, path, now_s)) for other in copies])
     return Offer(gateway.keys.active.id, facts.asset, edge.id, public_url, named, inline, copied)
 
 
@@ -368,7 +374,7 @@ def tags_of(gateway: Gateway, found: Decided, offer: Offer) -> SteeringTags:
     begin, and the pathway to start on, which the first answer puts first (C2.6)."""
     decision = found.decision
     asset, edge, fleet = decision.facts.asset, decision.edge, decision.inquiry.fleet
-    copies = [fleet.edges[fleet.positions[pathway]] for pathway, _ in offer.copies]
+    copies = [fleet.edges[fleet.positions[pathway]] for pathway, _, _ in offer.copies]
     clones = [] if offer.inline is None or copies else _first_clones(found)
     rungs = decision.kept_rungs
     if copies:  # their pathways are all that there are

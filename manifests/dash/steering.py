@@ -10,7 +10,9 @@ from typing import Literal
 from manifests.dash.links import Links
 from manifests.dash.uris import Destination, Resolver
 
-Refusal = Literal["source-steers", "source-has-alternatives", "uris-do-not-move"]
+Refusal = Literal[
+    "source-steers", "source-has-alternatives", "uris-do-not-move", "outside-of-signature"
+]
 
 
 def refusal(links: Links, destination: Destination, *, live: bool) -> Refusal | None:
@@ -21,6 +23,8 @@ def refusal(links: Links, destination: Destination, *, live: bool) -> Refusal | 
     - ``uris-do-not-move``: all of them do, or no Representation has its segments on the edge. The
       latter is not asked of a ``live`` MPD, which may consist of advertisements for a while: a
       client may drop steering when one update lacks it.
+    - ``outside-of-signature``: a URI leads outside of the folder that is signed for its edge. It
+      gets a signature of its own, and with it an edge.
     """
     if links.steers:
         return "source-steers"
@@ -30,6 +34,9 @@ def refusal(links: Links, destination: Destination, *, live: bool) -> Refusal | 
         return "uris-do-not-move" if set(top) == {None} else "source-has-alternatives"
     if not live and not any(resolver.leads_to_edge(*each) for each in links.segments):
         return "uris-do-not-move"
+    signed = destination.mirrors[0].place is not None
+    if signed and any(resolver.is_pinned(link) for link in links.media):
+        return "outside-of-signature"
     return None
 
 

@@ -15,7 +15,7 @@ from manifests.dash.links import DVB, QUERYPART, Bases, HeadElement, Link, Links
 from manifests.dash.markup import escape_text, escape_value
 from manifests.dash.splices import Splice, remove_element
 from manifests.fault import ManifestError
-from manifests.rebase import OriginUrl, Rebaser, below_any, remove_dot_segments, uri_parts
+from manifests.rebase import OriginUrl, Place, Rebaser, below_any, remove_dot_segments, uri_parts
 
 _NAME = re.compile(r"[^\s/?#:.][^\s/?#:]*")
 _FOLDER = re.compile(r"[^\s?#]*")
@@ -30,10 +30,16 @@ MAX_BASE: Final = 8192
 
 
 class Mirror(NamedTuple):
-    """A URL that mirrors the source's root, with a slash at its end, and its pathway id."""
+    """A URL that mirrors the source's root, with a slash at its end, and its pathway id. ``place``
+    signs its URLs, None where they are not signed."""
 
     url: str
     pathway: str
+    place: Place | None = None
+
+    def at(self, path: str) -> str:
+        """The URL of a path below the root."""
+        return f"{self.url}{path}" if self.place is None else self.place(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +222,7 @@ class _Writing:
             own = f' serviceLocation="{escape_value(mirror.pathway)}"'
             if len(mirrors) > 1:  # else media3 starts on any of them (G7)
                 own += f' dvb:priority="{number}"'
-            new.append(self._element("BaseURL", f"{attributes}{own}", f"{mirror.url}{below}"))
+            new.append(self._element("BaseURL", f"{attributes}{own}", mirror.at(below)))
         if kept is None:
             return new
         splices.append(Splice(kept.start, kept.end, links.indentation.join(new)))
@@ -246,10 +252,12 @@ class Resolver:
 
     def __init__(self, destination: Destination) -> None:
         self._path = destination.path
-        self._url = destination.mirrors[0].url
+        self._mirror = mirror = destination.mirrors[0]
+        self._url = mirror.url
         self._origins = tuple(map(OriginUrl, destination.origin_urls))
         self._origin = destination.origin_urls[0] if destination.origin_urls else self._url
-        self._rebase = Rebaser(destination.path, self._url, destination.origin_urls)
+        origins = destination.origin_urls
+        self._rebase = Rebaser(destination.path, self._url, origins, mirror.place)
         self._steered = destination.steering_url is not None
         self._known: dict[Bases, tuple[str | None, ...]] = {}
         self._folders: dict[tuple[Bases, str], str] = {}
@@ -315,6 +323,12 @@ class Resolver:
             moved = self._folders[key] = self._media(link._replace(uri=f"{folder}/"))
         return f"{moved}{name}"
 
+    def is_pinned(self, link: Link) -> bool:
+        """Whether a media URI would lead to the first edge, wherever its player is steered: it
+        lies outside of what the signature of its base covers."""
+        moved = self._media(link)
+        return moved != link.uri and uri_parts(moved)[0] is not None
+
     def _media(self, link: Link) -> str:
         uri = link.uri.strip()
         scheme, authority, path, _ = uri_parts(uri)
@@ -326,12 +340,26 @@ class Resolver:
         below = self.below(uri, base or "")
         if below is None:
             return link.uri if scheme is not None else f"{self._url.partition(':')[0]}:{uri}"
-        if not absolute and path and path[0] != "/" and not _climbs(base or "", path):
+        if not absolute and path and path[0] != "/" and not self._leaves(alternatives, path):
             return link.uri
         if not absolute and not path and uri_parts(base or "")[2] != self._path:
             return link.uri  # only the MPD itself has another name on the edge
         relative = _relative(below, alternatives) if self._steered else None
-        return f"{self._url}{below}" if relative is None else relative
+        if relative is None or (
+            self._mirror.place is not None and self._leaves(alternatives, uri_parts(relative)[2])
+        ):
+            return self._mirror.at(below)
+        return relative
+
+    def _leaves(self, bases: Sequence[str | None], path: str) -> bool:
+        """Whether a relative path leads above the root, or above what the signature of one of its
+        bases covers."""
+        place, base = self._mirror.place, bases[0] or ""
+        if place is None:
+            return _climbs(base, path)
+        return any(
+            _climbs(each or "", path, place.covering(each or "").count("/")) for each in bases
+        )
 
     def manifest(self, uri: str) -> str:
         """A link to another MPD, or to a part of one: on the edge, unless it leads elsewhere."""
@@ -380,9 +408,10 @@ def _is_http(uri: str) -> bool:
     return scheme is None or scheme.lower() in {"http", "https"}
 
 
-def _climbs(base: str, path: str) -> bool:
-    """Whether a relative path leads above the root."""
-    depth = uri_parts(base)[2].count("/")
+def _climbs(base: str, path: str, floor: int = 0) -> bool:
+    """Whether a relative path leads above the root, or above the folder of its base that is
+    ``floor`` deep."""
+    depth = uri_parts(base)[2].count("/") - floor
     for segment in path.split("/")[:-1]:
         if segment == "..":
             depth -= 1

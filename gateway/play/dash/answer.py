@@ -17,6 +17,7 @@ from gateway.play.dash.refresh import STATE, hour_of, kept_query, read_state, si
 from gateway.play.dash.steering import (
     PLACE,
     edges_for,
+    mirror_of,
     name_of,
     offer_of,
     steered,
@@ -29,7 +30,7 @@ from gateway.play.request import Request
 from gateway.play.runtime import Gateway
 from gateway.play.steering import MAX_NAMED_WEIGHT
 from gateway.reason import Reason
-from manifests.dash.uris import Destination, Mirror, query_names
+from manifests.dash.uris import Destination, query_names
 
 _OURS: Final = frozenset(
     {
@@ -81,7 +82,8 @@ class DashDraft:
     """The MPD of one decision (:class:`gateway.play.format.Draft`)."""
 
     __slots__ = (
-        *("_found", "_gateway", "_hour", "_manifest", "_offer", "_parameters", "_refresh", "key"),
+        *("_found", "_gateway", "_hour", "_manifest", "_mirror", "_offer", "_parameters"),
+        *("_refresh", "key"),
     )
 
     def __init__(
@@ -93,7 +95,9 @@ class DashDraft:
         self._manifest = manifest = dash_of(found.source)
         given, decision = request.parameters.by_name, found.decision
         self._parameters = names
-        self._hour = hour_of(time.time())
+        now_s, path = time.time(), found.source.path
+        self._hour = hour_of(now_s)
+        self._mirror = mirror_of(decision.edge, path, now_s)
         self._refresh: str | None = None
         pinned: Hashable = None
         base = base_url_of(found.runtime, request)
@@ -111,13 +115,15 @@ class DashDraft:
         named = self._names_session() or manifest.weight <= MAX_NAMED_WEIGHT
         named = named and decision.facts.session is not None
         edges = edges_for(found)
-        self._offer = offer = offer_of(gateway, decision.facts.asset, edges, base, named=named)
+        mirrors = tuple([mirror_of(edge, path, now_s) for edge in edges])
+        offer = offer_of(gateway, decision.facts.asset, edges, mirrors, base, named=named)
+        self._offer = offer
         self.key: Hashable = (
-            found.source.path,
+            path,
             manifest.version,
             decision.kept,
             decision.choice.name,
-            decision.edge.url,
+            self._mirror,
             found.source.base_urls,
             names,
             self._refresh,
@@ -131,7 +137,7 @@ class DashDraft:
         found, manifest, decision = self._found, self._manifest, self._found.decision
         destination = Destination(
             path=found.source.path,
-            mirrors=(Mirror(decision.edge.url, decision.edge.id),),
+            mirrors=(self._mirror,),
             origin_urls=found.source.base_urls,
             location=self._location(),
             parameters=self._parameters,

@@ -3,6 +3,7 @@
 import math
 from typing import Final
 
+from gateway.edge.edge import Edge
 from gateway.play import problems
 from gateway.play.base_url import base_url_of
 from gateway.play.compression import negotiate
@@ -19,6 +20,9 @@ from gateway.source.source import SourceManifest
 from manifests.format import ManifestFormat
 
 _VARY: Final = (b"vary", b"Accept-Encoding")
+KEPT_SHARE: Final = 2
+"""Caches keep an MPD with signed URLs for this part of their lifetime at most. The rest is for the
+player that gets it from there, which has to ask again before they end."""
 
 
 async def answer_class(gateway: Gateway, request: Request) -> Reply:
@@ -45,7 +49,7 @@ async def answer_class(gateway: Gateway, request: Request) -> Reply:
     coding = negotiate(request.headers.get("accept-encoding") or "")
     tag = class_tag(client, asset)
     headers: RawHeaders = (
-        (b"cache-control", _cache_control(gateway, source)),
+        (b"cache-control", _cache_control(gateway, source, draft.edge)),
         _VARY,
         (b"surrogate-key", f"asset/{asset} class/{tag}".encode("ascii")),
         (b"cache-tag", f"asset/{asset},class/{tag}".encode("ascii")),
@@ -53,30 +57,42 @@ async def answer_class(gateway: Gateway, request: Request) -> Reply:
     return await reply_with(runtime, request, body, coding, MEDIA_TYPE, headers, is_public=True)
 
 
-def _cache_control(gateway: Gateway, source: SourceManifest) -> bytes:
+def _cache_control(gateway: Gateway, source: SourceManifest, edge: Edge) -> bytes:
     settings = gateway.runtime.settings
     if settings.server.public_url is None:  # the answer names the Host of the request
         return b"no-store"
     live = source.manifest.live
     # Without a period, players ask again when their media tell them to: at once.
     update_s = live.update_s if live is not None else 0.0 if dash_of(source).is_dynamic else None
+    most_s = settings.server.manifest_max_age_s
+    signing = edge.signing
     times = cache_times(
-        update_s, settings.dash.class_max_age_share, settings.server.manifest_max_age_s
+        update_s,
+        settings.dash.class_max_age_share,
+        most_s,
+        None if signing is None else signing.lifetime_s // KEPT_SHARE,
     )
     text = "public, max-age=%d, s-maxage=%d, stale-while-revalidate=%d"
     return (text % times).encode("ascii")
 
 
-def cache_times(update_s: float | None, share: float, most_s: int) -> tuple[int, int, int]:
+def cache_times(
+    update_s: float | None, share: float, most_s: int, signed_s: int | None = None
+) -> tuple[int, int, int]:
     """How long a player, a shared cache, and a shared cache that asks for a new copy meanwhile, may
     use a class manifest, in whole seconds.
 
     ``update_s`` is the update period, None for an MPD that does not change: it is kept for
     ``most_s``. Shared caches keep ``share`` of a period, and both together are below it. Nothing is
     kept of an MPD whose period is a second or less: there is no whole number below.
+
+    Nothing is kept for longer than ``signed_s``; None where URLs are not signed.
     """
     if update_s is None:
-        return most_s, most_s, 0
+        kept_s = most_s if signed_s is None else min(most_s, signed_s)
+        return kept_s, kept_s, 0
     below = max(0, math.ceil(update_s) - 1)
+    if signed_s is not None:
+        below = min(below, signed_s)
     shared = min(max(int(update_s * share), 1), below)
     return min(most_s, int(update_s / 2), shared), shared, below - shared

@@ -5,6 +5,7 @@ The first answer to a viewer of a live title is the manifest of its class, and i
 leads to where everybody of that class asks again.
 """
 
+import time
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
@@ -25,12 +26,12 @@ from gateway.play.dash.client_class import (
 )
 from gateway.play.dash.edit import gone_of
 from gateway.play.dash.manifest import dash_of
-from gateway.play.dash.steering import declared, must_be_single, offer_of, steered
+from gateway.play.dash.steering import declared, mirror_of, must_be_single, offer_of, steered
 from gateway.play.dash.written import written
 from gateway.play.decide import Decided
 from gateway.play.runtime import Gateway
 from gateway.source.source import SourceManifest
-from manifests.dash.uris import Destination, Mirror
+from manifests.dash.uris import Destination
 
 PATH = "/v1/class/"
 SUFFIX = ".mpd"
@@ -104,7 +105,10 @@ def _edges(
 class ClassDraft:
     """The MPD of a class (:class:`gateway.play.format.Draft`)."""
 
-    __slots__ = ("_asset", "_base", "_client", "_edges", "_gateway", "_offer", "_source", "key")
+    __slots__ = (
+        *("_asset", "_base", "_client", "_edges", "_gateway", "_mirror", "_offer", "_source"),
+        "key",
+    )
 
     def __init__(
         self, gateway: Gateway, source: SourceManifest, asset: str, client: ClientClass, base: str
@@ -116,23 +120,29 @@ class ClassDraft:
         runtime, fleet = gateway.runtime, gateway.fleet
         self._edges = _edges(gateway, client, asset, fleet, runtime.steering.max_pathways)
         named = declared(runtime, fleet, self._edges, lambda: client.single)
-        self._offer = offer_of(gateway, asset, named, base, named=False)
-        first = self._edges[0]
+        now_s = time.time() if fleet.index.signs else 0.0
+        mirrors = tuple([mirror_of(edge, source.path, now_s) for edge in named])
+        self._offer = offer_of(gateway, asset, named, mirrors, base, named=False)
+        self._mirror = mirror_of(self._edges[0], source.path, now_s)
         self.key: Hashable = (
             *(asset, source.path, dash_of(source).version, source.base_urls),
-            *(client, first.id, first.url, base, gateway.keys.active.id),
+            *(client, self._mirror, base, gateway.keys.active.id),
             None if self._offer is None else self._offer.cache_key,
         )
+
+    @property
+    def edge(self) -> Edge:
+        """The edge to load from first."""
+        return self._edges[0]
 
     def write(self) -> bytes:
         """The MPD. Raises a 502 problem when it is too long."""
         manifest, client, source = dash_of(self._source), self._client, self._source
         kept = kept_for(manifest, client.limits)
         rungs = [manifest.ladder.rungs[at] for at in kept]
-        first = self._edges[0]
         destination = Destination(
             path=source.path,
-            mirrors=(Mirror(first.url, first.id),),
+            mirrors=(self._mirror,),
             origin_urls=source.base_urls,
             location=self._location() if manifest.is_dynamic else None,
         )

@@ -5,6 +5,7 @@ is that of HLS (:mod:`gateway.play.steering`).
 """
 
 import secrets
+import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
@@ -13,6 +14,7 @@ from gateway.client.facts import Device
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
 from gateway.edge.rank import ordered_by_key, viewer_key
+from gateway.edge.signed_root import signed_root
 from gateway.ladder.rung import Rung
 from gateway.play.dash.client_class import ORDERS, SPARE
 from gateway.play.dash.manifest import DashManifest, dash_of
@@ -60,6 +62,11 @@ _REFUSED: Final[dict[Refusal, Reason]] = {
         "uris-do-not-move",
         "not steered: no segment of the source leads to the edge",
     ),
+    "outside-of-signature": Reason(
+        Step.STEERING,
+        "outside-of-signature",
+        "not steered: a URI of the source leads outside of the folder that is signed for each edge",
+    ),
 }
 
 
@@ -67,12 +74,14 @@ class DashOffer(NamedTuple):
     """What the steering of an MPD depends on, besides its rungs. It names no session.
 
     ``key`` is the id of the key that signs. ``edges`` are those that the MPD declares, the one to
-    load from first. ``url`` is the URL of the steering server, absolute: dash.js would resolve it
-    against its page (G9). ``named``: it has a place for the session's name.
+    load from first, and ``mirrors`` are these as the MPD names them. ``url`` is the URL of the
+    steering server, absolute: dash.js would resolve it against its page (G9). ``named``: it has a
+    place for the session's name.
     """
 
     key: str
     edges: tuple[Edge, ...]
+    mirrors: tuple[Mirror, ...]
     url: str
     named: bool
 
@@ -80,11 +89,6 @@ class DashOffer(NamedTuple):
     def cache_key(self) -> Hashable:
         """What of it the bytes depend on."""
         return self.key, self.mirrors, self.url, self.named
-
-    @property
-    def mirrors(self) -> tuple[Mirror, ...]:
-        """The edges as the MPD names them."""
-        return tuple([Mirror(edge.url, edge.id) for edge in self.edges])
 
 
 def edges_for(found: Decided) -> tuple[Edge, ...]:
@@ -117,8 +121,9 @@ def declared(
     none when it cannot be steered. ``single`` says whether it may name one edge alone."""
     if not runtime.steering.enabled:
         return ()
-    if len(near) == 1:
-        return near if fleet.index.has_sibling(near[0]) else ()
+    if len(near) == 1:  # a clone would outlive the signature that it takes along
+        may_clone = near[0].signing is None and fleet.index.has_sibling(near[0])
+        return near if may_clone else ()
     return near[:1] if single() else near
 
 
@@ -128,16 +133,29 @@ def must_be_single(found: Decided) -> bool:
     return _may_be_media3(found.player.device) and _would_scatter(found)
 
 
+def mirror_of(edge: Edge, path: str, now_s: float) -> Mirror:
+    """An edge as an MPD names it that is at ``path`` below the source's root, signed at ``now_s``
+    (Unix time)."""
+    root = None if edge.signing is None else signed_root(edge, path, now_s)
+    return Mirror(edge.url, edge.id, root)
+
+
 def offer_of(
-    gateway: Gateway, asset: str, edges: tuple[Edge, ...], base_url: str, *, named: bool
+    gateway: Gateway,
+    asset: str,
+    edges: tuple[Edge, ...],
+    mirrors: tuple[Mirror, ...],
+    base_url: str,
+    *,
+    named: bool,
 ) -> DashOffer | None:
-    """What an MPD offers that declares ``edges``; None when it offers nothing. ``base_url`` is
-    where players reach the gateway. Whether the MPD can be steered is seen when it is written
-    (:func:`steered`)."""
+    """What an MPD offers that declares ``edges``, as ``mirrors``; None when it offers nothing.
+    ``base_url`` is where players reach the gateway. Whether the MPD can be steered is seen when it
+    is written (:func:`steered`)."""
     if not edges:
         return None
     url = f"{base_url}{PATH}{asset}"
-    return DashOffer(gateway.keys.active.id, edges, url, named)
+    return DashOffer(gateway.keys.active.id, edges, mirrors, url, named)
 
 
 def steered(
@@ -167,7 +185,8 @@ def steering_of(found: Decided) -> Reason:
     edges = edges_for(found)
     if not edges:
         return NO_OTHER_EDGE if found.runtime.steering.enabled else OFF
-    mirrors = tuple([Mirror(edge.url, edge.id) for edge in edges])
+    path, now_s = found.source.path, time.time()
+    mirrors = tuple([mirror_of(edge, path, now_s) for edge in edges])
     refused = _refusal(dash_of(found.source), mirrors, _here(found))
     if refused is not None:
         return _REFUSED[refused]

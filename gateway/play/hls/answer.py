@@ -1,9 +1,11 @@
 """The HLS side of the request path: playlists of decisions (:mod:`gateway.play.format`)."""
 
+import time
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Final
 
 from gateway.edge.edge import Edge
+from gateway.edge.signed_root import signed_root
 from gateway.play.bodies import Body, max_answer_bytes
 from gateway.play.decide import Decided, Earlier
 from gateway.play.hls.copies import copies_for, may_copy
@@ -38,7 +40,8 @@ class HlsFormat:
     def names(self, found: Decided, request: Request) -> Sequence[Mapping[str, str | None]]:
         """The URI of each rung that stays. Raises a 400 problem when the source asks for a query
         parameter that is missing (A5.4)."""
-        uris = uris_for(found.source, found.decision, request.parameters.by_name)
+        root = signed_root(found.decision.edge, found.source.path, time.time())
+        uris = uris_for(found.source, found.decision, request.parameters.by_name, root)
         return [{"uri": uri} for uri in uris]
 
     def steering(self, found: Decided, request: Request) -> Reason:
@@ -47,9 +50,11 @@ class HlsFormat:
         if refused is not None:
             return refused
         most = max_answer_bytes(found.runtime.settings)
-        copied = tuple([(edge.id, edge.url) for edge in copies])
+        path, now_s = found.source.path, time.time()
+        copied = tuple([(edge.id, edge.url, signed_root(edge, path, now_s)) for edge in copies])
         query = request.parameters.by_name
-        refused = steering_refusal(found.source, found.decision, query, most, copied)
+        root = signed_root(found.decision.edge, path, now_s)
+        refused = steering_refusal(found.source, found.decision, query, most, copied, root)
         return refused or (STEERED_BY_COPIES if copies else STEERED)
 
 
@@ -68,15 +73,20 @@ def _copies(found: Decided, request: Request) -> tuple[tuple[Edge, ...], Reason 
 class HlsDraft:
     """The playlist of one decision (:class:`gateway.play.format.Draft`)."""
 
-    __slots__ = ("_found", "_gateway", "_offer", "_query", "key")
+    __slots__ = ("_found", "_gateway", "_offer", "_query", "_root", "key")
 
     def __init__(self, gateway: Gateway, found: Decided, request: Request) -> None:
         """Raises a 404 problem when the source is not HLS."""
         self._gateway, self._found = gateway, found
         self._query = request.parameters.by_name
+        decision, root, now_s = found.decision, None, 0.0
+        if decision.inquiry.fleet.index.signs:
+            now_s = time.time()
+            root = signed_root(decision.edge, found.source.path, now_s)
+        self._root = root
         copies, refused = _copies(found, request)
-        self._offer = None if refused is not None else offer_for(gateway, found, copies)
-        self.key: Hashable = bytes_key(found.source, found.decision, self._query, self._offer)
+        self._offer = None if refused is not None else offer_for(gateway, found, copies, now_s)
+        self.key: Hashable = bytes_key(found.source, decision, self._query, self._offer, root)
 
     def write(self) -> bytes:
         """The playlist. Raises a 400 problem when the source asks for a query parameter that is
@@ -84,7 +94,7 @@ class HlsDraft:
         found, offer = self._found, self._offer
         tags = None if offer is None else tags_of(self._gateway, found, offer)
         most = max_answer_bytes(found.runtime.settings)
-        return playlist_for(found.source, found.decision, self._query, most, tags)
+        return playlist_for(found.source, found.decision, self._query, most, tags, self._root)
 
     def for_session(self, body: Body) -> Body:
         """The playlist with the name of the session in the URL of its steering manifest."""

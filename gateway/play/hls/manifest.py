@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.decision import Decision
+from gateway.edge.signed_root import SignedRoot
 from gateway.ladder.rung import Ladder
 from gateway.observe.metrics import PLAYLIST_FAULTS
 from gateway.play import problems
@@ -33,7 +34,7 @@ from manifests.hls.multivariant import (
 )
 from manifests.hls.variables import check_query, resolve_late
 from manifests.ladder import GeneratedRung
-from manifests.rebase import rebaser
+from manifests.rebase import Place, rebaser
 from manifests.steering import SteeringTags
 
 MEDIA_TYPE = "application/vnd.apple.mpegurl"
@@ -119,7 +120,11 @@ def hls_of(source: SourceManifest) -> HlsManifest:
 
 
 def bytes_key(
-    source: SourceManifest, decision: Decision, query: Mapping[str, str], steering: Hashable = None
+    source: SourceManifest,
+    decision: Decision,
+    query: Mapping[str, str],
+    steering: Hashable = None,
+    root: SignedRoot | None = None,
 ) -> Hashable:
     """The cache key of :func:`playlist_for`: all its inputs. Many decisions give the same bytes.
     ``steering`` is what its SERVER-URI depends on, None without one."""
@@ -132,6 +137,7 @@ def bytes_key(
         limits.max_height,
         limits.max_bandwidth,
         decision.edge.url,
+        root,
         source.base_urls,
         tuple([query.get(name) for name in wanted]) if wanted else (),
         steering,
@@ -144,18 +150,21 @@ def playlist_for(
     query: Mapping[str, str],
     max_characters: int | None = None,
     steering: SteeringTags | None = None,
+    root: SignedRoot | None = None,
 ) -> bytes:
     """The playlist of a decision. ``query`` is the player's, percent-decoded. It is steered with
     ``steering``, unless :func:`steering_refusal` says why not: no source is refused because of it.
+    ``root`` signs its URLs, None where the edge does not.
 
     Raises a 400 problem when the source asks for a query parameter that is missing (A5.4), and a
     502 problem when the playlist is longer than ``max_characters``.
     """
     playlist = hls_of(source).playlist
     edit = edit_of(playlist, decision.kept, decision.choice.limits)
-    rewrite = rebaser(source.path, decision.edge.url, source.base_urls)
+    rewrite = rebaser(source.path, decision.edge.url, source.base_urls, root)
+    plain = rewrite if root is None else rebaser(source.path, root.edge_url, source.base_urls)
     try:
-        if steering is not None and _refusal(playlist, edit, rewrite, decision, query) is None:
+        if steering is not None and _refusal(playlist, edit, plain, decision, query) is None:
             copies = _copies(source, steering)
             steered = _if_short(playlist, edit, rewrite, query, max_characters, steering, copies)
             if steered is not None:
@@ -185,8 +194,8 @@ def _if_short(
 
 def _copies(source: SourceManifest, steering: SteeringTags) -> list[PathwayCopy]:
     return [
-        PathwayCopy(pathway, rebaser(source.path, url, source.base_urls))
-        for pathway, url in steering.copies
+        PathwayCopy(pathway, rebaser(source.path, url, source.base_urls, place))
+        for pathway, url, place in steering.copies
     ]
 
 
@@ -195,18 +204,20 @@ def steering_refusal(
     decision: Decision,
     query: Mapping[str, str],
     max_characters: int | None = None,
-    copies: tuple[tuple[str, str], ...] = (),
+    copies: tuple[tuple[str, str, Place | None], ...] = (),
+    root: SignedRoot | None = None,
 ) -> Reason | None:
     """Why the playlist of a decision cannot be steered, with ``copies`` of the ladder; None when it
-    can.
+    can. ``root`` is as in :func:`playlist_for`.
 
     Raises a 400 problem when the source asks for a query parameter that is missing (A5.4).
     """
     playlist = hls_of(source).playlist
     edit = edit_of(playlist, decision.kept, decision.choice.limits)
-    rewrite = rebaser(source.path, decision.edge.url, source.base_urls)
+    rewrite = rebaser(source.path, decision.edge.url, source.base_urls, root)
+    plain = rewrite if root is None else rebaser(source.path, root.edge_url, source.base_urls)
     try:
-        found = _refusal(playlist, edit, rewrite, decision, query)
+        found = _refusal(playlist, edit, plain, decision, query)
         if found is not None:
             return found
         # The length of SERVER-URI makes no difference.
@@ -225,14 +236,20 @@ def _refusal(
     decision: Decision,
     query: Mapping[str, str],
 ) -> Reason | None:
-    """As :func:`steering_refusal`. Raises QueryParameterError."""
+    """As :func:`steering_refusal`. ``rewrite`` signs nothing. Raises QueryParameterError."""
     values = check_query(playlist.query_uses, query, playlist.query_uses)
     url = decision.edge.url
     return refusal(playlist, edit, url, lambda uri: rewrite(resolve_late(uri, values)))
 
 
-def uris_for(source: SourceManifest, decision: Decision, query: Mapping[str, str]) -> list[str]:
-    """The URI of each kept rung on the serving edge, in output order.
+def uris_for(
+    source: SourceManifest,
+    decision: Decision,
+    query: Mapping[str, str],
+    root: SignedRoot | None = None,
+) -> list[str]:
+    """The URI of each kept rung on the serving edge, in output order. ``root`` is as in
+    :func:`playlist_for`.
 
     Raises a 400 problem when the source asks for a query parameter that is missing (A5.4).
     """
@@ -241,6 +258,6 @@ def uris_for(source: SourceManifest, decision: Decision, query: Mapping[str, str
         values = check_query(playlist.query_uses, query, playlist.query_uses)
     except QueryParameterError as error:
         raise problems.bad_parameter(error.parameter, str(error)) from error
-    rewrite = rebaser(source.path, decision.edge.url, source.base_urls)
+    rewrite = rebaser(source.path, decision.edge.url, source.base_urls, root)
     uris = [resolve_late(playlist.variants[index].uri, values) for index in decision.kept]
     return [rewrite(uri) if is_rewritable(uri) else uri for uri in uris]

@@ -1,0 +1,59 @@
+"""At which URLs are the files of one title on an edge that signs its URLs?
+
+What writes manifests calls a :class:`SignedRoot` for each file outside of the manifest's folder,
+and once for that folder. All URLs of one root are signed in the same step.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import quote
+
+from gateway.edge.edge import Edge
+from gateway.edge.signing import EdgeSigning
+
+_SENT_AS_IS: Final = "%!$&'()*+,/:;=@[]|\\~"
+"""What browsers do not encode in a path, besides letters, digits and ``-._`` (URL Standard)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRoot:
+    """Gives the URL of a file by its path, which is relative to ``edge_url`` and may have a query
+    (:data:`manifests.rebase.Place`).
+
+    ``folder`` is signed for what lies in it, anything else for its own folder. ``at_s`` is the
+    beginning of the step that signs. Equal roots give equal URLs.
+    """
+
+    edge_url: str
+    signing: EdgeSigning
+    folder: str
+    at_s: int
+    _bases: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __call__(self, path: str) -> str:
+        """The URL of a file, or of a folder, whose path ends with ``/``."""
+        folder = self.covering(path)
+        return f"{self._base(folder)}{path[len(folder) :]}"
+
+    def covering(self, path: str) -> str:
+        """The folder whose signature the URL of ``path`` has: ``""``, or ending with ``/``."""
+        if path.startswith(self.folder):
+            return self.folder
+        return self.signing.folder_of(path)
+
+    def _base(self, folder: str) -> str:
+        known = self._bases.get(folder)
+        if known is None:
+            sent = quote(folder, safe=_SENT_AS_IS)
+            known = self._bases[folder] = self.signing.signed_base(self.edge_url, sent, self.at_s)
+        return known
+
+
+def signed_root(edge: Edge, path: str, now_s: float) -> SignedRoot | None:
+    """The root of the title whose manifest is at ``path``, signed at ``now_s`` (Unix time); None
+    for an edge that does not sign."""
+    signing = edge.signing
+    if signing is None:
+        return None
+    at_s = int(now_s) // signing.step_s * signing.step_s
+    return SignedRoot(edge.url, signing, signing.folder_of(path), at_s)
