@@ -14,15 +14,15 @@ SIGNATURE = re.compile(r"~[0-9]+~[\w-]{22}/")
 
 
 def signing(
-    secret: str = "0123456789abcdef0123456789abcdef",
+    letter: str = "a",
     *,
     lifetime_s: int = 600,
     step_s: int = 60,
     covers: Covers = "asset",
 ) -> EdgeSigning:
-    """The signing of an edge."""
-    signer = NginxSigner(SecretKey("k", secret))
-    return EdgeSigning(f"{secret} {step_s}", signer, lifetime_s, step_s, covers=covers)
+    """The signing of an edge, with a secret of this letter."""
+    signer = NginxSigner(SecretKey("k", letter * 40))
+    return EdgeSigning(f"{letter} {step_s}", signer, lifetime_s, step_s, covers=covers)
 
 
 def root_of(url: str, path: str, found: EdgeSigning) -> SignedRoot:
