@@ -197,6 +197,7 @@ class Application:
             control.redis,
             self.gateway.bus.subscribe("edges"),
             lambda: self.gateway.runtime.settings.registry.enabled,
+            lambda: self.gateway.runtime.settings.registry.signing,
         )
         self._overrides = OverrideWatch(
             self.keeper, control.redis, self.gateway.bus.subscribe("edges")

@@ -16,7 +16,9 @@ import structlog
 
 from gateway.background.fleet import FleetKeeper
 from gateway.background.following import follow
+from gateway.background.registered_signing import RegisteredSigning
 from gateway.config.registration import MAX_TTL_S, Registration, registration_of
+from gateway.config.signing_settings import EdgeSigningSettings
 from gateway.edge.fleet import EdgeCondition
 from gateway.edge.registered import Heartbeat, RegisteredEdges
 from gateway.observe import metrics
@@ -44,13 +46,16 @@ class EdgeRegister:
         commands: Commands | None,
         changes: Subscription,
         enabled: Callable[[], bool],
+        signing: Callable[[], EdgeSigningSettings | None] = lambda: None,
     ) -> None:
         """``commands`` is None where there is no Redis to register with. ``changes`` triggers an
-        immediate read. ``enabled``: whether registered edges are used; drains always are."""
+        immediate read. ``enabled``: whether registered edges are used; drains always are.
+        ``signing``: how the URLs of registered edges are signed now."""
         self._keeper = keeper
         self._commands = commands
         self._changes = changes
         self._enabled = enabled
+        self._signing = RegisteredSigning(signing)
         self._registered = RegisteredEdges()
         self._registrations = EntryParser(_registration)
         self._drain_entries = EntryParser(_drain)
@@ -119,9 +124,10 @@ class EdgeRegister:
         registered = [(each.id, each.facts) for each in entries if each.facts != b""]
         parsed = self._registrations.parse(registered)
         beats = [
-            Heartbeat(found.edge, min(entry.left_ms / 1000, MAX_TTL_S), found.ttl_s)
+            Heartbeat(edge, min(entry.left_ms / 1000, MAX_TTL_S), found.ttl_s)
             for entry in entries
             if (found := parsed.get(entry.id)) is not None
+            and (edge := self._signing.signed(found.edge)) is not None
         ]
         leaving = {entry.id.decode("ascii", "replace") for entry in entries if entry.facts == b""}
         now_s = asyncio.get_running_loop().time()

@@ -29,6 +29,7 @@ from gateway.config.fields import (
     Weight,
 )
 from gateway.config.section import Section, fault
+from gateway.config.signing_check import check_signing
 from gateway.config.signing_settings import EdgeSigningSettings
 from geodata.place import Continent
 from manifests.codecs import CodecFamily, VideoRange
@@ -122,6 +123,16 @@ class EdgeSettings(Section):
                 "gives IP addresses, which the certificate of an https url does not name",
                 'type = "SRV", whose records give host names; or an http url',
             )
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_signed(self) -> Self:
+        if self.signing is None:
+            return self
+        if self.dns is not None and self.signing.signs_in == "cookie":
+            problem = "is not possible with dns; hosts of records may not be below cookie_domain"
+            raise fault("signing.carrier", problem, "path")
+        check_signing(self.signing, self.url)
         return self
 
 

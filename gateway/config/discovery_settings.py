@@ -1,8 +1,8 @@
 """How are edges found that the file does not list one by one?"""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from gateway.config.fields import (
     DnsName,
@@ -11,7 +11,9 @@ from gateway.config.fields import (
     Resolver,
     TimeToLive,
 )
-from gateway.config.section import Section
+from gateway.config.section import Section, fault
+from gateway.config.signing_check import check_signing
+from gateway.config.signing_settings import EdgeSigningSettings
 
 
 class EdgeDnsSettings(Section):
@@ -48,3 +50,16 @@ class RegistrySettings(Section):
 
     enabled: Flag
     """Use registered edges. Anyone who can write to the store can register an edge."""
+    signing: EdgeSigningSettings | None = None
+    """Signs the URLs of all registered edges. A registration cannot have a `signing` of its own,
+    since the store must hold no secrets of edges."""
+
+    @model_validator(mode="after")
+    def _can_be_signed(self) -> Self:
+        if self.signing is None:
+            return self
+        if self.signing.signs_in == "cookie":
+            problem = "is not possible; hosts of registered edges may not be below cookie_domain"
+            raise fault("signing.carrier", problem, "path")
+        check_signing(self.signing, "https://registered.example/")
+        return self

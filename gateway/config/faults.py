@@ -1,6 +1,7 @@
 """What do pydantic's errors mean, in terms of the configuration file?"""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
 from typing import Any
 
 from pydantic import ValidationError
@@ -56,8 +57,9 @@ def _problem(detail: ErrorDetails, source_of: Callable[[KeyPath], str]) -> Confi
         case "missing":
             return ConfigProblem(written(path), "is missing", allowed=allowed, source=source)
         case kind if kind == FAULT:
-            path = (*path, context["key"])
-            value = detail["input"].get(context["key"])
+            below = context["key"].split(".")
+            path = (*path, *below)
+            value = reduce(_value_in, below, detail["input"])
             return ConfigProblem(
                 written(path),
                 context["problem"],
@@ -84,6 +86,10 @@ def _problem(detail: ErrorDetails, source_of: Callable[[KeyPath], str]) -> Confi
                 suggestion=nearest(detail["input"], choices),
                 source=source,
             )
+
+
+def _value_in(table: Any, key: str) -> Any:  # noqa: ANN401
+    return table.get(key) if isinstance(table, dict) else None
 
 
 def _printable(value: object, key: KeySchema | None) -> str:

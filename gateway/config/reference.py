@@ -58,6 +58,8 @@ _HEADINGS: Final[Mapping[tuple[str, ...], str]] = {
     ("edges", "dns"): "[[edges]] dns = { … }",
     ("edges", "signing"): "[edges.signing]",
     ("edges", "signing", "keys"): "[[edges.signing.keys]]",
+    ("registry", "signing"): "[registry.signing]",
+    ("registry", "signing", "keys"): "[[registry.signing.keys]]",
     ("ladder", "rungs"): "[[ladder.rungs]]",
     ("devices",): "[[devices]]",
     ("origins",): "[[origins]]",

@@ -43,7 +43,8 @@ def meanings(section: type[Section]) -> Mapping[str, str]:
 
 
 def fault(key: str, problem: str, allowed: str) -> PydanticCustomError:
-    """The error that a table's own check raises when ``key`` does not fit the other keys."""
+    """The error that a table's own check raises when ``key`` does not fit the other keys. A key of
+    a table below has its name in front: ``signing.keys``."""
     return PydanticCustomError(
         FAULT, "{problem}", {"key": key, "problem": problem, "allowed": allowed}
     )

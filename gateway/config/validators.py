@@ -25,6 +25,9 @@ _URL_TEXT: Final = re.compile(r"[!#-;=?-\[\]_a-z~%]+")
 _SECRET: Final = re.compile(r"[!-~]{1,4096}")
 _SIGNING_SECRET: Final = re.compile(r"[!-~]{32,4096}")
 _MAX_SECRET_FILE_BYTES: Final = 8192
+_MAX_KEY_FILE_BYTES: Final = 65_536
+_PRIVATE_KEY: Final = re.compile(rb"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")
+_OTHER_PEM: Final = re.compile(rb"-----BEGIN (?:[A-Z]+ )*(?:PUBLIC KEY|CERTIFICATE)-----")
 _HOST_NAME: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*\.?")
 _DNS_NAME: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 _MAX_NAME_CHARS: Final = 253
@@ -285,6 +288,20 @@ def secret_file(path: Path, info: ValidationInfo) -> SecretStr:
     if not _SIGNING_SECRET.fullmatch(text):
         raise ValueError(f"holds no usable secret; the file is {full}")
     return SecretStr(text)
+
+
+def private_key_file(path: Path, info: ValidationInfo) -> SecretStr:
+    """The private key in a file in PEM. Who uses it checks its kind."""
+    full = file(path, info)
+    try:
+        with full.open("rb") as opened:
+            content = opened.read(_MAX_KEY_FILE_BYTES)
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror}); the file is {full}") from None
+    if not _PRIVATE_KEY.search(content):
+        what = "a public key or a certificate" if _OTHER_PEM.search(content) else "no private key"
+        raise ValueError(f"holds {what}; the file is {full}")
+    return SecretStr(content.decode("ascii", "replace"))
 
 
 def file(path: Path, info: ValidationInfo) -> Path:

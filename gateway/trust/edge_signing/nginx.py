@@ -8,8 +8,9 @@ marker to know where the folder ends::
 It is the MD5 hash, in base64url, of ``{expires}{folder} {secret}``. nginx matches locations against
 the decoded path, so the folder is hashed decoded. ``docs/edge-signing.md`` has the block of nginx.
 
-The module knows no other hash. An MD5 over a secret suffix is no HMAC: who finds collisions of MD5
-can make two folders with one signature only by choosing the folders that the gateway signs.
+The module knows no other hash. The secret stands at the end of the text, so a signature cannot be
+extended to a longer text, and the known collisions of MD5 need a choice of the folders that the
+gateway signs.
 """
 
 import hmac
@@ -18,11 +19,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import md5
 from typing import Final, Literal
+from urllib.parse import unquote_to_bytes
 
 from gateway.edge.signing import Validity
-from gateway.trust.edge_signing.scheme import InPath, SecretKey, base64url, decoded, split
+from gateway.trust.edge_signing.scheme import (
+    EXPIRED,
+    NO_MATCH,
+    NO_SIGNATURE,
+    InPath,
+    SecretKey,
+    base64url,
+    split,
+)
 
-_SIGNED: Final = re.compile(r"(?P<folder>/(?:.*?/)?)~(?P<expires>[0-9]+)~(?P<mac>[\w-]{22})/.*")
+_SIGNED: Final = re.compile(
+    r"(?P<folder>/(?:.*?/)?)~(?P<expires>[0-9]{1,12})~(?P<mac>[A-Za-z0-9_-]{22})/.*"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +56,15 @@ class NginxSigner(InPath):
         return f"{url}~{validity.expires_s}~{mac}/"
 
     def refusal(self, url: str, cookies: Mapping[str, str], now_s: float) -> str | None:  # noqa: ARG002
-        """As the block of nginx judges: the hash first (403), then the time (410)."""
+        """As the block of nginx judges: the hash first (403), then the time (410). nginx serves a
+        URL in the very second in which it expires."""
         found = _SIGNED.fullmatch(split(url)[1])
         if found is None:
-            return "has no signature"
+            return NO_SIGNATURE
         if not hmac.compare_digest(found["mac"], self._mac(found["folder"], int(found["expires"]))):
-            return "has a signature that does not match"
-        return "has expired" if int(found["expires"]) < int(now_s) else None
+            return NO_MATCH
+        return EXPIRED if int(found["expires"]) < int(now_s) else None
 
     def _mac(self, folder: str, expires_s: int) -> str:
-        text = b"%d%s %s" % (expires_s, decoded(folder), self.key.secret.encode())
+        text = b"%d%s %s" % (expires_s, unquote_to_bytes(folder), self.key.secret)
         return base64url(md5(text, usedforsecurity=False).digest())
