@@ -105,6 +105,16 @@ PLAYLISTS = CacheSpec(
 )
 """Finished manifests with their entity tags and codings."""
 
+EDGE_COOKIES = CacheSpec(
+    "edge cookies",
+    1_024,
+    "entries",
+    "an edge's url and folder, times of the signature; one cache for each table of `[[edges]]` that"
+    " signs for CloudFront",
+    "nothing: every input is in the key",
+)
+"""Signed cookies for CloudFront: an RSA signature takes a millisecond."""
+
 RATES = CacheSpec(
     "rates",
     32_768,
@@ -195,6 +205,7 @@ CACHES = (
     LADDERS,
     RANKINGS,
     PLAYLISTS,
+    EDGE_COOKIES,
 )
 """What can be computed or read again."""
 

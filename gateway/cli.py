@@ -68,6 +68,7 @@ def check(config: Path, *, strict: bool) -> None:
     in use, perhaps by a running gateway, is no error.
     """
     from gateway.app import build  # noqa: PLC0415
+    from gateway.config.signing_check import samples_of  # noqa: PLC0415
     from gateway.observe import logs  # noqa: PLC0415
     from gateway.serving.server import ListenError, check_listeners  # noqa: PLC0415
     from gateway.store.connection.protocol import StoreError  # noqa: PLC0415
@@ -94,6 +95,8 @@ def check(config: Path, *, strict: bool) -> None:
     if strict and warnings:
         fail(f"{config}: refused{notes}")
     click.echo(f"{config}: ok{notes}")
+    for sample in samples_of((each.id, each.url, each.signing) for each in loaded.settings.edges):
+        click.echo(sample)
 
 
 @main.command()

@@ -171,9 +171,11 @@ class HealthWatch:
             if target is None:
                 continue
             known = self._edges.get(edge.id)
-            found[edge.id] = (
-                known if known is not None and known.target == target else WatchedEdge(target)
-            )
+            if known is not None and known.target.mark == target.mark:
+                known.target = target  # perhaps with another key
+                found[edge.id] = known
+            else:
+                found[edge.id] = WatchedEdge(target)
         if found.keys() != self._edges.keys() or any(
             self._edges[edge_id] is not watched for edge_id, watched in found.items()
         ):

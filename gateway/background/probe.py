@@ -10,7 +10,7 @@ core that also serves players (``docs/decisions/two-http-clients.md``).
 import asyncio
 import socket
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urljoin
 
@@ -19,6 +19,7 @@ from yarl import URL
 from gateway.edge.edge import Edge, stable_hash
 from gateway.edge.health import ProbeOutcome
 from gateway.edge.live import LivePosition, live_position, staleness
+from gateway.edge.signing import EdgeSigning
 from manifests.fault import ManifestError
 from manifests.hls.media import MediaPlaylist, read_media
 
@@ -46,11 +47,36 @@ ResultKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class ProbeTarget:
-    """What a probe requests of an edge. ``mark`` is a 32-bit hash of URL and kind."""
+    """What a probe requests of an edge. ``mark`` is a 32-bit hash of URL and kind. ``signed`` is
+    how the URL is signed, None for one that is not; ``cookie`` is the signature of a signed request
+    in a Cookie header."""
 
     url: str
     playlist: bool
     mark: int
+    signed: "SignedPath | None" = None
+    cookie: str = field(default="", repr=False)
+
+    def at(self, unix_s: float) -> "ProbeTarget":
+        """The target with its signature at that Unix time."""
+        if self.signed is None:
+            return self
+        signing, edge_url, path = self.signed.signing, self.signed.edge_url, self.signed.path
+        cookies = signing.cookies(edge_url, signing.folder_of(path), unix_s)
+        return replace(
+            self,
+            url=signing.signed_url(edge_url, path, unix_s),
+            cookie="; ".join([f"{cookie.name}={cookie.value}" for cookie in cookies]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SignedPath:
+    """A path below the url of an edge that serves nothing without a signature."""
+
+    signing: EdgeSigning
+    edge_url: str
+    path: str
 
 
 def target_of(edge: Edge, path: str | None) -> ProbeTarget | None:
@@ -61,7 +87,10 @@ def target_of(edge: Edge, path: str | None) -> ProbeTarget | None:
         return None
     url = urljoin(edge.url, asked)
     playlist = edge.health_playlist is not None
-    return ProbeTarget(url, playlist, stable_hash(f"{url}\0{playlist}") >> 32)
+    signed = None
+    if edge.signing is not None and url.startswith(edge.url):
+        signed = SignedPath(edge.signing, edge.url, url.removeprefix(edge.url))
+    return ProbeTarget(url, playlist, stable_hash(f"{url}\0{playlist}") >> 32, signed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +165,8 @@ class Prober:
         started = loop.time()
         try:
             async with asyncio.timeout(bounds.timeout_s):
-                data = await self._get(URL(target.url), keep=bounds.keep)
+                url = URL(target.url, encoded=target.signed is not None)
+                data = await self._get(url, target.cookie, keep=bounds.keep)
             latency_s = loop.time() - started
             if not target.playlist:
                 return ProbeResult(ProbeOutcome(latency_s), "ok")
@@ -150,9 +180,11 @@ class Prober:
             kind, why = _explain(error)
             return ProbeResult(ProbeOutcome(loop.time() - started, why), kind)
 
-    async def _get(self, url: URL, *, keep: bool) -> bytes:
+    async def _get(self, url: URL, cookie: str, *, keep: bool) -> bytes:
         """The body of a 2xx response, up to MAX_BYTES of it."""
         headers = {} if keep else {"Connection": "close"}
+        if cookie:
+            headers["Cookie"] = cookie
         for _ in range(MAX_REDIRECTS + 1):
             async with self._session.get(url, allow_redirects=False, headers=headers) as response:
                 if response.status in {301, 302, 303, 307, 308}:

@@ -124,7 +124,8 @@ class ProbeScheduler:
             keep=len(self._tasks) <= KEPT_CONNECTIONS,
         )
         async with self._limit:
-            found = await prober.probe(watched.target, watched.seen, bounds, self._clock.now())
+            target = watched.target.at(self._clock.unix())
+            found = await prober.probe(target, watched.seen, bounds, self._clock.now())
         metrics.PROBES.labels(edge_id, found.kind).inc()
         metrics.PROBE_SECONDS.labels(edge_id).observe(found.outcome.latency_s)
         before = watched.health

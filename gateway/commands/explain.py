@@ -21,12 +21,14 @@ from gateway.config.build import prior_config_of
 from gateway.config.load import Loaded
 from gateway.edge.fleet import UP
 from gateway.edge.override import Override
+from gateway.observe.moment import rfc3339
 from gateway.play.formats import FORMATS
 from gateway.source.source import BadSourceError, NoSuchAssetError
 from gateway.store.caches.sessions import Sessions
 from gateway.store.connection.memory import MemoryStore
 from gateway.store.connection.protocol import StoreUnavailable
 from gateway.store.coordination.priors import Priors
+from gateway.trust.edge_signing.fit import described
 from manifests.format import ManifestFormat
 
 _WIDTH = 10
@@ -143,7 +145,8 @@ async def _explained(
     if decision.status != 200:  # noqa: PLR2004
         problem = json.loads(decision.body)
         raise ExplainError(f"{problem['status']} {problem['title']}: {problem['detail']}")
-    lines = [*_summary(decision), *seen, "", *_ladder(decision), "", *_reasons(decision)]
+    summary = [*_summary(decision), *_signed(app, decision)]
+    lines = [*summary, *seen, "", *_ladder(decision), "", *_reasons(decision)]
     found = _found_format(decision)
     lines += await _faults(app, question, found)
     lines = list(map(_printable, lines))
@@ -270,6 +273,16 @@ def _summary(answer: _Answer) -> list[str]:
         ("then", ", ".join(decision["edges"][1:]) or "no other"),
     )
     return [_row(name, value) for name, value in rows]
+
+
+def _signed(app: Application, answer: _Answer) -> list[str]:
+    """Who signs the URLs of the edge that serves, and until when what is signed now is good."""
+    fleet, edge_id = app.gateway.fleet, json.loads(answer.body)["edges"][0]
+    signing = fleet.edges[fleet.positions[edge_id]].signing
+    if signing is None:
+        return []
+    until = rfc3339(signing.validity(time.time()).expires_s)
+    return [_row("signed", f"{described(signing.signer)}, until {until}")]
 
 
 def _row(name: str, value: str) -> str:

@@ -37,6 +37,7 @@ def check(
     yield from _public_url(tables, problem)
     yield from _otlp(tables, problem)
     yield from _keys(tables, problem)
+    yield from _cookies(tables, problem)
     for path, key in (
         (("edges",), "id"),
         (("ladder", "rungs"), "name"),
@@ -218,6 +219,29 @@ def _keys(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProb
     for position in active[1:]:
         first = written((*path, active[0]))
         yield problem((*path, position, "status"), f"is active, and so is {first}; only one signs")
+
+
+def _cookies(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
+    """Signatures of edges in cookies: players must take them from the gateway, and each edge needs
+    its own."""
+    url = _at(tables, ("server", "public_url"))
+    host = "" if not isinstance(url, str) else url.partition("://")[2].partition("/")[0]
+    first: dict[tuple[str, str, str], str] = {}
+    for position, edge in _items(tables, ("edges",)):
+        where = ("edges", position, "signing", "cookie_domain")
+        domain, edge_url = _at(tables, where), edge.get("url")
+        if not isinstance(domain, str) or not isinstance(edge_url, str):
+            continue
+        if not f".{host.partition(':')[0]}".endswith(f".{domain}"):
+            text = f"is no parent of server.public_url ({host or 'which is not set'})"
+            allowed = "a parent domain of the edge and of the gateway, else players drop the cookie"
+            yield problem(where, text, value=shown(domain), allowed=allowed)
+        path = edge_url.partition("://")[2].partition("/")[2].rstrip("/")
+        scheme = str(_at(tables, ("edges", position, "signing", "scheme")))
+        other = first.setdefault((scheme, domain, path), written(where[:2]))
+        if other != written(where[:2]):
+            text = f"is that of {other} as well; a player keeps the cookies of one of them"
+            yield problem(where, text, value=shown(domain), severity="warning")
 
 
 def _duplicates(

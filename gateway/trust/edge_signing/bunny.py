@@ -47,7 +47,7 @@ class BunnySigner(InPath):
     def signed_base(self, edge_url: str, folder: str, validity: Validity) -> str:
         """``https://host/bcdn_token=…&token_path=…&expires=…{path}``."""
         origin, path = split(f"{edge_url}{folder}")
-        mac, scope = self._mac(path, validity.expires_s), quote(path, safe="")
+        mac, scope = self.token(path, validity.expires_s), quote(path, safe="")
         return f"{origin}/bcdn_token={mac}&token_path={scope}&expires={validity.expires_s}{path}"
 
     def refusal(self, url: str, cookies: Mapping[str, str], now_s: float) -> str | None:  # noqa: ARG002
@@ -56,12 +56,13 @@ class BunnySigner(InPath):
         if found is None:
             return NO_SIGNATURE
         folder = unquote(found["folder"])
-        if not hmac.compare_digest(found["mac"], self._mac(folder, int(found["expires"]))):
+        if not hmac.compare_digest(found["mac"], self.token(folder, int(found["expires"]))):
             return NO_MATCH
         late = check_times(0, int(found["expires"]), now_s)
         inside = found["path"].startswith(folder)
         return late or (None if inside else OUTSIDE)
 
-    def _mac(self, folder: str, expires_s: int) -> str:
+    def token(self, folder: str, expires_s: int) -> str:
+        """The token of everything whose path starts with ``folder``."""
         text = f"{folder}{expires_s}token_path={folder}"
         return "HS256-" + base64url(hmac.digest(self.key.secret, text.encode(), "sha256"))

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from json import dumps, loads
 from typing import TYPE_CHECKING, Final, Literal
 
+from gateway.cache import EDGE_COOKIES, Cache
 from gateway.edge.signing import SignedCookie, Validity
 from gateway.trust.edge_signing import private_key
 from gateway.trust.edge_signing.private_key import RsaHash
@@ -48,6 +49,9 @@ class CloudFrontSigner:
     scheme: Literal["cloudfront"] = field(default="cloudfront", init=False)
     carrier: Literal["cookie"] = field(default="cookie", init=False)
     _private: "RSAPrivateKey" = field(init=False, repr=False, compare=False)
+    _made: Cache[tuple[str, Validity], tuple[SignedCookie, ...]] = field(
+        default_factory=lambda: Cache(EDGE_COOKIES), init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         """Read the key."""
@@ -65,6 +69,13 @@ class CloudFrontSigner:
     def cookies(self, edge_url: str, folder: str, validity: Validity) -> tuple[SignedCookie, ...]:
         """Policy, signature, key pair id, and the hash where it is not SHA-1."""
         url = f"{edge_url}{folder}"
+        made = self._made.get((url, validity))
+        if made is None:
+            made = self._sign(url, validity)
+            self._made.put((url, validity), made)
+        return made
+
+    def _sign(self, url: str, validity: Validity) -> tuple[SignedCookie, ...]:
         path = split(url)[1]
         policy = _policy(f"{normal_origin(url)}{path}*", validity)
         signature = private_key.sign_rsa(self._private, policy, self.algorithm)

@@ -1,7 +1,6 @@
 """Can the URLs of an edge be signed by its scheme, and would the edge accept what is signed?"""
 
-from gateway.edge.edge import Edge
-from gateway.edge.signing import EdgeSigner, EdgeSigning, Validity
+from gateway.edge.signing import EdgeSigner, Validity
 from gateway.trust.edge_signing.scheme import SchemeError, check_path, split
 
 SAMPLE_FOLDER = "sample-asset/"
@@ -30,8 +29,8 @@ def check_url(signer: EdgeSigner, edge_url: str) -> None:
 
 def sample_of(signer: EdgeSigner, edge_url: str) -> str:
     """What a player would get for a made-up asset of the edge, in the year 2000: a URL, or the
-    cookies. Raises SchemeError when the scheme itself would refuse it, or would accept it for
-    another folder or at another time."""
+    names of cookies. Raises SchemeError when the scheme itself would refuse it, or would accept it
+    for another folder or at another time."""
     validity = SAMPLE_VALIDITY
     base = signer.signed_base(edge_url, SAMPLE_FOLDER, validity)
     given = signer.cookies(edge_url, SAMPLE_FOLDER, validity)
@@ -45,15 +44,11 @@ def sample_of(signer: EdgeSigner, edge_url: str) -> str:
     if not accepted or None in wrong:
         problem = "makes signatures that do not hold for exactly one folder and time"
         raise SchemeError("scheme", problem, "a form that an edge can check")
-    shown = [f"{cookie.name}={cookie.value}" for cookie in given]
-    return "; ".join(shown) if shown else base
+    names = ", ".join(cookies)
+    return f"{names} for {given[0].domain}{given[0].path}" if given else base
 
 
-def signs(edge: Edge) -> str:
-    """How an edge's URLs are signed, for people: ``nginx, key 2026-11, in the path``."""
-    signing: EdgeSigning | None = edge.signing
-    if signing is None:
-        return "not signed"
-    signer = signing.signer
-    where = "in the path" if signer.carrier == "path" else "in a cookie"
+def described(signer: EdgeSigner) -> str:
+    """How a signer signs, for people: ``nginx, key 2026-11, in the path``."""
+    where = "in the path" if signer.carrier == "path" else "in cookies"
     return f"{signer.scheme}, key {signer.key_id}, {where}"

@@ -11,7 +11,7 @@ from gateway.trust.edge_signing.nginx import NginxSigner
 from gateway.trust.edge_signing.scheme import SecretKey
 
 SECRET = "0123456789abcdef0123456789abcdef"
-SIGNER = NginxSigner(SecretKey("2026-11", SECRET))
+SIGNER = NginxSigner(SecretKey("2026-11", SECRET.encode()))
 EXPIRES_S = 1_800_000_000
 VALIDITY = Validity(0, EXPIRES_S)
 
