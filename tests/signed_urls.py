@@ -21,7 +21,7 @@ def signing(
     covers: Covers = "asset",
 ) -> EdgeSigning:
     """The signing of an edge, with a secret of this letter."""
-    signer = NginxSigner(SecretKey("k", letter * 40))
+    signer = NginxSigner(SecretKey("k", letter.encode() * 40))
     return EdgeSigning(f"{letter} {step_s}", signer, lifetime_s, step_s, covers=covers)
 
 
