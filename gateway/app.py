@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.background import capacity, priors, rates
 from gateway.background import geo as geo_files
+from gateway.background.certificates import certificate_warnings, certificates_of
 from gateway.background.control import Control
 from gateway.background.dns_edges import DnsEdges
 from gateway.background.edge_register import EdgeRegister
@@ -143,6 +144,7 @@ class Application:
             observer=StoreMetrics(),
         )
         geo = geo_lookup(settings)
+        self.certificates = certificates_of(settings)
         control = control_store(store)
         me = _worker_facts()
         presence = Presence(
@@ -181,6 +183,7 @@ class Application:
             experiences=NetworkExperiences(EXPERIENCE_WINDOW_S),
             probes=ProbeBudget(Allowance(Cache(PROBES_LEFT))),
             players_port=players_port or settings.server.port,
+            certificates=self.certificates,
             events=EventQueue(has_stream=store.redis is not None),
             log=_event_log(store, control),
             activity=Activity(
@@ -238,6 +241,11 @@ class Application:
         """The ASGI entry of the players' listener, and of the lifespan."""
         await self._players(scope, receive, send)
 
+    def warnings(self) -> tuple[ConfigProblem, ...]:
+        """What is doubtful in what the config names."""
+        public_url = self.gateway.runtime.settings.server.public_url
+        return tuple(certificate_warnings(self.certificates, public_url, time.time()))
+
     def reload(self) -> None:
         """Read the config again (SIGHUP)."""
         self._watcher.reload_soon()
@@ -294,6 +302,8 @@ class Application:
         if threading.current_thread() is threading.main_thread():
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
         version = self.gateway.runtime.policy.version
+        for warning in self.warnings():
+            log.warning("config_warning", problem=str(warning))
         log.info("started", policy=version, edges=len(self.gateway.fleet.edges))
         warm_up = partial(asyncio.to_thread, _warm_up, clients, *LATER_USER_AGENTS)
         tasks.append(supervise("warm_up", warm_up))
@@ -336,6 +346,7 @@ class Application:
             "activity": self.gateway.activity.run,
             "rates": partial(rates.follow, self.gateway),
             "otlp": self._otlp.run,
+            **{f"certificate_{name}": each.run for name, each in self.certificates.items()},
         }
 
 

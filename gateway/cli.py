@@ -82,7 +82,7 @@ def check(config: Path, *, strict: bool) -> None:
         fail(f"error: {error}")
     except ConfigError as error:
         fail(str(error))
-    warnings = [str(warning) for warning in loaded.warnings]
+    warnings = [str(warning) for warning in (*loaded.warnings, *app.warnings())]
     warnings += [
         f"warning: geo: {status.last_error}"
         for status in app.gateway.geo.status

@@ -15,6 +15,7 @@ from gateway.config.fields import (
     Port,
 )
 from gateway.config.section import Section
+from gateway.config.tls_settings import TlsSettings
 from gateway.trust.operators.api_key import KeyState
 from gateway.trust.operators.operator import Role, Scope
 
@@ -88,6 +89,8 @@ class AdminSettings(Section):
     allowed_hosts: tuple[HostName, ...]
     """Names in the Host header under which operators may ask, besides `localhost`, IP addresses and
     `host`. `*` is any name, which lets web pages reach the port by DNS rebinding."""
+    tls: Annotated[TlsSettings | None, RESTART] = None
+    """HTTPS instead of HTTP for operators."""
     sign_in: Flag
     """Whether operators have to sign in. Without, who reaches the address may read everything, and
     nobody may act over HTTP."""

@@ -64,6 +64,7 @@ from gateway.config.session_settings import SessionSettings
 from gateway.config.start_settings import StartSettings
 from gateway.config.steering_settings import SteeringSettings
 from gateway.config.telemetry_settings import OtlpSettings
+from gateway.config.tls_settings import TlsSettings
 from gateway.config.token_settings import TokenSettings
 from gateway.listener import Listener
 
@@ -108,6 +109,8 @@ class ServerSettings(Section):
     origins. Those for operators always have."""
     decisions_on: frozenset[Listener]
     """Listeners that answer `POST /v1/decisions`."""
+    tls: Annotated[TlsSettings | None, RESTART] = None
+    """HTTPS instead of HTTP for players."""
 
 
 class StoreSettings(Section):

@@ -1,6 +1,7 @@
 """Routes for operators and monitoring: liveness, readiness, metrics."""
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from gateway.play.reply import Reply
 from gateway.play.request import Headers, Request
 from gateway.play.runtime import Gateway
 from gateway.source.source import Source
+from gateway.tls.certificate import FollowedCertificate
 from gateway.trust.operators.operator import Role
 
 SHOWN_EDGES = 20
@@ -72,6 +74,8 @@ def _checks(gateway: Gateway) -> dict[str, dict[str, Any]]:
     checks["edges"] = _edges(gateway.fleet)
     checks["tasks"] = _tasks()
     checks["manifests"] = _manifests(gateway.runtime.source)
+    for listener, certificate in gateway.certificates.items():
+        checks[f"certificate_{listener}"] = _certificate(certificate)
     for database in gateway.geo.status:
         checks[f"geo_{database.role}"] = (
             {"status": "ok", "built": database.build_epoch}
@@ -93,6 +97,18 @@ def _config(gateway: Gateway) -> dict[str, Any]:
         check["waits_for_restart"] = list(status.waiting)
     if (refusal := status.refusal) is not None:
         check |= {"status": "degraded", "reason": str(refusal), "since": rfc3339(refusal.since)}
+    return check
+
+
+def _certificate(followed: FollowedCertificate) -> dict[str, Any]:
+    """``degraded`` while the files are not in force, and when the certificate is not valid now."""
+    current = followed.current
+    check: dict[str, Any] = {"status": "ok", "expires": rfc3339(current.expires_s)}
+    if followed.trouble is not None:
+        since = rfc3339(followed.since_s)
+        check |= {"status": "degraded", "reason": followed.trouble, "since": since}
+    elif (trouble := current.trouble(time.time())) is not None:
+        check |= {"status": "degraded", "reason": f"the certificate {trouble}"}
     return check
 
 

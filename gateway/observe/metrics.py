@@ -276,6 +276,22 @@ CONNECTION_REFUSALS = Counter(
     "Connections that were ended without a request being answered, by listener and reason.",
     ["listener", "reason"],
 )
+HANDSHAKE_FAILURES = Counter(
+    "gateway_tls_handshake_failures",
+    "TLS handshakes that were not completed, by listener and reason.",
+    ["listener", "reason"],
+)
+CERTIFICATE_RELOADS = Counter(
+    "gateway_certificate_reloads",
+    "Certificates that were read again, by listener and outcome (ok, refused).",
+    ["listener", "outcome"],
+)
+CERTIFICATE_EXPIRES_AT = Gauge(
+    "gateway_certificate_expiry_timestamp_seconds",
+    "When the certificate in use expires (Unix time), by listener.",
+    ["listener"],
+    multiprocess_mode="livemin",
+)
 PROBLEMS = Counter("gateway_problems", "Problem answers, by type.", ["problem"])
 PLAYLIST_FAULTS = Counter(
     "gateway_playlist_faults",

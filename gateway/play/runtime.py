@@ -1,6 +1,6 @@
 """The parts of a running gateway that a request uses, built by the composition root."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -11,6 +11,7 @@ from gateway.config.status import ConfigStatus
 from gateway.decision import Policy
 from gateway.edge.experience import NetworkExperiences
 from gateway.edge.fleet import Fleet
+from gateway.listener import Listener
 from gateway.operators.sign_in import SignIn
 from gateway.play.allowance import Allowance
 from gateway.play.bodies import Body
@@ -34,6 +35,7 @@ from gateway.store.coordination.priors import Priors
 from gateway.store.events.activity import Activity
 from gateway.store.events.log import EventLog
 from gateway.store.events.queue import EventQueue
+from gateway.tls.certificate import FollowedCertificate
 from gateway.trust.keys import KeyRing
 from gateway.trust.tokens.protection import Protections
 from gateway.trust.tokens.verifier import Verifier
@@ -89,6 +91,7 @@ class Gateway:
     experiences: NetworkExperiences
     probes: ProbeBudget
     players_port: int
+    certificates: Mapping[Listener, FollowedCertificate]
     events: EventQueue
     log: EventLog
     activity: Activity

@@ -108,27 +108,41 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A peer has connected. Serve it if the limits allow another connection."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
-        peer = _address(transport.get_extra_info("peername"))
+        made = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+        peer = address_of(made.get_extra_info("peername"))
         admitted = self._counts.admit(None if peer is None else peer[0])
         if isinstance(admitted, Refusal):
             self._reader.close()
             metrics.CONNECTION_REFUSALS.labels(self._listener, admitted.reason).inc()
-            self._transport.write(admitted.answer(self._listener))
-            self._transport.close()
+            made.write(admitted.answer(self._listener))
+            made.close()
             return
+        self.begin(made, admitted, self._loop.time())
+
+    def begin(
+        self,
+        transport: asyncio.Transport,
+        admitted: Admitted,
+        opened_at: float,
+        tls: dict[str, Any] | None = None,
+    ) -> None:
+        """Serve an admitted peer that has connected at ``opened_at``, by the event loop's clock.
+        ``tls`` is the ASGI extension of that name, where the connection has TLS."""
+        self._transport = transport
         self._admitted = admitted
         self._server_state.connections.add(self)
         metrics.CONNECTIONS.labels(self._listener).inc()
         self._scope = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "scheme": "https" if transport.get_extra_info("sslcontext") else "http",
-            "server": _address(transport.get_extra_info("sockname")),
-            "client": peer,
+            "scheme": "http" if tls is None else "https",
+            "server": address_of(transport.get_extra_info("sockname")),
+            "client": address_of(transport.get_extra_info("peername")),
             "root_path": "",
         }
-        self._silent_since = self._loop.time()
+        if tls is not None:
+            self._scope["extensions"] = {"tls": tls}
+        self._silent_since = opened_at
         self._set_timer()
 
     def data_received(self, data: bytes) -> None:
@@ -193,6 +207,13 @@ class Connection(asyncio.Protocol):
         """The server stops. Answer what has come or comes within ``drain_s``, then end."""
         self._stopping_since = self._loop.time()
         self._set_timer()
+
+    # What a transport calls
+
+    @property
+    def closing(self) -> bool:
+        """Whether everything is sent, or about to be: what still comes is dropped."""
+        return self._closing
 
     # What an exchange calls
 
@@ -409,7 +430,7 @@ class Connection(asyncio.Protocol):
         self._abort()
 
 
-def _address(found: object) -> tuple[str, int] | None:
+def address_of(found: object) -> tuple[str, int] | None:
     """Host and port of a socket's name; None for a Unix socket."""
     if isinstance(found, (tuple, list)) and len(found) > 1:
         return str(found[0]), int(found[1])

@@ -65,6 +65,9 @@ class Refusal:
 BAD_REQUEST = Refusal(400, "bad-request", "this is not an HTTP/1.1 request")
 BAD_HOST = Refusal(400, "bad-host", "a request has exactly one valid Host (RFC 9112, 3.2)")
 BAD_TARGET = Refusal(400, "bad-target", "the request target is not valid (RFC 9112, 3.2)")
+PLAIN_HTTP = Refusal(
+    400, "plain-http", "a plain HTTP request came to a port of HTTPS; use https://"
+)
 HEAD_TIMEOUT = Refusal(408, "head-timeout", "the request's headers did not arrive in time")
 BODY_TIMEOUT = Refusal(408, "body-timeout", "the request's body did not arrive in time")
 BODY_TOO_LARGE = Refusal(413, "body-too-large", "the request's body is too large")
@@ -82,6 +85,7 @@ ALL = (
     BAD_REQUEST,
     BAD_HOST,
     BAD_TARGET,
+    PLAIN_HTTP,
     HEAD_TIMEOUT,
     BODY_TIMEOUT,
     BODY_TOO_LARGE,

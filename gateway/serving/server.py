@@ -26,6 +26,8 @@ from gateway.config.load import Loaded, load
 from gateway.config.problem import ConfigError
 from gateway.config.reload import log_overrides
 from gateway.config.schema import LogSettings
+from gateway.config.tls_settings import TlsSettings
+from gateway.listener import OPERATORS, PLAYERS, Listener
 from gateway.observe import logs, metrics
 from gateway.serving.garbage_collection import excluded_from_collection
 from gateway.serving.limits import ConnectionLimits
@@ -140,7 +142,7 @@ def serve(loaded: Loaded, workers: int) -> None:
         signal.signal(number, lambda *_: sys.exit(0))
     with _sockets(loaded) as bound, _store(loaded) as store:
         _log_config(loaded)
-        urls = [*map(_url_of, bound), None]
+        urls = [*map(_url_of, bound, _schemes(loaded)), None]
         log.info("listening", url=urls[0], admin_url=urls[1], workers=workers)
         parent = Parent(None if store is None else store.url, workers, _port_of(bound[0]))
         app = _built(loaded, parent) if workers == 1 else None
@@ -168,9 +170,24 @@ def _sockets(loaded: Loaded) -> Iterator[list[socket.socket]]:
         yield [stack.enter_context(listen(*address)) for address in _addresses(loaded)]
 
 
-def _url_of(bound: socket.socket) -> str:
+def _schemes(loaded: Loaded) -> list[str]:
+    """Of the URLs of the players' listener and the operators'."""
+    tls = _with_tls(loaded)
+    return ["https" if each in tls else "http" for each in (PLAYERS, OPERATORS)]
+
+
+def _with_tls(loaded: Loaded) -> frozenset[Listener]:
+    """The listeners that have TLS."""
+    tls: dict[Listener, TlsSettings | None] = {
+        PLAYERS: loaded.settings.server.tls,
+        OPERATORS: loaded.settings.admin.tls,
+    }
+    return frozenset(listener for listener, each in tls.items() if each is not None)
+
+
+def _url_of(bound: socket.socket, scheme: str) -> str:
     host = bound.getsockname()[0]
-    return f"http://{f'[{host}]' if ':' in host else host}:{_port_of(bound)}"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{_port_of(bound)}"
 
 
 def _port_of(bound: socket.socket) -> int:
@@ -213,6 +230,7 @@ def _server_config(loaded: Loaded, app: ASGIApp | str, workers: int = 1) -> Serv
         app,
         players,
         operators if admin.enabled else None,
+        _with_tls(loaded),
         factory=isinstance(app, str),
         workers=workers,
         loop="uvloop",
@@ -257,6 +275,8 @@ def _built(loaded: Loaded, parent: Parent) -> ASGIApp:
             from gateway.app import build  # noqa: PLC0415  # a parent of workers does not need it
 
             return build(loaded, os.environ, parent.store_url, parent.workers, parent.players_port)
+    except ConfigError as error:
+        raise StartError(str(error)) from error
     except Exception as error:
         raise StartError(summary_of(traceback.format_exc())) from error
 

@@ -1,14 +1,19 @@
 """How is uvicorn set up? Its settings, with the limits that each connection needs."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from gateway.listener import OPERATORS, PLAYERS
+from gateway.listener import OPERATORS, PLAYERS, Listener
 from gateway.serving.connection_counts import ConnectionCounts
 from gateway.serving.limits import ConnectionLimits
+from gateway.tls.certificate import FollowedCertificate
+
+_PLAIN = "gateway.serving.connection:Connection"
+_TLS = "gateway.serving.tls_connection:TlsConnection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,8 @@ class ListenerConfig:
     loaded_app: ASGIApp
     limits: ConnectionLimits
     counts: ConnectionCounts
+    certificates: Mapping[Listener, FollowedCertificate] = field(default_factory=dict)
+    """Of the listeners that have TLS."""
 
 
 class ServerConfig(uvicorn.Config):
@@ -31,16 +38,18 @@ class ServerConfig(uvicorn.Config):
         app: ASGIApp | str,
         limits: ConnectionLimits,
         operators: ConnectionLimits | None = None,
+        tls: Collection[Listener] = (),
         **settings: Any,  # noqa: ANN401  (uvicorn's own)
     ) -> None:
         """``limits`` are those of players. With ``operators`` there is a listener for operators,
-        whose application is the attribute ``operators`` of ``app``.
+        whose application is the attribute ``operators`` of ``app``. The listeners of ``tls`` speak
+        TLS, with the attribute ``certificates`` of ``app``.
 
         ``settings`` are uvicorn's. The access log and proxy headers are off: the gateway counts
         requests itself, and ``trusted_proxies`` alone decides whom to believe (rule F9)."""
         super().__init__(
             app,
-            http="gateway.serving.connection:Connection",
+            http=_TLS if PLAYERS in tls else _PLAIN,
             ws="none",
             log_config=None,
             access_log=False,
@@ -51,6 +60,13 @@ class ServerConfig(uvicorn.Config):
         self.limits = limits
         self.counts = ConnectionCounts(PLAYERS, limits)
         self.operators = operators
+        self.tls = frozenset(tls)
+
+    @property
+    def certificates(self) -> Mapping[Listener, FollowedCertificate]:
+        """The certificates of the listeners that have TLS, once the application is loaded."""
+        found: Mapping[Listener, FollowedCertificate] = self.loaded_app.certificates
+        return found
 
     def tell_of_stop(self) -> None:
         """Have the application end the answers that would not end by themselves: it has a method
@@ -65,4 +81,6 @@ class ServerConfig(uvicorn.Config):
         if self.operators is None:
             return None
         app: ASGIApp = self.loaded_app.operators
-        return ListenerConfig(app, self.operators, ConnectionCounts(OPERATORS, self.operators))
+        counts = ConnectionCounts(OPERATORS, self.operators)
+        certificates = self.certificates if OPERATORS in self.tls else {}
+        return ListenerConfig(app, self.operators, counts, certificates)

@@ -13,6 +13,7 @@ from gateway.observe.tasks import supervise
 from gateway.serving import file_descriptors
 from gateway.serving.connection import Connection
 from gateway.serving.server_config import ListenerConfig, ServerConfig
+from gateway.serving.tls_connection import TlsConnection
 
 _LONGEST_REASON = 1000
 """Characters. Less than a pipe takes at once (``PIPE_BUF``): a process that is killed while it
@@ -65,9 +66,10 @@ class GatewayServer(uvicorn.Server):
         """Accept connections of another listener. They share the server's state with the players',
         so a stop ends them in the same way."""
         loop = asyncio.get_running_loop()
+        kind = TlsConnection if listener.certificates else Connection
         self.servers.append(
             await loop.create_server(
-                lambda: Connection(listener, self.server_state, self.lifespan.state, loop),
+                lambda: kind(listener, self.server_state, self.lifespan.state, loop),
                 sock=bound,
                 backlog=self.config.backlog,
             )
