@@ -247,8 +247,10 @@ class Application:
         return tuple(certificate_warnings(self.certificates, public_url, time.time()))
 
     def reload(self) -> None:
-        """Read the config again (SIGHUP)."""
+        """Read the config and the certificates again (SIGHUP)."""
         self._watcher.reload_soon()
+        for keeper in self.certificates.values():
+            keeper.look_soon()
 
     def stopping(self) -> None:
         """The server is about to stop: end the answers that would not end by themselves."""

@@ -6,6 +6,7 @@ through symbolic links: Certbot and Kubernetes renew them by changing links, oth
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -51,7 +52,12 @@ class CertificateKeeper:
         self.current = load(files)
         self.trouble: str | None = None
         self.since_s = 0.0
+        self._wake = asyncio.Event()
         self._in_use()
+
+    def look_soon(self) -> None:
+        """Look at the files at once. For signal handlers on the event loop."""
+        self._wake.set()
 
     async def run(self, interval_s: float = INTERVAL_S) -> None:
         """Look at the files every ``interval_s`` seconds, until cancelled."""
@@ -59,7 +65,10 @@ class CertificateKeeper:
         if trouble is not None:
             log.error("certificate_not_valid", listener=self.listener, reason=trouble)
         while True:
-            await asyncio.sleep(interval_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(interval_s):
+                    await self._wake.wait()
+            self._wake.clear()
             with in_time("certificates"):
                 await self.look()
 

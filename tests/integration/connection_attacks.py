@@ -8,8 +8,10 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import ContextVar
 from pathlib import Path
 
 from starlette.types import Receive, Scope, Send
@@ -108,7 +110,7 @@ class Peer:
             async with asyncio.timeout(within_s):
                 while await self._reader.read(65536):
                     pass
-        except ConnectionError:
+        except (ConnectionError, ssl.SSLError):
             return True
         except TimeoutError:
             return False
@@ -117,15 +119,22 @@ class Peer:
     def reset(self) -> None:
         """End the connection with RST."""
         sock = self.writer.get_extra_info("socket")
+        if sock is None:  # TLS is gone already
+            return
         with contextlib.suppress(OSError):  # the server was faster
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
 
+OVER_TLS: ContextVar[ssl.SSLContext | None] = ContextVar("over_tls", default=None)
+"""How peers connect; None is without TLS."""
+
+
 @contextlib.asynccontextmanager
 async def peer(port: int) -> AsyncIterator[Peer]:
     """A connection; reset at the end, if it is still there."""
-    found = Peer(*await asyncio.open_connection("127.0.0.1", port))
+    tls = OVER_TLS.get()
+    found = Peer(*await asyncio.open_connection("127.0.0.1", port, ssl=tls))
     try:
         yield found
     finally:
@@ -255,9 +264,19 @@ def refused(request: bytes, *statuses: int) -> Attack:
     return attack
 
 
+async def _socket_of(port: int) -> socket.socket:
+    """A connection whose answers nobody reads."""
+
+    def connected() -> socket.socket:
+        sock, tls = socket.create_connection(("127.0.0.1", port)), OVER_TLS.get()
+        return sock if tls is None else tls.wrap_socket(sock, server_hostname="127.0.0.1")
+
+    return await asyncio.to_thread(connected)
+
+
 async def unread(port: int, patience_s: float) -> str:
     """Forty requests in one packet, and nobody reads the answers."""
-    sock = socket.create_connection(("127.0.0.1", port))
+    sock = await _socket_of(port)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sock.sendall(LARGE * 40)
     waited, step = 0.0, 0.25
@@ -274,7 +293,7 @@ async def unread(port: int, patience_s: float) -> str:
 
 async def reset_unread(port: int, _s: float) -> str:
     """The same, and then RST: nothing to log."""
-    sock = socket.create_connection(("127.0.0.1", port))
+    sock = await _socket_of(port)
     sock.sendall(LARGE * 40)
     await asyncio.sleep(0.3)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -5,6 +5,7 @@ import json
 import os
 import queue
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -69,9 +70,10 @@ def running_gateway(
     *arguments: str,
     environ: dict[str, str] | None = None,
     open_files: int | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[RunningGateway]:
     """Start ``gateway serve`` on free ports and stop it afterwards. It may have ``open_files``
-    open at once."""
+    open at once. ``tls`` is how its URL is asked, if that is https."""
     command = [sys.executable, "-m", "gateway", "serve", *arguments]
     if open_files is not None:
         command = ["sh", "-c", 'ulimit -n "$0"; exec "$@"', str(open_files), *command]
@@ -91,7 +93,7 @@ def running_gateway(
     reader.start()
     try:
         running.url, running.admin_url = _urls(process, urls, running)
-        _wait_until_alive(running)
+        _wait_until_alive(running, tls)
         yield running
     finally:
         if process.poll() is None:
@@ -128,11 +130,12 @@ def _urls(process: subprocess.Popen[str], urls: Urls, running: RunningGateway) -
     raise AssertionError(f"the gateway did not start: {running.log}")
 
 
-def _wait_until_alive(running: RunningGateway) -> None:
+def _wait_until_alive(running: RunningGateway, tls: ssl.SSLContext | None) -> None:
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"{running.url}/livez", timeout=1).status_code == 200:
+            asked = httpx.get(f"{running.url}/livez", timeout=1, verify=tls or True)
+            if asked.status_code == 200:
                 return
         if running.process.poll() is not None:
             raise AssertionError(f"the gateway ended: {running.log}")

@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from gateway.listener import Listener
 from gateway.serving.limits import ConnectionLimits
 from gateway.serving.server_config import ServerConfig
 from tests.integration.connection_attacks import echo
@@ -41,11 +42,11 @@ def is_idle(server: uvicorn.Server) -> bool:
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: ASGIApp = echo, limits: ConnectionLimits = SHORT
+    app: ASGIApp = echo, limits: ConnectionLimits = SHORT, tls: Collection[Listener] = ()
 ) -> AsyncIterator[tuple[uvicorn.Server, int]]:
     """The server, and its port."""
     with socket.create_server(("127.0.0.1", 0)) as bound:
-        server = uvicorn.Server(ServerConfig(app, limits, lifespan="off"))
+        server = uvicorn.Server(ServerConfig(app, limits, tls=tls, lifespan="off"))
         task = asyncio.create_task(server.serve(sockets=[bound]))
         await until(lambda: server.started)
         try:
