@@ -23,6 +23,7 @@ from gateway.commands.operator.command import operator
 from gateway.commands.steer.command import steer
 from gateway.config.load import load
 from gateway.config.problem import ConfigError
+from gateway.config.trust import beliefs_of
 from gateway.serving.garbage_collection import excluded_from_collection
 
 _CONFIG = click.Path(path_type=Path, dir_okay=False)
@@ -90,6 +91,8 @@ def check(config: Path, *, strict: bool) -> None:
     ]
     for warning in warnings:
         click.echo(warning, err=True)
+    for belief in beliefs_of(loaded.settings):
+        click.echo(f"note: {belief}", err=True)
     count = len(warnings)
     notes = "" if count == 0 else f" ({count} warning{'s' if count > 1 else ''})"
     if strict and warnings:

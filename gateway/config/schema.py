@@ -33,6 +33,7 @@ from gateway.config.fields import (
     GeoDatabase,
     HeaderName,
     Host,
+    HostName,
     Milliseconds,
     Network,
     Port,
@@ -109,6 +110,10 @@ class ServerSettings(Section):
     origins. Those for operators always have."""
     decisions_on: frozenset[Listener]
     """Listeners that answer `POST /v1/decisions`."""
+    allowed_hosts: tuple[HostName, ...]
+    """Names in the Host header under which players may ask, besides `localhost`, IP addresses and
+    the host of `public_url`; other requests are answered with 421. An empty list allows every name.
+    `/livez` and `/readyz` answer under any."""
     tls: Annotated[TlsSettings | None, RESTART] = None
     """HTTPS instead of HTTP for players."""
 

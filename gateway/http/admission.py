@@ -6,8 +6,9 @@ The envelope runs :func:`admit` once for each request, on every route. A check i
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from starlette.types import Scope
 
@@ -20,6 +21,7 @@ Check = Callable[[Gateway, Scope], None]
 
 _HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^:]*))(?::[0-9]*)?")
 _WEB = (b"http://", b"https://")
+_FOR_BALANCERS = frozenset({"/livez", "/readyz"})
 
 
 def check_url_length(gateway: Gateway, scope: Scope) -> None:
@@ -42,15 +44,39 @@ def check_host(gateway: Gateway, scope: Scope) -> None:
     text = host.decode("latin-1")
     found = _HOST.fullmatch(text)
     if found is None or not (found["v6"] or _is_known(gateway, found["name"])):
-        raise problems.unknown_host(text)
+        raise problems.unknown_host(text, "admin.allowed_hosts")
+
+
+def check_players_host(gateway: Gateway, scope: Scope) -> None:
+    """Raises a 421 problem for a Host that the config does not allow to players. Load balancers ask
+    for liveness and readiness under any name. A request without Host is of HTTP/1.0, and what it
+    is answered has the address of the listener."""
+    server = gateway.runtime.settings.server
+    if not server.allowed_hosts or scope["path"] in _FOR_BALANCERS:
+        return
+    host = _header(scope, b"host")
+    if host is None:
+        return
+    text = host.decode("latin-1")
+    found = _HOST.fullmatch(text)
+    own = urlsplit(server.public_url or "").hostname or ""
+    if found is None or not (
+        found["v6"] or _is_one_of(found["name"], (own, *server.allowed_hosts))
+    ):
+        raise problems.unknown_host(text, "server.allowed_hosts")
 
 
 def _is_known(gateway: Gateway, given: str) -> bool:
+    admin = gateway.runtime.settings.admin
+    return _is_one_of(given, (admin.host.lower(), *admin.allowed_hosts))
+
+
+def _is_one_of(given: str, allowed: Collection[str]) -> bool:
+    """Whether ``given`` is ``localhost``, an address, or one of the allowed names."""
     name = given.removesuffix(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
-    admin = gateway.runtime.settings.admin
-    if name == admin.host.lower() or name in admin.allowed_hosts or "*" in admin.allowed_hosts:
+    if (name and name in allowed) or "*" in allowed:
         return True
     try:
         ip_address(name)
@@ -74,7 +100,7 @@ def _header(scope: Scope, wanted: bytes) -> bytes | None:
 
 
 CHECKS: dict[Listener, list[Check]] = {
-    PLAYERS: [check_rate, check_url_length],
+    PLAYERS: [check_rate, check_players_host, check_url_length],
     OPERATORS: [check_host, check_origin, check_url_length],
 }
 """The checks of each listener."""

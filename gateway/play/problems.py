@@ -78,11 +78,12 @@ def for_players_alone() -> Problem:
     return Problem(404, "no-such-path", "No such path", detail)
 
 
-def unknown_host(host: str) -> Problem:
-    """421: the operators' listener is not known by this name (RFC 9110, 15.5.20)."""
+def unknown_host(host: str, key: str) -> Problem:
+    """421: the listener is not known by this name (RFC 9110, 15.5.20). ``key`` of the config lists
+    its names."""
     detail = (
         f"the Host {host[:_LONGEST_HOST]!a} is neither an IP address nor localhost; "
-        "admin.allowed_hosts may list it"
+        f"{key} may list it"
     )
     return Problem(421, "unknown-host", "Unknown host", detail)
 

@@ -27,6 +27,7 @@ from gateway.config.problem import ConfigError
 from gateway.config.reload import log_overrides
 from gateway.config.schema import LogSettings
 from gateway.config.tls_settings import TlsSettings
+from gateway.config.trust import beliefs_of
 from gateway.listener import OPERATORS, PLAYERS, Listener
 from gateway.observe import logs, metrics
 from gateway.serving.garbage_collection import excluded_from_collection
@@ -159,6 +160,8 @@ def _log_config(loaded: Loaded) -> None:
     if loaded.from_environment:
         log.info("config_from_environment", keys=loaded.from_environment)
     log_overrides(loaded)
+    for belief in beliefs_of(loaded.settings):
+        log.info("believed", key=belief.key, meaning=belief.meaning)
     for warning in loaded.warnings:
         log.warning("config_warning", problem=str(warning))
 

@@ -68,7 +68,7 @@ class Renewed:
 
 def reloads(outcome: str) -> float:
     """How many certificates were read again with this outcome."""
-    return metrics.CERTIFICATE_RELOADS.labels(PLAYERS, outcome)._value.get()
+    return float(metrics.CERTIFICATE_RELOADS.labels(PLAYERS, outcome)._value.get())
 
 
 async def test_a_pair_is_used_whole_or_not_at_all(tmp_path: Path, pairs: list[Pair]) -> None:
@@ -92,7 +92,7 @@ async def test_a_pair_is_used_whole_or_not_at_all(tmp_path: Path, pairs: list[Pa
         folder.install(pairs[1])
         await keeper.look()
         assert serves(pairs[1])
-        assert keeper.trouble is None
+        assert "None" == str(keeper.trouble)  # mypy takes it for what it was
         now_s += 31 * DAY_S
         folder.install(pairs[2])
         for _ in range(2):

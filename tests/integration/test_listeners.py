@@ -199,7 +199,12 @@ HOSTS = [
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[RunningGateway]:
     """A gateway that operators know by a name."""
-    environ = {**MEMORY, "GATEWAY_ADMIN__ALLOWED_HOSTS": '["gw.internal"]'}
+    environ = {
+        **MEMORY,
+        "GATEWAY_ADMIN__ALLOWED_HOSTS": '["gw.internal"]',
+        "GATEWAY_SERVER__ALLOWED_HOSTS": '["Play.Internal."]',
+        "GATEWAY_SERVER__PUBLIC_URL": "https://public.internal:8443/",
+    }
     with running_gateway(None, environ=environ) as gateway:
         yield gateway
 
@@ -209,7 +214,7 @@ def test_a_name_that_nobody_configured_is_refused(
     guarded: RunningGateway, host: str, status: int
 ) -> None:
     """Against DNS rebinding: a page's own name may resolve to the operators' address, but it is
-    still the name in Host. Players may use any name."""
+    still the name in Host. Liveness for players is answered under any name."""
     request = f"GET /livez HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
     assert status == ask_raw(guarded.admin_url, request).status
     assert 200 == ask_raw(guarded.url, request).status
@@ -217,6 +222,44 @@ def test_a_name_that_nobody_configured_is_refused(
         told = json.loads(ask_raw(guarded.admin_url, request).body)
         assert "urn:problem:streaming-gateway:unknown-host" == told["type"]
         assert host in told["detail"]
+
+
+PLAYERS_HOSTS = [
+    ("play.internal", 200),
+    ("PLAY.internal.:8080", 200),
+    ("public.internal", 200),
+    ("localhost:8080", 200),
+    ("192.0.2.1", 200),
+    ("gw.internal", 421),
+    ("evil.example", 421),
+    ("play.internal.evil.example", 421),
+    ("", 421),
+    (":80", 421),
+]
+
+
+@pytest.mark.parametrize(("host", "status"), PLAYERS_HOSTS)
+def test_players_hosts(guarded: RunningGateway, host: str, status: int) -> None:
+    """With a list, players are answered under its names alone; load balancers under any."""
+    for path, expected in (("/v1/play/film", status), ("/readyz", 200)):
+        request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+        assert expected == ask_raw(guarded.url, request).status
+    if status == 421:
+        request = (
+            f"GET /v1/play/film HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+        )
+        told = ask_raw(guarded.url, request)
+        assert b"server.allowed_hosts may list it" in told.body
+
+
+def test_without_a_list_players_may_use_any_name(default_gateway: RunningGateway) -> None:
+    """As shipped. What a proxy says of a host is never used."""
+    request = (
+        b"GET /v1/play/film HTTP/1.1\r\nHost: any.example\r\nX-Forwarded-Host: evil.example\r\n"
+        b"Forwarded: host=evil.example\r\nConnection: close\r\n\r\n"
+    )
+    found = json.loads(ask_raw(default_gateway.url, request).body)
+    assert found["manifest_url"].startswith("http://any.example/")
 
 
 def test_without_host_it_is_no_browser(guarded: RunningGateway) -> None:

@@ -117,7 +117,7 @@ def connecting(context: ssl.SSLContext) -> Iterator[None]:
 
 def failures(reason: str) -> float:
     """How many handshakes have failed for this reason."""
-    return metrics.HANDSHAKE_FAILURES.labels(PLAYERS, reason)._value.get()
+    return float(metrics.HANDSHAKE_FAILURES.labels(PLAYERS, reason)._value.get())
 
 
 async def asked(context: ssl.SSLContext, port: int, path: str = "/tls") -> Any:
@@ -205,7 +205,7 @@ async def test_versions(made: Made, minimum: Any) -> None:
 
 WHO = ("client_cert_name", "client_cert_alt_names")
 ALICE = ["CN=alice,OU=x,O=A\\, B,DC=example", ["URI:spiffe://a/b", "email:a@b.c"]]
-NOBODY = [None, []]
+NOBODY: list[Any] = [None, []]
 DEMANDS: dict[str, list[tuple[str | None, list[Any] | str]]] = {
     "required": [
         ("client", ALICE),
