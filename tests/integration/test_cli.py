@@ -65,9 +65,15 @@ def test_every_command_explains_itself(command: str) -> None:
 
 
 def test_check_of_a_good_config(config: Path) -> None:
-    """One line, exit code 0."""
+    """One line, exit code 0; and notes about whom the gateway believes."""
     ended = gateway("check", str(config))
-    assert (0, f"{config}: ok\n", "") == (ended.exit_code, ended.stdout, ended.stderr)
+    assert (0, f"{config}: ok\n") == (ended.exit_code, ended.stdout)
+    noted = [line.split(": ")[:2] for line in ended.stderr.splitlines()]
+    assert [["note", "server.trusted_proxies"], ["note", "server.public_url"]] == noted
+    config.write_text(
+        '[server]\ntrusted_proxies = []\nallowed_hosts = ["play.example"]\n', "utf-8"
+    )
+    assert "" == gateway("check", str(config)).stderr
 
 
 def test_check_may_be_strict(config: Path) -> None:
