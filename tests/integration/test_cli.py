@@ -70,9 +70,7 @@ def test_check_of_a_good_config(config: Path) -> None:
     assert (0, f"{config}: ok\n") == (ended.exit_code, ended.stdout)
     noted = [line.split(": ")[:2] for line in ended.stderr.splitlines()]
     assert [["note", "server.trusted_proxies"], ["note", "server.public_url"]] == noted
-    config.write_text(
-        '[server]\ntrusted_proxies = []\nallowed_hosts = ["play.example"]\n', "utf-8"
-    )
+    config.write_text('[server]\ntrusted_proxies = []\nallowed_hosts = ["play.example"]\n', "utf-8")
     assert "" == gateway("check", str(config)).stderr
 
 
