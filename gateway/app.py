@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.background import capacity, priors, rates
+from gateway.background import audit_writer, capacity, priors, rates
 from gateway.background import geo as geo_files
 from gateway.background.certificates import certificate_warnings, certificates_of
 from gateway.background.control import Control
@@ -48,7 +48,7 @@ from gateway.config.build import (
 )
 from gateway.config.load import Loaded
 from gateway.config.problem import ConfigError, ConfigProblem
-from gateway.config.reload import ConfigWatcher
+from gateway.config.reload import ConfigWatcher, Reload
 from gateway.config.schema import Settings
 from gateway.config.status import ConfigStatus
 from gateway.config.token_build import protections_of, token_rules_of
@@ -59,6 +59,8 @@ from gateway.listener import OPERATORS, PLAYERS
 from gateway.observe import metrics
 from gateway.observe.metrics import StoreMetrics
 from gateway.observe.tasks import supervise
+from gateway.operators.audit import AuditTrail
+from gateway.operators.reload_record import record_reload
 from gateway.operators.sign_in import SignIn
 from gateway.play.allowance import Allowance
 from gateway.play.bodies import weight_of
@@ -158,6 +160,11 @@ class Application:
         self._keys = KeyKeeper(signing_keys_of(settings), settings.keys.overlap_s, control.redis)
         sessions = Sessions(store, settings.store.session_ttl_s, estimator_of(settings))
         leases = Leases(store, settings.capacity.lease_s, presence.count)
+        status = ConfigStatus(time.time())
+        audit = AuditTrail(control.redis, lambda: self.gateway.runtime.settings.admin.audit_entries)
+        self._watcher = ConfigWatcher(
+            loaded, environ, self._apply, _Reloads(self._reloaded, status, audit)
+        )
         self.gateway = Gateway(
             runtime=_runtime(loaded, None, store, geo),
             fleet=self.keeper.fleet,
@@ -165,7 +172,10 @@ class Application:
             bus=bus_over(control),
             presence=presence,
             geo=geo,
-            config=ConfigStatus(time.time()),
+            config=status,
+            watcher=self._watcher,
+            control=control.redis,
+            audit=audit,
             decisions=DecisionCache(store, settings.store.decision_ttl_s),
             sessions=sessions,
             measurements=Measurements(sessions),
@@ -223,9 +233,6 @@ class Application:
         if settings.events.enabled and store.redis is None:
             reason = 'store.url is "memory"; the stream of events needs a Redis'
             log.warning("events_not_available", reason=reason)
-        self._watcher = ConfigWatcher(
-            loaded, environ, self._apply, _Reloads(self._reloaded, self.gateway.config)
-        )
         self._control_store = control
         self._control = Control(
             self.gateway.bus,
@@ -318,6 +325,7 @@ class Application:
             await asyncio.gather(*tasks, return_exceptions=True)
             self._reports.finish()
             await self._events.finish()
+            await audit_writer.finish(self.gateway.audit)
             await self.gateway.runtime.source.close()
             await self._control_store.close()
             await self.gateway.store.close()
@@ -347,6 +355,7 @@ class Application:
             "events": self._events.run,
             "activity": self.gateway.activity.run,
             "rates": partial(rates.follow, self.gateway),
+            "audit": partial(audit_writer.follow, self.gateway.audit),
             "otlp": self._otlp.run,
             **{f"certificate_{name}": each.run for name, each in self.certificates.items()},
         }
@@ -441,26 +450,30 @@ def geo_lookup(settings: Settings) -> GeoLookup:
 
 
 class _Reloads:
-    """Counts reloads, keeps their outcome, and announces them to other workers
-    (:class:`gateway.config.reload.ReloadObserver`)."""
+    """Counts reloads, keeps their outcome, records them, and announces them to other workers
+    (:data:`gateway.config.reload.Observer`)."""
 
-    def __init__(self, announce: Callable[[str], None], status: ConfigStatus) -> None:
+    def __init__(
+        self, announce: Callable[[str], None], status: ConfigStatus, audit: AuditTrail
+    ) -> None:
         self._announce = announce
         self._status = status
+        self._audit = audit
         self._in_force()
 
-    def reloaded(self, version: str, waiting: Sequence[str]) -> None:
-        """A new config is in force."""
+    def __call__(self, reload: Reload) -> None:
+        """A config took effect, or was refused whole."""
+        now_s = time.time()
+        record_reload(self._audit, reload, int(now_s * 1000))
+        if reload.new is None:
+            metrics.CONFIG_RELOADS.labels("refused").inc()
+            metrics.CONFIG_SUCCESSFUL.set(0)
+            self._status.refuse(now_s, reload.problems)
+            return
         metrics.CONFIG_RELOADS.labels("ok").inc()
-        self._status.use(time.time(), waiting)
+        self._status.use(now_s, reload.waiting)
         self._in_force()
-        self._announce(version)
-
-    def refused(self, problems: Sequence[ConfigProblem]) -> None:
-        """A config was refused whole."""
-        metrics.CONFIG_RELOADS.labels("refused").inc()
-        metrics.CONFIG_SUCCESSFUL.set(0)
-        self._status.refuse(time.time(), problems)
+        self._announce(reload.new.policy.version)
 
     def _in_force(self) -> None:
         metrics.CONFIG_SUCCESSFUL.set(1)

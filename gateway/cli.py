@@ -1,5 +1,5 @@
 """The commands: serve, check, explain, stats, sessions, purge, revoke, edge, steer, operator,
-schema, demo.
+audit, schema, demo.
 
 Exit codes: 0 ok, 1 the input was wrong (the message is on stderr), 2 usage.
 """
@@ -269,6 +269,25 @@ def revoke(
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--for") from error
     click.echo(run_work(revoking.revoke(load_quietly(config), kind, name, for_s)))
+
+
+@main.command()
+@click.option("--since", help="A duration back from now such as 24h, or a time with its zone.")
+@click.option("--follow", is_flag=True, help="Go on with entries as they come.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@config_option
+def audit(since: str | None, config: Path | None, *, follow: bool, as_json: bool) -> None:
+    """Print the audit log, the oldest entry first: who did what, from where, and what changed."""
+    from gateway.commands.audit import as_line, export  # noqa: PLC0415
+
+    async def show() -> None:
+        async for line in export(load_quietly(config), since, follow=follow):
+            click.echo(line if as_json else as_line(line))
+
+    try:
+        run_work(show())
+    except KeyboardInterrupt:
+        return
 
 
 @main.command()

@@ -1,78 +1,26 @@
-"""``gateway purge``: makes all workers forget assets, and waits for their acknowledgements."""
+"""``gateway purge``: makes all workers forget assets."""
 
-import asyncio
-import secrets
-import time
-from dataclasses import dataclass
-
-from gateway.client.asset import AssetError, asset_id, is_asset_prefix
+from gateway.commands.recorded import record
 from gateway.commands.store_access import CommandError, open_store
 from gateway.config.load import Loaded
-from gateway.store.connection.protocol import Commands
-from gateway.store.coordination.acknowledgements import acknowledged
-from gateway.store.coordination.messages import Purge, encode_message
-from gateway.store.coordination.presence import LiveWorker, live_workers
-from gateway.store.coordination.redis_bus import publish
-
-PATIENCE_S = 2.0
-"""Seconds until a worker that has not acknowledged the purge is reported. A worker that misses the
-message reads the log after about a second."""
-
-LOOK_S = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class PurgeReport:
-    """How many workers acknowledged the purge, which did not, and the seconds since publishing."""
-
-    acknowledged: int
-    silent: tuple[LiveWorker, ...]
-    seconds: float
-
-    def to_text(self) -> str:
-        """A text for people: how many workers purged, and which did not respond."""
-        workers = self.acknowledged + len(self.silent)
-        lines = [
-            f"purged on {self.acknowledged} of {workers} workers in {self.seconds * 1000:.0f} ms"
-        ]
-        lines += [f"no answer from {each.host}, process {each.pid}" for each in self.silent]
-        return "\n".join(lines)
+from gateway.operators import purges
+from gateway.operators.action_error import ActionError
+from gateway.operators.purges import PurgeReport
+from gateway.store.coordination.messages import Purge
 
 
 def purge_of(asset: str | None, prefix: str | None) -> Purge:
     """The message that purges one asset, or all whose ids begin with ``prefix``. Raises
     CommandError."""
-    token = secrets.token_hex(8)
-    if prefix is not None:
-        if not is_asset_prefix(prefix):
-            raise CommandError("not the start of an asset id: 1-512 of A-Z a-z 0-9 . _ ~ / -")
-        return Purge(None, prefix, token)
     try:
-        return Purge(asset_id(asset or ""), None, token)
-    except AssetError as error:
+        return purges.purge_of(asset, prefix)
+    except ActionError as error:
         raise CommandError(str(error)) from error
 
 
 async def purge_everywhere(loaded: Loaded, purge: Purge) -> PurgeReport:
     """Have all workers on the configured store purge. Raises CommandError."""
     async with open_store(loaded) as (_, commands):
-        return await _purge(commands, purge)
-
-
-async def _purge(commands: Commands, purge: Purge) -> PurgeReport:
-    """Publish the purge and wait. Raises CommandError and StoreUnavailable."""
-    alive = {worker.id: worker for worker in await live_workers(commands)}
-    started = time.monotonic()
-    if not await publish(commands, "assets", encode_message(purge)):
-        raise CommandError(
-            "the store did not accept the purge; it may be full, read-only or frozen"
-        )
-    if not alive:
-        raise CommandError("no worker is alive on this store, so nothing was purged")
-    while True:
-        confirmed = await acknowledged(commands, purge.token)
-        seconds = time.monotonic() - started
-        silent = tuple(worker for worker in alive.values() if worker.id not in confirmed)
-        if not silent or seconds > PATIENCE_S:
-            return PurgeReport(len(confirmed), silent, seconds)
-        await asyncio.sleep(LOOK_S)
+        report = await purges.purge_everywhere(commands, purge)
+        await record(commands, "purge", purges.target_of(purge), after=report.members())
+    return report

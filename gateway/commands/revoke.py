@@ -5,11 +5,11 @@ import json
 from collections.abc import Iterable
 from typing import Final
 
-from gateway.commands.steer.moment import moment_of
-from gateway.commands.steer.overrides import operator
+from gateway.commands.recorded import operator, record
 from gateway.commands.store_access import CommandError, open_store
 from gateway.config.load import Loaded
 from gateway.observe.moment import rfc3339
+from gateway.operators.moment import moment_of
 from gateway.store.coordination import revocations
 from gateway.store.coordination.revocations import (
     MAX_DURATION_S,
@@ -44,6 +44,9 @@ async def revoke(loaded: Loaded, kind: Revocable, name: str, for_s: int) -> str:
             one = await revocations.revoke(commands, kind, name, for_s, operator())
         except ValueError as error:
             raise CommandError(str(error)) from error
+        if one is not None:
+            after = {"until": rfc3339(one.until_s)}
+            await record(commands, "revoke", f"{kind} {_short(one)}", after=after)
     if one is None:
         raise CommandError(
             f"there are {MAX_REVOCATIONS} revocations, counting those that were undone and would "
@@ -59,6 +62,9 @@ async def undo(loaded: Loaded, kind: Revocable, name: str) -> str:
             one = await revocations.undo(commands, kind, name, operator())
         except ValueError as error:
             raise CommandError(str(error)) from error
+        if one is not None:
+            before = {"until": rfc3339(one.until_s)}
+            await record(commands, "revoke.undo", f"{kind} {_short(one)}", before=before)
     if one is None:
         raise CommandError(f"this {kind} is not revoked; --list shows what is")
     return f"{kind} {_short(one)} is no longer revoked"

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from gateway.config.load import Loaded
+from gateway.operators.action_error import ActionError
 from gateway.store.connection.address import shown_url
 from gateway.store.connection.connect import CONTROL_TIMEOUT_S, connect
 from gateway.store.connection.protocol import Commands, Store, StoreError, StoreUnavailable
@@ -38,7 +39,8 @@ def shared_store(loaded: Loaded) -> Store:
 async def open_store(loaded: Loaded) -> AsyncIterator[tuple[Store, Commands]]:
     """Start the configured store, and close it afterwards.
 
-    Raises CommandError when Redis cannot be reached, or stops responding.
+    Raises CommandError when Redis cannot be reached, or stops responding, and for an action that is
+    refused.
     """
     shown = shown_url(loaded.settings.store.url.get_secret_value())
     store = shared_store(loaded)
@@ -47,6 +49,8 @@ async def open_store(loaded: Loaded) -> AsyncIterator[tuple[Store, Commands]]:
         if store.redis is None or store.state == "down":
             raise CommandError(f"cannot reach the store at {shown}: {store.trouble}")
         yield store, store.redis
+    except ActionError as error:
+        raise CommandError(error.as_option()) from error
     except StoreUnavailable as error:
         raise CommandError(f"the store at {shown} gave no answer: {error}") from error
     finally:

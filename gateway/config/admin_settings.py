@@ -51,6 +51,9 @@ MomentText = Annotated[
     AfterValidator(_moment),
     Allowed("a time with its zone, such as 2027-02-28T00:00:00Z"),
 ]
+AuditEntries = Annotated[
+    int, Field(strict=True, ge=100, le=1_000_000), Allowed("a whole number from 100 to 1000000")
+]
 Scopes = Annotated[frozenset[Scope], Field(min_length=1)]
 
 
@@ -94,5 +97,7 @@ class AdminSettings(Section):
     sign_in: Flag
     """Whether operators have to sign in. Without, who reaches the address may read everything, and
     nobody may act over HTTP."""
+    audit_entries: AuditEntries
+    """About the most entries of the audit log that Redis keeps."""
     keys: tuple[OperatorKeySettings, ...] = ()
     """API keys of operators and programs, sent as `Authorization: Bearer`."""

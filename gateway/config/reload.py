@@ -12,9 +12,9 @@ most likely it was not saved completely.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import structlog
 from watchfiles import awatch
@@ -27,15 +27,23 @@ from gateway.observe.tasks import in_time
 log = structlog.get_logger()
 
 
-class ReloadObserver(Protocol):
-    """Receives every reload, for example to count it in metrics."""
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """What became of a reload. ``by`` says what began it: ``file``, ``SIGHUP``, or who asked.
 
-    def reloaded(self, version: str, waiting: Sequence[str]) -> None:
-        """A configuration took effect; ``version`` is that of its policy, and ``waiting`` are the
-        changed keys that need a restart."""
+    ``new`` took effect in the place of ``before``; it is None when the file was refused, because of
+    ``problems``. ``waiting`` are the changed keys that need a restart.
+    """
 
-    def refused(self, problems: Sequence[ConfigProblem]) -> None:
-        """A configuration was refused."""
+    by: str
+    before: Loaded
+    new: Loaded | None
+    waiting: tuple[str, ...] = ()
+    problems: tuple[ConfigProblem, ...] = ()
+
+
+Observer = Callable[[Reload], None]
+"""Receives every reload, for example to count it in metrics."""
 
 
 class ConfigWatcher:
@@ -46,7 +54,7 @@ class ConfigWatcher:
         loaded: Loaded,
         environ: Mapping[str, str],
         apply: Callable[[Loaded], None],
-        observer: ReloadObserver,
+        observer: Observer,
         *,
         settle_s: float = 0.1,
         poll_s: float = 5.0,
@@ -61,13 +69,21 @@ class ConfigWatcher:
         self._settle_s = settle_s
         self._poll_s = poll_s
         self._seen = self._content()
-        self._requested = False
+        self._requested: str | None = None
+        self._asked: list[asyncio.Future[Reload]] = []
         self._wake = asyncio.Event()
 
-    def reload_soon(self) -> None:
+    def reload_soon(self, by: str = "SIGHUP") -> None:
         """Reload soon, even if the file has not changed. For signal handlers on the event loop."""
-        self._requested = True
+        self._requested = by
         self._wake.set()
+
+    async def reload(self, by: str) -> Reload:
+        """Reload for ``by``, even if the file has not changed; what became of it."""
+        asked: asyncio.Future[Reload] = asyncio.get_running_loop().create_future()
+        self._asked.append(asked)
+        self.reload_soon(by)
+        return await asked
 
     def check_soon(self) -> None:
         """Read the file soon, and reload if it has changed."""
@@ -81,12 +97,17 @@ class ConfigWatcher:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                requested, self._requested = self._requested, False
+                requested, self._requested = self._requested, None
+                asked, self._asked = self._asked, []
                 with in_time("config"):
                     content = await self._settled()
                     if requested or content != self._seen:
-                        await self._reload(content)
+                        done = await self._reload(content, requested or "file")
                         self._seen = content
+                        self._observer(done)
+                        for each in asked:
+                            if not each.done():
+                                each.set_result(done)
 
     async def _notice(self, path: Path) -> None:
         """Wake ``run`` when anything changes in the file's folder, and every ``poll_s`` seconds."""
@@ -130,7 +151,7 @@ class ConfigWatcher:
         except OSError:
             return None
 
-    async def _reload(self, content: bytes | None) -> None:
+    async def _reload(self, content: bytes | None, by: str) -> Reload:
         path = self.current.path
         try:
             _refuse_empty(path, content)
@@ -140,8 +161,7 @@ class ConfigWatcher:
         except ConfigError as error:
             problems = [str(problem) for problem in error.problems]
             log.error("config_refused", path=str(path), problems=problems)  # noqa: TRY400
-            self._observer.refused(error.problems)
-            return
+            return Reload(by, self.current, None, problems=error.problems)
         before, self.current = self.current, new
         log.info("config_reloaded", path=str(path), version=new.policy.version)
         for warning in new.warnings:
@@ -150,7 +170,7 @@ class ConfigWatcher:
             log_overrides(new)
         if waiting:
             log.warning("config_waits_for_restart", keys=list(waiting))
-        self._observer.reloaded(new.policy.version, waiting)
+        return Reload(by, before, new, waiting)
 
 
 def log_overrides(loaded: Loaded) -> None:

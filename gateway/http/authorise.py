@@ -7,11 +7,12 @@ import math
 import time
 from ipaddress import IPv6Address
 
-import structlog
 from starlette.types import Receive, Scope
 
 from gateway.client.address import Address
 from gateway.observe import metrics
+from gateway.observe.request_id import request_id
+from gateway.operators.audit_entry import Actor, AuditEntry
 from gateway.operators.sign_in import Asked
 from gateway.play import operator_problems as problems
 from gateway.play.request import Headers
@@ -22,12 +23,14 @@ FAILURES_PER_S = 0.2
 FAILURES_BURST_S = 50.0
 """Ten refused credentials of an address at once, and one every five seconds."""
 
+REFUSALS_PER_S = 2.0
+REFUSALS_BURST_S = 50.0
+"""A hundred refused attempts at once are recorded by each worker, and two a second."""
+
 NOBODY = Operator("nobody", "", Role.VIEWER)
 """Who reaches a listener where nobody has to sign in."""
 
 _OPERATOR = "gateway.operator"
-
-log = structlog.get_logger()
 
 
 async def authorise(
@@ -43,8 +46,9 @@ async def authorise(
     Returns what the body is received with. Raises a 401, 403 or 429 problem.
     """
     if not gateway.sign_in.on:
-        if access is not None and access.writes_by(scope["method"]):
+        if access is not None and not _is_open(access, scope["method"]):
             _count("off")
+            _record_refused(gateway, scope, headers, NOBODY, "sign-in-off")
             raise problems.writing_is_off()
         scope[_OPERATOR] = NOBODY
         return receive
@@ -54,10 +58,13 @@ async def authorise(
         return receive
     if found is None:
         _count("anonymous")
+        if access.writes_by(scope["method"]):
+            _record_refused(gateway, scope, headers, NOBODY, "not-signed-in")
         raise problems.not_signed_in()
     needed = access.role_for(scope["method"])
     if not found.may(needed, access.scope):
         _count("forbidden")
+        _record_refused(gateway, scope, headers, found, "forbidden")
         raise problems.forbidden(needed, access.scope, _has(found))
     _count("allowed")
     scope[_OPERATOR] = found
@@ -69,6 +76,48 @@ def operator_of(scope: Scope) -> Operator | None:
     signed in where that is needed."""
     found: Operator | None = scope[_OPERATOR]
     return found
+
+
+def _is_open(access: Access, method: str) -> bool:
+    """Whether anybody may do this where nobody has to sign in."""
+    return not access.writes_by(method) and NOBODY.may(access.role_for(method), access.scope)
+
+
+def _record_refused(
+    gateway: Gateway, scope: Scope, headers: Headers, who: Operator, reason: str
+) -> None:
+    """Record an attempt that was refused. How many are recorded is bounded; the others are
+    counted."""
+    bounds = (REFUSALS_PER_S, time.monotonic(), REFUSALS_BURST_S)
+    if not gateway.sign_ins_left.take("audit of refusals", 1, *bounds):
+        metrics.AUDIT_ENTRIES.labels("skipped").inc()
+        return
+    path: str = scope["path"]
+    entry = AuditEntry(
+        time_ms=int(time.time() * 1000),
+        actor=_actor(gateway, scope, headers, who),
+        action="request",
+        target=f"{scope['method']} {path}",
+        outcome="refused",
+        reason=reason,
+    )
+    gateway.audit.add(entry)
+
+
+def actor_of(gateway: Gateway, scope: Scope, headers: Headers) -> Actor:
+    """Who acts, for the audit log."""
+    return _actor(gateway, scope, headers, operator_of(scope) or NOBODY)
+
+
+def _actor(gateway: Gateway, scope: Scope, headers: Headers, who: Operator) -> Actor:
+    address = address_of(gateway, scope, headers)
+    return Actor(
+        kind=who.kind,
+        id=who.id,
+        role=None if who.kind == "nobody" else who.role.value,
+        address=None if address is None else str(address),
+        request_id=request_id(),
+    )
 
 
 def address_of(gateway: Gateway, scope: Scope, headers: Headers) -> Address | None:
@@ -100,7 +149,8 @@ async def _who(gateway: Gateway, scope: Scope, headers: Headers) -> Operator | N
         return found
     gateway.sign_ins_left.take(budget, 1, FAILURES_PER_S, now_s, FAILURES_BURST_S)
     _count("refused")
-    log.warning("sign_in_refused", reason=found.code, key=found.id)
+    claimed = Operator("nobody", found.id or "", Role.VIEWER)
+    _record_refused(gateway, scope, headers, claimed, found.code)
     raise problems.refused(found)
 
 

@@ -7,7 +7,8 @@ from typing import Any, get_args
 from gateway.client.estimate import SampleSource
 from gateway.client.facts import DeviceKind, SpeedSource
 from gateway.http.batch import MAX_ASSETS
-from gateway.listener import PLAYERS, Listener
+from gateway.http.operator_openapi import SECURITY_SCHEMES, operator_paths
+from gateway.listener import OPERATORS, PLAYERS, Listener
 from gateway.play.reports import MEDIA_TYPES
 from gateway.play.sessions import USUAL_PAGE
 from gateway.steering.decide import MOVE_REASONS, STAY_REASONS
@@ -109,7 +110,7 @@ def openapi_json(
             "parameters": [*_QUERY, _FORMAT, _FIELDS],
             "post": _batch(decision),
         }
-    document = {
+    document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
             "title": "Streaming gateway",
@@ -119,6 +120,9 @@ def openapi_json(
         "paths": paths,
         "components": {"schemas": {"Problem": _PROBLEM}},
     }
+    if listener == OPERATORS:
+        document["components"]["securitySchemes"] = SECURITY_SCHEMES
+        document["security"] = [{}, *({name: []} for name in SECURITY_SCHEMES)]
     return json.dumps(document).encode()
 
 
@@ -220,6 +224,7 @@ def _for_operators(decision: dict[str, Any]) -> dict[str, Any]:
             "parameters": [_NAMED_SESSION, _FIELDS],
             "get": _operation("What happened to a session", _json_of(_STORY)),
         },
+        **operator_paths(),
         "/livez": {"get": _operation("The process is up", _text())},
         "/readyz": {"get": _operation("Whether to send players here", {"application/json": {}})},
         "/metrics": {"get": _operation("Prometheus metrics", _text())},

@@ -16,6 +16,18 @@ from gateway.http.batch import decide_batch
 from gateway.http.body import read_body
 from gateway.http.openapi import openapi_json
 from gateway.http.operations import as_a_player_asks, livez, prometheus, readyz, readyz_in_detail
+from gateway.http.operator_actions import (
+    EDGES,
+    STEER,
+    audit,
+    config,
+    edge_action,
+    edges,
+    one_steer,
+    purge,
+    reload,
+    steer,
+)
 from gateway.listener import OPERATORS, PLAYERS, Listener
 from gateway.play.activity import PATH as ACTIVITY
 from gateway.play.activity import answer_activity
@@ -182,6 +194,16 @@ def _sees(scope: OperatorScope) -> Access:
     return Access(Role.VIEWER, scope=scope)
 
 
+def _acts(scope: OperatorScope) -> Access:
+    """What viewers may read, and operators may do."""
+    return Access(Role.VIEWER, Role.OPERATOR, scope)
+
+
+def _configures(scope: OperatorScope) -> Access:
+    """What admins alone may read and do."""
+    return Access(Role.ADMIN, Role.ADMIN, scope)
+
+
 ROUTES = (
     Route(_PLAY, _READ, _play, _play_label, _PLAYERS),
     Route(CLASS, _READ, _class, _named("class"), _PLAYERS),
@@ -201,6 +223,14 @@ ROUTES = (
     _operators(SESSIONS.rstrip("/"), _READ, _sessions, _named("sessions"), _sees("sessions")),
     _operators(ACTIVITY, ("GET",), _activity, _named("activity"), _sees("activity")),
     _operators(SESSIONS, _READ, _session, _named("session"), _sees("sessions")),
+    _operators("/v1/edges", _READ, edges, _named("edges"), _sees("edges")),
+    _operators(EDGES, ("POST",), edge_action, _named("edge_action"), _acts("edges")),
+    _operators("/v1/purge", ("POST",), purge, _named("purge"), _acts("purge")),
+    _operators(STEER.rstrip("/"), _ALL, steer, _named("steer"), _acts("steering")),
+    _operators(STEER, ("DELETE",), one_steer, _named("steer"), _acts("steering")),
+    _operators("/v1/config", _READ, config, _named("config"), _configures("config")),
+    _operators("/v1/config/reload", ("POST",), reload, _named("reload"), _configures("config")),
+    _operators("/v1/audit", _READ, audit, _named("audit"), _configures("audit")),
     _operators("/openapi.json", _READ, _openapi(OPERATORS), _named("openapi"), Access(Role.VIEWER)),
 )
 """Every route of the gateway, and the role that operators need for it."""

@@ -110,6 +110,9 @@ OPERATOR_REQUESTS = Counter(
     "Requests of operators by what became of their sign-in.",
     ["outcome"],
 )
+AUDIT_ENTRIES = Counter(
+    "gateway_audit_entries", "Entries of the audit log by what became of them.", ["outcome"]
+)
 EDGES = Counter("gateway_edge_selections", "Manifests whose URIs point to this edge.", ["edge"])
 NETWORK_PRIORS = Gauge(
     "gateway_network_priors",

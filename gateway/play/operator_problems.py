@@ -37,9 +37,21 @@ def too_many_failures(wait_s: int) -> Problem:
 
 
 def writing_is_off() -> Problem:
-    """403: nobody may act over HTTP, as nobody signs in."""
+    """403: nobody may do this over HTTP, as nobody signs in."""
     detail = (
-        "acting over HTTP needs admin.sign_in = true, so that it is known who acts; "
-        "without it, the commands of the same names do this"
+        "this needs admin.sign_in = true, so that it is known who asks; without it, the commands "
+        "of the same names do this"
     )
     return Problem(403, "sign-in-off", "Nobody signs in", detail)
+
+
+def config_refused(faults: list[str]) -> Problem:
+    """409: the configuration file has errors, and the one in force stays."""
+    detail = f"the file was refused as a whole, and the configuration in force stays: {faults[0]}"
+    return Problem(409, "config-refused", "Configuration refused", detail, {"errors": faults})
+
+
+def reload_takes_long() -> Problem:
+    """503: the reload was not finished in time; it goes on."""
+    detail = "the reload takes long, and goes on; GET /v1/config shows what is in force"
+    return Problem(503, "reload-takes-long", "Reload takes long", detail)

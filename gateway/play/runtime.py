@@ -6,12 +6,14 @@ from zoneinfo import ZoneInfo
 
 from gateway.cache import Cache
 from gateway.client.estimate import EstimatorConfig
+from gateway.config.reload import ConfigWatcher
 from gateway.config.schema import Settings
 from gateway.config.status import ConfigStatus
 from gateway.decision import Policy
 from gateway.edge.experience import NetworkExperiences
 from gateway.edge.fleet import Fleet
 from gateway.listener import Listener
+from gateway.operators.audit import AuditTrail
 from gateway.operators.sign_in import SignIn
 from gateway.play.allowance import Allowance
 from gateway.play.bodies import Body
@@ -26,7 +28,7 @@ from gateway.steering.memory import SteeringMemory
 from gateway.steering.steering_config import SteeringConfig
 from gateway.store.caches.decisions import DecisionCache
 from gateway.store.caches.sessions import Sessions
-from gateway.store.connection.protocol import Store
+from gateway.store.connection.protocol import Commands, Store
 from gateway.store.coordination.bus import Bus
 from gateway.store.coordination.concurrent_sessions import ConcurrentSessions
 from gateway.store.coordination.leases import Leases
@@ -64,8 +66,9 @@ class Runtime:
 @dataclass(slots=True)
 class Gateway:
     """The gateway in one process: the current runtime and fleet, and the parts that survive
-    reloads. ``players_port`` is where the players' listener is. ``revoked`` are the names of all
-    that is revoked (:func:`gateway.store.coordination.revocations.revoked_name`)."""
+    reloads. ``players_port`` is where the players' listener is. ``control`` reaches Redis with the
+    longer deadline of operators' work; None without Redis. ``revoked`` are the names of all that is
+    revoked (:func:`gateway.store.coordination.revocations.revoked_name`)."""
 
     runtime: Runtime
     fleet: Fleet
@@ -96,5 +99,8 @@ class Gateway:
     log: EventLog
     activity: Activity
     sign_in: SignIn
+    audit: AuditTrail
+    watcher: ConfigWatcher
+    control: Commands | None
     concurrent: ConcurrentSessions
     revoked: frozenset[bytes] = frozenset()

@@ -12,9 +12,9 @@ import structlog
 from gateway.observe import metrics
 
 GarbageKind = Literal[
-    "acknowledgements", "bus", "decision", "drains", "events", "key", "leases", "overrides",
-    "presence", "priors", "purges", "rates", "register", "revocations", "session", "source",
-    "subjects",
+    "acknowledgements", "audit", "bus", "decision", "drains", "events", "key", "leases",
+    "overrides", "presence", "priors", "purges", "rates", "register", "revocations", "session",
+    "source", "subjects",
 ]  # fmt: skip
 
 QUIET_S = 600.0

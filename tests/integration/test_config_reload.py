@@ -5,7 +5,7 @@ import contextlib
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from gateway.config.load import Loaded, load
 from gateway.config.problem import ConfigError, ConfigProblem
-from gateway.config.reload import ConfigWatcher
+from gateway.config.reload import ConfigWatcher, Reload
 from gateway.config.schema import ServerSettings
 
 SETTLE_S = 0.05
@@ -30,14 +30,13 @@ class Observed:
         self.applied: list[Loaded] = []
         self.refuse_with: ConfigProblem | None = None
 
-    def reloaded(self, version: str, waiting: Sequence[str]) -> None:
-        """One more configuration in force."""
-        self.versions.append(version)
-        self.waiting = tuple(waiting)
-
-    def refused(self, problems: Sequence[ConfigProblem]) -> None:
-        """One more refusal."""
-        self.refusals.append([str(problem) for problem in problems])
+    def __call__(self, reload: Reload) -> None:
+        """One more configuration in force, or one more refusal."""
+        if reload.new is None:
+            self.refusals.append([str(problem) for problem in reload.problems])
+            return
+        self.versions.append(reload.new.policy.version)
+        self.waiting = reload.waiting
 
     def apply(self, loaded: Loaded) -> None:
         """Take a configuration, or refuse it."""

@@ -15,9 +15,10 @@ import pytest
 from click.testing import Result
 
 from gateway.background.control import Control
-from gateway.commands.purge import PurgeReport, purge_everywhere, purge_of
+from gateway.commands.purge import purge_everywhere, purge_of
 from gateway.commands.store_access import CommandError
 from gateway.config.load import load
+from gateway.operators.purges import PurgeReport
 from gateway.play.hls.manifest import hls_source
 from gateway.source.directory import DirectorySource
 from gateway.store.connection.redis import RedisStore

@@ -6,14 +6,19 @@ from datetime import UTC, datetime
 
 from gateway.background.edge_register import condition_of
 from gateway.background.survey import survey
-from gateway.commands.edge.announcement import announce
+from gateway.commands.recorded import record
 from gateway.commands.store_access import CommandError, open_store
 from gateway.config.load import Loaded
-from gateway.config.problem import nearest
 from gateway.edge.fleet import EdgeCondition
+from gateway.operators import drains
+from gateway.operators.action_error import ActionError
 from gateway.store.connection.protocol import Store
 from gateway.store.coordination import register
 
+_NOT_DRAINED = (
+    "nothing was drained. --config names the file that lists the edges; "
+    "--force drains ids that no edge has yet"
+)
 _HEAD = ("id", "url", "finder", "state", "why")
 
 
@@ -26,25 +31,25 @@ async def drain(loaded: Loaded, ids: Sequence[str], why: str, *, force: bool) ->
     async with open_store(loaded) as (store, commands):
         known = await _known_ids(loaded, store, ids)
         unknown = [each for each in ids if each not in known]
-        if unknown and not force:
-            raise CommandError(_not_known(unknown, known))
-        await register.drain(commands, ids, why)
-        await announce(commands, "drain", ids[0])
+        if not force:
+            try:
+                drains.refuse_unknown(ids, known)
+            except ActionError as error:
+                raise CommandError(f"{error}; {_NOT_DRAINED}") from error
+        await drains.drain(commands, ids, why)
+        for each in ids:
+            await record(commands, "edge.drain", each, after={"why": why})
     return unknown
 
 
 async def undrain(loaded: Loaded, ids: Sequence[str]) -> list[str]:
     """End drains. Returns the ids that were not drained. Raises CommandError."""
     async with open_store(loaded) as (_, commands):
-        drains = (await register.read(commands)).drains or {}
-        now_s = time.time()
-        drained = {
-            key.decode("ascii", "replace")
-            for key, entry in drains.items()
-            if (found := register.drain_of(entry, now_s)) is not None and found.drained
-        }
-        await register.undrain(commands, ids)
-        await announce(commands, "undrain", ids[0])
+        drained = await drains.drained(commands, ids)
+        await drains.undrain(commands, ids)
+        for each in ids:
+            before = {"why": drained[each].why} if each in drained else None
+            await record(commands, "edge.undrain", each, before=before)
     return [each for each in ids if each not in drained]
 
 
@@ -58,30 +63,18 @@ async def _known_ids(loaded: Loaded, store: Store, ids: Sequence[str]) -> set[st
     return known | set(fleet.positions) | {edge.template for edge in fleet.edges if edge.template}
 
 
-def _not_known(unknown: Sequence[str], known: set[str]) -> str:
-    lines = []
-    for each in unknown:
-        similar = nearest(each, sorted(known))
-        hint = f'; did you mean "{similar}"?' if similar else ""
-        lines.append(f'no edge has the id "{each}"{hint}')
-    return (
-        "; ".join(lines) + "; nothing was drained. --config names the file that lists the edges; "
-        "--force drains ids that no edge has yet"
-    )
-
-
 async def listing(loaded: Loaded) -> str:
     """A table for a terminal: all edges, and drains that match no edge. Raises CommandError."""
     async with open_store(loaded) as (store, commands):
         keeper = await survey(loaded, store)
-        drains = (await register.read(commands)).drains or {}
+        entries = (await register.read(commands)).drains or {}
     fleet, now_s = keeper.fleet, time.time()
     rows = [_HEAD]
     named = {edge.template for edge in fleet.edges}
     for edge, condition in zip(fleet.edges, fleet.conditions, strict=True):
         finder = keeper.finder_of(edge.id) or "-"
         rows.append((edge.id, edge.url, finder, _state(condition), _why(condition)))
-    for key, entry in sorted(drains.items()):
+    for key, entry in sorted(entries.items()):
         edge_id, found = key.decode("ascii", "replace"), register.drain_of(entry, now_s)
         known = edge_id in fleet.positions or edge_id in named
         if found is not None and found.drained and not known and edge_id.isprintable():

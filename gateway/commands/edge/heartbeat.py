@@ -11,9 +11,10 @@ from random import SystemRandom
 
 import structlog
 
-from gateway.commands.edge.announcement import announce
+from gateway.commands.recorded import record
 from gateway.commands.store_access import open_store, shared_store
 from gateway.config.load import Loaded
+from gateway.operators.announcement import announce
 from gateway.store.connection.protocol import Commands, StoreUnavailable
 from gateway.store.coordination.register import deregister, register
 
@@ -39,6 +40,7 @@ async def register_once(loaded: Loaded, heartbeat: HeartbeatSettings) -> None:
     """Send one heartbeat. Raises CommandError."""
     async with open_store(loaded) as (_, commands):
         await _beat(commands, heartbeat)
+        await record(commands, "edge.register", heartbeat.edge_id)
 
 
 async def register_until_stopped(loaded: Loaded, heartbeat: HeartbeatSettings) -> None:
@@ -61,6 +63,7 @@ async def _keep_registered(
     commands: Commands, heartbeat: HeartbeatSettings, stop: asyncio.Event
 ) -> None:
     trouble: str | None = ""
+    recorded = False
     while not stop.is_set():
         pause_s = heartbeat.interval_s * _random.uniform(1.0 - JITTER, 1.0)
         try:
@@ -73,6 +76,8 @@ async def _keep_registered(
         else:
             if trouble is not None:
                 log.info("edge_registered", edge=heartbeat.edge_id, ttl_s=heartbeat.ttl_s)
+            if not recorded:
+                recorded = await record(commands, "edge.register", heartbeat.edge_id)
             trouble = None
         try:
             async with asyncio.timeout(pause_s):
@@ -93,6 +98,7 @@ async def _deregister(commands: Commands, heartbeat: HeartbeatSettings) -> None:
     except StoreUnavailable as error:
         log.warning("edge_not_deregistered", edge=heartbeat.edge_id, reason=str(error))
         return
+    await record(commands, "edge.deregister", heartbeat.edge_id)
     if left:
         await announce(commands, "leave", heartbeat.edge_id)
     log.info("edge_deregistered", edge=heartbeat.edge_id)

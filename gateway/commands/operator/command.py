@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import click
 
 from gateway.commands.command_line import fail
-from gateway.commands.steer.moment import moment_of
+from gateway.operators.moment import moment_of
 from gateway.trust.operators.api_key import RANDOM_BYTES, key_hash, key_text
 from gateway.trust.operators.operator import SCOPES, Role
 

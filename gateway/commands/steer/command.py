@@ -6,7 +6,7 @@ import click
 
 from gateway.client.asset import is_asset_prefix
 from gateway.commands.command_line import check_ids, config_option, load_quietly, run_work
-from gateway.commands.steer.moment import Moment, moment_of, share_of
+from gateway.operators.moment import Moment, moment_of, share_of
 
 
 def _share(_: click.Context, __: click.Parameter, given: str | None) -> int | None:
@@ -78,9 +78,10 @@ def steer(
     if source is None or target is None or share is None or until is None:
         raise click.UsageError("--from, --to, --share and --until are required")
     from gateway.commands.steer import overrides  # noqa: PLC0415
+    from gateway.operators.steers import Wanted  # noqa: PLC0415
 
     check_ids((source, target))
-    wanted = overrides.Wanted(source, target, share, until, why, asset or "")
+    wanted = Wanted(source, target, share, until, why, asset or "")
     said = run_work(overrides.begin(load_quietly(config), wanted, force=force))
     for warning in said.warnings:
         click.echo(f"warning: {warning}", err=True)

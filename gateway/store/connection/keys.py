@@ -55,6 +55,8 @@ REVOCATIONS = PREFIX + b"{revocations}:held"
 """Revoked tokens, subjects and sessions, by hashes of their names."""
 COUNTED = PREFIX + b"{subjects}:"
 """What the names of the concurrent sessions of subjects begin with."""
+AUDIT_LOG = PREFIX + b"{audit}:log"
+"""The audit log. Names with ``{audit}`` share one slot, too."""
 
 SOURCE_PURGES = PREFIX + b"{sources}:purges"
 """Purges of source manifests, and their times."""
@@ -111,6 +113,16 @@ def prior_window_key(window_s: int, start_s: int) -> bytes:
 def event_writer_key(writer: str) -> bytes:
     """The name of the last event number that a writer has stored."""
     return PREFIX + b"{events}:w:" + _digest(writer)
+
+
+def audit_writer_key(writer: str) -> bytes:
+    """The name of the number of the last entry that a writer has added to the audit log."""
+    return PREFIX + b"{audit}:w:" + _digest(writer)
+
+
+def audit_once_key(name: str) -> bytes:
+    """The name of the mark that an entry of the audit log has been added for several writers."""
+    return PREFIX + b"{audit}:o:" + _digest(name)
 
 
 def bus_log(topic: str) -> bytes:

@@ -1,0 +1,147 @@
+"""Routes by which operators act, on their listener alone (:mod:`gateway.play.operator_actions`)."""
+
+import asyncio
+import time
+from typing import Final
+
+from starlette.types import Receive, Scope
+
+from gateway.config.shown import shown_settings
+from gateway.http.authorise import actor_of
+from gateway.http.body import read_body
+from gateway.observe.moment import rfc3339
+from gateway.operators import reload_record
+from gateway.play import operator_actions as actions
+from gateway.play import operator_problems, problems
+from gateway.play.operator_actions import MAX_BODY_BYTES, Act, json_reply
+from gateway.play.reply import Reply
+from gateway.play.request import Headers, read_query
+from gateway.play.runtime import Gateway
+from gateway.store.connection.protocol import StoreUnavailable
+from gateway.store.events.audit_stream import MAX_PAGE
+
+EDGES: Final = "/v1/edges/"
+STEER: Final = "/v1/steer/"
+USUAL_PAGE: Final = 50
+RELOAD_S: Final = 10.0
+"""The most seconds that a request waits for a reload."""
+
+
+async def edges(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
+    """``GET /v1/edges``."""
+    return actions.list_edges(gateway)
+
+
+async def edge_action(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:
+    """``POST /v1/edges/{id}/drain`` and ``/undrain``."""
+    edge_id, _, action = scope["path"].removeprefix(EDGES).rpartition("/")
+    work = {"drain": actions.drain_edge, "undrain": actions.undrain_edge}.get(action)
+    if work is None or not edge_id or "/" in edge_id:
+        raise problems.no_such_path()
+    body = await read_body(receive, MAX_BODY_BYTES)
+    return await work(gateway, _act(gateway, scope, headers), edge_id, body)
+
+
+async def purge(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:
+    """``POST /v1/purge``."""
+    body = await read_body(receive, MAX_BODY_BYTES)
+    return await actions.purge(gateway, _act(gateway, scope, headers), body)
+
+
+async def steer(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:
+    """``GET`` and ``POST /v1/steer``."""
+    if scope["method"] != "POST":
+        return await actions.list_steers(gateway)
+    body = await read_body(receive, MAX_BODY_BYTES)
+    given = [value for name, value in scope["headers"] if name == b"idempotency-key"]
+    key = given[0].decode("latin-1") if given else None
+    return await actions.begin_steer(gateway, _act(gateway, scope, headers), body, key)
+
+
+async def one_steer(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
+    """``DELETE /v1/steer/{id}``."""
+    identity = scope["path"].removeprefix(STEER)
+    return await actions.cancel_steer(gateway, _act(gateway, scope, headers), identity)
+
+
+async def config(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
+    """``GET /v1/config``: the configuration in force, without its secrets."""
+    current, status = gateway.watcher.current, gateway.config
+    return json_reply(
+        {
+            "version": current.policy.version,
+            "file": None if current.path is None else str(current.path),
+            "loaded": rfc3339(status.loaded_at),
+            "waits_for_restart": list(status.waiting),
+            "refused": None if status.refusal is None else list(status.refusal.problems),
+            "set_by": dict(current.origins),
+            "settings": shown_settings(current.settings),
+        }
+    )
+
+
+async def reload(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
+    """``POST /v1/config/reload``: read the file again. A file with an error is refused whole, with
+    a 409 problem that lists the errors."""
+    act = _act(gateway, scope, headers)
+    target = str(gateway.watcher.current.path or "configuration")
+    try:
+        async with asyncio.timeout(RELOAD_S):
+            done = await gateway.watcher.reload(act.who)
+    except TimeoutError:
+        late = f"not reloaded within {RELOAD_S:.0f} s"
+        actions.record(gateway, act, "config.reload", target, "failed", reason=late)
+        raise operator_problems.reload_takes_long() from None
+    before, after = reload_record.states(done)
+    reason = reload_record.reason(done)
+    actions.record(
+        gateway,
+        act,
+        "config.reload",
+        target,
+        "done" if done.new is not None else "refused",
+        before=before,
+        after=after,
+        reason=reason,
+    )
+    if done.new is None:
+        raise operator_problems.config_refused([str(each) for each in done.problems])
+    changed = {} if after is None else after["keys"]
+    return json_reply(
+        {
+            "version": done.new.policy.version,
+            "before": done.before.policy.version,
+            "changed": changed,
+            "waits_for_restart": list(done.waiting),
+        }
+    )
+
+
+async def audit(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
+    """``GET /v1/audit``: a page of the audit log, the newest entry first."""
+    by_name = read_query(scope["query_string"]).by_name
+    limit, before = by_name.get("limit"), by_name.get("cursor")
+    if limit is not None and not (limit.isdecimal() and 1 <= int(limit[:9]) <= MAX_PAGE):
+        allowed = f"allowed is a whole number from 1 to {MAX_PAGE}"
+        raise problems.bad_parameter("limit", f"{limit[:40]!a} is no length of a page; {allowed}")
+    if before is not None and not is_entry_id(before):
+        raise problems.bad_parameter("cursor", "is not the value of next in a page before")
+    try:
+        found, following = await gateway.audit.newest(before, int(limit or USUAL_PAGE))
+    except StoreUnavailable as error:
+        raise problems.store_unavailable(str(error)) from error
+    return json_reply({"entries": found, "next": following})
+
+
+def is_entry_id(text: str) -> bool:
+    """Whether a text can be the id of an entry of a stream: two whole numbers."""
+    time_ms, dash, number = text.partition("-")
+    parts = (time_ms, number)
+    return dash == "-" and all(
+        each.isascii() and each.isdecimal() and len(each) <= 20  # noqa: PLR2004
+        for each in parts
+    )
+
+
+def _act(gateway: Gateway, scope: Scope, headers: Headers) -> Act:
+    return Act(actor_of(gateway, scope, headers), int(time.time() * 1000))
