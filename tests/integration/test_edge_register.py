@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from gateway.background.edge_register import EdgeRegister
 from gateway.background.fleet import FleetKeeper
 from gateway.config.registration import facts_of
+from gateway.config.signing_settings import EdgeSigningSettings
 from gateway.edge.edge import Edge
 from gateway.store.connection.keys import EDGE_DRAINS, EDGE_FACTS, EDGE_UNTIL
 from gateway.store.connection.redis import RedisStore
@@ -48,6 +49,35 @@ class Reader:
 def facts(edge_id: str, **table: Any) -> bytes:
     """The facts of an edge's registration."""
     return facts_of({"id": edge_id, "url": f"http://{edge_id}.example/", **table}, 6.0, "me")
+
+
+async def test_registered_edges_share_a_signing(store: RedisStore) -> None:
+    """That of the config in force, with the edge's own URL. An edge whose URL cannot be signed is
+    not used, which is logged once."""
+    reader = Reader(store)
+    keys = ({"id": "k", "secret": "x" * 32},)
+    given = [EdgeSigningSettings.model_validate({"scheme": "nginx", "keys": keys})]
+    reader.register = EdgeRegister(
+        reader.keeper, store, Subscription("edges"), lambda: True, lambda: given[0]
+    )
+    await register.register(store, "a", facts("a"), 60.0)
+    await register.register(store, "b", facts("b", url="http://b.example/x%2fy/"), 60.0)
+    with capture_logs() as logs:
+        assert ["home", "a"] == await reader.read()
+        assert ["home", "a"] == await reader.read()
+    (line,) = [line for line in logs if line["event"] == "registered_edge_not_signed"]
+    assert ("b", True) == (line["edge"], "may normalise" in line["reason"])
+    home, signed = reader.keeper.fleet.edges
+    assert (None, "k") == (home.signing, signed.signing and signed.signing.signer.key_id)
+    given[0] = given[0].model_copy(update={"lifetime_s": 7200})
+    await reader.read()
+    assert [7200] == [one.signing.lifetime_s for one in reader.keeper.fleet.edges if one.signing]
+    no_table: list[EdgeSigningSettings | None] = [None]
+    reader.register = EdgeRegister(
+        reader.keeper, store, Subscription("edges"), lambda: True, lambda: no_table[0]
+    )
+    assert ["home", "a", "b"] == await reader.read()
+    assert [None] * 3 == [edge.signing for edge in reader.keeper.fleet.edges]
 
 
 async def test_an_edge_registers_and_leaves(store: RedisStore) -> None:

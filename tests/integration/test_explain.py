@@ -1,6 +1,8 @@
 """``gateway explain``: the decision and every step's reason, without a running gateway."""
 
 import re
+import time
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -87,6 +89,25 @@ def test_a_decision_is_explained(
     assert expected == {name: found[name] for name in expected}
     assert choice == (found["profile"].split()[0], found["edge"].split()[0])
     assert {"address", "place", "device", "network", "profile", "ladder", "edge"} <= set(steps)
+
+
+def test_who_signs_for_the_edge(config: Path) -> None:
+    """The scheme, the key and the end of what is signed now; neither secret nor signature."""
+    secret = "0123456789abcdef0123456789abcdef"
+    with config.open("a") as file:
+        file.write(
+            "[edges.signing]\nscheme = 'nginx'\nlifetime_s = 7200\nstep_s = 3600\n"
+            f"keys = [{{ id = '2026-11', secret = '{secret}' }}]\n"
+        )
+    before = time.time()
+    result = explain("good", "--ip", INDIA, "--config", str(config))
+    assert 0 == result.exit_code, result.output
+    (until,) = re.findall(
+        r"^signed +nginx, key 2026-11, in the path, until (\S+)$", result.output, re.MULTILINE
+    )
+    left_s = datetime.fromisoformat(until).timestamp() - before
+    assert 7200 <= left_s <= 7200 + 3600 + 60
+    assert secret not in result.output
 
 
 def test_the_playlist_itself() -> None:

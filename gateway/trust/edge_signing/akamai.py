@@ -6,8 +6,9 @@ The token is a list of fields, the last of which is an HMAC-SHA-256 over the oth
 
 It is the first segment of the path (``/hdnts=st=…/videos/show/720p/1.ts``), or a cookie. As in
 Akamai's own generators, the access control list is not escaped, and ``salt`` is part of the HMAC
-but not of the token. ``~`` and ``!`` separate fields and lists, and ``*`` and ``?`` are wildcards;
-where a folder has one of them, the list has ``?``, which stands for any one character.
+but not of the token. ``~`` and ``!`` separate fields and lists. Where a folder has one of them, the
+list has a wildcard: ``?``, which stands for any one character, in a cookie, and ``*``, for any
+characters, in the path, where ``?`` would begin the query.
 """
 
 import hmac
@@ -28,7 +29,7 @@ from gateway.trust.edge_signing.scheme import (
 
 TOKEN_NAME: Final = "hdnts"  # noqa: S105
 """The usual name of the token."""
-_RESERVED: Final = re.compile(r"[~!*]")
+_RESERVED: Final = re.compile(r"[~!]")
 _TOKEN: Final = re.compile(
     r"st=(?P<starts>[0-9]{1,12})~exp=(?P<expires>[0-9]{1,12})~acl=(?P<acl>[^~]+)"
     r"(?:~data=(?P<data>[^~]+))?~hmac=(?P<mac>[0-9a-f]{64})"
@@ -92,7 +93,7 @@ class AkamaiSigner:
         return late or (None if re.fullmatch(form, path) else OUTSIDE)
 
     def _token(self, path: str, validity: Validity) -> str:
-        acl = _RESERVED.sub("?", path)
+        acl = _RESERVED.sub("*" if self.cookie_domain is None else "?", path)
         fields = f"st={validity.starts_s}~exp={validity.expires_s}~acl={acl}*"
         if self.data:
             fields += f"~data={self.data}"

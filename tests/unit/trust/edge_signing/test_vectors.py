@@ -78,10 +78,19 @@ def test_akamai_in_a_cookie() -> None:
 
 
 def test_akamai_separators_in_a_folder() -> None:
-    """What separates fields or is a wildcard becomes the wildcard for one character."""
-    base = AkamaiSigner(AKAMAI_KEY).signed_base("https://e.example/", "a~b!c/", TIMES)
-    assert "~acl=/a?b?c/*~hmac=" in base
+    """What separates fields becomes a wildcard: not a ``?`` in the path, where that begins the
+    query."""
+    signer = AkamaiSigner(AKAMAI_KEY)
+    base = signer.signed_base("https://e.example/", "a~b!c/", TIMES)
+    assert "~acl=/a*b*c/*~hmac=" in base
     assert base.endswith("/a~b!c/")
+    assert signer.refusal(f"{base}1.ts", {}, TIMES.starts_s) is None
+    in_cookie = AkamaiSigner(AKAMAI_KEY, cookie_domain="example")
+    (cookie,) = in_cookie.cookies("https://e.example/", "a~b!c/", TIMES)
+    assert "~acl=/a?b?c/*~hmac=" in cookie.value
+    given = {"hdnts": cookie.value}
+    assert in_cookie.refusal("https://e.example/a~b!c/1.ts", given, TIMES.starts_s) is None
+    assert in_cookie.refusal("https://e.example/a~~b!c/1.ts", given, TIMES.starts_s) is not None
 
 
 @pytest.mark.parametrize(
