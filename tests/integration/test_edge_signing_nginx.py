@@ -141,7 +141,13 @@ async def test_probes_sign_their_requests(
 ) -> None:
     """Below the edge's url; with the wrong key, elsewhere, or without signing nginx refuses."""
     given = None if secret is None else signing(secret)
-    edge = Edge("e", f"{nginx}{FOLDERS[3]}", signing=given, **health)
+    edge = Edge(
+        "e",
+        f"{nginx}{FOLDERS[3]}",
+        signing=given,
+        health_url=health.get("health_url"),
+        health_playlist=health.get("health_playlist"),
+    )
     assert expected == (await probed(edge)).kind
 
 
