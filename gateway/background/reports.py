@@ -27,6 +27,7 @@ from gateway.observe import metrics
 from gateway.play.facts import count_in_prior, experience_network, known_names
 from gateway.play.report_queue import ReportBatch
 from gateway.play.runtime import Gateway
+from gateway.play.session_use import Caller
 from gateway.store.connection.keys import session_name, shown_session
 from gateway.store.connection.protocol import Commands, StoreUnavailable
 from gateway.store.events.report_stream import append_reports
@@ -111,7 +112,7 @@ class ReportReader:
             if record is None:
                 unknown.append(name)
             else:
-                self._add(name, record, reports, batch.received_s)
+                self._add(name, record, reports, batch)
         for at in range(0, len(unknown), AT_ONCE):
             names = unknown[at : at + AT_ONCE]
             await asyncio.gather(*(self._look_up(name, said[name], batch) for name in names))
@@ -202,12 +203,19 @@ class ReportReader:
         record, trouble = await self._gateway.sessions.get(name)
         if trouble is not None:
             metrics.CMCD_DROPPED.labels("store").inc(len(reports))
-        self._add(name, record, reports, batch.received_s)
+        self._add(name, record, reports, batch)
 
     def _add(
-        self, name: bytes, record: SessionRecord, reports: list[Report], received_s: float
+        self, name: bytes, record: SessionRecord, reports: list[Report], batch: ReportBatch
     ) -> None:
-        """Add what the reports say to a session's record."""
+        """Add what the reports say to a session's record, if their sender may use it."""
+        received_s = batch.received_s
+        sender = self._gateway.runtime.clients.sender(batch.peer, batch.headers)
+        caller = Caller(self._gateway.books, name, batch.headers, sender)
+        use = caller.use_of(record)
+        if use != "own":
+            metrics.CMCD_DROPPED.labels(use).inc(len(reports))
+            return
         estimate = with_measurements(
             record.estimate,
             "cmcd",
@@ -220,7 +228,7 @@ class ReportReader:
         if known is not None:
             changed = changed.heard(reports, received_s, known)
         if changed is not record:
-            self._gateway.sessions.put(name, changed)
+            self._gateway.sessions.put(name, changed.used_by(caller.user))
 
     def _count_in_prior(self, batch: ReportBatch, said: Said) -> None:
         """Count the batch's first measurement in the prior of its network: a viewer counts once."""

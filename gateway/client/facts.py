@@ -112,6 +112,8 @@ class Facts:
     never leaves the process either. ``poor_edges`` are the ids of edges on which the viewers of
     this network report trouble. ``record`` is the state of the session, including what this
     request measured; None without a session. ``pinned`` is what was fixed before; None at first.
+    ``kept`` is False when the client's network begins too many sessions: nothing is kept of this
+    request.
     """
 
     asset: str
@@ -130,6 +132,7 @@ class Facts:
     poor_edges: frozenset[str] = frozenset()
     reasons: tuple[Reason, ...] = ()
     pinned: Pinned | None = None
+    kept: bool = True
 
     @property
     def measured_kbps(self) -> float | None:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message
 
 from gateway.app import Application, build
 from gateway.background.survey import survey
+from gateway.client.session import SessionRecord
 from gateway.config.build import prior_config_of
 from gateway.config.load import Loaded
 from gateway.edge.fleet import UP
@@ -118,8 +119,10 @@ async def _see(app: Application, loaded: Loaded, session: str | None) -> list[st
     if session is not None:
         with contextlib.suppress(StoreUnavailable):
             remembered = await store.get_session(session)
-            if remembered is not None:
-                own.put_session_later(session, remembered, ttl_s)
+            record = None if remembered is None else SessionRecord.from_bytes(remembered)
+            if record is not None:  # whoever asks here, asks as the session's own player
+                asked = replace(record, users=()).to_bytes()
+                own.put_session_later(session, asked, ttl_s)
     conditions = zip(keeper.fleet.edges, keeper.fleet.conditions, strict=True)
     others = [f"{edge.id} {condition}" for edge, condition in conditions if condition != UP]
     return [

@@ -20,7 +20,7 @@ ProbeRate = Annotated[
 
 class ProbeSettings(Section):
     """Downloads that players time to measure their network (`docs/throughput.md`). A client network
-    is an IPv4 /24 or an IPv6 /48. Each worker counts for itself."""
+    is an IPv4 /24 or an IPv6 /56. Each worker counts for itself."""
 
     enabled: Flag
     """Whether `/v1/probe` exists."""

@@ -45,3 +45,6 @@ class RateSettings(Section):
     refused by this section."""
     other_burst: Burst
     """The same for a moment, after a pause."""
+    new_sessions_per_min: Rate
+    """Sessions that a client network may begin in a minute; a request without a session is one.
+    Beyond that, answers are as usual, but take no lease, and nothing is kept of the session."""

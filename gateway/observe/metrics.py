@@ -97,6 +97,11 @@ RATE_LIMITED = Counter(
     "Requests that asked for more than a limit, by route and by whose limit (network).",
     ["route", "by"],
 )
+SESSIONS_UNUSED = Counter(
+    "gateway_sessions_unused",
+    "Requests that named a session that they could not use, by why (another, too-many).",
+    ["reason"],
+)
 REQUEST_SECONDS = _durations(
     "gateway_request_seconds", "Seconds from request to answer.", ["route"]
 )

@@ -32,12 +32,13 @@ _PLAYER_HEADERS = ("user-agent", *DEVICE_HINT_HEADERS, "accept-encoding")
 
 
 class Sender(NamedTuple):
-    """Where a request comes from. ``prefix`` is the network of the household, and must not leave
-    the process; it is empty when the address is unknown."""
+    """Where a request comes from. ``prefix`` is the network of the household, and ``client`` the
+    address; neither must leave the process. They are empty and None when the address is unknown."""
 
     place: Place
     prefix: str
     reasons: tuple[Reason, ...]
+    client: Address | None = None
 
 
 class Player(NamedTuple):
@@ -87,7 +88,7 @@ class ClientLookup:
         if address.ip is None:
             return Sender(NOT_LOOKED_UP, "", address.reasons)
         place, prefix = self._geo.place(address.ip), viewer_prefix(address.ip)
-        return Sender(place, prefix, address.reasons)
+        return Sender(place, prefix, address.reasons, address.ip)
 
     def network(self, peer: str | None, headers: Headers) -> str:
         """The network of the household that sends a request, as :attr:`Sender.prefix`."""

@@ -18,7 +18,9 @@ from gateway.edge.fleet import Fleet
 from gateway.play.clients import Player, Sender
 from gateway.play.request import Headers, Request
 from gateway.play.runtime import Gateway, Runtime
+from gateway.play.session_use import Caller
 from gateway.reason import Reason, Step
+from gateway.store.connection.keys import session_name
 from gateway.store.coordination.priors import Priors
 
 _CMCD_HEADERS = ("cmcd-object", "cmcd-request", "cmcd-session", "cmcd-status")
@@ -30,6 +32,16 @@ _ENCODED_TWICE = Reason(
 )
 
 
+_ANOTHERS = Reason(
+    Step.NETWORK,
+    "session-of-another",
+    "the session is that of another player in another network; this request has its own",
+)
+_TOO_MANY = Reason(
+    Step.NETWORK,
+    "too-many-sessions",
+    "the client network begins more sessions than it may; nothing is kept of this one",
+)
 _NO_EDGES: frozenset[str] = frozenset()
 _POOR = (
     Reason(
@@ -53,8 +65,8 @@ async def gather_facts(
     device = player.device
     network = parse_network_hints(request.headers.by_name)
     report = cmcd_of(request.headers, asked.cmcd)
-    session = asked.session or report.sid
-    record, memory = await _remembered(gateway, session)
+    named = asked.session or report.sid
+    session, record, memory = await _session_of(gateway, request, sender, named)
     estimate = None if record is None else record.estimate
     chosen = throughput.choose_throughput(
         asked.speed_kbps,
@@ -75,9 +87,9 @@ async def gather_facts(
         changed = record if measured is None else record.measured(measured)
         if report.version is not None and (known := known_names(gateway, runtime)) is not None:
             changed = changed.heard((Report.of(report),), now_s, known)
-        if changed is not record:
-            record = changed
-            gateway.sessions.put(session, record)
+        if changed is not record and not request.by_operator:
+            gateway.sessions.put(session, changed)
+        record = changed
     poor = _NO_EDGES
     if runtime.settings.cmcd.avoid_poor_edges and sender.prefix:
         poor = gateway.experiences.poor(experience_network(sender), time.monotonic())
@@ -90,12 +102,13 @@ async def gather_facts(
         ect=network.ect,
         limits=asked.limits,
         session=session,
-        viewer=session or sender.prefix,
+        viewer=session or named or sender.prefix,
         network=sender.prefix,
         minute_of_day=_minute_of_day(runtime.zone, now_s) if runtime.timed else 0,
         placed_on=None if record is None else record.edge_of(asset),
         record=record,
         poor_edges=poor,
+        kept=session is not None or named is None,
         reasons=(
             *sender.reasons,
             *device.reasons,
@@ -177,12 +190,35 @@ def _told(report: Cmcd) -> tuple[Reason, ...]:
     return (_ENCODED_TWICE,) if report.encoded_again else ()
 
 
-async def _remembered(
-    gateway: Gateway, session: str | None
-) -> tuple[SessionRecord | None, tuple[Reason, ...]]:
+async def _session_of(
+    gateway: Gateway, request: Request, sender: Sender, named: str | None
+) -> tuple[str | None, SessionRecord | None, tuple[Reason, ...]]:
+    """The session of a request that names one, and its record, with the reasons for both. Of
+    sessions beyond those that a network may begin there is none; who names that of another has one
+    of its own."""
+    if named is None:
+        return None, None, ()
+    record, reasons = await _remembered(gateway, named)
+    if request.by_operator:
+        return named, record, reasons
+    caller = Caller(gateway.books, session_name(named), request.headers, sender)
+    use = caller.use_of(record)
+    if use == "another":
+        named = caller.own_session(named)
+        record, reasons = await _remembered(gateway, named)
+        caller = Caller(gateway.books, session_name(named), request.headers, sender)
+        reasons = (*reasons, _ANOTHERS)
+        use = caller.use_of(record)
+    if use != "own":
+        return None, None, (*reasons, _TOO_MANY)
+    used = record.used_by(caller.user)
+    if used is not record and not record.is_new:
+        gateway.sessions.put(named, used)
+    return named, used, reasons
+
+
+async def _remembered(gateway: Gateway, session: str) -> tuple[SessionRecord, tuple[Reason, ...]]:
     """The record of a session, with a reason when the store could not be read."""
-    if session is None:
-        return None, ()
     record, trouble = await gateway.sessions.get(session)
     if trouble is None:
         return record, ()

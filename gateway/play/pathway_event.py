@@ -7,6 +7,7 @@ go, or that it does not obey, is told once.
 """
 
 import time
+from collections.abc import Callable
 from functools import partial
 
 from gateway.edge.fleet import Fleet
@@ -25,12 +26,15 @@ def queue_pathway_event(
     session: bytes | None,
     state: SteeringState,
     answer: Steered,
+    may_tell: Callable[[], bool],
 ) -> None:
     """Queue an event for an answer that says something new. ``state`` is what the request brought;
-    ``session`` is the session's name, None when the player named none."""
-    if not _is_news(state, answer):
-        return
+    ``session`` is the session's name, None when the player named none. ``may_tell`` says whether
+    the player may be told of in that name."""
     settings, queue = gateway.runtime.settings, gateway.events
+    wanted = settings.events.enabled or (session is not None and settings.sessions.enabled)
+    if not wanted or not _is_news(state, answer) or not may_tell():
+        return
     stream = is_streamed(settings, queue, session or state.viewer.to_bytes(8).rjust(16))
     kept_of = session if settings.sessions.enabled else None
     if stream or kept_of is not None:

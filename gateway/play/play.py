@@ -62,7 +62,8 @@ async def _manifest(
     body = draft.for_session(await body_of(gateway, draft, found.source.manifest.weight))
     timeline.end("write")
     reply = await _reply(found, request, body, form.media_type, timeline)
-    if places and reply.status == _OK and not _is_as_before(found, earlier):
+    kept = found.decision.facts.kept
+    if places and kept and reply.status == _OK and not _is_as_before(found, earlier):
         queue_event(gateway, found)
     return reply
 
@@ -116,7 +117,13 @@ async def _placed(
     count = 1 if one else MIN_RANKED
     found = await decide_one(gateway, request, asset, timeline, count, wanted, earlier)
     # A refresh without a session cannot renew the lease that its first request took.
-    take = take and (earlier is None or found.decision.facts.session is not None)
+    facts = found.decision.facts
+    take = take and (earlier is None or facts.session is not None)
+    counts = gateway.leases.active or runtime.settings.events.enabled
+    if take and counts and facts.kept and facts.session is None:
+        client = runtime.clients.address(request.peer, request.headers)
+        facts.kept = gateway.books.may_begin(client)
+    take = take and facts.kept
     decision = await lease(gateway, found.decision, take=take, ask=found.cache != "off")
     if decision is not found.decision:
         found = replace(found, decision=decision)

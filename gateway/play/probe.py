@@ -25,6 +25,7 @@ from gateway.play.facts import count_in_prior
 from gateway.play.reply import Reply
 from gateway.play.request import Headers, read_query
 from gateway.play.runtime import Gateway
+from gateway.play.session_use import Caller
 from gateway.untrusted import json_of
 
 MAX_RESULT_BYTES: Final = 4096
@@ -118,11 +119,16 @@ async def record_probe(gateway: Gateway, body: bytes, headers: Headers, peer: st
         )
     metrics.SPEED_PROBE_RESULTS.labels("accepted").inc()
     measured, now_s = Measurement("probe", kbps), time.time()
+    clients = gateway.runtime.clients
+    sender = clients.sender(peer, headers)
     if gateway.priors.active:
-        clients = gateway.runtime.clients
         device = clients.player(headers).device.kind
-        count_in_prior(gateway.priors, clients.sender(peer, headers), device, kbps, now_s)
-    await gateway.measurements.add_now(session, measured, now_s, gateway.runtime.estimator)
+        count_in_prior(gateway.priors, sender, device, kbps, now_s)
+
+    def by(name: bytes) -> Caller:
+        return Caller(gateway.books, name, headers, sender)
+
+    await gateway.measurements.add_now(session, measured, now_s, gateway.runtime.estimator, by)
     return _answer({"accepted": True, "speed_kbps": round(kbps)})
 
 

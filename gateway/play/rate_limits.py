@@ -18,8 +18,8 @@ from gateway.cache import RATES, Cache
 from gateway.client.address import Address, TrustedProxies
 from gateway.config.rate_settings import RateSettings
 
-RateClass = Literal["manifests", "decisions", "other"]
-"""What is limited: a group of routes."""
+RateClass = Literal["manifests", "decisions", "other", "sessions"]
+"""What is limited: a group of routes, or sessions that begin."""
 
 MAX_WATCHED: Final = 1024
 """The most networks that a worker watches."""
@@ -30,7 +30,8 @@ WATCHED_FROM: Final = 0.5
 MAX_DEBT_S: Final = 10.0
 """The most that a network can owe beyond its burst, because several workers let it."""
 
-_CLASSES: Final = 3
+_CLASSES: Final = 4
+_MINUTE_S: Final = 60
 _ROUNDING_S: Final = 1e-6
 """Sums of times are not exact."""
 _IPV6: Final = 1 << 130
@@ -72,10 +73,12 @@ class RateLimits:
 
     def configure(self, settings: RateSettings) -> None:
         """Use a new config."""
-        bounds: dict[RateClass, tuple[int, int]] = {
+        sessions = settings.new_sessions_per_min
+        bounds: dict[RateClass, tuple[float, int]] = {
             "manifests": (settings.manifests_per_s, settings.manifests_burst),
             "decisions": (settings.decisions_per_s, settings.decisions_burst),
             "other": (settings.other_per_s, settings.other_burst),
+            "sessions": (sessions / _MINUTE_S, sessions),
         }
         self._limits = {
             which: _Limit(at, 1 / rate, burst / rate) if rate else None

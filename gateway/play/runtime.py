@@ -22,6 +22,7 @@ from gateway.play.measurements import Measurements
 from gateway.play.probe_budget import ProbeBudget
 from gateway.play.rate_limits import RateLimits
 from gateway.play.report_queue import ReportQueue
+from gateway.play.session_use import Books
 from gateway.play.whereabouts import Whereabouts
 from gateway.source.source import Source
 from gateway.steering.memory import SteeringMemory
@@ -104,3 +105,8 @@ class Gateway:
     control: Commands | None
     concurrent: ConcurrentSessions
     revoked: frozenset[bytes] = frozenset()
+
+    @property
+    def books(self) -> Books:
+        """Who may use sessions."""
+        return Books(self.rates, self.runtime.clients, self.sessions)

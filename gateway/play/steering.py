@@ -9,8 +9,9 @@ trusted, gets the answer of a new session: a session that lives is never answere
 import secrets
 import time
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import blake2b
 from typing import Literal, NamedTuple
 
@@ -27,6 +28,7 @@ from gateway.ladder.expected import expected_kbps
 from gateway.ladder.rung import Rung
 from gateway.observe import metrics
 from gateway.play.bodies import Body
+from gateway.play.clients import Sender
 from gateway.play.decide import Decided, valid_asset
 from gateway.play.facts import cmcd_of, has_cmcd
 from gateway.play.network_view import RequestView
@@ -34,6 +36,7 @@ from gateway.play.pathway_event import queue_pathway_event
 from gateway.play.reply import RawHeaders, Reply
 from gateway.play.request import Headers
 from gateway.play.runtime import Gateway, Runtime
+from gateway.play.session_use import Caller
 from gateway.steering.decide import Situation, Steered, steer
 from gateway.steering.pathways import is_declared
 from gateway.steering.query import SESSION, SESSION_BYTES, STATE, SteeringQuery, read_query
@@ -95,10 +98,10 @@ def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
     runtime, fleet = gateway.runtime, gateway.fleet
     query = read_query(request.query)
     now_s, clock_s = time.time(), time.monotonic()
-    session = query.session or _session_asked(request)
-    if session is not None and request.method == "GET":
-        _measured(gateway, session, query.best_bps, now_s)
     sender = runtime.clients.sender(request.peer, request.headers)
+    session, caller = _session_of(gateway, request, query, sender)
+    if session is not None and request.method == "GET":
+        _measured(gateway, session, query.best_bps, now_s, caller)
     state, outcome = _state(gateway, query, asset, now_s)
     if state is not None and state.viewer == 0:
         state = replace(
@@ -130,12 +133,15 @@ def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
     )
     if request.method == "GET":
         _count(answer)
-        queue_pathway_event(gateway, asset, sender.place.country, session, state, answer)
+        may_begin = partial(gateway.books.may_begin, sender.client)
+        may_tell = may_begin if caller is None else caller.may_tell
+        country = sender.place.country
+        queue_pathway_event(gateway, asset, country, session, state, answer, may_tell)
         if state.issued_s:  # what a player says at first, it has not measured
             view.learn(answer)
         if answer.moved:
             budget.promise(answer.priority[0].id, kbps, clock_s)
-        _follow(gateway, asset, session, state, answer)
+        _follow(gateway, asset, session, state, answer, caller, may_begin)
     signed = gateway.keys.sign(Purpose.STEERING_STATE, answer.state.to_bytes())
     url = f"{_url(runtime, asset)}?{STATE}={signed}"
     if session is not None:
@@ -153,19 +159,42 @@ def drawn_name(viewer: int) -> bytes:
 
 
 def _follow(
-    gateway: Gateway, asset: str, session: bytes | None, state: SteeringState, answer: Steered
+    gateway: Gateway,
+    asset: str,
+    session: bytes | None,
+    state: SteeringState,
+    answer: Steered,
+    caller: Caller | None,
+    may_begin: Callable[[], bool],
 ) -> None:
     """Let the session's record and lease follow its player, in the background."""
     edge, kbps = answer.playing, state.expected_kbps
     if edge is None or not answer.believed:
         return
     if session is not None and session != drawn_name(state.viewer):
-        gateway.whereabouts.seen(session, asset, kbps, edge)
+        gateway.whereabouts.seen(session, asset, kbps, edge, caller)
     elif gateway.leases.active:
         age_s = answer.state.issued_s - answer.state.began_s
         young = age_s < gateway.runtime.settings.capacity.lease_s
         at_first = young and edge.id == state.base
-        gateway.whereabouts.seen_unnamed(answer.state.viewer, asset, kbps, edge, at_first=at_first)
+        gateway.whereabouts.seen_unnamed(
+            answer.state.viewer, asset, kbps, edge, at_first=at_first, may_begin=may_begin
+        )
+
+
+def _session_of(
+    gateway: Gateway, request: SteeringRequest, query: SteeringQuery, sender: Sender
+) -> tuple[bytes | None, Caller | None]:
+    """The name of the session that a request names, and who names it. None when it is that of
+    another, as far as this worker knows."""
+    session = query.session or _session_asked(request)
+    if session is None:
+        return None, None
+    caller = Caller(gateway.books, session, request.headers, sender)
+    record = gateway.sessions.fresh(session)
+    if record is not None and not record.is_new and caller.use_of(record) != "own":
+        return None, None
+    return session, caller
 
 
 def _session_asked(request: SteeringRequest) -> bytes | None:
@@ -182,12 +211,14 @@ def _session_asked(request: SteeringRequest) -> bytes | None:
     return None if session is None else session_name(session)
 
 
-def _measured(gateway: Gateway, session: bytes, bps: int | None, now_s: float) -> None:
+def _measured(
+    gateway: Gateway, session: bytes, bps: int | None, now_s: float, caller: Caller | None
+) -> None:
     """Add the throughput that a player reports to its session's estimate, in the background."""
     kbps = None if bps is None else steering_kbps(bps)
     if kbps is not None:
         estimator = gateway.runtime.estimator
-        gateway.measurements.add(session, Measurement("steering", kbps), now_s, estimator)
+        gateway.measurements.add(session, Measurement("steering", kbps), now_s, estimator, caller)
 
 
 def _state(

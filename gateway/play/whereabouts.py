@@ -8,12 +8,14 @@ when too many wait.
 """
 
 import time
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from gateway.client.session import SessionRecord
 from gateway.edge.edge import Edge
 from gateway.observe import metrics
 from gateway.play.awaited_records import MAX_WAITING, AwaitedRecords
+from gateway.play.session_use import Caller
 from gateway.store.caches.sessions import Sessions
 from gateway.store.coordination.leases import Leases
 
@@ -23,11 +25,14 @@ the session plays."""
 
 
 class _Seen(NamedTuple):
-    """An asset that a session plays, the edge, and when that was seen (Unix time)."""
+    """An asset that a session plays and the kbit/s that it takes up, the edge, when that was seen
+    (Unix time), and who said so."""
 
     asset: str
+    kbps: int
     edge: Edge
     at_s: float
+    caller: Caller | None
 
 
 class Whereabouts:
@@ -38,11 +43,13 @@ class Whereabouts:
         self._leases = leases
         self._awaited: AwaitedRecords[_Seen] = AwaitedRecords(sessions, self._put, max_waiting)
 
-    def seen(self, session: bytes, asset: str, kbps: int, edge: Edge) -> None:
+    def seen(
+        self, session: bytes, asset: str, kbps: int, edge: Edge, caller: Caller | None = None
+    ) -> None:
         """The player of a session (its ``session_name``) uses ``edge`` for ``asset``, where it
-        takes up ``kbps``. Never waits, never raises."""
-        self._leases.follow(session, asset, kbps, edge.id)
-        found = _Seen(asset, edge, time.time())
+        takes up ``kbps``. Never waits, never raises. A ``caller`` who may not use the session
+        changes nothing."""
+        found = _Seen(asset, kbps, edge, time.time(), caller)
         waits = self._awaited.get(session) is not None
         record = None if waits else self._sessions.fresh(session)
         if record is not None:
@@ -51,15 +58,24 @@ class Whereabouts:
             metrics.PLACES_DROPPED.inc()
 
     def seen_unnamed(
-        self, viewer: int, asset: str, kbps: int, edge: Edge, *, at_first: bool
+        self,
+        viewer: int,
+        asset: str,
+        kbps: int,
+        edge: Edge,
+        *,
+        at_first: bool,
+        may_begin: Callable[[], bool] = lambda: True,
     ) -> None:
         """The same for a session that the request does not name; ``viewer`` stands for it.
+        ``may_begin`` says whether it may have a lease that it did not have before.
 
         Its playlist's lease cannot be found, and ends by itself. ``at_first``: that still counts,
         and the player uses the playlist's edge.
         """
         lease = f"steering\0{viewer:x}"
-        if not (at_first and not self._leases.has(lease)):
+        has = self._leases.has(lease)
+        if has or (self._leases.active and not at_first and may_begin()):
             self._leases.follow(lease, asset, kbps, edge.id)
 
     async def run(self) -> None:
@@ -67,6 +83,12 @@ class Whereabouts:
         await self._awaited.run()
 
     def _put(self, session: bytes, record: SessionRecord, seen: _Seen) -> None:
+        caller = seen.caller
+        if caller is not None:
+            if caller.use_of(record) != "own":
+                return
+            record = record.used_by(caller.user)
+        self._leases.follow(session, seen.asset, seen.kbps, seen.edge.id)
         refresh_s = self._sessions.ttl_s * REFRESH_SHARE
         placed = record.placed(seen.asset, seen.edge.id, seen.at_s, refresh_s)
         if placed is record:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.client.cmcd_report import Report
 from gateway.client.estimate import SampleSource
 from gateway.client.playback import CLOCK_SET_MS, KnownNames
-from gateway.client.session import SessionRecord
+from gateway.client.session import SessionRecord, SessionUser
 from tests.unit.client.estimating import CONFIG
 
 NOW = 1_800_000_000
@@ -31,6 +31,7 @@ events = st.one_of(
     st.tuples(seconds, st.sampled_from(SOURCES), st.integers(1, 9999)),
     st.tuples(seconds, st.sampled_from("abcdef"), st.sampled_from(["eu-0", "eu-1"])),
     st.tuples(seconds, st.lists(reports, max_size=50)),
+    st.builds(SessionUser, seconds.map(lambda at_s: NOW + at_s), st.just(1), st.integers(0, 5)),
 )
 
 
@@ -38,6 +39,8 @@ def after(record: SessionRecord, happened: Sequence[tuple[object, ...]]) -> Sess
     """The record of a worker that saw this happen."""
     for event in happened:
         match event:
+            case SessionUser():
+                record = record.used_by(event)
             case (int(at_s), list(heard)):
                 record = record.heard(heard, NOW + at_s, KNOWN)
             case (int(at_s), str(source), int(kbps)) if source in SOURCES:

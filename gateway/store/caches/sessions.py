@@ -10,6 +10,7 @@ its connection, between a write and its reply loses what another has measured ju
 import contextlib
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from time import monotonic
 from typing import NamedTuple
@@ -91,9 +92,7 @@ class Sessions:
         if stored is None:
             found = SessionRecord()
             if own is not None:
-                found = SessionRecord(
-                    own.record.estimate, own.record.places, playback=own.record.playback
-                )
+                found = replace(own.record, whole=True)
         else:
             found = stored if own is None else self._merged(stored, own.record)
         lost = own is not None and found != stored  # the store has lost it, or never had it

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.client.estimate import MAX_SAMPLES, Sample, SessionEstimate
-from gateway.client.session import MAX_PLACES, SessionPlace, SessionRecord, asset_name
+from gateway.client.session import MAX_PLACES, SessionPlace, SessionRecord, SessionUser, asset_name
 from tests.unit.client.estimating import CONFIG, remembered
 
 NOW = 1_700_000_000.0
@@ -86,6 +86,50 @@ def test_the_layout() -> None:
     assert expected == record.to_bytes()
 
 
+USER = SessionUser(7, 0x0102, 0xFF01)
+
+
+def test_the_layout_with_users() -> None:
+    """Format, the sizes of estimate and playback, the number of users, and the users."""
+    record = SessionRecord(FAST, users=(USER,))
+    users = b"\0\0\0\x07\x01\x02\xff\x01"
+    assert b"\x05\x0b\0\0\x01" + FAST.to_bytes() + users == record.to_bytes()
+    assert record == SessionRecord.from_bytes(record.to_bytes())
+
+
+@pytest.mark.parametrize(
+    ("name", "agent", "prefix", "expected"),
+    [
+        ("the same", "app/1.0", "192.0.2.0/24", True),
+        ("roams", "app/1.0", "198.51.100.0/24", True),
+        ("is updated", "app/1.1", "192.0.2.0/24", True),
+        ("another", "app/1.1", "198.51.100.0/24", False),
+        ("an unknown address", "app/1.0", "", True),
+        ("another of an unknown address", "app/1.1", "", False),
+    ],
+)
+def test_whose_session_it_is(name: str, agent: str, prefix: str, expected: bool) -> None:
+    """By the User-Agent or the network; what is unknown is like nothing."""
+    owner = SessionUser.of(b"name of a session", "app/1.0", "192.0.2.0/24", 7.0)
+    user = SessionUser.of(b"name of a session", agent, prefix, 8.0)
+    assert expected == SessionRecord(users=(owner,)).is_of(user)
+    assert SessionRecord().is_of(user)
+    unknown = owner._replace(network=0)
+    assert (agent == "app/1.0") == SessionRecord(users=(unknown,)).is_of(user)
+
+
+def test_the_last_users_are_remembered() -> None:
+    """The same pair is remembered once, and the session's name is the salt of it."""
+    users = [SessionUser(at, at, at + 1) for at in range(6)]
+    record = SessionRecord()
+    for user in users:
+        record = record.used_by(user)
+        assert record is record.used_by(user._replace(time_s=99))
+    assert tuple(users[2:]) == record.users
+    one, other = (SessionUser.of(salt, "app", "192.0.2.0/24", 7.0) for salt in (b"name", b"other"))
+    assert one != other
+
+
 def test_records_of_the_layout_before_are_read() -> None:
     """The first format, a speed estimate alone, and records with its estimates can be read."""
     estimate = bytes.fromhex("01 00001f40 0000000065540e80")
@@ -95,6 +139,7 @@ def test_records_of_the_layout_before_are_read() -> None:
 
 
 WHOLE = playing("a").to_bytes()
+USED = SessionRecord(FAST, users=(USER,)).to_bytes()
 PLACE = playing("a").to_bytes()[2 + len(FAST.to_bytes()) :]
 
 
@@ -105,6 +150,13 @@ PLACE = playing("a").to_bytes()[2 + len(FAST.to_bytes()) :]
         b"\x02",
         b"\x02\x00",
         b"\x03" + WHOLE[1:],
+        USED[:4],
+        USED[:-1],
+        USED + b"x",
+        b"\x05\x0b\0\0\0" + FAST.to_bytes(),
+        b"\x05\x0b\0\0\x05" + FAST.to_bytes() + 5 * USED[-8:],
+        b"\x05\x0b\0\0\x02" + FAST.to_bytes() + 2 * USED[-8:],
+        b"\x05\x0b\0\x01\x01" + FAST.to_bytes() + b"x" + USED[-8:],
         WHOLE[:-1],
         WHOLE + b"x",
         WHOLE + PLACE,

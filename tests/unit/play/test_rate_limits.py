@@ -31,6 +31,7 @@ def limits(workers: int = 1, **keys: object) -> RateLimits:
         "decisions_burst": 1,
         "other_per_s": 1,
         "other_burst": 1,
+        "new_sessions_per_min": 0,
     }
     return RateLimits(RateSettings.model_validate(given | keys), lambda: workers)
 

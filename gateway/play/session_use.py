@@ -1,0 +1,99 @@
+"""May who names a session use it? And may it begin one?
+
+A session id is no secret: whoever learns one could slow its owner down, by measuring for it, or
+move its place in the books. So the record remembers the players and networks that use it
+(:class:`gateway.client.session.SessionUser`). A request is of the session when its User-Agent *or*
+its network is that of an earlier one: a phone keeps its session when it changes networks, and an
+app when it is updated. Who has neither uses a session of its own, with the same id and another
+name.
+
+A session that nobody knows begins with its first request. A client network may begin as many in a
+minute as ``rate.new_sessions_per_min`` says; nothing is kept of others. ``docs/limits.md`` says
+what remains possible.
+"""
+
+import time
+from typing import Final, Literal, NamedTuple
+
+from gateway.client.address import Address
+from gateway.client.session import SessionRecord, SessionUser
+from gateway.observe import metrics
+from gateway.play.clients import ClientLookup, Sender
+from gateway.play.rate_limits import RateLimits
+from gateway.play.request import Headers
+from gateway.store.caches.sessions import Sessions
+
+Use = Literal["own", "another", "too-many"]
+"""The caller's own session, that of somebody else, or one more than it may begin."""
+
+_unused: Final = {use: metrics.SESSIONS_UNUSED.labels(use) for use in ("another", "too-many")}
+
+
+class Books(NamedTuple):
+    """What is known of clients and sessions."""
+
+    rates: RateLimits
+    clients: ClientLookup
+    sessions: Sessions
+
+    def may_begin(self, client: Address | None) -> bool:
+        """Whether one more session may begin in a network of clients. Counts it. Clients whose
+        address is unknown, or that of a trusted proxy, cannot be counted."""
+        if client is None or not self.rates.take("sessions", client, time.monotonic()):
+            return True
+        if self.clients.trusts(client):
+            return True
+        _unused["too-many"].inc()
+        return False
+
+
+class Caller:
+    """Who names a session in one request."""
+
+    __slots__ = ("_books", "_headers", "_name", "_sender", "_user")
+
+    def __init__(
+        self,
+        books: Books,
+        name: bytes,
+        headers: Headers,
+        sender: Sender,
+    ) -> None:
+        """``name`` is the ``session_name`` of the session."""
+        self._books = books
+        self._name = name
+        self._headers = headers
+        self._sender = sender
+        self._user: SessionUser | None = None
+
+    @property
+    def user(self) -> SessionUser:
+        """What the session's record remembers of the caller."""
+        if self._user is None:
+            agent = self._headers.get("user-agent")
+            self._user = SessionUser.of(self._name, agent, self._sender.prefix, time.time())
+        return self._user
+
+    def use_of(self, record: SessionRecord) -> Use:
+        """What the caller is to the session with this record. Counts a session that begins, and
+        what is not used."""
+        if record.is_new:
+            return "own" if self.may_begin() else "too-many"
+        if record.is_of(self.user):
+            return "own"
+        _unused["another"].inc()
+        return "another"
+
+    def may_begin(self) -> bool:
+        """Whether one more session may begin in the caller's network."""
+        return self._books.may_begin(self._sender.client)
+
+    def may_tell(self) -> bool:
+        """Whether what happens to the session may be told in its name, as far as this worker
+        knows."""
+        record = self._books.sessions.fresh(self._name)
+        return self.may_begin() if record is None else self.use_of(record) == "own"
+
+    def own_session(self, session: str) -> str:
+        """The id of the caller's own session, when ``session`` is that of another."""
+        return f"{session}\0{self.user.player:04x}{self.user.network:04x}"
