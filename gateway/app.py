@@ -31,6 +31,7 @@ from gateway.background.overrides import OverrideWatch
 from gateway.background.reports import ReportReader
 from gateway.background.revocations import RevocationWatch
 from gateway.background.signing_keys import KeyKeeper
+from gateway.background.token_keys import TokenKeyKeeper
 from gateway.cache import PLAYLISTS, PROBES_LEFT, REPORTS_LEFT, SIGN_INS_LEFT, Cache
 from gateway.client.address import TrustedProxies
 from gateway.client.device import DeviceClassifier
@@ -51,7 +52,7 @@ from gateway.config.problem import ConfigError, ConfigProblem
 from gateway.config.reload import ConfigWatcher, Reload
 from gateway.config.schema import Settings
 from gateway.config.status import ConfigStatus
-from gateway.config.token_build import protections_of, token_rules_of
+from gateway.config.token_build import protections_of, token_rules_of, token_sources_of
 from gateway.edge.experience import NetworkExperiences
 from gateway.edge.fleet import Fleet
 from gateway.http.envelope import Envelope
@@ -158,6 +159,7 @@ class Application:
         self.keeper.judged("config", drains_of(settings))
         self._dns = DnsEdges(self.keeper, templates_of(settings), settings.dns)
         self._keys = KeyKeeper(signing_keys_of(settings), settings.keys.overlap_s, control.redis)
+        self._token_keys = TokenKeyKeeper(token_sources_of(settings), token_rules_of(settings))
         sessions = Sessions(store, settings.store.session_ttl_s, estimator_of(settings))
         leases = Leases(store, settings.capacity.lease_s, presence.count)
         status = ConfigStatus(time.time())
@@ -184,7 +186,7 @@ class Application:
             priors=Priors(control.redis, prior_config_of(settings)),
             playlists=Cache(PLAYLISTS, settings.limits.local_cache_bytes, weight_of),
             keys=self._keys.ring,
-            tokens=Verifier(rules=token_rules_of(settings)),
+            tokens=self._token_keys.verifier,
             steering=SteeringMemory(leases.room_kbps, steering_config_of(settings)),
             rates=RateLimits(settings.rate, presence.count),
             reports=ReportQueue(),
@@ -205,6 +207,7 @@ class Application:
         self.gateway.leases.use(self.keeper.fleet)
         self.keeper.on_change(self.use_fleet)
         self._keys.on_change(self._use_keys)
+        self._token_keys.on_change(self._use_verifier)
         self._register = EdgeRegister(
             self.keeper,
             control.redis,
@@ -276,6 +279,9 @@ class Application:
         self.gateway.rates.configure(loaded.settings.rate)
         self.gateway.steering.configure(steering_config_of(loaded.settings))
         self._keys.configure(signing_keys_of(loaded.settings), loaded.settings.keys.overlap_s)
+        self._token_keys.configure(
+            token_sources_of(loaded.settings), token_rules_of(loaded.settings)
+        )
         self.gateway.priors.use(prior_config_of(loaded.settings))
         self.gateway.sessions.use(self.gateway.runtime.estimator)
         self.keeper.judged("config", drains_of(loaded.settings))
@@ -286,6 +292,9 @@ class Application:
 
     def _use_revoked(self, names: frozenset[bytes]) -> None:
         self.gateway.revoked = names
+
+    def _use_verifier(self, verifier: Verifier) -> None:
+        self.gateway.tokens = verifier
 
     def use_fleet(self, fleet: Fleet) -> None:
         """Decide over ``fleet`` from now on."""
@@ -307,6 +316,7 @@ class Application:
             self._register.first_look(FIRST_EDGES_S),
             self._keys.first_look(FIRST_KEY_S),
             self._revocations.first_look(),
+            self._token_keys.first_look(FIRST_KEY_S),
         )
         if threading.current_thread() is threading.main_thread():
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
@@ -347,6 +357,7 @@ class Application:
             "revocations": self._revocations.run,
             "concurrent_sessions": self.gateway.concurrent.run,
             "keys": self._keys.run,
+            "token_keys": self._token_keys.run,
             "measurements": self.gateway.measurements.run,
             "whereabouts": self.gateway.whereabouts.run,
             "reports": self._reports.run,

@@ -196,6 +196,24 @@ SUBJECTS = CacheSpec(
 )
 """The sessions of a subject, where the store has no Redis."""
 
+TOKENS = CacheSpec(
+    "tokens",
+    16_384,
+    "entries",
+    "digest of a playback token",
+    "new keys or a new config; its times are checked at each use",
+)
+"""What playback tokens allow whose signature was verified."""
+
+REFUSED_TOKENS = CacheSpec(
+    "refused tokens",
+    1_024,
+    "entries",
+    "digest of a text that is no valid token",
+    "30 s, new keys or a new config",
+)
+"""Why a text is no valid token."""
+
 CACHES = (
     PLAYERS,
     SESSIONS,
@@ -206,6 +224,8 @@ CACHES = (
     RANKINGS,
     PLAYLISTS,
     EDGE_COOKIES,
+    TOKENS,
+    REFUSED_TOKENS,
 )
 """What can be computed or read again."""
 

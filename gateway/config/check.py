@@ -11,6 +11,7 @@ from typing import Any, Final
 from gateway.config.operator_check import check_operators
 from gateway.config.problem import ConfigProblem, KeyPath, nearest, shown, written
 from gateway.config.read import read_defaults
+from gateway.config.token_check import check_tokens
 
 _OTLP_EXTRA: Final = "opentelemetry.exporter.otlp.proto.http"
 _LOCATION_OF: Final = {"directory": "root", "origin": "url"}
@@ -38,12 +39,15 @@ def check(
     yield from _otlp(tables, problem)
     yield from _keys(tables, problem)
     yield from _cookies(tables, problem)
+    yield from check_tokens(tables, problem)
     for path, key in (
         (("edges",), "id"),
         (("ladder", "rungs"), "name"),
         (("devices",), "name"),
         (("keys", "ring"), "id"),
         (("admin", "keys"), "id"),
+        (("tokens", "keys"), "id"),
+        (("tokens", "protect"), "asset_prefix"),
     ):
         yield from _duplicates(tables, path, key, problem)
 

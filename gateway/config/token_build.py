@@ -1,9 +1,16 @@
 """Builds what verifies playback tokens from the settings."""
 
+from collections.abc import Iterator, Mapping
+
+from gateway.config.build import signing_keys_of
 from gateway.config.schema import Settings
-from gateway.config.token_settings import TokenProtectSettings
+from gateway.config.token_settings import TokenKeySettings, TokenProtectSettings
+from gateway.trust.keys import Purpose
+from gateway.trust.tokens.key import TokenKey, public_key, secret_key
+from gateway.trust.tokens.key_set import SetUse
 from gateway.trust.tokens.protection import Protection, Protections
 from gateway.trust.tokens.rules import TokenRules
+from gateway.trust.tokens.sources import KeyFile, KeySetPlace, RefreshBounds, TokenSources
 
 
 def token_rules_of(settings: Settings) -> TokenRules:
@@ -35,3 +42,53 @@ def _protection(given: TokenProtectSettings) -> Protection:
         required=tuple(sorted(given.required_claims)),
         refuse_anonymous=given.refuse_anonymous,
     )
+
+
+def token_sources_of(settings: Settings) -> TokenSources:
+    """Where the keys of tokens come from; nowhere while tokens are off. Retired keys are left
+    out."""
+    given = settings.tokens
+    if not given.enabled:
+        return TokenSources()
+    derived = {
+        key.id: key.derived[Purpose.PLAYBACK_TOKEN]
+        for key in signing_keys_of(settings)
+        if key.status != "retired"
+    }
+    active = [key for key in given.keys if key.status == "active"]
+    ca_file = given.ca_file
+    return TokenSources(
+        keys=tuple(made for key in active for made in _made(key, derived)),
+        files=tuple(
+            KeyFile(key.use, str(key.public_key_file))
+            for key in active
+            if key.public_key_file is not None
+        ),
+        sets=tuple(
+            KeySetPlace(
+                SetUse(each.issuer, each.rsa_algorithm, each.subject_is),
+                None if each.file is None else str(each.file),
+                each.url,
+            )
+            for each in given.jwks
+        ),
+        refresh=RefreshBounds(
+            min_s=given.jwks_min_refresh_s,
+            max_s=max(given.jwks_min_refresh_s, given.jwks_max_refresh_s),
+            unknown_s=given.jwks_unknown_key_s,
+            keep_s=given.jwks_keep_s,
+            timeout_s=given.jwks_timeout_ms / 1000,
+            ca_file=None if ca_file is None else str(ca_file),
+        ),
+    )
+
+
+def _made(given: TokenKeySettings, derived: Mapping[str, bytes]) -> Iterator[TokenKey]:
+    """The key, if the configuration has it itself."""
+    if given.public_key is not None:
+        yield public_key(given.use, given.public_key_text)
+    elif given.ring_key is not None:
+        if given.ring_key in derived:
+            yield secret_key(given.use, derived[given.ring_key])
+    elif given.public_key_file is None:
+        yield secret_key(given.use, given.secret_bytes)

@@ -1,8 +1,9 @@
 """How are playback tokens configured: which assets want one, and which keys verify them?"""
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from gateway.config import validators
 from gateway.config.fields import (
@@ -19,6 +20,9 @@ from gateway.config.fields import (
 from gateway.config.key_settings import RingKeyId, SecretFile, SigningSecret
 from gateway.config.section import Section, fault
 from gateway.trust.tokens.algorithm import Algorithm
+from gateway.trust.tokens.base64url import decoded
+from gateway.trust.tokens.key import KeyUse, public_key, secret_key
+from gateway.trust.tokens.key_set import SetUse, keys_of_set
 from gateway.trust.tokens.protection import RequiredClaim
 
 TokenKeyId = Annotated[
@@ -36,8 +40,10 @@ TokenChars = Annotated[
 ]
 Leeway = Annotated[int, Field(strict=True, ge=0, le=600), Allowed("whole seconds from 0 to 600")]
 SomeOf = Field(min_length=1)
-PublicKey = Annotated[
-    str, Field(min_length=1, max_length=16_384), Allowed("a public key in PEM, or a JSON Web Key")
+PublicKey = Annotated[  # hidden: it may be a private one, by mistake
+    SecretStr,
+    Field(min_length=1, max_length=16_384),
+    Allowed("a public key in PEM, or a JSON Web Key"),
 ]
 JwksUrl = Annotated[
     str,
@@ -52,6 +58,7 @@ Instant = Annotated[
 SecretEncoding = Literal["text", "base64url", "hex"]
 
 
+_MAX_FILE_CHARS = 131_072
 _SECRETS: tuple[str, ...] = ("secret", "secret_file", "ring_key")
 _PUBLIC_KEYS: tuple[str, ...] = ("public_key", "public_key_file")
 
@@ -103,7 +110,57 @@ class TokenKeySettings(Section):
         if len(given) != 1:
             problem = f"cannot be combined with {given[0]}" if given else "is missing"
             raise fault(given[1] if given else right[-1], problem, allowed)
+        self._check_key(given[0])
         return self
+
+    def _check_key(self, name: str) -> None:
+        """Make the key once, to see that it can be used."""
+        try:
+            match name:
+                case "public_key":
+                    public_key(self.use, self.public_key_text)
+                case "public_key_file":
+                    public_key(self.use, text_of(self.public_key_file))
+                case "secret" | "secret_file":
+                    secret_key(self.use, self.secret_bytes)
+                case _:
+                    pass
+        except ValueError as error:
+            raise fault(name, str(error), f"a key for {self.algorithm}") from None
+
+    @property
+    def use(self) -> KeyUse:
+        """For which tokens the key is."""
+        return KeyUse(
+            self.id,
+            self.algorithm,
+            self.issuer,
+            self.subject_is,
+            None if self.not_before is None else validators.parse_instant(self.not_before),
+            None if self.not_after is None else validators.parse_instant(self.not_after),
+        )
+
+    @property
+    def public_key_text(self) -> str:
+        """The text of ``public_key``; empty without one."""
+        return "" if self.public_key is None else self.public_key.get_secret_value()
+
+    @property
+    def secret_bytes(self) -> bytes:
+        """The secret itself. Raises ValueError when its text is not in ``secret_encoding``."""
+        given = self.secret or self.secret_file
+        text = "" if given is None else given.get_secret_value()
+        data: bytes | None = text.encode("ascii")
+        try:
+            if self.secret_encoding == "hex":  # noqa: S105  # no secret
+                data = bytes.fromhex(text)
+            elif self.secret_encoding == "base64url":  # noqa: S105
+                data = decoded(text)
+        except ValueError:
+            data = None
+        if data is None:
+            raise ValueError(f"is not in the encoding {self.secret_encoding}")
+        return data
 
 
 class TokenJwksSettings(Section):
@@ -125,7 +182,24 @@ class TokenJwksSettings(Section):
         if (self.file is None) is (self.url is None):
             problem = "is missing" if self.url is None else "cannot be combined with file"
             raise fault("url", problem, "file or url, one of them")
+        if self.file is not None:
+            try:
+                keys, skipped = keys_of_set(self.file.read_bytes(), SetUse(self.issuer))
+                if not keys:
+                    raise ValueError("; ".join(("has no key that can be used", *skipped[:1])))  # noqa: TRY301
+            except (OSError, ValueError) as error:
+                raise fault("file", str(error), "a JSON Web Key Set (RFC 7517)") from None
         return self
+
+
+def text_of(path: Path | None) -> str:
+    """The text of a file with a key. Raises ValueError when it cannot be read."""
+    if path is None:
+        return ""
+    try:
+        return path.read_text("utf-8", "replace")[:_MAX_FILE_CHARS]
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror})") from None
 
 
 class TokenProtectSettings(Section):

@@ -420,6 +420,11 @@ CONFIG_SUCCESS_AT = Gauge(
 GEO_RELOADS = Counter(
     "gateway_geo_reloads", "Reloads of GeoIP files, by outcome (ok, refused).", ["outcome"]
 )
+TOKEN_KEY_READS = Counter(
+    "gateway_token_key_reads",
+    "Reads of files and fetches of sets with keys of playback tokens, by outcome (ok, refused).",
+    ["outcome"],
+)
 TASK_FAILURES = Counter(
     "gateway_background_task_failures",
     "Failures of background tasks, which are then started again, by task.",

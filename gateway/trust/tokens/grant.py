@@ -1,10 +1,12 @@
 """What does a verified playback token allow?"""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Literal
 
 from gateway.client.facts import DeviceKind, Limits
+from gateway.trust.tokens.matching import HeaderRules, UriRules
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
@@ -15,11 +17,11 @@ TokenForm = Literal["jwt", "cat"]
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """How the issuer wants the token to be renewed (CAT ``catr``).
+    """How the issuer wants the token to be renewed (CAT ``catr``). The gateway renews no tokens.
 
-    ``kind`` is how the recipient of a renewed token gets it. ``expires_add_s`` is the lifetime of a
-    renewed token, ``deadline_s`` (Unix seconds) the end of renewals; None is no end. ``name`` is
-    that of the cookie or header field; None for the default of the kind.
+    ``kind`` is how the player gets a renewed token. ``expires_add_s`` is the lifetime of a renewed
+    token, ``deadline_s`` how long before the end of the old one it may be made; None is no bound.
+    ``name`` is that of the cookie or header field; None for the default of the kind.
     """
 
     kind: Literal["automatic", "cookie", "header", "redirect"]
@@ -34,8 +36,8 @@ class Grant:
 
     ``key`` is the id of the key that verified it. ``digest`` is that of the token's text, and names
     the token without showing it. Times are Unix seconds. ``networks`` and ``asns`` belong together:
-    the viewer is in one of the networks, or in one of the autonomous systems. Nothing that the
-    token says is in ``repr``.
+    the viewer is in one of the networks, or in one of the autonomous systems. ``methods``, ``uri``
+    and ``headers`` are about the request. Nothing that the token says is in ``repr``.
     """
 
     key: str
@@ -57,6 +59,8 @@ class Grant:
     asns: frozenset[int] | None = field(default=None, repr=False)
     devices: frozenset[DeviceKind] | None = field(default=None, repr=False)
     methods: frozenset[str] | None = field(default=None, repr=False)
+    uri: UriRules | None = field(default=None, repr=False)
+    headers: HeaderRules | None = field(default=None, repr=False)
     limits: Limits = field(default=Limits(), repr=False)
     max_sessions: int | None = field(default=None, repr=False)
     renewal: Renewal | None = field(default=None, repr=False)
@@ -76,3 +80,20 @@ class Grant:
         if asn is not None and asn in (self.asns or ()):
             return True
         return address is not None and any(address in network for network in self.networks or ())
+
+    def allows_request(
+        self, method: str, uri: str, header: Callable[[str], str | None]
+    ) -> str | None:
+        """The name of the claim that the request does not fulfil; None when it fulfils all.
+
+        ``uri`` is the absolute URI that ``catu`` is about. ``header`` gives the value of a header
+        field by its name in lower case. HEAD is allowed where GET is (RFC 9110, 9.3.2).
+        """
+        methods = self.methods
+        if methods is not None and ("GET" if method == "HEAD" else method) not in methods:
+            return "catm"
+        if self.uri is not None and not self.uri.match(uri):
+            return "catu"
+        if self.headers is not None and not self.headers.match(header):
+            return "cath"
+        return None

@@ -9,9 +9,10 @@ class RefusalCode(StrEnum):
 
     TOO_LONG = "token-too-long"
     MALFORMED = "token-malformed"
-    ALGORITHM = "token-algorithm"
     HEADER = "token-header"
+    ALGORITHM = "token-algorithm"
     UNKNOWN_KEY = "token-unknown-key"
+    KEY_TIME = "token-key-not-in-force"
     SIGNATURE = "token-signature"
     ISSUER = "token-issuer"
     AUDIENCE = "token-audience"
@@ -28,3 +29,16 @@ class Refused:
 
     code: RefusalCode
     sentence: str
+
+
+class TokenError(ValueError):
+    """A token is not accepted; ``refused`` says why."""
+
+    def __init__(self, code: RefusalCode, sentence: str) -> None:
+        self.refused = Refused(code, sentence)
+        super().__init__(sentence)
+
+
+def malformed(sentence: str) -> TokenError:
+    """The error for a text that is no token at all."""
+    return TokenError(RefusalCode.MALFORMED, sentence)

@@ -1,17 +1,109 @@
-"""Is a text a valid playback token, and what does it allow?"""
+"""Is a text a valid playback token, and what does it allow?
 
+What was verified once is remembered by the digest of the text; whether it is valid *now* is checked
+each time. Texts that are refused are remembered for a short time, in a cache of their own: garbage
+evicts no good token.
+"""
+
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+from gateway.cache import REFUSED_TOKENS, TOKENS, Cache
+from gateway.trust.tokens.cat import read_cat
+from gateway.trust.tokens.claims import grant_of
 from gateway.trust.tokens.grant import Grant
-from gateway.trust.tokens.refusal import RefusalCode, Refused
+from gateway.trust.tokens.jwt import read_jwt
+from gateway.trust.tokens.key import TokenKey
+from gateway.trust.tokens.key_set import TokenKeys
+from gateway.trust.tokens.refusal import RefusalCode, Refused, TokenError, malformed
 from gateway.trust.tokens.rules import TokenRules
+
+REFUSED_S: Final = 30.0
+"""How long a refusal is remembered. A key may come that verifies the text; then there is a new
+verifier."""
+
+
+class _Verified(NamedTuple):
+    grant: Grant
+    key: TokenKey
+
+
+class _Remembered(NamedTuple):
+    refused: Refused
+    at_s: float
 
 
 class Verifier:
-    """Verifies tokens. A new one takes its place when keys or settings change."""
+    """Verifies tokens with ``keys``. When keys or rules change, a new one takes its place, and
+    nothing is remembered."""
 
-    def __init__(self, rules: TokenRules) -> None:
-        """``rules``: what every token must fulfil."""
-        self._rules = rules
+    def __init__(
+        self,
+        keys: TokenKeys,
+        rules: TokenRules,
+        unknown_key: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``unknown_key``, which must not block, is called for a token that names a key which is
+        not there: it may be new."""
+        self.keys = keys
+        self.rules = rules
+        self._unknown_key = unknown_key
+        self._verified: Cache[bytes, _Verified] = Cache(TOKENS)
+        self._refused: Cache[bytes, _Remembered] = Cache(REFUSED_TOKENS)
 
-    def verify(self, text: str, now_s: float) -> Grant | Refused:  # noqa: ARG002
+    def verify(self, text: str, now_s: float) -> Grant | Refused:
         """What the token ``text`` allows at ``now_s`` (Unix seconds), or why it is refused."""
-        return Refused(RefusalCode.UNKNOWN_KEY, "No key is configured that verifies the token.")
+        if len(text) > self.rules.max_chars:
+            why = f"The token is longer than {self.rules.max_chars} characters."
+            return Refused(RefusalCode.TOO_LONG, why)
+        digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=32).digest()
+        known = self._verified.get(digest)
+        if known is None:
+            remembered = self._refused.get(digest)
+            if remembered is not None and 0 <= now_s - remembered.at_s < REFUSED_S:
+                return remembered.refused
+        try:
+            if known is None:
+                known = self._checked(text, digest, now_s)
+                self._verified.put(digest, known)
+            self._check_times(known, now_s)
+        except TokenError as error:
+            if known is None:
+                self._refused.put(digest, _Remembered(error.refused, now_s))
+                if error.refused.code is RefusalCode.UNKNOWN_KEY:
+                    self._unknown_key()
+            return error.refused
+        return known.grant
+
+    def _checked(self, text: str, digest: bytes, now_s: float) -> _Verified:
+        """All checks that do not depend on the time, but for the keys in force."""
+        if not text:
+            raise malformed("The token is empty.")
+        token = read_jwt(text) if "." in text else read_cat(text)
+        keys = self.keys.candidates(token.kid, token.claims.get("iss"), token.accepts, now_s)
+        key = next((each for each in keys if token.verified_by(each)), None)
+        if key is None:
+            raise TokenError(RefusalCode.SIGNATURE, "The signature of the token is not valid.")
+        grant = grant_of(token, key, digest)
+        if grant.audiences and grant.audiences.isdisjoint(self.rules.audiences):
+            raise TokenError(RefusalCode.AUDIENCE, "The token is for another audience.")
+        if grant.expires_s is None and self.rules.require_expiry:
+            raise TokenError(RefusalCode.CLAIM, "The token has no end (exp).")
+        return _Verified(grant, key)
+
+    def _check_times(self, verified: _Verified, now_s: float) -> None:
+        grant, leeway_s = verified.grant, self.rules.leeway_s
+        if not verified.key.use.in_force(now_s):
+            raise TokenError(RefusalCode.KEY_TIME, "The key of the token is not in force now.")
+        if grant.expires_s is not None and now_s >= grant.expires_s + leeway_s:
+            raise TokenError(RefusalCode.EXPIRED, "The token has expired.")
+        for starts_s in (grant.starts_s, grant.issued_s):
+            if starts_s is not None and now_s < starts_s - leeway_s:
+                raise TokenError(RefusalCode.NOT_YET, "The token is not valid yet.")
+        most_s = self.rules.max_lifetime_s
+        if most_s is not None and grant.expires_s is not None:
+            begins_s = now_s + leeway_s if grant.issued_s is None else grant.issued_s
+            if grant.expires_s - begins_s > most_s:
+                why = f"The token is valid for longer than {most_s:.0f} s."
+                raise TokenError(RefusalCode.LIFETIME, why)

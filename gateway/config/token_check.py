@@ -1,0 +1,113 @@
+"""Do the keys of ``[tokens]`` fit together, and the rest of the configuration?"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from gateway.config.problem import ConfigProblem, nearest, shown
+
+ProblemOf = Callable[..., ConfigProblem]
+
+
+def check_tokens(tables: Mapping[str, Any], problem: ProblemOf) -> Iterator[ConfigProblem]:
+    """All problems between keys. They are reported whether tokens are on or not."""
+    given = tables.get("tokens")
+    if not isinstance(given, dict):
+        return
+    yield from _use(given, problem)
+    yield from _ring_keys(tables, given, problem)
+    yield from _protect(tables, given, problem)
+
+
+def _use(given: Mapping[str, Any], problem: ProblemOf) -> Iterator[ConfigProblem]:
+    if given.get("enabled") is not True:
+        return
+    protected = [each for each in _tables(given, "protect") if each.get("access") != "open"]
+    keys = [each for each in _tables(given, "keys") if each.get("status") != "retired"]
+    if not protected:
+        text = "is true, but no [[tokens.protect]] wants a token"
+        yield problem(("tokens", "enabled"), text, severity="warning")
+    if protected and not keys and not _tables(given, "jwks"):
+        text = "has no key that verifies tokens, so nothing opens what [[tokens.protect]] protects"
+        yield problem(("tokens", "keys"), text, allowed="[[tokens.keys]] or [[tokens.jwks]]")
+    least, most = given.get("jwks_min_refresh_s"), given.get("jwks_max_refresh_s")
+    if isinstance(least, int) and isinstance(most, int) and least > most:
+        path = ("tokens", "jwks_min_refresh_s")
+        text = "is above tokens.jwks_max_refresh_s"
+        yield problem(path, text, value=shown(least), allowed=f"at most {most}")
+
+
+def _ring_keys(
+    tables: Mapping[str, Any], given: Mapping[str, Any], problem: ProblemOf
+) -> Iterator[ConfigProblem]:
+    keys = tables.get("keys")
+    ring = {
+        each.get("id"): each for each in _tables(keys if isinstance(keys, dict) else {}, "ring")
+    }
+    for position, key in enumerate(_tables(given, "keys")):
+        name = key.get("ring_key")
+        path = ("tokens", "keys", position, "ring_key")
+        if not isinstance(name, str):
+            continue
+        if name not in ring:
+            known = sorted(map(str, ring))
+            yield problem(
+                path,
+                "is not the id of a key of [[keys.ring]]",
+                value=shown(name),
+                allowed=", ".join(known) or "no key is configured there",
+                suggestion=nearest(name, known),
+            )
+        elif ring[name].get("status") == "retired" and key.get("status") != "retired":
+            text = "is retired in [[keys.ring]], so this key verifies nothing"
+            yield problem(path, text, value=shown(name), severity="warning")
+
+
+def _protect(
+    tables: Mapping[str, Any], given: Mapping[str, Any], problem: ProblemOf
+) -> Iterator[ConfigProblem]:
+    keys = [str(each.get("id")) for each in _tables(given, "keys")]
+    sources = (*_tables(given, "keys"), *_tables(given, "jwks"))
+    issuers = [str(each["issuer"]) for each in sources if "issuer" in each]
+    any_issuer = any("issuer" not in each for each in _tables(given, "keys"))
+    geo = tables.get("geo")
+    has_database = isinstance(geo, dict) and geo.get("anonymous_ip_database") is not None
+    for position, each in enumerate(_tables(given, "protect")):
+        path = ("tokens", "protect", position)
+        if not _tables(given, "jwks"):  # whose keys have ids of their own
+            yield from _named((*path, "keys"), each, keys, "[[tokens.keys]]", problem)
+        if not any_issuer:
+            yield from _named((*path, "issuers"), each, issuers, "a key or a set", problem)
+        if each.get("refuse_anonymous") is True and not has_database:
+            text = "needs geo.anonymous_ip_database"
+            allowed = "false, or geo.anonymous_ip_database as well"
+            yield problem((*path, "refuse_anonymous"), text, value="true", allowed=allowed)
+
+
+def _named(
+    path: tuple[str | int, ...],
+    table: Mapping[str, Any],
+    known: list[str],
+    where: str,
+    problem: ProblemOf,
+) -> Iterator[ConfigProblem]:
+    """Names in a list that nothing has."""
+    names = table.get(str(path[-1]))
+    for position, name in enumerate(names if isinstance(names, list) else ()):
+        if isinstance(name, str) and name not in known:
+            yield problem(
+                (*path, position),
+                f"is not that of {where}",
+                value=shown(name),
+                allowed=", ".join(known),
+                suggestion=nearest(name, known),
+            )
+
+
+def _tables(given: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """The tables in a list; empty ones in place of what is none, so that positions stay."""
+    found = given.get(name)
+    return (
+        [each if isinstance(each, dict) else {} for each in found]
+        if isinstance(found, list)
+        else []
+    )

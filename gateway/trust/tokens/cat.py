@@ -1,0 +1,114 @@
+"""Takes a Common Access Token apart: a CWT in COSE_Mac0 or COSE_Sign1 (CTA-5007; RFC 8392; RFC
+9052, 4.2 and 6.2), in base64url.
+
+The tags of CWT (61) and of COSE (17, 18) may be left out, as issuers do; without the tag of COSE,
+the algorithm says which of both it is.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.trust.tokens.algorithm import COSE_NUMBERS, Algorithm, is_mac
+from gateway.trust.tokens.base64url import decoded
+from gateway.trust.tokens.cat_claims import named_claims
+from gateway.trust.tokens.cbor import cbor_of
+from gateway.trust.tokens.key import TokenKey
+from gateway.trust.tokens.key_set import MAX_KID_CHARS
+from gateway.trust.tokens.presented import Presented
+from gateway.trust.tokens.refusal import RefusalCode, TokenError, malformed
+
+_CWT, _MAC0, _SIGN1 = 61, 17, 18
+_COSE_TAGS: Final = frozenset({_CWT, _MAC0, _SIGN1})
+_ADDRESS_TAGS: Final = frozenset({52, 54})
+"""Of IPv4 and IPv6 (RFC 9164)."""
+
+_ALG, _KID = 1, 4
+_PROTECTED: Final = frozenset({_ALG, 3, _KID, 16})
+"""alg, content type, kid and typ: any other could bring a key, or must be understood (crit)."""
+
+_BY_NUMBER: Final[Mapping[Any, Algorithm]] = {
+    number: algorithm for algorithm, number in COSE_NUMBERS.items()
+}
+
+
+def read_cat(text: str) -> Presented:
+    """The parts of ``text``. Raises TokenError."""
+    data = decoded(text)
+    if data is None:
+        raise malformed("The token is neither a JWT nor base64url without padding.")
+    kind, parts = _message(data)
+    match parts:
+        case [bytes(protected), dict(unprotected), bytes(payload), bytes()]:
+            pass
+        case _:
+            raise malformed("The token is no COSE_Mac0 or COSE_Sign1 message.")
+    header = _map(protected, "protected header") if protected else {}
+    algorithm = _algorithm(header)
+    implied = _MAC0 if is_mac(algorithm) else _SIGN1
+    if kind not in {None, implied}:
+        raise TokenError(RefusalCode.ALGORITHM, "The algorithm is not one of this kind of message.")
+    kid = _kid(header, unprotected)
+    claims = named_claims(_map(payload, "payload"))
+    return Presented("cat", kid, (algorithm,), claims, lambda key: _verified(implied, parts, key))
+
+
+def _message(data: bytes) -> tuple[int | None, Any]:
+    """The tag of the COSE message, None without one, and its parts."""
+    from cbor2 import CBORTag  # noqa: PLC0415
+
+    try:
+        value = cbor_of(data, _COSE_TAGS)
+    except ValueError as error:
+        raise malformed(f"The token is no CBOR that is accepted: it {error}.") from None
+    if isinstance(value, CBORTag) and value.tag == _CWT:
+        value = value.value
+    if isinstance(value, CBORTag):
+        return value.tag, value.value
+    return None, value
+
+
+def _map(data: bytes, part: str) -> dict[Any, Any]:
+    try:
+        value = cbor_of(data, _ADDRESS_TAGS)
+    except ValueError as error:
+        raise malformed(
+            f"The {part} of the token is no CBOR that is accepted: it {error}."
+        ) from None
+    if not isinstance(value, dict):
+        raise malformed(f"The {part} of the token is no map.")
+    return value
+
+
+def _algorithm(header: Mapping[Any, Any]) -> Algorithm:
+    if not header.keys() <= _PROTECTED:
+        text = "The protected header has a parameter that is not accepted."
+        raise TokenError(RefusalCode.HEADER, text)
+    number = header.get(_ALG)
+    algorithm = _BY_NUMBER.get(number) if type(number) is int else None
+    if algorithm is None:
+        text = "The protected header of the token names no algorithm that is accepted."
+        raise TokenError(RefusalCode.ALGORITHM, text)
+    return algorithm
+
+
+def _kid(protected: Mapping[Any, Any], unprotected: Mapping[Any, Any]) -> str | None:
+    if not unprotected.keys() <= {_KID} or (_KID in unprotected and _KID in protected):
+        text = "The unprotected header has a parameter that is not accepted."
+        raise TokenError(RefusalCode.HEADER, text)
+    kid = (unprotected or protected).get(_KID)
+    if kid is None:
+        return None
+    if isinstance(kid, bytes) and 0 < len(kid) <= MAX_KID_CHARS and kid.isascii():
+        return kid.decode("ascii")
+    raise TokenError(RefusalCode.HEADER, "The kid of the token is no id of a key.")
+
+
+def _verified(kind: int, parts: list[Any], key: TokenKey) -> bool:
+    from cbor2 import CBORTag  # noqa: PLC0415
+    from cwt import COSE, CWTError  # noqa: PLC0415
+
+    try:
+        COSE.new().decode(CBORTag(kind, parts), [key.cose])
+    except (CWTError, ValueError):
+        return False
+    return True
