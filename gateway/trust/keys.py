@@ -38,12 +38,9 @@ class Purpose(StrEnum):
     STEERING_STATE = "steering-state"
     REFRESH_STATE = "refresh-state"
     CLIENT_CLASS = "client-class"
-<<<<<<< HEAD
     CLIENT_NETWORK = "client-network"
-=======
     PLAYBACK_TOKEN = "playback-token"  # noqa: S105  # no secret
     """Others sign these, with HMAC and the whole of the derived key (docs/tokens.md)."""
->>>>>>> 34ae0cf (Verify playback tokens: JWT and CAT, with keys from the config, files and issuers' sets)
 
 
 @dataclass(frozen=True, slots=True)
