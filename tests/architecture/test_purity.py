@@ -71,8 +71,6 @@ OWNERS = {
     "fastdigest": ("gateway/client/prior.py",),
     "aiohttp": ("gateway/background/probe.py",),
     "joserfc": ("gateway/trust/",),
-    "cwt": ("gateway/trust/tokens/",),
-    "cbor2": ("gateway/trust/tokens/",),
     "pydantic": ("gateway/config/",),
     "user_agents": ("gateway/client/device/",),
     "ua_parser": ("gateway/client/device/",),

@@ -26,7 +26,7 @@ NAMES = (
         "probe",
         "register",
     ),
-    *("reports", "source", "store", "whereabouts"),
+    *("audit", "rates", "reports", "source", "store", "token_keys", "whereabouts"),
 )
 """All but ``warm_up``, which ends, and ``file_descriptors``, which belongs to the server."""
 
