@@ -3,9 +3,10 @@
 RFC 8216bis, sections 7.2 and 7.3; draft-pantos-content-steering-05, section 4; ETSI TS 103 998.
 """
 
+import json
 import re
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from manifests.rebase import Place
@@ -55,6 +56,23 @@ class PathwayClone(NamedTuple):
     host: str
 
 
+class UriClone(NamedTuple):
+    """A pathway that the playlist does not declare: the pathway ``base`` with other URIs, by the
+    stable ids of variants and of renditions (RFC 8216bis, section 7.3)."""
+
+    base: str
+    id: str
+    variants: Mapping[str, str]
+    renditions: Mapping[str, str]
+
+    def item(self) -> str:
+        """Its object in PATHWAY-CLONES. media3 takes an empty object for none."""
+        given = {"PER-VARIANT-URIS": self.variants, "PER-RENDITION-URIS": self.renditions}
+        replacement = {name: uris for name, uris in given.items() if uris}
+        clone = {"BASE-ID": self.base, "ID": self.id, "URI-REPLACEMENT": replacement}
+        return json.dumps(clone, separators=(",", ":"))
+
+
 def write_steering_manifest(
     ttl_s: int, reload_uri: str, priority: Sequence[str], clones: Sequence[PathwayClone] = ()
 ) -> bytes:
@@ -78,18 +96,24 @@ def write_steering_manifest(
 
 
 def render_steering_manifest(
-    ttl_s: int, reload_uri: str, priority: Sequence[str], clones: Sequence[PathwayClone] = ()
+    ttl_s: int,
+    reload_uri: str,
+    priority: Sequence[str],
+    clones: Sequence[PathwayClone] = (),
+    more: Sequence[UriClone] = (),
 ) -> bytes:
     """:func:`write_steering_manifest` without its checks, for what was checked when it was
-    configured: half of the time."""
+    configured: half of the time. ``more`` are clones whose URIs are given."""
     # Nothing in here needs an escape, so that the text is JSON as it is.
     named = '","'.join(priority)
     text = f'{{"VERSION":1,"TTL":{ttl_s},"RELOAD-URI":"{reload_uri}","PATHWAY-PRIORITY":["{named}"]'
-    if clones:  # media3 refuses an empty list
+    if clones or more:  # media3 refuses an empty list
         items = [
             f'{{"BASE-ID":"{base}","ID":"{pathway}","URI-REPLACEMENT":{{"HOST":"{host}"}}}}'
             for base, pathway, host in clones
         ]
+        if more:
+            items += [clone.item() for clone in more]
         text += f',"PATHWAY-CLONES":[{",".join(items)}]'
     return f"{text}}}".encode("ascii")
 

@@ -37,12 +37,12 @@ class Edge:
     ``[[edges]]`` table with a DNS name from which this edge was made; None for other edges.
     ``signing`` signs the URLs of an edge that serves nothing without a signature.
 
-    Seven fields are computed from the others: ``key`` is a 64-bit hash of the id, ``direction``
+    Eight fields are computed from the others: ``key`` is a 64-bit hash of the id, ``direction``
     points from the Earth's centre to the edge, and ``identity`` differs between two edges when
     anything that ranking depends on differs. ``host`` and ``shape`` say whether content steering
     can move a session from one edge to another (:mod:`gateway.edge.edge_url`). ``tag`` and
     ``host_tag`` are 16 bits of hashes of the id, and of where the edge is: host, port, scheme and
-    path. The latter is never 0.
+    path. The latter is never 0. ``signed_tag`` depends on the signing as well.
     """
 
     id: str
@@ -65,6 +65,7 @@ class Edge:
     shape: int = field(init=False, repr=False, compare=False)
     tag: int = field(init=False, repr=False, compare=False)
     host_tag: int = field(init=False, repr=False, compare=False)
+    signed_tag: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Compute once what every ranking needs."""
@@ -80,6 +81,9 @@ class Edge:
         object.__setattr__(self, "tag", self.key & 0xFFFF)
         there = f"{self.host or self.url}\0{shape}"
         object.__setattr__(self, "host_tag", stable_hash(there) % 0xFFFF + 1)
+        signed_tag = self.host_tag
         if signing is not None:
             shape = signed_shape(shape, self.url, signing)
+            signed_tag = (signed_tag + stable_hash(signing.id)) % 0xFFFF
+        object.__setattr__(self, "signed_tag", signed_tag)
         object.__setattr__(self, "shape", shape)

@@ -94,7 +94,7 @@ async def _show(gateway: Gateway, scope: Scope, headers: Headers, receive: Recei
 
 
 async def _steering(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
-    return answer_steering(gateway, read_steering_request(scope, headers))
+    return await answer_steering(gateway, read_steering_request(scope, headers))
 
 
 async def _reports(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:

@@ -232,6 +232,12 @@ STEERING_STATES = Counter(
     "Requests for steering manifests, by the state that they bring (none, new, known, refused).",
     ["state"],
 )
+SIGNATURE_RENEWALS = Counter(
+    "gateway_signature_renewals",
+    "Steering manifests with signatures of edges that the session did not have, by outcome (signed "
+    "or no-source).",
+    ["outcome"],
+)
 STEERING_OBEYED = Counter(
     "gateway_steering_obeyed",
     "Requests that name their pathway, by whether it is the one that was told (yes, no), or one "
@@ -574,6 +580,12 @@ def steering_states(state: str) -> Counter | Pending:
 def steering_obeyed(obeyed: str) -> Counter | Pending:
     """The counter of requests that name their pathway."""
     return _counting(STEERING_OBEYED.labels(obeyed))
+
+
+@cache
+def signature_renewals(outcome: str) -> Counter | Pending:
+    """The counter of answers that sign URLs anew, with this outcome."""
+    return _counting(SIGNATURE_RENEWALS.labels(outcome))
 
 
 @cache

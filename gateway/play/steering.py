@@ -33,11 +33,18 @@ from gateway.play.decide import Decided, valid_asset
 from gateway.play.facts import cmcd_of, has_cmcd
 from gateway.play.network_view import RequestView
 from gateway.play.pathway_event import queue_pathway_event
+from gateway.play.renewal import (
+    may_be_renewed,
+    may_renew,
+    renewed_manifest,
+    with_signatures,
+)
 from gateway.play.reply import RawHeaders, Reply
 from gateway.play.request import Headers
 from gateway.play.runtime import Gateway, Runtime
 from gateway.play.session_use import Caller
 from gateway.steering.decide import Situation, Steered, steer
+from gateway.steering.naming import longest_renewed_s
 from gateway.steering.pathways import is_declared
 from gateway.steering.query import SESSION, SESSION_BYTES, STATE, SteeringQuery, read_query
 from gateway.steering.state import MAX_KBPS, Clone, SteeringState
@@ -92,8 +99,32 @@ class SteeringRequest:
     peer: str | None
 
 
-def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
+async def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
     """Answer ``GET|HEAD /v1/steering/{asset}``. Raises a 404 problem when that is no asset id."""
+    answered = _answered(gateway, request)
+    if isinstance(answered, Reply):
+        return answered
+    answer, state, url, now_s = answered
+    network = gateway.runtime.clients.network(request.peer, request.headers)
+    count = request.method == "GET"
+    body = await renewed_manifest(
+        gateway, request.asset, network, state, answer, url, now_s, count=count
+    )
+    return _reply(body)
+
+
+class _Unfinished(NamedTuple):
+    """An answer whose clones have URIs of their own. ``state`` is that of the request, ``url``
+    where the player asks next, and ``now_s`` is Unix time."""
+
+    answer: Steered
+    state: SteeringState
+    url: str
+    now_s: float
+
+
+def _answered(gateway: Gateway, request: SteeringRequest) -> Reply | _Unfinished:
+    """The answer, unless the source of the session's playlist is needed for it."""
     asset = valid_asset(request.asset)
     runtime, fleet = gateway.runtime, gateway.fleet
     query = read_query(request.query)
@@ -125,7 +156,8 @@ def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
         first = [fleet.edges[at].id for at in order[: runtime.steering.max_pathways]]
         return _reply(render_steering_manifest(runtime.steering.ttl_s, _url(runtime, asset), first))
     leaving = gateway.steering.leaving_in(fleet, clock_s)
-    situation = Situation(runtime.steering, fleet, leaving, clock_s, now_s, asset)
+    renews = may_renew(gateway, state, session)
+    situation = Situation(runtime.steering, fleet, leaving, clock_s, now_s, asset, renews)
     budget, kbps = gateway.steering.budget, state.expected_kbps
     view = RequestView(gateway, sender, request.headers, session, clock_s)
     answer = steer(
@@ -144,8 +176,9 @@ def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
         _follow(gateway, asset, session, state, answer, caller, may_begin)
     signed = gateway.keys.sign(Purpose.STEERING_STATE, answer.state.to_bytes())
     url = f"{_url(runtime, asset)}?{STATE}={signed}"
-    if session is not None:
-        url = f"{url}&{SESSION}={session.hex()}"
+    url = url if session is None else f"{url}&{SESSION}={session.hex()}"
+    if state.playlist is not None:
+        return _Unfinished(answer, state, url, now_s)
     return _reply(_manifest(answer, state.base, url))
 
 
@@ -336,7 +369,8 @@ class Offer(NamedTuple):
     ``server.public_url``. ``named``: the URI has a place for the session's name. ``inline`` is the
     TTL of a manifest in the playlist, and the ids and hosts of its other edges; None without one.
     ``copies`` are the ids and URLs of the edges for which the ladder is listed once more, and what
-    signs these URLs.
+    signs these URLs; ``root`` signs those of ``edge``. ``renewed``: URLs are signed anew while a
+    session plays.
     """
 
     key: str
@@ -346,6 +380,8 @@ class Offer(NamedTuple):
     named: bool
     inline: tuple[int, tuple[tuple[str, str], ...]] | None = None
     copies: tuple[tuple[str, str, SignedRoot | None], ...] = ()
+    root: SignedRoot | None = None
+    renewed: bool = False
 
 
 def offer_for(
@@ -361,10 +397,16 @@ def offer_for(
     inline = None
     if runtime.steering.inline and found.player.device.player in READS_INLINE:
         clones = [] if copies else _first_clones(found)
-        inline = runtime.steering.ttl_s, tuple([(one.id, one.host or "") for one in clones])
+        ttl_s = runtime.steering.ttl_s
+        if decision.inquiry.fleet.index.signs:
+            ttl_s = min(ttl_s, longest_renewed_s((edge, *copies)))
+        inline = ttl_s, tuple([(one.id, one.host or "") for one in clones])
     path = found.source.path
     copied = tuple([(other.id, other.url, signed_root(other, path, now_s)) for other in copies])
-    return Offer(gateway.keys.active.id, facts.asset, edge.id, public_url, named, inline, copied)
+    key, signs = gateway.keys.active.id, decision.inquiry.fleet.index.signs
+    root = signed_root(edge, path, now_s) if signs else None
+    renewed = signs and may_be_renewed(found)
+    return Offer(key, facts.asset, edge.id, public_url, named, inline, copied, root, renewed)
 
 
 def _first_clones(found: Decided) -> list[Edge]:
@@ -412,13 +454,18 @@ def tags_of(gateway: Gateway, found: Decided, offer: Offer) -> SteeringTags:
         state = first_state(asset, rungs, edge, copies, declared=1 + len(copies), shape=0)
     else:
         state = first_state(asset, rungs, edge, clones, declared=0, shape=edge.shape)
+    if offer.renewed:
+        at_s = 0 if offer.root is None else offer.root.at_s
+        steps = {pathway: at_s if root is None else root.at_s for pathway, _, root in offer.copies}
+        known = [(other, steps.get(other.id, at_s)) for other in (*copies, *clones)]
+        state = with_signatures(found, state, at_s, known)
     signed = gateway.keys.sign(Purpose.STEERING_STATE, state.to_bytes())
     uri = f"{_url(found.runtime, asset)}?{STATE}={signed}"
     if offer.named:
         uri += _PLACE.decode("ascii")
     if offer.inline is not None:
         uri = inline_uri(_first_manifest(offer.inline[0], uri, edge, copies, clones)) or uri
-    return SteeringTags(uri, edge.id, offer.copies)
+    return SteeringTags(uri, edge.id, offer.copies, offer.renewed)
 
 
 def first_state(

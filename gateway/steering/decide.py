@@ -36,11 +36,13 @@ from gateway.edge.override import diversion_of
 from gateway.edge.preference import HASH_RANGE, splitmix64
 from gateway.edge.rank import admits
 from gateway.steering.leaving import LEFT_STATES
+from gateway.steering.naming import Naming, names_of
 from gateway.steering.pathways import (
     declared_at,
     edge_at,
     first_host,
     is_declared,
+    is_renewed,
     last_host,
     pathway_of,
     with_clones,
@@ -122,14 +124,13 @@ _NOTHING_KNOWN: Final = NothingKnown()
 @dataclass(slots=True)  # not frozen, which costs a call for each field: every answer makes one
 class Steered:
     """The next answer for a session.
-
     ``priority`` are the edges for PATHWAY-PRIORITY, best first, and ``pathways`` their ids there
     (:mod:`gateway.steering.pathways`); empty when no edge is left that the player could use.
     ``playing`` is the edge that the player says it uses, None when it does not say, or the one that
     it uses by the evidence if it only repeats what it was told. ``obeyed`` is
     False when it is not the edge that the player was told. ``passed_over``: the player names a
     pathway that it cannot have, which changes nothing. ``believed``: the player uses ``playing``,
-    which is there and not down.
+    which is there and not down. ``naming`` is how the edges are named.
     """
 
     state: SteeringState
@@ -142,6 +143,7 @@ class Steered:
     obeyed: bool
     passed_over: bool
     believed: bool
+    naming: Naming
 
 
 @dataclass(slots=True)  # not frozen, for the same reason
@@ -158,6 +160,7 @@ class Situation:
     clock_s: float
     now_s: float
     asset: str = ""
+    renews: bool = True
 
 
 def steer(
@@ -210,7 +213,9 @@ def steer(
     said = SAID[reason or "fine", obeyed or playing is None]
     first = fleet.index.by_key.get(told)
     priority = tuple([fleet.edges[at] for at in session.priority(first, order)])
-    pathways = tuple([pathway_of(state, edge) for edge in priority])
+    ttl_s = _ttl(config, state.viewer, now)
+    naming = names_of(state, fleet, priority, ttl_s, now, config if situation.renews else None)
+    priority, pathways = naming.priority, naming.pathways
     return Steered(
         state=SteeringState(  # dataclasses.replace takes five times as long
             asset=state.asset,
@@ -227,20 +232,22 @@ def steer(
             records=_latest(records),
             began_s=state.began_s or now,
             base_host=state.base_host,
-            clones=with_clones(state, priority, pathways),
+            clones=with_clones(state, priority, pathways, naming.tags),
             declared=state.declared,
             unstated=state.unstated,
             said=said,
+            playlist=state.playlist,
         ),
         priority=priority,
         pathways=pathways,
-        ttl_s=_ttl(config, state.viewer, now),
+        ttl_s=naming.ttl_s,
         reason=reason or "fine",
         moved=target is not None,
         playing=_edge(fleet, playing if playing is not None else dead),
         obeyed=obeyed,
         believed=_is_usable(fleet, playing),
         passed_over=len(known) + (dead is not None) < len(reports),
+        naming=naming,
     )
 
 
@@ -303,7 +310,11 @@ def _known(
             has = first_host(state, fleet.edges[at]) != 0
         if not has:
             continue
-        if at is not None and pathway_of(state, fleet.edges[at]) != pathway:
+        if (
+            at is not None
+            and not is_renewed(state)
+            and pathway_of(state, fleet.edges[at]) != pathway
+        ):
             dead = key  # the edge has another host now
         elif key != state.told and (at is None or _is_down(fleet, at)):
             dead = key
@@ -369,12 +380,16 @@ class _Session:
         if self._base_at is not None:
             base = situation.fleet.edges[self._base_at]
             self._base_host = state.base_host or base.host_tag
-            if base.host_tag != self._base_host:
+            if is_renewed(state):
+                self._base_host = base.host_tag
+            elif base.host_tag != self._base_host:
                 self._base_at = None  # the player has the base on another host
-        # dash.js drops the port of a clone's base (G9).
-        self._clones_work = state.declared == 0 or (
-            self._base_at is None or has_default_port(situation.fleet.edges[self._base_at].url)
-        )
+        self._clones_work = state.declared == 0 or self._base_at is None
+        if not self._clones_work and self._base_at is not None:
+            # dash.js drops the port of a clone's base (G9), and a clone keeps its signature, while
+            # a live MPD gets others.
+            base = situation.fleet.edges[self._base_at]
+            self._clones_work = base.signing is None and has_default_port(base.url)
 
     def why_leave(self, order: Sequence[int]) -> MoveReason | None:
         """Why the session should leave its edge; None when it should not."""
@@ -480,8 +495,8 @@ class _Session:
 
     def _is_there(self, edge: Edge) -> bool:
         """Whether the edge still has the host under which the player knows it; True for one that it
-        does not know."""
-        return last_host(self._state, edge) in (0, edge.host_tag)
+        does not know, and for one that it can get under a new id."""
+        return is_renewed(self._state) or last_host(self._state, edge) in (0, edge.host_tag)
 
     def _is_option(self, edge: Edge) -> bool:
         """Whether the player can move there: to a pathway that its manifest declares, or to a clone
@@ -492,6 +507,8 @@ class _Session:
             return True
         if self._state.declared and is_declared(self._state, edge):
             return True
+        if is_renewed(self._state) and self._state.declared <= 1:
+            return True  # each of its URIs is given
         return (
             self._clones_work
             and edge.host is not None

@@ -5,14 +5,18 @@ clones that they know: hls.js ignores a clone whose id it knows, whatever its ho
 whose host has changed since the player learned of it gets an id of its own: the edge's, a dot, and
 four digits of the host's hash.
 
+So has an edge whose URLs are signed anew: the digits then name the signature, too.
+
 An MPD declares several pathways: the base, and the first of the state's clones. They need no clone,
 and must not be one (C2.2), as long as their edges have the host of the MPD.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
+from gateway.steering.signatures import outlives, sibling_tag, tag_at
 from gateway.steering.state import MAX_CLONES, Clone, SteeringState
 
 
@@ -44,6 +48,39 @@ def pathway_of(state: SteeringState, edge: Edge) -> str:
     return edge.id if first in (0, edge.host_tag) else f"{edge.id}.{edge.host_tag:04x}"
 
 
+class Named(NamedTuple):
+    """How an answer names an edge whose URLs are signed: the tag of the signature, the pathway's
+    id, and whether the pathway differs from the base in the host alone."""
+
+    tag: int
+    pathway: str
+    is_sibling: bool
+
+
+def named(
+    state: SteeringState, edge: Edge, base: Edge | None, now_s: float, until_s: float
+) -> Named | None:
+    """How the session's next answer names an edge. ``base`` is the edge of the session's base, None
+    when it was removed. Of the signatures that the player has, the last one stays until it would
+    end before ``until_s``; with 0, for ever, and there is none for an edge that it does not know:
+    None."""
+    tag, sibling = last_host(state, edge), 0
+    if base is not None and state.shape == base.shape:
+        sibling = sibling_tag(base, state.base_host, edge)
+    if not tag or (until_s and not outlives(edge, tag, now_s, until_s)):
+        if sibling and (not until_s or outlives(edge, sibling, now_s, until_s)):
+            tag = sibling
+        elif until_s:
+            tag = tag_at(edge, now_s)
+    if not tag:
+        return None
+    is_sibling = tag == sibling and edge.id != state.base
+    declared = edge.id == state.base and tag == state.base_host
+    if declared or is_sibling or (edge.tag, tag) in state.clones[: max(0, state.declared - 1)]:
+        return Named(tag, edge.id, is_sibling)
+    return Named(tag, f"{edge.id}.{tag:04x}", is_sibling=False)
+
+
 def edge_at(fleet: Fleet, pathway: str) -> int | None:
     """The position of the edge that a pathway leads to, or has led to; None when it was removed, or
     there never was one."""
@@ -59,21 +96,36 @@ def declared_at(fleet: Fleet, state: SteeringState) -> list[int]:
         at
         for tag, host in declared
         for at in by_tag.get(tag, ())
-        if fleet.edges[at].host_tag == host
+        if fleet.edges[at].host_tag == host or is_renewed(state)
     ]
 
 
+def is_renewed(state: SteeringState) -> bool:
+    """Whether the session can get each edge under a new id whenever its URLs change."""
+    return state.playlist is not None
+
+
 def is_declared(state: SteeringState, edge: Edge) -> bool:
-    """Whether the manifest of the session declares the edge where it is now, besides the base."""
-    return (edge.tag, edge.host_tag) in state.clones[: max(0, state.declared - 1)]
+    """Whether the manifest of the session declares the edge where it is now, besides the base. Of
+    an edge whose URLs are signed anew, any signature counts."""
+    declared = state.clones[: max(0, state.declared - 1)]
+    if is_renewed(state):
+        return any(tag == edge.tag for tag, _ in declared)
+    return (edge.tag, edge.host_tag) in declared
 
 
 def with_clones(
-    state: SteeringState, priority: Sequence[Edge], pathways: Sequence[str]
+    state: SteeringState,
+    priority: Sequence[Edge],
+    pathways: Sequence[str],
+    tags: Sequence[int] = (),
 ) -> tuple[tuple[int, int], ...]:
     """The clones that the player knows after an answer. Of those that its manifest does not
-    declare, the ones that it has known longest are forgotten."""
+    declare, the ones that it has known longest are forgotten. ``tags`` are those of the edges,
+    where URLs are signed anew."""
     clones = state.clones
+    if tags:
+        return _with_signed(state, priority, pathways, tags)
     for edge, pathway in zip(priority, pathways, strict=True):
         if pathway != state.base and (edge.tag, edge.host_tag) not in clones:
             clones = (*clones, Clone(edge.tag, edge.host_tag))
@@ -81,3 +133,18 @@ def with_clones(
         return clones
     declared = clones[: max(0, state.declared - 1)]
     return declared + clones[len(clones) - MAX_CLONES + len(declared) :]
+
+
+def _with_signed(
+    state: SteeringState, priority: Sequence[Edge], pathways: Sequence[str], tags: Sequence[int]
+) -> tuple[tuple[int, int], ...]:
+    """:func:`with_clones` where URLs are signed anew: of each edge, the last signature counts."""
+    count = max(0, state.declared - 1)
+    declared, others = state.clones[:count], list(state.clones[count:])
+    for edge, pathway, tag in zip(priority, pathways, tags, strict=True):
+        known = Clone(edge.tag, tag)
+        if pathway == state.base or known in declared:
+            continue
+        others = [other for other in others if other[0] != edge.tag]
+        others.append(known)
+    return (*declared, *others[-(MAX_CLONES - count) :])

@@ -9,6 +9,9 @@ expected kbit/s (4 each), edge told first (8), time of that (4), time of the fir
 of issue (4), estimate in kbit/s (4), tag of the base's host (2), a byte with ``unstated`` (bit 0)
 and ``said`` (the others), the lengths of the two that follow (1 each): the base pathway (n), a
 clone (2 + 2) for each that the player knows; and a record (8 + 4 + 4) for each measured pathway.
+The state of a playlist whose URLs are signed anew while it plays begins with ``0x03``, and has in
+front of the records: the version of the source (4), the number of bytes that follow (1), and a bit
+for each variant and then for each I-frame playlist of the source that the player has.
 The upper four bits of the second length are the number of pathways that an MPD or a playlist with
 copies declares. Times are whole seconds since 1970. Edges are their 64-bit keys, since the id of an
 edge may be long; the base is a name because clones refer to it. A ``shape`` of 0 is that of no
@@ -28,11 +31,15 @@ CLOCK_SKEW_S: Final = 60
 """How far the clocks of hosts may differ."""
 MAX_RECORDS: Final = 4
 MAX_CLONES: Final = 8
-MAX_BYTES: Final = 219
+MAX_KEPT_BYTES: Final = 32
+"""So many bytes of bits: playlists with more entries have no reference."""
+MAX_BYTES: Final = 219 + 5 + MAX_KEPT_BYTES
 """The longest stored form."""
 MAX_KBPS: Final = 20_000_000
 
 _FORMAT: Final = 2
+_FORMAT_WITH_PLAYLIST: Final = 3
+_VERSION_BYTES: Final = 4
 _HEAD = struct.Struct(">B8sQBIIIQIIIIHBBB")
 _CLONE = struct.Struct(">HH")
 _RECORD = struct.Struct(">QII")
@@ -41,6 +48,14 @@ _DECLARED_SHIFT: Final = 4
 _CLONES_MASK: Final = (1 << _DECLARED_SHIFT) - 1
 MAX_SAID: Final = 127
 _BASE = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+class PlaylistReference(NamedTuple):
+    """What the URIs of a session's playlist are made from again: the first bytes of the version of
+    its source, and which entries it has, as bits."""
+
+    version: bytes
+    kept: bytes
 
 
 class PathwayRecord(NamedTuple):
@@ -76,7 +91,9 @@ class SteeringState:
     how many pathways an MPD, or a playlist with copies, declares: the base and the first of
     ``clones``; 0 for a playlist that declares the base alone. ``unstated``: the player may say that
     it uses what it was told, whatever it uses. ``said`` is what the last answer said of the
-    session, up to ``MAX_SAID``, so that what it says again is no news.
+    session, up to ``MAX_SAID``, so that what it says again is no news. ``playlist`` is there when
+    URLs of the session are signed anew while it plays; then tags name signatures as well
+    (:mod:`gateway.steering.signatures`).
     """
 
     asset: bytes
@@ -97,12 +114,14 @@ class SteeringState:
     declared: int = 0
     unstated: bool = False
     said: int = 0
+    playlist: PlaylistReference | None = None
 
     def to_bytes(self) -> bytes:
         """The stored form (see the module), at most ``MAX_BYTES``."""
         base = self.base.encode("ascii")
+        reference = self.playlist
         head = _HEAD.pack(
-            _FORMAT,
+            _FORMAT if reference is None else _FORMAT_WITH_PLAYLIST,
             self.asset,
             self.viewer,
             self.spread_point,
@@ -124,15 +143,18 @@ class SteeringState:
             _RECORD.pack(edge, _NOT_MEASURED if kbps is None else kbps, at_s)
             for edge, kbps, at_s in self.records
         )
-        return head + base + clones + records
+        if reference is None:
+            return head + base + clones + records
+        size = bytes([len(reference.kept)])
+        return head + base + clones + reference.version + size + reference.kept + records
 
     @classmethod
     def from_bytes(cls, data: bytes, asset: bytes, now_s: float) -> Self | None:
         """Read what :meth:`to_bytes` wrote for ``asset``; None for anything else, and for a state
         that is too old, or from the future."""
-        if len(data) < _HEAD.size or data[0] != _FORMAT:
+        if len(data) < _HEAD.size or data[0] not in (_FORMAT, _FORMAT_WITH_PLAYLIST):
             return None
-        _, its_asset, *values, base_host, flags, size, counts = _HEAD.unpack_from(data)
+        form, its_asset, *values, base_host, flags, size, counts = _HEAD.unpack_from(data)
         count, declared = counts & _CLONES_MASK, counts >> _DECLARED_SHIFT
         viewer, spread_point, shape, need, expected, told, told_s, began_s, *rest = values
         issued_s, estimate = rest
@@ -140,7 +162,11 @@ class SteeringState:
         base = data[_HEAD.size : end]
         clones_end = end + count * _CLONE.size
         clones = data[end:clones_end]
-        records = _records(data[clones_end:], now_s)
+        reference = None
+        records_at = clones_end
+        if form == _FORMAT_WITH_PLAYLIST:
+            reference, records_at = _reference(data, clones_end)
+        records = _records(data[records_at:], now_s)
         in_time = issued_s == 0 or -CLOCK_SKEW_S <= now_s - issued_s <= MAX_AGE_S
         good = (
             its_asset == asset
@@ -153,6 +179,7 @@ class SteeringState:
             and declared <= count + 1
             and len(clones) == count * _CLONE.size
             and _BASE.fullmatch(base) is not None
+            and (reference is None or _is_whole(reference, data, records_at))
             and records is not None
         )
         if not good or records is None:
@@ -176,7 +203,22 @@ class SteeringState:
             declared,
             bool(flags & 1),
             flags >> 1,
+            reference,
         )
+
+
+def _is_whole(reference: PlaylistReference, data: bytes, end: int) -> bool:
+    """Whether a reference is not cut off, and not too long."""
+    return len(reference.version) == _VERSION_BYTES and (
+        end <= len(data) and len(reference.kept) <= MAX_KEPT_BYTES
+    )
+
+
+def _reference(data: bytes, at: int) -> tuple[PlaylistReference | None, int]:
+    """The reference at an offset, and where it ends."""
+    kept_at = at + _VERSION_BYTES + 1
+    end = kept_at + (data[kept_at - 1] if len(data) >= kept_at else 0)
+    return PlaylistReference(data[at : kept_at - 1], data[kept_at:end]), end
 
 
 def _records(data: bytes, now_s: float) -> tuple[PathwayRecord, ...] | None:

@@ -22,6 +22,7 @@ from manifests.hls.blocks import (
 )
 from manifests.hls.entries import Variant, groups_named, groups_of
 from manifests.hls.lines import line_at
+from manifests.hls.stable import rendition_id, variant_id
 from manifests.hls.variables import check_query, resolve_late
 from manifests.steering import SteeringTags
 
@@ -88,7 +89,8 @@ def write(
     of the tag of every variant and I-frame playlist. The source must have neither. At the end, each
     of ``copies`` lists all of these once more, on a pathway of its own, and the renditions of their
     groups in groups of its own (C1.3, C1.4): attributes and their order are the same. These
-    renditions get a PATHWAY-ID as well.
+    renditions get a PATHWAY-ID as well. With ``stable_ids``, entries that have none also get a
+    STABLE-VARIANT-ID or a STABLE-RENDITION-ID (:mod:`manifests.hls.stable`).
 
     ``query`` is the player's percent-decoded query: EXT-X-DEFINE tags with QUERYPARAM become NAME
     and VALUE (A5.4). With None, those tags and the references to them are left to the player.
@@ -165,16 +167,17 @@ class _Writing:
                 done = end
             else:
                 pathway_at = -1  # where a PATHWAY-ID is still to be added
-                if steering is not None and self._gets_pathway(block):
+                added = "" if steering is None else self._added(block)
+                if added:
                     pathway_at = line_at(source, block.start).end(1)
                 for slot in block.slots:
                     if 0 <= pathway_at <= slot.start:
-                        output.append(self._with_pathway(source[done:pathway_at]))
+                        output.append(self._extended(source[done:pathway_at], added))
                         done, pathway_at = pathway_at, -1
                     output += (source[done : slot.start], self._text_of(slot))
                     done = slot.end
                 if pathway_at >= 0:
-                    output.append(self._with_pathway(source[done:pathway_at]))
+                    output.append(self._extended(source[done:pathway_at], added))
                     done = pathway_at
             if block is bare and block is not blocks[-1]:
                 output += (source[done:end], self._playlist.newline)
@@ -201,6 +204,28 @@ class _Writing:
                 line = "".join(parts[1:])  # without the comments
                 self._grow(block.end - block.start)
                 yield line if line.endswith(("\r", "\n")) else line + self._playlist.newline
+
+    def _added(self, block: Block) -> str:
+        """The attributes to add at the end of a block's tag."""
+        added = []
+        if self._steering is not None and self._steering.stable_ids:
+            added = self._stable_id(block)
+        if self._pathway is not None and self._gets_pathway(block):
+            added.append(f'PATHWAY-ID="{self._pathway}"')
+        return ",".join(added)
+
+    def _stable_id(self, block: Block) -> list[str]:
+        """The stable id of an entry that has none."""
+        playlist = self._playlist
+        if block.kind == "variant" and playlist.variants[block.entry].stable_id is None:
+            return [f'STABLE-VARIANT-ID="{variant_id(playlist.variants[block.entry])}"']
+        if block.kind == "iframe" and playlist.iframes[block.entry].stable_id is None:
+            return [f'STABLE-VARIANT-ID="{variant_id(playlist.iframes[block.entry])}"']
+        if block.kind == "rendition":
+            rendition = playlist.renditions[block.entry]
+            if rendition.stable_id is None and rendition.uri is not None:
+                return [f'STABLE-RENDITION-ID="{rendition_id(rendition)}"']
+        return []
 
     def _gets_pathway(self, block: Block) -> bool:
         """Whether a block gets a PATHWAY-ID. Renditions do where there are copies: Shaka finds the
@@ -235,7 +260,7 @@ class _Writing:
         rewritten = self._rewrite(target)
         if rewritten == target:
             return raw
-        text = _safe(rewritten)
+        text = safe_uri(rewritten)
         self._grow(len(text) - len(raw))
         return text
 
@@ -250,17 +275,15 @@ class _Writing:
         """The tag line of content steering, with its line end."""
         if self._steering is None:
             return ""
-        uri, pathway = _safe(self._steering.server_uri), self._steering.pathway
+        uri, pathway = safe_uri(self._steering.server_uri), self._steering.pathway
         tag = f'#EXT-X-CONTENT-STEERING:SERVER-URI="{uri}",PATHWAY-ID="{pathway}"'
         return tag + self._playlist.newline
 
-    def _with_pathway(self, tag: str) -> str:
-        """The end of a tag's line, with the PATHWAY-ID behind its last attribute."""
-        if self._pathway is None:
-            return tag
+    def _extended(self, tag: str, more: str) -> str:
+        """The end of a tag's line, with more attributes behind its last one."""
         attributes = tag.rstrip(" \t")
         comma = "" if attributes.endswith((":", ",")) else ","
-        added = f'{comma}PATHWAY-ID="{self._pathway}"'
+        added = f"{comma}{more}"
         self._grow(len(added))
         return attributes + added + tag[len(attributes) :]
 
@@ -295,8 +318,9 @@ class _Writing:
             suffixed = append_to_values(text, attributes_at, names, self._group_suffix)
             self._grow(len(suffixed) - len(text))
             literals = suffixed.split(_PLACEHOLDER)
-        if self._gets_pathway(block):
-            literals[-1] = self._with_pathway(literals[-1])
+        more = self._added(block)
+        if more:
+            literals[-1] = self._extended(literals[-1], more)
         tag = [*self._woven(literals, in_tag), line[2]]
         after, uri_line = block.between or (line.end(), line.end())
         between = self._source[after:uri_line]
@@ -324,7 +348,8 @@ def _new_suffix(ids: Collection[str], taken: Collection[str], pathway: str) -> s
     return suffix
 
 
-def _safe(uri: str) -> str:
+def safe_uri(uri: str) -> str:
+    """A URI that can stand in a playlist."""
     return _UNSAFE.sub(_percent_encoded, uri)
 
 

@@ -8,7 +8,7 @@ from gateway.edge.edge import Edge
 from gateway.edge.signed_root import signed_root
 from gateway.play.bodies import Body, max_answer_bytes
 from gateway.play.decide import Decided, Earlier
-from gateway.play.hls.copies import copies_for, may_copy
+from gateway.play.hls.copies import copies_for, may_clone, may_copy
 from gateway.play.hls.manifest import (
     MEDIA_TYPE,
     bytes_key,
@@ -16,7 +16,8 @@ from gateway.play.hls.manifest import (
     steering_refusal,
     uris_for,
 )
-from gateway.play.hls.steering import NO_OTHER_EDGE, OFF, STEERED, STEERED_BY_COPIES
+from gateway.play.hls.steering import NO_OTHER_EDGE, OFF, RENEWED, STEERED, STEERED_BY_COPIES
+from gateway.play.renewal import may_be_renewed
 from gateway.play.request import Request
 from gateway.play.runtime import Gateway
 from gateway.play.steering import named, offer_for, tags_of
@@ -55,7 +56,8 @@ class HlsFormat:
         query = request.parameters.by_name
         root = signed_root(found.decision.edge, path, now_s)
         refused = steering_refusal(found.source, found.decision, query, most, copied, root)
-        return refused or (STEERED_BY_COPIES if copies else STEERED)
+        steered = RENEWED if may_be_renewed(found) else STEERED
+        return refused or (STEERED_BY_COPIES if copies else steered)
 
 
 def _copies(found: Decided, request: Request) -> tuple[tuple[Edge, ...], Reason | None]:
@@ -65,7 +67,7 @@ def _copies(found: Decided, request: Request) -> tuple[tuple[Edge, ...], Reason 
         return (), OFF
     if may_copy(found):
         return copies_for(found, request.headers)
-    if not found.decision.inquiry.fleet.index.has_sibling(found.decision.edge):
+    if not may_clone(found):
         return (), NO_OTHER_EDGE
     return (), None
 

@@ -14,6 +14,7 @@ from gateway.decision import nearest_edges
 from gateway.edge.edge import Edge
 from gateway.play.decide import Decided
 from gateway.play.hls.steering import MAY_NOT_STEER, NO_OTHER_EDGE, TOO_MANY
+from gateway.play.renewal import may_be_renewed
 from gateway.play.request import Headers
 from gateway.play.steering import PAGES
 from gateway.reason import Reason
@@ -34,11 +35,9 @@ _MEDIA3_STEERS = (1, 11)
 def may_copy(found: Decided) -> bool:
     """Whether copies of the ladder are to be considered: where no other edge can be a clone, where
     the player does not clone, or always, as ``steering.copies`` says."""
-    copies, decision = found.runtime.steering.copies, found.decision
+    copies = found.runtime.steering.copies
     return copies != "never" and (
-        copies == "always"
-        or not decision.inquiry.fleet.index.has_sibling(decision.edge)
-        or found.player.device.player in CANNOT_CLONE
+        copies == "always" or not may_clone(found) or found.player.device.player in CANNOT_CLONE
     )
 
 
@@ -60,7 +59,15 @@ def copies_for(found: Decided, headers: Headers) -> tuple[tuple[Edge, ...], Reas
     else:
         copies = tuple(wanted[: MAX_COPIED_VARIANTS // len(decision.kept) - 1])
         refused = None if copies else TOO_MANY
-    return copies, None if fleet.index.has_sibling(decision.edge) else refused
+    return copies, None if may_clone(found) else refused
+
+
+def may_clone(found: Decided) -> bool:
+    """Whether sessions can move to clones: of an edge whose URL differs in the host alone, or with
+    URIs of their own where URLs are signed. The latter also renew the signatures of a single
+    edge."""
+    decision = found.decision
+    return decision.inquiry.fleet.index.has_sibling(decision.edge) or may_be_renewed(found)
 
 
 def _steers(player: str | None, headers: Headers) -> bool:

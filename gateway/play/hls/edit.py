@@ -26,7 +26,7 @@ def edit_of(playlist: MultivariantPlaylist, kept: Sequence[int], limits: Constra
     return Edit(
         variants=tuple(kept),
         iframes=frozenset(entry.index for entry in iframes),
-        renditions=_renditions(playlist, variants, gone, iframes),
+        renditions=renditions_of(playlist, variants, gone, iframes),
     )
 
 
@@ -73,14 +73,14 @@ def _fits(entry: IFrameVariant, limits: Constraints) -> bool:
     )
 
 
-def _renditions(
+def renditions_of(
     playlist: MultivariantPlaylist,
     kept: Iterable[Variant],
     gone: Iterable[Variant],
     iframes: Sequence[IFrameVariant],
 ) -> frozenset[int]:
-    """The renditions whose group a remaining variant names, or that no variant ever named. A group
-    is removed as a whole (A8.9), when no remaining variant names it (A11.3)."""
+    """The renditions that stay: those whose group a remaining variant names, or that no variant
+    ever named. A group is removed as a whole (A8.9), when no remaining variant names it (A11.3)."""
     stays = {entry.index for entry in iframes}
     lost_iframes = [entry for entry in playlist.iframes if entry.index not in stays]
     lost = groups_named([*gone, *lost_iframes]) - groups_named([*kept, *iframes])

@@ -19,6 +19,7 @@ from gateway.source.source import (
     SourceManifest,
     version_of,
 )
+from gateway.steering.state import MAX_KEPT_BYTES
 from manifests.fault import Fault
 from manifests.format import ManifestFormat
 from manifests.hls.blocks import UriSlot, is_rewritable
@@ -32,6 +33,7 @@ from manifests.hls.multivariant import (
     parse,
     write,
 )
+from manifests.hls.stable import has_stable_uris
 from manifests.hls.variables import check_query, resolve_late
 from manifests.ladder import GeneratedRung
 from manifests.rebase import Place, rebaser
@@ -48,11 +50,13 @@ _BOM, _START = b"\xef\xbb\xbf", b"#EXTM3U"
 
 @dataclass(frozen=True, slots=True)
 class HlsManifest:
-    """A multivariant playlist that was read (:class:`gateway.source.source.ParsedManifest`)."""
+    """A multivariant playlist that was read (:class:`gateway.source.source.ParsedManifest`).
+    ``renewable``: its URIs can be signed anew while a session plays."""
 
     playlist: MultivariantPlaylist
     ladder: Ladder
     weight: int
+    renewable: bool
 
     @property
     def format(self) -> ManifestFormat:
@@ -85,7 +89,9 @@ def read_hls(data: bytes, name: str, max_bytes: int) -> HlsManifest:
     for fault in playlist.faults:
         PLAYLIST_FAULTS.labels(fault.short_name).inc()
     version = version_of(data)
-    return HlsManifest(playlist, ladder_of(playlist, version), _weight(playlist))
+    entries = len(playlist.variants) + len(playlist.iframes)
+    renewable = entries <= 8 * MAX_KEPT_BYTES and has_stable_uris(playlist)
+    return HlsManifest(playlist, ladder_of(playlist, version), _weight(playlist), renewable)
 
 
 def hls_source(template: str) -> SourceFormat:
@@ -117,6 +123,11 @@ def hls_of(source: SourceManifest) -> HlsManifest:
     if not isinstance(source.manifest, HlsManifest):
         raise problems.no_such_asset(f"{source.path} is not an HLS manifest")
     return source.manifest
+
+
+def renewable(source: SourceManifest) -> bool:
+    """Whether the URIs of the source's playlist can be signed anew while a session plays."""
+    return isinstance(source.manifest, HlsManifest) and source.manifest.renewable
 
 
 def bytes_key(

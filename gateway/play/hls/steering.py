@@ -17,6 +17,11 @@ from manifests.hls.tags import MAX_FAULTS
 STEERED: Final = Reason(
     Step.STEERING, "steered", "the player can be moved to edges whose URLs differ in the host alone"
 )
+RENEWED: Final = Reason(
+    Step.STEERING,
+    "renewed",
+    "the player can be moved to other edges, and gets new signed URLs before those that it has end",
+)
 STEERED_BY_COPIES: Final = Reason(
     Step.STEERING,
     "steered-by-copies",
