@@ -37,12 +37,13 @@ class Edge:
     ``[[edges]]`` table with a DNS name from which this edge was made; None for other edges.
     ``signing`` signs the URLs of an edge that serves nothing without a signature.
 
-    Eight fields are computed from the others: ``key`` is a 64-bit hash of the id, ``direction``
+    Nine fields are computed from the others: ``key`` is a 64-bit hash of the id, ``direction``
     points from the Earth's centre to the edge, and ``identity`` differs between two edges when
     anything that ranking depends on differs. ``host`` and ``shape`` say whether content steering
     can move a session from one edge to another (:mod:`gateway.edge.edge_url`). ``tag`` and
     ``host_tag`` are 16 bits of hashes of the id, and of where the edge is: host, port, scheme and
-    path. The latter is never 0. ``signed_tag`` depends on the signing as well.
+    path. The latter is never 0. ``signed_tag`` depends on the signing as well. ``url_signing`` is
+    the signing when signatures are in URLs, None when there are none or they are in cookies.
     """
 
     id: str
@@ -66,6 +67,7 @@ class Edge:
     tag: int = field(init=False, repr=False, compare=False)
     host_tag: int = field(init=False, repr=False, compare=False)
     signed_tag: int = field(init=False, repr=False, compare=False)
+    url_signing: EdgeSigning | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Compute once what every ranking needs."""
@@ -82,6 +84,9 @@ class Edge:
         there = f"{self.host or self.url}\0{shape}"
         object.__setattr__(self, "host_tag", stable_hash(there) % 0xFFFF + 1)
         signed_tag = self.host_tag
+        if signing is not None and signing.signer.carrier != "path":
+            signing = None
+        object.__setattr__(self, "url_signing", signing)
         if signing is not None:
             shape = signed_shape(shape, self.url, signing)
             signed_tag = (signed_tag + stable_hash(signing.id)) % 0xFFFF

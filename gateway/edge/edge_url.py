@@ -37,11 +37,9 @@ _OTHER: Final = "clone.invalid"
 
 
 def signed_shape(shape: int, url: str, signing: EdgeSigning) -> int:
-    """The shape of an edge that signs its URLs. Equal where a signature for one edge, moved to the
-    host of the other, is a signature for that one."""
+    """The shape of an edge whose URLs have signatures. Equal where a signature for one edge, moved
+    to the host of the other, is a signature for that one."""
     signer, parts = signing.signer, urlsplit(url)
-    if signer.carrier != "path":
-        return shape
     moved = parts._replace(netloc=_OTHER).geturl()
     signed = urlsplit(signer.signed_base(url, "a/", _SAMPLE))._replace(netloc=_OTHER).geturl()
     names_host = signed != signer.signed_base(moved, "a/", _SAMPLE)

@@ -150,7 +150,7 @@ class EdgeIndex:
         for at, edge in enumerate(edges):
             self.by_tag.setdefault(edge.tag, []).append(at)
         self.identity = b"".join(edge.identity for edge in edges)
-        self.signs = any(edge.signing is not None for edge in edges)
+        self.signs = any(edge.url_signing is not None for edge in edges)
         countries: dict[str, list[int]] = {}
         continents: dict[str, list[int]] = {}
         for at, edge in enumerate(edges):

@@ -51,8 +51,8 @@ class SignedRoot:
 
 def signed_root(edge: Edge, path: str, now_s: float) -> SignedRoot | None:
     """The root of the title whose manifest is at ``path``, signed at ``now_s`` (Unix time); None
-    for an edge that does not sign."""
-    signing = edge.signing
+    for an edge whose URLs have no signature."""
+    signing = edge.url_signing
     if signing is None:
         return None
     at_s = int(now_s) // signing.step_s * signing.step_s

@@ -42,7 +42,7 @@ from gateway.play.runtime import Gateway
 from gateway.play.sessions import PATH as SESSIONS
 from gateway.play.sessions import list_sessions, show_session
 from gateway.play.steering import PATH as STEERING
-from gateway.play.steering import answer_steering
+from gateway.play.steering_answer import answer_steering
 from gateway.trust.operators.operator import Access, Role
 from gateway.trust.operators.operator import Scope as OperatorScope
 

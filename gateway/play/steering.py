@@ -33,21 +33,17 @@ from gateway.play.decide import Decided, valid_asset
 from gateway.play.facts import cmcd_of, has_cmcd
 from gateway.play.network_view import RequestView
 from gateway.play.pathway_event import queue_pathway_event
-from gateway.play.renewal import (
-    may_be_renewed,
-    may_renew,
-    renewed_manifest,
-    with_signatures,
-)
 from gateway.play.reply import RawHeaders, Reply
 from gateway.play.request import Headers
+from gateway.play.revoked import is_revoked
 from gateway.play.runtime import Gateway, Runtime
 from gateway.play.session_use import Caller
 from gateway.steering.decide import Situation, Steered, steer
 from gateway.steering.naming import longest_renewed_s
 from gateway.steering.pathways import is_declared
 from gateway.steering.query import SESSION, SESSION_BYTES, STATE, SteeringQuery, read_query
-from gateway.steering.state import MAX_KBPS, Clone, SteeringState
+from gateway.steering.signatures import tag_at
+from gateway.steering.state import MAX_KBPS, Clone, PlaylistReference, SteeringState
 from gateway.store.connection.keys import session_name
 from gateway.trust.keys import Purpose
 from manifests.steering import (
@@ -99,21 +95,7 @@ class SteeringRequest:
     peer: str | None
 
 
-async def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
-    """Answer ``GET|HEAD /v1/steering/{asset}``. Raises a 404 problem when that is no asset id."""
-    answered = _answered(gateway, request)
-    if isinstance(answered, Reply):
-        return answered
-    answer, state, url, now_s = answered
-    network = gateway.runtime.clients.network(request.peer, request.headers)
-    count = request.method == "GET"
-    body = await renewed_manifest(
-        gateway, request.asset, network, state, answer, url, now_s, count=count
-    )
-    return _reply(body)
-
-
-class _Unfinished(NamedTuple):
+class Unfinished(NamedTuple):
     """An answer whose clones have URIs of their own. ``state`` is that of the request, ``url``
     where the player asks next, and ``now_s`` is Unix time."""
 
@@ -123,8 +105,9 @@ class _Unfinished(NamedTuple):
     now_s: float
 
 
-def _answered(gateway: Gateway, request: SteeringRequest) -> Reply | _Unfinished:
-    """The answer, unless the source of the session's playlist is needed for it."""
+def decide_steering(gateway: Gateway, request: SteeringRequest) -> Reply | Unfinished:
+    """The answer to a request, unless the source of the session's playlist is needed for it. Raises
+    a 404 problem when its path is no asset id."""
     asset = valid_asset(request.asset)
     runtime, fleet = gateway.runtime, gateway.fleet
     query = read_query(request.query)
@@ -154,9 +137,10 @@ def _answered(gateway: Gateway, request: SteeringRequest) -> Reply | _Unfinished
         state = _default_state(fleet, query, asset, viewer, spread_point)
     if state is None:
         first = [fleet.edges[at].id for at in order[: runtime.steering.max_pathways]]
-        return _reply(render_steering_manifest(runtime.steering.ttl_s, _url(runtime, asset), first))
+        url = _url(runtime, asset)
+        return steering_reply(render_steering_manifest(runtime.steering.ttl_s, url, first))
     leaving = gateway.steering.leaving_in(fleet, clock_s)
-    renews = may_renew(gateway, state, session)
+    renews = state.playlist is None or not is_revoked(gateway, session)
     situation = Situation(runtime.steering, fleet, leaving, clock_s, now_s, asset, renews)
     budget, kbps = gateway.steering.budget, state.expected_kbps
     view = RequestView(gateway, sender, request.headers, session, clock_s)
@@ -178,8 +162,8 @@ def _answered(gateway: Gateway, request: SteeringRequest) -> Reply | _Unfinished
     url = f"{_url(runtime, asset)}?{STATE}={signed}"
     url = url if session is None else f"{url}&{SESSION}={session.hex()}"
     if state.playlist is not None:
-        return _Unfinished(answer, state, url, now_s)
-    return _reply(_manifest(answer, state.base, url))
+        return Unfinished(answer, state, url, now_s)
+    return steering_reply(_manifest(answer, state.base, url))
 
 
 def drawn_name(viewer: int) -> bytes:
@@ -341,7 +325,8 @@ def _url(runtime: Runtime, asset: str) -> str:
     return f"{'' if public is None else public.rstrip('/')}{PATH}{asset}"
 
 
-def _reply(body: bytes) -> Reply:
+def steering_reply(body: bytes) -> Reply:
+    """The answer with a steering manifest."""
     return Reply(200, (*_HEADERS, (b"content-length", b"%d" % len(body))), body)
 
 
@@ -385,10 +370,15 @@ class Offer(NamedTuple):
 
 
 def offer_for(
-    gateway: Gateway, found: Decided, copies: Sequence[Edge], now_s: float = 0.0
+    gateway: Gateway,
+    found: Decided,
+    copies: Sequence[Edge],
+    now_s: float = 0.0,
+    *,
+    renewed: bool = False,
 ) -> Offer:
     """What a playlist offers that lists its ladder once more for each of ``copies``. URLs are
-    signed at ``now_s`` (Unix time)."""
+    signed at ``now_s`` (Unix time), and anew while a session plays if ``renewed``."""
     decision, runtime = found.decision, found.runtime
     edge = decision.edge
     public_url = runtime.settings.server.public_url
@@ -405,7 +395,6 @@ def offer_for(
     copied = tuple([(other.id, other.url, signed_root(other, path, now_s)) for other in copies])
     key, signs = gateway.keys.active.id, decision.inquiry.fleet.index.signs
     root = signed_root(edge, path, now_s) if signs else None
-    renewed = signs and may_be_renewed(found)
     return Offer(key, facts.asset, edge.id, public_url, named, inline, copied, root, renewed)
 
 
@@ -442,9 +431,12 @@ def _name(session: bytes) -> bytes:
 _PLACE = _name(bytes(SESSION_BYTES))
 
 
-def tags_of(gateway: Gateway, found: Decided, offer: Offer) -> SteeringTags:
+def tags_of(
+    gateway: Gateway, found: Decided, offer: Offer, playlist: PlaylistReference | None = None
+) -> SteeringTags:
     """The tags of an offer: the SERVER-URI with the signed state of a session that is yet to
-    begin, and the pathway to start on, which the first answer puts first (C2.6)."""
+    begin, and the pathway to start on, which the first answer puts first (C2.6). ``playlist`` is
+    what the state has of the playlist when the offer is ``renewed``."""
     decision = found.decision
     asset, edge, fleet = decision.facts.asset, decision.edge, decision.inquiry.fleet
     copies = [fleet.edges[fleet.positions[pathway]] for pathway, _, _ in offer.copies]
@@ -454,11 +446,13 @@ def tags_of(gateway: Gateway, found: Decided, offer: Offer) -> SteeringTags:
         state = first_state(asset, rungs, edge, copies, declared=1 + len(copies), shape=0)
     else:
         state = first_state(asset, rungs, edge, clones, declared=0, shape=edge.shape)
-    if offer.renewed:
+    if playlist is not None:
         at_s = 0 if offer.root is None else offer.root.at_s
         steps = {pathway: at_s if root is None else root.at_s for pathway, _, root in offer.copies}
-        known = [(other, steps.get(other.id, at_s)) for other in (*copies, *clones)]
-        state = with_signatures(found, state, at_s, known)
+        others = [(other, steps.get(other.id, at_s)) for other in (*copies, *clones)]
+        state.base_host = tag_at(edge, at_s)
+        state.clones = tuple([Clone(other.tag, tag_at(other, its_s)) for other, its_s in others])
+        state.playlist = playlist
     signed = gateway.keys.sign(Purpose.STEERING_STATE, state.to_bytes())
     uri = f"{_url(found.runtime, asset)}?{STATE}={signed}"
     if offer.named:

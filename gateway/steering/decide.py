@@ -389,7 +389,7 @@ class _Session:
             # dash.js drops the port of a clone's base (G9), and a clone keeps its signature, while
             # a live MPD gets others.
             base = situation.fleet.edges[self._base_at]
-            self._clones_work = base.signing is None and has_default_port(base.url)
+            self._clones_work = base.url_signing is None and has_default_port(base.url)
 
     def why_leave(self, order: Sequence[int]) -> MoveReason | None:
         """Why the session should leave its edge; None when it should not."""

@@ -59,7 +59,7 @@ def names_of(
 def longest_renewed_s(edges: Iterable[Edge]) -> int:
     """The longest TTL of a session that may use these edges: a third of how long the shortest
     signature lives. So a new one comes two requests before the old one ends."""
-    lives = [edge.signing.lifetime_s for edge in edges if edge.signing is not None]
+    lives = [edge.url_signing.lifetime_s for edge in edges if edge.url_signing is not None]
     return max(1, min(lives, default=MAX_AGE_S) // 3)
 
 

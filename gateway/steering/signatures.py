@@ -17,15 +17,15 @@ _AHEAD: Final = 2
 
 def tag_at(edge: Edge, now_s: float) -> int:
     """The tag of an edge whose URLs are signed at ``now_s`` (Unix time); never 0."""
-    if edge.signing is None:
+    if edge.url_signing is None:
         return edge.host_tag
-    return (edge.signed_tag + int(now_s) // edge.signing.step_s) % _TAGS + 1
+    return (edge.signed_tag + int(now_s) // edge.url_signing.step_s) % _TAGS + 1
 
 
 def signed_at(edge: Edge, tag: int, now_s: float) -> int | None:
     """When the step began that signed the URLs with ``tag`` (Unix time). None when their signature
     has ended, and for the tag of another host or key. ``edge`` has a signing."""
-    signing = edge.signing
+    signing = edge.url_signing
     if signing is None:
         return None
     step = int(now_s) // signing.step_s
@@ -39,10 +39,10 @@ def signed_at(edge: Edge, tag: int, now_s: float) -> int | None:
 def outlives(edge: Edge, tag: int, now_s: float, until_s: float) -> bool:
     """Whether the URLs with ``tag`` are good until ``until_s``. Those of an edge that signs nothing
     are as long as the edge is there."""
-    if edge.signing is None:
+    if edge.url_signing is None:
         return tag == edge.host_tag
     at_s = signed_at(edge, tag, now_s)
-    return at_s is not None and edge.signing.validity(at_s).expires_s > until_s
+    return at_s is not None and edge.url_signing.validity(at_s).expires_s > until_s
 
 
 def sibling_tag(base: Edge, base_tag: int, edge: Edge) -> int:
@@ -50,6 +50,6 @@ def sibling_tag(base: Edge, base_tag: int, edge: Edge) -> int:
     of it that differs in the host alone has that. 0 when it cannot be one."""
     if edge.host is None or edge.shape != base.shape or not base_tag:
         return 0
-    if edge.signing is None:
+    if edge.url_signing is None:
         return edge.host_tag
     return (edge.signed_tag + base_tag - 1 - base.signed_tag) % _TAGS + 1

@@ -149,7 +149,7 @@ class Player:
 
     def refusal(self, url: str, now_s: float) -> str | None:
         """Why the edge would not serve a URL."""
-        fleet = self.app.gateway.fleet  # type: ignore[union-attr]
+        fleet = self.app.gateway.fleet
         edge = fleet.edges[fleet.positions[(urlsplit(url).hostname or "").split(".")[0]]]
         assert edge.signing is not None
         return edge.signing.signer.refusal(url, {}, now_s)
@@ -240,7 +240,7 @@ async def test_a_source_that_changes(tmp_path: Path, clock: Clock) -> None:
         player = await Player(client, app, clock).start()
         more = '#EXT-X-STREAM-INF:BANDWIDTH=9000000,CODECS="avc1.4d401f"\nbest.m3u8\n'
         (tmp_path / "catalogue" / "film" / "master.m3u8").write_text(f"{FILM}{more}")
-        await app.gateway.runtime.source.purge("film")  # type: ignore[union-attr]
+        await app.gateway.runtime.source.purge("film")
         clock.now_s += LIFETIME_S - TTL_S
         body = await player.ask()
         player.check(clock.now_s + 2 * player.ttl_s)
@@ -255,7 +255,7 @@ async def test_without_its_source_a_player_keeps_what_it_has(tmp_path: Path, clo
         clock.now_s += LIFETIME_S - TTL_S
         await player.ask()
         (tmp_path / "catalogue" / "film" / "master.m3u8").write_text("garbage")
-        await app.gateway.runtime.source.purge("film")  # type: ignore[union-attr]
+        await app.gateway.runtime.source.purge("film")
         answer = await client.get(player.next_url)
         assert 200 == answer.status_code
         assert "PATHWAY-CLONES" not in answer.json()

@@ -11,8 +11,9 @@ from gateway.edge.edge import Edge
 from gateway.edge.fleet import EdgeCondition, Fleet
 from gateway.edge.rank import PreferenceOrder, admits, ordered_by_key, ranked_tiers
 from gateway.http.asgi import read_steering_request
+from gateway.play.reply import Reply
 from gateway.play.request import NO_HEADERS
-from gateway.play.steering import answer_steering
+from gateway.play.steering import decide_steering
 from gateway.steering.decide import Situation, Steered, steer
 from gateway.steering.leaving import leaving_since
 from gateway.steering.query import PathwayReport
@@ -161,7 +162,8 @@ def test_any_signed_state_is_answered(
         "query_string": query,
         "client": ("203.0.113.9", 1),
     }
-    reply = answer_steering(APP.gateway, read_steering_request(scope, NO_HEADERS))
+    reply = decide_steering(APP.gateway, read_steering_request(scope, NO_HEADERS))
+    assert isinstance(reply, Reply)
     body = json.loads(reply.body)
     assert (200, 1) == (reply.status, body["VERSION"])
     clones = [

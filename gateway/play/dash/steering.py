@@ -122,7 +122,7 @@ def declared(
     if not runtime.steering.enabled:
         return ()
     if len(near) == 1:  # a clone would outlive the signature that it takes along
-        may_clone = near[0].signing is None and fleet.index.has_sibling(near[0])
+        may_clone = near[0].url_signing is None and fleet.index.has_sibling(near[0])
         return near if may_clone else ()
     return near[:1] if single() else near
 
@@ -136,7 +136,7 @@ def must_be_single(found: Decided) -> bool:
 def mirror_of(edge: Edge, path: str, now_s: float) -> Mirror:
     """An edge as an MPD names it that is at ``path`` below the source's root, signed at ``now_s``
     (Unix time)."""
-    root = None if edge.signing is None else signed_root(edge, path, now_s)
+    root = None if edge.url_signing is None else signed_root(edge, path, now_s)
     return Mirror(edge.url, edge.id, root)
 
 

@@ -16,8 +16,8 @@ from gateway.play.hls.manifest import (
     steering_refusal,
     uris_for,
 )
+from gateway.play.hls.renewal import may_be_renewed, reference_for
 from gateway.play.hls.steering import NO_OTHER_EDGE, OFF, RENEWED, STEERED, STEERED_BY_COPIES
-from gateway.play.renewal import may_be_renewed
 from gateway.play.request import Request
 from gateway.play.runtime import Gateway
 from gateway.play.steering import named, offer_for, tags_of
@@ -87,14 +87,20 @@ class HlsDraft:
             root = signed_root(decision.edge, found.source.path, now_s)
         self._root = root
         copies, refused = _copies(found, request)
-        self._offer = None if refused is not None else offer_for(gateway, found, copies, now_s)
+        self._offer = None
+        if refused is None:
+            renewed = decision.inquiry.fleet.index.signs and may_be_renewed(found)
+            self._offer = offer_for(gateway, found, copies, now_s, renewed=renewed)
         self.key: Hashable = bytes_key(found.source, decision, self._query, self._offer, root)
 
     def write(self) -> bytes:
         """The playlist. Raises a 400 problem when the source asks for a query parameter that is
         missing, and a 502 problem when the playlist is too long."""
         found, offer = self._found, self._offer
-        tags = None if offer is None else tags_of(self._gateway, found, offer)
+        tags = None
+        if offer is not None:
+            playlist = reference_for(found) if offer.renewed else None
+            tags = tags_of(self._gateway, found, offer, playlist)
         most = max_answer_bytes(found.runtime.settings)
         return playlist_for(found.source, found.decision, self._query, most, tags, self._root)
 

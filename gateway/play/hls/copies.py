@@ -13,8 +13,8 @@ from typing import Final
 from gateway.decision import nearest_edges
 from gateway.edge.edge import Edge
 from gateway.play.decide import Decided
+from gateway.play.hls.renewal import may_be_renewed
 from gateway.play.hls.steering import MAY_NOT_STEER, NO_OTHER_EDGE, TOO_MANY
-from gateway.play.renewal import may_be_renewed
 from gateway.play.request import Headers
 from gateway.play.steering import PAGES
 from gateway.reason import Reason

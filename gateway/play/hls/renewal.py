@@ -1,26 +1,50 @@
-"""What are the URIs of a session's playlist, signed anew, on whichever edge?
+"""How does a session that plays get new signatures before those that it has end?
 
-The state of a session says which entries of the source its playlist has. A steering manifest then
-gives each of them a URI, by its stable id.
+An answer to its request for a steering manifest names each edge by a pathway that stands for the
+edge and a signature (:mod:`gateway.steering.signatures`). A pathway that the player does not have
+is a clone of the playlist's, with a URI for each entry, by its stable id. The state of the session
+says which entries of the source its playlist has. The source is in this worker's memory nearly
+always.
 """
 
 from collections.abc import Sequence
 
 from gateway.edge.edge import Edge
 from gateway.edge.signed_root import signed_root
-from gateway.play.hls.edit import renditions_of
-from gateway.play.hls.manifest import hls_of
+from gateway.observe import metrics
+from gateway.play.decide import Decided, load_source
+from gateway.play.hls.edit import edit_of, renditions_of
+from gateway.play.hls.manifest import hls_of, renewable
+from gateway.play.problems import Problem
+from gateway.play.runtime import Gateway
 from gateway.source.source import SourceManifest
+from gateway.steering.decide import Steered
+from gateway.steering.naming import Naming
+from gateway.steering.pathways import declared_at
 from gateway.steering.signatures import signed_at
 from gateway.steering.state import PlaylistReference, SteeringState
+from manifests.format import ManifestFormat
 from manifests.hls.blocks import is_rewritable
 from manifests.hls.multivariant import Edit, IFrameVariant, MultivariantPlaylist, Variant
 from manifests.hls.stable import rendition_id, variant_id
 from manifests.hls.writing import safe_uri
 from manifests.rebase import rebaser
-from manifests.steering import UriClone
+from manifests.steering import PathwayClone, UriClone, render_steering_manifest
 
 _VERSION_DIGITS = 8
+
+
+def may_be_renewed(found: Decided) -> bool:
+    """Whether the URLs of a decision's playlist can be signed anew while it plays."""
+    return found.decision.inquiry.fleet.index.signs and renewable(found.source)
+
+
+def reference_for(found: Decided) -> PlaylistReference:
+    """What the state of a session has of the playlist of its decision."""
+    decision = found.decision
+    playlist = hls_of(found.source).playlist
+    edit = edit_of(playlist, decision.kept, decision.choice.limits)
+    return reference_of(found.source, edit)
 
 
 def reference_of(source: SourceManifest, edit: Edit) -> PlaylistReference:
@@ -32,6 +56,53 @@ def reference_of(source: SourceManifest, edit: Edit) -> PlaylistReference:
         bits |= 1 << index
     size = (count + len(playlist.iframes) + 7) // 8
     return PlaylistReference(_version(source), bits.to_bytes(size, "little"))
+
+
+async def renewed_manifest(
+    gateway: Gateway,
+    asset: str,
+    network: str,
+    state: SteeringState,
+    answer: Steered,
+    url: str,
+    now_s: float,
+    *,
+    count: bool,
+) -> bytes:
+    """The steering manifest of a session whose URLs are signed anew.
+
+    ``state`` is that of its request, ``url`` where it asks next, ``network`` the one that asks.
+    ``count``: it counts in metrics. Without the source, players keep the clones that they know.
+    """
+    naming, fleet = answer.naming, gateway.fleet
+    hosts: list[PathwayClone] = []
+    signed: list[tuple[Edge, int, str]] = []
+    declared = {state.base, *(fleet.edges[at].id for at in declared_at(fleet, state))}
+    named = zip(naming.priority, naming.pathways, naming.tags, naming.siblings, strict=True)
+    for edge, pathway, tag, is_sibling in named:
+        if is_sibling:
+            hosts.append(PathwayClone(state.base, pathway, edge.host or ""))
+        elif pathway not in declared:
+            signed.append((edge, tag, pathway))
+    clones: list[UriClone] = []
+    if signed:
+        source = await load_source(gateway.runtime, asset, network, ManifestFormat.HLS)
+        if not isinstance(source, Problem):
+            clones = [uri_clone(source, state, *each, now_s) for each in signed]
+    if count and _has_new(state, naming):
+        metrics.signature_renewals("signed" if clones else "no-source").inc()
+    priority = naming.pathways or (state.base,)
+    return render_steering_manifest(naming.ttl_s, url, priority, hosts, clones)
+
+
+def _has_new(state: SteeringState, naming: Naming) -> bool:
+    """Whether an answer has a pathway with URIs that the player does not have."""
+    named = zip(naming.priority, naming.tags, naming.pathways, naming.siblings, strict=True)
+    return any(
+        pathway not in (state.base, edge.id) and (edge.tag, tag) not in state.clones
+        for edge, tag, pathway, is_sibling in named
+        if not is_sibling
+    )
 
 
 def uri_clone(

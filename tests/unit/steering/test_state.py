@@ -11,10 +11,12 @@ from gateway.steering.state import (
     MAX_BYTES,
     MAX_CLONES,
     MAX_KBPS,
+    MAX_KEPT_BYTES,
     MAX_RECORDS,
     MAX_SAID,
     Clone,
     PathwayRecord,
+    PlaylistReference,
     SteeringState,
 )
 
@@ -43,6 +45,7 @@ LONGEST = replace(
     records=tuple(PathwayRecord(n, 1, NOW) for n in range(MAX_RECORDS)),
     clones=tuple(Clone(n, n) for n in range(MAX_CLONES)),
     declared=MAX_CLONES + 1,
+    playlist=PlaylistReference(b"abcd", bytes(MAX_KEPT_BYTES)),
 )
 
 
@@ -56,6 +59,8 @@ LONGEST = replace(
         replace(STATE, clones=(), declared=1),
         replace(STATE, unstated=True),
         replace(STATE, unstated=True, said=MAX_SAID),
+        replace(STATE, playlist=PlaylistReference(b"\0\1\2\3", b"\7")),
+        replace(STATE, playlist=PlaylistReference(b"\0\1\2\3", b""), records=(), clones=()),
     ],
 )
 def test_it_comes_back(state: SteeringState) -> None:
@@ -111,7 +116,7 @@ def test_cut_and_changed_bytes_are_never_an_error() -> None:
         if found is not None:
             assert found.spread_point <= 32
             assert found.need_kbps <= MAX_KBPS
-    for version in (b"\x01", b"\x03"):
+    for version in (b"\x01", b"\x04"):
         assert SteeringState.from_bytes(version + data[1:], ASSET, NOW) is None
     for end in range(58 + len(STATE.base) + 8):
         assert SteeringState.from_bytes(data[:end], ASSET, NOW) is None
