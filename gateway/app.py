@@ -201,7 +201,7 @@ class Application:
             activity=Activity(
                 control.redis, lambda: self.gateway.runtime.settings.events.max_listeners
             ),
-            sign_in=SignIn(settings),
+            sign_in=SignIn(settings, control.redis),
             concurrent=ConcurrentSessions(store, SESSION_ENDS_AFTER_S),
         )
         self.gateway.leases.use(self.keeper.fleet)

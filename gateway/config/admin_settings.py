@@ -1,9 +1,9 @@
 """How do operators reach the gateway, and who may do what?"""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from gateway.config.fields import (
     RESTART,
@@ -14,7 +14,8 @@ from gateway.config.fields import (
     HostName,
     Port,
 )
-from gateway.config.section import Section
+from gateway.config.key_settings import SecretFile, SigningSecret
+from gateway.config.section import Section, fault
 from gateway.config.tls_settings import TlsSettings
 from gateway.trust.operators.api_key import KeyState
 from gateway.trust.operators.operator import Role, Scope
@@ -54,6 +55,9 @@ MomentText = Annotated[
 AuditEntries = Annotated[
     int, Field(strict=True, ge=100, le=1_000_000), Allowed("a whole number from 100 to 1000000")
 ]
+SignatureWindow = Annotated[
+    int, Field(strict=True, ge=1, le=3600), Allowed("whole seconds from 1 to 3600")
+]
 Scopes = Annotated[frozenset[Scope], Field(min_length=1)]
 
 
@@ -74,6 +78,36 @@ class OperatorKeySettings(Section):
     """When the key expires. Without it, it does not."""
     status: KeyState = "active"
     """`revoked` refuses the key, which then still has its name in the audit log."""
+
+
+class ServiceSettings(Section):
+    """A service that signs its requests (RFC 9421, `hmac-sha256`)."""
+
+    id: OperatorKeyId = Field(examples=["packager"])
+    """Unique name of the service, the `keyid` of its signatures."""
+    secret: SigningSecret | None = Field(None, examples=["…"])
+    """The secret that it shares with the gateway. `openssl rand -base64 48` makes a good one."""
+    secret_file: SecretFile | None = Field(None, examples=["/run/secrets/packager-key"])
+    """A file that holds the secret, instead of `secret`. It is read when the configuration is."""
+    role: Role = Field(examples=["operator"])
+    """What the service may do, as in `[[admin.keys]]`."""
+    scopes: Scopes | None = Field(None, examples=[["purge"]])
+    """Parts of the interface to which the service is restricted."""
+    status: KeyState = "active"
+    """`revoked` refuses its signatures."""
+
+    @model_validator(mode="after")
+    def _has_one_secret(self) -> Self:
+        if (self.secret is None) is (self.secret_file is None):
+            problem = "is missing" if self.secret is None else "cannot be combined with secret"
+            raise fault("secret_file", problem, "secret or secret_file, one of them")
+        return self
+
+    @property
+    def secret_bytes(self) -> bytes:
+        """The secret itself."""
+        given = self.secret or self.secret_file
+        return b"" if given is None else given.get_secret_value().encode("ascii")
 
 
 class AdminSettings(Section):
@@ -99,5 +133,10 @@ class AdminSettings(Section):
     nobody may act over HTTP."""
     audit_entries: AuditEntries
     """About the most entries of the audit log that Redis keeps."""
+    signature_window_s: SignatureWindow
+    """How far the time of a signature (`created`) may be from now, in seconds. The clocks of
+    services may differ that much."""
     keys: tuple[OperatorKeySettings, ...] = ()
     """API keys of operators and programs, sent as `Authorization: Bearer`."""
+    services: tuple[ServiceSettings, ...] = ()
+    """Services that sign their requests."""

@@ -48,6 +48,7 @@ def check(
         (("admin", "keys"), "id"),
         (("tokens", "keys"), "id"),
         (("tokens", "protect"), "asset_prefix"),
+        (("admin", "services"), "id"),
     ):
         yield from _duplicates(tables, path, key, problem)
 

@@ -2,6 +2,16 @@
 
 from gateway.config.admin_settings import AdminSettings, moment_s
 from gateway.trust.operators.api_key import ApiKey, ApiKeys, digest_of
+from gateway.trust.operators.message_signature import ServiceKey, ServiceKeys
+
+
+def service_keys_of(admin: AdminSettings) -> ServiceKeys:
+    """The keys of services."""
+    keys = (
+        ServiceKey(given.id, given.secret_bytes, given.role, given.scopes, given.status)
+        for given in admin.services
+    )
+    return ServiceKeys(keys, admin.signature_window_s)
 
 
 def api_keys_of(admin: AdminSettings) -> ApiKeys:

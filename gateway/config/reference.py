@@ -49,6 +49,7 @@ editors.
 
 _HEADINGS: Final[Mapping[tuple[str, ...], str]] = {
     ("admin", "keys"): "[[admin.keys]]",
+    ("admin", "services"): "[[admin.services]]",
     ("profiles",): "[profiles.NAME]",
     ("rules",): "[[rules]]",
     ("rules", "when"): "[[rules]] when = { … }",

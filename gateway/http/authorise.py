@@ -6,10 +6,12 @@ Without sign-in everybody who reaches the listener may read, and nobody may writ
 import math
 import time
 from ipaddress import IPv6Address
+from urllib.parse import quote
 
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
 
 from gateway.client.address import Address
+from gateway.http.body import read_body
 from gateway.observe import metrics
 from gateway.observe.request_id import request_id
 from gateway.operators.audit_entry import Actor, AuditEntry
@@ -17,6 +19,7 @@ from gateway.operators.sign_in import Asked
 from gateway.play import operator_problems as problems
 from gateway.play.request import Headers
 from gateway.play.runtime import Gateway
+from gateway.trust.operators.message_signature import SignedMessage
 from gateway.trust.operators.operator import Access, Operator, Refusal, Role
 
 FAILURES_PER_S = 0.2
@@ -26,6 +29,9 @@ FAILURES_BURST_S = 50.0
 REFUSALS_PER_S = 2.0
 REFUSALS_BURST_S = 50.0
 """A hundred refused attempts at once are recorded by each worker, and two a second."""
+
+MAX_SIGNED_BODY_BYTES = 128 * 1024
+"""The largest body of a signed request, which is read before it is known who has sent it."""
 
 NOBODY = Operator("nobody", "", Role.VIEWER)
 """Who reaches a listener where nobody has to sign in."""
@@ -52,7 +58,8 @@ async def authorise(
             raise problems.writing_is_off()
         scope[_OPERATOR] = NOBODY
         return receive
-    found = await _who(gateway, scope, headers)
+    message, receive = await _message(gateway, scope, receive)
+    found = await _who(gateway, scope, headers, message)
     if access is None:
         scope[_OPERATOR] = found
         return receive
@@ -134,9 +141,44 @@ def _group(address: Address | None) -> str:
     return str(address)
 
 
-async def _who(gateway: Gateway, scope: Scope, headers: Headers) -> Operator | None:
+async def _message(
+    gateway: Gateway, scope: Scope, receive: Receive
+) -> tuple[SignedMessage, Receive]:
+    """The request as it was sent. The body is read where the request is signed; it can be received
+    again. Raises a 400 or 413 problem."""
+    given = _all_headers(scope)
+    body = b""
+    if gateway.sign_in.is_signed(given):
+        body = await read_body(receive, MAX_SIGNED_BODY_BYTES)
+        receive = _again(body, receive)
+    path: bytes = scope.get("raw_path") or quote(scope["path"]).encode("ascii")
+    query: bytes = scope["query_string"]
+    message = SignedMessage(
+        method=scope["method"],
+        scheme=scope.get("scheme", "http"),
+        path=path.decode("latin-1"),
+        query=query.decode("latin-1"),
+        headers=given,
+        body=body,
+    )
+    return message, receive
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Receives a body that was read, and then what comes behind it."""
+    left = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def received() -> Message:
+        return left.pop() if left else await receive()
+
+    return received
+
+
+async def _who(
+    gateway: Gateway, scope: Scope, headers: Headers, message: SignedMessage
+) -> Operator | None:
     """Who has signed in; None when the request has no credential. Raises a 401 or 429 problem."""
-    asked = Asked(scope["method"], _all_headers(scope))
+    asked = Asked(message)
     if not gateway.sign_in.has_credential(asked):
         return None
     budget, now_s = f"sign-in {_group(address_of(gateway, scope, headers))}", time.monotonic()

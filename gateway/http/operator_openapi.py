@@ -11,6 +11,12 @@ SECURITY_SCHEMES: dict[str, Any] = {
         "scheme": "bearer",
         "description": "An API key, where admin.sign_in asks for one.",
     },
+    "signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Signature",
+        "description": "HTTP Message Signatures (RFC 9421), with Signature-Input.",
+    },
 }
 
 _TEXT = {"type": "string"}

@@ -4,19 +4,25 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gateway.config.operator_build import api_keys_of
+from gateway.config.operator_build import api_keys_of, service_keys_of
 from gateway.config.schema import Settings
+from gateway.operators.nonces import NonceMemory
+from gateway.store.connection.protocol import Commands
 from gateway.trust.operators.api_key import ApiKeys
+from gateway.trust.operators.message_signature import ServiceKeys, SignedMessage
 from gateway.trust.operators.operator import Operator, Refusal
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request with its credential: the method, the headers by their lower-case names, the path
-    and the query as they were sent, and the body, None where it was not read."""
+    """A request with its credential."""
 
-    method: str
-    headers: Mapping[str, str]
+    message: SignedMessage
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers by their lower-case names."""
+        return self.message.headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +31,21 @@ class _Ways:
 
     on: bool
     keys: ApiKeys
+    services: ServiceKeys
 
 
 class SignIn:
     """Verifies credentials by the current configuration. ``clock`` gives Unix time in seconds."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        redis: Commands | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``redis`` remembers nonces for all workers."""
         self._clock = clock
+        self._nonces = NonceMemory(redis)
         self._ways = _ways_of(settings)
 
     @property
@@ -45,14 +59,30 @@ class SignIn:
 
     def has_credential(self, asked: Asked) -> bool:
         """Whether a request has anything to verify."""
-        return "authorization" in asked.headers
+        return "authorization" in asked.headers or self.is_signed(asked.headers)
+
+    def is_signed(self, headers: Mapping[str, str]) -> bool:
+        """Whether a request is signed, so that its body is needed."""
+        return "authorization" not in headers and "signature-input" in headers
 
     async def who(self, asked: Asked) -> Operator | Refusal | None:
         """Who has sent a request; None when it has no credential."""
         authorization = asked.headers.get("authorization")
         if authorization is not None:
             return self._bearer(authorization)
+        if self.is_signed(asked.headers):
+            return await self._signer(asked.message)
         return None
+
+    async def _signer(self, message: SignedMessage) -> Operator | Refusal:
+        now_s = self._clock()
+        found = self._ways.services.verify(message, now_s)
+        if isinstance(found, Refusal):
+            return found
+        if not await self._nonces.first_use(found.nonce, found.until_s, now_s):
+            text = "the nonce of the signature was used before"
+            return Refusal("replayed", text, found.operator.id)
+        return found.operator
 
     def _bearer(self, authorization: str) -> Operator | Refusal:
         scheme, _, credential = authorization.partition(" ")
@@ -63,4 +93,4 @@ class SignIn:
 
 def _ways_of(settings: Settings) -> _Ways:
     admin = settings.admin
-    return _Ways(on=admin.sign_in, keys=api_keys_of(admin))
+    return _Ways(on=admin.sign_in, keys=api_keys_of(admin), services=service_keys_of(admin))

@@ -8,7 +8,7 @@ _CHALLENGE = 'Bearer realm="streaming-gateway"'
 
 def not_signed_in() -> Problem:
     """401: the request has no credential (RFC 9110, 15.5.2)."""
-    detail = "operators have to sign in: send an API key as Authorization: Bearer"
+    detail = "operators have to sign in: send an API key as Authorization: Bearer, or sign requests"
     headers = {"WWW-Authenticate": _CHALLENGE}
     return Problem(401, "not-signed-in", "Not signed in", detail, headers=headers)
 

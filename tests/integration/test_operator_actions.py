@@ -1,7 +1,8 @@
 """Operators act over HTTP, and what they do is in the audit log. A gateway with a real Valkey."""
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,14 @@ bearer_token = "very-secret"
     f'[[admin.keys]]\nid = "{role}"\nrole = "{role}"\nhash = "{key_hash(KEYS[role])}"\n'
     for role in ROLES
 )
+SECRET = "a-secret-of-the-packager-and-the-gateway"
+CONFIG += f"""
+[[admin.services]]
+id = "packager"
+role = "operator"
+scopes = ["purge"]
+secret = "{SECRET}"
+"""
 STEER = {"from": "e1", "to": "e2", "share": 0.2, "until": "1h", "why": "a test"}
 
 
@@ -173,6 +182,42 @@ def test_what_is_refused(site: Site, path: str, body: Any, status: int, said: st
     answer = site.ask("POST", path, body)
     assert status == answer.status_code, answer.text
     assert said in answer.json()["detail"]
+
+
+def example() -> Callable[[str, str, bytes, str, str], dict[str, str]]:
+    """The function of the docs that signs."""
+    page = (Path(__file__).parents[2] / "docs/operators.md").read_text("utf-8")
+    [code] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    found: dict[str, Any] = {}
+    exec(code, found)  # noqa: S102  # of our own page
+    made: Callable[[str, str, bytes, str, str], dict[str, str]] = found["signed_headers"]
+    return made
+
+
+def test_a_service_signs_its_requests(site: Site) -> None:
+    """As the docs show; once, for what it has signed, and within its scopes."""
+    body, path = b'{"asset": "film"}', "/v1/purge"
+
+    def post(path: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
+        url = f"{site.gateway.admin_url}{path}"
+        return httpx.post(url, content=body, headers=headers, timeout=15)
+
+    sign = example()
+    headers = sign("POST", path, body, "packager", SECRET)
+    assert 200 == post(path, body, headers).status_code
+    replayed = post(path, body, headers)
+    assert (401, "the nonce of the signature was used before") == (
+        replayed.status_code,
+        replayed.json()["detail"],
+    )
+    fresh = sign("POST", path, body, "packager", SECRET)
+    assert 401 == post(path, b'{"prefix": ""}', fresh).status_code
+    assert 200 == post(path, body, fresh).status_code
+    assert 401 == post(path, body, sign("POST", path, body, "packager", "wrong")).status_code
+    other = "/v1/edges/e1/drain"
+    assert 403 == post(other, b"", sign("POST", other, b"", "packager", SECRET)).status_code
+    entry = site.audit(action="purge", kind="service", outcome="done")
+    assert ("packager", "operator") == (entry["who"], entry["role"])
 
 
 def test_an_asset_is_purged(site: Site) -> None:

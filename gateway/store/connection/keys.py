@@ -125,6 +125,11 @@ def audit_once_key(name: str) -> bytes:
     return PREFIX + b"{audit}:o:" + _digest(name)
 
 
+def nonce_key(nonce: str) -> bytes:
+    """The name of the mark that a signed request of an operator has been accepted."""
+    return PREFIX + b"n:" + _digest(nonce)
+
+
 def bus_log(topic: str) -> bytes:
     """The name of a topic's log."""
     return PREFIX + b"{bus}:log:" + topic.encode()
