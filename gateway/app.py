@@ -212,8 +212,7 @@ class Application:
             self.keeper,
             control.redis,
             self.gateway.bus.subscribe("edges"),
-            lambda: self.gateway.runtime.settings.registry.enabled,
-            lambda: self.gateway.runtime.settings.registry.signing,
+            settings,
         )
         self._overrides = OverrideWatch(
             self.keeper, control.redis, self.gateway.bus.subscribe("edges")
@@ -276,6 +275,7 @@ class Application:
         self.gateway.sign_in.configure(loaded.settings)
         self._health.configure(loaded.settings.health)
         self._dns.use(templates_of(loaded.settings), loaded.settings.dns)
+        self._register.configure(loaded.settings)
         self.gateway.rates.configure(loaded.settings.rate)
         self.gateway.steering.configure(steering_config_of(loaded.settings))
         self._keys.configure(signing_keys_of(loaded.settings), loaded.settings.keys.overlap_s)

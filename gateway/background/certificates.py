@@ -69,7 +69,7 @@ class CertificateKeeper:
                 async with asyncio.timeout(interval_s):
                     await self._wake.wait()
             self._wake.clear()
-            with in_time("certificates"):
+            with in_time(f"certificate_{self.listener}"):
                 await self.look()
 
     async def look(self) -> None:

@@ -7,21 +7,19 @@ Redis has restarted empty, gateways write the drains back, and edges register ag
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from random import SystemRandom
-from typing import Generic, TypeVar
 
 import structlog
 
+from gateway.background.announced_edges import AnnouncedEdges
+from gateway.background.entry_parser import EntryParser
 from gateway.background.fleet import FleetKeeper
 from gateway.background.following import follow
-from gateway.background.registered_signing import RegisteredSigning
-from gateway.config.registration import MAX_TTL_S, Registration, registration_of
-from gateway.config.signing_settings import EdgeSigningSettings
+from gateway.config.schema import Settings
 from gateway.edge.fleet import EdgeCondition
-from gateway.edge.registered import Heartbeat, RegisteredEdges
-from gateway.observe import metrics
+from gateway.edge.registered import RegisteredEdges
 from gateway.store.connection.protocol import Commands, StoreUnavailable
 from gateway.store.coordination import register
 from gateway.store.coordination.bus import Subscription
@@ -34,7 +32,6 @@ MAX_WHY_CHARS = 200
 
 log = structlog.get_logger()
 _random = SystemRandom()
-_Parsed = TypeVar("_Parsed")
 
 
 class EdgeRegister:
@@ -45,24 +42,24 @@ class EdgeRegister:
         keeper: FleetKeeper,
         commands: Commands | None,
         changes: Subscription,
-        enabled: Callable[[], bool],
-        signing: Callable[[], EdgeSigningSettings | None] = lambda: None,
+        settings: Settings,
     ) -> None:
         """``commands`` is None where there is no Redis to register with. ``changes`` triggers an
-        immediate read. ``enabled``: whether registered edges are used; drains always are.
-        ``signing``: how the URLs of registered edges are signed now."""
+        immediate read. ``settings`` say whether registered edges are used; drains always are."""
         self._keeper = keeper
         self._commands = commands
         self._changes = changes
-        self._enabled = enabled
-        self._signing = RegisteredSigning(signing)
         self._registered = RegisteredEdges()
-        self._registrations = EntryParser(_registration)
+        self._announced = AnnouncedEdges(settings)
         self._drain_entries = EntryParser(_drain)
         self._drained: dict[bytes, tuple[bytes, Drain]] = {}
         self._first = asyncio.Event()
         self._unread = False
         self._too_many = False
+
+    def configure(self, settings: Settings) -> None:
+        """Use the keys and patterns of a new config."""
+        self._announced.configure(settings)
 
     async def run(self) -> None:
         """Follow the register until cancelled."""
@@ -117,19 +114,11 @@ class EdgeRegister:
         await _put_back(commands, lost)
 
     def _use_entries(self, entries: Sequence[RegisterEntry]) -> None:
-        if not self._enabled():
+        if not self._announced.enabled:
             self._registered.clear()
             self._keeper.found("registry", ())
             return
-        registered = [(each.id, each.facts) for each in entries if each.facts != b""]
-        parsed = self._registrations.parse(registered)
-        beats = [
-            Heartbeat(edge, min(entry.left_ms / 1000, MAX_TTL_S), found.ttl_s)
-            for entry in entries
-            if (found := parsed.get(entry.id)) is not None
-            and (edge := self._signing.signed(found.edge)) is not None
-        ]
-        leaving = {entry.id.decode("ascii", "replace") for entry in entries if entry.facts == b""}
+        beats, leaving = self._announced.read(entries, time.time())
         now_s = asyncio.get_running_loop().time()
         self._keeper.found("registry", self._registered.update(beats, leaving, now_s))
 
@@ -168,43 +157,6 @@ async def _put_back(commands: Commands, lost: Mapping[bytes, bytes]) -> None:
         log.debug("drains_not_restored", reason=str(error))
     else:
         log.warning("drains_restored", edges=sorted(key.decode() for key in lost))
-
-
-class EntryParser(Generic[_Parsed]):
-    """Parses what each read brings. An entry that the previous read had as well is neither parsed
-    (25 µs) nor, when malformed, logged and counted again."""
-
-    def __init__(self, parse: Callable[[bytes, bytes | None], _Parsed]) -> None:
-        """``parse`` takes an edge id and an entry, and raises ValueError for a malformed one."""
-        self._parse = parse
-        self._previous: Mapping[tuple[bytes, bytes | None], _Parsed | None] = {}
-
-    def parse(self, entries: Iterable[tuple[bytes, bytes | None]]) -> dict[bytes, _Parsed]:
-        """The well-formed entries of one read, by edge id."""
-        self._previous = {
-            entry: self._previous[entry] if entry in self._previous else self._parse_new(*entry)
-            for entry in entries
-        }
-        return {
-            edge_id: parsed for (edge_id, _), parsed in self._previous.items() if parsed is not None
-        }
-
-    def _parse_new(self, edge_id: bytes, entry: bytes | None) -> _Parsed | None:
-        try:
-            return self._parse(edge_id, entry)
-        except ValueError as error:
-            metrics.REGISTRY_GARBAGE.inc()
-            log.warning("registry_garbage", edge=repr(edge_id[:64]), reason=str(error)[:500])
-            return None
-
-
-def _registration(edge_id: bytes, facts: bytes | None) -> Registration:
-    if facts is None:
-        raise ValueError("the registration is missing or too long")
-    found = registration_of(facts)
-    if found.edge.id.encode() != edge_id:
-        raise ValueError("the registration names another edge id")
-    return found
 
 
 def _drain(edge_id: bytes, entry: bytes | None) -> Drain:

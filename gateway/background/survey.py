@@ -34,13 +34,7 @@ async def survey(loaded: Loaded, store: Store) -> FleetKeeper:
         await asyncio.gather(asking, return_exceptions=True)
     if store.redis is not None:
         changes = Subscription("edges")
-        register = EdgeRegister(
-            keeper,
-            store.redis,
-            changes,
-            lambda: settings.registry.enabled,
-            lambda: settings.registry.signing,
-        )
+        register = EdgeRegister(keeper, store.redis, changes, settings)
         await register.read(store.redis)
         await OverrideWatch(keeper, store.redis, changes).read(store.redis)
     await HealthWatch(store, keeper, settings.health, None).first_look()

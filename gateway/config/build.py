@@ -1,6 +1,7 @@
 """Builds the values that the core uses from the settings."""
 
 import json
+from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,7 @@ from gateway.client.estimate import EstimatorConfig
 from gateway.client.facts import DeviceKind
 from gateway.client.prior import PriorConfig
 from gateway.config.delivery_settings import EdgeSettings, ProfileSettings
+from gateway.config.key_settings import RingKeySettings
 from gateway.config.origin_settings import OriginServerSettings, revealed
 from gateway.config.rule_settings import RuleSettings, WhenSettings
 from gateway.config.schema import Settings
@@ -229,9 +231,17 @@ def log_bounds_of(settings: Settings) -> LogBounds:
 
 def signing_keys_of(settings: Settings) -> tuple[SigningKey, ...]:
     """The configured keys, retired ones included."""
+    return _keys_of(settings.keys.ring)
+
+
+def registration_keys_of(settings: Settings) -> tuple[SigningKey, ...]:
+    """The keys of announcements of edges, retired ones included."""
+    return _keys_of(settings.registry.keys)
+
+
+def _keys_of(ring: Sequence[RingKeySettings]) -> tuple[SigningKey, ...]:
     return tuple(
-        SigningKey(given.id, given.secret_text.encode("ascii"), given.status)
-        for given in settings.keys.ring
+        SigningKey(given.id, given.secret_text.encode("ascii"), given.status) for given in ring
     )
 
 

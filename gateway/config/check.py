@@ -37,7 +37,8 @@ def check(
     yield from _events(tables, problem)
     yield from _public_url(tables, problem)
     yield from _otlp(tables, problem)
-    yield from _keys(tables, problem)
+    yield from _keys(tables, ("keys", "ring"), problem)
+    yield from _keys(tables, ("registry", "keys"), problem)
     yield from _cookies(tables, problem)
     yield from check_tokens(tables, problem)
     for path, key in (
@@ -45,6 +46,7 @@ def check(
         (("ladder", "rungs"), "name"),
         (("devices",), "name"),
         (("keys", "ring"), "id"),
+        (("registry", "keys"), "id"),
         (("admin", "keys"), "id"),
         (("tokens", "keys"), "id"),
         (("tokens", "protect"), "asset_prefix"),
@@ -215,8 +217,7 @@ def _is_installed(module: str) -> bool:
         return False
 
 
-def _keys(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
-    path = ("keys", "ring")
+def _keys(tables: Mapping[str, Any], path: KeyPath, problem: _ProblemOf) -> Iterator[ConfigProblem]:
     ring = _items(tables, path)
     active = [position for position, key in ring if key.get("status", "active") == "active"]
     if ring and not active:

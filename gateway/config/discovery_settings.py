@@ -1,19 +1,28 @@
 """How are edges found that the file does not list one by one?"""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from gateway.config import validators
 from gateway.config.fields import (
+    Allowed,
     DnsName,
     Flag,
     Milliseconds,
     Resolver,
     TimeToLive,
 )
+from gateway.config.key_settings import RingKeySettings
 from gateway.config.section import Section, fault
 from gateway.config.signing_check import check_signing
 from gateway.config.signing_settings import EdgeSigningSettings
+
+EdgeUrlPattern = Annotated[
+    str,
+    AfterValidator(validators.edge_url_pattern),
+    Allowed('a URL such as "https://*.cdn.example.com/videos/"; host and port may be *'),
+]
 
 
 class EdgeDnsSettings(Section):
@@ -49,10 +58,25 @@ class RegistrySettings(Section):
     """Edges that register themselves in the store, with `gateway edge register`."""
 
     enabled: Flag
-    """Use registered edges. Anyone who can write to the store can register an edge."""
+    """Use registered edges, whose announcements one of `keys` has signed."""
+    keys: tuple[RingKeySettings, ...] = ()
+    """The keys that sign announcements. `gateway edge register` uses the active one."""
+    urls: tuple[EdgeUrlPattern, ...]
+    """What the URLs of registered edges may be. A host may begin with `*.`, which is any name below
+    it, or be `*`; a port may be `*`."""
     signing: EdgeSigningSettings | None = None
     """Signs the URLs of all registered edges. A registration cannot have a `signing` of its own,
     since the store must hold no secrets of edges."""
+
+    @model_validator(mode="after")
+    def _is_restricted(self) -> Self:
+        for key, given, allowed in (
+            ("keys", self.keys, "[[registry.keys]]; announcements are signed"),
+            ("urls", self.urls, 'patterns such as "https://*.cdn.example.com/"'),
+        ):
+            if self.enabled and not given:
+                raise fault(key, "is empty; registry.enabled is true", allowed)
+        return self
 
     @model_validator(mode="after")
     def _can_be_signed(self) -> Self:

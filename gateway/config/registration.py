@@ -19,7 +19,9 @@ from gateway.config.key_schema import unwrap
 from gateway.config.problem import ConfigError, ConfigProblem, KeyPath, shown
 from gateway.config.section import Section
 from gateway.edge.edge import Edge
+from gateway.edge.url_pattern import UrlPattern
 from gateway.store.coordination.register import MAX_FACTS_BYTES, MAX_TTL_MS
+from gateway.trust.registrations import MAX_HEADER_BYTES
 from gateway.untrusted import json_of
 
 MIN_TTL_S: Final = 1.0
@@ -52,7 +54,19 @@ def facts_of(table: Mapping[str, Any], ttl_s: float, owner: str) -> bytes:
     """
     _checked(table)
     facts = {"edge": dict(table), "ttl_ms": round(ttl_s * 1000), "owner": owner}
-    return json.dumps(facts, sort_keys=True).encode()
+    written = json.dumps(facts, sort_keys=True).encode()
+    most = MAX_FACTS_BYTES - MAX_HEADER_BYTES
+    if len(written) > most:
+        problem = f"together are longer than the {most} bytes allowed"
+        raise ConfigError([ConfigProblem("", problem, source="the options")])
+    return written
+
+
+def allowed_by(patterns: Sequence[UrlPattern], edge: Edge) -> bool:
+    """Whether an edge, and the absolute URL of its probes, have URLs that a pattern allows."""
+    probed = edge.health_url or ""
+    urls = (edge.url, probed) if "://" in probed else (edge.url,)
+    return all(any(pattern.matches(url) for pattern in patterns) for url in urls)
 
 
 def registration_of(facts: bytes) -> Registration:

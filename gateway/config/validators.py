@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import SecretStr, ValidationInfo
 
+from gateway.edge.url_pattern import UrlPattern
 from gateway.policy.rules import TimeWindow
 from geodata.regions import is_country
 
@@ -167,6 +168,12 @@ def parse_instant(text: str) -> float:
 def folder_url(text: str) -> str:
     """An :func:`absolute_url` that ends with a slash; a missing one is added."""
     return absolute_url(text).rstrip("/") + "/"
+
+
+def edge_url_pattern(text: str) -> str:
+    """Text that :class:`gateway.edge.url_pattern.UrlPattern` can read."""
+    UrlPattern.of(text)
+    return text
 
 
 def probe_url(text: str) -> str:

@@ -13,8 +13,8 @@ from gateway.observe import metrics
 
 GarbageKind = Literal[
     "acknowledgements", "audit", "bus", "decision", "drains", "events", "key", "leases",
-    "overrides", "presence", "priors", "purges", "rates", "register", "revocations", "session",
-    "source", "subjects",
+    "overrides", "presence", "priors", "purges", "rates", "register", "registration",
+    "revocations", "session", "source", "subjects",
 ]  # fmt: skip
 
 QUIET_S = 600.0

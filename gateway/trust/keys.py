@@ -39,6 +39,7 @@ class Purpose(StrEnum):
     REFRESH_STATE = "refresh-state"
     CLIENT_CLASS = "client-class"
     CLIENT_NETWORK = "client-network"
+    EDGE_REGISTRATION = "edge-registration"
     PLAYBACK_TOKEN = "playback-token"  # noqa: S105  # no secret
     """Others sign these, with HMAC and the whole of the derived key (docs/tokens.md)."""
 

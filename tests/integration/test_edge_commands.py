@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli import main
+from tests.integration.announcing import ACCEPTING, SIGNING
 from tests.integration.running import RunningGateway, running_gateway
 from tests.unit.store.servers import Valkey, valkey
 
@@ -39,7 +40,7 @@ class Site:
 
 def environ_of(server: Valkey) -> dict[str, str]:
     """The environment of a process that uses this store."""
-    return {"GATEWAY_STORE__URL": server.url, "GATEWAY_LOG__FORMAT": "json"}
+    return {**ACCEPTING, "GATEWAY_STORE__URL": server.url, "GATEWAY_LOG__FORMAT": "json"}
 
 
 @pytest.fixture(scope="module")
@@ -231,6 +232,11 @@ WRONG = [
     ),
     ("half a place", ("register", "--id", "a", "--url", "http://x", "--latitude", "1"), ("--lon",)),
     ("too slow", ("register", *EDGE, "--interval", "4", "--ttl", "6"), ("--interval: ", "to 3")),
+    (
+        "a url that no gateway would use",
+        ("register", "--id", "a", "--url", "https://a.example.com/"),
+        ("--url: is not allowed by registry.urls: http://*:*/, https://*.example/",),
+    ),
     ("no edge", ("drain", "nosuch"), ('no edge has the id "nosuch"', "--force")),
     ("not an id", ("drain", "good", "../x"), ('ID: "../x" is not an id; allowed: ',)),
 ]
@@ -249,6 +255,13 @@ def test_what_is_wrong_is_said(
     assert [] == [text for text in expected if text not in ended.stderr]
 
 
+def test_announcements_need_a_key(site: Site) -> None:
+    """Nothing is written without one."""
+    ended = command({"GATEWAY_STORE__URL": site.server.url}, "register", *EDGE, "--once")
+    assert 1 == ended.exit_code
+    assert "--config: registry.keys has no active key" in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("url", "expected"),
     [("embedded", "no other process can reach"), ("unix:///nowhere", "cannot reach the store")],
@@ -256,5 +269,5 @@ def test_what_is_wrong_is_said(
 def test_no_redis_in_reach(site: Site, url: str, expected: str) -> None:
     """Without a reachable Redis the message says so; exit code 1."""
     for words in (["list"], ["drain", "a"], ["register", *EDGE, "--once"]):
-        ended = command({"GATEWAY_STORE__URL": url}, *words)
+        ended = command({**SIGNING, "GATEWAY_STORE__URL": url}, *words)
         assert (1, True) == (ended.exit_code, expected in ended.stderr)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +13,18 @@ from structlog.testing import capture_logs
 
 from gateway.background.edge_register import EdgeRegister
 from gateway.background.fleet import FleetKeeper
-from gateway.config.registration import facts_of
+from gateway.config.load import load
+from gateway.config.schema import Settings
 from gateway.config.signing_settings import EdgeSigningSettings
 from gateway.edge.edge import Edge
+from gateway.store import garbage
 from gateway.store.connection.keys import EDGE_DRAINS, EDGE_FACTS, EDGE_UNTIL
 from gateway.store.connection.redis import RedisStore
 from gateway.store.coordination import register
 from gateway.store.coordination.bus import Subscription
+from gateway.trust.keys import SigningKey
+from gateway.trust.registrations import CLOCKS_DIFFER_S
+from tests.integration.announcing import ACCEPTING, KEY, KEYS, announced, entry, facts
 from tests.unit.store.servers import Valkey, until, valkey
 
 HOME = Edge("home", "http://home.example/")
@@ -33,7 +39,8 @@ class Reader:
     def __init__(self, store: RedisStore, *, enabled: bool = True) -> None:
         self.keeper = FleetKeeper([HOME])
         self.store = store
-        self.register = EdgeRegister(self.keeper, store, Subscription("edges"), lambda: enabled)
+        settings = load(None, ACCEPTING if enabled else {}).settings
+        self.register = EdgeRegister(self.keeper, store, Subscription("edges"), settings)
 
     async def read(self) -> list[str]:
         """Read once; the ids of the fleet."""
@@ -46,22 +53,22 @@ class Reader:
         return None if condition is None else condition.state
 
 
-def facts(edge_id: str, **table: Any) -> bytes:
-    """The facts of an edge's registration."""
-    return facts_of({"id": edge_id, "url": f"http://{edge_id}.example/", **table}, 6.0, "me")
+def signing(settings: Settings, table: dict[str, Any] | None) -> Settings:
+    """The settings with this table for the URLs of registered edges."""
+    given = None if table is None else EdgeSigningSettings.model_validate(table)
+    registry = settings.registry.model_copy(update={"signing": given})
+    return settings.model_copy(update={"registry": registry})
 
 
 async def test_registered_edges_share_a_signing(store: RedisStore) -> None:
     """That of the config in force, with the edge's own URL. An edge whose URL cannot be signed is
     not used, which is logged once."""
-    reader = Reader(store)
-    keys = ({"id": "k", "secret": "x" * 32},)
-    given = [EdgeSigningSettings.model_validate({"scheme": "nginx", "keys": keys})]
-    reader.register = EdgeRegister(
-        reader.keeper, store, Subscription("edges"), lambda: True, lambda: given[0]
-    )
-    await register.register(store, "a", facts("a"), 60.0)
-    await register.register(store, "b", facts("b", url="http://b.example/x%2fy/"), 60.0)
+    reader, plain = Reader(store), load(None, ACCEPTING).settings
+    table: dict[str, Any] = {"scheme": "nginx", "keys": ({"id": "k", "secret": "x" * 32},)}
+    reader.register.configure(signing(plain, table))
+    await register.register(store, "a", entry("a", 60.0), 60.0)
+    unsignable = entry("b", 60.0, url="http://b.example/x%2fy/")
+    await register.register(store, "b", unsignable, 60.0)
     with capture_logs() as logs:
         assert ["home", "a"] == await reader.read()
         assert ["home", "a"] == await reader.read()
@@ -69,13 +76,10 @@ async def test_registered_edges_share_a_signing(store: RedisStore) -> None:
     assert ("b", True) == (line["edge"], "may normalise" in line["reason"])
     home, signed = reader.keeper.fleet.edges
     assert (None, "k") == (home.signing, signed.signing and signed.signing.signer.key_id)
-    given[0] = given[0].model_copy(update={"lifetime_s": 7200})
+    reader.register.configure(signing(plain, table | {"lifetime_s": 7200}))
     await reader.read()
     assert [7200] == [one.signing.lifetime_s for one in reader.keeper.fleet.edges if one.signing]
-    no_table: list[EdgeSigningSettings | None] = [None]
-    reader.register = EdgeRegister(
-        reader.keeper, store, Subscription("edges"), lambda: True, lambda: no_table[0]
-    )
+    reader.register.configure(signing(plain, None))
     assert ["home", "a", "b"] == await reader.read()
     assert [None] * 3 == [edge.signing for edge in reader.keeper.fleet.edges]
 
@@ -83,26 +87,27 @@ async def test_registered_edges_share_a_signing(store: RedisStore) -> None:
 async def test_an_edge_registers_and_leaves(store: RedisStore) -> None:
     """New, unchanged, changed, and gone; only changes are announced."""
     reader = Reader(store)
-    assert await register.register(store, "a", facts("a"), 6.0)
-    assert not await register.register(store, "a", facts("a"), 6.0)
+    assert await register.register(store, "a", entry("a"), 6.0)
+    assert not await register.register(store, "a", entry("a"), 6.0)
     assert ["home", "a"] == await reader.read()
-    assert await register.register(store, "a", facts("a", weight=7), 6.0)
+    assert await register.register(store, "a", entry("a", weight=7), 6.0)
     await reader.read()
     assert [100, 7] == [edge.weight for edge in reader.keeper.fleet.edges]
-    assert not await register.deregister(store, "a", facts("a"))
+    farewell = announced("a", b"")
+    assert not await register.deregister(store, "a", facts("a"), farewell)
     assert ["home", "a"] == await reader.read()
-    assert await register.deregister(store, "a", facts("a", weight=7))
+    assert await register.deregister(store, "a", facts("a", weight=7), farewell)
     assert ["home"] == await reader.read()
 
 
 async def test_an_edge_expires(server: Valkey, store: RedisStore) -> None:
     """A registration expires by Redis's clock; the next registration removes it."""
     reader = Reader(store)
-    await register.register(store, "a", facts_of({"id": "a", "url": "http://a/"}, 1.0, ""), 1.0)
+    await register.register(store, "a", entry("a", 1.0, ""), 1.0)
     assert ["home", "a"] == await reader.read()
     await asyncio.sleep(1.05)
     assert ["home"] == await reader.read()
-    await register.register(store, "b", facts("b"), 6.0)
+    await register.register(store, "b", entry("b"), 6.0)
     assert [b"b"] == server.command("HKEYS", EDGE_FACTS)
     assert [b"b"] == server.command("ZRANGE", EDGE_UNTIL, "0", "-1")
 
@@ -129,9 +134,8 @@ GARBAGE = [
     ("an unknown key", b"bad", raw(f'{GOOD_URL}, "x": 1')),
     ("a template", b"bad", raw(f'{GOOD_URL}, "dns": {{"name": "x", "type": "A"}}')),
     ("drained by itself", b"bad", raw(f'{GOOD_URL}, "drain": true')),
-    ("an id that is none", b"\x00\xff", b"{}"),
-    ("too long", b"bad", b" " * 5000 + facts("bad")),
-    ("much too long", b"bad", b" " * 10_000_000 + facts("bad")),
+    ("a url that is not allowed", b"bad", raw('"url": "https://bad.example.com/"')),
+    ("probes that are not allowed", b"bad", raw(f'{GOOD_URL}, "health_url": "https://x/"')),
     ("a time to live beyond a float", b"bad", b'{"edge":{},"ttl_ms":1%s}' % (b"0" * 400)),
     ("a number beyond a float", b"bad", raw(f'{GOOD_URL}, "latitude": 1{"0" * 400}')),
     ("no number", b"bad", raw(f'{GOOD_URL}, "latitude": NaN')),
@@ -140,14 +144,14 @@ GARBAGE = [
 
 
 @pytest.mark.parametrize(
-    ("edge_id", "entry"), [row[1:] for row in GARBAGE], ids=[row[0] for row in GARBAGE]
+    ("edge_id", "given"), [row[1:] for row in GARBAGE], ids=[row[0] for row in GARBAGE]
 )
 async def test_garbage_is_ignored(
-    server: Valkey, store: RedisStore, edge_id: bytes, entry: bytes
+    server: Valkey, store: RedisStore, edge_id: bytes, given: bytes
 ) -> None:
-    """Garbage is logged once, and valid entries are used."""
-    await register.register(store, "good", facts("good"), 6.0)
-    server.command("HSET", EDGE_FACTS, edge_id, entry)
+    """Signed garbage is logged once, and valid entries are used."""
+    await register.register(store, "good", entry("good"), 6.0)
+    server.command("HSET", EDGE_FACTS, edge_id, announced(edge_id.decode(), given))
     server.command("ZADD", EDGE_UNTIL, str(FAR_MS), edge_id)
     reader = Reader(store)
     with capture_logs() as logs:
@@ -158,13 +162,99 @@ async def test_garbage_is_ignored(
     ]
 
 
+STRANGER = SigningKey("edges", b"the same id and another secret, just as long")
+FORGED: list[tuple[str, Callable[[], bytes]]] = [
+    ("facts alone", lambda: facts("a")),
+    ("nothing", lambda: b""),
+    ("another secret", lambda: announced("a", facts("a"), STRANGER)),
+    ("an unknown key", lambda: announced("a", facts("a"), SigningKey("b", KEY.secret))),
+    ("the announcement of another edge", lambda: entry("b")),
+    ("another url", lambda: entry("a").replace(b"a.example", b"b.example")),
+    ("another time", lambda: re.sub(rb"\.(\d+)\.", rb".1\1.", entry("a"))),
+    ("from the future", lambda: announced("a", facts("a"), after_s=60)),
+    ("from the past", lambda: announced("a", facts("a"), after_s=-60)),
+    ("too long", lambda: entry("a") + b" " * 5000),
+    ("much too long", lambda: b" " * 10_000_000 + entry("a")),
+]
+
+
+@pytest.mark.parametrize("forge", [row[1] for row in FORGED], ids=[row[0] for row in FORGED])
+async def test_only_genuine_announcements_count(
+    server: Valkey, store: RedisStore, monkeypatch: pytest.MonkeyPatch, forge: Callable[[], bytes]
+) -> None:
+    """Whoever can write to Redis, but has no key, registers no edge. It is logged once, in words
+    that are ours."""
+    monkeypatch.setattr(garbage, "_logged", {})
+    await register.register(store, "good", entry("good"), 6.0)
+    server.command("HSET", EDGE_FACTS, "a", forge())
+    server.command("ZADD", EDGE_UNTIL, str(FAR_MS), "a")
+    reader = Reader(store)
+    with capture_logs() as logs:
+        for _ in range(3):
+            assert ["home", "good"] == await reader.read()
+    warned = [line for line in logs if line["log_level"] == "warning"]
+    assert ["registration"] * len(warned) == [line["kind"] for line in warned]
+    assert len(warned) == (0 if forge is FORGED[8][1] else 1), "an old one has merely expired"
+    assert "example" not in str(warned)
+
+
+async def test_an_old_announcement_is_not_put_back(server: Valkey, store: RedisStore) -> None:
+    """Neither in the place of a newer one, nor after the edge has left; and nobody can say that an
+    edge leaves but the edge."""
+    reader = Reader(store)
+    old = announced("a", facts("a", weight=1), after_s=-1)
+    left_before = announced("a", b"", after_s=-0.5)
+    await register.register(store, "a", entry("a"), 6.0)
+    assert ["home", "a"] == await reader.read()
+    for forged in (old, left_before, b""):
+        server.command("HSET", EDGE_FACTS, "a", forged)
+        assert ["home", "a"] == await reader.read()
+        assert 100 == reader.keeper.fleet.edges[1].weight
+    await register.register(store, "a", entry("a"), 6.0)
+    assert await register.deregister(store, "a", facts("a"), announced("a", b""))
+    assert ["home"] == await reader.read()
+    for forged in (old, announced("a", facts("a"), after_s=-0.1)):
+        server.command("HSET", EDGE_FACTS, "a", forged)
+        server.command("ZADD", EDGE_UNTIL, str(FAR_MS), "a")
+        assert ["home"] == await reader.read()
+
+
+async def test_a_new_config_is_in_force_at_once(store: RedisStore) -> None:
+    """Other keys, other URLs, and off; what was read before is judged again."""
+    reader = Reader(store)
+    await register.register(store, "a", entry("a", 60.0), 60.0)
+    assert ["home", "a"] == await reader.read()
+    retired = json.dumps([*KEYS, {"id": "b", "secret": "b" * 32}]).replace(
+        '"secret": "a', '"status": "retired", "secret": "a'
+    )
+    elsewhere = {"GATEWAY_REGISTRY__URLS": '["https://*/"]'}
+    for environ in ({"GATEWAY_REGISTRY__KEYS": retired}, elsewhere, {}):
+        off = {} if environ else {"GATEWAY_REGISTRY__ENABLED": "false"}
+        reader.register.configure(load(None, {**ACCEPTING, **environ, **off}).settings)
+        reader.register._registered.clear()  # its time to live would end later
+        assert ["home"] == await reader.read()
+    reader.register.configure(load(None, ACCEPTING).settings)
+    assert ["home", "a"] == await reader.read()
+
+
+async def test_nobody_extends_the_time_to_live(server: Valkey, store: RedisStore) -> None:
+    """The signature limits it, whatever Redis says."""
+    reader = Reader(store)
+    ending = announced("a", facts("a", 1.0), after_s=-(1.0 + CLOCKS_DIFFER_S) + 0.3)
+    await register.register(store, "a", ending, 1.0)
+    server.command("ZADD", EDGE_UNTIL, str(FAR_MS), "a")
+    assert ["home", "a"] == await reader.read()
+    await asyncio.sleep(0.35)
+    assert ["home"] == await reader.read()
+
+
 async def test_a_score_that_is_no_time(server: Valkey, store: RedisStore) -> None:
     """A registration that expires later than any may is none, crowds out no other, and is removed;
     so is one with an id that is too long."""
     names = [f"f{at}" for at in range(register.MAX_REGISTERED)]
     server.command("ZADD", EDGE_UNTIL, *(word for n in names for word in (str(YEAR_5138_MS), n)))
     server.command("ZADD", EDGE_UNTIL, "inf", "a", "1e300", "b", str(FAR_MS), "x" * 10_000_000)
-    server.command("HSET", EDGE_FACTS, *(word for name in "abc" for word in (name, facts(name))))
+    server.command("HSET", EDGE_FACTS, *(word for name in "abc" for word in (name, entry(name))))
     server.command("ZADD", EDGE_UNTIL, str(FAR_MS), "c")
     reader = Reader(store)
     with capture_logs() as logs:
@@ -184,7 +274,7 @@ async def test_one_key_of_another_kind(
     server: Valkey, store: RedisStore, key: bytes, expected: list[str]
 ) -> None:
     """A key of another Redis type loses its own entries and nothing else."""
-    await register.register(store, "a", facts("a"), 6.0)
+    await register.register(store, "a", entry("a"), 6.0)
     await register.drain(store, ["home"], "")
     server.command("SET", key, "text")
     reader = Reader(store)
@@ -199,7 +289,7 @@ async def test_keys_of_another_kind(server: Valkey, store: RedisStore) -> None:
         server.command("SET", key, "text")
     reader = Reader(store)
     assert ["home"] == await reader.read()
-    await register.register(store, "a", facts("a"), 6.0)
+    await register.register(store, "a", entry("a"), 6.0)
     await register.drain(store, ["a"], "why not")
     assert ["home", "a"] == await reader.read()
     assert "draining" == reader.state("a")
@@ -207,7 +297,7 @@ async def test_keys_of_another_kind(server: Valkey, store: RedisStore) -> None:
 
 async def test_turned_off(store: RedisStore) -> None:
     """Without ``registry.enabled`` registrations are ignored, and drains still apply."""
-    await register.register(store, "a", facts("a"), 6.0)
+    await register.register(store, "a", entry("a"), 6.0)
     await register.drain(store, ["home"], "maintenance")
     reader = Reader(store, enabled=False)
     assert ["home"] == await reader.read()
@@ -216,11 +306,11 @@ async def test_turned_off(store: RedisStore) -> None:
 
 async def test_an_id_of_the_config_is_taken(store: RedisStore) -> None:
     """The config's edge wins; logged once."""
-    await register.register(store, "home", facts("home", weight=1), 6.0)
+    await register.register(store, "home", entry("home", weight=1), 6.0)
     reader = Reader(store)
     with capture_logs() as logs:
         for _ in range(3):
-            await register.register(store, "other", facts("other"), 6.0)
+            await register.register(store, "other", entry("other"), 6.0)
             assert ["home", "other"] == await reader.read()
     assert 100 == reader.keeper.fleet.edges[0].weight
     assert 1 == sum(line["event"] == "edge_id_taken" for line in logs)
@@ -320,7 +410,7 @@ async def test_many_edges_are_bounded(server: Valkey, store: RedisStore) -> None
     """At most a thousand registrations are read."""
     for start in range(0, 1100, 100):
         names = [f"e{at}" for at in range(start, start + 100)]
-        server.command("HSET", EDGE_FACTS, *(word for n in names for word in (n, facts(n))))
+        server.command("HSET", EDGE_FACTS, *(word for n in names for word in (n, entry(n))))
         server.command("ZADD", EDGE_UNTIL, *(word for n in names for word in (str(FAR_MS), n)))
     assert 1 + register.MAX_REGISTERED == len(await Reader(store).read())
 
@@ -342,7 +432,7 @@ async def test_what_was_known_stays_without_redis(
         store = RedisStore(server.url, timeout_s=0.2)
         await store.start()
         reader = Reader(store)
-        await register.register(store, "a", facts_of({"id": "a", "url": "http://a/"}, 1.0, ""), 1.0)
+        await register.register(store, "a", entry("a", 1.0, ""), 1.0)
         await register.drain(store, ["home"], "")
         assert ["home", "a"] == await reader.read()
         harm(server)
@@ -363,7 +453,7 @@ async def test_a_replica_can_be_read(tmp_path: Path) -> None:
     with valkey(tmp_path) as server:
         store = RedisStore(server.url, timeout_s=1.0)
         await store.start()
-        await register.register(store, "a", facts("a"), 6.0)
+        await register.register(store, "a", entry("a"), 6.0)
         await register.drain(store, ["home"], "")
         reader = Reader(store)
         server.command("REPLICAOF", "127.0.0.1", "1")

@@ -18,7 +18,6 @@ from structlog.testing import capture_logs
 
 from gateway.app import Application, build
 from gateway.config.load import load
-from gateway.config.registration import facts_of
 from gateway.observe import tasks
 from gateway.store import garbage
 from gateway.store.connection import keys
@@ -27,6 +26,7 @@ from gateway.store.coordination.acknowledgements import acknowledge, acknowledge
 from gateway.store.coordination.bus import TOPICS, Gap
 from gateway.store.coordination.presence import live_workers
 from gateway.store.events.event import VERSION
+from tests.integration.announcing import ACCEPTING, entry
 from tests.integration.in_process import OPERATORS, asking
 from tests.integration.origins import Origin
 from tests.unit.store.servers import Valkey, until, valkey
@@ -231,12 +231,8 @@ class Attack:
 
     async def register(self) -> None:
         """What an edge does about every two seconds."""
-        await register.register(self.store, "mine", self.facts(), 3600.0)
-
-    def facts(self) -> bytes:
-        """The edge that registers itself."""
         url = self.app.gateway.runtime.settings.edges[0].url + "mine/"
-        return facts_of({"id": "mine", "url": url}, 3600.0, "me")
+        await register.register(self.store, "mine", entry("mine", 3600.0, url=url), 3600.0)
 
     async def settle(self) -> None:
         """Wait until the tasks that read Redis have seen what is there now; none of them fails."""
@@ -320,7 +316,11 @@ async def attacked(tmp_path: Path) -> AsyncIterator[Attack]:
     with valkey(tmp_path) as server:
         async with Origin().listening() as it:
             config.write_text(CONFIG.replace("{server}", it.url))
-            environ = {"GATEWAY_STORE__URL": server.url, "GATEWAY_STORE__TIMEOUT_MS": "2000"}
+            environ = {
+                **ACCEPTING,
+                "GATEWAY_STORE__URL": server.url,
+                "GATEWAY_STORE__TIMEOUT_MS": "2000",
+            }
             app = build(load(config, environ))
             async with app.lifespan(app), asking(app) as client:
                 attack = Attack(app, server, client)

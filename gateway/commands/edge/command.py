@@ -6,9 +6,19 @@ from pathlib import Path
 import click
 
 from gateway.commands.command_line import check_ids, config_option, fail, load_quietly, run_work
+from gateway.config.build import registration_keys_of
+from gateway.config.load import Loaded
 from gateway.config.problem import ConfigError
-from gateway.config.registration import MAX_TTL_S, MIN_TTL_S, facts_of
+from gateway.config.registration import (
+    MAX_TTL_S,
+    MIN_TTL_S,
+    allowed_by,
+    facts_of,
+    registration_of,
+)
+from gateway.edge.url_pattern import UrlPattern
 from gateway.observe import logs
+from gateway.trust.keys import SigningKey
 
 _IDS = click.argument("ids", metavar="ID...", nargs=-1, required=True)
 _MIN_INTERVAL_S = 0.1
@@ -71,7 +81,8 @@ def register(
         facts = facts_of(given, ttl_s, owner)
     except ConfigError as error:
         fail(str(error))
-    heartbeat = HeartbeatSettings(edge_id, facts, 0.0 if once else interval_s, ttl_s)
+    key = _key_for(loaded, facts)
+    heartbeat = HeartbeatSettings(edge_id, facts, key, 0.0 if once else interval_s, ttl_s)
     if heartbeat.interval_s > ttl_s / 2:
         fail(f"--interval: more than half of --ttl; allowed: up to {ttl_s / 2:g}")
     if not once:
@@ -81,6 +92,19 @@ def register(
     )
     if once:
         click.echo(f"{heartbeat.edge_id}: registered for {ttl_s:g} s")
+
+
+def _key_for(loaded: Loaded, facts: bytes) -> SigningKey:
+    """The key that signs the announcements of an edge. Fails without one, and for URLs that no
+    gateway with the same config would use."""
+    keys = registration_keys_of(loaded.settings)
+    key = next((each for each in keys if each.status == "active"), None)
+    if key is None:
+        fail("--config: registry.keys has no active key, which signs announcements")
+    patterns = [UrlPattern.of(text) for text in loaded.settings.registry.urls]
+    if patterns and not allowed_by(patterns, registration_of(facts).edge):
+        fail(f"--url: is not allowed by registry.urls: {', '.join(loaded.settings.registry.urls)}")
+    return key
 
 
 @edge.command()

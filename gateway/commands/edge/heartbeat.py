@@ -6,6 +6,7 @@ Redis; when Redis is back, with or without its data, the edge is registered agai
 
 import asyncio
 import signal
+import time
 from dataclasses import dataclass
 from random import SystemRandom
 
@@ -17,6 +18,8 @@ from gateway.config.load import Loaded
 from gateway.operators.announcement import announce
 from gateway.store.connection.protocol import Commands, StoreUnavailable
 from gateway.store.coordination.register import deregister, register
+from gateway.trust.keys import SigningKey
+from gateway.trust.registrations import signed
 
 RETRY_S = 0.25
 JITTER = 0.1
@@ -27,11 +30,12 @@ _random = SystemRandom()
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatSettings:
-    """The registration of an edge (:func:`gateway.config.registration.facts_of`), the interval of
-    heartbeats, and the time to live."""
+    """The registration of an edge (:func:`gateway.config.registration.facts_of`), the key that
+    signs it, the interval of heartbeats, and the time to live."""
 
     edge_id: str
     facts: bytes
+    key: SigningKey
     interval_s: float
     ttl_s: float
 
@@ -88,13 +92,19 @@ async def _keep_registered(
 
 async def _beat(commands: Commands, heartbeat: HeartbeatSettings) -> None:
     """Send one heartbeat. Raises StoreUnavailable."""
-    if await register(commands, heartbeat.edge_id, heartbeat.facts, heartbeat.ttl_s):
+    entry = _signed(heartbeat, heartbeat.facts)
+    if await register(commands, heartbeat.edge_id, entry, heartbeat.ttl_s):
         await announce(commands, "register", heartbeat.edge_id)
+
+
+def _signed(heartbeat: HeartbeatSettings, facts: bytes) -> bytes:
+    return signed(heartbeat.key, heartbeat.edge_id, facts, round(time.time() * 1000))
 
 
 async def _deregister(commands: Commands, heartbeat: HeartbeatSettings) -> None:
     try:
-        left = await deregister(commands, heartbeat.edge_id, heartbeat.facts)
+        farewell = _signed(heartbeat, b"")
+        left = await deregister(commands, heartbeat.edge_id, heartbeat.facts, farewell)
     except StoreUnavailable as error:
         log.warning("edge_not_deregistered", edge=heartbeat.edge_id, reason=str(error))
         return

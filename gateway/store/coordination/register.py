@@ -2,8 +2,8 @@
 
 A registration is an entry of a hash, and a time of expiry by Redis's own clock in a sorted set.
 Reading is one script in one round trip and writes nothing, so it works on a replica and on a full
-Redis. Each registration removes expired entries. An edge that deregisters keeps an empty entry for
-a while, so that readers can tell deregistration from loss.
+Redis. Each registration removes expired entries. An edge that deregisters keeps an entry without
+facts for a while, so that readers can tell deregistration from loss.
 
 A drain stays until it is ended. An ended drain leaves an entry that marks the end. So a gateway
 that knows a drain and finds *no entry* concludes that Redis has lost it, and writes it back.
@@ -50,6 +50,11 @@ ENDED_DRAIN_S = 7 * 86_400
 """Seconds that the entry of an ended drain is kept."""
 
 _WRITE = NOW + OWN
+
+# The facts of an entry: what is behind its first line, which is new in each heartbeat.
+_FACTS = b"""
+local function facts_of(entry) return entry and string.match(entry, '\\n(.*)$') end
+"""
 
 # ARGV: the most registrations, the most bytes of an entry, the most drains, the longest time to
 # live in ms. The last part of the reply counts what is not ours: keys of another type, entries that
@@ -154,6 +159,7 @@ return redis.status_reply('OK')
 REGISTER = Script(
     "edges_register",
     _WRITE
+    + _FACTS
     + b"""
 own(KEYS[1], 'hash')
 own(KEYS[2], 'zset')
@@ -169,18 +175,19 @@ for i = 1, 2 do
     redis.call('PEXPIRE', KEYS[i], ARGV[4])
   end
 end
-return was == ARGV[2] and 0 or 1
+return facts_of(was) == facts_of(ARGV[2]) and 0 or 1
 """,
 )
 
 DEREGISTER = Script(
     "edges_deregister",
     _WRITE
+    + _FACTS
     + b"""
 own(KEYS[1], 'hash')
 own(KEYS[2], 'zset')
-if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
-redis.call('HSET', KEYS[1], ARGV[1], '')
+if facts_of(redis.call('HGET', KEYS[1], ARGV[1])) ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[4])
 redis.call('ZADD', KEYS[2], string.format('%.0f', now + ARGV[3]), ARGV[1])
 for i = 1, 2 do
   if redis.call('PTTL', KEYS[i]) < tonumber(ARGV[3]) then
@@ -220,11 +227,11 @@ return redis.status_reply('OK')
 
 @dataclass(frozen=True, slots=True)
 class RegisterEntry:
-    """One registration: an edge id, its facts (empty when it deregistered; None when missing or too
-    long), and the milliseconds until it expires."""
+    """One registration: an edge id, its entry (:mod:`gateway.trust.registrations`; None when
+    missing or too long), and the milliseconds until it expires."""
 
     id: bytes
-    facts: bytes | None
+    entry: bytes | None
     left_ms: int
 
 
@@ -279,24 +286,24 @@ def _entry(reply: RedisReply) -> RegisterEntry | None:
             return None
 
 
-async def register(commands: Commands, edge_id: str, facts: bytes, ttl_s: float) -> bool:
+async def register(commands: Commands, edge_id: str, entry: bytes, ttl_s: float) -> bool:
     """Write or renew a registration. Returns whether it is new or its facts have changed.
 
     Raises StoreUnavailable.
     """
     ttl_ms = round(ttl_s * 1000)
     keep_ms = max(ttl_ms, DEREGISTERED_S * 1000)
-    words = (edge_id.encode(), facts, b"%d" % ttl_ms, b"%d" % keep_ms)
+    words = (edge_id.encode(), entry, b"%d" % ttl_ms, b"%d" % keep_ms)
     return await commands.run(REGISTER, (EDGE_FACTS, EDGE_UNTIL), words) == 1
 
 
-async def deregister(commands: Commands, edge_id: str, facts: bytes) -> bool:
-    """Deregister an edge, unless another registration has replaced this one. Returns whether it was
-    still this one.
+async def deregister(commands: Commands, edge_id: str, facts: bytes, farewell: bytes) -> bool:
+    """Deregister an edge with the entry ``farewell``, unless another registration has replaced the
+    one with these facts. Returns whether it was still this one.
 
     Raises StoreUnavailable.
     """
-    words = (edge_id.encode(), facts, b"%d" % (DEREGISTERED_S * 1000))
+    words = (edge_id.encode(), facts, b"%d" % (DEREGISTERED_S * 1000), farewell)
     return await commands.run(DEREGISTER, (EDGE_FACTS, EDGE_UNTIL), words) == 1
 
 

@@ -43,7 +43,40 @@ HTTPS = (
     "gives IP addresses, which the certificate of an https url does not name; "
     'allowed: type = "SRV", whose records give host names; or an http url'
 )
+REGISTRY = """
+[registry]
+enabled = true
+urls = ["https://*.example/"]
+[[registry.keys]]
+id = "a"
+secret = "a-secret-of-edges-that-has-enough-characters"
+"""
 WRONG = [
+    (
+        "registrations without keys",
+        REGISTRY.partition("[[")[0],
+        "registry.keys: is empty; registry.enabled is true; allowed: [[registry.keys]]",
+    ),
+    (
+        "registrations with any URL",
+        REGISTRY.replace('"https://*.example/"', ""),
+        "registry.urls: [] is empty; registry.enabled is true; allowed: patterns such as",
+    ),
+    (
+        "no pattern",
+        REGISTRY.replace("*.example/", "*x.example"),
+        'registry.urls[0]: "https://*x.example" is not a pattern of URLs; allowed: a URL such as',
+    ),
+    (
+        "no key that signs",
+        REGISTRY + 'status = "verify-only"',
+        "registry.keys: has no key whose status is active",
+    ),
+    (
+        "one id for two keys",
+        REGISTRY + "".join(REGISTRY.partition("[[")[1:]) + 'status = "retired"',
+        'registry.keys[1].id: "a" is also registry.keys[0].id',
+    ),
     (
         "an address cannot have a certificate",
         EDGE + 'url = "https://e.example/"\ndns = { name = "e.example", type = "A" }',
