@@ -32,7 +32,7 @@ from gateway.background.reports import ReportReader
 from gateway.background.revocations import RevocationWatch
 from gateway.background.signing_keys import KeyKeeper
 from gateway.background.token_keys import TokenKeyKeeper
-from gateway.cache import PLAYLISTS, PROBES_LEFT, REPORTS_LEFT, SIGN_INS_LEFT, Cache
+from gateway.cache import PLAYLISTS, PROBES_LEFT, REPORTS_LEFT, SIGN_INS_LEFT, STEERED, Cache
 from gateway.client.address import TrustedProxies
 from gateway.client.device import DeviceClassifier
 from gateway.config.build import (
@@ -191,6 +191,7 @@ class Application:
             rates=RateLimits(settings.rate, presence.count),
             reports=ReportQueue(),
             reports_left=Allowance(Cache(REPORTS_LEFT)),
+            steered=Allowance(Cache(STEERED)),
             sign_ins_left=Allowance(Cache(SIGN_INS_LEFT)),
             experiences=NetworkExperiences(EXPERIENCE_WINDOW_S),
             probes=ProbeBudget(Allowance(Cache(PROBES_LEFT))),

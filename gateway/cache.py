@@ -142,6 +142,15 @@ PROBES_LEFT = CacheSpec(
 )
 """How many probes a network of clients may still ask for."""
 
+STEERED = CacheSpec(
+    "steered sessions",
+    16_384,
+    "entries",
+    "key of the session in its state",
+    "nothing: one that does not ask is whole again",
+)
+"""How often a session asks to be steered."""
+
 SIGN_INS_LEFT = CacheSpec(
     "sign-ins left",
     4_096,
@@ -233,6 +242,7 @@ TALLIES = (
     RATES,
     REPORTS_LEFT,
     PROBES_LEFT,
+    STEERED,
     SIGN_INS_LEFT,
     NETWORK_SPEEDS,
     COUNTED_VIEWERS,

@@ -1,11 +1,11 @@
 """How is content steering configured?"""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from gateway.config.fields import Allowed, Flag, Seconds, Share, TimeToLive
-from gateway.config.section import Section
+from gateway.config.section import Section, fault
 from gateway.steering.steering_config import Copies
 
 Jitter = Annotated[
@@ -33,6 +33,10 @@ class SteeringSettings(Section):
     is known not to clone pathways; `always`; or `never`."""
     ttl_s: TimeToLive
     """How often a player asks which pathway to use, in seconds."""
+    max_ttl_s: TimeToLive
+    """The longest time that a player is told to wait before it asks again, in seconds: one that
+    asks far more often than it was told, or a client network that begins very many sessions. At
+    least `ttl_s`."""
     ttl_jitter: Jitter
     """Share by which that time varies, so that players that started together do not ask
     together."""
@@ -53,3 +57,10 @@ class SteeringSettings(Section):
     seconds."""
     max_pathways: Pathways
     """The most pathways that an answer names."""
+
+    @model_validator(mode="after")
+    def _has_a_usual_ttl_within_the_longest(self) -> Self:
+        if self.ttl_s > self.max_ttl_s:
+            allowed = f"at most max_ttl_s, {self.max_ttl_s}"
+            raise fault("ttl_s", "is longer than max_ttl_s", allowed)
+        return self

@@ -18,8 +18,9 @@ from gateway.cache import RATES, Cache
 from gateway.client.address import Address, TrustedProxies
 from gateway.config.rate_settings import RateSettings
 
-RateClass = Literal["manifests", "decisions", "other", "sessions"]
-"""What is limited: a group of routes, or sessions that begin."""
+RateClass = Literal["manifests", "decisions", "other", "sessions", "steering"]
+"""What is limited: a group of routes, sessions that begin, or first requests for steering, of which
+each manifest may bring one."""
 
 MAX_WATCHED: Final = 1024
 """The most networks that a worker watches."""
@@ -30,7 +31,7 @@ WATCHED_FROM: Final = 0.5
 MAX_DEBT_S: Final = 10.0
 """The most that a network can owe beyond its burst, because several workers let it."""
 
-_CLASSES: Final = 4
+_CLASSES: Final = 5
 _MINUTE_S: Final = 60
 _ROUNDING_S: Final = 1e-6
 """Sums of times are not exact."""
@@ -79,6 +80,7 @@ class RateLimits:
             "decisions": (settings.decisions_per_s, settings.decisions_burst),
             "other": (settings.other_per_s, settings.other_burst),
             "sessions": (sessions / _MINUTE_S, sessions),
+            "steering": (settings.manifests_per_s, settings.manifests_burst),
         }
         self._limits = {
             which: _Limit(at, 1 / rate, burst / rate) if rate else None

@@ -91,6 +91,7 @@ class Gateway:
     rates: RateLimits
     reports: ReportQueue
     reports_left: Allowance
+    steered: Allowance
     sign_ins_left: Allowance
     experiences: NetworkExperiences
     probes: ProbeBudget

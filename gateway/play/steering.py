@@ -38,6 +38,7 @@ from gateway.play.request import Headers
 from gateway.play.revoked import is_revoked
 from gateway.play.runtime import Gateway, Runtime
 from gateway.play.session_use import Caller
+from gateway.play.steering_pace import pace_s
 from gateway.steering.decide import Situation, Steered, steer
 from gateway.steering.naming import longest_renewed_s
 from gateway.steering.pathways import is_declared
@@ -133,12 +134,13 @@ def decide_steering(gateway: Gateway, request: SteeringRequest) -> Reply | Unfin
     tiers = remembered_tiers(fleet, sender.place, spread_point, gateway.decisions.memo)
     order = PreferenceOrder(fleet, tiers, viewer, runtime.steering.max_pathways + 1, RANKED, asset)
     metrics.steering_states(outcome).inc()
+    least_s = pace_s(gateway, viewer if outcome == "known" else None, sender.client)
     if state is None:
         state = _default_state(fleet, query, asset, viewer, spread_point)
     if state is None:
         first = [fleet.edges[at].id for at in order[: runtime.steering.max_pathways]]
-        url = _url(runtime, asset)
-        return steering_reply(render_steering_manifest(runtime.steering.ttl_s, url, first))
+        ttl_s = max(runtime.steering.ttl_s, least_s)
+        return steering_reply(render_steering_manifest(ttl_s, _url(runtime, asset), first))
     leaving = gateway.steering.leaving_in(fleet, clock_s)
     renews = state.playlist is None or not is_revoked(gateway, session)
     situation = Situation(runtime.steering, fleet, leaving, clock_s, now_s, asset, renews)
@@ -161,9 +163,9 @@ def decide_steering(gateway: Gateway, request: SteeringRequest) -> Reply | Unfin
     signed = gateway.keys.sign(Purpose.STEERING_STATE, answer.state.to_bytes())
     url = f"{_url(runtime, asset)}?{STATE}={signed}"
     url = url if session is None else f"{url}&{SESSION}={session.hex()}"
-    if state.playlist is not None:
+    if state.playlist is not None:  # its URLs are signed anew in time, whatever it asks
         return Unfinished(answer, state, url, now_s)
-    return steering_reply(_manifest(answer, state.base, url))
+    return steering_reply(_manifest(answer, state.base, url, max(answer.ttl_s, least_s)))
 
 
 def drawn_name(viewer: int) -> bytes:
@@ -307,7 +309,7 @@ def _default_state(
     return None
 
 
-def _manifest(answer: Steered, base: str, url: str) -> bytes:
+def _manifest(answer: Steered, base: str, url: str, ttl_s: int) -> bytes:
     """The body. A player that cannot use any edge any more keeps the pathway that it has."""
     clones = [
         PathwayClone(base, pathway, edge.host)
@@ -315,7 +317,7 @@ def _manifest(answer: Steered, base: str, url: str) -> bytes:
         if pathway != base and edge.host is not None and not is_declared(answer.state, edge)
     ]
     priority = answer.pathways or [base]
-    return render_steering_manifest(answer.ttl_s, url, priority, clones)
+    return render_steering_manifest(ttl_s, url, priority, clones)
 
 
 def _url(runtime: Runtime, asset: str) -> str:

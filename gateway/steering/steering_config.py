@@ -12,7 +12,8 @@ class SteeringConfig:
     """When sessions are asked, and when they move. Times are in seconds, shares from 0 to 1.
 
     ``enabled``: playlists tell players where to ask.
-    A player asks every ``ttl_s``, varied by ``ttl_jitter``. A session moves at most once in
+    A player asks every ``ttl_s``, varied by ``ttl_jitter``; one that asks too often is told to wait
+    for up to ``max_ttl_s``. A session moves at most once in
     ``dwell_s``, unless its edge is down. Sessions leave a draining or degraded edge over
     ``leave_s``. An edge is too slow for a viewer below ``slow_share`` of what the viewer's network
     has shown; what other viewers of it measure on an edge counts from ``slow_viewers`` of them on.
@@ -24,6 +25,7 @@ class SteeringConfig:
 
     enabled: bool = True
     ttl_s: int = 30
+    max_ttl_s: int = 300
     ttl_jitter: float = 0.1
     dwell_s: int = 60
     leave_s: int = 120

@@ -1,6 +1,7 @@
 """Client networks that ask for too much, over the whole application."""
 
 import json
+import re
 
 import pytest
 
@@ -123,3 +124,28 @@ async def test_one_budget_does_not_touch_another() -> None:
     batch = json.dumps({"assets": ["film"]}).encode()
     assert 200 == await status("/v1/decisions", "POST", batch)
     assert 404 == await status("/nowhere")
+
+
+async def test_who_asks_too_often_is_steered_less_often() -> None:
+    """A session is answered whatever it does, with a TTL that grows up to the longest; another one
+    of the same network keeps its own. So is a network that begins too many."""
+    app = tight(GATEWAY_STEERING__TTL_JITTER="0.0", GATEWAY_STEERING__MAX_TTL_S="100")
+    peer = "203.0.113.9"
+
+    async def steered(url: str) -> tuple[int, str]:
+        path, _, query = url.partition("?")
+        status, _, body = await ask(app, path, query.encode(), peer=peer)
+        assert 200 == status
+        told = json.loads(body)
+        return told["TTL"], told["RELOAD-URI"]
+
+    _, _, playlist = await ask(app, "/v1/play/film.m3u8", peer=peer)
+    first = re.search(r'SERVER-URI="([^"]+)"', playlist.decode())
+    assert first is not None
+    new = [await steered(first[1]) for _ in range(4)]
+    assert [30, 30, 30, 100] == [ttl for ttl, _ in new]
+    often = [(await steered(new[0][1]))[0] for _ in range(30)]
+    assert [30] * 8 == often[:8]
+    assert [38, 45, 53, 60, 68, 75, 83, 90, 98] == often[8:17]
+    assert {100} == set(often[17:])
+    assert 30 == (await steered(new[1][1]))[0]

@@ -1,0 +1,35 @@
+"""How long should a player wait before it asks to be steered again?
+
+As long as the config says, unless it asks far more often: then until it would be within its pace
+again. It is answered in any case (rule C4.2), so this is all that slows it down.
+"""
+
+import time
+from math import ceil
+from typing import Final
+
+from gateway.client.address import Address
+from gateway.play.runtime import Gateway
+
+OFTEN: Final = 4
+"""A session may ask so many times as often as it was told."""
+PATIENCE: Final = 8
+"""So many requests of a session at once are its player's habit: it loads its playlist again."""
+
+
+def pace_s(gateway: Gateway, viewer: int | None, client: Address | None) -> int:
+    """Seconds that the answer should at least say; 0 for a player that keeps its pace.
+
+    ``viewer`` is the key of the session in its state. It is None for a request without the state of
+    an earlier answer, which counts for the network of its ``client``, as its manifest did.
+    """
+    config, now_s = gateway.runtime.steering, time.monotonic()
+    if viewer is None:
+        if client is None or not gateway.rates.take("steering", client, now_s):
+            return 0
+        return 0 if gateway.runtime.clients.trusts(client) else config.max_ttl_s
+    each_s = config.ttl_s / OFTEN
+    late_s = gateway.steered.owed_s(viewer, now_s) - (PATIENCE - 1) * each_s
+    if late_s < config.max_ttl_s:
+        gateway.steered.charge(viewer, each_s, now_s)
+    return min(config.max_ttl_s, config.ttl_s + ceil(late_s)) if late_s > 0 else 0
