@@ -10,6 +10,7 @@ count. The store is in memory. Kinds:
 - ``livez``: the gateway's cheapest answer, to the same request;
 - ``report``: one CMCD report in each POST, until it is in the record of its session; ``reports``:
   ten of one player;
+- ``limited``: the playlists of ``real``, from an address that asks for more than it may;
 - ``steering``: what players ask in the middle of a film;
 - ``real``: playlists for real players (:mod:`tests.benchmark.real_players`). Fewer requests warm
   the caches than in ``make bench``, so more playlists are written.
@@ -51,13 +52,15 @@ from tests.benchmark.contestants import Ground
 from tests.benchmark.real_players import RealPlayers
 from tests.load.population import SEED
 
-KINDS = ("bare", "livez", "report", "reports", "steering", "real")
+KINDS = ("bare", "livez", "report", "reports", "steering", "limited", "real")
 CONNECTIONS = 16
 WARM_UP = {"real": 12_000}
 PLAYERS = 500
 PATIENT = ConnectionLimits(head_timeout_s=1e6, idle_timeout_s=1e6)
 """Under valgrind, everything takes fifty times as long."""
 _SETTLE_S = 0.3
+_LIMITED = {"GATEWAY_RATE__MANIFESTS_PER_S": "1", "GATEWAY_RATE__MANIFESTS_BURST": "1"}
+_FORWARDED = re.compile(rb"X-Forwarded-For: [^\r]*")
 _STORE = {"GATEWAY_STORE__URL": "memory", "GATEWAY_LOG__LEVEL": "error"}
 _SERVER_URI = re.compile(r'SERVER-URI="([^"]+)"')
 
@@ -122,10 +125,12 @@ class Peers:
 
 def requests_of(kind: str) -> Iterator[bytes]:
     """Requests of a kind without end; those for steering need answers first."""
-    if kind == "real":
+    if kind in {"real", "limited"}:
         players = RealPlayers(SEED + 2)
         while True:
-            yield from players.requests(1000)
+            for request in players.requests(1000):
+                one = _FORWARDED.sub(b"X-Forwarded-For: 203.0.113.9", request)
+                yield one if kind == "limited" else request
     mix = {"report": "alone", "reports": "batches"}.get(kind, kind)
     yield from cmcd_reports.requests([cmcd_reports.Player(seed) for seed in range(PLAYERS)], mix)
 
@@ -179,7 +184,8 @@ async def inside(kind: str, count: int, folder: Path) -> None:
         )
         protocol: type[Any] = HttpToolsProtocol
     else:
-        app = build(load(Ground(folder, city_database()).config_file(), _STORE), _STORE)
+        environ = _STORE | _LIMITED if kind == "limited" else _STORE
+        app = build(load(Ground(folder, city_database()).config_file(), environ), environ)
         config = ServerConfig(app, PATIENT, lifespan="off")
         protocol = Connection
     config.load()
