@@ -127,7 +127,7 @@ class TokenKeyKeeper:
         for place in self._urls():
             held = self._held[place]
             if held.keys and held.read_at is not None and self._clock.now() - held.read_at > keep_s:
-                held.keys = ()
+                held.keys, held.data = (), b""
                 log.error("token_keys_dropped", place=_shown(place), kept_s=keep_s)
         self._rebuild()
 
@@ -184,7 +184,8 @@ class TokenKeyKeeper:
         except ValueError as error:
             self._failed(place, held, str(error))
             return
-        held.next_at = self._clock.now() + fetched.fresh_s * _random.uniform(0.9, 1.0)
+        wait_s = max(bounds.min_s, fetched.fresh_s * _random.uniform(0.9, 1.0))
+        held.next_at = self._clock.now() + wait_s
         self._succeeded(held)
 
     def _succeeded(self, held: _Held) -> None:

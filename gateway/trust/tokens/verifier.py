@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from gateway.cache import REFUSED_TOKENS, TOKENS, Cache
 from gateway.trust.tokens.cat import read_cat
+from gateway.trust.tokens.cat_claims import unsupported
 from gateway.trust.tokens.claims import grant_of
 from gateway.trust.tokens.grant import Grant
 from gateway.trust.tokens.jwt import read_jwt
@@ -52,8 +53,12 @@ class Verifier:
         self._verified: Cache[bytes, _Verified] = Cache(TOKENS)
         self._refused: Cache[bytes, _Remembered] = Cache(REFUSED_TOKENS)
 
-    def verify(self, text: str, now_s: float) -> Grant | Refused:
-        """What the token ``text`` allows at ``now_s`` (Unix seconds), or why it is refused."""
+    def verify(self, text: str, now_s: float, *, checks_request: bool = False) -> Grant | Refused:
+        """What the token ``text`` allows at ``now_s`` (Unix seconds), or why it is refused.
+
+        ``checks_request``: the caller checks the request with :meth:`Grant.allows_request`.
+        Otherwise, a token with a claim about the URI or the header fields is refused.
+        """
         if len(text) > self.rules.max_chars:
             why = f"The token is longer than {self.rules.max_chars} characters."
             return Refused(RefusalCode.TOO_LONG, why)
@@ -68,6 +73,8 @@ class Verifier:
                 known = self._checked(text, digest, now_s)
                 self._verified.put(digest, known)
             self._check_times(known, now_s)
+            if not checks_request and (known.grant.uri or known.grant.headers):
+                raise unsupported("a claim about the request (catu, cath)")
         except TokenError as error:
             if known is None:
                 self._refused.put(digest, _Remembered(error.refused, now_s))

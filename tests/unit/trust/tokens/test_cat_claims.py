@@ -17,7 +17,8 @@ URL = "https://play.example.com/v1/play/film/one.m3u8"
 
 def grant(claims: dict[Any, Any]) -> Grant:
     """What a CAT with these claims allows."""
-    return granted(verifier(audiences=frozenset({"vod"})).verify(cat(claims), NOW_S))
+    strict = verifier(audiences=frozenset({"vod"}))
+    return granted(strict.verify(cat(claims), NOW_S, checks_request=True))
 
 
 def test_what_the_grant_has() -> None:
@@ -144,6 +145,14 @@ def test_components(uri: str, port: str, extension: str) -> None:
     """Port and extension of several URIs."""
     found = grant({312: {2: {0: port}, 8: {0: extension}}})
     assert found.allows_request("GET", uri, lambda _: None) is None
+
+
+@pytest.mark.parametrize("claims", [{312: {0: {0: "https"}}}, {315: {"a": {0: "b"}}}])
+def test_claims_about_the_request_need_a_caller_that_checks_it(claims: dict[int, Any]) -> None:
+    """They are never ignored."""
+    strict, token = verifier(), cat(claims)
+    granted(strict.verify(token, NOW_S, checks_request=True))
+    assert RefusalCode.UNSUPPORTED == refused(strict.verify(token, NOW_S))
 
 
 def test_a_uri_that_is_none() -> None:

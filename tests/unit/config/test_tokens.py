@@ -1,0 +1,218 @@
+"""The configuration of playback tokens."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.config.load import load
+from gateway.config.problem import ConfigError
+from gateway.config.schema import Settings
+from gateway.config.token_build import protections_of, token_rules_of, token_sources_of
+from gateway.trust.keys import Purpose, SigningKey
+from gateway.trust.tokens.key import KeyUse, secret_key
+from gateway.trust.tokens.key_set import TokenKeys
+from gateway.trust.tokens.protection import RequiredClaim
+from gateway.trust.tokens.rules import TokenRules
+from gateway.trust.tokens.sources import KeyFile, RefreshBounds, TokenSources
+from tests.unit.trust.tokens.making import SECRET, private, token_key
+
+S = "0123456789abcdef0123456789abcdef"
+PEM = private("ES256").as_pem(private=False).decode()
+JWK = json.dumps(private("ES256").as_dict(private=False))
+RING = f'[[keys.ring]]\nid = "r"\nsecret = "{S}"\n'
+KEY = f'[[tokens.keys]]\nid = "k"\nalgorithm = "HS256"\nsecret = "{S}"\n'
+PROTECT = '[[tokens.protect]]\nasset_prefix = "a/"\n'
+ON = "[tokens]\nenabled = true\n"
+
+
+def settings(tmp_path: Path, text: str) -> Settings:
+    """The checked settings of a config."""
+    path = tmp_path / "g.toml"
+    path.write_text(text)
+    return load(path, {}).settings
+
+
+def problems(tmp_path: Path, text: str) -> list[str]:
+    """All lines of its problems."""
+    path = tmp_path / "g.toml"
+    path.write_text(text)
+    try:
+        return list(map(str, load(path, {}).warnings))
+    except ConfigError as error:
+        return list(map(str, error.problems))
+
+
+def key(algorithm: str, *lines: str) -> str:
+    """A table of a key."""
+    table = f'[[tokens.keys]]\nid = "k"\nalgorithm = "{algorithm}"\n'
+    return table + "".join(f"{line}\n" for line in lines)
+
+
+PROBLEMS: list[tuple[str, str, list[str]]] = [
+    ("nothing is wrong", ON + KEY + PROTECT, []),
+    ("off, and not yet complete", PROTECT, []),
+    ("nothing is protected", ON + KEY, ["tokens.enabled: warning: is true, but no"]),
+    ("no keys", ON + PROTECT, ["tokens.keys: has no key that verifies tokens"]),
+    (
+        "the only key is retired",
+        ON + KEY + 'status = "retired"\n' + PROTECT,
+        ["tokens.keys: has no key that verifies tokens"],
+    ),
+    ("two keys with one id", KEY + KEY, ['tokens.keys[1].id: "k" is also tokens.keys[0].id']),
+    (
+        "two protections of one prefix",
+        KEY + PROTECT + PROTECT,
+        ['tokens.protect[1].asset_prefix: "a/" is also tokens.protect[0].asset_prefix'],
+    ),
+    ("no secret", key("HS256"), ["tokens.keys[0].ring_key: is missing"]),
+    ("two secrets", KEY + 'ring_key = "r"\n' + RING, ['tokens.keys[0].ring_key: "r" cannot be']),
+    (
+        "a secret for ES256",
+        key("ES256", f'secret = "{S}"'),
+        ["tokens.keys[0].secret: (hidden) does"],
+    ),
+    (
+        "a public key as the secret of HS256",
+        key("HS256", f"public_key = '{JWK}'"),
+        ["tokens.keys[0].public_key: (hidden) does not belong to a key for HS256"],
+    ),
+    (
+        "a short secret",
+        key("HS256", 'secret = "short"'),
+        ["tokens.keys[0].secret: (hidden) is not"],
+    ),
+    (
+        "hexadecimal digits of few bytes",
+        key("HS256", f'secret = "{S}"', 'secret_encoding = "hex"'),
+        ["tokens.keys[0].secret: (hidden) has 16 bytes; at least 32 are needed"],
+    ),
+    (
+        "not in the encoding",
+        key("HS256", f'secret = "{S}+"', 'secret_encoding = "base64url"'),
+        ["tokens.keys[0].secret: (hidden) is not in the encoding base64url"],
+    ),
+    (
+        "a private key",
+        key("ES256", "public_key = '-----BEGIN PRIVATE KEY-----'"),
+        ["tokens.keys[0].public_key: (hidden) is a private key"],
+    ),
+    ("no file", key("ES256", 'public_key_file = "x"'), ['public_key_file: "x" does not exist']),
+    (
+        "another file",
+        key("ES256", 'public_key_file = "g.toml"'),
+        ['public_key_file: "g.toml" is no public key for ES256'],
+    ),
+    (
+        "no ring key",
+        key("HS256", 'ring_key = "q"') + RING,
+        ['"q" is not the id of a key of [[keys'],
+    ),
+    (
+        "a retired ring key",
+        key("HS256", 'ring_key = "q"') + RING + RING.replace('"r"', '"q"') + 'status = "retired"\n',
+        ['ring_key: warning: "q" is retired'],
+    ),
+    (
+        "a bad time",
+        KEY + 'not_after = "2026-13-01T00:00:00Z"\n',
+        ["is not a time; allowed: a time"],
+    ),
+    ("a local time", KEY + 'not_before = "2026-11-01 00:00"\n', ["is not a time in UTC"]),
+    ("http", '[[tokens.jwks]]\nissuer = "i"\nurl = "http://a.example/"\n', ["is not https"]),
+    ("no place", '[[tokens.jwks]]\nissuer = "i"\n', ["tokens.jwks[0].url: is missing"]),
+    (
+        "no set",
+        '[[tokens.jwks]]\nissuer = "i"\nfile = "g.toml"\n',
+        ['jwks[0].file: "g.toml" Expect'],
+    ),
+    (
+        "an empty set",
+        '[[tokens.jwks]]\nissuer = "i"\nfile = "e.json"\n',
+        ["has no key that can be"],
+    ),
+    (
+        "bounds",
+        ON + "jwks_min_refresh_s = 7200\n" + KEY + PROTECT,
+        ["is above tokens.jwks_max_ref"],
+    ),
+    (
+        "names that nothing has",
+        KEY + 'issuer = "i"\n' + PROTECT + 'keys = ["j"]\nissuers = ["i", "h"]\n',
+        ['protect[0].keys[0]: "j" is not that of', 'protect[0].issuers[1]: "h" is not that of'],
+    ),
+    (
+        "no database",
+        KEY + PROTECT + "refuse_anonymous = true\n",
+        ["protect[0].refuse_anonymous: true needs geo.anonymous_ip_database"],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [row[1:] for row in PROBLEMS], ids=[row[0] for row in PROBLEMS]
+)
+def test_what_is_wrong(tmp_path: Path, text: str, expected: list[str]) -> None:
+    """Each with its path; no message has a secret."""
+    (tmp_path / "e.json").write_text('{"keys": []}')
+    found = problems(tmp_path, text)
+    assert len(expected) == len(found), found
+    for part, line in zip(expected, found, strict=True):
+        assert part in line
+        assert S not in line
+
+
+def test_what_is_built(tmp_path: Path) -> None:
+    """Keys of every kind, files, sets, rules and protections."""
+    (tmp_path / "key.pem").write_text(PEM)
+    (tmp_path / "secret").write_text(S + "\n")
+    (tmp_path / "set.json").write_text(json.dumps({"keys": [json.loads(JWK)]}))
+    found = settings(
+        tmp_path,
+        ON
+        + 'max_lifetime_s = 0\naudiences = ["x"]\ncatu_base = "https://cdn.example/v"\n'
+        + RING
+        + KEY.replace('"k"', '"text"')
+        + KEY.replace('"k"', '"gone"')
+        + 'status = "retired"\n'
+        + key("HS256", 'ring_key = "r"').replace('"k"', '"ring"')
+        + key("HS256", f'secret = "{SECRET.hex()}"', 'secret_encoding = "hex"')
+        + key("HS256", 'secret_file = "secret"').replace('"k"', '"file"')
+        + key("ES256", f"public_key = '''{PEM}'''", 'issuer = "i"').replace('"k"', '"pem"')
+        + key("ES256", 'public_key_file = "key.pem"', 'subject_is = "asset"').replace('"k"', '"f"')
+        + 'not_before = "2026-11-01T00:00:00Z"\nnot_after = "2027-11-01T00:00:00Z"\n'
+        + '[[tokens.jwks]]\nissuer = "i"\nfile = "set.json"\nrsa_algorithm = "PS256"\n'
+        + '[[tokens.jwks]]\nissuer = "j"\nurl = "http://127.0.0.1:9/jwks.json"\n'
+        + PROTECT
+        + 'required_claims = ["session", "countries"]\naudiences = ["y"]\n'
+        + '[[tokens.protect]]\nasset_prefix = ""\naccess = "open"\n',
+    )
+    sources = token_sources_of(found)
+    derived = SigningKey("r", S.encode()).derived[Purpose.PLAYBACK_TOKEN]
+    assert TokenKeys(sources.keys) == TokenKeys(
+        [
+            secret_key(KeyUse("text", "HS256"), S.encode()),
+            secret_key(KeyUse("ring", "HS256"), derived),
+            token_key(),
+            secret_key(KeyUse("file", "HS256"), S.encode()),
+            token_key("ES256", "pem", issuer="i"),
+        ]
+    )
+    use = KeyUse("f", "ES256", None, "asset", 1793491200.0, 1825027200.0)
+    assert (KeyFile(use, str(tmp_path / "key.pem")),) == sources.files
+    assert [(str(tmp_path / "set.json"), None), (None, "http://127.0.0.1:9/jwks.json")] == [
+        (place.path, place.url) for place in sources.sets
+    ]
+    assert RefreshBounds() == sources.refresh
+    assert token_rules_of(found) == TokenRules(4096, 60, True, None, frozenset({"x", "y"}))
+    protections = protections_of(found)
+    assert protections.of("b") is None
+    protection = protections.of("a/1")
+    assert protection is not None
+    assert (RequiredClaim.COUNTRIES, RequiredClaim.SESSION) == protection.required
+
+
+def test_nothing_is_built_while_tokens_are_off(tmp_path: Path) -> None:
+    """So that no library of tokens is loaded, and no URL is asked."""
+    found = settings(tmp_path, KEY + PROTECT)
+    assert (TokenSources(), False) == (token_sources_of(found), bool(protections_of(found)))
