@@ -43,12 +43,13 @@ Signature = tuple[int, int, int]
 @dataclass(slots=True)
 class _Held:
     """What is known of a place. Times are monotonic seconds; ``read_at`` is that of the last
-    success."""
+    success. ``wanted``: it is to be fetched at once, also when a fetch that has begun ends."""
 
     keys: tuple[TokenKey, ...] = ()
     signature: Signature | None = None
     read_at: float | None = None
     next_at: float = 0.0
+    wanted: bool = False
     problem: str | None = None
     data: bytes = field(default=b"", repr=False)
 
@@ -98,7 +99,7 @@ class TokenKeyKeeper:
         if urls:
             self._unknown_at = now
             for place in urls:
-                self._held[place].next_at = now
+                self._held[place].wanted = True
             self._wake.set()
 
     async def first_look(self, timeout_s: float) -> None:
@@ -121,7 +122,11 @@ class TokenKeyKeeper:
     async def look(self) -> None:
         """Fetch the sets whose time has come, and drop keys that were kept for too long."""
         now = self._clock.now()
-        due = [place for place in self._urls() if self._held[place].next_at <= now]
+        due = [
+            place
+            for place in self._urls()
+            if self._held[place].wanted or self._held[place].next_at <= now
+        ]
         await asyncio.gather(*map(self._fetch, due))
         keep_s = self._sources.refresh.keep_s
         for place in self._urls():
@@ -144,7 +149,8 @@ class TokenKeyKeeper:
     async def _pause(self) -> None:
         """Wait until a set is due."""
         now = self._clock.now()
-        waits = [self._held[place].next_at - now for place in self._urls()]
+        held = [self._held[place] for place in self._urls()]
+        waits = [0.0 if each.wanted else each.next_at - now for each in held]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, min(waits)) if waits else None):
                 await self._wake.wait()
@@ -172,6 +178,7 @@ class TokenKeyKeeper:
 
     async def _fetch(self, place: KeySetPlace) -> None:
         held, bounds = self._held[place], self._sources.refresh
+        held.wanted = False
         held.next_at = self._clock.now() + bounds.min_s * _random.uniform(1.0, 1.2)
         try:
             if self._client is None:

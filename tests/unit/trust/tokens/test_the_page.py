@@ -25,7 +25,7 @@ PAGE = (Path(__file__).parents[4] / "docs/tokens.md").read_text("utf-8")
 def block(language: str, containing: str) -> str:
     """The example in this language that contains a text."""
     found = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    return next(text for text in found if containing in text)
+    return str(next(text for text in found if containing in text))
 
 
 def shell(script: str, folder: Path, **environment: str) -> bytes:
