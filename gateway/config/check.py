@@ -233,6 +233,8 @@ def _cookies(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigP
     url = _at(tables, ("server", "public_url"))
     host = "" if not isinstance(url, str) else url.partition("://")[2].partition("/")[0]
     first: dict[tuple[str, str, str], str] = {}
+    if any(_at(edge, ("signing", "cookie_domain")) for _, edge in _items(tables, ("edges",))):
+        yield from _cookie_answers(tables, problem)
     for position, edge in _items(tables, ("edges",)):
         where = ("edges", position, "signing", "cookie_domain")
         domain, edge_url = _at(tables, where), edge.get("url")
@@ -248,6 +250,20 @@ def _cookies(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigP
         if other != written(where[:2]):
             text = f"is that of {other} as well; a player keeps the cookies of one of them"
             yield problem(where, text, value=shown(domain), severity="warning")
+
+
+def _cookie_answers(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
+    """Which answers cannot set cookies?"""
+    origins = _at(tables, ("server", "cors_origins"))
+    if isinstance(origins, list) and "*" in origins:
+        text = "keeps web pages from taking the cookies of signed edges"
+        allowed = "the origins of the pages, one by one"
+        path = ("server", "cors_origins")
+        yield problem(path, text, value=shown(origins), allowed=allowed, severity="warning")
+    if _at(tables, ("dash", "class_manifests")) is True:
+        text = "is not possible with edges whose signatures are cookies: caches keep these answers"
+        allowed = 'false, or carrier = "path"'
+        yield problem(("dash", "class_manifests"), text, value="true", allowed=allowed)
 
 
 def _duplicates(

@@ -6,6 +6,7 @@ lists are here.
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -291,3 +292,9 @@ class Settings(Section):
     health: HealthSettings
     ladder: LadderSettings
     devices: tuple[DeviceRuleSettings, ...] = ()
+
+    @cached_property
+    def sets_cookies(self) -> bool:
+        """Whether answers to players have cookies for edges."""
+        tables = [edge.signing for edge in self.edges if edge.signing is not None]
+        return any(table.signs_in == "cookie" for table in tables)

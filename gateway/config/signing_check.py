@@ -17,6 +17,9 @@ def check_signing(given: EdgeSigningSettings, url: str) -> None:
     if domain is not None and not f".{host}".endswith(f".{domain}"):
         problem = f"is no parent of {host}, so no player would send the cookie there"
         raise fault("signing.cookie_domain", problem, "a parent domain of the edge's host")
+    if domain is not None and not url.startswith("https:"):
+        problem = "is not https; players send the cookies of its signatures over https alone"
+        raise fault("url", problem, "a URL that begins with https://")
     try:
         for signer in signers_of(given):
             check_url(signer, url)

@@ -54,17 +54,22 @@ _TIMING = (b"timing-allow-origin", b"*")
 _EXPOSE = (b"access-control-expose-headers", ", ".join(EXPOSED).encode("ascii"))
 ANY_ORIGIN: RawHeaders = ((b"access-control-allow-origin", b"*"), _EXPOSE, _TIMING)
 """The CORS headers of an answer that any origin may read."""
+_CREDENTIALS = (b"access-control-allow-credentials", b"true")
 _VARY_ORIGIN: RawHeaders = ((b"vary", b"Origin"), _TIMING)
 
 
-def cors_headers(origin: str | None, allowed: Sequence[str]) -> RawHeaders:
+def cors_headers(
+    origin: str | None, allowed: Sequence[str], *, credentials: bool = False
+) -> RawHeaders:
     """The CORS headers of every answer to players: any origin may read it, or the request's
-    ``origin`` when it is ``allowed``."""
+    ``origin`` when it is ``allowed``. ``credentials``: pages of allowed origins may keep the
+    cookies of answers, if these are listed one by one (Fetch, section 3.2.5)."""
     if "*" in allowed:
         return ANY_ORIGIN
     if origin is None or origin not in allowed:
         return _VARY_ORIGIN
-    return ((b"access-control-allow-origin", origin.encode("latin-1")), _EXPOSE, *_VARY_ORIGIN)
+    own = ((b"access-control-allow-origin", origin.encode("latin-1")), _EXPOSE, *_VARY_ORIGIN)
+    return (*own, _CREDENTIALS) if credentials else own
 
 
 def preflight(more: Sequence[str]) -> Reply:

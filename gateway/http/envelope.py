@@ -120,8 +120,9 @@ class Envelope:
         """The headers that every answer of this listener has."""
         if not self._is_for_players:
             return _FOR_OPERATORS
-        allowed = self._gateway.runtime.settings.server.cors_origins
-        return cors_headers(headers.get("origin"), allowed)
+        settings = self._gateway.runtime.settings
+        allowed = settings.server.cors_origins
+        return cors_headers(headers.get("origin"), allowed, credentials=settings.sets_cookies)
 
     def _count(
         self,

@@ -16,6 +16,7 @@ from gateway.play.cmsd import cmsd_headers
 from gateway.play.decide import Decided, Earlier, Timeline, decide_one, valid_asset
 from gateway.play.decision_event import queue_event
 from gateway.play.decision_json import check_fields, members, wanted_format
+from gateway.play.edge_cookies import cookie_headers
 from gateway.play.formats import FORMATS
 from gateway.play.manifest_reply import body_of, reply_with
 from gateway.play.placement import lease, record_edge
@@ -143,6 +144,7 @@ async def _reply(
         (b"gateway-decision", _gateway_decision(found).encode("ascii")),
         (b"server-timing", timeline.header()),
         *cmsd_headers(runtime.settings.cmcd.cmsd_name, found.decision),
+        *cookie_headers(found.decision.edges, found.source.path, time.time()),
     )
     return await reply_with(runtime, request, body, found.player.coding, media_type, headers)
 

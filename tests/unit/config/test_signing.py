@@ -18,7 +18,10 @@ from tests.unit.trust.edge_signing.keys import ed25519_pem, rsa_pem
 
 DOCS = Path(__file__).parents[3] / "docs" / "edge-signing.md"
 HEX = "52a152a152a152a152a152a152a152a1"
-EDGE = '[server]\npublic_url = "https://play.example.com/"\n[[edges]]\nid = "a"\nfallback = true\n'
+EDGE = (
+    '[server]\npublic_url = "https://play.example.com/"\ncors_origins = ["https://a.example.com"]\n'
+    '[[edges]]\nid = "a"\nfallback = true\n'
+)
 URL = 'url = "https://a.example.com/v/"\n'
 PLAIN = f'keys = [{{ id = "k", secret = "{HEX}" }}]\n'
 SECRETS = {
@@ -170,6 +173,14 @@ def test_cookies(folder: Path) -> None:
     (found,) = problems_of(folder, f"{text}{other}{COOKIE}{PLAIN}")
     assert found.startswith("edges[1].signing.cookie_domain: warning: ")
     assert "is that of edges[0] as well" in found
+    (found,) = problems_of(folder, text.replace('["https://a.example.com"]', '["*"]'))
+    assert found.startswith('server.cors_origins: warning: ["*"] keeps web pages from taking')
+    (found,) = problems_of(
+        folder, text.replace("https://a.example.com/v/", "http://a.example.com/")
+    )
+    assert found.startswith('edges[0].url: "http://a.example.com/" is not https')
+    (found,) = problems_of(folder, f"[dash]\nclass_manifests = true\n{text}")
+    assert found.startswith("dash.class_manifests: true is not possible with edges whose")
     dns = 'dns = { name = "_http._tcp.example.com", type = "SRV" }\n'
     (found,) = problems_of(folder, f"{EDGE}{URL}{dns}{COOKIE}{PLAIN}")
     assert 'edges[0].signing.carrier: "cookie" is not possible with dns' in found
