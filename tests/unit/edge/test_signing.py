@@ -56,6 +56,9 @@ def test_signatures_begin_and_end_on_steps(
     assert Validity(*expected) == validity
     assert 1000 < validity.expires_s - now_s <= 1100
     assert validity.starts_s <= now_s - skew_s
+    unchanged_s = signing(skew_s=skew_s).unchanged_s(now_s)
+    assert validity == signing(skew_s=skew_s).validity(int(now_s) + unchanged_s)
+    assert validity != signing(skew_s=skew_s).validity(int(now_s) + unchanged_s + 1)
 
 
 @pytest.mark.parametrize(
