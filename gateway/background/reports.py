@@ -228,7 +228,7 @@ class ReportReader:
         if known is not None:
             changed = changed.heard(reports, received_s, known)
         if changed is not record:
-            self._gateway.sessions.put(name, changed.used_by(caller.user))
+            self._gateway.sessions.put(name, caller.noted_in(changed))
 
     def _count_in_prior(self, batch: ReportBatch, said: Said) -> None:
         """Count the batch's first measurement in the prior of its network: a viewer counts once."""

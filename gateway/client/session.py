@@ -83,14 +83,18 @@ class SessionUser(NamedTuple):
     def of(cls, name: bytes, user_agent: str | None, prefix: str, now_s: float) -> Self:
         """Who uses the session with this ``session_name`` from a network (a ``viewer_prefix``,
         empty when unknown)."""
-        salt = int.from_bytes(name[:4])
-        player = crc32((user_agent or "").encode("utf-8", "surrogatepass"), salt) >> _USER_SHIFT
-        network = crc32(prefix.encode("ascii"), salt) >> _USER_SHIFT if prefix else 0
-        return cls(int(now_s), player, network)
+        return cls(int(now_s), *user_hashes(name, user_agent, prefix))
 
     def is_like(self, other: "SessionUser") -> bool:
         """Whether the player or the network is the same."""
         return self.player == other.player or (self.network == other.network != 0)
+
+
+def user_hashes(name: bytes, user_agent: str | None, prefix: str) -> tuple[int, int]:
+    """``player`` and ``network`` of a :class:`SessionUser`."""
+    salt = int.from_bytes(name[:4])
+    player = crc32((user_agent or "").encode("utf-8", "surrogatepass"), salt) >> _USER_SHIFT
+    return player, crc32(prefix.encode("ascii"), salt) >> _USER_SHIFT if prefix else 0
 
 
 def asset_name(asset: str) -> bytes:
@@ -124,11 +128,17 @@ class SessionRecord:
         or none is known."""
         return not self.users or any(map(user.is_like, self.users))
 
+    def has_user(self, player: int, network: int) -> bool:
+        """Whether this very pair is known."""
+        for user in self.users:  # noqa: SIM110 - half the cost of any()
+            if user[1] == player and user[2] == network:
+                return True
+        return False
+
     def used_by(self, user: SessionUser) -> Self:
         """This record with one more user; the same object when the pair is known."""
-        for _, player, network in self.users:
-            if player == user.player and network == user.network:
-                return self
+        if self.has_user(user.player, user.network):
+            return self
         users = (*self.users[1 - MAX_USERS :], user)
         return type(self)(self.estimate, self.places, self.whole, self.playback, users)
 

@@ -211,7 +211,7 @@ async def _session_of(
         use = caller.use_of(record)
     if use != "own":
         return None, None, (*reasons, _TOO_MANY)
-    used = record.used_by(caller.user)
+    used = caller.noted_in(record)
     if used is not record and not record.is_new:
         gateway.sessions.put(named, used)
     return named, used, reasons

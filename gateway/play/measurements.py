@@ -98,6 +98,6 @@ class Measurements:
             estimate = with_measurement(changed.estimate, measured, now_s, config)
             if estimate is not None and estimate is not changed.estimate:
                 changed = changed.measured(estimate)
-                changed = changed if caller is None else changed.used_by(caller.user)
+                changed = changed if caller is None else caller.noted_in(changed)
         if changed is not record:
             self._sessions.put(name, changed)

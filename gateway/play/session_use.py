@@ -16,7 +16,7 @@ import time
 from typing import Final, Literal, NamedTuple
 
 from gateway.client.address import Address
-from gateway.client.session import SessionRecord, SessionUser
+from gateway.client.session import SessionRecord, SessionUser, user_hashes
 from gateway.observe import metrics
 from gateway.play.clients import ClientLookup, Sender
 from gateway.play.rate_limits import RateLimits
@@ -50,7 +50,7 @@ class Books(NamedTuple):
 class Caller:
     """Who names a session in one request."""
 
-    __slots__ = ("_books", "_headers", "_name", "_sender", "_user")
+    __slots__ = ("_books", "_hashes", "_name", "_sender")
 
     def __init__(
         self,
@@ -62,21 +62,23 @@ class Caller:
         """``name`` is the ``session_name`` of the session."""
         self._books = books
         self._name = name
-        self._headers = headers
         self._sender = sender
-        self._user: SessionUser | None = None
+        self._hashes = user_hashes(name, headers.get("user-agent"), sender.prefix)
 
     @property
     def user(self) -> SessionUser:
         """What the session's record remembers of the caller."""
-        if self._user is None:
-            agent = self._headers.get("user-agent")
-            self._user = SessionUser.of(self._name, agent, self._sender.prefix, time.time())
-        return self._user
+        return SessionUser(int(time.time()), *self._hashes)
+
+    def noted_in(self, record: SessionRecord) -> SessionRecord:
+        """The record with the caller among its users; the same object when it is one already."""
+        return record if record.has_user(*self._hashes) else record.used_by(self.user)
 
     def use_of(self, record: SessionRecord) -> Use:
         """What the caller is to the session with this record. Counts a session that begins, and
         what is not used."""
+        if record.has_user(*self._hashes):
+            return "own"
         if record.is_new:
             return "own" if self.may_begin() else "too-many"
         if record.is_of(self.user):
@@ -96,4 +98,4 @@ class Caller:
 
     def own_session(self, session: str) -> str:
         """The id of the caller's own session, when ``session`` is that of another."""
-        return f"{session}\0{self.user.player:04x}{self.user.network:04x}"
+        return f"{session}\0{self._hashes[0]:04x}{self._hashes[1]:04x}"

@@ -87,7 +87,7 @@ class Whereabouts:
         if caller is not None:
             if caller.use_of(record) != "own":
                 return
-            record = record.used_by(caller.user)
+            record = caller.noted_in(record)
         self._leases.follow(session, seen.asset, seen.kbps, seen.edge.id)
         refresh_s = self._sessions.ttl_s * REFRESH_SHARE
         placed = record.placed(seen.asset, seen.edge.id, seen.at_s, refresh_s)

@@ -71,6 +71,49 @@ async def test_attacks(gateway: RunningGateway) -> None:
     assert expected <= set(re.findall(counted, metrics, re.MULTILINE))
 
 
+def sized(path: str, headers: int = 0, body: int | None = None) -> bytes:
+    """A request with so many headers besides Host, and a body of so many bytes."""
+    method = "GET" if body is None else "POST"
+    lines = [f"{method} {path} HTTP/1.1", "Host: x", *(f"h{at}: x" for at in range(headers))]
+    if body is not None:
+        lines.append(f"Content-Length: {body}")
+    return "\r\n".join((*lines, "", "")).encode() + b"x" * (body or 0)
+
+
+CMCD = "/v1/play/film.m3u8?CMCD=" + "x" * 7000
+SIZES = [
+    ("127 headers", sized(PATH, 126), 200, b""),
+    ("128 headers and Host", sized(PATH, 128), 431, b"head-too-large"),
+    (
+        "a head of 129 KiB",
+        sized(PATH)[:-2] + b"h: " + b"x" * 132_000 + b"\r\n\r\n",
+        431,
+        b"head-too",
+    ),
+    ("path and query of 8 KiB", sized("/v1/play/" + "x" * 8200), 414, b"url-too-long"),
+    ("64 parameters", sized(PATH + "?a=" + "&a=" * 63), 200, b""),
+    ("65 parameters", sized(PATH + "?a=" + "&a=" * 64), 400, b"bad-parameter"),
+    ("7 KB of CMCD in the query", sized(CMCD), 200, b""),
+    ("a batch of 129 KiB", sized("/v1/decisions", 0, 132_000), 413, b"body-too-large"),
+    ("a result of 5 KiB", sized("/v1/probe", 0, 5000), 413, b"body-too-large"),
+    ("reports of more than 1 MiB", sized("/v1/cmcd", 0, 1024 * 1024 + 1), 413, b"body-too-large"),
+]
+
+
+@pytest.mark.parametrize(("name", "sent", "status", "kind"), SIZES, ids=[row[0] for row in SIZES])
+def test_sizes(gateway: RunningGateway, name: str, sent: bytes, status: int, kind: bytes) -> None:
+    """What docs/limits.md says of the sizes of requests."""
+    with socket.create_connection(("127.0.0.1", port_of(gateway)), PATIENCE_S) as connection:
+        with contextlib.suppress(ConnectionError):  # it may be refused before all of it is sent
+            connection.sendall(sent)
+        found = b""
+        while b"\r\n\r\n" not in found or kind not in found:
+            part = connection.recv(65_536)
+            assert part, found
+            found += part
+    assert b"HTTP/1.1 %d " % status == found[:13]
+
+
 BATCH = b"POST /v1/decisions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
 BODY = b"14\r\n" + b'{"assets": ["film"]}' + b"\r\n"
 CHUNKS = BODY + b"0\r\n"
