@@ -71,10 +71,12 @@ def running_gateway(
     environ: dict[str, str] | None = None,
     open_files: int | None = None,
     tls: ssl.SSLContext | None = None,
+    module: str = "gateway",
 ) -> Iterator[RunningGateway]:
     """Start ``gateway serve`` on free ports and stop it afterwards. It may have ``open_files``
-    open at once. ``tls`` is how its URL is asked, if that is https."""
-    command = [sys.executable, "-m", "gateway", "serve", *arguments]
+    open at once. ``tls`` is how its URL is asked, if that is https. ``module`` is run in the place
+    of ``gateway``."""
+    command = [sys.executable, "-m", module, "serve", *arguments]
     if open_files is not None:
         command = ["sh", "-c", 'ulimit -n "$0"; exec "$@"', str(open_files), *command]
     if config is not None:

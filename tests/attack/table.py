@@ -1,0 +1,14 @@
+"""Which attacks are there?"""
+
+from tests.attack import request_rows
+from tests.attack.attack import Attack
+
+ATTACKS: tuple[Attack, ...] = (*request_rows.ROWS,)
+
+
+def attacks_named(names: list[str]) -> list[Attack] | None:
+    """The attacks of these names, all without any; None when one is unknown."""
+    by_name = {attack.name: attack for attack in ATTACKS}
+    if not set(names) <= by_name.keys():
+        return None
+    return [by_name[name] for name in names] if names else list(ATTACKS)

@@ -1,0 +1,89 @@
+"""How is the gateway while it is attacked? Its workers, their memory, their event loops, its log."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.attack.attack import Outcome
+from tests.attack.stages import WORKERS, Stage
+from tests.integration.processes import children
+
+MOST_BLOCKED_MS = 100.0
+MOST_GROWTH_MIB = 32.0
+"""Caches fill up to their bounds; what may grow on top of what the first tenth has left."""
+BAD_EVENTS = {"request_failed", "background_task_failed", "worker_replaced", "not json"}
+"""Log lines that are never right while the gateway is attacked."""
+
+
+def resident_bytes(pid: int) -> int:
+    """The memory of a process."""
+    fields = Path(f"/proc/{pid}/statm").read_text().split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass
+class Mark:
+    """How all was at one moment."""
+
+    workers: tuple[int, ...]
+    lines: int
+    beats: Mapping[str, int]
+
+
+class Vitals:
+    """Watches one stage during one attack."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._begin = self._mark()
+        self._early: dict[int, int] | None = None
+
+    def _mark(self) -> Mark:
+        loops = {file.name: file.stat().st_size for file in self._stage.loops.iterdir()}
+        pids = tuple(children(self._stage.gateway.process.pid))
+        return Mark(pids, len(self._stage.gateway.log), loops)
+
+    def warmed_up(self) -> None:
+        """A tenth was sent: memory counts from here."""
+        self._early = {pid: resident_bytes(pid) for pid in self._begin.workers}
+
+    def add_to(self, outcome: Outcome) -> None:
+        """Add what was seen since the beginning."""
+        pids = tuple(children(self._stage.gateway.process.pid))
+        if pids != self._begin.workers or len(pids) != WORKERS:
+            outcome.fault(f"workers {self._begin.workers} became {pids}")
+        for line in list(self._stage.gateway.log)[self._begin.lines :]:
+            if line.get("event") in BAD_EVENTS or line.get("level") == "critical":
+                outcome.fault(f"log: {str(line)[:1500]}")
+        blocked = max(self._blocked_ms(), default=0.0)
+        outcome.figures.append(f"loop {blocked:.0f} ms")
+        if blocked > MOST_BLOCKED_MS:
+            outcome.fault(f"an event loop was busy for {blocked:.0f} ms without a pause")
+        answer = httpx.get(f"{self._stage.gateway.url}/v1/play/film.m3u8", timeout=10)
+        if answer.status_code not in {200, 404, 502, 504}:
+            outcome.fault(f"afterwards a player gets {answer.status_code}")
+        self._check_tasks(outcome)
+
+    def add_memory(self, outcome: Outcome) -> None:
+        """Add how much the workers have grown since they were warm."""
+        assert self._early is not None
+        grown = max(resident_bytes(pid) - was for pid, was in self._early.items()) / 2**20
+        outcome.figures.append(f"memory {grown:+.1f} MiB")
+        if grown > MOST_GROWTH_MIB:
+            outcome.fault(f"a worker grew by {grown:.1f} MiB")
+
+    def _check_tasks(self, outcome: Outcome) -> None:
+        checks = httpx.get(f"{self._stage.gateway.admin_url}/readyz", timeout=10).json()["checks"]
+        if checks["tasks"]["status"] != "ok":
+            outcome.fault(f"background tasks: {checks['tasks']}")
+
+    def _blocked_ms(self) -> list[float]:
+        found = []
+        for file in self._stage.loops.iterdir():
+            with file.open("rb") as opened:
+                opened.seek(self._begin.beats.get(file.name, 0))
+                found += [float(text) for text in opened.read().split(b"\n")[:-1]]
+        return found

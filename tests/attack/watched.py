@@ -1,0 +1,57 @@
+"""``gateway serve`` with a watch on each worker's event loop.
+
+    WATCHED_LOOPS=FOLDER python -m tests.attack.watched serve …
+
+Each worker appends to ``FOLDER/<pid>`` the CPU milliseconds that its event loop spent without a
+pause, whenever they were more than ``NOTED_MS``. CPU time, since a machine that is busy with other
+things would blame the gateway for waiting. Workers import this module as well, since they are
+spawned.
+"""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from gateway.app import Application
+
+FOLDER = "WATCHED_LOOPS"
+BEAT_S = 0.01
+NOTED_MS = 20.0
+
+_original = Application.lifespan
+
+
+async def _beat(file: Path) -> None:
+    loop = asyncio.get_running_loop()
+    with file.open("w", buffering=1) as out:
+        out.write("0\n")
+        before = time.thread_time()
+        while True:
+            ended = loop.create_future()
+            loop.call_later(BEAT_S, ended.set_result, None)
+            await ended
+            now = time.thread_time()
+            if (now - before) * 1000 > NOTED_MS:
+                out.write(f"{(now - before) * 1000:.1f}\n")
+            before = now
+
+
+@contextlib.asynccontextmanager
+async def _watched(self: Application, scope: object) -> AsyncIterator[None]:
+    async with _original(self, scope):
+        task = asyncio.create_task(_beat(Path(os.environ[FOLDER]) / str(os.getpid())))
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+Application.lifespan = _watched  # type: ignore[method-assign]
+
+if __name__ == "__main__":
+    from gateway.__main__ import main
+
+    main()
