@@ -110,6 +110,9 @@ class _Connection(asyncio.Protocol):
             if answer.status == 100:
                 continue
             self._take(self._flying.popleft(), answer)
+            if answer.headers.get(b"connection") == b"close":
+                assert self._transport is not None
+                self._transport.close()
         self._fill()
 
     def _take(self, shot: Shot, answer: Answer) -> None:
@@ -209,17 +212,20 @@ async def fire(
     return tally
 
 
-async def talk(port: int, data: bytes, within_s: float = 5.0, method: bytes = b"GET") -> list[Answer]:
-    """Send bytes on a connection of their own; the answers until it ends, or until nothing comes
-    for ``within_s``."""
+async def talk(
+    port: int, data: bytes, within_s: float = 6.0, method: bytes = b"GET", quiet_s: float = 1.5
+) -> list[Answer]:
+    """Send bytes on a connection of their own; the answers until it ends, until nothing comes for
+    ``within_s``, or nothing more for ``quiet_s``."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     received = b""
     try:
         writer.write(data)
         with contextlib.suppress(TimeoutError, ConnectionError):
-            async with asyncio.timeout(within_s):
-                while more := await reader.read(1 << 20):
-                    received += more
+            while more := await asyncio.wait_for(
+                reader.read(1 << 20), quiet_s if received else within_s
+            ):
+                received += more
     finally:
         writer.transport.abort()
     found = []

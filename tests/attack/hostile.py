@@ -6,6 +6,7 @@ refused by the first check.
 
 import json
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import quote
 
@@ -278,14 +279,12 @@ _REPORTS = (
     b'e=e,ec=("404" "x"),sid="s3",sta=f,ts=1767225600000,v=2,cdn="one",msd=900,bs,bsd=(100)',
     b'{"v":2,"e":"t","sid":"s1","ts":1767225600000,"mtp":[5000]}',
 )
-_PATH_BYTES = bytes(range(33, 127))
+_OTHER = re.compile(rb"[^!-~]|#")
 
 
 def _cleaned(target: bytes) -> bytes:
-    """The target without the bytes that end it, and without fragments."""
-    return b"".join(
-        b"%c" % byte if byte in _PATH_BYTES and byte != 35 else b"%%%02X" % byte for byte in target
-    )
+    """The target with what would end it percent-encoded, and without fragments."""
+    return _OTHER.sub(lambda found: b"%%%02X" % found[0][0], target)
 
 
 def shots(make: Callable[[], Shot], count: int) -> Iterator[Shot]:

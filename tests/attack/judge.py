@@ -15,6 +15,12 @@ from tests.attack.client import Answer, Judge, Shot
 PREFIX = "urn:problem:streaming-gateway:"
 NAMED = {"bad-source", "source-lost", "bad-origin", "origin-timeout", "shutting-down"}
 """Problems that may have a status of 5xx."""
+REFUSALS = {
+    *("bad-request", "bad-host", "bad-target", "head-timeout", "body-timeout", "body-too-large"),
+    *("too-many-pipelined", "max-connections-per-address", "head-too-large", "not-implemented"),
+    *("max-connections", "bad-version"),
+}
+"""Problems of connections: there is no request that ``instance`` could name."""
 OWN_HEADERS = {
     *(b"content-type", b"content-length", b"content-encoding", b"cache-control", b"etag", b"vary"),
     *(b"accept-ch", b"timing-allow-origin", b"gateway-decision", b"server-timing", b"x-request-id"),
@@ -54,9 +60,11 @@ def fault_of(answer: Answer, method: bytes = b"GET", allowed_5xx: Container[str]
     if method == b"HEAD" or status in {204, 304}:
         return "" if status < 500 or status in {502, 503, 504} else f"{status} without a name"
     try:
-        return _fault_of_body(status, headers.get(b"content-type", b""), _plain(answer), allowed_5xx)
+        kind = headers.get(b"content-type", b"")
+        fault = _fault_of_body(status, kind, plain(answer), allowed_5xx)
     except (ValueError, KeyError, expat.ExpatError, zlib.error, zstandard.ZstdError) as error:
         return f"{status} with a body that cannot be read: {error!r} {answer.body[:200]!r}"
+    return fault
 
 
 def _fault_of_body(status: int, kind: bytes, body: bytes, allowed_5xx: Container[str]) -> str:
@@ -76,7 +84,8 @@ def _fault_of_body(status: int, kind: bytes, body: bytes, allowed_5xx: Container
 
 def _fault_of_problem(status: int, problem: dict[str, object], allowed: Container[str]) -> str:
     kind = str(problem["type"]).removeprefix(PREFIX)
-    if not problem.keys() >= MEMBERS or problem["status"] != status:
+    expected = MEMBERS - {"instance"} if kind in REFUSALS else MEMBERS
+    if not problem.keys() >= expected or problem["status"] != status:
         return f"{status} with a malformed problem {problem}"
     if status >= 500 and (status == 500 or kind not in allowed) and status not in {501, 505}:
         return f"{status} {kind}: {problem['detail']}"
@@ -90,7 +99,8 @@ def _fault_of_playlist(body: bytes) -> str:
     return "a control character in a playlist" if re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", text) else ""
 
 
-def _plain(answer: Answer) -> bytes:
+def plain(answer: Answer) -> bytes:
+    """The body without its content coding."""
     match answer.headers.get(b"content-encoding", b"identity"):
         case b"gzip":
             return gzip.decompress(answer.body)
@@ -109,4 +119,4 @@ def kind_of(answer: Answer) -> str:
     """The kind of a problem; "" when it is none."""
     if answer.headers.get(b"content-type", b"").partition(b";")[0] != PROBLEM:
         return ""
-    return str(json.loads(_plain(answer))["type"]).removeprefix(PREFIX)
+    return str(json.loads(plain(answer))["type"]).removeprefix(PREFIX)

@@ -13,8 +13,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.attack import watched
-from tests.integration.origins import OriginProcess, origin_process
 from tests.integration.running import RunningGateway, running_gateway
+from tests.ports import free_port
 from tests.unit.store.servers import Valkey, valkey
 
 Staging = Callable[[Path], contextlib.AbstractContextManager["Stage"]]
@@ -52,12 +52,12 @@ class Stage:
 
 @dataclass
 class OriginStage(Stage):
-    """A gateway whose manifests come from an origin; ``inner`` is a server on loopback that nobody
-    may make the gateway ask, and ``edge`` one that probes ask."""
+    """A gateway whose manifests come from an origin. Attacks start their own servers on these
+    ports: the origin, an edge that is probed, and one that nobody may make the gateway ask."""
 
-    origin: OriginProcess
-    edge: OriginProcess
-    inner: OriginProcess
+    origin_port: int
+    edge_port: int
+    inner_port: int
 
 
 def port_of(url: str) -> int:
@@ -135,6 +135,10 @@ kind = "directory"
 root = "catalogue"
 [dash]
 class_manifests = true
+[[keys.ring]]
+id = "k1"
+secret = "a-secret-of-these-attacks-0123456789abcdef"
+status = "active"
 [events]
 enabled = true
 [cmcd]
@@ -203,21 +207,21 @@ def debug_stage(folder: Path) -> Iterator[Stage]:
 ORIGIN = """
 [source]
 kind = "origin"
-url = "{origin}vod/"
+url = "http://127.0.0.1:{origin}/vod/"
 [origin]
 read_timeout_ms = 2000
 total_timeout_ms = 4000
-failure_s = 0.1
-not_found_s = 0.1
+failure_s = 0
+not_found_s = 0
 retries = 0
-breaker_failures = 1000
+breaker_failures = 100
 max_redirects = 3
 [health]
 path = "healthz"
 interval_ms = 200
 [[edges]]
 id = "one"
-url = "{edge}vod/"
+url = "http://127.0.0.1:{edge}/vod/"
 fallback = true
 """
 
@@ -225,15 +229,10 @@ fallback = true
 @contextlib.contextmanager
 def origin_stage(folder: Path) -> Iterator[OriginStage]:
     """A gateway whose manifests come from an origin on loopback."""
-    for name in ("origin", "edge", "inner"):
-        (folder / name).mkdir()
-    (folder / "root" / "vod").mkdir(parents=True)
-    with (
-        origin_process(folder / "origin", folder / "root") as origin,
-        origin_process(folder / "edge") as edge,
-        origin_process(folder / "inner") as inner,
-        gateway_on(folder, ORIGIN.format(origin=origin.url, edge=edge.url)) as (gateway, server),
-    ):
+    ports = [free_port() for _ in range(3)]
+    origin, edge, inner = ports
+    config = ORIGIN.format(origin=origin, edge=edge)
+    with gateway_on(folder, config) as (gateway, server):
         yield OriginStage(gateway, server, folder, origin, edge, inner)
 
 

@@ -1,9 +1,22 @@
 """Which attacks are there?"""
 
-from tests.attack import request_rows
+from tests.attack import (
+    bomb_rows,
+    connection_rows,
+    injection_rows,
+    request_rows,
+    signed_rows,
+)
 from tests.attack.attack import Attack
 
-ATTACKS: tuple[Attack, ...] = (*request_rows.ROWS,)
+ATTACKS: tuple[Attack, ...] = (
+    *connection_rows.ROWS,
+    *request_rows.ROWS,
+    *bomb_rows.ROWS,
+    *signed_rows.ROWS,
+    *injection_rows.ROWS,
+    *bomb_rows.ORIGIN_ROWS,
+)
 
 
 def attacks_named(names: list[str]) -> list[Attack] | None:

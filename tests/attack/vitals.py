@@ -67,12 +67,12 @@ class Vitals:
             outcome.fault(f"afterwards a player gets {answer.status_code}")
         self._check_tasks(outcome)
 
-    def add_memory(self, outcome: Outcome) -> None:
+    def add_memory(self, outcome: Outcome, most_mib: float = MOST_GROWTH_MIB) -> None:
         """Add how much the workers have grown since they were warm."""
         assert self._early is not None
         grown = max(resident_bytes(pid) - was for pid, was in self._early.items()) / 2**20
         outcome.figures.append(f"memory {grown:+.1f} MiB")
-        if grown > MOST_GROWTH_MIB:
+        if grown > most_mib:
             outcome.fault(f"a worker grew by {grown:.1f} MiB")
 
     def _check_tasks(self, outcome: Outcome) -> None:

@@ -1,0 +1,205 @@
+"""Attacks on the connection: bytes that two servers could read differently, and peers that wait."""
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+
+from tests.attack.attack import Attack, Effort, Outcome
+from tests.attack.client import Answer, Shot, fire, talk
+from tests.attack.judge import fault_of, judge
+from tests.attack.stages import Stage, directory_stage
+from tests.integration.connection_attacks import ATTACKS, dripped, held
+
+HOST = b"Host: localhost\r\n"
+HIDDEN = b"GET /v1/play/film?session=smuggled HTTP/1.1\r\n" + HOST + b"\r\n"
+"""What a desync would have the gateway answer: it has status 200."""
+POST = b"POST /v1/cmcd HTTP/1.1\r\n" + HOST + b"Content-Type: application/cmcd\r\n"
+GET = b"GET /v1/play/film.m3u8 HTTP/1.1\r\n" + HOST
+GOOD = GET + b"\r\n"
+
+TRANSFER_ENCODINGS: tuple[bytes, ...] = (
+    *(b"Transfer-Encoding: chunked", b"Transfer-Encoding:chunked", b"transfer-encoding: CHUNKED"),
+    *(b"Transfer-Encoding : chunked", b" Transfer-Encoding: chunked", b"Transfer-Encoding:\tchunked"),
+    *(b"Transfer-Encoding: xchunked", b"Transfer-Encoding: chunked\x0b", b"Transfer-Encoding: \x0bchunked"),
+    *(b"Transfer-Encoding: chunked, identity", b"Transfer-Encoding: identity, chunked"),
+    *(b'Transfer-Encoding: "chunked"', b"Transfer-Encoding: chunked;q=1", b"Transfer-Encoding: ,chunked"),
+    *(b"Transfer-Encoding: chunked\r\nTransfer-Encoding: x", b"Transfer-Encoding: x\r\nTransfer-Encoding: chunked"),
+    *(b"Transfer-Encoding:\r\n chunked", b"X: y\nTransfer-Encoding: chunked", b"X: y\rTransfer-Encoding: chunked"),
+    *(b"Transfer\x00-Encoding: chunked", b"Transfer_Encoding: chunked", b"Transfer-Encoding: chunk\x00ed"),
+    *(b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", b"Transfer-Encoding: gzip"),
+)
+CONTENT_LENGTHS: tuple[bytes, ...] = (
+    *(b"+%d", b"-%d", b" %d ", b"0%d", b"0x%x", b"%d,%d", b"%d, %d", b"%d.0", b"1%d", b"%d\x0b"),
+    *(b"%de0", b"%d\x00", b"\xd9\xa1", b"", b"99999999999999999999%d", b"%d\r\nContent-Length: 0"),
+)
+CHUNKS: tuple[bytes, ...] = (
+    *(b"0x0\r\n\r\n", b"-1\r\n\r\n", b"+0\r\n\r\n", b" 0\r\n\r\n", b"0 \r\n\r\n", b"00000000000000000000\r\n\r\n"),
+    *(b"0;a=b\r\n\r\n", b'0;a="\r\n"\r\n\r\n', b"0;\n\r\n\r\n", b"0\n\n", b"0\r\r\n", b"0\n\r\n", b"0\r\n\n"),
+    *(b"1\r\nab\r\n0\r\n\r\n", b"1\r\na\n0\r\n\r\n", b"ffffffffffffffff\r\na", b"10000000000000000\r\na", b"\r\n0\r\n\r\n"),
+    *(b"2\r\na\r\n0\r\n\r\n", b"0\r\nX-Forwarded-For: 1.1.1.1\r\n\r\n", b"0\r\nContent-Length: 50\r\n\r\n"),
+    *(b"0\r\nTransfer-Encoding: chunked\r\n\r\n", b"0;\x00\r\n\r\n", b"0\r\n: x\r\n\r\n", b"0\r\n a\r\n\r\n", b"g\r\n\r\n"),
+)
+HEADS: tuple[bytes, ...] = (
+    *(b"GET /v1/play/film.m3u8\r\n\r\n", b"GET /v1/play/film.m3u8 HTTP/0.9\r\n\r\n"),
+    *(b"GET  /livez HTTP/1.1\r\n" + HOST + b"\r\n", b"GET /livez  HTTP/1.1\r\n" + HOST + b"\r\n"),
+    *(b"GET\t/livez HTTP/1.1\r\n" + HOST + b"\r\n", b"GET /livez HTTP/1.1 \r\n" + HOST + b"\r\n"),
+    *(b"get /livez HTTP/1.1\r\n" + HOST + b"\r\n", b"G\x00T /livez HTTP/1.1\r\n" + HOST + b"\r\n"),
+    *(b"GET /livez http/1.1\r\n" + HOST + b"\r\n", b"GET /livez HTTP/1.1\n" + HOST + b"\n"),
+    *(b"GET /livez HTTP/11.1\r\n" + HOST + b"\r\n", b"GET /livez HTTP/1.10\r\n" + HOST + b"\r\n"),
+    *(b"GET /a b HTTP/1.1\r\n" + HOST + b"\r\n", b"GET /\x00 HTTP/1.1\r\n" + HOST + b"\r\n"),
+    *(b"GET http://evil.example/livez HTTP/1.1\r\n\r\n", b"GET ftp://x/ HTTP/1.1\r\n" + HOST + b"\r\n"),
+    *(b"GET http://u:p@x/ HTTP/1.1\r\n" + HOST + b"\r\n", b"GET * HTTP/1.1\r\n" + HOST + b"\r\n"),
+    *(b"GET x HTTP/1.1\r\n" + HOST + b"\r\n", b"GET //x/livez HTTP/1.1\r\n" + HOST + b"\r\n"),
+    *(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\x16\x03\x01\x00\x05hello\r\n\r\n", b"\r\n" * 200),
+    *(b"GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", b"GET /livez HTTP/1.1\r\nHost: a@b\r\n\r\n"),
+    *(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n X: folded\r\n\r\n",),
+    *(b"GET /livez HTTP/1.1\r\n" + HOST + b"X : y\r\n\r\n", b"GET /livez HTTP/1.1\r\n" + HOST + b": y\r\n\r\n"),
+    *(b"GET /livez HTTP/1.1\r\n" + HOST + b"X\r\n\r\n", b"GET /livez HTTP/1.1\r\n" + HOST + b"X Y: z\r\n\r\n"),
+    *(b"GET /livez HTTP/1.1\r\n" + HOST + b"X: \x00\r\n\r\n", b"GET /livez HTTP/1.1\r\n" + HOST + b"X: a\rb\r\n\r\n"),
+    *(b"GET /livez HTTP/1.1\r\n" + HOST + b"X: a\nY: b\r\n\r\n", b"GET /livez HTTP/1.1\r\n " + HOST + b"\r\n"),
+    *(b"GET /livez HTTP/1.1\r\n" + HOST + b"\xff: a\r\n\r\n", b"GET /livez HTTP/1.1\r\n" + HOST + b"X\x7f: a\r\n\r\n"),
+)
+
+
+def framed() -> Iterator[tuple[bytes, int]]:
+    """Bytes that hide a request in a body, or in what a lenient server takes for one, and the most
+    answers that they may have. None of these may be the hidden request's."""
+    chunked_body = b"0\r\n\r\n" + HIDDEN
+    for name in TRANSFER_ENCODINGS:
+        length = b"Content-Length: %d\r\n" % len(chunked_body)
+        yield POST + length + name + b"\r\n\r\n" + chunked_body, 1
+        yield POST + name + b"\r\n" + length + b"\r\n" + chunked_body, 1
+        short = b"Content-Length: 4\r\n"
+        if name != b"Transfer_Encoding: chunked":  # an unknown header: a body of 4 bytes, and a request
+            yield POST + short + name + b"\r\n\r\n" + b"5c\r\n" + HIDDEN + b"\r\n0\r\n\r\n", 1
+        yield GET + name + b"\r\n" + length + b"\r\n" + chunked_body, 1
+    for shape in CONTENT_LENGTHS:
+        size = len(HIDDEN)
+        value = shape % ((size,) * shape.count(b"%")) if b"%" in shape else shape
+        yield POST + b"Content-Length: " + value + b"\r\n\r\n" + HIDDEN, 1
+        yield POST + b"Content-Length: 0\r\nContent-Length: " + value + b"\r\n\r\n" + HIDDEN, 1
+
+
+def rest() -> Iterator[bytes]:
+    """Heads and chunks that are malformed or may be read in two ways, before a good request."""
+    for head in HEADS:
+        yield head
+        yield GOOD + head
+    for chunk in CHUNKS:
+        yield POST + b"Transfer-Encoding: chunked\r\n\r\n" + chunk
+
+
+def _is_the_hidden(answer: Answer) -> bool:
+    return answer.status == 200 and b'"asset": "film"' in answer.body
+
+
+AGREED = {400, 404, 405, 408, 413, 415, 421, 431, 501, 505}
+
+
+async def smuggle(stage: Stage, effort: Effort) -> Outcome:  # noqa: ARG001
+    """Send each shape on a connection of its own."""
+    outcome = Outcome()
+
+    async def one(data: bytes, most: int) -> None:
+        answers = await talk(stage.port, data)
+        outcome.sent += 1
+        if any(_is_the_hidden(answer) for answer in answers):
+            outcome.fault(f"the hidden request was answered: {data!r}")
+        if len(answers) > most:
+            outcome.fault(f"{len(answers)} answers: {data!r}")
+        for answer in answers:
+            if fault := fault_of(answer):
+                outcome.fault(f"{fault}: {data!r}")
+
+    async def in_order(data: bytes) -> None:
+        """What follows a malformed request is never answered."""
+        answers = await talk(stage.port, data + HIDDEN)
+        outcome.sent += 1
+        statuses = [answer.status for answer in answers]
+        refused = next((at for at, status in enumerate(statuses) if status in AGREED - {404, 405, 415, 421}), None)
+        if refused is not None and refused != len(statuses) - 1:
+            outcome.fault(f"answers {statuses} go on behind a refusal: {data!r}")
+        for answer in answers:
+            if fault := fault_of(answer):
+                outcome.fault(f"{fault}: {data!r}")
+
+    gate = asyncio.Semaphore(50)
+
+    async def within(work: object) -> None:
+        async with gate:
+            await work  # type: ignore[misc]
+
+    await asyncio.gather(
+        *(within(one(data, most)) for data, most in framed()), *(within(in_order(data)) for data in rest())
+    )
+    return outcome
+
+
+PATIENCE_S = 9.0
+SLOW = {
+    **{name: attack for name, attack in ATTACKS.items() if name.startswith("a flood")},
+    "a silent connection": held(),
+    "a head that never ends": held(b"GET / HTTP/1.1\r\nHost:"),
+    "a head that drips": dripped(b"GET / HTTP/1.1\r\nHost: x\r\n", b"a: b\r\n"),
+    "a body that never comes": held(POST + b"Content-Length: 1000\r\n\r\n"),
+    "a body that drips": dripped(POST + b"Content-Length: 100000\r\n\r\n", b"a"),
+    "a chunk that never ends": held(POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab"),
+    "trailers that drip": dripped(POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"a: b\r\n"),
+    "an idle connection": held(GOOD, answered=True),
+    "probes that nobody reads": held(
+        b"GET /v1/probe?bytes=10000000 HTTP/1.1\r\n" + HOST + b"\r\n"
+    ),
+}
+
+
+async def wait_for_ever(stage: Stage, effort: Effort) -> Outcome:
+    """Hold connections in every way, many at once, while players ask."""
+    outcome = Outcome()
+    copies = max(2, round(8 * effort.scale))
+    done = asyncio.Event()
+
+    async def one(name: str) -> None:
+        fault = await SLOW[name](stage.port, PATIENCE_S)
+        outcome.sent += 1
+        if fault:
+            outcome.fault(f"{name}: {fault}")
+
+    async def players() -> list[float]:
+        times = []
+        while not done.is_set():
+            begun = time.monotonic()
+            tally = await fire(stage.port, iter([Shot(GOOD)]), judge(), connections=1)
+            times.append(time.monotonic() - begun)
+            outcome.faults += tally.faults
+            await asyncio.sleep(0.05)
+        return times
+
+    asking = asyncio.create_task(players())
+    names: Sequence[str] = [name for name in SLOW for _ in range(1 if "flood" in name else copies)]
+    await asyncio.gather(*map(one, names))
+    done.set()
+    times = sorted(await asking)
+    outcome.figures.append(f"players: {len(times)} answers, median {times[len(times) // 2] * 1000:.0f} ms")
+    return outcome
+
+
+ROWS = (
+    Attack(
+        name="request-smuggling",
+        group="Connections",
+        sent="Requests hidden in bodies: Content-Length and Transfer-Encoding together, repeated, "
+        "disguised; chunk extensions, bare line feeds, folded and unnamed headers, HTTP/0.9.",
+        expected="One answer at most, and then the end of the connection; the hidden request is never "
+        "answered.",
+        staging=directory_stage,
+        run=smuggle,
+    ),
+    Attack(
+        name="slow-peers",
+        group="Connections",
+        sent="Heads, bodies, trailers and answers that take for ever, floods of headers and chunks.",
+        expected="Each connection ends within its limit, and players are answered meanwhile.",
+        staging=directory_stage,
+        run=wait_for_ever,
+    ),
+)

@@ -1,0 +1,190 @@
+"""Attacks on what the gateway has signed: states of steering and refreshes, keys of classes."""
+
+import base64
+import hmac
+import json
+import random
+import re
+import statistics
+import time
+from collections.abc import Iterator
+
+import httpx
+
+from gateway.trust.keys import KeyRing, Purpose, SigningKey
+from tests.attack.attack import Attack, Effort, Outcome
+from tests.attack.client import Answer, Shot, fire
+from tests.attack.hostile import HOSTILE
+from tests.attack.judge import fault_of
+from tests.attack.stages import Stage, directory_stage, no_stage
+
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15"
+
+
+def forgeries(signed: str, seed: int, more: int) -> Iterator[str]:
+    """Texts that differ from a signed one: each bit of it flipped, cut, extended, with another key,
+    signed with another secret, and garbage."""
+    one = random.Random(seed)
+    key, _, payload = signed.partition(".")
+    for at in range(len(payload)):
+        for bit in range(6):
+            value = _ALPHABET.index(payload[at]) ^ (1 << bit)
+            yield f"{key}.{payload[:at]}{_ALPHABET[value]}{payload[at + 1 :]}"
+    for at in range(0, len(signed), 3):
+        yield signed[:at]
+    raw = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+    for mac in (b"\0" * 16, b"\xff" * 16, b"", raw[-16:-1], hmac.digest(b"", raw[:-16], "sha256")[:16]):
+        yield f"{key}.{base64.urlsafe_b64encode(raw[:-16] + mac).decode().rstrip('=')}"
+    other = KeyRing(SigningKey(key, b"another secret of 32 bytes and more"))
+    for purpose in Purpose:
+        yield other.sign(purpose, raw[:-16])
+    for name in ("", "none", "k2", "auto-000000000000", "../k1", key.upper(), key + "\0"):
+        yield f"{name}.{payload}"
+    yield from (signed + tail for tail in ("A", "=", "==", ".", ".A", "%00", "\n", " "))
+    yield from (signed * 2, payload, key, signed.replace(".", ".."), "." + signed, signed[::-1])
+    for _ in range(more):
+        text = one.choice(HOSTILE).decode("latin-1")
+        at = one.randrange(len(signed))
+        yield signed[:at] + text + signed[at:]
+
+
+def _unsigned_bits(signed: str) -> int:
+    """The bits of the last letter of base64 that belong to no byte."""
+    return len(signed.partition(".")[2]) * 6 % 8
+
+
+def _request(path: str, **query: str) -> bytes:
+    url = httpx.URL(f"http://localhost{path}", params=query)
+    head = b"GET " + url.raw_path + b" HTTP/1.1\r\nHost: localhost\r\n"
+    return head + b"User-Agent: " + PHONE.encode() + b"\r\nX-Forwarded-For: 129.240.2.6\r\n\r\n"
+
+
+def _issued(stage: Stage) -> dict[str, str]:
+    """What a gateway signs for a viewer: by its purpose."""
+    headers = {"User-Agent": PHONE, "X-Forwarded-For": "129.240.2.6"}
+    with httpx.Client(base_url=stage.gateway.url, headers=headers) as client:
+        playlist = client.get("/v1/play/film.m3u8").text
+        other = client.get("/v1/play/mine.m3u8?viewer=x").text
+        mpd = client.get("/v1/play/live.mpd").text
+        personal = client.get("/v1/play/live.mpd", params={"session": "own"}).text
+    state = re.search(r'SERVER-URI="[^"]*[?&]state=([^"&]*)', playlist)
+    state_of_another = re.search(r'SERVER-URI="[^"]*[?&]state=([^"&]*)', other)
+    key = re.search(r"<Location>[^<]*/v1/class/([^/<]*)/", mpd)
+    refresh = re.search(r"<Location>[^<]*[?&;]state=([^<&]*)", mpd + personal)
+    found = {"steering": state, "other": state_of_another, "class": key, "refresh": refresh}
+    return {name: each[1] for name, each in found.items() if each is not None}
+
+
+async def forge(stage: Stage, effort: Effort) -> Outcome:
+    """Send every forgery of every signed text where it belongs, and where it does not."""
+    issued = _issued(stage)
+    outcome = Outcome(figures=[f"signed: {', '.join(sorted(issued))}"])
+    for needed in ("steering", "class"):
+        outcome.fault(f"the gateway has signed no {needed}", unless=needed in issued)
+    more = effort.share(0.01, 20)
+
+    def refused(shot: Shot, answer: Answer) -> str:
+        if fault := fault_of(answer):
+            return fault
+        return "" if answer.status == 404 else f"a forged class is answered with {answer.status}"
+
+    def harmless(shot: Shot, answer: Answer) -> str:
+        if fault := fault_of(answer):
+            return fault
+        if answer.status == 400:
+            return ""
+        if answer.status != 200:
+            return f"{answer.status} for a forged state"
+        if b"PATHWAY-PRIORITY" in answer.body:
+            told = json.loads(answer.body)["PATHWAY-PRIORITY"]
+            return "" if set(told) <= {"one", "two", "three"} else f"told {told}"
+        return ""
+
+    shots: list[tuple[Shot, bool]] = []
+    for name, text in issued.items():
+        slack = _unsigned_bits(text)
+        for number, forged in enumerate(forgeries(text, effort.seed, more)):
+            if forged == text or (slack and number < len(text) * 6 and forged[:-1] == text[:-1]):
+                continue
+            quoted = httpx.QueryParams({"k": forged})
+            path = str(quoted)[2:]
+            shots.append((Shot(_request("/v1/steering/film", state=forged)), False))
+            if name != "steering":
+                shots.append((Shot(_request("/v1/play/live.mpd", state=forged)), False))
+            if "/" not in forged and path:
+                target = f"GET /v1/class/{path}/live.mpd HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                shots.append((Shot(target.encode()), True))
+    # What was signed for another purpose, or for another title, is forged as well.
+    for name, text in issued.items():
+        if name != "class":
+            shots.append((Shot(_request(f"/v1/class/{text}/live.mpd")), True))
+        shots.append((Shot(_request(f"/v1/class/{text}/film.mpd")), True))
+    for strict, judge in ((True, refused), (False, harmless)):
+        tally = await fire(stage.port, (shot for shot, is_class in shots if is_class == strict), judge)
+        outcome.sent += tally.answered
+        outcome.faults += tally.faults
+        outcome.figures.append(tally.shown())
+    return outcome
+
+
+TOLERANCE = 0.05
+"""How much longer one kind of refusal may take than another, as a share. A comparison that ends at
+the first differing byte of 16 takes a few nanoseconds longer for a later one, and a refusal takes
+microseconds; what this shows is that no step is skipped for an early mismatch."""
+ROUNDS = 7
+
+
+def _median_s(ring: KeyRing, texts: list[str]) -> float:
+    begun = time.thread_time()
+    for text in texts:
+        ring.verify(Purpose.STEERING_STATE, text)
+    return (time.thread_time() - begun) / len(texts)
+
+
+async def time_macs(stage: Stage, effort: Effort) -> Outcome:  # noqa: ARG001
+    """Compare the CPU time of macs that differ in the first byte and in the last one."""
+    ring = KeyRing(SigningKey("k1", b"a secret of 32 bytes, or even more"))
+    signed = ring.sign(Purpose.STEERING_STATE, bytes(60))
+    raw = base64.urlsafe_b64decode(signed.partition(".")[2] + "==")
+    count = round(4000 * effort.scale)
+
+    def with_mac(mac: bytes) -> list[str]:
+        text = base64.urlsafe_b64encode(raw[:-16] + mac).decode().rstrip("=")
+        return [f"k1.{text}"] * count
+
+    mac = raw[-16:]
+    early = with_mac(bytes([mac[0] ^ 1]) + mac[1:])
+    late = with_mac(mac[:-1] + bytes([mac[-1] ^ 1]))
+    outcome = Outcome(sent=2 * count * ROUNDS)
+    difference = 1.0
+    for _ in range(3):  # a machine that is busy with other things may be wrong once
+        pairs = [(_median_s(ring, early), _median_s(ring, late)) for _ in range(ROUNDS)]
+        difference = statistics.median(b / a for a, b in pairs) - 1
+        if abs(difference) < TOLERANCE:
+            break
+    outcome.figures.append(f"late mismatch {difference:+.1%} of the time of an early one")
+    outcome.fault(f"a late mismatch takes {difference:+.1%}", unless=abs(difference) < TOLERANCE)
+    return outcome
+
+
+ROWS = (
+    Attack(
+        name="forged-states",
+        group="What is signed",
+        sent="States of steering and of refreshes and keys of classes with each bit flipped, cut, "
+        "extended, signed with another key, for another title or purpose.",
+        expected="404 for a class; for a state the answer that a new session gets.",
+        staging=directory_stage,
+        run=forge,
+    ),
+    Attack(
+        name="mac-timing",
+        group="What is signed",
+        sent="Macs that differ in the first byte, and in the last one.",
+        expected="Both take the same time, within 5 % of CPU time.",
+        staging=no_stage,
+        run=time_macs,
+        checks_vitals=False,
+    ),
+)
