@@ -2,10 +2,14 @@
 
 from tests.attack import (
     bomb_rows,
+    config_rows,
     connection_rows,
+    cost_rows,
     injection_rows,
     request_rows,
     signed_rows,
+    source_rows,
+    store_rows,
 )
 from tests.attack.attack import Attack
 
@@ -14,8 +18,13 @@ ATTACKS: tuple[Attack, ...] = (
     *request_rows.ROWS,
     *bomb_rows.ROWS,
     *signed_rows.ROWS,
+    *source_rows.ROWS,
+    *store_rows.ROWS,
     *injection_rows.ROWS,
+    *source_rows.ORIGIN_ROWS,
     *bomb_rows.ORIGIN_ROWS,
+    *config_rows.ROWS,
+    *cost_rows.ROWS,
 )
 
 
