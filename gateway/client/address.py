@@ -41,8 +41,8 @@ _NODE = re.compile(
     r"(?::(?:[0-9]{1,5}|_[A-Za-z0-9._-]+))?"
 )
 _PAIR = re.compile(
-    r"[ \t]*(?:(?P<name>[A-Za-z0-9!#$%&'*+.^_`|~-]+)[ \t]*=[ \t]*"
-    r'(?:"(?P<quoted>(?:[^"\\]|\\.)*+)"|(?P<token>[^\s;,"]*)))?[ \t]*(?:;|\Z)'
+    r"[ \t]*+(?:(?P<name>[A-Za-z0-9!#$%&'*+.^_`|~-]++)[ \t]*+=[ \t]*+"
+    r'(?:"(?P<quoted>(?:[^"\\]|\\.)*+)"|(?P<token>[^\s;,"]*+)))?[ \t]*+(?:;|\Z)'
 )
 _PROTO = re.compile(r'(?:\A|;)[ \t]*proto[ \t]*=[ \t]*"?([A-Za-z]{1,10})', re.IGNORECASE)
 _HAS_FOR = re.compile(r"(?:\A|;)[ \t]*for[ \t]*=", re.IGNORECASE)

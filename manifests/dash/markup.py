@@ -14,7 +14,10 @@ _BEYOND_BMP = re.compile("[\U00010000-\U0010ffff]")
 _NOT_A_CHARACTER = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # A start tag from its "<" to its ">"; group 1 is its name. Possessive: linear in any text.
 _TAG = re.compile(rb"""<([^\s/>]++)[^"'>]*+(?:"[^"]*+"[^"'>]*+|'[^']*+'[^"'>]*+)*+>""")
-_ATTRIBUTE = re.compile(rb"""[ \t\r\n]+([^\s=]++)[ \t\r\n]*=[ \t\r\n]*("[^"]*+"|'[^']*+')""")
+# White space is tried from its beginning alone: a run of it before ">" would take quadratic time.
+_ATTRIBUTE = re.compile(
+    rb"""(?<![ \t\r\n])[ \t\r\n]++([^\s=]++)[ \t\r\n]*+=[ \t\r\n]*+("[^"]*+"|'[^']*+')"""
+)
 _INDENTATION = re.compile(rb"(?:\r\n?|\n)[ \t]*\Z")
 _MAX_INDENTATION = 512
 """Bytes. Where an element stands farther right, its indentation is not copied or removed."""

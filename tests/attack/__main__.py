@@ -24,7 +24,9 @@ USUAL_REQUESTS = 100_000
 
 def main(arguments: list[str]) -> int:
     """Run what is asked for."""
-    parser = argparse.ArgumentParser(prog="python -m tests.attack", description="Attack the gateway.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.attack", description="Attack the gateway."
+    )
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--requests", type=int, default=USUAL_REQUESTS, help="fuzzed requests")
     parser.add_argument("--minutes", type=float, help="begin no further attack after so long")
@@ -57,7 +59,8 @@ def main(arguments: list[str]) -> int:
         finally:
             stages.clear()
     seconds = time.monotonic() - begun
-    print(f"{len(attacks) - red - skipped} of {len(attacks)} attacks are green; {sent} sent in {seconds:.0f} s")
+    green = len(attacks) - red - skipped
+    print(f"{green} of {len(attacks)} attacks are green; {sent} sent in {seconds:.0f} s")
     return 1 if red or skipped else 0
 
 

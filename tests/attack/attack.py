@@ -1,6 +1,7 @@
 """What is an attack, and what did one show?"""
 
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +25,7 @@ class Effort:
     @property
     def scale(self) -> float:
         """1.0 for 100,000 requests; attacks that repeat something else grow with its root."""
-        return max(0.2, min((self.requests / 100_000) ** 0.5, 5.0))
+        return max(0.2, min(math.sqrt(self.requests / 100_000), 5.0))
 
 
 @dataclass
@@ -51,7 +52,7 @@ class Outcome:
             self.faults.append(text)
 
 
-Run = Callable[[Any, Effort], Awaitable[Outcome]]
+Run = Callable[[Any, Effort], Coroutine[Any, Any, Outcome]]
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def bomb(coding: str) -> bytes:
             return zlib.compress(zeros)
 
 
-async def post_bombs(stage: Stage, effort: Effort) -> Outcome:  # noqa: ARG001
+async def post_bombs(stage: Stage, effort: Effort) -> Outcome:
     """Post each bomb to each route that takes a body."""
     vitals = Vitals(stage)
     vitals.warmed_up()
@@ -44,13 +44,18 @@ async def post_bombs(stage: Stage, effort: Effort) -> Outcome:  # noqa: ARG001
         body = bomb(coding)
         for path in (b"/v1/cmcd", b"/v1/decisions", b"/v1/probe"):
             for name in (coding.encode(), coding.upper().encode(), b"identity, " + coding.encode()):
-                head = b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: %s\r\n" % (path, name)
+                head = b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: %s\r\n" % (
+                    path,
+                    name,
+                )
                 kind = b"application/cmcd" if path == b"/v1/cmcd" else b"application/json"
                 rest = b"Content-Type: %s\r\nContent-Length: %d\r\n\r\n" % (kind, len(body))
                 shots.append(Shot(head + rest + body, b"POST", alone=True))
 
     def judge(shot: Shot, answer: Answer) -> str:
-        return fault_of(answer) or ("" if answer.status in {400, 413, 415} else f"answered {answer.status}")
+        return fault_of(answer) or (
+            "" if answer.status in {400, 413, 415} else f"answered {answer.status}"
+        )
 
     tally = await fire(stage.port, iter(shots), judge)
     outcome = Outcome(tally.answered, [tally.shown()], tally.faults)
@@ -58,12 +63,14 @@ async def post_bombs(stage: Stage, effort: Effort) -> Outcome:  # noqa: ARG001
     return outcome
 
 
-async def serve_bombs(stage: OriginStage, effort: Effort) -> Outcome:  # noqa: ARG001
+async def serve_bombs(stage: OriginStage, effort: Effort) -> Outcome:
     """An origin that answers with bombs, without end, and with too much."""
     modes = {f"{coding}.m3u8": Mode(bomb_bytes=BOMB_BYTES, coding=coding) for coding in CODINGS[:3]}
     modes |= {
         "endless.m3u8": Mode(endless=True),
-        "gzip-twice.m3u8": Mode(bomb_bytes=BOMB_BYTES, coding="gzip", headers={"Content-Encoding": "gzip, gzip"}),
+        "gzip-twice.m3u8": Mode(
+            bomb_bytes=BOMB_BYTES, coding="gzip", headers={"Content-Encoding": "gzip, gzip"}
+        ),
         "many.m3u8": Mode(headers={"Content-Encoding": ", ".join(["gzip"] * 500)}),
         "unknown.m3u8": Mode(headers={"Content-Encoding": "bomb"}),
         "long.m3u8": Mode(headers={"Content-Length": "99999999999"}),
@@ -97,8 +104,8 @@ ROWS = (
     Attack(
         name="request-bombs",
         group="Requests",
-        sent="Bodies that are 100 MB when decoded, in gzip, br, zstd and deflate, to every route that "
-        "takes a body.",
+        sent="Bodies that are 100 MB when decoded, in gzip, br, zstd and deflate, to every route "
+        "that takes a body.",
         expected="415: no body of a request is decoded.",
         staging=directory_stage,
         run=post_bombs,

@@ -53,8 +53,9 @@ class Tally:
 class _Connection(asyncio.Protocol):
     """One connection, with up to ``depth`` requests under way."""
 
-    def __init__(self, shots: Iterator[Shot], again: deque[Shot], judge: Judge, tally: Tally,
-                 depth: int) -> None:
+    def __init__(
+        self, shots: Iterator[Shot], again: deque[Shot], judge: Judge, tally: Tally, depth: int
+    ) -> None:
         self._shots = shots
         self._again = again
         self._judge = judge
@@ -163,7 +164,7 @@ def parse(data: bytes, method: bytes) -> tuple[Answer, int] | None:
 def _chunked(
     data: bytes, start: int, status: int, headers: dict[bytes, bytes]
 ) -> tuple[Answer, int] | None:
-    body = []
+    body: list[bytes] = []
     while (end := data.find(b"\r\n", start)) >= 0:
         size = int(data[start:end], 16)
         start = end + 4 + size

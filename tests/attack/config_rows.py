@@ -15,10 +15,48 @@ from tests.attack.stages import Stage, no_stage
 
 DEFAULTS = Path(__file__).parents[2] / "gateway" / "config" / "defaults.toml"
 VALUES: tuple[str, ...] = (
-    *('""', '"\\u0000"', "0", "-1", "1e400", "nan", "inf", "-inf", "9223372036854775808", "true", "[]", "{}"),
-    *("[[]]", "[{}]", '"x"', "1979-05-27", "'\"'", '"' + "x" * 5000 + '"', "0.5", "{ a = 1 }", '["a", 1]'),
-    *('"http://127.0.0.1/"', '"/etc/passwd"', '"../../x"', '"\\uFFFF"', '"(((((a+)+)+)+)+)$"', '"[" ', "0x10"),
-    *('"2001:db8::/200"', '"999.0.0.0/8"', '"{asset}"', '"{asset!r:>99}"', '"{0.__class__}"', '"%s"'),
+    *(
+        '""',
+        '"\\u0000"',
+        "0",
+        "-1",
+        "1e400",
+        "nan",
+        "inf",
+        "-inf",
+        "9223372036854775808",
+        "true",
+        "[]",
+        "{}",
+    ),
+    *(
+        "[[]]",
+        "[{}]",
+        '"x"',
+        "1979-05-27",
+        "'\"'",
+        '"' + "x" * 5000 + '"',
+        "0.5",
+        "{ a = 1 }",
+        '["a", 1]',
+    ),
+    *(
+        '"http://127.0.0.1/"',
+        '"/etc/passwd"',
+        '"../../x"',
+        '"\\uFFFF"',
+        '"(((((a+)+)+)+)+)$"',
+        '"[" ',
+        "0x10",
+    ),
+    *(
+        '"2001:db8::/200"',
+        '"999.0.0.0/8"',
+        '"{asset}"',
+        '"{asset!r:>99}"',
+        '"{0.__class__}"',
+        '"%s"',
+    ),
 )
 
 
@@ -67,10 +105,16 @@ async def mutilate(stage: Stage, effort: Effort) -> Outcome:
                 said += f"Traceback {result.exception!r}"
         outcome.sent += 1
         codes[code] = codes.get(code, 0) + 1
-        if code not in {0, 1} or "Traceback" in said or (code == 1 and str(file.name) not in said + "gateway.toml"):
+        if (
+            code not in {0, 1}
+            or "Traceback" in said
+            or (code == 1 and str(file.name) not in said + "gateway.toml")
+        ):
             changed = [line for line in text.splitlines() if line not in lines]
             outcome.fault(f"exit {code}: {said[-1500:]}; changed {changed[:5]!r:.600}")
-    outcome.figures.append(", ".join(f"exit {code}: {number}" for code, number in sorted(codes.items())))
+    outcome.figures.append(
+        ", ".join(f"exit {code}: {number}" for code, number in sorted(codes.items()))
+    )
     return outcome
 
 

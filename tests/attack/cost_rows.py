@@ -12,13 +12,16 @@ FEWEST_PATTERNS = 60
 """So many there are at least: fewer mean that they were not found."""
 
 
-async def double(stage: Stage, effort: Effort) -> Outcome:  # noqa: ARG001
+async def double(stage: Stage, effort: Effort) -> Outcome:
     """Pump every repeat of every regular expression, and double the text."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.attack.patterns", stdout=asyncio.subprocess.PIPE
     )
     said, _ = await process.communicate()
-    patterns = [Found(**{**each, "methods": tuple(each["methods"])}) for each in map(json.loads, said.splitlines())]
+    patterns = [
+        Found(**{**each, "methods": tuple(each["methods"])})
+        for each in map(json.loads, said.splitlines())
+    ]
     outcome = Outcome()
     outcome.fault(f"only {len(patterns)} patterns", unless=len(patterns) >= FEWEST_PATTERNS)
     for found in patterns:
@@ -32,7 +35,8 @@ ROWS = (
     Attack(
         name="regex-growth",
         group="Cost",
-        sent="Texts that repeat what each repeat of each regular expression matches, and then fail.",
+        sent="Texts that repeat what each repeat of each regular expression matches, and then "
+        "fail.",
         expected="The time grows linearly: twice the text takes less than 2.9 times as long.",
         staging=no_stage,
         run=double,

@@ -29,13 +29,12 @@ HOSTILE: tuple[bytes, ...] = (
 _ALLOWED_IN_HEADERS = bytes([9, *range(32, 127), *range(128, 256)])
 _NOT_IN_HEADERS = bytes(set(range(256)) - set(_ALLOWED_IN_HEADERS))
 
+_WEBKIT = b"AppleWebKit/537.36 (KHTML, like Gecko) "
 USER_AGENTS = (
-    b"Mozilla/5.0 (Linux; Android 14; SM-S918B) AppleWebKit/537.36 (KHTML, like Gecko) "
-    b"Chrome/131.0.0.0 Mobile Safari/537.36",
-    b"Mozilla/5.0 (SMART-TV; LINUX; Tizen 6.5) AppleWebKit/537.36 (KHTML, like Gecko) "
-    b"85.0.4183.93/6.5 TV Safari/537.36",
+    b"Mozilla/5.0 (Linux; Android 14; SM-S918B) %sChrome/131.0.0.0 Mobile Safari/537.36" % _WEBKIT,
+    b"Mozilla/5.0 (SMART-TV; LINUX; Tizen 6.5) %s85.0.4183.93/6.5 TV Safari/537.36" % _WEBKIT,
     b"AppleCoreMedia/1.0.0.21F79 (iPhone; U; CPU OS 17_5 like Mac OS X; en_us)",
-    b"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0 Safari/537.36",
+    b"Mozilla/5.0 (X11; Linux x86_64) %sChrome/131.0 Safari/537.36" % _WEBKIT,
     b"curl/8.5.0",
     b"Googlebot/2.1",
     b"",
@@ -158,8 +157,19 @@ class Hostile:
         elif kind < 0.8:
             path = b"/v1/class/" + quote(self.value()).encode() + b"/" + stem + b".mpd"
         elif kind < 0.85:
-            fixed = (b"/livez", b"/readyz", b"/openapi.json", b"/v1/probe", b"/v1/cmcd", b"/metrics",
-                     b"/v1/decisions", b"/v1/sessions", b"/", b"//", b"/v1/play/")
+            fixed = (
+                b"/livez",
+                b"/readyz",
+                b"/openapi.json",
+                b"/v1/probe",
+                b"/v1/cmcd",
+                b"/metrics",
+                b"/v1/decisions",
+                b"/v1/sessions",
+                b"/",
+                b"//",
+                b"/v1/play/",
+            )
             path = one.choice(fixed)
         else:
             path = b"/v1/play/" + self.mutated(stem) + b"." + suffix
@@ -250,8 +260,9 @@ class Hostile:
         values: list[object] = [1000, 0, -1, 1e308, "1", None, [], True, 10**30]
         told = {name: one.choice(values) for name in ("session", "bytes", "duration_ms")}
         body = json.dumps(told).encode()
-        return self.post(b"/v1/probe", self.mutated(body) if one.random() < 0.5 else body,
-                         b"application/json")
+        return self.post(
+            b"/v1/probe", self.mutated(body) if one.random() < 0.5 else body, b"application/json"
+        )
 
     def player(self) -> Shot:
         """Any request to the players' listener."""
@@ -267,7 +278,9 @@ class Hostile:
         one = self._random
         if one.random() < 0.15:
             return self.batch()
-        path = one.choice(OPERATOR_PATHS) if one.random() < 0.02 else one.choice(OPERATOR_PATHS[:-1])
+        path = (
+            one.choice(OPERATOR_PATHS) if one.random() < 0.02 else one.choice(OPERATOR_PATHS[:-1])
+        )
         if one.random() < 0.3:
             path = b"/v1/sessions/" + quote(self.value(), safe=b"").encode()[:1000]
         return self.get(path)
@@ -285,6 +298,15 @@ _OTHER = re.compile(rb"[^!-~]|#")
 def _cleaned(target: bytes) -> bytes:
     """The target with what would end it percent-encoded, and without fragments."""
     return _OTHER.sub(lambda found: b"%%%02X" % found[0][0], target)
+
+
+def request(target: bytes, lines: Sequence[bytes], body: bytes | None = None) -> bytes:
+    """A GET request, or a POST request with JSON."""
+    method = b"GET" if body is None else b"POST"
+    head = [method + b" " + target + b" HTTP/1.1", b"Host: localhost", *lines]
+    if body is not None:
+        head += [b"Content-Type: application/json", b"Content-Length: %d" % len(body)]
+    return b"\r\n".join([*head, b"", body or b""])
 
 
 def shots(make: Callable[[], Shot], count: int) -> Iterator[Shot]:

@@ -96,7 +96,11 @@ def _fault_of_playlist(body: bytes) -> str:
     text = body.decode("utf-8")
     if not text.startswith("#EXTM3U") or "#EXT-X-STREAM-INF" not in text:
         return f"an empty playlist {text[:200]!r}"
-    return "a control character in a playlist" if re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", text) else ""
+    return (
+        "a control character in a playlist"
+        if re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", text)
+        else ""
+    )
 
 
 def plain(answer: Answer) -> bytes:

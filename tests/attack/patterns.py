@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
@@ -44,7 +45,7 @@ class Found:
 
 
 def _caller() -> str | None:
-    frame = sys._getframe(2)
+    frame: Any = sys._getframe(2)
     while frame is not None:
         path = Path(frame.f_code.co_filename)
         if path.is_relative_to(ROOT) and path.relative_to(ROOT).parts[0] in PACKAGES:
@@ -53,7 +54,7 @@ def _caller() -> str | None:
             return None
         if "site-packages" in path.parts:
             return None
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return None
 
 
@@ -91,9 +92,14 @@ def in_functions() -> Iterator[tuple[Any, int, str]]:
                         yield pattern, 0, f"{file.relative_to(ROOT)}:{node.lineno}"
 
 
-_SOURCES = "\n".join(
-    file.read_text("utf-8") for name in PACKAGES for file in sorted((ROOT / name).rglob("*.py"))
-)
+MATCHED = {"_CONSOLE_MODEL", "_HEADSET_MODEL", "_SPEAKER_MODEL", "_CAR_MODEL"}
+"""Patterns that are called by another name, from a table of them, with ``match`` alone."""
+_CALL = re.compile(r"\b(\w+)\.(search|finditer|findall|sub|split|match|fullmatch)\(")
+_CALLS: dict[str, set[str]] = {}
+for _package in PACKAGES:
+    for _file in (ROOT / _package).rglob("*.py"):
+        for _name, _method in _CALL.findall(_file.read_text("utf-8")):
+            _CALLS.setdefault(_name, set()).add(_method)
 
 
 def _methods(where: str) -> tuple[str, ...]:
@@ -104,18 +110,21 @@ def _methods(where: str) -> tuple[str, ...]:
         assigned = re.match(r"\s*(\w+)(?::[^=]+)? = ", text)
         if assigned is None:
             continue
-        called = set(re.findall(rf"\b{assigned[1]}\.(\w+)", _SOURCES))
-        return tuple(sorted(called & {*SEARCHING, *ANCHORED})) or (*SEARCHING[:1], *ANCHORED)
+        if assigned[1] in MATCHED:
+            return ("match",)
+        return tuple(sorted(_CALLS.get(assigned[1], ()))) or (*SEARCHING[:1], *ANCHORED)
     return (*SEARCHING[:1], *ANCHORED)
 
 
 def all_patterns() -> list[Found]:
     """Every pattern once. Imports the packages; for a process of its own."""
-    found = {}
+    found: dict[tuple[str, bool], Found] = {}
     for pattern, flags, where in (*compiled_at_import(), *in_functions()):
         is_bytes = isinstance(pattern, bytes)
         text = pattern.decode("latin-1") if isinstance(pattern, bytes) else pattern
-        found.setdefault((text, is_bytes), Found(text, is_bytes, flags & ~int(re.DEBUG), where, _methods(where)))
+        found.setdefault(
+            (text, is_bytes), Found(text, is_bytes, flags & ~int(re.DEBUG), where, _methods(where))
+        )
     return list(found.values())
 
 
@@ -131,44 +140,47 @@ def _letter(item: Any, other: bool = False) -> str:
         return chr(argument[1 if other else 0])
     if op is codes.CATEGORY:
         return {
-            codes.CATEGORY_DIGIT: "7", codes.CATEGORY_SPACE: " ", codes.CATEGORY_WORD: "w",
+            codes.CATEGORY_DIGIT: "7",
+            codes.CATEGORY_SPACE: " ",
+            codes.CATEGORY_WORD: "w",
         }.get(argument, "~")
     return "a"
 
 
+def _of_set(argument: Any, other: bool) -> str:
+    """A letter of a set, or one outside of a negated set."""
+    if argument[0][0] is not codes.NEGATE:
+        return _letter(argument[-1 if other else 0], other)
+    excluded = {_letter(each) for each in argument[1:]}
+    return next(each for each in "a1 ,;=~\t" if each not in excluded)
+
+
+_SAMPLES: dict[Any, Callable[[Any, bool], str]] = {
+    codes.LITERAL: lambda argument, _: chr(argument),
+    codes.NOT_LITERAL: lambda argument, _: "a" if argument != ord("a") else "b",
+    codes.ANY: lambda _, __: "a",
+    codes.IN: _of_set,
+    codes.SUBPATTERN: lambda argument, other: sample(argument[-1], other),
+    codes.BRANCH: lambda argument, other: sample(argument[1][-1 if other else 0], other),
+}
+_SAMPLES[codes.ATOMIC_GROUP] = lambda argument, other: sample(argument, other)  # noqa: PLW0108
+_REPEATS = (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT)
+for _repeat in _REPEATS:
+    _SAMPLES[_repeat] = lambda argument, other: (
+        sample(argument[2], other) * max(1, min(argument[0], 4))
+    )
+
+
 def sample(tree: Any, other: bool = False) -> str:
     """A text that a parsed pattern is likely to match."""
-    made = []
-    for op, argument in tree:
-        if op is codes.LITERAL:
-            made.append(chr(argument))
-        elif op is codes.NOT_LITERAL:
-            made.append("a" if argument != ord("a") else "b")
-        elif op is codes.ANY:
-            made.append("a")
-        elif op is codes.IN:
-            negated = argument[0][0] is codes.NEGATE
-            if negated:
-                excluded = {_letter(each) for each in argument[1:]}
-                made.append(next(each for each in "a1 ,;=~\t" if each not in excluded))
-            else:
-                made.append(_letter(argument[-1 if other else 0], other))
-        elif op is codes.SUBPATTERN:
-            made.append(sample(argument[-1], other))
-        elif op is codes.ATOMIC_GROUP:
-            made.append(sample(argument, other))
-        elif op is codes.BRANCH:
-            made.append(sample(argument[1][-1 if other else 0], other))
-        elif op in (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT):
-            made.append(sample(argument[2], other) * max(1, min(argument[0], 4)))
-    return "".join(made)
+    return "".join(_SAMPLES[op](argument, other) for op, argument in tree if op in _SAMPLES)
 
 
 def pumps(tree: Any, before: str = "") -> Iterator[tuple[str, str]]:
-    """(what stands before, what is repeated) for each repeat of a parsed pattern, inner ones too."""
+    """(what stands before, what is repeated) for each repeat of a parsed pattern."""
     for at, (op, argument) in enumerate(tree):
         here = before + sample(tree[:at])
-        if op in (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT):
+        if op in _REPEATS:
             if argument[1] == codes.MAXREPEAT or argument[1] > 16:
                 for other in (False, True):
                     yield here, sample(argument[2], other)
@@ -190,10 +202,12 @@ TAILS = ("\x00", "", "!")
 
 def texts_of(found: Found) -> list[Callable[[int], Any]]:
     """What to match the pattern with: each made for a size."""
-    tree = parser.parse(found.pattern.encode("latin-1") if found.is_bytes else found.pattern, found.flags)
+    tree = parser.parse(
+        found.pattern.encode("latin-1") if found.is_bytes else found.pattern, found.flags
+    )
     pairs = list(dict.fromkeys((before, unit) for before, unit in pumps(list(tree)) if unit))
     units = list(dict.fromkeys(unit for _, unit in pairs))
-    pairs += [("", left + right) for left, right in zip(units, units[1:], strict=False)]
+    pairs += [("", left + right) for left, right in pairwise(units)]
 
     def made(before: str, unit: str, tail: str) -> Callable[[int], Any]:
         def of(size: int) -> Any:
@@ -205,7 +219,7 @@ def texts_of(found: Found) -> list[Callable[[int], Any]]:
     return [made(before, unit, tail) for before, unit in pairs[:40] for tail in TAILS]
 
 
-LARGEST = 40_000
+LARGEST = 20_000
 SHORT_S = 0.002
 ENOUGH_S = 0.03
 LINEAR = 2.9
@@ -238,12 +252,14 @@ def grows(found: Found, method: str, make: Callable[[int], Any]) -> str:
     if took <= SHORT_S:
         return ""
     size = max(24, size // 2 if took > ENOUGH_S else size // 4)
+    small = large = 0.0
     for _ in range(4):  # a machine that is busy with other things may be wrong, but not each time
         small = min(_seconds(call, make(size)) for _ in range(3))
         large = min(_seconds(call, make(2 * size)) for _ in range(3))
         if large < LINEAR * small or large < SHORT_S:
             return ""
-    return f"{method} of {size} characters takes {small * 1000:.1f} ms, of twice as many {large * 1000:.1f} ms"
+    times = f"{small * 1000:.1f} ms, of twice as many {large * 1000:.1f} ms"
+    return f"{method} of {size} characters takes {times}"
 
 
 def slow(found: Found) -> list[str]:

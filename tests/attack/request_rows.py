@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from tests.attack.attack import Attack, Effort, Outcome
+from tests.attack.attack import Attack, Effort, Outcome, Run
 from tests.attack.client import Shot, Tally, fire
 from tests.attack.hostile import Hostile, shots
 from tests.attack.judge import NAMED, judge
@@ -23,7 +23,7 @@ async def volley(port: int, made: Iterator[Shot], tally: Tally | None = None) ->
     return await fire(port, made, judge(NAMED), tally=tally)
 
 
-def fuzzing(make: Make, part: float, *, operators: bool = False) -> Callable[..., object]:
+def fuzzing(make: Make, part: float, *, operators: bool = False) -> Run:
     """Send this part of the requests of a run; memory counts from the first tenth on."""
 
     async def run(stage: Stage, effort: Effort) -> Outcome:
@@ -45,8 +45,8 @@ ROWS = (
     Attack(
         name="fuzzed-requests",
         group="Requests",
-        sent="Requests to every route of the players' listener with hostile paths, queries, headers "
-        "and bodies.",
+        sent="Requests to every route of the players' listener with hostile paths, queries, "
+        "headers and bodies.",
         expected="A manifest, a decision, or a problem with a name; never 500.",
         staging=directory_stage,
         run=fuzzing(lambda hostile: hostile.player, 0.6),

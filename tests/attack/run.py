@@ -26,12 +26,12 @@ def run(attack: Attack, stages: Stages, effort: Effort) -> Shown:
     vitals = Vitals(stage) if attack.checks_vitals else None
     try:
         outcome = asyncio.run(attack.run(stage, effort))
-    except Exception:
+    except Exception:  # noqa: BLE001  # a row of the table, whatever it was
         outcome = Outcome(faults=[f"the attack itself failed: {traceback.format_exc()}"])
     if vitals is not None:
         try:
             vitals.add_to(outcome)
-        except Exception:
+        except Exception:  # noqa: BLE001
             outcome.fault(f"the gateway cannot be looked at: {traceback.format_exc()}")
     if outcome.faults:
         stages.clear()

@@ -7,7 +7,7 @@ import random
 import re
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import httpx
 
@@ -34,7 +34,13 @@ def forgeries(signed: str, seed: int, more: int) -> Iterator[str]:
     for at in range(0, len(signed), 3):
         yield signed[:at]
     raw = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
-    for mac in (b"\0" * 16, b"\xff" * 16, b"", raw[-16:-1], hmac.digest(b"", raw[:-16], "sha256")[:16]):
+    for mac in (
+        b"\0" * 16,
+        b"\xff" * 16,
+        b"",
+        raw[-16:-1],
+        hmac.digest(b"", raw[:-16], "sha256")[:16],
+    ):
         yield f"{key}.{base64.urlsafe_b64encode(raw[:-16] + mac).decode().rstrip('=')}"
     other = KeyRing(SigningKey(key, b"another secret of 32 bytes and more"))
     for purpose in Purpose:
@@ -76,6 +82,53 @@ def _issued(stage: Stage) -> dict[str, str]:
     return {name: each[1] for name, each in found.items() if each is not None}
 
 
+def _refused(_: Shot, answer: Answer) -> str:
+    if fault := fault_of(answer):
+        return fault
+    return "" if answer.status == 404 else f"a forged class is answered with {answer.status}"
+
+
+def _harmless(_: Shot, answer: Answer) -> str:
+    if fault := fault_of(answer):
+        return fault
+    if answer.status != 200:
+        return "" if answer.status == 400 else f"{answer.status} for a forged state"
+    if b"PATHWAY-PRIORITY" not in answer.body:
+        return ""
+    told = json.loads(answer.body)["PATHWAY-PRIORITY"]
+    return "" if set(told) <= {"one", "two", "three"} else f"told {told}"
+
+
+def _classes(issued: Mapping[str, str], seed: int, more: int) -> Iterator[Shot]:
+    """Keys of classes that are forged, or were signed for another title or purpose."""
+    for name, text in issued.items():
+        for forged in _forged(text, seed, more):
+            path = str(httpx.QueryParams({"k": forged}))[2:]
+            if "/" not in forged and path:
+                target = f"GET /v1/class/{path}/live.mpd HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                yield Shot(target.encode())
+        if name != "class":
+            yield Shot(_request(f"/v1/class/{text}/live.mpd"))
+        yield Shot(_request(f"/v1/class/{text}/film.mpd"))
+
+
+def _states(issued: Mapping[str, str], seed: int, more: int) -> Iterator[Shot]:
+    """States that are forged, or were signed for another title or purpose."""
+    for name, text in issued.items():
+        for forged in _forged(text, seed, more):
+            yield Shot(_request("/v1/steering/film", state=forged))
+            if name != "steering":
+                yield Shot(_request("/v1/play/live.mpd", state=forged))
+
+
+def _forged(text: str, seed: int, more: int) -> Iterator[str]:
+    """Forgeries, without those that differ only in bits that belong to no byte."""
+    slack = _unsigned_bits(text)
+    for number, forged in enumerate(forgeries(text, seed, more)):
+        if forged != text and not (slack and number < len(text) * 6 and forged[:-1] == text[:-1]):
+            yield forged
+
+
 async def forge(stage: Stage, effort: Effort) -> Outcome:
     """Send every forgery of every signed text where it belongs, and where it does not."""
     issued = _issued(stage)
@@ -83,45 +136,8 @@ async def forge(stage: Stage, effort: Effort) -> Outcome:
     for needed in ("steering", "class"):
         outcome.fault(f"the gateway has signed no {needed}", unless=needed in issued)
     more = effort.share(0.01, 20)
-
-    def refused(shot: Shot, answer: Answer) -> str:
-        if fault := fault_of(answer):
-            return fault
-        return "" if answer.status == 404 else f"a forged class is answered with {answer.status}"
-
-    def harmless(shot: Shot, answer: Answer) -> str:
-        if fault := fault_of(answer):
-            return fault
-        if answer.status == 400:
-            return ""
-        if answer.status != 200:
-            return f"{answer.status} for a forged state"
-        if b"PATHWAY-PRIORITY" in answer.body:
-            told = json.loads(answer.body)["PATHWAY-PRIORITY"]
-            return "" if set(told) <= {"one", "two", "three"} else f"told {told}"
-        return ""
-
-    shots: list[tuple[Shot, bool]] = []
-    for name, text in issued.items():
-        slack = _unsigned_bits(text)
-        for number, forged in enumerate(forgeries(text, effort.seed, more)):
-            if forged == text or (slack and number < len(text) * 6 and forged[:-1] == text[:-1]):
-                continue
-            quoted = httpx.QueryParams({"k": forged})
-            path = str(quoted)[2:]
-            shots.append((Shot(_request("/v1/steering/film", state=forged)), False))
-            if name != "steering":
-                shots.append((Shot(_request("/v1/play/live.mpd", state=forged)), False))
-            if "/" not in forged and path:
-                target = f"GET /v1/class/{path}/live.mpd HTTP/1.1\r\nHost: localhost\r\n\r\n"
-                shots.append((Shot(target.encode()), True))
-    # What was signed for another purpose, or for another title, is forged as well.
-    for name, text in issued.items():
-        if name != "class":
-            shots.append((Shot(_request(f"/v1/class/{text}/live.mpd")), True))
-        shots.append((Shot(_request(f"/v1/class/{text}/film.mpd")), True))
-    for strict, judge in ((True, refused), (False, harmless)):
-        tally = await fire(stage.port, (shot for shot, is_class in shots if is_class == strict), judge)
+    for made, judge in ((_classes, _refused), (_states, _harmless)):
+        tally = await fire(stage.port, made(issued, effort.seed, more), judge)
         outcome.sent += tally.answered
         outcome.faults += tally.faults
         outcome.figures.append(tally.shown())
@@ -142,7 +158,7 @@ def _median_s(ring: KeyRing, texts: list[str]) -> float:
     return (time.thread_time() - begun) / len(texts)
 
 
-async def time_macs(stage: Stage, effort: Effort) -> Outcome:  # noqa: ARG001
+async def time_macs(stage: Stage, effort: Effort) -> Outcome:
     """Compare the CPU time of macs that differ in the first byte and in the last one."""
     ring = KeyRing(SigningKey("k1", b"a secret of 32 bytes, or even more"))
     signed = ring.sign(Purpose.STEERING_STATE, bytes(60))

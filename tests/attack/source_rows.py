@@ -1,17 +1,14 @@
 """Attacks by sources: playlists and MPDs that somebody else has written, from a folder and from an
 origin, and what they make the gateway ask for."""
 
-import asyncio
-import contextlib
 import random
 import re
 import shutil
-from collections.abc import AsyncIterator, Sequence
 
 from tests.attack.attack import Attack, Effort, Outcome
 from tests.attack.client import Answer, Shot, fire
 from tests.attack.hostile import USER_AGENTS
-from tests.attack.judge import DASH, HLS, fault_of, kind_of, plain
+from tests.attack.judge import fault_of, kind_of
 from tests.attack.stages import (
     OriginStage,
     Stage,
@@ -20,18 +17,82 @@ from tests.attack.stages import (
     origin_stage,
 )
 from tests.integration.origins import Mode, Origin
-from tests.unit.store.servers import listening
 
 BATCH = 60
 PIECES: tuple[bytes, ...] = (
-    *(b"\0", b"\r", b"\n", b"\r\n", b"\xff", b"\xef\xbb\xbf", b'"', b"'", b"<", b">", b"&", b"&amp;", b"]]>"),
-    *(b"<!--", b"<![CDATA[", b"<!DOCTYPE a [<!ENTITY b 'c'>]>", b"<!ENTITY x SYSTEM 'file:///etc/passwd'>", b"&x;"),
-    *(b"#EXTM3U", b"#EXT-X-ENDLIST", b"#EXTINF:6,", b"#EXT-X-STREAM-INF:", b"#EXT-X-MEDIA:", b"{$x}", b"{$"),
-    *(b"BANDWIDTH=0", b"BANDWIDTH=99999999999999999999", b"RESOLUTION=0x0", b"FRAME-RATE=1e999", b"CODECS=\"\""),
-    *(b"-1", b"0", b"9" * 30, b"1e309", b"NaN", b"PT1S", b"P9999999999Y", b"PT-1S", b"2026-01-01T00:00:00Z"),
-    *(b"<Period/>", b"<Period id='1'>", b"</Period>", b"<MPD>", b"</MPD>", b"<BaseURL>", b"</BaseURL>"),
-    *(b"xlink:href='http://127.0.0.1/'", b"xmlns='a'", b"xmlns:a='b'", b"id='1'", b"bandwidth='-1'", b"width='1e9'"),
-    *(b"urn:mpeg:dash:schema:mpd:2011", b"<Location>", b"type='dynamic'", b"minimumUpdatePeriod='PT0S'", b"\xed\xa0\x80"),
+    *(
+        b"\0",
+        b"\r",
+        b"\n",
+        b"\r\n",
+        b"\xff",
+        b"\xef\xbb\xbf",
+        b'"',
+        b"'",
+        b"<",
+        b">",
+        b"&",
+        b"&amp;",
+        b"]]>",
+    ),
+    *(
+        b"<!--",
+        b"<![CDATA[",
+        b"<!DOCTYPE a [<!ENTITY b 'c'>]>",
+        b"<!ENTITY x SYSTEM 'file:///etc/passwd'>",
+        b"&x;",
+    ),
+    *(
+        b"#EXTM3U",
+        b"#EXT-X-ENDLIST",
+        b"#EXTINF:6,",
+        b"#EXT-X-STREAM-INF:",
+        b"#EXT-X-MEDIA:",
+        b"{$x}",
+        b"{$",
+    ),
+    *(
+        b"BANDWIDTH=0",
+        b"BANDWIDTH=99999999999999999999",
+        b"RESOLUTION=0x0",
+        b"FRAME-RATE=1e999",
+        b'CODECS=""',
+    ),
+    *(
+        b"-1",
+        b"0",
+        b"9" * 30,
+        b"1e309",
+        b"NaN",
+        b"PT1S",
+        b"P9999999999Y",
+        b"PT-1S",
+        b"2026-01-01T00:00:00Z",
+    ),
+    *(
+        b"<Period/>",
+        b"<Period id='1'>",
+        b"</Period>",
+        b"<MPD>",
+        b"</MPD>",
+        b"<BaseURL>",
+        b"</BaseURL>",
+    ),
+    *(
+        b"xlink:href='http://127.0.0.1/'",
+        b"xmlns='a'",
+        b"xmlns:a='b'",
+        b"id='1'",
+        b"bandwidth='-1'",
+        b"width='1e9'",
+    ),
+    *(
+        b"urn:mpeg:dash:schema:mpd:2011",
+        b"<Location>",
+        b"type='dynamic'",
+        b"minimumUpdatePeriod='PT0S'",
+        b"\xed\xa0\x80",
+    ),
     *(b"a" * 3000, b"<a>" * 200, b"</a>" * 200, b"\n" * 2000, b"," * 2000, b"=" * 500, b"A=" * 500),
 )
 
@@ -72,7 +133,9 @@ class Mutator:
             case 5:
                 lines[at] = line[:where]
             case 6:
-                lines[at] = re.sub(rb'"[^"]*"', lambda _: b'"' + one.choice(PIECES) + b'"', line, count=1)
+                lines[at] = re.sub(
+                    rb'"[^"]*"', lambda _: b'"' + one.choice(PIECES) + b'"', line, count=1
+                )
             case 7:
                 flipped = bytearray(line or b"a")
                 flipped[where % len(flipped)] ^= 1 << one.randrange(8)
@@ -83,7 +146,14 @@ class Mutator:
         return lines or [b""]
 
 
-SOURCE_PROBLEMS = {"bad-source", "bad-parameter", "nothing-to-play", "bad-origin", "origin-timeout", "no-such-asset"}
+SOURCE_PROBLEMS = {
+    "bad-source",
+    "bad-parameter",
+    "nothing-to-play",
+    "bad-origin",
+    "origin-timeout",
+    "no-such-asset",
+}
 
 
 def taken(shot: Shot, answer: Answer) -> str:
@@ -98,7 +168,15 @@ def taken(shot: Shot, answer: Answer) -> str:
 def _asking(asset: str, suffix: str, one: random.Random) -> list[Shot]:
     """A title as a manifest, and as a decision."""
     lines = b"Host: x\r\nUser-Agent: %s\r\n\r\n" % one.choice(USER_AGENTS)
-    query = one.choice((b"", b"?speed=300", b"?codecs=avc", b"?max_resolution=360p&min_resolution=270p", b"?viewer=x&x=1"))
+    query = one.choice(
+        (
+            b"",
+            b"?speed=300",
+            b"?codecs=avc",
+            b"?max_resolution=360p&min_resolution=270p",
+            b"?viewer=x&x=1",
+        )
+    )
     paths = (f"/v1/play/{asset}{suffix}".encode(), f"/v1/play/{asset}".encode())
     return [Shot(b"GET " + path + query + b" HTTP/1.1\r\n" + lines) for path in paths]
 
@@ -111,7 +189,7 @@ async def mutate_folder(stage: Stage, effort: Effort) -> Outcome:
     for start in range(0, count, BATCH):
         shots: list[Shot] = []
         folder = stage.folder / "catalogue" / f"z{start}"
-        written = {}
+        written: dict[bytes, bytes] = {}
         for number in range(min(BATCH, count - start)):
             suffix, data = mutator.source()
             asset = folder / str(number)
@@ -147,31 +225,91 @@ class Mutated(Origin):
         while suffix != wanted:
             suffix, data = self._mutator.source()
         text = data.decode("latin-1")
+        ok, length = "HTTP/1.1 200 OK\r\n", f"Content-Length: {len(data)}\r\n\r\n"
         one = self.random
         chance = one.random()
         if chance < 0.7:
-            return Mode(raw=f"HTTP/1.1 200 OK\r\nContent-Length: {len(data)}\r\n\r\n{text}")
+            return Mode(raw=f"{ok}{length}{text}")
         if chance < 0.85:
             name, value = one.choice(_NAMES), one.choice(_VALUES)
-            return Mode(raw=f"HTTP/1.1 200 OK\r\n{name}: {value}\r\nContent-Length: {len(data)}\r\n\r\n{text}")
+            return Mode(raw=f"{ok}{name}: {value}\r\n{length}{text}")
         head = one.choice(_HEADS)
         return Mode(raw=head + text)
 
 
 _NAMES = (
-    *("Content-Length", "Transfer-Encoding", "Content-Encoding", "Age", "Date", "Expires", "ETag", "Vary"),
-    *("Cache-Control", "Last-Modified", "Location", "Set-Cookie", "Content-Type", "Retry-After", "Connection"),
+    *(
+        "Content-Length",
+        "Transfer-Encoding",
+        "Content-Encoding",
+        "Age",
+        "Date",
+        "Expires",
+        "ETag",
+        "Vary",
+    ),
+    *(
+        "Cache-Control",
+        "Last-Modified",
+        "Location",
+        "Set-Cookie",
+        "Content-Type",
+        "Retry-After",
+        "Connection",
+    ),
 )
 _VALUES = (
-    *("", "-1", "0", "9" * 400, "chunked", "gzip", "br", "zstd", "gzip, gzip", "max-age=-1", "max-age=" + "9" * 40),
-    *("no-store, no-cache, private", "a\x00b", "\xff", 'W/"x"', '"' * 500, "x" * 60000, "Thu, 01 Jan 1970 00:00:00 GMT"),
+    *(
+        "",
+        "-1",
+        "0",
+        "9" * 400,
+        "chunked",
+        "gzip",
+        "br",
+        "zstd",
+        "gzip, gzip",
+        "max-age=-1",
+        "max-age=" + "9" * 40,
+    ),
+    *(
+        "no-store, no-cache, private",
+        "a\x00b",
+        "\xff",
+        'W/"x"',
+        '"' * 500,
+        "x" * 60000,
+        "Thu, 01 Jan 1970 00:00:00 GMT",
+    ),
 )
 _HEADS = (
-    *("HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 99 X\r\n\r\n", "HTTP/1.1 1000 X\r\n\r\n", "HTTP/9.9 200 OK\r\n\r\n", ""),
-    *("HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\n", "HTTP/1.1 204 X\r\n\r\n", "HTTP/1.1 206 X\r\n\r\n", "HTTP/1.1 304 X\r\n\r\n"),
-    *("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffff\r\n", "HTTP/1.1 200\r\n\r\n", "\r\n\r\n"),
-    *("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP/1.1 100 C\r\n\r\n" * 50, "SSH-2.0-x\r\n"),
-    *("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", "HTTP/1.1 200 OK\nContent-Length: 3\n\n"),
+    *(
+        "HTTP/1.1 200 OK\r\n\r\n",
+        "HTTP/1.1 99 X\r\n\r\n",
+        "HTTP/1.1 1000 X\r\n\r\n",
+        "HTTP/9.9 200 OK\r\n\r\n",
+        "",
+    ),
+    *(
+        "HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\n",
+        "HTTP/1.1 204 X\r\n\r\n",
+        "HTTP/1.1 206 X\r\n\r\n",
+        "HTTP/1.1 304 X\r\n\r\n",
+    ),
+    *(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffff\r\n",
+        "HTTP/1.1 200\r\n\r\n",
+        "\r\n\r\n",
+    ),
+    *(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        "HTTP/1.1 100 C\r\n\r\n" * 50,
+        "SSH-2.0-x\r\n",
+    ),
+    *(
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+        "HTTP/1.1 200 OK\nContent-Length: 3\n\n",
+    ),
 )
 
 
@@ -185,10 +323,17 @@ async def mutate_origin(stage: OriginStage, effort: Effort) -> Outcome:
         for number in range(count // 2)
         for shot in _asking(f"t{effort.seed}-{number}", one.choice((".m3u8", ".mpd")), one)
     ]
-    async with Mutated(effort.seed).listening(stage.origin_port), Origin().listening(stage.edge_port):
+    async with (
+        Mutated(effort.seed).listening(stage.origin_port),
+        Origin().listening(stage.edge_port),
+    ):
         # Titles of clients that ask for what is broken are limited: each asks from elsewhere.
         spread = (
-            Shot(shot.data.replace(b"Host: x", b"Host: x\r\nX-Forwarded-For: %d.%d.%d.9" % _address(at)))
+            Shot(
+                shot.data.replace(
+                    b"Host: x", b"Host: x\r\nX-Forwarded-For: %d.%d.%d.9" % _address(at)
+                )
+            )
             for at, shot in enumerate(shots)
         )
         tally = await fire(stage.port, spread, taken, connections=8, depth=2)
@@ -201,152 +346,12 @@ def _address(number: int) -> tuple[int, int, int]:
     return 11 + number // 65536, number // 256 % 256, number % 256
 
 
-# What the gateway can be made to ask for
-
-
-def ssrf_playlist(inner: str) -> str:
-    """Absolute URIs wherever a playlist may have one."""
-    return (
-        "#EXTM3U\n#EXT-X-VERSION:11\n"
-        f'#EXT-X-CONTENT-STEERING:SERVER-URI="{inner}steer",PATHWAY-ID="."\n'
-        f'#EXT-X-SESSION-DATA:DATA-ID="a",URI="{inner}data"\n'
-        f'#EXT-X-SESSION-KEY:METHOD=AES-128,URI="{inner}key"\n'
-        f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="a",URI="{inner}audio.m3u8"\n'
-        f'#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=100000,URI="{inner}iframe.m3u8"\n'
-        f'#EXT-X-STREAM-INF:BANDWIDTH=400000,AUDIO="a"\n{inner}low.m3u8\n'
-    )
-
-
-def ssrf_mpd(inner: str) -> str:
-    """URLs wherever an MPD may have one, and an external entity."""
-    return (
-        '<?xml version="1.0"?>\n'
-        f'<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" xmlns:xlink="http://www.w3.org/1999/xlink" type="dynamic" '
-        'minimumUpdatePeriod="PT2S" availabilityStartTime="2026-01-01T00:00:00Z" profiles="a" minBufferTime="PT1S">\n'
-        f"<BaseURL>{inner}</BaseURL><Location>{inner}mpd</Location><PatchLocation>{inner}patch</PatchLocation>\n"
-        f'<ContentSteering defaultServiceLocation="a">{inner}steer</ContentSteering>\n'
-        f'<Period xlink:href="{inner}period" xlink:actuate="onLoad"/>\n'
-        f'<Period id="2"><AdaptationSet mimeType="video/mp4"><BaseURL>{inner}set</BaseURL>'
-        f'<SegmentTemplate media="{inner}$Number$" initialization="{inner}init" duration="2"/>'
-        '<Representation id="a" bandwidth="400000" codecs="avc1.4d4015" width="426" height="240"/>'
-        f'</AdaptationSet></Period><UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-xsdate:2014" value="{inner}time"/></MPD>\n'
-    )
-
-
-def ssrf_entity(inner: str) -> str:
-    """An external entity, and an external DTD."""
-    return (
-        f'<?xml version="1.0"?>\n<!DOCTYPE MPD SYSTEM "{inner}dtd" [<!ENTITY x SYSTEM "{inner}entity">'
-        f'<!ENTITY % p SYSTEM "{inner}parameter">%p;]>\n<MPD>&x;</MPD>\n'
-    )
-
-
-def targets(port: int) -> Sequence[str]:
-    """Names of the server that nobody may make the gateway ask."""
-    return (
-        *(f"http://127.0.0.1:{port}/", f"http://localhost:{port}/", f"http://[::ffff:127.0.0.1]:{port}/"),
-        *(f"http://2130706433:{port}/", f"http://0x7f.1:{port}/", f"http://127.1:{port}/", f"http://0:{port}/"),
-        *(f"//127.0.0.1:{port}/", f"http://x@127.0.0.1:{port}/", f"http://127.0.0.1:{port}\\@x/"),
-        *(f"HTTP://127.0.0.1:{port}/", f"http:/\t/127.0.0.1:{port}/", f"https://127.0.0.1:{port}/"),
-    )
-
-
-LOCATIONS = ("ftp://x/", "file:///etc/passwd", "gopher://127.0.0.1:1/", "data:,x", "http://", "//", "\\\\x\\y", "http://169.254.169.254/")
-
-
-@contextlib.asynccontextmanager
-async def forbidden(port: int) -> AsyncIterator[list[str]]:
-    """A server that notes every connection, whatever is said on it."""
-    seen: list[str] = []
-
-    async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        seen.append("connected")
-        with contextlib.suppress(TimeoutError, ConnectionError):
-            async with asyncio.timeout(1):
-                seen[-1] = (await reader.read(300)).decode("latin-1")
-        writer.close()
-
-    server = await asyncio.start_server(note, "127.0.0.1", port)
-    try:
-        yield seen
-    finally:
-        server.close()
-
-
-async def send_elsewhere(stage: OriginStage, effort: Effort) -> Outcome:  # noqa: ARG001
-    """URLs in manifests, redirects of origins and of probed edges, and names in requests."""
-    outcome = Outcome()
-    port = stage.inner_port
-    async with (
-        forbidden(port) as seen,
-        Origin().listening(stage.origin_port) as origin,
-        Origin().listening(stage.edge_port) as edge,
-    ):
-        edge.modes["/vod/healthz"] = Mode()
-        titles = []
-        for number, inner in enumerate(targets(port)):
-            for kind, suffix, mode in (
-                ("uri", ".m3u8", Mode(body=ssrf_playlist(inner))),
-                ("uri", ".mpd", Mode(body=ssrf_mpd(inner))),
-                ("entity", ".mpd", Mode(body=ssrf_entity(inner))),
-                *(("to", ".m3u8", Mode(status=status, headers={"Location": inner + "x"})) for status in (301, 302, 303, 307, 308)),
-                ("to", ".mpd", Mode(redirect=inner + "x")),
-                ("head", ".m3u8", Mode(headers={"Link": f"<{inner}>; rel=preload", "Refresh": f"0; {inner}", "Content-Location": inner})),
-            ):
-                title = f"{kind}-{number}-{len(titles)}"
-                titles.append((title, suffix))
-                name = "master.m3u8" if suffix == ".m3u8" else "manifest.mpd"
-                origin.modes[f"/vod/{title}/{name}"] = mode
-        for location in LOCATIONS:
-            title = f"odd-{len(titles)}"
-            titles.append((title, ".m3u8"))
-            origin.modes[f"/vod/{title}/master.m3u8"] = Mode(status=302, headers={"Location": location})
-        name = b"127.0.0.1:%d" % port
-        shots = []
-        for title, suffix in titles:
-            lines = b"Host: %s\r\nX-Forwarded-Host: %s\r\nForwarded: for=1.1.1.1;host=\"%s\"\r\n" % (name, name, name)
-            path = f"/v1/play/{title}{suffix}".encode()
-            shots.append(Shot(b"GET " + path + b" HTTP/1.1\r\n" + lines + b"\r\n"))
-            shots.append(Shot(b"GET http://" + name + path + b" HTTP/1.1\r\nHost: x\r\n\r\n"))
-            steering = f"/v1/steering/{title}".encode()
-            shots.append(Shot(b"GET " + steering + b" HTTP/1.1\r\n" + lines + b"\r\n"))
-
-        def judge(shot: Shot, answer: Answer) -> str:
-            if fault := fault_of(answer):
-                return fault
-            is_entity = b"/entity-" in shot.data and b"/v1/play" in shot.data
-            if is_entity and kind_of(answer) != "bad-source":
-                return f"an external entity is answered with {answer.status}"
-            if b"/to-" in shot.data and b"/v1/play" in shot.data and answer.status == 200:
-                return "a redirect elsewhere was followed"
-            kind = answer.headers.get(b"content-type", b"").partition(b";")[0]
-            if kind in {HLS, DASH} and b"root:" in plain(answer):
-                return "a file is in the answer"
-            return ""
-
-        tally = await fire(stage.port, iter(shots), judge, depth=2)
-        for inner in targets(port):  # probes of edges
-            edge.modes["/vod/healthz"] = Mode(redirect=inner + "healthz")
-            asked = edge.asked("/vod/healthz")
-            async with asyncio.timeout(10):
-                while edge.asked("/vod/healthz") == asked:
-                    await asyncio.sleep(0.05)
-            outcome.sent += 1
-        await asyncio.sleep(0.3)
-        for text in dict.fromkeys(seen):
-            outcome.fault(f"the gateway has asked {text!r}")
-    outcome.sent += tally.answered
-    outcome.faults += tally.faults
-    outcome.figures.append(f"{tally.shown()}; {len(seen)} connections to the inner server")
-    return outcome
-
-
 ROWS = (
     Attack(
         name="fuzzed-sources",
         group="Sources",
-        sent="Playlists and MPDs of the conformance sets with lines cut, moved, repeated and replaced, "
-        "in the folder of the catalogue.",
+        sent="Playlists and MPDs of the conformance sets with lines cut, moved, repeated and "
+        "replaced, in the folder of the catalogue.",
         expected="A manifest that a parser reads, or 502 that names what is wrong.",
         staging=directory_stage,
         run=mutate_folder,
@@ -360,14 +365,5 @@ ORIGIN_ROWS = (
         expected="The same.",
         staging=origin_stage,
         run=mutate_origin,
-    ),
-    Attack(
-        name="ssrf",
-        group="Origins",
-        sent="URLs of a server on loopback, in every notation, in playlists, MPDs, redirects of origins "
-        "and of probed edges, Host and forwarding headers; external entities.",
-        expected="The gateway never connects to it.",
-        staging=origin_stage,
-        run=send_elsewhere,
     ),
 )

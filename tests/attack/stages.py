@@ -96,7 +96,7 @@ LIVE_MPD = """\
  availabilityStartTime="2026-01-01T00:00:00Z" minBufferTime="PT2S"
  profiles="urn:mpeg:dash:profile:isoff-live:2011">
 <Period id="1" start="PT0S"><AdaptationSet mimeType="video/mp4" segmentAlignment="true">
-<SegmentTemplate duration="2" media="$RepresentationID$/$Number$.m4s" initialization="$RepresentationID$/i.mp4"/>
+<SegmentTemplate duration="2" media="$RepresentationID$/$Number$.m4s" initialization="i.mp4"/>
 <Representation id="a" codecs="avc1.4d4015" bandwidth="400000" width="426" height="240"/>
 <Representation id="b" codecs="avc1.4d401f" bandwidth="1200000" width="1280" height="720"/>
 </AdaptationSet></Period></MPD>

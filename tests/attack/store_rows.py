@@ -17,9 +17,19 @@ from tests.attack.attack import Attack, Effort, Outcome
 from tests.attack.client import Answer, Shot, fire
 from tests.attack.judge import fault_of
 from tests.attack.stages import Stage, directory_stage
-from tests.integration.test_hostile_redis import FIXED_KEYS, KINDS, LARGE_BYTES, TEXTS, replace, spoil
+from tests.integration.test_hostile_redis import (
+    FIXED_KEYS,
+    KINDS,
+    LARGE_BYTES,
+    TEXTS,
+    replace,
+    spoil,
+)
 
-GET = b"GET /v1/play/film.m3u8?session=s%d HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 129.240.%d.6\r\n\r\n"
+GET = (
+    b"GET /v1/play/film.m3u8?session=s%d HTTP/1.1\r\nHost: x\r\n"
+    b"X-Forwarded-For: 129.240.%d.6\r\n\r\n"
+)
 STEER = b"GET /v1/steering/film?session=s%d HTTP/1.1\r\nHost: x\r\n\r\n"
 PLAYERS = 24
 
@@ -76,8 +86,8 @@ ROWS = (
     Attack(
         name="hostile-redis",
         group="Store",
-        sent="Values of every type, size and shape in each key that the gateway uses, and garbage on "
-        "its channels.",
+        sent="Values of every type, size and shape in each key that the gateway uses, and garbage "
+        "on its channels.",
         expected="Players are served; no background task fails.",
         staging=directory_stage,
         run=poison,

@@ -2,6 +2,7 @@
 
 from tests.attack import (
     bomb_rows,
+    cache_rows,
     config_rows,
     connection_rows,
     cost_rows,
@@ -9,6 +10,7 @@ from tests.attack import (
     request_rows,
     signed_rows,
     source_rows,
+    ssrf_rows,
     store_rows,
 )
 from tests.attack.attack import Attack
@@ -19,9 +21,11 @@ ATTACKS: tuple[Attack, ...] = (
     *bomb_rows.ROWS,
     *signed_rows.ROWS,
     *source_rows.ROWS,
+    *cache_rows.ROWS,
     *store_rows.ROWS,
     *injection_rows.ROWS,
     *source_rows.ORIGIN_ROWS,
+    *ssrf_rows.ROWS,
     *bomb_rows.ORIGIN_ROWS,
     *config_rows.ROWS,
     *cost_rows.ROWS,

@@ -1,4 +1,4 @@
-"""How is the gateway while it is attacked? Its workers, their memory, their event loops, its log."""
+"""How is the gateway while it is attacked? Its workers, memory, event loops and log."""
 
 import os
 from collections.abc import Mapping
@@ -58,6 +58,8 @@ class Vitals:
         for line in list(self._stage.gateway.log)[self._begin.lines :]:
             if line.get("event") in BAD_EVENTS or line.get("level") == "critical":
                 outcome.fault(f"log: {str(line)[:1500]}")
+        watched = len(list(self._stage.loops.iterdir()))
+        outcome.fault(f"{watched} event loops are watched", unless=watched >= WORKERS)
         blocked = max(self._blocked_ms(), default=0.0)
         outcome.figures.append(f"loop {blocked:.0f} ms")
         if blocked > MOST_BLOCKED_MS:

@@ -43,8 +43,8 @@ async def _beat(file: Path) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _watched(self: Application, scope: object) -> AsyncIterator[None]:
-    async with _original(self, scope):
+async def _watched(self: Application, _: object) -> AsyncIterator[None]:
+    async with _original(self, _):
         task = asyncio.create_task(_beat(Path(os.environ[FOLDER]) / str(os.getpid())))
         try:
             yield

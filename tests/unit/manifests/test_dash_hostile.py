@@ -5,6 +5,7 @@ import time
 import pytest
 
 from manifests.dash.document import DEFAULT_MAX_BYTES
+from manifests.dash.markup import Markup
 from manifests.dash.reading import parse
 from manifests.fault import ManifestError
 
@@ -82,3 +83,12 @@ def test_what_is_beyond_the_bounds_is_refused(source: str, problem: str) -> None
     with pytest.raises(ManifestError, match=problem):
         parse(source.encode())
     assert time.process_time() - started < MOST_S
+
+
+def test_white_space_at_the_end_of_a_tag_takes_linear_time() -> None:
+    """It begins no attribute; looked at from each of its characters, it would take hours."""
+    tag = filled("<MPD><Period id='1'", " ", "/></MPD>").encode()
+    begun = time.process_time()
+    found = Markup(tag).attributes(5)
+    assert time.process_time() - begun < MOST_S
+    assert [("id", tag[17:18])] == [(name, tag[start:end]) for name, _, start, end in found]

@@ -1,0 +1,21 @@
+"""Every attack is resisted: `make attack` in short."""
+
+import os
+
+import pytest
+
+from tests.attack.attack import Attack, Effort
+from tests.attack.run import run
+from tests.attack.stages import Stages
+from tests.attack.table import ATTACKS
+
+REQUESTS = int(os.environ.get("ATTACK_REQUESTS", "8000"))
+SEED = 20_261_129
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
+def test_an_attack_is_green(attack: Attack, stages: Stages) -> None:
+    """No fault in the answers, the log, Redis, the workers, their memory and their event loops."""
+    shown = run(attack, stages, Effort(REQUESTS, SEED))
+    assert [] == shown.outcome.faults, shown.outcome
