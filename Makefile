@@ -1,6 +1,6 @@
 # make run | test | check | bench | load      (Python >= 3.11 and make are all you need)
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench bench-check bench-estimator bench-qoe load drills docs lock clean
+.PHONY: help run test check format bench bench-check bench-estimator bench-qoe load drills attack audit sbom docs lock clean
 SHELL := /bin/sh
 PORT ?= 8080
 BIN := .venv/bin
@@ -36,6 +36,15 @@ load: .venv/.dev ## 60 s load test of a new server, checked against objectives (
 
 drills: .venv/.dev ## failure drills: break each part while players ask (DRILL=edge-killed: only one, live)
 	@$(BIN)/python -m tests.drills $(DRILL)
+
+attack: .venv/.dev ## attack the gateway in every way: a table, 100,000 requests (ATTACK= names rows, sets options)
+	@$(BIN)/python -m tests.attack $(ATTACK)
+
+audit: .venv/.dev ## known vulnerabilities of what is installed at run time (needs a vulnerability service)
+	@$(BIN)/python -m scripts.audit
+
+sbom: .venv/.dev ## write build/sbom.cdx.json: every package that is installed at run time, with hashes
+	@$(BIN)/python -m scripts.sbom
 
 bench: .venv/.dev ## benchmark: requests/s and CPU per request, compared with other servers in the same run
 	@$(BIN)/python -m tests.benchmark.bench --json build/bench.json

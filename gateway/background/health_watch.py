@@ -15,7 +15,7 @@ from typing import Literal
 import structlog
 
 from gateway.background.fleet import FleetKeeper
-from gateway.background.probe import SeenPlaylist, target_of
+from gateway.background.probe import SeenPlaylist, load_client, target_of
 from gateway.background.probe_scheduler import ProbeScheduler, WatchedEdge, rules_of
 from gateway.clock import Clock
 from gateway.config.health_settings import HealthSettings
@@ -150,6 +150,8 @@ class HealthWatch:
 
     async def _take_role(self, role: ProbeRole) -> None:
         if role in {"prober", "alone"}:
+            if not self._scheduler.running:
+                await load_client()
             self._scheduler.start(self._edges)
         elif self._scheduler.running:
             await self._scheduler.stop()

@@ -11,6 +11,7 @@ import asyncio
 import socket
 import ssl
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urljoin
 
@@ -128,6 +129,11 @@ class ProbeError(Exception):
         super().__init__(kind, why)
         self.kind: ResultKind = kind
         self.why = why
+
+
+async def load_client() -> None:
+    """Import the HTTP client in a thread: on the event loop, players would wait for 0.1 s."""
+    await asyncio.to_thread(import_module, "aiohttp")
 
 
 class Prober:

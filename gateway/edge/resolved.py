@@ -101,9 +101,11 @@ def is_usable(record: DnsRecord) -> bool:
     except ValueError:
         short = len(record.host) <= _MAX_HOST_CHARS
         return short and _HOST_NAME.fullmatch(record.host) is not None
+    address = getattr(address, "ipv4_mapped", None) or address
     if address.is_unspecified or address.is_multicast or "%" in record.host:
         return False
-    return address != _BROADCAST
+    # Link-local addresses have no players, but the metadata of clouds, which probes would ask.
+    return not address.is_link_local and address != _BROADCAST
 
 
 def edges_of(template: EdgeTemplate, known: KnownRecords) -> tuple[Edge, ...]:

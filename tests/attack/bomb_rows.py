@@ -10,6 +10,7 @@ import zstandard
 from tests.attack.attack import Attack, Effort, Outcome
 from tests.attack.client import Answer, Shot, fire
 from tests.attack.judge import fault_of, kind_of
+from tests.attack.source_rows import settled
 from tests.attack.stages import OriginStage, Stage, directory_stage, origin_stage
 from tests.attack.vitals import Vitals
 from tests.integration.origins import Mode, Origin
@@ -75,6 +76,7 @@ async def serve_bombs(stage: OriginStage, effort: Effort) -> Outcome:
         "unknown.m3u8": Mode(headers={"Content-Encoding": "bomb"}),
         "long.m3u8": Mode(headers={"Content-Length": "99999999999"}),
     }
+    await settled(stage)
     vitals = Vitals(stage)
     vitals.warmed_up()
     outcome = Outcome()

@@ -1,9 +1,11 @@
 """Attacks by sources: playlists and MPDs that somebody else has written, from a folder and from an
 origin, and what they make the gateway ask for."""
 
+import asyncio
 import random
 import re
 import shutil
+import time
 
 from tests.attack.attack import Attack, Effort, Outcome
 from tests.attack.client import Answer, Shot, fire
@@ -210,6 +212,28 @@ async def mutate_folder(stage: Stage, effort: Effort) -> Outcome:
     return outcome
 
 
+SETTLED = 6
+"""So many answers in a row show that both workers ask the origin again."""
+
+
+async def settled(stage: OriginStage) -> None:
+    """Wait until no circuit breaker is open: what an attack before this one did may have opened
+    it."""
+    async with Origin().listening(stage.origin_port):
+        good = number = 0
+        async with asyncio.timeout(40):
+            while good < SETTLED:
+                number += 1
+                shot = b"GET /v1/play/s%d-%d.m3u8 HTTP/1.1\r\n" % (time.monotonic_ns(), number)
+                host = b"Host: x\r\nX-Forwarded-For: 10.1.%d.9\r\n\r\n" % (number % 256)
+                answers = await fire(
+                    stage.port, iter([Shot(shot + host)]), lambda *_: "", connections=1
+                )
+                good = good + 1 if 200 in answers.statuses else 0
+                if not good:
+                    await asyncio.sleep(0.2)
+
+
 class Mutated(Origin):
     """An origin whose answers are mutated sources; ``heads`` are hostile heads of answers."""
 
@@ -315,6 +339,7 @@ _HEADS = (
 
 async def mutate_origin(stage: OriginStage, effort: Effort) -> Outcome:
     """Ask for titles of an origin whose answers are mutated."""
+    await settled(stage)
     outcome = Outcome()
     one = random.Random(effort.seed)
     count = effort.share(0.05, 20)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from tests.attack.attack import Attack, Effort, Outcome
 from tests.attack.client import Answer, Shot, fire
 from tests.attack.judge import DASH, HLS, fault_of, kind_of, plain
+from tests.attack.source_rows import settled
 from tests.attack.stages import OriginStage, origin_stage
 from tests.integration.origins import Mode, Origin
 from tests.unit.store.servers import until
@@ -165,6 +166,7 @@ def kept_away(shot: Shot, answer: Answer) -> str:
 async def send_elsewhere(stage: OriginStage, effort: Effort) -> Outcome:
     """URLs in manifests, redirects of origins and of probed edges, and names in requests."""
     del effort
+    await settled(stage)
     outcome = Outcome()
     port, health = stage.inner_port, "/vod/healthz"
     async with (

@@ -24,9 +24,9 @@ ATTACKS: tuple[Attack, ...] = (
     *cache_rows.ROWS,
     *store_rows.ROWS,
     *injection_rows.ROWS,
-    *source_rows.ORIGIN_ROWS,
     *ssrf_rows.ROWS,
     *bomb_rows.ORIGIN_ROWS,
+    *source_rows.ORIGIN_ROWS,
     *config_rows.ROWS,
     *cost_rows.ROWS,
 )

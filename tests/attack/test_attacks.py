@@ -9,7 +9,7 @@ from tests.attack.run import run
 from tests.attack.stages import Stages
 from tests.attack.table import ATTACKS
 
-REQUESTS = int(os.environ.get("ATTACK_REQUESTS", "8000"))
+REQUESTS = int(os.environ.get("ATTACK_REQUESTS", "5000"))
 SEED = 20_261_129
 
 
