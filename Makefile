@@ -30,6 +30,7 @@ check: .venv/.dev ## formatting, lint, types, architecture rules
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/bandit -q -c pyproject.toml -ll -r gateway manifests geodata demo
 
 load: .venv/.dev ## 60 s load test of a new server, checked against objectives (LOAD_SECONDS= sets the time)
 	@$(BIN)/python -m tests.load

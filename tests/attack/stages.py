@@ -139,6 +139,8 @@ class_manifests = true
 id = "k1"
 secret = "a-secret-of-these-attacks-0123456789abcdef"
 status = "active"
+[rate]
+exempt = ["0.0.0.0/0", "::/0"]
 [events]
 enabled = true
 [cmcd]
@@ -205,6 +207,8 @@ def debug_stage(folder: Path) -> Iterator[Stage]:
 
 
 ORIGIN = """
+[rate]
+exempt = ["0.0.0.0/0", "::/0"]
 [source]
 kind = "origin"
 url = "http://127.0.0.1:{origin}/vod/"
