@@ -3,9 +3,9 @@
     python -m scripts.audit
 
 The pinned requirements are audited as they are, by their hashes; nothing is resolved or installed.
-Exit code 0 when none is known, 1 when one is. A package that no vulnerability service could be asked
-about counts as not audited, which pip-audit itself passes over: this is said, and the exit code is 0,
-or 1 with ``CI=true``.
+Exit code 0 when none is known, 1 when one is. A package that no vulnerability service could be
+asked about counts as not audited, which pip-audit itself passes over: this is said, and the exit
+code is 0, or 1 with ``CI=true``.
 """
 
 import json
@@ -53,7 +53,9 @@ def verdict(report: dict[str, Any], said: str, *, in_ci: bool) -> tuple[int, lis
         return 1, found
     if packages and not skipped:
         return 0, [f"No known vulnerabilities in {len(packages)} packages."]
-    reason = skipped[0]["skip_reason"] if skipped else said.splitlines()[-1] if said else "no report"
+    reason = (
+        skipped[0]["skip_reason"] if skipped else said.splitlines()[-1] if said else "no report"
+    )
     number = f"{len(skipped)} of {len(packages)} packages" if packages else "every package"
     lines = [
         f"NOT AUDITED: {number}. No vulnerability service could be asked about them.",

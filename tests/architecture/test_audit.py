@@ -57,7 +57,9 @@ VERDICTS = [
 ]
 
 
-@pytest.mark.parametrize(("report", "said", "in_ci", "code", "first"), [row[1:] for row in VERDICTS])
+@pytest.mark.parametrize(
+    ("report", "said", "in_ci", "code", "first"), [row[1:] for row in VERDICTS]
+)
 def test_an_audit_that_did_not_happen_is_not_passed_over(
     report: dict[str, Any], said: str, in_ci: bool, code: int, first: str
 ) -> None:

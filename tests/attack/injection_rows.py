@@ -1,6 +1,7 @@
 """Attacks with text: what a player makes up must stay where it belongs, and with that player."""
 
 import asyncio
+import itertools
 import re
 import socket
 import threading
@@ -41,6 +42,7 @@ TEXTS: tuple[str, ...] = (
 )
 """``{c}`` is the canary."""
 PLACES = ("path", "query", "header", "body")
+ROUTES = (b"/v1/play/film.m3u8", b"/v1/play/live.mpd", b"/v1/play/film", b"/v1/steering/film")
 LONGEST_LINE_CHARS = 8000
 
 
@@ -84,8 +86,10 @@ class Monitor:
         return len(self._seen)
 
 
-def injections() -> Iterator[Shot]:
-    """Each text in each place, raw and percent-encoded."""
+def injections(every: bool) -> Iterator[Shot]:
+    """Each text in each place, raw and percent-encoded; in headers on every route, or on the next
+    one in turn."""
+    turn = itertools.cycle(ROUTES)
     for text in TEXTS:
         raw = text.replace("{c}", CANARY).encode("utf-8")
         coded = quote(raw, safe="").encode()
@@ -108,12 +112,7 @@ def injections() -> Iterator[Shot]:
         ):
             yield Shot(request(path % coded, []))
         for name in HEADERS:
-            for path in (
-                b"/v1/play/film.m3u8",
-                b"/v1/play/live.mpd",
-                b"/v1/play/film",
-                b"/v1/steering/film",
-            ):
+            for path in ROUTES if every else (next(turn),):
                 if b"\r\n\r\n" not in raw:  # that would be the end of the request
                     # What a header may not have is refused with the connection.
                     yield Shot(request(path, [name + b": " + raw]), alone=True)
@@ -159,7 +158,7 @@ async def inject(stage: Stage, effort: Effort) -> Outcome:
     """Send each text, then look into the log and into Redis."""
     first_line = len(stage.gateway.log)
     with Monitor(stage.server.path) as monitor:
-        tally = await fire(stage.port, injections(), misplaced, depth=4)
+        tally = await fire(stage.port, injections(effort.scale >= 1), misplaced, depth=4)
         await asyncio.sleep(1.0)  # reports and events are written in the background
     outcome = Outcome(tally.answered, [tally.shown()], tally.faults)
     for command in monitor.commands_with(CANARY)[:5]:
