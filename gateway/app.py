@@ -202,7 +202,7 @@ class Application:
             activity=Activity(
                 control.redis, lambda: self.gateway.runtime.settings.events.max_listeners
             ),
-            sign_in=SignIn(settings, control.redis),
+            sign_in=SignIn(settings, lambda: self.gateway.keys, control.redis),
             concurrent=ConcurrentSessions(store, SESSION_ENDS_AFTER_S),
         )
         self.gateway.leases.use(self.keeper.fleet)

@@ -1,7 +1,8 @@
 """How do operators reach the gateway, and who may do what?"""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -13,12 +14,18 @@ from gateway.config.fields import (
     Host,
     HostName,
     Port,
+    Secret,
+    Text,
+    TimeToLive,
 )
 from gateway.config.key_settings import SecretFile, SigningSecret
 from gateway.config.section import Section, fault
 from gateway.config.tls_settings import TlsSettings
+from gateway.config.token_settings import JwksUrl
 from gateway.trust.operators.api_key import KeyState
 from gateway.trust.operators.operator import Role, Scope
+
+_CALLBACK: Final = "/v1/sign-in/callback"
 
 
 def _moment(text: str) -> str:
@@ -110,6 +117,52 @@ class ServiceSettings(Section):
         return b"" if given is None else given.get_secret_value().encode("ascii")
 
 
+class OidcSettings(Section):
+    """An OpenID provider by which people sign in, and whose tokens are accepted."""
+
+    issuer: JwksUrl = Field(examples=["https://login.example.com/realms/video"])
+    """The issuer. Its endpoints and keys are found below it
+    (`/.well-known/openid-configuration`)."""
+    client_id: Text = Field(examples=["streaming-gateway"])
+    """The gateway's name at the provider. Tokens have it as their audience."""
+    client_secret: Secret | None = Field(None, examples=["…"])
+    """The gateway's secret at the provider. A public client has none."""
+    client_secret_file: SecretFile | None = Field(None, examples=["/run/secrets/oidc-client"])
+    """A file that holds the secret, of at least 32 characters, instead of `client_secret`. It is
+    read when the configuration is."""
+    audiences: frozenset[Text] = frozenset()
+    """Other audiences of tokens that are accepted, besides `client_id`."""
+    role_claim: Text = "roles"
+    """The claim that says which role somebody has, or its path, such as `realm_access.roles`: text,
+    or a list of texts."""
+    roles: Annotated[Mapping[Text, Role], Field(min_length=1)] = Field(
+        examples=[{"gateway-admins": "admin"}]
+    )
+    """The role of each value of the claim. Of several, the highest counts; others have none."""
+    redirect_url: JwksUrl | None = Field(
+        None, examples=["https://gateway.example.com:8090/v1/sign-in/callback"]
+    )
+    """The URL of `/v1/sign-in/callback` as browsers reach it, which the provider has to know.
+    Without it, only bearer tokens are accepted."""
+    session_s: TimeToLive = 28_800
+    """How long the session of a browser lasts, in seconds."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.client_secret is not None and self.client_secret_file is not None:
+            problem = "cannot be combined with client_secret"
+            raise fault("client_secret_file", problem, "one of them")
+        if self.redirect_url is not None and not self.redirect_url.endswith(_CALLBACK):
+            raise fault("redirect_url", f"does not end with {_CALLBACK}", f"a URL with {_CALLBACK}")
+        return self
+
+    @property
+    def secret_text(self) -> str | None:
+        """The client's secret; None for a public client."""
+        given = self.client_secret or self.client_secret_file
+        return None if given is None else given.get_secret_value()
+
+
 class AdminSettings(Section):
     """Where the gateway listens for operators: metrics, readiness in detail, decisions with their
     reasons, and actions (`docs/operators.md`)."""
@@ -140,3 +193,5 @@ class AdminSettings(Section):
     """API keys of operators and programs, sent as `Authorization: Bearer`."""
     services: tuple[ServiceSettings, ...] = ()
     """Services that sign their requests."""
+    oidc: OidcSettings | None = None
+    """An OpenID provider by which people sign in."""

@@ -8,7 +8,7 @@ from gateway.config.problem import ConfigProblem, shown
 
 _ProblemOf = Callable[..., ConfigProblem]
 
-CREDENTIALS = ("keys", "services")
+CREDENTIALS = ("keys", "services", "oidc")
 """The keys of ``[admin]`` by which operators can sign in."""
 
 
@@ -24,7 +24,7 @@ def check_operators(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[
                 ("admin", "sign_in"),
                 "lets nobody in, as there is nothing to sign in with",
                 value="true",
-                allowed="false, or admin.keys or admin.services as well (gateway operator key)",
+                allowed="false, or admin.keys, admin.services or admin.oidc as well",
             )
         return
     for name in given:

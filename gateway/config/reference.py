@@ -50,6 +50,7 @@ editors.
 _HEADINGS: Final[Mapping[tuple[str, ...], str]] = {
     ("admin", "keys"): "[[admin.keys]]",
     ("admin", "services"): "[[admin.services]]",
+    ("admin", "oidc"): "[admin.oidc]",
     ("profiles",): "[profiles.NAME]",
     ("rules",): "[[rules]]",
     ("rules", "when"): "[[rules]] when = { … }",

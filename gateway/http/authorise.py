@@ -12,15 +12,17 @@ from starlette.types import Message, Receive, Scope
 
 from gateway.client.address import Address
 from gateway.http.body import read_body
+from gateway.http.cookies import cookies_of
 from gateway.observe import metrics
 from gateway.observe.request_id import request_id
 from gateway.operators.audit_entry import Actor, AuditEntry
+from gateway.operators.oidc_provider import ProviderError
 from gateway.operators.sign_in import Asked
 from gateway.play import operator_problems as problems
 from gateway.play.request import Headers
 from gateway.play.runtime import Gateway
 from gateway.trust.operators.message_signature import SignedMessage
-from gateway.trust.operators.operator import Access, Operator, Refusal, Role
+from gateway.trust.operators.operator import READING, Access, Operator, Refusal, Role
 
 FAILURES_PER_S = 0.2
 FAILURES_BURST_S = 50.0
@@ -36,7 +38,10 @@ MAX_SIGNED_BODY_BYTES = 128 * 1024
 NOBODY = Operator("nobody", "", Role.VIEWER)
 """Who reaches a listener where nobody has to sign in."""
 
-_OPERATOR = "gateway.operator"
+OPERATOR = "gateway.operator"
+"""Where the scope of a request has who sends it."""
+CSRF_HEADER = "x-gateway-csrf"
+"""What requests that act with the cookie of a browser have; its value does not matter."""
 
 
 async def authorise(
@@ -54,34 +59,34 @@ async def authorise(
     if not gateway.sign_in.on:
         if access is not None and not _is_open(access, scope["method"]):
             _count("off")
-            _record_refused(gateway, scope, headers, NOBODY, "sign-in-off")
+            record_refused(gateway, scope, headers, NOBODY, "sign-in-off")
             raise problems.writing_is_off()
-        scope[_OPERATOR] = NOBODY
+        scope[OPERATOR] = NOBODY
         return receive
     message, receive = await _message(gateway, scope, receive)
     found = await _who(gateway, scope, headers, message)
     if access is None:
-        scope[_OPERATOR] = found
+        scope[OPERATOR] = found
         return receive
     if found is None:
         _count("anonymous")
         if access.writes_by(scope["method"]):
-            _record_refused(gateway, scope, headers, NOBODY, "not-signed-in")
+            record_refused(gateway, scope, headers, NOBODY, "not-signed-in")
         raise problems.not_signed_in()
     needed = access.role_for(scope["method"])
     if not found.may(needed, access.scope):
         _count("forbidden")
-        _record_refused(gateway, scope, headers, found, "forbidden")
+        record_refused(gateway, scope, headers, found, "forbidden")
         raise problems.forbidden(needed, access.scope, _has(found))
     _count("allowed")
-    scope[_OPERATOR] = found
+    scope[OPERATOR] = found
     return receive
 
 
 def operator_of(scope: Scope) -> Operator | None:
     """Who sends a request that :func:`authorise` has let through; None for somebody who has not
     signed in where that is needed."""
-    found: Operator | None = scope[_OPERATOR]
+    found: Operator | None = scope[OPERATOR]
     return found
 
 
@@ -90,7 +95,7 @@ def _is_open(access: Access, method: str) -> bool:
     return not access.writes_by(method) and NOBODY.may(access.role_for(method), access.scope)
 
 
-def _record_refused(
+def record_refused(
     gateway: Gateway, scope: Scope, headers: Headers, who: Operator, reason: str
 ) -> None:
     """Record an attempt that was refused. How many are recorded is bounded; the others are
@@ -179,21 +184,56 @@ async def _who(
 ) -> Operator | None:
     """Who has signed in; None when the request has no credential. Raises a 401 or 429 problem."""
     asked = Asked(message)
+    if "authorization" not in message.headers and "cookie" in message.headers:
+        found = gateway.sign_in.session(cookies_of(message.headers["cookie"]))
+        if found is not None:
+            _check_forgery(scope, message)
+            return found
     if not gateway.sign_in.has_credential(asked):
         return None
-    budget, now_s = f"sign-in {_group(address_of(gateway, scope, headers))}", time.monotonic()
-    wait_s = gateway.sign_ins_left.wait_s(budget, 1, FAILURES_PER_S, now_s, FAILURES_BURST_S)
+    check_failures(gateway, scope, headers)
+    try:
+        answer = await gateway.sign_in.who(asked)
+    except ProviderError as error:
+        _count("unavailable")
+        raise problems.provider_unavailable(str(error)) from error
+    if not isinstance(answer, Refusal):
+        return answer
+    charge_failure(gateway, scope, headers)
+    _count("refused")
+    claimed = Operator("nobody", answer.id or "", Role.VIEWER)
+    record_refused(gateway, scope, headers, claimed, answer.code)
+    raise problems.refused(answer)
+
+
+def check_failures(gateway: Gateway, scope: Scope, headers: Headers) -> None:
+    """Raises a 429 problem when too many credentials from this address were refused."""
+    name, bounds = _failures(gateway, scope, headers)
+    wait_s = gateway.sign_ins_left.wait_s(name, 1, *bounds)
     if wait_s > 0:
         _count("limited")
         raise problems.too_many_failures(math.ceil(wait_s))
-    found = await gateway.sign_in.who(asked)
-    if not isinstance(found, Refusal):
-        return found
-    gateway.sign_ins_left.take(budget, 1, FAILURES_PER_S, now_s, FAILURES_BURST_S)
-    _count("refused")
-    claimed = Operator("nobody", found.id or "", Role.VIEWER)
-    _record_refused(gateway, scope, headers, claimed, found.code)
-    raise problems.refused(found)
+
+
+def charge_failure(gateway: Gateway, scope: Scope, headers: Headers) -> None:
+    """Count a credential that was refused towards the bound of its address."""
+    name, bounds = _failures(gateway, scope, headers)
+    gateway.sign_ins_left.take(name, 1, *bounds)
+
+
+def _failures(
+    gateway: Gateway, scope: Scope, headers: Headers
+) -> tuple[str, tuple[float, float, float]]:
+    name = f"sign-in {_group(address_of(gateway, scope, headers))}"
+    return name, (FAILURES_PER_S, time.monotonic(), FAILURES_BURST_S)
+
+
+def _check_forgery(scope: Scope, message: SignedMessage) -> None:
+    """Raises a 403 problem for a write with a cookie alone: a page of another site can have a
+    browser send that, but not a header of its own."""
+    if scope["method"] not in READING and CSRF_HEADER not in message.headers:
+        _count("forbidden")
+        raise problems.no_csrf_header(CSRF_HEADER)
 
 
 def _all_headers(scope: Scope) -> dict[str, str]:

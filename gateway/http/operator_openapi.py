@@ -11,6 +11,18 @@ SECURITY_SCHEMES: dict[str, Any] = {
         "scheme": "bearer",
         "description": "An API key, where admin.sign_in asks for one.",
     },
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "An ID token or access token of the OpenID provider.",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "__Host-gateway-session",
+        "description": "The session of a browser; requests that act need X-Gateway-Csrf as well.",
+    },
     "signature": {
         "type": "apiKey",
         "in": "header",
@@ -29,6 +41,12 @@ _EDGE_ID: dict[str, Any] = {
     "required": True,
     "description": "The edge's id.",
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"},
+}
+_RETURN_TO: dict[str, Any] = {
+    "name": "return_to",
+    "in": "query",
+    "description": "The path of this listener to which the browser returns.",
+    "schema": {"type": "string", "pattern": "^/", "maxLength": 500},
 }
 _OVERRIDE_ID: dict[str, Any] = {
     "name": "id",
@@ -107,7 +125,21 @@ _ENTRY = {
 
 def operator_paths() -> dict[str, Any]:
     """The paths."""
+    redirect = {"302": {"description": "The browser is led on"}}
     return {
+        "/v1/sign-in": {
+            "parameters": [_RETURN_TO],
+            "get": {"summary": "Leads a browser to the OpenID provider", "responses": redirect},
+        },
+        "/v1/sign-in/callback": {
+            "get": {"summary": "The browser comes back with a code", "responses": redirect},
+        },
+        "/v1/sign-out": {
+            "post": {
+                "summary": "The browser forgets its session",
+                "responses": {"204": {"description": "The cookie is deleted"}},
+            },
+        },
         "/v1/edges": {"get": _operation("Every edge with its state", _list_of("edges", _EDGE))},
         "/v1/edges/{id}/drain": {
             "parameters": [_EDGE_ID],

@@ -28,6 +28,7 @@ from gateway.http.operator_actions import (
     reload,
     steer,
 )
+from gateway.http.sign_in import CALLBACK, SIGN_IN, SIGN_OUT, callback, sign_in, sign_out
 from gateway.listener import OPERATORS, PLAYERS, Listener
 from gateway.play.activity import PATH as ACTIVITY
 from gateway.play.activity import answer_activity
@@ -231,6 +232,9 @@ ROUTES = (
     _operators("/v1/config", _READ, config, _named("config"), _configures("config")),
     _operators("/v1/config/reload", ("POST",), reload, _named("reload"), _configures("config")),
     _operators("/v1/audit", _READ, audit, _named("audit"), _configures("audit")),
+    Route(SIGN_IN, ("GET",), sign_in, _named("sign_in"), _OPERATORS),
+    Route(CALLBACK, ("GET",), callback, _named("sign_in"), _OPERATORS),
+    Route(SIGN_OUT, ("POST",), sign_out, _named("sign_in"), _OPERATORS),
     _operators("/openapi.json", _READ, _openapi(OPERATORS), _named("openapi"), Access(Role.VIEWER)),
 )
 """Every route of the gateway, and the role that operators need for it."""

@@ -4,12 +4,16 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gateway.config.operator_build import api_keys_of, service_keys_of
+from gateway.config.operator_build import api_keys_of, oidc_rules_of, service_keys_of
 from gateway.config.schema import Settings
 from gateway.operators.nonces import NonceMemory
+from gateway.operators.oidc_provider import Client, OidcProvider
+from gateway.operators.oidc_sign_in import OidcSignIn
 from gateway.store.connection.protocol import Commands
-from gateway.trust.operators.api_key import ApiKeys
+from gateway.trust.keys import KeyRing
+from gateway.trust.operators.api_key import PREFIX, ApiKeys
 from gateway.trust.operators.message_signature import ServiceKeys, SignedMessage
+from gateway.trust.operators.oidc import looks_like_jwt
 from gateway.trust.operators.operator import Operator, Refusal
 
 
@@ -32,6 +36,7 @@ class _Ways:
     on: bool
     keys: ApiKeys
     services: ServiceKeys
+    oidc: OidcSignIn | None
 
 
 class SignIn:
@@ -40,13 +45,16 @@ class SignIn:
     def __init__(
         self,
         settings: Settings,
+        keys: Callable[[], KeyRing],
         redis: Commands | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``redis`` remembers nonces for all workers."""
+        """``keys`` gives the ring that signs the cookies of browsers. ``redis`` remembers nonces
+        for all workers."""
+        self._keys = keys
         self._clock = clock
         self._nonces = NonceMemory(redis)
-        self._ways = _ways_of(settings)
+        self._ways = _ways_of(settings, None)
 
     @property
     def on(self) -> bool:
@@ -55,7 +63,22 @@ class SignIn:
 
     def configure(self, settings: Settings) -> None:
         """Use the credentials of a new configuration."""
-        self._ways = _ways_of(settings)
+        self._ways = _ways_of(settings, self._ways.oidc)
+
+    @property
+    def oidc(self) -> OidcSignIn | None:
+        """The sign-in by an OpenID provider; None where there is none, or nobody signs in."""
+        return self._ways.oidc if self.on else None
+
+    def session(self, cookies: Mapping[str, str]) -> Operator | None:
+        """Whose session the cookies of a browser have; None when they have none that is valid."""
+        oidc = self.oidc
+        text = None if oidc is None else cookies.get(oidc.session_cookie)
+        return (
+            None
+            if oidc is None or text is None
+            else oidc.session(self._keys(), text, self._clock())
+        )
 
     def has_credential(self, asked: Asked) -> bool:
         """Whether a request has anything to verify."""
@@ -66,10 +89,11 @@ class SignIn:
         return "authorization" not in headers and "signature-input" in headers
 
     async def who(self, asked: Asked) -> Operator | Refusal | None:
-        """Who has sent a request; None when it has no credential."""
+        """Who has sent a request; None when it has no credential. Raises ProviderError when that
+        cannot be found out."""
         authorization = asked.headers.get("authorization")
         if authorization is not None:
-            return self._bearer(authorization)
+            return await self._bearer(authorization)
         if self.is_signed(asked.headers):
             return await self._signer(asked.message)
         return None
@@ -84,13 +108,26 @@ class SignIn:
             return Refusal("replayed", text, found.operator.id)
         return found.operator
 
-    def _bearer(self, authorization: str) -> Operator | Refusal:
+    async def _bearer(self, authorization: str) -> Operator | Refusal:
         scheme, _, credential = authorization.partition(" ")
         if scheme.lower() != "bearer":
             return Refusal("other-scheme", "the scheme of Authorization is not Bearer")
-        return self._ways.keys.verify(credential.strip(" "), self._clock())
+        text, oidc = credential.strip(" "), self._ways.oidc
+        if oidc is not None and not text.startswith(PREFIX) and looks_like_jwt(text):
+            return await oidc.bearer(text, self._clock())
+        return self._ways.keys.verify(text, self._clock())
 
 
-def _ways_of(settings: Settings) -> _Ways:
+def _ways_of(settings: Settings, before: OidcSignIn | None) -> _Ways:
+    """The ways of a configuration. A provider that has not changed keeps what it has said."""
     admin = settings.admin
-    return _Ways(on=admin.sign_in, keys=api_keys_of(admin), services=service_keys_of(admin))
+    oidc = None
+    if admin.oidc is not None:
+        given = admin.oidc
+        client = Client(given.issuer, given.client_id, given.secret_text, given.redirect_url)
+        same = before is not None and before.provider.client == client
+        provider = before.provider if before is not None and same else OidcProvider(client)
+        oidc = OidcSignIn(oidc_rules_of(given), provider, given.session_s)
+    return _Ways(
+        on=admin.sign_in, keys=api_keys_of(admin), services=service_keys_of(admin), oidc=oidc
+    )

@@ -55,3 +55,17 @@ def reload_takes_long() -> Problem:
     """503: the reload was not finished in time; it goes on."""
     detail = "the reload takes long, and goes on; GET /v1/config shows what is in force"
     return Problem(503, "reload-takes-long", "Reload takes long", detail)
+
+
+def provider_unavailable(reason: str) -> Problem:
+    """503: nobody can sign in, as the OpenID provider cannot be asked."""
+    detail = f"the OpenID provider cannot be asked: {reason}; API keys and sessions go on"
+    title = "The OpenID provider cannot be asked"
+    return Problem(503, "provider-unavailable", title, detail, headers={"Retry-After": "10"})
+
+
+def no_csrf_header(name: str) -> Problem:
+    """403: a request that acts with a cookie has not the header that pages of others cannot
+    send."""
+    detail = f"a request that acts with the cookie of a browser needs the header {name}"
+    return Problem(403, "no-csrf-header", "Header is missing", detail)

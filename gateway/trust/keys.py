@@ -38,6 +38,8 @@ class Purpose(StrEnum):
     STEERING_STATE = "steering-state"
     REFRESH_STATE = "refresh-state"
     CLIENT_CLASS = "client-class"
+    OPERATOR_SIGN_IN = "operator-sign-in"
+    OPERATOR_SESSION = "operator-session"
     CLIENT_NETWORK = "client-network"
     EDGE_REGISTRATION = "edge-registration"
     PLAYBACK_TOKEN = "playback-token"  # noqa: S105  # no secret

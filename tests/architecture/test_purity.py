@@ -69,7 +69,7 @@ OWNERS = {
     "httptools": ("gateway/serving/request_reader.py",),
     "m3u8": ("manifests/hls/", "demo/"),
     "fastdigest": ("gateway/client/prior.py",),
-    "aiohttp": ("gateway/background/probe.py",),
+    "aiohttp": ("gateway/background/probe.py", "gateway/operators/oidc_provider.py"),
     "joserfc": ("gateway/trust/",),
     "pydantic": ("gateway/config/",),
     "user_agents": ("gateway/client/device/",),

@@ -1,0 +1,166 @@
+"""Asks an OpenID provider where its endpoints are, which keys it signs with, and whom codes name.
+
+What it has said is kept while it cannot be asked. Keys are fetched again when they are old, or when
+a token names one that is not known, but at most once in ``MIN_REFRESH_S``.
+"""
+
+import asyncio
+import time
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+import structlog
+
+from gateway.trust.operators.oidc import ProviderKeys, key_set_of
+from gateway.untrusted import json_of
+
+TIMEOUT_S: Final = 5.0
+MAX_ANSWER_BYTES: Final = 256 * 1024
+REFRESH_S: Final = 3600.0
+MIN_REFRESH_S: Final = 10.0
+_OK: Final = 200
+
+log = structlog.get_logger()
+
+
+class ProviderError(Exception):
+    """The provider cannot be asked, or its answer not be used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where the provider is asked (OpenID Connect Discovery 1.0, 3)."""
+
+    authorization: str
+    token: str
+    jwks: str
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The gateway as the provider knows it."""
+
+    issuer: str
+    client_id: str
+    client_secret: str | None
+    redirect_url: str | None
+
+
+class OidcProvider:
+    """One provider. ``clock`` gives monotonic seconds."""
+
+    def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
+        self.client = client
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._endpoints: Endpoints | None = None
+        self._keys: ProviderKeys | None = None
+        self._tried_s = float("-inf")
+        self._fetched_s = float("-inf")
+        self._trouble = ""
+
+    async def keys(self, key_id: str | None) -> ProviderKeys:
+        """The keys with which the provider signs, fetched again if none of them has the id
+        ``key_id``. Raises ProviderError when there are none."""
+        async with self._lock:
+            now_s = self._clock()
+            old = now_s - self._fetched_s > REFRESH_S
+            unknown = key_id is not None and self._keys is not None and key_id not in self._keys.ids
+            if (self._keys is None or old or unknown) and now_s - self._tried_s >= MIN_REFRESH_S:
+                await self._refresh(now_s)
+            if self._keys is None:
+                raise ProviderError(self._trouble)
+            return self._keys
+
+    async def authorization_url(self, parameters: Mapping[str, str]) -> str:
+        """Where a browser signs in. Raises ProviderError."""
+        endpoint = (await self._found()).authorization
+        return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(parameters)}"
+
+    async def id_token(self, code: str, verifier: str) -> str:
+        """The ID token for a code (OpenID Connect Core 1.0, 3.1.3). Raises ProviderError."""
+        endpoint = (await self._found()).token
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self.client.redirect_url or "",
+            "code_verifier": verifier,
+            "client_id": self.client.client_id,
+        }
+        headers = {}
+        if self.client.client_secret is not None:
+            pair = f"{quote(self.client.client_id)}:{quote(self.client.client_secret)}"
+            headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+        answer = await _ask(endpoint, form, headers)
+        token = answer.get("id_token")
+        if not isinstance(token, str):
+            raise ProviderError("the provider's answer for the code has no ID token")
+        return token
+
+    async def _found(self) -> Endpoints:
+        await self.keys(None)
+        if self._endpoints is None:
+            raise ProviderError(self._trouble)
+        return self._endpoints
+
+    async def _refresh(self, now_s: float) -> None:
+        """Fetch endpoints and keys; those that were known stay when that fails."""
+        self._tried_s = now_s
+        try:
+            endpoints = await _discover(self.client.issuer)
+            answer = await _ask(endpoints.jwks)
+            keys = key_set_of(answer)
+        except (ProviderError, ValueError) as error:
+            self._trouble = str(error)
+            log.warning("oidc_provider_not_read", issuer=self.client.issuer, reason=str(error))
+            return
+        self._endpoints, self._keys, self._fetched_s = endpoints, keys, now_s
+
+
+async def _discover(issuer: str) -> Endpoints:
+    found = await _ask(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+    if found.get("issuer") != issuer:
+        raise ProviderError("the provider says that it is another issuer")
+    names = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+    urls = [found.get(name) for name in names]
+    for name, url in zip(names, urls, strict=True):
+        if not isinstance(url, str) or not url.startswith(("https://", "http://")):
+            raise ProviderError(f"the provider's configuration has no {name}")
+        if issuer.startswith("https://") and not url.startswith("https://"):
+            raise ProviderError(f"the provider's {name} is not https, and its issuer is")
+    return Endpoints(*map(str, urls))
+
+
+async def _ask(
+    url: str, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The JSON object at ``url``, for a POST of ``form`` if there is one. Raises ProviderError."""
+    import aiohttp  # noqa: PLC0415  # only where a provider is configured
+
+    method = "GET" if form is None else "POST"
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout, trust_env=False) as session,
+            session.request(
+                method, url, data=form, headers=headers, allow_redirects=False
+            ) as answer,
+        ):
+            data = await answer.content.read(MAX_ANSWER_BYTES + 1)
+            while len(data) <= MAX_ANSWER_BYTES and not answer.content.at_eof():
+                data += await answer.content.read(MAX_ANSWER_BYTES + 1 - len(data))
+            status = answer.status
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise ProviderError(f"the provider does not answer ({type(error).__name__})") from error
+    if status != _OK:
+        raise ProviderError(f"the provider answers {status}")
+    try:
+        found = json_of(data, MAX_ANSWER_BYTES)
+    except ValueError as error:
+        raise ProviderError(f"the provider's answer cannot be read: {error}") from error
+    if not isinstance(found, dict):
+        raise ProviderError("the provider's answer is no JSON object")
+    return found
