@@ -1,5 +1,5 @@
-"""The commands: serve, check, explain, stats, sessions, purge, revoke, edge, steer, operator,
-audit, schema, demo.
+"""The commands: serve, check, explain, stats, sessions, purge, revoke, edge, steer, token,
+operator, audit, schema, demo.
 
 Exit codes: 0 ok, 1 the input was wrong (the message is on stderr), 2 usage.
 """
@@ -21,6 +21,7 @@ from gateway.commands.command_line import (
 from gateway.commands.edge.command import edge
 from gateway.commands.operator.command import operator
 from gateway.commands.steer.command import steer
+from gateway.commands.token.command import token
 from gateway.config.load import load
 from gateway.config.problem import ConfigError
 from gateway.config.trust import beliefs_of
@@ -38,6 +39,7 @@ def main() -> None:
 main.add_command(edge)
 main.add_command(operator)
 main.add_command(steer)
+main.add_command(token)
 
 
 @main.command()

@@ -117,7 +117,7 @@ class TokenKeyKeeper:
                     with in_time("token_keys"):
                         await self.look()
         finally:
-            await self._close()
+            await self.close()
 
     async def look(self) -> None:
         """Fetch the sets whose time has come, and drop keys that were kept for too long."""
@@ -220,7 +220,8 @@ class TokenKeyKeeper:
         for listener in self._listeners:
             listener(self.verifier)
 
-    async def _close(self) -> None:
+    async def close(self) -> None:
+        """Close every connection."""
         client, self._client = self._client, None
         if client is not None:
             await client.close()

@@ -95,7 +95,7 @@ async def test_a_set_is_fetched_and_fetched_again_in_time() -> None:
         await kept.look()
         assert 3 == len(it.seen)
         assert [kept.verifier] == made[1:]  # the same keys are no change
-        await kept._close()
+        await kept.close()
 
 
 FAULTS: list[tuple[str, dict[str, Any]]] = [
@@ -136,7 +136,7 @@ async def test_the_last_good_keys_stay_while_a_set_cannot_be_fetched() -> None:
         times.now += 80
         await kept.look()
         granted(kept.verifier.verify(TOKEN, NOW_S))
-        await kept._close()
+        await kept.close()
 
 
 async def test_an_unknown_kid_has_the_sets_fetched_once() -> None:

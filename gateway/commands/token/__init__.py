@@ -1,0 +1,1 @@
+"""``gateway token``: what would the gateway say of a playback token?"""
