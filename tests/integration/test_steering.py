@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,13 @@ import pytest
 from prometheus_client import Counter
 
 from gateway.app import FIRST_USER_AGENT, Application
+from gateway.cache import STEERED, Cache
 from gateway.client.prior import network_name
 from gateway.client.session import asset_name
 from gateway.edge.fleet import EdgeCondition
 from gateway.edge.override import WHOLE, Override
 from gateway.observe import metrics
+from gateway.play.allowance import Allowance
 from gateway.play.facts import experience_network
 from gateway.play.request import Headers
 from gateway.steering.state import Clone, SteeringState
@@ -443,11 +445,19 @@ async def test_one_household_does_not_make_an_edge_slow(app: Application) -> Non
     assert "e1" == await watch(app, "e1", "10.1.3.1", [500, 900, 900])
 
 
+class Unpaced(Allowance):
+    """Nobody asks too often: states age in no time."""
+
+    def charge(self, name: Hashable, seconds: float, now_s: float) -> None:
+        """Forget it."""
+
+
 async def test_a_session_far_below_the_prior_of_its_network(app: Application) -> None:
     """It tries another edge, once; then it can compare."""
     sender = app.gateway.runtime.clients.sender("10.1.1.1", Headers({}))
     app.gateway.priors.known = {network_name(sender.place, sender.prefix, "desktop"): 8000}
     desktop = {"User-Agent": FIRST_USER_AGENT}
+    app.gateway.steered = Unpaced(Cache(STEERED))
     async with asking(app, "10.1.1.1") as client:
         url, playing, seen = f"/v1/steering/film?state={signed(app)}", "e1", ["e1"]
         for number in range(20):
