@@ -110,8 +110,6 @@ FIRST_EDGES_S = 1.0
 FIRST_KEY_S = 1.0
 """The most seconds that the start waits for the key that workers share."""
 
-SESSION_ENDS_AFTER_S = 300.0
-
 FIRST_USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) Chrome/131.0.0.0 Safari/537.36"
 """Classified before the first request, to compile the patterns that nearly every player needs."""
 LATER_USER_AGENTS = (
@@ -203,7 +201,7 @@ class Application:
                 control.redis, lambda: self.gateway.runtime.settings.events.max_listeners
             ),
             sign_in=SignIn(settings, lambda: self.gateway.keys, control.redis),
-            concurrent=ConcurrentSessions(store, SESSION_ENDS_AFTER_S),
+            concurrent=ConcurrentSessions(store, settings.tokens.session_ends_after_s),
         )
         self.gateway.leases.use(self.keeper.fleet)
         self.keeper.on_change(self.use_fleet)
@@ -274,6 +272,7 @@ class Application:
             loaded, self.gateway.runtime, self.gateway.store, self.gateway.geo
         )
         self.gateway.sign_in.configure(loaded.settings)
+        self.gateway.concurrent.use(loaded.settings.tokens.session_ends_after_s)
         self._health.configure(loaded.settings.health)
         self._dns.use(templates_of(loaded.settings), loaded.settings.dns)
         self._register.configure(loaded.settings)

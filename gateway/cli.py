@@ -119,6 +119,11 @@ def schema() -> None:
 @click.option("--speed", type=float, help="Its measured speed, in kbit/s.")
 @click.option("--session", help="Its session.")
 @click.option("--query", default="", help="More query parameters, such as max_resolution=720p.")
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="A file with the player's playback token.",
+)
 @click.option("--header", "headers", multiple=True, metavar="'N: v'", help="A request header.")
 @config_option
 @click.option("--manifest", is_flag=True, help="Print the playlist or MPD, too.")
@@ -130,13 +135,19 @@ def explain(
     speed: float | None,
     session: str | None,
     query: str,
+    token_file: Path | None,
     headers: tuple[str, ...],
     config: Path | None,
     manifest: bool,
     offline: bool,
 ) -> None:
     """Print the decision for ASSET and the reason for every step. Needs no running gateway."""
-    from gateway.commands.explain import ExplainError, Question, explain_decision  # noqa: PLC0415
+    from gateway.commands.explain import (  # noqa: PLC0415
+        ExplainError,
+        Question,
+        explain_decision,
+        token_header,
+    )
     from gateway.observe import logs  # noqa: PLC0415
 
     logs.configure("warning", "console")
@@ -147,7 +158,7 @@ def explain(
         speed_kbps=speed,
         session=session,
         query=query,
-        headers=headers,
+        headers=headers if token_file is None else (*headers, token_header(token_file)),
         manifest=manifest,
         offline=offline,
     )

@@ -15,6 +15,7 @@ class Step(StrEnum):
     PLACE = "place"
     DEVICE = "device"
     NETWORK = "network"
+    TOKEN = "token"  # noqa: S105  # a stage, no password
     PROFILE = "profile"
     SOURCE = "source"
     LADDER = "ladder"

@@ -107,7 +107,8 @@ class Facts:
     ``throughput`` None means that no speed is known; a ``prior`` only selects the rung to start on.
     ``ect`` is the browser's hint, such as ``4g``. ``minute_of_day`` counts from 00:00 in the
     policy's time zone. ``viewer`` identifies the viewer for the choice of an edge (the session, or
-    the network prefix of the address) and never leaves the process. ``placed_on`` is the id of the
+    the network prefix of the address) and never leaves the process. ``named`` is the id of the
+    session as the player sends it; ``session`` is another one where that is not its own. ``placed_on`` is the id of the
     edge from which this session already plays this asset. ``network`` is that of the address, and
     never leaves the process either. ``poor_edges`` are the ids of edges on which the viewers of
     this network report trouble. ``record`` is the state of the session, including what this
@@ -124,6 +125,7 @@ class Facts:
     ect: str | None = None
     limits: Limits = Limits()
     session: str | None = None
+    named: str | None = None
     viewer: str = ""
     minute_of_day: int = 0
     placed_on: str | None = None

@@ -11,6 +11,7 @@ import json
 import time
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
+from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
 from starlette.types import ASGIApp, Message
@@ -18,16 +19,20 @@ from starlette.types import ASGIApp, Message
 from gateway.app import Application, build
 from gateway.background.survey import survey
 from gateway.client.session import SessionRecord
+from gateway.commands.command_line import fail
 from gateway.config.build import prior_config_of
 from gateway.config.load import Loaded
 from gateway.edge.fleet import UP
 from gateway.edge.override import Override
 from gateway.observe.moment import rfc3339
 from gateway.play.formats import FORMATS
+from gateway.play.presented import HEADER
 from gateway.source.source import BadSourceError, NoSuchAssetError
 from gateway.store.caches.sessions import Sessions
 from gateway.store.connection.memory import MemoryStore
 from gateway.store.connection.protocol import StoreUnavailable
+from gateway.store.coordination import revocations
+from gateway.store.coordination.concurrent_sessions import ConcurrentSessions
 from gateway.store.coordination.priors import Priors
 from gateway.trust.edge_signing.fit import described
 from manifests.format import ManifestFormat
@@ -87,6 +92,15 @@ async def explain_decision(loaded: Loaded, question: Question) -> str:
         await app.gateway.store.close()
 
 
+def token_header(path: Path) -> str:
+    """The header with the token in a file. Exits the command when it cannot be read."""
+    try:
+        text = path.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        fail(f"error: --token-file {path}: cannot be read as a token, which is ASCII text")
+    return f"{HEADER}: {text}"
+
+
 def _format_of(question: Question) -> tuple[Question, ManifestFormat | None]:
     """The question without a suffix of the asset, and the format that it names."""
     for wanted, form in FORMATS.items():
@@ -105,6 +119,8 @@ async def _see(app: Application, loaded: Loaded, session: str | None) -> list[st
     keeper = await survey(loaded, store)
     app.use_fleet(keeper.fleet)
     own = MemoryStore()
+    ends_after_s = loaded.settings.tokens.session_ends_after_s
+    app.gateway.concurrent = ConcurrentSessions(own, ends_after_s)
     app.gateway.sessions = Sessions(own, ttl_s, app.gateway.runtime.estimator)
     if store.redis is None:
         url = _url_of(loaded)
@@ -112,6 +128,9 @@ async def _see(app: Application, loaded: Loaded, session: str | None) -> list[st
         return [_row("store", f"{why}; edges count as up")]
     if store.state == "down":
         return [_row("store", f"cannot be read ({store.trouble}); edges count as up")]
+    with contextlib.suppress(StoreUnavailable):
+        revoked = await revocations.known(store.redis)
+        app.gateway.revoked = frozenset([one.name for one in revoked])
     priors = Priors(store.redis, prior_config_of(loaded.settings))
     with contextlib.suppress(StoreUnavailable):
         await priors.read(time.time())

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any, Final
 
+from gateway.config.class_check import check_classes
 from gateway.config.operator_check import check_operators
 from gateway.config.problem import ConfigProblem, KeyPath, nearest, shown, written
 from gateway.config.read import read_defaults
@@ -41,6 +42,7 @@ def check(
     yield from _keys(tables, ("registry", "keys"), problem)
     yield from _cookies(tables, problem)
     yield from check_tokens(tables, problem)
+    yield from check_classes(tables, problem)
     for path, key in (
         (("edges",), "id"),
         (("ladder", "rungs"), "name"),

@@ -245,6 +245,14 @@ class TokenSettings(Section):
     catu_base: FolderUrl | None = Field(None, examples=["https://cdn.example.com/videos/"])
     """Match the URI claim of CATs (`catu`) with the URL of the source manifest below this URL.
     Without it, with the URL at which the player asks."""
+    unknown_country: Literal["refuse", "allow"]
+    """What becomes of a viewer whose country is not known, when its token is for some countries."""
+    session_ends_after_s: TimeToLive
+    """A session no longer counts towards the sessions of its subject when it has sent nothing for
+    this long, in seconds: no request for a manifest or steering, and no CMCD report."""
+    class_manifests: Flag
+    """Give class manifests of assets that want a token, too. Only for a CDN in front that verifies
+    tokens itself: whoever has the URL of a class manifest gets it."""
     jwks_min_refresh_s: TimeToLive
     """The shortest time between two fetches of a set of keys, whatever its `Cache-Control` says, in
     seconds."""

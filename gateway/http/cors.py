@@ -19,7 +19,6 @@ ALLOWED = (
     # Without a preflight only within limits on their length and characters.
     *("Accept", "Accept-Language", "Content-Language", "Content-Type", "Range"),
     *("Cache-Control", "Pragma", "If-Modified-Since", "If-Range", "Content-Encoding"),
-    *("Authorization", "CTA-Common-Access-Token"),
     *("X-Requested-With", "X-Playback-Session-Id"),
     # Client hints that the gateway does not read, with the names that browsers used before.
     *("Sec-CH-UA-Full-Version-List", "Sec-CH-UA-Arch", "Sec-CH-UA-Bitness", "Sec-CH-UA-WoW64"),

@@ -33,6 +33,8 @@ _PARAMETERS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("max_bitrate", {"type": "integer", "minimum": 1}, "The highest peak bit rate, in kbit/s."),
     ("codecs", {"type": "string"}, "Comma list of avc, hevc, av1, vp9, dolby-vision."),
     ("clientBandwidthHint", {"type": "number"}, "The network's speed in Mbit/s."),
+    ("token", {"type": "string"}, "The playback token, if it is in no header."),
+    ("CTA-Common-Access-Token", {"type": "string"}, "The same."),
 )
 
 _PROBLEM = {

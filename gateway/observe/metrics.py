@@ -275,6 +275,11 @@ REVOCATIONS = Gauge(
     "Tokens, subjects and sessions that are revoked; the largest number of all workers.",
     multiprocess_mode="livemax",
 )
+TOKENS = Counter(
+    "gateway_tokens",
+    "Requests for assets that want a playback token, by what became of them.",
+    ["outcome"],
+)
 LEASE_ERRORS = Counter(
     "gateway_lease_errors",
     "Leases taken from the worker's own share because the store did not answer.",

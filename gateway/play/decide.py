@@ -6,7 +6,7 @@ It gathers the facts, loads the sources, reads missing halves of decisions from 
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -24,8 +24,10 @@ from gateway.play.problems import Problem
 from gateway.play.request import Request
 from gateway.play.revoked import check_session
 from gateway.play.runtime import Gateway, Runtime
+from gateway.play.tokens import admit_all, present, told_operators, with_admission
 from gateway.source.source import BadSourceError, NoSuchAssetError, Source, SourceManifest
 from gateway.store.caches.decisions import CacheStatus
+from gateway.trust.admission import Admission
 from manifests.format import ManifestFormat
 
 INLINE_RUNGS = 500
@@ -62,13 +64,15 @@ class Earlier(NamedTuple):
 
 @dataclass(slots=True)  # not frozen, which costs a call for each field: every request makes one
 class Decided:
-    """A decision with its player and source, and where it came from."""
+    """A decision with its player and source, and where it came from. ``admission``: on what its
+    viewer is admitted; None for an asset that wants no token."""
 
     runtime: Runtime
     player: Player
     source: SourceManifest
     decision: Decision
     cache: CacheStatus
+    admission: Admission | None = None
 
     def count(self) -> None:
         """Count the decision in metrics. Edges of one DNS name share a label."""
@@ -120,19 +124,24 @@ async def decide_all(
     one member. ``edge_count`` is how many edges each decision needs.
     """
     runtime, fleet, memo = gateway.runtime, gateway.fleet, gateway.decisions.memo
+    presented = present(gateway, runtime, request, assets)
     player = runtime.clients.player(request.headers)
     client = await gather_facts(gateway, runtime, request, player, assets[0])
-    check_session(gateway, client.session)
+    if not request.by_operator:
+        check_session(gateway, client.named)
+    admissions = admit_all(gateway, runtime, request, presented, client, assets)
     if earlier is not None:
         client = with_pinned(client, earlier.pinned, earlier.edge, fleet)
+    if request.by_operator:
+        client = told_operators(client, presented)
     timeline.end("facts")
-    sources = await _load_all(runtime, assets, client.network, wanted)
+    sources = await _load_all(runtime, assets, admissions, client.network, wanted)
     timeline.end("source")
     inquiries = {
         at: inquire(
             runtime.policy,
             fleet,
-            _facts_for(client, asset),
+            with_admission(_facts_for(client, asset), admissions.get(at)),
             source.manifest.ladder,
             memo,
             edge_count,
@@ -156,7 +165,9 @@ async def decide_all(
         except NothingToPlayError as error:
             found.append(problems.nothing_to_play(str(error)))
         else:
-            found.append(Decided(runtime, player, source, decision, status))
+            admission = admissions.get(at)
+            admitted = admission if isinstance(admission, Admission) else None
+            found.append(Decided(runtime, player, source, decision, status, admitted))
         if len(assets) > 1 and lookup is not None:
             await asyncio.sleep(0)  # other requests must not wait for a whole batch
     gateway.decisions.share(lookups.values())
@@ -180,11 +191,23 @@ def _facts_for(client: Facts, asset: str) -> Facts:
 
 
 async def _load_all(
-    runtime: Runtime, assets: Sequence[str], client: str, wanted: ManifestFormat | None
+    runtime: Runtime,
+    assets: Sequence[str],
+    admissions: Mapping[int, Admission | Problem],
+    client: str,
+    wanted: ManifestFormat | None,
 ) -> list[SourceManifest | Problem]:
+    """The source of each asset to which the viewer is admitted, or a problem."""
+
+    async def load(at: int, asset: str) -> SourceManifest | Problem:
+        refused = admissions.get(at)
+        if isinstance(refused, Problem):
+            return refused
+        return await load_source(runtime, asset, client, wanted)
+
     if len(assets) == 1:
-        return [await load_source(runtime, assets[0], client, wanted)]
-    return await asyncio.gather(*(load_source(runtime, asset, client, wanted) for asset in assets))
+        return [await load(0, assets[0])]
+    return await asyncio.gather(*(load(at, asset) for at, asset in enumerate(assets)))
 
 
 async def load_source(

@@ -9,7 +9,9 @@ from gateway.play import problems
 from gateway.play.base_url import base_url_of
 from gateway.play.decide import Decided
 from gateway.play.formats import FORMATS
+from gateway.play.presented import QUERY_NAMES
 from gateway.play.request import Request
+from gateway.steering.query import GRANT
 from manifests.format import ManifestFormat
 
 FIELDS = (
@@ -26,8 +28,9 @@ FIELDS = (
 """The members of the JSON decision, which ``fields`` may select."""
 _WITHOUT_REASONS = FIELDS[:-1]
 
-_JSON = {"fields", "format"}
-"""The query parameters of JSON decisions alone."""
+_DROPPED = {"fields", "format", GRANT, *QUERY_NAMES}
+"""The query parameters of JSON decisions alone, and what admits a viewer: a URL that is handed on
+must not."""
 _LONGEST_FORMAT = 64
 _QUERY_CHARACTERS = "%/?:@!$&'()*+,;="
 """Characters that a query may contain besides letters, digits and ``-._~`` (RFC 3986, 3.4),
@@ -123,7 +126,8 @@ def _manifest_url(found: Decided, request: Request) -> str:
 
 
 def query_without_fields(query: bytes) -> str:
-    """The query without what only JSON decisions have. It stays as received, except for characters
-    that must be escaped."""
-    pairs = [pair for pair in query.split(b"&") if unquote(pair.partition(b"=")[0]) not in _JSON]
+    """The query without what only JSON decisions have, and without tokens. It stays as received,
+    except for characters that must be escaped."""
+    every = query.split(b"&")
+    pairs = [pair for pair in every if unquote(pair.partition(b"=")[0]) not in _DROPPED]
     return quote_from_bytes(b"&".join(pairs), safe=_QUERY_CHARACTERS)

@@ -102,6 +102,7 @@ async def gather_facts(
         ect=network.ect,
         limits=asked.limits,
         session=session,
+        named=named,
         viewer=session or named or sender.prefix,
         network=sender.prefix,
         minute_of_day=_minute_of_day(runtime.zone, now_s) if runtime.timed else 0,

@@ -23,6 +23,7 @@ from gateway.play.placement import lease, record_edge
 from gateway.play.reply import RawHeaders, Reply
 from gateway.play.request import ACCEPT_CH, VARY, Request
 from gateway.play.runtime import Gateway
+from gateway.play.tokens import count_session
 from gateway.source.source import LiveState
 from manifests.format import ManifestFormat
 
@@ -117,6 +118,7 @@ async def _placed(
     one = take and not more
     count = 1 if one else MIN_RANKED
     found = await decide_one(gateway, request, asset, timeline, count, wanted, earlier)
+    await count_session(gateway, found.admission, found.decision.facts, take=take)
     # A refresh without a session cannot renew the lease that its first request took.
     facts = found.decision.facts
     take = take and (earlier is None or facts.session is not None)

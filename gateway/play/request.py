@@ -42,6 +42,9 @@ READ_HEADERS = (
     ReadHeader("CMCD-Request", vary=True, cors=True),
     ReadHeader("CMCD-Session", vary=True, cors=True),
     ReadHeader("CMCD-Status", vary=True, cors=True),
+    # The manifest depends on the token's limits, so a browser's cache must tell tokens apart.
+    ReadHeader("Authorization", vary=True, cors=True),
+    ReadHeader("CTA-Common-Access-Token", vary=True, cors=True),
     ReadHeader("If-None-Match", cors=True),
     ReadHeader("X-Request-ID", cors=True),
     ReadHeader("Content-Type"),

@@ -28,6 +28,7 @@ from gateway.ladder.expected import expected_kbps
 from gateway.ladder.rung import Rung
 from gateway.observe import metrics
 from gateway.play.bodies import Body
+from gateway.play.carrying import PLACE as GRANT_PLACE
 from gateway.play.clients import Sender
 from gateway.play.decide import Decided, valid_asset
 from gateway.play.facts import cmcd_of, has_cmcd
@@ -35,14 +36,21 @@ from gateway.play.network_view import RequestView
 from gateway.play.pathway_event import queue_pathway_event
 from gateway.play.reply import RawHeaders, Reply
 from gateway.play.request import Headers
-from gateway.play.revoked import is_revoked
 from gateway.play.runtime import Gateway, Runtime
 from gateway.play.session_use import Caller
 from gateway.play.steering_pace import pace_s
+from gateway.play.tokens import may_be_renewed, seen_playing
 from gateway.steering.decide import Situation, Steered, steer
 from gateway.steering.naming import longest_renewed_s
 from gateway.steering.pathways import is_declared
-from gateway.steering.query import SESSION, SESSION_BYTES, STATE, SteeringQuery, read_query
+from gateway.steering.query import (
+    GRANT,
+    SESSION,
+    SESSION_BYTES,
+    STATE,
+    SteeringQuery,
+    read_query,
+)
 from gateway.steering.signatures import tag_at
 from gateway.steering.state import MAX_KBPS, Clone, PlaylistReference, SteeringState
 from gateway.store.connection.keys import session_name
@@ -117,6 +125,7 @@ def decide_steering(gateway: Gateway, request: SteeringRequest) -> Reply | Unfin
     session, caller = _session_of(gateway, request, query, sender)
     if session is not None and request.method == "GET":
         _measured(gateway, session, query.best_bps, now_s, caller)
+    grant = seen_playing(gateway, query.grant, asset, session, sender.prefix)
     state, outcome = _state(gateway, query, asset, now_s)
     if state is not None and state.viewer == 0:
         state = replace(
@@ -142,7 +151,7 @@ def decide_steering(gateway: Gateway, request: SteeringRequest) -> Reply | Unfin
         ttl_s = max(runtime.steering.ttl_s, least_s)
         return steering_reply(render_steering_manifest(ttl_s, _url(runtime, asset), first))
     leaving = gateway.steering.leaving_in(fleet, clock_s)
-    renews = state.playlist is None or not is_revoked(gateway, session)
+    renews = state.playlist is None or may_be_renewed(gateway, asset, session, grant, now_s)
     situation = Situation(runtime.steering, fleet, leaving, clock_s, now_s, asset, renews)
     budget, kbps = gateway.steering.budget, state.expected_kbps
     view = RequestView(gateway, sender, request.headers, session, clock_s)
@@ -161,11 +170,18 @@ def decide_steering(gateway: Gateway, request: SteeringRequest) -> Reply | Unfin
             budget.promise(answer.priority[0].id, kbps, clock_s)
         _follow(gateway, asset, session, state, answer, caller, may_begin)
     signed = gateway.keys.sign(Purpose.STEERING_STATE, answer.state.to_bytes())
-    url = f"{_url(runtime, asset)}?{STATE}={signed}"
-    url = url if session is None else f"{url}&{SESSION}={session.hex()}"
+    url = _reload_url(runtime, asset, signed, session, grant)
     if state.playlist is not None:  # its URLs are signed anew in time, whatever it asks
         return Unfinished(answer, state, url, now_s)
     return steering_reply(_manifest(answer, state.base, url, max(answer.ttl_s, least_s)))
+
+
+def _reload_url(runtime: Runtime, asset: str, state: str, session: bytes | None, grant: str) -> str:
+    """Where the player asks next, with what it carries."""
+    url = f"{_url(runtime, asset)}?{STATE}={state}"
+    if session is not None:
+        url = f"{url}&{SESSION}={session.hex()}"
+    return f"{url}&{GRANT}={grant}" if grant else url
 
 
 def drawn_name(viewer: int) -> bytes:
@@ -353,8 +369,9 @@ class Offer(NamedTuple):
     makes a session of it.
 
     ``key`` is the id of the key that signs, ``edge`` that of the edge, and ``public_url`` is
-    ``server.public_url``. ``named``: the URI has a place for the session's name. ``inline`` is the
-    TTL of a manifest in the playlist, and the ids and hosts of its other edges; None without one.
+    ``server.public_url``. ``named``: the URI has a place for the session's name, ``admitted``: one
+    for the viewer's admission. ``inline`` is the TTL of a manifest in the playlist, and the ids and
+    hosts of its other edges; None without one.
     ``copies`` are the ids and URLs of the edges for which the ladder is listed once more, and what
     signs these URLs; ``root`` signs those of ``edge``. ``renewed``: URLs are signed anew while a
     session plays.
@@ -365,6 +382,7 @@ class Offer(NamedTuple):
     edge: str
     public_url: str | None
     named: bool
+    admitted: bool = False
     inline: tuple[int, tuple[tuple[str, str], ...]] | None = None
     copies: tuple[tuple[str, str, SignedRoot | None], ...] = ()
     root: SignedRoot | None = None
@@ -385,7 +403,9 @@ def offer_for(
     edge = decision.edge
     public_url = runtime.settings.server.public_url
     facts = decision.facts
-    named = facts.session is not None and found.source.manifest.weight <= MAX_NAMED_WEIGHT
+    admitted = found.admission is not None
+    is_short = found.source.manifest.weight <= MAX_NAMED_WEIGHT
+    named = facts.session is not None and (is_short or admitted)
     inline = None
     if runtime.steering.inline and found.player.device.player in READS_INLINE:
         clones = [] if copies else _first_clones(found)
@@ -397,7 +417,9 @@ def offer_for(
     copied = tuple([(other.id, other.url, signed_root(other, path, now_s)) for other in copies])
     key, signs = gateway.keys.active.id, decision.inquiry.fleet.index.signs
     root = signed_root(edge, path, now_s) if signs else None
-    return Offer(key, facts.asset, edge.id, public_url, named, inline, copied, root, renewed)
+    return Offer(
+        key, facts.asset, edge.id, public_url, named, admitted, inline, copied, root, renewed
+    )
 
 
 def _first_clones(found: Decided) -> list[Edge]:
@@ -415,13 +437,20 @@ def _first_clones(found: Decided) -> list[Edge]:
     return clones[: found.runtime.steering.max_pathways - 1]
 
 
-def named(body: Body, session: str) -> Body:
-    """A playlist with a place for a name, for this session. Its steering requests then tell whose
-    they are. Compressing it anew takes some 10 µs, as it is short."""
-    text, name = body.identity, _name(session_name(session))
-    if b";base64," in text:
-        text = text.replace(b64encode(_PLACE), b64encode(name), 1)
-    return Body(text.replace(_PLACE, name, 1))
+def named(body: Body, session: str | None, grant: str | None) -> Body:
+    """A playlist with places for a name and an admission, for this session and viewer. Its steering
+    requests then tell whose they are. Compressing it anew takes some 10 µs, as it is short."""
+    text = body.identity
+    for place, filling in (
+        (_PLACE, None if session is None else _name(session_name(session))),
+        (_GRANT_PLACE, None if grant is None else _grant(grant)),
+    ):
+        if filling is None:
+            continue
+        if b";base64," in text:
+            text = text.replace(b64encode(place), b64encode(filling), 1)
+        text = text.replace(place, filling, 1)
+    return Body(text)
 
 
 def _name(session: bytes) -> bytes:
@@ -430,7 +459,15 @@ def _name(session: bytes) -> bytes:
     return f"&{SESSION}={session.hex()}".encode("ascii")
 
 
+def _grant(parameter: str) -> bytes:
+    """The parameter with an admission, as long as :func:`_name` asks for: empty parameters fill
+    it."""
+    filling = "&" * (1 + (-len(parameter) - 1) % _BASE64_BYTES)
+    return f"{filling}{parameter}".encode("ascii")
+
+
 _PLACE = _name(bytes(SESSION_BYTES))
+_GRANT_PLACE = _grant(GRANT_PLACE)
 
 
 def tags_of(
@@ -459,6 +496,8 @@ def tags_of(
     uri = f"{_url(found.runtime, asset)}?{STATE}={signed}"
     if offer.named:
         uri += _PLACE.decode("ascii")
+    if offer.admitted:
+        uri += _GRANT_PLACE.decode("ascii")
     if offer.inline is not None:
         uri = inline_uri(_first_manifest(offer.inline[0], uri, edge, copies, clones)) or uri
     return SteeringTags(uri, edge.id, offer.copies, offer.renewed)
@@ -502,4 +541,6 @@ def _first_manifest(
         [base.id, *(other.id for other in (*copies, *clones))],
         [PathwayClone(base.id, clone.id, clone.host or "") for clone in clones],
     )
-    return b"{" + b" " * (-written.find(_PLACE) % _BASE64_BYTES) + written[1:]
+    at = written.find(_PLACE)
+    at = written.find(_GRANT_PLACE) if at < 0 else at
+    return b"{" + b" " * (-at % _BASE64_BYTES) + written[1:]

@@ -22,12 +22,15 @@ SESSION = "session_name"
 """The parameter that carries the session's name, a hash in hexadecimal digits. It is not signed: a
 player names its session in every request as it likes."""
 SESSION_BYTES = 20
+GRANT = "grant"
+"""The parameter that carries the admission of a viewer with a playback token, signed."""
 
 _PATHWAY = re.compile(r"[A-Za-z0-9._-]{1,69}")
 _SESSION = re.compile(rf"[0-9a-f]{{{2 * SESSION_BYTES}}}")
 _USUAL = re.compile(
     rb"state=([A-Za-z0-9._-]{1,2048})"
     rb"(?:&session_name=([0-9a-f]{40}))?"
+    rb"(?:&{1,3}grant=([A-Za-z0-9._-]{1,2048}))?"
     rb"&_HLS_pathway=(?:%22)?([A-Za-z0-9._-]{1,64})(?:%22)?"
     rb"&_HLS_throughput=([1-9][0-9]{0,10})"
 )
@@ -44,20 +47,22 @@ class PathwayReport(NamedTuple):
 
 class SteeringQuery(NamedTuple):
     """What a request brings: the signed state as text, empty without one, reports, the name of
-    the session (``session_name``), None when the playlist was requested without a session, and the
-    best throughput that it reports in bit/s, None without any."""
+    the session (``session_name``), None when the playlist was requested without a session, the
+    best throughput that it reports in bit/s, None without any, and the signed admission as text,
+    empty without one."""
 
     state: str
     reports: tuple[PathwayReport, ...]
     session: bytes | None
     best_bps: int | None
+    grant: str = ""
 
 
 def read_query(query: bytes) -> SteeringQuery:
     """Read a percent-encoded query string. Never fails."""
     usual = _USUAL.fullmatch(query)
     if usual is not None:
-        state, session, pathway, digits = usual.groups()
+        state, session, grant, pathway, digits = usual.groups()
         bps = int(digits)
         best = bps if MIN_BPS <= bps <= MAX_BPS else None
         return SteeringQuery(
@@ -65,6 +70,7 @@ def read_query(query: bytes) -> SteeringQuery:
             (PathwayReport(pathway.decode("ascii"), best),),
             None if session is None else bytes.fromhex(session.decode("ascii")),
             best,
+            "" if grant is None else grant.decode("ascii"),
         )
     return _read_any(query)
 
@@ -87,10 +93,19 @@ def _read_any(query: bytes) -> SteeringQuery:
         _reports(names[protocol] or "", throughputs),
         _session(found.get(SESSION)),
         max([bps for bps in throughputs if bps is not None], default=None),
+        found.get(GRANT, ""),
     )
 
 
-_NAMES = {STATE, SESSION, "_HLS_pathway", "_HLS_throughput", "_DASH_pathway", "_DASH_throughput"}
+_NAMES = {
+    STATE,
+    SESSION,
+    GRANT,
+    "_HLS_pathway",
+    "_HLS_throughput",
+    "_DASH_pathway",
+    "_DASH_throughput",
+}
 
 
 def _reports(pathways: str, throughputs: Sequence[int | None]) -> tuple[PathwayReport, ...]:

@@ -40,6 +40,7 @@ class Purpose(StrEnum):
     CLIENT_CLASS = "client-class"
     OPERATOR_SIGN_IN = "operator-sign-in"
     OPERATOR_SESSION = "operator-session"
+    ADMISSION = "admission"
     CLIENT_NETWORK = "client-network"
     EDGE_REGISTRATION = "edge-registration"
     PLAYBACK_TOKEN = "playback-token"  # noqa: S105  # no secret

@@ -9,6 +9,8 @@ from urllib.parse import quote
 from gateway.client.limits import LIMIT_NAMES
 from gateway.play.base_url import base_url_of
 from gateway.play.bodies import Body, max_answer_bytes
+from gateway.play.carrying import PLACE as GRANT_PLACE
+from gateway.play.carrying import carried
 from gateway.play.dash.class_draft import ClassDraft, class_of, start_of
 from gateway.play.dash.edit import gone_of
 from gateway.play.dash.ladder import offered
@@ -26,15 +28,18 @@ from gateway.play.dash.steering import (
 from gateway.play.dash.written import written
 from gateway.play.decide import Decided, Earlier
 from gateway.play.format import Draft
+from gateway.play.presented import QUERY_NAMES
 from gateway.play.request import Request
 from gateway.play.runtime import Gateway
 from gateway.play.steering import MAX_NAMED_WEIGHT
 from gateway.reason import Reason
+from gateway.steering.query import GRANT
 from manifests.dash.uris import Destination, query_names
 
 _OURS: Final = frozenset(
     {
-        *("speed", "clientBandwidthHint", "session", "CMCD", "fields", "format", STATE),
+        *("speed", "clientBandwidthHint", "session", "CMCD", "fields", "format", STATE, GRANT),
+        *QUERY_NAMES,
         *LIMIT_NAMES,
     }
 )
@@ -108,15 +113,20 @@ class DashDraft:
             ]
             if request.parameters.session is not None:
                 query.append(_PLACE)
+            if found.admission is not None:
+                query.append(GRANT_PLACE)
             url = f"{base}/v1/play/{decision.facts.asset}{DashFormat.suffix}?"
             self._refresh = url + "".join(f"{part}&" for part in query if part)
             capability, start = decision.facts.device.capability, decision.inquiry.start_bandwidth
             pinned = (self._hour, gateway.keys.active.id, capability, start)
-        named = self._names_session() or manifest.weight <= MAX_NAMED_WEIGHT
+        admitted = found.admission is not None
+        named = self._names_session() or admitted or manifest.weight <= MAX_NAMED_WEIGHT
         named = named and decision.facts.session is not None
         edges = edges_for(found)
         mirrors = tuple([mirror_of(edge, path, now_s) for edge in edges])
-        offer = offer_of(gateway, decision.facts.asset, edges, mirrors, base, named=named)
+        offer = offer_of(
+            gateway, decision.facts.asset, edges, mirrors, base, named=named, admitted=admitted
+        )
         self._offer = offer
         self.key: Hashable = (
             path,
@@ -169,15 +179,16 @@ class DashDraft:
     def for_session(self, body: Body) -> Body:
         """The MPD with the session in the URL of its refreshes, if the request names it there, and
         its name in the URL of the steering server. A player that names it in CMCD does so in every
-        request."""
-        session, offer = self._found.decision.facts.session, self._offer
-        if session is None:
-            return body
-        names = {}
-        if self._names_session():
+        request. Both URLs carry what the viewer is admitted on."""
+        found, offer, names = self._found, self._offer, {}
+        session = found.decision.facts.session
+        if session is not None and self._names_session():
             names[_PLACE] = f"session={quote(session, safe='')}"
-        if offer is not None and offer.named:
+        if session is not None and offer is not None and offer.named:
             names[PLACE] = name_of(session)
+        if found.admission is not None and (self._refresh is not None or offer is not None):
+            asset = found.decision.facts.asset
+            names[GRANT_PLACE] = carried(self._gateway, found.admission, asset)
         if not names:
             return body
         data = body.identity

@@ -4,10 +4,10 @@ import math
 from typing import Final
 
 from gateway.edge.edge import Edge
-from gateway.play import problems
+from gateway.play import problems, token_problems
 from gateway.play.base_url import base_url_of
 from gateway.play.compression import negotiate
-from gateway.play.dash.class_draft import PATH, SUFFIX, ClassDraft
+from gateway.play.dash.class_draft import PATH, SUFFIX, ClassDraft, may_be_public
 from gateway.play.dash.client_class import class_tag, read_class
 from gateway.play.dash.manifest import MEDIA_TYPE, dash_of
 from gateway.play.decide import load_source, valid_asset
@@ -39,6 +39,8 @@ async def answer_class(gateway: Gateway, request: Request) -> Reply:
     client = read_class(gateway.keys, key, asset)
     if client is None:
         raise problems.no_such_class()
+    if not may_be_public(gateway, asset):
+        raise token_problems.no_shared_manifest()
     runtime = gateway.runtime
     network = runtime.clients.network(request.peer, request.headers)
     source = await load_source(runtime, asset, network, ManifestFormat.DASH)

@@ -37,11 +37,17 @@ PATH = "/v1/class/"
 SUFFIX = ".mpd"
 
 
-def may_be_shared(gateway: Gateway, asset: str) -> bool:  # noqa: ARG001
+def may_be_shared(gateway: Gateway, asset: str) -> bool:
     """Whether new viewers of a live title get class manifests. Whoever has the URL of one gets it,
-    as does every cache: what only some may have (a token, a licence for some countries) is to be
-    refused here."""
-    return gateway.runtime.settings.dash.class_manifests
+    as does every cache."""
+    return gateway.runtime.settings.dash.class_manifests and may_be_public(gateway, asset)
+
+
+def may_be_public(gateway: Gateway, asset: str) -> bool:
+    """Whether everybody may have the manifests of an asset: it wants no playback token, or the CDN
+    in front verifies them."""
+    runtime = gateway.runtime
+    return runtime.settings.tokens.class_manifests or runtime.protections.of(asset) is None
 
 
 def class_of(gateway: Gateway, found: Decided, parameters: tuple[str, ...]) -> ClientClass | None:

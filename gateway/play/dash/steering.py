@@ -16,6 +16,7 @@ from gateway.edge.fleet import Fleet
 from gateway.edge.rank import ordered_by_key, viewer_key
 from gateway.edge.signed_root import signed_root
 from gateway.ladder.rung import Rung
+from gateway.play.carrying import PLACE as GRANT_PLACE
 from gateway.play.dash.client_class import ORDERS, SPARE
 from gateway.play.dash.manifest import DashManifest, dash_of
 from gateway.play.decide import Decided
@@ -76,7 +77,7 @@ class DashOffer(NamedTuple):
     ``key`` is the id of the key that signs. ``edges`` are those that the MPD declares, the one to
     load from first, and ``mirrors`` are these as the MPD names them. ``url`` is the URL of the
     steering server, absolute: dash.js would resolve it against its page (G9). ``named``: it has a
-    place for the session's name.
+    place for the session's name, ``admitted``: one for what the viewer is admitted on.
     """
 
     key: str
@@ -84,11 +85,12 @@ class DashOffer(NamedTuple):
     mirrors: tuple[Mirror, ...]
     url: str
     named: bool
+    admitted: bool
 
     @property
     def cache_key(self) -> Hashable:
         """What of it the bytes depend on."""
-        return self.key, self.mirrors, self.url, self.named
+        return self.key, self.mirrors, self.url, self.named, self.admitted
 
 
 def edges_for(found: Decided) -> tuple[Edge, ...]:
@@ -148,6 +150,7 @@ def offer_of(
     base_url: str,
     *,
     named: bool,
+    admitted: bool = False,
 ) -> DashOffer | None:
     """What an MPD offers that declares ``edges``, as ``mirrors``; None when it offers nothing.
     ``base_url`` is where players reach the gateway. Whether the MPD can be steered is seen when it
@@ -155,7 +158,7 @@ def offer_of(
     if not edges:
         return None
     url = f"{base_url}{PATH}{asset}"
-    return DashOffer(gateway.keys.active.id, edges, mirrors, url, named)
+    return DashOffer(gateway.keys.active.id, edges, mirrors, url, named, admitted)
 
 
 def steered(
@@ -176,7 +179,8 @@ def steered(
     state = first_state(asset, rungs, edge, others, declared=count, shape=edge.shape)
     signed = gateway.keys.sign(Purpose.STEERING_STATE, state.to_bytes())
     name = f"&{PLACE}" if offer.named else ""
-    url = f"{offer.url}?{STATE}={signed}{name}"
+    grant = f"&{GRANT_PLACE}" if offer.admitted else ""
+    url = f"{offer.url}?{STATE}={signed}{name}{grant}"
     return replace(destination, mirrors=mirrors, steering_url=url)
 
 

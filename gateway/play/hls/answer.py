@@ -7,6 +7,7 @@ from typing import Final
 from gateway.edge.edge import Edge
 from gateway.edge.signed_root import signed_root
 from gateway.play.bodies import Body, max_answer_bytes
+from gateway.play.carrying import carried
 from gateway.play.decide import Decided, Earlier
 from gateway.play.hls.copies import copies_for, may_clone, may_copy
 from gateway.play.hls.manifest import (
@@ -105,8 +106,12 @@ class HlsDraft:
         return playlist_for(found.source, found.decision, self._query, most, tags, self._root)
 
     def for_session(self, body: Body) -> Body:
-        """The playlist with the name of the session in the URL of its steering manifest."""
-        session = self._found.decision.facts.session
-        if self._offer is None or not self._offer.named or session is None:
+        """The playlist with the name of the session, and what the viewer is admitted on, in the URL
+        of its steering manifest."""
+        found, offer = self._found, self._offer
+        if offer is None or not (offer.named or offer.admitted):
             return body
-        return named(body, session)
+        grant, facts = None, found.decision.facts
+        if found.admission is not None:
+            grant = carried(self._gateway, found.admission, facts.asset)
+        return named(body, facts.session if offer.named else None, grant)

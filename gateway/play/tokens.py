@@ -1,0 +1,294 @@
+"""Does an asset want a playback token, and does the one of the request admit its viewer?
+
+A request brings a token (:mod:`gateway.play.presented`), or the signed admission of an earlier
+answer (:mod:`gateway.play.carrying`); the token counts when both are there. A token is verified
+once for a request, and its conditions are checked for each asset.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+
+from gateway.client.facts import Facts
+from gateway.observe import metrics
+from gateway.play import token_problems as problems
+from gateway.play.base_url import base_url_of
+from gateway.play.carrying import read_admission
+from gateway.play.presented import presented_token
+from gateway.play.problems import Problem, revoked
+from gateway.play.request import Request
+from gateway.play.revoked import is_revoked
+from gateway.play.runtime import Gateway, Runtime
+from gateway.reason import Reason, Step
+from gateway.steering.query import GRANT
+from gateway.store.connection.keys import DIGEST_BYTES, session_name
+from gateway.store.coordination.revocations import Revocable, revoked_name
+from gateway.trust.admission import Admission, Denial, Names, Viewer, stricter
+from gateway.trust.tokens.grant import Grant
+from gateway.trust.tokens.protection import Protection
+from gateway.trust.tokens.refusal import RefusalCode, Refused
+
+_NAMES = Names(
+    token=lambda text: revoked_name(Revocable.TOKEN, text)[1:],
+    subject=lambda text: revoked_name(Revocable.SUBJECT, text)[1:],
+    session=session_name,
+)
+_WANTED = Reason(Step.TOKEN, "token-wanted", "players need a token for this asset")
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What a request brings: a verified token, or why it is refused; the text of an admission."""
+
+    token: Grant | Refused | None
+    carried: str | None
+
+
+def present(
+    gateway: Gateway, runtime: Runtime, request: Request, assets: Sequence[str]
+) -> Presented | None:
+    """Read and verify the token of a request; None when none of the assets wants one.
+
+    Raises a 400 problem for several tokens, and, for a single asset, a 401 problem for what admits
+    nobody, before anything else is read.
+    """
+    protections = runtime.protections
+    if not protections or not any(protections.of(asset) is not None for asset in assets):
+        return None
+    try:
+        text = presented_token(request)
+    except Problem:
+        metrics.TOKENS.labels("several").inc()
+        raise
+    carried = request.parameters.by_name.get(GRANT)
+    token = None if text is None else gateway.tokens.verify(text, time.time())
+    found = Presented(token, carried)
+    if len(assets) == 1 and not (token is None and request.by_operator):
+        _check_first(found)
+    return found
+
+
+def _check_first(found: Presented) -> None:
+    """Raises a 401 problem for what admits nobody, whoever asks."""
+    if isinstance(found.token, Refused):
+        raise _refused(found.token)
+    if found.token is None and not found.carried:
+        raise _missing()
+
+
+def admit(
+    gateway: Gateway,
+    runtime: Runtime,
+    request: Request,
+    presented: Presented | None,
+    facts: Facts,
+    asset: str,
+) -> Admission | None:
+    """On what the viewer of a request is admitted to an asset; None when that wants no token.
+
+    Raises the problem of the first condition that is not met. How many sessions of a subject play
+    is seen later (:func:`count_session`).
+    """
+    protection = None if presented is None else runtime.protections.of(asset)
+    if presented is None or protection is None:
+        return None
+    if presented.token is None and request.by_operator:
+        return None
+    viewer = _viewer(runtime, request, facts)
+    admission, outcome = _admission(gateway, runtime, request, presented, protection, asset)
+    names = _revocable(admission)
+    session = viewer.session
+    if is_revoked(gateway, session, names):
+        raise _count("revoked", revoked())
+    settings = runtime.settings.tokens
+    denial = admission.denial(
+        viewer,
+        time.time(),
+        settings.leeway_s,
+        unknown_country=settings.unknown_country == "allow",
+    )
+    if denial is None and protection.refuse_anonymous and viewer.anonymous:
+        denial = Denial.ANONYMOUS
+    if denial is not None:
+        raise _count(denial.value, problems.denied(denial))
+    metrics.TOKENS.labels(outcome).inc()
+    return admission.narrowed(viewer)
+
+
+def _admission(
+    gateway: Gateway,
+    runtime: Runtime,
+    request: Request,
+    presented: Presented,
+    protection: Protection,
+    asset: str,
+) -> tuple[Admission, str]:
+    """What the token allows for an asset, or an earlier answer, and the outcome to count. Raises a
+    problem."""
+    _check_first(presented)
+    token = presented.token
+    if isinstance(token, Grant):
+        mismatch = protection.mismatch(token)
+        if mismatch is not None:
+            raise _count("asset", problems.not_open(mismatch))
+        if not token.allows_asset(asset):
+            raise _count("asset", problems.other_asset())
+        claim = token.allows_request(
+            request.method, _uri(runtime, request, asset), request.headers.get
+        )
+        if claim is not None:
+            raise _count("request", problems.other_request(claim))
+        return Admission.of(token, _NAMES), "accepted"
+    found = read_admission(gateway, runtime, presented.carried or "", asset)
+    if found is None:
+        raise _missing()
+    return found, "carried"
+
+
+def admit_all(
+    gateway: Gateway,
+    runtime: Runtime,
+    request: Request,
+    presented: Presented | None,
+    facts: Facts,
+    assets: Sequence[str],
+) -> dict[int, Admission | Problem]:
+    """The admission to each asset that wants a token, or why there is none, by the position of the
+    asset."""
+    found: dict[int, Admission | Problem] = {}
+    if presented is None:
+        return found
+    for at, asset in enumerate(assets):
+        try:
+            admission = admit(gateway, runtime, request, presented, facts, asset)
+        except Problem as problem:
+            found[at] = problem
+        else:
+            if admission is not None:
+                found[at] = admission
+    return found
+
+
+def with_admission(facts: Facts, admission: Admission | Problem | None) -> Facts:
+    """The facts with the stricter of the limits of request and token."""
+    if not isinstance(admission, Admission):
+        return facts
+    limits, reason = stricter(facts.limits, admission.limits)
+    if reason is None:
+        return facts
+    return replace(facts, limits=limits, reasons=(*facts.reasons, reason))
+
+
+def told_operators(facts: Facts, presented: Presented | None) -> Facts:
+    """The facts of an operator's request without a token, with what players need."""
+    if presented is None or presented.token is not None or _WANTED in facts.reasons:
+        return facts
+    return replace(facts, reasons=(*facts.reasons, _WANTED))
+
+
+async def count_session(
+    gateway: Gateway, admission: Admission | None, facts: Facts, *, take: bool
+) -> None:
+    """Count a session for its subject; with ``take`` False, only look. Raises a 403 problem when as
+    many play as its token allows."""
+    if admission is None or admission.max_sessions is None or admission.subject is None:
+        return
+    session = counted_name(admission, facts)
+    most = admission.max_sessions
+    wait_s = await gateway.concurrent.take(admission.subject, session, most, take=take)
+    if wait_s is not None:
+        raise _count("sessions", problems.too_many_sessions(most, wait_s))
+
+
+def counted_name(admission: Admission, facts: Facts) -> bytes:
+    """The name under which a session counts: its own; without one, the token in this network."""
+    if facts.session is not None:
+        return session_name(facts.session)
+    return _unnamed(admission, facts.network)
+
+
+def _unnamed(admission: Admission, network: str) -> bytes:
+    text = admission.digest + network.encode()
+    return blake2b(text, digest_size=DIGEST_BYTES, person=b"counted-session").digest()
+
+
+def seen_playing(
+    gateway: Gateway, text: str, asset: str, session: bytes | None, network: str
+) -> str:
+    """A player that carries the admission ``text`` asks for steering: its session plays. Returns
+    what it is to carry on, empty for what no gateway has issued. Never raises."""
+    if session is not None:
+        gateway.concurrent.seen(session)
+    if not text:
+        return ""
+    admission = read_admission(gateway, gateway.runtime, text, asset)
+    if admission is None:
+        return ""
+    if session is None and admission.max_sessions is not None:
+        gateway.concurrent.seen(_unnamed(admission, network))
+    return text
+
+
+def may_be_renewed(
+    gateway: Gateway, asset: str, session: bytes | None, grant: str, now_s: float
+) -> bool:
+    """Whether the signatures of a session that plays may be renewed at ``now_s`` (Unix time).
+
+    ``session`` is its ``session_name``, ``grant`` the admission that its URLs carry, empty without
+    one. False for what is revoked or has expired, and for an asset that wants a token where none
+    is carried. Never raises: steering is answered in any case (rule C4.2).
+    """
+    runtime = gateway.runtime
+    if runtime.protections.of(asset) is None:
+        return not is_revoked(gateway, session)
+    admission = read_admission(gateway, runtime, grant, asset)
+    if admission is None or is_revoked(gateway, session, _revocable(admission)):
+        return False
+    ends_s = admission.expires_s
+    return ends_s is None or now_s < ends_s + runtime.settings.tokens.leeway_s
+
+
+def _revocable(admission: Admission) -> list[bytes]:
+    """The names of an admission as revocations have them."""
+    found = []
+    if admission.token is not None:
+        found.append(b"t" + admission.token)
+    if admission.subject is not None:
+        found.append(b"u" + admission.subject)
+    return found
+
+
+def _viewer(runtime: Runtime, request: Request, facts: Facts) -> Viewer:
+    return Viewer(
+        session=None if facts.named is None else session_name(facts.named),
+        country=facts.place.country,
+        anonymous=facts.place.anonymous,
+        address=runtime.clients.address(request.peer, request.headers),
+        asn=facts.place.asn,
+        device=facts.device.kind,
+    )
+
+
+def _uri(runtime: Runtime, request: Request, asset: str) -> str:
+    """The URI that ``catu`` is about: that of the source manifest below ``tokens.catu_base``, else
+    that of the request, both without a query."""
+    base, source = runtime.settings.tokens.catu_base, runtime.settings.source
+    if base is None:
+        return f"{base_url_of(runtime, request)}{request.path}"
+    template = source.dash if request.path.endswith(".mpd") else source.hls
+    return f"{base}{template.replace('{asset}', asset)}"
+
+
+def _refused(refused: Refused) -> Problem:
+    expired = refused.code is RefusalCode.EXPIRED
+    return _count("expired" if expired else "invalid", problems.invalid_token(refused))
+
+
+def _missing() -> Problem:
+    return _count("missing", problems.token_wanted())
+
+
+def _count(outcome: str, problem: Problem) -> Problem:
+    metrics.TOKENS.labels(outcome).inc()
+    return problem

@@ -1,0 +1,338 @@
+"""May this viewer play on a token, and how is that carried on without the token?
+
+An :class:`Admission` is what counts of a verified token for one asset. Names are hashes, and the
+token's text is gone. Players do not repeat a token with every request: a live MPD is asked for
+again at its ``Location``, and steering at its ``RELOAD-URI``. These URLs carry the admission,
+signed (:mod:`gateway.trust.keys`). It is refused when the token would be: it has the same end and
+the same conditions.
+
+Layout, big-endian: ``0x01``, asset (8 bytes), id of the key (8, hashed), digest of the token (16),
+end in Unix seconds (4, 0: none), flags (2), height (2), kbit/s (4), codec families and devices (2
+each, as bits), sessions (2), the numbers of countries, autonomous systems and networks (1 each),
+the names of the token, the subject and the session (20 each, if the flags say so), countries (2
+each), autonomous systems (4 each), networks (version 1, prefix length 1,
+and 4 or 16).
+"""
+
+import struct
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from hashlib import blake2b
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Final, TypeVar
+
+from gateway.client.facts import DeviceKind, Limits
+from gateway.reason import Reason, Step
+from gateway.trust.tokens.grant import Address, Grant, Network
+from manifests.codecs import CodecFamily
+
+NAME_BYTES: Final = 20
+"""The length of the hashed name of a token, subject or session."""
+DIGEST_BYTES: Final = 16
+MAX_LISTED: Final = 16
+"""A longer list of countries, systems or networks is narrowed to where the viewer is."""
+
+_FORMAT: Final = 1
+_HEAD: Final = struct.Struct(">B8s8s16sIHHIHHHBBB")
+_TOKEN, _SUBJECT, _SESSION, _COUNTRIES, _SYSTEMS, _NETWORKS, _DEVICES, _ANONYMOUS = (
+    1 << bit for bit in range(8)
+)
+_HEIGHT, _KBPS, _CODECS, _COUNTED = (1 << bit for bit in range(8, 12))
+_IPV6: Final = 6
+_MOST: Final = 0xFFFF
+_MOST_KBPS: Final = 0xFFFF_FFFF
+
+E = TypeVar("E", bound=StrEnum)
+
+
+class Denial(StrEnum):
+    """Why a valid token does not admit this viewer."""
+
+    EXPIRED = "expired"
+    SESSION = "session"
+    COUNTRY = "country"
+    ANONYMOUS = "anonymous"
+    NETWORK = "network"
+    DEVICE = "device"
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who asks. ``session`` is the hashed name of the session. What is None is not known."""
+
+    session: bytes | None
+    country: str | None
+    anonymous: bool | None
+    address: Address | None
+    asn: int | None
+    device: DeviceKind
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What a token allows for one asset. None is no condition.
+
+    ``key`` is a hash of the id of the key that verified the token, ``digest`` that of the token's
+    text. ``token``, ``subject`` and ``session`` are hashed names. ``expires_s`` is in Unix seconds.
+    """
+
+    key: bytes
+    digest: bytes = field(repr=False)
+    expires_s: int | None = None
+    token: bytes | None = field(default=None, repr=False)
+    subject: bytes | None = field(default=None, repr=False)
+    session: bytes | None = field(default=None, repr=False)
+    countries: frozenset[str] | None = None
+    refuse_anonymous: bool = False
+    networks: tuple[Network, ...] | None = field(default=None, repr=False)
+    asns: frozenset[int] | None = None
+    devices: frozenset[DeviceKind] | None = None
+    limits: Limits = field(default_factory=Limits)
+    max_sessions: int | None = None
+
+    @classmethod
+    def of(cls, grant: Grant, name: "Names") -> "Admission":
+        """That of a verified token."""
+        return cls(
+            key=key_name(grant.key),
+            digest=blake2b(grant.digest, digest_size=DIGEST_BYTES).digest(),
+            expires_s=None if grant.expires_s is None else int(grant.expires_s),
+            token=None if grant.token_id is None else name.token(grant.token_id),
+            subject=None if grant.subject is None else name.subject(grant.subject),
+            session=None if grant.session is None else name.session(grant.session),
+            countries=grant.countries,
+            refuse_anonymous=grant.refuse_anonymous,
+            networks=grant.networks,
+            asns=grant.asns,
+            devices=grant.devices,
+            limits=grant.limits,
+            max_sessions=grant.max_sessions,
+        )
+
+    def denial(
+        self, viewer: Viewer, now_s: float, leeway_s: float, *, unknown_country: bool
+    ) -> Denial | None:
+        """Why it does not admit ``viewer`` at ``now_s`` (Unix seconds); None when it does.
+
+        ``unknown_country``: a viewer whose country is not known counts as in one of its
+        countries.
+        """
+        denial = None
+        if self.expires_s is not None and now_s >= self.expires_s + leeway_s:
+            denial = Denial.EXPIRED
+        elif self.session is not None and viewer.session != self.session:
+            denial = Denial.SESSION
+        elif not self._has_country(viewer.country, unknown=unknown_country):
+            denial = Denial.COUNTRY
+        elif self.refuse_anonymous and viewer.anonymous:
+            denial = Denial.ANONYMOUS
+        elif not self._has_address(viewer):
+            denial = Denial.NETWORK
+        elif self.devices is not None and viewer.device not in self.devices:
+            denial = Denial.DEVICE
+        return denial
+
+    def _has_country(self, country: str | None, *, unknown: bool) -> bool:
+        if self.countries is None:
+            return True
+        return unknown if country is None else country in self.countries
+
+    def _has_address(self, viewer: Viewer) -> bool:
+        """Whether the viewer is in one of the networks, or in one of the autonomous systems."""
+        if self.networks is None and self.asns is None:
+            return True
+        if viewer.asn is not None and viewer.asn in (self.asns or ()):
+            return True
+        return _networks_of(viewer.address, self.networks or ()) != ()
+
+    def narrowed(self, viewer: Viewer) -> "Admission":
+        """The same for ``viewer``, with lists that are short enough to be carried."""
+        found = self
+        if self.countries is not None and len(self.countries) > MAX_LISTED:
+            found = replace(found, countries=self.countries & {viewer.country or ""})
+        if self.asns is not None and len(self.asns) > MAX_LISTED:
+            here = frozenset() if viewer.asn is None else self.asns & {viewer.asn}
+            found = replace(found, asns=here)
+        if self.networks is not None and len(self.networks) > MAX_LISTED:
+            found = replace(found, networks=_networks_of(viewer.address, self.networks)[:1])
+        return found
+
+    def to_bytes(self, asset: str) -> bytes:
+        """The stored form for an asset (see the module). Its lists have at most ``MAX_LISTED``
+        members each."""
+        limits, names = self.limits, (self.token, self.subject, self.session)
+        countries = sorted(self.countries or ())
+        asns, networks = sorted(self.asns or ()), self.networks or ()
+        flags = 0
+        for flag, given in (
+            (_TOKEN, self.token),
+            (_SUBJECT, self.subject),
+            (_SESSION, self.session),
+            (_COUNTRIES, self.countries),
+            (_SYSTEMS, self.asns),
+            (_NETWORKS, self.networks),
+            (_DEVICES, self.devices),
+            (_ANONYMOUS, self.refuse_anonymous or None),
+            (_HEIGHT, limits.max_height),
+            (_KBPS, limits.max_bitrate_kbps),
+            (_CODECS, limits.codecs),
+            (_COUNTED, self.max_sessions),
+        ):
+            flags |= 0 if given is None else flag
+        head = _HEAD.pack(
+            _FORMAT,
+            asset_tag(asset),
+            self.key,
+            self.digest,
+            self.expires_s or 0,
+            flags,
+            min(limits.max_height or 0, _MOST),
+            min(limits.max_bitrate_kbps or 0, _MOST_KBPS),
+            _bits(CodecFamily, limits.codecs),
+            _bits(DeviceKind, self.devices),
+            min(self.max_sessions or 0, _MOST),
+            len(countries),
+            len(asns),
+            len(networks),
+        )
+        return b"".join(
+            (
+                head,
+                *(name for name in names if name is not None),
+                *(country.encode("ascii") for country in countries),
+                *(asn.to_bytes(4) for asn in asns),
+                *map(_network_bytes, networks),
+            )
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes, asset: str) -> "Admission | None":
+        """Read what :meth:`to_bytes` wrote for ``asset``; None for anything else."""
+        if len(data) < _HEAD.size or data[0] != _FORMAT:
+            return None
+        _, tag, key, digest, expires_s, flags, *values = _HEAD.unpack_from(data)
+        height, kbps, codecs, devices, sessions, countries, asns, networks = values
+        if tag != asset_tag(asset):
+            return None
+        rest = _Rest(data[_HEAD.size :])
+        names = [
+            rest.take(NAME_BYTES) if flags & flag else None for flag in (_TOKEN, _SUBJECT, _SESSION)
+        ]
+        listed = [rest.take(2).decode("ascii", "replace") for _ in range(countries)]
+        systems = [int.from_bytes(rest.take(4)) for _ in range(asns)]
+        ranges = [_network_of(rest.take) for _ in range(networks)]
+        if rest.failed or rest.left:
+            return None
+        return cls(
+            key=key,
+            digest=digest,
+            expires_s=expires_s or None,
+            token=names[0],
+            subject=names[1],
+            session=names[2],
+            countries=frozenset(listed) if flags & _COUNTRIES else None,
+            refuse_anonymous=bool(flags & _ANONYMOUS),
+            networks=tuple(ranges) if flags & _NETWORKS else None,
+            asns=frozenset(systems) if flags & _SYSTEMS else None,
+            devices=_members(DeviceKind, devices) if flags & _DEVICES else None,
+            limits=Limits(
+                max_height=height if flags & _HEIGHT else None,
+                max_bitrate_kbps=kbps if flags & _KBPS else None,
+                codecs=_members(CodecFamily, codecs) if flags & _CODECS else None,
+            ),
+            max_sessions=sessions if flags & _COUNTED else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """How names are hashed: each gives ``NAME_BYTES`` bytes."""
+
+    token: Callable[[str], bytes]
+    subject: Callable[[str], bytes]
+    session: Callable[[str], bytes]
+
+
+def stricter(asked: Limits, granted: Limits) -> tuple[Limits, Reason | None]:
+    """The limits of a request and of its token together, and the reason when the token's count."""
+    height = _least(asked.max_height, granted.max_height)
+    kbps = _least(asked.max_bitrate_kbps, granted.max_bitrate_kbps)
+    codecs = asked.codecs
+    if granted.codecs is not None:
+        codecs = granted.codecs if codecs is None else codecs & granted.codecs
+    least = asked.min_height
+    if least is not None and height is not None:
+        least = min(least, height)
+    found = Limits(height, least, kbps, codecs)
+    said = []
+    if height != asked.max_height:
+        said.append(f"the height to {height}")
+    if kbps != asked.max_bitrate_kbps:
+        said.append(f"the bit rate to {kbps} kbit/s")
+    if codecs != asked.codecs:
+        said.append(f"the codecs to {', '.join(sorted(codecs or ())) or 'none of those asked for'}")
+    if not said:
+        return asked, None
+    return found, Reason(Step.TOKEN, "token-limits", f"the token limits {', and '.join(said)}")
+
+
+def asset_tag(asset: str) -> bytes:
+    """What stands for an asset: 8 bytes."""
+    return blake2b(asset.encode(), digest_size=8, person=b"admission").digest()
+
+
+def key_name(key: str) -> bytes:
+    """What stands for the id of a key: 8 bytes."""
+    return blake2b(key.encode(), digest_size=8, person=b"admission key").digest()
+
+
+def _networks_of(address: Address | None, networks: Iterable[Network]) -> tuple[Network, ...]:
+    """Those of the networks that the address is in."""
+    if address is None:
+        return ()
+    return tuple([network for network in networks if address in network])
+
+
+def _least(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return one if other is None else other
+    return min(one, other)
+
+
+class _Rest:
+    """Bytes that are taken from the front. ``failed``: there were too few."""
+
+    __slots__ = ("failed", "left")
+
+    def __init__(self, left: bytes) -> None:
+        self.left = left
+        self.failed = False
+
+    def take(self, count: int) -> bytes:
+        """The next ``count`` bytes; zeros when there are too few."""
+        found, self.left = self.left[:count], self.left[count:]
+        if len(found) < count:
+            self.failed = True
+            return bytes(count)
+        return found
+
+
+def _network_bytes(network: Network) -> bytes:
+    return bytes((network.version, network.prefixlen)) + network.network_address.packed
+
+
+def _network_of(take: Callable[[int], bytes]) -> Network:
+    version, length = take(2)
+    if version == _IPV6:
+        return IPv6Network((IPv6Address(take(16)), min(length, 128)), strict=False)
+    return IPv4Network((IPv4Address(take(4)), min(length, 32)), strict=False)
+
+
+def _bits(kind: type[E], members: Iterable[E] | None) -> int:
+    listed = list(kind)
+    return sum(1 << listed.index(member) for member in members or ())
+
+
+def _members(kind: type[E], bits: int) -> frozenset[E]:
+    return frozenset(member for at, member in enumerate(kind) if bits >> at & 1)
