@@ -108,13 +108,13 @@ class Facts:
     ``ect`` is the browser's hint, such as ``4g``. ``minute_of_day`` counts from 00:00 in the
     policy's time zone. ``viewer`` identifies the viewer for the choice of an edge (the session, or
     the network prefix of the address) and never leaves the process. ``named`` is the id of the
-    session as the player sends it; ``session`` is another one where that is not its own. ``placed_on`` is the id of the
-    edge from which this session already plays this asset. ``network`` is that of the address, and
-    never leaves the process either. ``poor_edges`` are the ids of edges on which the viewers of
-    this network report trouble. ``record`` is the state of the session, including what this
-    request measured; None without a session. ``pinned`` is what was fixed before; None at first.
-    ``kept`` is False when the client's network begins too many sessions: nothing is kept of this
-    request.
+    session as the player sends it; ``session`` is another one where that is not its own.
+    ``placed_on`` is the id of the edge from which this session already plays this asset.
+    ``network`` is that of the address, and never leaves the process either. ``poor_edges`` are the
+    ids of edges on which the viewers of this network report trouble. ``record`` is the state of the
+    session, including what this request measured; None without a session. ``pinned`` is what was
+    fixed before; None at first. ``kept`` is False when the client's network begins too many
+    sessions: nothing is kept of this request.
     """
 
     asset: str
