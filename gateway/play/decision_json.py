@@ -1,6 +1,7 @@
 """Writes a decision as JSON, with the members that docs/http.md lists."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 from urllib.parse import quote_from_bytes, unquote, urlsplit
 
@@ -28,9 +29,10 @@ FIELDS = (
 """The members of the JSON decision, which ``fields`` may select."""
 _WITHOUT_REASONS = FIELDS[:-1]
 
-_DROPPED = {"fields", "format", GRANT, *QUERY_NAMES}
-"""The query parameters of JSON decisions alone, and what admits a viewer: a URL that is handed on
-must not."""
+_JSON = {"fields", "format"}
+"""The query parameters of JSON decisions alone."""
+_ADMITTING = {GRANT, *QUERY_NAMES}
+"""What admits a viewer where assets want playback tokens: a URL that is handed on must not."""
 _LONGEST_FORMAT = 64
 _QUERY_CHARACTERS = "%/?:@!$&'()*+,;="
 """Characters that a query may contain besides letters, digits and ``-._~`` (RFC 3986, 3.4),
@@ -121,13 +123,17 @@ def _manifest_url(found: Decided, request: Request) -> str:
     base = base_url_of(found.runtime, request)
     suffix = FORMATS[found.source.manifest.format].suffix
     url = f"{base}/v1/play/{found.decision.facts.asset}{suffix}"
-    text = query_without_fields(request.query)
+    dropped = _JSON | _ADMITTING if found.runtime.protections else _JSON
+    text = _without(request.query, dropped)
     return f"{url}?{text}" if text else url
 
 
 def query_without_fields(query: bytes) -> str:
-    """The query without what only JSON decisions have, and without tokens. It stays as received,
-    except for characters that must be escaped."""
-    every = query.split(b"&")
-    pairs = [pair for pair in every if unquote(pair.partition(b"=")[0]) not in _DROPPED]
+    """The query without what only JSON decisions have. It stays as received, except for characters
+    that must be escaped."""
+    return _without(query, _JSON)
+
+
+def _without(query: bytes, dropped: AbstractSet[str]) -> str:
+    pairs = [p for p in query.split(b"&") if unquote(p.partition(b"=")[0]) not in dropped]
     return quote_from_bytes(b"&".join(pairs), safe=_QUERY_CHARACTERS)

@@ -39,11 +39,12 @@ from manifests.dash.uris import Destination, query_names
 _OURS: Final = frozenset(
     {
         *("speed", "clientBandwidthHint", "session", "CMCD", "fields", "format", STATE, GRANT),
-        *QUERY_NAMES,
         *LIMIT_NAMES,
     }
 )
 """The query parameters that the gateway reads itself: they are nothing for segments (E14)."""
+_OURS_WITH_TOKENS: Final = _OURS.union(QUERY_NAMES)
+"""The same where assets want playback tokens: segments get none, whatever the source asks for."""
 _PLACE: Final = f"session={secrets.token_hex(16)}"
 """Takes the place of a session in what all sessions of a class share. No source can have it."""
 _ENCODINGS: Final = ("ascii", "utf-16-le", "utf-16-be")
@@ -66,7 +67,8 @@ class DashFormat:
     def draft(self, gateway: Gateway, found: Decided, request: Request) -> Draft:
         """The MPD of a decision, or of its class."""
         given, links = request.parameters.by_name, dash_of(found.source).links
-        names = query_names(links, [name for name in given if name not in _OURS])
+        ours = _OURS_WITH_TOKENS if found.runtime.protections else _OURS
+        names = query_names(links, [name for name in given if name not in ours])
         client = class_of(gateway, found, names)
         if client is None:
             return DashDraft(gateway, found, request, names)
