@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 
 _FIRST = (
     *("tests/unit/steering/test_simulation", "tests/property/", "tests/unit/edge/"),
-    *("tests/drills/test_drills_", "tests/browser/test_playback"),
+    *("tests/browser/test_signed_film", "tests/drills/test_drills_", "tests/browser/test_playback"),
     *(
         f"tests/integration/test_{name}"
         for name in ("activity", "edge_failover", "workers", "capacity", "reload", "listeners")

@@ -41,6 +41,7 @@ def check(
     yield from _keys(tables, ("keys", "ring"), problem)
     yield from _keys(tables, ("registry", "keys"), problem)
     yield from _cookies(tables, problem)
+    yield from _lifetimes(tables, problem)
     yield from check_tokens(tables, problem)
     yield from check_classes(tables, problem)
     for path, key in (
@@ -57,6 +58,8 @@ def check(
         yield from _duplicates(tables, path, key, problem)
 
 
+_LONG_FILM_S: Final = 14_400
+"""How long the longest films last with pauses, in seconds."""
 _ProblemOf = Callable[..., ConfigProblem]
 
 
@@ -266,6 +269,18 @@ def _cookie_answers(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[
         text = "is not possible with edges whose signatures are cookies: caches keep these answers"
         allowed = 'false, or carrier = "path"'
         yield problem(("dash", "class_manifests"), text, value="true", allowed=allowed)
+
+
+def _lifetimes(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
+    """Signatures that end before a film does."""
+    steers = _at(tables, ("steering", "enabled")) is not False
+    who = "players of MPDs, and those that do not steer," if steers else "players"
+    for position, _ in _items(tables, ("edges",)):
+        path = ("edges", position, "signing", "lifetime_s")
+        given = _at(tables, path)
+        if isinstance(given, int) and given < _LONG_FILM_S:
+            text = f"is short: {who} cannot play for longer without a new manifest"
+            yield problem(path, text, value=shown(given), severity="warning")
 
 
 def _duplicates(

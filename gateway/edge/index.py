@@ -134,6 +134,7 @@ class EdgeIndex:
     Edges are named by their position in ``edges``; ``positions`` gives it for an id, ``by_key`` for
     an edge's key, and ``by_tag`` all of them for a ``tag``. ``identity`` differs between two
     indexes when anything that ranking depends on differs. ``signs``: the URLs of some are signed.
+    ``needs_cookies``: the signatures of some are in cookies.
     """
 
     def __init__(self, edges: Sequence[Edge]) -> None:
@@ -151,6 +152,9 @@ class EdgeIndex:
             self.by_tag.setdefault(edge.tag, []).append(at)
         self.identity = b"".join(edge.identity for edge in edges)
         self.signs = any(edge.url_signing is not None for edge in edges)
+        self.needs_cookies = any(
+            edge.signing is not None and edge.url_signing is None for edge in edges
+        )
         countries: dict[str, list[int]] = {}
         continents: dict[str, list[int]] = {}
         for at, edge in enumerate(edges):

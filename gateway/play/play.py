@@ -146,8 +146,10 @@ async def _reply(
         (b"gateway-decision", _gateway_decision(found).encode("ascii")),
         (b"server-timing", timeline.header()),
         *cmsd_headers(runtime.settings.cmcd.cmsd_name, found.decision),
-        *cookie_headers(found.decision.edges, found.source.path, time.time()),
     )
+    if found.decision.inquiry.fleet.index.needs_cookies:
+        cookies = cookie_headers(found.decision.edges, found.source.path, time.time())
+        headers = (*headers, *cookies)
     return await reply_with(runtime, request, body, found.player.coding, media_type, headers)
 
 

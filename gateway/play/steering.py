@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import blake2b
+from itertools import chain
 from typing import Literal, NamedTuple
 
 from gateway.client.limits import ParameterError, parse_parameters
@@ -31,6 +32,7 @@ from gateway.play.bodies import Body
 from gateway.play.carrying import PLACE as GRANT_PLACE
 from gateway.play.clients import Sender
 from gateway.play.decide import Decided, valid_asset
+from gateway.play.edge_cookies import cookie_headers
 from gateway.play.facts import cmcd_of, has_cmcd
 from gateway.play.network_view import RequestView
 from gateway.play.pathway_event import queue_pathway_event
@@ -106,12 +108,13 @@ class SteeringRequest:
 
 class Unfinished(NamedTuple):
     """An answer whose clones have URIs of their own. ``state`` is that of the request, ``url``
-    where the player asks next, and ``now_s`` is Unix time."""
+    where the player asks next, ``now_s`` is Unix time, and ``session`` the hash of its name."""
 
     answer: Steered
     state: SteeringState
     url: str
     now_s: float
+    session: bytes | None
 
 
 def decide_steering(gateway: Gateway, request: SteeringRequest) -> Reply | Unfinished:
@@ -172,8 +175,24 @@ def decide_steering(gateway: Gateway, request: SteeringRequest) -> Reply | Unfin
     signed = gateway.keys.sign(Purpose.STEERING_STATE, answer.state.to_bytes())
     url = _reload_url(runtime, asset, signed, session, grant)
     if state.playlist is not None:  # its URLs are signed anew in time, whatever it asks
-        return Unfinished(answer, state, url, now_s)
-    return steering_reply(_manifest(answer, state.base, url, max(answer.ttl_s, least_s)))
+        return Unfinished(answer, state, url, now_s, session)
+    body = _manifest(answer, state.base, url, max(answer.ttl_s, least_s))
+    trusted = fleet.index.needs_cookies and outcome in ("new", "known")
+    cookies = cookies_of(gateway, answer, asset, session, now_s) if trusted else ()
+    return steering_reply(body, cookies)
+
+
+def cookies_of(
+    gateway: Gateway, answer: Steered, asset: str, session: bytes | None, now_s: float
+) -> RawHeaders:
+    """The cookies for the edges of an answer; none for a session that is revoked. A
+    state does not tell its format, so they are for the folders of both."""
+    if not answer.priority or is_revoked(gateway, session):
+        return ()
+    source = gateway.runtime.settings.source
+    paths = [template.replace("{asset}", asset) for template in (source.hls, source.dash)]
+    found = [cookie_headers(answer.priority, path, now_s) for path in paths]
+    return tuple(dict.fromkeys(chain.from_iterable(found)))
 
 
 def _reload_url(runtime: Runtime, asset: str, state: str, session: bytes | None, grant: str) -> str:
@@ -343,9 +362,9 @@ def _url(runtime: Runtime, asset: str) -> str:
     return f"{'' if public is None else public.rstrip('/')}{PATH}{asset}"
 
 
-def steering_reply(body: bytes) -> Reply:
+def steering_reply(body: bytes, cookies: RawHeaders = ()) -> Reply:
     """The answer with a steering manifest."""
-    return Reply(200, (*_HEADERS, (b"content-length", b"%d" % len(body))), body)
+    return Reply(200, (*_HEADERS, (b"content-length", b"%d" % len(body)), *cookies), body)
 
 
 def _count(answer: Steered) -> None:

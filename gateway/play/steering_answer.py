@@ -4,7 +4,7 @@ are signed."""
 from gateway.play.hls.renewal import renewed_manifest
 from gateway.play.reply import Reply
 from gateway.play.runtime import Gateway
-from gateway.play.steering import SteeringRequest, decide_steering, steering_reply
+from gateway.play.steering import SteeringRequest, cookies_of, decide_steering, steering_reply
 
 
 async def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
@@ -12,10 +12,13 @@ async def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
     decided = decide_steering(gateway, request)
     if isinstance(decided, Reply):
         return decided
-    answer, state, url, now_s = decided
+    answer, state, url, now_s, session = decided
     network = gateway.runtime.clients.network(request.peer, request.headers)
     count = request.method == "GET"
     body = await renewed_manifest(
         gateway, request.asset, network, state, answer, url, now_s, count=count
     )
-    return steering_reply(body)
+    if not gateway.fleet.index.needs_cookies:
+        return steering_reply(body)
+    cookies = cookies_of(gateway, answer, request.asset, session, now_s)
+    return steering_reply(body, cookies)

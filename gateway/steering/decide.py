@@ -36,7 +36,7 @@ from gateway.edge.override import diversion_of
 from gateway.edge.preference import HASH_RANGE, splitmix64
 from gateway.edge.rank import admits
 from gateway.steering.leaving import LEFT_STATES
-from gateway.steering.naming import Naming, names_of
+from gateway.steering.naming import Naming, signed_names
 from gateway.steering.pathways import (
     declared_at,
     edge_at,
@@ -214,7 +214,11 @@ def steer(
     first = fleet.index.by_key.get(told)
     priority = tuple([fleet.edges[at] for at in session.priority(first, order)])
     ttl_s = _ttl(config, state.viewer, now)
-    naming = names_of(state, fleet, priority, ttl_s, now, config if situation.renews else None)
+    naming = (
+        Naming(priority, tuple([pathway_of(state, edge) for edge in priority]), ttl_s)
+        if state.playlist is None
+        else signed_names(state, fleet, priority, ttl_s, now, config if situation.renews else None)
+    )
     priority, pathways = naming.priority, naming.pathways
     return Steered(
         state=SteeringState(  # dataclasses.replace takes five times as long

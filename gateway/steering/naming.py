@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
-from gateway.steering.pathways import named, pathway_of
+from gateway.steering.pathways import named
 from gateway.steering.state import MAX_AGE_S, SteeringState
 from gateway.steering.steering_config import SteeringConfig
 
@@ -29,7 +29,7 @@ class Naming(NamedTuple):
     siblings: tuple[bool, ...] = ()
 
 
-def names_of(
+def signed_names(
     state: SteeringState,
     fleet: Fleet,
     edges: tuple[Edge, ...],
@@ -37,10 +37,9 @@ def names_of(
     now_s: int,
     config: SteeringConfig | None,
 ) -> Naming:
-    """The names of ``edges`` in an answer whose TTL would be ``ttl_s``. ``config`` is None for a
-    session whose URLs may not be signed anew: it keeps those that it has."""
-    if state.playlist is None:
-        return Naming(edges, tuple([pathway_of(state, edge) for edge in edges]), ttl_s)
+    """The names of ``edges`` in an answer of a session whose URLs are signed anew, whose TTL would
+    otherwise be ``ttl_s``. ``config`` is None for one that gets no new signatures: it keeps those
+    that it has."""
     most_s = longest_renewed_s(edges)
     until_s = 0 if config is None else now_s + 2 * min(most_s, _longest_s(config))
     at = fleet.positions.get(state.base)

@@ -254,3 +254,12 @@ def test_check_prints_a_sample(folder: Path) -> None:
     assert re.fullmatch(f"edge a: nginx, key k, in the path: {url}", lines[-2])
     assert re.fullmatch(f"edge a: nginx, key old, in the path: {url}", lines[-1])
     assert HEX not in result.output
+
+
+def test_short_lifetimes(folder: Path) -> None:
+    """A warning: some players get no new signature, and without steering none does."""
+    text = f'{EDGE}{URL}[edges.signing]\nscheme = "nginx"\n{PLAIN}lifetime_s = 3600\n'
+    (found,) = problems_of(folder, text)
+    assert found.startswith("edges[0].signing.lifetime_s: warning: 3600 is short: players of MPDs,")
+    (found,) = problems_of(folder, f"[steering]\nenabled = false\n{text}")
+    assert "3600 is short: players cannot play" in found

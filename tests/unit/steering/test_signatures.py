@@ -1,0 +1,113 @@
+"""Which signature does a session have, and how is the next one named?"""
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.edge.edge import Edge
+from gateway.steering.naming import longest_renewed_s
+from gateway.steering.pathways import named, with_clones
+from gateway.steering.signatures import outlives, sibling_tag, signed_at, tag_at
+from gateway.steering.state import Clone, PlaylistReference, SteeringState
+from tests.signed_urls import signing
+
+NOW = 1_800_000_000
+LIFETIME_S, STEP_S = 600, 60
+A = Edge("a", "https://a.example/v/", signing=signing())
+B = Edge("b", "https://b.example/v/", signing=signing())
+C = Edge("c", "https://c.example/v/", signing=signing("c"))
+PLAIN = Edge("p", "https://p.example/v/")
+STATE = SteeringState(
+    asset=b"12345678",
+    viewer=1,
+    spread_point=0,
+    base="a",
+    shape=A.shape,
+    need_kbps=1,
+    expected_kbps=1,
+    told=A.key,
+    base_host=tag_at(A, NOW),
+    playlist=PlaylistReference(b"abcd", b"\1"),
+)
+
+
+def test_shapes_say_which_edges_accept_each_others_signatures() -> None:
+    assert A.shape == B.shape
+    assert len({A.shape, C.shape, PLAIN.shape}) == 3
+    assert tag_at(B, NOW) == sibling_tag(A, tag_at(A, NOW), B)
+    assert 0 == sibling_tag(A, tag_at(A, NOW), C)
+    assert 0 == sibling_tag(A, 0, B)
+    other = Edge("q", "https://q.example/v/")
+    assert PLAIN.host_tag == sibling_tag(other, other.host_tag, PLAIN)
+
+
+@pytest.mark.parametrize("age_s", [-STEP_S, 0, 59, 60, LIFETIME_S])
+def test_a_tag_tells_when_it_was_signed(age_s: int) -> None:
+    """Also that of a host whose clock is ahead."""
+    tag = tag_at(A, NOW - age_s)
+    assert (NOW - age_s) // STEP_S * STEP_S == signed_at(A, tag, NOW)
+
+
+def test_the_tag_of_what_has_ended_or_of_another_key_tells_nothing() -> None:
+    assert signed_at(A, tag_at(A, NOW - LIFETIME_S - STEP_S), NOW) is None
+    assert signed_at(A, tag_at(replace(A, signing=signing("n")), NOW), NOW) is None
+    assert signed_at(PLAIN, PLAIN.host_tag, NOW) is None
+
+
+def test_tags_differ_for_as_long_as_a_film_lasts() -> None:
+    """A player ignores a clone whose id it knows."""
+    assert 65_535 == len({tag_at(A, STEP_S * step) for step in range(65_535)})
+
+
+def test_until_when_a_signature_is_good() -> None:
+    ends_s = NOW + STEP_S + LIFETIME_S
+    assert outlives(A, tag_at(A, NOW), NOW, ends_s - 1)
+    assert not outlives(A, tag_at(A, NOW), NOW, ends_s)
+    assert outlives(PLAIN, PLAIN.host_tag, NOW, ends_s * 2)
+    assert not outlives(PLAIN, PLAIN.host_tag + 1, NOW, NOW)
+
+
+@pytest.mark.parametrize(
+    ("edge", "age_s", "until_s", "pathway", "is_sibling"),
+    [
+        pytest.param(A, 0, 100, "a", False, id="what the playlist has is good"),
+        pytest.param(A, 600, 100, f"a.{tag_at(A, NOW + 600):04x}", False, id="it ends"),
+        pytest.param(B, 0, 100, "b", True, id="the base's signature is good for another host"),
+        pytest.param(B, 600, 100, f"b.{tag_at(B, NOW + 600):04x}", False, id="it ends too"),
+        pytest.param(C, 0, 100, f"c.{tag_at(C, NOW):04x}", False, id="another key"),
+        pytest.param(PLAIN, 0, 100, f"p.{PLAIN.host_tag:04x}", False, id="no signature"),
+        pytest.param(A, 9000, 0, "a", False, id="revoked: what it has stays"),
+        pytest.param(B, 9000, 0, "b", True, id="revoked: the same signature elsewhere"),
+    ],
+)
+def test_names(edge: Edge, age_s: int, until_s: int, pathway: str, is_sibling: bool) -> None:
+    now = NOW + age_s
+    found = named(STATE, edge, A, now, until_s and now + until_s)
+    assert found is not None
+    assert (pathway, is_sibling) == (found.pathway, found.is_sibling)
+
+
+def test_no_name() -> None:
+    """A revoked session gets no signature of an edge that it does not know."""
+    assert named(STATE, C, A, NOW, 0) is None
+
+
+def test_without_its_base_a_session_goes_on() -> None:
+    found = named(STATE, B, None, NOW, NOW + 100)
+    assert found is not None
+    assert f"b.{tag_at(B, NOW):04x}" == found.pathway
+
+
+def test_the_last_signature_of_each_edge_is_remembered() -> None:
+    """The declared ones stay."""
+    tags = [tag_at(C, NOW + step * STEP_S) for step in range(3)]
+    state = replace(STATE, declared=2, clones=(Clone(B.tag, 5), Clone(C.tag, tags[0])))
+    names = ["a", "b", f"c.{tags[2]:04x}"]
+    known = with_clones(state, [A, B, C], names, [state.base_host, 5, tags[2]])
+    assert ((B.tag, 5), (C.tag, tags[2])) == known
+
+
+def test_the_ttl_is_a_third_of_the_shortest_life() -> None:
+    assert 200 == longest_renewed_s([A, PLAIN])
+    assert 5 == longest_renewed_s([A, replace(C, signing=signing(lifetime_s=17))])
+    assert 1 == longest_renewed_s([replace(A, signing=signing(lifetime_s=2, step_s=1))])
