@@ -9,65 +9,35 @@ from gateway.commands.recorded import operator, record
 from gateway.commands.store_access import CommandError, open_store
 from gateway.config.load import Loaded
 from gateway.observe.moment import rfc3339
-from gateway.operators.moment import moment_of
+from gateway.operators import revoking
+from gateway.operators.action_error import ActionError
+from gateway.operators.revoking import duration_of, members, short_hash
 from gateway.store.coordination import revocations
-from gateway.store.coordination.revocations import (
-    MAX_DURATION_S,
-    MAX_REVOCATIONS,
-    Revocable,
-    Revocation,
-    kind_of,
-)
+from gateway.store.coordination.revocations import Revocable, Revocation, kind_of
+
+__all__ = ["as_json", "as_table", "duration_of", "known", "revoke", "undo"]
 
 _HEAD: Final = ("kind", "hash", "since", "until", "who")
-_SHOWN_BYTES: Final = 8
-
-
-def duration_of(text: str) -> int:
-    """A duration such as ``24h`` in seconds. Raises ValueError."""
-    try:
-        after_s = moment_of(text).after_s
-    except ValueError:
-        after_s = None
-    if after_s is None or not 0 < after_s <= MAX_DURATION_S:
-        raise ValueError(
-            f"{text!r} is no duration; allowed is up to {MAX_DURATION_S // 86_400} days, such as "
-            "90m, 24h or 7d"
-        )
-    return after_s
 
 
 async def revoke(loaded: Loaded, kind: Revocable, name: str, for_s: int) -> str:
     """Revoke one name. Returns what to say. Raises CommandError."""
     async with open_store(loaded) as (_, commands):
-        try:
-            one = await revocations.revoke(commands, kind, name, for_s, operator())
-        except ValueError as error:
-            raise CommandError(str(error)) from error
-        if one is not None:
-            after = {"until": rfc3339(one.until_s)}
-            await record(commands, "revoke", f"{kind} {_short(one)}", after=after)
-    if one is None:
-        raise CommandError(
-            f"there are {MAX_REVOCATIONS} revocations, counting those that were undone and would "
-            "not have ended yet; allowed are no more. End the subject's, or retire the key"
-        )
-    return f"revoked {kind} {_short(one)} until {rfc3339(one.until_s)}"
+        one = await revoking.revoke(commands, kind, name, for_s, operator())
+        await record(commands, "revoke", f"{kind} {short_hash(one)}", after=members(one))
+    return f"revoked {kind} {short_hash(one)} until {rfc3339(one.until_s)}"
 
 
 async def undo(loaded: Loaded, kind: Revocable, name: str) -> str:
     """End a revocation now. Returns what to say. Raises CommandError when there is none."""
     async with open_store(loaded) as (_, commands):
         try:
-            one = await revocations.undo(commands, kind, name, operator())
-        except ValueError as error:
-            raise CommandError(str(error)) from error
-        if one is not None:
-            before = {"until": rfc3339(one.until_s)}
-            await record(commands, "revoke.undo", f"{kind} {_short(one)}", before=before)
-    if one is None:
-        raise CommandError(f"this {kind} is not revoked; --list shows what is")
-    return f"{kind} {_short(one)} is no longer revoked"
+            one = await revoking.undo(commands, kind, name, operator())
+        except ActionError as error:
+            hint = "; --list shows what is" if error.code == "unknown" else ""
+            raise CommandError(f"{error}{hint}") from error
+        await record(commands, "revoke.undo", f"{kind} {short_hash(one)}", before=members(one))
+    return f"{kind} {short_hash(one)} is no longer revoked"
 
 
 async def known(loaded: Loaded) -> list[Revocation]:
@@ -83,7 +53,7 @@ def as_table(found: Iterable[Revocation]) -> str:
         *(
             (
                 str(kind_of(one.name)),
-                _short(one),
+                short_hash(one),
                 rfc3339(one.since_s),
                 rfc3339(one.until_s),
                 one.who,
@@ -97,19 +67,4 @@ def as_table(found: Iterable[Revocation]) -> str:
 
 def as_json(found: Iterable[Revocation]) -> str:
     """For programs: a list of objects."""
-    listed = [
-        {
-            "kind": kind_of(one.name),
-            "hash": _short(one),
-            "since": rfc3339(one.since_s),
-            "until": rfc3339(one.until_s),
-            "who": one.who,
-        }
-        for one in found
-    ]
-    return json.dumps(listed, indent=2, ensure_ascii=False)
-
-
-def _short(one: Revocation) -> str:
-    """The beginning of the hash. That of a session is the one that ``gateway sessions`` shows."""
-    return one.name[1 : 1 + _SHOWN_BYTES].hex()
+    return json.dumps(revoking.listed(found), indent=2, ensure_ascii=False)

@@ -38,6 +38,8 @@ MAX_SIGNED_BODY_BYTES = 128 * 1024
 NOBODY = Operator("nobody", "", Role.VIEWER)
 """Who reaches a listener where nobody has to sign in."""
 
+_NAMES_SOMEBODY = "/v1/revocations/"
+"""A path below it has the name of a token or a subject, which the audit log does not keep."""
 OPERATOR = "gateway.operator"
 """Where the scope of a request has who sends it."""
 CSRF_HEADER = "x-gateway-csrf"
@@ -105,6 +107,8 @@ def record_refused(
         metrics.AUDIT_ENTRIES.labels("skipped").inc()
         return
     path: str = scope["path"]
+    if path.startswith(_NAMES_SOMEBODY):
+        path = _NAMES_SOMEBODY + "…"
     entry = AuditEntry(
         time_ms=int(time.time() * 1000),
         actor=_actor(gateway, scope, headers, who),

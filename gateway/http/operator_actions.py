@@ -21,6 +21,7 @@ from gateway.store.connection.protocol import StoreUnavailable
 from gateway.store.events.audit_stream import MAX_PAGE
 
 EDGES: Final = "/v1/edges/"
+REVOCATIONS: Final = "/v1/revocations/"
 STEER: Final = "/v1/steer/"
 USUAL_PAGE: Final = 50
 RELOAD_S: Final = 10.0
@@ -62,6 +63,20 @@ async def one_steer(gateway: Gateway, scope: Scope, headers: Headers, receive: R
     """``DELETE /v1/steer/{id}``."""
     identity = scope["path"].removeprefix(STEER)
     return await actions.cancel_steer(gateway, _act(gateway, scope, headers), identity)
+
+
+async def revoked(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:
+    """``GET`` and ``POST /v1/revocations``."""
+    if scope["method"] != "POST":
+        return await actions.list_revocations(gateway)
+    body = await read_body(receive, MAX_BODY_BYTES)
+    return await actions.revoke(gateway, _act(gateway, scope, headers), body)
+
+
+async def one_revoked(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
+    """``DELETE /v1/revocations/{kind}/{name}``."""
+    kind, _, name = scope["path"].removeprefix(REVOCATIONS).partition("/")
+    return await actions.undo_revocation(gateway, _act(gateway, scope, headers), kind, name)
 
 
 async def config(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001

@@ -3,6 +3,7 @@
 from typing import Any, get_args
 
 from gateway.edge.fleet import EdgeState
+from gateway.store.coordination.revocations import Revocable
 from gateway.store.events.audit_stream import MAX_PAGE
 
 SECURITY_SCHEMES: dict[str, Any] = {
@@ -103,6 +104,13 @@ _EDGE = {
     "full": _FLAG,
     "why": _TEXT_OR_NULL,
 }
+_REVOKED: dict[str, Any] = {
+    "kind": {"enum": [*Revocable]},
+    "hash": _TEXT,
+    "since": _TEXT,
+    "until": _TEXT,
+    "who": _TEXT,
+}
 _CONFIG = {
     "version": _TEXT,
     "file": _TEXT_OR_NULL,
@@ -183,6 +191,22 @@ def operator_paths() -> dict[str, Any]:
         "/v1/steer/{id}": {
             "parameters": [_OVERRIDE_ID],
             "delete": _operation("Ends an override", _members(_OVERRIDE)),
+        },
+        "/v1/revocations": {
+            "get": _operation("What is revoked, by its hash", _list_of("revocations", _REVOKED)),
+            "post": _operation(
+                "Refuses a token, a subject or a session on every gateway",
+                _members(_REVOKED),
+                _members({"kind": _REVOKED["kind"], "name": _TEXT, "for": _TEXT}, "kind", "name"),
+                status="201",
+            ),
+        },
+        "/v1/revocations/{kind}/{name}": {
+            "parameters": [
+                {"name": name, "in": "path", "required": True, "schema": schema}
+                for name, schema in (("kind", _REVOKED["kind"]), ("name", _TEXT))
+            ],
+            "delete": _operation("Ends a revocation", _members(_REVOKED)),
         },
         "/v1/config": {"get": _operation("The configuration in force", _members(_CONFIG))},
         "/v1/config/reload": {

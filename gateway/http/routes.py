@@ -18,14 +18,17 @@ from gateway.http.openapi import openapi_json
 from gateway.http.operations import as_a_player_asks, livez, prometheus, readyz, readyz_in_detail
 from gateway.http.operator_actions import (
     EDGES,
+    REVOCATIONS,
     STEER,
     audit,
     config,
     edge_action,
     edges,
+    one_revoked,
     one_steer,
     purge,
     reload,
+    revoked,
     steer,
 )
 from gateway.http.sign_in import CALLBACK, SIGN_IN, SIGN_OUT, callback, sign_in, sign_out
@@ -229,6 +232,8 @@ ROUTES = (
     _operators("/v1/purge", ("POST",), purge, _named("purge"), _acts("purge")),
     _operators(STEER.rstrip("/"), _ALL, steer, _named("steer"), _acts("steering")),
     _operators(STEER, ("DELETE",), one_steer, _named("steer"), _acts("steering")),
+    _operators(REVOCATIONS.rstrip("/"), _ALL, revoked, _named("revocations"), _acts("revocations")),
+    _operators(REVOCATIONS, ("DELETE",), one_revoked, _named("revocations"), _acts("revocations")),
     _operators("/v1/config", _READ, config, _named("config"), _configures("config")),
     _operators("/v1/config/reload", ("POST",), reload, _named("reload"), _configures("config")),
     _operators("/v1/audit", _READ, audit, _named("audit"), _configures("audit")),

@@ -12,7 +12,7 @@ from typing import Any, Final
 from gateway.client.asset import is_asset_prefix
 from gateway.config.problem import ConfigError
 from gateway.config.registration import checked_ids
-from gateway.operators import drains, purges, steers
+from gateway.operators import drains, purges, revoking, steers
 from gateway.operators.action_error import ActionError
 from gateway.operators.audit_entry import Actor, AuditEntry, Outcome, State
 from gateway.operators.moment import moment_of
@@ -22,7 +22,9 @@ from gateway.play.problems import Problem
 from gateway.play.reply import Reply
 from gateway.play.runtime import Gateway
 from gateway.store.connection.protocol import Commands, StoreUnavailable
+from gateway.store.coordination import revocations
 from gateway.store.coordination.overrides import OverrideEntry, is_override_id
+from gateway.store.coordination.revocations import Revocable
 from gateway.untrusted import json_of
 
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -200,6 +202,52 @@ async def cancel_steer(gateway: Gateway, act: Act, identity: str) -> Reply:
         return Done({**before, "cancelled_by": act.who}, before)
 
     return await perform(gateway, act, "steer.cancel", identity, work)
+
+
+async def revoke(gateway: Gateway, act: Act, body: bytes) -> Reply:
+    """``POST /v1/revocations`` with ``kind``, ``name`` and ``for``. The name is not kept."""
+    given = _object(body, {"kind": str, "name": str, "for": str}, required=("kind", "name"))
+    kind = _revocable(given["kind"])
+    try:
+        for_s = revoking.duration_of(given.get("for", "24h"))
+    except ValueError as error:
+        raise problems.bad_body(f"for: {error}") from error
+
+    async def work(commands: Commands) -> Done:
+        one = await revoking.revoke(commands, kind, given["name"], for_s, act.who)
+        members = revoking.members(one)
+        return Done(members, after=members, status=201)
+
+    return await perform(gateway, act, "revoke", str(kind), work)
+
+
+async def undo_revocation(gateway: Gateway, act: Act, kind_text: str, name: str) -> Reply:
+    """``DELETE /v1/revocations/{kind}/{name}``."""
+    kind = _revocable(kind_text)
+
+    async def work(commands: Commands) -> Done:
+        before = revoking.members(await revoking.undo(commands, kind, name, act.who))
+        return Done(before, before)
+
+    return await perform(gateway, act, "revoke.undo", str(kind), work)
+
+
+async def list_revocations(gateway: Gateway) -> Reply:
+    """``GET /v1/revocations``: what is revoked, by its hash. Raises a 503 problem."""
+    try:
+        found = await revocations.known(_commands(gateway))
+    except StoreUnavailable as error:
+        raise problems.store_unavailable(str(error)) from error
+    return json_reply({"revocations": revoking.listed(found)})
+
+
+def _revocable(text: str) -> Revocable:
+    """Raises a 400 problem."""
+    try:
+        return Revocable(text)
+    except ValueError:
+        allowed = ", ".join(Revocable)
+        raise problems.bad_body(f"kind: {text[:40]!a} is not allowed; allowed: {allowed}") from None
 
 
 async def list_steers(gateway: Gateway) -> Reply:

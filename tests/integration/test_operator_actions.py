@@ -220,6 +220,21 @@ def test_a_service_signs_its_requests(site: Site) -> None:
     assert ("packager", "operator") == (entry["who"], entry["role"])
 
 
+def test_what_is_revoked_is_known_by_its_hash(site: Site) -> None:
+    """The name stays out of answers and of the audit log."""
+    asked = {"kind": "subject", "name": "ada@example.com", "for": "1h"}
+    made = site.ask("POST", "/v1/revocations", asked)
+    assert (201, "subject") == (made.status_code, made.json()["kind"])
+    listed = site.ask("GET", "/v1/revocations", role="viewer").json()["revocations"]
+    assert [made.json()["hash"]] == [each["hash"] for each in listed]
+    path = "/v1/revocations/subject/ada@example.com"
+    assert [200, 404] == [site.ask("DELETE", path).status_code for _ in range(2)]
+    for wrong in ({**asked, "kind": "x"}, {**asked, "for": "soon"}, {"kind": "token"}):
+        assert 400 == site.ask("POST", "/v1/revocations", wrong).status_code
+    site.audit(action="revoke.undo", outcome="done")
+    assert "ada@example.com" not in site.ask("GET", "/v1/audit?limit=200", role="admin").text
+
+
 def test_an_asset_is_purged(site: Site) -> None:
     """By every worker, which acknowledge it."""
     answer = site.ask("POST", "/v1/purge", {"asset": "film"}).json()
