@@ -1,14 +1,17 @@
 """Attacks on the connection: bytes that two servers could read differently, and peers that wait."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import Iterator, Sequence
+
+import httpx
 
 from tests.attack.attack import Attack, Effort, Outcome
 from tests.attack.client import Answer, Shot, fire, talk
 from tests.attack.judge import fault_of, judge
-from tests.attack.stages import Stage, directory_stage
-from tests.integration.connection_attacks import ATTACKS, dripped, held
+from tests.attack.stages import Stage, TlsStage, directory_stage, tls_stage
+from tests.integration.connection_attacks import ATTACKS, dripped, held, peer
 
 HOST = b"Host: localhost\r\n"
 HIDDEN = b"GET /v1/play/film?session=smuggled HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -257,6 +260,41 @@ async def wait_for_ever(stage: Stage, effort: Effort) -> Outcome:
     return outcome
 
 
+HELLO = bytes.fromhex("16030100c8010000c40303") + bytes(32)
+"""The begin of a ClientHello that announces 200 bytes."""
+HALVES: tuple[bytes, ...] = (
+    *(b"", HELLO[:1], HELLO[:5], HELLO, bytes(100), b"\x16\x03\x01\xff\xff", b"\x80\x2e\x01"),
+    *(GOOD, b"\x15\x03\x03\x00\x02\x02\x28", b"\x14\x03\x03\x00\x01\x01", HELLO * 50),
+)
+"""What a peer may say instead of a handshake."""
+
+
+async def half_open(stage: TlsStage, effort: Effort) -> Outcome:
+    """Begin many handshakes and end none, while players ask over TLS."""
+    outcome = Outcome()
+    copies = max(4, round(30 * effort.scale))
+
+    async def one(data: bytes) -> None:
+        async with peer(stage.port) as opened:
+            await opened.send(data)
+            outcome.sent += 1
+            if not await opened.ends(PATIENCE_S):
+                outcome.fault(f"a handshake is held open: {data[:20]!r}")
+
+    waiting = asyncio.gather(*(one(data) for data in HALVES for _ in range(copies)))
+    context = ssl.create_default_context(cafile=stage.authority)
+    asked = 0
+    async with httpx.AsyncClient(verify=context, base_url=stage.gateway.url) as client:
+        while not waiting.done():
+            answer = await client.get("/v1/play/film.m3u8")
+            asked += 1
+            outcome.fault(f"a player gets {answer.status_code}", unless=answer.status_code == 200)
+            await asyncio.sleep(0.1)
+    await waiting
+    outcome.figures.append(f"{asked} answers to players")
+    return outcome
+
+
 ROWS = (
     Attack(
         name="request-smuggling",
@@ -276,5 +314,16 @@ ROWS = (
         expected="Each connection ends within its limit, and players are answered meanwhile.",
         staging=directory_stage,
         run=wait_for_ever,
+    ),
+)
+TLS_ROWS = (
+    Attack(
+        name="half-open-tls",
+        group="Connections",
+        sent="TLS handshakes that are begun, cut, or none, many at once.",
+        expected="Each connection ends within its limit, and players are answered meanwhile.",
+        staging=tls_stage,
+        run=half_open,
+        checks_vitals=False,
     ),
 )

@@ -7,12 +7,15 @@ Attacks of one stage run one after the other on the same gateway.
 import contextlib
 import re
 import shutil
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from gateway.trust.operators.api_key import key_hash, key_text
 from tests.attack import watched
+from tests.certificates import authority, issued
 from tests.integration.running import RunningGateway, running_gateway
 from tests.ports import free_port
 from tests.unit.store.servers import Valkey, valkey
@@ -58,6 +61,14 @@ class OriginStage(Stage):
     origin_port: int
     edge_port: int
     inner_port: int
+
+
+@dataclass
+class TlsStage(Stage):
+    """A gateway that speaks HTTPS; ``authority`` is the file with the certificate that vouches for
+    it."""
+
+    authority: Path
 
 
 def port_of(url: str) -> int:
@@ -166,7 +177,11 @@ continents = ["AS"]
 
 @contextlib.contextmanager
 def gateway_on(
-    folder: Path, config: str, environ: Mapping[str, str] | None = None, workers: int = WORKERS
+    folder: Path,
+    config: str,
+    environ: Mapping[str, str] | None = None,
+    workers: int = WORKERS,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[tuple[RunningGateway, Valkey]]:
     """A watched gateway with this config, on a Valkey of its own."""
     (folder / "redis").mkdir()
@@ -185,6 +200,7 @@ def gateway_on(
             *arguments,
             environ=environment,
             module="tests.attack.watched",
+            tls=tls,
         ) as gateway:
             gateway.wait_for("started", workers)
             yield gateway, server
@@ -238,6 +254,65 @@ def origin_stage(folder: Path) -> Iterator[OriginStage]:
     config = ORIGIN.format(origin=origin, edge=edge)
     with gateway_on(folder, config) as (gateway, server):
         yield OriginStage(gateway, server, folder, origin, edge, inner)
+
+
+TLS = """
+[server]
+head_timeout_s = 2
+[server.tls]
+certificate_file = "{certificate}"
+key_file = "{key}"
+[[edges]]
+id = "one"
+url = "https://edge.example/vod/"
+fallback = true
+"""
+
+
+@contextlib.contextmanager
+def tls_stage(folder: Path) -> Iterator[TlsStage]:
+    """A gateway that speaks HTTPS alone to players."""
+    for name in ("ca", "leaf"):
+        (folder / name).mkdir()
+    ca = authority(folder / "ca")
+    leaf = issued(ca, folder / "leaf")
+    config = TLS.format(certificate=leaf.certificate, key=leaf.key)
+    trusting = ssl.create_default_context(cafile=ca.certificate)
+    with gateway_on(folder, config, tls=trusting) as (gateway, server):
+        yield TlsStage(gateway, server, folder, ca.certificate)
+
+
+OPERATOR_KEY = key_text("ops", b"o" * 32)
+SERVICE_SECRET = "0123456789abcdef0123456789abcdef0123456789abcdef"
+GUARDED = f"""
+[server]
+trusted_proxies = []
+[admin]
+sign_in = true
+[[admin.keys]]
+id = "ops"
+hash = "{key_hash(OPERATOR_KEY)}"
+role = "admin"
+[[admin.services]]
+id = "packager"
+secret = "{SERVICE_SECRET}"
+role = "operator"
+scopes = ["purge"]
+[rate]
+manifests_per_s = 5
+manifests_burst = 20
+[[edges]]
+id = "one"
+url = "https://edge.example/vod/"
+fallback = true
+"""
+
+
+@contextlib.contextmanager
+def guarded_stage(folder: Path) -> Iterator[Stage]:
+    """A gateway that trusts no proxy, where operators sign in, with low limits."""
+    with gateway_on(folder, GUARDED) as (gateway, server):
+        yield Stage(gateway, server, folder)
 
 
 @contextlib.contextmanager

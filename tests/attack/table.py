@@ -12,6 +12,7 @@ from tests.attack import (
     source_rows,
     ssrf_rows,
     store_rows,
+    trust_rows,
 )
 from tests.attack.attack import Attack
 
@@ -27,6 +28,8 @@ ATTACKS: tuple[Attack, ...] = (
     *ssrf_rows.ROWS,
     *bomb_rows.ORIGIN_ROWS,
     *source_rows.ORIGIN_ROWS,
+    *connection_rows.TLS_ROWS,
+    *trust_rows.ROWS,
     *config_rows.ROWS,
     *cost_rows.ROWS,
 )
