@@ -6,6 +6,8 @@
 # Players reach port 8080. The listener for operators stays on the container's own loopback, port
 # 8090, until GATEWAY_ADMIN__HOST or admin.host says otherwise.
 
+# What is in the image is listed in build/sbom.cdx.json (CycloneDX), which `make sbom` writes.
+
 FROM python:3.13-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/gateway
