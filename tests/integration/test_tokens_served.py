@@ -11,9 +11,11 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
 import pytest
+from click.testing import CliRunner
 from structlog.testing import capture_logs
 
 from gateway.app import Application
+from gateway.cli import main
 from gateway.config.load import load
 from gateway.observe import metrics
 from gateway.store.coordination.revocations import Revocable, revoked_name
@@ -506,3 +508,17 @@ async def test_check_warns_of_class_manifests(config: Path) -> None:
         ]
     off = load(config, {**on, "GATEWAY_TOKENS__ENABLED": "false"}).warnings
     assert not [one for one in off if "class_manifests" in str(one)]
+
+
+def test_explain_takes_a_token_from_a_file(config: Path, tmp_path: Path) -> None:
+    """It shows what the token allows, or why it is refused, and nothing of its text."""
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    good.write_text(f"{token(max_resolution='360p')}\n")
+    bad.write_text("garbage")
+    words = ["explain", "paid/film", "--ip", NORWAY, "--offline", "--config", str(config)]
+    found = CliRunner().invoke(main, [*words, "--token-file", str(good)])
+    assert "the token limits the height to 360" in found.output
+    assert good.read_text().strip() not in found.output
+    assert "players need a token" in CliRunner().invoke(main, words).output
+    refused = CliRunner().invoke(main, [*words, "--token-file", str(bad)])
+    assert (1, True) == (refused.exit_code, "401" in refused.output)
