@@ -109,13 +109,13 @@ class SteeringRequest:
 
 class Unfinished(NamedTuple):
     """An answer whose clones have URIs of their own. ``state`` is that of the request, ``url``
-    where the player asks next, ``now_s`` is Unix time, and ``session`` the hash of its name."""
+    where the player asks next, ``now_s`` is Unix time, and ``renews``: it may be signed anew."""
 
     answer: Steered
     state: SteeringState
     url: str
     now_s: float
-    session: bytes | None
+    renews: bool
 
 
 def decide_steering(gateway: Gateway, request: SteeringRequest) -> Reply | Unfinished:
@@ -155,8 +155,9 @@ def decide_steering(gateway: Gateway, request: SteeringRequest) -> Reply | Unfin
         ttl_s = max(runtime.steering.ttl_s, least_s)
         return steering_reply(render_steering_manifest(ttl_s, _url(runtime, asset), first))
     leaving = gateway.steering.leaving_in(fleet, clock_s)
-    renews = state.playlist is None or may_be_renewed(gateway, asset, session, grant, now_s)
-    situation = Situation(runtime.steering, fleet, leaving, clock_s, now_s, asset, renews)
+    renews = may_be_renewed(gateway, asset, session, grant, now_s)
+    signs = state.playlist is None or renews
+    situation = Situation(runtime.steering, fleet, leaving, clock_s, now_s, asset, signs)
     budget, kbps = gateway.steering.budget, state.expected_kbps
     view = RequestView(gateway, sender, request.headers, session, clock_s)
     answer = steer(
@@ -176,19 +177,17 @@ def decide_steering(gateway: Gateway, request: SteeringRequest) -> Reply | Unfin
     signed = gateway.keys.sign(Purpose.STEERING_STATE, answer.state.to_bytes())
     url = _reload_url(runtime, asset, signed, session, grant)
     if state.playlist is not None:  # its URLs are signed anew in time, whatever it asks
-        return Unfinished(answer, state, url, now_s, session)
+        return Unfinished(answer, state, url, now_s, renews)
     body = _manifest(answer, state.base, url, max(answer.ttl_s, least_s))
     trusted = fleet.index.needs_cookies and outcome in ("new", "known")
-    cookies = cookies_of(gateway, answer, asset, session, now_s) if trusted else ()
+    cookies = cookies_of(gateway, answer, asset, now_s) if trusted and renews else ()
     return steering_reply(body, cookies)
 
 
-def cookies_of(
-    gateway: Gateway, answer: Steered, asset: str, session: bytes | None, now_s: float
-) -> RawHeaders:
-    """The cookies for the edges of an answer; none for a session that is revoked. A
-    state does not tell its format, so they are for the folders of both."""
-    if not answer.priority or is_revoked(gateway, session):
+def cookies_of(gateway: Gateway, answer: Steered, asset: str, now_s: float) -> RawHeaders:
+    """The cookies for the edges of an answer. A state does not tell its format, so they are for the
+    folders of both."""
+    if not answer.priority:
         return ()
     source = gateway.runtime.settings.source
     paths = [template.replace("{asset}", asset) for template in (source.hls, source.dash)]

@@ -12,7 +12,7 @@ async def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
     decided = decide_steering(gateway, request)
     if isinstance(decided, Reply):
         return decided
-    answer, state, url, now_s, session = decided
+    answer, state, url, now_s, renews = decided
     network = gateway.runtime.clients.network(request.peer, request.headers)
     count = request.method == "GET"
     body = await renewed_manifest(
@@ -20,5 +20,5 @@ async def answer_steering(gateway: Gateway, request: SteeringRequest) -> Reply:
     )
     if not gateway.fleet.index.needs_cookies:
         return steering_reply(body)
-    cookies = cookies_of(gateway, answer, request.asset, session, now_s)
+    cookies = cookies_of(gateway, answer, request.asset, now_s) if renews else ()
     return steering_reply(body, cookies)
