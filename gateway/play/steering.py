@@ -38,7 +38,6 @@ from gateway.play.network_view import RequestView
 from gateway.play.pathway_event import queue_pathway_event
 from gateway.play.reply import RawHeaders, Reply
 from gateway.play.request import Headers
-from gateway.play.revoked import is_revoked
 from gateway.play.runtime import Gateway, Runtime
 from gateway.play.session_use import Caller
 from gateway.play.steering_pace import pace_s
