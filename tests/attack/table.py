@@ -8,6 +8,7 @@ from tests.attack import (
     cost_rows,
     injection_rows,
     request_rows,
+    schema_rows,
     signed_rows,
     source_rows,
     ssrf_rows,
@@ -19,6 +20,7 @@ from tests.attack.attack import Attack
 ATTACKS: tuple[Attack, ...] = (
     *connection_rows.ROWS,
     *request_rows.ROWS,
+    *schema_rows.ROWS,
     *bomb_rows.ROWS,
     *signed_rows.ROWS,
     *source_rows.ROWS,
