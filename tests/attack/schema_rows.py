@@ -33,7 +33,7 @@ def _made(strategy: Any, count: int, number: int) -> list[Any]:
         max_examples=count,
         database=None,
         phases=[Phase.generate],
-        suppress_health_check=HealthCheck,
+        suppress_health_check=list(HealthCheck),
     )
     @given(strategy)
     def collect(case: Any) -> None:

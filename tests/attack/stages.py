@@ -283,6 +283,7 @@ def tls_stage(folder: Path) -> Iterator[TlsStage]:
 
 
 OPERATOR_KEY = key_text("ops", b"o" * 32)
+TOKEN_SECRET = "0123456789abcdef0123456789abcdef"
 SERVICE_SECRET = "0123456789abcdef0123456789abcdef0123456789abcdef"
 GUARDED = f"""
 [server]
@@ -306,6 +307,33 @@ id = "one"
 url = "https://edge.example/vod/"
 fallback = true
 """
+
+
+TOKENS = f"""
+{BASE}
+[admin]
+sign_in = true
+[[admin.keys]]
+id = "ops"
+hash = "{key_hash(OPERATOR_KEY)}"
+role = "admin"
+[tokens]
+enabled = true
+[[tokens.keys]]
+id = "k"
+algorithm = "HS256"
+secret = "{TOKEN_SECRET}"
+[[tokens.protect]]
+asset_prefix = ""
+"""
+
+
+@contextlib.contextmanager
+def token_stage(folder: Path) -> Iterator[Stage]:
+    """A gateway whose titles all want a token."""
+    write_catalogue(folder / "catalogue")
+    with gateway_on(folder, TOKENS) as (gateway, server):
+        yield Stage(gateway, server, folder)
 
 
 @contextlib.contextmanager

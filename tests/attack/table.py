@@ -13,6 +13,7 @@ from tests.attack import (
     source_rows,
     ssrf_rows,
     store_rows,
+    token_rows,
     trust_rows,
 )
 from tests.attack.attack import Attack
@@ -32,6 +33,7 @@ ATTACKS: tuple[Attack, ...] = (
     *source_rows.ORIGIN_ROWS,
     *connection_rows.TLS_ROWS,
     *trust_rows.ROWS,
+    *token_rows.ROWS,
     *config_rows.ROWS,
     *cost_rows.ROWS,
 )
