@@ -252,6 +252,14 @@ def test_players_hosts(guarded: RunningGateway, host: str, status: int) -> None:
         assert b"server.allowed_hosts may list it" in told.body
 
 
+def test_no_browser_takes_a_problem_for_a_page(default_gateway: RunningGateway) -> None:
+    """It names the path that was asked for. Both listeners say so, once."""
+    for url in (default_gateway.url, default_gateway.admin_url):
+        answer = httpx.get(f"{url}/<script>")
+        assert 404 == answer.status_code
+        assert "nosniff" == answer.headers["X-Content-Type-Options"]
+
+
 def test_without_a_list_players_may_use_any_name(default_gateway: RunningGateway) -> None:
     """As shipped. What a proxy says of a host is never used."""
     request = (
