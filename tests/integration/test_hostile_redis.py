@@ -99,6 +99,9 @@ MADE_KEYS: dict[str, Sequence[bytes]] = {
     "subject_key": (keys.subject_key(keys.session_name("viewer")),),
     "counted_session_key": (keys.counted_session_key(keys.session_name("s1")),),
     "event_writer_key": (),
+    "audit_writer_key": (),  # tests/integration/test_operator_actions.py has garbage in the log
+    "audit_once_key": (),
+    "nonce_key": (),
     "prior_window_key": (),
     "bus_log": tuple(map(keys.bus_log, TOPICS)),
     "bus_channel": tuple(map(keys.bus_channel, TOPICS)),

@@ -952,6 +952,7 @@ def test_openapi_describes_every_route(client: httpx.Client) -> None:
     assert {
         *("asset", "speed", "session", "CMCD", "max_resolution", "min_resolution"),
         *("max_bitrate", "codecs", "clientBandwidthHint", "fields", "format"),
+        *("token", "CTA-Common-Access-Token"),
     } == names
 
 
