@@ -92,7 +92,7 @@ async def mutilate(stage: Stage, effort: Effort) -> Outcome:
     file = stage.folder / "gateway.toml"
     runner = CliRunner()
     codes: dict[int, int] = {}
-    count = effort.share(0.004, 20)
+    count = effort.share(0.002, 20)
     for number in range(count):
         text = mutated(lines, one)
         file.write_bytes(text.encode("utf-8", "surrogateescape"))

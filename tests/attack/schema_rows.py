@@ -93,7 +93,7 @@ async def follow(stage: Stage, effort: Effort) -> Outcome:
     for url, port in urls:
         async with httpx.AsyncClient(timeout=10) as client:
             document = (await client.get(f"{url}/openapi.json")).json()
-        count = max(2, effort.share(0.03) // (4 * len(document["paths"])))
+        count = max(2, effort.share(0.01) // (4 * len(document["paths"])))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             made = list(_cases(document, count, effort.seed))
