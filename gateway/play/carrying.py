@@ -25,10 +25,15 @@ def carried(gateway: Gateway, admission: Admission, asset: str) -> str:
 
 def read_admission(gateway: Gateway, runtime: Runtime, text: str, asset: str) -> Admission | None:
     """The admission that a request carries for ``asset``. None for anything but what a gateway
-    with the same keys has issued, and for that of a token whose key has been retired."""
+    with the same keys has issued, and for that of a token whose key has been retired or removed.
+
+    A key of a set (``[[tokens.jwks]]``) that is gone may be one that was not fetched yet.
+    """
     payload = gateway.keys.verify(Purpose.ADMISSION, text) if text else None
     found = None if payload is None else Admission.from_bytes(payload, asset)
     if found is None:
         return None
-    retired = (key for key in runtime.settings.tokens.keys if key.status == "retired")
-    return None if any(key_name(key.id) == found.key for key in retired) else found
+    tokens = runtime.settings.tokens
+    status = {key_name(key.id): key.status for key in tokens.keys}
+    otherwise = "active" if tokens.jwks else "removed"
+    return found if status.get(found.key, otherwise) == "active" else None

@@ -154,7 +154,7 @@ def decide_steering(gateway: Gateway, request: SteeringRequest) -> Reply | Unfin
         ttl_s = max(runtime.steering.ttl_s, least_s)
         return steering_reply(render_steering_manifest(ttl_s, _url(runtime, asset), first))
     leaving = gateway.steering.leaving_in(fleet, clock_s)
-    renews = may_be_renewed(gateway, asset, session, grant, now_s)
+    renews = may_be_renewed(gateway, asset, session, grant, sender, request.headers, now_s)
     signs = state.playlist is None or renews
     situation = Situation(runtime.steering, fleet, leaving, clock_s, now_s, asset, signs)
     budget, kbps = gateway.steering.budget, state.expected_kbps

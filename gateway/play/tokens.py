@@ -15,9 +15,10 @@ from gateway.observe import metrics
 from gateway.play import token_problems as problems
 from gateway.play.base_url import base_url_of
 from gateway.play.carrying import read_admission
+from gateway.play.clients import Sender
 from gateway.play.presented import presented_token
 from gateway.play.problems import Problem, revoked
-from gateway.play.request import Request
+from gateway.play.request import Headers, Request
 from gateway.play.revoked import is_revoked
 from gateway.play.runtime import Gateway, Runtime
 from gateway.reason import Reason, Step
@@ -101,19 +102,27 @@ def admit(
     session = viewer.session
     if is_revoked(gateway, session, names):
         raise _count("revoked", revoked())
-    settings = runtime.settings.tokens
-    denial = admission.denial(
-        viewer,
-        time.time(),
-        settings.leeway_s,
-        unknown_country=settings.unknown_country == "allow",
-    )
-    if denial is None and protection.refuse_anonymous and viewer.anonymous:
-        denial = Denial.ANONYMOUS
+    denial = _denial(runtime, protection, admission, viewer, time.time())
     if denial is not None:
         raise _count(denial.value, problems.denied(denial))
     metrics.TOKENS.labels(outcome).inc()
     return admission.narrowed(viewer)
+
+
+def _denial(
+    runtime: Runtime, protection: Protection, admission: Admission, viewer: Viewer, now_s: float
+) -> Denial | None:
+    """Why a valid token does not admit ``viewer`` at ``now_s`` (Unix time); None when it does."""
+    settings = runtime.settings.tokens
+    denial = admission.denial(
+        viewer,
+        now_s,
+        settings.leeway_s,
+        unknown_country=settings.unknown_country == "allow",
+    )
+    if denial is None and protection.refuse_anonymous and viewer.anonymous:
+        return Denial.ANONYMOUS
+    return denial
 
 
 def _admission(
@@ -231,22 +240,38 @@ def seen_playing(
 
 
 def may_be_renewed(
-    gateway: Gateway, asset: str, session: bytes | None, grant: str, now_s: float
+    gateway: Gateway,
+    asset: str,
+    session: bytes | None,
+    grant: str,
+    sender: Sender,
+    headers: Headers,
+    now_s: float,
 ) -> bool:
-    """Whether the signatures of a session that plays may be renewed at ``now_s`` (Unix time).
+    """Whether the signatures of a session that plays may be renewed at ``now_s`` (Unix time) for
+    who sends a request with ``headers``.
 
     ``session`` is its ``session_name``, ``grant`` the admission that its URLs carry, empty without
-    one. False for what is revoked or has expired, and for an asset that wants a token where none
-    is carried. Never raises: steering is answered in any case (rule C4.2).
+    one. False for what is revoked or would not be admitted (any more), and for an asset that wants
+    a token where none is carried. Never raises: steering is answered in any case (rule C4.2).
     """
     runtime = gateway.runtime
-    if runtime.protections.of(asset) is None:
+    protection = runtime.protections.of(asset)
+    if protection is None:
         return not is_revoked(gateway, session)
     admission = read_admission(gateway, runtime, grant, asset)
     if admission is None or is_revoked(gateway, session, _revocable(admission)):
         return False
-    ends_s = admission.expires_s
-    return ends_s is None or now_s < ends_s + runtime.settings.tokens.leeway_s
+    viewer = Viewer(
+        # The URLs of steering do not always name the session.
+        session=admission.session if session is None else session,
+        country=sender.place.country,
+        anonymous=sender.place.anonymous,
+        address=sender.client,
+        asn=sender.place.asn,
+        device=runtime.clients.player(headers).device.kind,
+    )
+    return _denial(runtime, protection, admission, viewer, now_s) is None
 
 
 def _revocable(admission: Admission) -> list[bytes]:

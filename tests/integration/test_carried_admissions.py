@@ -1,0 +1,80 @@
+"""What the URLs of an admitted player are worth to somebody else."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.app import Application
+from tests.integration.dash_titles import mpd, playlist, put
+from tests.integration.in_process import application, asking
+from tests.integration.playback_tokens import PROTECT, bearer, token
+from tests.integration.test_dash import location
+from tests.integration.test_signature_renewal import CHROME, CONFIG, EDGE, Clock
+from tests.integration.test_tokens_served import NORWAY, PHONE, steering_url
+
+ELSEWHERE = "103.4.145.245"
+LATER_S = 100
+"""Then the signatures of the playlist end before the next request."""
+
+
+def app_of(folder: Path, tokens: str) -> Application:
+    """A gateway with a title that wants a token, on an edge that checks signatures."""
+    put(folder / "catalogue", "paid/film/master.m3u8", playlist())
+    put(folder / "catalogue", "paid/live/manifest.mpd", mpd("dynamic"))
+    edge = EDGE.format(id="e1", secret="a" * 40, lifetime_s=120, step_s=10)
+    ring = '[[keys.ring]]\nid = "r"\nsecret = "0123456789012345678901234567890123456789"\n'
+    (folder / "g.toml").write_text(
+        CONFIG.format(ttl_s=30, copies="needed") + tokens + ring + 'status = "active"\n' + edge
+    )
+    return application(folder / "g.toml", {"GATEWAY_RULES": "[]"})
+
+
+@pytest.mark.parametrize(
+    ("claims", "headers", "renewed"),
+    [
+        ({"countries": ["NO"]}, {}, True),
+        ({"countries": ["NO"]}, {"X-Forwarded-For": ELSEWHERE}, False),
+        ({"networks": ["129.240.0.0/16"]}, {"X-Forwarded-For": ELSEWHERE}, False),
+        ({"devices": ["desktop"]}, {"User-Agent": PHONE}, False),
+        ({"session": "s1"}, {}, True),
+    ],
+)
+async def test_signatures_are_renewed_where_the_token_admits(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    claims: dict[str, Any],
+    headers: dict[str, str],
+    renewed: bool,
+) -> None:
+    """Steering is answered in any case; who is elsewhere gets no new signature."""
+    clock = Clock()
+    for module in ("steering", "hls.answer", "play"):
+        monkeypatch.setattr(f"gateway.play.{module}.time", clock)
+    clock.now_s = time.time() // 10 * 10 + 3
+    async with asking(app_of(tmp_path, PROTECT)) as client:
+        client.headers.update({**CHROME, "X-Forwarded-For": NORWAY})
+        first = await client.get(
+            "/v1/play/paid/film.m3u8", params={"session": "s1"}, headers=bearer(token(**claims))
+        )
+        assert 200 == first.status_code, first.text
+        clock.now_s += LATER_S
+        url = steering_url(first.text)
+        answer = await client.get(f"{url}&_HLS_pathway=e1", headers=headers)
+    assert 200 == answer.status_code
+    assert renewed is ("PATHWAY-CLONES" in answer.json())
+
+
+async def test_an_admission_ends_with_the_key_of_its_token(tmp_path: Path) -> None:
+    """A key that has become known is taken out of the config."""
+    found: list[httpx.Response] = []
+    for tokens in (PROTECT, PROTECT.replace('id = "k"', 'id = "new"')):
+        async with asking(app_of(tmp_path, tokens)) as client:
+            client.headers.update({"X-Forwarded-For": NORWAY})
+            if not found:
+                first = await client.get("/v1/play/paid/live.mpd", headers=bearer(token()))
+                found.append(first)
+            found.append(await client.get(location(found[0].text)))
+    assert [200, 200, 401] == [each.status_code for each in found]

@@ -1,0 +1,33 @@
+"""The cookies of a request, among those of everything else that runs on the same host."""
+
+import pytest
+
+from gateway.http.cookies import MAX_COOKIE_CHARS, cookies_of
+
+OURS = "__Host-gateway-session=2026-11.AbC-_x"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        OURS,
+        f"a=1; {OURS}; b=2",
+        f"a=1, {OURS}",
+        f'prefs={{"a":1}}; {OURS}',
+        f"a[b]=1; {OURS}",
+        f"a=b c; {OURS}",
+        f"no-value; {OURS}",
+        f'open="quote; {OURS}',
+        f"path=/; {OURS}",
+        f"\xe9=\xe9; {OURS}",
+        f";;=;\t{OURS} ;",
+        f"__Host-gateway-session=tossed; {OURS}",
+    ],
+)
+def test_malformed_neighbours_hide_no_cookie(header: str) -> None:
+    assert "2026-11.AbC-_x" == cookies_of(header)["__Host-gateway-session"]
+
+
+@pytest.mark.parametrize("header", ["", ";", "a", "a" * MAX_COOKIE_CHARS + "=1"])
+def test_no_cookies(header: str) -> None:
+    assert {} == cookies_of(header)
