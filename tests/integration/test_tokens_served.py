@@ -19,7 +19,7 @@ from gateway.cli import main
 from gateway.config.load import load
 from gateway.observe import metrics
 from gateway.store.coordination.revocations import Revocable, revoked_name
-from gateway.trust.admission import Admission
+from gateway.trust.admission import Admission, key_name
 from gateway.trust.keys import Purpose
 from tests.integration.dash_titles import mpd, playlist, put
 from tests.integration.in_process import OPERATORS, application, ask, asking
@@ -253,7 +253,7 @@ async def test_an_admission_ends_with_its_token(
     assert 200 == (await client.get(again)).status_code
     assert 401 == (await client.get(again, headers=bearer("garbage"))).status_code
     for expires_s, status in ((time.time() - 50, 200), (time.time() - 70, 401)):
-        admission = Admission(b"k" * 8, b"d" * 16, int(expires_s))
+        admission = Admission(key_name("k"), b"d" * 16, int(expires_s))
         signed = app.gateway.keys.sign(Purpose.ADMISSION, admission.to_bytes("paid/live"))
         answer = await client.get(LIVE, params={"grant": signed})
         assert status == answer.status_code, "after tokens.leeway_s"
