@@ -44,14 +44,16 @@ async def export(loaded: Loaded, since: str | None, *, follow: bool) -> AsyncIte
 
 
 def as_line(line: str) -> str:
-    """An entry for people: when, who, what, and whether it was done."""
+    """An entry for people: when, who, what, and whether it was done. Whoever can write to Redis may
+    have written it, so control characters are escaped."""
     one: dict[str, Any] = json.loads(line)
     role = f" ({one['role']})" if one.get("role") else ""
     place = f" from {one['address']}" if one.get("address") else ""
     why = f": {one['reason']}" if one.get("reason") else ""
     who = f"{one.get('kind')} {one.get('who')}{role}{place}"
     text = f"{rfc3339(one['time'] / 1000)}  {who}  {one.get('action')} {one.get('target')}"
-    return f"{text}  {one.get('outcome')}{why}"
+    text = f"{text}  {one.get('outcome')}{why}"
+    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def _since(text: str) -> str:

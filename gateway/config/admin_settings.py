@@ -1,10 +1,11 @@
 """How do operators reach the gateway, and who may do what?"""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from gateway.config.fields import (
     RESTART,
@@ -22,10 +23,11 @@ from gateway.config.key_settings import SecretFile, SigningSecret
 from gateway.config.section import Section, fault
 from gateway.config.tls_settings import TlsSettings
 from gateway.config.token_settings import JwksUrl
-from gateway.trust.operators.api_key import KeyState
+from gateway.trust.operators.api_key import PREFIX, KeyState
 from gateway.trust.operators.operator import Role, Scope
 
 _CALLBACK: Final = "/v1/sign-in/callback"
+_HASH: Final = re.compile("sha256:[0-9a-f]{64}")
 
 
 def _moment(text: str) -> str:
@@ -44,14 +46,23 @@ def moment_s(text: str) -> float:
     return moment.timestamp()
 
 
+def _key_hash(given: SecretStr) -> SecretStr:
+    text = given.get_secret_value()
+    if text.startswith(PREFIX):
+        raise ValueError("is an API key, which must not be in the config")
+    if not _HASH.fullmatch(text):
+        raise ValueError("does not have the allowed form")
+    return given
+
+
 OperatorKeyId = Annotated[
     str,
     Field(pattern=r"^[a-z0-9-]{1,32}$"),
     Allowed("1 to 32 lower-case letters, digits or hyphens"),
 ]
-OperatorKeyHash = Annotated[
-    str,
-    Field(pattern=r"^sha256:[0-9a-f]{64}$"),
+OperatorKeyHash = Annotated[  # hidden: it may be the key itself, by mistake
+    SecretStr,
+    AfterValidator(_key_hash),
     Allowed("sha256: and 64 hexadecimal digits, as gateway operator key prints it"),
 ]
 MomentText = Annotated[

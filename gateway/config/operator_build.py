@@ -31,7 +31,7 @@ def api_keys_of(admin: AdminSettings) -> ApiKeys:
     return ApiKeys(
         ApiKey(
             id=given.id,
-            digest=digest_of(given.hash),
+            digest=digest_of(given.hash.get_secret_value()),
             role=given.role,
             scopes=given.scopes,
             expires_s=None if given.expires is None else moment_s(given.expires),

@@ -113,6 +113,15 @@ class TokenKeySettings(Section):
         self._check_key(given[0])
         return self
 
+    @model_validator(mode="after")
+    def _is_in_force_at_some_time(self) -> Self:
+        use = self.use
+        begins, ends = use.not_before_s, use.not_after_s
+        if begins is not None and ends is not None and ends <= begins:
+            allowed = f"a time after {self.not_before}"
+            raise fault("not_after", "is not after not_before", allowed)
+        return self
+
     def _check_key(self, name: str) -> None:
         """Make the key once, to see that it can be used."""
         try:

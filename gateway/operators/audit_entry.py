@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from gateway.untrusted import json_of
 
@@ -11,6 +11,8 @@ MAX_TEXT_CHARS: Final = 200
 MAX_STATE_BYTES: Final = 4096
 """The longest ``before`` and ``after``, in bytes of JSON; a longer one is left out."""
 MAX_ENTRY_BYTES: Final = 16 * 1024
+_END_MS: Final = 253_402_300_800_000
+"""The end of the year 9999 in Unix time: no calendar has later days."""
 
 Outcome = Literal["done", "refused", "failed"]
 State = Mapping[str, object] | None
@@ -71,9 +73,10 @@ def read_members(data: bytes) -> dict[str, Any] | None:
         found = json_of(data, MAX_ENTRY_BYTES, surrogates=True)
     except ValueError:
         return None
-    if not isinstance(found, dict) or not isinstance(found.get("time"), int):
+    time_ms = found.get("time") if isinstance(found, dict) else None
+    if not isinstance(time_ms, int) or not 0 <= time_ms < _END_MS:
         return None
-    return found
+    return cast("dict[str, Any]", found)
 
 
 def printable(text: str) -> str:

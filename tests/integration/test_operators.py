@@ -197,6 +197,16 @@ def test_what_no_key_is_made_for(words: tuple[str, ...], said: str) -> None:
             1,
             "has no zone",
         ),
+        (
+            f'[[admin.keys]]\nid = "a"\nrole = "admin"\nhash = "{KEYS["admin"]}"',
+            1,
+            "admin.keys[0].hash: (hidden) is an API key",
+        ),
+        (
+            f'[[admin.keys]]\nid = "a"\nrole = "admin"\nhash = "{KEYS["admin"].upper()}"',
+            1,
+            "admin.keys[0].hash: (hidden) does not have the allowed form",
+        ),
     ],
 )
 def test_what_the_check_says(tmp_path: Path, text: str, exit_code: int, said: str) -> None:

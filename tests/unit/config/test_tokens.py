@@ -65,6 +65,11 @@ PROBLEMS: list[tuple[str, str, list[str]]] = [
         KEY + PROTECT + PROTECT,
         ['tokens.protect[1].asset_prefix: "a/" is also tokens.protect[0].asset_prefix'],
     ),
+    (
+        "a key that is never in force",
+        KEY + 'not_before = "2027-01-01T00:00:00Z"\nnot_after = "2026-01-01T00:00:00Z"\n',
+        ['tokens.keys[0].not_after: "2026-01-01T00:00:00Z" is not after not_before'],
+    ),
     ("no secret", key("HS256"), ["tokens.keys[0].ring_key: is missing"]),
     ("two secrets", KEY + 'ring_key = "r"\n' + RING, ['tokens.keys[0].ring_key: "r" cannot be']),
     (
