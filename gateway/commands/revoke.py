@@ -23,7 +23,10 @@ _HEAD: Final = ("kind", "hash", "since", "until", "who")
 async def revoke(loaded: Loaded, kind: Revocable, name: str, for_s: int) -> str:
     """Revoke one name. Returns what to say. Raises CommandError."""
     async with open_store(loaded) as (_, commands):
-        one = await revoking.revoke(commands, kind, name, for_s, operator())
+        try:
+            one = await revoking.revoke(commands, kind, name, for_s, operator())
+        except ActionError as error:
+            raise CommandError(str(error)) from error
         await record(commands, "revoke", f"{kind} {short_hash(one)}", after=members(one))
     return f"revoked {kind} {short_hash(one)} until {rfc3339(one.until_s)}"
 

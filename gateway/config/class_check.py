@@ -22,15 +22,15 @@ def check_classes(
         yield problem(
             ("tokens", "class_manifests"),
             "lets everybody who has the URL of a class manifest read it; the CDN in front has to "
-            "verify tokens",
+            "verify tokens and countries",
             value="true",
             severity="warning",
         )
     else:
         yield problem(
             ("dash", "class_manifests"),
-            "is not used for the live assets of tokens.protect: they want a token, which caches "
-            "would not ask for",
+            "is not used for the live assets of tokens.protect: they want a token or a country, "
+            "which caches would not ask for",
             value="true",
             severity="warning",
         )
@@ -39,5 +39,6 @@ def check_classes(
 def _protects(tokens: Mapping[str, Any]) -> bool:
     listed = tokens.get("protect")
     return isinstance(listed, list | tuple) and any(
-        isinstance(each, dict) and each.get("access", "token") == "token" for each in listed
+        isinstance(each, dict) and (each.get("access") != "open" or each.get("countries"))
+        for each in listed
     )

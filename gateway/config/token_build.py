@@ -41,6 +41,7 @@ def _protection(given: TokenProtectSettings) -> Protection:
         audiences=given.audiences,
         required=tuple(sorted(given.required_claims)),
         refuse_anonymous=given.refuse_anonymous,
+        countries=given.countries,
     )
 
 

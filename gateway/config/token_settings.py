@@ -10,6 +10,7 @@ from gateway.config.fields import (
     Allowed,
     CertificateFile,
     ConfigFile,
+    Country,
     Flag,
     FolderUrl,
     Milliseconds,
@@ -229,6 +230,9 @@ class TokenProtectSettings(Section):
     required_claims: frozenset[RequiredClaim] = frozenset()
     """What a token must have to open them; `countries` wants every token to say where it may be
     used."""
+    countries: Annotated[frozenset[Country], SomeOf] | None = Field(None, examples=[["NO", "SE"]])
+    """The countries in which they are licensed, ISO 3166-1 alpha-2, whatever the token says, and
+    also when they are `open`. Viewers elsewhere get 451."""
     refuse_anonymous: Flag = False
     """Refuse viewers behind VPNs, proxies and hosting networks. Needs
     `geo.anonymous_ip_database`."""
@@ -255,7 +259,8 @@ class TokenSettings(Section):
     """Match the URI claim of CATs (`catu`) with the URL of the source manifest below this URL.
     Without it, with the URL at which the player asks."""
     unknown_country: Literal["refuse", "allow"]
-    """What becomes of a viewer whose country is not known, when its token is for some countries."""
+    """What becomes of a viewer whose country is not known, when its token is for some countries, or
+    the asset is licensed in some."""
     session_ends_after_s: TimeToLive
     """A session no longer counts towards the sessions of its subject when it has sent nothing for
     this long, in seconds: no request for a manifest or steering, and no CMCD report."""

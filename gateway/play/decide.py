@@ -20,6 +20,7 @@ from gateway.offload import offload
 from gateway.play import problems
 from gateway.play.clients import Player
 from gateway.play.facts import gather_facts, with_pinned
+from gateway.play.licences import told_licence
 from gateway.play.problems import Problem
 from gateway.play.request import Request
 from gateway.play.revoked import check_session
@@ -132,6 +133,7 @@ async def decide_all(
     admissions = admit_all(gateway, runtime, request, presented, client, assets)
     if earlier is not None:
         client = with_pinned(client, earlier.pinned, earlier.edge, fleet)
+    told = runtime if request.by_operator else None
     if request.by_operator:
         client = told_operators(client, presented)
     timeline.end("facts")
@@ -141,7 +143,7 @@ async def decide_all(
         at: inquire(
             runtime.policy,
             fleet,
-            with_admission(_facts_for(client, asset), admissions.get(at)),
+            with_admission(_facts_for(client, asset, told), admissions.get(at)),
             source.manifest.ladder,
             memo,
             edge_count,
@@ -182,12 +184,12 @@ async def _fit_elsewhere(inquiry: Inquiry, memo: Memo) -> None:
         memo.ladders.put(inquiry.ladder_key, inquiry.fitted)
 
 
-def _facts_for(client: Facts, asset: str) -> Facts:
-    """The client's facts for another asset."""
-    if asset == client.asset:
-        return client
-    placed_on = None if client.record is None else client.record.edge_of(asset)
-    return replace(client, asset=asset, placed_on=placed_on)
+def _facts_for(client: Facts, asset: str, told: Runtime | None) -> Facts:
+    """The client's facts for another asset. An operator is ``told`` where it is not licensed."""
+    if asset != client.asset:
+        placed_on = None if client.record is None else client.record.edge_of(asset)
+        client = replace(client, asset=asset, placed_on=placed_on)
+    return client if told is None else told_licence(told, client)
 
 
 async def _load_all(

@@ -23,6 +23,22 @@ def no_shared_manifest() -> Problem:
     return Problem(401, "token-wanted", "No token", detail, headers={"WWW-Authenticate": _REALM})
 
 
+def no_shared_licence() -> Problem:
+    """403: the asset is licensed in some countries, so the manifest of a class is not answered to
+    everybody."""
+    detail = (
+        "this asset is licensed in some countries alone, so it has no class manifests; ask for "
+        "/v1/play"
+    )
+    return Problem(403, "no-class-manifests", "No class manifests", detail)
+
+
+def not_licensed() -> Problem:
+    """451: the asset, or the token, is for other countries (RFC 7725)."""
+    detail = "this asset, or the token, is not for the country from which the request comes"
+    return Problem(451, "country-not-licensed", "Not licensed in this country", detail)
+
+
 def invalid_token(refused: Refused) -> Problem:
     """401: the token is not valid. Its type names the reason."""
     return _invalid(refused.code.value, refused.sentence)
@@ -68,9 +84,8 @@ def denied(denial: Denial) -> Problem:
     """401, 403 or 451: the token is for other viewers."""
     if denial is Denial.EXPIRED:
         return token_expired()
-    if denial is Denial.COUNTRY:  # RFC 7725
-        detail = "the token does not cover the country from which the request comes"
-        return Problem(451, "country-not-licensed", "Not licensed in this country", detail)
+    if denial is Denial.COUNTRY:
+        return not_licensed()
     return Problem(403, f"token-{denial.value}", "Token for other viewers", _DENIED[denial])
 
 

@@ -16,6 +16,7 @@ from gateway.play import token_problems as problems
 from gateway.play.base_url import base_url_of
 from gateway.play.carrying import read_admission
 from gateway.play.clients import Sender
+from gateway.play.licences import is_licensed
 from gateway.play.presented import presented_token
 from gateway.play.problems import Problem, revoked
 from gateway.play.request import Headers, Request
@@ -88,13 +89,16 @@ def admit(
 ) -> Admission | None:
     """On what the viewer of a request is admitted to an asset; None when that wants no token.
 
-    Raises the problem of the first condition that is not met. How many sessions of a subject play
+    Raises the problem of the first condition that is not met, also for an open asset that is not
+    licensed where the viewer is. How many sessions of a subject play
     is seen later (:func:`count_session`).
     """
-    protection = None if presented is None else runtime.protections.of(asset)
-    if presented is None or protection is None:
+    if request.by_operator and (presented is None or presented.token is None):
         return None
-    if presented.token is None and request.by_operator:
+    protection = runtime.protections.over(asset)
+    if presented is None or protection is None or protection.is_open:
+        if not is_licensed(runtime, protection, facts.place.country):
+            raise _count(Denial.COUNTRY.value, problems.not_licensed())
         return None
     viewer = _viewer(runtime, request, facts)
     admission, outcome = _admission(gateway, runtime, request, presented, protection, asset)
@@ -120,6 +124,8 @@ def _denial(
         settings.leeway_s,
         unknown_country=settings.unknown_country == "allow",
     )
+    if denial is None and not is_licensed(runtime, protection, viewer.country):
+        return Denial.COUNTRY
     if denial is None and protection.refuse_anonymous and viewer.anonymous:
         return Denial.ANONYMOUS
     return denial
@@ -163,11 +169,9 @@ def admit_all(
     facts: Facts,
     assets: Sequence[str],
 ) -> dict[int, Admission | Problem]:
-    """The admission to each asset that wants a token, or why there is none, by the position of the
-    asset."""
+    """The admission to each asset that wants a token, or why the viewer may not play an asset, by
+    the position of the asset."""
     found: dict[int, Admission | Problem] = {}
-    if presented is None:
-        return found
     for at, asset in enumerate(assets):
         try:
             admission = admit(gateway, runtime, request, presented, facts, asset)
@@ -256,9 +260,10 @@ def may_be_renewed(
     a token where none is carried. Never raises: steering is answered in any case (rule C4.2).
     """
     runtime = gateway.runtime
-    protection = runtime.protections.of(asset)
-    if protection is None:
-        return not is_revoked(gateway, session)
+    protection = runtime.protections.over(asset)
+    if protection is None or protection.is_open:
+        licensed = is_licensed(runtime, protection, sender.place.country)
+        return licensed and not is_revoked(gateway, session)
     admission = read_admission(gateway, runtime, grant, asset)
     if admission is None or is_revoked(gateway, session, _revocable(admission)):
         return False

@@ -23,7 +23,7 @@ from gateway.trust.admission import Admission, key_name
 from gateway.trust.keys import Purpose
 from tests.integration.dash_titles import mpd, playlist, put
 from tests.integration.in_process import OPERATORS, application, ask, asking
-from tests.integration.playback_tokens import PROTECT, bearer, token
+from tests.integration.playback_tokens import PROTECT, bearer, cat, token
 from tests.integration.test_dash import heights, location
 from tests.unit.geodata.mmdb_files import write_mmdb
 
@@ -522,3 +522,48 @@ def test_explain_takes_a_token_from_a_file(config: Path, tmp_path: Path) -> None
     assert "players need a token" in CliRunner().invoke(main, words).output
     refused = CliRunner().invoke(main, [*words, "--token-file", str(bad)])
     assert (1, True) == (refused.exit_code, "401" in refused.output)
+
+
+async def test_what_a_key_has_admitted_ends_with_it(config: Path, app: Application) -> None:
+    """When it is retired or removed. A key of a set that is gone has rotated out: its admissions
+    play on until they expire."""
+    async with asking(app) as client:
+        again = location((await client.get(LIVE, params={"token": token()})).text)
+    text = config.read_text()  # noqa: ASYNC240
+    other = text.replace('id = "k"', 'id = "other"')
+    rotating = '[[tokens.jwks]]\nissuer = "i"\nurl = "http://127.0.0.1:9/jwks.json"\n'
+    retired = text.replace('id = "k"', 'id = "k"\nstatus = "retired"')
+    for name, changed, status in (
+        ("same", text, 200),
+        ("removed", other, 401),
+        ("retired", f"{retired}{rotating}", 401),
+        ("rotated out", f"{other}{rotating}", 200),
+    ):
+        path = config.with_name("changed.toml")
+        path.write_text(changed)
+        changed_app = application(path, {"GATEWAY_RULES": "[]"})
+        changed_app.gateway.keys = app.gateway.keys
+        async with asking(changed_app) as client:
+            assert status == (await client.get(again)).status_code, name
+
+
+@pytest.mark.parametrize("path", [HLS, LIVE, JSON])
+async def test_a_cat(client: httpx.AsyncClient, path: str) -> None:
+    """In a header and in the query, with its own conditions."""
+    rows: list[tuple[dict[int | str, Any], int]] = [
+        ({}, 200),
+        ({313: ["GET"]}, 200),
+        ({316: ["NO"]}, 200),
+        ({313: ["POST"]}, 403),
+        ({316: ["SE"]}, 451),
+        ({"asset_prefix": "other/"}, 403),
+        ({4: int(time.time()) - 3600}, 401),
+        ({310: 2}, 401),
+    ]
+    for claims, status in rows:
+        text = cat(claims)
+        name = "CTA-Common-Access-Token"
+        for headers, params in (({name: text}, {}), ({}, {name: text})):
+            answer = await client.get(path, headers=headers, params=params)
+            assert status == answer.status_code, (claims, answer.text)
+            assert text not in answer.text

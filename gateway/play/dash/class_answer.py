@@ -40,6 +40,8 @@ async def answer_class(gateway: Gateway, request: Request) -> Reply:
     if client is None:
         raise problems.no_such_class()
     if not may_be_public(gateway, asset):
+        if gateway.runtime.protections.of(asset) is None:
+            raise token_problems.no_shared_licence()
         raise token_problems.no_shared_manifest()
     runtime = gateway.runtime
     network = runtime.clients.network(request.peer, request.headers)

@@ -44,10 +44,10 @@ def may_be_shared(gateway: Gateway, asset: str) -> bool:
 
 
 def may_be_public(gateway: Gateway, asset: str) -> bool:
-    """Whether everybody may have the manifests of an asset: it wants no playback token, or the CDN
-    in front verifies them."""
+    """Whether everybody may have the manifests of an asset: it wants no playback token and is
+    licensed everywhere, or the CDN in front enforces both."""
     runtime = gateway.runtime
-    return runtime.settings.tokens.class_manifests or runtime.protections.of(asset) is None
+    return runtime.settings.tokens.class_manifests or runtime.protections.is_public(asset)
 
 
 def class_of(gateway: Gateway, found: Decided, parameters: tuple[str, ...]) -> ClientClass | None:

@@ -40,6 +40,7 @@ class Protection:
     ``is_open``: they need no token. A token must be of one of the ``issuers``, verified by one of
     the ``keys``, and for one of the ``audiences``; it must have the ``required`` claims.
     ``refuse_anonymous``: viewers behind VPNs and proxies are refused, whatever the token says.
+    ``countries``: where the assets are licensed (ISO 3166-1 alpha-2), also when they are open.
     """
 
     asset_prefix: str = ""
@@ -49,6 +50,14 @@ class Protection:
     audiences: frozenset[str] | None = None
     required: tuple[RequiredClaim, ...] = ()
     refuse_anonymous: bool = False
+    countries: frozenset[str] | None = None
+
+    def is_licensed(self, country: str | None, *, unknown: bool) -> bool:
+        """Whether the assets are licensed in ``country``; ``unknown`` is the answer for None, a
+        country that is not known."""
+        if self.countries is None:
+            return True
+        return unknown if country is None else country in self.countries
 
     def mismatch(self, grant: Grant) -> str | None:
         """Why a valid token opens nothing here, in a sentence without any of its text; None when
@@ -79,6 +88,15 @@ class Protections:
 
     def of(self, asset: str) -> Protection | None:
         """What opens ``asset``; None when it needs no token."""
-        prefix = next(self._prefixes.of(asset), None)
-        found = None if prefix is None else self._by_prefix[prefix]
+        found = self.over(asset)
         return None if found is None or found.is_open else found
+
+    def over(self, asset: str) -> Protection | None:
+        """What the configuration says of ``asset``, also when it is open."""
+        prefix = next(self._prefixes.of(asset), None)
+        return None if prefix is None else self._by_prefix[prefix]
+
+    def is_public(self, asset: str) -> bool:
+        """Whether ``asset`` needs no token and is licensed everywhere."""
+        found = self.over(asset)
+        return found is None or (found.is_open and found.countries is None)

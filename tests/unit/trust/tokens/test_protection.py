@@ -34,6 +34,22 @@ def test_the_longest_prefix_decides() -> None:
     ]
 
 
+def test_where_assets_are_licensed() -> None:
+    """With a token or without one; the longest prefix decides alone."""
+    nordic = Protection("a/", is_open=True, countries=frozenset({"NO", "SE"}))
+    found = Protections([nordic, Protection("a/b/", is_open=True), Protection("c/")])
+    rows = [(asset, found.over(asset), found.is_public(asset)) for asset in ("a/x", "a/b/x", "z")]
+    assert [("a/x", nordic, False), ("a/b/x", Protection("a/b/", is_open=True), True)] == rows[:2]
+    assert ("z", None, True) == rows[2]
+    assert not found.is_public("c/x")
+    for country, unknown, expected in (
+        *(("NO", False, True), ("DK", True, False)),
+        *((None, False, False), (None, True, True)),
+    ):
+        assert expected is nordic.is_licensed(country, unknown=unknown)
+        assert Protection().is_licensed(country, unknown=unknown)
+
+
 def test_nothing_is_protected() -> None:
     """Without protections, or with open ones alone."""
     assert not Protections()
