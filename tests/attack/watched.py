@@ -52,7 +52,8 @@ async def _watched(self: Application, _: object) -> AsyncIterator[None]:
             task.cancel()
 
 
-Application.lifespan = _watched  # type: ignore[method-assign]
+if FOLDER in os.environ:  # not in a test that imports this for the name of the variable
+    Application.lifespan = _watched  # type: ignore[method-assign]
 
 if __name__ == "__main__":
     from gateway.__main__ import main
