@@ -136,7 +136,7 @@ async def test_without_redis_every_session_is_admitted(
     try:
         began = time.monotonic()
         assert None is await one.take(SUBJECT, B, 1, take=True)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 2  # the deadline of the store is 1 s
     finally:
         mend(server)
 
