@@ -417,6 +417,7 @@ def _runtime(loaded: Loaded, previous: Runtime | None, store: Store, geo: GeoLoo
             DeviceClassifier(device_rules_of(settings)),
             TrustedProxies.of(str(network) for network in settings.server.trusted_proxies),
             geo,
+            settings.server.forwarded_headers,
         ),
         timed=any(rule.when.time_of_day is not None for rule in loaded.policy.rules),
         zone=ZoneInfo(settings.policy.time_zone),

@@ -93,6 +93,9 @@ class ServerSettings(Section):
     trusted_proxies: tuple[Network, ...]
     """Networks of the proxies whose `Forwarded`, `X-Forwarded-For` and `X-Forwarded-Proto` headers
     are trusted."""
+    forwarded_headers: frozenset[Literal["forwarded", "x-forwarded-for"]]
+    """The headers in which these proxies name the address of their clients. Name only what your
+    proxies set: most of them pass on what a client has written into another one."""
     public_url: FolderUrl | None = Field(None, examples=["https://play.example.com/"])
     """URL at which players reach the gateway. Without it, the Host header of the request is used.
     URLs of live MPDs and of content steering are below it."""

@@ -4,6 +4,7 @@ A player depends on a few header values, which recur in later requests of the sa
 others like it. So it is cached by these values until the config changes.
 """
 
+from collections.abc import Container
 from typing import NamedTuple
 
 from gateway.cache import PLAYERS, Cache
@@ -55,11 +56,18 @@ class ClientLookup:
     """Identifies clients by one version of the config."""
 
     def __init__(
-        self, classifier: DeviceClassifier, trusted: TrustedProxies, geo: GeoLookup
+        self,
+        classifier: DeviceClassifier,
+        trusted: TrustedProxies,
+        geo: GeoLookup,
+        read: Container[str] = ("forwarded", "x-forwarded-for"),
     ) -> None:
-        """``trusted`` are the proxies whose forwarding headers are used (F9)."""
+        """``trusted`` are the proxies whose forwarding headers are used (F9), as far as ``read``
+        names these, in lower case."""
         self._classifier = classifier
         self._trusted = trusted
+        self._reads_forwarded = "forwarded" in read
+        self._reads_x_forwarded_for = "x-forwarded-for" in read
         self._geo = geo
         self._players: Cache[_PlayerKey, Player] = Cache(PLAYERS)
         self._asked: tuple[str | None, tuple[str, ...], tuple[str, ...]] = (None, (), ())
@@ -68,7 +76,11 @@ class ClientLookup:
     def _resolved(self, peer: str | None, headers: Headers) -> ClientAddress:
         """The address of the client that sends a request. The last answer is kept: a request is
         asked about when it is admitted, and again at once."""
-        asked = (peer, headers.forwarded, headers.x_forwarded_for)
+        asked = (
+            peer,
+            headers.forwarded if self._reads_forwarded else (),
+            headers.x_forwarded_for if self._reads_x_forwarded_for else (),
+        )
         if asked != self._asked:
             self._address = resolve(*asked, self._trusted)
             self._asked = asked
@@ -102,7 +114,8 @@ class ClientLookup:
     def is_https(self, peer: str | None, headers: Headers) -> bool:
         """Whether a trusted proxy says that the client has reached it over TLS."""
         proto = headers.get("x-forwarded-proto")
-        return is_https(peer, headers.forwarded, proto, self._trusted)
+        forwarded = headers.forwarded if self._reads_forwarded else ()
+        return is_https(peer, forwarded, proto, self._trusted)
 
     def player(self, headers: Headers) -> Player:
         """What plays."""

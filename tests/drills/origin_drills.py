@@ -151,6 +151,6 @@ DRILLS = (
         mend_it=_healthy,
         reacted=DOWN,
         recovered=_up_again,
-        bounds=Bounds(react_s=4.0, recover_s=BACK_S, added_p99_ms=LATENCY_MS),
+        bounds=Bounds(react_s=5.0, recover_s=BACK_S, added_p99_ms=LATENCY_MS),
     ),
 )

@@ -9,9 +9,9 @@ from gateway.config.problem import ConfigError, ConfigProblem, nearest, shown, w
 
 SERVER_KEYS = (
     "host, port, workers, shutdown_grace_s, head_timeout_s, body_timeout_s, idle_timeout_s, "
-    "write_timeout_s, trusted_proxies, public_url, cors_origins, cors_allow_headers, "
-    "compress_min_bytes, manifest_max_age_s, show_reasons, decisions_on, allowed_hosts, "
-    "tls"
+    "write_timeout_s, trusted_proxies, forwarded_headers, public_url, cors_origins, "
+    "cors_allow_headers, compress_min_bytes, manifest_max_age_s, show_reasons, decisions_on, "
+    "allowed_hosts, tls"
 )
 EDGE_KEYS = (
     "id, url, latitude, longitude, countries, continents, weight, fallback, capacity_mbps, "

@@ -42,6 +42,26 @@ def test_a_sender_is_where_the_database_in_use_says(tmp_path: Path) -> None:
     assert "DE" == both.sender(PROXY, headers).place.country
 
 
+@pytest.mark.parametrize(
+    ("read", "prefix", "is_https"),
+    [
+        ({"forwarded", "x-forwarded-for"}, "192.0.2.0/24", True),
+        ({"forwarded"}, "192.0.2.0/24", True),
+        ({"x-forwarded-for"}, "81.2.69.0/24", False),
+        (set(), "127.0.0.0/24", False),
+    ],
+)
+def test_only_the_headers_that_proxies_set_are_read(
+    tmp_path: Path, read: set[str], prefix: str, is_https: bool
+) -> None:
+    """What a client writes into the other one, and its proxy passes on, changes nothing."""
+    geo = GeoLookup(city(tmp_path / "city.mmdb", "US"))
+    clients = ClientLookup(DeviceClassifier(), TrustedProxies.of([PROXY]), geo, read)
+    headers = Headers({}, ("for=192.0.2.2;proto=https",), (SOMEBODY,))
+    assert prefix == clients.sender(PROXY, headers).prefix
+    assert is_https == clients.is_https(PROXY, headers)
+
+
 def test_senders_are_told_apart_by_all_that_names_them(tmp_path: Path) -> None:
     """The peer, and each of the two headers, line by line."""
     both, _ = clients(city(tmp_path / "city.mmdb", "US"), DeviceClassifier())
