@@ -11,21 +11,19 @@ help: ## list the commands
 run: .venv/.runtime ## install what is needed and start the demo on http://127.0.0.1:$(PORT)
 	@exec $(BIN)/gateway demo --port $(PORT)
 
-# Two runs at the same time. One computes, on every core, with the lowest priority and with the
-# coverage of the pure packages; its output comes last. The other starts processes and waits for
-# them, four files at once on any machine: drills have bounds in seconds, so it goes first.
+# First what computes, as many at once as there are cores, and with the coverage of the pure packages;
+# then what starts processes and waits for them, four at once on any machine: drills have bounds
+# in seconds.
 COMPUTES := $(addprefix tests/,architecture benchmark conformance corpus load property unit)
 # Python keeps what it compiles; otherwise each process would compile the tests' modules again.
 test: export PYTHONDONTWRITEBYTECODE =
 test: .venv/.dev ## run the whole suite
-	@log=$$(mktemp); computing=; status=0; \
-	trap 'rm -f "$$log"' EXIT; trap 'kill $$computing; exit 130' INT TERM; \
-	nice -n 19 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile \
-		--no-loadscope-reorder $(COMPUTES) --cov >"$$log" 2>&1 & computing=$$!; \
+	@status=0; \
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder \
+		$(COMPUTES) --cov || status=1; \
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder \
 		$(COMPUTES:%=--ignore=%) || status=1; \
-	wait $$computing || status=1; \
-	cat "$$log"; exit $$status
+	exit $$status
 
 check: .venv/.dev ## formatting, lint, types, architecture rules
 	@$(BIN)/ruff format --check .

@@ -22,7 +22,7 @@ secret = "{SECRET.decode()}"
 asset_prefix = "premium/"
 required_claims = ["countries"]
 """
-END_S = int(time.time()) + 600
+END_S = int(time.time()) + 86_400
 CLAIMS = {"exp": END_S, "asset": "premium/a", "countries": ["GB"], "aud": "vod", "sub": "a\nb"}
 
 
