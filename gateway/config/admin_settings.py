@@ -19,7 +19,7 @@ from gateway.config.fields import (
     Text,
     TimeToLive,
 )
-from gateway.config.key_settings import SecretFile, SigningSecret
+from gateway.config.key_settings import SecretFile, SigningSecret, check_one_secret
 from gateway.config.section import Section, fault
 from gateway.config.tls_settings import TlsSettings
 from gateway.config.token_settings import JwksUrl
@@ -116,9 +116,7 @@ class ServiceSettings(Section):
 
     @model_validator(mode="after")
     def _has_one_secret(self) -> Self:
-        if (self.secret is None) is (self.secret_file is None):
-            problem = "is missing" if self.secret is None else "cannot be combined with secret"
-            raise fault("secret_file", problem, "secret or secret_file, one of them")
+        check_one_secret(self.secret, self.secret_file)
         return self
 
     @property

@@ -32,6 +32,13 @@ SecretFile = Annotated[
 ]
 
 
+def check_one_secret(secret: SecretStr | None, secret_file: SecretStr | None) -> None:
+    """Raises the fault of a table that has neither ``secret`` nor ``secret_file``, or both."""
+    if (secret is None) is (secret_file is None):
+        problem = "is missing" if secret is None else "cannot be combined with secret"
+        raise fault("secret_file", problem, "secret or secret_file, one of them")
+
+
 class RingKeySettings(Section):
     """One key. Exactly one is active."""
 
@@ -46,9 +53,7 @@ class RingKeySettings(Section):
 
     @model_validator(mode="after")
     def _has_one_secret(self) -> Self:
-        if (self.secret is None) is (self.secret_file is None):
-            problem = "is missing" if self.secret is None else "cannot be combined with secret"
-            raise fault("secret_file", problem, "secret or secret_file, one of them")
+        check_one_secret(self.secret, self.secret_file)
         return self
 
     @property

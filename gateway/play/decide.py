@@ -200,16 +200,19 @@ async def _load_all(
     wanted: ManifestFormat | None,
 ) -> list[SourceManifest | Problem]:
     """The source of each asset to which the viewer is admitted, or a problem."""
-
-    async def load(at: int, asset: str) -> SourceManifest | Problem:
-        refused = admissions.get(at)
-        if isinstance(refused, Problem):
-            return refused
-        return await load_source(runtime, asset, client, wanted)
-
+    refused = {at: each for at, each in admissions.items() if isinstance(each, Problem)}
     if len(assets) == 1:
-        return [await load(0, assets[0])]
-    return await asyncio.gather(*(load(at, asset) for at, asset in enumerate(assets)))
+        return [refused.get(0) or await load_source(runtime, assets[0], client, wanted)]
+    loaded = iter(
+        await asyncio.gather(
+            *(
+                load_source(runtime, asset, client, wanted)
+                for at, asset in enumerate(assets)
+                if at not in refused
+            )
+        )
+    )
+    return [refused[at] if at in refused else next(loaded) for at in range(len(assets))]
 
 
 async def load_source(

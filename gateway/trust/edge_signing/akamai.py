@@ -17,12 +17,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from gateway.edge.signing import Carrier, SignedCookie, Validity
+from gateway.edge.signing import Validity
 from gateway.trust.edge_signing.scheme import (
     NO_MATCH,
     NO_SIGNATURE,
     OUTSIDE,
     SecretKey,
+    TokenFirst,
     check_times,
     split,
 )
@@ -37,7 +38,7 @@ _TOKEN: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class AkamaiSigner:
+class AkamaiSigner(TokenFirst):
     """``token_name`` is the name of the cookie, or what stands before ``=`` in the path. ``data``
     is text in the token that logs show. ``cookie_domain`` is None where the token is in the
     path."""
@@ -53,27 +54,6 @@ class AkamaiSigner:
     def key_id(self) -> str:
         """The id of the key that signs; it is not in the token."""
         return self.key.id
-
-    @property
-    def carrier(self) -> Carrier:
-        """The path, or a cookie where there is a domain for it."""
-        return "path" if self.cookie_domain is None else "cookie"
-
-    def signed_base(self, edge_url: str, folder: str, validity: Validity) -> str:
-        """``https://host/{token_name}={token}{path}``."""
-        url = f"{edge_url}{folder}"
-        if self.cookie_domain is not None:
-            return url
-        origin, path = split(url)
-        return f"{origin}/{self.token_name}={self._token(path, validity)}{path}"
-
-    def cookies(self, edge_url: str, folder: str, validity: Validity) -> tuple[SignedCookie, ...]:
-        """One cookie with the token."""
-        if self.cookie_domain is None:
-            return ()
-        path = split(f"{edge_url}{folder}")[1]
-        token = self._token(path, validity)
-        return (SignedCookie(self.token_name, token, self.cookie_domain, path),)
 
     def refusal(self, url: str, cookies: Mapping[str, str], now_s: float) -> str | None:
         """As the edge judges: the HMAC, the times, and the list."""

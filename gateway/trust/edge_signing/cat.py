@@ -15,13 +15,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from gateway.edge.signing import Carrier, SignedCookie, Validity
+from gateway.edge.signing import Validity
 from gateway.trust.edge_signing.scheme import (
     NO_MATCH,
     NO_SIGNATURE,
     OUTSIDE,
     SchemeError,
     SecretKey,
+    TokenFirst,
     base64url,
     check_times,
     from_base64url,
@@ -43,7 +44,7 @@ _HS256, _ALG, _KID = 5, 1, 4
 
 
 @dataclass(frozen=True, slots=True)
-class CatSigner:
+class CatSigner(TokenFirst):
     """``key`` is a secret of 32 bytes or more, and its id the ``kid``. Raises SchemeError for a
     shorter one. ``cookie_domain`` is None where the token is in the path."""
 
@@ -72,27 +73,6 @@ class CatSigner:
     def key_id(self) -> str:
         """The ``kid``."""
         return self.key.id
-
-    @property
-    def carrier(self) -> Carrier:
-        """The path, or a cookie where there is a domain for it."""
-        return "path" if self.cookie_domain is None else "cookie"
-
-    def signed_base(self, edge_url: str, folder: str, validity: Validity) -> str:
-        """``https://host/{token_name}={token}{path}``."""
-        url = f"{edge_url}{folder}"
-        if self.cookie_domain is not None:
-            return url
-        origin, path = split(url)
-        return f"{origin}/{self.token_name}={self._token(path, validity)}{path}"
-
-    def cookies(self, edge_url: str, folder: str, validity: Validity) -> tuple[SignedCookie, ...]:
-        """One cookie with the token."""
-        if self.cookie_domain is None:
-            return ()
-        path = split(f"{edge_url}{folder}")[1]
-        token = self._token(path, validity)
-        return (SignedCookie(self.token_name, token, self.cookie_domain, path),)
 
     def refusal(self, url: str, cookies: Mapping[str, str], now_s: float) -> str | None:
         """As an edge judges: the mac, ``nbf`` and ``exp``, ``iss``, and ``catu``."""

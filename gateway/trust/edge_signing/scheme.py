@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
-from gateway.edge.signing import SignedCookie, Validity
+from gateway.edge.signing import Carrier, SignedCookie, Validity
 
 NO_SIGNATURE: Final = "has no signature"
 NO_MATCH: Final = "has a signature that does not match"
@@ -68,6 +68,40 @@ class InPath:
     ) -> tuple[SignedCookie, ...]:
         """None."""
         return ()
+
+
+class TokenFirst:
+    """A scheme whose token is the first segment of the path, or a cookie where there is a domain
+    for it."""
+
+    __slots__ = ()
+    token_name: str
+    cookie_domain: str | None
+
+    @property
+    def carrier(self) -> Carrier:
+        """The path, or a cookie where there is a domain for it."""
+        return "path" if self.cookie_domain is None else "cookie"
+
+    def signed_base(self, edge_url: str, folder: str, validity: Validity) -> str:
+        """``https://host/{token_name}={token}{path}``."""
+        url = f"{edge_url}{folder}"
+        if self.cookie_domain is not None:
+            return url
+        origin, path = split(url)
+        return f"{origin}/{self.token_name}={self._token(path, validity)}{path}"
+
+    def cookies(self, edge_url: str, folder: str, validity: Validity) -> tuple[SignedCookie, ...]:
+        """One cookie with the token."""
+        if self.cookie_domain is None:
+            return ()
+        path = split(f"{edge_url}{folder}")[1]
+        token = self._token(path, validity)
+        return (SignedCookie(self.token_name, token, self.cookie_domain, path),)
+
+    def _token(self, path: str, validity: Validity) -> str:
+        """The token for a path and all below it."""
+        raise NotImplementedError
 
 
 def base64url(data: bytes) -> str:
