@@ -1,8 +1,12 @@
 """What does one GeoIP file say about an address?"""
 
 from ipaddress import IPv4Address, IPv6Address
+from typing import Any, BinaryIO, Final
 
-from geodata.mmdb import MmdbFile, Record
+import geoip2.database
+import maxminddb_rust
+
+from geodata.mmdb import MmdbFile
 from geodata.place import UNKNOWN, Place
 from geodata.regions import Country, as_continent, country
 
@@ -11,8 +15,16 @@ TOWN_RADIUS_KM = 50.0
 # The largest radius that MaxMind gives. It means "somewhere in the country".
 GREATEST_RADIUS_KM = 1000.0
 
+Point = tuple[float, float, float]
 
-class GeoDatabase(MmdbFile[Place]):
+COUNTRY: Final = ("country", "iso_code")
+CONTINENT: Final = ("continent", "code")
+LOCATION: Final = ("location",)
+# A record with one of these is about a town or a region; DB-IP names them and gives no ids.
+LOCAL: Final = (("city", "geoname_id"), ("city", "names"), ("subdivisions",))
+
+
+class GeoDatabase(MmdbFile[Place, maxminddb_rust.Reader]):
     """A City or Country database: GeoIP2, GeoLite2, DB-IP or the embedded one."""
 
     kinds = ("City", "Country")
@@ -27,16 +39,44 @@ class GeoDatabase(MmdbFile[Place]):
         """
         return self.find(ip) or UNKNOWN
 
+    @staticmethod
+    def _opened(database: str | BinaryIO, mode: int) -> maxminddb_rust.Reader:
+        return maxminddb_rust.Reader(database, mode)
+
     def _read(self, ip: IPv4Address | IPv6Address) -> Place | None:
-        record = self._reader.record(ip)
-        if record is None:
+        # The country where the address is used. ``registered_country`` is where its owner is
+        # registered, which may be another country, as with satellite operators.
+        code = self._reader.get_path(ip, COUNTRY)
+        home = country(code) if code else None
+        point = self._point(ip, home) if self.kind == "City" else _country_point(home)
+        continent = as_continent(self._reader.get_path(ip, CONTINENT) or "")
+        if continent is None and home is not None:
+            continent = home.continent
+        if not (home or continent or point):
             return None
-        home = _home(record)
-        point = _point(record, home) if self.kind == "City" else _country_point(home)
-        return _place(record, home, point)
+        latitude, longitude, accuracy_km = point or (None, None, None)
+        code = home.code if home else None
+        return Place("found", code, continent, latitude, longitude, accuracy_km)
+
+    def _point(self, ip: IPv4Address | IPv6Address, home: Country | None) -> Point | None:
+        """The record's point in degrees and km, or the country's where the record means all of
+        it."""
+        location: dict[str, Any] = self._reader.get_path(ip, LOCATION) or {}
+        radius_km = _number(location.get("accuracy_radius"), 1.0, 20_016.0) or 0.0
+        latitude = _number(location.get("latitude"), -90.0, 90.0)
+        longitude = _number(location.get("longitude"), -180.0, 180.0)
+        if latitude is None or longitude is None:
+            return _country_point(home)
+        if any(self._reader.get_path(ip, path) for path in LOCAL):
+            return latitude, longitude, radius_km or TOWN_RADIUS_KM
+        if home is None:
+            return latitude, longitude, radius_km or GREATEST_RADIUS_KM
+        if 0 < radius_km < min(home.radius_km, GREATEST_RADIUS_KM):
+            return latitude, longitude, radius_km
+        return _country_point(home, radius_km)
 
 
-class AsnDatabase(MmdbFile[int]):
+class AsnDatabase(MmdbFile[int, geoip2.database.Reader]):
     """A database of autonomous systems."""
 
     kinds = ("GeoLite2-ASN",)
@@ -46,12 +86,16 @@ class AsnDatabase(MmdbFile[int]):
         """The number of the autonomous system that announces an address; never raises."""
         return self.find(ip)
 
+    @staticmethod
+    def _opened(database: str | BinaryIO, mode: int) -> geoip2.database.Reader:
+        return geoip2.database.Reader(database, mode=mode)
+
     def _read(self, ip: IPv4Address | IPv6Address) -> int | None:
         number = self._reader.asn(ip).autonomous_system_number
         return None if number is None else int(number)
 
 
-class AnonymousIpDatabase(MmdbFile[bool]):
+class AnonymousIpDatabase(MmdbFile[bool, geoip2.database.Reader]):
     """A database of VPNs, proxies and Tor exits."""
 
     kinds = ("GeoIP2-Anonymous-IP",)
@@ -61,58 +105,18 @@ class AnonymousIpDatabase(MmdbFile[bool]):
         """True when the database lists the address as anonymous; never raises."""
         return self.find(ip) or False
 
+    @staticmethod
+    def _opened(database: str | BinaryIO, mode: int) -> geoip2.database.Reader:
+        return geoip2.database.Reader(database, mode=mode)
+
     def _read(self, ip: IPv4Address | IPv6Address) -> bool:
         return bool(self._reader.anonymous_ip(ip).is_anonymous)
-
-
-Point = tuple[float, float, float]
-
-
-def _part(record: Record, name: str) -> Record:
-    """A part of a record, empty when absent. A part that is not a map is damage, which reading its
-    fields raises."""
-    part: Record = record.get(name) or {}
-    return part
-
-
-def _home(record: Record) -> Country | None:
-    """The country where the address is used. ``registered_country`` is where its owner is
-    registered, which may be another country, as with satellite operators."""
-    code = _part(record, "country").get("iso_code")
-    return country(code) if code else None
-
-
-def _place(record: Record, home: Country | None, point: Point | None) -> Place:
-    code = _part(record, "continent").get("code")
-    continent = as_continent(code or "") or (home.continent if home else None)
-    if not (home or continent or point):
-        return UNKNOWN
-    latitude, longitude, accuracy_km = point or (None, None, None)
-    return Place("found", home.code if home else None, continent, latitude, longitude, accuracy_km)
 
 
 def _country_point(home: Country | None, radius_km: float = 0.0) -> Point | None:
     if home is None:
         return None
     return home.latitude, home.longitude, max(home.radius_km, radius_km)
-
-
-def _point(record: Record, home: Country | None) -> Point | None:
-    """The record's point in degrees and km, or the country's where the record means all of it."""
-    location = _part(record, "location")
-    radius_km = _number(location.get("accuracy_radius"), 1.0, 20_016.0) or 0.0
-    latitude = _number(location.get("latitude"), -90.0, 90.0)
-    longitude = _number(location.get("longitude"), -180.0, 180.0)
-    if latitude is None or longitude is None:
-        return _country_point(home)
-    city = _part(record, "city")
-    if city.get("names") or city.get("geoname_id") or record.get("subdivisions"):
-        return latitude, longitude, radius_km or TOWN_RADIUS_KM
-    if home is None:
-        return latitude, longitude, radius_km or GREATEST_RADIUS_KM
-    if 0 < radius_km < min(home.radius_km, GREATEST_RADIUS_KM):
-        return latitude, longitude, radius_km
-    return _country_point(home, radius_km)
 
 
 def _number(value: float | None, least: float, greatest: float) -> float | None:

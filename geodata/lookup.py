@@ -19,7 +19,7 @@ from geodata.place import NOT_LOOKED_UP, Place
 EMBEDDED: Final = Path(__file__).with_name("embedded.mmdb")
 
 DatabaseRole = Literal["place", "asn", "anonymous_ip"]
-File = TypeVar("File", bound=MmdbFile[Any])
+File = TypeVar("File", bound=MmdbFile[Any, Any])
 
 
 @dataclass(frozen=True, slots=True)

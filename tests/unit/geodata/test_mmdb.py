@@ -6,7 +6,10 @@ import subprocess
 import sys
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
+from typing import Any, BinaryIO
 
+import geoip2.database
+import maxminddb_rust
 import pytest
 
 from geodata.database import AnonymousIpDatabase, AsnDatabase, GeoDatabase
@@ -126,7 +129,7 @@ def test_a_useless_file_is_refused(tmp_path: Path, make: object, reason: str) ->
 
 
 @pytest.mark.parametrize("kind", [AsnDatabase, AnonymousIpDatabase])
-def test_each_database_has_its_own_type(tmp_path: Path, kind: type[MmdbFile[object]]) -> None:
+def test_each_database_has_its_own_type(tmp_path: Path, kind: type[MmdbFile[object, Any]]) -> None:
     """A City database is no ASN database and no Anonymous-IP database."""
     with pytest.raises(GeoError, match=f"type 'GeoLite2-City'; allowed is {kind.allowed}"):
         kind.open(city_file(tmp_path))
@@ -205,11 +208,19 @@ def read_often(path: Path) -> None:
 
 
 @pytest.mark.parametrize("memfd", [True, False])
-def test_both_readers_say_the_same(tmp_path: Path, memfd: bool) -> None:
-    """Without memory files the pure Python reader stands in for the C reader."""
+def test_readers_take_a_map_and_bytes(tmp_path: Path, memfd: bool) -> None:
+    """Without memory files a reader holds the bytes; both readers say the same of a record."""
     with city_file(tmp_path).open("rb") as file:
-        reader = open_reader(file, memfd=memfd)
-    assert reader.city(SOMEBODY).city.name == "Minneapolis"
+        values = open_reader(file, maxminddb_rust.Reader, memfd=memfd)
+        file.seek(0)
+        models = open_reader(file, geoip2_reader, memfd=memfd)
+    path = ("city", "names", "en")
+    assert models.city(SOMEBODY).city.name == values.get_path(SOMEBODY, path) == "Minneapolis"
+
+
+def geoip2_reader(database: str | BinaryIO, mode: int) -> geoip2.database.Reader:
+    """The reader of ``geoip2``'s models."""
+    return geoip2.database.Reader(database, mode=mode)
 
 
 def test_damage_that_the_sample_missed_is_counted(tmp_path: Path) -> None:
