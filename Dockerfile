@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
-# Two stages: the first installs the pinned, hashed requirements into a virtual environment, the
-# second has nothing but that environment and the gateway. Runs as a user without rights, and on a
+# Two stages: the first installs the pinned, hashed requirements, with the extra otlp, into a virtual
+# environment; the second has nothing but that environment and the gateway. Runs as a user without rights, and on a
 # read-only root: give it a writable /tmp (docker run --read-only --tmpfs /tmp …).
 #
 # Players reach port 8080. The listener for operators stays on the container's own loopback, port
@@ -12,8 +12,8 @@ FROM python:3.13-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/gateway
 WORKDIR /src
-COPY requirements/runtime.txt requirements/runtime.txt
-RUN /opt/gateway/bin/pip install --no-deps --require-hashes -r requirements/runtime.txt
+COPY requirements/image.txt requirements/image.txt
+RUN /opt/gateway/bin/pip install --no-deps --require-hashes -r requirements/image.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY gateway gateway
 COPY manifests manifests
@@ -21,7 +21,7 @@ COPY geodata geodata
 COPY demo demo
 COPY scripts/missing.py scripts/missing.py
 RUN /opt/gateway/bin/pip install --no-deps --no-build-isolation . \
-    && /opt/gateway/bin/python scripts/missing.py requirements/runtime.txt \
+    && /opt/gateway/bin/python scripts/missing.py requirements/image.txt \
     && /opt/gateway/bin/python -m compileall -q /opt/gateway/lib
 
 FROM python:3.13-slim

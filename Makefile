@@ -78,6 +78,7 @@ LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-
 lock: ## renew the hashed requirements (needs uv)
 	$(LOCK) --upgrade pyproject.toml requirements/build.in -o requirements/runtime.txt
 	$(LOCK) --upgrade pyproject.toml requirements/dev.in -c requirements/runtime.txt -o requirements/dev.txt
+	$(LOCK) --upgrade pyproject.toml requirements/image.in -c requirements/dev.txt -o requirements/image.txt
 
 clean: ## remove everything that was installed or generated
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

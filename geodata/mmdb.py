@@ -4,10 +4,10 @@ A file is copied before it is read: the C reader maps its file into memory, and 
 file kills the process (SIGBUS). A file is refused when it is not a regular file, not a complete
 MMDB or of another type than expected, and when a sample of its records is damaged.
 
-Places are read for each request, and a City record names its town, country and continent in up to
-ten languages. ``maxminddb_rust`` decodes the values that a place needs and nothing else: 2 µs, where
-``maxminddb`` needs 9 for the whole record and ``geoip2``'s models 23. So it reads City and Country
-files; ``geoip2`` reads the small records of the other kinds.
+Places are read for each request, and a City record names its town, country and continent in up
+to ten languages. ``maxminddb_rust`` decodes the values that a place needs and nothing else: 2 µs,
+where ``maxminddb`` needs 9 for the whole record and ``geoip2``'s models 23. So it reads City and
+Country files; ``geoip2`` reads the small records of the other kinds.
 
 The copy is a memory file (``memfd_create``, Linux), which a reader can map; elsewhere the reader
 holds the bytes.
@@ -19,7 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, Final, Generic, Protocol, Self, TypeVar
+from typing import BinaryIO, ClassVar, Final, Generic, Protocol, Self, TypeVar
 
 import geoip2.errors
 import maxminddb

@@ -14,7 +14,7 @@ from scripts.missing import Found, applies, installed, pins, unmet
 
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = ROOT / "requirements"
-LOCKS = {"runtime": "build.in", "dev": "dev.in"}
+LOCKS = {"runtime": "build.in", "dev": "dev.in", "image": "image.in"}
 PYTHONS = ("3.11.0", "3.11.7", "3.12.0", "3.13.0", "3.14.0")
 PLATFORMS = {
     "linux": {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"},
@@ -115,15 +115,16 @@ def test_a_pin_that_is_too_old_is_missed() -> None:
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_the_locks_agree(environment: str) -> None:
-    """What runs is what was tested: the development lock has each pin of the runtime's. Markers
-    may differ, as other packages require the same one, but not what they select."""
+@pytest.mark.parametrize("lock", ["runtime", "image"])
+def test_the_locks_agree(lock: str, environment: str) -> None:
+    """What runs is what was tested: the development lock has each pin of the others. Markers may
+    differ, as other packages require the same one, but not what they select."""
     marked = ENVIRONMENTS[environment]
-    runtime, development = (
-        {(pin.name, _version(pin)) for pin in pins(_text(lock)) if applies(pin, marked)}
-        for lock in ("runtime", "dev")
+    deployed, development = (
+        {(pin.name, _version(pin)) for pin in pins(_text(each)) if applies(pin, marked)}
+        for each in (lock, "dev")
     )
-    assert runtime - development == set()
+    assert deployed - development == set()
 
 
 def _blocks(text: str) -> Iterator[list[str]]:
