@@ -33,6 +33,7 @@ from gateway.observe import logs, metrics
 from gateway.serving.garbage_collection import excluded_from_collection
 from gateway.serving.limits import ConnectionLimits
 from gateway.serving.server_config import ServerConfig
+from gateway.serving.service_manager import ServiceManager
 from gateway.serving.supervisor import ProcessSupervisor
 from gateway.serving.uvicorn_server import GatewayServer, StartError, summary_of
 from gateway.store.connection.embedded import EmbeddedServer
@@ -152,7 +153,8 @@ def serve(loaded: Loaded, workers: int) -> None:
         if app is None:
             _serve_with_workers(loaded, bound, parent)
         else:
-            GatewayServer(_server_config(loaded, app)).run(sockets=bound)
+            manager = ServiceManager.of(os.environ)
+            GatewayServer(_server_config(loaded, app), manager=manager).run(sockets=bound)
 
 
 def _log_config(loaded: Loaded) -> None:
@@ -255,6 +257,7 @@ def _serve_with_workers(loaded: Loaded, bound: list[socket.socket], parent: Pare
             _server_config(loaded, "gateway.serving.server:worker", parent.workers),
             bound,
             metrics.forget_worker,
+            ServiceManager.of(os.environ),
         )
         supervisor.run()
         if supervisor.failure is not None:

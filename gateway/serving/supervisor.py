@@ -25,6 +25,7 @@ from uvicorn.supervisors.multiprocess import Process
 
 from gateway.observe import logs
 from gateway.serving.server_config import ServerConfig
+from gateway.serving.service_manager import ServiceManager
 from gateway.serving.uvicorn_server import GatewayServer, StartError, summary_of
 
 FIRST_PAUSE_S = 1.0
@@ -102,17 +103,23 @@ def _cause_of(code: int | None) -> str:
 class ProcessSupervisor(Multiprocess):
     """uvicorn's supervisor with replacements that may fail.
 
-    ``on_end`` is called with the process id of each worker that has ended. When no worker could
-    start, :meth:`run` returns and ``failure`` says why.
+    ``on_end`` is called with the process id of each worker that has ended. ``manager`` is told when
+    the first worker is ready, that the parent lives, and when the gateway stops. When no worker
+    could start, :meth:`run` returns and ``failure`` says why.
     """
 
     config: ServerConfig
     processes: list[WorkerProcess]  # type: ignore[assignment]
 
     def __init__(
-        self, config: ServerConfig, sockets: list[socket], on_end: Callable[[int], None]
+        self,
+        config: ServerConfig,
+        sockets: list[socket],
+        on_end: Callable[[int], None],
+        manager: ServiceManager | None = None,
     ) -> None:
         super().__init__(config, sockets)
+        self._manager = manager or ServiceManager()
         self.failure: str | None = None
         self._on_end = on_end
         self._any_has_served = False
@@ -133,6 +140,11 @@ class ProcessSupervisor(Multiprocess):
             if worker.has_served and worker.exitcode is None and worker.pid is not None:
                 os.kill(worker.pid, signal.SIGHUP)
 
+    def terminate_all(self) -> None:
+        """Tell every worker to stop."""
+        self._manager.stopping()
+        super().terminate_all()
+
     def handle_ttin(self) -> None:
         """Add a worker."""
         self.processes_num += 1
@@ -144,6 +156,7 @@ class ProcessSupervisor(Multiprocess):
         for index, worker in enumerate(self.processes):
             if self.should_exit.is_set():
                 return
+            self._manager.alive()
             if not worker.has_ended:
                 if worker.is_alive(timeout=self.config.timeout_worker_healthcheck):
                     continue
@@ -165,6 +178,8 @@ class ProcessSupervisor(Multiprocess):
                 continue
             if self._failures:
                 log.info("worker_starts_again", pid=worker.pid, failures=self._failures)
+            if not self._any_has_served:
+                self._manager.ready()
             self._any_has_served = True
             self._failures, self._logged_reason, self._next_start_at = 0, "", 0.0
 

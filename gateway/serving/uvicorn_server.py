@@ -13,6 +13,7 @@ from gateway.observe.tasks import supervise
 from gateway.serving import file_descriptors
 from gateway.serving.connection import Connection
 from gateway.serving.server_config import ListenerConfig, ServerConfig
+from gateway.serving.service_manager import ServiceManager
 from gateway.serving.tls_connection import TlsConnection
 
 _LONGEST_REASON = 1000
@@ -33,13 +34,20 @@ def summary_of(trace: str) -> str:
 
 class GatewayServer(uvicorn.Server):
     """uvicorn's server. It raises :class:`StartError` where uvicorn logs an error and exits, calls
-    ``on_ready`` when it listens, and opens no more connections than there are file descriptors."""
+    ``on_ready`` when it listens, and opens no more connections than there are file descriptors.
+    ``manager`` is told what it does; a worker has none, as its parent tells it."""
 
     config: ServerConfig
 
-    def __init__(self, config: ServerConfig, on_ready: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        config: ServerConfig,
+        on_ready: Callable[[], None] = lambda: None,
+        manager: ServiceManager | None = None,
+    ) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+        self._manager = manager or ServiceManager()
         self._watch: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
@@ -60,6 +68,7 @@ class GatewayServer(uvicorn.Server):
             for bound in for_operators:
                 await self._listen(bound, operators)
         self._watch = supervise("file_descriptors", file_descriptors.watch)
+        self._manager.ready()
         self._on_ready()
 
     async def _listen(self, bound: socket, listener: ListenerConfig) -> None:
@@ -75,10 +84,16 @@ class GatewayServer(uvicorn.Server):
             )
         )
 
+    async def on_tick(self, counter: int) -> bool:
+        """Called ten times a second by uvicorn. True if the server is to stop."""
+        self._manager.alive()
+        return await super().on_tick(counter)
+
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Stop listening, let running requests end, then stop the application."""
         if self._watch is not None:
             self._watch.cancel()
+        self._manager.stopping()
         self.config.tell_of_stop()
         await super().shutdown(sockets)
 

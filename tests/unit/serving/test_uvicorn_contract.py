@@ -87,7 +87,7 @@ SUPERVISOR = {
         *("handle_signals", "terminate_all", "join_all"),
     ),
     Process: ("target", "start", "is_alive", "kill", "join", "terminate", "pid", "exitcode"),
-    uvicorn.Server: ("startup", "shutdown", "serve", "run"),
+    uvicorn.Server: ("startup", "shutdown", "serve", "run", "on_tick"),
 }
 
 
