@@ -4,8 +4,12 @@
 # read-only root: give it a writable /tmp (docker run --read-only --tmpfs /tmp …).
 #
 # Players reach port 8080. The listener for operators stays on the container's own loopback, port
-# 8090, until GATEWAY_ADMIN__HOST or admin.host says otherwise.
-
+# 8090, until GATEWAY_ADMIN__HOST or admin.host says otherwise. Name a mounted config with
+# GATEWAY_CONFIG=/etc/gateway/gateway.toml.
+#
+# Give it more time to stop than server.shutdown_grace_s (20): docker stop -t 40, or
+# docker run --stop-timeout 40. Docker's own 10 s would cut off answers.
+#
 # What is in the image is listed in build/sbom.cdx.json (CycloneDX), which `make sbom` writes.
 
 FROM python:3.13-slim AS build
@@ -36,7 +40,7 @@ USER 10001
 WORKDIR /etc/gateway
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=2s --start-period=5s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=2s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f\"http://127.0.0.1:{os.environ['GATEWAY_SERVER__PORT']}/readyz\", timeout=1.5)"]
 ENTRYPOINT ["gateway"]
 CMD ["serve"]

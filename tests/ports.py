@@ -2,11 +2,13 @@
 
 import random
 import socket
+import time
 from pathlib import Path
 
 _RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _FIRST = 10_000
 _ATTEMPTS = 100
+_START_S = 30.0
 _random = random.SystemRandom()
 
 
@@ -27,3 +29,16 @@ def free_port() -> int:
                 continue
             return port
     raise OSError(f"no free port from {_FIRST} to {above}")
+
+
+def wait_for_port(port: int, host: str = "127.0.0.1") -> None:
+    """Wait until a server that was started listens; fails the test if it does not."""
+    until = time.monotonic() + _START_S
+    while True:
+        try:
+            socket.create_connection((host, port), timeout=1).close()
+        except OSError:
+            assert time.monotonic() < until, f"nothing listens on {host} port {port}"
+            time.sleep(0.02)
+        else:
+            return

@@ -148,8 +148,8 @@ def started(folder: Path, workers: int) -> Iterator[tuple[RunningGateway, Manage
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_it_runs_as_a_service(tmp_path: Path, workers: int) -> None:
-    """READY once players are answered, signs of life, STOPPING at the end, and exit code 0. A reload
-    refuses a broken file and says why, and uses a good one."""
+    """READY once players are answered, signs of life, STOPPING at the end, and exit code 0. A
+    reload refuses a broken file and says why, and uses a good one."""
     with started(tmp_path, workers) as (running, manager, config):
         manager.until("READY=1")
         assert 200 == httpx.get(f"{running.url}/readyz").status_code
