@@ -124,6 +124,24 @@ RATES = CacheSpec(
 )
 """How much a network of clients may still ask for."""
 
+SESSION_RATES = CacheSpec(
+    "rates of sessions",
+    16_384,
+    "entries",
+    "session",
+    "nothing: one that is not used is whole again",
+)
+"""How much a session may still ask for."""
+
+TOKEN_RATES = CacheSpec(
+    "rates of tokens",
+    16_384,
+    "entries",
+    "`jti` of a token, hashed; without one, the digest of the token",
+    "nothing: one that is not used is whole again",
+)
+"""How much the viewers with a token may still ask for."""
+
 REPORTS_LEFT = CacheSpec(
     "reports left",
     16_384,
@@ -240,6 +258,8 @@ CACHES = (
 
 TALLIES = (
     RATES,
+    SESSION_RATES,
+    TOKEN_RATES,
     REPORTS_LEFT,
     PROBES_LEFT,
     STEERED,

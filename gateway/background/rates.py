@@ -1,4 +1,5 @@
-"""Tells Redis, and so the other workers, what client networks ask for that ask for much."""
+"""Tells Redis, and so the other workers, what those ask for that ask for much: client networks,
+sessions and tokens."""
 
 import asyncio
 import time
@@ -13,7 +14,7 @@ from gateway.trust.keys import Purpose
 SHARE_S: Final = 0.1
 """Seconds between two rounds."""
 AT_ONCE: Final = 256
-"""The most networks that one round counts; Redis takes some 2 µs for each."""
+"""The most that one round counts; Redis takes some 2 µs for each."""
 
 
 async def follow(gateway: Gateway) -> None:
@@ -43,6 +44,5 @@ async def share(gateway: Gateway) -> None:
 
 
 def _name(gateway: Gateway, one: Watched) -> bytes:
-    """What stands for a network in Redis: a mac by the key that workers share."""
-    payload = f"{one.which} {one.network:x}".encode("ascii")
-    return gateway.keys.active.mac(Purpose.CLIENT_NETWORK, payload)
+    """What stands for it in Redis: a mac by the key that workers share."""
+    return gateway.keys.active.mac(Purpose.CLIENT_NETWORK, one.name)

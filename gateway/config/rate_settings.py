@@ -1,4 +1,4 @@
-"""How much may one client ask for?"""
+"""How much may one client network, session or token ask for?"""
 
 from typing import Annotated
 
@@ -21,8 +21,8 @@ Ipv6Bits = Annotated[int, Strict(), Field(ge=32, le=128), Allowed("a whole numbe
 
 
 class RateSettings(Section):
-    """How much one client network may ask for, from all workers together (`docs/limits.md`). The
-    budgets of reports and probes are in `[cmcd]` and `[probe]`."""
+    """How much one client network, session or token may ask for, from all workers together
+    (`docs/limits.md`). The budgets of reports and probes are in `[cmcd]` and `[probe]`."""
 
     exempt: tuple[Network, ...]
     """Networks without limits, besides the addresses of `server.trusted_proxies`: those of a CDN
@@ -48,3 +48,14 @@ class RateSettings(Section):
     new_sessions_per_min: Rate
     """Sessions that a client network may begin in a minute; a request without a session is one.
     Beyond that, answers are as usual, but take no lease, and nothing is kept of the session."""
+    session_per_s: Rate
+    """Manifests, single decisions and assets of batches that one session may ask for in a second,
+    on average."""
+    session_burst: Burst
+    """The same for a moment, after a pause."""
+    token_per_s: Rate
+    """Manifests, single decisions and assets of batches that all viewers with one playback token
+    may ask for in a second, on average. A token that names nobody (without `jti`, `sub` and
+    `session`) is for everybody, and has no limit."""
+    token_burst: Burst
+    """The same for a moment, after a pause."""

@@ -2,7 +2,7 @@
 
 The envelope runs :func:`admit` once for each request, on every route. A check is a function in
 ``CHECKS`` that raises a :class:`gateway.play.problems.Problem`, or a
-:class:`gateway.http.rate_check.RateLimited`.
+:class:`gateway.play.rate_limited.RateLimited`.
 """
 
 import re

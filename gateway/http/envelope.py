@@ -19,7 +19,7 @@ from gateway.http.admission import admit
 from gateway.http.asgi import send_reply
 from gateway.http.authorise import authorise
 from gateway.http.cors import ANY_ORIGIN, cors_headers, preflight
-from gateway.http.rate_check import HEADERS, RateLimited, count
+from gateway.http.rate_check import HEADERS
 from gateway.http.routes import TABLES, Route, label_of
 from gateway.listener import PLAYERS, Listener
 from gateway.observe import metrics
@@ -27,6 +27,7 @@ from gateway.observe.logs import LONGEST_PATH_CHARS
 from gateway.observe.request_id import set_request_id
 from gateway.play import problems
 from gateway.play.problems import Problem
+from gateway.play.rate_limited import RateLimited
 from gateway.play.reply import RawHeaders, Reply
 from gateway.play.request import NO_HEADERS, Headers, read_headers
 from gateway.play.runtime import Gateway
@@ -76,7 +77,7 @@ class Envelope:
                 reply = await self._handle(route, scope, headers, receive)
             except RateLimited as limited:
                 reply = limited.reply
-                count(label_of(route, path))
+                limited.count(label_of(route, path))
             except Problem as problem:
                 reply = problems.reply(problem, path, for_operators=not self._is_for_players)
             except asyncio.CancelledError:  # server.shutdown_grace_s has ended

@@ -94,7 +94,7 @@ REQUESTS = Counter(
 )
 RATE_LIMITED = Counter(
     "gateway_rate_limited",
-    "Requests that asked for more than a limit, by route and by whose limit (network).",
+    "Requests over a limit, by route and by whose limit it is (network, session, token).",
     ["route", "by"],
 )
 SESSIONS_UNUSED = Counter(

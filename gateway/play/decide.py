@@ -22,6 +22,7 @@ from gateway.play.clients import Player
 from gateway.play.facts import gather_facts, with_pinned
 from gateway.play.licences import told_licence
 from gateway.play.problems import Problem
+from gateway.play.rate_limited import limit_session, limit_token
 from gateway.play.request import Request
 from gateway.play.revoked import check_session
 from gateway.play.runtime import Gateway, Runtime
@@ -122,7 +123,8 @@ async def decide_all(
     playlist, or about the MPD of an asset that has no playlist. ``earlier`` is what an earlier
     answer to the session has fixed. The store is read once for all assets, and before that for the
     session if the client names one. The client's facts are gathered once. ``assets`` has at least
-    one member. ``edge_count`` is how many edges each decision needs.
+    one member. ``edge_count`` is how many edges each decision needs. Raises RateLimited for a
+    session, or a token, that asks for too much.
     """
     runtime, fleet, memo = gateway.runtime, gateway.fleet, gateway.decisions.memo
     presented = present(gateway, runtime, request, assets)
@@ -130,7 +132,9 @@ async def decide_all(
     client = await gather_facts(gateway, runtime, request, player, assets[0])
     if not request.by_operator:
         check_session(gateway, client.named)
+    limit_session(gateway, request, client.session, len(assets))
     admissions = admit_all(gateway, runtime, request, presented, client, assets)
+    limit_token(gateway, request, admissions)
     if earlier is not None:
         client = with_pinned(client, earlier.pinned, earlier.edge, fleet)
     told = runtime if request.by_operator else None

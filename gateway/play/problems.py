@@ -140,8 +140,10 @@ def too_many_probes(bound: str, wait_s: int) -> Problem:
 
 
 def too_many_requests(which: str) -> Problem:
-    """429: the client network asks for more than ``rate.<which>_per_s`` allows (RFC 6585, 4)."""
-    detail = f"this client network asks for more than rate.{which}_per_s allows; ask again later"
+    """429: the client network, or the session or token ``which``, asks for more than
+    ``rate.<which>_per_s`` allows (RFC 6585, 4)."""
+    who = which if which in ("session", "token") else "client network"
+    detail = f"this {who} asks for more than rate.{which}_per_s allows; ask again later"
     return Problem(429, "too-many-requests", "Too many requests", detail)
 
 

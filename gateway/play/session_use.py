@@ -39,7 +39,7 @@ class Books(NamedTuple):
     def may_begin(self, client: Address | None) -> bool:
         """Whether one more session may begin in a network of clients. Counts it. Clients whose
         address is unknown, or that of a trusted proxy, cannot be counted."""
-        if client is None or not self.rates.take("sessions", client, time.monotonic()):
+        if client is None or not self.rates.take("new_sessions", client, time.monotonic()):
             return True
         if self.clients.trusts(client):
             return True

@@ -128,7 +128,7 @@ def decide_steering(gateway: Gateway, request: SteeringRequest) -> Reply | Unfin
     session, caller = _session_of(gateway, request, query, sender)
     if session is not None and request.method == "GET":
         _measured(gateway, session, query.best_bps, now_s, caller)
-    grant = seen_playing(gateway, query.grant, asset, session, sender.prefix)
+    grant, admission = seen_playing(gateway, query.grant, asset, session, sender.prefix)
     state, outcome = _state(gateway, query, asset, now_s)
     if state is not None and state.viewer == 0:
         state = replace(
@@ -146,7 +146,7 @@ def decide_steering(gateway: Gateway, request: SteeringRequest) -> Reply | Unfin
     tiers = remembered_tiers(fleet, sender.place, spread_point, gateway.decisions.memo)
     order = PreferenceOrder(fleet, tiers, viewer, runtime.steering.max_pathways + 1, RANKED, asset)
     metrics.steering_states(outcome).inc()
-    least_s = pace_s(gateway, viewer if outcome == "known" else None, sender.client)
+    least_s = pace_s(gateway, viewer if outcome == "known" else None, sender.client, admission)
     if state is None:
         state = _default_state(fleet, query, asset, viewer, spread_point)
     if state is None:

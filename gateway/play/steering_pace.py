@@ -10,6 +10,7 @@ from typing import Final
 
 from gateway.client.address import Address
 from gateway.play.runtime import Gateway
+from gateway.trust.admission import Admission
 
 OFTEN: Final = 4
 """A session may ask so many times as often as it was told."""
@@ -17,13 +18,19 @@ PATIENCE: Final = 8
 """So many requests of a session at once are its player's habit: it loads its playlist again."""
 
 
-def pace_s(gateway: Gateway, viewer: int | None, client: Address | None) -> int:
+def pace_s(
+    gateway: Gateway, viewer: int | None, client: Address | None, admission: Admission | None
+) -> int:
     """Seconds that the answer should at least say; 0 for a player that keeps its pace.
 
     ``viewer`` is the key of the session in its state. It is None for a request without the state of
-    an earlier answer, which counts for the network of its ``client``, as its manifest did.
+    an earlier answer, which counts for the network of its ``client``, as its manifest did. A
+    request that carries an ``admission`` counts for its token as well.
     """
     config, now_s = gateway.runtime.steering, time.monotonic()
+    token = None if admission is None else admission.counted_as
+    if token is not None and gateway.rates.take_one("token", token, now_s):
+        return config.max_ttl_s
     if viewer is None:
         if client is None or not gateway.rates.take("steering", client, now_s):
             return 0

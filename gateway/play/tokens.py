@@ -228,19 +228,16 @@ def _unnamed(admission: Admission, network: str) -> bytes:
 
 def seen_playing(
     gateway: Gateway, text: str, asset: str, session: bytes | None, network: str
-) -> str:
+) -> tuple[str, Admission | None]:
     """A player that carries the admission ``text`` asks for steering: its session plays. Returns
-    what it is to carry on, empty for what no gateway has issued. Never raises."""
+    what it is to carry on, and the admission; empty and None for what no gateway has issued. Never
+    raises."""
     if session is not None:
         gateway.concurrent.seen(session)
-    if not text:
-        return ""
-    admission = read_admission(gateway, gateway.runtime, text, asset)
-    if admission is None:
-        return ""
-    if session is None and admission.max_sessions is not None:
+    admission = read_admission(gateway, gateway.runtime, text, asset) if text else None
+    if admission is not None and session is None and admission.max_sessions is not None:
         gateway.concurrent.seen(_unnamed(admission, network))
-    return text
+    return "" if admission is None else text, admission
 
 
 def may_be_renewed(

@@ -91,6 +91,14 @@ class Admission:
     limits: Limits = field(default_factory=Limits)
     max_sessions: int | None = None
 
+    @property
+    def counted_as(self) -> bytes | None:
+        """The name under which all requests with the token count, also those that carry this
+        instead. None for a token that names nobody: it may be everybody's."""
+        if self.token is not None:
+            return self.token
+        return None if self.subject is None and self.session is None else self.digest
+
     @classmethod
     def of(cls, grant: Grant, name: "Names") -> "Admission":
         """That of a verified token."""

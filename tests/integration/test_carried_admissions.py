@@ -16,15 +16,21 @@ from tests.integration.test_signature_renewal import CHROME, CONFIG, EDGE, Clock
 from tests.integration.test_tokens_served import NORWAY, PHONE, steering_url
 
 ELSEWHERE = "103.4.145.245"
+LIMITED = 429
+LONGEST_S = 300
+"""``steering.max_ttl_s`` as shipped."""
 LATER_S = 100
 """Then the signatures of the playlist end before the next request."""
 
 
-def app_of(folder: Path, tokens: str) -> Application:
-    """A gateway with a title that wants a token, on an edge that checks signatures."""
+def app_of(folder: Path, tokens: str, *, signs: bool = True) -> Application:
+    """A gateway with titles that want a token, on an edge that checks signatures."""
     put(folder / "catalogue", "paid/film/master.m3u8", playlist())
     put(folder / "catalogue", "paid/live/manifest.mpd", mpd("dynamic"))
     edge = EDGE.format(id="e1", secret="a" * 40, lifetime_s=120, step_s=10)
+    if not signs:
+        edge = edge.partition("[edges.signing]")[0]
+        edge += edge.replace("e1", "e2")
     ring = '[[keys.ring]]\nid = "r"\nsecret = "0123456789012345678901234567890123456789"\n'
     (folder / "g.toml").write_text(
         CONFIG.format(ttl_s=30, copies="needed") + tokens + ring + 'status = "active"\n' + edge
@@ -78,3 +84,49 @@ async def test_an_admission_ends_with_the_key_of_its_token(tmp_path: Path) -> No
                 found.append(first)
             found.append(await client.get(location(found[0].text)))
     assert [200, 200, 401] == [each.status_code for each in found]
+
+
+@pytest.mark.parametrize(
+    ("claims", "expected"),
+    [
+        ({"jti": "one"}, [200, 200, 200, 429]),
+        ({"sub": "somebody"}, [200, 200, 200, 429]),
+        ({}, [200] * 4),  # names nobody: everybody may have it
+    ],
+)
+async def test_what_a_token_is_carried_on_as_counts_for_it(
+    tmp_path: Path, claims: dict[str, Any], expected: list[int]
+) -> None:
+    """From wherever its viewers ask, and at the URLs that they are given. They are steered all the
+    time, but seldom; another token has its own limit."""
+    limit = "[rate]\ntoken_per_s = 1\ntoken_burst = 3\n"
+    given = token(**claims)
+    async with asking(app_of(tmp_path, PROTECT + limit, signs=False)) as client:
+        film = await client.get("/v1/play/paid/film.m3u8", headers=CHROME | bearer(given))
+        live = await client.get("/v1/play/paid/live.mpd", headers=bearer(given))
+        found = [film, live]
+        for number in range(2):
+            lines = {"X-Forwarded-For": f"192.0.2.{number}"}
+            found.append(await client.get(location(live.text), headers=lines))
+        other = await client.get("/v1/play/paid/film.m3u8", headers=bearer(token(jti="other")))
+        steered = await client.get(steering_url(film.text))
+    assert expected == [each.status_code for each in found]
+    assert [200, 200] == [other.status_code, steered.status_code]
+    limited = expected[-1] == LIMITED
+    assert limited is (steered.json()["TTL"] == LONGEST_S)
+    if limited:
+        assert "rate.token_per_s" in found[-1].json()["detail"]
+        assert int(found[-1].headers["retry-after"]) in range(1, 6)
+
+
+async def test_the_assets_of_a_batch_count_for_its_token(tmp_path: Path) -> None:
+    """Those that it opens; the others are refused one by one."""
+    limit = "[rate]\ntoken_per_s = 1\ntoken_burst = 3\n"
+    lines = bearer(token(jti="one"))
+    opened, refused = {"assets": ["paid/film"] * 9}, {"assets": ["nowhere"] * 9}
+    async with asking(app_of(tmp_path, PROTECT + limit)) as client:
+        found = [
+            (await client.post("/v1/decisions", json=each, headers=lines)).status_code
+            for each in (refused, opened, refused, opened)
+        ]
+    assert [200, 200, 200, 429] == found

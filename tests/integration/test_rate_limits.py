@@ -107,6 +107,71 @@ async def test_assets_of_a_batch_count() -> None:
     assert 429 != (await ask(app, "/v1/play/film", peer="203.0.113.9"))[0]
 
 
+SESSIONS = {
+    "GATEWAY_RATE__SESSION_PER_S": "1",
+    "GATEWAY_RATE__SESSION_BURST": "3",
+}
+
+
+async def test_a_session_has_a_limit_of_its_own() -> None:
+    """Whatever its network may still ask for; who only knows its id takes nothing from it. It is
+    steered all the time, an exempt network has no limit, and neither have operators."""
+    app = application(environ=SESSIONS | {"GATEWAY_RATE__EXEMPT": '["198.51.100.0/24"]'})
+
+    async def asked(name: str, peer: str, agent: bytes = b"one", count: int = 5) -> list[int]:
+        query = b"session=" + name.encode() if name else b""
+        path, lines = "/v1/play/film.m3u8", [(b"user-agent", agent)]
+        return [(await ask(app, path, query, lines, peer=peer))[0] for _ in range(count)]
+
+    limited = [200, 200, 200, 429, 429]
+    assert limited == await asked("a", "203.0.113.9")
+    assert limited == await asked("b", "203.0.113.9")
+    assert [429] == await asked("a", "192.0.2.7", count=1)  # the same player elsewhere
+    assert limited == await asked("a", "198.18.0.9", b"two")  # another one, who knows the id
+    assert [200] * 5 == await asked("", "203.0.113.9")
+    assert [200] * 5 == await asked("c", "198.51.100.9")
+    query, lines = b"session=a", [(b"user-agent", b"one"), (b"host", b"localhost")]
+    steered = [
+        (await ask(app, "/v1/steering/film", query, lines, peer="203.0.113.9"))[0] for _ in "abcd"
+    ]
+    assert [200] * 4 == steered
+    shown = await ask(app.operators, "/v1/play/film", query, lines, peer="203.0.113.9")
+    assert 200 == shown[0]
+
+
+async def test_a_refused_session_is_told_when_and_counted() -> None:
+    app = application(environ=SESSIONS)
+
+    def counted() -> float:
+        exposition()
+        return float(RATE_LIMITED.labels("play_hls", "session")._value.get())
+
+    before = counted()
+    path, query, peer = "/v1/play/film.m3u8", b"session=a", "192.0.2.9"
+    *_, (status, lines, body) = [await ask(app, path, query, peer=peer) for _ in "abcd"]
+    assert 429 == status
+    members, headers = json.loads(body), dict(lines)
+    assert "urn:problem:streaming-gateway:too-many-requests" == members["type"]
+    assert "this session" in members["detail"]
+    assert "rate.session_per_s" in members["detail"]
+    assert headers["retry-after"] in set("12345")
+    assert before + 1 == counted()
+
+
+async def test_assets_of_a_session_count() -> None:
+    """A batch is answered whole, and its session waits for its assets."""
+    app = application(environ=SESSIONS)
+    body = json.dumps({"assets": ["film"] * 20}).encode()
+
+    async def batch(query: bytes) -> int:
+        peer = "203.0.113.9"
+        return (await ask(app, "/v1/decisions", query, [], "POST", peer, body))[0]
+
+    assert [200, 429] == [await batch(b"session=a") for _ in "ab"]
+    assert [200, 200] == [await batch(b"") for _ in "ab"]
+    assert 429 == (await ask(app, "/v1/play/film", b"session=a", peer="203.0.113.9"))[0]
+
+
 async def test_one_budget_does_not_touch_another() -> None:
     """Manifests, reports, probes and batches are counted apart, for one client network."""
     tight_probe = {"GATEWAY_PROBE__NETWORK_REQUESTS_PER_MIN": "2"}

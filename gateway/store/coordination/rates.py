@@ -1,8 +1,8 @@
-"""What have all workers together let a client network take?
+"""What have all workers together let a client network take, or a session, or a token?
 
-Redis keeps one number for each network that asks for much: when it will have paid for what it took,
-by Redis's own clock (:mod:`gateway.play.rate_limits`). One script counts for many networks in one
-round trip. Its keys are macs, from which nobody can tell a network.
+Redis keeps one number for each that asks for much: when it will have paid for what it took, by
+Redis's own clock (:mod:`gateway.play.rate_limits`). One script counts for many in one round trip.
+Its keys are macs, from which nobody can tell a network, a session or a token.
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from gateway.store.garbage import found_garbage
 
 _US: Final = 1_000_000
 
-# KEYS: networks. ARGV: for each of them what it took and the most that it may owe, in µs. Returns
-# what each owes. A value that is no number, or of another type, counts as nothing.
+# KEYS: what is counted. ARGV: for each of them what it took and the most that it may owe, in µs.
+# Returns what each owes. A value that is no number, or of another type, counts as nothing.
 COUNT: Final = Script(
     "count_rates",
     b"""
@@ -39,8 +39,8 @@ return owed
 
 
 class Taken(NamedTuple):
-    """What a network has taken, and the most that it may owe, in seconds. ``name`` stands for it
-    and does not tell it."""
+    """What one has taken, and the most that it may owe, in seconds. ``name`` stands for it and does
+    not tell it."""
 
     name: bytes
     took_s: float
@@ -48,7 +48,7 @@ class Taken(NamedTuple):
 
 
 async def count(redis: Commands, taken: Sequence[Taken]) -> list[float] | None:
-    """What each network owes after it took this, in seconds; None for a malformed reply. Raises
+    """What each owes after it took this, in seconds; None for a malformed reply. Raises
     StoreUnavailable."""
     words: list[bytes] = []
     for one in taken:

@@ -32,6 +32,10 @@ def limits(workers: int = 1, **keys: object) -> RateLimits:
         "other_per_s": 1,
         "other_burst": 1,
         "new_sessions_per_min": 0,
+        "session_per_s": 5,
+        "session_burst": 10,
+        "token_per_s": 0,
+        "token_burst": 1,
     }
     return RateLimits(RateSettings.model_validate(given | keys), lambda: workers)
 
@@ -74,6 +78,25 @@ def test_classes_and_networks_are_apart() -> None:
     assert 20 == admitted(rates, 30, 50.0, "2001:db8:0:1::1")
 
 
+def test_sessions_and_tokens_are_apart() -> None:
+    """Each session for itself, in a table without networks; what has no limit is not counted."""
+    rates = limits()
+
+    def of_session(name: str) -> int:
+        return sum(not rates.take_one("session", name, 50.0) for _ in range(30))
+
+    assert [10, 10] == [of_session("a"), of_session("\udc80")]
+    assert 20 == admitted(rates, 30, 50.0)
+    assert [0.0] * 30 == [rates.take_one("token", b"a", 50.0) for _ in range(30)]
+    assert pytest.approx(0.2) == rates.take_one("session", "a", 50.0)
+    rates.charge_one("session", "b", 50.0, 20)
+    assert pytest.approx(2.2) == rates.take_one("session", "b", 50.0)
+    rates.charge_one("token", b"b", 50.0, 20)
+    assert 0 == len(rates._tokens.paid_at)
+    watched = {one.name for one in rates.watched(100)}
+    assert {b"session a", b"session b", b"session \xed\xb2\x80"} <= watched
+
+
 def test_a_batch_is_paid_afterwards() -> None:
     """Its assets may go beyond the burst; the next one waits until they are paid for."""
     rates = limits(decisions_per_s=10, decisions_burst=20)
@@ -114,10 +137,15 @@ def test_memory_is_bounded() -> None:
         rates.take("manifests", ip_address(2**31 + number), 50.0)
         if number % 10_000 == 0:
             assert rates.take("manifests", A, 50.0)
-    assert len(rates._paid_at) <= 32_768
+        rates.take_one("session", str(number), 50.0)
+    assert len(rates._networks.paid_at) <= 32_768
+    assert len(rates._sessions.paid_at) <= 16_384
     for number in range(2 * MAX_WATCHED):
         rates.take("manifests", ip_address(number), 50.0, 11)
-    assert MAX_WATCHED == len(rates.watched(10**6))
+        rates.charge_one("session", str(number), 50.0, 9)
+    assert 2 * MAX_WATCHED == len(rates.watched(10**6))
+    kinds = [one.which for one in rates.watched(256)]  # neither keeps the other from being told
+    assert [128, 128] == [kinds.count("manifests"), kinds.count("session")]
 
 
 class Two:
@@ -134,7 +162,7 @@ class Two:
             watched = rates.watched(256)
             sent = [one.pending_s for one in watched]
             taken = [
-                Taken(b"%d" % one.key, pending, rates.most_owed_s(one.which))
+                Taken(one.name, pending, rates.most_owed_s(one.which))
                 for one, pending in zip(watched, sent, strict=True)
             ]
             owed = await count(self._redis, taken)
@@ -159,6 +187,23 @@ async def store(server: Valkey) -> AsyncIterator[Store]:
     await found.redis.ask("empty", b"FLUSHALL")
     yield found
     await found.close()
+
+
+async def test_workers_share_the_limit_of_a_session(store: Store) -> None:
+    """As that of a network, and under another name in Redis."""
+    assert store.redis is not None
+    two = Two(store.redis)
+    one, other = two.both
+
+    def taken(rates: RateLimits, most: int, now_s: float) -> int:
+        return sum(not rates.take_one("session", "a", now_s) for _ in range(most))
+
+    assert 4 == taken(one, 4, 50.0)
+    await two.round(50.0)
+    assert 6 == taken(one, 100, 50.0)
+    assert 3 == taken(other, 3, 50.0)  # not told yet
+    await two.round(50.0)
+    assert [0, 0] == [taken(rates, 50, 50.0) for rates in two.both]
 
 
 async def test_workers_share_a_limit(store: Store) -> None:
