@@ -148,10 +148,11 @@ class Application:
         self.certificates = certificates_of(settings)
         control = control_store(store)
         me = _worker_facts()
+        self._workers = workers or settings.server.workers
         presence = Presence(
             control.redis,
             lambda: replace(me, policy=self.gateway.runtime.policy.version),
-            workers or settings.server.workers,
+            self._workers,
         )
         self.keeper = FleetKeeper(loaded.policy.edges)
         self.keeper.judged("config", drains_of(settings))
@@ -308,6 +309,7 @@ class Application:
         _warm_up(clients, FIRST_USER_AGENT)
         await self.gateway.store.start()
         await self._control_store.start()
+        metrics.describe_worker(self._workers)
         metrics.STORE_UP.set(0 if self.gateway.store.state == "down" else 1)
         await self._health.first_look()
         tasks = [supervise(name, work) for name, work in self._background_tasks().items()]

@@ -8,7 +8,7 @@ The fleet is never empty: when no finder has an edge any more, the last edges st
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
+from itertools import chain, product
 
 import structlog
 
@@ -133,6 +133,21 @@ def _log_changes(before: Fleet, after: Fleet) -> None:
     counts = Counter(condition.state for condition in after.conditions)
     for state in SEVERITY:
         metrics.EDGES_BY_STATE.labels(state).set(counts[state])
+    _count_by_continent(before, after)
+
+
+def _count_by_continent(before: Fleet, after: Fleet) -> None:
+    """A continent that has lost its last edge is set to 0, since a series cannot be deleted."""
+    counts = Counter(
+        (continent, condition.state)
+        for edge, condition in zip(after.edges, after.conditions, strict=True)
+        for continent in edge.continents
+    )
+    continents = {
+        one for fleet in (before, after) for edge in fleet.edges for one in edge.continents
+    }
+    for continent, state in product(continents, SEVERITY):
+        metrics.EDGES_BY_CONTINENT.labels(continent, state).set(counts[continent, state])
 
 
 def _log_change(edge_id: str, before: EdgeCondition, after: EdgeCondition) -> None:

@@ -1,6 +1,7 @@
 """Follows GeoIP files that are replaced while the gateway runs: the newest valid one is used."""
 
 import asyncio
+from collections.abc import Iterable
 
 import structlog
 
@@ -21,12 +22,18 @@ async def follow(geo: GeoLookup, interval_s: float = INTERVAL_S) -> None:
     logged: dict[str, str | None] = {}
     for status in geo.status:
         _log_change(status, logged)
+    _count_refused(geo.status)
     while True:
         await asyncio.sleep(interval_s)
         with in_time("geo"):
             found = await asyncio.to_thread(geo.reload)
         for status in found:
             _log_change(status, logged)
+        _count_refused(found)
+
+
+def _count_refused(found: Iterable[DatabaseStatus]) -> None:
+    metrics.GEO_REFUSED.set(sum(status.last_error is not None for status in found))
 
 
 def _log_change(status: DatabaseStatus, logged: dict[str, str | None]) -> None:

@@ -198,6 +198,7 @@ class TokenKeyKeeper:
     def _succeeded(self, held: _Held) -> None:
         metrics.TOKEN_KEY_READS.labels("ok").inc()
         held.read_at, held.problem = self._clock.now(), None
+        self._count_refused()
 
     def _failed(self, place: Place, held: _Held, problem: str) -> None:
         """Keep the last good keys. Each problem is logged once."""
@@ -207,6 +208,11 @@ class TokenKeyKeeper:
                 "token_keys_refused", place=_shown(place), reason=problem, kept=len(held.keys)
             )
         held.problem = problem
+        self._count_refused()
+
+    def _count_refused(self) -> None:
+        refused = sum(held.problem is not None for held in self._held.values())
+        metrics.TOKEN_KEY_SOURCES_REFUSED.set(refused)
 
     def _rebuild(self) -> None:
         keys = TokenKeys(

@@ -6,9 +6,11 @@ number of series is bounded. Several workers share their metrics through files i
 """
 
 import os
+import platform
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cache
+from importlib.metadata import version
 from itertools import accumulate
 
 from prometheus_client import (
@@ -26,10 +28,13 @@ from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from gateway.observe.processes import ProcessesCollector
+
 # Otherwise each counter has a second series with the time at which it was created.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+_OURS = ("gateway_", "process_")
 _SHARED = "PROMETHEUS_MULTIPROC_DIR" in os.environ
 BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
@@ -89,6 +94,12 @@ def _durations(name: str, text: str, labels: Sequence[str]) -> Histogram | Durat
     return DurationHistogram(name, text, labels)
 
 
+BUILD_INFO = Gauge(
+    "gateway_build_info",
+    "1 for the version of the gateway and of Python that runs.",
+    ["version", "python"],
+    multiprocess_mode="livemax",
+)
 REQUESTS = Counter(
     "gateway_requests", "Requests answered, by route and status code.", ["route", "status"]
 )
@@ -128,6 +139,13 @@ EDGES_BY_STATE = Gauge(
     "gateway_edges",
     "Edges of the fleet, by state (up, degraded, draining, down).",
     ["state"],
+    multiprocess_mode="livemax",
+)
+EDGES_BY_CONTINENT = Gauge(
+    "gateway_continent_edges",
+    "Edges that prefer viewers of a continent, by its code and by state (up, degraded, draining, "
+    "down).",
+    ["continent", "state"],
     multiprocess_mode="livemax",
 )
 PROBES = Counter(
@@ -415,6 +433,16 @@ WORKERS = Gauge(
     "Workers alive on all hosts that share the store, as last known.",
     multiprocess_mode="livemax",
 )
+INSTANCE_WORKERS = Gauge(
+    "gateway_instance_workers",
+    "Workers of this gateway that have started and run.",
+    multiprocess_mode="livesum",
+)
+INSTANCE_WORKERS_EXPECTED = Gauge(
+    "gateway_instance_workers_expected",
+    "Workers that this gateway was told to run.",
+    multiprocess_mode="livemax",
+)
 CONFIG_RELOADS = Counter(
     "gateway_config_reloads", "Reloads of the config, by outcome (ok, refused).", ["outcome"]
 )
@@ -436,6 +464,12 @@ TOKEN_KEY_READS = Counter(
     "Reads of files and fetches of sets with keys of playback tokens, by outcome (ok, refused).",
     ["outcome"],
 )
+TOKEN_KEY_SOURCES_REFUSED = Gauge(
+    "gateway_token_key_sources_refused",
+    "Files and sets with keys of playback tokens whose last read failed; the last good keys are in "
+    "use.",
+    multiprocess_mode="livemax",
+)
 TASK_FAILURES = Counter(
     "gateway_background_task_failures",
     "Failures of background tasks, which are then started again, by task.",
@@ -446,6 +480,11 @@ TASKS_FAILING = Gauge(
     "Background tasks that fail or hang now, by task; the sum of all workers.",
     ["task"],
     multiprocess_mode="livesum",
+)
+GEO_REFUSED = Gauge(
+    "gateway_geo_databases_refused",
+    "GeoIP files that cannot be used as they are now; the last good ones are in use.",
+    multiprocess_mode="livemax",
 )
 GEO_BUILT = Gauge(
     "gateway_geo_database_build_seconds",
@@ -493,10 +532,10 @@ def exposition() -> bytes:
 
 
 def families() -> list[Metric]:
-    """The metrics of all workers, without those of Python and of the process."""
+    """The metrics of all workers, without those of Python."""
     for each in _pending:
         each.settle()
-    return [each for each in _registry().collect() if each.name.startswith("gateway_")]
+    return [each for each in _registry().collect() if each.name.startswith(_OURS)]
 
 
 def shared_folder() -> str | None:
@@ -520,7 +559,34 @@ def _registry() -> CollectorRegistry:
         return REGISTRY
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    registry.register(ProcessesCollector(os.getppid()))
     return registry
+
+
+def describe_worker(expected: int) -> None:
+    """Say which version runs, and that a worker of ``expected`` on this host is here.
+
+    Outcomes that alerts count are shown from now on: Prometheus sees no increase in a counter that
+    appears with its first count."""
+    BUILD_INFO.labels(version("streaming-gateway"), platform.python_version()).set(1)
+    INSTANCE_WORKERS.set(1)
+    INSTANCE_WORKERS_EXPECTED.set(expected)
+    for counter, outcomes in _SHOWN_FROM_THE_START.items():
+        for outcome in outcomes:
+            counter.labels(outcome)
+
+
+_SHOWN_FROM_THE_START = {
+    AUDIT_ENTRIES: ("dropped",),
+    CONFIG_RELOADS: ("ok", "refused"),
+    EVENTS_DROPPED: ("overflow", "fault"),
+    GEO_RELOADS: ("ok", "refused"),
+    OPERATOR_REQUESTS: ("refused", "limited", "unavailable"),
+    OTLP_EXPORTS: ("done", "failed"),
+    PLACEMENTS: ("kept", "first", "spilled", "over"),
+    SOURCE_ERRORS: ("syntax", "unreadable", "lost"),
+    TOKEN_KEY_READS: ("ok", "refused"),
+}
 
 
 def forget_worker(pid: int) -> None:

@@ -1,6 +1,8 @@
 """The metrics, and their agreement with ``docs/metrics.md``."""
 
+import platform
 import re
+from importlib.metadata import version
 from pathlib import Path
 
 import httpx
@@ -13,6 +15,7 @@ from tests.integration.reading_metrics import metric
 from tests.integration.running import RunningGateway
 
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text("utf-8")
+VERSION = version("streaming-gateway")
 
 ROUTES = [
     ("/v1/play/a.m3u8", "play_hls"),
@@ -46,7 +49,7 @@ def families(text: str) -> dict[str, set[str]]:
     """Every metric of ours that is exposed, by its name on the page, with its labels."""
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(text):
-        if family.name.startswith("gateway_"):
+        if family.name.startswith(("gateway_", "process_")):
             name = family.name + ("_total" if family.type == "counter" else "")
             found.setdefault(name, set())
             for sample in family.samples:
@@ -60,7 +63,9 @@ async def test_the_page_lists_every_metric_and_its_labels() -> None:
         name: set(re.findall(r"`([a-z]+)`", re.sub(r"\(.*?\)", "", labels)))
         for name, labels in re.findall(r"^\| `(gateway_\w+)` \|(.*?)\|", PAGE, re.MULTILINE)
     }
-    async with asking(application()) as client:
+    listed |= {name: set() for name in re.findall(r"^\| `(process_\w+)` \|", PAGE, re.MULTILINE)}
+    app = application()
+    async with app.lifespan(app), asking(app) as client:
         for path in ("/v1/play/film.m3u8", "/v1/play/..", "/livez"):
             await client.get(path)
         found = families((await client.get(f"{OPERATORS}/metrics")).text)
@@ -90,6 +95,8 @@ def test_requests_decisions_edges_and_problems_are_counted(
     client.get("/v1/play/a//b", headers=viewer)
     assert refused + 1 == metric(url, problems)
     assert 1 == metric(url, "gateway_store_up")
+    build = f'gateway_build_info{{python="{platform.python_version()}",version="{VERSION}"}}'
+    assert 1 == metric(url, build)
     assert metric(url, "gateway_geo_database_build_seconds") > 1_700_000_000
 
 
