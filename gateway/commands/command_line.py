@@ -17,18 +17,34 @@ from gateway.observe import logs
 
 _T = TypeVar("_T")
 
-config_option = click.option(
-    "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
-    envvar=CONFIG_VARIABLE,
-    help=f"The TOML file; without it, that of {CONFIG_VARIABLE}, or the shipped defaults.",
-)
 
 
 def fail(message: str) -> NoReturn:
     """Exit with 1 and the message on stderr."""
     click.echo(message, err=True)
     sys.exit(1)
+
+
+def _readable(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Exit with 1 when the variable names a file that cannot be read: whoever sees the error has
+    not typed the path."""
+    source = context.get_parameter_source(parameter.name or "")
+    if path is not None and source is click.core.ParameterSource.ENVIRONMENT:
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            problem = f"cannot be read ({error.strerror}); allowed: the path of a TOML file"
+            fail(f"environment {CONFIG_VARIABLE}: {str(path)!r} {problem}")
+    return path
+
+
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar=CONFIG_VARIABLE,
+    callback=_readable,
+    help=f"The TOML file; without it, that of {CONFIG_VARIABLE}, or the shipped defaults.",
+)
 
 
 def load_config(path: Path | None) -> Loaded:

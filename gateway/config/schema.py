@@ -65,7 +65,7 @@ from gateway.config.section import Section
 from gateway.config.session_settings import SessionSettings
 from gateway.config.start_settings import StartSettings
 from gateway.config.steering_settings import SteeringSettings
-from gateway.config.telemetry_settings import OtlpSettings
+from gateway.config.telemetry_settings import AccessLogSettings, OtlpSettings
 from gateway.config.tls_settings import TlsSettings
 from gateway.config.token_settings import TokenSettings
 from gateway.listener import Listener
@@ -277,6 +277,7 @@ class Settings(Section):
     probe: ProbeSettings
     capacity: Annotated[CapacitySettings, RESTART]
     log: Annotated[LogSettings, RESTART]
+    access_log: AccessLogSettings
     steering: SteeringSettings
     dash: DashSettings
     cmcd: CmcdSettings

@@ -63,15 +63,18 @@ async def send_reply(reply: Reply, more: RawHeaders, send: Send) -> None:
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     if reply.stream is None:
         await send({"type": "http.response.body", "body": reply.body})
+        reply.sent_bytes = len(reply.body)
         return
     if isinstance(reply.stream, AsyncGenerator):
         async with aclosing(reply.stream) as coming:
             async for piece in coming:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
+                reply.sent_bytes += len(piece)
     else:
         with closing(reply.stream) as pieces:
             for piece in pieces:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
+                reply.sent_bytes += len(piece)
                 await asyncio.sleep(0)  # a fast reader must not keep others waiting
     await send({"type": "http.response.body"})
 

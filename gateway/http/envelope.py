@@ -15,6 +15,7 @@ import structlog
 from starlette.routing import Router
 from starlette.types import Lifespan, Receive, Scope, Send
 
+from gateway.http.access_log import is_logged, log_answer
 from gateway.http.admission import admit
 from gateway.http.asgi import send_reply
 from gateway.http.authorise import authorise
@@ -65,7 +66,8 @@ class Envelope:
         path, method = scope["path"], scope["method"]
         identity, headers = f"{random.getrandbits(64):016x}", NO_HEADERS
         route: Route | None = None
-        status = 500
+        reply: Reply | None = None
+        kind: str | None = None
         try:
             try:
                 headers = read_headers(scope["headers"])
@@ -76,24 +78,40 @@ class Envelope:
                 admit(self._gateway, self._listener, scope)
                 reply = await self._handle(route, scope, headers, receive)
             except RateLimited as limited:
-                reply = limited.reply
+                reply, kind = limited.reply, "too-many-requests"
                 limited.count(label_of(route, path))
             except Problem as problem:
                 reply = problems.reply(problem, path, for_operators=not self._is_for_players)
+                kind = problem.kind
             except asyncio.CancelledError:  # server.shutdown_grace_s has ended
-                reply = problems.reply(problems.shutting_down(), path)
+                reply, kind = problems.reply(problems.shutting_down(), path), "shutting-down"
             except Exception:
                 shown = path[:LONGEST_PATH_CHARS]
                 log.exception("request_failed", path=shown, request_id=identity)
-                reply = problems.reply(problems.internal(identity), path)
-            status = reply.status
+                reply, kind = problems.reply(problems.internal(identity), path), "internal"
             if reply.is_public:
                 more = ANY_ORIGIN
             else:
                 more = ((b"x-request-id", identity.encode("ascii")), *self._common(headers))
             await send_reply(reply, more, send)
         finally:
-            self._count(route, method, path, status, identity, start)
+            status = 500 if reply is None else reply.status
+            label = label_of(route, path)
+            seconds = self._count(label, method, path, status, identity, start)
+            logged = self._gateway.runtime.settings.access_log
+            if logged.enabled and is_logged(logged, status):
+                log_answer(
+                    self._gateway,
+                    self._listener,
+                    scope,
+                    headers,
+                    reply,
+                    request_id=identity,
+                    route=label,
+                    status=status,
+                    ms=round(seconds * 1000, 2),
+                    problem=kind,
+                )
 
     def _route(self, path: str) -> Route | None:
         route = self._routes.find(path)
@@ -127,15 +145,14 @@ class Envelope:
 
     def _count(
         self,
-        route: Route | None,
+        label: str,
         method: str,
         path: str,
         status: int,
         identity: str,
         start: float,
-    ) -> None:
-        """Record status and duration in metrics and the debug log."""
-        label = label_of(route, path)
+    ) -> float:
+        """Record status and duration in metrics and the debug log. Returns the seconds."""
         seconds = time.perf_counter() - start
         metrics.requests(label, status).inc()
         metrics.request_seconds(label).observe(seconds)
@@ -148,6 +165,7 @@ class Envelope:
                 request_id=identity,
                 ms=round(seconds * 1000, 2),
             )
+        return seconds
 
 
 def _identity(headers: Headers, otherwise: str) -> str:

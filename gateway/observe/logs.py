@@ -1,11 +1,20 @@
-"""How are logs written? One JSON object per line on stderr, or text for a terminal."""
+"""How are logs written? One JSON object per line on stderr, or text for a terminal.
 
+``docs/logs.md`` lists the lines.
+"""
+
+import json
 import logging
 import logging.config
 import os
-from typing import Literal
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final, Literal
 
 import structlog
+
+from gateway.observe.log_writer import LineWriter
 
 LONGEST_PATH_CHARS = 600
 """How much of a request's path a log line shows."""
@@ -16,11 +25,71 @@ _TRACEBACKS = structlog.processors.ExceptionRenderer(
 )
 
 
-def configure(level: str = "info", style: Literal["json", "console"] = "json") -> None:
+Style = Literal["json", "console"]
+
+ACCESS: Final = "access"
+"""The event of the lines of the access log."""
+
+_writers: dict[int, LineWriter] = {}
+"""The writer of each file descriptor."""
+_access_log = logging.getLogger("gateway.access")
+_style: Style = "json"
+
+
+class _QueuedHandler(logging.Handler):
+    """Hands lines to a writer, so that nobody waits for whoever reads them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._writer = _writer()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line. Never waits."""
+        try:
+            line = f"{self.format(record)}\n".encode("utf-8", "backslashreplace")
+        except Exception:  # noqa: BLE001 - as every handler of the standard library
+            self.handleError(record)
+        else:
+            self._writer.offer(line, "log")
+
+
+def _writer() -> LineWriter:
+    descriptor = sys.stderr.fileno()
+    return _writers.setdefault(descriptor, LineWriter(descriptor))
+
+
+def logs_access() -> bool:
+    """Whether the level lets lines of the access log pass, which are of level ``info``."""
+    return _access_log.isEnabledFor(logging.INFO)
+
+
+def write_access(members: Mapping[str, object]) -> None:
+    """Write a line of the access log with these members. Never waits for whoever reads it.
+
+    Unlike other lines it is encoded here: structlog and logging take four times as long, and
+    each request may write one.
+    """
+    if _style != "json":
+        structlog.get_logger("gateway.access").info(ACCESS, **members)
+        return
+    line = {
+        "event": ACCESS,
+        "level": "info",
+        "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+        "pid": os.getpid(),
+        **members,
+    }
+    _writer().offer(b"%b\n" % json.dumps(line).encode("ascii"), ACCESS)
+
+
+def configure(level: str = "info", style: Style = "json", *, waits: bool = True) -> None:
     """Set up logging for the process, including the lines of the server.
 
-    ``style`` ``console`` is for reading on a terminal.
+    ``style`` ``console`` is for reading on a terminal. Without ``waits``, a thread writes, and
+    lines are lost while too many wait for it (:mod:`gateway.observe.log_writer`).
     """
+    global _style  # noqa: PLW0603 - as logging's own configuration, of which the process has one
+    _style = style
     before: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -49,12 +118,13 @@ def configure(level: str = "info", style: Literal["json", "console"] = "json") -
         "foreign_pre_chain": before,
         "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendered],
     }
+    handler = {"class": "logging.StreamHandler"} if waits else {"()": _QueuedHandler}
     logging.config.dictConfig(
         {
             "version": 1,
             "disable_existing_loggers": False,
             "formatters": {"lines": formatter},
-            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
+            "handlers": {"stderr": {**handler, "formatter": "lines"}},
             "root": {"handlers": ["stderr"], "level": "WARNING"},
             "loggers": {
                 "gateway": {"level": level.upper()},

@@ -428,6 +428,11 @@ BUS_GAPS = Counter(
 BUS_IGNORED = Counter(
     "gateway_bus_ignored", "Messages from the bus that could not be read, by topic.", ["topic"]
 )
+LOG_LINES_LOST = Counter(
+    "gateway_log_lines_lost",
+    "Log lines that were lost because too many waited to be written, by log (access, log).",
+    ["log"],
+)
 WORKERS = Gauge(
     "gateway_workers",
     "Workers alive on all hosts that share the store, as last known.",

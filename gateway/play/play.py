@@ -150,7 +150,9 @@ async def _reply(
     if found.decision.inquiry.fleet.index.needs_cookies:
         cookies = cookie_headers(found.decision.edges, found.source.path, time.time())
         headers = (*headers, *cookies)
-    return await reply_with(runtime, request, body, found.player.coding, media_type, headers)
+    reply = await reply_with(runtime, request, body, found.player.coding, media_type, headers)
+    reply.decision, reply.cache = found.decision, found.cache
+    return reply
 
 
 def _max_age_s(most_s: int, live: LiveState | None, edge: Edge) -> int:

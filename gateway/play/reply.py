@@ -4,6 +4,8 @@ from collections.abc import AsyncGenerator, Generator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from gateway.decision import Decision
+
 RawHeaders = tuple[tuple[bytes, bytes], ...]
 """Header lines in ASGI's form: lower-case names, Latin-1 values."""
 
@@ -13,13 +15,17 @@ class Reply:
     """A finished answer. One with a body has a Content-Length. ``stream`` gives a body that is made
     while it is sent, instead of ``body``; it is closed at its end, or when the client has gone.
     ``is_public``: shared caches may keep the answer, so it gets no header that depends on the
-    request."""
+    request. ``decision`` is what it is about, and ``cache`` where that came from (a
+    ``CacheStatus``). ``sent_bytes`` is how much of the body was handed to the connection."""
 
     status: int
     headers: RawHeaders
     body: bytes
     stream: Generator[bytes] | AsyncGenerator[bytes] | None = None
     is_public: bool = False
+    decision: Decision | None = None
+    cache: str | None = None
+    sent_bytes: int = 0
 
     @classmethod
     def of(

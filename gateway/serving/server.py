@@ -317,4 +317,4 @@ def _load_when_good(path: Path | None) -> Loaded:
 
 
 def _configure_logs(settings: LogSettings) -> None:
-    logs.configure(settings.level, settings.format)
+    logs.configure(settings.level, settings.format, waits=False)

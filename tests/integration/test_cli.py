@@ -4,11 +4,14 @@ import json
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
+from gateway.cli import main
 from gateway.serving.server import listen
 from tests.integration.commands import ANY_PORT, CLEAN, gateway
 
@@ -198,6 +201,34 @@ def test_a_variable_may_name_the_config(config: Path, words: str) -> None:
     other = config.with_name("other.toml")
     ended = gateway(*words.split(), "--config", str(other), GATEWAY_CONFIG=str(config))
     assert f"{other}: cannot be read" in ended.stderr
+
+
+def commands(group: click.Group, *before: str) -> Iterator[tuple[str, click.Command]]:
+    """The commands of a group and of the groups in it, by their words."""
+    for name, each in group.commands.items():
+        if isinstance(each, click.Group):
+            yield from commands(each, *before, name)
+        else:
+            yield " ".join((*before, name)), each
+
+
+def test_every_command_that_takes_a_config_reads_the_variable(config: Path) -> None:
+    """The option is one for all; a variable that names no file is an error that names it."""
+    options = {
+        words: option
+        for words, each in commands(main)
+        for option in each.params
+        if option.name == "config" and isinstance(option, click.Option)
+    }
+    assert {"serve", "explain", "edge list", "audit"} <= options.keys()
+    assert {"GATEWAY_CONFIG"} == {option.envvar for option in options.values()}
+    missing = config.with_name("missing.toml")
+    ended = gateway("edge", "list", GATEWAY_CONFIG=str(missing))
+    assert (1, "") == (ended.exit_code, ended.stdout)
+    assert (
+        f"environment GATEWAY_CONFIG: {str(missing)!r} cannot be read (No such file or directory); "
+        "allowed: the path of a TOML file\n" == ended.stderr
+    )
 
 
 def test_schema_is_a_json_schema_that_knows_the_keys() -> None:

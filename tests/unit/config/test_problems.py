@@ -289,11 +289,19 @@ TABLES = [
         [
             (
                 "edge: is not a known key; allowed: server, admin, store, geo, source, origin, "
-                "origins, limits, rate, throughput, prior, probe, capacity, log, steering, dash, "
-                "cmcd, keys, tokens, events, sessions, otlp, dns, registry, policy, profiles, "
+                "origins, limits, rate, throughput, prior, probe, capacity, log, access_log, steering, "
+                "dash, cmcd, keys, tokens, events, sessions, otlp, dns, registry, policy, profiles, "
                 "rules, start, edges, health, ladder, devices "
                 '(did you mean "edges"?)'
             )
+        ],
+    ),
+    (
+        "whole addresses without addresses",
+        "[access_log]\nwhole_address = true",
+        [
+            "access_log.whole_address: true needs access_log.address = true; "
+            "allowed: false, or true with address = true"
         ],
     ),
     ("a section that is no table", "server = 3", ["server: 3 is a number; allowed: a table"]),
