@@ -18,7 +18,6 @@ from gateway.observe import logs
 _T = TypeVar("_T")
 
 
-
 def fail(message: str) -> NoReturn:
     """Exit with 1 and the message on stderr."""
     click.echo(message, err=True)

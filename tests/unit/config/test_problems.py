@@ -289,9 +289,9 @@ TABLES = [
         [
             (
                 "edge: is not a known key; allowed: server, admin, store, geo, source, origin, "
-                "origins, limits, rate, throughput, prior, probe, capacity, log, access_log, steering, "
-                "dash, cmcd, keys, tokens, events, sessions, otlp, dns, registry, policy, profiles, "
-                "rules, start, edges, health, ladder, devices "
+                "origins, limits, rate, throughput, prior, probe, capacity, log, access_log, "
+                "steering, dash, cmcd, keys, tokens, events, sessions, otlp, dns, registry, "
+                "policy, profiles, rules, start, edges, health, ladder, devices "
                 '(did you mean "edges"?)'
             )
         ],
@@ -300,8 +300,10 @@ TABLES = [
         "whole addresses without addresses",
         "[access_log]\nwhole_address = true",
         [
-            "access_log.whole_address: true needs access_log.address = true; "
-            "allowed: false, or true with address = true"
+            (
+                "access_log.whole_address: true needs access_log.address = true; "
+                "allowed: false, or true with address = true"
+            )
         ],
     ),
     ("a section that is no table", "server = 3", ["server: 3 is a number; allowed: a table"]),
