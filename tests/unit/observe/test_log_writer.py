@@ -91,7 +91,7 @@ def test_no_write_is_divided(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPa
         sizes.append(len(data))
         return write(descriptor, data)
 
-    monkeypatch.setattr(log_writer.os, "write", noted)
+    monkeypatch.setattr(os, "write", noted)
     writer = LineWriter(pipe[1])
     for _ in range(100):
         writer.offer(b"x" * 300 + b"\n", "access")
