@@ -14,6 +14,7 @@ OWNED = {
     "gateway/background/survey.py": "cancelled within the same call",
     "gateway/commands/stats/run.py": "its result is awaited in a loop",
     "gateway/offload.py": "its caller awaits the result",
+    "gateway/observe/log_writer.py": "handles every error of a write, and ends with the process",
     "gateway/observe/tasks.py": "the supervisor",
     "gateway/serving/connection.py": "one request",
     "gateway/serving/server.py": "ends the worker with its parent; must not outlive an error",
