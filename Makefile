@@ -1,8 +1,9 @@
 # make run | test | check | bench | load      (Python >= 3.11 and make are all you need)
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench bench-check bench-estimator bench-qoe load drills attack audit sbom docs lock clean
+.PHONY: help run test check format bench bench-check bench-estimator bench-qoe load drills attack audit sbom docs docs-build reference lock clean
 SHELL := /bin/sh
 PORT ?= 8080
+DOCS_PORT ?= $(if $(filter command environment,$(firstword $(origin PORT))),$(PORT),8000)
 BIN := .venv/bin
 
 help: ## list the commands
@@ -69,7 +70,16 @@ format: .venv/.dev ## format the code and fix lint findings
 .venv/.dev: requirements/dev.txt .venv/.runtime
 	@sh scripts/install.sh dev
 
-docs: .venv/.dev ## regenerate docs/config.md and gateway.toml from the schema and its defaults
+# The pages of the repository as a site. A link that leads nowhere, or a page that the navigation
+# lacks, is an error.
+docs: docs-build ## build the documentation as a site and show it on http://127.0.0.1:$(DOCS_PORT)/ (Ctrl-C ends it)
+	@echo "the documentation is on http://127.0.0.1:$(DOCS_PORT)/"
+	@exec $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/docs $(DOCS_PORT) >/dev/null
+
+docs-build: .venv/.dev ## build the documentation into build/docs
+	@$(BIN)/sphinx-build -q -j2 -E -W --keep-going -c docs -d build/doctrees -b html . build/docs
+
+reference: .venv/.dev ## regenerate docs/config.md and gateway.toml from the schema and its defaults
 	@$(BIN)/python -m gateway.config.reference > docs/config.md
 	@cp gateway/config/defaults.toml gateway.toml
 

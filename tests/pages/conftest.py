@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.conftest import browser, hls_js
 from tests.integration.running import RunningGateway, running_gateway
 from tests.unit.store.servers import valkey
+
+__all__ = ["browser", "hls_js", "operated"]
 
 # As the pages name them. No edge is probed: their hosts do not exist.
 _EDGES = ("fra-3", "ams-1", "oslo-1")

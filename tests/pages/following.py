@@ -62,9 +62,9 @@ class Started:
         """What they have printed until now."""
         return self.log.read_text("utf-8", "replace")
 
-    def wait_until(self, condition: Callable[[], bool]) -> bool:
+    def wait_until(self, condition: Callable[[], bool], within_s: float = BLOCK_S) -> bool:
         """Wait for a condition; False if the commands end or take too long."""
-        until = time.monotonic() + BLOCK_S
+        until = time.monotonic() + within_s
         while time.monotonic() < until:
             if condition():
                 return True
