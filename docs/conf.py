@@ -19,9 +19,11 @@ html_show_copyright = False
 
 extensions = ["myst_parser"]
 root_doc = "docs/index"
-include_patterns = ["docs/**.md", "*.md", "geodata/SOURCES.md"]
+include_patterns = ["*.md", "docs/**.md", "deploy/**.md", "geodata/SOURCES.md"]
 exclude_patterns = sorted(
-    path.name for path in ROOT.iterdir() if path.is_dir() and path.name not in {"docs", "geodata"}
+    path.name
+    for path in ROOT.iterdir()
+    if path.is_dir() and path.name not in {"docs", "deploy", "geodata"}
 )
 
 smartquotes = False
@@ -39,20 +41,27 @@ html_theme_options = {"top_of_page_buttons": []}
 
 _SECTION = re.compile(r"^## (?P<title>.+)\n(?P<body>(?:(?!^## ).*\n)*)", re.MULTILINE)
 _ENTRY = re.compile(r"^- \[[^\]]*\]\((?P<page>[^)#]+)\.md\)", re.MULTILINE)
+_LINK = re.compile(r"\[(?P<text>[^\]`]*)\]\((?P<to>[^)#:\s]+)\)")
 _DECISIONS = "docs/decisions/README"
 
 
-def navigation(_: Sphinx, page: str, source: list[str]) -> None:
-    """Add the navigation that the lists of the index describe, and that of the decisions."""
+def prepare(app: Sphinx, page: str, source: list[str]) -> None:
+    """Add the navigation that the lists of the index describe, and that of the decisions. Links to
+    folders, which only the repository has, become text."""
+    text = source[0]
     if page == root_doc:
         sections = (
             (found["title"], _ENTRY.findall(found["body"]))
-            for found in _SECTION.finditer(source[0] + "\n")
+            for found in _SECTION.finditer(text + "\n")
         )
-        source[0] += "".join(tree(title, entries) for title, entries in sections if entries)
+        text += "".join(tree(title, entries) for title, entries in sections if entries)
     elif page == _DECISIONS:
         names = sorted(path.stem for path in (ROOT / _DECISIONS).parent.glob("*.md"))
-        source[0] += tree("", [name for name in names if name != "README"])
+        text += tree("", [name for name in names if name != "README"])
+    folder = (Path(app.srcdir) / page).parent
+    source[0] = _LINK.sub(
+        lambda link: f"`{link['text']}`" if (folder / link["to"]).is_dir() else link[0], text
+    )
 
 
 def tree(caption: str, pages: list[str]) -> str:
@@ -75,5 +84,5 @@ def start_page(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
-    app.connect("source-read", navigation)
+    app.connect("source-read", prepare)
     app.connect("build-finished", start_page)

@@ -114,5 +114,7 @@ def commands_outside(block: Block) -> list[str]:
 
 def pages() -> list[str]:
     """All pages that readers see: the documentation, and what stands at the root."""
-    found = [ROOT / name for name in TOP] + sorted((ROOT / "docs").rglob("*.md"))
+    folders = (ROOT / "docs", ROOT / "deploy")
+    found = [ROOT / name for name in TOP]
+    found += sorted(path for folder in folders for path in folder.rglob("*.md"))
     return [path.relative_to(ROOT).as_posix() for path in found]
