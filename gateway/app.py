@@ -52,7 +52,12 @@ from gateway.config.problem import ConfigError, ConfigProblem
 from gateway.config.reload import ConfigWatcher, Reload
 from gateway.config.schema import Settings
 from gateway.config.status import ConfigStatus
-from gateway.config.token_build import protections_of, token_rules_of, token_sources_of
+from gateway.config.token_build import (
+    protections_of,
+    renewal_rules_of,
+    token_rules_of,
+    token_sources_of,
+)
 from gateway.edge.experience import NetworkExperiences
 from gateway.edge.fleet import Fleet
 from gateway.http.envelope import Envelope
@@ -426,6 +431,7 @@ def _runtime(loaded: Loaded, previous: Runtime | None, store: Store, geo: GeoLoo
         known_names=(frozenset(settings.cmcd.cdn_names), frozenset(settings.cmcd.error_codes)),
         source=_source(settings, previous, store),
         protections=protections_of(settings),
+        renewal=renewal_rules_of(settings),
     )
 
 

@@ -72,6 +72,7 @@ _HEADINGS: Final[Mapping[tuple[str, ...], str]] = {
     ("tokens", "keys"): "[[tokens.keys]]",
     ("tokens", "jwks"): "[[tokens.jwks]]",
     ("tokens", "protect"): "[[tokens.protect]]",
+    ("tokens", "renewal"): "[tokens.renewal]",
 }
 
 

@@ -299,6 +299,8 @@ class Settings(Section):
 
     @cached_property
     def sets_cookies(self) -> bool:
-        """Whether answers to players have cookies for edges."""
+        """Whether players get cookies, for edges or for tokens, and send those for tokens."""
+        if self.tokens.enabled and self.tokens.cookies:
+            return True
         tables = [edge.signing for edge in self.edges if edge.signing is not None]
         return any(table.signs_in == "cookie" for table in tables)

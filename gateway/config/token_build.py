@@ -9,6 +9,7 @@ from gateway.trust.keys import Purpose
 from gateway.trust.tokens.key import TokenKey, public_key, secret_key
 from gateway.trust.tokens.key_set import SetUse
 from gateway.trust.tokens.protection import Protection, Protections
+from gateway.trust.tokens.renewal import RenewalRules, secret_renewal_key
 from gateway.trust.tokens.rules import TokenRules
 from gateway.trust.tokens.sources import KeyFile, KeySetPlace, RefreshBounds, TokenSources
 
@@ -45,17 +46,31 @@ def _protection(given: TokenProtectSettings) -> Protection:
     )
 
 
+def renewal_rules_of(settings: Settings) -> RenewalRules | None:
+    """How tokens are renewed; None while they are not. Renewed tokens have to be accepted, so
+    ``tokens.max_lifetime_s`` bounds their lifetime as well."""
+    given = settings.tokens
+    renewal = given.renewal
+    if not given.enabled or renewal is None:
+        return None
+    key = next(each for each in given.keys if each.id == renewal.key)
+    signs = given.private_renewal_key(key)
+    if signs is None:
+        secret = next(_made(key, _derived(settings)), None)
+        if secret is None:  # a retired key of the ring, of which the check warns
+            return None
+        signs = secret_renewal_key(secret)
+    most_s = renewal.total_lifetime_s
+    return RenewalRules(signs, min(most_s, given.max_lifetime_s or most_s))
+
+
 def token_sources_of(settings: Settings) -> TokenSources:
     """Where the keys of tokens come from; nowhere while tokens are off. Retired keys are left
     out."""
     given = settings.tokens
     if not given.enabled:
         return TokenSources()
-    derived = {
-        key.id: key.derived[Purpose.PLAYBACK_TOKEN]
-        for key in signing_keys_of(settings)
-        if key.status != "retired"
-    }
+    derived = _derived(settings)
     active = [key for key in given.keys if key.status == "active"]
     ca_file = given.ca_file
     return TokenSources(
@@ -82,6 +97,15 @@ def token_sources_of(settings: Settings) -> TokenSources:
             ca_file=None if ca_file is None else str(ca_file),
         ),
     )
+
+
+def _derived(settings: Settings) -> Mapping[str, bytes]:
+    """The secrets of ``ring_key``, by the ids of the keys of the ring."""
+    return {
+        key.id: key.derived[Purpose.PLAYBACK_TOKEN]
+        for key in signing_keys_of(settings)
+        if key.status != "retired"
+    }
 
 
 def _made(given: TokenKeySettings, derived: Mapping[str, bytes]) -> Iterator[TokenKey]:

@@ -5,6 +5,8 @@ from typing import Any
 
 from gateway.config.problem import ConfigProblem, nearest, shown
 
+COOKIE = "CTA-Common-Access-Token"
+"""The usual name of a Common Access Token in a cookie."""
 ProblemOf = Callable[..., ConfigProblem]
 
 
@@ -16,6 +18,51 @@ def check_tokens(tables: Mapping[str, Any], problem: ProblemOf) -> Iterator[Conf
     yield from _use(given, problem)
     yield from _ring_keys(tables, given, problem)
     yield from _protect(tables, given, problem)
+    yield from _renewal(given, problem)
+    yield from _cookies(tables, given, problem)
+
+
+def _renewal(given: Mapping[str, Any], problem: ProblemOf) -> Iterator[ConfigProblem]:
+    """Would renewed tokens open what the old ones did?"""
+    renewal = given.get("renewal")
+    if not isinstance(renewal, dict):
+        return
+    key = renewal.get("key")
+    for position, each in enumerate(_tables(given, "protect")):
+        keys = each.get("keys")
+        if isinstance(keys, list) and key not in keys:
+            text = "does not have tokens.renewal.key, so renewed tokens open nothing there"
+            where = ("tokens", "protect", position, "keys")
+            yield problem(where, text, value=shown(keys), severity="warning")
+    most, longest = renewal.get("total_lifetime_s"), given.get("max_lifetime_s")
+    if isinstance(most, int) and isinstance(longest, int) and 0 < longest < most:
+        path = ("tokens", "renewal", "total_lifetime_s")
+        text, allowed = "is above tokens.max_lifetime_s, which ends renewals", f"at most {longest}"
+        yield problem(path, text, value=shown(most), allowed=allowed, severity="warning")
+
+
+def _cookies(
+    tables: Mapping[str, Any], given: Mapping[str, Any], problem: ProblemOf
+) -> Iterator[ConfigProblem]:
+    """A player keeps one cookie of a name: a token for the gateway, or one for an edge. Pages send
+    cookies only where their origin is listed."""
+    cookies = given.get("cookies")
+    if not isinstance(cookies, list) or not cookies:
+        return
+    server = tables.get("server")
+    origins = server.get("cors_origins") if isinstance(server, dict) else None
+    if isinstance(origins, list) and "*" in origins:
+        text, path = "keeps web pages from sending tokens.cookies", ("server", "cors_origins")
+        allowed = "the origins of the pages, one by one"
+        yield problem(path, text, value=shown(origins), allowed=allowed, severity="warning")
+    for edge in _tables(tables, "edges"):
+        signing = edge.get("signing")
+        if not isinstance(signing, dict) or signing.get("cookie_domain") is None:
+            continue
+        name = signing.get("token_name", COOKIE if signing.get("scheme") == "cat" else None)
+        if name in cookies:
+            text = f"is the cookie with the signature of edge {shown(edge.get('id'))}"
+            yield problem(("tokens", "cookies"), text, value=shown(name), allowed="another name")
 
 
 def _use(given: Mapping[str, Any], problem: ProblemOf) -> Iterator[ConfigProblem]:

@@ -25,6 +25,7 @@ from gateway.trust.tokens.base64url import decoded
 from gateway.trust.tokens.key import KeyUse, public_key, secret_key
 from gateway.trust.tokens.key_set import SetUse, keys_of_set
 from gateway.trust.tokens.protection import RequiredClaim
+from gateway.trust.tokens.renewal import RenewalKey, private_renewal_key
 
 TokenKeyId = Annotated[
     str,
@@ -55,6 +56,11 @@ Instant = Annotated[
     str,
     AfterValidator(validators.instant),
     Allowed("a time in UTC, such as 2026-11-01T00:00:00Z"),
+]
+CookieName = Annotated[
+    str,
+    Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$"),
+    Allowed("a name of a cookie, 1 to 64 characters"),
 ]
 SecretEncoding = Literal["text", "base64url", "hex"]
 
@@ -238,6 +244,20 @@ class TokenProtectSettings(Section):
     `geo.anonymous_ip_database`."""
 
 
+class TokenRenewalSettings(Section):
+    """Renews Common Access Tokens whose claim `catr` allows it (`docs/tokens.md`). Without this
+    table no token is renewed."""
+
+    key: TokenKeyId = Field(examples=["gateway-2026"])
+    """The `id` of the key of `[[tokens.keys]]` that signs renewed tokens: a secret, or the public
+    key of `private_key_file`. If it has an `issuer`, that becomes their `iss`."""
+    private_key_file: ConfigFile | None = Field(None, examples=["/run/secrets/renewal-key.pem"])
+    """The private key (PEM) of a public key. It is read when the configuration is."""
+    total_lifetime_s: TimeToLive = 43_200
+    """The longest lifetime of a token with all its renewals, from its `iat`, in seconds. Of a token
+    without `iat`, from its first `exp`."""
+
+
 class TokenSettings(Section):
     """Playback tokens: which assets want one, and which keys verify them (`docs/tokens.md`)."""
 
@@ -255,6 +275,8 @@ class TokenSettings(Section):
     audiences: frozenset[Text]
     """The names under which tokens address this gateway. A token with an `aud` must have one of
     them, or one of `[[tokens.protect]]`."""
+    cookies: tuple[CookieName, ...] = ()
+    """The names of cookies that hold a token, besides the header fields and the query."""
     catu_base: FolderUrl | None = Field(None, examples=["https://cdn.example.com/videos/"])
     """Match the URI claim of CATs (`catu`) with the URL of the source manifest below this URL.
     Without it, with the URL at which the player asks."""
@@ -287,3 +309,41 @@ class TokenSettings(Section):
     """The sets of keys."""
     protect: tuple[TokenProtectSettings, ...] = ()
     """Which assets want a token."""
+    renewal: TokenRenewalSettings | None = None
+    """How Common Access Tokens are renewed."""
+
+    @model_validator(mode="after")
+    def _can_renew(self) -> Self:
+        """Make the key once, to see that it can be used. That of `ring_key` is in another
+        section."""
+        given = self.renewal
+        if given is None:
+            return self
+        listed = {key.id: key for key in self.keys if key.status == "active"}
+        key = listed.get(given.key)
+        if key is None:
+            problem, allowed = "is no active key of [[tokens.keys]]", ", ".join(listed)
+            raise fault("renewal.key", problem, allowed or "the id of a key of [[tokens.keys]]")
+        if key.algorithm.startswith("HS") is (given.private_key_file is None):
+            self._check_private_key(key)
+            return self
+        is_left_out = given.private_key_file is None
+        problem = "is missing" if is_left_out else f"does not belong to a key for {key.algorithm}"
+        allowed = "the private key of a public key, and none for a secret"
+        raise fault("renewal.private_key_file", problem, allowed)
+
+    def _check_private_key(self, key: TokenKeySettings) -> None:
+        try:
+            self.private_renewal_key(key)
+        except ValueError as error:
+            allowed = f"the private key of {key.id}"
+            raise fault("renewal.private_key_file", str(error), allowed) from None
+
+    def private_renewal_key(self, key: TokenKeySettings) -> RenewalKey | None:
+        """The key that signs renewed tokens, for the public key ``key``; None where renewal needs
+        no private key. Raises ValueError."""
+        path = None if self.renewal is None else self.renewal.private_key_file
+        if path is None:
+            return None
+        public = public_key(key.use, key.public_key_text or text_of(key.public_key_file))
+        return private_renewal_key(public, text_of(path))

@@ -12,13 +12,13 @@ from starlette.types import Message, Receive, Scope
 
 from gateway.client.address import Address
 from gateway.http.body import read_body
-from gateway.http.cookies import cookies_of
 from gateway.observe import metrics
 from gateway.observe.request_id import request_id
 from gateway.operators.audit_entry import Actor, AuditEntry
 from gateway.operators.oidc_provider import ProviderError
 from gateway.operators.sign_in import Asked
 from gateway.play import operator_problems as problems
+from gateway.play.cookies import cookies_of
 from gateway.play.request import Headers
 from gateway.play.runtime import Gateway
 from gateway.trust.operators.message_signature import SignedMessage

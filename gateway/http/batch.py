@@ -61,7 +61,9 @@ async def decide_batch(
     request = replace(request, query=query_without_fields(request.query).encode("ascii"))
     most = max_answer_bytes(gateway.runtime.settings)
     parts = await _entries(assets, found, request, wanted, most)
-    return await _reply(gateway, request, b'{"decisions": [' + b", ".join(parts) + b"]}")
+    reply = await _reply(gateway, request, b'{"decisions": [' + b", ".join(parts) + b"]}")
+    reply.headers += next((each.token_headers for each in found if isinstance(each, Decided)), ())
+    return reply
 
 
 def _charge(gateway: Gateway, request: Request, more: int) -> None:

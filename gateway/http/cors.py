@@ -46,6 +46,7 @@ EXPOSED = (
     *("Content-Encoding", "Content-Length"),
     *("Content-Range", "Accept-Ranges", "Accept-CH"),
     *("CMSD-Static", "CMSD-Dynamic"),
+    "CTA-Common-Access-Token",  # a renewed one
 )
 """The headers of answers that scripts may read, besides those that CORS always lets them read."""
 

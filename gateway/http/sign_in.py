@@ -15,10 +15,10 @@ from gateway.http.authorise import (
     operator_of,
     record_refused,
 )
-from gateway.http.cookies import cookies_of
 from gateway.operators.oidc_provider import ProviderError
 from gateway.operators.oidc_sign_in import Cookie, OidcSignIn
 from gateway.play import operator_problems, problems
+from gateway.play.cookies import cookies_of
 from gateway.play.operator_actions import Act, record
 from gateway.play.reply import Reply
 from gateway.play.request import Headers

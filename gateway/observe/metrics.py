@@ -298,6 +298,11 @@ TOKENS = Counter(
     "Requests for assets that want a playback token, by what became of them.",
     ["outcome"],
 )
+TOKEN_RENEWALS = Counter(
+    "gateway_token_renewals",
+    "Common Access Tokens that were to be renewed, by how the answer has the new one.",
+    ["way"],
+)
 LEASE_ERRORS = Counter(
     "gateway_lease_errors",
     "Leases taken from the worker's own share because the store did not answer.",

@@ -19,8 +19,12 @@ PLACE: Final = f"{GRANT}={secrets.token_hex(16)}"
 
 def carried(gateway: Gateway, admission: Admission, asset: str) -> str:
     """The parameter that carries an admission to an asset."""
-    payload = admission.to_bytes(asset)
-    return f"{GRANT}={gateway.keys.sign(Purpose.ADMISSION, payload)}"
+    return f"{GRANT}={signed_admission(gateway, admission, asset)}"
+
+
+def signed_admission(gateway: Gateway, admission: Admission, asset: str) -> str:
+    """The value of this parameter."""
+    return gateway.keys.sign(Purpose.ADMISSION, admission.to_bytes(asset))
 
 
 def read_admission(gateway: Gateway, runtime: Runtime, text: str, asset: str) -> Admission | None:

@@ -23,9 +23,11 @@ from gateway.play.facts import gather_facts, with_pinned
 from gateway.play.licences import told_licence
 from gateway.play.problems import Problem
 from gateway.play.rate_limited import limit_session, limit_token
+from gateway.play.reply import RawHeaders
 from gateway.play.request import Request
 from gateway.play.revoked import check_session
 from gateway.play.runtime import Gateway, Runtime
+from gateway.play.token_renewal import token_headers
 from gateway.play.tokens import admit_all, present, told_operators, with_admission
 from gateway.source.source import BadSourceError, NoSuchAssetError, Source, SourceManifest
 from gateway.store.caches.decisions import CacheStatus
@@ -67,7 +69,8 @@ class Earlier(NamedTuple):
 @dataclass(slots=True)  # not frozen, which costs a call for each field: every request makes one
 class Decided:
     """A decision with its player and source, and where it came from. ``admission``: on what its
-    viewer is admitted; None for an asset that wants no token."""
+    viewer is admitted; None for an asset that wants no token. ``token_headers``: those of
+    :func:`gateway.play.token_renewal.token_headers`."""
 
     runtime: Runtime
     player: Player
@@ -75,6 +78,7 @@ class Decided:
     decision: Decision
     cache: CacheStatus
     admission: Admission | None = None
+    token_headers: RawHeaders = ()
 
     def count(self) -> None:
         """Count the decision in metrics. Edges of one DNS name share a label."""
@@ -135,6 +139,7 @@ async def decide_all(
     limit_session(gateway, request, client.session, len(assets))
     admissions = admit_all(gateway, runtime, request, presented, client, assets)
     limit_token(gateway, request, admissions)
+    tokens = () if request.by_operator else token_headers(runtime, presented, admissions.values())
     if earlier is not None:
         client = with_pinned(client, earlier.pinned, earlier.edge, fleet)
     told = runtime if request.by_operator else None
@@ -173,7 +178,7 @@ async def decide_all(
         else:
             admission = admissions.get(at)
             admitted = admission if isinstance(admission, Admission) else None
-            found.append(Decided(runtime, player, source, decision, status, admitted))
+            found.append(Decided(runtime, player, source, decision, status, admitted, tokens))
         if len(assets) > 1 and lookup is not None:
             await asyncio.sleep(0)  # other requests must not wait for a whole batch
     gateway.decisions.share(lookups.values())

@@ -142,7 +142,9 @@ async def _reply(
     runtime = found.runtime
     most_s = runtime.settings.server.manifest_max_age_s
     headers = (
-        *_always(_max_age_s(most_s, found.source.manifest.live, found.decision.edge)),
+        _cache_control(found, _max_age_s(most_s, found.source.manifest.live, found.decision.edge)),
+        *_CONSTANT,
+        *found.token_headers,
         (b"gateway-decision", _gateway_decision(found).encode("ascii")),
         (b"server-timing", timeline.header()),
         *cmsd_headers(runtime.settings.cmcd.cmsd_name, found.decision),
@@ -165,12 +167,11 @@ def _max_age_s(most_s: int, live: LiveState | None, edge: Edge) -> int:
     return most_s
 
 
-def _always(max_age_s: int) -> RawHeaders:
-    """The headers that every manifest answer has."""
-    return (
-        (b"cache-control", b"private, max-age=%d" % max_age_s),
-        *_CONSTANT,
-    )
+def _cache_control(found: Decided, max_age_s: int) -> tuple[bytes, bytes]:
+    """An answer with a renewed token is not kept: it would be given again with an old one."""
+    if any(name != b"vary" for name, _ in found.token_headers):
+        return (b"cache-control", b"private, no-store")
+    return (b"cache-control", b"private, max-age=%d" % max_age_s)
 
 
 _CONSTANT: RawHeaders = (

@@ -9,13 +9,17 @@ A token may stand in one of these places, in this order:
 
 A request with two different tokens is refused (RFC 6750, 3.1: ``invalid_request``): which of them
 counts must not depend on which part of a chain of servers reads it. The same token twice is one.
+
+A token may also stand in a cookie that the configuration names. Players send cookies unasked, so
+one counts only without another token, or when that has expired.
 """
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal, NamedTuple
 from urllib.parse import unquote
 
 from gateway.play import token_problems as problems
+from gateway.play.cookies import cookies_of
 from gateway.play.request import Request
 
 HEADER: Final = "CTA-Common-Access-Token"
@@ -29,13 +33,38 @@ _DECODED: Final = 2
 """Players may encode a query that is encoded already."""
 
 
-def presented_token(request: Request) -> str | None:
-    """The token of a request in its canonical form; None without one. Raises a 400 problem for two
-    different ones."""
-    found = {token for text in _texts(request) if (token := canonical(text))}
+Place = Literal["header", "query", "cookie"]
+
+
+class PlacedToken(NamedTuple):
+    """A token in its canonical form, and where it is in the request."""
+
+    text: str
+    place: Place
+
+
+def presented_token(request: Request) -> PlacedToken | None:
+    """The token in the header fields or the query of a request; None without one. Raises a 400
+    problem for two different ones."""
+    found: dict[str, Place] = {}
+    for place, text in _texts(request):
+        token = canonical(text)
+        if token:
+            found.setdefault(token, place)
     if len(found) > 1:
         raise problems.several_tokens()
-    return found.pop() if found else None
+    return PlacedToken(*found.popitem()) if found else None
+
+
+def cookie_token(request: Request, names: Iterable[str]) -> PlacedToken | None:
+    """The token in the first of the cookies ``names``; None without one. Operators sign in with
+    cookies, so theirs hold none."""
+    header = None if request.by_operator else request.headers.get("cookie")
+    if header is None:
+        return None
+    cookies = cookies_of(header)
+    token = next((token for name in names if (token := canonical(cookies.get(name, "")))), None)
+    return None if token is None else PlacedToken(token, "cookie")
 
 
 def canonical(text: str) -> str:
@@ -48,7 +77,7 @@ def canonical(text: str) -> str:
     return text.strip(" \t").translate(_TO_URL)
 
 
-def _texts(request: Request) -> Iterator[str]:
+def _texts(request: Request) -> Iterator[tuple[Place, str]]:
     """The texts in all places, in their order."""
     headers = request.headers
     credentials = None if request.by_operator else headers.get("authorization")
@@ -56,14 +85,16 @@ def _texts(request: Request) -> Iterator[str]:
         for each in credentials.split(","):
             scheme, _, token = each.strip(" \t").partition(" ")
             if scheme.lower() == _BEARER:
-                yield token
+                yield "header", token
     listed = headers.get(_HEADER)
     if listed is not None:
-        yield from listed.split(",")
+        for each in listed.split(","):
+            yield "header", each
     by_name = request.parameters.by_name
     for name in QUERY_NAMES:
         if name in by_name:
-            yield from _values(request.query, name)
+            for value in _values(request.query, name):
+                yield "query", value
 
 
 def _values(query: bytes, wanted: str) -> Iterator[str]:

@@ -45,6 +45,7 @@ READ_HEADERS = (
     # The manifest depends on the token's limits, so a browser's cache must tell tokens apart.
     ReadHeader("Authorization", vary=True, cors=True),
     ReadHeader("CTA-Common-Access-Token", vary=True, cors=True),
+    ReadHeader("Cookie"),  # only for tokens.cookies; those answers vary on it
     ReadHeader("If-None-Match", cors=True),
     ReadHeader("X-Request-ID", cors=True),
     ReadHeader("Content-Type"),

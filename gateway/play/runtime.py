@@ -41,6 +41,7 @@ from gateway.store.events.queue import EventQueue
 from gateway.tls.certificate import FollowedCertificate
 from gateway.trust.keys import KeyRing
 from gateway.trust.tokens.protection import Protections
+from gateway.trust.tokens.renewal import RenewalRules
 from gateway.trust.tokens.verifier import Verifier
 from geodata.lookup import GeoLookup
 
@@ -50,7 +51,8 @@ class Runtime:
     """The parts that depend on the config; replaced as a whole at each reload. ``timed``: some rule
     has a ``time_of_day``. ``estimator`` holds the constants of session estimates, ``known_names``
     the names of CDNs and the error codes that may be kept with sessions. ``protections``: which
-    assets want a playback token; none while tokens are off."""
+    assets want a playback token; none while tokens are off. ``renewal``: how tokens are renewed;
+    None while they are not."""
 
     settings: Settings
     policy: Policy
@@ -62,6 +64,7 @@ class Runtime:
     known_names: tuple[frozenset[str], frozenset[str]]
     source: Source
     protections: Protections
+    renewal: RenewalRules | None
 
 
 @dataclass(slots=True)

@@ -41,7 +41,7 @@ from gateway.play.request import Headers
 from gateway.play.runtime import Gateway, Runtime
 from gateway.play.session_use import Caller
 from gateway.play.steering_pace import pace_s
-from gateway.play.tokens import may_be_renewed, seen_playing
+from gateway.play.tokens import carried_on, seen_playing
 from gateway.steering.decide import Situation, Steered, steer
 from gateway.steering.naming import longest_renewed_s
 from gateway.steering.pathways import is_declared
@@ -154,7 +154,7 @@ def decide_steering(gateway: Gateway, request: SteeringRequest) -> Reply | Unfin
         ttl_s = max(runtime.steering.ttl_s, least_s)
         return steering_reply(render_steering_manifest(ttl_s, _url(runtime, asset), first))
     leaving = gateway.steering.leaving_in(fleet, clock_s)
-    renews = may_be_renewed(gateway, asset, session, grant, sender, request.headers, now_s)
+    renews, grant = carried_on(gateway, asset, session, grant, sender, request.headers, now_s)
     signs = state.playlist is None or renews
     situation = Situation(runtime.steering, fleet, leaving, clock_s, now_s, asset, signs)
     budget, kbps = gateway.steering.budget, state.expected_kbps

@@ -7,17 +7,18 @@ once for a request, and its conditions are checked for each asset.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
+from typing import NamedTuple
 
 from gateway.client.facts import Facts
 from gateway.observe import metrics
 from gateway.play import token_problems as problems
 from gateway.play.base_url import base_url_of
-from gateway.play.carrying import read_admission
+from gateway.play.carrying import read_admission, signed_admission
 from gateway.play.clients import Sender
 from gateway.play.licences import is_licensed
-from gateway.play.presented import presented_token
+from gateway.play.presented import PlacedToken, cookie_token, presented_token
 from gateway.play.problems import Problem, revoked
 from gateway.play.request import Headers, Request
 from gateway.play.revoked import is_revoked
@@ -30,6 +31,7 @@ from gateway.trust.admission import Admission, Denial, Names, Viewer, stricter
 from gateway.trust.tokens.grant import Grant
 from gateway.trust.tokens.protection import Protection
 from gateway.trust.tokens.refusal import RefusalCode, Refused
+from gateway.trust.tokens.renewal import terms_of
 
 _NAMES = Names(
     token=lambda text: revoked_name(Revocable.TOKEN, text)[1:],
@@ -41,10 +43,12 @@ _WANTED = Reason(Step.TOKEN, "token-wanted", "players need a token for this asse
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """What a request brings: a verified token, or why it is refused; the text of an admission."""
+    """What a request brings: a verified token, or why it is refused, and what it was read from; the
+    text of an admission."""
 
     token: Grant | Refused | None
     carried: str | None
+    source: PlacedToken | None = field(default=None, repr=False)
 
 
 def present(
@@ -59,16 +63,25 @@ def present(
     if not protections or not any(protections.of(asset) is not None for asset in assets):
         return None
     try:
-        text = presented_token(request)
+        source = presented_token(request)
     except Problem:
         metrics.TOKENS.labels("several").inc()
         raise
     carried = request.parameters.by_name.get(GRANT)
-    token = None if text is None else gateway.tokens.verify(text, time.time())
-    found = Presented(token, carried)
+    token = None if source is None else gateway.tokens.verify(source.text, time.time())
+    cookies = runtime.settings.tokens.cookies
+    if cookies and (token is None or _has_expired(token)):
+        kept = cookie_token(request, cookies)
+        if kept is not None:
+            source, token = kept, gateway.tokens.verify(kept.text, time.time())
+    found = Presented(token, carried, source)
     if len(assets) == 1 and not (token is None and request.by_operator):
         _check_first(found)
     return found
+
+
+def _has_expired(token: Grant | Refused) -> bool:
+    return isinstance(token, Refused) and token.code is RefusalCode.EXPIRED
 
 
 def _check_first(found: Presented) -> None:
@@ -110,7 +123,7 @@ def admit(
     if denial is not None:
         raise _count(denial.value, problems.denied(denial))
     metrics.TOKENS.labels(outcome).inc()
-    return admission.narrowed(viewer)
+    return renewed_admission(runtime, admission, time.time()).narrowed(viewer)
 
 
 def _denial(
@@ -154,7 +167,8 @@ def _admission(
         )
         if claim is not None:
             raise _count("request", problems.other_request(claim))
-        return Admission.of(token, _NAMES), "accepted"
+        terms = None if runtime.renewal is None else terms_of(token)
+        return Admission.of(token, _NAMES, terms), "accepted"
     found = read_admission(gateway, runtime, presented.carried or "", asset)
     if found is None:
         raise _missing()
@@ -222,8 +236,15 @@ def counted_name(admission: Admission, facts: Facts) -> bytes:
 
 
 def _unnamed(admission: Admission, network: str) -> bytes:
-    text = admission.digest + network.encode()
+    text = (admission.token or admission.digest) + network.encode()  # a renewed one keeps its id
     return blake2b(text, digest_size=DIGEST_BYTES, person=b"counted-session").digest()
+
+
+def renewed_admission(runtime: Runtime, admission: Admission, now_s: float) -> Admission:
+    """The same with a later end, if it may be renewed at ``now_s`` (Unix time). Only for a viewer
+    who was just admitted."""
+    rules = runtime.renewal
+    return admission if rules is None else admission.renewed(now_s, rules.most_s)
 
 
 def seen_playing(
@@ -240,7 +261,15 @@ def seen_playing(
     return "" if admission is None else text, admission
 
 
-def may_be_renewed(
+class CarriedOn(NamedTuple):
+    """What a steering answer carries on. ``renews``: the signatures of its edges may be renewed.
+    ``grant`` is the signed admission, empty without one."""
+
+    renews: bool
+    grant: str
+
+
+def carried_on(
     gateway: Gateway,
     asset: str,
     session: bytes | None,
@@ -248,22 +277,24 @@ def may_be_renewed(
     sender: Sender,
     headers: Headers,
     now_s: float,
-) -> bool:
+) -> CarriedOn:
     """Whether the signatures of a session that plays may be renewed at ``now_s`` (Unix time) for
-    who sends a request with ``headers``.
+    who sends a request with ``headers``, and its admission, with a later end if it is time to renew
+    it.
 
     ``session`` is its ``session_name``, ``grant`` the admission that its URLs carry, empty without
-    one. False for what is revoked or would not be admitted (any more), and for an asset that wants
-    a token where none is carried. Never raises: steering is answered in any case (rule C4.2).
+    one. Nothing is renewed for what is revoked or would not be admitted (any more), nor for an
+    asset that wants a token where none is carried. Never raises: steering is answered in any case
+    (rule C4.2).
     """
     runtime = gateway.runtime
     protection = runtime.protections.over(asset)
     if protection is None or protection.is_open:
         licensed = is_licensed(runtime, protection, sender.place.country)
-        return licensed and not is_revoked(gateway, session)
+        return CarriedOn(licensed and not is_revoked(gateway, session), grant)
     admission = read_admission(gateway, runtime, grant, asset)
     if admission is None or is_revoked(gateway, session, _revocable(admission)):
-        return False
+        return CarriedOn(renews=False, grant=grant)
     viewer = Viewer(
         # The URLs of steering do not always name the session.
         session=admission.session if session is None else session,
@@ -273,7 +304,12 @@ def may_be_renewed(
         asn=sender.place.asn,
         device=runtime.clients.player(headers).device.kind,
     )
-    return _denial(runtime, protection, admission, viewer, now_s) is None
+    if _denial(runtime, protection, admission, viewer, now_s) is not None:
+        return CarriedOn(renews=False, grant=grant)
+    later = renewed_admission(runtime, admission, now_s)
+    if later is not admission:
+        grant = signed_admission(gateway, later, asset)
+    return CarriedOn(renews=True, grant=grant)
 
 
 def _revocable(admission: Admission) -> list[bytes]:

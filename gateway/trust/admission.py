@@ -9,9 +9,9 @@ the same conditions.
 Layout, big-endian: ``0x01``, asset (8 bytes), id of the key (8, hashed), digest of the token (16),
 end in Unix seconds (4, 0: none), flags (2), height (2), kbit/s (4), codec families and devices (2
 each, as bits), sessions (2), the numbers of countries, autonomous systems and networks (1 each),
-the names of the token, the subject and the session (20 each, if the flags say so), countries (2
-each), autonomous systems (4 each), networks (version 1, prefix length 1,
-and 4 or 16).
+the names of the token, the subject and the session (20 each, if the flags say so), how it may be
+renewed (lifetime, window and since when, 4 each, if the flags say so), countries (2 each),
+autonomous systems (4 each), networks (version 1, prefix length 1, and 4 or 16).
 """
 
 import struct
@@ -25,6 +25,7 @@ from typing import Final, TypeVar
 from gateway.client.facts import DeviceKind, Limits
 from gateway.reason import Reason, Step
 from gateway.trust.tokens.grant import Address, Grant, Network
+from gateway.trust.tokens.renewal import RenewalTerms
 from manifests.codecs import CodecFamily
 
 NAME_BYTES: Final = 20
@@ -38,7 +39,8 @@ _HEAD: Final = struct.Struct(">B8s8s16sIHHIHHHBBB")
 _TOKEN, _SUBJECT, _SESSION, _COUNTRIES, _SYSTEMS, _NETWORKS, _DEVICES, _ANONYMOUS = (
     1 << bit for bit in range(8)
 )
-_HEIGHT, _KBPS, _CODECS, _COUNTED = (1 << bit for bit in range(8, 12))
+_HEIGHT, _KBPS, _CODECS, _COUNTED, _RENEWABLE = (1 << bit for bit in range(8, 13))
+_TERMS: Final = struct.Struct(">III")
 _IPV6: Final = 6
 _MOST: Final = 0xFFFF
 _MOST_KBPS: Final = 0xFFFF_FFFF
@@ -75,6 +77,7 @@ class Admission:
 
     ``key`` is a hash of the id of the key that verified the token, ``digest`` that of the token's
     text. ``token``, ``subject`` and ``session`` are hashed names. ``expires_s`` is in Unix seconds.
+    ``terms``: how it may be renewed, None if it may not.
     """
 
     key: bytes
@@ -90,6 +93,7 @@ class Admission:
     devices: frozenset[DeviceKind] | None = None
     limits: Limits = field(default_factory=Limits)
     max_sessions: int | None = None
+    terms: RenewalTerms | None = None
 
     @property
     def counted_as(self) -> bytes | None:
@@ -100,8 +104,8 @@ class Admission:
         return None if self.subject is None and self.session is None else self.digest
 
     @classmethod
-    def of(cls, grant: Grant, name: "Names") -> "Admission":
-        """That of a verified token."""
+    def of(cls, grant: Grant, name: "Names", terms: RenewalTerms | None = None) -> "Admission":
+        """That of a verified token, which may be renewed on these terms."""
         return cls(
             key=key_name(grant.key),
             digest=blake2b(grant.digest, digest_size=DIGEST_BYTES).digest(),
@@ -116,6 +120,7 @@ class Admission:
             devices=grant.devices,
             limits=grant.limits,
             max_sessions=grant.max_sessions,
+            terms=terms,
         )
 
     def denial(
@@ -166,10 +171,19 @@ class Admission:
             found = replace(found, networks=_networks_of(viewer.address, self.networks)[:1])
         return found
 
+    def renewed(self, now_s: float, most_s: int) -> "Admission":
+        """The same with a later end, if it may be renewed at ``now_s`` (Unix seconds). ``most_s``
+        is the longest lifetime of a token with all its renewals."""
+        if self.terms is None or self.expires_s is None:
+            return self
+        end_s = self.terms.later_end(self.expires_s, now_s, most_s)
+        return self if end_s is None else replace(self, expires_s=end_s)
+
     def to_bytes(self, asset: str) -> bytes:
         """The stored form for an asset (see the module). Its lists have at most ``MAX_LISTED``
         members each."""
         limits, names = self.limits, (self.token, self.subject, self.session)
+        terms = self.terms
         countries = sorted(self.countries or ())
         asns, networks = sorted(self.asns or ()), self.networks or ()
         flags = 0
@@ -186,6 +200,7 @@ class Admission:
             (_KBPS, limits.max_bitrate_kbps),
             (_CODECS, limits.codecs),
             (_COUNTED, self.max_sessions),
+            (_RENEWABLE, self.terms),
         ):
             flags |= 0 if given is None else flag
         head = _HEAD.pack(
@@ -208,6 +223,7 @@ class Admission:
             (
                 head,
                 *(name for name in names if name is not None),
+                b"" if terms is None else _TERMS.pack(*terms),
                 *(country.encode("ascii") for country in countries),
                 *(asn.to_bytes(4) for asn in asns),
                 *map(_network_bytes, networks),
@@ -227,6 +243,7 @@ class Admission:
         names = [
             rest.take(NAME_BYTES) if flags & flag else None for flag in (_TOKEN, _SUBJECT, _SESSION)
         ]
+        terms = RenewalTerms(*_TERMS.unpack(rest.take(_TERMS.size))) if flags & _RENEWABLE else None
         listed = [rest.take(2).decode("ascii", "replace") for _ in range(countries)]
         systems = [int.from_bytes(rest.take(4)) for _ in range(asns)]
         ranges = [_network_of(rest.take) for _ in range(networks)]
@@ -250,6 +267,7 @@ class Admission:
                 codecs=_members(CodecFamily, codecs) if flags & _CODECS else None,
             ),
             max_sessions=sessions if flags & _COUNTED else None,
+            terms=terms,
         )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.app import Application
 from gateway.play.request import Headers
-from gateway.play.tokens import may_be_renewed
+from gateway.play.tokens import carried_on
 from tests.integration.dash_titles import mpd, playlist, put
 from tests.integration.in_process import OPERATORS, application, asking
 from tests.integration.playback_tokens import PROTECT, bearer, token
@@ -129,7 +129,7 @@ async def test_a_viewer_who_leaves(
         sender = app.gateway.runtime.clients.sender(address, Headers({}))
         grant = parse_qs(urlsplit(again).query).get("grant", [""])[0]
         given = (app.gateway, f"{folder}/film", None, grant, sender, Headers({}), time())
-        assert may_be_renewed(*given) is (status == 200)
+        assert carried_on(*given).renews is (status == 200)
 
 
 async def test_operators_see_it(client: httpx.AsyncClient) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.http.cookies import MAX_COOKIE_CHARS, cookies_of
+from gateway.play.cookies import MAX_COOKIE_CHARS, cookies_of
 
 OURS = "__Host-gateway-session=2026-11.AbC-_x"
 

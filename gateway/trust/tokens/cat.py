@@ -33,15 +33,8 @@ _BY_NUMBER: Final[Mapping[Any, Algorithm]] = {
 
 def read_cat(text: str) -> Presented:
     """The parts of ``text``. Raises TokenError."""
-    data = decoded(text)
-    if data is None:
-        raise malformed("The token is neither a JWT nor base64url without padding.")
-    kind, parts = _message(data)
-    match parts:
-        case [bytes(protected), dict(unprotected), bytes(payload), bytes()]:
-            pass
-        case _:
-            raise malformed("The token is no COSE_Mac0 or COSE_Sign1 message.")
+    kind, parts, _ = _message(text)
+    protected, unprotected, payload, _ = parts
     header = _map(protected, "protected header") if protected else {}
     algorithm = _algorithm(header)
     implied = _MAC0 if is_mac(algorithm) else _SIGN1
@@ -52,19 +45,35 @@ def read_cat(text: str) -> Presented:
     return Presented("cat", kid, (algorithm,), claims, lambda key: _verified(implied, parts, key))
 
 
-def _message(data: bytes) -> tuple[int | None, Any]:
-    """The tag of the COSE message, None without one, and its parts."""
+def claims_of(text: str) -> tuple[dict[Any, Any], bool]:
+    """The claims of a CAT by their labels, and whether it has the tag of CWT. Raises TokenError."""
+    _, parts, has_cwt_tag = _message(text)
+    return _map(parts[2], "payload"), has_cwt_tag
+
+
+def _message(text: str) -> tuple[int | None, list[Any], bool]:
+    """The tag of the COSE message, None without one, its four parts, and whether it has the tag of
+    CWT."""
     from cbor2 import CBORTag  # noqa: PLC0415
 
+    data = decoded(text)
+    if data is None:
+        raise malformed("The token is neither a JWT nor base64url without padding.")
     try:
         value = cbor_of(data, _COSE_TAGS)
     except ValueError as error:
         raise malformed(f"The token is no CBOR that is accepted: it {error}.") from None
-    if isinstance(value, CBORTag) and value.tag == _CWT:
+    has_cwt_tag = isinstance(value, CBORTag) and value.tag == _CWT
+    if has_cwt_tag:
         value = value.value
+    kind = None
     if isinstance(value, CBORTag):
-        return value.tag, value.value
-    return None, value
+        kind, value = value.tag, value.value
+    match value:
+        case [bytes(), dict(), bytes(), bytes()]:
+            return kind, value, has_cwt_tag
+        case _:
+            raise malformed("The token is no COSE_Mac0 or COSE_Sign1 message.")
 
 
 def _map(data: bytes, part: str) -> dict[Any, Any]:

@@ -1,15 +1,16 @@
 """What do the claims of a Common Access Token mean (CTA-5007)?
 
 A recipient that does not support a claim of a CAT refuses the token: whoever issued it relies on
-the claim. Renewal (``catr``) restricts nothing, and the gateway only reads it.
+the claim. Renewal (``catr``) restricts nothing: who cannot renew a token may ignore it.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 from typing import Any, Final
 
-from gateway.trust.tokens.grant import Network, Renewal
+from gateway.trust.tokens.grant import Network, Renewal, RenewalKind
 from gateway.trust.tokens.matching import HeaderRules, UriRules, header_rules, uri_rules
 from gateway.trust.tokens.refusal import RefusalCode, TokenError
 
@@ -57,7 +58,14 @@ _FAMILIES: Final[Mapping[Any, tuple[int, type[IPv4Network] | type[IPv6Network]]]
     54: (16, IPv6Network),
 }
 """The bytes of an address by its tag (RFC 9164)."""
-_KINDS: Final = ("automatic", "cookie", "header", "redirect")
+_KINDS: Final[tuple[RenewalKind, ...]] = ("automatic", "cookie", "header", "redirect")
+_COOKIE_NAME, _HEADER_NAME, _COOKIE_PARAMS, _HEADER_PARAMS = 3, 4, 5, 6
+"""Of ``catr``, behind the kind, the lifetime and the deadline. 7 is the status of a redirect."""
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
+"""A token (RFC 9110, 5.6.2), as the names of cookies and header fields are."""
+_PARAMETER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}(?:=[ -:<-~]{0,256})?")
+"""An attribute of a cookie (RFC 6265, 4.1.1), or a parameter of a header field."""
+_MAX_PARAMETERS: Final = 16
 _MAX_ASN: Final = 2**32 - 1
 
 
@@ -154,16 +162,43 @@ def _cath(value: object) -> dict[str, HeaderRules]:
 
 
 def _catr(value: object) -> dict[str, Renewal]:
+    """What is written into an answer later is checked here: names and parameters."""
     given = value if isinstance(value, dict) else {}
-    kind, expires_add = given.get(0), given.get(1)
+    kind, lifetime_s, deadline_s = given.get(0), given.get(1), given.get(2)
     if type(kind) is not int or not 0 <= kind < len(_KINDS):
         raise _bad("catr", "has no kind of renewal")
-    if type(expires_add) is not int or expires_add <= 0:
+    if type(lifetime_s) is not int or lifetime_s <= 0:
         raise _bad("catr", "has no lifetime")
-    deadline, name = given.get(2), given.get(3 if _KINDS[kind] == "cookie" else 4)
-    if not isinstance(deadline, int | None) or not isinstance(name, str | None):
-        raise _bad("catr", "has a deadline or a name that is none")
-    return {"renewal": Renewal(_KINDS[kind], expires_add, deadline, name)}
+    if deadline_s is not None and (type(deadline_s) is not int or deadline_s < 0):
+        raise _bad("catr", "has a deadline that is no number of seconds")
+    renewal = Renewal(
+        _KINDS[kind],
+        lifetime_s,
+        deadline_s,
+        _name(given.get(_COOKIE_NAME)),
+        _name(given.get(_HEADER_NAME)),
+        _parameters(given.get(_COOKIE_PARAMS)),
+        _parameters(given.get(_HEADER_PARAMS)),
+    )
+    return {"renewal": renewal}
+
+
+def _name(value: object) -> str | None:
+    if value is None or (isinstance(value, str) and _NAME.fullmatch(value)):
+        return value
+    raise _bad("catr", "has a name that is none of a cookie or header field")
+
+
+def _parameters(value: object) -> tuple[str, ...]:
+    """What follows a token in a cookie or header field: a text, or a list of texts, with ``;``
+    between them."""
+    texts = [value] if isinstance(value, str) else value or []
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise _bad("catr", "has parameters that are no texts")
+    found = tuple(part for text in texts for each in text.split(";") if (part := each.strip(" ")))
+    if len(found) > _MAX_PARAMETERS or not all(map(_PARAMETER.fullmatch, found)):
+        raise _bad("catr", "has a parameter that is none of a cookie or header field")
+    return found
 
 
 _READ: Final[Mapping[str, Callable[[Any], dict[str, Any]]]] = {

@@ -15,19 +15,27 @@ TokenForm = Literal["jwt", "cat"]
 """JSON Web Token (RFC 7519), or Common Access Token (CTA-5007)."""
 
 
+RenewalKind = Literal["automatic", "cookie", "header", "redirect"]
+"""How a player gets a renewed token (CTA-5007, ``catr``). Automatic: as it has sent the old one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """How the issuer wants the token to be renewed (CAT ``catr``). The gateway renews no tokens.
+    """How the issuer wants the token to be renewed (CAT ``catr``).
 
-    ``kind`` is how the player gets a renewed token. ``expires_add_s`` is the lifetime of a renewed
-    token, ``deadline_s`` how long before the end of the old one it may be made; None is no bound.
-    ``name`` is that of the cookie or header field; None for the default of the kind.
+    ``expires_add_s`` is the lifetime of a renewed token. It is made in the last ``deadline_s``
+    before the end of the old one; None leaves it to the recipient. The names are those of the
+    cookie and the header field, None for the usual ones; what follows the token there are the
+    parameters.
     """
 
-    kind: Literal["automatic", "cookie", "header", "redirect"]
+    kind: RenewalKind
     expires_add_s: int
     deadline_s: int | None = None
-    name: str | None = None
+    cookie_name: str | None = None
+    header_name: str | None = None
+    cookie_parameters: tuple[str, ...] = ()
+    header_parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

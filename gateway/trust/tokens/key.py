@@ -97,6 +97,14 @@ def public_key(use: KeyUse, text: str) -> TokenKey:
     return jwk_key(use, jwk)
 
 
+def public_half(use: KeyUse, text: str) -> TokenKey:
+    """The public key of a private key in PEM, without a passphrase. Raises ValueError as
+    :func:`public_key` does."""
+    if "PRIVATE KEY" not in text:
+        raise ValueError("is no private key in PEM")
+    return _imported(use, text)
+
+
 _PUBLIC: Final = ("kty", "crv", "n", "e", "x", "y")
 
 

@@ -107,7 +107,7 @@ def test_the_example_holds_the_shipped_values() -> None:
     assert (load(None, {}).settings, ()) == (loaded.settings, loaded.warnings)
 
 
-LISTS = {"tls", "rungs", "ring", "rules", "keys", "jwks", "protect", "oidc", "services"}
+LISTS = {"tls", "renewal", "rungs", "ring", "rules", "keys", "jwks", "protect", "oidc", "services"}
 """Keys that are lists of tables, which the example has as comments or below it."""
 
 

@@ -4,21 +4,30 @@ import json
 from pathlib import Path
 
 import pytest
+from joserfc.jwk import ECKey
 
 from gateway.config.load import load
 from gateway.config.problem import ConfigError
 from gateway.config.schema import Settings
-from gateway.config.token_build import protections_of, token_rules_of, token_sources_of
+from gateway.config.token_build import (
+    protections_of,
+    renewal_rules_of,
+    token_rules_of,
+    token_sources_of,
+)
 from gateway.trust.keys import Purpose, SigningKey
-from gateway.trust.tokens.key import KeyUse, secret_key
+from gateway.trust.tokens.key import KeyUse, public_key, secret_key
 from gateway.trust.tokens.key_set import TokenKeys
 from gateway.trust.tokens.protection import RequiredClaim
 from gateway.trust.tokens.rules import TokenRules
 from gateway.trust.tokens.sources import KeyFile, RefreshBounds, TokenSources
-from tests.unit.trust.tokens.making import SECRET, private, token_key
+from gateway.trust.tokens.verifier import Verifier
+from tests.unit.trust.tokens.making import NOW_S, SECRET, cat, granted, private, token_key
 
 S = "0123456789abcdef0123456789abcdef"
 PEM = private("ES256").as_pem(private=False).decode()
+PRIVATE_PEM = private("ES256").as_pem(private=True).decode()
+OTHER_PEM = ECKey.generate_key("P-256").as_pem(private=True).decode()
 JWK = json.dumps(private("ES256").as_dict(private=False))
 RING = f'[[keys.ring]]\nid = "r"\nsecret = "{S}"\n'
 KEY = f'[[tokens.keys]]\nid = "k"\nalgorithm = "HS256"\nsecret = "{S}"\n'
@@ -49,9 +58,77 @@ def key(algorithm: str, *lines: str) -> str:
     return table + "".join(f"{line}\n" for line in lines)
 
 
+RENEWAL = '[tokens.renewal]\nkey = "k"\n'
+SIGNED = 'url = "https://e.example.com/v/"\nfallback = true\n[edges.signing]\nscheme = "cat"\n'
+EDGE = (
+    f'[server]\npublic_url = "https://g.example.com"\ncors_origins = ["https://p.example.com"]\n'
+    f'[[edges]]\nid = "e"\n{SIGNED}carrier = "cookie"\ncookie_domain = "example.com"\n'
+    f'[[edges.signing.keys]]\nid = "e1"\nstatus = "active"\nsecret = "{S.encode().hex()}"\n'
+)
+
 PROBLEMS: list[tuple[str, str, list[str]]] = [
     ("nothing is wrong", ON + KEY + PROTECT, []),
     ("off, and not yet complete", PROTECT, []),
+    ("renewal with a secret", ON + KEY + PROTECT + RENEWAL, []),
+    (
+        "renewal with a key of the ring",
+        RING + ON + key("HS256", 'ring_key = "r"') + PROTECT + RENEWAL,
+        [],
+    ),
+    (
+        "renewal without a key",
+        ON + KEY + PROTECT + "[tokens.renewal]\n",
+        ["tokens.renewal.key: is missing"],
+    ),
+    (
+        "renewal with an unknown key",
+        ON + KEY + PROTECT + '[tokens.renewal]\nkey = "kk"\n',
+        ["is no active key of [[tokens.keys]]"],
+    ),
+    (
+        "renewal with a retired key",
+        ON + KEY + 'status = "retired"\n' + KEY.replace('"k"', '"l"') + PROTECT + RENEWAL,
+        ["is no active key of [[tokens.keys]]"],
+    ),
+    (
+        "renewal with a public key alone",
+        ON + key("ES256", f'public_key = """{PEM}"""') + PROTECT + RENEWAL,
+        ["tokens.renewal.private_key_file: is missing"],
+    ),
+    (
+        "renewal with the private key of another",
+        ON
+        + key("ES256", f'public_key = """{PEM}"""')
+        + PROTECT
+        + RENEWAL
+        + 'private_key_file = "other.pem"\n',
+        ["is not the private key of this key"],
+    ),
+    (
+        "a secret with a private key",
+        ON + KEY + PROTECT + RENEWAL + 'private_key_file = "other.pem"\n',
+        ["does not belong to a key for HS256"],
+    ),
+    (
+        "renewed tokens open nothing",
+        ON + KEY + KEY.replace('"k"', '"l"') + PROTECT + 'keys = ["l"]\n' + RENEWAL,
+        ["does not have tokens.renewal.key"],
+    ),
+    (
+        "longer than tokens may be",
+        ON + "max_lifetime_s = 60\n" + KEY + PROTECT + RENEWAL + "total_lifetime_s = 61\n",
+        ["is above tokens.max_lifetime_s"],
+    ),
+    (
+        "a cookie for pages of any origin",
+        ON + 'cookies = ["cat"]\n' + KEY + PROTECT,
+        ["keeps web pages from sending tokens.cookies"],
+    ),
+    (
+        "the cookie of an edge",
+        ON + 'cookies = ["CTA-Common-Access-Token"]\n' + KEY + PROTECT + EDGE,
+        ['is the cookie with the signature of edge "e"'],
+    ),
     ("nothing is protected", ON + KEY, ["tokens.enabled: warning: is true, but no"]),
     ("no keys", ON + PROTECT, ["tokens.keys: has no key that verifies tokens"]),
     (
@@ -160,6 +237,7 @@ PROBLEMS: list[tuple[str, str, list[str]]] = [
 def test_what_is_wrong(tmp_path: Path, text: str, expected: list[str]) -> None:
     """Each with its path; no message has a secret."""
     (tmp_path / "e.json").write_text('{"keys": []}')
+    (tmp_path / "other.pem").write_text(OTHER_PEM)
     found = problems(tmp_path, text)
     assert len(expected) == len(found), found
     for part, line in zip(expected, found, strict=True):
@@ -221,3 +299,41 @@ def test_nothing_is_built_while_tokens_are_off(tmp_path: Path) -> None:
     """So that no library of tokens is loaded, and no URL is asked."""
     found = settings(tmp_path, KEY + PROTECT)
     assert (TokenSources(), False) == (token_sources_of(found), bool(protections_of(found)))
+
+
+RENEWERS = [
+    ("a secret", KEY, "", 43_200),
+    ("a key of the ring", RING + key("HS256", 'ring_key = "r"'), "total_lifetime_s = 900\n", 900),
+    (
+        "a private key",
+        key("ES256", 'public_key_file = "key.pem"'),
+        'private_key_file = "private.pem"\n',
+        43_200,
+    ),
+    ("a longer lifetime than tokens may have", KEY, "total_lifetime_s = 700000\n", 604_800),
+]
+
+
+@pytest.mark.parametrize(
+    ("keys", "more", "most_s"), [row[1:] for row in RENEWERS], ids=[row[0] for row in RENEWERS]
+)
+def test_what_renews_tokens(tmp_path: Path, keys: str, more: str, most_s: int) -> None:
+    """What it signs is accepted with the keys of the same configuration."""
+    (tmp_path / "key.pem").write_text(PEM)
+    (tmp_path / "private.pem").write_text(PRIVATE_PEM)
+    given = settings(
+        tmp_path, keys.replace("[[tokens", ON + "[[tokens", 1) + PROTECT + RENEWAL + more
+    )
+    rules = renewal_rules_of(given)
+    assert rules is not None
+    assert most_s == rules.most_s
+    new = rules.key.renewed(cat({7: b"a"}), int(NOW_S) + 900, NOW_S)
+    sources = token_sources_of(given)
+    files = [public_key(each.use, Path(each.path).read_text()) for each in sources.files]
+    found = Verifier(TokenKeys((*sources.keys, *files)), TokenRules()).verify(new, NOW_S)
+    assert NOW_S + 900 == granted(found).expires_s
+
+
+def test_nothing_is_renewed_unless_it_is_configured(tmp_path: Path) -> None:
+    assert renewal_rules_of(settings(tmp_path, ON + KEY + PROTECT)) is None
+    assert renewal_rules_of(settings(tmp_path, "[tokens]\n" + KEY + PROTECT + RENEWAL)) is None

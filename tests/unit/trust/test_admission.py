@@ -18,6 +18,7 @@ from gateway.trust.admission import (
     stricter,
 )
 from gateway.trust.tokens.grant import Grant
+from gateway.trust.tokens.renewal import RenewalTerms
 from manifests.codecs import CodecFamily
 
 AVC, HEVC, AV1 = CodecFamily.AVC, CodecFamily.HEVC, CodecFamily.AV1
@@ -48,6 +49,7 @@ FULL = Admission(
     devices=frozenset({DeviceKind.TV, DeviceKind.UNKNOWN}),
     limits=Limits(720, None, 3000, frozenset({AVC, HEVC})),
     max_sessions=2,
+    terms=RenewalTerms(120, 60, int(NOW_S) - 3600),
 )
 
 
@@ -114,6 +116,30 @@ def test_whom_it_admits(
         assert read == admission
         admission = read
     assert expected is admission.denial(viewer, NOW_S, LEEWAY_S, unknown_country=False)
+
+
+RENEWALS: list[tuple[str, Admission, float, int, int | None]] = [
+    ("in its window", FULL, 0, 43_200, 120),
+    ("before its window", FULL, -1, 43_200, 60),
+    ("up to the longest lifetime", FULL, 0, 3700, 100),
+    ("not shortened by it", FULL, 0, 3600, 60),
+    ("without terms", replace(FULL, terms=None), 0, 43_200, 60),
+    ("without an end", replace(FULL, expires_s=None), 0, 43_200, None),
+]
+
+
+@pytest.mark.parametrize(
+    ("admission", "at_s", "most_s", "expected_s"),
+    [row[1:] for row in RENEWALS],
+    ids=[row[0] for row in RENEWALS],
+)
+def test_it_is_renewed_as_its_token_is(
+    admission: Admission, at_s: float, most_s: int, expected_s: int | None
+) -> None:
+    """All else stays as it is."""
+    found = admission.renewed(NOW_S + at_s, most_s)
+    end_s = None if expected_s is None else int(NOW_S) + expected_s
+    assert replace(admission, expires_s=end_s) == found
 
 
 def test_an_unknown_country_may_be_allowed() -> None:

@@ -56,7 +56,7 @@ def test_what_the_grant_has() -> None:
     assert (frozenset({64496}), frozenset({"GB"})) == (found.asns, found.countries)
     assert (("film/",), "s1", 2) == (found.prefixes, found.session, found.max_sessions)
     assert (720, 2500) == (found.limits.max_height, found.limits.max_bitrate_kbps)
-    assert Renewal("header", 300, 60, "cta-common-access-token") == found.renewal
+    assert Renewal("header", 300, 60, None, "cta-common-access-token") == found.renewal
     assert frozenset({"GET"}) == found.methods
 
 
@@ -231,6 +231,14 @@ BAD: list[tuple[str, dict[Any, Any], str]] = [
     ("catr of no kind", {323: {0: 9, 1: 1}}, "catr"),
     ("catr without a lifetime", {323: {0: 0}}, "catr"),
     ("catr with a bad name", {323: {0: 1, 1: 60, 3: 7}}, "catr"),
+    ("catr with a name that ends a header", {323: {0: 2, 1: 60, 4: "a\r\nb"}}, "catr"),
+    ("catr with a cookie of two", {323: {0: 1, 1: 60, 3: "a=1; b"}}, "catr"),
+    ("catr with a negative deadline", {323: {0: 1, 1: 60, 2: -1}}, "catr"),
+    ("catr with a deadline that is true", {323: {0: 1, 1: 60, 2: True}}, "catr"),
+    ("catr with parameters of a number", {323: {0: 1, 1: 60, 5: [7]}}, "catr"),
+    ("catr with a parameter with a line end", {323: {0: 1, 1: 60, 5: "Path=/\r\nA: b"}}, "catr"),
+    ("catr with a parameter that is not ASCII", {323: {0: 2, 1: 60, 6: ["a=\xe9"]}}, "catr"),
+    ("catr with many parameters", {323: {0: 2, 1: 60, 6: ["a"] * 17}}, "catr"),
 ]
 
 

@@ -1,0 +1,113 @@
+"""When may a token be renewed, and what is the renewed token (CTA-5007: ``catr``)?
+
+A renewed token is the old one with a later end: it keeps ``cti`` and ``iat``. So what revokes the
+old one revokes it as well, and its lifetime is counted from when the first one was made, however
+often it is renewed.
+"""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from gateway.trust.tokens.algorithm import COSE_NUMBERS, Algorithm
+from gateway.trust.tokens.base64url import encoded
+from gateway.trust.tokens.cat import claims_of
+from gateway.trust.tokens.grant import Grant
+from gateway.trust.tokens.key import TokenKey, public_half
+
+if TYPE_CHECKING:
+    from cwt.cose_key_interface import COSEKeyInterface
+
+WINDOW_S: Final = 60
+"""How long before its end a token may be renewed that does not say it, as other implementations
+do."""
+_ISS, _EXP, _IAT = 1, 4, 6
+_ALG, _KID = 1, 4
+_CWT: Final = 61
+_MOST_S: Final = 0xFFFF_FFFF
+
+
+class RenewalTerms(NamedTuple):
+    """How far the end of a token may be moved, whoever carries it. Times are in seconds.
+
+    It may be moved to ``lifetime_s`` from now, in the last ``window_s`` before it. ``since_s`` is
+    the Unix time from which the longest lifetime counts: ``iat``, or the first end without it.
+    """
+
+    lifetime_s: int
+    window_s: int
+    since_s: int
+
+    def later_end(self, expires_s: float, now_s: float, most_s: int) -> int | None:
+        """The new end (Unix time) of what ends at ``expires_s``; None when it cannot be renewed at
+        ``now_s``. At most ``most_s`` after ``since_s``."""
+        if now_s < expires_s - self.window_s:
+            return None
+        end_s = min(int(now_s) + self.lifetime_s, self.since_s + most_s)
+        return end_s if end_s > expires_s else None
+
+
+def terms_of(grant: Grant) -> RenewalTerms | None:
+    """How a token may be renewed; None for one that may not. A token without ``cti`` could not be
+    revoked by it, so its lifetime is not extended."""
+    renewal, expires_s = grant.renewal, grant.expires_s
+    if renewal is None or expires_s is None or grant.token_id is None:
+        return None
+    window_s = WINDOW_S if renewal.deadline_s is None else renewal.deadline_s
+    since_s = expires_s if grant.issued_s is None else grant.issued_s
+    return RenewalTerms(
+        min(renewal.expires_add_s, _MOST_S), min(window_s, _MOST_S), min(int(since_s), _MOST_S)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalKey:
+    """The key that signs renewed tokens. ``issuer`` becomes their ``iss``; None leaves it."""
+
+    id: str
+    algorithm: Algorithm
+    issuer: str | None
+    _cose: "COSEKeyInterface" = field(repr=False, compare=False)
+
+    def renewed(self, text: str, end_s: int, now_s: float) -> str:
+        """The token ``text``, which was verified, with the end ``end_s`` (Unix time), signed with
+        this key. Raises TokenError for what is no CAT."""
+        from cbor2 import CBORTag, dumps, loads  # noqa: PLC0415
+        from cwt import COSE  # noqa: PLC0415
+
+        claims, has_cwt_tag = claims_of(text)
+        claims[_EXP] = end_s
+        claims.setdefault(_IAT, int(now_s))
+        if self.issuer is not None:
+            claims[_ISS] = self.issuer
+        message = COSE.new().encode(
+            dumps(claims),
+            self._cose,
+            protected={_ALG: COSE_NUMBERS[self.algorithm]},
+            unprotected={_KID: self.id.encode("ascii")},
+        )
+        if has_cwt_tag:
+            message = dumps(CBORTag(_CWT, loads(message)))
+        return encoded(message)
+
+
+class RenewalRules(NamedTuple):
+    """``most_s`` is the longest lifetime of a token with all its renewals, in seconds."""
+
+    key: RenewalKey
+    most_s: int
+
+
+def secret_renewal_key(key: TokenKey) -> RenewalKey:
+    """The key that signs what ``key``, a secret, verifies."""
+    return RenewalKey(key.name, key.use.algorithm, key.use.issuer, key.cose)
+
+
+def private_renewal_key(key: TokenKey, private: str) -> RenewalKey:
+    """The key that signs what the public key ``key`` verifies, from its private key in PEM. Raises
+    ValueError, which says why without any of the text, when they are no pair."""
+    from cwt import COSEKey  # noqa: PLC0415
+
+    if public_half(key.use, private).fingerprint != key.fingerprint:
+        raise ValueError("is not the private key of this key")
+    cose = COSEKey.from_pem(private, alg=key.use.algorithm, kid=key.name)
+    return RenewalKey(key.name, key.use.algorithm, key.use.issuer, cose)

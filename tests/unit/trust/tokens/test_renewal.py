@@ -1,0 +1,171 @@
+"""Renewed Common Access Tokens: when, until when, and what is in them."""
+
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+from cbor2 import CBORTag, loads
+from joserfc.jwk import ECKey, OKPKey, RSAKey
+
+from gateway.trust.tokens.algorithm import Algorithm
+from gateway.trust.tokens.base64url import decoded
+from gateway.trust.tokens.grant import Grant
+from gateway.trust.tokens.key import KeyUse, public_key
+from gateway.trust.tokens.key_set import TokenKeys
+from gateway.trust.tokens.renewal import (
+    RenewalTerms,
+    private_renewal_key,
+    secret_renewal_key,
+    terms_of,
+)
+from gateway.trust.tokens.rules import TokenRules
+from gateway.trust.tokens.verifier import Verifier
+from tests.unit.trust.tokens.making import NOW_S, cat, granted, jwt, token_key, verifier
+
+NOW = int(NOW_S)
+CTI = b"\x0b\x71"
+HEADER_120 = {0: 2, 1: 120, 2: 60, 4: "cta-common-access-token"}
+"""The claim of Eyevinn's examples/generate.ts: type, expadd, deadline, header-name."""
+
+TERMS: list[tuple[str, dict[int, Any], RenewalTerms | None]] = [
+    ("iat", {6: NOW - 10, 7: CTI, 323: HEADER_120}, RenewalTerms(120, 60, NOW - 10)),
+    ("no iat", {4: NOW + 50, 7: CTI, 323: HEADER_120}, RenewalTerms(120, 60, NOW + 50)),
+    ("no deadline", {6: NOW, 7: CTI, 323: {0: 0, 1: 300}}, RenewalTerms(300, 60, NOW)),
+    ("large", {6: NOW, 7: CTI, 323: {0: 0, 1: 2**60}}, RenewalTerms(2**32 - 1, 60, NOW)),
+    ("no cti", {6: NOW, 323: HEADER_120}, None),
+    ("no catr", {6: NOW, 7: CTI}, None),
+]
+
+
+@pytest.mark.parametrize(
+    ("claims", "expected"), [row[1:] for row in TERMS], ids=[row[0] for row in TERMS]
+)
+def test_the_terms_of_a_token(claims: dict[int, Any], expected: RenewalTerms | None) -> None:
+    assert expected == terms_of(granted(verifier().verify(cat(claims), NOW_S)))
+
+
+def test_jwts_are_not_renewed() -> None:
+    """catr is a claim of CATs; a JWT that has it is refused."""
+    found = verifier().verify(jwt({"exp": NOW + 60, "jti": "a", "catr": {}}), NOW_S)
+    assert not isinstance(found, Grant)
+    assert terms_of(granted(verifier().verify(jwt({"exp": NOW + 60, "jti": "a"}), NOW_S))) is None
+
+
+ENDS: list[tuple[str, RenewalTerms, int, int, int | None]] = [
+    ("in its window", RenewalTerms(120, 60, NOW - 100), 60, 3600, 120),
+    ("before its window", RenewalTerms(120, 60, NOW - 100), 61, 3600, None),
+    ("after its end, within the leeway", RenewalTerms(120, 60, NOW - 100), -30, 3600, 120),
+    ("to the longest lifetime", RenewalTerms(120, 60, NOW - 100), 60, 190, 90),
+    ("at the longest lifetime", RenewalTerms(120, 60, NOW - 100), 60, 160, None),
+    ("past the longest lifetime", RenewalTerms(120, 60, NOW - 100), 60, 50, None),
+    ("a shorter one", RenewalTerms(30, 60, NOW - 100), 60, 3600, None),
+]
+
+
+@pytest.mark.parametrize(
+    ("terms", "ends_in_s", "most_s", "expected_s"),
+    [row[1:] for row in ENDS],
+    ids=[row[0] for row in ENDS],
+)
+def test_the_later_end(
+    terms: RenewalTerms, ends_in_s: int, most_s: int, expected_s: int | None
+) -> None:
+    """Never sooner than the old one."""
+    expected = None if expected_s is None else NOW + expected_s
+    assert expected == terms.later_end(NOW + ends_in_s, NOW_S, most_s)
+
+
+CLAIMS: dict[int | str, Any] = {
+    1: "https://backend.example",
+    2: "viewer",
+    4: NOW + 30,
+    6: NOW - 600,
+    7: CTI,
+    310: 1,
+    311: [CBORTag(54, [32, bytes.fromhex("20010db8")]), 64496],
+    312: {3: {1: "/paid/"}},
+    323: HEADER_120,
+    "asset_prefix": "paid/",
+}
+
+
+@pytest.mark.parametrize("tagged", [True, False])
+def test_a_renewed_token_is_the_old_one_with_a_later_end(tagged: bool) -> None:
+    """Also its id, so that what revokes the old one revokes it, and the time from which its
+    lifetime counts."""
+    old = cat(CLAIMS, tagged=tagged)
+    new = secret_renewal_key(token_key()).renewed(old, NOW + 120, NOW_S)
+    message = loads(decoded(new) or b"")
+    assert (61 if tagged else 17) == message.tag
+    parts = (message.value if tagged else message).value
+    assert CLAIMS | {4: NOW + 120} == loads(parts[2])
+    assert ({1: 5}, {4: b"k"}) == (loads(parts[0]), parts[1])
+    found = granted(verifier().verify(new, NOW_S, checks_request=True))
+    assert (NOW + 120, "0b71", NOW - 600) == (found.expires_s, found.token_id, found.issued_s)
+    assert (ip_network("2001:db8::/32"),) == found.networks
+
+
+def test_a_token_without_iat_gets_one() -> None:
+    """From now on its lifetime counts from its first renewal."""
+    new = secret_renewal_key(token_key()).renewed(cat({7: CTI, 323: HEADER_120}), NOW + 99, NOW_S)
+    assert NOW == granted(verifier().verify(new, NOW_S)).issued_s
+
+
+def test_renewals_in_a_row_end_at_the_longest_lifetime() -> None:
+    """Each in the last second; the last one is shorter."""
+    key, strict = secret_renewal_key(token_key()), verifier()
+    token, now_s, ends = cat(CLAIMS), NOW_S, []
+    while True:
+        found = granted(strict.verify(token, now_s, checks_request=True))
+        terms = terms_of(found)
+        assert terms is not None
+        now_s = (found.expires_s or 0) - 1
+        end_s = terms.later_end(found.expires_s or 0, now_s, 900)
+        if end_s is None:
+            break
+        token = key.renewed(token, end_s, now_s)
+        ends.append(end_s - NOW)
+    assert [149, 268, 300] == ends
+
+
+PRIVATE: list[tuple[Algorithm, Any]] = [
+    ("ES256", ECKey.generate_key("P-256")),
+    ("ES384", ECKey.generate_key("P-384")),
+    ("ES512", ECKey.generate_key("P-521")),
+    ("EdDSA", OKPKey.generate_key("Ed25519")),
+    ("RS256", RSAKey.generate_key(2048)),
+    ("PS512", RSAKey.generate_key(2048)),
+]
+
+
+@pytest.mark.parametrize(("algorithm", "key"), PRIVATE, ids=[row[0] for row in PRIVATE])
+def test_a_private_key_signs_what_its_public_key_verifies(algorithm: Algorithm, key: Any) -> None:
+    """Whatever signed the old one. The issuer of the key takes the place of the old one."""
+    use = KeyUse("gw", algorithm, issuer="https://gateway.example")
+    public = public_key(use, key.as_pem(private=False).decode())
+    signs = private_renewal_key(public, key.as_pem(private=True).decode())
+    new = signs.renewed(cat(CLAIMS), NOW + 120, NOW_S)
+    strict = Verifier(TokenKeys([token_key(), public]), TokenRules())
+    found = granted(strict.verify(new, NOW_S, checks_request=True))
+    assert ("gw", "https://gateway.example", "0b71") == (
+        found.key,
+        found.issuer,
+        found.token_id,
+    )
+    assert "PRIVATE" not in repr(signs)
+
+
+def test_private_keys_that_do_not_fit() -> None:
+    """The error has none of the key."""
+    pem = {name: key.as_pem(private=True).decode() for name, key in PRIVATE}
+    public = public_key(KeyUse("gw", "ES256"), PRIVATE[0][1].as_pem(private=False).decode())
+    other = ECKey.generate_key("P-256").as_pem(private=True).decode()
+    for text, why in (
+        (other, "is not the private key of this key"),
+        (pem["RS256"], "is no public key for ES256"),
+        (pem["ES384"], "has another curve"),
+        ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "is no public key"),
+        (PRIVATE[0][1].as_pem(private=False).decode(), "is no private key in PEM"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            private_renewal_key(public, text)
