@@ -48,6 +48,10 @@ def test_a_valid_token(tmp_path: Path) -> None:
     assert found.stdout == check(tmp_path, "", str(file), "--fetch").stdout
     of_cat = check(tmp_path, cat({4: END_S, 312: {0: {0: "https"}}}))
     assert "request: catu or cath must match" in of_cat.stdout
+    renewed = {4: END_S, 323: {0: 1, 1: 120, 2: 30}}
+    assert "renewal: none, the token has no exp or no cti" in check(tmp_path, cat(renewed)).stdout
+    of_cat = check(tmp_path, cat(renewed | {7: b"a"}))
+    assert "renewal: cookie, for 120 s, in its last 30 s" in of_cat.stdout
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from gateway.config.schema import Settings
 from gateway.config.token_build import protections_of, token_rules_of, token_sources_of
 from gateway.trust.tokens.grant import Grant
 from gateway.trust.tokens.refusal import RefusalCode, Refused
+from gateway.trust.tokens.renewal import terms_of
 
 
 class TokenRefusedError(Exception):
@@ -78,10 +79,19 @@ def _lines(grant: Grant) -> Iterator[tuple[str, str]]:
         "codecs": limits.codecs,
         "sessions": grant.max_sessions,
         "request": "catu or cath must match" if grant.uri or grant.headers else None,
+        "renewal": _renewal(grant),
     }
     for name, value in shown.items():
         if value is not None:
             yield name, _in_words(value)
+
+
+def _renewal(grant: Grant) -> str | None:
+    """How the token may be renewed, where ``[tokens.renewal]`` is configured."""
+    terms = terms_of(grant)
+    if terms is None or grant.renewal is None:
+        return None if grant.renewal is None else "none, the token has no exp or no cti"
+    return f"{grant.renewal.kind}, for {terms.lifetime_s} s, in its last {terms.window_s} s"
 
 
 def _in_words(value: object) -> str:

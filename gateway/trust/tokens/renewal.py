@@ -30,7 +30,8 @@ class RenewalTerms(NamedTuple):
     """How far the end of a token may be moved, whoever carries it. Times are in seconds.
 
     It may be moved to ``lifetime_s`` from now, in the last ``window_s`` before it. ``since_s`` is
-    the Unix time from which the longest lifetime counts: ``iat``, or the first end without it.
+    the Unix time from which the longest lifetime counts: ``iat``, or the first end without it. One
+    in the future counts as now.
     """
 
     lifetime_s: int
@@ -42,7 +43,8 @@ class RenewalTerms(NamedTuple):
         ``now_s``. At most ``most_s`` after ``since_s``."""
         if now_s < expires_s - self.window_s:
             return None
-        end_s = min(int(now_s) + self.lifetime_s, self.since_s + most_s)
+        now = int(now_s)
+        end_s = min(now + self.lifetime_s, min(self.since_s, now) + most_s)
         return end_s if end_s > expires_s else None
 
 

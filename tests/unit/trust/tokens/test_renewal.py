@@ -58,6 +58,8 @@ ENDS: list[tuple[str, RenewalTerms, int, int, int | None]] = [
     ("to the longest lifetime", RenewalTerms(120, 60, NOW - 100), 60, 190, 90),
     ("at the longest lifetime", RenewalTerms(120, 60, NOW - 100), 60, 160, None),
     ("past the longest lifetime", RenewalTerms(120, 60, NOW - 100), 60, 50, None),
+    ("without iat", RenewalTerms(9000, 60, NOW + 30), 30, 3600, 3600),
+    ("without iat, again", RenewalTerms(9000, 60, NOW - 30), 30, 3600, 3570),
     ("a shorter one", RenewalTerms(30, 60, NOW - 100), 60, 3600, None),
 ]
 
