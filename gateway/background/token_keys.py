@@ -10,6 +10,7 @@
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,6 +134,7 @@ class TokenKeyKeeper:
             held = self._held[place]
             if held.keys and held.read_at is not None and self._clock.now() - held.read_at > keep_s:
                 held.keys, held.data = (), b""
+                held.read_at = self._clock.now()  # known to verify nothing
                 log.error("token_keys_dropped", place=_shown(place), kept_s=keep_s)
         self._rebuild()
 
@@ -219,12 +221,22 @@ class TokenKeyKeeper:
             (*self._sources.keys, *(k for held in self._held.values() for k in held.keys))
         )
         if keys == self.verifier.keys and self._rules == self.verifier.rules:
+            self.verifier.sets_read_s = self._sets_read_s()
             return
         if keys != self.verifier.keys:
             log.info("token_keys_changed", keys=[key.name for key in keys.keys])
         self.verifier = Verifier(keys, self._rules, self.unknown_key)
+        self.verifier.sets_read_s = self._sets_read_s()
         for listener in self._listeners:
             listener(self.verifier)
+
+    def _sets_read_s(self) -> float | None:
+        """See :attr:`Verifier.sets_read_s`. Files are read again as soon as they change."""
+        read = [self._held[place].read_at for place in self._urls()]
+        known = [at for at in read if at is not None]
+        if len(known) < len(read):
+            return None
+        return self._clock.to_unix(min(known)) if known else math.inf
 
     async def close(self) -> None:
         """Close every connection."""

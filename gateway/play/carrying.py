@@ -6,11 +6,12 @@ viewers of a class share has a place for it, so no cache holds the admission of 
 """
 
 import secrets
+import time
 from typing import Final
 
 from gateway.play.runtime import Gateway, Runtime
 from gateway.steering.query import GRANT
-from gateway.trust.admission import Admission, key_name
+from gateway.trust.admission import Admission
 from gateway.trust.keys import Purpose
 
 PLACE: Final = f"{GRANT}={secrets.token_hex(16)}"
@@ -29,15 +30,27 @@ def signed_admission(gateway: Gateway, admission: Admission, asset: str) -> str:
 
 def read_admission(gateway: Gateway, runtime: Runtime, text: str, asset: str) -> Admission | None:
     """The admission that a request carries for ``asset``. None for anything but what a gateway
-    with the same keys has issued, and for that of a token whose key has been retired or removed.
-
-    A key of a set (``[[tokens.jwks]]``) that is gone may be one that was not fetched yet.
+    with the same keys has issued, and for that of a token which would be refused by now, whoever
+    asked: its key was changed, retired, removed or is not in force, or the config asks for more.
     """
     payload = gateway.keys.verify(Purpose.ADMISSION, text) if text else None
     found = None if payload is None else Admission.from_bytes(payload, asset)
     if found is None:
         return None
-    tokens = runtime.settings.tokens
-    status = {key_name(key.id): key.status for key in tokens.keys}
-    otherwise = "active" if tokens.jwks else "removed"
-    return found if status.get(found.key, otherwise) == "active" else None
+    key = gateway.tokens.keys.by_tag.get(found.key)
+    if key is None and not _may_be_new(gateway, found):
+        return None
+    protection = runtime.protections.over(asset)
+    if protection is None:
+        return found
+    return found if found.still_opens(key, protection, gateway.tokens.rules, time.time()) else None
+
+
+def _may_be_new(gateway: Gateway, found: Admission) -> bool:
+    """Whether a key that is not known here may be a new one of a set, which another worker has
+    read. Then the sets are read soon, and what is still not known was removed."""
+    read_s = gateway.tokens.sets_read_s
+    if not found.key_of_set or (read_s is not None and read_s >= found.given_s):
+        return False
+    gateway.tokens.unknown_key()
+    return True

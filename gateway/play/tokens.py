@@ -168,7 +168,8 @@ def _admission(
         if claim is not None:
             raise _count("request", problems.other_request(claim))
         terms = None if runtime.renewal is None else terms_of(token)
-        return Admission.of(token, _NAMES, terms), "accepted"
+        rules = gateway.tokens.rules
+        return Admission.of(token, _NAMES, rules, time.time(), terms), "accepted"
     found = read_admission(gateway, runtime, presented.carried or "", asset)
     if found is None:
         raise _missing()

@@ -4,14 +4,16 @@ An :class:`Admission` is what counts of a verified token for one asset. Names ar
 token's text is gone. Players do not repeat a token with every request: a live MPD is asked for
 again at its ``Location``, and steering at its ``RELOAD-URI``. These URLs carry the admission,
 signed (:mod:`gateway.trust.keys`). It is refused when the token would be: it has the same end and
-the same conditions.
+the same conditions, and knows what the config may ask of its token later.
 
-Layout, big-endian: ``0x01``, asset (8 bytes), id of the key (8, hashed), digest of the token (16),
-end in Unix seconds (4, 0: none), flags (2), height (2), kbit/s (4), codec families and devices (2
-each, as bits), sessions (2), the numbers of countries, autonomous systems and networks (1 each),
-the names of the token, the subject and the session (20 each, if the flags say so), how it may be
-renewed (lifetime, window and since when, 4 each, if the flags say so), countries (2 each),
-autonomous systems (4 each), networks (version 1, prefix length 1, and 4 or 16).
+Layout, big-endian: ``0x02``, asset (8 bytes), tag of the key (8), digest of the token (16), end in
+Unix seconds (4, 0: none), when the token was issued (4, 0: not said), when the admission was given
+(4), flags (2), the claims of the token that the config can require (1, as bits), height (2), kbit/s
+(4), codec families and devices (2 each, as bits), sessions (2), the numbers of countries,
+autonomous systems, networks and audiences (1 each), the names of the token, the subject and the
+session (20 each, if the flags say so), how it may be renewed (lifetime, window and since when, 4
+each, if the flags say so), the issuer (8, if the flags say so), countries (2 each), autonomous
+systems (4 each), networks (version 1, prefix length 1, and 4 or 16), audiences (8 each).
 """
 
 import struct
@@ -25,7 +27,10 @@ from typing import Final, TypeVar
 from gateway.client.facts import DeviceKind, Limits
 from gateway.reason import Reason, Step
 from gateway.trust.tokens.grant import Address, Grant, Network
+from gateway.trust.tokens.key import TokenKey
+from gateway.trust.tokens.protection import Protection, RequiredClaim
 from gateway.trust.tokens.renewal import RenewalTerms
+from gateway.trust.tokens.rules import TokenRules
 from manifests.codecs import CodecFamily
 
 NAME_BYTES: Final = 20
@@ -34,12 +39,15 @@ DIGEST_BYTES: Final = 16
 MAX_LISTED: Final = 16
 """A longer list of countries, systems or networks is narrowed to where the viewer is."""
 
-_FORMAT: Final = 1
-_HEAD: Final = struct.Struct(">B8s8s16sIHHIHHHBBB")
+_FORMAT: Final = 2
+_HEAD: Final = struct.Struct(">B8s8s16sIIIHBHIHHHBBBB")
+_TAG_BYTES: Final = 8
+GIVEN_STEP_S: Final = 60
+"""When an admission was given is rounded up to this, so that a manifest stays as it is."""
 _TOKEN, _SUBJECT, _SESSION, _COUNTRIES, _SYSTEMS, _NETWORKS, _DEVICES, _ANONYMOUS = (
     1 << bit for bit in range(8)
 )
-_HEIGHT, _KBPS, _CODECS, _COUNTED, _RENEWABLE = (1 << bit for bit in range(8, 13))
+_HEIGHT, _KBPS, _CODECS, _COUNTED, _RENEWABLE, _ISSUER, _OF_SET = (1 << bit for bit in range(8, 15))
 _TERMS: Final = struct.Struct(">III")
 _IPV6: Final = 6
 _MOST: Final = 0xFFFF
@@ -75,8 +83,11 @@ class Viewer:
 class Admission:
     """What a token allows for one asset. None is no condition.
 
-    ``key`` is a hash of the id of the key that verified the token, ``digest`` that of the token's
-    text. ``token``, ``subject`` and ``session`` are hashed names. ``expires_s`` is in Unix seconds.
+    ``key`` is the tag of the key that verified the token, ``digest`` a hash of the token's text.
+    ``token``, ``subject`` and ``session`` are hashed names, ``issuer`` and ``audiences`` (those
+    that counted) hashes. ``claims`` are those of the token that the config can require.
+    ``expires_s``, ``issued_s`` and ``given_s`` (when the gateway gave the admission) are in Unix
+    seconds.
     ``terms``: how it may be renewed, None if it may not.
     """
 
@@ -94,6 +105,12 @@ class Admission:
     limits: Limits = field(default_factory=Limits)
     max_sessions: int | None = None
     terms: RenewalTerms | None = None
+    key_of_set: bool = False
+    issuer: bytes | None = field(default=None, repr=False)
+    audiences: frozenset[bytes] = field(default=frozenset(), repr=False)
+    claims: frozenset[RequiredClaim] = frozenset()
+    issued_s: int | None = None
+    given_s: int = 0
 
     @property
     def counted_as(self) -> bytes | None:
@@ -104,10 +121,25 @@ class Admission:
         return None if self.subject is None and self.session is None else self.digest
 
     @classmethod
-    def of(cls, grant: Grant, name: "Names", terms: RenewalTerms | None = None) -> "Admission":
-        """That of a verified token, which may be renewed on these terms."""
+    def of(
+        cls,
+        grant: Grant,
+        name: "Names",
+        rules: TokenRules,
+        now_s: float,
+        terms: RenewalTerms | None = None,
+    ) -> "Admission":
+        """That of a token that was verified by ``rules`` at ``now_s`` (Unix seconds), and may be
+        renewed on these terms."""
+        heard = sorted(grant.audiences & rules.audiences)[:MAX_LISTED]
         return cls(
-            key=key_name(grant.key),
+            key=grant.key_tag,
+            key_of_set=grant.key_of_set,
+            issuer=None if grant.issuer is None else text_tag(grant.issuer),
+            audiences=frozenset(map(text_tag, heard)),
+            claims=frozenset(claim for claim in RequiredClaim if claim.is_in(grant)),
+            issued_s=None if grant.issued_s is None else int(grant.issued_s),
+            given_s=-int(-now_s // GIVEN_STEP_S) * GIVEN_STEP_S,
             digest=blake2b(grant.digest, digest_size=DIGEST_BYTES).digest(),
             expires_s=None if grant.expires_s is None else int(grant.expires_s),
             token=None if grant.token_id is None else name.token(grant.token_id),
@@ -122,6 +154,37 @@ class Admission:
             max_sessions=grant.max_sessions,
             terms=terms,
         )
+
+    def still_opens(
+        self, key: TokenKey | None, protection: Protection, rules: TokenRules, now_s: float
+    ) -> bool:
+        """Whether its token would be accepted at ``now_s`` (Unix seconds) by what the config says
+        now. ``key`` is the key with its tag; None for one of a set that is not known here (yet)."""
+        if key is not None:
+            if not key.use.in_force(now_s):
+                return False
+            if protection.keys is not None and key.name not in protection.keys:
+                return False
+        issuers = protection.issuers
+        if issuers is not None and self.issuer not in {text_tag(each) for each in issuers}:
+            return False
+        if self.audiences and self.audiences.isdisjoint(map(text_tag, rules.audiences)):
+            return False
+        if protection.audiences is not None and self.audiences.isdisjoint(
+            map(text_tag, protection.audiences)
+        ):
+            return False
+        return self.claims.issuperset(protection.required) and self._lives_short_enough(
+            rules, now_s
+        )
+
+    def _lives_short_enough(self, rules: TokenRules, now_s: float) -> bool:
+        if self.expires_s is None:
+            return not rules.require_expiry
+        if rules.max_lifetime_s is None:
+            return True
+        begins_s = now_s + rules.leeway_s if self.issued_s is None else self.issued_s
+        return self.expires_s - begins_s <= rules.max_lifetime_s
 
     def denial(
         self, viewer: Viewer, now_s: float, leeway_s: float, *, unknown_country: bool
@@ -201,6 +264,8 @@ class Admission:
             (_CODECS, limits.codecs),
             (_COUNTED, self.max_sessions),
             (_RENEWABLE, self.terms),
+            (_ISSUER, self.issuer),
+            (_OF_SET, self.key_of_set or None),
         ):
             flags |= 0 if given is None else flag
         head = _HEAD.pack(
@@ -209,7 +274,10 @@ class Admission:
             self.key,
             self.digest,
             self.expires_s or 0,
+            self.issued_s or 0,
+            self.given_s,
             flags,
+            _bits(RequiredClaim, self.claims),
             min(limits.max_height or 0, _MOST),
             min(limits.max_bitrate_kbps or 0, _MOST_KBPS),
             _bits(CodecFamily, limits.codecs),
@@ -218,15 +286,18 @@ class Admission:
             len(countries),
             len(asns),
             len(networks),
+            len(self.audiences),
         )
         return b"".join(
             (
                 head,
                 *(name for name in names if name is not None),
                 b"" if terms is None else _TERMS.pack(*terms),
+                self.issuer or b"",
                 *(country.encode("ascii") for country in countries),
                 *(asn.to_bytes(4) for asn in asns),
                 *map(_network_bytes, networks),
+                *sorted(self.audiences),
             )
         )
 
@@ -235,8 +306,9 @@ class Admission:
         """Read what :meth:`to_bytes` wrote for ``asset``; None for anything else."""
         if len(data) < _HEAD.size or data[0] != _FORMAT:
             return None
-        _, tag, key, digest, expires_s, flags, *values = _HEAD.unpack_from(data)
-        height, kbps, codecs, devices, sessions, countries, asns, networks = values
+        _, tag, key, digest, expires_s, issued_s, given_s, *values = _HEAD.unpack_from(data)
+        flags, claims, height, kbps, codecs, devices, sessions, *counts = values
+        countries, asns, networks, audiences = counts
         if tag != asset_tag(asset):
             return None
         rest = _Rest(data[_HEAD.size :])
@@ -244,9 +316,11 @@ class Admission:
             rest.take(NAME_BYTES) if flags & flag else None for flag in (_TOKEN, _SUBJECT, _SESSION)
         ]
         terms = RenewalTerms(*_TERMS.unpack(rest.take(_TERMS.size))) if flags & _RENEWABLE else None
+        issuer = rest.take(_TAG_BYTES) if flags & _ISSUER else None
         listed = [rest.take(2).decode("ascii", "replace") for _ in range(countries)]
         systems = [int.from_bytes(rest.take(4)) for _ in range(asns)]
         ranges = [_network_of(rest.take) for _ in range(networks)]
+        heard = frozenset(rest.take(_TAG_BYTES) for _ in range(audiences))
         if rest.failed or rest.left:
             return None
         return cls(
@@ -268,6 +342,12 @@ class Admission:
             ),
             max_sessions=sessions if flags & _COUNTED else None,
             terms=terms,
+            key_of_set=bool(flags & _OF_SET),
+            issuer=issuer,
+            audiences=heard,
+            claims=_members(RequiredClaim, claims),
+            issued_s=issued_s or None,
+            given_s=given_s,
         )
 
 
@@ -308,9 +388,10 @@ def asset_tag(asset: str) -> bytes:
     return blake2b(asset.encode(), digest_size=8, person=b"admission").digest()
 
 
-def key_name(key: str) -> bytes:
-    """What stands for the id of a key: 8 bytes."""
-    return blake2b(key.encode(), digest_size=8, person=b"admission key").digest()
+def text_tag(text: str) -> bytes:
+    """What stands for an issuer or an audience: 8 bytes."""
+    data = text.encode("utf-8", "surrogatepass")
+    return blake2b(data, digest_size=_TAG_BYTES, person=b"admission text").digest()
 
 
 def _networks_of(address: Address | None, networks: Iterable[Network]) -> tuple[Network, ...]:

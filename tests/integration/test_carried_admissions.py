@@ -4,16 +4,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from gateway.app import Application
 from tests.integration.dash_titles import mpd, playlist, put
 from tests.integration.in_process import application, asking
-from tests.integration.playback_tokens import PROTECT, bearer, token
+from tests.integration.playback_tokens import PROTECT, SECRET, bearer, token
 from tests.integration.test_dash import location
 from tests.integration.test_signature_renewal import CHROME, CONFIG, EDGE, Clock
+from tests.integration.test_token_keys import ISSUER, jwks
 from tests.integration.test_tokens_served import NORWAY, PHONE, steering_url
+from tests.unit.trust.tokens.making import jwt
 
 ELSEWHERE = "103.4.145.245"
 LIMITED = 429
@@ -73,17 +74,82 @@ async def test_signatures_are_renewed_where_the_token_admits(
     assert renewed is ("PATHWAY-CLONES" in answer.json())
 
 
-async def test_an_admission_ends_with_the_key_of_its_token(tmp_path: Path) -> None:
-    """A key that has become known is taken out of the config."""
-    found: list[httpx.Response] = []
-    for tokens in (PROTECT, PROTECT.replace('id = "k"', 'id = "new"')):
-        async with asking(app_of(tmp_path, tokens)) as client:
-            client.headers.update({"X-Forwarded-For": NORWAY})
-            if not found:
-                first = await client.get("/v1/play/paid/live.mpd", headers=bearer(token()))
-                found.append(first)
-            found.append(await client.get(location(found[0].text)))
-    assert [200, 200, 401] == [each.status_code for each in found]
+KEY_LINE, PROTECT_LINE = 'id = "k"\n', "[[tokens.protect]]\n"
+UNREAD = '[[tokens.jwks]]\nissuer = "x"\nurl = "https://127.0.0.1:1/keys.json"\n'
+CHANGES = [
+    ("nothing", "", "", 200),
+    ("a key that is not in force yet", KEY_LINE, 'not_before = "2100-01-01T00:00:00Z"\n', 401),
+    ("a key that has ended", KEY_LINE, 'not_after = "2020-01-01T00:00:00Z"\n', 401),
+    ("a key that ends later", KEY_LINE, 'not_after = "2100-01-01T00:00:00Z"\n', 200),
+    ("a retired key", KEY_LINE, 'status = "retired"\n', 401),
+    ("another issuer of the key", KEY_LINE, 'issuer = "other"\n', 401),
+    ("a claim that it has", PROTECT_LINE, 'required_claims = ["subject"]\n', 200),
+    ("a claim that it lacks", PROTECT_LINE, 'required_claims = ["id"]\n', 401),
+    ("another audience of the asset", PROTECT_LINE, 'audiences = ["other"]\n', 401),
+    ("another issuer of the asset", PROTECT_LINE, 'issuers = ["other"]\n', 401),
+    ("another audience", "enabled = true\n", 'audiences = ["other"]\n', 401),
+    ("a shorter lifetime", "enabled = true\n", "max_lifetime_s = 60\n", 401),
+    ("a set that was not read yet", PROTECT_LINE, UNREAD, 200),
+]
+
+
+@pytest.mark.parametrize(
+    ("below", "line", "status"), [row[1:] for row in CHANGES], ids=[row[0] for row in CHANGES]
+)
+async def test_an_admission_ends_where_the_config_would_refuse_its_token(
+    tmp_path: Path, below: str, line: str, status: int
+) -> None:
+    """As the token itself would be answered, but for 403."""
+    given = token(sub="viewer", aud="here", iat=int(time.time()))
+    before = PROTECT.replace("enabled = true\n", 'enabled = true\naudiences = ["here"]\n')
+    before += '[[tokens.keys]]\nid = "l"\nalgorithm = "HS256"\nsecret = "' + "z" * 32 + '"\n'
+    after = before
+    if "audiences" in line and below == "enabled = true\n":
+        after = before.replace('audiences = ["here"]\n', "")
+    if line == UNREAD:
+        after += line
+    elif line:
+        after = after.replace(below, below + line)
+    async with asking(app_of(tmp_path, before)) as client:
+        first = await client.get("/v1/play/paid/live.mpd", headers=bearer(given))
+    async with asking(app_of(tmp_path, after)) as client:
+        again = await client.get(location(first.text))
+        own = await client.get("/v1/play/paid/live.mpd", headers=bearer(given))
+    assert [200, status] == [first.status_code, again.status_code]
+    assert (status == 200) is (own.status_code == 200)
+
+
+@pytest.mark.parametrize("more", ["", UNREAD])
+@pytest.mark.parametrize(
+    "change", [('id = "k"', 'id = "new"'), (SECRET, SECRET[::-1])], ids=["removed", "replaced"]
+)
+async def test_an_admission_ends_with_the_key_of_its_token(
+    tmp_path: Path, more: str, change: tuple[str, str]
+) -> None:
+    """Whatever sets there are besides, and also when another key takes its id."""
+    async with asking(app_of(tmp_path, PROTECT + more)) as client:
+        first = await client.get("/v1/play/paid/live.mpd", headers=bearer(token()))
+        second = await client.get(location(first.text))
+    async with asking(app_of(tmp_path, PROTECT.replace(*change) + more)) as client:
+        third = await client.get(location(first.text))
+    assert [200, 200, 401] == [each.status_code for each in (first, second, third)]
+
+
+async def test_an_admission_ends_when_its_key_leaves_the_set(tmp_path: Path) -> None:
+    """Not while the set was never read: the key may be one of it."""
+    claims = {"exp": int(time.time()) + 3600, "iss": ISSUER, "asset_prefix": "paid/"}
+    given, keys = jwt(claims, "ES256", kid="one"), tmp_path / "keys.json"
+    in_file = f'[[tokens.jwks]]\nissuer = "{ISSUER}"\nfile = "keys.json"\n'
+    keys.write_text(jwks("one"))
+    async with asking(app_of(tmp_path, PROTECT + in_file)) as client:
+        first = await client.get("/v1/play/paid/live.mpd", headers=bearer(given))
+        found = [first, await client.get(location(first.text))]
+    async with asking(app_of(tmp_path, PROTECT + UNREAD)) as client:
+        found.append(await client.get(location(first.text)))
+    keys.write_text(jwks("two"))
+    async with asking(app_of(tmp_path, PROTECT + in_file)) as client:
+        found.append(await client.get(location(first.text)))
+    assert [200, 200, 200, 401] == [each.status_code for each in found]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import math
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -96,6 +98,22 @@ async def test_a_set_is_fetched_and_fetched_again_in_time() -> None:
         assert 3 == len(it.seen)
         assert [kept.verifier] == made[1:]  # the same keys are no change
         await kept.close()
+
+
+async def test_since_when_the_sets_are_known() -> None:
+    """What is in none of them by then was removed. A fetch that fails tells nothing."""
+    times = Times()
+    async with issuer(jwks("one"), cache_control="max-age=600") as it:
+        kept = keeper(it.url, times)
+        ages_s: list[int | None] = []
+        for status, now_s in ((500, 1000.0), (200, 1100.0), (500, 1200.0), (200, 5100.0)):
+            it.mode, times.now = Mode(body=jwks("one"), etag=False, status=status), now_s
+            await kept.look()
+            read_s = kept.verifier.sets_read_s
+            ages_s.append(None if read_s is None else round((time.time() - read_s) / 10) * 10)
+        await kept.close()
+    assert [None, 0, 100, 0] == ages_s
+    assert math.inf == TokenKeyKeeper(TokenSources(), TokenRules()).verifier.sets_read_s
 
 
 FAULTS: list[tuple[str, dict[str, Any]]] = [

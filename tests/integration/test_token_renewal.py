@@ -16,7 +16,7 @@ from gateway.app import Application
 from gateway.observe import metrics
 from gateway.play.carrying import read_admission, signed_admission
 from gateway.store.coordination.revocations import Revocable, revoked_name
-from gateway.trust.admission import Admission, key_name
+from gateway.trust.admission import Admission
 from gateway.trust.tokens.cat import claims_of
 from gateway.trust.tokens.renewal import RenewalTerms
 from tests.integration.dash_titles import mpd, playlist, put
@@ -249,8 +249,9 @@ async def test_what_urls_carry_is_renewed(app: Application, client: httpx.AsyncC
     given = given_in("query", renewable(0))
     refresh = location((await client.get(LIVE, **given)).text)
     assert now + 120 <= (end_of(app, refresh, "paid/live") or 0) <= now + 123
+    key = next(each for each in app.gateway.tokens.keys.keys if each.name == "k")
     soon = Admission(
-        key_name("k"),
+        key.tag,
         b"d" * 16,
         now + 10,
         revoked_name(*FIRST)[1:],

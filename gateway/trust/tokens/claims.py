@@ -85,6 +85,8 @@ def grant_of(token: Presented, key: TokenKey, digest: bytes) -> Grant:
         ),
         max_sessions=read.number("max_sessions", _MAX_SESSIONS),
         renewal=from_cat.get("renewal"),
+        key_tag=key.tag,
+        key_of_set=key.use.of_set,
     )
 
 

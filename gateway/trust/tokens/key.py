@@ -7,7 +7,7 @@ keys for tokens does without them.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from typing import Any, Final, Literal
 
 from gateway.trust.tokens.algorithm import (
@@ -20,6 +20,7 @@ from gateway.trust.tokens.algorithm import (
 )
 
 SubjectIs = Literal["viewer", "asset"]
+TAG_BYTES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class KeyUse:
 
     ``id`` is the ``kid`` of its tokens; None for a key of a set that has no id. ``issuer`` None is
     any. ``subject_is`` is what ``sub`` names. The key is in force from ``not_before_s`` to
-    ``not_after_s`` (Unix seconds); None is no bound.
+    ``not_after_s`` (Unix seconds); None is no bound. ``of_set``: it is of a set (JWKS), not of the
+    config.
     """
 
     id: str | None
@@ -37,6 +39,7 @@ class KeyUse:
     subject_is: SubjectIs = "viewer"
     not_before_s: float | None = None
     not_after_s: float | None = None
+    of_set: bool = False
 
     def in_force(self, now_s: float) -> bool:
         """Whether the key verifies anything at ``now_s``."""
@@ -59,6 +62,14 @@ class TokenKey:
     def name(self) -> str:
         """The id of the key, or the start of its fingerprint."""
         return self.use.id if self.use.id is not None else self.fingerprint[:6].hex()
+
+    @property
+    def tag(self) -> bytes:
+        """What stands for the key: 8 bytes. That of another key, or of the same key for other
+        tokens, differs; when the key is in force does not count."""
+        use = self.use
+        told = (use.id, use.algorithm, use.issuer, use.subject_is, self.fingerprint.hex())
+        return blake2b(repr(told).encode(), digest_size=TAG_BYTES, person=b"token key").digest()
 
     def verifies(self, signed: bytes, signature: bytes) -> bool:
         """Whether ``signature`` is that of ``signed`` (RFC 7515, 5.2)."""

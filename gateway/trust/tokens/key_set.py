@@ -33,6 +33,8 @@ class TokenKeys:
         for key in self.keys:
             if key.use.id is not None:
                 self._by_id.setdefault(key.use.id, []).append(key)
+        self.by_tag = {key.tag: key for key in self.keys}
+        """The keys by their tags."""
 
     def __eq__(self, other: object) -> bool:
         """Whether the same keys are in use, in the same order."""
@@ -111,7 +113,7 @@ def _key_of(jwk: object, use: SetUse) -> TokenKey:
     if kid is not None and not (isinstance(kid, str) and 0 < len(kid) <= MAX_KID_CHARS):
         raise ValueError(f"has no kid of 1 to {MAX_KID_CHARS} characters")
     algorithm = _algorithm_of(jwk, use)
-    return jwk_key(KeyUse(kid, algorithm, use.issuer, use.subject_is), jwk)
+    return jwk_key(KeyUse(kid, algorithm, use.issuer, use.subject_is, of_set=True), jwk)
 
 
 def _algorithm_of(jwk: Mapping[str, Any], use: SetUse) -> Algorithm:

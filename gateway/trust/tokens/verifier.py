@@ -49,7 +49,10 @@ class Verifier:
         not there: it may be new."""
         self.keys = keys
         self.rules = rules
-        self._unknown_key = unknown_key
+        self.unknown_key = unknown_key
+        self.sets_read_s: float | None = None
+        """When the set was read that was not read for longest (Unix seconds): a key that was known
+        before, and is in no set now, was removed. None while there is a set that was never read."""
         self._verified: Cache[bytes, _Verified] = Cache(TOKENS)
         self._refused: Cache[bytes, _Remembered] = Cache(REFUSED_TOKENS)
 
@@ -79,7 +82,7 @@ class Verifier:
             if known is None:
                 self._refused.put(digest, _Remembered(error.refused, now_s))
                 if error.refused.code is RefusalCode.UNKNOWN_KEY:
-                    self._unknown_key()
+                    self.unknown_key()
             return error.refused
         return known.grant
 

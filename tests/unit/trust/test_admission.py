@@ -3,6 +3,7 @@
 from dataclasses import fields, replace
 from hashlib import blake2b
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 import pytest
 
@@ -14,11 +15,14 @@ from gateway.trust.admission import (
     Names,
     Viewer,
     asset_tag,
-    key_name,
     stricter,
+    text_tag,
 )
 from gateway.trust.tokens.grant import Grant
+from gateway.trust.tokens.key import KeyUse, TokenKey, secret_key
+from gateway.trust.tokens.protection import Protection, RequiredClaim
 from gateway.trust.tokens.renewal import RenewalTerms
+from gateway.trust.tokens.rules import TokenRules
 from manifests.codecs import CodecFamily
 
 AVC, HEVC, AV1 = CodecFamily.AVC, CodecFamily.HEVC, CodecFamily.AV1
@@ -34,9 +38,11 @@ NAMES = Names(
     lambda text: named(f"t{text}"), lambda text: named(f"u{text}"), lambda text: named(f"s{text}")
 )
 VIEWER = Viewer(named("s1"), "NO", False, ip_address("192.0.2.1"), 224, DeviceKind.TV)
-BARE = Admission(key_name("k"), b"d" * 16)
+BARE = Admission(b"k" * 8, b"d" * 16)
+RULES = TokenRules(require_expiry=False, audiences=frozenset({"here", "there"}))
+NO, KEY = Protection(), secret_key(KeyUse("k", "HS256"), b"s" * 32)
 FULL = Admission(
-    key=key_name("k"),
+    key=b"k" * 8,
     digest=b"d" * 16,
     expires_s=int(NOW_S) + 60,
     token=named("t"),
@@ -50,6 +56,12 @@ FULL = Admission(
     limits=Limits(720, None, 3000, frozenset({AVC, HEVC})),
     max_sessions=2,
     terms=RenewalTerms(120, 60, int(NOW_S) - 3600),
+    key_of_set=True,
+    issuer=text_tag("issuer"),
+    audiences=frozenset({text_tag("here"), text_tag("there")}),
+    claims=frozenset({RequiredClaim.ASSET, RequiredClaim.SUBJECT}),
+    issued_s=int(NOW_S) - 60,
+    given_s=int(NOW_S),
 )
 
 
@@ -69,18 +81,94 @@ def test_it_keeps_what_counts_of_a_token() -> None:
         devices=frozenset({DeviceKind.TV}),
         limits=Limits(720),
         max_sessions=2,
+        issuer="issuer",
+        audiences=frozenset({"here", "elsewhere"}),
+        issued_s=NOW_S - 9.5,
+        prefixes=("film",),
+        key_tag=KEY.tag,
+        key_of_set=True,
     )
-    found = Admission.of(grant, NAMES)
+    found = Admission.of(grant, NAMES, RULES, NOW_S + 1)
+    assert {text_tag("here")} == found.audiences
+    assert (text_tag("issuer"), int(NOW_S) - 10) == (found.issuer, found.issued_s)
+    assert int(NOW_S) + 60 == found.given_s  # of this minute
+    assert frozenset(RequiredClaim) == found.claims
+    assert found.key_of_set
     assert (named("tt1"), named("uviewer"), named("ss1")) == (
         found.token,
         found.subject,
         found.session,
     )
-    assert (int(NOW_S), key_name("k"), 2) == (found.expires_s, found.key, found.max_sessions)
+    assert (int(NOW_S), KEY.tag, 2) == (found.expires_s, found.key, found.max_sessions)
     same = ("countries", "refuse_anonymous", "networks", "asns", "devices", "limits")
     assert all(getattr(found, name) == getattr(grant, name) for name in same)
-    bare = Admission.of(Grant("k", b"x" * 32), NAMES)
-    assert bare == Admission(key_name("k"), bare.digest)
+    bare = Admission.of(Grant("k", b"x" * 32), NAMES, RULES, 0.0)
+    assert bare == Admission(bytes(8), bare.digest)
+
+
+def with_use(**use: Any) -> TokenKey:
+    """The key for other tokens."""
+    return secret_key(KeyUse("k", "HS256", **use), b"s" * 32)
+
+
+STILL = [
+    ("nothing asked", FULL, KEY, NO, RULES, True),
+    ("an unknown key of a set", FULL, None, NO, RULES, True),
+    ("key ended", FULL, with_use(not_after_s=NOW_S), NO, RULES, False),
+    ("key not ended", FULL, with_use(not_after_s=NOW_S + 1), NO, RULES, True),
+    ("key not yet", FULL, with_use(not_before_s=NOW_S + 1), NO, RULES, False),
+    ("keys", FULL, KEY, Protection(keys=frozenset({"k"})), RULES, True),
+    ("other keys", FULL, KEY, Protection(keys=frozenset({"x"})), RULES, False),
+    ("issuers", FULL, KEY, Protection(issuers=frozenset({"issuer", "x"})), RULES, True),
+    ("other issuers", FULL, KEY, Protection(issuers=frozenset({"x"})), RULES, False),
+    ("no issuer", BARE, KEY, Protection(issuers=frozenset({"x"})), RULES, False),
+    ("audiences", FULL, KEY, Protection(audiences=frozenset({"here"})), RULES, True),
+    ("other audiences", FULL, KEY, Protection(audiences=frozenset({"x"})), RULES, False),
+    ("no audience", BARE, KEY, Protection(audiences=frozenset({"here"})), RULES, False),
+    ("audience of the gateway", FULL, KEY, NO, TokenRules(audiences=frozenset({"x"})), False),
+    ("token for all", BARE, KEY, NO, replace(RULES, audiences=frozenset({"x"})), True),
+    ("claim", FULL, KEY, Protection(required=(RequiredClaim.SUBJECT,)), RULES, True),
+    ("no claim", FULL, KEY, Protection(required=(RequiredClaim.ID,)), RULES, False),
+    ("an end", FULL, KEY, NO, replace(RULES, require_expiry=True), True),
+    ("no end", BARE, KEY, NO, replace(RULES, require_expiry=True), False),
+    ("lifetime", FULL, KEY, NO, replace(RULES, max_lifetime_s=120), True),
+    ("shorter lifetime", FULL, KEY, NO, replace(RULES, max_lifetime_s=119), False),
+    (
+        *("no time of issue", replace(FULL, issued_s=None), KEY, NO),
+        *(replace(RULES, max_lifetime_s=50, leeway_s=9), False),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("admission", "key", "protection", "rules", "expected"),
+    [row[1:] for row in STILL],
+    ids=[row[0] for row in STILL],
+)
+def test_what_the_config_asks_for_later(
+    admission: Admission,
+    key: TokenKey | None,
+    protection: Protection,
+    rules: TokenRules,
+    expected: bool,
+) -> None:
+    """It opens nothing that its token would not open now."""
+    read = Admission.from_bytes(admission.to_bytes("film"), "film")
+    assert read is not None
+    assert expected is read.still_opens(key, protection, rules, NOW_S)
+
+
+def test_a_changed_key_is_another_one() -> None:
+    """Also one with the same id; not one whose time was changed."""
+    changed = [
+        secret_key(KeyUse("k", "HS256"), b"t" * 32),
+        secret_key(KeyUse("k", "HS384"), b"s" * 48),
+        with_use(issuer="x"),
+        with_use(subject_is="asset"),
+        secret_key(KeyUse("l", "HS256"), b"s" * 32),
+    ]
+    assert 1 + len(changed) == len({KEY.tag, *(each.tag for each in changed)})
+    assert KEY.tag == with_use(not_after_s=NOW_S).tag
 
 
 DENIALS = [
@@ -175,7 +263,7 @@ def test_what_is_no_admission() -> None:
     """Another asset's, another version's, too short or too long."""
     data = FULL.to_bytes("film")
     assert None is Admission.from_bytes(data, "other")
-    assert None is Admission.from_bytes(b"\x02" + data[1:], "film")
+    assert None is Admission.from_bytes(b"\x01" + data[1:], "film")
     assert None is Admission.from_bytes(data + b"\x00", "film")
     for length in range(len(data)):
         assert None is Admission.from_bytes(data[:length], "film")
