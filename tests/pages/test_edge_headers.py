@@ -1,0 +1,95 @@
+"""The nginx of docs/edges-must-serve.md sends what the page asks of an edge."""
+
+import http.client
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.missing import missing
+from tests.pages.blocks import ROOT, page
+from tests.ports import free_port, wait_for_port
+
+PAGE = "docs/edges-must-serve.md"
+FILES = {
+    "index.m3u8": "application/vnd.apple.mpegurl",
+    "manifest.mpd": "application/dash+xml",
+    "1.m4s": "video/mp4",
+    "1.ts": "video/mp2t",
+    "en.vtt": "text/vtt",
+}
+
+
+@pytest.fixture(scope="module")
+def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A real nginx with the block of the page; gives its port."""
+    if shutil.which("nginx") is None:
+        missing("nginx is not here: apt-get install nginx-light")
+    folder, port = tmp_path_factory.mktemp("edge"), free_port()
+    media = folder / "media" / "videos" / "film"
+    media.mkdir(parents=True)
+    for name in FILES:
+        (media / name).write_text(name, "utf-8")
+    [block] = [each for each in page(PAGE).blocks if each.language == "nginx"]
+    names = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    temporary = "".join(f"{name}_temp_path {folder}/{name};\n" for name in names)
+    (folder / "nginx.conf").write_text(
+        f"{'user root;' if os.geteuid() == 0 else ''}\n"
+        f"daemon off; worker_processes 1; pid {folder}/nginx.pid;\nevents {{}}\n"
+        f"http {{ {temporary} access_log off;\nserver {{ listen 127.0.0.1:{port};\n"
+        f"root {folder}/media;\n{block.text}\n}} }}\n",
+        "utf-8",
+    )
+    command = ["nginx", "-c", f"{folder}/nginx.conf", "-p", str(folder), "-e", f"{folder}/log"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_for_port(port)
+            yield port
+        finally:
+            process.terminate()
+
+
+def headers(port: int, name: str) -> tuple[int, dict[str, str]]:
+    """The status and the headers of a file of the edge, names in lower case."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", f"/videos/film/{name}", headers={"Origin": "https://a.example"})
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status, {key.lower(): value for key, value in answer.getheaders()}
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_an_edge_sends_what_players_need(edge: int, name: str) -> None:
+    """Each kind of file has its type, CORS and timing headers, and a lifetime that suits it."""
+    status, sent = headers(edge, name)
+    assert (status, sent["content-type"]) == (200, FILES[name])
+    assert sent["access-control-allow-origin"] == sent["timing-allow-origin"] == "*"
+    assert sent["access-control-expose-headers"] == (
+        "Content-Length, Content-Range, Date, Server-Timing"
+    )
+    assert sent["accept-ranges"] == "bytes"
+    changes = name.endswith((".m3u8", ".mpd"))
+    assert sent["cache-control"] == ("max-age=2" if changes else "max-age=86400, immutable")
+
+
+def test_pages_may_read_errors(edge: int) -> None:
+    """Otherwise a player cannot tell a segment that is missing from a network that is broken."""
+    status, sent = headers(edge, "gone.m4s")
+    assert (status, sent["access-control-allow-origin"]) == (404, "*")
+    assert "cache-control" not in sent
+
+
+def test_the_headers_of_the_page_are_those_of_its_nginx() -> None:
+    """What the table names and a file server can send is in the block."""
+    text = (ROOT / PAGE).read_text("utf-8")
+    [block] = [each for each in page(PAGE).blocks if each.language == "nginx"]
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    named = {row.split("`")[1].rstrip(":") for row in rows}
+    assert {"Access-Control-Allow-Origin", "Timing-Allow-Origin", "Cache-Control"} <= named
+    for name in named - {"Content-Type", "Accept-Ranges: bytes"}:
+        assert f"add_header {name} " in block.text
