@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import replace
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -62,7 +63,7 @@ from gateway.edge.experience import NetworkExperiences
 from gateway.edge.fleet import Fleet
 from gateway.http.envelope import Envelope
 from gateway.listener import OPERATORS, PLAYERS
-from gateway.observe import metrics
+from gateway.observe import metrics, tasks
 from gateway.observe.metrics import StoreMetrics
 from gateway.observe.tasks import supervise
 from gateway.operators.audit import AuditTrail
@@ -91,7 +92,7 @@ from gateway.store.connection.connect import connect, control_store
 from gateway.store.connection.protocol import Store
 from gateway.store.coordination.concurrent_sessions import ConcurrentSessions
 from gateway.store.coordination.leases import Leases
-from gateway.store.coordination.presence import LiveWorker, Presence
+from gateway.store.coordination.presence import MAX_FAILING, LiveWorker, Presence
 from gateway.store.coordination.priors import Priors
 from gateway.store.coordination.redis_bus import bus_over
 from gateway.store.events.activity import Activity
@@ -156,7 +157,7 @@ class Application:
         self._workers = workers or settings.server.workers
         presence = Presence(
             control.redis,
-            lambda: replace(me, policy=self.gateway.runtime.policy.version),
+            lambda: self._as_now(me),
             self._workers,
         )
         self.keeper = FleetKeeper(loaded.policy.edges)
@@ -255,6 +256,17 @@ class Application:
         """The ASGI entry of the players' listener, and of the lifespan."""
         await self._players(scope, receive, send)
 
+    def _as_now(self, me: LiveWorker) -> LiveWorker:
+        """This process's entry among the live workers."""
+        return replace(
+            me,
+            policy=self.gateway.runtime.policy.version,
+            port=self.gateway.players_port,
+            loaded=int(self.gateway.config.loaded_at),
+            refused=self.gateway.config.refusal is not None,
+            failing=tuple(dict.fromkeys(tasks.failing()))[:MAX_FAILING],
+        )
+
     def warnings(self) -> tuple[ConfigProblem, ...]:
         """What is doubtful in what the config names."""
         public_url = self.gateway.runtime.settings.server.public_url
@@ -317,7 +329,7 @@ class Application:
         metrics.describe_worker(self._workers)
         metrics.STORE_UP.set(0 if self.gateway.store.state == "down" else 1)
         await self._health.first_look()
-        tasks = [supervise(name, work) for name, work in self._background_tasks().items()]
+        running = [supervise(name, work) for name, work in self._background_tasks().items()]
         await asyncio.gather(
             self._dns.first_answers(FIRST_EDGES_S),
             self._register.first_look(FIRST_EDGES_S),
@@ -327,19 +339,19 @@ class Application:
         )
         if threading.current_thread() is threading.main_thread():
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
-        version = self.gateway.runtime.policy.version
+        policy = self.gateway.runtime.policy.version
         for warning in self.warnings():
             log.warning("config_warning", problem=str(warning))
-        log.info("started", policy=version, edges=len(self.gateway.fleet.edges))
+        log.info("started", policy=policy, edges=len(self.gateway.fleet.edges))
         warm_up = partial(asyncio.to_thread, _warm_up, clients, *LATER_USER_AGENTS)
-        tasks.append(supervise("warm_up", warm_up))
+        running.append(supervise("warm_up", warm_up))
         await asyncio.sleep(0)  # every task starts, so that it can be cancelled
         try:
             yield
         finally:
-            for task in tasks:
+            for task in running:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*running, return_exceptions=True)
             self._reports.finish()
             await self._events.finish()
             await audit_writer.finish(self.gateway.audit)
@@ -387,8 +399,15 @@ def _event_log(store: Store, control: Store) -> EventLog:
 
 
 def _worker_facts() -> LiveWorker:
-    """This process's entry among the live workers. Its policy version is set later."""
-    return LiveWorker(secrets.token_hex(8), socket.gethostname(), os.getpid(), "", int(time.time()))
+    """This process's entry among the live workers, without what changes."""
+    return LiveWorker(
+        id=secrets.token_hex(8),
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        policy="",
+        started=int(time.time()),
+        version=version("streaming-gateway"),
+    )
 
 
 def _warm_up(clients: ClientLookup, *user_agents: str) -> None:

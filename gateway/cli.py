@@ -1,4 +1,4 @@
-"""The commands: serve, check, explain, stats, sessions, purge, revoke, edge, steer, token,
+"""The commands: serve, check, explain, stats, sessions, status, purge, revoke, edge, steer, token,
 operator, audit, schema, demo.
 
 Exit codes: 0 ok, 1 the input was wrong (the message is on stderr), 2 usage.
@@ -7,6 +7,7 @@ Exit codes: 0 ok, 1 the input was wrong (the message is on stderr), 2 usage.
 import asyncio
 import json
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -210,6 +211,22 @@ def sessions(
         click.echo(run_work(list_sessions(loaded, cursor, limit, as_json=as_json)))
     else:
         click.echo(run_work(show_session(loaded, session, as_json=as_json)))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@config_option
+def status(config: Path | None, *, as_json: bool) -> None:
+    """Show which gateways run on the same Redis, and what of them fails.
+
+    Exit code 1 when none runs, or something fails.
+    """
+    from gateway.commands.status import look  # noqa: PLC0415
+
+    found = run_work(look(load_quietly(config)))
+    click.echo(found.as_json() if as_json else found.as_text())
+    if found.problems:
+        sys.exit(1)
 
 
 @main.command()

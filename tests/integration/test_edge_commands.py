@@ -151,7 +151,9 @@ def test_redis_restarted_empty(site: Site) -> None:
         time.sleep(TTL_S + 1.0)
         assert not removed()
         listed = command(site.environ, "list").stdout
-        assert re.search(r"^new-1 .* registry +draining +maintenance, since ", listed, re.MULTILINE)
+        assert re.search(
+            r"^new-1 .* registry +draining +0% +- +maintenance, since ", listed, re.MULTILINE
+        )
         command(site.environ, "undrain", "new-1")
         process.terminate()
         until(removed, 2.0)
@@ -174,8 +176,10 @@ def test_draining(site: Site, tmp_path: Path) -> None:
     with running_gateway(None, environ=site.environ) as third:
         assert "global" != first_edge(third, "s1")
     lines = command(site.environ, "list").stdout.splitlines()
-    assert ["id", "url", "finder", "state", "why"] == lines[0].split()
-    assert any(re.match(r"global .* config +draining +new disks, since 20", line) for line in lines)
+    assert ["id", "url", "finder", "state", "takes", "load", "why"] == lines[0].split()
+    assert any(
+        re.match(r"global .* config +draining +0% +- +new disks, since 20", line) for line in lines
+    )
     back = both(site, "edge_state", "global")
     assert "global: no longer drained\n" == command(site.environ, "undrain", "global").stdout
     until(back, 1.0)

@@ -145,9 +145,10 @@ def undrain(ids: tuple[str, ...], config: Path | None) -> None:
 
 
 @edge.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @config_option
-def list_edges(config: Path | None) -> None:
-    """List all edges with their finder, state and reason."""
+def list_edges(config: Path | None, *, as_json: bool) -> None:
+    """List all edges with their finder, state, share of new viewers, load and reason."""
     from gateway.commands.edge import drains  # noqa: PLC0415
 
-    click.echo(run_work(drains.listing(load_quietly(config))))
+    click.echo(run_work(drains.listing(load_quietly(config), as_json=as_json)))

@@ -1,25 +1,31 @@
 """``gateway edge drain``, ``undrain`` and ``list``."""
 
+import json
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
+from gateway.background.capacity import judge
 from gateway.background.edge_register import condition_of
 from gateway.background.survey import survey
 from gateway.commands.recorded import record
 from gateway.commands.store_access import CommandError, open_store
 from gateway.config.load import Loaded
+from gateway.edge.edge import Edge
 from gateway.edge.fleet import EdgeCondition
+from gateway.observe.moment import rfc3339
 from gateway.operators import drains
 from gateway.operators.action_error import ActionError
 from gateway.store.connection.protocol import Store
 from gateway.store.coordination import register
+from gateway.store.coordination.leases import Leases, Loads
 
 _NOT_DRAINED = (
     "nothing was drained. --config names the file that lists the edges; "
     "--force drains ids that no edge has yet"
 )
-_HEAD = ("id", "url", "finder", "state", "why")
+_HEAD = ("id", "url", "finder", "state", "takes", "load", "why")
 
 
 async def drain(loaded: Loaded, ids: Sequence[str], why: str, *, force: bool) -> list[str]:
@@ -63,26 +69,73 @@ async def _known_ids(loaded: Loaded, store: Store, ids: Sequence[str]) -> set[st
     return known | set(fleet.positions) | {edge.template for edge in fleet.edges if edge.template}
 
 
-async def listing(loaded: Loaded) -> str:
-    """A table for a terminal: all edges, and drains that match no edge. Raises CommandError."""
+async def listing(loaded: Loaded, *, as_json: bool) -> str:
+    """All edges, and drains that match no edge: a table for a terminal, or JSON. Raises
+    CommandError."""
     async with open_store(loaded) as (store, commands):
         keeper = await survey(loaded, store)
         entries = (await register.read(commands)).drains or {}
-    fleet, now_s = keeper.fleet, time.time()
-    rows = [_HEAD]
+        leases = Leases(store, loaded.settings.capacity.lease_s, lambda: 1)
+        leases.use(keeper.fleet)
+        loads = await leases.look()
+    now_s = time.time()
+    keeper.judged("capacity", judge(loads, {}, now_s))
+    fleet = keeper.fleet
     named = {edge.template for edge in fleet.edges}
-    for edge, condition in zip(fleet.edges, fleet.conditions, strict=True):
-        finder = keeper.finder_of(edge.id) or "-"
-        rows.append((edge.id, edge.url, finder, _state(condition), _why(condition)))
+    idle: list[tuple[str, EdgeCondition]] = []
     for key, entry in sorted(entries.items()):
         edge_id, found = key.decode("ascii", "replace"), register.drain_of(entry, now_s)
         known = edge_id in fleet.positions or edge_id in named
         if found is not None and found.drained and not known and edge_id.isprintable():
-            rows.append((edge_id, "-", "-", "drained", _why(condition_of(found))))
+            idle.append((edge_id, condition_of(found)))
+    found_edges = [
+        _members(edge, condition, keeper.finder_of(edge.id), loads)
+        for edge, condition in zip(fleet.edges, fleet.conditions, strict=True)
+    ]
+    if as_json:
+        waiting = [{"id": one, "why": each.why, "since": _since(each)} for one, each in idle]
+        return json.dumps({"edges": found_edges, "drains_without_edge": waiting}, indent=2)
+    rows = [_HEAD]
+    for each, condition in zip(found_edges, fleet.conditions, strict=True):
+        state, finder = _state(condition), each["finder"] or "-"
+        load = _load(each["leased_kbps"], each["capacity_kbps"])
+        rows.append(
+            (each["id"], each["url"], finder, state, f"{each['admits']:.0%}", load, _why(condition))
+        )
+    rows += [(one, "-", "-", "drained", "-", "-", _why(each)) for one, each in idle]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD) - 1)]
     return "\n".join(
         "  ".join((*map(str.ljust, row[:-1], widths), row[-1])).rstrip() for row in rows
     )
+
+
+def _members(
+    edge: Edge, condition: EdgeCondition, finder: str | None, loads: Loads
+) -> dict[str, Any]:
+    """An edge as JSON. ``admits`` is the share of new viewers that it takes now, 0 to 1."""
+    return {
+        "id": edge.id,
+        "url": edge.url,
+        "finder": finder,
+        "state": condition.state,
+        "full": condition.full,
+        "admits": condition.admits if condition.open else 0.0,
+        "leased_kbps": loads.leased.get(edge.id),
+        "capacity_kbps": edge.capacity_kbps,
+        "why": condition.why or None,
+        "since": _since(condition),
+    }
+
+
+def _load(leased_kbps: int | None, capacity_kbps: int | None) -> str:
+    """``120 of 1000 Mbit/s``; ``-`` without a capacity, for which nothing is leased."""
+    if capacity_kbps is None or leased_kbps is None:
+        return "-"
+    return f"{leased_kbps / 1000:.0f} of {capacity_kbps / 1000:.0f} Mbit/s"
+
+
+def _since(condition: EdgeCondition) -> str | None:
+    return None if condition.since_s is None else rfc3339(condition.since_s)
 
 
 def _state(condition: EdgeCondition) -> str:

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from random import SystemRandom
+from typing import Any
 
 from gateway.observe import metrics
 from gateway.store.connection.keys import WORKER_FACTS, WORKERS
@@ -25,6 +26,12 @@ EXPIRY_S = 6.0
 """A worker that has not renewed its entry for this many seconds is dead."""
 
 MAX_FACTS_BYTES = 1024
+MAX_FAILING = 8
+"""The most background tasks that an entry names."""
+MAX_WORD_CHARS = 40
+"""Of a version and of a task's name."""
+MAX_PORT = 65535
+MAX_TIME_S = 2**40
 MAX_ID_CHARS = 64
 MAX_HOST_CHARS = 255
 MAX_WORKERS = 10_000
@@ -86,13 +93,23 @@ _KEYS = (WORKERS, WORKER_FACTS)
 
 @dataclass(frozen=True, slots=True)
 class LiveWorker:
-    """One worker process. ``policy`` is the policy version in use; ``started`` is Unix time."""
+    """One worker process. ``policy`` is the policy version in use; ``started`` is Unix time.
+
+    The others have defaults, as older workers do not send them: ``version`` is that of the package,
+    ``port`` the players', ``loaded`` is when the config in force was loaded (Unix time), and
+    ``refused`` says that the file on disk is not in force. ``failing`` are background tasks.
+    """
 
     id: str
     host: str
     pid: int
     policy: str
     started: int
+    version: str = ""
+    port: int = 0
+    loaded: int = 0
+    refused: bool = False
+    failing: tuple[str, ...] = ()
 
 
 class Presence:
@@ -190,14 +207,39 @@ def _worker(entry: RedisReply) -> LiveWorker | None:
             "policy": str(policy),
             "started": int(started),
         } if (
-            all(text.isprintable() and len(text) <= MAX_HOST_CHARS for text in (host, policy))
+            0 <= started <= MAX_TIME_S
+            and all(text.isprintable() and len(text) <= MAX_HOST_CHARS for text in (host, policy))
             and worker_id.isprintable()
             and 0 <= pid <= MAX_PID
         ):
-            return LiveWorker(worker_id, host, pid, policy, started)
+            return LiveWorker(worker_id, host, pid, policy, started, **_more(fields))
         case _:
             found_garbage("presence", "not a worker")
             return None
+
+
+def _more(fields: object) -> dict[str, Any]:
+    """What newer workers add to their entry. A member that is not of its form is left out."""
+    found: dict[str, Any] = {}
+    if not isinstance(fields, dict):
+        return found
+    if isinstance(version := fields.get("version"), str) and _is_word(version):
+        found["version"] = version
+    port, loaded = fields.get("port"), fields.get("loaded")
+    if isinstance(port, int) and 0 <= port <= MAX_PORT:
+        found["port"] = port
+    if isinstance(loaded, int) and 0 <= loaded <= MAX_TIME_S:
+        found["loaded"] = loaded
+    if isinstance(refused := fields.get("refused"), bool):
+        found["refused"] = refused
+    if isinstance(failing := fields.get("failing"), list):
+        names = [name for name in failing if isinstance(name, str) and _is_word(name)]
+        found["failing"] = tuple(names[:MAX_FAILING])
+    return found
+
+
+def _is_word(text: str) -> bool:
+    return text.isprintable() and len(text) <= MAX_WORD_CHARS
 
 
 async def _leave(commands: Commands, worker_id: str) -> None:

@@ -1,0 +1,142 @@
+"""``gateway status`` and the loads of ``gateway edge list``, on a real store."""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from gateway.edge.edge import Edge
+from gateway.edge.fleet import Fleet
+from gateway.store.connection.keys import WORKER_FACTS, WORKERS
+from gateway.store.connection.redis import RedisStore
+from gateway.store.coordination.leases import Leases
+from gateway.store.coordination.presence import LiveWorker, live_workers
+from tests.integration.commands import gateway
+from tests.integration.running import RunningGateway, running_gateway
+from tests.integration.viewers import until
+from tests.unit.store.servers import Valkey
+
+EDGES = """
+[[edges]]
+id = "small"
+url = "https://small.example/"
+capacity_mbps = 10
+fallback = true
+
+[[edges]]
+id = "drained"
+url = "https://drained.example/"
+drain = true
+"""
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the gateway and of the commands."""
+    path = tmp_path_factory.mktemp("status") / "gateway.toml"
+    path.write_text(EDGES, "utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def one(running: Valkey, config: Path) -> Iterator[RunningGateway]:
+    """A gateway on the store of the module."""
+    with running_gateway(config, environ={"GATEWAY_STORE__URL": running.url}) as found:
+        yield found
+
+
+def test_a_running_gateway(running: Valkey, one: RunningGateway, config: Path) -> None:
+    """Its worker, with version, start and config; 0 while all is well, 1 when the file has
+    errors."""
+    environ = {"GATEWAY_STORE__URL": running.url, "GATEWAY_CONFIG": str(config)}
+    ended = gateway("status", "--json", **environ)
+    found = json.loads(ended.stdout)
+    assert (0, "ok", []) == (ended.exit_code, found["status"], found["problems"])
+    [instance] = found["instances"]
+    [worker] = instance["workers"]
+    assert one.process.pid == worker["pid"]
+    assert version("streaming-gateway") == worker["version"]
+    assert one.url.endswith(f":{instance['port']}")
+    [started] = one.lines("started")
+    assert started["policy"] == worker["config"]["version"]
+    assert {"up": 1, "draining": 1} == found["edges"]
+    assert ("up", 0, 0) == (found["store"]["state"], found["overrides"], found["revocations"])
+    text = gateway("status", **environ).stdout
+    assert f"  pid {one.process.pid}: version {worker['version']}, since {worker['since']}" in text
+    assert "edges: 1 draining, 1 up\n" in text
+    assert text.endswith("all is well\n")
+
+
+def test_a_refused_config(running: Valkey, one: RunningGateway, config: Path) -> None:
+    """It is a problem, and the exit code is 1."""
+    other = config.with_name("other.toml")
+    other.write_text(EDGES, "utf-8")
+    config.write_text("[server]\nprot = 1\n", "utf-8")
+    try:
+        one.wait_for("config_refused")
+        environ = {"GATEWAY_STORE__URL": running.url, "GATEWAY_CONFIG": str(other)}
+
+        until(lambda: gateway("status", **environ).exit_code == 1)
+        ended = gateway("status", **environ)
+        assert 1 == ended.exit_code
+        assert "the config file has errors; the last good one is in force" in ended.stdout
+    finally:
+        config.write_text(EDGES, "utf-8")
+
+
+def test_the_load_of_edges(running: Valkey, one: RunningGateway, config: Path) -> None:
+    """What all workers have leased, of the capacity; nothing for edges without one."""
+    environ = {"GATEWAY_STORE__URL": running.url, "GATEWAY_CONFIG": str(config)}
+
+    async def lease() -> None:
+        store = RedisStore(running.url, timeout_s=1.0)
+        await store.start()
+        edge = Edge("small", "https://small.example/", capacity_kbps=10_000)
+        leases = Leases(store, 900, lambda: 1)
+        leases.use(Fleet.of((edge,)))
+        await leases.look()
+        await leases.place("a-session", "film", 4000, [edge], None, take=True)
+        await store.close()
+
+    asyncio.run(lease())
+    found = {each["id"]: each for each in json.loads(listed(environ, "--json"))["edges"]}
+    assert (4000, 10_000, 1.0) == tuple(
+        found["small"][key] for key in ("leased_kbps", "capacity_kbps", "admits")
+    )
+    assert ("draining", 0.0, None) == tuple(
+        found["drained"][key] for key in ("state", "admits", "capacity_kbps")
+    )
+    assert "100%   4 of 10 Mbit/s" in listed(environ)
+
+
+def listed(environ: dict[str, str], *more: str) -> str:
+    """The output of ``gateway edge list``."""
+    ended = gateway("edge", "list", *more, **environ)
+    assert 0 == ended.exit_code, ended.output
+    return ended.stdout
+
+
+def test_nothing_runs(server: Valkey) -> None:
+    """The exit code says so."""
+    ended = gateway("status", "--json", GATEWAY_STORE__URL=server.url)
+    found = json.loads(ended.stdout)
+    assert (1, ["no gateway runs on this store"]) == (ended.exit_code, found["problems"])
+
+
+async def test_entries_of_other_versions(server: Valkey, store: RedisStore) -> None:
+    """Those of older workers lack what is new, and what is malformed is left out."""
+    old = {"host": "h", "pid": 1, "policy": "p", "started": 5, "id": "x"}
+    odd = {"version": 3, "port": -1, "failing": ["ok", 7, "x" * 99], "loaded": "now"}
+    soon = str(int(time.time() * 1000) + 5000)
+    me = LiveWorker("me", "h", 2, "p", 6, "0.1.0", 8080, 7, refused=True, failing=("dns",))
+    for name, facts in {"w0": old, "w1": old | odd, "me": asdict(me)}.items():
+        server.command("ZADD", WORKERS, soon, name)
+        server.command("HSET", WORKER_FACTS, name, json.dumps(facts))
+    found = {each.id: each for each in await live_workers(store)}
+    plain = LiveWorker("w0", "h", 1, "p", 5)
+    assert {"w0": plain, "w1": replace(plain, id="w1", failing=("ok",)), "me": me} == found
