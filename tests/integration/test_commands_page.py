@@ -51,7 +51,8 @@ def test_the_examples_are_usage(
     context, command = click.Context(main), main.commands[rest.pop(0)]
     while isinstance(command, click.Group) and rest and rest[0] in command.commands:
         command = command.commands[rest.pop(0)]
-    command.make_context("gateway", rest, parent=context)
+    with command.make_context("gateway", rest, parent=context):  # closes what it opened
+        pass
 
 
 def ran(shell: str, script: str) -> str:
@@ -67,7 +68,10 @@ def ran(shell: str, script: str) -> str:
 
 
 SCRIPTS = {
-    "bash": 'COMP_WORDS=(gateway edge l); COMP_CWORD=2; _gateway_completion; echo "${COMPREPLY[@]}"',
+    "bash": (
+        "COMP_WORDS=(gateway edge l); COMP_CWORD=2; _gateway_completion gateway; "
+        'echo "${COMPREPLY[@]}"'
+    ),
     "zsh": "",
     "fish": 'complete --do-complete "gateway edge l"',
 }
