@@ -10,6 +10,8 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from tests.integration import forked
+
 _FIRST = (
     *("tests/unit/steering/test_simulation", "tests/property/", "tests/unit/edge/"),
     *("tests/browser/test_signed_film", "tests/drills/test_drills_", "tests/browser/test_playback"),
@@ -80,6 +82,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     finally:
         for one in reversed(stopped):
             one.start()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forking() -> Iterator[None]:
+    """Gateways are forked from a process that has imported what they need."""
+    with forked.forking():
+        yield
 
 
 @pytest.fixture(autouse=True)

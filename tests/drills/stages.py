@@ -224,7 +224,9 @@ def _running(
     workers: int, environ: Mapping[str, str], config: Path | None = None
 ) -> Iterator[RunningGateway]:
     """A gateway whose workers are all there."""
-    with running_gateway(config, "--workers", str(workers), environ=dict(environ)) as gateway:
+    with running_gateway(
+        config, "--workers", str(workers), environ=dict(environ), fresh=True
+    ) as gateway:
         gateway.wait_for("started", workers, timeout_s=60)
         yield gateway
 

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+FORKED = "tests.integration.forked"
+"""What the workers of a forked gateway have as their command."""
+
 
 def children(pid: int) -> list[int]:
     """The process ids of a gateway's workers."""
@@ -13,6 +16,6 @@ def children(pid: int) -> list[int]:
                 command = (entry / "cmdline").read_text()
             except OSError:  # it has just ended
                 continue
-            if int(fields[1]) == pid and "spawn_main" in command:
+            if int(fields[1]) == pid and ("spawn_main" in command or FORKED in command):
                 found.append(int(entry.name))
     return sorted(found)

@@ -18,6 +18,8 @@ from typing import Any
 
 import httpx
 
+from tests.integration.forked import ForkedProcess, forks
+
 Urls = queue.Queue[tuple[str, str]]
 
 START_S = 60.0
@@ -31,7 +33,7 @@ class RunningGateway:
 
     url: str
     admin_url: str
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | ForkedProcess
     log: list[dict[str, Any]] = field(default_factory=list)
 
     def lines(self, event: str) -> list[dict[str, Any]]:
@@ -72,15 +74,12 @@ def running_gateway(
     open_files: int | None = None,
     tls: ssl.SSLContext | None = None,
     module: str = "gateway",
+    fresh: bool = False,
 ) -> Iterator[RunningGateway]:
     """Start ``gateway serve`` on free ports and stop it afterwards. It may have ``open_files``
     open at once. ``tls`` is how its URL is asked, if that is https. ``module`` is run in the place
-    of ``gateway``."""
-    command = [sys.executable, "-m", module, "serve", *arguments]
-    if open_files is not None:
-        command = ["sh", "-c", 'ulimit -n "$0"; exec "$@"', str(open_files), *command]
-    if config is not None:
-        command += ["--config", str(config)]
+    of ``gateway``. Tests fork it, with what it imports, unless it must be ``fresh``."""
+    words = ["serve", *arguments, *(() if config is None else ("--config", str(config)))]
     environment = {
         **os.environ,
         "GATEWAY_SERVER__PORT": "0",
@@ -88,7 +87,7 @@ def running_gateway(
         "GATEWAY_LOG__FORMAT": "json",
         **(environ or {}),
     }
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    process = _started(module, words, environment, open_files, fresh=fresh)
     running = RunningGateway("", "", process)
     urls: Urls = queue.Queue()
     reader = threading.Thread(target=_read, args=(running, urls), daemon=True)
@@ -110,6 +109,18 @@ def running_gateway(
             process.stderr.close()
 
 
+def _started(
+    module: str, words: list[str], environ: dict[str, str], open_files: int | None, *, fresh: bool
+) -> subprocess.Popen[str] | ForkedProcess:
+    forking = None if fresh else forks()
+    if forking is not None:
+        return forking.start(module, words, environ, open_files or 0)
+    command = [sys.executable, "-m", module, *words]
+    if open_files is not None:
+        command = ["sh", "-c", 'ulimit -n "$0"; exec "$@"', str(open_files), *command]
+    return subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True)
+
+
 def _read(running: RunningGateway, urls: Urls) -> None:
     assert running.process.stderr is not None
     for text in running.process.stderr:
@@ -122,7 +133,9 @@ def _read(running: RunningGateway, urls: Urls) -> None:
             urls.put((line["url"], line["admin_url"] or ""))
 
 
-def _urls(process: subprocess.Popen[str], urls: Urls, running: RunningGateway) -> tuple[str, str]:
+def _urls(
+    process: subprocess.Popen[str] | ForkedProcess, urls: Urls, running: RunningGateway
+) -> tuple[str, str]:
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         with contextlib.suppress(queue.Empty):

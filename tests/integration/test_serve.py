@@ -23,7 +23,7 @@ PLAYLIST = "/v1/play/film.m3u8"
 def test_a_stop_under_load_drains(workers: str, number: signal.Signals) -> None:
     """Every accepted request is answered completely. An idle connection delays nothing. The exit
     code is 0, and the embedded store stops too."""
-    with running_gateway(None, "--workers", workers) as gateway:
+    with running_gateway(None, "--workers", workers, fresh=True) as gateway:
         parts = urlsplit(gateway.url)
         with socket.create_connection((parts.hostname, parts.port), timeout=15) as idle:
             idle.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -46,7 +46,7 @@ def test_a_stop_under_load_drains(workers: str, number: signal.Signals) -> None:
 def test_workers() -> None:
     """Two workers answer. When one is killed, the other continues and a new one starts. Metrics add
     up, SIGHUP to the parent reaches both, and when the parent is killed, both stop."""
-    with running_gateway(None, "--workers", "2") as gateway:
+    with running_gateway(None, "--workers", "2", fresh=True) as gateway:
         parent = gateway.process.pid
         gateway.wait_for("started", 2)
         before = children(parent)

@@ -1,0 +1,300 @@
+"""Gateways for tests, forked from a process that has imported the gateway: to import it takes most
+of a second of CPU, and the tests start some 200 gateways and as many workers of them.
+
+    python -m tests.integration.forked FD       that process; it is asked through the socket FD
+
+What differs from a start by a shell is just that: modules are there already, and the command line
+in ``/proc`` is that of the process that forked. Each gateway has the environment, working directory
+and file descriptors that it would have, and signals do what they do after exec. Workers start as
+``spawn`` starts them, from what their parent has pickled, and import anew what counts, since
+prometheus-client looks at the environment when it is imported.
+
+Tests of the start itself begin afresh instead: ``running_gateway(..., fresh=True)``.
+"""
+
+import atexit
+import builtins
+import contextlib
+import functools
+import json
+import multiprocessing.spawn
+import os
+import re
+import resource
+import runpy
+import select
+import selectors
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import traceback
+import types
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from multiprocessing import resource_tracker, util
+from pathlib import Path
+from typing import Any, Final, NoReturn, TextIO
+
+_MAX_REQUEST_BYTES: Final = 128 * 1024
+_MAX_FDS: Final = 4096
+_STATUS: Final = struct.Struct("i")
+_COUNTS: Final = ("prometheus_client", "gateway.observe.metrics")
+_WORKER = re.compile(r"spawn_main\(tracker_fd=(\d+), pipe_handle=(\d+)\)")
+
+
+class ForkedProcess:
+    """A process that was forked; what :class:`subprocess.Popen` has that tests ask for."""
+
+    def __init__(self, status: socket.socket, stderr: TextIO) -> None:
+        self._status = status
+        self._lock = threading.Lock()
+        self.stderr: TextIO | None = stderr
+        self.returncode: int | None = None
+        self.pid = self._next_number()
+
+    def poll(self) -> int | None:
+        """Its exit code, or None while it runs."""
+        with self._lock:
+            if self.returncode is None and select.select([self._status], [], [], 0)[0]:
+                self._end()
+            return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code once it has ended. Raises :class:`subprocess.TimeoutExpired`."""
+        with self._lock:
+            if self.returncode is None:
+                if not select.select([self._status], [], [], timeout)[0]:
+                    raise subprocess.TimeoutExpired("gateway", timeout or 0)
+                self._end()
+            assert self.returncode is not None
+            return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+    def _end(self) -> None:
+        self.returncode = self._next_number()
+        self._status.close()
+
+    def _next_number(self) -> int:
+        told = self._status.recv(_STATUS.size)
+        assert told, "the process that forks gateways has ended"
+        number: int = _STATUS.unpack(told)[0]
+        return number
+
+
+class Forks:
+    """The process that forks, as a test asks it."""
+
+    def __init__(self) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = [sys.executable, "-m", "tests.integration.forked", str(theirs.fileno())]
+        with theirs:
+            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
+
+    def start(
+        self, module: str, arguments: Sequence[str], environ: Mapping[str, str], open_files: int
+    ) -> ForkedProcess:
+        """Run a module with arguments, as ``python -m`` does. ``open_files`` bounds its file
+        descriptors; 0 leaves the bound as it is."""
+        asked = (module, arguments, dict(environ), str(Path.cwd()), open_files)
+        mine, theirs = socket.socketpair()
+        read, write = os.pipe()
+        socket.send_fds(self._control, [json.dumps(asked).encode()], [write, theirs.fileno()])
+        os.close(write)
+        theirs.close()
+        return ForkedProcess(mine, os.fdopen(read, "r"))
+
+    def close(self) -> None:
+        """End the process that forks. What it has forked goes on."""
+        self._control.close()
+        self._process.wait()
+
+
+_forks: list[Callable[[], Forks]] = []
+
+
+@contextlib.contextmanager
+def forking() -> Iterator[None]:
+    """Within the block, gateways are forked; the process that forks starts with the first."""
+    made = contextlib.ExitStack()
+
+    @functools.cache
+    def forks() -> Forks:
+        found = Forks()
+        made.callback(found.close)
+        return found
+
+    _forks.append(forks)
+    with made:
+        yield
+    _forks.pop()
+
+
+def forks() -> Forks | None:
+    """The process that forks, or None outside of tests."""
+    return _forks[-1]() if _forks else None
+
+
+def main() -> None:
+    """Fork whatever is asked for, until the other end of the socket is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for those that are forked
+    anew = _import_all()
+    control = socket.socket(fileno=int(sys.argv[1]))
+    selector = selectors.DefaultSelector()
+    selector.register(control, selectors.EVENT_READ)
+    while True:
+        for key, _ in selector.select():
+            if key.data is not None:  # the pid of one that has ended, and whom to tell
+                pid, status = key.data
+                selector.unregister(key.fd)
+                os.close(key.fd)
+                _tell(status, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+                os.close(status)
+                continue
+            asked, fds, _, _ = socket.recv_fds(control, _MAX_REQUEST_BYTES, 2)
+            if not asked:
+                return
+            stderr, status = fds
+            pid = os.fork()
+            if pid == 0:
+                selector.close()
+                control.close()
+                os.dup2(stderr, 2)
+                os.closerange(3, _MAX_FDS)
+                _run(anew, *json.loads(asked))
+            os.close(stderr)
+            _tell(status, pid)
+            selector.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, status))
+
+
+def _tell(status: int, number: int) -> None:
+    with contextlib.suppress(BrokenPipeError):  # the test has ended
+        os.write(status, _STATUS.pack(number))
+
+
+def _import_all() -> list[str]:
+    """Import the gateway; returns the modules that depend on what is counted, and where."""
+    importers: defaultdict[str, set[str]] = defaultdict(set)
+    original = builtins.__import__
+
+    def recording(
+        name: str,
+        within: Mapping[str, Any] | None = None,
+        locals_: Mapping[str, Any] | None = None,
+        names: Sequence[str] | None = (),
+        level: int = 0,
+    ) -> types.ModuleType:
+        module = original(name, within, locals_, names or (), level)
+        if within is not None and level == 0:
+            for imported in (name, *(f"{name}.{each}" for each in names or ())):
+                importers[imported].add(within["__name__"])
+        return module
+
+    from gateway.serving.garbage_collection import excluded_from_collection  # noqa: PLC0415
+
+    builtins.__import__ = recording  # type: ignore[assignment]
+    try:
+        with excluded_from_collection():
+            import gateway.app  # noqa: PLC0415
+            import gateway.cli  # noqa: PLC0415
+            import gateway.serving.server  # noqa: F401, PLC0415
+    finally:
+        builtins.__import__ = original
+    found: set[str] = set()
+    left = list(_COUNTS)
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left += (each for each in importers[name] if each.startswith("gateway."))
+    counting = {name for name in sys.modules if name.startswith("prometheus_client.")}
+    return sorted((found | counting) & sys.modules.keys())
+
+
+def _run(
+    anew: list[str],
+    module: str,
+    arguments: list[str],
+    environ: dict[str, str],
+    folder: str,
+    open_files: int,
+) -> NoReturn:
+    """Be the process that was asked for, to its end."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environ)
+    if open_files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, open_files))
+    sys.argv = [module, *arguments]
+    executing = util.spawnv_passfds
+
+    def spawnv_passfds(path: bytes, words: Sequence[str], passed: Sequence[int]) -> int:
+        worker = _WORKER.search(" ".join(map(str, words)))
+        if worker is None:
+            return executing(path, words, passed)
+        pid = os.fork()
+        if pid == 0:
+            _end_with(lambda: _work(anew, int(worker[1]), int(worker[2]), passed))
+        return pid
+
+    util.spawnv_passfds = spawnv_passfds  # type: ignore[assignment]
+    _end_with(lambda: runpy.run_module(module, run_name="__main__", alter_sys=True) and 0)
+
+
+def _work(anew: list[str], tracker: int, pipe: int, passed: Sequence[int]) -> int:
+    """Be a worker, as one that was spawned; returns its exit code."""
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    atexit._clear()
+    first = 3
+    for kept in (*sorted({*passed} - {0, 1, 2}), _MAX_FDS):
+        os.closerange(first, kept)
+        first = kept + 1
+    for name in anew:
+        module = sys.modules.pop(name)
+        package, _, own = name.rpartition(".")
+        if package in sys.modules and getattr(sys.modules[package], own, None) is module:
+            delattr(sys.modules[package], own)
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    resource_tracker._resource_tracker._fd = tracker  # type: ignore[attr-defined]
+    return multiprocessing.spawn._main(pipe, os.dup(pipe))
+
+
+def _end_with(run: Callable[[], object]) -> NoReturn:
+    """End this process as Python ends one that has run this."""
+    code: object = 1
+    try:
+        try:
+            code = run()
+        except SystemExit as ended:
+            code = ended.code
+        except BaseException:  # noqa: BLE001  # as Python does
+            traceback.print_exc()
+        if code is not None and not isinstance(code, int):
+            print(code, file=sys.stderr)
+            code = 1
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code or 0 if isinstance(code, int | None) else 1)
+
+
+if __name__ == "__main__":
+    main()
