@@ -43,7 +43,7 @@ class Edge:
 def edge() -> Iterator[Edge]:
     """A running edge."""
     found = Edge()
-    thread = threading.Thread(target=found.server.serve_forever, daemon=True)
+    thread = threading.Thread(target=found.server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield found
     found.server.shutdown()

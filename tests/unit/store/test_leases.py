@@ -371,7 +371,8 @@ def crowd(url: str, name: int) -> list[tuple[str, int]]:
 
 def test_four_processes_never_exceed_a_bound(server: Valkey) -> None:
     """They place concurrently through one Redis: edges fill to the last session that fits."""
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # imported once, not by each
     with context.Pool(4) as pool:
         told = pool.starmap(crowd, [(server.url, name) for name in range(4)])
     sums = dict.fromkeys((edge.id for edge in LINE), 0)
