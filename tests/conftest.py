@@ -33,7 +33,7 @@ _MEASURED = (
     ),
 )
 """Tests that reach the packages whose coverage is measured, which takes as long again: the others
-would add nothing. Nor would properties; a table reaches each line with less."""
+would add nothing."""
 
 _UNMEASURED = (
     *("tests/unit/steering/test_simulation", "tests/unit/store/test_memory"),
@@ -76,11 +76,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order files; tests of one file share what they start, and keep theirs."""
     items.sort(key=lambda item: _place(item.nodeid))
     for item in items:
-        if (
-            not item.nodeid.startswith(_MEASURED)
-            or item.nodeid.startswith(_UNMEASURED)
-            or getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
-        ):
+        if not item.nodeid.startswith(_MEASURED) or item.nodeid.startswith(_UNMEASURED):
             item.add_marker(pytest.mark.unmeasured)
 
 
