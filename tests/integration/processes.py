@@ -2,20 +2,23 @@
 
 from pathlib import Path
 
-FORKED = "tests.integration.forked"
-"""What the workers of a forked gateway have as their command."""
+WORKERS = ("spawn_main", "tests.integration.forked")
+"""One of these is in the command of a worker: the second one in that of a forked gateway's."""
 
 
 def children(pid: int) -> list[int]:
     """The process ids of a gateway's workers."""
     found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            pids = [int(each) for each in listed.read_text().split()]
+        except OSError:  # the thread has just ended
+            continue
+        for each in pids:
             try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                command = (entry / "cmdline").read_text()
+                command = Path(f"/proc/{each}/cmdline").read_text()
             except OSError:  # it has just ended
                 continue
-            if int(fields[1]) == pid and ("spawn_main" in command or FORKED in command):
-                found.append(int(entry.name))
+            if any(worker in command for worker in WORKERS):
+                found.append(each)
     return sorted(found)
