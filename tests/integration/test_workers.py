@@ -3,10 +3,12 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -142,3 +144,41 @@ def test_a_worker_that_dies_while_it_is_asked(tmp_path: Path) -> None:
         assert not parent.lines("worker_replaced")
         os.kill(frozen, signal.SIGKILL)
         until(lambda: bool(parent.lines("worker_replaced")), within_s=2)
+
+
+SLOW = """
+import asyncio
+quick = app
+
+async def app(scope, receive, send):
+    if scope.get("path") == "/slow":
+        sys.stderr.write('{"event": "asked"}\\n')
+        await asyncio.sleep(3)
+    await quick(scope, receive, send)
+"""
+
+
+def test_a_stop_refuses_connections_at_once(tmp_path: Path) -> None:
+    """While a worker still answers, nobody waits for a worker that will not come. What was asked
+    before is answered."""
+    with light_workers(tmp_path, SLOW) as parent:
+        address = urlsplit(parent.url).hostname, urlsplit(parent.url).port
+        with socket.create_connection(address, timeout=30) as asked:
+            asked.sendall(b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            parent.wait_for("asked")
+            parent.process.send_signal(signal.SIGTERM)
+            until(lambda: refused(address), within_s=20)
+            assert parent.process.poll() is None
+            assert asked.recv(100).startswith(b"HTTP/1.1 200 OK\r\n")
+        assert 0 == parent.process.wait(20)
+
+
+def refused(address: tuple[str | None, int | None]) -> bool:
+    """Whether nothing listens there."""
+    try:
+        socket.create_connection(address, timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:  # in the moment of the stop
+        return False
+    return False
