@@ -295,6 +295,11 @@ def _end_with_the_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
+def _is_orphaned() -> bool:
+    parent = multiprocessing.parent_process()
+    return parent is not None and not parent.is_alive()
+
+
 def _load_when_good(path: Path | None) -> Loaded:
     """The config. The parent has checked it, but the file may be broken by the time a worker is
     replaced. Then the new worker waits, and the others go on with the last good config."""
@@ -310,6 +315,8 @@ def _load_when_good(path: Path | None) -> Loaded:
                 problems = [str(problem) for problem in error.problems]
                 log.error("worker_waits_for_config", problems=problems)  # noqa: TRY400
             logged = True
+            if _is_orphaned():  # its signal came while it was still caught
+                raise SystemExit from error
             time.sleep(_CONFIG_POLL_S)
         else:
             signal.signal(signal.SIGTERM, draining)

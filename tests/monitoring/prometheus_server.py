@@ -42,7 +42,7 @@ def config(target: str, key: Path, authority: Path, rules: Path) -> str:
     read["rule_files"] = [str(rules)]
     read["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
     del read["alerting"]
-    return yaml.safe_dump(read)
+    return str(yaml.safe_dump(read))
 
 
 @dataclass
