@@ -256,14 +256,18 @@ def prompts(text: str) -> Iterator[tuple[str, str]]:
 
 def matches(shown: str, said: str) -> bool:
     """Did a command print what the page shows? ``…`` stands for anything, also for more lines.
-    Numbers and hexadecimal ids may be others."""
+    Hexadecimal ids, times and numbers that stand alone may be others."""
     pattern = ".*".join(re.escape(_same(part)) for part in shown.split("…"))
     return re.fullmatch(pattern, _same(said), re.DOTALL) is not None
 
 
+_NUMBER = re.compile(r"(?<![\w./:-])\d+(\.\d+)?(?![\w./:-])")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\dZ")
+
+
 def _same(text: str) -> str:
     lines = "\n".join(line.rstrip() for line in text.strip().splitlines())
-    return re.sub(r"\d+(\.\d+)?", "0", _ID.sub("0", lines))
+    return _NUMBER.sub("0", _TIME.sub("0", _ID.sub("0", lines)))
 
 
 def checkout(folder: Path) -> Path:

@@ -97,6 +97,9 @@ def test_prompts_are_split_from_what_is_printed() -> None:
         ("4 of 4 in 14 ms\n", "1 of 1 in 0.3 ms\n", True),
         ("id 5a1b79f0\n", "id c0ffee012345\n", True),
         ("id deadbeef\n", "id feedbeef\n", False),
+        ("until 2026-11-28T23:10:00Z\n", "until 2027-01-02T03:04:05Z\n", True),
+        ("http://127.0.0.2:9000/360p/\n", "http://127.0.0.1:9000/360p/\n", False),
+        ("http://127.0.0.1:9000/360p/\n", "http://127.0.0.1:9000/480p/\n", False),
     ],
 )
 def test_what_is_shown_is_compared(shown: str, said: str, expected: bool) -> None:
