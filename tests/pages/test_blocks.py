@@ -67,6 +67,7 @@ def test_a_wrong_mark_is_an_error(text: str, said: str) -> None:
         ("", ".venv/bin/gateway check x", True),
         ("bash", "curl -s x", True),
         ("", "gateway/", False),
+        ("", "gateway gw-1:8080, 2 workers", False),
         ("toml", "make = 1", False),
         ("sh", "make x", False),
     ],
