@@ -23,9 +23,9 @@ _WORLD = "commands run in: "
 _COMMENT = re.compile(r"<!--(.*?)-->", re.DOTALL)
 _MARK = re.compile(r"(?P<name>[a-z][a-z -]*): +(?P<value>\S.*)", re.DOTALL)
 _COMMAND = re.compile(
-    r"\$ |(?:\S*/)?gateway [a-z]+(?: |$)|(?:\S*/)?(?:curl|make|docker|docker-compose|kubectl|kustomize|"
-    r"helm|systemctl|ffmpeg|npm|npx|node|pip|python3?|apt-get|apt|openssl|printf|git|promtool|"
-    r"redis-cli|sudo) "
+    r"\$ |(?:\S*/)?gateway [a-z]+(?: |$)|(?:\S*/)?(?:curl|make|docker|docker-compose|kubectl|"
+    r"kustomize|helm|systemctl|ffmpeg|npm|npx|node|pip|python3?|apt-get|apt|openssl|printf|git|"
+    r"promtool|redis-cli|sudo) "
 )
 
 
