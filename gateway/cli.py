@@ -128,6 +128,9 @@ def schema() -> None:
 @click.option("--header", "headers", multiple=True, metavar="'N: v'", help="A request header.")
 @config_option
 @click.option("--manifest", is_flag=True, help="Print the playlist or MPD, too.")
+@click.option(
+    "--show-signatures", is_flag=True, help="Print URLs with which anybody could play for a while."
+)
 @click.option("--offline", is_flag=True, help="Read no states of edges and sessions from Redis.")
 def explain(
     asset: str,
@@ -140,6 +143,7 @@ def explain(
     headers: tuple[str, ...],
     config: Path | None,
     manifest: bool,
+    show_signatures: bool,
     offline: bool,
 ) -> None:
     """Print the decision for ASSET and the reason for every step. Needs no running gateway."""
@@ -161,6 +165,7 @@ def explain(
         query=query,
         headers=headers if token_file is None else (*headers, token_header(token_file)),
         manifest=manifest,
+        signatures=show_signatures,
         offline=offline,
     )
     try:

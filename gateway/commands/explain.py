@@ -20,10 +20,12 @@ from gateway.app import Application, build
 from gateway.background.survey import survey
 from gateway.client.session import SessionRecord
 from gateway.commands.command_line import fail
+from gateway.commands.redaction import Redaction
 from gateway.config.build import prior_config_of
 from gateway.config.load import Loaded
 from gateway.edge.fleet import UP
 from gateway.edge.override import Override
+from gateway.edge.signed_root import REDACTED
 from gateway.observe.moment import rfc3339
 from gateway.play.formats import FORMATS
 from gateway.play.presented import HEADER
@@ -53,6 +55,7 @@ class ExplainError(ValueError):
 class Question:
     """Who asks for what. ``headers`` are ``Name: value`` texts; ``query`` is a query string. The
     asset may end with ``.m3u8`` or ``.mpd``, which asks for one format; otherwise HLS comes first.
+    ``signatures``: they are shown, with which anybody could play.
     """
 
     asset: str
@@ -63,6 +66,7 @@ class Question:
     query: str = ""
     headers: tuple[str, ...] = ()
     manifest: bool = False
+    signatures: bool = False
     offline: bool = False
 
 
@@ -86,7 +90,10 @@ async def explain_decision(loaded: Loaded, question: Question) -> str:
         if live:
             await app.gateway.store.start()
         seen = await _see(app, loaded, question.session)
-        return await _explained(app, question, headers, seen, wanted)
+        redaction = None if question.signatures else Redaction()
+        if redaction is not None and question.manifest:
+            app.use_fleet(redaction.following(app.gateway.fleet))
+        return await _explained(app, question, headers, seen, wanted, redaction)
     finally:
         await app.gateway.runtime.source.close()
         await app.gateway.store.close()
@@ -161,20 +168,25 @@ async def _explained(
     headers: list[tuple[bytes, bytes]],
     seen: list[str],
     wanted: ManifestFormat | None,
+    redaction: Redaction | None,
 ) -> str:
     path = f"/v1/play/{question.asset}"
     decision = await _ask(app.operators, path, question, headers, wanted)
     if decision.status != 200:  # noqa: PLR2004
         problem = json.loads(decision.body)
         raise ExplainError(f"{problem['status']} {problem['title']}: {problem['detail']}")
-    summary = [*_summary(decision), *_signed(app, decision)]
+    summary = [*_summary(decision), *_signed(app, decision, redaction)]
+    if redaction is None:  # that of a player, who may not be admitted
+        shown = await _ask(app, path, question, headers, wanted)
+        decision = replace(decision, body=_with_ladder_of(decision, shown))
     lines = [*summary, *seen, "", *_ladder(decision), "", *_reasons(decision)]
     found = _found_format(decision)
     lines += await _faults(app, question, found)
     lines = list(map(_printable, lines))
     if question.manifest:
         manifest = await _ask(app, f"{path}{FORMATS[found].suffix}", question, headers)
-        lines += ["", _text(manifest)]
+        text = _text(manifest)
+        lines += ["", text if redaction is None else redaction.redacted(text)]
     return "\n".join(lines)
 
 
@@ -297,14 +309,26 @@ def _summary(answer: _Answer) -> list[str]:
     return [_row(name, value) for name, value in rows]
 
 
-def _signed(app: Application, answer: _Answer) -> list[str]:
-    """Who signs the URLs of the edge that serves, and until when what is signed now is good."""
+def _with_ladder_of(decision: _Answer, shown: _Answer) -> bytes:
+    """The operator's decision with the ladder that a player is shown."""
+    members = json.loads(decision.body)
+    if shown.status == 200:  # noqa: PLR2004
+        members["ladder"] = json.loads(shown.body)["ladder"]
+    return json.dumps(members).encode()
+
+
+def _signed(app: Application, answer: _Answer, redaction: Redaction | None) -> list[str]:
+    """Who signs the URLs of the edge that serves, until when what is signed now is good, and
+    whether it is shown."""
     fleet, edge_id = app.gateway.fleet, json.loads(answer.body)["edges"][0]
     signing = fleet.edges[fleet.positions[edge_id]].signing
     if signing is None:
         return []
     until = rfc3339(signing.validity(time.time()).expires_s)
-    return [_row("signed", f"{described(signing.signer)}, until {until}")]
+    rows = [_row("signed", f"{described(signing.signer)}, until {until}")]
+    if redaction is not None and signing.signer.carrier == "path":
+        rows.append(_row("", f"signatures are {REDACTED} below; --show-signatures prints them"))
+    return rows
 
 
 def _row(name: str, value: str) -> str:

@@ -149,7 +149,7 @@ async def _reply(
         (b"server-timing", timeline.header()),
         *cmsd_headers(runtime.settings.cmcd.cmsd_name, found.decision),
     )
-    if found.decision.inquiry.fleet.index.needs_cookies:
+    if found.decision.inquiry.fleet.index.needs_cookies and not request.by_operator:
         cookies = cookie_headers(found.decision.edges, found.source.path, time.time())
         headers = (*headers, *cookies)
     reply = await reply_with(runtime, request, body, found.player.coding, media_type, headers)

@@ -1,5 +1,6 @@
 """What the URLs of an admitted player are worth to somebody else."""
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from gateway.app import Application
 from tests.integration.dash_titles import mpd, playlist, put
-from tests.integration.in_process import application, asking
+from tests.integration.in_process import application, ask, asking
 from tests.integration.playback_tokens import PROTECT, SECRET, bearer, token
 from tests.integration.test_dash import location
 from tests.integration.test_signature_renewal import CHROME, CONFIG, EDGE, Clock
@@ -196,3 +197,19 @@ async def test_the_assets_of_a_batch_count_for_its_token(tmp_path: Path) -> None
             for each in (refused, opened, refused, opened)
         ]
     assert [200, 200, 200, 429] == found
+
+
+async def test_operators_are_not_shown_signatures(tmp_path: Path) -> None:
+    """With one they could play; players get theirs, also in JSON."""
+    app = app_of(tmp_path, "")
+    body = json.dumps({"assets": ["paid/film"]}).encode()
+    host = [(b"host", b"localhost")]
+    for path, method, sent in (("/v1/play/paid/film", "GET", b""), ("/v1/decisions", "POST", body)):
+        for listener, shows in ((app, True), (app.operators, False)):
+            status, _, answer = await ask(listener, path, b"", host, method, "192.0.2.9", sent)
+            assert 200 == status
+            found = json.loads(answer)
+            [decision] = found.get("decisions", [found])
+            uris = [rung["uri"] for rung in decision["ladder"]]
+            assert uris
+            assert all(shows is ("/~" in uri) is not ("/REDACTED/" in uri) for uri in uris), uris

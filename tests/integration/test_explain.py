@@ -110,6 +110,30 @@ def test_who_signs_for_the_edge(config: Path) -> None:
     assert secret not in result.output
 
 
+SIGNED = re.compile(r"/~\d+~[\w-]{22}/")
+
+
+@pytest.mark.parametrize("shows", [False, True])
+def test_signatures_are_not_shown_unasked(config: Path, shows: bool) -> None:
+    """Neither in the ladder nor in the manifest: whoever reads a terminal could play with them."""
+    with config.open("a") as file:
+        file.write(
+            "[edges.signing]\nscheme = 'nginx'\nlifetime_s = 7200\nstep_s = 3600\n"
+            "keys = [{ id = '2026-11', secret = '0123456789abcdef0123456789abcdef' }]\n"
+        )
+    more = ["--show-signatures"] if shows else []
+    result = explain("good", "--ip", INDIA, "--config", str(config), "--manifest", *more)
+    ladder, _, manifest = result.stdout.partition("#EXTM3U")
+    assert manifest
+    for part in (ladder, manifest):
+        assert shows is (SIGNED.search(part) is not None)
+        assert shows is ("/REDACTED/" not in part)
+    assert shows is ("--show-signatures prints them" not in ladder)
+    uris = re.findall(r"^https\S+", manifest, re.MULTILINE)
+    assert uris
+    assert all(uri in ladder for uri in uris)
+
+
 def test_the_playlist_itself() -> None:
     """``--manifest`` prints what the player would get, after the reasons."""
     ended = explain("film", "--ip", INDIA, "--manifest")

@@ -40,9 +40,11 @@ class HlsFormat:
         return HlsDraft(gateway, found, request)
 
     def names(self, found: Decided, request: Request) -> Sequence[Mapping[str, str | None]]:
-        """The URI of each rung that stays. Raises a 400 problem when the source asks for a query
-        parameter that is missing (A5.4)."""
-        root = signed_root(found.decision.edge, found.source.path, time.time())
+        """The URI of each rung that stays; operators are not shown its signature, with which they
+        could play. Raises a 400 problem when the source asks for a query parameter that is missing
+        (A5.4)."""
+        shows = not request.by_operator
+        root = signed_root(found.decision.edge, found.source.path, time.time(), shows=shows)
         uris = uris_for(found.source, found.decision, request.parameters.by_name, root)
         return [{"uri": uri} for uri in uris]
 

@@ -3,9 +3,10 @@
 import pytest
 
 from gateway.edge.edge import Edge
-from gateway.edge.signed_root import signed_root
-from gateway.edge.signing import Covers
+from gateway.edge.signed_root import REDACTED, redacted, signed_root
+from gateway.edge.signing import Covers, Validity
 from tests.signed_urls import NOW_S, refused, root_of, signing, without_signature
+from tests.unit.trust.edge_signing.signers import signers
 
 URL = "https://e.example/v/"
 
@@ -52,3 +53,18 @@ def test_how_long_signatures_stay_the_same() -> None:
     used = signing(step_s=60)
     assert 59 == used.unchanged_s(NOW_S // 60 * 60)
     assert 0 == used.unchanged_s(NOW_S // 60 * 60 + 59.9)
+
+
+@pytest.mark.parametrize("name", signers())
+def test_a_redacted_signature_opens_nothing(name: str) -> None:
+    """Of no scheme that puts it into the path; the rest of the URL stays."""
+    signer, validity = signers()[name], Validity(NOW_S - 60, NOW_S + 60)
+    url, folder = "https://edge.example/videos/", "film/one/"
+    base = signer.signed_base(url, folder, validity)
+    shown = redacted(base, f"{url}{folder}")
+    if signer.carrier == "cookie":
+        assert base == shown == f"{url}{folder}"
+        return
+    assert None is signer.refusal(f"{base}a.m3u8", {}, NOW_S)
+    assert None is not signer.refusal(f"{shown}a.m3u8", {}, NOW_S)
+    assert [part for part in shown.split("/") if part != REDACTED] == f"{url}{folder}".split("/")
