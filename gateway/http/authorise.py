@@ -22,7 +22,7 @@ from gateway.play.cookies import cookies_of
 from gateway.play.request import Headers
 from gateway.play.runtime import Gateway
 from gateway.trust.operators.message_signature import SignedMessage
-from gateway.trust.operators.operator import READING, Access, Operator, Refusal, Role
+from gateway.trust.operators.operator import READING, Access, Operator, Role, SignInRefusal
 
 FAILURES_PER_S = 0.2
 FAILURES_BURST_S = 50.0
@@ -201,7 +201,7 @@ async def _who(
     except ProviderError as error:
         _count("unavailable")
         raise problems.provider_unavailable(str(error)) from error
-    if not isinstance(answer, Refusal):
+    if not isinstance(answer, SignInRefusal):
         return answer
     charge_failure(gateway, scope, headers)
     _count("refused")

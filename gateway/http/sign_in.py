@@ -24,7 +24,7 @@ from gateway.play.reply import Reply
 from gateway.play.request import Headers
 from gateway.play.runtime import Gateway
 from gateway.trust.operators.browser import is_local_path
-from gateway.trust.operators.operator import Operator, Refusal, Role
+from gateway.trust.operators.operator import Operator, Role, SignInRefusal
 
 SIGN_IN: Final = "/v1/sign-in"
 CALLBACK: Final = "/v1/sign-in/callback"
@@ -51,20 +51,20 @@ async def callback(gateway: Gateway, scope: Scope, headers: Headers, receive: Re
     check_failures(gateway, scope, headers)
     text = _cookies(scope).get(oidc.flow_cookie, "")
     flow = oidc.flow(gateway.keys, text, query.get("state", ""), now_s)
-    found: Operator | Refusal
+    found: Operator | SignInRefusal
     if flow is None:
-        found = Refusal("no-flow", "this browser has not begun to sign in, or too long ago")
+        found = SignInRefusal("no-flow", "this browser has not begun to sign in, or too long ago")
     elif "code" not in query:
         said = query.get("error", "no code")[:100]
-        found = Refusal("not-granted", f"the provider has not let you in: {said!a}")
+        found = SignInRefusal("not-granted", f"the provider has not let you in: {said!a}")
     else:
         try:
             found = await oidc.finish(flow, query["code"], now_s)
         except ProviderError as error:
             charge_failure(gateway, scope, headers)
             raise operator_problems.provider_unavailable(str(error)) from error
-    if isinstance(found, Refusal) or flow is None:
-        refusal = found if isinstance(found, Refusal) else Refusal("no-flow", "")
+    if isinstance(found, SignInRefusal) or flow is None:
+        refusal = found if isinstance(found, SignInRefusal) else SignInRefusal("no-flow", "")
         charge_failure(gateway, scope, headers)
         claimed = Operator("nobody", refusal.id or "", Role.VIEWER)
         record_refused(gateway, scope, headers, claimed, refusal.code)

@@ -21,7 +21,7 @@ from gateway.trust.operators.browser import (
     signed_session,
 )
 from gateway.trust.operators.oidc import OidcRules, key_id_of, verify_token
-from gateway.trust.operators.operator import Operator, Refusal
+from gateway.trust.operators.operator import Operator, SignInRefusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class OidcSignIn:
         """The name of the cookie of a flow."""
         return "__Host-gateway-sign-in" if self.is_secure else "gateway-sign-in"
 
-    async def bearer(self, token: str, now_s: float) -> Operator | Refusal:
+    async def bearer(self, token: str, now_s: float) -> Operator | SignInRefusal:
         """Who has a token. Raises ProviderError when no key of the provider is known."""
         keys = await self.provider.keys(key_id_of(token))
         return verify_token(token, keys, self.rules, now_s)
@@ -102,7 +102,7 @@ class OidcSignIn:
             return None
         return found
 
-    async def finish(self, flow: Flow, code: str, now_s: float) -> Operator | Refusal:
+    async def finish(self, flow: Flow, code: str, now_s: float) -> Operator | SignInRefusal:
         """Who has signed in, by the code that the provider has sent. Raises ProviderError."""
         token = await self.provider.id_token(code, flow.verifier)
         keys = await self.provider.keys(key_id_of(token))

@@ -14,7 +14,7 @@ from gateway.trust.keys import KeyRing
 from gateway.trust.operators.api_key import PREFIX, ApiKeys
 from gateway.trust.operators.message_signature import ServiceKeys, SignedMessage
 from gateway.trust.operators.oidc import looks_like_jwt
-from gateway.trust.operators.operator import Operator, Refusal
+from gateway.trust.operators.operator import Operator, SignInRefusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class SignIn:
         """Whether a request is signed, so that its body is needed."""
         return "authorization" not in headers and "signature-input" in headers
 
-    async def who(self, asked: Asked) -> Operator | Refusal | None:
+    async def who(self, asked: Asked) -> Operator | SignInRefusal | None:
         """Who has sent a request; None when it has no credential. Raises ProviderError when that
         cannot be found out."""
         authorization = asked.headers.get("authorization")
@@ -98,20 +98,20 @@ class SignIn:
             return await self._signer(asked.message)
         return None
 
-    async def _signer(self, message: SignedMessage) -> Operator | Refusal:
+    async def _signer(self, message: SignedMessage) -> Operator | SignInRefusal:
         now_s = self._clock()
         found = self._ways.services.verify(message, now_s)
-        if isinstance(found, Refusal):
+        if isinstance(found, SignInRefusal):
             return found
         if not await self._nonces.first_use(found.nonce, found.until_s, now_s):
             text = "the nonce of the signature was used before"
-            return Refusal("replayed", text, found.operator.id)
+            return SignInRefusal("replayed", text, found.operator.id)
         return found.operator
 
-    async def _bearer(self, authorization: str) -> Operator | Refusal:
+    async def _bearer(self, authorization: str) -> Operator | SignInRefusal:
         scheme, _, credential = authorization.partition(" ")
         if scheme.lower() != "bearer":
-            return Refusal("other-scheme", "the scheme of Authorization is not Bearer")
+            return SignInRefusal("other-scheme", "the scheme of Authorization is not Bearer")
         text, oidc = credential.strip(" "), self._ways.oidc
         if oidc is not None and not text.startswith(PREFIX) and looks_like_jwt(text):
             return await oidc.bearer(text, self._clock())

@@ -1,7 +1,7 @@
 """Error answers of the operators' listener about who asks, and what that person may do."""
 
 from gateway.play.problems import Problem
-from gateway.trust.operators.operator import Refusal, Role, Scope
+from gateway.trust.operators.operator import Role, Scope, SignInRefusal
 
 _CHALLENGE = 'Bearer realm="streaming-gateway"'
 
@@ -13,7 +13,7 @@ def not_signed_in() -> Problem:
     return Problem(401, "not-signed-in", "Not signed in", detail, headers=headers)
 
 
-def refused(refusal: Refusal) -> Problem:
+def refused(refusal: SignInRefusal) -> Problem:
     """401: the credential is not valid (RFC 6750, 3.1)."""
     headers = {"WWW-Authenticate": f'{_CHALLENGE}, error="invalid_token"'}
     return Problem(401, "bad-credential", "Bad credential", refusal.text, headers=headers)

@@ -17,8 +17,8 @@ from gateway.play.reply import RawHeaders
 from gateway.play.runtime import Runtime
 from gateway.play.tokens import Presented
 from gateway.trust.admission import Admission
-from gateway.trust.tokens.grant import Grant, Renewal
 from gateway.trust.tokens.renewal import terms_of
+from gateway.trust.tokens.verified import Renewal, VerifiedToken
 
 _COOKIE: Final = ("Path=/", "HttpOnly", "SameSite=None")
 """The attributes of a cookie for which the token names none."""
@@ -35,7 +35,7 @@ def token_headers(
     place = presented.source.place
     vary = (VARY_COOKIE,) if place == "cookie" else ()
     token = presented.token
-    if runtime.renewal is None or not isinstance(token, Grant) or token.renewal is None:
+    if runtime.renewal is None or not isinstance(token, VerifiedToken) or token.renewal is None:
         return vary
     if not any(isinstance(each, Admission) for each in admitted):
         return vary
@@ -43,7 +43,7 @@ def token_headers(
 
 
 def _renewed(
-    runtime: Runtime, text: str, place: Place, token: Grant, renewal: Renewal
+    runtime: Runtime, text: str, place: Place, token: VerifiedToken, renewal: Renewal
 ) -> RawHeaders:
     rules, terms, now_s = runtime.renewal, terms_of(token), time.time()
     if rules is None or terms is None or token.expires_s is None:

@@ -28,10 +28,10 @@ from gateway.steering.query import GRANT
 from gateway.store.connection.keys import DIGEST_BYTES, session_name
 from gateway.store.coordination.revocations import Revocable, revoked_name
 from gateway.trust.admission import Admission, Denial, Names, Viewer, stricter
-from gateway.trust.tokens.grant import Grant
 from gateway.trust.tokens.protection import Protection
 from gateway.trust.tokens.refusal import RefusalCode, Refused
 from gateway.trust.tokens.renewal import terms_of
+from gateway.trust.tokens.verified import VerifiedToken
 
 _NAMES = Names(
     token=lambda text: revoked_name(Revocable.TOKEN, text)[1:],
@@ -46,7 +46,7 @@ class Presented:
     """What a request brings: a verified token, or why it is refused, and what it was read from; the
     text of an admission."""
 
-    token: Grant | Refused | None
+    token: VerifiedToken | Refused | None
     carried: str | None
     source: PlacedToken | None = field(default=None, repr=False)
 
@@ -80,7 +80,7 @@ def present(
     return found
 
 
-def _has_expired(token: Grant | Refused) -> bool:
+def _has_expired(token: VerifiedToken | Refused) -> bool:
     return isinstance(token, Refused) and token.code is RefusalCode.EXPIRED
 
 
@@ -156,7 +156,7 @@ def _admission(
     problem."""
     _check_first(presented)
     token = presented.token
-    if isinstance(token, Grant):
+    if isinstance(token, VerifiedToken):
         mismatch = protection.mismatch(token)
         if mismatch is not None:
             raise _count("asset", problems.not_open(mismatch))

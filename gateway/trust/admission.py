@@ -26,11 +26,11 @@ from typing import Final, TypeVar
 
 from gateway.client.facts import DeviceKind, Limits
 from gateway.reason import Reason, Step
-from gateway.trust.tokens.grant import Address, Grant, Network
 from gateway.trust.tokens.key import TokenKey
 from gateway.trust.tokens.protection import Protection, RequiredClaim
 from gateway.trust.tokens.renewal import RenewalTerms
 from gateway.trust.tokens.rules import TokenRules
+from gateway.trust.tokens.verified import Address, Network, VerifiedToken
 from manifests.codecs import CodecFamily
 
 NAME_BYTES: Final = 20
@@ -123,7 +123,7 @@ class Admission:
     @classmethod
     def of(
         cls,
-        grant: Grant,
+        token: VerifiedToken,
         name: "Names",
         rules: TokenRules,
         now_s: float,
@@ -131,27 +131,27 @@ class Admission:
     ) -> "Admission":
         """That of a token that was verified by ``rules`` at ``now_s`` (Unix seconds), and may be
         renewed on these terms."""
-        heard = sorted(grant.audiences & rules.audiences)[:MAX_LISTED]
+        heard = sorted(token.audiences & rules.audiences)[:MAX_LISTED]
         return cls(
-            key=grant.key_tag,
-            key_of_set=grant.key_of_set,
-            issuer=None if grant.issuer is None else text_tag(grant.issuer),
+            key=token.key_tag,
+            key_of_set=token.key_of_set,
+            issuer=None if token.issuer is None else text_tag(token.issuer),
             audiences=frozenset(map(text_tag, heard)),
-            claims=frozenset(claim for claim in RequiredClaim if claim.is_in(grant)),
-            issued_s=None if grant.issued_s is None else int(grant.issued_s),
+            claims=frozenset(claim for claim in RequiredClaim if claim.is_in(token)),
+            issued_s=None if token.issued_s is None else int(token.issued_s),
             given_s=-int(-now_s // GIVEN_STEP_S) * GIVEN_STEP_S,
-            digest=blake2b(grant.digest, digest_size=DIGEST_BYTES).digest(),
-            expires_s=None if grant.expires_s is None else int(grant.expires_s),
-            token=None if grant.token_id is None else name.token(grant.token_id),
-            subject=None if grant.subject is None else name.subject(grant.subject),
-            session=None if grant.session is None else name.session(grant.session),
-            countries=grant.countries,
-            refuse_anonymous=grant.refuse_anonymous,
-            networks=grant.networks,
-            asns=grant.asns,
-            devices=grant.devices,
-            limits=grant.limits,
-            max_sessions=grant.max_sessions,
+            digest=blake2b(token.digest, digest_size=DIGEST_BYTES).digest(),
+            expires_s=None if token.expires_s is None else int(token.expires_s),
+            token=None if token.token_id is None else name.token(token.token_id),
+            subject=None if token.subject is None else name.subject(token.subject),
+            session=None if token.session is None else name.session(token.session),
+            countries=token.countries,
+            refuse_anonymous=token.refuse_anonymous,
+            networks=token.networks,
+            asns=token.asns,
+            devices=token.devices,
+            limits=token.limits,
+            max_sessions=token.max_sessions,
             terms=terms,
         )
 

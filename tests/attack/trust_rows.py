@@ -14,7 +14,7 @@ import httpx
 
 from gateway.trust.operators.api_key import key_text
 from gateway.trust.tokens.algorithm import Algorithm
-from gateway.trust.tokens.grant import Grant
+from gateway.trust.tokens.verified import VerifiedToken
 from tests.attack.attack import Attack, Effort, Outcome
 from tests.attack.client import Answer, Shot, fire
 from tests.attack.hostile import HOSTILE, request
@@ -89,7 +89,7 @@ async def forge_tokens(stage: Stage, effort: Effort) -> Outcome:
         for token in good:
             outcome.fault(
                 f"a good token is refused: {algorithm}",
-                unless=isinstance(mine.verify(token, NOW_S), Grant),
+                unless=isinstance(mine.verify(token, NOW_S), VerifiedToken),
             )
         texts = [*(each for token in good for each in flipped(token)), *confused(algorithm)]
         for token in good:
@@ -102,11 +102,11 @@ async def forge_tokens(stage: Stage, effort: Effort) -> Outcome:
             if text in good or _same(text, good):
                 continue
             outcome.sent += 1
-            if isinstance(mine.verify(text, NOW_S), Grant):
+            if isinstance(mine.verify(text, NOW_S), VerifiedToken):
                 outcome.fault(f"{algorithm}: a forged token is verified: {text}")
         for later in (601 + 61, 10**9):
             outcome.sent += 1
-            if isinstance(mine.verify(good[0], NOW_S + later), Grant):
+            if isinstance(mine.verify(good[0], NOW_S + later), VerifiedToken):
                 outcome.fault(f"{algorithm}: a token is valid {later} s later")
     return outcome
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from gateway.trust.tokens.algorithm import Algorithm
 from gateway.trust.tokens.base64url import decoded, encoded
 from gateway.trust.tokens.cbor import cbor_of
-from gateway.trust.tokens.grant import Grant
 from gateway.trust.tokens.key import TokenKey
 from gateway.trust.tokens.refusal import Refused
+from gateway.trust.tokens.verified import VerifiedToken
 from tests.unit.trust.tokens.making import CLAIMS, NOW_S, cat, jwt, token_key, verifier
 
 ALGORITHMS: tuple[Algorithm, ...] = ("HS256", "ES256", "EdDSA")
@@ -57,7 +57,7 @@ def test_no_changed_byte_verifies(name: str, data: st.DataObject) -> None:
     """Nor one that is left out, added, or moved, in the text and in what it encodes."""
     text, algorithm = MADE[name]
     strict = verifier(key_of(algorithm))
-    assert isinstance(strict.verify(text, NOW_S), Grant)
+    assert isinstance(strict.verify(text, NOW_S), VerifiedToken)
     at = data.draw(st.integers(0, len(text) - 1))
     character = data.draw(st.characters(codec="ascii"))
     changed = data.draw(
@@ -94,7 +94,7 @@ def test_any_text_is_refused(text: str) -> None:
 def test_any_claims_of_a_jwt_are_read_or_refused(claims: dict[str, Any]) -> None:
     """An issuer may write anything."""
     found = verifier(key_of("HS256")).verify(jwt(claims), NOW_S)
-    assert isinstance(found, Grant | Refused)
+    assert isinstance(found, VerifiedToken | Refused)
 
 
 @settings(max_examples=40)
@@ -102,7 +102,7 @@ def test_any_claims_of_a_jwt_are_read_or_refused(claims: dict[str, Any]) -> None
 def test_any_claims_of_a_cat_are_read_or_refused(claims: dict[Any, Any]) -> None:
     """An issuer may write anything."""
     found = verifier(key_of("HS256")).verify(cat(claims), NOW_S)
-    assert isinstance(found, Grant | Refused)
+    assert isinstance(found, VerifiedToken | Refused)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

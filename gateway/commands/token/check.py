@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from gateway.background.token_keys import TokenKeyKeeper
 from gateway.config.schema import Settings
 from gateway.config.token_build import protections_of, token_rules_of, token_sources_of
-from gateway.trust.tokens.grant import Grant
 from gateway.trust.tokens.refusal import RefusalCode, Refused
 from gateway.trust.tokens.renewal import terms_of
+from gateway.trust.tokens.verified import VerifiedToken
 
 
 class TokenRefusedError(Exception):
@@ -44,54 +44,54 @@ async def _fetched(keeper: TokenKeyKeeper) -> None:
     await keeper.close()
 
 
-def _opens(settings: Settings, grant: Grant, asset: str) -> None:
+def _opens(settings: Settings, token: VerifiedToken, asset: str) -> None:
     """Raises TokenRefusedError unless the token opens the asset."""
     protection = protections_of(settings).of(asset)
-    mismatch = None if protection is None else protection.mismatch(grant)
-    if mismatch is None and protection is not None and not grant.allows_asset(asset):
+    mismatch = None if protection is None else protection.mismatch(token)
+    if mismatch is None and protection is not None and not token.allows_asset(asset):
         mismatch = "The token is for other assets."
     if mismatch is not None:
         raise TokenRefusedError(f"{mismatch} [403]")
 
 
-def _lines(grant: Grant) -> Iterator[tuple[str, str]]:
-    yield "valid", f"{grant.form.upper()}, verified by the key {grant.key}"
-    for name, at_s in (("from", grant.starts_s), ("until", grant.expires_s)):
+def _lines(token: VerifiedToken) -> Iterator[tuple[str, str]]:
+    yield "valid", f"{token.form.upper()}, verified by the key {token.key}"
+    for name, at_s in (("from", token.starts_s), ("until", token.expires_s)):
         if at_s is not None:
             yield name, datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    limits = grant.limits
+    limits = token.limits
     shown = {
-        "issuer": grant.issuer,
-        "audiences": grant.audiences or None,
-        "id": grant.token_id,
-        "subject": grant.subject,
-        "session": grant.session,
-        "assets": grant.assets,
-        "asset prefixes": grant.prefixes,
-        "countries": grant.countries,
-        "networks": grant.networks,
-        "AS numbers": grant.asns,
-        "anonymous networks": "refused" if grant.refuse_anonymous else None,
-        "devices": grant.devices,
-        "methods": grant.methods,
+        "issuer": token.issuer,
+        "audiences": token.audiences or None,
+        "id": token.token_id,
+        "subject": token.subject,
+        "session": token.session,
+        "assets": token.assets,
+        "asset prefixes": token.prefixes,
+        "countries": token.countries,
+        "networks": token.networks,
+        "AS numbers": token.asns,
+        "anonymous networks": "refused" if token.refuse_anonymous else None,
+        "devices": token.devices,
+        "methods": token.methods,
         "height": limits.max_height,
         "kbit/s": limits.max_bitrate_kbps,
         "codecs": limits.codecs,
-        "sessions": grant.max_sessions,
-        "request": "catu or cath must match" if grant.uri or grant.headers else None,
-        "renewal": _renewal(grant),
+        "sessions": token.max_sessions,
+        "request": "catu or cath must match" if token.uri or token.headers else None,
+        "renewal": _renewal(token),
     }
     for name, value in shown.items():
         if value is not None:
             yield name, _in_words(value)
 
 
-def _renewal(grant: Grant) -> str | None:
+def _renewal(token: VerifiedToken) -> str | None:
     """How the token may be renewed, where ``[tokens.renewal]`` is configured."""
-    terms = terms_of(grant)
-    if terms is None or grant.renewal is None:
-        return None if grant.renewal is None else "none, the token has no exp or no cti"
-    return f"{grant.renewal.kind}, for {terms.lifetime_s} s, in its last {terms.window_s} s"
+    terms = terms_of(token)
+    if terms is None or token.renewal is None:
+        return None if token.renewal is None else "none, the token has no exp or no cti"
+    return f"{token.renewal.kind}, for {terms.lifetime_s} s, in its last {terms.window_s} s"
 
 
 def _in_words(value: object) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final, Literal
 
-from gateway.trust.operators.operator import Operator, Refusal, Role, Scope
+from gateway.trust.operators.operator import Operator, Role, Scope, SignInRefusal
 
 PREFIX: Final = "gwk_"
 RANDOM_BYTES: Final = 32
@@ -63,7 +63,7 @@ class ApiKeys:
     def __init__(self, keys: Iterable[ApiKey]) -> None:
         self._keys = {key.id: key for key in keys}
 
-    def verify(self, text: str, now_s: float) -> Operator | Refusal:
+    def verify(self, text: str, now_s: float) -> Operator | SignInRefusal:
         """Who has the key ``text``; ``now_s`` is Unix time.
 
         A key whose id is unknown takes as long as one that is wrong, and gets the same answer.
@@ -74,11 +74,11 @@ class ApiKeys:
         expected = _NOBODYS_DIGEST if key is None else key.digest
         same = hmac.compare_digest(_digest(text), expected)
         if key is None or not same:
-            return Refusal("unknown-key", _UNKNOWN, named)
+            return SignInRefusal("unknown-key", _UNKNOWN, named)
         if key.state == "revoked":
-            return Refusal("revoked-key", "the API key is revoked", key.id)
+            return SignInRefusal("revoked-key", "the API key is revoked", key.id)
         if key.expires_s is not None and now_s >= key.expires_s:
-            return Refusal("expired-key", "the API key has expired", key.id)
+            return SignInRefusal("expired-key", "the API key has expired", key.id)
         return Operator("key", key.id, key.role, key.scopes)
 
 

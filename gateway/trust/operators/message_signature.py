@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import http_sf
 
-from gateway.trust.operators.operator import Operator, Refusal, Role, Scope
+from gateway.trust.operators.operator import Operator, Role, Scope, SignInRefusal
 
 ALGORITHM: Final = "hmac-sha256"
 MAX_FIELD_CHARS: Final = 4096
@@ -72,7 +72,7 @@ class ServiceKeys:
         self._keys = {key.id: key for key in keys}
         self._window_s = window_s
 
-    def verify(self, message: SignedMessage, now_s: float) -> Signed | Refusal:
+    def verify(self, message: SignedMessage, now_s: float) -> Signed | SignInRefusal:
         """Who has signed ``message``; ``now_s`` is Unix time."""
         try:
             components, parameters, signature = _read(message.headers)
@@ -80,19 +80,21 @@ class ServiceKeys:
             _check_covered(components, message)
             base = signature_base(components, parameters, message)
         except _BadSignatureError as error:
-            return Refusal("bad-signature", str(error))
+            return SignInRefusal("bad-signature", str(error))
         key = self._keys.get(parameters["keyid"])
         secret = b"" if key is None else key.secret
         same = hmac.compare_digest(hmac.digest(secret, base, "sha256"), signature)
         named = parameters["keyid"][:MAX_NONCE_CHARS]
         if key is None or not same:
-            return Refusal("wrong-signature", "the signature is not one of a known key", named)
+            return SignInRefusal(
+                "wrong-signature", "the signature is not one of a known key", named
+            )
         if key.state != "active":
-            return Refusal("revoked-key", "the key of the signature is revoked", named)
+            return SignInRefusal("revoked-key", "the key of the signature is revoked", named)
         digest = message.headers.get("content-digest")
         if digest is not None and not matches_digest(digest, message.body):
             text = "Content-Digest has no sha-256 or sha-512 of the body"
-            return Refusal("wrong-digest", text, named)
+            return SignInRefusal("wrong-digest", text, named)
         operator = Operator("service", key.id, key.role, key.scopes)
         until_s = parameters["created"] + self._window_s + 1
         return Signed(operator, f"{key.id} {parameters['nonce']}", until_s)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.trust.operators.operator import Operator, Refusal, Role
+from gateway.trust.operators.operator import Operator, Role, SignInRefusal
 
 if TYPE_CHECKING:
     from joserfc.jwk import KeySet
@@ -87,7 +87,7 @@ def key_id_of(text: str) -> str | None:
 
 def verify_token(
     text: str, keys: ProviderKeys, rules: OidcRules, now_s: float, nonce: str | None = None
-) -> Operator | Refusal:
+) -> Operator | SignInRefusal:
     """Who has the token ``text`` at ``now_s`` (Unix time). ``nonce`` is that of the flow in which
     it was asked for; None outside of one."""
     from joserfc import jwt  # noqa: PLC0415
@@ -96,15 +96,15 @@ def verify_token(
     try:
         claims = jwt.decode(text, keys.keys, algorithms=list(ALGORITHMS)).claims
     except (JoseError, ValueError, TypeError, KeyError):
-        return Refusal("bad-token", "the token is not signed by a key of the provider")
+        return SignInRefusal("bad-token", "the token is not signed by a key of the provider")
     trouble = _trouble(claims, rules, now_s, nonce)
     if trouble is not None:
-        return Refusal("bad-claims", trouble)
+        return SignInRefusal("bad-claims", trouble)
     subject = claims["sub"]
     role = role_of(claims, rules)
     if role is None:
         text = f"the claim {rules.role_claim} has no value to which a role belongs"
-        return Refusal("no-role", text, subject)
+        return SignInRefusal("no-role", text, subject)
     return Operator("oidc", subject, role)
 
 

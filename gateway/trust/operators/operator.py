@@ -82,7 +82,7 @@ class Operator:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class SignInRefusal:
     """Why a credential is refused. ``code`` is one of a fixed set, for logs and the audit log.
     ``text`` is for who sent it, and has nothing of the credential. ``id`` is the key that it names,
     where there is one: a claim that nothing has proven."""

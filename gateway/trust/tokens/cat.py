@@ -14,8 +14,8 @@ from gateway.trust.tokens.cat_claims import named_claims
 from gateway.trust.tokens.cbor import cbor_of
 from gateway.trust.tokens.key import TokenKey
 from gateway.trust.tokens.key_set import MAX_KID_CHARS
-from gateway.trust.tokens.presented import Presented
 from gateway.trust.tokens.refusal import RefusalCode, TokenError, malformed
+from gateway.trust.tokens.unverified import UnverifiedToken
 
 _CWT, _MAC0, _SIGN1 = 61, 17, 18
 _COSE_TAGS: Final = frozenset({_CWT, _MAC0, _SIGN1})
@@ -31,7 +31,7 @@ _BY_NUMBER: Final[Mapping[Any, Algorithm]] = {
 }
 
 
-def read_cat(text: str) -> Presented:
+def read_cat(text: str) -> UnverifiedToken:
     """The parts of ``text``. Raises TokenError."""
     kind, parts, _ = _message(text)
     protected, unprotected, payload, _ = parts
@@ -42,7 +42,9 @@ def read_cat(text: str) -> Presented:
         raise TokenError(RefusalCode.ALGORITHM, "The algorithm is not one of this kind of message.")
     kid = _kid(header, unprotected)
     claims = named_claims(_map(payload, "payload"))
-    return Presented("cat", kid, (algorithm,), claims, lambda key: _verified(implied, parts, key))
+    return UnverifiedToken(
+        "cat", kid, (algorithm,), claims, lambda key: _verified(implied, parts, key)
+    )
 
 
 def claims_of(text: str) -> tuple[dict[Any, Any], bool]:

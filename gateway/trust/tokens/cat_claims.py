@@ -10,9 +10,9 @@ from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 from typing import Any, Final
 
-from gateway.trust.tokens.grant import Network, Renewal, RenewalKind
 from gateway.trust.tokens.matching import HeaderRules, UriRules, header_rules, uri_rules
 from gateway.trust.tokens.refusal import RefusalCode, TokenError
+from gateway.trust.tokens.verified import Network, Renewal, RenewalKind
 
 LABELS: Final[Mapping[int, str]] = MappingProxyType(
     {

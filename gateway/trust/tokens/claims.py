@@ -14,10 +14,10 @@ from typing import Any, Final
 from gateway.client.facts import DeviceKind, Limits
 from gateway.client.limits import HEIGHTS, session_id
 from gateway.trust.tokens.cat_claims import LABELS, unsupported
-from gateway.trust.tokens.grant import Grant, Network
 from gateway.trust.tokens.key import TokenKey
-from gateway.trust.tokens.presented import Presented
 from gateway.trust.tokens.refusal import RefusalCode, TokenError
+from gateway.trust.tokens.unverified import UnverifiedToken
+from gateway.trust.tokens.verified import Network, VerifiedToken
 from manifests.codecs import CodecFamily
 
 MAX_CLAIMS: Final = 64
@@ -40,7 +40,7 @@ _KINDS: Final = {kind.value: kind for kind in DeviceKind}
 _FAMILIES: Final = {family.value: family for family in CodecFamily}
 
 
-def grant_of(token: Presented, key: TokenKey, digest: bytes) -> Grant:
+def verified_token(token: UnverifiedToken, key: TokenKey, digest: bytes) -> VerifiedToken:
     """What the claims of a verified token allow. Raises TokenError."""
     read = _Claims(token.claims)
     if len(token.claims) > MAX_CLAIMS:
@@ -56,7 +56,7 @@ def grant_of(token: Presented, key: TokenKey, digest: bytes) -> Grant:
     prefixes = read.texts("asset_prefix")
     networks, asns = read.networks(), read.numbers("asn", _MAX_ASN)
     from_cat = token.claims if token.form == "cat" else {}
-    return Grant(
+    return VerifiedToken(
         key=key.name,
         digest=digest,
         form=token.form,

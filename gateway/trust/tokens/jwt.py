@@ -6,8 +6,8 @@ from typing import Any, Final, get_args
 from gateway.trust.tokens.algorithm import Algorithm, jose_names
 from gateway.trust.tokens.base64url import decoded
 from gateway.trust.tokens.key_set import MAX_KID_CHARS
-from gateway.trust.tokens.presented import Presented
 from gateway.trust.tokens.refusal import RefusalCode, TokenError, malformed
+from gateway.trust.tokens.unverified import UnverifiedToken
 from gateway.untrusted import json_of
 
 _PARTS: Final = 3
@@ -19,7 +19,7 @@ _ACCEPTS: Final[Mapping[str, tuple[Algorithm, ...]]] = {
 }
 
 
-def read_jwt(text: str) -> Presented:
+def read_jwt(text: str) -> UnverifiedToken:
     """The parts of ``text``. Raises TokenError."""
     parts = text.split(".")
     if len(parts) != _PARTS:
@@ -36,7 +36,7 @@ def read_jwt(text: str) -> Presented:
         text = "The header of the token names no algorithm that is accepted."
         raise TokenError(RefusalCode.ALGORITHM, text)
     signed = f"{parts[0]}.{parts[1]}".encode("ascii")
-    return Presented(
+    return UnverifiedToken(
         "jwt",
         _kid(named),
         _ACCEPTS[algorithm],

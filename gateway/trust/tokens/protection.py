@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.policy.prefixes import Prefixes
-from gateway.trust.tokens.grant import Grant
+from gateway.trust.tokens.verified import VerifiedToken
 
 
 class RequiredClaim(StrEnum):
@@ -20,17 +20,17 @@ class RequiredClaim(StrEnum):
     SESSION = "session"
     SUBJECT = "subject"
 
-    def is_in(self, grant: Grant) -> bool:
+    def is_in(self, token: VerifiedToken) -> bool:
         """Whether the token has it."""
         match self:
             case RequiredClaim.ASSET:
-                return grant.assets is not None or grant.prefixes is not None
+                return token.assets is not None or token.prefixes is not None
             case RequiredClaim.NETWORKS:
-                return grant.networks is not None or grant.asns is not None
+                return token.networks is not None or token.asns is not None
             case RequiredClaim.ID:
-                return grant.token_id is not None
+                return token.token_id is not None
             case _:
-                return getattr(grant, self.value) is not None
+                return getattr(token, self.value) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +59,17 @@ class Protection:
             return True
         return unknown if country is None else country in self.countries
 
-    def mismatch(self, grant: Grant) -> str | None:
+    def mismatch(self, token: VerifiedToken) -> str | None:
         """Why a valid token opens nothing here, in a sentence without any of its text; None when
         it may."""
-        if self.keys is not None and grant.key not in self.keys:
+        if self.keys is not None and token.key not in self.keys:
             return "The key of the token does not open this asset."
-        if self.issuers is not None and grant.issuer not in self.issuers:
+        if self.issuers is not None and token.issuer not in self.issuers:
             return "The issuer of the token does not open this asset."
-        if self.audiences is not None and self.audiences.isdisjoint(grant.audiences):
+        if self.audiences is not None and self.audiences.isdisjoint(token.audiences):
             return "The token is for another audience."
         for claim in self.required:
-            if not claim.is_in(grant):
+            if not claim.is_in(token):
                 return f"This asset needs a token with the claim {claim}."
         return None
 

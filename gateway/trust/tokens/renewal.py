@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from gateway.trust.tokens.algorithm import COSE_NUMBERS, Algorithm
 from gateway.trust.tokens.base64url import encoded
 from gateway.trust.tokens.cat import claims_of
-from gateway.trust.tokens.grant import Grant
 from gateway.trust.tokens.key import TokenKey, public_half
+from gateway.trust.tokens.verified import VerifiedToken
 
 if TYPE_CHECKING:
     from cwt.cose_key_interface import COSEKeyInterface
@@ -48,14 +48,14 @@ class RenewalTerms(NamedTuple):
         return end_s if end_s > expires_s else None
 
 
-def terms_of(grant: Grant) -> RenewalTerms | None:
+def terms_of(token: VerifiedToken) -> RenewalTerms | None:
     """How a token may be renewed; None for one that may not. A token without ``cti`` could not be
     revoked by it, so its lifetime is not extended."""
-    renewal, expires_s = grant.renewal, grant.expires_s
-    if renewal is None or expires_s is None or grant.token_id is None:
+    renewal, expires_s = token.renewal, token.expires_s
+    if renewal is None or expires_s is None or token.token_id is None:
         return None
     window_s = WINDOW_S if renewal.deadline_s is None else renewal.deadline_s
-    since_s = expires_s if grant.issued_s is None else grant.issued_s
+    since_s = expires_s if token.issued_s is None else token.issued_s
     return RenewalTerms(
         min(renewal.expires_add_s, _MOST_S), min(window_s, _MOST_S), min(int(since_s), _MOST_S)
     )

@@ -12,13 +12,13 @@ from typing import Final, NamedTuple
 from gateway.cache import REFUSED_TOKENS, TOKENS, Cache
 from gateway.trust.tokens.cat import read_cat
 from gateway.trust.tokens.cat_claims import unsupported
-from gateway.trust.tokens.claims import grant_of
-from gateway.trust.tokens.grant import Grant
+from gateway.trust.tokens.claims import verified_token
 from gateway.trust.tokens.jwt import read_jwt
 from gateway.trust.tokens.key import TokenKey
 from gateway.trust.tokens.key_set import TokenKeys
 from gateway.trust.tokens.refusal import RefusalCode, Refused, TokenError, malformed
 from gateway.trust.tokens.rules import TokenRules
+from gateway.trust.tokens.verified import VerifiedToken
 
 REFUSED_S: Final = 30.0
 """How long a refusal is remembered. A key may come that verifies the text; then there is a new
@@ -26,7 +26,7 @@ verifier."""
 
 
 class _Verified(NamedTuple):
-    grant: Grant
+    token: VerifiedToken
     key: TokenKey
 
 
@@ -56,10 +56,12 @@ class Verifier:
         self._verified: Cache[bytes, _Verified] = Cache(TOKENS)
         self._refused: Cache[bytes, _Remembered] = Cache(REFUSED_TOKENS)
 
-    def verify(self, text: str, now_s: float, *, checks_request: bool = False) -> Grant | Refused:
+    def verify(
+        self, text: str, now_s: float, *, checks_request: bool = False
+    ) -> VerifiedToken | Refused:
         """What the token ``text`` allows at ``now_s`` (Unix seconds), or why it is refused.
 
-        ``checks_request``: the caller checks the request with :meth:`Grant.allows_request`.
+        ``checks_request``: the caller checks the request with :meth:`VerifiedToken.allows_request`.
         Otherwise, a token with a claim about the URI or the header fields is refused.
         """
         if len(text) > self.rules.max_chars:
@@ -76,7 +78,7 @@ class Verifier:
                 known = self._checked(text, digest, now_s)
                 self._verified.put(digest, known)
             self._check_times(known, now_s)
-            if not checks_request and (known.grant.uri or known.grant.headers):
+            if not checks_request and (known.token.uri or known.token.headers):
                 raise unsupported("a claim about the request (catu, cath)")
         except TokenError as error:
             if known is None:
@@ -84,36 +86,38 @@ class Verifier:
                 if error.refused.code is RefusalCode.UNKNOWN_KEY:
                     self.unknown_key()
             return error.refused
-        return known.grant
+        return known.token
 
     def _checked(self, text: str, digest: bytes, now_s: float) -> _Verified:
         """All checks that do not depend on the time, but for the keys in force."""
         if not text:
             raise malformed("The token is empty.")
-        token = read_jwt(text) if "." in text else read_cat(text)
-        keys = self.keys.candidates(token.kid, token.claims.get("iss"), token.accepts, now_s)
-        key = next((each for each in keys if token.verified_by(each)), None)
+        unverified = read_jwt(text) if "." in text else read_cat(text)
+        keys = self.keys.candidates(
+            unverified.kid, unverified.claims.get("iss"), unverified.accepts, now_s
+        )
+        key = next((each for each in keys if unverified.verified_by(each)), None)
         if key is None:
             raise TokenError(RefusalCode.SIGNATURE, "The signature of the token is not valid.")
-        grant = grant_of(token, key, digest)
-        if grant.audiences and grant.audiences.isdisjoint(self.rules.audiences):
+        token = verified_token(unverified, key, digest)
+        if token.audiences and token.audiences.isdisjoint(self.rules.audiences):
             raise TokenError(RefusalCode.AUDIENCE, "The token is for another audience.")
-        if grant.expires_s is None and self.rules.require_expiry:
+        if token.expires_s is None and self.rules.require_expiry:
             raise TokenError(RefusalCode.CLAIM, "The token has no end (exp).")
-        return _Verified(grant, key)
+        return _Verified(token, key)
 
     def _check_times(self, verified: _Verified, now_s: float) -> None:
-        grant, leeway_s = verified.grant, self.rules.leeway_s
+        token, leeway_s = verified.token, self.rules.leeway_s
         if not verified.key.use.in_force(now_s):
             raise TokenError(RefusalCode.KEY_TIME, "The key of the token is not in force now.")
-        if grant.expires_s is not None and now_s >= grant.expires_s + leeway_s:
+        if token.expires_s is not None and now_s >= token.expires_s + leeway_s:
             raise TokenError(RefusalCode.EXPIRED, "The token has expired.")
-        for starts_s in (grant.starts_s, grant.issued_s):
+        for starts_s in (token.starts_s, token.issued_s):
             if starts_s is not None and now_s < starts_s - leeway_s:
                 raise TokenError(RefusalCode.NOT_YET, "The token is not valid yet.")
         most_s = self.rules.max_lifetime_s
-        if most_s is not None and grant.expires_s is not None:
-            begins_s = now_s + leeway_s if grant.issued_s is None else grant.issued_s
-            if grant.expires_s - begins_s > most_s:
+        if most_s is not None and token.expires_s is not None:
+            begins_s = now_s + leeway_s if token.issued_s is None else token.issued_s
+            if token.expires_s - begins_s > most_s:
                 why = f"The token is valid for longer than {most_s:.0f} s."
                 raise TokenError(RefusalCode.LIFETIME, why)

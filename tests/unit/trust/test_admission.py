@@ -18,11 +18,11 @@ from gateway.trust.admission import (
     stricter,
     text_tag,
 )
-from gateway.trust.tokens.grant import Grant
 from gateway.trust.tokens.key import KeyUse, TokenKey, secret_key
 from gateway.trust.tokens.protection import Protection, RequiredClaim
 from gateway.trust.tokens.renewal import RenewalTerms
 from gateway.trust.tokens.rules import TokenRules
+from gateway.trust.tokens.verified import VerifiedToken
 from manifests.codecs import CodecFamily
 
 AVC, HEVC, AV1 = CodecFamily.AVC, CodecFamily.HEVC, CodecFamily.AV1
@@ -67,7 +67,7 @@ FULL = Admission(
 
 def test_it_keeps_what_counts_of_a_token() -> None:
     """Names as hashes, and nothing of the text."""
-    grant = Grant(
+    grant = VerifiedToken(
         "k",
         b"x" * 32,
         expires_s=NOW_S + 0.5,
@@ -102,7 +102,7 @@ def test_it_keeps_what_counts_of_a_token() -> None:
     assert (int(NOW_S), KEY.tag, 2) == (found.expires_s, found.key, found.max_sessions)
     same = ("countries", "refuse_anonymous", "networks", "asns", "devices", "limits")
     assert all(getattr(found, name) == getattr(grant, name) for name in same)
-    bare = Admission.of(Grant("k", b"x" * 32), NAMES, RULES, 0.0)
+    bare = Admission.of(VerifiedToken("k", b"x" * 32), NAMES, RULES, 0.0)
     assert bare == Admission(bytes(8), bare.digest)
 
 

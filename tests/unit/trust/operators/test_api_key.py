@@ -6,7 +6,7 @@ from hashlib import sha256
 import pytest
 
 from gateway.trust.operators.api_key import ApiKey, ApiKeys, digest_of, key_hash, key_text
-from gateway.trust.operators.operator import Operator, Refusal, Role
+from gateway.trust.operators.operator import Operator, Role, SignInRefusal
 
 TEXT = key_text("ci", bytes(range(32)))
 OTHER = key_text("ci", bytes(32))
@@ -52,7 +52,7 @@ def test_which_keys_are_accepted(
     text: str, more: dict[str, object], expected: Operator | tuple[str, str | None]
 ) -> None:
     found = keys(**more).verify(text, NOW_S)
-    if isinstance(found, Refusal):
+    if isinstance(found, SignInRefusal):
         assert expected == (found.code, found.id)
         assert TEXT not in found.text
     else:
@@ -73,5 +73,5 @@ def test_an_unknown_id_costs_as_much_and_tells_as_little(monkeypatch: pytest.Mon
     ]
     assert 3 * [(32, 32)] == compared
     assert {"the API key is not one of this gateway"} == {
-        each.text for each in found if isinstance(each, Refusal)
+        each.text for each in found if isinstance(each, SignInRefusal)
     }

@@ -15,7 +15,7 @@ from gateway.trust.operators.message_signature import (
     matches_digest,
     signature_base,
 )
-from gateway.trust.operators.operator import Operator, Refusal, Role
+from gateway.trust.operators.operator import Operator, Role, SignInRefusal
 
 NOW_S = 1_618_884_480.0
 VECTOR_KEY = b64decode(
@@ -194,7 +194,7 @@ MANY = " ".join(f'"f{number}"' for number in range(40))
 )
 def test_what_is_refused(message: SignedMessage, code: str, said: str) -> None:
     found = KEYS.verify(message, NOW_S)
-    assert isinstance(found, Refusal)
+    assert isinstance(found, SignInRefusal)
     assert code == found.code
     assert said in found.text
     assert SECRET.decode() not in repr(KEYS) + found.text

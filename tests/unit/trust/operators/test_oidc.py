@@ -22,7 +22,7 @@ from gateway.trust.operators.oidc import (
     looks_like_jwt,
     verify_token,
 )
-from gateway.trust.operators.operator import Operator, Refusal, Role
+from gateway.trust.operators.operator import Operator, Role, SignInRefusal
 
 NOW_S = 1_800_000_000.0
 RSA = RSAKey.generate_key(2048, {"kid": "r"})
@@ -53,7 +53,7 @@ def token(key: Any = EC, alg: str = "ES256", **more: Any) -> str:
     return jwt.encode({"alg": alg, "kid": key.kid}, claims, key, algorithms=[alg])
 
 
-def verified(text: str, nonce: str | None = None) -> Operator | Refusal:
+def verified(text: str, nonce: str | None = None) -> Operator | SignInRefusal:
     """What a token says."""
     return verify_token(text, key_set_of(JWKS), RULES, NOW_S, nonce)
 
@@ -110,7 +110,7 @@ SECRET = OctKey.import_key(b"0" * 32, {"kid": "e"})
 )
 def test_what_is_refused(text: str, nonce: str | None, code: str, said: str) -> None:
     found = verified(text, nonce)
-    assert isinstance(found, Refusal)
+    assert isinstance(found, SignInRefusal)
     assert code == found.code
     assert said in found.text
     assert "alg" not in found.text

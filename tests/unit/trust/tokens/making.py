@@ -12,11 +12,11 @@ from joserfc.jws import JWSRegistry
 
 from gateway.trust.tokens.algorithm import COSE_NUMBERS, Algorithm
 from gateway.trust.tokens.base64url import encoded
-from gateway.trust.tokens.grant import Grant
 from gateway.trust.tokens.key import KeyUse, TokenKey, public_key, secret_key
 from gateway.trust.tokens.key_set import TokenKeys
 from gateway.trust.tokens.refusal import RefusalCode
 from gateway.trust.tokens.rules import TokenRules
+from gateway.trust.tokens.verified import VerifiedToken
 from gateway.trust.tokens.verifier import Verifier
 
 NOW_S = 1_800_000_000.0
@@ -94,14 +94,14 @@ def signature(algorithm: Algorithm, signed: bytes) -> bytes:
     return made.sign(signed, private(algorithm))
 
 
-def granted(found: object) -> Grant:
+def granted(found: object) -> VerifiedToken:
     """The grant, when it is one."""
-    assert isinstance(found, Grant), found
+    assert isinstance(found, VerifiedToken), found
     return found
 
 
 def refused(found: object) -> RefusalCode:
     """The code of the refusal, when it is one."""
-    assert not isinstance(found, Grant)
+    assert not isinstance(found, VerifiedToken)
     code: RefusalCode = found.code  # type: ignore[attr-defined]
     return code

@@ -8,14 +8,14 @@ import pytest
 from cbor2 import CBORTag
 
 from gateway.trust.tokens.cat_claims import LABELS
-from gateway.trust.tokens.grant import Grant, Renewal
 from gateway.trust.tokens.refusal import RefusalCode, Refused
+from gateway.trust.tokens.verified import Renewal, VerifiedToken
 from tests.unit.trust.tokens.making import NOW_S, cat, granted, refused, verifier
 
 URL = "https://play.example.com/v1/play/film/one.m3u8"
 
 
-def grant(claims: dict[Any, Any]) -> Grant:
+def grant(claims: dict[Any, Any]) -> VerifiedToken:
     """What a CAT with these claims allows."""
     strict = verifier(audiences=frozenset({"vod"}))
     return granted(strict.verify(cat(claims), NOW_S, checks_request=True))

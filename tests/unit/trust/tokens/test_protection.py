@@ -2,11 +2,11 @@
 
 import pytest
 
-from gateway.trust.tokens.grant import Grant
 from gateway.trust.tokens.protection import Protection, Protections, RequiredClaim
+from gateway.trust.tokens.verified import VerifiedToken
 
-GRANT = Grant("k", b"", issuer="a", audiences=frozenset({"x"}))
-FULL = Grant(
+GRANT = VerifiedToken("k", b"", issuer="a", audiences=frozenset({"x"}))
+FULL = VerifiedToken(
     "k",
     b"",
     assets=frozenset({"a"}),
@@ -87,6 +87,8 @@ def test_nothing_is_protected() -> None:
         ),
     ],
 )
-def test_which_tokens_open(protection: Protection, grant: Grant, expected: str | None) -> None:
+def test_which_tokens_open(
+    protection: Protection, grant: VerifiedToken, expected: str | None
+) -> None:
     """By their key, issuer, audience and claims."""
     assert expected == protection.mismatch(grant)

@@ -9,7 +9,6 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from gateway.trust.tokens.algorithm import Algorithm
 from gateway.trust.tokens.base64url import decoded
-from gateway.trust.tokens.grant import Grant
 from gateway.trust.tokens.key import KeyUse, public_key
 from gateway.trust.tokens.key_set import TokenKeys
 from gateway.trust.tokens.renewal import (
@@ -19,6 +18,7 @@ from gateway.trust.tokens.renewal import (
     terms_of,
 )
 from gateway.trust.tokens.rules import TokenRules
+from gateway.trust.tokens.verified import VerifiedToken
 from gateway.trust.tokens.verifier import Verifier
 from tests.unit.trust.tokens.making import NOW_S, cat, granted, jwt, token_key, verifier
 
@@ -47,7 +47,7 @@ def test_the_terms_of_a_token(claims: dict[int, Any], expected: RenewalTerms | N
 def test_jwts_are_not_renewed() -> None:
     """catr is a claim of CATs; a JWT that has it is refused."""
     found = verifier().verify(jwt({"exp": NOW + 60, "jti": "a", "catr": {}}), NOW_S)
-    assert not isinstance(found, Grant)
+    assert not isinstance(found, VerifiedToken)
     assert terms_of(granted(verifier().verify(jwt({"exp": NOW + 60, "jti": "a"}), NOW_S))) is None
 
 

@@ -5,11 +5,11 @@ import json
 import pytest
 
 from gateway.trust.tokens.base64url import decoded, encoded
-from gateway.trust.tokens.grant import Grant
 from gateway.trust.tokens.key import KeyUse, TokenKey, public_key, secret_key
 from gateway.trust.tokens.key_set import TokenKeys
 from gateway.trust.tokens.refusal import RefusalCode, Refused
 from gateway.trust.tokens.rules import TokenRules
+from gateway.trust.tokens.verified import VerifiedToken
 from gateway.trust.tokens.verifier import Verifier
 
 PAYLOAD = (
@@ -67,7 +67,7 @@ def test_the_examples_of_rfc_7515(key: TokenKey, header: str, signature: str) ->
     verifier = Verifier(TokenKeys([key]), TokenRules())
     token = f"{header}.{PAYLOAD}.{signature}"
     found = verifier.verify(token, 1300819379.0)
-    assert isinstance(found, Grant)
+    assert isinstance(found, VerifiedToken)
     assert ("joe", 1300819380.0) == (found.issuer, found.expires_s)
     later = verifier.verify(token, 1300819380.0 + 60)
     assert Refused(RefusalCode.EXPIRED, "The token has expired.") == later
@@ -152,7 +152,7 @@ def test_cats_of_another_project(
     """The tokens that the tests of Eyevinn's node-cat have, made by Akamai's tools."""
     rules = TokenRules(require_expiry=False, audiences=frozenset({"one", "three"}))
     found = Verifier(CWT_KEYS, rules).verify(token, AT + 86_400 * 30)
-    assert isinstance(found, Grant), found
+    assert isinstance(found, VerifiedToken), found
     assert expected == (found.issuer, found.expires_s, found.audiences)
     assert ("cat", "akamai_key_hs256") == (found.form, found.key)
 
@@ -171,7 +171,7 @@ def test_the_signed_example_of_rfc_8392() -> None:
     """COSE_Sign1 with ES256 (appendix A.3)."""
     rules = TokenRules(audiences=frozenset({"coap://light.example.com"}))
     found = Verifier(CWT_KEYS, rules).verify(encoded(bytes.fromhex(SIGNED_CWT)), 1443944944.0)
-    assert isinstance(found, Grant), found
+    assert isinstance(found, VerifiedToken), found
     assert ("coap://as.example.com", "erikw", "0b71", 1444064944.0) == (
         found.issuer,
         found.subject,

@@ -9,13 +9,13 @@ from cbor2 import CBORTag, dumps
 from gateway.cache import REFUSED_TOKENS
 from gateway.trust.tokens import verifier as module
 from gateway.trust.tokens.base64url import encoded
-from gateway.trust.tokens.grant import Grant
 from gateway.trust.tokens.jwt import read_jwt
 from gateway.trust.tokens.key import KeyUse, public_key, secret_key
 from gateway.trust.tokens.key_set import MAX_TRIED, TokenKeys
-from gateway.trust.tokens.presented import Presented
 from gateway.trust.tokens.refusal import RefusalCode, Refused
 from gateway.trust.tokens.rules import TokenRules
+from gateway.trust.tokens.unverified import UnverifiedToken
+from gateway.trust.tokens.verified import VerifiedToken
 from gateway.trust.tokens.verifier import REFUSED_S, Verifier
 from tests.unit.trust.tokens.making import (
     CLAIMS,
@@ -205,7 +205,7 @@ def test_what_is_valid(strict: Verifier, text: str) -> None:
     """The same grant each time; its repr has nothing that the token says."""
     first, second = strict.verify(text, NOW_S), strict.verify(text, NOW_S)
     assert granted(first) is second
-    assert repr(first) == f"Grant(key={granted(first).key!r}, form={granted(first).form!r})"
+    assert repr(first) == f"VerifiedToken(key={granted(first).key!r}, form={granted(first).form!r})"
 
 
 @pytest.mark.parametrize("name", ["EdDSA", "Ed25519"])
@@ -237,7 +237,7 @@ def test_garbage_evicts_no_good_token(monkeypatch: pytest.MonkeyPatch) -> None:
     """It has a cache of its own; and a text that is refused twice is read once."""
     read: list[str] = []
 
-    def recorded(text: str) -> Presented:
+    def recorded(text: str) -> UnverifiedToken:
         read.append(text)
         return read_jwt(text)
 
@@ -305,9 +305,9 @@ def test_what_the_grant_has() -> None:
         "max_sessions": 2,
     }
     found = granted(verifier(audiences=frozenset({"vod"})).verify(jwt(claims), NOW_S))
-    assert isinstance(found, Grant)
+    assert isinstance(found, VerifiedToken)
     unseen = {"digest", "key_tag", "key_of_set"}
-    shown = {name: getattr(found, name) for name in Grant.__slots__ if name not in unseen}
+    shown = {name: getattr(found, name) for name in VerifiedToken.__slots__ if name not in unseen}
     assert {
         "key": "k",
         "form": "jwt",

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.trust.tokens.algorithm import Algorithm
-from gateway.trust.tokens.grant import TokenForm
 from gateway.trust.tokens.key import TokenKey
+from gateway.trust.tokens.verified import TokenForm
 
 
 @dataclass(frozen=True, slots=True)
-class Presented:
+class UnverifiedToken:
     """A token that was taken apart. Nothing in it is trusted but to find its key.
 
     ``kid`` is the id of the key that it names. ``accepts`` are the algorithms that fit what it says

@@ -39,7 +39,7 @@ class Renewal:
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class VerifiedToken:
     """What a verified playback token allows. None: the token does not limit it.
 
     ``key`` is the id of the key that verified it, ``key_tag`` its tag, and ``key_of_set`` says
