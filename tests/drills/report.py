@@ -179,6 +179,7 @@ _INTRODUCTION = """\
 Written by `make drills`; do not edit. Every drill runs real processes on loopback, breaks one thing
 while players ask, mends it, and checks what the players got. No drill restarts the gateway.
 
+<!-- not run: it takes minutes; tests/drills runs the same drills -->
 ```sh
 make drills                        # all of them, in about four minutes
 make drills DRILL=redis-killed     # one, shown as it happens
