@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.missing import missing
 from tests.pages.blocks import ROOT, Block, Page
 from tests.ports import free_port
 
@@ -33,6 +35,8 @@ _PORT = re.compile(
     r"|--port[ =](\d{4,5})\b|\blisten (\d{4,5})\b|^port *= *(\d{4,5})\b",
     re.MULTILINE,
 )
+_NOT_FOUND = 127
+"""The exit status of a shell for a command that is not installed."""
 _ID = re.compile(r"\b(?=[a-f]*\d)[0-9a-f]{8,}\b")
 """A hexadecimal id: its characters are others in each run."""
 _SECTION_PORT = r"^\[{}\][^\[]*^port *="
@@ -174,6 +178,8 @@ class Reader:
                 check=False,
             )
         said = self.original(log.read_text("utf-8", "replace"))
+        if ended.returncode == _NOT_FOUND:
+            missing(f"{block}: {said.strip()}")
         expected = int(block.marks.get("exits", "0"))
         if ended.returncode != expected:
             raise FollowError(
@@ -271,9 +277,17 @@ def _same(text: str) -> str:
 
 
 def checkout(folder: Path) -> Path:
-    """Make ``folder`` look like the root of the repository, by links."""
+    """Make ``folder`` look like the root of the repository: by links, and by copies of the files
+    that readers edit."""
+    made = subprocess.run(["make", "-q", ".venv/.runtime"], cwd=ROOT, check=False)
+    if made.returncode != 0:
+        # "make run" of a page would install this folder, which is soon gone, in its place.
+        raise FollowError("the virtual environment is older than its requirements: make .venv/.dev")
     folder.mkdir(parents=True)
     for entry in ROOT.iterdir():
-        if entry.name not in {".git", ".venv"}:
+        if entry.name in {"deploy", "gateway.toml", "docker-compose.yml"}:
+            copy = shutil.copytree if entry.is_dir() else shutil.copy2
+            copy(entry, folder / entry.name)
+        elif entry.name not in {".git", ".venv"}:
             (folder / entry.name).symlink_to(entry)
     return folder
