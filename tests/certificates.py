@@ -3,8 +3,21 @@
 import shutil
 import subprocess
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import cast
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import NameOID
 
 from tests.missing import missing
 
@@ -61,4 +74,26 @@ def issued(
         *("-CA", str(ca.certificate), "-CAkey", str(ca.key), "-days", str(days)),
         *("-keyout", str(pair.key), "-out", str(pair.certificate)),
     )
+    return pair
+
+
+def expired(ca: Pair, folder: Path, name: str = "old") -> Pair:
+    """A certificate that ``ca`` has issued, and that ended yesterday; openssl makes none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pair = Pair(folder / f"{name}.pem", folder / f"{name}-key.pem")
+    issuer = x509.load_pem_x509_certificate(ca.certificate.read_bytes())
+    signer = load_pem_private_key(ca.key.read_bytes(), None)
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(issuer.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=2))
+        .not_valid_after(now - timedelta(days=1))
+        .sign(cast("ec.EllipticCurvePrivateKey", signer), SHA256())
+    )
+    pair.certificate.write_bytes(made.public_bytes(Encoding.PEM))
+    pair.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return pair

@@ -10,7 +10,14 @@ import httpx
 from tests.attack.attack import Attack, Effort, Outcome
 from tests.attack.client import Answer, Shot, fire, talk
 from tests.attack.judge import fault_of, judge
-from tests.attack.stages import Stage, TlsStage, directory_stage, tls_stage
+from tests.attack.stages import (
+    Stage,
+    TlsStage,
+    directory_stage,
+    mutual_tls_stage,
+    tls_stage,
+)
+from tests.certificates import Pair, authority, expired, issued
 from tests.integration.connection_attacks import ATTACKS, dripped, held, peer
 
 HOST = b"Host: localhost\r\n"
@@ -295,6 +302,61 @@ async def half_open(stage: TlsStage, effort: Effort) -> Outcome:
     return outcome
 
 
+def _certificates(stage: TlsStage) -> Iterator[tuple[str, ssl.SSLContext]]:
+    """What a peer may show, by name; the first is right."""
+    own = Pair(stage.authority, stage.authority.with_name("ca-key.pem"))
+    folder = stage.folder / "foreign"
+    foreign = authority(folder)  # of the same name
+    shown: dict[str, Pair | None] = {
+        "a good certificate": Pair(
+            own.key.with_name("client.pem"), own.key.with_name("client-key.pem")
+        ),
+        "no certificate": None,
+        "one of another authority": issued(foreign, folder, "other"),
+        "the other authority itself": foreign,
+        "an expired one": expired(own, folder),
+    }
+    for name, pair in shown.items():
+        context = ssl.create_default_context(cafile=stage.authority)
+        if pair is not None:
+            context.load_cert_chain(pair.certificate, pair.key)
+        yield name, context
+
+
+async def show_certificates(stage: TlsStage, effort: Effort) -> Outcome:
+    """Ask over TLS with each certificate, in TLS 1.2 and in 1.3, whose handshake ends too early for
+    the client to be told."""
+    outcome = Outcome()
+    copies = max(2, round(10 * effort.scale))
+    for name, context in _certificates(stage):
+        good = name == "a good certificate"
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context.minimum_version = context.maximum_version = version
+            for _ in range(copies):
+                said = await _asked(stage.port, context)
+                outcome.sent += 1
+                admitted = said.startswith(b"HTTP/1.1 200")
+                outcome.fault(f"{name}: {said[:80]!r}", unless=admitted if good else not said)
+    return outcome
+
+
+async def _asked(port: int, context: ssl.SSLContext) -> bytes:
+    """The answer over a new connection; empty without one."""
+    try:
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=context, server_hostname="localhost"
+        )
+    except (ssl.SSLError, ConnectionError):
+        return b""
+    try:
+        writer.write(b"GET /livez HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
+        return await asyncio.wait_for(reader.read(1024), PATIENCE_S)
+    except (ssl.SSLError, ConnectionError):
+        return b""
+    finally:
+        writer.close()
+
+
 ROWS = (
     Attack(
         name="request-smuggling",
@@ -324,6 +386,16 @@ TLS_ROWS = (
         expected="Each connection ends within its limit, and players are answered meanwhile.",
         staging=tls_stage,
         run=half_open,
+        checks_vitals=False,
+    ),
+    Attack(
+        name="client-certificates",
+        group="Connections",
+        sent="No certificate, one of another authority of the same name, that authority itself, "
+        "and one that has expired, to a listener that wants one.",
+        expected="No answer; a good one is answered.",
+        staging=mutual_tls_stage,
+        run=show_certificates,
         checks_vitals=False,
     ),
 )

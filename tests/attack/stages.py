@@ -282,6 +282,22 @@ def tls_stage(folder: Path) -> Iterator[TlsStage]:
         yield TlsStage(gateway, server, folder, ca.certificate)
 
 
+@contextlib.contextmanager
+def mutual_tls_stage(folder: Path) -> Iterator[TlsStage]:
+    """A gateway that asks players for a certificate of its authority, whose files are in ``ca``."""
+    for name in ("ca", "leaf"):
+        (folder / name).mkdir()
+    ca = authority(folder / "ca")
+    leaf = issued(ca, folder / "leaf")
+    client = issued(ca, folder / "ca", "client")
+    asks = f'client_certificates = "required"\nclient_ca_file = "{ca.certificate}"\n[[edges]]'
+    config = TLS.format(certificate=leaf.certificate, key=leaf.key).replace("[[edges]]", asks)
+    trusting = ssl.create_default_context(cafile=ca.certificate)
+    trusting.load_cert_chain(client.certificate, client.key)
+    with gateway_on(folder, config, tls=trusting) as (gateway, server):
+        yield TlsStage(gateway, server, folder, ca.certificate)
+
+
 OPERATOR_KEY = key_text("ops", b"o" * 32)
 TOKEN_SECRET = "0123456789abcdef0123456789abcdef"
 SERVICE_SECRET = "0123456789abcdef0123456789abcdef0123456789abcdef"
