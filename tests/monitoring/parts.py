@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ def program(name: str) -> str:
     return found
 
 
+@cache
 def rules() -> list[dict[str, Any]]:
     """All rules, recorded ones too."""
     return [
