@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 import structlog
 
-from gateway.observe.log_writer import LineWriter
+from gateway.observe.log_writer import LAST_LINES_S, LineWriter
 
 LONGEST_PATH_CHARS = 600
 """How much of a request's path a log line shows."""
@@ -56,6 +56,13 @@ class _QueuedHandler(logging.Handler):
 def _writer() -> LineWriter:
     descriptor = sys.stderr.fileno()
     return _writers.setdefault(descriptor, LineWriter(descriptor))
+
+
+def flush() -> None:
+    """Wait, for a moment at most, until all lines are written: a process that ends by a signal
+    calls no exit handlers."""
+    for writer in list(_writers.values()):
+        writer.flush(LAST_LINES_S)
 
 
 def logs_access() -> bool:

@@ -9,6 +9,7 @@ from socket import socket
 
 import uvicorn
 
+from gateway.observe import logs
 from gateway.observe.tasks import supervise
 from gateway.serving import file_descriptors
 from gateway.serving.connection import Connection
@@ -96,6 +97,7 @@ class GatewayServer(uvicorn.Server):
         self._manager.stopping()
         self.config.tell_of_stop()
         await super().shutdown(sockets)
+        logs.flush()  # uvicorn raises the signal again, which ends a worker at once
 
 
 @contextlib.contextmanager
