@@ -2,9 +2,11 @@
 
 The result is in the repository (``demo/catalogue``), so this is only needed to change the title. It
 uses the static ffmpeg of the wheel ``imageio-ffmpeg`` and a TrueType font. Every rung shows its
-name, its codec and a running clock, and has its own colour. A new build looks the same, but its
-bytes may differ a little, because x264 controls the rate on several threads. With ``--manifests``
-the media stays, and only the playlists and the MPD are written again.
+name and codec, and has its own colour, over grained clouds that move: detail and grain give each
+rung a bit rate near its target, as films do. Players get the title in a loop (``demo/loop.py``), so
+sound, clouds and dot end where they begin. Grain has a fixed seed and the encoders run on one
+thread, so another build by the same ffmpeg and font has the same bytes. With ``--manifests`` the
+media stays, and only the playlists and the MPD are written again.
 """
 
 import argparse
@@ -33,20 +35,24 @@ from demo.playlists import (
 )
 
 FONT = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf")
-SECONDS = 20
+SECONDS = 8
 SEGMENT_SECONDS = 2
 FRAME_RATE = 25
 GOP = SEGMENT_SECONDS * FRAME_RATE
 AUDIO_CODEC = "mp4a.40.2"
-AUDIO_SECONDS = SECONDS - 0.04  # two AAC frames less, so that priming opens no extra segment
+AUDIO_RATE = 48_000
+AAC_FRAME = 1024
+# The encoder puts one frame before the sound. 8 s are 375 frames, so that loops meet without a gap.
+AUDIO_SAMPLES = SECONDS * AUDIO_RATE - AAC_FRAME
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
     """One encoding.
 
-    ``cap_kbps`` is the largest allowed BANDWIDTH, including audio, so that the shipped profiles
-    select different rungs of this title. ``rate`` is ffmpeg's constant quality; lower is better.
+    ``rate`` is the bit rate of the video in kbit/s, or the quality of JPEG. ``cap_kbps`` is the
+    largest allowed BANDWIDTH, including audio, so that the shipped profiles select different rungs
+    of this title.
     """
 
     name: str
@@ -65,15 +71,15 @@ class Encoding:
 
 
 RUNGS = (
-    Encoding("240p", 426, 240, "libx264", 23, 192, ("0x3b0d2a", "0xa8326e")),  # B10: one <= 192
-    Encoding("360p", 640, 360, "libx264", 18, 500, ("0x3a1d0b", "0xa8561b")),
-    Encoding("480p", 854, 480, "libx264", 20, 900, ("0x2d300a", "0x7d8020")),
-    Encoding("720p", 1280, 720, "libx264", 18, 1200, ("0x0b3a25", "0x1b8a5c")),
-    Encoding("1080p", 1920, 1080, "libx264", 20, 2500, ("0x0b1d3a", "0x1b6ca8")),
-    Encoding("1080p-hevc", 1920, 1080, "libx265", 22, 2000, ("0x210b3a", "0x6a3ab0")),
+    Encoding("240p", 426, 240, "libx264", 115, 192, ("0x3b0d2a", "0xa8326e")),  # B10: one <= 192
+    Encoding("360p", 640, 360, "libx264", 360, 500, ("0x3a1d0b", "0xa8561b")),
+    Encoding("480p", 854, 480, "libx264", 640, 900, ("0x2d300a", "0x7d8020")),
+    Encoding("720p", 1280, 720, "libx264", 1020, 1200, ("0x0b3a25", "0x1b8a5c")),
+    Encoding("1080p", 1920, 1080, "libx264", 1950, 2500, ("0x0b1d3a", "0x1b6ca8")),
+    Encoding("1080p-hevc", 1920, 1080, "libx265", 1200, 2000, ("0x210b3a", "0x6a3ab0")),
 )
 
-THUMBNAILS_IN_A_ROW = 5
+THUMBNAILS_IN_A_ROW = SECONDS // SEGMENT_SECONDS
 THUMBNAIL = Encoding("preview", 160, 90, "mjpeg", 4, 0, ("0x20242c", "0x5b6675"))
 
 # A steady tone with a beat every second or every half second, to tell the two languages apart.
@@ -95,54 +101,83 @@ def ffmpeg(*arguments: str, cwd: Path) -> None:
 
 
 def picture(rung: Encoding, font: Path) -> str:
-    """The filter graph that draws one rung."""
-    clock = (
-        f"%{{eif\\:floor(n/{60 * FRAME_RATE})\\:d\\:2}}\\:"
-        f"%{{eif\\:mod(floor(n/{FRAME_RATE}),60)\\:d\\:2}}."
-        f"%{{eif\\:floor(mod(n,{FRAME_RATE})*10/{FRAME_RATE})\\:d\\:1}}"
-    )
+    """The filter graph that draws one rung: clouds and grain on a gradient, and what is written
+    on it."""
+    width, height = rung.width, rung.height
     name = rung.name.partition("-")[0]
 
     def text(value: str, size: float, y: float, x: str = "(w-tw)/2", colour: str = "white") -> str:
         return (
             f"drawtext=fontfile={font}:text='{value}':fontsize=h*{size}:fontcolor={colour}"
-            f":x='{x}':y=h*{y}"
+            f":shadowcolor=black@0.5:shadowx=2:shadowy=2:x='{x}':y=h*{y}"
+        )
+
+    def clouds(scale: int, seed: int, label: str) -> str:
+        """Smoothed noise, ``scale`` pixels a blob, that circles once in the title."""
+        move = f"x='(iw-ow)/2*(1+sin(2*PI*t/{SECONDS}))':y='(ih-oh)/2*(1+cos(2*PI*t/{SECONDS}))'"
+        size = f"{width * 9 // 16 * 2}:{height * 9 // 16 * 2}"
+        frames = SECONDS * FRAME_RATE
+        return (
+            f"color=gray:s={160 // scale}x{90 // scale}:r=1:d=1,"
+            f"noise=c0s=100:c0_seed={seed},format=gray,"
+            f"scale={size}:flags=bicubic+bitexact,"
+            f"loop=-1:1,setpts=N/{FRAME_RATE}/TB,fps={FRAME_RATE},trim=end_frame={frames},"
+            f"crop={width}:{height}:{move},format=yuv420p[{label}]"
         )
 
     background = (
-        f"gradients=s={rung.width}x{rung.height}:r={FRAME_RATE}:d={SECONDS}:n=2:seed=7"
-        f":speed=0.01:c0={rung.colours[0]}:c1={rung.colours[1]}"
+        f"gradients=s={width}x{height}:r={FRAME_RATE}:d={SECONDS}:n=2:seed=7:speed=0.00001"
+        f":x0=0:y0=0:x1={width}:y1={height}:c0={rung.colours[0]}:c1={rung.colours[1]}"
+        ",format=yuv420p[ground]"
     )
-    return ",".join(
+    blend = "blend=c0_mode=softlight:c0_opacity=0.6"
+    written = ",".join(
+        [
+            text(name, 0.34, 0.16),
+            text(rung.label, 0.055, 0.52),
+            text("●", 0.12, 0.70, x="(w-tw)*(0.5-0.5*cos(PI*t/2))", colour="0xffb000"),
+        ]
+    )
+    return ";".join(
         [
             background,
-            text(name, 0.32, 0.14),
-            text(rung.label, 0.055, 0.47),
-            text(clock, 0.15, 0.58, x="(w-h*0.62)/2"),
-            text("●", 0.12, 0.80, x="(w-tw)*(0.5-0.5*cos(PI*t/2))", colour="0xffb000"),
+            clouds(10, 7, "large"),
+            clouds(2, 11, "small"),
+            f"[ground][large]{blend}[far]",
+            f"[far][small]{blend},noise=c0s=14:c0f=t:c0_seed=7,{written}",
         ]
     )
 
 
 def encode_video(rung: Encoding, font: Path, folder: Path) -> None:
-    """Encode one rung into CMAF segments."""
+    """Encode one rung into CMAF segments, in two passes: every segment then gets its share of the
+    bits, as all of them are equally hard."""
     folder.mkdir(parents=True)
-    rate = f"{rung.cap_kbps * 6 // 10}k"  # a segment may briefly hold the whole buffer too
-    codec = ["-c:v", rung.encoder, "-crf", str(rung.rate), "-preset", "slow", "-bf", "0"]
+    common = ["-f", "lavfi", "-i", picture(rung, font), "-pix_fmt", "yuv420p"]
+    common += ["-c:v", rung.encoder, "-b:v", f"{rung.rate}k", "-preset", "medium", "-bf", "0"]
+    common += ["-threads", "1"]
+    with tempfile.TemporaryDirectory() as scratch:
+        log = str(Path(scratch) / "passes")
+        ffmpeg(*common, *_pass(rung, 1, log), "-f", "null", "-", cwd=folder)
+        ffmpeg(*common, *_pass(rung, 2, log), *_segments(), cwd=folder)
+
+
+def _pass(rung: Encoding, number: int, log: str) -> list[str]:
+    """What an encoder is told for one of the two passes."""
     if rung.encoder == "libx265":
-        codec += ["-tag:v", "hvc1", "-x265-params"]
-        codec += [f"log-level=error:keyint={GOP}:min-keyint={GOP}:scenecut=0:open-gop=0"]
-    else:
-        codec += ["-g", str(GOP), "-keyint_min", str(GOP), "-sc_threshold", "0", "-refs", "2"]
-    source = ["-f", "lavfi", "-i", picture(rung, font)]
-    limits = ["-maxrate", rate, "-bufsize", rate, "-pix_fmt", "yuv420p"]
-    ffmpeg(*source, *codec, *limits, *_segments(), cwd=folder)
+        groups = f"keyint={GOP}:min-keyint={GOP}:scenecut=0:open-gop=0"
+        passes = f"pass={number}:stats={log}:pools=none:frame-threads=1"
+        return ["-tag:v", "hvc1", "-x265-params", f"log-level=error:{groups}:{passes}"]
+    closed = ["-g", str(GOP), "-keyint_min", str(GOP), "-sc_threshold", "0", "-refs", "2"]
+    return [*closed, "-pass", str(number), "-passlogfile", log]
 
 
 def encode_audio(sound: str, folder: Path) -> None:
     """Synthesise the audio of one language, AAC-LC stereo."""
     folder.mkdir(parents=True)
-    source = f"aevalsrc='{sound}|{sound}':s=48000:d={AUDIO_SECONDS}"
+    source = (
+        f"aevalsrc='{sound}|{sound}':s={AUDIO_RATE}:d={SECONDS},atrim=end_sample={AUDIO_SAMPLES}"
+    )
     codec = ["-c:a", "aac", "-b:a", "48k"]
     ffmpeg("-f", "lavfi", "-i", source, *codec, *_segments(), cwd=folder)
 

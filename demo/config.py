@@ -24,7 +24,7 @@ host = {host}
 port = {admin_port}
 
 [store]
-url = "embedded"
+url = {store}
 
 [source]
 kind = "origin"
@@ -46,10 +46,43 @@ fallback = {fallback}
 health_url = "healthz"
 """
 
+FOR_THE_PAGE = """
+[events]
+enabled = true  # for `gateway stats`
 
-def config_text(origin: str, edges: Sequence[RunningEdge], port: int, admin_port: int) -> str:
-    """The ``gateway.toml`` of the demo: titles of the origin at a URL, served by ``edges``."""
-    values = {"host": HOST, "port": port, "admin_port": admin_port, "origin": origin}
+# Shorter times than the shipped ones, so that what the page does shows soon.
+[steering]
+ttl_s = 5
+ttl_jitter = 0
+dwell_s = 5
+leave_s = 5
+
+[health]
+slow_start_s = 5
+
+[capacity]
+lease_s = 60
+"""
+
+
+def config_text(
+    origin: str,
+    edges: Sequence[RunningEdge],
+    port: int,
+    admin_port: int,
+    *,
+    store: str = "embedded",
+    capacity_mbps: int | None = None,
+) -> str:
+    """The ``gateway.toml`` of the demo: titles of the origin at a URL, served by ``edges``, of
+    which each has a capacity if one is given."""
+    values = {
+        "host": HOST,
+        "port": port,
+        "admin_port": admin_port,
+        "origin": origin,
+        "store": store,
+    }
     text = _TEMPLATE.format(**{key: _toml(value) for key, value in values.items()})
     for running in edges:
         edge = running.edge
@@ -64,6 +97,8 @@ def config_text(origin: str, edges: Sequence[RunningEdge], port: int, admin_port
         text += _EDGE.format(
             city=edge.city, **{key: _toml(value) for key, value in members.items()}
         )
+        if capacity_mbps is not None:
+            text += f"capacity_mbps = {capacity_mbps}\n"
     return text
 
 

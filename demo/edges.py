@@ -2,7 +2,7 @@
 
 All of them serve the same catalogue, as the edges of a real CDN do. Each answer has an ``Edge``
 header, which shows where a segment came from. Their URLs differ in the host alone, so that content
-steering can move a running session from one to another.
+steering can move a running session from one to another. Each can be killed, slowed and mended.
 """
 
 import asyncio
@@ -10,8 +10,8 @@ import contextlib
 import errno
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
@@ -19,23 +19,20 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from demo.media import Media
+from demo.token_bucket import Bucket, paced
+from demo.viewers import HEADER, Networks, Viewer
 from geodata.place import Continent
 
 HOST = "127.0.0.1"
 HOSTS = (HOST, "127.0.0.2", "127.0.0.3")
 """A host for each edge. Linux and Windows have all of them; macOS has only the first."""
 _FREE_PORT_TRIES = 20
-MEDIA_TYPES = {
-    ".m3u8": "application/vnd.apple.mpegurl",
-    ".mpd": "application/dash+xml",
-    ".jpg": "image/jpeg",
-    ".mp4": "video/mp4",
-    ".m4s": "video/mp4",
-    ".vtt": "text/vtt; charset=utf-8",
-}
+_SLOW_BYTES_PER_S = 30_000
+_SLOW_START_S = 0.5
+_HEALTH = "/healthz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,23 +176,26 @@ async def serve_edges(
 
 
 class ServedEdges:
-    """The edges that run. Each can be stopped, after which connections to it are refused, and
-    started again on the same port."""
+    """The edges that run. Each can be killed, after which connections to it are refused, slowed,
+    and mended, which starts it again on the same port."""
 
     def __init__(
         self, root: Path, edges: Sequence[DemoEdge], addresses: Sequence[tuple[str, int]]
     ) -> None:
         self._root = root
+        self._networks = Networks()
         self._addresses = dict(zip([edge.id for edge in edges], addresses, strict=True))
+        self._faults = {edge.id: Slowness() for edge in edges}
         self._serving: dict[str, contextlib.AsyncExitStack] = {}
         self.running = tuple(
             RunningEdge(edge, f"http://{host}:{port}/")
             for edge, (host, port) in zip(edges, addresses, strict=True)
         )
 
-    def serves(self, edge: str) -> bool:
-        """Whether an edge runs."""
-        return edge in self._serving
+    def faults(self, edge: str) -> list[str]:
+        """What was done to an edge and not mended: ``killed``, ``slow``."""
+        slow = self._faults[edge].slow
+        return ["killed"] * (edge not in self._serving) + ["slow"] * slow
 
     async def start(self, edge: str, bound: socket.socket | None = None) -> None:
         """Start an edge, on ``bound`` or the port that it had, unless it runs. Raises KeyError for
@@ -204,20 +204,40 @@ class ServedEdges:
             return
         sock = listen(*self._addresses[edge]) if bound is None else bound
         known = next(each.edge for each in self.running if each.edge.id == edge)
+        app = edge_app(self._root, known, self._networks, self._faults[edge])
         stack = contextlib.AsyncExitStack()
         self._serving[edge] = stack
-        await stack.enter_async_context(serve(edge_app(self._root, known), sock, lifespan=False))
+        await stack.enter_async_context(serve(app, sock, lifespan=False))
 
-    async def stop(self, edge: str) -> None:
+    async def kill(self, edge: str) -> None:
         """Stop an edge that runs; others stay as they are."""
         stack = self._serving.pop(edge, None)
         if stack is not None:
             await stack.aclose()
 
+    def slow(self, edge: str) -> None:
+        """Let an edge answer late, and slowly."""
+        self._faults[edge].slow = True
+
+    async def mend(self, edge: str) -> None:
+        """Start an edge that was killed, and let it be as fast as before. Raises
+        :class:`PortBusyError`."""
+        self._faults[edge].slow = False
+        await self.start(edge)
+
     async def stop_all(self) -> None:
         """Stop what still runs."""
         for edge in list(self._serving):
-            await self.stop(edge)
+            await self.kill(edge)
+
+
+@dataclass(slots=True)
+class Slowness:
+    """Whether an edge is slow: it then begins each answer late, and all its answers share a narrow
+    line."""
+
+    slow: bool = False
+    line: Bucket = field(default_factory=lambda: Bucket(_SLOW_BYTES_PER_S))
 
 
 def url_of(sock: socket.socket) -> str:
@@ -226,27 +246,51 @@ def url_of(sock: socket.socket) -> str:
     return f"http://{host}:{port}/"
 
 
-def edge_app(root: Path, edge: DemoEdge) -> ASGIApp:
-    """The ASGI application of one edge: the catalogue, and ``/healthz``."""
+def edge_app(
+    root: Path,
+    edge: DemoEdge,
+    networks: Networks | None = None,
+    slowness: Slowness | None = None,
+) -> ASGIApp:
+    """The ASGI application of one edge: the catalogue, and ``/healthz``. What it sends is paced by
+    the network of the viewer who asks, and by ``slowness``."""
 
     async def health(_: Request) -> Response:
         return JSONResponse({"edge": edge.id, "city": edge.city, "status": "ok"})
 
-    routes = [Route("/healthz", health), Mount("/", Media(directory=root))]
-    return WithHeaders(Starlette(routes=routes), {"edge": edge.id})
+    routes = [Route(_HEALTH, health), Mount("/", Media(directory=root))]
+    app = WithHeaders(Starlette(routes=routes), {"edge": edge.id})
+    return Paced(app, networks or Networks(), slowness or Slowness())
 
 
-class Media(StaticFiles):
-    """Static files with the media types that players expect."""
+class Paced:
+    """An edge at the speed of the networks of its viewers, and at its own."""
 
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        """The answer for a file below the directory; 404 for others."""
-        response = await super().get_response(path, scope)
-        kind = MEDIA_TYPES.get(PurePosixPath(path).suffix)
-        if kind is not None and response.status_code == 200:  # noqa: PLR2004
-            response.headers["content-type"] = kind
-            response.headers["cache-control"] = "public, max-age=3600"
-        return response
+    def __init__(self, app: ASGIApp, networks: Networks, slowness: Slowness) -> None:
+        self._app = app
+        self._networks = networks
+        self._slowness = slowness
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request. A malformed ``Demo-Viewer`` is ignored."""
+        if scope["method"] != "GET":
+            await self._app(scope, receive, send)
+            return
+        buckets = self._network(scope)
+        if self._slowness.slow:
+            await asyncio.sleep(_SLOW_START_S)
+            buckets += [self._slowness.line] * (scope["path"] != _HEALTH)
+        if buckets:
+            await paced(self._app, scope, receive, send, buckets)
+        else:
+            await self._app(scope, receive, send)
+
+    def _network(self, scope: Scope) -> list[Bucket]:
+        for name, value in scope["headers"]:
+            if name == HEADER.encode():
+                with contextlib.suppress(ValueError):
+                    return [self._networks.of(Viewer.parse(value.decode("latin-1")))]
+        return []
 
 
 class WithHeaders:

@@ -11,11 +11,14 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
-from demo.edges import HOST, MEDIA_TYPES, Media, WithHeaders, listen, serve, url_of
+from demo import loop
+from demo.edges import HOST, WithHeaders, listen, serve, url_of
 from demo.live import STEP_S, LiveProgramme
+from demo.media import MEDIA_TYPES, Media
 
 TITLE = "demo"
 """The asset id of the title."""
+_LOOPS_A_PERIOD = 3
 LIVE = "demo-live"
 """The asset id of the live programme. Edges need nothing for it: it plays the title's files."""
 
@@ -28,7 +31,8 @@ def utc_now() -> datetime:
 def origin_app(root: Path, now: Callable[[], datetime] = utc_now) -> ASGIApp:
     """The ASGI application of the origin: the catalogue in ``root``, the MPD of the live programme
     and, for its ``UTCTiming``, the time."""
-    mpd = (root / TITLE / "manifest.mpd").read_text("utf-8")
+    title = (root / TITLE / "manifest.mpd").read_text("utf-8")
+    mpd = loop.manifest(title, _LOOPS_A_PERIOD)
     programme = LiveProgramme(mpd, base_url=f"../{TITLE}/", clock_url="../time")
 
     async def live(request: Request) -> Response:

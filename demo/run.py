@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import shlex
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -13,13 +16,17 @@ from urllib.parse import urlsplit
 import click
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from demo.config import CATALOGUE, config_text
+from demo.config import CATALOGUE, FOR_THE_PAGE, config_text
 from demo.edges import EDGES, HOST, HOSTS, PortBusyError, listen, serve, serve_edges
+from demo.front import with_page
+from demo.operators import Operators
 from demo.origin import serve_origin
 from demo.site import site
 
 ADMIN_PORT = 8090
 """Where operators ask, if it is free."""
+CAPACITY_MBPS = 40
+"""Of each edge."""
 ONE_HOST = (
     f"note      this machine has no {' and '.join(HOSTS[1:])}, so the edges differ in their ports, "
     "and running sessions are not steered to another edge"
@@ -40,10 +47,19 @@ Compose = Callable[[Path], TwoListeners]
 """Builds the gateway from the path of its config."""
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A demo that runs: its URLs for players and for operators, such as
+    ``http://127.0.0.1:8080``, and its config."""
+
+    url: str
+    admin_url: str
+    config: Path
+
+
 @contextlib.asynccontextmanager
-async def running(port: int, compose: Compose) -> AsyncIterator[tuple[str, str]]:
-    """Run the demo while the context is open; gives its URLs for players and for operators, such as
-    ``http://127.0.0.1:8080``.
+async def running(port: int, compose: Compose, store: str) -> AsyncIterator[Running]:
+    """Run the demo while the context is open, over the store at a URL.
 
     ``port`` 0 uses any free port. Raises :class:`demo.edges.PortBusyError`.
     """
@@ -59,12 +75,17 @@ async def running(port: int, compose: Compose) -> AsyncIterator[tuple[str, str]]
         if len({urlsplit(edge.url).hostname for edge in edges}) < len(edges):
             click.echo(ONE_HOST)
         config = Path(folder) / "gateway.toml"
-        config.write_text(config_text(origin, edges, actual, admin_port), "utf-8")
+        text = config_text(
+            origin, edges, actual, admin_port, store=store, capacity_mbps=CAPACITY_MBPS
+        )
+        config.write_text(text + FOR_THE_PAGE, "utf-8")
         gateway = compose(config)
-        app = with_page(site(edges, admin_url, origin, served), gateway)
+        operators = Operators(admin_url, config)
+        stack.push_async_callback(operators.close)
+        app = with_page(site(edges, admin_url, origin, served, operators), gateway)
         await stack.enter_async_context(serve(app, bound, lifespan=True))
         await stack.enter_async_context(serve(gateway.operators, for_operators, lifespan=False))
-        yield url, admin_url
+        yield Running(url, admin_url, config)
 
 
 def _listen_for_operators() -> socket.socket:
@@ -74,31 +95,36 @@ def _listen_for_operators() -> socket.socket:
         return listen(HOST, 0)
 
 
-async def run(port: int, compose: Compose) -> None:
-    """Run the demo until SIGINT or SIGTERM. Prints its URLs, and ``ready`` when it answers."""
+async def run(port: int, compose: Compose, store: str) -> None:
+    """Run the demo until SIGINT or SIGTERM, over the store at a URL. Prints its URLs, and ``ready``
+    when it answers."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    click.echo("starting Valkey, an origin, three edges and the gateway …")
-    async with running(port, compose) as (url, admin_url):
-        click.echo(f"page      {url}/demo")
-        click.echo(f"HLS       {url}/v1/play/demo.m3u8")
-        click.echo(f"DASH      {url}/v1/play/demo.mpd")
-        click.echo(f"live      {url}/v1/play/demo-live.mpd")
-        click.echo(f"decision  {url}/v1/play/demo")
-        click.echo(f"metrics   {admin_url}/metrics")
+    click.echo("starting an origin, three edges and the gateway …")
+    async with running(port, compose, store) as demo:
+        click.echo(f"page      {demo.url}/demo")
+        click.echo(f"HLS       {demo.url}/v1/play/demo.m3u8")
+        click.echo(f"DASH      {demo.url}/v1/play/demo.mpd")
+        click.echo(f"live      {demo.url}/v1/play/demo-live.mpd")
+        click.echo(f"decision  {demo.url}/v1/play/demo")
+        click.echo(f"metrics   {demo.admin_url}/metrics")
+        click.echo(f"store     {store}")
+        click.echo("commands that reach it, in another terminal:")
+        command = f"{_gateway()} {{}} --config {shlex.quote(str(demo.config))}"
+        for words in ("edge list", "edge drain demo-eu", "stats", "purge demo"):
+            click.echo(f"          {command.format(words)}")
         click.echo("ready")
         await stop.wait()
         click.echo("stopping …")
 
 
-def with_page(page: ASGIApp, gateway: ASGIApp) -> ASGIApp:
-    """An app that sends ``/demo`` and paths below it to ``page``, and all else to the gateway."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "")
-        chosen = page if path == "/demo" or path.startswith("/demo/") else gateway
-        await chosen(scope, receive, send)
-
-    return app
+def _gateway() -> str:
+    """The command that started this process, as one types it here."""
+    script = Path(sys.argv[0]).absolute()
+    if script.name != "gateway":
+        return f"{shlex.quote(sys.executable)} -m gateway"
+    if script.is_relative_to(Path.cwd()):
+        return shlex.quote(str(script.relative_to(Path.cwd())))
+    return shlex.quote(str(script))

@@ -333,11 +333,19 @@ def demo(port: int) -> None:
     from demo.run import run  # noqa: PLC0415
     from gateway.app import build  # noqa: PLC0415
     from gateway.observe import logs  # noqa: PLC0415
+    from gateway.store.connection.embedded import EmbeddedServer  # noqa: PLC0415
     from gateway.store.connection.protocol import StoreError  # noqa: PLC0415
 
     logs.configure("warning", "console")
     try:
-        asyncio.run(run(port, lambda path: build(load(path, os.environ), os.environ)))
+        store = EmbeddedServer()
+        store.start()
+        try:
+            asyncio.run(
+                run(port, lambda path: build(load(path, os.environ), os.environ), store.url)
+            )
+        finally:
+            store.stop()
     except (PortBusyError, StoreError) as error:
         fail(f"error: {error}")
     except ConfigError as error:

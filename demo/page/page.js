@@ -1,34 +1,57 @@
-// Plays the demo titles through the gateway and shows what the gateway decided, and why.
-// The choices stand in the page's own address, so that a view can be shared or opened by a test.
+// Plays the demo titles through the gateway as another viewer, and shows what the gateway decides,
+// and why. The choices stand in the page's own address, so that a view can be shared or opened by a
+// test. `?speed=600` tells the gateway a speed in kbit/s, instead of having it measured.
 
+import { highest, markRung, showDecision } from "/demo/decision.js";
+import { Edges } from "/demo/edges.js";
+import { measure } from "/demo/measure.js";
 import { PLAYERS, loadScript } from "/demo/players.js";
+import { Strip } from "/demo/strip.js";
 
-const CHOICES = ["player", "title", "from", "speed", "max_resolution"];
+const CHOICES = ["device", "from", "network", "player", "title", "speed", "max_resolution"];
+const FIXED = ["player", "title", "device"]; // whose values are those of their menus
 const PARAMETERS = ["speed", "max_resolution"]; // those that the gateway takes
+const DECIDE_EVERY_MS = 3000;
+const EDGES_EVERY_MS = 1000;
+const TICK_MS = 500;
+const MOST_EVENTS = 50;
 const byId = (id) => document.getElementById(id);
 const video = byId("video");
 const form = byId("pretend");
-const served = new Map(); // edge id -> segments
+const page = randomName(); // names this page's network to the demo
+const probes = new Map(); // network -> a promise of { bytes, duration_ms }, or of null
 let settings = { edges: [], places: [], operators: "", players: [] };
+let edges = null;
+let strip = null;
 let player = null; // what plays, as players.js gives it
 let started = 0; // counts starts, so that a late answer to an older choice is dropped
 let session = ""; // a new one for each start: a session stays on its edge, wherever it moves
 let complaint = ""; // what the player said last
-let probing = null; // the one probe: a promise of { bytes, duration_ms }, or of null
-
-const PROBE_BYTES = [200_000, 2_000_000]; // the second one where the first took no time
-const PROBE_SHORT_MS = 200;
-const PROBE_LONGEST_MS = 2500;
+let offered = 0; // the highest picture of the playlist that plays
+let better = 0; // how many decisions in a row allow a higher one
+let order = []; // the edges of the decision, best first
+let served = ""; // the edge of the last segment
+let rungShown = 0;
+let profileShown = "";
+let stalledSince = null;
+let stalledMs = 0;
+let bitsPerSecond = 0; // what the page has measured of the network
+let networkBefore = "";
 
 function text(id, value) {
   byId(id).textContent = value;
 }
 
-function element(name, content, className = "") {
-  const made = document.createElement(name);
-  made.append(content);
-  made.className = className;
-  return made;
+/** Add a line to what happened. */
+function happened(what) {
+  const now = new Date();
+  const time = document.createElement("time");
+  time.dateTime = now.toISOString();
+  time.textContent = now.toLocaleTimeString("en-GB");
+  const line = document.createElement("li");
+  line.append(time, what);
+  byId("happened").prepend(line);
+  while (byId("happened").children.length > MOST_EVENTS) byId("happened").lastChild.remove();
 }
 
 function choices() {
@@ -57,63 +80,32 @@ function gatewayUrl(suffix) {
   return `/v1/play/${chosenTitle()}${suffix}?${query}`;
 }
 
+/** What tells the demo, before the gateway and at the edges, which device and network this is. */
+function viewerHeader() {
+  const [device, network] = [form.elements.device.value, form.elements.network.value];
+  if (!device && !network) return {};
+  const members = [`id=${page}`, ...(device ? [`device=${device}`] : []), ...(network ? [`kbps=${network}`] : [])];
+  return { "Demo-Viewer": members.join(", ") };
+}
+
 /**
  * The place travels as a proxy would tell it; the demo trusts its own loopback for that. A real
  * viewer does not move between continents within seconds, so the browser's cache must not answer.
  */
 function gatewayHeaders() {
   const from = form.elements.from.value;
-  return { "Cache-Control": "no-cache", ...(from ? { "X-Forwarded-For": from } : {}) };
+  return { "Cache-Control": "no-cache", ...(from ? { "X-Forwarded-For": from } : {}), ...viewerHeader() };
 }
 
-/**
- * Time one download. What came with the first piece was on its way before, so it does not count,
- * unless it was most of the whole.
- */
-async function timeDownload(bytes) {
-  const control = new AbortController();
-  const timer = setTimeout(() => control.abort(), PROBE_LONGEST_MS);
-  const asked = performance.now();
-  let first = 0; // when the first piece came
-  let last = asked;
-  let before = 0; // the size of the first piece
-  let received = 0;
-  try {
-    const response = await fetch(`/v1/probe?bytes=${bytes}`, { signal: control.signal });
-    if (!response.ok) return null;
-    const reader = response.body.getReader();
-    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
-      last = performance.now();
-      received += piece.value.length;
-      before ||= received;
-      first ||= last;
-    }
-  } catch (error) {
-    if (error.name !== "AbortError") throw error; // a slow network: what has come says enough
-  } finally {
-    clearTimeout(timer);
-  }
-  if (received > 2 * before) return { bytes: received - before, duration_ms: last - first };
-  return { bytes: received, duration_ms: last - asked };
-}
+const isGateway = (url) => new URL(url, location.href).origin === location.origin;
 
-/** Measure the network. Nothing waits for longer than two probes may take. */
-async function measure() {
-  let result = null;
-  const asked = performance.now();
-  for (const bytes of PROBE_BYTES) {
-    const found = await timeDownload(bytes);
-    result = found ?? result;
-    if (found === null || performance.now() - asked >= PROBE_SHORT_MS) break;
-  }
-  return result;
-}
-
-/** Tell the gateway what was measured, once, whatever is chosen later: its next answers to this
- * session use it. */
+/** Tell the gateway what was measured, once for each network: its next answers to this session use
+ * it. */
 async function tellMeasured() {
-  probing ??= measure();
-  const measured = await probing;
+  const network = form.elements.network.value;
+  if (!probes.has(network)) probes.set(network, measure(viewerHeader()));
+  const measured = await probes.get(network);
+  bitsPerSecond = 0;
   if (!measured?.bytes || !(measured.duration_ms > 0)) return;
   const response = await fetch("/v1/probe", {
     method: "POST",
@@ -122,95 +114,59 @@ async function tellMeasured() {
   });
   if (!response.ok) return;
   const { speed_kbps: kbps } = await response.json();
-  text("probe", kbps === null ? "too short" : `${(kbps / 1000).toFixed(1)} Mbit/s`);
+  bitsPerSecond = (kbps ?? 0) * 1000;
+  text("probe", kbps === null ? "too short" : inMbps(kbps * 1000));
 }
+
+const inMbps = (bitsPerSecond) => `${(bitsPerSecond / 1e6).toFixed(bitsPerSecond < 1e6 ? 2 : 1)} Mbit/s`;
 
 function notice(message) {
   byId("notice").hidden = !message;
   text("notice", message);
 }
 
-/** A button that stops an edge of the demo, or starts it again. */
-function edgeSwitch(id) {
-  const edge = settings.edges.find((known) => known.id === id);
-  if (!edge || edge.serves === null) return "";
-  const button = element("button", edge.serves ? "stop" : "start");
-  button.type = "button";
-  button.addEventListener("click", async () => {
-    button.disabled = true;
-    const answer = await fetch(`/demo/edges/${id}/${edge.serves ? "stop" : "start"}`, { method: "POST" });
-    if (answer.ok) edge.serves = !edge.serves;
-    else notice(await answer.text());
-    button.replaceChildren(edge.serves ? "stop" : "start");
-    button.disabled = false;
-  });
-  return button;
-}
-
-function showDecision(decision, header) {
-  const { client, quality_profile: profile } = decision;
-  const speed = client.speed_kbps === null ? "not measured" : `${client.speed_kbps} kbit/s (${client.speed_source})`;
-  const facts = {
-    Device: client.device,
-    System: client.os ?? "unknown",
-    Place: client.country ? `${client.country}, ${client.continent}` : "unknown",
-    Speed: speed,
-  };
-  byId("client").replaceChildren(
-    ...Object.entries(facts).map(([name, value]) => {
-      const pair = element("div", element("dt", name));
-      pair.append(element("dd", value));
-      return pair;
-    }),
-  );
-  text("profile", profile.name);
-  byId("ladder").replaceChildren(
-    ...[...decision.ladder]
-      .sort((a, b) => b.height - a.height || b.bandwidth - a.bandwidth)
-      .map((rung) => {
-        const row = document.createElement("tr");
-        row.append(
-          element("td", rung.height ? `${rung.height}p` : "sound"),
-          element("td", String(Math.round(rung.bandwidth / 1000))),
-          element("td", rung.codecs ?? ""),
-        );
-        row.dataset.height = rung.height ?? "";
-        row.dataset.codecs = rung.codecs ?? "";
-        return row;
-      }),
-  );
-  const cities = new Map(settings.edges.map((edge) => [edge.id, edge.city]));
-  byId("edges").replaceChildren(
-    ...decision.edges.map((id) => {
-      const item = element("li", `${id} `);
-      item.dataset.edge = id;
-      item.append(element("small", cities.get(id) ?? ""), edgeSwitch(id));
-      return item;
-    }),
-  );
-  byId("reasons").replaceChildren(...decision.reasons.map((reason) => element("li", reason)));
-  text("header", header ? `Gateway-Decision: ${header}` : "");
-}
-
+/** Ask for the decision, and show it. */
 async function decide(turn) {
   const response = await fetch(gatewayUrl(""), { headers: gatewayHeaders() });
   const body = await response.json();
-  if (turn !== started) return;
+  if (turn !== started) return null;
   if (!response.ok) {
     notice(`${body.title ?? response.status}: ${body.detail ?? ""}`);
-    return;
+    return null;
   }
   showDecision(body, response.headers.get("Gateway-Decision"));
+  order = body.edges;
+  edges.rank(order, served);
+  const profile = body.quality_profile.name;
+  if (profile !== profileShown) {
+    happened(`Decision: profile ${profile}, up to ${highest(body)}p, from ${order[0]}.`);
+    profileShown = profile;
+  }
+  return body;
+}
+
+/** Once more, while it plays. A playlist is read once; when the viewer may play more than that lists
+ * for some time, the player reads it again. */
+async function decideAgain() {
+  if (document.hidden || !player || form.elements.title.value) return;
+  const turn = started;
+  const decision = await decide(turn);
+  if (!decision || turn !== started) return;
+  better = highest(decision) > offered ? better + 1 : 0;
+  if (better < 2) return;
+  happened(`The player asks for its playlist again: it may play up to ${highest(decision)}p now.`);
+  better = 0;
+  offered = highest(decision);
+  await play(turn, video.currentTime);
 }
 
 function segmentLoaded(edge, url) {
   const name = edge ?? new URL(url).host;
-  served.set(name, (served.get(name) ?? 0) + 1);
+  if (served && served !== name) happened(`Segments come from ${name}, no longer from ${served}.`);
+  served = name;
   text("edge", name);
   if (byId("notice").textContent === complaint) notice(""); // it plays on
-  for (const item of byId("edges").children) {
-    item.classList.toggle("current", item.dataset.edge === name);
-  }
+  edges.rank(order, served);
 }
 
 /** Fill a menu with the tracks that the player found. */
@@ -232,7 +188,7 @@ function showTracks() {
 function playWithoutScript(chosen) {
   if (chosen.suffix === ".m3u8" && video.canPlayType("application/vnd.apple.mpegurl")) {
     video.src = gatewayUrl(".m3u8");
-    notice(`${chosen.script} is not installed here, so the browser's own HLS plays. It cannot pretend to be elsewhere, and it does not tell which edge served.`);
+    notice(`${chosen.script} is not installed here, so the browser's own HLS plays. It cannot be another viewer, and it does not tell which edge served.`);
   } else {
     const format = chosen.suffix === ".mpd" ? "DASH" : "HLS";
     notice(`This browser plays no ${format} by itself, and ${chosen.script} is not installed. Run “.venv/bin/python -m demo.player” (it needs npm) and reload.`);
@@ -245,12 +201,11 @@ async function stop() {
   await playing?.destroy();
   video.removeAttribute("src");
   video.autoplay = true; // dash.js leaves it false
-  served.clear();
-  text("edge", "–");
+  stalledSince = null;
   notice("");
 }
 
-async function play(turn) {
+async function play(turn, startAt = 0) {
   await stop();
   const chosen = chosenPlayer();
   if (settings.players.includes(chosen.script)) await loadScript(chosen.script);
@@ -262,8 +217,10 @@ async function play(turn) {
   player = chosen.play({
     video,
     session,
+    startAt,
+    bitsPerSecond,
     url: gatewayUrl(chosen.suffix),
-    headers: gatewayHeaders(),
+    headersFor: (url) => (isGateway(url) ? gatewayHeaders() : viewerHeader()),
     onSegment: segmentLoaded,
     onTracks: showTracks,
     onError: (message) => {
@@ -277,27 +234,65 @@ function showByHand() {
   const url = gatewayUrl(chosenPlayer().suffix);
   const from = form.elements.from.value;
   const header = from ? ` -H 'X-Forwarded-For: ${from}'` : "";
-  text("curl", `curl -A '${navigator.userAgent.replaceAll("'", "")}'${header} '${location.origin}${url}'`);
+  const device = settings.devices.find(({ id }) => id === form.elements.device.value);
+  const agent = device?.user_agent ?? navigator.userAgent;
+  text("curl", `curl -A '${agent.replaceAll("'", "")}'${header} '${location.origin}${url}'`);
   byId("manifest").href = url;
   byId("json").href = gatewayUrl("");
 }
 
+function showChoices() {
+  const query = choices();
+  history.replaceState(null, "", query.size ? `?${query}` : location.pathname);
+  for (const button of byId("presets").children) {
+    const chosen = ["device", "from", "network"].every((name) => form.elements[name].value === (button.dataset[name] ?? ""));
+    button.setAttribute("aria-pressed", String(chosen));
+  }
+}
+
+/** A new viewer. */
 async function start() {
   started += 1;
   const turn = started;
   session = randomName();
+  served = "";
+  rungShown = 0;
+  profileShown = "";
+  offered = 0;
+  better = 0;
+  stalledMs = 0;
+  networkBefore = form.elements.network.value;
   // The live title is there in DASH alone.
   if (form.elements.title.value && chosenPlayer().suffix !== ".mpd") form.elements.player.value = "dash.js";
-  const query = choices();
-  history.replaceState(null, "", query.size ? `?${query}` : location.pathname);
+  showChoices();
+  happened(`A new viewer: ${["device", "from", "network"].map((name) => form.elements[name].selectedOptions[0].label).join(", ")}.`);
+  await stop();
+  text("edge", "–");
+  text("probe", "–");
   if (!form.elements.speed.value) {
+    text("probe", "…");
     await tellMeasured().catch(() => {}); // a gateway whose probe is off plays as well
   }
   if (turn !== started) return;
   showByHand();
   await play(turn);
   if (turn !== started) return;
-  decide(turn).catch((error) => notice(`The gateway did not answer: ${error.message}`));
+  const decision = await decide(turn).catch((error) => notice(`The gateway did not answer: ${error.message}`));
+  if (decision) offered = highest(decision);
+}
+
+/** The same viewer, on another network: it plays on. A browser tells its page of a faster network
+ * (navigator.connection), whereupon the player measures anew. */
+function changeNetwork() {
+  const speed = (network) => Number(network || Infinity);
+  if (speed(form.elements.network.value) > speed(networkBefore)) {
+    player?.forget?.(Math.max(player.bandwidth(), 500_000));
+  }
+  networkBefore = form.elements.network.value;
+  bitsPerSecond = 0;
+  showChoices();
+  showByHand();
+  happened(`The network is now: ${form.elements.network.selectedOptions[0].label}. Nobody tells the gateway.`);
 }
 
 function bufferedAhead() {
@@ -310,41 +305,114 @@ function bufferedAhead() {
 }
 
 function tick() {
-  const height = video.videoHeight;
+  const height = player ? video.videoHeight : 0;
   text("rung", height ? `${height}p` : "–");
   text("buffer", `${bufferedAhead().toFixed(1)} s`);
-  const quality = video.getVideoPlaybackQuality();
-  text("frames", `${quality.totalVideoFrames} (${quality.droppedVideoFrames} dropped)`);
-  const bitsPerSecond = player?.bandwidth();
-  text("measured", Number.isFinite(bitsPerSecond) ? `${(bitsPerSecond / 1e6).toFixed(1)} Mbit/s` : "–");
-  const rung = player?.rung();
-  for (const row of byId("ladder").children) {
-    const same = rung && Number(row.dataset.height) === rung.height && row.dataset.codecs.startsWith(rung.codecs.slice(0, 4));
-    row.classList.toggle("current", Boolean(same));
+  const measured = player?.bandwidth();
+  text("measured", Number.isFinite(measured) ? inMbps(measured) : "–");
+  const waiting = stalledSince === null ? 0 : performance.now() - stalledSince;
+  text("stalled", `${((stalledMs + waiting) / 1000).toFixed(1)} s`);
+  markRung(player?.rung());
+  if (height && height !== rungShown) {
+    happened(rungShown ? `${height}p plays, after ${rungShown}p.` : `${height}p plays.`);
+    rungShown = height;
   }
+  strip.add({ height, edge: served, stalled: waiting > 100 });
+}
+
+/** Stalls are the time between "waiting" and the next moment at which the picture moves on. The start
+ * and seeks are none. */
+function watchStalls() {
+  video.addEventListener("waiting", () => {
+    if (player && video.currentTime > 0.5 && !video.seeking) stalledSince ??= performance.now();
+  });
+  video.addEventListener("timeupdate", () => {
+    if (stalledSince === null || video.seeking) return;
+    const ms = performance.now() - stalledSince;
+    stalledSince = null;
+    stalledMs += ms;
+    if (ms > 100) happened(`Playback stalled for ${(ms / 1000).toFixed(1)} s.`);
+  });
+}
+
+function offerChoices() {
+  const add = (name, options) => form.elements[name].append(...options);
+  add("device", settings.devices.map(({ id, name }) => new Option(name, id)));
+  add("from", settings.places.map(({ name, address }) => new Option(name, address)));
+  add("network", settings.networks.map(({ name, kbps }) => new Option(name, kbps)));
+  const presets = [...settings.presets, { name: "This browser, here" }];
+  byId("presets").replaceChildren(
+    ...presets.map(({ name, ...values }) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = name;
+      Object.assign(button.dataset, values);
+      button.addEventListener("click", () => {
+        for (const each of ["device", "from", "network"]) form.elements[each].value = values[each] ?? "";
+        start();
+      });
+      return button;
+    }),
+  );
+}
+
+/** Choose what the page's address names. */
+function takeChoices() {
+  const asked = new URLSearchParams(location.search);
+  for (const name of CHOICES) {
+    const value = asked.get(name);
+    if (value === null) continue;
+    const field = form.elements[name];
+    const known = !field.options || [...field.options].some((option) => option.value === value);
+    if (!known && FIXED.includes(name)) continue;
+    if (!known) field.append(new Option(value, value));
+    field.value = value;
+  }
+}
+
+function legend() {
+  const entries = settings.edges.map(({ id }, index) => {
+    const swatch = document.createElement("span");
+    swatch.className = "swatch";
+    swatch.dataset.colour = index;
+    const entry = document.createElement("span");
+    entry.append(swatch, id);
+    return entry;
+  });
+  const stall = document.createElement("span");
+  const mark = document.createElement("span");
+  mark.className = "swatch stall";
+  stall.append(mark, "stalled");
+  byId("legend").replaceChildren(...entries, stall);
+}
+
+/** Do something again and again, a pause after each time. */
+function repeat(work, pauseMs) {
+  const again = () => setTimeout(() => work().catch(() => {}).finally(again), pauseMs);
+  again();
 }
 
 async function main() {
   settings = await (await fetch("/demo/settings.json")).json();
   byId("metrics").href = `${settings.operators}/metrics`;
   byId("readiness").href = `${settings.operators}/readyz`;
-  const place = form.elements.from;
-  place.append(...settings.places.map(({ name, address }) => new Option(`${name} (${address})`, address)));
-  const asked = new URLSearchParams(location.search);
-  for (const name of CHOICES) {
-    const value = asked.get(name);
-    if (value === null) continue;
-    const select = form.elements[name];
-    const offered = [...select.options].some((option) => option.value === value);
-    if (!offered && ["player", "title"].includes(name)) continue;
-    if (!offered) select.append(new Option(value, value));
-    select.value = value;
+  edges = new Edges(byId("edges"), settings.edges, { onAct: happened, onState: happened, onError: notice });
+  strip = new Strip(byId("strip"), (id) => edges.colour(id));
+  legend();
+  offerChoices();
+  takeChoices();
+  for (const name of ["device", "from", "player", "title", "max_resolution"]) {
+    form.elements[name].addEventListener("change", start);
   }
-  for (const name of CHOICES) form.elements[name].addEventListener("change", start);
+  form.elements.network.addEventListener("change", changeNetwork);
   for (const id of ["audio", "subtitles"]) {
     byId(id).addEventListener("change", (event) => player?.select(id, Number(event.target.value)));
   }
-  setInterval(tick, 250);
+  watchStalls();
+  setInterval(tick, TICK_MS);
+  await edges.refresh();
+  repeat(() => (document.hidden ? Promise.resolve() : edges.refresh()), EDGES_EVERY_MS);
+  repeat(decideAgain, DECIDE_EVERY_MS);
   await start();
 }
 

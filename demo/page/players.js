@@ -1,11 +1,14 @@
 // Drives hls.js, dash.js and Shaka Player in the same way. `play(name, stage)` plays with one of them:
 //
-// stage = {video, url, headers, session, onSegment(edge, url), onTracks(), onError(text)}
+// stage = {video, url, startAt, bitsPerSecond, session, headersFor(url), onSegment(edge, url), onTracks(), onError(text)}
 //
 // and gives {destroy(), bandwidth(), rung(), tracks(kind), select(kind, index)}: the measured bit/s,
 // the {height, codecs} that play, and for "audio" or "subtitles" {names, current}. `onTracks` says
 // that `tracks` has news, and `onError` what went wrong: after an error of an edge, players may go on
-// from another. Only the gateway gets `headers`: edges are other origins.
+// from another. `startAt` is in seconds,
+// `bitsPerSecond` what the page has measured before, or 0. hls.js gives `forget(bitsPerSecond)`, too,
+// which starts its measuring anew. Buffers are short, so that a change of the network or of an
+// edge shows soon.
 
 export const PLAYERS = {
   "hls.js": { script: "hls.js", suffix: ".m3u8", ready: () => window.Hls?.isSupported(), play: playWithHlsJs },
@@ -29,16 +32,20 @@ export function loadScript(name) {
   return loading.get(name);
 }
 
-const isGateway = (url) => new URL(url, location.href).origin === location.origin;
+const BUFFER_S = 8;
 const languageName = (code) => new Intl.DisplayNames([code || "en"], { type: "language" }).of(code || "und");
 
 function playWithHlsJs(stage) {
   const hls = new Hls({
     // Start on the first rung of the playlist even if it needs more than 5 Mbit/s.
     abrEwmaDefaultEstimateMax: 1e9,
+    ...(stage.bitsPerSecond ? { abrEwmaDefaultEstimate: stage.bitsPerSecond } : {}),
+    startPosition: stage.startAt || -1,
+    maxBufferLength: Math.min(BUFFER_S, Hls.DefaultConfig.maxBufferLength),
+    maxMaxBufferLength: Math.min(BUFFER_S, Hls.DefaultConfig.maxMaxBufferLength),
+    backBufferLength: 20,
     xhrSetup: (request, url) => {
-      if (!isGateway(url)) return;
-      for (const [name, value] of Object.entries(stage.headers)) request.setRequestHeader(name, value);
+      for (const [name, value] of Object.entries(stage.headersFor(url))) request.setRequestHeader(name, value);
     },
   });
   hls.on(Hls.Events.FRAG_LOADED, (_, data) => {
@@ -54,6 +61,7 @@ function playWithHlsJs(stage) {
   return {
     destroy: () => hls.destroy(),
     bandwidth: () => hls.bandwidthEstimate,
+    forget: (bitsPerSecond) => { hls.bandwidthEstimate = bitsPerSecond; },
     rung: () => {
       const level = hls.levels?.[hls.currentLevel];
       return level ? { height: level.height, codecs: level.videoCodec ?? "" } : null;
@@ -75,6 +83,7 @@ function playWithDashJs(stage) {
   player.updateSettings({
     debug: { logLevel: dashjs.Debug.LOG_LEVEL_NONE },
     streaming: {
+      buffer: { bufferTimeDefault: BUFFER_S, bufferTimeAtTopQuality: BUFFER_S, bufferTimeAtTopQualityLongForm: BUFFER_S },
       text: { defaultEnabled: false },
       // In the query of MPDs, and as reports: both reach the gateway. Edges would at best log it.
       cmcd: {
@@ -93,7 +102,7 @@ function playWithDashJs(stage) {
     },
   });
   player.addRequestInterceptor(async (request) => {
-    if (isGateway(request.url)) request.headers = { ...request.headers, ...stage.headers };
+    request.headers = { ...request.headers, ...stage.headersFor(request.url) };
     return request;
   });
   player.addResponseInterceptor(async (response) => {
@@ -105,7 +114,7 @@ function playWithDashJs(stage) {
   player.on(dashjs.MediaPlayer.events.STREAM_INITIALIZED, stage.onTracks);
   player.on(dashjs.MediaPlayer.events.TEXT_TRACKS_ADDED, stage.onTracks);
   player.on(dashjs.MediaPlayer.events.ERROR, ({ error }) => stage.onError(error.message ?? String(error)));
-  player.initialize(stage.video, stage.url, true);
+  player.initialize(stage.video, stage.url, true, stage.startAt || undefined);
   return {
     destroy: () => player.destroy(),
     bandwidth: () => player.getAverageThroughput("video") * 1000,
@@ -133,7 +142,7 @@ function playWithShaka(stage) {
   const listed = { audio: () => player.getAudioTracks(), subtitles: () => player.getTextTracks() };
   const network = player.getNetworkingEngine();
   network.registerRequestFilter((_, request) => {
-    if (isGateway(request.uris[0])) Object.assign(request.headers, stage.headers);
+    Object.assign(request.headers, stage.headersFor(request.uris[0]));
   });
   network.registerResponseFilter((type, response) => {
     if (type === RequestType.SEGMENT) stage.onSegment(response.headers.edge ?? null, response.uri);
@@ -145,7 +154,8 @@ function playWithShaka(stage) {
   player.addEventListener("error", ({ detail }) => {
     if (detail.severity === shaka.util.Error.Severity.CRITICAL) failed(detail);
   });
-  player.attach(stage.video).then(() => player.load(stage.url)).then(stage.onTracks).catch(failed);
+  player.configure("streaming.bufferingGoal", BUFFER_S);
+  player.attach(stage.video).then(() => player.load(stage.url, stage.startAt || undefined)).then(stage.onTracks).catch(failed);
   return {
     destroy: () => player.destroy(),
     bandwidth: () => player.getStats().estimatedBandwidth,

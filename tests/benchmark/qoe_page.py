@@ -16,13 +16,13 @@ from starlette.routing import Route
 
 from demo import player
 from demo.edges import EDGES, HOST, edge_app, listen, serve, url_of
-from demo.run import with_page
+from demo.front import with_page
+from demo.token_bucket import TokenBucket
 from gateway.app import build
 from gateway.client.prior import STEP, network_name
 from gateway.config.load import load
 from geodata.place import Place
 from tests.benchmark.qoe_media import slug
-from tests.token_bucket import TokenBucket
 
 LATENCY_MS = 40
 USER_AGENT = (

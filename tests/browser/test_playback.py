@@ -13,8 +13,6 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 from playwright.async_api import Browser, Page, Response
 
-from tests.browser.conftest import running_demo
-
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 WAIT_S = 20
@@ -330,24 +328,6 @@ async def test_the_page_plays_under_another_name_of_its_host(
     assert {"demo-eu"} == seen.edges
     assert not seen.complaints
     assert {(named, 200)} == set(steered) or sys.platform == "darwin"
-
-
-@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no 127.0.0.2")
-async def test_a_film_survives_the_edge_that_the_page_stops(browser: Browser, hls_js: Path) -> None:
-    """The button stops the edge, and the film goes on from another one."""
-    with running_demo() as url:
-        async with visit(browser, url, DESKTOP) as page:
-            await page.add_init_script(SMALL_BUFFER)
-            await page.goto(f"/demo?from={NORWAY}&speed=4000")
-            await until(page, "document.getElementById('edge').textContent === 'demo-eu'")
-            button = page.locator("#edges li[data-edge=demo-eu] button")
-            await button.click()
-            await until(page, "document.querySelector('#edges button').textContent === 'start'")
-            seconds, _ = await picture(page)
-            await until(page, "document.getElementById('edge').textContent !== 'demo-eu'")
-            await until(page, f"video.currentTime > {seconds} + 1")
-            await button.click()
-            await until(page, "document.querySelector('#edges button').textContent === 'stop'")
 
 
 async def test_other_languages_play_from_the_same_edge(

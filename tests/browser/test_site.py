@@ -13,7 +13,8 @@ import pytest_asyncio
 
 from demo import player
 from demo.edges import EDGES, HOST, RunningEdge, listen, serve
-from demo.site import PLACES, site
+from demo.site import SCRIPTS, site
+from demo.viewers import PLACES
 
 ORIGIN = "http://127.0.0.1:9010/"
 RUNNING = [RunningEdge(edge, f"http://127.0.0.1:{9000 + n}/") for n, edge in enumerate(EDGES)]
@@ -38,8 +39,7 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
     [
         ("/demo", "text/html; charset=utf-8"),
         ("/demo/page.css", "text/css; charset=utf-8"),
-        ("/demo/page.js", "text/javascript; charset=utf-8"),
-        ("/demo/players.js", "text/javascript; charset=utf-8"),
+        *((f"/demo/{name}", "text/javascript; charset=utf-8") for name in SCRIPTS),
         ("/demo/settings.json", "application/json"),
     ],
 )
@@ -86,12 +86,12 @@ async def test_a_player_is_named_when_it_is_there(http: httpx.AsyncClient, name:
 @pytest.mark.parametrize(
     ("path", "headers", "status"),
     [
-        ("/demo/edges/demo-eu/stop", {"Origin": "https://elsewhere.example"}, 403),
-        ("/demo/edges/demo-eu/stop", {}, 404),  # this site was given none to stop
-        ("/demo/edges/nobody/stop", {}, 404),
+        ("/demo/edges/demo-eu/kill", {"Origin": "https://elsewhere.example"}, 403),
+        ("/demo/edges/demo-eu/kill", {}, 404),  # this site was given none to kill
+        ("/demo/edges/nobody/kill", {}, 404),
     ],
 )
-async def test_edges_are_stopped_by_the_page_alone(
+async def test_edges_are_broken_by_the_page_alone(
     http: httpx.AsyncClient, path: str, headers: dict[str, str], status: int
 ) -> None:
     """Not by pages of other origins, and only those that there are."""

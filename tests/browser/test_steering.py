@@ -17,14 +17,14 @@ from playwright.async_api import Browser, Page, Request, Response
 
 from demo.config import CATALOGUE, config_text
 from demo.edges import EDGES, RunningEdge, edge_app, listen, listen_for_edges, serve, url_of
+from demo.front import with_page
 from demo.origin import serve_origin
-from demo.run import with_page
 from demo.site import site
+from demo.token_bucket import TokenBucket
 from gateway.app import Application, build
 from gateway.config.load import load
 from gateway.edge.fleet import EdgeCondition
 from tests.browser.test_playback import DESKTOP, NORWAY, SMALL_BUFFER, until, visit
-from tests.token_bucket import TokenBucket
 
 needs_hosts = pytest.mark.skipif(sys.platform != "linux", reason="needs 127.0.0.2 and 127.0.0.3")
 pytestmark = [

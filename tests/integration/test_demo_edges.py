@@ -1,16 +1,20 @@
 """The demo's edges over real sockets."""
 
+import asyncio
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import m3u8
 import pytest
 import pytest_asyncio
 
-from demo.config import CATALOGUE, config_text
+from demo.boxes import boxes
+from demo.config import CATALOGUE, FOR_THE_PAGE, config_text
 from demo.edges import (
     EDGES,
     HOSTS,
@@ -172,27 +176,94 @@ async def test_closed_edges_free_their_ports(http: httpx.AsyncClient) -> None:
         await http.get(f"{url}healthz")
 
 
-async def test_an_edge_that_was_stopped_starts_again(http: httpx.AsyncClient) -> None:
+async def test_an_edge_that_was_killed_is_mended(http: httpx.AsyncClient) -> None:
     """Connections to it are refused meanwhile, others serve, and its URL stays. Twice is once."""
     async with serve_edges(CATALOGUE) as served:
         first, second, _ = served.running
-        await served.stop(first.edge.id)
-        await served.stop(first.edge.id)
+        await served.kill(first.edge.id)
+        await served.kill(first.edge.id)
         with pytest.raises(httpx.ConnectError):
             await http.get(f"{first.url}healthz")
         assert (await http.get(f"{second.url}healthz")).is_success
-        assert not served.serves(first.edge.id)
-        await served.start(first.edge.id)
-        await served.start(first.edge.id)
-        assert served.serves(first.edge.id)
+        assert (["killed"], []) == (served.faults(first.edge.id), served.faults(second.edge.id))
+        await served.mend(first.edge.id)
+        await served.mend(first.edge.id)
+        assert not served.faults(first.edge.id)
         assert (await http.get(f"{first.url}healthz")).json()["edge"] == first.edge.id
+
+
+async def test_a_slow_edge_is_slow_until_it_is_mended(http: httpx.AsyncClient) -> None:
+    """It answers late, and its media at 30 kB/s; others are as fast as they were."""
+    async with serve_edges(CATALOGUE) as served:
+        first, second, _ = served.running
+        served.slow(first.edge.id)
+        took = []
+        for url in (first.url, second.url):
+            begun = time.monotonic()
+            await http.get(f"{url}demo/video/240p/000.m4s")
+            took.append(time.monotonic() - begun)
+        size = (CATALOGUE / "demo/video/240p/000.m4s").stat().st_size
+        assert took[0] > max(0.5, size / 30_000) > took[1]
+        await served.mend(first.edge.id)
+        assert not served.faults(first.edge.id)
+
+
+async def test_a_viewers_network_paces_what_edges_send(http: httpx.AsyncClient) -> None:
+    """All edges together send at its rate; another viewer's is its own."""
+    size = (CATALOGUE / "demo/video/240p/000.m4s").stat().st_size
+    slow = {"Demo-Viewer": f"id=slow, kbps={size * 8 // 1000}"}  # a second for each segment
+    async with serve_edges(CATALOGUE) as served:
+        urls = [f"{running.url}demo/video/240p/000.m4s" for running in served.running[:2]]
+        begun = time.monotonic()
+        both = asyncio.gather(*(http.get(url, headers=slow) for url in urls))
+        await http.get(urls[0], headers={"Demo-Viewer": "id=other"})
+        other = time.monotonic() - begun
+        assert {200} == {answer.status_code for answer in await both}
+        assert other < 1
+        assert time.monotonic() - begun > 1.5
+
+
+async def test_the_title_goes_on_after_its_loop(http: httpx.AsyncClient) -> None:
+    """Segments of later loops are those of the first with later times, whole and in part; the last
+    one is there, and none after it."""
+    folder = CATALOGUE / "demo/audio/en"
+    count = len(list(folder.glob("*.m4s")))
+    async with serve_edges(CATALOGUE) as served:
+        url = f"{served.running[0].url}demo/audio/en/"
+        listed = m3u8.loads((await http.get(f"{url}index.m3u8")).text).segments
+        later = await http.get(f"{url}{count + 1:03}.m4s")
+        part = await http.get(f"{url}{count + 1:03}.m4s", headers={"Range": "bytes=4-11"})
+        statuses = [
+            (await http.get(f"{url}{number:03}.m4s")).status_code
+            for number in (len(listed) - 1, len(listed))
+        ]
+    first = (folder / "001.m4s").read_bytes()
+    loop_ticks = 8 * 48_000
+    assert times(first) + loop_ticks == times(later.content)
+    assert (206, later.content[4:12], "video/mp4") == (
+        part.status_code,
+        part.content,
+        part.headers["content-type"],
+    )
+    assert [200, 404] == statuses
+    assert pytest.approx(600, abs=0.01) == sum(segment.duration for segment in listed)
+
+
+def times(segment: bytes) -> int:
+    """The decode time of a segment."""
+    return next(
+        int.from_bytes(segment[start + 4 : start + 12])
+        for kind, start, _ in boxes(segment)
+        if kind == b"tfdt"
+    )
 
 
 async def test_the_demo_config_is_valid(edges: tuple[RunningEdge, ...], tmp_path: Path) -> None:
     """The config that the demo writes loads without a warning and names the origin and the edges
     that run."""
     path = tmp_path / "gateway.toml"
-    path.write_text(config_text("http://127.0.0.1:9010/", edges, 8080, 8090), "utf-8")
+    text = config_text("http://127.0.0.1:9010/", edges, 8080, 8090, capacity_mbps=40)
+    path.write_text(text + FOR_THE_PAGE, "utf-8")
     loaded = load(path, {})
     expected = [(e.edge.id, e.url, e.edge.latitude, set(e.edge.continents)) for e in edges]
     assert expected == [(e.id, e.url, e.latitude, set(e.continents)) for e in loaded.policy.edges]
