@@ -3,8 +3,8 @@ runs the gateway's commands."""
 
 import asyncio
 import re
-import sys
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,18 @@ class OperatorsError(Exception):
     """The gateway did not do what it was asked for; the message says why."""
 
 
+Command = Callable[[Sequence[str]], None]
+"""Runs a command of the gateway, given its words; SystemExit with a code is a failure."""
+
+
 class Operators:
     """A client of the listener at ``url``, such as ``http://127.0.0.1:8090``, of the gateway whose
-    config is the file ``config``."""
+    config is the file ``config``; ``command`` runs the gateway's commands."""
 
-    def __init__(self, url: str, config: Path) -> None:
+    def __init__(self, url: str, config: Path, command: Command) -> None:
         self._http = httpx2.AsyncClient(base_url=url, trust_env=False, timeout=_TIMEOUT_S)
         self._config = config
+        self._run = command
 
     async def close(self) -> None:
         """Close its connections."""
@@ -55,13 +60,13 @@ class Operators:
         await self._command("edge", "undrain", edge)
 
     async def _command(self, *words: str) -> None:
-        command = (sys.executable, "-m", "gateway", *words, "--config", str(self._config))
-        process = await asyncio.create_subprocess_exec(
-            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-        )
-        said, _ = await process.communicate()
-        if process.returncode:
-            raise OperatorsError(f"gateway {' '.join(words)}: {said.decode(errors='replace')}")
+        try:
+            await asyncio.to_thread(self._run, [*words, "--config", str(self._config)])
+        except SystemExit as error:
+            if error.code:
+                raise OperatorsError(
+                    f"gateway {' '.join(words)}: exit code {error.code}"
+                ) from error
 
     async def _get(self, path: str) -> httpx2.Response:
         try:

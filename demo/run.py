@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from demo.config import CATALOGUE, FOR_THE_PAGE, config_text
 from demo.edges import EDGES, HOST, HOSTS, PortBusyError, listen, serve, serve_edges
 from demo.front import with_page
-from demo.operators import Operators
+from demo.operators import Command, Operators
 from demo.origin import serve_origin
 from demo.site import site
 
@@ -58,8 +58,11 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(port: int, compose: Compose, store: str) -> AsyncIterator[Running]:
-    """Run the demo while the context is open, over the store at a URL.
+async def running(
+    port: int, compose: Compose, store: str, command: Command
+) -> AsyncIterator[Running]:
+    """Run the demo while the context is open, over the store at a URL. ``command`` runs commands
+    of the gateway.
 
     ``port`` 0 uses any free port. Raises :class:`demo.edges.PortBusyError`.
     """
@@ -80,7 +83,7 @@ async def running(port: int, compose: Compose, store: str) -> AsyncIterator[Runn
         )
         config.write_text(text + FOR_THE_PAGE, "utf-8")
         gateway = compose(config)
-        operators = Operators(admin_url, config)
+        operators = Operators(admin_url, config, command)
         stack.push_async_callback(operators.close)
         app = with_page(site(edges, admin_url, origin, served, operators), gateway)
         await stack.enter_async_context(serve(app, bound, lifespan=True))
@@ -95,15 +98,15 @@ def _listen_for_operators() -> socket.socket:
         return listen(HOST, 0)
 
 
-async def run(port: int, compose: Compose, store: str) -> None:
-    """Run the demo until SIGINT or SIGTERM, over the store at a URL. Prints its URLs, and ``ready``
+async def run(port: int, compose: Compose, store: str, command: Command) -> None:
+    """Run the demo until SIGINT or SIGTERM, as :func:`running` does. Prints its URLs, and ``ready``
     when it answers."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     click.echo("starting an origin, three edges and the gateway …")
-    async with running(port, compose, store) as demo:
+    async with running(port, compose, store, command) as demo:
         click.echo(f"page      {demo.url}/demo")
         click.echo(f"HLS       {demo.url}/v1/play/demo.m3u8")
         click.echo(f"DASH      {demo.url}/v1/play/demo.mpd")

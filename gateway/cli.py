@@ -342,7 +342,12 @@ def demo(port: int) -> None:
         store.start()
         try:
             asyncio.run(
-                run(port, lambda path: build(load(path, os.environ), os.environ), store.url)
+                run(
+                    port,
+                    lambda path: build(load(path, os.environ), os.environ),
+                    store.url,
+                    lambda words: main(list(words), standalone_mode=False),
+                )
             )
         finally:
             store.stop()
