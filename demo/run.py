@@ -115,9 +115,9 @@ async def run(port: int, compose: Compose, store: str, command: Command) -> None
         click.echo(f"metrics   {demo.admin_url}/metrics")
         click.echo(f"store     {store}")
         click.echo("commands that reach it, in another terminal:")
-        command = f"{_gateway()} {{}} --config {shlex.quote(str(demo.config))}"
+        typed = f"{_gateway()} {{}} --config {shlex.quote(str(demo.config))}"
         for words in ("edge list", "edge drain demo-eu", "stats", "purge demo"):
-            click.echo(f"          {command.format(words)}")
+            click.echo(f"          {typed.format(words)}")
         click.echo("ready")
         await stop.wait()
         click.echo("stopping …")
