@@ -110,6 +110,9 @@ log = structlog.get_logger()
 EXPERIENCE_WINDOW_S = 300.0
 """What players report of an edge counts for one to two of these windows, in seconds."""
 
+LAST_TRACES_S = 2.0
+"""The most seconds that the end of the process waits for its last traces to be exported."""
+
 FIRST_EDGES_S = 1.0
 """The most seconds that the start waits for edges from DNS and the register."""
 
@@ -231,13 +234,12 @@ class Application:
         self._events = EventWriter(
             self.gateway.events, self.gateway.log, lambda: self.gateway.runtime.settings
         )
-        self._otlp = OtlpExport(
-            settings.otlp,
-            {
-                "service.name": "streaming-gateway",
-                "service.instance.id": f"{me.host}:{self.gateway.players_port}",
-            },
-        )
+        resource = {
+            "service.name": "streaming-gateway",
+            "service.instance.id": f"{me.host}:{self.gateway.players_port}",
+        }
+        self._otlp = OtlpExport(settings.otlp, resource)
+        self._resource = {**resource, "service.version": me.version, "process.pid": str(me.pid)}
         if settings.events.enabled and store.redis is None:
             reason = 'store.url is "memory"; the stream of events needs a Redis'
             log.warning("events_not_available", reason=reason)
@@ -328,6 +330,7 @@ class Application:
         await self._control_store.start()
         metrics.describe_worker(self._workers)
         metrics.STORE_UP.set(0 if self.gateway.store.state == "down" else 1)
+        self._start_tracing()
         await self._health.first_look()
         running = [supervise(name, work) for name, work in self._background_tasks().items()]
         await asyncio.gather(
@@ -358,7 +361,18 @@ class Application:
             await self.gateway.runtime.source.close()
             await self._control_store.close()
             await self.gateway.store.close()
+            if self.gateway.tracer is not None:
+                await asyncio.to_thread(self.gateway.tracer.stop().join, LAST_TRACES_S)
             log.info("stopped")
+
+    def _start_tracing(self) -> None:
+        otlp = self.gateway.runtime.settings.otlp
+        if otlp.traces_endpoint is not None:
+            from gateway.observe.traces import RequestTracer  # noqa: PLC0415 - an extra
+
+            self.gateway.tracer = RequestTracer(
+                otlp.traces_endpoint, otlp.traces_share, self._resource
+            )
 
     def _background_tasks(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """What runs beside the requests, by name."""

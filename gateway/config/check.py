@@ -208,11 +208,12 @@ def _public_url(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[Conf
 
 
 def _otlp(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
-    path = ("otlp", "endpoint")
-    given = _at(tables, path)
-    if isinstance(given, str) and not _is_installed(_OTLP_EXTRA):
-        text = 'needs the extra "otlp" of the package (docs/metrics.md): pip install ".[otlp]"'
-        yield problem(path, text, value=shown(given))
+    for key in ("endpoint", "traces_endpoint"):
+        path = ("otlp", key)
+        given = _at(tables, path)
+        if isinstance(given, str) and not _is_installed(_OTLP_EXTRA):
+            text = 'needs the extra "otlp" of the package (docs/metrics.md): pip install ".[otlp]"'
+            yield problem(path, text, value=shown(given))
 
 
 def _is_installed(module: str) -> bool:

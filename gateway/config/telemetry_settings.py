@@ -47,11 +47,25 @@ class AccessLogSettings(Section):
         return self
 
 
+TracesUrl = Annotated[
+    str,
+    Field(max_length=500),
+    AfterValidator(validators.absolute_url),
+    Allowed("an absolute http(s) URL, such as http://127.0.0.1:4318/v1/traces"),
+]
+
+
 class OtlpSettings(Section):
-    """Metrics exported to a collector of OpenTelemetry (`docs/metrics.md`)."""
+    """Metrics and traces exported to a collector of OpenTelemetry (`docs/metrics.md`)."""
 
     endpoint: CollectorUrl | None = Field(None, examples=["http://127.0.0.1:4318/v1/metrics"])
     """The URL of the collector that takes metrics (OTLP over HTTP, protobuf). Nothing is exported
     without it. Needs the extra `otlp` of the package."""
     interval_s: TimeToLive
     """Time between two exports, in seconds."""
+    traces_endpoint: TracesUrl | None = Field(None, examples=["http://127.0.0.1:4318/v1/traces"])
+    """The URL of the collector that takes traces of requests. None are made without it. Needs the
+    extra `otlp` of the package."""
+    traces_share: Share
+    """Share of the requests that are traced, chosen at random. A `traceparent` that comes from
+    `server.trusted_proxies` decides for its own request."""

@@ -22,6 +22,7 @@ from gateway.http.authorise import authorise
 from gateway.http.cors import ANY_ORIGIN, cors_headers, preflight
 from gateway.http.rate_check import HEADERS
 from gateway.http.routes import TABLES, Route, label_of
+from gateway.http.tracing import trace_answer
 from gateway.listener import PLAYERS, Listener
 from gateway.observe import metrics
 from gateway.observe.logs import LONGEST_PATH_CHARS
@@ -98,6 +99,18 @@ class Envelope:
             status = 500 if reply is None else reply.status
             label = label_of(route, path)
             seconds = self._count(label, method, path, status, identity, start)
+            traced = None
+            if self._gateway.tracer is not None:
+                traced = trace_answer(
+                    self._gateway.tracer,
+                    self._gateway,
+                    self._listener,
+                    scope,
+                    route,
+                    reply,
+                    identity,
+                    start,
+                )
             logged = self._gateway.runtime.settings.access_log
             if logged.enabled and is_logged(logged, status):
                 log_answer(
@@ -107,6 +120,7 @@ class Envelope:
                     headers,
                     reply,
                     request_id=identity,
+                    trace_id=traced,
                     route=label,
                     status=status,
                     ms=round(seconds * 1000, 2),

@@ -107,7 +107,7 @@ def _histograms(
         )
 
 
-class _BoundedSession(requests.Session):
+class BoundedSession(requests.Session):
     """Reads little of an answer, and follows no redirect."""
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # noqa: ANN401
@@ -131,7 +131,7 @@ class OtlpExporter:
         repetitions. Headers, certificates and compression are those of the environment
         (``OTEL_EXPORTER_OTLP_HEADERS`` and its like)."""
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # the caller logs changes
-        self._exporter = OTLPMetricExporter(endpoint, timeout=timeout_s, session=_BoundedSession())
+        self._exporter = OTLPMetricExporter(endpoint, timeout=timeout_s, session=BoundedSession())
 
     def export(self, data: MetricsData) -> bool:
         """Whether the collector took them. Blocks; never raises."""

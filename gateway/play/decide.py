@@ -45,14 +45,18 @@ class Timeline:
     start: float = field(default_factory=time.perf_counter)
     ends: list[tuple[str, float]] = field(default_factory=list)
 
-    def end(self, stage: str) -> None:
-        """Note that a stage has ended now."""
-        self.ends.append((stage, time.perf_counter()))
+    def end(self, stage: str, *, happened: bool = True) -> None:
+        """Note that a stage has ended now, if it ``happened``."""
+        if happened:
+            self.ends.append((stage, time.perf_counter()))
 
     def header(self) -> bytes:
-        """The stages as a ``Server-Timing`` value, durations in ms."""
+        """The stages as a ``Server-Timing`` value, durations in ms. ``decide`` includes ``store``,
+        which traces tell apart."""
         entries, start = [], self.start
         for stage, end in self.ends:
+            if stage == "store":
+                continue
             entries.append(f"{stage};dur={(end - start) * 1000:.2f}")
             start = end
         return ", ".join(entries).encode("ascii")
@@ -161,6 +165,7 @@ async def decide_all(
         if not isinstance(source, Problem)
     }
     lookups = await gateway.decisions.recall(inquiries)
+    timeline.end("store", happened=bool(lookups))
     found: list[Decided | Problem] = []
     for at, source in enumerate(sources):
         if isinstance(source, Problem):

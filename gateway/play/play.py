@@ -154,6 +154,7 @@ async def _reply(
         headers = (*headers, *cookies)
     reply = await reply_with(runtime, request, body, found.player.coding, media_type, headers)
     reply.decision, reply.cache = found.decision, found.cache
+    reply.stages = timeline.start, timeline.ends
     return reply
 
 

@@ -1,6 +1,6 @@
 """A complete answer: status, headers and body, built before anything is sent."""
 
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,7 +16,8 @@ class Reply:
     while it is sent, instead of ``body``; it is closed at its end, or when the client has gone.
     ``is_public``: shared caches may keep the answer, so it gets no header that depends on the
     request. ``decision`` is what it is about, and ``cache`` where that came from (a
-    ``CacheStatus``). ``sent_bytes`` is how much of the body was handed to the connection."""
+    ``CacheStatus``). ``stages``: when its steps began, and when each of them ended
+    (``time.perf_counter``). ``sent_bytes`` is how much of the body was handed to the connection."""
 
     status: int
     headers: RawHeaders
@@ -26,6 +27,7 @@ class Reply:
     decision: Decision | None = None
     cache: str | None = None
     sent_bytes: int = 0
+    stages: tuple[float, Sequence[tuple[str, float]]] | None = None
 
     @classmethod
     def of(

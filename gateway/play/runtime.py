@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from gateway.cache import Cache
@@ -45,6 +46,9 @@ from gateway.trust.tokens.renewal import RenewalRules
 from gateway.trust.tokens.verifier import Verifier
 from geodata.lookup import GeoLookup
 
+if TYPE_CHECKING:
+    from gateway.observe.traces import RequestTracer
+
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
@@ -72,7 +76,8 @@ class Gateway:
     """The gateway in one process: the current runtime and fleet, and the parts that survive
     reloads. ``players_port`` is where the players' listener is. ``control`` reaches Redis with the
     longer deadline of operators' work; None without Redis. ``revoked`` are the names of all that is
-    revoked (:func:`gateway.store.coordination.revocations.revoked_name`)."""
+    revoked (:func:`gateway.store.coordination.revocations.revoked_name`). ``tracer`` is None while
+    requests are not traced."""
 
     runtime: Runtime
     fleet: Fleet
@@ -109,6 +114,7 @@ class Gateway:
     control: Commands | None
     concurrent: ConcurrentSessions
     revoked: frozenset[bytes] = frozenset()
+    tracer: "RequestTracer | None" = None
 
     @property
     def books(self) -> Books:

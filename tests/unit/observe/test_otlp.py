@@ -212,7 +212,7 @@ async def test_exports_go_on_when_the_collector_is_back(
 ) -> None:
     """Every interval, with the counts of then. What could not be taken is counted."""
     monkeypatch.setattr("gateway.background.otlp.PATIENCE_S", 0.0)
-    settings = OtlpSettings(endpoint=collector.url, interval_s=1)
+    settings = OtlpSettings(endpoint=collector.url, traces_share=1.0, interval_s=1)
     failed, done = (metrics.OTLP_EXPORTS.labels(name) for name in ("failed", "done"))
     before = failed._value.get(), done._value.get()
     collector.answer = answering(500)
@@ -250,13 +250,15 @@ def counted(collector: Collector, name: str) -> bool:
 
 async def test_without_an_endpoint_there_is_nothing() -> None:
     """The task ends at once."""
-    await OtlpExport(OtlpSettings(interval_s=1), RESOURCE).run()
+    await OtlpExport(OtlpSettings(traces_share=1.0, interval_s=1), RESOURCE).run()
 
 
 def test_one_worker_exports_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another one when that ends; the counts began with the first."""
     monkeypatch.setattr(metrics, "shared_folder", lambda: str(tmp_path))
-    one, other = (OtlpExport(OtlpSettings(interval_s=1), RESOURCE) for _ in range(2))
+    one, other = (
+        OtlpExport(OtlpSettings(traces_share=1.0, interval_s=1), RESOURCE) for _ in range(2)
+    )
     assert [True, False, True] == [each.exports_for_all() for each in (one, other, one)]
     assert one._lock is not None
     os.close(one._lock)
