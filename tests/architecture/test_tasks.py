@@ -16,6 +16,7 @@ OWNED = {
     "gateway/offload.py": "its caller awaits the result",
     "gateway/observe/log_writer.py": "handles every error of a write, and ends with the process",
     "gateway/observe/tasks.py": "the supervisor",
+    "gateway/observe/traces.py": "the last export; the end of the worker waits for it, bounded",
     "gateway/serving/connection.py": "one request",
     "gateway/serving/server.py": "ends the worker with its parent; must not outlive an error",
     "gateway/source/origin/origin.py": "one request to an origin; its waiters see the error",
