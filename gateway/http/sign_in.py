@@ -59,7 +59,7 @@ async def callback(gateway: Gateway, scope: Scope, headers: Headers, receive: Re
         found = SignInRefusal("not-granted", f"the provider has not let you in: {said!a}")
     else:
         try:
-            found = await oidc.finish(flow, query["code"], now_s)
+            found = await oidc.finish(flow, query["code"], query.get("iss"), now_s)
         except ProviderError as error:
             charge_failure(gateway, scope, headers)
             raise operator_problems.provider_unavailable(str(error)) from error

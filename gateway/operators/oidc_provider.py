@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 import structlog
 
-from gateway.trust.operators.oidc import ProviderKeys, key_set_of
+from gateway.trust.operators.oidc import ProviderKeys, import_joserfc, key_set_of
 from gateway.untrusted import json_of
 
 TIMEOUT_S: Final = 5.0
@@ -22,12 +22,18 @@ MAX_ANSWER_BYTES: Final = 256 * 1024
 REFRESH_S: Final = 3600.0
 MIN_REFRESH_S: Final = 10.0
 _OK: Final = 200
+_BAD_REQUEST: Final = 400
 
 log = structlog.get_logger()
 
 
 class ProviderError(Exception):
     """The provider cannot be asked, or its answer not be used; the message says why."""
+
+
+class CodeRefusedError(Exception):
+    """The provider does not accept a code: it has not issued it, not for this flow, or has seen it
+    before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,8 @@ class Endpoints:
     authorization: str
     token: str
     jwks: str
+    names_issuer: bool
+    """Whether the provider says who it is when it sends a browser back (RFC 9207, 3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,10 @@ class OidcProvider:
     """One provider. ``clock`` gives monotonic seconds."""
 
     def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
+        # Imported now: a request would keep the event loop busy for more than 100 ms with it.
+        import aiohttp  # noqa: F401, PLC0415  # only where a provider is configured
+
+        import_joserfc()
         self.client = client
         self._clock = clock
         self._lock = asyncio.Lock()
@@ -80,8 +92,16 @@ class OidcProvider:
         endpoint = (await self._found()).authorization
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(parameters)}"
 
+    async def may_be_from(self, issuer: str | None) -> bool:
+        """Whether a browser that comes back with ``issuer`` (None: with none) may come from this
+        provider (RFC 9207, 2.4). Raises ProviderError."""
+        if issuer is None:
+            return not (await self._found()).names_issuer
+        return issuer == self.client.issuer
+
     async def id_token(self, code: str, verifier: str) -> str:
-        """The ID token for a code (OpenID Connect Core 1.0, 3.1.3). Raises ProviderError."""
+        """The ID token for a code (OpenID Connect Core 1.0, 3.1.3). Raises ProviderError and
+        CodeRefusedError."""
         endpoint = (await self._found()).token
         form = {
             "grant_type": "authorization_code",
@@ -131,14 +151,17 @@ async def _discover(issuer: str) -> Endpoints:
             raise ProviderError(f"the provider's configuration has no {name}")
         if issuer.startswith("https://") and not url.startswith("https://"):
             raise ProviderError(f"the provider's {name} is not https, and its issuer is")
-    return Endpoints(*map(str, urls))
+    names_issuer = found.get("authorization_response_iss_parameter_supported") is True
+    authorization, token, jwks = map(str, urls)
+    return Endpoints(authorization, token, jwks, names_issuer=names_issuer)
 
 
 async def _ask(
     url: str, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """The JSON object at ``url``, for a POST of ``form`` if there is one. Raises ProviderError."""
-    import aiohttp  # noqa: PLC0415  # only where a provider is configured
+    """The JSON object at ``url``, for a POST of ``form`` if there is one. Raises ProviderError, and
+    CodeRefusedError for a form with a grant that is not valid (RFC 6749, 5.2)."""
+    import aiohttp  # noqa: PLC0415
 
     method = "GET" if form is None else "POST"
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
@@ -155,12 +178,18 @@ async def _ask(
             status = answer.status
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise ProviderError(f"the provider does not answer ({type(error).__name__})") from error
-    if status != _OK:
+    if status not in {_OK, _BAD_REQUEST}:
         raise ProviderError(f"the provider answers {status}")
     try:
         found = json_of(data, MAX_ANSWER_BYTES)
     except ValueError as error:
+        if status != _OK:
+            raise ProviderError(f"the provider answers {status}") from error
         raise ProviderError(f"the provider's answer cannot be read: {error}") from error
+    if status == _BAD_REQUEST:
+        if form is not None and isinstance(found, dict) and found.get("error") == "invalid_grant":
+            raise CodeRefusedError
+        raise ProviderError(f"the provider answers {status}")
     if not isinstance(found, dict):
         raise ProviderError("the provider's answer is no JSON object")
     return found

@@ -10,7 +10,7 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from hashlib import sha256
 
-from gateway.operators.oidc_provider import OidcProvider
+from gateway.operators.oidc_provider import CodeRefusedError, OidcProvider
 from gateway.trust.keys import KeyRing
 from gateway.trust.operators.browser import (
     FLOW_S,
@@ -102,9 +102,18 @@ class OidcSignIn:
             return None
         return found
 
-    async def finish(self, flow: Flow, code: str, now_s: float) -> Operator | SignInRefusal:
-        """Who has signed in, by the code that the provider has sent. Raises ProviderError."""
-        token = await self.provider.id_token(code, flow.verifier)
+    async def finish(
+        self, flow: Flow, code: str, issuer: str | None, now_s: float
+    ) -> Operator | SignInRefusal:
+        """Who has signed in, by the code with which the provider has sent the browser back, and the
+        ``issuer`` that it has named, if any. Raises ProviderError."""
+        if not await self.provider.may_be_from(issuer):
+            return SignInRefusal("other-issuer", "another provider has sent this browser back")
+        try:
+            token = await self.provider.id_token(code, flow.verifier)
+        except CodeRefusedError:
+            text = "the provider does not accept the code: begin again"
+            return SignInRefusal("bad-code", text)
         keys = await self.provider.keys(key_id_of(token))
         return verify_token(token, keys, self.rules, now_s, flow.nonce)
 

@@ -1,7 +1,9 @@
 """Attacks on the connection: bytes that two servers could read differently, and peers that wait."""
 
 import asyncio
+import contextlib
 import ssl
+import statistics
 import time
 from collections.abc import Iterator, Sequence
 
@@ -274,12 +276,38 @@ HALVES: tuple[bytes, ...] = (
     *(GOOD, b"\x15\x03\x03\x00\x02\x02\x28", b"\x14\x03\x03\x00\x01\x01", HELLO * 50),
 )
 """What a peer may say instead of a handshake."""
+DRIP_S = 1.0
+"""Seconds between two bytes of a handshake that drips: less than the deadline of the whole."""
+LATE_S = 1.0
+"""Players that shake hands meanwhile have to be answered within this time, by the median."""
+
+
+def client_hello() -> bytes:
+    """The first record of a good handshake, for the host ``localhost``."""
+    sent = ssl.MemoryBIO()
+    context = ssl.create_default_context()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), sent, server_hostname="localhost").do_handshake()
+    return sent.read()
+
+
+def dripping() -> Iterator[tuple[bytes, Sequence[bytes]]]:
+    """Good handshakes: what is sent at once, and what follows bit by bit."""
+    hello = client_hello()
+    message = hello[5:]
+    tiny = [hello[:3] + b"\0\1" + message[at : at + 1] for at in range(len(message))]
+    for at in (0, 1, 5, 9, len(hello) - 20):
+        yield hello[:at], [hello[each : each + 1] for each in range(at, len(hello))]
+    yield tiny[0], tiny[1:]  # a record for each byte (RFC 8446, 5.1)
+    finished = b"\x14\x03\x03\0\1\1\x17\x03\x03\0\x45" + bytes(69)
+    yield hello, [finished[at : at + 1] for at in range(len(finished))]
 
 
 async def half_open(stage: TlsStage, effort: Effort) -> Outcome:
-    """Begin many handshakes and end none, while players ask over TLS."""
+    """Begin many handshakes and end none, at once and byte by byte, while players ask over TLS."""
     outcome = Outcome()
     copies = max(4, round(30 * effort.scale))
+    lasted: list[float] = []
 
     async def one(data: bytes) -> None:
         async with peer(stage.port) as opened:
@@ -288,17 +316,44 @@ async def half_open(stage: TlsStage, effort: Effort) -> Outcome:
             if not await opened.ends(PATIENCE_S):
                 outcome.fault(f"a handshake is held open: {data[:20]!r}")
 
-    waiting = asyncio.gather(*(one(data) for data in HALVES for _ in range(copies)))
+    async def drip(begin: bytes, drops: Sequence[bytes]) -> None:
+        async with peer(stage.port) as opened:
+            begun = time.monotonic()
+            await opened.send(begin)
+            outcome.sent += 1
+            ending = asyncio.create_task(opened.ends(PATIENCE_S))
+            for drop in drops:
+                await asyncio.wait([ending], timeout=DRIP_S)
+                if ending.done():
+                    break
+                await opened.send(drop)
+            if not await ending:
+                outcome.fault(f"a handshake that drips is held open: {begin[:20]!r}")
+            lasted.append(time.monotonic() - begun)
+
+    waiting = asyncio.gather(
+        *(one(data) for data in HALVES for _ in range(copies)),
+        *(drip(*each) for each in dripping() for _ in range(copies)),
+    )
     context = ssl.create_default_context(cafile=stage.authority)
-    asked = 0
-    async with httpx.AsyncClient(verify=context, base_url=stage.gateway.url) as client:
-        while not waiting.done():
+    times = []
+    while not waiting.done():
+        begun = time.monotonic()
+        # A client of its own each time: an old connection would need no handshake.
+        async with httpx.AsyncClient(verify=context, base_url=stage.gateway.url) as client:
             answer = await client.get("/v1/play/film.m3u8")
-            asked += 1
-            outcome.fault(f"a player gets {answer.status_code}", unless=answer.status_code == 200)
-            await asyncio.sleep(0.1)
+        times.append(time.monotonic() - begun)
+        outcome.fault(f"a player gets {answer.status_code}", unless=answer.status_code == 200)
+        await asyncio.sleep(0.1)
     await waiting
-    outcome.figures.append(f"{asked} answers to players")
+    shortest, late = min(lasted), statistics.median(times)
+    outcome.fault(
+        f"a handshake that drips ends after {shortest:.1f} s, so something else ends it",
+        unless=shortest > DRIP_S,
+    )
+    outcome.fault(f"players wait {late:.1f} s for an answer", unless=late < LATE_S)
+    outcome.figures.append(f"dripping handshakes end after {shortest:.1f} to {max(lasted):.1f} s")
+    outcome.figures.append(f"players: {len(times)} answers, median {late * 1000:.0f} ms")
     return outcome
 
 
@@ -382,8 +437,10 @@ TLS_ROWS = (
     Attack(
         name="half-open-tls",
         group="Connections",
-        sent="TLS handshakes that are begun, cut, or none, many at once.",
-        expected="Each connection ends within its limit, and players are answered meanwhile.",
+        sent="TLS handshakes that are begun, cut, or none, and good ones that send a byte a "
+        "second, many at once.",
+        expected="Each connection ends within its limit, and players with new connections are "
+        "answered meanwhile.",
         staging=tls_stage,
         run=half_open,
         checks_vitals=False,

@@ -15,10 +15,12 @@ from gateway.trust.keys import KeyRing, Purpose, SigningKey
 from tests.attack.attack import Attack, Effort, Outcome
 from tests.attack.client import Answer, Shot, fire
 from tests.attack.hostile import HOSTILE
-from tests.attack.judge import fault_of
+from tests.attack.judge import fault_of, plain
 from tests.attack.stages import Stage, directory_stage, no_stage
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+REFRESHED = "/v1/play/nordic.mpd"
+"""A live MPD whose refreshes have a state."""
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15"
 
 
@@ -73,11 +75,11 @@ def _issued(stage: Stage) -> dict[str, str]:
         playlist = client.get("/v1/play/film.m3u8").text
         other = client.get("/v1/play/mine.m3u8?viewer=x").text
         mpd = client.get("/v1/play/live.mpd").text
-        personal = client.get("/v1/play/live.mpd", params={"session": "own"}).text
+        slow = client.get("/v1/play/nordic.mpd?speed=300").text
     state = re.search(r'SERVER-URI="[^"]*[?&]state=([^"&]*)', playlist)
     state_of_another = re.search(r'SERVER-URI="[^"]*[?&]state=([^"&]*)', other)
     key = re.search(r"<Location>[^<]*/v1/class/([^/<]*)/", mpd)
-    refresh = re.search(r"<Location>[^<]*[?&;]state=([^<&]*)", mpd + personal)
+    refresh = re.search(r"<Location>[^<]*[?&;]state=([^<&]*)", slow)
     found = {"steering": state, "other": state_of_another, "class": key, "refresh": refresh}
     return {name: each[1] for name, each in found.items() if each is not None}
 
@@ -88,11 +90,26 @@ def _refused(_: Shot, answer: Answer) -> str:
     return "" if answer.status == 404 else f"a forged class is answered with {answer.status}"
 
 
-def _harmless(_: Shot, answer: Answer) -> str:
+def _without_state(mpd: bytes) -> bytes:
+    """The state has the hour in it."""
+    return re.sub(rb"(<Location>[^<]*[?&;]state=)[^<&]*", rb"\1", mpd)
+
+
+def _mpd_of(stage: Stage, state: str = "") -> bytes:
+    """The MPD that the viewer of :func:`_request` gets, without the state in it."""
+    query = {"state": state} if state else {}
+    headers = {"User-Agent": PHONE, "X-Forwarded-For": "129.240.2.6"}
+    url = f"{stage.gateway.url}{REFRESHED}"
+    return _without_state(httpx.get(url, params=query, headers=headers).content)
+
+
+def _harmless(shot: Shot, answer: Answer) -> str:
     if fault := fault_of(answer):
         return fault
     if answer.status != 200:
         return "" if answer.status == 400 else f"{answer.status} for a forged state"
+    if shot.note is not None and _without_state(plain(answer)) != shot.note:
+        return "a forged state decides what is in the MPD"
     if b"PATHWAY-PRIORITY" not in answer.body:
         return ""
     told = json.loads(answer.body)["PATHWAY-PRIORITY"]
@@ -112,13 +129,19 @@ def _classes(issued: Mapping[str, str], seed: int, more: int) -> Iterator[Shot]:
         yield Shot(_request(f"/v1/class/{text}/film.mpd"))
 
 
-def _states(issued: Mapping[str, str], seed: int, more: int) -> Iterator[Shot]:
-    """States that are forged, or were signed for another title or purpose."""
+def _states(issued: Mapping[str, str], new: bytes, seed: int, more: int) -> Iterator[Shot]:
+    """States that are forged, or were signed for another title or purpose. ``new`` is the MPD of a
+    new session."""
     for name, text in issued.items():
         for forged in _forged(text, seed, more):
             yield Shot(_request("/v1/steering/film", state=forged))
-            if name != "steering":
+            if name == "refresh":
+                yield Shot(_request(REFRESHED, state=forged), note=new)
+            elif name != "steering":
                 yield Shot(_request("/v1/play/live.mpd", state=forged))
+        if name != "refresh":
+            yield Shot(_request(REFRESHED, state=text), note=new)
+        yield Shot(_request("/v1/play/live.mpd", state=text))
 
 
 def _forged(text: str, seed: int, more: int) -> Iterator[str]:
@@ -133,11 +156,16 @@ async def forge(stage: Stage, effort: Effort) -> Outcome:
     """Send every forgery of every signed text where it belongs, and where it does not."""
     issued = _issued(stage)
     outcome = Outcome(figures=[f"signed: {', '.join(sorted(issued))}"])
-    for needed in ("steering", "class"):
+    for needed in ("steering", "class", "refresh"):
         outcome.fault(f"the gateway has signed no {needed}", unless=needed in issued)
     more = effort.share(0.01, 20)
-    for made, judge in ((_classes, _refused), (_states, _harmless)):
-        tally = await fire(stage.port, made(issued, effort.seed, more), judge)
+    new, pinned = _mpd_of(stage), _mpd_of(stage, issued.get("refresh", ""))
+    outcome.fault("a good state of a refresh changes nothing", unless=pinned != new)
+    for shots, judge in (
+        (_classes(issued, effort.seed, more), _refused),
+        (_states(issued, new, effort.seed, more), _harmless),
+    ):
+        tally = await fire(stage.port, shots, judge)
         outcome.sent += tally.answered
         outcome.faults += tally.faults
         outcome.figures.append(tally.shown())

@@ -64,6 +64,14 @@ class OriginStage(Stage):
 
 
 @dataclass
+class OidcStage(Stage):
+    """A gateway whose operators sign in at a provider on ``provider_port``, which the attack
+    starts."""
+
+    provider_port: int
+
+
+@dataclass
 class TlsStage(Stage):
     """A gateway that speaks HTTPS; ``authority`` is the file with the certificate that vouches for
     it."""
@@ -115,7 +123,7 @@ LIVE_MPD = """\
 
 
 def write_catalogue(root: Path) -> list[str]:
-    """The conformance sources, and three titles of known content; returns the assets."""
+    """The conformance sources, and titles of known content; returns the assets of the former."""
     assets = []
     for name, file in conformance_sources():
         asset = asset_of(name)
@@ -127,6 +135,7 @@ def write_catalogue(root: Path) -> list[str]:
         ("film", "master.m3u8", PLAIN_HLS),
         ("mine", "master.m3u8", IMPORTING_HLS),
         ("live", "manifest.mpd", LIVE_MPD),
+        ("nordic", "manifest.mpd", LIVE_MPD),
         ("broken", "master.m3u8", "<html>\n"),
     ):
         (root / asset).mkdir(parents=True, exist_ok=True)
@@ -134,6 +143,7 @@ def write_catalogue(root: Path) -> list[str]:
     return assets
 
 
+RING_SECRET = "a-secret-of-these-attacks-0123456789abcdef"
 BASE = """
 [server]
 public_url = "https://play.example/"
@@ -148,7 +158,7 @@ root = "catalogue"
 class_manifests = true
 [[keys.ring]]
 id = "k1"
-secret = "a-secret-of-these-attacks-0123456789abcdef"
+secret = "RING_SECRET"
 status = "active"
 [rate]
 exempt = ["0.0.0.0/0", "::/0"]
@@ -172,7 +182,7 @@ continents = ["NA"]
 id = "three"
 url = "https://three.edge.example/vod/"
 continents = ["AS"]
-"""
+""".replace("RING_SECRET", RING_SECRET)
 
 
 @contextlib.contextmanager
@@ -206,11 +216,22 @@ def gateway_on(
             yield gateway, server
 
 
+LICENSED = """
+[tokens]
+enabled = true
+[[tokens.protect]]
+asset_prefix = "nordic"
+access = "open"
+countries = ["NO"]
+"""
+"""A title that is licensed in one country has no class manifests, but refreshes with a state."""
+
+
 @contextlib.contextmanager
 def directory_stage(folder: Path) -> Iterator[Stage]:
     """A gateway with the sources of the conformance sets in a folder."""
     write_catalogue(folder / "catalogue")
-    with gateway_on(folder, BASE) as (gateway, server):
+    with gateway_on(folder, BASE + LICENSED) as (gateway, server):
         yield Stage(gateway, server, folder)
 
 
@@ -342,6 +363,37 @@ secret = "{TOKEN_SECRET}"
 [[tokens.protect]]
 asset_prefix = ""
 """
+
+
+REDIRECT_URL = "https://gateway.example/v1/sign-in/callback"
+"""Over https, so that cookies have the names and attributes that they have behind TLS."""
+OIDC = """
+[admin]
+sign_in = true
+[[admin.keys]]
+id = "ops"
+hash = "{hash}"
+role = "admin"
+[admin.oidc]
+issuer = "http://127.0.0.1:{port}"
+client_id = "gateway"
+client_secret = "a-secret"
+role_claim = "realm.roles"
+roles = {{ admins = "admin", staff = "viewer" }}
+redirect_url = "{redirect_url}"
+"""
+
+
+@contextlib.contextmanager
+def oidc_stage(folder: Path) -> Iterator[OidcStage]:
+    """A gateway whose operators sign in by OpenID Connect. It believes in forwarded addresses, so
+    that an attack is not ended by the limit of failed sign-ins."""
+    write_catalogue(folder / "catalogue")
+    port = free_port()
+    hashed = key_hash(OPERATOR_KEY)
+    config = BASE + OIDC.format(hash=hashed, port=port, redirect_url=REDIRECT_URL)
+    with gateway_on(folder, config) as (gateway, server):
+        yield OidcStage(gateway, server, folder, port)
 
 
 @contextlib.contextmanager

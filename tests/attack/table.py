@@ -8,6 +8,7 @@ from tests.attack import (
     cost_rows,
     edge_rows,
     injection_rows,
+    oidc_rows,
     request_rows,
     schema_rows,
     signed_rows,
@@ -15,6 +16,7 @@ from tests.attack import (
     ssrf_rows,
     store_rows,
     token_rows,
+    traversal_rows,
     trust_rows,
 )
 from tests.attack.attack import Attack
@@ -26,6 +28,7 @@ ATTACKS: tuple[Attack, ...] = (
     *bomb_rows.ROWS,
     *signed_rows.ROWS,
     *edge_rows.ROWS,
+    *traversal_rows.ROWS,
     *source_rows.ROWS,
     *cache_rows.ROWS,
     *store_rows.ROWS,
@@ -36,6 +39,7 @@ ATTACKS: tuple[Attack, ...] = (
     *connection_rows.TLS_ROWS,
     *trust_rows.ROWS,
     *token_rows.ROWS,
+    *oidc_rows.ROWS,
     *config_rows.ROWS,
     *cost_rows.ROWS,
 )

@@ -3,13 +3,8 @@ requests, and the gateway's own probes."""
 
 import asyncio
 import http.client
-import os
-import shutil
-import socket
-import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import quote, unquote
 
 import pytest
@@ -21,10 +16,8 @@ from gateway.trust.edge_signing.akamai import AkamaiSigner
 from gateway.trust.edge_signing.nginx import NginxSigner
 from gateway.trust.edge_signing.scheme import SecretKey
 from tests.missing import missing
-from tests.ports import free_port
+from tests.secure_link import MISSING, SECRET, has_nginx, secure_link
 
-DOCS = Path(__file__).parents[2] / "docs" / "edge-signing.md"
-SECRET = "0123456789abcdef0123456789abcdef"
 FOLDERS = ("/videos/", "/my%20videos/", "/%C3%A9t%C3%A9/100%25/", "/a+b&c=d;e,f(g)'h@i!/~/")
 PLAYLIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n1.ts\n#EXT-X-ENDLIST\n"
 
@@ -38,45 +31,16 @@ def signing(secret: str = SECRET) -> EdgeSigning:
 @pytest.fixture(scope="module")
 def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """nginx as the documentation configures it; gives its URL, without a slash at its end."""
-    if shutil.which("nginx") is None:
-        missing("nginx is not here: apt-get install nginx-light")
-    folder, port = tmp_path_factory.mktemp("nginx"), free_port()
+    if not has_nginx():
+        missing(MISSING)
+    folder = tmp_path_factory.mktemp("nginx")
     for path in FOLDERS:
         media = folder / "media" / unquote(path).strip("/") / "show" / "s~1"
         media.mkdir(parents=True)
         (media / "1.ts").write_bytes(path.encode())
         (media / "720p.m3u8").write_bytes(PLAYLIST)
-    (folder / "media").chmod(0o755)
-    block = DOCS.read_text("utf-8").split("```nginx\n")[1].split("```")[0]
-    block = block.replace("SECRET", SECRET).replace("/srv/media", str(folder / "media"))
-    names = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    temporary = "".join(f"{name}_temp_path {folder}/{name};\n" for name in names)
-    config = folder / "nginx.conf"
-    config.write_text(
-        f"{'user root;' if os.geteuid() == 0 else ''}\n"
-        f"daemon off; worker_processes 1; pid {folder}/nginx.pid;\nevents {{}}\n"
-        f"http {{ {temporary} access_log off;\n"
-        f"server {{ listen 127.0.0.1:{port};\n{block}\n}} }}\n"
-    )
-    command = ["nginx", "-c", str(config), "-p", str(folder), "-e", str(folder / "error.log")]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        try:
-            _wait(port, folder)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-
-
-def _wait(port: int, folder: Path) -> None:
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except ConnectionRefusedError:
-            time.sleep(0.02)
-        else:
-            return
-    raise AssertionError((folder / "error.log").read_text())
+    with secure_link(folder, folder / "media") as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def get(url: str) -> tuple[int, bytes]:

@@ -115,10 +115,23 @@ async def test_who_is_not_let_in(app: Application, browser: httpx.AsyncClient, i
         assert 401 == (await other.get(location)).status_code
     forged = location.replace("state=", "state=x")
     assert 401 == (await browser.get(forged)).status_code
+    for wrong in (f"{issuer}/", "https://evil.example.com"):
+        mixed = await browser.get(f"{location}&iss={wrong}")
+        assert (401, "another provider has sent this browser back") == (
+            mixed.status_code,
+            mixed.json()["detail"],
+        )
     denied = await browser.get(f"{forged.partition('?')[0]}?error=access_denied&state=x")
     assert 401 == denied.status_code
-    assert 302 == (await browser.get(location)).status_code
+    flow = browser.cookies["gateway-sign-in"]
+    assert 302 == (await browser.get(f"{location}&iss={issuer}")).status_code
     assert 401 == (await browser.get(location)).status_code
+    browser.cookies.set("gateway-sign-in", flow)
+    again = await browser.get(location)
+    assert (401, "the provider does not accept the code: begin again") == (
+        again.status_code,
+        again.json()["detail"],
+    )
     entries, _ = await app.gateway.audit.newest(None, 50)
     assert {("bob", "no-role"), ("", "no-flow")} <= {
         (each["who"], each["reason"]) for each in entries

@@ -47,6 +47,11 @@ class ProviderKeys:
     ids: frozenset[str | None]
 
 
+def import_joserfc() -> None:
+    """Import what verifies tokens, so that the first token does not have to wait for it."""
+    from joserfc import jws, jwt  # noqa: F401, PLC0415  # only where a provider is configured
+
+
 def looks_like_jwt(text: str) -> bool:
     """Whether a text may be a JWT: three parts."""
     return text.count(".") == 2 and len(text) <= MAX_TOKEN_CHARS  # noqa: PLR2004
