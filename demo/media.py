@@ -1,7 +1,6 @@
 """Serves the catalogue: its files, and the ten minutes that :mod:`demo.loop` makes of them."""
 
 import re
-from functools import cache
 from pathlib import Path, PurePosixPath
 
 from starlette.responses import Response
@@ -81,7 +80,6 @@ def _part(data: bytes, scope: Scope) -> Response:
     return Response(data[first : last + 1], _PARTIAL, headers)
 
 
-@cache
 def _loop_of(folder: Path) -> tuple[int, int]:
     """The number of segments in a loop, and its ticks, of the track in ``folder``."""
     lines = (folder / "index.m3u8").read_text("utf-8").splitlines()
@@ -89,7 +87,6 @@ def _loop_of(folder: Path) -> tuple[int, int]:
     return len(seconds), round(sum(seconds)) * timescale((folder / "init.mp4").read_bytes())
 
 
-@cache
 def _long(file: Path) -> str:
     """The text of a playlist, an MPD or subtitles, for all of the long title."""
     return _LONGER[file.suffix](file)

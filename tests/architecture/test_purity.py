@@ -52,7 +52,11 @@ FORBIDDEN_CALLS = {
 """``id`` and ``hash`` differ between processes, so a choice must not come from them."""
 
 OWNERS = {
-    "httpx2": ("gateway/source/origin/client.py", "gateway/source/origin/transport.py"),
+    "httpx2": (
+        "gateway/source/origin/client.py",
+        "gateway/source/origin/transport.py",
+        "demo/operators.py",
+    ),
     "httpcore2": ("gateway/source/origin/client.py", "gateway/source/origin/transport.py"),
     "cryptography": ("gateway/trust/",),
     "cwt": ("gateway/trust/",),

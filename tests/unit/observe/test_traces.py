@@ -1,5 +1,6 @@
 """What a collector of OpenTelemetry gets of requests, and what nobody can do by it."""
 
+import asyncio
 import contextlib
 import gzip
 import logging
@@ -16,7 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from gateway.observe import logs
+from gateway.observe import logs, traces
 from tests.integration.in_process import application, asking, started
 from tests.ports import free_port
 
@@ -156,8 +157,9 @@ async def test_a_parent_decides_for_its_request(collector: Collector) -> None:
     assert (TRACE, PARENT) == (request.trace_id.hex(), request.parent_span_id.hex())
 
 
-async def test_a_dead_collector_costs_nothing() -> None:
+async def test_a_dead_collector_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests are answered, more spans than may wait are lost, and the end does not wait long."""
+    monkeypatch.setattr(traces, "TIMEOUT_S", 1)
     url = f"http://127.0.0.1:{free_port()}/v1/traces"
     app = application(None, environ_of(url, 1.0) | {"GATEWAY_RATE__MANIFESTS_PER_S": "0"})
     context = app.lifespan(app)
@@ -168,6 +170,11 @@ async def test_a_dead_collector_costs_nothing() -> None:
     start = time.monotonic()
     await context.__aexit__(None, None, None)
     assert time.monotonic() - start < 5
+    # A thread that still tries would use the random numbers of other tests.
+    for thread in threading.enumerate():
+        if thread.name == "traces":
+            await asyncio.to_thread(thread.join, 30)
+            assert not thread.is_alive()
 
 
 async def test_nothing_is_imported_when_off() -> None:
