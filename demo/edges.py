@@ -251,14 +251,17 @@ def edge_app(
     edge: DemoEdge,
     networks: Networks | None = None,
     slowness: Slowness | None = None,
+    *,
+    looped: bool = True,
 ) -> ASGIApp:
-    """The ASGI application of one edge: the catalogue, and ``/healthz``. What it sends is paced by
-    the network of the viewer who asks, and by ``slowness``."""
+    """The ASGI application of one edge: the titles below ``root``, ``looped`` or as they are, and
+    ``/healthz``. What it sends is paced by the network of the viewer who asks, and by
+    ``slowness``."""
 
     async def health(_: Request) -> Response:
         return JSONResponse({"edge": edge.id, "city": edge.city, "status": "ok"})
 
-    routes = [Route(_HEALTH, health), Mount("/", Media(directory=root))]
+    routes = [Route(_HEALTH, health), Mount("/", Media(root, looped=looped))]
     app = WithHeaders(Starlette(routes=routes), {"edge": edge.id})
     return Paced(app, networks or Networks(), slowness or Slowness())
 

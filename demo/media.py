@@ -28,6 +28,11 @@ class Media(StaticFiles):
     """The long title, with the media types that players expect. Manifests are as they are on disk,
     but the MPD, which names segments itself, is the long one."""
 
+    def __init__(self, directory: Path, *, looped: bool = True) -> None:
+        """``looped`` is false for a folder of other titles, which are as they are on disk."""
+        super().__init__(directory=directory)
+        self._looped = looped
+
     async def get_response(self, path: str, scope: Scope) -> Response:
         """The answer for a file below the directory; 404 for others."""
         made = await self._made(path, scope)
@@ -40,7 +45,7 @@ class Media(StaticFiles):
 
     async def _made(self, path: str, scope: Scope) -> Response | None:
         """The answer for what is made from the files of the loop; None for the files themselves."""
-        if scope["method"] not in {"GET", "HEAD"}:
+        if not self._looped or scope["method"] not in {"GET", "HEAD"}:
             return None
         numbered = _NUMBERED.match(path)
         if numbered is not None:

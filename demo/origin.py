@@ -53,7 +53,7 @@ def origin_app(root: Path, now: Callable[[], datetime] = utc_now) -> ASGIApp:
     routes = [
         Route(f"/{LIVE}/manifest.mpd", live),
         Route("/time", time),
-        Mount("/", Media(directory=root)),
+        Mount("/", Media(root)),
     ]
     return WithHeaders(Starlette(routes=routes), {})
 

@@ -39,9 +39,9 @@ _style: Style = "json"
 class _QueuedHandler(logging.Handler):
     """Hands lines to a writer, so that nobody waits for whoever reads them."""
 
-    def __init__(self) -> None:
+    def __init__(self, writer: LineWriter) -> None:
         super().__init__()
-        self._writer = _writer()
+        self._writer = writer
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line. Never waits."""
@@ -53,8 +53,12 @@ class _QueuedHandler(logging.Handler):
             self._writer.offer(line, "log")
 
 
-def _writer() -> LineWriter:
-    descriptor = sys.stderr.fileno()
+def _writer() -> LineWriter | None:
+    """The writer of standard error; None where that is no file, such as in a test."""
+    try:
+        descriptor = sys.stderr.fileno()
+    except (AttributeError, OSError):
+        return None
     return _writers.setdefault(descriptor, LineWriter(descriptor))
 
 
@@ -76,7 +80,8 @@ def write_access(members: Mapping[str, object]) -> None:
     Unlike other lines it is encoded here: structlog and logging take four times as long, and
     each request may write one.
     """
-    if _style != "json":
+    writer = _writer()
+    if writer is None or _style != "json":
         structlog.get_logger("gateway.access").info(ACCESS, **members)
         return
     line = {
@@ -86,7 +91,7 @@ def write_access(members: Mapping[str, object]) -> None:
         "pid": os.getpid(),
         **members,
     }
-    _writer().offer(b"%b\n" % json.dumps(line).encode("ascii"), ACCESS)
+    writer.offer(b"%b\n" % json.dumps(line).encode("ascii"), ACCESS)
 
 
 def configure(level: str = "info", style: Style = "json", *, waits: bool = True) -> None:
@@ -125,7 +130,10 @@ def configure(level: str = "info", style: Style = "json", *, waits: bool = True)
         "foreign_pre_chain": before,
         "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendered],
     }
-    handler = {"class": "logging.StreamHandler"} if waits else {"()": _QueuedHandler}
+    writer = None if waits else _writer()
+    handler: dict[str, object] = {"class": "logging.StreamHandler"}
+    if writer is not None:
+        handler = {"()": _QueuedHandler, "writer": writer}
     logging.config.dictConfig(
         {
             "version": 1,

@@ -167,7 +167,7 @@ async def stage(folder: Path, root: Path) -> AsyncIterator[Stage]:
     pages = Starlette(routes=[Route("/demo", page), Route("/demo/hls.js", code)])
     async with contextlib.AsyncExitStack() as stack:
         media = stack.enter_context(listen(HOST, 0))
-        bucket = TokenBucket(edge_app(root, EDGES[0]))
+        bucket = TokenBucket(edge_app(root, EDGES[0], looped=False))
         await stack.enter_async_context(serve(bucket, media, lifespan=False))
         config = folder / "gateway.toml"
         config.write_text(CAPS.format(root=root, edge=url_of(media), start=_shipped_start()))

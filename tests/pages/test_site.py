@@ -29,7 +29,7 @@ _HOSTS = {
     "www.haproxy.org", "www.nro.net", "www.rfc-editor.org", "www.w3.org",
 }  # fmt: skip
 """Whom the pages link to. A new one is looked at by a human, once."""
-_HERE = {"127.0.0.1", "localhost"}
+_HERE = {"127.0.0.1", "127.0.0.2", "127.0.0.3", "localhost"}
 
 
 @pytest.fixture(scope="module")
