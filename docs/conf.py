@@ -1,7 +1,7 @@
 """The documentation as a site: ``make docs`` builds and shows it.
 
 Sphinx reads the pages where they stand, so the same relative links work on the site and in the
-repository. The lists of links on docs/index.md are the navigation.
+repository. The lists of links on docs/index.md are the navigation, with the texts of the links.
 """
 
 import importlib.metadata
@@ -40,7 +40,7 @@ html_css_files = ["site.css"]
 html_theme_options = {"top_of_page_buttons": []}
 
 _SECTION = re.compile(r"^## (?P<title>.+)\n(?P<body>(?:(?!^## ).*\n)*)", re.MULTILINE)
-_ENTRY = re.compile(r"^- \[[^\]]*\]\((?P<page>[^)#]+)\.md\)", re.MULTILINE)
+_ENTRY = re.compile(r"^- \[(?P<title>[^\]]*)\]\((?P<page>[^)#]+)\.md\)", re.MULTILINE)
 _LINK = re.compile(r"\[(?P<text>[^\]`]*)\]\((?P<to>[^)#:\s]+)\)")
 _DECISIONS = "docs/decisions/README"
 
@@ -51,7 +51,10 @@ def prepare(app: Sphinx, page: str, source: list[str]) -> None:
     text = source[0]
     if page == root_doc:
         sections = (
-            (found["title"], _ENTRY.findall(found["body"]))
+            (
+                found["title"],
+                [f"{title} <{to}>" for title, to in _ENTRY.findall(found["body"])],
+            )
             for found in _SECTION.finditer(text + "\n")
         )
         text += "".join(tree(title, entries) for title, entries in sections if entries)
@@ -65,7 +68,7 @@ def prepare(app: Sphinx, page: str, source: list[str]) -> None:
 
 
 def tree(caption: str, pages: list[str]) -> str:
-    """A table of contents that only the side bar shows."""
+    """A table of contents that only the side bar shows. A page may be ``its name there <page>``."""
     options = f":caption: {caption}\n" if caption else ""
     lines = "".join(f"{page}\n" for page in pages)
     return f"\n```{{toctree}}\n:hidden:\n:titlesonly:\n{options}\n{lines}```\n"

@@ -7,7 +7,7 @@ import structlog
 
 from gateway.observe import metrics
 from gateway.observe.tasks import in_time
-from geodata.lookup import DatabaseStatus, GeoLookup
+from geodata.lookup import EMBEDDED, DatabaseStatus, GeoLookup
 
 log = structlog.get_logger()
 
@@ -40,6 +40,7 @@ def _log_change(status: DatabaseStatus, logged: dict[str, str | None]) -> None:
     """Count and log changes since the last check."""
     if status.role == "place" and status.build_epoch is not None:
         metrics.GEO_BUILT.set(status.build_epoch)
+        metrics.GEO_EMBEDDED.set(status.path == EMBEDDED)
     if status.outcome == "replaced":
         metrics.GEO_RELOADS.labels("ok").inc()
         log.info("geo_loaded", role=status.role, path=str(status.path), built=status.build_epoch)

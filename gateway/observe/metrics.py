@@ -501,6 +501,11 @@ GEO_BUILT = Gauge(
     "When the GeoIP database in use was built (Unix time).",
     multiprocess_mode="livemin",
 )
+GEO_EMBEDDED = Gauge(
+    "gateway_geo_database_embedded",
+    "1 while the GeoIP database in use is the one that comes with the gateway, else 0.",
+    multiprocess_mode="livemax",
+)
 
 
 class Pending:

@@ -98,6 +98,7 @@ def test_requests_decisions_edges_and_problems_are_counted(
     build = f'gateway_build_info{{python="{platform.python_version()}",version="{VERSION}"}}'
     assert 1 == metric(url, build)
     assert metric(url, "gateway_geo_database_build_seconds") > 1_700_000_000
+    assert 1 == metric(url, "gateway_geo_database_embedded")
 
 
 def test_the_text_format(default_gateway: RunningGateway) -> None:

@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 RULES = PROMETHEUS / "alerts.yml"
 METRICS = (ROOT / "docs" / "metrics.md").read_text("utf-8")
+SITE = "https://docs.example.com/gateway/"
+"""Where ``runbook_url`` says that the site of the documentation is; operators put theirs there."""
 NAME = re.compile(r"\b(?:gateway|process)_[a-z0-9_]+\b")
 
 

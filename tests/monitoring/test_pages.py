@@ -11,7 +11,16 @@ import yaml
 
 from gateway.cli import main
 from tests.architecture.test_docs import FENCE, anchors
-from tests.monitoring.parts import METRICS, NAME, PROMETHEUS, ROOT, alerts, rules, unknown_metrics
+from tests.monitoring.parts import (
+    METRICS,
+    NAME,
+    PROMETHEUS,
+    ROOT,
+    SITE,
+    alerts,
+    rules,
+    unknown_metrics,
+)
 from tests.monitoring.test_drill import BROKEN, FULL, GONE
 
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text("utf-8")
@@ -47,9 +56,16 @@ def test_each_alert_has_a_section_and_a_row() -> None:
 
 
 def test_runbook_urls_lead_to_sections() -> None:
-    """The anchor of each is one of the page."""
+    """The anchor of each is one of the page. ``tests/pages`` sees that the site has the page."""
     for alert in alerts():
         assert alert["annotations"]["runbook_url"].rpartition("#")[2] in anchors(RUNBOOK)
+
+
+def test_operators_put_their_address_into_the_rules() -> None:
+    """The command of the page replaces the whole address of the site, in every alert."""
+    replaced = re.search(r"sed -i 's,([^,]+),[^,]+,' deploy/prometheus/alerts.yml", MONITORING)
+    assert replaced
+    assert f"{replaced[1]}/" == SITE
 
 
 def test_the_pages_name_metrics_that_exist() -> None:

@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-from tests.monitoring.parts import PROMETHEUS, RULES, alerts, program, rules, unknown_metrics
+from tests.monitoring.parts import PROMETHEUS, RULES, SITE, alerts, program, rules, unknown_metrics
 
 
 def promtool(*arguments: str) -> str:
@@ -36,7 +36,7 @@ def test_each_alert_says_what_an_engineer_needs() -> None:
         assert {"severity"} == set(alert["labels"])
         assert alert["labels"]["severity"] in {"critical", "warning"}, name
         assert {"summary", "description", "runbook_url"} == set(notes), name
-        assert notes["runbook_url"].endswith(f"/runbook.html#{name.lower()}")
+        assert f"{SITE}docs/runbook.html#{name.lower()}" == notes["runbook_url"]
 
 
 def test_rules_name_metrics_that_exist() -> None:

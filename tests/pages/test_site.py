@@ -12,6 +12,7 @@ import pytest
 from playwright.async_api import Browser
 
 from tests.architecture.test_docs import CODE, FENCE
+from tests.monitoring.parts import SITE, alerts
 from tests.pages.blocks import ROOT, pages
 from tests.pages.following import Started
 from tests.ports import free_port
@@ -19,6 +20,9 @@ from tests.ports import free_port
 _BUILD_S = 180.0
 """It takes about five seconds, and more on a machine that is busy with other things."""
 _WIDTHS = (1280, 390)
+_SECOND_COLUMN = """Math.max(0, ...[...document.querySelectorAll("td:nth-child(2)")].map(
+    cell => cell.getBoundingClientRect().left - cell.closest("table").getBoundingClientRect().left
+))"""
 _PAGES = [*pages(), "CHANGELOG.md", "geodata/SOURCES.md"]
 
 _LINK = re.compile(r"\]\((?P<a>[a-z][a-z0-9+.-]*:[^)\s]*)\)|<(?P<b>[a-z][a-z0-9+.-]*:[^>\s]*)>")
@@ -62,7 +66,8 @@ def _answers(url: str) -> bool:
 
 
 def test_every_page_is_in_the_navigation(site: str) -> None:
-    """The index leads to each page, in sections; and the root of the site leads to the index."""
+    """The index leads to each page, in sections and under a name of its own; and the root of the
+    site leads to the index."""
     index = httpx.get(f"{site}docs/index.html").text
     tree = index.partition('class="sidebar-tree"')[2].partition("</aside>")[0]
     named = [
@@ -74,12 +79,26 @@ def test_every_page_is_in_the_navigation(site: str) -> None:
     assert set() == missing
     assert ["Start", "How it works", "Running it", "Reference", "Back of the book"] == captions
     assert "url=docs/index.html" in httpx.get(site).text
+    names = re.findall(r'class="reference internal"[^>]*>([^<]+)<', tree)
+    assert {"What it is", "Devices"} < set(names)
+    assert len(names) == len({*names, "Streaming gateway"}) - 1
+
+
+def test_alerts_lead_to_the_runbook(site: str) -> None:
+    """The path of each ``runbook_url`` is one of the site, with the heading that it names."""
+    pages: dict[str, str] = {}
+    for alert in alerts():
+        path, _, anchor = alert["annotations"]["runbook_url"].removeprefix(SITE).partition("#")
+        if path not in pages:
+            pages[path] = httpx.get(site + path).raise_for_status().text
+        assert f'id="{anchor}"' in pages[path], alert["alert"]
 
 
 @pytest.mark.browser
 @pytest.mark.asyncio(loop_scope="session")
 async def test_no_page_is_wider_than_its_window(site: str, browser: Browser) -> None:
-    """Wide tables and long lines of code scroll by themselves, also on a phone."""
+    """Wide tables and long lines of code scroll by themselves, also on a phone, where one sees the
+    beginning of the second column."""
     wide = []
     page = await browser.new_page()
     for name in _PAGES:
@@ -88,6 +107,8 @@ async def test_no_page_is_wider_than_its_window(site: str, browser: Browser) -> 
             await page.set_viewport_size({"width": width, "height": 900})
             over = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
             wide += [(name, width, over)] if over > 0 else []
+            second = await page.evaluate(_SECOND_COLUMN)
+            wide += [(name, width, second)] if second > width * 0.7 else []
     await page.close()
     assert [] == wide
 
