@@ -35,8 +35,21 @@ export function loadScript(name) {
 const BUFFER_S = 8;
 const languageName = (code) => new Intl.DisplayNames([code || "en"], { type: "language" }).of(code || "und");
 
+// After an error, hls.js goes to another edge before it asks the same one again (docs/steering.md).
+const elsewhereFirst = ({ default: policy }) => ({
+  default: {
+    ...policy,
+    maxTimeToFirstByteMs: 5000,
+    errorRetry: { ...policy.errorRetry, shouldRetry: () => false },
+    timeoutRetry: { ...policy.timeoutRetry, shouldRetry: () => false },
+  },
+});
+
 function playWithHlsJs(stage) {
   const hls = new Hls({
+    fragLoadPolicy: elsewhereFirst(Hls.DefaultConfig.fragLoadPolicy),
+    playlistLoadPolicy: elsewhereFirst(Hls.DefaultConfig.playlistLoadPolicy),
+    errorPenaltyExpireMs: 30000,
     // Start on the first rung of the playlist even if it needs more than 5 Mbit/s.
     abrEwmaDefaultEstimateMax: 1e9,
     ...(stage.bitsPerSecond ? { abrEwmaDefaultEstimate: stage.bitsPerSecond } : {}),

@@ -16,7 +16,7 @@ TOP = ("README.md", "CONTRIBUTING.md", "SECURITY.md")
 
 RUN = ("sh", "console")
 """Languages of blocks that hold commands: as a script, or after ``$`` with what they print."""
-MARKS = ("not run", "serves", "ctrl-c after", "file", "exits", "first")
+MARKS = ("not run", "serves", "ctrl-c after", "file", "exits", "first", "terminal")
 WORLDS = ("empty", "checkout", "gateway")
 
 _WORLD = "commands run in: "

@@ -92,7 +92,8 @@ class Started:
 
 class Reader:
     """Follows one page in ``folder``. ``known`` maps ports of the page to those of servers that run
-    already. ``hooks`` are what the test does before blocks marked ``first``."""
+    already. ``hooks`` are what the test does before blocks marked ``first``. ``checkout`` is what
+    the page calls the reader's checkout: then a command is only found if the page says where."""
 
     def __init__(
         self,
@@ -100,8 +101,10 @@ class Reader:
         folder: Path,
         known: Mapping[str, str] | None = None,
         hooks: Hooks | None = None,
+        checkout: str | None = None,
     ) -> None:
         self.page = page
+        self._checkout = checkout
         self.folder = folder
         self.ports = ports(page, known or {})
         self._hooks = hooks or {}
@@ -132,7 +135,10 @@ class Reader:
                     os.kill(int(pid.read_text()), signal.SIGKILL)
 
     def replaced(self, text: str) -> str:
-        """A text of the page with the ports of this run, and the ids that it printed."""
+        """A text of the page with the ports of this run, the ids that it printed, and the place of
+        the checkout."""
+        if self._checkout is not None:
+            text = text.replace(self._checkout, str(self.folder))
         text = re.sub(r"\b\d{4,5}\b", lambda found: self.ports.get(found[0], found[0]), text)
         return _ID.sub(lambda found: self._ids.get(found[0], found[0]), text)
 
@@ -209,7 +215,9 @@ class Reader:
         self._stop(str(block))
 
     def _start(self, block: Block) -> Started:
-        script = f"set -aeo pipefail; source {shlex.quote(str(self._state))}\n"
+        script = "set -aeo pipefail\n"
+        if "terminal" not in block.marks:
+            script += f"source {shlex.quote(str(self._state))}\n"
         log = self.folder.parent / f"{self.folder.name}.{block.line}.log"
         with log.open("wb") as written:
             process = subprocess.Popen(
@@ -240,8 +248,11 @@ class Reader:
             if not re.search(_SECTION_PORT.format(section), files, re.MULTILINE)
         }
         kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY")}
-        path = f"{Path(sys.prefix) / 'bin'}{os.pathsep}{os.environ['PATH']}"
-        return {**kept, **given, "PATH": path, "PORT": self.ports[PLAYERS]}
+        installed = str(Path(sys.prefix) / "bin")
+        path = [at for at in os.environ["PATH"].split(os.pathsep) if at != installed]
+        if self._checkout is None:
+            path.insert(0, installed)
+        return {**kept, **given, "PATH": os.pathsep.join(path), "PORT": self.ports[PLAYERS]}
 
 
 def prompts(text: str) -> Iterator[tuple[str, str]]:

@@ -24,22 +24,23 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A real nginx with the block of the page; gives its port."""
+    """A real nginx with the blocks of the page; gives its port."""
     if shutil.which("nginx") is None:
         missing("nginx is not here: apt-get install nginx-light")
     folder, port = tmp_path_factory.mktemp("edge"), free_port()
-    media = folder / "media" / "videos" / "film"
-    media.mkdir(parents=True)
-    for name in FILES:
-        (media / name).write_text(name, "utf-8")
-    [block] = [each for each in page(PAGE).blocks if each.language == "nginx"]
+    for title in ("film", "live/news"):
+        media = folder / "media" / "videos" / title
+        media.mkdir(parents=True)
+        for name in FILES:
+            (media / name).write_text(name, "utf-8")
+    http_block, server_block = [each.text for each in page(PAGE).blocks if each.language == "nginx"]
     names = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = "".join(f"{name}_temp_path {folder}/{name};\n" for name in names)
     (folder / "nginx.conf").write_text(
         f"{'user root;' if os.geteuid() == 0 else ''}\n"
         f"daemon off; worker_processes 1; pid {folder}/nginx.pid;\nevents {{}}\n"
-        f"http {{ {temporary} access_log off;\nserver {{ listen 127.0.0.1:{port};\n"
-        f"root {folder}/media;\n{block.text}\n}} }}\n",
+        f"http {{ {temporary} access_log off;\n{http_block}\nserver {{ listen 127.0.0.1:{port};\n"
+        f"root {folder}/media;\n{server_block}\n}} }}\n",
         "utf-8",
     )
     command = ["nginx", "-c", f"{folder}/nginx.conf", "-p", str(folder), "-e", f"{folder}/log"]
@@ -51,11 +52,15 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
             process.terminate()
 
 
-def headers(port: int, name: str) -> tuple[int, dict[str, str]]:
+def headers(
+    port: int, name: str, *, title: str = "film", method: str = "GET"
+) -> tuple[int, dict[str, str]]:
     """The status and the headers of a file of the edge, names in lower case."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
-        connection.request("GET", f"/videos/film/{name}", headers={"Origin": "https://a.example"})
+        connection.request(
+            method, f"/videos/{title}/{name}", headers={"Origin": "https://a.example"}
+        )
         answer = connection.getresponse()
         answer.read()
         return answer.status, {key.lower(): value for key, value in answer.getheaders()}
@@ -63,18 +68,30 @@ def headers(port: int, name: str) -> tuple[int, dict[str, str]]:
         connection.close()
 
 
+@pytest.mark.parametrize(("title", "changes"), [("film", "3600"), ("live/news", "2")])
 @pytest.mark.parametrize("name", FILES)
-def test_an_edge_sends_what_players_need(edge: int, name: str) -> None:
+def test_an_edge_sends_what_players_need(edge: int, name: str, title: str, changes: str) -> None:
     """Each kind of file has its type, CORS and timing headers, and a lifetime that suits it."""
-    status, sent = headers(edge, name)
+    status, sent = headers(edge, name, title=title)
     assert (status, sent["content-type"]) == (200, FILES[name])
     assert sent["access-control-allow-origin"] == sent["timing-allow-origin"] == "*"
     assert sent["access-control-expose-headers"] == (
         "Content-Length, Content-Range, Date, Server-Timing"
     )
     assert sent["accept-ranges"] == "bytes"
-    changes = name.endswith((".m3u8", ".mpd"))
-    assert sent["cache-control"] == ("max-age=2" if changes else "max-age=86400, immutable")
+    lists = name.endswith((".m3u8", ".mpd"))
+    assert sent["cache-control"] == f"max-age={changes if lists else '86400, immutable'}"
+
+
+@pytest.mark.parametrize("name", ["index.m3u8", "1.m4s"])
+def test_preflights_are_answered(edge: int, name: str) -> None:
+    """Browsers ask them before requests with CMCD in headers, or with some ranges."""
+    status, sent = headers(edge, name, method="OPTIONS")
+    assert (status, sent["access-control-allow-origin"]) == (204, "*")
+    assert sent["access-control-allow-methods"] == "GET, HEAD"
+    allowed = sent["access-control-allow-headers"].split(", ")
+    assert allowed == ["Range", "CMCD-Object", "CMCD-Request", "CMCD-Session", "CMCD-Status"]
+    assert int(sent["access-control-max-age"]) > 0
 
 
 def test_pages_may_read_errors(edge: int) -> None:
@@ -85,11 +102,11 @@ def test_pages_may_read_errors(edge: int) -> None:
 
 
 def test_the_headers_of_the_page_are_those_of_its_nginx() -> None:
-    """What the table names and a file server can send is in the block."""
+    """What the table names and a file server can send is in the blocks."""
     text = (ROOT / PAGE).read_text("utf-8")
-    [block] = [each for each in page(PAGE).blocks if each.language == "nginx"]
+    blocks = "".join(each.text for each in page(PAGE).blocks if each.language == "nginx")
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     named = {row.split("`")[1].rstrip(":") for row in rows}
     assert {"Access-Control-Allow-Origin", "Timing-Allow-Origin", "Cache-Control"} <= named
     for name in named - {"Content-Type", "Accept-Ranges: bytes"}:
-        assert f"add_header {name} " in block.text
+        assert f"add_header {name} " in blocks

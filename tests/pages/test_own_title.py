@@ -17,6 +17,20 @@ from tests.pages.following import Reader
 NAME = "docs/own-title.md"
 WAIT_MS = 60_000
 """A busy machine takes its time."""
+MOVED_MS = 10_000
+STALLED_MS = 3_000
+
+OFFLINE = "Object.defineProperty(Navigator.prototype, 'onLine', { get: () => false })"
+# The sum of all times in which the picture did not move on, though it should have.
+COUNT_STALLS = """() => {
+  const video = document.querySelector('video');
+  let since = null, sum = 0;
+  video.addEventListener('waiting', () => { since ??= performance.now(); });
+  video.addEventListener('timeupdate', () => {
+    if (since !== null) { sum += performance.now() - since; since = null; }
+  });
+  window.stalledMs = () => sum + (since === null ? 0 : performance.now() - since);
+}"""
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -35,12 +49,14 @@ def folder() -> Iterator[Path]:
 
 
 async def test_own_title(folder: Path, browser: Browser) -> None:
-    """It plays from the fallback edge; when that is killed, it goes on from another one."""
+    """It plays from the fallback edge; when that is killed, it goes on from another one at once,
+    also while the browser takes the machine for offline, as it does without a network."""
     loop = asyncio.get_running_loop()
     shown: list[Page] = []
 
     async def plays() -> None:
         shown.append(await browser.new_page())
+        await shown[0].add_init_script(OFFLINE)
         await shown[0].goto(reader.replaced("http://127.0.0.3:9000/player.html"))
         edge = reader.replaced("127.0.0.1:9000")
         await shown[0].wait_for_function(
@@ -49,13 +65,14 @@ async def test_own_title(folder: Path, browser: Browser) -> None:
             arg=edge,
             timeout=WAIT_MS,
         )
+        await shown[0].evaluate(COUNT_STALLS)
 
     async def has_moved() -> None:
         edge = reader.replaced("127.0.0.1:9000")
         await shown[0].wait_for_function(
             "edge => document.querySelector('#edge').textContent !== edge",
             arg=edge,
-            timeout=WAIT_MS,
+            timeout=MOVED_MS,
         )
         before = await shown[0].evaluate("document.querySelector('video').currentTime")
         await shown[0].wait_for_function(
@@ -63,12 +80,16 @@ async def test_own_title(folder: Path, browser: Browser) -> None:
             arg=before,
             timeout=WAIT_MS,
         )
+        assert await shown[0].evaluate("window.stalledMs()") < STALLED_MS
 
     def hook(done: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
         return lambda: asyncio.run_coroutine_threadsafe(done(), loop).result()
 
     reader = Reader(
-        page(NAME), folder, hooks={"it plays": hook(plays), "it has moved": hook(has_moved)}
+        page(NAME),
+        folder,
+        hooks={"it plays": hook(plays), "it has moved": hook(has_moved)},
+        checkout="$HOME/streaming-gateway",
     )
     try:
         await asyncio.to_thread(reader.follow)
