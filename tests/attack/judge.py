@@ -18,9 +18,10 @@ NAMED = {"bad-source", "source-lost", "bad-origin", "origin-timeout", "shutting-
 REFUSALS = {
     *("bad-request", "bad-host", "bad-target", "head-timeout", "body-timeout", "body-too-large"),
     *("too-many-pipelined", "max-connections-per-address", "head-too-large", "not-implemented"),
-    *("max-connections", "bad-version"),
+    *("max-connections", "bad-version", "too-many-requests"),
 }
-"""Problems of connections: there is no request that ``instance`` could name."""
+"""Problems without ``instance``: those of connections, where there is no request that it could
+name, and refusals by a rate limit, whose body is always the same."""
 OWN_HEADERS = {
     *(b"content-type", b"content-length", b"content-encoding", b"cache-control", b"etag", b"vary"),
     *(b"accept-ch", b"timing-allow-origin", b"gateway-decision", b"server-timing", b"x-request-id"),

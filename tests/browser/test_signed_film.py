@@ -288,5 +288,6 @@ async def test_a_film_outlives_its_signatures_and_its_edge(
     print(f"{passed_s:.0f} s: {loaded.signatures}, stalls {stalls} ms, at {at_s:.1f} s")
     assert killed != survivor
     assert max(stalls, default=0) < 1000, stalls
-    assert at_s > passed_s - 10
+    # Where the processor is busy, pictures come late, and the film falls behind without a stall.
+    assert at_s > 0.97 * passed_s - 10
     assert old.status == 410
