@@ -36,6 +36,10 @@ Judge = Callable[[Shot, Answer], str]
 """What is wrong with an answer; "" when nothing is."""
 
 
+ANSWER_S = 120.0
+"""The longest time that a connection waits for its next answer."""
+
+
 @dataclass
 class Tally:
     """What came of it. ``closed`` counts shots whose connection ended without an answer."""
@@ -66,6 +70,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self.ended = asyncio.get_running_loop().create_future()
         self.drained = False
+        self.answers = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -119,6 +124,7 @@ class _Connection(asyncio.Protocol):
     def _take(self, shot: Shot, answer: Answer) -> None:
         tally = self._tally
         tally.answered += 1
+        self.answers += 1
         tally.statuses[answer.status] = tally.statuses.get(answer.status, 0) + 1
         fault = self._judge(shot, answer)
         if fault and len(tally.faults) < 50:
@@ -176,6 +182,17 @@ def _chunked(
     return None
 
 
+async def _ended(one: _Connection) -> bool:
+    """Wait until a connection has ended; False when nothing was answered for ``ANSWER_S``."""
+    before = -1
+    while not one.ended.done():
+        if one.answers == before:
+            return False
+        before = one.answers
+        await asyncio.wait((one.ended,), timeout=ANSWER_S)
+    return True
+
+
 async def fire(
     port: int,
     shots: Iterator[Shot],
@@ -197,10 +214,8 @@ async def fire(
             _, one = await loop.create_connection(
                 lambda: _Connection(shots, again, judge, tally, depth), "127.0.0.1", port
             )
-            try:
-                await asyncio.wait_for(one.ended, 120)
-            except TimeoutError:
-                tally.faults.append("no answer within 120 s")
+            if not await _ended(one):
+                tally.faults.append(f"no answer within {ANSWER_S:g} s")
                 return
             if one.drained and not again:
                 return
