@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.metadata import version
 from itertools import accumulate
+from pathlib import Path
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -25,10 +26,10 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.core import HistogramMetricFamily, Metric
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.multiprocess import mark_process_dead
 from prometheus_client.registry import Collector
 
-from gateway.observe.processes import ProcessesCollector
+from gateway.observe.processes import CountsCollector, ProcessesCollector
 
 # Otherwise each counter has a second series with the time at which it was created.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -573,7 +574,7 @@ def _registry() -> CollectorRegistry:
     if not _SHARED:
         return REGISTRY
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    registry.register(CountsCollector(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])))
     registry.register(ProcessesCollector(os.getppid()))
     return registry
 

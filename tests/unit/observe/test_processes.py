@@ -9,7 +9,7 @@ from pathlib import Path
 
 from prometheus_client.process_collector import PROCESS_COLLECTOR
 
-from gateway.observe.processes import ProcessesCollector
+from gateway.observe.processes import CountsCollector, ProcessesCollector
 
 BURN = """
 import os, time
@@ -69,3 +69,18 @@ def test_the_names_are_those_of_one_process() -> None:
 def test_where_there_is_no_proc(tmp_path: Path) -> None:
     """No metrics, and no error."""
     assert not [*ProcessesCollector(os.getpid(), tmp_path).collect()]
+
+
+COUNT = """
+from prometheus_client import Counter
+Counter("asked", "Questions.").inc(3)
+"""
+
+
+def test_a_worker_begins_a_file(tmp_path: Path) -> None:
+    """A file that has no size yet holds nothing; the counts of the others are there."""
+    environ = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", COUNT], env=environ, check=True)
+    (tmp_path / "counter_1.db").touch()
+    [found] = CountsCollector(tmp_path).collect()
+    assert {"asked_total": 3.0} == {sample.name: sample.value for sample in found.samples}
