@@ -253,8 +253,9 @@ async def evade(stage: Stage, effort: Effort) -> Outcome:
 
     def limited(_: Shot, answer: Answer) -> str:
         if fault := fault_of(answer):
-            # The body of this one is always the same, and names no request.
-            return "" if answer.status == 429 and kind_of(answer) == "too-many-requests" else fault
+            return fault
+        if answer.status == 429:
+            return "" if kind_of(answer) == "too-many-requests" else "429 for another reason"
         return "" if answer.status == 200 else f"answered {answer.status}"
 
     tally = await fire(stage.port, shots(), limited)

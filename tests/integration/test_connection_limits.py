@@ -278,9 +278,10 @@ def test_connections_of_one_address() -> None:
             proxy = socket.create_connection(address, source_address=("127.0.0.2", 0))
             stack.enter_context(proxy)
         assert 200 == _first_status(address, "127.0.0.2")
-        assert ["max-connections-per-address"] == [
-            line["reason"] for line in gateway.lines("connections_refused")
-        ]
+        until = time.monotonic() + 10
+        while not (lines := gateway.lines("connections_refused")) and time.monotonic() < until:
+            time.sleep(0.02)
+        assert ["max-connections-per-address"] == [line["reason"] for line in lines]
 
 
 def _first_status(address: tuple[str, int], source: str | None) -> int:
