@@ -6,7 +6,7 @@ from typing import Any, BinaryIO, Final
 import geoip2.database
 import maxminddb_rust
 
-from geodata.mmdb import MmdbFile
+from geodata.mmdb import MmdbFile, Value
 from geodata.place import UNKNOWN, Place
 from geodata.regions import Country, as_continent, country
 
@@ -76,7 +76,15 @@ class GeoDatabase(MmdbFile[Place, maxminddb_rust.Reader]):
         return _country_point(home, radius_km)
 
 
-class AsnDatabase(MmdbFile[int, geoip2.database.Reader]):
+class ModelDatabase(MmdbFile[Value, geoip2.database.Reader]):
+    """A database whose small records are read as ``geoip2``'s models."""
+
+    @staticmethod
+    def _opened(database: str | BinaryIO, mode: int) -> geoip2.database.Reader:
+        return geoip2.database.Reader(database, mode=mode)
+
+
+class AsnDatabase(ModelDatabase[int]):
     """A database of autonomous systems."""
 
     kinds = ("GeoLite2-ASN",)
@@ -86,16 +94,12 @@ class AsnDatabase(MmdbFile[int, geoip2.database.Reader]):
         """The number of the autonomous system that announces an address; never raises."""
         return self.find(ip)
 
-    @staticmethod
-    def _opened(database: str | BinaryIO, mode: int) -> geoip2.database.Reader:
-        return geoip2.database.Reader(database, mode=mode)
-
     def _read(self, ip: IPv4Address | IPv6Address) -> int | None:
         number = self._reader.asn(ip).autonomous_system_number
         return None if number is None else int(number)
 
 
-class AnonymousIpDatabase(MmdbFile[bool, geoip2.database.Reader]):
+class AnonymousIpDatabase(ModelDatabase[bool]):
     """A database of VPNs, proxies and Tor exits."""
 
     kinds = ("GeoIP2-Anonymous-IP",)
@@ -104,10 +108,6 @@ class AnonymousIpDatabase(MmdbFile[bool, geoip2.database.Reader]):
     def anonymous(self, ip: IPv4Address | IPv6Address) -> bool:
         """True when the database lists the address as anonymous; never raises."""
         return self.find(ip) or False
-
-    @staticmethod
-    def _opened(database: str | BinaryIO, mode: int) -> geoip2.database.Reader:
-        return geoip2.database.Reader(database, mode=mode)
 
     def _read(self, ip: IPv4Address | IPv6Address) -> bool:
         return bool(self._reader.anonymous_ip(ip).is_anonymous)

@@ -1,7 +1,6 @@
 """A real nginx that checks signed URLs with the block of docs/edge-signing.md."""
 
 import contextlib
-import os
 import shutil
 import socket
 import subprocess
@@ -9,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.nginx import nginx_command
 from tests.ports import free_port
 
 DOCS = Path(__file__).parents[1] / "docs" / "edge-signing.md"
@@ -29,16 +29,7 @@ def secure_link(folder: Path, media: Path) -> Iterator[int]:
     media.chmod(0o755)
     block = DOCS.read_text("utf-8").split("```nginx\n")[1].split("```")[0]
     block = block.replace("SECRET", SECRET).replace("/srv/media", str(media))
-    names = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    temporary = "".join(f"{name}_temp_path {folder}/{name};\n" for name in names)
-    config = folder / "nginx.conf"
-    config.write_text(
-        f"{'user root;' if os.geteuid() == 0 else ''}\n"
-        f"daemon off; worker_processes 1; pid {folder}/nginx.pid;\nevents {{}}\n"
-        f"http {{ {temporary} access_log off;\n"
-        f"server {{ listen 127.0.0.1:{port};\n{block}\n}} }}\n"
-    )
-    command = ["nginx", "-c", str(config), "-p", str(folder), "-e", str(folder / "error.log")]
+    command = nginx_command(folder, f"server {{ listen 127.0.0.1:{port};\n{block}\n}}")
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
             _wait(port, folder)

@@ -59,7 +59,8 @@ def _writer() -> LineWriter | None:
         descriptor = sys.stderr.fileno()
     except (AttributeError, OSError):
         return None
-    return _writers.setdefault(descriptor, LineWriter(descriptor))
+    found = _writers.get(descriptor)  # each line asks, and making one takes several locks
+    return _writers.setdefault(descriptor, LineWriter(descriptor)) if found is None else found
 
 
 def flush() -> None:

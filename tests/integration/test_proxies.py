@@ -1,7 +1,6 @@
 """nginx and HAProxy in front of the gateway, each with its block of ``docs/deploying.md``."""
 
 import contextlib
-import os
 import re
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ import pytest
 from tests.certificates import Pair, authority, issued
 from tests.integration.running import RunningGateway, running_gateway
 from tests.missing import missing
+from tests.nginx import nginx_command
 from tests.ports import free_port, wait_for_port
 
 PAGE = Path(__file__).parents[2] / "docs" / "deploying.md"
@@ -68,16 +68,7 @@ def nginx(folder: Path, port: int, pair: Pair, text: str) -> list[str]:
     for name in ("pem", "key"):
         source = pair.certificate if name == "pem" else pair.key
         text = text.replace(f"/etc/ssl/{NAME}.{name}", str(source))
-    names = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    temporary = "".join(f"{name}_temp_path {folder}/{name};\n" for name in names)
-    config = folder / "nginx.conf"
-    config.write_text(
-        f"{'user root;' if os.geteuid() == 0 else ''}\n"
-        f"daemon off; worker_processes 1; pid {folder}/nginx.pid;\nevents {{}}\n"
-        f"http {{ {temporary} access_log off;\n"
-        f"{text.replace('listen 443', f'listen 127.0.0.1:{port}')}\n}}\n"
-    )
-    return ["nginx", "-c", str(config), "-p", str(folder), "-e", str(folder / "error.log")]
+    return nginx_command(folder, text.replace("listen 443", f"listen 127.0.0.1:{port}"))
 
 
 def haproxy(folder: Path, port: int, pair: Pair, text: str) -> list[str]:

@@ -1,7 +1,6 @@
 """The nginx of docs/edges-must-serve.md sends what the page asks of an edge."""
 
 import http.client
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.missing import missing
+from tests.nginx import nginx_command
 from tests.pages.blocks import ROOT, page
 from tests.ports import free_port, wait_for_port
 
@@ -34,16 +34,8 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         for name in FILES:
             (media / name).write_text(name, "utf-8")
     http_block, server_block = [each.text for each in page(PAGE).blocks if each.language == "nginx"]
-    names = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    temporary = "".join(f"{name}_temp_path {folder}/{name};\n" for name in names)
-    (folder / "nginx.conf").write_text(
-        f"{'user root;' if os.geteuid() == 0 else ''}\n"
-        f"daemon off; worker_processes 1; pid {folder}/nginx.pid;\nevents {{}}\n"
-        f"http {{ {temporary} access_log off;\n{http_block}\nserver {{ listen 127.0.0.1:{port};\n"
-        f"root {folder}/media;\n{server_block}\n}} }}\n",
-        "utf-8",
-    )
-    command = ["nginx", "-c", f"{folder}/nginx.conf", "-p", str(folder), "-e", f"{folder}/log"]
+    server = f"server {{ listen 127.0.0.1:{port};\nroot {folder}/media;\n{server_block}\n}}"
+    command = nginx_command(folder, f"{http_block}\n{server}")
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
             wait_for_port(port)
