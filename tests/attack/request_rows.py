@@ -24,16 +24,16 @@ async def volley(port: int, made: Iterator[Shot], tally: Tally | None = None) ->
 
 
 def fuzzing(make: Make, part: float, *, operators: bool = False) -> Run:
-    """Send this part of the requests of a run; memory counts from the first tenth on."""
+    """Send this part of the requests of a run; memory counts while the second half is sent."""
 
     async def run(stage: Stage, effort: Effort) -> Outcome:
         count = effort.share(part, 50)
         port = stage.admin_port if operators else stage.port
         one = make(Hostile(effort.seed, titles()))
         vitals = Vitals(stage)
-        tally = await volley(port, shots(one, count // 10))
+        tally = await volley(port, shots(one, count // 2))
         vitals.warmed_up()
-        await volley(port, shots(one, count - count // 10), tally)
+        await volley(port, shots(one, count - count // 2), tally)
         outcome = Outcome(tally.answered, [tally.shown()], tally.faults)
         vitals.add_memory(outcome)
         return outcome

@@ -207,7 +207,7 @@ async def test_an_edge_turns_slow(browser: Browser, shaka: Path, tmp_path: Path)
 
 
 def is_slow(bps: int | None, before: Sequence[int | None], need_bps: int) -> bool:
-    """Whether a report is below what the highest rung needs and half of what was reported before."""
+    """Whether a report is below what the highest rung needs, and below half of the best before."""
     best_bps = max((each for each in before if each is not None), default=None)
     if bps is None or bps >= need_bps:
         return False

@@ -37,6 +37,8 @@ LIFETIME_S = int(os.environ.get("SIGNED_LIFETIME_S", "20"))
 FILM_S = int(os.environ.get("SIGNED_FILM_S", "0"))
 """How long to play, in seconds; 0 is until there were six renewals."""
 RENEWALS = 6
+MOST_STILL_MS = 5000
+"""Between two updates of the position."""
 MOST_S = 120
 TTL_S = max(1, LIFETIME_S // 3)
 SECRETS = {"first": "1" * 40, "second": "2" * 40}
@@ -105,12 +107,16 @@ PLAY = """url => {
   hls.on(Hls.Events.ERROR, (_, data) => {
     if (data.fatal) fatal.push(`${data.details} ${data.response?.code} ${data.error}`);
   });
-  let since = null;
+  window.stillMs = 0;
+  let since = null, updated = null;
   video.addEventListener('waiting', () => {
     if (video.currentTime > 0) since ??= performance.now();
   });
   video.addEventListener('timeupdate', () => {
-    if (since !== null) { stalls.push(Math.round(performance.now() - since)); since = null; }
+    const now = performance.now();
+    if (since !== null) { stalls.push(Math.round(now - since)); since = null; }
+    if (updated !== null) stillMs = Math.max(stillMs, now - updated);
+    updated = now;
   });
   hls.loadSource(url); hls.attachMedia(video);
   hls.on(Hls.Events.MANIFEST_PARSED, () => video.play());
@@ -240,8 +246,9 @@ async def playing(browser: Browser, url: str, loaded: Loaded) -> AsyncIterator[P
 
 
 async def state_of(page: Page) -> Any:
-    """Position, stalls in milliseconds, and fatal errors."""
-    return await page.evaluate("[video.currentTime, window.stalls, window.fatal]")
+    """Position, stalls in milliseconds, the longest time without an update of the position in
+    milliseconds, and fatal errors."""
+    return await page.evaluate("[video.currentTime, window.stalls, window.stillMs, window.fatal]")
 
 
 async def test_a_film_outlives_its_signatures_and_its_edge(
@@ -271,7 +278,7 @@ async def test_a_film_outlives_its_signatures_and_its_edge(
         started, killed = time.monotonic(), ""
         while True:
             await asyncio.sleep(0.2)
-            at_s, stalls, fatal = await state_of(page)
+            at_s, stalls, still_ms, fatal = await state_of(page)
             passed_s = time.monotonic() - started
             assert not fatal, (fatal, loaded)
             assert not loaded.refused, loaded
@@ -286,8 +293,10 @@ async def test_a_film_outlives_its_signatures_and_its_edge(
         survivor = loaded.signatures[-1][0]
         old = await page.request.get(loaded.first[survivor])
     print(f"{passed_s:.0f} s: {loaded.signatures}, stalls {stalls} ms, at {at_s:.1f} s")
+    print(f"{loaded.renewals} renewals; the position stood still for {still_ms:.0f} ms at most")
     assert killed != survivor
     assert max(stalls, default=0) < 1000, stalls
-    # Where the processor is busy, pictures come late, and the film falls behind without a stall.
-    assert at_s > 0.97 * passed_s - 10
+    # Where the processor is busy, pictures come late: the clock of the film is slow then.
+    assert still_ms < MOST_STILL_MS
+    assert at_s > 0.8 * passed_s - 10
     assert old.status == 410
