@@ -1,6 +1,7 @@
 """What holds for every test."""
 
 import logging
+import os
 import tempfile
 from collections.abc import Iterator
 
@@ -35,11 +36,16 @@ _UNMEASURED = (
 """Run without coverage, which doubles their time: they reach none of the measured packages, or go
 through the same few lines very often. What computes is covered by unit tests."""
 
-# How long an example takes says how busy the machine is, not whether the code is right.
-settings.register_profile(
-    "any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("any-machine")
+# How long an example takes says how busy the machine is, not whether the code is right. Each run
+# tries new examples, so that few of them a run are many in a week.
+for _name, _examples in (("any-machine", 40), ("thorough", 2_000)):
+    settings.register_profile(
+        _name,
+        deadline=None,
+        max_examples=_examples,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "any-machine"))
 
 # structlog's default writes a traceback with rich, which takes 0.7 s of CPU for each.
 structlog.configure(

@@ -13,6 +13,8 @@ from tests.attack.watched import COLLECTION
 from tests.integration.processes import children
 
 MOST_BLOCKED_MS = 100.0
+"""A single longer pause proves nothing: a virtual machine counts the time for which its host stops
+it as CPU time. Two do, or one of more than ``MOST_COLLECTION_MS``."""
 MOST_COLLECTION_MS = 500.0
 MOST_GROWTH_MIB = 16.0
 """What a worker may grow while the second half is sent. Caches fill up to their bounds meanwhile,
@@ -42,7 +44,7 @@ class Vitals:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._begin = self._mark()
-        self._early: dict[int, int] | None = None
+        self._early_bytes: int | None = None
 
     def _mark(self) -> Mark:
         loops = {file.name: file.stat().st_size for file in self._stage.loops.iterdir()}
@@ -51,7 +53,7 @@ class Vitals:
 
     def warmed_up(self) -> None:
         """Memory counts from here."""
-        self._early = {pid: resident_bytes(pid) for pid in self._begin.workers}
+        self._early_bytes = self._largest_bytes()
 
     def add_to(self, outcome: Outcome) -> None:
         """Add what was seen since the beginning."""
@@ -64,27 +66,31 @@ class Vitals:
         watched = len(list(self._stage.loops.iterdir()))
         outcome.fault(f"{watched} event loops are watched", unless=watched >= WORKERS)
         beats, collections = self._blocked_ms()
-        blocked = max(beats, default=0.0)
-        outcome.figures.append(f"loop {blocked:.0f} ms")
+        *_, second, longest = 0.0, 0.0, *sorted(beats)
+        outcome.figures.append(f"loop {longest:.0f} ms")
         if collections:
-            longest = max(collections)
-            outcome.figures.append(f"{len(collections)} full collections of ≤ {longest:.0f} ms")
-            if longest > MOST_COLLECTION_MS:
-                outcome.fault(f"a collection of garbage took {longest:.0f} ms")
-        if blocked > MOST_BLOCKED_MS:
-            outcome.fault(f"an event loop was busy for {blocked:.0f} ms without a pause")
+            most = max(collections)
+            outcome.figures.append(f"{len(collections)} full collections of ≤ {most:.0f} ms")
+            if most > MOST_COLLECTION_MS:
+                outcome.fault(f"a collection of garbage took {most:.0f} ms")
+        if second > MOST_BLOCKED_MS or longest > MOST_COLLECTION_MS:
+            outcome.fault(f"event loops were busy for {longest:.0f} and {second:.0f} ms at a time")
         answer = httpx.get(f"{self._stage.gateway.url}/v1/play/film.m3u8", timeout=10)
         if answer.status_code not in {200, 401, 404, 429, 502, 504}:
             outcome.fault(f"afterwards a player gets {answer.status_code}")
         self._check_tasks(outcome)
 
     def add_memory(self, outcome: Outcome, most_mib: float = MOST_GROWTH_MIB) -> None:
-        """Add how much the workers have grown since they were warm."""
-        assert self._early is not None
-        grown = max(resident_bytes(pid) - was for pid, was in self._early.items()) / 2**20
+        """Add how much larger the largest worker is since then. (All connections may go to one
+        worker for long: the other one is cold when the first of them reaches it.)"""
+        assert self._early_bytes is not None
+        grown = (self._largest_bytes() - self._early_bytes) / 2**20
         outcome.figures.append(f"memory {grown:+.1f} MiB")
         if grown > most_mib:
-            outcome.fault(f"a worker grew by {grown:.1f} MiB")
+            outcome.fault(f"the largest worker grew by {grown:.1f} MiB")
+
+    def _largest_bytes(self) -> int:
+        return max(resident_bytes(pid) for pid in self._begin.workers)
 
     def _check_tasks(self, outcome: Outcome) -> None:
         headers = {"Authorization": f"Bearer {OPERATOR_KEY}"}

@@ -160,7 +160,7 @@ def test_the_ledger_and_redis_take_the_same_steps(server: Valkey) -> None:
         run_state_machine_as_test(
             TwoLedgers,
             settings=settings(
-                max_examples=60,
+                max_examples=30,
                 stateful_step_count=30,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),
@@ -171,7 +171,7 @@ def test_the_ledger_and_redis_take_the_same_steps(server: Valkey) -> None:
 tight = st.builds(CandidateEdge, edges, st.sampled_from([10, 10, 20]), st.booleans())
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(tight, min_size=2, max_size=4, unique_by=lambda one: one.edge),
     st.lists(st.sampled_from([4, 9, 18]), min_size=4, max_size=4),

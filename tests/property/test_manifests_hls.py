@@ -1,6 +1,6 @@
 """Laws of reading and writing playlists, on generated playlists."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from manifests.hls.multivariant import (
@@ -158,7 +158,6 @@ PIECES = [
 ]
 
 
-@settings(max_examples=300)
 @given(
     st.one_of(
         st.binary(max_size=200),

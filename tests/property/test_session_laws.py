@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.client.cmcd_report import Report
@@ -60,7 +60,6 @@ records = st.lists(events, max_size=12).map(lambda happened: after(SessionRecord
 
 
 @given(records, records, records)
-@settings(max_examples=200, deadline=None)
 def test_merging_is_a_join(one: SessionRecord, two: SessionRecord, three: SessionRecord) -> None:
     """Commutative, associative and idempotent; and the result can be stored."""
     both = merged(one, two)
@@ -84,7 +83,6 @@ seen = st.one_of(
 
 
 @given(st.lists(st.tuples(st.sampled_from([{0}, {1}, {0, 1}]), seen), max_size=12))
-@settings(max_examples=200, deadline=None)
 def test_two_workers_know_what_one_would(
     happened: list[tuple[set[int], tuple[object, ...]]],
 ) -> None:
