@@ -51,6 +51,14 @@ def demo_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def own_demo_url() -> Iterator[str]:
+    """A demo for one file: in one that is shared, the viewers of other tests hold room on its edges
+    for a minute."""
+    with running_demo() as url:
+        yield url
+
+
 def _fetched(package: player.Package) -> Path:
     """The pinned script, fetched when it is not there yet."""
     try:

@@ -97,18 +97,19 @@ def test_the_urls_that_it_prints_answer(demo_url: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no 127.0.0.2")
-def test_the_title_is_steered(demo_url: str) -> None:
+def test_the_title_is_steered(own_demo_url: str) -> None:
     """The playlist names its pathway, and the steering manifest two edges that can take over, once
     all are up: on a busy machine a first probe may fail."""
     network = {"X-Forwarded-For": "193.213.112.4"}  # in Norway, and no viewer of the page has it
     expected = ("demo-eu", "demo-eu", {("demo-eu", "demo-as"), ("demo-eu", "demo-na")})
+    title = f"{own_demo_url}/v1/play/demo.m3u8?session=steered"
     until = time.monotonic() + 20
     with httpx.Client(trust_env=False, headers=network) as http:
         while True:
-            playlist = http.get(f"{demo_url}/v1/play/demo.m3u8").text
+            playlist = http.get(title).text
             tag = next(line for line in playlist.splitlines() if "CONTENT-STEERING" in line)
             _, uri, _, pathway, _ = tag.split('"')
-            told = http.get(urljoin(demo_url, uri)).json()
+            told = http.get(urljoin(title, uri)).json()
             clones = {(c["BASE-ID"], c["ID"]) for c in told.get("PATHWAY-CLONES", ())}
             found = (pathway, told["PATHWAY-PRIORITY"][0], clones)
             if found == expected or time.monotonic() > until:

@@ -22,10 +22,10 @@ BRIEF_STALL_S = 1.0
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(browser: Browser, demo_url: str, hls_js: Path) -> AsyncIterator[Page]:
+async def page(browser: Browser, own_demo_url: str, hls_js: Path) -> AsyncIterator[Page]:
     """The page, which had no fault; afterwards its edges are as they were."""
     seen = Seen()
-    async with visit(browser, demo_url, DESKTOP) as opened:
+    async with visit(browser, own_demo_url, DESKTOP) as opened:
         opened.on("pageerror", lambda error: seen.complaints.append(str(error)))
         await opened.goto("/demo")
         yield opened
