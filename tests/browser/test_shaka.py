@@ -116,7 +116,8 @@ async def test_it_asks_but_stays_since_it_cannot_clone(
     assert {"demo-eu"} == set(loaded.segments)
     assert "demo-eu" != told[-1]
     assert {200} == set(loaded.steering)
-    assert len(told) - asked <= _disobeyed() - disobeyed <= len(told)
+    under_way = 1  # noted here, and not yet answered when the page was closed
+    assert len(told) - asked - under_way <= _disobeyed() - disobeyed <= len(told)
 
 
 async def test_it_moves_to_a_copy(browser: Browser, shaka: Path, tmp_path: Path) -> None:
