@@ -133,7 +133,8 @@ def read(data: bytes, name: str = "mpd", max_bytes: int = DEFAULT_MAX_BYTES) -> 
     try:
         markup = Markup(data)
     except UnicodeDecodeError as error:
-        raise ManifestError(name, None, "E16", "the text is not UTF-16") from error
+        reason = "the text is not UTF-16, or does not start with a byte order mark or markup"
+        raise ManifestError(name, None, "E16", reason) from error
     reader = TreeReader(name, markup)
     reader.read()
     return Document(name, markup, reader)

@@ -37,7 +37,9 @@ class Markup:
     __slots__ = ("_line_starts", "codec", "source", "units", "width")
 
     def __init__(self, source: bytes) -> None:
-        """Raises UnicodeDecodeError for text that is not UTF-16, though it starts as such."""
+        """Raises UnicodeDecodeError for text that is not UTF-16, though it starts as such, and for
+        UTF-16 that starts with neither a byte order mark nor markup: expat takes it for UTF-16,
+        and players take it for UTF-8."""
         self.source = source
         self.width = 1
         self.units = source
@@ -48,6 +50,8 @@ class Markup:
             self.codec = "utf-16-le"
         elif start in (BOM_UTF16_BE, b"\0<"):
             self.codec = "utf-16-be"
+        elif b"\0" in start:
+            raise UnicodeDecodeError("utf-8", source, 0, len(start), "a null character")
         else:
             return
         self.width = 2

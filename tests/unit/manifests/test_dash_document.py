@@ -149,6 +149,8 @@ REFUSED = {
     "repeated attribute": (b'<MPD a="1"\na="2"/>', "E16", "duplicate attribute"),
     "not utf-8": (b"<MPD>\xff</MPD>", "E16", "not well-formed"),
     "half a utf-16 unit": (codecs.BOM_UTF16_LE + b"<", "E16", "not UTF-16"),
+    "utf-16 le without a mark or markup": (("\n" + BODY).encode("utf-16-le"), "E16", "UTF-16"),
+    "utf-16 be without a mark or markup": (("\n" + BODY).encode("utf-16-be"), "E16", "UTF-16"),
     "other encoding": (b"<?xml version='1.0' encoding='windows-1252'?><MPD/>", "E16", "none of"),
     "no encoding": (b"<?xml version='1.0' encoding='x'?><MPD/>", "E16", 'the encoding "x"'),
     "deep": (b"<MPD>" + b"<a>" * 10_000, "F13", "nested more than 64 deep"),
