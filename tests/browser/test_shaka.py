@@ -13,13 +13,12 @@ from playwright.async_api import Browser, Page, Request, Response, Route
 
 from gateway.edge.fleet import EdgeCondition
 from gateway.observe import metrics
+from gateway.steering.steering_config import SteeringConfig
 from tests.browser.test_playback import DESKTOP, NORWAY, visit
 from tests.browser.test_steering import SLOW_TTL_S, Loaded, Stage, happens, needs_hosts, stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), needs_hosts]
 
-SLOW_SHARE = 0.5
-"""The shipped ``slow_share``."""
 PLAY = """async ([url, from]) => {
   document.body.innerHTML = "<video id=video muted autoplay loop></video>";
   window.player = new shaka.Player();
@@ -212,7 +211,7 @@ def is_slow(bps: int | None, before: Sequence[int | None], need_bps: int) -> boo
     best_bps = max((each for each in before if each is not None), default=None)
     if bps is None or bps >= need_bps:
         return False
-    return best_bps is None or bps < SLOW_SHARE * best_bps
+    return best_bps is None or bps < SteeringConfig().slow_share * best_bps
 
 
 async def test_with_a_copy_it_outlives_its_edge(
