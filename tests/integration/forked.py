@@ -3,11 +3,11 @@ of a second of CPU, and the tests start some 200 gateways and as many workers of
 
     python -m tests.integration.forked FD       that process; it is asked through the socket FD
 
-What differs from a start by a shell is just that: modules are there already, and the command line
-in ``/proc`` is that of the process that forked. Each gateway has the environment, working directory
-and file descriptors that it would have, and signals do what they do after exec. Workers start as
-``spawn`` starts them, from what their parent has pickled, and import anew what counts, since
-prometheus-client looks at the environment when it is imported.
+What differs from a start by a shell is just that: modules and the patterns of devices are there
+already, and the command line in ``/proc`` is that of the process that forked. Each gateway has the
+environment, working directory and file descriptors that it would have, and signals do what they do
+after exec. Workers start as ``spawn`` starts them, from what their parent has pickled, and import
+anew what counts, since prometheus-client looks at the environment when it is imported.
 
 Tests of the start itself begin afresh instead: ``running_gateway(..., fresh=True)``.
 """
@@ -183,7 +183,8 @@ def _tell(status: int, number: int) -> None:
 
 
 def _import_all() -> list[str]:
-    """Import the gateway; returns the modules that depend on what is counted, and where."""
+    """Import the gateway, and compile the patterns of devices, which it does at its start; returns
+    the modules that depend on what is counted, and where."""
     importers: defaultdict[str, set[str]] = defaultdict(set)
     original = builtins.__import__
 
@@ -208,6 +209,11 @@ def _import_all() -> list[str]:
             import gateway.app  # noqa: PLC0415
             import gateway.cli  # noqa: PLC0415
             import gateway.serving.server  # noqa: F401, PLC0415
+            from gateway.client.device import DeviceClassifier  # noqa: PLC0415
+
+            classifier = DeviceClassifier()
+            for agent in (gateway.app.FIRST_USER_AGENT, *gateway.app.LATER_USER_AGENTS):
+                classifier.classify(agent)
     finally:
         builtins.__import__ = original
     found: set[str] = set()

@@ -7,7 +7,6 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
 
@@ -55,6 +54,8 @@ def kustomized(overlay: str) -> list[Manifest]:
 
 def validate(document: Manifest) -> None:
     """By the schema of its kind, unknown keys included."""
+    import kubernetes_validate  # noqa: PLC0415 - slow
+
     kubernetes_validate.validate(document, KUBERNETES, strict=True)
 
 
@@ -70,6 +71,8 @@ def test_kubernetes_takes_every_file(folder: str) -> None:
 
 def test_a_manifest_with_a_mistake_is_refused() -> None:
     """So the tests around this one can fail."""
+    import kubernetes_validate  # noqa: PLC0415 - slow
+
     deployment = one("Deployment", base())
     container(deployment)["lifecycle"]["preStop"]["sleep"]["second"] = 5
     with pytest.raises(kubernetes_validate.ValidationError):

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import yaml
-from jsonschema import Draft7Validator
 
 from scripts.grafana_dashboard import OUT, ROWS, dashboard, text
 from tests.monitoring.parts import ROOT, unknown_metrics
@@ -18,6 +17,8 @@ SCHEMA = json.loads(Path(__file__).with_name("dashboard.schema.json").read_text(
 
 def faults(found: dict[str, Any]) -> list[str]:
     """What Grafana's types do not allow."""
+    from jsonschema import Draft7Validator  # noqa: PLC0415 - slow
+
     return [error.message for error in Draft7Validator(SCHEMA).iter_errors(found)]
 
 

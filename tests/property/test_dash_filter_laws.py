@@ -145,7 +145,7 @@ def test_caps_hold(text: str, limits: Constraints) -> None:
     source = parsed(text)
     rungs = rungs_of(source)
     limits = replace(limits, min_height=None, min_rungs=1, screen=True)
-    assume(not any(each.dependency_ids for each in offered(source)))
+    assume(not any(each.dependency_ids for each in source.representations))
     left = [set(ids(period)) for period in parse(filtered(source, limits)).periods]
     shown = [each.id for each in offered(source)]
     for number in {rung.period for rung in rungs}:

@@ -16,6 +16,7 @@ from gateway.decision import (
     choice_of,
     decide,
     inquire,
+    nearest_edges,
     remembered_tiers,
 )
 from gateway.edge.capacity import Leased, Placement, PlacementOutcome
@@ -665,6 +666,21 @@ def test_steering_ranks_as_decisions_do() -> None:
     assert remembered_tiers(asked.fleet, place, point, other) == decided.tiers
     assert decide(inquiry(facts_of(), memo=other), other).tiers == decided.tiers
     assert 1 == len(other.rankings)
+
+
+def test_an_edge_that_was_slow_for_the_session_is_not_its_first() -> None:
+    """While another one takes the session; alone it still serves."""
+    poor = facts_of(poor_edges=frozenset({"near"}))
+    assert ["next", "far", "near"] == [edge.id for edge in decided(poor, EDGES).edges]
+    assert ["near"] == [edge.id for edge in decided(poor, policy(Profile("p"), NEAR)).edges]
+
+
+def test_the_nearest_edges_of_a_decision_for_one() -> None:
+    """They are looked for when somebody asks; the one that serves comes first."""
+    decision = decide(replace(inquiry(facts_of(), EDGES), edge_count=1), Memo())
+    assert ["near"] == [edge.id for edge in decision.edges]
+    assert ["near", "next", "far"] == [edge.id for edge in nearest_edges(decision)]
+    assert nearest_edges(decided(facts_of(), EDGES)) == nearest_edges(decision)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,12 @@
 """The stored state of a session: its speed, and the edges from which it plays."""
 
+from dataclasses import replace
+
 import pytest
 
+from gateway.client.cmcd_report import Report
 from gateway.client.estimate import MAX_SAMPLES, Sample, SessionEstimate
+from gateway.client.playback import KnownNames, Playback
 from gateway.client.session import MAX_PLACES, SessionPlace, SessionRecord, SessionUser, asset_name
 from tests.unit.client.estimating import CONFIG, remembered
 
@@ -136,6 +140,50 @@ def test_records_of_the_layout_before_are_read() -> None:
     expected = SessionRecord(SessionEstimate((Sample(0x65540E80, "cmcd", 8000),)))
     assert expected == SessionRecord.from_bytes(estimate)
     assert expected == SessionRecord.from_bytes(b"\x02\x0d" + estimate)
+
+
+KNOWN = KnownNames(frozenset(), frozenset(), frozenset())
+PLAYING = Report(state="p", time_ms=int(NOW * 1000))
+HEARD = Playback().heard([PLAYING], NOW, KNOWN)
+
+
+def test_the_layout_with_playback() -> None:
+    """That of a session without users."""
+    record = SessionRecord(FAST, playback=HEARD)
+    data = record.to_bytes()
+    assert record == SessionRecord.from_bytes(data)
+    for size in range(len(data)):
+        assert SessionRecord.from_bytes(data[:size]) is None
+
+
+def test_what_two_workers_know_is_merged() -> None:
+    """All samples, the last edge of each asset, all users; what lies in the future is dropped."""
+    one = playing("a", "b").used_by(USER)
+    other = SessionRecord(whole=False, playback=HEARD).placed("b", "eu-2", NOW + 9, REFRESH_S)
+    other = other.used_by(SessionUser(8, 1, 2)).placed("c", "eu-3", NOW + 3600, REFRESH_S)
+    both = one.merged(other, NOW, CONFIG)
+    assert both == other.merged(one, NOW, CONFIG)
+    assert both == both.merged(one, NOW, CONFIG) == both.merged(both, NOW, CONFIG)
+    assert ["eu-1", "eu-2", None] == [both.edge_of(asset) for asset in "abc"]
+    assert (FAST, HEARD, True) == (both.estimate, both.playback, both.whole)
+    assert {USER, SessionUser(8, 1, 2)} == {*both.users}
+    later = replace(other, estimate=FAST.updated(1, "query", NOW + 3600, CONFIG))
+    assert FAST == one.merged(later, NOW, CONFIG).estimate
+
+
+def test_a_session_that_nobody_has_used_is_new() -> None:
+    """Whatever is known of it makes it an old one."""
+    assert SessionRecord().is_new
+    known = [playing(), playing("a"), SessionRecord(users=(USER,)), SessionRecord(playback=HEARD)]
+    assert not any(record.is_new for record in known)
+    assert SessionRecord().edge_of("a") is None
+
+
+def test_reports_that_say_nothing_new_change_nothing() -> None:
+    """The record that was is given back, and nothing needs to be written."""
+    record = SessionRecord(FAST).heard([PLAYING], NOW, KNOWN)
+    assert HEARD == record.playback
+    assert record is record.heard([], NOW, KNOWN)
 
 
 WHOLE = playing("a").to_bytes()

@@ -5,21 +5,26 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 
 import pytest
 
 from gateway.edge.edge import Edge
-from gateway.edge.fleet import Fleet
+from gateway.edge.fleet import EdgeCondition, Fleet
 from gateway.edge.index import BANDS_KM
+from gateway.edge.override import WHOLE, Override
 from gateway.edge.rank import (
     MAX_RESERVE,
     MIN_RANKED,
     SPREAD_POINTS,
     EdgeTier,
+    PreferenceOrder,
     edge_reason,
+    ordered_by_key,
     ordered_edges,
     ranked_tiers,
     spread_point_of,
+    without_poor,
 )
 from gateway.store.caches.decision_wire import tiers_from_bytes, tiers_to_bytes
 from geodata.cell import snap
@@ -290,6 +295,32 @@ def test_a_stored_ranking_gives_the_same_order() -> None:
     for number in range(50):
         expected = ordered_edges(fleet, ranked, "film", f"v{number}")
         assert expected == ordered_edges(fleet, stored, "film", f"v{number}")
+
+
+@pytest.mark.parametrize("few", [1, 3, 8, 20])
+def test_the_first_few_are_the_first_of_all(few: int) -> None:
+    """An order that is worked out in two steps is the one that is worked out at once."""
+    fleet = Fleet.of([edge(f"e{number}") for number in range(10)])
+    tiers = ranked_tiers(fleet, UNKNOWN, 0)
+    for key in range(1 << 40, 20 << 40, 1 << 40):
+        whole = ordered_by_key(fleet, tiers, key, 8)
+        order = PreferenceOrder(fleet, tiers, key, few, 8)
+        assert whole[:few] == tuple(islice(order, few))
+        assert whole == tuple(order)
+        assert (8, whole[7], whole[2:5]) == (len(order), order[7], order[2:5])
+        assert whole[0] == PreferenceOrder(fleet, tiers, key, few, 8)[0]
+
+
+def test_poor_edges_come_last() -> None:
+    """As do edges that take no viewers. Overrides decide alone."""
+    draining = {"b": EdgeCondition("draining", admits=0)}
+    fleet = Fleet.of([edge(name) for name in "abc"], draining)
+    assert (2, 0, 1) == without_poor(fleet, (0, 1, 2), {"a"}, 7)
+    assert (0, 2, 1) == without_poor(fleet, (0, 1, 2), {"d"}, 7)
+    assert (2, 0, 1) == without_poor(fleet, (0, 1, 2), {"a", "b"}, 7)
+    given = Override("1", "a", "b", 0, WHOLE, 0, 10**9, "me@here", "")
+    diverted = Fleet.of([edge(name) for name in "abc"], overrides=[given])
+    assert (0, 1, 2) == without_poor(diverted, (0, 1, 2), {"a"}, 7)
 
 
 def test_edges_in_reserve_are_few() -> None:

@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 
 from gateway.edge.edge import Edge
-from gateway.steering.naming import longest_renewed_s
+from gateway.edge.fleet import Fleet
+from gateway.steering.naming import longest_renewed_s, signed_names
 from gateway.steering.pathways import named, with_clones
 from gateway.steering.signatures import outlives, sibling_tag, signed_at, tag_at
 from gateway.steering.state import Clone, PlaylistReference, SteeringState
+from gateway.steering.steering_config import SteeringConfig
 from tests.signed_urls import signing
 
 NOW = 1_800_000_000
@@ -52,6 +54,21 @@ def test_the_tag_of_what_has_ended_or_of_another_key_tells_nothing() -> None:
     assert signed_at(A, tag_at(A, NOW - LIFETIME_S - STEP_S), NOW) is None
     assert signed_at(A, tag_at(replace(A, signing=signing("n")), NOW), NOW) is None
     assert signed_at(PLAIN, PLAIN.host_tag, NOW) is None
+
+
+def test_an_edge_without_a_name_is_not_told() -> None:
+    """A session that gets no new signatures keeps those that it has: that of A, which B accepts and
+    C does not. One that gets them may go to C too, and asks before the shortest signature ends."""
+    fleet = Fleet.of((A, B, C))
+    kept = signed_names(STATE, fleet, (A, B, C), 900, NOW, None)
+    assert ((A, B), ("a", "b"), 200) == (kept.priority, kept.pathways, kept.ttl_s)
+    assert ((STATE.base_host, sibling_tag(A, STATE.base_host, B)), (False, True)) == (
+        kept.tags,
+        kept.siblings,
+    )
+    renewed = signed_names(STATE, fleet, (A, B, C), 900, NOW, SteeringConfig())
+    assert ((A, B, C), 200) == (renewed.priority, renewed.ttl_s)
+    assert 30 == signed_names(STATE, fleet, (A, B, C), 30, NOW, SteeringConfig()).ttl_s
 
 
 def test_tags_differ_for_as_long_as_a_film_lasts() -> None:
