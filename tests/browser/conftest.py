@@ -1,10 +1,9 @@
 """What the browser tests stand on: the demo as a user starts it, and a headless Chromium."""
 
 import contextlib
+import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from playwright.async_api import Browser, async_playwright
 
 from demo import player
 from tests import chromium
+from tests.integration.forked import forks
 from tests.missing import missing
 
 _PAGE = re.compile(r"page +(http://127\.0\.0\.1:\d+)/demo")
@@ -25,11 +25,13 @@ _NAMES = "--host-resolver-rules=MAP demo.test 127.0.0.1"
 
 @contextlib.contextmanager
 def running_demo() -> Iterator[str]:
-    """The demo, started with the command that users start, as ``http://127.0.0.1:PORT``."""
-    command = [str(Path(sys.executable).with_name("gateway")), "demo", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    """The demo, as ``http://127.0.0.1:PORT``."""
+    forking = forks()
+    assert forking is not None
+    process = forking.start("gateway", ["demo", "--port", "0"], os.environ, piped="stdout")
+    assert process.stdout is not None
+    with process.stdout:
         try:
-            assert process.stdout is not None
             url = ""
             for line in process.stdout:  # ends when the process does
                 found = _PAGE.match(line)

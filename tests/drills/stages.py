@@ -221,11 +221,16 @@ class Wire:
 
 @contextlib.contextmanager
 def _running(
-    workers: int, environ: Mapping[str, str], config: Path | None = None
+    workers: int,
+    environ: Mapping[str, str],
+    config: Path | None = None,
+    *,
+    fresh: bool = False,
 ) -> Iterator[RunningGateway]:
-    """A gateway whose workers are all there."""
+    """A gateway whose workers are all there. It is ``fresh`` where a drill is about the time that a
+    start takes; on the command line, always."""
     with running_gateway(
-        config, "--workers", str(workers), environ=dict(environ), fresh=True
+        config, "--workers", str(workers), environ=dict(environ), fresh=fresh
     ) as gateway:
         gateway.wait_for("started", workers, timeout_s=60)
         yield gateway
@@ -282,7 +287,7 @@ def config_stage(folder: Path) -> Iterator[ConfigStage]:
 @contextlib.contextmanager
 def worker_stage(folder: Path) -> Iterator[Stage]:
     """Four workers with the shipped config, on the Valkey that comes with them."""
-    with _running(4, {}) as gateway:
+    with _running(4, {}, fresh=True) as gateway:
         yield Stage(gateway, 4, _plan(gateway))
 
 

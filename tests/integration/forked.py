@@ -36,7 +36,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing import resource_tracker, util
 from pathlib import Path
-from typing import Any, Final, NoReturn, TextIO
+from typing import Any, Final, Literal, NoReturn, TextIO
 
 _MAX_REQUEST_BYTES: Final = 128 * 1024
 _MAX_FDS: Final = 4096
@@ -48,10 +48,13 @@ _WORKER = re.compile(r"spawn_main\(tracker_fd=(\d+), pipe_handle=(\d+)\)")
 class ForkedProcess:
     """A process that was forked; what :class:`subprocess.Popen` has that tests ask for."""
 
-    def __init__(self, status: socket.socket, stderr: TextIO) -> None:
+    def __init__(
+        self, status: socket.socket, stderr: TextIO | None = None, stdout: TextIO | None = None
+    ) -> None:
         self._status = status
         self._lock = threading.Lock()
-        self.stderr: TextIO | None = stderr
+        self.stderr = stderr
+        self.stdout = stdout
         self.returncode: int | None = None
         self.pid = self._next_number()
 
@@ -102,17 +105,23 @@ class Forks:
             self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
 
     def start(
-        self, module: str, arguments: Sequence[str], environ: Mapping[str, str], open_files: int
+        self,
+        module: str,
+        arguments: Sequence[str],
+        environ: Mapping[str, str],
+        open_files: int = 0,
+        piped: Literal["stderr", "stdout"] = "stderr",
     ) -> ForkedProcess:
         """Run a module with arguments, as ``python -m`` does. ``open_files`` bounds its file
-        descriptors; 0 leaves the bound as it is."""
-        asked = (module, arguments, dict(environ), str(Path.cwd()), open_files)
+        descriptors; 0 leaves the bound as it is. One of its outputs is ``piped``."""
+        number = 2 if piped == "stderr" else 1
+        asked = (number, module, arguments, dict(environ), str(Path.cwd()), open_files)
         mine, theirs = socket.socketpair()
         read, write = os.pipe()
         socket.send_fds(self._control, [json.dumps(asked).encode()], [write, theirs.fileno()])
         os.close(write)
         theirs.close()
-        return ForkedProcess(mine, os.fdopen(read, "r"))
+        return ForkedProcess(mine, **{piped: os.fdopen(read, "r")})
 
     def close(self) -> None:
         """End the process that forks. What it has forked goes on."""
@@ -164,15 +173,16 @@ def main() -> None:
             asked, fds, _, _ = socket.recv_fds(control, _MAX_REQUEST_BYTES, 2)
             if not asked:
                 return
-            stderr, status = fds
+            output, status = fds
             pid = os.fork()
             if pid == 0:
                 selector.close()
                 control.close()
-                os.dup2(stderr, 2)
+                number, *rest = json.loads(asked)
+                os.dup2(output, number)
                 os.closerange(3, _MAX_FDS)
-                _run(anew, *json.loads(asked))
-            os.close(stderr)
+                _run(anew, *rest)
+            os.close(output)
             _tell(status, pid)
             selector.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, status))
 
@@ -206,9 +216,10 @@ def _import_all() -> list[str]:
     builtins.__import__ = recording  # type: ignore[assignment]
     try:
         with excluded_from_collection():
+            import demo.run  # noqa: F401, PLC0415
             import gateway.app  # noqa: PLC0415
             import gateway.cli  # noqa: PLC0415
-            import gateway.serving.server  # noqa: F401, PLC0415
+            import gateway.serving.server  # noqa: PLC0415
             from gateway.client.device import DeviceClassifier  # noqa: PLC0415
 
             classifier = DeviceClassifier()
@@ -222,7 +233,7 @@ def _import_all() -> list[str]:
         name = left.pop()
         if name not in found:
             found.add(name)
-            left += (each for each in importers[name] if each.startswith("gateway."))
+            left += (each for each in importers[name] if each.startswith(("gateway.", "demo.")))
     counting = {name for name in sys.modules if name.startswith("prometheus_client.")}
     return sorted((found | counting) & sys.modules.keys())
 
