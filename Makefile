@@ -12,9 +12,9 @@ help: ## list the commands
 run: .venv/.runtime ## install what is needed and start the demo on http://127.0.0.1:$(PORT)
 	@exec $(BIN)/gateway demo --port $(PORT)
 
-# Both at once: what starts processes and waits for them, and what computes, which takes what time
-# the others leave. Drills have bounds in seconds, so what computes is nice; and what it prints comes
-# when it is done. Coverage of the pure packages is measured in what computes.
+# Two groups run at the same time: tests that start processes and mostly wait for them, and tests that
+# compute. The latter have a lower priority, since drills have bounds in seconds; they measure the
+# coverage of the pure packages, and what they print comes when they have ended.
 WAITS := $(addprefix tests/,browser drills attack integration monitoring pages) \
 	$(addprefix tests/unit/,observe serving source store tls)
 # Tests call make as users do, without the options of this one.

@@ -1,4 +1,4 @@
-"""What the browser tests stand on: the demo as a user starts it, and a headless Chromium."""
+"""What the browser tests stand on: the demo, and a headless Chromium."""
 
 import contextlib
 import os
