@@ -25,7 +25,7 @@ test: .venv/.dev ## run the whole suite
 	@$(MAKE) --no-print-directory --keep-going -j2 test-waits test-computes
 
 test-waits: .venv/.dev
-	@$(PYTEST) -n 5 $(WAITS)
+	@$(PYTEST) -n 4 $(WAITS)
 
 test-computes: .venv/.dev
 	@mkdir -p build; \

@@ -126,9 +126,9 @@ async def test_it_moves_to_a_copy(browser: Browser, shaka: Path, tmp_path: Path)
         playing(browser, on, shaka, with_copies) as (page, loaded, told),
     ):
         drain(on, "demo-eu", "demo-na")
-        await happens(lambda: loaded.last == "demo-as")
+        await happens(lambda: loaded.last == "demo-as", loaded, told)
         await advances(page, 2)
-        await happens(lambda: "demo-as" in told)
+        await happens(lambda: "demo-as" in told, loaded, told)
     assert 1 == loaded.manifests
 
 

@@ -163,11 +163,11 @@ async def playing(browser: Browser, on: Stage) -> AsyncIterator[tuple[Page, Load
         yield page, loaded
 
 
-async def happens(condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds."""
+async def happens(condition: Callable[[], bool], *known: object) -> None:
+    """Wait until a condition holds. If it never does, the failure shows what is ``known``."""
     started = time.monotonic()
     while not condition():
-        assert time.monotonic() - started < WAIT_S, "it never happened"
+        assert time.monotonic() - started < WAIT_S, f"it never happened: {known}"
         await asyncio.sleep(0.05)
 
 
