@@ -1,6 +1,6 @@
 # make run | test | check | bench | load      (Python >= 3.11 and make are all you need)
 .DEFAULT_GOAL := help
-.PHONY: help run test test-waits test-computes check format bench bench-check bench-estimator bench-qoe load drills attack audit sbom docs docs-build reference lock clean
+.PHONY: help run test check format bench bench-check bench-estimator bench-qoe load drills attack audit sbom docs docs-build reference lock clean
 SHELL := /bin/sh
 PORT ?= 8080
 DOCS_PORT ?= $(if $(filter command environment,$(firstword $(origin PORT))),$(PORT),8000)
@@ -12,25 +12,19 @@ help: ## list the commands
 run: .venv/.runtime ## install what is needed and start the demo on http://127.0.0.1:$(PORT)
 	@exec $(BIN)/gateway demo --port $(PORT)
 
-# Two groups run at the same time: tests that start processes and mostly wait for them, and tests that
-# compute. The latter have a lower priority, since drills have bounds in seconds; they measure the
-# coverage of the pure packages, and what they print comes when they have ended.
-WAITS := $(addprefix tests/,browser drills attack integration monitoring pages) \
-	$(addprefix tests/unit/,observe serving source store tls)
-# Tests call make as users do, without the options of this one.
-PYTEST := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
+# First what computes, as many at once as there are cores, and with the coverage of the pure packages;
+# then what starts processes and waits for them, four at once on any machine: drills have bounds
+# in seconds.
+COMPUTES := $(addprefix tests/,architecture benchmark conformance corpus load property unit)
 # Python keeps what it compiles; otherwise each process would compile the tests' modules again.
-test test-waits test-computes: export PYTHONDONTWRITEBYTECODE =
+test: export PYTHONDONTWRITEBYTECODE =
 test: .venv/.dev ## run the whole suite
-	@$(MAKE) --no-print-directory --keep-going -j2 test-waits test-computes
-
-test-waits: .venv/.dev
-	@$(PYTEST) -n 4 $(WAITS)
-
-test-computes: .venv/.dev
-	@mkdir -p build; \
-	nice -n 10 $(PYTEST) -n logical --maxprocesses 8 $(WAITS:%=--ignore=%) --cov >build/test-computes.log 2>&1; \
-	status=$$?; cat build/test-computes.log; exit $$status
+	@status=0; \
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder \
+		$(COMPUTES) --cov || status=1; \
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder \
+		$(COMPUTES:%=--ignore=%) || status=1; \
+	exit $$status
 
 check: .venv/.dev ## formatting, lint, types, architecture rules
 	@$(BIN)/ruff format --check .
