@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 
@@ -65,13 +66,19 @@ _END = "-----END CERTIFICATE-----\n"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have clients of httpx trust one certificate instead of all of Mozilla's, which takes 20 ms of
-    CPU for each client. No test asks a server that these vouch for."""
+    """Have the tests and what they start trust one certificate instead of all that the machine
+    trusts, which takes 20 ms of CPU for each client of httpx. No test asks a server that these
+    vouch for; npm has certificates of its own. And have Ctrl-C end what tests start where the shell
+    that started them ignores it, as it does for ``make test &``."""
     trusted = tempfile.NamedTemporaryFile("w", suffix=".pem")  # noqa: SIM115  (closed by the cleanup)
     config.add_cleanup(trusted.close)
     trusted.write(certifi.contents().partition(_END)[0] + _END)
     trusted.flush()
     certifi.where = lambda: trusted.name
+    os.environ["SSL_CERT_FILE"] = trusted.name
+    os.environ.pop("SSL_CERT_DIR", None)
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

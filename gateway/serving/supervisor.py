@@ -30,6 +30,8 @@ from gateway.serving.uvicorn_server import GatewayServer, StartError, summary_of
 
 FIRST_PAUSE_S = 1.0
 MAX_PAUSE_S = 30.0
+_ENDING_S = 1.0
+"""How long a worker that has closed its end of the pipe may take to end."""
 _READY = ""
 
 log = structlog.get_logger()
@@ -81,9 +83,16 @@ class WorkerProcess(Process):
             if self.parent_conn not in wait([self.parent_conn, self.process.sentinel], timeout):
                 return False
             self.parent_conn.recv()
-        except (OSError, EOFError):
+        except (OSError, EOFError):  # it has closed its end, as a process does that is ending
+            self._wait_for_its_end()
             return False
         return True
+
+    def _wait_for_its_end(self) -> None:
+        """Give it the time to end by itself, so that its exit code can be told."""
+        deadline = time.monotonic() + _ENDING_S
+        while self.process.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def reap(self) -> int | None:
         """Make sure that it has ended. Its exit code, or None if it had not ended by itself."""

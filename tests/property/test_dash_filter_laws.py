@@ -19,7 +19,10 @@ from manifests.dash.splices import apply, remove_element
 from manifests.fault import ManifestError
 from tests.property.mpds import mpds
 
-law = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+law = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
+"""How many examples have nothing to play, and are discarded, is left to chance."""
 
 FAMILIES = st.none() | st.frozensets(st.sampled_from(list(CodecFamily)), min_size=1, max_size=3)
 RANGES = st.none() | st.frozensets(st.sampled_from(list(VideoRange)), min_size=1)
@@ -113,12 +116,11 @@ def test_nothing_is_lost_and_nothing_dangles(text: str, limits: Constraints) -> 
 
 
 @law
-@given(mpds(), LIMITS)
+@given(mpds(dependent=False), LIMITS)
 def test_filtering_again_changes_nothing(text: str, limits: Constraints) -> None:
-    """What comes out, used as a source, gives itself. What is put back for others to depend on may
-    be of use to the second filter."""
+    """What comes out, used as a source, gives itself. Nothing depends on others here: what is put
+    back for them may be of use to the second filter."""
     source = parsed(text)
-    assume(not any(each.dependency_ids for each in source.representations))
     once = filtered(source, limits)
     assert once.decode() == filtered(parse(once), limits).decode()
 
@@ -138,14 +140,13 @@ def test_another_period_changes_nothing(text: str, limits: Constraints) -> None:
 
 
 @law
-@given(mpds(), LIMITS)
+@given(mpds(dependent=False), LIMITS)
 def test_caps_hold(text: str, limits: Constraints) -> None:
     """A Period has nothing above the caps if it has something within all limits that serves what
     others serve, and no other Representation needs one."""
     source = parsed(text)
     rungs = rungs_of(source)
     limits = replace(limits, min_height=None, min_rungs=1, screen=True)
-    assume(not any(each.dependency_ids for each in source.representations))
     left = [set(ids(period)) for period in parse(filtered(source, limits)).periods]
     shown = [each.id for each in offered(source)]
     for number in {rung.period for rung in rungs}:
