@@ -80,13 +80,15 @@ class WorkerProcess(Process):
             return False
         try:
             self.parent_conn.send(b"ping")
-            if self.parent_conn not in wait([self.parent_conn, self.process.sentinel], timeout):
-                return False
-            self.parent_conn.recv()
-        except (OSError, EOFError):  # it has closed its end, as a process does that is ending
+            ready = wait([self.parent_conn, self.process.sentinel], timeout)
+            if self.parent_conn in ready:
+                self.parent_conn.recv()
+                return True
+        except (OSError, EOFError):
+            ready = [self.process.sentinel]
+        if ready:  # it has closed its end, as a process does that is ending
             self._wait_for_its_end()
-            return False
-        return True
+        return False
 
     def _wait_for_its_end(self) -> None:
         """Give it the time to end by itself, so that its exit code can be told."""

@@ -15,6 +15,7 @@ import importlib.util
 import os
 import platform
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -31,15 +32,15 @@ MAX_SOCKET_PATH_BYTES = 100
 """The kernel's limit is 104 (macOS) or 108 (Linux), the final zero byte included."""
 
 # $1 is the directory, the rest is the server's command. Each process waits for its own child, so
-# that no orphan is left to a PID 1 that does not reap orphans.
+# that no orphan is left to a PID 1 that does not reap orphans. $! is the server as soon as there is
+# one; a variable that is set next would be empty for a signal that comes in between.
 _KEEPER = """
 directory=$1; shift
 (
-    trap 'kill -9 "$server" 2>/dev/null; wait; exit' TERM
+    trap 'kill -9 "$!" 2>/dev/null; wait; exit' TERM
     while :; do
         "$@" >>"$directory/log" 2>&1 &
-        server=$!
-        wait "$server"
+        wait "$!"
         sleep 1
     done
 ) &
@@ -132,6 +133,7 @@ class EmbeddedServer:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(keeper.pid, signal.SIGKILL)
             keeper.wait()
+            shutil.rmtree(self._directory, ignore_errors=True)
 
     def _answers(self) -> bool:
         with socket.socket(socket.AF_UNIX) as client:
