@@ -12,7 +12,7 @@ from tests.benchmark.qoe_page import Stage, stage, watch
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-FILM_S, RUN_S = 12, 8.0
+FILM_S, RUN_S = 12, 5.0
 LOWEST, LOW, MIDDLE, HIGHEST = "0.29", "0.62", "2.8", "6.7"
 
 

@@ -22,26 +22,29 @@ Listener = Callable[[str, float, Line | None, list[Sample]], None]
 """Is told what happened, when, and with it a log line or new samples."""
 
 
-def run(drill: Drill, stages: Stages, listener: Listener | None = None) -> Figures:
-    """Run one drill. A stage that a red drill has left behind is not used again.
+def run(
+    drill: Drill, stages: Stages, listener: Listener | None = None, slower: float = 1
+) -> Figures:
+    """Run one drill. A stage that a red drill has left behind is not used again. Viewers ask
+    ``slower`` times more slowly than the stage plans.
 
     Time is measured on a machine that does other things, too: a drill that is inconclusive is run
     again, and was red if it is so each time. Whatever else is wrong counts at once.
     """
     listener = listener or (lambda *_: None)
-    shown = _once(drill, stages, listener)
+    shown = _once(drill, stages, listener, slower)
     while shown.is_inconclusive and shown.runs < RUNS_WHEN_BUSY:
         if shown.misses:
             stages.clear()
-        shown = replace(_once(drill, stages, listener), runs=shown.runs + 1)
+        shown = replace(_once(drill, stages, listener, slower), runs=shown.runs + 1)
     if not shown.green:
         stages.clear()
     return shown
 
 
-def _once(drill: Drill, stages: Stages, listener: Listener) -> Figures:
+def _once(drill: Drill, stages: Stages, listener: Listener, slower: float) -> Figures:
     stage: Stage = stages.use(drill.staging)
-    with watching(stage.plan) as viewers:
+    with watching(replace(stage.plan, rate=stage.plan.rate / slower)) as viewers:
         return figures(drill, _Run(drill, stage, viewers, listener).go())
 
 
