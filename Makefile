@@ -12,19 +12,10 @@ help: ## list the commands
 run: .venv/.runtime ## install what is needed and start the demo on http://127.0.0.1:$(PORT)
 	@exec $(BIN)/gateway demo --port $(PORT)
 
-# First what computes, as many at once as there are cores, and with the coverage of the pure packages;
-# then what starts processes and waits for them, four at once on any machine: drills have bounds
-# in seconds.
-COMPUTES := $(addprefix tests/,architecture benchmark conformance corpus load property unit)
 # Python keeps what it compiles; otherwise each process would compile the tests' modules again.
 test: export PYTHONDONTWRITEBYTECODE =
 test: .venv/.dev ## run the whole suite
-	@status=0; \
-	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder \
-		$(COMPUTES) --cov || status=1; \
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder \
-		$(COMPUTES:%=--ignore=%) || status=1; \
-	exit $$status
+	@sh scripts/test.sh
 
 check: .venv/.dev ## formatting, lint, types, architecture rules
 	@$(BIN)/ruff format --check .

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Iterator
 
 import certifi
-import coverage
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
@@ -29,15 +28,11 @@ _FIRST = (
 """What takes longest begins first, or all else would wait for it in the end. Drills have bounds in
 seconds: what begins with them waits more than it computes."""
 
-_UNMEASURED = (
-    *("tests/architecture/", "tests/benchmark/", "tests/corpus/", "tests/load/"),
-    "tests/property/",
-    *(f"tests/unit/{name}/" for name in ("observe", "serving", "source", "tls")),
-    *("tests/unit/store/test_memory", "tests/unit/test_cache"),
-    *("tests/unit/steering/test_simulation", "tests/unit/play/test_dash_hostile"),
+_NOT_COVERED = (
+    *("tests/unit/steering/test_simulation", "tests/unit/manifests/test_dash_hostile"),
+    *("tests/unit/play/test_dash_hostile", "tests/unit/play/test_rate_limits"),
 )
-"""Run without coverage, which doubles their time: they reach none of the measured packages, or go
-through the same few lines very often. What computes is covered by unit tests."""
+"""Run without coverage, which doubles their time: they go through the same few lines very often."""
 
 # How long an example takes says how busy the machine is, not whether the code is right. Each run
 # tries new examples, so that few of them a run are many in a week.
@@ -85,28 +80,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order files; tests of one file share what they start, and keep theirs."""
     items.sort(key=lambda item: _place(item.nodeid))
     for item in items:
-        if item.nodeid.startswith(_UNMEASURED):
-            item.add_marker(pytest.mark.unmeasured)
+        if item.nodeid.startswith(_NOT_COVERED):
+            item.add_marker(pytest.mark.no_cover)
 
 
 def _place(nodeid: str) -> int:
     return next((at for at, name in enumerate(_FIRST) if nodeid.startswith(name)), len(_FIRST))
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Measure no coverage in tests marked ``unmeasured``. pytest-cov's ``no_cover`` stops one
-    measurement; in a worker of xdist there are two, and the other one goes on."""
-    stopped: list[coverage.Coverage] = []
-    if item.get_closest_marker("unmeasured") is not None:
-        while (running := coverage.Coverage.current()) is not None:
-            running.stop()
-            stopped.append(running)
-    try:
-        return (yield)
-    finally:
-        for one in reversed(stopped):
-            one.start()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,6 +14,6 @@ from tests.drills.table import DOWNSTREAM
 @pytest.mark.drill
 @pytest.mark.parametrize("drill", DOWNSTREAM, ids=lambda drill: drill.name)
 def test_a_drill_is_green(drill: Drill, stages: Stages) -> None:
-    """No failures, and within the bounds that the drill states, at half the rate of `make drills`."""
+    """No failures, and within the bounds that the drill states; at half the rate of the command."""
     shown = run(drill, stages, slower=2)
     assert ((), (), "") == (shown.failures, shown.misses, shown.slow), shown

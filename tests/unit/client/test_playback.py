@@ -113,7 +113,7 @@ def test_only_known_cdns_are_kept(cdn: str | None, kept: str | None) -> None:
     assert kept == heard(Report(cdn=cdn, starved=True), before=playback).cdn
 
 
-@pytest.mark.unmeasured  # thousands of reports through the same few lines
+@pytest.mark.no_cover  # thousands of reports through the same few lines
 def test_everything_is_bounded() -> None:
     """The newest reports of trouble stay, and the newest error codes, each once."""
     flood = [

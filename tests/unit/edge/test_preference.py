@@ -57,7 +57,7 @@ def test_small_groups_are_not_divided() -> None:
         assert preference_order(edges, range(MAX_UNDIVIDED), key) == list(group.open_in_order(key))
 
 
-@pytest.mark.unmeasured  # thousands of viewers through the same few lines
+@pytest.mark.no_cover  # thousands of viewers through the same few lines
 def test_large_groups_share_by_weight() -> None:
     """Each of 500 edges is first for its share of viewers by weight, within what chance allows; the
     edges of each weight together are within 2 %."""
@@ -89,7 +89,7 @@ def test_only_viewers_of_failed_edges_move(state: EdgeCondition) -> None:
         assert expected == list(order_of(after, f"v{number}"))[: len(expected)]
 
 
-@pytest.mark.unmeasured  # thousands of viewers through the same few lines
+@pytest.mark.no_cover  # thousands of viewers through the same few lines
 def test_removing_an_edge_moves_few_viewers() -> None:
     """The halves have other weights then: at most a few times the edge's own share moves."""
     edges = some(MANY)
@@ -99,7 +99,7 @@ def test_removing_an_edge_moves_few_viewers() -> None:
     assert viewers / MANY / 2 < moved < 5 * viewers / MANY
 
 
-@pytest.mark.unmeasured  # thousands of viewers through the same few lines
+@pytest.mark.no_cover  # thousands of viewers through the same few lines
 def test_viewers_of_a_failed_edge_spread() -> None:
     """They go to many other edges of its part, and not too many of them to one edge."""
     edges = some(MANY)
@@ -112,7 +112,7 @@ def test_viewers_of_a_failed_edge_spread() -> None:
     assert max(moved.values()) < 0.2 * sum(moved.values())
 
 
-@pytest.mark.unmeasured  # thousands of viewers through the same few lines
+@pytest.mark.no_cover  # thousands of viewers through the same few lines
 def test_an_edge_of_a_large_group_may_admit_a_share() -> None:
     """An edge that admits a third keeps a third of its viewers."""
     edges = some(MAX_UNDIVIDED + 1)

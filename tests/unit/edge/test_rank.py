@@ -203,7 +203,7 @@ def test_the_edges_of_the_map(
 
 
 @pytest.mark.parametrize("spot", range(0, SPREAD_POINTS + 1, 8))
-@pytest.mark.unmeasured  # thousands of viewers through the same few lines
+@pytest.mark.no_cover  # thousands of viewers through the same few lines
 def test_shares_follow_weights(spot: int) -> None:
     """Equal edges share sessions by weight, within 2 % of 20,000."""
     weights = {"a": 100, "b": 300, "c": 50, "d": 1, "e": 549}

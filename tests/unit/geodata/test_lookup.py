@@ -151,6 +151,7 @@ def test_a_restored_file_clears_the_error(tmp_path: Path) -> None:
     assert (status.outcome, status.last_error) == ("unchanged", None)
 
 
+@pytest.mark.no_cover  # the same few lines very often
 def test_lookups_run_beside_reloads(tmp_path: Path) -> None:
     """While files are replaced, cut short in place and reloaded, every lookup has an answer."""
     path = city(tmp_path / "city.mmdb")

@@ -38,6 +38,7 @@ def test_a_media_playlist_says_how_far_it_is(
     assert (expected, last) == (playlist, playlist.last_sequence)
 
 
+@pytest.mark.no_cover  # the same few lines very often
 def test_very_many_keys_and_segments() -> None:
     """A key for each segment takes time linear in their number, and there is a bound on both."""
     head = b"#EXTM3U\n#EXT-X-TARGETDURATION:6\n"

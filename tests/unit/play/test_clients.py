@@ -116,6 +116,7 @@ def test_players_are_told_apart_by_each_header(tmp_path: Path, header: str, valu
     assert both.player(Headers({**plain, header: value}, (), ())) is not before
 
 
+@pytest.mark.no_cover  # the same few lines very often
 def test_what_is_remembered_is_bounded(tmp_path: Path) -> None:
     """Neither long headers nor many players take more memory."""
     classifier = DeviceClassifier()

@@ -369,7 +369,6 @@ def crowd(url: str, name: int) -> list[tuple[str, int]]:
     return asyncio.run(run())
 
 
-@pytest.mark.unmeasured  # it is other processes that compute
 def test_four_processes_never_exceed_a_bound(server: Valkey) -> None:
     """They place concurrently through one Redis: edges fill to the last session that fits."""
     context = multiprocessing.get_context("forkserver")
