@@ -1,34 +1,36 @@
 #!/bin/sh
-# Runs the whole suite in three parts, side by side, on any machine. One starts processes and waits
-# for them, in six workers. The other two compute, in the time that the first one leaves: what covers
-# the pure packages, with their coverage, and the rest. They print when the first one has ended.
+# Runs the whole suite in three parts, side by side, on any machine. One starts servers and waits for
+# them, in six workers. The other two compute, in the time that the first one leaves: what covers the
+# pure packages, with their coverage, and the rest. They print when the first one has ended.
 set -u
 python=.venv/bin/python
-covering="tests/conformance"
-for name in client edge geodata ladder manifests play policy stats steering trust; do
-    covering="$covering tests/unit/$name"
+covering=$(echo tests/unit/test_*.py)
+computing=""
+waiting=""
+for folder in tests/*/ tests/unit/*/; do
+    case "${folder#tests/}" in
+        unit/ | *__pycache__/) ;;
+        conformance/ | unit/client/ | unit/edge/ | unit/geodata/ | unit/ladder/ | unit/manifests/ | \
+            unit/play/ | unit/policy/ | unit/stats/ | unit/steering/ | unit/trust/)
+            covering="$covering $folder" ;;
+        architecture/ | benchmark/ | corpus/ | load/ | property/ | unit/config/)
+            computing="$computing $folder" ;;
+        *) waiting="$waiting $folder" ;;
+    esac
 done
-computing="tests/architecture tests/benchmark tests/corpus tests/load tests/property tests/unit"
-
-ignored() { # the option that leaves each folder out
-    for folder in "$@"; do printf ' --ignore=%s' "$folder"; done
-}
 
 logs=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null; wait; rm -rf "$logs"' EXIT
 trap 'exit 130' INT TERM
 
-# Folders are words of their own.
-# shellcheck disable=SC2086,SC2046
+# shellcheck disable=SC2086  # folders are words of their own
 {
-    nice -n 10 $python -m pytest $covering tests/unit/test_*.py --cov >"$logs/covering" 2>&1 &
+    nice -n 10 $python -m pytest $covering --cov >"$logs/covering" 2>&1 &
     covers=$!
-    nice -n 10 $python -m pytest $computing $(ignored $covering) \
-        --ignore-glob='tests/unit/test_*.py' >"$logs/computing" 2>&1 &
+    nice -n 10 $python -m pytest $computing >"$logs/computing" 2>&1 &
     computes=$!
     status=0
-    $python -m pytest -n 6 --dist loadfile --no-loadscope-reorder tests \
-        $(ignored $covering $computing) || status=1
+    $python -m pytest -n 6 --dist loadfile --no-loadscope-reorder $waiting || status=1
 }
 wait "$covers" || status=1
 cat "$logs/covering"
