@@ -2,6 +2,8 @@
 
 import tomllib
 from collections.abc import Mapping
+from copy import deepcopy
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,11 @@ def read_file(path: Path) -> dict[str, Any]:
 
 def read_defaults() -> dict[str, Any]:
     """The shipped tables."""
+    return deepcopy(_defaults())
+
+
+@cache
+def _defaults() -> dict[str, Any]:
     data = resources.files("gateway.config").joinpath("defaults.toml").read_bytes()
     return parse_toml(data, "defaults.toml")
 

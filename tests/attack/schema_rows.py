@@ -8,10 +8,8 @@ from urllib.parse import urlsplit
 
 import httpx
 import requests
-import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Unsatisfiable
-from schemathesis import GenerationMode
 
 from tests.attack.attack import Attack, Effort, Outcome
 from tests.attack.client import Shot, fire
@@ -72,6 +70,9 @@ def _shot(case: Any) -> Shot | None:
 
 
 def _cases(document: Any, count: int, number: int) -> Iterator[tuple[str, Shot]]:
+    import schemathesis  # noqa: PLC0415  # takes half a second, and one test needs it
+    from schemathesis import GenerationMode  # noqa: PLC0415
+
     for result in schemathesis.openapi.from_dict(document).get_all_operations():
         operation: Any = result.ok()  # type: ignore[union-attr]
         if operation.path == ENDLESS:

@@ -71,10 +71,10 @@ async def running(request: pytest.FixtureRequest) -> AsyncIterator[Running]:
 
 def counted() -> dict[str, float]:
     """The reports that were dropped so far, by reason."""
-    name = "gateway_cmcd_reports_dropped_total"
-    return {
-        reason: REGISTRY.get_sample_value(name, {"reason": reason}) or 0.0 for reason in REASONS
-    }
+    only = REGISTRY.restricted_registry(["gateway_cmcd_reports_dropped_total"])
+    samples = [sample for family in only.collect() for sample in family.samples]
+    found = {sample.labels["reason"]: sample.value for sample in samples}
+    return {reason: found.get(reason, 0.0) for reason in REASONS}
 
 
 def dropped_since(before: dict[str, float]) -> dict[str, float]:
