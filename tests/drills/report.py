@@ -185,7 +185,7 @@ make drills                        # all of them, in about four minutes
 make drills DRILL=redis-killed     # one, shown as it happens
 ```
 
-They are part of `make test`.
+They are part of `make test`, where players ask half as often.
 
 ## How it is measured
 
