@@ -190,10 +190,11 @@ def steer(
     settled = now - state.told_s >= config.dwell_s
     told, told_s = state.told, state.told_s
     records = {one.edge: one for one in state.records if now - one.at_s < config.forget_s}
+    idle = _is_idle(records, known)
     for edge, bps in known:
         if bps is not None:
             records[edge] = PathwayRecord(edge, min(bps // 1000, MAX_KBPS), now)
-    failed = playing is not None and not obeyed and settled and seen is None
+    failed = playing is not None and not obeyed and settled and seen is None and not idle
     if failed and playing is not None:
         records[told] = PathwayRecord(told, 0, now)
         told, told_s, settled = playing, now, False
@@ -325,6 +326,15 @@ def _known(
         else:
             found.append((key, bps))
     return found, dead
+
+
+def _is_idle(records: Mapping[int, PathwayRecord], known: Sequence[tuple[int, int | None]]) -> bool:
+    """Whether the player measures what it measured last time. It has loaded nothing since, because
+    it is paused or its buffer is full, so it has had no reason to move yet."""
+    return bool(known) and all(
+        bps is not None and edge in records and records[edge].kbps == min(bps // 1000, MAX_KBPS)
+        for edge, bps in known
+    )
 
 
 def _is_down(fleet: Fleet, at: int) -> bool:

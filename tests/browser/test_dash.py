@@ -156,7 +156,7 @@ async def test_a_film_leaves_an_edge_that_drains(
             await page.goto("/livez")  # any page of this origin that lets scripts in
             await page.set_content("<video id=video muted autoplay loop></video>")
             await page.add_script_tag(path=script)
-            await page.evaluate(SMALL_BUFFER[player], f"{on.url}/v1/play/demo.mpd")
+            await page.evaluate(SMALL_BUFFER[player], f"{on.url}{PLAYED}?max_resolution=360p")
         await happens(lambda: all(viewer.edges and viewer.steering for viewer in viewers))
         assert [{"demo-eu"}] * 2 == [set(viewer.edges) for viewer in viewers]
         on.gateway.keeper.judged("drain", {"demo-eu": EdgeCondition("draining", 0.0)})

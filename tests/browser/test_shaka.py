@@ -15,10 +15,19 @@ from gateway.edge.fleet import EdgeCondition
 from gateway.observe import metrics
 from gateway.steering.steering_config import SteeringConfig
 from tests.browser.test_playback import DESKTOP, NORWAY, visit
-from tests.browser.test_steering import SLOW_TTL_S, Loaded, Stage, happens, needs_hosts, stage
+from tests.browser.test_steering import (
+    SLOW_TTL_S,
+    SMALL,
+    Loaded,
+    Stage,
+    happens,
+    needs_hosts,
+    stage,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), needs_hosts]
 
+PLAYLIST = "/v1/play/demo.m3u8?"
 PLAY = """async ([url, from]) => {
   document.body.innerHTML = "<video id=video muted autoplay loop></video>";
   window.player = new shaka.Player();
@@ -34,7 +43,11 @@ PLAY = """async ([url, from]) => {
 
 @contextlib.asynccontextmanager
 async def playing(
-    browser: Browser, on: Stage, shaka: Path, edit: Callable[[str], str] = str
+    browser: Browser,
+    on: Stage,
+    shaka: Path,
+    edit: Callable[[str], str] = str,
+    picture: str = SMALL,
 ) -> AsyncIterator[tuple[Page, Loaded, list[str]]]:
     """A desktop in Norway that plays from demo-eu. ``edit`` changes the playlist; the list has the
     pathways that the player has told."""
@@ -53,10 +66,10 @@ async def playing(
         page.on("request", loaded.ask)
         page.on("response", loaded.note)
         page.on("request", note)
-        await page.route("**/v1/play/demo.m3u8", edited)
+        await page.route("**/v1/play/demo.m3u8?*", edited)
         await page.goto("/livez")  # any page of this origin that lets scripts in
         await page.add_script_tag(path=shaka)
-        await page.evaluate(PLAY, [f"{on.url}/v1/play/demo.m3u8", NORWAY])
+        await page.evaluate(PLAY, [f"{on.url}{PLAYLIST}{picture}", NORWAY])
         await happens(lambda: len(loaded.segments) > 0)
         yield page, loaded, told
 
@@ -132,6 +145,26 @@ async def test_it_moves_to_a_copy(browser: Browser, shaka: Path, tmp_path: Path)
     assert 1 == loaded.manifests
 
 
+async def test_it_is_paused_while_its_edge_drains(
+    browser: Browser, shaka: Path, tmp_path: Path
+) -> None:
+    """It loads nothing, so it uses its pathway for far longer than a session dwells. When it plays
+    on, it does so from where it was told."""
+    async with (
+        stage(tmp_path, dwell_s=1) as on,
+        playing(browser, on, shaka, with_copies) as (page, loaded, told),
+    ):
+        await advances(page, 1)
+        await page.evaluate("video.pause()")
+        drain(on, "demo-eu", "demo-na")
+        before = len(told)
+        await happens(lambda: len(told) > before + 7)
+        assert "demo-eu" == loaded.last
+        await page.evaluate("video.play()")
+        await happens(lambda: loaded.last == "demo-as", loaded, told)
+    assert {200} == set(loaded.steering)
+
+
 async def test_it_moves_between_the_copies_of_a_playlist(
     browser: Browser, shaka: Path, tmp_path: Path
 ) -> None:
@@ -174,7 +207,7 @@ async def test_an_edge_turns_slow(browser: Browser, shaka: Path, tmp_path: Path)
     few segments to fall, and the last one from the slow edge a while to come.)"""
     async with (
         stage(tmp_path, SLOW_TTL_S, copies="always") as on,
-        playing(browser, on, shaka) as (page, loaded, _),
+        playing(browser, on, shaka, picture="") as (page, loaded, _),
     ):
         await happens(lambda: len(loaded.steering) > 1)  # it has reported what it can have
         reported: list[int | None] = [None] * len(loaded.steering)
@@ -195,7 +228,7 @@ async def test_an_edge_turns_slow(browser: Browser, shaka: Path, tmp_path: Path)
         on.buckets["demo-eu"].bytes_per_s = 30_000
         await happens(lambda: loaded.last in {"demo-as", "demo-na"})
         await advances(page, 2)
-        playlist = await page.request.get("/v1/play/demo.m3u8")
+        playlist = await page.request.get(PLAYLIST)
         need_bps = max(map(int, re.findall(r"INF:BANDWIDTH=(\d+)", await playlist.text())))
     said = f"reported {reported}, needs {need_bps}, answered {answers}"
     slow = [at for at, bps in enumerate(reported) if is_slow(bps, reported[:at], need_bps)]

@@ -34,16 +34,22 @@ pytestmark = [
 ]
 
 TTL_S = 1
+DWELL_S = 10
+"""On a busy machine, players take a while to do what they are told. After this time it counts as a
+refusal."""
 SLOW_TTL_S = 4
 """Long enough for the player to measure the slow edge within one."""
 STEERING = """
 [steering]
 ttl_s = {ttl_s}
 ttl_jitter = 0
-dwell_s = 2
+dwell_s = {dwell_s}
 leave_s = 2
 """
 WAIT_S = 30.0
+WATCHED = f"/demo?from={NORWAY}"
+SMALL = "&max_resolution=360p"
+"""Small pictures, which take little to decode."""
 
 # Stalls are the time between "waiting" and the next moment at which the picture moves on.
 COUNT_STALLS = """() => {
@@ -75,6 +81,7 @@ async def stage(
     folder: Path,
     ttl_s: int = TTL_S,
     *,
+    dwell_s: int = DWELL_S,
     inline: bool = False,
     ports: bool = False,
     copies: str = "",
@@ -100,7 +107,7 @@ async def stage(
         actual = bound.getsockname()[1]
         config = folder / "gateway.toml"
         text = config_text(origin, running, actual, 8090).replace('"embedded"', '"memory"')
-        config.write_text(text + STEERING.format(ttl_s=ttl_s))
+        config.write_text(text + STEERING.format(ttl_s=ttl_s, dwell_s=dwell_s))
         environ = {"GATEWAY_SERVER__PUBLIC_URL": f"http://127.0.0.1:{actual}/"}
         if inline:
             environ["GATEWAY_STEERING__INLINE"] = "true"
@@ -149,14 +156,16 @@ class Loaded:
 
 
 @contextlib.asynccontextmanager
-async def playing(browser: Browser, on: Stage) -> AsyncIterator[tuple[Page, Loaded]]:
+async def playing(
+    browser: Browser, on: Stage, picture: str = SMALL
+) -> AsyncIterator[tuple[Page, Loaded]]:
     """A desktop in Norway that plays from demo-eu, the nearest edge."""
     loaded = Loaded()
     async with visit(browser, on.url, DESKTOP) as page:
         page.on("request", loaded.ask)
         page.on("response", loaded.note)
         await page.add_init_script(SMALL_BUFFER)
-        await page.goto(f"/demo?from={NORWAY}")
+        await page.goto(WATCHED + picture)
         await until(page, "video.currentTime > 2")
         await page.evaluate(COUNT_STALLS)
         assert "demo-eu" == loaded.last
@@ -201,7 +210,7 @@ async def test_an_edge_drains(browser: Browser, hls_js: Path, tmp_path: Path) ->
 async def test_an_edge_turns_slow(browser: Browser, hls_js: Path, tmp_path: Path) -> None:
     """It is up, and its probes are good, but the viewer measures a fraction of what the film needs:
     the second steering manifest after that, at the latest, moves the session."""
-    async with stage(tmp_path, SLOW_TTL_S) as on, playing(browser, on) as (page, loaded):
+    async with stage(tmp_path, SLOW_TTL_S) as on, playing(browser, on, "") as (page, loaded):
         before = len(loaded.steering)
         on.buckets["demo-eu"].bytes_per_s = 30_000
         await happens(lambda: loaded.last in {"demo-as", "demo-na"})
@@ -238,7 +247,7 @@ async def test_an_inline_manifest_is_read(browser: Browser, hls_js: Path, tmp_pa
         page = await context.new_page()
         page.on("response", loaded.note)
         await page.add_init_script(SMALL_BUFFER)
-        await page.goto(f"/demo?from={NORWAY}")
+        await page.goto(WATCHED + SMALL)
         await until(page, "video.currentTime > 1")
         await happens(lambda: 200 in loaded.steering)
         await on.kill("demo-eu")

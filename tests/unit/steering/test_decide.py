@@ -324,6 +324,41 @@ CASES: list[tuple[str, Case, str, list[str]]] = [
     ("it has not moved yet", Case(told=B, told_ago=30), "fine", ["b", "a", "c"]),
     ("it does not obey", Case(told=B, told_ago=60), "failed", ["a", "c"]),
     (
+        "it has loaded nothing since its last report: it is paused",
+        Case(told=B, told_ago=600, seen=[("a", 9000, 30)]),
+        "fine",
+        ["b", "a", "c"],
+    ),
+    (
+        "it has loaded something since, and not from where it was told",
+        Case(told=B, told_ago=600, seen=[("a", 8999, 30)]),
+        "failed",
+        ["a", "c"],
+    ),
+    (
+        "paused on an edge that drains",
+        Case(conditions={"a": DRAINS}, told=B, told_ago=600, seen=[("a", 9000, 30)]),
+        "fine",
+        ["b", "c", "a"],
+    ),
+    (
+        "paused, and told an edge that has died since",
+        Case(conditions={"b": DOWN}, told=B, told_ago=600, seen=[("a", 9000, 30)]),
+        "down",
+        ["a", "c"],
+    ),
+    (
+        "it uses two pathways, and is loading from one of them",
+        Case(
+            told=B,
+            told_ago=600,
+            reports=[("a", 9_000_000), ("c", 5_000_000)],
+            seen=[("a", 9000, 30), ("c", 4000, 30)],
+        ),
+        "failed",
+        ["a", "c"],
+    ),
+    (
         "what failed is no target",
         Case(conditions={"a": DOWN}, seen=[("b", 0, 300)]),
         "down",
