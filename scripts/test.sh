@@ -20,7 +20,10 @@ for folder in tests/*/ tests/unit/*/; do
 done
 
 logs=$(mktemp -d)
-trap 'kill $(jobs -p) 2>/dev/null; wait; rm -rf "$logs"' EXIT
+covers=""
+computes=""
+# shellcheck disable=SC2086  # those that there are
+trap 'kill $covers $computes 2>/dev/null; wait; rm -rf "$logs"' EXIT
 trap 'exit 130' INT TERM
 
 # shellcheck disable=SC2086  # folders are words of their own

@@ -15,7 +15,6 @@ from tests.integration import forked
 
 _FIRST = (
     *("tests/unit/store/test_leases", "tests/unit/serving/test_connection"),
-    *("tests/unit/steering/test_simulation", "tests/property/", "tests/unit/edge/"),
     "tests/drills/test_drills_",
     *(
         f"tests/integration/test_{name}"
