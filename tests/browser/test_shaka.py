@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,7 +13,6 @@ from playwright.async_api import Browser, Page, Request, Response, Route
 
 from gateway.edge.fleet import EdgeCondition
 from gateway.observe import metrics
-from gateway.steering.steering_config import SteeringConfig
 from tests.browser.test_playback import DESKTOP, NORWAY, visit
 from tests.browser.test_steering import (
     SLOW_TTL_S,
@@ -21,6 +20,7 @@ from tests.browser.test_steering import (
     Loaded,
     Stage,
     happens,
+    is_slow,
     needs_hosts,
     stage,
 )
@@ -237,14 +237,6 @@ async def test_an_edge_turns_slow(browser: Browser, shaka: Path, tmp_path: Path)
     assert moved, said
     assert moved[0] - slow[0] < 2, said
     assert 1 == loaded.manifests
-
-
-def is_slow(bps: int | None, before: Sequence[int | None], need_bps: int) -> bool:
-    """Whether a report is below what the highest rung needs, and below half of the best before."""
-    best_bps = max((each for each in before if each is not None), default=None)
-    if bps is None or bps >= need_bps:
-        return False
-    return best_bps is None or bps < SteeringConfig().slow_share * best_bps
 
 
 async def test_with_a_copy_it_outlives_its_edge(
