@@ -181,7 +181,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
 @pytest_asyncio.fixture
 async def store(server: Valkey) -> AsyncIterator[Store]:
     """A store without any key."""
-    found = connect(server.url, timeout_ms=500)
+    found = connect(server.url, timeout_ms=5000)
     await found.start()
     assert found.redis is not None
     await found.redis.ask("empty", b"FLUSHALL")

@@ -29,7 +29,7 @@ ON_A = SessionRecord().placed("film", "a", 1.0, 900)
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     """A store on a Valkey of its own."""
     with valkey(tmp_path) as server:
-        found = connect(server.url, timeout_ms=500)
+        found = connect(server.url, timeout_ms=5000)
         await found.start()
         yield found
         await found.close()
