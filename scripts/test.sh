@@ -22,9 +22,9 @@ done
 logs=$(mktemp -d)
 covers=""
 computes=""
+trap 'rm -rf "$logs"' EXIT
 # shellcheck disable=SC2086  # those that there are
-trap 'kill $covers $computes 2>/dev/null; wait; rm -rf "$logs"' EXIT
-trap 'exit 130' INT TERM
+trap 'kill $covers $computes 2>/dev/null; wait; exit 130' INT TERM
 
 # shellcheck disable=SC2086  # folders are words of their own
 {

@@ -27,12 +27,6 @@ _FIRST = (
 """What takes longest begins first, or all else would wait for it in the end. Drills have bounds in
 seconds: what begins with them waits more than it computes."""
 
-_NOT_COVERED = (
-    *("tests/unit/steering/test_simulation", "tests/unit/manifests/test_dash_hostile"),
-    *("tests/unit/play/test_dash_hostile", "tests/unit/play/test_rate_limits"),
-)
-"""Run without coverage, which doubles their time: they go through the same few lines very often."""
-
 # How long an example takes says how busy the machine is, not whether the code is right. Each run
 # tries new examples, so that few of them a run are many in a week.
 for _name, _examples in (("any-machine", 40), ("thorough", 2_000)):
@@ -78,9 +72,6 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order files; tests of one file share what they start, and keep theirs."""
     items.sort(key=lambda item: _place(item.nodeid))
-    for item in items:
-        if item.nodeid.startswith(_NOT_COVERED):
-            item.add_marker(pytest.mark.no_cover)
 
 
 def _place(nodeid: str) -> int:

@@ -8,6 +8,7 @@ A worker imports this module before anything else. It imports little, so that er
 be reported to the parent, which logs them once.
 """
 
+import contextlib
 import os
 import signal
 import time
@@ -31,7 +32,7 @@ from gateway.serving.uvicorn_server import GatewayServer, StartError, summary_of
 FIRST_PAUSE_S = 1.0
 MAX_PAUSE_S = 30.0
 _ENDING_S = 1.0
-"""How long a worker that has closed its end of the pipe may take to end."""
+"""How long a worker that has closed its end of a pipe may take to end."""
 _READY = ""
 
 log = structlog.get_logger()
@@ -78,20 +79,21 @@ class WorkerProcess(Process):
         worker that is killed while it is asked."""
         if not self.process.is_alive():
             return False
-        try:
+        with contextlib.suppress(OSError, EOFError):
             self.parent_conn.send(b"ping")
             ready = wait([self.parent_conn, self.process.sentinel], timeout)
             if self.parent_conn in ready:
                 self.parent_conn.recv()
                 return True
-        except (OSError, EOFError):
-            ready = [self.process.sentinel]
-        if ready:  # it has closed its end, as a process does that is ending
-            self._wait_for_its_end()
+            if not ready:
+                return False
+        # It has closed its end of a pipe, as a process does that is ending.
+        self._wait_for_its_end()
         return False
 
     def _wait_for_its_end(self) -> None:
-        """Give it the time to end by itself, so that its exit code can be told."""
+        """Give it the time to end by itself, so that its exit code can be told. ``join`` would wait
+        for ever for a worker that has closed its pipe and goes on."""
         deadline = time.monotonic() + _ENDING_S
         while self.process.is_alive() and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -189,12 +189,13 @@ def steer(
     obeyed = playing == state.told or not (known or dead)
     settled = now - state.told_s >= config.dwell_s
     told, told_s = state.told, state.told_s
-    records = {one.edge: one for one in state.records if now - one.at_s < config.forget_s}
-    idle = _is_idle(records, known)
+    earlier = {one.edge: one for one in state.records if now - one.at_s < config.forget_s}
+    records = earlier.copy()
     for edge, bps in known:
         if bps is not None:
             records[edge] = PathwayRecord(edge, min(bps // 1000, MAX_KBPS), now)
-    failed = playing is not None and not obeyed and settled and seen is None and not idle
+    failed = playing is not None and not obeyed and settled and seen is None
+    failed = failed and not _is_idle(known, records, earlier)
     if failed and playing is not None:
         records[told] = PathwayRecord(told, 0, now)
         told, told_s, settled = playing, now, False
@@ -328,11 +329,16 @@ def _known(
     return found, dead
 
 
-def _is_idle(records: Mapping[int, PathwayRecord], known: Sequence[tuple[int, int | None]]) -> bool:
+def _is_idle(
+    known: Sequence[tuple[int, int | None]],
+    records: Mapping[int, PathwayRecord],
+    earlier: Mapping[int, PathwayRecord],
+) -> bool:
     """Whether the player measures what it measured last time. It has loaded nothing since, because
-    it is paused or its buffer is full, so it has had no reason to move yet."""
-    return bool(known) and all(
-        bps is not None and edge in records and records[edge].kbps == min(bps // 1000, MAX_KBPS)
+    it is paused or its buffer is full, so it has had no reason to move yet. ``records`` are those
+    of ``earlier`` with what is ``known`` now."""
+    return all(
+        bps is not None and edge in earlier and records[edge].kbps == earlier[edge].kbps
         for edge, bps in known
     )
 

@@ -18,7 +18,7 @@ from playwright.async_api import Browser, Page, Response, Route
 
 from gateway.edge.fleet import EdgeCondition
 from tests.browser.test_playback import DESKTOP, NORWAY, until, visit
-from tests.browser.test_steering import COUNT_STALLS, happens, needs_hosts, stage
+from tests.browser.test_steering import COUNT_STALLS, SMALL, happens, needs_hosts, stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), needs_hosts]
 
@@ -156,7 +156,7 @@ async def test_a_film_leaves_an_edge_that_drains(
             await page.goto("/livez")  # any page of this origin that lets scripts in
             await page.set_content("<video id=video muted autoplay loop></video>")
             await page.add_script_tag(path=script)
-            await page.evaluate(SMALL_BUFFER[player], f"{on.url}{PLAYED}?max_resolution=360p")
+            await page.evaluate(SMALL_BUFFER[player], f"{on.url}{PLAYED}?max_resolution={SMALL}")
         await happens(lambda: all(viewer.edges and viewer.steering for viewer in viewers))
         assert [{"demo-eu"}] * 2 == [set(viewer.edges) for viewer in viewers]
         on.gateway.keeper.judged("drain", {"demo-eu": EdgeCondition("draining", 0.0)})

@@ -15,19 +15,20 @@ from gateway.edge.fleet import EdgeCondition
 from gateway.observe import metrics
 from tests.browser.test_playback import DESKTOP, NORWAY, visit
 from tests.browser.test_steering import (
+    FULL,
     SLOW_TTL_S,
     SMALL,
     Loaded,
     Stage,
     happens,
     is_slow,
+    need_of,
     needs_hosts,
     stage,
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), needs_hosts]
 
-PLAYLIST = "/v1/play/demo.m3u8?"
 PLAY = """async ([url, from]) => {
   document.body.innerHTML = "<video id=video muted autoplay loop></video>";
   window.player = new shaka.Player();
@@ -69,7 +70,7 @@ async def playing(
         await page.route("**/v1/play/demo.m3u8?*", edited)
         await page.goto("/livez")  # any page of this origin that lets scripts in
         await page.add_script_tag(path=shaka)
-        await page.evaluate(PLAY, [f"{on.url}{PLAYLIST}{picture}", NORWAY])
+        await page.evaluate(PLAY, [f"{on.url}/v1/play/demo.m3u8?max_resolution={picture}", NORWAY])
         await happens(lambda: len(loaded.segments) > 0)
         yield page, loaded, told
 
@@ -207,29 +208,22 @@ async def test_an_edge_turns_slow(browser: Browser, shaka: Path, tmp_path: Path)
     few segments to fall, and the last one from the slow edge a while to come.)"""
     async with (
         stage(tmp_path, SLOW_TTL_S, copies="always") as on,
-        playing(browser, on, shaka, picture="") as (page, loaded, _),
+        playing(browser, on, shaka, picture=FULL) as (page, loaded, _),
     ):
         await happens(lambda: len(loaded.steering) > 1)  # it has reported what it can have
-        reported: list[int | None] = [None] * len(loaded.steering)
-        answers = ["demo-eu"] * len(loaded.steering)
-
-        def note(request: Request) -> None:
-            parts = urlsplit(request.url)
-            if "/v1/steering/" in parts.path:
-                measured = parse_qs(parts.query).get("_HLS_throughput")
-                reported.append(int(measured[0]) if measured else None)
+        before = len(loaded.steering)
+        answers = ["demo-eu"] * before
 
         async def read(response: Response) -> None:
             if "/v1/steering/" in response.url:
                 answers.append((await response.json())["PATHWAY-PRIORITY"][0])
 
-        page.on("request", note)
         page.on("response", read)
         on.buckets["demo-eu"].bytes_per_s = 30_000
         await happens(lambda: loaded.last in {"demo-as", "demo-na"})
         await advances(page, 2)
-        playlist = await page.request.get(PLAYLIST)
-        need_bps = max(map(int, re.findall(r"INF:BANDWIDTH=(\d+)", await playlist.text())))
+        need_bps = await need_of(page)
+    reported = [*[None] * before, *loaded.reported_bps[before:]]
     said = f"reported {reported}, needs {need_bps}, answered {answers}"
     slow = [at for at, bps in enumerate(reported) if is_slow(bps, reported[:at], need_bps)]
     moved = [at for at, edge in enumerate(answers) if edge != "demo-eu"]

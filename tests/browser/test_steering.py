@@ -49,9 +49,8 @@ dwell_s = {dwell_s}
 leave_s = 2
 """
 WAIT_S = 30.0
-WATCHED = f"/demo?from={NORWAY}"
-SMALL = "&max_resolution=360p"
-"""Small pictures, which take little to decode."""
+SMALL, FULL = "360p", "1080p"
+"""The largest picture: a small one takes little to decode, and the full ladder is for speeds."""
 
 # Stalls are the time between "waiting" and the next moment at which the picture moves on.
 COUNT_STALLS = """() => {
@@ -171,7 +170,7 @@ async def playing(
         page.on("request", loaded.ask)
         page.on("response", loaded.note)
         await page.add_init_script(SMALL_BUFFER)
-        await page.goto(WATCHED + picture)
+        await page.goto(f"/demo?from={NORWAY}&max_resolution={picture}")
         await until(page, "video.currentTime > 2")
         await page.evaluate(COUNT_STALLS)
         assert "demo-eu" == loaded.last
@@ -216,12 +215,11 @@ async def test_an_edge_drains(browser: Browser, hls_js: Path, tmp_path: Path) ->
 async def test_an_edge_turns_slow(browser: Browser, hls_js: Path, tmp_path: Path) -> None:
     """It is up, and its probes are good, but the viewer measures a fraction of what the film needs:
     when the player reports that, the second steering manifest, at the latest, moves the session."""
-    async with stage(tmp_path, SLOW_TTL_S) as on, playing(browser, on, "") as (page, loaded):
+    async with stage(tmp_path, SLOW_TTL_S) as on, playing(browser, on, FULL) as (page, loaded):
         on.buckets["demo-eu"].bytes_per_s = 30_000
         await happens(lambda: loaded.last in {"demo-as", "demo-na"})
         await still_plays(page)
-        playlist = await (await page.request.get("/v1/play/demo.m3u8")).text()
-    need_bps = max(map(int, re.findall(r"INF:BANDWIDTH=(\d+)", playlist)))
+        need_bps = await need_of(page)
     reported = loaded.reported_bps
     # The first figure is the one that hls.js is built with.
     slow = [at for at, bps in enumerate(reported) if at and is_slow(bps, reported[:at], need_bps)]
@@ -229,6 +227,12 @@ async def test_an_edge_turns_slow(browser: Browser, hls_js: Path, tmp_path: Path
     assert loaded.steered_when_moved - slow[0] <= 2, f"reported {reported}, {loaded}"
     assert 1 == loaded.manifests
     assert "up" == on.gateway.gateway.fleet.condition("demo-eu").state  # type: ignore[union-attr]
+
+
+async def need_of(page: Page) -> int:
+    """The bit/s that the highest rung needs."""
+    playlist = await (await page.request.get("/v1/play/demo.m3u8")).text()
+    return max(map(int, re.findall(r"INF:BANDWIDTH=(\d+)", playlist)))
 
 
 def is_slow(bps: int | None, before: Sequence[int | None], need_bps: int) -> bool:
@@ -265,7 +269,7 @@ async def test_an_inline_manifest_is_read(browser: Browser, hls_js: Path, tmp_pa
         page = await context.new_page()
         page.on("response", loaded.note)
         await page.add_init_script(SMALL_BUFFER)
-        await page.goto(WATCHED + SMALL)
+        await page.goto(f"/demo?from={NORWAY}&max_resolution={SMALL}")
         await until(page, "video.currentTime > 1")
         await happens(lambda: 200 in loaded.steering)
         await on.kill("demo-eu")

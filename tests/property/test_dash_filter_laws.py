@@ -17,7 +17,7 @@ from manifests.dash.model import Mpd, Period
 from manifests.dash.reading import parse
 from manifests.dash.splices import apply, remove_element
 from manifests.fault import ManifestError
-from tests.property.mpds import mpds
+from tests.property.mpds import independent_mpds, mpds
 
 law = settings(
     deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
@@ -116,7 +116,7 @@ def test_nothing_is_lost_and_nothing_dangles(text: str, limits: Constraints) -> 
 
 
 @law
-@given(mpds(dependent=False), LIMITS)
+@given(independent_mpds(), LIMITS)
 def test_filtering_again_changes_nothing(text: str, limits: Constraints) -> None:
     """What comes out, used as a source, gives itself. Nothing depends on others here: what is put
     back for them may be of use to the second filter."""
@@ -140,7 +140,7 @@ def test_another_period_changes_nothing(text: str, limits: Constraints) -> None:
 
 
 @law
-@given(mpds(dependent=False), LIMITS)
+@given(independent_mpds(), LIMITS)
 def test_caps_hold(text: str, limits: Constraints) -> None:
     """A Period has nothing above the caps if it has something within all limits that serves what
     others serve, and no other Representation needs one."""

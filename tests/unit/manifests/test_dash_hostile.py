@@ -9,6 +9,8 @@ from manifests.dash.markup import Markup
 from manifests.dash.reading import parse
 from manifests.fault import ManifestError
 
+pytestmark = pytest.mark.no_cover  # very long MPDs through the same few lines
+
 MPD = '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011">'
 TAIL = "<Period><AdaptationSet><Representation/></AdaptationSet></Period></MPD>"
 MOST_S = 10.0

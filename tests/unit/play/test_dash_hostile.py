@@ -16,6 +16,8 @@ from manifests.dash.uris import Destination, Mirror
 from manifests.dash.writing import write
 from manifests.fault import ManifestError
 
+pytestmark = pytest.mark.no_cover  # very long MPDs through the same few lines
+
 MOST_S = 10.0
 """CPU seconds, on a machine however slow. Each takes 0.5 s at most; in quadratic time, minutes."""
 LIMITS = Constraints(

@@ -16,6 +16,8 @@ from gateway.store.connection.protocol import Commands, Store
 from gateway.store.coordination.rates import Taken, count
 from tests.unit.store.servers import Valkey, valkey
 
+pytestmark = pytest.mark.no_cover  # thousands of requests through the same few lines
+
 A, B = ip_address("192.0.2.1"), ip_address("192.0.2.2")
 
 

@@ -6,6 +6,8 @@ import pytest
 from gateway.steering.steering_config import SteeringConfig
 from tests.benchmark.steering_fleet import Simulation
 
+pytestmark = pytest.mark.no_cover  # thousands of sessions through the same few lines
+
 SESSIONS, EDGES = 5000, 50
 
 
