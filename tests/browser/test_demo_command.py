@@ -4,7 +4,6 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 from urllib.parse import urljoin
 from xml.etree import ElementTree as ET
 
@@ -13,9 +12,8 @@ import imageio_ffmpeg
 import m3u8
 import pytest
 
+from tests.integration.forked import gateway_command
 from tests.integration.test_demo_media import XML, files
-
-GATEWAY = str(Path(sys.executable).with_name("gateway"))
 
 
 def test_everything_that_the_playlist_names_is_served_by_one_edge(demo_url: str) -> None:
@@ -122,7 +120,7 @@ def test_a_busy_port_is_one_clear_line() -> None:
     """Exit code 1, and one line on stderr that names the port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        command = [GATEWAY, "demo", "--port", str(port)]
+        command = [*gateway_command(), "demo", "--port", str(port)]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     line = f"error: port {port} on 127.0.0.1 is already in use; choose another one\n"
     assert (1, line) == (ended.returncode, ended.stderr)

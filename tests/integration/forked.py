@@ -1,7 +1,8 @@
 """Gateways for tests, forked from a process that has imported the gateway: to import it takes most
 of a second of CPU, and the tests start some 200 gateways and as many workers of them.
 
-    python -m tests.integration.forked FD       that process; it is asked through the socket FD
+    python -m tests.integration.forked FD FD    that process; it is asked through the first socket,
+                                                and by commands that connect to the second one
 
 What differs from a start by a shell is just that: modules and the patterns of devices are there
 already, and the command line in ``/proc`` is that of the process that forked. Each gateway has the
@@ -9,7 +10,8 @@ environment, working directory and file descriptors that it would have, and sign
 after exec. Workers start as ``spawn`` starts them, from what their parent has pickled, and import
 anew what counts, since prometheus-client looks at the environment when it is imported.
 
-Tests of the start itself begin afresh instead: ``running_gateway(..., fresh=True)``.
+Tests of the start itself begin afresh instead: ``running_gateway(..., fresh=True)``. Tests of
+commands start :meth:`Forks.command` where a shell would start ``python -m gateway``.
 """
 
 import atexit
@@ -26,21 +28,23 @@ import select
 import selectors
 import signal
 import socket
-import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
 import types
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from multiprocessing import resource_tracker, util
 from pathlib import Path
 from typing import Any, Final, Literal, NoReturn, TextIO
 
+from tests.integration import forked_command
+
 _MAX_REQUEST_BYTES: Final = 128 * 1024
 _MAX_FDS: Final = 4096
-_STATUS: Final = struct.Struct("i")
 _COUNTS: Final = ("prometheus_client", "gateway.observe.metrics")
 _WORKER = re.compile(r"spawn_main\(tracker_fd=(\d+), pipe_handle=(\d+)\)")
 
@@ -89,9 +93,9 @@ class ForkedProcess:
         self._status.close()
 
     def _next_number(self) -> int:
-        told = self._status.recv(_STATUS.size)
+        told = self._status.recv(forked_command.NUMBER.size)
         assert told, "the process that forks gateways has ended"
-        number: int = _STATUS.unpack(told)[0]
+        number: int = forked_command.NUMBER.unpack(told)[0]
         return number
 
 
@@ -100,9 +104,14 @@ class Forks:
 
     def __init__(self) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = [sys.executable, "-m", "tests.integration.forked", str(theirs.fileno())]
-        with theirs:
-            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
+        self._folder = tempfile.TemporaryDirectory()
+        self._path = f"{self._folder.name}/commands"
+        with theirs, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as commands:
+            commands.bind(self._path)
+            commands.listen()
+            fds = [theirs.fileno(), commands.fileno()]
+            words = [sys.executable, "-m", "tests.integration.forked", *map(str, fds)]
+            self._process = subprocess.Popen(words, pass_fds=fds)
 
     def start(
         self,
@@ -123,10 +132,15 @@ class Forks:
         theirs.close()
         return ForkedProcess(mine, **{piped: os.fdopen(read, "r")})
 
+    def command(self, program: str = "gateway") -> list[str]:
+        """The words that run a module, or a script by its path, when arguments follow them."""
+        return [sys.executable, "-IS", forked_command.__file__, self._path, program]
+
     def close(self) -> None:
-        """End the process that forks. What it has forked goes on."""
+        """End the process that forks. What it has forked goes on, but for its commands."""
         self._control.close()
         self._process.wait()
+        self._folder.cleanup()
 
 
 _forks: list[Callable[[], Forks]] = []
@@ -154,42 +168,89 @@ def forks() -> Forks | None:
     return _forks[-1]() if _forks else None
 
 
+def gateway_command(program: str = "gateway") -> list[str]:
+    """:meth:`Forks.command` of the process that forks."""
+    found = forks()
+    assert found is not None
+    return found.command(program)
+
+
 def main() -> None:
     """Fork whatever is asked for, until the other end of the socket is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for those that are forked
     anew = _import_all()
-    control = socket.socket(fileno=int(sys.argv[1]))
+    control, commands = (socket.socket(fileno=int(word)) for word in sys.argv[1:])
     selector = selectors.DefaultSelector()
     selector.register(control, selectors.EVENT_READ)
-    while True:
+    selector.register(commands, selectors.EVENT_READ)
+    while control.fileno() >= 0:
         for key, _ in selector.select():
-            if key.data is not None:  # the pid of one that has ended, and whom to tell
-                pid, status = key.data
-                selector.unregister(key.fd)
-                os.close(key.fd)
-                _tell(status, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-                os.close(status)
-                continue
-            asked, fds, _, _ = socket.recv_fds(control, _MAX_REQUEST_BYTES, 2)
-            if not asked:
-                return
-            output, status = fds
-            pid = os.fork()
-            if pid == 0:
-                selector.close()
-                control.close()
-                number, *rest = json.loads(asked)
-                os.dup2(output, number)
-                os.closerange(3, _MAX_FDS)
-                _run(anew, *rest)
-            os.close(output)
-            _tell(status, pid)
-            selector.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, status))
+            if isinstance(key.data, _Forked):
+                _follow(key.data, selector, ended=key.fd == key.data.pidfd)
+            elif key.fileobj is commands:
+                _fork(commands.accept()[0], selector, anew, is_command=True)
+            else:
+                _fork(control, selector, anew, is_command=False)
 
 
-def _tell(status: int, number: int) -> None:
+def _fork(
+    source: socket.socket, selector: selectors.BaseSelector, anew: list[str], *, is_command: bool
+) -> None:
+    """Fork what is asked for; closes a socket whose other end is closed."""
+    asked, fds, _, _ = socket.recv_fds(source, _MAX_REQUEST_BYTES, 3)
+    if not asked:
+        source.close()
+        return
+    if is_command:
+        status, numbers, words = source, [0, 1, 2], [*json.loads(asked), 0]
+    else:
+        status = socket.socket(fileno=fds.pop())
+        number, *words = json.loads(asked)
+        numbers = [number]
+    pid = os.fork()
+    if pid == 0:
+        selector.close()
+        for fd, number in zip(fds, numbers, strict=True):
+            os.dup2(fd, number)
+        os.closerange(3, _MAX_FDS)
+        _run(anew, *words)
+    for fd in fds:
+        os.close(fd)
+    forked = _Forked(pid, os.pidfd_open(pid), status)
+    _tell(forked, pid)
+    selector.register(forked.pidfd, selectors.EVENT_READ, forked)
+    if is_command:
+        selector.register(status, selectors.EVENT_READ, forked)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Forked:
+    """A process that runs, and the socket of those who want to know how it ends."""
+
+    pid: int
+    pidfd: int
+    status: socket.socket
+
+
+def _follow(forked: _Forked, selector: selectors.BaseSelector, *, ended: bool) -> None:
+    """Tell how a process has ended; or end it, since the command that stood for it was killed."""
+    if forked.status.fileno() < 0:  # both are so at once
+        return
+    if not ended:
+        selector.unregister(forked.status)
+        signal.pidfd_send_signal(forked.pidfd, signal.SIGKILL)
+        return
+    selector.unregister(forked.pidfd)
+    os.close(forked.pidfd)
+    _tell(forked, os.waitstatus_to_exitcode(os.waitpid(forked.pid, 0)[1]))
+    if forked.status in selector.get_map():
+        selector.unregister(forked.status)
+    forked.status.close()
+
+
+def _tell(forked: _Forked, number: int) -> None:
     with contextlib.suppress(BrokenPipeError):  # the test has ended
-        os.write(status, _STATUS.pack(number))
+        forked.status.send(forked_command.NUMBER.pack(number))
 
 
 def _import_all() -> list[str]:
@@ -246,7 +307,7 @@ def _run(
     folder: str,
     open_files: int,
 ) -> NoReturn:
-    """Be the process that was asked for, to its end."""
+    """Be the process that was asked for, to its end: a module, or a script by its path."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(folder)
     os.environ.clear()
@@ -266,6 +327,8 @@ def _run(
         return pid
 
     util.spawnv_passfds = spawnv_passfds  # type: ignore[assignment]
+    if os.path.isabs(module):  # noqa: PTH117
+        _end_with(lambda: runpy.run_path(module, run_name="__main__") and 0)
     _end_with(lambda: runpy.run_module(module, run_name="__main__", alter_sys=True) and 0)
 
 

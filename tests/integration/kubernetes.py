@@ -11,7 +11,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
+
+from tests.integration.forked import gateway_command
 
 ROOT = Path(__file__).parents[2] / "deploy" / "kubernetes"
 
@@ -91,7 +92,7 @@ class Pod:
             environ[name] = self.address
         with (self.folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gateway", *given["args"]],
+                [*gateway_command(), *given["args"]],
                 env={"PATH": os.environ["PATH"], "TMPDIR": str(self.folder / "tmp"), **environ},
                 cwd=Path(__file__).parents[2],
                 stderr=log,

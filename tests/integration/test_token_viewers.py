@@ -9,7 +9,6 @@ import os
 import re
 import ssl
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ import httpx
 import pytest
 
 from tests.integration.dash_titles import mpd, playlist, put
+from tests.integration.forked import gateway_command
 from tests.integration.playback_tokens import PROTECT, bearer, token
 from tests.integration.running import RunningGateway, running_gateway
 from tests.integration.test_tokens_served import BANGLADESH, DESKTOP, NORWAY, PHONE
@@ -162,9 +162,12 @@ def test_a_revocation_is_in_force_within_a_second(
         return found
 
     def command(*words: str) -> float:
-        words = (sys.executable, "-m", "gateway", "revoke", *words, "--config", str(config))
         done = subprocess.run(
-            words, check=False, capture_output=True, text=True, env={**os.environ, **environ}
+            [*gateway_command(), "revoke", *words, "--config", str(config)],
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **environ},
         )
         assert done.returncode == 0, done.stderr
         assert "stolen" not in done.stdout

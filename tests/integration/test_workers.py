@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.integration.forked import gateway_command
 from tests.integration.light_workers import light_workers
 from tests.integration.processes import children
 from tests.integration.viewers import Viewers, until
@@ -73,7 +74,7 @@ def test_a_certificate_file_is_checked_at_once(tmp_path: Path) -> None:
     )
     for command in (["check", str(config)], ["serve", "--config", str(config)]):
         ended = subprocess.run(
-            [sys.executable, "-m", "gateway", *command],
+            [*gateway_command(), *command],
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert 1 == ended.returncode

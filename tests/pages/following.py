@@ -19,6 +19,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.integration.forked import gateway_command
 from tests.missing import missing
 from tests.pages.blocks import ROOT, Block, Page
 from tests.ports import free_port
@@ -111,6 +112,12 @@ class Reader:
         self._state = folder.parent / f"{folder.name}.state"
         self._ids: dict[str, str] = {}
         self._serving: dict[str, Started] = {}
+        self._commands = folder.parent / f"{folder.name}.bin"
+        self._commands.mkdir()
+        words = shlex.join(gateway_command(str(Path(sys.prefix) / "bin" / "gateway")))
+        command = self._commands / "gateway"
+        command.write_text(f'#!/bin/sh\nexec {words} "$@"\n', "utf-8")
+        command.chmod(0o755)
         if not (folder / ".venv").exists():
             (folder / ".venv").symlink_to(sys.prefix)
         self._state.write_text("")
@@ -251,7 +258,7 @@ class Reader:
         installed = str(Path(sys.prefix) / "bin")
         path = [at for at in os.environ["PATH"].split(os.pathsep) if at != installed]
         if self._checkout is None:
-            path.insert(0, installed)
+            path[:0] = [str(self._commands), installed]
         return {**kept, **given, "PATH": os.pathsep.join(path), "PORT": self.ports[PLAYERS]}
 
 
