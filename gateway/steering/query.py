@@ -3,7 +3,8 @@
 ``_HLS_pathway="a"&_HLS_throughput=5140000`` (RFC 8216bis, section 7.4), quoted or not, or
 ``_DASH_pathway="a,b"&_DASH_throughput=5140000,`` (ETSI TS 103 998), where values may be missing
 (rule C3.1). Nothing that a player sends is an error here: what cannot be read is passed over, and
-the last of repeated parameters counts.
+the last of repeated parameters counts. hls.js sends a throughput as a signed number of 32 bits:
+from 2.1 Gbit/s on it is negative, which is passed over, too.
 """
 
 import re

@@ -17,7 +17,7 @@ import pytest
 from playwright.async_api import Browser, Page, Response, Route
 
 from gateway.edge.fleet import EdgeCondition
-from tests.browser.test_playback import DESKTOP, NORWAY, until, visit
+from tests.browser.test_playback import IN_SMALL_WINDOW, NORWAY, until, visit
 from tests.browser.test_steering import COUNT_STALLS, SMALL, happens, needs_hosts, stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), needs_hosts]
@@ -87,7 +87,7 @@ class Viewer:
 async def watching(browser: Browser, url: str, player: str) -> AsyncIterator[Viewer]:
     """A desktop in Norway that sees the live programme in at most 480p, from demo-eu."""
     choices = {"player": player, "title": "demo-live", "from": NORWAY, "max_resolution": "480p"}
-    async with visit(browser, url, DESKTOP) as page:
+    async with visit(browser, url, IN_SMALL_WINDOW) as page:
         viewer = Viewer(page)
         page.on("response", viewer.note)
         await page.goto(f"/demo?{urlencode(choices)}")
@@ -149,7 +149,7 @@ async def test_a_film_leaves_an_edge_that_drains(
     async with stage(tmp_path) as on, contextlib.AsyncExitStack() as stack:
         viewers = []
         for player, script in zip(PLAYERS, (dash_js, shaka), strict=True):
-            page = await stack.enter_async_context(visit(browser, on.url, DESKTOP))
+            page = await stack.enter_async_context(visit(browser, on.url, IN_SMALL_WINDOW))
             viewers.append(viewer := Viewer(page))
             page.on("response", viewer.note)
             await page.route("**/v1/**", from_norway)

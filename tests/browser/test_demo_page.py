@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from tests.browser.test_playback import DESKTOP, Seen, until, visit
+from tests.browser.test_playback import IN_SMALL_WINDOW, Seen, until, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -25,7 +25,7 @@ BRIEF_STALL_S = 1.0
 async def page(browser: Browser, own_demo_url: str, hls_js: Path) -> AsyncIterator[Page]:
     """The page, which had no fault; afterwards its edges are as they were."""
     seen = Seen()
-    async with visit(browser, own_demo_url, DESKTOP) as opened:
+    async with visit(browser, own_demo_url, IN_SMALL_WINDOW) as opened:
         opened.on("pageerror", lambda error: seen.complaints.append(str(error)))
         await opened.goto("/demo")
         yield opened

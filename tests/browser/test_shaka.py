@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page, Request, Response, Route
 
 from gateway.edge.fleet import EdgeCondition
 from gateway.observe import metrics
-from tests.browser.test_playback import DESKTOP, NORWAY, visit
+from tests.browser.test_playback import IN_SMALL_WINDOW, NORWAY, visit
 from tests.browser.test_steering import (
     FULL,
     SLOW_TTL_S,
@@ -63,7 +63,7 @@ async def playing(
         answer = await route.fetch()
         await route.fulfill(response=answer, body=edit(await answer.text()))
 
-    async with visit(browser, on.url, DESKTOP) as page:
+    async with visit(browser, on.url, IN_SMALL_WINDOW) as page:
         page.on("request", loaded.ask)
         page.on("response", loaded.note)
         page.on("request", note)

@@ -46,6 +46,7 @@ ROWS: list[tuple[str, bytes, list[tuple[str, int | None]]]] = [
     ("above 20 Gbit/s", b"_HLS_pathway=a&_HLS_throughput=20000000001", [("a", None)]),
     ("below 8 kbit/s", b"_HLS_pathway=a&_HLS_throughput=7999", [("a", None)]),
     ("negative", b"_HLS_pathway=a&_HLS_throughput=-9000", [("a", None)]),
+    ("hls.js, 2.7 Gbit/s", b"_HLS_pathway=a&_HLS_throughput=-1618724296", [("a", None)]),
     ("not a number", b"_HLS_pathway=a&_HLS_throughput=NaN", [("a", None)]),
     (
         "other digits",
