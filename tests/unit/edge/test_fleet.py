@@ -71,6 +71,7 @@ def test_several_judges(given: list[EdgeCondition], expected: EdgeCondition) -> 
     assert expected == worst(reversed(given))
 
 
+@pytest.mark.no_cover  # thousands of viewers through the same few lines
 def test_a_share_of_new_viewers() -> None:
     """An edge that admits a third gets a third of its viewers; the others go to other edges."""
     before, after = firsts({}), firsts({"a": EdgeCondition(admits=1 / 3)})
@@ -94,6 +95,7 @@ def test_nobody_else_moves() -> None:
     "conditions",
     [dict.fromkeys("abcd", DOWN), dict.fromkeys("abcd", EdgeCondition("draining", 0))],
 )
+@pytest.mark.no_cover  # thousands of viewers through the same few lines
 def test_when_nobody_takes_anybody(conditions: dict[str, EdgeCondition]) -> None:
     """When all edges are down, they are ranked as if all were up."""
     assert firsts({}) == firsts(conditions)

@@ -76,6 +76,7 @@ def test_large_groups_share_by_weight() -> None:
 
 
 @pytest.mark.parametrize("state", [DOWN, FULL])
+@pytest.mark.no_cover  # thousands of viewers through the same few lines
 def test_only_viewers_of_failed_edges_move(state: EdgeCondition) -> None:
     """Viewers of other edges stay, however many edges fail; viewers of a failed edge go to the next
     edge in their order that is up."""

@@ -833,6 +833,7 @@ def test_the_ttl_varies_around_its_value() -> None:
 
 
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
+@pytest.mark.no_cover  # thousands of viewers through the same few lines
 def test_sessions_leave_a_draining_edge_over_the_period(share: float) -> None:
     """After a part of the period, that part has left, to both neighbours alike."""
     viewers = range(1, 2001)
@@ -843,6 +844,7 @@ def test_sessions_leave_a_draining_edge_over_the_period(share: float) -> None:
     assert 0.44 < moved.count("b") / len(moved) < 0.56
 
 
+@pytest.mark.no_cover  # thousands of viewers through the same few lines
 def test_a_degraded_edge_keeps_the_share_that_it_admits() -> None:
     case = Case(conditions={"a": HALF}, leaving_for=CONFIG.leave_s)
     viewers = range(1, 2001)
