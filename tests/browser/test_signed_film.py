@@ -234,7 +234,7 @@ def with_page(gateway: ASGIApp, hls_js: Path) -> ASGIApp:
 async def playing(browser: Browser, url: str, loaded: Loaded) -> AsyncIterator[Page]:
     """A page that plays the film."""
 
-    context = await browser.new_context(base_url=url)
+    context = await browser.new_context(base_url=url, viewport={"width": 480, "height": 270})
     try:
         page = await context.new_page()
         page.on("response", loaded.note)

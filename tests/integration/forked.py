@@ -1,8 +1,8 @@
 """Gateways for tests, forked from a process that has imported the gateway: to import it takes most
 of a second of CPU, and the tests start some 200 gateways and as many workers of them.
 
-    python -m tests.integration.forked FD FD    that process; it is asked through the first socket,
-                                                and by commands that connect to the second one
+    python -m tests.integration.forked FD FD    that process; it is asked through connections to the
+                                                first socket, until the second one is closed
 
 What differs from a start by a shell is just that: modules and the patterns of devices are there
 already, and the command line in ``/proc`` is that of the process that forked. Each gateway has the
@@ -100,18 +100,25 @@ class ForkedProcess:
 
 
 class Forks:
-    """The process that forks, as a test asks it."""
+    """The process that forks, as a test asks it. With a ``path``, it is the one that somebody else
+    has started, whose path this is."""
 
-    def __init__(self) -> None:
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._folder = tempfile.TemporaryDirectory()
-        self._path = f"{self._folder.name}/commands"
-        with theirs, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as commands:
-            commands.bind(self._path)
-            commands.listen()
-            fds = [theirs.fileno(), commands.fileno()]
+    def __init__(self, path: str | None = None) -> None:
+        self._made = contextlib.ExitStack()
+        if path is not None:
+            self.path = path
+            return
+        folder = self._made.enter_context(tempfile.TemporaryDirectory())
+        self.path = f"{folder}/forks"
+        ours, theirs = socket.socketpair()
+        with theirs, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+            listening.bind(self.path)
+            listening.listen()
+            fds = [listening.fileno(), theirs.fileno()]
             words = [sys.executable, "-m", "tests.integration.forked", *map(str, fds)]
-            self._process = subprocess.Popen(words, pass_fds=fds)
+            process = subprocess.Popen(words, pass_fds=fds)
+        self._made.callback(process.wait)
+        self._made.enter_context(ours)
 
     def start(
         self,
@@ -124,36 +131,37 @@ class Forks:
         """Run a module with arguments, as ``python -m`` does. ``open_files`` bounds its file
         descriptors; 0 leaves the bound as it is. One of its outputs is ``piped``."""
         number = 2 if piped == "stderr" else 1
-        asked = (number, module, arguments, dict(environ), str(Path.cwd()), open_files)
-        mine, theirs = socket.socketpair()
+        asked = ([number], module, arguments, dict(environ), str(Path.cwd()), open_files)
+        status = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        status.connect(self.path)
         read, write = os.pipe()
-        socket.send_fds(self._control, [json.dumps(asked).encode()], [write, theirs.fileno()])
+        socket.send_fds(status, [json.dumps(asked).encode()], [write])
         os.close(write)
-        theirs.close()
-        return ForkedProcess(mine, **{piped: os.fdopen(read, "r")})
+        return ForkedProcess(status, **{piped: os.fdopen(read, "r")})
 
     def command(self, program: str = "gateway") -> list[str]:
         """The words that run a module, or a script by its path, when arguments follow them."""
-        return [sys.executable, "-IS", forked_command.__file__, self._path, program]
+        return [sys.executable, "-IS", forked_command.__file__, self.path, program]
 
     def close(self) -> None:
-        """End the process that forks. What it has forked goes on, but for its commands."""
-        self._control.close()
-        self._process.wait()
-        self._folder.cleanup()
+        """End the process that forks, if it was started here."""
+        self._made.close()
 
 
+PATH_VARIABLE: Final = "TESTS_FORKS"
+"""The path of the process that forks for the workers of one run of the tests."""
 _forks: list[Callable[[], Forks]] = []
 
 
 @contextlib.contextmanager
 def forking() -> Iterator[None]:
-    """Within the block, gateways are forked; the process that forks starts with the first."""
+    """Within the block, gateways are forked; if no other process forks already, one starts with the
+    first of them."""
     made = contextlib.ExitStack()
 
     @functools.cache
     def forks() -> Forks:
-        found = Forks()
+        found = Forks(os.environ.get(PATH_VARIABLE))
         made.callback(found.close)
         return found
 
@@ -179,34 +187,27 @@ def main() -> None:
     """Fork whatever is asked for, until the other end of the socket is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for those that are forked
     anew = _import_all()
-    control, commands = (socket.socket(fileno=int(word)) for word in sys.argv[1:])
+    listening, ours = (socket.socket(fileno=int(word)) for word in sys.argv[1:])
     selector = selectors.DefaultSelector()
-    selector.register(control, selectors.EVENT_READ)
-    selector.register(commands, selectors.EVENT_READ)
-    while control.fileno() >= 0:
+    selector.register(listening, selectors.EVENT_READ)
+    selector.register(ours, selectors.EVENT_READ)
+    while True:
         for key, _ in selector.select():
-            if isinstance(key.data, _Forked):
-                _follow(key.data, selector, ended=key.fd == key.data.pidfd)
-            elif key.fileobj is commands:
-                _fork(commands.accept()[0], selector, anew, is_command=True)
+            if key.fileobj is ours:
+                return
+            if key.fileobj is listening:
+                _fork(listening.accept()[0], selector, anew)
             else:
-                _fork(control, selector, anew, is_command=False)
+                _follow(key.data, selector, ended=key.fd == key.data.pidfd)
 
 
-def _fork(
-    source: socket.socket, selector: selectors.BaseSelector, anew: list[str], *, is_command: bool
-) -> None:
-    """Fork what is asked for; closes a socket whose other end is closed."""
-    asked, fds, _, _ = socket.recv_fds(source, _MAX_REQUEST_BYTES, 3)
-    if not asked:
-        source.close()
+def _fork(status: socket.socket, selector: selectors.BaseSelector, anew: list[str]) -> None:
+    """Fork what is asked for."""
+    asked, fds, _, _ = socket.recv_fds(status, _MAX_REQUEST_BYTES, 3)
+    if not asked:  # whoever asked was killed before
+        status.close()
         return
-    if is_command:
-        status, numbers, words = source, [0, 1, 2], [*json.loads(asked), 0]
-    else:
-        status = socket.socket(fileno=fds.pop())
-        number, *words = json.loads(asked)
-        numbers = [number]
+    numbers, *words = json.loads(asked)
     pid = os.fork()
     if pid == 0:
         selector.close()
@@ -218,9 +219,8 @@ def _fork(
         os.close(fd)
     forked = _Forked(pid, os.pidfd_open(pid), status)
     _tell(forked, pid)
-    selector.register(forked.pidfd, selectors.EVENT_READ, forked)
-    if is_command:
-        selector.register(status, selectors.EVENT_READ, forked)
+    for each in (forked.pidfd, status):
+        selector.register(each, selectors.EVENT_READ, forked)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -233,7 +233,7 @@ class _Forked:
 
 
 def _follow(forked: _Forked, selector: selectors.BaseSelector, *, ended: bool) -> None:
-    """Tell how a process has ended; or end it, since the command that stood for it was killed."""
+    """Tell how a process has ended; or end it, since whoever asked for it is gone."""
     if forked.status.fileno() < 0:  # both are so at once
         return
     if not ended:
@@ -243,7 +243,7 @@ def _follow(forked: _Forked, selector: selectors.BaseSelector, *, ended: bool) -
     selector.unregister(forked.pidfd)
     os.close(forked.pidfd)
     _tell(forked, os.waitstatus_to_exitcode(os.waitpid(forked.pid, 0)[1]))
-    if forked.status in selector.get_map():
+    with contextlib.suppress(KeyError):
         selector.unregister(forked.status)
     forked.status.close()
 

@@ -19,11 +19,14 @@ NUMBER = struct.Struct("i")
 def main() -> None:
     """Ask for the command, send on what signals come, and end as it does."""
     path, program, *arguments = sys.argv[1:]
-    asked = json.dumps((program, arguments, dict(os.environ), os.getcwd()))  # noqa: PTH109  (its import takes as long as all else)
-    streams = array.array("i", (0, 1, 2))
+    numbers = (0, 1, 2)
+    here = os.getcwd()  # noqa: PTH109  # pathlib takes as long to import as all else
+    asked = json.dumps((numbers, program, arguments, dict(os.environ), here, 0))
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as control:
         control.connect(path)
-        control.sendmsg([asked.encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, streams)])
+        control.sendmsg(
+            [asked.encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", numbers))]
+        )
         pid = _number(control)
         for number in FORWARDED:
             if signal.getsignal(number) != signal.SIG_IGN:
