@@ -24,6 +24,7 @@ _FIRST = (
     *("tests/browser/test_signed_film", "tests/browser/test_playback", "tests/attack/"),
     *("tests/integration/test_origin_attacks", "tests/pages/test_pages", "tests/pages/test_site"),
     *("tests/pages/test_own_title", "tests/integration/test_hostile_redis", "tests/monitoring/"),
+    *("tests/integration/test_store_redis", "tests/integration/test_health"),
 )
 """What takes longest begins first, or all else would wait for it in the end. Drills have bounds in
 seconds: what begins with them waits more than it computes."""

@@ -400,9 +400,9 @@ async def test_too_many_requests_pauses_everything() -> None:
 
 
 async def test_retries_are_a_share_of_requests() -> None:
-    """40 assets that all fail: 10 saved-up retries and a fifth of the requests, no more. A slow
-    machine runs out of time before it has used them all."""
-    async with pair(breaker_failures=100) as (it, one):
+    """40 assets that all fail: 10 saved-up retries and a fifth of the requests, no more."""
+    ample = replace(LIMITS, connect_timeout_s=10.0, read_timeout_s=10.0)
+    async with pair(breaker_failures=100, request=ample, total_timeout_s=20.0) as (it, one):
         it.mode = Mode(status=503)
         await asyncio.gather(*(one.outcome(f"x{number}") for number in range(40)))
         assert 40 < len(it.seen) <= 58
