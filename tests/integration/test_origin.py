@@ -293,7 +293,7 @@ async def test_never_a_bad_playlist(mode: Mode | None, expected: type[Exception]
             found = await one.load()
             assert found.state is not None
             assert ("1", "stale") == (version(found), found.state.status)
-        assert time.monotonic() - started < 0.4
+        assert time.monotonic() - started < 1.0, "one answer of the origin takes up to 1.5 s"
 
 
 async def test_a_body_in_very_many_pieces() -> None:
@@ -452,10 +452,10 @@ async def test_the_backup_answers_for_the_primary() -> None:
         backup.version = "2"
         async with worker(primary.url, backup.url) as one:
             primary.mode = Mode(status=500)
-            started = time.monotonic()
             found = await one.load()
             assert ("2", (backup.url, primary.url)) == (version(found), found.base_urls)
-            assert time.monotonic() - started < 0.2
+            # Each round begins with the primary, and there is a pause before each but the first.
+            assert [1, 1] == [len(primary.seen), len(backup.seen)]
             for bad in (
                 Mode(html=True),
                 Mode(silent=True),
