@@ -28,9 +28,9 @@ trap 'kill $covers $computes 2>/dev/null; wait; exit 130' INT TERM
 
 # shellcheck disable=SC2086  # folders are words of their own
 {
-    nice -n 19 $python -m pytest $covering --cov >"$logs/covering" 2>&1 &
+    nice -n 10 $python -m pytest $covering --cov >"$logs/covering" 2>&1 &
     covers=$!
-    nice -n 19 $python -m pytest $computing >"$logs/computing" 2>&1 &
+    nice -n 10 $python -m pytest $computing >"$logs/computing" 2>&1 &
     computes=$!
     status=0
     $python -m pytest -n 6 --dist loadfile --no-loadscope-reorder $waiting || status=1
