@@ -1,7 +1,6 @@
 """What players measure apart from playlists reaches the estimates of their sessions."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from gateway.store.connection.connect import connect
 from gateway.store.connection.keys import session_name
 from gateway.store.connection.protocol import Store
 from tests.unit.client.estimating import CONFIG
-from tests.unit.store.servers import valkey
+from tests.unit.store.servers import until, valkey
 
 NOW_S = 1_800_000_000.0
 PLACED = SessionRecord().placed("film", "eu-1", NOW_S, 900)
@@ -41,9 +40,10 @@ async def estimated(sessions: Sessions, session: str | bytes) -> tuple[Sample, .
 
 async def settled(measurements: Measurements) -> None:
     """Run the background task until it has nothing to do."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(0.5):
-            await measurements.run()
+    task = asyncio.create_task(measurements.run())
+    await until(lambda: not measurements._awaited._filled.is_set())
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_a_known_session_gets_its_sample_at_once(store: Store) -> None:

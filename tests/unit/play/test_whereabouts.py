@@ -1,7 +1,6 @@
 """Records and leases of sessions follow their players."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from gateway.store.connection.keys import session_name
 from gateway.store.connection.protocol import Store
 from gateway.store.coordination.leases import Leases
 from tests.unit.client.estimating import CONFIG
-from tests.unit.store.servers import valkey
+from tests.unit.store.servers import until, valkey
 
 A, B = (Edge(name, f"https://{name}.example/v/", capacity_kbps=10_000) for name in "ab")
 NAME = session_name("s")
@@ -44,9 +43,10 @@ def worker(store: Store, max_waiting: int = 10) -> tuple[Whereabouts, Sessions, 
 
 async def settled(whereabouts: Whereabouts) -> None:
     """Run the background task until it has nothing to do."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(0.5):
-            await whereabouts.run()
+    task = asyncio.create_task(whereabouts.run())
+    await until(lambda: not whereabouts._awaited._filled.is_set())
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def edge_of(sessions: Sessions, session: str | bytes) -> str | None:
