@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import time
@@ -44,9 +45,14 @@ class Valkey:
                 stderr=log,
             )
         deadline = time.monotonic() + 10
-        while not self.path.exists():
+        while not self._listens():
             assert time.monotonic() < deadline, (self.directory / "log").read_text()
             time.sleep(0.01)
+
+    def _listens(self) -> bool:
+        """Whether it accepts connections: its socket is there a moment before."""
+        with socket.socket(socket.AF_UNIX) as asking:
+            return asking.connect_ex(str(self.path)) == 0
 
     def kill(self) -> None:
         """Kill it; nothing is saved."""
