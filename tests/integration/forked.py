@@ -249,7 +249,7 @@ def _follow(forked: _Forked, selector: selectors.BaseSelector, *, ended: bool) -
 
 
 def _tell(forked: _Forked, number: int) -> None:
-    with contextlib.suppress(BrokenPipeError):  # the test has ended
+    with contextlib.suppress(ConnectionError):  # the test has ended
         forked.status.send(forked_command.NUMBER.pack(number))
 
 
