@@ -57,13 +57,13 @@ _END = "-----END CERTIFICATE-----\n"
 
 def pytest_configure(config: pytest.Config) -> None:
     """Prepare this process, and what it starts."""
-    # A run of all takes a tenth less CPU when circles of objects are looked for more rarely.
+    # What computes takes up to a tenth less CPU when the cyclic garbage collector runs less often.
     gc.set_threshold(50_000, 20, 100)
     _trust_one_certificate(config)
     # The shell that starts `make test &` ignores Ctrl-C, and so would what tests start.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if config.getoption("numprocesses", None):  # of workers, which share what forks
+    if config.getoption("numprocesses", None):  # the workers of xdist share one process that forks
         forks = forked.Forks()
         os.environ[forked.PATH_VARIABLE] = forks.path
         config.add_cleanup(forks.close)
@@ -82,7 +82,7 @@ def _trust_one_certificate(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave what was imported and collected out of every later search for circles."""
+    """Exclude what was imported, and the tests themselves, from every later garbage collection."""
     gc.collect()
     gc.freeze()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from playwright.async_api import Browser, Page, Response
+from playwright.async_api import Browser, Page, Response, ViewportSize
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -39,6 +39,11 @@ class Viewer:
     width: int
     height: int
     mobile: bool = False
+
+    @property
+    def viewport(self) -> ViewportSize:
+        """Its screen, as Playwright wants it."""
+        return {"width": self.width, "height": self.height}
 
 
 PHONE = Viewer(
@@ -199,7 +204,7 @@ async def visit(browser: Browser, url: str, viewer: Viewer) -> AsyncIterator[Pag
     context = await browser.new_context(
         base_url=url,
         user_agent=viewer.user_agent,
-        viewport={"width": viewer.width, "height": viewer.height},
+        viewport=viewer.viewport,
         is_mobile=viewer.mobile,
         has_touch=viewer.mobile,
     )

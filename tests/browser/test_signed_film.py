@@ -28,6 +28,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from demo.edges import listen, serve
 from gateway.app import build
 from gateway.config.load import load
+from tests.browser.test_playback import IN_SMALL_WINDOW
 from tests.missing import missing
 from tests.ports import free_port
 
@@ -239,7 +240,7 @@ def with_page(gateway: ASGIApp, hls_js: Path) -> ASGIApp:
 async def playing(browser: Browser, url: str, loaded: Loaded) -> AsyncIterator[Page]:
     """A page that plays the film."""
 
-    context = await browser.new_context(base_url=url, viewport={"width": 480, "height": 270})
+    context = await browser.new_context(base_url=url, viewport=IN_SMALL_WINDOW.viewport)
     try:
         page = await context.new_page()
         page.on("response", loaded.note)

@@ -11,7 +11,7 @@ after exec. Workers start as ``spawn`` starts them, from what their parent has p
 anew what counts, since prometheus-client looks at the environment when it is imported.
 
 Tests of the start itself begin afresh instead: ``running_gateway(..., fresh=True)``. Tests of
-commands start :meth:`Forks.command` where a shell would start ``python -m gateway``.
+commands start :func:`gateway_command` where a shell would start ``python -m gateway``.
 """
 
 import atexit
@@ -100,8 +100,7 @@ class ForkedProcess:
 
 
 class Forks:
-    """The process that forks, as a test asks it. With a ``path``, it is the one that somebody else
-    has started, whose path this is."""
+    """The process that forks, as a test asks it: a new one, or the one that listens at ``path``."""
 
     def __init__(self, path: str | None = None) -> None:
         self._made = contextlib.ExitStack()
@@ -139,10 +138,6 @@ class Forks:
         os.close(write)
         return ForkedProcess(status, **{piped: os.fdopen(read, "r")})
 
-    def command(self, program: str = "gateway") -> list[str]:
-        """The words that run a module, or a script by its path, when arguments follow them."""
-        return [sys.executable, "-IS", forked_command.__file__, self.path, program]
-
     def close(self) -> None:
         """End the process that forks, if it was started here."""
         self._made.close()
@@ -177,14 +172,14 @@ def forks() -> Forks | None:
 
 
 def gateway_command(program: str = "gateway") -> list[str]:
-    """:meth:`Forks.command` of the process that forks."""
+    """The words that run a module, or a script by its path, when arguments follow them."""
     found = forks()
     assert found is not None
-    return found.command(program)
+    return [sys.executable, "-IS", forked_command.__file__, found.path, program]
 
 
 def main() -> None:
-    """Fork whatever is asked for, until the other end of the socket is closed."""
+    """Fork whatever is asked for, until the other end of the second socket is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for those that are forked
     anew = _import_all()
     listening, ours = (socket.socket(fileno=int(word)) for word in sys.argv[1:])
@@ -234,7 +229,7 @@ class _Forked:
 
 def _follow(forked: _Forked, selector: selectors.BaseSelector, *, ended: bool) -> None:
     """Tell how a process has ended; or end it, since whoever asked for it is gone."""
-    if forked.status.fileno() < 0:  # both are so at once
+    if forked.status.fileno() < 0:  # it ended, and whoever asked was gone, at the same moment
         return
     if not ended:
         selector.unregister(forked.status)

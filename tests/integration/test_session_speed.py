@@ -1,6 +1,5 @@
 """What a player measures over time, and what the gateway makes of it."""
 
-import asyncio
 import re
 import time
 from collections.abc import Callable
@@ -11,7 +10,7 @@ import pytest
 
 from gateway.client.estimate import SampleSource
 from tests.integration.in_process import application, asking
-from tests.unit.store.servers import until
+from tests.unit.store.servers import run_until
 
 PHONE = {
     "User-Agent": "Mozilla/5.0 (Linux; Android 14; SM-S918B) AppleWebKit/537.36 "
@@ -198,10 +197,8 @@ async def test_a_steering_answer_does_not_wait_for_the_store() -> None:
     async with asking(app) as client:
         await client.get("/v1/steering/film?session=s&_HLS_pathway=global&_HLS_throughput=800000")
         assert None is app.gateway.sessions.fresh("s")
-        task = asyncio.create_task(app.gateway.measurements.run())
-        await until(lambda: app.gateway.sessions.fresh("s") is not None)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        sessions, measurements = app.gateway.sessions, app.gateway.measurements
+        await run_until(lambda: sessions.fresh("s") is not None, measurements.run())
         assert "mobile_2g 800;src=steering" == await decided(client, "", {})
 
 

@@ -1,6 +1,5 @@
 """What players measure apart from playlists reaches the estimates of their sessions."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from gateway.store.connection.connect import connect
 from gateway.store.connection.keys import session_name
 from gateway.store.connection.protocol import Store
 from tests.unit.client.estimating import CONFIG
-from tests.unit.store.servers import until, valkey
+from tests.unit.store.servers import run_until, valkey
 
 NOW_S = 1_800_000_000.0
 PLACED = SessionRecord().placed("film", "eu-1", NOW_S, 900)
@@ -40,10 +39,7 @@ async def estimated(sessions: Sessions, session: str | bytes) -> tuple[Sample, .
 
 async def settled(measurements: Measurements) -> None:
     """Run the background task until it has nothing to do."""
-    task = asyncio.create_task(measurements.run())
-    await until(lambda: not measurements._awaited._filled.is_set())
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await run_until(lambda: not measurements._awaited._filled.is_set(), measurements.run())
 
 
 async def test_a_known_session_gets_its_sample_at_once(store: Store) -> None:

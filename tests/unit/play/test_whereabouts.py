@@ -17,7 +17,7 @@ from gateway.store.connection.keys import session_name
 from gateway.store.connection.protocol import Store
 from gateway.store.coordination.leases import Leases
 from tests.unit.client.estimating import CONFIG
-from tests.unit.store.servers import until, valkey
+from tests.unit.store.servers import run_until, valkey
 
 A, B = (Edge(name, f"https://{name}.example/v/", capacity_kbps=10_000) for name in "ab")
 NAME = session_name("s")
@@ -43,10 +43,7 @@ def worker(store: Store, max_waiting: int = 10) -> tuple[Whereabouts, Sessions, 
 
 async def settled(whereabouts: Whereabouts) -> None:
     """Run the background task until it has nothing to do."""
-    task = asyncio.create_task(whereabouts.run())
-    await until(lambda: not whereabouts._awaited._filled.is_set())
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await run_until(lambda: not whereabouts._awaited._filled.is_set(), whereabouts.run())
 
 
 def edge_of(sessions: Sessions, session: str | bytes) -> str | None:

