@@ -18,6 +18,8 @@ NUMBER = struct.Struct("i")
 
 def main() -> None:
     """Ask for the command, send on what signals come, and end as it does."""
+    # A signal that comes before the command is there waits for it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
     path, program, *arguments = sys.argv[1:]
     numbers = (0, 1, 2)
     here = os.getcwd()  # noqa: PTH109  # pathlib takes as long to import as all else
@@ -31,6 +33,7 @@ def main() -> None:
         for number in FORWARDED:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, lambda number, _: os.kill(pid, number))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
         code = _number(control)
     if code < 0:
         signal.signal(-code, signal.SIG_DFL)
