@@ -3,16 +3,18 @@
 import gc
 import logging
 import os
+import shlex
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import certifi
+import execnet
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
-from tests.integration import forked
+from tests.integration import forked, xdist_worker
 
 _FIRST = (
     *("tests/unit/store/test_leases", "tests/unit/serving/test_connection"),
@@ -67,6 +69,14 @@ def pytest_configure(config: pytest.Config) -> None:
         forks = forked.Forks()
         os.environ[forked.PATH_VARIABLE] = forks.path
         config.add_cleanup(forks.close)
+
+
+def pytest_xdist_setupnodes(config: pytest.Config, specs: Sequence[execnet.XSpec]) -> None:
+    """The workers of xdist are forked from one process that has collected the tests."""
+    forks = forked.Forks(collected=config.args)
+    config.add_cleanup(forks.close)
+    for spec in specs:
+        spec.python = shlex.join(forks.command(xdist_worker.__file__))
 
 
 def _trust_one_certificate(config: pytest.Config) -> None:

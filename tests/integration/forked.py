@@ -1,8 +1,11 @@
 """Gateways for tests, forked from a process that has imported the gateway: to import it takes most
 of a second of CPU, and the tests start some 200 gateways and as many workers of them.
 
-    python -m tests.integration.forked FD FD    that process; it is asked through connections to the
-                                                first socket, until the second one is closed
+    python -m tests.integration.forked FD FD [ARGUMENT…]
+
+That process is asked through connections to the first socket, until the second one is closed. With
+arguments of pytest it has collected those tests instead, and the workers of pytest-xdist are forked
+from it: to import and collect the tests takes most of ten seconds of CPU.
 
 What differs from a start by a shell is just that: modules and the patterns of devices are there
 already, and the command line in ``/proc`` is that of the process that forked. Each gateway has the
@@ -100,9 +103,10 @@ class ForkedProcess:
 
 
 class Forks:
-    """The process that forks, as a test asks it: a new one, or the one that listens at ``path``."""
+    """The process that forks, as a test asks it: a new one, or the one that listens at ``path``. A
+    new one imports the gateway, or collects tests."""
 
-    def __init__(self, path: str | None = None) -> None:
+    def __init__(self, path: str | None = None, collected: Sequence[str] = ()) -> None:
         self._made = contextlib.ExitStack()
         if path is not None:
             self.path = path
@@ -114,7 +118,7 @@ class Forks:
             listening.bind(self.path)
             listening.listen()
             fds = [listening.fileno(), theirs.fileno()]
-            words = [sys.executable, "-m", "tests.integration.forked", *map(str, fds)]
+            words = [sys.executable, "-m", "tests.integration.forked", *map(str, fds), *collected]
             process = subprocess.Popen(words, pass_fds=fds)
         self._made.callback(process.wait)
         self._made.enter_context(ours)
@@ -137,6 +141,10 @@ class Forks:
         socket.send_fds(status, [json.dumps(asked).encode()], [write])
         os.close(write)
         return ForkedProcess(status, **{piped: os.fdopen(read, "r")})
+
+    def command(self, program: str) -> list[str]:
+        """The words that run a module, or a script by its path, when arguments follow them."""
+        return [sys.executable, "-IS", forked_command.__file__, self.path, program]
 
     def close(self) -> None:
         """End the process that forks, if it was started here."""
@@ -175,14 +183,14 @@ def gateway_command(program: str = "gateway") -> list[str]:
     """The words that run a module, or a script by its path, when arguments follow them."""
     found = forks()
     assert found is not None
-    return [sys.executable, "-IS", forked_command.__file__, found.path, program]
+    return found.command(program)
 
 
 def main() -> None:
     """Fork whatever is asked for, until the other end of the second socket is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for those that are forked
-    anew = _import_all()
-    listening, ours = (socket.socket(fileno=int(word)) for word in sys.argv[1:])
+    listening, ours = (socket.socket(fileno=int(word)) for word in sys.argv[1:3])
+    anew = _collect(sys.argv[3:]) if sys.argv[3:] else _import_all()
     selector = selectors.DefaultSelector()
     selector.register(listening, selectors.EVENT_READ)
     selector.register(ours, selectors.EVENT_READ)
@@ -194,6 +202,16 @@ def main() -> None:
                 _fork(listening.accept()[0], selector, anew)
             else:
                 _follow(key.data, selector, ended=key.fd == key.data.pidfd)
+
+
+def _collect(arguments: list[str]) -> list[str]:
+    """Collect tests. A worker collects them again, and finds their modules imported; it also says
+    what is wrong with them. Returns the modules that each worker imports anew: none."""
+    import pytest  # noqa: PLC0415  # gateways are not forked from what has it
+
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+        pytest.main(["--collect-only", "-qq", *arguments])
+    return []
 
 
 def _fork(status: socket.socket, selector: selectors.BaseSelector, anew: list[str]) -> None:
