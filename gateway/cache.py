@@ -28,6 +28,16 @@ class CacheSpec:
     ends: str
 
 
+CLIENTS = CacheSpec(
+    "clients",
+    16_384,
+    "entries",
+    "address of the connection, forwarding headers",
+    "a new config; its place: a new GeoIP file",
+)
+"""The client's address, network and place. Players that are steered, or report, ask again within
+seconds."""
+
 PLAYERS = CacheSpec(
     "players",
     8_192,
@@ -242,6 +252,7 @@ REFUSED_TOKENS = CacheSpec(
 """Why a text is no valid token."""
 
 CACHES = (
+    CLIENTS,
     PLAYERS,
     SESSIONS,
     DIRECTORY_SOURCES,

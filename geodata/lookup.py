@@ -99,9 +99,10 @@ class GeoLookup:
     def _swap(self) -> None:
         """Start to use the loaded databases. It is one assignment, so that a look-up in another
         thread sees either all the old ones or all the new ones."""
-        self.generation += 1
         files = self._place.file, self._asn.file, self._anonymous_ip.file
         self._look_up = partial(_look_up, *files)
+        # Only now: whoever sees the new number must not keep what an old database said.
+        self.generation += 1
 
 
 class _Slot(Generic[File]):

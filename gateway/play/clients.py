@@ -1,13 +1,16 @@
 """Who asks? The sender of a request by its address, and the player by its User-Agent and hints.
 
 A player depends on a few header values, which recur in later requests of the same player and of
-others like it. So it is cached by these values until the config changes.
+others like it. So it is cached by these values until the config changes. A client asks once for a
+playlist, but every few seconds where to play from, and reports what it has seen. So what its
+address tells is cached as well.
 """
 
 from collections.abc import Container
+from itertools import chain
 from typing import NamedTuple
 
-from gateway.cache import PLAYERS, Cache
+from gateway.cache import CLIENTS, PLAYERS, Cache
 from gateway.client.address import (
     Address,
     ClientAddress,
@@ -49,7 +52,21 @@ class Player(NamedTuple):
     coding: str
 
 
+_ClientKey = tuple[str | None, tuple[str, ...], tuple[str, ...]]
 _PlayerKey = tuple[str | None, ...]
+
+
+class _Client:
+    """The client with an address. Its place is looked up when it is first needed, and again when
+    ``generation``, that of the databases, has changed."""
+
+    __slots__ = ("address", "generation", "network", "sender")
+
+    def __init__(self, address: ClientAddress) -> None:
+        self.address = address
+        self.network = "" if address.ip is None else viewer_prefix(address.ip)
+        self.sender: Sender | None = None
+        self.generation = 0
 
 
 class ClientLookup:
@@ -70,46 +87,43 @@ class ClientLookup:
         self._reads_x_forwarded_for = "x-forwarded-for" in read
         self._geo = geo
         self._players: Cache[_PlayerKey, Player] = Cache(PLAYERS)
-        self._asked: tuple[str | None, tuple[str, ...], tuple[str, ...]] = (None, (), ())
-        self._address = resolve(*self._asked, trusted)
+        self._clients: Cache[_ClientKey, _Client] = Cache(CLIENTS)
 
-    def _resolved(self, peer: str | None, headers: Headers) -> ClientAddress:
-        """The address of the client that sends a request. The last answer is kept: a request is
-        asked about when it is admitted, and again at once."""
-        asked = (
+    def _client(self, peer: str | None, headers: Headers) -> _Client:
+        """The client that sends a request."""
+        key = (
             peer,
             headers.forwarded if self._reads_forwarded else (),
             headers.x_forwarded_for if self._reads_x_forwarded_for else (),
         )
-        if asked != self._asked:
-            self._address = resolve(*asked, self._trusted)
-            self._asked = asked
-        return self._address
+        found = self._clients.get(key)
+        if found is None:
+            found = _Client(resolve(*key, self._trusted))
+            if sum(map(len, chain(key[1], key[2]))) <= LONGEST_CHARS:
+                self._clients.put(key, found)
+        return found
 
     def trusts(self, client: Address) -> bool:
         """Whether an address is that of a trusted proxy."""
         return client in self._trusted
 
     def sender(self, peer: str | None, headers: Headers) -> Sender:
-        """Where a request comes from; ``peer`` is the address of the connection.
-
-        It is looked up for each request. A player asks for one playlist in minutes, so a cache by
-        address would hardly ever hit where there are enough players to need one.
-        """
-        address = self._resolved(peer, headers)
-        if address.ip is None:
-            return Sender(NOT_LOOKED_UP, "", address.reasons)
-        place, prefix = self._geo.place(address.ip), viewer_prefix(address.ip)
-        return Sender(place, prefix, address.reasons, address.ip)
+        """Where a request comes from; ``peer`` is the address of the connection."""
+        client = self._client(peer, headers)
+        if client.sender is None or client.generation != self._geo.generation:
+            client.generation = self._geo.generation
+            ip, _, reasons = client.address
+            place = NOT_LOOKED_UP if ip is None else self._geo.place(ip)
+            client.sender = Sender(place, client.network, reasons, ip)
+        return client.sender
 
     def network(self, peer: str | None, headers: Headers) -> str:
         """The network of the household that sends a request, as :attr:`Sender.prefix`."""
-        ip = self._resolved(peer, headers).ip
-        return "" if ip is None else viewer_prefix(ip)
+        return self._client(peer, headers).network
 
     def address(self, peer: str | None, headers: Headers) -> Address | None:
         """The address of who sends a request; None when it is not known."""
-        return self._resolved(peer, headers).ip
+        return self._client(peer, headers).address.ip
 
     def is_https(self, peer: str | None, headers: Headers) -> bool:
         """Whether a trusted proxy says that the client has reached it over TLS."""

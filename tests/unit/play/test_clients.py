@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cache import PLAYERS
+from gateway.cache import CLIENTS, PLAYERS
 from gateway.client.address import TrustedProxies
 from gateway.client.device import DeviceClassifier
 from gateway.client.facts import DeviceKind
@@ -38,6 +38,7 @@ def test_a_sender_is_where_the_database_in_use_says(tmp_path: Path) -> None:
     assert ("US", "81.2.69.0/24") == (first.place.country, first.prefix)
     city(path, "DE")
     assert both.sender(PROXY, headers) == first
+    assert both.sender(PROXY, headers) is both.sender(PROXY, headers), "looked up once"
     geo.reload()
     assert "DE" == both.sender(PROXY, headers).place.country
 
@@ -129,3 +130,19 @@ def test_what_is_remembered_is_bounded(tmp_path: Path) -> None:
     for number in range(1, int(PLAYERS.capacity) + 1):
         both.player(Headers({"user-agent": f"player {number}/1"}, (), ()))
     assert both.player(first) is not before
+
+
+@pytest.mark.no_cover  # the same few lines very often
+def test_so_are_clients(tmp_path: Path) -> None:
+    """Neither long headers nor many addresses take more memory. A client that is refused before its
+    place is needed is not looked up."""
+    both, _ = clients(city(tmp_path / "city.mmdb", "US"), DeviceClassifier())
+    long = Headers({}, (), (f"{'192.0.2.1, ' * (LONGEST_CHARS // 11 + 1)}{SOMEBODY}",))
+    assert both.sender(PROXY, long) == both.sender(PROXY, long)
+    assert both.sender(PROXY, long) is not both.sender(PROXY, long)
+    first = Headers({}, (), (SOMEBODY,))
+    before = both.sender(PROXY, first)
+    for number in range(int(CLIENTS.capacity) + 1):
+        both.network(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", Headers({}, (), ()))
+    assert both.sender(PROXY, first) is not before
+    assert both.sender(PROXY, first) == before
