@@ -23,9 +23,7 @@ from gateway.commands.edge.command import edge
 from gateway.commands.operator.command import operator
 from gateway.commands.steer.command import steer
 from gateway.commands.token.command import token
-from gateway.config.load import load
 from gateway.config.problem import ConfigError
-from gateway.config.trust import beliefs_of
 from gateway.serving.garbage_collection import excluded_from_collection
 
 _CONFIG = click.Path(path_type=Path, dir_okay=False)
@@ -73,6 +71,7 @@ def check(config: Path, *, strict: bool) -> None:
     """
     from gateway.app import build  # noqa: PLC0415
     from gateway.config.signing_check import samples_of  # noqa: PLC0415
+    from gateway.config.trust import beliefs_of  # noqa: PLC0415
     from gateway.observe import logs  # noqa: PLC0415
     from gateway.serving.server import ListenError, check_listeners  # noqa: PLC0415
     from gateway.store.connection.protocol import StoreError  # noqa: PLC0415
@@ -332,6 +331,7 @@ def demo(port: int) -> None:
     from demo.edges import PortBusyError  # noqa: PLC0415
     from demo.run import run  # noqa: PLC0415
     from gateway.app import build  # noqa: PLC0415
+    from gateway.config.load import load  # noqa: PLC0415
     from gateway.observe import logs  # noqa: PLC0415
     from gateway.store.connection.embedded import EmbeddedServer  # noqa: PLC0415
     from gateway.store.connection.protocol import StoreError  # noqa: PLC0415

@@ -1,19 +1,24 @@
-"""What the commands share: the option for the config, and errors on stderr with exit code 1."""
+"""What the commands share: the option for the config, and errors on stderr with exit code 1.
+
+Shells run ``gateway`` to complete what is typed, so that it must start at once. What reads the
+config takes half a second to import, and the client of Redis some more: commands import these when
+they run.
+"""
 
 import asyncio
 import os
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from gateway.config.environment import CONFIG_VARIABLE
-from gateway.config.load import Loaded, load
 from gateway.config.problem import ConfigError
-from gateway.config.registration import checked_ids
-from gateway.observe import logs
+from gateway.config.variables import CONFIG_VARIABLE
+
+if TYPE_CHECKING:
+    from gateway.config.load import Loaded
 
 _T = TypeVar("_T")
 
@@ -46,22 +51,28 @@ config_option = click.option(
 )
 
 
-def load_config(path: Path | None) -> Loaded:
+def load_config(path: Path | None) -> "Loaded":
     """The config, or its problems on stderr and exit code 1."""
+    from gateway.config.load import load  # noqa: PLC0415
+
     try:
         return load(path, os.environ)
     except ConfigError as error:
         fail(str(error))
 
 
-def load_quietly(path: Path | None) -> Loaded:
+def load_quietly(path: Path | None) -> "Loaded":
     """The same for a command whose output is not its log: that has errors alone."""
+    from gateway.observe import logs  # noqa: PLC0415
+
     logs.configure("error", "console")
     return load_config(path)
 
 
 def check_ids(ids: tuple[str, ...]) -> None:
     """Exit with 1 unless all are ids that an edge may have."""
+    from gateway.config.registration import checked_ids  # noqa: PLC0415
+
     try:
         checked_ids(ids)
     except ConfigError as error:
@@ -70,7 +81,6 @@ def check_ids(ids: tuple[str, ...]) -> None:
 
 def run_work(work: Coroutine[Any, Any, _T]) -> _T:
     """Run the work of a command. A CommandError is exit code 1."""
-    # Imported here, because it brings the client of Redis, without which other commands start.
     from gateway.commands.store_access import CommandError  # noqa: PLC0415
 
     try:

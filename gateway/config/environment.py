@@ -20,11 +20,8 @@ from typing import Any, Final
 
 from gateway.config.key_schema import ROOT, KeySchema, find_key, known_keys
 from gateway.config.problem import ConfigProblem, KeyPath, nearest, shown, written
+from gateway.config.variables import CONFIG_VARIABLE, FILE_SUFFIX, PREFIX
 
-PREFIX: Final = "GATEWAY_"
-CONFIG_VARIABLE: Final = "GATEWAY_CONFIG"
-"""Names the configuration file; it is no key."""
-FILE_SUFFIX: Final = "_FILE"
 MAX_FILE_BYTES: Final = 65_536
 MAX_PATH_CHARS: Final = 1024
 """Of the name of such a file in a message. A path that is cut cannot be looked up."""

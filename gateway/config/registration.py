@@ -20,11 +20,11 @@ from gateway.config.problem import ConfigError, ConfigProblem, KeyPath, shown
 from gateway.config.section import Section
 from gateway.edge.edge import Edge
 from gateway.edge.url_pattern import UrlPattern
-from gateway.store.coordination.register import MAX_FACTS_BYTES, MAX_TTL_MS
+from gateway.store.coordination.register import MAX_FACTS_BYTES, MAX_TTL_MS, MIN_TTL_MS
 from gateway.trust.registrations import MAX_HEADER_BYTES
 from gateway.untrusted import json_of
 
-MIN_TTL_S: Final = 1.0
+MIN_TTL_S: Final = MIN_TTL_MS / 1000
 MAX_TTL_S: Final = MAX_TTL_MS / 1000
 
 _OPERATOR_KEYS: Final = ("dns", "drain", "signing")

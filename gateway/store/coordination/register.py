@@ -36,6 +36,9 @@ MAX_DRAINS = 1000
 MAX_FACTS_BYTES = 4096
 """The longest entry read."""
 
+MIN_TTL_MS = 1_000
+"""The shortest time to live of a registration."""
+
 MAX_TTL_MS = 3_600_000
 """The longest time to live of a registration; one that expires later is not ours."""
 
