@@ -25,10 +25,10 @@ def beliefs_of(settings: Settings) -> tuple[Belief, ...]:
         networks = ", ".join(map(str, server.trusted_proxies))
         names = ("Forwarded", "X-Forwarded-For")
         named = [name for name in names if name.lower() in server.forwarded_headers]
-        headers = " and ".join([*named, "X-Forwarded-Proto"])
+        headers = ", ".join([*named, "X-Forwarded-Proto"])
         text = (
-            f"whoever connects from {networks} says by {headers} who its clients are: it chooses "
-            "their address, and so their country"
+            f"whoever connects from {networks} is believed in what it says of a viewer by {headers}"
+            ": of its address, for example, and so of its country"
         )
         found.append(Belief("server.trusted_proxies", text))
     if server.public_url is None and not server.allowed_hosts:

@@ -93,8 +93,9 @@ class Started:
 
 class Reader:
     """Follows one page in ``folder``. ``known`` maps ports of the page to those of servers that run
-    already. ``hooks`` are what the test does before blocks marked ``first``. ``checkout`` is what
-    the page calls the reader's checkout: then a command is only found if the page says where."""
+    already. ``hooks`` are what the test does before blocks marked ``first``. With ``checkout``,
+    ``folder`` is the reader's home, and the checkout is there under this name: then a command is
+    only found if the page says where."""
 
     def __init__(
         self,
@@ -118,8 +119,10 @@ class Reader:
         command = self._commands / "gateway"
         command.write_text(f'#!/bin/sh\nexec {words} "$@"\n', "utf-8")
         command.chmod(0o755)
-        if not (folder / ".venv").exists():
-            (folder / ".venv").symlink_to(sys.prefix)
+        place = folder if checkout is None else folder / checkout
+        place.mkdir(exist_ok=True)
+        if not (place / ".venv").exists():
+            (place / ".venv").symlink_to(sys.prefix)
         self._state.write_text("")
 
     def follow(self) -> None:
@@ -142,10 +145,10 @@ class Reader:
                     os.kill(int(pid.read_text()), signal.SIGKILL)
 
     def replaced(self, text: str) -> str:
-        """A text of the page with the ports of this run, the ids that it printed, and the place of
-        the checkout."""
+        """A text of the page with the ports of this run, the ids that it printed, and the reader's
+        home."""
         if self._checkout is not None:
-            text = text.replace(self._checkout, str(self.folder))
+            text = text.replace("$HOME", str(self.folder))
         text = re.sub(r"\b\d{4,5}\b", lambda found: self.ports.get(found[0], found[0]), text)
         return _ID.sub(lambda found: self._ids.get(found[0], found[0]), text)
 

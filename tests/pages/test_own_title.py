@@ -89,7 +89,7 @@ async def test_own_title(folder: Path, browser: Browser) -> None:
         page(NAME),
         folder,
         hooks={"it plays": hook(plays), "it has moved": hook(has_moved)},
-        checkout="$HOME/streaming-gateway",
+        checkout="streaming-gateway",
     )
     try:
         await asyncio.to_thread(reader.follow)
