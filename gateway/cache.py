@@ -130,7 +130,7 @@ RATES = CacheSpec(
     32_768,
     "entries",
     "class of routes, network of clients",
-    "nothing: one that is not used is whole again",
+    "nothing: an unused budget refills",
 )
 """How much a network of clients may still ask for."""
 
@@ -139,7 +139,7 @@ SESSION_RATES = CacheSpec(
     16_384,
     "entries",
     "session",
-    "nothing: one that is not used is whole again",
+    "nothing: an unused budget refills",
 )
 """How much a session may still ask for."""
 
@@ -148,7 +148,7 @@ TOKEN_RATES = CacheSpec(
     16_384,
     "entries",
     "`jti` of a token, hashed; without one, the digest of the token",
-    "nothing: one that is not used is whole again",
+    "nothing: an unused budget refills",
 )
 """How much the viewers with a token may still ask for."""
 
@@ -157,7 +157,7 @@ REPORTS_LEFT = CacheSpec(
     16_384,
     "entries",
     "network of clients",
-    "nothing: one that is not used is whole again",
+    "nothing: an unused budget refills",
 )
 """How many CMCD reports a network of clients may still send."""
 
@@ -166,7 +166,7 @@ PROBES_LEFT = CacheSpec(
     16_384,
     "entries",
     "bound, network of clients",
-    "nothing: one that is not used is whole again",
+    "nothing: an unused budget refills",
 )
 """How many probes a network of clients may still ask for."""
 
@@ -175,7 +175,7 @@ STEERED = CacheSpec(
     16_384,
     "entries",
     "key of the session in its state",
-    "nothing: one that does not ask is whole again",
+    "nothing: an unused budget refills",
 )
 """How often a session asks to be steered."""
 
@@ -184,7 +184,7 @@ SIGN_INS_LEFT = CacheSpec(
     4_096,
     "entries",
     "network of clients",
-    "nothing: one that is not used is whole again",
+    "nothing: an unused budget refills",
 )
 """How many refused credentials a network of clients may still send."""
 

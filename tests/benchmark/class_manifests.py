@@ -13,12 +13,9 @@ import argparse
 import asyncio
 import contextlib
 import json
-import os
 import random
 import re
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -39,6 +36,7 @@ from tests.integration.in_process import application, ask
 from tests.integration.reading_metrics import metric
 from tests.integration.running import running_gateway
 from tests.load.population import Population
+from tests.nginx import running_nginx
 from tests.ports import free_port
 
 GOAL_CLASSES, GOAL_OF = 100, 0.95
@@ -53,7 +51,6 @@ LADDERS = {
 """Peaks in kbit/s by height, for each codec."""
 ACCEPTED = ("gzip, deflate, br", "gzip, deflate", "identity", "")
 CONNECTIONS = 128
-NGINX_START_S = 10.0
 _OK, _NOT_MODIFIED = 200, 304
 _DOCS = Path(__file__).parents[2] / "docs" / "dash.md"
 _LOCATION = re.compile(rb"<Location>([^<]+)</Location>")
@@ -189,17 +186,7 @@ def nginx_cache(folder: Path, gateway_port: int) -> Iterator[int]:
     block = block.replace("/var/cache/nginx/mpd", str(folder / "cache"))
     common, location = block[: block.index("location ")], block[block.index("location ") :]
     port = free_port()
-    temporary = "".join(
-        f"{name}_temp_path {folder}/{name};\n"
-        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    config = folder / "nginx.conf"
-    config.write_text(
-        f"""{"user root;" if os.geteuid() == 0 else ""}
-daemon off; worker_processes 1; pid {folder}/nginx.pid;
-events {{ worker_connections 4096; }}
-http {{
-{temporary} access_log off;
+    http = f"""
 upstream gateway {{ server 127.0.0.1:{gateway_port}; keepalive 64; }}
 proxy_http_version 1.1;
 keepalive_requests 1000000;
@@ -209,25 +196,9 @@ server {{
     location / {{ proxy_pass http://gateway; proxy_set_header Connection ""; }}
     {location}
 }}
-}}
 """
-    )
-    command = ["nginx", "-c", str(config), "-p", str(folder), "-e", str(folder / "error.log")]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        try:
-            _wait_until_it_listens(process, port, folder)
-            yield port
-        finally:
-            process.terminate()
-
-
-def _wait_until_it_listens(process: "subprocess.Popen[bytes]", port: int, folder: Path) -> None:
-    deadline = time.monotonic() + NGINX_START_S
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"nginx does not answer: {(folder / 'error.log').read_text()}")
+    with running_nginx(folder, http, port, connections=4096):
+        yield port
 
 
 @dataclass(slots=True)

@@ -11,7 +11,6 @@ import contextlib
 import os
 import re
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -30,6 +29,7 @@ from gateway.app import build
 from gateway.config.load import load
 from tests.browser.test_playback import IN_SMALL_WINDOW
 from tests.missing import missing
+from tests.nginx import running_nginx
 from tests.ports import free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -43,7 +43,6 @@ MOST_STILL_MS = 5000
 MOST_S = 120
 TTL_S = max(1, LIFETIME_S // 3)
 SECRETS = {"first": "1" * 40, "second": "2" * 40}
-START_S = 10.0
 
 MASTER = """#EXTM3U
 #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="en",LANGUAGE="en",DEFAULT=YES,URI="../sound/0.m3u8"
@@ -78,14 +77,10 @@ keys = [{{ id = "k", secret = "{secret}" }}]
 lifetime_s = {lifetime_s}
 step_s = 1
 """
-NGINX = """{user}
-daemon off; worker_processes 1; pid {folder}/nginx.pid;
-events {{ worker_connections 256; }}
-http {{
-{temporary} access_log {folder}/access.log;
-types {{ application/vnd.apple.mpegurl m3u8; video/mp4 mp4 m4s; }}
+NGINX = """types {{ application/vnd.apple.mpegurl m3u8; video/mp4 mp4 m4s; }}
 server {{
     listen 127.0.0.1:{port};
+    access_log {folder}/access.log;
     add_header Access-Control-Allow-Origin * always;
     location = /healthz {{ return 200; }}
     location ~ "^(?<folder>/(?:.*?/)?)~(?<expires>[0-9]+)~(?<mac>[^/]+)/(?<rest>.*)$" {{
@@ -97,7 +92,6 @@ server {{
         root {root};
     }}
     location / {{ return 403; }}
-}}
 }}
 """
 PAGE = """<!doctype html><title>film</title><video id="video" muted></video>
@@ -160,36 +154,9 @@ def nginx_edge(
     if shutil.which("nginx") is None:
         missing("nginx is not here: apt-get install nginx-light")
     folder.mkdir()
-    names = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    temporary = "".join(f"{name}_temp_path {folder}/{name};\n" for name in names)
-    config = folder / "nginx.conf"
-    user = "user root;" if os.geteuid() == 0 else ""
-    config.write_text(
-        NGINX.format(
-            user=user,
-            folder=folder,
-            temporary=temporary,
-            port=port,
-            secret=secret,
-            root=media.parent,
-        )
-    )
-    command = ["nginx", "-c", str(config), "-p", str(folder), "-e", str(folder / "error.log")]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        try:
-            _wait_until_it_listens(process, port, folder)
-            yield process
-        finally:
-            process.terminate()
-
-
-def _wait_until_it_listens(process: "subprocess.Popen[bytes]", port: int, folder: Path) -> None:
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"nginx does not answer: {(folder / 'error.log').read_text()}")
+    http = NGINX.format(folder=folder, port=port, secret=secret, root=media.parent)
+    with running_nginx(folder, http, port) as process:
+        yield process
 
 
 @dataclass

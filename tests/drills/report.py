@@ -210,10 +210,10 @@ They are part of `make test`, where players ask half as often.
 - **Reacts** is the time from the break until all workers act on it. **Recovers** is the time from
   the mending until all is as before; where nothing is mended, it counts from the break.
 - A drill is red when a request failed or a bound was exceeded. Bounds on latency are wide, since
-  they must hold on two busy cores. A drill that was only slow is run again, at most three times,
-  and the verdict says so. So is one that exceeded a bound on a machine that was too busy before
-  anything broke: one with a 99th percentile above 250 ms. Bounds on reactions are what the gateway
-  promises.
+  they must hold on two busy cores. A drill that only exceeded a bound on latency is run again,
+  at most three times, and the verdict says so. The same holds for a drill that exceeded any bound
+  on a machine that was too busy from the start: its 99th percentile was above 250 ms before
+  anything broke. Bounds on reactions are what the gateway promises.
 """
 
 

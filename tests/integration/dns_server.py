@@ -11,6 +11,8 @@ from dns.message import Message, from_wire, make_response
 from dns.rcode import NOERROR, NXDOMAIN, SERVFAIL, Rcode
 from dns.rrset import from_text
 
+from tests.background import in_background
+
 Records = tuple[str, ...]
 
 
@@ -108,10 +110,8 @@ async def dns_server() -> AsyncIterator[DnsServer]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
         bound.bind(("127.0.0.1", server.port))
         bound.setblocking(False)
-        udp = asyncio.create_task(server.over_udp(bound))
         try:
-            yield server
+            async with in_background(server.over_udp(bound)):
+                yield server
         finally:
-            udp.cancel()
-            await asyncio.gather(udp, return_exceptions=True)
             tcp.close()

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,7 @@ from gateway.store.events.activity import (
     Wanted,
     entry_id,
 )
+from tests.background import in_background
 from tests.integration.in_process import OPERATORS, application, asking
 from tests.integration.processes import children
 from tests.integration.reading_metrics import metric
@@ -426,23 +427,17 @@ async def test_heartbeats_move_the_place_to_go_on_from(
         await stream.aclose()
 
 
-class reader:  # noqa: N801  # reads as a function
+@contextlib.asynccontextmanager
+async def reader(server: Valkey, most: int = 5) -> AsyncIterator[Activity]:
     """An activity that runs on a server."""
-
-    def __init__(self, server: Valkey, most: int = 5) -> None:
-        self._server, self._most = server, most
-
-    async def __aenter__(self) -> Activity:
-        self._store = connect(self._server.url, timeout_ms=1000)
-        await self._store.start()
-        found = Activity(self._store.redis, lambda: self._most)
-        self._task = asyncio.create_task(found.run())
-        return found
-
-    async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        await self._store.close()
+    store = connect(server.url, timeout_ms=1000)
+    await store.start()
+    found = Activity(store.redis, lambda: most)
+    try:
+        async with in_background(found.run()):
+            yield found
+    finally:
+        await store.close()
 
 
 def write(server: Valkey, asset: str = "film/one") -> str:

@@ -25,6 +25,7 @@ from gateway.store.coordination.bus import (
     Subscription,
 )
 from gateway.store.coordination.redis_bus import BATCH, KEPT, RedisBus
+from tests.background import in_background
 from tests.unit.store.servers import Proxy, Valkey, listening, until, valkey
 
 HEALED_S = 2.0
@@ -83,18 +84,13 @@ async def following(
     """Workers that have all read to the end of the log."""
     followers = [Follower(url, poll_s, timeout_s) for _ in range(count)]
     async with contextlib.AsyncExitStack() as stack:
-        tasks = []
         for each in followers:
             await each.store.start()
             stack.push_async_callback(each.store.close)
-            tasks += [asyncio.create_task(each.follow()), asyncio.create_task(each.bus.run())]
-        try:
-            await until(lambda: all(each.gaps for each in followers))
-            yield followers
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        for each in followers:
+            await stack.enter_async_context(in_background(each.follow(), each.bus.run()))
+        await until(lambda: all(each.gaps for each in followers))
+        yield followers
 
 
 async def all_hear(followers: list[Follower], body: bytes) -> float:

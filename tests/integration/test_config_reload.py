@@ -15,6 +15,7 @@ from gateway.config.load import Loaded, load
 from gateway.config.problem import ConfigError, ConfigProblem
 from gateway.config.reload import ConfigWatcher, Reload
 from gateway.config.schema import ServerSettings
+from tests.background import in_background
 
 SETTLE_S = 0.05
 SERVER_KEYS = tuple(ServerSettings.model_fields)
@@ -54,15 +55,10 @@ async def watching(
     watcher = ConfigWatcher(
         load(path, {}), {}, observed.apply, observed, settle_s=SETTLE_S, poll_s=poll_s
     )
-    task = asyncio.create_task(watcher.run())
-    if path is not None:
-        await until(lambda: is_watched(path.parent))
-    try:
+    async with in_background(watcher.run()):
+        if path is not None:
+            await until(lambda: is_watched(path.parent))
         yield watcher, observed
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 def is_watched(folder: Path) -> bool:
@@ -358,8 +354,7 @@ async def test_a_file_that_a_variable_names_is_read_again(tmp_path: Path) -> Non
     environ = {"GATEWAY_SERVER__MANIFEST_MAX_AGE_S_FILE": str(secret)}
     observed = Observed()
     watcher = ConfigWatcher(load(path, environ), environ, observed.apply, observed)
-    task = asyncio.create_task(watcher.run())
-    try:
+    async with in_background(watcher.run()):
         assert watcher.current.settings.server.manifest_max_age_s == 7
         secret.write_text("8\n")
         watcher.reload_soon()
@@ -369,6 +364,3 @@ async def test_a_file_that_a_variable_names_is_read_again(tmp_path: Path) -> Non
         await until(lambda: len(observed.refusals) == 1)
         assert "names a file that does not exist" in observed.refusals[0][0]
         assert watcher.current.settings.server.manifest_max_age_s == 8
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

@@ -27,6 +27,7 @@ from gateway.store.coordination.messages import EdgesChanged, PolicyReloaded, Pu
 from gateway.store.coordination.presence import LiveWorker, Presence
 from gateway.store.coordination.redis_bus import RedisBus
 from manifests.format import ManifestFormat
+from tests.background import in_background
 from tests.integration import commands
 from tests.integration.processes import children
 from tests.integration.reading_metrics import metric
@@ -291,35 +292,32 @@ async def test_what_a_worker_does_when_told(tmp_path: Path) -> None:
             lambda: looks.append(time.monotonic()),
             lambda: source,
         )
-        tasks = [asyncio.create_task(each) for each in (bus.run(), control.run())]
-        await wait_until(lambda: len(looks) == 1)  # of the start
+        async with in_background(bus.run(), control.run()):
+            await wait_until(lambda: len(looks) == 1)  # of the start
 
-        one, two = await source.load("one"), await source.load("two")
-        for topic in TOPICS:
-            assert await bus.publish(topic, b"nonsense")
-            assert await bus.publish(topic, encode_message(EdgesChanged("drain", "x")))
-        assert await bus.publish("assets", encode_message(Purge("one", None, "ab")))
-        await wait_until(lambda: server.command("EXISTS", b"gw1:{workers}:ack:ab") == 1)
-        assert one is not await source.load("one")
-        assert two is await source.load("two")
-        assert 1 == len(looks)
+            one, two = await source.load("one"), await source.load("two")
+            for topic in TOPICS:
+                assert await bus.publish(topic, b"nonsense")
+                assert await bus.publish(topic, encode_message(EdgesChanged("drain", "x")))
+            assert await bus.publish("assets", encode_message(Purge("one", None, "ab")))
+            await wait_until(lambda: server.command("EXISTS", b"gw1:{workers}:ack:ab") == 1)
+            assert one is not await source.load("one")
+            assert two is await source.load("two")
+            assert 1 == len(looks)
 
-        assert await bus.publish("policy", encode_message(PolicyReloaded("v2")))
-        await wait_until(lambda: len(looks) == 2)
-        control.reloaded("v3")  # it receives its own message
-        await wait_until(lambda: len(looks) == 3)
+            assert await bus.publish("policy", encode_message(PolicyReloaded("v2")))
+            await wait_until(lambda: len(looks) == 2)
+            control.reloaded("v3")  # it receives its own message
+            await wait_until(lambda: len(looks) == 3)
 
-        server.freeze()
-        await asyncio.sleep(0.5)
-        server.thaw()
-        await wait_until(lambda: len(looks) == 4)
-        assert two is await source.load("two")
-        server.command("FLUSHALL")
-        await wait_until(lambda: len(looks) == 5)
-        await asyncio.sleep(0)
-        assert two is not await source.load("two")
+            server.freeze()
+            await asyncio.sleep(0.5)
+            server.thaw()
+            await wait_until(lambda: len(looks) == 4)
+            assert two is await source.load("two")
+            server.command("FLUSHALL")
+            await wait_until(lambda: len(looks) == 5)
+            await asyncio.sleep(0)
+            assert two is not await source.load("two")
 
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         await store.close()

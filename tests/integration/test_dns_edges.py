@@ -18,6 +18,7 @@ from gateway.background.fleet import FleetKeeper
 from gateway.config.discovery_settings import DnsSettings
 from gateway.edge.edge import Edge
 from gateway.edge.resolved import DnsQuestion, DnsRecord, EdgeTemplate
+from tests.background import in_background
 from tests.integration.dns_server import DnsServer, dns_server
 from tests.integration.in_process import application, asking
 from tests.ports import free_port
@@ -202,13 +203,9 @@ async def following(
     keeper = FleetKeeper([HOME])
     given = {**SETTINGS, "resolvers": [dns.address], **settings}
     names = DnsEdges(keeper, templates or (TEMPLATE,), DnsSettings.model_validate(given))
-    task = asyncio.create_task(names.run())
-    try:
+    async with in_background(names.run()):
         await names.first_answers(2.0)
         yield keeper, names
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 def ids(keeper: FleetKeeper) -> list[str]:

@@ -23,6 +23,7 @@ from gateway.store.connection.protocol import Store
 from gateway.store.coordination.bus import Bus
 from gateway.store.coordination.health_board import MAX_BYTES, HealthBoard
 from gateway.store.coordination.redis_bus import bus_over
+from tests.background import in_background
 from tests.integration.edge_processes import EdgeProcess, edge_processes
 from tests.unit.store.servers import Valkey, until, valkey
 
@@ -81,13 +82,10 @@ async def working(
     messages = bus_over(control)
     worker = Worker(control, messages if bus else None, edges, settings, clock)
     await worker.watch.first_look()
-    tasks = [asyncio.create_task(worker.watch.run()), asyncio.create_task(messages.run())]
     try:
-        yield worker
+        async with in_background(worker.watch.run(), messages.run()):
+            yield worker
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         await control.close()
         await store.close()
 

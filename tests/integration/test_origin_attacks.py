@@ -24,6 +24,7 @@ from gateway.background.probe import (
 from gateway.source.origin import origin as source_module
 from gateway.source.origin.transport import MAX_HEAD_BYTES, READ_BYTES
 from gateway.source.source import BadSourceError, NoSuchAssetError
+from tests.background import in_background
 from tests.integration.in_process import started
 from tests.integration.origins import Mode, Origin
 from tests.integration.test_origin import LIMITS, Worker, pair
@@ -51,12 +52,10 @@ async def attacked(mode: Mode, **options: Any) -> AsyncIterator[tuple[Origin, Wo
         one = Worker(it.url, **(given | options))
         it.wall = one.clock.unix
         it.mode = mode
-        watch = asyncio.create_task(one.source.watch())
         try:
-            yield it, one
+            async with in_background(one.source.watch()):
+                yield it, one
         finally:
-            watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
             await one.source.close()
 
 

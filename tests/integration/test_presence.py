@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ import pytest
 from gateway.store.connection.keys import WORKER_FACTS, WORKERS
 from gateway.store.connection.redis import RedisStore
 from gateway.store.coordination.presence import LiveWorker, Presence, live_workers
+from tests.background import in_background
 from tests.unit.store.servers import Valkey, until, valkey
 
 HEARTBEAT_S = 0.1
@@ -47,7 +48,7 @@ async def stores(url: str, count: int) -> AsyncIterator[list[RedisStore]]:
 @contextlib.asynccontextmanager
 async def present(
     found: list[RedisStore], expected: int = 1
-) -> AsyncIterator[tuple[list[Presence], list[asyncio.Task[None]]]]:
+) -> AsyncIterator[tuple[list[Presence], Sequence[asyncio.Task[None]]]]:
     """One worker on each store, all running."""
     workers = [
         Presence(
@@ -55,13 +56,8 @@ async def present(
         )
         for number, store in enumerate(found)
     ]
-    tasks = [asyncio.create_task(each.run()) for each in workers]
-    try:
+    async with in_background(*(each.run() for each in workers)) as tasks:
         yield workers, tasks
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_workers_count_each_other(server: Valkey) -> None:

@@ -1,6 +1,5 @@
 """Which key signs: configured, shared over a real Valkey, or a worker's own."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -9,6 +8,7 @@ from gateway.background.signing_keys import KeyKeeper
 from gateway.store.connection.keys import SHARED_KEY
 from gateway.store.connection.redis import RedisStore
 from gateway.trust.keys import Purpose, SigningKey
+from tests.background import in_background
 from tests.unit.store.servers import Valkey, until, valkey
 
 STATE = Purpose.STEERING_STATE
@@ -167,10 +167,5 @@ async def test_the_shared_key_is_followed(
     """``run`` looks again until it is cancelled."""
     monkeypatch.setattr("gateway.background.signing_keys.FIRST_INTERVAL_S", 0.01)
     first, second = keeper(store=store), keeper(store=store)
-    running = [asyncio.create_task(one.run()) for one in (first, second)]
-    try:
+    async with in_background(first.run(), second.run()):
         await until(lambda: accepts(first, second) and accepts(second, first))
-    finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)

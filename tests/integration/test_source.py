@@ -22,6 +22,7 @@ from gateway.source.source import (
     SourceManifest,
 )
 from manifests.format import ManifestFormat
+from tests.background import in_background
 from tests.integration.asking import get_raw
 from tests.integration.dash_titles import mpd
 from tests.integration.running import running_gateway
@@ -61,13 +62,9 @@ def reader(root: Path) -> DirectorySource:
 async def watched(root: Path) -> AsyncIterator[DirectorySource]:
     """A source that watches its folder, after its first reset."""
     source = reader(root)
-    task = asyncio.create_task(source.watch())
-    await asyncio.sleep(3 * directory.LOOK_AGAIN_S)
-    try:
+    async with in_background(source.watch()):
+        await asyncio.sleep(3 * directory.LOOK_AGAIN_S)
         yield source
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 @pytest.fixture(autouse=True)

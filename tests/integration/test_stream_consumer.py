@@ -22,6 +22,7 @@ from gateway.store.events.consumer import (
     StreamConsumer,
     UnprocessableError,
 )
+from tests.background import in_background
 from tests.unit.store.servers import Proxy, Valkey, listening, until, valkey
 
 
@@ -75,13 +76,8 @@ def consumer(server: Valkey, name: str = "one", **options: Any) -> StreamConsume
 @contextlib.asynccontextmanager
 async def running(reader: StreamConsumer, worker: Worker) -> AsyncIterator[None]:
     """Run it until the end of the block."""
-    async with reader:
-        task = asyncio.create_task(reader.run(worker))
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+    async with reader, in_background(reader.run(worker)):
+        yield
 
 
 def killed_within(server: Valkey, processed: int) -> list[str]:

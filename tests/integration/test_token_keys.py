@@ -20,6 +20,7 @@ from gateway.trust.tokens.refusal import RefusalCode
 from gateway.trust.tokens.rules import TokenRules
 from gateway.trust.tokens.sources import KeyFile, KeySetPlace, RefreshBounds, TokenSources
 from gateway.trust.tokens.verifier import Verifier
+from tests.background import in_background
 from tests.integration.origins import Mode, Origin, origin
 from tests.unit.store.servers import until
 from tests.unit.trust.tokens.making import CLAIMS, NOW_S, granted, jwt, private, refused, token_key
@@ -56,12 +57,8 @@ def keeper(url: str, times: Times) -> TokenKeyKeeper:
 @contextlib.asynccontextmanager
 async def running(kept: TokenKeyKeeper) -> AsyncIterator[None]:
     """Its background task runs."""
-    task = asyncio.create_task(kept.run())
-    try:
+    async with in_background(kept.run()):
         yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager

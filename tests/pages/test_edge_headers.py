@@ -2,15 +2,14 @@
 
 import http.client
 import shutil
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 
 from tests.missing import missing
-from tests.nginx import nginx_command
+from tests.nginx import running_nginx
 from tests.pages.blocks import ROOT, page
-from tests.ports import free_port, wait_for_port
+from tests.ports import free_port
 
 PAGE = "docs/edges-must-serve.md"
 FILES = {
@@ -35,13 +34,8 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
             (media / name).write_text(name, "utf-8")
     http_block, server_block = [each.text for each in page(PAGE).blocks if each.language == "nginx"]
     server = f"server {{ listen 127.0.0.1:{port};\nroot {folder}/media;\n{server_block}\n}}"
-    command = nginx_command(folder, f"{http_block}\n{server}")
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        try:
-            wait_for_port(port)
-            yield port
-        finally:
-            process.terminate()
+    with running_nginx(folder, f"{http_block}\n{server}", port):
+        yield port
 
 
 def headers(

