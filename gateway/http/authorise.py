@@ -188,8 +188,9 @@ async def _who(
 ) -> Operator | None:
     """Who has signed in; None when the request has no credential. Raises a 401 or 429 problem."""
     asked = Asked(message)
-    if "authorization" not in message.headers and "cookie" in message.headers:
-        found = gateway.sign_in.session(cookies_of(message.headers["cookie"]))
+    cookies = headers.get("cookie")
+    if cookies is not None and "authorization" not in message.headers:
+        found = gateway.sign_in.session(cookies_of(cookies))
         if found is not None:
             _check_forgery(scope, message)
             return found

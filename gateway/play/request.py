@@ -109,7 +109,7 @@ class Request:
 def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
     """Read headers as ASGI gives them: lower-case names, Latin-1 bytes.
 
-    Lines with the same name form one list (RFC 9110, 5.3).
+    Lines with the same name form one list (RFC 9110, 5.3), those of cookies as RFC 9113, 8.2.3 says.
     """
     by_name: dict[str, str] = {}
     forwarded: list[str] = []
@@ -124,7 +124,8 @@ def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
         elif name is _FORWARDED:
             forwarded.append(text)
         elif name in by_name:
-            by_name[name] = f"{by_name[name]}, {text}"
+            between = "; " if name == "cookie" else ", "
+            by_name[name] = f"{by_name[name]}{between}{text}"
         else:
             by_name[name] = text
     return Headers(by_name, tuple(forwarded), tuple(x_forwarded_for))

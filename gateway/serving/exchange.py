@@ -225,6 +225,7 @@ class Exchange:
         if b"content-length" in names:
             length = int(headers[names.index(b"content-length")][1])
         has_body = status not in _WITHOUT_BODY and self.scope["method"] != "HEAD"
+        self._chunked = False  # an answer that was not sent may have begun before this one
         if length is None and has_body:
             self._chunked = self.scope["http_version"] == "1.1"
             if self._chunked:

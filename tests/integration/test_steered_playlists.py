@@ -149,6 +149,7 @@ async def test_each_refusal_has_its_reason(config: Path, change: str, code: str)
         ("ports", {"MAX_PATHWAYS": "1"}, "CHROME", "no-other-edge"),
         ("ports alone", {}, "CHROME", "no-other-edge"),
         ("ports many", {}, "CHROME", "too-many-copies"),
+        ("ports most", {}, "CHROME", "too-many-copies"),
         ("ports pathways", {}, "CHROME", "source-steers"),
         ("ports copies", {}, "CHROME", "source-has-copies"),
         ("ports absolute", {}, "CHROME", "uris-do-not-move"),
@@ -208,6 +209,8 @@ def _change(config: Path, change: str) -> None:  # noqa: C901
             )
         case "many":
             source.write_text(_long_ladder(49))
+        case "most":
+            source.write_text(_long_ladder(97))
         case "schemes":
             edges = edges.replace("https://e1", "http://e1").replace(
                 "https://e2.example.com", "https://e2.example.com:444"
@@ -222,11 +225,32 @@ def _change(config: Path, change: str) -> None:  # noqa: C901
             source.write_text(FILM + FILM.replace("#EXTM3U\n", "").replace("m3u8", "2.m3u8"))
         case "long":
             # Rewritten URIs fit into twice the length of the source, pathway ids do not.
-            source.write_text(_long_ladder(400))
+            source.write_text(_long_ladder(40))
             edges += f"\n[limits]\nmax_playlist_bytes = {source.stat().st_size}\n"
         case "absolute":
             source.write_text(FILM.replace("low", "https://o.example/low"))
     config.write_text(edges)
+
+
+@pytest.mark.parametrize("first", ["speaker", "desktop"])
+async def test_a_speaker_and_a_screen_share_no_playlist(config: Path, first: str) -> None:
+    """Both get the only variant of the title, but a device without a screen gets no I-frames."""
+    (config.parent / "catalogue" / "film" / "master.m3u8").write_text(
+        f'{FILM.partition("#EXT-X-STREAM-INF:BANDWIDTH=2400000")[0]}'
+        '#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=90000,CODECS="avc1.4d401e",URI="i.m3u8"\n'
+    )
+    agents = {"speaker": "AppleCoreMedia/1.0.0.19L580 (HomePod; U; CPU OS 15_6 like Mac OS X)"}
+    agents["desktop"] = CHROME
+    found: dict[str, str] = {}
+    async with asking(application(config, OFF)) as client:
+        for name in sorted(agents, key=lambda name: name != first):
+            answer = await client.get(PLAYLIST, headers={"User-Agent": agents[name]})
+            assert f"device={name}" in answer.headers["gateway-decision"]
+            found[name] = answer.text
+    assert [1, 1] == [text.count("#EXT-X-STREAM-INF") for text in found.values()]
+    assert {"desktop": 1, "speaker": 0} == {
+        name: text.count("#EXT-X-I-FRAME-STREAM-INF") for name, text in found.items()
+    }
 
 
 async def test_a_new_key_gives_new_playlists(config: Path) -> None:

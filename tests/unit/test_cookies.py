@@ -12,7 +12,6 @@ OURS = "__Host-gateway-session=2026-11.AbC-_x"
     [
         OURS,
         f"a=1; {OURS}; b=2",
-        f"a=1, {OURS}",
         f'prefs={{"a":1}}; {OURS}',
         f"a[b]=1; {OURS}",
         f"a=b c; {OURS}",
@@ -26,6 +25,15 @@ OURS = "__Host-gateway-session=2026-11.AbC-_x"
 )
 def test_malformed_neighbours_hide_no_cookie(header: str) -> None:
     assert "2026-11.AbC-_x" == cookies_of(header)["__Host-gateway-session"]
+
+
+@pytest.mark.parametrize("between", [",", ", ", "\t,"])
+def test_a_value_names_no_cookie(between: str) -> None:
+    """Any host of the domain may set a cookie with this value, but none that begins with __Host-."""
+    planted = OURS.replace("AbC", "planted")
+    assert {"a": f"x{between}{planted}"} == cookies_of(f"a=x{between}{planted}")
+    both = cookies_of(f"{OURS}; a=x{between}{planted}")
+    assert "2026-11.AbC-_x" == both["__Host-gateway-session"]
 
 
 @pytest.mark.parametrize("header", ["", ";", "a", "a" * MAX_COOKIE_CHARS + "=1"])

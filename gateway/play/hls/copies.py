@@ -43,7 +43,7 @@ def may_copy(found: Decided) -> bool:
 
 def copies_for(found: Decided, headers: Headers) -> tuple[tuple[Edge, ...], Reason | None]:
     """The edges for which the playlist lists its ladder once more, best first; without any, why it
-    cannot be steered, None when clones do."""
+    cannot be steered, or None when clones can be used instead."""
     decision, config = found.decision, found.runtime.steering
     fleet = decision.inquiry.fleet
     refused: Reason | None = None
@@ -57,7 +57,7 @@ def copies_for(found: Decided, headers: Headers) -> tuple[tuple[Edge, ...], Reas
     elif not _steers(found.player.device.player, headers):
         refused = MAY_NOT_STEER
     else:
-        copies = tuple(wanted[: MAX_COPIED_VARIANTS // len(decision.kept) - 1])
+        copies = tuple(wanted[: max(0, MAX_COPIED_VARIANTS // len(decision.kept) - 1)])
         refused = None if copies else TOO_MANY
     return copies, None if may_clone(found) else refused
 

@@ -147,6 +147,7 @@ def bytes_key(
         decision.kept,
         limits.max_height,
         limits.max_bandwidth,
+        limits.screen,
         decision.edge.url,
         root,
         source.base_urls,

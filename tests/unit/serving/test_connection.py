@@ -283,6 +283,21 @@ WRONG: dict[str, tuple[list[dict[str, Any]], int]] = {
 }
 
 
+async def test_a_fault_after_the_head_of_a_chunked_answer() -> None:
+    """The head was not sent yet. Behind the 500 comes nothing that belonged to it."""
+
+    async def wrong(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise ValueError("a fault")
+
+    async with serving(wrong) as (_, port), peer(port) as one:
+        await one.send(GET)
+        assert 500 == (await one.answer())[0]
+        with pytest.raises(asyncio.IncompleteReadError) as ended:
+            await one.answer()
+    assert b"" == ended.value.partial
+
+
 @pytest.mark.parametrize(("messages", "status"), WRONG.values(), ids=WRONG)
 async def test_what_is_no_answer(messages: list[dict[str, Any]], status: int) -> None:
     """500 where nothing was sent yet; else the connection ends before the answer is complete."""
