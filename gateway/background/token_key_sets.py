@@ -30,7 +30,7 @@ class KeySetClient:
         """Raises OSError for a ``ca_file`` that cannot be used."""
         from gateway.source.origin.client import OriginClient  # noqa: PLC0415  # brings a client
 
-        self._bounds = bounds
+        self.bounds = bounds
         self._clock = clock
         self._client = OriginClient(
             RequestLimits(
@@ -52,7 +52,7 @@ class KeySetClient:
         """The set at ``url``. Raises ValueError, which says why, when there is none."""
         from gateway.source.origin.client import AttemptError, OriginFile  # noqa: PLC0415
 
-        deadline = asyncio.get_running_loop().time() + self._bounds.timeout_s
+        deadline = asyncio.get_running_loop().time() + self.bounds.timeout_s
         try:
             answer = await self._client.get(
                 OriginServer(url), OriginFile("", _FORMAT), {}, deadline
@@ -66,9 +66,9 @@ class KeySetClient:
             answer.asked_at,
             answer.answered_at,
             FreshnessBounds(
-                default_fresh_s=self._bounds.max_s,
-                min_fresh_s=self._bounds.min_s,
-                max_fresh_s=self._bounds.max_s,
+                default_fresh_s=self.bounds.max_s,
+                min_fresh_s=self.bounds.min_s,
+                max_fresh_s=self.bounds.max_s,
             ),
             self._clock.unix_ahead_s(),
         )

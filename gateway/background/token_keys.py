@@ -78,15 +78,13 @@ class TokenKeyKeeper:
         self._listeners.append(listener)
 
     def configure(self, sources: TokenSources, rules: TokenRules) -> None:
-        """Use the keys and rules of a new config."""
-        bounds_changed = sources.refresh != self._sources.refresh
+        """Use the keys and rules of a new config. New sets are fetched at once."""
         self._sources, self._rules = sources, rules
         places: tuple[Place, ...] = (*sources.files, *sources.sets)
         self._held = {place: self._held.get(place) or _Held() for place in places}
         for place in self._files():
-            self._read_file(place)
-        if bounds_changed:
-            self._wake.set()
+            self._read_file(place, self._held[place])
+        self._wake.set()
         self._rebuild()
 
     def unknown_key(self) -> None:
@@ -122,13 +120,15 @@ class TokenKeyKeeper:
 
     async def look(self) -> None:
         """Fetch the sets whose time has come, and drop keys that were kept for too long."""
+        if self._client is not None and self._client.bounds != self._sources.refresh:
+            await self.close()  # the next one has the bounds of the new config
         now = self._clock.now()
         due = [
-            place
+            (place, self._held[place])
             for place in self._urls()
             if self._held[place].wanted or self._held[place].next_at <= now
         ]
-        await asyncio.gather(*map(self._fetch, due))
+        await asyncio.gather(*(self._fetch(place, held) for place, held in due))
         keep_s = self._sources.refresh.keep_s
         for place in self._urls():
             held = self._held[place]
@@ -163,13 +163,14 @@ class TokenKeyKeeper:
             await asyncio.sleep(INTERVAL_S)
             with in_time("token_keys"):
                 for place in list(self._files()):
-                    held = self._held[place]
+                    held = self._held.get(place)  # None when a new config has no such file
+                    if held is None:
+                        continue
                     if await asyncio.to_thread(_signature, place) != held.signature:
-                        await asyncio.to_thread(self._read_file, place)
+                        await asyncio.to_thread(self._read_file, place, held)
                         self._rebuild()
 
-    def _read_file(self, place: Place) -> None:
-        held = self._held[place]
+    def _read_file(self, place: Place, held: _Held) -> None:
         held.signature = _signature(place)
         try:
             held.keys = _keys_in(place, read_key_file(_path(place)))
@@ -178,8 +179,8 @@ class TokenKeyKeeper:
             return
         self._succeeded(held)
 
-    async def _fetch(self, place: KeySetPlace) -> None:
-        held, bounds = self._held[place], self._sources.refresh
+    async def _fetch(self, place: KeySetPlace, held: _Held) -> None:
+        bounds = self._sources.refresh
         held.wanted = False
         held.next_at = self._clock.now() + bounds.min_s * _random.uniform(1.0, 1.2)
         try:
@@ -190,7 +191,7 @@ class TokenKeyKeeper:
             fetched = await self._client.fetch(place.url or "")
             if fetched.data != held.data:
                 held.keys, held.data = _keys_in(place, fetched.data), fetched.data
-        except ValueError as error:
+        except (ValueError, OSError) as error:  # OSError: tokens.ca_file cannot be used
             self._failed(place, held, str(error))
             return
         wait_s = max(bounds.min_s, fetched.fresh_s * _random.uniform(0.9, 1.0))

@@ -109,7 +109,8 @@ class Request:
 def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
     """Read headers as ASGI gives them: lower-case names, Latin-1 bytes.
 
-    Lines with the same name form one list (RFC 9110, 5.3), those of cookies as RFC 9113, 8.2.3 says.
+    Lines with the same name form one list (RFC 9110, 5.3); cookies have a list of their own
+    (RFC 9113, 8.2.3).
     """
     by_name: dict[str, str] = {}
     forwarded: list[str] = []

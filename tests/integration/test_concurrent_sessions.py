@@ -9,6 +9,7 @@ from gateway.store.connection.keys import counted_session_key, session_name, sub
 from gateway.store.connection.memory import MemoryStore
 from gateway.store.connection.protocol import Store
 from gateway.store.connection.redis import RedisStore
+from gateway.store.coordination import concurrent_sessions
 from gateway.store.coordination.concurrent_sessions import ConcurrentSessions
 from tests.unit.store.servers import Valkey
 
@@ -103,6 +104,28 @@ async def test_nothing_is_kept_of_a_session_that_is_not_counted(
     one.seen(A)
     await one.flush(store)
     assert [] == server.command("KEYS", "*subjects*")
+
+
+async def test_a_sign_of_life_that_is_lost_is_given_again(
+    server: Valkey, store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that found no room, and one that Redis did not take. Else a session that plays would end,
+    since one sign in a quarter of its time is enough."""
+    one = counting(store)
+    monkeypatch.setattr(concurrent_sessions, "MAX_WAITING", 1)
+    one.seen(A)
+    one.seen(B)
+    assert [A] == list(one._waiting)
+    server.kill()
+    try:
+        await one.flush(store)
+    finally:
+        server.start()
+    assert [] == list(one._waiting)
+    for session in (B, A):
+        one.seen(session)
+        assert [session] == list(one._waiting)
+        one._waiting.clear()
 
 
 async def test_everything_expires(server: Valkey, store: RedisStore) -> None:

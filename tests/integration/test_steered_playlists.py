@@ -236,7 +236,7 @@ def _change(config: Path, change: str) -> None:  # noqa: C901
 async def test_a_speaker_and_a_screen_share_no_playlist(config: Path, first: str) -> None:
     """Both get the only variant of the title, but a device without a screen gets no I-frames."""
     (config.parent / "catalogue" / "film" / "master.m3u8").write_text(
-        f'{FILM.partition("#EXT-X-STREAM-INF:BANDWIDTH=2400000")[0]}'
+        f"{FILM.partition('#EXT-X-STREAM-INF:BANDWIDTH=2400000')[0]}"
         '#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=90000,CODECS="avc1.4d401e",URI="i.m3u8"\n'
     )
     agents = {"speaker": "AppleCoreMedia/1.0.0.19L580 (HomePod; U; CPU OS 15_6 like Mac OS X)"}

@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import json
 import math
+import threading
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -214,3 +216,66 @@ def test_a_new_config_replaces_keys_and_rules() -> None:
     granted(kept.verifier.verify(jwt(kid="new"), NOW_S))
     kept.configure(second, TokenRules(max_chars=10))
     assert RefusalCode.TOO_LONG == refused(kept.verifier.verify(jwt(kid="new"), NOW_S))
+
+
+async def test_a_new_config_fetches_its_sets_at_once() -> None:
+    """Also where there was none before, and with the bounds of that config."""
+    times, bounds = Times(), replace(BOUNDS, timeout_s=0.05)
+    async with issuer(jwks("one")) as first, issuer(jwks("one"), delay_s=0.3) as late:
+        kept = TokenKeyKeeper(TokenSources(refresh=bounds), TokenRules(), times.clock())
+        sets = [KeySetPlace(SetUse(ISSUER), url=each.url) for each in (first, late)]
+        async with running(kept):
+            await asyncio.sleep(0.05)
+            kept.configure(TokenSources(sets=(sets[0],), refresh=bounds), TokenRules())
+            await until(lambda: len(kept.verifier.keys.keys) == 1)
+            kept.configure(TokenSources(sets=(sets[1],), refresh=bounds), TokenRules())
+            await until(lambda: kept._held[sets[1]].problem is not None)
+            times.now += BOUNDS.min_s * 2
+            patient = replace(BOUNDS, timeout_s=5.0)
+            kept.configure(TokenSources(sets=(sets[1],), refresh=patient), TokenRules())
+            await until(lambda: len(kept.verifier.keys.keys) == 1)
+
+
+async def test_certificates_that_cannot_be_used_are_a_problem_of_their_set(tmp_path: Path) -> None:
+    """It is tried again with the next config."""
+    async with issuer(jwks("one")) as it:
+        place = KeySetPlace(SetUse(ISSUER), url=it.url)
+        bad = replace(BOUNDS, ca_file=str(tmp_path / "missing.pem"))
+        times = Times()
+        kept = TokenKeyKeeper(TokenSources(sets=(place,), refresh=bad), TokenRules(), times.clock())
+        await kept.look()
+        assert "No such file" in (kept._held[place].problem or "")
+        times.now += BOUNDS.min_s * 2
+        kept.configure(TokenSources(sets=(place,), refresh=BOUNDS), TokenRules())
+        await kept.look()
+        assert kept._held[place].problem is None
+        await kept.close()
+
+
+async def test_a_file_is_removed_from_the_config_while_it_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are still followed."""
+    monkeypatch.setattr(token_keys, "INTERVAL_S", 0.01)
+    paths = [tmp_path / name for name in ("one.json", "two.json")]
+    for path in paths:
+        path.write_text(json.dumps(ED))
+    files = [KeyFile(KeyUse(path.stem, "EdDSA"), str(path)) for path in paths]
+    kept = TokenKeyKeeper(TokenSources(files=tuple(files)), TokenRules())
+    entered, go = threading.Event(), threading.Event()
+    signature = token_keys._signature
+
+    def slow(place: Any) -> Any:
+        if threading.current_thread() is not threading.main_thread() and not entered.is_set():
+            entered.set()
+            go.wait(10)
+        return signature(place)
+
+    monkeypatch.setattr(token_keys, "_signature", slow)
+    async with running(kept):
+        await until(entered.is_set)
+        kept.configure(TokenSources(files=(files[0],)), TokenRules())
+        go.set()
+        paths[0].write_text(json.dumps(EC))
+        await until(lambda: kept._held[files[0]].problem is not None)
+    assert ["one"] == [key.name for key in kept.verifier.keys.keys]

@@ -29,7 +29,7 @@ def test_malformed_neighbours_hide_no_cookie(header: str) -> None:
 
 @pytest.mark.parametrize("between", [",", ", ", "\t,"])
 def test_a_value_names_no_cookie(between: str) -> None:
-    """Any host of the domain may set a cookie with this value, but none that begins with __Host-."""
+    """Any host of the domain may set such a cookie, but none whose name begins with __Host-."""
     planted = OURS.replace("AbC", "planted")
     assert {"a": f"x{between}{planted}"} == cookies_of(f"a=x{between}{planted}")
     both = cookies_of(f"{OURS}; a=x{between}{planted}")

@@ -152,11 +152,13 @@ class ConcurrentSessions:
         last_s = self._seen.get(session)
         if last_s is not None and now_s - last_s < SEEN_AGAIN_SHARE * self._ends_after_s:
             return
-        self._seen.put(session, now_s)
         if self._store.redis is None:
             self._seen_here(session, now_s)
         elif len(self._waiting) < MAX_WAITING:
             self._waiting[session] = None
+        else:  # its next sign of life counts instead
+            return
+        self._seen.put(session, now_s)
 
     async def run(self) -> None:
         """Write signs of life, until cancelled."""
@@ -167,7 +169,8 @@ class ConcurrentSessions:
                 await self.flush(redis)
 
     async def flush(self, redis: Commands) -> None:
-        """Write the signs of life that wait. Those that Redis does not take are lost."""
+        """Write the signs of life that wait. One that Redis does not take is lost; the next one of
+        its session is written."""
         while self._waiting:
             part = list(self._waiting)[:TOUCHED_AT_ONCE]
             for session in part:
@@ -177,6 +180,8 @@ class ConcurrentSessions:
             try:
                 await redis.run(TOUCH, (COUNTED,), words)
             except StoreUnavailable:
+                for session in part:  # their next ones count instead
+                    self._seen.pop(session)
                 return
 
     def _take_here(self, subject: bytes, session: bytes, most: int, *, take: bool) -> int | None:
