@@ -1,6 +1,6 @@
 """Sends the metrics to a collector of OpenTelemetry every ``otlp.interval_s`` seconds.
 
-Metrics are cumulative: what a collector misses, the next export has. A thread sends, one export at
+Metrics are cumulative: the next export has what a collector missed. A thread sends, one export at
 a time, and neither requests nor the end of the worker wait for it. Of several workers, whose
 metrics are shared, the one that holds the lock of their folder exports for all.
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LOCK_FILE: Final = "otlp.lock"
 MAX_TIMEOUT_S: Final = 10.0
 PATIENCE_S: Final = 5.0
-"""So many seconds after its timeout, an export that has not ended counts as failed."""
+"""An export that has not ended this many seconds after its timeout counts as failed."""
 
 log = structlog.get_logger()
 _random = SystemRandom()

@@ -1,5 +1,5 @@
-"""Tells Redis, and so the other workers, what those ask for that ask for much: client networks,
-sessions and tokens."""
+"""Shares the counts of client networks, sessions and tokens that ask for much with the other
+workers, through Redis."""
 
 import asyncio
 import time

@@ -19,8 +19,8 @@ _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 
 
 def host_of(url: str) -> str | None:
-    """The host of an edge's URL in lower case; None for one that HOST cannot name: an IPv6
-    address, in which players find a port."""
+    """The host of an edge's URL in lower case; None for one that HOST cannot name, such as an
+    IPv6 address, whose last group players take for a port."""
     found = _URL.fullmatch(url)
     host = "" if found is None else found[2].lower().removesuffix(".")
     return host if _NAME.fullmatch(host) else None

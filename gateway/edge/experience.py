@@ -20,7 +20,7 @@ MAX_EDGES: Final = 16
 MIN_TROUBLED: Final = 0.2
 """An edge is not poor while a smaller share of its viewers has trouble."""
 TIMES_OTHERS: Final = 3.0
-"""It is poor when the share is so many times that of the network's other edges."""
+"""It is poor when the share is this many times that of the network's other edges."""
 
 
 class Experience(NamedTuple):

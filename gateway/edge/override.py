@@ -4,7 +4,7 @@ while.
 Each session has a *point* for each edge, which is a hash of both. An override covers the points
 from ``low`` up to but not including ``high``. So the same sessions are chosen in every process, a
 larger share has all sessions of a smaller one, and two overrides of one edge choose different
-sessions. It may be of the assets alone whose ids begin in one way.
+sessions. It may be limited to assets whose ids begin with a prefix.
 
 Where a session of the share would go to the source, it goes to the target instead, if that takes
 it. When the override ends, new sessions are placed as before, and those that were moved stay.

@@ -104,7 +104,7 @@ def is_usable(record: DnsRecord) -> bool:
     address = getattr(address, "ipv4_mapped", None) or address
     if address.is_unspecified or address.is_multicast or "%" in record.host:
         return False
-    # Link-local addresses have no players, but the metadata of clouds, which probes would ask.
+    # No player reaches a link-local address, but a probe would reach a cloud's metadata service.
     return not address.is_link_local and address != _BROADCAST
 
 

@@ -1,4 +1,4 @@
-"""Which URLs may an edge have that announces itself? (Pure.)
+"""Which URLs may an edge that registers itself have? (Pure.)
 
 A pattern is a URL whose host may begin with ``*.`` (any name below it) or be ``*`` (any host), and
 whose port may be ``*``: ``https://*.cdn.example.com/videos/``.

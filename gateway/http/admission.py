@@ -49,8 +49,8 @@ def check_host(gateway: Gateway, scope: Scope) -> None:
 
 def check_players_host(gateway: Gateway, scope: Scope) -> None:
     """Raises a 421 problem for a Host that the config does not allow to players. Load balancers ask
-    for liveness and readiness under any name. A request without Host is of HTTP/1.0, and what it
-    is answered has the address of the listener."""
+    for liveness and readiness under any name. A request without Host is HTTP/1.0; the URLs in its
+    answer have the address of the listener."""
     server = gateway.runtime.settings.server
     if not server.allowed_hosts or scope["path"] in _FOR_BALANCERS:
         return

@@ -1,4 +1,4 @@
-"""May who sends this request do what it asks for? On the operators' listener alone.
+"""May the sender of this request do what it asks for? For the operators' listener alone.
 
 Without sign-in everybody who reaches the listener may read, and nobody may write.
 """
@@ -41,7 +41,7 @@ NOBODY = Operator("nobody", "", Role.VIEWER)
 _NAMES_SOMEBODY = "/v1/revocations/"
 """A path below it has the name of a token or a subject, which the audit log does not keep."""
 OPERATOR = "gateway.operator"
-"""Where the scope of a request has who sends it."""
+"""The key under which an ASGI scope holds the operator who sends the request."""
 CSRF_HEADER = "x-gateway-csrf"
 """What requests that act with the cookie of a browser have; its value does not matter."""
 
@@ -56,7 +56,7 @@ async def authorise(
     """Find out who asks, and refuse what that person may not do. ``access`` is None for what is
     open to everybody: then only a credential that is there is verified.
 
-    Returns what the body is received with. Raises a 401, 403 or 429 problem.
+    Returns the ASGI ``receive`` from which to read the body. Raises a 401, 403 or 429 problem.
     """
     if not gateway.sign_in.on:
         if access is not None and not _is_open(access, scope["method"]):
@@ -174,7 +174,7 @@ async def _message(
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """Receives a body that was read, and then what comes behind it."""
+    """An ASGI ``receive`` that returns a body that was already read, then what follows it."""
     left = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def received() -> Message:

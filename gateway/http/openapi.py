@@ -77,7 +77,7 @@ _DECISION: dict[str, Any] = {
         },
         "ladder": {
             "type": "array",
-            "minItems": 1,
+            "description": "Empty only while a live MPD has no Representation yet.",
             "items": {
                 "type": "object",
                 "description": "A DASH Representation has an id as well, and its uri is null.",

@@ -113,7 +113,7 @@ def _certificate(followed: FollowedCertificate) -> dict[str, Any]:
 
 
 def _source(source: Source) -> dict[str, Any]:
-    """``unready`` when manifests cannot be loaded; ``degraded`` when they can, despite a fault."""
+    """``failed`` when manifests cannot be loaded; ``degraded`` when they can, despite a fault."""
     if (trouble := source.ready()) is not None:
         return {"status": "failed", "reason": trouble}
     if (trouble := source.degraded()) is not None:

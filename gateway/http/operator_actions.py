@@ -6,6 +6,7 @@ from typing import Final
 
 from starlette.types import Receive, Scope
 
+from gateway.config.reload import Reload
 from gateway.config.shown import shown_settings
 from gateway.http.authorise import actor_of
 from gateway.http.body import read_body
@@ -95,20 +96,11 @@ async def config(gateway: Gateway, scope: Scope, headers: Headers, receive: Rece
     )
 
 
-async def reload(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
-    """``POST /v1/config/reload``: read the file again. A file with an error is refused whole, with
-    a 409 problem that lists the errors."""
-    act = _act(gateway, scope, headers)
+async def _reload_and_record(gateway: Gateway, act: Act) -> Reload:
+    """Reload the configuration, and add what became of it to the audit log."""
     target = str(gateway.watcher.current.path or "configuration")
-    try:
-        async with asyncio.timeout(RELOAD_S):
-            done = await gateway.watcher.reload(act.who)
-    except TimeoutError:
-        late = f"not reloaded within {RELOAD_S:.0f} s"
-        actions.record(gateway, act, "config.reload", target, "failed", reason=late)
-        raise operator_problems.reload_takes_long() from None
+    done = await gateway.watcher.reload(act.who)
     before, after = reload_record.states(done)
-    reason = reload_record.reason(done)
     actions.record(
         gateway,
         act,
@@ -117,8 +109,22 @@ async def reload(gateway: Gateway, scope: Scope, headers: Headers, receive: Rece
         "done" if done.new is not None else "refused",
         before=before,
         after=after,
-        reason=reason,
+        reason=reload_record.reason(done),
     )
+    return done
+
+
+async def reload(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
+    """``POST /v1/config/reload``: read the file again. A file with an error is refused whole, with
+    a 409 problem that lists the errors."""
+    act = _act(gateway, scope, headers)
+    task = asyncio.ensure_future(_reload_and_record(gateway, act))
+    try:
+        async with asyncio.timeout(RELOAD_S):
+            done = await asyncio.shield(task)
+    except TimeoutError:  # it goes on, and is recorded when it has ended
+        raise operator_problems.reload_takes_long() from None
+    after = reload_record.states(done)[1]
     if done.new is None:
         raise operator_problems.config_refused([str(each) for each in done.problems])
     changed = {} if after is None else after["keys"]
@@ -140,7 +146,7 @@ async def audit(gateway: Gateway, scope: Scope, headers: Headers, receive: Recei
         allowed = f"allowed is a whole number from 1 to {MAX_PAGE}"
         raise problems.bad_parameter("limit", f"{limit[:40]!a} is no length of a page; {allowed}")
     if before is not None and not is_entry_id(before):
-        raise problems.bad_parameter("cursor", "is not the value of next in a page before")
+        raise problems.bad_parameter("cursor", "cursor: must be the value of next in a page")
     try:
         found, following = await gateway.audit.newest(before, int(limit or USUAL_PAGE))
     except StoreUnavailable as error:

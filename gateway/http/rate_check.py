@@ -25,9 +25,9 @@ _STEERING: Final = "/v1/steering/"
 
 
 def class_of(path: str, method: str) -> RateClass | None:
-    """Which limit counts a request; None for requests that are never refused. A session that plays
-    is always steered (rule C4.2), and a browser that may not ask for permission fails the request
-    for which it asks."""
+    """Which limit counts a request; None for one that no limit of the network counts. A player
+    is always steered (rule C4.2), and a browser whose preflight is refused does not send the
+    request itself."""
     if path.startswith(_MANIFESTS):
         return None if method == "OPTIONS" else "manifests"
     if path.startswith(_STEERING) or path in _NEVER or method == "OPTIONS":

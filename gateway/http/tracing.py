@@ -63,7 +63,7 @@ def trace_answer(
 
 
 def _parent(gateway: Gateway, scope: Scope) -> str | None:
-    """The ``traceparent`` of a request, if it comes from a trusted proxy: with it, anybody could
+    """The ``traceparent`` of a request, if it comes from a trusted proxy: otherwise anybody could
     have every request of theirs traced."""
     found = [value for name, value in scope["headers"] if name == _TRACEPARENT]
     client = scope.get("client")

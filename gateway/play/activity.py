@@ -58,7 +58,7 @@ async def answer_activity(
     wanted = wanted_of(by_name)
     after = None if not last_event_id else entry_id(last_event_id)
     if last_event_id and after is None:
-        detail = "Last-Event-ID: allowed is the id of an event, such as 1795902340613-0"
+        detail = "Last-Event-ID: must be the id of an event, such as 1795902340613-0"
         raise problems.bad_parameter("Last-Event-ID", detail)
     activity, settings = gateway.activity, gateway.runtime.settings.events
     if not activity.available:
@@ -72,7 +72,7 @@ async def answer_activity(
     except StoreUnavailable as error:
         raise problems.store_unavailable(str(error.trouble)) from error
     stream = _events(activity, listener, gone)
-    await anext(stream)  # now it will let the listener leave, even if no event is ever asked for
+    await anext(stream)  # started, so that its ``finally`` runs even if no event is read
     return Reply(200, _HEADERS, b"", stream)
 
 
@@ -86,9 +86,9 @@ def wanted_of(by_name: Mapping[str, str]) -> Wanted:
         except AssetError as error:
             raise problems.bad_parameter("asset", f"asset: {error}") from error
     if edge is not None and not _EDGE.fullmatch(edge):
-        raise problems.bad_parameter("edge", "edge: allowed is the id of an edge")
+        raise problems.bad_parameter("edge", "edge: must be the id of an edge")
     if country is not None and not _COUNTRY.fullmatch(country):
-        detail = "country: allowed is an ISO 3166-1 alpha-2 code, such as NO"
+        detail = "country: must be an ISO 3166-1 alpha-2 code, such as NO"
         raise problems.bad_parameter("country", detail)
     sessions: set[str] = set()
     if session:
@@ -145,7 +145,7 @@ def _event(name: str, members: Mapping[str, Any], at: EntryId | None) -> bytes:
 
 
 def _heartbeat(last: EntryId) -> bytes:
-    """A comment, and the place to go on from: an event without data is none (section 9.2.6)."""
+    """A comment, and the id to resume from: clients dispatch no event without data (9.2.6)."""
     return f": alive\nid: {last}\n\n".encode("ascii")
 
 

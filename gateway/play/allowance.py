@@ -1,7 +1,7 @@
 """How much may somebody still ask for? The generic cell rate algorithm (ITU-T I.371), by name.
 
-What is known of a name is one number: when it will have paid for all that it took. Until then it
-may take more, as long as that lies no more than a burst ahead. This is a token bucket that stores
+The state of a name is one number: the time at which all that it took is paid off. A name may take
+more while that time is at most a burst ahead of now. This is a token bucket that stores
 neither tokens nor the time at which it was looked at. Amounts and rates may change between calls.
 """
 
@@ -68,5 +68,5 @@ class Allowance:
         return 0.0 if paid_at is None or paid_at <= now_s else paid_at - now_s
 
     def charge(self, name: Hashable, seconds: float, now_s: float) -> None:
-        """``name`` has taken what takes ``seconds`` to pay for, whether so much was left or not."""
+        """Charge ``name`` for ``seconds`` of its rate, even if less is left."""
         self._paid_at.put(name, now_s + self.owed_s(name, now_s) + seconds)

@@ -1,4 +1,4 @@
-"""What is to be written to a session's record, and waits until the record was read.
+"""Values for session records that wait until the record has been read from the store.
 
 Requests that are answered before anything is stored leave it here when this worker does not have
 the record. A background task reads the records. What waits is bounded, since no player waits for

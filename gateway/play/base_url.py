@@ -6,7 +6,7 @@ from gateway.play.runtime import Runtime
 
 def base_url_of(runtime: Runtime, request: Request) -> str:
     """``server.public_url``, else the URL of the request, without a slash at its end. A trusted
-    proxy that ends TLS says so (F9)."""
+    proxy that terminates TLS says that the scheme is https (F9)."""
     public = runtime.settings.server.public_url
     if public is not None:
         return public.rstrip("/")

@@ -30,8 +30,8 @@ def signed_admission(gateway: Gateway, admission: Admission, asset: str) -> str:
 
 def read_admission(gateway: Gateway, runtime: Runtime, text: str, asset: str) -> Admission | None:
     """The admission that a request carries for ``asset``. None for anything but what a gateway
-    with the same keys has issued, and for that of a token which would be refused by now, whoever
-    asked: its key was changed, retired, removed or is not in force, or the config asks for more.
+    with the same keys has issued, and for one whose token would now be refused to anybody:
+    its key was changed, retired, removed or is not in force, or the config asks for more.
     """
     payload = gateway.keys.verify(Purpose.ADMISSION, text) if text else None
     found = None if payload is None else Admission.from_bytes(payload, asset)
@@ -47,8 +47,8 @@ def read_admission(gateway: Gateway, runtime: Runtime, text: str, asset: str) ->
 
 
 def _may_be_new(gateway: Gateway, found: Admission) -> bool:
-    """Whether a key that is not known here may be a new one of a set, which another worker has
-    read. Then the sets are read soon, and what is still not known was removed."""
+    """Whether an unknown key may be a new one of a key set that another worker has already
+    read. If so, has the sets fetched soon; a key that is still unknown then was removed."""
     read_s = gateway.tokens.sets_read_s
     if not found.key_of_set or (read_s is not None and read_s >= found.given_s):
         return False

@@ -37,7 +37,7 @@ _PLAYER_HEADERS = ("user-agent", *DEVICE_HINT_HEADERS, "accept-encoding")
 
 class Sender(NamedTuple):
     """Where a request comes from. ``prefix`` is the network of the household, and ``client`` the
-    address; neither must leave the process. They are empty and None when the address is unknown."""
+    address; neither may leave the process. They are empty and None when the address is unknown."""
 
     place: Place
     prefix: str

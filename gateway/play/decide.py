@@ -250,8 +250,8 @@ async def load_source(
 
 
 async def _what_there_is(source: Source, asset: str, wanted: ManifestFormat | None) -> str:
-    """Why there is no manifest of the format that is wanted, as a sentence. An origin is not asked
-    for the other format, so it may have it although nothing is known of it."""
+    """Why there is no manifest of the wanted format, as a sentence. An origin is not asked for
+    the other format, so the asset may exist in that format even if this does not say so."""
     if wanted is ManifestFormat.DASH:
         if await source.has(asset, ManifestFormat.HLS):
             return f"{asset!r} has no MPD; its HLS playlist is /v1/play/{asset}.m3u8"

@@ -32,7 +32,7 @@ _WITHOUT_REASONS = FIELDS[:-1]
 _JSON = {"fields", "format"}
 """The query parameters of JSON decisions alone."""
 _ADMITTING = {GRANT, *QUERY_NAMES}
-"""What admits a viewer where assets want playback tokens: a URL that is handed on must not."""
+"""What admits a viewer where assets require tokens. A URL that may be shared must not have it."""
 _LONGEST_FORMAT = 64
 _QUERY_CHARACTERS = "%/?:@!$&'()*+,;="
 """Characters that a query may contain besides letters, digits and ``-._~`` (RFC 3986, 3.4),

@@ -194,9 +194,9 @@ def _told(report: Cmcd) -> tuple[Reason, ...]:
 async def _session_of(
     gateway: Gateway, request: Request, sender: Sender, named: str | None
 ) -> tuple[str | None, SessionRecord | None, tuple[Reason, ...]]:
-    """The session of a request that names one, and its record, with the reasons for both. Of
-    sessions beyond those that a network may begin there is none; who names that of another has one
-    of its own."""
+    """The session of a request that names one, and its record, with the reasons for both. A
+    network that has begun too many sessions gets none. A caller that names another's session gets
+    a session of its own."""
     if named is None:
         return None, None, ()
     record, reasons = await _remembered(gateway, named)

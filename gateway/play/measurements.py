@@ -1,4 +1,4 @@
-"""How does what a player measured apart from a request for a playlist reach its session's estimate?
+"""How does a measurement that comes without a playlist request reach its session's estimate?
 
 Probes, steering requests and reports are answered before their samples are stored. If this worker
 has the session's record, a sample is added to it at once. Otherwise it waits for the record, or is

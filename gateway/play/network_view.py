@@ -12,7 +12,7 @@ from gateway.steering.decide import Steered
 
 _PROBES: Final = ("probe", "query")
 _REPORTS_TTLS: Final = 2
-"""A report of a CDN is evidence for so many times the TTL."""
+"""A reported CDN counts as evidence for this many TTLs."""
 
 
 class RequestView:

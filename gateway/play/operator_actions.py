@@ -195,7 +195,7 @@ async def cancel_steer(gateway: Gateway, act: Act, identity: str) -> Reply:
 
     async def work(commands: Commands) -> Done:
         if not is_override_id(identity):
-            text = "is no id of an override; allowed are 8 hexadecimal digits"
+            text = "is not the id of an override; it must be 8 hexadecimal digits"
             raise ActionError("malformed", text, "id")
         one = await steers.cancel(commands, identity, act.who)
         before = steers.members(OverrideEntry(one))
@@ -351,7 +351,7 @@ def _object(
         except ValueError as error:
             raise problems.bad_body(f"the body cannot be read as JSON: {error}") from None
     if not isinstance(found, dict):
-        raise problems.bad_body("the body is no JSON object")
+        raise problems.bad_body("the body is not a JSON object")
     names = ", ".join(allowed) or "none"
     for name, value in found.items():
         if name not in allowed:
@@ -359,7 +359,7 @@ def _object(
         wanted = allowed[name]
         kinds = (int, float) if wanted is float else (wanted,)
         if type(value) not in kinds:
-            raise problems.bad_body(f"{name}: is no {_JSON_NAMES[wanted]}")
+            raise problems.bad_body(f"{name}: must be {_JSON_NAMES[wanted]}")
     for name in required:
         if name not in found:
             raise problems.bad_body(
@@ -368,7 +368,7 @@ def _object(
     return found
 
 
-_JSON_NAMES: Final[Mapping[type, str]] = {str: "text", bool: "true or false", float: "number"}
+_JSON_NAMES: Final[Mapping[type, str]] = {str: "text", bool: "true or false", float: "a number"}
 
 
 def _problem_of(error: ActionError) -> Problem:

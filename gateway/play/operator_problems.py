@@ -42,7 +42,7 @@ def writing_is_off() -> Problem:
         "this needs admin.sign_in = true, so that it is known who asks; without it, the commands "
         "of the same names do this"
     )
-    return Problem(403, "sign-in-off", "Nobody signs in", detail)
+    return Problem(403, "sign-in-off", "Sign-in is off", detail)
 
 
 def config_refused(faults: list[str]) -> Problem:
@@ -53,7 +53,7 @@ def config_refused(faults: list[str]) -> Problem:
 
 def reload_takes_long() -> Problem:
     """503: the reload was not finished in time; it goes on."""
-    detail = "the reload takes long, and goes on; GET /v1/config shows what is in force"
+    detail = "the reload is still running; GET /v1/config shows what is in force"
     return Problem(503, "reload-takes-long", "Reload takes long", detail)
 
 
@@ -65,7 +65,7 @@ def provider_unavailable(reason: str) -> Problem:
 
 
 def no_csrf_header(name: str) -> Problem:
-    """403: a request that acts with a cookie has not the header that pages of others cannot
+    """403: a request that acts with a cookie lacks the header that foreign pages cannot
     send."""
     detail = f"a request that acts with the cookie of a browser needs the header {name}"
     return Problem(403, "no-csrf-header", "Header is missing", detail)

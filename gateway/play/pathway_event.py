@@ -29,8 +29,8 @@ def queue_pathway_event(
     may_tell: Callable[[], bool],
 ) -> None:
     """Queue an event for an answer that says something new. ``state`` is what the request brought;
-    ``session`` is the session's name, None when the player named none. ``may_tell`` says whether
-    the player may be told of in that name."""
+    ``session`` is the session's name, None when the player named none. ``may_tell`` says whether an
+    event may be recorded under that name."""
     settings, queue = gateway.runtime.settings, gateway.events
     wanted = settings.events.enabled or (session is not None and settings.sessions.enabled)
     if not wanted or not _is_news(state, answer) or not may_tell():

@@ -159,9 +159,9 @@ async def _reply(
 
 
 def _max_age_s(most_s: int, live: LiveState | None, edge: Edge) -> int:
-    """How long a player may keep an answer: less than the time after which it asks again, and no
-    longer than a new one would have the same signature. So whoever uses it has the whole
-    ``lifetime_s`` left."""
+    """How long a player may keep an answer: at most half of the update period, and no longer
+    than new answers have the same signature. So URLs from a kept answer are valid for at least
+    ``lifetime_s``."""
     most_s = most_s if live is None else min(most_s, int(live.update_s / 2))
     if edge.signing is not None:
         most_s = min(most_s, edge.signing.unchanged_s(time.time()))
@@ -169,7 +169,7 @@ def _max_age_s(most_s: int, live: LiveState | None, edge: Edge) -> int:
 
 
 def _cache_control(found: Decided, max_age_s: int) -> tuple[bytes, bytes]:
-    """An answer with a renewed token is not kept: it would be given again with an old one."""
+    """An answer with a renewed token is not cached: a cached copy would bring back an old token."""
     if any(name != b"vary" for name, _ in found.token_headers):
         return (b"cache-control", b"private, no-store")
     return (b"cache-control", b"private, max-age=%d" % max_age_s)

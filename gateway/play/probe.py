@@ -61,7 +61,7 @@ def answer_probe(
             metrics.SPEED_PROBES.labels("refused").inc()
             raise problems.too_many_probes(*refused)
         stream = _pieces(gateway, network, size)
-        next(stream)  # now it will give the stream back, even if no piece is ever asked for
+        next(stream)  # started, so that its ``finally`` runs even if no piece is read
     timeline.end("probe")
     lines["Server-Timing"] = timeline.header().decode("ascii")
     lines["Content-Type"] = "application/octet-stream"

@@ -52,7 +52,7 @@ def no_such_asset(detail: str) -> Problem:
 def no_such_class() -> Problem:
     """404: the key of a class manifest is not one of ours, or is for another asset."""
     detail = (
-        "no key of this gateway has signed the key of this class for this asset; "
+        "this gateway has not signed this class key, or signed it for another asset; "
         "ask for /v1/play again"
     )
     return Problem(404, "no-such-class", "No such class", detail)
@@ -76,7 +76,7 @@ def no_such_path() -> Problem:
 
 def for_players_alone() -> Problem:
     """404: manifests are answered on the players' listener alone."""
-    detail = "manifests are on the players' listener (server.port); here is the decision as JSON"
+    detail = "manifests are on the players' listener (server.port); drop the suffix for JSON"
     return Problem(404, "no-such-path", "No such path", detail)
 
 
@@ -162,8 +162,8 @@ def store_unavailable(trouble: str) -> Problem:
 
 
 def too_many_listeners(most: int) -> Problem:
-    """503: as many are told of events as may be."""
-    detail = f"{most} are told of events by this process, as many as events.max_listeners allows"
+    """503: this process has as many listeners as ``events.max_listeners`` allows."""
+    detail = f"this process has {most} listeners, as many as events.max_listeners allows"
     title = "Too many listeners"
     return Problem(503, "too-many-listeners", title, detail, headers={"Retry-After": "10"})
 

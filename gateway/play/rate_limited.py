@@ -1,6 +1,6 @@
 """What is answered to a client network, a session or a token that asks for too much?
 
-The body is always the same, so that a refusal costs less than any answer. Those of client networks
+The body is always the same, so that a refusal costs less than any answer. Client networks
 are refused before their query and body are read (:mod:`gateway.http.rate_check`), sessions and
 tokens as soon as they are known.
 """
@@ -22,14 +22,14 @@ from gateway.play.runtime import Gateway
 from gateway.trust.admission import Admission
 
 JITTER_S: Final = 4
-"""Up to so many seconds are added to Retry-After, so that the clients of a network do not all come
+"""The most seconds added to Retry-After at random, so that the clients of a network do not all come
 back together."""
 
 _chance: Final = random.Random()  # noqa: S311  # spreads clients, keeps no secret
 
 
 class RateLimited(Exception):  # noqa: N818  # not an error of the gateway
-    """The answer to who asks for too much."""
+    """Raised for a caller that asks for too much; has the answer."""
 
     def __init__(self, which: RateLimit, wait_s: float) -> None:
         """``wait_s``: seconds until one more request would be answered."""

@@ -29,9 +29,9 @@ RateLimit = Literal[RateClass, "session", "token"]
 MAX_WATCHED: Final = 1024
 """The most networks that a worker watches, the most sessions, and the most tokens."""
 FRESH_S: Final = 1.0
-"""What Redis said counts for so long."""
+"""How long a count from Redis is used, in seconds."""
 WATCHED_FROM: Final = 0.5
-"""Who has used this part of its burst is watched, until it owes half of that."""
+"""A caller that owes more than this part of its burst is watched until it owes half of that."""
 MAX_DEBT_S: Final = 10.0
 """The most that one can owe beyond its burst, because several workers let it."""
 
@@ -202,7 +202,7 @@ class RateLimits:
 
     def watched(self, most: int) -> list[Watched]:
         """Up to ``most`` that are watched, divided among networks, sessions and tokens where there
-        are any; those that were not told of for longest come first."""
+        are any; those whose counts from Redis are oldest come first."""
         tallies = [each for each in (self._networks, self._sessions, self._tokens) if each.watched]
         return [
             one for tally in tallies for one in islice(tally.watched.values(), most // len(tallies))

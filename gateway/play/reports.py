@@ -22,7 +22,7 @@ MAX_BODY_BYTES: Final = 1024 * 1024
 MEDIA_TYPES: Final = ("application/cmcd", "text/cmcd", "application/json")
 """The media type of the standard, and those of its drafts."""
 REPORT_BYTES: Final = 1024
-"""A report counts once more towards the rate of its network for each of so many bytes."""
+"""A batch counts as at least one report for each of this many bytes of its body."""
 
 _TAKEN: Final = Reply(204, (), b"")
 

@@ -1,4 +1,4 @@
-"""May who names a session use it? And may it begin one?
+"""May a caller use the session that it names? May it begin a new one?
 
 A session id is no secret: whoever learns one could slow its owner down, by measuring for it, or
 move its place in the books. So the record remembers the players and networks that use it
@@ -30,7 +30,7 @@ _unused: Final = {use: metrics.SESSIONS_UNUSED.labels(use) for use in ("another"
 
 
 class Books(NamedTuple):
-    """What is known of clients and sessions."""
+    """What decides whether a caller may begin or use a session."""
 
     rates: RateLimits
     clients: ClientLookup
@@ -91,7 +91,7 @@ class Caller:
         return self._books.may_begin(self._sender.client)
 
     def may_tell(self) -> bool:
-        """Whether what happens to the session may be told in its name, as far as this worker
+        """Whether events may be recorded under the session's name, as far as this worker
         knows."""
         record = self._books.sessions.fresh(self._name)
         return self.may_begin() if record is None else self.use_of(record) == "own"

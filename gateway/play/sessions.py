@@ -92,7 +92,7 @@ def cursor_of(text: str | None) -> Cursor | None:
         return None
     found = _CURSOR.fullmatch(text)
     if found is None:
-        raise problems.bad_parameter("cursor", "cursor: allowed is the value of next in a page")
+        raise problems.bad_parameter("cursor", "cursor: must be the value of next in a page")
     return Cursor(int(found[1]), found[2])
 
 

@@ -71,7 +71,7 @@ RANKED = 16
 MAX_NAMED_WEIGHT = 16 * 1024
 """A longer playlist does not name its session: compressing it for each one would take too long."""
 _BASE64_BYTES = 3
-"""So many bytes are four characters of base64."""
+"""This many bytes become four characters of base64."""
 PAGES = {
     *("Chrome", "Edge", "Firefox", "Opera", "Safari", "Samsung Internet"),
     *("hls.js", "Shaka Player", "Video.js"),
@@ -168,7 +168,7 @@ def decide_steering(gateway: Gateway, request: SteeringRequest) -> Reply | Unfin
         may_tell = may_begin if caller is None else caller.may_tell
         country = sender.place.country
         queue_pathway_event(gateway, asset, country, session, state, answer, may_tell)
-        if state.issued_s:  # what a player says at first, it has not measured
+        if state.issued_s:  # the first figure that a player reports is not measured
             view.learn(answer)
         if answer.moved:
             budget.promise(answer.priority[0].id, kbps, clock_s)

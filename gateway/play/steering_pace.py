@@ -13,9 +13,9 @@ from gateway.play.runtime import Gateway
 from gateway.trust.admission import Admission
 
 OFTEN: Final = 4
-"""A session may ask so many times as often as it was told."""
+"""A session may ask this many times as often as its TTL says."""
 PATIENCE: Final = 8
-"""So many requests of a session at once are its player's habit: it loads its playlist again."""
+"""This many requests at once are normal: a player that reloads its playlist sends them."""
 
 
 def pace_s(

@@ -58,7 +58,7 @@ def _invalid(kind: str, sentence: str) -> Problem:
 def several_tokens() -> Problem:
     """400: the request has two different tokens."""
     challenge = f'{_REALM}, error="invalid_request"'
-    detail = "the request has several different tokens; allowed is one"
+    detail = "the request has several different tokens; only one is allowed"
     return Problem(
         400, "several-tokens", "Several tokens", detail, headers={"WWW-Authenticate": challenge}
     )

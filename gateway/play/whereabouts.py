@@ -70,8 +70,8 @@ class Whereabouts:
         """The same for a session that the request does not name; ``viewer`` stands for it.
         ``may_begin`` says whether it may have a lease that it did not have before.
 
-        Its playlist's lease cannot be found, and ends by itself. ``at_first``: that still counts,
-        and the player uses the playlist's edge.
+        The lease taken with its playlist cannot be found, and expires. ``at_first``: that lease has
+        not expired yet, and the player still uses its edge, so no second one is taken.
         """
         lease = f"steering\0{viewer:x}"
         has = self._leases.has(lease)

@@ -1,8 +1,8 @@
 """What may one connection cost? HTTP/1.1 over a socket, with a bound on everything.
 
 The server that accepts connections and stops them is uvicorn; the grammar is httptools'
-(:mod:`gateway.serving.request_reader`). Of uvicorn's own HTTP protocols nothing is used: they
-queue without bound, wait without end, and answer errors out of order
+(:mod:`gateway.serving.request_reader`). uvicorn's own HTTP protocols are not used: they
+queue without a bound, wait without a timeout, and answer errors out of order
 (``docs/decisions/http-server.md``). What is left between uvicorn and this class is what uvicorn's
 ``Server`` asks of every protocol, and ``tests/unit/serving/test_uvicorn_contract.py`` holds it:
 

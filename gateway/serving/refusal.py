@@ -66,12 +66,12 @@ BAD_REQUEST = Refusal(400, "bad-request", "this is not an HTTP/1.1 request")
 BAD_HOST = Refusal(400, "bad-host", "a request has exactly one valid Host (RFC 9112, 3.2)")
 BAD_TARGET = Refusal(400, "bad-target", "the request target is not valid (RFC 9112, 3.2)")
 PLAIN_HTTP = Refusal(
-    400, "plain-http", "a plain HTTP request came to a port of HTTPS; use https://"
+    400, "plain-http", "a plain HTTP request was sent to an HTTPS port; use https://"
 )
 HEAD_TIMEOUT = Refusal(408, "head-timeout", "the request's headers did not arrive in time")
 BODY_TIMEOUT = Refusal(408, "body-timeout", "the request's body did not arrive in time")
 BODY_TOO_LARGE = Refusal(413, "body-too-large", "the request's body is too large")
-TOO_MANY_PIPELINED = Refusal(429, "too-many-pipelined", "too many requests without waiting")
+TOO_MANY_PIPELINED = Refusal(429, "too-many-pipelined", "too many pipelined requests")
 TOO_MANY_FROM_ADDRESS = Refusal(
     429, "max-connections-per-address", "too many connections from this address"
 )

@@ -90,7 +90,7 @@ def listen(host: str, port: int, section: str = "server") -> socket.socket:
 
 def check_listeners(loaded: Loaded) -> None:
     """Raise :class:`ListenError` for an address on which :func:`serve` could not listen. A port in
-    use is none: a running gateway has its own."""
+    use is no error here: a running gateway may hold it."""
     for host, port, section in _addresses(loaded):
         try:
             _bound(host, port, section).close()  # nobody can connect, as it does not listen

@@ -16,10 +16,10 @@ A session stays where it is until something speaks against it:
   one by one over ``leave_s``, if that edge takes them, has room, and has not failed or been slow
   for this viewer. Else they stay, as they do when the override ends.
 
-In all cases but the last, it moves to the first edge in its own preference order (the one that new
-sessions use) that takes new viewers, has room, and has not failed or been slow for this viewer. So
+Except in the second and the last case, it moves to the first edge in its preference order (that of
+new sessions) that takes new viewers, has room, and has not failed or been slow for this viewer. So
 the sessions of a failing edge spread over its neighbours as their hashes do, and none of these gets
-more than it can take. But for an edge that is gone or down, a session moves at most once in
+more than it can take. Unless its edge is gone or down, a session moves at most once in
 ``dwell_s``.
 
 Pure: time, loads and the fleet come in as arguments.
@@ -538,8 +538,8 @@ class _Session:
 
     def _is_better(self, edge: int, order: Sequence[int]) -> bool:
         """Whether nothing that the viewer has seen of the edge speaks against it: it was not
-        measured, or is better than the present one by the hysteresis. Of one that it has not
-        measured, what others of its network have."""
+        measured, or is better than the present one by the hysteresis. An edge that it has not
+        measured is judged by what others of its network measured."""
         record = self._records.get(edge)
         if record is None or record.kbps is None:
             others = self._view.kbps_on(edge)

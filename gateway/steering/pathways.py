@@ -61,9 +61,9 @@ def named(
     state: SteeringState, edge: Edge, base: Edge | None, now_s: float, until_s: float
 ) -> Named | None:
     """How the session's next answer names an edge. ``base`` is the edge of the session's base, None
-    when it was removed. Of the signatures that the player has, the last one stays until it would
-    end before ``until_s``; with 0, for ever, and there is none for an edge that it does not know:
-    None."""
+    when it was removed. The last signature that the player has is kept while it outlives
+    ``until_s``, and always if ``until_s`` is 0. Then an edge that the player does not know gets
+    none, unless it is a sibling of ``base``: None is returned."""
     tag, sibling = last_host(state, edge), 0
     if base is not None and state.shape == base.shape:
         sibling = sibling_tag(base, state.base_host, edge)

@@ -1,4 +1,4 @@
-"""Which signature do the URLs of an edge have that a session knows, and until when do they hold?
+"""With which signature does a session know the URLs of an edge, and until when is it valid?
 
 A state names an edge with the tag of where it was when the player learned of it. Of an edge that
 signs its URLs, the tag also names the step that signed them. So the time at which they end is known
@@ -12,7 +12,7 @@ from gateway.edge.edge import Edge
 
 _TAGS: Final = 0xFFFF
 _AHEAD: Final = 2
-"""So many steps may the clock of another host be ahead."""
+"""How many steps the clock of another host may be ahead."""
 
 
 def tag_at(edge: Edge, now_s: float) -> int:
@@ -46,8 +46,8 @@ def outlives(edge: Edge, tag: int, now_s: float, until_s: float) -> bool:
 
 
 def sibling_tag(base: Edge, base_tag: int, edge: Edge) -> int:
-    """The tag of an edge that has the signature of ``base``, whose own tag is ``base_tag``: a clone
-    of it that differs in the host alone has that. 0 when it cannot be one."""
+    """The tag that ``edge`` has as a host-only clone of ``base``: it then carries the signature
+    of ``base``, whose own tag is ``base_tag``. 0 when it cannot be such a clone."""
     if edge.host is None or edge.shape != base.shape or not base_tag:
         return 0
     if edge.url_signing is None:

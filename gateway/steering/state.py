@@ -1,4 +1,4 @@
-"""What does a session's steering know of it? The state that travels in the RELOAD-URI.
+"""What does steering remember of a session? The state that travels in the RELOAD-URI.
 
 With it, any worker can answer without asking a store. It is signed (:mod:`gateway.trust.keys`), so
 what is read here was written by a gateway with the same keys. It is checked all the same: versions
@@ -32,7 +32,7 @@ CLOCK_SKEW_S: Final = 60
 MAX_RECORDS: Final = 4
 MAX_CLONES: Final = 8
 MAX_KEPT_BYTES: Final = 32
-"""So many bytes of bits: playlists with more entries have no reference."""
+"""The most bytes of these bits: playlists with more entries have no reference."""
 MAX_BYTES: Final = 219 + 5 + MAX_KEPT_BYTES
 """The longest stored form."""
 MAX_KBPS: Final = 20_000_000
@@ -51,7 +51,7 @@ _BASE = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 class PlaylistReference(NamedTuple):
-    """What the URIs of a session's playlist are made from again: the first bytes of the version of
+    """From what the URIs of a session's playlist can be rebuilt: the first bytes of the version of
     its source, and which entries it has, as bits."""
 
     version: bytes

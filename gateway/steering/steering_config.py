@@ -9,7 +9,7 @@ Copies = Literal["never", "needed", "always"]
 
 @dataclass(frozen=True, slots=True)
 class SteeringConfig:
-    """When sessions are asked, and when they move. Times are in seconds, shares from 0 to 1.
+    """How often players ask, and when sessions move. Times are in seconds, shares from 0 to 1.
 
     ``enabled``: playlists tell players where to ask.
     A player asks every ``ttl_s``, varied by ``ttl_jitter``; one that asks too often is told to wait

@@ -10,13 +10,16 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.http import operator_actions
 from gateway.store.connection.keys import AUDIT_LOG
 from gateway.trust.operators.api_key import key_hash, key_text
+from tests.background import in_background
 from tests.integration.commands import gateway
 from tests.integration.in_process import OPERATORS, application, asking
 from tests.integration.running import RunningGateway, running_gateway
 from tests.integration.viewers import until
 from tests.unit.store.servers import Valkey, valkey
+from tests.unit.store.servers import until as wait_until
 
 ROLES = ("viewer", "operator", "admin")
 KEYS = {role: key_text(role, role.encode().ljust(32, b"-")) for role in ROLES}
@@ -164,14 +167,14 @@ def test_an_edge_drains_and_is_undrained(site: Site) -> None:
     [
         ("/v1/edges/e9/drain", None, 404, 'no edge has the id "e9"'),
         ("/v1/edges/a%20b/drain", None, 400, "is not an id"),
-        ("/v1/edges/e1/drain", {"why": 7}, 400, "why: is no text"),
+        ("/v1/edges/e1/drain", {"why": 7}, 400, "why: must be text"),
         ("/v1/edges/e1/drain", {"because": "x"}, 400, "allowed: why, force"),
-        ("/v1/edges/e1/drain", ["e1"], 400, "no JSON object"),
+        ("/v1/edges/e1/drain", ["e1"], 400, "not a JSON object"),
         ("/v1/purge", {}, 400, "give either asset or prefix"),
         ("/v1/purge", {"asset": "../x"}, 400, ""),
         ("/v1/purge", {"asset": "a" * 70_000}, 413, "larger than"),
         ("/v1/steer", {**STEER, "share": 2}, 400, "share: allowed"),
-        ("/v1/steer", {**STEER, "share": True}, 400, "share: is no number"),
+        ("/v1/steer", {**STEER, "share": True}, 400, "share: must be a number"),
         ("/v1/steer", {**STEER, "to": "e1"}, 400, "to: is the same edge"),
         ("/v1/steer", {**STEER, "to": "e3"}, 404, 'to: no edge has the id "e3"'),
         ("/v1/steer", {**STEER, "until": "soon"}, 400, "until: 'soon' is neither"),
@@ -289,6 +292,27 @@ def test_the_config_is_shown_without_secrets_and_reloaded(site: Site) -> None:
     # The file is watched as well: whichever notices first reloads, and the change is recorded.
     found = site.audit(action="config.reload", outcome="done")
     assert found["before"] is not None
+
+
+async def test_a_reload_that_takes_long_is_recorded_when_it_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for it any more; what became of it counts all the same."""
+    monkeypatch.setattr(operator_actions, "RELOAD_S", 0.05)
+    config = tmp_path / "gateway.toml"
+    config.write_text(CONFIG)
+    app = application(config)
+    sign_in = {"Authorization": f"Bearer {KEYS['admin']}"}
+    async with asking(app) as client:
+        answer = await client.post(f"{OPERATORS}/v1/config/reload", headers=sign_in)
+        assert 503 == answer.status_code
+        assert answer.json()["type"].endswith(":reload-takes-long")
+        assert [] == list(app.gateway.audit._kept)
+        async with in_background(app.gateway.watcher.run()):
+            await wait_until(lambda: bool(app.gateway.audit._kept))
+    [(_, entry)] = app.gateway.audit._kept
+    found = json.loads(entry)
+    assert ("config.reload", "done") == (found["action"], found["outcome"])
 
 
 def test_commands_and_refusals_are_recorded(site: Site) -> None:

@@ -570,7 +570,7 @@ async def test_the_command_lists_in_pages(server: Valkey) -> None:
     ("arguments", "environ", "code", "said"),
     [
         (["nobody"], {}, 1, "error: nothing is kept of a session with this name or hash"),
-        (["--cursor", "x"], {}, 1, "error: cursor: allowed is the value of next in a page"),
+        (["--cursor", "x"], {}, 1, "error: cursor: must be the value of next in a page"),
         (["--limit", "0"], {}, 2, "'--limit': 0 is not in the range"),
         (["abc", "--cursor", "1-2"], {}, 2, "--cursor is for the list"),
         (

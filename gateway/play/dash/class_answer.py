@@ -21,8 +21,8 @@ from manifests.format import ManifestFormat
 
 _VARY: Final = (b"vary", b"Accept-Encoding")
 KEPT_SHARE: Final = 2
-"""Caches keep an MPD with signed URLs for this part of their lifetime at most. The rest is for the
-player that gets it from there, which has to ask again before they end."""
+"""A divisor: caches keep an MPD with signed URLs for at most half of the signatures' lifetime. The
+rest is for the player that gets it from a cache: it must refresh before the signatures end."""
 
 
 async def answer_class(gateway: Gateway, request: Request) -> Reply:

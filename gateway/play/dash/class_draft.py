@@ -90,8 +90,8 @@ def start_of(found: Decided) -> int | None:
 
 
 def _with_edges(gateway: Gateway, client: ClientClass, asset: str) -> ClientClass:
-    """The class with the edge that comes next, and with the first of the orders that are equal to
-    its own, while all edges are up. Where no edges are equal, there is one order."""
+    """The class with its substitute edge, and with the lowest order that lists the same edges
+    as its own when all edges are up. So a class has one order where no edges are equal."""
     fleet, most = gateway.fleet.ideal, max(gateway.runtime.steering.max_pathways, 2)
     orders = range(client.order + 1)
     found = [_edges(gateway, replace(client, order=at), asset, fleet, most) for at in orders]

@@ -36,11 +36,11 @@ from manifests.codecs import CodecFamily, VideoRange
 from manifests.dash.model import Representation
 
 ORDERS: Final = 4
-"""So many orders of the other edges there are, at most."""
+"""The most orders in which the other edges may follow."""
 SPARE: Final = 4
-"""So many edges may be passed over because they are not up."""
+"""How many edges that are not up may be skipped."""
 MOST_REPRESENTATIONS: Final = 500
-"""The limits of an MPD that has more are not simplified: that is to fit it several times."""
+"""With more, the limits of a class are not simplified, since that takes several fits."""
 
 _FORMAT: Final = 1
 _LAYOUT: Final = struct.Struct(">B8sQQHBBBBBBIHHIIB")
@@ -70,7 +70,7 @@ _NO_LIMIT: Final[dict[str, Any]] = {
     "max_bandwidth": None,
     "untouched": False,
 }
-"""The limits, the first that is left out where it makes no difference in front."""
+"""The values that mean no limit, in the order in which limits without effect are dropped."""
 
 EVERYTHING: Final = Constraints(untouched=True)
 """The limits of a class that gets all that there is."""
@@ -193,11 +193,11 @@ def _from_bytes(payload: bytes, asset: str) -> ClientClass | None:
 
 
 def class_limits(manifest: DashManifest, kept: Collection[int], limits: Constraints) -> Constraints:
-    """The limits of the class of those who get the rungs ``kept``, which ``limits`` gave them.
+    """The limits of the class of viewers who get the rungs ``kept`` under ``limits``.
 
-    They keep the same Representations of this MPD as ``limits`` do, and follow from these where
-    simple limits do: the highest bit rate, height and frame rate that stay, the codecs and ranges.
-    Where they do not, as when no rung meets a cap, those of ``limits`` stay that make a difference,
+    They keep the same Representations of this MPD as ``limits`` do. Where simple limits suffice,
+    they are the highest bit rate, height and frame rate that stay, the codecs and ranges.
+    Otherwise, as when no rung meets a cap, they are the members of ``limits`` that have an effect,
     rounded to what the MPD lists.
     """
     own = replace(limits, start_bandwidth=None)

@@ -169,7 +169,7 @@ def _traits(properties: Iterable[Element], known: Mapping[str, Element]) -> Trai
     for child in properties:
         said = child.attributes
         scheme, value = said.get("schemeIdUri"), said.get("value")
-        if "ref" in said and said["ref"] in known:  # what it does not say is as it is there
+        if "ref" in said and said["ref"] in known:  # members that it lacks are taken from there
             there = known[said["ref"]].attributes
             scheme = scheme or there.get("schemeIdUri")
             value = value or there.get("value")

@@ -56,7 +56,7 @@ _REFUSED: Final[dict[Refusal, Reason]] = {
     "source-has-alternatives": Reason(
         Step.STEERING,
         "source-has-alternatives",
-        "not steered: of the source's BaseURLs at the MPD level, one leads to another server",
+        "not steered: a BaseURL of the source at the MPD level leads to another server",
     ),
     "uris-do-not-move": Reason(
         Step.STEERING,

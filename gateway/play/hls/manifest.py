@@ -44,7 +44,7 @@ MEDIA_TYPE = "application/vnd.apple.mpegurl"
 
 
 _BYTES_PER_PART = 50
-"""An entry or a URI takes as long to write as so many bytes of text."""
+"""An entry or a URI takes as long to write as this many bytes of text."""
 _BOM, _START = b"\xef\xbb\xbf", b"#EXTM3U"
 
 

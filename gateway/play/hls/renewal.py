@@ -138,8 +138,8 @@ def uri_clone(
 def _entries(
     source: SourceManifest, playlist: MultivariantPlaylist, state: SteeringState
 ) -> tuple[list[Variant], list[IFrameVariant]]:
-    """The entries that the session's playlist has. Of a source that has changed since, all that
-    need no more than its highest rung did: they are named by ids that the player knows, or not."""
+    """The entries that the session's playlist has. If the source has changed since, all entries
+    up to the bit rate of its highest rung; the player may not know the ids of some of them."""
     reference, count = state.playlist, len(playlist.variants)
     if reference is not None and reference.version == _version(source):
         bits = int.from_bytes(reference.kept, "little")

@@ -2,8 +2,8 @@
 
 Several workers may write the record of one session, each from its own copy. The reply to a write
 has the record that it replaced. If that is not the one that this worker knew, another worker has
-written in between: both are merged, and the result is written again, in the background. So what is
-overwritten always comes back to the one who has overwritten it. Only a worker that ends, or loses
+written in between: both are merged, and the result is written again, in the background. So a
+worker that overwrites a record always gets it back. Only a worker that ends, or loses
 its connection, between a write and its reply loses what another has measured just before.
 """
 

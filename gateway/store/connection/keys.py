@@ -68,7 +68,7 @@ def decision_key(key: str) -> bytes:
 
 
 def session_name(session: str) -> bytes:
-    """What stands for a session where its id must not: ``DIGEST_BYTES`` bytes that do not tell
+    """The hash used in place of a session's id: ``DIGEST_BYTES`` bytes that do not reveal
     the id."""
     return blake2b(session.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
 

@@ -30,7 +30,7 @@ end
 return replaced
 """,
 )
-"""Sets all keys, and returns the values that those had before whose writes are to be told them."""
+"""Sets all keys. Returns the previous values of the keys whose writers asked for them."""
 
 
 class Write(NamedTuple):

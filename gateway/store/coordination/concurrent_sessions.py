@@ -107,8 +107,8 @@ class ConcurrentSessions:
         self._ends_after_s = ends_after_s
 
     async def take(self, subject: bytes, session: bytes, most: int, *, take: bool) -> int | None:
-        """Whether a session of a subject may play besides its others, which are to be at most
-        ``most`` together. None when it may, else the seconds until one of the others can have
+        """Whether a session of a subject may play, when at most ``most`` of its sessions may play
+        at once. None when it may, else the seconds until one of the others can have
         ended. Never fails.
 
         ``subject`` and ``session`` are hashes of ``DIGEST_BYTES``. With ``take`` the session counts

@@ -269,7 +269,7 @@ class Priors:
     def _stale(
         self, others: dict[bytes, bytes], new: dict[bytes, bytes], now_s: float
     ) -> list[bytes]:
-        """Which of the published priors that have no new one to remove: garbage, those too old, and
+        """Which published priors without a new value are to be removed: garbage, those too old, and
         the oldest of more than twice ``max_networks``."""
         fresh: list[bytes] = []
         stale: list[bytes] = []

@@ -39,8 +39,8 @@ return owed
 
 
 class Taken(NamedTuple):
-    """What one has taken, and the most that it may owe, in seconds. ``name`` stands for it and does
-    not tell it."""
+    """What one has taken, and the most that it may owe, in seconds. ``name`` identifies it and does
+    not reveal it."""
 
     name: bytes
     took_s: float

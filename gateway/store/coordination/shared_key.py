@@ -1,4 +1,4 @@
-"""Which random key do all workers share that have no configured one?
+"""Which random key do the workers share when none is configured?
 
 The first worker writes its own; the others read it. Redis may lose it: the next worker that looks
 writes the one that it uses, so that what was signed stays valid.

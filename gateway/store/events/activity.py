@@ -172,7 +172,7 @@ class Listener:
         self._changed.set()
 
     async def take(self, patience_s: float) -> list[Item]:
-        """What waits; nothing when that is nothing for ``patience_s`` seconds, or has ended."""
+        """The waiting items; none if none come within ``patience_s`` seconds, or it has ended."""
         if not self._waiting and self.ended is None:
             self._changed.clear()
             try:
@@ -186,7 +186,7 @@ class Listener:
 
 
 class TooManyListenersError(Exception):
-    """As many listen as may."""
+    """There are as many listeners as are allowed."""
 
 
 class _Page(NamedTuple):
