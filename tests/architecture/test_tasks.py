@@ -14,6 +14,7 @@ OWNED = {
     "gateway/background/survey.py": "cancelled within the same call",
     "gateway/commands/stats/run.py": "its result is awaited in a loop",
     "gateway/offload.py": "its caller awaits the result",
+    "gateway/http/operator_actions.py": "one reload; ends with what became of it in the audit log",
     "gateway/observe/log_writer.py": "handles every error of a write, and ends with the process",
     "gateway/observe/tasks.py": "the supervisor",
     "gateway/observe/traces.py": "the last export; the end of the worker waits for it, bounded",
