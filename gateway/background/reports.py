@@ -211,7 +211,7 @@ class ReportReader:
         """Add what the reports say to a session's record, if their sender may use it."""
         received_s = batch.received_s
         sender = self._gateway.runtime.clients.sender(batch.peer, batch.headers)
-        caller = Caller(self._gateway.books, name, batch.headers, sender)
+        caller = Caller(self._gateway.session_access, name, batch.headers, sender)
         use = caller.use_of(record)
         if use != "own":
             metrics.CMCD_DROPPED.labels(use).inc(len(reports))

@@ -14,7 +14,7 @@ from gateway.steering.query import GRANT
 from gateway.trust.admission import Admission
 from gateway.trust.keys import Purpose
 
-PLACE: Final = f"{GRANT}={secrets.token_hex(16)}"
+PLACEHOLDER: Final = f"{GRANT}={secrets.token_hex(16)}"
 """Takes the place of an admission in a manifest. No source has it."""
 
 
@@ -38,7 +38,7 @@ def read_admission(gateway: Gateway, runtime: Runtime, text: str, asset: str) ->
     if found is None:
         return None
     key = gateway.tokens.keys.by_tag.get(found.key)
-    if key is None and not _may_be_new(gateway, found):
+    if key is None and not _fetch_if_new(gateway, found):
         return None
     protection = runtime.protections.over(asset)
     if protection is None:
@@ -46,7 +46,7 @@ def read_admission(gateway: Gateway, runtime: Runtime, text: str, asset: str) ->
     return found if found.still_opens(key, protection, gateway.tokens.rules, time.time()) else None
 
 
-def _may_be_new(gateway: Gateway, found: Admission) -> bool:
+def _fetch_if_new(gateway: Gateway, found: Admission) -> bool:
     """Whether an unknown key may be a new one of a key set that another worker has already
     read. If so, has the sets fetched soon; a key that is still unknown then was removed."""
     read_s = gateway.tokens.sets_read_s

@@ -202,12 +202,12 @@ async def _session_of(
     record, reasons = await _remembered(gateway, named)
     if request.by_operator:
         return named, record, reasons
-    caller = Caller(gateway.books, session_name(named), request.headers, sender)
+    caller = Caller(gateway.session_access, session_name(named), request.headers, sender)
     use = caller.use_of(record)
     if use == "another":
         named = caller.own_session(named)
         record, reasons = await _remembered(gateway, named)
-        caller = Caller(gateway.books, session_name(named), request.headers, sender)
+        caller = Caller(gateway.session_access, session_name(named), request.headers, sender)
         reasons = (*reasons, _ANOTHERS)
         use = caller.use_of(record)
     if use != "own":

@@ -125,7 +125,7 @@ async def _placed(
     counts = gateway.leases.active or runtime.settings.events.enabled
     if take and counts and facts.kept and facts.session is None:
         client = runtime.clients.address(request.peer, request.headers)
-        facts.kept = gateway.books.may_begin(client)
+        facts.kept = gateway.session_access.may_begin(client)
     take = take and facts.kept
     decision = await lease(gateway, found.decision, take=take, ask=found.cache != "off")
     if decision is not found.decision:

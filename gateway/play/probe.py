@@ -126,7 +126,7 @@ async def record_probe(gateway: Gateway, body: bytes, headers: Headers, peer: st
         count_in_prior(gateway.priors, sender, device, kbps, now_s)
 
     def by(name: bytes) -> Caller:
-        return Caller(gateway.books, name, headers, sender)
+        return Caller(gateway.session_access, name, headers, sender)
 
     await gateway.measurements.add_now(session, measured, now_s, gateway.runtime.estimator, by)
     return _answer({"accepted": True, "speed_kbps": round(kbps)})

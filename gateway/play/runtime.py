@@ -23,7 +23,7 @@ from gateway.play.measurements import Measurements
 from gateway.play.probe_budget import ProbeBudget
 from gateway.play.rate_limits import RateLimits
 from gateway.play.report_queue import ReportQueue
-from gateway.play.session_use import Books
+from gateway.play.session_use import SessionAccess
 from gateway.play.whereabouts import Whereabouts
 from gateway.source.source import Source
 from gateway.steering.memory import SteeringMemory
@@ -117,6 +117,6 @@ class Gateway:
     tracer: "RequestTracer | None" = None
 
     @property
-    def books(self) -> Books:
+    def session_access(self) -> SessionAccess:
         """Who may use sessions."""
-        return Books(self.rates, self.runtime.clients, self.sessions)
+        return SessionAccess(self.rates, self.runtime.clients, self.sessions)

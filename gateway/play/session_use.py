@@ -1,7 +1,7 @@
 """May a caller use the session that it names? May it begin a new one?
 
 A session id is no secret: whoever learns one could slow its owner down, by measuring for it, or
-move its place in the books. So the record remembers the players and networks that use it
+move its lease. So the record remembers the players and networks that use it
 (:class:`gateway.client.session.SessionUser`). A request is of the session when its User-Agent *or*
 its network is that of an earlier one: a phone keeps its session when it changes networks, and an
 app when it is updated. Who has neither uses a session of its own, with the same id and another
@@ -29,7 +29,7 @@ Use = Literal["own", "another", "too-many"]
 _unused: Final = {use: metrics.SESSIONS_UNUSED.labels(use) for use in ("another", "too-many")}
 
 
-class Books(NamedTuple):
+class SessionAccess(NamedTuple):
     """What decides whether a caller may begin or use a session."""
 
     rates: RateLimits
@@ -50,17 +50,17 @@ class Books(NamedTuple):
 class Caller:
     """Who names a session in one request."""
 
-    __slots__ = ("_books", "_hashes", "_name", "_sender")
+    __slots__ = ("_access", "_hashes", "_name", "_sender")
 
     def __init__(
         self,
-        books: Books,
+        access: SessionAccess,
         name: bytes,
         headers: Headers,
         sender: Sender,
     ) -> None:
         """``name`` is the ``session_name`` of the session."""
-        self._books = books
+        self._access = access
         self._name = name
         self._sender = sender
         self._hashes = user_hashes(name, headers.get("user-agent"), sender.prefix)
@@ -88,12 +88,12 @@ class Caller:
 
     def may_begin(self) -> bool:
         """Whether one more session may begin in the caller's network."""
-        return self._books.may_begin(self._sender.client)
+        return self._access.may_begin(self._sender.client)
 
     def may_tell(self) -> bool:
         """Whether events may be recorded under the session's name, as far as this worker
         knows."""
-        record = self._books.sessions.fresh(self._name)
+        record = self._access.sessions.fresh(self._name)
         return self.may_begin() if record is None else self.use_of(record) == "own"
 
     def own_session(self, session: str) -> str:

@@ -29,7 +29,7 @@ from gateway.ladder.expected import expected_kbps
 from gateway.ladder.rung import Rung
 from gateway.observe import metrics
 from gateway.play.bodies import Body
-from gateway.play.carrying import PLACE as GRANT_PLACE
+from gateway.play.carrying import PLACEHOLDER as GRANT_PLACEHOLDER
 from gateway.play.clients import Sender
 from gateway.play.decide import Decided, valid_asset
 from gateway.play.edge_cookies import cookie_headers
@@ -164,7 +164,7 @@ def decide_steering(gateway: Gateway, request: SteeringRequest) -> Reply | Unfin
     )
     if request.method == "GET":
         _count(answer)
-        may_begin = partial(gateway.books.may_begin, sender.client)
+        may_begin = partial(gateway.session_access.may_begin, sender.client)
         may_tell = may_begin if caller is None else caller.may_tell
         country = sender.place.country
         queue_pathway_event(gateway, asset, country, session, state, answer, may_tell)
@@ -243,7 +243,7 @@ def _session_of(
     session = query.session or _session_asked(request)
     if session is None:
         return None, None
-    caller = Caller(gateway.books, session, request.headers, sender)
+    caller = Caller(gateway.session_access, session, request.headers, sender)
     record = gateway.sessions.fresh(session)
     if record is not None and not record.is_new and caller.use_of(record) != "own":
         return None, None
@@ -460,8 +460,8 @@ def named(body: Body, session: str | None, grant: str | None) -> Body:
     requests then tell whose they are. Compressing it anew takes some 10 µs, as it is short."""
     text = body.identity
     for place, filling in (
-        (_PLACE, None if session is None else _name(session_name(session))),
-        (_GRANT_PLACE, None if grant is None else _grant(grant)),
+        (_PLACEHOLDER, None if session is None else _name(session_name(session))),
+        (_GRANT_PLACEHOLDER, None if grant is None else _grant(grant)),
     ):
         if filling is None:
             continue
@@ -484,8 +484,8 @@ def _grant(parameter: str) -> bytes:
     return f"{filling}{parameter}".encode("ascii")
 
 
-_PLACE = _name(bytes(SESSION_BYTES))
-_GRANT_PLACE = _grant(GRANT_PLACE)
+_PLACEHOLDER = _name(bytes(SESSION_BYTES))
+_GRANT_PLACEHOLDER = _grant(GRANT_PLACEHOLDER)
 
 
 def tags_of(
@@ -513,9 +513,9 @@ def tags_of(
     signed = gateway.keys.sign(Purpose.STEERING_STATE, state.to_bytes())
     uri = f"{_url(found.runtime, asset)}?{STATE}={signed}"
     if offer.named:
-        uri += _PLACE.decode("ascii")
+        uri += _PLACEHOLDER.decode("ascii")
     if offer.admitted:
-        uri += _GRANT_PLACE.decode("ascii")
+        uri += _GRANT_PLACEHOLDER.decode("ascii")
     if offer.inline is not None:
         uri = inline_uri(_first_manifest(offer.inline[0], uri, edge, copies, clones)) or uri
     return SteeringTags(uri, edge.id, offer.copies, offer.renewed)
@@ -559,6 +559,6 @@ def _first_manifest(
         [base.id, *(other.id for other in (*copies, *clones))],
         [PathwayClone(base.id, clone.id, clone.host or "") for clone in clones],
     )
-    at = written.find(_PLACE)
-    at = written.find(_GRANT_PLACE) if at < 0 else at
+    at = written.find(_PLACEHOLDER)
+    at = written.find(_GRANT_PLACEHOLDER) if at < 0 else at
     return b"{" + b" " * (-at % _BASE64_BYTES) + written[1:]

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from gateway.client.limits import LIMIT_NAMES
 from gateway.play.base_url import base_url_of
 from gateway.play.bodies import Body, max_answer_bytes
-from gateway.play.carrying import PLACE as GRANT_PLACE
+from gateway.play.carrying import PLACEHOLDER as GRANT_PLACEHOLDER
 from gateway.play.carrying import carried
 from gateway.play.dash.class_draft import ClassDraft, class_of, start_of
 from gateway.play.dash.edit import gone_of
@@ -17,7 +17,7 @@ from gateway.play.dash.ladder import offered
 from gateway.play.dash.manifest import MEDIA_TYPE, dash_of
 from gateway.play.dash.refresh import STATE, hour_of, kept_query, read_state, sign_state
 from gateway.play.dash.steering import (
-    PLACE,
+    PLACEHOLDER,
     edges_for,
     mirror_of,
     name_of,
@@ -45,7 +45,7 @@ _OURS: Final = frozenset(
 """The query parameters that the gateway reads itself: they are nothing for segments (E14)."""
 _OURS_WITH_TOKENS: Final = _OURS.union(QUERY_NAMES)
 """The same where assets want playback tokens: segments get none, whatever the source asks for."""
-_PLACE: Final = f"session={secrets.token_hex(16)}"
+_PLACEHOLDER: Final = f"session={secrets.token_hex(16)}"
 """Takes the place of a session in what all sessions of a class share. No source can have it."""
 _ENCODINGS: Final = ("ascii", "utf-16-le", "utf-16-be")
 
@@ -114,9 +114,9 @@ class DashDraft:
                 *(f"{each}={quote(given[each], safe='')}" for each in names),
             ]
             if request.parameters.session is not None:
-                query.append(_PLACE)
+                query.append(_PLACEHOLDER)
             if found.admission is not None:
-                query.append(GRANT_PLACE)
+                query.append(GRANT_PLACEHOLDER)
             url = f"{base}/v1/play/{decision.facts.asset}{DashFormat.suffix}?"
             self._refresh = url + "".join(f"{part}&" for part in query if part)
             capability, start = decision.facts.device.capability, decision.inquiry.start_bandwidth
@@ -185,12 +185,12 @@ class DashDraft:
         found, offer, names = self._found, self._offer, {}
         session = found.decision.facts.session
         if session is not None and self._names_session():
-            names[_PLACE] = f"session={quote(session, safe='')}"
+            names[_PLACEHOLDER] = f"session={quote(session, safe='')}"
         if session is not None and offer is not None and offer.named:
-            names[PLACE] = name_of(session)
+            names[PLACEHOLDER] = name_of(session)
         if found.admission is not None and (self._refresh is not None or offer is not None):
             asset = found.decision.facts.asset
-            names[GRANT_PLACE] = carried(self._gateway, found.admission, asset)
+            names[GRANT_PLACEHOLDER] = carried(self._gateway, found.admission, asset)
         if not names:
             return body
         data = body.identity
@@ -201,4 +201,4 @@ class DashDraft:
 
     def _names_session(self) -> bool:
         """Whether the URL of refreshes has a place for the session."""
-        return self._refresh is not None and _PLACE in self._refresh
+        return self._refresh is not None and _PLACEHOLDER in self._refresh

@@ -16,7 +16,7 @@ from gateway.edge.fleet import Fleet
 from gateway.edge.rank import ordered_by_key, viewer_key
 from gateway.edge.signed_root import signed_root
 from gateway.ladder.rung import Rung
-from gateway.play.carrying import PLACE as GRANT_PLACE
+from gateway.play.carrying import PLACEHOLDER as GRANT_PLACEHOLDER
 from gateway.play.dash.client_class import ORDERS, SPARE
 from gateway.play.dash.manifest import DashManifest, dash_of
 from gateway.play.decide import Decided
@@ -33,7 +33,7 @@ _MEDIA3: Final = frozenset({"media3", "ExoPlayer", "OkHttp"})
 _ANDROID: Final = frozenset({"Android", "Fire OS"})
 _DVB_PROFILE: Final = "urn:dvb:dash:profile:dvb-dash:"
 
-PLACE: Final = f"{SESSION}={secrets.token_hex(SESSION_BYTES)}"
+PLACEHOLDER: Final = f"{SESSION}={secrets.token_hex(SESSION_BYTES)}"
 """Takes the place of a session's name in what all sessions of a class share. No source has it."""
 
 STEERED: Final = Reason(
@@ -178,8 +178,8 @@ def steered(
     count = len(offer.edges)
     state = first_state(asset, rungs, edge, others, declared=count, shape=edge.shape)
     signed = gateway.keys.sign(Purpose.STEERING_STATE, state.to_bytes())
-    name = f"&{PLACE}" if offer.named else ""
-    grant = f"&{GRANT_PLACE}" if offer.admitted else ""
+    name = f"&{PLACEHOLDER}" if offer.named else ""
+    grant = f"&{GRANT_PLACEHOLDER}" if offer.admitted else ""
     url = f"{offer.url}?{STATE}={signed}{name}{grant}"
     return replace(destination, mirrors=mirrors, steering_url=url)
 
@@ -198,7 +198,7 @@ def steering_of(found: Decided) -> Reason:
 
 
 def name_of(session: str) -> str:
-    """What a session has in the place of :data:`PLACE`."""
+    """What a session has in the place of :data:`PLACEHOLDER`."""
     return f"{SESSION}={session_name(session).hex()}"
 
 
