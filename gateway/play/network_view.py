@@ -95,7 +95,7 @@ class RequestView:
         if not self._sender.prefix:
             return
         for edge, kbps, at_s in answer.state.records:
-            if at_s == answer.state.issued_s and kbps is not None:
+            if at_s == answer.state.issued_s:
                 viewer = viewer_slot(self._sender.prefix)
                 self._gateway.steering.networks.add(
                     self._network, viewer, edge, kbps, self._clock_s

@@ -452,9 +452,9 @@ class _Session:
         """Whether the viewer measured less there than it needs, and much less than its network has
         shown. One that left the pathway by itself measured nothing."""
         record = self._records.get(edge)
-        if record is None or record.kbps is None or record.kbps >= self._state.need_kbps:
+        if record is None or record.kbps >= self._state.need_kbps:
             return False
-        reference = max(self.estimate_kbps, *(one.kbps or 0 for one in self._records.values()))
+        reference = max(self.estimate_kbps, *(one.kbps for one in self._records.values()))
         return record.kbps < reference * self._situation.config.slow_share
 
     def _is_slow_for_others(self, order: Sequence[int]) -> bool:
@@ -465,7 +465,7 @@ class _Session:
         500 kbit/s), and counts as no measurement.
         """
         record = self._records.get(self._told)
-        if record is None or record.kbps is None or record.kbps >= self._state.need_kbps:
+        if record is None or record.kbps >= self._state.need_kbps:
             return False
         if not self._state.issued_s:
             return False
@@ -541,7 +541,7 @@ class _Session:
         measured, or is better than the present one by the hysteresis. An edge that it has not
         measured is judged by what others of its network measured."""
         record = self._records.get(edge)
-        if record is None or record.kbps is None:
+        if record is None:
             others = self._view.kbps_on(edge)
             slow_share = self._situation.config.slow_share
             return (
@@ -552,7 +552,7 @@ class _Session:
         if record.kbps == 0:
             return False
         here = self._records.get(self._told)
-        bound = 0.0 if here is None else (here.kbps or 0) * (1 + self._situation.config.hysteresis)
+        bound = 0.0 if here is None else here.kbps * (1 + self._situation.config.hysteresis)
         return record.kbps >= min(bound, self._state.need_kbps)
 
     def priority(self, first: int | None, order: Sequence[int]) -> list[int]:

@@ -43,7 +43,6 @@ _VERSION_BYTES: Final = 4
 _HEAD = struct.Struct(">B8sQBIIIQIIIIHBBB")
 _CLONE = struct.Struct(">HH")
 _RECORD = struct.Struct(">QII")
-_NOT_MEASURED: Final = 0xFFFF_FFFF
 _DECLARED_SHIFT: Final = 4
 _CLONES_MASK: Final = (1 << _DECLARED_SHIFT) - 1
 MAX_SAID: Final = 127
@@ -59,11 +58,11 @@ class PlaylistReference(NamedTuple):
 
 
 class PathwayRecord(NamedTuple):
-    """What a session has seen of an edge: kbit/s, 0 when the player left it by itself, None when
-    only its turn is known; and when, in Unix seconds."""
+    """What a session has seen of an edge: kbit/s, 0 when the player left it by itself; and when, in
+    Unix seconds."""
 
     edge: int
-    kbps: int | None
+    kbps: int
     at_s: int
 
 
@@ -139,10 +138,7 @@ class SteeringState:
             len(self.clones) | self.declared << _DECLARED_SHIFT,
         )
         clones = b"".join([_CLONE.pack(*clone) for clone in self.clones])
-        records = b"".join(
-            _RECORD.pack(edge, _NOT_MEASURED if kbps is None else kbps, at_s)
-            for edge, kbps, at_s in self.records
-        )
+        records = b"".join([_RECORD.pack(*record) for record in self.records])
         if reference is None:
             return head + base + clones + records
         size = bytes([len(reference.kept)])
@@ -224,11 +220,8 @@ def _reference(data: bytes, at: int) -> tuple[PlaylistReference | None, int]:
 def _records(data: bytes, now_s: float) -> tuple[PathwayRecord, ...] | None:
     if len(data) % _RECORD.size or len(data) > MAX_RECORDS * _RECORD.size:
         return None
-    found = [
-        PathwayRecord(edge, None if kbps == _NOT_MEASURED else kbps, at_s)
-        for edge, kbps, at_s in _RECORD.iter_unpack(data)
-    ]
+    found = tuple(map(PathwayRecord._make, _RECORD.iter_unpack(data)))
     good = len({record.edge for record in found}) == len(found) and all(
-        record.at_s <= now_s + CLOCK_SKEW_S and (record.kbps or 0) <= MAX_KBPS for record in found
+        record.at_s <= now_s + CLOCK_SKEW_S and record.kbps <= MAX_KBPS for record in found
     )
-    return tuple(found) if good else None
+    return found if good else None

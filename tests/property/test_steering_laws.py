@@ -43,7 +43,7 @@ RECORDS = st.lists(
     st.builds(
         PathwayRecord,
         st.sampled_from([edge.key for edge in EDGES]) | st.integers(0, 2**64 - 1),
-        st.none() | st.integers(0, 20_000_000),
+        st.integers(0, 20_000_000),
         st.integers(NOW - 2000, NOW),
     ),
     max_size=MAX_RECORDS,

@@ -46,7 +46,7 @@ class Write(NamedTuple):
 
 def words_of(writes: Mapping[bytes, Write]) -> tuple[bytes, ...]:
     """The arguments of the script: number of keys, keys, for each the value, the TTL, and whether
-    its value before is returned; and of that at most how many bytes, less one."""
+    its previous value is returned; then the index of the last byte to return of such a value."""
     words = [b"%d" % len(writes), *writes]
     for write in writes.values():
         words += (write.value, b"%d" % write.ttl_ms, b"0" if write.replaced is None else b"1")

@@ -38,7 +38,7 @@ FULL = EdgeCondition(full=True)
 
 @dataclass(frozen=True)
 class Case:
-    """One session and what surrounds it. ``seen`` are its records by edge id; None was told only.
+    """One session and what surrounds it. ``seen`` are its records by edge id.
     ``left`` is the room of edges with a limit. ``viewer`` 1 prefers a, then b, then c."""
 
     edges: Sequence[Edge] = (A, B, C)
@@ -48,7 +48,7 @@ class Case:
     told_ago: int = 1000
     leaving_for: float = 0.0
     reports: Sequence[tuple[str, int | None]] = (("a", 9_000_000),)
-    seen: Sequence[tuple[str, int | None, int]] = ()
+    seen: Sequence[tuple[str, int, int]] = ()
     estimate: int = 0
     need: int = 6000
     left: Mapping[str, int] = field(default_factory=dict)
