@@ -349,9 +349,9 @@ def remembered_tiers(
 def nearest_edges(decision: Decision) -> tuple[Edge, ...]:
     """At least ``MIN_RANKED`` edges for the viewer of a decision, if there are so many. The first
     one serves."""
-    if len(decision.edges) > 1:
-        return decision.edges
     inquiry = decision.inquiry
+    if inquiry.edge_count > 1:
+        return decision.edges
     fleet, facts = inquiry.fleet, inquiry.facts
     order = rank.ordered_edges(fleet, decision.tiers, facts.asset, facts.viewer, rank.MIN_RANKED)
     others = [fleet.edges[at] for at in order if fleet.edges[at] is not decision.edge]

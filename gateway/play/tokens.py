@@ -68,16 +68,21 @@ def present(
         metrics.TOKENS.labels("several").inc()
         raise
     carried = request.parameters.by_name.get(GRANT)
-    token = None if source is None else gateway.tokens.verify(source.text, time.time())
+    token = None if source is None else _verified(gateway, source.text)
     cookies = runtime.settings.tokens.cookies
     if cookies and (token is None or _has_expired(token)):
         kept = cookie_token(request, cookies)
         if kept is not None:
-            source, token = kept, gateway.tokens.verify(kept.text, time.time())
+            source, token = kept, _verified(gateway, kept.text)
     found = Presented(token, carried, source)
     if len(assets) == 1 and not (token is None and request.by_operator):
         _check_first(found)
     return found
+
+
+def _verified(gateway: Gateway, text: str) -> VerifiedToken | Refused:
+    """What a token allows. :func:`_admission` checks what it says of the request."""
+    return gateway.tokens.verify(text, time.time(), checks_request=True)
 
 
 def _has_expired(token: VerifiedToken | Refused) -> bool:
@@ -295,6 +300,8 @@ def carried_on(
         return CarriedOn(licensed and not is_revoked(gateway, session), grant)
     admission = read_admission(gateway, runtime, grant, asset)
     if admission is None or is_revoked(gateway, session, _revocable(admission)):
+        return CarriedOn(renews=False, grant=grant)
+    if is_revoked(gateway, admission.session):  # the request need not name it
         return CarriedOn(renews=False, grant=grant)
     viewer = Viewer(
         # The URLs of steering do not always name the session.

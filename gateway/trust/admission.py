@@ -52,6 +52,10 @@ _TERMS: Final = struct.Struct(">III")
 _IPV6: Final = 6
 _MOST: Final = 0xFFFF
 _MOST_KBPS: Final = 0xFFFF_FFFF
+_MOST_COUNTRIES: Final = 255
+"""There are fewer."""
+_MOST_S: Final = 0xFFFF_FFFF
+"""A later end is that of the year 2106."""
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -223,13 +227,15 @@ class Admission:
         return _networks_of(viewer.address, self.networks or ()) != ()
 
     def narrowed(self, viewer: Viewer) -> "Admission":
-        """The same for ``viewer``, with lists that are short enough to be carried."""
+        """The same for ``viewer``, with lists that are short enough to be carried. Those of
+        countries stay for a viewer whose country is unknown: it may become known."""
         found = self
-        if self.countries is not None and len(self.countries) > MAX_LISTED:
-            found = replace(found, countries=self.countries & {viewer.country or ""})
+        here = viewer.country
+        if self.countries is not None and len(self.countries) > MAX_LISTED and here is not None:
+            found = replace(found, countries=self.countries & {here})
         if self.asns is not None and len(self.asns) > MAX_LISTED:
-            here = frozenset() if viewer.asn is None else self.asns & {viewer.asn}
-            found = replace(found, asns=here)
+            own = frozenset() if viewer.asn is None else self.asns & {viewer.asn}
+            found = replace(found, asns=own)
         if self.networks is not None and len(self.networks) > MAX_LISTED:
             found = replace(found, networks=_networks_of(viewer.address, self.networks)[:1])
         return found
@@ -244,10 +250,10 @@ class Admission:
 
     def to_bytes(self, asset: str) -> bytes:
         """The stored form for an asset (see the module). Its lists have at most ``MAX_LISTED``
-        members each."""
+        members each, except for that of countries."""
         limits, names = self.limits, (self.token, self.subject, self.session)
         terms = self.terms
-        countries = sorted(self.countries or ())
+        countries = sorted(self.countries or ())[:_MOST_COUNTRIES]
         asns, networks = sorted(self.asns or ()), self.networks or ()
         flags = 0
         for flag, given in (
@@ -273,8 +279,8 @@ class Admission:
             asset_tag(asset),
             self.key,
             self.digest,
-            self.expires_s or 0,
-            self.issued_s or 0,
+            min(self.expires_s or 0, _MOST_S),
+            min(self.issued_s or 0, _MOST_S),
             self.given_s,
             flags,
             _bits(RequiredClaim, self.claims),

@@ -314,8 +314,8 @@ class Resolver:
 
     def media(self, link: Link) -> str:
         """A URI that is relative to BaseURLs. Segments of one folder move together."""
-        folder, _, name = link.uri.rpartition("/")
-        if not _NAME.fullmatch(name) or not _FOLDER.fullmatch(folder):
+        folder, slash, name = link.uri.rpartition("/")
+        if not slash or not _NAME.fullmatch(name) or not _FOLDER.fullmatch(folder):
             return self._media(link)
         key = link.bases, folder
         moved = self._folders.get(key)

@@ -5,6 +5,7 @@ import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -16,10 +17,12 @@ from gateway.config.load import load
 from gateway.edge.fleet import EdgeCondition
 from gateway.play import decide
 from gateway.play.compression import compress
+from gateway.store.connection.keys import session_name
 from tests.integration.dash_titles import EDGES, mpd, playlist, put
 from tests.integration.in_process import MEMORY, application, asking
 from tests.integration.test_dash import bases, decision, heights, location, parsed
 from tests.integration.threads import Threads, kind
+from tests.unit.store.servers import until
 
 DESKTOP = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/131.0.0.0 Safari/537.36"
 VIEWER = {"User-Agent": DESKTOP, "X-Forwarded-For": "129.240.2.6"}
@@ -88,6 +91,40 @@ async def test_a_new_config_is_followed(root: Path) -> None:
         after = await client.get(f"{url}&speed=6000")
         assert {240, 360} == heights(after.text)
         assert decision(first, "edge") == decision(after, "edge")
+
+
+async def test_a_new_config_reaches_what_is_in_the_cache(root: Path) -> None:
+    """The state in the URL of refreshes is that of the config, so an MPD is written anew for it.
+    With an old one no refresh would be pinned any more."""
+    app = made(root)
+    environ = {**MEMORY, "GATEWAY_PROFILES__FIBER__MAX_HEIGHT": "1440"}
+    async with app.lifespan(app), client_of(app) as client:
+        states = [location((await client.get(f"{LIVE}?speed=6000")).text)]
+        app._apply(load(root.parent / "gateway.toml", environ))
+        states += [location((await client.get(f"{LIVE}?speed=6000")).text)]
+        assert states[0] != states[1]
+        moved = await client.get(f"{states[1]}&speed=300")
+        assert heights(moved.text) == heights((await client.get(states[1])).text)
+
+
+@pytest.mark.parametrize("first", ["own", "others"])
+async def test_a_refresh_names_the_session_as_its_player_does(root: Path, first: str) -> None:
+    """Also where somebody else uses that id, so that the player has a session of its own; and where
+    its network may begin no session."""
+    limits = {"GATEWAY_RATE__NEW_SESSIONS_PER_MIN": "1"}
+    app = made(root, **(limits if first == "own" else {}))
+    async with app.lifespan(app), client_of(app) as client:
+        if first == "others":
+            await client.get(
+                f"{LIVE}?session=s",
+                headers={"User-Agent": "VLC/3", "X-Forwarded-For": "103.4.145.245"},
+            )
+            await until(lambda: app.gateway.sessions.fresh(session_name("s")) is not None)
+        for name in ("s", "t", "u"):
+            answer = await client.get(f"{LIVE}?session={name}")
+            query = parse_qs(urlsplit(location(answer.text)).query)
+            assert [name] == query["session"]
+            assert 200 == (await client.get(location(answer.text))).status_code
 
 
 async def test_leases_follow_sessions_and_not_refreshes(root: Path) -> None:

@@ -18,6 +18,8 @@ from gateway.app import Application
 from gateway.cli import main
 from gateway.config.load import load
 from gateway.observe import metrics
+from gateway.play.request import Headers
+from gateway.play.tokens import carried_on
 from gateway.store.coordination.revocations import Revocable, revoked_name
 from gateway.trust.admission import Admission
 from gateway.trust.keys import Purpose
@@ -423,6 +425,25 @@ async def test_what_is_revoked(app: Application, client: httpx.AsyncClient) -> N
     assert 200 == (await client.get(again)).status_code
 
 
+async def test_a_revoked_session_that_steering_does_not_name(
+    app: Application, client: httpx.AsyncClient
+) -> None:
+    """The admission names it, so leaving its name out renews nothing."""
+    text = token(session="s1")
+    first = await client.get(LIVE, params={"token": text, "session": "s1"})
+    grant = parse_qs(urlsplit(location(first.text)).query)["grant"][0]
+    headers = Headers({"user-agent": DESKTOP}, (), (NORWAY,))
+    sender = app.gateway.runtime.clients.sender("127.0.0.1", headers)
+
+    def renews() -> bool:
+        asked = (app.gateway, "paid/live", None, grant, sender, headers, time.time())
+        return carried_on(*asked).renews
+
+    assert renews()
+    app.gateway.revoked = frozenset({revoked_name(Revocable.SESSION, "s1")})
+    assert not renews()
+
+
 async def test_so_many_sessions_of_a_subject(app: Application, client: httpx.AsyncClient) -> None:
     """The one too many is refused, with the time after which one may have ended. What only looks,
     counts nothing."""
@@ -560,6 +581,10 @@ async def test_a_cat(client: httpx.AsyncClient, path: str) -> None:
         ({"asset_prefix": "other/"}, 403),
         ({4: int(time.time()) - 3600}, 401),
         ({310: 2}, 401),
+        ({312: {0: {0: "http"}}}, 200),  # catu: the scheme of the URI
+        ({312: {0: {0: "https"}}}, 403),
+        ({315: {"user-agent": {1: "Mozilla"}}}, 200),  # cath: a header begins so
+        ({315: {"x-app": {0: "web"}}}, 403),
     ]
     for claims, status in rows:
         text = cat(claims)

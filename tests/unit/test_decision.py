@@ -681,6 +681,8 @@ def test_the_nearest_edges_of_a_decision_for_one() -> None:
     assert ["near"] == [edge.id for edge in decision.edges]
     assert ["near", "next", "far"] == [edge.id for edge in nearest_edges(decision)]
     assert nearest_edges(decided(facts_of(), EDGES)) == nearest_edges(decision)
+    held = replace(decision, edges=(decision.inquiry.fleet.edges[2], decision.edge))
+    assert [held.edges[0].id, "near", "next"] == [edge.id for edge in nearest_edges(held)]
 
 
 @pytest.mark.parametrize(

@@ -89,8 +89,8 @@ class DashDraft:
     """The MPD of one decision (:class:`gateway.play.format.Draft`)."""
 
     __slots__ = (
-        *("_found", "_gateway", "_hour", "_manifest", "_mirror", "_offer", "_parameters"),
-        *("_refresh", "key"),
+        *("_found", "_gateway", "_given_session", "_hour", "_manifest", "_mirror", "_offer"),
+        *("_parameters", "_refresh", "key"),
     )
 
     def __init__(
@@ -106,6 +106,7 @@ class DashDraft:
         self._hour = hour_of(now_s)
         self._mirror = mirror_of(decision.edge, path, now_s)
         self._refresh: str | None = None
+        self._given_session = request.parameters.session
         pinned: Hashable = None
         base = base_url_of(found.runtime, request)
         if manifest.is_dynamic:
@@ -113,14 +114,15 @@ class DashDraft:
                 kept_query(request),
                 *(f"{each}={quote(given[each], safe='')}" for each in names),
             ]
-            if request.parameters.session is not None:
+            if self._given_session is not None:
                 query.append(_PLACEHOLDER)
             if found.admission is not None:
                 query.append(GRANT_PLACEHOLDER)
             url = f"{base}/v1/play/{decision.facts.asset}{DashFormat.suffix}?"
             self._refresh = url + "".join(f"{part}&" for part in query if part)
             capability, start = decision.facts.device.capability, decision.inquiry.start_bandwidth
-            pinned = (self._hour, gateway.keys.active.id, capability, start)
+            version = decision.inquiry.policy.rules_version
+            pinned = (self._hour, gateway.keys.active.id, capability, start, version)
         admitted = found.admission is not None
         named = self._names_session() or admitted or manifest.weight <= MAX_NAMED_WEIGHT
         named = named and decision.facts.session is not None
@@ -184,8 +186,9 @@ class DashDraft:
         request. Both URLs carry what the viewer is admitted on."""
         found, offer, names = self._found, self._offer, {}
         session = found.decision.facts.session
-        if session is not None and self._names_session():
-            names[_PLACEHOLDER] = f"session={quote(session, safe='')}"
+        if self._given_session is not None and self._names_session():
+            # What the player has given, also where it has a session of its own under that id.
+            names[_PLACEHOLDER] = f"session={quote(self._given_session, safe='')}"
         if session is not None and offer is not None and offer.named:
             names[PLACEHOLDER] = name_of(session)
         if found.admission is not None and (self._refresh is not None or offer is not None):

@@ -71,8 +71,8 @@ def _limits(gateway: Gateway, found: Decided) -> Constraints:
     """The limits of the class of a decision. To find them takes several fits, so they are kept with
     the ladders, and outlast a version of the MPD that only lists other segments."""
     decision, ladders = found.decision, gateway.decisions.memo.ladders
-    choice = decision.choice
-    key = ("class", decision.inquiry.ladder.version, decision.kept, choice.name)
+    choice, shape = decision.choice, dash_of(found.source).shape
+    key = ("class", decision.inquiry.ladder.version, shape, decision.kept, choice.name)
     known = ladders.get(key)
     if known is None:
         limits = class_limits(dash_of(found.source), decision.kept, choice.limits)

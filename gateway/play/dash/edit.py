@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 
 from gateway.ladder.rung import Constraints
 from gateway.play.dash.ladder import offered, shorter_side
+from gateway.source.source import version_of
 from manifests.dash.model import AdaptationSet, Mpd, Period, Representation
 from manifests.dash.needs import lowest, with_needs
 
@@ -34,6 +35,38 @@ def gone_of(mpd: Mpd, kept: Collection[int], limits: Constraints) -> Collection[
             elif has_video and found.content_type == "audio":
                 gone.update(_unfit(found.representations, limits))
     return with_needs(mpd, gone)
+
+
+def shape_of(mpd: Mpd) -> str:
+    """A hash of all that :func:`gone_of` depends on."""
+    told = [
+        (
+            [element.attributes for element in period.preselections],
+            [
+                (
+                    found.id,
+                    found.content_type,
+                    found.is_trick_mode,
+                    found.trick_mode_of,
+                    _every(found),
+                )
+                for found in period.adaptation_sets
+            ],
+        )
+        for period in mpd.periods
+    ]
+    return version_of(repr(told).encode("utf-8", "surrogatepass"))
+
+
+def _every(found: AdaptationSet) -> list[object]:
+    return [
+        (
+            *(each.index, each.id, each.bandwidth, each.width, each.height, each.dependency_ids),
+            *(sorted(each.families), each.video_range),
+            each.element.first("InbandEventStream") is not None,
+        )
+        for each in found.representations
+    ]
 
 
 def _trick_mode(

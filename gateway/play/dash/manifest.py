@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gateway.ladder.rung import Ladder
 from gateway.observe.metrics import PLAYLIST_FAULTS
 from gateway.play import problems
+from gateway.play.dash.edit import shape_of
 from gateway.play.dash.ladder import ladder_of
 from gateway.source.source import (
     BadSourceError,
@@ -41,6 +42,9 @@ class DashManifest:
     version: str
     weight: int
     live: LiveState | None
+    shape: str
+    """The same for versions that differ in segments alone; empty for an MPD that does not
+    change."""
 
     @property
     def format(self) -> ManifestFormat:
@@ -69,7 +73,8 @@ def read_dash(data: bytes, name: str, max_bytes: int) -> DashManifest:
         PLAYLIST_FAULTS.labels(fault.short_name).inc()
     version = version_of(data)
     links = links_of(mpd.document)
-    return DashManifest(mpd, links, ladder_of(mpd), version, len(data), _live(mpd))
+    shape = shape_of(mpd) if mpd.type == "dynamic" else ""
+    return DashManifest(mpd, links, ladder_of(mpd), version, len(data), _live(mpd), shape)
 
 
 def _live(mpd: Mpd) -> LiveState | None:

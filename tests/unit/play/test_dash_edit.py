@@ -4,7 +4,7 @@ import pytest
 
 from gateway.ladder.periods import fit_all
 from gateway.ladder.rung import Constraints
-from gateway.play.dash.edit import gone_of
+from gateway.play.dash.edit import gone_of, shape_of
 from gateway.play.dash.ladder import ladder_of, rungs_of
 from manifests.dash.filtering import filter_splices
 from manifests.dash.needs import with_needs
@@ -111,3 +111,21 @@ def test_an_edit_knows_what_it_needs_of_the_fit() -> None:
     assert {1, 3} == gone_of(mpd, kept, Constraints(max_height=480))
     splices = filter_splices(mpd, {1, 3})
     assert apply(mpd.document, splices) == filtered(live(FILM, SPOT), Constraints(max_height=480))
+
+
+SOUND = '<AdaptationSet id="2" contentType="audio" mimeType="audio/mp4">{}</AdaptationSet>'
+LOUD = '<Representation id="s" bandwidth="96000"/><Representation id="t" bandwidth="384000"/>'
+
+
+def test_what_the_limits_of_a_class_depend_on_besides_the_rungs() -> None:
+    """Other audio is another shape, though the ladder is the same; other segments are not."""
+    quiet = LOUD.partition("/>")[0] + "/>"
+    ladders, shapes = set(), set()
+    for sound in (quiet, LOUD):
+        for number in (1, 2):
+            template = f'<SegmentTemplate media="$Number$.m4s" startNumber="{number}"/>'
+            mpd = parse(live(FILM.replace('">\n', f'">\n{template}', 1) + SOUND.format(sound)))
+            ladders.add(ladder_of(mpd).version)
+            shapes.add((sound, shape_of(mpd)))
+    assert 1 == len(ladders)
+    assert 2 == len(shapes) == len({shape for _, shape in shapes})

@@ -259,6 +259,14 @@ def test_no_limit_is_not_an_empty_one() -> None:
     assert none == Admission.from_bytes(none.to_bytes("film"), "film")
 
 
+def test_an_end_in_the_far_future_is_carried() -> None:
+    """As that of 2106: the form has 32 bits for it."""
+    far = replace(FULL, expires_s=9_999_999_999)
+    found = Admission.from_bytes(far.to_bytes("film"), "film")
+    assert found is not None
+    assert 2**32 - 1 == found.expires_s
+
+
 def test_what_is_no_admission() -> None:
     """Another asset's, another version's, too short or too long."""
     data = FULL.to_bytes("film")
@@ -286,7 +294,11 @@ def test_long_lists_are_narrowed_to_the_viewer() -> None:
     assert None is found.denial(VIEWER, NOW_S, LEEWAY_S, unknown_country=False)
     assert len(found.to_bytes("film")) < 600
     nobody = many.narrowed(Viewer(None, None, None, None, None, DeviceKind.TV))
-    assert (frozenset(), frozenset(), ()) == (nobody.countries, nobody.asns, nobody.networks)
+    assert (many.countries, frozenset(), ()) == (nobody.countries, nobody.asns, nobody.networks)
+    assert nobody == Admission.from_bytes(nobody.to_bytes("film"), "film")
+    assert None is replace(nobody, networks=None, asns=None, devices=None).denial(
+        VIEWER, NOW_S, LEEWAY_S, unknown_country=False
+    ), "its country has become known"
     assert FULL == FULL.narrowed(VIEWER)
     assert MAX_LISTED == 16
 
