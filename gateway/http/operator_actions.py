@@ -1,6 +1,7 @@
 """Routes by which operators act, on their listener alone (:mod:`gateway.play.operator_actions`)."""
 
 import asyncio
+import re
 import time
 from typing import Final
 
@@ -25,6 +26,7 @@ EDGES: Final = "/v1/edges/"
 REVOCATIONS: Final = "/v1/revocations/"
 STEER: Final = "/v1/steer/"
 USUAL_PAGE: Final = 50
+_LIMIT: Final = re.compile(r"[0-9]{1,4}")
 RELOAD_S: Final = 10.0
 """The most seconds that a request waits for a reload."""
 
@@ -142,7 +144,7 @@ async def audit(gateway: Gateway, scope: Scope, headers: Headers, receive: Recei
     """``GET /v1/audit``: a page of the audit log, the newest entry first."""
     by_name = read_query(scope["query_string"]).by_name
     limit, before = by_name.get("limit"), by_name.get("cursor")
-    if limit is not None and not (limit.isdecimal() and 1 <= int(limit[:9]) <= MAX_PAGE):
+    if limit is not None and not (_LIMIT.fullmatch(limit) and 1 <= int(limit) <= MAX_PAGE):
         allowed = f"allowed is a whole number from 1 to {MAX_PAGE}"
         raise problems.bad_parameter("limit", f"{limit[:40]!a} is no length of a page; {allowed}")
     if before is not None and not is_entry_id(before):

@@ -136,6 +136,20 @@ def test_an_edge_comes_and_goes(site: Site, end: signal.Signals, limit_s: float)
     print(f"{end.name}: known after {known_s * 1000:.0f} ms, gone after {gone_s * 1000:.0f} ms")
 
 
+def test_a_process_that_replaces_another_keeps_the_edge(site: Site) -> None:
+    """The first one ends after the second has begun: nothing leaves, and nothing says so."""
+    with registering(site) as first:
+        said(first, "edge_registered")
+        with registering(site) as second:
+            said(second, "edge_registered")
+            first.send_signal(signal.SIGSTOP)
+            time.sleep(TTL_S / 2)  # the second one has sent the last heartbeat by then
+            first.send_signal(signal.SIGTERM)
+            first.send_signal(signal.SIGCONT)
+            said(first, "edge_stays_registered")
+            assert 0 == first.wait(5)
+
+
 def test_redis_restarted_empty(site: Site) -> None:
     """The edge registers again by itself, and no gateway removes it in between."""
     added, removed = both(site, "edge_added"), both(site, "edge_removed")

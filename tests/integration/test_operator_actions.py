@@ -346,7 +346,8 @@ def test_pages_of_the_audit_log(site: Site) -> None:
     ids = [each["id"] for each in page["entries"] + after["entries"]]
     assert 4 == len(set(ids))
     assert ids == sorted(ids, reverse=True)
-    for query in ("limit=0", "limit=x", "cursor=1", "cursor=-"):
+    long = f"limit=000000001{'9' * 5000}"
+    for query in ("limit=0", "limit=201", "limit=x", long, "cursor=1", "cursor=-"):
         assert 400 == site.ask("GET", f"/v1/audit?{query}", role="admin").status_code
 
 

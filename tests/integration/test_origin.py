@@ -570,9 +570,9 @@ async def test_a_damaged_shared_copy_is_refused() -> None:
 async def test_a_404_from_before_a_purge() -> None:
     """A 404 that was in progress during the purge is not remembered."""
     async with pair(not_found_s=60) as (it, one):
-        it.mode = Mode(status=404, delay_s=0.1)
+        it.mode = Mode(status=404, delay_s=0.3)
         on_the_way = asyncio.create_task(one.outcome())
-        await asyncio.sleep(0.05)
+        await until(lambda: len(it.seen) == 1)
         await one.source.purge("a")
         it.mode = Mode()
         one.clock.now += 1
@@ -718,6 +718,20 @@ async def test_readiness() -> None:
         await until(lambda: one.source.degraded() is not None)
         assert None is one.source.ready()
         watch.cancel()
+
+
+async def test_a_304_that_nobody_asked_for_does_not_lock_an_origin_out() -> None:
+    """It answers the one request that an open breaker lets through, which had no validators."""
+    async with pair(retries=0, breaker_open_s=0.1) as (it, one):
+        it.mode = Mode(status=500)
+        for number in range(20):
+            await one.outcome(f"t{number}")
+        it.mode = Mode(status=304)
+        await asyncio.sleep(0.15)
+        await one.outcome("x")
+        it.mode = Mode()
+        await asyncio.sleep(0.15)
+        assert "1" == await one.outcome("y")
 
 
 async def test_an_open_breaker_spares_the_origin_and_closes_by_itself() -> None:

@@ -316,8 +316,10 @@ class Origins:
         else:
             outcome = str(answer.status)
             origin.reached = True
-            if answer.status == NOT_MODIFIED:
+            if answer.status == NOT_MODIFIED and validators:
                 origin.breaker.confirmed()
+            elif answer.status == NOT_MODIFIED:  # nobody has asked whether a copy is valid
+                origin.breaker.abandoned()
             else:
                 is_good = answer.status not in NOT_FOUND_STATUSES
                 self._count_up(ticket, origin, is_good=is_good)
