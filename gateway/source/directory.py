@@ -83,6 +83,7 @@ class DirectorySource:
         self._generation = 0
         self._purges = 0
         self._lost: str | None = None
+        self._is_watched = False
         """Why the root cannot be read, as last seen."""
         self._look_at = 0.0
         """Loop time at which a root that cannot be read is tried again."""
@@ -254,9 +255,11 @@ class DirectorySource:
         return None if trouble is None or self._has_copies() else trouble
 
     def degraded(self) -> str | None:
-        """Why the root cannot be read; None when it can."""
-        self._root_is(trouble := self._trouble())
-        return trouble
+        """Why the root cannot be read; None when it can. While it is watched, as of the last look,
+        which is a second old at most: a network drive may not answer, and others must not wait."""
+        if not self._is_watched:
+            self._root_is(self._trouble())
+        return self._lost
 
     async def close(self) -> None:
         """Nothing to release."""
@@ -278,6 +281,7 @@ class DirectorySource:
                     logged = str(error)
                     log.error("source_not_watched", reason=logged)  # noqa: TRY400
             await self._look()
+            self._is_watched = True
             await asyncio.sleep(LOOK_AGAIN_S)
 
     async def _watch_this_root(self) -> None:
@@ -304,6 +308,7 @@ class DirectorySource:
                 if changed or fresh:  # at first: a file may have changed before the watch began
                     fresh = False
                     await self._look()
+                    self._is_watched = True
                 with in_time("source"):
                     moved = await asyncio.to_thread(self._identity) != root
                     trouble = await asyncio.to_thread(self._trouble)

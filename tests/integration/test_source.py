@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import errno
 import os
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -213,8 +215,8 @@ async def test_a_root_that_comes_later(tmp_path: Path) -> None:
         assert f"{root} cannot be read: No such file or directory" == source.ready()
         assert "lost" == await first_uri(source)
         put(root / "film/master.m3u8", playlist("a"))
-        assert (None, None) == (source.ready(), source.degraded())
         await until("a.m3u8", lambda: first_uri(source))
+        assert (None, None) == (source.ready(), source.degraded())
         await asyncio.sleep(3 * directory.LOOK_AGAIN_S)
         put(root / "film/master.m3u8", playlist("b"))
         await until("b.m3u8", lambda: first_uri(source))
@@ -284,6 +286,26 @@ async def test_a_root_that_is_lost_takes_no_title_away(
     told = [line for line in logs if line["event"] in {"source_lost", "source_back"}]
     assert ["error", "info"] == [line["log_level"] for line in told]
     assert str(root) in told[0]["reason"]
+
+
+async def test_whoever_asks_for_readiness_does_not_wait_for_the_root(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network drive may not answer for minutes, and a load balancer asks every second."""
+    here, scandir = threading.get_ident(), os.scandir
+
+    def elsewhere(path: Path) -> Any:
+        assert threading.get_ident() != here, "the event loop reads the root"
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", elsewhere)
+    async with watched(root) as source:
+        assert (None, None) == (source.ready(), source.degraded())
+        moved_away(root)
+        async with asyncio.timeout(6):
+            while source.ready() is None:  # noqa: ASYNC110  (files tell nothing)
+                await asyncio.sleep(0.02)
+        assert source.degraded() is not None
 
 
 async def test_a_lost_root_needs_no_watcher(root: Path) -> None:
