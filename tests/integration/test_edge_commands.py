@@ -148,6 +148,9 @@ def test_a_process_that_replaces_another_keeps_the_edge(site: Site) -> None:
             first.send_signal(signal.SIGCONT)
             said(first, "edge_stays_registered")
             assert 0 == first.wait(5)
+            removed = both(site, "edge_removed")
+            second.send_signal(signal.SIGTERM)
+            until(removed, TTL_S + 1.0)
 
 
 def test_redis_restarted_empty(site: Site) -> None:

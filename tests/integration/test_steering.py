@@ -307,10 +307,14 @@ async def test_no_edge_that_the_player_can_use(app: Application, client: httpx.A
 REFUSED = [
     ("another asset", lambda app: signed(app, asset="other")),
     ("another key", lambda app: _resigned(app, KeyRing(generated_key(b"x" * 32)))),
-    ("changed", lambda app: signed(app)[:-9] + "A" + signed(app)[-8:]),
+    ("changed", lambda app: _changed(signed(app))),
     ("too old", lambda app: signed(app, issued_s=1)),
     ("signed, but no state", lambda app: app.gateway.keys.sign(Purpose.STEERING_STATE, b"x" * 70)),
 ]
+
+
+def _changed(text: str) -> str:
+    return f"{text[:-9]}{'B' if text[-9] == 'A' else 'A'}{text[-8:]}"
 
 
 def _resigned(app: Application, ring: KeyRing) -> str:
