@@ -1,7 +1,6 @@
 """Routes by which operators act, on their listener alone (:mod:`gateway.play.operator_actions`)."""
 
 import asyncio
-import re
 import time
 from typing import Final
 
@@ -13,20 +12,20 @@ from gateway.http.authorise import actor_of
 from gateway.http.body import read_body
 from gateway.observe.moment import rfc3339
 from gateway.operators import reload_record
+from gateway.operators.audit_entry import State
 from gateway.play import operator_actions as actions
 from gateway.play import operator_problems, problems
 from gateway.play.operator_actions import MAX_BODY_BYTES, Act, json_reply
 from gateway.play.reply import Reply
 from gateway.play.request import Headers, read_query
 from gateway.play.runtime import Gateway
+from gateway.play.sessions import limit_of
 from gateway.store.connection.protocol import StoreUnavailable
 from gateway.store.events.audit_stream import MAX_PAGE
 
 EDGES: Final = "/v1/edges/"
 REVOCATIONS: Final = "/v1/revocations/"
 STEER: Final = "/v1/steer/"
-USUAL_PAGE: Final = 50
-_LIMIT: Final = re.compile(r"[0-9]{1,4}")
 RELOAD_S: Final = 10.0
 """The most seconds that a request waits for a reload."""
 
@@ -98,8 +97,9 @@ async def config(gateway: Gateway, scope: Scope, headers: Headers, receive: Rece
     )
 
 
-async def _reload_and_record(gateway: Gateway, act: Act) -> Reload:
-    """Reload the configuration, and add what became of it to the audit log."""
+async def _reload_and_record(gateway: Gateway, act: Act) -> tuple[Reload, State]:
+    """Reload the configuration, and add what became of it to the audit log. Returns it, and the
+    state after it as the log has it."""
     target = str(gateway.watcher.current.path or "configuration")
     done = await gateway.watcher.reload(act.who)
     before, after = reload_record.states(done)
@@ -113,7 +113,7 @@ async def _reload_and_record(gateway: Gateway, act: Act) -> Reload:
         after=after,
         reason=reload_record.reason(done),
     )
-    return done
+    return done, after
 
 
 async def reload(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
@@ -123,10 +123,9 @@ async def reload(gateway: Gateway, scope: Scope, headers: Headers, receive: Rece
     task = asyncio.ensure_future(_reload_and_record(gateway, act))
     try:
         async with asyncio.timeout(RELOAD_S):
-            done = await asyncio.shield(task)
+            done, after = await asyncio.shield(task)
     except TimeoutError:  # it goes on, and is recorded when it has ended
         raise operator_problems.reload_takes_long() from None
-    after = reload_record.states(done)[1]
     if done.new is None:
         raise operator_problems.config_refused([str(each) for each in done.problems])
     changed = {} if after is None else after["keys"]
@@ -143,14 +142,11 @@ async def reload(gateway: Gateway, scope: Scope, headers: Headers, receive: Rece
 async def audit(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:  # noqa: ARG001
     """``GET /v1/audit``: a page of the audit log, the newest entry first."""
     by_name = read_query(scope["query_string"]).by_name
-    limit, before = by_name.get("limit"), by_name.get("cursor")
-    if limit is not None and not (_LIMIT.fullmatch(limit) and 1 <= int(limit) <= MAX_PAGE):
-        allowed = f"allowed is a whole number from 1 to {MAX_PAGE}"
-        raise problems.bad_parameter("limit", f"{limit[:40]!a} is no length of a page; {allowed}")
+    most, before = limit_of(by_name.get("limit"), MAX_PAGE), by_name.get("cursor")
     if before is not None and not is_entry_id(before):
         raise problems.bad_parameter("cursor", "cursor: must be the value of next in a page")
     try:
-        found, following = await gateway.audit.newest(before, int(limit or USUAL_PAGE))
+        found, following = await gateway.audit.newest(before, most)
     except StoreUnavailable as error:
         raise problems.store_unavailable(str(error)) from error
     return json_reply({"entries": found, "next": following})

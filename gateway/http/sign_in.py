@@ -49,7 +49,7 @@ async def callback(gateway: Gateway, scope: Scope, headers: Headers, receive: Re
     """``GET /v1/sign-in/callback``: the provider has sent the browser back with a code."""
     oidc, query, now_s = _oidc(gateway), _query(scope), time.time()
     check_failures(gateway, scope, headers)
-    text = _cookies(scope).get(oidc.flow_cookie, "")
+    text = cookies_of(headers.get("cookie") or "").get(oidc.flow_cookie, "")
     flow = oidc.flow(gateway.keys, text, query.get("state", ""), now_s)
     found: Operator | SignInRefusal
     if flow is None:
@@ -100,11 +100,6 @@ def _query(scope: Scope) -> dict[str, str]:
     except ValueError:
         return {}
     return {name: values[0] for name, values in found.items()}
-
-
-def _cookies(scope: Scope) -> dict[str, str]:
-    lines = [value for name, value in scope["headers"] if name == b"cookie"]
-    return cookies_of(b"; ".join(lines).decode("latin-1"))
 
 
 def _redirect(url: str, cookies: tuple[Cookie, ...], *, secure: bool) -> Reply:

@@ -101,12 +101,12 @@ def cursor_text(cursor: Cursor) -> str:
     return f"{cursor.written_us}-{cursor.session}"
 
 
-def limit_of(text: str | None) -> int:
-    """The most sessions of a page. Raises a 400 problem."""
+def limit_of(text: str | None, longest: int = MAX_PAGE) -> int:
+    """The most entries of a page, up to ``longest``. Raises a 400 problem."""
     if text is None:
         return USUAL_PAGE
-    if not _LIMIT.fullmatch(text) or not 1 <= int(text) <= MAX_PAGE:
-        detail = f"limit: {text[:20]!r}; allowed: a whole number from 1 to {MAX_PAGE}"
+    if not _LIMIT.fullmatch(text) or not 1 <= int(text) <= longest:
+        detail = f"limit: {text[:20]!r}; allowed: a whole number from 1 to {longest}"
         raise problems.bad_parameter("limit", detail)
     return int(text)
 

@@ -299,9 +299,11 @@ def carried_on(
         licensed = is_licensed(runtime, protection, sender.place.country)
         return CarriedOn(licensed and not is_revoked(gateway, session), grant)
     admission = read_admission(gateway, runtime, grant, asset)
-    if admission is None or is_revoked(gateway, session, _revocable(admission)):
-        return CarriedOn(renews=False, grant=grant)
-    if is_revoked(gateway, admission.session):  # the request need not name it
+    if (
+        admission is None
+        or is_revoked(gateway, session, _revocable(admission))
+        or is_revoked(gateway, admission.session)  # the request need not name it
+    ):
         return CarriedOn(renews=False, grant=grant)
     viewer = Viewer(
         # The URLs of steering do not always name the session.

@@ -281,7 +281,6 @@ class DirectorySource:
                     logged = str(error)
                     log.error("source_not_watched", reason=logged)  # noqa: TRY400
             await self._look()
-            self._is_watched = True
             await asyncio.sleep(LOOK_AGAIN_S)
 
     async def _watch_this_root(self) -> None:
@@ -308,7 +307,6 @@ class DirectorySource:
                 if changed or fresh:  # at first: a file may have changed before the watch began
                     fresh = False
                     await self._look()
-                    self._is_watched = True
                 with in_time("source"):
                     moved = await asyncio.to_thread(self._identity) != root
                     trouble = await asyncio.to_thread(self._trouble)
@@ -321,6 +319,7 @@ class DirectorySource:
         with in_time("source"):
             trouble = await asyncio.to_thread(self._trouble)
         self._root_is(trouble)
+        self._is_watched = True
         if self._lost is None:
             for fault in self.faults.current()[:MAX_LOOKS]:
                 for file in (_File(fault.file, wanted) for wanted in self._formats):

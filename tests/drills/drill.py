@@ -25,8 +25,7 @@ class Bounds:
     """What turns a drill red besides a failure: seconds to react and to recover, milliseconds that
     the 99th percentile may grow by, and requests that may have to be asked again since their
     connection broke. The last two are wide: they hold on two cores that are busy with other
-    things; the first are what is promised. Where requests may be lost, half of those that were
-    under way at the break may be: the slower the machine, the more these are."""
+    things; the first are what is promised."""
 
     react_s: float
     recover_s: float
@@ -130,7 +129,6 @@ def figures(drill: Drill, course: Course) -> Figures:
     react_s = None if course.reacted is None else course.reacted - course.broken
     recover_s = None if course.recovered is None else course.recovered - course.mended
     lost = sum(one.lost for one in samples)
-    under_way = sum(one.sent <= course.broken <= one.done for one in samples)
     return Figures(
         requests=len(samples),
         failures=tuple(
@@ -144,7 +142,7 @@ def figures(drill: Drill, course: Course) -> Figures:
         during_p99_ms=during_p99_ms,
         react_s=react_s,
         recover_s=recover_s,
-        misses=tuple(_misses(drill, react_s, recover_s, lost, under_way)),
+        misses=tuple(_misses(drill, react_s, recover_s, lost)),
         slow=_slow(drill.bounds, during_p99_ms - before_p99_ms),
     )
 
@@ -167,12 +165,9 @@ def _fault(drill: Drill, course: Course, one: Sample) -> str:
     return drill.wrong(one) if one.sent > course.broken + TAKES_EFFECT_S else ""
 
 
-def _misses(
-    drill: Drill, react_s: float | None, recover_s: float | None, lost: int, under_way: int
-) -> list[str]:
+def _misses(drill: Drill, react_s: float | None, recover_s: float | None, lost: int) -> list[str]:
     misses = []
     bounds = drill.bounds
-    most_lost = max(bounds.lost, under_way // 2) if bounds.lost else 0
     for what, value, bound in (
         ("reacted", react_s, bounds.react_s),
         ("recovered", recover_s, bounds.recover_s),
@@ -181,8 +176,8 @@ def _misses(
             misses.append(f"never {what}")
         elif value is not None and value > bound:
             misses.append(f"{what} after {value:.2f} s; allowed: {bound:g} s")
-    if lost > most_lost:
-        misses.append(f"{lost} connections were lost; allowed: {most_lost}")
+    if lost > bounds.lost:
+        misses.append(f"{lost} connections were lost; allowed: {bounds.lost}")
     return misses
 
 

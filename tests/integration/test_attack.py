@@ -287,9 +287,9 @@ async def test_a_flood_costs_a_bounded_time(app: Application, name: str) -> None
 async def test_a_flood_in_the_query_costs_a_bounded_time(app: Application, query: str) -> None:
     """A huge query is answered or refused at once."""
     async with asking(app) as client:
-        begun = time.process_time()  # what others take of this machine does not count
+        begun = time.perf_counter()
         answer = await client.get(f"/v1/play/film.m3u8?{query}")
-        seconds = time.process_time() - begun
+        seconds = time.perf_counter() - begun
     assert answer.status_code in {200, 400}
     assert seconds < 0.5
 

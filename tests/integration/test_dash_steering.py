@@ -202,7 +202,7 @@ async def test_media3_gets_one_edge_of_nested_base_urls(
     ("asset", "reason", "own"),
     [
         ("own", "content steering of its own", "https://steer.example/"),
-        ("alternatives", "leads to another server", None),
+        ("alternatives", "a BaseURL of the source at the MPD level leads to another server", None),
         ("elsewhere", "no segment of the source leads to the edge", None),
     ],
 )

@@ -146,7 +146,7 @@ def test_a_process_that_replaces_another_keeps_the_edge(site: Site) -> None:
             time.sleep(TTL_S / 2)  # the second one has sent the last heartbeat by then
             first.send_signal(signal.SIGTERM)
             first.send_signal(signal.SIGCONT)
-            said(first, "edge_stays_registered")
+            said(first, "edge_not_ours_any_more")
             assert 0 == first.wait(5)
             removed = both(site, "edge_removed")
             second.send_signal(signal.SIGTERM)

@@ -24,7 +24,7 @@ from tests.missing import missing
 from tests.pages.blocks import ROOT, Block, Page
 from tests.ports import free_port
 
-BLOCK_S = 180.0
+BLOCK_S = 60.0
 """The longest time that one block may take, on a busy machine."""
 STOP_S = 20.0
 

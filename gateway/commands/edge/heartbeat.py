@@ -109,7 +109,7 @@ async def _deregister(commands: Commands, heartbeat: HeartbeatSettings) -> None:
         log.warning("edge_not_deregistered", edge=heartbeat.edge_id, reason=str(error))
         return
     if not left:  # another process has registered the edge since, or it has expired
-        log.info("edge_stays_registered", edge=heartbeat.edge_id)
+        log.info("edge_not_ours_any_more", edge=heartbeat.edge_id)
         return
     await record(commands, "edge.deregister", heartbeat.edge_id)
     await announce(commands, "leave", heartbeat.edge_id)

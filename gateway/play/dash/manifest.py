@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from gateway.ladder.rung import Ladder
 from gateway.observe.metrics import PLAYLIST_FAULTS
@@ -31,7 +32,7 @@ _END = re.compile(rb">[\0 \t\r\n]*\Z")
 _END_BYTES = 256
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, which hold no cached property
 class DashManifest:
     """An MPD that was read (:class:`gateway.source.source.ParsedManifest`). ``version`` is that of
     its bytes, which in a live MPD change more often than its ladder."""
@@ -42,9 +43,11 @@ class DashManifest:
     version: str
     weight: int
     live: LiveState | None
-    shape: str
-    """The same for versions that differ in segments alone; empty for an MPD that does not
-    change."""
+
+    @cached_property
+    def shape(self) -> str:
+        """The same for versions that differ in segments alone."""
+        return shape_of(self.mpd)
 
     @property
     def format(self) -> ManifestFormat:
@@ -73,8 +76,7 @@ def read_dash(data: bytes, name: str, max_bytes: int) -> DashManifest:
         PLAYLIST_FAULTS.labels(fault.short_name).inc()
     version = version_of(data)
     links = links_of(mpd.document)
-    shape = shape_of(mpd) if mpd.type == "dynamic" else ""
-    return DashManifest(mpd, links, ladder_of(mpd), version, len(data), _live(mpd), shape)
+    return DashManifest(mpd, links, ladder_of(mpd), version, len(data), _live(mpd))
 
 
 def _live(mpd: Mpd) -> LiveState | None:
