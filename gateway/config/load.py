@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,32 @@ from gateway.decision import Policy
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """The tables of a configuration as they were written, ``origins`` of their values, and the
+    ``contents`` of the environment's files, by origin. ``name`` is the file's."""
+
+    tables: dict[str, Any]
+    name: str
+    origins: dict[KeyPath, str] = field(default_factory=dict)
+    contents: dict[str, str] = field(default_factory=dict)
+
+    def source_of(self, where: KeyPath) -> str:
+        """What set the value at a path."""
+        ends = range(len(where), 0, -1)
+        found = (self.origins[where[:end]] for end in ends if where[:end] in self.origins)
+        return next(found, self.name)
+
+    def problems(self) -> Iterator[ConfigProblem]:
+        """All problems between keys."""
+        return check(self.tables, self.source_of)
+
+    def without_secret(self, problem: ConfigProblem) -> ConfigProblem:
+        """``problem`` without what came from a file of the environment."""
+        content = self.contents.get(problem.source)
+        return problem if content is None else without(problem, content)
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """A configuration that can be used.
 
@@ -31,6 +57,7 @@ class Loaded:
     policy: Policy
     path: Path | None
     origins: Mapping[str, str]
+    given: Given = field(repr=False, compare=False)
     warnings: tuple[ConfigProblem, ...] = ()
     overridden: tuple[str, ...] = ()
 
@@ -53,46 +80,34 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     :class:`ConfigError` with all problems at once.
     """
     tables = read_defaults()
-    origins: dict[KeyPath, str] = {}
     problems: list[ConfigProblem] = []
-    contents: dict[str, str] = {}
     overridden: list[str] = []
-    given: dict[str, Any] = {}
-    name = path.name if path is not None else "configuration"
-    if path is not None:
-        given = read_file(path)
-        tables = merged(tables, given)
-        origins = dict.fromkeys(_leaves(given), name)
-    for found in read_environment(os.environ if environ is None else environ, _names(tables)):
+    in_file = read_file(path) if path is not None else {}
+    given = Given(merged(tables, in_file), path.name if path is not None else "configuration")
+    given.origins.update(dict.fromkeys(_leaves(in_file), given.name))
+    for found in read_environment(os.environ if environ is None else environ, _names(given.tables)):
         if isinstance(found, ConfigProblem):
             problems.append(found)
             continue
-        in_file = _at(given, found.path)  # before it is put into the same lists
-        if _put(tables, found):
+        before = _at(in_file, found.path)  # before it is put into the same lists
+        if _put(given.tables, found):
             source = f"environment {found.variable}"
-            origins[found.path] = source
+            given.origins[found.path] = source
             if found.content is not None:
-                contents[source] = found.content
-            if in_file not in (None, found.value):
+                given.contents[source] = found.content
+            if before not in (None, found.value):
                 overridden.append(written(found.path))
         else:
             problems.append(_no_such_item(found))
 
-    def source_of(where: KeyPath) -> str:
-        ends = range(len(where), 0, -1)
-        return next((origins[where[:end]] for end in ends if where[:end] in origins), name)
-
     settings: Settings | None = None
     folder = path.parent.absolute() if path is not None else Path.cwd()
     try:
-        settings = Settings.model_validate(tables, context={"folder": folder})
+        settings = Settings.model_validate(given.tables, context={"folder": folder})
     except ValidationError as error:
-        problems += problems_of(error, source_of)
-    problems += check(tables, source_of)
-    problems = [
-        without(problem, contents[problem.source]) if problem.source in contents else problem
-        for problem in problems
-    ]
+        problems += problems_of(error, given.source_of)
+    problems += given.problems()
+    problems = [given.without_secret(problem) for problem in problems]
     warnings = tuple(problem for problem in problems if problem.severity == "warning")
     if settings is None or len(problems) > len(warnings):
         raise ConfigError(problems)
@@ -100,7 +115,8 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         settings,
         policy_of(settings),
         path,
-        {written(where): origin for where, origin in origins.items()},
+        {written(where): origin for where, origin in given.origins.items()},
+        given,
         warnings,
         tuple(overridden),
     )

@@ -1,17 +1,20 @@
 """Which changed keys take effect only after a restart?"""
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
 from gateway.config.build import policy_of
 from gateway.config.key_schema import restart_keys, restart_lists
-from gateway.config.load import Loaded
+from gateway.config.load import Given, Loaded
+from gateway.config.problem import ConfigError
 
 
 def hold_back(running: Loaded, new: Loaded) -> tuple[Loaded, tuple[str, ...]]:
     """``new`` with the running values of all keys that are read only at the start.
 
-    Also returns the names of the keys that differ (``server.port``, ``origins``).
+    Also returns the names of the keys that differ (``server.port``, ``origins``). Raises
+    :class:`ConfigError` when the other changes need one of these first.
     """
     held: dict[str, dict[str, Any]] = {}
     for section, key in restart_keys():
@@ -25,11 +28,39 @@ def hold_back(running: Loaded, new: Loaded) -> tuple[Loaded, tuple[str, ...]]:
     }
     if not held and not lists:
         return new, ()
+    waiting = tuple(f"{section}.{key}" for section, values in held.items() for key in values)
+    waiting += tuple(lists)
+    given = _given(running, new, held, lists)
+    _check(given, waiting)
     sections: dict[str, Any] = {
         section: getattr(new.settings, section).model_copy(update=values)
         for section, values in held.items()
     }
     settings = new.settings.model_copy(update=sections | lists)
-    waiting = tuple(f"{section}.{key}" for section, values in held.items() for key in values)
-    waiting += tuple(lists)
-    return replace(new, settings=settings, policy=policy_of(settings)), waiting
+    return replace(new, settings=settings, policy=policy_of(settings), given=given), waiting
+
+
+def _given(
+    running: Loaded, new: Loaded, held: Mapping[str, Collection[str]], lists: Collection[str]
+) -> Given:
+    """The tables of ``new`` with those of ``running`` in the place of the keys that are held."""
+    tables, were = dict(new.given.tables), running.given.tables
+    for section, keys in held.items():
+        now, was = tables.get(section, {}), were.get(section, {})
+        tables[section] = {key: value for key, value in now.items() if key not in keys}
+        tables[section] |= {key: was[key] for key in keys if key in was}
+    tables |= {section: were.get(section, []) for section in lists}
+    return replace(new.given, tables=tables)
+
+
+def _check(given: Given, waiting: Collection[str]) -> None:
+    """Raise :class:`ConfigError` when keys that are held do not fit the others: a rule that needs a
+    database cannot be in force before the database is, for example."""
+    why = f"until a restart, these keep their running values: {', '.join(waiting)}"
+    problems = [
+        replace(problem, problem=f"{problem.problem} ({why})")
+        for problem in map(given.without_secret, given.problems())
+        if problem.severity == "error"
+    ]
+    if problems:
+        raise ConfigError(problems)

@@ -7,6 +7,7 @@ import json
 import time
 from dataclasses import replace
 
+from gateway.decision import nearest_edges
 from gateway.edge.edge import Edge
 from gateway.edge.rank import MIN_RANKED
 from gateway.offload import offload_if_large
@@ -150,7 +151,8 @@ async def _reply(
         *cmsd_headers(runtime.settings.cmcd.cmsd_name, found.decision),
     )
     if found.decision.inquiry.fleet.index.needs_cookies and not request.by_operator:
-        cookies = cookie_headers(found.decision.edges, found.source.path, time.time())
+        # The manifest may name more edges than the decision needed.
+        cookies = cookie_headers(nearest_edges(found.decision), found.source.path, time.time())
         headers = (*headers, *cookies)
     reply = await reply_with(runtime, request, body, found.player.coding, media_type, headers)
     reply.decision, reply.cache = found.decision, found.cache

@@ -1,8 +1,9 @@
 """Does an asset want a playback token, and does the one of the request admit its viewer?
 
 A request brings a token (:mod:`gateway.play.presented`), or the signed admission of an earlier
-answer (:mod:`gateway.play.carrying`); the token counts when both are there. A token is verified
-once for a request, and its conditions are checked for each asset.
+answer (:mod:`gateway.play.carrying`); the token counts when both are there, unless it has expired
+or is in a cookie that does not open the asset. A token is verified once for a request, and its
+conditions are checked for each asset.
 """
 
 import time
@@ -41,6 +42,10 @@ _NAMES = Names(
 _WANTED = Reason(Step.TOKEN, "token-wanted", "players need a token for this asset")
 
 
+Fault = tuple[str, Problem]
+"""The outcome to count, and the problem to raise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Presented:
     """What a request brings: a verified token, or why it is refused, and what it was read from; the
@@ -49,6 +54,12 @@ class Presented:
     token: VerifiedToken | Refused | None
     carried: str | None
     source: PlacedToken | None = field(default=None, repr=False)
+
+    def gives_way(self) -> bool:
+        """Whether the admission counts where the token opens nothing. Players send cookies unasked,
+        and a token that has ended along with every request."""
+        in_cookie = self.source is not None and self.source.place == "cookie"
+        return bool(self.carried) and (self.token is None or in_cookie or _has_expired(self.token))
 
 
 def present(
@@ -85,16 +96,14 @@ def _verified(gateway: Gateway, text: str) -> VerifiedToken | Refused:
     return gateway.tokens.verify(text, time.time(), checks_request=True)
 
 
-def _has_expired(token: VerifiedToken | Refused) -> bool:
+def _has_expired(token: VerifiedToken | Refused | None) -> bool:
     return isinstance(token, Refused) and token.code is RefusalCode.EXPIRED
 
 
 def _check_first(found: Presented) -> None:
     """Raises a 401 problem for what admits nobody, whoever asks."""
-    if isinstance(found.token, Refused):
-        raise _refused(found.token)
-    if found.token is None and not found.carried:
-        raise _missing()
+    if not found.gives_way() and not isinstance(found.token, VerifiedToken):
+        raise _count(*_not_valid(found.token))
 
 
 def admit(
@@ -159,26 +168,41 @@ def _admission(
 ) -> tuple[Admission, str]:
     """What the token allows for an asset, or an earlier answer, and the outcome to count. Raises a
     problem."""
-    _check_first(presented)
     token = presented.token
     if isinstance(token, VerifiedToken):
-        mismatch = protection.mismatch(token)
-        if mismatch is not None:
-            raise _count("asset", problems.not_open(mismatch))
-        if not token.allows_asset(asset):
-            raise _count("asset", problems.other_asset())
-        claim = token.allows_request(
-            request.method, _uri(runtime, request, asset), request.headers.get
-        )
-        if claim is not None:
-            raise _count("request", problems.other_request(claim))
-        terms = None if runtime.renewal is None else terms_of(token)
-        rules = gateway.tokens.rules
-        return Admission.of(token, _NAMES, rules, time.time(), terms), "accepted"
-    found = read_admission(gateway, runtime, presented.carried or "", asset)
-    if found is None:
-        raise _missing()
-    return found, "carried"
+        fault = _mismatch(runtime, request, token, protection, asset)
+        if fault is None:
+            terms = None if runtime.renewal is None else terms_of(token)
+            rules = gateway.tokens.rules
+            return Admission.of(token, _NAMES, rules, time.time(), terms), "accepted"
+    else:
+        fault = _not_valid(token)
+    if presented.carried and presented.gives_way():
+        found = read_admission(gateway, runtime, presented.carried, asset)
+        if found is not None:
+            return found, "carried"
+    raise _count(*fault)
+
+
+def _mismatch(
+    runtime: Runtime, request: Request, token: VerifiedToken, protection: Protection, asset: str
+) -> Fault | None:
+    """Why a valid token does not open an asset to a request; None when it does."""
+    mismatch = protection.mismatch(token)
+    if mismatch is not None:
+        return "asset", problems.not_open(mismatch)
+    if not token.allows_asset(asset):
+        return "asset", problems.other_asset()
+    uri = _uri(runtime, request, asset)
+    claim = token.allows_request(request.method, uri, request.headers.get)
+    return None if claim is None else ("request", problems.other_request(claim))
+
+
+def _not_valid(token: Refused | None) -> Fault:
+    """Why a request without a valid token is refused."""
+    if token is None:
+        return "missing", problems.token_wanted()
+    return "expired" if _has_expired(token) else "invalid", problems.invalid_token(token)
 
 
 def admit_all(
@@ -351,15 +375,6 @@ def _uri(runtime: Runtime, request: Request, asset: str) -> str:
         return f"{base_url_of(runtime, request)}{request.path}"
     template = source.dash if request.path.endswith(".mpd") else source.hls
     return f"{base}{template.replace('{asset}', asset)}"
-
-
-def _refused(refused: Refused) -> Problem:
-    expired = refused.code is RefusalCode.EXPIRED
-    return _count("expired" if expired else "invalid", problems.invalid_token(refused))
-
-
-def _missing() -> Problem:
-    return _count("missing", problems.token_wanted())
 
 
 def _count(outcome: str, problem: Problem) -> Problem:

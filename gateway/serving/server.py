@@ -8,6 +8,7 @@ import contextlib
 import errno
 import multiprocessing
 import os
+import pickle
 import signal
 import socket
 import sys
@@ -17,7 +18,6 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import structlog
 from starlette.types import ASGIApp
@@ -25,6 +25,7 @@ from starlette.types import ASGIApp
 from gateway.config.load import Loaded, load
 from gateway.config.problem import ConfigError
 from gateway.config.reload import log_overrides
+from gateway.config.restart import hold_back
 from gateway.config.schema import LogSettings
 from gateway.config.tls_settings import TlsSettings
 from gateway.config.trust import beliefs_of
@@ -32,21 +33,13 @@ from gateway.listener import OPERATORS, PLAYERS, Listener
 from gateway.observe import logs, metrics
 from gateway.serving.garbage_collection import excluded_from_collection
 from gateway.serving.limits import ConnectionLimits
-from gateway.serving.server_config import ServerConfig
+from gateway.serving.server_config import Deferred, ServerConfig
 from gateway.serving.service_manager import ServiceManager
 from gateway.serving.supervisor import ProcessSupervisor
 from gateway.serving.uvicorn_server import GatewayServer, StartError, summary_of
 from gateway.store.connection.embedded import EmbeddedServer
 
 log = structlog.get_logger()
-
-# Environment variables by which the parent tells its workers what they cannot find out themselves.
-# Their names do not begin with GATEWAY_, because each such variable is a key of the config.
-_CONFIG = "STREAMING_WORKER_CONFIG"
-_STORE = "STREAMING_WORKER_STORE"
-_WORKERS = "STREAMING_WORKER_COUNT"
-
-_PORT = "STREAMING_WORKER_PORT"
 
 _CONFIG_POLL_S = 1.0
 BACKLOG = 2048
@@ -59,9 +52,11 @@ _KEYS = {
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """What the process that listens tells the application: its embedded store, the number of
-    workers, and the players' port, which the config leaves open with 0."""
+    """What the process that listens tells the application: the config with which it has started,
+    its embedded store, the number of workers, and the players' port, which the config leaves open
+    with 0."""
 
+    loaded: Loaded
     store_url: str | None
     workers: int
     players_port: int
@@ -146,12 +141,12 @@ def serve(loaded: Loaded, workers: int) -> None:
         _log_config(loaded)
         urls = [*map(_url_of, bound, _schemes(loaded)), None]
         log.info("listening", url=urls[0], admin_url=urls[1], workers=workers)
-        parent = Parent(None if store is None else store.url, workers, _port_of(bound[0]))
+        parent = Parent(loaded, None if store is None else store.url, workers, _port_of(bound[0]))
         app = _built(loaded, parent) if workers == 1 else None
         if store is not None:
             store.wait()
         if app is None:
-            _serve_with_workers(loaded, bound, parent)
+            _serve_with_workers(bound, parent)
         else:
             manager = ServiceManager.of(os.environ)
             GatewayServer(_server_config(loaded, app), manager=manager).run(sockets=bound)
@@ -215,7 +210,7 @@ def _store(loaded: Loaded) -> Iterator[EmbeddedServer | None]:
         store.stop()
 
 
-def _server_config(loaded: Loaded, app: ASGIApp | str, workers: int = 1) -> ServerConfig:
+def _server_config(loaded: Loaded, app: ASGIApp | Deferred, workers: int = 1) -> ServerConfig:
     server, limits, admin = loaded.settings.server, loaded.settings.limits, loaded.settings.admin
     players = ConnectionLimits(
         head_timeout_s=server.head_timeout_s,
@@ -236,7 +231,7 @@ def _server_config(loaded: Loaded, app: ASGIApp | str, workers: int = 1) -> Serv
         players,
         operators if admin.enabled else None,
         _with_tls(loaded),
-        factory=isinstance(app, str),
+        factory=isinstance(app, Deferred),
         workers=workers,
         loop="uvloop",
         lifespan="on",
@@ -244,17 +239,14 @@ def _server_config(loaded: Loaded, app: ASGIApp | str, workers: int = 1) -> Serv
     )
 
 
-def _serve_with_workers(loaded: Loaded, bound: list[socket.socket], parent: Parent) -> None:
+def _serve_with_workers(bound: list[socket.socket], parent: Parent) -> None:
     """Run several workers. The parent owns what exists once: the embedded store, and the folder in
     which the workers' metrics are added up."""
-    os.environ[_CONFIG] = "" if loaded.path is None else str(loaded.path.absolute())
-    os.environ[_WORKERS], os.environ[_PORT] = str(parent.workers), str(parent.players_port)
-    if parent.store_url is not None:
-        os.environ[_STORE] = parent.store_url
+    app = Deferred("gateway.serving.server:worker", pickle.dumps(parent))
     with tempfile.TemporaryDirectory(prefix="gateway-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         supervisor = ProcessSupervisor(
-            _server_config(loaded, "gateway.serving.server:worker", parent.workers),
+            _server_config(parent.loaded, app, parent.workers),
             bound,
             metrics.forget_worker,
             ServiceManager.of(os.environ),
@@ -264,14 +256,13 @@ def _serve_with_workers(loaded: Loaded, bound: list[socket.socket], parent: Pare
             raise StartError(supervisor.failure)
 
 
-def worker() -> ASGIApp:
-    """The application of one worker, built from what the parent has put into the environment."""
+def worker(parent: Parent) -> ASGIApp:
+    """The application of one worker. It runs with the config as it is now, except for the keys that
+    wait for a restart in the workers that it joins."""
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
-    path = os.environ[_CONFIG]
-    loaded = _load_when_good(Path(path) if path else None)
+    loaded = _load_when_good(parent.loaded)
     _configure_logs(loaded.settings.log)
-    store_url, workers, port = os.environ.get(_STORE), os.environ[_WORKERS], os.environ[_PORT]
-    return _built(loaded, Parent(store_url, int(workers), int(port)))
+    return _built(loaded, parent)
 
 
 def _built(loaded: Loaded, parent: Parent) -> ASGIApp:
@@ -300,14 +291,15 @@ def _is_orphaned() -> bool:
     return parent is not None and not parent.is_alive()
 
 
-def _load_when_good(path: Path | None) -> Loaded:
-    """The config. The parent has checked it, but the file may be broken by the time a worker is
-    replaced. Then the new worker waits, and the others go on with the last good config."""
+def _load_when_good(started: Loaded) -> Loaded:
+    """The config, with the values of ``started`` for keys that wait for a restart. The parent has
+    checked it, but the file may be broken by the time a worker is replaced. Then the new worker
+    waits, and the others go on with the last good config."""
     draining = signal.getsignal(signal.SIGTERM)
     logged = False
     while True:
         try:
-            loaded = load(path, os.environ)
+            loaded, _ = hold_back(started, load(started.path, os.environ))
         except ConfigError as error:
             if not logged:
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)  # there is nothing to drain yet

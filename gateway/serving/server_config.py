@@ -1,11 +1,13 @@
 """How is uvicorn set up? Its settings, with the limits that each connection needs."""
 
-from collections.abc import Collection, Mapping
+import pickle
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.importer import import_from_string
 
 from gateway.listener import OPERATORS, PLAYERS, Listener
 from gateway.serving.connection_counts import ConnectionCounts
@@ -27,6 +29,21 @@ class ListenerConfig:
     """Of the listeners that have TLS."""
 
 
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """An application that a worker makes: by calling ``name`` (``module:function``) with what
+    ``pickled`` holds. A worker that begins imports nothing of it, so that it can report to its
+    parent what fails."""
+
+    name: str
+    pickled: bytes = field(repr=False)
+
+    def __call__(self) -> ASGIApp:
+        """The application."""
+        make: Callable[[object], ASGIApp] = import_from_string(self.name)
+        return make(pickle.loads(self.pickled))  # noqa: S301  (from this process's parent)
+
+
 class ServerConfig(uvicorn.Config):
     """uvicorn's settings, and what :class:`gateway.serving.connection.Connection` needs besides.
 
@@ -35,7 +52,7 @@ class ServerConfig(uvicorn.Config):
 
     def __init__(
         self,
-        app: ASGIApp | str,
+        app: ASGIApp | Deferred | str,
         limits: ConnectionLimits,
         operators: ConnectionLimits | None = None,
         tls: Collection[Listener] = (),

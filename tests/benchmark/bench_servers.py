@@ -19,6 +19,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.app import build
+from gateway.config.load import load
+from gateway.observe import logs
 from gateway.serving.server import listen
 
 
@@ -47,6 +50,13 @@ def starlette(headers: list[tuple[str, str]], body: bytes) -> ASGIApp:
 def bare_from_environment() -> ASGIApp:
     """``bare`` for a server that calls a factory; BENCH_ANSWER is the file."""
     return bare(*_read(Path(os.environ["BENCH_ANSWER"])))
+
+
+def gateway_from_environment() -> ASGIApp:
+    """The gateway for a server that calls a factory; BENCH_CONFIG is its config."""
+    loaded = load(Path(os.environ["BENCH_CONFIG"]), os.environ)
+    logs.configure(loaded.settings.log.level, loaded.settings.log.format, waits=False)
+    return build(loaded, os.environ, workers=1)
 
 
 def _read(path: Path) -> tuple[list[tuple[str, str]], bytes]:

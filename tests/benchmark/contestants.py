@@ -130,18 +130,17 @@ def constant_on_granian(answer: Path) -> Iterator[Server]:
 
 @contextlib.contextmanager
 def gateway_on_granian(ground: Ground) -> Iterator[Server]:
-    """The gateway's worker on granian, told of its config as the gateway's own parent tells it."""
+    """The gateway's worker on granian."""
     folder = ground.folder / "granian"
     folder.mkdir()
     with store(folder) as (path, process):
         environ = {
-            "STREAMING_WORKER_CONFIG": str(ground.config_file()),
-            "STREAMING_WORKER_STORE": f"unix://{path}",
-            "STREAMING_WORKER_COUNT": "1",
-            "STREAMING_WORKER_PORT": "0",
+            "BENCH_CONFIG": str(ground.config_file()),
+            "GATEWAY_STORE__URL": f"unix://{path}",
             "GATEWAY_LOG__LEVEL": "warning",
         }
-        with _granian("gateway.serving.server:worker", environ) as (port, worker):
+        app = "tests.benchmark.bench_servers:gateway_from_environment"
+        with _granian(app, environ) as (port, worker):
             yield Server(port, worker, process)
 
 

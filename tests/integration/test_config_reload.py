@@ -16,8 +16,14 @@ from gateway.config.problem import ConfigError, ConfigProblem
 from gateway.config.reload import ConfigWatcher, Reload
 from gateway.config.schema import ServerSettings
 from tests.background import in_background
+from tests.unit.geodata.mmdb_files import write_mmdb
 
 SETTLE_S = 0.05
+WAITS = (
+    "g.toml: tokens.protect[0].refuse_anonymous: true needs geo.anonymous_ip_database (until a "
+    "restart, these keep their running values: geo.anonymous_ip_database); allowed: false, or "
+    "geo.anonymous_ip_database as well"
+)
 SERVER_KEYS = tuple(ServerSettings.model_fields)
 
 
@@ -332,6 +338,40 @@ async def test_keys_that_need_a_restart_are_named_and_the_rest_is_used(tmp_path:
         },
         {"event": "config_waits_for_restart", "log_level": "warning", "keys": ["server.port"]},
     ]
+
+
+async def test_what_needs_a_key_that_waits_is_refused(tmp_path: Path) -> None:
+    """A rule that needs a new database is not in force without it, however often it is saved."""
+    path, database = tmp_path / "g.toml", tmp_path / "a.mmdb"
+    write_mmdb(database, "GeoIP2-Anonymous-IP", {})
+    path.write_text(height(1))
+    geo = f'[geo]\nanonymous_ip_database = "{database}"\n'
+    rule = '[[tokens.protect]]\nasset_prefix = "film/"\nrefuse_anonymous = true\n'
+    async with watching(path) as (watcher, observed):
+        for earlier in (0, 1):
+            path.write_text(height(2) + geo + rule)
+            await until(lambda: len(observed.refusals) > len(observed.versions))
+            assert height_of(watcher) == 1 + earlier
+            assert observed.refusals[-1] == [WAITS]
+            path.write_text(height(2) + geo)  # without the rule, the rest is used
+            await until(lambda: len(observed.versions) == len(observed.refusals))
+            assert observed.waiting == ("geo.anonymous_ip_database",)
+            assert height_of(watcher) == 2
+
+
+async def test_shipped_edges_do_not_replace_those_of_a_running_source(tmp_path: Path) -> None:
+    """A config for the demo needs a restart, and its edges are not used before."""
+    path = tmp_path / "g.toml"
+    own = (
+        '[source]\nkind = "directory"\nroot = "."\n'
+        '[[edges]]\nid = "own"\nurl = "https://own.example"\nfallback = true\n'
+    )
+    path.write_text(own)
+    async with watching(path) as (watcher, observed):
+        path.write_text(height(2))
+        await until(lambda: len(observed.refusals) == 1)
+        assert "are the shipped examples" in observed.refusals[0][0]
+        assert [edge.id for edge in watcher.current.policy.edges] == ["own"]
 
 
 async def test_who_applies_it_may_refuse_it(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tests.unit.trust.edge_signing.keys import rsa_pem
 
 PAGE = "https://www.example.com"
 PLAYLIST = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=900000,RESOLUTION=640x360\nlow.m3u8\n"
+CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/131.0.0.0 Safari/537.36"
 NAMES = {
     "CloudFront-Policy",
     "CloudFront-Signature",
@@ -71,6 +72,39 @@ async def test_manifests_bring_the_cookies_of_their_edge(config: Path) -> None:
     assert refusal(f"{edge.url}show/s1/low/1.ts", cookies, time.time()) is None
     assert refusal(f"{edge.url}show/s2/low/1.ts", cookies, time.time()) is not None
     assert refusal(f"{edge.url}show/s1/low/1.ts", {}, time.time()) is not None
+
+
+@pytest.fixture(scope="module")
+def two_edges(config: Path) -> Path:
+    """The same catalogue on two edges whose URLs differ in the path."""
+    signing = (
+        '[edges.signing]\nscheme = "cloudfront"\ncookie_domain = "example.com"\n'
+        'keys = [{ id = "K1", private_key_file = "key.pem" }]\n'
+    )
+    both = config.with_name("both.toml")
+    both.write_text(
+        config.read_text().partition("[[edges]]")[0]
+        + '[steering]\ncopies = "always"\n'
+        + "".join(
+            f'[[edges]]\nid = "{each}"\nurl = "https://{each}.example.com/{each}/"\n'
+            f"fallback = true\n{signing}"
+            for each in "ab"
+        )
+    )
+    return both
+
+
+async def test_every_edge_of_a_playlist_has_its_cookies(two_edges: Path) -> None:
+    """A playlist that lists its ladder once for each of two edges brings the cookies of both."""
+    async with asking(application(two_edges)) as client:
+        answer = await client.get("/v1/play/show/s1.m3u8", headers={"User-Agent": CHROME})
+    paths = {
+        cookie["path"]
+        for line in answer.headers.get_list("set-cookie")
+        for cookie in SimpleCookie(line).values()
+    }
+    assert {"a", "b"} == {each for each in "ab" if f"https://{each}.example.com" in answer.text}
+    assert {"/a/show/s1/", "/b/show/s1/"} == paths
 
 
 async def test_pages_may_keep_them(config: Path) -> None:

@@ -20,6 +20,15 @@ from tests.unit.geodata.mmdb_files import GERMANY, MINNEAPOLIS, write_mmdb
 
 VIEWER = {"X-Forwarded-For": "203.0.113.7", "Connection": "close"}
 
+PLAYLIST = (
+    "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=800000,RESOLUTION=640x360,"
+    'CODECS="avc1.4d401e,mp4a.40.2"\n360.m3u8\n'
+)
+SOURCE = (
+    '[[edges]]\nid = "own"\nurl = "https://own.example"\nfallback = true\n'
+    '[source]\nkind = "directory"\n'
+)
+
 
 def config(height: int) -> str:
     """A config that a test can identify by a height."""
@@ -120,6 +129,30 @@ def test_a_new_worker_waits_for_a_good_config(folder: Path) -> None:
         gateway.wait_for("config_reloaded")
         assert {360} == answers(gateway, height)
         assert 1 == len(gateway.lines("worker_replaced"))
+
+
+def test_a_new_worker_keeps_what_waits_for_a_restart(folder: Path) -> None:
+    """A worker that replaces another has the catalogue that the others have, not the one that waits
+    for a restart in them."""
+    path, new = folder / "held.toml", folder / "held.new"
+    for catalogue, film in (("old", "first"), ("new", "second")):
+        (folder / catalogue / film).mkdir(parents=True)
+        (folder / catalogue / film / "master.m3u8").write_text(PLAYLIST, "utf-8")
+    path.write_text(f'{SOURCE}root = "old"\n', "utf-8")
+    with running_gateway(path, "--workers", "2", environ={"GATEWAY_STORE__URL": "memory"}) as it:
+        it.wait_for("started", 2)
+        time.sleep(0.3)  # until the folder is watched
+        new.write_text(f'{SOURCE}root = "new"\n[profiles.wifi]\nmax_height = 360\n', "utf-8")
+        new.replace(path)
+        it.wait_for("config_waits_for_restart", 2)
+        os.kill(children(it.process.pid)[0], signal.SIGKILL)
+        it.wait_for("started", 3)
+        found = set()
+        for _ in range(16):
+            for film in ("first", "second"):
+                answer = httpx.get(f"{it.url}/v1/play/{film}.m3u8", headers=VIEWER)
+                found.add((film, answer.status_code))
+        assert {("first", 200), ("second", 404)} == found
 
 
 def test_sighup_reaches_every_worker(gateway: RunningGateway) -> None:

@@ -305,6 +305,28 @@ async def test_a_cookie_counts_where_no_other_token_does(client: httpx.AsyncClie
     assert 401 == (await client.get(HLS, headers=other)).status_code
 
 
+async def test_an_old_cookie_or_token_gives_way_to_what_a_url_carries(
+    client: httpx.AsyncClient,
+) -> None:
+    """A cookie from another film or from yesterday, or a header field that has ended by now, does
+    not end a film whose MPD is asked for again at its ``Location``."""
+    first = await client.get(LIVE, params={"token": renewable(ends_in_s=300)})
+    again = location(first.text)
+    assert 200 == (await client.get(again)).status_code
+    old = renewable(ends_in_s=-300)
+    for cookie in (old, "nonsense", token("paid/other")):
+        answer = await client.get(again, headers={"Cookie": f"{COOKIE}={cookie}"})
+        assert 200 == answer.status_code, answer.text
+    assert 200 == (await client.get(again, headers={CTA: old})).status_code
+    assert 401 == (await client.get(again, headers={CTA: "nonsense"})).status_code
+    forged = again.replace("grant=", "grant=x")
+    answer = await client.get(forged, headers={"Cookie": f"{COOKIE}={old}"})
+    assert (401, "urn:problem:streaming-gateway:token-expired") == (
+        answer.status_code,
+        answer.json()["type"],
+    )
+
+
 async def test_it_is_counted(client: httpx.AsyncClient) -> None:
     """By the way of the new token."""
     labels = ("header", "cookie", "unsupported")
