@@ -43,8 +43,9 @@ editors.
   example. No message shows what is in it.
 - **Changes** take effect as soon as the file is saved, or on SIGHUP. A file with an error is
   refused as a whole: the reason is logged and counted, and the last good configuration stays.
-  Keys marked "restart" keep their running values until the gateway is restarted. Save the file by
-  renaming a finished one over it, as editors do.
+  Keys marked "restart" keep their running values until the gateway is restarted; a file whose
+  other changes need the new value of one is refused until then. Save the file by renaming a
+  finished one over it, as editors do.
 """
 
 _HEADINGS: Final[Mapping[tuple[str, ...], str]] = {
