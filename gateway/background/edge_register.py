@@ -86,8 +86,9 @@ class EdgeRegister:
         except TimeoutError:
             log.warning("registry_not_read_yet")
 
-    async def read(self, commands: Commands) -> None:
-        """Read once and report to the keeper. Survives a Redis that cannot be read."""
+    async def read(self, commands: Commands, *, repairs: bool = True) -> None:
+        """Read once and report to the keeper. Survives a Redis that cannot be read. Without
+        ``repairs`` nothing is written."""
         try:
             contents = await register.read(commands)
         except StoreUnavailable as error:
@@ -109,9 +110,10 @@ class EdgeRegister:
         self._too_many = contents.drains is None
         if contents.garbage:
             found_garbage("register", "too long, no time, or a key of another type")
-        if contents.garbage or unreadable or self._too_many:
-            await _repair(commands, unreadable)
-        await _put_back(commands, lost)
+        if repairs:
+            if contents.garbage or unreadable or self._too_many:
+                await _repair(commands, unreadable)
+            await _put_back(commands, lost)
 
     def _use_entries(self, entries: Sequence[RegisterEntry]) -> None:
         if not self._announced.enabled:

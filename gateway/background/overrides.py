@@ -64,8 +64,9 @@ class OverrideWatch:
         """Unix time by Redis's clock, which decides what has ended, as of the last read."""
         return self._clock() + self._ahead_s
 
-    async def read(self, commands: Commands) -> None:
-        """Read once and report to the keeper. Survives a Redis that cannot be read."""
+    async def read(self, commands: Commands, *, repairs: bool = True) -> None:
+        """Read once and report to the keeper. Survives a Redis that cannot be read. Without
+        ``repairs`` nothing is written."""
         lost: Mapping[bytes, bytes] = {}
         unreadable: list[bytes] = []
         garbage = 0
@@ -85,7 +86,7 @@ class OverrideWatch:
         if garbage or unreadable:
             found_garbage("overrides", "not an override, or a key of another type")
         self._report()
-        if garbage or unreadable or lost:
+        if repairs and (garbage or unreadable or lost):
             await _repair(commands, lost, unreadable)
 
     def _use(self, entries: Mapping[bytes, bytes]) -> tuple[Mapping[bytes, bytes], list[bytes]]:

@@ -35,7 +35,7 @@ async def survey(loaded: Loaded, store: Store) -> FleetKeeper:
     if store.redis is not None:
         changes = Subscription("edges")
         register = EdgeRegister(keeper, store.redis, changes, settings)
-        await register.read(store.redis)
-        await OverrideWatch(keeper, store.redis, changes).read(store.redis)
+        await register.read(store.redis, repairs=False)
+        await OverrideWatch(keeper, store.redis, changes).read(store.redis, repairs=False)
     await HealthWatch(store, keeper, settings.health, None).first_look()
     return keeper

@@ -30,6 +30,7 @@ from gateway.observe.moment import rfc3339
 from gateway.play.formats import FORMATS
 from gateway.play.presented import HEADER
 from gateway.source.source import BadSourceError, NoSuchAssetError
+from gateway.store.caches.decisions import DecisionCache
 from gateway.store.caches.sessions import Sessions
 from gateway.store.connection.memory import MemoryStore
 from gateway.store.connection.protocol import StoreUnavailable
@@ -129,6 +130,8 @@ async def _see(app: Application, loaded: Loaded, session: str | None) -> list[st
     ends_after_s = loaded.settings.tokens.session_ends_after_s
     app.gateway.concurrent = ConcurrentSessions(own, ends_after_s)
     app.gateway.sessions = Sessions(own, ttl_s, app.gateway.runtime.estimator)
+    app.gateway.decisions = DecisionCache(own, loaded.settings.store.decision_ttl_s)
+    app.gateway.only_looks = True
     if store.redis is None:
         url = _url_of(loaded)
         why = f"{url}, which only its gateway can read" if url in _OWN_STORES else "not read"

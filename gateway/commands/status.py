@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.background.survey import survey
-from gateway.commands.store_access import open_store
+from gateway.commands.store_access import open_store, write_trouble
 from gateway.config.load import Loaded
 from gateway.observe.moment import rfc3339
 from gateway.store.connection.address import shown_url
+from gateway.store.connection.protocol import StoreUnavailable
 from gateway.store.coordination import revocations
 from gateway.store.coordination.presence import LiveWorker, live_workers
 
@@ -20,6 +21,7 @@ class Status:
 
     workers: tuple[LiveWorker, ...]
     store_url: str
+    store_state: str
     edges: Counter[str]
     overrides: int
     revoked: int
@@ -38,7 +40,7 @@ class Status:
                 }
                 for (host, port), workers in self._instances()
             ],
-            "store": {"url": self.store_url, "state": "up"},
+            "store": {"url": self.store_url, "state": self.store_state},
             "edges": self.edges,
             "overrides": self.overrides,
             "revocations": self.revoked,
@@ -59,7 +61,7 @@ class Status:
                 started = rfc3339(each.started)
                 lines.append(f"  pid {each.pid}: version {version}, since {started}, {config}")
         states = ", ".join(f"{count} {state}" for state, count in sorted(self.edges.items()))
-        lines.append(f"store {self.store_url}: up")
+        lines.append(f"store {self.store_url}: {self.store_state}")
         lines.append(f"edges: {states}")
         lines.append(f"in force: {self.overrides} overrides, {self.revoked} revocations")
         lines += [f"problem: {each}" for each in self.problems] or ["all is well"]
@@ -79,18 +81,24 @@ async def look(loaded: Loaded) -> Status:
         workers = tuple(await live_workers(commands))
         fleet = (await survey(loaded, store)).fleet
         revoked = len(await revocations.known(commands))
+        trouble = await write_trouble(commands)
     return Status(
         workers,
         shown_url(loaded.settings.store.url.get_secret_value()),
+        "up" if trouble is None else "takes no writes",
         Counter(condition.word for condition in fleet.conditions),
         len(fleet.overrides),
         revoked,
-        tuple(_problems(workers, all_down=fleet.all_down)),
+        tuple(_problems(workers, trouble, all_down=fleet.all_down)),
     )
 
 
-def _problems(workers: tuple[LiveWorker, ...], *, all_down: bool) -> list[str]:
+def _problems(
+    workers: tuple[LiveWorker, ...], trouble: StoreUnavailable | None, *, all_down: bool
+) -> list[str]:
     found = [] if workers else ["no gateway runs on this store"]
+    if trouble is not None:
+        found.append(f"the store takes no writes: {trouble}")
     for each in workers:
         name = f"{each.host} pid {each.pid}"
         if each.refused:

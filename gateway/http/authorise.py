@@ -192,7 +192,10 @@ async def _who(
     if cookies is not None and "authorization" not in message.headers:
         found = gateway.sign_in.session(cookies_of(cookies))
         if found is not None:
-            _check_forgery(scope, message)
+            if _may_be_forged(scope, message):
+                _count("forbidden")
+                record_refused(gateway, scope, headers, found, "no-csrf-header")
+                raise problems.no_csrf_header(CSRF_HEADER)
             return found
     if not gateway.sign_in.has_credential(asked):
         return None
@@ -233,12 +236,10 @@ def _failures(
     return name, (FAILURES_PER_S, time.monotonic(), FAILURES_BURST_S)
 
 
-def _check_forgery(scope: Scope, message: SignedMessage) -> None:
-    """Raises a 403 problem for a write with a cookie alone: a page of another site can have a
-    browser send that, but not a header of its own."""
-    if scope["method"] not in READING and CSRF_HEADER not in message.headers:
-        _count("forbidden")
-        raise problems.no_csrf_header(CSRF_HEADER)
+def _may_be_forged(scope: Scope, message: SignedMessage) -> bool:
+    """Whether this is a write with a cookie alone: a page of another site can have a browser send
+    that, but not a header of its own."""
+    return scope["method"] not in READING and CSRF_HEADER not in message.headers
 
 
 def _all_headers(scope: Scope) -> dict[str, str]:

@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope
 
 from gateway.config.reload import Reload
 from gateway.config.shown import shown_settings
-from gateway.http.authorise import actor_of
+from gateway.http.authorise import NOBODY, actor_of, operator_of, record_refused
 from gateway.http.body import read_body
 from gateway.observe.moment import rfc3339
 from gateway.operators import reload_record
@@ -16,6 +16,7 @@ from gateway.operators.audit_entry import State
 from gateway.play import operator_actions as actions
 from gateway.play import operator_problems, problems
 from gateway.play.operator_actions import MAX_BODY_BYTES, Act, json_reply
+from gateway.play.problems import Problem
 from gateway.play.reply import Reply
 from gateway.play.request import Headers, read_query
 from gateway.play.runtime import Gateway
@@ -41,13 +42,13 @@ async def edge_action(gateway: Gateway, scope: Scope, headers: Headers, receive:
     work = {"drain": actions.drain_edge, "undrain": actions.undrain_edge}.get(action)
     if work is None or not edge_id or "/" in edge_id:
         raise problems.no_such_path()
-    body = await read_body(receive, MAX_BODY_BYTES)
+    body = await _body(gateway, scope, headers, receive)
     return await work(gateway, _act(gateway, scope, headers), edge_id, body)
 
 
 async def purge(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> Reply:
     """``POST /v1/purge``."""
-    body = await read_body(receive, MAX_BODY_BYTES)
+    body = await _body(gateway, scope, headers, receive)
     return await actions.purge(gateway, _act(gateway, scope, headers), body)
 
 
@@ -55,7 +56,7 @@ async def steer(gateway: Gateway, scope: Scope, headers: Headers, receive: Recei
     """``GET`` and ``POST /v1/steer``."""
     if scope["method"] != "POST":
         return await actions.list_steers(gateway)
-    body = await read_body(receive, MAX_BODY_BYTES)
+    body = await _body(gateway, scope, headers, receive)
     given = [value for name, value in scope["headers"] if name == b"idempotency-key"]
     key = given[0].decode("latin-1") if given else None
     return await actions.begin_steer(gateway, _act(gateway, scope, headers), body, key)
@@ -71,7 +72,7 @@ async def revoked(gateway: Gateway, scope: Scope, headers: Headers, receive: Rec
     """``GET`` and ``POST /v1/revocations``."""
     if scope["method"] != "POST":
         return await actions.list_revocations(gateway)
-    body = await read_body(receive, MAX_BODY_BYTES)
+    body = await _body(gateway, scope, headers, receive)
     return await actions.revoke(gateway, _act(gateway, scope, headers), body)
 
 
@@ -160,6 +161,16 @@ def is_entry_id(text: str) -> bool:
         each.isascii() and each.isdecimal() and len(each) <= 20  # noqa: PLR2004
         for each in parts
     )
+
+
+async def _body(gateway: Gateway, scope: Scope, headers: Headers, receive: Receive) -> bytes:
+    """The body of a request to act. Raises a 400 or 413 problem, which is recorded."""
+    try:
+        return await read_body(receive, MAX_BODY_BYTES)
+    except Problem as problem:
+        who = operator_of(scope) or NOBODY
+        record_refused(gateway, scope, headers, who, problem.detail)
+        raise
 
 
 def _act(gateway: Gateway, scope: Scope, headers: Headers) -> Act:

@@ -46,11 +46,13 @@ class AuditTrail:
 
     def add(self, entry: AuditEntry, once: str = "") -> None:
         """Log an entry, and queue it. Never waits, never raises. Of the entries of all processes of
-        this host with the same ``once``, Redis keeps the first of some seconds."""
+        this host with the same ``once``, Redis keeps those of one process for some seconds: what
+        happens to all is there once, and again if it happens again."""
         log.info("audit", **{key: value for key, value in entry.members().items() if key != "time"})
         data = entry.to_bytes()
         if self._redis is None:
-            self._kept.append((f"{entry.time_ms}-{len(self._kept)}", data))
+            self._written += 1
+            self._kept.append((f"{entry.time_ms}-{self._written}", data))
         elif len(self._waiting) >= MAX_WAITING:
             metrics.AUDIT_ENTRIES.labels("dropped").inc()
         else:
@@ -86,12 +88,16 @@ class AuditTrail:
         if self._redis is not None:
             found = await audit_stream.read_before(self._redis, before, limit + 1)
         else:
-            ids = [each for each, _ in self._kept]
-            end = ids.index(before) if before in ids else len(ids)
-            found = list(self._kept)[max(0, end - limit - 1) : end][::-1]
+            older = [each for each in self._kept if before is None or _is_before(each[0], before)]
+            found = older[-limit - 1 :][::-1]
         page = [described(entry_id, data) for entry_id, data in found[:limit]]
         following = found[limit - 1][0] if len(found) > limit else None
         return [each for each in page if each is not None], following
+
+
+def _is_before(entry_id: str, other: str) -> bool:
+    """Whether one of two ids of this process is the older one; entries are numbered."""
+    return int(entry_id.partition("-")[2]) < int(other.partition("-")[2])
 
 
 def described(entry_id: str, data: bytes) -> dict[str, Any] | None:

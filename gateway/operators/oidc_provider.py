@@ -1,7 +1,8 @@
 """Asks an OpenID provider where its endpoints are, which keys it signs with, and whom codes name.
 
 What it has said is kept while it cannot be asked. Keys are fetched again when they are old, or when
-a token names one that is not known, but at most once in ``MIN_REFRESH_S``.
+a token names one that is not known, but at most once in ``MIN_REFRESH_S``. Only who needs what is
+not known waits for the answer.
 """
 
 import asyncio
@@ -67,7 +68,7 @@ class OidcProvider:
         import_joserfc()
         self.client = client
         self._clock = clock
-        self._lock = asyncio.Lock()
+        self._refreshing: asyncio.Task[None] | None = None
         self._endpoints: Endpoints | None = None
         self._keys: ProviderKeys | None = None
         self._tried_s = float("-inf")
@@ -77,15 +78,17 @@ class OidcProvider:
     async def keys(self, key_id: str | None) -> ProviderKeys:
         """The keys with which the provider signs, fetched again if none of them has the id
         ``key_id``. Raises ProviderError when there are none."""
-        async with self._lock:
-            now_s = self._clock()
-            old = now_s - self._fetched_s > REFRESH_S
-            unknown = key_id is not None and self._keys is not None and key_id not in self._keys.ids
-            if (self._keys is None or old or unknown) and now_s - self._tried_s >= MIN_REFRESH_S:
-                await self._refresh(now_s)
-            if self._keys is None:
-                raise ProviderError(self._trouble)
-            return self._keys
+        now_s = self._clock()
+        missing = self._keys is None or (key_id is not None and key_id not in self._keys.ids)
+        if missing or now_s - self._fetched_s > REFRESH_S:
+            running = self._refreshing
+            if running is None and now_s - self._tried_s >= MIN_REFRESH_S:
+                running = self._refreshing = asyncio.create_task(self._refresh(now_s))
+            if running is not None and missing:
+                await asyncio.shield(running)
+        if self._keys is None:
+            raise ProviderError(self._trouble)
+        return self._keys
 
     async def authorization_url(self, parameters: Mapping[str, str]) -> str:
         """Where a browser signs in. Raises ProviderError."""
@@ -136,8 +139,10 @@ class OidcProvider:
         except (ProviderError, ValueError) as error:
             self._trouble = str(error)
             log.warning("oidc_provider_not_read", issuer=self.client.issuer, reason=str(error))
-            return
-        self._endpoints, self._keys, self._fetched_s = endpoints, keys, now_s
+        else:
+            self._endpoints, self._keys, self._fetched_s = endpoints, keys, now_s
+        finally:
+            self._refreshing = None
 
 
 async def _discover(issuer: str) -> Endpoints:

@@ -1,5 +1,6 @@
 """Begins and cancels overrides of steering: a share of an edge's sessions goes to another edge."""
 
+import contextlib
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -14,9 +15,18 @@ from gateway.operators.announcement import announce
 from gateway.operators.moment import Moment
 from gateway.store.connection.protocol import Commands
 from gateway.store.coordination import overrides
-from gateway.store.coordination.overrides import OverrideEntry, entry_of, read_entry, shown
+from gateway.store.coordination.overrides import (
+    OverrideContents,
+    OverrideEntry,
+    OverridesChanged,
+    entry_of,
+    read_entry,
+    shown,
+)
 
 _SHOWN_IDS: Final = 20
+_TRIES: Final = 8
+"""How often an override is tried that others get in the way of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +57,34 @@ async def begin(
     """Begin an override. ``identity`` is its id (8 hexadecimal digits) instead of a random one.
 
     An override with that id that is in force is returned as it is: asking twice begins one. Raises
-    ActionError, and begins nothing, for what makes no sense; and StoreUnavailable.
+    ActionError, and begins nothing, for what makes no sense, and for another override than the one
+    that has the id; and StoreUnavailable.
     """
     if wanted.source == wanted.target:
         text = "is the same edge as that which sessions leave; allowed is another edge"
         raise ActionError("malformed", text, "to")
-    entries, now_s = await read(commands)
-    in_force = [each.override for each in entries if each.in_force(now_s)]
-    for one in in_force:
-        if one.id == identity:
-            return one
-    made = _override(wanted, in_force, now_s, who, identity or secrets.token_hex(4))
-    await _write(commands, OverrideEntry(made))
-    return made
+    identity = identity or secrets.token_hex(4)
+    for _ in range(_TRIES):  # others may begin one at the same moment
+        contents = await overrides.read(commands)
+        in_force = [each.override for each in _sorted(contents) if each.in_force(contents.now_s)]
+        for one in in_force:
+            if one.id == identity:
+                return _same(one, wanted)
+        made = _override(wanted, in_force, contents.now_s, who, identity)
+        with contextlib.suppress(OverridesChanged):
+            await _write(commands, OverrideEntry(made), contents)
+            return made
+    raise ActionError("conflict", "other overrides begin at this moment; ask again")
+
+
+def _same(one: Override, wanted: Wanted) -> Override:
+    """The override that a request has begun before. Its end may have been given as a duration, so
+    it is not compared. Raises ActionError."""
+    asked = wanted.source, wanted.target, wanted.share, wanted.asset_prefix
+    if asked != (one.source, one.target, one.high - one.low, one.asset_prefix):
+        text = f"the same Idempotency-Key has begun another override: {_short(one)}"
+        raise ActionError("conflict", f"{text}; allowed is a new one")
+    return one
 
 
 async def cancel(commands: Commands, identity: str, who: str) -> Override:
@@ -79,13 +104,17 @@ async def read(commands: Commands) -> tuple[list[OverrideEntry], int]:
     """The entries in the order of their beginning, and Redis's Unix time. What cannot be read is
     left out. Raises StoreUnavailable."""
     contents = await overrides.read(commands)
+    return _sorted(contents), contents.now_s
+
+
+def _sorted(contents: OverrideContents) -> list[OverrideEntry]:
     found: list[OverrideEntry] = []
     for key, data in (contents.entries or {}).items():
         try:
             found.append(read_entry(key, data, contents.now_s))
         except ValueError:
             continue  # gateways name it in their logs, and remove it
-    return sorted(found, key=lambda each: (each.override.since_s, each.override.id)), contents.now_s
+    return sorted(found, key=lambda each: (each.override.since_s, each.override.id))
 
 
 def unknown_edges(fleet: Fleet, wanted: Wanted) -> list[UnknownEdge]:
@@ -171,10 +200,13 @@ def _override(
     )
 
 
-async def _write(commands: Commands, entry: OverrideEntry) -> None:
-    """Write an entry, and make every gateway read it at once. Raises ActionError and
-    StoreUnavailable."""
-    if not await overrides.write(commands, {entry.override.id.encode(): entry_of(entry)}):
+async def _write(
+    commands: Commands, entry: OverrideEntry, since: OverrideContents | None = None
+) -> None:
+    """Write an entry, and make every gateway read it at once. Raises ActionError, StoreUnavailable,
+    and OverridesChanged when overrides have changed ``since`` they were read."""
+    written = {entry.override.id.encode(): entry_of(entry)}
+    if not await overrides.write(commands, written, since=since):
         text = (
             f"there are {overrides.MAX_OVERRIDES} overrides, counting those that were cancelled "
             "and would not have ended yet; allowed are no more"

@@ -3,8 +3,9 @@
 Every action that a request asks for is in the audit log, whether it was done, refused or failed.
 """
 
+import contextlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
@@ -29,6 +30,8 @@ from gateway.untrusted import json_of
 
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_IDEMPOTENCY_KEY_CHARS: Final = 255
+_NOT_KEPT: Final = "the request is malformed"
+"""The recorded reason where the details may have the name of a viewer."""
 _WHOLE: Final = 10_000
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _STATUS: Final = {
@@ -85,6 +88,19 @@ async def perform(gateway: Gateway, act: Act, action: str, target: str, work: Wo
     return json_reply(done.members, done.status)
 
 
+@contextlib.contextmanager
+def _reading(
+    gateway: Gateway, act: Act, action: str, target: str, reason: str | None = None
+) -> Iterator[None]:
+    """Record a problem that is raised within, where a request is read, with its detail or this
+    ``reason``."""
+    try:
+        yield
+    except Problem as problem:
+        record(gateway, act, action, target, "refused", reason=reason or problem.detail)
+        raise
+
+
 def record(
     gateway: Gateway,
     act: Act,
@@ -113,7 +129,8 @@ def record(
 async def drain_edge(gateway: Gateway, act: Act, edge_id: str, body: bytes) -> Reply:
     """``POST /v1/edges/{id}/drain`` with ``{"why": …, "force": …}``. Doing it again changes the
     reason alone."""
-    given = _object(body, {"why": str, "force": bool})
+    with _reading(gateway, act, "edge.drain", edge_id):
+        given = _object(body, {"why": str, "force": bool})
 
     async def work(commands: Commands) -> Done:
         _check_edge(edge_id)
@@ -130,7 +147,8 @@ async def drain_edge(gateway: Gateway, act: Act, edge_id: str, body: bytes) -> R
 
 async def undrain_edge(gateway: Gateway, act: Act, edge_id: str, body: bytes) -> Reply:
     """``POST /v1/edges/{id}/undrain``. An edge that is not drained stays so."""
-    _object(body, {})
+    with _reading(gateway, act, "edge.undrain", edge_id):
+        _object(body, {})
 
     async def work(commands: Commands) -> Done:
         _check_edge(edge_id)
@@ -145,10 +163,11 @@ async def undrain_edge(gateway: Gateway, act: Act, edge_id: str, body: bytes) ->
 
 async def purge(gateway: Gateway, act: Act, body: bytes) -> Reply:
     """``POST /v1/purge`` with ``{"asset": …}`` or ``{"prefix": …}``."""
-    given = _object(body, {"asset": str, "prefix": str})
-    asset, prefix = given.get("asset"), given.get("prefix")
-    if (asset is None) == (prefix is None):
-        raise problems.bad_body("give either asset or prefix")
+    with _reading(gateway, act, "purge", "unknown"):
+        given = _object(body, {"asset": str, "prefix": str})
+        asset, prefix = given.get("asset"), given.get("prefix")
+        if (asset is None) == (prefix is None):
+            raise problems.bad_body("give either asset or prefix")
 
     async def work(commands: Commands) -> Done:
         report = await purges.purge_everywhere(commands, purges.purge_of(asset, prefix))
@@ -161,7 +180,8 @@ async def begin_steer(
     gateway: Gateway, act: Act, body: bytes, idempotency_key: str | None
 ) -> Reply:
     """``POST /v1/steer`` with ``from``, ``to``, ``share`` (0 to 1), ``until`` and more. Requests of
-    one operator with the same ``Idempotency-Key`` begin one override."""
+    one operator with the same ``Idempotency-Key`` begin one override; a request for another one is
+    refused."""
     of = {
         "from": str,
         "to": str,
@@ -171,8 +191,9 @@ async def begin_steer(
         "asset_prefix": str,
         "force": bool,
     }
-    given = _object(body, of, required=("from", "to", "share", "until"))
-    wanted = _wanted(given)
+    with _reading(gateway, act, "steer.begin", "unknown"):
+        given = _object(body, of, required=("from", "to", "share", "until"))
+        wanted = _wanted(given)
 
     async def work(commands: Commands) -> Done:
         for each in (wanted.source, wanted.target):
@@ -206,12 +227,13 @@ async def cancel_steer(gateway: Gateway, act: Act, identity: str) -> Reply:
 
 async def revoke(gateway: Gateway, act: Act, body: bytes) -> Reply:
     """``POST /v1/revocations`` with ``kind``, ``name`` and ``for``. The name is not kept."""
-    given = _object(body, {"kind": str, "name": str, "for": str}, required=("kind", "name"))
-    kind = _revocable(given["kind"])
-    try:
-        for_s = revoking.duration_of(given.get("for", "24h"))
-    except ValueError as error:
-        raise problems.bad_body(f"for: {error}") from error
+    with _reading(gateway, act, "revoke", "unknown", _NOT_KEPT):
+        given = _object(body, {"kind": str, "name": str, "for": str}, required=("kind", "name"))
+        kind = _revocable(given["kind"])
+        try:
+            for_s = revoking.duration_of(given.get("for", "24h"))
+        except ValueError as error:
+            raise problems.bad_body(f"for: {error}") from error
 
     async def work(commands: Commands) -> Done:
         one = await revoking.revoke(commands, kind, given["name"], for_s, act.who)
@@ -223,7 +245,8 @@ async def revoke(gateway: Gateway, act: Act, body: bytes) -> Reply:
 
 async def undo_revocation(gateway: Gateway, act: Act, kind_text: str, name: str) -> Reply:
     """``DELETE /v1/revocations/{kind}/{name}``."""
-    kind = _revocable(kind_text)
+    with _reading(gateway, act, "revoke.undo", "unknown", _NOT_KEPT):
+        kind = _revocable(kind_text)
 
     async def work(commands: Commands) -> Done:
         before = revoking.members(await revoking.undo(commands, kind, name, act.who))

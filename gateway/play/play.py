@@ -57,7 +57,7 @@ async def _manifest(
     """Answer with the manifest. A GET places its session on the edge; a HEAD does not."""
     form, timeline = FORMATS[wanted], Timeline()
     earlier = form.earlier(gateway, request, asset)
-    places = request.method == "GET"
+    places = request.method == "GET" and not gateway.only_looks
     found = await _placed(gateway, request, asset, timeline, wanted, earlier, take=places)
     if places:
         record_edge(gateway, found.decision)

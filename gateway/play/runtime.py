@@ -77,7 +77,8 @@ class Gateway:
     reloads. ``players_port`` is where the players' listener is. ``control`` reaches Redis with the
     longer deadline of operators' work; None without Redis. ``revoked`` are the names of all that is
     revoked (:func:`gateway.store.coordination.revocations.revoked_name`). ``tracer`` is None while
-    requests are not traced."""
+    requests are not traced. ``only_looks``: nobody plays what is answered, so no session is placed.
+    """
 
     runtime: Runtime
     fleet: Fleet
@@ -115,6 +116,7 @@ class Gateway:
     concurrent: ConcurrentSessions
     revoked: frozenset[bytes] = frozenset()
     tracer: "RequestTracer | None" = None
+    only_looks: bool = False
 
     @property
     def session_access(self) -> SessionAccess:

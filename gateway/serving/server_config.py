@@ -3,11 +3,11 @@
 import pickle
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from pkgutil import resolve_name
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.importer import import_from_string
 
 from gateway.listener import OPERATORS, PLAYERS, Listener
 from gateway.serving.connection_counts import ConnectionCounts
@@ -40,7 +40,7 @@ class Deferred:
 
     def __call__(self) -> ASGIApp:
         """The application."""
-        make: Callable[[object], ASGIApp] = import_from_string(self.name)
+        make: Callable[[object], ASGIApp] = resolve_name(self.name)
         return make(pickle.loads(self.pickled))  # noqa: S301  (from this process's parent)
 
 

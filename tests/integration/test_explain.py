@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli import main
+from gateway.store.connection.keys import EDGE_DRAINS, EDGE_OVERRIDES, PROBE
 from tests.integration.running import running_gateway
 from tests.integration.viewers import until
 from tests.unit.store.servers import valkey
@@ -272,6 +273,26 @@ def test_what_the_gateways_know_is_asked_of_redis(tmp_path: Path) -> None:
         offline = explain(*asked, "--session", "s1", "--offline")
         assert "store     not read; edges count as up" in offline.output
         assert "unknown" == rows(offline.output)["speed"]
+
+
+def test_it_leaves_redis_as_it_was(tmp_path: Path) -> None:
+    """A question with ``--manifest`` takes no lease, shares no decision, writes no event, and
+    removes no entry that another version may have written."""
+    with valkey(tmp_path) as server:
+        config = tmp_path / "gateway.toml"
+        config.write_text(
+            f'[events]\nenabled = true\n[store]\nurl = "{server.url}"\ntimeout_ms = 500\n{EDGES}'
+        )
+        server.command("HSET", EDGE_OVERRIDES, "of-later", "a version")
+        server.command("HSET", EDGE_DRAINS, "near", "a version")
+        asked = ("film", "--ip", INDIA, "--user-agent", IPHONE, "--session", "s1", "--manifest")
+        found = explain(*asked, "--config", str(config))
+        assert 0 == found.exit_code, found.output
+        assert "#EXTM3U" in found.output
+        assert "lease: 1.2 Mbit/s" in found.output
+        keys = server.command("KEYS", "*")
+        assert isinstance(keys, list)
+        assert {EDGE_OVERRIDES, EDGE_DRAINS} == {key for key in keys if key != PROBE}
 
 
 def test_a_redis_that_is_not_there_is_told(config: Path) -> None:

@@ -1,5 +1,6 @@
 """People sign in by an OpenID provider: a real one on loopback, and the gateway in this process."""
 
+import asyncio
 import json
 import warnings
 from collections.abc import AsyncIterator, Iterator
@@ -8,9 +9,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from aiohttp import web
 
 from gateway.app import Application
+from gateway.operators.oidc_provider import REFRESH_S, Client, OidcProvider
+from tests.attack.provider import KEY_ID, Provider
 from tests.integration.in_process import OPERATORS, application, asking
+from tests.ports import free_port
+from tests.unit.store.servers import until
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the provider uses what its own library will drop
@@ -81,7 +87,7 @@ async def began(browser: httpx.AsyncClient, issuer: str, who: str) -> str:
 
 
 async def test_a_person_signs_in_acts_and_signs_out(
-    browser: httpx.AsyncClient, issuer: str
+    app: Application, browser: httpx.AsyncClient, issuer: str
 ) -> None:
     """By cookie; a write needs a header that pages of others cannot send."""
     answer = await browser.get(await began(browser, issuer, "ada"))
@@ -98,6 +104,8 @@ async def test_a_person_signs_in_acts_and_signs_out(
     assert "urn:problem:streaming-gateway:switched-off" == allowed.json()["type"]
     assert 403 == (await browser.get(f"{OPERATORS}/v1/audit")).status_code
     assert 403 == (await browser.post(f"{OPERATORS}/v1/sign-out")).status_code
+    [entry], _ = await app.gateway.audit.newest(None, 1)
+    assert ("POST /v1/sign-out", "no-csrf-header") == (entry["target"], entry["reason"])
     assert 204 == (await browser.post(f"{OPERATORS}/v1/sign-out", headers=CSRF)).status_code
     assert 401 == (await browser.get(f"{OPERATORS}/v1/edges")).status_code
 
@@ -204,6 +212,42 @@ async def test_without_the_provider_nobody_new_signs_in(tmp_path: Path) -> None:
             answer = await other.get(f"{OPERATORS}{path}", headers=headers)
             assert (503, True) == (answer.status_code, "provider" in answer.json()["detail"])
             assert "10" == answer.headers["retry-after"]
+
+
+class PausedProvider(Provider):
+    """One whose keys are not to be had while it is paused."""
+
+    def __init__(self) -> None:
+        super().__init__(free_port(), CALLBACK)
+        self.answers = asyncio.Event()
+        self.answers.set()
+        self.asked = 0
+
+    async def _jwks(self, request: web.Request) -> web.Response:
+        self.asked += 1
+        await self.answers.wait()
+        return await super()._jwks(request)
+
+
+async def test_a_silent_provider_holds_up_only_who_needs_it() -> None:
+    """It is asked for old keys, or for an unknown one, while tokens with known keys are verified.
+    Who needs the unknown one waits, and all of them for one answer."""
+    now_s = 0.0
+    provider = PausedProvider()
+    found = OidcProvider(Client(provider.issuer, "gateway", None, CALLBACK), lambda: now_s)
+    async with provider.running():
+        assert {KEY_ID} == (await found.keys(KEY_ID)).ids
+        provider.answers.clear()
+        now_s = REFRESH_S + 1
+        assert {KEY_ID} == (await asyncio.wait_for(found.keys(KEY_ID), 1)).ids
+        waiting = [asyncio.create_task(found.keys("unknown")) for _ in range(2)]
+        await until(lambda: provider.asked == 2)
+        assert {KEY_ID} == (await asyncio.wait_for(found.keys(KEY_ID), 1)).ids
+        assert not any(each.done() for each in waiting)
+        provider.answers.set()
+        for each in waiting:
+            assert {KEY_ID} == (await each).ids
+        assert 2 == provider.asked
 
 
 async def test_without_a_provider_there_is_no_such_sign_in() -> None:

@@ -11,7 +11,10 @@ import httpx
 import pytest
 
 from gateway.http import operator_actions
+from gateway.operators.audit import AuditTrail
+from gateway.operators.audit_entry import Actor, AuditEntry
 from gateway.store.connection.keys import AUDIT_LOG
+from gateway.store.connection.redis import RedisStore
 from gateway.trust.operators.api_key import key_hash, key_text
 from tests.background import in_background
 from tests.integration.commands import gateway
@@ -186,6 +189,12 @@ def test_what_is_refused(site: Site, path: str, body: Any, status: int, said: st
     assert status == answer.status_code, answer.text
     assert said in answer.json()["detail"]
 
+    def recorded() -> bool:
+        page = site.ask("GET", "/v1/audit?limit=5", role="admin").json()
+        return any(said in (each["reason"] or "") for each in page["entries"])
+
+    until(recorded)
+
 
 def example() -> Callable[[str, str, bytes, str, str], dict[str, str]]:
     """The function of the docs that signs."""
@@ -234,6 +243,8 @@ def test_what_is_revoked_is_known_by_its_hash(site: Site) -> None:
     assert [200, 404] == [site.ask("DELETE", path).status_code for _ in range(2)]
     for wrong in ({**asked, "kind": "x"}, {**asked, "for": "soon"}, {"kind": "token"}):
         assert 400 == site.ask("POST", "/v1/revocations", wrong).status_code
+    assert 400 == site.ask("DELETE", "/v1/revocations/ada@example.com").status_code
+    site.audit(action="revoke", outcome="refused", least=3)
     site.audit(action="revoke.undo", outcome="done")
     assert "ada@example.com" not in site.ask("GET", "/v1/audit?limit=200", role="admin").text
 
@@ -253,6 +264,9 @@ def test_sessions_are_steered_once_for_each_idempotency_key(site: Site) -> None:
     assert one["id"] == two["id"]
     listed = site.ask("GET", "/v1/steer", role="viewer").json()["overrides"]
     assert [one["id"]] == [each["id"] for each in listed]
+    for change in ({"from": "e2", "to": "e1"}, {"share": 0.3}, {"asset_prefix": "a/"}):
+        other = site.ask("POST", "/v1/steer", STEER | change, **{"Idempotency-Key": "abc"})
+        assert (409, True) == (other.status_code, one["id"] in other.json()["detail"])
     assert "key operator" == listed[0]["who"]
     assert one["id"] in site.command("steer", "list")
     assert 200 == site.ask("DELETE", f"/v1/steer/{one['id']}").status_code
@@ -334,6 +348,36 @@ def test_commands_and_refusals_are_recorded(site: Site) -> None:
     assert "command" in site.command("audit", "--since", "1h")
     logged = [line for line in site.gateway.lines("audit") if line["action"] == "request"]
     assert "POST /v1/purge" in {line["target"] for line in logged}
+
+
+async def test_what_happens_again_is_recorded_again(site: Site) -> None:
+    """An entry of all processes of a host is there once each time that it happens."""
+    store = RedisStore(site.server.url, timeout_s=5.0)
+    await store.start()
+    trails = [AuditTrail(store, lambda: 100) for _ in range(2)]
+    for times in (1, 2, 3):
+        for trail in trails:
+            trail.add(flip(times), once="flip")
+            await trail.write()
+        found, _ = await trails[0].newest(None, 50)
+        assert times == sum(each["target"] == "flip" for each in found)
+    await store.close()
+
+
+async def test_without_redis_each_entry_has_an_id_of_its_own() -> None:
+    """Pages of the newest thousand have each entry once, also those of one moment."""
+    trail = AuditTrail(None, lambda: 100)
+    for _ in range(1500):
+        trail.add(flip(7))
+    first, following = await trail.newest(None, 600)
+    second, last = await trail.newest(following, 600)
+    assert (1000, None) == (len({each["id"] for each in first + second}), last)
+    assert ([], None) == await trail.newest("7-3", 600), "it is not kept any more"
+
+
+def flip(time_ms: int) -> AuditEntry:
+    """A change of the config."""
+    return AuditEntry(time_ms, Actor("gateway", "file"), "config.reload", "flip", "done")
 
 
 def test_pages_of_the_audit_log(site: Site) -> None:

@@ -1,6 +1,7 @@
 """Overrides of steering in a real Valkey: what gateways read, what is rejected, and when they
 end."""
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -12,6 +13,10 @@ from gateway.background.fleet import FleetKeeper
 from gateway.background.overrides import OverrideWatch
 from gateway.edge.edge import Edge
 from gateway.edge.override import WHOLE, Override
+from gateway.operators import steers
+from gateway.operators.action_error import ActionError
+from gateway.operators.moment import Moment
+from gateway.operators.steers import Wanted
 from gateway.store.connection.keys import EDGE_OVERRIDES
 from gateway.store.connection.redis import RedisStore
 from gateway.store.coordination import overrides
@@ -76,6 +81,21 @@ async def test_an_override_begins_and_is_cancelled(server: Valkey, store: RedisS
     assert [] == await one.read()
     assert 1 == server.command("HLEN", EDGE_OVERRIDES)
     assert [] == await two.read()
+
+
+async def test_those_begun_at_the_same_moment_share_what_there_is(store: RedisStore) -> None:
+    """Six operators send 20 % of an edge away at once: five do, of other sessions each."""
+    wanted = Wanted("home", "away", WHOLE // 5, Moment(after_s=600), "why")
+    begun = [steers.begin(store, wanted, f"{each}@here") for each in range(6)]
+    found = await asyncio.gather(*begun, return_exceptions=True)
+    ranges = sorted((one.low, one.high) for one in found if isinstance(one, Override))
+    assert [(at * WHOLE // 5, (at + 1) * WHOLE // 5) for at in range(5)] == ranges
+    [refused] = [one for one in found if not isinstance(one, Override)]
+    assert isinstance(refused, ActionError)
+    assert ("conflict", "share") == (refused.code, refused.key)
+    assert ranges == sorted(
+        (each.override.low, each.override.high) for each in (await steers.read(store))[0]
+    )
 
 
 async def test_it_ends_by_itself(server: Valkey, store: RedisStore) -> None:

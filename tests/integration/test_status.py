@@ -128,6 +128,28 @@ def test_nothing_runs(server: Valkey) -> None:
     assert (1, ["no gateway runs on this store"]) == (ended.exit_code, found["problems"])
 
 
+@pytest.mark.parametrize(
+    ("spoil", "mend", "said"),
+    [
+        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", "full"),
+        ("CONFIG SET min-replicas-to-write 1", "CONFIG SET min-replicas-to-write 0", "rejected"),
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", "read-only"),
+    ],
+)
+def test_a_store_that_takes_no_writes(server: Valkey, spoil: str, mend: str, said: str) -> None:
+    """It answers, and gateways lose what they write to it."""
+    server.command(*spoil.split())
+    try:
+        ended = gateway("status", "--json", GATEWAY_STORE__URL=server.url)
+        text = gateway("status", GATEWAY_STORE__URL=server.url).stdout
+    finally:
+        server.command(*mend.split())
+    found = json.loads(ended.stdout)
+    assert (1, "takes no writes") == (ended.exit_code, found["store"]["state"])
+    assert found["problems"][-1].startswith(f"the store takes no writes: {said}")
+    assert f"store {server.url}: takes no writes\n" in text
+
+
 async def test_entries_of_other_versions(server: Valkey, store: RedisStore) -> None:
     """Those of older workers lack what is new, and what is malformed is left out."""
     old = {"host": "h", "pid": 1, "policy": "p", "started": 5, "id": "x"}

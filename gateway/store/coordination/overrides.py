@@ -12,6 +12,7 @@ replica and on a full Redis. Entries are returned unchecked.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha1
 from typing import Final
 
 from gateway.client.asset import is_asset_prefix
@@ -59,8 +60,9 @@ return {math.floor(now / 1000), found, garbage}
 )
 
 # ARGV: the most entries, the most bytes of one, the longest duration in s, whether only what is
-# missing is written, then ids and entries; an empty entry removes what is there. What has ended, or
-# is not ours, is removed. Returns 1, or 0 when there is no room.
+# missing is written, the digest of the entries as they were read (empty: whatever they are), then
+# ids and entries; an empty entry removes what is there. What has ended, or is not ours, is removed.
+# Returns 1, 0 when there is no room, or -1 when the entries have changed since they were read.
 WRITE = Script(
     "overrides_write",
     NOW
@@ -69,6 +71,17 @@ WRITE = Script(
 own(KEYS[1], 'hash')
 local now_s, most = now / 1000, tonumber(ARGV[1])
 if redis.call('HLEN', KEYS[1]) > 100000 then redis.call('DEL', KEYS[1]) end
+local entries = redis.call('HGETALL', KEYS[1])
+if ARGV[5] ~= '' then
+  local ours = {}
+  for i = 1, #entries, 2 do
+    if #entries[i] <= 32 and #entries[i + 1] <= tonumber(ARGV[2]) then
+      ours[#ours + 1] = redis.sha1hex(entries[i]) .. redis.sha1hex(entries[i + 1])
+    end
+  end
+  table.sort(ours)
+  if redis.sha1hex(table.concat(ours)) ~= ARGV[5] then return -1 end
+end
 local latest, count = now_s, 0
 local function until_of(text)
   if #text > tonumber(ARGV[2]) then return end
@@ -76,7 +89,6 @@ local function until_of(text)
   if not good or type(entry) ~= 'table' or type(entry.until_s) ~= 'number' then return end
   if entry.until_s > now_s and entry.until_s <= now_s + ARGV[3] + 60 then return entry.until_s end
 end
-local entries = redis.call('HGETALL', KEYS[1])
 for i = 1, #entries, 2 do
   local ends = #entries[i] <= 32 and until_of(entries[i + 1])
   if ends then
@@ -86,7 +98,7 @@ for i = 1, #entries, 2 do
   end
 end
 local written = 1
-for i = 5, #ARGV, 2 do
+for i = 6, #ARGV, 2 do
   local ends, known = until_of(ARGV[i + 1]), redis.call('HGET', KEYS[1], ARGV[i])
   if ARGV[i + 1] == '' then
     redis.call('HDEL', KEYS[1], ARGV[i])
@@ -127,6 +139,16 @@ class OverrideContents:
     now_s: int
     garbage: int
 
+    def digest(self) -> bytes:
+        """Of what was read. Equal contents have equal ones, in every order."""
+        pairs = (self.entries or {}).items()
+        parts = sorted(_sha1(key) + _sha1(entry) for key, entry in pairs)
+        return _sha1(b"".join(parts))
+
+
+class OverridesChanged(Exception):  # noqa: N818  (what happened, as StoreUnavailable)
+    """The entries are no longer those that were read, so nothing was written."""
+
 
 async def read(commands: Commands) -> OverrideContents:
     """Read everything in one round trip. Raises StoreUnavailable."""
@@ -147,15 +169,28 @@ async def read(commands: Commands) -> OverrideContents:
 
 
 async def write(
-    commands: Commands, entries: Mapping[bytes, bytes], *, only_missing: bool = False
+    commands: Commands,
+    entries: Mapping[bytes, bytes],
+    *,
+    only_missing: bool = False,
+    since: OverrideContents | None = None,
 ) -> bool:
     """Write entries by id; with ``only_missing``, those that are there stay. An empty entry removes
     the one that is there. Removes also what has ended, and what is not ours. Returns False when
-    there was no room for all. Raises StoreUnavailable."""
+    there was no room for all. Raises StoreUnavailable, and :class:`OverridesChanged` when they are
+    not as they were ``since`` they were read."""
     words = [b"%d" % bound for bound in (MAX_OVERRIDES, MAX_ENTRY_BYTES, MAX_DURATION_S)]
-    words.append(b"%d" % only_missing)
+    words += [b"%d" % only_missing, b"" if since is None else since.digest()]
     words += [word for pair in entries.items() for word in pair]
-    return await commands.run(WRITE, (EDGE_OVERRIDES,), words) == 1
+    written = await commands.run(WRITE, (EDGE_OVERRIDES,), words)
+    if written == -1:
+        raise OverridesChanged
+    return written == 1
+
+
+def _sha1(data: bytes) -> bytes:
+    """As Lua's ``redis.sha1hex``. It tells changes, and protects nothing."""
+    return sha1(data, usedforsecurity=False).hexdigest().encode("ascii")
 
 
 def entry_of(entry: OverrideEntry) -> bytes:

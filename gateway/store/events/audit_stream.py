@@ -46,7 +46,8 @@ local last = type(text) == 'string' and tonumber(text) or 0
 for at = 5, #ARGV, 3 do
   local number, once = tonumber(ARGV[at]), ARGV[at + 2]
   if number > last then
-    if once == '' or redis.call('SET', once, '1', 'NX', 'PX', ARGV[4]) then
+    if once == '' or redis.call('SET', once, KEYS[2], 'NX', 'PX', ARGV[4])
+        or redis.pcall('GET', once) == KEYS[2] then
       redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'v', ARGV[2], 'entry', ARGV[at + 1])
     end
     last = number
@@ -93,8 +94,8 @@ async def append(
     """Add entries, of which the first has the number ``first`` among those of ``writer``. Sending
     them again is harmless. Raises StoreUnavailable; they may have been added nevertheless.
 
-    Each comes with a name: of entries of several writers with the same name, one is added within
-    ``ONCE_MS``. An empty name is none.
+    Each comes with a name: of entries of several writers with the same name, those of one writer
+    are added within ``ONCE_MS``. An empty name is none.
     """
     words = [b"%d" % max_length, VERSION, b"%d" % MEMORY_OF_WRITERS_MS, b"%d" % ONCE_MS]
     for number, (entry, once) in enumerate(entries, first):
