@@ -330,8 +330,9 @@ def carried_on(
     ):
         return CarriedOn(renews=False, grant=grant)
     viewer = Viewer(
-        # The URLs of steering do not always name the session.
-        session=admission.session if session is None else session,
+        # Its playlist was given to the session of the token. The URLs of steering name none, or one
+        # that the gateway has made for it.
+        session=admission.session,
         country=sender.place.country,
         anonymous=sender.place.anonymous,
         address=sender.client,

@@ -36,6 +36,8 @@ log = structlog.get_logger()
 LOOK_AGAIN_S = 1.0
 """Seconds between checks that the root exists and is still the same folder. Where the system cannot
 watch the root, manifests in memory are at most this old."""
+READ_S = 5.0
+"""The most seconds that a read may take. A volume that does not answer is as one that is gone."""
 LOOK_AT_LIVE_S = 0.1
 BEING_WRITTEN_S = 1.0
 """A packager may write a live manifest in place, so that a part of it is read. It is read again
@@ -140,6 +142,7 @@ class DirectorySource:
             if last_good is None:
                 raise _lost(self._lost)
             return _Known(generation, last_good)
+        self._look_at = clock() + READ_S  # where the root is lost, one request tries it
         try:
             found = await self._read_again(file, generation, known)
         except SourceLostError as error:
@@ -156,7 +159,11 @@ class DirectorySource:
         """What is on disk now. Raises NoSuchAssetError and SourceLostError."""
         last_good = None if known is None else known.manifest
         try:
-            found = _Known(generation, await asyncio.to_thread(self._read, file, last_good))
+            async with asyncio.timeout(READ_S):
+                read = await asyncio.to_thread(self._read, file, last_good)
+            found = _Known(generation, read)
+        except TimeoutError:
+            raise _lost(f"{self._root} does not answer within {READ_S:g} s") from None
         except SourceLostError:
             raise
         except NoSuchAssetError:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.app import Application
+from gateway.store.connection.keys import session_name
 from tests.integration.dash_titles import mpd, playlist, put
 from tests.integration.in_process import application, ask, asking
 from tests.integration.playback_tokens import PROTECT, SECRET, bearer, token
@@ -73,6 +74,29 @@ async def test_signatures_are_renewed_where_the_token_admits(
         answer = await client.get(f"{url}&_HLS_pathway=e1", headers=headers)
     assert 200 == answer.status_code
     assert renewed is ("PATHWAY-CLONES" in answer.json())
+
+
+async def test_signatures_of_a_session_that_shares_its_name_are_renewed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else uses the name of the token's session. Its viewer has a session of its own then,
+    which the URLs of steering name."""
+    clock = Clock()
+    for module in ("steering", "hls.answer", "play"):
+        monkeypatch.setattr(f"gateway.play.{module}.time", clock)
+    clock.now_s = time.time() // 10 * 10 + 3
+    path, named = "/v1/play/paid/film.m3u8", {"session": "s1"}
+    given = bearer(token(session="s1"))
+    async with asking(app_of(tmp_path, PROTECT)) as client:
+        other = {"User-Agent": PHONE, "X-Forwarded-For": ELSEWHERE}
+        assert 200 == (await client.get(path, params=named, headers=given | other)).status_code
+        client.headers.update({**CHROME, "X-Forwarded-For": NORWAY})
+        first = await client.get(path, params=named, headers=given)
+        clock.now_s += LATER_S
+        url = steering_url(first.text)
+        assert session_name("s1").hex() not in url
+        answer = await client.get(f"{url}&_HLS_pathway=e1")
+    assert "PATHWAY-CLONES" in answer.json()
 
 
 KEY_LINE, PROTECT_LINE = 'id = "k"\n', "[[tokens.protect]]\n"

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -320,6 +321,44 @@ async def test_a_lost_root_needs_no_watcher(root: Path) -> None:
     assert f"{root} cannot be read: No such file or directory" == source.ready()
     put_back(root)
     await until("a.m3u8", lambda: first_uri(source))
+
+
+async def test_a_volume_that_does_not_answer_is_as_one_that_is_gone(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A title in memory is served, another is refused in time. One request at a time tries."""
+    monkeypatch.setattr(directory, "READ_S", 0.3)
+    monkeypatch.setattr(directory, "LOOK_AGAIN_S", 0.05)
+    answers, tried = threading.Event(), []
+
+    def read(data: bytes, path: str, most: int) -> Any:
+        tried.append(path)
+        answers.wait()
+        return hls.read(data, path, most)
+
+    hls = FORMATS[ManifestFormat.HLS]
+    put(root / "other/master.m3u8", playlist("b"))
+    source = DirectorySource(
+        root, {**FORMATS, ManifestFormat.HLS: replace(hls, read=read)}, LARGEST
+    )
+    answers.set()
+    first = await source.load("film")
+    answers.clear()
+    try:
+        with pytest.raises(SourceLostError, match=r"does not answer within 0\.3 s"):
+            await source.load("other")
+        put(root / "film/master.m3u8", playlist("c"))
+        await source.revalidate_all()
+        await asyncio.sleep(0.1)
+        tried.clear()
+        found = await asyncio.gather(*(source.load("film") for _ in range(20)))
+        assert {first.version} == {each.version for each in found}
+        assert ["film/master.m3u8"] == tried
+    finally:
+        answers.set()
+    await asyncio.sleep(0.1)
+    assert first.version != (await source.load("film")).version
+    assert "other/master.m3u8" == (await source.load("other")).path
 
 
 async def test_a_catalogue_that_is_empty_from_the_start_is_no_fault(tmp_path: Path) -> None:

@@ -30,6 +30,9 @@ from manifests.format import ManifestFormat
 ENTRY_BYTES = 500
 """Estimated memory of an entry besides its copy."""
 PURGES_KNOWN_S = 60.0
+CLOCKS_DIFFER_S = 2.0
+"""How far ahead the clock of another host may be: what it has asked for so soon after a purge may
+be from before it."""
 MARK_EVERY_S = 60.0
 _MARK = ManifestKey(".", ManifestFormat.HLS)
 """Takes the place of an asset's id in the name of a marker that says whether any copy is shared. No
@@ -263,7 +266,8 @@ class OriginCache:
         if cached is None:
             metrics.STORE_GARBAGE.inc()
             return None
-        purged = self._purges.covers(key.asset, cached.copy.asked_at)
+        asked_at = cached.copy.asked_at - CLOCKS_DIFFER_S  # by the clock of another host
+        purged = self._purges.covers(key.asset, asked_at)
         return None if purged or self.state(cached) is CopyState.EXPIRED else cached
 
     @property
