@@ -18,6 +18,7 @@ OWNED = {
     "gateway/observe/log_writer.py": "handles every error of a write, and ends with the process",
     "gateway/observe/tasks.py": "the supervisor",
     "gateway/observe/traces.py": "the last export; the end of the worker waits for it, bounded",
+    "gateway/operators/oidc_provider.py": "logs that it failed; who needs its answer awaits it",
     "gateway/serving/connection.py": "one request",
     "gateway/serving/server.py": "ends the worker with its parent; must not outlive an error",
     "gateway/source/origin/origin.py": "one request to an origin; its waiters see the error",
