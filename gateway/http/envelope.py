@@ -22,7 +22,7 @@ from gateway.http.authorise import authorise
 from gateway.http.cors import ANY_ORIGIN, cors_headers, preflight
 from gateway.http.rate_check import HEADERS
 from gateway.http.routes import TABLES, Route, label_of
-from gateway.http.tracing import trace_answer
+from gateway.http.tracing import Trace, begin_trace, end_trace
 from gateway.listener import PLAYERS, Listener
 from gateway.observe import metrics
 from gateway.observe.logs import LONGEST_PATH_CHARS
@@ -69,11 +69,14 @@ class Envelope:
         route: Route | None = None
         reply: Reply | None = None
         kind: str | None = None
+        trace: Trace | None = None
         try:
             try:
                 headers = read_headers(scope["headers"])
                 identity = _identity(headers, identity)
                 set_request_id(identity)
+                if self._gateway.tracer is not None:
+                    trace = begin_trace(self._gateway.tracer, self._gateway, scope, start)
                 scope[HEADERS] = headers
                 route = self._route(path)
                 admit(self._gateway, self._listener, scope)
@@ -99,18 +102,7 @@ class Envelope:
             status = 500 if reply is None else reply.status
             label = label_of(route, path)
             seconds = self._count(label, method, path, status, identity, start)
-            traced = None
-            if self._gateway.tracer is not None:
-                traced = trace_answer(
-                    self._gateway.tracer,
-                    self._gateway,
-                    self._listener,
-                    scope,
-                    route,
-                    reply,
-                    identity,
-                    start,
-                )
+            traced = trace and end_trace(trace, self._listener, scope, route, reply, identity)
             logged = self._gateway.runtime.settings.access_log
             if logged.enabled and is_logged(logged, status):
                 log_answer(

@@ -4,16 +4,19 @@ No address, token, query or path is among them: the route stands for the path.
 """
 
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from starlette.types import Scope
 
 from gateway.http.routes import Route
 from gateway.listener import Listener
+from gateway.observe.request_id import set_traceparent
 from gateway.play.reply import Reply
 from gateway.play.runtime import Gateway
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
     from gateway.observe.traces import RequestTracer
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
@@ -27,19 +30,32 @@ _TRACEPARENT_CHARS: Final = 55
 """Of version 00; later versions may add to it, which is not read."""
 
 
-def trace_answer(
-    tracer: "RequestTracer",
-    gateway: Gateway,
+class Trace(NamedTuple):
+    """The span of a request that began at ``start`` (``time.perf_counter``), and its tracer."""
+
+    tracer: "RequestTracer"
+    span: "Span"
+    start: float
+
+
+def begin_trace(tracer: "RequestTracer", gateway: Gateway, scope: Scope, start: float) -> Trace:
+    """Begin the span of a request, of which origins are told."""
+    span = tracer.begin(_method(scope), start, _parent(gateway, scope))
+    set_traceparent(tracer.traceparent(span))
+    return Trace(tracer, span, start)
+
+
+def end_trace(
+    trace: Trace,
     listener: Listener,
     scope: Scope,
     route: Route | None,
     reply: Reply | None,
     identity: str,
-    start: float,
 ) -> str | None:
-    """Record a request that has ended. Returns its trace id if it is sampled."""
+    """End the span of a request. Returns its trace id if it is sampled."""
     status = 500 if reply is None else reply.status
-    method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
+    method = _method(scope)
     attributes: dict[str, str | int] = {
         "http.request.method": method,
         "http.response.status_code": status,
@@ -59,7 +75,11 @@ def trace_answer(
         attributes["gateway.device"] = decision.facts.device.kind.value
         attributes["gateway.cache"] = reply.cache or ""
     stages = None if reply is None else reply.stages
-    return tracer.record(name, start, status, attributes, stages, _parent(gateway, scope))
+    return trace.tracer.end(trace.span, trace.start, name, status, attributes, stages)
+
+
+def _method(scope: Scope) -> str:
+    return scope["method"] if scope["method"] in _METHODS else "_OTHER"
 
 
 def _parent(gateway: Gateway, scope: Scope) -> str | None:

@@ -1,8 +1,9 @@
 """Requests as traces of OpenTelemetry, and their way to a collector.
 
-A span is made when its request has ended, from times that are taken anyway. The SDK decides which
-traces are sampled, and a thread of it exports them. It is an extra of the package, and this module
-is imported only where ``otlp.traces_endpoint`` is set.
+A span begins with its request, so that origins can be told of it; those of its steps are made when
+it has ended, from times that are taken anyway. The SDK decides which traces are sampled, and a
+thread of it exports them. It is an extra of the package, and this module is imported only where
+``otlp.traces_endpoint`` is set.
 """
 
 import logging
@@ -14,10 +15,10 @@ from typing import Final
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
-from opentelemetry.trace import SpanKind, set_span_in_context
+from opentelemetry.trace import Span, SpanKind, TraceFlags, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.trace.status import Status, StatusCode
 
@@ -58,37 +59,41 @@ class RequestTracer:
         self._tracer = self._provider.get_tracer("gateway")
         self._propagator = TraceContextTextMapPropagator()
 
-    def record(
-        self,
-        name: str,
-        start: float,
-        status: int,
-        attributes: Mapping[str, str | int],
-        stages: Stages | None,
-        traceparent: str | None,
-    ) -> str | None:
-        """Record a request that began at ``start`` (``time.perf_counter``) and ends now. Returns
-        its trace id if it is sampled.
+    def begin(self, method: str, start: float, traceparent: str | None) -> Span:
+        """The span of a request that began at ``start`` (``time.perf_counter``).
 
         ``traceparent`` is that of a caller who may decide on sampling (W3C Trace Context); what is
-        not of its form is ignored. Never waits.
+        not of its form is ignored.
         """
-        end = time.perf_counter()
-        zero_ns = time.time_ns() - int(end * 1e9)
         parent = Context()
         if traceparent is not None:
             parent = self._propagator.extract({"traceparent": traceparent}, parent)
-        span = self._tracer.start_span(
-            name,
+        return self._tracer.start_span(
+            method,
             parent,
             SpanKind.SERVER,
-            attributes,
-            start_time=zero_ns + int(start * 1e9),
+            start_time=time.time_ns() - int((time.perf_counter() - start) * 1e9),
             record_exception=False,
         )
+
+    def end(
+        self,
+        span: Span,
+        start: float,
+        name: str,
+        status: int,
+        attributes: Mapping[str, str | int],
+        stages: Stages | None,
+    ) -> str | None:
+        """End the span of a request that began at ``start`` and ends now. Returns its trace id if
+        it is sampled. Never waits."""
         context = span.get_span_context()
-        if not span.is_recording() or not context.trace_flags.sampled:
+        if not isinstance(span, ReadableSpan) or not context.trace_flags.sampled:
             return None
+        end = time.perf_counter()
+        zero_ns = (span.start_time or 0) - int(start * 1e9)
+        span.update_name(name)
+        span.set_attributes(attributes)
         if status >= SERVER_ERROR:
             span.set_status(Status(StatusCode.ERROR))
         if stages is not None:
@@ -101,6 +106,13 @@ class RequestTracer:
                 before = at
         span.end(zero_ns + int(end * 1e9))
         return f"{context.trace_id:032x}"
+
+    @staticmethod
+    def traceparent(span: Span) -> str:
+        """What tells others of a span (W3C Trace Context, 3.2), also of one that is not sampled."""
+        context = span.get_span_context()
+        flags = context.trace_flags & TraceFlags.SAMPLED
+        return f"00-{context.trace_id:032x}-{context.span_id:016x}-{flags:02x}"
 
     def stop(self) -> threading.Thread:
         """Export what waits, in a thread that nobody has to wait for."""

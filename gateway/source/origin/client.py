@@ -18,7 +18,7 @@ import httpcore2
 import httpx2
 
 from gateway.clock import Clock
-from gateway.observe.request_id import request_id
+from gateway.observe.request_id import request_id, traceparent
 from gateway.offload import EXPANSION, offload_if_large
 from gateway.source.origin.body import ACCEPTED, CodingError, TooLargeError, decoded
 from gateway.source.origin.freshness import retry_after
@@ -240,6 +240,9 @@ class OriginClient:
     ) -> httpx2.Response:
         identity = request_id()
         headers = {**_HEADERS, "Accept": accepted, **validators, "X-Request-ID": identity}
+        trace = traceparent()
+        if trace is not None:
+            headers["traceparent"] = trace
         if _place(url) == _place(first):  # no credentials for other hosts
             if server.bearer_token is not None:
                 headers["Authorization"] = f"Bearer {server.bearer_token}"

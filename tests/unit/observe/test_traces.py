@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gzip
 import logging
+import re
 import sys
 import threading
 import time
@@ -19,6 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from gateway.observe import logs, traces
 from tests.integration.in_process import application, asking, started
+from tests.integration.origins import origin
 from tests.ports import free_port
 
 ASSET = "/v1/play/film/one.m3u8"
@@ -155,6 +157,27 @@ async def test_a_parent_decides_for_its_request(collector: Collector) -> None:
             await stranger.get(ASSET, headers={"traceparent": GOOD})
     [request] = [span for span in collector.spans if span.name == "GET /v1/play/{asset}"]
     assert (TRACE, PARENT) == (request.trace_id.hex(), request.parent_span_id.hex())
+
+
+async def test_origins_are_told_of_the_trace(collector: Collector) -> None:
+    """That of the request for which they are asked, sampled or not; without traces, of none."""
+    async with origin() as it:
+        environ = {
+            "GATEWAY_SOURCE__KIND": "origin",
+            "GATEWAY_SOURCE__URL": it.url,
+            "GATEWAY_EDGES": '[{id = "e", url = "https://e.example/", fallback = true}]',
+        }
+        async with started(None, environ) as client:
+            await client.get("/v1/play/none.m3u8", headers={"traceparent": GOOD})
+        app = application(None, environ | environ_of(collector.url, 1.0))
+        async with app.lifespan(app), asking(app) as proxy:
+            await proxy.get("/v1/play/own.m3u8")
+            await proxy.get("/v1/play/theirs.m3u8", headers={"traceparent": f"{GOOD[:-1]}0"})
+    told = {seen.target.split("/")[1]: seen.headers.get("traceparent") for seen in it.seen}
+    [request] = [span for span in collector.spans if span.name == "GET /v1/play/{asset}"]
+    assert f"00-{request.trace_id.hex()}-{request.span_id.hex()}-01" == told["own"]
+    assert re.fullmatch(f"00-{TRACE}-(?!{PARENT})[0-9a-f]{{16}}-00", told["theirs"] or "")
+    assert None is told["none"]
 
 
 async def test_a_dead_collector_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
