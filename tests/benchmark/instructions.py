@@ -13,7 +13,8 @@ count. The store is in memory. Kinds:
 - ``limited``: the playlists of ``real``, from an address that asks for more than it may;
 - ``steering``: what players ask in the middle of a film;
 - ``real``: playlists for real players (:mod:`tests.benchmark.real_players`). Fewer requests warm
-  the caches than in ``make bench``, so more playlists are written.
+  the caches than in ``make bench``, so more playlists are written;
+- ``traced``: the same with ``otlp.traces_endpoint``, and the shipped share of requests sampled.
 
 The count differs by 1 % between runs. It needs valgrind.
 """
@@ -42,6 +43,7 @@ from uvicorn.server import ServerState
 from gateway.app import Application, build
 from gateway.background.reports import ReportReader
 from gateway.config.load import load
+from gateway.observe.traces import RequestTracer
 from gateway.serving.connection import Connection
 from gateway.serving.limits import ConnectionLimits
 from gateway.serving.server_config import ServerConfig
@@ -52,10 +54,12 @@ from tests.benchmark.contestants import Ground
 from tests.benchmark.real_players import RealPlayers
 from tests.load.population import SEED
 
-KINDS = ("bare", "livez", "report", "reports", "steering", "limited", "real")
+KINDS = ("bare", "livez", "report", "reports", "steering", "limited", "real", "traced")
 CONNECTIONS = 16
-WARM_UP = {"real": 12_000}
+WARM_UP = {"real": 12_000, "traced": 12_000}
 PLAYERS = 500
+NOWHERE = "http://127.0.0.1:9/v1/traces"
+"""Where no collector listens. The threads that export to it are not counted in a request."""
 PATIENT = ConnectionLimits(head_timeout_s=1e6, idle_timeout_s=1e6)
 """Under valgrind, everything takes fifty times as long."""
 _SETTLE_S = 0.3
@@ -125,7 +129,7 @@ class Peers:
 
 def requests_of(kind: str) -> Iterator[bytes]:
     """Requests of a kind without end; those for steering need answers first."""
-    if kind in {"real", "limited"}:
+    if kind in {"real", "limited", "traced"}:
         players = RealPlayers(SEED + 2)
         while True:
             for request in players.requests(1000):
@@ -185,7 +189,11 @@ async def inside(kind: str, count: int, folder: Path) -> None:
         protocol: type[Any] = HttpToolsProtocol
     else:
         environ = _STORE | _LIMITED if kind == "limited" else _STORE
-        app = build(load(Ground(folder, city_database()).config_file(), environ), environ)
+        loaded = load(Ground(folder, city_database()).config_file(), environ)
+        app = build(loaded, environ)
+        if kind == "traced":  # as at the start of the gateway
+            share = loaded.settings.otlp.traces_share
+            app.gateway.tracer = RequestTracer(NOWHERE, share, {"service.name": "gateway"})
         config = ServerConfig(app, PATIENT, lifespan="off")
         protocol = Connection
     config.load()
