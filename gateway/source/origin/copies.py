@@ -57,7 +57,8 @@ class SharedCopies(Protocol):
 @dataclass(frozen=True, slots=True)
 class StoredCopy:
     """The last good response for one path. ``path`` is the base for relative URIs, below the
-    origin's URL; ``packed`` is the body as a zstd frame. Times are those of this process's
+    origin's URL; ``packed`` is the body as a zstd frame. ``purged_at`` is the newest purge of it
+    that was known when it was requested; None for none. Times are those of this process's
     clock."""
 
     path: str
@@ -68,6 +69,7 @@ class StoredCopy:
     lifetime: Lifetime
     digest: str
     packed: bytes
+    purged_at: float | None = None
 
     @property
     def validators(self) -> dict[str, str]:
@@ -120,6 +122,8 @@ def to_bytes(copy: StoredCopy, clock: Clock) -> bytes:
     table = asdict(copy)
     del table["packed"]
     table["asked_at"] = clock.to_unix(copy.asked_at)
+    if copy.purged_at is not None:
+        table["purged_at"] = clock.to_unix(copy.purged_at)
     table["lifetime"]["answered_at"] = clock.to_unix(copy.lifetime.answered_at)
     whole = json.dumps({"v": _LAYOUT, **table}).encode() + b"\n" + copy.packed
     return digest_of(whole).encode() + b"\n" + whole
@@ -153,13 +157,16 @@ def from_bytes(
         revalidate_s=min(life.revalidate_s, bounds.max_stale_while_revalidate_s),
         error_s=min(life.error_s, bounds.max_stale_if_error_s),
     )
-    return replace(copy, asked_at=clock.from_unix(copy.asked_at), lifetime=bounded), body
+    purged_at = None if copy.purged_at is None else clock.from_unix(copy.purged_at)
+    asked_at = clock.from_unix(copy.asked_at)
+    return replace(copy, asked_at=asked_at, lifetime=bounded, purged_at=purged_at), body
 
 
 def _checked(table: Any, frame: bytes, origins: tuple[str, ...]) -> StoredCopy:  # noqa: ANN401
     """Raises ValueError, TypeError or KeyError for a header that this code did not write."""
     said = table["lifetime"]
     life = [float(_number(said[name])) for name in _LIFETIME]
+    purged_at = table.get("purged_at")  # older gateways do not say it
     copy = StoredCopy(
         path=_text(table["path"]),
         origin=_text(table["origin"]),
@@ -169,6 +176,7 @@ def _checked(table: Any, frame: bytes, origins: tuple[str, ...]) -> StoredCopy: 
         lifetime=Lifetime(life[0], life[1], life[2], life[3], life[4]),
         digest=_text(table["digest"]),
         packed=frame,
+        purged_at=None if purged_at is None else float(_number(purged_at)),
     )
     if table["v"] != _LAYOUT or copy.origin not in origins or not is_clean_path(copy.path):
         raise ValueError("not a copy of ours")

@@ -7,7 +7,7 @@ this process or from the store.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.cache import ORIGIN_FAILURES, ORIGIN_SOURCES, Cache
 from gateway.clock import Clock
@@ -30,9 +30,6 @@ from manifests.format import ManifestFormat
 ENTRY_BYTES = 500
 """Estimated memory of an entry besides its copy."""
 PURGES_KNOWN_S = 60.0
-CLOCKS_DIFFER_S = 2.0
-"""How far ahead the clock of another host may be: what it has asked for so soon after a purge may
-be from before it."""
 MARK_EVERY_S = 60.0
 _MARK = ManifestKey(".", ManifestFormat.HLS)
 """Takes the place of an asset's id in the name of a marker that says whether any copy is shared. No
@@ -236,7 +233,9 @@ class OriginCache:
         if not life.shareable:
             return
         ttl_s = max(1.0, life.kept_s)
-        self._shared.put(self._name_of(key), to_bytes(cached.copy, self._clock), ttl_s)
+        # What was purged since it was requested is not remembered: it knew every purge.
+        copy = replace(cached.copy, purged_at=self._purges.newest(key.asset))
+        self._shared.put(self._name_of(key), to_bytes(copy, self._clock), ttl_s)
         now = _now()
         if now >= self._mark_at:
             self._mark_at = now + MARK_EVERY_S
@@ -266,8 +265,8 @@ class OriginCache:
         if cached is None:
             metrics.STORE_GARBAGE.inc()
             return None
-        asked_at = cached.copy.asked_at - CLOCKS_DIFFER_S  # by the clock of another host
-        purged = self._purges.covers(key.asset, asked_at)
+        copy = cached.copy
+        purged = self._purges.may_cover(key.asset, copy.asked_at, copy.purged_at)
         return None if purged or self.state(cached) is CopyState.EXPIRED else cached
 
     @property

@@ -5,12 +5,15 @@ requests in progress and copies that other workers have shared. Patterns are ``=
 asset and ``prefix`` for all ids that start with it (``""``: everything).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 MAX_NOTES = 1000
 """The most purges kept. Beyond that, the oldest half is replaced by one purge of everything up to
 their time: more is fetched again, but nothing purged comes back."""
 
+CLOCKS_DIFFER_S: Final = 2.0
+"""How far ahead the clock of another host may be."""
 EXACT = "="
 
 
@@ -35,7 +38,23 @@ class Purges:
 
     def covers(self, asset: str, asked_at: float) -> bool:
         """Whether a copy of ``asset`` requested at ``asked_at`` was purged."""
-        return any(asked_at <= at and matches(pattern, asset) for pattern, at in self._at.items())
+        return any(asked_at <= at for at in self._of(asset))
+
+    def may_cover(self, asset: str, asked_at: float, known_at: float | None) -> bool:
+        """The same for a copy of another host, whose clock may be ahead, so that ``asked_at`` is
+        too late. ``known_at`` is the newest purge that it knew when it asked, None for none."""
+        return any(
+            asked_at <= at + CLOCKS_DIFFER_S
+            and not (asked_at > at and known_at is not None and known_at >= at - CLOCKS_DIFFER_S)
+            for at in self._of(asset)
+        )
+
+    def newest(self, asset: str) -> float | None:
+        """When ``asset`` was purged last; None for never."""
+        return max(self._of(asset), default=None)
+
+    def _of(self, asset: str) -> Iterator[float]:
+        return (at for pattern, at in self._at.items() if matches(pattern, asset))
 
 
 def matches(pattern: str, asset: str) -> bool:
