@@ -1,7 +1,7 @@
 """Which configuration is used? The shipped values, overridden by the file, then the environment."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,11 @@ class Loaded:
     warnings: tuple[ConfigProblem, ...] = ()
     overridden: tuple[str, ...] = ()
 
+    def __reduce__(self) -> tuple[Callable[..., "Loaded"], tuple[object, ...]]:
+        """Pickled for workers without the policy, which has keys that cannot be pickled."""
+        rest = (self.path, self.origins, self.given, self.warnings, self.overridden)
+        return _loaded, (self.settings, *rest)
+
     @property
     def from_environment(self) -> dict[str, str]:
         """The keys that the environment sets, with the variable of each."""
@@ -70,6 +75,10 @@ class Loaded:
             for key, origin in self.origins.items()
             if origin.startswith(prefix)
         }
+
+
+def _loaded(settings: Settings, *rest: Any) -> Loaded:  # noqa: ANN401
+    return Loaded(settings, policy_of(settings), *rest)
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Loaded:

@@ -37,7 +37,7 @@ def token_headers(
     token = presented.token
     if runtime.renewal is None or not isinstance(token, VerifiedToken) or token.renewal is None:
         return vary
-    if not any(isinstance(each, Admission) for each in admitted):
+    if not any(isinstance(each, Admission) and each.is_of(token) for each in admitted):
         return vary
     return (*_renewed(runtime, presented.source.text, place, token, token.renewal), *vary)
 

@@ -18,12 +18,14 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 from starlette.types import ASGIApp
 
 from gateway.config.load import Loaded, load
-from gateway.config.problem import ConfigError
+from gateway.config.problem import ConfigError, ConfigProblem
 from gateway.config.reload import log_overrides
 from gateway.config.restart import hold_back
 from gateway.config.schema import LogSettings
@@ -38,6 +40,9 @@ from gateway.serving.service_manager import ServiceManager
 from gateway.serving.supervisor import ProcessSupervisor
 from gateway.serving.uvicorn_server import GatewayServer, StartError, summary_of
 from gateway.store.connection.embedded import EmbeddedServer
+
+if TYPE_CHECKING:
+    from gateway.app import Application
 
 log = structlog.get_logger()
 
@@ -258,14 +263,28 @@ def _serve_with_workers(bound: list[socket.socket], parent: Parent) -> None:
 
 def worker(parent: Parent) -> ASGIApp:
     """The application of one worker. It runs with the config as it is now, except for the keys that
-    wait for a restart in the workers that it joins."""
+    wait for a restart in the workers that it joins; with that of the start, if the config as it is
+    now needs a restart."""
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
-    loaded = _load_when_good(parent.loaded)
+    new = _load_when_good(parent.loaded.path)
+    refused: tuple[ConfigProblem, ...] = ()
+    try:
+        loaded, waiting = hold_back(parent.loaded, new)
+    except ConfigError as error:  # the others have refused it as well
+        loaded, waiting, refused = parent.loaded, (), error.problems
     _configure_logs(loaded.settings.log)
-    return _built(loaded, parent)
+    app = _built(loaded, parent)
+    if refused:
+        problems = [str(problem) for problem in refused]
+        log.error("config_refused", path=str(loaded.path), problems=problems)
+        app.gateway.config.refuse(time.time(), refused)
+    elif waiting:
+        log.warning("config_waits_for_restart", keys=list(waiting))
+        app.gateway.config.use(time.time(), waiting)
+    return app
 
 
-def _built(loaded: Loaded, parent: Parent) -> ASGIApp:
+def _built(loaded: Loaded, parent: Parent) -> "Application":
     """The application of this process. Raises :class:`StartError`."""
     try:
         with excluded_from_collection():
@@ -291,15 +310,14 @@ def _is_orphaned() -> bool:
     return parent is not None and not parent.is_alive()
 
 
-def _load_when_good(started: Loaded) -> Loaded:
-    """The config, with the values of ``started`` for keys that wait for a restart. The parent has
-    checked it, but the file may be broken by the time a worker is replaced. Then the new worker
-    waits, and the others go on with the last good config."""
+def _load_when_good(path: Path | None) -> Loaded:
+    """The config. The parent has checked it, but the file may be broken by the time a worker is
+    replaced. Then the new worker waits, and the others go on with the last good config."""
     draining = signal.getsignal(signal.SIGTERM)
     logged = False
     while True:
         try:
-            loaded, _ = hold_back(started, load(started.path, os.environ))
+            loaded = load(path, os.environ)
         except ConfigError as error:
             if not logged:
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)  # there is nothing to drain yet

@@ -144,7 +144,7 @@ class Admission:
             claims=frozenset(claim for claim in RequiredClaim if claim.is_in(token)),
             issued_s=None if token.issued_s is None else int(token.issued_s),
             given_s=-int(-now_s // GIVEN_STEP_S) * GIVEN_STEP_S,
-            digest=blake2b(token.digest, digest_size=DIGEST_BYTES).digest(),
+            digest=_digest_of(token),
             expires_s=None if token.expires_s is None else int(token.expires_s),
             token=None if token.token_id is None else name.token(token.token_id),
             subject=None if token.subject is None else name.subject(token.subject),
@@ -225,6 +225,10 @@ class Admission:
         if viewer.asn is not None and viewer.asn in (self.asns or ()):
             return True
         return _networks_of(viewer.address, self.networks or ()) != ()
+
+    def is_of(self, token: VerifiedToken) -> bool:
+        """Whether a token gave this admission."""
+        return self.digest == _digest_of(token)
 
     def narrowed(self, viewer: Viewer) -> "Admission":
         """The same for ``viewer``, with lists that are short enough to be carried. Those of
@@ -449,3 +453,7 @@ def _bits(kind: type[E], members: Iterable[E] | None) -> int:
 
 def _members(kind: type[E], bits: int) -> frozenset[E]:
     return frozenset(member for at, member in enumerate(kind) if bits >> at & 1)
+
+
+def _digest_of(token: VerifiedToken) -> bytes:
+    return blake2b(token.digest, digest_size=DIGEST_BYTES).digest()

@@ -11,6 +11,7 @@ from gateway.config.load import load
 from gateway.edge.edge import Edge
 from gateway.play.edge_cookies import cookie_headers
 from tests.integration.in_process import application, asking
+from tests.integration.running import running_gateway
 from tests.unit.trust.edge_signing.keys import rsa_pem
 
 PAGE = "https://www.example.com"
@@ -72,6 +73,14 @@ async def test_manifests_bring_the_cookies_of_their_edge(config: Path) -> None:
     assert refusal(f"{edge.url}show/s1/low/1.ts", cookies, time.time()) is None
     assert refusal(f"{edge.url}show/s2/low/1.ts", cookies, time.time()) is not None
     assert refusal(f"{edge.url}show/s1/low/1.ts", {}, time.time()) is not None
+
+
+def test_workers_sign(config: Path) -> None:
+    """Each has the private key, which its parent cannot hand on as an object."""
+    started = running_gateway(config, "--workers", "2", environ={"GATEWAY_STORE__URL": "memory"})
+    with started as gateway:
+        answer = httpx.get(f"{gateway.url}/v1/play/show/s1.m3u8", headers={"Origin": PAGE})
+        assert NAMES == cookies_of(answer).keys()
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,7 @@ SOURCE = (
     '[[edges]]\nid = "own"\nurl = "https://own.example"\nfallback = true\n'
     '[source]\nkind = "directory"\n'
 )
+RULE = '[[tokens.protect]]\nasset_prefix = "film/"\nrefuse_anonymous = true\n'
 
 
 def config(height: int) -> str:
@@ -147,12 +148,34 @@ def test_a_new_worker_keeps_what_waits_for_a_restart(folder: Path) -> None:
         it.wait_for("config_waits_for_restart", 2)
         os.kill(children(it.process.pid)[0], signal.SIGKILL)
         it.wait_for("started", 3)
+        it.wait_for("config_waits_for_restart", 3)
         found = set()
         for _ in range(16):
             for film in ("first", "second"):
                 answer = httpx.get(f"{it.url}/v1/play/{film}.m3u8", headers=VIEWER)
                 found.add((film, answer.status_code))
         assert {("first", 200), ("second", 404)} == found
+
+
+def test_a_new_worker_starts_while_a_file_needs_a_restart(folder: Path) -> None:
+    """The others have refused the file, which is good but for a database that waits. The new worker
+    runs as the gateway was started, and says so."""
+    path, new = folder / "needs.toml", folder / "needs.new"
+    path.write_text(config(720), "utf-8")
+    write_mmdb(folder / "anonymous.mmdb", "GeoIP2-Anonymous-IP", {})
+    with running_gateway(path, "--workers", "2") as it:
+        it.wait_for("started", 2)
+        time.sleep(0.3)  # until the folder is watched
+        geo = '[geo]\nanonymous_ip_database = "anonymous.mmdb"\n'
+        new.write_text(config(360).replace("[geo]\n", geo) + RULE, "utf-8")
+        new.replace(path)
+        it.wait_for("config_refused", 2)
+        for pid in children(it.process.pid):
+            os.kill(pid, signal.SIGKILL)
+        it.wait_for("started", 4)
+        assert {720} == answers(it, height)
+        lines = it.wait_for("config_refused", 4)
+        assert "until a restart" in " ".join(lines[-1]["problems"])
 
 
 def test_sighup_reaches_every_worker(gateway: RunningGateway) -> None:

@@ -327,6 +327,18 @@ async def test_an_old_cookie_or_token_gives_way_to_what_a_url_carries(
     )
 
 
+async def test_a_cookie_that_gave_way_is_not_renewed(
+    app: Application, client: httpx.AsyncClient
+) -> None:
+    """It opens nothing here, and may be revoked: the URL admits."""
+    given = renewable(ends_in_s=300, c7=b"\x0b\x72")
+    again = location((await client.get(LIVE, params={"token": given})).text)
+    app.gateway.revoked = frozenset({revoked_name(*FIRST)})
+    cookie = renewable(1, m3=COOKIE, c313=["POST"])
+    answer = await client.get(again, headers={"Cookie": f"{COOKIE}={cookie}"})
+    assert (200, None) == (answer.status_code, new_token(answer))
+
+
 async def test_it_is_counted(client: httpx.AsyncClient) -> None:
     """By the way of the new token."""
     labels = ("header", "cookie", "unsupported")
