@@ -1,11 +1,13 @@
 """Asks an OpenID provider where its endpoints are, which keys it signs with, and whom codes name.
 
 What it has said is kept while it cannot be asked. Keys are fetched again when they are old, or when
-a token names one that is not known, but at most once in ``MIN_REFRESH_S``. Only who needs what is
-not known waits for the answer.
+a token names one that is not known, but at most once in ``MIN_REFRESH_S``. Who needs what is not
+known waits for the answer. Who needs a key that is old waits for ``WAIT_S``, and not at all while
+the provider does not answer: a key may have been replaced since.
 """
 
 import asyncio
+import contextlib
 import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
@@ -22,6 +24,7 @@ TIMEOUT_S: Final = 5.0
 MAX_ANSWER_BYTES: Final = 256 * 1024
 REFRESH_S: Final = 3600.0
 MIN_REFRESH_S: Final = 10.0
+WAIT_S: Final = 1.0
 _OK: Final = 200
 _BAD_REQUEST: Final = 400
 
@@ -84,8 +87,10 @@ class OidcProvider:
             running = self._refreshing
             if running is None and now_s - self._tried_s >= MIN_REFRESH_S:
                 running = self._refreshing = asyncio.create_task(self._refresh(now_s))
-            if running is not None and missing:
-                await asyncio.shield(running)
+            if running is not None and (missing or not self._trouble):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(None if missing else WAIT_S):
+                        await asyncio.shield(running)
         if self._keys is None:
             raise ProviderError(self._trouble)
         return self._keys
@@ -141,6 +146,7 @@ class OidcProvider:
             log.warning("oidc_provider_not_read", issuer=self.client.issuer, reason=str(error))
         else:
             self._endpoints, self._keys, self._fetched_s = endpoints, keys, now_s
+            self._trouble = ""
         finally:
             self._refreshing = None
 

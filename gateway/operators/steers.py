@@ -1,9 +1,11 @@
 """Begins and cancels overrides of steering: a share of an edge's sessions goes to another edge."""
 
+import asyncio
 import contextlib
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from random import SystemRandom
 from typing import Final
 
 from gateway.config.problem import nearest
@@ -25,8 +27,9 @@ from gateway.store.coordination.overrides import (
 )
 
 _SHOWN_IDS: Final = 20
-_TRIES: Final = 8
-"""How often an override is tried that others get in the way of."""
+_PAUSES_S: Final = (0.01, 0.02, 0.05, *[0.1] * 20)
+"""The longest pauses after each try to begin an override while others do."""
+_random = SystemRandom()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ async def begin(
         text = "is the same edge as that which sessions leave; allowed is another edge"
         raise ActionError("malformed", text, "to")
     identity = identity or secrets.token_hex(4)
-    for _ in range(_TRIES):  # others may begin one at the same moment
+    for pause_s in _PAUSES_S:  # others may begin one at the same moment
         contents = await overrides.read(commands)
         in_force = [each.override for each in _sorted(contents) if each.in_force(contents.now_s)]
         for one in in_force:
@@ -74,6 +77,7 @@ async def begin(
         with contextlib.suppress(OverridesChanged):
             await _write(commands, OverrideEntry(made), contents)
             return made
+        await asyncio.sleep(_random.uniform(0, pause_s))
     raise ActionError("conflict", "other overrides begin at this moment; ask again")
 
 

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 from aiohttp import web
+from joserfc.jwk import RSAKey
 
 from gateway.app import Application
 from gateway.operators.oidc_provider import REFRESH_S, Client, OidcProvider
@@ -230,8 +231,8 @@ class PausedProvider(Provider):
 
 
 async def test_a_silent_provider_holds_up_only_who_needs_it() -> None:
-    """It is asked for old keys, or for an unknown one, while tokens with known keys are verified.
-    Who needs the unknown one waits, and all of them for one answer."""
+    """It is asked for old keys, or for an unknown one, while tokens with known keys are verified
+    after a second. Who needs the unknown one waits, and all of them for one answer."""
     now_s = 0.0
     provider = PausedProvider()
     found = OidcProvider(Client(provider.issuer, "gateway", None, CALLBACK), lambda: now_s)
@@ -239,15 +240,27 @@ async def test_a_silent_provider_holds_up_only_who_needs_it() -> None:
         assert {KEY_ID} == (await found.keys(KEY_ID)).ids
         provider.answers.clear()
         now_s = REFRESH_S + 1
-        assert {KEY_ID} == (await asyncio.wait_for(found.keys(KEY_ID), 1)).ids
+        assert {KEY_ID} == (await asyncio.wait_for(found.keys(KEY_ID), 2)).ids
         waiting = [asyncio.create_task(found.keys("unknown")) for _ in range(2)]
         await until(lambda: provider.asked == 2)
-        assert {KEY_ID} == (await asyncio.wait_for(found.keys(KEY_ID), 1)).ids
+        assert {KEY_ID} == (await asyncio.wait_for(found.keys(KEY_ID), 2)).ids
         assert not any(each.done() for each in waiting)
         provider.answers.set()
         for each in waiting:
             assert {KEY_ID} == (await each).ids
         assert 2 == provider.asked
+
+
+async def test_a_key_that_was_replaced_counts_no_longer() -> None:
+    """Keys that are old are fetched before one of them is used, if the provider answers."""
+    now_s = 0.0
+    provider = PausedProvider()
+    found = OidcProvider(Client(provider.issuer, "gateway", None, CALLBACK), lambda: now_s)
+    async with provider.running():
+        await found.keys(KEY_ID)
+        provider.key = RSAKey.generate_key(2048, {"kid": "new"})
+        now_s = REFRESH_S + 1
+        assert {"new"} == (await found.keys(KEY_ID)).ids
 
 
 async def test_without_a_provider_there_is_no_such_sign_in() -> None:

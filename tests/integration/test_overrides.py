@@ -98,6 +98,18 @@ async def test_those_begun_at_the_same_moment_share_what_there_is(store: RedisSt
     )
 
 
+async def test_operators_of_other_edges_do_not_get_in_the_way(
+    server: Valkey, store: RedisStore
+) -> None:
+    """24 overrides of edges of their own begin at once, also where others have left 300 fields."""
+    for number in range(300):
+        server.command("HSET", EDGE_OVERRIDES, f"of-others-{number}", "?")
+    wanted = [Wanted(f"e{at}", "away", WHOLE, Moment(after_s=600), "why") for at in range(24)]
+    begun = await asyncio.gather(*(steers.begin(store, each, "me@here") for each in wanted))
+    assert {f"e{at}" for at in range(24)} == {one.source for one in begun}
+    assert 24 == len((await steers.read(store))[0])
+
+
 async def test_it_ends_by_itself(server: Valkey, store: RedisStore) -> None:
     """By the time that Redis showed last; the key expires, too."""
     gateway = Gateway(store)

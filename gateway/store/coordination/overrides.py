@@ -140,8 +140,11 @@ class OverrideContents:
     garbage: int
 
     def digest(self) -> bytes:
-        """Of what was read. Equal contents have equal ones, in every order."""
-        pairs = (self.entries or {}).items()
+        """Of what was read; empty if that is too much. Equal contents have equal ones, in every
+        order."""
+        if self.entries is None:
+            return b""
+        pairs = self.entries.items()
         parts = sorted(_sha1(key) + _sha1(entry) for key, entry in pairs)
         return _sha1(b"".join(parts))
 

@@ -47,7 +47,7 @@ for at = 5, #ARGV, 3 do
   local number, once = tonumber(ARGV[at]), ARGV[at + 2]
   if number > last then
     if once == '' or redis.call('SET', once, KEYS[2], 'NX', 'PX', ARGV[4])
-        or redis.pcall('GET', once) == KEYS[2] then
+        or redis.pcall('GET', once) == KEYS[2] and redis.call('PEXPIRE', once, ARGV[4]) then
       redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'v', ARGV[2], 'entry', ARGV[at + 1])
     end
     last = number
