@@ -11,7 +11,9 @@ import asyncio
 import contextlib
 import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple, NoReturn
 
@@ -37,7 +39,10 @@ LOOK_AGAIN_S = 1.0
 """Seconds between checks that the root exists and is still the same folder. Where the system cannot
 watch the root, manifests in memory are at most this old."""
 READ_S = 5.0
-"""The most seconds that a read may take. A volume that does not answer is as one that is gone."""
+"""The most seconds that a read may take, from its begin on and without parsing. A volume that does
+not answer is as one that is gone."""
+READERS: Final = 4
+"""How many files are read at the same time."""
 LOOK_AT_LIVE_S = 0.1
 BEING_WRITTEN_S = 1.0
 """A packager may write a live manifest in place, so that a part of it is read. It is read again
@@ -89,6 +94,10 @@ class DirectorySource:
         """Why the root cannot be read, as last seen."""
         self._look_at = 0.0
         """Loop time at which a root that cannot be read is tried again."""
+        self._reading = asyncio.Semaphore(READERS)
+        self._readers = ThreadPoolExecutor(2 * READERS, "source")  # some may be stuck
+        self._stuck: dict[str, asyncio.Future[bytes]] = {}
+        """Reads that have not ended in time, by the path of the file."""
 
     async def load(
         self,
@@ -142,7 +151,6 @@ class DirectorySource:
             if last_good is None:
                 raise _lost(self._lost)
             return _Known(generation, last_good)
-        self._look_at = clock() + READ_S  # where the root is lost, one request tries it
         try:
             found = await self._read_again(file, generation, known)
         except SourceLostError as error:
@@ -150,6 +158,9 @@ class DirectorySource:
             if last_good is None:
                 raise
             return _Known(generation, last_good)
+        except NoSuchAssetError:
+            self._root_is(None)  # it has answered
+            raise
         self._root_is(None)
         if (generation, purges) == (self._generation, self._purges):  # else it may have changed
             self._known.put(file, found)
@@ -159,11 +170,9 @@ class DirectorySource:
         """What is on disk now. Raises NoSuchAssetError and SourceLostError."""
         last_good = None if known is None else known.manifest
         try:
-            async with asyncio.timeout(READ_S):
-                read = await asyncio.to_thread(self._read, file, last_good)
+            data = await self._content(file.path)
+            read = await asyncio.to_thread(self._parsed, file, data, last_good)
             found = _Known(generation, read)
-        except TimeoutError:
-            raise _lost(f"{self._root} does not answer within {READ_S:g} s") from None
         except SourceLostError:
             raise
         except NoSuchAssetError:
@@ -183,10 +192,38 @@ class DirectorySource:
         self.faults.ended(file.path)
         return found
 
-    def _read(self, file: _File, last_good: SourceManifest | None) -> SourceManifest:
-        """The manifest in the file; that of ``last_good`` if it has the same bytes. Raises as
-        :meth:`load` does."""
-        path = file.path
+    async def _content(self, path: str) -> bytes:
+        """The bytes of a file. Raises as :meth:`load` does."""
+        loop = asyncio.get_running_loop()
+        async with self._reading:
+            if self._lost is not None:
+                if loop.time() < self._look_at:
+                    raise _lost(self._lost)
+                self._look_at = loop.time() + READ_S  # one request tries it
+            stuck = self._stuck.get(path)
+            if stuck is None:
+                read = loop.run_in_executor(self._readers, self._bytes, path)
+                await asyncio.wait((read,), timeout=READ_S)
+                if read.done():
+                    return read.result()
+                self._stuck[path] = read
+                read.add_done_callback(partial(self._came_late, path))
+            looking = loop.run_in_executor(self._readers, self._trouble)
+            await asyncio.wait((looking,), timeout=LOOK_AGAIN_S)
+            late = f"does not answer within {READ_S:g} s"
+            trouble = looking.result() if looking.done() else f"{self._root} {late}"
+        if trouble is not None:
+            raise _lost(trouble)
+        raise BadSourceError(f"{path}: {late}", kind=UNREADABLE)
+
+    def _came_late(self, path: str, read: asyncio.Future[bytes]) -> None:
+        """A read that was given up has ended. Whatever it found, the next request reads again."""
+        self._stuck.pop(path, None)
+        if not read.cancelled():
+            read.exception()
+
+    def _bytes(self, path: str) -> bytes:
+        """The content of a file, in a thread. Raises as :meth:`load` does."""
         try:
             root = self._root.resolve(strict=True)
             full = (root / path).resolve(strict=True)
@@ -201,10 +238,15 @@ class DirectorySource:
         if len(data) > self._max_bytes:
             text = f"{path}: larger than the {self._max_bytes} bytes allowed"
             raise BadSourceError(text, kind="too-large")
+        return data
+
+    def _parsed(self, file: _File, data: bytes, last_good: SourceManifest | None) -> SourceManifest:
+        """The manifest in a file; that of ``last_good`` if it has the same bytes. Raises
+        BadSourceError."""
         if last_good is not None and last_good.version == version_of(data):
             return replace(last_good)
         read = self._formats[file.format].read
-        return SourceManifest(path, read(data, path, self._max_bytes))
+        return SourceManifest(file.path, read(data, file.path, self._max_bytes))
 
     def _raise(self, path: str, error: OSError | RuntimeError) -> NoReturn:
         """Raise what it means that ``path`` cannot be opened."""

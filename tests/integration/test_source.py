@@ -6,7 +6,7 @@ import errno
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -323,42 +323,99 @@ async def test_a_lost_root_needs_no_watcher(root: Path) -> None:
     await until("a.m3u8", lambda: first_uri(source))
 
 
-async def test_a_volume_that_does_not_answer_is_as_one_that_is_gone(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A title in memory is served, another is refused in time. One request at a time tries."""
+class HangingSource(DirectorySource):
+    """One whose volume does not answer while ``answers`` is not set, or not for one path."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, FORMATS, LARGEST)
+        self.answers = threading.Event()
+        self.answers.set()
+        self.hangs_on = ""
+        self.takes_s = 0.0
+        self.tried: list[str] = []
+
+    def _bytes(self, path: str) -> bytes:
+        self.tried.append(path)
+        time.sleep(self.takes_s)
+        if self.hangs_on in path:
+            self.answers.wait()
+        return super()._bytes(path)
+
+    def _trouble(self) -> str | None:
+        if not self.hangs_on:
+            self.answers.wait()
+        return super()._trouble()
+
+
+@pytest.fixture
+def hanging(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HangingSource]:
+    """One with two titles, of which ``film`` is in memory soon."""
     monkeypatch.setattr(directory, "READ_S", 0.3)
-    monkeypatch.setattr(directory, "LOOK_AGAIN_S", 0.05)
-    answers, tried = threading.Event(), []
+    monkeypatch.setattr(directory, "LOOK_AGAIN_S", 0.1)
+    put(root / "other/master.m3u8", playlist("b"))
+    source = HangingSource(root)
+    yield source
+    source.answers.set()
+
+
+async def test_a_volume_that_does_not_answer_is_as_one_that_is_gone(
+    root: Path, hanging: HangingSource
+) -> None:
+    """A title in memory is served, another is refused in time. One request at a time tries. One
+    that is answered with 404 shows that the volume is back."""
+    first = await hanging.load("film")
+    hanging.answers.clear()
+    with pytest.raises(SourceLostError, match=r"does not answer within 0\.3 s"):
+        await hanging.load("other")
+    put(root / "film/master.m3u8", playlist("c"))
+    await hanging.revalidate_all()
+    await asyncio.sleep(0.2)
+    hanging.tried.clear()
+    found = await asyncio.gather(*(hanging.load("film") for _ in range(20)))
+    assert {first.version} == {each.version for each in found}
+    assert ["film/master.m3u8"] == hanging.tried
+    hanging.answers.set()
+    await asyncio.sleep(0.2)
+    with pytest.raises(NoSuchAssetError):
+        await hanging.load("unknown")
+    assert None is hanging.ready()
+    assert first.version != (await hanging.load("film")).version
+    assert "other/master.m3u8" == (await hanging.load("other")).path
+
+
+async def test_a_file_that_cannot_be_read_to_its_end_costs_itself_alone(
+    hanging: HangingSource,
+) -> None:
+    """However often it is asked for: it is not read again while a read of it hangs."""
+    hanging.hangs_on = "other"
+    hanging.answers.clear()
+    for _ in range(12):
+        with pytest.raises(BadSourceError, match=r"other.* does not answer") as refused:
+            await hanging.load("other")
+        assert not isinstance(refused.value, SourceLostError)
+        await asyncio.sleep(0.1)
+    assert "film/master.m3u8" == (await hanging.load("film")).path
+    assert 1 == hanging.tried.count("other/master.m3u8")
+    hanging.answers.set()
+    await asyncio.sleep(0.2)
+    assert "other/master.m3u8" == (await hanging.load("other")).path
+
+
+async def test_many_titles_at_once_are_no_trouble(root: Path, hanging: HangingSource) -> None:
+    """Each waits its turn, however long that takes. What takes long to parse is no trouble, too."""
+    for number in range(60):
+        put(root / f"cold{number}/master.m3u8", playlist("d"))
+    slow = FORMATS[ManifestFormat.HLS].read
 
     def read(data: bytes, path: str, most: int) -> Any:
-        tried.append(path)
-        answers.wait()
-        return hls.read(data, path, most)
+        time.sleep(0.05 if "cold" in path else 0.5)
+        return slow(data, path, most)
 
-    hls = FORMATS[ManifestFormat.HLS]
-    put(root / "other/master.m3u8", playlist("b"))
-    source = DirectorySource(
-        root, {**FORMATS, ManifestFormat.HLS: replace(hls, read=read)}, LARGEST
-    )
-    answers.set()
-    first = await source.load("film")
-    answers.clear()
-    try:
-        with pytest.raises(SourceLostError, match=r"does not answer within 0\.3 s"):
-            await source.load("other")
-        put(root / "film/master.m3u8", playlist("c"))
-        await source.revalidate_all()
-        await asyncio.sleep(0.1)
-        tried.clear()
-        found = await asyncio.gather(*(source.load("film") for _ in range(20)))
-        assert {first.version} == {each.version for each in found}
-        assert ["film/master.m3u8"] == tried
-    finally:
-        answers.set()
-    await asyncio.sleep(0.1)
-    assert first.version != (await source.load("film")).version
-    assert "other/master.m3u8" == (await source.load("other")).path
+    hanging._formats = {ManifestFormat.HLS: replace(FORMATS[ManifestFormat.HLS], read=read)}
+    hanging.takes_s = 0.05
+    found = await asyncio.gather(*(hanging.load(f"cold{number}") for number in range(60)))
+    assert 60 == len(found)
+    assert "film/master.m3u8" == (await hanging.load("film")).path
 
 
 async def test_a_catalogue_that_is_empty_from_the_start_is_no_fault(tmp_path: Path) -> None:
