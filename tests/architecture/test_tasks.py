@@ -21,6 +21,7 @@ OWNED = {
     "gateway/operators/oidc_provider.py": "logs that it failed; who needs its answer awaits it",
     "gateway/serving/connection.py": "one request",
     "gateway/serving/server.py": "ends the worker with its parent; must not outlive an error",
+    "gateway/source/directory.py": "its caller awaits the read, or says that it hangs",
     "gateway/source/origin/origin.py": "one request to an origin; its waiters see the error",
     "gateway/source/origin/origin_cache.py": "one read of the store; its waiters see the error",
     "gateway/store/connection/pipeline.py": "an error breaks the pipeline, which is replaced",
