@@ -7,6 +7,7 @@
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Protocol
 
+from gateway.edge.edge import Edge
 from gateway.play.bodies import Body
 from gateway.play.decide import Decided, Earlier
 from gateway.play.request import Request
@@ -20,6 +21,11 @@ class Draft(Protocol):
     @property
     def key(self) -> Hashable:
         """All inputs of :meth:`write`. Many decisions give the same bytes."""
+        ...
+
+    @property
+    def edges(self) -> Sequence[Edge]:
+        """The edges that the manifest names, the one to load from first."""
         ...
 
     def write(self) -> bytes:

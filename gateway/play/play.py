@@ -5,9 +5,9 @@ Each request is decided, placed on an edge, and written, in this order.
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.decision import nearest_edges
 from gateway.edge.edge import Edge
 from gateway.edge.rank import MIN_RANKED
 from gateway.offload import offload_if_large
@@ -64,7 +64,7 @@ async def _manifest(
     draft = form.draft(gateway, found, request)
     body = draft.for_session(await body_of(gateway, draft, found.source.manifest.weight))
     timeline.end("write")
-    reply = await _reply(found, request, body, form.media_type, timeline)
+    reply = await _reply(found, draft.edges, request, body, form.media_type, timeline)
     kept = found.decision.facts.kept
     if places and kept and reply.status == _OK and not _is_as_before(found, earlier):
         queue_event(gateway, found)
@@ -89,7 +89,8 @@ async def _json(gateway: Gateway, request: Request, asset: str, *, with_reasons:
     found = await _placed(gateway, request, asset, timeline, wanted, take=False)
     body = await offload_if_large(found.source.manifest.weight, _shown, found, request, fields)
     timeline.end("write")
-    return await _reply(found, request, body, "application/json", timeline)
+    edges = found.decision.edges
+    return await _reply(found, edges, request, body, "application/json", timeline)
 
 
 def _shown(found: Decided, request: Request, fields: tuple[str, ...]) -> Body:
@@ -137,9 +138,14 @@ async def _placed(
 
 
 async def _reply(
-    found: Decided, request: Request, body: Body, media_type: str, timeline: Timeline
+    found: Decided,
+    edges: Sequence[Edge],
+    request: Request,
+    body: Body,
+    media_type: str,
+    timeline: Timeline,
 ) -> Reply:
-    """The answer with its headers, or 304 when the player already has it."""
+    """The answer, which names ``edges``, with its headers; 304 when the player already has it."""
     runtime = found.runtime
     most_s = runtime.settings.server.manifest_max_age_s
     headers = (
@@ -151,8 +157,7 @@ async def _reply(
         *cmsd_headers(runtime.settings.cmcd.cmsd_name, found.decision),
     )
     if found.decision.inquiry.fleet.index.needs_cookies and not request.by_operator:
-        # The manifest may name more edges than the decision needed.
-        cookies = cookie_headers(nearest_edges(found.decision), found.source.path, time.time())
+        cookies = cookie_headers(edges, found.source.path, time.time())
         headers = (*headers, *cookies)
     reply = await reply_with(runtime, request, body, found.player.coding, media_type, headers)
     reply.decision, reply.cache = found.decision, found.cache

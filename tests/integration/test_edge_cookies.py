@@ -103,17 +103,21 @@ def two_edges(config: Path) -> Path:
     return both
 
 
-async def test_every_edge_of_a_playlist_has_its_cookies(two_edges: Path) -> None:
-    """A playlist that lists its ladder once for each of two edges brings the cookies of both."""
-    async with asking(application(two_edges)) as client:
-        answer = await client.get("/v1/play/show/s1.m3u8", headers={"User-Agent": CHROME})
+@pytest.mark.parametrize(("agent", "named"), [(CHROME, "ab"), ("Roku/DVP-9.10", "a")])
+async def test_every_edge_of_a_playlist_has_its_cookies(
+    two_edges: Path, agent: str, named: str
+) -> None:
+    """A playlist that lists its ladder once for each of two edges brings the cookies of both. One
+    that names one edge brings those of no other."""
+    async with asking(application(two_edges, {"GATEWAY_EDGES__0__WEIGHT": "10000"})) as client:
+        answer = await client.get("/v1/play/show/s1.m3u8", headers={"User-Agent": agent})
     paths = {
         cookie["path"]
         for line in answer.headers.get_list("set-cookie")
         for cookie in SimpleCookie(line).values()
     }
-    assert {"a", "b"} == {each for each in "ab" if f"https://{each}.example.com" in answer.text}
-    assert {"/a/show/s1/", "/b/show/s1/"} == paths
+    found = {each for each in "ab" if f"https://{each}.example.com" in answer.text}
+    assert (set(named), {f"/{each}/show/s1/" for each in named}) == (found, paths)
 
 
 async def test_pages_may_keep_them(config: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import quote
 
 from gateway.client.limits import LIMIT_NAMES
+from gateway.edge.edge import Edge
 from gateway.play.base_url import base_url_of
 from gateway.play.bodies import Body, max_answer_bytes
 from gateway.play.carrying import PLACEHOLDER as GRANT_PLACEHOLDER
@@ -90,7 +91,7 @@ class DashDraft:
 
     __slots__ = (
         *("_found", "_gateway", "_given_session", "_hour", "_manifest", "_mirror", "_offer"),
-        *("_parameters", "_refresh", "key"),
+        *("_parameters", "_refresh", "edges", "key"),
     )
 
     def __init__(
@@ -132,6 +133,7 @@ class DashDraft:
             gateway, decision.facts.asset, edges, mirrors, base, named=named, admitted=admitted
         )
         self._offer = offer
+        self.edges: Sequence[Edge] = (decision.edge,) if offer is None else edges
         self.key: Hashable = (
             path,
             manifest.version,

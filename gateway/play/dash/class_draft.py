@@ -141,6 +141,11 @@ class ClassDraft:
         """The edge to load from first."""
         return self._edges[0]
 
+    @property
+    def edges(self) -> Sequence[Edge]:
+        """The edges that the MPD names, the one to load from first."""
+        return self._edges if self._offer is not None else self._edges[:1]
+
     def write(self) -> bytes:
         """The MPD. Raises a 502 problem when it is too long."""
         manifest, client, source = dash_of(self._source), self._client, self._source

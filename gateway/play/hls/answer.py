@@ -4,6 +4,7 @@ import time
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Final
 
+from gateway.decision import nearest_edges
 from gateway.edge.edge import Edge
 from gateway.edge.signed_root import signed_root
 from gateway.play.bodies import Body, max_answer_bytes
@@ -78,7 +79,7 @@ def _copies(found: Decided, request: Request) -> tuple[tuple[Edge, ...], Reason 
 class HlsDraft:
     """The playlist of one decision (:class:`gateway.play.format.Draft`)."""
 
-    __slots__ = ("_found", "_gateway", "_offer", "_query", "_root", "key")
+    __slots__ = ("_found", "_gateway", "_offer", "_query", "_root", "edges", "key")
 
     def __init__(self, gateway: Gateway, found: Decided, request: Request) -> None:
         """Raises a 404 problem when the source is not HLS."""
@@ -94,6 +95,11 @@ class HlsDraft:
         if refused is None:
             renewed = decision.inquiry.fleet.index.signs and may_be_renewed(found)
             self._offer = offer_for(gateway, found, copies, now_s, renewed=renewed)
+        self.edges: Sequence[Edge] = (decision.edge,)
+        if self._offer is not None:
+            steering = found.runtime.steering
+            inline = nearest_edges(decision)[: steering.max_pathways] if steering.inline else ()
+            self.edges = inline or (decision.edge, *copies)
         self.key: Hashable = bytes_key(found.source, decision, self._query, self._offer, root)
 
     def write(self) -> bytes:
