@@ -492,18 +492,20 @@ class _Session:
     def target(self, order: Sequence[int], left_kbps: LeftKbps, *, urgent: bool) -> int | None:
         """The position of the edge where the session should move; None when it should stay.
 
-        ``urgent``: its edge is gone. Then the session leaves its edge even if every other one is
-        slow or has failed, or none has room.
+        ``urgent``: its edge is gone or down. Then the session leaves its edge even if every other
+        one is slow or has failed, or none has room. It never moves to one that is down.
         """
         fleet, viewer = self._situation.fleet, self._state.viewer
-        others = [at for at in order if self._is_option(fleet.edges[at])]
+        others = [
+            at for at in order if not _is_down(fleet, at) and self._is_option(fleet.edges[at])
+        ]
         takes = [at for at in others if admits(fleet, at, viewer)]
         good = [at for at in takes if self._is_better(fleet.edges[at].key, order)]
         found = self._with_room(good, left_kbps)
         if found is None and urgent:
             for choices in (takes, others):
                 found = self._with_room(choices, left_kbps) if found is None else found
-            found = next(iter(good or others), None) if found is None else found
+            found = next(iter(good or takes or others), None) if found is None else found
         return found
 
     def _with_room(self, positions: Sequence[int], left_kbps: LeftKbps) -> int | None:

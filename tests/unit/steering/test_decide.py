@@ -260,6 +260,24 @@ CASES: list[tuple[str, Case, str, list[str]]] = [
         "down",
         ["b", "c", "a"],
     ),
+    (
+        "no room on the edge that is up, and an MPD declares one that is down",
+        Case(conditions={"a": DOWN, "c": DOWN}, declared=3, left={"b": 0}),
+        "down",
+        ["b", "a"],
+    ),
+    (
+        "nor is a full one passed over for one that is down",
+        Case(conditions={"a": DOWN, "b": FULL, "c": DOWN}, declared=3, left={"b": 0}),
+        "down",
+        ["b", "a"],
+    ),
+    (
+        "all that an MPD declares is down, and no other edge can be a clone",
+        Case(edges=(A, B, PORT), conditions={"a": DOWN, "b": DOWN}, clones=[B], declared=2),
+        "nowhere",
+        ["a"],
+    ),
     ("down, and no other edge", Case(edges=(A, PORT), conditions={"a": DOWN}), "nowhere", ["a"]),
     ("slow", Case(reports=[("a", 1_000_000)], estimate=9000), "slow", ["b", "c", "a"]),
     (
@@ -850,6 +868,17 @@ def test_a_degraded_edge_keeps_the_share_that_it_admits() -> None:
     viewers = range(1, 2001)
     answers = [answer(case, replace(state_of(case), viewer=number << 40)) for number in viewers]
     assert 0.45 < sum(found.moved for found in answers) / len(viewers) < 0.55
+
+
+def test_without_room_an_edge_that_takes_viewers_is_the_last_resort() -> None:
+    """Whatever the order of the edges, and although it has failed for this viewer."""
+    case = Case(conditions={"a": DOWN, "b": FULL}, seen=[("c", 0, 300)])
+    fleet = Fleet.of(case.edges, case.conditions)
+    reports = [PathwayReport("a", 9_000_000)]
+    situation = Situation(CONFIG, fleet, {}, CLOCK, NOW)
+    order = [fleet.positions[name] for name in "bc"]
+    found = steer(situation, state_of(case), order, reports, {"b": 0, "c": 0}.get)
+    assert ("down", C) == (found.reason, found.priority[0])
 
 
 def test_an_edge_begins_to_be_left_once() -> None:
