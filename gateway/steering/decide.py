@@ -559,7 +559,8 @@ class _Session:
 
     def priority(self, first: int | None, order: Sequence[int]) -> list[int]:
         """The positions of an answer's edges: ``first``, the next best ones, and the base in any
-        case, since a player that cannot clone knows no other."""
+        case, since a player that cannot clone knows no other. While every edge is down, others
+        are named as if all were up, so that a player can leave an edge that fails."""
         most = self._situation.config.max_pathways
         listed = [] if first is None else [first]
         reserved = self._base_at is not None and self._base_at != first
@@ -581,4 +582,5 @@ class _Session:
         ):
             return False
         usable = edge.key == self._told or self._is_option(edge)
-        return usable and admits(self._situation.fleet, at, self._state.viewer)
+        fleet = self._situation.fleet
+        return usable and (fleet.all_down or admits(fleet, at, self._state.viewer))
