@@ -35,7 +35,7 @@ from gateway.edge.fleet import Fleet
 from gateway.edge.override import diversion_of
 from gateway.edge.preference import HASH_RANGE, splitmix64
 from gateway.edge.rank import admits
-from gateway.steering.leaving import LEFT_STATES
+from gateway.steering.leaving import LEFT_STATES, Leaving
 from gateway.steering.naming import Naming, signed_names
 from gateway.steering.pathways import (
     declared_at,
@@ -156,7 +156,7 @@ class Situation:
 
     config: SteeringConfig
     fleet: Fleet
-    leaving: Mapping[int, float]
+    leaving: Mapping[int, Leaving]
     clock_s: float
     now_s: float
     asset: str = ""
@@ -422,7 +422,8 @@ class _Session:
         condition = fleet.conditions[at]
         if condition.state in LEFT_STATES and not admits(fleet, at, self._state.viewer):
             config, clock_s = self._situation.config, self._situation.clock_s
-            since_s = self._situation.leaving.get(self._told, clock_s)
+            left = self._situation.leaving.get(self._told)
+            since_s = clock_s if left is None else left.since_s
             if since_s + self._turn() * config.leave_s <= clock_s:
                 return "leaving"
         if self._is_slow(self._told) or self._is_slow_for_others(order):

@@ -1,24 +1,44 @@
 """Since when do sessions leave an edge?
 
 An edge that drains or is degraded is left over a period, not at once. The period begins when this
-worker learns of it. All workers learn of it within a second or so.
+worker learns of it. All workers learn of it within a second or so. It begins again when the edge's
+state changes or its share of viewers falls: the sessions that were to stay until then have a whole
+period, too. Of those that were to leave, some leave later.
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
-from gateway.edge.fleet import Fleet
+from gateway.edge.fleet import EdgeState, Fleet
 
 LEFT_STATES = ("draining", "degraded")
 
 
-def leaving_since(fleet: Fleet, before: Mapping[int, float], clock_s: float) -> Mapping[int, float]:
+class Leaving(NamedTuple):
+    """What an edge that is left is like: its state, the share of new viewers that it admits (0 to
+    1), and since when sessions leave it because of these, in seconds of a monotonic clock."""
+
+    state: EdgeState
+    admits: float
+    since_s: float
+
+
+def leaving_since(
+    fleet: Fleet, before: Mapping[int, Leaving], clock_s: float
+) -> Mapping[int, Leaving]:
     """When sessions began to leave each edge that they leave, by the edge's key.
 
-    Times are seconds of a monotonic clock, which shows ``clock_s`` now. ``before`` is the last
-    answer of this function.
+    ``clock_s`` is what the monotonic clock shows now. ``before`` is the last answer of this
+    function.
     """
-    return {
-        edge.key: before.get(edge.key, clock_s)
-        for edge, condition in zip(fleet.edges, fleet.conditions, strict=True)
-        if condition.state in LEFT_STATES
-    }
+    found: dict[int, Leaving] = {}
+    for edge, condition in zip(fleet.edges, fleet.conditions, strict=True):
+        if condition.state not in LEFT_STATES:
+            continue
+        share = condition.admits if condition.open else 0.0
+        last = before.get(edge.key)
+        since_s = clock_s
+        if last is not None and last.state == condition.state and last.admits <= share:
+            since_s = last.since_s
+        found[edge.key] = Leaving(condition.state, share, since_s)
+    return found

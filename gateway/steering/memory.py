@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from gateway.edge.fleet import Fleet
 from gateway.steering.budget import FreeKbps, MoveBudget
-from gateway.steering.leaving import leaving_since
+from gateway.steering.leaving import Leaving, leaving_since
 from gateway.steering.networks import NetworkSpeeds
 from gateway.steering.steering_config import SteeringConfig
 
@@ -20,16 +20,16 @@ class SteeringMemory:
         self.budget = MoveBudget(free_kbps, _settle_s(config))
         self.networks = NetworkSpeeds(config)
         self._fleet: Fleet | None = None
-        self._leaving: Mapping[int, float] = {}
+        self._leaving: Mapping[int, Leaving] = {}
 
     def configure(self, config: SteeringConfig) -> None:
         """Use a new config."""
         self.budget.settle_s = _settle_s(config)
         self.networks.configure(config)
 
-    def leaving_in(self, fleet: Fleet, clock_s: float) -> Mapping[int, float]:
-        """Since when each edge of ``fleet`` is left, by the edge's key, in seconds of the
-        monotonic clock, which shows ``clock_s``."""
+    def leaving_in(self, fleet: Fleet, clock_s: float) -> Mapping[int, Leaving]:
+        """Since when each edge of ``fleet`` is left, by the edge's key. The monotonic clock shows
+        ``clock_s``, in seconds."""
         if fleet is not self._fleet:
             self._fleet = fleet
             self._leaving = leaving_since(fleet, self._leaving, clock_s)

@@ -26,7 +26,7 @@ from gateway.edge.override import WHOLE, Override
 from gateway.edge.rank import EdgeTier, ordered_by_key, ranked_tiers, viewer_key
 from gateway.steering.budget import MoveBudget
 from gateway.steering.decide import Situation, steer
-from gateway.steering.leaving import leaving_since
+from gateway.steering.leaving import Leaving, leaving_since
 from gateway.steering.networks import NetworkSpeeds
 from gateway.steering.query import PathwayReport
 from gateway.steering.state import SteeringState
@@ -148,7 +148,7 @@ class Simulation:
         self._failed: dict[str, EdgeCondition] = {}
         self._full: frozenset[str] = frozenset()
         self._tiers: dict[int, tuple[EdgeTier, ...]] = {}
-        self._leaving: Mapping[int, float] = {}
+        self._leaving: Mapping[int, Leaving] = {}
         self.fleet = Fleet.of(self._edges)
         last = len(REGIONS) - 1
         self._slow = f"e{last}-{SLOW}" if slow else None

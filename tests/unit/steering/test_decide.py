@@ -8,9 +8,9 @@ import pytest
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import EdgeCondition, Fleet
 from gateway.edge.override import WHOLE, Override
-from gateway.edge.rank import ordered_by_key, ranked_tiers
+from gateway.edge.rank import admits, ordered_by_key, ranked_tiers
 from gateway.steering.decide import MOVE_REASONS, STAY_REASONS, Situation, Steered, steer
-from gateway.steering.leaving import leaving_since
+from gateway.steering.leaving import Leaving, leaving_since
 from gateway.steering.query import PathwayReport
 from gateway.steering.state import MAX_CLONES, Clone, PathwayRecord, SteeringState
 from gateway.steering.steering_config import SteeringConfig
@@ -897,10 +897,63 @@ def test_an_edge_begins_to_be_left_once() -> None:
     """Other changes of the fleet do not begin the period again."""
     draining = Fleet.of((A, B), {"a": DRAINS})
     first = leaving_since(draining, {}, 100.0)
-    assert {A.key: 100.0} == first
+    assert {A.key: Leaving("draining", 0.0, 100.0)} == first
     both = leaving_since(Fleet.of((A, B), {"a": DRAINS, "b": HALF}), first, 200.0)
-    assert {A.key: 100.0, B.key: 200.0} == both
+    expected = {A.key: first[A.key], B.key: Leaving("degraded", 0.5, 200.0)}
+    assert expected == both
+    full = EdgeCondition("draining", 1.0, full=True, why="another reason")
+    assert expected == leaving_since(Fleet.of((A, B), {"a": full, "b": HALF}), both, 250.0)
     assert {} == leaving_since(Fleet.of((A, B), {"a": DOWN}), both, 300.0)
+
+
+LEFT_AGAIN = [
+    ("a degraded edge is drained", HALF, DRAINS, 200.0),
+    ("one that drained is only degraded", DRAINS, HALF, 200.0),
+    ("it admits fewer viewers", HALF, EdgeCondition("degraded", 0.3), 200.0),
+    ("it admits none, as it is full", HALF, EdgeCondition("degraded", 0.5, full=True), 200.0),
+    ("it admits more", HALF, EdgeCondition("degraded", 0.7), 100.0),
+]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "since_s"),
+    [row[1:] for row in LEFT_AGAIN],
+    ids=[row[0] for row in LEFT_AGAIN],
+)
+def test_sessions_that_stayed_have_a_period_of_their_own(
+    before: EdgeCondition, after: EdgeCondition, since_s: float
+) -> None:
+    """When more sessions are to leave an edge than before, its period begins again."""
+    first = leaving_since(Fleet.of((A, B), {"a": before}), {}, 100.0)
+    found = leaving_since(Fleet.of((A, B), {"a": after}), first, 200.0)
+    share = after.admits if after.open else 0.0
+    assert {A.key: Leaving(after.state, share, since_s)} == found
+
+
+def test_a_share_that_falls_again_after_it_rose_begins_the_period_again() -> None:
+    """Those that came in the meantime leave over the period as well."""
+    found: Mapping[int, Leaving] = {}
+    for clock_s, share in ((100.0, 0.5), (200.0, 0.7), (300.0, 0.5)):
+        fleet = Fleet.of((A, B), {"a": EdgeCondition("degraded", share)})
+        found = leaving_since(fleet, found, clock_s)
+    assert {A.key: Leaving("degraded", 0.5, 300.0)} == found
+
+
+@pytest.mark.no_cover  # thousands of viewers through the same few lines
+def test_draining_a_degraded_edge_does_not_move_all_at_once() -> None:
+    """The half that stayed on it leaves over the period, too."""
+    case = Case(conditions={"a": DRAINS})
+    degraded = Fleet.of(case.edges, {"a": HALF})
+    fleet = Fleet.of(case.edges, case.conditions)
+    first = leaving_since(degraded, {}, CLOCK - 600)
+    leaving = leaving_since(fleet, first, CLOCK - CONFIG.leave_s / 4)
+    situation = Situation(CONFIG, fleet, leaving, CLOCK, NOW)
+    viewers = [number << 40 for number in range(1, 2001)]
+    stayed = [viewer for viewer in viewers if admits(degraded, 0, viewer)]
+    reports = [PathwayReport("a", 9_000_000)]
+    states = [replace(state_of(case), viewer=viewer) for viewer in stayed]
+    moved = [steer(situation, one, [1, 2], reports, case.left.get).moved for one in states]
+    assert 0.2 < sum(moved) / len(moved) < 0.3
 
 
 def test_the_latest_records_stay() -> None:

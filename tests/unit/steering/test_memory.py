@@ -3,6 +3,7 @@
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import EdgeCondition, Fleet
 from gateway.steering.budget import FreeKbps
+from gateway.steering.leaving import Leaving
 from gateway.steering.memory import SteeringMemory
 from gateway.steering.steering_config import SteeringConfig
 
@@ -17,11 +18,13 @@ def test_an_edge_is_left_since_it_was_first_seen_to_drain() -> None:
     memory = SteeringMemory(UNLIMITED, CONFIG)
     draining = {"a": EdgeCondition(state="draining")}
     first = Fleet.of([EDGE], draining)
-    assert memory.leaving_in(first, 10.0) == {EDGE.key: 10.0}
-    assert memory.leaving_in(first, 20.0) == {EDGE.key: 10.0}
-    assert memory.leaving_in(Fleet.of([EDGE], draining), 30.0) == {EDGE.key: 10.0}
+    since_10 = {EDGE.key: Leaving("draining", 0.0, 10.0)}
+    assert memory.leaving_in(first, 10.0) == since_10
+    assert memory.leaving_in(first, 20.0) == since_10
+    assert memory.leaving_in(Fleet.of([EDGE], draining), 30.0) == since_10
     assert memory.leaving_in(Fleet.of([EDGE]), 40.0) == {}
-    assert memory.leaving_in(Fleet.of([EDGE], draining), 50.0) == {EDGE.key: 50.0}
+    again = memory.leaving_in(Fleet.of([EDGE], draining), 50.0)
+    assert again == {EDGE.key: Leaving("draining", 0.0, 50.0)}
 
 
 def test_a_new_config_changes_how_long_promises_count() -> None:
