@@ -25,6 +25,11 @@ def stable_hash(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest())
 
 
+def edge_tag(key: int) -> int:
+    """The 16 bits of an edge's key that stand for it in the states of sessions."""
+    return key & 0xFFFF
+
+
 @dataclass(frozen=True, slots=True)
 class Edge:
     """A CDN edge that serves the source's media below ``url`` (absolute, ends with ``/``).
@@ -80,7 +85,7 @@ class Edge:
         object.__setattr__(self, "identity", blake2b(ranked_by.encode(), digest_size=8).digest())
         object.__setattr__(self, "host", host_of(self.url))
         shape, signing = shape_of(self.url), self.signing
-        object.__setattr__(self, "tag", self.key & 0xFFFF)
+        object.__setattr__(self, "tag", edge_tag(self.key))
         there = f"{self.host or self.url}\0{shape}"
         object.__setattr__(self, "host_tag", stable_hash(there) % 0xFFFF + 1)
         signed_tag = self.host_tag

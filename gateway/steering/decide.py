@@ -41,6 +41,7 @@ from gateway.steering.pathways import (
     declared_at,
     edge_at,
     first_host,
+    has_name,
     is_declared,
     is_renewed,
     last_host,
@@ -126,6 +127,7 @@ class Steered:
     """The next answer for a session.
     ``priority`` are the edges for PATHWAY-PRIORITY, best first, and ``pathways`` their ids there
     (:mod:`gateway.steering.pathways`); empty when no edge is left that the player could use.
+    ``moved``: the session is sent to another edge, which is the first of ``priority``.
     ``playing`` is the edge that the player says it uses, None when it does not say, or the one that
     it uses by the evidence if it only repeats what it was told. ``obeyed`` is
     False when it is not the edge that the player was told. ``passed_over``: the player names a
@@ -152,6 +154,7 @@ class Situation:
 
     ``leaving`` says since when edges are left (:func:`gateway.steering.leaving.leaving_since`), by
     the monotonic clock, which shows ``clock_s`` now. ``now_s`` is Unix time, which is in states.
+    ``renews``: the session may get new signatures, where its URLs are signed anew.
     """
 
     config: SteeringConfig
@@ -248,7 +251,7 @@ def steer(
         pathways=pathways,
         ttl_s=naming.ttl_s,
         reason=reason or "fine",
-        moved=target is not None,
+        moved=target is not None and priority[:1] == (fleet.edges[target],),
         playing=_edge(fleet, playing if playing is not None else dead),
         obeyed=obeyed,
         believed=_is_usable(fleet, playing),
@@ -523,8 +526,10 @@ class _Session:
 
     def _is_option(self, edge: Edge) -> bool:
         """Whether the player can move there: to a pathway that its manifest declares, or to a clone
-        of the base."""
+        of the base. One that gets no new signatures, only with those that it has."""
         if edge.key == self._told and self._is_there(edge):
+            return False
+        if is_renewed(self._state) and not self._situation.renews and not self._has_name(edge):
             return False
         if edge.id == self._state.base and self._base_at is not None:
             return True
@@ -538,6 +543,12 @@ class _Session:
             and edge.shape == self._state.shape
             and edge.host_tag != self._base_host
         )
+
+    def _has_name(self, edge: Edge) -> bool:
+        """Whether the player can go to the edge with the signatures that it has."""
+        situation, at = self._situation, self._base_at
+        base = None if at is None else situation.fleet.edges[at]
+        return has_name(self._state, edge, base, situation.now_s)
 
     def _is_better(self, edge: int, order: Sequence[int]) -> bool:
         """Whether nothing that the viewer has seen of the edge speaks against it: it was not

@@ -14,7 +14,7 @@ and must not be one (C2.2), as long as their edges have the host of the MPD.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from gateway.edge.edge import Edge
+from gateway.edge.edge import Edge, edge_tag, stable_hash
 from gateway.edge.fleet import Fleet
 from gateway.steering.signatures import outlives, sibling_tag, tag_at
 from gateway.steering.state import MAX_CLONES, Clone, SteeringState
@@ -79,6 +79,21 @@ def named(
     if declared or is_sibling or (edge.tag, tag) in state.clones[: max(0, state.declared - 1)]:
         return Named(tag, edge.id, is_sibling)
     return Named(tag, f"{edge.id}.{tag:04x}", is_sibling=False)
+
+
+def has_name(state: SteeringState, edge: Edge, base: Edge | None, now_s: float) -> bool:
+    """Whether a session that gets no new signatures can go to the edge: :func:`named` has a name
+    for it, whose URLs are good at ``now_s`` (Unix time)."""
+    found = named(state, edge, base, now_s, 0)
+    return found is not None and outlives(edge, found.tag, now_s, now_s)
+
+
+def last_pathway(state: SteeringState) -> str:
+    """The id under which the player of a session whose URLs are signed anew got its base last. It
+    is all that is left to such a player when no edge can be named, as its base was removed."""
+    tag = edge_tag(stable_hash(state.base))
+    tags = [host for known, host in state.clones if known == tag]
+    return f"{state.base}.{tags[-1]:04x}" if tags else state.base
 
 
 def edge_at(fleet: Fleet, pathway: str) -> int | None:

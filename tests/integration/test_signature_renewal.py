@@ -2,6 +2,8 @@
 what its edge serves until the player's next request but one."""
 
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
@@ -11,6 +13,7 @@ import pytest
 
 from gateway.app import Application
 from gateway.edge.fleet import EdgeCondition
+from gateway.play.tokens import CarriedOn
 from tests.integration.in_process import application, asking
 from tests.integration.test_steering import manifest
 
@@ -259,3 +262,64 @@ async def test_without_its_source_a_player_keeps_what_it_has(tmp_path: Path, clo
         answer = await client.get(player.next_url)
         assert 200 == answer.status_code
         assert "PATHWAY-CLONES" not in answer.json()
+
+
+@pytest.fixture
+def revoked(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From then on, no session may be renewed."""
+
+    def carried_on(*_: object) -> CarriedOn:
+        return CarriedOn(renews=False, grant="")
+
+    return lambda: monkeypatch.setattr("gateway.play.steering.carried_on", carried_on)
+
+
+def without(app: Application, edge: str, *, removed: bool) -> None:
+    """Remove an edge, or take it down."""
+    if removed:
+        app.keeper.found("config", [one for one in app.gateway.fleet.edges if one.id != edge])
+    else:
+        app.keeper.judged("health", {edge: EdgeCondition("down", 0.0)})
+
+
+@pytest.mark.parametrize("removed", [False, True])
+@pytest.mark.parametrize("edges", [("e1", "e3"), ("e1", "e2")])
+async def test_a_session_that_may_not_be_renewed_is_answered(
+    tmp_path: Path,
+    clock: Clock,
+    revoked: Callable[[], None],
+    edges: tuple[str, ...],
+    removed: bool,
+) -> None:
+    """It moves to an edge for which it has a signature, and keeps its pathway where there is
+    none."""
+    app = app_of(tmp_path, edges)
+    async with asking(app) as client:
+        revoked()
+        player = await Player(client, app, clock).start()
+        first = player.edge
+        without(app, first, removed=removed)
+        await player.ask()
+        moves = edges == ("e1", "e2") and not removed
+        assert moves is (player.edge != first)
+        if moves:
+            player.check()
+        assert player.current == (await player.ask())["PATHWAY-PRIORITY"][0]
+
+
+async def test_a_renewed_session_that_loses_its_edge_keeps_its_last_signature(
+    tmp_path: Path, clock: Clock, revoked: Callable[[], None]
+) -> None:
+    """Its first signature has ended long ago."""
+    app = app_of(tmp_path, ("e1",))
+    async with asking(app) as client:
+        player = await Player(client, app, clock).start()
+        for _ in range(8):
+            await player.ask()
+            clock.now_s += TTL_S
+        last = player.current
+        assert last.startswith("e1.")
+        revoked()
+        other = replace(app.gateway.fleet.edges[0], id="e3", url="https://e3.example.com/v/")
+        app.keeper.found("config", [other])
+        assert [last] == (await player.ask())["PATHWAY-PRIORITY"]

@@ -17,12 +17,20 @@ from gateway.play.steering import decide_steering
 from gateway.steering.decide import Situation, Steered, steer
 from gateway.steering.leaving import leaving_since
 from gateway.steering.query import PathwayReport
-from gateway.steering.state import MAX_RECORDS, PathwayRecord, SteeringState
+from gateway.steering.signatures import tag_at
+from gateway.steering.state import (
+    MAX_RECORDS,
+    Clone,
+    PathwayRecord,
+    PlaylistReference,
+    SteeringState,
+)
 from gateway.steering.steering_config import SteeringConfig
 from gateway.trust.keys import Purpose
 from geodata.place import Place
 from manifests.steering import PathwayClone, write_steering_manifest
 from tests.integration.in_process import application
+from tests.signed_urls import signing
 
 NOW, CLOCK = 1_800_000_000, 10_000.0
 ASSET = asset_name("film")
@@ -81,12 +89,17 @@ LEFT = st.dictionaries(st.sampled_from(IDS), st.integers(-1000, 30_000_000))
 
 
 def answered(
-    fleet: Fleet, state: SteeringState, reports: list[PathwayReport], left: dict[str, int]
+    fleet: Fleet,
+    state: SteeringState,
+    reports: list[PathwayReport],
+    left: dict[str, int],
+    *,
+    renews: bool = True,
 ) -> Steered:
     """The answer of a gateway with these edges."""
     order = ordered_by_key(fleet, ranked_tiers(fleet, Place("unknown"), 0), state.viewer, 16)
     leaving = leaving_since(fleet, {}, CLOCK - 60)
-    situation = Situation(SteeringConfig(), fleet, leaving, CLOCK, NOW)
+    situation = Situation(SteeringConfig(), fleet, leaving, CLOCK, NOW, renews=renews)
     return steer(situation, state, order, reports, left.get)
 
 
@@ -134,6 +147,50 @@ def test_a_session_moves_only_where_it_may(
         assert left.get(to.id, state.expected_kbps) >= state.expected_kbps
     again = answered(fleet, found.state, [PathwayReport(to.id, 8000)], left)
     assert not again.moved or again.reason in {"gone", "down"}
+
+
+SIGNING = (
+    *(Edge(f"e{n}", url, signing=signing("ab"[n % 2])) for n, url in enumerate(HOSTS)),
+    EDGES[-1],
+)
+SIGNING_FLEETS = st.builds(
+    Fleet.of,
+    st.lists(st.sampled_from(SIGNING), min_size=1, unique_by=lambda edge: edge.id),
+    st.dictionaries(st.sampled_from(IDS), CONDITIONS),
+)
+AGES_S = st.sampled_from([0, 300, 900])
+CLONES = st.lists(
+    st.builds(
+        lambda edge, age_s: Clone(edge.tag, tag_at(edge, NOW - age_s)),
+        st.sampled_from(SIGNING),
+        AGES_S,
+    ),
+    max_size=4,
+)
+
+
+@given(SIGNING_FLEETS, STATES, CLONES, st.integers(0, 5), AGES_S, REPORTS, LEFT)
+def test_a_session_that_gets_no_new_signatures_is_told_what_it_has(
+    fleet: Fleet,
+    state: SteeringState,
+    clones: list[Clone],
+    declared: int,
+    age_s: int,
+    reports: list[PathwayReport],
+    left: dict[str, int],
+) -> None:
+    """If it moves, then to the edge that the answer puts first; else it was told nothing new."""
+    base = next((edge for edge in SIGNING if edge.id == state.base), SIGNING[0])
+    state.playlist, state.clones = PlaylistReference(b"abcd", b"\1"), tuple(clones)
+    state.base_host, state.declared = tag_at(base, NOW - age_s), min(declared, len(clones) + 1)
+    found = answered(fleet, state, reports, left, renews=False)
+    known = {edge_tag for edge_tag, _ in state.clones}
+    for edge, is_sibling in zip(found.priority, found.naming.siblings, strict=True):
+        assert is_sibling or edge.id == state.base or edge.tag in known
+    if found.moved:
+        assert found.state.told == found.priority[0].key
+    elif found.reason != "failed":
+        assert (state.told, state.told_s) == (found.state.told, found.state.told_s)
 
 
 @given(FLEETS, STATES, REPORTS, LEFT)

@@ -20,7 +20,7 @@ from gateway.play.runtime import Gateway
 from gateway.source.source import SourceManifest
 from gateway.steering.decide import Steered
 from gateway.steering.naming import Naming
-from gateway.steering.pathways import declared_at
+from gateway.steering.pathways import declared_at, last_pathway
 from gateway.steering.signatures import signed_at
 from gateway.steering.state import PlaylistReference, SteeringState
 from manifests.format import ManifestFormat
@@ -72,7 +72,8 @@ async def renewed_manifest(
     """The steering manifest of a session whose URLs are signed anew.
 
     ``state`` is that of its request, ``url`` where it asks next, ``network`` the one that asks.
-    ``count``: it counts in metrics. Without the source, players keep the clones that they know.
+    ``count``: it counts in metrics. Without the source, players keep the clones that they know. A
+    player that cannot use any edge any more keeps the pathway that it has.
     """
     naming, fleet = answer.naming, gateway.fleet
     hosts: list[PathwayClone] = []
@@ -91,7 +92,7 @@ async def renewed_manifest(
             clones = [uri_clone(source, state, *each, now_s) for each in signed]
     if count and _has_new(state, naming):
         metrics.signature_renewals("signed" if clones else "no-source").inc()
-    priority = naming.pathways or (state.base,)
+    priority = naming.pathways or (last_pathway(state),)
     return render_steering_manifest(naming.ttl_s, url, priority, hosts, clones)
 
 

@@ -1,13 +1,16 @@
 """Which signature does a session have, and how is the next one named?"""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from gateway.edge.edge import Edge
-from gateway.edge.fleet import Fleet
+from gateway.edge.fleet import EdgeCondition, Fleet
+from gateway.steering.decide import MOVE_REASONS, Situation, Steered, steer
 from gateway.steering.naming import longest_renewed_s, signed_names
-from gateway.steering.pathways import named, with_clones
+from gateway.steering.pathways import last_pathway, named, with_clones
+from gateway.steering.query import PathwayReport
 from gateway.steering.signatures import outlives, sibling_tag, signed_at, tag_at
 from gateway.steering.state import Clone, PlaylistReference, SteeringState
 from gateway.steering.steering_config import SteeringConfig
@@ -69,6 +72,66 @@ def test_an_edge_without_a_name_is_not_told() -> None:
     renewed = signed_names(STATE, fleet, (A, B, C), 900, NOW, SteeringConfig())
     assert ((A, B, C), 200) == (renewed.priority, renewed.ttl_s)
     assert 30 == signed_names(STATE, fleet, (A, B, C), 30, NOW, SteeringConfig()).ttl_s
+
+
+DOWN = EdgeCondition("down", 0.0)
+KEPT = [
+    ("the base is down, and the other key's edge is unknown", (A, C), (), 0, "nowhere", ["a"]),
+    ("it is known", (A, C), ((C, 0),), 0, "down", ["c", "a"]),
+    ("what is known of it has ended", (A, C), ((C, 0),), 9000, "nowhere", ["a"]),
+    (
+        "its key was replaced",
+        (A, replace(C, signing=signing("n"))),
+        ((C, 0),),
+        0,
+        "nowhere",
+        ["a"],
+    ),
+    ("another host accepts the base's signature", (A, B), (), 0, "down", ["b", "a"]),
+    ("which has ended", (A, B), (), 9000, "nowhere", ["a"]),
+    ("the base was removed", (B, C), (), 0, "nowhere", []),
+    ("and another edge is known", (B, C), ((C, 0),), 0, "gone", ["c"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("edges", "clones", "age_s", "reason", "priority"),
+    [row[1:] for row in KEPT],
+    ids=[row[0] for row in KEPT],
+)
+def test_a_session_that_gets_no_new_signatures_moves_where_it_can(
+    edges: Sequence[Edge],
+    clones: Sequence[tuple[Edge, int]],
+    age_s: int,
+    reason: str,
+    priority: list[str],
+) -> None:
+    """To edges that an answer can name, and whose URLs are still good."""
+    known = tuple([Clone(edge.tag, tag_at(edge, NOW - ago_s)) for edge, ago_s in clones])
+    state = replace(STATE, clones=known)
+    found = kept_answer(Fleet.of(edges, {"a": DOWN}), state, NOW + age_s)
+    assert (reason, priority) == (found.reason, [edge.id for edge in found.priority])
+    assert found.moved is (reason in MOVE_REASONS)
+    told = found.priority[0].key if found.moved else STATE.told
+    assert (told, NOW + age_s if found.moved else 0) == (found.state.told, found.state.told_s)
+
+
+def kept_answer(fleet: Fleet, state: SteeringState, now_s: int) -> Steered:
+    """The answer to a session on its base that gets no new signatures."""
+    situation = Situation(SteeringConfig(), fleet, {}, 0.0, now_s, renews=False)
+    return steer(situation, state, range(len(fleet.edges)), [PathwayReport("a", 9_000_000)], no)
+
+
+def no(edge: str) -> int | None:
+    """No limit."""
+    return None
+
+
+def test_what_is_left_without_any_edge() -> None:
+    """The pathway that the player got last for its base: the first one's signature may end."""
+    assert "a" == last_pathway(STATE)
+    clones = (Clone(C.tag, 7), Clone(A.tag, 0xAB))
+    assert "a.00ab" == last_pathway(replace(STATE, clones=clones))
 
 
 def test_tags_differ_for_as_long_as_a_film_lasts() -> None:
