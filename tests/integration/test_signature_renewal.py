@@ -323,3 +323,21 @@ async def test_a_renewed_session_that_loses_its_edge_keeps_its_last_signature(
         other = replace(app.gateway.fleet.edges[0], id="e3", url="https://e3.example.com/v/")
         app.keeper.found("config", [other])
         assert [last] == (await player.ask())["PATHWAY-PRIORITY"]
+
+
+async def test_who_may_not_be_renewed_gets_no_signature_for_one_that_has_ended(
+    tmp_path: Path, clock: Clock, revoked: Callable[[], None]
+) -> None:
+    """Not under the name of the old one either."""
+    app = app_of(tmp_path, ("e1",))
+    async with asking(app) as client:
+        player = await Player(client, app, clock).start()
+        for _ in range(8):
+            await player.ask()
+            clock.now_s += TTL_S
+        last = player.current
+        revoked()
+        assert {last} == {one["ID"] for one in (await player.ask()).get("PATHWAY-CLONES", ())}
+        clock.now_s += 2 * LIFETIME_S
+        body = await player.ask()
+        assert (last, None) == (body["PATHWAY-PRIORITY"][0], body.get("PATHWAY-CLONES"))

@@ -83,7 +83,7 @@ async def renewed_manifest(
     for edge, pathway, tag, is_sibling in named:
         if is_sibling:
             hosts.append(PathwayClone(state.base, pathway, edge.host or ""))
-        elif pathway not in declared:
+        elif pathway not in declared and not _has_ended(edge, tag, now_s):
             signed.append((edge, tag, pathway))
     clones: list[UriClone] = []
     if signed:
@@ -94,6 +94,12 @@ async def renewed_manifest(
         metrics.signature_renewals("signed" if clones else "no-source").inc()
     priority = naming.pathways or (last_pathway(state),)
     return render_steering_manifest(naming.ttl_s, url, priority, hosts, clones)
+
+
+def _has_ended(edge: Edge, tag: int, now_s: float) -> bool:
+    """Whether the signature that a tag names has ended, or was made for another key or host. Only a
+    session that may not be renewed is still told of it, and must not get another in its place."""
+    return edge.url_signing is not None and signed_at(edge, tag, now_s) is None
 
 
 def _has_new(state: SteeringState, naming: Naming) -> bool:
