@@ -320,27 +320,30 @@ def _new_viewer(fleet: Fleet, base: str, asset: str) -> int:
 def _default_state(
     fleet: Fleet, query: SteeringQuery, asset: str, viewer: int, spread_point: int
 ) -> SteeringState | None:
-    """The state of a session of which only its pathway is known; None when not even that is.
+    """The state of a session of which only its pathways are known; None when not even one is.
 
-    The player knows the pathway that it reports, so clones may refer to it (C2.2), whether the
-    playlist declares it or it is a clone itself.
+    The player has the pathways that it reports, whether its manifest declares them or they are
+    clones. So clones may refer to the first, and the others, which may be declared, must not be
+    cloned (C2.2): they count as declared.
     """
-    for pathway, _ in query.reports:
-        at = fleet.positions.get(pathway)
-        if at is not None:
-            base = fleet.edges[at]
-            return SteeringState(
-                asset=asset_name(asset),
-                viewer=viewer,
-                spread_point=spread_point,
-                base=base.id,
-                shape=base.shape,
-                need_kbps=MAX_KBPS,
-                expected_kbps=USUAL_KBPS,
-                told=base.key,
-                base_host=base.host_tag,
-            )
-    return None
+    positions = [fleet.positions.get(pathway) for pathway, _ in query.reports]
+    known = [fleet.edges[at] for at in positions if at is not None]
+    if not known:
+        return None
+    base, *others = known
+    return SteeringState(
+        asset=asset_name(asset),
+        viewer=viewer,
+        spread_point=spread_point,
+        base=base.id,
+        shape=base.shape,
+        need_kbps=MAX_KBPS,
+        expected_kbps=USUAL_KBPS,
+        told=base.key,
+        base_host=base.host_tag,
+        clones=tuple([Clone(other.tag, other.host_tag) for other in others]),
+        declared=len(known) if others else 0,
+    )
 
 
 def _manifest(answer: Steered, base: str, url: str, ttl_s: int) -> bytes:

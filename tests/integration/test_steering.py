@@ -255,6 +255,39 @@ async def test_the_pathways_of_an_mpd_are_no_clones(
     assert {"HOST": "new.example.com"} == clone["URI-REPLACEMENT"]
 
 
+@pytest.mark.parametrize(
+    ("reported", "clones"),
+    [("e1", {"e2", "e3"}), ("e1,e2", {"e3"}), ("x,e2,e1,e3", set()), ("e1,other", {"e2", "e3"})],
+)
+async def test_what_a_player_without_a_state_reports_is_no_clone(
+    app: Application, client: httpx.AsyncClient, reported: str, clones: set[str]
+) -> None:
+    """It has these pathways, so that each may be one that its MPD declares (C2.2). It is told to
+    use another of them when the first dies, and that is no clone either."""
+    ids = {edge.id for edge in app.gateway.fleet.edges}
+    known = [name for name in reported.split(",") if name in ids]
+    query = f"_DASH_pathway=%22{reported}%22&_DASH_throughput=9000000"
+    named: set[str] = set()
+    url = f"/v1/steering/c39?{query}"
+    for _ in range(2):
+        body = manifest(await client.get(url))
+        assert known[0] == body["PATHWAY-PRIORITY"][0]
+        named |= _clone_ids(body)
+        url = f"{body['RELOAD-URI']}&{query}"
+    assert clones >= named
+    assert clones <= named or len(known) + len(clones) > 3
+    spared = {*known[1:]} or clones
+    app.keeper.judged("health", dict.fromkeys(ids - spared, DOWN))
+    body = manifest(await client.get(url))
+    assert body["PATHWAY-PRIORITY"][0] in spared
+    assert clones >= _clone_ids(body)
+
+
+def _clone_ids(body: Mapping[str, Any]) -> set[str]:
+    """The ids of the clones in an answer."""
+    return {one["ID"] for one in body.get("PATHWAY-CLONES", ())}
+
+
 async def test_a_clone_on_another_host_has_an_id_of_its_own(
     app: Application, client: httpx.AsyncClient
 ) -> None:
