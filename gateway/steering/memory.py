@@ -21,10 +21,11 @@ class SteeringMemory:
         self.networks = NetworkSpeeds(config)
         self._fleet: Fleet | None = None
         self._leaving: Mapping[int, Leaving] = {}
+        self._leave_s = config.leave_s
 
     def configure(self, config: SteeringConfig) -> None:
         """Use a new config."""
-        self.budget.settle_s = _settle_s(config)
+        self.budget.settle_s, self._leave_s = _settle_s(config), config.leave_s
         self.networks.configure(config)
 
     def leaving_in(self, fleet: Fleet, clock_s: float) -> Mapping[int, Leaving]:
@@ -32,7 +33,7 @@ class SteeringMemory:
         ``clock_s``, in seconds."""
         if fleet is not self._fleet:
             self._fleet = fleet
-            self._leaving = leaving_since(fleet, self._leaving, clock_s)
+            self._leaving = leaving_since(fleet, self._leaving, clock_s, self._leave_s)
         return self._leaving
 
 

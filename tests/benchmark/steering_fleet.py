@@ -290,7 +290,7 @@ class Simulation:
         fleet = Fleet.of(self._edges, conditions, self.fleet, active)
         if fleet != self.fleet:
             self.fleet, self._tiers = fleet, {}
-            self._leaving = leaving_since(fleet, self._leaving, now)
+            self._leaving = leaving_since(fleet, self._leaving, now, self._config.leave_s)
 
     def _ask(self, player: Player, now: float) -> float:
         """One request for a steering manifest; the seconds until the next."""

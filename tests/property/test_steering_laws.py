@@ -98,7 +98,7 @@ def answered(
 ) -> Steered:
     """The answer of a gateway with these edges."""
     order = ordered_by_key(fleet, ranked_tiers(fleet, Place("unknown"), 0), state.viewer, 16)
-    leaving = leaving_since(fleet, {}, CLOCK - 60)
+    leaving = leaving_since(fleet, {}, CLOCK - 60, 60.0)
     situation = Situation(SteeringConfig(), fleet, leaving, CLOCK, NOW, renews=renews)
     return steer(situation, state, order, reports, left.get)
 

@@ -125,7 +125,7 @@ def answer(
     fleet = Fleet.of(case.edges, case.conditions, overrides=case.overrides)
     given = state or state_of(case)
     order = ordered_by_key(fleet, ranked_tiers(fleet, UNKNOWN, 0), given.viewer, 16)
-    leaving = leaving_since(fleet, {}, CLOCK - case.leaving_for)
+    leaving = leaving_since(fleet, {}, CLOCK - case.leaving_for, CONFIG.leave_s)
     reports = [PathwayReport(*one) for one in case.reports]
     view = View(case.others, case.prior, case.probed, case.reported)
     return steer(
@@ -896,14 +896,16 @@ def test_without_room_an_edge_that_takes_viewers_is_the_last_resort() -> None:
 def test_an_edge_begins_to_be_left_once() -> None:
     """Other changes of the fleet do not begin the period again."""
     draining = Fleet.of((A, B), {"a": DRAINS})
-    first = leaving_since(draining, {}, 100.0)
+    first = leaving_since(draining, {}, 100.0, CONFIG.leave_s)
     assert {A.key: Leaving("draining", 0.0, 100.0)} == first
-    both = leaving_since(Fleet.of((A, B), {"a": DRAINS, "b": HALF}), first, 200.0)
+    both = leaving_since(Fleet.of((A, B), {"a": DRAINS, "b": HALF}), first, 200.0, CONFIG.leave_s)
     expected = {A.key: first[A.key], B.key: Leaving("degraded", 0.5, 200.0)}
     assert expected == both
     full = EdgeCondition("draining", 1.0, full=True, why="another reason")
-    assert expected == leaving_since(Fleet.of((A, B), {"a": full, "b": HALF}), both, 250.0)
-    assert {} == leaving_since(Fleet.of((A, B), {"a": DOWN}), both, 300.0)
+    assert expected == leaving_since(
+        Fleet.of((A, B), {"a": full, "b": HALF}), both, 250.0, CONFIG.leave_s
+    )
+    assert {} == leaving_since(Fleet.of((A, B), {"a": DOWN}), both, 300.0, CONFIG.leave_s)
 
 
 LEFT_AGAIN = [
@@ -924,8 +926,8 @@ def test_sessions_that_stayed_have_a_period_of_their_own(
     before: EdgeCondition, after: EdgeCondition, since_s: float
 ) -> None:
     """When more sessions are to leave an edge than before, its period begins again."""
-    first = leaving_since(Fleet.of((A, B), {"a": before}), {}, 100.0)
-    found = leaving_since(Fleet.of((A, B), {"a": after}), first, 200.0)
+    first = leaving_since(Fleet.of((A, B), {"a": before}), {}, 100.0, 60.0)
+    found = leaving_since(Fleet.of((A, B), {"a": after}), first, 200.0, 60.0)
     share = after.admits if after.open else 0.0
     assert {A.key: Leaving(after.state, share, since_s)} == found
 
@@ -935,8 +937,17 @@ def test_a_share_that_falls_again_after_it_rose_begins_the_period_again() -> Non
     found: Mapping[int, Leaving] = {}
     for clock_s, share in ((100.0, 0.5), (200.0, 0.7), (300.0, 0.5)):
         fleet = Fleet.of((A, B), {"a": EdgeCondition("degraded", share)})
-        found = leaving_since(fleet, found, clock_s)
+        found = leaving_since(fleet, found, clock_s, 60.0)
     assert {A.key: Leaving("degraded", 0.5, 300.0)} == found
+
+
+def test_a_share_that_goes_up_and_down_does_not_keep_sessions() -> None:
+    """As that of an edge which is full every other moment: a period that runs goes on."""
+    found: Mapping[int, Leaving] = {}
+    for clock_s in range(100, 160):
+        full = EdgeCondition("degraded", 0.5, full=clock_s % 2 == 0)
+        found = leaving_since(Fleet.of((A, B), {"a": full}), found, float(clock_s), 60.0)
+    assert 100.0 == found[A.key].since_s
 
 
 @pytest.mark.no_cover  # thousands of viewers through the same few lines
@@ -945,8 +956,8 @@ def test_draining_a_degraded_edge_does_not_move_all_at_once() -> None:
     case = Case(conditions={"a": DRAINS})
     degraded = Fleet.of(case.edges, {"a": HALF})
     fleet = Fleet.of(case.edges, case.conditions)
-    first = leaving_since(degraded, {}, CLOCK - 600)
-    leaving = leaving_since(fleet, first, CLOCK - CONFIG.leave_s / 4)
+    first = leaving_since(degraded, {}, CLOCK - 600, CONFIG.leave_s)
+    leaving = leaving_since(fleet, first, CLOCK - CONFIG.leave_s / 4, CONFIG.leave_s)
     situation = Situation(CONFIG, fleet, leaving, CLOCK, NOW)
     viewers = [number << 40 for number in range(1, 2001)]
     stayed = [viewer for viewer in viewers if admits(degraded, 0, viewer)]
