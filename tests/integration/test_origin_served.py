@@ -222,4 +222,5 @@ def test_a_dripping_origin_stays_down(config: Path, source: OriginProcess) -> No
         assert (1, 0) == (len(gateway.lines("origin_down")), len(gateway.lines("origin_up")))
         source.set(cache_control="max-age=1")
         wait_for(gateway, 200, "ok")
+        gateway.wait_for("origin_up")
         assert (1, 1) == (len(gateway.lines("origin_down")), len(gateway.lines("origin_up")))

@@ -329,6 +329,7 @@ class redis_log:  # noqa: N801  # reads as a function
     async def __aenter__(self) -> tuple[RedisEventLog, Commands]:
         self._store = connect(self._server.url, timeout_ms=1000)
         await self._store.start()
+        await until(lambda: self._store.state == "up")  # a busy machine connects later
         redis = self._store.redis
         assert redis is not None
         return RedisEventLog(redis, redis), redis
