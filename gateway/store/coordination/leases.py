@@ -285,20 +285,26 @@ class Leases:
 
     async def _share_leases(self, redis: Commands) -> None:
         """Write the leases that Redis lacks, in steps that are too short to block Redis. Raises
-        StoreUnavailable."""
+        StoreUnavailable; what Redis may not have got is then written at the next look.
+
+        A lease that moves while its older form is being written stands in line again.
+        """
         while self._unshared:
             step = list(self._unshared)[:RESTORED_PER_STEP]
             now_s = self._clock()
             words = [b"%d" % round(self._ttl_s * 1000)]
             for lease_id in step:
+                del self._unshared[lease_id]
                 lease = self._ledger.get(lease_id)
                 if lease is not None and lease.ends_at > now_s:
                     left_ms = b"%d" % ((lease.ends_at - now_s) * 1000)
                     asset, edge = lease.asset.hex().encode(), lease.edge.encode()
                     words += (lease_id, asset, b"%d" % lease.kbps, edge, left_ms)
-            await redis.run(RESTORE, _KEYS, words)
-            for lease_id in step:
-                self._unshared.pop(lease_id, None)
+            try:
+                await redis.run(RESTORE, _KEYS, words)
+            except StoreUnavailable:
+                self._unshared |= dict.fromkeys(step)
+                raise
             await asyncio.sleep(STEP_PAUSE_S)
 
     def _mirror(self, lease_id: bytes, lease: EdgeLease, now_s: float) -> None:

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import multiprocessing
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -15,7 +17,15 @@ from gateway.edge.fleet import EdgeCondition, Fleet
 from gateway.store.connection.connect import connect
 from gateway.store.connection.keys import LEASE_ENDS, LEASES, session_name
 from gateway.store.connection.memory import MemoryStore
-from gateway.store.connection.protocol import Store
+from gateway.store.connection.protocol import (
+    Commands,
+    RedisReply,
+    Script,
+    Store,
+    StoreState,
+    StoreUnavailable,
+    Trouble,
+)
 from gateway.store.coordination import leases as module
 from gateway.store.coordination.lease_scripts import RESTORE
 from gateway.store.coordination.leases import Leases
@@ -439,6 +449,65 @@ async def test_a_lease_is_renewed_after_a_quarter_of_its_time(server: Valkey) ->
             await leases.look()
             found = server.command("ZRANGE", LEASE_ENDS, "0", "-1", "WITHSCORES")
             assert same is (ends == found)
+
+
+@dataclass
+class Wire:
+    """Commands of a real server; ``meanwhile`` happens while the first RESTORE is under way, which
+    is ``lost`` or arrives."""
+
+    commands: Commands
+    meanwhile: Callable[[], None]
+    lost: bool = False
+    restored: int = 0
+
+    async def run(
+        self, script: Script, keys: Sequence[bytes], words: Sequence[bytes]
+    ) -> RedisReply:
+        """Run a script."""
+        if script is RESTORE:
+            self.restored += 1
+            if self.restored == 1:
+                self.meanwhile()
+                if self.lost:
+                    raise StoreUnavailable(Trouble.LOST)
+        return await self.commands.run(script, keys, words)
+
+
+@dataclass
+class Wired:
+    """A store as far as leases use it."""
+
+    redis: Wire
+    state: StoreState = "up"
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_a_lease_that_moves_while_it_is_written_is_written_again(
+    server: Valkey, lost: bool
+) -> None:
+    """Redis would believe the older edge until the lease ends. When the write is lost, the leases
+    that did not move are written again as well."""
+    now = 1000.0
+    async with leases_on(server.url) as (_, store):
+        assert store.redis is not None
+
+        def moves() -> None:
+            nonlocal now
+            now += 1.0
+            leases.follow("s", "film", 3000, "large")
+
+        wire = Wire(store.redis, moves, lost)
+        leases = Leases(cast("Store", Wired(wire)), TTL_S, lambda: 1, lambda: now)
+        leases.use(Fleet.of(LINE))
+        leases.follow("s", "film", 3000, "small")
+        leases.follow("t", "film", 2000, "small")
+        for _ in range(3):
+            await leases.look()
+            now += 1.0
+        with server.client() as client:
+            assert b"3000" == client.hget(LEASES, "elarge")
+            assert b"2000" == client.hget(LEASES, "esmall")
 
 
 async def test_without_capacities_nothing_follows() -> None:
