@@ -25,6 +25,9 @@ FULL_AT = 0.97
 """An edge is full from this share of its capacity: nearly every session would be passed on."""
 OPEN_BELOW = 0.90
 """A full edge takes new sessions again below this share of its capacity."""
+MAX_LEASE_KBPS = 1_000_000_000
+"""The highest rate of one lease. A higher one in Redis is garbage, and so is a sum that is higher
+than its leases can make it (:mod:`gateway.store.coordination.lease_scripts`)."""
 MAX_LEASES = 100_000
 """The most leases in a table (about 35 MB); beyond it, those that end first are forgotten."""
 EXPIRED_PER_CALL = 64

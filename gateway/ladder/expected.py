@@ -9,12 +9,16 @@ too little overloads the edge.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from gateway.ladder.rung import Rung
 
+MAX_EXPECTED_KBPS: Final = 20_000_000
+"""No session takes up more, whatever bit rates its source claims."""
+
 
 def expected_kbps(rungs: Sequence[Rung], speed_kbps: float | None, headroom: float) -> int:
-    """The bit rate in kbit/s, at least 1, of a session that gets ``rungs``.
+    """The bit rate in kbit/s, from 1 to ``MAX_EXPECTED_KBPS``, of a session that gets ``rungs``.
 
     ``headroom`` is the share of the speed that may be used. When the speed is too low for every
     rung, the lowest counts. Without any rung, it is 1.
@@ -26,4 +30,5 @@ def expected_kbps(rungs: Sequence[Rung], speed_kbps: float | None, headroom: flo
         within = [rung for rung in rungs if rung.bandwidth <= speed_kbps * headroom * 1000]
         reachable = within or [min(rungs, key=lambda rung: rung.bandwidth)]
     top = max(reachable, key=lambda rung: rung.bandwidth)
-    return max(1, -(-(top.average_bandwidth or top.bandwidth) // 1000))
+    kbps = -(-(top.average_bandwidth or top.bandwidth) // 1000)
+    return min(max(1, kbps), MAX_EXPECTED_KBPS)

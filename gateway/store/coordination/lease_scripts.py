@@ -10,18 +10,20 @@ The two keys are written together. When they disagree, Redis has evicted one of 
 sees another name writes its own leases back.
 
 A new generation also begins when either key is of another type, or holds a number that cannot be
-one of ours: no sum of rates is negative, or greater than its leases can make it. A lease that ends
-later than any may is released.
+one of ours: no sum of rates is negative, or greater than its leases can make it at
+``MAX_LEASE_KBPS`` each. A lease that ends later than any may is released.
 """
 
+from gateway.edge.capacity import MAX_LEASE_KBPS
 from gateway.store.connection.protocol import Script
 
 _CLOCK = b"local clock = redis.call('TIME')\n"
 
+_BOUNDS = b"local longest_ms, most_kbps = 31536000000, %d\n" % MAX_LEASE_KBPS
+
 _COMMON = b"""
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local leases, ends = KEYS[1], KEYS[2]
-local longest_ms, most_kbps = 31536000000, 1e9
 local broken = false
 
 -- A whole number from 0 to most, 0 for a missing one, else nil. Lua reads 'nan' and 'inf', too.
@@ -212,10 +214,11 @@ return generation
 def scripts(clock: bytes = _CLOCK) -> tuple[Script, Script, Script]:
     """``place``, ``loads`` and ``restore``. ``clock`` is the Lua that sets ``clock`` as TIME does;
     tests pass a clock of their own."""
+    common = clock + _BOUNDS + _COMMON
     return (
-        Script("lease", clock + _COMMON + _PLACE),
-        Script("lease_loads", clock + _COMMON + _LOADS),
-        Script("lease_restore", clock + _COMMON + _RESTORE),
+        Script("lease", common + _PLACE),
+        Script("lease_loads", common + _LOADS),
+        Script("lease_restore", common + _RESTORE),
     )
 
 

@@ -17,6 +17,7 @@ from time import monotonic
 from gateway.client.session import asset_name
 from gateway.edge.capacity import (
     FULL_AT,
+    MAX_LEASE_KBPS,
     PLACEMENT_OUTCOMES,
     CandidateEdge,
     EdgeLease,
@@ -111,8 +112,10 @@ class Leases:
         ``take``. Never fails.
 
         Without a session the lease cannot be renewed: it ends by itself. ``held`` is the position
-        of the edge that the session plays ``asset`` from. Redis is asked only if ``ask``.
+        of the edge that the session plays ``asset`` from. Redis is asked only if ``ask``. More
+        than ``MAX_LEASE_KBPS`` counts as that.
         """
+        kbps = min(kbps, MAX_LEASE_KBPS)
         known = [self._candidates.get(edge.id) or self._candidate(edge) for edge in preferred]
         candidates = [candidate for candidate, _ in known]
         lease_id = _lease_id(session)
@@ -161,11 +164,12 @@ class Leases:
         """Move the lease of a session to the edge that it was seen to play from, or renew it there.
         Redis gets it at the next look.
 
-        ``kbps`` counts where this worker does not know what the lease is for. A lease that was
-        written lately is left alone.
+        ``kbps``, up to ``MAX_LEASE_KBPS``, counts where this worker does not know what the lease is
+        for. A lease that was written lately is left alone.
         """
         if not self.active:
             return
+        kbps = min(kbps, MAX_LEASE_KBPS)
         lease_id, name, now_s = _lease_id(session), asset_name(asset), self._clock()
         known = self._ledger.get(lease_id)
         if known is not None and known.asset == name and known.ends_at > now_s:

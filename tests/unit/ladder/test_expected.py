@@ -2,8 +2,9 @@
 
 import pytest
 
-from gateway.ladder.expected import expected_kbps
+from gateway.ladder.expected import MAX_EXPECTED_KBPS, expected_kbps
 from gateway.play.hls.ladder import rungs_of
+from gateway.steering.state import MAX_KBPS
 from manifests.hls.multivariant import parse
 
 RUNGS = ((400_000, None), (1_200_500, 900_100), (5_000_000, 4_200_000), (9_000_000, None))
@@ -44,3 +45,14 @@ def test_nothing_costs_nothing() -> None:
     """A source that claims 1 bit/s still takes up something."""
     playlist = parse(b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\na.m3u8\n")
     assert 1 == expected_kbps(rungs_of(playlist), None, 0.8)
+
+
+@pytest.mark.parametrize("average", ["", ",AVERAGE-BANDWIDTH=8000000000000000000"])
+@pytest.mark.parametrize("speed_kbps", [None, 5000.0])
+def test_no_claim_takes_up_more_than_any_session_can(
+    average: str, speed_kbps: float | None
+) -> None:
+    """What all workers count with, in Redis and in the state of a session, has bounds."""
+    text = f"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=9000000000000000000{average}\na.m3u8\n"
+    found = expected_kbps(rungs_of(parse(text.encode())), speed_kbps, 0.8)
+    assert MAX_EXPECTED_KBPS == found <= MAX_KBPS

@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 from gateway.client.session import asset_name
-from gateway.edge.capacity import Leased
+from gateway.edge.capacity import MAX_LEASE_KBPS, Leased
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import EdgeCondition, Fleet
 from gateway.store.connection.connect import connect
@@ -301,6 +301,27 @@ async def test_garbage_begins_a_new_generation(
         with server.client() as client:
             assert (b"10000" if known else b"5000") == client.hget(LEASES, "esmall")
             assert 1 + known == int(client.hget(LEASES, "n") or 0) == client.zcard(LEASE_ENDS)
+
+
+async def test_absurd_rates_are_shared_like_all_others(server: Valkey) -> None:
+    """Redis takes a rate above the bound for garbage, and then no worker has a lease that is
+    shared. Rates at the bound, and their sums, are ours."""
+    absurd = 10**16
+    async with leases_on(server.url) as (one, _), leases_on(server.url) as (other, _):
+        await one.look()
+        assert ("small", "first") == await place(one, "usual", kbps=1000)
+        for name in ("a", "b", "c"):
+            assert ("endless", "spilled") == await place(one, name, kbps=absurd)
+        for name in ("d", "e", "f", "g"):
+            one.follow(name, "film", absurd, "small")
+        await one.look()
+        for worker in (one, other, one, other):
+            loads = await worker.look()
+            assert not loads.alone
+            assert {"small": 1000 + 4 * MAX_LEASE_KBPS, "large": 0} == loads.leased
+        assert not (await leased(other, "new", kbps=absurd)).alone
+        with server.client() as client:
+            assert b"%d" % (4 * MAX_LEASE_KBPS) == client.hget(LEASES, "eendless")
 
 
 async def test_a_lease_of_the_year_5138_ends(server: Valkey) -> None:
