@@ -25,6 +25,10 @@ _KEY = re.compile(r"[a-z*][a-z0-9_.*-]{0,63}")
 _STRING = re.compile(r'"((?:[^"\\]|\\["\\])*+)"')
 # A quoted string, to the end of the text if it is not closed; or what is between two of them.
 _PART = re.compile(r'"(?:[^"\\]|\\.?)*+(?:"|\Z)|[^"]+', re.DOTALL)
+# What is left of a member that cannot be read, and the comma after it. A comma in a quoted string
+# ends no member, whatever else is in the string. A quote opens a string where a value may begin or
+# another string has ended, if the string is closed.
+_REST = re.compile(r'(?:[^,"]++|(?:\A|(?<=[=(, \t"]))"(?:[^"\\]|\\.)*+"|")*+,?', re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)")
 _BARE = re.compile(r'[^\s,;()"\\]{1,256}')
 _TOKEN = re.compile(r"[A-Za-z*][A-Za-z0-9!#$%&'*+.^_`|~:/-]*")
@@ -189,9 +193,10 @@ class _Reader:
         return key, value
 
     def skip_member(self) -> None:
-        """Move past the next comma, or to the end."""
-        comma = self._text.find(",", self._position)
-        self._position = len(self._text) if comma < 0 else comma + 1
+        """Move past the next comma outside quoted strings, or to the end. A quote that is not
+        closed opens no string: the members behind it are read."""
+        rest = _REST.match(self._text, self._position)
+        self._position = len(self._text) if rest is None else rest.end()
 
     def _inner_list(self, key: str) -> tuple[Item, ...]:
         items: list[Item] = []
