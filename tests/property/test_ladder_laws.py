@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.ladder.fit import Fit, NothingToPlayError, fit
 from gateway.ladder.rung import Constraints, counted
 from gateway.play.hls.edit import edit_of
-from gateway.play.hls.ladder import rungs_of
+from gateway.play.hls.ladder import is_skippable, rungs_of
 from manifests.codecs import CodecFamily, VideoRange
 from manifests.hls.multivariant import MultivariantPlaylist, parse, write
 
@@ -216,6 +216,31 @@ def test_no_group_dangles(playlist: MultivariantPlaylist, limits: Constraints) -
     )
     here = {(rendition.type, rendition.group_id) for rendition in after.renditions}
     assert set() == here & (named_before - named_after)
+
+
+@law
+@given(playlists(), constraints)
+def test_an_iframe_playlist_of_each_family_stays(
+    playlist: MultivariantPlaylist, limits: Constraints
+) -> None:
+    """A7.2: of each codec family of a variant that stays, if there is one that may be shown."""
+    assume(limits.screen)
+    _, data = fitted(playlist, limits)
+    after = parse(data)
+    ranges = [limits.device_ranges, limits.allowed_ranges]
+
+    def of(each: MultivariantPlaylist) -> set[tuple[object, ...]]:
+        return {
+            (entry.pathway, entry.families)
+            for entry in each.iframes
+            if not is_skippable(entry)
+            and (limits.immersive or entry.video_layout is None)
+            and all(one is None or entry.video_range in one for one in ranges)
+        }
+
+    families = {(variant.pathway, variant.families) for variant in after.variants}
+    served = {(entry.pathway, entry.families) for entry in after.iframes if not is_skippable(entry)}
+    assert of(playlist) & families <= served
 
 
 @law

@@ -4,7 +4,7 @@ The caller gives the variants that stay. I-frame playlists and renditions follow
 A8.9, A11.2, A11.3).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from gateway.ladder.rung import Constraints
 from gateway.play.hls.ladder import FLAT, is_skippable, shorter_side, specifiers
@@ -15,6 +15,9 @@ from manifests.hls.multivariant import (
     Variant,
     groups_named,
 )
+
+_Family = tuple[object, ...]
+"""A pathway, and the codec families of an entry."""
 
 
 def edit_of(playlist: MultivariantPlaylist, kept: Sequence[int], limits: Constraints) -> Edit:
@@ -38,7 +41,8 @@ def _iframes(
 ) -> list[IFrameVariant]:
     """The I-frame playlists of the encodings that stay, within the same limits as variants. On each
     pathway, at least the smallest one of each codec family that still has a variant stays (rule
-    A7.2). One that clients ignore does not count as such (A2.1). A device without a screen gets
+    A7.2), of an encoding that stays if there is one. One that clients ignore, or whose range or
+    layout the device does not show, does not count as such (A2.1). A device without a screen gets
     none."""
     if not playlist.iframes or not limits.screen:
         return []
@@ -48,21 +52,54 @@ def _iframes(
     heeded = [entry for entry in candidates if not is_skippable(entry)]
     served = {_family(entry) for entry in heeded if entry.index in stays}
     missing = {_family(variant) for variant in kept} - served
-    smallest: dict[tuple[object, ...], IFrameVariant] = {}
-    for entry in heeded if missing else ():
-        family = _family(entry)
-        known = smallest.get(family)
-        if family in missing and (known is None or entry.bandwidth < known.bandwidth):
-            smallest[family] = entry
-    stays.update(entry.index for entry in smallest.values())
+    if missing:
+        beside = [
+            entry
+            for entry in playlist.iframes
+            if _look(entry) in lost and not is_skippable(entry) and _is_shown(entry, kept, limits)
+        ]
+        smallest = _smallest(beside, missing) | _smallest(heeded, missing)
+        stays.update(entry.index for entry in smallest.values())
     return [entry for entry in playlist.iframes if entry.index in stays]
 
 
+def _smallest(
+    entries: Iterable[IFrameVariant], families: Container[_Family]
+) -> dict[_Family, IFrameVariant]:
+    """The entry of the lowest bit rate of each of these families that has one."""
+    smallest: dict[_Family, IFrameVariant] = {}
+    for entry in entries:
+        family = _family(entry)
+        known = smallest.get(family)
+        if family in families and (known is None or entry.bandwidth < known.bandwidth):
+            smallest[family] = entry
+    return smallest
+
+
+def _is_shown(entry: IFrameVariant, kept: Iterable[Variant], limits: Constraints) -> bool:
+    """Whether the limits allow the range and the layout of an entry. A limit that a variant of its
+    family stays in spite of was given up."""
+    family = _family(entry)
+    variants = [variant for variant in kept if _family(variant) == family]
+    if not (limits.immersive or _is_flat(entry)) and all(map(_is_flat, variants)):
+        return False
+    return not any(
+        ranges is not None
+        and entry.video_range not in ranges
+        and all(variant.video_range in ranges for variant in variants)
+        for ranges in (limits.device_ranges, limits.allowed_ranges)
+    )
+
+
 def _look(entry: Variant) -> tuple[object, ...]:
-    return (*_family(entry), entry.video_range, not specifiers(entry.video_layout) <= FLAT)
+    return (*_family(entry), entry.video_range, _is_flat(entry))
 
 
-def _family(entry: Variant) -> tuple[object, ...]:
+def _is_flat(entry: Variant) -> bool:
+    return specifiers(entry.video_layout) <= FLAT
+
+
+def _family(entry: Variant) -> _Family:
     return (entry.pathway, entry.families)
 
 

@@ -1,5 +1,7 @@
 """From rungs to an edit: I-frame playlists, renditions, captions; and from variants to rungs."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.ladder.rung import Constraints
@@ -11,6 +13,17 @@ from tests.unit.ladder.sources import AAC, AVC, HEVC, fitted, iframes, media, pl
 AVC_ONLY = frozenset({CodecFamily.AVC})
 SDR_ONLY = frozenset({VideoRange.SDR})
 FIRST = "#EXTM3U\n"
+PQ, HLG, STEREO = "VIDEO-RANGE=PQ", "VIDEO-RANGE=HLG", 'REQ-VIDEO-LAYOUT="CH-STEREO"'
+# The caps leave one HEVC variant, of another range or layout than the I-frame playlists of HEVC.
+LEFT_BY_THE_CAPS = [
+    variant("p", 1900, "960x540", HEVC, PQ),
+    variant("s", 3400, "1280x720", HEVC),
+    variant("h", 3400, "1280x720", HEVC, HLG),
+    variant("t", 3400, "1280x720", HEVC, STEREO),
+    variant("a", 1100, "768x432", AVC),
+    iframes("i", 90, "768x432", AVC),
+]
+CAPS = Constraints(max_bandwidth=2_500_000, max_height=1080)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +110,56 @@ FIRST = "#EXTM3U\n"
             [variant("a", 500), variant("h", 400, codecs=HEVC), iframes("j", 40, codecs=HEVC)],
             Constraints(device_codecs=AVC_ONLY),
             "",
+        ),
+        (  # one of another range is better than none
+            [*LEFT_BY_THE_CAPS, iframes("j", 90, codecs=HEVC), iframes("k", 99, codecs=HEVC)],
+            CAPS,
+            "i j",
+        ),
+        (  # but not than one of the same, however large
+            [*LEFT_BY_THE_CAPS, iframes("j", 90, codecs=HEVC), iframes("k", 5000, "", HEVC, PQ)],
+            CAPS,
+            "i k",
+        ),
+        (
+            [*LEFT_BY_THE_CAPS, iframes("j", 90, codecs=HEVC, more=HLG)],
+            replace(CAPS, device_ranges=frozenset({VideoRange.SDR, VideoRange.PQ})),
+            "i",
+        ),
+        (
+            [*LEFT_BY_THE_CAPS, iframes("j", 90, codecs=HEVC, more=HLG)],
+            replace(CAPS, allowed_ranges=frozenset({VideoRange.SDR, VideoRange.PQ})),
+            "i",
+        ),
+        ([*LEFT_BY_THE_CAPS, iframes("j", 90, codecs=HEVC, more=STEREO)], CAPS, "i j"),
+        (
+            [*LEFT_BY_THE_CAPS, iframes("j", 90, codecs=HEVC, more=STEREO)],
+            replace(CAPS, immersive=False),
+            "i",
+        ),
+        (
+            [*LEFT_BY_THE_CAPS, iframes("j", 90, codecs=HEVC, more='REQ-FUTURE="x"')],
+            CAPS,
+            "i",
+        ),
+        (  # the device's range was given up, for variants and so for I-frame playlists
+            [
+                variant("p", 1900, codecs=HEVC, more=PQ),
+                variant("h", 3400, codecs=HEVC, more=HLG),
+                iframes("j", 90, codecs=HEVC, more=HLG),
+            ],
+            replace(CAPS, device_ranges=SDR_ONLY),
+            "j",
+        ),
+        (  # and so was the layout
+            [
+                variant("t", 1900, codecs=HEVC, more=f"{STEREO},{PQ}"),
+                variant("s", 3400, codecs=HEVC, more=STEREO),
+                variant("a", 1100, codecs=AVC, more=STEREO),
+                iframes("j", 90, codecs=HEVC, more=STEREO),
+            ],
+            replace(CAPS, immersive=False),
+            "j",
         ),
     ],
 )
