@@ -77,8 +77,8 @@ def _smallest(
 
 
 def _is_shown(entry: IFrameVariant, kept: Iterable[Variant], limits: Constraints) -> bool:
-    """Whether the limits allow the range and the layout of an entry. A limit that a variant of its
-    family stays in spite of was given up."""
+    """Whether the limits allow the range and the layout of an entry. A limit was given up if a
+    variant of the entry's family stays in spite of it."""
     family = _family(entry)
     variants = [variant for variant in kept if _family(variant) == family]
     if not (limits.immersive or _is_flat(entry)) and all(map(_is_flat, variants)):
