@@ -41,7 +41,7 @@ class Deferred:
     def __call__(self) -> ASGIApp:
         """The application."""
         make: Callable[[object], ASGIApp] = resolve_name(self.name)
-        return make(pickle.loads(self.pickled))  # noqa: S301  (from this process's parent)
+        return make(pickle.loads(self.pickled))  # noqa: S301  # nosec B301  # of its parent
 
 
 class ServerConfig(uvicorn.Config):
