@@ -37,7 +37,19 @@ def hold_back(running: Loaded, new: Loaded) -> tuple[Loaded, tuple[str, ...]]:
         for section, values in held.items()
     }
     settings = new.settings.model_copy(update=sections | lists)
-    return replace(new, settings=settings, policy=policy_of(settings), given=given), waiting
+    found = replace(new, settings=settings, policy=policy_of(settings), given=given)
+    return replace(found, origins=_origins(running, new, waiting)), waiting
+
+
+def _origins(running: Loaded, new: Loaded, waiting: Collection[str]) -> dict[str, str]:
+    """What set each value that is in force: of those of the keys ``waiting``, the running ones."""
+    below = tuple(f"{key}{sign}" for key in waiting for sign in ".[")
+
+    def waits(key: str) -> bool:
+        return key in waiting or key.startswith(below)
+
+    origins = {key: origin for key, origin in new.origins.items() if not waits(key)}
+    return origins | {key: origin for key, origin in running.origins.items() if waits(key)}
 
 
 def _given(

@@ -327,6 +327,8 @@ async def test_keys_that_need_a_restart_are_named_and_the_rest_is_used(tmp_path:
             assert (server.port, server.manifest_max_age_s, height_of(watcher)) == (8080, 9, 2)
             assert watcher.current.policy.version == observed.versions[0]
             assert observed.waiting == ("server.port",)
+            assert "server.port" not in watcher.current.origins
+            assert watcher.current.origins["server.manifest_max_age_s"] == "g.toml"
     assert logs[1:] == [
         {
             "event": "config_warning",
