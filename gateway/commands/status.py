@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.background.survey import survey
-from gateway.commands.store_access import open_store, write_trouble
+from gateway.commands.store_access import open_store
 from gateway.config.load import Loaded
 from gateway.observe.moment import rfc3339
 from gateway.store.connection.address import shown_url
-from gateway.store.connection.protocol import StoreUnavailable
+from gateway.store.connection.protocol import Trouble
 from gateway.store.coordination import revocations
 from gateway.store.coordination.presence import LiveWorker, live_workers
 
@@ -81,7 +81,7 @@ async def look(loaded: Loaded) -> Status:
         workers = tuple(await live_workers(commands))
         fleet = (await survey(loaded, store)).fleet
         revoked = len(await revocations.known(commands))
-        trouble = await write_trouble(commands)
+        trouble = store.trouble if store.state == "readonly" else None
     return Status(
         workers,
         shown_url(loaded.settings.store.url.get_secret_value()),
@@ -94,7 +94,7 @@ async def look(loaded: Loaded) -> Status:
 
 
 def _problems(
-    workers: tuple[LiveWorker, ...], trouble: StoreUnavailable | None, *, all_down: bool
+    workers: tuple[LiveWorker, ...], trouble: Trouble | None, *, all_down: bool
 ) -> list[str]:
     found = [] if workers else ["no gateway runs on this store"]
     if trouble is not None:

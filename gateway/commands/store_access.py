@@ -7,14 +7,7 @@ from gateway.config.load import Loaded
 from gateway.operators.action_error import ActionError
 from gateway.store.connection.address import shown_url
 from gateway.store.connection.connect import CONTROL_TIMEOUT_S, connect
-from gateway.store.connection.keys import PROBE
-from gateway.store.connection.protocol import (
-    Commands,
-    Store,
-    StoreError,
-    StoreUnavailable,
-    Trouble,
-)
+from gateway.store.connection.protocol import Commands, Store, StoreError, StoreUnavailable
 
 
 class CommandError(Exception):
@@ -62,15 +55,3 @@ async def open_store(loaded: Loaded) -> AsyncIterator[tuple[Store, Commands]]:
         raise CommandError(f"the store at {shown} gave no answer: {error}") from error
     finally:
         await store.close()
-
-
-async def write_trouble(commands: Commands) -> StoreUnavailable | None:
-    """Why Redis takes no writes: it is full, or a replica, for example. None when it takes them.
-    Raises StoreUnavailable when it does not answer."""
-    try:
-        await commands.ask("put_probe", b"SET", PROBE, b"1", b"PX", b"1000")
-    except StoreUnavailable as error:
-        if error.trouble not in {Trouble.FULL, Trouble.READ_ONLY, Trouble.REJECTED}:
-            raise
-        return error
-    return None

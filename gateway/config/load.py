@@ -48,23 +48,26 @@ class Given:
 class Loaded:
     """A configuration that can be used.
 
-    ``origins`` says for every key without its shipped value what set it: the file or an environment
-    variable. ``overridden`` are the keys that an environment variable sets to another value than
-    the file does.
+    ``given`` is what was written. ``overridden`` are the keys that an environment variable sets to
+    another value than the file does.
     """
 
     settings: Settings
     policy: Policy
     path: Path | None
-    origins: Mapping[str, str]
     given: Given = field(repr=False, compare=False)
     warnings: tuple[ConfigProblem, ...] = ()
     overridden: tuple[str, ...] = ()
 
     def __reduce__(self) -> tuple[Callable[..., "Loaded"], tuple[object, ...]]:
         """Pickled for workers without the policy, which has keys that cannot be pickled."""
-        rest = (self.path, self.origins, self.given, self.warnings, self.overridden)
+        rest = (self.path, self.given, self.warnings, self.overridden)
         return _loaded, (self.settings, *rest)
+
+    @property
+    def origins(self) -> dict[str, str]:
+        """What set every key without its shipped value: the file or an environment variable."""
+        return {written(where): origin for where, origin in self.given.origins.items()}
 
     @property
     def from_environment(self) -> dict[str, str]:
@@ -124,7 +127,6 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         settings,
         policy_of(settings),
         path,
-        {written(where): origin for where, origin in given.origins.items()},
         given,
         warnings,
         tuple(overridden),

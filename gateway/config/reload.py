@@ -12,7 +12,7 @@ most likely it was not saved completely.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -159,8 +159,7 @@ class ConfigWatcher:
             new, waiting = hold_back(self.current, new)
             self._apply(new)
         except ConfigError as error:
-            problems = [str(problem) for problem in error.problems]
-            log.error("config_refused", path=str(path), problems=problems)  # noqa: TRY400
+            log_refused(path, error.problems)
             return Reload(by, self.current, None, problems=error.problems)
         before, self.current = self.current, new
         log.info("config_reloaded", path=str(path), version=new.policy.version)
@@ -168,9 +167,19 @@ class ConfigWatcher:
             log.warning("config_warning", problem=str(warning))
         if new.overridden != before.overridden:
             log_overrides(new)
-        if waiting:
-            log.warning("config_waits_for_restart", keys=list(waiting))
+        log_waiting(waiting)
         return Reload(by, before, new, waiting)
+
+
+def log_refused(path: Path | None, problems: Iterable[ConfigProblem]) -> None:
+    """Say why a file is not in force."""
+    log.error("config_refused", path=str(path), problems=[str(problem) for problem in problems])
+
+
+def log_waiting(waiting: Collection[str]) -> None:
+    """Say which changed keys need a restart, if there are some."""
+    if waiting:
+        log.warning("config_waits_for_restart", keys=list(waiting))
 
 
 def log_overrides(loaded: Loaded) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from gateway.config.build import policy_of
 from gateway.config.key_schema import restart_keys, restart_lists
 from gateway.config.load import Given, Loaded
-from gateway.config.problem import ConfigError
+from gateway.config.problem import ConfigError, KeyPath
 
 
 def hold_back(running: Loaded, new: Loaded) -> tuple[Loaded, tuple[str, ...]]:
@@ -37,32 +37,27 @@ def hold_back(running: Loaded, new: Loaded) -> tuple[Loaded, tuple[str, ...]]:
         for section, values in held.items()
     }
     settings = new.settings.model_copy(update=sections | lists)
-    found = replace(new, settings=settings, policy=policy_of(settings), given=given)
-    return replace(found, origins=_origins(running, new, waiting)), waiting
-
-
-def _origins(running: Loaded, new: Loaded, waiting: Collection[str]) -> dict[str, str]:
-    """What set each value that is in force: of those of the keys ``waiting``, the running ones."""
-    below = tuple(f"{key}{sign}" for key in waiting for sign in ".[")
-
-    def waits(key: str) -> bool:
-        return key in waiting or key.startswith(below)
-
-    origins = {key: origin for key, origin in new.origins.items() if not waits(key)}
-    return origins | {key: origin for key, origin in running.origins.items() if waits(key)}
+    return replace(new, settings=settings, policy=policy_of(settings), given=given), waiting
 
 
 def _given(
     running: Loaded, new: Loaded, held: Mapping[str, Collection[str]], lists: Collection[str]
 ) -> Given:
-    """The tables of ``new`` with those of ``running`` in the place of the keys that are held."""
-    tables, were = dict(new.given.tables), running.given.tables
+    """What is given in ``new``, with that of ``running`` in the place of the keys that are held."""
+    was, now = running.given, new.given
+    tables = dict(now.tables)
     for section, keys in held.items():
-        now, was = tables.get(section, {}), were.get(section, {})
-        tables[section] = {key: value for key, value in now.items() if key not in keys}
-        tables[section] |= {key: was[key] for key in keys if key in was}
-    tables |= {section: were.get(section, []) for section in lists}
-    return replace(new.given, tables=tables)
+        above, below = was.tables.get(section, {}), now.tables.get(section, {})
+        tables[section] = {key: value for key, value in below.items() if key not in keys}
+        tables[section] |= {key: above[key] for key in keys if key in above}
+    tables |= {section: was.tables.get(section, []) for section in lists}
+
+    def waits(where: KeyPath) -> bool:
+        return where[0] in lists or (len(where) > 1 and where[1] in held.get(str(where[0]), ()))
+
+    origins = {where: origin for where, origin in now.origins.items() if not waits(where)}
+    origins |= {where: origin for where, origin in was.origins.items() if waits(where)}
+    return replace(now, tables=tables, origins=origins)
 
 
 def _check(given: Given, waiting: Collection[str]) -> None:

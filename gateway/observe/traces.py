@@ -109,7 +109,8 @@ class RequestTracer:
 
     @staticmethod
     def traceparent(span: Span) -> str:
-        """What tells others of a span (W3C Trace Context, 3.2), also of one that is not sampled."""
+        """What tells others of a span (W3C Trace Context, 3.2), also of one that is not sampled.
+        The SDK's propagator would also write the flag of Level 2, which origins may not know."""
         context = span.get_span_context()
         flags = context.trace_flags & TraceFlags.SAMPLED
         return f"00-{context.trace_id:032x}-{context.span_id:016x}-{flags:02x}"

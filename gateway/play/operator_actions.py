@@ -74,26 +74,23 @@ async def perform(gateway: Gateway, act: Act, action: str, target: str, work: Wo
     """Do something for an operator, and record it. Raises a problem that says why it was not
     done."""
     try:
-        done = await work(_commands(gateway))
+        with _recorded(gateway, act, action, target):
+            done = await work(_commands(gateway))
     except ActionError as error:
         record(gateway, act, action, target, "refused", reason=str(error))
         raise _problem_of(error) from error
     except StoreUnavailable as error:
         record(gateway, act, action, target, "failed", reason=str(error))
         raise problems.store_unavailable(str(error)) from error
-    except Problem as problem:
-        record(gateway, act, action, target, "refused", reason=problem.detail)
-        raise
     record(gateway, act, action, target, "done", before=done.before, after=done.after)
     return json_reply(done.members, done.status)
 
 
 @contextlib.contextmanager
-def _reading(
+def _recorded(
     gateway: Gateway, act: Act, action: str, target: str, reason: str | None = None
 ) -> Iterator[None]:
-    """Record a problem that is raised within, where a request is read, with its detail or this
-    ``reason``."""
+    """Record a problem that is raised within as a refusal, with its detail or this ``reason``."""
     try:
         yield
     except Problem as problem:
@@ -129,7 +126,7 @@ def record(
 async def drain_edge(gateway: Gateway, act: Act, edge_id: str, body: bytes) -> Reply:
     """``POST /v1/edges/{id}/drain`` with ``{"why": …, "force": …}``. Doing it again changes the
     reason alone."""
-    with _reading(gateway, act, "edge.drain", edge_id):
+    with _recorded(gateway, act, "edge.drain", edge_id):
         given = _object(body, {"why": str, "force": bool})
 
     async def work(commands: Commands) -> Done:
@@ -147,7 +144,7 @@ async def drain_edge(gateway: Gateway, act: Act, edge_id: str, body: bytes) -> R
 
 async def undrain_edge(gateway: Gateway, act: Act, edge_id: str, body: bytes) -> Reply:
     """``POST /v1/edges/{id}/undrain``. An edge that is not drained stays so."""
-    with _reading(gateway, act, "edge.undrain", edge_id):
+    with _recorded(gateway, act, "edge.undrain", edge_id):
         _object(body, {})
 
     async def work(commands: Commands) -> Done:
@@ -163,7 +160,7 @@ async def undrain_edge(gateway: Gateway, act: Act, edge_id: str, body: bytes) ->
 
 async def purge(gateway: Gateway, act: Act, body: bytes) -> Reply:
     """``POST /v1/purge`` with ``{"asset": …}`` or ``{"prefix": …}``."""
-    with _reading(gateway, act, "purge", "unknown"):
+    with _recorded(gateway, act, "purge", "unknown"):
         given = _object(body, {"asset": str, "prefix": str})
         asset, prefix = given.get("asset"), given.get("prefix")
         if (asset is None) == (prefix is None):
@@ -191,7 +188,7 @@ async def begin_steer(
         "asset_prefix": str,
         "force": bool,
     }
-    with _reading(gateway, act, "steer.begin", "unknown"):
+    with _recorded(gateway, act, "steer.begin", "unknown"):
         given = _object(body, of, required=("from", "to", "share", "until"))
         wanted = _wanted(given)
 
@@ -227,7 +224,7 @@ async def cancel_steer(gateway: Gateway, act: Act, identity: str) -> Reply:
 
 async def revoke(gateway: Gateway, act: Act, body: bytes) -> Reply:
     """``POST /v1/revocations`` with ``kind``, ``name`` and ``for``. The name is not kept."""
-    with _reading(gateway, act, "revoke", "unknown", _NOT_KEPT):
+    with _recorded(gateway, act, "revoke", "unknown", _NOT_KEPT):
         given = _object(body, {"kind": str, "name": str, "for": str}, required=("kind", "name"))
         kind = _revocable(given["kind"])
         try:
@@ -245,7 +242,7 @@ async def revoke(gateway: Gateway, act: Act, body: bytes) -> Reply:
 
 async def undo_revocation(gateway: Gateway, act: Act, kind_text: str, name: str) -> Reply:
     """``DELETE /v1/revocations/{kind}/{name}``."""
-    with _reading(gateway, act, "revoke.undo", "unknown", _NOT_KEPT):
+    with _recorded(gateway, act, "revoke.undo", "unknown", _NOT_KEPT):
         kind = _revocable(kind_text)
 
     async def work(commands: Commands) -> Done:

@@ -544,7 +544,7 @@ def first_state(
         base=edge.id,
         shape=shape,
         need_kbps=min(need_kbps, MAX_KBPS),
-        expected_kbps=min(expected_kbps(rungs, None, 1.0), MAX_KBPS),
+        expected_kbps=expected_kbps(rungs, None, 1.0),
         told=edge.key,
         base_host=edge.host_tag,
         clones=tuple([Clone(other.tag, other.host_tag) for other in others]),

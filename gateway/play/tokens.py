@@ -177,8 +177,8 @@ def _admission(
             return Admission.of(token, _NAMES, rules, time.time(), terms), "accepted"
     else:
         fault = _not_valid(token)
-    if presented.carried and presented.gives_way():
-        found = read_admission(gateway, runtime, presented.carried, asset)
+    if presented.gives_way():
+        found = read_admission(gateway, runtime, presented.carried or "", asset)
         if found is not None:
             return found, "carried"
     raise _count(*fault)

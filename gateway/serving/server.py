@@ -26,7 +26,7 @@ from starlette.types import ASGIApp
 
 from gateway.config.load import Loaded, load
 from gateway.config.problem import ConfigError, ConfigProblem
-from gateway.config.reload import log_overrides
+from gateway.config.reload import log_overrides, log_refused, log_waiting
 from gateway.config.restart import hold_back
 from gateway.config.schema import LogSettings
 from gateway.config.tls_settings import TlsSettings
@@ -275,11 +275,10 @@ def worker(parent: Parent) -> ASGIApp:
     _configure_logs(loaded.settings.log)
     app = _built(loaded, parent)
     if refused:
-        problems = [str(problem) for problem in refused]
-        log.error("config_refused", path=str(loaded.path), problems=problems)
+        log_refused(loaded.path, refused)
         app.gateway.config.refuse(time.time(), refused)
     elif waiting:
-        log.warning("config_waits_for_restart", keys=list(waiting))
+        log_waiting(waiting)
         app.gateway.config.use(time.time(), waiting)
     return app
 

@@ -311,7 +311,8 @@ class DirectorySource:
         return self._lost
 
     async def close(self) -> None:
-        """Nothing to release."""
+        """End the threads that read."""
+        self._readers.shutdown(wait=False, cancel_futures=True)
 
     async def watch(self) -> None:
         """Notice changed files until cancelled.

@@ -13,7 +13,7 @@ from tests.integration.dash_titles import mpd, playlist, put
 from tests.integration.in_process import application, ask, asking
 from tests.integration.playback_tokens import PROTECT, SECRET, bearer, token
 from tests.integration.test_dash import location
-from tests.integration.test_signature_renewal import CHROME, CONFIG, EDGE, Clock
+from tests.integration.test_signature_renewal import CHROME, CONFIG, EDGE, Clock, installed
 from tests.integration.test_token_keys import ISSUER, jwks
 from tests.integration.test_tokens_served import NORWAY, PHONE, steering_url
 from tests.unit.trust.tokens.making import jwt
@@ -24,6 +24,14 @@ LONGEST_S = 300
 """``steering.max_ttl_s`` as shipped."""
 LATER_S = 100
 """Then the signatures of the playlist end before the next request."""
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """One that stands early in a step of signatures, as tokens need the real time."""
+    found = installed(monkeypatch)
+    found.now_s = time.time() // 10 * 10 + 3
+    return found
 
 
 def app_of(folder: Path, tokens: str, *, signs: bool = True) -> Application:
@@ -53,16 +61,12 @@ def app_of(folder: Path, tokens: str, *, signs: bool = True) -> Application:
 )
 async def test_signatures_are_renewed_where_the_token_admits(
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    clock: Clock,
     claims: dict[str, Any],
     headers: dict[str, str],
     renewed: bool,
 ) -> None:
     """Steering is answered in any case; who is elsewhere gets no new signature."""
-    clock = Clock()
-    for module in ("steering", "hls.answer", "play"):
-        monkeypatch.setattr(f"gateway.play.{module}.time", clock)
-    clock.now_s = time.time() // 10 * 10 + 3
     async with asking(app_of(tmp_path, PROTECT)) as client:
         client.headers.update({**CHROME, "X-Forwarded-For": NORWAY})
         first = await client.get(
@@ -77,14 +81,10 @@ async def test_signatures_are_renewed_where_the_token_admits(
 
 
 async def test_signatures_of_a_session_that_shares_its_name_are_renewed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, clock: Clock
 ) -> None:
     """Somebody else uses the name of the token's session. Its viewer has a session of its own then,
     which the URLs of steering name."""
-    clock = Clock()
-    for module in ("steering", "hls.answer", "play"):
-        monkeypatch.setattr(f"gateway.play.{module}.time", clock)
-    clock.now_s = time.time() // 10 * 10 + 3
     path, named = "/v1/play/paid/film.m3u8", {"session": "s1"}
     given = bearer(token(session="s1"))
     async with asking(app_of(tmp_path, PROTECT)) as client:

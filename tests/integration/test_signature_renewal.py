@@ -67,6 +67,11 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return installed(monkeypatch)
+
+
+def installed(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A clock in the place of the real one."""
     found = Clock()
     for module in ("steering", "hls.answer", "play"):
         monkeypatch.setattr(f"gateway.play.{module}.time", found)
@@ -307,16 +312,22 @@ async def test_a_session_that_may_not_be_renewed_is_answered(
         assert player.current == (await player.ask())["PATHWAY-PRIORITY"][0]
 
 
+async def renewed(client: httpx.AsyncClient, app: Application, clock: Clock) -> Player:
+    """A player whose first signature has ended long ago."""
+    player = await Player(client, app, clock).start()
+    for _ in range(8):
+        await player.ask()
+        clock.now_s += TTL_S
+    return player
+
+
 async def test_a_renewed_session_that_loses_its_edge_keeps_its_last_signature(
     tmp_path: Path, clock: Clock, revoked: Callable[[], None]
 ) -> None:
-    """Its first signature has ended long ago."""
+    """Not its first one."""
     app = app_of(tmp_path, ("e1",))
     async with asking(app) as client:
-        player = await Player(client, app, clock).start()
-        for _ in range(8):
-            await player.ask()
-            clock.now_s += TTL_S
+        player = await renewed(client, app, clock)
         last = player.current
         assert last.startswith("e1.")
         revoked()
@@ -331,10 +342,7 @@ async def test_who_may_not_be_renewed_gets_no_signature_for_one_that_has_ended(
     """Not under the name of the old one either."""
     app = app_of(tmp_path, ("e1",))
     async with asking(app) as client:
-        player = await Player(client, app, clock).start()
-        for _ in range(8):
-            await player.ask()
-            clock.now_s += TTL_S
+        player = await renewed(client, app, clock)
         last = player.current
         revoked()
         assert {last} == {one["ID"] for one in (await player.ask()).get("PATHWAY-CLONES", ())}

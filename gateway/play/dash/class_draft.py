@@ -113,7 +113,7 @@ class ClassDraft:
 
     __slots__ = (
         *("_asset", "_base", "_client", "_edges", "_gateway", "_mirror", "_offer", "_source"),
-        "key",
+        *("edges", "key"),
     )
 
     def __init__(
@@ -129,6 +129,7 @@ class ClassDraft:
         now_s = time.time() if fleet.index.signs else 0.0
         mirrors = tuple([mirror_of(edge, source.path, now_s) for edge in named])
         self._offer = offer_of(gateway, asset, named, mirrors, base, named=False)
+        self.edges: Sequence[Edge] = self._edges[:1] if self._offer is None else named
         self._mirror = mirror_of(self._edges[0], source.path, now_s)
         self.key: Hashable = (
             *(asset, source.path, dash_of(source).version, source.base_urls),
@@ -140,11 +141,6 @@ class ClassDraft:
     def edge(self) -> Edge:
         """The edge to load from first."""
         return self._edges[0]
-
-    @property
-    def edges(self) -> Sequence[Edge]:
-        """The edges that the MPD names, the one to load from first."""
-        return self._edges if self._offer is not None else self._edges[:1]
 
     def write(self) -> bytes:
         """The MPD. Raises a 502 problem when it is too long."""
