@@ -4,8 +4,10 @@ import asyncio
 import json
 import re
 import socket
+import time
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -316,11 +318,15 @@ async def test_the_next_manifest_may_come_from_another_worker(tmp_path: Path) ->
             assert "4000;src=probe" == await speed_of(one, "later")
 
 
-async def test_a_probe_is_one_sample_among_others() -> None:
-    """A lie moves an estimate that others support hardly at all, however often it is told."""
+async def test_a_probe_is_one_sample_among_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lie moves an estimate that others support hardly at all, however often it is told at one
+    moment. The clock stands still, as a busy machine takes seconds for these requests."""
     async with asking(application()) as client:
         for kbps in (2000, 2100, 2050):
             await client.get(f"/v1/play/film.m3u8?session=s&speed={kbps}")
+        now_s = time.time()
+        stopped = SimpleNamespace(time=lambda: now_s, monotonic=time.monotonic)
+        monkeypatch.setattr("gateway.play.probe.time", stopped)
         for _ in range(20):
             await client.post(PROBE, json=result(bytes=10_000_000, duration_ms=10))
         found = await speed_of(client, "s")
