@@ -184,7 +184,7 @@ class Application:
             geo=geo,
             config=status,
             watcher=self._watcher,
-            control=control.redis,
+            control=control,
             audit=audit,
             decisions=DecisionCache(store, settings.store.decision_ttl_s),
             sessions=sessions,

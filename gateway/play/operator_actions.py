@@ -331,9 +331,10 @@ def _override_id(act: Act, idempotency_key: str | None) -> str | None:
 
 
 def _commands(gateway: Gateway) -> Commands:
-    if gateway.control is None:
+    commands = gateway.control.redis
+    if commands is None:
         raise problems.switched_off("store.url", 'is "memory"; actions need a Redis, or "embedded"')
-    return gateway.control
+    return commands
 
 
 def _edges_of(gateway: Gateway) -> Any:  # noqa: ANN401

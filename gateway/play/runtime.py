@@ -30,7 +30,7 @@ from gateway.steering.memory import SteeringMemory
 from gateway.steering.steering_config import SteeringConfig
 from gateway.store.caches.decisions import DecisionCache
 from gateway.store.caches.sessions import Sessions
-from gateway.store.connection.protocol import Commands, Store
+from gateway.store.connection.protocol import Store
 from gateway.store.coordination.bus import Bus
 from gateway.store.coordination.concurrent_sessions import ConcurrentSessions
 from gateway.store.coordination.leases import Leases
@@ -74,8 +74,8 @@ class Runtime:
 @dataclass(slots=True)
 class Gateway:
     """The gateway in one process: the current runtime and fleet, and the parts that survive
-    reloads. ``players_port`` is where the players' listener is. ``control`` reaches Redis with the
-    longer deadline of operators' work; None without Redis. ``revoked`` are the names of all that is
+    reloads. ``players_port`` is where the players' listener is. ``control`` is the store with the
+    longer deadline of operators' work. ``revoked`` are the names of all that is
     revoked (:func:`gateway.store.coordination.revocations.revoked_name`). ``tracer`` is None while
     requests are not traced. ``only_looks``: nobody plays what is answered, so no session is placed.
     """
@@ -112,7 +112,7 @@ class Gateway:
     sign_in: SignIn
     audit: AuditTrail
     watcher: ConfigWatcher
-    control: Commands | None
+    control: Store
     concurrent: ConcurrentSessions
     revoked: frozenset[bytes] = frozenset()
     tracer: "RequestTracer | None" = None

@@ -52,7 +52,7 @@ async def show_session(gateway: Gateway, session: str, fields: tuple[str, ...] |
     runtime = _enabled(gateway)
     bounds = log_bounds_of(runtime.settings)
     try:
-        kept, record = await find_session(gateway.log, gateway.store, bounds, session)
+        kept, record = await find_session(gateway.log, gateway.control, bounds, session)
     except StoreUnavailable as error:
         raise problems.store_unavailable(str(error.trouble)) from error
     if kept is None:

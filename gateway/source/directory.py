@@ -90,8 +90,9 @@ class DirectorySource:
         self._generation = 0
         self._purges = 0
         self._lost: str | None = None
-        self._is_watched = False
         """Why the root cannot be read, as last seen."""
+        self.is_watched = False
+        """Whether :meth:`watch` has looked once."""
         self._look_at = 0.0
         """Loop time at which a root that cannot be read is tried again."""
         self._reading = asyncio.Semaphore(READERS)
@@ -306,7 +307,7 @@ class DirectorySource:
     def degraded(self) -> str | None:
         """Why the root cannot be read; None when it can. While it is watched, as of the last look,
         which is a second old at most: a network drive may not answer, and others must not wait."""
-        if not self._is_watched:
+        if not self.is_watched:
             self._root_is(self._trouble())
         return self._lost
 
@@ -369,7 +370,7 @@ class DirectorySource:
         with in_time("source"):
             trouble = await asyncio.to_thread(self._trouble)
         self._root_is(trouble)
-        self._is_watched = True
+        self.is_watched = True
         if self._lost is None:
             for fault in self.faults.current()[:MAX_LOOKS]:
                 for file in (_File(fault.file, wanted) for wanted in self._formats):

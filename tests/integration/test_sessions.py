@@ -30,7 +30,7 @@ from tests.integration.running import running_gateway
 from tests.integration.test_events import frozen, gone, on
 from tests.integration.test_pathway_events import DOWN, NORWAY, Player, clock
 from tests.integration.test_steering import EDGES
-from tests.unit.store.servers import Valkey, until, valkey
+from tests.unit.store.servers import Proxy, Valkey, listening, until, valkey
 from tests.unit.store.test_event import EVENT, PATHWAY
 
 PATH = f"{OPERATORS}/v1/sessions"
@@ -166,6 +166,26 @@ async def test_a_session_of_which_only_the_speed_is_known(two: Two) -> None:
     assert ([], [], 900) == (
         *(found["decisions"], found["pathways"], found["estimate"]["speed_kbps"]),
     )
+
+
+async def test_operators_wait_longer_for_the_store_than_players(
+    config: Path, server: Valkey
+) -> None:
+    """All of a session is read with the deadline of operators' work, its record too."""
+    slow = Proxy(server.path)
+    async with listening(slow.serve) as port:
+        environ = {
+            **kept(server),
+            "GATEWAY_STORE__URL": f"redis://127.0.0.1:{port}",
+            "GATEWAY_STORE__TIMEOUT_MS": "50",
+        }
+        app = application(config, environ)
+        async with app.lifespan(app), asking(app) as client:
+            await client.get("/v1/play/film?session=abc&speed=900", headers=NORWAY)
+            await story(client, "abc", 0)
+            slow.delay_s = 0.1
+            found = await client.get(f"{PATH}/abc")
+    assert (200, 900) == (found.status_code, found.json()["estimate"]["speed_kbps"])
 
 
 async def test_nothing_of_a_person_is_stored(two: Two, server: Valkey) -> None:

@@ -63,10 +63,12 @@ def reader(root: Path) -> DirectorySource:
 
 @contextlib.asynccontextmanager
 async def watched(root: Path) -> AsyncIterator[DirectorySource]:
-    """A source that watches its folder, after its first reset."""
+    """A source that watches its folder, after its first look."""
     source = reader(root)
     async with in_background(source.watch()):
-        await asyncio.sleep(3 * directory.LOOK_AGAIN_S)
+        async with asyncio.timeout(6):
+            while not source.is_watched:  # noqa: ASYNC110  (nothing tells of it)
+                await asyncio.sleep(0.02)
         yield source
 
 
