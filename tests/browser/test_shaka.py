@@ -212,17 +212,19 @@ async def test_an_edge_turns_slow(browser: Browser, shaka: Path, tmp_path: Path)
     ):
         await happens(lambda: len(loaded.steering) > 1)  # it has reported what it can have
         before = len(loaded.steering)
-        answers = ["demo-eu"] * before
+        answered: list[Response] = []
 
-        async def read(response: Response) -> None:
+        def note(response: Response) -> None:
             if "/v1/steering/" in response.url:
-                answers.append((await response.json())["PATHWAY-PRIORITY"][0])
+                answered.append(response)
 
-        page.on("response", read)
+        page.on("response", note)
         on.buckets["demo-eu"].bytes_per_s = 30_000
         await happens(lambda: loaded.last in {"demo-as", "demo-na"})
         await advances(page, 2)
         need_bps = await need_of(page)
+        told = [await response.json() for response in answered]
+    answers = [*["demo-eu"] * before, *(each["PATHWAY-PRIORITY"][0] for each in told)]
     reported = [*[None] * before, *loaded.reported_bps[before:]]
     said = f"reported {reported}, needs {need_bps}, answered {answers}"
     slow = [at for at, bps in enumerate(reported) if is_slow(bps, reported[:at], need_bps)]
