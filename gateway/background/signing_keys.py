@@ -63,7 +63,8 @@ class KeyKeeper:
     async def first_look(self, timeout_s: float) -> None:
         """Agree with the other workers, for at most ``timeout_s`` seconds."""
         try:
-            await asyncio.wait_for(self.look(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self.look()
         except TimeoutError:
             log.warning("signing_key_not_shared_yet", after_s=timeout_s)
 

@@ -104,7 +104,8 @@ class TokenKeyKeeper:
     async def first_look(self, timeout_s: float) -> None:
         """Fetch the sets, for at most ``timeout_s`` seconds."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.look(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self.look()
 
     async def run(self) -> None:
         """Follow files and sets until cancelled."""

@@ -141,7 +141,8 @@ class RedisStore:
             await asyncio.to_thread(self._server.start)
         self._connecting = supervise("control_store" if self._quiet else "store", self._connect)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._known.wait(), 2 * CONNECT_TIMEOUT_S)
+            async with asyncio.timeout(2 * CONNECT_TIMEOUT_S):
+                await self._known.wait()
 
     async def close(self) -> None:
         """See ``Store.close``."""

@@ -215,7 +215,8 @@ class Leases:
     async def wait(self, seconds: float) -> None:
         """Wait ``seconds`` until the next look, or less if Redis has lost leases."""
         try:
-            await asyncio.wait_for(self._look_now.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._look_now.wait()
         except TimeoutError:
             return
 
