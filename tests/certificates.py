@@ -49,8 +49,15 @@ def authority(folder: Path, name: str = "ca") -> Pair:
     pair = Pair(folder / f"{name}.pem", folder / f"{name}-key.pem")
     run(
         *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
-        *("-days", "60", "-subj", f"/CN={name}", "-keyout", str(pair.key)),
-        *("-out", str(pair.certificate)),
+        *(
+            "-days",
+            "60",
+            "-subj",
+            f"/CN={name}",
+            "-addext",
+            "keyUsage=critical,keyCertSign,cRLSign",
+        ),
+        *("-keyout", str(pair.key), "-out", str(pair.certificate)),
     )
     return pair
 

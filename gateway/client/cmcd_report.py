@@ -92,10 +92,11 @@ def lines_of(body: bytes) -> Iterator[str]:
     if text.lstrip()[:1] in {"{", "["}:
         try:
             given: Any = json.loads(text)
+            found = [*map(json.dumps, given if isinstance(given, list) else [given])]
         except (ValueError, RecursionError):
             pass  # one object a line, or garbage
         else:
-            yield from map(json.dumps, given if isinstance(given, list) else [given])
+            yield from found
             return
     for line in text.split("\n"):
         stripped = line.strip("\r\t ")

@@ -40,8 +40,10 @@ def test_what_is_read(text: str) -> None:
         (b"1" + b"0" * 400, "too large"),
         (b"1" + b"0" * 5000, "too large"),
         (b"%d" % (MAX_NUMBER + 1), "too large"),
-        (b"[" * 9000, "nested too deeply"),
-        (b'{"a":' * 1500, "nested too deeply"),
+        (b"[" * 5000 + b"]" * 5000, "nested too deeply"),
+        (b'{"a":' * 1500 + b"1" + b"}" * 1500, "nested too deeply"),
+        (b'[1, {"a":' * 101 + b"1" + b"}]" * 101, "nested too deeply"),
+        (b"[" * 201 + b"]" * 201, "nested too deeply"),
         (b" " * 10_001, "has 10001 bytes, more than 10000"),
     ],
 )

@@ -1,6 +1,7 @@
 """What one line of a CMCD report says of its session."""
 
 import json
+from bisect import bisect_left
 
 import pytest
 
@@ -77,6 +78,22 @@ BODIES = [
 def test_the_lines_of_a_body(body: bytes, expected: list[str]) -> None:
     """One report a line; older drafts send JSON."""
     assert expected == list(lines_of(body))
+
+
+def test_json_as_deep_as_python_reads_is_harmless() -> None:
+    """What can just be read may be too deep to be written again."""
+
+    def is_read(depth: int) -> bool:
+        try:
+            json.loads("[" * depth + "]" * depth)
+        except RecursionError:
+            return False
+        return True
+
+    deepest = bisect_left(range(1 << 20), 1, key=lambda depth: not is_read(depth)) - 1
+    for depth in range(deepest - 20, deepest + 2):
+        for body in ("[" * depth + "]" * depth, '{"a":' * depth + "1" + "}" * depth):
+            assert all(read_report(line) is None for line in lines_of(body.encode()))
 
 
 def test_a_deep_or_long_item_of_json_is_harmless() -> None:
