@@ -37,6 +37,7 @@ import tempfile
 import threading
 import traceback
 import types
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -334,7 +335,9 @@ def _run(
         worker = _WORKER.search(" ".join(map(str, words)))
         if worker is None:
             return executing(path, words, passed)
-        pid = os.fork()
+        with warnings.catch_warnings():  # Python 3.12 and later warn: the parent has threads
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
         if pid == 0:
             _end_with(lambda: _work(anew, int(worker[1]), int(worker[2]), passed))
         return pid
