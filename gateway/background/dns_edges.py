@@ -80,6 +80,13 @@ class DnsEdges:
             waiting = [q.name for q in self._questions() if q not in self._known]
             log.warning("dns_not_resolved_yet", names=waiting)
 
+    def unresolved(self) -> list[EdgeTemplate]:
+        """The templates whose names got no answer yet: the table itself is an edge until then."""
+        return [each for each in self._templates if self._known_of(each).records is None]
+
+    def _known_of(self, template: EdgeTemplate) -> KnownRecords:
+        return self._known.get(template.question, KnownRecords())
+
     def _questions(self) -> set[DnsQuestion]:
         return {template.question for template in self._templates}
 
@@ -118,6 +125,7 @@ class DnsEdges:
             metrics.DNS_UNUSABLE.inc(found.unusable)
         except ResolutionError as error:
             outcome, detail = error.outcome, str(error)
+            metrics.DNS_UNUSABLE.inc(error.unusable)
         metrics.DNS_REFRESHES.labels(outcome).inc()
         return found, outcome, detail
 
@@ -145,7 +153,7 @@ class DnsEdges:
         edges = [
             edge
             for template in self._templates
-            for edge in edges_of(template, self._known.get(template.question, KnownRecords()))
+            for edge in edges_of(template, self._known_of(template))
         ]
         self._keeper.found("dns", edges)
 

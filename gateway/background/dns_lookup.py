@@ -54,12 +54,13 @@ class Resolution:
 
 class ResolutionError(Exception):
     """The question got no usable answer. ``outcome`` says why: ``timeout``, ``refused`` (every
-    server answered SERVFAIL or REFUSED), ``garbage`` (an answer without a usable record),
-    ``unreachable`` (no server, or no route to one)."""
+    server answered SERVFAIL or REFUSED), ``garbage`` (an answer without a usable record, of which
+    ``unusable`` are there), ``unreachable`` (no server, or no route to one)."""
 
-    def __init__(self, outcome: DnsFailure, detail: str) -> None:
+    def __init__(self, outcome: DnsFailure, detail: str, unusable: int = 0) -> None:
         super().__init__(detail)
         self.outcome: DnsFailure = outcome
+        self.unusable = unusable
 
 
 async def look_up(
@@ -78,9 +79,8 @@ async def look_up(
     except NXDOMAIN:
         return Resolution((), 0, 0.0)
     except NoNameservers as error:
-        tried = error.kwargs.get("errors", ())
-        too_many = any(isinstance(each[3], TooManyRecordsError) for each in tried)
-        raise ResolutionError("garbage" if too_many else "refused", str(error)) from error
+        tried = [each[3] for each in error.kwargs.get("errors", ())]
+        raise ResolutionError(_failure_of(tried), str(error)) from error
     except (Timeout, TimeoutError) as error:
         raise ResolutionError("timeout", str(error)) from error
     except NoResolverConfiguration as error:
@@ -90,6 +90,15 @@ async def look_up(
     except OSError as error:
         raise ResolutionError("unreachable", str(error)) from error
     return _found(answer)
+
+
+def _failure_of(tried: Sequence[object]) -> DnsFailure:
+    """What the answers of all servers that were asked come to."""
+    if any(isinstance(each, TooManyRecordsError) for each in tried):
+        return "garbage"
+    if tried and all(isinstance(each, OSError) for each in tried):
+        return "unreachable"
+    return "refused"
 
 
 def _resolver(resolvers: Sequence[tuple[str, int]], timeout_s: float) -> Resolver:
@@ -214,7 +223,7 @@ def _found(answer: DnsAnswer) -> Resolution:
     usable = tuple(record for record in records if is_usable(record))
     unusable = len(records) - len(usable)
     if unusable and not usable:
-        raise ResolutionError("garbage", f"no usable record: {_shown(records)}")
+        raise ResolutionError("garbage", f"no usable record: {_shown(records)}", unusable)
     return Resolution(usable, unusable, float(answer.chaining_result.minimum_ttl))
 
 

@@ -18,6 +18,7 @@ from gateway.background.fleet import FleetKeeper
 from gateway.config.discovery_settings import DnsSettings
 from gateway.edge.edge import Edge
 from gateway.edge.resolved import DnsQuestion, DnsRecord, EdgeTemplate
+from gateway.observe import metrics
 from tests.background import in_background
 from tests.integration.dns_server import DnsServer, dns_server
 from tests.integration.in_process import application, asking
@@ -126,6 +127,22 @@ async def test_a_bad_record_among_good_ones_is_left_out(dns: DnsServer) -> None:
     dns.records[NAME, "A"] = ("0.0.0.0", "192.0.2.1")
     found = await look_up(DnsQuestion(NAME, "A"), [("127.0.0.1", dns.port)], PATIENCE_S)
     assert Resolution((DnsRecord("192.0.2.1"),), 1, 1.0) == found
+
+
+async def test_records_that_are_all_unusable_are_counted(dns: DnsServer) -> None:
+    """As those are that stand among usable ones."""
+    dns.records[NAME, "A"] = ("0.0.0.0", "169.254.169.254")
+    before = metrics.DNS_UNUSABLE._value.get()
+    async with following(dns):
+        pass
+    assert 2 == metrics.DNS_UNUSABLE._value.get() - before
+
+
+async def test_a_server_that_is_not_there_is_unreachable() -> None:
+    """It has not refused to answer."""
+    with pytest.raises(ResolutionError) as caught:
+        await look_up(DnsQuestion(NAME, "A"), [("127.0.0.1", free_port())], PATIENCE_S)
+    assert "unreachable" == caught.value.outcome
 
 
 FAILURES: list[tuple[str, dict[str, object], str]] = [
