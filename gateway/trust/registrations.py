@@ -45,6 +45,13 @@ def signed(key: SigningKey, edge_id: str, facts: bytes, at_ms: int) -> bytes:
     return b"%b.%d.%b\n%b" % (key.id.encode(), at_ms, mac.hex().encode(), facts)
 
 
+def next_at_ms(now_ms: int, last_ms: int) -> int:
+    """When an edge's next announcement is dated: now, but after its last one, so that it counts even
+    if the clock of its host has been set back since. Without the last one if that is so far ahead
+    that no gateway has accepted it."""
+    return max(now_ms, last_ms + 1) if last_ms <= now_ms + CLOCKS_DIFFER_S * 1000 else now_ms
+
+
 def _covered(edge_id: bytes, at_ms: int, facts: bytes) -> bytes:
     """What the mac covers; lengths in front keep one field from running into the next."""
     return b"%d %b %d %b" % (len(edge_id), edge_id, at_ms, facts)

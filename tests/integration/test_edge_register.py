@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from gateway.background.edge_register import EdgeRegister
 from gateway.background.fleet import FleetKeeper
+from gateway.commands.edge.heartbeat import Announcer, HeartbeatSettings
 from gateway.config.load import load
 from gateway.config.schema import Settings
 from gateway.config.signing_settings import EdgeSigningSettings
@@ -97,6 +98,23 @@ async def test_an_edge_registers_and_leaves(store: RedisStore) -> None:
     assert not await register.deregister(store, "a", facts("a"), farewell)
     assert ["home", "a"] == await reader.read()
     assert await register.deregister(store, "a", facts("a", weight=7), farewell)
+    assert ["home"] == await reader.read()
+
+
+@pytest.mark.parametrize("ahead_s", [20.0, 3600.0])
+async def test_an_edge_whose_clock_is_set_back_stays(store: RedisStore, ahead_s: float) -> None:
+    """Its next heartbeat counts, and so does its farewell: each is later than the one before,
+    unless that was so far ahead that no gateway has accepted it."""
+    reader, clock = Reader(store), [time.time() + ahead_s]
+    announcer = Announcer(HeartbeatSettings("a", facts("a"), KEY, 2.0, 6.0), lambda: clock[0])
+    await register.register(store, "a", announcer.heartbeat(), 6.0)
+    assert (["home", "a"] if ahead_s < CLOCKS_DIFFER_S else ["home"]) == await reader.read()
+    clock[0] -= ahead_s
+    await register.register(store, "a", announcer.heartbeat(), 6.0)
+    with capture_logs() as logs:
+        assert ["home", "a"] == await reader.read()
+    assert [] == [line for line in logs if line["event"] == "store_garbage"]
+    assert await register.deregister(store, "a", facts("a"), announcer.farewell())
     assert ["home"] == await reader.read()
 
 

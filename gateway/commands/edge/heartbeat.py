@@ -7,6 +7,7 @@ Redis; when Redis is back, with or without its data, the edge is registered agai
 import asyncio
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import SystemRandom
 
@@ -19,7 +20,7 @@ from gateway.operators.announcement import announce
 from gateway.store.connection.protocol import Commands, StoreUnavailable
 from gateway.store.coordination.register import deregister, register
 from gateway.trust.keys import SigningKey
-from gateway.trust.registrations import signed
+from gateway.trust.registrations import next_at_ms, signed
 
 RETRY_S = 0.25
 JITTER = 0.1
@@ -40,10 +41,32 @@ class HeartbeatSettings:
     ttl_s: float
 
 
+class Announcer:
+    """Signs the announcements of an edge. Each is dated after the one before it, whatever happens to
+    the clock of the host (``unix``, Unix time in seconds)."""
+
+    def __init__(self, heartbeat: HeartbeatSettings, unix: Callable[[], float] = time.time) -> None:
+        self._heartbeat = heartbeat
+        self._unix = unix
+        self._last_ms = 0
+
+    def heartbeat(self) -> bytes:
+        """An entry that says that the edge is there."""
+        return self._signed(self._heartbeat.facts)
+
+    def farewell(self) -> bytes:
+        """An entry that says that it leaves."""
+        return self._signed(b"")
+
+    def _signed(self, facts: bytes) -> bytes:
+        self._last_ms = next_at_ms(round(self._unix() * 1000), self._last_ms)
+        return signed(self._heartbeat.key, self._heartbeat.edge_id, facts, self._last_ms)
+
+
 async def register_once(loaded: Loaded, heartbeat: HeartbeatSettings) -> None:
     """Send one heartbeat. Raises CommandError."""
     async with open_store(loaded) as (_, commands):
-        await _beat(commands, heartbeat)
+        await _beat(commands, heartbeat, Announcer(heartbeat))
         await record(commands, "edge.register", heartbeat.edge_id)
 
 
@@ -57,21 +80,22 @@ async def register_until_stopped(loaded: Loaded, heartbeat: HeartbeatSettings) -
     await store.start()
     try:
         if store.redis is not None:
-            await _keep_registered(store.redis, heartbeat, stop)
-            await _deregister(store.redis, heartbeat)
+            announcer = Announcer(heartbeat)
+            await _keep_registered(store.redis, heartbeat, announcer, stop)
+            await _deregister(store.redis, heartbeat, announcer)
     finally:
         await store.close()
 
 
 async def _keep_registered(
-    commands: Commands, heartbeat: HeartbeatSettings, stop: asyncio.Event
+    commands: Commands, heartbeat: HeartbeatSettings, announcer: Announcer, stop: asyncio.Event
 ) -> None:
     trouble: str | None = ""
     recorded = False
     while not stop.is_set():
         pause_s = heartbeat.interval_s * _random.uniform(1.0 - JITTER, 1.0)
         try:
-            await _beat(commands, heartbeat)
+            await _beat(commands, heartbeat, announcer)
         except StoreUnavailable as error:
             pause_s = min(RETRY_S, pause_s)
             if not trouble:
@@ -90,20 +114,18 @@ async def _keep_registered(
             continue  # not stopped: send the next heartbeat
 
 
-async def _beat(commands: Commands, heartbeat: HeartbeatSettings) -> None:
+async def _beat(commands: Commands, heartbeat: HeartbeatSettings, announcer: Announcer) -> None:
     """Send one heartbeat. Raises StoreUnavailable."""
-    entry = _signed(heartbeat, heartbeat.facts)
+    entry = announcer.heartbeat()
     if await register(commands, heartbeat.edge_id, entry, heartbeat.ttl_s):
         await announce(commands, "register", heartbeat.edge_id)
 
 
-def _signed(heartbeat: HeartbeatSettings, facts: bytes) -> bytes:
-    return signed(heartbeat.key, heartbeat.edge_id, facts, round(time.time() * 1000))
-
-
-async def _deregister(commands: Commands, heartbeat: HeartbeatSettings) -> None:
+async def _deregister(
+    commands: Commands, heartbeat: HeartbeatSettings, announcer: Announcer
+) -> None:
     try:
-        farewell = _signed(heartbeat, b"")
+        farewell = announcer.farewell()
         left = await deregister(commands, heartbeat.edge_id, heartbeat.facts, farewell)
     except StoreUnavailable as error:
         log.warning("edge_not_deregistered", edge=heartbeat.edge_id, reason=str(error))
