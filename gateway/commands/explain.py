@@ -124,8 +124,8 @@ def _url_of(loaded: Loaded) -> str:
 async def _see(app: Application, loaded: Loaded, session: str | None) -> list[str]:
     """Load the shared state of the running gateways. Returns rows that say what was loaded."""
     store, ttl_s = app.gateway.store, loaded.settings.store.session_ttl_s
-    keeper = await survey(loaded, store)
-    app.use_fleet(keeper.fleet)
+    fleet = (await survey(loaded, store)).fleet
+    app.use_fleet(fleet)
     own = MemoryStore()
     ends_after_s = loaded.settings.tokens.session_ends_after_s
     app.gateway.concurrent = ConcurrentSessions(own, ends_after_s)
@@ -152,12 +152,12 @@ async def _see(app: Application, loaded: Loaded, session: str | None) -> list[st
             if record is not None:  # whoever asks here, asks as the session's own player
                 asked = replace(record, users=()).to_bytes()
                 own.put_session_later(session, asked, ttl_s)
-    conditions = zip(keeper.fleet.edges, keeper.fleet.conditions, strict=True)
+    conditions = zip(fleet.edges, fleet.conditions, strict=True)
     others = [f"{edge.id} {condition}" for edge, condition in conditions if condition != UP]
     return [
-        _row("store", f"read; {len(keeper.fleet.edges)} edges, {len(others)} of them not fully up"),
+        _row("store", f"read; {len(fleet.edges)} edges, {len(others)} of them not fully up"),
         *(_row("", text) for text in others),
-        *(_row("", _override(one)) for one in keeper.fleet.overrides),
+        *(_row("", _override(one)) for one in fleet.overrides),
     ]
 
 

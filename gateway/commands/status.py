@@ -62,7 +62,7 @@ class Status:
                 lines.append(f"  pid {each.pid}: version {version}, since {started}, {config}")
         states = ", ".join(f"{count} {state}" for state, count in sorted(self.edges.items()))
         lines.append(f"store {self.store_url}: {self.store_state}")
-        lines.append(f"edges: {states}")
+        lines.append(f"edges: {states or 'none are known'}")
         lines.append(f"in force: {self.overrides} overrides, {self.revoked} revocations")
         lines += [f"problem: {each}" for each in self.problems] or ["all is well"]
         return "\n".join(lines)
@@ -79,17 +79,25 @@ async def look(loaded: Loaded) -> Status:
     """The status of the gateways that share the store of a config. Raises CommandError."""
     async with open_store(loaded) as (store, commands):
         workers = tuple(await live_workers(commands))
-        fleet = (await survey(loaded, store)).fleet
+        found = await survey(loaded, store)
         revoked = len(await revocations.known(commands))
         trouble = store.trouble if store.state == "readonly" else None
+    fleet = found.fleet
+    unknown = {template.edge.id for template in found.unresolved}
+    conditions = zip(fleet.edges, fleet.conditions, strict=True)
+    problems = _problems(workers, trouble, all_down=fleet.all_down)
+    problems += [
+        f"{each.edge.id}: {each.question.name} is not resolved here, so its edges are not known"
+        for each in found.unresolved
+    ]
     return Status(
         workers,
         shown_url(loaded.settings.store.url.get_secret_value()),
         "up" if trouble is None else "takes no writes",
-        Counter(condition.word for condition in fleet.conditions),
+        Counter(condition.word for edge, condition in conditions if edge.id not in unknown),
         len(fleet.overrides),
         revoked,
-        tuple(_problems(workers, trouble, all_down=fleet.all_down)),
+        tuple(problems),
     )
 
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +21,7 @@ from gateway.store.coordination.presence import LiveWorker, live_workers
 from tests.integration.commands import gateway
 from tests.integration.running import RunningGateway, running_gateway
 from tests.integration.viewers import until
+from tests.ports import free_port
 from tests.unit.store.servers import Valkey
 
 EDGES = """
@@ -32,6 +35,20 @@ fallback = true
 id = "drained"
 url = "https://drained.example/"
 drain = true
+"""
+
+
+BEHIND_A_NAME = """
+[[edges]]
+id = "eu"
+url = "http://edges.example/"
+dns = { name = "edges.example", type = "A" }
+
+[[edges]]
+id = "other"
+url = "https://other.example/"
+fallback = true
+
 """
 
 
@@ -92,18 +109,7 @@ def test_a_refused_config(running: Valkey, one: RunningGateway, config: Path) ->
 def test_the_load_of_edges(running: Valkey, one: RunningGateway, config: Path) -> None:
     """What all workers have leased, of the capacity; nothing for edges without one."""
     environ = {"GATEWAY_STORE__URL": running.url, "GATEWAY_CONFIG": str(config)}
-
-    async def lease() -> None:
-        store = RedisStore(running.url, timeout_s=1.0)
-        await store.start()
-        edge = Edge("small", "https://small.example/", capacity_kbps=10_000)
-        leases = Leases(store, 900, lambda: 1)
-        leases.use(Fleet.of((edge,)))
-        await leases.look()
-        await leases.place("a-session", "film", 4000, [edge], None, take=True)
-        await store.close()
-
-    asyncio.run(lease())
+    asyncio.run(lease(running, "a-session", 4000))
     found = {each["id"]: each for each in json.loads(listed(environ, "--json"))["edges"]}
     assert (4000, 10_000, 1.0) == tuple(
         found["small"][key] for key in ("leased_kbps", "capacity_kbps", "admits")
@@ -112,6 +118,66 @@ def test_the_load_of_edges(running: Valkey, one: RunningGateway, config: Path) -
         found["drained"][key] for key in ("state", "admits", "capacity_kbps")
     )
     assert "100%   4 of 10 Mbit/s" in listed(environ)
+
+
+def test_an_edge_without_room(running: Valkey, one: RunningGateway, config: Path) -> None:
+    """Every command says that it is full."""
+    environ = {"GATEWAY_STORE__URL": running.url, "GATEWAY_CONFIG": str(config)}
+    asyncio.run(lease(running, "a-session", 9900))
+    assert {"full": 1, "draining": 1} == status(environ)["edges"]
+    assert re.search(r"^small .* up, full +0% +10 of 10 Mbit/s +10 of 10 Mbit/s leased$",
+                     listed(environ), re.MULTILINE)  # fmt: skip
+    told = gateway("explain", "film", "--ip", "192.0.2.1", **environ).output
+    assert "small is full (10 of 10 Mbit/s leased)" in told
+    words = ("--from", "drained", "--to", "small", "--share", "1%", "--until", "1m")
+    steered = gateway("steer", *words, **environ).output
+    assert "warning: small is full" in steered
+    override = re.search(r"^([0-9a-f]{8}): ", steered, re.MULTILINE)
+    assert override is not None
+    assert 0 == gateway("steer", "cancel", override[1], **environ).exit_code
+
+
+def test_loads_on_a_store_that_takes_no_writes(server: Valkey, config: Path) -> None:
+    """They are read all the same."""
+    environ = {"GATEWAY_STORE__URL": server.url, "GATEWAY_CONFIG": str(config)}
+    asyncio.run(lease(server, "a-session", 4000))
+    server.command("REPLICAOF", "127.0.0.1", "1")
+    try:
+        assert "100%   4 of 10 Mbit/s" in listed(environ)
+    finally:
+        server.command("REPLICAOF", "NO", "ONE")
+
+
+def test_a_name_of_edges_that_is_not_resolved(server: Valkey, tmp_path: Path) -> None:
+    """What gateways have behind it is not known, and is not made up."""
+    config = tmp_path / "gateway.toml"
+    config.write_text(f'{BEHIND_A_NAME}[dns]\nresolvers = ["127.0.0.1:{free_port()}"]\n')
+    environ = {"GATEWAY_STORE__URL": server.url, "GATEWAY_CONFIG": str(config)}
+    found = status(environ)
+    assert {"up": 1} == found["edges"]
+    said = "edges.example is not resolved here"
+    assert f"eu: {said}, so its edges are not known" in found["problems"]
+    assert f"{said}; gateways may have other edges" in listed(environ)
+    told = gateway("explain", "film", "--ip", "192.0.2.1", **environ).output
+    assert f"eu is up ({said}; gateways may have other edges)" in told
+
+
+def status(environ: dict[str, str]) -> dict[str, Any]:
+    """The members of ``gateway status --json``."""
+    found: dict[str, Any] = json.loads(gateway("status", "--json", **environ).stdout)
+    return found
+
+
+async def lease(server: Valkey, session: str, kbps: int) -> None:
+    """Lease this much for a session on the edge "small", as a worker does."""
+    store = RedisStore(server.url, timeout_s=1.0)
+    await store.start()
+    edge = Edge("small", "https://small.example/", capacity_kbps=10_000)
+    leases = Leases(store, 900, lambda: 1)
+    leases.use(Fleet.of((edge,)))
+    await leases.look()
+    await leases.place(session, "film", kbps, [edge], None, take=True)
+    await store.close()
 
 
 def listed(environ: dict[str, str], *more: str) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.background.capacity import judge
 from gateway.background.edge_register import condition_of
 from gateway.background.survey import survey
 from gateway.commands.recorded import record
@@ -19,7 +18,6 @@ from gateway.operators import drains
 from gateway.operators.action_error import ActionError
 from gateway.store.connection.protocol import Store
 from gateway.store.coordination import register
-from gateway.store.coordination.leases import Leases, Loads
 
 _NOT_DRAINED = (
     "nothing was drained. --config names the file that lists the edges; "
@@ -73,23 +71,19 @@ async def listing(loaded: Loaded, *, as_json: bool) -> str:
     """All edges, and drains that match no edge: a table for a terminal, or JSON. Raises
     CommandError."""
     async with open_store(loaded) as (store, commands):
-        keeper = await survey(loaded, store)
+        found = await survey(loaded, store)
         entries = (await register.read(commands)).drains or {}
-        leases = Leases(store, loaded.settings.capacity.lease_s, lambda: 1)
-        leases.use(keeper.fleet)
-        loads = await leases.look()
     now_s = time.time()
-    keeper.judged("capacity", judge(loads, {}, now_s))
-    fleet = keeper.fleet
+    keeper, fleet = found.keeper, found.fleet
     named = {edge.template for edge in fleet.edges}
     idle: list[tuple[str, EdgeCondition]] = []
     for key, entry in sorted(entries.items()):
-        edge_id, found = key.decode("ascii", "replace"), register.drain_of(entry, now_s)
+        edge_id, drain = key.decode("ascii", "replace"), register.drain_of(entry, now_s)
         known = edge_id in fleet.positions or edge_id in named
-        if found is not None and found.drained and not known and edge_id.isprintable():
-            idle.append((edge_id, condition_of(found)))
+        if drain is not None and drain.drained and not known and edge_id.isprintable():
+            idle.append((edge_id, condition_of(drain)))
     found_edges = [
-        _members(edge, condition, keeper.finder_of(edge.id), loads)
+        _members(edge, condition, keeper.finder_of(edge.id), found.leased_kbps.get(edge.id))
         for edge, condition in zip(fleet.edges, fleet.conditions, strict=True)
     ]
     if as_json:
@@ -110,7 +104,7 @@ async def listing(loaded: Loaded, *, as_json: bool) -> str:
 
 
 def _members(
-    edge: Edge, condition: EdgeCondition, finder: str | None, loads: Loads
+    edge: Edge, condition: EdgeCondition, finder: str | None, leased_kbps: int | None
 ) -> dict[str, Any]:
     """An edge as JSON. ``admits`` is the share of new viewers that it takes now, 0 to 1."""
     return {
@@ -120,7 +114,7 @@ def _members(
         "state": condition.state,
         "full": condition.full,
         "admits": condition.admits if condition.open else 0.0,
-        "leased_kbps": loads.leased.get(edge.id),
+        "leased_kbps": leased_kbps,
         "capacity_kbps": edge.capacity_kbps,
         "why": condition.why or None,
         "since": _since(condition),

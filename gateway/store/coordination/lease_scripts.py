@@ -211,6 +211,18 @@ return generation
 """
 
 
+# ARGV: the edges. What is leased on each, as it was last counted. It writes nothing, so it works on a
+# replica and on a full Redis; what is not ours counts as nothing.
+_LEASED = b"""
+local count = number(redis.pcall('HGET', leases, 'n'), 1e9) or 0
+local loads = {}
+for at, edge in ipairs(ARGV) do
+  loads[at] = number(redis.pcall('HGET', leases, 'e' .. edge), count * most_kbps) or 0
+end
+return loads
+"""
+
+
 def scripts(clock: bytes = _CLOCK) -> tuple[Script, Script, Script]:
     """``place``, ``loads`` and ``restore``. ``clock`` is the Lua that sets ``clock`` as TIME does;
     tests pass a clock of their own."""
@@ -223,3 +235,4 @@ def scripts(clock: bytes = _CLOCK) -> tuple[Script, Script, Script]:
 
 
 PLACE, LOADS, RESTORE = scripts()
+LEASED = Script("lease_leased", _CLOCK + _BOUNDS + _COMMON + _LEASED)

@@ -30,8 +30,14 @@ from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
 from gateway.observe import metrics
 from gateway.store.connection.keys import LEASE_ENDS, LEASES, session_name
-from gateway.store.connection.protocol import Commands, RedisReply, Store, StoreUnavailable
-from gateway.store.coordination.lease_scripts import LOADS, PLACE, RESTORE
+from gateway.store.connection.protocol import (
+    Commands,
+    RedisReply,
+    Store,
+    StoreUnavailable,
+    Trouble,
+)
+from gateway.store.coordination.lease_scripts import LEASED, LOADS, PLACE, RESTORE
 from gateway.store.garbage import found_garbage
 
 SETTLE_S = 3.0
@@ -340,6 +346,18 @@ class Leases:
 
     def _fair_share(self, edge: str, capacity: int, leased: int) -> int:
         return share_kbps(capacity, leased, self._ledger.load(edge), max(1, self._workers()))
+
+
+async def loads_of(commands: Commands, edges: Sequence[Edge]) -> Loads:
+    """What all workers have leased on those of ``edges`` that have a capacity. Writes nothing.
+    Raises StoreUnavailable."""
+    bounds = {edge.id: edge.capacity_kbps for edge in edges if edge.capacity_kbps is not None}
+    if not bounds:
+        return Loads({}, bounds, alone=False)
+    reply = await commands.run(LEASED, _KEYS, [edge.encode() for edge in bounds])
+    if not isinstance(reply, list) or len(reply) != len(bounds):
+        raise StoreUnavailable(Trouble.REJECTED, f"unexpected reply: {reply!r}")
+    return Loads(dict(zip(bounds, map(_number, reply), strict=True)), bounds, alone=False)
 
 
 def _lease_id(session: str | bytes | None) -> bytes:
