@@ -267,6 +267,7 @@ class Application:
             loaded=int(self.gateway.config.loaded_at),
             refused=self.gateway.config.refusal is not None,
             failing=tuple(dict.fromkeys(tasks.failing()))[:MAX_FAILING],
+            store=self.gateway.store.trouble or "",
         )
 
     def warnings(self) -> tuple[ConfigProblem, ...]:

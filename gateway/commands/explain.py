@@ -154,8 +154,10 @@ async def _see(app: Application, loaded: Loaded, session: str | None) -> list[st
                 own.put_session_later(session, asked, ttl_s)
     conditions = zip(fleet.edges, fleet.conditions, strict=True)
     others = [f"{edge.id} {condition}" for edge, condition in conditions if condition != UP]
+    old = f", but takes no writes ({store.trouble}), so states may be old"
+    read = f"read{old if store.state == 'readonly' else ''}"
     return [
-        _row("store", f"read; {len(fleet.edges)} edges, {len(others)} of them not fully up"),
+        _row("store", f"{read}; {len(fleet.edges)} edges, {len(others)} of them not fully up"),
         *(_row("", text) for text in others),
         *(_row("", _override(one)) for one in fleet.overrides),
     ]

@@ -104,14 +104,19 @@ async def look(loaded: Loaded) -> Status:
 def _problems(
     workers: tuple[LiveWorker, ...], trouble: Trouble | None, *, all_down: bool
 ) -> list[str]:
-    found = [] if workers else ["no gateway runs on this store"]
+    found = []
     if trouble is not None:
-        found.append(f"the store takes no writes: {trouble}")
+        unseen = "" if workers else "; gateways that run cannot say so"
+        found.append(f"the store takes no writes: {trouble}{unseen}")
+    elif not workers:
+        found.append("no gateway runs on this store")
     for each in workers:
         name = f"{each.host} pid {each.pid}"
         if each.refused:
             found.append(f"{name}: the config file has errors; the last good one is in force")
         found += [f"{name}: the background task {task} fails" for task in each.failing]
+        if each.store and trouble is None:
+            found.append(f"{name}: players are served without the store: {each.store}")
     return [*found, "every edge is down"] if all_down else found
 
 
@@ -126,4 +131,5 @@ def _members(worker: LiveWorker) -> dict[str, Any]:
             "refused": worker.refused,
         },
         "failing_tasks": list(worker.failing),
+        "store": worker.store or None,
     }

@@ -46,9 +46,9 @@ def signed(key: SigningKey, edge_id: str, facts: bytes, at_ms: int) -> bytes:
 
 
 def next_at_ms(now_ms: int, last_ms: int) -> int:
-    """When an edge's next announcement is dated: now, but after its last one, so that it counts even
-    if the clock of its host has been set back since. Without the last one if that is so far ahead
-    that no gateway has accepted it."""
+    """When an edge's next announcement is dated: now, but after its last one, so that it counts
+    even if the clock of its host has been set back since. Without the last one if that is so far
+    ahead that no gateway has accepted it."""
     return max(now_ms, last_ms + 1) if last_ms <= now_ms + CLOCKS_DIFFER_S * 1000 else now_ms
 
 

@@ -19,6 +19,7 @@ _CONFIG = """\
 show_reasons = true
 [store]
 url = "{store}"
+timeout_ms = 1000
 [events]
 enabled = true
 [registry]

@@ -151,4 +151,8 @@ def list_edges(config: Path | None, *, as_json: bool) -> None:
     """List all edges with their finder, state, share of new viewers, load and reason."""
     from gateway.commands.edge import drains  # noqa: PLC0415
 
-    click.echo(run_work(drains.listing(load_quietly(config), as_json=as_json)))
+    text, trouble = run_work(drains.listing(load_quietly(config), as_json=as_json))
+    if trouble is not None:
+        warning = f"warning: the store takes no writes ({trouble}), so states may be old"
+        click.echo(warning, err=True)
+    click.echo(text)

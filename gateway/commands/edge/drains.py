@@ -16,7 +16,7 @@ from gateway.edge.fleet import EdgeCondition
 from gateway.observe.moment import rfc3339
 from gateway.operators import drains
 from gateway.operators.action_error import ActionError
-from gateway.store.connection.protocol import Store
+from gateway.store.connection.protocol import Store, Trouble
 from gateway.store.coordination import register
 
 _NOT_DRAINED = (
@@ -67,11 +67,13 @@ async def _known_ids(loaded: Loaded, store: Store, ids: Sequence[str]) -> set[st
     return known | set(fleet.positions) | {edge.template for edge in fleet.edges if edge.template}
 
 
-async def listing(loaded: Loaded, *, as_json: bool) -> str:
-    """All edges, and drains that match no edge: a table for a terminal, or JSON. Raises
+async def listing(loaded: Loaded, *, as_json: bool) -> tuple[str, Trouble | None]:
+    """All edges, and drains that match no edge: a table for a terminal, or JSON; and why the store
+    takes no writes, so that what gateways have found since then is not in it. Raises
     CommandError."""
     async with open_store(loaded) as (store, commands):
         found = await survey(loaded, store)
+        trouble = store.trouble if store.state == "readonly" else None
         entries = (await register.read(commands)).drains or {}
     now_s = time.time()
     keeper, fleet = found.keeper, found.fleet
@@ -88,7 +90,8 @@ async def listing(loaded: Loaded, *, as_json: bool) -> str:
     ]
     if as_json:
         waiting = [{"id": one, "why": each.why, "since": _since(each)} for one, each in idle]
-        return json.dumps({"edges": found_edges, "drains_without_edge": waiting}, indent=2)
+        text = json.dumps({"edges": found_edges, "drains_without_edge": waiting}, indent=2)
+        return text, trouble
     rows = [_HEAD]
     for each, condition in zip(found_edges, fleet.conditions, strict=True):
         state, finder = _state(condition), each["finder"] or "-"
@@ -98,9 +101,8 @@ async def listing(loaded: Loaded, *, as_json: bool) -> str:
         )
     rows += [(one, "-", "-", "drained", "-", "-", _why(each)) for one, each in idle]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD) - 1)]
-    return "\n".join(
-        "  ".join((*map(str.ljust, row[:-1], widths), row[-1])).rstrip() for row in rows
-    )
+    lines = ["  ".join((*map(str.ljust, row[:-1], widths), row[-1])).rstrip() for row in rows]
+    return "\n".join(lines), trouble
 
 
 def _members(

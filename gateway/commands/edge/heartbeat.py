@@ -42,8 +42,8 @@ class HeartbeatSettings:
 
 
 class Announcer:
-    """Signs the announcements of an edge. Each is dated after the one before it, whatever happens to
-    the clock of the host (``unix``, Unix time in seconds)."""
+    """Signs the announcements of an edge. Each is dated after the one before it, whatever happens
+    to the clock of the host (``unix``, Unix time in seconds)."""
 
     def __init__(self, heartbeat: HeartbeatSettings, unix: Callable[[], float] = time.time) -> None:
         self._heartbeat = heartbeat

@@ -211,8 +211,8 @@ return generation
 """
 
 
-# ARGV: the edges. What is leased on each, as it was last counted. It writes nothing, so it works on a
-# replica and on a full Redis; what is not ours counts as nothing.
+# ARGV: the edges. What is leased on each, as it was last counted. It writes nothing, so it works on
+# a replica and on a full Redis; what is not ours counts as nothing.
 _LEASED = b"""
 local count = number(redis.pcall('HGET', leases, 'n'), 1e9) or 0
 local loads = {}

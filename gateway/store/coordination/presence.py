@@ -98,6 +98,7 @@ class LiveWorker:
     The others have defaults, as older workers do not send them: ``version`` is that of the package,
     ``port`` the players', ``loaded`` is when the config in force was loaded (Unix time), and
     ``refused`` says that the file on disk is not in force. ``failing`` are background tasks.
+    ``store`` is why the worker cannot use the store for its players; empty when it can.
     """
 
     id: str
@@ -110,6 +111,7 @@ class LiveWorker:
     loaded: int = 0
     refused: bool = False
     failing: tuple[str, ...] = ()
+    store: str = ""
 
 
 class Presence:
@@ -235,6 +237,8 @@ def _more(fields: object) -> dict[str, Any]:
     if isinstance(failing := fields.get("failing"), list):
         names = [name for name in failing if isinstance(name, str) and _is_word(name)]
         found["failing"] = tuple(names[:MAX_FAILING])
+    if isinstance(store := fields.get("store"), str) and _is_word(store):
+        found["store"] = store
     return found
 
 
