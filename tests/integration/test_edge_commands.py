@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli import main
+from gateway.store.connection.keys import EDGE_FACTS
 from tests.integration.announcing import ACCEPTING, SIGNING
 from tests.integration.forked import gateway_command
 from tests.integration.running import RunningGateway, running_gateway
@@ -136,6 +137,12 @@ def test_an_edge_comes_and_goes(site: Site, end: signal.Signals, limit_s: float)
     print(f"{end.name}: known after {known_s * 1000:.0f} ms, gone after {gone_s * 1000:.0f} ms")
 
 
+def wait_for_heartbeat(site: Site) -> None:
+    """Wait until the edge's entry is written again."""
+    before = site.server.command("HGET", EDGE_FACTS, "new-1")
+    until(lambda: site.server.command("HGET", EDGE_FACTS, "new-1") != before, 20.0)
+
+
 def test_a_process_that_replaces_another_keeps_the_edge(site: Site) -> None:
     """The first one ends after the second has begun: nothing leaves, and nothing says so."""
     with registering(site) as first:
@@ -143,7 +150,8 @@ def test_a_process_that_replaces_another_keeps_the_edge(site: Site) -> None:
         with registering(site) as second:
             said(second, "edge_registered")
             first.send_signal(signal.SIGSTOP)
-            time.sleep(TTL_S / 2)  # the second one has sent the last heartbeat by then
+            wait_for_heartbeat(site)
+            wait_for_heartbeat(site)  # surely of the second one, which has sent the last one then
             first.send_signal(signal.SIGTERM)
             first.send_signal(signal.SIGCONT)
             said(first, "edge_not_ours_any_more")

@@ -23,6 +23,8 @@ from gateway.trust.keys import SigningKey
 from gateway.trust.registrations import next_at_ms, signed
 
 RETRY_S = 0.25
+SIGNAL_S = 0.01
+"""Seconds in which the event loop surely sees a signal that has arrived."""
 JITTER = 0.1
 
 log = structlog.get_logger()
@@ -111,7 +113,9 @@ async def _keep_registered(
             async with asyncio.timeout(pause_s):
                 await stop.wait()
         except TimeoutError:
-            continue  # not stopped: send the next heartbeat
+            # A process that was frozen is told of both at once: that it is to stop comes first, or
+            # it would take back an edge that another one has now.
+            await asyncio.sleep(SIGNAL_S)
 
 
 async def _beat(commands: Commands, heartbeat: HeartbeatSettings, announcer: Announcer) -> None:
