@@ -1,8 +1,10 @@
 """Which edges can serve? One elected worker probes them, and all workers use its findings.
 
 The holder of a lease in Redis probes and shares its findings; the others read them about twice a
-second, and at once when a message announces news. While Redis cannot be reached, every worker
-probes by itself, starting from the findings that were last shared; afterwards one is elected again.
+second, and at once when a message announces news. Of an edge that the holder does not have, as its
+config or its DNS servers differ, it shares nothing: who has it probes it. While Redis cannot be
+reached, every worker probes by itself, starting from the findings that were last shared; afterwards
+one is elected again.
 """
 
 import asyncio
@@ -76,6 +78,10 @@ class HealthWatch:
         self.role: ProbeRole = "idle"
         self._news = asyncio.Event()
         self._scheduler = ProbeScheduler(settings, self._news.set, self._clock)
+        self._own: dict[str, WatchedEdge] = {}
+        """The edges that a follower probes by itself, since the prober does not."""
+        self._covers: frozenset[int] = frozenset()
+        self._covers_at = 0.0
         self._read: bytes | None = None
         self._written = b""
         self._written_at = 0.0
@@ -134,11 +140,14 @@ class HealthWatch:
         """Take part in the election; returns this worker's role."""
         if not self._edges:
             await self._release()
+            self._own = {}
             return "idle"
         if self._board is None:
             return "alone"
         try:
             held, states = await self._board.campaign(stand=True)
+            if not held:
+                self._leave_out(await self._board.covered())
         except StoreUnavailable:
             return "alone"
         if not held:
@@ -146,19 +155,33 @@ class HealthWatch:
             return "follower"
         if self.role in {"idle", "follower"}:
             await self._adopt(states)
+        self._own = {}
         return "prober"
 
+    def _leave_out(self, covered: frozenset[int] | None) -> None:
+        """Probe here what the prober does not."""
+        known = self._edges if covered is not None else {}
+        own = {
+            edge_id: watched
+            for edge_id, watched in known.items()
+            if watched.target.mark not in (covered or ())
+        }
+        if own.keys() != self._own.keys():
+            self._read = None  # the last findings may cover an edge that was probed here
+        self._own = own
+
     async def _take_role(self, role: ProbeRole) -> None:
-        if role in {"prober", "alone"}:
+        probed = self._edges if role in {"prober", "alone"} else self._own
+        if probed:
             if not self._scheduler.running:
                 await load_client()
-            self._scheduler.start(self._edges)
+            self._scheduler.start(probed)
         elif self._scheduler.running:
             await self._scheduler.stop()
         if role == self.role:
             return
         self.role = role
-        self._written = b""  # a new prober first shares what it knows
+        self._written, self._covers = b"", frozenset()  # a new prober first shares what it knows
         metrics.IS_PROBER.set(role in {"prober", "alone"})
         log.info("health_role", role=role, edges=len(self._edges))
 
@@ -200,6 +223,8 @@ class HealthWatch:
             return
         for edge_id, watched in self._edges.items():
             finding = found.by_edge.get(edge_id)
+            if edge_id in self._own:
+                continue
             if finding is None and edge_id in found.unreadable:
                 continue
             if finding is None or finding.target != watched.target.mark:
@@ -227,6 +252,14 @@ class HealthWatch:
         """Share the findings when they have changed or are about to expire, and announce news."""
         if self._board is None:
             return
+        now = asyncio.get_running_loop().time()
+        covers = frozenset(watched.target.mark for watched in self._edges.values())
+        if covers != self._covers or now - self._covers_at >= REPEAT_S:
+            try:
+                await self._board.cover(covers)
+            except StoreUnavailable:
+                return  # the next round tries again
+            self._covers, self._covers_at = covers, now
         findings = self._findings()
         size = ENTRY_BYTES * len(findings)
         value = await offload_if_large(size, encode_findings, findings, self._clock)

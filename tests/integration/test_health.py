@@ -264,6 +264,25 @@ async def test_one_worker_probes_for_all(
         assert 1 == sum(worker.probes for worker in others)
 
 
+async def test_an_edge_that_the_prober_does_not_have_is_probed_by_who_has_it(
+    server: Valkey, edges: list[Edge], processes: list[EdgeProcess]
+) -> None:
+    """Configs of two gateways differ while one is rolled out. As soon as the prober has the edge,
+    its findings count, and nobody else probes."""
+    async with working(server.url, edges[:1]) as one:
+        await until(lambda: one.watch.role == "prober")
+        async with working(server.url, edges[:2]) as two:
+            await until(lambda: two.watch.role == "follower")
+            processes[1].kill()
+            await until(lambda: two.state("b") == "down")
+            processes[0].kill()
+            await until(lambda: (one.state("a"), two.state("a")) == ("down", "down"))
+            one.keeper.found("config", edges[:2])
+            await until(lambda: one.state("b") == "down" and not two.watch._scheduler.running)
+            await until(lambda: two.state("b") == "down")
+            assert ("prober", "follower") == (one.watch.role, two.watch.role)
+
+
 @pytest.mark.parametrize("how", ["freeze", "kill"])
 async def test_without_redis_everyone_probes(
     server: Valkey, three: list[Edge], processes: list[EdgeProcess], how: str

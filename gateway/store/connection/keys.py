@@ -30,6 +30,8 @@ HEALTH_LEASE = PREFIX + b"{health}:prober"
 """The lease of the worker that probes the edges."""
 HEALTH_STATES = PREFIX + b"{health}:states"
 """The findings of the probes."""
+HEALTH_COVERED = PREFIX + b"{health}:covered"
+"""What is probed."""
 
 EDGE_FACTS = PREFIX + b"{edges}:facts"
 """Registrations of edges by id. Names with ``{edges}`` share one slot, too."""

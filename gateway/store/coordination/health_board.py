@@ -6,21 +6,22 @@ change of holders leaves no gap.
 
 The value is JSON: a list ``[edge, target, state, since, returned, falls, why, first, last, seen]``
 for each edge that is not simply up (``gateway.edge.health.is_default``); the last three are the
-position of a live playlist. ``target`` is a hash of what was probed: findings about an edge's old
-URL do not apply to its new one. Times are Unix times. An entry that cannot be read costs that entry
-alone.
+position of a live playlist. Another value has all targets that are probed: gateways whose configs
+or DNS servers differ may have edges that the holder does not have. ``target`` is a hash of what was
+probed: findings about an edge's old URL do not apply to its new one. Times are Unix times. An entry
+that cannot be read costs that entry alone.
 """
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, get_args
 
 from gateway.clock import Clock
 from gateway.edge.health import HealthRecord, HealthState
 from gateway.edge.live import LivePosition
-from gateway.store.connection.keys import HEALTH_LEASE, HEALTH_STATES
+from gateway.store.connection.keys import HEALTH_COVERED, HEALTH_LEASE, HEALTH_STATES
 from gateway.store.connection.protocol import (
     Commands,
     RedisReply,
@@ -41,6 +42,9 @@ is harmless."""
 
 MAX_BYTES: Final = 4 << 20
 """A longer value is not read."""
+MARK_BYTES: Final = 4
+MAX_COVERED_BYTES: Final = 1 << 18
+"""More targets are not read."""
 MAX_WHY_CHARS: Final = 200
 MAX_NUMBER: Final = 2**53
 """The largest time in seconds, and the largest count."""
@@ -80,6 +84,14 @@ PUBLISH = Script(
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
 return 1
+""",
+)
+COVERED = Script(
+    "health_covered",
+    b"""
+local length = redis.pcall('STRLEN', KEYS[1])
+if type(length) ~= 'number' or length > tonumber(ARGV[1]) then return false end
+return redis.call('GET', KEYS[1])
 """,
 )
 RELEASE = Script(
@@ -125,14 +137,33 @@ class HealthBoard:
         StoreUnavailable."""
         return await self._run(PUBLISH, self._token, value, b"%d" % STATES_TTL_MS) == 1
 
+    async def cover(self, targets: Collection[int]) -> None:
+        """Write which targets this worker probes, if it holds the lease. Raises
+        StoreUnavailable."""
+        value = b"".join(target.to_bytes(MARK_BYTES) for target in sorted(targets))
+        ttl_ms = b"%d" % STATES_TTL_MS
+        await self._run(PUBLISH, self._token, value, ttl_ms, keys=(HEALTH_LEASE, HEALTH_COVERED))
+
+    async def covered(self) -> frozenset[int] | None:
+        """The targets that the holder of the lease probes; None when that is not known. Raises
+        StoreUnavailable."""
+        match await self._run(COVERED, b"%d" % MAX_COVERED_BYTES, keys=(HEALTH_COVERED,)):
+            case bytes(value) if value and len(value) % MARK_BYTES == 0:
+                starts = range(0, len(value), MARK_BYTES)
+                return frozenset(int.from_bytes(value[at : at + MARK_BYTES]) for at in starts)
+            case _:
+                return None
+
     async def release(self) -> None:
         """Release the lease, if it is held. Raises StoreUnavailable."""
         await self._run(RELEASE, self._token)
 
-    async def _run(self, script: Script, *words: bytes) -> RedisReply:
+    async def _run(
+        self, script: Script, *words: bytes, keys: Sequence[bytes] = _KEYS
+    ) -> RedisReply:
         try:
             async with asyncio.timeout(DEADLINE_S):
-                return await self._commands.run(script, _KEYS, words)
+                return await self._commands.run(script, keys, words)
         except TimeoutError:
             raise StoreUnavailable(Trouble.TIMEOUT) from None
 
