@@ -26,7 +26,9 @@ _URI_ATTRIBUTES: Final[Mapping[str, tuple[str, ...]]] = {
 DVB: Final = "urn:dvb:dash:dash-extensions:2014-1"
 """media3 and dash.js look for ``dvb:priority`` by this prefix, whatever it is bound to."""
 _HEAD: Final = frozenset({"BaseURL", "Location", "PatchLocation"})
-_OURS: Final = frozenset({"serviceLocation", "dvb:priority", "dvb:weight"})
+_PRIORITIES: Final = frozenset({"dvb:priority", f"{{{DVB}}}priority"})
+_OURS: Final = _PRIORITIES | {"serviceLocation", "dvb:weight", f"{{{DVB}}}weight"}
+"""As they are written, and as XML resolves them: they may have another prefix."""
 _PRIORITY = re.compile(r"[0-9]{1,9}")
 _LEVELS: Final = frozenset({"Period", "AdaptationSet", "Representation"})
 _NEXT_MPD: Final = frozenset({"urn:mpeg:dash:chaining:2016", "urn:mpeg:dash:fallback:2016"})
@@ -167,19 +169,16 @@ def links_of(document: Document) -> Links:
 
 def _head(document: Document, element: Element) -> HeadElement:
     markup = document.markup
-    attributes = ""
+    attributes, priority = "", 1
     if not markup.source.startswith(b">", markup.name_end(element.start)):
-        attributes = "".join(
-            [
-                f" {name}={markup.text(start - markup.width, end + markup.width)}"
-                for name, _, start, end in markup.attributes(element.start)
-                if name not in _OURS
-            ]
-        )
-    priority = 1
-    for name, value in element.attributes.items():
-        if name.endswith("}priority") and _PRIORITY.fullmatch(value.strip()):
-            priority = int(value)
+        resolved = iter(element.attributes.items())
+        for name, _, start, end in markup.attributes(element.start):
+            is_declaration = name == "xmlns" or name.startswith("xmlns:")
+            known, value = ("", "") if is_declaration else next(resolved)
+            if _OURS.isdisjoint((name, known)):
+                attributes += f" {name}={markup.text(start - markup.width, end + markup.width)}"
+            elif not _PRIORITIES.isdisjoint((name, known)) and _PRIORITY.fullmatch(value.strip()):
+                priority = int(value)
     return HeadElement(
         element.name,
         element.text.strip(),
