@@ -144,7 +144,7 @@ class TreeReader:
         self._children: list[list[Element]] = []  # those of each opened element
         self._pieces: list[str] = []  # the text since the last tag
         self._elements = self._attributes = self._skipped = 0
-        self._parser = expat.ParserCreate()
+        self._parser = expat.ParserCreate(markup.known_encoding)
         self._parser.buffer_text = True
         self.root = Element(markup, "", 0, {})
         self.namespace = ""

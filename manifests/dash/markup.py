@@ -19,6 +19,7 @@ _ATTRIBUTE = re.compile(
     rb"""(?<![ \t\r\n])[ \t\r\n]++([^\s=]++)[ \t\r\n]*+=[ \t\r\n]*+("[^"]*+"|'[^']*+')"""
 )
 _INDENTATION = re.compile(rb"(?:\r\n?|\n)[ \t]*\Z")
+_DECLARED = re.compile(rb"""(?:\xef\xbb\xbf)?<\?xml\s[^>?]*?\sencoding\s*=\s*["']([\w.-]+)""")
 _MAX_INDENTATION = 512
 """Bytes. Where an element stands farther right, its indentation is not copied or removed."""
 
@@ -58,12 +59,16 @@ class Markup:
         text = source.decode(self.codec)
         self.units = _BEYOND_BMP.sub("??", text).encode("ascii", "replace")
 
+    @property
+    def known_encoding(self) -> str | None:
+        """The encoding that expat has to be told, None where it finds out itself: it knows UTF-8 by
+        this name alone, and players and other libraries take ``utf8`` for it as well."""
+        found = _DECLARED.match(self.source)
+        return "utf-8" if found and _codec(found[1].decode("ascii")) == "utf-8" else None
+
     def declared(self, encoding: str) -> bool:
         """Take the encoding that the XML declaration names. False when it is not supported."""
-        try:
-            codec = lookup(encoding).name
-        except LookupError:
-            return False
+        codec = _codec(encoding)
         if codec not in ENCODINGS and not codec.startswith("utf-16-"):
             return False
         if self.width == 1:
@@ -143,6 +148,14 @@ class Markup:
         if found is None:  # pragma: no cover - expat found a tag there
             raise AssertionError(start)
         return found
+
+
+def _codec(encoding: str) -> str:
+    """The name of Python's codec for an encoding, "" when it has none."""
+    try:
+        return lookup(encoding).name
+    except LookupError:
+        return ""
 
 
 def escape_text(text: str) -> str:

@@ -23,6 +23,9 @@ ENCODINGS = {
     "utf-8": BODY.encode(),
     "utf-8 with a byte order mark": codecs.BOM_UTF8 + BODY.encode(),
     "declared utf-8": ("<?xml version='1.0' encoding='utf-8'?>" + BODY).encode(),
+    "declared utf8": ('<?xml version="1.0" encoding="utf8"?>' + BODY).encode(),
+    "declared UTF8 with a byte order mark": codecs.BOM_UTF8
+    + ("<?xml version='1.0'  encoding = 'UTF8' standalone='yes'?>" + BODY).encode(),
     "utf-16 le": codecs.BOM_UTF16_LE + BODY.encode("utf-16-le"),
     "utf-16 be": codecs.BOM_UTF16_BE + BODY.encode("utf-16-be"),
     "declared utf-16": codecs.BOM_UTF16_LE
