@@ -31,10 +31,8 @@ def protections(document: Document, periods: Sequence[Filtered]) -> Iterator[Spl
     lost: dict[str, tuple[Element, list[Element]]] = {}
     for each in periods:
         for found in each.period.adaptation_sets:
-            for chain in [
-                [found.element],
-                *([found.element, one.element] for one in found.representations),
-            ]:
+            around = [each.period.element, found.element]
+            for chain in [around, *([*around, one.element] for one in found.representations)]:
                 if chain[-1].start not in starts:
                     for descriptor in _descriptors(chain[-1]):
                         name = descriptor.attributes.get("refId")
