@@ -126,7 +126,7 @@ class OriginUrl:
             return None
         if _normal_authority(its_scheme, authority) != self._authority:
             return None
-        return self.below_path(remove_dot_segments(path))
+        return self.below_path(remove_dot_segments(path or "/"))  # RFC 3986 6.2.3
 
     def below_path(self, path: str) -> str | None:
         """A path relative to this URL's path, None when it does not lie below it."""

@@ -93,12 +93,16 @@ def test_absolute_uris_stay_without_an_origin(uri: str, expected: str) -> None:
         ("x/m.m3u8", "http://e/v", "https://o", "/a", "http://e/v/a"),
         ("x/m.m3u8", "http://e/v", "http://o:80/", "//o/a", "http://e/v/a"),
         ("x/m.m3u8", "http://e/v", "custom://o/", "custom://o/a", "http://e/v/a"),
+        ("x/m.m3u8", "http://e/v", "https://o/", "https://o", "http://e/v/"),
+        ("x/m.m3u8", "http://e/v", "https://o", "//o:443?a#b", "http://e/v/?a#b"),
+        ("x/m.m3u8", "http://e/v", "https://o/p", "https://o", "https://o"),
     ],
 )
 def test_slashes_at_the_end_do_not_matter(
     source: str, edge: str, origin: str | None, uri: str, expected: str
 ) -> None:
-    """An edge or an origin means the same folder with and without its last slash."""
+    """An edge or an origin means the same folder with and without its last slash, and a host alone
+    means its root (RFC 3986 6.2.3)."""
     assert expected == rebaser(source, edge, [origin] if origin else [])(uri)
 
 
