@@ -351,6 +351,15 @@ async def test_what_is_a_playlist_is_taken(mode: Mode) -> None:
         assert "1" == await one.outcome()
 
 
+@pytest.mark.parametrize("before", [" \t\r\n\n", "\ufeff\n"])
+async def test_white_space_before_a_playlist_is_a_fault_alone(before: str) -> None:
+    """Scripts often write some. A source on disk is served with it as well (A1.4)."""
+    async with pair() as (it, one):
+        it.mode = Mode(body=before + playlist(PATH).decode())
+        found = await one.load()
+        assert "A1.4" in [fault.rule for fault in found.manifest.faults]
+
+
 RETRIED = [
     (429, 3), (500, 3), (502, 3), (503, 3), (504, 3),
     (400, 1), (401, 1), (403, 1), (404, 1), (410, 1), (501, 1), (505, 1),

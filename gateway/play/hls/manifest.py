@@ -1,5 +1,6 @@
 """Reads source playlists, and writes the playlist of a decision."""
 
+import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -45,7 +46,7 @@ MEDIA_TYPE = "application/vnd.apple.mpegurl"
 
 _BYTES_PER_PART = 50
 """An entry or a URI takes as long to write as this many bytes of text."""
-_BOM, _START = b"\xef\xbb\xbf", b"#EXTM3U"
+_START = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*#EXTM3U")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def hls_source(template: str) -> SourceFormat:
         template=template,
         read=read_hls,
         media_types="application/vnd.apple.mpegurl, application/x-mpegurl, */*;q=0.5",
-        is_manifest=lambda body: body.removeprefix(_BOM).startswith(_START),
+        is_manifest=lambda body: _START.match(body) is not None,
         is_whole=lambda body: body.endswith(b"\n"),
     )
 
