@@ -31,7 +31,8 @@ _OURS: Final = _PRIORITIES | {"serviceLocation", "dvb:weight", f"{{{DVB}}}weight
 """As they are written, and as XML resolves them: they may have another prefix."""
 _PRIORITY = re.compile(r"[0-9]{1,9}")
 _LEVELS: Final = frozenset({"Period", "AdaptationSet", "Representation"})
-_NEXT_MPD: Final = frozenset({"urn:mpeg:dash:chaining:2016", "urn:mpeg:dash:fallback:2016"})
+_CHAINING: Final = "urn:mpeg:dash:chaining:2016"
+_FALLBACK: Final = "urn:mpeg:dash:fallback:2016"
 _FONTS: Final = "urn:dvb:dash:fontdownload:2014"
 _LICENSES: Final = frozenset({"laurl", "authzurl", "certurl"})
 _CLOCKS = re.compile(r"urn:mpeg:dash:utc:http-(?:head|xsdate|iso|ntp):", re.IGNORECASE)
@@ -64,13 +65,15 @@ class Bases:
 
 class Link(NamedTuple):
     """A URI, and where it stands in the source's bytes. ``quote`` is the one around an attribute's
-    value, empty for an element's text."""
+    value, empty for an element's text. ``is_list``: there may be several, separated by white space.
+    """
 
     start: int
     end: int
     quote: str
     uri: str
     bases: Bases
+    is_list: bool = False
 
 
 class QueryInfo(NamedTuple):
@@ -281,7 +284,7 @@ class _Collecting:
 
     def _clock(self, element: Element, bases: Bases) -> None:
         if _CLOCKS.match(element.attributes.get("schemeIdUri", "").strip()):
-            self._attribute(self._found.services, element, "value", bases)
+            self._attribute(self._found.services, element, "value", bases, is_list=True)
 
     def _steering(self, element: Element, bases: Bases) -> None:
         self._found.steers = True
@@ -298,8 +301,9 @@ class _Collecting:
 
     def _descriptor(self, element: Element, bases: Bases) -> None:
         scheme = element.attributes.get("schemeIdUri", "").strip()
-        if scheme in _NEXT_MPD:
-            self._attribute(self._found.manifests, element, "value", bases)
+        if scheme in {_CHAINING, _FALLBACK}:
+            several = scheme == _FALLBACK
+            self._attribute(self._found.manifests, element, "value", bases, is_list=several)
         elif scheme == _FONTS:
             for attribute, uri in element.attributes.items():
                 if attribute.endswith("}url") and not is_plain(uri):
@@ -357,11 +361,19 @@ class _Collecting:
             info = QueryInfo(QUERYPART, after, after, "", own, owner)
             self._found.query_infos.append(info)
 
-    def _attribute(self, links: list[Link], element: Element, name: str, bases: Bases) -> None:
+    def _attribute(
+        self,
+        links: list[Link],
+        element: Element,
+        name: str,
+        bases: Bases,
+        *,
+        is_list: bool = False,
+    ) -> None:
         uri = element.attributes.get(name)
         if uri:
             start, end = self._document.attribute_span(element, name)
-            links.append(Link(start, end, self._markup.quote(end), uri, bases))
+            links.append(Link(start, end, self._markup.quote(end), uri, bases, is_list))
 
     def _text(self, links: list[Link], element: Element, bases: Bases) -> None:
         uri = element.text.strip()

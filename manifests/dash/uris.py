@@ -113,9 +113,9 @@ class _Writing:
         for link in links.media:
             self._replace(splices, link, resolver.media(link))
         for link in links.manifests:
-            self._replace(splices, link, _each(resolver.manifest, link.uri))
+            self._replace(splices, link, _moved(resolver.manifest, link))
         for link in links.services:
-            self._replace(splices, link, _each(resolver.service, link.uri))
+            self._replace(splices, link, _moved(resolver.service, link))
         if self._to.steering_url is not None:
             splices += [
                 Splice(link.start, link.end)
@@ -234,13 +234,14 @@ def _priority(element: HeadElement) -> int:
     return element.priority
 
 
-def _each(move: Callable[[str], str], uris: str) -> str:
-    """Move each of a list of URIs; the text itself when none moves, or it is too long for one."""
-    if len(uris) > MAX_LIST:
-        return uris
-    given = uris.split()
+def _moved(move: Callable[[str], str], link: Link) -> str:
+    """Move a URI, or each of a list of URIs; the text itself when none moves, there is none, or the
+    list is too long."""
+    if link.uri.isspace() or (link.is_list and len(link.uri) > MAX_LIST):
+        return link.uri
+    given = link.uri.split() if link.is_list else [link.uri.strip()]
     moved = [move(uri) for uri in given]
-    return uris if moved == given else " ".join(moved)
+    return link.uri if moved == given else " ".join(moved)
 
 
 class Resolver:
