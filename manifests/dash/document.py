@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from operator import attrgetter
 
-from manifests.dash.elements import Element, TreeReader
+from manifests.dash.elements import XLINK, Element, TreeReader
 from manifests.dash.markup import Markup
 from manifests.fault import Fault, ManifestError
 
@@ -16,7 +16,7 @@ __all__ = ["DEFAULT_MAX_BYTES", "NAMESPACE", "XLINK_HREF", "Document", "Element"
 
 DEFAULT_MAX_BYTES = 2_000_000
 NAMESPACE = "urn:mpeg:dash:schema:mpd:2011"
-XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
+XLINK_HREF = f"{{{XLINK}}}href"
 _start_of = attrgetter("start")
 
 

@@ -28,6 +28,7 @@ _PLAIN = frozenset(
 )
 _OPAQUE = frozenset({"SegmentTimeline", "EventStream"})
 _XML = {"xml": "http://www.w3.org/XML/1998/namespace"}
+XLINK = "http://www.w3.org/1999/xlink"
 
 
 class Element:
@@ -108,7 +109,8 @@ class TreeReader:
     Elements, other handlers are set, which only count its depth.
 
     Prefixes are resolved here, since players do not all resolve them: an unbound one is a fault,
-    not an error. ``unbound`` has the first element of each.
+    not an error. ``unbound`` has the first element of each. An unbound ``xlink`` is what it always
+    is: dash.js looks for that prefix.
     """
 
     __slots__ = (
@@ -285,14 +287,15 @@ class TreeReader:
         self._scope_depth = self._scopes[-1][0] if self._scopes else -1
 
     def _namespace(self, element: Element, name: str) -> str:
-        """The namespace of a name with a prefix; ``prefix:`` when that is not bound."""
+        """The namespace of a name with a prefix; ``prefix:`` when that is not bound, unless it is
+        ``xlink``."""
         prefix, _, local = name.partition(":")
         if not prefix or not local or ":" in local:
             raise self._error("E16", f'"{name}" is not a qualified name')
         namespace = self._bindings.get(prefix)
         if not namespace:
             self.unbound.setdefault(prefix, element)
-            return f"{prefix}:"
+            return XLINK if prefix == "xlink" else f"{prefix}:"
         return namespace
 
     def _too_deep(self) -> ManifestError:

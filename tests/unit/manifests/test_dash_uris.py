@@ -77,6 +77,19 @@ def test_parameters_that_players_copy(
     assert expected == query_names(mpd(inside), given)
 
 
+def test_remote_elements_are_known_by_the_usual_prefix() -> None:
+    """dash.js looks for ``xlink:href``, whether the prefix is bound or not (E13)."""
+    source = (
+        b'<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><Period xlink:href="ads/one.xml"/>'
+        b'<Period xlink:href="urn:mpeg:dash:resolve-to-zero:2013"/></MPD>'
+    )
+    links = links_of(read(source))
+    written = write(links, [], HERE).decode()
+    assert ["xlink"] == [*links.document.unbound]
+    assert '<Period xlink:href="https://e1.example/v/film/ads/one.xml"/>' in written
+    assert '<Period xlink:href="urn:mpeg:dash:resolve-to-zero:2013"/>' in written
+
+
 def test_the_length_is_bounded() -> None:
     """Rewritten URIs may be longer than the source's."""
     links = mpd('<SegmentTemplate media="/$Number$"/>')
