@@ -255,9 +255,8 @@ class _Collecting:
                     before, _, end = self._document.attribute_place(child, "serviceLocation")
                     end += self._markup.width
                     self._found.located.append(Link(before, end, "", uri, above))
-                plain = is_plain(uri)
                 self._nested(uri)
-                if not plain and uri:
+                if not is_plain(uri):
                     self._text(self._found.media, child, above)
             elif child.name == "SegmentTemplate":
                 media = child.attributes.get("media", media)
@@ -383,5 +382,5 @@ class _Collecting:
 
 def is_plain(uri: str) -> bool:
     """Whether a URI is a relative path without ``..``: below any base, it leads to the same
-    place."""
-    return ".." not in uri and _PLAIN.fullmatch(uri) is not None
+    place. So does none at all."""
+    return ".." not in uri and (_PLAIN.fullmatch(uri) is not None or not uri.strip())
