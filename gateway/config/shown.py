@@ -14,7 +14,7 @@ from gateway.config.section import Section
 def shown_settings(settings: Settings) -> dict[str, Any]:
     """All values as JSON has them. Secrets are hidden, and so are user names, passwords and queries
     in URLs."""
-    return {name: _shown(value) for name, value in settings}
+    return {name: _shown(value) for name, value in _keys(settings)}
 
 
 def changed_keys(before: Settings, after: Settings) -> dict[str, dict[str, Any]]:
@@ -28,10 +28,15 @@ def changed_keys(before: Settings, after: Settings) -> dict[str, dict[str, Any]]
     }
 
 
+def _keys(section: Section) -> Iterator[tuple[str, object]]:
+    """The keys of a table with their values. pydantic would iterate over cached properties too."""
+    return ((name, getattr(section, name)) for name in type(section).model_fields)
+
+
 def _leaves(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:
     """Every value that is neither a table nor a list of tables, with its path."""
     if isinstance(value, Section):
-        for name, each in value:
+        for name, each in _keys(value):
             yield from _leaves(each, (*path, name))
     elif isinstance(value, Mapping):
         for name, each in value.items():
@@ -45,7 +50,7 @@ def _leaves(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:
 
 def _shown(value: object) -> Any:  # noqa: ANN401
     if isinstance(value, Section | Mapping):
-        items = value.items() if isinstance(value, Mapping) else value
+        items = value.items() if isinstance(value, Mapping) else _keys(value)
         return {str(name): _shown(each) for name, each in items}
     if isinstance(value, frozenset):
         return sorted(map(_shown, value), key=str)
