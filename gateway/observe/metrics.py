@@ -226,7 +226,7 @@ CMCD_STREAM = Counter(
 CMCD_DROPPED = Counter(
     "gateway_cmcd_reports_dropped",
     "CMCD reports that were not used, by reason (off, budget, overflow, unreadable, anonymous, "
-    "store, fault, shutdown).",
+    "another, too-many, store, fault, shutdown).",
     ["reason"],
 )
 SPEED_PROBES = Counter(

@@ -9,12 +9,17 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.http.routes import ROUTES as ALL_ROUTES
 from gateway.http.routes import TABLES, label_of
+from gateway.listener import OPERATORS as FOR_OPERATORS
+from gateway.listener import PLAYERS
+from gateway.store.coordination.bus import TOPICS
 from tests.integration.in_process import OPERATORS, application, asking
 from tests.integration.reading_metrics import metric
 from tests.integration.running import RunningGateway
 
-PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text("utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "metrics.md").read_text("utf-8")
 VERSION = version("streaming-gateway")
 
 ROUTES = [
@@ -39,10 +44,36 @@ ROUTES = [
 
 @pytest.mark.parametrize(("path", "expected"), ROUTES)
 def test_a_route_has_one_of_a_fixed_set_of_names(path: str, expected: str) -> None:
-    """Labels never come from a player; the page lists the whole set."""
+    """Labels never come from a player."""
     found = next(filter(None, (table.find(path) for table in TABLES.values())), None)
     assert expected == label_of(found, path)
-    assert re.search(rf"`route` \(`[a-z_ ]*\b{expected}\b", PAGE)
+
+
+def values_on_the_page(metric_name: str, label: str) -> set[str]:
+    """The values that the page lists for a label of a metric."""
+    row = re.search(rf"^\| `{metric_name}` \|.*?`{label}` \(`([a-z_ ]+)`\)", PAGE, re.MULTILINE)
+    assert row is not None
+    return set(row[1].split())
+
+
+def test_the_page_lists_every_route() -> None:
+    """Of both listeners."""
+    names = {
+        route.label(route.path + suffix)
+        for route in ALL_ROUTES
+        for suffix in ("", "a.m3u8", "a.mpd")
+    }
+    assert names | {"other"} == values_on_the_page("gateway_requests_total", "route")
+
+
+def test_the_page_lists_every_topic_and_task() -> None:
+    """Topics of the bus, and every name under which work is supervised."""
+    assert set(TOPICS) == values_on_the_page("gateway_bus_published_total", "topic")
+    sources = [path.read_text("utf-8") for path in (ROOT / "gateway").rglob("*.py")]
+    names = {"store", *(f"certificate_{each}" for each in (PLAYERS, FOR_OPERATORS))}
+    names |= {found for text in sources for found in re.findall(r'supervise\(\s*"(\w+)"', text)}
+    names |= set(application()._background_tasks())
+    assert names == values_on_the_page("gateway_background_task_failures_total", "task")
 
 
 def families(text: str) -> dict[str, set[str]]:
