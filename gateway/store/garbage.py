@@ -1,4 +1,5 @@
-"""What in Redis is not ours? Each entry that cannot be read is counted; each kind is logged once.
+"""What in Redis is not ours? Each entry that cannot be read is counted; each kind is logged at most
+once in ten minutes.
 
 Redis may hold anything: entries of another release, of another program, or of an attacker. Every
 reader checks what it reads and uses the rest; writers replace keys of another type.
