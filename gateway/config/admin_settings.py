@@ -87,8 +87,8 @@ class OperatorKeySettings(Section):
     hash: OperatorKeyHash = Field(examples=["sha256:…"])
     """The SHA-256 of the key. The key itself cannot be computed from it."""
     role: Role = Field(examples=["operator"])
-    """What its owner may do: `viewer` reads, `operator` also drains, purges and steers, `admin`
-    also configures (`docs/operators.md`)."""
+    """What its owner may do: `viewer` reads, `operator` also drains, purges, steers and revokes,
+    `admin` also configures (`docs/operators.md`)."""
     scopes: Scopes | None = Field(None, examples=[["metrics"]])
     """Parts of the interface to which the key is restricted. Without any, it may use all that its
     role may."""
@@ -191,8 +191,8 @@ class AdminSettings(Section):
     tls: Annotated[TlsSettings | None, RESTART] = None
     """HTTPS instead of HTTP for operators."""
     sign_in: Flag
-    """Whether operators have to sign in. Without, who reaches the address may read everything, and
-    nobody may act over HTTP."""
+    """Whether operators have to sign in. If not, everybody who reaches the address may read all but
+    the configuration and the audit log, and nobody may act over HTTP."""
     audit_entries: AuditEntries
     """About the most entries of the audit log that Redis keeps."""
     signature_window_s: SignatureWindow

@@ -34,8 +34,8 @@ class SteeringSettings(Section):
     ttl_s: TimeToLive
     """How often a player asks which pathway to use, in seconds."""
     max_ttl_s: TimeToLive
-    """The longest time that a player is told to wait before it asks again, in seconds: one that
-    asks far more often than it was told, or a client network that begins very many sessions. At
+    """The longest time that a player is told to wait before it asks again, in seconds: if it
+    asks far more often than it was told, or its client network begins very many sessions. At
     least `ttl_s`."""
     ttl_jitter: Jitter
     """Share by which that time varies, so that players that started together do not ask

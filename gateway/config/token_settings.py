@@ -287,8 +287,9 @@ class TokenSettings(Section):
     """A session no longer counts towards the sessions of its subject when it has sent nothing for
     this long, in seconds: no request for a manifest or steering, and no CMCD report."""
     class_manifests: Flag
-    """Give class manifests of assets that want a token or a country, too. Only for a CDN in front
-    that verifies both itself: whoever has the URL of a class manifest gets it."""
+    """Also give class manifests of assets that want a token, or are licensed in some countries.
+    Only for a CDN in front that verifies both itself: whoever has the URL of a class manifest gets
+    it."""
     jwks_min_refresh_s: TimeToLive
     """The shortest time between two fetches of a set of keys, whatever its `Cache-Control` says, in
     seconds."""

@@ -46,8 +46,8 @@ async def readyz_in_detail(
     headers: Headers,
     receive: Receive,
 ) -> Reply:
-    """The same with the state of each part, for those who may see it. Without the store or a GeoIP
-    file, or while the config file is refused, the status is ``degraded``, still 200."""
+    """The same with the state of each part, for those who may see it. While a part is at fault and
+    manifests can be read all the same, the status is ``degraded``, still 200."""
     operator = operator_of(scope)
     if operator is None or not operator.may(Role.VIEWER, "metrics"):
         return await readyz(gateway, scope, headers, receive)
