@@ -4,8 +4,8 @@ A session id is no secret: whoever learns one could slow its owner down, by meas
 move its lease. So the record remembers the players and networks that use it
 (:class:`gateway.client.session.SessionUser`). A request is of the session when its User-Agent *or*
 its network is that of an earlier one: a phone keeps its session when it changes networks, and an
-app when it is updated. Who has neither uses a session of its own, with the same id and another
-name.
+app when it is updated. A caller with neither uses a session of its own, with the same id and
+another name.
 
 A session that nobody knows begins with its first request. A client network may begin as many in a
 minute as ``rate.new_sessions_per_min`` says; nothing is kept of others. ``docs/limits.md`` says
