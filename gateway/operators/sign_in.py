@@ -104,7 +104,7 @@ class SignIn:
         if isinstance(found, SignInRefusal):
             return found
         if not await self._nonces.first_use(found.nonce, found.until_s, now_s):
-            text = "the nonce of the signature was used before"
+            text = "the nonce of the signature was used before, or there are too many to remember"
             return SignInRefusal("replayed", text, found.operator.id)
         return found.operator
 
