@@ -1,9 +1,9 @@
 """Asks an OpenID provider where its endpoints are, which keys it signs with, and whom codes name.
 
 What it has said is kept while it cannot be asked. Keys are fetched again when they are old, or when
-a token names one that is not known, but at most once in ``MIN_REFRESH_S``. Who needs what is not
-known waits for the answer. Who needs a key that is old waits for ``WAIT_S``, and not at all while
-the provider does not answer: a key may have been replaced since.
+a token names one that is not known, but at most once in ``MIN_REFRESH_S``. A caller that needs what
+is not known waits for the answer. One that needs a key that is old waits for ``WAIT_S``, and not at
+all while the provider does not answer: a key may have been replaced since.
 """
 
 import asyncio
