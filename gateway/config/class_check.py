@@ -29,8 +29,8 @@ def check_classes(
     else:
         yield problem(
             ("dash", "class_manifests"),
-            "is not used for the live assets of tokens.protect: they want a token or a country, "
-            "which caches would not ask for",
+            "is not used for the live assets of tokens.protect: caches would check neither tokens "
+            "nor countries",
             value="true",
             severity="warning",
         )

@@ -20,7 +20,7 @@ STEERED: Final = Reason(
 RENEWED: Final = Reason(
     Step.STEERING,
     "renewed",
-    "the player can be moved to other edges, and gets new signed URLs before those that it has end",
+    "the player can be moved to other edges, and its signed URLs are renewed before they end",
 )
 STEERED_BY_COPIES: Final = Reason(
     Step.STEERING,
