@@ -62,7 +62,7 @@ async def authorise(
         if access is not None and not _is_open(access, scope["method"]):
             _count("off")
             record_refused(gateway, scope, headers, NOBODY, "sign-in-off")
-            raise problems.writing_is_off()
+            raise problems.sign_in_is_off()
         scope[OPERATOR] = NOBODY
         return receive
     message, receive = await _message(gateway, scope, receive)

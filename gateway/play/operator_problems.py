@@ -36,11 +36,12 @@ def too_many_failures(wait_s: int) -> Problem:
     return Problem(429, "too-many-failures", "Too many failures", detail, headers=headers)
 
 
-def writing_is_off() -> Problem:
-    """403: nobody may do this over HTTP, as nobody signs in."""
+def sign_in_is_off() -> Problem:
+    """403: nobody may do or read this over HTTP, as nobody signs in."""
     detail = (
-        "this needs admin.sign_in = true, so that it is known who asks; without it, the commands "
-        "of the same names do this"
+        "this needs admin.sign_in = true, so that it is known who asks; without it, use the "
+        "gateway's commands on a host that has the configuration file, such as gateway edge drain, "
+        "gateway steer, gateway purge and gateway audit"
     )
     return Problem(403, "sign-in-off", "Sign-in is off", detail)
 
