@@ -3,7 +3,7 @@
 Most players never read the reasons, so the sentences are built only on request.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from gateway.decision import Decision
 from gateway.edge import rank
@@ -128,9 +128,7 @@ def _conditions(decision: Decision) -> Iterator[Reason]:
         return
     if fleet.plain and len(fleet.serving) == len(fleet.edges):
         return
-    ideal, best = fleet.ideal, decision.edge
-    spread_point = decision.inquiry.ranking_key[2]
-    tiers = rank.ranked_tiers(ideal, snap(facts.place), spread_point)
+    ideal, best, tiers = fleet.ideal, decision.edge, _tiers_if_all_up(decision)
     wished = [fleet.edges[at] for at in rank.ordered_edges(ideal, tiers, facts.asset, facts.viewer)]
     overridden = _overridden(decision)
     if overridden is not None:
@@ -154,7 +152,17 @@ def _edge(decision: Decision) -> Reason:
         return _override_reason(best, *overridden)
     position = fleet.positions[best.id]
     tier = next(tier for tier in decision.tiers if position in tier.edges)
-    return rank.edge_reason(best, tier, decision.facts.place)
+    first = _tiers_if_all_up(decision)[0]
+    return rank.edge_reason(fleet, position, tier, decision.facts.place, first)
+
+
+def _tiers_if_all_up(decision: Decision) -> Sequence[rank.EdgeTier]:
+    """The tiers of edges for the viewer's place, as if all edges were up."""
+    fleet = decision.inquiry.fleet
+    if fleet.plain and len(fleet.serving) == len(fleet.edges):
+        return decision.tiers
+    spread_point = decision.inquiry.ranking_key[2]
+    return rank.ranked_tiers(fleet.ideal, snap(decision.facts.place), spread_point)
 
 
 def _overridden(decision: Decision) -> tuple[Edge, Override] | None:

@@ -29,7 +29,7 @@ from heapq import nsmallest
 from itertools import islice
 from typing import overload
 
-from gateway.edge.edge import Edge, stable_hash, unit_vector
+from gateway.edge.edge import stable_hash, unit_vector
 from gateway.edge.fleet import Fleet
 from gateway.edge.index import BANDS_KM, NEAR_KM, NO_BAND
 from gateway.edge.override import diversion_of
@@ -286,19 +286,23 @@ def admits(fleet: Fleet, position: int, key: int) -> bool:
     return splitmix64(key + fleet.edges[position].key) < condition.admits * HASH_RANGE
 
 
-def edge_reason(edge: Edge, tier: EdgeTier, place: Place) -> Reason:
-    """Why ``edge`` of ``tier`` was chosen, in a sentence."""
+def edge_reason(fleet: Fleet, at: int, tier: EdgeTier, place: Place, best: EdgeTier) -> Reason:
+    """Why the edge at position ``at``, which is in ``tier``, was chosen, in a sentence.
+
+    ``best`` is the tier that would come first if all edges were up and had room.
+    """
+    edge, passed_over = fleet.edges[at], (best.region, best.band) != (tier.region, tier.band)
     match tier.region:
         case "country":
             why = f"serves the country {place.country}"
         case "continent":
             why = f"serves the continent {place.continent}"
         case "nearest":
-            why = "is the nearest edge (no edge names the viewer's country or continent)"
-        case "fallback" if place.status == "found":
-            why = "is a fallback edge (no edge names this place, and none has coordinates)"
+            why = _nearest(best, passed_over=passed_over)
         case "fallback":
-            why = f"is a fallback edge (the viewer's place is {place.status.replace('_', ' ')})"
+            why = f"is a fallback edge ({_fallback(place, passed_over=passed_over)})"
+        case _ if passed_over:
+            why = "was chosen from the edges that are left (better ones were passed over)"
         case _:
             why = "was chosen from all edges (there is no fallback edge)"
     parts = [f"{edge.id} {why}"]
@@ -307,6 +311,24 @@ def edge_reason(edge: Edge, tier: EdgeTier, place: Place) -> Reason:
         radius = place.accuracy_km or 0.0
         if radius >= NEAR_KM:
             parts.append(f"which GeoIP knows to within {radius:.0f} km")
-    if len(tier.edges) > 1:
-        parts.append(f"chosen by weight among {len(tier.edges)} equal edges")
+    equal = [other for other in tier.edges if fleet.open(other) is fleet.open(at)]
+    if len(equal) > 1:
+        parts.append(f"chosen by weight among {len(equal)} equal edges")
     return Reason(Step.EDGE, f"edge-{tier.region}", ", ".join(parts))
+
+
+def _nearest(best: EdgeTier, *, passed_over: bool) -> str:
+    if best.region != "nearest":
+        why = "those that name the viewer's country or continent were passed over"
+        return f"is the nearest edge that is left ({why})"
+    left = " that is left" if passed_over else ""
+    return f"is the nearest edge{left} (no edge names the viewer's country or continent)"
+
+
+def _fallback(place: Place, *, passed_over: bool) -> str:
+    if place.status != "found":
+        return f"the viewer's place is {place.status.replace('_', ' ')}"
+    if passed_over:
+        return "edges that are better for this place were passed over"
+    why = "and none has coordinates" if place.located else "which has no coordinates"
+    return f"no edge names this place, {why}"

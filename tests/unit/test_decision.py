@@ -617,6 +617,71 @@ def test_the_reason_says_what_is_the_matter() -> None:
     assert "edge: near is down (3 probes failed); passed over [edge-down]" in map(str, reasons)
 
 
+FARTHER = Edge("farther", "https://farther.example/", 37.8, -122.4)
+SPARE = Edge("spare", "https://spare.example/", fallback=True)
+PLAIN = Edge("plain", "https://plain.example/")
+TWIN = replace(NEAR, id="twin")
+LOST = Place("found", "FR", "EU")
+
+
+@pytest.mark.parametrize(
+    ("place", "edges", "conditions", "text"),
+    [
+        (
+            PARIS,
+            [NEAR, FAR],
+            {"near": DOWN},
+            (
+                "far is the nearest edge that is left (those that name the viewer's country or "
+                "continent were passed over)"
+            ),
+        ),
+        (
+            PARIS,
+            [FAR, FARTHER],
+            {"far": DRAINING},
+            (
+                "farther is the nearest edge that is left (no edge names the viewer's country or "
+                "continent)"
+            ),
+        ),
+        (
+            PARIS,
+            [NEAR, SPARE],
+            {"near": EdgeCondition(full=True)},
+            "spare is a fallback edge (edges that are better for this place were passed over)",
+        ),
+        (
+            LOST,
+            [FAR, SPARE],
+            {},
+            "spare is a fallback edge (no edge names this place, which has no coordinates)",
+        ),
+        (
+            UNKNOWN,
+            [SPARE, PLAIN],
+            {"spare": DOWN},
+            "plain was chosen from the edges that are left (better ones were passed over)",
+        ),
+        (PARIS, [NEAR, TWIN], {"twin": DRAINING}, "near serves the continent EU, at most 100 km"),
+        (PARIS, [NEAR], {"near": DOWN}, "near serves the continent EU, at most 100 km"),
+        (PARIS, [FAR], {"far": DOWN}, "far is the nearest edge (no edge names the viewer's"),
+    ],
+)
+def test_the_reason_for_an_edge_is_true_while_others_are_out(
+    place: Place, edges: list[Edge], conditions: dict[str, EdgeCondition], text: str
+) -> None:
+    """It does not say that there is no better edge where there is one that was passed over, nor
+    that edges had a share which take nobody."""
+    found = told(facts_of(place=place), policy(Profile("p"), *edges), Fleet.of(edges, conditions))
+    [said] = [one.text for one in found if one.step is Step.EDGE and one.code in CHOSEN]
+    assert said.startswith(text)
+    assert "equal edges" not in said
+
+
+CHOSEN = ("edge-country", "edge-continent", "edge-nearest", "edge-fallback", "edge-any")
+
+
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [

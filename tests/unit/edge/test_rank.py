@@ -381,7 +381,15 @@ SHARED = "chosen by weight among 2 equal edges"
             WORLD,
             place(None, "ZA", "AF"),
             (
-                "global is a fallback edge (no edge names this place, and none has coordinates) "
+                "global is a fallback edge (no edge names this place, which has no coordinates) "
+                "[edge-fallback]"
+            ),
+        ),
+        (
+            [edge("a", fallback=True), edge("b")],
+            place(PARIS, "FR", "EU"),
+            (
+                "a is a fallback edge (no edge names this place, and none has coordinates) "
                 "[edge-fallback]"
             ),
         ),
@@ -394,8 +402,9 @@ SHARED = "chosen by weight among 2 equal edges"
 )
 def test_reasons(edges: list[Edge], where: Place, text: str) -> None:
     """Every way to an edge has its own sentence and code."""
-    tier = ranked_tiers(Fleet.of(edges), where, 0)[0]
-    assert f"edge: {text}" == str(edge_reason(edges[tier.edges[0]], tier, where))
+    fleet = Fleet.of(edges)
+    tier = ranked_tiers(fleet, where, 0)[0]
+    assert f"edge: {text}" == str(edge_reason(fleet, tier.edges[0], tier, where, tier))
 
 
 @pytest.mark.parametrize(
