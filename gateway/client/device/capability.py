@@ -14,9 +14,10 @@ better device. H.264 and SDR are in every set (B1).
 | AVPlayer on a Mac | - | hevc | - |
 | Chrome, Edge, Opera on a computer | - | vp9, av1 (70), hevc (107) | SDR |
 | Firefox on a computer | - | vp9, av1 (67) | SDR |
-| Android 5 and later, 14 and later | - | hevc vp9, av1 | - |
+| Android 5 and later, 14 and later or Chrome 110 and later | - | hevc vp9, av1 | - |
 | Fire TV, Roku, Chromecast and consoles for HD | 1080 | by model | SDR |
 | Fire TV, Roku, Chromecast and consoles for UHD | 2160 | hevc vp9 | SDR HLG PQ |
+| Tizen (6 and later), webOS (5 of 2020 and later) | - | hevc vp9 (av1), webOS dolby-vision | - |
 | televisions whose User-Agent says UHD or 4K | 2160 | hevc vp9 | SDR HLG PQ |
 | Quest and other headsets with Android | - | as Android | - |
 | all others, bots and unknown devices | - | - | - |
@@ -112,7 +113,12 @@ _IOS_HEVC, _IOS_A12 = 11, 17
 _SAFARI_HEVC, _SAFARI_HDR = 11, 14
 _CHROME_AV1, _CHROME_HEVC, _FIREFOX_AV1 = 70, 107, 67
 _ANDROID_HEVC, _ANDROID_AV1 = 5, 14
-_TIZEN_AV1, _WEBOS_AV1 = 6, 5
+# From 110 on, Chrome may say Android 10 on any Android. It decodes AV1 without the device's help.
+_CHROME_ANDROID_AV1 = 110
+_TIZEN_AV1 = 6
+# A User-Agent of webOS has its version, the year, or only the version of its browser.
+_WEBOS_AV1, _WEBOS_AV1_YEAR, _WEBOS_AV1_CHROME = 5, 2020, 68
+_FIRST_YEAR = 2000
 
 
 def capability(
@@ -143,7 +149,7 @@ def _of_kind(kind: DeviceKind, os: str | None, os_version: str | None, low: str)
     if kind is DeviceKind.TV:
         return _of_television(os, os_version, low)
     if kind in _HANDHELD and os in ("Android", "Fire OS"):
-        return _of_android(major_and_minor(os_version)[0])
+        return _of_android(major_and_minor(os_version)[0], low)
     return _NOTHING_KNOWN
 
 
@@ -174,14 +180,14 @@ def _of_ios(major: int) -> Capability:
     return _IOS_11 if major >= _IOS_HEVC else _IOS_OLD
 
 
-def _of_android(major: int) -> Capability:
+def _of_android(major: int, low: str) -> Capability:
     if major == 0:
         return _NOTHING_KNOWN
     families = {_AVC}
     if major >= _ANDROID_HEVC:
         families |= {_HEVC, _VP9}
-    if major >= _ANDROID_AV1:
-        families.add(_AV1)
+        if major >= _ANDROID_AV1 or _after(low, "chrome/") >= _CHROME_ANDROID_AV1:
+            families.add(_AV1)
     return Capability(codecs=frozenset(families))
 
 
@@ -216,10 +222,16 @@ def _of_television(os: str | None, os_version: str | None, low: str) -> Capabili
     if os == "Tizen":
         return _television(av1=version[0] >= _TIZEN_AV1, dovi=False, uhd=uhd)
     if os == "webOS":
-        return _television(av1=version[0] >= _WEBOS_AV1, dovi=True, uhd=uhd)
+        return _television(av1=_webos_decodes_av1(version[0], low), dovi=True, uhd=uhd)
     if os in ("Roku OS", "VIDAA"):
         return _television(av1=False, dovi=False, uhd=uhd)
     return _UHD if uhd else _NOTHING_KNOWN
+
+
+def _webos_decodes_av1(version: int, low: str) -> bool:
+    if not version:
+        return _after(low, "chrome/") >= _WEBOS_AV1_CHROME
+    return version >= (_WEBOS_AV1_YEAR if version >= _FIRST_YEAR else _WEBOS_AV1)
 
 
 def _television(*, av1: bool, dovi: bool, uhd: bool) -> Capability:
@@ -229,4 +241,6 @@ def _television(*, av1: bool, dovi: bool, uhd: bool) -> Capability:
 
 
 def _after(low: str, mark: str) -> int:
-    return major_and_minor(low[low.find(mark) + len(mark) :][:12])[0]
+    """The major number after ``mark``; 0 without it."""
+    at = low.find(mark)
+    return major_and_minor(low[at + len(mark) :][:12])[0] if at >= 0 else 0

@@ -102,6 +102,7 @@ _TOUCH_PC = re.compile(
 # ``Puffin/8.1.0.42IT`` names the system and the kind of device, whatever it says before that.
 PUFFIN = re.compile(r"puffin/[\d.]{1,20}(?:-debug)?([aiwl])([ptd])(?![a-z])")
 _MOBILE_BUILD = re.compile(r" mobile/\d")
+_IOS_BROWSERS = Phrases(("crios/", "fxios/", "edgios/", "opios/"))
 _MAY_BE_IPAD = ("intel mac os x 10_15", "intel mac os x 11_")
 
 _BY_PUFFIN = {
@@ -114,6 +115,11 @@ _BY_PUFFIN = {
 }
 _IPAD_WEB_VIEW = Classification(
     DeviceKind.TABLET, "ipad-web-view", "it says Macintosh and Mobile, as web views on iPads do"
+)
+_IOS_BROWSER = Classification(
+    DeviceKind.TABLET,
+    "ios-browser",
+    "it says Macintosh and names a browser of iPads, which iPhones send for desktop pages as well",
 )
 _MAC_OR_IPAD = Classification(
     DeviceKind.DESKTOP, "mac-or-ipad", "it names a Mac; Safari on an iPad sends the same"
@@ -154,9 +160,14 @@ def find_puffin(text: UserAgentText) -> Classification | None:
     return None if found is None else _BY_PUFFIN[found[2]]
 
 
-def is_ipad_web_view(low: str) -> bool:
-    """Whether it is a web view on an iPad: ``Macintosh … Mobile/15E148``."""
-    return "macintosh" in low and _MOBILE_BUILD.search(low) is not None
+def is_ipad(low: str) -> bool:
+    """Whether what says Macintosh is an iPad: a web view (``Macintosh … Mobile/15E148``), or a
+    browser that no Mac has (``Macintosh … CriOS/140``)."""
+    return "macintosh" in low and (_is_web_view(low) or _IOS_BROWSERS.occurs_in(low))
+
+
+def _is_web_view(low: str) -> bool:
+    return _MOBILE_BUILD.search(low) is not None
 
 
 def names_mac(text: UserAgentText) -> bool:
@@ -218,7 +229,7 @@ def _find_desktop(text: UserAgentText) -> Classification | None:
 
 
 def _mac(low: str) -> Classification:
-    if is_ipad_web_view(low):
-        return _IPAD_WEB_VIEW
+    if is_ipad(low):
+        return _IPAD_WEB_VIEW if _is_web_view(low) else _IOS_BROWSER
     safari = "version/" in low and "chrome/" not in low
     return _MAC_OR_IPAD if safari and any(mark in low for mark in _MAY_BE_IPAD) else _DESKTOP

@@ -125,13 +125,18 @@ def _plain_browser(low: str) -> str | None:
         return "Android WebView" if low.endswith("gecko) version/4.0 ", 0, chrome) else None
     safari = low.rfind("version/")
     if safari >= 0 and _PLAIN_SAFARI.match(low, safari):
-        return "Safari" if "android" not in low else _plain_android(low, safari)
+        return _plain_android(low, safari) if "android" in low else _plain_safari(low, safari)
     return None
 
 
 def _plain_on_computer(raw: str) -> str | None:
     plain = _PLAIN_ON_COMPUTER.match(raw)
     return None if plain is None else _ON_COMPUTER[plain["chromium"]]
+
+
+def _plain_safari(low: str, version: int) -> str | None:
+    """Safari, if the User-Agent names no other browser before it (``CriOS/140 Version/11.1.1``)."""
+    return None if "ios/" in low[:version] else "Safari"
 
 
 def _plain_android(low: str, version: int) -> str | None:

@@ -7,7 +7,7 @@ The names are those of the vendors: ``iOS``, ``iPadOS``, ``tvOS``, ``Fire OS``, 
 import re
 
 from gateway.client.device.library import system_of
-from gateway.client.device.personal import PUFFIN, is_ipad_web_view, names_mac
+from gateway.client.device.personal import PUFFIN, is_ipad, names_mac
 from gateway.client.device.phrases import LinearPattern, Phrases
 from gateway.client.device.text import UserAgentText, says_android, version_after
 
@@ -125,7 +125,7 @@ def _computer(text: UserAgentText) -> tuple[str | None, str | None]:
 
 
 def _mac(low: str) -> tuple[str, str | None]:
-    if is_ipad_web_view(low):
+    if is_ipad(low):
         return "iPadOS", None
     found = _MAC.search(low)
     return "macOS", found[1].replace("_", ".") if found else None

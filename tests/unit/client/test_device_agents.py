@@ -350,6 +350,14 @@ AGENTS: dict[str, tuple[tuple[str | None, str | None, str], ...]] = {
             None,
             f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_4) {WEBKIT} Mobile/15E148",
         ),
+        (
+            "iPadOS",
+            "Chrome",
+            (
+                f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {WEBKIT} CriOS/140 "
+                "Version/11.1.1 Safari/605.1.15"
+            ),
+        ),
         ("iOS", None, "Linux UPnP/1.0 Sonos/61.1-82310 (ICRU_iPad7,1)"),
         (
             "Android",

@@ -28,16 +28,17 @@ def _iphone(version: str) -> str:
     return f"AppleCoreMedia/1.0.0 (iPhone; U; CPU OS {version} like Mac OS X; en_us)"
 
 
-def _android(version: str) -> str:
-    return f"Mozilla/5.0 (Linux; Android {version}; K) {WEBKIT} Chrome/120.0 Mobile Safari/537.36"
+def _android(version: str, chrome: int = 100) -> str:
+    browser = f"Chrome/{chrome}.0.0.0 Mobile Safari/537.36"
+    return f"Mozilla/5.0 (Linux; Android {version}; K) {WEBKIT} {browser}"
 
 
 def _tizen(version: str, extra: str = "") -> str:
     return f"Mozilla/5.0 (SMART-TV; LINUX; Tizen {version}{extra}) {WEBKIT} TV Safari/537.36"
 
 
-def _web0s(extra: str) -> str:
-    return f"Mozilla/5.0 (Web0S; Linux/SmartTV) {WEBKIT} Chrome/94.0 Safari/537.36 {extra}"
+def _web0s(extra: str, chrome: int = 94) -> str:
+    return f"Mozilla/5.0 (Web0S; Linux/SmartTV) {WEBKIT} Chrome/{chrome}.0 Safari/537.36 {extra}"
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,8 @@ def _web0s(extra: str) -> str:
         (_android("4.4"), None, {AVC}, None),
         (_android("10"), None, {AVC, HEVC, VP9}, None),
         (_android("14"), None, {AVC, HEVC, VP9, AV1}, None),
+        (_android("10", chrome=110), None, {AVC, HEVC, VP9, AV1}, None),
+        (_android("4.4", chrome=110), None, {AVC}, None),
         ("Mozilla/5.0 (Android; Mobile; rv:40.0) Gecko/40.0 Firefox/40.0", None, None, None),
         ("Mozilla/5.0 (Mobile; rv:48.0) Gecko/48.0 Firefox/48.0 KAIOS/2.5", None, None, None),
         ("Roku3800X/DVP-9.10 (519.10E04111A)", 1080, {AVC, HEVC}, SDR),
@@ -89,8 +92,11 @@ def _web0s(extra: str) -> str:
         (_tizen("2.4"), None, {AVC, HEVC, VP9}, None),
         (_tizen("6.0"), None, {AVC, HEVC, VP9, AV1}, None),
         (_tizen("6.0", "; UHD"), 2160, {AVC, HEVC, VP9, AV1}, ALL_RANGES),
-        (_web0s("WebAppManager"), None, {AVC, HEVC, VP9, DOVI}, None),
-        (_web0s("LGE; OLED55C6; webOS.TV-2016"), 2160, {AVC, HEVC, VP9, DOVI, AV1}, ALL_RANGES),
+        (_web0s("WebAppManager"), None, {AVC, HEVC, VP9, DOVI, AV1}, None),
+        (_web0s("WebAppManager", chrome=53), None, {AVC, HEVC, VP9, DOVI}, None),
+        (_web0s("LGE; OLED55C6; webOS.TV-2016"), 2160, {AVC, HEVC, VP9, DOVI}, ALL_RANGES),
+        (_web0s("LGE; OLED55CX; webOS.TV-2020"), 2160, {AVC, HEVC, VP9, DOVI, AV1}, ALL_RANGES),
+        ("Mozilla/5.0 (Web0S; Linux/SmartTV) Safari/538.2", None, {AVC, HEVC, VP9, DOVI}, None),
         ("Mozilla/5.0 (CrKey armv7l 1.5.16041) Chrome/31.0 Safari/537.36", 1080, {AVC}, SDR),
         ("Mozilla/5.0 (X11) Chrome/90 Safari/537 CrKey/1.56.500000", None, None, None),
         ("HbbTV/1.2.1 (;Panasonic;VIERA 2014;3.101;)", None, None, None),

@@ -113,6 +113,21 @@ SILK = "AppleWebKit/535.19 (KHTML, like Gecko) Silk/3.12 Safari/535.19 Silk-Acce
             f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_4) {WEBKIT} Mobile/15E148",
         ),
         (
+            "ios-browser",
+            "tablet",
+            f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {WEBKIT} CriOS/140 Version/11.1.1",
+        ),
+        (
+            "ios-browser",
+            "tablet",
+            f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {WEBKIT} FxiOS/140.0",
+        ),
+        (
+            "ios-browser",
+            "tablet",
+            f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {WEBKIT} Version/18.0 EdgiOS/140.0",
+        ),
+        (
             "mac-or-ipad",
             "desktop",
             f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {WEBKIT} Version/18.0",
