@@ -66,17 +66,22 @@ def _profile(decision: Decision) -> Reason:
 
 
 def _limits(decision: Decision) -> Iterator[Reason]:
-    """Which of profile, device and request set each cap."""
+    """Which of profile, device, token and request set each cap."""
     profile, limits = decision.choice.profile, decision.choice.limits
-    device, asked = decision.facts.device, decision.facts.limits
+    device, asked, granted = decision.facts.device, decision.facts.limits, decision.facts.granted
     if limits.max_height is not None:
-        setters = {"profile": profile.max_height, "request": asked.max_height}
+        setters = {
+            "profile": profile.max_height,
+            "token": granted.max_height,
+            "request": asked.max_height,
+        }
         by = _setter(limits.max_height, setters, "device")
         text = f"at most {limits.max_height}p, set by the {by}"
         yield Reason(Step.LADDER, f"max-height-{by}", text)
     if limits.max_bandwidth is not None:
         kbps = limits.max_bandwidth // 1000
-        by = _setter(kbps, {"profile": profile.max_bitrate_kbps}, "request")
+        setters = {"profile": profile.max_bitrate_kbps, "token": granted.max_bitrate_kbps}
+        by = _setter(kbps, setters, "request")
         text = f"at most {kbps} kbit/s, set by the {by}"
         yield Reason(Step.LADDER, f"max-bitrate-{by}", text)
     if not profile.device_limits:

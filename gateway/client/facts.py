@@ -76,7 +76,8 @@ class Throughput:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits set by the request. Heights are in pixels, bit rates in kbit/s; None is no limit."""
+    """Limits of a request, or of its token. Heights are in pixels, bit rates in kbit/s; None is no
+    limit."""
 
     max_height: int | None = None
     min_height: int | None = None
@@ -105,6 +106,8 @@ class Facts:
     """Everything that a decision depends on, besides the policy and the asset's source.
 
     ``throughput`` None means that no speed is known; a ``prior`` only selects the rung to start on.
+    ``limits`` are those of the request and of its token together, and ``granted`` those of a token
+    that is stricter in something.
     ``ect`` is the browser's hint, such as ``4g``. ``minute_of_day`` counts from 00:00 in the
     policy's time zone. ``viewer`` identifies the viewer for the choice of an edge (the session, or
     the network prefix of the address) and never leaves the process. ``named`` is the id of the
@@ -124,6 +127,7 @@ class Facts:
     save_data: bool = False
     ect: str | None = None
     limits: Limits = Limits()
+    granted: Limits = Limits()
     session: str | None = None
     named: str | None = None
     viewer: str = ""

@@ -135,9 +135,10 @@ def _asked(rungs: Sequence[Rung], limits: Constraints, reasons: list[Reason]) ->
     asked = [rung for rung in rungs if is_asked(rung, limits)]
     if not asked:
         raise NothingToPlayError(
-            f"no rung of this asset uses only the requested codecs: {words.names(wanted)}"
+            "no rung of this asset uses only the codecs to which the request is limited: "
+            f"{words.names(wanted) or 'none'}"
         )
-    text = f"the request asks for {words.names(wanted)}"
+    text = f"the request is limited to {words.names(wanted)}"
     reasons += words.removal_reason("codecs-asked", text, rungs, asked)
     return asked
 

@@ -64,7 +64,8 @@ def _fit_one(period: Sequence[Rung], limits: Constraints) -> Fit:
     wanted = limits.wanted_codecs
     if wanted is None or _is_any_asked(period, limits):
         return fit(period, limits)
-    text = f"the request asks for {words.names(wanted)}, but no rung uses only these; it is ignored"
+    text = f"the request is limited to {words.names(wanted)}, but no rung uses only these; "
+    text += "this is ignored"
     reason = Reason(Step.LADDER, "codecs-asked-relaxed", text)
     found = fit(period, replace(limits, wanted_codecs=None))
     return replace(found, reasons=(reason, *found.reasons))

@@ -234,7 +234,8 @@ def with_admission(facts: Facts, admission: Admission | Problem | None) -> Facts
     limits, reason = stricter(facts.limits, admission.limits)
     if reason is None:
         return facts
-    return replace(facts, limits=limits, reasons=(*facts.reasons, reason))
+    reasons = (*facts.reasons, reason)
+    return replace(facts, limits=limits, granted=admission.limits, reasons=reasons)
 
 
 def told_operators(facts: Facts, presented: Presented | None) -> Facts:

@@ -328,6 +328,26 @@ async def test_the_token_limits(client: httpx.AsyncClient) -> None:
         assert said is any("the token limits" in reason for reason in found["reasons"])
     av1 = await client.get(HLS, params={"codecs": "av1"}, headers=bearer(token(codecs=["avc"])))
     assert 406 == av1.status_code
+    assert av1.json()["detail"].endswith("the codecs to which the request is limited: none")
+
+
+async def test_reasons_tell_the_limits_of_the_token_from_those_of_the_request(
+    client: httpx.AsyncClient,
+) -> None:
+    """Who set a cap is who has to change it."""
+    caps = {"max_resolution": "720p", "max_bitrate": 600}
+    rows: list[tuple[dict[str, Any], dict[str, str], set[str]]] = [
+        (caps, {}, {"max-height-token", "max-bitrate-token"}),
+        (caps, {"max_resolution": "360p"}, {"max-height-request", "max-bitrate-token"}),
+        (caps, {"max_bitrate": "300"}, {"max-height-token", "max-bitrate-request"}),
+        ({}, {"max_resolution": "360p"}, {"max-height-request"}),
+    ]
+    for claims, params, codes in rows:
+        answer = await client.get(JSON, params=params, headers=bearer(token(**claims)))
+        said = " ".join(answer.json()["reasons"])
+        assert codes == set(re.findall(r"\[(max-[a-z-]+)\]", said)), (claims, params)
+    answer = await client.get(JSON, headers=bearer(token(codecs=["avc"])))
+    assert not any("the request asks for" in reason for reason in answer.json()["reasons"])
 
 
 async def test_a_batch_is_admitted_title_by_title(client: httpx.AsyncClient) -> None:

@@ -243,7 +243,7 @@ def test_what_is_left_and_why(
 def test_the_codecs_asked_for_are_never_given_up(codecs: str) -> None:
     """Nothing in them is an error of its own (406), for codecs nobody knows, too."""
     rungs = rungs_of(playlist(variant("a", 100, "640x360", codecs)))
-    with pytest.raises(NothingToPlayError, match="requested codecs: hevc"):
+    with pytest.raises(NothingToPlayError, match="the request is limited: hevc"):
         fit(rungs, Constraints(wanted_codecs=only(FAMILY.HEVC)))
 
 
