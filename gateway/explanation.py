@@ -5,6 +5,7 @@ Most players never read the reasons, so the sentences are built only on request.
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from gateway.client.facts import DeviceKind
 from gateway.decision import Decision
 from gateway.edge import rank
 from gateway.edge.capacity import Leased
@@ -88,7 +89,8 @@ def _limits(decision: Decision) -> Iterator[Reason]:
         text = f"profile {profile.name} ignores the device's own limits"
         yield Reason(Step.LADDER, "device-limits-off", text)
     elif device.capability.codecs is None:
-        text = f"the codecs of this {device.kind} are unknown; none is removed for it"
+        name = "device" if device.kind is DeviceKind.UNKNOWN else device.kind
+        text = f"the codecs of this {name} are unknown; none is removed for it"
         yield Reason(Step.LADDER, "device-codecs-unknown", text)
 
 

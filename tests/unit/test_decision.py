@@ -547,6 +547,13 @@ def test_who_set_a_limit(of: Policy, facts: Facts, codes: list[str]) -> None:
     assert set(codes) <= {reason.code for reason in told(facts, of)}
 
 
+def test_a_device_of_no_known_class_is_called_a_device() -> None:
+    """Not an unknown whose codecs are unknown."""
+    said = [str(reason) for reason in told(facts_of(Device(DeviceKind.UNKNOWN)))]
+    text = "ladder: the codecs of this device are unknown; none is removed for it"
+    assert f"{text} [device-codecs-unknown]" in said
+
+
 def test_a_rule_is_shown_by_place_and_name() -> None:
     """Operators find the rule that decided."""
     facts = facts_of(Device(DeviceKind.PHONE), kbps=999)

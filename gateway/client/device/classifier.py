@@ -65,8 +65,8 @@ class DeviceClassifier:
         )
         rule = self._rules.first_match(text.sent)
         if rule is not None:
-            return _device_by_rule(identity, rule, text)
-        return identity.device(text, found.reason)
+            return _device_by_rule(identity, rule, text, found.reason)
+        return identity.device(text, (found.reason,))
 
 
 class _Identity(NamedTuple):
@@ -78,10 +78,10 @@ class _Identity(NamedTuple):
     player: str | None
     model: str | None
 
-    def device(self, text: UserAgentText, reason: Reason) -> Device:
+    def device(self, text: UserAgentText, reasons: tuple[Reason, ...]) -> Device:
         ability = capability(self.kind, self.os, self.os_version, self.model, text.low)
         return Device(
-            self.kind, self.os, self.os_version, self.player, self.model, ability, (reason,)
+            self.kind, self.os, self.os_version, self.player, self.model, ability, reasons
         )
 
 
@@ -101,15 +101,23 @@ def _classification(text: UserAgentText, model: str, *, is_android: bool) -> Cla
     )
 
 
-def _device_by_rule(identity: _Identity, rule: DeviceRule, text: UserAgentText) -> Device:
-    """The device with the values of the rule; values that the rule does not set stay."""
+def _device_by_rule(
+    identity: _Identity, rule: DeviceRule, text: UserAgentText, found: Reason
+) -> Device:
+    """The device with the values of the rule; values that the rule does not set stay, and so does
+    the reason for the class that was ``found``."""
+    matches = f"the rule {rule.name!r} matches"
+    if rule.kind is None:
+        reasons = (found, Reason(Step.DEVICE, "operator-rule", matches))
+    else:
+        reasons = (Reason(Step.DEVICE, "operator-rule", f"{rule.kind}: {matches}"),)
     device = _Identity(
         rule.kind or identity.kind,
         rule.os or identity.os,
         identity.os_version,
         rule.player or identity.player,
         rule.model or identity.model,
-    ).device(text, Reason(Step.DEVICE, "operator-rule", f"the rule {rule.name!r} matches"))
+    ).device(text, reasons)
     known = device.capability
     return replace(
         device,

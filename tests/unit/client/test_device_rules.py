@@ -28,7 +28,8 @@ def test_a_rule_sets_everything_it_names() -> None:
     assert (DeviceKind.TV, "AcmeOS", "AcmePlay", "AcmeBox 4") == told
     expected = Capability(1080, 50.0, frozenset({CodecFamily.AVC}), frozenset({VideoRange.SDR}))
     assert expected == device.capability
-    assert ["operator-rule"] == [reason.code for reason in device.reasons]
+    told = [str(reason) for reason in device.reasons]
+    assert ["device: tv: the rule 'our box' matches [operator-rule]"] == told
 
 
 def test_a_rule_leaves_the_rest_as_found() -> None:
@@ -37,6 +38,8 @@ def test_a_rule_leaves_the_rest_as_found() -> None:
     ruled = DeviceClassifier([DeviceRule(name="flat", match="Roku", max_height=720)]).classify(ROKU)
     assert (plain.kind, plain.os, plain.player) == (ruled.kind, ruled.os, ruled.player)
     assert (720, plain.capability.codecs) == (ruled.capability.max_height, ruled.capability.codecs)
+    codes = [reason.code for reason in ruled.reasons]
+    assert [plain.reasons[0].code, "operator-rule"] == codes, "why it is of its class stays known"
 
 
 def test_abilities_follow_the_class_that_a_rule_sets() -> None:
