@@ -13,7 +13,8 @@ The order is (region, distance band, rendezvous hash):
    stay on the same cache.
 
 Edges that are down are not ranked, unless all are down. An edge that takes only a share of new
-viewers (:mod:`gateway.edge.fleet`) comes after all others for the viewers that it does not take.
+viewers (:mod:`gateway.edge.fleet`) comes after the others for the viewers that it does not take.
+Edges that take no new viewers come last.
 
 A GeoIP location is only as good as its accuracy radius. A viewer known to be "somewhere in the US"
 is not in the middle of Kansas. Each viewer of such a place is assigned one of ``SPREAD_POINTS``
@@ -154,8 +155,9 @@ def ordered_edges(
     """The best ``count`` edges of ``tiers``: tier by tier, each in the viewer's preference order
     for the asset (:mod:`gateway.edge.preference`).
 
-    Edges that do not take this viewer come after all edges that do. The target of an operator's
-    override (:mod:`gateway.edge.override`) comes before the edge whose sessions it takes over.
+    Edges that do not take this viewer come after all edges that do, and those that take nobody come
+    last. The target of an operator's override (:mod:`gateway.edge.override`) comes before the edge
+    whose sessions it takes over.
     """
     return ordered_by_key(fleet, tiers, viewer_key(asset, viewer), count, asset)
 
@@ -187,6 +189,7 @@ def ordered_by_key(
     overrides of some assets."""
     ordered: list[int] = []
     skipped: list[int] = []
+    last: list[int] = []
     for tier in tiers:
         if len(ordered) >= count:
             break
@@ -201,11 +204,14 @@ def ordered_by_key(
             ordered += islice(candidates, count)
             continue
         for at in candidates:
-            (ordered if admits(fleet, at, key) else skipped).append(at)
-            if len(ordered) == count:
-                break
-        skipped += islice(closed, count)
-    ordered = (ordered + skipped)[:count]
+            if admits(fleet, at, key):
+                ordered.append(at)
+                if len(ordered) == count:
+                    break
+            else:
+                (skipped if fleet.open(at) else last).append(at)
+        last += islice(closed, count)
+    ordered = (ordered + skipped + last)[:count]
     if fleet.diversions:
         _divert(fleet, ordered, key, asset)
     return tuple(ordered[:count])

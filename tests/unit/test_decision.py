@@ -618,6 +618,18 @@ def test_conditions_of_edges(
     assert codes == [reason.code for reason in reasons if reason.step is Step.EDGE]
 
 
+@pytest.mark.parametrize("other", [EdgeCondition("degraded", admits=0.5), EdgeCondition("up", 0.1)])
+@pytest.mark.parametrize("out", [DRAINING, EdgeCondition(full=True)])
+def test_new_sessions_go_to_a_slow_edge_rather_than_to_a_drained_one(
+    out: EdgeCondition, other: EdgeCondition
+) -> None:
+    """A share is that of the viewers whom another edge can take; a drained edge takes none."""
+    of = policy(Profile("p"), NEAR, FAR)
+    fleet = Fleet.of(of.edges, {"near": out, "far": other})
+    firsts = {decided(facts_of(viewer=f"v{n}"), of, fleet).edge.id for n in range(50)}
+    assert {"far"} == firsts
+
+
 def test_the_reason_says_what_is_the_matter() -> None:
     """With the judge's own words."""
     reasons = told(facts_of(), EDGES, Fleet.of(EDGES.edges, {"near": DOWN}))
