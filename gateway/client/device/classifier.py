@@ -106,11 +106,9 @@ def _device_by_rule(
 ) -> Device:
     """The device with the values of the rule; values that the rule does not set stay, and so does
     the reason for the class that was ``found``."""
-    matches = f"the rule {rule.name!r} matches"
-    if rule.kind is None:
-        reasons = (found, Reason(Step.DEVICE, "operator-rule", matches))
-    else:
-        reasons = (Reason(Step.DEVICE, "operator-rule", f"{rule.kind}: {matches}"),)
+    named = "" if rule.kind is None else f"{rule.kind}: "
+    ruled = Reason(Step.DEVICE, "operator-rule", f"{named}the rule {rule.name!r} matches")
+    reasons = (found, ruled) if rule.kind is None else (ruled,)
     device = _Identity(
         rule.kind or identity.kind,
         rule.os or identity.os,

@@ -28,8 +28,8 @@ def test_a_rule_sets_everything_it_names() -> None:
     assert (DeviceKind.TV, "AcmeOS", "AcmePlay", "AcmeBox 4") == told
     expected = Capability(1080, 50.0, frozenset({CodecFamily.AVC}), frozenset({VideoRange.SDR}))
     assert expected == device.capability
-    told = [str(reason) for reason in device.reasons]
-    assert ["device: tv: the rule 'our box' matches [operator-rule]"] == told
+    reasons = [str(reason) for reason in device.reasons]
+    assert ["device: tv: the rule 'our box' matches [operator-rule]"] == reasons
 
 
 def test_a_rule_leaves_the_rest_as_found() -> None:
