@@ -6,9 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.edge.edge import Edge
-from gateway.edge.fleet import Fleet
+from gateway.edge.fleet import EdgeCondition, Fleet
 from gateway.edge.index import BANDS_KM
-from gateway.edge.rank import MIN_RANKED, ordered_edges, ranked_tiers, spread_point_of
+from gateway.edge.rank import (
+    MIN_RANKED,
+    admits,
+    ordered_edges,
+    ranked_tiers,
+    spread_point_of,
+    viewer_key,
+)
 from geodata.cell import snap
 from geodata.distance import great_circle_km
 from geodata.place import NOT_LOOKED_UP, UNKNOWN, Continent, Place
@@ -121,3 +128,34 @@ def test_nearer_regions_and_bands_come_first(
     assert sorted(set(keys)) == keys
     edges = [at for tier in ranked for at in tier.edges]
     assert len(set(edges)) == len(edges)
+
+
+conditions = st.sampled_from(
+    [
+        EdgeCondition(),
+        EdgeCondition("down", admits=0),
+        EdgeCondition("draining", admits=0),
+        EdgeCondition("degraded", admits=0.5),
+        EdgeCondition(admits=0.1),
+        EdgeCondition(full=True),
+    ]
+)
+
+
+@law
+@given(fleets(), places(), st.text(max_size=5), st.data())
+def test_edges_that_take_the_viewer_come_first_and_those_that_take_nobody_last(
+    fleet: tuple[Edge, ...], place: Place, viewer: str, data: st.DataObject
+) -> None:
+    """Whatever their regions and distances; those that are down are in no order."""
+    judged = {edge.id: data.draw(conditions) for edge in fleet}
+    whole = Fleet.of(fleet, judged)
+    tiers = ranked_tiers(whole, snap(place), spread_point_of(place, viewer))
+    found = ordered_edges(whole, tiers, "film", viewer)
+    assert found
+    if whole.all_down:
+        return
+    key = viewer_key("film", viewer)
+    steps = [0 if admits(whole, at, key) else 1 if whole.open(at) else 2 for at in found]
+    assert sorted(steps) == steps
+    assert whole.down.isdisjoint(found)
