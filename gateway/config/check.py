@@ -16,6 +16,7 @@ from gateway.config.token_check import check_tokens
 
 _OTLP_EXTRA: Final = "opentelemetry.exporter.otlp.proto.http"
 _LOCATION_OF: Final = {"directory": "root", "origin": "url"}
+_KINDS: Final = {"generated", *_LOCATION_OF}
 
 
 def check(
@@ -80,7 +81,7 @@ def _source(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigPr
         given = _at(tables, ("source", key)) is not None
         if kind == of_kind and not given and not (kind == "origin" and tables.get("origins")):
             yield problem(("source", key), f'is missing; source.kind is "{kind}"')
-        elif given and isinstance(kind, str) and kind != of_kind:
+        elif given and kind in _KINDS and kind != of_kind:
             yield problem(
                 ("source", key), f"is not used; source.kind is {shown(kind)}", severity="warning"
             )
@@ -88,7 +89,7 @@ def _source(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigPr
 
 def _origins(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
     listed = _items(tables, ("origins",))
-    if listed and _at(tables, ("source", "kind")) != "origin":
+    if listed and _at(tables, ("source", "kind")) in _KINDS - {"origin"}:
         yield problem(("origins",), 'is not used; source.kind is not "origin"', severity="warning")
         return
     if listed and _at(tables, ("source", "url")) is not None:
@@ -143,7 +144,7 @@ def _rules(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigPro
 def _edges(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
     yield from _example_edges(tables, problem)
     edges = [edge for _, edge in _items(tables, ("edges",))]
-    if edges and not any(edge.get("fallback") is True for edge in edges):
+    if all(edge.get("fallback", False) is False for edge in edges) and edges:
         text = "has no edge with fallback = true; players in unknown places get any edge"
         yield problem(("edges",), text, severity="warning")
 

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from gateway.config.key_schema import KeySchema, find_key, known_keys
+from gateway.config.key_schema import KeySchema, find_key, known_keys, same_key
 from gateway.config.problem import (
     HIDDEN,
     ConfigProblem,
@@ -51,7 +51,7 @@ def _problem(detail: ErrorDetails, source_of: Callable[[KeyPath], str]) -> Confi
                 written(path),
                 "is not a known key",
                 allowed=", ".join(known),
-                suggestion=nearest(path[-1], known),
+                suggestion=same_key(str(path[-1])) or nearest(path[-1], known),
                 source=source,
             )
         case "missing":
@@ -98,10 +98,10 @@ def _printable(value: object, key: KeySchema | None) -> str:
 
 
 _OUT_OF_RANGE: Mapping[str, str] = {
-    "greater_than": "is not above {gt:g}",
-    "greater_than_equal": "is below {ge:g}",
-    "less_than": "is not below {lt:g}",
-    "less_than_equal": "is above {le:g}",
+    "greater_than": "is not above {gt}",
+    "greater_than_equal": "is below {ge}",
+    "less_than": "is not below {lt}",
+    "less_than_equal": "is above {le}",
     "string_too_short": "is shorter than {min_length} characters",
     "string_too_long": "is longer than {max_length} characters",
     "too_long": "has more than {max_length} items",
@@ -116,14 +116,28 @@ def _in_words(detail: ErrorDetails, key: KeySchema | None) -> str:
     if value in ("", [], {}) and kind in {"too_short", "string_too_short"}:
         return "is empty"
     if kind in _OUT_OF_RANGE:
-        return _OUT_OF_RANGE[kind].format(**detail.get("ctx", {}))
+        limits = {name: _number(limit) for name, limit in detail.get("ctx", {}).items()}
+        return _OUT_OF_RANGE[kind].format(**limits)
     if kind in {"literal_error", "enum"} and isinstance(value, str):
         return "is not one of the allowed values"
     if kind == "int_type" and isinstance(value, float):
         return "is not a whole number"
-    if isinstance(value, dict) and key is not None and key.items is not None:
+    return f"is {_type_of(value)}" if key is None else _in_wrong_brackets(value, key)
+
+
+def _in_wrong_brackets(value: object, key: KeySchema) -> str:
+    """A value of another type, which may come from the brackets of its header."""
+    if isinstance(value, dict) and key.items is not None:
         return "is a single table; its header needs double brackets, as in [[edges]]"
+    tables = isinstance(value, list) and value and all(isinstance(item, dict) for item in value)
+    if tables and key.is_table:
+        return "is a list; its header needs single brackets, as in [server]"
     return f"is {_type_of(value)}"
+
+
+def _number(limit: object) -> object:
+    """A limit as one writes it: 100000000 instead of 1e+08."""
+    return int(limit) if isinstance(limit, float) and limit.is_integer() else limit
 
 
 def _type_of(value: object) -> str:

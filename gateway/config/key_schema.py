@@ -42,6 +42,11 @@ class KeySchema:
         return get_origin(self.core) in {tuple, frozenset}
 
     @property
+    def is_table(self) -> bool:
+        """Whether the value is written as ``{…}`` or below ``[…]``."""
+        return self.section is not None or get_origin(self.core) is Mapping
+
+    @property
     def is_text(self) -> bool:
         """Whether the value is written in quotes."""
         if get_origin(self.core) is Literal:
@@ -132,6 +137,16 @@ def known_keys(path: KeyPath) -> tuple[str, ...]:
     """The keys that the table at ``path`` may have."""
     schema = find_key(path)
     return () if schema is None else tuple(schema.keys)
+
+
+def same_key(name: str) -> str | None:
+    """Where a table of fixed keys has a key of this name: the first one, as ``server.port``."""
+    below: list[tuple[str, KeySchema]] = [("", ROOT)]
+    for path, table in below:  # grows: tables come before those inside them
+        if name in table.keys:
+            return f"{path}{name}"
+        below += [(f"{path}{key}.", each) for key, each in table.keys.items()]
+    return None
 
 
 def restart_keys() -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from datetime import datetime
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import SecretStr, ValidationInfo
@@ -106,11 +106,14 @@ def absolute_url(text: str) -> str:
         raise ValueError("has a character that is not allowed in a URL")
     try:
         parts = urlsplit(text)
-        port_is_good = parts.port is None or parts.port > 0
     except ValueError:
-        raise ValueError("is not a URL") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not port_is_good:
+        raise ValueError("has brackets without an IPv6 address") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("is not an absolute URL")
+    if not _is_good_port(parts):
+        if _is_ipv6(parts.netloc):
+            raise ValueError("has an IPv6 address without brackets")
+        raise ValueError("has a port that is not a number from 1 to 65535")
     if parts.username is not None:
         raise ValueError("must not have a user name or password")
     if not _is_url_host(parts.hostname, in_brackets="[" in parts.netloc):
@@ -120,14 +123,25 @@ def absolute_url(text: str) -> str:
     return text
 
 
+def _is_good_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        return ip_address(text).version == 6  # noqa: PLR2004
+    except ValueError:
+        return False
+
+
 def _is_url_host(name: str, *, in_brackets: bool) -> bool:
     """Whether a URL may have this host, in lower case. Names may have an underscore; nobody can
     look up an empty or a very long label."""
     if in_brackets:
-        try:
-            return ip_address(name).version == 6 and "%" not in name  # noqa: PLR2004
-        except ValueError:
-            return False
+        return _is_ipv6(name) and "%" not in name
     host = name.removesuffix(".")
     return len(host) <= _MAX_NAME_CHARS and _DNS_NAME.fullmatch(host) is not None
 

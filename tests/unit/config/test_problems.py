@@ -13,6 +13,16 @@ SERVER_KEYS = (
     "cors_allow_headers, compress_min_bytes, manifest_max_age_s, show_reasons, decisions_on, "
     "allowed_hosts, tls"
 )
+SECTIONS = (
+    "server, admin, store, geo, source, origin, origins, limits, rate, throughput, prior, probe, "
+    "capacity, log, access_log, steering, dash, cmcd, keys, tokens, events, sessions, otlp, dns, "
+    "registry, policy, profiles, rules, start, edges, health, ladder, devices"
+)
+PROFILE_KEYS = (
+    "max_bitrate_kbps, max_height, max_frame_rate, codecs, video_range, start_bitrate_kbps, "
+    "min_rungs, headroom, device_limits"
+)
+HEALTH_KEYS = "path, interval_ms, timeout_ms, fall, rise, slow_ms, slow_start_s, live_stale_factor"
 EDGE_KEYS = (
     "id, url, latitude, longitude, countries, continents, weight, fallback, capacity_mbps, "
     "health_url, health_playlist, drain, dns, signing"
@@ -71,9 +81,41 @@ SCALARS = [
     (
         "server.public_url",
         '"https://a:0/"',
-        f'"https://a:0/" is not an absolute URL; allowed: {URL}',
+        f'"https://a:0/" has a port that is not a number from 1 to 65535; allowed: {URL}',
     ),
-    ("server.public_url", '"https://a:x/"', f'"https://a:x/" is not a URL; allowed: {URL}'),
+    (
+        "server.public_url",
+        '"https://a:x/"',
+        f'"https://a:x/" has a port that is not a number from 1 to 65535; allowed: {URL}',
+    ),
+    (
+        "server.public_url",
+        '"https://a:99999/"',
+        f'"https://a:99999/" has a port that is not a number from 1 to 65535; allowed: {URL}',
+    ),
+    (
+        "server.public_url",
+        '"https://2001:db8::1/"',
+        f'"https://2001:db8::1/" has an IPv6 address without brackets; allowed: {URL}',
+    ),
+    (
+        "server.public_url",
+        '"https://[2001:db8::1/"',
+        f'"https://[2001:db8::1/" has brackets without an IPv6 address; allowed: {URL}',
+    ),
+    (
+        "store.session_ttl_s",
+        "3600000000",
+        "3600000000 is above 31536000; allowed: whole seconds from 1 to 31536000",
+    ),
+    (
+        "profiles.wifi",
+        "[{ max_height = 360 }]",
+        (
+            '[{"max_height": 360}] is a list; its header needs single brackets, as in [server]; '
+            "allowed: a table"
+        ),
+    ),
     (
         "server.public_url",
         '"https://a/?b"',
@@ -284,17 +326,38 @@ TABLES = [
         ],
     ),
     (
-        "an unknown section",
-        "[[edge]]\nid = 'a'",
+        "keys of other tables, one of them above all tables",
+        'port = 1\nhealth.public_url = ""\n[profiles.wifi.tls]',
         [
             (
-                "edge: is not a known key; allowed: server, admin, store, geo, source, origin, "
-                "origins, limits, rate, throughput, prior, probe, capacity, log, access_log, "
-                "steering, dash, cmcd, keys, tokens, events, sessions, otlp, dns, registry, "
-                "policy, profiles, rules, start, edges, health, ladder, devices "
-                '(did you mean "edges"?)'
-            )
+                f"profiles.wifi.tls: is not a known key; allowed: {PROFILE_KEYS} "
+                '(did you mean "server.tls"?)'
+            ),
+            (
+                f"health.public_url: is not a known key; allowed: {HEALTH_KEYS} "
+                '(did you mean "server.public_url"?)'
+            ),
+            f'port: is not a known key; allowed: {SECTIONS} (did you mean "server.port"?)',
         ],
+    ),
+    (
+        "values of a wrong type or name, and no warnings that follow from them",
+        "[source]\nkind = 'http'\nurl = 'https://o.example/'\n"
+        + EDGE.format('url = "https://a.example/"').replace("true", '"true"')
+        + "[[origins]]\nurl = 'https://p.example/'",
+        [
+            (
+                'source.kind: "http" is not one of the allowed values; allowed: directory, origin, '
+                "generated"
+            ),
+            'edges[0].fallback: "true" is text; allowed: true or false',
+            "source.url: is set, and so is [[origins]]; only one of them is allowed",
+        ],
+    ),
+    (
+        "an unknown section",
+        "[[edge]]\nid = 'a'",
+        [(f'edge: is not a known key; allowed: {SECTIONS} (did you mean "edges"?)')],
     ),
     (
         "whole addresses without addresses",
@@ -692,13 +755,58 @@ def test_everything_wrong_is_told_at_once(tmp_path: Path, toml: str, expected: l
     assert [f"g.toml: {line}" for line in lines] == problems(toml, tmp_path)
 
 
+WORD = (
+    "Invalid value (TOML syntax); "
+    "allowed: text in quotes, a number, true, false, a list in [ ] or a table in { }"
+)
+END = (
+    "Expected newline or end of document after a statement (TOML syntax); "
+    'allowed: one value on a line, behind which a comment starts with "#"'
+)
+ONCE = "(TOML syntax); allowed: each key once in its table, and [[name]] above each table of a list"
+QUOTE = "(TOML syntax); allowed: text that ends with its quote on the same line"
 SYNTAX = [
     (
         b"[server]\nport 8080\n",
-        "line 2, column 6: Expected '=' after a key in a key/value pair (TOML syntax)",
+        (
+            "line 2, column 6: Expected '=' after a key in a key/value pair (TOML syntax); "
+            'allowed: key = value, [table] or [[list]], or a comment that starts with "#"'
+        ),
     ),
-    (b"a = [1,\n\n2", "line 3, column 2: Unclosed array (TOML syntax)"),
-    (b"[server]\nhost = '\xff'", "line 2: is not UTF-8"),
+    (
+        b"a = [1,\n\n2",
+        (
+            "line 3, column 2: Unclosed array (TOML syntax); "
+            "allowed: a list in [ ] with commas between its items"
+        ),
+    ),
+    (b"a = True", f"line 1, column 5: {WORD}"),
+    (b"a = yes", f"line 1, column 5: {WORD}"),
+    (b"a = 59,9", f"line 1, column 7: {END}"),
+    (b"a = 59.9 // north", f"line 1, column 10: {END}"),
+    (b'a = "x\n', f"line 1, column 7: Illegal character '\\n' {QUOTE}"),
+    (b"a = 'x\n", f'line 2, column 1: Expected "\'" {QUOTE}'),
+    (
+        b"[health\na = 1",
+        (
+            "line 1, column 8: Expected ']' at the end of a table declaration (TOML syntax); "
+            "allowed: [table] or [[list]]"
+        ),
+    ),
+    (b"a = 1\na = 2", f"line 2, column 6: Cannot overwrite a value {ONCE}"),
+    (b"[edges]\na = 1\n[edges]", f"line 3, column 7: Cannot declare edges twice {ONCE}"),
+    (
+        b"[profiles.'a b']\n[profiles.'a b']",
+        f'line 2, column 16: Cannot declare profiles."a b" twice {ONCE}',
+    ),
+    (
+        b'a = "C:\\media"',
+        (
+            "line 1, column 10: Unescaped '\\' in a string (TOML syntax); "
+            "allowed: \\\\ for each \\, or single quotes around the text"
+        ),
+    ),
+    (b"[server]\nhost = '\xff'", "line 2: is not UTF-8; allowed: a file that is saved as UTF-8"),
     (
         b"a = " + b"[" * 5000,
         "cannot be read as TOML (RecursionError: maximum recursion depth exceeded",
