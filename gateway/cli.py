@@ -60,7 +60,7 @@ def serve(config: Path | None, workers: int | None) -> None:
         fail(f"error: {error}")
 
 
-@main.command()
+@main.command(short_help="Validate a config: every error at once.")
 @click.argument("config", type=_CONFIG)
 @click.option("--strict", is_flag=True, help="Exit with 1 when there are warnings.")
 def check(config: Path, *, strict: bool) -> None:
@@ -173,7 +173,7 @@ def explain(
         fail(f"error: {error}")
 
 
-@main.command()
+@main.command(short_help="Show live shares per edge, profile and country.")
 @config_option
 @click.option(
     "--window", type=click.IntRange(1, 3600), default=60, show_default=True, help="Seconds back."
@@ -194,7 +194,7 @@ def stats(config: Path | None, window: int, group: str | None, once: bool, as_js
         return
 
 
-@main.command()
+@main.command(short_help="List sessions, or show what happened to one.")
 @click.argument("session", required=False)
 @click.option(
     "--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="Sessions to list."
@@ -217,7 +217,7 @@ def sessions(
         click.echo(run_work(show_session(loaded, session, as_json=as_json)))
 
 
-@main.command()
+@main.command(short_help="Show which gateways run, and what fails.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @config_option
 def status(config: Path | None, *, as_json: bool) -> None:
@@ -233,7 +233,7 @@ def status(config: Path | None, *, as_json: bool) -> None:
         sys.exit(1)
 
 
-@main.command()
+@main.command(short_help="Make all workers forget the manifests of an asset.")
 @click.argument("asset", required=False)
 @click.option("--prefix", help="Purge all assets whose ids start with this.")
 @config_option
@@ -256,7 +256,7 @@ def purge(asset: str | None, prefix: str | None, config: Path | None) -> None:
     click.echo(purged.to_text())
 
 
-@main.command()
+@main.command(short_help="Refuse a token, a subject or a session.")
 @click.option("--token-id", help="A token, by its jti or cti (in hexadecimal digits).")
 @click.option("--subject", help="All tokens of a subject, by their sub.")
 @click.option("--session", help="A session, by the name that its player sends.")
@@ -305,7 +305,7 @@ def revoke(
     click.echo(run_work(revoking.revoke(load_quietly(config), kind, name, for_s)))
 
 
-@main.command()
+@main.command(short_help="Print the audit log: who did what, and when.")
 @click.option("--since", help="A duration back from now such as 24h, or a time with its zone.")
 @click.option("--follow", is_flag=True, help="Go on with entries as they come.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
@@ -324,7 +324,7 @@ def audit(since: str | None, config: Path | None, *, follow: bool, as_json: bool
         return
 
 
-@main.command()
+@main.command(short_help="Run everything on this machine, with a page that plays.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
 def demo(port: int) -> None:
     """Run everything on this machine: embedded Valkey, three edges, real media, a page."""

@@ -76,16 +76,21 @@ def _problem(detail: ErrorDetails, source_of: Callable[[KeyPath], str]) -> Confi
             )
         case kind:
             choices = found.choices if found is not None else ()
+            words = _in_words(detail, found)
+            if source.startswith("environment ") and words == "is text" and _takes_json(found):
+                words = "is text, not JSON"
             return ConfigProblem(
                 written(path),
-                without_secrets(str(context["error"]))
-                if kind == "value_error"
-                else _in_words(detail, found),
+                without_secrets(str(context["error"])) if kind == "value_error" else words,
                 value=_printable(detail["input"], found),
                 allowed=allowed,
                 suggestion=nearest(detail["input"], choices),
                 source=source,
             )
+
+
+def _takes_json(key: KeySchema | None) -> bool:
+    return key is not None and (key.is_list or key.is_table)
 
 
 def _value_in(table: Any, key: str) -> Any:  # noqa: ANN401

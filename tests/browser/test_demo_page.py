@@ -94,6 +94,13 @@ async def test_a_slow_network_shows_the_low_rung_for_as_long_as_it_is_slow(page:
     assert "the network is now: 2g" in (await shown(page, "happened")).lower()
 
 
+async def test_the_page_is_as_wide_as_a_small_phone(page: Page) -> None:
+    """Nobody has to scroll sideways, even with codecs of several formats in the table."""
+    await page.set_viewport_size({"width": 320, "height": 568})
+    await until(page, "document.querySelectorAll('#ladder td').length > 3")
+    assert 320 == await page.evaluate("document.documentElement.scrollWidth")
+
+
 async def test_edges_are_broken_and_mended(page: Page) -> None:
     """The edge that plays is slowed, the next one drained, the last one killed: the player moves on
     each time, the last two without a stall that matters, and the page shows what the gateway

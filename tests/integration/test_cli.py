@@ -66,6 +66,33 @@ def test_every_command_explains_itself(command: str) -> None:
     assert ended.stdout.startswith("Usage:")
 
 
+@pytest.mark.parametrize("group", ["", "edge", "operator", "steer", "token"])
+def test_lists_of_commands_end_no_sentence_early(group: str) -> None:
+    """A terminal of 80 columns shows what each command is for, without an ellipsis."""
+    listed = gateway(*group.split(), "--help").stdout.partition("Commands:")[2]
+    assert "" != listed
+    assert [] == [line for line in listed.splitlines() if line.endswith("...")]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["schema"], ["--help"], ["explain", "film", "--ip", "1.2.3.4", "--manifest"]]
+)
+def test_a_full_disk_is_told_in_one_line(arguments: list[str]) -> None:
+    """Nothing can be written to ``/dev/full``."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        ended = subprocess.run(
+            [*gateway_command(), *arguments],
+            env=CLEAN | ANY_PORT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+    said = "error: cannot write: No space left on device\n"
+    assert (1, said) == (ended.returncode, ended.stderr)
+
+
 def test_check_of_a_good_config(config: Path) -> None:
     """One line, exit code 0; and notes about whom the gateway believes."""
     ended = gateway("check", str(config))

@@ -260,11 +260,15 @@ WRONG = [
         ),
     ),
     ("half a place", ("register", "--id", "a", "--url", "http://x", "--latitude", "1"), ("--lon",)),
-    ("too slow", ("register", *EDGE, "--interval", "4", "--ttl", "6"), ("--interval: ", "to 3")),
+    (
+        "too slow",
+        ("register", *EDGE, "--interval", "4", "--ttl", "6"),
+        ("error: --interval: ", "to 3"),
+    ),
     (
         "a url that no gateway would use",
         ("register", "--id", "a", "--url", "https://a.example.com/"),
-        ("--url: is not allowed by registry.urls: http://*:*/, https://*.example/",),
+        ("error: --url: is not allowed by registry.urls: http://*:*/, https://*.example/",),
     ),
     ("no edge", ("drain", "nosuch"), ('no edge has the id "nosuch"', "--force")),
     ("not an id", ("drain", "good", "../x"), ('ID: "../x" is not an id; allowed: ',)),
@@ -288,7 +292,7 @@ def test_announcements_need_a_key(site: Site) -> None:
     """Nothing is written without one."""
     ended = command({"GATEWAY_STORE__URL": site.server.url}, "register", *EDGE, "--once")
     assert 1 == ended.exit_code
-    assert "--config: registry.keys has no active key" in ended.stderr
+    assert "error: --config: registry.keys has no active key" in ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,7 @@ def test_a_new_key_is_printed_once_and_accepted_by_the_check(tmp_path: Path) -> 
 def test_what_no_key_is_made_for(words: tuple[str, ...], said: str) -> None:
     ended = gateway("operator", "key", "--role", "viewer", *words)
     assert (1, "") == (ended.exit_code, ended.stdout)
+    assert ended.stderr.startswith("error: --")
     assert said in ended.stderr
 
 

@@ -24,7 +24,7 @@ def edge() -> None:
     """Register, drain and list edges. Needs the Redis that the gateways use."""
 
 
-@edge.command()
+@edge.command(short_help="Register an edge, and keep it registered.")
 @click.option("--id", "edge_id", required=True, help="Unique id of the edge.")
 @click.option("--url", required=True, help="Players fetch media below this URL.")
 @click.option("--latitude", type=float, help="Degrees; north is positive.")
@@ -81,7 +81,7 @@ def register(
     key = _key_for(loaded, facts)
     heartbeat = HeartbeatSettings(edge_id, facts, key, 0.0 if once else interval_s, ttl_s)
     if heartbeat.interval_s > ttl_s / 2:
-        fail(f"--interval: more than half of --ttl; allowed: up to {ttl_s / 2:g}")
+        fail(f"error: --interval: more than half of --ttl; allowed: up to {ttl_s / 2:g}")
     if not once:
         logs.configure(loaded.settings.log.level, loaded.settings.log.format)
     run_work(
@@ -100,14 +100,15 @@ def _key_for(loaded: "Loaded", facts: bytes) -> SigningKey:
     keys = registration_keys_of(loaded.settings)
     key = next((each for each in keys if each.status == "active"), None)
     if key is None:
-        fail("--config: registry.keys has no active key, which signs announcements")
+        fail("error: --config: registry.keys has no active key, which signs announcements")
     patterns = [UrlPattern.of(text) for text in loaded.settings.registry.urls]
     if patterns and not allowed_by(patterns, registration_of(facts).edge):
-        fail(f"--url: is not allowed by registry.urls: {', '.join(loaded.settings.registry.urls)}")
+        listed = ", ".join(loaded.settings.registry.urls)
+        fail(f"error: --url: is not allowed by registry.urls: {listed}")
     return key
 
 
-@edge.command()
+@edge.command(short_help="Send new sessions elsewhere, and move those that play.")
 @_IDS
 @click.option("--why", default="drained by an operator", show_default=True, help="The reason.")
 @click.option("--force", is_flag=True, help="Drain ids that no edge has yet, too.")
@@ -144,7 +145,7 @@ def undrain(ids: tuple[str, ...], config: Path | None) -> None:
             click.echo(f"{each}: no longer drained")
 
 
-@edge.command("list")
+@edge.command("list", short_help="List all edges with their state, load and reason.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @config_option
 def list_edges(config: Path | None, *, as_json: bool) -> None:

@@ -38,7 +38,8 @@ def operator() -> None:
 def key(key_id: str, role: str, scopes: tuple[str, ...], expires: str | None) -> None:
     """Make an API key. It is printed once; the table below it, with the hash, is for the config."""
     if not _ID.fullmatch(key_id):
-        fail(f"--id: {key_id[:40]!r}; allowed are 1 to 32 lower-case letters, digits or hyphens")
+        allowed = "allowed are 1 to 32 lower-case letters, digits or hyphens"
+        fail(f"error: --id: {key_id[:40]!r}; {allowed}")
     text = key_text(key_id, secrets.token_bytes(RANDOM_BYTES))
     lines = [
         "[[admin.keys]]",
@@ -63,7 +64,7 @@ def _until(given: str) -> str:
         until_s = now_s + (moment.after_s or 0) if moment.at_s is None else moment.at_s
         text = datetime.fromtimestamp(until_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (ValueError, OverflowError, OSError) as error:
-        fail(f"--expires: {error}")
+        fail(f"error: --expires: {error}")
     if until_s <= now_s:
-        fail(f"--expires: {given[:40]!r} is over already; allowed is a time to come")
+        fail(f"error: --expires: {given[:40]!r} is over already; allowed is a time to come")
     return text

@@ -15,7 +15,7 @@ def token() -> None:
     """Look into playback tokens."""
 
 
-@token.command()
+@token.command(short_help="Say what the gateway would say of a token.")
 @click.argument("file", type=click.File("r", encoding="utf-8", errors="replace"), default="-")
 @click.option("--asset", help="Also say whether it opens this asset.")
 @click.option("--fetch", is_flag=True, help="Fetch the sets of keys that have a URL.")

@@ -135,6 +135,15 @@ REFUSALS = [
     ("SERVER__PORT", "1\nb = 2", f'server.port: "1\\nb = 2" is text; {PORT}'),
     ("SERVER__PORT", "[" * 5000, f'server.port: "{"[" * 78}… is text; {PORT}'),
     (
+        "SERVER__TRUSTED_PROXIES",
+        "10.0.0.0/8",
+        (
+            'server.trusted_proxies: "10.0.0.0/8" is text, not JSON; '
+            "allowed: a list; each item: an IPv4 or IPv6 network, such as 10.0.0.0/8"
+        ),
+    ),
+    ("PROFILES__WIFI", "720p", 'profiles.wifi: "720p" is text, not JSON; allowed: a table'),
+    (
         "STORE__URL",
         "rediss//:pw@h",
         (
