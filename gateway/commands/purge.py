@@ -3,6 +3,7 @@
 from gateway.commands.recorded import record
 from gateway.commands.store_access import CommandError, open_store
 from gateway.config.load import Loaded
+from gateway.config.problem import shown
 from gateway.operators import purges
 from gateway.operators.action_error import ActionError
 from gateway.operators.purges import PurgeReport
@@ -15,7 +16,8 @@ def purge_of(asset: str | None, prefix: str | None) -> Purge:
     try:
         return purges.purge_of(asset, prefix)
     except ActionError as error:
-        raise CommandError(str(error)) from error
+        option, given = ("ASSET", asset) if prefix is None else ("--prefix", prefix)
+        raise CommandError(f"{option} {shown(given)}: {error}") from error
 
 
 async def purge_everywhere(loaded: Loaded, purge: Purge) -> PurgeReport:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from gateway.config.key_schema import KeySchema, find_key, known_keys, same_key
+from gateway.config.key_schema import KeySchema, find_key, known_keys, places_of
 from gateway.config.problem import (
     HIDDEN,
     ConfigProblem,
@@ -51,7 +51,7 @@ def _problem(detail: ErrorDetails, source_of: Callable[[KeyPath], str]) -> Confi
                 written(path),
                 "is not a known key",
                 allowed=", ".join(known),
-                suggestion=same_key(str(path[-1])) or nearest(path[-1], known),
+                suggestion=_meant(path, known),
                 source=source,
             )
         case "missing":
@@ -87,6 +87,17 @@ def _problem(detail: ErrorDetails, source_of: Callable[[KeyPath], str]) -> Confi
                 suggestion=nearest(detail["input"], choices),
                 source=source,
             )
+
+
+def _meant(path: KeyPath, known: tuple[str, ...]) -> str | None:
+    """The key that somebody wanted. Above all tables, the header is missing or misspelled; in one
+    of them, the name is misspelled, or the key belongs to the one table that has it."""
+    misspelled = nearest(path[-1], known)
+    places = places_of(str(path[-1]))
+    if len(path) == 1 and places:
+        return places[0]
+    in_section, one = len(path) == 2, len(places) == 1  # noqa: PLR2004
+    return misspelled or (places[0] if in_section and one else None)
 
 
 def _takes_json(key: KeySchema | None) -> bool:

@@ -139,14 +139,13 @@ def known_keys(path: KeyPath) -> tuple[str, ...]:
     return () if schema is None else tuple(schema.keys)
 
 
-def same_key(name: str) -> str | None:
-    """Where a table of fixed keys has a key of this name: the first one, as ``server.port``."""
-    below: list[tuple[str, KeySchema]] = [("", ROOT)]
-    for path, table in below:  # grows: tables come before those inside them
-        if name in table.keys:
-            return f"{path}{name}"
-        below += [(f"{path}{key}.", each) for key, each in table.keys.items()]
-    return None
+def places_of(name: str) -> list[str]:
+    """Where tables of fixed keys have a key of this name, such as ``server.port``; tables come
+    before those inside them."""
+    tables: list[tuple[str, KeySchema]] = [("", ROOT)]
+    for path, table in tables:  # grows
+        tables += [(f"{path}{key}.", each) for key, each in table.keys.items()]
+    return [f"{path}{name}" for path, table in tables if name in table.keys]
 
 
 def restart_keys() -> Iterator[tuple[str, str]]:

@@ -243,6 +243,8 @@ def test_a_purge_of_what_can_be_no_asset(asset: str | None, prefix: str | None) 
     ("words", "code", "said"),
     [
         (["film"], 1, 'error: store.url is "embedded"'),
+        (["../x"], 1, 'error: ASSET "../x": not an asset id: 1-512 characters of '),
+        (["--prefix", "a b"], 1, 'error: --prefix "a b": not the start of an asset id: 1-512 of '),
         (["film", "--prefix", "f"], 2, "give either ASSET or --prefix"),
     ],
 )

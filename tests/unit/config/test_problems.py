@@ -327,16 +327,20 @@ TABLES = [
     ),
     (
         "keys of other tables, one of them above all tables",
-        'port = 1\nhealth.public_url = ""\n[profiles.wifi.tls]',
+        (
+            'port = 1\nhealth.public_url = ""\nhealth.enabled = true\n'
+            "[profiles.wifi.tls]\n[server.geo]\n"
+            + EDGE.format('url = "https://a.example/"\nroot = "x"')
+        ),
         [
-            (
-                f"profiles.wifi.tls: is not a known key; allowed: {PROFILE_KEYS} "
-                '(did you mean "server.tls"?)'
-            ),
+            f'server.geo: is not a known key; allowed: {SERVER_KEYS} (did you mean "geo"?)',
+            f"profiles.wifi.tls: is not a known key; allowed: {PROFILE_KEYS}",
+            f"edges[0].root: is not a known key; allowed: {EDGE_KEYS}",
             (
                 f"health.public_url: is not a known key; allowed: {HEALTH_KEYS} "
                 '(did you mean "server.public_url"?)'
             ),
+            f"health.enabled: is not a known key; allowed: {HEALTH_KEYS}",
             f'port: is not a known key; allowed: {SECTIONS} (did you mean "server.port"?)',
         ],
     ),
