@@ -34,7 +34,7 @@ _ALLOWED: Final[Mapping[str, str]] = {
     "Unescaped": r"\\ for each \, or single quotes around the text",
 }
 """What is allowed where tomllib's message starts with these words."""
-_KEY_IN_MESSAGE: Final = re.compile(r"\('.*\)")
+_KEY_IN_MESSAGE: Final = re.compile(r"""\(['"].*\)""")
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -76,8 +76,11 @@ def parse_toml(data: bytes, source: str) -> dict[str, Any]:
 
 
 def _as_written(key: re.Match[str]) -> str:
-    """tomllib's ``('profiles', 'a b')`` as ``profiles."a b"``."""
-    path = ast.literal_eval(key[0])
+    """tomllib's ``('profiles', 'a b')`` as ``profiles."a b"``; as it is where it is no such key."""
+    try:
+        path = ast.literal_eval(key[0])
+    except (ValueError, SyntaxError):
+        return key[0]
     return written(path) if isinstance(path, tuple) else key[0]
 
 

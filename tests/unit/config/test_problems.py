@@ -804,6 +804,10 @@ SYNTAX = [
         f'line 2, column 16: Cannot declare profiles."a b" twice {ONCE}',
     ),
     (
+        b"""["('a',)"]\n["('a',)"]""",
+        f"""line 2, column 10: Cannot declare "('a',)" twice {ONCE}""",
+    ),
+    (
         b'a = "C:\\media"',
         (
             "line 1, column 10: Unescaped '\\' in a string (TOML syntax); "
