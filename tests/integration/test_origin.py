@@ -53,6 +53,8 @@ FORMATS = {
     ManifestFormat.DASH: dash_source("{asset}/manifest.mpd"),
 }
 LIMITS = RequestLimits(connect_timeout_s=0.3, read_timeout_s=0.4, max_bytes=20_000)
+AMPLE = replace(LIMITS, connect_timeout_s=10.0, read_timeout_s=10.0)
+"""For tests of something else, on a machine that may be busy."""
 FRESHNESS = FreshnessBounds(
     default_fresh_s=10, min_fresh_s=1, stale_while_revalidate_s=20, stale_if_error_s=1000
 )
@@ -369,7 +371,7 @@ RETRIED = [
 @pytest.mark.parametrize(("status", "times"), RETRIED)
 async def test_only_what_may_pass_is_tried_again(status: int, times: int) -> None:
     """429, 500, 502, 503 and 504 are retried, as often as configured; other statuses are not."""
-    async with pair() as (it, one):
+    async with pair(request=AMPLE, total_timeout_s=20.0) as (it, one):
         it.mode = Mode(status=status)
         outcome = "NoSuchAssetError" if status in {404, 410} else "OriginError"
         assert outcome == await one.outcome()
@@ -378,7 +380,7 @@ async def test_only_what_may_pass_is_tried_again(status: int, times: int) -> Non
 
 async def test_every_other_request_failing_is_not_noticed() -> None:
     """Retries hide an origin that fails every other time."""
-    async with pair(breaker_failures=50) as (it, one):
+    async with pair(breaker_failures=50, request=AMPLE, total_timeout_s=20.0) as (it, one):
         it.mode = Mode(fail_every=2)
         assert ["1"] * 5 == [await reloaded(one) for _ in range(5)]
 
@@ -410,8 +412,7 @@ async def test_too_many_requests_pauses_everything() -> None:
 
 async def test_retries_are_a_share_of_requests() -> None:
     """40 assets that all fail: 10 saved-up retries and a fifth of the requests, no more."""
-    ample = replace(LIMITS, connect_timeout_s=10.0, read_timeout_s=10.0)
-    async with pair(breaker_failures=100, request=ample, total_timeout_s=20.0) as (it, one):
+    async with pair(breaker_failures=100, request=AMPLE, total_timeout_s=20.0) as (it, one):
         it.mode = Mode(status=503)
         await asyncio.gather(*(one.outcome(f"x{number}") for number in range(40)))
         assert 40 < len(it.seen) <= 58
