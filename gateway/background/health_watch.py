@@ -147,7 +147,7 @@ class HealthWatch:
         try:
             held, states = await self._board.campaign(stand=True)
             if not held:
-                self._leave_out(await self._board.covered())
+                self._take_uncovered(await self._board.covered())
         except StoreUnavailable:
             return "alone"
         if not held:
@@ -158,13 +158,12 @@ class HealthWatch:
         self._own = {}
         return "prober"
 
-    def _leave_out(self, covered: frozenset[int] | None) -> None:
-        """Probe here what the prober does not."""
-        known = self._edges if covered is not None else {}
+    def _take_uncovered(self, covered: frozenset[int] | None) -> None:
+        """Probe here what the prober does not; nothing where it does not say what it probes."""
         own = {
             edge_id: watched
-            for edge_id, watched in known.items()
-            if watched.target.mark not in (covered or ())
+            for edge_id, watched in self._edges.items()
+            if covered is not None and watched.target.mark not in covered
         }
         if own.keys() != self._own.keys():
             self._read = None  # the last findings may cover an edge that was probed here

@@ -19,7 +19,7 @@ from gateway.config.build import drains_of, templates_of
 from gateway.config.load import Loaded
 from gateway.edge.fleet import EdgeCondition, Fleet
 from gateway.edge.resolved import EdgeTemplate
-from gateway.store.connection.protocol import Commands, Store, StoreUnavailable
+from gateway.store.connection.protocol import Commands, Store, StoreUnavailable, Trouble
 from gateway.store.coordination.bus import Subscription
 from gateway.store.coordination.leases import loads_of
 
@@ -30,11 +30,13 @@ LIMIT_S = 3.0
 class Survey:
     """What was found. ``leased_kbps`` is what is leased on each edge that has a capacity; nothing
     when the store does not say. ``unresolved`` are the templates whose names got no answer: their
-    edges are not known here, so the table itself stands for them."""
+    edges are not known here, so the table itself stands for them. ``no_writes`` is why the store
+    takes no writes: what gateways have found since then is not in it."""
 
     keeper: FleetKeeper
     leased_kbps: Mapping[str, int]
     unresolved: Sequence[EdgeTemplate]
+    no_writes: Trouble | None
 
     @property
     def fleet(self) -> Fleet:
@@ -64,7 +66,8 @@ async def survey(loaded: Loaded, store: Store) -> Survey:
     leased = {} if store.redis is None else await _leased(keeper, store.redis)
     unresolved = names.unresolved()
     keeper.judged("dns", {template.edge.id: _not_resolved(template) for template in unresolved})
-    return Survey(keeper, leased, unresolved)
+    no_writes = store.trouble if store.state == "readonly" else None
+    return Survey(keeper, leased, unresolved, no_writes)
 
 
 async def _leased(keeper: FleetKeeper, commands: Commands) -> Mapping[str, int]:

@@ -124,7 +124,8 @@ def _url_of(loaded: Loaded) -> str:
 async def _see(app: Application, loaded: Loaded, session: str | None) -> list[str]:
     """Load the shared state of the running gateways. Returns rows that say what was loaded."""
     store, ttl_s = app.gateway.store, loaded.settings.store.session_ttl_s
-    fleet = (await survey(loaded, store)).fleet
+    found = await survey(loaded, store)
+    fleet = found.fleet
     app.use_fleet(fleet)
     own = MemoryStore()
     ends_after_s = loaded.settings.tokens.session_ends_after_s
@@ -154,8 +155,9 @@ async def _see(app: Application, loaded: Loaded, session: str | None) -> list[st
                 own.put_session_later(session, asked, ttl_s)
     conditions = zip(fleet.edges, fleet.conditions, strict=True)
     others = [f"{edge.id} {condition}" for edge, condition in conditions if condition != UP]
-    old = f", but takes no writes ({store.trouble}), so states may be old"
-    read = f"read{old if store.state == 'readonly' else ''}"
+    read = "read"
+    if found.no_writes is not None:
+        read += f", but takes no writes ({found.no_writes}), so states may be old"
     return [
         _row("store", f"{read}; {len(fleet.edges)} edges, {len(others)} of them not fully up"),
         *(_row("", text) for text in others),

@@ -81,7 +81,7 @@ async def look(loaded: Loaded) -> Status:
         workers = tuple(await live_workers(commands))
         found = await survey(loaded, store)
         revoked = len(await revocations.known(commands))
-        trouble = store.trouble if store.state == "readonly" else None
+        trouble = found.no_writes
     fleet = found.fleet
     unknown = {template.edge.id for template in found.unresolved}
     conditions = zip(fleet.edges, fleet.conditions, strict=True)

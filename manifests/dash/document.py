@@ -4,12 +4,12 @@ Nothing is ever serialised again: edits are splices of the source (``splices.py`
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from operator import attrgetter
 
 from manifests.dash.elements import XLINK, Element, TreeReader
-from manifests.dash.markup import Markup
+from manifests.dash.markup import Markup, is_declaration
 from manifests.fault import Fault, ManifestError
 
 __all__ = ["DEFAULT_MAX_BYTES", "NAMESPACE", "XLINK_HREF", "Document", "Element", "read"]
@@ -101,16 +101,17 @@ class Document:
         return start, end
 
     def _attribute_place(self, element: Element, name: str) -> tuple[int, int, int]:
-        # Raw names have prefixes; without the namespace declarations, the order is the same.
-        raw = (
-            place
-            for prefixed, *place in self.markup.attributes(element.start)
-            if prefixed != "xmlns" and not prefixed.startswith("xmlns:")
-        )
-        for known, (before, start, end) in zip(element.attributes, raw, strict=True):
+        for known, _, before, start, end in self.written_attributes(element):
             if known == name:
                 return before, start, end
         raise KeyError(name)
+
+    def written_attributes(self, element: Element) -> Iterator[tuple[str, str, int, int, int]]:
+        """The attributes in an element's start tag, in order: the resolved name ("" of a namespace
+        declaration), and what :meth:`Markup.attributes` has."""
+        resolved = iter(element.attributes)  # in the same order, without the declarations
+        for raw, before, start, end in self.markup.attributes(element.start):
+            yield "" if is_declaration(raw) else next(resolved), raw, before, start, end
 
     def fault(self, element: Element, rule: str, text: str) -> Fault:
         """A fault of this element."""

@@ -174,14 +174,12 @@ def _head(document: Document, element: Element) -> HeadElement:
     markup = document.markup
     attributes, priority = "", 1
     if not markup.source.startswith(b">", markup.name_end(element.start)):
-        resolved = iter(element.attributes.items())
-        for name, _, start, end in markup.attributes(element.start):
-            is_declaration = name == "xmlns" or name.startswith("xmlns:")
-            known, value = ("", "") if is_declaration else next(resolved)
+        for known, name, _, start, end in document.written_attributes(element):
             if _OURS.isdisjoint((name, known)):
                 attributes += f" {name}={markup.text(start - markup.width, end + markup.width)}"
-            elif not _PRIORITIES.isdisjoint((name, known)) and _PRIORITY.fullmatch(value.strip()):
-                priority = int(value)
+            elif not _PRIORITIES.isdisjoint((name, known)):
+                value = element.attributes[known].strip()
+                priority = int(value) if _PRIORITY.fullmatch(value) else priority
     return HeadElement(
         element.name,
         element.text.strip(),

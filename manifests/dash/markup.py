@@ -150,6 +150,11 @@ class Markup:
         return found
 
 
+def is_declaration(name: str) -> bool:
+    """Whether an attribute of this raw name declares a namespace (Namespaces in XML 1.0 3)."""
+    return name == "xmlns" or name.startswith("xmlns:")
+
+
 def _codec(encoding: str) -> str:
     """The name of Python's codec for an encoding, "" when it has none."""
     try:

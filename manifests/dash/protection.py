@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from manifests.dash.document import Document
 from manifests.dash.elements import Element
 from manifests.dash.filtered import Filtered
+from manifests.dash.markup import is_declaration
 from manifests.dash.splices import Splice
 
 _NAME = "ContentProtection"
@@ -64,7 +65,7 @@ def _copy(document: Document, descriptor: Element, around: Sequence[Element]) ->
     declared: dict[str, str] = {}
     for element in around:
         for name, _, start, end in markup.attributes(element.start):
-            if name not in own and (name == "xmlns" or name.startswith("xmlns:")):
+            if name not in own and is_declaration(name):
                 quote = markup.quote(end)
                 declared[name] = f" {name}={quote}{markup.text(start, end)}{quote}"
     name_end = markup.name_end(descriptor.start)

@@ -73,7 +73,6 @@ async def listing(loaded: Loaded, *, as_json: bool) -> tuple[str, Trouble | None
     CommandError."""
     async with open_store(loaded) as (store, commands):
         found = await survey(loaded, store)
-        trouble = store.trouble if store.state == "readonly" else None
         entries = (await register.read(commands)).drains or {}
     now_s = time.time()
     keeper, fleet = found.keeper, found.fleet
@@ -91,7 +90,7 @@ async def listing(loaded: Loaded, *, as_json: bool) -> tuple[str, Trouble | None
     if as_json:
         waiting = [{"id": one, "why": each.why, "since": _since(each)} for one, each in idle]
         text = json.dumps({"edges": found_edges, "drains_without_edge": waiting}, indent=2)
-        return text, trouble
+        return text, found.no_writes
     rows = [_HEAD]
     for each, condition in zip(found_edges, fleet.conditions, strict=True):
         state, finder = _state(condition), each["finder"] or "-"
@@ -102,7 +101,7 @@ async def listing(loaded: Loaded, *, as_json: bool) -> tuple[str, Trouble | None
     rows += [(one, "-", "-", "drained", "-", "-", _why(each)) for one, each in idle]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD) - 1)]
     lines = ["  ".join((*map(str.ljust, row[:-1], widths), row[-1])).rstrip() for row in rows]
-    return "\n".join(lines), trouble
+    return "\n".join(lines), found.no_writes
 
 
 def _members(
