@@ -64,7 +64,8 @@ class Block(NamedTuple):
     between: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen for the same reason as variants, though nobody changes it.
+@dataclass(slots=True)
 class MultivariantPlaylist:
     """A source playlist: facts to decide on, and its ``text`` in blocks for ``write``.
 

@@ -1,6 +1,7 @@
 """Which faults concern a multivariant playlist as a whole, rather than one line of it?"""
 
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from operator import attrgetter
 
 from manifests.fault import Fault
@@ -10,6 +11,7 @@ from manifests.hls.entries import (
     SessionData,
     Steering,
     Variant,
+    groups_named,
     groups_of,
 )
 
@@ -24,9 +26,13 @@ def check_playlist(
     steering: Sequence[Steering],
 ) -> Iterator[Fault]:
     """Faults that show only when entries are compared with each other."""
-    yield from _dangling([*variants, *iframes], renditions)
-    yield from _captions(variants)
-    yield from _scores(variants)
+    present = groups_of(renditions)
+    if not present >= groups_named([*variants, *iframes]):
+        yield from _dangling([*variants, *iframes], present)
+    if len({variant.no_closed_captions for variant in variants}) > 1:
+        yield _captions(variants)
+    if len({variant.score is None for variant in variants}) > 1:
+        yield _scores(variants)
     if renditions:
         yield from _groups(renditions)
     if session_data:
@@ -35,9 +41,10 @@ def check_playlist(
         yield from _steering(variants, steering)
 
 
-def _dangling(variants: Sequence[Variant], renditions: Iterable[Rendition]) -> Iterator[Fault]:
+def _dangling(
+    variants: Iterable[Variant], present: AbstractSet[tuple[str, str]]
+) -> Iterator[Fault]:
     """A6.12: a variant must name groups that exist."""
-    present = groups_of(renditions)
     for variant in variants:
         for group in variant.groups:
             if group not in present:
@@ -45,13 +52,10 @@ def _dangling(variants: Sequence[Variant], renditions: Iterable[Rendition]) -> I
                 yield Fault(variant.line, "A6.12", text)
 
 
-def _captions(variants: Sequence[Variant]) -> Iterator[Fault]:
+def _captions(variants: Iterable[Variant]) -> Fault:
     """A6.12: all variants have CLOSED-CAPTIONS=NONE, or none has."""
-    without = [variant for variant in variants if not variant.no_closed_captions]
-    if 0 < len(without) < len(variants):
-        yield Fault(
-            without[0].line, "A6.12", "CLOSED-CAPTIONS=NONE is missing, but other variants have it"
-        )
+    line = next(variant.line for variant in variants if not variant.no_closed_captions)
+    return Fault(line, "A6.12", "CLOSED-CAPTIONS=NONE is missing, but other variants have it")
 
 
 def _groups(renditions: Sequence[Rendition]) -> Iterator[Fault]:
@@ -76,11 +80,10 @@ def _groups(renditions: Sequence[Rendition]) -> Iterator[Fault]:
         names.add(name)
 
 
-def _scores(variants: Sequence[Variant]) -> Iterator[Fault]:
+def _scores(variants: Iterable[Variant]) -> Fault:
     """A6.3: all variants have a SCORE, or none has."""
-    without = [variant for variant in variants if variant.score is None]
-    if 0 < len(without) < len(variants):
-        yield Fault(without[0].line, "A6.3", "SCORE is missing, but other variants have it")
+    line = next(variant.line for variant in variants if variant.score is None)
+    return Fault(line, "A6.3", "SCORE is missing, but other variants have it")
 
 
 def _duplicate_session_data(session_data: Iterable[SessionData]) -> Iterator[Fault]:

@@ -112,11 +112,9 @@ class Rendition:
     name: str
     uri: str | None
     language: str | None
-    assoc_language: str | None
     default: bool
     autoselect: bool
     forced: bool
-    instream_id: str | None
     channels: str | None
     characteristics: tuple[str, ...]
     stable_id: str | None
@@ -152,7 +150,7 @@ class Steering:
     pathway: str | None
 
 
-_GROUP_IDS = tuple(attrgetter(name.lower().replace("-", "_")) for name in GROUP_TYPES)
+_group_ids = attrgetter(*(name.lower().replace("-", "_") for name in GROUP_TYPES))
 _group = attrgetter("type", "group_id")
 
 
@@ -160,8 +158,8 @@ def groups_named(entries: Collection[Variant]) -> set[tuple[str, str]]:
     """The groups, as (type, id), that at least one of the variants refers to."""
     return {
         (group_type, group_id)
-        for group_type, id_of in zip(GROUP_TYPES, _GROUP_IDS, strict=True)
-        for group_id in set(map(id_of, entries))
+        for ids in set(map(_group_ids, entries))
+        for group_type, group_id in zip(GROUP_TYPES, ids, strict=True)
         if group_id is not None
     }
 
@@ -180,11 +178,16 @@ class Codecs(NamedTuple):
     has_video: bool | None
 
 
+_NO_CODECS = Codecs((), frozenset(), None)
+
+
 def integer(value: str | None) -> int | None:
     """The number that a value starts with, as media3 and hls.js read it; None when absent, without
     digits, or with more of them than a decimal-integer can have (A3.2)."""
     if value is None:
         return None
+    if value.isdecimal() and value.isascii() and len(value) <= MAX_DIGITS:
+        return int(value)
     match = _INTEGER.match(value)
     return int(match[0]) if match is not None and len(match[0]) <= MAX_DIGITS else None
 
@@ -207,15 +210,17 @@ def comma_list(value: str | None) -> tuple[str, ...]:
     """The elements of a comma-separated list, stripped, without empty ones."""
     if not value:
         return ()
-    return tuple([element.strip() for element in value.split(",") if element.strip()])
+    return tuple([element for part in value.split(",") if (element := part.strip())])
 
 
 def codecs_of(value: str | None) -> Codecs:
     """Read a CODECS attribute; None when it is absent."""
     elements = comma_list(value)
+    if not elements:
+        return _NO_CODECS
     families = families_of(elements)
     if families:
-        return Codecs(elements=elements, families=families, has_video=True)
+        return Codecs(elements, families, has_video=True)
     verdicts = {is_video(codec) for codec in elements}
     has_video = True if True in verdicts else False if verdicts == {False} else None
-    return Codecs(elements=elements, families=families, has_video=has_video)
+    return Codecs(elements, families, has_video)

@@ -118,7 +118,10 @@ class _Reading:
         if line != text:
             self.tags.fault(number, "A1.3", "white space around the line")
         if self.stream_inf is not None:
-            self._continue_variant(self.stream_inf, number, start, text)
+            if line.startswith("#"):
+                self._between(number, line)
+            else:
+                self._close_variant(self.stream_inf, number, start, text, line)
         elif name in _TAGS:
             _TAGS[name](self, self.tags.tag(text, number, start, self.end))
         else:
@@ -163,12 +166,8 @@ class _Reading:
                             uses[name] = uses.get(name, 0) + 1
         return uses
 
-    def _continue_variant(self, tag: Tag, number: int, start: int, text: str) -> None:
-        """Read a line after EXT-X-STREAM-INF: its URI, or a line that hls.js skips (A6.1)."""
-        line = text.strip(_WHITE)
-        if not line.startswith("#"):
-            self._close_variant(tag, number, start, text)
-            return
+    def _between(self, number: int, line: str) -> None:
+        """Read a line between EXT-X-STREAM-INF and its URI. hls.js skips such lines (A6.1)."""
         name = line.partition(":")[0]
         if name in _TAGS:
             raise self.tags.error(
@@ -176,8 +175,8 @@ class _Reading:
             )
         self.tags.fault(number, "A6.1", "media3 and Shaka take this line for the variant's URI")
 
-    def _close_variant(self, tag: Tag, number: int, start: int, text: str) -> None:
-        raw = text.strip(_WHITE)
+    def _close_variant(self, tag: Tag, number: int, start: int, text: str, raw: str) -> None:
+        """Read the URI line of a variant: ``text``, and ``raw`` without white space around it."""
         uri_at = start + text.index(raw)
         uri = self.tags.expand(raw, number)
         self.stream_inf = None
@@ -204,7 +203,7 @@ class _Reading:
     def _end_text(self, end: int) -> None:
         """Add the block of the text since the last block."""
         slots = tuple(self.text_slots)
-        self.blocks.append(Block(kind="text", start=self.blocks_end, end=end, slots=slots))
+        self.blocks.append(Block("text", self.blocks_end, end, slots=slots))
         self.text_slots.clear()
 
     def _add(
@@ -214,10 +213,7 @@ class _Reading:
         if self.blocks_end < tag.start:
             self._end_text(tag.start)
         between = (tag.end, uri_line) if tag.end < uri_line else None
-        block = Block(
-            kind=kind, start=tag.start, end=self.end, entry=index, slots=slots, between=between
-        )
-        self.blocks.append(block)
+        self.blocks.append(Block(kind, tag.start, self.end, index, slots, between))
         self.blocks_end = self.end
 
     def _uri_slots(self, tag: Tag, attribute: str = "URI") -> tuple[Slot, ...]:
@@ -293,7 +289,7 @@ def _slots(start: int, end: int, uri: str) -> tuple[Slot, ...]:
     """The slot of a URI, variables expanded; none when a rewrite must not change it."""
     if not is_rewritable(uri):
         return ()
-    return (UriSlot(start=start, end=end, target=uri, late=is_late(uri)),)
+    return (UriSlot(start, end, uri, is_late(uri)),)
 
 
 def _query_slot(tag: Tag) -> QuerySlot:

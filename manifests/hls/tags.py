@@ -79,6 +79,8 @@ class TagReader:
 
     def expand(self, text: str, line: int) -> str:
         """Substitute variables. Raises ManifestError for one that is not defined (A5.5)."""
+        if "{$" not in text:
+            return text
         try:
             return self.variables.expand(text)
         except VariableError as error:
@@ -97,15 +99,7 @@ class TagReader:
                 for name, value in values.items()
             }
         self._check_order(line, values)
-        return Tag(
-            line=line,
-            start=start,
-            end=end,
-            text=text,
-            attributes_at=attributes_at,
-            values=values,
-            quoted=quoted,
-        )
+        return Tag(line, start, end, text, attributes_at, values, quoted)
 
     def _check_order(self, line: int, values: Mapping[str, str]) -> None:
         """media3 searches for ``CODECS="`` anywhere, so the longer name must come second (G3)."""
@@ -180,11 +174,9 @@ class TagReader:
             name=values.get("NAME", ""),
             uri=uri,
             language=values.get("LANGUAGE"),
-            assoc_language=values.get("ASSOC-LANGUAGE"),
             default=values.get("DEFAULT") == "YES",
             autoselect=values.get("AUTOSELECT") == "YES",
             forced=values.get("FORCED") == "YES",
-            instream_id=values.get("INSTREAM-ID"),
             channels=values.get("CHANNELS"),
             characteristics=entries.comma_list(values.get("CHARACTERISTICS")),
             stable_id=values.get("STABLE-RENDITION-ID"),
@@ -255,7 +247,7 @@ class TagReader:
     def _is_ignored(self, tag: Tag, video_range: VideoRange | None, kind: type[Variant]) -> bool:
         """True when clients ignore the whole tag (A2.1): it has a REQ- attribute or an enumerated
         value that they do not know."""
-        ignored = self._unknown_req(tag) or video_range is None
+        ignored = ("REQ-" in tag.text and self._unknown_req(tag)) or video_range is None
         values = tag.values
         if values.get("HDCP-LEVEL", "NONE") not in _HDCP_LEVELS:
             ignored = True
@@ -270,8 +262,6 @@ class TagReader:
 
     def _unknown_req(self, tag: Tag) -> bool:
         """True with a REQ- attribute that is not known: clients ignore the whole tag (A2.1)."""
-        if "REQ-" not in tag.text:
-            return False
         unknown = [name for name in tag.values if name.startswith("REQ-") and name != _LAYOUT]
         for name in unknown:
             self.fault(tag.line, "A2.1", f"{name} is not known: clients ignore this entry")

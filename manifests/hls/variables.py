@@ -67,8 +67,6 @@ class Variables:
 
         Raises VariableError when a name is undefined (A5.5) or the result would be too long.
         """
-        if "{$" not in text:
-            return text
         if text.count("{$") > MAX_REFERENCES:
             raise VariableError("A5.5", f"more than {MAX_REFERENCES} variable references")
         expanded = _REFERENCE.sub(self._value_of, text)
