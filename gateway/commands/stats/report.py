@@ -67,6 +67,8 @@ class Report:
         if self.trouble is not None:
             yield f"the store cannot be reached now: {self.trouble}"
         for dimension, found in self.shares.items():
+            if not found:
+                continue
             yield ""
             yield dimension
             for each in found[:TOP]:
