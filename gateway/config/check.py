@@ -35,6 +35,7 @@ def check(
     yield from _profiles(tables, problem)
     yield from _rules(tables, problem)
     yield from _edges(tables, problem)
+    yield from _bit_rates(tables, (), problem)
     yield from _proxies(tables, problem)
     yield from _events(tables, problem)
     yield from _public_url(tables, problem)
@@ -61,6 +62,8 @@ def check(
 
 _LONG_FILM_S: Final = 14_400
 """How long the longest films last with pauses, in seconds."""
+_HIGHEST_KBPS: Final = 500_000
+"""Higher bit rates than any video or access line has, in kbit/s, are probably meant as bit/s."""
 _ProblemOf = Callable[..., ConfigProblem]
 
 
@@ -143,6 +146,16 @@ def _rules(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigPro
 
 def _edges(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
     yield from _example_edges(tables, problem)
+    first: dict[str, int] = {}
+    for position, edge in _items(tables, ("edges",)):
+        url = edge.get("url")
+        if isinstance(url, str):
+            earlier = first.setdefault(url.rstrip("/"), position)
+            if earlier != position:
+                text = f"is also {written(('edges', earlier, 'url'))}; two edges that are one "
+                text += "fail together, and their capacity is that of one"
+                path = ("edges", position, "url")
+                yield problem(path, text, value=shown(url), severity="warning")
     edges = [edge for _, edge in _items(tables, ("edges",))]
     if all(edge.get("fallback", False) is False for edge in edges) and edges:
         text = "has no edge with fallback = true; players in unknown places get any edge"
@@ -169,6 +182,19 @@ def _example_edges(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[C
     for position in found:
         text = f"is a shipped example, which has no media{why}"
         yield problem(("edges", position, "url"), text, allowed="the URL of your own edge")
+
+
+def _bit_rates(given: Any, path: KeyPath, problem: _ProblemOf) -> Iterator[ConfigProblem]:  # noqa: ANN401
+    """Bit rates that were probably written in another unit, wherever they stand."""
+    if isinstance(given, dict):
+        for key, value in given.items():
+            if isinstance(value, int) and key.endswith("_kbps") and value >= _HIGHEST_KBPS:
+                text = f"is {value // 1000:,} Mbit/s; the unit is kbit/s"
+                yield problem((*path, key), text, value=shown(value), severity="warning")
+            yield from _bit_rates(value, (*path, key), problem)
+    elif isinstance(given, list):
+        for position, item in enumerate(given):
+            yield from _bit_rates(item, (*path, position), problem)
 
 
 def _templates(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:

@@ -546,6 +546,25 @@ TABLES = [
         ],
     ),
     (
+        "one edge under two names, and bit rates in bit/s",
+        EDGE.format("url = 'https://a.example/v'").replace('id = "a"', 'id = "b"')
+        + EDGE.format("url = 'https://a.example/v/'\nlatitude = 1")
+        + "[profiles.mobile_4g]\nmax_bitrate_kbps = 2500000\n"
+        + RULE.format("speed_above_kbps = 500000").replace("mobile_5g", "mobile_4g"),
+        [
+            "edges[1].longitude: is missing; allowed: latitude and longitude, both or neither",
+            (
+                'edges[1].url: warning: "https://a.example/v/" is also edges[0].url; two edges '
+                "that are one fail together, and their capacity is that of one"
+            ),
+            (
+                "profiles.mobile_4g.max_bitrate_kbps: warning: 2500000 is 2,500 Mbit/s; "
+                "the unit is kbit/s"
+            ),
+            "rules[0].when.speed_above_kbps: warning: 500000 is 500 Mbit/s; the unit is kbit/s",
+        ],
+    ),
+    (
         "an edge without its longitude, and one with an unknown key",
         EDGE.format("latitude = 1\nurl = 'https://b.example/'")
         + "[[edges]]\nid = 'b'\nurl = 'https://c.example/'\nregion = 'EU'",
