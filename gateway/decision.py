@@ -353,7 +353,9 @@ def nearest_edges(decision: Decision) -> tuple[Edge, ...]:
     if inquiry.edge_count > 1:
         return decision.edges
     fleet, facts = inquiry.fleet, inquiry.facts
-    order = rank.ordered_edges(fleet, decision.tiers, facts.asset, facts.viewer, rank.MIN_RANKED)
+    key = rank.viewer_key(facts.asset, facts.viewer)
+    order = rank.ordered_by_key(fleet, decision.tiers, key, asset=facts.asset)
+    order = rank.without_poor(fleet, order, facts.poor_edges, key)
     others = [fleet.edges[at] for at in order if fleet.edges[at] is not decision.edge]
     return (decision.edge, *others)
 
@@ -386,7 +388,7 @@ def _place(inquiry: Inquiry, tiers: tuple[EdgeTier, ...]) -> tuple[tuple[Edge, .
     fleet, facts = inquiry.fleet, inquiry.facts
     count = inquiry.edge_count
     positions = rank.ordered_edges(fleet, tiers, facts.asset, facts.viewer, count)
-    if facts.poor_edges and fleet.edges[positions[0]].id in facts.poor_edges:
+    if facts.poor_edges and any(fleet.edges[at].id in facts.poor_edges for at in positions):
         key = rank.viewer_key(facts.asset, facts.viewer)
         several = rank.ordered_by_key(fleet, tiers, key, max(count, rank.MIN_RANKED), facts.asset)
         positions = rank.without_poor(fleet, several, facts.poor_edges, key)[:count]

@@ -10,7 +10,7 @@ from gateway.decision import Decision
 from gateway.edge import rank
 from gateway.edge.capacity import Leased
 from gateway.edge.edge import Edge
-from gateway.edge.override import Override, diversion_of
+from gateway.edge.override import Override
 from gateway.ladder.start import DEFAULT_START_BANDWIDTH
 from gateway.reason import Reason, Step
 from geodata.cell import snap
@@ -28,6 +28,7 @@ def reasons_of(decision: Decision) -> tuple[Reason, ...]:
         *_limits(decision),
         *_start(decision),
         *decision.ladder_reasons,
+        *_poor(decision),
         *_conditions(decision),
         _edge(decision),
         *_lease(decision),
@@ -125,6 +126,19 @@ def _start(decision: Decision) -> Iterator[Reason]:
 _SPEED_WORDS = {"hints": "hinted", "prior": "presumed"}
 
 
+def _poor(decision: Decision) -> Iterator[Reason]:
+    """Which edges come behind the others for what other viewers report. An operator's override
+    decides alone."""
+    fleet, facts = decision.inquiry.fleet, decision.facts
+    if not facts.poor_edges or fleet.diversions:
+        return
+    ranked = rank.ordered_edges(fleet, decision.tiers, facts.asset, facts.viewer)
+    poor = [fleet.edges[at].id for at in ranked if fleet.edges[at].id in facts.poor_edges]
+    if poor:
+        text = f"viewers of this network report trouble on {', '.join(poor)}; others come first"
+        yield Reason(Step.EDGE, "poor-edges", text)
+
+
 def _conditions(decision: Decision) -> Iterator[Reason]:
     """Why better edges were passed over (those that would come before the first one if all were
     up), and the conditions of listed edges that are not fully up."""
@@ -137,9 +151,9 @@ def _conditions(decision: Decision) -> Iterator[Reason]:
         return
     ideal, best, tiers = fleet.ideal, decision.edge, _tiers_if_all_up(decision)
     wished = [fleet.edges[at] for at in rank.ordered_edges(ideal, tiers, facts.asset, facts.viewer)]
-    overridden = _overridden(decision)
-    if overridden is not None:
-        best = overridden[0]
+    moves = _moves(decision)
+    if moves:
+        best = moves[0][0]
     passed = wished[: wished.index(best)] if best in wished else wished
     for edge in dict.fromkeys((*passed, *decision.edges)):
         condition = fleet.conditions[fleet.positions[edge.id]]
@@ -154,9 +168,9 @@ def _edge(decision: Decision) -> Reason:
     if best.id == decision.facts.placed_on:
         text = f"{best.id} already serves this session and stays"
         return Reason(Step.EDGE, "edge-held", text)
-    overridden = _overridden(decision)
-    if overridden is not None:
-        return _override_reason(best, *overridden)
+    moves = _moves(decision)
+    if moves:
+        return _override_reason(best, moves)
     position = fleet.positions[best.id]
     tier = next(tier for tier in decision.tiers if position in tier.edges)
     first = _tiers_if_all_up(decision)[0]
@@ -172,28 +186,32 @@ def _tiers_if_all_up(decision: Decision) -> Sequence[rank.EdgeTier]:
     return rank.ranked_tiers(fleet.ideal, snap(decision.facts.place), spread_point)
 
 
-def _overridden(decision: Decision) -> tuple[Edge, Override] | None:
-    """The edge that would serve but for an operator's override, and the override; None when none
-    applies."""
+def _moves(decision: Decision) -> Sequence[tuple[Edge, Override]]:
+    """The operators' overrides that moved the viewer to its edge, in order, each with the edge that
+    it moved it from; none when the viewer has its edge without them."""
     fleet, facts = decision.inquiry.fleet, decision.facts
     if not fleet.diversions or decision.edge.id == facts.placed_on:
-        return None
+        return ()
     viewer = rank.viewer_key(facts.asset, facts.viewer)
-    for edge in decision.preferred:
-        at = fleet.positions[edge.id]
-        found = diversion_of(fleet.diversions, fleet.edges, at, viewer, facts.asset)
-        if found is not None and fleet.edges[found.target] is decision.edge:
-            return edge, found.override
-    return None
+    for at in rank.ordered_by_key(fleet, decision.tiers, viewer, diverted=False):
+        if fleet.edges[at] is decision.edge:
+            return ()
+        moves: list[tuple[Edge, Override]] = []
+        for source, found in rank.diversions_from(fleet, at, viewer, facts.asset):
+            moves.append((fleet.edges[source], found.override))
+            if fleet.edges[found.target] is decision.edge:
+                return moves
+    return ()
 
 
-def _override_reason(edge: Edge, instead_of: Edge, one: Override) -> Reason:
-    why = f": {one.why}" if one.why else ""
-    text = (
-        f"{edge.id} instead of {instead_of.id}, by the override {one.id} ({one.sessions}) of "
-        f"{one.who}{why}"
-    )
-    return Reason(Step.EDGE, "edge-override", text)
+def _override_reason(edge: Edge, moves: Sequence[tuple[Edge, Override]]) -> Reason:
+    parts = []
+    for instead_of, one in reversed(moves):
+        why = f": {one.why}" if one.why else ""
+        by = f"by the override {one.id} ({one.sessions}) of {one.who}{why}"
+        parts.append(f"{edge.id} instead of {instead_of.id}, {by}")
+        edge = instead_of
+    return Reason(Step.EDGE, "edge-override", "; ".join(parts))
 
 
 def _lease(decision: Decision) -> Iterator[Reason]:

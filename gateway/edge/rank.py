@@ -33,7 +33,7 @@ from typing import overload
 from gateway.edge.edge import stable_hash, unit_vector
 from gateway.edge.fleet import Fleet
 from gateway.edge.index import BANDS_KM, NEAR_KM, NO_BAND
-from gateway.edge.override import diversion_of
+from gateway.edge.override import Diversion, diversion_of
 from gateway.edge.preference import (
     HASH_RANGE,
     MAX_UNDIVIDED,
@@ -157,7 +157,7 @@ def ordered_edges(
 
     Edges that do not take this viewer come after all edges that do, and those that take nobody come
     last. The target of an operator's override (:mod:`gateway.edge.override`) comes before the edge
-    whose sessions it takes over.
+    whose sessions it takes over, in addition to the ``count``.
     """
     return ordered_by_key(fleet, tiers, viewer_key(asset, viewer), count, asset)
 
@@ -184,9 +184,11 @@ def ordered_by_key(
     key: int,
     count: int = MIN_RANKED,
     asset: str = "",
+    *,
+    diverted: bool = True,
 ) -> tuple[int, ...]:
     """:func:`ordered_edges` for the viewer with that :func:`viewer_key`. ``asset`` is for the
-    overrides of some assets."""
+    overrides of some assets; ``diverted`` False leaves all overrides out."""
     ordered: list[int] = []
     skipped: list[int] = []
     last: list[int] = []
@@ -212,9 +214,9 @@ def ordered_by_key(
                 (skipped if fleet.open(at) else last).append(at)
         last += islice(closed, count)
     ordered = (ordered + skipped + last)[:count]
-    if fleet.diversions:
+    if diverted and fleet.diversions:
         _divert(fleet, ordered, key, asset)
-    return tuple(ordered[:count])
+    return tuple(ordered)
 
 
 class PreferenceOrder(Sequence[int]):
@@ -269,16 +271,26 @@ class PreferenceOrder(Sequence[int]):
 def _divert(fleet: Fleet, ordered: list[int], key: int, asset: str) -> None:
     """Put the targets of overrides in front of the edges whose sessions they take over, where they
     take this viewer."""
-    for at in tuple(ordered):
+    for ranked in tuple(ordered):
+        for source, found in diversions_from(fleet, ranked, key, asset):
+            place = ordered.index(source)
+            if found.target in ordered:
+                if ordered.index(found.target) < place:
+                    continue
+                ordered.remove(found.target)
+            ordered.insert(place, found.target)
+
+
+def diversions_from(fleet: Fleet, at: int, key: int, asset: str) -> Iterator[tuple[int, Diversion]]:
+    """The overrides that move this viewer from the edge at position ``at``, with the position of
+    the edge that each moves it from: the target of one may be the source of the next. They end at
+    an edge that does not take the viewer."""
+    while True:
         found = diversion_of(fleet.diversions, fleet.edges, at, key, asset)
         if found is None or not admits(fleet, found.target, key):
-            continue
-        place = ordered.index(at)
-        if found.target in ordered:
-            if ordered.index(found.target) < place:
-                continue
-            ordered.remove(found.target)
-        ordered.insert(place, found.target)
+            return
+        yield at, found
+        at = found.target
 
 
 def admits(fleet: Fleet, position: int, key: int) -> bool:

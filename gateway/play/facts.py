@@ -43,13 +43,6 @@ _TOO_MANY = Reason(
     "the client network begins more sessions than it may; nothing is kept of this one",
 )
 _NO_EDGES: frozenset[str] = frozenset()
-_POOR = (
-    Reason(
-        Step.NETWORK,
-        "poor-edges",
-        "viewers of this network report trouble on some edges; these come last",
-    ),
-)
 
 
 async def gather_facts(
@@ -116,7 +109,6 @@ async def gather_facts(
             *_told(report),
             *memory,
             *chosen.reasons,
-            *(_POOR if poor else ()),
         ),
     )
 

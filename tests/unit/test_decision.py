@@ -22,6 +22,7 @@ from gateway.decision import (
 from gateway.edge.capacity import Leased, Placement, PlacementOutcome
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import EdgeCondition, Fleet
+from gateway.edge.override import WHOLE, Override
 from gateway.explanation import reasons_of
 from gateway.ladder.fit import NothingToPlayError
 from gateway.play.hls.edit import edit_of
@@ -757,6 +758,81 @@ def test_an_edge_that_was_slow_for_the_session_is_not_its_first() -> None:
     poor = facts_of(poor_edges=frozenset({"near"}))
     assert ["next", "far", "near"] == [edge.id for edge in decided(poor, EDGES).edges]
     assert ["near"] == [edge.id for edge in decided(poor, policy(Profile("p"), NEAR)).edges]
+
+
+def test_edges_where_viewers_have_trouble_come_behind_all_others() -> None:
+    """Also when they would not come first, when only one edge is asked for, and where a steered
+    manifest names others. The reason names those that are near."""
+    for poor, order in (("next", "near far next"), ("near", "next far near")):
+        facts = facts_of(poor_edges=frozenset({poor, "elsewhere"}))
+        several = decided(facts, EDGES)
+        one = decide(replace(inquiry(facts, EDGES), edge_count=1), Memo())
+        assert order.split() == [edge.id for edge in several.edges]
+        assert order.split()[:1] == [edge.id for edge in one.edges]
+        assert order.split() == [edge.id for edge in nearest_edges(one)]
+        for decision in (several, one):
+            found = [reason.text for reason in reasons_of(decision) if reason.code == "poor-edges"]
+            assert [f"viewers of this network report trouble on {poor}; others come first"] == found
+    facts = facts_of(poor_edges=frozenset({"elsewhere"}))
+    assert "poor-edges" not in {reason.code for reason in reasons_of(decided(facts, EDGES))}
+
+
+OVERRIDES = {
+    "by one": ([("near", "far")], "far", "far instead of near, by the override 0"),
+    "by two, one after the other": (
+        [("near", "next"), ("next", "far")],
+        "far",
+        (
+            "far instead of next, by the override 1 (100 % of the sessions) of me@here: why; "
+            "next instead of near, by the override 0"
+        ),
+    ),
+    "of another edge": ([("next", "near")], "near", "near serves the continent"),
+    "of another edge, to one that is no better": (
+        [("next", "far")],
+        "near",
+        "near serves the continent",
+    ),
+}
+
+
+@pytest.mark.parametrize("count", [1, 8])
+@pytest.mark.parametrize(("pairs", "first", "text"), OVERRIDES.values(), ids=OVERRIDES)
+def test_why_an_edge_serves_while_there_are_overrides(
+    pairs: list[tuple[str, str]], first: str, text: str, count: int
+) -> None:
+    """The same edge and the same reason, however many edges the answer needs."""
+    overrides = [
+        Override(str(number), *pair, 0, WHOLE, 0, 10**9, "me@here", "why")
+        for number, pair in enumerate(pairs)
+    ]
+    fleet = Fleet.of(EDGES.edges, overrides=overrides)
+    decision = decide(replace(inquiry(facts_of(), EDGES, fleet), edge_count=count), Memo())
+    assert first == decision.edge.id
+    reason = next(one for one in reasons_of(decision) if one.code.startswith("edge-"))
+    assert ("edge-override" if "override" in text else "edge-continent") == reason.code
+    assert reason.text.startswith(text)
+
+
+def test_an_override_to_an_edge_that_is_not_ranked_is_explained() -> None:
+    """Also when the source is the last edge that is considered."""
+    many = tuple(Edge(f"e{at}", f"https://e{at}.example/", fallback=True) for at in range(8))
+    target = Edge("t", "https://t.example/", countries=frozenset({"US"}))
+    of = policy(Profile("p"), *many, target)
+    place = Place("found", country="NO", continent="EU")
+    for count in (1, 8):
+        for source in many:
+            one = Override("0", source.id, "t", 0, WHOLE, 0, 10**9, "me@here", "")
+            fleet = Fleet.of(of.edges, overrides=[one])
+            asked = replace(inquiry(facts_of(place=place), of, fleet), edge_count=count)
+            decision = decide(asked, Memo())
+            at = [edge.id for edge in decision.edges].index("t") if target in decision.edges else 0
+            leased = decision.with_lease(
+                Leased(Placement(at, "spilled", (0,) * 16), (None,) * 16, alone=False)
+            )
+            codes = [reason.code for reason in reasons_of(leased)]
+            assert ("edge-override" in codes) is (leased.edge is target)
+            assert target in decision.edges or count == 1
 
 
 def test_the_nearest_edges_of_a_decision_for_one() -> None:

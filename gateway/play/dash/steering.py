@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from gateway.client.facts import Device
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
-from gateway.edge.rank import ordered_by_key, viewer_key
+from gateway.edge.rank import ordered_by_key, viewer_key, without_poor
 from gateway.edge.signed_root import signed_root
 from gateway.ladder.rung import Rung
 from gateway.play.carrying import PLACEHOLDER as GRANT_PLACEHOLDER
@@ -107,6 +107,7 @@ def edges_for(found: Decided) -> tuple[Edge, ...]:
     bucket = viewer_key(facts.asset, facts.viewer) % ORDERS
     key = viewer_key(facts.asset, f"{edge.id}/{bucket}")
     order = ordered_by_key(fleet, decision.tiers, key, steering.max_pathways + SPARE, facts.asset)
+    order = without_poor(fleet, order, facts.poor_edges, key)
     others = [
         fleet.edges[at]
         for at in order

@@ -137,9 +137,21 @@ def test_new_sessions_try_the_target_first() -> None:
         assert before.index("a") < before.index("c")
         assert after.index("c") == after.index("a") - 1
         assert [one for one in before if one != "c"] == [one for one in after if one != "c"]
-        assert order(fleet, viewer, 1) == after[:1]
+        assert order(fleet, viewer, 1) == (["c", "a"] if before[0] == "a" else before[:1])
     firsts = sum(order(plain, viewer)[0] == "a" for viewer in VIEWERS)
     assert 0.25 < moved / firsts < 0.35
+
+
+@pytest.mark.parametrize("count", [1, 2, 8])
+def test_the_target_of_one_is_the_source_of_the_next(count: int) -> None:
+    """However many edges are asked for, the same one comes first. The chain ends at an edge that
+    takes the viewer."""
+    chain = [override("a", "b"), override("b", "c")]
+    fleet = Fleet.of((A, B, C), overrides=chain)
+    open_to_b = Fleet.of((A, B, C), {"c": EdgeCondition("draining", 0.0)}, overrides=chain)
+    for viewer in VIEWERS[:200]:
+        assert "c" == order(fleet, viewer, count)[0]
+        assert "b" == order(open_to_b, viewer, count)[0]
 
 
 def test_a_target_elsewhere_is_added() -> None:
