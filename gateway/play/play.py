@@ -25,7 +25,6 @@ from gateway.play.reply import RawHeaders, Reply
 from gateway.play.request import ACCEPT_CH, VARY, Request
 from gateway.play.runtime import Gateway
 from gateway.play.tokens import count_session
-from gateway.source.source import LiveState
 from manifests.format import ManifestFormat
 
 _SUFFIXES = tuple(form.suffix for form in FORMATS.values())
@@ -149,7 +148,9 @@ async def _reply(
     runtime = found.runtime
     most_s = runtime.settings.server.manifest_max_age_s
     headers = (
-        _cache_control(found, _max_age_s(most_s, found.source.manifest.live, found.decision.edge)),
+        _cache_control(
+            found, _max_age_s(most_s, found.source.manifest.update_s, found.decision.edge)
+        ),
         *_CONSTANT,
         *found.token_headers,
         (b"gateway-decision", _gateway_decision(found).encode("ascii")),
@@ -165,11 +166,12 @@ async def _reply(
     return reply
 
 
-def _max_age_s(most_s: int, live: LiveState | None, edge: Edge) -> int:
+def _max_age_s(most_s: int, update_s: float | None, edge: Edge) -> int:
     """How long a player may keep an answer: at most half of the update period, and no longer
     than new answers have the same signature. So URLs from a kept answer are valid for at least
     ``lifetime_s``."""
-    most_s = most_s if live is None else min(most_s, int(live.update_s / 2))
+    if update_s is not None:
+        most_s = min(most_s, int(update_s / 2))
     if edge.signing is not None:
         most_s = min(most_s, edge.signing.unchanged_s(time.time()))
     return most_s

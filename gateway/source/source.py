@@ -77,7 +77,12 @@ class ParsedManifest(Protocol):
 
     @property
     def live(self) -> LiveState | None:
-        """How it is updated; None when players do not ask again."""
+        """How it is updated; None when it does not say."""
+        ...
+
+    @property
+    def update_s(self) -> float | None:
+        """After how many seconds players may ask again; None when they do not."""
         ...
 
 

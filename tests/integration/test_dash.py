@@ -27,6 +27,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     put(folder, "film/manifest.mpd", mpd())
     put(folder, "film/master.m3u8", playlist())
     put(folder, "live/manifest.mpd", mpd("dynamic"))
+    put(folder, "told/manifest.mpd", mpd("dynamic").replace('minimumUpdatePeriod="PT4S" ', ""))
     put(folder, "only-dash/manifest.mpd", mpd())
     put(folder, "only-hls/master.m3u8", playlist())
     put(folder, "bad/manifest.mpd", "<MPD/>")
@@ -230,6 +231,16 @@ async def test_a_live_mpd_leads_back_to_the_gateway(client: httpx.AsyncClient) -
     again = await client.get(location(answer.text))
     assert (200, heights(answer.text)) == (again.status_code, heights(again.text))
     assert answer.text == again.text
+
+
+async def test_a_live_mpd_without_an_update_period_is_not_cached(client: httpx.AsyncClient) -> None:
+    """Its media tell players when to ask again, which may be at once."""
+    for query in ("told.mpd", "told?format=dash"):
+        answer = await client.get(f"/v1/play/{query}")
+        assert (200, "private, max-age=0") == (
+            answer.status_code,
+            answer.headers["Cache-Control"],
+        )
 
 
 async def test_fifty_refreshes_keep_the_filter_and_the_edge(client: httpx.AsyncClient) -> None:

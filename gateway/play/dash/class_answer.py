@@ -9,7 +9,7 @@ from gateway.play.base_url import base_url_of
 from gateway.play.compression import negotiate
 from gateway.play.dash.class_draft import PATH, SUFFIX, ClassDraft, may_be_public
 from gateway.play.dash.client_class import class_tag, read_class
-from gateway.play.dash.manifest import MEDIA_TYPE, dash_of
+from gateway.play.dash.manifest import MEDIA_TYPE
 from gateway.play.decide import load_source, valid_asset
 from gateway.play.manifest_reply import body_of, reply_with
 from gateway.play.problems import Problem
@@ -65,13 +65,10 @@ def _cache_control(gateway: Gateway, source: SourceManifest, edge: Edge) -> byte
     settings = gateway.runtime.settings
     if settings.server.public_url is None:  # the answer names the Host of the request
         return b"no-store"
-    live = source.manifest.live
-    # Without a period, players ask again when their media tell them to: at once.
-    update_s = live.update_s if live is not None else 0.0 if dash_of(source).is_dynamic else None
     most_s = settings.server.manifest_max_age_s
     signing = edge.signing
     times = cache_times(
-        update_s,
+        source.manifest.update_s,
         settings.dash.class_max_age_share,
         most_s,
         None if signing is None else signing.lifetime_s // KEPT_SHARE,

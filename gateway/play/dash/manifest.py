@@ -64,6 +64,14 @@ class DashManifest:
         """Whether players may ask for it again."""
         return self.mpd.type == "dynamic"
 
+    @property
+    def update_s(self) -> float | None:
+        """The update period of a dynamic MPD. Without one, players ask again when its media tell
+        them to, which may be at once (5.3.1.2)."""
+        if self.live is not None:
+            return self.live.update_s
+        return 0.0 if self.is_dynamic else None
+
 
 def read_dash(data: bytes, name: str, max_bytes: int) -> DashManifest:
     """Read an MPD, and count its faults. Raises BadSourceError, whose message names the file, the

@@ -75,6 +75,11 @@ class HlsManifest:
         return None
 
     @property
+    def update_s(self) -> None:
+        """None, for the same reason."""
+        return None
+
+    @property
     def faults(self) -> Sequence[Fault]:
         """Faults that players tolerate."""
         return self.playlist.faults
