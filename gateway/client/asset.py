@@ -4,7 +4,6 @@ import re
 
 _SEGMENT = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+"
 _ASSET_ID = re.compile(rf"(?=.{{1,512}}\Z){_SEGMENT}(?:/{_SEGMENT})*\Z", re.DOTALL)
-_PREFIX = re.compile(r"[A-Za-z0-9._~-][A-Za-z0-9._~/-]{0,511}")
 
 
 class AssetError(ValueError):
@@ -27,6 +26,7 @@ def asset_id(text: str) -> str:
 
 
 def is_asset_prefix(text: str) -> bool:
-    """Whether an asset id may begin with ``text``. An empty prefix is refused: a typing error must
-    not mean everything."""
-    return _PREFIX.fullmatch(text) is not None
+    """Whether an asset id may begin with ``text``, which may end within a segment: ``a/..`` begins
+    ``a/..b``. An empty prefix is refused: a typing error must not mean everything."""
+    ids = (text, f"{text}a")
+    return text != "" and any(_ASSET_ID.match(each) for each in ids)

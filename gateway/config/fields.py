@@ -227,6 +227,7 @@ Codecs = Annotated[
 AssetPrefix = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9._~-][A-Za-z0-9._~/-]{0,511}$"),
+    AfterValidator(validators.asset_prefix),
     Allowed("the start of an asset id, such as kids/"),
 ]
 ConfigFile = Annotated[Path, AfterValidator(validators.file), Allowed("a file")]

@@ -35,6 +35,7 @@ TokenKeyId = Annotated[
 TokenPrefix = Annotated[
     str,
     Field(pattern=r"^(?:[A-Za-z0-9._~-][A-Za-z0-9._~/-]{0,511})?$"),
+    AfterValidator(validators.asset_prefix),
     Allowed('the start of an asset id, such as kids/, or "" for all'),
 ]
 TokenChars = Annotated[

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import SecretStr, ValidationInfo
 
+from gateway.client.asset import is_asset_prefix
 from gateway.edge.url_pattern import UrlPattern
 from gateway.policy.rules import TimeWindow
 from geodata.regions import is_country
@@ -225,6 +226,13 @@ def country_code(text: str) -> str:
     if not is_country(text.upper()):
         raise ValueError("is not a known country code")
     return text.upper()
+
+
+def asset_prefix(text: str) -> str:
+    """The start of an asset id, or nothing."""
+    if text and not is_asset_prefix(text):
+        raise ValueError('has a segment that no asset id has: an empty one, "." or ".."')
+    return text
 
 
 def time_zone(text: str) -> str:

@@ -57,7 +57,8 @@ def purge_of(asset: str | None, prefix: str | None) -> Purge:
     token = secrets.token_hex(8)
     if prefix is not None:
         if not is_asset_prefix(prefix):
-            text = "not the start of an asset id: 1-512 of A-Z a-z 0-9 . _ ~ / -"
+            text = "not the start of an asset id: 1-512 of A-Z a-z 0-9 . _ ~ / -, "
+            text += "without a segment that is empty, . or .."
             raise ActionError("malformed", text)
         return Purge(None, prefix, token)
     try:

@@ -314,7 +314,7 @@ def _wanted(given: Mapping[str, Any]) -> Wanted:
     if prefix and not is_asset_prefix(prefix):
         raise problems.bad_body(
             "asset_prefix: cannot begin an asset id; allowed are 1 to 512 characters of A-Z a-z "
-            "0-9 . _ ~ / -, the first of which is no slash"
+            "0-9 . _ ~ / -, without a segment that is empty, . or .."
         )
     return Wanted(given["from"], given["to"], share, until, given.get("why") or "", prefix)
 

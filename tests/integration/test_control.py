@@ -232,7 +232,9 @@ async def test_a_purge_that_nobody_takes(tmp_path: Path) -> None:
             await purge_everywhere(loaded, purge_of("film", None))
 
 
-@pytest.mark.parametrize(("asset", "prefix"), [("../film", None), (None, ""), (None, "/film")])
+@pytest.mark.parametrize(
+    ("asset", "prefix"), [("../film", None), (None, ""), (None, "/film"), (None, "a//")]
+)
 def test_a_purge_of_what_can_be_no_asset(asset: str | None, prefix: str | None) -> None:
     """Text that cannot be an asset id is refused without using Redis."""
     with pytest.raises(CommandError, match="of A-Z a-z 0-9"):

@@ -28,7 +28,7 @@ def _prefix(_: click.Context, __: click.Parameter, given: str | None) -> str | N
         return given
     raise click.BadParameter(
         f"{given[:40]!r} cannot begin an asset id; allowed are 1 to 512 characters of A-Z a-z "
-        "0-9 . _ ~ / -, the first of which is no slash"
+        "0-9 . _ ~ / -, without a segment that is empty, . or .."
     )
 
 

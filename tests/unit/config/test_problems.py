@@ -426,7 +426,7 @@ TABLES = [
         "conditions of unknown values",
         RULE.format(
             "device = ['fone', 'tv'], country = ['UK'], continent = ['XX'], os = [''], "
-            "asn = [0], asset_prefix = ['/a'], save_data = 1"
+            "asn = [0], asset_prefix = ['/a', 'a//b'], save_data = 1"
         ),
         [
             (
@@ -448,6 +448,10 @@ TABLES = [
             (
                 'rules[0].when.asset_prefix[0]: "/a" does not have the allowed form; '
                 "allowed: the start of an asset id, such as kids/"
+            ),
+            (
+                'rules[0].when.asset_prefix[1]: "a//b" has a segment that no asset id has: '
+                'an empty one, "." or ".."; allowed: the start of an asset id, such as kids/'
             ),
             "rules[0].when.asn: warning: is never true; geo.asn_database is not set",
         ],

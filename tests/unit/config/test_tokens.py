@@ -219,6 +219,11 @@ PROBLEMS: list[tuple[str, str, list[str]]] = [
         ["is above tokens.jwks_max_ref"],
     ),
     (
+        "a prefix that no asset id has",
+        KEY + '[[tokens.protect]]\nasset_prefix = "premium//"\n',
+        ['protect[0].asset_prefix: "premium//" has a segment that no asset id has'],
+    ),
+    (
         "names that nothing has",
         KEY + 'issuer = "i"\n' + PROTECT + 'keys = ["j"]\nissuers = ["i", "h"]\n',
         ['protect[0].keys[0]: "j" is not that of', 'protect[0].issuers[1]: "h" is not that of'],
