@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any, Final
 
+from gateway.client.estimate import MIN_KBPS
 from gateway.config.class_check import check_classes
 from gateway.config.operator_check import check_operators
 from gateway.config.problem import ConfigProblem, KeyPath, nearest, shown, written
 from gateway.config.read import read_defaults
 from gateway.config.token_check import check_tokens
+from geodata.regions import continent_of
 
 _OTLP_EXTRA: Final = "opentelemetry.exporter.otlp.proto.http"
 _LOCATION_OF: Final = {"directory": "root", "origin": "url"}
@@ -129,19 +131,57 @@ def _profiles(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[Config
 
 
 def _rules(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
+    has_asns = _at(tables, ("geo", "asn_database")) is not None
     for path in (("rules",), ("start", "rules")):
-        catch_all: int | None = None
-        for position, rule in _items(tables, path):
-            if catch_all is not None:
-                first = written((*path, catch_all))
-                text = f"is never reached; {first} matches every request"
+        rules = [
+            (position, rule["when"])
+            for position, rule in _items(tables, path)
+            if isinstance(rule.get("when"), dict)
+        ]
+        whens, covered_by = dict(rules), dict(_unreached(rules))
+        for position, when in rules:
+            if position in covered_by:
+                earlier = covered_by[position]
+                text = f"is never reached; {written((*path, earlier))} matches every request"
+                text += " that it matches" if whens[earlier] else ""
                 yield problem((*path, position), text, severity="warning")
-            elif rule.get("when") == {}:
-                catch_all = position
-            asns = _at(rule, ("when", "asn"))
-            if asns is not None and _at(tables, ("geo", "asn_database")) is None:
-                text = "is never true; geo.asn_database is not set"
-                yield problem((*path, position, "when", "asn"), text, severity="warning")
+            for key, text in _never_true(when, has_asns=has_asns):
+                yield problem((*path, position, "when", key), text, severity="warning")
+
+
+def _unreached(rules: list[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, int]]:
+    """The positions of rules that have all conditions of an earlier one, each with that of the
+    first such rule. ``rules`` are positions and conditions."""
+    first: dict[tuple[str, ...], dict[tuple[str, ...], int]] = {}
+    for position, when in rules:
+        values = {key: _in_any_order(when[key]) for key in sorted(when)}
+        found = [
+            known[given]
+            for keys, known in first.items()
+            if values.keys() >= set(keys) and (given := tuple(values[key] for key in keys)) in known
+        ]
+        if found:
+            yield position, min(found)
+        else:
+            first.setdefault(tuple(values), {})[tuple(values.values())] = position
+
+
+def _in_any_order(value: object) -> str:
+    return repr(sorted(map(repr, value)) if isinstance(value, list) else value)
+
+
+def _never_true(when: Mapping[str, Any], *, has_asns: bool) -> Iterator[tuple[str, str]]:
+    """The conditions that no request meets, each with the reason."""
+    if "asn" in when and not has_asns:
+        yield "asn", "is never true; geo.asn_database is not set"
+    if when.get("speed_below_kbps") == MIN_KBPS:
+        yield "speed_below_kbps", f"is never true; no speed is below {MIN_KBPS} kbit/s"
+    countries, continents = when.get("country"), when.get("continent")
+    if isinstance(countries, list) and isinstance(continents, list) and countries and continents:
+        homes = [continent_of(str(code).upper()) for code in countries]
+        if not any(home is None or home in continents for home in homes):
+            text = "is never true together with continent; none of these countries is there"
+            yield "country", text
 
 
 def _edges(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:

@@ -65,7 +65,8 @@ class WhenSettings(Section):
         ]
         if self.speed_known is False and bounded:
             raise fault("speed_known", f"can never be true together with {bounded[0]}", "true")
-        lowest = max(self.speed_at_least_kbps or 0, (self.speed_above_kbps or -1) + 1)
+        # Speeds are not whole numbers: 1000.5 is above 1000 and below 1001.
+        lowest = max(self.speed_at_least_kbps or 0, self.speed_above_kbps or 0)
         if self.speed_below_kbps is not None and self.speed_below_kbps <= lowest:
             raise fault(
                 "speed_below_kbps",

@@ -516,12 +516,12 @@ TABLES = [
         ],
     ),
     (
-        "speeds that no request can have (exclusive: above 1000 is 1001 at least)",
-        RULE.format("speed_below_kbps = 1001, speed_above_kbps = 1000"),
+        "speeds that no request can have (exclusive)",
+        RULE.format("speed_below_kbps = 1000, speed_above_kbps = 1000"),
         [
             (
-                "rules[0].when.speed_below_kbps: 1001 "
-                "can never be true together with the lower bound; allowed: more than 1001"
+                "rules[0].when.speed_below_kbps: 1000 "
+                "can never be true together with the lower bound; allowed: more than 1000"
             )
         ],
     ),
@@ -922,6 +922,48 @@ WARNINGS = [
             "rules[1]: warning: is never reached; rules[0] matches every request",
             "rules[2]: warning: is never reached; rules[0] matches every request",
         ],
+    ),
+    (
+        "rules with the conditions of an earlier one, and more",
+        (
+            RULE.format("device = ['phone', 'tv'], save_data = true")
+            + RULE.format("device = ['phone']")
+            + RULE.format("save_data = true, device = ['tv', 'phone']")
+            + RULE.format("device = ['phone'], country = ['NO'], speed_below_kbps = 1000")
+            + RULE.format("country = ['NO'], speed_below_kbps = 1000")
+            + "[[start.rules]]\nwhen = {save_data = true}\nbitrate_kbps = 900\n" * 2
+        ),
+        [
+            "rules[2]: warning: is never reached; rules[0] matches every request that it matches",
+            "rules[3]: warning: is never reached; rules[1] matches every request that it matches",
+            (
+                "start.rules[1]: warning: is never reached; "
+                "start.rules[0] matches every request that it matches"
+            ),
+        ],
+    ),
+    (
+        "countries on other continents",
+        (
+            RULE.format("country = ['us', 'CA'], continent = ['EU', 'AS']")
+            + RULE.format("country = ['US', 'NO'], continent = ['EU']")
+            + "[[start.rules]]\nwhen = {country = ['NO'], continent = ['AF']}\nbitrate_kbps = 9\n"
+        ),
+        [
+            f"{path}.when.country: warning: is never true together with continent; "
+            "none of these countries is there"
+            for path in ("rules[0]", "start.rules[0]")
+        ],
+    ),
+    (
+        "a speed that no request can have",
+        RULE.format("speed_below_kbps = 1") + RULE.format("speed_below_kbps = 2"),
+        ["rules[0].when.speed_below_kbps: warning: is never true; no speed is below 1 kbit/s"],
+    ),
+    (
+        "a speed between two whole ones",
+        RULE.format("speed_above_kbps = 9, speed_below_kbps = 10"),
+        [],
     ),
     (
         "events that nobody takes",
