@@ -62,7 +62,7 @@ def negotiate(accept_encoding: str) -> str:
     """
     if not accept_encoding or len(accept_encoding) > _MAX_HEADER:
         return "identity"
-    weights = dict(_weight(part) for part in accept_encoding.split(",") if part.strip())
+    weights = _weights(accept_encoding)
     any_other = weights.get("*", 0.0)
     best, best_weight = "identity", 0.0
     for coding in _CODERS:
@@ -70,6 +70,17 @@ def negotiate(accept_encoding: str) -> str:
         if weight > best_weight:
             best, best_weight = coding, weight
     return best if best_weight >= weights.get("identity", 0.0) else "identity"
+
+
+def accepts_identity(accept_encoding: str) -> bool:
+    """Whether a client takes a body without a coding. ``identity;q=0`` refuses it, and so does
+    ``*;q=0`` without ``identity``."""
+    weights = _weights(accept_encoding)
+    return weights.get("identity", weights.get("*", 1.0)) > 0
+
+
+def _weights(accept_encoding: str) -> dict[str, float]:
+    return dict(_weight(part) for part in accept_encoding.split(",") if part.strip())
 
 
 def _weight(part: str) -> tuple[str, float]:

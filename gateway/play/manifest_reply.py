@@ -5,6 +5,7 @@ Players' answers and class manifests differ in their headers alone.
 
 from gateway.offload import offload_if_large
 from gateway.play.bodies import Body, etag_matches
+from gateway.play.compression import accepts_identity
 from gateway.play.format import Draft
 from gateway.play.reply import RawHeaders, Reply
 from gateway.play.request import Request
@@ -39,9 +40,11 @@ async def reply_with(
 ) -> Reply:
     """The answer with a body in ``coding``, or 304 when the client already has it.
 
-    ``headers`` are sent in both cases, with the entity tag. A short body is not compressed.
+    ``headers`` are sent in both cases, with the entity tag. A short body is not compressed unless
+    the client takes no other.
     """
-    if len(body.identity) < runtime.settings.server.compress_min_bytes:
+    is_short = len(body.identity) < runtime.settings.server.compress_min_bytes
+    if is_short and accepts_identity(request.headers.get("accept-encoding") or ""):
         coding = "identity"
     etag = body.etag(coding)
     always = (*headers, (b"etag", etag.encode("ascii")))

@@ -216,6 +216,29 @@ async def test_validators_and_codings(client: httpx.AsyncClient) -> None:
     assert 4 == len(tags)
 
 
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        ("gzip", "identity"),
+        ("gzip, identity;q=0", "gzip"),
+        ("br, *;q=0", "br"),
+        ("br, identity;q=0.1, *;q=0", "identity"),
+        ("identity;q=0", "identity"),
+    ],
+)
+async def test_a_short_manifest_is_compressed_for_those_who_take_no_other(
+    root: Path, accepted: str, coding: str
+) -> None:
+    """A client may refuse a body without a coding (RFC 9110, 12.5.3)."""
+    config = root.parent / "short.toml"
+    more = "[server]\ncompress_min_bytes = 1000000\n"
+    config.write_text(f'{more}[source]\nkind = "directory"\nroot = "{root}"\n{EDGES}')
+    async with asking(application(config)) as client:
+        for name in ("film.mpd", "film.m3u8"):
+            answer = await client.get(f"/v1/play/{name}", headers={"Accept-Encoding": accepted})
+            assert coding == answer.headers.get("Content-Encoding", "identity")
+
+
 async def test_a_live_mpd_leads_back_to_the_gateway(client: httpx.AsyncClient) -> None:
     """Its Location keeps the limits of the request and the session, and nothing else of it. It may
     be kept for less than its update period."""
