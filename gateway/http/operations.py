@@ -196,11 +196,13 @@ async def prometheus(gateway: Gateway, scope: Scope, headers: Headers, receive: 
 
 
 def as_a_player_asks(gateway: Gateway, request: Request) -> Request:
-    """A request to the operators' listener with the Host header of one to the players'. The URLs of
-    its answer are for players then."""
-    host = gateway.runtime.settings.server.host
+    """A request to the operators' listener with the scheme and the Host header of one to the
+    players'. The URLs of its answer are for players then."""
+    server = gateway.runtime.settings.server
+    scheme = "http" if server.tls is None else "https"
+    host = server.host
     if host in _EVERYWHERE:
         host = urlsplit(request.base_url).hostname or host
     by_name = {**request.headers.by_name, "host": authority(host, gateway.players_port)}
     headers = request.headers._replace(by_name=by_name)
-    return replace(request, headers=headers, by_operator=True)
+    return replace(request, scheme=scheme, headers=headers, by_operator=True)

@@ -22,6 +22,7 @@ from gateway.listener import PLAYERS
 from gateway.observe import metrics
 from gateway.tls.files import TlsFiles
 from tests.certificates import Pair, authority, issued
+from tests.integration.in_process import application
 from tests.integration.running import RunningGateway, running_gateway
 
 DAY_S = 86_400
@@ -229,6 +230,32 @@ def test_https_alone(served: Served) -> None:
     checks = served.operator("/readyz").json()["checks"]
     assert "ok" == checks["certificate_players"]["status"]
     assert "ok" == checks["certificate_operators"]["status"]
+
+
+@pytest.mark.parametrize(
+    ("listener", "more", "expected"),
+    [
+        ("server", "", "https://127.0.0.1:8080/"),
+        ("admin", "", "http://127.0.0.1:8080/"),
+        ("server", 'server.public_url = "http://play.example/x"\n', "http://play.example/x/"),
+    ],
+)
+async def test_operators_read_the_urls_of_players(
+    tmp_path: Path, pairs: list[Pair], listener: str, more: str, expected: str
+) -> None:
+    """Also when one of the listeners alone speaks HTTPS."""
+    config = tmp_path / "gateway.toml"
+    files = f'certificate_file = "{pairs[0].certificate}"\nkey_file = "{pairs[0].key}"\n'
+    config.write_text(f"{more}[{listener}.tls]\n{files}")
+    transport = httpx.ASGITransport(application(config).operators)
+    scheme = "https" if listener == "admin" else "http"
+    url = f"{scheme}://127.0.0.1:8090"
+    async with httpx.AsyncClient(transport=transport, base_url=url) as client:
+        found = (await client.get("/v1/play/film")).json()
+        assert f"{expected}v1/play/film.m3u8" == found["manifest_url"]
+        asked = {"assets": ["film"]}
+        [listed] = (await client.post("/v1/decisions", json=asked)).json()["decisions"]
+        assert found["manifest_url"] == listed["manifest_url"]
 
 
 class Viewer(threading.Thread):
