@@ -16,7 +16,7 @@ from gateway.source.source import (
 
 MEDIA_TYPE = "application/problem+json"
 _TYPE_PREFIX = "urn:problem:streaming-gateway:"
-_NOSNIFF = {"X-Content-Type-Options": "nosniff"}
+NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 """A problem names what was asked for: no browser may take it for a page."""
 _LONGEST_INSTANCE = 600
 _LONGEST_HOST = 100
@@ -243,5 +243,5 @@ def reply(problem: Problem, instance: str, *, for_operators: bool = False) -> Re
     body = json.dumps(members).encode()
     headers = {"Cache-Control": "no-store", **problem.headers}
     if not for_operators:  # the operators' listener sends it with every answer
-        headers |= _NOSNIFF
+        headers |= NOSNIFF
     return Reply.of(problem.status, body, MEDIA_TYPE, headers)

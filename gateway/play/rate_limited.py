@@ -86,9 +86,8 @@ def _limit(
 
 def _ready(which: RateLimit) -> tuple[RawHeaders, bytes]:
     members = problems.problem_members(problems.too_many_requests(which))
-    reply = Reply.of(
-        429, json.dumps(members).encode(), problems.MEDIA_TYPE, {"Cache-Control": "no-store"}
-    )
+    headers = {"Cache-Control": "no-store", **problems.NOSNIFF}
+    reply = Reply.of(429, json.dumps(members).encode(), problems.MEDIA_TYPE, headers)
     return reply.headers, reply.body
 
 

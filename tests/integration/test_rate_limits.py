@@ -65,7 +65,7 @@ async def test_a_refusal_says_what_and_when() -> None:
     assert 429 == status
     assert "application/problem+json" == headers["content-type"]
     assert ("no-store", "*") == (headers["cache-control"], headers["access-control-allow-origin"])
-    assert 16 == len(headers["x-request-id"])
+    assert ("nosniff", 16) == (headers["x-content-type-options"], len(headers["x-request-id"]))
     members = json.loads(body)
     assert "urn:problem:streaming-gateway:too-many-requests" == members["type"]
     assert "rate.manifests_per_s" in members["detail"]
