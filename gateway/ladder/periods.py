@@ -80,7 +80,7 @@ def _merged(numbers: Sequence[int], fits: Iterable[Fit]) -> tuple[Reason, ...]:
     them names its Periods. Playback starts in the first, so only its start is explained."""
     where: dict[Reason, list[int]] = {}
     for number, found in zip(numbers, fits, strict=True):
-        for reason in found.reasons:
+        for reason in dict.fromkeys(found.reasons):
             if number == numbers[0] or reason.step is not Step.START:
                 where.setdefault(reason, []).append(number)
     merged = [

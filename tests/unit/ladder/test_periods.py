@@ -75,6 +75,21 @@ def test_a_reason_for_all_periods_names_none() -> None:
     assert (0, 2, 4) == found.kept
 
 
+def test_a_reason_given_twice_in_one_period_names_it() -> None:
+    """Two rungs that read alike are added; the other Period has neither."""
+    twins = [variant(f"{kbps}", kbps, "640x360") for kbps in (300, 500, 501)]
+    rungs = [
+        replace(rung, bandwidth=500_400) if rung.bandwidth == 501_000 else rung
+        for rung in title(twins, FILM)
+    ]
+    found = fit_all(rungs, Constraints(max_bandwidth=300_000, min_rungs=3))
+    added = [reason.text for reason in found.reasons if reason.code == "min-rungs-added"]
+    assert [
+        "in Period 1: added because min_rungs is 3: 360p at 500 kbit/s",
+        "in Period 2: added because min_rungs is 3: 720p at 1200 kbit/s",
+    ] == added
+
+
 def test_many_periods_are_counted() -> None:
     """A reason stays short when a title has very many Periods."""
     found = fit_all(title(FILM, *[SPOT] * 9), Constraints(max_height=720))
