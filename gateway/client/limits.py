@@ -123,11 +123,13 @@ def _split(query: bytes) -> tuple[dict[str, str], str]:
     plain = "%" not in text
     for pair in text.split("&"):
         name, _, escaped = pair.partition("=")
-        value = escaped if plain else unquote(escaped)
+        value = escaped
+        if not plain:
+            name, value = unquote(name), unquote(escaped)
         if name == "CMCD":
             cmcd = (unquote(escaped.replace("+", " ")) if "+" in escaped else value) or cmcd
         if name:
-            by_name[name if plain else unquote(name)] = value
+            by_name[name] = value
     return by_name, cmcd
 
 

@@ -58,6 +58,7 @@ def test_without_known_parameters_nothing_is_asked_for(query: bytes) -> None:
         (b"CMCD=mtp%3D1&CMCD=mtp%3D2", "cmcd", "mtp=2"),
         (b"CMCD=mtp%3D1&CMCD=", "cmcd", "mtp=1"),
         (b"CMCD=mtp%3D1&CMCD=a+b&CMCD", "cmcd", "a b"),
+        (b"%43M%43%44=a+b", "cmcd", "a b"),
         (b"fields=cdn_endpoint,ladder", "fields", ("cdn_endpoint", "ladder")),
     ],
 )
