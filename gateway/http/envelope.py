@@ -131,15 +131,20 @@ class Envelope:
     ) -> Reply:
         """Call the route's handler. Raises :class:`Problem`."""
         method = scope["method"]
-        if method == "OPTIONS" and self._is_for_players and scope["path"].startswith("/v1/"):
+        if method == "OPTIONS" and self._takes_preflights(scope["path"]):
             return preflight(self._gateway.runtime.settings.server.cors_allow_headers)
         if route is None:
             raise problems.no_such_path()
         if method not in route.methods:
-            raise problems.method_not_allowed(method, ", ".join(sorted(route.methods)))
+            more = ("OPTIONS",) if self._takes_preflights(scope["path"]) else ()
+            allowed = sorted((*route.methods, *more))
+            raise problems.method_not_allowed(method, ", ".join(allowed))
         if not self._is_for_players:
             receive = await authorise(self._gateway, route.access, scope, headers, receive)
         return await route.handler(self._gateway, scope, headers, receive)
+
+    def _takes_preflights(self, path: str) -> bool:
+        return self._is_for_players and path.startswith("/v1/")
 
     def _common(self, headers: Headers) -> RawHeaders:
         """The headers that every answer of this listener has."""

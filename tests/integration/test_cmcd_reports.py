@@ -151,7 +151,7 @@ async def test_other_bodies_are_refused(running: Running, given: dict[str, str])
 
 async def test_only_post(running: Running) -> None:
     answer = await running.client.get("/v1/cmcd")
-    assert (405, "POST") == (answer.status_code, answer.headers["Allow"])
+    assert (405, "OPTIONS, POST") == (answer.status_code, answer.headers["Allow"])
 
 
 @pytest.mark.parametrize("size", [0, 1, MAX_BODY_BYTES, MAX_BODY_BYTES + 1])

@@ -864,14 +864,15 @@ def test_what_is_an_asset_id_is_found(default_gateway: RunningGateway, asset: by
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("POST", PLAYLIST, "GET, HEAD"),
-        ("PUT", DECISION, "GET, HEAD"),
-        ("DELETE", "/v1/steering/film", "GET, HEAD"),
-        ("DELETE", "/v1/probe", "GET, HEAD, POST"),
+        ("POST", PLAYLIST, "GET, HEAD, OPTIONS"),
+        ("PUT", DECISION, "GET, HEAD, OPTIONS"),
+        ("DELETE", "/v1/steering/film", "GET, HEAD, OPTIONS"),
+        ("DELETE", "/v1/probe", "GET, HEAD, OPTIONS, POST"),
         ("POST", "/livez", "GET, HEAD"),
         ("POST", "/readyz", "GET, HEAD"),
         ("POST", "/openapi.json", "GET, HEAD"),
         ("TRACE", "/livez", "GET, HEAD"),
+        ("OPTIONS", "/livez", "GET, HEAD"),
     ],
 )
 def test_methods(client: httpx.Client, method: str, path: str, allow: str) -> None:
