@@ -31,6 +31,23 @@ TOKEN, SUBJECT, SESSION = (
 )
 
 
+@pytest.mark.parametrize(
+    ("kind", "one", "other", "same"),
+    [
+        (Revocable.TOKEN, "0B71", "0b71", True),
+        (Revocable.TOKEN, "0FA", "0fa", False),
+        (Revocable.TOKEN, "0B7T", "0b7t", False),
+        (Revocable.SUBJECT, "0B71", "0b71", False),
+        (Revocable.SESSION, "0B71", "0b71", False),
+    ],
+)
+def test_hexadecimal_digits_of_a_token_may_be_capitals(
+    kind: Revocable, one: str, other: str, same: bool
+) -> None:
+    """They stand for the bytes of a cti. Other names differ by case."""
+    assert same == (revoked_name(kind, one) == revoked_name(kind, other))
+
+
 class Gateway:
     """One gateway's view of the revocations. Its clock is ``late_s`` ahead."""
 

@@ -198,6 +198,7 @@ async def test_a_batch(client: httpx.AsyncClient) -> None:
 
 REFUSED = [
     ("revoked by its id", {"revoked": (Revocable.TOKEN, "0b71")}, 403),
+    ("revoked by its id in capitals", {"revoked": (Revocable.TOKEN, "0B71")}, 403),
     ("its viewer is revoked", {"c2": "viewer", "revoked": (Revocable.SUBJECT, "viewer")}, 403),
     ("its session is revoked", {"revoked": (Revocable.SESSION, "s1")}, 403),
     ("in another country", {"c316": ["SE"]}, 451),

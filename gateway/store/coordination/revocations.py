@@ -36,6 +36,7 @@ MAX_WHO_CHARS: Final = 100
 MAX_VERSION_BYTES: Final = 32
 _CLOCKS_DIFFER_S: Final = 3600
 _ENTRY: Final = re.compile(rb"([0-9]{1,12}) ([0-9]{1,12}) ([01]) ([^\x00-\x1f\x7f]{0,400})")
+_CAPITAL_HEX: Final = re.compile(r"(?:[0-9A-F]{2})+")
 
 
 class Revocable(StrEnum):
@@ -53,9 +54,11 @@ NAME_BYTES: Final = 1 + DIGEST_BYTES
 
 def revoked_name(kind: Revocable, name: str) -> bytes:
     """What stands for a token, subject or session here: ``NAME_BYTES`` bytes that do not tell its
-    name."""
+    name. The bytes of a ``cti`` may be in capital hexadecimal digits."""
     if kind is Revocable.SESSION:
         return revoked_session(session_name(name))
+    if kind is Revocable.TOKEN and _CAPITAL_HEX.fullmatch(name):
+        name = name.lower()
     data = name.encode("utf-8", "surrogatepass")
     digest = blake2b(data, digest_size=DIGEST_BYTES, person=kind.value.encode("ascii"))
     return _LETTERS[kind] + digest.digest()
