@@ -13,7 +13,7 @@ from gateway.config.check import check
 from gateway.config.environment import Setting, read_environment
 from gateway.config.faults import problems_of
 from gateway.config.problem import ConfigError, ConfigProblem, KeyPath, without, written
-from gateway.config.read import merged, read_defaults, read_file
+from gateway.config.read import merged, parse_toml, read_defaults, read_file
 from gateway.config.schema import Settings
 from gateway.decision import Policy
 
@@ -49,7 +49,8 @@ class Loaded:
     """A configuration that can be used.
 
     ``given`` is what was written. ``overridden`` are the keys that an environment variable sets to
-    another value than the file does.
+    another value than the file does. ``content`` is that of the file that was read; None without a
+    file.
     """
 
     settings: Settings
@@ -58,10 +59,11 @@ class Loaded:
     given: Given = field(repr=False, compare=False)
     warnings: tuple[ConfigProblem, ...] = ()
     overridden: tuple[str, ...] = ()
+    content: bytes | None = field(default=None, repr=False, compare=False)
 
     def __reduce__(self) -> tuple[Callable[..., "Loaded"], tuple[object, ...]]:
         """Pickled for workers without the policy, which has keys that cannot be pickled."""
-        rest = (self.path, self.given, self.warnings, self.overridden)
+        rest = (self.path, self.given, self.warnings, self.overridden, self.content)
         return _loaded, (self.settings, *rest)
 
     @property
@@ -94,8 +96,10 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     tables = read_defaults()
     problems: list[ConfigProblem] = []
     overridden: list[str] = []
-    in_file = read_file(path) if path is not None else {}
-    given = Given(merged(tables, in_file), path.name if path is not None else "configuration")
+    name = path.name if path is not None else "configuration"
+    content = read_file(path) if path is not None else None
+    in_file = parse_toml(content or b"", name)
+    given = Given(merged(tables, in_file), name)
     given.origins.update(dict.fromkeys(_leaves(in_file), given.name))
     for found in read_environment(os.environ if environ is None else environ, _names(given.tables)):
         if isinstance(found, ConfigProblem):
@@ -130,6 +134,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         given,
         warnings,
         tuple(overridden),
+        content,
     )
 
 

@@ -37,10 +37,10 @@ _ALLOWED: Final[Mapping[str, str]] = {
 _KEY_IN_MESSAGE: Final = re.compile(r"""\(['"].*\)""")
 
 
-def read_file(path: Path) -> dict[str, Any]:
-    """The tables of the file at ``path``. Raises ConfigError."""
+def read_file(path: Path) -> bytes:
+    """The content of the file at ``path``. Raises ConfigError."""
     try:
-        return parse_toml(path.read_bytes(), path.name)
+        return path.read_bytes()
     except OSError as error:
         raise ConfigError(
             [ConfigProblem("", f"cannot be read ({error.strerror})", source=str(path))]

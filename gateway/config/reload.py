@@ -68,10 +68,11 @@ class ConfigWatcher:
         self._observer = observer
         self._settle_s = settle_s
         self._poll_s = poll_s
-        self._seen = self._content()
+        self._seen = loaded.content
         self._requested: str | None = None
         self._asked: list[asyncio.Future[Reload]] = []
         self._wake = asyncio.Event()
+        self._wake.set()  # the file may have changed since it was loaded
 
     def reload_soon(self, by: str = "SIGHUP") -> None:
         """Reload soon, even if the file has not changed. For signal handlers on the event loop."""

@@ -271,7 +271,8 @@ def worker(parent: Parent) -> ASGIApp:
     try:
         loaded, waiting = hold_back(parent.loaded, new)
     except ConfigError as error:  # the others have refused it as well
-        loaded, waiting, refused = parent.loaded, (), error.problems
+        loaded = replace(parent.loaded, content=new.content)  # refused: the watcher knows it
+        waiting, refused = (), error.problems
     _configure_logs(loaded.settings.log)
     app = _built(loaded, parent)
     if refused:

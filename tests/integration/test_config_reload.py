@@ -312,6 +312,19 @@ async def test_without_a_file_there_is_the_signal_alone() -> None:
         assert before is not watcher.current
 
 
+async def test_a_file_that_is_saved_during_the_start_comes_into_force(tmp_path: Path) -> None:
+    """What was saved after the file was loaded, and before it is watched, is noticed at once."""
+    path = tmp_path / "g.toml"
+    path.write_text(height(1))
+    loaded = load(path, {})
+    path.write_text(height(2))
+    observed = Observed()
+    watcher = ConfigWatcher(loaded, {}, observed.apply, observed, settle_s=SETTLE_S, poll_s=60.0)
+    async with in_background(watcher.run()):
+        await until(lambda: bool(observed.versions))
+        assert height_of(watcher) == 2
+
+
 async def test_keys_that_need_a_restart_are_named_and_the_rest_is_used(tmp_path: Path) -> None:
     """The running port stays, the changed rules take effect, and the log has the waiting keys and
     the warnings."""
