@@ -12,7 +12,7 @@ most likely it was not saved completely.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,7 +80,8 @@ class ConfigWatcher:
         self._wake.set()
 
     async def reload(self, by: str) -> Reload:
-        """Reload for ``by``, even if the file has not changed; what became of it."""
+        """Reload for ``by``, even if the file has not changed; what became of it. Raises what the
+        reload raised, if it is no refusal."""
         asked: asyncio.Future[Reload] = asyncio.get_running_loop().create_future()
         self._asked.append(asked)
         self.reload_soon(by)
@@ -100,7 +101,7 @@ class ConfigWatcher:
                 self._wake.clear()
                 requested, self._requested = self._requested, None
                 asked, self._asked = self._asked, []
-                with in_time("config"):
+                with _told(asked), in_time("config"):
                     content = await self._settled()
                     if requested or content != self._seen:
                         done = await self._reload(content, requested or "file")
@@ -170,6 +171,18 @@ class ConfigWatcher:
             log_overrides(new)
         log_waiting(waiting)
         return Reload(by, before, new, waiting)
+
+
+@contextlib.contextmanager
+def _told(asked: Iterable[asyncio.Future[Reload]]) -> Iterator[None]:
+    """Those who wait for a reload get its error, if it fails in a way that is no refusal."""
+    try:
+        yield
+    except Exception as error:
+        for each in asked:
+            if not each.done():
+                each.set_exception(error)
+        raise
 
 
 def log_refused(path: Path | None, problems: Iterable[ConfigProblem]) -> None:

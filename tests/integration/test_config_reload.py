@@ -15,6 +15,7 @@ from gateway.config.load import Loaded, load
 from gateway.config.problem import ConfigError, ConfigProblem
 from gateway.config.reload import ConfigWatcher, Reload
 from gateway.config.schema import ServerSettings
+from gateway.observe.tasks import supervise
 from tests.background import in_background
 from tests.unit.geodata.mmdb_files import write_mmdb
 
@@ -323,6 +324,28 @@ async def test_a_file_that_is_saved_during_the_start_comes_into_force(tmp_path: 
     async with in_background(watcher.run()):
         await until(lambda: bool(observed.versions))
         assert height_of(watcher) == 2
+
+
+async def test_who_asked_for_a_reload_that_fails_is_told(tmp_path: Path) -> None:
+    """An error that is no refusal reaches those who wait, and the task that reloads."""
+    path = tmp_path / "g.toml"
+    path.write_text(height(1))
+
+    def fails(_: Loaded) -> None:
+        raise RuntimeError("applied in part")
+
+    watcher = ConfigWatcher(load(path, {}), {}, fails, Observed(), settle_s=SETTLE_S)
+    with capture_logs() as logs:
+        task = supervise("config", watcher.run)
+        try:
+            async with asyncio.timeout(5):
+                for asker in ("ann", "bob"):
+                    with pytest.raises(RuntimeError, match="applied in part"):
+                        await watcher.reload(asker)
+        finally:
+            task.cancel()
+            await asyncio.wait((task,))
+    assert "background_task_failed" in [line["event"] for line in logs]
 
 
 async def test_keys_that_need_a_restart_are_named_and_the_rest_is_used(tmp_path: Path) -> None:
