@@ -1,7 +1,7 @@
 """Which keys verify playback tokens now? Those of the config, of files, and of issuers' sets.
 
-- A file is read again when it changes. One that cannot be used is logged, and its last good keys
-  stay.
+- A file is read again when it changes, and at every look while it cannot be read. One that cannot
+  be used is logged, and its last good keys stay.
 - A set with a URL is fetched again in time. While that fails, its last good keys stay, for a
   bounded time. A token with an unknown key id has the sets fetched at once, but not often: anyone
   can send one.
@@ -43,8 +43,9 @@ Signature = tuple[int, int, int]
 
 @dataclass(slots=True)
 class _Held:
-    """What is known of a place. Times are monotonic seconds; ``read_at`` is that of the last
-    success. ``wanted``: it is to be fetched at once, also when a fetch that has begun ends."""
+    """What is known of a place. ``signature`` is that of the file whose content was read last.
+    Times are monotonic seconds; ``read_at`` is that of the last success. ``wanted``: it is to be
+    fetched at once, also when a fetch that has begun ends."""
 
     keys: tuple[TokenKey, ...] = ()
     signature: Signature | None = None
@@ -172,11 +173,15 @@ class TokenKeyKeeper:
                         self._rebuild()
 
     def _read_file(self, place: Place, held: _Held) -> None:
-        held.signature = _signature(place)
+        signature = _signature(place)
+        held.signature = None  # not read yet: the next look tries again
         try:
-            held.keys = _keys_in(place, read_key_file(_path(place)))
+            data = read_key_file(_path(place))
+            held.signature = signature
+            held.keys = _keys_in(place, data)
         except ValueError as error:
-            self._failed(place, held, str(error))
+            if held.problem != str(error):  # one problem counts once, however often it is met
+                self._failed(place, held, str(error))
             return
         self._succeeded(held)
 

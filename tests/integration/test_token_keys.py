@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from gateway.background import token_keys
 from gateway.background.token_keys import TokenKeyKeeper
@@ -37,6 +39,11 @@ BOUNDS = RefreshBounds(min_s=60, max_s=3600, unknown_s=30, keep_s=600, timeout_s
 def jwks(*kids: str, key: dict[str, Any] = EC) -> str:
     """A set with a key under each of these ids."""
     return json.dumps({"keys": [key | {"kid": kid} for kid in kids]})
+
+
+def reads(outcome: str) -> float:
+    """How many reads have ended so."""
+    return REGISTRY.get_sample_value("gateway_token_key_reads_total", {"outcome": outcome}) or 0.0
 
 
 class Times:
@@ -202,6 +209,36 @@ async def test_files_are_read_again_when_they_change(
         pem.write_text(json.dumps(ED))
         listed.write_text(jwks("two"))
         await until(lambda: ["static", "ed", "two"] == [k.name for k in kept.verifier.keys.keys])
+
+
+async def test_a_file_that_could_not_be_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has not changed since. The problem is logged once, and counts once."""
+    monkeypatch.setattr(token_keys, "INTERVAL_S", 0.01)
+    listed = tmp_path / "jwks.json"
+    listed.write_text(jwks("old"))
+    place = KeySetPlace(SetUse(ISSUER), path=str(listed))
+    kept = TokenKeyKeeper(TokenSources(sets=(place,)), TokenRules())
+    tries = 0
+    read = token_keys.read_key_file
+
+    def without_descriptors(path: str) -> bytes:
+        nonlocal tries
+        tries += 1
+        if tries <= 3:
+            raise ValueError("cannot be read (Too many open files)")
+        return read(path)
+
+    monkeypatch.setattr(token_keys, "read_key_file", without_descriptors)
+    refused_before = reads("refused")
+    with capture_logs() as logs:
+        async with running(kept):
+            listed.write_text(jwks("new"))
+            await until(lambda: ["new"] == [key.name for key in kept.verifier.keys.keys])
+            await asyncio.sleep(0.05)
+    assert (4, 1) == (tries, reads("refused") - refused_before)
+    assert 1 == [line["event"] for line in logs].count("token_keys_refused")
 
 
 def test_a_new_config_replaces_keys_and_rules() -> None:
