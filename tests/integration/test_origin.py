@@ -455,6 +455,26 @@ async def test_a_redirect_elsewhere_needs_leave_and_gets_no_secret() -> None:
         assert not {"authorization", "signature"} & other.seen[0].headers.keys()
 
 
+@pytest.mark.parametrize("cut_after", [None, 1], ids=["stalls", "breaks"])
+async def test_a_status_stands_without_its_body(cut_after: int | None) -> None:
+    """A 404 is no failure of the origin, a redirect is followed, and a 429 pauses the origin for as
+    long as it asks for."""
+    short = Mode(headers={"Content-Length": "1000"}, cut_after=cut_after)
+    late = {**short.headers, "Retry-After": "60"}
+    async with pair() as (it, one):
+        it.modes[PATH] = replace(short, status=404)
+        it.modes["/b/master.m3u8"] = replace(short, redirect="/v2/b.m3u8")
+        it.modes["/c/master.m3u8"] = replace(short, status=429, headers=late)
+        assert "NoSuchAssetError" == await one.outcome("a")
+        assert "v2/b.m3u8" == (await one.load("b")).path
+        with pytest.raises(OriginError, match="answered 429"):
+            await one.load("c")
+        assert "OriginTimeoutError" == await one.outcome("d")
+        assert [PATH, "/b/master.m3u8", "/v2/b.m3u8", "/c/master.m3u8"] == [
+            seen.target for seen in it.seen
+        ]
+
+
 async def test_the_backup_answers_for_the_primary() -> None:
     """The backup is tried next, without a pause. When the primary has recovered, it serves
     again."""

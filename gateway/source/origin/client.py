@@ -6,6 +6,7 @@ redirects (F13); :mod:`gateway.source.origin.transport` bounds what precedes the
 """
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,6 +38,9 @@ _RATE_AFTER_S = 1.0
 """Seconds before the pace of a body is checked."""
 _DRAINED_BYTES = 16_384
 """Most bytes to read of an unwanted body, so that its connection can be reused."""
+_DRAIN_S = 0.2
+"""Most seconds to wait for them. An origin sends a short body with its head; where it takes longer,
+another connection is opened sooner."""
 _IDLE_S = 15.0
 _LONGEST_URL, _LONGEST_TEXT = 300, 600
 """Characters of a message: origins choose where they redirect to, and how they break a
@@ -394,9 +398,12 @@ def _is_framed(response: httpx2.Response) -> bool:
 
 
 async def _drain(response: httpx2.Response) -> None:
-    """Read a short body to its end, so that the connection can be reused."""
+    """Read a short body to its end, so that the connection can be reused. One that is long, late or
+    broken is left, which closes the connection: the status stands, whatever becomes of the body."""
     read = 0
-    async for piece in response.aiter_raw():
-        read += len(piece)
-        if read > _DRAINED_BYTES:
-            return
+    with contextlib.suppress(Exception):  # the client has no one error for what an origin may send
+        async with asyncio.timeout(_DRAIN_S):
+            async for piece in response.aiter_raw():
+                read += len(piece)
+                if read > _DRAINED_BYTES:
+                    return
