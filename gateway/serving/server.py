@@ -1,7 +1,8 @@
 """How does the gateway listen? With uvicorn, in one process or in several that share a socket.
 
 SIGTERM and SIGINT stop it: it accepts no more connections, and running requests may go on for up to
-``shutdown_grace_s``. SIGHUP has every worker read the config again.
+``shutdown_grace_s``. SIGHUP has every worker read the config again. It is ignored until there are
+workers: each reads the config when it starts, and looks at it again as soon as it runs.
 """
 
 import contextlib
@@ -138,6 +139,7 @@ def serve(loaded: Loaded, workers: int) -> None:
     Raises :class:`ListenError`, :class:`StartError`, and
     :class:`gateway.store.connection.protocol.StoreError` when an embedded store does not start.
     """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as it is, the signal would end this process
     _configure_logs(loaded.settings.log)
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again after it has stopped. A requested stop exits with 0.

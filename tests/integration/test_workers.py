@@ -1,5 +1,6 @@
 """Workers that cannot start: at the first start the gateway exits; replacements are retried."""
 
+import json
 import os
 import shutil
 import signal
@@ -62,6 +63,23 @@ def test_a_first_start_that_fails(app: Path, workers: str, fault: str, told: str
     words = [line for line in ended.stderr.splitlines() if not line.startswith("{")]
     assert (1, 1) == (ended.returncode, len(words)), ended.stderr
     assert words[0].startswith(f'error: the gateway cannot start: {told} (File "{app}", line ')
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_reload_during_the_start(workers: str) -> None:
+    """SIGHUP ends nothing that has not started yet."""
+    command = [*gateway_command(), "serve", "--workers", workers]
+    ports = {"GATEWAY_SERVER__PORT": "0", "GATEWAY_ADMIN__PORT": "0"}
+    environ = {**os.environ, **ports, "GATEWAY_LOG__FORMAT": "json"}
+    with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        events = (json.loads(line)["event"] for line in process.stderr)
+        assert "listening" in events
+        process.send_signal(signal.SIGHUP)
+        assert "started" in events
+        process.terminate()
+        process.stderr.read()
+    assert 0 == process.returncode
 
 
 def test_a_certificate_file_is_checked_at_once(tmp_path: Path) -> None:
