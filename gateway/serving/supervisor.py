@@ -110,7 +110,14 @@ class WorkerProcess(Process):
 def _cause_of(code: int | None) -> str:
     if code is None:
         return "it did not answer"
-    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    return f"killed by {_signal_name(-code)}" if code < 0 else f"exit code {code}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have no name
+        return f"signal {number}"
 
 
 class ProcessSupervisor(Multiprocess):

@@ -172,6 +172,16 @@ def test_a_worker_that_dies_while_it_is_asked(tmp_path: Path) -> None:
         until(lambda: bool(parent.lines("worker_replaced")), within_s=2)
 
 
+def test_a_worker_that_a_signal_without_a_name_ends(tmp_path: Path) -> None:
+    """The parent names the number, and replaces the worker."""
+    with light_workers(tmp_path) as parent:
+        os.kill(children(parent.process.pid)[0], signal.SIGRTMIN + 1)
+        parent.wait_for("started", 3)
+    reasons = [line["reason"] for line in parent.lines("worker_replaced")]
+    assert [f"killed by signal {signal.SIGRTMIN + 1}"] == reasons
+    assert 0 == parent.process.returncode
+
+
 SLOW = """
 import asyncio
 quick = app
