@@ -2,7 +2,8 @@
 
 Label values come from the config (profiles, edges) or from fixed sets, never from a player, so the
 number of series is bounded. Several workers share their metrics through files in
-``PROMETHEUS_MULTIPROC_DIR``: each of them can answer ``/metrics`` for all.
+``PROMETHEUS_MULTIPROC_DIR``: each of them can answer ``/metrics`` for all. The files have the
+number of their worker, and a worker that replaces another goes on counting in the same files.
 """
 
 import os
@@ -24,6 +25,7 @@ from prometheus_client import (
     Summary,
     disable_created_metrics,
     generate_latest,
+    values,
 )
 from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.multiprocess import mark_process_dead
@@ -37,6 +39,12 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _OURS = ("gateway_", "process_")
 _SHARED = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+_WORKER = "STREAMING_GATEWAY_WORKER"
+"""The variable with the number of a worker."""
+if _SHARED and _WORKER in os.environ:
+    _number = os.environ[_WORKER]
+    # With process ids, as it is by default, every worker that was replaced would leave its files.
+    values.ValueClass = values.MultiProcessValue(lambda: _number)  # type: ignore[no-untyped-call]
 BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
@@ -82,9 +90,9 @@ class DurationHistogram(Collector):
         """The histogram as it is shown: each bucket counts those below it as well."""
         family = HistogramMetricFamily(self._name, self._text, labels=self._labels)
         bounds = [*map(str, BUCKETS_S), "+Inf"]
-        for values, one in self._found.items():
+        for labels, one in self._found.items():
             buckets = list(zip(bounds, accumulate(one.counts), strict=True))
-            family.add_metric(values, buckets, one.total_s)
+            family.add_metric(labels, buckets, one.total_s)
         yield family
 
 
@@ -605,9 +613,15 @@ _SHOWN_FROM_THE_START = {
 }
 
 
-def forget_worker(pid: int) -> None:
+def number_worker(number: int) -> None:
+    """Give the worker that this process starts next its number. No other worker that runs may have
+    it."""
+    os.environ[_WORKER] = str(number)
+
+
+def forget_worker(number: int) -> None:
     """Drop the gauges of a worker that has ended. Its counters are kept."""
-    mark_process_dead(pid)  # type: ignore[no-untyped-call]
+    mark_process_dead(number)  # type: ignore[no-untyped-call]
 
 
 @cache

@@ -24,7 +24,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
-from gateway.observe import logs
+from gateway.observe import logs, metrics
 from gateway.serving.server_config import ServerConfig
 from gateway.serving.service_manager import ServiceManager
 from gateway.serving.uvicorn_server import GatewayServer, StartError, summary_of
@@ -123,9 +123,10 @@ def _signal_name(number: int) -> str:
 class ProcessSupervisor(Multiprocess):
     """uvicorn's supervisor with replacements that may fail.
 
-    ``on_end`` is called with the process id of each worker that has ended. ``manager`` is told when
-    the first worker is ready, that the parent lives, and when the gateway stops. When no worker
-    could start, :meth:`run` returns and ``failure`` says why.
+    Workers have numbers from 0, and a worker that replaces another has the same number. ``on_end``
+    is called with the number of each worker that has ended. ``manager`` is told when the first
+    worker is ready, that the parent lives, and when the gateway stops. When no worker could start,
+    :meth:`run` returns and ``failure`` says why.
     """
 
     config: ServerConfig
@@ -150,7 +151,7 @@ class ProcessSupervisor(Multiprocess):
 
     def init_processes(self) -> None:
         """Start the first workers."""
-        self.processes = [self._start_worker() for _ in range(self.processes_num)]
+        self.processes = [self._start_worker(number) for number in range(self.processes_num)]
 
     def handle_hup(self) -> None:
         """Have the workers reload their config. uvicorn would replace them, and a broken file would
@@ -172,26 +173,32 @@ class ProcessSupervisor(Multiprocess):
     def handle_ttin(self) -> None:
         """Add a worker."""
         self.processes_num += 1
-        self.processes.append(self._start_worker())
+        self.processes.append(self._start_worker(len(self.processes)))
+
+    def handle_ttou(self) -> None:
+        """Remove the last worker, but not the only one."""
+        super().handle_ttou()
+        self._on_end(self.processes_num)
 
     def keep_subprocess_alive(self) -> None:
         """Check every worker once, and replace those that have ended."""
         self._read_messages()
-        for index, worker in enumerate(self.processes):
+        for number, worker in enumerate(self.processes):
             if self.should_exit.is_set():
                 return
             self._manager.alive()
             if not worker.has_ended:
                 if worker.is_alive(timeout=self.config.timeout_worker_healthcheck):
                     continue
-                self._handle_end(worker)
+                self._handle_end(number, worker)
             now = time.monotonic()
             if not self.should_exit.is_set() and now >= self._next_start_at:
                 if self._failures:
                     self._next_start_at = now + MAX_PAUSE_S  # until it is known how this one fares
-                self.processes[index] = self._start_worker()
+                self.processes[number] = self._start_worker(number)
 
-    def _start_worker(self) -> WorkerProcess:
+    def _start_worker(self, number: int) -> WorkerProcess:
+        metrics.number_worker(number)
         worker = WorkerProcess(self.config, self.sockets)
         worker.start()
         return worker
@@ -207,12 +214,11 @@ class ProcessSupervisor(Multiprocess):
             self._any_has_served = True
             self._failures, self._logged_reason, self._next_start_at = 0, "", 0.0
 
-    def _handle_end(self, worker: WorkerProcess) -> None:
+    def _handle_end(self, number: int, worker: WorkerProcess) -> None:
         code = worker.reap()
         self._read_messages()
         worker.reason = worker.reason or _cause_of(code)
-        if worker.pid is not None:
-            self._on_end(worker.pid)
+        self._on_end(number)
         if worker.has_served:
             log.error("worker_replaced", pid=worker.pid, reason=worker.reason)
         elif not self._any_has_served and code is not None and code > 0:

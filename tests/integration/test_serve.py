@@ -80,6 +80,33 @@ def test_workers() -> None:
         until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
 
 
+def test_workers_that_are_replaced_leave_no_files(tmp_path: Path) -> None:
+    """A new worker goes on counting in the files of the one before it. What holds while a worker
+    lives ends with it."""
+    with running_gateway(None, "--workers", "2", environ={"TMPDIR": str(tmp_path)}) as gateway:
+        gateway.wait_for("started", 2)
+        with httpx.Client(base_url=gateway.url, headers={"Connection": "close"}) as client:
+            for number in range(20):
+                assert 200 == client.get(f"/v1/play/title/{number}.m3u8").status_code
+
+        def files() -> list[str]:
+            return sorted(path.name for path in tmp_path.glob("gateway-metrics-*/*.db"))
+
+        before = files()
+        for count in range(1, 4):
+            os.kill(children(gateway.process.pid)[0], signal.SIGKILL)
+            gateway.wait_for("started", 2 + count)
+        assert before == files()
+        assert 20 == metric(gateway.admin_url, "gateway_decisions_total")
+        assert 2 == metric(gateway.admin_url, "gateway_instance_workers")
+        gateway.signal(signal.SIGTTOU)
+        until(lambda: 1 == metric(gateway.admin_url, "gateway_instance_workers"))
+        gateway.signal(signal.SIGTTIN)
+        gateway.wait_for("started", 6)
+        assert before == files()
+        assert 20 == metric(gateway.admin_url, "gateway_decisions_total")
+
+
 def test_a_request_head_is_bounded(default_gateway: RunningGateway) -> None:
     """A head of 64 KiB is accepted. 2,000 lines and an endless head are answered with 431."""
     request = b"GET " + PLAYLIST.encode() + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
