@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -11,7 +12,10 @@ import pytest
 from gateway.app import Application
 from gateway.config.load import load
 from gateway.edge.fleet import EdgeCondition
+from gateway.play import decide
+from gateway.play.dash import class_answer
 from gateway.play.dash.class_answer import cache_times
+from gateway.play.decide import load_source
 from gateway.play.steering import drawn_name
 from tests.integration.dash_titles import mpd, put
 from tests.integration.in_process import MEMORY, OPERATORS, application, ask, asking
@@ -282,6 +286,33 @@ async def test_a_key_outlives_configs_and_keys(root: Path) -> None:
         app._apply(load(written(root, ROTATED + changed, fewer), MEMORY))
         assert 200 == (await client.get(path)).status_code
         assert "/v1/play/live.mpd?" in location((await client.get(LIVE)).text)
+
+
+async def test_a_reload_meanwhile_changes_nothing_of_an_answer(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer is that of one config: the one in force when its source was asked for."""
+    app = made(root)
+    async with client_of(app) as client:
+        first = await client.get(LIVE)
+        path = refreshed(first)
+        again = await client.get(path)
+        old = load(written(root, ON + KEYS), MEMORY)
+        new = load(written(root, KEYS), MEMORY)  # nothing is public, and no class begins
+        for module in (decide, class_answer):
+
+            async def loaded(*asked: Any, **more: Any) -> Any:
+                source = await load_source(*asked, **more)
+                app._apply(new)
+                return source
+
+            monkeypatch.setattr(module, "load_source", loaded)
+        for asked, expected in ((LIVE, first), (path, again)):
+            app._apply(old)
+            answer = await client.get(asked)
+            assert not app.gateway.runtime.settings.dash.class_manifests
+            assert expected.content == answer.content
+            assert expected.headers["Cache-Control"] == answer.headers["Cache-Control"]
 
 
 async def test_codecs_that_are_gone_are_given_up(root: Path) -> None:

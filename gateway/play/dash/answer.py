@@ -74,7 +74,8 @@ class DashFormat:
         if client is None:
             return DashDraft(gateway, found, request, names)
         base = base_url_of(found.runtime, request)
-        return ClassDraft(gateway, found.source, found.decision.facts.asset, client, base)
+        asset = found.decision.facts.asset
+        return ClassDraft(gateway, found.runtime, found.source, asset, client, base)
 
     def names(self, found: Decided, request: Request) -> Sequence[Mapping[str, str | None]]:  # noqa: ARG002
         """The id of each Representation that stays. It has no URI of its own: its segments have."""

@@ -3,6 +3,7 @@
 import math
 from typing import Final
 
+from gateway.config.schema import Settings
 from gateway.edge.edge import Edge
 from gateway.play import problems, token_problems
 from gateway.play.base_url import base_url_of
@@ -39,21 +40,21 @@ async def answer_class(gateway: Gateway, request: Request) -> Reply:
     client = read_class(gateway.keys, key, asset)
     if client is None:
         raise problems.no_such_class()
-    if not may_be_public(gateway, asset):
-        if gateway.runtime.protections.of(asset) is None:
+    runtime = gateway.runtime
+    if not may_be_public(runtime, asset):
+        if runtime.protections.of(asset) is None:
             raise token_problems.no_shared_licence()
         raise token_problems.no_shared_manifest()
-    runtime = gateway.runtime
     network = runtime.clients.network(request.peer, request.headers)
     source = await load_source(runtime, asset, network, ManifestFormat.DASH)
     if isinstance(source, Problem):
         raise source
-    draft = ClassDraft(gateway, source, asset, client, base_url_of(runtime, request))
+    draft = ClassDraft(gateway, runtime, source, asset, client, base_url_of(runtime, request))
     body = await body_of(gateway, draft, source.manifest.weight)
     coding = negotiate(request.headers.get("accept-encoding") or "")
     tag = class_tag(client, asset)
     headers: RawHeaders = (
-        (b"cache-control", _cache_control(gateway, source, draft.edge)),
+        (b"cache-control", _cache_control(runtime.settings, source, draft.edge)),
         _VARY,
         (b"surrogate-key", f"asset/{asset} class/{tag}".encode("ascii")),
         (b"cache-tag", f"asset/{asset},class/{tag}".encode("ascii")),
@@ -61,8 +62,7 @@ async def answer_class(gateway: Gateway, request: Request) -> Reply:
     return await reply_with(runtime, request, body, coding, MEDIA_TYPE, headers, is_public=True)
 
 
-def _cache_control(gateway: Gateway, source: SourceManifest, edge: Edge) -> bytes:
-    settings = gateway.runtime.settings
+def _cache_control(settings: Settings, source: SourceManifest, edge: Edge) -> bytes:
     if settings.server.public_url is None:  # the answer names the Host of the request
         return b"no-store"
     most_s = settings.server.manifest_max_age_s

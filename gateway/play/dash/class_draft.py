@@ -29,7 +29,7 @@ from gateway.play.dash.manifest import dash_of
 from gateway.play.dash.steering import declared, mirror_of, must_be_single, offer_of, steered
 from gateway.play.dash.written import written
 from gateway.play.decide import Decided
-from gateway.play.runtime import Gateway
+from gateway.play.runtime import Gateway, Runtime
 from gateway.source.source import SourceManifest
 from manifests.dash.uris import Destination
 
@@ -37,16 +37,15 @@ PATH = "/v1/class/"
 SUFFIX = ".mpd"
 
 
-def may_be_shared(gateway: Gateway, asset: str) -> bool:
+def may_be_shared(runtime: Runtime, asset: str) -> bool:
     """Whether new viewers of a live title get class manifests. Whoever has the URL of one gets it,
     as does every cache."""
-    return gateway.runtime.settings.dash.class_manifests and may_be_public(gateway, asset)
+    return runtime.settings.dash.class_manifests and may_be_public(runtime, asset)
 
 
-def may_be_public(gateway: Gateway, asset: str) -> bool:
+def may_be_public(runtime: Runtime, asset: str) -> bool:
     """Whether everybody may have the manifests of an asset: it wants no playback token and is
     licensed everywhere, or the CDN in front enforces both."""
-    runtime = gateway.runtime
     return runtime.settings.tokens.class_manifests or runtime.protections.is_public(asset)
 
 
@@ -58,13 +57,13 @@ def class_of(gateway: Gateway, found: Decided, parameters: tuple[str, ...]) -> C
     """
     decision, manifest = found.decision, dash_of(found.source)
     asset, runtime = decision.facts.asset, found.runtime
-    if parameters or not manifest.is_dynamic or not may_be_shared(gateway, asset):
+    if parameters or not manifest.is_dynamic or not may_be_shared(runtime, asset):
         return None
     order = viewer_key(asset, decision.facts.viewer) % ORDERS
     single = runtime.steering.enabled and must_be_single(found)
     limits = _limits(gateway, found)
     drawn = ClientClass(limits, decision.edge.key, 0, order, single, start_of(found))
-    return as_read(_with_edges(gateway, drawn, asset), asset)
+    return as_read(_with_edges(gateway, drawn, asset, runtime.steering.max_pathways), asset)
 
 
 def _limits(gateway: Gateway, found: Decided) -> Constraints:
@@ -89,10 +88,12 @@ def start_of(found: Decided) -> int | None:
     return next((rung.bandwidth for rung in decision.kept_rungs if rung.has_video), None)
 
 
-def _with_edges(gateway: Gateway, client: ClientClass, asset: str) -> ClientClass:
+def _with_edges(
+    gateway: Gateway, client: ClientClass, asset: str, max_pathways: int
+) -> ClientClass:
     """The class with its substitute edge, and with the lowest order that lists the same edges
     as its own when all edges are up. So a class has one order where no edges are equal."""
-    fleet, most = gateway.fleet.ideal, max(gateway.runtime.steering.max_pathways, 2)
+    fleet, most = gateway.fleet.ideal, max(max_pathways, 2)
     orders = range(client.order + 1)
     found = [_edges(gateway, replace(client, order=at), asset, fleet, most) for at in orders]
     mine = found[-1]
@@ -112,18 +113,25 @@ class ClassDraft:
     """The MPD of a class (:class:`gateway.play.format.Draft`)."""
 
     __slots__ = (
-        *("_asset", "_base", "_client", "_edges", "_gateway", "_mirror", "_offer", "_source"),
-        *("edges", "key"),
+        *("_asset", "_base", "_client", "_edges", "_gateway", "_mirror", "_most", "_offer"),
+        *("_source", "edges", "key"),
     )
 
     def __init__(
-        self, gateway: Gateway, source: SourceManifest, asset: str, client: ClientClass, base: str
+        self,
+        gateway: Gateway,
+        runtime: Runtime,
+        source: SourceManifest,
+        asset: str,
+        client: ClientClass,
+        base: str,
     ) -> None:
-        """``base`` is where players reach the gateway. Raises a 404 problem when the source is not
-        DASH."""
+        """``runtime`` is the one that the source was loaded with, ``base`` where players reach the
+        gateway. Raises a 404 problem when the source is not DASH."""
         self._gateway, self._source, self._asset, self._client = gateway, source, asset, client
         self._base = base
-        runtime, fleet = gateway.runtime, gateway.fleet
+        self._most = max_answer_bytes(runtime.settings)
+        fleet = gateway.fleet
         self._edges = _edges(gateway, client, asset, fleet, runtime.steering.max_pathways)
         named = declared(runtime, fleet, self._edges, lambda: client.single)
         now_s = time.time() if fleet.index.signs else 0.0
@@ -166,7 +174,7 @@ class ClassDraft:
             _start(client, rungs),
             destination,
             steer,
-            max_answer_bytes(self._gateway.runtime.settings),
+            self._most,
         )
 
     def _location(self) -> str:
