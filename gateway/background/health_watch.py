@@ -204,6 +204,7 @@ class HealthWatch:
             self._edges[edge_id] is not watched for edge_id, watched in found.items()
         ):
             self._edges = found
+            metrics.EDGES_TO_PROBE.set(len(found))
             self._read = None  # the last findings may cover an edge that is new here
             self._news.set()
 

@@ -175,6 +175,11 @@ EDGE_CHANGES = Counter(
     "Changes of an edge's state found by this gateway's own probes, by the new state.",
     ["edge", "state"],
 )
+EDGES_TO_PROBE = Gauge(
+    "gateway_edges_to_probe",
+    "Edges with a target for probes; the largest number of all workers.",
+    multiprocess_mode="livemax",
+)
 IS_PROBER = Gauge(
     "gateway_probing_workers",
     "Workers that probe edges: 1, or all workers while Redis is not available.",

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 
 from gateway.background.fleet import FleetKeeper
 from gateway.background.health_watch import HealthWatch
@@ -344,6 +345,24 @@ async def test_edges_and_thresholds_change_while_it_runs(
         worker.watch.configure(SETTINGS)
         await until(lambda: worker.watch.role == "idle")
         assert "up" == worker.state("silent")
+
+
+async def test_a_reload_may_end_the_probes(three: list[Edge]) -> None:
+    """How many edges there are to probe follows the config, whatever their last states were."""
+
+    def to_probe() -> float | None:
+        return REGISTRY.get_sample_value("gateway_edges_to_probe")
+
+    silent = Edge("silent", "http://127.0.0.1:9/")
+    async with working("memory", [three[0], silent]) as worker:
+        await until(lambda: worker.probes)
+        assert 1 == to_probe()
+        worker.watch.configure(SETTINGS.model_copy(update={"path": "healthz"}))
+        assert 2 == to_probe()
+        worker.watch.configure(SETTINGS)
+        worker.keeper.found("config", [silent])
+        await until(lambda: worker.watch.role == "idle")
+        assert 0 == to_probe()
 
 
 async def test_everyone_down_is_everyone_up(
