@@ -76,8 +76,9 @@ class Playback:
 
     ``time_s`` is when the last report came that was new to its worker, in whole seconds since 1970.
     The other times are *stamps*: the time of a report in ms since 1970 by the player's own clock,
-    in the lower 50 bits, and above them how often that clock was set back. ``latest`` is the newest
-    one, 0 without a report.
+    in the lower 50 bits, and above them 1, and 1 more for each time that this clock was set back.
+    Until a report has a time, stamps are by the gateway's clock, with 0 above; the two clocks are
+    never compared. ``latest`` is the newest stamp, 0 without a report.
 
     ``states`` is the last ``sta`` with its stamp, ``cdns`` the last ``cdn`` (empty when the
     operator does not know it), ``delays`` the last ``msd``. ``codes`` are the last known error
@@ -238,12 +239,14 @@ class Playback:
 
 
 def _stamp(time_ms: int | None, latest: int, now_s: float) -> int:
-    """The stamp of a report. One without a time counts as newer than all others."""
+    """The stamp of a report. One without a time counts as newer than all others, and the first one
+    with a time as newer than those without."""
+    times_set = latest >> _TIME_BITS
     if time_ms is None:
-        return min(_MAX_STAMP, max(latest + 1, int(now_s * 1000)))
+        at = latest + 1 if times_set else max(latest + 1, int(now_s * 1000))
+        return min(_MAX_STAMP, at)
     time_ms = min(time_ms, _MAX_TIME_MS)
-    times_set, latest_ms = latest >> _TIME_BITS, latest & _MAX_TIME_MS
-    if time_ms < latest_ms - CLOCK_SET_MS:
+    if not times_set or time_ms < (latest & _MAX_TIME_MS) - CLOCK_SET_MS:
         times_set += 1
     return min(_MAX_STAMP, times_set << _TIME_BITS | time_ms)
 

@@ -54,7 +54,7 @@ def test_a_session() -> None:
     )
     assert ("p", "eu-1", 800) == (playback.state, playback.cdn, playback.start_delay_ms)
     assert (2, 2, (CODES[0],)) == (playback.stalls, playback.errors, playback.error_codes)
-    assert (int(NOW_S), TS_MS + 2) == (playback.time_s, playback.latest)
+    assert (int(NOW_S), 1 << 50 | TS_MS + 2) == (playback.time_s, playback.latest)
 
 
 def test_what_says_nothing_changes_nothing() -> None:
@@ -102,6 +102,21 @@ def test_reports_without_a_time_count_each() -> None:
     playback = heard(Report(starved=True, state="p"), Report(starved=True, state="a"))
     playback = heard(Report(starved=True, state="k"), before=playback)
     assert (3, "k") == (playback.stalls, playback.state)
+
+
+@pytest.mark.parametrize("wrong_ms", [0, -600_000, 600_000, 1 - TS_MS], ids=str)
+def test_the_gateways_clock_is_not_compared_with_the_players(wrong_ms: int) -> None:
+    """Requests for playlists have no time, posted reports do; each counts as it comes."""
+    playback = heard(Report(state="s", cdn="eu-1", starved=True))
+    timed = [("p", 5000), ("r", 5001), (None, None), ("e", 65_000), (None, None), ("f", 65_002)]
+    for state, at_ms in timed:
+        time_ms = None if at_ms is None else TS_MS + wrong_ms + at_ms
+        report = Report(state=state or "k", cdn="mine", starved=True, time_ms=time_ms)
+        playback = heard(report, before=playback)
+        assert (state or "k", "mine") == (playback.state, playback.cdn)
+        if at_ms is not None:
+            assert playback is heard(report, before=playback)
+    assert 1 + len(timed) == playback.stalls
 
 
 @pytest.mark.parametrize(
