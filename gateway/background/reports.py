@@ -8,7 +8,7 @@ not answer, what reports say stays in this worker.
 import asyncio
 import json
 import time
-from itertools import islice
+from itertools import compress, islice
 from typing import Final
 
 import structlog
@@ -101,9 +101,8 @@ class ReportReader:
 
     async def _use(self, batch: ReportBatch) -> None:
         said = await self._read(batch)
-        for name in said:
-            self._gateway.concurrent.seen(name)
         self._count_in_prior(batch, said)
+        own: set[bytes] = set()
         unknown: list[bytes] = []
         for name, reports in said.items():
             if self._turn_is_over():
@@ -111,16 +110,23 @@ class ReportReader:
             record = self._gateway.sessions.fresh(name)
             if record is None:
                 unknown.append(name)
-            else:
-                self._add(name, record, reports, batch)
+            elif self._add(name, record, reports, batch):
+                own.add(name)
         for at in range(0, len(unknown), AT_ONCE):
             names = unknown[at : at + AT_ONCE]
-            await asyncio.gather(*(self._look_up(name, said[name], batch) for name in names))
+            found = await asyncio.gather(
+                *(self._look_up(name, said[name], batch) for name in names)
+            )
+            own.update(compress(names, found))
+        for name in own:
+            self._gateway.concurrent.seen(name)
+        if len(own) < len(said):
+            said = {name: reports for name, reports in said.items() if name in own}
         if batch.network and self._gateway.runtime.settings.cmcd.avoid_poor_edges:
             self._note_experience(batch, said)
         redis = self._gateway.store.redis
         if redis is not None and self._gateway.runtime.settings.cmcd.stream:
-            await self._pass_on(redis, batch)
+            await self._pass_on(redis, batch, said)
 
     def _note_experience(self, batch: ReportBatch, said: Said) -> None:
         """Note how the viewer plays from its edges, for others of its network."""
@@ -142,18 +148,20 @@ class ReportReader:
         for edge, trouble in troubled.items():
             gateway.experiences.add(network, edge, slot, trouble, now_s, settings.poor_edge_viewers)
 
-    async def _pass_on(self, redis: Commands, batch: ReportBatch) -> None:
-        """Write the reports of a batch to the stream. Those that Redis does not take are lost."""
+    async def _pass_on(self, redis: Commands, batch: ReportBatch, said: Said) -> None:
+        """Write the reports of a batch to the stream, if their sessions are in ``said``. Those that
+        Redis does not take are lost."""
         settings = self._gateway.runtime.settings.cmcd
         chosen: list[tuple[str, bytes]] = []
         for line in islice(lines_of(batch.body), batch.reports):
             cmcd = parse_query(line)
             session = batch.session or cmcd.sid
-            if cmcd.version is not None and session is not None:
+            name = None if session is None else session_name(session)
+            if cmcd.version is not None and name is not None and name in said:
                 members = {
                     key: as_json(cmcd.raw[key]) for key in settings.stream_keys if key in cmcd.raw
                 }
-                chosen.append((shown_session(session_name(session)), json.dumps(members).encode()))
+                chosen.append((shown_session(name), json.dumps(members).encode()))
             if self._turn_is_over():
                 await self._next_turn()
         for at in range(0, len(chosen), WRITTEN_AT_ONCE):
@@ -199,23 +207,25 @@ class ReportReader:
                 metrics.CMCD_DROPPED.labels(reason).inc(count)
         return said
 
-    async def _look_up(self, name: bytes, reports: list[Report], batch: ReportBatch) -> None:
+    async def _look_up(self, name: bytes, reports: list[Report], batch: ReportBatch) -> bool:
+        """Like ``_add``, to the record that the store has."""
         record, trouble = await self._gateway.sessions.get(name)
         if trouble is not None:
             metrics.CMCD_DROPPED.labels("store").inc(len(reports))
-        self._add(name, record, reports, batch)
+        return self._add(name, record, reports, batch)
 
     def _add(
         self, name: bytes, record: SessionRecord, reports: list[Report], batch: ReportBatch
-    ) -> None:
-        """Add what the reports say to a session's record, if their sender may use it."""
+    ) -> bool:
+        """Add what the reports say to a session's record, if their sender may use it; returns
+        whether it may."""
         received_s = batch.received_s
         sender = self._gateway.runtime.clients.sender(batch.peer, batch.headers)
         caller = Caller(self._gateway.session_access, name, batch.headers, sender)
         use = caller.use_of(record)
         if use != "own":
             metrics.CMCD_DROPPED.labels(use).inc(len(reports))
-            return
+            return False
         estimate = with_measurements(
             record.estimate,
             "cmcd",
@@ -229,6 +239,7 @@ class ReportReader:
             changed = changed.heard(reports, received_s, known)
         if changed is not record:
             self._gateway.sessions.put(name, caller.noted_in(changed))
+        return True
 
     def _count_in_prior(self, batch: ReportBatch, said: Said) -> None:
         """Count the batch's first measurement in the prior of its network: a viewer counts once."""

@@ -15,6 +15,7 @@ from gateway.app import Application, build
 from gateway.config.load import load
 from gateway.store.connection.keys import (
     LEASES,
+    REPORTS,
     SESSION_EVENTS,
     SESSION_INDEX,
     session_key,
@@ -22,7 +23,7 @@ from gateway.store.connection.keys import (
     shown_session,
 )
 from tests.integration.in_process import application, ask
-from tests.unit.store.servers import valkey
+from tests.unit.store.servers import until, valkey
 
 PHONE, TV = (
     b"Mozilla/5.0 (Linux; Android 14; SM-S918B) Mobile",
@@ -153,6 +154,71 @@ async def test_what_another_measures_is_not_the_sessions() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("agent", "peer", "session", "is_read"),
+    [
+        (PHONE, MOBILE, "s", True),
+        (TV, ELSEWHERE, "s", False),
+        (TV, HOME, "one-too-many", False),
+    ],
+    ids=["own", "another", "too-many"],
+)
+async def test_reports_that_are_not_read(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    agent: bytes,
+    peer: str,
+    session: str,
+    is_read: bool,
+) -> None:
+    """They keep no session alive, count for no edge, and reach no other program."""
+    path = tmp_path / "gateway.toml"
+    path.write_text(STRICT)
+    with valkey(tmp_path) as server:
+        environ = {"GATEWAY_STORE__URL": server.url, "GATEWAY_STORE__TIMEOUT_MS": "500"}
+        app = build(load(path, environ), environ)
+        seen: list[bytes] = []
+        edges: list[str] = []
+        gateway = app.gateway
+        note_seen, note_experience = gateway.concurrent.seen, gateway.experiences.add
+
+        def see(name: bytes) -> None:
+            seen.append(name)
+            note_seen(name)
+
+        def experience(network: str, edge: str, *given: Any) -> None:
+            edges.append(edge)
+            note_experience(network, edge, *given)
+
+        monkeypatch.setattr(gateway.concurrent, "seen", see)
+        monkeypatch.setattr(gateway.experiences, "add", experience)
+        async with app.lifespan(app):
+            await get(app, "/v1/play/film.m3u8", "session=s", PHONE, HOME)
+            for _ in range(30):
+                await get(app, "/v1/play/film.m3u8", "", PHONE, HOME)  # use up its new sessions
+            report = f'bs,e=ps,sid="{session}",sta=r,ts=1800000000000,v=2'.encode()
+            assert 204 == await post(app, "/v1/cmcd", report, agent, peer)
+            last = b'bs,e=ps,sid="last",sta=r,ts=1,v=2'
+            assert 204 == await post(app, "/v1/cmcd", last, TV, "192.0.2.200")
+            found: Any = redis.Redis.from_url(server.url)
+            await until(lambda: bool(found.xlen(REPORTS)) and session_name("last") in seen)
+            streamed = {entry[b"session"].decode() for _, entry in found.xrange(REPORTS)}
+        name = session_name(session)
+        assert [is_read] * 3 == [name in seen, bool(edges), shown_session(name) in streamed]
+
+
+STRICT = """
+[[edges]]
+id = "one"
+url = "https://one.cdn.example.com/"
+fallback = true
+capacity_mbps = 100000
+[rate]
+new_sessions_per_min = 2
+[cmcd]
+stream = true
+avoid_poor_edges = true
+"""
 BOOKS = """
 [[edges]]
 id = "one"
