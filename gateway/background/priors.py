@@ -18,8 +18,9 @@ async def follow(priors: Priors, interval_s: float = INTERVAL_S) -> None:
     answer, the known priors stay in use."""
     while True:
         try:
-            await priors.flush()
-            await priors.look(time.time())
+            now_s = time.time()
+            await priors.flush(now_s)
+            await priors.look(now_s)
         except StoreUnavailable:
             pass  # counted by the store; tried again
         await asyncio.sleep(interval_s * _random.uniform(0.8, 1.2))

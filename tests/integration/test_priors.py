@@ -53,7 +53,7 @@ async def test_a_network_whose_viewers_are_slow(
         before = await client.get(PLAY, headers=viewer(99))
         assert "speed=" not in before.headers["Gateway-Decision"]
         priors, window_s = app.gateway.priors, app.gateway.runtime.settings.prior.window_s
-        await priors.flush()
+        await priors.flush(time.time())
         await priors.look(time.time() + window_s + SETTLE_S)
         after = await client.get(PLAY, headers=viewer(99))
         decision = after.headers["Gateway-Decision"]
@@ -97,7 +97,7 @@ async def test_probes_count_as_other_measurements(server: Valkey) -> None:
             short = {**result, "bytes": 1000, "duration_ms": 0.5}
             await client.post("/v1/probe", json=short, headers=viewer(number + 100))
         priors, window_s = app.gateway.priors, app.gateway.runtime.settings.prior.window_s
-        await priors.flush()
+        await priors.flush(time.time())
         await priors.look(time.time() + window_s + SETTLE_S)
         after = await client.get(PLAY, headers=viewer(99))
     assert "speed=413;src=prior" in after.headers["Gateway-Decision"]

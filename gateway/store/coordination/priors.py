@@ -1,9 +1,9 @@
 """The priors of networks: what this worker adds, what all workers share in Redis, and what is used.
 
 Each worker keeps what it measured since its last write, at most one speed for each viewer of a
-network (:mod:`gateway.client.prior`). It writes them to the sketches of the current window: it
-reads the sketches, adds the viewers that they lack, and stores each one if nobody has changed it
-meanwhile; otherwise the viewers are added the next time.
+network (:mod:`gateway.client.prior`). It writes them to the sketches of their window: it reads the
+sketches, adds the viewers that they lack, and stores each one if nobody has changed it meanwhile;
+otherwise the viewers are added the next time.
 
 When a window has ended and ``SETTLE_S`` later nobody writes to it any more, the first worker that
 looks publishes its priors in one hash, which all workers read. Several may do so; they compute the
@@ -45,6 +45,8 @@ intervals of theirs, and hosts' clocks differ."""
 BATCH: Final = 20
 """Networks that are read or written in one step. Adding viewers to a sketch takes some 50 µs, and
 requests wait meanwhile."""
+WINDOWS: Final = 2
+"""The most windows that a worker keeps: the current one, and the one before until it settles."""
 MAX_PAGES: Final = 5000
 """The most steps of ``BATCH`` or more in which a hash is read."""
 _WINDOW_FIELD: Final = b"window"
@@ -128,8 +130,8 @@ return 1
 
 @dataclass(slots=True)
 class _Network:
-    """What this worker knows of one network in the current window: the viewers that its sketch has,
-    and the speeds that it lacks, by slot."""
+    """What this worker knows of one network in a window: the viewers that its sketch has, and the
+    speeds that it lacks, by slot."""
 
     viewers: int = 0
     waiting: dict[int, int] = field(default_factory=dict)
@@ -142,9 +144,8 @@ class Priors:
     def __init__(self, redis: Commands | None, config: PriorConfig) -> None:
         self._redis = redis
         self.known: dict[str, int] = {}
-        self._window_s = 0
         self._read_s = 0.0
-        self._networks: dict[str, _Network] = {}
+        self._windows: dict[int, dict[str, _Network]] = {}  # by their beginning
         self.use(config)
 
     def use(self, config: PriorConfig) -> None:
@@ -152,30 +153,45 @@ class Priors:
         self._config = config
         self.active = config.enabled and self._redis is not None
         if not self.active:
-            self.known, self._networks = {}, {}
+            self.known, self._windows = {}, {}
 
     def add(self, network: str, viewer: int, kbps: float, now_s: float) -> None:
-        """Count a viewer (its slot) of a network, if it was not yet counted in this window."""
+        """Count a viewer (its slot) of a network, if it was not yet counted in the window of
+        ``now_s``. What comes for a window before those that are kept is too late."""
         start_s = self.window_start_s(now_s)
-        if start_s != self._window_s:
-            self._window_s, self._networks = start_s, {}
-        known = self._networks.get(network)
+        networks = self._windows.get(start_s)
+        if networks is None:
+            if len(self._windows) == WINDOWS:
+                oldest_s = min(self._windows)
+                if start_s < oldest_s:
+                    return
+                del self._windows[oldest_s]
+            networks = self._windows[start_s] = {}
+        known = networks.get(network)
         if known is None:
-            if len(self._networks) >= self._config.max_networks:
+            if len(networks) >= self._config.max_networks:
                 return
-            known = self._networks[network] = _Network()
+            known = networks[network] = _Network()
         if not known.viewers >> viewer & 1 and viewer not in known.waiting:
             known.waiting[viewer] = rounded(kbps)
 
-    async def flush(self) -> None:
-        """Write what waits. Raises StoreUnavailable; what was not written waits on."""
+    async def flush(self, now_s: float) -> None:
+        """Write what waits. Raises StoreUnavailable; what was not written waits on, until its
+        window is published."""
         if self._redis is None:
             return
-        networks = self._networks
-        waiting = [(key, network) for key, network in networks.items() if network.waiting]
-        name = prior_window_key(self._config.window_s, self._window_s)
-        for at in range(0, len(waiting), BATCH):
-            await self._write(self._redis, name, dict(waiting[at : at + BATCH]))
+        window_s = self._config.window_s
+        # A window in the future is from before the host's clock was set back.
+        self._windows = {
+            start_s: networks
+            for start_s, networks in self._windows.items()
+            if start_s <= now_s < start_s + window_s + SETTLE_S
+        }
+        for start_s, networks in sorted(self._windows.items()):
+            waiting = [(key, network) for key, network in networks.items() if network.waiting]
+            name = prior_window_key(window_s, start_s)
+            for at in range(0, len(waiting), BATCH):
+                await self._write(self._redis, name, dict(waiting[at : at + BATCH]))
 
     async def _write(self, redis: Commands, name: bytes, waiting: dict[str, _Network]) -> None:
         fields = [network.encode() for network in waiting]

@@ -22,6 +22,7 @@ from tests.unit.store.servers import Valkey, until, valkey
 CONFIG = prior_config_of(load(environ={}).settings)
 START = 1_800_000_000
 SKETCHES = prior_window_key(CONFIG.window_s, START)
+NOW = START + 60
 AFTER = START + CONFIG.window_s + SETTLE_S
 ONE, TWO = "1 FR tv", "2 FR tv"
 
@@ -54,16 +55,16 @@ def add(priors: Priors, network: str, viewers: Sequence[int], kbps: float = 5000
         priors.add(network, viewer, kbps, START + 5.0)
 
 
-def stored(server: Valkey, network: str) -> PriorSketch | None:
+def stored(server: Valkey, network: str, start_s: int = START) -> PriorSketch | None:
     """The sketch in Redis."""
-    data = server.command("HGET", SKETCHES, network)
+    data = server.command("HGET", prior_window_key(CONFIG.window_s, start_s), network)
     return PriorSketch.from_bytes(data) if isinstance(data, bytes) else None
 
 
 async def settled(*priors: Priors) -> None:
     """All workers write at the same time, until nothing waits."""
     for _ in range(10):
-        await asyncio.gather(*(one.flush() for one in priors))
+        await asyncio.gather(*(one.flush(NOW) for one in priors))
 
 
 async def test_workers_count_each_viewer_once(server: Valkey) -> None:
@@ -87,11 +88,11 @@ async def test_a_viewer_that_measures_again_is_not_counted_again(server: Valkey)
     """One viewer with many sessions and measurements does not change what was stored."""
     async with workers(server, 2) as (one, two):
         add(one, ONE, range(40))
-        await one.flush()
+        await one.flush(NOW)
         before = server.command("HGETALL", SKETCHES)
         for priors in (one, two):
             add(priors, ONE, [7] * 100, 90_000)
-            await priors.flush()
+            await priors.flush(NOW)
         assert before == server.command("HGETALL", SKETCHES)
 
 
@@ -100,10 +101,10 @@ async def test_a_late_worker_changes_nothing_that_was_published(server: Valkey) 
     keeps the last one until that is too old."""
     async with workers(server, 2) as (one, two):
         add(one, ONE, range(40))
-        await one.flush()
+        await one.flush(NOW)
         await one.look(AFTER)
         add(two, ONE, range(40, 200), 100)
-        await two.flush()
+        await two.flush(NOW)
         await two.look(AFTER + 60)
         assert {ONE: 4814} == one.known == two.known
         later = START + CONFIG.window_s + CONFIG.keep_s
@@ -118,13 +119,48 @@ async def test_a_new_window_replaces_the_prior(server: Valkey) -> None:
     """The newest window counts, without the ones before."""
     async with workers(server) as [priors]:
         add(priors, ONE, range(40))
-        await priors.flush()
+        await priors.flush(NOW)
         await priors.look(AFTER)
         for viewer in range(40):
             priors.add(ONE, viewer, 900, START + CONFIG.window_s + 5.0)
-        await priors.flush()
+        await priors.flush(NOW + CONFIG.window_s)
         await priors.look(AFTER + CONFIG.window_s)
         assert {ONE: 807} == priors.known
+
+
+async def test_what_was_measured_last_in_a_window_is_written_in_the_next(server: Valkey) -> None:
+    """Until the window settles, and also when reports of both windows come in turn."""
+    end_s = START + CONFIG.window_s
+    async with workers(server) as [priors]:
+        for viewer in range(40):
+            priors.add(ONE, viewer, 5000, end_s + 1)
+            priors.add(ONE, viewer, 5000, end_s - 1)
+            priors.add(ONE, viewer, 5000, START - 1)  # two windows are kept
+        await priors.flush(end_s + 30)
+        for start_s, viewers in ((START - CONFIG.window_s, 0), (START, 40), (end_s, 40)):
+            sketch = stored(server, ONE, start_s)
+            assert viewers == (0 if sketch is None else sketch.population)
+        await priors.look(AFTER)
+        assert {ONE: 4814} == priors.known
+
+
+@pytest.mark.parametrize(
+    ("late_s", "viewers"), [(SETTLE_S - 1, 40), (SETTLE_S, 0), (-CONFIG.window_s - 1, 0)]
+)
+async def test_what_is_published_is_not_written(
+    server: Valkey, late_s: float, viewers: int
+) -> None:
+    """Nor is what was measured before the clock of this host was set back; later viewers count."""
+    flushed_s = START + CONFIG.window_s + late_s
+    async with workers(server) as [priors]:
+        add(priors, ONE, range(40))
+        await priors.flush(flushed_s)
+        sketch = stored(server, ONE)
+        assert viewers == (0 if sketch is None else sketch.population)
+        for at_s in (flushed_s, flushed_s + CONFIG.window_s):
+            priors.add(TWO, 7, 5000, at_s)
+            await priors.flush(at_s)
+            assert stored(server, TWO, priors.window_start_s(at_s)) is not None
 
 
 async def test_the_number_of_networks_is_bounded(server: Valkey) -> None:
@@ -156,7 +192,7 @@ async def test_old_priors_do_not_fill_the_hash(server: Valkey) -> None:
             for network in range(5):
                 for viewer in range(40):
                     priors.add(f"{100 * window + network} FR tv", viewer, 5000, start_s + 5.0)
-            await priors.flush()
+            await priors.flush(start_s + 60)
             await priors.look(start_s + config.window_s + SETTLE_S)
         assert 10 == len(priors.known)
         assert {"4", "5"} == {network[:1] for network in priors.known}
@@ -169,7 +205,7 @@ async def test_garbage_in_redis_is_replaced(server: Valkey, garbage: bytes) -> N
     server.command("HSET", PRIORS, TWO, garbage, "window", b"9" * 30, garbage[:70], "1")
     async with workers(server) as [priors]:
         add(priors, ONE, range(40))
-        await priors.flush()
+        await priors.flush(NOW)
         sketch = stored(server, ONE)
         assert sketch is not None
         assert 40 == sketch.population
@@ -182,7 +218,7 @@ async def test_keys_of_another_type_are_removed(server: Valkey) -> None:
     async with workers(server) as [priors]:
         server.command("SET", SKETCHES, "text")
         add(priors, ONE, range(40))
-        await priors.flush()
+        await priors.flush(NOW)
         server.command("SET", PRIORS, "text")
         await priors.look(AFTER)
         assert {ONE: 4814} == priors.known
@@ -192,13 +228,13 @@ async def test_what_was_not_written_waits(server: Valkey) -> None:
     """Without Redis nothing is lost but time; known priors stay in use, for a while."""
     async with workers(server) as [priors]:
         add(priors, ONE, range(20))
-        await priors.flush()
+        await priors.flush(NOW)
         await priors.look(AFTER)
         priors.known[TWO] = 700
         server.kill()
         add(priors, ONE, range(20, 40))
         with pytest.raises(StoreUnavailable):
-            await priors.flush()
+            await priors.flush(NOW)
         with pytest.raises(StoreUnavailable):
             await priors.look(AFTER + 60)
         assert {TWO: 700} == priors.known
@@ -209,7 +245,7 @@ async def test_what_was_not_written_waits(server: Valkey) -> None:
 
         async def written() -> bool:
             with contextlib.suppress(StoreUnavailable):
-                await priors.flush()
+                await priors.flush(NOW)
             sketch = stored(server, ONE)
             return sketch is not None and sketch.population >= 20
 
@@ -257,6 +293,6 @@ async def test_without_redis_there_are_no_priors() -> None:
     """Priors are what workers share: the store in memory has none."""
     priors = Priors(None, CONFIG)
     assert not priors.active
-    await priors.flush()
+    await priors.flush(NOW)
     await priors.look(AFTER)
     assert {} == priors.known
