@@ -270,12 +270,15 @@ def measurements(reports: list[Report], received_s: float) -> list[tuple[float, 
     """What reports measured, in kbit/s, and when, in seconds since 1970.
 
     A player's clock may be wrong by hours, so only the time between its reports is used: the last
-    one is as old as its arrival.
+    one is as old as its arrival, and none is younger than those after it, also where the clock was
+    set back between them.
     """
-    newest = reports[-MAX_MEASURED:]
-    latest_ms = max([report.time_ms or 0 for report in newest])
-    return [
-        (report.speed_kbps, received_s - (latest_ms - (report.time_ms or latest_ms)) / 1000)
-        for report in newest
-        if report.speed_kbps is not None
-    ]
+    found: list[tuple[float, float]] = []
+    last_ms, age_ms = 0, 0
+    for report in reversed(reports[-MAX_MEASURED:]):
+        if report.time_ms:
+            last_ms = last_ms or report.time_ms
+            age_ms = max(age_ms, last_ms - report.time_ms)
+        if report.speed_kbps is not None:
+            found.append((report.speed_kbps, received_s - age_ms / 1000))
+    return found

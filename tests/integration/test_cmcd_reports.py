@@ -17,7 +17,8 @@ import pytest_asyncio
 from prometheus_client import REGISTRY
 
 from gateway.app import Application
-from gateway.background.reports import ReportReader
+from gateway.background.reports import ReportReader, measurements
+from gateway.client.cmcd_report import Report
 from gateway.client.estimate import Sample
 from gateway.client.prior import network_name
 from gateway.play.report_queue import OVERHEAD_BYTES
@@ -106,6 +107,30 @@ async def test_a_batch_is_read_as_a_whole(running: Running) -> None:
     even, odd = running.samples("s0"), running.samples("s1")
     assert ([100, 102, 104], [101, 103]) == ([s.kbps for s in even], [s.kbps for s in odd])
     assert [40, 40] == [later.time_s - earlier.time_s for earlier, later in pairwise(even)]
+
+
+T_MS = 1_800_000_000_000
+HOUR_MS = 3_600_000
+AGES: list[tuple[str, list[int | None], list[float]]] = [
+    ("in order", [T_MS - 30_000, T_MS - 15_000, T_MS], [30, 15, 0]),
+    ("without a time", [None, None], [0, 0]),
+    ("some without", [T_MS - 30_000, None, T_MS - 10_000, T_MS, None], [30, 10, 10, 0, 0]),
+    ("a paused player", [T_MS - 3 * HOUR_MS, T_MS], [10_800, 0]),
+    ("set back", [T_MS + 2 * HOUR_MS, T_MS - 15_000, T_MS], [15, 15, 0]),
+    ("set forward", [60_000, T_MS - 15_000, T_MS], [(T_MS - 60_000) / 1000, 15, 0]),
+    ("one in microseconds", [T_MS - 30_000, T_MS * 1000, T_MS], [30, 0, 0]),
+    ("the last in seconds", [T_MS - 30_000, T_MS // 1000], [0, 0]),
+]
+
+
+@pytest.mark.parametrize(
+    ("times_ms", "ages_s"), [row[1:] for row in AGES], ids=[row[0] for row in AGES]
+)
+def test_how_old_measurements_are(times_ms: list[int | None], ages_s: list[float]) -> None:
+    """The last one is new, whatever the clock says; those before it are no newer."""
+    reports = [Report(speed_kbps=at, time_ms=time_ms) for at, time_ms in enumerate(times_ms)]
+    found = dict(measurements([*reports, Report(starved=True)], 2e9))
+    assert ages_s == [pytest.approx(2e9 - found[at]) for at in range(len(reports))]
 
 
 async def test_the_url_may_name_the_session(running: Running) -> None:
