@@ -18,7 +18,7 @@ from typing import Literal
 
 from gateway.edge.edge import Edge
 from gateway.edge.index import EdgeIndex
-from gateway.edge.override import NO_DIVERSIONS, Diversions, Override, diversions_of
+from gateway.edge.override import NO_DIVERSIONS, Diversions, Override, Tables, diversions_of
 
 EdgeState = Literal["up", "degraded", "draining", "down"]
 SEVERITY: tuple[EdgeState, ...] = ("up", "degraded", "draining", "down")
@@ -141,11 +141,17 @@ class Fleet:
         """The overrides in force, by the position of the edge that they are of."""
         if not self.overrides:
             return NO_DIVERSIONS
-        templates: dict[str, list[int]] = {}
-        for at, edge in enumerate(self.edges):
-            if edge.template is not None:
-                templates.setdefault(edge.template, []).append(at)
-        return diversions_of(self.overrides, self.positions, templates)
+        return diversions_of(self.overrides, self.positions, self.tables)
+
+    @cached_property
+    def tables(self) -> Tables:
+        """The ids of the edges of each table with ``dns``. A name that is also that of an edge
+        means the edge."""
+        found: dict[str, list[str]] = {}
+        for edge in self.edges:
+            if edge.template is not None and edge.template not in self.positions:
+                found.setdefault(edge.template, []).append(edge.id)
+        return found
 
     @property
     def positions(self) -> Mapping[str, int]:

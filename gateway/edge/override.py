@@ -10,7 +10,7 @@ Where a session of the share would go to the source, it goes to the target inste
 it. When the override ends, new sessions are placed as before, and those that were moved stay.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -76,23 +76,25 @@ Diversions = Mapping[int, Sequence[Diversion]]
 
 NO_DIVERSIONS: Final[Diversions] = {}
 
+Tables = Mapping[str, Collection[str]]
+"""The ids of the edges of each table with ``dns``."""
+
+NO_TABLES: Final[Tables] = {}
+
 
 def diversions_of(
-    overrides: Iterable[Override],
-    positions: Mapping[str, int],
-    templates: Mapping[str, Sequence[int]],
+    overrides: Iterable[Override], positions: Mapping[str, int], tables: Tables
 ) -> Diversions:
     """The overrides by the position of the edge that they are of. Those that name an edge that is
-    not there are left out. ``templates`` has the positions of the edges of each table with
-    ``dns``."""
+    not there are left out."""
     found: dict[int, list[Diversion]] = {}
     for one in overrides:
         target = positions.get(one.target)
         if target is None:
             continue
-        at = positions.get(one.source)
-        for source in templates.get(one.source, ()) if at is None else (at,):
-            if source != target:
+        for edge in _edges_of(one.source, tables):
+            source = positions.get(edge)
+            if source is not None and source != target:
                 low, high = (bound * _POINTS // WHOLE for bound in (one.low, one.high))
                 found.setdefault(source, []).append(Diversion(low, high, target, one))
     return found or NO_DIVERSIONS
@@ -136,36 +138,65 @@ def point_of(edge: int, viewer: int) -> int:
     return splitmix64(viewer ^ splitmix64(edge ^ _SALT))
 
 
+def of_same_sessions(
+    overrides: Iterable[Override], source: str, prefix: str = "", tables: Tables = NO_TABLES
+) -> list[Override]:
+    """The overrides that choose among the same sessions as one of ``source``: those of one of its
+    edges that concern the same assets."""
+    edges = {*_edges_of(source, tables)}
+    return [
+        one
+        for one in overrides
+        if one.concerns(prefix) and not edges.isdisjoint(_edges_of(one.source, tables))
+    ]
+
+
 def free_range(
-    overrides: Iterable[Override], source: str, share: int, prefix: str = ""
+    overrides: Iterable[Override],
+    source: str,
+    share: int,
+    prefix: str = "",
+    tables: Tables = NO_TABLES,
 ) -> int | None:
     """Where a new override of ``source`` with that share (in ten-thousandths) can begin, beside
-    those in force that concern the same assets; None when there is no room for it."""
-    taken = sorted(
-        (one.low, one.high) for one in overrides if one.source == source and one.concerns(prefix)
-    )
+    those in force of the same sessions; None when there is no room for it."""
+    others = of_same_sessions(overrides, source, prefix, tables)
     low = 0
-    for begin, end in taken:
+    for begin, end in sorted((one.low, one.high) for one in others):
         if begin - low >= share:
             break
         low = max(low, end)
     return low if low + share <= WHOLE else None
 
 
-def leads_back(overrides: Iterable[Override], source: str, target: str, prefix: str = "") -> bool:
-    """Whether a session of the assets with ``prefix`` that goes from ``source`` to ``target`` could
-    be sent back, over one or more overrides: it would go in circles."""
+def leads_back(
+    overrides: Iterable[Override],
+    source: str,
+    target: str,
+    prefix: str = "",
+    tables: Tables = NO_TABLES,
+) -> bool:
+    """Whether a session of the assets with ``prefix`` that goes from an edge of ``source`` to
+    ``target`` could be sent back, over one or more overrides: it would go in circles."""
     onward: dict[str, set[str]] = {}
     for one in overrides:
         if not one.concerns(prefix):
             continue
-        onward.setdefault(one.source, set()).add(one.target)
+        for edge in _edges_of(one.source, tables):
+            if edge != one.target:
+                onward.setdefault(edge, set()).add(one.target)
+    left = {*_edges_of(source, tables)} - {target}
     waiting, seen = [target], {target}
     while waiting:
         for following in onward.get(waiting.pop(), ()):
-            if following == source:
+            if following in left:
                 return True
             if following not in seen:
                 seen.add(following)
                 waiting.append(following)
     return False
+
+
+def _edges_of(source: str, tables: Tables) -> Collection[str]:
+    """The ids of the edges that a source means."""
+    return tables.get(source, (source,))

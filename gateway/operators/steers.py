@@ -10,7 +10,14 @@ from typing import Final
 
 from gateway.config.problem import nearest
 from gateway.edge.fleet import Fleet
-from gateway.edge.override import WHOLE, Override, free_range, leads_back
+from gateway.edge.override import (
+    WHOLE,
+    Override,
+    Tables,
+    free_range,
+    leads_back,
+    of_same_sessions,
+)
 from gateway.observe.moment import rfc3339
 from gateway.operators.action_error import ActionError
 from gateway.operators.announcement import announce
@@ -55,9 +62,10 @@ class UnknownEdge:
 
 
 async def begin(
-    commands: Commands, wanted: Wanted, who: str, identity: str | None = None
+    commands: Commands, fleet: Fleet, wanted: Wanted, who: str, identity: str | None = None
 ) -> Override:
     """Begin an override. ``identity`` is its id (8 hexadecimal digits) instead of a random one.
+    ``fleet`` says which edges a table with ``dns`` has.
 
     An override with that id that is in force is returned as it is: asking twice begins one. Raises
     ActionError, and begins nothing, for what makes no sense, and for another override than the one
@@ -73,7 +81,7 @@ async def begin(
         for one in in_force:
             if one.id == identity:
                 return _same(one, wanted)
-        made = _override(wanted, in_force, contents.now_s, who, identity)
+        made = _override(wanted, in_force, fleet.tables, contents.now_s, who, identity)
         with contextlib.suppress(OverridesChanged):
             await _write(commands, OverrideEntry(made), contents)
             return made
@@ -166,25 +174,27 @@ def members(entry: OverrideEntry) -> dict[str, object]:
 
 
 def _override(
-    wanted: Wanted, in_force: Sequence[Override], now_s: int, who: str, identity: str
+    wanted: Wanted,
+    in_force: Sequence[Override],
+    tables: Tables,
+    now_s: int,
+    who: str,
+    identity: str,
 ) -> Override:
     """Raises ActionError."""
-    source, target = wanted.source, wanted.target
+    source, target, prefix = wanted.source, wanted.target, wanted.asset_prefix
     try:
         until_s = wanted.until.until_s(now_s)
     except ValueError as error:
         raise ActionError("malformed", str(error), "until") from error
-    if leads_back(in_force, source, target, wanted.asset_prefix):
+    if leads_back(in_force, source, target, prefix, tables):
         others = ", ".join(_short(one) for one in in_force)
         text = f"sessions would go in circles, since these are in force: {others}; cancel one "
         raise ActionError("conflict", f"{text}of them first", "to")
-    low = free_range(in_force, source, wanted.share, wanted.asset_prefix)
+    low = free_range(in_force, source, wanted.share, prefix, tables)
     if low is None:
-        others = ", ".join(
-            _short(one)
-            for one in in_force
-            if one.source == source and one.concerns(wanted.asset_prefix)
-        )
+        same = of_same_sessions(in_force, source, prefix, tables)
+        others = ", ".join(map(_short, same))
         text = (
             f"with those in force, more than the sessions of {source} would go elsewhere: "
             f"{others}; allowed is a share that is left, or cancel one"
@@ -200,7 +210,7 @@ def _override(
         until_s=until_s,
         who=who,
         why=shown(wanted.why),
-        asset_prefix=wanted.asset_prefix,
+        asset_prefix=prefix,
     )
 
 

@@ -200,7 +200,7 @@ async def begin_steer(
             text = "; ".join(f"{each.key}: {each.text}" for each in unknown)
             raise ActionError("unknown-edge", text)
         identity = _override_id(act, idempotency_key)
-        one = await steers.begin(commands, wanted, act.who, identity)
+        one = await steers.begin(commands, gateway.fleet, wanted, act.who, identity)
         members = steers.members(OverrideEntry(one))
         said = [each.text for each in unknown] + steers.warnings(gateway.fleet, wanted)
         return Done({**members, "warnings": said}, after=members, status=201)

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from gateway.background.fleet import FleetKeeper
 from gateway.background.overrides import OverrideWatch
 from gateway.edge.edge import Edge
+from gateway.edge.fleet import Fleet
 from gateway.edge.override import WHOLE, Override
 from gateway.operators import steers
 from gateway.operators.action_error import ActionError
@@ -26,6 +27,8 @@ from tests.unit.store.servers import Valkey
 
 NOW = int(time.time())
 HOME, AWAY = Edge("home", "http://home.example/"), Edge("away", "http://away.example/")
+ONE, TWO = (Edge(f"dns-{at}", f"http://dns-{at}.example/", template="dns") for at in (1, 2))
+FLEET = Fleet.of([HOME, AWAY, ONE, TWO])
 
 
 class Gateway:
@@ -86,7 +89,7 @@ async def test_an_override_begins_and_is_cancelled(server: Valkey, store: RedisS
 async def test_those_begun_at_the_same_moment_share_what_there_is(store: RedisStore) -> None:
     """Six operators send 20 % of an edge away at once: five do, of other sessions each."""
     wanted = Wanted("home", "away", WHOLE // 5, Moment(after_s=600), "why")
-    begun = [steers.begin(store, wanted, f"{each}@here") for each in range(6)]
+    begun = [steers.begin(store, FLEET, wanted, f"{each}@here") for each in range(6)]
     found = await asyncio.gather(*begun, return_exceptions=True)
     ranges = sorted((one.low, one.high) for one in found if isinstance(one, Override))
     assert [(at * WHOLE // 5, (at + 1) * WHOLE // 5) for at in range(5)] == ranges
@@ -98,6 +101,26 @@ async def test_those_begun_at_the_same_moment_share_what_there_is(store: RedisSt
     )
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("dns", "dns-1"), ("dns-1", "dns"), ("dns", "dns"), ("dns-1", "dns-1")],
+)
+async def test_a_table_with_dns_shares_with_its_edges(
+    store: RedisStore, first: str, second: str
+) -> None:
+    """Each override has sessions of its own; what is too much, and circles, are refused."""
+    until = Moment(after_s=600)
+    await steers.begin(store, FLEET, Wanted(first, "home", WHOLE // 2, until, ""), "me@here")
+    with pytest.raises(
+        ActionError, match=f"the sessions of {second} would go elsewhere: .*{first}"
+    ):
+        await steers.begin(store, FLEET, Wanted(second, "away", WHOLE // 2 + 1, until, ""), "me")
+    two = await steers.begin(store, FLEET, Wanted(second, "away", WHOLE // 2, until, ""), "me")
+    assert (WHOLE // 2, WHOLE) == (two.low, two.high)
+    with pytest.raises(ActionError, match="in circles"):
+        await steers.begin(store, FLEET, Wanted("away", "dns-1", 1, until, ""), "me")
+
+
 async def test_operators_of_other_edges_do_not_get_in_the_way(
     server: Valkey, store: RedisStore
 ) -> None:
@@ -105,7 +128,7 @@ async def test_operators_of_other_edges_do_not_get_in_the_way(
     for number in range(300):
         server.command("HSET", EDGE_OVERRIDES, f"of-others-{number}", "?")
     wanted = [Wanted(f"e{at}", "away", WHOLE, Moment(after_s=600), "why") for at in range(24)]
-    begun = await asyncio.gather(*(steers.begin(store, each, "me@here") for each in wanted))
+    begun = await asyncio.gather(*(steers.begin(store, FLEET, each, "me@here") for each in wanted))
     assert {f"e{at}" for at in range(24)} == {one.source for one in begun}
     assert 24 == len((await steers.read(store))[0])
 

@@ -37,7 +37,7 @@ async def begin(loaded: Loaded, wanted: Wanted, *, force: bool) -> Said:
                 f"{'; '.join(unknown)}; nothing was steered. --config names the file that lists "
                 "the edges; --force steers between ids that no edge has yet"
             )
-        one = await steers.begin(commands, wanted, operator())
+        one = await steers.begin(commands, fleet, wanted, operator())
         await record(commands, "steer.begin", one.id, after=steers.members(OverrideEntry(one)))
     until = rfc3339(one.until_s)
     text = f"{one.id}: {one.sessions} of {one.source} go to {one.target} until {until}"

@@ -113,6 +113,34 @@ def test_circles(known: Sequence[tuple[str, str]], back: bool) -> None:
     assert back is leads_back([override(*pair) for pair in known], "a", "b")
 
 
+OF_TABLES: list[tuple[str, str, str, bool]] = [
+    ("the way back of an edge", "a", "d1", True),
+    ("of another table", "a", "e1", False),
+    ("within the table", "d1", "d2", False),
+    ("the table to one of its edges", "dns", "d1", False),
+]
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "back"), [row[1:] for row in OF_TABLES], ids=[r[0] for r in OF_TABLES]
+)
+def test_circles_through_a_table(source: str, target: str, back: bool) -> None:
+    """All edges of the table go to ``a``."""
+    tables = {"dns": ["d1", "d2"], "other": ["e1"]}
+    assert back is leads_back([override("dns", "a")], source, target, tables=tables)
+
+
+def test_edges_of_a_table_that_send_to_each_other() -> None:
+    """The target itself stays, so only the others of the table could come back to it."""
+    tables = {"dns": ["d1", "d2"]}
+    to_one = [override("dns", "d1")]
+    assert leads_back(to_one, "d1", "d2", tables=tables)
+    assert not leads_back(to_one, "d2", "a", tables=tables)
+    assert leads_back([override("d1", "a"), override("a", "d2")], "dns", "d1", tables=tables)
+    assert 5000 == free_range([override("dns", "d1", 0, 5000)], "d2", 1, tables=tables)
+    assert 0 == free_range([override("d1", "a", 0, 5000)], "d2", 1, tables=tables)
+
+
 def test_of_two_overrides_each_has_its_share() -> None:
     fleet = Fleet.of(
         (A, B, C), overrides=[override("a", "b", 0, 2000), override("a", "c", 2000, 5000)]
