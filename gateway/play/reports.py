@@ -80,7 +80,7 @@ def take_reports(gateway: Gateway, request: ReportRequest, body: bytes) -> Reply
 
 def _count(body: bytes) -> int:
     """At least the number of reports: that of lines, or of objects in JSON."""
-    if body[:1] == b"[":
+    if body.lstrip()[:1] == b"[":
         return max(1, body.count(b"}"))
     return body.count(b"\n", 0, -1) + 1
 

@@ -247,17 +247,19 @@ async def test_large_reports_count_more(running: Running) -> None:
 
 @pytest.mark.parametrize("running", [{"GATEWAY_CMCD__NETWORK_REPORTS_PER_S": "2"}], indirect=True)
 async def test_of_a_batch_over_budget_the_first_reports_are_read(running: Running) -> None:
-    """Lines, and objects in JSON."""
+    """Lines, and objects in JSON, also behind white space."""
+    objects = json.dumps([{"mtp": 400, "sid": f"m{number}"} for number in range(30)])
     for network, body in (
         ("103.4.145.245", "\n".join(f'mtp=400,sid="n{number}"' for number in range(30))),
-        ("129.240.2.6", json.dumps([{"mtp": 400, "sid": f"m{number}"} for number in range(30)])),
+        ("129.240.2.6", objects),
+        ("198.51.100.7", " \r\n" + objects.replace(': "m', ': "x')),
     ):
         before = counted()
         await running.report(body, X_Forwarded_For=network)
         assert {"budget": 10} == dropped_since(before)
     await running.read()
-    read = [bool(running.samples(name)) for name in ("n0", "n19", "n20", "m0", "m19", "m20")]
-    assert [True, True, False] * 2 == read
+    read = [bool(running.samples(f"{kind}{at}")) for kind in "nmx" for at in (0, 19, 20)]
+    assert [True, True, False] * 3 == read
 
 
 async def test_a_full_batch_of_reports_is_read(running: Running) -> None:
