@@ -156,16 +156,20 @@ def with_hint(
 ) -> SessionEstimate | None:
     """The session's estimate with what its browser says; None when that adds nothing.
 
-    It adds nothing where something was measured, and browsers repeat it in each request: the same
-    is added again after ``half_life_s``.
+    It adds nothing where something was measured in the past ``forget_s``, and browsers repeat it in
+    each request: the same is added again after ``half_life_s``.
     """
     if hinted is None:
         return None
     estimate = session or SessionEstimate()
     if estimate.samples:
         newest = estimate.samples[-1]
-        same = newest.kbps == round(hinted.kbps) and 0 <= now_s - newest.time_s < config.half_life_s
-        if newest.source != "hints" or same:
+        age_s = now_s - newest.time_s
+        if newest.source != "hints":
+            if age_s <= config.forget_s:
+                return None
+            estimate = SessionEstimate()
+        elif newest.kbps == round(hinted.kbps) and 0 <= age_s < config.half_life_s:
             return None
     return estimate.updated(hinted.kbps, hinted.source, now_s, config)
 

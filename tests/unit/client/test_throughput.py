@@ -241,6 +241,11 @@ def test_hints_are_kept_while_nothing_was_measured() -> None:
     assert [400] == [sample.kbps for sample in other.samples]
     assert None is with_hint(remembered(3000), chosen.hinted, NOW, CONFIG)
     assert None is with_hint(first, None, NOW, CONFIG)
+    last = remembered(3000, 2000, age_s=CONFIG.forget_s)
+    assert None is with_hint(last, chosen.hinted, NOW, CONFIG)
+    assert first == with_hint(
+        remembered(3000, 2000, age_s=CONFIG.forget_s + 1), chosen.hinted, NOW, CONFIG
+    )
 
 
 @pytest.mark.parametrize("hint_confidence", [0.0, 0.15, 0.6, 1.0])
