@@ -180,7 +180,8 @@ def steer(
     (:func:`gateway.edge.rank.ordered_by_key` with ``state.viewer``). ``reports`` is what the player
     says of its pathways.
     """
-    config, fleet, now = situation.config, situation.fleet, int(situation.now_s)
+    config, fleet = situation.config, situation.fleet
+    now = max(int(situation.now_s), state.issued_s)  # another host's clock may be ahead
     if state.declared > 1:
         order = _with_declared(fleet, state, order)
     known, dead = _known(fleet, state, reports)

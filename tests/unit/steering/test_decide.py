@@ -12,7 +12,13 @@ from gateway.edge.rank import admits, ordered_by_key, ranked_tiers
 from gateway.steering.decide import MOVE_REASONS, STAY_REASONS, Situation, Steered, steer
 from gateway.steering.leaving import Leaving, leaving_since
 from gateway.steering.query import PathwayReport
-from gateway.steering.state import MAX_CLONES, Clone, PathwayRecord, SteeringState
+from gateway.steering.state import (
+    CLOCK_SKEW_S,
+    MAX_CLONES,
+    Clone,
+    PathwayRecord,
+    SteeringState,
+)
 from gateway.steering.steering_config import SteeringConfig
 from geodata.place import Place
 
@@ -119,7 +125,10 @@ def state_of(case: Case) -> SteeringState:
 
 
 def answer(
-    case: Case, state: SteeringState | None = None, config: SteeringConfig = CONFIG
+    case: Case,
+    state: SteeringState | None = None,
+    config: SteeringConfig = CONFIG,
+    at_s: float = NOW,
 ) -> Steered:
     """The answer for a case."""
     fleet = Fleet.of(case.edges, case.conditions, overrides=case.overrides)
@@ -129,7 +138,7 @@ def answer(
     reports = [PathwayReport(*one) for one in case.reports]
     view = View(case.others, case.prior, case.probed, case.reported)
     return steer(
-        Situation(config, fleet, leaving, CLOCK, NOW), given, order, reports, case.left.get, view
+        Situation(config, fleet, leaving, CLOCK, at_s), given, order, reports, case.left.get, view
     )
 
 
@@ -965,6 +974,21 @@ def test_draining_a_degraded_edge_does_not_move_all_at_once() -> None:
     states = [replace(state_of(case), viewer=viewer) for viewer in stayed]
     moved = [steer(situation, one, [1, 2], reports, case.left.get).moved for one in states]
     assert 0.2 < sum(moved) / len(moved) < 0.3
+
+
+@pytest.mark.parametrize("ahead_s", [0, 1, CLOCK_SKEW_S])
+def test_what_a_clock_that_is_ahead_has_issued_goes_on(ahead_s: int) -> None:
+    """The next answer is readable, whichever host gives it: a state never ends before it begins."""
+    case = Case(never_moved=True, first_request=True)
+    began = answer(case, at_s=NOW + ahead_s)
+    read = SteeringState.from_bytes(began.state.to_bytes(), began.state.asset, NOW)
+    assert read == began.state
+    again = answer(replace(case, conditions={"a": DOWN}), read)
+    assert again.moved
+    assert NOW + ahead_s == again.state.told_s
+    assert again.state == SteeringState.from_bytes(again.state.to_bytes(), read.asset, NOW)
+    later = answer(case, again.state, at_s=NOW + 100)
+    assert (NOW + ahead_s, NOW + 100) == (later.state.told_s, later.state.issued_s)
 
 
 def test_the_latest_records_stay() -> None:
