@@ -126,17 +126,8 @@ def decide_steering(gateway: Gateway, request: SteeringRequest) -> Reply | Unfin
     now_s, clock_s = time.time(), time.monotonic()
     sender = runtime.clients.sender(request.peer, request.headers)
     session, caller = _session_of(gateway, request, query, sender)
-    if session is not None and request.method == "GET":
-        _measured(gateway, session, query.best_bps, now_s, caller)
     grant, admission = seen_playing(gateway, query.grant, asset, session, sender.prefix)
-    state, outcome = _state(gateway, query, asset, now_s)
-    if state is not None and state.viewer == 0:
-        state = replace(
-            state,
-            viewer=_new_viewer(fleet, state.base, asset),
-            spread_point=spread_point_of(sender.place, sender.prefix),
-            unstated=not query.reports and _may_repeat(runtime, request),
-        )
+    state, outcome = _state(gateway, request, query, sender, now_s)
     if state is not None and session is None and runtime.settings.dash.class_manifests:
         session = drawn_name(state.viewer)
     viewer = _any_viewer() if state is None else state.viewer
@@ -148,6 +139,8 @@ def decide_steering(gateway: Gateway, request: SteeringRequest) -> Reply | Unfin
     metrics.steering_states(outcome).inc()
     least_s = pace_s(gateway, viewer if outcome == "known" else None, sender.client, admission)
     if state is None:
+        if request.method == "GET":  # nothing tells what the player said before
+            _measured(gateway, session, query.best_bps, now_s, caller)
         state = _default_state(fleet, query, asset, viewer, spread_point)
     if state is None:
         first = [fleet.edges[at].id for at in order[: runtime.steering.max_pathways]]
@@ -168,8 +161,9 @@ def decide_steering(gateway: Gateway, request: SteeringRequest) -> Reply | Unfin
         may_tell = may_begin if caller is None else caller.may_tell
         country = sender.place.country
         queue_pathway_event(gateway, asset, country, session, state, answer, may_tell)
-        if state.issued_s:  # the first figure that a player reports is not measured
+        if state.issued_s and not answer.idle:
             view.learn(answer)
+        _measured(gateway, session, answer.measured_kbps * 1000, now_s, caller)
         if answer.moved:
             budget.promise(answer.priority[0].id, kbps, clock_s)
         _follow(gateway, asset, session, state, answer, caller, may_begin)
@@ -265,27 +259,37 @@ def _session_asked(request: SteeringRequest) -> bytes | None:
 
 
 def _measured(
-    gateway: Gateway, session: bytes, bps: int | None, now_s: float, caller: Caller | None
+    gateway: Gateway, session: bytes | None, bps: int | None, now_s: float, caller: Caller | None
 ) -> None:
-    """Add the throughput that a player reports to its session's estimate, in the background."""
-    kbps = None if bps is None else steering_kbps(bps)
-    if kbps is not None:
+    """Add what a player has measured to the estimate of its session, if that has a name, in the
+    background."""
+    kbps = steering_kbps(bps or 0)
+    if session is not None and kbps is not None:
         estimator = gateway.runtime.estimator
         gateway.measurements.add(session, Measurement("steering", kbps), now_s, estimator, caller)
 
 
 def _state(
-    gateway: Gateway, query: SteeringQuery, asset: str, now_s: float
+    gateway: Gateway, request: SteeringRequest, query: SteeringQuery, sender: Sender, now_s: float
 ) -> tuple[SteeringState | None, StateOutcome]:
-    """The state that a request brings, if it can be trusted."""
+    """The state that a request brings, if it can be trusted; of a session that begins, with its
+    viewer."""
     if not query.state:
         return None, "none"
     signed = gateway.keys.verify(Purpose.STEERING_STATE, query.state)
-    name = asset_name(asset)
+    name = asset_name(request.asset)
     state = None if signed is None else SteeringState.from_bytes(signed, name, now_s)
     if state is None:
         return None, "refused"
-    return state, "new" if state.viewer == 0 else "known"
+    if state.viewer:
+        return state, "known"
+    begun = replace(
+        state,
+        viewer=_new_viewer(gateway.fleet, state.base, request.asset),
+        spread_point=spread_point_of(sender.place, sender.prefix),
+        unstated=not query.reports and _may_repeat(gateway.runtime, request),
+    )
+    return begun, "new"
 
 
 def _may_repeat(runtime: Runtime, request: SteeringRequest) -> bool:

@@ -132,7 +132,9 @@ class Steered:
     it uses by the evidence if it only repeats what it was told. ``obeyed`` is
     False when it is not the edge that the player was told. ``passed_over``: the player names a
     pathway that it cannot have, which changes nothing. ``believed``: the player uses ``playing``,
-    which is there and not down. ``naming`` is how the edges are named.
+    which is there and not down. ``idle``: it has loaded nothing since its last request.
+    ``measured_kbps`` is the best throughput that it has measured, 0 without any. ``naming`` is how
+    the edges are named.
     """
 
     state: SteeringState
@@ -145,6 +147,8 @@ class Steered:
     obeyed: bool
     passed_over: bool
     believed: bool
+    idle: bool
+    measured_kbps: int
     naming: Naming
 
 
@@ -193,17 +197,16 @@ def steer(
     obeyed = playing == state.told or not (known or dead)
     settled = now - state.told_s >= config.dwell_s
     told, told_s = state.told, state.told_s
+    idle = _is_idle(state, known)
     earlier = {one.edge: one for one in state.records if now - one.at_s < config.forget_s}
-    records = earlier.copy()
-    for edge, bps in known:
-        if bps is not None:
-            records[edge] = PathwayRecord(edge, min(bps // 1000, MAX_KBPS), now)
-    failed = playing is not None and not obeyed and settled and seen is None
-    failed = failed and not _is_idle(known, records, earlier)
+    measured = _measured(state, known, earlier, now)
+    measured_kbps = max([one.kbps for one in measured], default=0)
+    records = earlier | {one.edge: one for one in measured}
+    failed = playing is not None and not obeyed and settled and seen is None and not idle
     if failed and playing is not None:
         records[told] = PathwayRecord(told, 0, now)
         told, told_s, settled = playing, now, False
-    session = _Session(situation, state, told, records, _estimate(state, known, now), view)
+    session = _Session(situation, state, told, records, _estimate(state, measured_kbps, now), view)
     reason: MoveReason | StayReason | None = session.why_leave(order)
     target: int | None = None
     if reason is not None and not (reason in _URGENT or settled):
@@ -256,6 +259,8 @@ def steer(
         playing=_edge(fleet, playing if playing is not None else dead),
         obeyed=obeyed,
         believed=_is_usable(fleet, playing),
+        idle=idle,
+        measured_kbps=measured_kbps,
         passed_over=len(known) + (dead is not None) < len(reports),
         naming=naming,
     )
@@ -333,18 +338,37 @@ def _known(
     return found, dead
 
 
-def _is_idle(
-    known: Sequence[tuple[int, int | None]],
-    records: Mapping[int, PathwayRecord],
-    earlier: Mapping[int, PathwayRecord],
-) -> bool:
+def _is_idle(state: SteeringState, known: Sequence[tuple[int, int | None]]) -> bool:
     """Whether the player measures what it measured last time. It has loaded nothing since, because
-    it is paused or its buffer is full, so it has had no reason to move yet. ``records`` are those
-    of ``earlier`` with what is ``known`` now."""
-    return all(
-        bps is not None and edge in earlier and records[edge].kbps == earlier[edge].kbps
-        for edge, bps in known
-    )
+    it is paused or its buffer is full, so it has had no reason to move yet."""
+    last = {one.edge: one.kbps for one in state.records}
+    return all(bps is not None and last.get(edge) == _kbps(bps) for edge, bps in known)
+
+
+def _measured(
+    state: SteeringState,
+    known: Sequence[tuple[int, int | None]],
+    earlier: Mapping[int, PathwayRecord],
+    now: int,
+) -> list[PathwayRecord]:
+    """What the player has measured since its last request, besides what it has seen ``earlier``.
+
+    The first figure of a session may be the one that the player is built with (hls.js: 500 kbit/s,
+    Shaka: 1000), and one that it repeats is no news. A line may be as steady, so a repeated figure
+    counts again when the one before is forgotten.
+    """
+    if not state.issued_s:
+        return []
+    reported = [(edge, _kbps(bps)) for edge, bps in known if bps is not None]
+    return [
+        PathwayRecord(edge, kbps, now)
+        for edge, kbps in reported
+        if edge not in earlier or earlier[edge].kbps != kbps
+    ]
+
+
+def _kbps(bps: int) -> int:
+    return min(bps // 1000, MAX_KBPS)
 
 
 def _is_down(fleet: Fleet, at: int) -> bool:
@@ -359,12 +383,11 @@ def _playing(known: Sequence[tuple[int, int | None]], told: int) -> int | None:
     return told if any(edge == told for edge, _ in known) else known[0][0]
 
 
-def _estimate(state: SteeringState, known: Sequence[tuple[int, int | None]], now: int) -> int:
+def _estimate(state: SteeringState, measured_kbps: int, now: int) -> int:
     """The best throughput that the viewer's network has shown lately, in kbit/s."""
     age_s = max(0, now - state.issued_s) if state.issued_s else 0
     before = state.estimate_kbps * 0.5 ** (age_s / HALF_LIFE_S)
-    best = max((bps // 1000 for _, bps in known if bps is not None), default=0)
-    return min(max(int(before), best), MAX_KBPS)
+    return max(int(before), measured_kbps)
 
 
 def _latest(records: Mapping[int, PathwayRecord]) -> tuple[PathwayRecord, ...]:
@@ -464,15 +487,9 @@ class _Session:
 
     def _is_slow_for_others(self, order: Sequence[int]) -> bool:
         """Whether the viewer measures less than it needs, and its network says that the edge is the
-        reason: there is nothing that this session could compare with.
-
-        The first figure that a player reports may be the one that it is built with (hls.js:
-        500 kbit/s), and counts as no measurement.
-        """
+        reason: there is nothing that this session could compare with."""
         record = self._records.get(self._told)
         if record is None or record.kbps >= self._state.need_kbps:
-            return False
-        if not self._state.issued_s:
             return False
         here = self._view.kbps_on(self._told)
         elsewhere = 0 if here is None else self._fastest(order)

@@ -163,6 +163,23 @@ async def test_what_the_steering_server_is_told_counts(later: Callable[[float], 
         assert "mobile_2g 760;src=steering" == await decided(client, "", {})
 
 
+async def test_what_a_player_says_at_first_or_again_is_no_measurement(
+    later: Callable[[float], None],
+) -> None:
+    """It is built with a figure, and repeats the last one while it is paused. Its next measurement
+    is believed, whatever it was before."""
+    async with asking(application()) as client:
+        url = await steering_url(client, "s")
+        for kbps, expected in ((500, None), (20_000, 20_000), *[(20_000, 20_000)] * 30):
+            later(30)
+            report = f"_HLS_pathway=global&_HLS_throughput={kbps}000"
+            url = (await client.get(f"{url}&{report}")).json()["RELOAD-URI"]
+            speed = f"mobile_4g {expected};src=steering" if expected else "mobile_4g None"
+            assert speed == await decided(client, "", {})
+        later(1)
+        assert "mobile_3g 1500;src=cmcd" == await decided(client, mtp(1500), {})
+
+
 NAMED: list[tuple[str, str, dict[str, str], str]] = [
     ("a parameter", "&session=s", {}, "mobile_2g 800;src=steering"),
     ("CMCD", "&CMCD=sid%3D%22s%22", {}, "mobile_2g 800;src=steering"),

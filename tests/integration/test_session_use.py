@@ -139,8 +139,11 @@ async def test_what_another_measures_is_not_the_sessions() -> None:
         assert 200 == await post(app, "/v1/probe", json.dumps(result).encode(), agent, peer)
         report = f'sid="s",mtp={kbps},v=2,ts=1800000000000,e=ps'.encode()
         assert 204 == await post(app, "/v1/cmcd", report, agent, peer)
-        throughput = f"{query}&_HLS_throughput={kbps * 1000}"
-        body, _ = await get(app, path, throughput, agent, peer)
+        body, _ = await get(app, path, query, agent, peer)  # what it says first is not measured
+        first = json.loads(body)
+        reload = f"{first['RELOAD-URI'].partition('?')[2]}&session=s"
+        throughput = f"&_HLS_pathway={first['PATHWAY-PRIORITY'][0]}&_HLS_throughput={kbps * 1000}"
+        body, _ = await get(app, path, reload + throughput, agent, peer)
         assert (session_name("s").hex() in body) == (peer == HOME)
         await settled(app)
 

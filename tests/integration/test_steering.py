@@ -15,7 +15,7 @@ from prometheus_client import Counter
 
 from gateway.app import FIRST_USER_AGENT, Application
 from gateway.cache import STEERED, Cache
-from gateway.client.prior import network_name
+from gateway.client.prior import network_name, wide_network
 from gateway.client.session import asset_name
 from gateway.edge.fleet import EdgeCondition
 from gateway.edge.override import WHOLE, Override
@@ -480,6 +480,23 @@ async def test_one_household_does_not_make_an_edge_slow(app: Application) -> Non
         await watch(app, "e1", "10.1.1.1", [500, 100])
         await watch(app, "e2", "10.1.2.1", [500, 90_000])
     assert "e1" == await watch(app, "e1", "10.1.3.1", [500, 900, 900])
+
+
+async def test_a_network_learns_nothing_of_a_player_that_is_paused(config: Path) -> None:
+    """It repeats its last figure, while another player of its household measures."""
+    app = application(config, {"GATEWAY_STEERING__SLOW_VIEWERS": "1"})
+    sender = app.gateway.runtime.clients.sender("10.1.1.1", Headers({}))
+    network = wide_network(sender.prefix)
+    fleet = app.gateway.fleet
+    key = fleet.edges[fleet.positions["e1"]].key
+    url, seen = f"/v1/steering/film?state={signed(app)}", []
+    async with asking(app, "10.1.1.1") as client:
+        for kbps in (500, 7000, 7000, 7001):
+            report = f"&_HLS_pathway=e1&_HLS_throughput={kbps}000"
+            url = manifest(await client.get(url + report))["RELOAD-URI"]
+            seen.append(app.gateway.steering.networks.kbps_on(network, key, time.monotonic()))
+            await watch(app, "e1", "10.1.1.1", [500, 9000])
+    assert [None, 7000, 9000, 7001] == seen
 
 
 class Unpaced(Allowance):

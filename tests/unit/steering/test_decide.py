@@ -676,6 +676,45 @@ def test_the_best_that_was_seen_decays() -> None:
     assert 9000 == answer(Case(estimate=8000)).state.estimate_kbps
 
 
+FIGURES: list[tuple[str, list[int], list[str]]] = [
+    ("a slow line, and a faster built-in figure", [1000, *[400] * 5], ["fine"] * 6),
+    ("a slow line from the start", [400] * 6, ["fine"] * 6),
+    ("an edge that becomes slow", [500, 9000, 1000], ["fine", "fine", "slow"]),
+    ("after a while on a steady line", [500, *[9000] * 30, 1000], ["fine"] * 31 + ["slow"]),
+    ("after a rest, its network may be another", [500, *[9000] * 15, 1600], ["fine"] * 17),
+]
+
+
+@pytest.mark.parametrize(
+    ("figures", "reasons"), [row[1:] for row in FIGURES], ids=[row[0] for row in FIGURES]
+)
+def test_what_a_player_measures_over_time(figures: list[int], reasons: list[str]) -> None:
+    """Every 30 s, in kbit/s: neither what it is built with nor what it repeats is a measurement."""
+    case = Case(never_moved=True, first_request=True)
+    state, seen = state_of(case), []
+    for number, kbps in enumerate(figures):
+        told = replace(case, reports=[("a", kbps * 1000)])
+        found = answer(told, state, at_s=NOW + 30 * number)
+        state = found.state
+        seen.append(found.reason)
+    assert reasons == seen
+
+
+def test_a_repeated_figure_is_a_measurement_once_in_a_while() -> None:
+    """A player that is paused is told from one whose edge failed for as long as it is paused."""
+    case = Case(told=B, told_ago=600, seen=[("a", 9000, 30)])
+    state, measured = state_of(case), []
+    for number in range(60):
+        found = answer(case, state, at_s=NOW + 30 * number)
+        state = found.state
+        assert (True, "fine") == (found.idle, found.reason)
+        if found.measured_kbps:
+            measured.append(30 * number)
+    assert [570, 1170, 1770] == measured
+    resumed = answer(replace(case, reports=[("a", 8_999_000)]), state, at_s=NOW + 1800)
+    assert (False, 8999, "failed") == (resumed.idle, resumed.measured_kbps, resumed.reason)
+
+
 OTHER_A, OTHER_B = (replace(edge, url=f"https://new-{edge.id}.example/v/") for edge in (A, B))
 NEW_A, NEW_B = (f"{edge.id}.{edge.host_tag:04x}" for edge in (OTHER_A, OTHER_B))
 KNOWN = A.host_tag
