@@ -44,7 +44,7 @@ from gateway.play.steering_pace import pace_s
 from gateway.play.tokens import carried_on, seen_playing
 from gateway.steering.decide import Situation, Steered, steer
 from gateway.steering.naming import longest_renewed_s
-from gateway.steering.pathways import is_declared
+from gateway.steering.pathways import edge_at, id_by_host, is_declared, unlike
 from gateway.steering.query import (
     GRANT,
     SESSION,
@@ -54,7 +54,13 @@ from gateway.steering.query import (
     read_query,
 )
 from gateway.steering.signatures import tag_at
-from gateway.steering.state import MAX_KBPS, Clone, PlaylistReference, SteeringState
+from gateway.steering.state import (
+    MAX_CLONES,
+    MAX_KBPS,
+    Clone,
+    PlaylistReference,
+    SteeringState,
+)
 from gateway.store.connection.keys import session_name
 from gateway.trust.keys import Purpose
 from manifests.steering import (
@@ -138,6 +144,7 @@ def decide_steering(gateway: Gateway, request: SteeringRequest) -> Reply | Unfin
     order = PreferenceOrder(fleet, tiers, viewer, runtime.steering.max_pathways + 1, RANKED, asset)
     metrics.steering_states(outcome).inc()
     least_s = pace_s(gateway, viewer if outcome == "known" else None, sender.client, admission)
+    renews, grant = carried_on(gateway, asset, session, grant, sender, request.headers, now_s)
     if state is None:
         if request.method == "GET":  # nothing tells what the player said before
             _measured(gateway, session, query.best_bps, now_s, caller)
@@ -145,9 +152,9 @@ def decide_steering(gateway: Gateway, request: SteeringRequest) -> Reply | Unfin
     if state is None:
         first = [fleet.edges[at].id for at in order[: runtime.steering.max_pathways]]
         ttl_s = max(runtime.steering.ttl_s, least_s)
-        return steering_reply(render_steering_manifest(ttl_s, _url(runtime, asset), first))
+        url = _reload_url(runtime, asset, "", session, grant)
+        return steering_reply(render_steering_manifest(ttl_s, url, first))
     leaving = gateway.steering.leaving_in(fleet, clock_s)
-    renews, grant = carried_on(gateway, asset, session, grant, sender, request.headers, now_s)
     signs = state.playlist is None or renews
     situation = Situation(runtime.steering, fleet, leaving, clock_s, now_s, asset, signs)
     budget, kbps = gateway.steering.budget, state.expected_kbps
@@ -189,11 +196,15 @@ def cookies_of(gateway: Gateway, answer: Steered, asset: str, now_s: float) -> R
 
 
 def _reload_url(runtime: Runtime, asset: str, state: str, session: bytes | None, grant: str) -> str:
-    """Where the player asks next, with what it carries."""
-    url = f"{_url(runtime, asset)}?{STATE}={state}"
-    if session is not None:
-        url = f"{url}&{SESSION}={session.hex()}"
-    return f"{url}&{GRANT}={grant}" if grant else url
+    """Where the player asks next, with what it carries: ``state`` and ``grant`` are empty without
+    one."""
+    name = "" if session is None else session.hex()
+    carried = [
+        f"{key}={value}"
+        for key, value in ((STATE, state), (SESSION, name), (GRANT, grant))
+        if value
+    ]
+    return "?".join([_url(runtime, asset), *filter(None, ["&".join(carried)])])
 
 
 def drawn_name(viewer: int) -> bytes:
@@ -328,25 +339,33 @@ def _default_state(
 
     The player has the pathways that it reports, whether its manifest declares them or they are
     clones. So clones may refer to the first, and the others, which may be declared, must not be
-    cloned (C2.2): they count as declared.
+    cloned (C2.2): they count as declared. One with the id of a host is a clone, and known while its
+    edge has that host.
     """
-    positions = [fleet.positions.get(pathway) for pathway, _ in query.reports]
-    known = [fleet.edges[at] for at in positions if at is not None]
+    reported = [(pathway, edge_at(fleet, pathway)) for pathway, _ in query.reports]
+    found = [(pathway, fleet.edges[at]) for pathway, at in reported if at is not None]
+    known = [(pathway, edge) for pathway, edge in found if pathway in (edge.id, id_by_host(edge))]
     if not known:
         return None
-    base, *others = known
+    (first, base), *others = known
+    declared = [Clone(edge.tag, edge.host_tag) for pathway, edge in others if pathway == edge.id]
+    cloned = [edge for pathway, edge in known if pathway != edge.id]
+    clones = [
+        *declared,
+        *chain.from_iterable((unlike(edge), Clone(edge.tag, edge.host_tag)) for edge in cloned),
+    ]
     return SteeringState(
         asset=asset_name(asset),
         viewer=viewer,
         spread_point=spread_point,
-        base=base.id,
+        base=first,
         shape=base.shape,
         need_kbps=MAX_KBPS,
         expected_kbps=USUAL_KBPS,
         told=base.key,
-        base_host=base.host_tag,
-        clones=tuple([Clone(other.tag, other.host_tag) for other in others]),
-        declared=len(known) if others else 0,
+        base_host=base.host_tag if first == base.id else 0,
+        clones=tuple(clones[:MAX_CLONES]),
+        declared=len(declared) + 1 if declared else 0,
     )
 
 

@@ -45,7 +45,17 @@ def last_host(state: SteeringState, edge: Edge) -> int:
 def pathway_of(state: SteeringState, edge: Edge) -> str:
     """The id of the pathway that leads the player to the edge as it is now."""
     first = first_host(state, edge)
-    return edge.id if first in (0, edge.host_tag) else f"{edge.id}.{edge.host_tag:04x}"
+    return edge.id if first in (0, edge.host_tag) else id_by_host(edge)
+
+
+def id_by_host(edge: Edge) -> str:
+    """The id of an edge for a player that learned of it under another host."""
+    return f"{edge.id}.{edge.host_tag:04x}"
+
+
+def unlike(edge: Edge) -> Clone:
+    """The edge under a host that it does not have, for a player of which only that is known."""
+    return Clone(edge.tag, edge.host_tag % 0xFFFF + 1)
 
 
 class Named(NamedTuple):

@@ -4,6 +4,7 @@ import json
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -97,6 +98,19 @@ async def test_signatures_of_a_session_that_shares_its_name_are_renewed(
         assert session_name("s1").hex() not in url
         answer = await client.get(f"{url}&_HLS_pathway=e1")
     assert "PATHWAY-CLONES" in answer.json()
+
+
+async def test_an_admission_outlives_the_state(tmp_path: Path, clock: Clock) -> None:
+    """The state is refused, and the pathway that the player reports is not known."""
+    async with asking(app_of(tmp_path, PROTECT)) as client:
+        client.headers.update({**CHROME, "X-Forwarded-For": NORWAY})
+        first = await client.get("/v1/play/paid/film.m3u8", headers=bearer(token()))
+        url = steering_url(first.text)
+        grant = parse_qs(urlsplit(url).query)["grant"]
+        for pathway in ("e1", "x"):
+            query = {"state": "x.AAAA", "grant": grant[0], "_HLS_pathway": pathway}
+            answer = await client.get(urlsplit(url).path, params=query)
+            assert grant == parse_qs(urlsplit(answer.json()["RELOAD-URI"]).query)["grant"]
 
 
 KEY_LINE, PROTECT_LINE = 'id = "k"\n', "[[tokens.protect]]\n"

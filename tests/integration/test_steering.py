@@ -328,6 +328,47 @@ async def test_a_clone_on_another_host_has_an_id_of_its_own(
     assert {base} == {one["BASE-ID"] for one in fifth["PATHWAY-CLONES"]}
 
 
+async def test_a_clone_with_an_id_of_its_own_outlives_the_state(
+    app: Application, client: httpx.AsyncClient
+) -> None:
+    """The player has it, so that clones may refer to it; under the edge's own id it has another
+    host. It is known for as long as its edge has that host."""
+    edges = {edge.id: edge for edge in app.gateway.fleet.edges}
+    own_id = f"e1.{edges['e1'].host_tag:04x}"
+    report = f"&_HLS_pathway={own_id}&_HLS_throughput=9000000"
+    url = f"/v1/steering/film?state=x.AAAA{report}"
+    for _ in range(2):
+        body = manifest(await client.get(url))
+        url = f"{body['RELOAD-URI']}{report}"
+        assert [own_id, {"e2", "e3"}] == [
+            body["PATHWAY-PRIORITY"][0],
+            {*body["PATHWAY-PRIORITY"][1:]},
+        ]
+        assert {(own_id, "e2"), (own_id, "e3")} == {
+            (one["BASE-ID"], one["ID"]) for one in body["PATHWAY-CLONES"]
+        }
+    app.keeper.judged("health", {"e1": DOWN})
+    moved_to = manifest(await client.get(url))["PATHWAY-PRIORITY"][0]
+    assert moved_to in {"e2", "e3"}
+    app.keeper.judged("health", dict.fromkeys(["e2", "e3"], DOWN))
+    body = manifest(await client.get(f"{body['RELOAD-URI']}&_HLS_pathway={moved_to}"))
+    assert own_id == body["PATHWAY-PRIORITY"][0]
+    app.keeper.judged("health", {})
+    app.keeper.found("config", [replace(edges["e1"], url="https://new.example.com/v/")])
+    body = manifest(await client.get(f"/v1/steering/film?state=x.AAAA{report}"))
+    assert (["e1"], None) == (body["PATHWAY-PRIORITY"], body.get("PATHWAY-CLONES"))
+
+
+async def test_what_a_player_carries_outlives_its_state(client: httpx.AsyncClient) -> None:
+    """The name of its session, whether or not its pathway is known; without any, nothing."""
+    path, name = "/v1/steering/film", f"session_name={'ab' * 20}"
+    for pathway in ("e1", "x", "e1.0000"):
+        answer = await client.get(f"{path}?state=x.AAAA&{name}&_HLS_pathway={pathway}")
+        assert name in manifest(answer)["RELOAD-URI"]
+    answer = await client.get(f"{path}?state=x.AAAA&_HLS_pathway=x")
+    assert path == manifest(answer)["RELOAD-URI"]
+
+
 async def test_no_edge_that_the_player_can_use(app: Application, client: httpx.AsyncClient) -> None:
     """It keeps its pathway."""
     other = next(edge for edge in app.gateway.fleet.edges if edge.id == "other")
