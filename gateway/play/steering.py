@@ -23,7 +23,7 @@ from gateway.decision import remembered_tiers
 from gateway.edge.edge import Edge
 from gateway.edge.fleet import Fleet
 from gateway.edge.override import diversion_of
-from gateway.edge.rank import PreferenceOrder, spread_point_of
+from gateway.edge.rank import PreferenceOrder, admits, spread_point_of
 from gateway.edge.signed_root import SignedRoot, signed_root
 from gateway.ladder.expected import expected_kbps
 from gateway.ladder.rung import Rung
@@ -90,8 +90,8 @@ for the same: with an inline manifest it would not be steered at all."""
 USUAL_KBPS = 3000
 """What a session is expected to take up when its state does not say."""
 DRAWS = 256
-"""The most keys that are drawn for a session: nearly always enough to find one outside of a share.
-Sessions for which none is found (all, where the share is 100 %) follow the override in time."""
+"""The most keys that are drawn for a session: nearly always enough to find one that stays. Sessions
+for which none is found (all, where the share of an override is 100 %) leave in their turn."""
 
 _HEADERS: RawHeaders = (
     (b"content-type", MEDIA_TYPE.encode("ascii")),
@@ -318,15 +318,16 @@ def _any_viewer() -> int:
 def _new_viewer(fleet: Fleet, base: str, asset: str) -> int:
     """The key of a session of ``asset`` that begins on the edge ``base``.
 
-    Its playlist would lead elsewhere if an override of that edge covered it. So it gets a key that
-    no override covers; otherwise it would be chosen again, and more sessions than the share would
-    move.
+    Its playlist would lead elsewhere if that edge did not admit it, or an override of the edge
+    covered it. So it gets a key that the edge admits and no override covers; otherwise it would be
+    chosen again, and more sessions than the share would move.
     """
     viewer, at = _any_viewer(), fleet.positions.get(base)
-    if not fleet.diversions or at is None:
+    if at is None:
         return viewer
     for _ in range(DRAWS):
-        if diversion_of(fleet.diversions, fleet.edges, at, viewer, asset) is None:
+        admitted = admits(fleet, at, viewer) or not fleet.conditions[at].open
+        if admitted and diversion_of(fleet.diversions, fleet.edges, at, viewer, asset) is None:
             break
         viewer = _any_viewer()
     return viewer

@@ -214,6 +214,23 @@ async def test_an_override_chooses_a_session_once(
         assert ("e1" if share < 1 else "e2") == body["PATHWAY-PRIORITY"][0]
 
 
+@pytest.mark.parametrize(
+    ("share", "stays"), [(0.0, {False}), (0.1, {True}), (0.6, {True}), (1.0, {True})]
+)
+async def test_a_degraded_edge_admits_a_session_once(
+    app: Application, client: httpx.AsyncClient, share: float, stays: set[bool]
+) -> None:
+    """The playlist of a new session has named the edge, which has therefore admitted it. It leaves
+    an edge that admits nobody since."""
+    app.keeper.judged("health", {"e1": EdgeCondition("degraded", share)})
+    app.gateway.steering.leaving_in(app.gateway.fleet, time.monotonic() - 10_000)
+    text, found = signed(app), set()
+    for _ in range(30):
+        body = manifest(await client.get(f"/v1/steering/film?state={text}&_HLS_pathway=e1"))
+        found.add("e1" == body["PATHWAY-PRIORITY"][0])
+    assert stays == found
+
+
 async def test_an_edge_that_is_added_later_is_a_clone(
     app: Application, client: httpx.AsyncClient, config: Path
 ) -> None:
