@@ -588,11 +588,12 @@ class _Session:
         return record.kbps >= min(bound, self._state.need_kbps)
 
     def priority(self, first: int | None, order: Sequence[int]) -> list[int]:
-        """The positions of an answer's edges: ``first``, the next best ones, and the base in any
-        case, since a player that cannot clone knows no other. While every edge is down, others
-        are named as if all were up, so that a player can leave an edge that fails."""
+        """The positions of an answer's edges: ``first`` if the player can use it, the next best
+        ones, and the base in any case, since a player that cannot clone knows no other. While every
+        edge is down, others are named as if all were up, so that a player can leave an edge that
+        fails."""
         most = self._situation.config.max_pathways
-        listed = [] if first is None else [first]
+        listed = [] if first is None or not self._can_use(first) else [first]
         reserved = self._base_at is not None and self._base_at != first
         for at in order:
             if len(listed) + reserved >= most:
@@ -611,6 +612,11 @@ class _Session:
             record.kbps == 0 or edge.key == self._slow_for_others or self._is_slow(edge.key)
         ):
             return False
-        usable = edge.key == self._told or self._is_option(edge)
         fleet = self._situation.fleet
-        return usable and (fleet.all_down or admits(fleet, at, self._state.viewer))
+        return self._can_use(at) and (fleet.all_down or admits(fleet, at, self._state.viewer))
+
+    def _can_use(self, at: int) -> bool:
+        """Whether the player can load from an edge: it was told to, and the edge is where it was,
+        or it can move there."""
+        edge = self._situation.fleet.edges[at]
+        return (edge.key == self._told and self._is_there(edge)) or self._is_option(edge)

@@ -395,6 +395,21 @@ async def test_no_edge_that_the_player_can_use(app: Application, client: httpx.A
     assert (["e1"], None) == (body["PATHWAY-PRIORITY"], body.get("PATHWAY-CLONES"))
 
 
+async def test_the_edge_that_it_was_told_is_elsewhere(
+    app: Application, client: httpx.AsyncClient
+) -> None:
+    """Under another path, where no clone leads; and its base is gone. It keeps its pathway."""
+    text = signed(app)
+    first = manifest(await client.get(f"/v1/steering/film?state={text}&_HLS_pathway=e1"))
+    [told] = [edge for edge in app.gateway.fleet.edges if edge.id == first["PATHWAY-PRIORITY"][1]]
+    app.keeper.found("config", [told])
+    second = manifest(await client.get(f"{first['RELOAD-URI']}&_HLS_pathway=e1"))
+    assert [told.id] == second["PATHWAY-PRIORITY"]
+    app.keeper.found("config", [replace(told, url="https://new.example.com/w/")])
+    third = manifest(await client.get(f"{second['RELOAD-URI']}&_HLS_pathway={told.id}"))
+    assert (["e1"], None) == (third["PATHWAY-PRIORITY"], third.get("PATHWAY-CLONES"))
+
+
 REFUSED = [
     ("another asset", lambda app: signed(app, asset="other")),
     ("another key", lambda app: _resigned(app, KeyRing(generated_key(b"x" * 32)))),

@@ -33,6 +33,7 @@ PORT = Edge("port", "https://port.example:8443/v/", fallback=True)
 PORT_2 = Edge("port2", "https://port2.example:8443/v/", fallback=True)
 PORT_3 = Edge("port3", "https://port3.example:8443/v/", fallback=True)
 PATH = Edge("path", "https://path.example/w/", fallback=True)
+ELSEWHERE_B = replace(B, url="https://new-b.example/w/")
 SAME = Edge("same", "https://a.example/v/", fallback=True)
 SIX = Edge("six", "https://[2001:db8::1]/v/", fallback=True)
 
@@ -300,6 +301,23 @@ CASES: list[tuple[str, Case, str, list[str]]] = [
         ["a"],
     ),
     ("down, and no other edge", Case(edges=(A, PORT), conditions={"a": DOWN}), "nowhere", ["a"]),
+    (
+        "its edge has another path, and all others are down",
+        Case(
+            edges=(A, ELSEWHERE_B, C),
+            conditions={"a": DOWN, "c": DOWN},
+            told=B,
+            reports=[("b", 9_000_000)],
+        ),
+        "nowhere",
+        ["a"],
+    ),
+    (
+        "and there are no others",
+        Case(edges=(ELSEWHERE_B,), told=B, reports=[("b", 9_000_000)]),
+        "nowhere",
+        [],
+    ),
     ("slow", Case(reports=[("a", 1_000_000)], estimate=9000), "slow", ["b", "c", "a"]),
     (
         "slow, and it moved just now",
