@@ -556,10 +556,11 @@ def first_state(
     *,
     declared: int,
     shape: int,
+    live: bool = False,
 ) -> SteeringState:
     """The state of a session of ``asset`` that is yet to begin on ``edge``, with these rungs.
-    ``others`` are the edges that its manifest tells the player of, ``declared`` and ``shape`` are
-    as in :class:`SteeringState`."""
+    ``others`` are the edges that its manifest tells the player of, ``declared``, ``shape`` and
+    ``live`` are as in :class:`SteeringState`."""
     need_kbps = max([rung.bandwidth for rung in rungs], default=0) // 1000
     return SteeringState(
         asset=asset_name(asset),
@@ -573,6 +574,7 @@ def first_state(
         base_host=edge.host_tag,
         clones=tuple([Clone(other.tag, other.host_tag) for other in others]),
         declared=declared,
+        live=live,
     )
 
 

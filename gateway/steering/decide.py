@@ -47,6 +47,7 @@ from gateway.steering.pathways import (
     last_host,
     pathway_of,
     with_clones,
+    with_reported,
 )
 from gateway.steering.query import PathwayReport
 from gateway.steering.state import MAX_KBPS, MAX_RECORDS, PathwayRecord, SteeringState
@@ -186,6 +187,7 @@ def steer(
     """
     config, fleet = situation.config, situation.fleet
     now = max(int(situation.now_s), state.issued_s)  # another host's clock may be ahead
+    state = with_reported(fleet, state, reports)
     if state.declared > 1:
         order = _with_declared(fleet, state, order)
     known, dead = _known(fleet, state, reports)
@@ -250,6 +252,7 @@ def steer(
             unstated=state.unstated,
             said=said,
             playlist=state.playlist,
+            live=state.live,
         ),
         priority=priority,
         pathways=pathways,

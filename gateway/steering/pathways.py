@@ -8,14 +8,17 @@ four digits of the host's hash.
 So has an edge whose URLs are signed anew: the digits then name the signature, too.
 
 An MPD declares several pathways: the base, and the first of the state's clones. They need no clone,
-and must not be one (C2.2), as long as their edges have the host of the MPD.
+and must not be one (C2.2), as long as their edges have the host of the MPD. A live one declares the
+edges that are up when it is refreshed: the state knows of them once the player reports them.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from gateway.edge.edge import Edge, edge_tag, stable_hash
 from gateway.edge.fleet import Fleet
+from gateway.steering.query import PathwayReport
 from gateway.steering.signatures import outlives, sibling_tag, tag_at
 from gateway.steering.state import MAX_CLONES, Clone, SteeringState
 
@@ -123,6 +126,26 @@ def declared_at(fleet: Fleet, state: SteeringState) -> list[int]:
         for at in by_tag.get(tag, ())
         if fleet.edges[at].host_tag == host or is_renewed(state)
     ]
+
+
+def with_reported(
+    fleet: Fleet, state: SteeringState, reports: Sequence[PathwayReport]
+) -> SteeringState:
+    """The state, with the edges that a refresh of its live MPD has declared: those that its player
+    reports and cannot have otherwise. They must not be cloned either (C2.2)."""
+    for pathway, _ in reports if state.live else ():
+        at = fleet.positions.get(pathway)
+        count = max(1, state.declared)
+        if at is None or pathway == state.base or count > MAX_CLONES:
+            continue
+        edge = fleet.edges[at]
+        if not first_host(state, edge):
+            others = state.clones[count - 1 :]
+            kept = others[max(0, len(others) - (MAX_CLONES - count)) :]
+            new = Clone(edge.tag, edge.host_tag)
+            clones = (*state.clones[: count - 1], new, *kept)
+            state = replace(state, clones=clones, declared=count + 1)
+    return state
 
 
 def is_renewed(state: SteeringState) -> bool:

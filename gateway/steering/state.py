@@ -6,9 +6,10 @@ may differ, and a state may have been issued for another asset, or long ago.
 
 Layout, big-endian: ``0x02``, asset (8 bytes), viewer (8), spread point (1), shape (4), needed and
 expected kbit/s (4 each), edge told first (8), time of that (4), time of the first answer (4), time
-of issue (4), estimate in kbit/s (4), tag of the base's host (2), a byte with ``unstated`` (bit 0)
-and ``said`` (the others), the lengths of the two that follow (1 each): the base pathway (n), a
-clone (2 + 2) for each that the player knows; and a record (8 + 4 + 4) for each measured pathway.
+of issue (4), estimate in kbit/s (4), tag of the base's host (2), a byte with ``unstated`` (bit 0),
+``said`` (bits 1 to 6) and ``live`` (bit 7), the lengths of the two that follow (1 each): the base
+pathway (n), a clone (2 + 2) for each that the player knows; and a record (8 + 4 + 4) for each
+measured pathway.
 The state of a playlist whose URLs are signed anew while it plays begins with ``0x03``, and has in
 front of the records: the version of the source (4), the number of bytes that follow (1), and a bit
 for each variant and then for each I-frame playlist of the source that the player has.
@@ -45,7 +46,9 @@ _CLONE = struct.Struct(">HH")
 _RECORD = struct.Struct(">QII")
 _DECLARED_SHIFT: Final = 4
 _CLONES_MASK: Final = (1 << _DECLARED_SHIFT) - 1
-MAX_SAID: Final = 127
+MAX_SAID: Final = 63
+_SAID_SHIFT: Final = 1
+_LIVE_SHIFT: Final = 7
 _BASE = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -92,7 +95,8 @@ class SteeringState:
     it uses what it was told, whatever it uses. ``said`` is what the last answer said of the
     session, up to ``MAX_SAID``, so that what it says again is no news. ``playlist`` is there when
     URLs of the session are signed anew while it plays; then tags name signatures as well
-    (:mod:`gateway.steering.signatures`).
+    (:mod:`gateway.steering.signatures`). ``live``: the MPD is refreshed, and may then
+    declare other edges.
     """
 
     asset: bytes
@@ -114,6 +118,7 @@ class SteeringState:
     unstated: bool = False
     said: int = 0
     playlist: PlaylistReference | None = None
+    live: bool = False
 
     def to_bytes(self) -> bytes:
         """The stored form (see the module), at most ``MAX_BYTES``."""
@@ -133,7 +138,7 @@ class SteeringState:
             self.issued_s,
             self.estimate_kbps,
             self.base_host,
-            self.unstated | self.said << 1,
+            self.unstated | self.said << _SAID_SHIFT | self.live << _LIVE_SHIFT,
             len(base),
             len(self.clones) | self.declared << _DECLARED_SHIFT,
         )
@@ -198,8 +203,9 @@ class SteeringState:
             tuple(_CLONE.iter_unpack(clones)),
             declared,
             bool(flags & 1),
-            flags >> 1,
+            flags >> _SAID_SHIFT & MAX_SAID,
             reference,
+            bool(flags >> _LIVE_SHIFT),
         )
 
 

@@ -181,6 +181,28 @@ async def test_every_refresh_is_steered(app: Application, client: httpx.AsyncCli
         assert found.server is not None
 
 
+@pytest.mark.parametrize(("asset", "counts"), [("live", True), ("film", False)])
+async def test_an_edge_that_a_refresh_declares(
+    app: Application, client: httpx.AsyncClient, asset: str, *, counts: bool
+) -> None:
+    """Its player may use it, though the first MPD did not declare it: it is believed, can be told
+    again, and is no clone. The MPD of a film is loaded once."""
+    app.keeper.judged("health", {"far": EdgeCondition("down", 0.0)})
+    first = Steered(await client.get(f"/v1/play/{asset}.mpd"))
+    assert "far" not in first.urls
+    app.keeper.judged("health", {})
+    assert "far" in Steered(await client.get(f"/v1/play/{asset}.mpd")).urls
+    app.keeper.judged("health", dict.fromkeys(["e1", "e2", "e3"], EdgeCondition("down", 0.0)))
+    report = "&_DASH_pathway=%22far%22&_DASH_throughput=8000000"
+    second = await told(client, first.server or "", report)
+    third = await told(client, second["RELOAD-URI"], report)
+    app.keeper.judged("health", {})
+    fourth = await told(client, third["RELOAD-URI"], report)
+    for body in (second, third, fourth):
+        assert counts is ("far" == body["PATHWAY-PRIORITY"][0])
+        assert "PATHWAY-CLONES" not in body
+
+
 @pytest.mark.parametrize("agent", APPS.values(), ids=APPS)
 async def test_media3_gets_one_edge_of_nested_base_urls(
     client: httpx.AsyncClient, agent: str

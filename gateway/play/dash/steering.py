@@ -177,7 +177,8 @@ def steered(
         return None
     edge, *others = offer.edges
     count = len(offer.edges)
-    state = first_state(asset, rungs, edge, others, declared=count, shape=edge.shape)
+    live = manifest.is_dynamic
+    state = first_state(asset, rungs, edge, others, declared=count, shape=edge.shape, live=live)
     signed = gateway.keys.sign(Purpose.STEERING_STATE, state.to_bytes())
     name = f"&{PLACEHOLDER}" if offer.named else ""
     grant = f"&{GRANT_PLACEHOLDER}" if offer.admitted else ""

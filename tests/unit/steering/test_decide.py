@@ -824,6 +824,19 @@ def test_the_clones_that_are_remembered_are_bounded() -> None:
     )
 
 
+def test_edges_that_refreshes_declare_are_bounded() -> None:
+    """As many as a state can hold; clones make room for them."""
+    edges = [A, *(Edge(f"e{n}", f"https://e{n}.example/v/", fallback=True) for n in range(12))]
+    case = Case(edges=edges, clones=edges[1:9], declared=2)
+    state = replace(state_of(case), live=True)
+    for edge in edges:
+        state = answer(replace(case, reports=[(edge.id, 9_000_000)]), state).state
+        assert len(state.clones) <= MAX_CLONES
+        assert state == SteeringState.from_bytes(state.to_bytes(), state.asset, NOW)
+    assert MAX_CLONES + 1 == state.declared
+    assert edges[1].tag == state.clones[0][0]
+
+
 def test_pathways_of_an_mpd_are_never_forgotten() -> None:
     """Of the others, those that the player learned of last are remembered."""
     known = [Edge(f"x{number}", f"https://x{number}.example/v/") for number in range(MAX_CLONES)]

@@ -59,6 +59,8 @@ LONGEST = replace(
         replace(STATE, clones=(), declared=1),
         replace(STATE, unstated=True),
         replace(STATE, unstated=True, said=MAX_SAID),
+        replace(STATE, live=True),
+        replace(STATE, unstated=True, said=MAX_SAID, live=True),
         replace(STATE, playlist=PlaylistReference(b"\0\1\2\3", b"\7")),
         replace(STATE, playlist=PlaylistReference(b"\0\1\2\3", b""), records=(), clones=()),
     ],
