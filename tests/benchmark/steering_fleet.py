@@ -313,7 +313,7 @@ class Simulation:
             lambda edge: self._budget.left_kbps(edge, now),
             _View(self._speeds, player.network, now),
         )
-        if player.state.issued_s:
+        if player.state.issued_s and not answer.idle:
             for one in answer.state.records:
                 if one.at_s == answer.state.issued_s and one.kbps is not None:
                     self._speeds.add(player.network, player.viewer, one.edge, one.kbps, now)
