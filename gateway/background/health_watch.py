@@ -180,6 +180,7 @@ class HealthWatch:
         if role == self.role:
             return
         self.role = role
+        self._read = None  # own probes may have replaced the last findings
         self._written, self._covers = b"", frozenset()  # a new prober first shares what it knows
         metrics.IS_PROBER.set(role in {"prober", "alone"})
         log.info("health_role", role=role, edges=len(self._edges))

@@ -26,7 +26,7 @@ from gateway.store.coordination.health_board import MAX_BYTES, HealthBoard
 from gateway.store.coordination.redis_bus import bus_over
 from tests.background import in_background
 from tests.integration.edge_processes import EdgeProcess, edge_processes
-from tests.unit.store.servers import Valkey, until, valkey
+from tests.unit.store.servers import Proxy, Valkey, listening, until, valkey
 
 SHIPPED = load(None, {}).settings.health
 SETTINGS = SHIPPED.model_copy(update={"slow_start_s": 0})
@@ -306,6 +306,27 @@ async def test_without_redis_everyone_probes(
         await asyncio.to_thread(processes[0].behave, "ok")
         await until(lambda: {"up"} == {one.state("a"), two.state("a")})
         assert {"down"} == {one.state("b"), two.state("b")}
+
+
+async def test_findings_of_the_prober_end_those_of_a_worker_alone(
+    server: Valkey, three: list[Edge]
+) -> None:
+    """A worker that reaches neither Redis nor the edges finds them down. When it reaches Redis
+    again, the prober's findings count, though they have not changed meanwhile."""
+    proxy = Proxy(server.path)
+    hasty = SETTINGS.model_copy(update={"timeout_ms": 0})
+    async with working(server.url, three) as one, listening(proxy.serve) as port:
+        await until(lambda: one.watch.role == "prober")
+        async with working(f"redis://127.0.0.1:{port}", three, hasty) as two:
+            await until(lambda: two.watch.role == "follower")
+            shared = await asyncio.to_thread(server.command, "GET", HEALTH_STATES)
+            proxy.target = server.path.with_name("gone")
+            proxy.cut()
+            await until(lambda: {"down"} == {two.state(edge.id) for edge in three})
+            proxy.target = server.path
+            await until(lambda: two.watch.role == "follower")
+            await until(lambda: {"up"} == {two.state(edge.id) for edge in three}, limit_s=5)
+            assert shared == await asyncio.to_thread(server.command, "GET", HEALTH_STATES)
 
 
 async def test_a_new_worker_knows_at_once(
