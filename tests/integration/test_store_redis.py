@@ -23,6 +23,7 @@ from gateway.store.connection.protocol import (
     Trouble,
 )
 from gateway.store.connection.redis import RedisStore
+from tests.background import in_background
 from tests.unit.store.recorder import Recorder
 from tests.unit.store.servers import Proxy, Valkey, listening, until, valkey
 
@@ -272,6 +273,42 @@ async def test_a_server_that_takes_no_writes_is_still_read(
         server.command(*words)
     await until(lambda: store.state == "up")
     assert [("up", ""), ("readonly", trouble), ("up", "")] == changes(logs) == recorder.states
+
+
+async def test_a_failover_by_address_is_followed(
+    server: Valkey, tmp_path: Path, logs: list[EventDict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replica is read, on one connection, for as long as there is no primary at its address. Then
+    the primary is used, though the replica keeps the connection open. No read fails, and each
+    change is one log line."""
+    monkeypatch.setattr("gateway.store.connection.redis.SEARCH_INTERVAL_S", 0.2)
+    (tmp_path / "primary").mkdir()
+    proxy, found = Proxy(server.path), Counter[bytes | Trouble | None]()
+
+    async def read_on(store: Store) -> None:
+        while True:
+            found[await outcome(store)] += 1
+            await asyncio.sleep(0.005)
+
+    with valkey(tmp_path / "primary") as primary:
+        for each in (server, primary):
+            each.command("SET", decision_key("key"), b"value")
+        async with (
+            listening(proxy.serve) as port,
+            started(f"redis://127.0.0.1:{port}") as store,
+            in_background(read_on(store)),
+        ):
+            server.command("REPLICAOF", "127.0.0.1", "1")
+            await until(lambda: proxy.connections > 3 and proxy.open == 1)
+            assert "readonly" == store.state
+            proxy.target, tried = primary.path, proxy.connections
+            await until(lambda: store.state == "up" and proxy.open == 1)
+            assert tried + 1 == proxy.connections
+            store.put_decision_later("new", b"value", 300)
+            await store.flush()
+            assert b"value" == primary.command("GET", decision_key("new"))
+    assert {b"value"} == found.keys()
+    assert [("up", ""), ("readonly", "read-only"), ("up", "")] == changes(logs)
 
 
 async def test_a_server_on_the_edge_does_not_fill_the_log(

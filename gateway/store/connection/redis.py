@@ -4,6 +4,9 @@ A request uses a connection that is open and known to respond; without one it fa
 background task opens the connection, probes it twice a second, and replaces it when it breaks. So a
 Redis that is gone, frozen, slow, full or loading costs a request at most its deadline, and only the
 first few requests in a row.
+
+After a failover by address, the former primary may keep the connection open and refuse writes. So
+while Redis is read-only, the address is tried again, and a server there that takes writes is used.
 """
 
 import asyncio
@@ -46,13 +49,16 @@ from gateway.store.connection.writes import (
 from gateway.store.garbage import GarbageKind, found_garbage
 
 PROBE_INTERVAL_S = 0.5
-PROBE_TTL_MS = b"10000"
+PROBE_WRITE = (b"SET", PROBE, b"1", b"PX", b"10000")
 FIRST_BACKOFF_S = 0.25
 MAX_BACKOFF_S = 1.0
 
 STEADY_S = 2.0
 """A connection that was open for this long is replaced without a pause. A Redis that refused writes
 gets no writes for this long, so that an unstable one does not fill the log."""
+
+SEARCH_INTERVAL_S = 5.0
+"""While Redis is read-only, the seconds between two searches for a primary at its address."""
 
 MAX_DETAIL_CHARS = 200
 
@@ -357,10 +363,17 @@ class RedisStore:
         backoff_s = 0.0
         while True:
             started = loop.time()
-            pipeline = Pipeline(self.connect(), timeout_s=self._timeout_s)
+            pipeline = self._new_pipeline()
             try:
                 await pipeline.open()
-                await self._watch(pipeline)
+                while True:
+                    self._pipeline = primary = await self._watch(pipeline)
+                    self._hold_writes_until = 0.0
+                    pipeline, former = primary, pipeline
+                    try:
+                        await asyncio.sleep(self._timeout_s)  # commands in flight end by then
+                    finally:
+                        await former.close()
             except StoreUnavailable as error:
                 self._hold_writes_until = 0.0
                 self._enter("down", error.trouble, error.detail)
@@ -376,11 +389,17 @@ class RedisStore:
             backoff_s = min(max(FIRST_BACKOFF_S, 2 * backoff_s), MAX_BACKOFF_S)
             await asyncio.sleep(backoff_s * _random.uniform(0.8, 1.2))
 
-    async def _watch(self, pipeline: Pipeline) -> None:
-        """Probe while the pipeline works.
+    def _new_pipeline(self) -> Pipeline:
+        return Pipeline(self.connect(), timeout_s=self._timeout_s)
+
+    async def _watch(self, pipeline: Pipeline) -> Pipeline:
+        """Probe while the pipeline works. Returns another one, to the primary, when this one is
+        read-only and the address leads to a primary by now.
 
         Raises StoreUnavailable when it breaks, or does not respond in time at the start.
         """
+        loop = asyncio.get_running_loop()
+        search_at = loop.time() + SEARCH_INTERVAL_S
         await self._probe(pipeline)
         while True:
             wait_s = PROBE_INTERVAL_S * _random.uniform(0.8, 1.2)
@@ -393,12 +412,29 @@ class RedisStore:
                 # One late reply is no reason to disconnect: the pipeline counts them.
                 if error.trouble is not Trouble.TIMEOUT:
                     raise
+            if self._trouble is Trouble.READ_ONLY and loop.time() >= search_at:
+                primary = await self._find_primary()
+                if primary is not None:
+                    return primary
+                search_at = loop.time() + SEARCH_INTERVAL_S
+
+    async def _find_primary(self) -> Pipeline | None:
+        """A new connection to the address; None unless it takes writes."""
+        async with contextlib.AsyncExitStack() as stack:
+            pipeline = self._new_pipeline()
+            stack.push_async_callback(pipeline.close)
+            with contextlib.suppress(StoreUnavailable, ResponseError):
+                await pipeline.open()
+                await pipeline.tell(*PROBE_WRITE)
+                stack.pop_all()
+                return pipeline
+        return None
 
     async def _probe(self, pipeline: Pipeline) -> None:
         """Read and write one entry of our own, and set the state accordingly."""
         read, written = await asyncio.gather(
             pipeline.ask(b"GETRANGE", PROBE, b"0", b"0"),
-            pipeline.tell(b"SET", PROBE, b"1", b"PX", PROBE_TTL_MS),
+            pipeline.tell(*PROBE_WRITE),
             return_exceptions=True,
         )
         if isinstance(read, ResponseError) and not _is_wrong_type(read):

@@ -108,6 +108,11 @@ class Proxy:
         self.port = 0
         self._writers: set[asyncio.StreamWriter] = set()
 
+    @property
+    def open(self) -> int:
+        """The connections that are open now."""
+        return len(self._writers) // 2
+
     async def serve(self, inner: asyncio.StreamReader, outer: asyncio.StreamWriter) -> None:
         """Serve one connection until either side ends it."""
         self.connections += 1
