@@ -296,7 +296,6 @@ class Application:
         self.gateway.concurrent.use(loaded.settings.tokens.session_ends_after_s)
         self._health.configure(loaded.settings.health)
         self._dns.use(templates_of(loaded.settings), loaded.settings.dns)
-        self._register.configure(loaded.settings)
         self.gateway.rates.configure(loaded.settings.rate)
         self.gateway.steering.configure(steering_config_of(loaded.settings))
         self._keys.configure(signing_keys_of(loaded.settings), loaded.settings.keys.overlap_s)
@@ -307,6 +306,7 @@ class Application:
         self.gateway.sessions.use(self.gateway.runtime.estimator)
         self.keeper.judged("config", drains_of(loaded.settings))
         self.keeper.found("config", loaded.policy.edges)
+        self._register.configure(loaded.settings)  # last: the edges of the config may replace some
 
     def _use_keys(self, keys: KeyRing) -> None:
         self.gateway.keys = keys

@@ -12,6 +12,7 @@ from gateway.background.registered_signing import RegisteredSigning
 from gateway.config.build import registration_keys_of
 from gateway.config.registration import MAX_TTL_S, Registration, allowed_by, registration_of
 from gateway.config.schema import Settings
+from gateway.edge.edge import Edge
 from gateway.edge.registered import Heartbeat
 from gateway.edge.url_pattern import UrlPattern
 from gateway.store.coordination.register import RegisterEntry
@@ -32,14 +33,20 @@ class AnnouncedEdges:
         """Use a new config."""
         self._settings = settings.registry
         self._patterns = [UrlPattern.of(text) for text in settings.registry.urls]
-        verifier = AnnouncementVerifier(registration_keys_of(settings))
-        self._genuine = EntryParser(verifier.verify, _not_genuine)
+        self._verifier = AnnouncementVerifier(registration_keys_of(settings))
+        self._genuine = EntryParser(self._verifier.verify, _not_genuine)
         self._registrations = EntryParser(self._registration)
 
     @property
     def enabled(self) -> bool:
         """Whether registered edges are used."""
         return self._settings.enabled
+
+    def accepts(self, edge: Edge, key_id: str) -> bool:
+        """Whether an edge that was registered with this key may stay."""
+        return (
+            self.enabled and key_id in self._verifier.key_ids and allowed_by(self._patterns, edge)
+        )
 
     def read(
         self, entries: Sequence[RegisterEntry], now_s: float
@@ -55,10 +62,11 @@ class AnnouncedEdges:
             edge = None if found is None else self._signing.signed(found.edge)
             if found is None or edge is None:
                 continue
-            signed_s = current[entry.id].left_s(found.ttl_s, now_s)
+            announcement = current[entry.id]
+            signed_s = announcement.left_s(found.ttl_s, now_s)
             left_s = min(entry.left_ms / 1000, MAX_TTL_S, signed_s)
             if left_s > 0:
-                beats.append(Heartbeat(edge, left_s, found.ttl_s))
+                beats.append(Heartbeat(edge, left_s, found.ttl_s, announcement.key_id))
         left = {edge_id.decode() for edge_id, each in current.items() if not each.facts}
         return beats, left
 

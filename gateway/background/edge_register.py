@@ -58,8 +58,10 @@ class EdgeRegister:
         self._too_many = False
 
     def configure(self, settings: Settings) -> None:
-        """Use the keys and patterns of a new config."""
+        """Use the keys and patterns of a new config. Edges that they refuse leave at once, also
+        while Redis cannot be read."""
         self._announced.configure(settings)
+        self._keeper.found("registry", self._registered.keep(self._announced.accepts))
 
     async def run(self) -> None:
         """Follow the register until cancelled."""
@@ -117,7 +119,6 @@ class EdgeRegister:
 
     def _use_entries(self, entries: Sequence[RegisterEntry]) -> None:
         if not self._announced.enabled:
-            self._registered.clear()
             self._keeper.found("registry", ())
             return
         beats, leaving = self._announced.read(entries, time.time())

@@ -12,7 +12,7 @@ that was seen before is refused, so nobody can put an old one back.
 
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,10 +29,12 @@ _REMEMBERED: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """What an edge has announced ``at_ms`` (Unix time). ``facts`` are empty when it leaves."""
+    """What an edge has announced ``at_ms`` (Unix time). ``facts`` are empty when it leaves.
+    ``key_id`` is the id of the key that signed it."""
 
     at_ms: int
     facts: bytes
+    key_id: str
 
     def left_s(self, ttl_s: float, now_s: float) -> float:
         """The seconds for which it counts from ``now_s`` (Unix time), when it lives ``ttl_s``."""
@@ -64,6 +66,11 @@ class AnnouncementVerifier:
         """Retired ones verify nothing."""
         self._keys = {key.id: key for key in keys if key.status != "retired"}
 
+    @property
+    def key_ids(self) -> Collection[str]:
+        """The ids of the keys that verify."""
+        return self._keys.keys()
+
     def verify(self, edge_id: bytes, entry: bytes | None) -> Announcement:
         """The announcement in an entry. Raises ValueError for one that no key has signed."""
         header, _, facts = (entry or b"").partition(b"\n")
@@ -77,7 +84,7 @@ class AnnouncementVerifier:
         mac = key.mac(Purpose.EDGE_REGISTRATION, _covered(edge_id, at_ms, facts))
         if not hmac.compare_digest(mac.hex().encode(), found[3]):
             raise ValueError("the signature of an announcement of an edge is wrong")
-        return Announcement(at_ms, facts)
+        return Announcement(at_ms, facts, key.id)
 
 
 class NewestAnnouncements:

@@ -224,7 +224,7 @@ async def test_an_old_announcement_is_not_put_back(server: Valkey, store: RedisS
     left_before = announced("a", b"", after_s=-0.5)
     await register.register(store, "a", entry("a"), 6.0)
     assert ["home", "a"] == await reader.read()
-    for forged in (old, left_before, b""):
+    for forged in (old, left_before, b"", announced("a", b"", STRANGER)):
         server.command("HSET", EDGE_FACTS, "a", forged)
         assert ["home", "a"] == await reader.read()
         assert 100 == reader.keeper.fleet.edges[1].weight
@@ -237,20 +237,38 @@ async def test_an_old_announcement_is_not_put_back(server: Valkey, store: RedisS
         assert ["home"] == await reader.read()
 
 
-async def test_a_new_config_is_in_force_at_once(store: RedisStore) -> None:
-    """Other keys, other URLs, and off; what was read before is judged again."""
+B = {"id": "b", "secret": "b" * 32}
+CONFIGS: list[tuple[str, dict[str, str], bool]] = [
+    (
+        "retired",
+        {"GATEWAY_REGISTRY__KEYS": json.dumps([KEYS[0] | {"status": "retired"}, B])},
+        False,
+    ),
+    ("removed", {"GATEWAY_REGISTRY__KEYS": json.dumps([B])}, False),
+    (
+        "verify-only",
+        {"GATEWAY_REGISTRY__KEYS": json.dumps([KEYS[0] | {"status": "verify-only"}, B])},
+        True,
+    ),
+    ("other urls", {"GATEWAY_REGISTRY__URLS": '["https://*/"]'}, False),
+    ("off", {"GATEWAY_REGISTRY__ENABLED": "false"}, False),
+]
+
+
+@pytest.mark.parametrize(
+    ("environ", "stays"), [row[1:] for row in CONFIGS], ids=[row[0] for row in CONFIGS]
+)
+async def test_a_new_config_is_in_force_at_once(
+    store: RedisStore, environ: dict[str, str], *, stays: bool
+) -> None:
+    """What it refuses leaves before the register is read again, however long its time to live."""
     reader = Reader(store)
-    await register.register(store, "a", entry("a", 60.0), 60.0)
+    expected = ["home", "a"] if stays else ["home"]
+    await register.register(store, "a", entry("a", 3600.0), 3600.0)
     assert ["home", "a"] == await reader.read()
-    retired = json.dumps([*KEYS, {"id": "b", "secret": "b" * 32}]).replace(
-        '"secret": "a', '"status": "retired", "secret": "a'
-    )
-    elsewhere = {"GATEWAY_REGISTRY__URLS": '["https://*/"]'}
-    for environ in ({"GATEWAY_REGISTRY__KEYS": retired}, elsewhere, {}):
-        off = {} if environ else {"GATEWAY_REGISTRY__ENABLED": "false"}
-        reader.register.configure(load(None, {**ACCEPTING, **environ, **off}).settings)
-        reader.register._registered.clear()  # its time to live would end later
-        assert ["home"] == await reader.read()
+    reader.register.configure(load(None, {**ACCEPTING, **environ}).settings)
+    assert expected == [edge.id for edge in reader.keeper.fleet.edges]
+    assert expected == await reader.read()
     reader.register.configure(load(None, ACCEPTING).settings)
     assert ["home", "a"] == await reader.read()
 

@@ -11,9 +11,9 @@ A, B = Edge("a", "http://a.example/"), Edge("b", "http://b.example/")
 MOVED = Edge("a", "http://moved.example/")
 
 
-def beat(edge: Edge, left_s: float = 6.0) -> Heartbeat:
+def beat(edge: Edge, left_s: float = 6.0, key_id: str = "key") -> Heartbeat:
     """A heartbeat with a time to live of 6 seconds."""
-    return Heartbeat(edge, left_s, 6.0)
+    return Heartbeat(edge, left_s, 6.0, key_id)
 
 
 def test_who_registers_is_there() -> None:
@@ -53,9 +53,10 @@ def test_nobody_expires_while_the_register_is_away() -> None:
 
 
 def test_no_longer_wanted() -> None:
-    """All registered edges can be removed."""
+    """Edges can be removed by what they are, and by the key that signed them last."""
     registered = RegisteredEdges()
-    registered.update([beat(A)], (), 0.0)
-    registered.clear()
-    assert () == registered.edges == registered.update([], (), 1.0)
+    registered.update([beat(A, key_id="old"), beat(B)], (), 0.0)
+    assert (B,) == registered.keep(lambda edge, key_id: (edge, key_id) != (A, "old"))
+    assert (B,) == registered.edges == registered.update([], (), 1.0)
+    assert () == registered.keep(lambda edge, _: edge != B)
     assert inf == registered.next_end_s

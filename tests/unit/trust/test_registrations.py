@@ -28,7 +28,7 @@ FACTS = b'{"edge": {}}\n'
 def test_what_is_signed_is_verified(key: SigningKey, facts: bytes) -> None:
     """The facts and the time come back, also of an edge that leaves."""
     entry = signed(key, "a", facts, AT_MS)
-    assert Announcement(AT_MS, facts) == VERIFIER.verify(b"a", entry)
+    assert Announcement(AT_MS, facts, key.id) == VERIFIER.verify(b"a", entry)
     assert len(entry) <= MAX_HEADER_BYTES + len(facts) + 1
 
 
@@ -73,7 +73,7 @@ def test_only_the_newest_counts() -> None:
         (b"b", 0, None),
     ]
     for edge_id, after_ms, said in steps:
-        found = newest.refusal(edge_id, Announcement(AT_MS + after_ms, FACTS), now_s)
+        found = newest.refusal(edge_id, Announcement(AT_MS + after_ms, FACTS, KEY.id), now_s)
         assert (found is None, said is None or said in str(found)) == (said is None, True)
 
 
@@ -81,14 +81,14 @@ def test_what_is_remembered_is_bounded() -> None:
     """The edge that was heard of the longest ago is forgotten first."""
     newest = NewestAnnouncements()
     for at in range(10_001):
-        assert newest.refusal(b"%d" % at, Announcement(AT_MS, FACTS), AT_MS / 1000) is None
-    before = Announcement(AT_MS - 1, FACTS)
+        assert newest.refusal(b"%d" % at, Announcement(AT_MS, FACTS, KEY.id), AT_MS / 1000) is None
+    before = Announcement(AT_MS - 1, FACTS, KEY.id)
     assert newest.refusal(b"0", before, AT_MS / 1000) is None
     assert newest.refusal(b"10000", before, AT_MS / 1000) is not None
 
 
 def test_time_left() -> None:
     """The time to live, and the difference of clocks."""
-    one = Announcement(AT_MS, FACTS)
+    one = Announcement(AT_MS, FACTS, KEY.id)
     assert 6 + CLOCKS_DIFFER_S == one.left_s(6, AT_MS / 1000)
     assert 0 == one.left_s(6, AT_MS / 1000 + 6 + CLOCKS_DIFFER_S)
