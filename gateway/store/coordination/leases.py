@@ -84,7 +84,8 @@ class Leases:
         self._fleet = Fleet.of(())
         self._candidates: dict[str, tuple[CandidateEdge, bytes]] = {}
         self._capacities: dict[str, int] = {}
-        self._shares: dict[str, int] = {}
+        self._shares: dict[str, tuple[int, int]] = {}
+        """This worker's share of each edge at the last look, and the edge's capacity then."""
         self._unshared: dict[bytes, None] = {}
         self._generation: bytes | None = None
         self._cut_off = False
@@ -209,7 +210,7 @@ class Leases:
             else:
                 if leased is not None and self._clock() >= self._alone_until:
                     self._shares = {
-                        edge: self._fair_share(edge, capacity, leased.get(edge, 0))
+                        edge: (self._fair_share(edge, capacity, leased.get(edge, 0)), capacity)
                         for edge, capacity in self._capacities.items()
                     }
                     return Loads(leased, dict(self._capacities), alone=False)
@@ -330,10 +331,11 @@ class Leases:
 
     def _share(self, edge: str) -> int:
         """How much of an edge this worker may lease by itself, in kbit/s."""
-        known = self._shares.get(edge)
-        if known is not None:
-            return known
-        return self._capacities.get(edge, 0) // max(1, self._workers())
+        share, of = self._shares.get(edge, (0, 0))
+        capacity = self._capacities.get(edge, of)
+        if not of:
+            return capacity // max(1, self._workers())
+        return share * capacity // of  # all shares together stay within a capacity that has changed
 
     def _candidate(self, edge: Edge) -> tuple[CandidateEdge, bytes]:
         """The edge as a candidate, computed once for each fleet."""

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import multiprocessing
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -428,6 +428,32 @@ async def test_room_is_a_part_of_what_is_free_below_full() -> None:
         await place(leases, "a", 3000)
         assert 1850 == leases.room_kbps("small")
         assert leases.room_kbps("gone") is None
+
+
+@pytest.mark.parametrize("capacity_kbps", [1000, 80_000])
+async def test_a_capacity_that_changes_while_redis_is_away(
+    server: Valkey, capacity_kbps: int
+) -> None:
+    """It is in force at once: shares keep their proportion, and together stay within it."""
+    async with (
+        leases_on(server.url, workers=2) as (one, store),
+        leases_on(server.url, workers=2) as (two, other),
+    ):
+        await place(one, "a", 6000)
+        for leases in (one, two):
+            await leases.look()
+        server.kill()
+        await until(lambda: store.state == other.state == "down")
+        fleet = Fleet.of([replace(SMALL, capacity_kbps=capacity_kbps), LARGE, ENDLESS])
+        bounds = []
+        for leases in (one, two):
+            leases.use(fleet)
+            loads = await leases.look()
+            assert loads.alone
+            bounds.append(loads.bounds["small"])
+        assert [capacity_kbps * 8 // 10, capacity_kbps * 2 // 10] == bounds
+        assert "small" == (await place(two, "b", bounds[1]))[0]
+        assert "large" == (await place(two, "c", 1))[0]
 
 
 async def test_a_lease_follows_its_session(server: Valkey) -> None:
