@@ -1,12 +1,13 @@
 """Builds what verifies playback tokens from the settings."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from gateway.config.build import signing_keys_of
 from gateway.config.schema import Settings
-from gateway.config.token_settings import TokenKeySettings, TokenProtectSettings
+from gateway.config.token_settings import TokenKeySettings, TokenProtectSettings, TokenSettings
 from gateway.trust.keys import Purpose
-from gateway.trust.tokens.key import TokenKey, public_key, secret_key
+from gateway.trust.tokens.key import KeyUse, TokenKey, public_key, secret_key
 from gateway.trust.tokens.key_set import SetUse
 from gateway.trust.tokens.protection import Protection, Protections
 from gateway.trust.tokens.renewal import RenewalRules, secret_renewal_key
@@ -56,7 +57,7 @@ def renewal_rules_of(settings: Settings) -> RenewalRules | None:
     key = next(each for each in given.keys if each.id == renewal.key)
     signs = given.private_renewal_key(key)
     if signs is None:
-        secret = next(_made(key, _derived(settings)), None)
+        secret = next(_made(key, key.use, _derived(settings)), None)
         if secret is None:  # a retired key of the ring, of which the check warns
             return None
         signs = secret_renewal_key(secret)
@@ -71,13 +72,13 @@ def token_sources_of(settings: Settings) -> TokenSources:
     if not given.enabled:
         return TokenSources()
     derived = _derived(settings)
-    active = [key for key in given.keys if key.status == "active"]
+    active = [(key, _use_of(given, key)) for key in given.keys if key.status == "active"]
     ca_file = given.ca_file
     return TokenSources(
-        keys=tuple(made for key in active for made in _made(key, derived)),
+        keys=tuple(made for key, use in active for made in _made(key, use, derived)),
         files=tuple(
-            KeyFile(key.use, str(key.public_key_file))
-            for key in active
+            KeyFile(use, str(key.public_key_file))
+            for key, use in active
             if key.public_key_file is not None
         ),
         sets=tuple(
@@ -108,12 +109,19 @@ def _derived(settings: Settings) -> Mapping[str, bytes]:
     }
 
 
-def _made(given: TokenKeySettings, derived: Mapping[str, bytes]) -> Iterator[TokenKey]:
+def _use_of(given: TokenSettings, key: TokenKeySettings) -> KeyUse:
+    """For which tokens one of the keys is."""
+    renewal = given.renewal
+    renews = renewal is not None and (key.id == renewal.key or key.id in renewal.other_keys)
+    return replace(key.use, renews=renews)
+
+
+def _made(given: TokenKeySettings, use: KeyUse, derived: Mapping[str, bytes]) -> Iterator[TokenKey]:
     """The key, if the configuration has it itself."""
     if given.public_key is not None:
-        yield public_key(given.use, given.public_key_text)
+        yield public_key(use, given.public_key_text)
     elif given.ring_key is not None:
         if given.ring_key in derived:
-            yield secret_key(given.use, derived[given.ring_key])
+            yield secret_key(use, derived[given.ring_key])
     elif given.public_key_file is None:
-        yield secret_key(given.use, given.secret_bytes)
+        yield secret_key(use, given.secret_bytes)

@@ -23,17 +23,13 @@ def check_tokens(tables: Mapping[str, Any], problem: ProblemOf) -> Iterator[Conf
 
 
 def _renewal(given: Mapping[str, Any], problem: ProblemOf) -> Iterator[ConfigProblem]:
-    """Would renewed tokens open what the old ones did?"""
+    """Are renewed tokens accepted, and as long as it says?"""
     renewal = given.get("renewal")
     if not isinstance(renewal, dict):
         return
-    key = renewal.get("key")
-    for position, each in enumerate(_tables(given, "protect")):
-        keys = each.get("keys")
-        if isinstance(keys, list) and key not in keys:
-            text = "does not have tokens.renewal.key, so renewed tokens open nothing there"
-            where = ("tokens", "protect", position, "keys")
-            yield problem(where, text, value=shown(keys), severity="warning")
+    keys = [str(each.get("id")) for each in _tables(given, "keys")]
+    where = ("tokens", "renewal", "other_keys")
+    yield from _named(where, renewal, keys, "[[tokens.keys]]", problem)
     most, longest = renewal.get("total_lifetime_s"), given.get("max_lifetime_s")
     if isinstance(most, int) and isinstance(longest, int) and 0 < longest < most:
         path = ("tokens", "renewal", "total_lifetime_s")

@@ -252,6 +252,9 @@ class TokenRenewalSettings(Section):
     key: TokenKeyId = Field(examples=["gateway-2026"])
     """The `id` of the key of `[[tokens.keys]]` that signs renewed tokens: a secret, or the public
     key of `private_key_file`. If it has an `issuer`, that becomes their `iss`."""
+    other_keys: frozenset[TokenKeyId] = Field(frozenset(), examples=[["gateway-2025"]])
+    """The `id`s of other keys of `[[tokens.keys]]` whose renewed tokens are accepted as well, while
+    `key` is replaced."""
     private_key_file: ConfigFile | None = Field(None, examples=["/run/secrets/renewal-key.pem"])
     """The private key (PEM) of a public key. It is read when the configuration is."""
     total_lifetime_s: TimeToLive = 43_200

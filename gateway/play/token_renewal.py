@@ -52,7 +52,7 @@ def _renewed(
     if end_s is None:
         return ()
     way = _way(renewal, place, runtime.settings.tokens.cookies)
-    new = None if way == "unsupported" else rules.key.renewed(text, end_s, now_s)
+    new = None if way == "unsupported" else rules.key.renewed(text, token, end_s, now_s)
     if new is not None and len(new) > runtime.settings.tokens.max_chars:
         way, new = "unsupported", None
     metrics.TOKEN_RENEWALS.labels(way).inc()

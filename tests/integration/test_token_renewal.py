@@ -21,7 +21,7 @@ from gateway.trust.tokens.cat import claims_of
 from gateway.trust.tokens.renewal import RenewalTerms
 from tests.integration.dash_titles import mpd, playlist, put
 from tests.integration.in_process import OPERATORS, application, asking
-from tests.integration.playback_tokens import PROTECT, bearer, cat, token
+from tests.integration.playback_tokens import PROTECT, SECRET, bearer, cat, token
 from tests.integration.running import RunningGateway, running_gateway
 from tests.integration.test_dash import location
 from tests.integration.test_tokens_served import EDGES, steering_url
@@ -238,6 +238,47 @@ def end_of(app: Application, url: str, asset: str) -> int | None:
     found = read_admission(app.gateway, app.gateway.runtime, grant, asset)
     assert found is not None
     return found.expires_s
+
+
+def of_makers(folder: Path, status: str) -> Application:
+    """A gateway for the titles of two makers, which have keys of their own. ``status`` is that of
+    the key of the first one."""
+    for title in ("partner/trailer", "partner/film", "studio/trailer"):
+        put(folder / "catalogue", f"{title}/master.m3u8", playlist())
+    (folder / "gateway.toml").write_text(
+        '[source]\nkind = "directory"\nroot = "catalogue"\n[tokens]\nenabled = true\n'
+        + "".join(
+            f'[[tokens.keys]]\nid = "{name}"\nalgorithm = "HS256"\nsecret = "{SECRET[::step]}"\n'
+            + (f'subject_is = "asset"\nstatus = "{status}"\n' if name == "k" else "")
+            for name, step in (("k", 1), ("gw", -1))
+        )
+        + '[[tokens.protect]]\nasset_prefix = "partner/"\nkeys = ["k"]\n'
+        + '[[tokens.protect]]\nasset_prefix = "studio/"\nkeys = ["gw"]\n'
+        + '[tokens.renewal]\nkey = "gw"\n'
+        + EDGES
+    )
+    return application(folder / "gateway.toml", {"GATEWAY_RULES": "[]"})
+
+
+async def test_a_renewed_token_opens_what_the_old_one_did(tmp_path: Path) -> None:
+    """Whatever tokens of the key that renews open. It ends with the key that made the old one."""
+    old = renewable(c2="partner/trailer")
+    old = cat({label: v for label, v in claims_of(old)[0].items() if label != "asset_prefix"})
+    async with asking(of_makers(tmp_path, "active")) as client:
+        first = await client.get("/v1/play/partner/trailer.m3u8", **given_in("header", old))
+        new = new_token(first) or ""
+        for title, status in (
+            ("partner/trailer", 200),
+            ("partner/film", 403),
+            ("studio/trailer", 403),
+        ):
+            for text in (old, new):
+                answer = await client.get(f"/v1/play/{title}.m3u8", **given_in("header", text))
+                assert status == answer.status_code, (title, text == new)
+    async with asking(of_makers(tmp_path, "retired")) as client:
+        answer = await client.get("/v1/play/partner/trailer.m3u8", **given_in("header", new))
+        assert 401 == answer.status_code
+        assert answer.json()["type"].endswith("token-unknown-key")
 
 
 async def test_what_urls_carry_is_renewed(app: Application, client: httpx.AsyncClient) -> None:

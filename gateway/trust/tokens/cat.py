@@ -15,7 +15,7 @@ from gateway.trust.tokens.cbor import cbor_of
 from gateway.trust.tokens.key import TokenKey
 from gateway.trust.tokens.key_set import MAX_KID_CHARS
 from gateway.trust.tokens.refusal import RefusalCode, TokenError, malformed
-from gateway.trust.tokens.unverified import UnverifiedToken
+from gateway.trust.tokens.unverified import Origin, UnverifiedToken
 
 _CWT, _MAC0, _SIGN1 = 61, 17, 18
 _COSE_TAGS: Final = frozenset({_CWT, _MAC0, _SIGN1})
@@ -23,8 +23,12 @@ _ADDRESS_TAGS: Final = frozenset({52, 54})
 """Of IPv4 and IPv6 (RFC 9164)."""
 
 _ALG, _KID = 1, 4
-_PROTECTED: Final = frozenset({_ALG, 3, _KID, 16})
-"""alg, content type, kid and typ: any other could bring a key, or must be understood (crit)."""
+ORIGIN: Final = -65_601
+"""The parameter with the :class:`Origin` of a renewed token. Its label is for private use, and who
+does not know it ignores it (RFC 9052, 3.1); an unknown claim would refuse the token."""
+_PROTECTED: Final = frozenset({_ALG, 3, _KID, 16, ORIGIN})
+"""alg, content type, kid, typ and that one: any other could bring a key, or must be understood
+(crit)."""
 
 _BY_NUMBER: Final[Mapping[Any, Algorithm]] = {
     number: algorithm for algorithm, number in COSE_NUMBERS.items()
@@ -43,7 +47,12 @@ def read_cat(text: str) -> UnverifiedToken:
     kid = _kid(header, unprotected)
     claims = named_claims(_map(payload, "payload"))
     return UnverifiedToken(
-        "cat", kid, (algorithm,), claims, lambda key: _verified(implied, parts, key)
+        "cat",
+        kid,
+        (algorithm,),
+        claims,
+        lambda key: _verified(implied, parts, key),
+        _origin(header),
     )
 
 
@@ -112,6 +121,17 @@ def _kid(protected: Mapping[Any, Any], unprotected: Mapping[Any, Any]) -> str | 
     if isinstance(kid, bytes) and 0 < len(kid) <= MAX_KID_CHARS and kid.isascii():
         return kid.decode("ascii")
     raise TokenError(RefusalCode.HEADER, "The kid of the token is no id of a key.")
+
+
+def _origin(protected: Mapping[Any, Any]) -> Origin | None:
+    match protected.get(ORIGIN):
+        case None:
+            return None
+        case [bytes(tag), (None | str()) as issuer]:
+            return Origin(tag, issuer)
+        case _:
+            text = "The protected header does not say of which token a renewed one is."
+            raise TokenError(RefusalCode.HEADER, text)
 
 
 def _verified(kind: int, parts: list[Any], key: TokenKey) -> bool:

@@ -41,7 +41,8 @@ _FAMILIES: Final = {family.value: family for family in CodecFamily}
 
 
 def verified_token(token: UnverifiedToken, key: TokenKey, digest: bytes) -> VerifiedToken:
-    """What the claims of a verified token allow. Raises TokenError."""
+    """What the claims of a verified token allow; ``key`` made it, or the one that it renews.
+    Raises TokenError."""
     read = _Claims(token.claims)
     if len(token.claims) > MAX_CLAIMS:
         raise TokenError(RefusalCode.CLAIM, f"The token has more than {MAX_CLAIMS} claims.")
@@ -60,7 +61,7 @@ def verified_token(token: UnverifiedToken, key: TokenKey, digest: bytes) -> Veri
         key=key.name,
         digest=digest,
         form=token.form,
-        issuer=read.text("iss"),
+        issuer=read.text("iss") if token.origin is None else token.origin.issuer,
         audiences=read.texts("aud") or frozenset(),
         issued_s=read.time("iat"),
         starts_s=read.time("nbf"),

@@ -30,7 +30,7 @@ class KeyUse:
     ``id`` is the ``kid`` of its tokens; None for a key of a set that has no id. ``issuer`` None is
     any. ``subject_is`` is what ``sub`` names. The key is in force from ``not_before_s`` to
     ``not_after_s`` (Unix seconds); None is no bound. ``of_set``: it is of a set (JWKS), not of the
-    config.
+    config. ``renews``: it signs renewed tokens, also those of other keys.
     """
 
     id: str | None
@@ -40,6 +40,7 @@ class KeyUse:
     not_before_s: float | None = None
     not_after_s: float | None = None
     of_set: bool = False
+    renews: bool = False
 
     def in_force(self, now_s: float) -> bool:
         """Whether the key verifies anything at ``now_s``."""
@@ -66,7 +67,7 @@ class TokenKey:
     @property
     def tag(self) -> bytes:
         """What stands for the key: 8 bytes. That of another key, or of the same key for other
-        tokens, differs; when the key is in force does not count."""
+        tokens, differs; when the key is in force, and whether it renews, does not count."""
         use = self.use
         told = (use.id, use.algorithm, use.issuer, use.subject_is, self.fingerprint.hex())
         return blake2b(repr(told).encode(), digest_size=TAG_BYTES, person=b"token key").digest()

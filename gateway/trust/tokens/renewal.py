@@ -2,16 +2,17 @@
 
 A renewed token is the old one with a later end: it keeps ``cti`` and ``iat``. So what revokes the
 old one revokes it as well, and its lifetime is counted from when the first one was made, however
-often it is renewed.
+often it is renewed. It names the key and the issuer of the first one, and opens what that one did.
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from gateway.trust.tokens.algorithm import COSE_NUMBERS, Algorithm
 from gateway.trust.tokens.base64url import encoded
-from gateway.trust.tokens.cat import claims_of
+from gateway.trust.tokens.cat import ORIGIN, claims_of
 from gateway.trust.tokens.key import TokenKey, public_half
+from gateway.trust.tokens.unverified import Origin
 from gateway.trust.tokens.verified import VerifiedToken
 
 if TYPE_CHECKING:
@@ -63,28 +64,34 @@ def terms_of(token: VerifiedToken) -> RenewalTerms | None:
 
 @dataclass(frozen=True, slots=True)
 class RenewalKey:
-    """The key that signs renewed tokens. ``issuer`` becomes their ``iss``; None leaves it."""
+    """The key that signs renewed tokens. ``issuer`` becomes their ``iss``; None leaves it.
+    ``tag`` is that of the key that verifies them."""
 
     id: str
     algorithm: Algorithm
     issuer: str | None
+    tag: bytes = field(repr=False)
     _cose: "COSEKeyInterface" = field(repr=False, compare=False)
 
-    def renewed(self, text: str, end_s: int, now_s: float) -> str:
-        """The token ``text``, which was verified, with the end ``end_s`` (Unix time), signed with
-        this key. Raises TokenError for what is no CAT."""
+    def renewed(self, text: str, token: VerifiedToken, end_s: int, now_s: float) -> str:
+        """The token ``text``, verified as ``token``, with the end ``end_s`` (Unix time), signed
+        with this key. Raises TokenError for what is no CAT."""
         from cbor2 import CBORTag, dumps, loads  # noqa: PLC0415
         from cwt import COSE  # noqa: PLC0415
 
         claims, has_cwt_tag = claims_of(text)
         claims[_EXP] = end_s
         claims.setdefault(_IAT, int(now_s))
-        if self.issuer is not None:
-            claims[_ISS] = self.issuer
+        claims[_ISS] = token.issuer if self.issuer is None else self.issuer
+        if claims[_ISS] is None:
+            del claims[_ISS]
+        protected: dict[int, Any] = {_ALG: COSE_NUMBERS[self.algorithm]}
+        if token.key_tag != self.tag:
+            protected[ORIGIN] = [*Origin(token.key_tag, token.issuer)]
         message = COSE.new().encode(
             dumps(claims),
             self._cose,
-            protected={_ALG: COSE_NUMBERS[self.algorithm]},
+            protected=protected,
             unprotected={_KID: self.id.encode("ascii")},
         )
         if has_cwt_tag:
@@ -101,7 +108,7 @@ class RenewalRules(NamedTuple):
 
 def secret_renewal_key(key: TokenKey) -> RenewalKey:
     """The key that signs what ``key``, a secret, verifies."""
-    return RenewalKey(key.name, key.use.algorithm, key.use.issuer, key.cose)
+    return RenewalKey(key.name, key.use.algorithm, key.use.issuer, key.tag, key.cose)
 
 
 def private_renewal_key(key: TokenKey, private: str) -> RenewalKey:
@@ -112,4 +119,4 @@ def private_renewal_key(key: TokenKey, private: str) -> RenewalKey:
     if public_half(key.use, private).fingerprint != key.fingerprint:
         raise ValueError("is not the private key of this key")
     cose = COSEKey.from_pem(private, alg=key.use.algorithm, kid=key.name)
-    return RenewalKey(key.name, key.use.algorithm, key.use.issuer, cose)
+    return RenewalKey(key.name, key.use.algorithm, key.use.issuer, key.tag, cose)

@@ -18,6 +18,7 @@ from gateway.trust.tokens.key import TokenKey
 from gateway.trust.tokens.key_set import TokenKeys
 from gateway.trust.tokens.refusal import RefusalCode, Refused, TokenError, malformed
 from gateway.trust.tokens.rules import TokenRules
+from gateway.trust.tokens.unverified import Origin
 from gateway.trust.tokens.verified import VerifiedToken
 
 REFUSED_S: Final = 30.0
@@ -26,8 +27,10 @@ verifier."""
 
 
 class _Verified(NamedTuple):
+    """``keys``: the one that verified the token, and the one that made it."""
+
     token: VerifiedToken
-    key: TokenKey
+    keys: tuple[TokenKey, TokenKey]
 
 
 class _Remembered(NamedTuple):
@@ -99,16 +102,30 @@ class Verifier:
         key = next((each for each in keys if unverified.verified_by(each)), None)
         if key is None:
             raise TokenError(RefusalCode.SIGNATURE, "The signature of the token is not valid.")
-        token = verified_token(unverified, key, digest)
+        maker = self._maker(unverified.origin, key)
+        token = verified_token(unverified, maker, digest)
         if token.audiences and token.audiences.isdisjoint(self.rules.audiences):
             raise TokenError(RefusalCode.AUDIENCE, "The token is for another audience.")
         if token.expires_s is None and self.rules.require_expiry:
             raise TokenError(RefusalCode.CLAIM, "The token has no end (exp).")
-        return _Verified(token, key)
+        return _Verified(token, (key, maker))
+
+    def _maker(self, origin: Origin | None, key: TokenKey) -> TokenKey:
+        """The key that made a token which ``key`` verified: of a renewed one, that of the first."""
+        if origin is None:
+            return key
+        if not key.use.renews:
+            text = "The key of the token does not renew tokens of other keys."
+            raise TokenError(RefusalCode.HEADER, text)
+        maker = self.keys.by_tag.get(origin.key_tag)
+        if maker is None:
+            text = "No key is that of the token which was renewed."
+            raise TokenError(RefusalCode.UNKNOWN_KEY, text)
+        return maker
 
     def _check_times(self, verified: _Verified, now_s: float) -> None:
         token, leeway_s = verified.token, self.rules.leeway_s
-        if not verified.key.use.in_force(now_s):
+        if not all(key.use.in_force(now_s) for key in verified.keys):
             raise TokenError(RefusalCode.KEY_TIME, "The key of the token is not in force now.")
         if token.expires_s is not None and now_s >= token.expires_s + leeway_s:
             raise TokenError(RefusalCode.EXPIRED, "The token has expired.")

@@ -22,7 +22,15 @@ from gateway.trust.tokens.protection import RequiredClaim
 from gateway.trust.tokens.rules import TokenRules
 from gateway.trust.tokens.sources import KeyFile, RefreshBounds, TokenSources
 from gateway.trust.tokens.verifier import Verifier
-from tests.unit.trust.tokens.making import NOW_S, SECRET, cat, granted, private, token_key
+from tests.unit.trust.tokens.making import (
+    NOW_S,
+    SECRET,
+    cat,
+    granted,
+    private,
+    token_key,
+    verifier,
+)
 
 S = "0123456789abcdef0123456789abcdef"
 PEM = private("ES256").as_pem(private=False).decode()
@@ -110,9 +118,9 @@ PROBLEMS: list[tuple[str, str, list[str]]] = [
         ["does not belong to a key for HS256"],
     ),
     (
-        "renewed tokens open nothing",
-        ON + KEY + KEY.replace('"k"', '"l"') + PROTECT + 'keys = ["l"]\n' + RENEWAL,
-        ["does not have tokens.renewal.key"],
+        "a former key of renewal that nothing has",
+        ON + KEY + PROTECT + RENEWAL + 'other_keys = ["k", "j"]\n',
+        ['renewal.other_keys[1]: "j" is not that of [[tokens.keys]]'],
     ),
     (
         "longer than tokens may be",
@@ -320,23 +328,37 @@ RENEWERS = [
 
 
 @pytest.mark.parametrize(
-    ("keys", "more", "most_s"), [row[1:] for row in RENEWERS], ids=[row[0] for row in RENEWERS]
+    ("listed", "more", "most_s"), [row[1:] for row in RENEWERS], ids=[row[0] for row in RENEWERS]
 )
-def test_what_renews_tokens(tmp_path: Path, keys: str, more: str, most_s: int) -> None:
+def test_what_renews_tokens(tmp_path: Path, listed: str, more: str, most_s: int) -> None:
     """What it signs is accepted with the keys of the same configuration."""
     (tmp_path / "key.pem").write_text(PEM)
     (tmp_path / "private.pem").write_text(PRIVATE_PEM)
     given = settings(
-        tmp_path, keys.replace("[[tokens", ON + "[[tokens", 1) + PROTECT + RENEWAL + more
+        tmp_path, listed.replace("[[tokens", ON + "[[tokens", 1) + PROTECT + RENEWAL + more
     )
     rules = renewal_rules_of(given)
     assert rules is not None
     assert most_s == rules.most_s
-    new = rules.key.renewed(cat({7: b"a"}), int(NOW_S) + 900, NOW_S)
+    old = cat({7: b"a"})
+    new = rules.key.renewed(old, granted(verifier().verify(old, NOW_S)), int(NOW_S) + 900, NOW_S)
     sources = token_sources_of(given)
     files = [public_key(each.use, Path(each.path).read_text()) for each in sources.files]
-    found = Verifier(TokenKeys((*sources.keys, *files)), TokenRules()).verify(new, NOW_S)
+    keys = TokenKeys((*sources.keys, *files, token_key()))
+    found = Verifier(keys, TokenRules()).verify(new, NOW_S)
     assert NOW_S + 900 == granted(found).expires_s
+
+
+def test_which_keys_renew(tmp_path: Path) -> None:
+    """That of ``[tokens.renewal]``, and others while it is replaced."""
+    (tmp_path / "key.pem").write_text(PEM)
+    keys = [KEY.replace('"k"', f'"{name}"') for name in ("gw", "old", "backend")]
+    file = key("ES256", 'public_key_file = "key.pem"').replace('"k"', '"new"')
+    renewal = RENEWAL.replace('"k"', '"gw"') + 'other_keys = ["old", "new"]\n'
+    found = token_sources_of(settings(tmp_path, ON + "".join(keys) + file + PROTECT + renewal))
+    assert {"gw": True, "old": True, "backend": False, "new": True} == {
+        use.id: use.renews for use in (*(k.use for k in found.keys), *(f.use for f in found.files))
+    }
 
 
 def test_nothing_is_renewed_unless_it_is_configured(tmp_path: Path) -> None:

@@ -9,8 +9,11 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from gateway.trust.tokens.algorithm import Algorithm
 from gateway.trust.tokens.base64url import decoded
-from gateway.trust.tokens.key import KeyUse, public_key
+from gateway.trust.tokens.cat import ORIGIN, claims_of
+from gateway.trust.tokens.key import KeyUse, TokenKey, public_key, secret_key
 from gateway.trust.tokens.key_set import TokenKeys
+from gateway.trust.tokens.protection import Protection
+from gateway.trust.tokens.refusal import RefusalCode
 from gateway.trust.tokens.renewal import (
     RenewalTerms,
     private_renewal_key,
@@ -20,7 +23,15 @@ from gateway.trust.tokens.renewal import (
 from gateway.trust.tokens.rules import TokenRules
 from gateway.trust.tokens.verified import VerifiedToken
 from gateway.trust.tokens.verifier import Verifier
-from tests.unit.trust.tokens.making import NOW_S, cat, granted, jwt, token_key, verifier
+from tests.unit.trust.tokens.making import (
+    NOW_S,
+    cat,
+    granted,
+    jwt,
+    refused,
+    token_key,
+    verifier,
+)
 
 NOW = int(NOW_S)
 CTI = b"\x0b\x71"
@@ -96,7 +107,8 @@ def test_a_renewed_token_is_the_old_one_with_a_later_end(tagged: bool) -> None:
     """Also its id, so that what revokes the old one revokes it, and the time from which its
     lifetime counts."""
     old = cat(CLAIMS, tagged=tagged)
-    new = secret_renewal_key(token_key()).renewed(old, NOW + 120, NOW_S)
+    token = granted(verifier().verify(old, NOW_S, checks_request=True))
+    new = secret_renewal_key(token_key()).renewed(old, token, NOW + 120, NOW_S)
     message = loads(decoded(new) or b"")
     assert (61 if tagged else 17) == message.tag
     parts = (message.value if tagged else message).value
@@ -109,7 +121,9 @@ def test_a_renewed_token_is_the_old_one_with_a_later_end(tagged: bool) -> None:
 
 def test_a_token_without_iat_gets_one() -> None:
     """From now on its lifetime counts from its first renewal."""
-    new = secret_renewal_key(token_key()).renewed(cat({7: CTI, 323: HEADER_120}), NOW + 99, NOW_S)
+    old = cat({7: CTI, 323: HEADER_120})
+    token = granted(verifier().verify(old, NOW_S))
+    new = secret_renewal_key(token_key()).renewed(old, token, NOW + 99, NOW_S)
     assert NOW == granted(verifier().verify(new, NOW_S)).issued_s
 
 
@@ -125,7 +139,7 @@ def test_renewals_in_a_row_end_at_the_longest_lifetime() -> None:
         end_s = terms.later_end(found.expires_s or 0, now_s, 900)
         if end_s is None:
             break
-        token = key.renewed(token, end_s, now_s)
+        token = key.renewed(token, found, end_s, now_s)
         ends.append(end_s - NOW)
     assert [149, 268, 300] == ends
 
@@ -142,19 +156,99 @@ PRIVATE: list[tuple[Algorithm, Any]] = [
 
 @pytest.mark.parametrize(("algorithm", "key"), PRIVATE, ids=[row[0] for row in PRIVATE])
 def test_a_private_key_signs_what_its_public_key_verifies(algorithm: Algorithm, key: Any) -> None:
-    """Whatever signed the old one. The issuer of the key takes the place of the old one."""
-    use = KeyUse("gw", algorithm, issuer="https://gateway.example")
+    """Whatever signed the old one. The issuer of the key takes the place of the old one, for who
+    does not know what the gateway knows: that it is the token of another key and issuer."""
+    use = KeyUse("gw", algorithm, issuer="https://gateway.example", renews=True)
     public = public_key(use, key.as_pem(private=False).decode())
     signs = private_renewal_key(public, key.as_pem(private=True).decode())
-    new = signs.renewed(cat(CLAIMS), NOW + 120, NOW_S)
     strict = Verifier(TokenKeys([token_key(), public]), TokenRules())
+    old = granted(strict.verify(cat(CLAIMS), NOW_S, checks_request=True))
+    new = signs.renewed(cat(CLAIMS), old, NOW + 120, NOW_S)
+    assert "https://gateway.example" == claims_of(new)[0][1]
     found = granted(strict.verify(new, NOW_S, checks_request=True))
-    assert ("gw", "https://gateway.example", "0b71") == (
+    assert ("k", "https://backend.example", "0b71") == (
         found.key,
         found.issuer,
         found.token_id,
     )
     assert "PRIVATE" not in repr(signs)
+
+
+def gateway_key(**use: Any) -> TokenKey:
+    """A key that renews the tokens of others."""
+    return secret_key(KeyUse("gw", "HS256", **({"renews": True} | use)), b"g" * 32)
+
+
+def renewed(old: str, *keys: TokenKey, by: TokenKey) -> str:
+    """The token that ``by`` makes of an old one, which one of the ``keys`` made."""
+    token = granted(verifier(*keys).verify(old, NOW_S))
+    return secret_renewal_key(by).renewed(old, token, NOW + 120, NOW_S)
+
+
+OPENS = [
+    Protection(keys=frozenset({"k"})),
+    Protection(keys=frozenset({"gw"})),
+    Protection(issuers=frozenset({"a"})),
+    Protection(issuers=frozenset({"gateway"})),
+]
+MAKERS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("sub is an asset for the first key", {"subject_is": "asset"}, {}),
+    ("sub is an asset for the key that renews", {}, {"subject_is": "asset"}),
+    ("both have an issuer", {"issuer": "a"}, {"issuer": "gateway"}),
+    ("the key that renews has an issuer", {}, {"issuer": "gateway"}),
+    ("the first key has an issuer", {"issuer": "a"}, {}),
+]
+
+
+@pytest.mark.parametrize("issuer", ["a", None])
+@pytest.mark.parametrize(
+    ("of_first", "of_renewer"), [row[1:] for row in MAKERS], ids=[row[0] for row in MAKERS]
+)
+def test_a_renewed_token_opens_what_the_first_one_did(
+    of_first: dict[str, Any], of_renewer: dict[str, Any], issuer: str | None
+) -> None:
+    """However often it is renewed, and whatever the tokens of the key that renews it open."""
+    first, renewer = token_key(**of_first), gateway_key(**of_renewer)
+    claims = {2: "film", 4: NOW + 30, 6: NOW - 600, 7: CTI, 323: HEADER_120}
+    if issuer is not None or "issuer" in of_first:
+        claims[1] = "a"
+    old = cat(claims)
+    once = renewed(old, first, by=renewer)
+    twice = renewed(once, first, renewer, by=renewer)
+    before, *after = (
+        granted(verifier(first, renewer).verify(text, NOW_S)) for text in (old, once, twice)
+    )
+    for found in after:
+        assert (before.assets, before.subject) == (found.assets, found.subject)
+        assert (before.key_tag, before.issuer) == (found.key_tag, found.issuer)
+        assert [each.mismatch(before) for each in OPENS] == [each.mismatch(found) for each in OPENS]
+
+
+def test_a_renewed_token_ends_with_the_key_of_the_first_one() -> None:
+    """When that is retired, replaced under its id, or not in force."""
+    first, renewer = token_key(not_after_s=NOW_S + 60), gateway_key()
+    new = renewed(cat({7: CTI, 323: HEADER_120}), first, by=renewer)
+    strict = verifier(first, renewer)
+    assert "k" == granted(strict.verify(new, NOW_S)).key
+    assert RefusalCode.KEY_TIME is refused(strict.verify(new, NOW_S + 60))
+    other = secret_key(KeyUse("k", "HS256"), b"x" * 32)
+    unknown = []
+    for keys in ([renewer], [renewer, other]):
+        found = Verifier(TokenKeys(keys), TokenRules(), lambda: unknown.append(1))
+        assert RefusalCode.UNKNOWN_KEY is refused(found.verify(new, NOW_S))
+    assert [1, 1] == unknown, "a key of a set may be new here"
+
+
+def test_only_a_key_that_renews_speaks_for_another() -> None:
+    """Else whoever has one key could open what the tokens of another do."""
+    first, other = token_key(), gateway_key(renews=False)
+    new = renewed(cat({7: CTI, 323: HEADER_120}), first, by=other)
+    assert RefusalCode.HEADER is refused(verifier(first, other).verify(new, NOW_S))
+    granted(verifier(first, gateway_key()).verify(new, NOW_S))
+    for origin in (1, [], [b"tag"], ["tag", "a"], [b"tag", 1], [b"tag", "a", "b"]):
+        text = cat(protected={ORIGIN: origin})
+        strict = verifier(token_key(renews=True))
+        assert RefusalCode.HEADER is refused(strict.verify(text, NOW_S)), origin
 
 
 def test_private_keys_that_do_not_fit() -> None:
