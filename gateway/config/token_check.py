@@ -30,6 +30,12 @@ def _renewal(given: Mapping[str, Any], problem: ProblemOf) -> Iterator[ConfigPro
     keys = [str(each.get("id")) for each in _tables(given, "keys")]
     where = ("tokens", "renewal", "other_keys")
     yield from _named(where, renewal, keys, "[[tokens.keys]]", problem)
+    for each in _tables(given, "keys"):
+        bounds = [name for name in ("not_before", "not_after") if name in each]
+        if each.get("id") == renewal.get("key") and bounds:
+            path = ("tokens", "renewal", "key")
+            text = f"has {' and '.join(bounds)}, and renews nothing outside of that time"
+            yield problem(path, text, value=shown(each["id"]), severity="warning")
     most, longest = renewal.get("total_lifetime_s"), given.get("max_lifetime_s")
     if isinstance(most, int) and isinstance(longest, int) and 0 < longest < most:
         path = ("tokens", "renewal", "total_lifetime_s")

@@ -48,7 +48,7 @@ def _renewed(
     rules, terms, now_s = runtime.renewal, terms_of(token), time.time()
     if rules is None or terms is None or token.expires_s is None:
         return ()
-    end_s = terms.later_end(token.expires_s, now_s, rules.most_s)
+    end_s = rules.later_end(terms, token.expires_s, now_s)
     if end_s is None:
         return ()
     way = _way(renewal, place, runtime.settings.tokens.cookies)

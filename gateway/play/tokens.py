@@ -275,7 +275,7 @@ def renewed_admission(runtime: Runtime, admission: Admission, now_s: float) -> A
     """The same with a later end, if it may be renewed at ``now_s`` (Unix time). Only for a viewer
     who was just admitted."""
     rules = runtime.renewal
-    return admission if rules is None else admission.renewed(now_s, rules.most_s)
+    return admission if rules is None else admission.renewed(now_s, rules)
 
 
 def seen_playing(

@@ -28,7 +28,7 @@ from gateway.client.facts import DeviceKind, Limits
 from gateway.reason import Reason, Step
 from gateway.trust.tokens.key import TokenKey
 from gateway.trust.tokens.protection import Protection, RequiredClaim
-from gateway.trust.tokens.renewal import RenewalTerms
+from gateway.trust.tokens.renewal import RenewalRules, RenewalTerms
 from gateway.trust.tokens.rules import TokenRules
 from gateway.trust.tokens.verified import Address, Network, VerifiedToken
 from manifests.codecs import CodecFamily
@@ -244,12 +244,11 @@ class Admission:
             found = replace(found, networks=_networks_of(viewer.address, self.networks)[:1])
         return found
 
-    def renewed(self, now_s: float, most_s: int) -> "Admission":
-        """The same with a later end, if it may be renewed at ``now_s`` (Unix seconds). ``most_s``
-        is the longest lifetime of a token with all its renewals."""
+    def renewed(self, now_s: float, rules: RenewalRules) -> "Admission":
+        """The same with a later end, if its token may be renewed at ``now_s`` (Unix seconds)."""
         if self.terms is None or self.expires_s is None:
             return self
-        end_s = self.terms.later_end(self.expires_s, now_s, most_s)
+        end_s = rules.later_end(self.terms, self.expires_s, now_s)
         return self if end_s is None else replace(self, expires_s=end_s)
 
     def to_bytes(self, asset: str) -> bytes:

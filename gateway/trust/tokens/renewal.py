@@ -8,7 +8,7 @@ often it is renewed. It names the key and the issuer of the first one, and opens
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from gateway.trust.tokens.algorithm import COSE_NUMBERS, Algorithm
+from gateway.trust.tokens.algorithm import COSE_NUMBERS
 from gateway.trust.tokens.base64url import encoded
 from gateway.trust.tokens.cat import ORIGIN, claims_of
 from gateway.trust.tokens.key import TokenKey, public_half
@@ -64,13 +64,10 @@ def terms_of(token: VerifiedToken) -> RenewalTerms | None:
 
 @dataclass(frozen=True, slots=True)
 class RenewalKey:
-    """The key that signs renewed tokens. ``issuer`` becomes their ``iss``; None leaves it.
-    ``tag`` is that of the key that verifies them."""
+    """The key that signs renewed tokens, and ``verifies``, which verifies them. If that has an
+    issuer, it becomes their ``iss``."""
 
-    id: str
-    algorithm: Algorithm
-    issuer: str | None
-    tag: bytes = field(repr=False)
+    verifies: TokenKey
     _cose: "COSEKeyInterface" = field(repr=False, compare=False)
 
     def renewed(self, text: str, token: VerifiedToken, end_s: int, now_s: float) -> str:
@@ -79,20 +76,21 @@ class RenewalKey:
         from cbor2 import CBORTag, dumps, loads  # noqa: PLC0415
         from cwt import COSE  # noqa: PLC0415
 
+        use = self.verifies.use
         claims, has_cwt_tag = claims_of(text)
         claims[_EXP] = end_s
         claims.setdefault(_IAT, int(now_s))
-        claims[_ISS] = token.issuer if self.issuer is None else self.issuer
+        claims[_ISS] = token.issuer if use.issuer is None else use.issuer
         if claims[_ISS] is None:
             del claims[_ISS]
-        protected: dict[int, Any] = {_ALG: COSE_NUMBERS[self.algorithm]}
-        if token.key_tag != self.tag:
+        protected: dict[int, Any] = {_ALG: COSE_NUMBERS[use.algorithm]}
+        if token.key_tag != self.verifies.tag:
             protected[ORIGIN] = [*Origin(token.key_tag, token.issuer)]
         message = COSE.new().encode(
             dumps(claims),
             self._cose,
             protected=protected,
-            unprotected={_KID: self.id.encode("ascii")},
+            unprotected={_KID: self.verifies.name.encode("ascii")},
         )
         if has_cwt_tag:
             message = dumps(CBORTag(_CWT, loads(message)))
@@ -105,10 +103,20 @@ class RenewalRules(NamedTuple):
     key: RenewalKey
     most_s: int
 
+    def later_end(self, terms: RenewalTerms, expires_s: float, now_s: float) -> int | None:
+        """The new end (Unix time) of what ends at ``expires_s``; None when it cannot be renewed at
+        ``now_s``. Nothing is renewed while the key is not in force, nor beyond that time: a token
+        that nobody accepts would take the place of a good one."""
+        use = self.key.verifies.use
+        end_s = terms.later_end(expires_s, now_s, self.most_s) if use.in_force(now_s) else None
+        if end_s is not None and use.not_after_s is not None:
+            end_s = min(end_s, int(use.not_after_s))
+        return end_s if end_s is not None and end_s > expires_s else None
+
 
 def secret_renewal_key(key: TokenKey) -> RenewalKey:
     """The key that signs what ``key``, a secret, verifies."""
-    return RenewalKey(key.name, key.use.algorithm, key.use.issuer, key.tag, key.cose)
+    return RenewalKey(key, key.cose)
 
 
 def private_renewal_key(key: TokenKey, private: str) -> RenewalKey:
@@ -119,4 +127,4 @@ def private_renewal_key(key: TokenKey, private: str) -> RenewalKey:
     if public_half(key.use, private).fingerprint != key.fingerprint:
         raise ValueError("is not the private key of this key")
     cose = COSEKey.from_pem(private, alg=key.use.algorithm, kid=key.name)
-    return RenewalKey(key.name, key.use.algorithm, key.use.issuer, key.tag, cose)
+    return RenewalKey(key, cose)

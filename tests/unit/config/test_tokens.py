@@ -123,6 +123,11 @@ PROBLEMS: list[tuple[str, str, list[str]]] = [
         ['renewal.other_keys[1]: "j" is not that of [[tokens.keys]]'],
     ),
     (
+        "a key that renews for some time",
+        ON + KEY + 'not_after = "2027-11-01T00:00:00Z"\n' + PROTECT + RENEWAL,
+        ['renewal.key: warning: "k" has not_after, and renews nothing outside of that time'],
+    ),
+    (
         "longer than tokens may be",
         ON + "max_lifetime_s = 60\n" + KEY + PROTECT + RENEWAL + "total_lifetime_s = 61\n",
         ["is above tokens.max_lifetime_s"],

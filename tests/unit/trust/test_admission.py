@@ -20,7 +20,7 @@ from gateway.trust.admission import (
 )
 from gateway.trust.tokens.key import KeyUse, TokenKey, secret_key
 from gateway.trust.tokens.protection import Protection, RequiredClaim
-from gateway.trust.tokens.renewal import RenewalTerms
+from gateway.trust.tokens.renewal import RenewalRules, RenewalTerms, secret_renewal_key
 from gateway.trust.tokens.rules import TokenRules
 from gateway.trust.tokens.verified import VerifiedToken
 from manifests.codecs import CodecFamily
@@ -225,7 +225,8 @@ def test_it_is_renewed_as_its_token_is(
     admission: Admission, at_s: float, most_s: int, expected_s: int | None
 ) -> None:
     """All else stays as it is."""
-    found = admission.renewed(NOW_S + at_s, most_s)
+    rules = RenewalRules(secret_renewal_key(KEY), most_s)
+    found = admission.renewed(NOW_S + at_s, rules)
     end_s = None if expected_s is None else int(NOW_S) + expected_s
     assert replace(admission, expires_s=end_s) == found
 

@@ -15,6 +15,7 @@ from gateway.trust.tokens.key_set import TokenKeys
 from gateway.trust.tokens.protection import Protection
 from gateway.trust.tokens.refusal import RefusalCode
 from gateway.trust.tokens.renewal import (
+    RenewalRules,
     RenewalTerms,
     private_renewal_key,
     secret_renewal_key,
@@ -86,6 +87,28 @@ def test_the_later_end(
     """Never sooner than the old one."""
     expected = None if expected_s is None else NOW + expected_s
     assert expected == terms.later_end(NOW + ends_in_s, NOW_S, most_s)
+
+
+IN_FORCE: list[tuple[str, dict[str, Any], int | None]] = [
+    ("always", {}, 120),
+    ("later", {"not_before_s": NOW + 1}, None),
+    ("earlier", {"not_after_s": NOW}, None),
+    ("up to then", {"not_after_s": NOW + 90}, 90),
+    ("the old one ends later", {"not_after_s": NOW + 30}, None),
+    ("for long", {"not_before_s": NOW, "not_after_s": NOW + 120}, 120),
+]
+
+
+@pytest.mark.parametrize(
+    ("use", "expected_s"), [row[1:] for row in IN_FORCE], ids=[row[0] for row in IN_FORCE]
+)
+def test_a_token_is_renewed_while_the_key_that_renews_is_in_force(
+    use: dict[str, Any], expected_s: int | None
+) -> None:
+    """And to no later end: no good token is replaced by one that is refused."""
+    rules = RenewalRules(secret_renewal_key(token_key(**use)), 3600)
+    expected = None if expected_s is None else NOW + expected_s
+    assert expected == rules.later_end(RenewalTerms(120, 60, NOW - 100), NOW + 30, NOW_S)
 
 
 CLAIMS: dict[int | str, Any] = {
