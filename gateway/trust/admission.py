@@ -245,11 +245,15 @@ class Admission:
         return found
 
     def renewed(self, now_s: float, rules: RenewalRules) -> "Admission":
-        """The same with a later end, if its token may be renewed at ``now_s`` (Unix seconds)."""
+        """The same with a later end, if its token may be renewed at ``now_s`` (Unix seconds). The
+        longest lifetime counts from the first renewal at the latest, as that of its token does."""
         if self.terms is None or self.expires_s is None:
             return self
         end_s = rules.later_end(self.terms, self.expires_s, now_s)
-        return self if end_s is None else replace(self, expires_s=end_s)
+        if end_s is None:
+            return self
+        since_s = min(self.terms.since_s, int(now_s))
+        return replace(self, expires_s=end_s, terms=self.terms._replace(since_s=since_s))
 
     def to_bytes(self, asset: str) -> bytes:
         """The stored form for an asset (see the module). Its lists have at most ``MAX_LISTED``

@@ -231,6 +231,15 @@ def test_it_is_renewed_as_its_token_is(
     assert replace(admission, expires_s=end_s) == found
 
 
+def test_renewals_of_a_token_without_iat_count_from_the_first_one() -> None:
+    """As those of the token do, which has a time of issue from then on."""
+    rules = RenewalRules(secret_renewal_key(KEY), 3600)
+    terms = RenewalTerms(lifetime_s=36_000, window_s=36_000, since_s=int(NOW_S) + 3000)
+    first = replace(FULL, expires_s=int(NOW_S) + 3000, terms=terms).renewed(NOW_S, rules)
+    assert int(NOW_S) + 3600 == first.expires_s
+    assert first == first.renewed(NOW_S + 2999, rules)
+
+
 def test_an_unknown_country_may_be_allowed() -> None:
     unknown = replace(VIEWER, country=None)
     assert None is FULL.denial(unknown, NOW_S, LEEWAY_S, unknown_country=True)
