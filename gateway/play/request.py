@@ -5,7 +5,7 @@ most of what CORS allows are derived from it.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -57,7 +57,7 @@ READ_HEADERS = (
     ReadHeader("X-Forwarded-For"),
     ReadHeader("X-Forwarded-Proto"),
 )
-"""Every request header that an answer may depend on."""
+"""Every request header that an answer may depend on, besides those that a token names."""
 
 VARY = ", ".join(header.name for header in READ_HEADERS if header.vary)
 ACCEPT_CH = ", ".join(header.name for header in READ_HEADERS if header.hint)
@@ -68,15 +68,25 @@ _HOST = re.compile(r"(?:[A-Za-z0-9._~-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]
 
 
 class Headers(NamedTuple):
-    """The headers by lower-case name. Forwarding headers are kept as separate lines, in order."""
+    """The headers by lower-case name. Forwarding headers are kept as separate lines, in order.
+    ``lines`` are those of all headers, also of others than :data:`READ_HEADERS`."""
 
     by_name: Mapping[str, str]
     forwarded: tuple[str, ...] = ()
     x_forwarded_for: tuple[str, ...] = ()
+    lines: Sequence[tuple[bytes, bytes]] = ()
 
     def get(self, name: str) -> str | None:
         """The value of a header, by its lower-case name."""
         return self.by_name.get(name)
+
+    def any(self, name: str) -> str | None:
+        """The value of any header, by its lower-case name, for a token that names it (``cath``)."""
+        if name in self.by_name:
+            return self.by_name[name]
+        sent = name.encode()
+        found = [value.decode("latin-1") for given, value in self.lines if given == sent]
+        return ", ".join(found) if found else None
 
 
 NO_HEADERS = Headers({})
@@ -106,7 +116,7 @@ class Request:
         return f"{self.scheme}://{host if _HOST.fullmatch(host) else self.server}"
 
 
-def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
+def read_headers(raw: Sequence[tuple[bytes, bytes]]) -> Headers:
     """Read headers as ASGI gives them: lower-case names, Latin-1 bytes.
 
     Lines with the same name form one list (RFC 9110, 5.3); cookies have a list of their own
@@ -129,7 +139,7 @@ def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
             by_name[name] = f"{by_name[name]}{between}{text}"
         else:
             by_name[name] = text
-    return Headers(by_name, tuple(forwarded), tuple(x_forwarded_for))
+    return Headers(by_name, tuple(forwarded), tuple(x_forwarded_for), raw)
 
 
 def read_query(query: bytes) -> RequestParameters:

@@ -194,7 +194,7 @@ def _mismatch(
     if not token.allows_asset(asset):
         return "asset", problems.other_asset()
     uri = _uri(runtime, request, asset)
-    claim = token.allows_request(request.method, uri, request.headers.get)
+    claim = token.allows_request(request.method, uri, request.headers.any)
     return None if claim is None else ("request", problems.other_request(claim))
 
 

@@ -613,3 +613,22 @@ async def test_a_cat(client: httpx.AsyncClient, path: str) -> None:
             answer = await client.get(path, headers=headers, params=params)
             assert status == answer.status_code, (claims, answer.text)
             assert text not in answer.text
+
+
+async def test_a_cat_names_any_header_field(client: httpx.AsyncClient) -> None:
+    """Also those that the gateway reads for nothing else. Lines with one name are one list."""
+    referer = "https://www.example.com/watch"
+    sent = [("Referer", referer), ("X-App", "web"), ("X-App", "2"), ("Forwarded", "for=192.0.2.1")]
+    rows: list[tuple[dict[str, Any], int]] = [
+        ({"Referer": {1: "https://www.example.com/"}}, 200),
+        ({"referer": {1: "https://evil.example/"}}, 403),
+        ({"X-App": {0: "web, 2"}}, 200),
+        ({"x-app": {0: "web"}}, 403),
+        ({"Forwarded": {3: "192.0.2.1"}}, 200),
+        ({"Accept-Language": {3: "no"}}, 403),
+        ({"X-App-\u00e9": {3: "web"}}, 403),
+    ]
+    for fields, status in rows:
+        named = ("CTA-Common-Access-Token", cat({315: fields}))
+        answer = await client.get(HLS, headers=[*sent, named])
+        assert status == answer.status_code, (fields, answer.text)
