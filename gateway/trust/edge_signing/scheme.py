@@ -128,12 +128,17 @@ def key_in_hex(key_id: str, secret: str) -> SecretKey:
 
 
 def key_in_base64(key_id: str, secret: str) -> SecretKey:
-    """A key that is configured in base64. Raises SchemeError."""
+    """A key that is configured in base64, without a zero byte: digest.base64_decode of Fastly's VCL
+    ends a text there. Raises SchemeError."""
+    allowed = "base64 of bytes that are not 0, as openssl rand -hex 32 | openssl base64 -A makes it"
     try:
-        return SecretKey(key_id, a2b_base64(secret.encode("ascii"), strict_mode=True))
+        key = a2b_base64(secret.encode("ascii"), strict_mode=True)
     except Error:
-        problem = f'"{key_id}" has a secret that is not base64'
-        raise SchemeError("keys", problem, "base64, as openssl rand -base64 32 makes it") from None
+        raise SchemeError("keys", f'"{key_id}" has a secret that is not base64', allowed) from None
+    if 0 in key:
+        problem = f'"{key_id}" has a secret with a zero byte, at which Fastly ends the key'
+        raise SchemeError("keys", problem, allowed)
+    return SecretKey(key_id, key)
 
 
 def split(url: str) -> tuple[str, str]:

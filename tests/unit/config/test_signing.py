@@ -107,6 +107,11 @@ def test_what_is_refused(folder: Path, table: str, key: str, words: str) -> None
 KEYS = [
     ("akamai", f'{{ id = "k", secret = "{HEX}x" }}', '"k" has a secret that is not hexadecimal'),
     ("fastly", f'{{ id = "k", secret = "{HEX[:-1]}-" }}', '"k" has a secret that is not base64'),
+    (
+        "fastly",
+        '{ id = "k", secret = "ERERERERERERERERAAIiIiIiIiIiIiIiIiIiIiIiIiI=" }',
+        '"k" has a secret with a zero byte',
+    ),
     ("nginx", '{ id = "k", secret = "short" }', "is not long enough for a key"),
     ("nginx", '{ id = "k" }', "is missing"),
     ("nginx", '{ id = "k.", secret = "x" }', "does not have the allowed form"),
