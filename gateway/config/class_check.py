@@ -39,6 +39,7 @@ def check_classes(
 def _protects(tokens: Mapping[str, Any]) -> bool:
     listed = tokens.get("protect")
     return isinstance(listed, list | tuple) and any(
-        isinstance(each, dict) and (each.get("access") != "open" or each.get("countries"))
+        isinstance(each, dict)
+        and (each.get("access") != "open" or each.get("countries") or each.get("refuse_anonymous"))
         for each in listed
     )

@@ -72,8 +72,10 @@ def _use(given: Mapping[str, Any], problem: ProblemOf) -> Iterator[ConfigProblem
         return
     protected = [each for each in _tables(given, "protect") if each.get("access") != "open"]
     keys = [each for each in _tables(given, "keys") if each.get("status") != "retired"]
-    licensed = any(each.get("countries") for each in _tables(given, "protect"))
-    if not protected and not licensed:
+    somewhere = any(
+        each.get("countries") or each.get("refuse_anonymous") for each in _tables(given, "protect")
+    )
+    if not protected and not somewhere:
         text = "is true, but no [[tokens.protect]] wants a token"
         yield problem(("tokens", "enabled"), text, severity="warning")
     if protected and not keys and not _tables(given, "jwks"):

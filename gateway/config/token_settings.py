@@ -241,8 +241,15 @@ class TokenProtectSettings(Section):
     """The countries in which they are licensed, ISO 3166-1 alpha-2, whatever the token says, and
     also when they are `open`. Viewers elsewhere get 451."""
     refuse_anonymous: Flag = False
-    """Refuse viewers behind VPNs, proxies and hosting networks. Needs
+    """Refuse viewers behind VPNs, proxies and hosting networks, also when they are `open`. Needs
     `geo.anonymous_ip_database`."""
+
+    @model_validator(mode="after")
+    def _open_asks_for_no_token(self) -> Self:
+        for name in ("issuers", "keys", "audiences", "required_claims"):
+            if self.access == "open" and getattr(self, name):
+                raise fault(name, 'is not used with access = "open"', 'none, or access = "token"')
+        return self
 
 
 class TokenRenewalSettings(Section):

@@ -24,11 +24,11 @@ def no_shared_manifest() -> Problem:
 
 
 def no_shared_licence() -> Problem:
-    """403: the asset is licensed in some countries, so the manifest of a class is not answered to
+    """403: the asset is not for viewers everywhere, so the manifest of a class is not answered to
     everybody."""
     detail = (
-        "this asset is licensed in some countries alone, so it has no class manifests; ask for "
-        "/v1/play"
+        "this asset is licensed in some countries alone, or is not for viewers behind VPNs, so it "
+        "has no class manifests; ask for /v1/play"
     )
     return Problem(403, "no-class-manifests", "No class manifests", detail)
 

@@ -117,15 +117,16 @@ def admit(
     """On what the viewer of a request is admitted to an asset; None when that wants no token.
 
     Raises the problem of the first condition that is not met, also for an open asset that is not
-    licensed where the viewer is. How many sessions of a subject play
-    is seen later (:func:`count_session`).
+    for where the viewer is. How many sessions of a subject play is seen later
+    (:func:`count_session`).
     """
     if request.by_operator and (presented is None or presented.token is None):
         return None
     protection = runtime.protections.over(asset)
     if presented is None or protection is None or protection.is_open:
-        if not is_licensed(runtime, protection, facts.place.country):
-            raise _count(Denial.COUNTRY.value, problems.not_licensed())
+        denial = _denied_here(runtime, protection, facts.place.country, facts.place.anonymous)
+        if denial is not None:
+            raise _count(denial.value, problems.denied(denial))
         return None
     viewer = _viewer(runtime, request, facts)
     admission, outcome = _admission(gateway, runtime, request, presented, protection, asset)
@@ -151,11 +152,19 @@ def _denial(
         settings.leeway_s,
         unknown_country=settings.unknown_country == "allow",
     )
-    if denial is None and not is_licensed(runtime, protection, viewer.country):
+    return denial or _denied_here(runtime, protection, viewer.country, viewer.anonymous)
+
+
+def _denied_here(
+    runtime: Runtime, protection: Protection | None, country: str | None, anonymous: bool | None
+) -> Denial | None:
+    """Why the assets of a protection, also of an open one, are not for where a viewer is, whatever
+    a token says; None when they are."""
+    if not is_licensed(runtime, protection, country):
         return Denial.COUNTRY
-    if denial is None and protection.refuse_anonymous and viewer.anonymous:
+    if protection is not None and protection.refuse_anonymous and anonymous:
         return Denial.ANONYMOUS
-    return denial
+    return None
 
 
 def _admission(
@@ -321,8 +330,9 @@ def carried_on(
     runtime = gateway.runtime
     protection = runtime.protections.over(asset)
     if protection is None or protection.is_open:
-        licensed = is_licensed(runtime, protection, sender.place.country)
-        return CarriedOn(licensed and not is_revoked(gateway, session), grant)
+        place = sender.place
+        denial = _denied_here(runtime, protection, place.country, place.anonymous)
+        return CarriedOn(denial is None and not is_revoked(gateway, session), grant)
     admission = read_admission(gateway, runtime, grant, asset)
     if (
         admission is None

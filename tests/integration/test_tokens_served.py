@@ -632,3 +632,30 @@ async def test_a_cat_names_any_header_field(client: httpx.AsyncClient) -> None:
         named = ("CTA-Common-Access-Token", cat({315: fields}))
         answer = await client.get(HLS, headers=[*sent, named])
         assert status == answer.status_code, (fields, answer.text)
+
+
+def app_with_open_titles(config: Path, *lines: str) -> Application:
+    """A gateway that also has titles which want no token."""
+    put(config.parent / "catalogue", "paid/open/film/master.m3u8", playlist())
+    put(config.parent / "catalogue", "paid/open/film/manifest.mpd", mpd("dynamic"))
+    path = config.parent / "open.toml"
+    protect = ("[[tokens.protect]]", 'asset_prefix = "paid/open/"', 'access = "open"', *lines, "")
+    path.write_text(config.read_text() + "\n".join(protect))
+    return application(path, {"GATEWAY_RULES": "[]"})
+
+
+@pytest.mark.parametrize("suffix", [".m3u8", ".mpd", ""])
+async def test_an_open_asset_may_refuse_viewers_behind_vpns(config: Path, suffix: str) -> None:
+    """As one that wants a token does: their signatures are not renewed, and caches get nothing."""
+    app = app_with_open_titles(config, "refuse_anonymous = true")
+    kinds = []
+    async with asking(app) as client:
+        for address in (NORWAY, PROXY):
+            path = f"/v1/play/paid/open/film{suffix}"
+            answer = await client.get(path, headers={"X-Forwarded-For": address})
+            sender = app.gateway.runtime.clients.sender(address, Headers({}))
+            given = (app.gateway, "paid/open/film", None, "", sender, Headers({}), time.time())
+            assert carried_on(*given).renews is (address == NORWAY)
+            kinds.append((answer.status_code, "token-anonymous" in answer.text))
+    assert [(200, False), (403, True)] == kinds
+    assert not app.gateway.runtime.protections.is_public("paid/open/film")

@@ -45,7 +45,7 @@ def may_be_shared(runtime: Runtime, asset: str) -> bool:
 
 def may_be_public(runtime: Runtime, asset: str) -> bool:
     """Whether everybody may have the manifests of an asset: it wants no playback token and is
-    licensed everywhere, or the CDN in front enforces both."""
+    for viewers everywhere, or the CDN in front enforces both."""
     return runtime.settings.tokens.class_manifests or runtime.protections.is_public(asset)
 
 

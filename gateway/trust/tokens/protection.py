@@ -39,8 +39,8 @@ class Protection:
 
     ``is_open``: they need no token. A token must be of one of the ``issuers``, verified by one of
     the ``keys``, and for one of the ``audiences``; it must have the ``required`` claims.
-    ``refuse_anonymous``: viewers behind VPNs and proxies are refused, whatever the token says.
-    ``countries``: where the assets are licensed (ISO 3166-1 alpha-2), also when they are open.
+    ``refuse_anonymous``: viewers behind VPNs and proxies are refused, whatever the token says, and
+    ``countries``: where the assets are licensed (ISO 3166-1 alpha-2); both also when they are open.
     """
 
     asset_prefix: str = ""
@@ -97,6 +97,8 @@ class Protections:
         return None if prefix is None else self._by_prefix[prefix]
 
     def is_public(self, asset: str) -> bool:
-        """Whether ``asset`` needs no token and is licensed everywhere."""
+        """Whether ``asset`` needs no token and is for viewers everywhere."""
         found = self.over(asset)
-        return found is None or (found.is_open and found.countries is None)
+        return found is None or (
+            found.is_open and found.countries is None and not found.refuse_anonymous
+        )

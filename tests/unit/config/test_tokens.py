@@ -241,6 +241,19 @@ PROBLEMS: list[tuple[str, str, list[str]]] = [
         KEY + 'issuer = "i"\n' + PROTECT + 'keys = ["j"]\nissuers = ["i", "h"]\n',
         ['protect[0].keys[0]: "j" is not that of', 'protect[0].issuers[1]: "h" is not that of'],
     ),
+    *(
+        (
+            f"{line.partition(' ')[0]} of what needs no token",
+            KEY + PROTECT + f'access = "open"\n{line}\n',
+            [f'{line.partition(" = ")[2]} is not used with access = "open"; allowed: none, or'],
+        )
+        for line in (
+            'issuers = ["i"]',
+            'keys = ["k"]',
+            'audiences = ["a"]',
+            'required_claims = ["id"]',
+        )
+    ),
     (
         "no database",
         KEY + PROTECT + "refuse_anonymous = true\n",

@@ -42,6 +42,7 @@ def test_where_assets_are_licensed() -> None:
     assert [("a/x", nordic, False), ("a/b/x", Protection("a/b/", is_open=True), True)] == rows[:2]
     assert ("z", None, True) == rows[2]
     assert not found.is_public("c/x")
+    assert not Protections([Protection(is_open=True, refuse_anonymous=True)]).is_public("a")
     for country, unknown, expected in (
         *(("NO", False, True), ("DK", True, False)),
         *((None, False, False), (None, True, True)),
