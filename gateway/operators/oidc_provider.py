@@ -140,8 +140,8 @@ class OidcProvider:
         try:
             endpoints = await _discover(self.client.issuer)
             answer = await _ask(endpoints.jwks)
-            keys = key_set_of(answer)
-        except (ProviderError, ValueError) as error:
+            keys = _keys_of(answer)
+        except ProviderError as error:
             self._trouble = str(error)
             log.warning("oidc_provider_not_read", issuer=self.client.issuer, reason=str(error))
         else:
@@ -149,6 +149,17 @@ class OidcProvider:
             self._trouble = ""
         finally:
             self._refreshing = None
+
+
+def _keys_of(answer: Mapping[str, Any]) -> ProviderKeys:
+    """The keys of a provider's answer. Raises ProviderError."""
+    try:
+        return key_set_of(answer)
+    except ValueError as error:
+        raise ProviderError(f"the provider's set of keys {error}") from error
+    except Exception as error:  # of a library, for what the provider has sent
+        reason = f"the provider's set of keys cannot be read ({type(error).__name__})"
+        raise ProviderError(reason) from error
 
 
 async def _discover(issuer: str) -> Endpoints:

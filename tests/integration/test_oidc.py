@@ -13,7 +13,7 @@ from aiohttp import web
 from joserfc.jwk import RSAKey
 
 from gateway.app import Application
-from gateway.operators.oidc_provider import REFRESH_S, Client, OidcProvider
+from gateway.operators.oidc_provider import REFRESH_S, Client, OidcProvider, ProviderError
 from tests.attack.provider import KEY_ID, Provider
 from tests.integration.in_process import OPERATORS, application, asking
 from tests.ports import free_port
@@ -261,6 +261,36 @@ async def test_a_key_that_was_replaced_counts_no_longer() -> None:
         provider.key = RSAKey.generate_key(2048, {"kid": "new"})
         now_s = REFRESH_S + 1
         assert {"new"} == (await found.keys(KEY_ID)).ids
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ValueError("has no key"), "the provider's set of keys has no key"),
+        (TypeError("odd"), r"the provider's set of keys cannot be read \(TypeError\)"),
+    ],
+)
+async def test_keys_that_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    """Whatever a library raises for them is a reason. Keys that are known stay."""
+    now_s = 0.0
+    provider = PausedProvider()
+    known, new = (
+        OidcProvider(Client(provider.issuer, "gateway", None, CALLBACK), lambda: now_s)
+        for _ in range(2)
+    )
+
+    def unreadable(_: object) -> None:
+        raise error
+
+    async with provider.running():
+        await known.keys(KEY_ID)
+        monkeypatch.setattr("gateway.operators.oidc_provider.key_set_of", unreadable)
+        now_s = REFRESH_S + 1
+        assert {KEY_ID} == (await known.keys("unknown")).ids
+        with pytest.raises(ProviderError, match=reason):
+            await new.keys(KEY_ID)
 
 
 async def test_without_a_provider_there_is_no_such_sign_in() -> None:

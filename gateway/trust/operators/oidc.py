@@ -67,7 +67,7 @@ def key_set_of(jwks: Mapping[str, Any]) -> ProviderKeys:
     for each in listed if isinstance(listed, list) else ():
         if not isinstance(each, dict) or each.get("use", "sig") != "sig":
             continue
-        if each.get("kty") not in {"RSA", "EC"}:
+        if each.get("kty") not in ("RSA", "EC"):  # a list may be there
             continue
         try:
             found.append(JWKRegistry.import_key(each))

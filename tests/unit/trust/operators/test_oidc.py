@@ -135,6 +135,8 @@ def test_which_keys_of_a_set_are_used() -> None:
     """Public keys for signatures; what else there is is passed over."""
     other = {**RSA.as_dict(private=False), "use": "enc"}
     mixed = {"keys": [other, {"kty": "oct", "k": "AA"}, {"kty": "RSA"}, 7, *JWKS["keys"]]}
+    odd: list[Any] = [[], {}, None]
+    mixed["keys"] += [{**other, "use": "sig", "kty": each} for each in odd]
     assert {"r", "e"} == key_set_of(mixed).ids
     nothings: list[dict[str, Any]] = [{}, {"keys": []}, {"keys": 7}]
     for nothing in nothings:
