@@ -135,7 +135,7 @@ async def decide_all(
     session, or a token, that asks for too much.
     """
     runtime, fleet, memo = gateway.runtime, gateway.fleet, gateway.decisions.memo
-    presented = present(gateway, runtime, request, assets)
+    presented = present(gateway, runtime, request, assets, wanted)
     player = runtime.clients.player(request.headers)
     client = await gather_facts(gateway, runtime, request, player, assets[0])
     if not request.by_operator:

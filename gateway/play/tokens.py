@@ -33,6 +33,7 @@ from gateway.trust.tokens.protection import Protection
 from gateway.trust.tokens.refusal import RefusalCode, Refused
 from gateway.trust.tokens.renewal import terms_of
 from gateway.trust.tokens.verified import VerifiedToken
+from manifests.format import ManifestFormat
 
 _NAMES = Names(
     token=lambda text: revoked_name(Revocable.TOKEN, text)[1:],
@@ -49,11 +50,12 @@ Fault = tuple[str, Problem]
 @dataclass(frozen=True, slots=True)
 class Presented:
     """What a request brings: a verified token, or why it is refused, and what it was read from; the
-    text of an admission."""
+    text of an admission. ``wanted`` is the format of the manifest that it is about; None is any."""
 
     token: VerifiedToken | Refused | None
     carried: str | None
     source: PlacedToken | None = field(default=None, repr=False)
+    wanted: ManifestFormat | None = None
 
     def gives_way(self) -> bool:
         """Whether the admission counts where the token opens nothing. Players send cookies unasked,
@@ -63,9 +65,14 @@ class Presented:
 
 
 def present(
-    gateway: Gateway, runtime: Runtime, request: Request, assets: Sequence[str]
+    gateway: Gateway,
+    runtime: Runtime,
+    request: Request,
+    assets: Sequence[str],
+    wanted: ManifestFormat | None = None,
 ) -> Presented | None:
-    """Read and verify the token of a request; None when none of the assets wants one.
+    """Read and verify the token of a request for manifests in the format ``wanted``; None when none
+    of the assets wants one.
 
     Raises a 400 problem for several tokens, and, for a single asset, a 401 problem for what admits
     nobody, before anything else is read.
@@ -85,7 +92,7 @@ def present(
         kept = cookie_token(request, cookies)
         if kept is not None:
             source, token = kept, _verified(gateway, kept.text)
-    found = Presented(token, carried, source)
+    found = Presented(token, carried, source, wanted)
     if len(assets) == 1 and not (token is None and request.by_operator):
         _check_first(found)
     return found
@@ -179,7 +186,7 @@ def _admission(
     problem."""
     token = presented.token
     if isinstance(token, VerifiedToken):
-        fault = _mismatch(runtime, request, token, protection, asset)
+        fault = _mismatch(runtime, request, token, presented.wanted, protection, asset)
         if fault is None:
             terms = None if runtime.renewal is None else terms_of(token)
             rules = gateway.tokens.rules
@@ -194,7 +201,12 @@ def _admission(
 
 
 def _mismatch(
-    runtime: Runtime, request: Request, token: VerifiedToken, protection: Protection, asset: str
+    runtime: Runtime,
+    request: Request,
+    token: VerifiedToken,
+    wanted: ManifestFormat | None,
+    protection: Protection,
+    asset: str,
 ) -> Fault | None:
     """Why a valid token does not open an asset to a request; None when it does."""
     mismatch = protection.mismatch(token)
@@ -202,8 +214,11 @@ def _mismatch(
         return "asset", problems.not_open(mismatch)
     if not token.allows_asset(asset):
         return "asset", problems.other_asset()
-    uri = _uri(runtime, request, asset)
-    claim = token.allows_request(request.method, uri, request.headers.any)
+    unmet = [
+        token.allows_request(request.method, uri, request.headers.any)
+        for uri in _uris(runtime, request, asset, wanted)
+    ]
+    claim = None if None in unmet else unmet[0]
     return None if claim is None else ("request", problems.other_request(claim))
 
 
@@ -379,14 +394,17 @@ def _viewer(runtime: Runtime, request: Request, facts: Facts) -> Viewer:
     )
 
 
-def _uri(runtime: Runtime, request: Request, asset: str) -> str:
-    """The URI that ``catu`` is about: that of the source manifest below ``tokens.catu_base``, else
-    that of the request, both without a query."""
+def _uris(
+    runtime: Runtime, request: Request, asset: str, wanted: ManifestFormat | None
+) -> list[str]:
+    """The URIs of which ``catu`` must match one: those of the source manifests in the format
+    ``wanted`` below ``tokens.catu_base``, else that of the request. All are without a query."""
     base, source = runtime.settings.tokens.catu_base, runtime.settings.source
     if base is None:
-        return f"{base_url_of(runtime, request)}{request.path}"
-    template = source.dash if request.path.endswith(".mpd") else source.hls
-    return f"{base}{template.replace('{asset}', asset)}"
+        return [f"{base_url_of(runtime, request)}{request.path}"]
+    templates = {ManifestFormat.HLS: source.hls, ManifestFormat.DASH: source.dash}
+    named = templates.values() if wanted is None else (templates[wanted],)
+    return [f"{base}{template.replace('{asset}', asset)}" for template in named]
 
 
 def _count(outcome: str, problem: Problem) -> Problem:

@@ -659,3 +659,26 @@ async def test_an_open_asset_may_refuse_viewers_behind_vpns(config: Path, suffix
             kinds.append((answer.status_code, "token-anonymous" in answer.text))
     assert [(200, False), (403, True)] == kinds
     assert not app.gateway.runtime.protections.is_public("paid/open/film")
+
+
+async def test_a_cat_may_name_the_source_manifest(config: Path) -> None:
+    """Below ``tokens.catu_base``: that of the format which the request is about."""
+    base = "https://cdn.example/v/"
+    app = application(config, {"GATEWAY_RULES": "[]", "GATEWAY_TOKENS__CATU_BASE": base})
+    hls, dash = (f"{HLS}?", "?format=hls"), (f"{HLS.replace('m3u8', 'mpd')}?", "?format=dash")
+    async with asking(app) as client:
+        for extension, plays in ((".m3u8", hls), (".mpd", dash)):
+            text = cat({312: {1: {0: "cdn.example"}, 3: {1: "/v/paid/"}, 8: {0: extension}}})
+            headers = {"CTA-Common-Access-Token": text}
+            for manifest, query in (hls, dash):
+                status = 200 if (manifest, query) == plays else 403
+                for url in (manifest, f"{JSON}{query}"):
+                    assert status == (await client.get(url, headers=headers)).status_code, url
+                body = {"assets": ["paid/film"]}
+                answer = await client.post(f"/v1/decisions{query}", json=body, headers=headers)
+                [found] = answer.json()["decisions"]
+                assert ("problem" in found) is (status == 403)
+            assert 200 == (await client.get(JSON, headers=headers)).status_code, "either"
+        other = {"CTA-Common-Access-Token": cat({312: {3: {1: "/other/"}}})}
+        answer = await client.get(JSON, headers=other)
+        assert (403, True) == (answer.status_code, "(catu)" in answer.text)
