@@ -1,12 +1,18 @@
 """Do the keys of ``[tokens]`` fit together, and the rest of the configuration?"""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from gateway.config.problem import ConfigProblem, nearest, shown
+from gateway.trust.edge_signing import akamai, cat, cloudfront, media_cdn
 
-COOKIE = "CTA-Common-Access-Token"
-"""The usual name of a Common Access Token in a cookie."""
+_SIGNED_COOKIES: Final[Mapping[Any, tuple[str, ...]]] = {
+    "akamai": (akamai.TOKEN_NAME,),
+    "cat": (cat.COOKIE,),
+    "cloudfront": cloudfront.COOKIES,
+    "media-cdn": (media_cdn.COOKIE,),
+}
+"""The names of the cookies with the signatures of a scheme, where ``token_name`` gives none."""
 ProblemOf = Callable[..., ConfigProblem]
 
 
@@ -61,8 +67,11 @@ def _cookies(
         signing = edge.get("signing")
         if not isinstance(signing, dict) or signing.get("cookie_domain") is None:
             continue
-        name = signing.get("token_name", COOKIE if signing.get("scheme") == "cat" else None)
-        if name in cookies:
+        named = signing.get("token_name")
+        usual = _SIGNED_COOKIES.get(str(signing.get("scheme")), ())
+        for name in usual if named is None else (named,):
+            if name not in cookies:
+                continue
             text = f"is the cookie with the signature of edge {shown(edge.get('id'))}"
             yield problem(("tokens", "cookies"), text, value=shown(name), allowed="another name")
 

@@ -33,6 +33,11 @@ from gateway.trust.edge_signing.scheme import (
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+COOKIES: Final = (
+    *("CloudFront-Policy", "CloudFront-Signature", "CloudFront-Key-Pair-Id"),
+    "CloudFront-Hash-Algorithm",
+)
+"""The names of all cookies; the last one is not set for SHA-1."""
 _TO_COOKIE: Final = bytes.maketrans(b"+=/", b"-_~")
 _FROM_COOKIE: Final = bytes.maketrans(b"-_~", b"+=/")
 _VALUE: Final = re.compile(r"[A-Za-z0-9~_-]+")

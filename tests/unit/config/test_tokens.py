@@ -1,10 +1,11 @@
 """The configuration of playback tokens."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from gateway.config.load import load
 from gateway.config.problem import ConfigError
@@ -35,6 +36,7 @@ from tests.unit.trust.tokens.making import (
 S = "0123456789abcdef0123456789abcdef"
 PEM = private("ES256").as_pem(private=False).decode()
 PRIVATE_PEM = private("ES256").as_pem(private=True).decode()
+ED25519, RSA = OKPKey.generate_key("Ed25519"), RSAKey.generate_key(2048)
 OTHER_PEM = ECKey.generate_key("P-256").as_pem(private=True).decode()
 JWK = json.dumps(private("ES256").as_dict(private=False))
 RING = f'[[keys.ring]]\nid = "r"\nsecret = "{S}"\n'
@@ -73,6 +75,18 @@ EDGE = (
     f'[[edges]]\nid = "e"\n{SIGNED}carrier = "cookie"\ncookie_domain = "example.com"\n'
     f'[[edges.signing.keys]]\nid = "e1"\nstatus = "active"\nsecret = "{S.encode().hex()}"\n'
 )
+
+
+def edge_of(scheme: str, cookie: str | None) -> str:
+    """An edge whose signatures are cookies of another scheme."""
+    found = EDGE.replace('scheme = "cat"', f'scheme = "{scheme}"')
+    if cookie is not None:
+        found = found.replace("cookie_domain", f'token_name = "{cookie}"\ncookie_domain')
+    if scheme in {"media-cdn", "cloudfront"}:
+        kind = "Ed25519" if scheme == "media-cdn" else "RSA"
+        found = re.sub('secret = ".*"', f'private_key_file = "{kind}.pem"', found)
+    return found
+
 
 PROBLEMS: list[tuple[str, str, list[str]]] = [
     ("nothing is wrong", ON + KEY + PROTECT, []),
@@ -141,6 +155,22 @@ PROBLEMS: list[tuple[str, str, list[str]]] = [
         "the cookie of an edge",
         ON + 'cookies = ["CTA-Common-Access-Token"]\n' + KEY + PROTECT + EDGE,
         ['is the cookie with the signature of edge "e"'],
+    ),
+    *(
+        (
+            f"the cookie {cookie} of an edge of {scheme}",
+            f"{ON}cookies = {json.dumps(['viewer', cookie])}\n{KEY}{PROTECT}"
+            + edge_of(scheme, cookie if cookie == "mine" else None),
+            [f'tokens.cookies: "{cookie}" is the cookie with the signature of edge "e"'],
+        )
+        for scheme, cookie in (
+            ("akamai", "hdnts"),
+            ("akamai", "mine"),
+            ("cat", "mine"),
+            ("media-cdn", "Edge-Cache-Cookie"),
+            ("cloudfront", "CloudFront-Policy"),
+            ("cloudfront", "CloudFront-Hash-Algorithm"),
+        )
     ),
     ("nothing is protected", ON + KEY, ["tokens.enabled: warning: is true, but no"]),
     ("no keys", ON + PROTECT, ["tokens.keys: has no key that verifies tokens"]),
@@ -269,6 +299,8 @@ def test_what_is_wrong(tmp_path: Path, text: str, expected: list[str]) -> None:
     """Each with its path; no message has a secret."""
     (tmp_path / "e.json").write_text('{"keys": []}')
     (tmp_path / "other.pem").write_text(OTHER_PEM)
+    for name, each in (("Ed25519", ED25519), ("RSA", RSA)):
+        (tmp_path / f"{name}.pem").write_bytes(each.as_pem(private=True))
     found = problems(tmp_path, text)
     assert len(expected) == len(found), found
     for part, line in zip(expected, found, strict=True):

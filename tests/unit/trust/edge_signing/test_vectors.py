@@ -20,7 +20,7 @@ from gateway.edge.signing import SignedCookie, Validity
 from gateway.trust.edge_signing.akamai import AkamaiSigner
 from gateway.trust.edge_signing.bunny import BunnySigner
 from gateway.trust.edge_signing.cat import CatSigner
-from gateway.trust.edge_signing.cloudfront import CloudFrontSigner
+from gateway.trust.edge_signing.cloudfront import COOKIES, CloudFrontSigner
 from gateway.trust.edge_signing.media_cdn import MediaCdnSigner
 from gateway.trust.edge_signing.private_key import RsaHash
 from gateway.trust.edge_signing.scheme import SecretKey, key_in_base64
@@ -178,6 +178,7 @@ def test_cloudfront(algorithm: RsaHash, chosen: SHA256 | SHA1) -> None:
     ) == values["CloudFront-Policy"]
     signature = values["CloudFront-Signature"].translate(str.maketrans("-_~", "+=/"))
     assert key.sign(policy.encode(), PKCS1v15(), chosen) == b64decode(signature, validate=True)
+    assert set(values) == set(COOKIES if algorithm == "sha256" else COOKIES[:-1])
     assert "K2JCJMDEHXQW5F" == values["CloudFront-Key-Pair-Id"]
     assert ("SHA256" if algorithm == "sha256" else None) == values.get("CloudFront-Hash-Algorithm")
     assert {("cloudfront.net", "/videos/show/")} == {(one.domain, one.path) for one in cookies}
