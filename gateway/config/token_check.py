@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from gateway.config.problem import ConfigProblem, nearest, shown
+from gateway.config.read import read_defaults
 from gateway.trust.edge_signing import akamai, cat, cloudfront, media_cdn
 
 _SIGNED_COOKIES: Final[Mapping[Any, tuple[str, ...]]] = {
@@ -22,6 +23,7 @@ def check_tokens(tables: Mapping[str, Any], problem: ProblemOf) -> Iterator[Conf
     if not isinstance(given, dict):
         return
     yield from _use(given, problem)
+    yield from _lifetime(given, problem)
     yield from _ring_keys(tables, given, problem)
     yield from _protect(tables, given, problem)
     yield from _renewal(given, problem)
@@ -95,6 +97,15 @@ def _use(given: Mapping[str, Any], problem: ProblemOf) -> Iterator[ConfigProblem
         path = ("tokens", "jwks_min_refresh_s")
         text = "is above tokens.jwks_max_refresh_s"
         yield problem(path, text, value=shown(least), allowed=f"at most {most}")
+
+
+def _lifetime(given: Mapping[str, Any], problem: ProblemOf) -> Iterator[ConfigProblem]:
+    """A token without an end lives longer than any bound. The shipped one is for other tokens."""
+    most, shipped = given.get("max_lifetime_s"), read_defaults()["tokens"]["max_lifetime_s"]
+    if given.get("require_expiry") is False and isinstance(most, int) and most not in (0, shipped):
+        text = "does not bound tokens without exp, which tokens.require_expiry = false accepts"
+        allowed = "0, or tokens.require_expiry = true"
+        yield problem(("tokens", "max_lifetime_s"), text, value=shown(most), allowed=allowed)
 
 
 def _ring_keys(

@@ -282,7 +282,7 @@ class TokenSettings(Section):
     """Refuse tokens without `exp`."""
     max_lifetime_s: Seconds
     """The longest lifetime of a token, from `iat` (without it, from now) to `exp`, in seconds; 0 is
-    any."""
+    any. A value of your own does not go with `require_expiry = false`."""
     audiences: frozenset[Text]
     """The names under which tokens address this gateway. A token with an `aud` must have one of
     them, or one of `[[tokens.protect]]`."""

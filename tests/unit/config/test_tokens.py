@@ -257,6 +257,19 @@ PROBLEMS: list[tuple[str, str, list[str]]] = [
         ["has no key that can be"],
     ),
     (
+        "a bound on tokens without an end",
+        ON + "require_expiry = false\nmax_lifetime_s = 3600\n" + KEY + PROTECT,
+        ["tokens.max_lifetime_s: 3600 does not bound tokens without exp"],
+    ),
+    *(
+        (
+            f"tokens without an end, {rest!r}",
+            f"{ON}require_expiry = false\n{rest}{KEY}{PROTECT}",
+            [],
+        )
+        for rest in ("", "max_lifetime_s = 0\n")
+    ),
+    (
         "bounds",
         ON + "jwks_min_refresh_s = 7200\n" + KEY + PROTECT,
         ["is above tokens.jwks_max_ref"],
