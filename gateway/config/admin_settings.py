@@ -24,6 +24,7 @@ from gateway.config.section import Section, fault
 from gateway.config.tls_settings import TlsSettings
 from gateway.config.token_settings import JwksUrl
 from gateway.trust.operators.api_key import PREFIX, KeyState
+from gateway.trust.operators.message_signature import MAX_WINDOW_S
 from gateway.trust.operators.operator import Role, Scope
 
 _CALLBACK: Final = "/v1/sign-in/callback"
@@ -74,7 +75,9 @@ AuditEntries = Annotated[
     int, Field(strict=True, ge=100, le=1_000_000), Allowed("a whole number from 100 to 1000000")
 ]
 SignatureWindow = Annotated[
-    int, Field(strict=True, ge=1, le=3600), Allowed("whole seconds from 1 to 3600")
+    int,
+    Field(strict=True, ge=1, le=MAX_WINDOW_S),
+    Allowed(f"whole seconds from 1 to {MAX_WINDOW_S}"),
 ]
 Scopes = Annotated[frozenset[Scope], Field(min_length=1)]
 

@@ -7,6 +7,7 @@ import structlog
 
 from gateway.store.connection.keys import nonce_key
 from gateway.store.connection.protocol import Commands, StoreUnavailable
+from gateway.trust.operators.message_signature import Signed
 
 MAX_NONCES: Final = 10_000
 """The most that a worker remembers by itself. Only who has a valid signature adds one."""
@@ -20,26 +21,32 @@ class NonceMemory:
     def __init__(self, redis: Commands | None) -> None:
         """``redis`` is None when the store has none: then each worker knows its own alone."""
         self._redis = redis
-        self._until: OrderedDict[str, float] = OrderedDict()
+        self._used: OrderedDict[str, Signed] = OrderedDict()
 
-    async def first_use(self, nonce: str, until_s: float, now_s: float) -> bool:
-        """Whether ``nonce`` was not used before; it counts as used until ``until_s`` from now on
-        (Unix time).
+    async def first_use(self, signed: Signed, now_s: float) -> bool:
+        """Whether the nonce of a signature was not used before ``now_s`` (Unix time); it counts as
+        used from now on.
 
-        While Redis does not answer, a nonce that another worker knows is not recognised. False also
-        when this worker remembers as many as it may.
+        It is remembered for the longest window, so that a reload that makes the window longer opens
+        none again; in this worker only as long as there is room. While Redis does not answer, a
+        nonce that another worker knows is not recognised. False also when this worker remembers as
+        many as it may.
         """
-        while self._until and next(iter(self._until.values())) <= now_s:
-            self._until.popitem(last=False)
-        if nonce in self._until or len(self._until) >= MAX_NONCES:
+        while self._used and self._is_over(next(iter(self._used.values())), now_s):
+            self._used.popitem(last=False)
+        if signed.nonce in self._used or len(self._used) >= MAX_NONCES:
             return False
-        self._until[nonce] = until_s
+        self._used[signed.nonce] = signed
         if self._redis is None:
             return True
-        ttl_ms = max(1, int((until_s - now_s) * 1000))
-        words = (b"SET", nonce_key(nonce), b"1", b"NX", b"PX", b"%d" % ttl_ms)
+        ttl_ms = max(1, int((signed.longest_s - now_s) * 1000))
+        words = (b"SET", nonce_key(signed.nonce), b"1", b"NX", b"PX", b"%d" % ttl_ms)
         try:
             return await self._redis.ask("put_nonce", *words) is not None
         except StoreUnavailable as error:
             log.warning("nonce_not_shared", reason=error.trouble)
             return True
+
+    def _is_over(self, signed: Signed, now_s: float) -> bool:
+        is_full = len(self._used) >= MAX_NONCES
+        return now_s >= (signed.until_s if is_full else signed.longest_s)

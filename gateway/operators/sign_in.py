@@ -103,7 +103,7 @@ class SignIn:
         found = self._ways.services.verify(message, now_s)
         if isinstance(found, SignInRefusal):
             return found
-        if not await self._nonces.first_use(found.nonce, found.until_s, now_s):
+        if not await self._nonces.first_use(found, now_s):
             text = "the nonce of the signature was used before, or there are too many to remember"
             return SignInRefusal("replayed", text, found.operator.id)
         return found.operator

@@ -21,6 +21,8 @@ ALGORITHM: Final = "hmac-sha256"
 MAX_FIELD_CHARS: Final = 4096
 """A longer Signature-Input, Signature or Content-Digest is refused unread."""
 MAX_COMPONENTS: Final = 32
+MAX_WINDOW_S: Final = 3600
+"""How far ``created`` may be from now at most, whatever the config says."""
 MAX_NONCE_CHARS: Final = 128
 
 _FIELD: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,64}")
@@ -53,12 +55,13 @@ class ServiceKey:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """Who has signed, and the nonce, which must not be accepted again before ``until_s`` (Unix
-    time)."""
+    """Who has signed, and the nonce, which must not be accepted again before ``until_s``, or
+    before ``longest_s`` if the window becomes longer meanwhile (Unix times)."""
 
     operator: Operator
     nonce: str
     until_s: float
+    longest_s: float
 
 
 class _BadSignatureError(Exception):
@@ -96,8 +99,10 @@ class ServiceKeys:
             text = "Content-Digest has no sha-256 or sha-512 of the body"
             return SignInRefusal("wrong-digest", text, named)
         operator = Operator("service", key.id, key.role, key.scopes)
-        until_s = parameters["created"] + self._window_s + 1
-        return Signed(operator, f"{key.id} {parameters['nonce']}", until_s)
+        until_s, longest_s = (
+            parameters["created"] + window_s + 1 for window_s in (self._window_s, MAX_WINDOW_S)
+        )
+        return Signed(operator, f"{key.id} {parameters['nonce']}", until_s, longest_s)
 
     def _check_parameters(self, parameters: Mapping[str, Any], now_s: float) -> None:
         for name, kind in (("created", int), ("keyid", str), ("nonce", str)):

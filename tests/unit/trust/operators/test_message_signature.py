@@ -122,7 +122,7 @@ GET = SignedMessage("GET", "http", "/v1/steer", "", {"host": "g"})
 def test_what_is_accepted(message: SignedMessage, covered: tuple[str, ...]) -> None:
     found = KEYS.verify(signed(message, covered), NOW_S)
     operator = Operator("service", "packager", Role.OPERATOR)
-    assert Signed(operator, "packager n1", int(NOW_S) + 61) == found
+    assert Signed(operator, "packager n1", int(NOW_S) + 61, int(NOW_S) + 3601) == found
 
 
 def tampered(**headers: str) -> SignedMessage:
