@@ -39,7 +39,7 @@ def test_a_valid_token(tmp_path: Path) -> None:
     found = check(tmp_path, jwt(CLAIMS), "--asset", "premium/a")
     assert 0 == found.exit_code, found.output
     lines = found.stdout.splitlines()
-    assert "valid: JWT, verified by the key k" == lines[0]
+    assert "valid: JWT, made with the key k" == lines[0]
     assert {"assets: premium/a", "countries: GB", "audiences: vod", "subject: 'a\\nb'"} <= set(
         lines
     )

@@ -55,7 +55,7 @@ def _opens(settings: Settings, token: VerifiedToken, asset: str) -> None:
 
 
 def _lines(token: VerifiedToken) -> Iterator[tuple[str, str]]:
-    yield "valid", f"{token.form.upper()}, verified by the key {token.key}"
+    yield "valid", f"{token.form.upper()}, made with the key {token.key}"
     for name, at_s in (("from", token.starts_s), ("until", token.expires_s)):
         if at_s is not None:
             yield name, datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

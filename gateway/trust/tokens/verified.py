@@ -44,10 +44,10 @@ class VerifiedToken:
 
     ``key`` is the id of the key that made it, ``key_tag`` its tag, and ``key_of_set`` says whether
     it is of a set; ``issuer`` is who made it. Of a renewed token, they are those of the first one.
-    ``digest`` is that of the token's text, and names the token without
-    showing it. Times are Unix seconds. ``networks`` and ``asns`` belong together:
-    the viewer is in one of the networks, or in one of the autonomous systems. ``methods``, ``uri``
-    and ``headers`` are about the request. Nothing that the token says is in ``repr``.
+    ``digest`` is that of the token's text, and names the token without showing it. Times are Unix
+    seconds. ``networks`` and ``asns`` belong together: the viewer is in one of the networks, or in
+    one of the autonomous systems. ``methods``, ``uri`` and ``headers`` are about the request.
+    Nothing that the token says is in ``repr``.
     """
 
     key: str
