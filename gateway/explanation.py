@@ -134,7 +134,7 @@ def _poor(decision: Decision) -> Iterator[Reason]:
         return
     ranked = rank.ordered_edges(fleet, decision.tiers, facts.asset, facts.viewer)
     poor = [fleet.edges[at].id for at in ranked if fleet.edges[at].id in facts.poor_edges]
-    if poor:
+    if 0 < len(poor) < len(ranked):
         text = f"viewers of this network report trouble on {', '.join(poor)}; others come first"
         yield Reason(Step.EDGE, "poor-edges", text)
 

@@ -19,6 +19,7 @@ from gateway.client.cmcd_dictionary import as_json
 from gateway.client.cmcd_report import Report, lines_of, read_report
 from gateway.client.estimate import plausible
 from gateway.client.facts import DeviceKind
+from gateway.client.playback import CLOCK_SET_MS
 from gateway.client.prior import viewer_slot
 from gateway.client.session import SessionRecord
 from gateway.client.throughput import with_measurements
@@ -271,14 +272,17 @@ def measurements(reports: list[Report], received_s: float) -> list[tuple[float, 
 
     A player's clock may be wrong by hours, so only the time between its reports is used: the last
     one is as old as its arrival, and none is younger than those after it, also where the clock was
-    set back between them.
+    set back between them. One whose clock is more than an hour further back says nothing of others.
     """
     found: list[tuple[float, float]] = []
     last_ms, age_ms = 0, 0
     for report in reversed(reports[-MAX_MEASURED:]):
+        own_ms = age_ms
         if report.time_ms:
             last_ms = last_ms or report.time_ms
-            age_ms = max(age_ms, last_ms - report.time_ms)
+            own_ms = max(age_ms, last_ms - report.time_ms)
+            if own_ms - age_ms < CLOCK_SET_MS:
+                age_ms = own_ms
         if report.speed_kbps is not None:
-            found.append((report.speed_kbps, received_s - age_ms / 1000))
+            found.append((report.speed_kbps, received_s - own_ms / 1000))
     return found

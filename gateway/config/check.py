@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any, Final
 
-from gateway.client.estimate import MIN_KBPS
+from gateway.client.estimate import MAX_KBPS, MIN_KBPS
 from gateway.config.class_check import check_classes
 from gateway.config.operator_check import check_operators
 from gateway.config.problem import ConfigProblem, KeyPath, nearest, shown, written
@@ -65,7 +65,7 @@ def check(
 _LONG_FILM_S: Final = 14_400
 """How long the longest films last with pauses, in seconds."""
 _HIGHEST_KBPS: Final = 500_000
-"""Higher bit rates than any video or access line has, in kbit/s, are probably meant as bit/s."""
+"""Higher bit rates than any video has, in kbit/s, are probably meant as bit/s."""
 _ProblemOf = Callable[..., ConfigProblem]
 
 
@@ -176,21 +176,25 @@ def _never_true(when: Mapping[str, Any], *, has_asns: bool) -> Iterator[tuple[st
         yield "asn", "is never true; geo.asn_database is not set"
     if when.get("speed_below_kbps") == MIN_KBPS:
         yield "speed_below_kbps", f"is never true; no speed is below {MIN_KBPS} kbit/s"
+    if when.get("speed_above_kbps") == MAX_KBPS:
+        yield "speed_above_kbps", f"is never true; no speed is above {MAX_KBPS} kbit/s"
     countries, continents = when.get("country"), when.get("continent")
     if isinstance(countries, list) and isinstance(continents, list) and countries and continents:
         homes = [continent_of(str(code).upper()) for code in countries]
         if not any(home is None or home in continents for home in homes):
-            text = "is never true together with continent; none of these countries is there"
+            text = (
+                "is probably never true together with continent; none of these countries is there"
+            )
             yield "country", text
 
 
 def _edges(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
     yield from _example_edges(tables, problem)
-    first: dict[str, int] = {}
+    first: dict[tuple[str, str], int] = {}
     for position, edge in _items(tables, ("edges",)):
         url = edge.get("url")
         if isinstance(url, str):
-            earlier = first.setdefault(url.rstrip("/"), position)
+            earlier = first.setdefault((url.rstrip("/"), repr(edge.get("dns"))), position)
             if earlier != position:
                 text = f"is also {written(('edges', earlier, 'url'))}; two edges that are one "
                 text += "fail together, and their capacity is that of one"
@@ -228,7 +232,8 @@ def _bit_rates(given: Any, path: KeyPath, problem: _ProblemOf) -> Iterator[Confi
     """Bit rates that were probably written in another unit, wherever they stand."""
     if isinstance(given, dict):
         for key, value in given.items():
-            if isinstance(value, int) and key.endswith("_kbps") and value >= _HIGHEST_KBPS:
+            is_rate = key.endswith("bitrate_kbps") or key == "bandwidth_kbps"
+            if is_rate and isinstance(value, int) and value >= _HIGHEST_KBPS:
                 text = f"is {value // 1000:,} Mbit/s; the unit is kbit/s"
                 yield problem((*path, key), text, value=shown(value), severity="warning")
             yield from _bit_rates(value, (*path, key), problem)

@@ -68,7 +68,9 @@ class ConfigWatcher:
         self._observer = observer
         self._settle_s = settle_s
         self._poll_s = poll_s
-        self._seen = loaded.content
+        path = loaded.path
+        # What is no file, such as a pipe, can be read only once.
+        self._seen = loaded.content if path is None or path.is_file() else self._content()
         self._requested: str | None = None
         self._asked: list[asyncio.Future[Reload]] = []
         self._wake = asyncio.Event()

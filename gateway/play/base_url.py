@@ -11,6 +11,8 @@ def base_url_of(runtime: Runtime, request: Request) -> str:
     if public is not None:
         return public.rstrip("/")
     base = request.base_url
+    if request.by_operator:  # the proxy in front of operators is not the players'
+        return base
     if request.scheme == "http" and runtime.clients.is_https(request.peer, request.headers):
         return f"https{base.removeprefix('http')}"
     return base

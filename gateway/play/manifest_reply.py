@@ -44,8 +44,9 @@ async def reply_with(
     the client takes no other.
     """
     is_short = len(body.identity) < runtime.settings.server.compress_min_bytes
-    if is_short and accepts_identity(request.headers.get("accept-encoding") or ""):
-        coding = "identity"
+    if is_short and coding != "identity":
+        accepted = request.headers.get("accept-encoding") or ""
+        coding = "identity" if accepts_identity(accepted) else coding
     etag = body.etag(coding)
     always = (*headers, (b"etag", etag.encode("ascii")))
     if_none_match = request.headers.get("if-none-match")

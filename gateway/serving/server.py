@@ -1,8 +1,8 @@
 """How does the gateway listen? With uvicorn, in one process or in several that share a socket.
 
 SIGTERM and SIGINT stop it: it accepts no more connections, and running requests may go on for up to
-``shutdown_grace_s``. SIGHUP has every worker read the config again. It is ignored until there are
-workers: each reads the config when it starts, and looks at it again as soon as it runs.
+``shutdown_grace_s``. SIGHUP has every worker read the config again. It is ignored until they can:
+what is in force then is compared with the file as soon as they run.
 """
 
 import contextlib

@@ -243,14 +243,15 @@ def test_https_alone(served: Served) -> None:
 async def test_operators_read_the_urls_of_players(
     tmp_path: Path, pairs: list[Pair], listener: str, more: str, expected: str
 ) -> None:
-    """Also when one of the listeners alone speaks HTTPS."""
+    """Also when one of the listeners alone speaks HTTPS, and behind a proxy that does."""
     config = tmp_path / "gateway.toml"
     files = f'certificate_file = "{pairs[0].certificate}"\nkey_file = "{pairs[0].key}"\n'
     config.write_text(f"{more}[{listener}.tls]\n{files}")
     transport = httpx.ASGITransport(application(config).operators)
     scheme = "https" if listener == "admin" else "http"
     url = f"{scheme}://127.0.0.1:8090"
-    async with httpx.AsyncClient(transport=transport, base_url=url) as client:
+    proxied = {"X-Forwarded-Proto": "https"}
+    async with httpx.AsyncClient(transport=transport, base_url=url, headers=proxied) as client:
         found = (await client.get("/v1/play/film")).json()
         assert f"{expected}v1/play/film.m3u8" == found["manifest_url"]
         asked = {"assets": ["film"]}

@@ -119,6 +119,7 @@ AGES: list[tuple[str, list[int | None], list[float]]] = [
     ("set back", [T_MS + 2 * HOUR_MS, T_MS - 15_000, T_MS], [15, 15, 0]),
     ("set forward", [60_000, T_MS - 15_000, T_MS], [(T_MS - 60_000) / 1000, 15, 0]),
     ("one in microseconds", [T_MS - 30_000, T_MS * 1000, T_MS], [30, 0, 0]),
+    ("one that cannot be", [T_MS - 20_000, T_MS - 10_000, 5, T_MS], [20, 10, (T_MS - 5) / 1000, 0]),
     ("the last in seconds", [T_MS - 30_000, T_MS // 1000], [0, 0]),
 ]
 

@@ -326,6 +326,19 @@ async def test_a_file_that_is_saved_during_the_start_comes_into_force(tmp_path: 
         assert height_of(watcher) == 2
 
 
+async def test_a_config_that_can_be_read_once_stays_in_force() -> None:
+    """Such as that of a pipe, which is empty the next time."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as pipe:
+        pipe.write(height(1))
+    with os.fdopen(reading):
+        loaded, observed = load(Path(f"/dev/fd/{reading}"), {}), Observed()
+        watcher = ConfigWatcher(loaded, {}, observed.apply, observed, settle_s=SETTLE_S, poll_s=0.1)
+        async with in_background(watcher.run()):
+            await asyncio.sleep(0.4)
+    assert ([], []) == (observed.refusals, observed.versions)
+
+
 async def test_who_asked_for_a_reload_that_fails_is_told(tmp_path: Path) -> None:
     """An error that is no refusal reaches those who wait, and the task that reloads."""
     path = tmp_path / "g.toml"

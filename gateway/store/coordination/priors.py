@@ -146,10 +146,13 @@ class Priors:
         self.known: dict[str, int] = {}
         self._read_s = 0.0
         self._windows: dict[int, dict[str, _Network]] = {}  # by their beginning
+        self._config = config
         self.use(config)
 
     def use(self, config: PriorConfig) -> None:
-        """Use this config from now on."""
+        """Use this config from now on. Windows of another length are other windows."""
+        if config.window_s != self._config.window_s:
+            self._windows = {}
         self._config = config
         self.active = config.enabled and self._redis is not None
         if not self.active:

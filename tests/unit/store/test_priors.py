@@ -144,6 +144,21 @@ async def test_what_was_measured_last_in_a_window_is_written_in_the_next(server:
         assert {ONE: 4814} == priors.known
 
 
+async def test_windows_of_another_length_are_other_windows(server: Valkey) -> None:
+    """None that began before keeps a worker from counting."""
+    longer = replace(CONFIG, window_s=6 * CONFIG.window_s)
+    now_s = START - START % longer.window_s + 4 * CONFIG.window_s
+    async with workers(server) as [priors]:
+        for before_s in (0, CONFIG.window_s):
+            priors.add(ONE, 1, 5000, now_s - before_s)
+        priors.use(longer)
+        for viewer in range(40):
+            priors.add(ONE, viewer, 5000, now_s)
+        await priors.flush(now_s)
+        await priors.look(now_s + longer.window_s + SETTLE_S + 1)
+        assert {ONE: 4814} == priors.known
+
+
 @pytest.mark.parametrize(
     ("late_s", "viewers"), [(SETTLE_S - 1, 40), (SETTLE_S, 0), (-CONFIG.window_s - 1, 0)]
 )
