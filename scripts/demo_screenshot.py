@@ -13,6 +13,7 @@ from playwright.async_api import Page, async_playwright
 
 from tests import chromium
 from tests.browser.conftest import running_demo
+from tests.integration.forked import forking
 
 TARGET = Path(__file__).parents[1] / "docs" / "demo.png"
 _PATIENCE_MS = 60_000
@@ -52,7 +53,7 @@ def main() -> int:
         print("error: no chromium on the PATH", file=sys.stderr)
         return 1
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else TARGET
-    with running_demo() as url:
+    with forking(), running_demo() as url:
         asyncio.run(take(url, target))
     print(target)
     return 0
