@@ -318,9 +318,10 @@ def _any_viewer() -> int:
 def _new_viewer(fleet: Fleet, base: str, asset: str) -> int:
     """The key of a session of ``asset`` that begins on the edge ``base``.
 
-    Its playlist would lead elsewhere if that edge did not admit it, or an override of the edge
-    covered it. So it gets a key that the edge admits and no override covers; otherwise it would be
-    chosen again, and more sessions than the share would move.
+    Its playlist would have led elsewhere if that edge had not admitted it, or an override of the
+    edge had covered it. So it gets a key that the edge admits and no override covers; otherwise it
+    would be chosen again, and more sessions than the share would move. A session that began before
+    the edge admitted fewer gets such a key as well, and stays.
     """
     viewer, at = _any_viewer(), fleet.positions.get(base)
     if at is None:
@@ -349,8 +350,11 @@ def _default_state(
     if not known:
         return None
     (first, base), *others = known
-    declared = [Clone(edge.tag, edge.host_tag) for pathway, edge in others if pathway == edge.id]
-    cloned = [edge for pathway, edge in known if pathway != edge.id]
+    cloned = [edge for pathway, edge in known if pathway != edge.id]  # two entries for each
+    room = MAX_CLONES - 2 * (first != base.id)
+    named = [edge for pathway, edge in others if pathway == edge.id][:room]
+    declared = [Clone(edge.tag, edge.host_tag) for edge in named]
+    cloned = cloned[: (MAX_CLONES - len(declared)) // 2]
     clones = [
         *declared,
         *chain.from_iterable((unlike(edge), Clone(edge.tag, edge.host_tag)) for edge in cloned),
@@ -365,7 +369,7 @@ def _default_state(
         expected_kbps=USUAL_KBPS,
         told=base.key,
         base_host=base.host_tag if first == base.id else 0,
-        clones=tuple(clones[:MAX_CLONES]),
+        clones=tuple(clones),
         declared=len(declared) + 1 if declared else 0,
     )
 

@@ -138,6 +138,8 @@ def with_reported(
         count = max(1, state.declared)
         if at is None or pathway == state.base or count > MAX_CLONES:
             continue
+        if fleet.conditions[at].state == "down" and not fleet.all_down:
+            continue
         edge = fleet.edges[at]
         if not first_host(state, edge):
             others = state.clones[count - 1 :]

@@ -34,7 +34,7 @@ MAX_RECORDS: Final = 4
 MAX_CLONES: Final = 8
 MAX_KEPT_BYTES: Final = 32
 """The most bytes of these bits: playlists with more entries have no reference."""
-MAX_BYTES: Final = 219 + 5 + MAX_KEPT_BYTES
+MAX_BYTES: Final = 224 + 5 + MAX_KEPT_BYTES
 """The longest stored form."""
 MAX_KBPS: Final = 20_000_000
 
@@ -49,7 +49,7 @@ _CLONES_MASK: Final = (1 << _DECLARED_SHIFT) - 1
 MAX_SAID: Final = 63
 _SAID_SHIFT: Final = 1
 _LIVE_SHIFT: Final = 7
-_BASE = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_BASE = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,68}")  # an edge's id, and maybe its host's hash
 
 
 class PlaylistReference(NamedTuple):

@@ -17,6 +17,7 @@ from gateway.app import FIRST_USER_AGENT, Application
 from gateway.cache import STEERED, Cache
 from gateway.client.prior import network_name, wide_network
 from gateway.client.session import asset_name
+from gateway.edge.edge import Edge
 from gateway.edge.fleet import EdgeCondition
 from gateway.edge.override import WHOLE, Override
 from gateway.observe import metrics
@@ -374,6 +375,25 @@ async def test_a_clone_with_an_id_of_its_own_outlives_the_state(
     app.keeper.found("config", [replace(edges["e1"], url="https://new.example.com/v/")])
     body = manifest(await client.get(f"/v1/steering/film?state=x.AAAA{report}"))
     assert (["e1"], None) == (body["PATHWAY-PRIORITY"], body.get("PATHWAY-CLONES"))
+
+
+@pytest.mark.parametrize("count", [1, 4])
+async def test_a_state_that_begins_anew_can_be_read(
+    app: Application, client: httpx.AsyncClient, count: int
+) -> None:
+    """Whatever ids edges have, and however many pathways the player reports."""
+    first, *others = [
+        Edge(f"{number}" + "x" * 63, f"https://e{number}.example/", fallback=True)
+        for number in range(count)
+    ]
+    app.keeper.found("config", [first, *others])
+    own_id = f"{first.id}.{first.host_tag:04x}"
+    reported = ",".join([own_id, *(edge.id for edge in others)])
+    body = manifest(await client.get(f"/v1/steering/film?state=x.AAAA&_DASH_pathway={reported}"))
+    again = f"{body['RELOAD-URI']}&_DASH_pathway={own_id}&_DASH_throughput=9000000"
+    before = _value(metrics.STEERING_STATES, "known")
+    assert own_id == manifest(await client.get(again))["PATHWAY-PRIORITY"][0]
+    assert 1 == _value(metrics.STEERING_STATES, "known") - before
 
 
 async def test_what_a_player_carries_outlives_its_state(client: httpx.AsyncClient) -> None:

@@ -41,7 +41,7 @@ STATE = SteeringState(
 )
 LONGEST = replace(
     STATE,
-    base="b" * 64,
+    base="b" * 69,
     records=tuple(PathwayRecord(n, 1, NOW) for n in range(MAX_RECORDS)),
     clones=tuple(Clone(n, n) for n in range(MAX_CLONES)),
     declared=MAX_CLONES + 1,
